@@ -1,0 +1,63 @@
+# make help lists the targets.
+
+GO ?= go
+BIN := bin/zkctl
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+FUZZTIME ?= 10s
+
+# The date is the commit's, not the build's, so that a build can be repeated.
+VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
+COMMIT ?= $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/null)
+DATE ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
+VERSION_PACKAGE := github.com/zkctl/zkctl/internal/version
+LDFLAGS := -s -w -X $(VERSION_PACKAGE).Version=$(VERSION) -X $(VERSION_PACKAGE).Commit=$(COMMIT) -X $(VERSION_PACKAGE).Date=$(DATE)
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+
+.DEFAULT_GOAL := build
+.PHONY: build demo test lint bench bench-offline cross fuzz clean help
+
+build: ## build bin/zkctl, a static binary for this machine
+	@mkdir -p $(dir $(BIN))
+	$(BUILD) -o $(BIN) ./cmd/zkctl
+
+demo: build ## open the shell on a throw-away ZooKeeper with a small tree
+	@scripts/install-zookeeper.sh
+	@$(GO) run ./internal/demo -zkctl $(BIN)
+
+test: ## check the sources and run every test, also against a real ZooKeeper
+	@GO='$(GO)' scripts/test.sh
+
+lint: ## gofmt, go vet, staticcheck
+	@GO='$(GO)' scripts/lint.sh
+
+bench: build ## measure zkctl beside zkCli.sh and print the ratios
+	@scripts/install-zookeeper.sh
+	@$(GO) run ./internal/bench -zkctl $(BIN)
+
+bench-offline: build ## measure the tools for logs and snapshots beside Apache's and print the ratios
+	@scripts/install-zookeeper.sh
+	@$(GO) run ./internal/bench -offline -zkctl $(BIN)
+
+cross: ## build for linux, macOS and Windows, amd64 and arm64, into dist/
+	@mkdir -p dist
+	@set -e; for platform in $(PLATFORMS); do \
+		export GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
+		ext=; if [ $$GOOS = windows ]; then ext=.exe; fi; \
+		out=dist/zkctl-$$GOOS-$$GOARCH$$ext; \
+		echo "$$out"; \
+		$(BUILD) -o $$out ./cmd/zkctl; \
+		CGO_ENABLED=0 $(GO) build ./...; \
+	done
+	@set -e; for os in darwin windows; do \
+		echo "go vet ./... ($$os)"; \
+		GOOS=$$os GOARCH=amd64 CGO_ENABLED=0 $(GO) vet ./...; \
+	done
+
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@GO='$(GO)' scripts/fuzz.sh $(FUZZTIME)
+
+clean: ## remove what was built
+	rm -rf bin dist
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Checks the sources, then runs every test with the race detector, those
+# against a real ZooKeeper included.
+#
+# Where no ZooKeeper can be had its tests are skipped, and the last lines say
+# which and why. With CI=true that is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+GO=${GO:-go}
+CI=${CI:-}
+
+notes=$(mktemp)
+skipped=$(mktemp)
+trap 'rm -f "$notes" "$skipped"' EXIT
+export ZKCTL_SKIPPED=$skipped
+
+scripts/install-zookeeper.sh || {
+	[ "$CI" != true ] || exit 1
+}
+
+# The race detector is C.
+race=(-race)
+export CGO_ENABLED=1
+cc=$("$GO" env CC)
+if ! command -v "${cc%% *}" >/dev/null; then
+	scripts/apt-install.sh gcc libc6-dev || {
+		[ "$CI" != true ] || exit 1
+		race=()
+		unset CGO_ENABLED
+		echo "Tests ran WITHOUT the race detector, which needs a C compiler: $cc is missing." >>"$notes"
+	}
+fi
+
+scripts/lint.sh
+
+status=0
+echo "go test ${race[*]-} ./..."
+"$GO" test ${race[@]+"${race[@]}"} -timeout 15m ./... || status=$?
+
+if [ -s "$skipped" ]; then
+	echo "Skipped for want of a real ZooKeeper: $(wc -l <"$skipped") tests."
+	sort "$skipped"
+fi
+cat "$notes"
+exit "$status"
