@@ -1,0 +1,427 @@
+// Package jute reads and writes the primitives of ZooKeeper's record format.
+//
+// All integers are big endian. A string or buffer is a 32-bit length followed by its
+// bytes, where length -1 is null; a vector is a 32-bit count followed by its elements.
+// The format is defined by org.apache.jute.BinaryInputArchive and BinaryOutputArchive.
+//
+// One [Codec] either encodes or decodes. A record has a single method, Visit, that hands
+// its fields to the codec in wire order; the same visit serves both directions, so the
+// list of fields exists once.
+package jute
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"unsafe"
+)
+
+// Record is anything that can walk its own fields in wire order.
+type Record interface {
+	Visit(c *Codec)
+}
+
+// Errors that decoding can end with; test with [errors.Is].
+var (
+	// ErrTruncated: the input ended inside a field.
+	ErrTruncated = errors.New("record is cut off")
+	// ErrLength: a length or count that the remaining input cannot hold, or below -1.
+	ErrLength = errors.New("impossible length")
+)
+
+// FieldError is a decoding fault with the offset at which the faulty field starts, in
+// bytes from the beginning of the input.
+type FieldError struct {
+	Offset int64
+	Err    error
+}
+
+func (e *FieldError) Error() string { return fmt.Sprintf("at byte %d: %v", e.Offset, e.Err) }
+
+// Unwrap returns the cause, [ErrTruncated], [ErrLength] or the source's read error.
+func (e *FieldError) Unwrap() error { return e.Err }
+
+// Codec encodes to, or decodes from, jute's binary form. It is not safe for concurrent use.
+//
+// Decoding is sticky: after the first error every further read yields zero values, and
+// [Codec.Err] reports that first error. A length is compared with the bytes that are left
+// before anything is allocated.
+type Codec struct {
+	buf      []byte
+	off      int
+	decoding bool
+	view     bool // decoded strings alias buf, vectors are used again
+	err      error
+
+	src  io.Reader // nil when buf is the whole input
+	left int64     // bytes src may still deliver; negative when unknown
+	base int64     // input offset of buf[0]
+
+	tap    hash.Hash
+	tapped int // buf[:tapped] has been fed to tap
+}
+
+// NewEncoder returns a codec that appends to buf, which may be nil.
+func NewEncoder(buf []byte) *Codec { return &Codec{buf: buf} }
+
+// NewDecoder returns a codec that reads buf. Decoded buffers alias buf; strings are copied.
+func NewDecoder(buf []byte) *Codec { return &Codec{buf: buf, decoding: true} }
+
+// readAhead is how much a streaming decoder asks of its source at once.
+const readAhead = 64 << 10
+
+// NewReader returns a codec that decodes from r, reading ahead of what it decodes. size is
+// the number of bytes r can deliver, or -1 when unknown (a compressed file); with an
+// unknown size a long field is read piecewise, so that a false length costs no memory.
+// Nothing that it decodes aliases its window.
+func NewReader(r io.Reader, size int64) *Codec {
+	return &Codec{buf: make([]byte, 0, readAhead), decoding: true, src: r, left: size}
+}
+
+// Reset makes a decoder read buf from its start, forgetting any error.
+func (c *Codec) Reset(buf []byte) { *c = Codec{buf: buf, decoding: true} }
+
+// ResetView is Reset for a decoder that allocates as little as it can: decoded strings
+// alias buf too, and a vector's former elements are overwritten. What it decodes is valid
+// as long as buf is not changed and the same record is not decoded again.
+func (c *Codec) ResetView(buf []byte) { *c = Codec{buf: buf, decoding: true, view: true} }
+
+// Decoding reports the direction, for the few records whose fields depend on it.
+func (c *Codec) Decoding() bool { return c.decoding }
+
+// Err is the first error met, or nil. While encoding it is always nil.
+func (c *Codec) Err() error { return c.err }
+
+// Bytes is what has been encoded so far.
+func (c *Codec) Bytes() []byte { return c.buf }
+
+// Offset is the number of bytes decoded or encoded so far.
+func (c *Codec) Offset() int64 {
+	if !c.decoding {
+		return int64(len(c.buf))
+	}
+	return c.base + int64(c.off)
+}
+
+// Remaining is the number of bytes that are left to decode, or -1 when unknown.
+func (c *Codec) Remaining() int64 {
+	n := int64(len(c.buf) - c.off)
+	if c.src == nil {
+		return n
+	}
+	if c.left < 0 {
+		return -1
+	}
+	return n + c.left
+}
+
+// Rest returns what is left of a decoder's buffer, aliasing it, and consumes it.
+// It must not be used on a streaming decoder.
+func (c *Codec) Rest() []byte {
+	if c.err != nil {
+		return nil
+	}
+	b := c.buf[c.off:]
+	c.off = len(c.buf)
+	return b
+}
+
+// Tap feeds every byte decoded from here on to h. [Codec.Sum] brings h up to the offset.
+func (c *Codec) Tap(h hash.Hash) { c.tap, c.tapped = h, c.off }
+
+// Sum brings the tapped hash up to the current offset and returns it.
+func (c *Codec) Sum() hash.Hash {
+	c.feedTap()
+	return c.tap
+}
+
+func (c *Codec) feedTap() {
+	if c.tap != nil && c.off > c.tapped {
+		c.tap.Write(c.buf[c.tapped:c.off])
+		c.tapped = c.off
+	}
+}
+
+// Fail makes the codec fail with err at the current offset unless it has failed already.
+func (c *Codec) Fail(err error) { c.failAt(c.Offset(), err) }
+
+func (c *Codec) failAt(offset int64, err error) {
+	if c.err == nil {
+		c.err = &FieldError{Offset: offset, Err: err}
+	}
+}
+
+// fill makes n bytes available at buf[off:], n at most readAhead.
+func (c *Codec) fill(n int) bool {
+	if c.err != nil {
+		return false
+	}
+	if len(c.buf)-c.off >= n {
+		return true
+	}
+	if c.src == nil {
+		c.Fail(ErrTruncated)
+		return false
+	}
+	c.feedTap()
+	rest := copy(c.buf[:cap(c.buf)], c.buf[c.off:])
+	c.base += int64(c.off)
+	c.off, c.tapped = 0, 0
+	c.buf = c.buf[:rest]
+	got, err := io.ReadAtLeast(c.src, c.buf[rest:cap(c.buf)], n-rest)
+	c.buf = c.buf[:rest+got]
+	if c.left >= 0 {
+		c.left = max(0, c.left-int64(got))
+	}
+	if len(c.buf) >= n {
+		return true
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = ErrTruncated
+	}
+	c.Fail(err)
+	return false
+}
+
+// take consumes n decoded bytes, n at most readAhead. The result is valid until the next read.
+func (c *Codec) take(n int) []byte {
+	if (len(c.buf)-c.off < n || c.err != nil) && !c.fill(n) {
+		return nil
+	}
+	b := c.buf[c.off : c.off+n : c.off+n]
+	c.off += n
+	return b
+}
+
+// Int visits a 32-bit integer.
+func (c *Codec) Int(v *int32) {
+	if !c.decoding {
+		c.buf = binary.BigEndian.AppendUint32(c.buf, uint32(*v))
+		return
+	}
+	if b := c.take(4); b != nil {
+		*v = int32(binary.BigEndian.Uint32(b))
+	} else {
+		*v = 0
+	}
+}
+
+// Long visits a 64-bit integer.
+func (c *Codec) Long(v *int64) {
+	if !c.decoding {
+		c.buf = binary.BigEndian.AppendUint64(c.buf, uint64(*v))
+		return
+	}
+	if b := c.take(8); b != nil {
+		*v = int64(binary.BigEndian.Uint64(b))
+	} else {
+		*v = 0
+	}
+}
+
+// Bool visits a boolean: one byte, 0 or 1; any other value decodes as true, as Java's does.
+func (c *Codec) Bool(v *bool) {
+	if !c.decoding {
+		if *v {
+			c.buf = append(c.buf, 1)
+		} else {
+			c.buf = append(c.buf, 0)
+		}
+		return
+	}
+	b := c.take(1)
+	*v = b != nil && b[0] != 0
+}
+
+// Byte visits a single byte.
+func (c *Codec) Byte(v *byte) {
+	if !c.decoding {
+		c.buf = append(c.buf, *v)
+		return
+	}
+	if b := c.take(1); b != nil {
+		*v = b[0]
+	} else {
+		*v = 0
+	}
+}
+
+// length decodes a length and checks it against what is left; -1 is null. unit is the
+// least number of bytes that one element occupies.
+func (c *Codec) length(unit int64) int {
+	start := c.Offset()
+	var n int32
+	c.Int(&n)
+	if c.err != nil || n == -1 {
+		return -1
+	}
+	if left := c.Remaining(); n < 0 || left >= 0 && int64(n)*unit > left {
+		if n < 0 {
+			c.failAt(start, fmt.Errorf("%w %d", ErrLength, n))
+		} else {
+			c.failAt(start, fmt.Errorf("%w %d, only %d bytes are left", ErrLength, n, left))
+		}
+		return -1
+	}
+	return int(n)
+}
+
+// bytes consumes n bytes; fresh asks for a copy that outlives the next read.
+func (c *Codec) bytes(n int, fresh bool) []byte {
+	if n <= len(c.buf)-c.off || n <= cap(c.buf) && c.src != nil {
+		b := c.take(n)
+		if b != nil && (fresh && c.src != nil) {
+			b = append(make([]byte, 0, n), b...)
+		}
+		return b
+	}
+	if c.src == nil {
+		c.Fail(ErrTruncated)
+		return nil
+	}
+	// Longer than the window: grow with what truly arrives.
+	size := n
+	if c.left < 0 {
+		size = min(n, 1<<20)
+	}
+	out := make([]byte, 0, size)
+	for len(out) < n {
+		piece := c.take(min(n-len(out), cap(c.buf)))
+		if piece == nil {
+			return nil
+		}
+		out = append(out, piece...)
+	}
+	return out
+}
+
+// String visits a string. Null decodes as "". Bytes that are not UTF-8 are kept as they are.
+func (c *Codec) String(v *string) {
+	if !c.decoding {
+		c.buf = binary.BigEndian.AppendUint32(c.buf, uint32(len(*v)))
+		c.buf = append(c.buf, *v...)
+		return
+	}
+	n := c.length(1)
+	if n <= 0 {
+		*v = ""
+		return
+	}
+	b := c.bytes(n, false)
+	if c.view {
+		*v = unsafe.String(unsafe.SliceData(b), len(b))
+		return
+	}
+	*v = string(b)
+}
+
+// NullString visits a string that is null when empty.
+func (c *Codec) NullString(v *string) {
+	if !c.decoding && *v == "" {
+		c.buf = binary.BigEndian.AppendUint32(c.buf, ^uint32(0))
+		return
+	}
+	c.String(v)
+}
+
+// Buffer visits a byte buffer; nil is null. A decoded buffer aliases the input unless the
+// codec streams.
+func (c *Codec) Buffer(v *[]byte) {
+	if !c.decoding {
+		if *v == nil {
+			c.buf = binary.BigEndian.AppendUint32(c.buf, ^uint32(0))
+			return
+		}
+		c.buf = binary.BigEndian.AppendUint32(c.buf, uint32(len(*v)))
+		c.buf = append(c.buf, *v...)
+		return
+	}
+	n := c.length(1)
+	switch {
+	case n < 0:
+		*v = nil
+	case n == 0:
+		*v = []byte{}
+	default:
+		*v = c.bytes(n, true)
+	}
+}
+
+// Strings visits a vector of strings; nil is written as an empty vector, null decodes as nil.
+func (c *Codec) Strings(v *[]string) {
+	n := c.Count(len(*v), 4)
+	if c.decoding {
+		*v = grow(c, *v, n)
+		for i := 0; i < n && c.err == nil; i++ {
+			var s string
+			c.String(&s)
+			*v = append(*v, s)
+		}
+		return
+	}
+	for i := range *v {
+		c.String(&(*v)[i])
+	}
+}
+
+// Count visits the number of elements of a vector, each of which occupies at least unit
+// bytes, and returns it; null decodes as 0.
+func (c *Codec) Count(n int, unit int64) int {
+	if c.decoding {
+		return max(0, c.length(unit))
+	}
+	c.buf = binary.BigEndian.AppendUint32(c.buf, uint32(n))
+	return n
+}
+
+// Vector visits a vector of records, each of which occupies at least unit bytes.
+func Vector[T any, P interface {
+	*T
+	Record
+}](c *Codec, v *[]T, unit int64) {
+	n := c.Count(len(*v), unit)
+	if c.decoding {
+		*v = grow(c, *v, n)
+		var none T
+		for i := 0; i < n && c.err == nil; i++ {
+			if c.view && i < cap(*v) {
+				*v = (*v)[:i+1] // with what the former element holds
+			} else {
+				*v = append(*v, none)
+			}
+			P(&(*v)[i]).Visit(c)
+		}
+		return
+	}
+	for i := range *v {
+		P(&(*v)[i]).Visit(c)
+	}
+}
+
+// grow returns room for n elements, or for fewer when n could not be checked against
+// the input's size; the old vector's where the codec may overwrite it.
+func grow[T any](c *Codec, old []T, n int) []T {
+	if n == 0 {
+		return nil
+	}
+	if c.view && cap(old) >= n {
+		return old[:0]
+	}
+	return make([]T, 0, min(n, 1<<12))
+}
+
+// Marshal returns the encoding of r.
+func Marshal(r Record) []byte {
+	c := NewEncoder(nil)
+	r.Visit(c)
+	return c.buf
+}
+
+// Unmarshal decodes r from buf, whose unread rest is ignored. Buffers in r alias buf.
+func Unmarshal(buf []byte, r Record) error {
+	c := NewDecoder(buf)
+	r.Visit(c)
+	return c.err
+}

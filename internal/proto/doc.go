@@ -1,0 +1,16 @@
+// Package proto holds every record of ZooKeeper's client protocol, transaction log,
+// snapshot and quorum protocol, as ZooKeeper 3.4 to 3.9 write them, with the operation
+// codes and error codes that go with them.
+//
+// The records are defined by zookeeper.jute in Apache ZooKeeper. Field names here are
+// that file's, in Go's case. Each record has one method, Visit, that both encodes and
+// decodes it; see package jute.
+//
+//	data.go    znode metadata: Stat, ACL, Id
+//	op.go      operation codes, create modes, permissions, watch modes and event types
+//	errors.go  error codes
+//	client.go  requests and replies of the client protocol
+//	multi.go   multi and multiRead
+//	txn.go     transactions as logged and proposed, file headers
+//	quorum.go  packets between servers
+package proto

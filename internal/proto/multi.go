@@ -1,0 +1,149 @@
+package proto
+
+import (
+	"fmt"
+
+	"github.com/zkctl/zkctl/internal/jute"
+)
+
+// MultiHeader precedes each part of a multi and of its reply, and, with Done, ends both.
+type MultiHeader struct {
+	Type Op
+	Done bool
+	Err  Error
+}
+
+// Visit walks the fields in wire order.
+func (r *MultiHeader) Visit(c *jute.Codec) {
+	c.Int((*int32)(&r.Type))
+	c.Bool(&r.Done)
+	c.Int((*int32)(&r.Err))
+}
+
+var multiEnd = MultiHeader{Type: -1, Done: true, Err: -1}
+
+// MultiOp is one part of a multi or multiRead request.
+type MultiOp struct {
+	Type    Op
+	Request jute.Record
+}
+
+// MultiRequest is the request of multi and multiRead (MultiOperationRecord).
+type MultiRequest struct {
+	Ops []MultiOp
+}
+
+func newMultiRequest(op Op) (jute.Record, error) {
+	switch op {
+	case OpCreate, OpCreate2, OpCreateContainer:
+		return new(CreateRequest), nil
+	case OpCreateTTL:
+		return new(CreateTTLRequest), nil
+	case OpDelete, OpCheck:
+		return new(PathVersionRequest), nil
+	case OpSetData:
+		return new(SetDataRequest), nil
+	case OpGetChildren, OpGetData:
+		return new(PathWatchRequest), nil
+	}
+	return nil, fmt.Errorf("%v cannot be part of a multi", op)
+}
+
+// Visit walks the fields in wire order.
+func (r *MultiRequest) Visit(c *jute.Codec) {
+	if !c.Decoding() {
+		for _, op := range r.Ops {
+			h := MultiHeader{Type: op.Type, Err: -1}
+			h.Visit(c)
+			op.Request.Visit(c)
+		}
+		end := multiEnd
+		end.Visit(c)
+		return
+	}
+	r.Ops = nil
+	for c.Err() == nil {
+		var h MultiHeader
+		h.Visit(c)
+		if h.Done || c.Err() != nil {
+			return
+		}
+		req, err := newMultiRequest(h.Type)
+		if err != nil {
+			c.Fail(err)
+			return
+		}
+		req.Visit(c)
+		r.Ops = append(r.Ops, MultiOp{h.Type, req})
+	}
+}
+
+// MultiResult is the result of one part. Err is that part's error; then the other fields
+// are empty. In a multi that failed, parts before the failed one have OK and parts after
+// it ErrRuntimeInconsistency.
+type MultiResult struct {
+	Type     Op // OpError when Err is set
+	Err      Error
+	Path     string   // create, create2
+	Stat     *Stat    // create2, setData, getData
+	Data     []byte   // getData
+	Children []string // getChildren
+}
+
+// MultiResponse is the reply of multi and multiRead (MultiResponse).
+type MultiResponse struct {
+	Results []MultiResult
+}
+
+// Visit walks the fields in wire order.
+func (r *MultiResponse) Visit(c *jute.Codec) {
+	if !c.Decoding() {
+		for i := range r.Results {
+			h := MultiHeader{Type: r.Results[i].Type, Err: r.Results[i].Err}
+			h.Visit(c)
+			r.Results[i].visitBody(c)
+		}
+		end := multiEnd
+		end.Visit(c)
+		return
+	}
+	r.Results = nil
+	for c.Err() == nil {
+		var h MultiHeader
+		h.Visit(c)
+		if h.Done || c.Err() != nil {
+			return
+		}
+		res := MultiResult{Type: h.Type, Err: h.Err}
+		res.visitBody(c)
+		r.Results = append(r.Results, res)
+	}
+}
+
+func (r *MultiResult) visitBody(c *jute.Codec) {
+	stat := func() {
+		if r.Stat == nil {
+			r.Stat = new(Stat)
+		}
+		r.Stat.Visit(c)
+	}
+	switch r.Type {
+	case OpCreate:
+		c.String(&r.Path)
+	case OpCreate2, OpCreateContainer, OpCreateTTL:
+		c.String(&r.Path)
+		stat()
+	case OpSetData:
+		stat()
+	case OpGetData:
+		c.Buffer(&r.Data)
+		stat()
+	case OpGetChildren:
+		c.Strings(&r.Children)
+	case OpDelete, OpCheck:
+	case OpError:
+		c.Int((*int32)(&r.Err))
+	default:
+		c.Fail(fmt.Errorf("unknown operation %d in the reply of a multi", int32(r.Type)))
+	}
+}
