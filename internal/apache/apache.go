@@ -1,0 +1,222 @@
+// Package apache finds and runs a real Apache ZooKeeper, so that tests, the
+// demonstration and the benchmarks can hold zkctl against it. It is not part
+// of the zkctl binary.
+//
+// The jars come from Debian's package zookeeper, or from an unpacked release
+// of Apache ZooKeeper that ZOOKEEPER_HOME points at.
+package apache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// DebianJars is the folder in which Debian's Java packages install.
+const DebianJars = "/usr/share/java"
+
+// Installation is a Java runtime and the jars of one Apache ZooKeeper.
+type Installation struct {
+	// Java is the path of the java program.
+	Java string
+
+	// ServerClassPath is what a server needs; it logs through log4j or logback.
+	ServerClassPath []string
+
+	// ToolClassPath is what Apache's command-line tools need, without a
+	// logging back end, so that stdout and stderr hold only what they print.
+	ToolClassPath []string
+
+	// ToolJVM are the options of the JVM that runs a tool. Find chooses some
+	// that suit a process of a second's life; clear it to measure the JVM's
+	// own defaults, which are those of zkCli.sh.
+	ToolJVM []string
+}
+
+// Find locates Java and Apache ZooKeeper: the jars in $ZOOKEEPER_HOME/lib when
+// that variable is set, otherwise Debian's. The error says what is missing and
+// how to get it.
+func Find() (*Installation, error) {
+	in := &Installation{ToolJVM: []string{"-Xmx256m", "-XX:TieredStopAtLevel=1"}}
+	var err error
+	if in.Java, err = findJava(); err != nil {
+		return nil, err
+	}
+	if home := os.Getenv("ZOOKEEPER_HOME"); home != "" {
+		err = in.findRelease(home)
+	} else {
+		err = in.findDebian(DebianJars)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+func findJava() (string, error) {
+	if home := os.Getenv("JAVA_HOME"); home != "" {
+		name := "java"
+		if runtime.GOOS == "windows" {
+			name = "java.exe"
+		}
+		java := filepath.Join(home, "bin", name)
+		if _, err := os.Stat(java); err == nil {
+			return java, nil
+		}
+	}
+	java, err := exec.LookPath("java")
+	if err != nil {
+		return "", errors.New("find Apache ZooKeeper: no java on PATH nor in JAVA_HOME; " +
+			"install a Java runtime (Debian: apt-get install zookeeper)")
+	}
+	return java, nil
+}
+
+// findDebian names each jar: Debian's folder holds those of every Java
+// package, and its 3.8.0 needs more than zookeeper.jar's manifest lists to log
+// (log4j) and to serve TLS (the rest of netty).
+func (in *Installation) findDebian(dir string) error {
+	path := func(name string) string { return filepath.Join(dir, name+".jar") }
+	var core, missing []string
+	for _, name := range []string{"zookeeper", "zookeeper-jute", "slf4j-api"} {
+		if _, err := os.Stat(path(name)); err != nil {
+			missing = append(missing, path(name))
+		}
+		core = append(core, path(name))
+	}
+	if missing != nil {
+		return fmt.Errorf("find Apache ZooKeeper: missing %s; install Debian's package zookeeper "+
+			"or set ZOOKEEPER_HOME to an unpacked release", strings.Join(missing, ", "))
+	}
+	optional := func(names ...string) (found []string) {
+		for _, name := range names {
+			if _, err := os.Stat(path(name)); err == nil {
+				found = append(found, path(name))
+			}
+		}
+		return found
+	}
+	core = append(core, optional("netty-all", "netty-codec", "netty-resolver", "netty-transport-native-unix-common")...)
+	logging := optional("slf4j-log4j12", "log4j-1.2")
+	if len(logging) < 2 {
+		logging = optional("logback-classic", "logback-core")
+	}
+	in.ServerClassPath = append(append([]string{}, core...), logging...)
+	in.ToolClassPath = append(append([]string{}, core...), optional("slf4j-nop")...)
+	return nil
+}
+
+// findRelease takes every jar of an unpacked release.
+func (in *Installation) findRelease(home string) error {
+	jars, err := filepath.Glob(filepath.Join(home, "lib", "*.jar"))
+	if err != nil {
+		return fmt.Errorf("find Apache ZooKeeper: ZOOKEEPER_HOME=%s: %w", home, err)
+	}
+	found := false
+	for _, jar := range jars {
+		name := filepath.Base(jar)
+		if strings.HasPrefix(name, "zookeeper-") && !strings.HasPrefix(name, "zookeeper-jute") {
+			found = true
+		}
+		in.ServerClassPath = append(in.ServerClassPath, jar)
+		if !strings.HasPrefix(name, "logback") && !strings.HasPrefix(name, "slf4j-log4j") &&
+			!strings.HasPrefix(name, "slf4j-reload4j") {
+			in.ToolClassPath = append(in.ToolClassPath, jar)
+		}
+	}
+	if !found {
+		return fmt.Errorf("find Apache ZooKeeper: ZOOKEEPER_HOME=%s: no zookeeper-*.jar in its folder lib", home)
+	}
+	return nil
+}
+
+// JavaCommand prepares a run of a class from ZooKeeper's jars, such as
+// org.apache.zookeeper.server.SnapshotFormatter. The JVM speaks English as in
+// the United States and UTF-8, whatever the caller's locale; TZ is passed on.
+func (in *Installation) JavaCommand(ctx context.Context, class string, args ...string) *exec.Cmd {
+	jvm := append(append([]string{}, localeFlags...), in.ToolJVM...)
+	jvm = append(jvm, "-cp", strings.Join(in.ToolClassPath, string(os.PathListSeparator)), class)
+	cmd := exec.CommandContext(ctx, in.Java, append(jvm, args...)...)
+	cmd.Env = javaEnv()
+	return cmd
+}
+
+// ZkCliCommand prepares a run of zkCli with the given arguments. The caller
+// wires its streams.
+func (in *Installation) ZkCliCommand(ctx context.Context, args ...string) *exec.Cmd {
+	return in.JavaCommand(ctx, "org.apache.zookeeper.ZooKeeperMain", args...)
+}
+
+// ZkCli runs zkCli with the given arguments and an empty stdin, and returns
+// what it printed and its exit code. The text begins with zkCli's connection
+// chatter, which WithoutChatter takes out. The error is nil when zkCli ran,
+// whatever its exit code.
+func (in *Installation) ZkCli(ctx context.Context, args ...string) (stdout, stderr string, exit int, err error) {
+	var out, errOut bytes.Buffer
+	cmd := in.ZkCliCommand(ctx, args...)
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err = cmd.Run()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) && failed.Exited() {
+		return out.String(), errOut.String(), failed.ExitCode(), nil
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return out.String(), errOut.String(), -1, fmt.Errorf("run zkCli %s: %w", strings.Join(args, " "), err)
+	}
+	return out.String(), errOut.String(), 0, nil
+}
+
+// WithoutChatter removes from zkCli's stdout the line "Connecting to …" and
+// the blocks "WATCHER::" that report changes of the connection's state. Events
+// of znodes stay.
+func WithoutChatter(stdout string) string {
+	lines := strings.SplitAfter(stdout, "\n")
+	var kept []string
+	for i := 0; i < len(lines); i++ {
+		line := lines[i]
+		if strings.HasPrefix(line, "Connecting to ") {
+			continue
+		}
+		// An event is printed as "", "WATCHER::", "", "WatchedEvent …".
+		if strings.TrimRight(line, "\r\n") == "" && i+3 < len(lines) &&
+			strings.HasPrefix(lines[i+1], "WATCHER::") &&
+			strings.TrimRight(lines[i+2], "\r\n") == "" &&
+			strings.HasPrefix(lines[i+3], "WatchedEvent ") &&
+			strings.Contains(lines[i+3], " type:None ") {
+			i += 3
+			continue
+		}
+		kept = append(kept, line)
+	}
+	return strings.Join(kept, "")
+}
+
+var localeFlags = []string{
+	"-Duser.language=en", "-Duser.country=US",
+	"-Dfile.encoding=UTF-8",
+	"-Dzookeeper.jmx.log4j.disable=true",
+}
+
+// javaEnv gives the JVM a UTF-8 locale, without which it cannot read
+// non-ASCII arguments, and drops what would print to stderr or change options.
+func javaEnv() []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		switch name {
+		case "LC_ALL", "LANG", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH":
+			continue
+		}
+		env = append(env, kv)
+	}
+	return append(env, "LC_ALL=C.UTF-8")
+}

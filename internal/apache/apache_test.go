@@ -1,0 +1,259 @@
+package apache
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv("ZKCTL_TEST_ORPHAN") != "" {
+		orphan()
+		return
+	}
+	os.Exit(Main(m))
+}
+
+func TestLifeOfAServer(t *testing.T) {
+	ctx := testContext(t)
+	in := Require(t)
+	s, err := in.Start(ctx, Options{TickTime: time.Second, JVM: []string{"-Dzookeeper.extendedTypesEnabled=true"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop()
+	if answer, err := s.FourLetter(ctx, "conf"); err != nil || !strings.Contains(answer, "tickTime=1000\n") {
+		t.Errorf("conf: %q, %v", answer, err)
+	}
+	if want := "127.0.0.1:" + strconv.Itoa(s.Port()); s.Addr() != want {
+		t.Errorf("Addr() = %s, want %s", s.Addr(), want)
+	}
+
+	out, errOut, exit, err := in.ZkCli(ctx, "-server", s.Addr(), "create", "/café", "größe")
+	if err != nil || exit != 0 || errOut != "Created /café\n" || WithoutChatter(out) != "" {
+		t.Fatalf("create: stdout %q, stderr %q, exit %d, %v", out, errOut, exit, err)
+	}
+	if err := s.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.FourLetter(ctx, "ruok"); err == nil {
+		t.Error("a killed server answers")
+	}
+	if err := s.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	out, _, exit, err = in.ZkCli(ctx, "-server", s.Addr(), "get", "/café")
+	if err != nil || exit != 0 || WithoutChatter(out) != "größe\n" {
+		t.Fatalf("get after a restart: stdout %q, exit %d, %v", out, exit, err)
+	}
+	if _, _, exit, err = in.ZkCli(ctx, "-server", s.Addr(), "get", "/none"); err != nil || exit != 1 {
+		t.Errorf("get of a missing znode: exit %d, %v", exit, err)
+	}
+
+	if err := s.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	if answer, err := s.FourLetter(short, "ruok"); err == nil {
+		t.Errorf("a paused server answers %q", answer)
+	}
+	if err := s.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := s.FourLetter(ctx, "ruok"); err != nil || answer != "imok" {
+		t.Errorf("ruok: %q, %v", answer, err)
+	}
+
+	if log, err := os.ReadFile(s.LogFile()); err != nil || !strings.Contains(string(log), "binding to port") {
+		t.Errorf("the log has no line of the server: %v, %q", err, log)
+	}
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(s.work); !os.IsNotExist(err) {
+		t.Errorf("Stop left %s: %v", s.work, err)
+	}
+	if err := s.Stop(); err != nil {
+		t.Errorf("second Stop: %v", err)
+	}
+}
+
+func TestStartReportsTheLog(t *testing.T) {
+	in := Require(t)
+	_, err := in.Start(testContext(t), Options{Properties: map[string]string{"tickTime": "often"}})
+	if err == nil || !strings.Contains(err.Error(), `"often"`) {
+		t.Errorf("error %v does not show what the server said", err)
+	}
+}
+
+func TestStartOnATakenPort(t *testing.T) {
+	in := Require(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = in.Start(testContext(t), Options{Port: l.Addr().(*net.TCPAddr).Port})
+	if err == nil || !strings.Contains(err.Error(), "Address already in use") {
+		t.Errorf("error %v does not say that the port is taken", err)
+	}
+}
+
+func TestDirIsKept(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s := Test(t, Options{Dir: dir})
+	if s.Dir() != dir {
+		t.Errorf("Dir() = %s", s.Dir())
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if snapshots, _ := filepath.Glob(filepath.Join(dir, "version-2", "snapshot.*")); len(snapshots) == 0 {
+		t.Error("no snapshot is left in the data directory")
+	}
+}
+
+func TestSharedIsOneServer(t *testing.T) {
+	if a, b := Shared(t), Shared(t); a != b {
+		t.Errorf("two servers: %s, %s", a.Addr(), b.Addr())
+	}
+}
+
+// TestServerDiesWithItsOwner starts this test binary again as an owner that
+// exits without a word to its server.
+func TestServerDiesWithItsOwner(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs a unix shell")
+	}
+	Require(t)
+	ctx := testContext(t)
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), "ZKCTL_TEST_ORPHAN=1")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, work, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
+	for {
+		_, dialErr := fourLetter(ctx, addr, "ruok")
+		_, statErr := os.Stat(work)
+		if dialErr != nil && os.IsNotExist(statErr) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("the server on %s or its folder %s is still there", addr, work)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func orphan() {
+	in, err := Find()
+	if err != nil {
+		panic(err)
+	}
+	s, err := in.Start(context.Background(), Options{})
+	if err != nil {
+		panic(err)
+	}
+	os.Stdout.WriteString(s.Addr() + " " + s.work + "\n")
+}
+
+func TestSecureServer(t *testing.T) {
+	keytool, err := exec.LookPath("keytool")
+	if err != nil {
+		t.Skip("needs keytool")
+	}
+	Require(t)
+	store := filepath.Join(t.TempDir(), "server.jks")
+	out, err := exec.Command(keytool, "-genkeypair", "-keystore", store, "-storepass", "secret", "-keypass", "secret",
+		"-alias", "server", "-keyalg", "EC", "-dname", "CN=localhost", "-storetype", "JKS").CombinedOutput()
+	if err != nil {
+		t.Fatalf("keytool: %v\n%s", err, out)
+	}
+	s := Test(t, Options{Secure: &TLSFiles{KeyStore: store, KeyStorePassword: "secret", ClientAuth: "none"}})
+	conn, err := tls.Dial("tcp", s.SecureAddr(), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if name := conn.ConnectionState().PeerCertificates[0].Subject.CommonName; name != "localhost" {
+		t.Errorf("certificate of %q, want localhost", name)
+	}
+}
+
+func TestJavaCommand(t *testing.T) {
+	in := Require(t)
+	out, err := in.JavaCommand(testContext(t), "org.apache.zookeeper.Version").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), ", built on ") {
+		t.Errorf("Version: %v, %q", err, out)
+	}
+}
+
+func TestFindSaysWhatIsMissing(t *testing.T) {
+	for name, test := range map[string]struct {
+		env  map[string]string
+		want string
+	}{
+		"no java":       {map[string]string{"PATH": "", "JAVA_HOME": ""}, "no java"},
+		"empty release": {map[string]string{"ZOOKEEPER_HOME": t.TempDir()}, "no zookeeper-*.jar"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name != "no java" {
+				Require(t)
+			}
+			for key, value := range test.env {
+				t.Setenv(key, value)
+			}
+			if _, err := Find(); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+		})
+	}
+	if err := new(Installation).findDebian(t.TempDir()); err == nil || !strings.Contains(err.Error(), "zookeeper.jar") {
+		t.Errorf("error %v does not name the jar", err)
+	}
+}
+
+func TestWithoutChatter(t *testing.T) {
+	const in = "Connecting to 127.0.0.1:1\n\nWATCHER::\n\nWatchedEvent state:SyncConnected type:None path:null\n" +
+		"[a, b]\n\nWATCHER::\n\nWatchedEvent state:SyncConnected type:NodeCreated path:/a\n"
+	const want = "[a, b]\n\nWATCHER::\n\nWatchedEvent state:SyncConnected type:NodeCreated path:/a\n"
+	if got := WithoutChatter(in); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestSkippedTestsAreNoted runs Require as a machine without ZooKeeper would.
+func TestSkippedTestsAreNoted(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "skipped")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestSharedIsOneServer$", "-test.v")
+	cmd.Env = append(os.Environ(), "CI=", "PATH=", "JAVA_HOME=", "ZKCTL_SKIPPED="+file)
+	out, err := cmd.CombinedOutput()
+	note, _ := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(out), "--- SKIP") ||
+		!strings.HasPrefix(string(note), "apache.TestSharedIsOneServer: find Apache ZooKeeper: no java") {
+		t.Errorf("skip: %v, note %q\n%s", err, note, out)
+	}
+	cmd = exec.Command(os.Args[0], "-test.run=^TestSharedIsOneServer$")
+	cmd.Env = append(os.Environ(), "CI=true", "PATH=", "JAVA_HOME=")
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "CI=true demands") {
+		t.Errorf("in CI: %v\n%s", err, out)
+	}
+}
+
+func testContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,476 @@
+package apache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// startTimeout bounds a start whose context has no deadline.
+const startTimeout = 60 * time.Second
+
+// Options describe one standalone server. The zero value is useful.
+type Options struct {
+	// Dir is the data directory. Empty means a new temporary one, which Stop
+	// removes.
+	Dir string
+
+	// Port is the client port on 127.0.0.1. 0 means a free one.
+	Port int
+
+	// TickTime is ZooKeeper's tickTime; 0 means 2 s, ZooKeeper's default. The
+	// shortest session timeout is two ticks.
+	TickTime time.Duration
+
+	// MaxSessionTimeout is the longest session timeout; 0 means 20 ticks.
+	MaxSessionTimeout time.Duration
+
+	// Properties are further lines of zoo.cfg; they override those that Start
+	// writes. ZooKeeper makes a key it does not know the system property
+	// "zookeeper.<key>".
+	Properties map[string]string
+
+	// JVM are further options of the JVM, such as
+	// "-Dzookeeper.extendedTypesEnabled=true" or "-Xmx1g".
+	JVM []string
+
+	// Secure opens a second client port that speaks TLS.
+	Secure *TLSFiles
+}
+
+// TLSFiles are the key material of a secure client port. Types are told by the
+// file's extension: .jks, .p12 or .pem.
+type TLSFiles struct {
+	KeyStore, KeyStorePassword     string
+	TrustStore, TrustStorePassword string
+
+	// ClientAuth is "none", "want" or "need"; empty means "need",
+	// ZooKeeper's default. "none" needs no trust store.
+	ClientAuth string
+}
+
+// Server is a standalone ZooKeeper server, a child of this process. It listens
+// on 127.0.0.1 only, and on unix it dies with this process, however that ends.
+// Methods may be called from any goroutine, one at a time.
+type Server struct {
+	in         *Installation
+	opt        Options
+	port       int
+	securePort int
+	dir        string // dataDir
+	work       string // configuration and log; holds dir when that is temporary
+	guard      *guard
+
+	mu   sync.Mutex
+	proc *process
+}
+
+// process is one life of the server's JVM.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed after Wait
+	err  error         // what Wait returned; valid once done is closed
+}
+
+// Start starts a standalone server and returns when it serves clients. The
+// error of a server that does not come up ends with the tail of its log.
+func (in *Installation) Start(ctx context.Context, opt Options) (*Server, error) {
+	work, err := os.MkdirTemp("", "zkctl-zookeeper-")
+	if err != nil {
+		return nil, fmt.Errorf("start ZooKeeper: %w", err)
+	}
+	s := &Server{in: in, opt: opt, dir: opt.Dir, work: work}
+	if s.dir == "" {
+		s.dir = filepath.Join(work, "data")
+	}
+	if s.guard, err = newGuard(work); err != nil {
+		_ = os.RemoveAll(work)
+		return nil, fmt.Errorf("start ZooKeeper: %w", err)
+	}
+	// Between choosing a free port and the JVM's listening someone else may
+	// take it.
+	for attempt := 1; ; attempt++ {
+		if err = s.choosePorts(); err == nil {
+			err = s.launch(ctx)
+		}
+		if err == nil {
+			return s, nil
+		}
+		if attempt == 3 || !errors.Is(err, errPortTaken) || opt.Port != 0 {
+			_ = s.Stop()
+			return nil, err
+		}
+	}
+}
+
+var errPortTaken = errors.New("the port is taken")
+
+// Addr is the client address, "127.0.0.1:port".
+func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+
+// Port is the client port.
+func (s *Server) Port() int { return s.port }
+
+// SecureAddr is the address of the TLS client port, or "" without Options.Secure.
+func (s *Server) SecureAddr() string {
+	if s.securePort == 0 {
+		return ""
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.securePort))
+}
+
+// Dir is the data directory; logs and snapshots are in its folder version-2.
+func (s *Server) Dir() string { return s.dir }
+
+// LogFile is the server's own log, removed by Stop. Every life of the server
+// appends to it.
+func (s *Server) LogFile() string { return filepath.Join(s.work, "server.log") }
+
+// Shutdown ends the server gracefully, keeping its data for Restart.
+func (s *Server) Shutdown() error { return s.end(terminate, 15*time.Second) }
+
+// Stop ends the server gracefully and removes what Start made, the data
+// directory too if it was temporary. A second Stop does nothing.
+func (s *Server) Stop() error {
+	err := s.Shutdown()
+	s.guard.release()
+	if rmErr := os.RemoveAll(s.work); err == nil && rmErr != nil {
+		err = fmt.Errorf("stop ZooKeeper: %w", rmErr)
+	}
+	return err
+}
+
+// Kill ends the server as a power cut would (SIGKILL), keeping its data for
+// Restart.
+func (s *Server) Kill() error { return s.end((*os.Process).Kill, 15*time.Second) }
+
+// Restart starts the server again on the same port and data; it shuts it down
+// first when it still runs.
+func (s *Server) Restart(ctx context.Context) error {
+	if err := s.Shutdown(); err != nil {
+		return err
+	}
+	return s.launch(ctx)
+}
+
+// Pause stops the server's process (SIGSTOP): connections stay open, nothing
+// answers. Not on Windows.
+func (s *Server) Pause() error { return s.signal("pause", pause) }
+
+// Resume continues a paused server (SIGCONT).
+func (s *Server) Resume() error { return s.signal("resume", resume) }
+
+// FourLetter sends one of the four-letter words, such as "srvr" or "mntr", and
+// returns the answer.
+func (s *Server) FourLetter(ctx context.Context, word string) (string, error) {
+	answer, err := fourLetter(ctx, s.Addr(), word)
+	if err != nil {
+		return answer, fmt.Errorf("ask %s for %s: %w", s.Addr(), word, err)
+	}
+	return answer, nil
+}
+
+func fourLetter(ctx context.Context, addr, word string) (string, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if _, err := io.WriteString(conn, word); err != nil {
+		return "", err
+	}
+	answer, err := io.ReadAll(conn)
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return string(answer), err
+}
+
+// choosePorts takes the requested port or free ones.
+func (s *Server) choosePorts() (err error) {
+	s.port = s.opt.Port
+	if s.port == 0 {
+		if s.port, err = freePort(); err != nil {
+			return fmt.Errorf("start ZooKeeper: %w", err)
+		}
+	}
+	if s.opt.Secure != nil {
+		for s.securePort = 0; s.securePort == 0 || s.securePort == s.port; {
+			if s.securePort, err = freePort(); err != nil {
+				return fmt.Errorf("start ZooKeeper: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// freePort looks below the range from which systems take the ports of outgoing
+// connections (Linux: from 32768). In that range a client that keeps dialling
+// a stopped server can be given the server's port as its own and connect to
+// itself, and the server cannot come back.
+func freePort() (int, error) {
+	var last error
+	for range 100 {
+		port := 20000 + rand.IntN(12000)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			last = err
+			continue
+		}
+		return port, l.Close()
+	}
+	return 0, fmt.Errorf("find a free port: %w", last)
+}
+
+// launch writes the configuration, starts the JVM and awaits its service.
+func (s *Server) launch(ctx context.Context) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, startTimeout)
+		defer cancel()
+	}
+	if err := s.writeConfig(); err != nil {
+		return fmt.Errorf("start ZooKeeper: %w", err)
+	}
+	log, err := os.OpenFile(s.LogFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("start ZooKeeper: %w", err)
+	}
+	defer log.Close()
+	logStart, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return fmt.Errorf("start ZooKeeper: %w", err)
+	}
+
+	cmd := exec.Command(s.in.Java, s.jvmArgs()...)
+	cmd.Dir = s.work
+	cmd.Env = javaEnv()
+	cmd.Stdout, cmd.Stderr = log, log
+	Detach(cmd)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start ZooKeeper: %w", err)
+	}
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	s.guard.watch(cmd.Process.Pid)
+	go func() {
+		p.err = cmd.Wait()
+		s.guard.watch(0)
+		close(p.done)
+	}()
+	s.mu.Lock()
+	s.proc = p
+	s.mu.Unlock()
+
+	if err := s.awaitService(ctx, p); err != nil {
+		_ = s.Kill()
+		tail := s.logTail(logStart)
+		if strings.Contains(tail, "Address already in use") {
+			err = fmt.Errorf("%w: %w", err, errPortTaken)
+		}
+		return fmt.Errorf("start ZooKeeper on %s: %w; its log ends:\n%s", s.Addr(), err, tail)
+	}
+	return nil
+}
+
+// awaitService polls until the server names its mode, which it does once it
+// has loaded its data and serves sessions. A foreign server on the same port
+// is told apart by its working directory.
+func (s *Server) awaitService(ctx context.Context, p *process) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if s.serves(ctx) {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("the server exited: %v", p.err)
+		case <-ctx.Done():
+			return fmt.Errorf("the server did not serve in time: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Server) serves(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	envi, err := fourLetter(ctx, s.Addr(), "envi")
+	if err != nil || !strings.Contains(envi, "user.dir="+s.work+"\n") {
+		return false
+	}
+	srvr, err := fourLetter(ctx, s.Addr(), "srvr")
+	if err != nil || !strings.Contains(srvr, "Mode: ") {
+		return false
+	}
+	if s.securePort == 0 {
+		return true
+	}
+	// The secure port opens last.
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", s.SecureAddr())
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}
+
+// end sends the process its end and waits for it; it kills one that ignores it.
+func (s *Server) end(send func(*os.Process) error, patience time.Duration) error {
+	s.mu.Lock()
+	p := s.proc
+	s.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	_ = resume(p.cmd.Process) // a stopped process does not take SIGTERM
+	if err := send(p.cmd.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stop ZooKeeper: %w", err)
+	}
+	select {
+	case <-p.done:
+		return nil
+	case <-time.After(patience):
+	}
+	_ = p.cmd.Process.Kill()
+	<-p.done
+	return fmt.Errorf("stop ZooKeeper: it did not end within %v and was killed", patience)
+}
+
+func (s *Server) signal(what string, send func(*os.Process) error) error {
+	s.mu.Lock()
+	p := s.proc
+	s.mu.Unlock()
+	if p == nil {
+		return fmt.Errorf("%s ZooKeeper: it was never started", what)
+	}
+	if err := send(p.cmd.Process); err != nil {
+		return fmt.Errorf("%s ZooKeeper: %w", what, err)
+	}
+	return nil
+}
+
+func (s *Server) jvmArgs() []string {
+	args := append([]string{}, localeFlags...)
+	args = append(args, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+		"-Djava.awt.headless=true",
+		"-Dlog4j.configuration="+fileURL(s.configPath("log4j.properties")),
+		"-Dlogback.configurationFile="+s.configPath("logback.xml"))
+	if !strings.Contains(strings.Join(s.opt.JVM, " "), "GC") {
+		args = append(args, "-XX:+UseSerialGC")
+	}
+	args = append(args, s.opt.JVM...)
+	return append(args, "-cp", strings.Join(s.in.ServerClassPath, string(os.PathListSeparator)),
+		"org.apache.zookeeper.server.quorum.QuorumPeerMain", s.configPath("zoo.cfg"))
+}
+
+func (s *Server) configPath(name string) string { return filepath.Join(s.work, name) }
+
+func fileURL(path string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
+	}
+	return "file:" + path
+}
+
+func (s *Server) writeConfig() error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	tick := s.opt.TickTime
+	if tick == 0 {
+		tick = 2 * time.Second
+	}
+	config := map[string]string{
+		"dataDir":                filepath.ToSlash(s.dir),
+		"tickTime":               strconv.FormatInt(tick.Milliseconds(), 10),
+		"clientPort":             strconv.Itoa(s.port),
+		"clientPortAddress":      "127.0.0.1",
+		"admin.enableServer":     "false",
+		"4lw.commands.whitelist": "*",
+		"maxClientCnxns":         "0",
+	}
+	if s.opt.MaxSessionTimeout != 0 {
+		config["maxSessionTimeout"] = strconv.FormatInt(s.opt.MaxSessionTimeout.Milliseconds(), 10)
+	}
+	if t := s.opt.Secure; t != nil {
+		config["serverCnxnFactory"] = "org.apache.zookeeper.server.NettyServerCnxnFactory"
+		config["secureClientPort"] = strconv.Itoa(s.securePort)
+		config["secureClientPortAddress"] = "127.0.0.1"
+		config["ssl.keyStore.location"] = filepath.ToSlash(t.KeyStore)
+		config["ssl.keyStore.password"] = t.KeyStorePassword
+		if t.TrustStore != "" {
+			config["ssl.trustStore.location"] = filepath.ToSlash(t.TrustStore)
+			config["ssl.trustStore.password"] = t.TrustStorePassword
+		}
+		if t.ClientAuth != "" {
+			config["ssl.clientAuth"] = t.ClientAuth
+		}
+	}
+	for key, value := range s.opt.Properties {
+		config[key] = value
+	}
+	keys := make([]string, 0, len(config))
+	for key := range config {
+		keys = append(keys, key)
+	}
+	sort.Strings(keys)
+	var cfg bytes.Buffer
+	for _, key := range keys {
+		fmt.Fprintf(&cfg, "%s=%s\n", key, config[key])
+	}
+	for name, text := range map[string][]byte{
+		"zoo.cfg": cfg.Bytes(), "log4j.properties": []byte(log4jConfig), "logback.xml": []byte(logbackConfig),
+	} {
+		if err := os.WriteFile(s.configPath(name), text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logTail returns the last lines of what the server logged since offset.
+func (s *Server) logTail(offset int64) string {
+	text, err := os.ReadFile(s.LogFile())
+	if err != nil {
+		return "(no log: " + err.Error() + ")"
+	}
+	if offset < int64(len(text)) {
+		text = text[offset:]
+	}
+	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	if len(lines) > 30 {
+		lines = lines[len(lines)-30:]
+	}
+	return strings.Join(lines, "\n")
+}
+
+const log4jConfig = `log4j.rootLogger=INFO, out
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=%d{ISO8601} [myid:%X{myid}] - %-5p [%t:%C{1}@%L] - %m%n
+`
+
+const logbackConfig = `<configuration>
+  <appender name="out" class="ch.qos.logback.core.ConsoleAppender">
+    <encoder><pattern>%d{ISO8601} [myid:%X{myid}] - %-5p [%t:%C{1}@%L] - %m%n</pattern></encoder>
+  </appender>
+  <root level="INFO"><appender-ref ref="out"/></root>
+</configuration>
+`

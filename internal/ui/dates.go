@@ -1,0 +1,66 @@
+package ui
+
+import (
+	"strconv"
+	"time"
+)
+
+// LogDate is the time, in milliseconds since 1970, as Apache's tools for logs print it:
+// java.text.DateFormat SHORT, LONG in the en_US locale of JDK 17, in the local time zone:
+// "11/22/26, 3:07:05 AM UTC".
+func LogDate(ms int64) string { return string(new(LogDates).Append(nil, ms)) }
+
+// LogDates writes many times as LogDate does, and does the work once per second. It belongs
+// to one goroutine.
+type LogDates struct {
+	second int64
+	text   []byte // of the second; nil before the first
+}
+
+// Append appends the time to dst.
+func (d *LogDates) Append(dst []byte, ms int64) []byte {
+	second := ms / 1000
+	if ms%1000 < 0 {
+		second--
+	}
+	if d.text == nil || second != d.second {
+		d.second, d.text = second, appendLogDate(d.text[:0], time.Unix(second, 0).Local())
+	}
+	return append(dst, d.text...)
+}
+
+func appendLogDate(b []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	if year <= 0 {
+		year = 1 - year // the year of the era, which is not shown
+	}
+	b = strconv.AppendInt(b, int64(month), 10)
+	b = strconv.AppendInt(append(b, '/'), int64(day), 10)
+	b = appendTwo(append(b, '/'), year%100)
+	b = strconv.AppendInt(append(b, ", "...), int64((t.Hour()+11)%12+1), 10)
+	b = appendTwo(append(b, ':'), t.Minute())
+	b = appendTwo(append(b, ':'), t.Second())
+	if t.Hour() < 12 {
+		b = append(b, " AM "...)
+	} else {
+		b = append(b, " PM "...)
+	}
+	zone, offset := t.Zone()
+	if zone == "" || zone[0] == '+' || zone[0] == '-' { // a zone that the tz database gives no letters
+		return appendOffset(b, offset)
+	}
+	return append(b, zone...)
+}
+
+func appendOffset(b []byte, seconds int) []byte {
+	b = append(b, "GMT"...)
+	if seconds < 0 {
+		b, seconds = append(b, '-'), -seconds
+	} else {
+		b = append(b, '+')
+	}
+	b = appendTwo(b, seconds/3600)
+	return appendTwo(append(b, ':'), seconds/60%60)
+}
+
+func appendTwo(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }

@@ -1,0 +1,104 @@
+// Package ui is how zkctl talks to a person or a program: streams that know whether they
+// are terminals, colour, dates, output formats and exit codes.
+package ui
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
+)
+
+// Streams are the places that a command reads from and writes to. The answer goes to Out,
+// everything else to Err. No command asks os.Stdout.
+type Streams struct {
+	In  io.Reader
+	Out io.Writer
+	Err io.Writer
+
+	InTTY, OutTTY, ErrTTY bool // whether each is a terminal
+	Color                 bool // whether Out takes colour
+	Width                 int  // columns of the terminal, 80 when unknown
+}
+
+// System returns the process's own streams. NO_COLOR and TERM=dumb turn colour off.
+func System() *Streams {
+	s := &Streams{
+		In: os.Stdin, Out: color.Output, Err: color.Error,
+		InTTY: IsTerminal(os.Stdin), OutTTY: IsTerminal(os.Stdout), ErrTTY: IsTerminal(os.Stderr),
+		Width: 80,
+	}
+	s.Color = s.OutTTY && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 {
+		s.Width = w
+	}
+	return s
+}
+
+// IsTerminal tells whether f is a terminal, Cygwin's included.
+func IsTerminal(f *os.File) bool {
+	return isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd())
+}
+
+// Paint returns text in the colour when Out takes colour.
+func (s *Streams) Paint(text string, attrs ...color.Attribute) string {
+	if !s.Color || text == "" {
+		return text
+	}
+	c := color.New(attrs...)
+	c.EnableColor()
+	return c.Sprint(text)
+}
+
+// Format is the form of a command's answer.
+type Format string
+
+// Formats.
+const (
+	Text Format = "text"
+	JSON Format = "json"
+)
+
+// ParseFormat reads the value of -o.
+func ParseFormat(s string) (Format, error) {
+	switch f := Format(strings.ToLower(s)); f {
+	case Text, JSON:
+		return f, nil
+	}
+	return "", fmt.Errorf("unknown output format %q; text and json are known", s)
+}
+
+// JavaDate is the time, in milliseconds since 1970, as java.util.Date.toString writes it,
+// in the local time zone: "Sun Nov 22 03:12:48 UTC 2026".
+func JavaDate(ms int64) string {
+	return time.UnixMilli(ms).Local().Format("Mon Jan 02 15:04:05 MST 2006")
+}
+
+// Exit codes, which are zkCli's.
+const (
+	ExitOK             = 0
+	ExitFailed         = 1
+	ExitUnknownCommand = 127
+	ExitInterrupted    = 130
+)
+
+// ExitError carries the exit code that an error asks for. Without one it is ExitFailed.
+type ExitError struct {
+	Code int
+	Err  error // nil when what there was to say has been said
+}
+
+func (e *ExitError) Error() string {
+	if e.Err == nil {
+		return ""
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns the error.
+func (e *ExitError) Unwrap() error { return e.Err }

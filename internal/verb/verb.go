@@ -1,0 +1,179 @@
+// Package verb runs a tree of cobra commands, such as txnlog with its subcommands, the same
+// way from the command line and within the shell: options with one dash, help, completion.
+package verb
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// Constructor makes a verb that works on the streams.
+type Constructor func(*ui.Streams) *cobra.Command
+
+// Run runs a verb of its own, outside any tree. shared are values of options that hold where
+// the verb has them and is not told otherwise: {"output": "json"}.
+func Run(ctx context.Context, construct Constructor, s *ui.Streams, args []string, shared map[string]string) error {
+	c := construct(s)
+	c.CompletionOptions.DisableDefaultCmd = true
+	c.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
+	c.SetIn(s.In)
+	c.SetOut(s.Out)
+	c.SetErr(s.Err)
+	var helpErr error
+	c.SetHelpFunc(func(c *cobra.Command, _ []string) { helpErr = PrintHelp(s.Out, c, s.Width) })
+	c.SilenceErrors, c.SilenceUsage = true, true
+	Share(c, func() map[string]string { return shared })
+	c.SetArgs(Normalize(c, args))
+	if err := c.ExecuteContext(ctx); err != nil {
+		return err
+	}
+	return helpErr
+}
+
+// Share gives values to those options of c and its subcommands that were not given on its
+// own line.
+func Share(c *cobra.Command, shared func() map[string]string) {
+	c.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		for name, value := range shared() {
+			if f := c.Flags().Lookup(name); f != nil && !f.Changed {
+				if err := c.Flags().Set(name, value); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+}
+
+// Normalize writes a verb's arguments as pflag reads them: a long option may have one dash,
+// as in Apache's tools.
+func Normalize(c *cobra.Command, args []string) []string {
+	target, rest, err := c.Find(args)
+	if err != nil {
+		target, rest = c, args
+	}
+	target.InitDefaultHelpFlag()
+	fs := target.Flags()
+	path := len(args) - len(rest)
+	out := append([]string(nil), args[:path]...)
+	waiting := false // for the value of an option
+	for i, arg := range rest {
+		switch {
+		case waiting:
+			waiting = false
+		case arg == "--":
+			return append(out, rest[i:]...)
+		case len(arg) > 1 && arg[0] == '-':
+			name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+			flag := fs.Lookup(name)
+			if flag != nil && len(name) > 1 && !strings.HasPrefix(arg, "--") {
+				arg = "-" + arg
+			}
+			if flag == nil && len(name) == 1 {
+				flag = fs.ShorthandLookup(name)
+			}
+			waiting = flag != nil && flag.NoOptDefVal == "" && !hasValue
+		}
+		out = append(out, arg)
+	}
+	return out
+}
+
+// PrintHelp explains a command: what it does, subcommands, options, examples.
+func PrintHelp(w io.Writer, c *cobra.Command, width int) error {
+	out := &strings.Builder{}
+	text := c.Long
+	if text == "" {
+		text = c.Short
+	}
+	fmt.Fprintf(out, "%s\n\nUsage: %s\n", strings.TrimSpace(text), c.UseLine())
+	var rows [][2]string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			rows = append(rows, [2]string{sub.Name(), sub.Short})
+		}
+	}
+	if len(rows) > 0 {
+		fmt.Fprintln(out)
+		Columns(out, rows, width)
+	}
+	if rows = optionRows(c.LocalFlags()); len(rows) > 0 {
+		fmt.Fprint(out, "\nOptions:\n")
+		Columns(out, rows, width)
+	}
+	if c.HasExample() {
+		fmt.Fprintf(out, "\nExamples:\n%s\n", strings.TrimRight(c.Example, "\n"))
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+func optionRows(fs *pflag.FlagSet) (rows [][2]string) {
+	fs.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || f.Name == "help" {
+			return
+		}
+		value, usage := pflag.UnquoteUsage(f)
+		name := "--" + f.Name
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand + ", " + name
+		}
+		if value != "" {
+			name += " " + value
+		}
+		switch f.DefValue {
+		case "", "[]", "0", "-1", "false":
+		default:
+			usage += " (default " + f.DefValue + ")"
+		}
+		rows = append(rows, [2]string{name, usage})
+	})
+	return rows
+}
+
+// Columns prints a term and its explanation beside each other, wrapped to the width; a
+// long term has a line of its own.
+func Columns(w io.Writer, rows [][2]string, width int) {
+	const indent, gap, widest = 2, 2, 24
+	left := 0
+	for _, r := range rows {
+		if len(r[0]) <= widest {
+			left = max(left, len(r[0]))
+		}
+	}
+	left += indent + gap
+	for _, r := range rows {
+		line := strings.Repeat(" ", indent) + r[0]
+		if len(line)+gap > left {
+			fmt.Fprintln(w, line)
+			line = ""
+		}
+		for _, text := range Wrap(r[1], max(width, 40)-left) {
+			fmt.Fprintf(w, "%-*s%s\n", left, line, text)
+			line = ""
+		}
+	}
+}
+
+// Wrap breaks text between words so that no line is longer than width.
+func Wrap(text string, width int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}
