@@ -1,0 +1,133 @@
+package client
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// DefaultPort is the client port of a server whose address names none.
+const DefaultPort = 2181
+
+// Address is one server of a connect string. Host is a name or an IP address, without brackets.
+type Address struct {
+	Host string
+	Port int
+}
+
+func (a Address) String() string { return net.JoinHostPort(a.Host, strconv.Itoa(a.Port)) }
+
+// ParseServers parses a connect string, "host:port,host:port/chroot". The chroot is "" when
+// there is none. (ConnectStringParser)
+func ParseServers(s string) (addrs []Address, chroot string, err error) {
+	fault := func(format string, args ...any) ([]Address, string, error) {
+		return nil, "", fmt.Errorf("connect string %q: %s (expected host:port,host:port/chroot)", s, fmt.Sprintf(format, args...))
+	}
+	hosts := s
+	if i := strings.IndexByte(s, '/'); i >= 0 {
+		hosts, chroot = s[:i], s[i:]
+		if chroot == "/" {
+			chroot = ""
+		} else if reason := pathFault(chroot); reason != "" {
+			return fault("bad chroot %q: %s", chroot, reason)
+		}
+	}
+	for _, part := range strings.Split(hosts, ",") {
+		part = strings.TrimSpace(part)
+		a, reason := parseAddress(part)
+		if reason != "" {
+			return fault("%s", reason)
+		}
+		addrs = append(addrs, a)
+	}
+	return addrs, chroot, nil
+}
+
+// parseAddress returns what is wrong with the address, or "".
+func parseAddress(s string) (a Address, reason string) {
+	if s == "" {
+		return a, "a server's address is empty"
+	}
+	port := ""
+	if strings.HasPrefix(s, "[") {
+		end := strings.IndexByte(s, ']')
+		if end < 0 {
+			return a, fmt.Sprintf("%q lacks the closing bracket", s)
+		}
+		a.Host = s[1:end]
+		rest := s[end+1:]
+		if rest != "" && rest[0] != ':' {
+			return a, fmt.Sprintf("%q: %q after the bracket, where only :port can be", s, rest)
+		}
+		port = strings.TrimPrefix(rest, ":")
+		if ip, err := netip.ParseAddr(a.Host); err != nil || !ip.Is6() {
+			return a, fmt.Sprintf("%q is not an IPv6 address", a.Host)
+		}
+	} else {
+		a.Host = s
+		if i := strings.IndexByte(s, ':'); i >= 0 {
+			a.Host, port = s[:i], s[i+1:]
+		}
+		if strings.Contains(port, ":") {
+			return a, fmt.Sprintf("%q has more than one colon; an IPv6 address needs brackets, [::1]:2181", s)
+		}
+		if a.Host == "" {
+			return a, fmt.Sprintf("%q has no host before the port", s)
+		}
+		if i := strings.IndexFunc(a.Host, badInHost); i >= 0 {
+			return a, fmt.Sprintf("%q has %q, which cannot be part of a host name", s, a.Host[i:i+1])
+		}
+	}
+	a.Port = DefaultPort
+	if port != "" {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return a, fmt.Sprintf("%q: port %q is not a number from 1 to 65535", s, port)
+		}
+		a.Port = int(n)
+	}
+	return a, ""
+}
+
+func badInHost(r rune) bool {
+	return r <= ' ' || r == 0x7f || strings.ContainsRune(`"'\@?#%[]{}<>()=&;!*|^`, r)
+}
+
+// ring walks the servers in one random order, round after round. (StaticHostProvider)
+type ring struct {
+	addrs []Address
+	next  int // of addrs, to try next
+	left  int // attempts left in this round
+	first *Address
+}
+
+func newRing(addrs []Address) *ring {
+	r := &ring{addrs: append([]Address(nil), addrs...)}
+	rand.Shuffle(len(r.addrs), func(i, j int) { r.addrs[i], r.addrs[j] = r.addrs[j], r.addrs[i] })
+	return r
+}
+
+// start begins a round: every address gets one attempt.
+func (r *ring) start() { r.left = len(r.addrs) }
+
+// prefer makes the next attempt go to a, beside those of the round.
+func (r *ring) prefer(a Address) { r.first = &a }
+
+// take returns the next address, or false when the round is over.
+func (r *ring) take() (Address, bool) {
+	if r.first != nil {
+		a := *r.first
+		r.first = nil
+		return a, true
+	}
+	if r.left == 0 {
+		return Address{}, false
+	}
+	a := r.addrs[r.next]
+	r.next = (r.next + 1) % len(r.addrs)
+	r.left--
+	return a, true
+}

@@ -1,0 +1,243 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// dialer opens connections and does ZooKeeper's handshake on them.
+type dialer struct {
+	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // nil for the system's
+	tls    *tls.Config
+	maxLen int
+}
+
+// connected is the outcome of a good attempt.
+type connected struct {
+	link     *link
+	response proto.ConnectResponse
+}
+
+// attempt connects to one server within ctx. It tries each IP address of a host name in
+// turn; names are resolved anew each time. The error is an *AttemptError.
+func (d *dialer) attempt(ctx context.Context, a Address, hello *proto.ConnectRequest) (*connected, error) {
+	peers, err := d.resolve(ctx, a)
+	if err != nil {
+		return nil, &AttemptError{a, err}
+	}
+	var errs []error
+	for i, peer := range peers {
+		c, err := d.attemptPeer(ctx, a, peer, len(peers)-i, hello)
+		if err == nil {
+			return c, nil
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, &AttemptError{a, joined(peers, errs)}
+}
+
+// joined is one error, on one line, for those of several peers.
+func joined(peers []string, errs []error) error {
+	same := true
+	for _, err := range errs {
+		same = same && err.Error() == errs[0].Error()
+	}
+	if same {
+		return errs[0]
+	}
+	err := fmt.Errorf("%s: %w", peers[0], errs[0])
+	for i, e := range errs[1:] {
+		err = fmt.Errorf("%w; %s: %w", err, peers[i+1], e)
+	}
+	return err
+}
+
+// resolve returns the candidates for an address as ip:port. A dial function of the
+// configuration gets host:port as it is.
+func (d *dialer) resolve(ctx context.Context, a Address) ([]string, error) {
+	if d.dial != nil || net.ParseIP(a.Host) != nil {
+		return []string{a.String()}, nil
+	}
+	ips, err := net.DefaultResolver.LookupIPAddr(ctx, a.Host)
+	if err != nil {
+		return nil, lookupFault(err)
+	}
+	peers := make([]string, len(ips))
+	for i, ip := range ips {
+		peers[i] = Address{ip.String(), a.Port}.String()
+	}
+	return peers, nil
+}
+
+// attemptPeer gets its share of the time that ctx leaves for the given number of peers.
+func (d *dialer) attemptPeer(ctx context.Context, a Address, peer string, shares int, hello *proto.ConnectRequest) (*connected, error) {
+	start := time.Now()
+	deadline, _ := ctx.Deadline()
+	deadline = start.Add(time.Until(deadline) / time.Duration(shares))
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	stage := stageDial
+	c, err := d.handshake(ctx, a, peer, hello, &stage)
+	if err != nil {
+		return nil, attemptFault(err, stage, d.tls != nil, time.Since(start), ctx.Err())
+	}
+	return c, nil
+}
+
+// open dials and, where configured, does the TLS handshake. Cancelling ctx later has no effect.
+func (d *dialer) open(ctx context.Context, a Address, peer string, stage *stage) (net.Conn, error) {
+	dial := d.dial
+	if dial == nil {
+		dial = (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext
+	}
+	conn, err := dial(ctx, "tcp", peer)
+	if err != nil {
+		return nil, err
+	}
+	if selfConnected(conn) {
+		_ = conn.Close()
+		return nil, errRefused
+	}
+	if d.tls == nil {
+		return conn, nil
+	}
+	*stage = stageTLS
+	secure := tls.Client(conn, tlsFor(d.tls, a.Host))
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
+// selfConnected tells of a dial to a port of this machine on which nobody listens, which
+// the system may answer with that port as the dialler's own.
+func selfConnected(conn net.Conn) bool {
+	local, ok := conn.LocalAddr().(*net.TCPAddr)
+	return ok && local.String() == conn.RemoteAddr().String()
+}
+
+func (d *dialer) handshake(ctx context.Context, a Address, peer string, hello *proto.ConnectRequest, stage *stage) (*connected, error) {
+	raw, err := d.open(ctx, a, peer, stage)
+	if err != nil {
+		return nil, err
+	}
+	*stage = stageSession
+	conn := &heardConn{Conn: raw}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	silence := d.suspect(ctx, conn, peer)
+	response, r, err := greet(conn, hello)
+	if foreign := silence(); foreign != nil {
+		err = foreign
+	}
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	conn.last.Store(since())
+	return &connected{link: newLink(conn, r, a, peer, d.maxLen), response: *response}, nil
+}
+
+// suspect looks, when the server stays silent for a moment, whether it is a web server,
+// which would wait for the end of a line that never comes: on a connection of its own, so
+// that a ZooKeeper server that takes its time is not disturbed. If it is one, reads from
+// conn end at once. The returned function stops that and gives the reason.
+func (d *dialer) suspect(ctx context.Context, conn net.Conn, peer string) func() error {
+	if d.tls != nil {
+		return func() error { return nil }
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	deadline, _ := ctx.Deadline()
+	var mu sync.Mutex
+	var found error
+	timer := time.AfterFunc(min(time.Second, time.Until(deadline)/2), func() {
+		line := d.webServer(ctx, peer)
+		mu.Lock()
+		defer mu.Unlock()
+		if line != "" && ctx.Err() == nil {
+			found = httpFault(line)
+			_ = conn.SetReadDeadline(time.Unix(1, 0))
+		}
+	})
+	return func() error {
+		timer.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		cancel()
+		return found
+	}
+}
+
+// webServer returns the first line of the answer to an HTTP request, "" if that is no
+// HTTP. A ZooKeeper server closes the connection on it.
+func (d *dialer) webServer(ctx context.Context, peer string) string {
+	var at stage
+	conn, err := d.open(ctx, Address{}, peer, &at)
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n"); err != nil {
+		return ""
+	}
+	line, err := bufio.NewReaderSize(io.LimitReader(conn, 100), 100).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "HTTP/") {
+		return ""
+	}
+	return strings.TrimSpace(line)
+}
+
+// maxHello is more than any server's answer to the session handshake takes.
+const maxHello = 4 << 10
+
+// errNoReadOnlySession is the refusal of a server that is cut off from the quorum and may not
+// open sessions of its own (ReadOnlyRequestProcessor answers with a bare ReplyHeader).
+var errNoReadOnlySession = &ProtocolError{What: "the server is cut off from the quorum and opens no sessions; " +
+	"for read-only sessions it needs localSessionsEnabled=true in zoo.cfg besides readonlymode.enabled=true"}
+
+// greet sends the ConnectRequest and reads the answer.
+func greet(conn net.Conn, hello *proto.ConnectRequest) (*proto.ConnectResponse, *bufio.Reader, error) {
+	body := jute.Marshal(hello)
+	frame := append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
+	if _, err := conn.Write(frame); err != nil {
+		return nil, nil, err
+	}
+	r := bufio.NewReaderSize(conn, 64<<10)
+	head, err := r.Peek(4)
+	if err != nil {
+		return nil, nil, cutOff(err, len(head), 0)
+	}
+	if n := int32(binary.BigEndian.Uint32(head)); n < 0 || n > maxHello {
+		return nil, nil, stranger(conn, r)
+	}
+	answer, err := readFrame(r, maxHello)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(answer) == replyHeaderSize && proto.Error(int32(binary.BigEndian.Uint32(answer[12:]))) == proto.ErrNotReadOnly {
+		return nil, nil, errNoReadOnlySession
+	}
+	response := new(proto.ConnectResponse)
+	if err := jute.Unmarshal(answer, response); err != nil {
+		return nil, nil, &ProtocolError{What: fmt.Sprintf("the answer to the session handshake, %d bytes long, cannot be read", len(answer)), Err: err}
+	}
+	return response, r, nil
+}

@@ -1,0 +1,126 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// OpError is an error that the server answered. errors.Is finds its code: proto.ErrNoNode
+// and so on.
+type OpError struct {
+	Op   proto.Op
+	Path string // as the caller sees it; empty where the operation has none
+	Code proto.Error
+}
+
+// Error is the text of KeeperException; for an operation that the server does not know it
+// names the release that does.
+func (e *OpError) Error() string {
+	if e.Code == proto.ErrUnimplemented {
+		return fmt.Sprintf("this server does not know the operation %v; ZooKeeper %s and later has it", e.Op, e.Op.Since())
+	}
+	if e.Path == "" {
+		return e.Code.Error()
+	}
+	return e.Code.Error() + " for " + e.Path
+}
+
+// Unwrap returns the code.
+func (e *OpError) Unwrap() error { return e.Code }
+
+// LossError says that the connection broke before the reply came. errors.Is finds
+// proto.ErrConnectionLoss, proto.ErrSessionExpired or proto.ErrAuthFailed in it.
+type LossError struct {
+	Op    proto.Op
+	Code  proto.Error
+	Sent  bool  // the request had been sent: it may or may not have happened
+	Cause error // what ended the connection
+}
+
+func (e *LossError) Error() string {
+	s := e.Code.Error()
+	if e.Cause != nil {
+		s += ": " + e.Cause.Error()
+	}
+	if e.Sent && e.Code != proto.ErrAuthFailed && !readOnly(e.Op) {
+		s += fmt.Sprintf("; the %v may or may not have happened", e.Op)
+	}
+	return s
+}
+
+// Unwrap returns the code and the cause.
+func (e *LossError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{e.Code}
+	}
+	return []error{e.Code, e.Cause}
+}
+
+// ErrClosed is the cause of a request's failure on a session that was closed.
+var ErrClosed = errors.New("this session has been closed")
+
+// errTimeout is the cause that a server did not answer in time.
+var errTimeout = errors.New("timed out")
+
+// ProtocolError says that the other side does not speak ZooKeeper's protocol as it should.
+type ProtocolError struct {
+	What string // a clause: what was found
+	Err  error  // may be nil
+}
+
+func (e *ProtocolError) Error() string {
+	if e.Err == nil {
+		return e.What
+	}
+	return e.What + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *ProtocolError) Unwrap() error { return e.Err }
+
+// AttemptError is why one attempt to connect failed.
+type AttemptError struct {
+	Address Address
+	Err     error
+}
+
+func (e *AttemptError) Error() string { return "connect " + e.Address.String() + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *AttemptError) Unwrap() error { return e.Err }
+
+// RoundError lists what happened at each address in a round that found no server.
+type RoundError struct {
+	Attempts []*AttemptError
+}
+
+func (e *RoundError) Error() string {
+	texts := make([]string, len(e.Attempts))
+	for i, a := range e.Attempts {
+		texts[i] = a.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Unwrap returns the attempts' errors.
+func (e *RoundError) Unwrap() []error {
+	errs := make([]error, len(e.Attempts))
+	for i, a := range e.Attempts {
+		errs[i] = a
+	}
+	return errs
+}
+
+// readOnly tells whether the operation changes nothing, so that it can be sent again.
+func readOnly(op proto.Op) bool {
+	switch op {
+	case proto.OpExists, proto.OpGetData, proto.OpGetACL, proto.OpGetChildren, proto.OpGetChildren2,
+		proto.OpSync, proto.OpMultiRead, proto.OpGetEphemerals, proto.OpGetAllChildrenNumber,
+		proto.OpWhoAmI, proto.OpCheckWatches, proto.OpPing:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,66 @@
+package client
+
+import "sync"
+
+// dispatcher hands events to the configured function, one at a time and in order, on a
+// goroutine of its own, so that the function may take its time and call the Conn.
+type dispatcher struct {
+	mu     sync.Mutex
+	queue  []Event
+	closed bool
+	wake   chan struct{}
+}
+
+func newDispatcher(f func(Event)) *dispatcher {
+	d := &dispatcher{wake: make(chan struct{}, 1)}
+	if f == nil {
+		d.closed = true
+		return d
+	}
+	go d.run(f)
+	return d
+}
+
+func (d *dispatcher) run(f func(Event)) {
+	for range d.wake {
+		for {
+			d.mu.Lock()
+			if len(d.queue) == 0 {
+				closed := d.closed
+				d.mu.Unlock()
+				if closed {
+					return
+				}
+				break
+			}
+			e := d.queue[0]
+			d.queue = d.queue[1:]
+			d.mu.Unlock()
+			f(e)
+		}
+	}
+}
+
+func (d *dispatcher) push(e Event) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closed {
+		d.queue = append(d.queue, e)
+		d.signal()
+	}
+}
+
+// close lets the goroutine end once the queue is empty.
+func (d *dispatcher) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	d.signal()
+}
+
+func (d *dispatcher) signal() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}

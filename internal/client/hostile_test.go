@@ -1,0 +1,402 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// TestHostileHandshake: whatever answers instead of a ZooKeeper server, a request fails
+// within the timeout and its error says in one sentence what was found.
+func TestHostileHandshake(t *testing.T) {
+	web := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(web.Close)
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(secure.Close)
+	says := func(text string) string {
+		return serve(t, func(_ int, p *peer) { p.frame(); p.raw([]byte(text)); p.hold() })
+	}
+	hangsUp := func(b ...byte) string {
+		return serve(t, func(_ int, p *peer) { p.frame(); p.raw(b) })
+	}
+	for _, test := range []struct {
+		name, servers string
+		tls           *tls.Config
+		want          []string
+	}{
+		{"refused", refused(t), nil, []string{"connect 127.0.0.1:", ": connection refused"}},
+		{"unknown host", "no-such-host.invalid:2181", nil, []string{"connect no-such-host.invalid:2181: ", "host"}},
+		{"silent", serve(t, func(_ int, p *peer) { p.hold() }), nil, []string{"timed out: the server took the connection but did not answer the session handshake within"}},
+		{"hangs up at once", serve(t, func(int, *peer) {}), nil, []string{"closed the connection during the session handshake", "no quorum", "require TLS"}},
+		{"hangs up after the request", hangsUp(), nil, []string{"closed the connection during the session handshake", "no quorum", "require TLS"}},
+		{"hangs up in the length", hangsUp(0, 0), nil, []string{"closed the connection in the middle of the session handshake, after 2 bytes"}},
+		{"hangs up in the answer", hangsUp(0, 0, 0, 37, 1, 2, 3), nil, []string{"in the middle of the session handshake, after 7 of 41 bytes"}},
+		{"web server", web.Listener.Addr().String(), nil, []string{`speaks HTTP ("HTTP/1.0 404 Not Found"), not ZooKeeper's protocol`, "admin"}},
+		{"TLS server, plain client", secure.Listener.Addr().String(), nil, []string{"TLS"}},
+		{"TLS alert", says("\x15\x03\x01\x00\x02\x02\x46"), nil, []string{"the port speaks TLS", "zookeeper.client.secure"}},
+		{"SSH server", says("SSH-2.0-OpenSSH_9.2\r\n"), nil, []string{`speaks SSH ("SSH-2.0-OpenSSH_9.2")`}},
+		{"four-letter word's answer", says("This ZooKeeper instance is not currently serving requests\n"), nil, []string{`with the text "This ZooKeeper instance is not currently serving requests"`}},
+		{"negative length", says("\xff\xff\xff\xf0"), nil, []string{"impossible length -16"}},
+		{"enormous length", says("\x7f\xff\xff\xff"), nil, []string{"announced 2147483647 bytes"}},
+		{"truncated answer", says("\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x75\x30"), nil, []string{"the answer to the session handshake, 8 bytes long, cannot be read"}},
+		{"no local sessions", says("\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x2b\xff\xff\xff\x89"), nil, []string{"cut off from the quorum", "localSessionsEnabled=true"}},
+		{"plain server, TLS client", serve(t, func(_ int, p *peer) { p.raw([]byte("\x00\x00\x00\x25\x00\x00")); p.hold() }), &tls.Config{}, []string{"does not speak TLS on this port"}},
+		{"silent server, TLS client", serve(t, func(_ int, p *peer) { p.hold() }), &tls.Config{}, []string{"did not answer the TLS handshake within"}},
+		{"TLS server hangs up", serve(t, func(_ int, p *peer) { b := make([]byte, 10); _, _ = p.Read(b) }), &tls.Config{}, []string{"closed the connection during the TLS handshake"}},
+		{"certificate of a stranger", secure.Listener.Addr().String(), &tls.Config{}, []string{"certificate is not accepted", "unknown authority"}},
+		{"two servers", refused(t) + "," + web.Listener.Addr().String(), nil, []string{"connection refused", "; connect 127.0.0.1:", "HTTP"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			timeout := time.Second
+			c := open(t, Config{Servers: test.servers, SessionTimeout: timeout, TLS: test.tls})
+			start := time.Now()
+			_, _, err := c.Get(testContext(t), "/", false)
+			loss := lossOf(t, err)
+			if loss.Sent || !errors.Is(err, proto.ErrConnectionLoss) {
+				t.Errorf("loss: %+v", loss)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q does not say %q", err, want)
+				}
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("error of more than one line: %q", err)
+			}
+			if took := time.Since(start); took > timeout+time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if c.State() != Connecting || c.Err() == nil {
+				t.Errorf("state %v, %v", c.State(), c.Err())
+			}
+			if err := c.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		})
+	}
+}
+
+// TestHostileReplies: a server that goes wrong after the handshake.
+func TestHostileReplies(t *testing.T) {
+	header := func(h proto.RequestHeader, length uint32) []byte {
+		b := binary.BigEndian.AppendUint32(nil, length)
+		b = binary.BigEndian.AppendUint32(b, uint32(h.Xid))
+		return append(b, make([]byte, 12)...)
+	}
+	for _, test := range []struct {
+		name  string
+		reply func(p *peer, h proto.RequestHeader)
+		want  []string
+		sent  bool
+	}{
+		{"hangs up", func(p *peer, _ proto.RequestHeader) {}, []string{"KeeperErrorCode = ConnectionLoss: connection to 127.0.0.1:", "the server closed the connection; the delete may or may not have happened"}, true},
+		{"hangs up in the length", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0, 0, 0}) }, []string{"in the middle of a packet, after 3 bytes"}, true},
+		{"hangs up in a reply", func(p *peer, h proto.RequestHeader) { p.raw(header(h, 84)) }, []string{"in the middle of a packet, after 20 of 88 bytes"}, true},
+		{"wrong xid", func(p *peer, h proto.RequestHeader) { p.send(&proto.ReplyHeader{Xid: h.Xid + 7}); p.hold() }, []string{"sent a reply with xid 8 where 1, to delete, was due"}, true},
+		{"negative length", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0xff, 0xff, 0xff, 0xff}); p.hold() }, []string{"packet with the impossible length -1"}, true},
+		{"enormous length", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0x7f, 0, 0, 0}); p.hold() }, []string{"packet of 2130706432 bytes, and at most 67108864 are accepted", "-jute-maxbuffer"}, true},
+		{"short packet", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0, 0, 0, 4, 0, 0, 0, 1}); p.hold() }, []string{"packet of 4 bytes, too short for a reply"}, true},
+		{"event that cannot be read", func(p *peer, h proto.RequestHeader) { h.Xid = -1; p.raw(header(h, 16)); p.hold() }, []string{"an event that cannot be read"}, true},
+		{"answer to an auth packet that was not sent", func(p *peer, h proto.RequestHeader) { p.send(&proto.ReplyHeader{Xid: -4}); p.hold() }, []string{"auth packet that was not sent"}, true},
+		{"silence", func(p *peer, _ proto.RequestHeader) {
+			for p.frame() != nil { // pings too
+			}
+		}, []string{"timed out: nothing came from the server for"}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			addr := serve(t, func(n int, p *peer) {
+				p.welcome(time.Second)
+				for {
+					h, _, ok := p.request()
+					if !ok {
+						return
+					}
+					if n == 0 {
+						test.reply(p, h)
+						return
+					}
+					p.reply(h, nil)
+				}
+			})
+			c := open(t, Config{Servers: addr, SessionTimeout: time.Second})
+			start := time.Now()
+			err := c.Delete(testContext(t), "/x", -1)
+			if loss := lossOf(t, err); loss.Sent != test.sent || loss.Code != proto.ErrConnectionLoss {
+				t.Errorf("loss: %+v", loss)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q does not say %q", err, want)
+				}
+			}
+			if took := time.Since(start); took > 2*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			// The session goes on with the next connection.
+			if err := c.Delete(testContext(t), "/y", -1); err != nil {
+				t.Errorf("after it: %v", err)
+			}
+		})
+	}
+}
+
+func TestTruncatedRecord(t *testing.T) {
+	addr := serve(t, func(_ int, p *peer) {
+		p.welcome(30 * time.Second)
+		for first := true; ; first = false {
+			h, _, ok := p.request()
+			if !ok {
+				return
+			}
+			if first {
+				p.send(&proto.ReplyHeader{Xid: h.Xid}, &proto.PathResponse{Path: "only half"})
+			} else {
+				p.reply(h, &proto.GetDataResponse{Data: []byte("x")})
+			}
+		}
+	})
+	c := open(t, Config{Servers: addr})
+	_, _, err := c.Get(testContext(t), "/", false)
+	var foreign *ProtocolError
+	if !errors.As(err, &foreign) || !strings.Contains(err.Error(), "the reply to getData, 13 bytes long, cannot be read: at byte 13: record is cut off") {
+		t.Errorf("error %v", err)
+	}
+	if data, _, err := c.Get(testContext(t), "/", false); err != nil || string(data) != "x" {
+		t.Errorf("the next request: %q, %v", data, err)
+	}
+}
+
+// TestReadIsRetried: a read that was in flight is sent again on the next connection, but
+// only once; a write never.
+func TestReadIsRetried(t *testing.T) {
+	for breaks, wantErr := range map[int]bool{1: false, 2: true} {
+		addr := serve(t, func(n int, p *peer) {
+			if n < breaks {
+				p.welcome(30 * time.Second)
+				p.request()
+				return
+			}
+			echo(p, []byte("x"))
+		})
+		c := open(t, Config{Servers: addr})
+		data, _, err := c.Get(testContext(t), "/", false)
+		if (err != nil) != wantErr || err == nil && string(data) != "x" {
+			t.Errorf("%d breaks: %q, %v", breaks, data, err)
+		}
+		if err != nil {
+			loss := lossOf(t, err)
+			if !loss.Sent || strings.Contains(err.Error(), "may or may not") {
+				t.Errorf("loss of a read: %v", err)
+			}
+		}
+	}
+}
+
+// TestSilenceEndsWithinTheTimeout: a read that finds one server silent after another ends
+// within the session's timeout.
+func TestSilenceEndsWithinTheTimeout(t *testing.T) {
+	timeout := 3 * time.Second
+	addr := serve(t, func(_ int, p *peer) { p.welcome(timeout); p.hold() })
+	c := open(t, Config{Servers: addr, SessionTimeout: timeout})
+	start := time.Now()
+	_, _, err := c.Get(testContext(t), "/", false)
+	if took := time.Since(start); took < timeout*2/3 || took > timeout+timeout/6 {
+		t.Errorf("it took %v", took)
+	}
+	if lossOf(t, err); !strings.Contains(err.Error(), "nothing came from the server") {
+		t.Error(err)
+	}
+}
+
+func TestUnknownOperation(t *testing.T) {
+	ctx := testContext(t)
+	// ZooKeeper answers and then closes the connection (ZOOKEEPER-1495).
+	answers := open(t, Config{Servers: serve(t, func(_ int, p *peer) {
+		p.welcome(30 * time.Second)
+		h, _, _ := p.request()
+		p.send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
+	})})
+	_, err := answers.Ephemerals(ctx, "/")
+	if !errors.Is(err, proto.ErrUnimplemented) || !strings.Contains(err.Error(), "getEphemerals; ZooKeeper 3.6 and later") {
+		t.Errorf("answered: %v", err)
+	}
+	hangsUp := open(t, Config{Servers: serve(t, func(_ int, p *peer) {
+		p.welcome(30 * time.Second)
+		p.request()
+	})})
+	_, err = hangsUp.Ephemerals(ctx, "/")
+	if !errors.Is(err, proto.ErrConnectionLoss) || !strings.Contains(err.Error(), "closed the connection on getEphemerals; servers before ZooKeeper 3.6") {
+		t.Errorf("hung up: %v", err)
+	}
+}
+
+func TestCreateOnAnOldServer(t *testing.T) {
+	addr := serve(t, func(_ int, p *peer) {
+		p.welcome(30 * time.Second)
+		for {
+			h, _, ok := p.request()
+			switch {
+			case !ok:
+				return
+			case h.Type == proto.OpCreate:
+				p.reply(h, &proto.PathResponse{Path: "/x"})
+			default:
+				p.send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
+				return
+			}
+		}
+	})
+	c := open(t, Config{Servers: addr})
+	if path, _, err := c.Create(testContext(t), "/x", nil, proto.OpenACL, proto.Persistent, 0); err != nil || path != "/x" {
+		t.Errorf("create: %q, %v", path, err)
+	}
+}
+
+func TestWalkOnAnOldServer(t *testing.T) {
+	tree := map[string][]string{"/": {"a", "b"}, "/a": {"x", "y"}}
+	for _, answers := range []bool{true, false} {
+		addr := serve(t, func(_ int, p *peer) {
+			p.welcome(30 * time.Second)
+			for {
+				h, body, ok := p.request()
+				switch {
+				case !ok:
+					return
+				case h.Type == proto.OpGetChildren:
+					children := tree[string(body[4:len(body)-1])]
+					p.reply(h, &proto.GetChildrenResponse{Children: append([]string(nil), children...)})
+				default:
+					if answers {
+						p.send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
+					}
+					return
+				}
+			}
+		})
+		c := open(t, Config{Servers: addr})
+		var got []string
+		err := c.Walk(testContext(t), "/", WalkOptions{}, func(path string, _ []string, err error) error {
+			got = append(got, path)
+			return err
+		})
+		if want := "/ /a /a/x /a/y /b"; err != nil || strings.Join(got, " ") != want {
+			t.Errorf("answers %v: %q, %v", answers, got, err)
+		}
+	}
+}
+
+// TestTooLargeRequest is the case of a real server, whose limit is 1 MiB.
+func TestTooLargeRequest(t *testing.T) {
+	servers := home(t)
+	ctx := testContext(t)
+	c := open(t, Config{Servers: servers})
+	_, _, err := c.Create(ctx, "/toolarge", make([]byte, 3<<20), proto.OpenACL, proto.Persistent, 0)
+	if loss := lossOf(t, err); !loss.Sent {
+		t.Errorf("loss: %+v", loss)
+	}
+	for _, want := range []string{"the create2 request was 3145", "jute.maxbuffer", "1048575"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not say %q", err, want)
+		}
+	}
+	if _, err := c.Exists(ctx, "/toolarge", false); !errors.Is(err, proto.ErrNoNode) {
+		t.Errorf("the session afterwards: %v", err)
+	}
+}
+
+func TestTooLargeReply(t *testing.T) {
+	servers := home(t)
+	ctx := testContext(t)
+	c := open(t, Config{Servers: servers, MaxPacket: 50000})
+	if _, _, err := c.Create(ctx, "/largereply", make([]byte, 60000), proto.OpenACL, proto.Persistent, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := c.Get(ctx, "/largereply", false)
+	if err == nil || !strings.Contains(err.Error(), "at most 50000 are accepted") || !strings.Contains(err.Error(), "-jute-maxbuffer") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestCancelledCalls(t *testing.T) {
+	release := make(chan struct{})
+	addr := serve(t, func(_ int, p *peer) {
+		p.welcome(30 * time.Second)
+		for {
+			h, _, ok := p.request()
+			if !ok {
+				return
+			}
+			<-release
+			p.reply(h, &proto.GetDataResponse{Data: []byte{byte(h.Xid)}})
+		}
+	})
+	c := open(t, Config{Servers: addr})
+	if err := c.WaitConnected(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		if _, _, err := c.Get(ctx, "/", false); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+		cancel()
+	}
+	close(release)
+	// The late replies do not disturb the stream.
+	if data, _, err := c.Get(testContext(t), "/", false); err != nil || data[0] != 6 {
+		t.Errorf("after it: %v, %v", data, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, _, err := c.Get(ctx, "/", false); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestWait: requests wait for a server that comes up late, and not for ever.
+func TestWait(t *testing.T) {
+	addr := refused(t)
+	c := open(t, Config{Servers: addr, SessionTimeout: 500 * time.Millisecond, Wait: true})
+	start := time.Now()
+	err := c.WaitConnected(testContext(t))
+	if took := time.Since(start); err == nil || !strings.Contains(err.Error(), "no connection within 500ms: connect") || took < 400*time.Millisecond || took > 3*time.Second {
+		t.Errorf("error %v after %v", err, took)
+	}
+	_ = c.Close()
+	silent := serve(t, func(_ int, p *peer) { p.hold() })
+	c = open(t, Config{Servers: silent + "," + silent, SessionTimeout: 300 * time.Millisecond, Wait: true})
+	if err := c.WaitConnected(testContext(t)); err == nil || !strings.Contains(err.Error(), silent) {
+		t.Errorf("error %v does not name the silent server", err)
+	}
+	_ = c.Close()
+	c = open(t, Config{Servers: addr, SessionTimeout: 20 * time.Second, Wait: true})
+	for c.Err() == nil { // a whole round has failed
+		time.Sleep(time.Millisecond)
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer l.Close()
+	go func() {
+		if conn, err := l.Accept(); err == nil {
+			p := newPeer(conn)
+			p.welcome(20 * time.Second)
+			p.request()
+		}
+	}()
+	if err := c.WaitConnected(testContext(t)); err != nil {
+		t.Error(err)
+	}
+}

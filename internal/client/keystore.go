@@ -1,0 +1,260 @@
+package client
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pavlo-v-chernykh/keystore-go/v4"
+	"software.sslmate.com/src/go-pkcs12"
+)
+
+// storeType is a format of key and trust stores. (KeyStoreFileType)
+type storeType string
+
+const (
+	storePEM    storeType = "PEM"
+	storePKCS12 storeType = "PKCS12"
+	storeJKS    storeType = "JKS"
+)
+
+// read returns the store's bytes and type. Java opens a PKCS12 file as JKS and the other
+// way round, and its keytool writes PKCS12 whatever the file's name; so the content decides
+// between the two.
+func (s *Store) read() ([]byte, storeType, error) {
+	b, err := os.ReadFile(s.File)
+	if err != nil {
+		var path *os.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return nil, "", err
+	}
+	want := storeType(strings.ToUpper(s.Type))
+	if want == "" {
+		want = map[string]storeType{".pem": storePEM, ".p12": storePKCS12, ".pfx": storePKCS12, ".jks": storeJKS,
+			".bcfks": "BCFKS"}[strings.ToLower(filepath.Ext(s.File))]
+	}
+	var found storeType
+	switch {
+	case bytes.HasPrefix(b, []byte{0xfe, 0xed, 0xfe, 0xed}):
+		found = storeJKS
+	case bytes.Contains(b, []byte("-----BEGIN ")):
+		found = storePEM
+	case len(b) > 1 && b[0] == 0x30 && b[1] >= 0x80:
+		found = storePKCS12
+	}
+	switch want {
+	case "":
+		if found == "" {
+			return nil, "", errors.New("it is none of PEM, PKCS12, JKS")
+		}
+		return b, found, nil
+	case storePKCS12, storeJKS:
+		if found == storePKCS12 || found == storeJKS {
+			return b, found, nil
+		}
+	case storePEM:
+		if found == storePEM {
+			return b, found, nil
+		}
+	default:
+		return nil, "", fmt.Errorf("type %s is not supported; PEM, PKCS12 and JKS are", want)
+	}
+	if found == "" {
+		return nil, "", fmt.Errorf("it should be %s and is not", want)
+	}
+	return nil, "", fmt.Errorf("it should be %s and is %s", want, found)
+}
+
+// loadKey reads the certificate chain and its private key.
+func loadKey(s *Store) (*tls.Certificate, error) {
+	b, kind, err := s.read()
+	if err != nil {
+		return nil, err
+	}
+	password, err := s.password()
+	if err != nil {
+		return nil, err
+	}
+	var key crypto.PrivateKey
+	var chain []*x509.Certificate
+	switch kind {
+	case storePEM:
+		return loadKeyPEM(b)
+	case storePKCS12:
+		var leaf *x509.Certificate
+		key, leaf, chain, err = pkcs12.DecodeChain(b, password)
+		if err != nil {
+			return nil, pkcs12Fault(err)
+		}
+		chain = append([]*x509.Certificate{leaf}, chain...)
+	case storeJKS:
+		key, chain, err = loadKeyJKS(b, password)
+		if err != nil {
+			return nil, err
+		}
+	}
+	cert := &tls.Certificate{PrivateKey: key}
+	for _, c := range chain {
+		cert.Certificate = append(cert.Certificate, c.Raw)
+	}
+	return cert, nil
+}
+
+func loadKeyPEM(b []byte) (*tls.Certificate, error) {
+	var certs, keys []byte
+	for rest := b; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		switch {
+		case block.Type == "CERTIFICATE":
+			certs = append(certs, pem.EncodeToMemory(block)...)
+		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
+			return nil, errors.New("encrypted keys in PEM are not supported; put the key into a PKCS12 store " +
+				"(openssl pkcs12 -export -in file.pem -out file.p12)")
+		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
+			keys = append(keys, pem.EncodeToMemory(block)...)
+		}
+	}
+	switch {
+	case certs == nil:
+		return nil, errors.New("it holds no certificate; the key and its chain belong into one file")
+	case keys == nil:
+		return nil, errors.New("it holds no private key; the key and its chain belong into one file")
+	}
+	cert, err := tls.X509KeyPair(certs, keys)
+	return &cert, err
+}
+
+func loadKeyJKS(b []byte, password string) (crypto.PrivateKey, []*x509.Certificate, error) {
+	ks, err := openJKS(b, password)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, alias := range ks.Aliases() {
+		if !ks.IsPrivateKeyEntry(alias) {
+			continue
+		}
+		entry, err := ks.GetPrivateKeyEntry(alias, []byte(password))
+		if err != nil {
+			return nil, nil, fmt.Errorf("key %q: %w; its password must be the store's", alias, err)
+		}
+		key, err := x509.ParsePKCS8PrivateKey(entry.PrivateKey)
+		if err != nil {
+			return nil, nil, fmt.Errorf("key %q: %w", alias, err)
+		}
+		var chain []*x509.Certificate
+		for _, c := range entry.CertificateChain {
+			cert, err := x509.ParseCertificate(c.Content)
+			if err != nil {
+				return nil, nil, fmt.Errorf("certificate of key %q: %w", alias, err)
+			}
+			chain = append(chain, cert)
+		}
+		return key, chain, nil
+	}
+	return nil, nil, errors.New("it holds no private key")
+}
+
+func openJKS(b []byte, password string) (keystore.KeyStore, error) {
+	ks := keystore.New(keystore.WithOrderedAliases())
+	if err := ks.Load(bytes.NewReader(b), []byte(password)); err != nil {
+		return ks, fmt.Errorf("%w; is the password right?", err)
+	}
+	return ks, nil
+}
+
+// loadTrust reads the certificates to trust. Like Java it also trusts the certificate of
+// each key in a JKS or PKCS12 store.
+func loadTrust(s *Store) ([]*x509.Certificate, error) {
+	b, kind, err := s.read()
+	if err != nil {
+		return nil, err
+	}
+	password, err := s.password()
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case storeJKS:
+		return trustJKS(b, password)
+	case storePKCS12:
+		return trustPKCS12(b, password)
+	}
+	var certs []*x509.Certificate
+	for {
+		var block *pem.Block
+		if block, b = pem.Decode(b); block == nil {
+			return certs, nil
+		}
+		if block.Type == "CERTIFICATE" || block.Type == "TRUSTED CERTIFICATE" {
+			cert, err := x509.ParseCertificate(block.Bytes)
+			if err != nil {
+				return nil, err
+			}
+			certs = append(certs, cert)
+		}
+	}
+}
+
+func trustJKS(b []byte, password string) (certs []*x509.Certificate, err error) {
+	ks, err := openJKS(b, password)
+	if err != nil {
+		return nil, err
+	}
+	for _, alias := range ks.Aliases() {
+		var der []byte
+		if ks.IsTrustedCertificateEntry(alias) {
+			entry, err := ks.GetTrustedCertificateEntry(alias)
+			if err != nil {
+				return nil, fmt.Errorf("certificate %q: %w", alias, err)
+			}
+			der = entry.Certificate.Content
+		} else {
+			chain, err := ks.GetPrivateKeyEntryCertificateChain(alias)
+			if err != nil || len(chain) == 0 {
+				continue
+			}
+			der = chain[0].Content
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %q: %w", alias, err)
+		}
+		certs = append(certs, cert)
+	}
+	return certs, nil
+}
+
+func trustPKCS12(b []byte, password string) ([]*x509.Certificate, error) {
+	certs, err := pkcs12.DecodeTrustStore(b, password)
+	if err == nil {
+		return certs, nil
+	}
+	if errors.Is(err, pkcs12.ErrIncorrectPassword) {
+		return nil, pkcs12Fault(err)
+	}
+	// Perhaps it holds a key: then Java trusts the key's certificate.
+	if _, leaf, _, err := pkcs12.DecodeChain(b, password); err == nil {
+		return []*x509.Certificate{leaf}, nil
+	}
+	return nil, fmt.Errorf("%w; it may hold no certificate that is marked as trusted, which openssl cannot do: "+
+		"make it with keytool -importcert, or use PEM", pkcs12Fault(err))
+}
+
+func pkcs12Fault(err error) error {
+	if errors.Is(err, pkcs12.ErrIncorrectPassword) {
+		return errors.New("the password is wrong")
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), "pkcs12: "))
+}

@@ -1,0 +1,199 @@
+package client
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// link is one connection after its handshake, with a goroutine that reads and one that
+// writes. The session owns it; neither goroutine ever waits for anything but the session
+// and the socket.
+type link struct {
+	conn    net.Conn
+	address Address
+	peer    string // the server's address as dialled: host:port, or ip:port
+	maxLen  int
+
+	in     chan inbound
+	writes chan []byte // whole frames; the buffer is the writer's until it takes the next
+	done   chan struct{}
+	once   sync.Once
+	heard  *heardConn
+}
+
+// inbound is what the reader hands over: complete frames, then, once, the error.
+type inbound struct {
+	frames [][]byte
+	err    error
+}
+
+// heardConn notes when bytes last arrived.
+type heardConn struct {
+	net.Conn
+	last atomic.Int64 // nanoseconds of the monotonic clock, see since
+}
+
+var epoch = time.Now()
+
+func since() int64 { return int64(time.Since(epoch)) }
+
+func (h *heardConn) Read(p []byte) (int, error) {
+	n, err := h.Conn.Read(p)
+	if n > 0 {
+		h.last.Store(since())
+	}
+	return n, err
+}
+
+// idle is how long nothing has arrived.
+func (l *link) idle() time.Duration { return time.Duration(since() - l.heard.last.Load()) }
+
+func newLink(conn *heardConn, r *bufio.Reader, address Address, peer string, maxLen int) *link {
+	l := &link{conn: conn, heard: conn, address: address, peer: peer, maxLen: maxLen,
+		in: make(chan inbound, 4), writes: make(chan []byte), done: make(chan struct{})}
+	go l.read(r)
+	go l.write()
+	return l
+}
+
+// close ends both goroutines; what they still hand over is not taken.
+func (l *link) close() {
+	l.once.Do(func() {
+		close(l.done)
+		go l.conn.Close() // TLS says goodbye first, which can take time
+	})
+}
+
+func (l *link) hand(in inbound) bool {
+	select {
+	case l.in <- in:
+		return true
+	case <-l.done:
+		return false
+	}
+}
+
+// batchFrames is how many frames the reader hands over at once, at most.
+const batchFrames = 256
+
+func (l *link) read(r *bufio.Reader) {
+	var batch [][]byte
+	for {
+		frame, err := readFrame(r, l.maxLen)
+		if err != nil {
+			l.hand(inbound{batch, err})
+			return
+		}
+		batch = append(batch, frame)
+		if len(batch) < batchFrames && frameBuffered(r) {
+			continue
+		}
+		if !l.hand(inbound{frames: batch}) {
+			return
+		}
+		batch = make([][]byte, 0, min(2*len(batch), batchFrames))
+	}
+}
+
+// frameBuffered tells whether reading a frame would not block.
+func frameBuffered(r *bufio.Reader) bool {
+	if r.Buffered() < 4 {
+		return false
+	}
+	b, _ := r.Peek(4)
+	n := int32(binary.BigEndian.Uint32(b))
+	return n >= 0 && int(n) <= r.Buffered()-4
+}
+
+func (l *link) write() {
+	for {
+		select {
+		case b := <-l.writes:
+			if _, err := l.conn.Write(b); err != nil {
+				// The reader may yet find what the server said before it hung up, and reports it;
+				// a half-open connection ends by the read timeout.
+				if !isHangup(err) {
+					l.hand(inbound{err: fmt.Errorf("write to the server: %w", err)})
+				}
+				return
+			}
+		case <-l.done:
+			return
+		}
+	}
+}
+
+// stepBytes is how much of a long frame is allocated before its bytes arrive.
+const stepBytes = 1 << 20
+
+// readFrame reads one frame. Every frame has memory of its own.
+func readFrame(r *bufio.Reader, maxLen int) ([]byte, error) {
+	var head [4]byte
+	if n, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, cutOff(err, n, 0)
+	}
+	n := int32(binary.BigEndian.Uint32(head[:]))
+	switch {
+	case n < 0:
+		return nil, &ProtocolError{What: fmt.Sprintf("the server sent a packet with the impossible length %d", n)}
+	case int(n) > maxLen:
+		return nil, &ProtocolError{What: fmt.Sprintf("the server sent a packet of %d bytes, and at most %d are accepted; "+
+			"if the answer is truly that long, raise -jute-maxbuffer", n, maxLen)}
+	}
+	frame := make([]byte, min(int(n), stepBytes))
+	got, err := io.ReadFull(r, frame)
+	for err == nil && len(frame) < int(n) {
+		more := min(int(n)-len(frame), len(frame))
+		frame = append(frame, make([]byte, more)...)
+		var m int
+		m, err = io.ReadFull(r, frame[got:])
+		got += m
+	}
+	if err != nil {
+		return nil, cutOff(err, got+4, int(n)+4)
+	}
+	return frame, nil
+}
+
+// hangup is the error of a connection that the server closed.
+type hangup struct {
+	got, of int // bytes of an unfinished packet; of is 0 when its length is not known
+	err     error
+}
+
+func (e *hangup) Error() string {
+	switch {
+	case e.got == 0:
+		return "the server closed the connection"
+	case e.of == 0:
+		return fmt.Sprintf("the server closed the connection in the middle of a packet, after %d bytes", e.got)
+	}
+	return fmt.Sprintf("the server closed the connection in the middle of a packet, after %d of %d bytes", e.got, e.of)
+}
+
+func (e *hangup) Unwrap() error { return e.err }
+
+func cutOff(err error, got, of int) error {
+	if isHangup(err) {
+		if got <= 4 {
+			of = 0
+		}
+		return &hangup{got: got, of: of, err: err}
+	}
+	return fmt.Errorf("read from the server: %w", err)
+}
+
+func isHangup(err error) bool {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return true
+	}
+	return slices.ContainsFunc(hangupErrnos, func(e error) bool { return errors.Is(err, e) })
+}

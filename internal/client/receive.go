@@ -1,0 +1,167 @@
+package client
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// replyHeaderSize is the length of a ReplyHeader.
+const replyHeaderSize = 16
+
+// receive takes frames, and at last the error, from the connection's reader.
+func (s *session) receive(in inbound) {
+	for _, frame := range in.frames {
+		if err := s.frame(frame); err != nil {
+			s.lost(err)
+			return
+		}
+		if !s.state.Alive() {
+			return
+		}
+	}
+	if in.err != nil {
+		s.lost(in.err)
+	}
+}
+
+// frame takes one frame from the server: a reply, an event, or the answer to a ping or an
+// auth packet.
+func (s *session) frame(b []byte) error {
+	if len(b) < replyHeaderSize {
+		return &ProtocolError{What: fmt.Sprintf("the server sent a packet of %d bytes, too short for a reply", len(b))}
+	}
+	xid := int32(binary.BigEndian.Uint32(b))
+	zxid := int64(binary.BigEndian.Uint64(b[4:]))
+	code := proto.Error(binary.BigEndian.Uint32(b[12:]))
+	body := b[replyHeaderSize:]
+	switch xid {
+	case proto.XidPing:
+		return nil
+	case proto.XidAuth:
+		return s.authReplied(code)
+	case proto.XidWatcherEvent:
+		return s.fired(body, zxid)
+	}
+	if s.pending.len() == 0 {
+		return &ProtocolError{What: fmt.Sprintf("the server sent a reply with xid %d, and no request awaits one", xid)}
+	}
+	k := s.pending.first()
+	if k.xid != xid {
+		return &ProtocolError{What: fmt.Sprintf("the server sent a reply with xid %d where %d, to %v, was due", xid, k.xid, k.op)}
+	}
+	s.pending.pop()
+	if zxid > 0 {
+		s.zxid = zxid
+	}
+	switch {
+	case k == s.closeCall:
+		s.end(Closed, ErrClosed)
+		return nil
+	case xid == proto.XidSetWatches:
+		if code != proto.OK {
+			s.cfg.Log("the server did not set the watches again: %v", code)
+		}
+		k.release()
+		return nil
+	}
+	s.replies++
+	s.hurry = false
+	if k.watch.exists {
+		s.removed(k.watch.path, s.watches.replied(k.watch, code), s.told)
+	}
+	k.reply, k.code = body, code
+	k.finish()
+	return nil
+}
+
+// fired takes the event of a watch.
+func (s *session) fired(body []byte, zxid int64) error {
+	var e proto.WatcherEvent
+	if err := jute.Unmarshal(body, &e); err != nil {
+		return &ProtocolError{What: "the server sent an event that cannot be read", Err: err}
+	}
+	if zxid <= 0 {
+		zxid = -1
+	}
+	if s.watches.fired(e.Type, e.Path) {
+		s.events.push(Event{Type: e.Type, State: e.State, Path: s.Conn.shown(e.Path), Zxid: zxid})
+	}
+	return nil
+}
+
+// removed reports watches that were removed on request.
+func (s *session) removed(path string, types []proto.EventType, state proto.KeeperState) {
+	for _, t := range types {
+		s.events.push(Event{Type: t, State: state, Path: s.Conn.shown(path), Zxid: -1})
+	}
+}
+
+// sendAuth adds an identity for good and sends it.
+func (s *session) sendAuth(k *call) {
+	if !k.retried {
+		var a proto.AuthPacket
+		// The packet is our own encoding.
+		_ = jute.Unmarshal(k.frame[headerSize:], &a)
+		s.addAuth(Auth{a.Scheme, append([]byte(nil), a.Auth...)})
+	}
+	s.sendAuthPacket(k)
+	s.authSent = append(s.authSent, k)
+}
+
+func (s *session) addAuth(a Auth) {
+	for _, known := range s.auths {
+		if known.Scheme == a.Scheme && string(known.Data) == string(a.Data) {
+			return
+		}
+	}
+	s.auths = append(s.auths, a)
+}
+
+func (s *session) sendAuthPacket(k *call) {
+	k.setXid(proto.XidAuth)
+	s.out = append(s.out, k.frame...)
+}
+
+// authReplied takes the answer to the oldest auth packet. A refusal ends the session.
+func (s *session) authReplied(code proto.Error) error {
+	if len(s.authSent) == 0 {
+		return &ProtocolError{What: "the server answered an auth packet that was not sent"}
+	}
+	k := s.authSent[0]
+	if code == proto.ErrAuthFailed {
+		s.cfg.Log("the server refused the authentication")
+		s.end(AuthFailed, errors.New("the server refused an identity: it does not know the scheme, or the credentials are wrong"))
+		return nil
+	}
+	s.authSent = s.authSent[1:]
+	if k != nil {
+		k.code = code
+		k.finish()
+	}
+	return nil
+}
+
+func (s *session) ping() {
+	var frame [headerSize]byte
+	binary.BigEndian.PutUint32(frame[:], headerSize-4)
+	xid := proto.XidPing
+	binary.BigEndian.PutUint32(frame[4:], uint32(xid))
+	binary.BigEndian.PutUint32(frame[8:], uint32(proto.OpPing))
+	s.out = append(s.out, frame[:]...)
+}
+
+// seekRW looks for a server with a quorum while the session is with one that has none.
+func (s *session) seekRW() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stopRW = cancel
+	select { // an address found for an earlier connection
+	case <-s.rwFound:
+	default:
+	}
+	go seekRW(ctx, s.dialer, s.ring.addrs, s.rwFound)
+}

@@ -1,0 +1,246 @@
+package client
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/apache"
+)
+
+// stores makes an authority, a server's and a client's certificate in every format, with
+// the tools that users have.
+type stores struct{ dir string }
+
+func newStores(t *testing.T) stores {
+	t.Helper()
+	for _, tool := range []string{"openssl", "keytool"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip("needs " + tool)
+		}
+	}
+	s := stores{t.TempDir()}
+	s.run(t, `
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=authority -days 30
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout other.key -out other.pem -subj /CN=stranger -days 30
+issue() { # name, extensions
+	openssl req -newkey rsa:2048 -nodes -keyout $1.key -out $1.csr -subj "/CN=$2"
+	printf '%s\n' "$3" >$1.ext
+	openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out $1.crt -days 30 -extfile $1.ext
+	cat $1.key $1.crt ca.pem >$1.pem
+	openssl pkcs12 -export -in $1.pem -out $1.p12 -passout pass:secret
+}
+issue server server "subjectAltName=DNS:localhost,IP:127.0.0.1"
+issue elsewhere elsewhere "subjectAltName=DNS:elsewhere.example.com"
+issue named 127.0.0.1 "basicConstraints=CA:FALSE"
+issue client client "basicConstraints=CA:FALSE"
+openssl pkcs12 -export -nokeys -in ca.pem -out castore-openssl.p12 -passout pass:secret
+keytool -importcert -noprompt -alias ca -file ca.pem -keystore castore.jks -storetype JKS -storepass secret
+keytool -importcert -noprompt -alias ca -file ca.pem -keystore castore.p12 -storetype PKCS12 -storepass secret
+keytool -importcert -noprompt -alias ca -file ca.pem -keystore castore-named.jks -storetype PKCS12 -storepass secret
+keytool -importkeystore -srckeystore client.p12 -srcstoretype PKCS12 -srcstorepass secret -destkeystore client.jks -deststoretype JKS -deststorepass secret
+openssl pkcs8 -topk8 -in client.key -out encrypted.key -passout pass:secret
+cat encrypted.key client.crt >encrypted.pem
+printf 'secret\n' >password
+printf 'neither\n' >garbage
+`)
+	return s
+}
+
+func (s stores) run(t *testing.T, script string) {
+	t.Helper()
+	cmd := exec.Command("/bin/sh", "-ec", script)
+	cmd.Dir = s.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func (s stores) file(name string) string { return filepath.Join(s.dir, name) }
+
+func TestTLS(t *testing.T) {
+	stores := newStores(t)
+	store := func(name string) Store { return Store{File: stores.file(name), Password: "secret"} }
+	start := func(name string) *apache.Server {
+		return apache.Test(t, apache.Options{Secure: &apache.TLSFiles{
+			KeyStore: stores.file(name + ".p12"), KeyStorePassword: "secret",
+			TrustStore: stores.file("castore.jks"), TrustStorePassword: "secret"}})
+	}
+	server := start("server")
+	try := func(t *testing.T, addr string, o TLSOptions) error {
+		cfg, err := o.Config()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := open(t, Config{Servers: addr, TLS: cfg, SessionTimeout: 10 * time.Second})
+		if err := c.WaitConnected(testContext(t)); err != nil {
+			return err
+		}
+		_, _, err = c.Get(testContext(t), "/", false)
+		return err
+	}
+	for _, key := range []string{"client.pem", "client.p12", "client.jks"} {
+		for _, trust := range []string{"ca.pem", "castore.p12", "castore.jks", "castore-named.jks"} {
+			if err := try(t, server.SecureAddr(), TLSOptions{KeyStore: store(key), TrustStore: store(trust)}); err != nil {
+				t.Errorf("%s, %s: %v", key, trust, err)
+			}
+		}
+	}
+	good := TLSOptions{KeyStore: store("client.p12"), TrustStore: store("ca.pem")}
+
+	t.Run("password file", func(t *testing.T) {
+		o := good
+		o.KeyStore = Store{File: stores.file("client.p12"), PasswordFile: stores.file("password")}
+		if err := try(t, server.SecureAddr(), o); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("old protocol", func(t *testing.T) {
+		o := good
+		o.Protocols, o.Ciphers = []string{"TLSv1.2"}, []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"}
+		if err := try(t, server.SecureAddr(), o); err != nil {
+			t.Error(err)
+		}
+	})
+	fails := func(name, addr string, o TLSOptions, want ...string) {
+		t.Run(name, func(t *testing.T) {
+			err := try(t, addr, o)
+			for _, w := range want {
+				if err == nil || !strings.Contains(err.Error(), w) {
+					t.Errorf("error %v does not say %q", err, w)
+				}
+			}
+		})
+	}
+	fails("plain port", server.Addr(), good, "closed the connection during the TLS handshake", "no TLS on this port")
+	fails("unknown authority", server.SecureAddr(), TLSOptions{KeyStore: good.KeyStore, TrustStore: Store{File: stores.file("other.pem")}},
+		"the server's certificate is not accepted", "unknown authority")
+	fails("no client certificate", server.SecureAddr(), TLSOptions{TrustStore: good.TrustStore}, "certificate")
+
+	t.Run("plain client", func(t *testing.T) {
+		c := open(t, Config{Servers: server.SecureAddr(), SessionTimeout: 5 * time.Second})
+		if err := c.WaitConnected(testContext(t)); err == nil || !strings.Contains(err.Error(), "TLS") {
+			t.Errorf("error %v", err)
+		}
+	})
+
+	elsewhere := start("elsewhere")
+	fails("host name", elsewhere.SecureAddr(), good, "it is for elsewhere.example.com, not for 127.0.0.1")
+	skip := good
+	skip.SkipHostname = true
+	if err := try(t, elsewhere.SecureAddr(), skip); err != nil {
+		t.Errorf("host name not verified: %v", err)
+	}
+	skip.TrustStore = Store{File: stores.file("other.pem")}
+	fails("unknown authority, host name not verified", elsewhere.SecureAddr(), skip, "unknown authority")
+
+	named := start("named")
+	if err := try(t, named.SecureAddr(), good); err != nil {
+		t.Errorf("common name: %v", err)
+	}
+}
+
+func TestBadStores(t *testing.T) {
+	stores := newStores(t)
+	file := func(name, password string) Store { return Store{File: stores.file(name), Password: password} }
+	for _, test := range []struct {
+		name string
+		o    TLSOptions
+		want string
+	}{
+		{"missing", TLSOptions{KeyStore: file("none.p12", "")}, "none.p12: no such file"},
+		{"wrong password, PKCS12", TLSOptions{KeyStore: file("client.p12", "x")}, "client.p12: the password is wrong"},
+		{"wrong password, PKCS12 trust", TLSOptions{TrustStore: file("castore.p12", "x")}, "castore.p12: the password is wrong"},
+		{"wrong password, JKS", TLSOptions{KeyStore: file("client.jks", "xxxxxx")}, "is the password right?"},
+		{"wrong password, JKS trust", TLSOptions{TrustStore: file("castore.jks", "xxxxxx")}, "is the password right?"},
+		{"encrypted PEM", TLSOptions{KeyStore: file("encrypted.pem", "secret")}, "encrypted keys in PEM are not supported; put the key into a PKCS12 store"},
+		{"no key", TLSOptions{KeyStore: file("ca.pem", "")}, "no private key"},
+		{"no certificate", TLSOptions{KeyStore: file("client.key", "")}, "no certificate"},
+		{"empty trust", TLSOptions{TrustStore: file("client.key", "")}, "no certificate"},
+		{"PKCS12 of openssl as trust", TLSOptions{TrustStore: file("castore-openssl.p12", "secret")}, "make it with keytool -importcert, or use PEM"},
+		{"JKS without a key", TLSOptions{KeyStore: file("castore.jks", "secret")}, "no private key"},
+		{"garbage", TLSOptions{KeyStore: file("garbage", "")}, "none of PEM, PKCS12, JKS"},
+		{"wrong type", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), Type: "pem"}}, "it should be PEM and is PKCS12"},
+		{"unsupported type", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), Type: "BCFKS"}}, "type BCFKS is not supported"},
+		{"no password file", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), PasswordFile: stores.file("none")}}, "password of "},
+		{"protocol", TLSOptions{Protocols: []string{"SSLv3"}}, `"SSLv3" is not known`},
+		{"cipher", TLSOptions{Ciphers: []string{"ROT13"}}, `"ROT13" is not available`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if _, err := test.o.Config(); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v does not say %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestProperties(t *testing.T) {
+	stores := newStores(t)
+	file := stores.file("client.properties")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`# comment
+zookeeper.client.secure=true
+zookeeper.clientCnxnSocket=org.apache.zookeeper.ClientCnxnSocketNetty
+zookeeper.ssl.keyStore.location=` + stores.file("client.p12") + `
+zookeeper.ssl.keyStore.password=secret
+zookeeper.ssl.trustStore.location=` + stores.file("ca.pem") + `
+zookeeper.ssl.trustStore.type=PEM
+zookeeper.ssl.hostnameVerification = false
+zookeeper.ssl.protocol=TLSv1.3
+zookeeper.request.timeout=1500
+zookeeper.disableAutoWatchReset=true
+zookeeper.sasl.client=true
+zookeeper.sasl.clientconfig=Client
+jute.maxbuffer=0x200000
+`)
+	p, err := LoadProperties(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Servers: "localhost"}
+	if err := p.Apply(&cfg); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.TLS == nil || cfg.TLS.RootCAs == nil || !p.TLS.SkipHostname || cfg.MaxPacket != 2<<20 || cfg.RequestTimeout != 1500*time.Millisecond || !cfg.NoWatchReset {
+		t.Errorf("%+v gave %+v", p, cfg)
+	}
+	if len(p.Warnings) != 2 || !strings.Contains(p.Warnings[0], "zookeeper.sasl.client: SASL is not supported yet") {
+		t.Errorf("warnings %q", p.Warnings)
+	}
+
+	for text, want := range map[string]string{
+		"jute.maxbuffer=lots":             "jute.maxbuffer=lots: a number of bytes",
+		"zookeeper.request.timeout=never": "zookeeper.request.timeout=never: a number of milliseconds",
+		"zookeeper.client.secure=true\nzookeeper.ssl.keyStore.location=/none.p12": "key store /none.p12: no such file",
+		"a=\\u12": "client configuration " + file,
+	} {
+		write(text)
+		p, err := LoadProperties(file)
+		if err == nil {
+			err = p.Apply(&Config{})
+		}
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
+			t.Errorf("%q: error %v does not say %q", text, err, want)
+		}
+	}
+	if _, err := LoadProperties(stores.file("none")); err == nil || !strings.Contains(err.Error(), "none") {
+		t.Errorf("missing file: %v", err)
+	}
+}
+
+func TestRequestTimeout(t *testing.T) {
+	addr := serve(t, func(_ int, p *peer) { p.welcome(30 * time.Second); p.request(); p.hold() })
+	c := open(t, Config{Servers: addr, RequestTimeout: 100 * time.Millisecond})
+	err := c.Delete(testContext(t), "/x", -1)
+	if err == nil || !strings.Contains(err.Error(), "no reply to delete within 100ms") {
+		t.Errorf("error %v", err)
+	}
+}
