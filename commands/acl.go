@@ -1,0 +1,163 @@
+package commands
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// Permission is a letter of an ACL entry.
+type Permission struct {
+	Letter byte
+	Perm   proto.Perms
+	Help   string
+}
+
+// Permissions are the letters that an ACL entry may have, in the order that getAcl prints.
+var Permissions = []Permission{
+	{'c', proto.PermCreate, "create children"},
+	{'d', proto.PermDelete, "delete children"},
+	{'r', proto.PermRead, "read the data and list the children"},
+	{'w', proto.PermWrite, "set the data"},
+	{'a', proto.PermAdmin, "set the ACL"},
+}
+
+// Scheme is a kind of identity. A server may know more, through its authentication plugins.
+type Scheme struct {
+	Name    string
+	Example string // an ACL entry with it
+	Help    string
+	Auth    bool // addauth takes it
+}
+
+// Schemes are those that ZooKeeper comes with.
+var Schemes = []Scheme{
+	{"world", "world:anyone:cdrwa", "everyone; the only id is anyone", false},
+	{"auth", "auth::cdrwa", "the identities of this session", false},
+	{"digest", "digest:user:base64(sha1(user:password)):cdrwa", "a user with a password", true},
+	{"ip", "ip:10.0.0.0/8:r", "an address or a range of addresses", false},
+	{"sasl", "sasl:user:cdrwa", "a user known through SASL", false},
+	{"x509", "x509:CN=app\\,O=org:cdrwa", "the subject of a TLS certificate", false},
+}
+
+// aclForm is said in every error about an ACL.
+const aclForm = "write scheme:id:perm, separated by commas, with the permissions c (create), d (delete), r (read), w (write), a (admin), " +
+	"for example world:anyone:cdrwa or ip:10.0.0.0/8:r; a comma inside an id is written \\,"
+
+// ParseACL reads scheme:id:perm[,…]. The first colon ends the scheme and the last begins
+// the permissions, so an id may hold colons; \, and \\ stand for a comma and a backslash.
+// Unlike AclParser of zkCli it takes the whole list or nothing: a skipped entry or letter
+// would make another ACL than the one asked for.
+func ParseACL(text string) ([]proto.ACL, error) {
+	var acls []proto.ACL
+	entries := splitACL(text)
+	for i, entry := range entries {
+		acl, err := parseACLEntry(entry)
+		if err != nil {
+			where := ""
+			if len(entries) > 1 {
+				where = fmt.Sprintf(" (entry %d of %d)", i+1, len(entries))
+			}
+			return nil, fmt.Errorf("%w%s; %s", err, where, aclForm)
+		}
+		acls = append(acls, acl)
+	}
+	return acls, nil
+}
+
+// splitACL splits at the commas that no backslash precedes.
+func splitACL(text string) []string {
+	var entries []string
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '\\' && i+1 < len(text) && (text[i+1] == ',' || text[i+1] == '\\'):
+			i++
+			b.WriteByte(text[i])
+		case text[i] == ',':
+			entries = append(entries, b.String())
+			b.Reset()
+		default:
+			b.WriteByte(text[i])
+		}
+	}
+	return append(entries, b.String())
+}
+
+func parseACLEntry(entry string) (proto.ACL, error) {
+	first, last := strings.IndexByte(entry, ':'), strings.LastIndexByte(entry, ':')
+	switch {
+	case entry == "":
+		return proto.ACL{}, errors.New("an ACL entry is empty")
+	case first == last: // one colon or none
+		err := fmt.Errorf("%s does not have the form scheme:id:perm", entry)
+		if strings.HasPrefix(entry, "auth:") {
+			err = fmt.Errorf("%w (the id of auth is empty: auth::%s)", err, entry[len("auth:"):])
+		}
+		return proto.ACL{}, err
+	case first == 0:
+		return proto.ACL{}, fmt.Errorf("%s names no scheme", entry)
+	}
+	acl := proto.ACL{ID: proto.ID{Scheme: entry[:first], ID: entry[first+1 : last]}}
+	for _, letter := range entry[last+1:] {
+		perm := proto.Perms(0)
+		for _, p := range Permissions {
+			if rune(p.Letter) == letter {
+				perm = p.Perm
+			}
+		}
+		if perm == 0 {
+			return proto.ACL{}, fmt.Errorf("Unknown perm type: %c in %s", letter, entry)
+		}
+		acl.Perms |= perm
+	}
+	if acl.Perms == 0 {
+		return proto.ACL{}, fmt.Errorf("%s grants no permission, so nobody could use the znode through it", entry)
+	}
+	return acl, nil
+}
+
+// FormatACL writes a list as ParseACL reads it.
+func FormatACL(acls []proto.ACL) string {
+	escape := strings.NewReplacer(`\`, `\\`, ",", `\,`)
+	entries := make([]string, len(acls))
+	for i, a := range acls {
+		entries[i] = escape.Replace(a.ID.Scheme + ":" + a.ID.ID + ":" + a.Perms.String())
+	}
+	return strings.Join(entries, ",")
+}
+
+// aclWarnings tells of entries that the server takes and that match nobody.
+func aclWarnings(acls []proto.ACL) []string {
+	var warnings []string
+	for _, a := range acls {
+		if a.ID.Scheme != "digest" {
+			continue
+		}
+		user, hash, _ := strings.Cut(a.ID.ID, ":")
+		if sum, err := base64.StdEncoding.DecodeString(hash); err != nil || len(sum) != 20 {
+			warnings = append(warnings, fmt.Sprintf("the digest of user %s is not base64 of a SHA-1 sum, so no password will match it; "+
+				"to use your own identity: addauth digest %s:password, then the ACL auth::%s", user, user, a.Perms))
+		}
+	}
+	return warnings
+}
+
+// explainACL says more about an ACL that the server rejects; other errors stay as they are.
+func explainACL(err error, acls []proto.ACL) error {
+	var op *client.OpError
+	if !errors.As(err, &op) || op.Code != proto.ErrInvalidACL {
+		return err
+	}
+	why := "the server does not know a scheme or an id's form in " + FormatACL(acls)
+	for _, a := range acls {
+		if a.ID.Scheme == "auth" {
+			why = "the scheme auth stands for this session's identities, and it has none yet; first: addauth digest user:password"
+		}
+	}
+	return &said{fmt.Sprintf("%s (%s)", sentence(op), why), err}
+}

@@ -1,0 +1,84 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var addAuthCommand = &Command{
+	Name: "addauth", Group: ACLGroup, Usage: "scheme auth",
+	Short: "add an identity to this session",
+	Long: "The identity of the scheme digest is user:password. @file takes it from a file, - from standard input and " +
+		"$NAME from the environment, so that it is neither in the history nor among the arguments of a process.",
+	Args: []Arg{
+		{Name: "scheme", Kind: AuthScheme},
+		{Name: "auth", Kind: Data, Optional: true, Help: "the credential, @file, $NAME, or - for standard input"},
+	},
+	Examples: []Example{
+		{"addauth digest bob:secret", "be user bob of the scheme digest"},
+		{"addauth digest @/run/secrets/zk", "with user:password from a file"},
+		{"addauth digest '$ZK_AUTH'", "with user:password from the environment"},
+	},
+	Differs: "A digest without a colon is refused: it would be taken and match nothing. $NAME, @file and - are what they stand for. " +
+		"When the server refuses the identity, which ends the session, it is said at once; zkCli lets the next command find out.",
+	Run: runAddAuth,
+}
+
+func runAddAuth(ctx context.Context, env *Env, in *Invocation) error {
+	scheme := in.Args[0]
+	var secret []byte
+	if len(in.Args) > 1 {
+		var err error
+		if secret, err = credential(env, in.Args[1]); err != nil {
+			return err
+		}
+	}
+	// The text of these errors must not hold the credential.
+	if scheme == "digest" && !bytes.Contains(secret, []byte(":")) {
+		return errors.New("the identity of the scheme digest is user:password, and this has no colon")
+	}
+	conn, err := env.conn()
+	if err != nil {
+		return err
+	}
+	err = conn.AddAuth(ctx, scheme, secret)
+	refused := errors.Is(err, proto.ErrAuthFailed)
+	if err != nil && !refused {
+		return fmt.Errorf("addauth %s: %w", scheme, err)
+	}
+	if refused {
+		// zkCli does not wait for the answer: success, and every later command fails.
+		fmt.Fprintf(env.Streams.Err, "addauth %s: the server refuses this identity or does not know the scheme, and has ended the session; `connect` opens a new one\n", scheme)
+	}
+	if env.Output == ui.JSON {
+		return env.printJSON(object{"scheme": scheme, "accepted": !refused})
+	}
+	return nil
+}
+
+// credential reads a credential: text, @file or - without the line break at the end, or
+// $NAME. @@ and $$ stand for a leading @ and $.
+func credential(env *Env, arg string) ([]byte, error) {
+	if name, ok := strings.CutPrefix(arg, "$"); ok {
+		if strings.HasPrefix(name, "$") {
+			return []byte(name), nil
+		}
+		value, set := os.LookupEnv(name)
+		if !set || name == "" {
+			return nil, errors.New("the credential begins with $, which means a variable of the environment, and there is none of that name; write $$ for a $")
+		}
+		return []byte(value), nil
+	}
+	secret, err := dataArg(env.Streams.In, arg)
+	if arg == "-" || strings.HasPrefix(arg, "@") && !strings.HasPrefix(arg, "@@") {
+		secret = bytes.TrimRight(secret, "\r\n")
+	}
+	return secret, err
+}

@@ -1,0 +1,46 @@
+package commands
+
+import (
+	"context"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+const watchModes = "[PERSISTENT, PERSISTENT_RECURSIVE]"
+
+var addWatchCommand = &Command{
+	Name: "addWatch", Group: Watches,
+	Usage: "[-m mode] path # optional mode is one of " + watchModes + " - default is PERSISTENT_RECURSIVE",
+	Short: "watch a znode until the watch is removed",
+	Long: "Unlike the watches of -w it stays after it has fired. PERSISTENT reports the znode's data and its list of " +
+		"children; PERSISTENT_RECURSIVE reports the data, the creation and the deletion of the znode and of all below it. " +
+		"Needs a server of 3.6 or later.",
+	Options: []Option{{
+		Name: "m", Value: "mode", Kind: Choice, Values: []string{"PERSISTENT", "PERSISTENT_RECURSIVE"},
+		Help: "PERSISTENT or PERSISTENT_RECURSIVE (default), in any case",
+	}},
+	Args:     []Arg{{Name: "path", Kind: NewPath}},
+	Examples: []Example{{"addWatch /app", "every change below /app"}, {"addWatch -m PERSISTENT /app/config", "this znode alone"}},
+	Run: func(ctx context.Context, env *Env, in *Invocation) error {
+		mode := proto.WatchPersistentRecursive
+		if in.Has("m") {
+			switch strings.ToUpper(in.Value("m")) {
+			case "PERSISTENT":
+				mode = proto.WatchPersistent
+			case "PERSISTENT_RECURSIVE":
+			default:
+				return in.problem("unknown mode %q", in.Value("m"))
+			}
+		}
+		conn, err := env.conn()
+		if err != nil {
+			return err
+		}
+		if err := conn.AddWatch(ctx, in.Args[0], mode); err != nil || env.Output != ui.JSON {
+			return err
+		}
+		return env.printJSON(object{"path": in.Args[0], "mode": mode.String()})
+	},
+}

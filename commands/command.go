@@ -1,0 +1,128 @@
+// Package commands holds the znode commands: one file each, with everything about it
+// (usage, options, help, run, text and JSON output). The shell and the command line run
+// the same commands; completion asks them what they take.
+package commands
+
+import (
+	"context"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// Kind says what an argument or an option's value is, so that it can be completed.
+type Kind int
+
+// Kinds of values.
+const (
+	Any         Kind = iota
+	Path             // a znode path, absolute or relative, perhaps a glob
+	NewPath          // a znode path that need not exist
+	Data             // text, @file, or - for standard input
+	ACLs             // scheme:id:perms,…
+	AuthScheme       // digest, ip, …
+	File             // a file of the local system
+	Servers          // a connect string
+	CommandName      // the name of a command
+	Choice           // one of the Values
+	Number
+)
+
+// Option is one option of a command. A name of one letter or several; both are written
+// with one dash or two.
+type Option struct {
+	Name    string
+	Aliases []string
+	Value   string // what the value is called in the usage; empty for a flag
+	Kind    Kind
+	Values  []string // of a Choice
+	Repeat  bool     // may be given more than once
+	Help    string
+}
+
+// Arg is one positional argument.
+type Arg struct {
+	Name     string
+	Kind     Kind
+	Values   []string // of a Choice
+	Optional bool
+	Repeat   bool // the last one only
+	Bare     bool // a Path that may be a bare name also while the current znode is /
+	Old      bool // an old form that is still understood; help and completion leave it out
+	Help     string
+}
+
+// Example is a line a person could type, and what it does.
+type Example struct {
+	Line string
+	Help string
+}
+
+// Group orders commands in the list that help prints.
+type Group string
+
+// Groups, in the order of the list.
+const (
+	Reading  Group = "Reading znodes"
+	Writing  Group = "Writing znodes"
+	ACLGroup Group = "Access control and identity"
+	Quotas   Group = "Quotas"
+	Watches  Group = "Watches"
+	Ensemble Group = "Ensemble and session"
+	ShellCmd Group = "Shell"
+)
+
+// Command is one command.
+type Command struct {
+	Name     string   // as ZooKeeper writes it; typed in any case
+	Aliases  []string // old names
+	Group    Group
+	Usage    string // options and arguments, as zkCli prints them
+	Short    string // one line
+	Long     string // more, where one line is not enough
+	Options  []Option
+	Args     []Arg
+	Examples []Example
+	Differs  string // how it differs from zkCli's, for help
+	// Verbatim says that options end at the first argument: what follows has options of its own.
+	Verbatim bool
+	// Offline commands run without a session.
+	Offline bool
+	Run     func(ctx context.Context, env *Env, in *Invocation) error
+}
+
+// Session is the session that commands work on; connect and close replace it.
+type Session interface {
+	// Conn returns the session, connected or connecting, or an error that says why there is none.
+	Conn() (*client.Conn, error)
+	// Connect closes the session and opens one with the servers; "" means the same servers.
+	Connect(ctx context.Context, servers string) error
+	// Close closes the session.
+	Close() error
+	// Servers is the connect string of the last session.
+	Servers() string
+	// PrintWatches tells whether events are printed; SetPrintWatches decides it.
+	PrintWatches() bool
+	SetPrintWatches(on bool)
+}
+
+// Shell is what the commands of the shell itself need. It is nil outside a shell.
+type Shell interface {
+	// History returns the lines typed so far, oldest first, and the number of the first.
+	History() (lines []string, first int)
+	// Redo runs the line with that number again.
+	Redo(ctx context.Context, number int) error
+	// Quit ends the shell after this command.
+	Quit()
+}
+
+// Env is what a command may use besides its arguments.
+type Env struct {
+	Streams *ui.Streams
+	Session Session
+	Shell   Shell
+	Dir     string    // the current znode: what relative paths start from
+	Output  ui.Format // of this command
+	Yes     bool      // do not ask
+	Verbs   []Verb    // that are run besides the commands
+}

@@ -1,0 +1,54 @@
+package commands
+
+import (
+	"context"
+
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var connectCommand = &Command{
+	Name: "connect", Group: Ensemble, Usage: "[host:port[,host:port…][/chroot]]", Short: "open a new session, perhaps with other servers",
+	Long: "The session that was open is closed, and its ephemeral znodes go. Without servers: the same ones. " +
+		"Identities that addauth added do not carry over.",
+	Args:     []Arg{{Name: "servers", Kind: Servers, Optional: true}},
+	Examples: []Example{{"connect", "again, after the session has expired"}, {"connect zk1:2181,zk2:2181/app", "another ensemble, below /app"}},
+	Differs:  "It waits for the connection, and fails when there is none.",
+	Offline:  true,
+	Run: func(ctx context.Context, env *Env, in *Invocation) error {
+		if env.Session == nil {
+			return ErrNoSession
+		}
+		if err := env.Session.Connect(ctx, in.Arg(0)); err != nil {
+			return err
+		}
+		conn, err := env.conn()
+		if err != nil {
+			return err
+		}
+		if err := conn.WaitConnected(ctx); err != nil {
+			return err
+		}
+		if in.Arg(0) != "" {
+			env.Dir = "/" // the current znode was one of the other ensemble
+		}
+		if env.Output != ui.JSON {
+			return nil
+		}
+		return env.printJSON(object{"servers": env.Session.Servers(), "server": conn.Server(), "state": conn.State()})
+	},
+}
+
+var closeCommand = &Command{
+	Name: "close", Group: Ensemble, Short: "close the session",
+	Long:    "Its ephemeral znodes and watches go. connect opens a new one.",
+	Offline: true,
+	Run: func(_ context.Context, env *Env, _ *Invocation) error {
+		if env.Session == nil {
+			return nil
+		}
+		if err := env.Session.Close(); err != nil || env.Output != ui.JSON {
+			return err
+		}
+		return env.printJSON(object{"closed": true})
+	},
+}

@@ -1,0 +1,70 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var createCommand = &Command{
+	Name: "create", Group: Writing, Usage: "[-s] [-e] [-c] [-t ttl] [-p] [-b] [-file file] path [data] [acl]",
+	Short: "create a znode",
+	Long: "Without data the znode's data is null. The data is text as it stands, @file for the content of a " +
+		"file, or - for standard input; text that begins with @ is written with two. Without an ACL " +
+		"everyone may do everything.",
+	Options: []Option{
+		{Name: "s", Help: "sequential: the server appends a counter to the name"},
+		{Name: "e", Help: "ephemeral: it goes when this session ends"},
+		{Name: "c", Help: "container: the server deletes it some time after its last child"},
+		{Name: "t", Value: "ttl", Kind: Number, Help: "the server deletes it when it is unchanged and childless for so many milliseconds"},
+		{Name: "p", Help: "create missing parents too, persistent and with the same ACL"},
+		base64Option, fileOption,
+	},
+	Args: []Arg{
+		{Name: "path", Kind: NewPath},
+		{Name: "data", Kind: Data, Optional: true, Help: "text, @file, or - for standard input; not with -file"},
+		{Name: "acl", Kind: ACLs, Optional: true, Help: "scheme:id:perm,… with the permissions c, d, r, w, a"},
+	},
+	Examples: []Example{
+		{"create /app 'some data'", "create a znode"},
+		{"create -p /app/config/db @db.json", "with its parents, from a file"},
+		{"create -e -s /app/members/m- host1", "an ephemeral one with a number"},
+		{"create -t 60000 /app/tmp", "gone a minute after its last change"},
+		{"create /app/secret x auth::cdrwa", "for this session's identities alone"},
+	},
+	Differs: "A malformed ACL is refused as a whole; zkCli skips what it cannot read and creates the znode with the rest, which may be nothing. " +
+		"zkCli takes - and @file for the data itself.",
+	Run: runCreate,
+}
+
+func runCreate(ctx context.Context, env *Env, in *Invocation) error {
+	op, err := newCreate(env, in)
+	if err != nil {
+		return err
+	}
+	for _, w := range aclWarnings(op.acl) {
+		fmt.Fprintln(env.Streams.Err, "warning:", w)
+	}
+	conn, err := env.conn()
+	if err != nil {
+		return err
+	}
+	path, stat, err := op.run(ctx, conn, in.Has("p"))
+	if err != nil {
+		return op.explain(err)
+	}
+	fmt.Fprintln(env.Streams.Err, "Created", path)
+	if op.mode.IsEphemeral() && env.Shell == nil {
+		fmt.Fprintln(env.Streams.Err, "warning: the znode is ephemeral and goes with this session, which ends now")
+	}
+	if env.Output == ui.JSON {
+		o := object{"path": path}
+		if stat != (proto.Stat{}) {
+			o["stat"] = jsonStat(stat)
+		}
+		return env.printJSON(o)
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// creation is what a create command asks for.
+type creation struct {
+	path string
+	data []byte
+	acl  []proto.ACL
+	mode proto.CreateMode
+	ttl  int64
+}
+
+func newCreate(env *Env, in *Invocation) (op creation, err error) {
+	if op.mode, op.ttl, err = createMode(in); err != nil {
+		return op, err
+	}
+	var args []string
+	if op.data, args, err = takeData(env, in, 1); err != nil {
+		return op, err
+	}
+	if len(args) > 2 {
+		return op, in.problem("with -file there is no data argument: found %q and %q", args[1], args[2])
+	}
+	op.path, op.acl = args[0], proto.OpenACL
+	if len(args) > 1 {
+		op.acl, err = ParseACL(args[1])
+	}
+	return op, err
+}
+
+// createMode checks the options as zkCli does, in its words.
+func createMode(in *Invocation) (mode proto.CreateMode, ttl int64, err error) {
+	s, e, c, t := in.Has("s"), in.Has("e"), in.Has("c"), in.Has("t")
+	if c && (s || e) {
+		return 0, 0, errors.New("-c cannot be combined with -s or -e. Containers cannot be ephemeral or sequential.") //nolint:staticcheck // zkCli's words
+	}
+	if t {
+		if ttl, err = strconv.ParseInt(in.Value("t"), 10, 64); err != nil {
+			return 0, 0, fmt.Errorf("-t argument must be a long value: %q is not a number of milliseconds", in.Value("t"))
+		}
+	}
+	switch {
+	case t && e:
+		return 0, 0, errors.New("TTLs cannot be used with Ephemeral znodes") //nolint:staticcheck // zkCli's words
+	case t && c:
+		return 0, 0, errors.New("TTLs cannot be used with Container znodes") //nolint:staticcheck // zkCli's words
+	case t && (ttl <= 0 || ttl > proto.MaxTTL):
+		return 0, 0, fmt.Errorf("ttl must be positive and cannot be larger than: %d", int64(proto.MaxTTL))
+	case t && s:
+		mode = proto.PersistentSequentialTTL
+	case t:
+		mode = proto.PersistentTTL
+	case c:
+		mode = proto.Container
+	case e && s:
+		mode = proto.EphemeralSequential
+	case e:
+		mode = proto.Ephemeral
+	case s:
+		mode = proto.PersistentSequential
+	}
+	return mode, ttl, nil
+}
+
+// run creates the znode; with parents, also those above it that are missing.
+func (op creation) run(ctx context.Context, conn *client.Conn, parents bool) (string, proto.Stat, error) {
+	path, stat, err := conn.Create(ctx, op.path, op.data, op.acl, op.mode, op.ttl)
+	slash := strings.LastIndexByte(op.path, '/')
+	if !parents || slash <= 0 || !errors.Is(err, proto.ErrNoNode) {
+		return path, stat, err
+	}
+	above := creation{path: op.path[:slash], acl: op.acl}
+	if _, _, err = above.run(ctx, conn, true); err != nil && !errors.Is(err, proto.ErrNodeExists) {
+		return "", stat, err
+	}
+	return conn.Create(ctx, op.path, op.data, op.acl, op.mode, op.ttl)
+}
+
+// explain says more about what a server's refusal of the create means.
+func (op creation) explain(err error) error {
+	if op.mode.IsTTL() && errors.Is(err, proto.ErrUnimplemented) {
+		return &said{fmt.Sprintf("%s for %s: this server has no TTL znodes; start every server of the ensemble (3.5.4 or later) with "+
+			"the Java property zookeeper.extendedTypesEnabled=true", proto.ErrUnimplemented.Error(), op.path), err}
+	}
+	if errors.Is(err, proto.ErrEphemeralOnLocal) {
+		return &said{"Unable to create ephemeral node on a local session; write something persistent first, which makes the session a global one", err}
+	}
+	return explainACL(err, op.acl)
+}

@@ -1,0 +1,90 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var delQuotaCommand = &Command{
+	Name: "delquota", Group: Quotas, Usage: "[-n|-b|-N|-B] path",
+	Short: "remove the limits of a tree of znodes",
+	Long:  "Without an option all limits go, otherwise those that are named.",
+	Options: []Option{
+		{Name: "n", Help: "the soft limit of the number of znodes"},
+		{Name: "b", Help: "the soft limit of the bytes of data"},
+		{Name: "N", Help: "the hard limit of the number of znodes"},
+		{Name: "B", Help: "the hard limit of the bytes of data"},
+	},
+	Args: []Arg{{Name: "path", Kind: Path}},
+	Examples: []Example{
+		{"delquota /app", "remove all limits"},
+		{"delquota -N -B /app", "remove the hard limits"},
+	},
+	Differs: "Several limits can be removed at once.",
+	Run:     runDelQuota,
+}
+
+func runDelQuota(ctx context.Context, env *Env, in *Invocation) error {
+	path := in.Args[0]
+	conn, err := quotaConn(env)
+	if err != nil {
+		return err
+	}
+	data, stat, err := conn.Get(ctx, limitsPath(path), false)
+	if errors.Is(err, proto.ErrNoNode) {
+		if env.Output == ui.JSON {
+			return env.printJSON(object{"path": path, "quota": nil, "deleted": false})
+		}
+		_, err = fmt.Fprintln(env.Streams.Out, "Quota does not exist for", path)
+		return err
+	} else if err != nil {
+		return err
+	}
+	named := false
+	for _, l := range quotaLimits {
+		named = named || in.Has(l.option)
+	}
+	var quota StatsTrack
+	if named {
+		if quota, err = ParseStatsTrack(string(data)); err != nil {
+			return fmt.Errorf("read %s: %w (delquota without options removes it)", limitsPath(path), err)
+		}
+		for _, l := range quotaLimits {
+			if in.Has(l.option) {
+				quota[l.key] = -1
+			}
+		}
+		_, err = conn.Set(ctx, limitsPath(path), []byte(quota.String()), stat.Version)
+	} else {
+		err = removeQuota(ctx, conn, quotaRoot+path)
+	}
+	if err == nil && env.Output == ui.JSON {
+		err = env.printJSON(object{"path": path, "quota": quota, "deleted": true})
+	}
+	return err
+}
+
+// removeQuota deletes the znodes of a quota, and above them those that hold no other.
+func removeQuota(ctx context.Context, conn *client.Conn, path string) error {
+	for _, name := range []string{statsNode, limitsNode} {
+		if err := conn.Delete(ctx, path+"/"+name, -1); err != nil && !errors.Is(err, proto.ErrNoNode) {
+			return err
+		}
+	}
+	for path != quotaRoot {
+		switch err := conn.Delete(ctx, path, -1); {
+		case errors.Is(err, proto.ErrNotEmpty):
+			return nil
+		case err != nil && !errors.Is(err, proto.ErrNoNode):
+			return err
+		}
+		path = path[:strings.LastIndexByte(path, '/')]
+	}
+	return nil
+}

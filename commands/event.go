@@ -1,0 +1,36 @@
+package commands
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// EventText is an event as zkCli prints it, without line breaks around it: two paragraphs,
+// "WATCHER::" and "WatchedEvent …".
+func EventText(e client.Event) string {
+	path := e.Path
+	if e.Type == proto.EventNone {
+		path = "null"
+	}
+	return fmt.Sprintf("WATCHER::\n\nWatchedEvent state:%v type:%v path:%s", e.State, e.Type, path)
+}
+
+// EventPrinter returns an OnWatch for commands that run without a terminal. It prints what
+// happened to znodes, in JSON as an object a line; changes of the connection show in the
+// commands' errors.
+func EventPrinter(w io.Writer, form ui.Format) func(client.Event) {
+	return func(e client.Event) {
+		switch {
+		case e.Type == proto.EventNone:
+		case form == ui.JSON:
+			_ = json.NewEncoder(w).Encode(object{"event": object{"type": e.Type.String(), "state": e.State.String(), "path": e.Path}})
+		default:
+			_, _ = fmt.Fprintf(w, "\n%s\n", EventText(e))
+		}
+	}
+}

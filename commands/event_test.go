@@ -1,0 +1,29 @@
+package commands
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+func TestEventPrinter(t *testing.T) {
+	changed := client.Event{Type: proto.EventNodeDataChanged, State: proto.StateSyncConnected, Path: "/a type:None \"x\""}
+	for form, want := range map[ui.Format]string{
+		ui.Text: "\nWATCHER::\n\nWatchedEvent state:SyncConnected type:NodeDataChanged path:/a type:None \"x\"\n",
+		ui.JSON: `{"event":{"path":"/a type:None \"x\"","state":"SyncConnected","type":"NodeDataChanged"}}` + "\n",
+	} {
+		var out bytes.Buffer
+		print := EventPrinter(&out, form)
+		print(client.Event{Type: proto.EventNone, State: proto.StateDisconnected})
+		print(changed)
+		if out.String() != want {
+			t.Errorf("%s: %q", form, out.String())
+		}
+	}
+	if got := EventText(client.Event{Type: proto.EventNone, State: proto.StateExpired}); got != "WATCHER::\n\nWatchedEvent state:Expired type:None path:null" {
+		t.Error(got)
+	}
+}

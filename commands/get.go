@@ -1,0 +1,104 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var getCommand = &Command{
+	Name: "get", Group: Reading, Usage: "[-s] [-w] [-b] [-x] [-n] path", Short: "print the data of a znode",
+	Long: "In a pipe or a file the data comes byte for byte, with a line break after it; -n leaves that out. " +
+		"On a terminal JSON is indented and data that is not text is shown as a hex dump. " +
+		"Data that is null, which is not the same as empty, is printed as the word null.",
+	Options: []Option{
+		withStatOption, watchOption,
+		{Name: "b", Help: "print the data as base64"},
+		{Name: "x", Help: "print the data as a hex dump"},
+		{Name: "n", Aliases: []string{"raw"}, Help: "print the bytes of the data and nothing else"},
+	},
+	Args: []Arg{pathArg, oldWatchArg},
+	Examples: []Example{
+		{"get /app/config", "the data"},
+		{"get -n /app/image > image.png", "the bytes, unchanged"},
+		{"get /app/*/config", "of each match"},
+	},
+	Differs: "Bytes that are not UTF-8 are printed as they are; zkCli replaces them.",
+	Run:     runGet,
+}
+
+type getJSON struct {
+	Path string `json:"path"`
+	dataJSON
+	*statJSON
+}
+
+func runGet(ctx context.Context, env *Env, in *Invocation) error {
+	watch := in.watching(env)
+	return in.each(ctx, env, func(conn *client.Conn, path string) error {
+		data, stat, err := conn.Get(ctx, path, watch)
+		if err != nil {
+			return err
+		}
+		if env.Output == ui.JSON {
+			return env.printJSON(getJSON{path, jsonData(data), jsonStat(stat)})
+		}
+		var out bytes.Buffer
+		switch raw := in.Has("n"); {
+		case raw:
+			out.Write(data)
+		case data == nil:
+			data = []byte("null")
+			fallthrough
+		default:
+			out.Write(formatData(data, in, env.Streams))
+			out.WriteByte('\n')
+		}
+		if in.Has("s") {
+			printStat(&out, stat)
+		}
+		_, err = env.Streams.Out.Write(out.Bytes())
+		return err
+	})
+}
+
+func formatData(data []byte, in *Invocation, s *ui.Streams) []byte {
+	switch {
+	case in.Has("x"): // as in zkCli, -x goes before -b
+		return []byte(ui.HexDump(data, 16))
+	case in.Has("b"):
+		return []byte(base64.StdEncoding.EncodeToString(data))
+	case !s.OutTTY:
+		return data
+	case !printable(data):
+		if s.Width < ui.HexDumpWidth {
+			return []byte(ui.HexDump(data, 8))
+		}
+		return []byte(ui.HexDump(data, 16))
+	}
+	if trimmed := bytes.TrimSpace(data); len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') {
+		var pretty bytes.Buffer
+		if json.Indent(&pretty, trimmed, "", "  ") == nil {
+			return pretty.Bytes()
+		}
+	}
+	return data
+}
+
+// printable tells whether data can go to a terminal: text without control characters.
+func printable(data []byte) bool {
+	for len(data) > 0 {
+		r, n := utf8.DecodeRune(data)
+		if r == utf8.RuneError && n == 1 || unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' {
+			return false
+		}
+		data = data[n:]
+	}
+	return true
+}

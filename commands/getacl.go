@@ -1,0 +1,46 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var getACLCommand = &Command{
+	Name: "getAcl", Group: ACLGroup, Usage: "[-s] path", Short: "print who may do what with a znode",
+	Long:    "The letters are c create, d delete (both of children), r read, w write, a change the list itself.",
+	Options: []Option{withStatOption},
+	Args:    []Arg{pathArg},
+	Examples: []Example{
+		{"getAcl /app", "one entry in two lines: scheme and id, permissions"},
+		{"getAcl -o json /app", "for programs"},
+	},
+	Run: func(ctx context.Context, env *Env, in *Invocation) error {
+		return in.each(ctx, env, func(conn *client.Conn, path string) error {
+			acl, stat, err := conn.GetACL(ctx, path)
+			if err != nil {
+				return err
+			}
+			if env.Output == ui.JSON {
+				return env.printJSON(struct {
+					Path string    `json:"path"`
+					ACL  []aclJSON `json:"acl"`
+					*statJSON
+				}{path, jsonACL(acl), jsonStat(stat)})
+			}
+			var b bytes.Buffer
+			for _, a := range acl {
+				// A record's text in Java ends with a line break, hence the second line.
+				fmt.Fprintf(&b, "'%s,'%s\n: %s\n", a.ID.Scheme, a.ID.ID, a.Perms)
+			}
+			if in.Has("s") {
+				printStat(&b, stat)
+			}
+			_, err = env.Streams.Out.Write(b.Bytes())
+			return err
+		})
+	},
+}

@@ -1,0 +1,38 @@
+package commands
+
+import (
+	"bufio"
+	"context"
+
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var getEphemeralsCommand = &Command{
+	Name: "getEphemerals", Group: Reading, Usage: "[path]", Short: "list the ephemeral znodes of this session",
+	Long:     "Only those of this very session, in the order in which the server has them. With a path, those whose paths begin with it.",
+	Args:     []Arg{{Name: "path", Kind: Path, Optional: true}},
+	Examples: []Example{{"getEphemerals /app", "those below /app"}},
+	Run: func(ctx context.Context, env *Env, in *Invocation) error {
+		conn, err := env.conn()
+		if err != nil {
+			return err
+		}
+		prefix := "/"
+		if len(in.Args) > 0 {
+			prefix = in.Args[0]
+		}
+		paths, err := conn.Ephemerals(ctx, prefix)
+		if err != nil {
+			return err
+		}
+		if env.Output == ui.JSON {
+			if paths == nil {
+				paths = []string{}
+			}
+			return env.printJSON(object{"ephemerals": paths})
+		}
+		w := bufio.NewWriter(env.Streams.Out)
+		printList(w, paths)
+		return w.Flush()
+	},
+}

@@ -1,0 +1,84 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// inFlight is how many single requests wait for replies at once.
+const inFlight = 256
+
+// fatal is the error unless the server answered it.
+func fatal(err error) error {
+	var op *client.OpError
+	if errors.As(err, &op) {
+		return nil
+	}
+	return err
+}
+
+// forEach calls f for 0…n-1, at most limit at once, in the order of the numbers, until ctx
+// ends or f fails. errs, of length n, gets the reason for those not called. progress is
+// called on the caller's goroutine with how many are done, or nearly.
+func forEach(ctx context.Context, n, limit int, f func(i int) error, errs []error, progress func(done int)) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	slots := make(chan struct{}, limit)
+	var wg sync.WaitGroup
+	for i := range n {
+		slots <- struct{}{}
+		progress(max(0, i+1-limit))
+		if ctx.Err() != nil {
+			<-slots
+			errs[i] = context.Cause(ctx)
+			continue
+		}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if err := f(i); err != nil {
+				cancel(err)
+			}
+			<-slots
+		}()
+	}
+	wg.Wait()
+}
+
+// settleTime is how long an interrupted command waits for the replies that are due.
+const settleTime = 3 * time.Second
+
+// settling returns a context for requests whose outcome should be known also after ctx is
+// cancelled: it ends settleTime after ctx.
+func settling(ctx context.Context) (context.Context, context.CancelFunc) {
+	settled, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(settleTime, cancel)
+		context.AfterFunc(settled, func() { timer.Stop() })
+	})
+	return settled, func() { stop(); cancel() }
+}
+
+// stopped is what an interrupted command says, nil when err is no interruption.
+func stopped(ctx context.Context, err error, text string) error {
+	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
+		return nil
+	}
+	return &ui.ExitError{Code: ui.ExitInterrupted, Err: fmt.Errorf("interrupted: %s", text)}
+}
+
+// thousands writes a number as 1,234,567.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

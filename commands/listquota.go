@@ -1,0 +1,51 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var listQuotaCommand = &Command{
+	Name: "listquota", Group: Quotas, Usage: "path",
+	Short: "show the limits and the usage of a tree of znodes",
+	Long: "count and bytes are the soft limits, countHardLimit and byteHardLimit the hard ones; -1 is no limit. " +
+		"The stat is what the tree has now. `ls -R /zookeeper/quota` shows where quotas are.",
+	Args:     []Arg{{Name: "path", Kind: Path}},
+	Examples: []Example{{"listquota /app", "show what /app may have and what it has"}},
+	Run:      runListQuota,
+}
+
+func runListQuota(ctx context.Context, env *Env, in *Invocation) error {
+	path := in.Args[0]
+	conn, err := quotaConn(env)
+	if err != nil {
+		return err
+	}
+	if path == "/" {
+		return errors.New("/ cannot have a quota; name a znode below it")
+	}
+	fmt.Fprintln(env.Streams.Err, "absolute path is", limitsPath(path))
+	quota, err := readStatsTrack(ctx, conn, limitsPath(path))
+	var usage StatsTrack
+	if err == nil {
+		usage, err = readStatsTrack(ctx, conn, statsPath(path))
+	}
+	none := errors.Is(err, proto.ErrNoNode)
+	if none {
+		fmt.Fprintf(env.Streams.Err, "quota for %s does not exist.\n", path)
+		quota, usage = nil, nil
+	} else if err != nil {
+		return err
+	}
+	if env.Output == ui.JSON {
+		return env.printJSON(object{"path": path, "quota": quota, "stat": usage})
+	}
+	if !none {
+		fmt.Fprintf(env.Streams.Out, "Output quota for %s %v\nOutput stat for %s %v\n", path, quota, path, usage)
+	}
+	return nil
+}

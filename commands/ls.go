@@ -1,0 +1,73 @@
+package commands
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var lsCommand = &Command{
+	Name: "ls", Aliases: []string{"ls2"}, Group: Reading, Usage: "[-s] [-w] [-R] path",
+	Short: "list the children of a znode",
+	Long: "The children come in zkCli's order, that of Java's strings. With -R the znode itself, then the " +
+		"children of each znode, level within level, one path a line. A pattern lists each znode that it matches.",
+	Options: []Option{withStatOption, watchOption, {Name: "R", Help: "list the whole tree below the znode, one path a line"}},
+	Args:    []Arg{pathArg, oldWatchArg},
+	Examples: []Example{
+		{"ls /", "the children of the root"},
+		{"ls -s /app", "children and stat"},
+		{"ls /app/node-*", "the children of each match"},
+		{"ls -R / | grep config", "in the shell: search the tree"},
+	},
+	Differs: "ls -R asks on a terminal before it lists more than 10,000 znodes. Ctrl-C stops it. ls2 is ls -s.",
+	Run:     runLs,
+}
+
+type lsJSON struct {
+	Path     string   `json:"path"`
+	Children []string `json:"children"`
+	*statJSON
+}
+
+func runLs(ctx context.Context, env *Env, in *Invocation) error {
+	watch := in.watching(env)
+	withStat := in.Has("s") || strings.EqualFold(in.Called, "ls2")
+	return in.each(ctx, env, func(conn *client.Conn, path string) error {
+		if in.Has("R") {
+			return printTree(ctx, env, conn, path, watch)
+		}
+		children, stat, err := conn.Children(ctx, path, watch)
+		if err != nil {
+			return err
+		}
+		sortNames(children)
+		if env.Output == ui.JSON {
+			if children == nil {
+				children = []string{}
+			}
+			return env.printJSON(lsJSON{path, children, jsonStat(stat)})
+		}
+		w := bufio.NewWriter(env.Streams.Out)
+		printList(w, children)
+		if withStat {
+			printStat(w, stat)
+		}
+		return w.Flush()
+	})
+}
+
+// printList writes names as Java writes a list: [a, b].
+func printList(w *bufio.Writer, names []string) {
+	_ = w.WriteByte('[')
+	for i, name := range names {
+		if i > 0 {
+			_, _ = w.WriteString(", ")
+		}
+		_, _ = w.WriteString(name)
+	}
+	_, _ = fmt.Fprint(w, "]\n")
+}

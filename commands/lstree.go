@@ -1,0 +1,121 @@
+package commands
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// listAskAbove is the number of znodes from which ls -R asks on a terminal.
+const listAskAbove = 10000
+
+// flushEvery is how long a listed znode may stay unseen on a terminal.
+const flushEvery = 50 * time.Millisecond
+
+// printTree is ls -R.
+func printTree(ctx context.Context, env *Env, conn *client.Conn, root string, watch bool) error {
+	s := env.Streams
+	ask := s.InTTY && s.OutTTY && !env.Yes
+	progress := s.ErrTTY && !s.OutTTY
+	total := int32(0)
+	if ask || progress {
+		n, err := conn.AllChildrenNumber(ctx, root)
+		if err == nil {
+			total = n + 1
+		} // otherwise the server is older than 3.6, or the walk meets the error again
+	}
+	if ask && total > listAskAbove {
+		question := fmt.Sprintf("There are %s znodes below %s. List them all?", thousands(int(total-1)), root)
+		if ok, err := s.Ask(ctx, question); err != nil {
+			return err
+		} else if !ok {
+			return errors.New("not listed; -y lists without asking")
+		}
+	}
+
+	// As in zkCli, reading the root's data tells whether it is there (ZKUtil.visitSubTreeDFS).
+	if _, _, err := conn.Get(ctx, root, watch); err != nil {
+		return err
+	}
+	list := newTreeLister(s, env.Output)
+	if progress {
+		list.bar = s.NewProgress("listed", int64(total))
+	}
+	list.begin(root)
+	list.add(root)
+	err := walkTree(ctx, conn, root, watch, list.add)
+	if flushErr := list.end(); err == nil {
+		err = flushErr
+	}
+	if err != nil && ctx.Err() != nil {
+		return &ui.ExitError{Code: ui.ExitInterrupted, Err: fmt.Errorf("interrupted: %d znodes are listed", list.count)}
+	}
+	return err
+}
+
+// treeLister writes paths, one a line or as the znodes of one JSON document.
+type treeLister struct {
+	w       *bufio.Writer
+	json    bool
+	tty     bool
+	bar     *ui.Progress
+	count   int
+	flushed time.Time
+}
+
+func newTreeLister(s *ui.Streams, form ui.Format) *treeLister {
+	return &treeLister{w: bufio.NewWriterSize(s.Out, 64<<10), json: form == ui.JSON, tty: s.OutTTY, flushed: time.Now()}
+}
+
+func (l *treeLister) begin(root string) {
+	if l.json {
+		fmt.Fprintf(l.w, `{"path":%s,"znodes":[`, quoteJSON(root))
+	}
+}
+
+// add writes a path; its error is that of the stream.
+func (l *treeLister) add(path string) error {
+	var err error
+	switch {
+	case l.json:
+		if l.count > 0 {
+			_, _ = l.w.WriteString(",\n")
+		}
+		_, err = l.w.Write(quoteJSON(path))
+	default:
+		_, _ = l.w.WriteString(path)
+		err = l.w.WriteByte('\n')
+	}
+	l.count++
+	if l.count%64 == 0 || l.count < 64 {
+		if l.tty && time.Since(l.flushed) > flushEvery {
+			err = l.w.Flush()
+			l.flushed = time.Now()
+		}
+		if l.bar != nil {
+			l.bar.Set(int64(l.count))
+		}
+	}
+	return err
+}
+
+func (l *treeLister) end() error {
+	if l.bar != nil {
+		l.bar.Done()
+	}
+	if l.json {
+		_, _ = l.w.WriteString("]}\n")
+	}
+	return l.w.Flush()
+}
+
+func quoteJSON(s string) []byte {
+	b, _ := json.Marshal(s) // a string always encodes
+	return b
+}

@@ -1,0 +1,128 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var multiCommand = &Command{
+	Name: "multi", Group: Writing, Usage: "[-file file] [operation ...]",
+	Short: "several writes in one transaction: all happen or none",
+	Long: "An operation is create, set or delete as the command of that name takes it, or check path version, " +
+		"which fails unless the znode has the version. Operations are quoted, one argument each, or separated by " +
+		"the word ; between blanks. With -file they are lines of a file; - is standard input.",
+	Options: []Option{{Name: "file", Value: "file", Kind: File, Help: "read the operations from a file, a line each; - is standard input"}},
+	Args:    []Arg{{Name: "operation", Optional: true, Repeat: true}},
+	Examples: []Example{
+		{"multi 'create /a x' 'set -v 3 /b y' 'delete /c'", "three writes at once"},
+		{"multi 'check /config 7' 'set /state go'", "only if /config has not changed"},
+		{"multi create -e /a x ; set -v 3 /b y ; delete /c", "the same without quotes, in the shell"},
+		{"multi -file ops.txt", "from a file"},
+	},
+	Verbatim: true,
+	Differs:  "zkCli has no such command.",
+	Run:      runMulti,
+}
+
+func runMulti(ctx context.Context, env *Env, in *Invocation) error {
+	lines, err := multiLines(env, in)
+	if err != nil {
+		return err
+	}
+	if len(lines) == 0 {
+		return in.problem("there is no operation; `help multi` shows examples")
+	}
+	ops := make([]proto.MultiOp, len(lines))
+	for i, words := range lines {
+		if ops[i], err = multiOp(env, words); err != nil {
+			return fmt.Errorf("operation %d of %d: %w; nothing was changed", i+1, len(lines), err)
+		}
+	}
+	conn, err := env.conn()
+	if err != nil {
+		return err
+	}
+	results, err := conn.Multi(ctx, ops)
+	if err != nil {
+		return multiFailed(env, lines, results, err)
+	}
+	return multiDone(env, ops, results)
+}
+
+// multiOutcome is one operation of the JSON answer.
+type multiOutcome struct {
+	Op    string    `json:"op"`
+	Path  string    `json:"path"`
+	Stat  *statJSON `json:"stat,omitempty"`
+	Error string    `json:"error,omitempty"`
+}
+
+func multiDone(env *Env, ops []proto.MultiOp, results []proto.MultiResult) error {
+	var text bytes.Buffer
+	outcomes := make([]multiOutcome, len(ops))
+	for i, op := range ops {
+		var r proto.MultiResult
+		if i < len(results) {
+			r = results[i]
+		}
+		o := &outcomes[i]
+		switch req := op.Request.(type) {
+		case *proto.CreateRequest:
+			o.Op, o.Path = "create", req.Path
+		case *proto.CreateTTLRequest:
+			o.Op, o.Path = "create", req.Path
+		case *proto.SetDataRequest:
+			o.Op, o.Path = "set", req.Path
+		case *proto.PathVersionRequest:
+			o.Op, o.Path = op.Type.String(), req.Path
+		}
+		if r.Path != "" {
+			o.Path = r.Path // with the counter of a sequential znode
+		}
+		fmt.Fprintf(&text, "%s %s", map[string]string{"create": "created", "set": "set", "delete": "deleted", "check": "checked"}[o.Op], o.Path)
+		if r.Stat != nil {
+			o.Stat = jsonStat(*r.Stat)
+			if o.Op == "set" {
+				fmt.Fprintf(&text, ", version %d", r.Stat.Version)
+			}
+		}
+		text.WriteByte('\n')
+	}
+	if env.Output == ui.JSON {
+		return env.printJSON(object{"committed": true, "results": outcomes})
+	}
+	_, err := text.WriteTo(env.Streams.Out)
+	return err
+}
+
+// multiFailed says which operation failed. Without a server's answer it says what is known.
+func multiFailed(env *Env, lines [][]string, results []proto.MultiResult, err error) error {
+	var op *client.OpError
+	if !errors.As(err, &op) {
+		return err
+	}
+	for i, r := range results {
+		if r.Err == proto.OK || r.Err == proto.ErrRuntimeInconsistency || i >= len(lines) {
+			continue
+		}
+		why := sentence(op)
+		if why == "" {
+			why = op.Error()
+		}
+		err = &said{fmt.Sprintf("operation %d of %d, %s: %s; nothing was changed", i+1, len(lines), lines[i][0], why), err}
+		if env.Output == ui.JSON {
+			err = errors.Join(env.printJSON(object{
+				"committed": false, "failed": i + 1,
+				"results": []multiOutcome{{Op: lines[i][0], Path: op.Path, Error: op.Code.Name()}},
+			}), err)
+		}
+		break
+	}
+	return err
+}

@@ -1,0 +1,153 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// multiLines returns the words of each operation.
+func multiLines(env *Env, in *Invocation) (lines [][]string, err error) {
+	lex := func(line string) error {
+		tokens, err := Lex(line)
+		if err != nil {
+			return fmt.Errorf("%q: %w", line, err)
+		}
+		words := make([]string, len(tokens))
+		for i, t := range tokens {
+			if t.Operator {
+				return fmt.Errorf("%q: %s must be quoted here", line, t.Text)
+			}
+			words[i] = t.Text
+		}
+		if len(words) > 0 {
+			lines = append(lines, words)
+		}
+		return nil
+	}
+	file := in.Value("file")
+	switch {
+	case file != "" && len(in.Args) > 0:
+		return nil, in.problem("operations stand in the file or in the arguments, not in both")
+	case file == "" && len(in.Args) == 1 && in.Args[0] == "-":
+		file = "-"
+	}
+	if file != "" {
+		text, err := multiFile(env.Streams.In, file)
+		if err != nil {
+			return nil, err
+		}
+		for n, line := range strings.Split(string(text), "\n") {
+			if err := lex(line); err != nil {
+				return nil, fmt.Errorf("%s, line %d: %w", file, n+1, err)
+			}
+		}
+		return lines, nil
+	}
+	if len(in.Args) > 0 && strings.ContainsAny(in.Args[0], " \t") {
+		for _, a := range in.Args {
+			if err := lex(a); err != nil {
+				return nil, err
+			}
+		}
+		return lines, nil
+	}
+	for rest := in.Args; len(rest) > 0; {
+		n := slices.Index(rest, ";")
+		if n < 0 {
+			n = len(rest)
+		}
+		if n > 0 {
+			lines = append(lines, rest[:n])
+		}
+		rest = rest[min(n+1, len(rest)):]
+	}
+	return lines, nil
+}
+
+func multiFile(in io.Reader, name string) ([]byte, error) {
+	if name == "-" {
+		return readLimited(in, "standard input")
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readLimited(f, name)
+}
+
+// multiOp reads one operation.
+func multiOp(env *Env, words []string) (op proto.MultiOp, err error) {
+	if strings.EqualFold(words[0], "check") {
+		return multiCheck(env, words)
+	}
+	switch Lookup(words[0]) {
+	case createCommand, setCommand, deleteCommand:
+	default:
+		return op, fmt.Errorf("%s has no place in a multi, which takes create, set, delete and check", words[0])
+	}
+	in, err := Parse(words)
+	var usage *UsageError
+	if errors.As(err, &usage) {
+		err = fmt.Errorf("%s: %s", words[0], usage.Problem)
+	}
+	if err != nil {
+		return op, err
+	}
+	if err := in.resolve(env.Dir); err != nil {
+		return op, err
+	}
+	if in.Command == createCommand {
+		c, err := newCreate(env, in)
+		if err == nil && in.Has("p") {
+			err = errors.New("create -p has no place in a multi; create the parents in it, one by one")
+		}
+		if err == nil {
+			err = client.ValidateCreatePath(c.path, c.mode.IsSequential())
+		}
+		return client.CreateOp(c.path, c.data, c.acl, c.mode, c.ttl), err
+	}
+	var data []byte
+	args := in.Args
+	if in.Command == setCommand {
+		if data, args, err = takeData(env, in, 1); err != nil {
+			return op, err
+		}
+		if data == nil {
+			return op, errors.New("set: data is missing; '' is empty data")
+		}
+	}
+	version, err := expectedVersion(in, args, 1)
+	if err == nil {
+		err = client.ValidatePath(args[0])
+	}
+	if in.Command == setCommand {
+		return proto.MultiOp{Type: proto.OpSetData, Request: &proto.SetDataRequest{Path: args[0], Data: data, Version: version}}, err
+	}
+	return proto.MultiOp{Type: proto.OpDelete, Request: &proto.PathVersionRequest{Path: args[0], Version: version}}, err
+}
+
+func multiCheck(env *Env, words []string) (op proto.MultiOp, err error) {
+	if len(words) < 2 || len(words) > 3 {
+		return op, errors.New("check takes a path and a version, for example: check /config 7")
+	}
+	path, err := Resolve(env.Dir, words[1])
+	if err == nil {
+		err = client.ValidatePath(path)
+	}
+	version := int64(-1) // that it exists is enough
+	if err == nil && len(words) == 3 {
+		if version, err = strconv.ParseInt(words[2], 10, 32); err != nil {
+			err = fmt.Errorf("check %s: %q is not a version: a number as in dataVersion of stat", path, words[2])
+		}
+	}
+	return proto.MultiOp{Type: proto.OpCheck, Request: &proto.PathVersionRequest{Path: path, Version: int32(version)}}, err
+}

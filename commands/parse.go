@@ -1,0 +1,248 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Invocation is one parsed line: a command with its options and arguments.
+type Invocation struct {
+	Command *Command
+	Called  string   // the name as it was typed: an alias, perhaps
+	Args    []string // without options; znode paths are absolute once Run has resolved them
+	options map[string][]string
+	words   []string // Args with the marks of Words, for globs
+}
+
+// Has tells whether the option was given; name is its Name, not an alias.
+func (in *Invocation) Has(name string) bool { return len(in.options[name]) > 0 }
+
+// Value is the option's last value, "" when it was not given.
+func (in *Invocation) Value(name string) string {
+	if v := in.options[name]; len(v) > 0 {
+		return v[len(v)-1]
+	}
+	return ""
+}
+
+// Values are all values of a repeated option.
+func (in *Invocation) Values(name string) []string { return in.options[name] }
+
+// Arg is the i-th argument, "" when it was not given.
+func (in *Invocation) Arg(i int) string {
+	if i < len(in.Args) {
+		return in.Args[i]
+	}
+	return ""
+}
+
+// GlobalOptions are the options of every command, unless it uses the name otherwise.
+var GlobalOptions = []Option{
+	{Name: "output", Aliases: []string{"o"}, Value: "format", Kind: Choice, Values: []string{"text", "json"},
+		Help: "form of the answer: text (as zkCli prints it) or json"},
+	{Name: "yes", Aliases: []string{"y"}, Help: "do not ask for confirmation"},
+	{Name: "help", Aliases: []string{"?"}, Help: "show this help"},
+}
+
+// FindOption returns the option of the command, or the global one, that a word like -t,
+// --members or -? names (without a value), or nil.
+func (c *Command) FindOption(word string) *Option {
+	name := strings.TrimPrefix(strings.TrimPrefix(word, "-"), "-")
+	for _, list := range [][]Option{c.Options, GlobalOptions} {
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i]
+			}
+			for _, a := range list[i].Aliases {
+				if a == name {
+					return &list[i]
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// UsageError says what is wrong with the options or arguments of a command.
+type UsageError struct {
+	Command *Command
+	Problem string
+}
+
+// Error is the usage as zkCli prints it, and the problem.
+func (e *UsageError) Error() string {
+	return e.Command.UsageLine() + "\n" + e.Problem
+}
+
+// UsageLine is the command's name and usage.
+func (c *Command) UsageLine() string { return strings.TrimRight(c.Name+" "+c.Usage, " ") }
+
+var negativeNumber = regexp.MustCompile(`^-(\d+\.?\d*|\.\d+)$`)
+
+// Parse reads options and arguments; args[0] is the command's name. Options may stand
+// anywhere; "--" ends them. As in commons-cli's DefaultParser, which zkCli uses, -t 5,
+// -t5 and -t=5 are the same, flags of one letter may be joined (-sw), and what looks like
+// an option but is none of this command's may be an option's value.
+func Parse(args []string) (*Invocation, error) {
+	if len(args) == 0 || args[0] == "" {
+		return nil, errors.New("no command entered; `help` lists all")
+	}
+	cmd := Lookup(plain(args[0]))
+	if cmd == nil {
+		return nil, unknownCommand(plain(args[0]))
+	}
+	in := &Invocation{Command: cmd, Called: plain(args[0]), options: map[string][]string{}}
+	for rest := args[1:]; len(rest) > 0; {
+		word := rest[0]
+		rest = rest[1:]
+		switch {
+		case word == "--":
+			in.words = append(in.words, rest...)
+			rest = nil
+		case cmd.Verbatim && (len(word) < 2 || word[0] != '-'):
+			in.words = append(append(in.words, word), rest...)
+			rest = nil
+		case len(word) < 2 || word[0] != '-':
+			in.words = append(in.words, word)
+		default:
+			var err error
+			if rest, err = in.option(word, rest); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, w := range in.words {
+		in.Args = append(in.Args, plain(w))
+	}
+	return in, in.count()
+}
+
+// option reads the option that word begins and returns the words after it.
+func (in *Invocation) option(word string, rest []string) ([]string, error) {
+	name, value, hasValue := strings.Cut(word, "=")
+	if opt := in.Command.FindOption(name); opt != nil {
+		switch {
+		case opt.Value == "" && hasValue:
+			return nil, in.problem("option %s takes no value, found %q", name, plain(value))
+		case opt.Value == "":
+			in.set(opt, "")
+			return rest, nil
+		case hasValue:
+			in.set(opt, value)
+			return rest, nil
+		case len(rest) == 0 || in.isOption(rest[0]):
+			return nil, in.problem("option %s needs a value: %s", name, opt.Value)
+		}
+		in.set(opt, rest[0])
+		return rest[1:], nil
+	}
+	if !strings.HasPrefix(word, "--") {
+		if in.joined(word[1:]) {
+			return rest, nil
+		}
+		if negativeNumber.MatchString(word) {
+			in.words = append(in.words, word)
+			return rest, nil
+		}
+	}
+	return nil, in.unknown(word)
+}
+
+// joined reads flags of one letter, of which the last may have its value attached.
+func (in *Invocation) joined(letters string) bool {
+	type found struct {
+		opt   *Option
+		value string
+	}
+	var all []found
+	for i, r := range letters {
+		opt := in.Command.FindOption("-" + string(r))
+		if opt == nil {
+			return false
+		}
+		if after := letters[i+len(string(r)):]; opt.Value != "" {
+			if after == "" {
+				return false
+			}
+			all = append(all, found{opt, after})
+			break
+		}
+		all = append(all, found{opt, ""})
+	}
+	for _, f := range all {
+		in.set(f.opt, f.value)
+	}
+	return true
+}
+
+// isOption tells whether the word, where a value is expected, is an option of the command.
+func (in *Invocation) isOption(word string) bool {
+	if len(word) < 2 || word[0] != '-' || negativeNumber.MatchString(word) {
+		return false
+	}
+	name, _, _ := strings.Cut(word, "=")
+	return word == "--" || in.Command.FindOption(name) != nil
+}
+
+func (in *Invocation) set(opt *Option, value string) {
+	in.options[opt.Name] = append(in.options[opt.Name], plain(value))
+}
+
+func (in *Invocation) unknown(word string) error {
+	var takes []string
+	for _, list := range [][]Option{in.Command.Options, GlobalOptions} {
+		for _, o := range list {
+			takes = append(takes, o.Spelling())
+		}
+	}
+	return in.problem("unknown option %s; %s takes %s (an argument that begins with a dash goes after --)",
+		plain(word), in.Command.Name, strings.Join(takes, ", "))
+}
+
+// Spelling is the option as help writes it: "-t ttl", "--output format".
+func (o *Option) Spelling() string {
+	s := "-" + o.Name
+	for i := range GlobalOptions {
+		if o.Name == GlobalOptions[i].Name && len(o.Aliases) > 0 {
+			s = "-" + o.Aliases[0]
+		}
+	}
+	if o.Value != "" {
+		s += " " + o.Value
+	}
+	return s
+}
+
+func (in *Invocation) problem(format string, a ...any) error {
+	return &UsageError{Command: in.Command, Problem: fmt.Sprintf(format, a...)}
+}
+
+// count checks the number of arguments.
+func (in *Invocation) count() error {
+	if in.Has("help") {
+		return nil
+	}
+	args := in.Command.Args
+	for i, a := range args {
+		if !a.Optional && i >= len(in.Args) {
+			return in.problem("%s is missing; `help %s` says more", a.Name, in.Command.Name)
+		}
+	}
+	if len(in.Args) > len(args) && (len(args) == 0 || !args[len(args)-1].Repeat) {
+		return in.problem("one argument too many: %q (quote an argument that contains blanks)", in.Args[len(args)])
+	}
+	return nil
+}
+
+// kind is the kind of the i-th argument.
+func (c *Command) kind(i int) Kind {
+	if i >= len(c.Args) {
+		i = len(c.Args) - 1
+	}
+	if i < 0 {
+		return Any
+	}
+	return c.Args[i].Kind
+}

@@ -1,0 +1,355 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+func TestClientConfig(t *testing.T) {
+	const config = "server.2=h2:2888:3888:observer;[::1]:2182\nserver.10=h10:1:2;3\n" +
+		"server.1=127.0.0.1:2888:3888:participant;0.0.0.0:2181\nserver.3=h3:1:2\nversion=100000000\n"
+	version, servers := clientConfig(config)
+	if version != "100000000" || servers != "0.0.0.0:2181,[::1]:2182,,0.0.0.0:3" {
+		t.Errorf("%q, %q", version, servers)
+	}
+}
+
+func TestHelpFitsTheTerminal(t *testing.T) {
+	for _, width := range []int{40, 60, 80, 200} {
+		var out bytes.Buffer
+		env := &Env{Streams: &ui.Streams{Out: &out, Err: &out, Width: width}}
+		lines := []string{"help"}
+		for _, c := range All() {
+			lines = append(lines, "help "+c.Name)
+		}
+		for _, line := range lines {
+			out.Reset()
+			if err := Run(context.Background(), env, strings.Fields(line)); err != nil {
+				t.Fatal(err)
+			}
+			for l := range strings.Lines(out.String()) {
+				l = strings.TrimSuffix(l, "\n")
+				if len([]rune(l)) > width && len(strings.Fields(l)) > 1 {
+					t.Errorf("%s at %d columns: %q", line, width, l)
+				}
+				if strings.HasSuffix(l, " ") {
+					t.Errorf("%s: blanks at the end of %q", line, l)
+				}
+			}
+		}
+	}
+}
+
+func TestGetOnATerminal(t *testing.T) {
+	b := newBench(t)
+	conn, err := b.session.Conn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string]string{
+		"/json": `{"b":1,"a":[1e400]}`, "/text": "größe\n", "/bytes": "\x00\xff", "/escape": "a\x1b[2J", "/almost": "{not json",
+	} {
+		if _, _, err := conn.Create(b.ctx, name, []byte(data), proto.OpenACL, proto.Persistent, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := b.must("get /bytes"); got != "\x00\xff\n" {
+		t.Errorf("in a pipe: %q", got)
+	}
+	if got := b.must("get -n /bytes"); got != "\x00\xff" {
+		t.Errorf("raw: %q", got)
+	}
+	if got := b.must("get -o json /bytes"); !strings.HasPrefix(got, `{"path":"/bytes","data":"AP8=","encoding":"base64","czxid":"0x`) {
+		t.Errorf("as JSON: %s", got)
+	}
+	b.env.Streams.OutTTY = true
+	for path, want := range map[string]string{
+		"/json":   "{\n  \"b\": 1,\n  \"a\": [\n    1e400\n  ]\n}\n",
+		"/text":   "größe\n\n",
+		"/bytes":  ui.HexDump([]byte("\x00\xff"), 16) + "\n",
+		"/escape": ui.HexDump([]byte("a\x1b[2J"), 16) + "\n",
+		"/almost": "{not json\n",
+	} {
+		if got := b.must("get " + path); got != want {
+			t.Errorf("%s on a terminal: %q", path, got)
+		}
+	}
+	b.env.Streams.Width = 60
+	if got := b.must("get /bytes"); got != ui.HexDump([]byte("\x00\xff"), 8)+"\n" {
+		t.Errorf("on a narrow terminal:\n%s", got)
+	}
+}
+
+// plant creates a znode with n children, many requests at once.
+func plant(t *testing.T, b *bench, parent string, n int) {
+	t.Helper()
+	conn, err := b.session.Conn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := conn.Create(b.ctx, parent, nil, proto.OpenACL, proto.Persistent, 0); err != nil {
+		t.Fatal(err)
+	}
+	for at := 0; at < n; at += 1000 {
+		var ops []proto.MultiOp
+		for i := at; i < min(at+1000, n); i++ {
+			ops = append(ops, client.CreateOp(fmt.Sprintf("%s/%05d", parent, i), nil, proto.OpenACL, proto.Persistent, 0))
+		}
+		if _, err := conn.Multi(b.ctx, ops); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestListALargeTree(t *testing.T) {
+	b := newBench(t)
+	plant(t, b, "/big", 10500)
+	out := b.must("ls -R /big")
+	if n := strings.Count(out, "\n"); n != 10501 || !strings.HasPrefix(out, "/big\n/big/00000\n") || !strings.HasSuffix(out, "/big/10499\n") {
+		t.Errorf("%d lines", n)
+	}
+	var doc struct {
+		Path   string
+		Znodes []string
+	}
+	if err := json.Unmarshal([]byte(b.must("ls -R -o json /big")), &doc); err != nil || len(doc.Znodes) != 10501 || doc.Path != "/big" {
+		t.Errorf("JSON of %d znodes: %v", len(doc.Znodes), err)
+	}
+
+	s := b.env.Streams
+	s.InTTY, s.OutTTY = true, true
+	s.In = strings.NewReader("n\n")
+	out, errOut, exit := b.run("ls -R /big")
+	if out != "" || exit != ui.ExitFailed || !strings.Contains(errOut, "There are 10,500 znodes below /big. List them all? [y/N]") {
+		t.Errorf("asked and refused: %d bytes, exit %d, %s", len(out), exit, errOut)
+	}
+	s.In = strings.NewReader("y\n")
+	if out = b.must("ls -R /big"); strings.Count(out, "\n") != 10501 {
+		t.Errorf("asked and agreed: %d bytes", len(out))
+	}
+	s.In = strings.NewReader("")
+	if out = b.must("ls -R -y /big"); strings.Count(out, "\n") != 10501 {
+		t.Errorf("with -y: %d bytes", len(out))
+	}
+}
+
+// cancelWriter cancels a context with the first byte written to it.
+type cancelWriter struct {
+	cancel context.CancelFunc
+	bytes.Buffer
+}
+
+func (w *cancelWriter) Write(p []byte) (int, error) {
+	w.cancel()
+	return w.Buffer.Write(p)
+}
+
+func TestListIsInterrupted(t *testing.T) {
+	b := newBench(t)
+	plant(t, b, "/big", 9000)
+	ctx, cancel := context.WithCancel(b.ctx)
+	w := &cancelWriter{cancel: cancel}
+	b.env.Streams.Out = w
+	err := Run(ctx, b.env, []string{"ls", "-R", "/big"})
+	var exit *ui.ExitError
+	if !errors.As(err, &exit) || exit.Code != ui.ExitInterrupted || !strings.Contains(err.Error(), "znodes are listed") {
+		t.Errorf("error %v", err)
+	}
+	if !strings.HasPrefix(w.String(), "/big\n/big/00000\n") {
+		t.Errorf("listed: %.60q", w.String())
+	}
+}
+
+func TestWatchesAndEvents(t *testing.T) {
+	b := newBench(t)
+	texts := make(chan string, 100)
+	b.session.OnWatch = func(e client.Event) { texts <- EventText(e) }
+	wait := func(want string) {
+		t.Helper()
+		timeout := time.After(20 * time.Second)
+		for {
+			select {
+			case text := <-texts:
+				if text == want {
+					return
+				}
+			case <-timeout:
+				t.Fatalf("no event %q", want)
+			}
+		}
+	}
+	plant(t, b, "/a", 0)
+	wait("WATCHER::\n\nWatchedEvent state:SyncConnected type:None path:null")
+	conn, err := b.session.Conn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func() {
+		t.Helper()
+		if _, err := conn.Set(b.ctx, "/a", []byte("x"), -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const changed = "WATCHER::\n\nWatchedEvent state:SyncConnected type:NodeDataChanged path:/a"
+	b.must("get -w /a")
+	set()
+	wait(changed)
+	b.must("addWatch /a")
+	set()
+	wait(changed)
+	set()
+	wait(changed)
+
+	b.must("printwatches off")
+	if out := b.must("printwatches"); out != "printwatches is off\n" {
+		t.Errorf("printwatches: %q", out)
+	}
+	set()
+	b.must("removewatches /a")
+	b.must("printwatches on")
+	_, errOut, exit := b.run("removewatches /a")
+	if exit != 1 || !strings.HasPrefix(errOut, "KeeperErrorCode = No such watcher for /a") {
+		t.Errorf("removewatches without watches: exit %d, %s", exit, errOut)
+	}
+}
+
+func TestCloseAndConnect(t *testing.T) {
+	b := newBench(t)
+	plant(t, b, "/a", 0)
+	b.env.Dir = "/a"
+	b.must("close")
+	if _, errOut, exit := b.run("ls /"); exit != 1 || !strings.HasPrefix(errOut, "Not connected; `connect") {
+		t.Errorf("ls after close: exit %d, %s", exit, errOut)
+	}
+	if b.session.State() != client.Closed {
+		t.Errorf("state %s", b.session.State())
+	}
+	b.must("connect")
+	if out := b.must("ls /"); out != "[a]\n" || b.env.Dir != "/a" {
+		t.Errorf("ls after connect: %q in %s", out, b.env.Dir)
+	}
+	first, _ := b.session.Conn()
+	b.must("connect " + b.session.Servers())
+	if second, err := b.session.Conn(); err != nil || second == first || b.env.Dir != "/" {
+		t.Errorf("connect with servers: %v, in %s", err, b.env.Dir)
+	}
+	if _, _, exit := b.run("connect 'a b:x'"); exit != 1 {
+		t.Errorf("a connect string that cannot work: exit %d", exit)
+	}
+	if out := b.must("ls /"); out != "[a]\n" {
+		t.Errorf("after a connect that failed: %q", out)
+	}
+}
+
+type fakeShell struct {
+	lines []string
+	redo  int
+	quit  bool
+}
+
+func (s *fakeShell) History() ([]string, int)            { return s.lines, 5 }
+func (s *fakeShell) Redo(_ context.Context, n int) error { s.redo = n; return nil }
+func (s *fakeShell) Quit()                               { s.quit = true }
+
+func TestShellCommands(t *testing.T) {
+	var out bytes.Buffer
+	shell := &fakeShell{}
+	for i := range 20 {
+		shell.lines = append(shell.lines, fmt.Sprintf("ls /%d", i))
+	}
+	env := &Env{Streams: &ui.Streams{Out: &out, Err: &out}, Shell: shell}
+	run := func(args ...string) string {
+		t.Helper()
+		out.Reset()
+		if err := Run(context.Background(), env, args); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	if got := run("history"); strings.Count(got, "\n") != 11 || !strings.HasPrefix(got, "14 - ls /9\n") || !strings.HasSuffix(got, "24 - ls /19\n") {
+		t.Errorf("history: %s", got)
+	}
+	if got := run("history", "2"); got != "23 - ls /18\n24 - ls /19\n" {
+		t.Errorf("history 2: %s", got)
+	}
+	run("redo", "7")
+	run("exit")
+	if shell.redo != 7 || !shell.quit {
+		t.Errorf("redo %d, quit %v", shell.redo, shell.quit)
+	}
+	env.Shell = nil
+	if err := Run(context.Background(), env, []string{"history"}); !errors.Is(err, errOnlyInShell) {
+		t.Errorf("history outside a shell: %v", err)
+	}
+}
+
+func TestGetEphemerals(t *testing.T) {
+	b := newBench(t)
+	plant(t, b, "/a", 0)
+	conn, err := b.session.Conn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := conn.Create(b.ctx, "/a/e", nil, proto.OpenACL, proto.Ephemeral, 0); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"getEphemerals":           "[/a/e]\n",
+		"getEphemerals /a":        "[/a/e]\n",
+		"getEphemerals /b":        "[]\n",
+		"getEphemerals -o json /": `{"ephemerals":["/a/e"]}` + "\n",
+	} {
+		if got := b.must(line); got != want {
+			t.Errorf("%s: %q", line, got)
+		}
+	}
+}
+
+func TestExpiredSessionSaysSo(t *testing.T) {
+	b := newBench(t)
+	b.must("ls /")
+	conn, err := b.session.Conn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.session.event(conn, client.Event{Type: proto.EventNone, State: proto.StateExpired, Zxid: -1})
+	_, errOut, exit := b.run("ls /")
+	if exit != 1 || !strings.Contains(errOut, "ephemeral znodes and watches are gone; `connect` opens a new one") {
+		t.Errorf("exit %d, %s", exit, errOut)
+	}
+	if s := b.session.State(); s != client.Expired {
+		t.Errorf("state %s", s)
+	}
+	b.must("connect")
+	if out := b.must("ls /"); out != "[]\n" {
+		t.Errorf("after connect: %q", out)
+	}
+}
+
+// TestListStopsWhereZkCliStops: what was found before an unreadable znode is printed.
+func TestListStopsWhereZkCliStops(t *testing.T) {
+	b := newBench(t)
+	for _, line := range []string{
+		"create /a", "create /a/1", "create /a/1/x", "create /a/2", "create /a/2/y", "create /a/3", "create /a/3/z",
+		"setAcl /a/2 ip:10.255.255.255:cdrwa",
+	} {
+		b.must(line)
+	}
+	out, errOut, exit := b.run("ls -R /a")
+	if want := "/a\n/a/1\n/a/2\n/a/3\n/a/1/x\n"; out != want || exit != 1 || !strings.HasPrefix(errOut, "Insufficient permission : /a/2") {
+		t.Errorf("%q, exit %d, %s", out, exit, errOut)
+	}
+	if watched, _, _ := b.run("ls -R -w /a"); watched != out {
+		t.Errorf("with -w: %q", watched)
+	}
+}

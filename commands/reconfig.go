@@ -1,0 +1,111 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var reconfigCommand = &Command{
+	Name: "reconfig", Group: Ensemble,
+	Usage: "[-s] [-v version] [[-file path] | [-members serverID=host:port1:port2;port3[,...]*]] | " +
+		"[-add serverId=host:port1:port2;port3[,...]]* [-remove serverId[,...]*]",
+	Short: "change the servers of the ensemble",
+	Long: "Either -add and -remove change the present servers, or -members or -file name all of them. The servers must " +
+		"have reconfigEnabled=true, and the session the permission to write /zookeeper/config (addauth as super). " +
+		"A new server must run and be in touch with the leader before it is added. In a shell the ; stands in quotes.",
+	Options: []Option{
+		{Name: "s", Help: "print the stat of the configuration as well"},
+		{Name: "v", Value: "version", Help: "only if the configuration has this version, hexadecimal as config shows it"},
+		{Name: "file", Value: "path", Kind: File, Help: "a file with all servers, a line server.N=… each (zoo.cfg.dynamic)"},
+		{Name: "members", Value: "servers", Help: "all servers"},
+		{Name: "add", Value: "servers", Repeat: true, Help: "servers to add, or to change"},
+		{Name: "remove", Value: "ids", Repeat: true, Help: "servers to remove"},
+	},
+	Examples: []Example{
+		{"reconfig -add 'server.4=zk4:2888:3888;2181'", "add a server"},
+		{"reconfig -add 'server.4=zk4:2888:3888:observer;2181' -remove 1", "add an observer and remove server 1"},
+		{"reconfig -file zoo.cfg.dynamic", "as a file says"},
+	},
+	Differs: "-add and -remove may be given more than once, as the usage says; zkCli uses the first alone. " +
+		"Servers and ids are checked before anything is sent.",
+	Run: runReconfig,
+}
+
+func runReconfig(ctx context.Context, env *Env, in *Invocation) error {
+	plan, err := newReconfig(in)
+	if err != nil {
+		return err
+	}
+	conn, err := env.conn()
+	if err != nil {
+		return err
+	}
+	config, stat, err := conn.Reconfig(ctx, plan.joining, plan.leaving, plan.members, plan.version)
+	if err != nil {
+		return err
+	}
+	if env.Output == ui.JSON {
+		return env.printJSON(object{"config": string(config), "stat": jsonStat(stat)})
+	}
+	fmt.Fprintf(env.Streams.Out, "Committed new configuration:\n%s\n", config)
+	if in.Has("s") {
+		printStat(env.Streams.Out, stat)
+	}
+	return nil
+}
+
+// reconfiguration is what a reconfig command asks for.
+type reconfiguration struct {
+	joining, leaving, members string
+	version                   int64
+}
+
+// newReconfig checks options as ReconfigCommand does, and the servers besides.
+func newReconfig(in *Invocation) (r reconfiguration, err error) {
+	whole, steps := in.Has("file") || in.Has("members"), in.Has("add") || in.Has("remove")
+	r.version = -1
+	if in.Has("v") {
+		if r.version, err = strconv.ParseInt(strings.TrimPrefix(in.Value("v"), "0x"), 16, 64); err != nil {
+			return r, fmt.Errorf("-v must be followed by a long (configuration version): %q is not a hexadecimal number", in.Value("v"))
+		}
+	}
+	switch {
+	case !whole && !steps:
+		return r, in.problem("say what to change: -add, -remove, or all servers with -members or -file")
+	case whole && steps:
+		return r, in.problem("Can't use -file or -members together with -add or -remove (mixing incremental and non-incremental modes is not allowed)")
+	case in.Has("file") && in.Has("members"):
+		return r, in.problem("Can't use -file and -members together (conflicting non-incremental modes)")
+	}
+	if in.Has("add") {
+		if r.joining, err = ParseMembers(strings.Join(in.Values("add"), ",")); err != nil {
+			return r, fmt.Errorf("-add: %w", err)
+		}
+	}
+	if in.Has("remove") {
+		if r.leaving, err = parseServerIDs(strings.Join(in.Values("remove"), ",")); err != nil {
+			return r, err
+		}
+	}
+	if in.Has("members") {
+		if r.members, err = ParseMembers(in.Value("members")); err != nil {
+			return r, fmt.Errorf("-members: %w", err)
+		}
+	}
+	if name := in.Value("file"); name != "" {
+		f, err := os.Open(name)
+		if err == nil {
+			defer f.Close()
+			r.members, err = readMembers(f)
+		}
+		if err != nil {
+			return r, fmt.Errorf("Error processing %s: %w", name, err) //nolint:staticcheck // zkCli's words
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,68 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var setACLCommand = &Command{
+	Name: "setAcl", Group: ACLGroup, Usage: "[-s] [-v version] [-R] path acl",
+	Short: "replace the access control list of a znode",
+	Long: "The list is scheme:id:perm, separated by commas, with the permissions c (create children), " +
+		"d (delete children), r (read), w (write) and a (set the ACL). A comma inside an id is written \\, " +
+		"and the list then stands in quotes.",
+	Options: []Option{
+		withStatOption,
+		{Name: "v", Value: "version", Kind: Number, Help: "only if the ACL has this version (aclVersion of stat)"},
+		{Name: "R", Help: "on the whole tree below as well"},
+	},
+	Args: []Arg{
+		{Name: "path", Kind: Path},
+		{Name: "acl", Kind: ACLs},
+		{Name: "version", Kind: Number, Optional: true, Old: true},
+	},
+	Examples: []Example{
+		{"setAcl /app world:anyone:r,ip:10.0.0.0/8:cdrwa", "all may read, one network may write"},
+		{"setAcl -R /app auth::cdrwa", "the whole tree for this session's identities alone"},
+		{"setAcl /app 'x509:CN=app\\,O=org:cdrwa'", "a TLS client; its name has a comma"},
+	},
+	Differs: "A malformed list is refused as a whole; zkCli skips what it cannot read and sets the rest. " +
+		"With -R, a tree whose znodes the new list makes readable is listed with it, and one that it makes unreadable was listed before. " +
+		"A znode whose ACL is not set makes the exit code 1, with zkCli it is 0.",
+	Run: runSetACL,
+}
+
+func runSetACL(ctx context.Context, env *Env, in *Invocation) error {
+	acl, err := ParseACL(in.Args[1])
+	if err != nil {
+		return err
+	}
+	version, err := expectedVersion(in, in.Args, 2)
+	if err != nil {
+		return err
+	}
+	for _, w := range aclWarnings(acl) {
+		fmt.Fprintln(env.Streams.Err, "warning:", w)
+	}
+	conn, err := env.conn()
+	if err != nil {
+		return err
+	}
+	if in.Has("R") {
+		s := aclSetter{env: env, conn: conn, acl: acl, version: version}
+		return s.run(ctx, in.Args[0])
+	}
+	stat, err := conn.SetACL(ctx, in.Args[0], acl, version)
+	if err != nil {
+		return explainACL(err, acl)
+	}
+	if env.Output == ui.JSON {
+		return env.printJSON(object{"path": in.Args[0], "stat": jsonStat(stat)})
+	}
+	if in.Has("s") {
+		printStat(env.Streams.Out, stat)
+	}
+	return nil
+}

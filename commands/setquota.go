@@ -1,0 +1,97 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var setQuotaCommand = &Command{
+	Name: "setquota", Group: Quotas, Usage: "-n|-b|-N|-B val path",
+	Short: "limit a tree of znodes",
+	Long: "A server writes a warning to its log when a tree is beyond a soft limit. It refuses what would go beyond " +
+		"a hard limit, provided that enforceQuota=true is set (3.7). The znode itself counts. Limits that are not " +
+		"named stay as they are. A tree can have one quota alone: not also above or below.",
+	Options: []Option{
+		{Name: "n", Value: "val", Kind: Number, Help: "soft limit of the number of znodes"},
+		{Name: "b", Value: "val", Kind: Number, Help: "soft limit of the bytes of data"},
+		{Name: "N", Value: "val", Kind: Number, Help: "hard limit of the number of znodes"},
+		{Name: "B", Value: "val", Kind: Number, Help: "hard limit of the bytes of data"},
+	},
+	Args: []Arg{{Name: "path", Kind: Path}},
+	Examples: []Example{
+		{"setquota -n 1000 /app", "warn beyond 1000 znodes"},
+		{"setquota -N 2000 -B 1048576 /app", "at most 2000 znodes and 1 MiB of data"},
+	},
+	Differs: "Several limits can be set at once. A value that is no limit, and a path inside /zookeeper/quota, make the exit code 1, with zkCli it is 0.",
+	Run:     runSetQuota,
+}
+
+// quotaLimits are the options of the quota commands and what they stand for.
+var quotaLimits = []struct {
+	option, key string
+	least       int64
+	what        string
+}{
+	{"n", countKey, 1, "num"}, {"b", bytesKey, 0, "bytes"}, {"N", countHardKey, 1, "num"}, {"B", bytesHardKey, 0, "bytes"},
+}
+
+func runSetQuota(ctx context.Context, env *Env, in *Invocation) error {
+	path := in.Args[0]
+	limits, err := quotaOptions(in)
+	if err != nil {
+		return err
+	}
+	switch {
+	case path == quotaRoot || strings.HasPrefix(path, quotaRoot+"/"):
+		return fmt.Errorf("cannot set a quota under the path: %s", quotaRoot)
+	case path == "/":
+		return errors.New("/ cannot have a quota; name a znode below it")
+	}
+	conn, err := quotaConn(env)
+	if err != nil {
+		return err
+	}
+	if err := quotaPossible(ctx, conn, path); err != nil {
+		return err
+	}
+	quota, usage, err := applyQuota(ctx, conn, path, limits)
+	if err != nil {
+		return err
+	}
+	warnings := quotaWarnings(quota, usage)
+	if env.Output == ui.JSON {
+		return env.printJSON(object{"path": path, "quota": quota, "stat": usage, "warnings": append([]string{}, warnings...)})
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(env.Streams.Out, "[Warning]:", w)
+	}
+	return nil
+}
+
+func quotaOptions(in *Invocation) (StatsTrack, error) {
+	limits := StatsTrack{}
+	for _, l := range quotaLimits {
+		if !in.Has(l.option) {
+			continue
+		}
+		n, err := strconv.ParseInt(in.Value(l.option), 10, 64)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("-%s: %q is not a number", l.option, in.Value(l.option))
+		case n < l.least && l.least > 0:
+			return nil, fmt.Errorf("the %s quota must be greater than zero", l.what)
+		case n < l.least:
+			return nil, fmt.Errorf("the %s quota must be greater than or equal to zero", l.what)
+		}
+		limits[l.key] = n
+	}
+	if len(limits) == 0 {
+		return nil, in.problem("no limit is given: -n (znodes, soft), -b (bytes, soft), -N (znodes, hard) or -B (bytes, hard)")
+	}
+	return limits, nil
+}

@@ -1,0 +1,79 @@
+package commands
+
+import (
+	"context"
+	"errors"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// tree is the paths of a subtree as they were found; it is no snapshot.
+type tree struct {
+	root     string
+	children map[string][]string // names, sorted; only of znodes that have some
+	denied   map[string]error    // znodes whose children the session may not list
+	n        int
+}
+
+func (t *tree) size() int { return t.n }
+
+// add takes over the children that another listing, of a part of the tree, found.
+func (t *tree) add(sub *tree) {
+	for path, c := range sub.children {
+		t.children[path] = c
+	}
+	for path, err := range sub.denied {
+		t.denied[path] = err
+	}
+	delete(t.denied, sub.root)
+	if sub.denied[sub.root] != nil {
+		t.denied[sub.root] = sub.denied[sub.root]
+	}
+	t.n += sub.n - 1
+}
+
+// bottomUp returns the paths, the deepest first.
+func (t *tree) bottomUp() []string {
+	paths := make([]string, 1, t.n)
+	paths[0] = t.root
+	for i := 0; i < len(paths); i++ {
+		for _, c := range t.children[paths[i]] {
+			paths = append(paths, childPath(paths[i], c))
+		}
+	}
+	for i, j := 0, len(paths)-1; i < j; i, j = i+1, j-1 {
+		paths[i], paths[j] = paths[j], paths[i]
+	}
+	return paths
+}
+
+func childPath(parent, name string) string {
+	if parent == "/" {
+		return parent + name
+	}
+	return parent + "/" + name
+}
+
+// readTree lists a subtree with many requests in flight. It fails when the root is not
+// there; a znode that goes meanwhile is left out.
+func readTree(ctx context.Context, env *Env, conn *client.Conn, root string) (*tree, error) {
+	t := &tree{root: root, children: map[string][]string{}, denied: map[string]error{}}
+	progress := env.Streams.NewProgress("listed", 0)
+	defer progress.Done()
+	opt := client.WalkOptions{Unordered: true, Progress: func(found int) { progress.Set(int64(found)) }}
+	err := conn.Walk(ctx, root, opt, func(path string, children []string, err error) error {
+		t.n++
+		switch {
+		case err == nil && len(children) > 0:
+			sortNames(children)
+			t.children[path] = children
+		case err != nil && !errors.Is(err, proto.ErrNoNode):
+			t.denied[path] = err
+		case err != nil && path == root:
+			return err
+		}
+		return nil
+	})
+	return t, err
+}

@@ -1,0 +1,42 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var whoamiCommand = &Command{
+	Name: "whoami", Group: ACLGroup, Short: "print the identities of this session",
+	Long: "Needs a server of 3.7 or later. addauth adds an identity.",
+	Run: func(ctx context.Context, env *Env, _ *Invocation) error {
+		conn, err := env.conn()
+		if err != nil {
+			return err
+		}
+		ids, err := conn.WhoAmI(ctx)
+		if err != nil {
+			return err
+		}
+		if env.Output == ui.JSON {
+			type id struct {
+				AuthScheme string `json:"authScheme"`
+				User       string `json:"user"`
+			}
+			list := []id{}
+			for _, i := range ids {
+				list = append(list, id{i.AuthScheme, i.User})
+			}
+			return env.printJSON(object{"clientInfo": list})
+		}
+		var b bytes.Buffer
+		b.WriteString("Auth scheme: User\n")
+		for _, i := range ids {
+			fmt.Fprintf(&b, "%s: %s\n", i.AuthScheme, i.User)
+		}
+		_, err = env.Streams.Out.Write(b.Bytes())
+		return err
+	},
+}

@@ -1,0 +1,83 @@
+package completions
+
+import (
+	"path"
+	"strings"
+	"time"
+
+	"github.com/zkctl/zkctl/commands"
+)
+
+// Fired tells that a watch of the znode fired: it, its children or its existence changed.
+func (c *Completer) Fired(node string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stale(node)
+	c.stale(path.Dir(node))
+}
+
+// Ran tells that a command ran in dir. What it may have written is looked up again when it
+// is next asked for; words are those of commands.Run.
+func (c *Completer) Ran(words []string, dir string) {
+	if len(words) == 0 {
+		return
+	}
+	cmd := commands.Lookup(words[0])
+	if cmd == nil || cmd.Group == commands.Reading {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cmd.Name == "connect" || cmd.Name == "addauth" {
+		c.empty() // other znodes, or others that may be read
+		return
+	}
+	for node := range c.levels {
+		c.stale(node)
+	}
+	for node := range c.stats {
+		c.stale(node)
+	}
+	if cmd.Group != commands.Writing {
+		return
+	}
+	in, err := commands.Parse(words)
+	if err != nil {
+		return
+	}
+	for i, arg := range in.Args {
+		if a := argAt(cmd, i); a != nil && (a.Kind == commands.Path || a.Kind == commands.NewPath) {
+			if node, err := commands.Resolve(dir, arg); err == nil {
+				c.drop(path.Clean(node))
+			}
+		}
+	}
+}
+
+// stale has a znode looked up again, its last answer standing until then; c.mu is held.
+func (c *Completer) stale(node string) {
+	if l := c.levels[node]; l != nil {
+		l.due = time.Time{}
+	}
+	if z := c.stats[node]; z != nil {
+		z.due = time.Time{}
+	}
+}
+
+// drop forgets a znode, all below it and its parent's list, so that no old answer is given;
+// c.mu is held.
+func (c *Completer) drop(node string) {
+	below := strings.TrimSuffix(node, "/") + "/"
+	parent := path.Dir(node)
+	for n, l := range c.levels {
+		if n == node || n == parent || strings.HasPrefix(n, below) {
+			c.names -= len(l.names)
+			delete(c.levels, n)
+		}
+	}
+	for n := range c.stats {
+		if n == node || n == parent || strings.HasPrefix(n, below) {
+			delete(c.stats, n)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package completions
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// folder is a folder of the local system. Reading one may take long (a network's), so it
+// happens in the background too.
+type folder struct {
+	entries  []fs.DirEntry // sorted by name
+	known    bool
+	fetching bool
+	due      time.Time
+}
+
+// files completes a file's name.
+func (c *Completer) files(typed, lead string) Result {
+	cut := strings.LastIndexFunc(typed, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) }) + 1
+	head, prefix := typed[:cut], typed[cut:]
+	dir := head
+	if dir == "" {
+		dir = "."
+	}
+	if rest, ok := strings.CutPrefix(dir, "~"); ok && rest != "" && os.IsPathSeparator(rest[0]) {
+		return Result{} // no command expands it
+	}
+	entries, pending := c.folder(dir)
+	var all []Suggestion
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") && !strings.HasPrefix(prefix, ".") {
+			continue
+		}
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		s := Suggestion{Text: head + name, Label: name, Final: true}
+		if e.IsDir() {
+			s.Text, s.Label, s.Help, s.Final = s.Text+string(filepath.Separator), name+string(filepath.Separator), "folder", false
+		}
+		all = append(all, s)
+	}
+	r := among(all, typed, lead)
+	r.Pending = pending
+	return r
+}
+
+func (c *Completer) folder(dir string) (entries []fs.DirEntry, pending bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.folders[dir]
+	if f == nil {
+		if len(c.folders) > 100 {
+			c.folders = map[string]*folder{}
+		}
+		f = &folder{}
+		c.folders[dir] = f
+	}
+	if !f.fetching && !time.Now().Before(f.due) {
+		f.fetching = true
+		go func() {
+			defer c.cfg.Guard()
+			entries, _ := os.ReadDir(dir)
+			c.mu.Lock()
+			same := f.known && slices.EqualFunc(f.entries, entries, func(a, b fs.DirEntry) bool { return a.Name() == b.Name() })
+			f.entries, f.known, f.fetching, f.due = entries, true, false, time.Now().Add(c.cfg.TTL)
+			c.mu.Unlock()
+			if !same {
+				c.announce()
+			}
+		}()
+	}
+	return f.entries, f.fetching && !f.known
+}
+
+// serversKept is how many connect strings are remembered.
+const serversKept = 50
+
+func serversFile(stateDir string) string { return filepath.Join(stateDir, "servers") }
+
+// SeenServers returns the connect strings that RememberServers noted, the latest first.
+func SeenServers(stateDir string) []string {
+	if stateDir == "" {
+		return nil
+	}
+	text, err := os.ReadFile(serversFile(stateDir))
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(text))
+}
+
+// RememberServers notes a connect string that led to a connection. The file is 0600 in a
+// folder 0700. That it cannot be written costs no more than the completion.
+func RememberServers(stateDir, servers string) {
+	if stateDir == "" || servers == "" || strings.ContainsAny(servers, " \t\r\n") {
+		return
+	}
+	all := SeenServers(stateDir)
+	if len(all) > 0 && all[0] == servers {
+		return
+	}
+	all = slices.DeleteFunc(all, func(s string) bool { return s == servers })
+	all = append([]string{servers}, all[:min(len(all), serversKept-1)]...)
+	if err := os.MkdirAll(stateDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return
+	}
+	tmp, err := os.CreateTemp(stateDir, "servers-*") // 0600
+	if err != nil {
+		return
+	}
+	_, err = tmp.WriteString(strings.Join(all, "\n") + "\n")
+	if closeErr := tmp.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), serversFile(stateDir))
+	}
+	if err != nil {
+		_ = os.Remove(tmp.Name())
+	}
+}

@@ -1,0 +1,202 @@
+package completions
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/zkctl/zkctl/commands"
+)
+
+// token is a word before or at the cursor, quotes resolved.
+type token struct {
+	text   string
+	quoted bool
+	// redirect: it is the file behind > or >>.
+	redirect bool
+}
+
+// split returns the words up to the cursor, the last of which, perhaps empty, is the one at
+// the cursor, and the byte where that begins. ok is false where nothing can be completed:
+// in a comment, and in what is the outer shell's.
+func split(line string, pos int) (words []token, start int, ok bool) {
+	pos = max(0, min(pos, len(line)))
+	for pos > 0 && pos < len(line) && !utf8.RuneStart(line[pos]) {
+		pos--
+	}
+	head := line[:pos]
+	tokens, _ := commands.Lex(head)
+	redirect := false
+	for _, t := range tokens {
+		switch {
+		case t.Operator && t.Text == "|":
+			return nil, 0, false
+		case t.Operator:
+			redirect = true
+		default:
+			words = append(words, token{t.Text, t.Quoted, redirect})
+			redirect = false
+		}
+	}
+	last := len(tokens) - 1
+	if last >= 0 && !tokens[last].Operator && tokens[last].End == pos {
+		return words, tokens[last].Start, true
+	}
+	if inComment(head, tokens) {
+		return nil, 0, false
+	}
+	return append(words, token{redirect: redirect}), pos, true
+}
+
+// inComment tells whether there is more behind the last token than blanks.
+func inComment(head string, tokens []commands.Token) bool {
+	end := 0
+	if len(tokens) > 0 {
+		end = tokens[len(tokens)-1].End
+	}
+	return strings.TrimSpace(head[end:]) != ""
+}
+
+// quote writes the texts as a line needs them.
+func (r *Result) quote() {
+	for i := range r.Suggestions {
+		if s := &r.Suggestions[i]; s.Text != "-?" { // quoted it would work as well
+			s.Text = commands.Quote(s.Text)
+		}
+	}
+	if r.Total == 0 || r.Common == "" {
+		return
+	}
+	quoted := commands.Quote(r.Common)
+	switch {
+	case quoted == r.Common:
+	case r.Total == 1:
+		r.Common = quoted
+	default: // more of the word comes: the quote stays open
+		r.Common = strings.TrimSuffix(quoted, "'")
+	}
+}
+
+// Below is the suggestion's text with a slash behind it, to go on with the znodes below.
+func Below(s Suggestion) string {
+	if strings.HasSuffix(s.Text, "'") {
+		return strings.TrimSuffix(s.Text, "'") + "/"
+	}
+	return s.Text + "/"
+}
+
+// words completes the last of the words.
+func (c *Completer) words(words []token, dir string) Result {
+	at := words[len(words)-1]
+	if at.redirect {
+		return c.files(at.text, "")
+	}
+	var line []token // without redirections
+	for _, w := range words {
+		if !w.redirect {
+			line = append(line, w)
+		}
+	}
+	if len(line) == 1 {
+		return c.commandNames(at.text)
+	}
+	if v := c.verb(line[0].text); v != nil {
+		return c.verbWord(v, line[1:len(line)-1], at.text)
+	}
+	cmd := commands.Lookup(line[0].text)
+	if cmd == nil {
+		return Result{}
+	}
+	return c.argument(cmd, line[1:len(line)-1], at, dir)
+}
+
+// argument completes a word behind a command's name; before are those between.
+func (c *Completer) argument(cmd *commands.Command, before []token, at token, dir string) Result {
+	position, onlyArgs := 0, false
+	given := map[string]bool{}
+	var waiting *commands.Option // for its value
+	for _, w := range before {
+		switch {
+		case waiting != nil:
+			waiting = nil
+		case onlyArgs || len(w.text) < 2 || w.text[0] != '-':
+			position++
+		case w.text == "--":
+			onlyArgs = true
+		default:
+			name, _, hasValue := strings.Cut(w.text, "=")
+			opt := cmd.FindOption(name)
+			if opt == nil {
+				continue
+			}
+			given[opt.Name] = true
+			if opt.Value != "" && !hasValue {
+				waiting = opt
+			}
+		}
+	}
+	if waiting != nil {
+		return c.value(waiting.Kind, waiting.Values, at.text, "", dir)
+	}
+	if !onlyArgs && strings.HasPrefix(at.text, "-") && !(at.text == "-" && takesDash(cmd, position)) {
+		if name, value, hasValue := strings.Cut(at.text, "="); hasValue {
+			if opt := cmd.FindOption(name); opt != nil && opt.Value != "" {
+				return c.value(opt.Kind, opt.Values, value, name+"=", dir)
+			}
+			return Result{}
+		}
+		return options(cmd, at.text, given)
+	}
+	arg := argAt(cmd, position)
+	if arg == nil {
+		return Result{}
+	}
+	return c.value(arg.Kind, arg.Values, at.text, "", dir)
+}
+
+// takesDash tells whether - alone is data from standard input there.
+func takesDash(cmd *commands.Command, position int) bool {
+	arg := argAt(cmd, position)
+	return arg != nil && arg.Kind == commands.Data
+}
+
+func argAt(cmd *commands.Command, i int) *commands.Arg {
+	if n := len(cmd.Args); i >= n && n > 0 && cmd.Args[n-1].Repeat {
+		i = n - 1
+	}
+	if i >= len(cmd.Args) || cmd.Args[i].Old {
+		return nil
+	}
+	return &cmd.Args[i]
+}
+
+// value completes a value of a kind; what is suggested stands behind lead in the word.
+func (c *Completer) value(kind commands.Kind, values []string, typed, lead, dir string) Result {
+	switch kind {
+	case commands.Path, commands.NewPath:
+		return c.paths(typed, lead, dir)
+	case commands.Data:
+		if name, ok := strings.CutPrefix(typed, "@"); ok && !strings.HasPrefix(name, "@") {
+			return c.files(name, lead+"@")
+		}
+		return Result{}
+	case commands.File:
+		return c.files(typed, lead)
+	case commands.ACLs:
+		return acls(typed, lead)
+	case commands.AuthScheme:
+		return among(authSchemes, typed, lead)
+	case commands.Servers:
+		return c.servers(typed, lead)
+	case commands.CommandName:
+		r := c.commandNames(typed)
+		r.prepend(lead)
+		return r
+	case commands.Choice:
+		var all []Suggestion
+		for _, v := range values {
+			all = append(all, Suggestion{Text: v, Final: true})
+		}
+		return among(all, typed, lead)
+	}
+	return Result{}
+}
