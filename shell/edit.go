@@ -1,0 +1,118 @@
+package shell
+
+import "unicode"
+
+// edit is the line that is being typed, and what has been cut from it.
+type edit struct {
+	text   []rune
+	cursor int // index into text
+}
+
+func (e edit) before() string { return string(e.text[:e.cursor]) }
+
+// replace returns the line with text[from:to] replaced and the cursor after it.
+func (e edit) replace(from, to int, by []rune) edit {
+	text := make([]rune, 0, len(e.text)-(to-from)+len(by))
+	text = append(append(append(text, e.text[:from]...), by...), e.text[to:]...)
+	return edit{text, from + len(by)}
+}
+
+// A word is a run of letters and digits, as for Alt-B and Alt-F in a shell, so that the
+// segments of a path are words.
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' }
+
+func (e edit) wordLeft() int {
+	i := e.cursor
+	for i > 0 && !isWord(e.text[i-1]) {
+		i--
+	}
+	for i > 0 && isWord(e.text[i-1]) {
+		i--
+	}
+	return i
+}
+
+func (e edit) wordRight() int {
+	i := e.cursor
+	for i < len(e.text) && !isWord(e.text[i]) {
+		i++
+	}
+	for i < len(e.text) && isWord(e.text[i]) {
+		i++
+	}
+	return i
+}
+
+// blankLeft is where the run of non-blanks before the cursor begins, as for Ctrl-W.
+func (e edit) blankLeft() int {
+	i := e.cursor
+	for i > 0 && unicode.IsSpace(e.text[i-1]) {
+		i--
+	}
+	for i > 0 && !unicode.IsSpace(e.text[i-1]) {
+		i--
+	}
+	return i
+}
+
+// clipboard is what Ctrl-W, Ctrl-K, Ctrl-U, Alt-D and Alt-Backspace cut and Ctrl-Y inserts.
+type clipboard struct{ text []rune }
+
+func (c *clipboard) knows(k key) bool {
+	_, ok := c.apply(edit{}, k)
+	return ok
+}
+
+// apply carries out the keys that change the line. ok is false for keys that mean
+// something else.
+func (c *clipboard) apply(e edit, k key) (after edit, ok bool) {
+	cut := func(from, to int) edit {
+		if from < to {
+			c.text = append([]rune(nil), e.text[from:to]...)
+		}
+		return e.replace(from, to, nil)
+	}
+	switch k {
+	case keyWordLeft, keyAlt + "b":
+		return edit{e.text, e.wordLeft()}, true
+	case keyWordRight, keyAlt + "f":
+		return edit{e.text, e.wordRight()}, true
+	case keyAlt + "backspace":
+		return cut(e.wordLeft(), e.cursor), true
+	case keyAlt + "d", keyDeleteWord:
+		return cut(e.cursor, e.wordRight()), true
+	case keyCtrl + "w":
+		return cut(e.blankLeft(), e.cursor), true
+	case keyCtrl + "u":
+		return cut(0, e.cursor), true
+	case keyCtrl + "k":
+		return cut(e.cursor, len(e.text)), true
+	case keyCtrl + "y":
+		return e.replace(e.cursor, e.cursor, c.text), true
+	case keyCtrl + "t":
+		i := min(e.cursor, len(e.text)-1)
+		if i < 1 {
+			return e, true
+		}
+		return e.replace(i-1, i+1, []rune{e.text[i], e.text[i-1]}), true
+	case keyAlt + "u", keyAlt + "l", keyAlt + "c":
+		return e.changeCase(k), true
+	}
+	return e, false
+}
+
+func (e edit) changeCase(k key) edit {
+	to := e.wordRight()
+	word := append([]rune(nil), e.text[e.cursor:to]...)
+	first := true
+	for i, r := range word {
+		switch {
+		case k == keyAlt+"u" || k == keyAlt+"c" && first && isWord(r):
+			word[i] = unicode.ToUpper(r)
+		default:
+			word[i] = unicode.ToLower(r)
+		}
+		first = first && !isWord(r)
+	}
+	return e.replace(e.cursor, to, word)
+}

@@ -1,0 +1,361 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/zkctl/zkctl/completions"
+)
+
+// errStopped is returned by ReadLine after Stop.
+var errStopped = errors.New("shell: stopped")
+
+// editor reads lines from a terminal. ReadLine is called by one goroutine; the other
+// methods may be called from any.
+type editor struct {
+	term     *terminal
+	label    func(width int) []span // the prompt now
+	complete func(line string, pos int) completions.Result
+	describe func([]completions.Suggestion)
+	history  func() []string
+
+	prompt lineEditor
+	clip   clipboard
+
+	mu     sync.Mutex
+	synced sync.Cond // keyed or done changed
+	screen screen
+	active bool     // a line is being edited, the terminal is raw
+	queue  []string // notices for the next line
+	keyed  bool     // go-prompt has a key that it has not shown the effect of
+	done   bool     // the line has ended
+	cause  error    // why, when not by Enter
+	fresh  bool     // completion has more to say
+	stop   bool
+	gone   bool              // the terminal is
+	edits  []func(edit) edit // for change
+
+	suggested           // as last shown
+	asked     suggested // what go-prompt is about to show
+	hidden    string    // Escape hid the menu of this line
+	listing   bool      // Tab on an empty line lists the commands
+	tabbed    string    // Tab waits for the suggestions of this line
+	search    *search   // Ctrl-R
+	next      []press   // keys that come before those of the terminal
+
+	suspended bool      // Ctrl-Z stopped the process
+	continued time.Time // when it went on
+}
+
+// suggested is a line and what could come next on it.
+type suggested struct {
+	line     edit
+	found    completions.Result
+	texts    []string // what each suggestion would make of the text before the cursor
+	selected int      // index into texts, -1 for none
+}
+
+type editorConfig struct {
+	term     *terminal
+	out      io.Writer
+	color    bool
+	label    func(width int) []span
+	complete func(line string, pos int) completions.Result
+	describe func([]completions.Suggestion)
+	history  func() []string
+}
+
+func newEditor(cfg editorConfig) (*editor, error) {
+	e := &editor{
+		term: cfg.term, label: cfg.label, complete: cfg.complete, describe: cfg.describe, history: cfg.history,
+		screen: screen{out: cfg.out, color: cfg.color},
+	}
+	e.synced.L = &e.mu
+	e.screen.width, e.screen.height = cfg.term.size()
+	var err error
+	e.prompt, err = newPrompt(e)
+	return e, err
+}
+
+// ReadLine returns the next line; io.EOF for Ctrl-D or when the terminal is gone, errStopped
+// after Stop. The terminal is as it was before while no line is read.
+func (e *editor) ReadLine() (string, error) {
+	if err := e.begin(); err != nil {
+		return "", err
+	}
+	defer e.restore() // also when go-prompt panics
+	line := e.prompt.readLine(e.history())
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return line, e.cause
+}
+
+// close gives up the terminal, which is as it was before.
+func (e *editor) close() { e.term.close() }
+
+func (e *editor) freshRow() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.screen.freshRow()
+}
+
+func (e *editor) input(ctx context.Context) io.Reader { return input{e.term, ctx} }
+
+// rescue gives the terminal back when a goroutine panics; it takes no lock.
+func (e *editor) rescue() {
+	e.term.restore()
+	_, _ = io.WriteString(e.screen.out, "\r\n"+pasteOff+showCursor)
+}
+
+func (e *editor) begin() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stop {
+		return errStopped
+	}
+	if err := e.term.raw(); err != nil {
+		return err
+	}
+	e.screen.width, e.screen.height = e.term.size()
+	e.active, e.done, e.keyed, e.cause = true, false, true, nil
+	e.suggested, e.asked = suggested{selected: -1}, suggested{selected: -1}
+	e.hidden, e.listing, e.tabbed, e.search, e.next, e.edits = "", false, "", nil, nil, nil
+	e.screen.begin()
+	e.flush()
+	return nil
+}
+
+// flush prints the notices that waited; e.mu is held.
+func (e *editor) flush() {
+	for _, text := range e.queue {
+		e.screen.write(crlf(text) + "\r\n")
+	}
+	e.queue = nil
+}
+
+// restore gives the terminal back.
+func (e *editor) restore() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.active {
+		e.active = false
+		if !e.done {
+			e.screen.leave()
+		}
+	}
+	e.term.restore()
+}
+
+// Notice prints text above the line, or before the next one.
+func (e *editor) Notice(text string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.editing() {
+		e.screen.above(text, e.view())
+	} else {
+		e.queue = append(e.queue, text)
+	}
+}
+
+// Redraw shows the prompt anew if it has changed.
+func (e *editor) Redraw() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.editing() && e.search == nil && !slices.Equal(e.label(e.screen.width), e.screen.last.prompt) {
+		e.paint()
+	}
+}
+
+// Resize takes over the terminal's new size.
+func (e *editor) Resize() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	width, height := e.term.size()
+	if width == e.screen.width && height == e.screen.height {
+		return
+	}
+	e.screen.resize(width, height)
+	e.paint()
+}
+
+// Resume takes the terminal again after the process was stopped, other than by Ctrl-Z, and
+// continued.
+func (e *editor) Resume() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.editing() || time.Since(e.continued) < time.Second {
+		return
+	}
+	_ = e.term.raw()
+	e.screen.width, e.screen.height = e.term.size()
+	e.screen.begin()
+	e.paint()
+}
+
+// Changed tells that completion has more to say about the line.
+func (e *editor) Changed() {
+	e.mu.Lock()
+	e.fresh = true
+	e.mu.Unlock()
+	e.term.wake()
+}
+
+// Stop ends ReadLine, now and from now on.
+func (e *editor) Stop() {
+	e.mu.Lock()
+	e.stop = true
+	e.mu.Unlock()
+	e.term.wake()
+}
+
+// paint shows the line; e.mu is held.
+func (e *editor) paint() {
+	if e.editing() {
+		e.screen.paint(e.view())
+	}
+}
+
+// editing tells whether the line is on the screen; e.mu is held.
+func (e *editor) editing() bool { return e.active && !e.done && !e.suspended }
+
+// view is what is to be seen; e.mu is held.
+func (e *editor) view() view {
+	if e.search != nil {
+		return e.search.view(e.line)
+	}
+	v := view{prompt: e.label(e.screen.width), text: e.line.text, cursor: e.line.cursor}
+	v.menu = e.menu()
+	if e.selected >= 0 {
+		head := []rune(e.texts[e.selected])
+		v.text = append(append([]rune(nil), head...), e.line.text[e.line.cursor:]...)
+		v.cursor = len(head)
+	}
+	return v
+}
+
+func (e *editor) menu() *menu {
+	all := e.found.Suggestions
+	if len(all) == 0 {
+		return nil
+	}
+	from, to := visible(len(all), e.selected, menuHeight)
+	e.describe(all[from:to])
+	m := &menu{selected: e.selected, anchor: len([]rune(e.line.before()[:min(e.found.Start, len(e.line.before()))]))}
+	for _, s := range all {
+		m.rows = append(m.rows, menuRow{shown(s.Label), shown(s.Help)})
+	}
+	if e.found.Total > len(all) {
+		m.more = fmt.Sprintf("the first %d of %d", len(all), e.found.Total)
+	}
+	return m
+}
+
+// shown is text without what a terminal would obey.
+func shown(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// completedLine is the length in bytes from which a line is data rather than a command.
+const completedLine = 16 << 10
+
+// suggest returns, for what could come next, what it would make of the text before the
+// cursor. go-prompt asks after each key, and with an empty line whenever a selection ends.
+// It never blocks.
+func (e *editor) suggest(line edit) []string {
+	asked := suggested{line: line, selected: -1}
+	before := line.before()
+	e.mu.Lock()
+	hidden := e.hidden != "" && e.hidden == string(line.text)
+	if !hidden && len(line.text) > 0 {
+		e.hidden, e.listing = "", false
+	}
+	listing := e.listing && len(line.text) == 0
+	e.mu.Unlock()
+	if (before != "" && !hidden || listing) && len(before) < completedLine {
+		asked.found = e.complete(string(line.text), len(before))
+	}
+	for _, s := range asked.found.Suggestions {
+		asked.texts = append(asked.texts, before[:asked.found.Start]+s.Text)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.asked = asked
+	return asked.texts
+}
+
+// rendered is called when go-prompt has shown the effect of a key; selection is the
+// suggestion that is selected, "" for none.
+func (e *editor) rendered(selection string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.suggested = e.asked
+	if selection != "" {
+		e.selected = slices.Index(e.texts, selection)
+	}
+	if e.search == nil {
+		e.paint()
+	}
+	e.keyed = false
+	e.synced.Broadcast()
+}
+
+// lineBroken is called when go-prompt leaves a line: by Enter, by Ctrl-C (cleared), which
+// begins another, and when it returns, as by Ctrl-D (left).
+func (e *editor) lineBroken(text []rune, cleared, left bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.done {
+		return
+	}
+	e.suggested = suggested{line: edit{text: text}, selected: -1}
+	e.search, e.tabbed = nil, ""
+	switch {
+	case e.gone:
+		e.cause = io.EOF
+	case e.stop:
+		e.cause = errStopped
+	case cleared:
+		e.listing = false
+		e.screen.finish(e.view(), "^C")
+		e.screen.begin()
+		e.flush()
+		return
+	case left:
+		e.cause = io.EOF
+	}
+	e.term.restore() // first: Ctrl-C from here on is for the command
+	e.screen.finish(e.view(), "")
+	e.done = true
+	e.synced.Broadcast()
+	e.term.wake()
+}
+
+// change carries out what a key was bound to, on go-prompt's goroutine.
+func (e *editor) change(line edit) edit {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.edits) == 0 {
+		return line
+	}
+	f := e.edits[0]
+	e.edits = e.edits[1:]
+	return f(line)
+}
+
+func (e *editor) stopped() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.stop
+}

@@ -1,0 +1,212 @@
+package shell
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// key is what a person pressed. The zero value is no key.
+type key string
+
+// Keys. A run of printable characters is keyText; alt with a character is keyAlt followed
+// by it, control with a letter keyCtrl followed by the letter.
+const (
+	keyNone       key = ""
+	keyText       key = "text"
+	keyEnter      key = "enter"
+	keyTab        key = "tab"
+	keyBackTab    key = "backtab"
+	keyBackspace  key = "backspace"
+	keyDelete     key = "delete"
+	keyEscape     key = "escape"
+	keyUp         key = "up"
+	keyDown       key = "down"
+	keyLeft       key = "left"
+	keyRight      key = "right"
+	keyHome       key = "home"
+	keyEnd        key = "end"
+	keyPageUp     key = "pageup"
+	keyPageDown   key = "pagedown"
+	keyWordLeft   key = "wordleft"
+	keyWordRight  key = "wordright"
+	keyDeleteWord key = "deleteword" // after the cursor
+	keyCtrl       key = "ctrl-"
+	keyAlt        key = "alt-"
+	keyIgnored    key = "ignored" // a sequence that means nothing here
+)
+
+// press is one key, with its text when it is keyText.
+type press struct {
+	key  key
+	text string
+}
+
+// decoder cuts what a terminal sends into keys. It keeps what is incomplete: half a
+// character, half a sequence, the rest of a pasted block.
+type decoder struct {
+	buf   []byte
+	paste bool // between the marks of a bracketed paste
+}
+
+func (d *decoder) feed(b []byte) { d.buf = append(d.buf, b...) }
+
+var (
+	pasteBegin = []byte("\x1b[200~")
+	pasteEnd   = []byte("\x1b[201~")
+)
+
+// next returns the next key, keyNone when more bytes are needed. With final no more bytes
+// are coming soon: what is incomplete counts as it stands.
+func (d *decoder) next(final bool) press {
+	for len(d.buf) > 0 {
+		p, n := d.decode(final)
+		if n == 0 {
+			return press{}
+		}
+		d.buf = d.buf[n:]
+		if len(d.buf) == 0 {
+			d.buf = nil
+		}
+		if p.key != keyIgnored {
+			return p
+		}
+	}
+	return press{}
+}
+
+func (d *decoder) decode(final bool) (press, int) {
+	b := d.buf
+	switch ch := b[0]; {
+	case ch == 0x1b:
+		return d.escape(final)
+	case ch == '\r' || ch == '\n':
+		n := 1
+		if d.paste && bytes.HasPrefix(b, []byte("\r\n")) {
+			n = 2
+		}
+		return press{key: keyEnter}, n
+	case ch == '\t' && d.paste:
+		return press{keyText, " "}, 1
+	case ch == '\t':
+		return press{key: keyTab}, 1
+	case ch == 0x7f || ch == 0x08:
+		return press{key: keyBackspace}, 1
+	case d.paste && ch < ' ', ch == 0:
+		return press{key: keyIgnored}, 1
+	case ch == 0x1f: // Ctrl-_
+		return press{key: keyCtrl + "_"}, 1
+	case ch < ' ':
+		return press{key: keyCtrl + key(rune('a'+ch-1))}, 1
+	}
+	return d.text(final)
+}
+
+// text takes the longest run of printable characters.
+func (d *decoder) text(final bool) (press, int) {
+	var text []rune
+	n := 0
+	for n < len(d.buf) {
+		r, size := utf8.DecodeRune(d.buf[n:])
+		if r == utf8.RuneError && size == 1 && !final && !utf8.FullRune(d.buf[n:]) {
+			break // the rest of the character comes with the next read
+		}
+		if r < ' ' || r == 0x7f {
+			break
+		}
+		n += size
+		if r >= 0x80 && r < 0xa0 { // C1 controls
+			continue
+		}
+		text = append(text, r)
+	}
+	if n > 0 && len(text) == 0 {
+		return press{key: keyIgnored}, n
+	}
+	return press{keyText, string(text)}, n
+}
+
+// sequences are what terminals send for keys: xterm, rxvt, the Linux console, tmux.
+var sequences = map[string]key{
+	"[A": keyUp, "[B": keyDown, "[C": keyRight, "[D": keyLeft,
+	"OA": keyUp, "OB": keyDown, "OC": keyRight, "OD": keyLeft,
+	"[H": keyHome, "[F": keyEnd, "OH": keyHome, "OF": keyEnd,
+	"[1~": keyHome, "[4~": keyEnd, "[7~": keyHome, "[8~": keyEnd,
+	"[3~": keyDelete, "[5~": keyPageUp, "[6~": keyPageDown, "[Z": keyBackTab,
+	"[1;5C": keyWordRight, "[1;5D": keyWordLeft, "[1;3C": keyWordRight, "[1;3D": keyWordLeft,
+	"[5C": keyWordRight, "[5D": keyWordLeft, "Oc": keyWordRight, "Od": keyWordLeft,
+	"[3;5~": keyDeleteWord, "[3;3~": keyDeleteWord,
+	"OM": keyEnter,
+}
+
+func (d *decoder) escape(final bool) (press, int) {
+	b := d.buf
+	if len(b) == 1 {
+		if !final {
+			return press{}, 0
+		}
+		return press{key: keyEscape}, 1
+	}
+	switch b[1] {
+	case '[', 'O':
+		n := sequenceLen(b)
+		if n == 0 {
+			if !final {
+				return press{}, 0
+			}
+			return press{key: keyIgnored}, len(b)
+		}
+		switch seq := b[:n]; {
+		case bytes.Equal(seq, pasteBegin):
+			d.paste = true
+			return press{key: keyIgnored}, n
+		case bytes.Equal(seq, pasteEnd):
+			d.paste = false
+			return press{key: keyIgnored}, n
+		}
+		if k, ok := sequences[string(b[1:n])]; ok && !d.paste {
+			return press{key: k}, n
+		}
+		return press{key: keyIgnored}, n
+	case 0x1b: // Alt with a cursor key, or Escape twice
+		return press{key: keyEscape}, 1
+	case 0x7f, 0x08:
+		return press{key: keyAlt + "backspace"}, 2
+	}
+	if d.paste {
+		return press{key: keyIgnored}, 1
+	}
+	r, size := utf8.DecodeRune(b[1:])
+	if r == utf8.RuneError || r < ' ' {
+		return press{key: keyEscape}, 1
+	}
+	if r >= 'A' && r <= 'Z' {
+		r += 'a' - 'A'
+	}
+	return press{key: keyAlt + key(r)}, 1 + size
+}
+
+// longestSequence is beyond what any terminal sends for a key.
+const longestSequence = 64
+
+// sequenceLen is the length of the CSI or SS3 sequence that b begins with, 0 when it is
+// not complete.
+func sequenceLen(b []byte) int {
+	if b[1] == 'O' {
+		if len(b) < 3 {
+			return 0
+		}
+		return 3
+	}
+	for i := 2; i < len(b); i++ {
+		switch ch := b[i]; {
+		case ch == '[' && i == 2: // the Linux console's function keys
+		case ch >= 0x40 && ch <= 0x7e:
+			return i + 1
+		case ch < 0x20 || ch > 0x7e:
+			return i // cut short
+		case i == longestSequence:
+			return i
+		}
+	}
+	return 0
+}

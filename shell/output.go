@@ -1,0 +1,162 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// toFile runs a command with its output in a file, made with the mode that the umask
+// leaves of 0666. When the command or a write fails the error says what the file holds now.
+func toFile(name string, adds bool, run func(io.Writer) error) error {
+	flags := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
+	if adds {
+		flags = os.O_CREATE | os.O_WRONLY | os.O_APPEND
+	}
+	f, err := os.OpenFile(name, flags, 0o666)
+	if err != nil {
+		return fmt.Errorf("write the output: %w", err)
+	}
+	out := &countingWriter{w: f}
+	err = run(out)
+	if closeErr := f.Close(); out.err == nil {
+		out.err = closeErr
+	}
+	switch {
+	case out.err != nil:
+		return fmt.Errorf("write the output: %w; %s holds a part of it, %d bytes", out.err, name, out.n)
+	case err != nil && out.n > 0:
+		return &ui.ExitError{Code: exitCode(err), Err: fmt.Errorf("%w\n%s holds only the output until then, %d bytes", err, name, out.n)}
+	}
+	return err
+}
+
+// countingWriter counts what was written and remembers the first error.
+type countingWriter struct {
+	w   io.Writer
+	n   int64
+	err error
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+	return n, err
+}
+
+// programError says that the program behind a pipe failed.
+type programError struct {
+	program string
+	err     error
+}
+
+func (e *programError) Error() string { return fmt.Sprintf("%s: %v", e.program, e.err) }
+func (e *programError) Unwrap() error { return e.err }
+
+// outputPatience is how long what a program has left running may still write, where its
+// output is not a file of its own.
+const outputPatience = 2 * time.Second
+
+// toProgram runs a command with its output piped to a program through the user's shell.
+// When the program has read enough (head) the command ends without an error.
+func toProgram(ctx context.Context, program string, s *ui.Streams, run func(context.Context, io.Writer) error) error {
+	if err := ctx.Err(); err != nil {
+		return &ui.ExitError{Code: ui.ExitInterrupted, Err: errors.New("interrupted")}
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("pipe to %s: %w", program, err)
+	}
+	cmd := shellCommand(program)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = read, s.Out, s.Err
+	if l, ok := s.Out.(*ui.LockedWriter); ok {
+		cmd.Stdout = l.W // the terminal itself, which the program may ask for
+	}
+	cmd.WaitDelay = outputPatience
+	err = cmd.Start()
+	_ = read.Close()
+	if err != nil {
+		_ = write.Close()
+		return fmt.Errorf("pipe to %s: %w", program, err)
+	}
+	// A command that waits for the ensemble is not to wait longer than its reader.
+	inner, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait(); stop() }()
+	// The terminal sends Ctrl-C to the program too; what ends the shell is passed on.
+	defer context.AfterFunc(ctx, func() {
+		var end *signalError
+		if errors.As(context.Cause(ctx), &end) {
+			_ = cmd.Process.Signal(end.sig)
+		}
+	})()
+	out := &countingWriter{w: write}
+	runErr := run(inner, out)
+	_ = write.Close()
+	programErr := <-ended
+	var status *exec.ExitError
+	switch {
+	case out.err != nil && !brokenPipe(out.err):
+		return fmt.Errorf("pipe to %s: %w", program, out.err)
+	case runErr != nil && out.err == nil && (ctx.Err() != nil || !isInterrupt(runErr)):
+		return runErr
+	case errors.As(programErr, &status):
+		return &ui.ExitError{Code: exitStatus(status), Err: &programError{program, status}}
+	case programErr != nil:
+		return &programError{program, programErr}
+	}
+	return nil
+}
+
+// shellCommand runs a line with the user's shell: $SHELL where it is set, or sh; cmd.exe on
+// Windows.
+func shellCommand(line string) *exec.Cmd {
+	if runtime.GOOS == "windows" {
+		return exec.Command("cmd", "/C", line)
+	}
+	shell := os.Getenv("SHELL")
+	if shell == "" {
+		shell = "/bin/sh"
+	}
+	return exec.Command(shell, "-c", line)
+}
+
+func exitStatus(e *exec.ExitError) int {
+	if status, ok := e.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	if code := e.ExitCode(); code > 0 {
+		return code
+	}
+	return ui.ExitFailed
+}
+
+func exitCode(err error) int {
+	if err == nil {
+		return ui.ExitOK
+	}
+	var exit *ui.ExitError
+	if errors.As(err, &exit) {
+		return exit.Code
+	}
+	return ui.ExitFailed
+}
+
+func isInterrupt(err error) bool {
+	return errors.Is(err, context.Canceled) || exitCode(err) == ui.ExitInterrupted
+}
+
+// brokenPipe tells that the reader of a pipe is gone.
+func brokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) || isNoReader(err) }

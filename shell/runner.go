@@ -1,0 +1,113 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// runner runs lines, in a shell or a script. It is the commands.Shell that they see.
+type runner struct {
+	opts    Options
+	env     commands.Env
+	streams *ui.Streams // of the command that runs
+	history *history
+	quit    bool
+	warn    func(error)
+	ran     func(words []string, dir string) // after a command; dir is where it ran
+	redone  bool                             // the command ran another line, whose cd counts
+}
+
+func newRunner(opts Options, h *history) *runner {
+	if opts.Output == "" {
+		opts.Output = ui.Text
+	}
+	r := &runner{opts: opts, history: h, warn: func(error) {}, ran: func([]string, string) {}}
+	r.env = commands.Env{
+		Streams: opts.Streams, Session: opts.Session, Shell: r, Dir: "/", Output: opts.Output, Yes: opts.Yes,
+		Verbs: commandVerbs(opts.Verbs),
+	}
+	return r
+}
+
+// line runs a line that was typed or read. A blank line and a comment do nothing and have
+// no number.
+func (r *runner) line(ctx context.Context, text string, streams *ui.Streams) error {
+	l, err := parseLine(text)
+	if err == nil && len(l.words) == 0 {
+		return nil
+	}
+	if histErr := r.history.add(text); histErr != nil {
+		r.warn(histErr)
+	}
+	if err != nil {
+		return err
+	}
+	return r.run(ctx, l, streams)
+}
+
+func (r *runner) run(ctx context.Context, l line, streams *ui.Streams) error {
+	switch {
+	case l.file != "":
+		return toFile(l.file, l.adds, func(w io.Writer) error { return r.command(ctx, l.words, redirected(streams, w)) })
+	case l.program != "":
+		return toProgram(ctx, l.program, streams, func(ctx context.Context, w io.Writer) error {
+			return r.command(ctx, l.words, redirected(streams, w))
+		})
+	}
+	return r.command(ctx, l.words, streams)
+}
+
+// redirected are streams whose output is no terminal.
+func redirected(s *ui.Streams, w io.Writer) *ui.Streams {
+	cp := *s
+	cp.Out, cp.OutTTY, cp.Color = w, false, false
+	return &cp
+}
+
+func (r *runner) command(ctx context.Context, words []string, streams *ui.Streams) error {
+	env := r.env
+	env.Streams = streams
+	outer := r.streams
+	r.streams, r.redone = streams, false
+	dir := env.Dir
+	err := commands.Run(ctx, &env, words)
+	if !r.redone {
+		r.env.Dir = env.Dir
+	}
+	r.streams = outer
+	r.ran(words, dir)
+	return err
+}
+
+// History returns the lines of this session.
+func (r *runner) History() ([]string, int) { return r.history.lines, 0 }
+
+// Redo runs a line of this session again, with the output of the redo.
+func (r *runner) Redo(ctx context.Context, number int) error {
+	lines := r.history.lines
+	if number < 0 || number >= len(lines)-1 { // the last one is the redo
+		return fmt.Errorf("Command index out of range: there is no line %d before this one; `history` shows them", number) //nolint:staticcheck // zkCli's words
+	}
+	text := lines[number]
+	if secret(text) {
+		return errors.New("a line that adds an identity is not kept; type it again")
+	}
+	l, err := parseLine(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", text, err)
+	}
+	if err := r.history.replace(text); err != nil {
+		r.warn(err)
+	}
+	err = r.run(ctx, l, r.streams)
+	r.redone = true
+	return err
+}
+
+// Quit ends the shell or the script after the command that runs.
+func (r *runner) Quit() { r.quit = true }

@@ -1,0 +1,227 @@
+package shell
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// span is text in one style; the style is the parameters of SGR, "" for none.
+type span struct{ text, style string }
+
+// view is what the terminal shows of the line that is being typed.
+type view struct {
+	prompt []span
+	text   []rune
+	cursor int // index into text
+	menu   *menu
+}
+
+// screen paints views on a terminal, in place: it remembers where the last one began.
+// Its caller serialises the calls.
+type screen struct {
+	out           io.Writer
+	color         bool
+	width, height int
+	last          view
+	painted       bool
+	cursorRow     int // rows from the beginning of the painted view down to the cursor
+	cursorCol     int
+}
+
+// Control sequences, all understood by every terminal since the VT100 or harmless.
+const (
+	eraseBelow = "\x1b[J"
+	hideCursor = "\x1b[?25l"
+	showCursor = "\x1b[?25h"
+	pasteOn    = "\x1b[?2004h"
+	pasteOff   = "\x1b[?2004l"
+)
+
+func up(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("\x1b[%dA", n)
+}
+
+func right(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("\x1b[%dC", n)
+}
+
+// begin starts a new line of input.
+func (s *screen) begin() {
+	s.painted, s.cursorRow, s.last = false, 0, view{}
+	s.write(pasteOn)
+	s.freshRow()
+}
+
+// freshRow goes to the beginning of a row. Whatever was printed before may have left the
+// cursor in the middle of one: a row's width of blanks ends at the beginning of a row in
+// either case.
+func (s *screen) freshRow() { s.write(strings.Repeat(" ", s.width) + "\r" + eraseBelow) }
+
+// paint shows the view in place of the last one.
+func (s *screen) paint(v view) {
+	s.write(hideCursor + s.home() + s.render(v) + showCursor)
+}
+
+// above prints text before the view, which moves down.
+func (s *screen) above(text string, v view) {
+	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\r\n")
+	s.write(hideCursor + s.home() + text + "\r\n" + s.render(v) + showCursor)
+}
+
+// finish shows the line as it is accepted, without a menu, and leaves it.
+func (s *screen) finish(v view, suffix string) {
+	v.menu, v.cursor = nil, len(v.text)
+	s.write(hideCursor + s.home() + s.render(v) + suffix + "\r\n" + pasteOff + showCursor)
+	s.painted, s.cursorRow = false, 0
+}
+
+// leave takes the view away, for a while or because something went wrong.
+func (s *screen) leave() {
+	s.write(s.home() + pasteOff + showCursor)
+	s.painted, s.cursorRow = false, 0
+}
+
+// clear empties the terminal.
+func (s *screen) clear(v view) {
+	s.write("\x1b[H\x1b[2J")
+	s.painted, s.cursorRow = false, 0
+	s.paint(v)
+}
+
+// resize takes over the new size. Terminals wrap what is on them anew, so the last view
+// begins as many rows above the cursor as it would take at the new width.
+func (s *screen) resize(width, height int) {
+	if s.painted && width != s.width && width > 0 {
+		l := layOut(s.last, width, false)
+		s.cursorRow = l.cursorRow
+	}
+	s.width, s.height = width, height
+}
+
+// home moves to the beginning of the painted view and erases it.
+func (s *screen) home() string {
+	if !s.painted {
+		return ""
+	}
+	return "\r" + up(s.cursorRow) + eraseBelow
+}
+
+func (s *screen) write(text string) { _, _ = io.WriteString(s.out, text) }
+
+func (s *screen) render(v view) string {
+	if s.width <= 0 {
+		s.width = 80
+	}
+	if s.height <= 0 {
+		s.height = 24
+	}
+	l := layOut(v, s.width, s.color)
+	rows, wrapped, cursorRow := l.rows, l.wrapped, l.cursorRow
+	if len(rows) > s.height { // a line longer than the screen: the part around the cursor
+		first := min(max(0, cursorRow-s.height/2), len(rows)-s.height)
+		rows, wrapped = rows[first:first+s.height], wrapped[first:first+s.height]
+		cursorRow -= first
+	}
+	var b strings.Builder
+	for i, row := range rows {
+		b.WriteString(row)
+		if i < len(rows)-1 && !(wrapped[i] && rows[i+1] != "") {
+			b.WriteString("\r\n")
+		}
+	}
+	below := s.menuRows(v, l, s.height-len(rows))
+	for _, row := range below {
+		b.WriteString("\r\n" + row)
+	}
+	b.WriteString("\r" + up(len(rows)-1-cursorRow+len(below)) + right(l.cursorCol))
+	s.last, s.painted, s.cursorRow, s.cursorCol = v, true, cursorRow, l.cursorCol
+	return b.String()
+}
+
+// layout is a line cut into the rows of a terminal.
+type layout struct {
+	rows                 []string
+	wrapped              []bool // the row is full, and the terminal goes on by itself
+	cursorRow, cursorCol int
+	anchorCol            int
+}
+
+func layOut(v view, width int, color bool) layout {
+	var l layout
+	var row strings.Builder
+	col := 0
+	style := ""
+	set := func(to string) {
+		if color && to != style {
+			row.WriteString("\x1b[0m")
+			if to != "" {
+				row.WriteString("\x1b[" + to + "m")
+			}
+		}
+		style = to
+	}
+	endRow := func(full bool) {
+		l.rows, l.wrapped = append(l.rows, row.String()), append(l.wrapped, full)
+		row.Reset()
+		col = 0
+	}
+	put := func(r rune) {
+		text, w := printable(r)
+		if col+w > width && col > 0 {
+			endRow(col == width)
+		}
+		row.WriteString(text)
+		col += w
+	}
+	for _, sp := range v.prompt {
+		set(sp.style)
+		for _, r := range sp.text {
+			put(r)
+		}
+	}
+	set("")
+	mark := func(i int) {
+		if v.menu != nil && i == v.menu.anchor {
+			l.anchorCol = col
+		}
+		if i == v.cursor {
+			if col >= width {
+				endRow(true)
+			} else if i < len(v.text) { // the character at the cursor may not fit
+				if _, w := printable(v.text[i]); col+w > width {
+					endRow(false)
+				}
+			}
+			l.cursorRow, l.cursorCol = len(l.rows), col
+		}
+	}
+	for i, r := range v.text {
+		mark(i)
+		put(r)
+	}
+	mark(len(v.text))
+	endRow(false)
+	return l
+}
+
+// printable is what stands for a character on the screen, and its width in columns.
+func printable(r rune) (string, int) {
+	switch {
+	case r < ' ':
+		return "^" + string('@'+r), 2
+	case r == 0x7f:
+		return "^?", 2
+	case r >= 0x80 && r < 0xa0:
+		return "?", 1
+	}
+	return string(r), runewidth.RuneWidth(r)
+}

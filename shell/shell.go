@@ -1,0 +1,211 @@
+// Package shell is the interactive loop and the runner of scripts: it turns lines into
+// commands, and owns the terminal, the prompt, history, pipes and Ctrl-C.
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/completions"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
+)
+
+// Options say what a shell or a script works with. Session and Streams are required.
+type Options struct {
+	Session   *commands.ClientSession
+	Streams   *ui.Streams
+	Output    ui.Format          // of the commands' answers; text when empty
+	Yes       bool               // do not ask before commands that change much
+	KeepGoing bool               // RunScript: go on after an error
+	Verbs     []verb.Constructor // what lines can begin with besides commands
+	StateDir  string             // holds history and the servers seen; created 0700; "" keeps nothing
+}
+
+// Run is the interactive shell. It returns when the person leaves or the process is told to
+// end; the session is closed then, and the terminal is as it was before. While it runs
+// SIGINT, SIGTERM, SIGHUP and SIGQUIT are its own: the caller must not cancel ctx for them.
+// It hooks into Session.OnEvent, which it calls on, and takes over Session.OnWatch.
+// Unless stdin and stdout are both terminals it is RunScript over stdin. The exit code of an
+// error is that of a *ui.ExitError in it.
+func Run(ctx context.Context, opts Options) error {
+	if !opts.Streams.InTTY || !opts.Streams.OutTTY {
+		defer opts.Session.Close()
+		return RunScript(ctx, opts, opts.Streams.In, "stdin")
+	}
+	history, err := newHistory(opts.StateDir)
+	if err != nil {
+		fmt.Fprintln(opts.Streams.Err, "warning:", err)
+	}
+	s := &shell{opts: opts, run: newRunner(opts, history)}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	defer s.cancel(nil)
+	lines, err := s.openLines()
+	if err != nil {
+		return err
+	}
+	defer lines.close()
+	s.lines = lines
+	stop := s.watchSession()
+	defer stop()
+	defer s.signals()()
+	defer opts.Session.Close()
+	return s.loop()
+}
+
+// shell is one interactive shell.
+type shell struct {
+	opts   Options
+	run    *runner
+	lines  lineReader
+	ctx    context.Context // of the shell: it ends when the process is told to end
+	cancel context.CancelCauseFunc
+	doing  interruptible
+	number number
+
+	complete *completions.Completer // nil where lines are not edited
+}
+
+// lineReader is where a shell's lines come from: the editor, or a terminal that cannot be
+// edited on.
+type lineReader interface {
+	ReadLine() (string, error) // io.EOF when the person leaves, errStopped after Stop
+	Notice(text string)        // printed above the line
+	Redraw()
+	Changed() // completion may know more
+	Resize()
+	Resume()
+	Stop()
+	input(ctx context.Context) io.Reader // for a command that runs until ctx is done
+	freshRow()                           // what is printed next begins a row
+	rescue()                             // gives the terminal back, when something panics
+	close()
+}
+
+// guard is deferred, itself and not within another function, by every goroutine: a panic is
+// to leave the terminal as it was.
+func (s *shell) guard() {
+	if r := recover(); r != nil {
+		s.lines.rescue()
+		panic(r)
+	}
+}
+
+func (s *shell) loop() error {
+	s.run.warn = func(err error) { s.lines.Notice("warning: " + err.Error()) }
+	for !s.run.quit {
+		text, err := s.lines.ReadLine()
+		switch {
+		case errors.Is(err, errStopped), s.ctx.Err() != nil:
+			return s.ended()
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read a line: %w", err)
+		}
+		s.do(text)
+		s.number.set(len(s.run.history.lines))
+		if s.ctx.Err() != nil {
+			return s.ended()
+		}
+	}
+	return nil
+}
+
+// do runs one line; Ctrl-C interrupts it.
+func (s *shell) do(text string) {
+	ctx, done := s.doing.begin(s.ctx)
+	defer done()
+	streams := *s.opts.Streams
+	streams.In = s.lines.input(ctx)
+	err := s.run.line(ctx, text, &streams)
+	var program *programError
+	switch {
+	case err == nil:
+	case errors.As(err, &program): // it has said itself what is wrong
+	default:
+		if exitCode(err) == ui.ExitInterrupted {
+			s.lines.freshRow() // the terminal has printed ^C
+		}
+		sayError(s.opts.Streams.Err, err)
+	}
+}
+
+// ended is the error of a shell that a signal or the caller's context ended.
+func (s *shell) ended() error {
+	var byS *signalError
+	if cause := context.Cause(s.ctx); errors.As(cause, &byS) {
+		return &ui.ExitError{Code: 128 + signalNumber(byS.sig)}
+	}
+	return &ui.ExitError{Code: ui.ExitInterrupted}
+}
+
+// openLines opens the editor or, where the terminal has no cursor to move, a plain reader.
+func (s *shell) openLines() (lineReader, error) {
+	in, _ := s.opts.Streams.In.(*os.File)
+	if in == nil {
+		in = os.Stdin
+	}
+	if os.Getenv("TERM") == "dumb" {
+		return newPlain(s.opts.Streams, s.label), nil
+	}
+	term, err := openTerminal(in, os.Stdout)
+	if err != nil {
+		return nil, fmt.Errorf("open the terminal: %w", err)
+	}
+	var e *editor
+	complete := s.completer(func() { e.Changed() })
+	e, err = newEditor(editorConfig{
+		term: term, out: s.opts.Streams.Out, color: s.opts.Streams.Color,
+		label: func(width int) []span { return s.label().spans(width) },
+		complete: func(line string, pos int) completions.Result {
+			return complete.Lookup(line, pos, s.run.env.Dir)
+		},
+		describe: func(list []completions.Suggestion) { complete.Describe(list) },
+		history:  s.run.history.recall,
+	})
+	if err != nil {
+		term.close()
+		return newPlain(s.opts.Streams, s.label), nil //nolint:nilerr // the lines can be read all the same
+	}
+	s.run.ran, s.complete = complete.Ran, complete
+	return e, nil
+}
+
+func (s *shell) completer(changed func()) *completions.Completer {
+	return completions.New(completions.Config{
+		Tree: func() completions.Tree {
+			conn, err := s.opts.Session.Conn()
+			if err != nil || conn.State() != client.Connected && conn.State() != client.ConnectedReadOnly {
+				return nil
+			}
+			return conn
+		},
+		Servers: func() []string { return completions.SeenServers(s.opts.StateDir) },
+		Verbs:   completedVerbs(s.opts.Verbs),
+		Changed: changed,
+		Guard:   s.guard,
+	})
+}
+
+// label is the prompt's state now.
+func (s *shell) label() label {
+	l := label{servers: s.opts.Session.Servers(), state: s.opts.Session.State(), dir: s.run.env.Dir, number: s.number.get()}
+	if l.state == client.Connected || l.state == client.ConnectedReadOnly {
+		if conn, err := s.opts.Session.Conn(); err == nil && conn.Server() != "" {
+			l.server = conn.Server() + conn.Chroot()
+		}
+	}
+	if l.servers == "" {
+		l.servers = "localhost:2181"
+	}
+	return l
+}
+
+func crlf(text string) string { return strings.ReplaceAll(text, "\n", "\r\n") }

@@ -1,0 +1,206 @@
+package shell
+
+import (
+	"time"
+
+	"github.com/zkctl/zkctl/completions"
+)
+
+// stroke is what go-prompt is to do next.
+type stroke struct {
+	press       // a key that it handles itself
+	change bool // the line changes as editor.change says
+	stop   bool // leave
+	end    bool // the line has ended already
+}
+
+// stroke waits for the next one, after go-prompt has shown the effect of the last.
+func (e *editor) stroke() stroke {
+	defer func() {
+		if r := recover(); r != nil {
+			e.rescue()
+			panic(r)
+		}
+	}()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for {
+		for e.keyed && !e.done {
+			e.synced.Wait()
+		}
+		if e.done {
+			return stroke{end: true}
+		}
+		if s, ok := e.nextStroke(); ok {
+			e.keyed = true
+			return s
+		}
+	}
+}
+
+// nextStroke waits for a key; false means that go-prompt need not hear of it. e.mu is held,
+// except while it waits.
+func (e *editor) nextStroke() (stroke, bool) {
+	switch {
+	case e.stop:
+		return stroke{stop: true}, true
+	case e.tabbed != "" && !e.found.Pending:
+		waiting := e.tabbed == string(e.line.text)
+		e.tabbed = ""
+		if waiting && len(e.found.Suggestions) > 0 {
+			return e.tab()
+		}
+	case len(e.next) > 0:
+		p := e.next[0]
+		e.next = e.next[1:]
+		return e.key(p)
+	case e.fresh && e.selected < 0 && e.search == nil:
+		e.fresh = false
+		return e.edit(func(line edit) edit { return line }) // go-prompt asks for suggestions again
+	}
+	p, err := e.readKey()
+	switch {
+	case e.done, p.key == keyNone && err == nil: // woken
+		return stroke{}, false
+	case err != nil:
+		e.gone, e.stop = true, true
+		return stroke{stop: true}, true
+	}
+	e.tabbed = ""
+	if e.search != nil {
+		return e.searchKey(p)
+	}
+	return e.key(p)
+}
+
+func (e *editor) readKey() (press, error) {
+	e.mu.Unlock()
+	defer e.mu.Lock()
+	return e.term.readKey()
+}
+
+func (e *editor) edit(f func(edit) edit) (stroke, bool) {
+	e.edits = append(e.edits, f)
+	return stroke{change: true}, true
+}
+
+// key says what a key means to go-prompt, or does what it means to nobody else.
+func (e *editor) key(p press) (stroke, bool) {
+	switch p.key {
+	case keyTab:
+		return e.tab()
+	case keyBackTab:
+		return stroke{press: p}, e.selected >= 0
+	case keyEscape, keyCtrl + "g":
+		return e.hideMenu()
+	case keyCtrl + "l":
+		e.screen.clear(e.view())
+	case keyCtrl + "r":
+		e.search = newSearch(e.history())
+		e.paint()
+	case keyCtrl + "z":
+		e.suspend()
+	default:
+		if p.key == keyText || native[p.key] != nil {
+			return stroke{press: p}, true
+		}
+		if (&clipboard{}).knows(p.key) {
+			return e.edit(func(line edit) edit {
+				after, _ := e.clip.apply(line, p.key)
+				return after
+			})
+		}
+	}
+	return stroke{}, false
+}
+
+// hideMenu takes a selection back and the menu away, until the line changes.
+func (e *editor) hideMenu() (stroke, bool) {
+	line := e.line
+	e.hidden, e.listing = string(line.text), false
+	return e.edit(func(edit) edit { return line })
+}
+
+// tab completes as far as there is no choice; go-prompt's own Tab, which goes through the
+// suggestions, comes after that.
+func (e *editor) tab() (stroke, bool) {
+	if e.selected >= 0 {
+		return stroke{press: press{key: keyTab}}, true
+	}
+	before := e.line.before()
+	if e.hidden != "" || before == "" && !e.listing {
+		e.hidden, e.listing, e.tabbed = "", before == "", string(e.line.text)
+		return e.edit(func(line edit) edit { return line })
+	}
+	if len(e.found.Suggestions) == 0 {
+		if e.found.Pending {
+			e.tabbed = string(e.line.text)
+		}
+		return stroke{}, false
+	}
+	word := before[e.found.Start:]
+	insert := e.found.Common
+	if e.found.Total == 1 {
+		s := e.found.Suggestions[0]
+		insert = s.Text
+		switch {
+		case s.Final:
+			insert += " "
+		case insert == word && s.Path != "" && s.Path != "/":
+			insert = completions.Below(s)
+		}
+	}
+	if len(insert) < len(word) || insert == word {
+		return stroke{press: press{key: keyTab}}, true
+	}
+	line := e.line.replace(len([]rune(before[:e.found.Start])), e.line.cursor, []rune(insert))
+	return e.edit(func(edit) edit { return line })
+}
+
+// suspend stops the process as Ctrl-Z does; it returns when the process continues.
+func (e *editor) suspend() {
+	e.screen.leave()
+	e.term.restore()
+	e.suspended = true
+	stopProcess := func() {
+		e.mu.Unlock()
+		defer e.mu.Lock()
+		suspendProcess()
+	}
+	stopProcess()
+	e.suspended, e.continued = false, time.Now()
+	e.term.relearn()
+	_ = e.term.raw()
+	e.screen.width, e.screen.height = e.term.size()
+	e.screen.begin()
+	e.flush()
+	e.paint()
+}
+
+// searchKey is a key during a search. Enter runs the line found, Ctrl-G and Ctrl-C go back
+// to the line as it was, and any other key goes on to edit the line found. e.mu is held.
+func (e *editor) searchKey(p press) (stroke, bool) {
+	s := e.search
+	switch p.key {
+	case keyText:
+		s.typed(p.text)
+	case keyBackspace:
+		s.backspace()
+	case keyCtrl + "r", keyUp:
+		s.again(-1)
+	case keyCtrl + "s", keyDown:
+		s.again(1)
+	case keyCtrl + "g", keyCtrl + "c":
+		e.search = nil
+	default:
+		line := s.result(e.line)
+		e.search = nil
+		if p.key != keyEscape && p.key != keyTab {
+			e.next = append(e.next, p)
+		}
+		e.hidden = string(line.text) // no menu for a line that was not typed
+		return e.edit(func(edit) edit { return line })
+	}
+	e.paint()
+	return stroke{}, false
+}

@@ -1,0 +1,203 @@
+//go:build unix
+
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+func TestLeavingLeavesTheTerminal(t *testing.T) {
+	addr := apache.Shared(t).Addr()
+	conn, ctx := other(t, addr)
+	create(t, conn, ctx, "/leave")
+	if _, err := conn.Set(ctx, "/leave", []byte("PANIC"), -1); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name string
+		do   func(tt *terminalTest)
+		code int
+		left bool // the session is
+	}{
+		{"quit", func(tt *terminalTest) { tt.send("quit\r") }, 0, false},
+		{"Ctrl-D", func(tt *terminalTest) { tt.send("\x04") }, 0, false},
+		{"SIGTERM", func(tt *terminalTest) { tt.signal(syscall.SIGTERM) }, 143, false},
+		{"SIGTERM on half a line", func(tt *terminalTest) { tt.send("ls /ha"); tt.see("ls /ha"); tt.signal(syscall.SIGTERM) }, 143, false},
+		{"SIGTERM while a command runs", func(tt *terminalTest) {
+			tt.send("set /none -\r") // reads its data from the terminal
+			tt.await("a command that runs", func(string) bool { return tt.cursorRow() == "" })
+			tt.signal(syscall.SIGTERM)
+		}, 143, false},
+		{"SIGTERM while a program runs", func(tt *terminalTest) {
+			tt.send("help | (echo star''ted; exec sleep 1000)\r")
+			tt.see("\nstarted")
+			tt.signal(syscall.SIGTERM)
+		}, 143, false},
+		{"SIGHUP", func(tt *terminalTest) { tt.signal(syscall.SIGHUP) }, 129, false},
+		{"a panic while a line is edited", func(tt *terminalTest) { tt.send("PANIC") }, 2, true},
+		{"a panic in a search", func(tt *terminalTest) { tt.send("\x12PANIC") }, 2, true},
+		{"a panic in a command", func(tt *terminalTest) { tt.send("get /leave\r") }, 2, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tt := openTest(t, terminalOptions{servers: addr})
+			tt.seeLine(promptOf(addr, "CONNECTED", 0))
+			name := "/leave-" + strconv.Itoa(os.Getpid())
+			tt.send("create -e " + name + "\r")
+			tt.seeLine(promptOf(addr, "CONNECTED", 1))
+			test.do(tt)
+			tt.left(test.code)
+			if test.code == 2 {
+				if tt.mu.Lock(); !strings.Contains(tt.raw.String(), "panic: as told") {
+					t.Error("the panic is not shown")
+				}
+				tt.mu.Unlock()
+			}
+			// The session is closed, not left to time out; a panic that meets every goroutine
+			// that paints leaves no time for that.
+			if test.left {
+				_ = conn.Delete(ctx, name, -1)
+				return
+			}
+			if _, err := conn.Exists(ctx, name, false); !errors.Is(err, proto.ErrNoNode) {
+				t.Errorf("the ephemeral znode of the session is still there: %v", err)
+			}
+		})
+	}
+}
+
+func TestCtrlC(t *testing.T) {
+	server := apache.Test(t, apache.Options{})
+	addr := server.Addr()
+	conn, ctx := other(t, addr)
+	create(t, conn, ctx, "/big")
+	for batch := range 20 {
+		var ops []proto.MultiOp
+		for i := range 1000 {
+			ops = append(ops, client.CreateOp(fmt.Sprintf("/big/a-name-of-some-length-%05d", batch*1000+i), nil, proto.OpenACL, proto.Persistent, 0))
+		}
+		if _, err := conn.Multi(ctx, ops); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tt := openTest(t, terminalOptions{servers: addr})
+	tt.seeLine(promptOf(addr, "CONNECTED", 0))
+	tt.send("half a line")
+	tt.see("half a line")
+	tt.send("\x03") // at the prompt it begins a new line
+	tt.see("half a line^C")
+	tt.seeLine(promptOf(addr, "CONNECTED", 0))
+
+	tt.send("ls -R -y /big | (echo star''ted; sleep 1000)\r") // a reader that does not read
+	tt.see("\nstarted")
+	tt.send("\x03")
+	tt.seeLine(promptOf(addr, "CONNECTED", 1))
+
+	if err := server.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	tt.send("\x15ls /\r") // no server answers
+	tt.await("a command that runs", func(string) bool { return tt.cursorRow() == "" })
+	tt.send("\x03")
+	tt.see("^C\ninterrupted\n")
+	tt.await("a prompt", func(string) bool { return strings.HasSuffix(tt.cursorRow(), " 2]") })
+	if err := server.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	tt.send("set /big -\r") // reads the keyboard
+	tt.await("a command that runs", func(string) bool { return tt.cursorRow() == "" })
+	tt.send("\x03")
+	tt.await("a prompt", func(string) bool { return strings.HasSuffix(tt.cursorRow(), " 3]") })
+	tt.send("pwd\r")
+	tt.see("\n/\n")
+}
+
+func TestServerGoesAndComesBack(t *testing.T) {
+	server := apache.Test(t, apache.Options{})
+	addr := server.Addr()
+	tt := openTest(t, terminalOptions{servers: addr})
+	tt.seeLine(promptOf(addr, "CONNECTED", 0))
+	tt.send("create -e /mine\r")
+	tt.seeLine(promptOf(addr, "CONNECTED", 1))
+	tt.send("getEphem")
+	tt.see("getEphem")
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	tt.see("state:Disconnected type:None")
+	tt.seeLine(promptOf(addr, "CONNECTING", 1) + " getEphem")
+	tt.see("No connection yet: ")
+	if err := server.Restart(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	tt.see("state:SyncConnected type:None")
+	tt.seeLine(promptOf(addr, "CONNECTED", 1) + " getEphem")
+	tt.send("erals\r")
+	tt.see("\n[/mine]\n") // of this session, which is still the same
+}
+
+func TestNoServerAtAll(t *testing.T) {
+	tt := openTest(t, terminalOptions{servers: "127.0.0.1:1"})
+	tt.seeLine(promptOf("127.0.0.1:1", "CONNECTING", 0))
+	tt.see("No connection yet: ")
+	tt.see("refused")
+	tt.send("pwd\r")
+	tt.see("\n/\n")
+	tt.send("quit\r")
+	tt.left(0)
+}
+
+func TestExpiry(t *testing.T) {
+	server := apache.Test(t, apache.Options{TickTime: 100 * time.Millisecond})
+	addr := server.Addr()
+	conn, ctx := other(t, addr)
+	tt := openTest(t, terminalOptions{servers: addr, timeout: time.Second})
+	tt.seeLine(promptOf(addr, "CONNECTED", 0))
+	tt.send("create -e /mine\r")
+	tt.seeLine(promptOf(addr, "CONNECTED", 1))
+	tt.send("half")
+	tt.see("half")
+	tt.signal(syscall.SIGSTOP)
+	for {
+		_, err := conn.Exists(ctx, "/mine", false)
+		if errors.Is(err, proto.ErrNoNode) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tt.signal(syscall.SIGCONT)
+	tt.see("The session has expired")
+	tt.see("A new session is being opened")
+	tt.seeLine(promptOf(addr, "CONNECTED", 1) + " half")
+	tt.send("\x15create -e /mine\r")
+	tt.see("Created /mine\n" + promptOf(addr, "CONNECTED", 2))
+}
+
+// What a command prints without a line break at its end stays on the screen.
+func TestDumbTerminal(t *testing.T) {
+	addr := apache.Shared(t).Addr()
+	tt := openTest(t, terminalOptions{servers: addr, term: "dumb"})
+	tt.see("[zk: " + addr)
+	tt.send("set /none -\rdata\r\x04")
+	tt.see("Node does not exist: /none")
+	tt.await("a prompt", func(string) bool { return strings.HasSuffix(tt.cursorRow(), " 1]") })
+	tt.send("pwd\r")
+	tt.see("\n/\n")
+	if strings.Contains(tt.raw.String(), "\x1b") {
+		t.Error("control sequences are sent to a terminal that has none")
+	}
+	tt.send("\x04")
+	tt.left(0)
+}

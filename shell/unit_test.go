@@ -1,0 +1,339 @@
+package shell
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/zkctl/zkctl/internal/client"
+)
+
+func TestDecoder(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		reads []string // what arrives, one read after the other
+		want  string   // keys; the text of keyText in quotes
+	}{
+		{"letters in one read", []string{"ls /"}, `"ls /"`},
+		{"a character cut in two", []string{"\xe6\x97", "\xa5x"}, `"日x"`},
+		{"half a character and no more", []string{"a\xe6\x97"}, `"a" "\ufffd\ufffd"`},
+		{"keys of the cursor", []string{"\x1b[A\x1bOB\x1b[C\x1bOD"}, "up down right left"},
+		{"a sequence cut in two", []string{"\x1b[", "3~"}, "delete"},
+		{"home and end of four terminals", []string{"\x1b[H\x1bOH\x1b[1~\x1b[7~\x1b[F\x1bOF\x1b[4~\x1b[8~"}, "home home home home end end end end"},
+		{"words", []string{"\x1bb\x1bf\x1bd\x1b\x7f\x1b[1;5C\x1b[1;5D"}, "alt-b alt-f alt-d alt-backspace wordright wordleft"},
+		{"alt with a capital", []string{"\x1bB"}, "alt-b"},
+		{"escape alone", []string{"\x1b"}, "escape"},
+		{"escape twice", []string{"\x1b\x1b"}, "escape escape"},
+		{"control", []string{"\x01\x05\x12\x1a\x1f"}, "ctrl-a ctrl-e ctrl-r ctrl-z ctrl-_"},
+		{"NUL is dropped", []string{"a\x00b"}, `"a" "b"`},
+		{"C1 controls are dropped", []string{"a\u009bb"}, `"ab"`},
+		{"an unknown sequence", []string{"\x1b[99;99;99xa"}, `"a"`},
+		{"a sequence that never ends", []string{"\x1b[1;1;"}, ""},
+		{"a sequence with a control in it", []string{"\x1b[1\rx"}, `enter "x"`},
+		{"a function key of the Linux console", []string{"\x1b[[Aa"}, `"a"`},
+		{"lines pasted without marks", []string{"ls /\rget /a\r"}, `"ls /" enter "get /a" enter`},
+		{"line ends pasted without marks", []string{"a\nb"}, `"a" enter "b"`},
+		{"a paste", []string{"\x1b[200~ls\t/\r\nget /a\x1b[201~x"}, `"ls" " " "/" enter "get /a" "x"`},
+		{"a paste with controls and keys in it", []string{"\x1b[200~a\x03\x1b[Ab\x1bxc\x1b[201~\t"}, `"a" "b" "xc" tab`},
+		{"an end of a paste cut in two", []string{"\x1b[200~a\x1b[20", "1~\t"}, `"a" tab`},
+		{"a tab of its own", []string{"ls\t"}, `"ls" tab`},
+		{"backtab", []string{"\x1b[Z"}, "backtab"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var d decoder
+			var got []string
+			take := func(final bool) {
+				for {
+					p := d.next(final)
+					switch p.key {
+					case keyNone:
+						return
+					case keyText:
+						got = append(got, `"`+p.text+`"`)
+					default:
+						got = append(got, string(p.key))
+					}
+				}
+			}
+			for _, r := range test.reads {
+				d.feed([]byte(r))
+				take(false)
+			}
+			take(true)
+			if s := strings.Join(got, " "); s != strings.ReplaceAll(test.want, `\ufffd`, "\ufffd") {
+				t.Errorf("keys %s, want %s", s, test.want)
+			}
+			if len(d.buf) > 0 {
+				t.Errorf("%q is left", d.buf)
+			}
+		})
+	}
+}
+
+func FuzzDecoder(f *testing.F) {
+	for _, s := range []string{"ls", "\x1b[", "\x1b[200~a\r\x1b[201~", "\xe6\x97", "\x1b\x1b[A", "\x1bO"} {
+		f.Add([]byte(s), 1)
+	}
+	f.Fuzz(func(t *testing.T, input []byte, cut int) {
+		var d decoder
+		cut = min(max(0, cut), len(input))
+		for _, part := range [][]byte{input[:cut], input[cut:]} {
+			d.feed(part)
+			for p := d.next(false); p.key != keyNone; p = d.next(false) {
+				if p.key == keyText && (!utf8.ValidString(p.text) || strings.ContainsFunc(p.text, func(r rune) bool { return r < ' ' })) {
+					t.Fatalf("text %q", p.text)
+				}
+			}
+		}
+		for p := d.next(true); p.key != keyNone; p = d.next(true) {
+			continue
+		}
+		if len(d.buf) > 0 {
+			t.Fatalf("%q is left", d.buf)
+		}
+	})
+}
+
+// at is a line with its cursor at |.
+func at(s string) edit {
+	i := strings.IndexByte(s, '|')
+	return edit{[]rune(s[:i] + s[i+1:]), len([]rune(s[:i]))}
+}
+
+func (e edit) String() string { return string(e.text[:e.cursor]) + "|" + string(e.text[e.cursor:]) }
+
+func TestEditing(t *testing.T) {
+	for _, test := range []struct {
+		key          key
+		before, want string
+	}{
+		{keyAlt + "b", "get /app/日本語|", "get /app/|日本語"},
+		{keyAlt + "b", "get /app/|", "get /|app/"},
+		{keyAlt + "b", "|get", "|get"},
+		{keyAlt + "f", "get |/app/x", "get /app|/x"},
+		{keyWordRight, "get| ", "get |"},
+		{keyAlt + "backspace", "get /app/日本|x", "get /app/|x"},
+		{keyAlt + "d", "get |/app x", "get | x"},
+		{keyCtrl + "w", "get /app/日本|", "get |"},
+		{keyCtrl + "w", "get /app  |x", "get |x"},
+		{keyCtrl + "u", "get /a|pp", "|pp"},
+		{keyCtrl + "k", "get /a|pp", "get /a|"},
+		{keyCtrl + "t", "gt|e", "gte|"[:0] + "get|"},
+		{keyCtrl + "t", "ge|", "eg|"},
+		{keyCtrl + "t", "g|", "g|"},
+		{keyCtrl + "t", "|", "|"},
+		{keyAlt + "u", "|get /app", "GET| /app"},
+		{keyAlt + "l", "|GET x", "get| x"},
+		{keyAlt + "c", "get| /äPP x", "get /Äpp| x"},
+		{keyCtrl + "y", "a|b", "aKILL|b"},
+	} {
+		c := clipboard{text: []rune("KILL")}
+		e := at(test.before)
+		was := e.String()
+		got, ok := c.apply(e, test.key)
+		if !ok || got.String() != test.want {
+			t.Errorf("%s on %s gives %s, want %s", test.key, test.before, got, test.want)
+		}
+		if e.String() != was {
+			t.Errorf("%s changed the line it was given to %s", test.key, e)
+		}
+	}
+	var c clipboard
+	e, _ := c.apply(at("get /app/x|"), keyCtrl+"w")
+	e, _ = c.apply(e, keyCtrl+"y")
+	if e.String() != "get /app/x|" {
+		t.Errorf("cut and inserted: %s", e)
+	}
+	if _, ok := c.apply(e, keyAlt+"q"); ok {
+		t.Error("an unknown key is taken")
+	}
+}
+
+func rendered(rows []string) string { return strings.Join(rows, "⏎") }
+
+func TestLayOut(t *testing.T) {
+	plain := func(prompt, text string, cursor int) view {
+		return view{prompt: []span{{prompt, ""}}, text: []rune(text), cursor: cursor}
+	}
+	for _, test := range []struct {
+		name     string
+		v        view
+		width    int
+		rows     string
+		row, col int
+	}{
+		{"short", plain("> ", "abc", 1), 10, "> abc", 0, 3},
+		{"the cursor at the end", plain("> ", "abc", 3), 10, "> abc", 0, 5},
+		{"exactly full", plain("> ", "abcdefgh", 8), 10, "> abcdefgh⏎", 1, 0},
+		{"exactly full, the cursor inside", plain("> ", "abcdefgh", 0), 10, "> abcdefgh", 0, 2},
+		{"two rows", plain("> ", "abcdefghij", 10), 10, "> abcdefgh⏎ij", 1, 2},
+		{"the cursor where the second begins", plain("> ", "abcdefghij", 8), 10, "> abcdefgh⏎ij", 1, 0},
+		{"wide characters", plain("> ", "日本語日本語", 6), 10, "> 日本語日⏎本語", 1, 4},
+		{"a wide character that does not fit", plain("> ", "a日本語日本", 6), 10, "> a日本語⏎日本", 1, 4},
+		{"the cursor on it", plain("> ", "a日本語日本", 4), 10, "> a日本語⏎日本", 1, 0},
+		{"combining marks", plain("> ", "e\u0301x", 3), 10, "> e\u0301x", 0, 4},
+		{"controls", plain("> ", "a\x01b", 3), 10, "> a^Ab", 0, 6},
+		{"a prompt wider than the terminal", plain("0123456789ab", "c", 1), 10, "0123456789⏎abc", 1, 3},
+		{"one column", plain("", "ab", 2), 1, "a⏎b⏎", 2, 0},
+		{"a wide character in one column", plain("", "日", 1), 1, "日⏎", 1, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := layOut(test.v, test.width, false)
+			if got := rendered(l.rows); got != test.rows || l.cursorRow != test.row || l.cursorCol != test.col {
+				t.Errorf("rows %s, cursor %d,%d; want %s, %d,%d", got, l.cursorRow, l.cursorCol, test.rows, test.row, test.col)
+			}
+		})
+	}
+}
+
+func TestMenuFitsTheTerminal(t *testing.T) {
+	m := &menu{selected: 1, more: "the first 200 of 100,000"}
+	for i := range 200 {
+		m.rows = append(m.rows, menuRow{fmt.Sprintf("node-%03d-日本語-with-a-long-name", i), "3 children, 1,234 bytes, ephemeral"})
+	}
+	for _, width := range []int{1, 8, 10, 20, 60, 200} {
+		for _, height := range []int{1, 2, 3, 10, 50} {
+			s := screen{width: width, height: height}
+			v := view{prompt: []span{{"[zk 1] ", ""}}, text: []rune("ls /a"), cursor: 5, menu: m}
+			v.menu.anchor = 3
+			l := layOut(v, width, false)
+			rows := s.menuRows(v, l, height-len(l.rows))
+			if len(rows) > max(0, height-len(l.rows)) {
+				t.Errorf("%dx%d: %d rows", width, height, len(rows))
+			}
+			for _, r := range rows {
+				if w := spansWidth([]span{{r, ""}}); w >= width {
+					t.Errorf("%dx%d: a row of %d columns: %q", width, height, w, r)
+				}
+			}
+		}
+	}
+}
+
+func TestVisible(t *testing.T) {
+	for _, test := range []struct{ n, selected, height, from, to int }{
+		{3, -1, 8, 0, 3}, {20, -1, 8, 0, 8}, {20, 0, 8, 0, 8}, {20, 10, 8, 6, 14}, {20, 19, 8, 12, 20},
+	} {
+		if from, to := visible(test.n, test.selected, test.height); from != test.from || to != test.to {
+			t.Errorf("%+v: %d to %d", test, from, to)
+		}
+	}
+}
+
+func TestLabel(t *testing.T) {
+	one := label{servers: "localhost:2181", server: "127.0.0.1:2181", state: client.Connected, dir: "/", number: 3}
+	many := label{servers: "zk1.example.org:2181,zk2.example.org:2181,zk3.example.org:2181/app", server: "10.0.0.12:2181/app",
+		state: client.Connected, dir: "/", number: 12}
+	in := one
+	in.dir = "/config"
+	lost := one
+	lost.state, lost.server = client.Connecting, ""
+	for _, test := range []struct {
+		l     label
+		width int
+		want  string
+	}{
+		{one, 80, "[zk: localhost:2181(CONNECTED) 3] "},
+		{one, 60, "[zk: localhost:2181(CONNECTED) 3] "},
+		{lost, 80, "[zk: localhost:2181(CONNECTING) 3] "},
+		{in, 80, "[zk: localhost:2181(CONNECTED) /config 3] "},
+		{many, 200, "[zk: zk1.example.org:2181,zk2.example.org:2181,zk3.example.org:2181/app(CONNECTED) 12] "},
+		{many, 80, "[zk: 10.0.0.12:2181/app(CONNECTED) 12] "},
+		{many, 60, "[zk: ….0.12:2181/app(CONNECTED) 12] "},
+		{one, 50, "[zk: …host:2181(CONNECTED) 3] "},
+		{one, 40, "[zk(CONNECTED) 3] "},
+		{one, 20, "[zk 3] "},
+		{one, 5, "> "},
+	} {
+		got := ""
+		for _, s := range test.l.spans(test.width) {
+			got += s.text
+		}
+		if got != test.want || spansWidth(test.l.spans(test.width)) > test.width*6/10+1 {
+			t.Errorf("%d columns: %q, want %q", test.width, got, test.want)
+		}
+	}
+}
+
+func TestParseLine(t *testing.T) {
+	for _, test := range []struct {
+		text    string
+		words   []string
+		program string
+		file    string
+		adds    bool
+		bad     string
+	}{
+		{text: "ls -R /a", words: []string{"ls", "-R", "/a"}},
+		{text: "  "},
+		{text: "# a comment | wc"},
+		{text: "ls / # a comment | wc", words: []string{"ls", "/"}},
+		{text: "ls -R / | grep 'a b' | wc -l", words: []string{"ls", "-R", "/"}, program: "grep 'a b' | wc -l"},
+		{text: "ls / | grep it's", words: []string{"ls", "/"}, program: "grep it's"},
+		{text: "ls / | cat > out", words: []string{"ls", "/"}, program: "cat > out"},
+		{text: "ls / > out", words: []string{"ls", "/"}, file: "out"},
+		{text: "ls / >> 'my out'", words: []string{"ls", "/"}, file: "my out", adds: true},
+		{text: "ls > out /", words: []string{"ls", "/"}, file: "out"},
+		{text: "create /a 'x|y>z'", words: []string{"create", "/a", "x|y>z"}},
+		{text: `create /a x\|y`, words: []string{"create", "/a", "x|y"}},
+		{text: "ls / |", bad: "a program is missing"},
+		{text: "| wc", bad: "a command is missing"},
+		{text: "> out", bad: "a command is missing"},
+		{text: "ls / >", bad: "a file is missing"},
+		{text: "ls / > ''", bad: "a file is missing"},
+		{text: "ls / > a > b", bad: "one file only"},
+		{text: "ls / > a | b", bad: "not to both"},
+		{text: "create /a 'x", bad: "the quote ' that begins at column 11 is not closed"},
+		{text: `create /a x\`, bad: `behind the \`},
+	} {
+		l, err := parseLine(test.text)
+		switch {
+		case test.bad != "":
+			if err == nil || !strings.Contains(err.Error(), test.bad) {
+				t.Errorf("%s: error %v, want %s", test.text, err, test.bad)
+			}
+		case err != nil, !slices.Equal(l.words, test.words), l.program != test.program, l.file != test.file, l.adds != test.adds:
+			t.Errorf("%s: %+v, %v", test.text, l, err)
+		}
+	}
+}
+
+func TestSearch(t *testing.T) {
+	lines := []string{"ls /a", "get /ab", "ls /b", "get /ab", "set /日 x"}
+	s := newSearch(lines)
+	was := at("half|")
+	check := func(step, want string, found bool) {
+		t.Helper()
+		if got := s.result(was).String(); got != want || s.found != found {
+			t.Errorf("%s: %s, found %v; want %s, %v", step, got, s.found, want, found)
+		}
+	}
+	check("nothing typed", "half|", false)
+	s.typed("/a")
+	check("typed /a", "get |/ab", true)
+	s.again(-1)
+	check("older", "ls |/a", true)
+	s.again(1)
+	check("newer", "get |/ab", true)
+	s.typed("b")
+	check("typed b", "get |/ab", true)
+	s.typed("zz")
+	check("typed what is nowhere", "get /ab|", false)
+	if v := s.view(was); !strings.HasPrefix(v.prompt[0].text, "(failed") {
+		t.Errorf("prompt %q", v.prompt[0].text)
+	}
+	for range 4 {
+		s.backspace()
+	}
+	s.typed("日")
+	check("not ASCII", "set |/日 x", true)
+	if s := newSearch(nil); s.line() != "" {
+		t.Error("an empty history has a line")
+	} else {
+		s.typed("x")
+		s.again(-1)
+		s.backspace()
+	}
+}

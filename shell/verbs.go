@@ -1,0 +1,48 @@
+package shell
+
+import (
+	"context"
+	"io"
+
+	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/completions"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
+)
+
+// commandVerbs are the verbs as commands run them.
+func commandVerbs(list []verb.Constructor) (verbs []commands.Verb) {
+	for _, construct := range list {
+		name, short := describe(construct)
+		verbs = append(verbs, commands.Verb{
+			Name: name, Short: short,
+			Run: func(ctx context.Context, s *ui.Streams, words []string, shared map[string]string) error {
+				return verb.Run(ctx, construct, s, words, shared)
+			},
+		})
+	}
+	return verbs
+}
+
+// completedVerbs are the verbs as completion knows them.
+func completedVerbs(list []verb.Constructor) (verbs []completions.Verb) {
+	for _, construct := range list {
+		name, short := describe(construct)
+		verbs = append(verbs, completions.Verb{
+			Name: name, Short: short,
+			Complete: func(words []string, word string) (list []completions.Suggestion, files bool) {
+				choices, files := verb.Complete(construct, words, word)
+				for _, c := range choices {
+					list = append(list, completions.Suggestion{Text: c.Text, Help: c.Help, Final: !c.Open})
+				}
+				return list, files
+			},
+		})
+	}
+	return verbs
+}
+
+func describe(construct verb.Constructor) (name, short string) {
+	c := construct(&ui.Streams{Out: io.Discard, Err: io.Discard})
+	return c.Name(), c.Short
+}
