@@ -1,0 +1,211 @@
+package storage
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/snappy"
+)
+
+// Compressions of snapshots, as SnapshotOptions and file names have them.
+const (
+	gzCompression     = "gz"
+	snappyCompression = "snappy"
+)
+
+// CompressionOfName is the compression that a snapshot's name announces: "", "gz" or "snappy"
+// (SnapStream.getStreamMode).
+func CompressionOfName(name string) string {
+	ending := strings.ToLower(name[strings.LastIndexByte(name, '.')+1:])
+	if ending == gzCompression || ending == snappyCompression {
+		return ending
+	}
+	return ""
+}
+
+// decompress returns the uncompressed bytes of src, which holds size bytes.
+func decompress(src io.Reader, size int64, compression string) (io.Reader, error) {
+	switch compression {
+	case gzCompression:
+		return gzip.NewReader(bufio.NewReaderSize(src, 64<<10))
+	case snappyCompression:
+		r := &snappyReader{src: bufio.NewReaderSize(src, 64<<10), left: size}
+		return r, r.readHeader()
+	}
+	return src, nil
+}
+
+// The framing of snappy-java's SnappyOutputStream (SnappyCodec): a header, then blocks of
+// a 32-bit length and that many bytes of raw snappy.
+const (
+	snappyMagic      = "\x82SNAPPY\x00"
+	snappyHeaderSize = len(snappyMagic) + 4 + 4
+	snappyVersion    = 1
+	snappyBlock      = 32 << 10 // SnappyOutputStream.DEFAULT_BLOCK_SIZE
+	snappyMaxBlock   = 8 << 20  // ZooKeeper writes snappyBlock
+)
+
+var errSnappy = errors.New("damaged snappy block")
+
+type snappyReader struct {
+	src     *bufio.Reader
+	left    int64 // bytes that src may still have
+	packed  []byte
+	block   []byte
+	pending []byte // of block, not yet delivered
+}
+
+func (r *snappyReader) readHeader() error {
+	var h [snappyHeaderSize]byte
+	if err := r.readFull(h[:]); err != nil {
+		return err
+	}
+	return checkSnappyHeader(h[:])
+}
+
+func checkSnappyHeader(h []byte) error {
+	if string(h[:len(snappyMagic)]) != snappyMagic {
+		return fmt.Errorf("%w: the file does not begin as snappy-java's do", errSnappy)
+	}
+	if v := binary.BigEndian.Uint32(h[12:]); v > snappyVersion {
+		return fmt.Errorf("%w: it needs version %d of snappy-java's format, only %d is known", errSnappy, v, snappyVersion)
+	}
+	return nil
+}
+
+func (r *snappyReader) readFull(b []byte) error {
+	n, err := io.ReadFull(r.src, b)
+	r.left -= int64(n)
+	return err
+}
+
+func (r *snappyReader) Read(p []byte) (int, error) {
+	for len(r.pending) == 0 {
+		if err := r.readBlock(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, r.pending)
+	r.pending = r.pending[n:]
+	return n, nil
+}
+
+func (r *snappyReader) readBlock() error {
+	var head [4]byte
+	if err := r.readFull(head[:]); err != nil {
+		return err
+	}
+	if string(head[:]) == snappyMagic[:4] { // one stream after another
+		var h [snappyHeaderSize]byte
+		copy(h[:], head[:])
+		if err := r.readFull(h[4:]); err != nil {
+			return cutOff(err)
+		}
+		return checkSnappyHeader(h[:])
+	}
+	n := int64(int32(binary.BigEndian.Uint32(head[:])))
+	if n < 0 || n > snappyMaxBlock {
+		return fmt.Errorf("%w: block length %d", errSnappy, n)
+	}
+	if n > r.left {
+		return io.ErrUnexpectedEOF
+	}
+	r.packed = resize(r.packed, int(n))
+	if err := r.readFull(r.packed); err != nil {
+		return cutOff(err)
+	}
+	if n == 0 {
+		return nil
+	}
+	size, err := snappy.DecodedLen(r.packed)
+	// No byte of snappy stands for more than 64/3 bytes.
+	if err != nil || size > snappyMaxBlock || int64(size) > 22*n+64 {
+		return fmt.Errorf("%w: a block of %d bytes announces %d", errSnappy, n, size)
+	}
+	r.block = resize(r.block, size)
+	if r.pending, err = snappy.Decode(r.block, r.packed); err != nil {
+		r.pending = nil
+		return fmt.Errorf("%w: %v", errSnappy, err)
+	}
+	return nil
+}
+
+func resize(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, n)
+	}
+	return b[:n]
+}
+
+// cutOff turns the end of the input inside something into io.ErrUnexpectedEOF.
+func cutOff(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// compress returns a writer whose Close ends the compressed stream; it does not close dst.
+func compress(dst io.Writer, compression string) (io.WriteCloser, error) {
+	switch compression {
+	case "":
+		return plainWriter{dst}, nil
+	case gzCompression:
+		return gzip.NewWriter(dst), nil
+	case snappyCompression:
+		return &snappyWriter{dst: dst, block: make([]byte, 0, snappyBlock)}, nil
+	}
+	return nil, fmt.Errorf("unknown compression %q (gz and snappy are known)", compression)
+}
+
+type plainWriter struct{ io.Writer }
+
+func (plainWriter) Close() error { return nil }
+
+type snappyWriter struct {
+	dst    io.Writer
+	block  []byte
+	packed []byte
+	begun  bool
+}
+
+func (w *snappyWriter) Write(p []byte) (int, error) {
+	written := 0
+	for len(p) > 0 {
+		n := copy(w.block[len(w.block):cap(w.block)], p)
+		w.block = w.block[:len(w.block)+n]
+		p = p[n:]
+		written += n
+		if len(w.block) == cap(w.block) {
+			if err := w.flush(); err != nil {
+				return written, err
+			}
+		}
+	}
+	return written, nil
+}
+
+func (w *snappyWriter) flush() error {
+	out := w.packed[:0]
+	if !w.begun {
+		w.begun = true
+		out = append(out, snappyMagic...)
+		out = binary.BigEndian.AppendUint32(out, snappyVersion)
+		out = binary.BigEndian.AppendUint32(out, snappyVersion)
+	}
+	if len(w.block) > 0 {
+		packed := snappy.Encode(nil, w.block)
+		out = binary.BigEndian.AppendUint32(out, uint32(len(packed)))
+		out = append(out, packed...)
+	}
+	w.packed, w.block = out, w.block[:0]
+	_, err := w.dst.Write(out)
+	return err
+}
+
+func (w *snappyWriter) Close() error { return w.flush() }

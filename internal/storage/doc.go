@@ -1,0 +1,19 @@
+// Package storage is the directory version-2: transaction logs and snapshots, read and
+// written as ZooKeeper 3.4 to 3.9 do (FileTxnLog, FileSnap, SnapStream), which files make
+// up the state at a zxid, and that state itself.
+//
+//	file.go      names, zxids in names, listing a directory, epochs
+//	fault.go     what can be wrong with a file
+//	logread.go   a log, entry by entry
+//	logfollow.go a log that is being written, across rollover
+//	logwrite.go  appending, preallocation, rollover, fsync
+//	lograw.go    a log from entries as they are, for copies and repairs
+//	logcopy.go   a log up to a zxid
+//	snapread.go  a snapshot, znode by znode
+//	snapend.go   the checksums, digest and zxid behind the znodes
+//	snapwrite.go a snapshot from a tree
+//	compress.go  gzip, and snappy as snappy-java frames it
+//	adler.go     the checksum of both
+//	purge.go     what can be deleted
+//	state.go     a tree from snapshot and logs
+package storage

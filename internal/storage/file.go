@@ -1,0 +1,166 @@
+package storage
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// File is a log or a snapshot in a directory.
+type File struct {
+	Path string
+	Zxid int64 // in its name: a log's first, a snapshot's last at its start
+	Size int64
+}
+
+// Dir is what a data directory holds, each list in the order of zxids.
+type Dir struct {
+	Path                        string // the folder that holds the files: version-2 itself
+	Logs                        []File
+	Snapshots                   []File
+	AcceptedEpoch, CurrentEpoch int64 // -1 when there is no such file, or none that is a number
+
+	// EpochFaults are the epoch files that hold no number: a server does not start on them.
+	EpochFaults []*Fault
+}
+
+// ReadDir lists a data directory. path is version-2 or the folder above it. It never writes.
+func ReadDir(path string) (*Dir, error) {
+	if sub := filepath.Join(path, "version-2"); filepath.Base(path) != "version-2" {
+		if info, err := os.Stat(sub); err == nil && info.IsDir() {
+			path = sub
+		}
+	}
+	return readDir(path)
+}
+
+// readDir is ReadDir of the folder itself.
+func readDir(path string) (*Dir, error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("read data directory: %w", err)
+	}
+	d := &Dir{Path: path, AcceptedEpoch: -1, CurrentEpoch: -1}
+	for _, e := range entries {
+		kind, zxid, ok := ZxidOfName(e.Name())
+		if !ok {
+			continue
+		}
+		file := filepath.Join(path, e.Name())
+		info, err := os.Stat(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // purged since the listing
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read data directory: %w", err)
+		}
+		if !info.Mode().IsRegular() {
+			continue
+		}
+		f := File{Path: file, Zxid: zxid, Size: info.Size()}
+		if kind == kindLog {
+			d.Logs = append(d.Logs, f)
+		} else {
+			d.Snapshots = append(d.Snapshots, f)
+		}
+	}
+	byZxid := func(a, b File) int {
+		return cmp.Or(cmp.Compare(a.Zxid, b.Zxid), strings.Compare(a.Path, b.Path))
+	}
+	slices.SortFunc(d.Logs, byZxid)
+	slices.SortFunc(d.Snapshots, byZxid)
+	d.AcceptedEpoch = d.readEpoch("acceptedEpoch")
+	d.CurrentEpoch = d.readEpoch("currentEpoch")
+	return d, nil
+}
+
+// readEpoch reads a file that holds one decimal number (QuorumPeer.readLongFromFile).
+func (d *Dir) readEpoch(name string) int64 {
+	path := filepath.Join(d.Path, name)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return -1
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	n, parseErr := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	switch {
+	case err != nil:
+	case len(b) == 0:
+		err = errors.New("the file is empty")
+	case parseErr != nil:
+		err = fmt.Errorf("%.40q is not an epoch", line)
+	default:
+		return n
+	}
+	d.EpochFaults = append(d.EpochFaults, &Fault{File: path, Kind: BadRecord, Err: err,
+		Meaning: "a server does not start on it"})
+	return -1
+}
+
+// LogsFrom returns the logs that hold transactions after zxid: the last that begins at or
+// before it, and all later ones (FileTxnLog.getLogFiles).
+func (d *Dir) LogsFrom(zxid int64) []File {
+	first := 0
+	for i, f := range d.Logs {
+		if f.Zxid > zxid {
+			break
+		}
+		first = i
+	}
+	return d.Logs[first:]
+}
+
+// SnapshotBefore returns the newest snapshot that is not newer than zxid.
+func (d *Dir) SnapshotBefore(zxid int64) (File, bool) {
+	for i := len(d.Snapshots) - 1; i >= 0; i-- {
+		if d.Snapshots[i].Zxid <= zxid {
+			return d.Snapshots[i], true
+		}
+	}
+	return File{}, false
+}
+
+// Kinds of files that ZxidOfName tells apart.
+const (
+	kindLog      = "log"
+	kindSnapshot = "snapshot"
+)
+
+// ZxidOfName returns the zxid in a file's name, log.1f or snapshot.1f.gz; kind is "log" or
+// "snapshot"; ok is false for other names.
+func ZxidOfName(name string) (kind string, zxid int64, ok bool) {
+	name = filepath.Base(name)
+	kind, rest, found := strings.Cut(name, ".")
+	if !found || kind != kindLog && kind != kindSnapshot {
+		return "", 0, false
+	}
+	if hex, ending, more := strings.Cut(rest, "."); more {
+		if kind != kindSnapshot || ending != "gz" && ending != "snappy" {
+			return "", 0, false
+		}
+		rest = hex
+	}
+	zxid, err := strconv.ParseInt(rest, 16, 64)
+	if err != nil || rest[0] == '+' || rest[0] == '-' {
+		return "", 0, false
+	}
+	return kind, zxid, true
+}
+
+// LogName is the name of a log that begins with zxid.
+func LogName(zxid int64) string { return kindLog + "." + strconv.FormatUint(uint64(zxid), 16) }
+
+// SnapshotName is the name of a snapshot begun at zxid; compression is "", "gz" or "snappy".
+func SnapshotName(zxid int64, compression string) string {
+	name := kindSnapshot + "." + strconv.FormatUint(uint64(zxid), 16)
+	if compression != "" {
+		name += "." + compression
+	}
+	return name
+}

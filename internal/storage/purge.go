@@ -1,0 +1,82 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// MinPurgeKeep is the least number of snapshots that zkCleanup.sh agrees to keep.
+const MinPurgeKeep = 3
+
+// Purge is what can go from a data directory without loss (PurgeTxnLog), in the order of zxids.
+type Purge struct {
+	Keep      []File // the snapshots kept: the newest ones that are whole
+	Snapshots []File // to delete: older than those kept
+	Logs      []File // to delete: hold only what the oldest snapshot kept has
+	Damaged   []*Fault
+}
+
+// PlanPurge plans to keep the count newest whole snapshots, every log that one of them
+// needs, and everything newer. Unlike PurgeTxnLog, which looks at a snapshot's last bytes,
+// it reads each to its checksum; a damaged one does not count, and Damaged says why. With
+// no whole snapshot nothing is to be deleted. logs and snapshots may be the same directory.
+func PlanPurge(ctx context.Context, logs, snapshots *Dir, count int) (*Purge, error) {
+	if count < 1 {
+		return nil, errors.New("purge: one snapshot at least must be kept")
+	}
+	p := &Purge{}
+	for i := len(snapshots.Snapshots) - 1; i >= 0 && len(p.Keep) < count; i-- {
+		file := snapshots.Snapshots[i]
+		err := CheckSnapshot(ctx, file.Path)
+		if fault := (*Fault)(nil); errors.As(err, &fault) {
+			p.Damaged = append(p.Damaged, fault)
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("purge: %w", err)
+		}
+		p.Keep = append([]File{file}, p.Keep...)
+	}
+	if len(p.Keep) == 0 {
+		return p, nil
+	}
+	oldest := p.Keep[0].Zxid
+	for _, f := range snapshots.Snapshots {
+		if f.Zxid < oldest {
+			p.Snapshots = append(p.Snapshots, f)
+		}
+	}
+	needed := logs.LogsFrom(oldest)
+	for _, f := range logs.Logs[:len(logs.Logs)-len(needed)] {
+		if f.Zxid < oldest {
+			p.Logs = append(p.Logs, f)
+		}
+	}
+	return p, nil
+}
+
+// CheckSnapshot reads a snapshot to its last checksum; damage is a *Fault. A snapshot
+// without any checksum is one whose server died while it wrote it.
+func CheckSnapshot(ctx context.Context, path string) error {
+	r, err := OpenSnapshot(path)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for ctx.Err() == nil {
+		_, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			if r.Trailer().Seals == 0 {
+				return &Fault{File: path, Offset: r.Offset(), Kind: CutOff, Err: errors.New("the file ends before its checksum"),
+					Meaning: "a server does not start from this snapshot"}
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,93 @@
+package storage
+
+import (
+	"fmt"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ztree"
+)
+
+// Follows tells whether zxid can come right after last: the next of the same epoch, or the
+// first of a later one. The end of an epoch is not written anywhere, so that transactions
+// missing from there go unnoticed.
+func Follows(last, zxid int64) bool {
+	if epochOf(last) == epochOf(zxid) {
+		return zxid == last+1
+	}
+	return epochOf(zxid) > epochOf(last) && counterOf(zxid) == 1
+}
+
+// first tells whether a log that begins with zxid lacks nothing before it: an ensemble's
+// first epoch is 1, a standalone server's is 0.
+func first(zxid int64) bool { return counterOf(zxid) == 1 && epochOf(zxid) <= 1 }
+
+func epochOf(zxid int64) int64   { return zxid >> 32 }
+func counterOf(zxid int64) int64 { return zxid & 0xffffffff }
+
+// Missing says which transactions lie between last and zxid, where Follows does not hold.
+func Missing(last, zxid int64) string {
+	switch from, to := last+1, zxid-1; {
+	case epochOf(last) != epochOf(zxid):
+		from = epochOf(zxid)<<32 | 1
+		if from >= to {
+			return "transaction " + hex(from)
+		}
+		return fmt.Sprintf("transactions %#x..%#x, and perhaps some after %#x", from, to, last)
+	case from == to:
+		return "transaction " + hex(from)
+	default:
+		return fmt.Sprintf("transactions %#x..%#x", from, to)
+	}
+}
+
+// DigestCheck compares a tree under replay with the digests that a server logged.
+type DigestCheck struct {
+	Compared int      // transactions with a digest of our version, compared
+	Failed   int      // of which did not agree
+	Faults   []*Fault // the first that did not, and a snapshot's digest that did not
+
+	fuzzyUntil int64
+	snapshot   *Trailer // whose digest is still to be compared
+	file       string
+	off        uint64 // by how much the tree is known to be off
+}
+
+// Begin tells where the replay starts from. Up to the end of its fuzzy range a snapshot's
+// tree has no digest that a log could know (DataTree.compareDigest).
+func (c *DigestCheck) begin(s *loaded) {
+	c.fuzzyUntil, c.snapshot, c.off = s.fuzzyUntil(), nil, 0
+	if s.trailer.Digest != nil && s.trailer.DigestZxid > s.zxid {
+		c.snapshot, c.file = &s.trailer, s.file
+	}
+}
+
+// Compare is to be called after each transaction has been applied. It tells whether the
+// digests agree, or there was nothing to compare.
+func (c *DigestCheck) Compare(file string, offset int64, txn *proto.TxnEntry, t *ztree.Tree) bool {
+	zxid := txn.Header.Zxid
+	if c.snapshot != nil && zxid >= c.snapshot.DigestZxid {
+		if zxid == c.snapshot.DigestZxid && !digestAgrees(t, c.snapshot.Digest) {
+			c.Faults = append(c.Faults, &Fault{File: c.file, Kind: BadDigest, Zxid: zxid,
+				Err:     fmt.Errorf("replayed to zxid %#x the tree has digest %d, the snapshot recorded %d", zxid, t.Digest(), c.snapshot.Digest.TreeDigest),
+				Meaning: "the snapshot or the log that follows it is not what the server had"})
+		}
+		c.snapshot = nil
+	}
+	d := txn.Digest
+	if d == nil || d.Version != proto.DigestVersion || zxid < c.fuzzyUntil {
+		return true
+	}
+	c.Compared++
+	want := uint64(d.TreeDigest)
+	if uint64(t.Digest())+c.off == want || uint64(t.AltDigest())+c.off == want {
+		return true
+	}
+	c.Failed++
+	if c.Failed == 1 {
+		c.Faults = append(c.Faults, &Fault{File: file, Offset: offset, Kind: BadDigest, Zxid: zxid,
+			Err:     fmt.Errorf("after %v with zxid %#x the tree has digest %d, the server logged %d", txn.Header.Type, uint64(zxid), t.Digest(), d.TreeDigest),
+			Meaning: "from here on the tree that is replayed is not the one that the server had: a transaction before is missing or was changed, or the server's own tree had gone astray; compare with another member of the ensemble"})
+	}
+	c.off = want - uint64(t.Digest())
+	return false
+}

@@ -1,0 +1,123 @@
+package ztree
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// openACL is the key of world:anyone with all permissions where a server set it without
+// asking for a list (ReferenceCountedACLCache.OPEN_UNSAFE_ACL_ID).
+const openACL = -1
+
+// aclTable numbers lists as ReferenceCountedACLCache does: each distinct list has one key,
+// keys only grow, and a list goes with its last user. The count may be too high after a
+// fuzzy replay, as it is there.
+type aclTable struct {
+	lists map[int64]*aclEntry
+	keys  map[string]int64 // by the list's encoding
+	last  int64
+}
+
+type aclEntry struct {
+	list  []proto.ACL
+	users int
+}
+
+func newACLTable() aclTable {
+	return aclTable{lists: map[int64]*aclEntry{}, keys: map[string]int64{}}
+}
+
+func encoding(list []proto.ACL) string {
+	c := jute.NewEncoder(nil)
+	for i := range list {
+		list[i].Visit(c)
+	}
+	return string(c.Bytes())
+}
+
+// use returns the list's key and counts a user.
+func (a *aclTable) use(list []proto.ACL) int64 {
+	if list == nil {
+		return openACL
+	}
+	code := encoding(list)
+	key, ok := a.keys[code]
+	if !ok {
+		a.last++
+		key = a.last
+		a.keys[code] = key
+		a.lists[key] = &aclEntry{list: own(list)}
+	}
+	a.lists[key].users++
+	return key
+}
+
+// own copies a list, its strings too: they may alias a buffer that is used again.
+func own(list []proto.ACL) []proto.ACL {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].ID = proto.ID{Scheme: strings.Clone(list[i].ID.Scheme), ID: strings.Clone(list[i].ID.ID)}
+	}
+	return list
+}
+
+// claim counts a user of a key of a snapshot.
+func (a *aclTable) claim(key int64) {
+	if e := a.lists[key]; e != nil {
+		e.users++
+	}
+}
+
+// release counts one user less.
+func (a *aclTable) release(key int64) {
+	if e := a.lists[key]; e != nil {
+		if e.users--; e.users <= 0 {
+			a.drop(key, e)
+		}
+	}
+}
+
+func (a *aclTable) drop(key int64, e *aclEntry) {
+	delete(a.lists, key)
+	if code := encoding(e.list); a.keys[code] == key {
+		delete(a.keys, code)
+	}
+}
+
+// restore adds an entry of a snapshot's table.
+func (a *aclTable) restore(key int64, list []proto.ACL) {
+	a.last = max(a.last, key)
+	a.lists[key] = &aclEntry{list: own(list)}
+	a.keys[encoding(list)] = key
+}
+
+// purge drops what nobody uses.
+func (a *aclTable) purge() {
+	for key, e := range a.lists {
+		if e.users <= 0 {
+			a.drop(key, e)
+		}
+	}
+}
+
+// ACL returns the list behind a key; -1 is world:anyone with all permissions. It is nil for
+// a key that is not in the table.
+func (t *Tree) ACL(key int64) []proto.ACL {
+	if key == openACL {
+		return slices.Clone(proto.OpenACL)
+	}
+	if e := t.acls.lists[key]; e != nil {
+		return slices.Clone(e.list)
+	}
+	return nil
+}
+
+// ACLKeys are the keys of the ACL table, sorted, -1 left out: what a snapshot begins with.
+func (t *Tree) ACLKeys() []int64 {
+	t.settle()
+	return slices.Sorted(maps.Keys(t.acls.lists))
+}

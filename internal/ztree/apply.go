@@ -1,0 +1,257 @@
+package ztree
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// Result is what a transaction did.
+type Result struct {
+	Err     proto.Error // 0, or why it had no effect (NodeExists and NoNode are usual in a fuzzy range)
+	Path    string
+	Deleted []string // ephemerals that went with a session
+	Multi   []Result
+}
+
+// Apply applies a transaction. body is nil for a closeSession before 3.6. The tree copies
+// what it keeps, so body may alias a buffer that is used again; the paths in the result
+// alias it too.
+//
+// A transaction that the tree already has, as in the fuzzy range of a snapshot, may be
+// applied once more. One that no server would log is answered with an error:
+// ErrMarshallingError for a body that is not the type's, ErrBadArguments for a path that is
+// none.
+func (t *Tree) Apply(h *proto.TxnHeader, body jute.Record) Result {
+	t.settle()
+	r := t.apply(h, body)
+	t.last = max(t.last, h.Zxid)
+	return r
+}
+
+func (t *Tree) apply(h *proto.TxnHeader, body jute.Record) Result {
+	r := Result{Err: proto.ErrMarshallingError}
+	switch h.Type {
+	case proto.OpCreate, proto.OpCreate2:
+		if b, ok := body.(*proto.CreateTxn); ok {
+			owner := int64(0)
+			if b.Ephemeral {
+				owner = h.ClientID
+			}
+			r.Path, r.Err = b.Path, t.create(h, b.Path, b.Data, b.ACL, owner, b.ParentCVersion)
+		}
+	case proto.OpCreateTTL:
+		if b, ok := body.(*proto.CreateTTLTxn); ok {
+			r.Path, r.Err = b.Path, proto.ErrBadArguments
+			if b.TTL > 0 && b.TTL <= proto.MaxTTL {
+				r.Err = t.create(h, b.Path, b.Data, b.ACL, ttlMask|b.TTL, b.ParentCVersion)
+			}
+		}
+	case proto.OpCreateContainer:
+		if b, ok := body.(*proto.CreateContainerTxn); ok {
+			r.Path, r.Err = b.Path, t.create(h, b.Path, b.Data, b.ACL, proto.ContainerOwner, b.ParentCVersion)
+		}
+	case proto.OpDelete, proto.OpDeleteContainer:
+		if b, ok := body.(*proto.DeleteTxn); ok {
+			r.Path, r.Err = b.Path, t.delete(b.Path, h.Zxid)
+		}
+	case proto.OpSetData, proto.OpReconfig:
+		if b, ok := body.(*proto.SetDataTxn); ok {
+			r.Path, r.Err = b.Path, t.setData(h, b)
+		}
+	case proto.OpSetACL:
+		if b, ok := body.(*proto.SetACLTxn); ok {
+			r.Path, r.Err = b.Path, t.setACL(b)
+		}
+	case proto.OpCheck:
+		if b, ok := body.(*proto.CheckVersionTxn); ok {
+			r.Path, r.Err = b.Path, 0
+		}
+	case proto.OpError:
+		if b, ok := body.(*proto.ErrorTxn); ok {
+			r.Err = b.Err
+		}
+	case proto.OpCreateSession:
+		if b, ok := body.(*proto.CreateSessionTxn); ok {
+			t.sessions[h.ClientID] = b.TimeOut
+			r.Err = 0
+		}
+	case proto.OpCloseSession:
+		switch b := body.(type) {
+		case nil:
+			r.Deleted, r.Err = t.closeSession(h, nil), 0
+		case *proto.CloseSessionTxn:
+			r.Deleted, r.Err = t.closeSession(h, b.Paths2Delete), 0
+		}
+	case proto.OpMulti:
+		if b, ok := body.(*proto.MultiTxn); ok {
+			r.Multi, r.Err = t.multi(h, b)
+		}
+	default:
+		r.Err = 0 // DataTree.processTxn passes over what it does not know
+	}
+	return r
+}
+
+func (t *Tree) create(h *proto.TxnHeader, path string, data []byte, acl []proto.ACL, owner int64, cversion int32) proto.Error {
+	parentPath, name, ok := split(path)
+	if !ok {
+		return proto.ErrBadArguments
+	}
+	parent := t.find(parentPath)
+	if parent == nil {
+		return proto.ErrNoNode
+	}
+	key := t.acls.use(acl)
+	if old := parent.child(name); old != nil {
+		// Replay over a fuzzy snapshot. The list may since have got another number; and the
+		// znode may be a later one of the same name, whose parent was saved before it.
+		old.ACL = key
+		if h.Type == proto.OpCreate {
+			t.raiseCversion(parent, cversion, h.Zxid)
+		}
+		return proto.ErrNodeExists
+	}
+	t.digest.change(parent)
+	t.raiseCversion(parent, cversion, h.Zxid)
+	n := newNode(parent, name, data, key, proto.StatPersisted{
+		Czxid: h.Zxid, Mzxid: h.Zxid, Pzxid: h.Zxid, Ctime: h.Time, Mtime: h.Time, EphemeralOwner: owner,
+	})
+	t.attach(n)
+	if strings.HasPrefix(parentPath, quotaPath) {
+		limited := parentPath[len(quotaPath):]
+		switch name {
+		case limitNode:
+			t.addQuota(limited)
+		case statsNode:
+			t.recount(limited)
+		}
+	}
+	t.charge(path, int64(len(data)), 1)
+	return 0
+}
+
+// raiseCversion gives the parent of a created znode the cversion of the transaction, or the
+// next one when the log is too old to have it. It never lowers it: in a replay the parent
+// may be ahead.
+func (t *Tree) raiseCversion(parent *Node, cversion int32, zxid int64) {
+	if cversion == -1 {
+		cversion = parent.Stat.Cversion
+		if cversion == math.MaxInt32 {
+			return
+		}
+		cversion++
+	}
+	if cversion > parent.Stat.Cversion {
+		t.digest.change(parent)
+		parent.Stat.Cversion = cversion
+		parent.Stat.Pzxid = zxid
+	}
+}
+
+func (t *Tree) delete(path string, zxid int64) proto.Error {
+	parentPath, name, ok := split(path)
+	if !ok {
+		return proto.ErrBadArguments
+	}
+	parent := t.find(parentPath)
+	if parent == nil {
+		return proto.ErrNoNode
+	}
+	// Also when the znode is gone already, as in the fuzzy range of a snapshot.
+	if zxid > parent.Stat.Pzxid {
+		t.digest.change(parent)
+		parent.Stat.Pzxid = zxid
+	}
+	n := parent.child(name)
+	if n == nil {
+		return proto.ErrNoNode
+	}
+	t.detach(n)
+	if name == limitNode && strings.HasPrefix(parentPath, quotaPath) {
+		delete(t.quotas, quotaKey(parentPath[len(quotaPath):]))
+	}
+	t.charge(path, -int64(len(n.Data)), -1)
+	return 0
+}
+
+func (t *Tree) setData(h *proto.TxnHeader, b *proto.SetDataTxn) proto.Error {
+	n := t.find(b.Path)
+	if n == nil {
+		return proto.ErrNoNode
+	}
+	t.digest.change(n)
+	grown := int64(len(b.Data) - len(n.Data))
+	n.Data = clone(b.Data)
+	n.Stat.Mtime, n.Stat.Mzxid, n.Stat.Version = h.Time, h.Zxid, b.Version
+	t.charge(b.Path, grown, 0)
+	return 0
+}
+
+func (t *Tree) setACL(b *proto.SetACLTxn) proto.Error {
+	n := t.find(b.Path)
+	if n == nil {
+		return proto.ErrNoNode
+	}
+	t.digest.change(n)
+	// In this order, as ZooKeeper does it: a list without another user gets a new number.
+	t.acls.release(n.ACL)
+	n.ACL = t.acls.use(b.ACL)
+	n.Stat.Aversion = b.Version
+	return 0
+}
+
+// closeSession deletes the znodes that the transaction names (3.6) and then those of the
+// session that it does not name. It returns the paths of both.
+func (t *Tree) closeSession(h *proto.TxnHeader, named []string) (deleted []string) {
+	delete(t.sessions, h.ClientID)
+	remove := func(paths []string) {
+		for _, path := range paths {
+			if t.delete(path, h.Zxid) == 0 {
+				deleted = append(deleted, path)
+			}
+		}
+	}
+	remove(named)
+	remove(t.Ephemerals(h.ClientID))
+	return deleted
+}
+
+// multi applies the parts, all of one zxid. When one is an error, none has an effect.
+func (t *Tree) multi(h *proto.TxnHeader, b *proto.MultiTxn) (parts []Result, code proto.Error) {
+	failed := slices.ContainsFunc(b.Txns, func(p proto.Txn) bool { return p.Type == proto.OpError })
+	met := false // the error itself
+	parts = make([]Result, 0, len(b.Txns))
+	for i := range b.Txns {
+		p := &b.Txns[i]
+		var r Result
+		switch p.Type {
+		case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer,
+			proto.OpDelete, proto.OpDeleteContainer, proto.OpSetData, proto.OpCheck, proto.OpError:
+		default:
+			return parts, cmp.Or(code, proto.ErrMarshallingError)
+		}
+		met = met || p.Type == proto.OpError
+		switch {
+		case failed && p.Type != proto.OpError:
+			if met {
+				r.Err = proto.ErrRuntimeInconsistency
+			}
+		default:
+			body, err := p.Decode()
+			if err != nil {
+				return parts, cmp.Or(code, proto.ErrMarshallingError)
+			}
+			sub := *h
+			sub.Type = p.Type
+			r = t.apply(&sub, body)
+		}
+		parts = append(parts, r)
+		code = cmp.Or(code, r.Err)
+	}
+	return parts, code
+}

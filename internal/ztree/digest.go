@@ -1,0 +1,166 @@
+package ztree
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// digest is the sum of the digests of the znodes (AdHash over DigestCalculator, version 2).
+// Nothing is computed before the first question; from then on each change takes the znode's
+// part out of the sum, and the next question adds what is missing.
+type digest struct {
+	on      bool
+	sum     uint64
+	ascii   uint64  // what is to be added to sum for AltDigest
+	waiting []*Node // not in sum; some may be gone
+	stat    [proto.StatPersistedSize]byte
+}
+
+// Digest is the sum of the digests of all znodes (DigestCalculator, version 2), which leaves
+// out everything below /zookeeper/.
+func (t *Tree) Digest() int64 {
+	t.addUp()
+	return int64(t.digest.sum)
+}
+
+// AltDigest is the digest that a server computes whose default charset is US-ASCII: a JVM
+// before 18 in the POSIX locale takes "?" for every other character of a path. It is
+// Digest where all paths are ASCII.
+func (t *Tree) AltDigest() int64 {
+	t.addUp()
+	return int64(t.digest.sum + t.digest.ascii)
+}
+
+func (t *Tree) addUp() {
+	t.settle()
+	d := &t.digest
+	if !d.on {
+		d.on = true
+		if t.root != nil {
+			t.root.under(d.later)
+		}
+	}
+	for _, n := range d.waiting {
+		n.flags &^= waiting
+		if n.flags&gone == 0 {
+			n.sum = d.crc(n, n.pathSum)
+			n.flags |= counted
+			d.sum += uint64(n.sum)
+			if n.flags&exotic != 0 {
+				d.ascii += d.asciiDifference(n)
+			}
+		}
+	}
+	clear(d.waiting)
+	d.waiting = d.waiting[:0]
+	if cap(d.waiting) > 1<<16 {
+		d.waiting = nil
+	}
+}
+
+// later puts a znode on the list of those to be counted.
+func (d *digest) later(n *Node) {
+	if !d.on || n.flags&(hidden|waiting|counted) != 0 {
+		return
+	}
+	n.flags |= waiting
+	if len(d.waiting) == cap(d.waiting) && len(d.waiting) > 1<<12 {
+		d.waiting = slices.DeleteFunc(d.waiting, func(n *Node) bool { return n.flags&gone != 0 })
+	}
+	d.waiting = append(d.waiting, n)
+}
+
+// change is to be called before a znode changes.
+func (d *digest) change(n *Node) {
+	if !d.on {
+		return
+	}
+	d.takeOut(n)
+	d.later(n)
+}
+
+// remove is to be called before a znode goes.
+func (d *digest) remove(n *Node) {
+	n.flags |= gone
+	if d.on {
+		d.takeOut(n)
+	}
+}
+
+func (d *digest) takeOut(n *Node) {
+	if n.flags&counted == 0 {
+		return
+	}
+	if n.flags&exotic != 0 {
+		d.ascii -= d.asciiDifference(n)
+	}
+	n.flags &^= counted
+	d.sum -= uint64(n.sum)
+}
+
+// crc is the znode's digest, given the CRC-32 of its path.
+func (d *digest) crc(n *Node, path uint32) uint32 { return znodeDigest(&d.stat, path, n.Data, &n.Stat) }
+
+// znodeDigest is a znode's digest, given the CRC-32 of its path; b is room to work in.
+func znodeDigest(b *[proto.StatPersistedSize]byte, path uint32, data []byte, s *proto.StatPersisted) uint32 {
+	be := binary.BigEndian
+	be.PutUint64(b[0:], uint64(s.Czxid))
+	be.PutUint64(b[8:], uint64(s.Mzxid))
+	be.PutUint64(b[16:], uint64(s.Pzxid))
+	be.PutUint64(b[24:], uint64(s.Ctime))
+	be.PutUint64(b[32:], uint64(s.Mtime))
+	be.PutUint32(b[40:], uint32(s.Version))
+	be.PutUint32(b[44:], uint32(s.Cversion))
+	be.PutUint32(b[48:], uint32(s.Aversion))
+	be.PutUint64(b[52:], uint64(s.EphemeralOwner))
+	return crc32.Update(crc32.Update(path, crc32.IEEETable, data), crc32.IEEETable, b[:])
+}
+
+// asciiDifference is what AltDigest has beyond Digest for the znode.
+func (d *digest) asciiDifference(n *Node) uint64 {
+	return uint64(d.crc(n, crc32.ChecksumIEEE(asciiPath(n.Path())))) - uint64(n.sum)
+}
+
+// asciiPath is the path with "?" for each character beyond ASCII.
+func asciiPath(path string) []byte {
+	ascii := make([]byte, 0, len(path))
+	for _, r := range path {
+		if r >= utf8.RuneSelf {
+			r = '?'
+		}
+		ascii = append(ascii, byte(r))
+	}
+	return ascii
+}
+
+// DigestSum adds up the digests of znodes without a tree, for those that stream.
+type DigestSum struct {
+	sum, ascii uint64
+	stat       [proto.StatPersistedSize]byte
+}
+
+// Add adds a znode; "" is the root's path.
+func (d *DigestSum) Add(path string, data []byte, stat *proto.StatPersisted) {
+	if strings.HasPrefix(path, "/zookeeper/") {
+		return
+	}
+	one := znodeDigest(&d.stat, crc32.ChecksumIEEE([]byte(path)), data, stat)
+	d.sum += uint64(one)
+	if strings.IndexFunc(path, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
+		one = znodeDigest(&d.stat, crc32.ChecksumIEEE(asciiPath(path)), data, stat)
+	}
+	d.ascii += uint64(one)
+}
+
+// Digest is the sum so far, as Tree.Digest.
+func (d *DigestSum) Digest() int64 { return int64(d.sum) }
+
+// Is tells whether a server may have computed this digest: see Tree.Digest and Tree.AltDigest.
+func (d *DigestSum) Is(digest int64) bool {
+	return uint64(digest) == d.sum || uint64(digest) == d.ascii
+}

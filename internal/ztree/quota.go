@@ -1,0 +1,140 @@
+package ztree
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Names of the znodes below /zookeeper/quota/<path> (Quotas).
+const (
+	limitNode = "zookeeper_limits"
+	statsNode = "zookeeper_stats"
+)
+
+// quotaKey brings a path to the form of t.quotas, "" for none: ZooKeeper keeps quotas in a
+// trie of names.
+func quotaKey(path string) string {
+	parts := strings.Split(path, "/")
+	parts = slices.DeleteFunc(parts, func(s string) bool { return strings.TrimSpace(s) == "" })
+	if len(parts) == 0 {
+		return ""
+	}
+	return "/" + strings.Join(parts, "/")
+}
+
+func (t *Tree) addQuota(path string) {
+	if key := quotaKey(path); key != "" {
+		t.quotas[key] = struct{}{}
+	}
+}
+
+// quotaOf is the longest path at or above the one given that has a quota, or "". As in
+// ZooKeeper, a quota on the root counts nothing.
+func (t *Tree) quotaOf(path string) string {
+	if len(t.quotas) == 0 {
+		return ""
+	}
+	for path != "" {
+		if _, ok := t.quotas[path]; ok {
+			return path
+		}
+		path = path[:max(0, strings.LastIndexByte(path, '/'))]
+	}
+	return ""
+}
+
+// charge adds to the usage of the quota that the path is under, if any.
+func (t *Tree) charge(path string, bytes, count int64) {
+	quota := t.quotaOf(path)
+	if quota == "" {
+		return
+	}
+	n := t.find(quotaPath + quota + "/" + statsNode)
+	if n == nil {
+		return // as when its deletion is replayed before the limit's
+	}
+	s, ok := parseStats(string(n.Data))
+	if !ok {
+		return
+	}
+	s["count"] += count
+	s["bytes"] += bytes
+	n.Data = s.encode()
+}
+
+// usage is the content of a zookeeper_stats znode (StatsTrack).
+type usage map[string]int64
+
+// parseStats reads "count=1,bytes=2" and the form with further keys, "count=1,bytes=2=;…".
+// ZooKeeper would fail to start where this is not ok.
+func parseStats(text string) (s usage, ok bool) {
+	s = usage{"count": -1, "bytes": -1}
+	if text == "" {
+		return s, true
+	}
+	for _, pair := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ';' }) {
+		kv := strings.Split(pair, "=")
+		if len(kv) < 2 {
+			return nil, false
+		}
+		value := int64(-1)
+		if kv[1] != "" {
+			var err error
+			if value, err = strconv.ParseInt(kv[1], 10, 64); err != nil {
+				return nil, false
+			}
+		}
+		s[kv[0]] = value
+	}
+	return s, true
+}
+
+func (s usage) encode() []byte {
+	var rest []string
+	for key, value := range s {
+		if key != "count" && key != "bytes" {
+			rest = append(rest, fmt.Sprintf(";%s=%d", key, value))
+		}
+	}
+	text := fmt.Sprintf("count=%d,bytes=%d", s["count"], s["bytes"])
+	if len(rest) > 0 {
+		slices.Sort(rest)
+		text += "=" + strings.Join(rest, "")
+	}
+	return []byte(text)
+}
+
+// recount writes the usage of a path's quota anew.
+func (t *Tree) recount(path string) {
+	stats := t.find(quotaPath + path + "/" + statsNode)
+	if stats == nil {
+		return
+	}
+	s := usage{}
+	if path != "/" { // the path is "" for a quota on the root
+		if top := t.find(path); top != nil {
+			top.under(func(n *Node) {
+				s["count"]++
+				s["bytes"] += int64(len(n.Data))
+			})
+		}
+	}
+	stats.Data = s.encode()
+}
+
+// restoreQuotas finds the limits in a restored tree and counts what they limit.
+func (t *Tree) restoreQuotas() {
+	top := t.find(quotaPath)
+	if top == nil {
+		return
+	}
+	top.under(func(n *Node) {
+		if n.name == limitNode && n.NumChildren() == 0 && n != top {
+			path := n.parent.Path()[len(quotaPath):]
+			t.recount(path)
+			t.addQuota(path)
+		}
+	})
+}

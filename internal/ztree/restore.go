@@ -1,0 +1,147 @@
+package ztree
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// Errors of Restore.
+var (
+	ErrPath      = errors.New("not the path of a znode")
+	ErrParent    = errors.New("the parent is missing")
+	ErrDuplicate = errors.New("the znode is there already")
+	ErrACL       = errors.New("the ACL is not in the table")
+)
+
+// Restore adds a znode of a snapshot, whose ACL table has been restored; parents come before
+// children, "" is the root. data is copied. An error is one of this package's, and nothing
+// was added then, except that a znode with an unknown ACL was.
+func (t *Tree) Restore(path string, data []byte, acl int64, stat proto.StatPersisted) error {
+	t.restoring = true
+	if err := t.place(path, data, acl, stat); err != nil {
+		return err
+	}
+	t.acls.claim(acl)
+	if acl != openACL && t.acls.lists[acl] == nil {
+		return fmt.Errorf("%w: key %d", ErrACL, acl)
+	}
+	return nil
+}
+
+// RestoreACL adds an entry of a snapshot's ACL table.
+func (t *Tree) RestoreACL(key int64, acl []proto.ACL) {
+	t.restoring = true
+	t.acls.restore(key, acl)
+}
+
+// RestoreSession adds a session of a snapshot.
+func (t *Tree) RestoreSession(id int64, timeout int32) { t.sessions[id] = timeout }
+
+// Restored ends a restore: it counts anew what is below each quota and drops the ACLs that no
+// znode uses, as DataTree.deserialize does. It runs by itself before the tree is next used.
+func (t *Tree) Restored() { t.settle() }
+
+func (t *Tree) settle() {
+	if !t.restoring {
+		return
+	}
+	t.restoring = false
+	t.parent, t.added = place{}, place{}
+	t.restoreQuotas()
+	t.acls.purge()
+}
+
+// place adds a znode without regard to its parent's stat.
+func (t *Tree) place(path string, data []byte, acl int64, stat proto.StatPersisted) error {
+	if path == "" {
+		if t.root != nil {
+			return ErrDuplicate
+		}
+		t.root = newNode(nil, "", data, acl, stat)
+		t.count++
+		t.digest.later(t.root)
+		return nil
+	}
+	parentPath, name, ok := split(path)
+	if !ok {
+		return ErrPath
+	}
+	// A snapshot has a znode's children behind it, and siblings in a row.
+	switch parentPath {
+	case string(t.parent.path):
+	case string(t.added.path):
+		t.parent, t.added = t.added, t.parent
+	default:
+		t.parent.set(parentPath, t.find(parentPath))
+	}
+	parent := t.parent.node
+	if parent == nil {
+		if parent = t.find(parentPath); parent == nil {
+			return ErrParent
+		}
+		t.parent.node = parent
+	}
+	if parent.child(name) != nil {
+		return ErrDuplicate
+	}
+	n := newNode(parent, name, data, acl, stat)
+	t.attach(n)
+	t.added.set(path, n)
+	return nil
+}
+
+// split cuts a path into its parent's, "" for the root, and its name. It takes no path with
+// an empty name, such as "/".
+func split(path string) (parent, name string, ok bool) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 || path[0] != '/' || i == len(path)-1 {
+		return "", "", false
+	}
+	return path[:i], path[i+1:], true
+}
+
+// attach makes the znode its parent's child and enters it in the lists by kind.
+func (t *Tree) attach(n *Node) {
+	n.parent.adopt(n)
+	t.count++
+	switch owner := n.Stat.EphemeralOwner; KindOf(owner) {
+	case Container:
+		t.containers[n] = struct{}{}
+	case TTL:
+		t.ttls[n] = struct{}{}
+	case Ephemeral:
+		set := t.ephemerals[owner]
+		if set == nil {
+			set = map[*Node]struct{}{}
+			t.ephemerals[owner] = set
+		}
+		set[n] = struct{}{}
+	}
+	t.digest.later(n)
+}
+
+// detach undoes attach, for everything below the znode too: ZooKeeper would leave that in its
+// table of paths, out of reach, but logs no deletion of a znode with children.
+func (t *Tree) detach(n *Node) {
+	n.parent.disown(n)
+	n.under(func(n *Node) {
+		t.count--
+		t.acls.release(n.ACL)
+		t.digest.remove(n)
+		switch owner := n.Stat.EphemeralOwner; KindOf(owner) {
+		case Container:
+			delete(t.containers, n)
+		case TTL:
+			delete(t.ttls, n)
+		case Ephemeral:
+			if set := t.ephemerals[owner]; set != nil {
+				if delete(set, n); len(set) == 0 {
+					delete(t.ephemerals, owner)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,160 @@
+// Package ztree is the data tree: znodes, ACLs, quotas, ephemerals, containers and TTLs,
+// and the tree's digest. It applies transactions exactly as ZooKeeper does
+// (org.apache.zookeeper.server.DataTree).
+package ztree
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// Znodes that ZooKeeper keeps for itself.
+const (
+	procPath   = "/zookeeper"
+	quotaPath  = "/zookeeper/quota"
+	configPath = "/zookeeper/config"
+)
+
+// Tree is not safe for concurrent use: one goroutine owns it, and that goes for the methods
+// that only read, too, because Digest and the first read after a restore bring it up to date.
+type Tree struct {
+	root     *Node
+	count    int
+	last     int64
+	acls     aclTable
+	sessions map[int64]int32
+
+	ephemerals map[int64]map[*Node]struct{}
+	containers map[*Node]struct{}
+	ttls       map[*Node]struct{}
+	quotas     map[string]struct{} // paths that have a limit
+
+	digest digest
+
+	restoring bool  // Restored has yet to run
+	parent    place // of the last znode that Restore added
+	added     place // that znode
+}
+
+// place is a znode that was found, and its path.
+type place struct {
+	path []byte
+	node *Node
+}
+
+func (p *place) set(path string, n *Node) { p.path, p.node = append(p.path[:0], path...), n }
+
+// NewEmpty returns a tree to be filled from a snapshot: it has no znode, not even the root.
+func NewEmpty() *Tree {
+	return &Tree{
+		acls:       newACLTable(),
+		sessions:   map[int64]int32{},
+		ephemerals: map[int64]map[*Node]struct{}{},
+		containers: map[*Node]struct{}{},
+		ttls:       map[*Node]struct{}{},
+		quotas:     map[string]struct{}{},
+	}
+}
+
+// New returns the tree of a new server: /, /zookeeper, /zookeeper/quota and /zookeeper/config,
+// of which the last can only be read (ZOOKEEPER-2014).
+func New() *Tree {
+	t := NewEmpty()
+	for _, path := range []string{"", procPath, quotaPath, configPath} {
+		_ = t.place(path, []byte{}, openACL, proto.StatPersisted{})
+	}
+	t.parent, t.added = place{}, place{}
+	config := t.find(configPath)
+	config.ACL = t.acls.use(proto.ReadOnlyACL)
+	config.Stat.Aversion = -1
+	return t
+}
+
+// LastZxid is the zxid of the last transaction applied, or set by a snapshot's name.
+func (t *Tree) LastZxid() int64 { return t.last }
+
+// SetLastZxid says which transaction was the last.
+func (t *Tree) SetLastZxid(z int64) { t.last = z }
+
+// find returns the znode, or nil. Both "" and "/" are the root.
+func (t *Tree) find(path string) *Node {
+	if path == "" || path == "/" {
+		return t.root
+	}
+	if path[0] != '/' || t.root == nil {
+		return nil
+	}
+	n, rest, more := t.root, path[1:], true
+	for more && n != nil {
+		var name string
+		name, rest, more = cut(rest)
+		n = n.child(name)
+	}
+	return n
+}
+
+// Get returns the znode, or nil. Node must not be changed.
+func (t *Tree) Get(path string) *Node {
+	t.settle()
+	return t.find(path)
+}
+
+// Stat returns what a client would see: the cversion counts deletions too, and the owner is
+// 0 for containers and znodes with a TTL.
+func (t *Tree) Stat(path string) (proto.Stat, bool) {
+	n := t.Get(path)
+	if n == nil {
+		return proto.Stat{}, false
+	}
+	return n.stat(), true
+}
+
+// Children returns the names of the children, sorted.
+func (t *Tree) Children(path string) []string {
+	n := t.Get(path)
+	if n == nil {
+		return nil
+	}
+	kids := n.sorted()
+	names := make([]string, len(kids))
+	for i, kid := range kids {
+		names[i] = kid.name
+	}
+	return names
+}
+
+// Len is the number of znodes, the root included.
+func (t *Tree) Len() int { return t.count }
+
+// Bytes is the sum of the lengths of paths and data. It walks the tree.
+func (t *Tree) Bytes() int64 {
+	t.settle()
+	sum := int64(0)
+	for path, n := range t.All() {
+		sum += int64(len(path) + len(n.Data))
+	}
+	return sum
+}
+
+// Sessions are the open sessions with their timeouts in milliseconds.
+func (t *Tree) Sessions() map[int64]int32 { return maps.Clone(t.sessions) }
+
+// Ephemerals are the paths of a session's ephemeral znodes, sorted.
+func (t *Tree) Ephemerals(session int64) []string { return paths(t.ephemerals[session]) }
+
+// Containers are the paths of the container znodes, sorted.
+func (t *Tree) Containers() []string { return paths(t.containers) }
+
+// TTLs are the paths of the znodes with a time to live, sorted.
+func (t *Tree) TTLs() []string { return paths(t.ttls) }
+
+func paths(set map[*Node]struct{}) []string {
+	var list []string
+	for n := range set {
+		list = append(list, n.Path())
+	}
+	slices.Sort(list)
+	return list
+}
