@@ -1,0 +1,326 @@
+package logformatter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// Formats of dump.
+const (
+	formatToolkit      = "toolkit"
+	formatLogFormatter = "logformatter"
+	formatJSON         = "json"
+)
+
+var dumpFormats = []string{formatToolkit, formatLogFormatter, formatJSON}
+
+// Apache's exit codes, where they are not ours.
+const exitBadMagic = 2 // ExitCode.INVALID_INVOCATION
+
+type dumpOptions struct {
+	Streams *ui.Streams
+	Args    []string // logs and directories
+	Format  string
+	Data    string // for JSON
+	Filter  filterOptions
+	Limit   int64 // 0 is no limit
+	Tail    int   // -1 is everything
+	Follow  bool
+	Now     time.Time
+}
+
+func newDumpCommand(s *ui.Streams, run func(context.Context, *dumpOptions) error) *cobra.Command {
+	o := &dumpOptions{Streams: s}
+	if run == nil {
+		run = runDump
+	}
+	var output string
+	c := &cobra.Command{
+		Use:   "dump FILE|DIR...",
+		Short: "print transactions, as zkTxnLogToolkit.sh -d does",
+		Long: `Print the transactions of logs in the order of their zxids. The options
+that select combine: a transaction must satisfy all of them.`,
+		Example: `  zkctl txnlog dump version-2/log.100000001
+  zkctl txnlog dump --zxid 0x100000005..0x10000002f version-2
+  zkctl txnlog dump --path /app --type delete --since 2h version-2
+  zkctl txnlog dump --format json version-2 | jq .path
+  zkctl txnlog dump --tail 20 -f version-2`,
+		RunE: func(c *cobra.Command, args []string) error {
+			o.Args = args
+			switch {
+			case len(args) == 0:
+				return usageError(c, "a log or a directory is missing")
+			case output == formatJSON:
+				o.Format = formatJSON
+			case output != "" && output != string(ui.Text):
+				return fmt.Errorf("unknown output format %q; text and json are known", output)
+			}
+			if !slices.Contains(dumpFormats, o.Format) {
+				return fmt.Errorf("unknown format %q; %s are known", o.Format, strings.Join(dumpFormats, ", "))
+			}
+			if !slices.Contains(dataModes, o.Data) {
+				return fmt.Errorf("unknown form of data %q; %s are known", o.Data, strings.Join(dataModes, ", "))
+			}
+			if c.Flags().Changed("data") && o.Format != formatJSON {
+				return errors.New("--data is for --format json: the other formats print data as Apache's tools do")
+			}
+			return run(c.Context(), o)
+		},
+	}
+	fs := c.Flags()
+	fs.SortFlags = false
+	fs.StringVar(&o.Format, "format", formatToolkit, "`form`: toolkit (zkTxnLogToolkit.sh), logformatter (LogFormatter of 3.5) or json")
+	fs.StringVar(&o.Data, "data", dataText, "with json, data as `form`: text (base64 when it is not UTF-8), hex, base64, none or length")
+	o.Filter.addFlags(fs)
+	fs.Int64Var(&o.Limit, "limit", 0, "stop after `n` transactions")
+	fs.IntVar(&o.Tail, "tail", -1, "only the last `n` transactions")
+	fs.BoolVarP(&o.Follow, "follow", "f", false, "wait for what the server writes next, also to its next logs")
+	fs.StringVarP(&output, "output", "o", "", "`format`: json is --format json")
+	completeValues(c, "format", dumpFormats...)
+	completeValues(c, "data", dataModes...)
+	completeValues(c, "output", string(ui.Text), string(ui.JSON))
+	completeFilter(c)
+	completeValues(c, "limit")
+	completeValues(c, "tail")
+	return c
+}
+
+// dumper is one run of dump.
+type dumper struct {
+	opt     *dumpOptions
+	filter  *filter
+	form    formatter
+	json    bool
+	out     *batches
+	shown   int64
+	exit    int
+	tail    []kept // a ring of the last transactions
+	at      int    // where in the ring the next goes
+	current string // with tail or follow: the file whose header has been printed
+	passed  int64  // with follow: what is up to this zxid has been printed
+}
+
+// kept is a transaction that --tail may print.
+type kept struct {
+	file   string
+	head   []byte // the header line of its file
+	raw    []byte
+	intact bool
+	stored int64
+}
+
+var errLimit = errors.New("as many transactions as were asked for")
+
+func runDump(ctx context.Context, o *dumpOptions) (err error) {
+	now := o.Now
+	if now.IsZero() {
+		now = time.Now()
+	}
+	d := &dumper{opt: o, json: o.Format == formatJSON}
+	if d.filter, err = o.Filter.compile(now); err != nil {
+		return err
+	}
+	switch o.Format {
+	case formatJSON:
+		d.form = &jsonForm{data: o.Data}
+	case formatLogFormatter:
+		d.form = &logFormatterForm{}
+	default:
+		d.form = &toolkitForm{}
+	}
+	if o.Follow {
+		return d.follow(ctx)
+	}
+	logs, err := findLogs(o.Args)
+	if err != nil {
+		return err
+	}
+	d.out = newBatches(o.Streams.Out)
+	defer func() {
+		if closeErr := d.out.close(); closeErr != nil && (err == nil || errors.Is(err, errLimit)) {
+			err = closeErr
+		}
+		if err == nil && d.exit != 0 {
+			err = &ui.ExitError{Code: d.exit} // it has been said
+		}
+	}()
+	for i, f := range logs {
+		next := int64(math.MaxInt64)
+		if i+1 < len(logs) {
+			next = logs[i+1].Zxid
+		}
+		if len(logs) > 1 && !d.filter.mayHold(f.Zxid, next) {
+			continue
+		}
+		err := d.file(ctx, f.Path)
+		if errors.Is(err, errLimit) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return d.printTail()
+}
+
+// file prints one log. What is wrong with it is said and no error.
+func (d *dumper) file(ctx context.Context, path string) error {
+	r, err := storage.OpenLog(path)
+	if err != nil {
+		return d.fault(err)
+	}
+	defer r.Close()
+	if err := d.fileHead(r); err != nil {
+		return err
+	}
+	count, before := int64(0), d.shown
+	for {
+		e, err := r.Next()
+		if err != nil {
+			var fault *storage.Fault
+			if errors.Is(err, io.EOF) || errors.As(err, &fault) && fault.Kind == storage.CutOff {
+				d.fileEnd(count, d.shown-before)
+			}
+			if errors.Is(err, io.EOF) {
+				return d.out.failed()
+			}
+			return d.fault(err)
+		}
+		if !e.Intact() && d.opt.Format == formatLogFormatter {
+			return d.fault(damaged(r, e, storage.BadChecksum,
+				fmt.Errorf("its checksum is %d, and should be %d", e.Stored, e.Computed)))
+		}
+		if d.filter.match(e) {
+			if err := d.entry(r, e); err != nil {
+				return err
+			}
+		}
+		if e.EOR != 'B' {
+			if e.EOR != 0 { // when it is 0 the next call says so
+				if err := d.fault(damaged(r, e, storage.BadEnd, fmt.Errorf("its last byte is %#02x, not 'B'", e.EOR))); err != nil {
+					return err
+				}
+			}
+		} else {
+			count++
+		}
+		if d.opt.Limit > 0 && d.shown >= d.opt.Limit {
+			return errLimit
+		}
+		if len(d.out.buf) >= batchSize || count&0xfff == 0 {
+			if err := d.out.more(); err != nil {
+				return err
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+	}
+}
+
+// damaged is a fault of an entry that can be read nevertheless.
+func damaged(r *storage.LogReader, e *storage.Entry, kind storage.FaultKind, found error) error {
+	return &storage.Fault{
+		File: r.Name(), Offset: e.Offset, Kind: kind, Zxid: e.Header.Zxid, Err: found,
+		Meaning: fmt.Sprintf("the transaction %#x was changed after it was written (try: zkctl txnlog verify %s)", uint64(e.Header.Zxid), r.Name()),
+	}
+}
+
+func (d *dumper) entry(r *storage.LogReader, e *storage.Entry) error {
+	d.shown++
+	if d.opt.Tail >= 0 {
+		d.keep(r, e)
+		return nil
+	}
+	return d.print(e.Raw, e.Intact(), e.Stored, func(err error) error {
+		return damaged(r, e, storage.BadRecord, err)
+	})
+}
+
+// print adds one transaction to the text. One that cannot be decoded is said and passed over.
+func (d *dumper) print(raw []byte, intact bool, stored int64, explain func(error) error) error {
+	from := len(d.out.buf)
+	buf := d.out.buf
+	if j, ok := d.form.(*jsonForm); ok {
+		j.stored, j.intact = stored, intact
+	} else if !intact {
+		buf = append(buf, "CRC ERROR - "...)
+	}
+	body := len(buf)
+	buf, err := d.form.append(buf, raw)
+	if err != nil {
+		d.out.buf = buf[:from]
+		return d.fault(explain(err))
+	}
+	if !intact && !d.json { // the toolkit prints it once more
+		buf = append(buf, buf[body:]...)
+	}
+	d.out.buf = buf
+	return nil
+}
+
+func (d *dumper) fileHead(r *storage.LogReader) error {
+	if d.json || d.opt.Tail >= 0 {
+		return d.out.failed()
+	}
+	d.out.buf = appendFileHead(d.out.buf, r)
+	return d.out.more()
+}
+
+func appendFileHead(dst []byte, r *storage.LogReader) []byte {
+	h := r.Header()
+	dst = appendInt(append(dst, "ZooKeeper Transactional Log File with dbid "...), h.DBID)
+	dst = appendInt(append(dst, " txnlog format version "...), int64(h.Version))
+	return append(dst, '\n')
+}
+
+// fileEnd says how many transactions a log has, and how many of them passed the filter.
+func (d *dumper) fileEnd(count, shown int64) {
+	if d.json || d.opt.Tail >= 0 {
+		return
+	}
+	b := appendInt(append(d.out.buf, "EOF reached after "...), count)
+	b = append(b, " txns"...)
+	if !d.filter.all {
+		b = append(appendInt(append(b, ", "...), shown), " of them shown"...)
+	}
+	d.out.buf = append(b, ".\n"...)
+}
+
+// fault says what is wrong with a log, behind all that was printed of it. It returns what
+// is no fault of a log.
+func (d *dumper) fault(err error) error {
+	if writeErr := d.out.drain(); writeErr != nil {
+		return writeErr
+	}
+	var fault *storage.Fault
+	if !errors.As(err, &fault) {
+		return err
+	}
+	fmt.Fprintln(d.opt.Streams.Err, err)
+	d.exit = max(d.exit, faultExit(fault))
+	return nil
+}
+
+// faultExit is the exit code of Apache's tools. They take a log that ends inside a record as
+// whole: a crash leaves one, and a server goes on from there.
+func faultExit(f *storage.Fault) int {
+	switch f.Kind {
+	case storage.BadMagic:
+		return exitBadMagic
+	case storage.CutOff:
+		return ui.ExitOK
+	}
+	return ui.ExitFailed
+}

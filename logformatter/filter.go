@@ -1,0 +1,254 @@
+package logformatter
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// filterOptions select transactions; one must satisfy all that are given.
+type filterOptions struct {
+	Zxid         string
+	Since, Until string
+	Sessions     []string
+	Types        []string
+	Paths        []string
+}
+
+func (o *filterOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.Zxid, "zxid", "", "only the zxids in `from..to`, both included; either end may be left out")
+	fs.StringVar(&o.Since, "since", "", "only from the `time` on: 2h (ago), 2026-11-22T03:07:05, 03:07")
+	fs.StringVar(&o.Until, "until", "", "only up to the `time`")
+	fs.StringSliceVar(&o.Sessions, "session", nil, "only of the `session` 0x…; may be repeated")
+	fs.StringSliceVar(&o.Types, "type", nil, "only of the `type` create (create2 too), setData, …, also within a multi; may be repeated")
+	fs.StringArrayVar(&o.Paths, "path", nil, "only about the `path` and what is below it, or a glob (* ? [] and ** across slashes), also within a multi; may be repeated")
+}
+
+// filter is filterOptions, read. The zero of each part lets everything pass.
+type filter struct {
+	fromZxid, toZxid int64
+	from, to         int64 // milliseconds since 1970
+	sessions         map[int64]bool
+	types            map[proto.Op]bool
+	paths            []pathPattern
+	all              bool // nothing is filtered
+}
+
+func (o *filterOptions) compile(now time.Time) (*filter, error) {
+	f := &filter{fromZxid: math.MinInt64, toZxid: math.MaxInt64, from: math.MinInt64, to: math.MaxInt64}
+	f.all = o.Zxid == "" && o.Since == "" && o.Until == "" && len(o.Sessions)+len(o.Types)+len(o.Paths) == 0
+	if o.Zxid != "" {
+		if err := f.setZxids(o.Zxid); err != nil {
+			return nil, err
+		}
+	}
+	for _, bound := range []struct {
+		name, text string
+		to         *int64
+	}{{"since", o.Since, &f.from}, {"until", o.Until, &f.to}} {
+		if bound.text == "" {
+			continue
+		}
+		t, err := ui.ParseWhen(bound.text, now)
+		if err != nil {
+			return nil, fmt.Errorf("--%s: %w", bound.name, err)
+		}
+		*bound.to = t.UnixMilli()
+	}
+	if f.from > f.to {
+		return nil, fmt.Errorf("--since %s is after --until %s", o.Since, o.Until)
+	}
+	for _, s := range o.Sessions {
+		id, err := parseHex(s)
+		if err != nil {
+			return nil, fmt.Errorf("--session: %q is not a session; give it as the log has it: 0x100001196310000", s)
+		}
+		if f.sessions == nil {
+			f.sessions = map[int64]bool{}
+		}
+		f.sessions[id] = true
+	}
+	for _, s := range o.Types {
+		if err := f.addType(s); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range o.Paths {
+		p, err := parsePattern(s)
+		if err != nil {
+			return nil, err
+		}
+		f.paths = append(f.paths, p)
+	}
+	return f, nil
+}
+
+func (f *filter) setZxids(text string) error {
+	from, to, ranged := strings.Cut(text, "..")
+	var err error
+	if from != "" {
+		f.fromZxid, err = parseZxid(from)
+	}
+	if err == nil && to != "" {
+		f.toZxid, err = parseZxid(to)
+	}
+	if !ranged {
+		f.toZxid = f.fromZxid
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("--zxid: %w", err)
+	case from == "" && to == "":
+		return errors.New("--zxid: a range has an end at least: 0x100000005..")
+	case f.fromZxid > f.toZxid:
+		return fmt.Errorf("--zxid: %s is greater than %s", from, to)
+	}
+	return nil
+}
+
+// loggedTypes are the types of transactions, in the order of the codes.
+var loggedTypes = []proto.Op{
+	proto.OpCreate, proto.OpDelete, proto.OpSetData, proto.OpSetACL, proto.OpCheck, proto.OpMulti, proto.OpCreate2,
+	proto.OpReconfig, proto.OpCreateContainer, proto.OpDeleteContainer, proto.OpCreateTTL,
+	proto.OpCreateSession, proto.OpCloseSession, proto.OpError,
+}
+
+func (f *filter) addType(text string) error {
+	if f.types == nil {
+		f.types = map[proto.Op]bool{}
+	}
+	found := false
+	for _, op := range loggedTypes {
+		if ok, err := path.Match(strings.ToLower(text), strings.ToLower(op.String())); err == nil && ok {
+			f.types[op], found = true, true
+			if op == proto.OpCreate { // the client chooses between the two by the reply it wants
+				f.types[proto.OpCreate2] = true
+			}
+		}
+	}
+	if found {
+		return nil
+	}
+	names := make([]string, len(loggedTypes))
+	for i, op := range loggedTypes {
+		names[i] = op.String()
+	}
+	return fmt.Errorf("--type: there is no transaction of type %q, only %s; create* is all that begin with it", text, strings.Join(names, ", "))
+}
+
+// parseZxid reads a zxid as Java's Long.decode does: 0x100000005 or decimal.
+func parseZxid(s string) (int64, error) {
+	n, err := strconv.ParseUint(s, 0, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a zxid; give it as the log has it: 0x100000005", s)
+	}
+	return int64(n), nil
+}
+
+// parseHex reads a session's id, with 0x before it or without.
+func parseHex(s string) (int64, error) {
+	n, err := strconv.ParseUint(strings.TrimPrefix(strings.ToLower(s), "0x"), 16, 64)
+	return int64(n), err
+}
+
+// match tells whether the transaction passes.
+func (f *filter) match(e *storage.Entry) bool {
+	if f.all {
+		return true
+	}
+	h := &e.Header
+	switch {
+	case h.Zxid < f.fromZxid, h.Zxid > f.toZxid, h.Time < f.from, h.Time > f.to,
+		f.sessions != nil && !f.sessions[h.ClientID]:
+		return false
+	case f.paths == nil && (f.types == nil || f.types[h.Type]):
+		return true
+	case f.paths == nil && h.Type != proto.OpMulti:
+		return false
+	}
+	return eachPart(e.Raw, func(op proto.Op, path []byte) bool {
+		if f.types != nil && !f.types[op] {
+			return false
+		}
+		for i := range f.paths {
+			if path != nil && f.paths[i].match(path) {
+				return true
+			}
+		}
+		return f.paths == nil
+	})
+}
+
+// mayHold tells whether a log can hold what passes, by its first zxid and that of the next
+// log (math.MaxInt64 for the last).
+func (f *filter) mayHold(first, next int64) bool {
+	return first <= f.toZxid && next > f.fromZxid
+}
+
+// pathPattern is a path with all below it, or a glob.
+type pathPattern struct {
+	text string
+	glob bool
+}
+
+func parsePattern(s string) (pathPattern, error) {
+	if s == "" || s[0] != '/' && s[0] != '*' {
+		return pathPattern{}, fmt.Errorf("--path: %q does not begin with /", s)
+	}
+	if strings.ContainsAny(s, "*?[") {
+		if _, err := path.Match(strings.ReplaceAll(s, "**", "*"), ""); err != nil {
+			return pathPattern{}, fmt.Errorf("--path: %q is not a pattern: a [ is not closed", s)
+		}
+		return pathPattern{s, true}, nil
+	}
+	if len(s) > 1 {
+		s = strings.TrimRight(s, "/")
+	}
+	if s == "" {
+		s = "/"
+	}
+	return pathPattern{text: s}, nil
+}
+
+func (p *pathPattern) match(path []byte) bool {
+	if p.glob {
+		return globMatch(p.text, string(path))
+	}
+	n := len(p.text)
+	return p.text == "/" || len(path) >= n && string(path[:n]) == p.text && (len(path) == n || path[n] == '/')
+}
+
+// globMatch is path.Match, and ** is any text, slashes included.
+func globMatch(pattern, name string) bool {
+	head, tail, found := strings.Cut(pattern, "**")
+	if !found {
+		ok, err := path.Match(pattern, name)
+		return err == nil && ok
+	}
+	for i := 0; i <= len(name); i++ {
+		ok, err := path.Match(head, name[:i])
+		if err != nil {
+			return false
+		}
+		if !ok {
+			continue
+		}
+		for j := i; j <= len(name); j++ {
+			if globMatch(tail, name[j:]) {
+				return true
+			}
+		}
+		return false
+	}
+	return false
+}

@@ -1,0 +1,120 @@
+package logformatter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// flushEvery is how long a transaction of a followed log may wait for others to be written with it.
+const flushEvery = 20 * time.Millisecond
+
+// follow prints a live log, and those that the server begins after it, until the context ends.
+func (d *dumper) follow(ctx context.Context) error {
+	if len(d.opt.Args) != 1 {
+		return errors.New("-f follows one server: give one log or one directory")
+	}
+	path := d.opt.Args[0]
+	if isDir(path) {
+		logs, err := findLogs(d.opt.Args)
+		if err != nil {
+			return err
+		}
+		path = logs[len(logs)-1].Path
+	}
+	d.out = newBatches(d.opt.Streams.Out)
+	var mu sync.Mutex // d belongs to whoever holds it
+	stop := make(chan struct{})
+	var flusher sync.WaitGroup
+	flusher.Go(func() {
+		tick := time.NewTicker(flushEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				mu.Lock()
+				if len(d.out.buf) > 0 {
+					_ = d.out.drain()
+				}
+				mu.Unlock()
+			}
+		}
+	})
+	err := d.begin(path)
+	if err == nil {
+		err = storage.Follow(ctx, path, func(r *storage.LogReader, e *storage.Entry) error {
+			mu.Lock()
+			defer mu.Unlock()
+			return d.followed(r, e)
+		})
+	}
+	close(stop)
+	flusher.Wait()
+	if closeErr := d.out.close(); closeErr != nil && (err == nil || errors.Is(err, errLimit)) {
+		err = closeErr
+	}
+	switch {
+	case errors.Is(err, errLimit):
+		return nil
+	case ctx.Err() != nil:
+		return &ui.ExitError{Code: ui.ExitInterrupted}
+	}
+	return err
+}
+
+// begin prints, with --tail, the end of what is in the log already; what was printed is
+// not printed again.
+func (d *dumper) begin(path string) error {
+	if d.opt.Tail < 0 {
+		return nil
+	}
+	err := eachEntry(path, func(r *storage.LogReader, e *storage.Entry) error {
+		d.passed = e.Header.Zxid
+		if d.filter.match(e) {
+			d.keep(r, e)
+		}
+		return nil
+	})
+	var fault *storage.Fault
+	if err != nil && !errors.As(err, &fault) { // a record that is being written looks like one
+		return err
+	}
+	if err := d.printTail(); err != nil {
+		return err
+	}
+	d.opt.Tail = -1
+	return d.out.drain()
+}
+
+func (d *dumper) followed(r *storage.LogReader, e *storage.Entry) error {
+	if e.Header.Zxid <= d.passed {
+		return nil
+	}
+	if r.Name() != d.current {
+		d.current = r.Name()
+		if !d.json {
+			d.out.buf = appendFileHead(d.out.buf, r)
+		}
+	}
+	if d.filter.match(e) {
+		if err := d.entry(r, e); err != nil {
+			return err
+		}
+		if d.opt.Limit > 0 && d.shown >= d.opt.Limit {
+			return errLimit
+		}
+	}
+	if e.EOR != 'B' && e.EOR != 0 {
+		if err := d.fault(damaged(r, e, storage.BadEnd, fmt.Errorf("its last byte is %#02x, not 'B'", e.EOR))); err != nil {
+			return err
+		}
+	}
+	return d.out.more()
+}

@@ -1,0 +1,156 @@
+package logformatter
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+type historyOptions struct {
+	Streams   *ui.Streams
+	Path      string
+	Args      []string // logs and directories
+	Recursive bool
+	Data      string
+	Format    ui.Format
+}
+
+func newHistoryCommand(s *ui.Streams) *cobra.Command {
+	o := &historyOptions{Streams: s}
+	var output string
+	c := &cobra.Command{
+		Use:   "history PATH FILE|DIR...",
+		Short: "print every transaction that touched a znode",
+		Long: `Print every transaction that touched a znode, in order: who created it, each
+change with old and new data, ACLs, deletions, and the silent one when an
+ephemeral went with its session. What the znode was before the first log is
+read from the directory's last snapshot before it.`,
+		Example: `  zkctl txnlog history /app/config version-2
+  zkctl txnlog history --recursive /app version-2
+  zkctl txnlog history -o json /app/leader version-2 | jq .change`,
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			switch {
+			case len(args) == 0:
+				return usageError(c, "the path of a znode is missing")
+			case len(args) == 1:
+				return usageError(c, "a log or a directory is missing")
+			case !strings.HasPrefix(args[0], "/"):
+				return usageError(c, fmt.Sprintf("%q is no path of a znode: it does not begin with /", args[0]))
+			case !slices.Contains(dataModes, o.Data):
+				return fmt.Errorf("unknown form of data %q; %s are known", o.Data, strings.Join(dataModes, ", "))
+			}
+			if o.Format, err = ui.ParseFormat(output); err != nil {
+				return err
+			}
+			o.Path, o.Args = args[0], args[1:]
+			return runHistory(c.Context(), o)
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 0 { // the znode
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+	}
+	fs := c.Flags()
+	fs.SortFlags = false
+	fs.BoolVarP(&o.Recursive, "recursive", "R", false, "also of all znodes below it")
+	fs.StringVar(&o.Data, "data", dataText, "data as `form`: text (base64 when it is not UTF-8), hex, base64, none or length")
+	fs.StringVarP(&output, "output", "o", string(ui.Text), "`format`: text or json, one object a line")
+	completeValues(c, "data", dataModes...)
+	completeValues(c, "output", string(ui.Text), string(ui.JSON))
+	return c
+}
+
+func runHistory(ctx context.Context, o *historyOptions) error {
+	pattern, err := historyPattern(o.Path, o.Recursive)
+	if err != nil {
+		return err
+	}
+	logs, err := findLogs(o.Args)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(o.Streams.Out, batchSize)
+	var form changeForm = &textChange{data: o.Data, width: tableWidth(o.Streams)}
+	if o.Format == ui.JSON {
+		form = newJSONChange(out, o.Data)
+	}
+	changes := 0
+	r := newReplay(pattern, func(c *change) error {
+		changes++
+		return form.write(out, c)
+	})
+	var faults []error
+	if err := r.begin(o.Args, logs); isFault(err) {
+		faults = append(faults, err)
+	} else if err != nil {
+		return err
+	}
+	found, err := r.logs(ctx, logs)
+	if flushErr := out.Flush(); err == nil {
+		err = flushErr
+	}
+	if err != nil {
+		return err
+	}
+	faults = append(faults, found...)
+	for _, fault := range faults {
+		fmt.Fprintln(o.Streams.Err, fault)
+	}
+	if changes == 0 {
+		fmt.Fprintf(o.Streams.Err, "no transaction in the logs touched %s\n", o.Path)
+	}
+	if len(faults) > 0 {
+		return &ui.ExitError{Code: ui.ExitFailed}
+	}
+	return nil
+}
+
+// historyPattern is the znode, or its subtree, that the history is about.
+func historyPattern(path string, recursive bool) (znodePattern, error) {
+	p := znodePattern{path: path, recursive: recursive}
+	if len(path) > 1 {
+		p.path = strings.TrimRight(path, "/")
+	}
+	if p.path == "" || strings.Contains(p.path, "//") {
+		return p, fmt.Errorf("%q is no path of a znode", path)
+	}
+	return p, nil
+}
+
+// znodePattern is one znode, with all below it when recursive.
+type znodePattern struct {
+	path      string
+	recursive bool
+}
+
+func (p *znodePattern) match(path []byte) bool {
+	n := len(p.path)
+	if len(path) < n || string(path[:n]) != p.path {
+		return false
+	}
+	return len(path) == n || p.recursive && (path[n] == '/' || n == 1)
+}
+
+// isFault tells whether the error is damage in a file.
+func isFault(err error) bool {
+	var fault *storage.Fault
+	return errors.As(err, &fault)
+}
+
+// tableWidth is the number of columns that text is cut to; 0 when Out is no terminal.
+func tableWidth(s *ui.Streams) int {
+	if !s.OutTTY {
+		return 0
+	}
+	return s.Width
+}

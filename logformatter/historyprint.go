@@ -1,0 +1,195 @@
+package logformatter
+
+import (
+	"bufio"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/mattn/go-runewidth"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// changeForm writes changes in one form.
+type changeForm interface {
+	write(w *bufio.Writer, c *change) error
+}
+
+// textChange is a paragraph for a person: when and what, then what it meant.
+type textChange struct {
+	data  string // form
+	width int    // columns that lines are cut to; 0 is any number
+	dates ui.LogDates
+}
+
+func (t *textChange) write(w *bufio.Writer, c *change) error {
+	op := "in " + c.snapshot
+	if c.what != changePresent {
+		op = c.op.String()
+		if c.multi {
+			op = "multi: " + op
+		}
+	}
+	t.line(w, fmt.Sprintf("%s  0x%x  %s %s", t.dates.Append(nil, c.Time), uint64(c.Zxid), op, safeText(c.path)))
+	t.line(w, "    "+c.sentence())
+	if c.damaged {
+		t.line(w, "    the checksum of the transaction is wrong")
+	}
+	t.values(w, c)
+	_, err := w.Write(nil) // the first error that there was
+	return err
+}
+
+// sentence tells who did it and what came of it.
+func (c *change) sentence() string {
+	by := fmt.Sprintf("by session 0x%x", uint64(c.ClientID))
+	switch {
+	case c.what == changePresent:
+		if c.now.owner != 0 {
+			return fmt.Sprintf("it was there before the first log, ephemeral of session 0x%x", uint64(c.now.owner))
+		}
+		return "it was there before the first log" + c.now.kind()
+	case c.err != nil:
+		return by + "; nothing was changed: the multi failed with " + c.err.Message()
+	case c.op == proto.OpCloseSession && c.Cxid == 0:
+		return fmt.Sprintf("deleted with its session 0x%x, which had expired", uint64(c.ClientID))
+	case c.op == proto.OpCloseSession:
+		return fmt.Sprintf("deleted with its session 0x%x, closed by its client", uint64(c.ClientID))
+	case c.op == proto.OpDeleteContainer && c.ClientID == 0:
+		return "by the server: a container without children, or a TTL that had passed"
+	case c.what == changeChecked:
+		// The log holds the version that follows (PrepRequestProcessor.checkAndIncVersion).
+		return fmt.Sprintf("%s, which found version %d; nothing was changed", by, c.version-1)
+	case c.what == changeCreated:
+		return by + c.now.kind()
+	}
+	return by
+}
+
+// kind is what sort of znode it is, unless it is a plain one.
+func (z *znode) kind() string {
+	switch {
+	case z.owner != 0:
+		return ", ephemeral"
+	case z.container:
+		return ", container"
+	case z.ttl != 0:
+		return ", TTL " + (time.Duration(z.ttl) * time.Millisecond).String()
+	}
+	return ""
+}
+
+func (t *textChange) values(w *bufio.Writer, c *change) {
+	switch {
+	case c.now == nil && c.what != changeDeleted:
+	case c.op == proto.OpSetACL:
+		t.line(w, "    acl   "+aclText(c.old))
+		t.line(w, "       →  "+aclText(c.now))
+		t.versions(w, c, c.old != nil && c.old.acl, func(z *znode) int32 { return z.aversion })
+	case c.op == proto.OpSetData || c.op == proto.OpReconfig:
+		if t.data != dataNone {
+			t.line(w, "    data  "+t.dataText(c.old))
+			t.line(w, "       →  "+t.dataText(c.now))
+		}
+		t.versions(w, c, c.old != nil && c.old.data, func(z *znode) int32 { return z.version })
+	case c.now == nil:
+		if t.data != dataNone {
+			t.line(w, "    was   "+t.dataText(c.old))
+		}
+		if c.old != nil && c.old.data {
+			t.line(w, fmt.Sprintf("    version %d", c.old.version))
+		}
+	default:
+		if t.data != dataNone {
+			t.line(w, "    data  "+t.dataText(c.now))
+		}
+		t.line(w, "    acl   "+aclText(c.now))
+		if c.what == changePresent {
+			t.line(w, fmt.Sprintf("    version %d", c.now.version))
+		}
+	}
+}
+
+func (t *textChange) versions(w *bufio.Writer, c *change, known bool, of func(*znode) int32) {
+	old := "unknown"
+	if known {
+		old = strconv.Itoa(int(of(c.old)))
+	}
+	t.line(w, fmt.Sprintf("    version %s → %d", old, of(c.now)))
+}
+
+func (t *textChange) line(w *bufio.Writer, s string) {
+	if t.width > 0 && runewidth.StringWidth(s) > t.width {
+		s = runewidth.Truncate(s, t.width, "…")
+	}
+	w.WriteString(s)
+	w.WriteByte('\n')
+}
+
+func (t *textChange) dataText(z *znode) string {
+	if z == nil || !z.data {
+		return "unknown"
+	}
+	switch {
+	case z.bytes == nil:
+		return "null"
+	case t.data == dataLength:
+		return fmt.Sprintf("%d bytes", len(z.bytes))
+	case len(z.bytes) == 0:
+		return "(empty)"
+	}
+	text, encoding := dataString(z.bytes, t.data)
+	switch {
+	case encoding == dataBase64 && t.data != dataBase64:
+		return "base64 " + text
+	case encoding != "":
+		return text
+	}
+	return safeText(text)
+}
+
+// dataString is data in the form, and its encoding when that is not text.
+func dataString(data []byte, form string) (text, encoding string) {
+	switch {
+	case form == dataHex:
+		return hex.EncodeToString(data), dataHex
+	case form == dataBase64 || !utf8.Valid(data):
+		return base64.StdEncoding.EncodeToString(data), dataBase64
+	}
+	return string(data), ""
+}
+
+// safeText escapes what a terminal would take as a command.
+func safeText(s string) string {
+	clean := func(r rune) bool { return r != utf8.RuneError && strconv.IsGraphic(r) }
+	if strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if clean(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
+}
+
+func aclText(z *znode) string {
+	if z == nil || !z.acl {
+		return "unknown"
+	}
+	parts := make([]string, len(z.list))
+	for i, a := range z.list {
+		parts[i] = safeText(a.ID.Scheme + ":" + a.ID.ID + ":" + a.Perms.String())
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,227 @@
+package logformatter
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"unicode/utf8"
+
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// Forms of data in JSON.
+const (
+	dataText   = "text"
+	dataHex    = "hex"
+	dataBase64 = "base64"
+	dataNone   = "none"
+	dataLength = "length"
+)
+
+var dataModes = []string{dataText, dataHex, dataBase64, dataNone, dataLength}
+
+// jsonForm is one object a line, with ZooKeeper's names of the fields. Zxids, sessions,
+// digests and checksums are 0x…, because JSON numbers lose digits beyond 2^53 in many
+// programs; times are milliseconds since 1970.
+type jsonForm struct {
+	data   string
+	stored int64 // the checksum in the file
+	intact bool
+}
+
+func (j *jsonForm) append(dst, raw []byte) ([]byte, error) {
+	from := len(dst)
+	f := fields{b: raw}
+	h := f.header()
+	dst = appendHex(append(dst, `{"zxid":"0x`...), h.Zxid)
+	dst = appendHex(append(dst, `","clientId":"0x`...), h.ClientID)
+	dst = appendInt(append(dst, `","cxid":`...), int64(h.Cxid))
+	dst = appendInt(append(dst, `,"time":`...), h.Time)
+	dst = append(append(append(dst, `,"type":"`...), h.Type.String()...), '"')
+	dst, err := j.body(dst, &f, h.Type)
+	if err == nil {
+		err = f.err()
+	}
+	if err != nil {
+		return dst[:from], err
+	}
+	if len(f.b) >= 12 {
+		dst = appendInt(append(dst, `,"digest":{"version":`...), int64(f.int()))
+		dst = append(appendHex(append(dst, `,"treeDigest":"0x`...), f.long()), `"}`...)
+	}
+	dst = append(appendHex(append(dst, `,"crc":"0x`...), j.stored), '"')
+	if !j.intact {
+		dst = append(dst, `,"crcError":true`...)
+	}
+	return append(dst, "}\n"...), nil
+}
+
+// body adds the fields of the transaction's record, each behind a comma.
+func (j *jsonForm) body(dst []byte, f *fields, op proto.Op) ([]byte, error) {
+	switch op {
+	case proto.OpCreate, proto.OpCreate2, proto.OpCreateContainer, proto.OpCreateTTL:
+		dst = appendJSONField(dst, "path", f.buffer())
+		dst = j.appendData(dst, f.buffer())
+		dst = appendJSONACL(dst, f)
+		if op == proto.OpCreate || op == proto.OpCreate2 {
+			if f.bool() {
+				dst = append(dst, `,"ephemeral":true`...)
+			} else {
+				dst = append(dst, `,"ephemeral":false`...)
+			}
+			return appendInt(append(dst, `,"parentCVersion":`...), int64(parentCVersion(f, op))), nil
+		}
+		dst = appendInt(append(dst, `,"parentCVersion":`...), int64(f.int()))
+		if op == proto.OpCreateTTL {
+			dst = appendInt(append(dst, `,"ttl":`...), f.long())
+		}
+	case proto.OpDelete, proto.OpDeleteContainer:
+		dst = appendJSONField(dst, "path", f.buffer())
+	case proto.OpSetData, proto.OpReconfig:
+		dst = appendJSONField(dst, "path", f.buffer())
+		dst = j.appendData(dst, f.buffer())
+		dst = appendInt(append(dst, `,"version":`...), int64(f.int()))
+	case proto.OpCheck:
+		dst = appendJSONField(dst, "path", f.buffer())
+		dst = appendInt(append(dst, `,"version":`...), int64(f.int()))
+	case proto.OpSetACL:
+		dst = appendJSONField(dst, "path", f.buffer())
+		dst = appendJSONACL(dst, f)
+		dst = appendInt(append(dst, `,"version":`...), int64(f.int()))
+	case proto.OpCreateSession:
+		dst = appendInt(append(dst, `,"timeOut":`...), int64(f.int()))
+	case proto.OpError:
+		code := proto.Error(f.int())
+		dst = appendInt(append(dst, `,"err":`...), int64(code))
+		dst = appendJSONField(dst, "error", []byte(code.Name()))
+	case proto.OpCloseSession:
+		n := f.closedPaths()
+		if n < 0 {
+			return append(dst, `,"paths2Delete":null`...), nil
+		}
+		dst = append(dst, `,"paths2Delete":[`...)
+		for i := 0; i < n; i++ {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendJSONString(dst, f.buffer())
+		}
+		dst = append(dst, ']')
+	case proto.OpMulti:
+		dst = append(dst, `,"txns":[`...)
+		n := f.count(8)
+		for i := 0; i < n && !f.bad; i++ {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = j.part(dst, f)
+		}
+		dst = append(dst, ']')
+	default:
+		return dst, unsupported(op)
+	}
+	return dst, nil
+}
+
+// part adds one part of a multi; of one that cannot be decoded the bytes.
+func (j *jsonForm) part(dst []byte, f *fields) []byte {
+	op := proto.Op(f.int())
+	raw := f.buffer()
+	dst = append(append(append(dst, `{"type":"`...), op.String()...), '"')
+	from := len(dst)
+	fields := fields{b: raw}
+	if op != proto.OpMulti {
+		var err error
+		if dst, err = j.body(dst, &fields, op); err == nil && fields.err() == nil {
+			return append(dst, '}')
+		}
+	}
+	dst = hex.AppendEncode(append(dst[:from], `,"undecoded":"`...), raw)
+	return append(dst, `"}`...)
+}
+
+func (j *jsonForm) appendData(dst, data []byte) []byte {
+	switch {
+	case j.data == dataNone:
+		return dst
+	case j.data == dataLength:
+		if data == nil {
+			return append(dst, `,"dataLength":null`...)
+		}
+		return appendInt(append(dst, `,"dataLength":`...), int64(len(data)))
+	case data == nil:
+		return append(dst, `,"data":null`...)
+	case j.data == dataHex:
+		dst = hex.AppendEncode(append(dst, `,"data":"`...), data)
+		return append(dst, `","encoding":"hex"`...)
+	case j.data == dataBase64 || !utf8.Valid(data):
+		dst = base64.StdEncoding.AppendEncode(append(dst, `,"data":"`...), data)
+		return append(dst, `","encoding":"base64"`...)
+	}
+	return appendJSONField(dst, "data", data)
+}
+
+func appendJSONField(dst []byte, name string, value []byte) []byte {
+	dst = append(append(append(dst, `,"`...), name...), `":`...)
+	return appendJSONString(dst, value)
+}
+
+func appendJSONACL(dst []byte, f *fields) []byte {
+	n := f.count(12)
+	if n < 0 {
+		return append(dst, `,"acl":null`...)
+	}
+	dst = append(dst, `,"acl":[`...)
+	for i := 0; i < n && !f.bad; i++ {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		perms := proto.Perms(f.int())
+		scheme, id := f.buffer(), f.buffer()
+		dst = appendJSONString(append(dst, `{"scheme":`...), scheme)
+		dst = appendJSONString(append(dst, `,"id":`...), id)
+		dst = append(append(append(dst, `,"perms":"`...), perms.String()...), `"}`...)
+	}
+	return append(dst, ']')
+}
+
+// appendJSONString appends a string, null for nil. What is not UTF-8 becomes U+FFFD; <, >
+// and & stay as they are.
+func appendJSONString(dst, s []byte) []byte {
+	if s == nil {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, '"')
+	from := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRune(s[i:])
+			if r == utf8.RuneError && size == 1 {
+				dst = append(append(dst, s[from:i]...), "\uFFFD"...)
+				from = i + 1
+			}
+			i += size
+			continue
+		}
+		if c >= ' ' && c != '"' && c != '\\' && c != 0x7f {
+			i++
+			continue
+		}
+		dst = append(dst, s[from:i]...)
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+		}
+		i++
+		from = i
+	}
+	return append(append(dst, s[from:]...), '"')
+}

@@ -1,0 +1,12 @@
+package logformatter
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// laterCommands are the subcommands about more than one transaction.
+func laterCommands(s *ui.Streams) []*cobra.Command {
+	return []*cobra.Command{newVerifyCommand(s), newHistoryCommand(s), newSessionsCommand(s)}
+}

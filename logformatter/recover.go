@@ -1,0 +1,261 @@
+package logformatter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+type recoverOptions struct {
+	Streams *ui.Streams
+	File    string
+	Yes     bool // fix every checksum without asking
+	Verbose bool // print every transaction
+}
+
+func newRecoverCommand(s *ui.Streams, run func(context.Context, *recoverOptions) error) *cobra.Command {
+	o := &recoverOptions{Streams: s}
+	if run == nil {
+		run = runRecover
+	}
+	c := &cobra.Command{
+		Use:   "recover FILE",
+		Short: "write a copy with right checksums, as zkTxnLogToolkit.sh -r does",
+		Long: `Write FILE.fixed: the transactions of the log up to where it cannot be
+read, with the checksums corrected that you agree to. FILE stays as it is.`,
+		Example: `  zkctl txnlog recover version-2/log.100000001
+  zkctl txnlog recover -y -v version-2/log.100000001`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageError(c, "recover takes one log")
+			}
+			o.File = args[0]
+			return run(c.Context(), o)
+		},
+	}
+	c.Flags().SortFlags = false
+	c.Flags().BoolVarP(&o.Yes, "yes", "y", false, "correct every wrong checksum without asking")
+	c.Flags().BoolVarP(&o.Verbose, "verbose", "v", false, "print every transaction, not only those with a wrong checksum")
+	return c
+}
+
+// recovery is one run of recover.
+type recovery struct {
+	opt     *recoverOptions
+	out     *batches
+	form    toolkitForm
+	w       *storage.RawLogWriter
+	answers answers
+	count   int64
+	fixed   int64
+	last    int64 // zxid of the last transaction that was written
+}
+
+var errAborted = errors.New("recovery aborted; the copy that was begun has been removed")
+
+func runRecover(ctx context.Context, o *recoverOptions) (err error) {
+	src, err := storage.OpenLog(o.File)
+	if err != nil {
+		var fault *storage.Fault
+		if errors.As(err, &fault) {
+			return &ui.ExitError{Code: faultExit(fault), Err: err}
+		}
+		return err
+	}
+	defer src.Close()
+	path := o.File + ".fixed"
+	dst, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("recovery file %s already exists; move it away first", path)
+	}
+	if err != nil {
+		return fmt.Errorf("write the recovery file: %w", err)
+	}
+	rec := &recovery{opt: o, out: newBatches(o.Streams.Out), answers: answers{in: o.Streams.In}}
+	rec.w = storage.NewRawLogWriter(dst, src.Header())
+	rec.w.Preallocate(0)
+	rec.out.buf = appendFileHead(rec.out.buf, src)
+	fault, err := rec.copy(ctx, src)
+	if err == nil {
+		err = rec.finish(dst)
+	}
+	if closeErr := dst.Close(); err == nil && closeErr != nil {
+		err = fmt.Errorf("write %s: %w", path, closeErr)
+	}
+	if err != nil {
+		_ = rec.out.close()
+		_ = os.Remove(path)
+		return err
+	}
+	return rec.report(path, fault)
+}
+
+// copy writes the transactions, and returns the fault at which it had to stop, if any.
+func (rec *recovery) copy(ctx context.Context, src *storage.LogReader) (*storage.Fault, error) {
+	for {
+		e, err := src.Next()
+		var fault *storage.Fault
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, nil
+		case errors.As(err, &fault):
+			return fault, nil
+		case err != nil:
+			return nil, err
+		}
+		checksum := e.Stored
+		if !e.Intact() {
+			fix, err := rec.offer(ctx, e)
+			if errors.As(err, &fault) {
+				return fault, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			if fix {
+				checksum = e.Computed
+				rec.fixed++
+			}
+		}
+		if rec.opt.Verbose {
+			if err := rec.print("", e); errors.As(err, &fault) {
+				return fault, nil
+			} else if err != nil {
+				return nil, err
+			}
+		}
+		if err := rec.w.WriteEntry(e.Raw, checksum); err != nil {
+			return nil, fmt.Errorf("write the recovery file: %w", err)
+		}
+		rec.count++
+		rec.last = e.Header.Zxid
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// offer prints a transaction with a wrong checksum and tells whether to correct it. One
+// that cannot be decoded is a *storage.Fault: no server could read it.
+func (rec *recovery) offer(ctx context.Context, e *storage.Entry) (bool, error) {
+	if rec.opt.Yes {
+		return true, rec.print("CRC FIXED - ", e)
+	}
+	if err := rec.print("CRC ERROR - ", e); err != nil {
+		return false, err
+	}
+	for {
+		rec.out.buf = append(rec.out.buf, "Would you like to fix it (Yes/No/Abort) ? "...)
+		if err := rec.out.drain(); err != nil {
+			return false, err
+		}
+		answer, err := rec.answers.next(ctx)
+		if err != nil {
+			return false, err
+		}
+		switch answer {
+		case 'y', 'Y':
+			return true, nil
+		case 'n', 'N':
+			return false, nil
+		case 'a', 'A': // Apache's exit code
+			return false, &ui.ExitError{Code: ui.ExitOK, Err: errAborted}
+		}
+	}
+}
+
+func (rec *recovery) print(lead string, e *storage.Entry) error {
+	from := len(rec.out.buf)
+	buf, err := rec.form.append(append(rec.out.buf, lead...), e.Raw)
+	if err != nil {
+		rec.out.buf = buf[:from]
+		return &storage.Fault{
+			File: rec.opt.File, Offset: e.Offset, Kind: storage.BadRecord, Zxid: e.Header.Zxid, Err: err,
+			Meaning: "the transaction was changed after it was written, and no server can read it",
+		}
+	}
+	rec.out.buf = buf
+	return rec.out.more()
+}
+
+func (rec *recovery) finish(dst *os.File) error {
+	err := rec.w.Close()
+	if err == nil {
+		err = dst.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("write the recovery file: %w", err)
+	}
+	return nil
+}
+
+// report says how it went. A log that ends inside a record is recovered whole, as by the
+// toolkit; after any other fault the copy holds what was before it.
+func (rec *recovery) report(path string, fault *storage.Fault) error {
+	if fault == nil || fault.Kind == storage.CutOff || fault.Kind == storage.BadEnd {
+		rec.out.buf = appendInt(append(rec.out.buf, "EOF reached after "...), rec.count)
+		rec.out.buf = append(rec.out.buf, " txns.\n"...)
+		rec.out.buf = fmt.Appendf(rec.out.buf, "Recovery file %s has been written with %d fixed CRC error(s)\n", path, rec.fixed)
+	}
+	if err := rec.out.close(); err != nil {
+		return err
+	}
+	if fault == nil {
+		return nil
+	}
+	said := fmt.Errorf("read %s at byte %d: %w; %s has the %d transactions before it, up to zxid %#x",
+		fault.File, fault.Offset, fault.Err, path, rec.count, uint64(rec.last))
+	if fault.Kind == storage.CutOff || fault.Kind == storage.BadEnd {
+		fmt.Fprintln(rec.opt.Streams.Err, said)
+		return nil
+	}
+	return &ui.ExitError{Code: ui.ExitFailed, Err: said}
+}
+
+// answers reads words from a stream, of which the first letter counts.
+type answers struct{ in io.Reader }
+
+func (a *answers) next(ctx context.Context) (byte, error) {
+	type result struct {
+		letter byte
+		err    error
+	}
+	done := make(chan result, 1)
+	go func() {
+		letter, err := a.word()
+		done <- result{letter, err}
+	}()
+	select {
+	case r := <-done:
+		if errors.Is(r.err, io.EOF) {
+			return 0, errors.New("there is no more input to answer the question: -y answers yes to all")
+		}
+		return r.letter, r.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// word reads one word, byte by byte: what follows it is left for the next question.
+func (a *answers) word() (first byte, err error) {
+	one := make([]byte, 1)
+	for {
+		n, err := a.in.Read(one)
+		blank := one[0] == ' ' || one[0] == '\n' || one[0] == '\r' || one[0] == '\t'
+		switch {
+		case n == 1 && !blank && first == 0:
+			first = one[0]
+		case n == 1 && blank && first != 0, err != nil && first != 0:
+			return first, nil
+		case err != nil:
+			return 0, err
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package logformatter
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+type statsOptions struct {
+	Streams *ui.Streams
+	Args    []string
+	Depth   int
+	Top     int
+	Filter  filterOptions
+	Output  string
+}
+
+func newStatsCommand(s *ui.Streams, run func(context.Context, *statsOptions) error) *cobra.Command {
+	o := &statsOptions{Streams: s}
+	if run == nil {
+		run = runStats
+	}
+	c := &cobra.Command{
+		Use:   "stats FILE|DIR...",
+		Short: "count transactions by type, path, session and time",
+		Example: `  zkctl txnlog stats version-2
+  zkctl txnlog stats --depth 2 --since 1d version-2
+  zkctl txnlog stats -o json version-2/log.100000001`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError(c, "a log or a directory is missing")
+			}
+			if _, err := ui.ParseFormat(o.Output); err != nil {
+				return err
+			}
+			if o.Depth < 1 || o.Top < 1 {
+				return errors.New("--depth and --top are 1 at least")
+			}
+			o.Args = args
+			return run(c.Context(), o)
+		},
+	}
+	fs := c.Flags()
+	fs.SortFlags = false
+	fs.IntVar(&o.Depth, "depth", 1, "tell paths apart by their first `n` names")
+	fs.IntVar(&o.Top, "top", 10, "show the `n` paths and sessions with most transactions")
+	o.Filter.addFlags(fs)
+	fs.StringVarP(&o.Output, "output", "o", string(ui.Text), "`format`: text or json")
+	completeValues(c, "output", string(ui.Text), string(ui.JSON))
+	completeFilter(c)
+	return c
+}
+
+// stats is what the logs amount to.
+type stats struct {
+	files     int
+	size      int64 // of the files
+	all       count
+	damaged   int64 // with a wrong checksum, or undecodable
+	least     int
+	most      int
+	largest   largest
+	firstZxid int64
+	lastZxid  int64
+	firstTime int64
+	lastTime  int64
+	types     typeTally
+	paths     pathTally
+	sessions  tally[int64]
+	rate      rate
+}
+
+// largest is the transaction with most bytes.
+type largest struct {
+	zxid int64
+	op   proto.Op
+	path string
+}
+
+func runStats(ctx context.Context, o *statsOptions) error {
+	f, err := o.Filter.compile(now())
+	if err != nil {
+		return err
+	}
+	logs, err := findLogs(o.Args)
+	if err != nil {
+		return err
+	}
+	s := &stats{types: typeTally{}, sessions: newTally[int64](), paths: pathTally{newTally[string](), o.Depth}}
+	var total int64
+	for _, log := range logs {
+		total += log.Size
+	}
+	progress := o.Streams.NewProgress("read", total)
+	defer progress.Done()
+	exit := ui.ExitOK
+	var done int64
+	for _, log := range logs {
+		seen := 0
+		err := eachEntry(log.Path, func(r *storage.LogReader, e *storage.Entry) error {
+			if seen++; seen&0xfff == 0 {
+				progress.Set(done + r.Offset())
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+			}
+			if f.match(e) {
+				s.add(e)
+			}
+			return nil
+		})
+		var fault *storage.Fault
+		if errors.As(err, &fault) {
+			progress.Done()
+			fmt.Fprintln(o.Streams.Err, err)
+			exit = max(exit, faultExit(fault))
+		} else if err != nil {
+			return err
+		}
+		done += log.Size
+		s.files++
+		s.size += log.Size
+	}
+	progress.Done()
+	if o.Output == string(ui.JSON) {
+		err = s.printJSON(o)
+	} else {
+		err = s.print(o)
+	}
+	if err == nil && exit != 0 {
+		return &ui.ExitError{Code: exit}
+	}
+	return err
+}
+
+func (s *stats) add(e *storage.Entry) {
+	h := &e.Header
+	size := len(e.Raw)
+	if !e.Intact() {
+		s.damaged++
+	}
+	if s.all.txns == 0 {
+		s.least, s.firstZxid, s.firstTime, s.lastTime = size, h.Zxid, h.Time, h.Time
+	}
+	s.all.add(size)
+	s.least = min(s.least, size)
+	s.lastZxid = h.Zxid
+	s.firstTime, s.lastTime = min(s.firstTime, h.Time), max(s.lastTime, h.Time)
+	s.types.of(h.Type).add(size)
+	s.sessions.add(h.ClientID, size)
+	s.rate.add(h.Time)
+	eachPart(e.Raw, func(op proto.Op, path []byte) bool {
+		switch {
+		case h.Type == proto.OpMulti && op == proto.OpMulti: // each of the parts comes on its own too
+			return false
+		case h.Type == proto.OpMulti:
+			s.types.of(op).parts++
+		}
+		if path != nil {
+			s.paths.add(path, size)
+		}
+		return false
+	})
+	if size > s.most {
+		s.most = size
+		s.largest = largest{zxid: h.Zxid, op: h.Type}
+		eachPart(e.Raw, func(_ proto.Op, path []byte) bool {
+			s.largest.path = string(path)
+			return path != nil
+		})
+	}
+}
+
+func (s *stats) topPaths(n int) ([]ranking[string], count, int) {
+	return s.paths.ranked(n, cmp.Compare[string])
+}
+
+func (s *stats) topSessions(n int) ([]ranking[int64], count, int) {
+	return s.sessions.ranked(n, cmp.Compare[int64])
+}
+
+// average is the mean size in bytes.
+func (s *stats) average() int64 {
+	if s.all.txns == 0 {
+		return 0
+	}
+	return s.all.bytes / s.all.txns
+}

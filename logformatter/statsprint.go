@@ -1,0 +1,277 @@
+package logformatter
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/mattn/go-runewidth"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// rateRows is how many rows the chart of the rate has, at most.
+const rateRows = 24
+
+func now() time.Time { return time.Now() }
+
+// sortedTypes are the types that occur, the most frequent first.
+func (s *stats) sortedTypes() []proto.Op {
+	ops := make([]proto.Op, 0, len(s.types))
+	for op := range s.types {
+		ops = append(ops, op)
+	}
+	slices.SortFunc(ops, func(a, b proto.Op) int {
+		x, y := s.types[a], s.types[b]
+		if d := cmp.Compare(y.txns, x.txns); d != 0 {
+			return d
+		}
+		if d := cmp.Compare(y.parts, x.parts); d != 0 {
+			return d
+		}
+		return cmp.Compare(a, b)
+	})
+	return ops
+}
+
+func (s *stats) print(o *statsOptions) error {
+	out := &strings.Builder{}
+	width := o.Streams.Width
+	if width <= 0 {
+		width = 80
+	}
+	s.printSummary(out)
+	if s.all.txns > 0 {
+		s.printTypes(out)
+		top, rest, keys := s.topPaths(o.Top)
+		printRanking(out, "path", width, top, rest, keys, func(p string) string { return p })
+		sessions, rest, keys := s.topSessions(o.Top)
+		printRanking(out, "session", width, sessions, rest, keys, func(id int64) string { return fmt.Sprintf("%#x", uint64(id)) })
+		s.printRate(out, min(width, 100))
+	}
+	_, err := o.Streams.Out.Write([]byte(out.String()))
+	return err
+}
+
+func (s *stats) printSummary(out *strings.Builder) {
+	fmt.Fprintf(out, "%s in %s of %s\n", plural(s.all.txns, "transaction"), plural(int64(s.files), "log"), bytesText(s.size))
+	if s.all.txns == 0 {
+		return
+	}
+	fmt.Fprintf(out, "zxid  %#x to %#x\n", uint64(s.firstZxid), uint64(s.lastZxid))
+	fmt.Fprintf(out, "time  %s\n  to  %s (%s)\n", ui.LogDate(s.firstTime), ui.LogDate(s.lastTime),
+		(time.Duration(s.lastTime-s.firstTime) * time.Millisecond).Round(time.Second))
+	fmt.Fprintf(out, "size  %d to %d bytes, %d on average, %s in all\n", s.least, s.most, s.average(), bytesText(s.all.bytes))
+	fmt.Fprintf(out, "      the largest is zxid %#x, %s %s\n", uint64(s.largest.zxid), s.largest.op, printable(s.largest.path))
+	if s.damaged > 0 {
+		fmt.Fprintf(out, "      %s with a wrong checksum (zkctl txnlog verify tells which)\n", plural(s.damaged, "transaction"))
+	}
+}
+
+func newTable(out *strings.Builder, columns ...string) table.Writer {
+	t := table.NewWriter()
+	t.SetOutputMirror(out)
+	style := table.StyleLight
+	style.Format.Header = text.FormatDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	t.SetStyle(style)
+	head := table.Row{}
+	var configs []table.ColumnConfig
+	for i, name := range columns {
+		head = append(head, name)
+		if i > 0 {
+			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+		}
+	}
+	t.AppendHeader(head)
+	t.SetColumnConfigs(configs)
+	t.SuppressTrailingSpaces()
+	return t
+}
+
+func (s *stats) printTypes(out *strings.Builder) {
+	out.WriteByte('\n')
+	t := newTable(out, "type", "txns", "%", "bytes", "in multi")
+	for _, op := range s.sortedTypes() {
+		c := s.types[op]
+		parts := ""
+		if c.parts > 0 {
+			parts = fmt.Sprint(c.parts)
+		}
+		t.AppendRow(table.Row{op.String(), c.txns, percent(c.txns, s.all.txns), bytesText(c.bytes), parts})
+	}
+	t.Render()
+}
+
+func printRanking[K comparable](out *strings.Builder, what string, width int, top []ranking[K], rest count, keys int, name func(K) string) {
+	if len(top) == 0 {
+		return
+	}
+	out.WriteByte('\n')
+	var all count
+	for _, c := range top {
+		all.txns += c.txns
+		all.bytes += c.bytes
+	}
+	all.txns += rest.txns
+	t := newTable(out, what, "txns", "%", "bytes")
+	room := max(10, width-32)
+	for _, c := range top {
+		t.AppendRow(table.Row{runewidth.Truncate(printable(name(c.key)), room, "…"), c.txns, percent(c.txns, all.txns), bytesText(c.bytes)})
+	}
+	if rest.txns > 0 {
+		others := fmt.Sprintf("others (%d)", keys-len(top))
+		if keys >= tallyLimit {
+			others = "others"
+		}
+		t.AppendRow(table.Row{others, rest.txns, percent(rest.txns, all.txns), bytesText(rest.bytes)})
+	}
+	t.Render()
+}
+
+// eighths are the ends of a bar.
+var eighths = []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"}
+
+// printRate draws a bar for each stretch of time.
+func (s *stats) printRate(out *strings.Builder, width int) {
+	rows, span := s.rate.rows(rateRows)
+	if len(rows) == 0 {
+		return
+	}
+	var most int64
+	for _, r := range rows {
+		most = max(most, r.txns)
+	}
+	layout := "01-02 15:04:05"
+	switch {
+	case span >= 86400:
+		layout = "2006-01-02"
+	case span >= 60:
+		layout = "01-02 15:04"
+	}
+	digits := len(fmt.Sprint(most))
+	room := max(8, width-len(layout)-digits-4)
+	fmt.Fprintf(out, "\ntransactions per %s\n", stretchText(span))
+	for _, r := range rows {
+		eighth := r.txns * int64(room) * 8 / most
+		if r.txns > 0 {
+			eighth = max(eighth, 1)
+		}
+		bar := strings.Repeat("█", int(eighth/8)) + eighths[eighth%8]
+		line := fmt.Sprintf("%s  %*d  %s", time.Unix(r.start, 0).Local().Format(layout), digits, r.txns, bar)
+		fmt.Fprintln(out, strings.TrimRight(line, " "))
+	}
+}
+
+func stretchText(seconds int64) string {
+	for _, unit := range []struct {
+		name    string
+		seconds int64
+	}{{"day", 86400}, {"hour", 3600}, {"minute", 60}} {
+		if seconds%unit.seconds == 0 {
+			if n := seconds / unit.seconds; n > 1 {
+				return plural(n, unit.name)
+			}
+			return unit.name
+		}
+	}
+	if seconds > 1 {
+		return plural(seconds, "second")
+	}
+	return "second"
+}
+
+func plural(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func percent(n, of int64) string {
+	if of == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f", 100*float64(n)/float64(of))
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 10<<30:
+		return fmt.Sprintf("%.0f GiB", float64(n)/(1<<30))
+	case n >= 10<<20:
+		return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20))
+	case n >= 10<<10:
+		return fmt.Sprintf("%.0f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// printable keeps a path from a log from moving the terminal's cursor.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+}
+
+type countJSON struct {
+	Path    string `json:"path,omitempty"`
+	Session string `json:"clientId,omitempty"`
+	Type    string `json:"type,omitempty"`
+	Txns    int64  `json:"txns"`
+	Bytes   int64  `json:"bytes"`
+	InMulti *int64 `json:"inMulti,omitempty"`
+}
+
+type rateJSON struct {
+	Time int64 `json:"time"` // milliseconds since 1970
+	Txns int64 `json:"txns"`
+}
+
+func (s *stats) printJSON(o *statsOptions) error {
+	hex := func(n int64) string { return fmt.Sprintf("0x%x", uint64(n)) }
+	doc := map[string]any{
+		"files": s.files, "fileBytes": s.size, "txns": s.all.txns, "bytes": s.all.bytes, "crcErrors": s.damaged,
+	}
+	if s.all.txns > 0 {
+		doc["firstZxid"], doc["lastZxid"] = hex(s.firstZxid), hex(s.lastZxid)
+		doc["firstTime"], doc["lastTime"] = s.firstTime, s.lastTime
+		doc["size"] = map[string]any{"min": s.least, "avg": s.average(), "max": s.most}
+		doc["largest"] = map[string]any{"zxid": hex(s.largest.zxid), "type": s.largest.op.String(), "path": s.largest.path}
+	}
+	types, paths, sessions := []countJSON{}, []countJSON{}, []countJSON{}
+	for _, op := range s.sortedTypes() {
+		c := s.types[op]
+		types = append(types, countJSON{Type: op.String(), Txns: c.txns, Bytes: c.bytes, InMulti: &c.parts})
+	}
+	top, rest, _ := s.topPaths(o.Top)
+	for _, c := range top {
+		paths = append(paths, countJSON{Path: c.key, Txns: c.txns, Bytes: c.bytes})
+	}
+	doc["otherPaths"] = countJSON{Txns: rest.txns, Bytes: rest.bytes}
+	bySession, rest, _ := s.topSessions(o.Top)
+	for _, c := range bySession {
+		sessions = append(sessions, countJSON{Session: hex(c.key), Txns: c.txns, Bytes: c.bytes})
+	}
+	doc["otherSessions"] = countJSON{Txns: rest.txns, Bytes: rest.bytes}
+	rows, span := s.rate.rows(rateRows)
+	rates := []rateJSON{}
+	for _, r := range rows {
+		rates = append(rates, rateJSON{r.start * 1000, r.txns})
+	}
+	doc["types"], doc["paths"], doc["sessions"] = types, paths, sessions
+	doc["rate"] = map[string]any{"seconds": span, "buckets": rates}
+	enc := json.NewEncoder(o.Streams.Out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(doc)
+}

@@ -1,0 +1,183 @@
+package logformatter
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// tallyLimit is how many keys a tally tells apart, so that its size does not follow the log's.
+const tallyLimit = 10_000
+
+// tally counts by a key.
+type tally[K comparable] struct {
+	keys   map[K]*count
+	others count // of the keys beyond the limit
+}
+
+// count is a number of transactions and the bytes of their records.
+type count struct{ txns, bytes int64 }
+
+func (c *count) add(bytes int) { c.txns++; c.bytes += int64(bytes) }
+
+func newTally[K comparable]() tally[K] { return tally[K]{keys: map[K]*count{}} }
+
+func (t *tally[K]) add(key K, bytes int) {
+	c := t.keys[key]
+	if c == nil {
+		if len(t.keys) >= tallyLimit {
+			t.others.add(bytes)
+			return
+		}
+		c = &count{}
+		t.keys[key] = c
+	}
+	c.add(bytes)
+}
+
+// ranking is a key and its count.
+type ranking[K comparable] struct {
+	key K
+	count
+}
+
+// ranked returns the n keys with most transactions, and the rest as one.
+func (t *tally[K]) ranked(n int, less func(a, b K) int) (top []ranking[K], rest count, keys int) {
+	for key, c := range t.keys {
+		top = append(top, ranking[K]{key, *c})
+	}
+	slices.SortFunc(top, func(a, b ranking[K]) int {
+		if d := cmp.Compare(b.txns, a.txns); d != 0 {
+			return d
+		}
+		return less(a.key, b.key)
+	})
+	rest = t.others
+	keys = len(top)
+	if len(top) > n {
+		for _, c := range top[n:] {
+			rest.txns += c.txns
+			rest.bytes += c.bytes
+		}
+		top = top[:n]
+	}
+	return top, rest, keys
+}
+
+// pathTally is a tally of paths, cut to a depth.
+type pathTally struct {
+	tally[string]
+	depth int
+}
+
+func (t *pathTally) add(path []byte, bytes int) {
+	path = cutPath(path, t.depth)
+	if c := t.keys[string(path)]; c != nil { // no copy of the path is made to look it up
+		c.add(bytes)
+		return
+	}
+	t.tally.add(string(path), bytes)
+}
+
+// cutPath is the path's first components.
+func cutPath(path []byte, depth int) []byte {
+	for i := 1; i < len(path); i++ {
+		if path[i] == '/' {
+			if depth--; depth == 0 {
+				return path[:i]
+			}
+		}
+	}
+	return path
+}
+
+// spans are the lengths of a rate's buckets, in seconds, each a multiple of the one before.
+var spans = []int64{1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 86400, 7 * 86400, 28 * 86400, 364 * 86400, 3640 * 86400, 36400 * 86400}
+
+// rate counts transactions over time, in buckets whose length grows with the time covered.
+type rate struct {
+	level   int // of spans
+	buckets map[int64]int64
+}
+
+// rateBuckets is how many buckets are kept while counting.
+const rateBuckets = 4096
+
+func (r *rate) add(ms int64) {
+	if r.buckets == nil {
+		r.buckets = map[int64]int64{}
+	}
+	r.buckets[floorDiv(floorDiv(ms, 1000), spans[r.level])]++
+	for len(r.buckets) > rateBuckets {
+		if !r.widen() {
+			return
+		}
+	}
+}
+
+func (r *rate) widen() bool {
+	if r.level+1 == len(spans) {
+		return false
+	}
+	factor := spans[r.level+1] / spans[r.level]
+	wider := map[int64]int64{}
+	for at, n := range r.buckets {
+		wider[floorDiv(at, factor)] += n
+	}
+	r.level++
+	r.buckets = wider
+	return true
+}
+
+// bucket is a part of a rate; Start is seconds since 1970.
+type bucket struct{ start, txns int64 }
+
+// rows returns the buckets from the first to the last, empty ones too, n at most when the
+// widest span allows.
+func (r *rate) rows(n int64) (rows []bucket, span int64) {
+	if len(r.buckets) == 0 {
+		return nil, 0
+	}
+	for {
+		first, last := int64(1<<62), int64(-1<<62)
+		for at := range r.buckets {
+			first, last = min(first, at), max(last, at)
+		}
+		span = spans[r.level]
+		if last-first < n {
+			for at := first; at <= last; at++ {
+				rows = append(rows, bucket{at * span, r.buckets[at]})
+			}
+			return rows, span
+		}
+		if !r.widen() {
+			return nil, span // times that no server wrote
+		}
+	}
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
+
+// typeCount is what a type of transaction amounts to.
+type typeCount struct {
+	count
+	parts int64 // within a multi
+}
+
+type typeTally map[proto.Op]*typeCount
+
+func (t typeTally) of(op proto.Op) *typeCount {
+	c := t[op]
+	if c == nil {
+		c = &typeCount{}
+		t[op] = c
+	}
+	return c
+}

@@ -1,0 +1,228 @@
+package logformatter
+
+import (
+	"bytes"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// formatter writes encoded transactions as text into a buffer. Each form has one.
+type formatter interface {
+	// append adds the transaction, line break included, to dst. After an error dst is as it was.
+	append(dst, raw []byte) ([]byte, error)
+}
+
+// toolkitForm is what Apache's TxnLogToolkit of 3.8 prints.
+type toolkitForm struct{ dates ui.LogDates }
+
+func (t *toolkitForm) append(dst, raw []byte) ([]byte, error) {
+	from := len(dst)
+	f := fields{b: raw}
+	h := f.header()
+	dst = appendHead(dst, &t.dates, &h)
+	dst, err := appendToolkitBody(dst, &f, h.Type)
+	if err == nil {
+		err = f.err()
+	}
+	if err != nil {
+		return dst[:from], err
+	}
+	if dst[len(dst)-1] != '\n' { // a multi that ends in the data of its last part may
+		dst = append(dst, '\n')
+	}
+	return dst, nil
+}
+
+// logFormatterForm is what LogFormatter, up to 3.5, printed.
+type logFormatterForm struct{ dates ui.LogDates }
+
+func (l *logFormatterForm) append(dst, raw []byte) ([]byte, error) {
+	from := len(dst)
+	f := fields{b: raw}
+	h := f.header()
+	dst = appendHead(dst, &l.dates, &h)
+	dst, err := appendRecord(dst, &f, h.Type, "null")
+	if err == nil {
+		err = f.err()
+	}
+	if err != nil {
+		return dst[:from], err
+	}
+	return append(dst, '\n'), nil
+}
+
+func appendHead(dst []byte, dates *ui.LogDates, h *proto.TxnHeader) []byte {
+	dst = dates.Append(dst, h.Time)
+	dst = appendHex(append(dst, " session 0x"...), h.ClientID)
+	dst = appendHex(append(dst, " cxid 0x"...), int64(h.Cxid))
+	dst = appendHex(append(dst, " zxid 0x"...), h.Zxid)
+	dst = append(append(dst, ' '), opName(h.Type)...)
+	return append(dst, ' ')
+}
+
+// appendToolkitBody is TxnLogToolkit.getFormattedTxnStr; delete, setACL and what is about
+// sessions and errors is the record's toString.
+func appendToolkitBody(dst []byte, f *fields, op proto.Op) ([]byte, error) {
+	switch op {
+	case proto.OpCreate, proto.OpCreate2:
+		dst = appendPathData(dst, f)
+		dst = appendACLList(dst, f)
+		if f.bool() {
+			dst = append(dst, ",true,"...)
+		} else {
+			dst = append(dst, ",false,"...)
+		}
+		return appendInt(dst, int64(parentCVersion(f, op))), nil
+	case proto.OpCreateContainer, proto.OpCreateTTL:
+		dst = appendPathData(dst, f)
+		dst = appendACLList(dst, f)
+		dst = appendInt(append(dst, ','), int64(f.int()))
+		if op == proto.OpCreateTTL {
+			dst = appendInt(append(dst, ','), f.long())
+		}
+		return dst, nil
+	case proto.OpSetData, proto.OpReconfig:
+		dst = appendPathData(dst, f)
+		return appendInt(dst, int64(f.int())), nil
+	case proto.OpMulti:
+		n := f.count(8)
+		for i := 0; i < n && !f.bad; i++ {
+			if i > 0 {
+				dst = append(dst, ';')
+			}
+			dst = append(dst, opName(proto.Op(f.int()))...)
+			dst = appendText(append(dst, ':'), f.buffer())
+		}
+		return dst, nil
+	}
+	return appendRecord(dst, f, op, "")
+}
+
+// appendPathData appends path and data, and a comma behind each.
+func appendPathData(dst []byte, f *fields) []byte {
+	dst = append(appendString(dst, f.buffer()), ',')
+	return append(appendText(dst, f.buffer()), ',')
+}
+
+// parentCVersion is absent from a create of 3.3 and before; it is -1 then.
+func parentCVersion(f *fields, op proto.Op) int32 {
+	if op == proto.OpCreate && !f.bad && len(f.b) < 4 {
+		f.b = nil
+		return -1
+	}
+	return f.int()
+}
+
+// openACL is world:anyone with all permissions, encoded, as nearly every create has it.
+var openACL = []byte("\x00\x00\x00\x01\x00\x00\x00\x1f\x00\x00\x00\x05world\x00\x00\x00\x06anyone")
+
+// appendACLList appends a list as java.util.List.toString: each element ends with a line break.
+func appendACLList(dst []byte, f *fields) []byte {
+	if bytes.HasPrefix(f.b, openACL) {
+		f.b = f.b[len(openACL):]
+		return append(dst, "[31,s{'world,'anyone}\n]"...)
+	}
+	n := f.count(12)
+	if n < 0 {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, '[')
+	for i := 0; i < n && !f.bad; i++ {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = append(appendACL(dst, f), '\n')
+	}
+	return append(dst, ']')
+}
+
+func appendACL(dst []byte, f *fields) []byte {
+	dst = appendInt(dst, int64(f.int()))
+	dst = appendEscaped(append(dst, ",s{"...), f.buffer())
+	dst = appendEscaped(append(dst, ','), f.buffer())
+	return append(dst, '}')
+}
+
+// appendACLVector appends a list as jute's ToStringOutputArchive does.
+func appendACLVector(dst []byte, f *fields) []byte {
+	if bytes.HasPrefix(f.b, openACL) {
+		f.b = f.b[len(openACL):]
+		return append(dst, "v{s{31,s{'world,'anyone}}}"...)
+	}
+	dst = append(dst, "v{"...)
+	n := f.count(12)
+	for i := 0; i < n && !f.bad; i++ {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(appendACL(append(dst, "s{"...), f), '}')
+	}
+	return append(dst, '}')
+}
+
+// appendRecord appends a record's toString, which ends with a line break; none is what
+// stands for a closeSession without a body.
+func appendRecord(dst []byte, f *fields, op proto.Op, none string) ([]byte, error) {
+	switch op {
+	case proto.OpCreate, proto.OpCreate2, proto.OpCreateContainer, proto.OpCreateTTL:
+		dst = appendEscaped(dst, f.buffer())
+		dst = appendEscapedBuffer(append(dst, ','), f.buffer())
+		dst = appendACLVector(append(dst, ','), f)
+		if op == proto.OpCreate || op == proto.OpCreate2 {
+			if f.bool() {
+				dst = append(dst, ",T"...)
+			} else {
+				dst = append(dst, ",F"...)
+			}
+			dst = appendInt(append(dst, ','), int64(parentCVersion(f, op)))
+			break
+		}
+		dst = appendInt(append(dst, ','), int64(f.int()))
+		if op == proto.OpCreateTTL {
+			dst = appendInt(append(dst, ','), f.long())
+		}
+	case proto.OpDelete, proto.OpDeleteContainer:
+		dst = appendEscaped(dst, f.buffer())
+	case proto.OpSetData, proto.OpReconfig:
+		dst = appendEscaped(dst, f.buffer())
+		dst = appendEscapedBuffer(append(dst, ','), f.buffer())
+		dst = appendInt(append(dst, ','), int64(f.int()))
+	case proto.OpSetACL:
+		dst = appendEscaped(dst, f.buffer())
+		dst = appendACLVector(append(dst, ','), f)
+		dst = appendInt(append(dst, ','), int64(f.int()))
+	case proto.OpCreateSession, proto.OpError:
+		dst = appendInt(dst, int64(f.int()))
+	case proto.OpCloseSession:
+		n := f.closedPaths()
+		if n < 0 {
+			if none == "" {
+				return dst, nil
+			}
+			return append(dst, none...), nil
+		}
+		dst = append(dst, "v{"...)
+		for i := 0; i < n; i++ {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendEscaped(dst, f.buffer())
+		}
+		dst = append(dst, '}')
+	case proto.OpMulti:
+		dst = append(dst, "v{"...)
+		n := f.count(8)
+		for i := 0; i < n && !f.bad; i++ {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendInt(append(dst, "s{"...), int64(f.int()))
+			dst = append(appendEscapedBuffer(append(dst, ','), f.buffer()), '}')
+		}
+		dst = append(dst, '}')
+	default:
+		return dst, unsupported(op)
+	}
+	return append(dst, '\n'), nil
+}

@@ -1,0 +1,29 @@
+package logformatter
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// usageError says what is wrong with a command line, and how the command is used.
+func usageError(c *cobra.Command, what string) error {
+	return fmt.Errorf("%s; usage: %s (%s --help tells more)", what, c.UseLine(), c.CommandPath())
+}
+
+// completeValues makes an option complete with the values.
+func completeValues(c *cobra.Command, name string, values ...string) {
+	_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// completeFilter makes the options of a filter complete.
+func completeFilter(c *cobra.Command) {
+	names := make([]string, len(loggedTypes))
+	for i, op := range loggedTypes {
+		names[i] = op.String()
+	}
+	completeValues(c, "type", names...)
+	for _, name := range []string{"zxid", "since", "until", "session", "path"} {
+		completeValues(c, name) // no file
+	}
+}

@@ -1,0 +1,317 @@
+package logformatter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/fatih/color"
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+type verifyOptions struct {
+	Streams *ui.Streams
+	Args    []string
+	Output  ui.Format
+}
+
+func newVerifyCommand(s *ui.Streams) *cobra.Command { return verifyCommand(s, runVerify) }
+
+func verifyCommand(s *ui.Streams, run func(context.Context, *verifyOptions) error) *cobra.Command {
+	o := &verifyOptions{Streams: s}
+	var output string
+	c := &cobra.Command{
+		Use:   "verify FILE|DIR...",
+		Short: "check logs and data directories, and say what each fault means",
+		Long: `Check transaction logs: checksums, the ends of records, zxids that rise
+without a gap, and what follows the last transaction. Of a data directory
+the snapshots are checked as well, what is missing between the files, and
+that snapshots and logs replay to the tree that the server had: after each
+transaction the tree's digest is compared with the one in the log
+(ZooKeeper 3.6 and later).
+
+The exit code is 0 when all is well and 1 when it is not.`,
+		Example: `  zkctl txnlog verify version-2/log.100000001
+  zkctl txnlog verify /var/lib/zookeeper
+  zkctl txnlog verify -o json version-2 | jq .faults`,
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if len(args) == 0 {
+				return usageError(c, "a log or a directory is missing")
+			}
+			if o.Output, err = ui.ParseFormat(output); err != nil {
+				return err
+			}
+			o.Args = args
+			return run(c.Context(), o)
+		},
+	}
+	c.Flags().StringVarP(&output, "output", "o", string(ui.Text), "`format`: text, or json, one object a line for each file")
+	completeValues(c, "output", string(ui.Text), string(ui.JSON))
+	return c
+}
+
+// verdict is what there is to say about a file, or about a directory's replay.
+type verdict struct {
+	Kind         string         `json:"kind"` // log, snapshot or replay
+	File         string         `json:"file"`
+	OK           bool           `json:"ok"`
+	Transactions int64          `json:"transactions"`
+	First        string         `json:"firstZxid,omitempty"`
+	Last         string         `json:"lastZxid,omitempty"`
+	Epochs       []int64        `json:"epochs,omitempty"`
+	Znodes       int            `json:"znodes,omitempty"`
+	Compared     int            `json:"digestsCompared,omitempty"`
+	Failed       int            `json:"digestsFailed,omitempty"`
+	Notes        []string       `json:"notes,omitempty"`
+	Faults       []verifyFault  `json:"faults,omitempty"`
+	More         int            `json:"furtherFaults,omitempty"`
+	scan         logScan        // of a log
+	cause        *storage.Fault // of a log: where reading ended
+}
+
+// verifyFault is one fault. Byte is -1 when it is not about a place in the file.
+type verifyFault struct {
+	Byte    int64  `json:"byte"`
+	Zxid    string `json:"zxid,omitempty"`
+	Kind    string `json:"kind"`
+	Found   string `json:"found"`
+	Meaning string `json:"meaning,omitempty"`
+}
+
+// maxFaults bounds what is told about one file; the rest is counted.
+const maxFaults = 20
+
+func (v *verdict) add(f *storage.Fault) {
+	v.OK = false
+	if len(v.Faults) == maxFaults {
+		v.More++
+		return
+	}
+	one := verifyFault{Byte: f.Offset, Kind: f.Kind.String(), Found: f.Err.Error(), Meaning: f.Meaning}
+	if f.Zxid != 0 {
+		one.Zxid = hexZxid(f.Zxid)
+	}
+	v.Faults = append(v.Faults, one)
+}
+
+// addError adds every fault in err, and returns err when there is none.
+func (v *verdict) addError(err error) error {
+	list := storage.Faults(err)
+	if len(list) == 0 {
+		return err
+	}
+	for _, f := range list {
+		v.add(f)
+	}
+	return nil
+}
+
+func hexZxid(z int64) string { return fmt.Sprintf("%#x", uint64(z)) }
+
+// verifier prints verdicts as they come.
+type verifier struct {
+	opt *verifyOptions
+	bad int
+	n   int
+}
+
+func runVerify(ctx context.Context, o *verifyOptions) error {
+	v := &verifier{opt: o}
+	for _, arg := range o.Args {
+		if err := v.argument(ctx, arg); err != nil {
+			return err
+		}
+	}
+	if v.bad > 0 {
+		return &ui.ExitError{Code: ui.ExitFailed}
+	}
+	return nil
+}
+
+func (v *verifier) argument(ctx context.Context, arg string) error {
+	if isDir(arg) {
+		return v.directory(ctx, arg)
+	}
+	info, err := os.Stat(arg)
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	file := storage.File{Path: arg, Size: info.Size()}
+	_, file.Zxid, _ = storage.ZxidOfName(arg)
+	if isSnapshot(arg) {
+		d, err := v.snapshot(ctx, file, nil)
+		if err != nil {
+			return err
+		}
+		return v.print(d)
+	}
+	d, err := scanLog(ctx, file)
+	if err != nil {
+		return err
+	}
+	return v.print(d)
+}
+
+// isSnapshot tells whether a file is a snapshot by its name, else by how it begins.
+func isSnapshot(path string) bool {
+	if kind, _, ok := storage.ZxidOfName(path); ok {
+		return kind == kindSnapshot
+	}
+	if storage.CompressionOfName(path) != "" {
+		return true
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var magic [4]byte
+	_, err = io.ReadFull(f, magic[:])
+	return err == nil && string(magic[:]) == "ZKSN"
+}
+
+func (v *verifier) print(d *verdict) error {
+	v.n++
+	if !d.OK {
+		v.bad++
+	}
+	out := v.opt.Streams.Out
+	if v.opt.Output == ui.JSON {
+		line, err := json.Marshal(d)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(out, "%s\n", line)
+		return err
+	}
+	_, err := io.WriteString(out, d.text(v.opt.Streams))
+	return err
+}
+
+// text is the verdict for a person: a line, and one for each fault and note below it.
+func (d *verdict) text(s *ui.Streams) string {
+	var b strings.Builder
+	word := s.Paint("OK", color.FgGreen)
+	if !d.OK {
+		word = s.Paint("DAMAGED", color.FgRed, color.Bold)
+		if d.Kind == kindReplay {
+			word = s.Paint("FAILED", color.FgRed, color.Bold)
+		}
+	}
+	fmt.Fprintf(&b, "%s: %s", filepath.Base(d.File), word)
+	for _, fact := range d.facts() {
+		b.WriteString(", " + fact)
+	}
+	b.WriteByte('\n')
+	for _, f := range d.Faults {
+		b.WriteString("  ")
+		if f.Byte >= 0 {
+			fmt.Fprintf(&b, "byte %d, ", f.Byte)
+		}
+		if f.Zxid != "" {
+			fmt.Fprintf(&b, "zxid %s, ", f.Zxid)
+		}
+		fmt.Fprintf(&b, "%s: %s", f.Kind, f.Found)
+		if f.Meaning != "" {
+			b.WriteString("; " + f.Meaning)
+		}
+		b.WriteByte('\n')
+	}
+	if d.More > 0 {
+		fmt.Fprintf(&b, "  and %s more\n", counted(int64(d.More), "fault"))
+	}
+	for _, note := range d.Notes {
+		fmt.Fprintf(&b, "  note: %s\n", note)
+	}
+	return b.String()
+}
+
+func (d *verdict) facts() (facts []string) {
+	if d.Kind != kindSnapshot {
+		facts = append(facts, counted(d.Transactions, "transaction"))
+	}
+	if d.Kind == kindSnapshot || d.Kind == kindReplay && d.Znodes > 0 {
+		facts = append(facts, counted(int64(d.Znodes), "znode"))
+	}
+	switch {
+	case d.First != "":
+		facts = append(facts, "zxid "+d.First+".."+d.Last)
+	case d.Last != "":
+		facts = append(facts, "zxid "+d.Last)
+	}
+	switch {
+	case len(d.Epochs) == 1:
+		facts = append(facts, fmt.Sprintf("epoch %d", d.Epochs[0]))
+	case len(d.Epochs) > 1:
+		facts = append(facts, "epochs "+strings.Trim(strings.ReplaceAll(fmt.Sprint(d.Epochs), " ", ", "), "[]"))
+	}
+	if d.Compared > 0 {
+		facts = append(facts, fmt.Sprintf("%d of %s agree", d.Compared-d.Failed, counted(int64(d.Compared), "digest")))
+	}
+	return facts
+}
+
+// counted is "1 znode", "2 znodes".
+func counted(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// Kinds of verdicts.
+const (
+	kindLog      = "log"
+	kindSnapshot = "snapshot"
+	kindReplay   = "replay"
+)
+
+// snapshot checks one snapshot: its file and its tree, and with the logs of its directory
+// that it replays to the digest that it recorded.
+func (v *verifier) snapshot(ctx context.Context, file storage.File, logs []storage.File) (*verdict, error) {
+	d := &verdict{Kind: kindSnapshot, File: file.Path, OK: true}
+	tree, trailer, err := storage.ReadTree(file.Path)
+	if err != nil {
+		if err := d.addError(err); err != nil {
+			return nil, err
+		}
+	}
+	if tree == nil {
+		return d, nil
+	}
+	d.Znodes, d.Last = tree.Len(), hexZxid(tree.LastZxid())
+	if trailer.Seals == 0 {
+		d.Notes = append(d.Notes, "it has no checksum: the server died while it wrote it, or is older than ZooKeeper 3.0; ZooKeeper 3.5 and later do not load it")
+	}
+	if trailer.Digest == nil || trailer.DigestZxid <= tree.LastZxid() {
+		return d, nil
+	}
+	until := hexZxid(trailer.DigestZxid)
+	d.Last += ".." + until
+	if !d.OK || logs == nil {
+		return d, nil
+	}
+	var check storage.DigestCheck
+	one := storage.Dir{Path: filepath.Dir(file.Path), Snapshots: []storage.File{file}, Logs: logs}
+	_, _, err = one.Load(ctx, storage.LoadOptions{Zxid: trailer.DigestZxid, Digests: &check})
+	for _, f := range check.Faults {
+		d.add(f)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, storage.ErrMissing) || err != nil:
+		d.Notes = append(d.Notes, "it was written while the server went on to "+until+", and cannot be checked against the logs: "+err.Error())
+	default:
+		d.Notes = append(d.Notes, "it was written while the server went on; with the logs up to "+until+" it is whole")
+	}
+	return d, nil
+}
