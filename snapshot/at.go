@@ -1,0 +1,170 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/ztree"
+)
+
+type atOptions struct {
+	streams *ui.Streams
+	dir     string
+	zxid    string
+	time    string
+	write   string
+	form    formOptions
+}
+
+func newAtCommand(s *ui.Streams, run func(context.Context, *atOptions) error) *cobra.Command {
+	opt := &atOptions{streams: s}
+	c := &cobra.Command{
+		Use:   "at DIR [--zxid ZXID | --time TIME] [--write FILE]",
+		Short: "rebuild the tree as it was at a zxid or a time, and print it or write it as a snapshot",
+		Long: `Rebuild the tree as it was right after the transaction ZXID, or at TIME, from the
+newest snapshot before that moment and the logs after it. Without either it is
+the tree of the last transaction. DIR is a data directory, which is only read.
+The tree is held in memory.
+
+The tree is printed as by snapshot dump, with the same options. --write FILE
+writes it as a snapshot instead. FILE may be a directory; the name then is that
+which a server expects: snapshot. and the zxid.
+
+To bring a whole server back to that moment: stop it; move its version-2 away;
+make an empty version-2; at --write into it; start the server. Of an ensemble,
+stop all members and give each the same file. To get one branch of the tree
+back into a running ensemble, print it: --path /config -o json.`,
+		Example: `  zkctl snapshot at /var/lib/zookeeper --time "2026-11-22 03:07:00" --tree
+  zkctl snapshot at /var/lib/zookeeper --zxid 0x100000041 --path /config -o json
+  zkctl snapshot at old/version-2 --zxid 0x100000041 --write /var/lib/zookeeper/version-2`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			opt.dir = args[0]
+			return run(c.Context(), opt)
+		},
+	}
+	c.Flags().StringVar(&opt.zxid, "zxid", "", "the last transaction to apply, as 0x100000041 or 100000041")
+	c.Flags().StringVar(&opt.time, "time", "", "apply what came until then: \"2026-11-22 03:07:00\", or 2h ago")
+	c.Flags().StringVar(&opt.write, "write", "", "write a snapshot to this new `file`, or into this directory")
+	opt.form.addFlags(c)
+	return c
+}
+
+// moment reads --zxid or --time.
+func (opt *atOptions) moment(now time.Time) (load storage.LoadOptions, err error) {
+	switch {
+	case opt.zxid != "" && opt.time != "":
+		return load, usageError(errors.New("--zxid and --time each name a moment; give one of them"))
+	case opt.zxid != "":
+		digits, ok := strings.CutPrefix(strings.ToLower(opt.zxid), "0x")
+		load.Zxid, err = strconv.ParseInt(digits, 16, 64)
+		if err != nil || load.Zxid <= 0 {
+			hint := ""
+			if ok || err == nil {
+				hint = " above 0"
+			}
+			return load, usageError(fmt.Errorf("%q is no zxid: it is a hexadecimal number%s, such as 0x100000041", opt.zxid, hint))
+		}
+	case opt.time != "":
+		when, err := ui.ParseWhen(opt.time, now)
+		if err != nil {
+			return load, usageError(err)
+		}
+		load.Time = when.UnixMilli()
+	}
+	return load, nil
+}
+
+func runAt(ctx context.Context, opt *atOptions) error {
+	if _, err := opt.form.check(); err != nil {
+		return err
+	}
+	moment, err := opt.moment(time.Now())
+	if err != nil {
+		return err
+	}
+	dir, err := storage.ReadDir(opt.dir)
+	if err != nil {
+		return usageError(err)
+	}
+	var last int64 // when the last transaction that was applied was made
+	moment.Visit = func(_ string, e *storage.Entry, _ *proto.TxnEntry, _ *ztree.Tree) error {
+		last = e.Header.Time
+		return nil
+	}
+	tree, faults, err := dir.Load(ctx, moment)
+	if err != nil {
+		return err
+	}
+	for _, f := range faults {
+		fmt.Fprintln(opt.streams.Err, f)
+	}
+	of := ""
+	if last != 0 {
+		of = ", of " + ui.JavaDate(last)
+	}
+	fmt.Fprintf(opt.streams.Err, "the tree at zxid %s%s\n", hexZxid(tree.LastZxid()), of)
+	if opt.write != "" {
+		err = opt.writeSnapshot(tree)
+	} else {
+		err = opt.form.print(opt.streams, &treeImage{title: dir.Path, tree: tree})
+	}
+	if err == nil && len(faults) > 0 {
+		return &ui.ExitError{Code: ui.ExitFailed, Err: errors.New("the tree may lack what the damage above hides")}
+	}
+	return err
+}
+
+func (opt *atOptions) writeSnapshot(tree *ztree.Tree) error {
+	file := opt.write
+	name := fmt.Sprintf("snapshot.%x", uint64(tree.LastZxid()))
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		file = filepath.Join(file, name)
+	}
+	compression := storage.CompressionOfName(file)
+	if compression != "" {
+		name += "." + compression
+	}
+	base := filepath.Base(file)
+	if kind, zxid, ok := storage.ZxidOfName(base); ok && kind == "snapshot" && zxid != tree.LastZxid() {
+		return usageError(fmt.Errorf("a server takes the zxid of a snapshot from its name: write %s, not %s", name, base))
+	}
+	if err := storage.WriteSnapshot(file, tree, storage.SnapshotOptions{Compression: compression}); err != nil {
+		return err
+	}
+	fmt.Fprintf(opt.streams.Err, "wrote %s, %s\n", file, znodes(tree.Len()))
+	if base != name {
+		fmt.Fprintf(opt.streams.Err, "a server looks for the name %s\n", name)
+	}
+	opt.warnOfNewer(filepath.Dir(file), tree.LastZxid())
+	return nil
+}
+
+// warnOfNewer tells of files beside the snapshot that a server would apply on top of it.
+func (opt *atOptions) warnOfNewer(path string, zxid int64) {
+	dir, err := storage.ReadDir(path)
+	if err != nil || dir.Path != path {
+		return // it is no data directory
+	}
+	newer := dir.Logs
+	for _, s := range dir.Snapshots {
+		if s.Zxid > zxid {
+			newer = append(newer, s)
+		}
+	}
+	if len(newer) > 0 {
+		fmt.Fprintf(opt.streams.Err, "%s holds %s too: a server that starts there goes on from it; use an empty directory to go back\n",
+			path, filepath.Base(newer[len(newer)-1].Path))
+	}
+}

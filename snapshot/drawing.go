@@ -1,0 +1,135 @@
+package snapshot
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fatih/color"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/ztree"
+)
+
+// branch is a znode of a drawn tree. What lies below the last level drawn is only counted.
+type branch struct {
+	path     string
+	kind     string
+	size     int64 // bytes of data
+	below    int   // znodes below it
+	bytes    int64 // their data
+	children []*branch
+}
+
+// drawing is a tree drawn with sizes. Memory grows with the znodes that are drawn.
+type drawing struct {
+	scope scope
+	top   *branch
+	stack []*branch // from top to the last znode drawn
+}
+
+func (d *drawing) add(n *storage.Node) error {
+	for len(d.stack) > 0 && !isBelow(n.Path, d.stack[len(d.stack)-1].path) {
+		d.stack = d.stack[:len(d.stack)-1]
+	}
+	size := int64(len(n.Data))
+	for _, b := range d.stack {
+		b.below++
+		b.bytes += size
+	}
+	depth := strings.Count(n.Path[len(d.scope.path):], "/")
+	if d.scope.depth >= 0 && depth > d.scope.depth {
+		return nil
+	}
+	b := &branch{path: strings.Clone(n.Path), kind: kindOf(n.Stat.EphemeralOwner), size: size}
+	if len(d.stack) > 0 {
+		parent := d.stack[len(d.stack)-1]
+		parent.children = append(parent.children, b)
+	} else {
+		d.top = b
+	}
+	d.stack = append(d.stack, b)
+	return nil
+}
+
+func (d *drawing) print(s *ui.Streams, p *printer) {
+	if d.top == nil {
+		return
+	}
+	p.printf("%s%s\n", s.Paint(shown(d.top.path), color.FgBlue), d.top.describe())
+	d.top.printBelow(s, p, "")
+}
+
+func (b *branch) printBelow(s *ui.Streams, p *printer, indent string) {
+	for i, c := range b.children {
+		joint, next := "├── ", "│   "
+		if i == len(b.children)-1 {
+			joint, next = "└── ", "    "
+		}
+		name := shown(c.path[strings.LastIndexByte(c.path, '/')+1:])
+		if c.below > 0 {
+			name = s.Paint(name, color.FgBlue)
+		}
+		p.printf("%s%s%s%s\n", indent, joint, name, c.describe())
+		c.printBelow(s, p, indent+next)
+	}
+}
+
+func (b *branch) describe() string {
+	text := "  " + byteCount(b.size)
+	if b.kind != persistent {
+		text += "  " + b.kind
+	}
+	if b.below > 0 {
+		text += fmt.Sprintf("  (below: %s, %s)", znodes(b.below), byteCount(b.bytes))
+	}
+	return text
+}
+
+func znodes(n int) string {
+	if n == 1 {
+		return "1 znode"
+	}
+	return fmt.Sprintf("%d znodes", n)
+}
+
+// byteCount is a size for a reader: 17 B, 3.9 KiB.
+func byteCount(n int64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, unit := float64(n), ""
+	for _, unit = range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if value /= 1024; value < 1024 {
+			break
+		}
+	}
+	return fmt.Sprintf("%.1f %s", value, unit)
+}
+
+const persistent = "persistent"
+
+// kindOf says what kind of znode has the owner.
+func kindOf(owner int64) string {
+	switch ztree.KindOf(owner) {
+	case ztree.Container:
+		return "container"
+	case ztree.TTL:
+		return fmt.Sprintf("ttl %d ms", ztree.TTLOf(owner))
+	case ztree.Ephemeral:
+		return fmt.Sprintf("ephemeral of 0x%x", uint64(owner))
+	}
+	return persistent
+}
+
+// printACL writes a list as getAcl's one-line form: world:anyone:cdrwa.
+func printACL(acl []proto.ACL) string {
+	parts := make([]string, len(acl))
+	for i, a := range acl {
+		parts[i] = a.ID.Scheme + ":" + a.ID.ID + ":" + a.Perms.String()
+	}
+	return strings.Join(parts, ",")
+}
+
+func percent(v float64) string { return fmt.Sprintf("%.1f %%", v) }

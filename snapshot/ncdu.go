@@ -1,0 +1,106 @@
+package snapshot
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/zkctl/zkctl/internal/storage"
+)
+
+// ncduForm is SnapshotFormatter's -json: the format that ncdu reads, an array for each znode
+// with children. A znode is printed when the next one, or the end, tells whether it has some.
+type ncduForm struct {
+	*out
+	ino     int
+	pending string   // the znode not yet printed, as an object
+	name    string   // its path
+	has     bool     // whether there is one
+	open    []string // the paths whose arrays are open
+}
+
+// firstInode is before the first number that SnapshotFormatter gives a znode.
+const firstInode = 1000
+
+func (f *ncduForm) header(ms int64) {
+	f.ino = firstInode
+	f.b = append(f.b, `[1,0,{"progname":"SnapshotFormatter.java","progver":"0.01","timestamp":`...)
+	f.b = strconv.AppendInt(f.b, ms, 10)
+	f.b = append(f.b, '}')
+}
+
+func (f *ncduForm) add(n *storage.Node) error {
+	if f.has {
+		if isBelow(n.Path, f.name) {
+			f.b = append(append(f.b, `,[`...), f.pending...)
+			f.open = append(f.open, f.name)
+		} else {
+			f.b = append(append(f.b, ','), f.pending...)
+			for len(f.open) > 0 && !isBelow(n.Path, f.open[len(f.open)-1]) {
+				f.b = append(f.b, ']')
+				f.open = f.open[:len(f.open)-1]
+			}
+		}
+	}
+	name := "/"
+	if n.Path != "" {
+		name = shown(n.Path[strings.LastIndexByte(n.Path, '/')+1:])
+	}
+	f.ino++
+	b := quoteJSON([]byte(`{"name":`), name)
+	b = strconv.AppendInt(append(b, `,"asize":`...), int64(len(n.Data)), 10)
+	b = strconv.AppendInt(append(b, `,"dsize":`...), int64(len(n.Data)), 10)
+	b = strconv.AppendInt(append(b, `,"dev":0,"ino":`...), int64(f.ino), 10)
+	f.pending, f.name, f.has = string(append(b, '}')), strings.Clone(n.Path), true
+	return f.settle()
+}
+
+// tail ends every array, so that a file that broke off still is a document.
+func (f *ncduForm) tail() {
+	if f.has {
+		f.b = append(append(f.b, ','), f.pending...)
+	}
+	for range f.open {
+		f.b = append(f.b, ']')
+	}
+	f.b = append(f.b, ']')
+}
+
+func isBelow(path, parent string) bool {
+	return len(path) > len(parent) && path[len(parent)] == '/' && path[:len(parent)] == parent
+}
+
+// quoteJSON writes a string as Jackson's JsonStringEncoder quotes it: \b \t \n \f \r, other
+// control characters as \u00XX in capitals, everything else as it is. text is UTF-8, or has
+// U+FFFD put where it is not.
+func quoteJSON[T string | []byte](b []byte, text T) []byte {
+	const digits = "0123456789ABCDEF"
+	b = append(b, '"')
+	for i := 0; i < len(text); {
+		c := text[i]
+		i++
+		switch {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRuneInString(string(text[i-1 : min(i+utf8.UTFMax-1, len(text))]))
+			b = utf8.AppendRune(b, r)
+			i += size - 1
+		case c >= ' ':
+			b = append(b, c)
+		case c == '\b':
+			b = append(b, '\\', 'b')
+		case c == '\t':
+			b = append(b, '\\', 't')
+		case c == '\n':
+			b = append(b, '\\', 'n')
+		case c == '\f':
+			b = append(b, '\\', 'f')
+		case c == '\r':
+			b = append(b, '\\', 'r')
+		default:
+			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		}
+	}
+	return append(b, '"')
+}

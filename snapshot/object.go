@@ -1,0 +1,98 @@
+package snapshot
+
+import (
+	"encoding/base64"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/storage"
+)
+
+// objectForm prints each znode as a JSON object on a line. Zxids and the owner are 0x…:
+// JSON numbers lose digits beyond 2^53 in many programs. Times are milliseconds since 1970.
+type objectForm struct {
+	*out
+	data dataForm
+	acl  func(key int64) ([]proto.ACL, bool)
+	acls map[int64][]byte // encoded, by key
+}
+
+func (f *objectForm) add(n *storage.Node) error {
+	b := append(f.b, `{"path":`...)
+	if n.Path == "" {
+		b = append(b, `"/"`...)
+	} else {
+		b = quoteJSON(b, n.Path)
+	}
+	b = appendDataJSON(b, f.data, n.Data)
+	b = append(b, ',')
+	b = appendStatJSON(b, &n.Stat, len(n.Data))
+	list, ok := f.acls[n.ACL]
+	if !ok {
+		if f.acls == nil {
+			f.acls = map[int64][]byte{}
+		}
+		acl, known := f.acl(n.ACL)
+		list = appendACLJSON(nil, acl)
+		if !known {
+			list = []byte("null")
+		}
+		f.acls[n.ACL] = list
+	}
+	b = append(append(b, `,"acl":`...), list...)
+	f.b = append(b, "}\n"...)
+	return f.settle()
+}
+
+// appendDataJSON writes data as text where it is UTF-8, else as base64 and says so.
+func appendDataJSON(b []byte, form dataForm, data []byte) []byte {
+	if form == dataNone || form == dataLength { // dataLength is among the fields of the stat
+		return b
+	}
+	b = append(b, `,"data":`...)
+	switch {
+	case data == nil:
+		return append(b, "null"...)
+	case form == dataHex:
+		b = appendHex(append(b, '"'), data)
+		return append(b, `","encoding":"hex"`...)
+	case form != dataBase64 && utf8.Valid(data):
+		return quoteJSON(b, data)
+	}
+	b = base64.StdEncoding.AppendEncode(append(b, '"'), data)
+	return append(b, `","encoding":"base64"`...)
+}
+
+func appendStatJSON(b []byte, s *proto.StatPersisted, dataLength int) []byte {
+	hex := func(name string, v int64) {
+		b = strconv.AppendUint(append(append(b, name...), `"0x`...), uint64(v), 16)
+		b = append(b, '"')
+	}
+	number := func(name string, v int64) { b = strconv.AppendInt(append(b, name...), v, 10) }
+	hex(`"czxid":`, s.Czxid)
+	hex(`,"mzxid":`, s.Mzxid)
+	number(`,"ctime":`, s.Ctime)
+	number(`,"mtime":`, s.Mtime)
+	number(`,"version":`, int64(s.Version))
+	number(`,"cversion":`, int64(s.Cversion))
+	number(`,"aversion":`, int64(s.Aversion))
+	hex(`,"ephemeralOwner":`, s.EphemeralOwner)
+	number(`,"dataLength":`, int64(dataLength))
+	hex(`,"pzxid":`, s.Pzxid)
+	return b
+}
+
+func appendACLJSON(b []byte, acl []proto.ACL) []byte {
+	b = append(b, '[')
+	for i, a := range acl {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = quoteJSON(append(b, `{"scheme":`...), a.ID.Scheme)
+		b = quoteJSON(append(b, `,"id":`...), a.ID.ID)
+		b = quoteJSON(append(b, `,"perms":`...), a.Perms.String())
+		b = append(b, '}')
+	}
+	return append(b, ']')
+}

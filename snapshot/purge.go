@@ -1,0 +1,129 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+type purgeOptions struct {
+	streams *ui.Streams
+	logDir  string
+	snapDir string
+	count   int
+	counted bool
+	dryRun  bool
+	yes     bool
+}
+
+func newPurgeCommand(s *ui.Streams, run func(context.Context, *purgeOptions) error) *cobra.Command {
+	opt := &purgeOptions{streams: s}
+	c := &cobra.Command{
+		Use:   "purge DIR [SNAPDIR] -n COUNT",
+		Short: "remove old snapshots and logs, as zkCleanup.sh does",
+		Long: `Keep the newest COUNT snapshots (3 or more) and the logs that are needed to go on
+from the oldest of them, and remove what is older, as Apache's PurgeTxnLog
+(zkCleanup.sh) does. Only a snapshot that can be read to its end and has its
+checksum counts. SNAPDIR is where the snapshots are, when it is not DIR.
+
+On a terminal it lists the files and asks first, unless -y. A server may run
+meanwhile.`,
+		Example: `  zkctl snapshot purge /var/lib/zookeeper -n 3 --dry-run
+  zkctl snapshot purge /var/lib/zookeeper -n 5 -y
+  zkctl snapshot purge /data/zklog /data/zksnap -n 3`,
+		Args: usageArgs(cobra.RangeArgs(1, 2)),
+		RunE: func(c *cobra.Command, args []string) error {
+			opt.logDir, opt.snapDir = args[0], args[len(args)-1]
+			opt.counted = c.Flags().Changed("count")
+			return run(c.Context(), opt)
+		},
+	}
+	c.Flags().IntVarP(&opt.count, "count", "n", 0, "how many snapshots to keep, 3 or more (required)")
+	c.Flags().BoolVar(&opt.dryRun, "dry-run", false, "only print what would be removed")
+	c.Flags().BoolVarP(&opt.yes, "yes", "y", false, "do not ask")
+	return c
+}
+
+func runPurge(ctx context.Context, opt *purgeOptions) error {
+	switch {
+	case !opt.counted:
+		return errors.New("purge needs -n COUNT, how many snapshots to keep")
+	case opt.count < storage.MinPurgeKeep:
+		return errors.New("count should be greater than or equal to 3")
+	}
+	logs, err := storage.ReadDir(opt.logDir)
+	if err != nil {
+		return err
+	}
+	snaps := logs
+	if opt.snapDir != opt.logDir {
+		if snaps, err = storage.ReadDir(opt.snapDir); err != nil {
+			return err
+		}
+	}
+	plan, err := storage.PlanPurge(ctx, logs, snaps, opt.count)
+	if err != nil {
+		return err
+	}
+	for _, f := range plan.Damaged {
+		fmt.Fprintf(opt.streams.Err, "not counted: %v\n", f)
+	}
+	if len(plan.Keep) == 0 {
+		fmt.Fprintf(opt.streams.Err, "%s holds no whole snapshot: nothing is removed\n", snaps.Path)
+		return nil
+	}
+	old := slices.Concat(plan.Logs, plan.Snapshots) // in PurgeTxnLog's order
+	if len(old) == 0 {
+		fmt.Fprintf(opt.streams.Err, "nothing to remove: the oldest snapshot to keep is %s\n", plan.Keep[0].Path)
+		return nil
+	}
+	if opt.dryRun {
+		return opt.each(old, "Would remove file", func(string) error { return nil })
+	}
+	if opt.streams.InTTY && !opt.yes {
+		if err := opt.each(old, "Would remove file", func(string) error { return nil }); err != nil {
+			return err
+		}
+		yes, err := opt.streams.Ask(ctx, fmt.Sprintf("Remove %d files?", len(old)))
+		if err != nil || !yes {
+			return err
+		}
+	}
+	return opt.each(old, "Removing file", os.Remove)
+}
+
+// each prints each file as PurgeTxnLog does, with the time of its last change, and does
+// something with it. It goes on when that fails.
+func (opt *purgeOptions) each(files []storage.File, what string, do func(path string) error) error {
+	failed := 0
+	for _, f := range files {
+		info, err := os.Stat(f.Path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // someone else has removed it
+		}
+		var changed time.Time
+		if err == nil {
+			changed = info.ModTime()
+		}
+		if _, err := fmt.Fprintf(opt.streams.Out, "%s: %s\t%s\n", what, changed.Local().Format("Jan 2, 2006, 3:04:05 PM"), f.Path); err != nil {
+			return err
+		}
+		if err := do(f.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintf(opt.streams.Err, "Failed to remove %s: %v\n", f.Path, err)
+			failed++
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d files could not be removed", failed, len(files))
+	}
+	return nil
+}

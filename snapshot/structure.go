@@ -1,0 +1,110 @@
+package snapshot
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ztree"
+)
+
+// structure checks the znodes of a file one by one. It keeps the path down to the last one
+// and a hash of each.
+type structure struct {
+	im       *fileImage
+	zxid     int64 // of the file; -1 when its name has none
+	tell     func(*storage.Fault)
+	sessions map[int64]bool
+	stack    []ancestor
+	seed     maphash.Seed
+	hashes   []uint64
+	last     int64 // the highest zxid of a znode
+	strays   int   // znodes that do not follow their parents
+}
+
+type ancestor struct {
+	path      string
+	ephemeral bool
+}
+
+func newStructure(im *fileImage, zxid int64, tell func(*storage.Fault)) *structure {
+	return &structure{im: im, zxid: zxid, tell: tell, seed: maphash.MakeSeed()}
+}
+
+func (s *structure) check(n *storage.Node) {
+	if s.sessions == nil {
+		s.sessions = map[int64]bool{}
+		for _, open := range s.im.sessions() {
+			s.sessions[open.ID] = true
+		}
+	}
+	s.last = max(s.last, n.Stat.Mzxid, n.Stat.Pzxid, n.Stat.Czxid)
+	s.hashes = append(s.hashes, maphash.String(s.seed, n.Path))
+	fault := func(meaning, format string, args ...any) {
+		s.tell(structureFault(s.im.path, n, meaning, format, args...))
+	}
+	if n.Path != "" {
+		if err := client.ValidatePath(n.Path); err != nil {
+			fault("clients cannot reach it", "%v", err)
+		}
+	}
+	if _, ok := s.im.acl(n.ACL); !ok {
+		fault("a server takes it for one that nobody may use", "the ACL of %s, number %d, is not in the file", shown(n.Path), n.ACL)
+	}
+	// A session may have begun, and made its znodes, after the sessions had been written.
+	owner := n.Stat.EphemeralOwner
+	ephemeral := ztree.KindOf(owner) == ztree.Ephemeral
+	if ephemeral && !s.sessions[owner] && n.Stat.Czxid <= s.zxid {
+		fault("a server deletes it when it starts", "the session 0x%x of the ephemeral znode %s is not in the file",
+			uint64(owner), shown(n.Path))
+	}
+	for len(s.stack) > 0 && !isBelow(n.Path, s.stack[len(s.stack)-1].path) {
+		s.stack = s.stack[:len(s.stack)-1]
+	}
+	switch {
+	case len(s.stack) != strings.Count(n.Path, "/"):
+		s.strays++
+	case len(s.stack) > 0 && s.stack[len(s.stack)-1].ephemeral:
+		fault("ephemerals cannot have children; it is lost when its parent goes", "the parent of %s is ephemeral", shown(n.Path))
+	}
+	s.stack = append(s.stack, ancestor{n.Path, ephemeral})
+}
+
+// finish looks, where there is reason to, for znodes that are there twice or whose parent is
+// not, which takes another pass and all paths in memory. A server writes parents right
+// before their children, but reads a file where they come any time before.
+func (s *structure) finish(file string) {
+	slices.Sort(s.hashes)
+	twice := false
+	for i := 1; i < len(s.hashes); i++ {
+		twice = twice || s.hashes[i] == s.hashes[i-1]
+	}
+	if !twice && s.strays == 0 {
+		return
+	}
+	seen := map[string]bool{}
+	_ = (&fileImage{path: file}).each(func(n *storage.Node) error {
+		if seen[n.Path] {
+			s.tell(structureFault(file, n, "a server keeps the later one", "%s is there twice", shown(n.Path)))
+		}
+		seen[n.Path] = true
+		if i := strings.LastIndexByte(n.Path, '/'); i >= 0 && !seen[n.Path[:i]] {
+			s.tell(structureFault(file, n, "a server does not start from this snapshot",
+				"%s comes before its parent, or without it", shown(n.Path)))
+		}
+		return nil
+	})
+	if !seen[""] {
+		s.tell(&storage.Fault{File: file, Kind: storage.BadStructure, Err: errors.New("there is no root"),
+			Meaning: "a server does not start from this snapshot"})
+	}
+}
+
+func structureFault(file string, n *storage.Node, meaning, format string, args ...any) *storage.Fault {
+	return &storage.Fault{File: file, Offset: n.Offset, Kind: storage.BadStructure, Zxid: n.Stat.Czxid,
+		Err: fmt.Errorf(format, args...), Meaning: meaning}
+}

@@ -1,0 +1,189 @@
+package snapshot
+
+import (
+	"encoding/base64"
+	"fmt"
+	"math/bits"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// textForm is what SnapshotFormatter prints.
+type textForm struct {
+	*out
+	data     dataForm
+	date     javaDate
+	lastZxid int64
+}
+
+// textHeader precedes the znodes. SnapshotFormatter counts the root twice: it is in the table
+// of znodes under two names.
+func textHeader(count int, whole bool) []byte {
+	if whole {
+		count++
+	}
+	return fmt.Appendf(nil, "ZNode Details (count=%d):\n", count)
+}
+
+func (t *textForm) add(n *storage.Node) error {
+	b := append(t.b, "----\n"...)
+	b = appendPath(b, n.Path)
+	s := &n.Stat
+	b = appendZxid(b, "\n  cZxid = ", s.Czxid)
+	b = t.date.append(append(b, "\n  ctime = "...), s.Ctime)
+	b = appendZxid(b, "\n  mZxid = ", s.Mzxid)
+	b = t.date.append(append(b, "\n  mtime = "...), s.Mtime)
+	b = appendZxid(b, "\n  pZxid = ", s.Pzxid)
+	b = strconv.AppendInt(append(b, "\n  cversion = "...), int64(s.Cversion), 10)
+	b = strconv.AppendInt(append(b, "\n  dataVersion = "...), int64(s.Version), 10)
+	b = strconv.AppendInt(append(b, "\n  aclVersion = "...), int64(s.Aversion), 10)
+	b = appendZxid(b, "\n  ephemeralOwner = ", s.EphemeralOwner)
+	b = t.data.appendText(b, n.Data)
+	t.b = append(b, '\n')
+	t.lastZxid = max(t.lastZxid, s.Mzxid, s.Pzxid)
+	return t.settle()
+}
+
+// tail follows the znodes. SnapshotFormatter takes for the last zxid the larger of that in
+// the file's name and those of the znodes. The znodes of a file that breaks off do not say.
+func (t *textForm) tail(sessions []storage.Session, ephemerals map[int64]int, zxid int64, complete bool) {
+	t.b = append(t.b, "----\nSession Details (sid, timeout, ephemeralCount):\n"...)
+	for _, s := range javaOrder(sessions) {
+		t.b = appendZxid(t.b, "", s.ID)
+		t.b = strconv.AppendInt(append(t.b, ", "...), int64(s.Timeout), 10)
+		t.b = strconv.AppendInt(append(t.b, ", "...), int64(ephemerals[s.ID]), 10)
+		t.b = append(t.b, '\n')
+	}
+	if complete {
+		t.b = append(t.b, "----\nLast zxid: 0x"...)
+		t.b = strconv.AppendUint(t.b, uint64(max(zxid, t.lastZxid)), 16)
+		t.b = append(t.b, '\n')
+	}
+}
+
+// appendZxid writes v as Java's %#016x does: 0x and at least 14 digits.
+func appendZxid(b []byte, name string, v int64) []byte {
+	b = append(append(b, name...), "0x"...)
+	u := uint64(v)
+	for shift := (max(14, (bits.Len64(u)+3)/4)+1)/2*8 - 8; shift >= 0; shift -= 8 {
+		pair := byte(u >> shift)
+		if shift == 56 && pair < 16 {
+			b = append(b, hexDigits[pair])
+			continue
+		}
+		b = append(b, hexDigits[pair>>4], hexDigits[pair&15])
+	}
+	return b
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendPath is shown, for a buffer.
+func appendPath(b []byte, path string) []byte {
+	if path != "" && utf8.ValidString(path) {
+		return append(b, path...)
+	}
+	return append(b, shown(path)...)
+}
+
+// javaDate writes dates as java.util.Date.toString and remembers the seconds that it met
+// lately: the znodes of a tree share those of their making.
+type javaDate struct {
+	known [1024]struct {
+		second int64
+		text   []byte
+	}
+}
+
+func (d *javaDate) append(b []byte, ms int64) []byte {
+	second := ms / 1000
+	if ms%1000 < 0 {
+		second--
+	}
+	slot := &d.known[uint64(second)%uint64(len(d.known))]
+	if slot.second != second || slot.text == nil {
+		slot.second, slot.text = second, append(slot.text[:0], ui.JavaDate(second*1000)...)
+	}
+	return append(b, slot.text...)
+}
+
+// javaOrder sorts sessions as a java.util.HashMap with keys of type Long lists them: by the
+// bucket, of a table that is doubled when it is three quarters full.
+func javaOrder(sessions []storage.Session) []storage.Session {
+	table := uint32(16)
+	for int(table)*3/4 < len(sessions) {
+		table *= 2
+	}
+	bucket := func(s storage.Session) uint32 {
+		h := uint32(uint64(s.ID) ^ uint64(s.ID)>>32)
+		return (h ^ h>>16) & (table - 1)
+	}
+	sorted := slices.Clone(sessions)
+	slices.SortStableFunc(sorted, func(a, b storage.Session) int { return int(bucket(a)) - int(bucket(b)) })
+	return sorted
+}
+
+// dataForm is how data is printed.
+type dataForm string
+
+// Forms of data.
+const (
+	dataAuto   dataForm = ""       // JSON: text when it is UTF-8, else base64; text: its length
+	dataText   dataForm = "text"   // as auto
+	dataHex    dataForm = "hex"    //
+	dataBase64 dataForm = "base64" //
+	dataNone   dataForm = "none"   //
+	dataLength dataForm = "length" //
+)
+
+var dataForms = []dataForm{dataText, dataHex, dataBase64, dataNone, dataLength}
+
+func (f dataForm) appendText(b, data []byte) []byte {
+	switch f {
+	case dataNone:
+		return b
+	case dataAuto, dataLength:
+		return strconv.AppendInt(append(b, "\n  dataLength = "...), int64(len(data)), 10)
+	}
+	b = append(b, "\n  data = "...)
+	switch {
+	case f == dataHex:
+		return appendHex(b, data)
+	case f == dataText && utf8.Valid(data):
+		return appendPrintable(b, data)
+	}
+	return base64.StdEncoding.AppendEncode(b, data)
+}
+
+func appendHex(b, data []byte) []byte {
+	for _, c := range data {
+		b = append(b, hexDigits[c>>4], hexDigits[c&15])
+	}
+	return b
+}
+
+// appendPrintable keeps text on its line: control characters become escapes.
+func appendPrintable(b, text []byte) []byte {
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		switch {
+		case r == '\n':
+			b = append(b, `\n`...)
+		case r == '\t':
+			b = append(b, `\t`...)
+		case r == '\r':
+			b = append(b, `\r`...)
+		case r < ' ' || r == 0x7f:
+			b = append(b, '\\', 'x')
+			b = appendHex(b, text[:1])
+		default:
+			b = append(b, text[:size]...)
+		}
+		text = text[size:]
+	}
+	return b
+}
