@@ -1,0 +1,124 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/spf13/pflag"
+)
+
+// argv is a command line, taken apart where zkCli does it: at the first word that is not
+// an option. What follows belongs to the command, which has a parser of its own.
+type argv struct {
+	options []string // as pflag reads them: --name or --name=value
+	words   []string
+	pending string // the option that still waits for its value; completion needs it
+}
+
+// splitArgs reads the options as zkCli does: a long one may have one dash or two, and its
+// value follows '=' or stands in the next argument. Letters may run together.
+func splitArgs(fs *pflag.FlagSet, args []string) (argv, error) {
+	var a argv
+	var bad error
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if arg == "--" {
+			a.words = args[i+1:]
+			return a, bad
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			a.words = args[i:]
+			return a, bad
+		}
+		flag, rest := findFlag(fs, arg)
+		if flag != nil && rest != "" && rest[0] != '=' {
+			if last := lastLetter(fs, arg); last == nil || last.NoOptDefVal != "" {
+				a.options = append(a.options, arg) // -yv, -ojson
+				continue
+			}
+			a.options = append(a.options, arg[:len(arg)-1])
+			flag, rest = lastLetter(fs, arg), ""
+		}
+		switch {
+		case flag == nil:
+			if bad == nil {
+				bad = unknownOption(fs, arg)
+			}
+		case rest != "":
+			a.options = append(a.options, "--"+flag.Name+rest)
+		case flag.NoOptDefVal != "":
+			a.options = append(a.options, "--"+flag.Name)
+		case i+1 == len(args):
+			a.pending = flag.Name
+			if bad == nil {
+				bad = fmt.Errorf("%s needs a value: %s <%s>", arg, arg, valueName(flag))
+			}
+		default:
+			i++
+			a.options = append(a.options, "--"+flag.Name+"="+args[i])
+		}
+	}
+	return a, bad
+}
+
+// findFlag finds the option that arg begins with; rest is what follows its name. A long
+// name wins over letters: -timeout is not -t.
+func findFlag(fs *pflag.FlagSet, arg string) (flag *pflag.Flag, rest string) {
+	name := strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")
+	if eq := strings.IndexByte(name, '='); eq >= 0 {
+		name, rest = name[:eq], name[eq:]
+	}
+	if flag = fs.Lookup(name); flag != nil {
+		return flag, rest
+	}
+	if strings.HasPrefix(arg, "--") || name == "" {
+		return nil, ""
+	}
+	if flag = fs.ShorthandLookup(name[:1]); flag == nil || !isLetters(fs, name) {
+		return nil, ""
+	}
+	return flag, name[1:] + rest
+}
+
+// isLetters tells whether name is letters run together, the first that takes a value
+// followed by it.
+func isLetters(fs *pflag.FlagSet, name string) bool {
+	for i := range len(name) {
+		flag := fs.ShorthandLookup(name[i : i+1])
+		if flag == nil {
+			return false
+		}
+		if flag.NoOptDefVal == "" {
+			return true
+		}
+	}
+	return true
+}
+
+// lastLetter returns the option of the last of letters run together, or nil when the rest
+// of arg is an option's value.
+func lastLetter(fs *pflag.FlagSet, arg string) *pflag.Flag {
+	var flag *pflag.Flag
+	for i := 1; i < len(arg); i++ {
+		if flag = fs.ShorthandLookup(arg[i : i+1]); flag == nil || flag.NoOptDefVal == "" && i < len(arg)-1 {
+			return nil
+		}
+	}
+	return flag
+}
+
+func unknownOption(fs *pflag.FlagSet, arg string) error {
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	var near string
+	best := 3 // edits
+	fs.VisitAll(func(f *pflag.Flag) {
+		if d := levenshtein.ComputeDistance(name, f.Name); d < best {
+			near, best = f.Name, d
+		}
+	})
+	if near != "" {
+		return fmt.Errorf("unknown option %s; did you mean -%s? (zkctl --help lists the options)", arg, near)
+	}
+	return fmt.Errorf("unknown option %s; zkctl --help lists the options", arg)
+}

@@ -1,0 +1,176 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/fatih/color"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
+)
+
+// helpCommand is zkctl help: of everything, of a verb or of a znode command.
+func (a *app) helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "show how zkctl, or one of its commands, is used",
+		RunE: func(_ *cobra.Command, words []string) error {
+			switch {
+			case len(words) > 0:
+				if c, _, err := a.root.Find(words); err == nil && isOffline(offlineRoot(c)) {
+					return c.Help()
+				}
+				return a.helpOn(words[0])
+			case a.options.format() == ui.JSON:
+				return a.helpOn("")
+			}
+			return a.printHelp()
+		},
+		ValidArgsFunction: func(_ *cobra.Command, words []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			if len(words) == 0 {
+				for _, c := range a.root.Commands() {
+					if c.IsAvailableCommand() && strings.HasPrefix(c.Name(), toComplete) {
+						names = append(names, c.Name()+"\t"+c.Short)
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
+// helpOn explains a verb or a znode command; "" lists the znode commands.
+func (a *app) helpOn(word string) error {
+	words := []string{"help"}
+	if word != "" {
+		words = append(words, word)
+	}
+	if word != "" && commands.Lookup(word) == nil {
+		for _, c := range a.root.Commands() {
+			if c.Name() == word {
+				return c.Help()
+			}
+		}
+	}
+	env := &commands.Env{Streams: a.streams, Output: a.options.format()}
+	return commands.Run(a.root.Context(), env, words)
+}
+
+// help is cobra's hook; it is called for -h of a verb as well. A failed write is left in
+// helpErr, because cobra takes no error.
+func (a *app) help(c *cobra.Command, _ []string) {
+	if c == a.root {
+		a.helpErr = a.printHelp()
+		return
+	}
+	a.helpErr = verb.PrintHelp(a.streams.Out, c, a.streams.Width)
+}
+
+const helpHead = `zkctl is a command line for Apache ZooKeeper.
+
+Usage: zkctl [options]              opens the shell
+       zkctl [options] command ...  runs one command
+       zkctl [options] < script     runs a file of commands
+
+Examples:
+  zkctl
+      a shell on localhost:2181; Tab completes
+  zkctl -server zk1:2181,zk2:2181/app ls -R /
+      the whole tree below /app
+  zkctl get /app/config | jq .
+  zkctl set /app/config @config.json
+  zkctl --profile prod -o json stat /app
+  zkctl -f setup.zk
+`
+
+const helpTail = `
+Options stand before the command and may have one dash or
+two. What a command takes: zkctl help ls, zkctl ls --help.
+
+Each option can also be set by an environment variable
+(-server: ZKCTL_SERVER) or in a profile of the config file.
+The command line wins over the environment, the environment
+over the profile.
+
+Exit codes: 0 done, 1 failed, 127 no such command,
+130 interrupted.
+`
+
+// printHelp prints the page for zkctl as a whole; it fits 60 columns.
+func (a *app) printHelp() error {
+	out := &strings.Builder{}
+	out.WriteString(helpHead)
+	for _, group := range optionGroups {
+		fmt.Fprintf(out, "\n%s:\n", a.streams.Paint(group, heading))
+		verb.Columns(out, optionRows(a.flags, group), a.streams.Width)
+	}
+	var group commands.Group
+	var rows [][2]string
+	flush := func() {
+		if len(rows) > 0 {
+			fmt.Fprintf(out, "\n%s:\n", a.streams.Paint(string(group), heading))
+			verb.Columns(out, rows, a.streams.Width)
+			rows = nil
+		}
+	}
+	for _, c := range commands.All() {
+		if c.Group != group {
+			flush()
+			group = c.Group
+		}
+		if c.Group != commands.ShellCmd {
+			rows = append(rows, [2]string{c.Name, c.Short})
+		}
+	}
+	flush()
+	for _, c := range a.root.Commands() {
+		if isOffline(c) {
+			rows = append(rows, [2]string{c.Name(), c.Short})
+		}
+	}
+	group = offlineGroup
+	flush()
+	fmt.Fprintf(out, "\n%s:\n", a.streams.Paint("Other commands", heading))
+	for _, c := range a.root.Commands() {
+		if isOffline(c) {
+			continue
+		}
+		if commands.Lookup(c.Name()) == nil || c.Name() == "help" {
+			rows = append(rows, [2]string{c.Name(), c.Short})
+		}
+	}
+	verb.Columns(out, rows, a.streams.Width)
+	out.WriteString(helpTail)
+	_, err := io.WriteString(a.streams.Out, out.String())
+	return err
+}
+
+// optionRows lists a group's options, a long one with one dash as zkCli has it.
+func optionRows(fs *pflag.FlagSet, group string) (rows [][2]string) {
+	fs.VisitAll(func(f *pflag.Flag) {
+		if annotation(f, groupKey) != group {
+			return
+		}
+		value, usage := pflag.UnquoteUsage(f)
+		name := "-" + f.Name
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand + ", " + name
+		}
+		if value != "" {
+			name += " " + value
+		}
+		if f.Value.Type() != "bool" && f.DefValue != "" && f.DefValue != "[]" && !strings.Contains(usage, f.DefValue) {
+			usage += " (default " + f.DefValue + ")"
+		}
+		rows = append(rows, [2]string{name, usage})
+	})
+	return rows
+}
+
+const heading = color.Bold

@@ -1,0 +1,259 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// options are what the command line, the environment and the profile say. Each has one
+// name: the flag -name, the variable ZKCTL_NAME and the profile's key name.
+type options struct {
+	Server              string
+	Timeout             millis
+	ReadOnly            bool
+	WaitForConnection   bool
+	ClientConfiguration string
+	MaxBuffer           size
+
+	Script    string
+	KeepGoing bool
+	Output    string
+	Yes       bool
+	Color     string
+	Verbose   bool
+
+	Auth     []string
+	AuthFile []string
+	TLS      tlsOptions
+
+	Profile string
+	Config  string
+
+	Help, Version bool
+}
+
+type tlsOptions struct {
+	On                                     bool
+	KeyStore, KeyStoreType                 string
+	KeyStorePassword, KeyStorePasswordFile string
+	TrustStore, TrustStoreType             string
+	TrustPassword, TrustPasswordFile       string
+	SkipHostnameVerification               bool
+}
+
+// Parts of the list that --help prints.
+const (
+	groupConnection = "Connection"
+	groupRunning    = "Running commands"
+	groupIdentity   = "Identity and TLS"
+	groupSettings   = "Settings"
+)
+
+var optionGroups = []string{groupConnection, groupRunning, groupIdentity, groupSettings}
+
+// Annotations of a flag.
+const (
+	groupKey  = "zkctl_group"
+	scopeKey  = "zkctl_scope"
+	isFileKey = "zkctl_file" // a profile's relative path starts from the config file's folder
+)
+
+// Where an option can be set besides the command line.
+const (
+	scopeFlag = "flag" // nowhere
+	scopeEnv  = "env"  // the environment, not a profile
+)
+
+func (o *options) flags() *pflag.FlagSet {
+	fs := pflag.NewFlagSet("zkctl", pflag.ContinueOnError)
+	fs.SortFlags = false
+	group := ""
+	annotate := func(name, key, value string) { _ = fs.SetAnnotation(name, key, []string{value}) }
+	mark := func(scope string, names ...string) {
+		for _, name := range names {
+			annotate(name, groupKey, group)
+			if scope != "" {
+				annotate(name, scopeKey, scope)
+			}
+		}
+	}
+
+	group = groupConnection
+	o.Timeout = millis(30 * time.Second)
+	fs.StringVar(&o.Server, "server", "localhost:2181", "`servers` of the ensemble: host:port,host:port/chroot")
+	fs.Var(&o.Timeout, "timeout", "session `timeout`, in milliseconds or with a unit (10s)")
+	fs.BoolVarP(&o.ReadOnly, "readonly", "r", false, "also take a server that is cut off from the quorum")
+	fs.BoolVar(&o.WaitForConnection, "waitforconnection", false, "keep trying until the timeout when no server answers")
+	fs.StringVar(&o.ClientConfiguration, "client-configuration", "", "ZooKeeper's client property `file` (TLS and others)")
+	fs.Var(&o.MaxBuffer, "jute-maxbuffer", "largest reply to accept, in `bytes` (default 64 MiB)")
+	mark("", "server", "timeout", "readonly", "waitforconnection", "client-configuration", "jute-maxbuffer")
+
+	group = groupRunning
+	fs.StringVarP(&o.Script, "file", "f", "", "run the commands in `file`, one a line; - is standard input")
+	fs.BoolVar(&o.KeepGoing, "keep-going", false, "in a script, go on after an error")
+	fs.StringVarP(&o.Output, "output", "o", "text", "`format` of answers: text (as zkCli.sh prints it) or json")
+	fs.BoolVarP(&o.Yes, "yes", "y", false, "do not ask before commands that change much")
+	fs.StringVar(&o.Color, "color", "auto", "`when` to colour: auto, always or never")
+	fs.BoolVarP(&o.Verbose, "verbose", "v", false, "say on stderr what happens to the connection")
+	mark(scopeFlag, "file", "keep-going")
+	mark("", "output", "yes", "color", "verbose")
+
+	group = groupIdentity
+	fs.StringArrayVar(&o.Auth, "auth", nil, "add the `identity` scheme:data; may be repeated")
+	fs.StringArrayVar(&o.AuthFile, "auth-file", nil, "add the identities in `file`, one scheme:data a line")
+	fs.BoolVar(&o.TLS.On, "tls", false, "connect with TLS; a store below implies it")
+	fs.StringVar(&o.TLS.TrustStore, "tls-truststore", "", "`file` of the authorities to trust: PEM, PKCS12 or JKS")
+	fs.StringVar(&o.TLS.KeyStore, "tls-keystore", "", "`file` of the client's key and certificate: PEM, PKCS12 or JKS")
+	fs.StringVar(&o.TLS.TrustStoreType, "tls-truststore-type", "", "`type` of the file when its name does not tell: PEM, PKCS12, JKS")
+	fs.StringVar(&o.TLS.KeyStoreType, "tls-keystore-type", "", "`type` of the file when its name does not tell: PEM, PKCS12, JKS")
+	fs.StringVar(&o.TLS.TrustPassword, "tls-truststore-password", "", "`password` of the trust store; better from a file")
+	fs.StringVar(&o.TLS.TrustPasswordFile, "tls-truststore-password-file", "", "`file` with the password of the trust store")
+	fs.StringVar(&o.TLS.KeyStorePassword, "tls-keystore-password", "", "`password` of the key store; better from a file")
+	fs.StringVar(&o.TLS.KeyStorePasswordFile, "tls-keystore-password-file", "", "`file` with the password of the key store")
+	fs.BoolVar(&o.TLS.SkipHostnameVerification, "tls-skip-hostname-verification", false, "take a certificate that names another host")
+	mark("", "auth", "auth-file", "tls", "tls-truststore", "tls-keystore", "tls-truststore-type", "tls-keystore-type",
+		"tls-truststore-password", "tls-truststore-password-file", "tls-keystore-password",
+		"tls-keystore-password-file", "tls-skip-hostname-verification")
+
+	group = groupSettings
+	fs.StringVar(&o.Profile, "profile", "", "take what is not given here from the `profile` of the config file")
+	fs.StringVar(&o.Config, "config", "", "config `file` (default "+shownConfigFile()+")")
+	fs.BoolVarP(&o.Help, "help", "h", false, "show this help")
+	fs.BoolVar(&o.Version, "version", false, "show the version")
+	mark(scopeEnv, "profile", "config")
+	mark(scopeFlag, "help", "version")
+
+	for _, name := range []string{"client-configuration", "auth-file", "tls-truststore", "tls-keystore",
+		"tls-truststore-password-file", "tls-keystore-password-file"} {
+		annotate(name, isFileKey, "")
+	}
+	return fs
+}
+
+func annotation(f *pflag.Flag, key string) string {
+	if v := f.Annotations[key]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// envName is the variable that sets an option, "" for one that has none.
+func envName(f *pflag.Flag) string {
+	if annotation(f, scopeKey) == scopeFlag {
+		return ""
+	}
+	return "ZKCTL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+}
+
+// profileKey is the key that sets an option in a profile, "" for one that has none.
+func profileKey(f *pflag.Flag) string {
+	if annotation(f, scopeKey) != "" {
+		return ""
+	}
+	return f.Name
+}
+
+func valueName(f *pflag.Flag) string {
+	name, _ := pflag.UnquoteUsage(f)
+	return name
+}
+
+// set gives the option values from the environment or a profile. pflag's own Set marks
+// the flag as changed, so that what comes later in the order of precedence leaves it alone.
+func set(fs *pflag.FlagSet, f *pflag.Flag, values []string) error {
+	for _, v := range values {
+		if err := fs.Set(f.Name, v); err != nil {
+			return errors.New(reason(f, v))
+		}
+	}
+	return nil
+}
+
+// reason says what an option takes, for a value that it did not take.
+func reason(f *pflag.Flag, value string) string {
+	switch f.Value.Type() {
+	case "bool":
+		return fmt.Sprintf("%q is neither true nor false", value)
+	case "millis":
+		return fmt.Sprintf("%q is not a time: give milliseconds (10000) or a number with a unit (10s)", value)
+	case "size":
+		return fmt.Sprintf("%q is not a number of bytes between 1 and 2147483647, decimal or 0x…", value)
+	}
+	return fmt.Sprintf("%q is not accepted", value)
+}
+
+// fillFromEnv sets the options that the command line left alone from ZKCTL_*. An empty
+// variable counts as unset. A list has one value a line.
+func fillFromEnv(fs *pflag.FlagSet) error {
+	var failed error
+	fs.VisitAll(func(f *pflag.Flag) {
+		name := envName(f)
+		if failed != nil || f.Changed || name == "" {
+			return
+		}
+		value := os.Getenv(name)
+		if value == "" {
+			return
+		}
+		values := []string{value}
+		if _, list := f.Value.(pflag.SliceValue); list {
+			values = strings.FieldsFunc(value, func(r rune) bool { return r == '\n' || r == '\r' })
+		}
+		if err := set(fs, f, values); err != nil {
+			failed = fmt.Errorf("environment %s: %w", name, err)
+		}
+	})
+	return failed
+}
+
+// millis is a time, given in milliseconds or with a unit.
+type millis time.Duration
+
+func (m *millis) String() string { return strconv.FormatInt(time.Duration(*m).Milliseconds(), 10) }
+func (*millis) Type() string     { return "millis" }
+
+// Set accepts 1 ms to 2147483647 ms, the protocol's range.
+func (m *millis) Set(s string) error {
+	var d time.Duration
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n <= math.MaxInt32 {
+		d = time.Duration(n) * time.Millisecond
+	} else if d, err = time.ParseDuration(s); err != nil {
+		return err
+	}
+	if d < time.Millisecond || d > math.MaxInt32*time.Millisecond {
+		return errors.New("out of range")
+	}
+	*m = millis(d)
+	return nil
+}
+
+// size is a number of bytes; 0 stands for the default.
+type size int
+
+func (b *size) String() string {
+	if *b == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*b))
+}
+func (*size) Type() string { return "size" }
+
+// Set accepts what Java's Integer.decode does, as -Djute.maxbuffer is read.
+func (b *size) Set(s string) error {
+	n, err := strconv.ParseInt(s, 0, 32)
+	if err != nil {
+		return err
+	}
+	if n < 1 {
+		return errors.New("out of range")
+	}
+	*b = size(n)
+	return nil
+}

@@ -1,0 +1,124 @@
+//go:build unix
+
+package cmd
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/apache"
+)
+
+// process prepares a run of zkctl as a process, without the user's settings.
+func process(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	zkctl := filepath.Join(dir, "zkctl")
+	if err := os.Symlink(self, zkctl); err != nil { // zkctl by its name, see TestMain
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), zkctl, args...)
+	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_CONFIG_HOME="+dir+"/config", "XDG_STATE_HOME="+dir+"/state")
+	cmd.Stderr = &stderr
+	return cmd, &stderr
+}
+
+// A command that waits for a server ends at once when it is told to, with the code that
+// shells give the signal.
+func TestSignals(t *testing.T) {
+	for _, tc := range []struct {
+		signal os.Signal
+		stdin  string
+		args   []string
+		exit   int
+	}{
+		{os.Interrupt, "", []string{"ls", "/"}, 130},
+		{syscall.SIGTERM, "", []string{"ls", "/"}, 143},
+		{os.Interrupt, "ls /\nls /\n", nil, 130},
+		{os.Interrupt, "ls /\nls /\n", []string{"--keep-going"}, 130},
+	} {
+		t.Run(fmt.Sprint(tc.signal, tc.args), func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			cmd, stderr := process(t, append([]string{"-server", l.Addr().String()}, tc.args...)...)
+			cmd.Stdin = strings.NewReader(tc.stdin)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			c, err := l.Accept() // it listens for signals before it connects
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			start := time.Now()
+			if err := cmd.Process.Signal(tc.signal); err != nil {
+				t.Fatal(err)
+			}
+			if exit := exitCode(t, cmd.Wait()); exit != tc.exit {
+				t.Errorf("exit code %d, want %d; stderr: %s", exit, tc.exit, stderr)
+			}
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("it took %v to end", took)
+			}
+			if n := strings.Count(stderr.String(), "\n"); n > 1 || strings.Contains(stderr.String(), "context") {
+				t.Errorf("stderr: %s", stderr)
+			}
+		})
+	}
+}
+
+// When the reader of a pipe has gone (zkctl ls -R / | head -1), nothing is said and the
+// session is closed all the same.
+func TestBrokenPipe(t *testing.T) {
+	server := apache.Shared(t)
+	fill(t, "/pipe", "/pipe/a")
+	before := sessions(t, server)
+	for _, args := range [][]string{{"ls", "-R", "/pipe"}, {"get", "/pipe"}, {"--help"}, {"-f", "-"}} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		cmd, stderr := process(t, append([]string{"-server", server.Addr()}, args...)...)
+		cmd.Stdin = strings.NewReader("ls /pipe\n")
+		cmd.Stdout = w
+		err = cmd.Run()
+		w.Close()
+		if exit := exitCode(t, err); exit != exitBrokenPipe || stderr.Len() > 0 {
+			t.Errorf("%v: exit code %d, want %d; stderr: %s", args, exit, exitBrokenPipe, stderr)
+		}
+	}
+	if after := sessions(t, server); after > before {
+		t.Errorf("%d sessions before, %d after", before, after)
+	}
+}
+
+func exitCode(t *testing.T, err error) int {
+	t.Helper()
+	var failed *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &failed):
+		return failed.ExitCode() // -1 for one that a signal ended
+	}
+	t.Fatal(err)
+	return 0
+}

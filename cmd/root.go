@@ -1,0 +1,186 @@
+// Package cmd is the command line: it reads options, environment and profile, and then
+// runs a znode command, a script, the shell, or a verb of its own.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/version"
+)
+
+// Exit codes besides those of ui.
+const (
+	exitTerminated = 128 + 15 // SIGTERM, as a shell reports it
+	exitBrokenPipe = 128 + 13 // the reader of our stdout has gone away
+)
+
+// Main runs zkctl with the process's streams and returns its exit code.
+func Main(args []string) int {
+	catchBrokenPipe()
+	return Execute(context.Background(), args, ui.System())
+}
+
+// Execute runs zkctl and returns its exit code; errors go to s.Err.
+func Execute(ctx context.Context, args []string, s *ui.Streams) int {
+	err := newApp(s).execute(ctx, args)
+	if err == nil {
+		return ui.ExitOK
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		return exitBrokenPipe
+	}
+	code := ui.ExitFailed
+	var exit *ui.ExitError
+	if errors.As(err, &exit) {
+		code = exit.Code
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(s.Err, text)
+	}
+	return code
+}
+
+// app is one run of zkctl.
+type app struct {
+	streams *ui.Streams
+	options options
+	flags   *pflag.FlagSet
+	root    *cobra.Command
+	typed   string // the znode command as it was typed
+	helpErr error  // of cobra's hook for help
+}
+
+func newApp(s *ui.Streams) *app {
+	a := &app{streams: s}
+	a.flags = a.options.flags()
+	a.root = &cobra.Command{
+		Use:               "zkctl",
+		Short:             "a command line for Apache ZooKeeper",
+		Args:              cobra.ArbitraryArgs, // an unknown command is commands' to report
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		TraverseChildren:  true,
+		DisableAutoGenTag: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		RunE:              a.run,
+	}
+	a.root.SetIn(s.In)
+	a.root.SetOut(s.Out)
+	a.root.SetErr(s.Err)
+	a.root.Flags().AddFlagSet(a.flags)
+	a.root.Flags().SortFlags = false
+	a.root.Flags().SetInterspersed(false)
+	a.root.SetHelpFunc(a.help)
+	a.root.SetHelpCommand(a.helpCommand())
+	a.root.AddCommand(a.completionCommand())
+	a.addZnodeCommands()
+	a.addOfflineVerbs()
+	return a
+}
+
+func (a *app) execute(ctx context.Context, args []string) error {
+	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
+		return a.complete(ctx, args)
+	}
+	line, err := splitArgs(a.flags, args)
+	if err != nil {
+		return err
+	}
+	if len(line.words) > 0 {
+		if c := commands.Lookup(line.words[0]); c != nil {
+			a.typed = line.words[0] // in any case, or an alias; cobra gets the name
+			line.words = append([]string{c.Name}, line.words[1:]...)
+		} else if len(line.words[0]) == 0 || line.words[0][0] == '-' {
+			return commands.Run(ctx, &commands.Env{Streams: a.streams}, line.words)
+		}
+	}
+	if len(line.words) > 0 {
+		line.words = a.normalizeOffline(line.words)
+	}
+	a.root.SetArgs(append(line.options, line.words...))
+	if err := a.root.ExecuteContext(ctx); err != nil {
+		return err
+	}
+	return a.helpErr
+}
+
+// run is zkctl without a verb of its own: a script or the shell.
+func (a *app) run(c *cobra.Command, words []string) error {
+	switch {
+	case a.options.Version:
+		_, err := fmt.Fprintln(a.streams.Out, version.String())
+		return err
+	case len(words) > 0:
+		return commands.Run(c.Context(), &commands.Env{Streams: a.streams}, words) // it is unknown
+	}
+	if err := a.options.settle(a.flags, a.streams); err != nil {
+		return err
+	}
+	if a.options.Script != "" {
+		return a.runScript(c.Context(), a.options.Script)
+	}
+	if !a.streams.InTTY {
+		return a.runScript(c.Context(), "-")
+	}
+	return a.runShell(c.Context())
+}
+
+// catchBrokenPipe makes a write to a closed pipe an error instead of the process's end,
+// so that the session is closed. It takes a handler because an ignored signal would be
+// ignored by the programs that the shell starts, too.
+func catchBrokenPipe() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+}
+
+// interruptible runs f with a context that Ctrl-C or SIGTERM cancels, and gives the error
+// the exit code of the signal. A second signal ends the process at once.
+func interruptible(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		select {
+		case sig := <-signals:
+			signal.Stop(signals)
+			cancel(&signalError{sig})
+		case <-stop:
+		}
+	}()
+	err := f(ctx)
+	var got *signalError
+	if err == nil || !errors.As(context.Cause(ctx), &got) {
+		return err
+	}
+	code := ui.ExitInterrupted
+	if got.signal == syscall.SIGTERM {
+		code = exitTerminated
+	}
+	return &ui.ExitError{Code: code, Err: unwrapExit(err)}
+}
+
+// unwrapExit takes off the exit code that an error carries.
+func unwrapExit(err error) error {
+	if exit, ok := err.(*ui.ExitError); ok { //nolint:errorlint // only the outermost
+		return exit.Err
+	}
+	return err
+}
+
+// signalError is the cause of a context that a signal cancelled.
+type signalError struct{ signal os.Signal }
+
+func (e *signalError) Error() string { return e.signal.String() }

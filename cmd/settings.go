@@ -1,0 +1,184 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// settle completes the options: what a flag says wins over ZKCTL_*, that over the
+// profile, that over the default. Then it checks them and sets up the streams.
+func (o *options) settle(flags *pflag.FlagSet, s *ui.Streams) error {
+	if err := fillFromEnv(flags); err != nil {
+		return err
+	}
+	c, err := o.readConfig()
+	if err != nil {
+		return err
+	}
+	secret, err := c.fill(flags, o.Profile)
+	if err != nil {
+		return err
+	}
+	if secret {
+		warnIfShared(s, c.file)
+	}
+	if _, err := ui.ParseFormat(o.Output); err != nil {
+		return fmt.Errorf("-output: %w", err)
+	}
+	switch o.Color {
+	case "auto":
+	case "always":
+		s.Color = true
+	case "never":
+		s.Color = false
+	default:
+		return fmt.Errorf("--color: %q is not known; auto, always and never are", o.Color)
+	}
+	return nil
+}
+
+// readConfig reads the config file that the options name, or the user's.
+func (o *options) readConfig() (*config, error) {
+	if o.Config != "" {
+		return readConfig(o.Config, true)
+	}
+	file := configFile()
+	if o.Profile != "" {
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("no profile %q: there is no config file %s (--config names another)", o.Profile, file)
+		}
+	}
+	return readConfig(file, false)
+}
+
+// format is the output format, which settle has checked.
+func (o *options) format() ui.Format {
+	f, _ := ui.ParseFormat(o.Output)
+	return f
+}
+
+// session is the configuration of a session as the options describe it. What ZooKeeper's
+// own property file says counts where the options say nothing.
+func (o *options) session(flags *pflag.FlagSet, s *ui.Streams) (client.Config, error) {
+	cfg := client.Config{
+		Servers:        o.Server,
+		SessionTimeout: time.Duration(o.Timeout),
+		ReadOnly:       o.ReadOnly,
+		Wait:           o.WaitForConnection,
+	}
+	if o.Verbose {
+		cfg.Log = func(format string, args ...any) { fmt.Fprintf(s.Err, "zkctl: "+format+"\n", args...) }
+	}
+	properties := &client.Properties{}
+	if o.ClientConfiguration != "" {
+		var err error
+		if properties, err = client.LoadProperties(o.ClientConfiguration); err != nil {
+			return cfg, err
+		}
+		for _, warning := range properties.Warnings {
+			fmt.Fprintln(s.Err, "warning:", warning)
+		}
+	}
+	o.TLS.override(flags, properties)
+	if properties.Secure {
+		var err error
+		if cfg.TLS, err = properties.TLS.Config(); err != nil {
+			return cfg, fmt.Errorf("TLS: %w", err)
+		}
+		properties.Secure = false
+	}
+	if err := properties.Apply(&cfg); err != nil {
+		return cfg, err
+	}
+	if o.MaxBuffer > 0 {
+		cfg.MaxPacket = int(o.MaxBuffer)
+	}
+	for _, identity := range o.Auth {
+		a, err := parseAuth(identity)
+		if err != nil {
+			return cfg, fmt.Errorf("--auth: %w", err)
+		}
+		cfg.Auth = append(cfg.Auth, a)
+	}
+	for _, file := range o.AuthFile {
+		list, err := readAuthFile(s, file)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Auth = append(cfg.Auth, list...)
+	}
+	return cfg, nil
+}
+
+// override replaces what the options set. A store, unless -tls=false, means TLS.
+func (o *tlsOptions) override(flags *pflag.FlagSet, p *client.Properties) {
+	replace := func(field *string, value string) {
+		if value != "" {
+			*field = value
+		}
+	}
+	for _, store := range []struct {
+		to                          *client.Store
+		file, kind, password, paths string
+	}{
+		{&p.TLS.KeyStore, o.KeyStore, o.KeyStoreType, o.KeyStorePassword, o.KeyStorePasswordFile},
+		{&p.TLS.TrustStore, o.TrustStore, o.TrustStoreType, o.TrustPassword, o.TrustPasswordFile},
+	} {
+		if store.file != "" {
+			*store.to = client.Store{} // another store has another password
+			p.Secure = true
+		}
+		replace(&store.to.File, store.file)
+		replace(&store.to.Type, store.kind)
+		if store.password != "" {
+			store.to.Password, store.to.PasswordFile = store.password, ""
+		}
+		replace(&store.to.PasswordFile, store.paths)
+	}
+	if flags.Changed("tls-skip-hostname-verification") {
+		p.TLS.SkipHostname = o.SkipHostnameVerification
+	}
+	if flags.Changed("tls") {
+		p.Secure = o.On
+	}
+}
+
+// parseAuth reads "scheme:data". The message does not repeat the data, which is a secret.
+func parseAuth(text string) (client.Auth, error) {
+	scheme, data, ok := strings.Cut(text, ":")
+	if !ok || scheme == "" || strings.ContainsAny(scheme, " \t") {
+		return client.Auth{}, fmt.Errorf("an identity has the form scheme:data, such as digest:user:password")
+	}
+	return client.Auth{Scheme: scheme, Data: []byte(data)}, nil
+}
+
+// readAuthFile reads one identity a line; empty lines and those that begin with # are not.
+func readAuthFile(s *ui.Streams, file string) ([]client.Auth, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the identities: %w", err)
+	}
+	warnIfShared(s, file)
+	var list []client.Auth
+	for i, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimRight(line, "\r")
+		if strings.TrimSpace(line) == "" || line[0] == '#' {
+			continue
+		}
+		a, err := parseAuth(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s, line %d: %w", file, i+1, err)
+		}
+		list = append(list, a)
+	}
+	return list, nil
+}

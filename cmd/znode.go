@@ -1,0 +1,69 @@
+package cmd
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// addZnodeCommands makes each znode command a verb. Its words reach the parser of the
+// commands untouched.
+func (a *app) addZnodeCommands() {
+	for _, c := range commands.All() {
+		if c.Name == "help" {
+			continue // the verb knows them all
+		}
+		a.root.AddCommand(&cobra.Command{
+			Use:                c.Name,
+			Short:              c.Short,
+			Hidden:             c.Group == commands.ShellCmd,
+			DisableFlagParsing: true,
+			RunE: func(cc *cobra.Command, words []string) error {
+				return a.runZnodeCommand(cc.Context(), append([]string{a.typed}, words...))
+			},
+			ValidArgsFunction: a.completeZnodeCommand,
+		})
+	}
+}
+
+// runZnodeCommand runs one command in a session of its own.
+func (a *app) runZnodeCommand(ctx context.Context, words []string) error {
+	if a.options.Help {
+		return a.helpOn(words[0])
+	}
+	if err := a.options.settle(a.flags, a.streams); err != nil {
+		return err
+	}
+	env, session, err := a.environment()
+	if err != nil {
+		return err
+	}
+	defer session.Close() // on the server, so that ephemeral znodes go at once
+	printWatches(env, session)
+	return interruptible(ctx, func(ctx context.Context) error { return commands.Run(ctx, env, words) })
+}
+
+// environment is what commands run in, with a session that opens when the first of them
+// needs it. The caller closes the session.
+func (a *app) environment() (*commands.Env, *commands.ClientSession, error) {
+	cfg, err := a.options.session(a.flags, a.streams)
+	if err != nil {
+		return nil, nil, err
+	}
+	session := commands.NewSession(cfg)
+	return &commands.Env{
+		Streams: a.streams, Session: session, Dir: "/", Output: a.options.format(), Yes: a.options.Yes,
+	}, session, nil
+}
+
+// printWatches prints the events of znodes while a command runs, between its own writes.
+func printWatches(env *commands.Env, session *commands.ClientSession) {
+	streams := *env.Streams
+	out := &ui.LockedWriter{W: streams.Out}
+	streams.Out = out
+	env.Streams = &streams
+	session.OnWatch = commands.EventPrinter(out, env.Output)
+}
