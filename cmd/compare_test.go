@@ -79,7 +79,8 @@ func compare(t *testing.T, in *apache.Installation, script string, met func(line
 		}
 		done := make(chan outcome)
 		go func() {
-			stdout, stderr, exit, err := in.ZkCli(ctx, append([]string{"-server", theirs.Addr()}, words...)...)
+			// The event that zkCli is connected is printed before the command runs, not during.
+			stdout, stderr, exit, err := in.ZkCli(ctx, append([]string{"-server", theirs.Addr(), "-waitforconnection"}, words...)...)
 			if err != nil {
 				stderr += err.Error()
 			}

@@ -14,7 +14,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -175,29 +177,44 @@ func (in *Installation) ZkCli(ctx context.Context, args ...string) (stdout, stde
 	return out.String(), errOut.String(), 0, nil
 }
 
-// WithoutChatter removes from zkCli's stdout the line "Connecting to …" and
-// the blocks "WATCHER::" that report changes of the connection's state. Events
-// of znodes stay.
+// What zkCli prints of an event: two calls of println, from the thread of events. Anything
+// that other threads print may stand before, between and behind them, also in the middle of
+// a line, because an answer such as that of ls is printed piece by piece; but each of the
+// two is written whole (a PrintStream locks itself). 3.9 adds the zxid.
+var (
+	watcherPattern = regexp.MustCompile(`\nWATCHER::\r?\n`)
+	eventPattern   = regexp.MustCompile(`\nWatchedEvent state:\w+ type:(\w+) path:`)
+	stateEnd       = regexp.MustCompile(`^null(?: zxid: -?\d+)?\r?\n`)
+)
+
+// WithoutChatter removes from zkCli's stdout the line "Connecting to …", which comes first,
+// and the events that report changes of the connection's state, wherever they stand. Events
+// of znodes stay. Of an event that the end of zkCli cuts off after "WATCHER::" nothing stays.
 func WithoutChatter(stdout string) string {
-	lines := strings.SplitAfter(stdout, "\n")
-	var kept []string
-	for i := 0; i < len(lines); i++ {
-		line := lines[i]
-		if strings.HasPrefix(line, "Connecting to ") {
-			continue
-		}
-		// An event is printed as "", "WATCHER::", "", "WatchedEvent …".
-		if strings.TrimRight(line, "\r\n") == "" && i+3 < len(lines) &&
-			strings.HasPrefix(lines[i+1], "WATCHER::") &&
-			strings.TrimRight(lines[i+2], "\r\n") == "" &&
-			strings.HasPrefix(lines[i+3], "WatchedEvent ") &&
-			strings.Contains(lines[i+3], " type:None ") {
-			i += 3
-			continue
-		}
-		kept = append(kept, line)
+	if strings.HasPrefix(stdout, "Connecting to ") {
+		_, stdout, _ = strings.Cut(stdout, "\n")
 	}
-	return strings.Join(kept, "")
+	var chatter [][]int // what is removed, from and to
+	watchers := watcherPattern.FindAllStringIndex(stdout, -1)
+	for _, event := range eventPattern.FindAllStringSubmatchIndex(stdout, -1) {
+		// One thread prints the events, so that each belongs to the first WATCHER:: left.
+		if len(watchers) == 0 || watchers[0][0] > event[0] {
+			continue // data that looks like an event
+		}
+		if end := stateEnd.FindStringIndex(stdout[event[1]:]); stdout[event[2]:event[3]] == "None" && end != nil {
+			chatter = append(chatter, watchers[0], []int{event[0], event[1] + end[1]})
+		}
+		watchers = watchers[1:]
+	}
+	chatter = append(chatter, watchers...)
+	slices.SortFunc(chatter, func(a, b []int) int { return a[0] - b[0] })
+	var kept strings.Builder
+	at := 0
+	for _, c := range chatter {
+		kept.WriteString(stdout[at:c[0]])
+		at = c[1]
+	}
+	return kept.String() + stdout[at:]
 }
 
 var localeFlags = []string{

@@ -226,11 +226,37 @@ func TestFindSaysWhatIsMissing(t *testing.T) {
 }
 
 func TestWithoutChatter(t *testing.T) {
-	const in = "Connecting to 127.0.0.1:1\n\nWATCHER::\n\nWatchedEvent state:SyncConnected type:None path:null\n" +
-		"[a, b]\n\nWATCHER::\n\nWatchedEvent state:SyncConnected type:NodeCreated path:/a\n"
-	const want = "[a, b]\n\nWATCHER::\n\nWatchedEvent state:SyncConnected type:NodeCreated path:/a\n"
-	if got := WithoutChatter(in); got != want {
-		t.Errorf("got %q, want %q", got, want)
+	const (
+		connecting = "Connecting to 127.0.0.1:1\n"
+		watcher    = "\nWATCHER::\n"
+		connected  = "\nWatchedEvent state:SyncConnected type:None path:null\n"
+		created    = "\nWatchedEvent state:SyncConnected type:NodeCreated path:/a\n"
+	)
+	for _, test := range []struct{ name, in, want string }{
+		{"before the answer", connecting + watcher + connected + "[a, b]\n", "[a, b]\n"},
+		{"behind it", connecting + "[a, b]\n" + watcher + connected, "[a, b]\n"},
+		{"in the middle of a line", connecting + "[B, é, " + watcher + connected + "世, ｡]\n", "[B, é, 世, ｡]\n"},
+		{"split by the answer", connecting + "[a, " + watcher + "b" + connected + ", c]\n", "[a, b, c]\n"},
+		{"split by a line of it", connecting + "a\n" + watcher + "b\n" + connected + "c\n", "a\nb\nc\n"},
+		{"between empty lines", connecting + "a\n\n" + watcher + "\n" + connected + "\nb\n", "a\n\n\n\nb\n"},
+		{"events of znodes stay", connecting + watcher + connected + "[a]\n" + watcher + created, "[a]\n" + watcher + created},
+		{"an event of a znode, split", watcher + "a" + created + watcher + connected, watcher + "a" + created},
+		{"two events and the answer between", watcher + "a" + connected + "b" + watcher + "c" + connected + "d", "abcd"},
+		{"cut off at the end", connecting + "[a]\n" + watcher, "[a]\n"},
+		{"cut off, and split", connecting + "[a" + watcher + "]\n", "[a]\n"},
+		{"3.9", watcher + "\nWatchedEvent state:SyncConnected type:None path:null zxid: -1\nx\n", "x\n"},
+		{"Windows", "Connecting to h:1\r\n\nWATCHER::\r\n\nWatchedEvent state:SyncConnected type:None path:null\r\nx\r\n", "x\r\n"},
+		{"no WATCHER::", "a\n" + connected, "a\n" + connected},
+		{"a path that begins with null", watcher + "\nWatchedEvent state:SyncConnected type:None path:nullify\n",
+			watcher + "\nWatchedEvent state:SyncConnected type:None path:nullify\n"},
+		{"data that says so", connecting + "Connecting to x\n", "Connecting to x\n"},
+		{"nothing", "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := WithoutChatter(test.in); got != test.want {
+				t.Errorf("of %q:\n got %q\nwant %q", test.in, got, test.want)
+			}
+		})
 	}
 }
 
