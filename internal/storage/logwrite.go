@@ -16,6 +16,7 @@ import (
 type LogOptions struct {
 	Preallocate int64 // bytes of zeros ahead of the entries; 64 MiB when 0, none when negative
 	MaxSize     int64 // a log rolls over after this many bytes (txnLogSizeLimitInKb); 0 never
+	NoSync      bool  // leaves it to the system when the disk gets what is written (forceSync=no)
 }
 
 const (
@@ -168,8 +169,10 @@ func (w *LogWriter) Sync() error {
 	if err := w.flush(); err != nil {
 		return err
 	}
-	if err := syncData(w.f); err != nil {
-		return w.fail(err)
+	if !w.opt.NoSync {
+		if err := syncData(w.f); err != nil {
+			return w.fail(err)
+		}
 	}
 	if w.opt.MaxSize > 0 && w.at > w.opt.MaxSize {
 		return w.end()
@@ -207,6 +210,15 @@ func (w *LogWriter) Close() error {
 		w.err = fmt.Errorf("write log: %w", fs.ErrClosed)
 	}
 	return err
+}
+
+// Abandon ends the writer as a kill of the process would: what was not synced may be lost.
+func (w *LogWriter) Abandon() {
+	if w.f != nil {
+		w.f.Close()
+		w.f = nil
+	}
+	w.err = fmt.Errorf("write log: %w", fs.ErrClosed)
 }
 
 // CurrentSize is the length of the current log without preallocated zeros; 0 between logs.

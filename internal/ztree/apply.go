@@ -14,7 +14,8 @@ import (
 type Result struct {
 	Err     proto.Error // 0, or why it had no effect (NodeExists and NoNode are usual in a fuzzy range)
 	Path    string
-	Deleted []string // ephemerals that went with a session
+	Stat    proto.Stat // of a znode created or changed, right after that
+	Deleted []string   // ephemerals that went with a session
 	Multi   []Result
 }
 
@@ -42,18 +43,20 @@ func (t *Tree) apply(h *proto.TxnHeader, body jute.Record) Result {
 			if b.Ephemeral {
 				owner = h.ClientID
 			}
-			r.Path, r.Err = b.Path, t.create(h, b.Path, b.Data, b.ACL, owner, b.ParentCVersion)
+			r.Path = b.Path
+			r.Stat, r.Err = t.create(h, b.Path, b.Data, b.ACL, owner, b.ParentCVersion)
 		}
 	case proto.OpCreateTTL:
 		if b, ok := body.(*proto.CreateTTLTxn); ok {
 			r.Path, r.Err = b.Path, proto.ErrBadArguments
 			if b.TTL > 0 && b.TTL <= proto.MaxTTL {
-				r.Err = t.create(h, b.Path, b.Data, b.ACL, ttlMask|b.TTL, b.ParentCVersion)
+				r.Stat, r.Err = t.create(h, b.Path, b.Data, b.ACL, ttlMask|b.TTL, b.ParentCVersion)
 			}
 		}
 	case proto.OpCreateContainer:
 		if b, ok := body.(*proto.CreateContainerTxn); ok {
-			r.Path, r.Err = b.Path, t.create(h, b.Path, b.Data, b.ACL, proto.ContainerOwner, b.ParentCVersion)
+			r.Path = b.Path
+			r.Stat, r.Err = t.create(h, b.Path, b.Data, b.ACL, proto.ContainerOwner, b.ParentCVersion)
 		}
 	case proto.OpDelete, proto.OpDeleteContainer:
 		if b, ok := body.(*proto.DeleteTxn); ok {
@@ -61,11 +64,13 @@ func (t *Tree) apply(h *proto.TxnHeader, body jute.Record) Result {
 		}
 	case proto.OpSetData, proto.OpReconfig:
 		if b, ok := body.(*proto.SetDataTxn); ok {
-			r.Path, r.Err = b.Path, t.setData(h, b)
+			r.Path = b.Path
+			r.Stat, r.Err = t.setData(h, b)
 		}
 	case proto.OpSetACL:
 		if b, ok := body.(*proto.SetACLTxn); ok {
-			r.Path, r.Err = b.Path, t.setACL(b)
+			r.Path = b.Path
+			r.Stat, r.Err = t.setACL(b)
 		}
 	case proto.OpCheck:
 		if b, ok := body.(*proto.CheckVersionTxn); ok {
@@ -97,14 +102,14 @@ func (t *Tree) apply(h *proto.TxnHeader, body jute.Record) Result {
 	return r
 }
 
-func (t *Tree) create(h *proto.TxnHeader, path string, data []byte, acl []proto.ACL, owner int64, cversion int32) proto.Error {
+func (t *Tree) create(h *proto.TxnHeader, path string, data []byte, acl []proto.ACL, owner int64, cversion int32) (proto.Stat, proto.Error) {
 	parentPath, name, ok := split(path)
 	if !ok {
-		return proto.ErrBadArguments
+		return proto.Stat{}, proto.ErrBadArguments
 	}
 	parent := t.find(parentPath)
 	if parent == nil {
-		return proto.ErrNoNode
+		return proto.Stat{}, proto.ErrNoNode
 	}
 	key := t.acls.use(acl)
 	if old := parent.child(name); old != nil {
@@ -114,7 +119,7 @@ func (t *Tree) create(h *proto.TxnHeader, path string, data []byte, acl []proto.
 		if h.Type == proto.OpCreate {
 			t.raiseCversion(parent, cversion, h.Zxid)
 		}
-		return proto.ErrNodeExists
+		return proto.Stat{}, proto.ErrNodeExists
 	}
 	t.digest.change(parent)
 	t.raiseCversion(parent, cversion, h.Zxid)
@@ -132,7 +137,7 @@ func (t *Tree) create(h *proto.TxnHeader, path string, data []byte, acl []proto.
 		}
 	}
 	t.charge(path, int64(len(data)), 1)
-	return 0
+	return n.stat(), 0
 }
 
 // raiseCversion gives the parent of a created znode the cversion of the transaction, or the
@@ -179,30 +184,30 @@ func (t *Tree) delete(path string, zxid int64) proto.Error {
 	return 0
 }
 
-func (t *Tree) setData(h *proto.TxnHeader, b *proto.SetDataTxn) proto.Error {
+func (t *Tree) setData(h *proto.TxnHeader, b *proto.SetDataTxn) (proto.Stat, proto.Error) {
 	n := t.find(b.Path)
 	if n == nil {
-		return proto.ErrNoNode
+		return proto.Stat{}, proto.ErrNoNode
 	}
 	t.digest.change(n)
 	grown := int64(len(b.Data) - len(n.Data))
 	n.Data = clone(b.Data)
 	n.Stat.Mtime, n.Stat.Mzxid, n.Stat.Version = h.Time, h.Zxid, b.Version
 	t.charge(b.Path, grown, 0)
-	return 0
+	return n.stat(), 0
 }
 
-func (t *Tree) setACL(b *proto.SetACLTxn) proto.Error {
+func (t *Tree) setACL(b *proto.SetACLTxn) (proto.Stat, proto.Error) {
 	n := t.find(b.Path)
 	if n == nil {
-		return proto.ErrNoNode
+		return proto.Stat{}, proto.ErrNoNode
 	}
 	t.digest.change(n)
 	// In this order, as ZooKeeper does it: a list without another user gets a new number.
 	t.acls.release(n.ACL)
 	n.ACL = t.acls.use(b.ACL)
 	n.Stat.Aversion = b.Version
-	return 0
+	return n.stat(), 0
 }
 
 // closeSession deletes the znodes that the transaction names (3.6) and then those of the

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -119,6 +120,18 @@ func znodeDigest(b *[proto.StatPersistedSize]byte, path uint32, data []byte, s *
 	be.PutUint32(b[48:], uint32(s.Aversion))
 	be.PutUint64(b[52:], uint64(s.EphemeralOwner))
 	return crc32.Update(crc32.Update(path, crc32.IEEETable, data), crc32.IEEETable, b[:])
+}
+
+// ZnodeDigest is the part of a tree's digest that a znode is: 0 below /zookeeper/.
+func ZnodeDigest(path string, data []byte, stat *proto.StatPersisted) uint64 {
+	if strings.HasPrefix(path, procPath+"/") {
+		return 0
+	}
+	if path == "/" {
+		path = ""
+	}
+	var room [proto.StatPersistedSize]byte
+	return uint64(znodeDigest(&room, crc32.ChecksumIEEE(unsafe.Slice(unsafe.StringData(path), len(path))), data, stat))
 }
 
 // asciiDifference is what AltDigest has beyond Digest for the znode.

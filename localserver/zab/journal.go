@@ -1,0 +1,198 @@
+package zab
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/storage"
+)
+
+// JournalOptions say how a member's history is kept.
+type JournalOptions struct {
+	Dir       string // version-2 of dataLogDir; "" keeps nothing, for servers that live in memory
+	Log       storage.LogOptions
+	SnapCount int   // transactions after which Due is called, half of it at least; 100,000 when 0
+	SnapSize  int64 // or bytes; 4 GiB when 0, no limit when negative (snapSizeLimitInKb)
+
+	// Synced tells that every proposal up to zxid is on disk. Failed tells that one is not
+	// and that no later one will be: the member must stop. Due tells that the log was rolled
+	// because it is time for a snapshot. All are called on the journal's goroutine and
+	// must not wait for it.
+	Synced func(zxid int64)
+	Failed func(error)
+	Due    func()
+
+	// Slow is told how long a sync of the disk took (fsync.warningthresholdms); may be nil.
+	Slow func(time.Duration)
+}
+
+// Journal appends proposals to the transaction log on a goroutine of its own. All that wait
+// share one sync of the disk (SyncRequestProcessor).
+type Journal struct {
+	opt JournalOptions
+	w   *storage.LogWriter
+
+	mu      sync.Mutex
+	queue   []*Proposal
+	closing bool
+	crash   bool
+	ready   chan struct{} // holds one token when there is something to do
+	done    chan struct{}
+	last    int64 // zxid of the last proposal queued
+
+	// Of the goroutine alone: since the last roll.
+	count int
+	size  int64
+	limit int
+	bytes int64
+}
+
+// OpenJournal starts a journal whose first proposal follows last.
+func OpenJournal(opt JournalOptions, last int64) *Journal {
+	if opt.SnapCount == 0 {
+		opt.SnapCount = 100_000
+	}
+	if opt.SnapSize == 0 {
+		opt.SnapSize = 4 << 30
+	}
+	j := &Journal{opt: opt, ready: make(chan struct{}, 1), done: make(chan struct{}), last: last}
+	if opt.Dir != "" {
+		j.w = storage.NewLogWriter(opt.Dir, opt.Log)
+	}
+	j.deal()
+	go j.run()
+	return j
+}
+
+// deal draws the length of the next log at random, so that the members of an ensemble do not
+// all write snapshots at once.
+func (j *Journal) deal() {
+	j.count, j.size = 0, 0
+	j.limit = j.opt.SnapCount/2 + rand.IntN(j.opt.SnapCount/2+1)
+	j.bytes = j.opt.SnapSize/2 + rand.Int64N(max(1, j.opt.SnapSize/2))
+}
+
+// Append queues a proposal. Zxids must rise.
+func (j *Journal) Append(p *Proposal) {
+	j.mu.Lock()
+	j.queue = append(j.queue, p)
+	j.last = p.Zxid()
+	j.mu.Unlock()
+	j.wake()
+}
+
+// Last is the zxid of the last proposal queued, on disk or not.
+func (j *Journal) Last() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.last
+}
+
+func (j *Journal) wake() {
+	select {
+	case j.ready <- struct{}{}:
+	default:
+	}
+}
+
+// Close brings what is queued to disk and ends the journal.
+func (j *Journal) Close() { j.end(false) }
+
+// Crash ends the journal as a kill would: what is queued is lost, nothing more is synced.
+func (j *Journal) Crash() { j.end(true) }
+
+func (j *Journal) end(crash bool) {
+	j.mu.Lock()
+	j.closing = true
+	j.crash = j.crash || crash
+	j.mu.Unlock()
+	j.wake()
+	<-j.done
+}
+
+func (j *Journal) run() {
+	defer close(j.done)
+	var batch []*Proposal
+	for {
+		<-j.ready
+		j.mu.Lock()
+		batch, j.queue = j.queue, batch[:0]
+		closing, crash := j.closing, j.crash
+		j.mu.Unlock()
+		if crash {
+			if j.w != nil {
+				j.w.Abandon()
+			}
+			return
+		}
+		if len(batch) > 0 {
+			if err := j.write(batch); err != nil {
+				if j.w != nil {
+					j.w.Close()
+				}
+				j.opt.Failed(err)
+				j.drain()
+				return
+			}
+			clear(batch)
+		}
+		if closing {
+			if j.w != nil {
+				if err := j.w.Close(); err != nil {
+					j.opt.Failed(err)
+				}
+			}
+			return
+		}
+	}
+}
+
+// drain waits for Close after a failure.
+func (j *Journal) drain() {
+	for {
+		j.mu.Lock()
+		j.queue = nil
+		closing := j.closing
+		j.mu.Unlock()
+		if closing {
+			return
+		}
+		<-j.ready
+	}
+}
+
+// write brings a batch to disk and says so.
+func (j *Journal) write(batch []*Proposal) error {
+	last := batch[len(batch)-1].Zxid()
+	if j.w == nil {
+		j.opt.Synced(last)
+		return nil
+	}
+	for _, p := range batch {
+		if err := j.w.AppendRaw(p.Zxid(), p.Raw); err != nil {
+			return fmt.Errorf("log transaction %#x: %w", p.Zxid(), err)
+		}
+		j.count++
+		j.size += int64(len(p.Raw))
+	}
+	start := time.Now()
+	if err := j.w.Sync(); err != nil {
+		return fmt.Errorf("log transaction %#x: %w", last, err)
+	}
+	if j.opt.Slow != nil {
+		j.opt.Slow(time.Since(start))
+	}
+	j.opt.Synced(last)
+	if j.count > j.limit || j.opt.SnapSize > 0 && j.size > j.bytes {
+		if err := j.w.Roll(); err != nil {
+			return fmt.Errorf("roll the transaction log: %w", err)
+		}
+		j.deal()
+		if j.opt.Due != nil {
+			j.opt.Due()
+		}
+	}
+	return nil
+}
