@@ -1,0 +1,260 @@
+// Package zoocfg reads and writes what an Apache ZooKeeper server is configured with:
+// zoo.cfg, the dynamic configuration file, myid, and the system properties that the
+// scripts pass on from SERVER_JVMFLAGS and JVMFLAGS. It has the ensemble's
+// configuration too (QuorumVerifier, the text of /zookeeper/config) and computes the
+// next one for reconfig. The behaviour is that of Apache ZooKeeper 3.8:
+// QuorumPeerConfig, QuorumPeer.QuorumServer, QuorumMaj, QuorumHierarchical, zkServer.sh.
+package zoocfg
+
+import (
+	"math"
+	"path/filepath"
+	"time"
+)
+
+// NoServerID is Config.ServerID when there is no myid file.
+const NoServerID = -1
+
+// ClientAuth says whether a TLS client must show a certificate (ssl.clientAuth).
+type ClientAuth string
+
+const (
+	ClientAuthNeed ClientAuth = "NEED" // the default: no certificate, no connection
+	ClientAuthWant ClientAuth = "WANT" // ask, but accept a client without one
+	ClientAuthNone ClientAuth = "NONE"
+)
+
+// Store is a key store or trust store for TLS.
+type Store struct {
+	Location     string // ssl.keyStore.location, ssl.trustStore.location
+	Password     string // a secret: never print it
+	PasswordPath string // a file with the password; it wins over Password
+	Type         string // JKS, PEM, PKCS12 or BCFKS; empty: by the file's extension
+}
+
+// TLS is one family of settings, ssl.* for clients or ssl.quorum.* among members
+// (X509Util).
+type TLS struct {
+	KeyStore   Store
+	TrustStore Store
+	// ClientAuth is upper case; NEED by default.
+	ClientAuth ClientAuth
+	// Protocol is TLSv1.2 by default; EnabledProtocols, when set, is the whole list.
+	Protocol         string
+	EnabledProtocols []string
+	CipherSuites     []string // JSSE's names; empty: the server's choice
+	// HostnameVerification, true by default, concerns the certificates of servers.
+	HostnameVerification       bool
+	ClientHostnameVerification bool // of clients' certificates; false by default
+	// HandshakeDetectionTimeout is how long the first bytes of a connection to a unified
+	// port may take; 5 s.
+	HandshakeDetectionTimeout time.Duration
+}
+
+// Config is the configuration of one server. Every field names the property that sets
+// it; (zoo.cfg) means that only the file can, (both) that the file's key X is the
+// system property zookeeper.X, of which the file wins as in Apache. Numbers count
+// what the field's comment says; times are durations whatever the property's unit.
+type Config struct {
+	// File is the zoo.cfg that was read, as it was given; empty when there was none.
+	File string
+	// DynamicFile is dynamicConfigFile (zoo.cfg); empty when servers are in File itself.
+	DynamicFile string
+
+	DataDir    string // dataDir (zoo.cfg); required. The data is in its version-2
+	DataLogDir string // dataLogDir (zoo.cfg); DataDir by default
+
+	// Client is clientPort with clientPortAddress (zoo.cfg), or the address in this
+	// server's server.N line. Its Host is empty when only a port was given in zoo.cfg:
+	// Apache listens on every interface then. Port 0: clients are not served without TLS.
+	Client HostPort
+	// SecureClient is secureClientPort and secureClientPortAddress (zoo.cfg), for TLS.
+	SecureClient HostPort
+	// ClientListenBacklog is clientPortListenBacklog (zoo.cfg); -1: the system's default.
+	ClientListenBacklog int
+
+	TickTime time.Duration // tickTime in ms (zoo.cfg); 3 s
+	// MinSessionTimeout and MaxSessionTimeout bound what clients ask for: 2 and 20 ticks
+	// unless minSessionTimeout, maxSessionTimeout in ms (zoo.cfg) say otherwise.
+	MinSessionTimeout time.Duration
+	MaxSessionTimeout time.Duration
+	MaxClientCnxns    int // maxClientCnxns of one client address (zoo.cfg); 60; 0: no limit
+	MaxCnxns          int // maxCnxns in total (both); 0: no limit
+
+	// InitLimit, SyncLimit and ConnectToLearnerMasterLimit are ticks (zoo.cfg). The first
+	// two are required in an ensemble; the third is InitLimit when 0.
+	InitLimit                   int
+	SyncLimit                   int
+	ConnectToLearnerMasterLimit int
+
+	// ServerID is the number in dataDir/myid; NoServerID when there is no such file.
+	ServerID int64
+	// Role is peerType (zoo.cfg), corrected by the server.N line of this server.
+	Role Role
+	// Verifier is the ensemble's configuration: never nil after Load, without members on
+	// a standalone server.
+	Verifier QuorumVerifier
+	// LastSeen is what zoo.cfg.dynamic.next holds, a configuration proposed but perhaps
+	// not committed when the server stopped; nil when there is no such file.
+	LastSeen QuorumVerifier
+
+	StandaloneEnabled    bool // standaloneEnabled (zoo.cfg); true: one participant runs alone
+	ReconfigEnabled      bool // reconfigEnabled (zoo.cfg); false
+	SyncEnabled          bool // syncEnabled (zoo.cfg) or zookeeper.observer.syncEnabled: observers write logs; true
+	QuorumListenOnAllIPs bool // quorumListenOnAllIPs (zoo.cfg)
+	MultiAddress         bool // multiAddress.enabled (both): several addresses of one server
+	LocalSessions        bool // localSessionsEnabled (zoo.cfg)
+	LocalSessionsUpgrade bool // localSessionsUpgradingEnabled (zoo.cfg)
+	LeaderServes         bool // leaderServes=no (both): the leader has no clients
+	ReadOnlyMode         bool // readonlymode.enabled (the system property has no prefix)
+
+	ElectionPortBindRetry   int           // electionPortBindRetry (both); 3 attempts; 0: no end
+	CnxTimeout              time.Duration // cnxTimeout in ms (both), to connect to an election port; 5 s
+	QuorumCnxnTimeout       time.Duration // quorumCnxnTimeoutMs (both); -1 ms: none
+	MinNotificationInterval time.Duration // fastleader.minNotificationInterval in ms (both); 200 ms
+	MaxNotificationInterval time.Duration // fastleader.maxNotificationInterval in ms (both); 60 s
+	MaxTimeToWaitForEpoch   time.Duration // leader.maxTimeToWaitForEpoch in ms (both); -1 ms: off
+	LeaderConnectDelay      time.Duration // leaderConnectDelayDuringRetryMs (both); 100 ms
+	ObserverReconnectDelay  time.Duration // observer.reconnectDelayMs (both); 0
+	ObserverElectionDelay   time.Duration // observer.election.DelayMs (both); 200 ms
+	ForceSnapshotSync       bool          // forceSnapshotSync (both): learners always get a snapshot
+	CommitLogCount          int           // commitLogCount (both), proposals kept for DIFF; 500
+	SnapshotSizeFactor      float64       // snapshotSizeFactor (both), logs up to that part of a snapshot are sent as DIFF; 0.33
+
+	GlobalOutstandingLimit int // globalOutstandingLimit (both), requests in flight; 1000
+	ThrottleMaxRequests    int // request_throttle_max_requests (both); 0: no limit
+	MaxBuffer              int // jute.maxbuffer in bytes (the system property has no prefix); 0xfffff
+	LargeRequestMaxBytes   int // largeRequestMaxBytes (both), all large requests together; 100 MiB
+	LargeRequestThreshold  int // largeRequestThreshold in bytes (both); -1: none is large
+
+	SnapCount           int           // snapCount (both), txns between snapshots; 100000, at least 2
+	SnapSizeLimit       int64         // snapSizeLimitInKb (both) in bytes here; 4 GiB; 0 or less: no limit
+	PreAllocSize        int64         // preAllocSize in KB (both) in bytes here; 64 MiB
+	TxnLogSizeLimit     int64         // txnLogSizeLimitInKb (both) in bytes here; 0: no limit
+	ForceSync           bool          // forceSync=no (both): the log is not synced; true
+	FsyncWarning        time.Duration // fsync.warningthresholdms, with and without zookeeper. (both); 1 s
+	FlushDelay          time.Duration // flushDelay in ms (both), a write may wait so long for others; 0
+	MaxBatchSize        int           // maxBatchSize (both), writes of one fsync; 1000
+	SnapshotCompression string        // snapshot.compression.method (both): "gz", "snappy" or "" for none
+	TrustEmptySnapshot  bool          // snapshot.trust.empty (both)
+	DataDirAutoCreate   bool          // datadir.autocreate (both); true
+	DBAutoCreate        bool          // db.autocreate (both); true. See Initialize
+	SnapRetainCount     int           // autopurge.snapRetainCount (zoo.cfg); 3, at least 3
+	PurgeInterval       time.Duration // autopurge.purgeInterval in hours (zoo.cfg); 0: no purge
+	DigestEnabled       bool          // digest.enabled (both), of the tree, in the logs; true
+	CloseSessionTxn     bool          // closeSessionTxn.enabled (both); true
+
+	ExtendedTypes     bool          // extendedTypesEnabled (both), TTL znodes; false
+	EnforceQuota      bool          // enforceQuota (both), hard quotas; false
+	ContainerInterval time.Duration // znode.container.checkIntervalMs (no prefix); 1 min
+	ContainerRate     int           // znode.container.maxPerMinute (no prefix); 10000
+	// ContainerNeverUsed is znode.container.maxNeverUsedIntervalMs (no prefix): a
+	// container that never had a child goes after so long; 0: never.
+	ContainerNeverUsed time.Duration
+
+	SkipACL         bool     // skipACL=yes (both)
+	EagerACLCheck   bool     // enableEagerACLCheck (both)
+	EnforceAuth     bool     // enforce.auth.enabled (both): a session must authenticate
+	AuthSchemes     []string // enforce.auth.schemes (both), with one of these
+	DigestAuth      bool     // DigestAuthenticationProvider.enabled (both); true
+	DigestAlg       string   // DigestAuthenticationProvider.digestAlg (both); SHA1
+	SuperDigest     string   // DigestAuthenticationProvider.superDigest (both), "super:" and a digest
+	SuperX509       string   // X509AuthenticationProvider.superUser (both), the subject of a certificate
+	SSLAuth         string   // ssl.authProvider (both), the scheme of TLS clients; x509
+	EnsembleNames   []string // ensembleAuthName (both), for the scheme ensemble
+	PortUnified     bool     // client.portUnification (both): clientPort takes TLS too
+	TLS             TLS      // ssl.* (both)
+	QuorumTLS       TLS      // ssl.quorum.* (both); without effect
+	QuorumUsesTLS   bool     // sslQuorum (zoo.cfg); without effect
+	ClientKeepAlive bool     // clientTcpKeepAlive (both)
+	QuorumKeepAlive bool     // tcpKeepAlive (both), of election connections
+	// FirstRequestTimeout is nio.sessionlessCnxnTimeout in ms (both): a connection without
+	// a session is cut after so long; 10 s.
+	FirstRequestTimeout time.Duration
+
+	// FourLetterWords is 4lw.commands.whitelist (both) as a list, "*" for all; srvr is
+	// always among them. See FourLetterWordEnabled.
+	FourLetterWords []string
+
+	// AdminEnabled is admin.enableServer (both). Unlike Apache's, the admin server is
+	// off, and on loopback, unless the configuration asks for more.
+	AdminEnabled     bool
+	AdminAddress     HostPort      // admin.serverAddress and admin.serverPort (both); 127.0.0.1:8080
+	AdminCommandURL  string        // admin.commandURL (both); /commands
+	AdminIdleTimeout time.Duration // admin.idleTimeout in ms (both); 30 s
+
+	minTimeoutMS, maxTimeoutMS int64 // as given, -1 when not
+}
+
+// Default is a configuration with ZooKeeper's defaults and no data directory, port or
+// members.
+func Default() *Config {
+	ssl := TLS{ClientAuth: ClientAuthNeed, Protocol: "TLSv1.2", HostnameVerification: true, HandshakeDetectionTimeout: 5 * time.Second}
+	c := &Config{
+		ClientListenBacklog: -1,
+		TickTime:            3 * time.Second, minTimeoutMS: -1, maxTimeoutMS: -1,
+		MaxClientCnxns:    60,
+		ServerID:          NoServerID,
+		Verifier:          NewMajority(0),
+		StandaloneEnabled: true, SyncEnabled: true, LeaderServes: true,
+		ElectionPortBindRetry: 3, CnxTimeout: 5 * time.Second, QuorumCnxnTimeout: -time.Millisecond,
+		MinNotificationInterval: 200 * time.Millisecond, MaxNotificationInterval: time.Minute,
+		MaxTimeToWaitForEpoch: -time.Millisecond, LeaderConnectDelay: 100 * time.Millisecond,
+		ObserverElectionDelay: 200 * time.Millisecond,
+		CommitLogCount:        500, SnapshotSizeFactor: 0.33,
+		GlobalOutstandingLimit: 1000, MaxBuffer: 0xfffff,
+		LargeRequestMaxBytes: 100 << 20, LargeRequestThreshold: -1,
+		SnapCount: 100000, SnapSizeLimit: 4 << 30, PreAllocSize: 64 << 20,
+		ForceSync: true, FsyncWarning: time.Second, MaxBatchSize: 1000,
+		DataDirAutoCreate: true, DBAutoCreate: true, SnapRetainCount: minSnapRetainCount,
+		DigestEnabled: true, CloseSessionTxn: true,
+		ContainerInterval: time.Minute, ContainerRate: 10000,
+		DigestAuth: true, DigestAlg: "SHA1", SSLAuth: "x509",
+		TLS: ssl, QuorumTLS: ssl,
+		FirstRequestTimeout: 10 * time.Second,
+		FourLetterWords:     []string{"srvr"},
+		AdminAddress:        HostPort{"127.0.0.1", 8080}, AdminCommandURL: "/commands", AdminIdleTimeout: 30 * time.Second,
+	}
+	c.deriveTimeouts()
+	return c
+}
+
+func (c *Config) deriveTimeouts() {
+	tick := c.TickTime.Milliseconds()
+	ofTicks := func(given, ticks int64) time.Duration {
+		if given == -1 {
+			given = int64(int32(min(tick*ticks, math.MaxInt32)))
+		}
+		return time.Duration(given) * time.Millisecond
+	}
+	c.MinSessionTimeout = ofTicks(c.minTimeoutMS, 2)
+	c.MaxSessionTimeout = ofTicks(c.maxTimeoutMS, 20)
+}
+
+// Distributed tells whether the server is a member of an ensemble rather than
+// standalone (QuorumPeerConfig.isDistributed).
+func (c *Config) Distributed() bool {
+	return c.Verifier != nil && (!c.StandaloneEnabled || len(c.Verifier.Voting()) > 1)
+}
+
+// Self is this server's entry in Verifier.
+func (c *Config) Self() (Member, bool) {
+	if c.Verifier == nil || c.ServerID == NoServerID {
+		return Member{}, false
+	}
+	return c.Verifier.Member(c.ServerID)
+}
+
+// FourLetterWordEnabled tells whether the four-letter word is in the whitelist.
+func (c *Config) FourLetterWordEnabled(word string) bool {
+	for _, w := range c.FourLetterWords {
+		if w == "*" || w == word {
+			return true
+		}
+	}
+	return word == "srvr" || word == "isro" && c.ReadOnlyMode
+}
+
+// SnapDir is the folder of snapshots, LogDir that of transaction logs.
+func (c *Config) SnapDir() string { return filepath.Join(c.DataDir, "version-2") }
+func (c *Config) LogDir() string  { return filepath.Join(c.DataLogDir, "version-2") }

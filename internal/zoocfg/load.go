@@ -1,0 +1,392 @@
+package zoocfg
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// minSnapRetainCount is the smallest autopurge.snapRetainCount (QuorumPeerConfig).
+const minSnapRetainCount = 3
+
+// Properties are Java system properties: the name, as -D gives it, and the value.
+type Properties map[string]string
+
+// Warning is something in the configuration that the server starts in spite of.
+type Warning struct {
+	File string // empty for a system property
+	Line int    // 1 is the first; 0 when not known
+	Key  string // the property as the user wrote it; may be empty
+	Text string // what about it, without the key
+}
+
+func (w Warning) String() string {
+	where := ""
+	switch {
+	case w.File != "" && w.Line > 0:
+		where = fmt.Sprintf("%s:%d: ", w.File, w.Line)
+	case w.File != "":
+		where = w.File + ": "
+	case w.Key != "":
+		where = "-D"
+	}
+	if w.Key == "" {
+		return where + w.Text
+	}
+	return where + w.Key + ": " + w.Text
+}
+
+// origin says where a property came from.
+type origin struct {
+	value, key, file string
+	line             int
+}
+
+type loader struct {
+	c        *Config
+	warnings []Warning
+}
+
+func (l *loader) warn(o origin, format string, args ...any) {
+	l.warnings = append(l.warnings, Warning{o.file, o.line, o.key, fmt.Sprintf(format, args...)})
+}
+
+// Load reads zoo.cfg at path with the dynamic configuration file and the myid file that
+// it leads to, and the system properties; the result is what Apache's QuorumPeerMain
+// would run with. Errors name the file and the key, and have Apache's words where it
+// has some. A property that nobody knows, or that has no effect here, is a warning,
+// never an error. Nothing is written: see BackUp, WriteDynamic and EditStatic.
+func Load(path string, system Properties) (*Config, []Warning, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("Error processing %s: %w", path, err)
+	}
+	return load(path, text, system, true)
+}
+
+// Parse is Load for the text of a zoo.cfg that is no file, without dynamicConfigFile.
+// name stands for it in messages.
+func Parse(name string, text []byte, system Properties) (*Config, []Warning, error) {
+	return load(name, text, system, false)
+}
+
+func load(path string, text []byte, system Properties, isFile bool) (*Config, []Warning, error) {
+	l := &loader{c: Default()}
+	if err := l.load(path, text, system, isFile); err != nil {
+		return nil, l.warnings, fmt.Errorf("Error processing %s: %w", path, err)
+	}
+	return l.c, l.warnings, nil
+}
+
+func (l *loader) load(path string, text []byte, system Properties, isFile bool) error {
+	entries, err := parseProperties(text)
+	if err != nil {
+		return err
+	}
+	if isFile {
+		l.c.File = path
+	}
+	if err := l.static(path, entries, system); err != nil {
+		return err
+	}
+	if l.c.DynamicFile == "" {
+		return l.ensemble(path, entries, false)
+	}
+	if !isFile {
+		return fmt.Errorf("dynamicConfigFile: there is no file here that it could belong to; put the server.N lines in its place")
+	}
+	return l.dynamic()
+}
+
+// static reads all but the ensemble (QuorumPeerConfig.parseProperties).
+func (l *loader) static(path string, entries []entry, system Properties) error {
+	c := l.c
+	// The properties that lines of zoo.cfg set hide those of -D.
+	properties := map[string]origin{}
+	for key, value := range system {
+		properties[key] = origin{value: strings.TrimSpace(value), key: key}
+	}
+	if o, ok := properties["zookeeper.multiAddress.enabled"]; ok {
+		c.MultiAddress = strings.EqualFold(o.value, "true")
+	}
+	hasDynamic := slices.ContainsFunc(entries, func(e entry) bool { return e.key == "dynamicConfigFile" })
+	// In the order of the file, so that the first mistake is the one that is reported.
+	byLine := slices.Clone(entries)
+	slices.SortStableFunc(byLine, func(a, b entry) int { return a.line - b.line })
+	given := map[string]bool{}
+	for _, e := range byLine {
+		key, value := strings.TrimSpace(e.key), strings.TrimSpace(e.value)
+		o := origin{value, key, path, e.line}
+		if set, ok := fileSettings[key]; ok {
+			given[key] = true
+			if err := set(c, value); err != nil {
+				return fmt.Errorf("line %d: %s=%s: %w", e.line, key, value, err)
+			}
+			continue
+		}
+		if isEnsembleKey(key) {
+			if hasDynamic {
+				return fmt.Errorf("line %d: parameter: %s must be in a separate dynamic config file", e.line, key)
+			}
+			continue
+		}
+		if reason := fileWithoutEffect(key); reason != "" {
+			l.warn(o, "%s", reason)
+			continue
+		}
+		properties["zookeeper."+key] = o
+	}
+	if c.QuorumUsesTLS {
+		l.warn(origin{key: "sslQuorum", file: path}, "has no effect here: members talk to each other without TLS")
+	}
+	l.system(properties)
+	return l.validate(path, given)
+}
+
+func isEnsembleKey(key string) bool {
+	return strings.HasPrefix(key, "server.") || strings.HasPrefix(key, "group") || strings.HasPrefix(key, "weight")
+}
+
+// system applies the system properties, those from zoo.cfg among them.
+func (l *loader) system(properties map[string]origin) {
+	apply := func(set setting, o origin, secret bool) {
+		if err := set(l.c, o.value); err != nil {
+			value := o.value
+			if secret {
+				value = "…"
+			}
+			l.warn(o, "%q: %v", value, err)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		o := properties[name]
+		key, prefixed := strings.CutPrefix(name, "zookeeper.")
+		if set, ok := bareSettings[key]; ok {
+			_, bare := properties[key]
+			switch {
+			case !prefixed:
+				if _, both := properties["zookeeper."+key]; both && key == "fsync.warningthresholdms" {
+					continue // the newer name wins
+				}
+				apply(set, o, false)
+			case key == "fsync.warningthresholdms":
+				apply(set, o, false)
+			case bare:
+				l.warn(o, "has no effect: -D%s is given too, and it is what counts", key)
+			case o.file == "":
+				l.warn(o, "has no effect: its name as a system property is %s", key)
+			default:
+				apply(set, o, false)
+				l.warn(o, "has an effect here, but none in Apache ZooKeeper, which wants -D%s in SERVER_JVMFLAGS", key)
+			}
+			continue
+		}
+		if !prefixed {
+			continue // other properties of a JVM
+		}
+		if set, ok := propertySettings[key]; ok {
+			apply(set, o, strings.HasSuffix(key, ".password") || strings.HasSuffix(key, "Digest"))
+			if strings.HasPrefix(key, "ssl.quorum.") {
+				l.warn(o, "has no effect here: members talk to each other without TLS")
+			}
+			continue
+		}
+		if reason := propertyWithoutEffect(key, o.file != ""); reason != "" {
+			l.warn(o, "%s", reason)
+		}
+	}
+}
+
+// validate makes the checks at the end of QuorumPeerConfig.parseProperties.
+func (l *loader) validate(path string, given map[string]bool) error {
+	c := l.c
+	if c.SnapRetainCount < minSnapRetainCount {
+		l.warn(origin{key: "autopurge.snapRetainCount", file: path}, "Invalid autopurge.snapRetainCount: %d. Defaulting to %d", c.SnapRetainCount, minSnapRetainCount)
+		c.SnapRetainCount = minSnapRetainCount
+	}
+	switch {
+	case c.DataDir == "":
+		return errors.New("dataDir is not set: add a line dataDir=/a/folder for the data")
+	case c.Client.Port == 0 && given["clientPortAddress"]:
+		return errors.New("clientPortAddress is set but clientPort is not set")
+	case c.SecureClient.Port == 0 && given["secureClientPortAddress"]:
+		return errors.New("secureClientPortAddress is set but secureClientPort is not set")
+	case c.TickTime == 0:
+		return errors.New("tickTime is not set: it must be above 0 milliseconds")
+	case c.TickTime < 0:
+		return fmt.Errorf("tickTime=%d: it must be above 0 milliseconds", c.TickTime.Milliseconds())
+	}
+	if c.DataLogDir == "" {
+		c.DataLogDir = c.DataDir
+	}
+	for _, dir := range []struct{ key, path string }{{"dataDir", c.DataDir}, {"dataLogDir", c.DataLogDir}} {
+		if given[dir.key] && !filepath.IsAbs(dir.path) {
+			l.warn(origin{key: dir.key, file: path}, "%s is relative. Prepend ./ to indicate that you're sure!", dir.path)
+		}
+	}
+	if c.Client.Port == 0 {
+		c.Client = HostPort{}
+	}
+	if c.SecureClient.Port == 0 {
+		c.SecureClient = HostPort{}
+	}
+	c.deriveTimeouts()
+	if c.MinSessionTimeout > c.MaxSessionTimeout {
+		return errors.New("minSessionTimeout must not be larger than maxSessionTimeout")
+	}
+	if c.SSLAuth != "x509" && c.SecureClient.Port != 0 {
+		return fmt.Errorf("No auth provider configured for the SSL authentication scheme '%s'. (ssl.authProvider: only x509 is supported)", c.SSLAuth)
+	}
+	return nil
+}
+
+// dynamic reads the dynamic configuration file and the next one.
+func (l *loader) dynamic() error {
+	file := l.c.DynamicFile
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("dynamicConfigFile: %w", err)
+	}
+	entries, err := parseProperties(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if slices.ContainsFunc(entries, func(e entry) bool { return e.key == "version" }) {
+		return fmt.Errorf("%s: dynamic file shouldn't have version inside (its name ends in it)", file)
+	}
+	if version, ok := VersionOfName(file); ok && version >= 0 {
+		entries = append(entries, entry{key: "version", value: strconv.FormatInt(version, 16)})
+	}
+	if err := l.ensemble(file, entries, true); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	next := NextDynamicFile(l.c.File)
+	text, err = os.ReadFile(next)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		l.warn(origin{file: next}, "NextQuorumVerifier is initiated to null: %v", err)
+		return nil
+	}
+	entries, err = parseProperties(text)
+	if err == nil {
+		l.c.LastSeen, err = parseVerifier(entries, false)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", next, err)
+	}
+	return nil
+}
+
+// ensemble makes the verifier and finds this server's place in it
+// (QuorumPeerConfig.setupQuorumPeerConfig).
+func (l *loader) ensemble(file string, entries []entry, strict bool) error {
+	c := l.c
+	v, err := parseVerifier(entries, strict)
+	if err != nil {
+		return err
+	}
+	if err := Check(v, c.StandaloneEnabled); err != nil {
+		return err
+	}
+	if !c.MultiAddress {
+		if err := checkSingleAddresses(v); err != nil {
+			return err
+		}
+	}
+	c.Verifier = v
+	voters := len(v.Voting())
+	switch {
+	case voters == 1 && c.StandaloneEnabled:
+		l.warn(origin{file: file}, "Invalid configuration, only one server specified (ignoring): it runs standalone")
+	case voters == 1 || voters == 2:
+		l.warn(origin{file: file}, "No server failure will be tolerated. You need at least 3 servers.")
+	case voters > 0 && voters%2 == 0:
+		l.warn(origin{file: file}, "Non-optimal configuration, consider an odd number of servers.")
+	}
+	if c.ServerID, err = ReadMyID(c.DataDir); err != nil {
+		return err
+	}
+	if err := l.clientPort(); err != nil {
+		return err
+	}
+	role := Participant
+	if m, ok := c.Self(); ok {
+		role = m.Role
+	}
+	if role != c.Role {
+		l.warn(origin{file: c.File}, "Peer type from servers list (%s) doesn't match peerType (%s). Defaulting to servers list.", strings.ToUpper(role.String()), strings.ToUpper(c.Role.String()))
+		c.Role = role
+	}
+	if !c.Distributed() {
+		return nil
+	}
+	switch {
+	case c.InitLimit == 0:
+		return errors.New("initLimit is not set: how many ticks may a follower take to connect and synchronise? (for example initLimit=10)")
+	case c.SyncLimit == 0:
+		return errors.New("syncLimit is not set: how many ticks may a follower lag behind? (for example syncLimit=5)")
+	case c.ServerID == NoServerID:
+		return fmt.Errorf("myid file is missing: write this server's number into %s", filepath.Join(c.DataDir, "myid"))
+	}
+	return nil
+}
+
+// clientPort settles where clients connect (QuorumPeerConfig.setupClientPort).
+func (l *loader) clientPort() error {
+	c := l.c
+	self, ok := c.Self()
+	if !ok {
+		return nil
+	}
+	if self.Client.IsZero() {
+		self.Client, self.ClientFromStatic = c.Client, true
+		c.Verifier = c.Verifier.WithMember(self)
+		return nil
+	}
+	if c.Client.Port != 0 && (c.Client.Port != self.Client.Port || !c.Client.AnyHost() && c.Client.Host != self.Client.Host) {
+		return fmt.Errorf("client address for this server (id = %d) in static config file is %s is different from client address found in dynamic file: %s (remove clientPort or make them the same)", c.ServerID, c.Client, self.Client)
+	}
+	c.Client = self.Client
+	return nil
+}
+
+// ReadMyID reads the number of a server from the first line of dataDir/myid;
+// NoServerID when there is no such file.
+func ReadMyID(dataDir string) (int64, error) {
+	file := filepath.Join(dataDir, "myid")
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+		return NoServerID, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0, fmt.Errorf("read myid: %w", err)
+	}
+	first, _, _ := strings.Cut(string(text[:min(len(text), 64)]), "\n")
+	first = strings.TrimSuffix(first, "\r")
+	id, err := strconv.ParseInt(first, 10, 64)
+	if err != nil || id == math.MinInt64 {
+		return 0, fmt.Errorf("serverid %s is not a number (in %s; a number alone on the first line is expected)", first, file)
+	}
+	return id, nil
+}
+
+// VersionOfName is the version at the end of a dynamic configuration file's name:
+// zoo.cfg.dynamic.100000000 has 0x100000000, zoo.cfg.dynamic none
+// (QuorumPeerConfig.getVersionFromFilename).
+func VersionOfName(file string) (version int64, ok bool) {
+	i := strings.LastIndexByte(file, '.')
+	if i < 0 {
+		return 0, false
+	}
+	version, err := strconv.ParseInt(file[i+1:], 16, 64)
+	return version, err == nil
+}

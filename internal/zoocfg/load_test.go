@@ -1,0 +1,104 @@
+package zoocfg
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// write makes the files of a member and returns the path of its zoo.cfg. DIR in a text
+// is the folder.
+func write(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.ReplaceAll(text, "DIR", dir)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "zoo.cfg")
+}
+
+const three = "server.1=127.0.0.1:2881:3881:participant;127.0.0.1:2181\n" +
+	"server.2=127.0.0.1:2882:3882:participant;127.0.0.1:2182\n" +
+	"server.3=127.0.0.1:2883:3883:participant;127.0.0.1:2183"
+
+func TestLoadStandalone(t *testing.T) {
+	path := write(t, map[string]string{"zoo.cfg": `
+# The number of milliseconds of each tick
+tickTime=2000
+dataDir=DIR
+clientPort=2181
+maxSessionTimeout : 60000
+snapCount 500
+forceSync=no
+4lw.commands.whitelist=stat, ruok
+admin.enableServer=false
+autopurge.purgeInterval=24
+autopurge.snapRetainCount=1
+ssl.keyStore.location=/etc/key.pem
+jute.maxbuffer=0x200000
+ssl.keyStore.passwrod=secret
+`})
+	c, warnings, err := Load(path, Properties{"zookeeper.snapCount": "9", "zookeeper.globalOutstandingLimit": "7", "java.home": "/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.File, want.DataDir, want.DataLogDir = path, filepath.Dir(path), filepath.Dir(path)
+	want.TickTime, want.MinSessionTimeout, want.MaxSessionTimeout = 2*time.Second, 4*time.Second, time.Minute
+	if c.TickTime != want.TickTime || c.MinSessionTimeout != want.MinSessionTimeout || c.MaxSessionTimeout != want.MaxSessionTimeout {
+		t.Errorf("times: %v %v %v", c.TickTime, c.MinSessionTimeout, c.MaxSessionTimeout)
+	}
+	if c.Client != (HostPort{"", 2181}) || c.DataDir != want.DataDir || c.DataLogDir != want.DataDir || c.SnapCount != 500 ||
+		c.GlobalOutstandingLimit != 7 || c.ForceSync || c.PurgeInterval != 24*time.Hour || c.SnapRetainCount != 3 ||
+		c.TLS.KeyStore.Location != "/etc/key.pem" || c.MaxBuffer != 2<<20 || c.AdminEnabled || c.Distributed() {
+		t.Errorf("%+v", c)
+	}
+	for word, enabled := range map[string]bool{"stat": true, "ruok": true, "srvr": true, "mntr": false, "isro": false} {
+		if c.FourLetterWordEnabled(word) != enabled {
+			t.Errorf("%s enabled: %v", word, !enabled)
+		}
+	}
+	var got []string
+	for _, w := range warnings {
+		got = append(got, strings.TrimPrefix(w.String(), path))
+	}
+	for _, want := range []string{
+		":14: jute.maxbuffer: has an effect here, but none in Apache ZooKeeper",
+		":15: ssl.keyStore.passwrod: is not known and has no effect here",
+		": autopurge.snapRetainCount: Invalid autopurge.snapRetainCount: 1. Defaulting to 3",
+	} {
+		if !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, want) }) {
+			t.Errorf("no warning %q in\n%s", want, strings.Join(got, "\n"))
+		}
+	}
+	if len(got) != 3 || strings.Contains(strings.Join(got, ""), "secret") {
+		t.Errorf("warnings:\n%s", strings.Join(got, "\n"))
+	}
+}
+
+func TestLoadEnsemble(t *testing.T) {
+	path := write(t, map[string]string{
+		"zoo.cfg":                   "dataDir=DIR\ninitLimit=10\nsyncLimit=5\nreconfigEnabled=true\ndynamicConfigFile=DIR/zoo.cfg.dynamic.200000005\n",
+		"myid":                      "3\n",
+		"zoo.cfg.dynamic.200000005": three,
+		"zoo.cfg.dynamic.next":      three + "\nversion=200000009",
+	})
+	c, warnings, err := Load(path, nil)
+	if err != nil || len(warnings) != 0 {
+		t.Fatal(err, warnings)
+	}
+	if !c.Distributed() || c.ServerID != 3 || c.Client != (HostPort{"127.0.0.1", 2183}) || !c.ReconfigEnabled {
+		t.Errorf("%+v", c)
+	}
+	if got := c.Verifier.String(); got != three+"\nversion=200000005" {
+		t.Errorf("verifier:\n%s", got)
+	}
+	if c.LastSeen == nil || c.LastSeen.Version() != 0x200000009 {
+		t.Errorf("last seen: %v", c.LastSeen)
+	}
+}

@@ -1,0 +1,74 @@
+package zoocfg
+
+import "strings"
+
+const onlyJVM = "has no effect here: it is about Java"
+
+// fileWithoutEffect is why a key that QuorumPeerConfig knows does nothing here; empty
+// for one that it does not know.
+func fileWithoutEffect(key string) string {
+	switch key {
+	case "observerMasterPort":
+		return "has no effect here: observers follow the leader itself"
+	case "portUnification", "sslQuorumReloadCertFiles":
+		return "has no effect here: members talk to each other without TLS"
+	case "quorum.cnxn.threads.size", "multiAddress.reachabilityCheckTimeoutMs", "multiAddress.reachabilityCheckEnabled":
+		return "has no effect here"
+	case "oraclePath":
+		return "has no effect here: an oracle in place of a quorum is not supported"
+	}
+	switch {
+	case strings.HasPrefix(key, "quorum.auth."):
+		return "has no effect here: SASL among members is not supported"
+	case strings.HasPrefix(key, "jvm.pause."):
+		return onlyJVM
+	case strings.HasPrefix(key, "metricsProvider."):
+		return "has no effect here: there are no metrics providers"
+	}
+	return ""
+}
+
+// propertyWithoutEffect is why zookeeper.key does nothing here. It is empty for what
+// concerns only clients when it comes from -D, because JVMFLAGS is for both.
+func propertyWithoutEffect(key string, fromFile bool) string {
+	if strings.HasPrefix(key, "zookeeper.") {
+		return "has no effect: leave zookeeper. out in zoo.cfg"
+	}
+	if _, known := fileSettings[key]; known || isEnsembleKey(key) {
+		return "has no effect: it must be in zoo.cfg, as " + key
+	}
+	if !fromFile {
+		switch {
+		case key == "clientCnxnSocket", strings.HasPrefix(key, "client."), strings.HasPrefix(key, "sasl.client"):
+			return ""
+		case key == "log.dir", key == "log.file": // zkServer.sh gives these itself
+			return ""
+		}
+	}
+	switch key {
+	case "maxResponseCacheSize", "maxGetChildrenResponseCacheSize":
+		return "has no effect here: there is no cache of responses"
+	case "serverCnxnFactory":
+		return "has no effect here: every connection can do what Netty's can"
+	case "ssl.crl", "ssl.ocsp":
+		return "has no effect here: the revocation of certificates is not checked"
+	}
+	for prefix, reason := range map[string]string{
+		"authProvider.":       "has no effect here: other authentication providers are not supported",
+		"sasl.":               "has no effect here: SASL is not supported",
+		"kerberos.":           "has no effect here: SASL is not supported",
+		"SASLAuthentication":  "has no effect here: SASL is not supported",
+		"jmx.":                onlyJVM,
+		"netty.":              onlyJVM,
+		"nio.":                onlyJVM,
+		"commitProcessor.":    "has no effect here: there are no worker threads to set",
+		"metricsProvider.":    "has no effect here: there are no metrics providers",
+		"pathStats.":          "has no effect here: paths are not counted",
+		"connection_throttle": "has no effect here: connections are limited by maxCnxns and maxClientCnxns",
+	} {
+		if strings.HasPrefix(key, prefix) {
+			return reason
+		}
+	}
+	return "is not known and has no effect here"
+}
