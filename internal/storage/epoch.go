@@ -1,0 +1,51 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// Names of the files that hold a server's epochs, beside its snapshots.
+const (
+	AcceptedEpochFile = "acceptedEpoch" // the last epoch that a leader proposed and this server took
+	CurrentEpochFile  = "currentEpoch"  // the last one whose leader this server synchronised with
+)
+
+// WriteEpoch replaces an epoch file of the folder version-2. It is on disk when WriteEpoch
+// returns; a crash leaves the old number or the new one (AtomicFileOutputStream).
+func WriteEpoch(dir, name string, epoch int64) (err error) {
+	path := filepath.Join(dir, name)
+	tmp := path + ".tmp"
+	defer func() {
+		if err != nil {
+			_ = os.Remove(tmp)
+			err = fmt.Errorf("write epoch %d to %s: %w", epoch, path, err)
+		}
+	}()
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString(strconv.FormatInt(epoch, 10)); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// removeFile removes a file that may be gone already.
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

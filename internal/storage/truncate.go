@@ -1,0 +1,229 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+)
+
+// ErrCannotTruncate is what Truncate fails with when what it would leave is not the state
+// at the zxid. Nothing has been changed then; only a snapshot from the leader helps.
+var ErrCannotTruncate = errors.New("the state before it cannot be rebuilt from this disk")
+
+// Truncate removes every transaction after zxid from a server's logs, and the snapshots
+// that may hold one of them (FileTxnLog.truncate, which forgets the latter). The caller has
+// the leader's word that no quorum ever had them. No log may be open for writing.
+//
+// A zxid with counter 0 begins an epoch and is no transaction: what comes before it stays.
+// Any other must be in the logs, or be that of a snapshot.
+//
+// Files go from the newest to the oldest, and the log that holds zxid is cut last, so that a
+// crash leaves more than was asked for but never a gap.
+func Truncate(snapDir, logDir string, zxid int64) error {
+	if err := truncate(snapDir, logDir, zxid, planTruncate); err != nil {
+		return fmt.Errorf("truncate the log in %s to %#x: %w", logDir, uint64(zxid), err)
+	}
+	return nil
+}
+
+func truncate(snapDir, logDir string, zxid int64, choose func(snapshots, logs []File, zxid int64) (*truncation, error)) error {
+	snaps, err := readDir(snapDir)
+	if err != nil {
+		return err
+	}
+	logs := snaps
+	if logDir != snapDir {
+		if logs, err = readDir(logDir); err != nil {
+			return err
+		}
+	}
+	plan, err := choose(snaps.Snapshots, logs.Logs, zxid)
+	if err != nil {
+		return err
+	}
+	return plan.carryOut(snapDir, logDir)
+}
+
+// truncation is what Truncate does.
+type truncation struct {
+	snapshots []File // to remove
+	logs      []File // to remove
+	cut       string // the log to shorten, "" for none
+	at        int64  // to this length
+}
+
+// planTruncate checks that the state at zxid can be rebuilt from what would be left: a
+// snapshot that holds nothing later, and every transaction from there on.
+func planTruncate(snapshots, logs []File, zxid int64) (*truncation, error) {
+	plan := &truncation{}
+	base, known := int64(0), false
+	for i := len(snapshots) - 1; i >= 0; i-- {
+		s := snapshots[i]
+		late, err := holdsLater(s, zxid)
+		if err != nil {
+			if len(Faults(err)) == 0 {
+				return nil, err
+			}
+			continue // damaged: of no use, but no obstacle
+		}
+		if !late {
+			base, known = s.Zxid, true
+			plan.snapshots = snapshots[i+1:]
+			break
+		}
+	}
+	if !known {
+		plan.snapshots = snapshots
+	}
+	last, found := base, known && base == zxid || counterOf(zxid) == 0
+	for i, file := range logs {
+		if file.Zxid > zxid {
+			plan.logs = logs[i:]
+			break
+		}
+		if i+1 < len(logs) && logs[i+1].Zxid <= base {
+			continue // all of it is in the snapshot
+		}
+		r, err := OpenLog(file.Path)
+		if f := (*Fault)(nil); errors.As(err, &f) && f.Kind == NotAFile {
+			continue // a crash left it
+		}
+		if err != nil {
+			return nil, err
+		}
+		err = plan.walk(r, zxid, base, &last, &known, &found)
+		if err := errors.Join(err, r.Close()); err != nil {
+			return nil, err
+		}
+		if plan.cut != "" {
+			plan.logs = logs[i+1:]
+			break
+		}
+	}
+	switch {
+	case !known:
+		return nil, fmt.Errorf("%w: there is neither a snapshot of it nor the logs from the first transaction on", ErrCannotTruncate)
+	case !found:
+		return nil, fmt.Errorf("%w: the logs do not have it, the last before it is %#x", ErrCannotTruncate, uint64(last))
+	}
+	return plan, nil
+}
+
+// walk looks through a log up to zxid. last is the transaction before, known whether the
+// state there is, found whether zxid was met.
+func (p *truncation) walk(r *LogReader, zxid, base int64, last *int64, known, found *bool) error {
+	for {
+		before := r.Offset()
+		e, err := r.Next()
+		if errors.Is(err, io.EOF) || len(Faults(err)) > 0 {
+			return nil // what is damaged was never acknowledged, or is missed below
+		}
+		if err != nil {
+			return err
+		}
+		z := e.Header.Zxid
+		switch {
+		case z > zxid:
+			p.cut, p.at = r.Name(), before
+			return nil
+		case !e.Intact() || e.EOR != endOfRecord:
+			return nil
+		case z <= base:
+			// In the snapshot.
+		case !*known && first(z):
+			*known, *last = true, z
+		case !*known || !Follows(*last, z):
+			return fmt.Errorf("%w: %s is missing", ErrCannotTruncate, Missing(*last, z))
+		default:
+			*last = z
+		}
+		*found = *found || z == zxid
+	}
+}
+
+// holdsLater tells whether a snapshot may hold transactions after zxid: by its name, or
+// because the server went on while it wrote it.
+func holdsLater(s File, zxid int64) (bool, error) {
+	if s.Zxid > zxid {
+		return true, nil
+	}
+	l, err := readTree(s.Path)
+	if err != nil {
+		return false, err
+	}
+	return l.fuzzyUntil() > zxid, nil
+}
+
+// DropAfter removes every snapshot and every transaction after zxid, of which there is a
+// snapshot that has just been taken from the leader. That one may be fuzzy. A crash in
+// between leaves the state of before or that of the snapshot. No log may be open for writing.
+func DropAfter(snapDir, logDir string, zxid int64) error {
+	if err := truncate(snapDir, logDir, zxid, planDrop); err != nil {
+		return fmt.Errorf("remove what follows %#x in %s: %w", uint64(zxid), logDir, err)
+	}
+	return nil
+}
+
+func planDrop(snapshots, logs []File, zxid int64) (*truncation, error) {
+	plan := &truncation{}
+	later := func(f File) bool { return f.Zxid > zxid }
+	if i := slices.IndexFunc(snapshots, later); i >= 0 {
+		plan.snapshots = snapshots[i:]
+	}
+	keep := len(logs)
+	if i := slices.IndexFunc(logs, later); i >= 0 {
+		plan.logs, keep = logs[i:], i
+	}
+	if keep == 0 {
+		return plan, nil
+	}
+	r, err := OpenLog(logs[keep-1].Path)
+	if len(Faults(err)) > 0 {
+		return plan, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	for {
+		before := r.Offset()
+		e, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF) || len(Faults(err)) > 0:
+			return plan, nil
+		case err != nil:
+			return nil, err
+		case e.Header.Zxid > zxid:
+			plan.cut, plan.at = r.Name(), before
+			return plan, nil
+		}
+	}
+}
+
+// carryOut removes the files, the newest first, and cuts the log.
+func (p *truncation) carryOut(snapDir, logDir string) error {
+	for i := len(p.snapshots) - 1; i >= 0; i-- {
+		// The order must survive a crash of the machine too.
+		if err := errors.Join(removeFile(p.snapshots[i].Path), syncDir(snapDir)); err != nil {
+			return err
+		}
+	}
+	for i := len(p.logs) - 1; i >= 0; i-- {
+		if err := errors.Join(removeFile(p.logs[i].Path), syncDir(logDir)); err != nil {
+			return err
+		}
+	}
+	if p.cut == "" {
+		return nil
+	}
+	f, err := os.OpenFile(p.cut, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(p.at); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
