@@ -1,0 +1,382 @@
+package zab
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	maxElectionPacket = 512 << 10 // QuorumCnxManager.PACKETMAXSIZE
+	maxElectionConns  = 1024      // connections at once, so that strangers cannot exhaust memory
+)
+
+// electionConns keeps a connection to each server that there is something to send to
+// (QuorumCnxManager). Of two servers the one with the larger id connects: the other only
+// calls, says who it is and hangs up.
+//
+// A server that cannot be reached holds up nobody: send leaves a message in the server's
+// slot, where the next one replaces it, and whoever gets a connection writes the newest.
+type electionConns struct {
+	self     int64
+	opt      *ElectionOptions
+	address  func() string                     // what to say where this server listens
+	members  func(sid int64) []string          // the election addresses of a member; nil for a stranger
+	receive  func(sid int64, msg []byte) error // an error breaks the connection
+	ctx      context.Context
+	shutdown context.CancelFunc
+	wg       sync.WaitGroup
+
+	mu        sync.Mutex
+	closed    bool
+	listeners []net.Listener
+	open      map[net.Conn]struct{} // all of them, for close
+	peers     map[int64]*electionPeer
+	nameless  int64 // the id of the next server that has none
+}
+
+type electionPeer struct {
+	slot      []byte // not written yet
+	last      []byte // written last; it may have got lost with its connection
+	link      *electionLink
+	dialing   bool
+	announced []string // where it says that it listens
+}
+
+// electionLink is a connection on which votes flow both ways.
+type electionLink struct {
+	conn net.Conn
+	r    *bufio.Reader
+	wake chan struct{} // capacity 1: the slot is full
+	done chan struct{} // closed when the link is dropped
+}
+
+func (c *electionConns) listen(addrs []string) error {
+	for _, addr := range addrs {
+		l, err := c.opt.Network.Listen(addr)
+		if err != nil {
+			return fmt.Errorf("listen for elections on %s: %w", addr, err)
+		}
+		c.opt.Log.Infof("%d is accepting connections now, my election bind port: %s", c.self, l.Addr())
+		c.listeners = append(c.listeners, l)
+	}
+	for _, l := range c.listeners {
+		c.wg.Go(func() { c.accept(l) })
+	}
+	return nil
+}
+
+func (c *electionConns) close() {
+	c.shutdown()
+	c.mu.Lock()
+	c.closed = true
+	for _, l := range c.listeners {
+		_ = l.Close()
+	}
+	for conn := range c.open {
+		_ = conn.Close()
+	}
+	c.mu.Unlock()
+	c.wg.Wait()
+}
+
+// enter registers a connection, and closes it when there must not be another one.
+func (c *electionConns) enter(conn net.Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || len(c.open) >= maxElectionConns {
+		_ = conn.Close()
+		return false
+	}
+	c.open[conn] = struct{}{}
+	return true
+}
+
+func (c *electionConns) leave(conn net.Conn) {
+	_ = conn.Close()
+	c.mu.Lock()
+	delete(c.open, conn)
+	c.mu.Unlock()
+}
+
+func (c *electionConns) accept(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			if c.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			c.opt.Log.Warnf("Exception while listening to address %s: %v", l.Addr(), err)
+			select { // out of file descriptors, most likely
+			case <-c.ctx.Done():
+			case <-time.After(time.Second):
+			}
+			continue
+		}
+		c.opt.Log.Infof("Received connection request from %s", conn.RemoteAddr())
+		if c.enter(conn) {
+			c.wg.Go(func() {
+				defer c.leave(conn)
+				c.answer(conn)
+			})
+		}
+	}
+}
+
+// answer is handleConnection: a smaller server is called back, a larger one is talked to.
+func (c *electionConns) answer(conn net.Conn) {
+	_ = conn.SetDeadline(time.Now().Add(c.opt.ConnectTimeout))
+	r := bufio.NewReader(conn)
+	sid, announced, err := readInitialMessage(r)
+	if err != nil {
+		c.opt.Log.Warnf("Initial message parsing error from %s: %v", conn.RemoteAddr(), err)
+		return
+	}
+	_ = conn.SetDeadline(time.Time{})
+	if sid == observerID {
+		c.mu.Lock()
+		c.nameless--
+		sid = c.nameless
+		c.mu.Unlock()
+		c.opt.Log.Infof("Setting arbitrary identifier to observer: %d", sid)
+	}
+	switch {
+	case sid == c.self:
+		c.opt.Log.Warnf("We got a connection request from a server with our own ID. " +
+			"This should be either a configuration error, or a bug.")
+	case sid < c.self:
+		_ = conn.Close()
+		c.mu.Lock()
+		p := c.peer(sid)
+		p.announced = announced
+		c.drop(p, p.link) // the other end may have lost it unnoticed
+		c.connect(sid, p)
+		c.mu.Unlock()
+	default:
+		c.talk(sid, conn, r)
+	}
+}
+
+// peer must be called with c.mu held.
+func (c *electionConns) peer(sid int64) *electionPeer {
+	p := c.peers[sid]
+	if p == nil {
+		p = &electionPeer{}
+		c.peers[sid] = p
+	}
+	return p
+}
+
+// send brings msg to a server as soon as there is a connection, unless a newer one comes
+// before. It does not block.
+func (c *electionConns) send(sid int64, msg []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.peer(sid)
+	p.slot = msg
+	if p.link == nil {
+		c.connect(sid, p)
+		return
+	}
+	select {
+	case p.link.wake <- struct{}{}:
+	default:
+	}
+}
+
+// connect must be called with c.mu held.
+func (c *electionConns) connect(sid int64, p *electionPeer) {
+	if p.link != nil || p.dialing || c.closed {
+		return
+	}
+	p.dialing = true
+	announced := p.announced
+	c.wg.Go(func() { c.dial(sid, announced) })
+}
+
+// dial is initiateConnection. A member is where the configuration says it is. Where a
+// server says that it listens counts for those who are to become members.
+func (c *electionConns) dial(sid int64, announced []string) {
+	addrs := c.members(sid)
+	if addrs == nil {
+		addrs = announced
+	}
+	conn, err := c.dialAny(addrs)
+	if err == nil {
+		_ = conn.SetWriteDeadline(time.Now().Add(c.opt.ConnectTimeout))
+		_, err = conn.Write(encodeInitialMessage(c.self, c.address()))
+		_ = conn.SetWriteDeadline(time.Time{})
+	}
+	if conn == nil || !c.enter(conn) {
+		conn = nil
+	} else {
+		defer c.leave(conn)
+	}
+	if c.ctx.Err() == nil && err != nil {
+		c.opt.Log.Warnf("Cannot open channel to %d at election address %v: %v", sid, addrs, err)
+	}
+	if conn == nil || err != nil {
+		c.dialed(sid)
+		return
+	}
+	if sid > c.self {
+		c.opt.Log.Infof("Have smaller server identifier, so dropping the connection: (myId:%d --> sid:%d)", c.self, sid)
+		c.dialed(sid)
+		return
+	}
+	c.talk(sid, conn, bufio.NewReader(conn))
+}
+
+func (c *electionConns) dialed(sid int64) {
+	c.mu.Lock()
+	c.peer(sid).dialing = false
+	c.mu.Unlock()
+	c.forget(sid)
+}
+
+func (c *electionConns) dialAny(addrs []string) (net.Conn, error) {
+	err := errors.New("its address is not known")
+	for _, addr := range addrs {
+		ctx, cancel := context.WithTimeout(c.ctx, c.opt.ConnectTimeout)
+		var conn net.Conn
+		conn, err = c.opt.Network.Dial(ctx, addr)
+		cancel()
+		if err == nil {
+			return conn, nil
+		}
+	}
+	return nil, err
+}
+
+// talk makes conn the connection to sid and returns when it has ended.
+func (c *electionConns) talk(sid int64, conn net.Conn, r *bufio.Reader) {
+	link := &electionLink{conn: conn, r: r, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	c.mu.Lock()
+	p := c.peer(sid)
+	p.dialing = false
+	c.drop(p, p.link)
+	p.link = link
+	c.mu.Unlock()
+
+	var wg sync.WaitGroup
+	wg.Go(func() { c.write(sid, p, link) })
+	err := c.read(sid, link)
+	c.mu.Lock()
+	current := p.link == link
+	c.drop(p, link)
+	c.mu.Unlock()
+	c.forget(sid)
+	wg.Wait()
+	if current && c.ctx.Err() == nil {
+		c.opt.Log.Warnf("Connection broken for id %d, my id = %d: %v", sid, c.self, err)
+	}
+}
+
+// drop must be called with c.mu held. link may be nil or dropped already.
+func (c *electionConns) drop(p *electionPeer, link *electionLink) {
+	if link == nil {
+		return
+	}
+	if p.link == link {
+		p.link = nil
+	}
+	select {
+	case <-link.done:
+	default:
+		close(link.done)
+		_ = link.conn.Close()
+	}
+}
+
+// forget lets go of a stranger that is not connected.
+func (c *electionConns) forget(sid int64) {
+	if c.members(sid) != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.peers[sid]; p != nil && p.link == nil && !p.dialing {
+		delete(c.peers, sid)
+	}
+}
+
+// write sends what is in the slot. A new connection begins with the last message, if
+// there is no newer one: the former connection may have broken with it under way.
+func (c *electionConns) write(sid int64, p *electionPeer, link *electionLink) {
+	c.mu.Lock()
+	if p.slot == nil {
+		p.slot = p.last
+	}
+	c.mu.Unlock()
+	for {
+		c.mu.Lock()
+		msg := p.slot
+		if p.link != link {
+			msg = nil // another connection has taken over
+		} else if msg != nil {
+			p.slot, p.last = nil, msg
+		}
+		c.mu.Unlock()
+		if msg != nil {
+			packet := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(msg)), uint32(len(msg)))
+			_ = link.conn.SetWriteDeadline(time.Now().Add(c.opt.ConnectTimeout))
+			if _, err := link.conn.Write(append(packet, msg...)); err != nil {
+				if c.ctx.Err() == nil {
+					c.opt.Log.Warnf("Exception when using channel: for id %d my id = %d: %v", sid, c.self, err)
+				}
+				c.mu.Lock()
+				c.drop(p, link)
+				c.mu.Unlock()
+				return
+			}
+		}
+		select {
+		case <-link.wake:
+		case <-link.done:
+			return
+		}
+	}
+}
+
+// read hands on messages until the connection ends, which is never without an error.
+func (c *electionConns) read(sid int64, link *electionLink) error {
+	for {
+		msg, err := readElectionPacket(link.r)
+		if err != nil {
+			return err
+		}
+		if err := c.receive(sid, msg); err != nil {
+			return err
+		}
+	}
+}
+
+func readElectionPacket(r io.Reader) ([]byte, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, err
+	}
+	n := int32(binary.BigEndian.Uint32(head[:]))
+	if n <= 0 || n > maxElectionPacket {
+		return nil, fmt.Errorf("Received packet with invalid packet: its length is %d, 1 to %d is possible", n, maxElectionPacket)
+	}
+	// What is announced may never come: memory grows with what does.
+	buf := make([]byte, 0, min(int(n), 4<<10))
+	for len(buf) < int(n) {
+		if len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, min(int(n), 4*cap(buf))), buf...)
+		}
+		m, err := io.ReadFull(r, buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+m]
+		if err != nil {
+			return nil, fmt.Errorf("the connection ended %d bytes into a packet of %d: %w", len(buf), n, err)
+		}
+	}
+	return buf, nil
+}

@@ -1,0 +1,79 @@
+package zab
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// observerID is the id of an observer that was given none (QuorumPeer.OBSERVER_ID).
+const observerID = math.MaxInt64
+
+// maxInitialAddresses bounds the addresses in an InitialMessage (QuorumCnxManager.maxBuffer).
+const maxInitialAddresses = 2048
+
+// encodeInitialMessage says who calls. Addresses are one "host:port", or several with '|'
+// between them, which servers before 3.6 do not understand.
+func encodeInitialMessage(self int64, addresses string) []byte {
+	m := proto.InitialMessage{Protocol: proto.ElectionProtocolV1, ServerID: self, Addresses: addresses}
+	if strings.Contains(addresses, "|") {
+		m.Protocol = proto.ElectionProtocolV2
+	}
+	return jute.Marshal(&m)
+}
+
+// readInitialMessage reads who calls, and where that server can be called back, which is
+// nil for one that listens everywhere or says nothing.
+func readInitialMessage(r io.Reader) (sid int64, addrs []string, err error) {
+	var head [20]byte
+	if _, err := io.ReadFull(r, head[:8]); err != nil {
+		return 0, nil, fmt.Errorf("read the protocol version: %w", err)
+	}
+	version := int64(binary.BigEndian.Uint64(head[:]))
+	if version >= 0 {
+		return version, nil, nil // before 3.5 a server sent nothing but its id
+	}
+	if version != proto.ElectionProtocolV1 && version != proto.ElectionProtocolV2 {
+		return 0, nil, fmt.Errorf("Got unrecognized protocol version %d", version)
+	}
+	if _, err := io.ReadFull(r, head[8:]); err != nil {
+		return 0, nil, fmt.Errorf("read the server's id: %w", err)
+	}
+	sid = int64(binary.BigEndian.Uint64(head[8:]))
+	n := int32(binary.BigEndian.Uint32(head[16:]))
+	if n <= 0 || n > maxInitialAddresses {
+		return 0, nil, fmt.Errorf("Unreasonable buffer length: %d (from server %d, 1 to %d is possible)", n, sid, maxInitialAddresses)
+	}
+	text := make([]byte, n)
+	if _, err := io.ReadFull(r, text); err != nil {
+		return 0, nil, fmt.Errorf("read the addresses of server %d: %w", sid, err)
+	}
+	addrs, err = parseElectionAddresses(string(text))
+	if err != nil {
+		return 0, nil, fmt.Errorf("read the addresses of server %d: %w", sid, err)
+	}
+	return sid, addrs, nil
+}
+
+func parseElectionAddresses(text string) (addrs []string, err error) {
+	for addr := range strings.SplitSeq(text, "|") {
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil || host == "" {
+			return nil, fmt.Errorf("Badly formed address: %q", addr)
+		}
+		if p, err := strconv.ParseUint(port, 10, 16); err != nil || p == 0 {
+			return nil, fmt.Errorf("Bad port number: %q", addr)
+		}
+		if ip := net.ParseIP(host); ip == nil || !ip.IsUnspecified() {
+			addrs = append(addrs, net.JoinHostPort(host, port))
+		}
+	}
+	return addrs, nil
+}

@@ -1,0 +1,164 @@
+package zab
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// electionRound is one run of Look's algorithm (FastLeaderElection.lookForLeader). Its own
+// goroutine alone uses it.
+type electionRound struct {
+	e   *Election
+	own Vote // what this server proposes before it knows better
+
+	// votes are those of this round. outOfElection are those of servers that have a leader,
+	// of whatever round: they lead a latecomer to the leader (ZOOKEEPER-1732).
+	votes, outOfElection map[int64]ballot
+}
+
+// run exchanges votes until there is a leader.
+func (r *electionRound) run(ctx context.Context) (Vote, error) {
+	e := r.e
+	e.opt.Log.Infof("New election. My id = %d, proposed zxid=0x%x", e.opt.ID, uint64(r.own.Zxid))
+	e.tellAll()
+	patience := e.opt.FinalizeWait
+	for {
+		n, err := e.next(ctx, patience)
+		if err != nil {
+			return Vote{}, err
+		}
+		if n == nil {
+			// Votes got lost, or servers are away. Sending also connects.
+			e.tellAll()
+			patience = min(2*patience, e.opt.MaxNotificationInterval)
+			e.opt.Log.Infof("Notification time out: %d ms", patience.Milliseconds())
+			continue
+		}
+		views := e.views()
+		if !validVoter(views, n.ID) {
+			e.opt.Log.Warnf("Ignoring notification for non-cluster member sid %d from sid %d", n.ID, n.from)
+			continue
+		}
+		if !validVoter(views, n.from) {
+			e.opt.Log.Warnf("Ignoring notification for sid %d from non-quorum member sid %d", n.ID, n.from)
+			continue
+		}
+		done, vote := false, Vote{}
+		switch n.state {
+		case Looking:
+			done, err = r.looking(ctx, n, views)
+			vote = e.proposed()
+		case Following, Leading:
+			done, vote = r.established(n, views), n.Vote
+		}
+		if done || err != nil {
+			return vote, err
+		}
+	}
+}
+
+// looking takes the vote of a server that looks too, and tells whether the proposal has won.
+func (r *electionRound) looking(ctx context.Context, n *notification, views []View) (bool, error) {
+	e := r.e
+	proposal := e.proposed()
+	if r.own.Zxid == -1 || n.Zxid == -1 {
+		return false, nil // of a server that does not know what it has
+	}
+	switch {
+	case n.ElectionEpoch > proposal.ElectionEpoch:
+		// The others are further: join their round.
+		clear(r.votes)
+		best := r.own
+		if n.beats(r.own, views[0]) {
+			best = n.Vote
+		}
+		best.ElectionEpoch = n.ElectionEpoch
+		e.propose(best)
+	case n.ElectionEpoch < proposal.ElectionEpoch:
+		return false, nil // receive has told it our vote
+	case n.beats(proposal, views[0]):
+		e.propose(n.Vote)
+	}
+	r.votes[n.from] = n.ballot
+	proposal = e.proposed()
+	quorum, unanimous := decided(views, supporters(r.votes, ballot{Vote: proposal}))
+	if !quorum || unanimous {
+		// When all have voted, nobody is left to wait for.
+		return quorum, nil
+	}
+	for {
+		n, err := e.next(ctx, e.opt.FinalizeWait)
+		if n == nil {
+			return err == nil, err
+		}
+		if n.beats(proposal, views[0]) {
+			e.enqueue(n)
+			return false, nil
+		}
+		if n.state == Looking && n.Vote == proposal && validVoter(views, n.from) {
+			r.votes[n.from] = n.ballot
+			if _, unanimous := decided(views, supporters(r.votes, n.ballot)); unanimous {
+				return true, nil
+			}
+		}
+	}
+}
+
+// established takes the vote of a server that has a leader, and tells whether that leader is
+// believable.
+func (r *electionRound) established(n *notification, views []View) bool {
+	e, round := r.e, r.e.proposed().ElectionEpoch
+	wins := func(votes map[int64]ballot) bool {
+		votes[n.from] = n.ballot
+		quorum, _ := decided(views, supporters(votes, n.ballot))
+		return quorum && leaderVouches(votes, e.opt.ID, round, n.ballot)
+	}
+	return n.ElectionEpoch == round && wins(r.votes) || wins(r.outOfElection)
+}
+
+// proposed is what this server votes for.
+func (e *Election) proposed() Vote {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.proposal
+}
+
+// propose changes the vote, and with it the round, and tells all.
+func (e *Election) propose(v Vote) {
+	e.mu.Lock()
+	e.proposal, e.round = v, v.ElectionEpoch
+	e.mu.Unlock()
+	e.tellAll()
+}
+
+// next takes a notification from the queue, nil after d without one.
+func (e *Election) next(ctx context.Context, d time.Duration) (*notification, error) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		e.mu.Lock()
+		restart := e.restart
+		var n *notification
+		if len(e.queue) > 0 && !restart {
+			n = e.queue[0]
+			e.queue = e.queue[1:]
+		}
+		e.mu.Unlock()
+		switch {
+		case restart:
+			return nil, errRestart
+		case n != nil:
+			return n, nil
+		}
+		select {
+		case <-e.wake:
+		case <-timer.C:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-e.conns.ctx.Done():
+			return nil, net.ErrClosed
+		}
+	}
+}
