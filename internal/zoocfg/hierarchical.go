@@ -66,7 +66,7 @@ func parseHierarchical(entries []entry) (QuorumVerifier, error) {
 func (q *hierarchical) readGroup(e entry) error {
 	gid, err := parseID(e.key[strings.IndexByte(e.key, '.')+1:])
 	if err != nil {
-		return fmt.Errorf("group.N is expected, N a number")
+		return illegalArgument("group.N is expected, N a number")
 	}
 	for _, s := range javaSplit(e.value, ":") {
 		id, err := parseID(s)
@@ -88,11 +88,11 @@ const maxWeight = 1 << 40
 func (q *hierarchical) readWeight(e entry) error {
 	id, err := parseID(e.key[strings.IndexByte(e.key, '.')+1:])
 	if err != nil {
-		return fmt.Errorf("weight.N is expected, N a server id")
+		return illegalArgument("weight.N is expected, N a server id")
 	}
 	w, err := strconv.ParseInt(e.value, 10, 64)
 	if err != nil || w < 0 || w > maxWeight {
-		return fmt.Errorf("a weight from 0 to %d is expected", int64(maxWeight))
+		return illegalArgument(fmt.Sprintf("a weight from 0 to %d is expected", int64(maxWeight)))
 	}
 	q.weight[id] = w
 	q.weightOrder.put(id)

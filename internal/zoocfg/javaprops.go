@@ -1,11 +1,13 @@
 package zoocfg
 
 import (
+	"bytes"
 	"fmt"
 	"math/bits"
 	"slices"
 	"strconv"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // entry is one key of a property file; a key given twice has its last value, as
@@ -28,10 +30,13 @@ type logicalLine struct {
 // key. The entries are in the order in which java.util.Properties (JDK 9 and
 // later) iterates over them, because ZooKeeper's order of members depends on it.
 // A malformed \uxxxx is an error, as it is there.
-func parseProperties(text []byte) ([]entry, error) {
+func parseProperties(text []byte) ([]entry, error) { return parseText(text, false) }
+
+// parseText is parseProperties, for load(Reader) of a UTF-8 text with isUTF8.
+func parseText(text []byte, isUTF8 bool) ([]entry, error) {
 	var entries []entry
 	index := map[string]int{}
-	err := scanProperties(text, func(l logicalLine) {
+	err := scanProperties(text, isUTF8, func(l logicalLine) {
 		if !l.isEntry {
 			return
 		}
@@ -67,7 +72,7 @@ func javaBucket(key string, table uint32) uint32 {
 
 // scanProperties calls visit for each logical line in order, comments and empty
 // lines included, so that an editor can keep what it does not change.
-func scanProperties(text []byte, visit func(logicalLine)) error {
+func scanProperties(text []byte, isUTF8 bool, visit func(logicalLine)) error {
 	line := 1
 	for at := 0; at < len(text); {
 		l := logicalLine{start: at, entry: entry{line: line}}
@@ -109,7 +114,7 @@ func scanProperties(text []byte, visit func(logicalLine)) error {
 		}
 		if l.isEntry {
 			var err error
-			if l.key, l.value, err = splitProperty(logical); err != nil {
+			if l.key, l.value, err = splitProperty(logical, isUTF8); err != nil {
 				return fmt.Errorf("line %d: %w", l.line, err)
 			}
 		}
@@ -129,7 +134,7 @@ func trailingBackslashes(b []byte) (n int) {
 
 // splitProperty divides a logical line at the first "=", ":" or white space that
 // no backslash escapes; white space around one separator belongs to neither side.
-func splitProperty(b []byte) (key, value string, err error) {
+func splitProperty(b []byte, isUTF8 bool) (key, value string, err error) {
 	end := 0
 	for end < len(b) && b[end] != '=' && b[end] != ':' && !isBlank(b[end]) {
 		if b[end] == '\\' {
@@ -143,24 +148,38 @@ func splitProperty(b []byte) (key, value string, err error) {
 		separated = separated || !isBlank(b[from])
 		from++
 	}
-	if key, err = unescape(b[:end]); err != nil {
+	if key, err = unescape(b[:end], isUTF8); err != nil {
 		return "", "", err
 	}
-	value, err = unescape(b[from:])
+	value, err = unescape(b[from:], isUTF8)
 	return key, value, err
 }
 
-// unescape resolves the escapes of a property file and turns ISO 8859-1 into UTF-8.
-func unescape(b []byte) (string, error) {
+// unescape resolves the escapes of a property file, and turns ISO 8859-1 into UTF-8
+// unless it is UTF-8 already.
+func unescape(b []byte, isUTF8 bool) (string, error) {
+	if !isUTF8 && bytes.IndexByte(b, '\\') < 0 && isASCII(b) {
+		return string(b), nil
+	}
 	units := make([]uint16, 0, len(b))
 	for i := 0; i < len(b); i++ {
 		c := b[i]
+		if isUTF8 && c >= 0x80 {
+			r, size := utf8.DecodeRune(b[i:])
+			units = utf16.AppendRune(units, r)
+			i += size - 1
+			continue
+		}
 		if c != '\\' {
 			units = append(units, uint16(c))
 			continue
 		}
 		if i++; i == len(b) {
 			break
+		}
+		if b[i] >= 0x80 {
+			i-- // only the backslash goes
+			continue
 		}
 		switch c = b[i]; c {
 		case 't':
@@ -174,7 +193,7 @@ func unescape(b []byte) (string, error) {
 		case 'u':
 			u, err := strconv.ParseUint(string(b[min(i+1, len(b)):min(i+5, len(b))]), 16, 16)
 			if err != nil || i+5 > len(b) {
-				return "", fmt.Errorf(`malformed \uxxxx encoding`)
+				return "", illegalArgument(`malformed \uxxxx encoding`)
 			}
 			units = append(units, uint16(u))
 			i += 4
@@ -183,6 +202,15 @@ func unescape(b []byte) (string, error) {
 		units = append(units, uint16(c))
 	}
 	return string(utf16.Decode(units)), nil
+}
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // idTable holds ids in the order in which a java.util.HashMap<Long, …> iterates:

@@ -240,15 +240,21 @@ func parsePort(host, s string) (int, error) {
 		return 0, fmt.Errorf("Address unresolved: %s:%s (the port is not a number)", host, s)
 	}
 	if n < 0 || n > math.MaxUint16 {
-		return 0, fmt.Errorf("port out of range:%d (0 to 65535 is expected)", n)
+		return 0, illegalArgument(fmt.Sprintf("port out of range:%d (0 to 65535 is expected)", n))
 	}
 	return int(n), nil
 }
 
+// illegalArgument is an error where Apache throws an IllegalArgumentException rather
+// than a ConfigException. Reconfig answers the two with different codes.
+type illegalArgument string
+
+func (e illegalArgument) Error() string { return string(e) }
+
 func parseID(s string) (int64, error) {
 	id, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("server id %q is not a number", s)
+		return 0, illegalArgument(fmt.Sprintf("server id %q is not a number", s))
 	}
 	return id, nil
 }

@@ -150,7 +150,7 @@ func (s *members) read(e entry) (bool, error) {
 		// Long.parseLong(…, 16), so neither a sign bit nor 0x.
 		v, err := strconv.ParseInt(e.value, 16, 64)
 		if err != nil {
-			return true, fmt.Errorf("version=%s: a hexadecimal number is expected", e.value)
+			return true, illegalArgument(fmt.Sprintf("version=%s: a hexadecimal number is expected", e.value))
 		}
 		s.version = v
 		return true, nil
@@ -230,7 +230,7 @@ func (q *majority) WithMember(m Member) QuorumVerifier {
 // and version, nothing else. It is hierarchical when there is a group or a weight. It
 // makes no further check; see Check.
 func ParseVerifier(data []byte) (QuorumVerifier, error) {
-	entries, err := parseProperties(data)
+	entries, err := parseText(data, true)
 	if err != nil {
 		return nil, fmt.Errorf("read the ensemble's configuration: %w", err)
 	}
@@ -268,11 +268,11 @@ func Check(v QuorumVerifier, standaloneEnabled bool) error {
 	voters, observers := len(v.Voting()), len(v.Observing())
 	switch {
 	case voters == 0 && !standaloneEnabled:
-		return fmt.Errorf("standaloneEnabled = false then number of participants should be >0: add a server.N line with the role participant")
+		return illegalArgument("standaloneEnabled = false then number of participants should be >0: add a server.N line with the role participant")
 	case voters == 0 && observers > 0:
-		return fmt.Errorf("Observers w/o participants is an invalid configuration")
+		return illegalArgument("Observers w/o participants is an invalid configuration")
 	case voters == 1 && standaloneEnabled && observers > 0:
-		return fmt.Errorf("Observers w/o quorum is an invalid configuration: set standaloneEnabled=false or add participants")
+		return illegalArgument("Observers w/o quorum is an invalid configuration: set standaloneEnabled=false or add participants")
 	}
 	return nil
 }

@@ -1,6 +1,17 @@
 package zoocfg
 
-import "strconv"
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+)
 
 // NextDynamicFile is where a member keeps a configuration that is proposed but not
 // committed: zoo.cfg.dynamic.next.
@@ -9,4 +20,191 @@ func NextDynamicFile(configFile string) string { return configFile + ".dynamic.n
 // DynamicFileName is where a committed configuration is kept: zoo.cfg.dynamic.100000003.
 func DynamicFileName(configFile string, version int64) string {
 	return configFile + ".dynamic." + strconv.FormatUint(uint64(version), 16)
+}
+
+// WriteDynamic writes a configuration as QuorumPeerConfig.writeDynamicConfig does:
+// sorted lines, no end of line after the last. The version is in it only with
+// keepVersion, as the next file has it; the name has it otherwise. A crash leaves the
+// old file or the new one.
+func WriteDynamic(file string, v QuorumVerifier, keepVersion bool) error {
+	var lines []string
+	for _, line := range strings.Split(v.String(), "\n") {
+		if keepVersion || !strings.HasPrefix(line, "version") {
+			lines = append(lines, line)
+		}
+	}
+	slices.Sort(lines)
+	if err := replaceFile(file, []byte(escapeLatin1(strings.Join(lines, "\n")))); err != nil {
+		return fmt.Errorf("write dynamic configuration: %w", err)
+	}
+	return nil
+}
+
+// CommitVerifier does on disk what a member does when a configuration is committed
+// (QuorumPeer.setQuorumVerifier): it writes zoo.cfg.dynamic.<version> and points
+// zoo.cfg at it. self is this member's id.
+func CommitVerifier(configFile string, v QuorumVerifier, self int64) error {
+	dynamic := DynamicFileName(configFile, v.Version())
+	if err := WriteDynamic(dynamic, v, false); err != nil {
+		return err
+	}
+	m, ok := v.Member(self)
+	return EditStatic(configFile, dynamic, ok && !m.Client.IsZero() && !m.ClientFromStatic)
+}
+
+// EditStatic takes out of zoo.cfg what is about the ensemble (server., group, weight,
+// dynamicConfigFile, peerType) and points it at dynamicFile, which must exist. With
+// eraseClient it takes out clientPort… too, because the dynamic file has it. Unlike
+// QuorumPeerConfig.editStaticConfig it keeps comments, order and escapes of the rest.
+func EditStatic(configFile, dynamicFile string, eraseClient bool) error {
+	fail := func(err error) error { return fmt.Errorf("edit %s: %w", configFile, err) }
+	text, err := os.ReadFile(configFile)
+	if err != nil {
+		return fail(err)
+	}
+	target, err := filepath.EvalSymlinks(dynamicFile)
+	if err == nil {
+		target, err = filepath.Abs(target)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	var kept []byte
+	err = scanProperties(text, false, func(l logicalLine) {
+		if !l.isEntry || !leavesStatic(strings.TrimSpace(l.key), eraseClient) {
+			kept = append(kept, text[l.start:l.end]...)
+		}
+	})
+	if err != nil {
+		return fail(err)
+	}
+	if len(kept) > 0 && kept[len(kept)-1] != '\n' {
+		if trailingBackslashes(kept)%2 == 1 {
+			kept = append(kept, '\n') // the end of a line that nothing continues
+		}
+		kept = append(kept, '\n')
+	}
+	kept = append(kept, "dynamicConfigFile="+escapeValue(filepath.ToSlash(target))+"\n"...)
+	if err := replaceFile(configFile, kept); err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+func leavesStatic(key string, eraseClient bool) bool {
+	for _, prefix := range []string{"server.", "group", "weight", "dynamicConfigFile", "peerType"} {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return eraseClient && strings.HasPrefix(key, "clientPort")
+}
+
+// BackUp copies zoo.cfg to zoo.cfg.bak. Apache does so at each start of a member with
+// reconfigEnabled whose servers are still in zoo.cfg itself; see Config.WantsBackUp.
+func BackUp(configFile string) error {
+	text, err := os.ReadFile(configFile)
+	if err == nil {
+		err = replaceFile(configFile+".bak", text)
+	}
+	if err != nil {
+		return fmt.Errorf("back up %s: %w", configFile, err)
+	}
+	return nil
+}
+
+// WantsBackUp tells whether a reconfiguration would change zoo.cfg for the first time.
+func (c *Config) WantsBackUp() bool {
+	return c.File != "" && c.DynamicFile == "" && c.Distributed() && c.ReconfigEnabled
+}
+
+// RemoveNext removes zoo.cfg.dynamic.next after its configuration was committed; that
+// there is none is no error.
+func RemoveNext(configFile string) error {
+	if err := os.Remove(NextDynamicFile(configFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Initialize tells whether an empty database may take part in a quorum: when
+// db.autocreate is on, or when the file "initialize" is beside the logs' version-2
+// folder. The file is removed (FileTxnSnapLog.restore). Ask once, at the start.
+func (c *Config) Initialize() (bool, error) {
+	err := os.Remove(filepath.Join(c.DataLogDir, "initialize"))
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return c.DBAutoCreate, nil
+	}
+	return false, fmt.Errorf("remove the initialize file: %w", err)
+}
+
+// WriteMyID writes dataDir/myid.
+func WriteMyID(dataDir string, id int64) error {
+	if err := replaceFile(filepath.Join(dataDir, "myid"), []byte(strconv.FormatInt(id, 10)+"\n")); err != nil {
+		return fmt.Errorf("write myid: %w", err)
+	}
+	return nil
+}
+
+// replaceFile writes a file by way of a temporary one beside it, on disk before it
+// has its name. A file that exists keeps its mode; a new one has 0600. A symbolic link
+// stays one.
+func replaceFile(path string, content []byte) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*.tmp") // of mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if info, err := os.Stat(path); err == nil {
+		if err := f.Chmod(info.Mode().Perm()); err != nil && runtime.GOOS != "windows" {
+			f.Close()
+			return err
+		}
+	}
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	if runtime.GOOS == "windows" {
+		return nil // it keeps names without being asked
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// escapeLatin1 writes what ISO 8859-1 lacks, and all else that is not ASCII, as \uxxxx,
+// for a property file.
+func escapeLatin1(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r < 0x80 {
+			b.WriteByte(byte(r))
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
+}
+
+// escapeValue writes any string as the value of a property.
+func escapeValue(s string) string {
+	s = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\f", `\f`).Replace(s)
+	if strings.HasPrefix(s, " ") {
+		s = `\` + s
+	}
+	return escapeLatin1(s)
 }

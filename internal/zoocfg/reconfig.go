@@ -1,0 +1,169 @@
+package zoocfg
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// ReconfigError is why a reconfiguration is refused: the code that the client gets,
+// and the words for the log.
+type ReconfigError struct {
+	Code proto.Error
+	Text string
+}
+
+func (e *ReconfigError) Error() string { return e.Text }
+func (e *ReconfigError) Unwrap() error { return e.Code }
+
+// ReconfigOptions are what zoo.cfg says about reconfigurations.
+type ReconfigOptions struct {
+	StandaloneEnabled bool // a configuration needs two participants then, otherwise one
+	MultiAddress      bool
+}
+
+// NextVerifier computes what a reconfig request makes of the last seen configuration,
+// with the checks of PrepRequestProcessor in their order; version is the zxid of the
+// request. Every error is a *ReconfigError (BadVersion, BadArguments, or
+// MarshallingError where Apache stumbles over a number).
+//
+// Left to the caller, which knows: before, that reconfigEnabled is true, that the
+// server is no standalone one, and that no other reconfiguration is under way
+// (last seen and current versions are the same); after, that enough of the new
+// participants are synced (ErrNewConfigNoQuorum), and the ACL of ConfigNode.
+func NextVerifier(last QuorumVerifier, r *proto.ReconfigRequest, version int64, opt ReconfigOptions) (QuorumVerifier, error) {
+	if r.CurConfigID != -1 && r.CurConfigID != last.Version() {
+		return nil, &ReconfigError{proto.ErrBadVersion, fmt.Sprintf("Reconfiguration from version %d failed -- last seen version is %d", r.CurConfigID, last.Version())}
+	}
+	var next QuorumVerifier
+	var err error
+	if r.NewMembers != "" {
+		next, err = parseNewMembers(r.NewMembers, opt)
+	} else {
+		next, err = changeMembers(last, r.JoiningServers, r.LeavingServers, opt)
+	}
+	var refused *ReconfigError
+	if errors.As(err, &refused) {
+		return nil, refused
+	}
+	if err != nil {
+		code := proto.ErrBadArguments
+		if e := illegalArgument(""); errors.As(err, &e) {
+			code = proto.ErrMarshallingError
+		}
+		return nil, &ReconfigError{code, err.Error()}
+	}
+	switch voters := len(next.Voting()); {
+	case opt.StandaloneEnabled && voters < 2:
+		return nil, badArguments("Reconfig failed - new configuration must include at least 2 followers")
+	case voters < 1:
+		return nil, badArguments("Reconfig failed - new configuration must include at least 1 follower")
+	}
+	return next.WithVersion(version), nil
+}
+
+func badArguments(format string, args ...any) error {
+	return &ReconfigError{proto.ErrBadArguments, fmt.Sprintf(format, args...)}
+}
+
+// parseNewMembers reads a whole configuration, its lines divided by commas or ends of line.
+func parseNewMembers(text string, opt ReconfigOptions) (QuorumVerifier, error) {
+	entries, err := parseText([]byte(strings.ReplaceAll(text, ",", "\n")), true)
+	if err != nil {
+		return nil, err
+	}
+	next, err := parseVerifier(entries, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(next, opt.StandaloneEnabled); err != nil {
+		return nil, err
+	}
+	if !opt.MultiAddress {
+		if err := checkSingleAddresses(next); err != nil {
+			return nil, err
+		}
+	}
+	return next, nil
+}
+
+// changeMembers removes those who leave (whether they are there or not) and then adds
+// or replaces those who join.
+func changeMembers(last QuorumVerifier, joining, leaving string, opt ReconfigOptions) (QuorumVerifier, error) {
+	old, ok := last.(*majority)
+	if !ok {
+		return nil, badArguments("Incremental reconfiguration requested but last configuration seen has a non-majority quorum system")
+	}
+	next := &majority{members: newMembers()}
+	next.order = *old.order.copied()
+	for id, m := range old.byID {
+		next.byID[id] = m
+	}
+	for _, s := range javaSplitTrimmed(leaving, ",") {
+		id, err := parseID(s)
+		if err != nil {
+			return nil, err
+		}
+		next.order.remove(id)
+		delete(next.byID, id)
+	}
+	for _, line := range javaSplitTrimmed(joining, ",") {
+		m, err := ParseServerLine(line)
+		if e := illegalArgument(""); errors.As(err, &e) {
+			return nil, err
+		}
+		if err != nil {
+			return nil, badArguments("Reconfiguration failed: %v", err)
+		}
+		if len(m.Addrs) > 1 && !opt.MultiAddress {
+			return nil, badArguments("Reconfiguration failed: Multiple address feature is disabled, but multiple addresses were specified for sid %d", m.ID)
+		}
+		if m.Client.IsZero() {
+			return nil, badArguments("Wrong format of server string - each server should have 3 ports specified")
+		}
+		for _, other := range next.Members() {
+			if other.ID == m.ID {
+				continue
+			}
+			if mine, theirs, conflict := conflicting(m, other); conflict {
+				return nil, badArguments("%s of server.%d conflicts %s of server.%d", mine, m.ID, theirs, other.ID)
+			}
+		}
+		next.order.remove(m.ID)
+		next.put(m)
+	}
+	next.voters = len(next.Voting())
+	return next, nil
+}
+
+// conflicting finds an address that two members share. Loopback and any-host addresses
+// do not count (QuorumServer.checkAddressDuplicate). Names are compared as names;
+// Apache compares what they resolve to.
+func conflicting(a, b Member) (mine, theirs HostPort, found bool) {
+	for _, mine := range a.addresses() {
+		for _, theirs := range b.addresses() {
+			if mine == theirs && !isSpecial(mine.Host) {
+				return mine, theirs, true
+			}
+		}
+	}
+	return mine, theirs, false
+}
+
+func (m Member) addresses() (all []HostPort) {
+	for _, a := range m.Addrs {
+		all = append(all, a.Quorum(), a.Election())
+	}
+	if !m.Client.IsZero() {
+		all = append(all, m.Client)
+	}
+	return all
+}
+
+func isSpecial(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "" || host == "localhost" || err == nil && (ip.IsUnspecified() || ip.IsLoopback())
+}
