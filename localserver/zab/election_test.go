@@ -115,7 +115,7 @@ func TestThreeElectOverTCP(t *testing.T) {
 	}
 }
 
-// inMemory makes a view of n participants, the hosts of whose names are their ids, and
+// inMemory makes a view of n participants, on hosts m1, m2, …, and
 // observers after them.
 func inMemory(t testing.TB, n, observers int) zoocfg.QuorumVerifier {
 	var members []zoocfg.Member
@@ -124,7 +124,7 @@ func inMemory(t testing.TB, n, observers int) zoocfg.QuorumVerifier {
 		if id > n {
 			role = zoocfg.Observer
 		}
-		members = append(members, memberAt(t, int64(id), fmt.Sprintf("%d:3888", id), role))
+		members = append(members, memberAt(t, int64(id), fmt.Sprintf("m%d:3888", id), role))
 	}
 	return zoocfg.NewMajority(0, members...)
 }
@@ -150,7 +150,7 @@ func TestElectInMemory(t *testing.T) {
 				view := inMemory(t, test.voters, test.observers)
 				own := map[*Election]Vote{}
 				for _, m := range view.Members() {
-					e := newElection(t, electionOptions(m.ID, network.Host(fmt.Sprint(m.ID)), view, testLog{t, fmt.Sprint(m.ID)}))
+					e := newElection(t, electionOptions(m.ID, network.Host(fmt.Sprintf("m%d", m.ID)), view, testLog{t, fmt.Sprint(m.ID)}))
 					defer e.Close()
 					own[e] = test.own[m.ID]
 				}
@@ -177,7 +177,7 @@ func TestElectInMemory(t *testing.T) {
 func TestCloseEndsLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := NewMemory(1, 0, time.Millisecond)
-		e := newElection(t, electionOptions(1, network.Host("1"), inMemory(t, 3, 0), silent{}))
+		e := newElection(t, electionOptions(1, network.Host("m1"), inMemory(t, 3, 0), silent{}))
 		time.AfterFunc(3*time.Minute, e.Close)
 		if _, _, err := e.Look(t.Context(), Vote{}); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Look: %v; want net.ErrClosed", err)
