@@ -1,0 +1,320 @@
+package member
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha3"
+	"crypto/sha512"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// Schemes of authentication.
+const (
+	schemeWorld  = "world"
+	schemeAuth   = "auth" // in a new ACL: all that the client is
+	schemeSuper  = "super"
+	schemeDigest = "digest"
+	schemeIP     = "ip"
+	schemeX509   = "x509"
+	schemeSASL   = "sasl"
+)
+
+// authSchemes says which schemes of authentication a server knows, and decides by them. By
+// default ZooKeeper knows ip and digest (ProviderRegistry); an ACL with another is invalid.
+type authSchemes struct {
+	skipACL       bool
+	noDigest      bool   // DigestAuthenticationProvider.enabled=false
+	digestAlg     string // DigestAuthenticationProvider.digestAlg, as Java names it; SHA1 when ""
+	superDigest   string // DigestAuthenticationProvider.superDigest
+	x509          bool   // there is a secureClientPort, or authProvider.x509 is set
+	x509SuperUser string // X509AuthenticationProvider.superUser, a subject
+	sasl          bool   // authProvider.… is SASLAuthenticationProvider
+	anySASLUserDo string // letAnySaslUserDoX, the id in an ACL that stands for every SASL user
+}
+
+// known tells whether there is a provider for the scheme.
+func (a *authSchemes) known(scheme string) bool {
+	switch scheme {
+	case schemeIP:
+		return true
+	case schemeDigest:
+		return !a.noDigest
+	case schemeX509:
+		return a.x509
+	case schemeSASL:
+		return a.sasl
+	}
+	return false
+}
+
+// names lists the schemes as the log has them.
+func (a *authSchemes) names() string {
+	list := slices.DeleteFunc([]string{schemeDigest, schemeX509, schemeSASL, schemeIP}, func(s string) bool { return !a.known(s) })
+	return strings.Join(list, " ")
+}
+
+// creator tells whether an id of the scheme identifies who made a znode
+// (AuthenticationProvider.isAuthenticated).
+func (a *authSchemes) creator(scheme string) bool { return a.known(scheme) && scheme != schemeIP }
+
+// authenticate adds what an auth request proves to ids. addr is the client's address without
+// a port, subject that of its certificate, which was verified, or "". ok is false when the
+// client must be told AuthFailed and be cut off.
+func (a *authSchemes) authenticate(ids []proto.ID, scheme string, data []byte, addr, subject string) (_ []proto.ID, ok bool) {
+	if !a.known(scheme) {
+		return ids, false
+	}
+	switch scheme {
+	case schemeIP:
+		return addID(ids, proto.ID{Scheme: schemeIP, ID: addr}), true
+	case schemeDigest:
+		if data == nil {
+			return ids, false
+		}
+		digest, err := a.digest(string([]rune(string(data))))
+		if err != nil {
+			return ids, false
+		}
+		if digest == a.superDigest {
+			ids = addID(ids, proto.ID{Scheme: schemeSuper})
+		}
+		return addID(ids, proto.ID{Scheme: schemeDigest, ID: digest}), true
+	case schemeX509:
+		if subject == "" {
+			return ids, false
+		}
+		if subject == a.x509SuperUser {
+			ids = addID(ids, proto.ID{Scheme: schemeSuper, ID: subject})
+		}
+		return addID(ids, proto.ID{Scheme: schemeX509, ID: subject}), true
+	}
+	return ids, false // SASL is negotiated otherwise
+}
+
+// digest is the id of user:password (DigestAuthenticationProvider.generateDigest).
+func (a *authSchemes) digest(userPassword string) (string, error) {
+	var sum []byte
+	in := []byte(userPassword)
+	switch alg := strings.ToUpper(a.digestAlg); alg {
+	case "", "SHA1", "SHA-1", "SHA":
+		s := sha1.Sum(in)
+		sum = s[:]
+	case "SHA-224":
+		s := sha256.Sum224(in)
+		sum = s[:]
+	case "SHA-256":
+		s := sha256.Sum256(in)
+		sum = s[:]
+	case "SHA-384":
+		s := sha512.Sum384(in)
+		sum = s[:]
+	case "SHA-512":
+		s := sha512.Sum512(in)
+		sum = s[:]
+	case "SHA3-256":
+		s := sha3.Sum256(in)
+		sum = s[:]
+	case "SHA3-512":
+		s := sha3.Sum512(in)
+		sum = s[:]
+	case "MD5":
+		s := md5.Sum(in)
+		sum = s[:]
+	default:
+		return "", fmt.Errorf("digestAlg %q is unknown (SHA1, SHA-224, SHA-256, SHA-384, SHA-512, SHA3-256, SHA3-512 and MD5 are known)", a.digestAlg)
+	}
+	user, _, _ := strings.Cut(userPassword, ":")
+	return user + ":" + base64.StdEncoding.EncodeToString(sum), nil
+}
+
+// addID adds an id to those of a connection. ZooKeeper keeps them in a ConcurrentHashMap,
+// whose order a client sees in what it makes of an "auth" ACL, and in whoAmI.
+func addID(ids []proto.ID, id proto.ID) []proto.ID {
+	if slices.Contains(ids, id) {
+		return ids
+	}
+	ids = append(slices.Clip(ids), id)
+	size := uint32(16)
+	for len(ids) >= int(size-size>>2) {
+		size *= 2
+	}
+	bucket := func(id proto.ID) int {
+		h := 37*(37*17+javaHash(id.Scheme)) + javaHash(id.ID)
+		return int((h ^ h>>16) & (size - 1))
+	}
+	slices.SortStableFunc(ids, func(a, b proto.ID) int { return bucket(a) - bucket(b) })
+	return ids
+}
+
+// javaHash is String.hashCode.
+func javaHash(s string) uint32 {
+	h := uint32(0)
+	for _, unit := range utf16.Encode([]rune(s)) {
+		h = 31*h + uint32(unit)
+	}
+	return h
+}
+
+// valid tells whether an ACL may name the id.
+func (a *authSchemes) valid(id proto.ID) bool {
+	if !a.known(id.Scheme) {
+		return false
+	}
+	switch id.Scheme {
+	case schemeDigest: // String.split leaves empty parts at the end out
+		return strings.Count(strings.TrimRight(id.ID, ":"), ":") == 1
+	case schemeIP:
+		_, _, ok := parseIPExpr(id.ID)
+		return ok
+	case schemeX509:
+		return validX500Name(id.ID)
+	case schemeSASL: // KerberosName
+		return !strings.Contains(id.ID, "@") || validKerberosName(id.ID)
+	}
+	return false
+}
+
+// validKerberosName matches "service/host@realm", of which no part has a "/" or "@".
+func validKerberosName(name string) bool {
+	who, realm, ok := strings.Cut(name, "@")
+	return ok && !strings.ContainsAny(realm, "/@") && strings.Count(who, "/") <= 1
+}
+
+// matches tells whether a client's id is one that the ACL's id stands for, both of the scheme.
+func (a *authSchemes) matches(scheme, id, expr string) bool {
+	if !a.known(scheme) {
+		return false
+	}
+	switch scheme {
+	case schemeIP:
+		return ipMatches(id, expr)
+	case schemeX509:
+		return id == expr || a.x509SuperUser != "" && id == a.x509SuperUser
+	case schemeSASL:
+		return id == expr || id == schemeSuper || a.anySASLUserDo != "" && expr == a.anySASLUserDo
+	}
+	return id == expr
+}
+
+// parseIPExpr reads "a.b.c.d" or "a.b.c.d/bits". ZooKeeper 3.8 has no such ids for IPv6.
+func parseIPExpr(expr string) (addr uint32, bits int, ok bool) {
+	host, mask, masked := strings.Cut(expr, "/")
+	if addr, ok = parseIPv4(host); !ok || !masked {
+		return addr, 32, ok
+	}
+	n, err := strconv.ParseInt(mask, 10, 32)
+	return addr, int(n), err == nil && n >= 0 && n <= 32
+}
+
+// parseIPv4 takes what Integer.parseInt takes: signs and zeros before the number too.
+func parseIPv4(s string) (addr uint32, ok bool) {
+	parts := strings.Split(s, ".")
+	if len(parts) != 4 {
+		return 0, false
+	}
+	for _, part := range parts {
+		n, err := strconv.ParseInt(part, 10, 32)
+		if err != nil || n < 0 || n > 255 {
+			return 0, false
+		}
+		addr = addr<<8 | uint32(n)
+	}
+	return addr, true
+}
+
+func ipMatches(id, expr string) bool {
+	want, bits, ok := parseIPExpr(expr)
+	if !ok {
+		return false
+	}
+	addr, ok := parseIPv4(id)
+	return ok && (addr^want)>>(32-bits) == 0
+}
+
+// checkACL is ErrNoAuth unless the list lets one of the ids do it (ZooKeeperServer.checkACL).
+func (a *authSchemes) checkACL(list []proto.ACL, perm proto.Perms, ids []proto.ID) proto.Error {
+	if a.skipACL || len(list) == 0 {
+		return proto.OK
+	}
+	if slices.ContainsFunc(ids, func(id proto.ID) bool { return id.Scheme == schemeSuper }) {
+		return proto.OK
+	}
+	for i := range list {
+		entry := &list[i]
+		if entry.Perms&perm == 0 {
+			continue
+		}
+		if entry.ID == proto.WorldAnyone {
+			return proto.OK
+		}
+		for _, id := range ids {
+			if id.Scheme == entry.ID.Scheme && a.matches(id.Scheme, id.ID, entry.ID.ID) {
+				return proto.OK
+			}
+		}
+	}
+	return proto.ErrNoAuth
+}
+
+// fixupACL is the list that a znode gets where a client asked for one: without duplicates,
+// and with the client's ids in place of "auth" (PrepRequestProcessor.fixupACL). It is
+// ErrInvalidACL for a list that is empty or has an entry that is not valid.
+func (a *authSchemes) fixupACL(list []proto.ACL, ids []proto.ID) ([]proto.ACL, proto.Error) {
+	fixed := make([]proto.ACL, 0, len(list))
+	for i, entry := range list {
+		if slices.Contains(list[:i], entry) {
+			continue
+		}
+		switch {
+		case entry.ID == proto.WorldAnyone:
+			fixed = append(fixed, entry)
+		case entry.ID.Scheme == schemeAuth:
+			before := len(fixed)
+			for _, id := range ids {
+				if a.creator(id.Scheme) {
+					fixed = append(fixed, proto.ACL{Perms: entry.Perms, ID: id})
+				}
+			}
+			if len(fixed) == before {
+				return nil, proto.ErrInvalidACL
+			}
+		case a.valid(entry.ID):
+			fixed = append(fixed, entry)
+		default:
+			return nil, proto.ErrInvalidACL
+		}
+	}
+	if len(fixed) == 0 {
+		return nil, proto.ErrInvalidACL
+	}
+	return fixed, proto.OK
+}
+
+// clientInfos is the answer to whoAmI (AuthUtil.getClientInfos).
+func (a *authSchemes) clientInfos(ids []proto.ID) []proto.ClientInfo {
+	infos := make([]proto.ClientInfo, len(ids))
+	for i, id := range ids {
+		infos[i] = proto.ClientInfo{AuthScheme: id.Scheme, User: a.user(id)}
+	}
+	return infos
+}
+
+// user is the name behind an id, "" for a scheme without provider, such as super.
+func (a *authSchemes) user(id proto.ID) string {
+	switch {
+	case !a.known(id.Scheme):
+		return ""
+	case id.Scheme == schemeDigest:
+		user, _, _ := strings.Cut(id.ID, ":")
+		return user
+	}
+	return id.ID
+}
