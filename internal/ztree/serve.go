@@ -1,0 +1,65 @@
+package ztree
+
+import (
+	"slices"
+
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// ConfigPath is the znode that holds the ensemble's configuration.
+const ConfigPath = configPath
+
+// Special tells whether a path is one that nobody may delete (DataTree.isSpecialPath).
+func Special(path string) bool {
+	return path == "/" || path == procPath || path == quotaPath || path == configPath
+}
+
+// sortedChildren is the number of children up to which ChildNames sorts them: a server must
+// not stand still for the order of a million names, which carries no meaning.
+const sortedChildren = 4096
+
+// ChildNames are the names of the children, sorted when there are few.
+func (n *Node) ChildNames() []string {
+	names := make([]string, 0, n.NumChildren())
+	n.each(func(kid *Node) { names = append(names, kid.name) })
+	if len(names) <= sortedChildren {
+		slices.Sort(names)
+	}
+	return names
+}
+
+// ClientStat is the znode's stat as a client sees it: see Tree.Stat.
+func (n *Node) ClientStat() proto.Stat { return n.stat() }
+
+// Descendants is the number of znodes below it.
+func (n *Node) Descendants() int {
+	count := -1
+	n.under(func(*Node) { count++ })
+	return count
+}
+
+// ACLList is ACL without a copy: the list must not be changed.
+func (t *Tree) ACLList(key int64) []proto.ACL {
+	if key == openACL {
+		return proto.OpenACL
+	}
+	if e := t.acls.lists[key]; e != nil {
+		return e.list
+	}
+	return nil
+}
+
+// SetConfig puts the text of the ensemble's configuration into its znode, without a
+// transaction: every member does that when it starts (DataTree.initConfigInZKDatabase).
+func (t *Tree) SetConfig(text []byte) {
+	if n := t.Get(configPath); n != nil {
+		n.Data = clone(text)
+		n.Stat.Version = -1
+	}
+}
+
+// HasSession tells whether a session is open.
+func (t *Tree) HasSession(id int64) bool {
+	_, ok := t.sessions[id]
+	return ok
+}

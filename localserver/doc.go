@@ -1,0 +1,2 @@
+// Package localserver runs ZooKeeper on this machine, for development and tests.
+package localserver

@@ -1,0 +1,181 @@
+package member
+
+import (
+	"time"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ztree"
+	"github.com/zkctl/zkctl/localserver/zab"
+)
+
+// commit applies a transaction that a quorum has, tells the watches, and answers the client
+// that asked for it if it is connected here.
+func (s *Server) commit(p *zab.Proposal) {
+	h := &p.Txn.Header
+	if h.Zxid <= s.tree.LastZxid() {
+		return // it came with the state that a role began with
+	}
+	result := s.tree.Apply(h, p.Txn.Body)
+	s.changes.applied(h.Zxid)
+	s.compareDigest(p)
+	s.fire(h, p.Txn.Body, &result)
+	switch h.Type {
+	case proto.OpCreateSession:
+		if b, ok := p.Txn.Body.(*proto.CreateSessionTxn); ok && s.role == leading {
+			s.sessions.add(h.ClientID, time.Duration(b.TimeOut)*time.Millisecond, s.now)
+		}
+		if c := s.opening[h.ClientID]; c != nil {
+			delete(s.opening, h.ClientID)
+			s.finishSession(c, true)
+		}
+		return
+	case proto.OpCloseSession:
+		s.sessions.remove(h.ClientID)
+		s.log.Infof("Processed session termination for sessionid: 0x%x", uint64(h.ClientID))
+	}
+	c := s.conns[h.ClientID]
+	if c == nil {
+		return
+	}
+	asked := len(c.queue) > 0 && c.queue[0].sent && c.queue[0].Cxid == h.Cxid
+	if asked {
+		r := c.queue[0]
+		c.queue[0] = nil
+		c.queue = c.queue[1:]
+		s.replyWrite(r, p, &result)
+		c.answered(r)
+	}
+	switch {
+	case c.gone:
+	case h.Type == proto.OpCloseSession && asked:
+		c.part()
+	case h.Type == proto.OpCloseSession:
+		c.close()
+	default:
+		c.advance()
+	}
+}
+
+// compareDigest looks whether the tree is the one that the leader had.
+func (s *Server) compareDigest(p *zab.Proposal) {
+	d := p.Txn.Digest
+	if d == nil || d.Version != proto.DigestVersion || s.opt.NoDigest || s.tree.Digest() == d.TreeDigest || s.tree.AltDigest() == d.TreeDigest {
+		return
+	}
+	if s.stats.digestMismatches++; s.stats.digestMismatches == 1 {
+		s.log.Errorf("First digest mismatch on txn: type %v, zxid 0x%x: the transaction says %d, the tree has %d",
+			p.Txn.Header.Type, uint64(p.Zxid()), d.TreeDigest, s.tree.Digest())
+	}
+}
+
+// fire tells the watches what a transaction changed, in the order of DataTree.processTxn.
+func (s *Server) fire(h *proto.TxnHeader, body jute.Record, result *ztree.Result) {
+	if s.watches.count() == 0 {
+		return
+	}
+	switch h.Type {
+	case proto.OpMulti:
+		multi, ok := body.(*proto.MultiTxn)
+		if !ok {
+			return
+		}
+		for i := range result.Multi {
+			sub := *h
+			sub.Type = multi.Txns[i].Type
+			s.fire(&sub, nil, &result.Multi[i])
+		}
+	case proto.OpCloseSession:
+		for _, path := range result.Deleted {
+			s.fireDeleted(path)
+		}
+	}
+	if result.Err != 0 {
+		return
+	}
+	switch h.Type {
+	case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer:
+		s.watches.created(result.Path, s.tell)
+		s.watches.childrenChanged(parentPath(result.Path), s.tell)
+	case proto.OpDelete, proto.OpDeleteContainer:
+		s.fireDeleted(result.Path)
+	case proto.OpSetData, proto.OpReconfig:
+		s.watches.dataChanged(result.Path, s.tell)
+	}
+}
+
+func (s *Server) fireDeleted(path string) {
+	s.watches.deleted(path, s.tell)
+	s.watches.childrenChanged(parentPath(path), s.tell)
+}
+
+// tell sends a watch's event.
+func (s *Server) tell(c *conn, path string, event proto.EventType) {
+	c.notify(&proto.WatcherEvent{Type: event, State: proto.StateSyncConnected, Path: path})
+}
+
+// parentPath is the path above, "/" for the root's children.
+func parentPath(path string) string {
+	if up := parentOf(path); up != "" {
+		return up
+	}
+	return "/"
+}
+
+// replyWrite answers a write with what its transaction did.
+func (s *Server) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) {
+	err := result.Err
+	if p.Txn.Header.Type == proto.OpError {
+		if err == proto.ErrSessionMoved {
+			r.conn.part()
+			return
+		}
+		s.reply(r, err, nil)
+		return
+	}
+	var body jute.Record
+	switch r.Type {
+	case proto.OpCreate:
+		body = &proto.PathResponse{Path: result.Path}
+	case proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer:
+		body = &proto.Create2Response{Path: result.Path, Stat: result.Stat}
+	case proto.OpSetData, proto.OpSetACL:
+		body = &proto.StatResponse{Stat: result.Stat}
+	case proto.OpCheck:
+		stat, _ := s.tree.Stat(result.Path)
+		body = &proto.StatResponse{Stat: stat}
+	case proto.OpReconfig:
+		if b, ok := p.Txn.Body.(*proto.SetDataTxn); ok {
+			body = &proto.GetDataResponse{Data: b.Data, Stat: result.Stat}
+		}
+	case proto.OpMulti:
+		body, err = multiResponse(p, result), 0
+	}
+	s.reply(r, err, body)
+}
+
+// multiResponse is the reply of a multi, whose failure is told by its parts.
+func multiResponse(p *zab.Proposal, result *ztree.Result) *proto.MultiResponse {
+	txn, ok := p.Txn.Body.(*proto.MultiTxn)
+	response := &proto.MultiResponse{}
+	if !ok {
+		return response
+	}
+	failed := result.Err != 0
+	for i := range result.Multi {
+		part := &result.Multi[i]
+		out := proto.MultiResult{Type: txn.Txns[i].Type}
+		switch {
+		case failed:
+			out.Type, out.Err = proto.OpError, part.Err
+		case out.Type == proto.OpCreate:
+			out.Path = part.Path
+		case out.Type == proto.OpCreate2, out.Type == proto.OpCreateTTL, out.Type == proto.OpCreateContainer:
+			out.Path, out.Stat = part.Path, &part.Stat
+		case out.Type == proto.OpSetData:
+			out.Stat = &part.Stat
+		}
+		response.Results = append(response.Results, out)
+	}
+	return response
+}

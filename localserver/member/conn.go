@@ -1,0 +1,445 @@
+package member
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/localserver/zab"
+)
+
+const (
+	// sessionless is how long a connection may stay without a session
+	// (zookeeper.nio.sessionlessCnxnTimeout).
+	sessionless = 10 * time.Second
+
+	// outPause is how many bytes of unsent replies make the member answer no further
+	// request of the connection until its client reads.
+	outPause = 1 << 20
+
+	// outLimit is how many bytes of unsent replies and events end a connection.
+	outLimit = 64 << 20
+
+	// outstandingByConn bounds the unanswered requests of one connection.
+	outstandingByConn = 4096
+)
+
+// conn is a client's connection. Its reader and its writer are goroutines; what has no other
+// remark is the loop's.
+type conn struct {
+	s       *Server
+	nc      net.Conn
+	r       *bufio.Reader // the reader's
+	remote  string        // host:port
+	host    string        // the key of byHost
+	address string        // as Java prints it
+	subject string        // of the client's verified certificate
+	secure  bool
+	started time.Time
+
+	established func(ok bool) // told once, when the session is set up or refused
+	session     int64         // 0 until a session is set up
+	timeout     time.Duration
+	readOnly    bool // the client takes a member that has lost its quorum
+	oldest      bool // the client, before 3.4, sends and gets no byte that says so
+	auth        []proto.ID
+	queue       []*request // not answered yet, in the order of their arrival
+	gone        bool       // closed; nothing more is read or answered
+	leaving     bool       // will be closed once what was written is sent
+	out         []byte     // written in this round
+	marked      bool       // is in Server.dirty
+	stats       connStats
+
+	outstanding atomic.Int32 // requests read and not answered
+
+	mu      sync.Mutex
+	sending []byte // what the writer is to send
+	writing bool   // there is a writer
+	ending  bool   // the writer closes the connection when it has sent everything
+	paused  bool   // the reader waits for resume
+	resume  *sync.Cond
+	closed  bool
+}
+
+// errHangUp ends a reader without a word.
+var errHangUp = errors.New("closed")
+
+// serveConn reads what a client sends, until it is gone.
+func (s *Server) serveConn(nc net.Conn, secure bool) {
+	c := &conn{s: s, nc: nc, r: bufio.NewReaderSize(nc, 4<<10), secure: secure, remote: nc.RemoteAddr().String(), started: time.Now()}
+	c.resume = sync.NewCond(&c.mu)
+	c.host, _, _ = net.SplitHostPort(c.remote)
+	if c.host == "" {
+		c.host = c.remote
+	}
+	c.address = plainIP(c.host)
+	c.auth = addID(nil, proto.ID{Scheme: schemeIP, ID: c.address})
+	if t, ok := nc.(*tls.Conn); ok {
+		if chain := t.ConnectionState().PeerCertificates; len(chain) > 0 {
+			c.subject = subjectName(chain[0])
+			if ids, ok := s.auth.authenticate(c.auth, schemeX509, nil, c.address, c.subject); ok {
+				c.auth = ids
+			}
+		}
+	}
+	err := s.admit(c)
+	if err == nil {
+		err = c.read()
+		s.dismiss(c)
+	}
+	if err != nil && !errors.Is(err, errHangUp) {
+		s.log.Warnf("%v: client %s, session = 0x%x", err, c.remote, uint64(c.sessionID()))
+	}
+	s.do(func() { c.close() })
+	c.hangUp()
+}
+
+// sessionID may be called by the reader after it is done.
+func (c *conn) sessionID() (id int64) {
+	c.s.do(func() { id = c.session })
+	return id
+}
+
+// plainIP is an address as Java prints it: an IPv6 one in full, without leading zeros
+// (Inet6Address.getHostAddress).
+func plainIP(host string) string {
+	bare, zone, _ := strings.Cut(host, "%")
+	ip := net.ParseIP(bare)
+	if ip == nil || ip.To4() != nil {
+		return host
+	}
+	groups := make([]string, 8)
+	for i := range groups {
+		groups[i] = strconv.FormatUint(uint64(binary.BigEndian.Uint16(ip[2*i:])), 16)
+	}
+	if zone != "" {
+		return strings.Join(groups, ":") + "%" + zone
+	}
+	return strings.Join(groups, ":")
+}
+
+// read is the reader.
+func (c *conn) read() error {
+	if err := c.nc.SetReadDeadline(time.Now().Add(sessionless)); err != nil {
+		return err
+	}
+	if handled, err := c.greet(); handled || err != nil {
+		return err
+	}
+	first := true
+	var batch []event
+	for {
+		body, err := c.frame()
+		if err != nil {
+			if first || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+				return errHangUp
+			}
+			return err
+		}
+		if first {
+			if err := c.connect(body); err != nil {
+				return err
+			}
+			first = false
+			if err := c.nc.SetReadDeadline(time.Time{}); err != nil {
+				return err
+			}
+			continue
+		}
+		r := &request{conn: c, received: time.Now(), size: int64(len(body))}
+		d := jute.NewDecoder(body)
+		var h proto.RequestHeader
+		h.Visit(d)
+		if d.Err() != nil {
+			return fmt.Errorf("a request is too short for its header: %w", d.Err())
+		}
+		r.Cxid, r.Type, r.Body = h.Xid, h.Type, d.Rest()
+		c.outstanding.Add(1)
+		c.s.inProcess.Add(1)
+		c.s.inBytes.Add(r.size)
+		batch = append(batch, event{request: r})
+		// Whole frames that have arrived already go to the loop together.
+		if len(batch) < 128 && c.another() {
+			continue
+		}
+		if !c.s.box.put(batch...) {
+			return errHangUp
+		}
+		clear(batch)
+		batch = batch[:0]
+		if err := c.throttle(); err != nil {
+			return err
+		}
+	}
+}
+
+// greet looks at the first four bytes, which may be a four-letter word or, where both are
+// served on one port, the start of TLS.
+func (c *conn) greet() (handled bool, err error) {
+	head, err := c.r.Peek(4)
+	if err != nil {
+		return true, errHangUp
+	}
+	if word := string(head); isWord(word) {
+		c.r.Discard(4)
+		c.s.answerWord(c, word)
+		return true, nil
+	}
+	return false, nil
+}
+
+// frame reads one length and what it announces.
+func (c *conn) frame() ([]byte, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(c.r, head[:]); err != nil {
+		return nil, err
+	}
+	n := int32(binary.BigEndian.Uint32(head[:]))
+	if n < 0 || int(n) > c.s.opt.MaxPacket {
+		return nil, fmt.Errorf("Len error %d: a client may send up to %d bytes (jute.maxbuffer)", n, c.s.opt.MaxPacket)
+	}
+	body := make([]byte, n)
+	if _, err := io.ReadFull(c.r, body); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = io.EOF
+		}
+		return nil, err
+	}
+	return body, nil
+}
+
+// another tells whether a whole frame has been read from the network already.
+func (c *conn) another() bool {
+	if c.r.Buffered() < 4 {
+		return false
+	}
+	head, _ := c.r.Peek(4)
+	n := int(binary.BigEndian.Uint32(head))
+	return n <= c.r.Size() && c.r.Buffered() >= 4+n
+}
+
+// connect hands the loop the request for a session and waits until it is set up.
+func (c *conn) connect(body []byte) error {
+	var r proto.ConnectRequest
+	d := jute.NewDecoder(body)
+	old := false
+	r.Visit(d)
+	if d.Err() != nil {
+		return fmt.Errorf("not a connect request: %w", d.Err())
+	}
+	old = len(body) < connectSize+len(r.Passwd)+1
+	ready := make(chan bool, 1)
+	c.s.do(func() {
+		c.oldest = old
+		c.established = func(ok bool) { ready <- ok }
+		c.s.connect(c, &r)
+	})
+	select {
+	case ok := <-ready:
+		if !ok {
+			return errHangUp
+		}
+		return nil
+	case <-c.s.done:
+		return errHangUp
+	}
+}
+
+// connectSize is a ConnectRequest without its password and its last byte.
+const connectSize = 4 + 8 + 4 + 8 + 4
+
+// throttled tells whether the connection's requests have to wait (ZooKeeperServer.shouldThrottle):
+// a connection can always have one in process.
+func (c *conn) throttled() bool {
+	n := c.outstanding.Load()
+	return n > outstandingByConn ||
+		n > 0 && (c.s.inProcess.Load() > int64(c.s.opt.OutstandingLimit) || c.s.inBytes.Load() > c.s.opt.OutstandingBytes)
+}
+
+// throttle keeps the reader from reading on while there is too much to do.
+func (c *conn) throttle() error {
+	if !c.throttled() {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.closed && c.throttled() {
+		c.paused = true
+		c.resume.Wait()
+	}
+	c.paused = false
+	if c.closed {
+		return errHangUp
+	}
+	return nil
+}
+
+// answered counts a request as done.
+func (c *conn) answered(r *request) {
+	c.s.inProcess.Add(-1)
+	c.s.inBytes.Add(-r.size)
+	c.outstanding.Add(-1)
+	c.mu.Lock()
+	if c.paused && !c.throttled() {
+		c.resume.Signal()
+	}
+	c.mu.Unlock()
+}
+
+// mark has the connection's output flushed at the end of the round.
+func (c *conn) mark() {
+	if !c.marked {
+		c.marked = true
+		c.s.dirty = append(c.s.dirty, c)
+	}
+}
+
+// send writes a frame: a header, and a record unless it is nil.
+func (c *conn) send(h *proto.ReplyHeader, body jute.Record) {
+	if c.gone {
+		return
+	}
+	start := len(c.out)
+	e := jute.NewEncoder(append(c.out, 0, 0, 0, 0))
+	h.Visit(e)
+	if body != nil {
+		body.Visit(e)
+	}
+	c.out = e.Bytes()
+	binary.BigEndian.PutUint32(c.out[start:], uint32(len(c.out)-start-4))
+	c.stats.sent++
+	c.s.stats.sent++
+	c.mark()
+}
+
+// notify sends the event of a watch.
+func (c *conn) notify(event *proto.WatcherEvent) {
+	c.send(&proto.ReplyHeader{Xid: proto.XidWatcherEvent, Zxid: -1}, event)
+}
+
+// full tells that the client does not read what it asked for.
+func (c *conn) full() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.out)+len(c.sending) > outPause
+}
+
+// flush hands what was written to the writer, which lives only while there is something.
+func (c *conn) flush() {
+	c.marked = false
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	if len(c.sending) == 0 {
+		c.sending, c.out = c.out, c.sending
+	} else {
+		c.sending = append(c.sending, c.out...)
+		c.out = c.out[:0]
+	}
+	if cap(c.out) > outPause {
+		c.out = nil
+	}
+	if len(c.sending) > outLimit {
+		c.s.log.Warnf("Closing the connection of %s, session = 0x%x: it does not read; %d bytes wait for it", c.remote, uint64(c.session), len(c.sending))
+		c.closeLocked()
+		return
+	}
+	c.ending = c.leaving
+	if !c.writing {
+		c.writing = true
+		go c.write()
+	}
+}
+
+// write is the writer: it sends what there is and ends.
+func (c *conn) write() {
+	var buf []byte
+	for {
+		c.mu.Lock()
+		if len(c.sending) == 0 || c.closed {
+			c.writing = false
+			if c.ending {
+				c.closeLocked()
+			}
+			c.mu.Unlock()
+			return
+		}
+		buf, c.sending = c.sending, buf[:0]
+		c.mu.Unlock()
+		large := len(buf) > outPause/2
+		_, err := c.nc.Write(buf)
+		if err != nil {
+			c.hangUp()
+			return
+		}
+		if large {
+			c.s.box.put(event{run: c.advance}) // it may have waited for room
+			if cap(buf) > outPause {
+				buf = nil
+			}
+		}
+	}
+}
+
+// hangUp closes the network's connection; the reader then ends.
+func (c *conn) hangUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closeLocked()
+}
+
+func (c *conn) closeLocked() {
+	if c.closed {
+		return
+	}
+	c.closed = true
+	c.resume.Broadcast()
+	c.nc.Close()
+}
+
+// close forgets the connection: its watches, and its unanswered requests.
+func (c *conn) close() {
+	if c.gone {
+		return
+	}
+	c.gone = true
+	if c.established != nil {
+		c.established(false)
+		c.established = nil
+	}
+	c.s.watches.removeAll(c)
+	if c.s.conns[c.session] == c {
+		delete(c.s.conns, c.session)
+	}
+	delete(c.s.all, c)
+	for _, r := range c.queue {
+		c.answered(r)
+	}
+	c.queue = nil
+	if !c.leaving {
+		c.hangUp()
+	}
+}
+
+// part closes the connection after what was written to it has been sent.
+func (c *conn) part() {
+	c.leaving = true
+	c.mark()
+	c.close()
+}
+
+// owner is the origin of this member's own clients, as the leader sees it.
+var ownClients zab.Origin

@@ -1,0 +1,169 @@
+package member
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"time"
+)
+
+// ListenMode says what is spoken on a port.
+type ListenMode int
+
+// Modes.
+const (
+	Plain   ListenMode = iota
+	Secure             // TLS alone (secureClientPort)
+	Unified            // TLS or not, as the client begins (client.portUnification)
+)
+
+// handshake is how long a client may take for TLS.
+const handshake = 10 * time.Second
+
+// Serve accepts clients on ln until the member is closed or CloseListener is called.
+func (s *Server) Serve(ln net.Listener, mode ListenMode) error {
+	if mode != Plain && s.opt.TLS == nil {
+		return fmt.Errorf("listen on %s: TLS needs a key store (ssl.keyStore.location)", ln.Addr())
+	}
+	l := &listener{ln, mode}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		ln.Close()
+		return errClosed
+	}
+	s.listeners = append(s.listeners, l)
+	s.log.Infof("binding to port %s", ln.Addr())
+	s.wg.Go(func() { s.accept(l) })
+	return nil
+}
+
+func (s *Server) accept(l *listener) {
+	pause := time.Millisecond
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			s.mu.Lock()
+			over := s.closed || !s.has(l)
+			s.mu.Unlock()
+			if over {
+				return
+			}
+			// Such as too many open files: clients that leave make room.
+			s.log.Warnf("Error accepting new connection: %v", err)
+			time.Sleep(pause)
+			pause = min(2*pause, time.Second)
+			continue
+		}
+		pause = time.Millisecond
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			nc.Close()
+			return
+		}
+		s.wg.Go(func() { s.welcome(nc, l.mode) })
+		s.mu.Unlock()
+	}
+}
+
+func (s *Server) has(l *listener) bool {
+	for _, one := range s.listeners {
+		if one == l {
+			return true
+		}
+	}
+	return false
+}
+
+// CloseListener stops accepting on an address; those who are connected stay.
+func (s *Server) CloseListener(ln net.Listener) {
+	s.mu.Lock()
+	kept := s.listeners[:0:0]
+	for _, l := range s.listeners {
+		if l.Listener != ln {
+			kept = append(kept, l)
+		}
+	}
+	s.listeners = kept
+	s.mu.Unlock()
+	ln.Close()
+}
+
+func (s *Server) closeListeners() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, l := range s.listeners {
+		l.Close()
+	}
+	s.listeners = nil
+}
+
+// welcome brings a connection to where requests can be read.
+func (s *Server) welcome(nc net.Conn, mode ListenMode) {
+	defer nc.Close()
+	if t, ok := nc.(*net.TCPConn); ok {
+		_ = t.SetNoDelay(true)
+	}
+	if mode == Unified {
+		_ = nc.SetReadDeadline(time.Now().Add(sessionless))
+		peeked := &peekedConn{Conn: nc, r: bufio.NewReaderSize(nc, 16)}
+		head, err := peeked.r.Peek(1)
+		if err != nil {
+			return
+		}
+		nc, mode = peeked, Plain
+		if head[0] == 0x16 { // the record type of a TLS handshake
+			mode = Secure
+		}
+	}
+	if mode == Secure {
+		t := tls.Server(nc, s.opt.TLS)
+		ctx, cancel := context.WithTimeout(context.Background(), handshake)
+		err := t.HandshakeContext(ctx)
+		cancel()
+		if err != nil {
+			s.log.Warnf("Unsuccessful handshake with %s: %v", nc.RemoteAddr(), err)
+			return
+		}
+		nc = t
+	}
+	s.serveConn(nc, mode == Secure)
+}
+
+// peekedConn is a connection whose first bytes have been looked at.
+type peekedConn struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (c *peekedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
+
+// admit counts a connection, unless there are too many.
+func (s *Server) admit(c *conn) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if max := s.opt.MaxCnxns; max > 0 && s.total >= max {
+		return fmt.Errorf("Too many connections: max allowed is %d", max)
+	}
+	if max := s.opt.MaxClientCnxns; max > 0 && s.byHost[c.host] >= max {
+		return fmt.Errorf("Too many connections from %s - max is %d", c.host, max)
+	}
+	s.total++
+	s.byHost[c.host]++
+	s.box.put(event{run: func() { s.all[c] = struct{}{} }})
+	return nil
+}
+
+// dismiss undoes admit.
+func (s *Server) dismiss(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total--
+	if s.byHost[c.host]--; s.byHost[c.host] == 0 {
+		delete(s.byHost, c.host)
+	}
+}

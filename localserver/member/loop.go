@@ -1,0 +1,141 @@
+package member
+
+import (
+	"sync"
+	"time"
+
+	"github.com/zkctl/zkctl/localserver/zab"
+)
+
+// event is one thing for the loop to do: a request, a committed transaction or a function.
+type event struct {
+	request *request
+	commit  *zab.Proposal
+	run     func()
+}
+
+// mailbox is how other goroutines send to the loop. Sending never blocks.
+type mailbox struct {
+	mu     sync.Mutex
+	queue  []event
+	closed bool
+	ready  chan struct{} // holds one token when the queue is not empty
+}
+
+func (m *mailbox) put(e ...event) bool {
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return false
+	}
+	m.queue = append(m.queue, e...)
+	m.mu.Unlock()
+	select {
+	case m.ready <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// take swaps the queue with an empty one.
+func (m *mailbox) take(spare []event) []event {
+	m.mu.Lock()
+	batch := m.queue
+	m.queue = spare[:0]
+	m.mu.Unlock()
+	return batch
+}
+
+// do runs f on the loop and waits until it has. It returns false, without having run f, when
+// the member is closed.
+func (s *Server) do(f func()) bool {
+	done := make(chan struct{})
+	if !s.box.put(event{run: func() { f(); close(done) }}) {
+		return false
+	}
+	<-done
+	return true
+}
+
+// loop owns the member's state until stop.
+func (s *Server) loop() {
+	defer close(s.done)
+	timer := time.NewTimer(time.Hour)
+	var batch []event
+	for !s.stopping {
+		// A snapshot in the making is written piece by piece whenever there is a moment.
+		if s.saving == nil {
+			timer.Reset(s.nextTimer())
+			select {
+			case <-s.box.ready:
+			case <-timer.C:
+			}
+		} else {
+			select {
+			case <-s.box.ready:
+			default:
+			}
+		}
+		s.now = time.Now()
+		batch = s.box.take(batch)
+		for i := range batch {
+			switch e := &batch[i]; {
+			case e.request != nil:
+				s.request(e.request)
+			case e.commit != nil:
+				s.commit(e.commit)
+			default:
+				e.run()
+			}
+		}
+		clear(batch)
+		s.timers()
+		if s.saving != nil {
+			s.saveStep()
+		}
+		s.flush()
+	}
+	s.box.mu.Lock()
+	s.box.closed = true
+	rest := s.box.queue
+	s.box.queue = nil
+	s.box.mu.Unlock()
+	for _, e := range rest {
+		if e.run != nil {
+			e.run() // somebody waits for it
+		}
+	}
+}
+
+// nextTimer is how long the loop may sleep.
+func (s *Server) nextTimer() time.Duration {
+	if s.role == idle {
+		return time.Hour
+	}
+	next := s.reapAt
+	if at, ok := s.sessions.next(); ok && s.role == leading && at.Before(next) {
+		next = at
+	}
+	return max(0, time.Until(next))
+}
+
+// timers does what is due.
+func (s *Server) timers() {
+	if s.role != leading {
+		return
+	}
+	s.expireSessions()
+	if !s.now.Before(s.reapAt) {
+		s.reapAt = s.now.Add(s.opt.ReapEvery)
+		s.reap()
+	}
+}
+
+// flush hands what was written in this round to the connections' writers.
+func (s *Server) flush() {
+	for _, c := range s.dirty {
+		c.flush()
+	}
+	clear(s.dirty)
+	s.dirty = s.dirty[:0]
+}

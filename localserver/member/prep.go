@@ -1,0 +1,310 @@
+package member
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ztree"
+	"github.com/zkctl/zkctl/localserver/zab"
+)
+
+// prep makes the transaction of one request (PrepRequestProcessor): it checks the request
+// against the tree and everything proposed before, and records what will be different.
+type prep struct {
+	s      *Server
+	r      *request
+	header proto.TxnHeader
+	mark   *mark  // set inside a multi
+	config []byte // of a reconfig
+}
+
+// propose gives a request a transaction with the next zxid and hands it to zab. A request
+// that cannot be granted gets one too, which says why.
+func (s *Server) propose(r *request) {
+	if r.Type == proto.OpSync {
+		s.leader.SyncAfter(r.Origin)
+		return
+	}
+	s.zxid++
+	p := &prep{s: s, r: r, header: proto.TxnHeader{ClientID: r.Session, Cxid: r.Cxid, Zxid: s.zxid, Time: time.Now().UnixMilli(), Type: r.Type}}
+	body, err := p.txn()
+	if err != 0 {
+		p.header.Type = proto.OpError
+		body = &proto.ErrorTxn{Err: err}
+		if err < proto.ErrAPIError {
+			s.log.Debugf("Got user-level KeeperException when processing sessionid:0x%x type:%v cxid:0x%x zxid:0x%x Error:%v",
+				uint64(r.Session), r.Type, uint32(r.Cxid), uint64(s.zxid), err)
+		}
+	}
+	proposal := &zab.Proposal{Txn: proto.TxnEntry{Header: p.header, Body: body}, Config: p.config}
+	if !s.opt.NoDigest {
+		proposal.Txn.Digest = &proto.TxnDigest{Version: proto.DigestVersion, TreeDigest: int64(p.treeDigest())}
+	}
+	proposal.Raw = jute.Marshal(&proposal.Txn)
+	s.leader.Propose(proposal)
+}
+
+// txn returns the body of the request's transaction.
+func (p *prep) txn() (jute.Record, proto.Error) {
+	switch r := p.r; r.Type {
+	case proto.OpCreate, proto.OpCreate2, proto.OpCreateContainer:
+		return decoded(r, func(q *proto.CreateRequest) (jute.Record, proto.Error) { return p.create(r.Type, q, -1) })
+	case proto.OpCreateTTL:
+		return decoded(r, p.createTTL)
+	case proto.OpDelete:
+		return decoded(r, p.delete)
+	case proto.OpDeleteContainer:
+		return p.deleteContainer(string(r.Body))
+	case proto.OpSetData:
+		return decoded(r, p.setData)
+	case proto.OpSetACL:
+		return decoded(r, p.setACL)
+	case proto.OpCheck:
+		return decoded(r, p.check)
+	case proto.OpReconfig:
+		return decoded(r, p.reconfig)
+	case proto.OpMulti:
+		return decoded(r, p.multi)
+	case proto.OpCreateSession:
+		if len(r.Body) < 4 {
+			return nil, proto.ErrMarshallingError
+		}
+		timeout := int32(binary.BigEndian.Uint32(r.Body))
+		t := p.s.sessions.add(r.Session, time.Duration(timeout)*time.Millisecond, p.s.now)
+		t.owner, t.owned = r.Origin, true
+		return &proto.CreateSessionTxn{TimeOut: timeout}, 0
+	case proto.OpCloseSession:
+		return p.closeSession(), 0
+	}
+	return nil, proto.ErrUnimplemented
+}
+
+// decoded decodes a request's record and hands it on.
+func decoded[T any, P interface {
+	*T
+	jute.Record
+}](r *request, f func(P) (jute.Record, proto.Error)) (jute.Record, proto.Error) {
+	q := P(new(T))
+	if jute.Unmarshal(r.Body, q) != nil {
+		return nil, proto.ErrMarshallingError
+	}
+	return f(q)
+}
+
+// session is the check that every write begins with.
+func (p *prep) session() proto.Error { return p.s.sessions.check(p.r.Session, p.r.Origin) }
+
+func (p *prep) delete(q *proto.PathVersionRequest) (jute.Record, proto.Error) {
+	if err := p.session(); err != 0 {
+		return nil, err
+	}
+	up, err := parentForDelete(q.Path)
+	if err != 0 {
+		return nil, err
+	}
+	parent := p.look(up)
+	if parent == nil {
+		return nil, proto.ErrNoNode
+	}
+	if err := p.s.checkList(parent.acl, proto.PermDelete, p.r.Auth); err != 0 {
+		return nil, err
+	}
+	n := p.look(q.Path)
+	switch {
+	case n == nil:
+		return nil, proto.ErrNoNode
+	case q.Version != -1 && q.Version != n.stat.Version:
+		return nil, proto.ErrBadVersion
+	case n.children > 0:
+		return nil, proto.ErrNotEmpty
+	}
+	p.take(parent, n)
+	return &proto.DeleteTxn{Path: q.Path}, 0
+}
+
+// take records the deletion of a znode.
+func (p *prep) take(parent, n *change) {
+	p.alter(parent, func(c *change) {
+		c.children--
+		c.stat.Pzxid = p.header.Zxid
+	})
+	p.remove(n)
+}
+
+// deleteContainer deletes a container or a znode with a time to live that is due.
+func (p *prep) deleteContainer(path string) (jute.Record, proto.Error) {
+	up, err := parentForDelete(path)
+	if err != 0 {
+		return nil, err
+	}
+	n, parent := p.look(path), p.look(up)
+	switch {
+	case n == nil:
+		return nil, proto.ErrNoNode
+	case n.children > 0:
+		return nil, proto.ErrNotEmpty
+	case ztree.KindOf(n.stat.EphemeralOwner) == ztree.Ephemeral:
+		return nil, proto.ErrBadVersion
+	case parent == nil:
+		return nil, proto.ErrNoNode
+	}
+	p.take(parent, n)
+	return &proto.DeleteTxn{Path: path}, 0
+}
+
+// parentForDelete is the path above one that may be deleted.
+func parentForDelete(path string) (string, proto.Error) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 || strings.IndexByte(path, 0) >= 0 || ztree.Special(path) {
+		return "", proto.ErrBadArguments
+	}
+	return path[:i], 0
+}
+
+func (p *prep) setData(q *proto.SetDataRequest) (jute.Record, proto.Error) {
+	n, err := p.target(q.Path, proto.PermWrite)
+	if err != 0 {
+		return nil, err
+	}
+	if err := p.s.checkQuota(q.Path, int64(len(q.Data))-int64(len(n.data)), 0); err != 0 {
+		return nil, err
+	}
+	if q.Version != -1 && q.Version != n.stat.Version {
+		return nil, proto.ErrBadVersion
+	}
+	version := n.stat.Version + 1
+	p.alter(n, func(c *change) {
+		c.data = q.Data
+		c.stat.Version, c.stat.Mtime, c.stat.Mzxid = version, p.header.Time, p.header.Zxid
+	})
+	return &proto.SetDataTxn{Path: q.Path, Data: q.Data, Version: version}, 0
+}
+
+// target is the znode of a write that is neither made nor deleted, on which the client has
+// the permission.
+func (p *prep) target(path string, perm proto.Perms) (*change, proto.Error) {
+	if err := p.session(); err != 0 {
+		return nil, err
+	}
+	if !validPath(path) {
+		return nil, proto.ErrBadArguments
+	}
+	n := p.look(path)
+	if n == nil {
+		return nil, proto.ErrNoNode
+	}
+	return n, p.s.checkList(n.acl, perm, p.r.Auth)
+}
+
+func (p *prep) setACL(q *proto.SetACLRequest) (jute.Record, proto.Error) {
+	if err := p.session(); err != 0 {
+		return nil, err
+	}
+	if !validPath(q.Path) {
+		return nil, proto.ErrBadArguments
+	}
+	list, err := p.s.auth.fixupACL(q.ACL, p.r.Auth)
+	if err != 0 {
+		return nil, err
+	}
+	n, err := p.target(q.Path, proto.PermAdmin)
+	if err != 0 {
+		return nil, err
+	}
+	if q.Version != -1 && q.Version != n.stat.Aversion {
+		return nil, proto.ErrBadVersion
+	}
+	version := n.stat.Aversion + 1
+	p.alter(n, func(c *change) { c.stat.Aversion = version; c.acl = list })
+	return &proto.SetACLTxn{Path: q.Path, ACL: list, Version: version}, 0
+}
+
+func (p *prep) check(q *proto.PathVersionRequest) (jute.Record, proto.Error) {
+	n, err := p.target(q.Path, proto.PermRead)
+	if err != 0 {
+		return nil, err
+	}
+	if q.Version != -1 && q.Version != n.stat.Version {
+		return nil, proto.ErrBadVersion
+	}
+	return &proto.CheckVersionTxn{Path: q.Path, Version: n.stat.Version + 1}, 0
+}
+
+// closeSession names the ephemerals that go with the session: those in the tree, and those
+// that have been proposed.
+func (p *prep) closeSession() jute.Record {
+	owned := map[string]bool{}
+	for _, path := range p.s.tree.Ephemerals(p.r.Session) {
+		owned[path] = true
+	}
+	for _, c := range p.s.changes.list {
+		if c.gone {
+			delete(owned, c.path)
+		} else if c.stat.EphemeralOwner == p.r.Session {
+			owned[c.path] = true
+		}
+	}
+	paths := make([]string, 0, len(owned))
+	for path := range owned {
+		paths = append(paths, path)
+	}
+	slices.Sort(paths)
+	for _, path := range paths {
+		n, parent := p.look(path), p.look(parentPath(path))
+		if n != nil && parent != nil {
+			p.take(parent, n)
+		}
+	}
+	if t := p.s.sessions.byID[p.r.Session]; t != nil {
+		t.closing = true
+	}
+	return &proto.CloseSessionTxn{Paths2Delete: paths}
+}
+
+// multi makes the transactions of all parts, or, when one of them cannot be granted, errors
+// in place of all.
+func (p *prep) multi(q *proto.MultiRequest) (jute.Record, proto.Error) {
+	p.mark = p.s.changes.mark()
+	txn := &proto.MultiTxn{Txns: make([]proto.Txn, 0, len(q.Ops))}
+	failed := false
+	for _, op := range q.Ops {
+		if failed {
+			txn.Txns = append(txn.Txns, errorPart(proto.ErrRuntimeInconsistency))
+			continue
+		}
+		body, err := p.part(op)
+		if err != 0 {
+			failed = true
+			p.s.changes.rewind(p.mark)
+			txn.Txns = append(txn.Txns, errorPart(err))
+			continue
+		}
+		txn.Txns = append(txn.Txns, proto.Txn{Type: op.Type, Data: jute.Marshal(body)})
+	}
+	return txn, 0
+}
+
+func errorPart(err proto.Error) proto.Txn {
+	return proto.Txn{Type: proto.OpError, Data: jute.Marshal(&proto.ErrorTxn{Err: err})}
+}
+
+func (p *prep) part(op proto.MultiOp) (jute.Record, proto.Error) {
+	switch q := op.Request.(type) {
+	case *proto.CreateRequest:
+		return p.create(op.Type, q, -1)
+	case *proto.CreateTTLRequest:
+		return p.createTTL(q)
+	case *proto.SetDataRequest:
+		return p.setData(q)
+	case *proto.PathVersionRequest:
+		if op.Type == proto.OpDelete {
+			return p.delete(q)
+		}
+		return p.check(q)
+	}
+	return nil, proto.ErrUnimplemented
+}

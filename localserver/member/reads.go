@@ -1,0 +1,231 @@
+package member
+
+import (
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ztree"
+)
+
+// read answers an operation that changes nothing (FinalRequestProcessor).
+func (s *Server) read(r *request) (jute.Record, proto.Error) {
+	switch r.Type {
+	case proto.OpPing:
+		return nil, 0
+	case proto.OpSync:
+		return withPath(r, func(q *proto.PathRequest) (jute.Record, proto.Error) {
+			return &proto.PathResponse{Path: q.Path}, 0
+		})
+	case proto.OpExists:
+		return withPath(r, func(q *proto.PathWatchRequest) (jute.Record, proto.Error) { return s.exists(r.conn, q) })
+	case proto.OpGetData:
+		return withPath(r, func(q *proto.PathWatchRequest) (jute.Record, proto.Error) { return s.getData(r, q) })
+	case proto.OpGetChildren:
+		return withPath(r, func(q *proto.PathWatchRequest) (jute.Record, proto.Error) {
+			n, err := s.children(r, q)
+			if err != 0 {
+				return nil, err
+			}
+			return &proto.GetChildrenResponse{Children: n.ChildNames()}, 0
+		})
+	case proto.OpGetChildren2:
+		return withPath(r, func(q *proto.PathWatchRequest) (jute.Record, proto.Error) {
+			n, err := s.children(r, q)
+			if err != 0 {
+				return nil, err
+			}
+			return &proto.GetChildren2Response{Children: n.ChildNames(), Stat: n.ClientStat()}, 0
+		})
+	case proto.OpGetACL:
+		return withPath(r, func(q *proto.PathRequest) (jute.Record, proto.Error) { return s.getACL(r, q.Path) })
+	case proto.OpGetAllChildrenNumber:
+		return withPath(r, func(q *proto.PathRequest) (jute.Record, proto.Error) {
+			n, err := s.readable(r, q.Path)
+			if err != 0 {
+				return nil, err
+			}
+			return &proto.GetAllChildrenNumberResponse{TotalNumber: int32(n.Descendants())}, 0
+		})
+	case proto.OpGetEphemerals:
+		return withPath(r, func(q *proto.PathRequest) (jute.Record, proto.Error) {
+			list := s.tree.Ephemerals(r.Session)
+			if prefix := strings.TrimSpace(q.Path); prefix != "" && prefix != "/" {
+				kept := list[:0]
+				for _, path := range list {
+					if strings.HasPrefix(path, q.Path) {
+						kept = append(kept, path)
+					}
+				}
+				list = kept
+			}
+			return &proto.GetEphemeralsResponse{Ephemerals: list}, 0
+		})
+	case proto.OpMultiRead:
+		return withPath(r, func(q *proto.MultiRequest) (jute.Record, proto.Error) { return s.multiRead(r, q) })
+	case proto.OpSetWatches:
+		return withPath(r, func(q *proto.SetWatches) (jute.Record, proto.Error) {
+			s.setWatches(r.conn, &proto.SetWatches2{RelativeZxid: q.RelativeZxid, DataWatches: q.DataWatches,
+				ExistWatches: q.ExistWatches, ChildWatches: q.ChildWatches})
+			return nil, 0
+		})
+	case proto.OpSetWatches2:
+		return withPath(r, func(q *proto.SetWatches2) (jute.Record, proto.Error) {
+			s.setWatches(r.conn, q)
+			return nil, 0
+		})
+	case proto.OpAddWatch:
+		return withPath(r, func(q *proto.AddWatchRequest) (jute.Record, proto.Error) {
+			if q.Mode != proto.WatchPersistent && q.Mode != proto.WatchPersistentRecursive {
+				return nil, proto.ErrMarshallingError
+			}
+			s.watches.addWatch(q.Path, r.conn, q.Mode)
+			return &proto.ErrorResponse{}, 0
+		})
+	case proto.OpCheckWatches, proto.OpRemoveWatches:
+		return withPath(r, func(q *proto.WatchesRequest) (jute.Record, proto.Error) {
+			if q.Type < proto.WatcherChildren || q.Type > proto.WatcherAny {
+				return nil, proto.ErrMarshallingError
+			}
+			found := s.watches.contains(q.Path, q.Type)
+			if r.Type == proto.OpRemoveWatches {
+				found = s.watches.remove(q.Path, r.conn, q.Type)
+			}
+			if !found {
+				return nil, proto.ErrNoWatcher
+			}
+			return nil, 0
+		})
+	case proto.OpWhoAmI:
+		return &proto.WhoAmIResponse{ClientInfo: s.auth.clientInfos(r.Auth)}, 0
+	}
+	s.log.Warnf("Received packet at server of unknown type %d", int32(r.Type))
+	return nil, proto.ErrUnimplemented
+}
+
+// withPath decodes a request's record and hands it on.
+func withPath[T any, P interface {
+	*T
+	jute.Record
+}](r *request, f func(P) (jute.Record, proto.Error)) (jute.Record, proto.Error) {
+	q := P(new(T))
+	if jute.Unmarshal(r.Body, q) != nil {
+		return nil, proto.ErrMarshallingError
+	}
+	return f(q)
+}
+
+// readable is a znode that the client may read.
+func (s *Server) readable(r *request, path string) (*ztree.Node, proto.Error) {
+	n := s.tree.Get(path)
+	if n == nil {
+		return nil, proto.ErrNoNode
+	}
+	return n, s.allowed(n.ACL, proto.PermRead, r.Auth)
+}
+
+// allowed tells whether a list, by its key in the tree, grants one of the permissions.
+func (s *Server) allowed(key int64, perms proto.Perms, ids []proto.ID) proto.Error {
+	return s.checkList(s.tree.ACLList(key), perms, ids)
+}
+
+func (s *Server) checkList(list []proto.ACL, perms proto.Perms, ids []proto.ID) proto.Error {
+	return s.auth.checkACL(list, perms, ids)
+}
+
+func (s *Server) exists(c *conn, q *proto.PathWatchRequest) (jute.Record, proto.Error) {
+	if strings.IndexByte(q.Path, 0) >= 0 {
+		return nil, proto.ErrBadArguments
+	}
+	if q.Watch {
+		s.watches.add(q.Path, c, dataWatches, oneShot)
+	}
+	stat, ok := s.tree.Stat(q.Path)
+	if !ok {
+		return nil, proto.ErrNoNode
+	}
+	return &proto.StatResponse{Stat: stat}, 0
+}
+
+func (s *Server) getData(r *request, q *proto.PathWatchRequest) (jute.Record, proto.Error) {
+	n, err := s.readable(r, q.Path)
+	if err != 0 {
+		return nil, err
+	}
+	if q.Watch {
+		s.watches.add(q.Path, r.conn, dataWatches, oneShot)
+	}
+	return &proto.GetDataResponse{Data: n.Data, Stat: n.ClientStat()}, 0
+}
+
+func (s *Server) children(r *request, q *proto.PathWatchRequest) (*ztree.Node, proto.Error) {
+	n, err := s.readable(r, q.Path)
+	if err == 0 && q.Watch {
+		s.watches.add(q.Path, r.conn, childWatches, oneShot)
+	}
+	return n, err
+}
+
+func (s *Server) getACL(r *request, path string) (jute.Record, proto.Error) {
+	n := s.tree.Get(path)
+	if n == nil {
+		return nil, proto.ErrNoNode
+	}
+	if err := s.allowed(n.ACL, proto.PermRead|proto.PermAdmin, r.Auth); err != 0 {
+		return nil, err
+	}
+	list := s.tree.ACL(n.ACL)
+	if s.allowed(n.ACL, proto.PermAdmin, r.Auth) != 0 {
+		for i := range list { // who may not change the list does not see the hashes of passwords
+			if id := &list[i].ID; id.Scheme == "digest" {
+				user, _, found := strings.Cut(id.ID, ":")
+				if found {
+					id.ID = user + ":x"
+				}
+			}
+		}
+	}
+	return &proto.GetACLResponse{ACL: list, Stat: n.ClientStat()}, 0
+}
+
+func (s *Server) multiRead(r *request, q *proto.MultiRequest) (jute.Record, proto.Error) {
+	response := &proto.MultiResponse{}
+	for _, op := range q.Ops {
+		path, ok := op.Request.(*proto.PathWatchRequest)
+		if !ok {
+			return nil, proto.ErrMarshallingError
+		}
+		result := proto.MultiResult{Type: op.Type}
+		switch op.Type {
+		case proto.OpGetData:
+			body, err := s.getData(r, path)
+			if err != 0 {
+				result = proto.MultiResult{Type: proto.OpError, Err: err}
+				break
+			}
+			data := body.(*proto.GetDataResponse)
+			result.Data, result.Stat = data.Data, &data.Stat
+		default:
+			n, err := s.children(r, path)
+			if err != 0 {
+				result = proto.MultiResult{Type: proto.OpError, Err: err}
+				break
+			}
+			result.Children = n.ChildNames()
+		}
+		response.Results = append(response.Results, result)
+	}
+	return response, 0
+}
+
+// setWatches leaves again the watches that a client had before it reconnected; what changed
+// since is told at once, before the reply.
+func (s *Server) setWatches(c *conn, q *proto.SetWatches2) {
+	s.watches.resetWatches(c, q, func(path string) (mzxid, pzxid int64, found bool) {
+		n := s.tree.Get(path)
+		if n == nil {
+			return 0, 0, false
+		}
+		return n.Stat.Mzxid, n.Stat.Pzxid, true
+	}, s.tell)
+}

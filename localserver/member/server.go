@@ -1,0 +1,271 @@
+package member
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/zklog"
+	"github.com/zkctl/zkctl/internal/ztree"
+	"github.com/zkctl/zkctl/localserver/zab"
+)
+
+// role is what the member does in the ensemble.
+type role int
+
+const (
+	idle      role = iota // looking for a leader, or stopped: clients are turned away
+	leading               // also a standalone server
+	following             // also an observer
+	readOnly              // without a quorum, but clients that ask for it may read
+)
+
+// Server is one member. Create it with Open; it serves once zab has called Lead or Follow.
+type Server struct {
+	opt Options
+	log *zklog.Logger
+
+	box  mailbox
+	done chan struct{} // closed when the loop has ended
+
+	// The loop's.
+	role     role
+	observer bool
+	leader   zab.Leader  // while leading
+	learner  zab.Learner // while following
+	tree     *ztree.Tree
+	watches  *watches[*conn]
+	sessions *sessions
+	all      map[*conn]struct{}
+	conns    map[int64]*conn // by session
+	opening  map[int64]*conn // sessions whose creation has been proposed
+	resuming map[int64]*conn // sessions about which the leader has been asked
+	touched  map[int64]int32 // a learner's sessions that have been active, for the next PING
+	syncs    []*request      // forwarded and not answered
+	changes  changes         // what was proposed and is not applied yet
+	zxid     int64           // of the last proposal, while leading
+	config   []byte          // the configuration's text, which /zookeeper/config holds
+	reapAt   time.Time
+	saving   *saving // a snapshot that is being written
+	dirty    []*conn
+	now      time.Time // when the current round began
+	stopping bool
+	stats    stats
+	refuse   bool // turn new connections away
+	fault    func(op string, session int64) Fault
+
+	auth      authSchemes  // not changed once open
+	inProcess atomic.Int64 // requests read and not answered
+	inBytes   atomic.Int64 // their bytes
+
+	mu        sync.Mutex
+	listeners []*listener
+	byHost    map[string]int
+	total     int
+	closed    bool
+	wg        sync.WaitGroup // acceptors, connections, snapshots
+}
+
+// Open loads a member's data and starts its loop. It does not serve yet. The journal that
+// takes its transactions must continue after LastZxid.
+func Open(opt Options) (*Server, error) {
+	opt.setDefaults()
+	s := &Server{opt: opt, log: opt.Log, done: make(chan struct{}), now: time.Now(),
+		watches: newWatches[*conn](), all: map[*conn]struct{}{}, byHost: map[string]int{},
+		box: mailbox{ready: make(chan struct{}, 1)}}
+	s.auth = authSchemes{skipACL: opt.SkipACL, superDigest: opt.SuperDigest, x509: opt.TLS != nil, x509SuperUser: opt.X509SuperUser}
+	s.reset()
+	s.stats.reset(s.now)
+	if err := s.load(); err != nil {
+		return nil, err
+	}
+	go s.loop()
+	return s, nil
+}
+
+// reset forgets everything that belongs to a role.
+func (s *Server) reset() {
+	s.role, s.leader, s.learner, s.observer = idle, nil, nil, false
+	s.sessions = newSessions(s.opt.Tick, s.opt.ID)
+	s.conns, s.opening, s.resuming = map[int64]*conn{}, map[int64]*conn{}, map[int64]*conn{}
+	s.touched, s.syncs = map[int64]int32{}, nil
+	s.changes = newChanges()
+}
+
+// load reads the tree from disk, or begins with an empty one and its snapshot.
+func (s *Server) load() error {
+	if s.opt.DataDir == "" {
+		s.tree = ztree.New()
+		return nil
+	}
+	tree, fresh, err := loadTree(s.opt, s.log)
+	if err != nil {
+		return err
+	}
+	s.tree = tree
+	if fresh {
+		// Apache ZooKeeper does not start on logs without a snapshot.
+		return s.saveNow()
+	}
+	return nil
+}
+
+// Close ends the member: listeners and connections are closed; sessions live on in the data.
+// The journal must be closed after it.
+func (s *Server) Close() {
+	s.closeListeners()
+	s.do(func() {
+		s.retire()
+		s.stopping = true
+	})
+	<-s.done
+	s.wg.Wait()
+}
+
+// LastZxid implements zab.Replica.
+func (s *Server) LastZxid() (zxid int64) {
+	s.do(func() { zxid = s.tree.LastZxid() })
+	return zxid
+}
+
+// Lead implements zab.Replica.
+func (s *Server) Lead(l zab.Leader, last int64) {
+	s.do(func() {
+		s.reset()
+		s.role, s.leader, s.zxid = leading, l, last
+		s.tree.SetLastZxid(max(s.tree.LastZxid(), last))
+		for id, timeout := range s.tree.Sessions() {
+			s.sessions.add(id, time.Duration(timeout)*time.Millisecond, s.now)
+		}
+		s.reapAt = s.now.Add(s.opt.ReapEvery)
+	})
+}
+
+// Follow implements zab.Replica.
+func (s *Server) Follow(l zab.Learner, observer bool) {
+	s.do(func() {
+		s.reset()
+		s.role, s.learner, s.observer = following, l, observer
+	})
+}
+
+// Retire implements zab.Replica.
+func (s *Server) Retire() { s.do(s.retire) }
+
+func (s *Server) retire() {
+	for c := range s.all {
+		c.close()
+	}
+	s.reset()
+	if s.opt.ReadOnlyMode && !s.stopping {
+		s.role = readOnly
+	}
+}
+
+// Apply implements zab.Replica.
+func (s *Server) Apply(p *zab.Proposal) { s.box.put(event{commit: p}) }
+
+// Applied implements zab.Replica.
+func (s *Server) Applied() { s.do(func() {}) }
+
+// Submit implements zab.Replica.
+func (s *Server) Submit(r *zab.Request) {
+	s.box.put(event{run: func() {
+		if s.role != leading {
+			return
+		}
+		s.propose(&request{Request: *r})
+	}})
+}
+
+// Touch implements zab.Replica.
+func (s *Server) Touch(session int64, timeout int32) (alive bool) {
+	s.do(func() { alive = s.role == leading && s.touch(session, time.Duration(timeout)*time.Millisecond) })
+	return alive
+}
+
+// Revalidate implements zab.Replica.
+func (s *Server) Revalidate(session int64, timeout int32, origin zab.Origin) (valid bool) {
+	s.do(func() { valid = s.role == leading && s.adopt(session, time.Duration(timeout)*time.Millisecond, origin) })
+	return valid
+}
+
+// Touched implements zab.Replica.
+func (s *Server) Touched() (touched map[int64]int32) {
+	s.do(func() { touched, s.touched = s.touched, map[int64]int32{} })
+	return touched
+}
+
+// Revalidated implements zab.Replica.
+func (s *Server) Revalidated(session int64, valid bool) {
+	s.box.put(event{run: func() {
+		if c := s.resuming[session]; c != nil {
+			delete(s.resuming, session)
+			s.finishSession(c, valid)
+		}
+	}})
+}
+
+// Synced implements zab.Replica.
+func (s *Server) Synced() {
+	s.box.put(event{run: func() {
+		if len(s.syncs) == 0 {
+			return
+		}
+		r := s.syncs[0]
+		s.syncs = s.syncs[1:]
+		r.sent = false // it may be answered like a read now
+		r.conn.advance()
+	}})
+}
+
+// Reconfigured implements zab.Replica.
+func (s *Server) Reconfigured(config []byte) {
+	s.do(func() {
+		s.config = config
+		s.tree.SetConfig(config)
+	})
+}
+
+// Fail stops serving for good: the disk, or what else a member needs, has failed. Nothing is
+// acknowledged any more.
+func (s *Server) Fail(err error) {
+	s.log.Errorf("Severe unrecoverable error, exiting: %v", err)
+	s.box.put(event{run: func() {
+		s.refuse = true
+		s.retire()
+	}})
+	s.opt.Failed(err)
+}
+
+// loadTree reads the newest state that the disk has, as a server does after a crash: a log
+// may end in the middle of an entry. fresh tells that there was nothing at all.
+func loadTree(opt Options, log *zklog.Logger) (tree *ztree.Tree, fresh bool, err error) {
+	dir, err := storage.OpenDirs(opt.DataDir, opt.LogDir)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(dir.Logs)+len(dir.Snapshots) == 0 {
+		return ztree.New(), true, nil
+	}
+	tree, faults, err := dir.LoadForServer()
+	for _, f := range faults {
+		log.Warnf("%v", f)
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("start on %s: %w", opt.DataDir, err)
+	}
+	return tree, false, nil
+}
+
+var errClosed = errors.New("the member is closed")
+
+// listener is a port that clients connect to.
+type listener struct {
+	net.Listener
+	mode ListenMode
+}
