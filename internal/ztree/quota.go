@@ -45,6 +45,47 @@ func (t *Tree) quotaOf(path string) string {
 	return ""
 }
 
+// Quota is what limits the znodes at and below a path. A number is -1 for no limit; a hard
+// limit, where there is one, counts in place of the other.
+type Quota struct {
+	Path      string
+	Count     int64 // znodes
+	Bytes     int64 // of data
+	HardCount int64
+	HardBytes int64
+	UsedCount int64
+	UsedBytes int64
+}
+
+// QuotaOf is the nearest quota that a path is under; nil for none, or one that lacks a znode
+// of its two. ok is false when a znode's content is no quota's.
+func (t *Tree) QuotaOf(path string) (q *Quota, ok bool) {
+	t.settle()
+	top := t.quotaOf(path)
+	if top == "" {
+		return nil, true
+	}
+	limit, stats := t.find(quotaPath+top+"/"+limitNode), t.find(quotaPath+top+"/"+statsNode)
+	if limit == nil || stats == nil {
+		return nil, true
+	}
+	limits, okLimits := parseStats(string(limit.Data))
+	used, okUsed := parseStats(string(stats.Data))
+	if !okLimits || !okUsed {
+		return nil, false
+	}
+	hard := func(key string) int64 {
+		if v, ok := limits[key]; ok {
+			return v
+		}
+		return -1
+	}
+	return &Quota{
+		Path: top, Count: limits["count"], Bytes: limits["bytes"], HardCount: hard("countHardLimit"),
+		HardBytes: hard("byteHardLimit"), UsedCount: used["count"], UsedBytes: used["bytes"],
+	}, true
+}
+
 // charge adds to the usage of the quota that the path is under, if any.
 func (t *Tree) charge(path string, bytes, count int64) {
 	quota := t.quotaOf(path)
