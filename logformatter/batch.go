@@ -6,7 +6,7 @@ import (
 )
 
 // batchSize is how much text is written at once.
-const batchSize = 256 << 10
+const batchSize = 128 << 10
 
 // batches writes text on a goroutine of its own, so that the next batch is made meanwhile.
 // Its methods belong to one goroutine.

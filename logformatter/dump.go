@@ -184,9 +184,11 @@ func (d *dumper) file(ctx context.Context, path string) error {
 	if err := d.fileHead(r); err != nil {
 		return err
 	}
+	entries := readAhead(r)
+	defer entries.close()
 	count, before := int64(0), d.shown
 	for {
-		e, err := r.Next()
+		e, err := entries.Next()
 		if err != nil {
 			var fault *storage.Fault
 			if errors.Is(err, io.EOF) || errors.As(err, &fault) && fault.Kind == storage.CutOff {

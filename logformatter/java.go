@@ -2,6 +2,7 @@ package logformatter
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 
@@ -152,17 +153,30 @@ func appendInt(dst []byte, n int64) []byte {
 	return append(dst, b[at:]...)
 }
 
-// appendHex is strconv.AppendUint in base 16, which costs several times as much.
+// appendHex is strconv.AppendUint in base 16, which costs many times as much: eight digits
+// are made at once, one in each byte of a word.
 func appendHex(dst []byte, n int64) []byte {
-	var b [16]byte
-	at, u := len(b), uint64(n)
-	for {
-		at--
-		b[at] = hexDigits[u&15]
-		if u >>= 4; u == 0 {
-			return append(dst, b[at:]...)
-		}
+	u := uint64(n)
+	digits := max((bits.Len64(u)+3)/4, 1)
+	u <<= 64 - 4*digits
+	from := len(dst)
+	dst = append(dst, "0123456789abcdef"...) // room for all of them
+	binary.BigEndian.PutUint64(dst[from:], eightHex(uint32(u>>32)))
+	if digits > 8 {
+		binary.BigEndian.PutUint64(dst[from+8:], eightHex(uint32(u)))
 	}
+	return dst[:from+digits]
+}
+
+// eightHex spreads the nibbles of n over bytes and makes each a digit.
+func eightHex(n uint32) uint64 {
+	const each = 0x0101010101010101
+	v := uint64(n)
+	v = (v | v<<16) & 0x0000ffff0000ffff
+	v = (v | v<<8) & 0x00ff00ff00ff00ff
+	v = (v | v<<4) & 0x0f0f0f0f0f0f0f0f
+	letters := (v + 6*each) >> 4 & each // one where the nibble is ten and more
+	return v + '0'*each + ('a'-'0'-10)*letters
 }
 
 const hexDigits = "0123456789abcdef"

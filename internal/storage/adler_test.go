@@ -31,6 +31,21 @@ func TestAdlerSum(t *testing.T) {
 	}
 }
 
+// TestAdlerWords tests what other processors than amd64 use for all bytes.
+func TestAdlerWords(t *testing.T) {
+	random := make([]byte, 5000)
+	_, _ = rand.NewChaCha8([32]byte{2}).Read(random)
+	for _, b := range [][]byte{random, bytes.Repeat([]byte{0xff}, 5000)} {
+		for n := 0; n < len(b); n += 8 {
+			s1, s2, left := adlerWords(1, 0, b[:n])
+			got, want := uint32(s2%adlerMod<<16|s1%adlerMod), adler32.Checksum(b[:n])
+			if got != want || len(left) != 0 {
+				t.Fatalf("%d bytes: %#x and %d left, want %#x", n, got, len(left), want)
+			}
+		}
+	}
+}
+
 func BenchmarkAdler(b *testing.B) {
 	for name, sum := range map[string]func([]byte) uint32{
 		"ours": func(p []byte) uint32 { return adlerSum(1, p) }, "standard": adler32.Checksum,

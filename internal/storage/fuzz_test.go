@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/fstest"
 
@@ -38,13 +39,20 @@ func inMemory(t *testing.T, b []byte) fs.File {
 	return f
 }
 
-// FuzzLog: any bytes give entries and then an end or a fault, and what is decoded with and
-// without copying is the same.
+// FuzzLog: any bytes give entries and then an end or a fault, what is decoded with and
+// without copying is the same, and batches hold the same entries.
 func FuzzLog(f *testing.F) {
 	seed(f, "testdata/standalone/log.*", "testdata/damaged/log.*", "testdata/ensemble/*/version-2/log.*")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var copied, viewed proto.TxnEntry
 		end := int64(fileHeaderSize)
+		if r, err := newLogReader(inMemory(t, b).(logFile), "log.1"); err == nil {
+			want, wantEnd := oneByOne(r)
+			r, _ = newLogReader(inMemory(t, b).(logFile), "log.1")
+			if got, gotEnd := inBatches(r); !slices.Equal(got, want) || gotEnd.Error() != wantEnd.Error() {
+				t.Fatalf("%d entries and %v in batches, %d and %v one by one", len(got), gotEnd, len(want), wantEnd)
+			}
+		}
 		r, err := newLogReader(inMemory(t, b).(logFile), "log.1")
 		for err == nil {
 			var e *Entry

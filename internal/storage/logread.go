@@ -76,6 +76,7 @@ type LogReader struct {
 	base   int64 // file offset of window[0]
 	ahead  *readAhead
 	spare  []byte // room for the next readAhead
+	batch  *Batch // what NextBatch fills; its entries keep the window from being used again
 
 	entry Entry
 	last  int64 // zxid of the last entry
@@ -308,7 +309,12 @@ func (r *LogReader) read(n int) error {
 		return nil
 	}
 	if r.lo > 0 {
-		copy(r.window, r.window[r.lo:r.hi])
+		window := r.window
+		if r.batch != nil {
+			window = r.batch.take(len(window))
+		}
+		copy(window, r.window[r.lo:r.hi])
+		r.window = window
 		r.base += int64(r.lo)
 		r.lo, r.hi = 0, have
 	}
@@ -369,7 +375,9 @@ func (r *LogReader) takeAhead() {
 		return
 	}
 	copy(a.buf[logWindow-have:], r.window[r.lo:r.hi])
-	if len(r.window) == 2*logWindow {
+	if r.batch != nil {
+		r.spare = r.batch.take(2 * logWindow)
+	} else if len(r.window) == 2*logWindow {
 		r.spare = r.window
 	}
 	r.window = a.buf

@@ -1,0 +1,78 @@
+package storage
+
+import "encoding/binary"
+
+// Batch holds entries that follow each other in a log. It is for those who read on one
+// goroutine and look at what was read on another: its entries stay valid until NextBatch is
+// given the batch again, whatever the LogReader reads meanwhile. The zero Batch is empty and
+// ready for use. The batches of one log may not be given to another's reader.
+type Batch struct {
+	window []byte // that the entries are in
+	data   []byte // the entries in it, as in the file
+	offset int64  // of data, in the file
+	sums   []uint32
+	at     int // in sums
+
+	entry Entry
+}
+
+// NextBatch fills b with the next entries, as many as one window of the file holds: one at
+// least, unless it fails as LogReader.Next does. The error is of what follows the entries.
+func (r *LogReader) NextBatch(b *Batch) error {
+	b.data, b.sums, b.at = nil, b.sums[:0], 0
+	r.batch = b
+	from := -1
+	for from < 0 || r.buffered() {
+		e, err := r.Next()
+		if err != nil {
+			return err
+		}
+		if from < 0 {
+			b.offset = e.Offset
+			from = int(e.Offset - r.base)
+		}
+		b.data = r.window[from:r.lo]
+		b.sums = append(b.sums, uint32(e.Computed))
+	}
+	b.window = r.window
+	return nil
+}
+
+// buffered tells whether Next will find the whole entry in the window.
+func (r *LogReader) buffered() bool {
+	have := r.hi - r.lo
+	return have >= entryHead && have > entryHead+int(int32(binary.BigEndian.Uint32(r.window[r.lo+8:])))
+}
+
+// Next returns the next entry of the batch, nil behind the last.
+func (b *Batch) Next() *Entry {
+	if b.at == len(b.sums) {
+		return nil
+	}
+	end := entryHead + int(binary.BigEndian.Uint32(b.data[8:]))
+	e := &b.entry
+	e.Offset = b.offset
+	e.Raw = b.data[entryHead:end:end]
+	e.Stored = int64(binary.BigEndian.Uint64(b.data))
+	e.Computed = int64(b.sums[b.at])
+	e.Header = decodeHeader(e.Raw)
+	e.EOR = 0
+	if end < len(b.data) { // else the file ends there
+		e.EOR = b.data[end]
+		end++
+	}
+	b.data = b.data[end:]
+	b.offset += int64(end)
+	b.at++
+	return e
+}
+
+// take returns room for a window, that of the entries that b had before when it fits.
+func (b *Batch) take(n int) []byte {
+	w := b.window
+	b.window = nil
+	if len(w) != n {
+		w = make([]byte, n)
+	}
+	return w
+}
