@@ -104,14 +104,17 @@ func scanProperties(text []byte, isUTF8 bool, visit func(logicalLine)) error {
 				natural = natural[:len(natural)-1]
 			}
 			logical = append(logical, natural...)
+			if continued && len(logical) == 0 {
+				// Java does not notice that an empty line continues, except at the very end,
+				// where it is an entry without a name.
+				l.isEntry = at >= len(text) && !bytes.HasSuffix(text, []byte("\r\n"))
+				break
+			}
 			if !continued || at >= len(text) {
 				break
 			}
 		}
 		l.end = at
-		if l.isEntry && len(logical) == 0 {
-			l.isEntry = false // a backslash alone, continued by nothing
-		}
 		if l.isEntry {
 			var err error
 			if l.key, l.value, err = splitProperty(logical, isUTF8); err != nil {
@@ -193,7 +196,7 @@ func unescape(b []byte, isUTF8 bool) (string, error) {
 		case 'u':
 			u, err := strconv.ParseUint(string(b[min(i+1, len(b)):min(i+5, len(b))]), 16, 16)
 			if err != nil || i+5 > len(b) {
-				return "", illegalArgument(`malformed \uxxxx encoding`)
+				return "", illegalArgument(`Malformed \uxxxx encoding.`)
 			}
 			units = append(units, uint16(u))
 			i += 4

@@ -1,0 +1,69 @@
+package zoocfg
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestParseSystemProperties(t *testing.T) {
+	got := ParseSystemProperties("-Xmx1000m -Dzookeeper.a=1\t-Djute.maxbuffer=4 -Dzookeeper.a=2\n-Dempty -D -Dq=\"x -Db=c=d")
+	want := Properties{"zookeeper.a": "2", "jute.maxbuffer": "4", "empty": "", "q": `"x`, "b": "c=d"}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v\nwant %v", got, want)
+	}
+}
+
+func TestFromEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"zookeeper-env.sh": "# comment\nZOO_LOG_DIR=\"$BASE/logs\"\nif true; then\n",
+		"java.env":         "export JVMFLAGS=\"-Xmx1g ${JVMFLAGS}\"  # more\nSERVER_JVMFLAGS='-Dzookeeper.b=$1'\nexport SERVER_JVMFLAGS\nZOO_LOG_FILE=${NAME:-zk}.log\nX=`date`\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	vars := map[string]string{"ZOOCFGDIR": dir, "BASE": "/base", "JVMFLAGS": "-Dzookeeper.a=1", "SERVER_JVMFLAGS": "-Dlost=1",
+		"ZOO_DATADIR_AUTOCREATE_DISABLE": "1", "USER": "zk", "HOSTNAME": "h"}
+	e, warnings := FromEnvironment(func(name string) (string, bool) { v, ok := vars[name]; return v, ok }, "")
+	if e.ConfigDir != dir || e.LogDir != "/base/logs" || e.LogFile != "zk.log" || !e.AutoCreateDisabled ||
+		e.JVMFlags != "-Dzookeeper.b=$1 -Xmx1g -Dzookeeper.a=1" || e.OutFile("") != filepath.Join("/base/logs", "zookeeper-zk-server-h.out") {
+		t.Errorf("%+v", e)
+	}
+	if want := (Properties{"zookeeper.a": "1", "zookeeper.b": "$1", "zookeeper.datadir.autocreate": "false"}); !maps.Equal(e.System, want) {
+		t.Errorf("got %v\nwant %v", e.System, want)
+	}
+	var text strings.Builder
+	for _, w := range warnings {
+		text.WriteString(strings.TrimPrefix(w.String(), dir) + "\n")
+	}
+	if got := text.String(); len(warnings) != 2 || !strings.HasPrefix(got, "/zookeeper-env.sh:3: ") || !strings.Contains(got, "/java.env:5: ") {
+		t.Errorf("warnings:\n%s", got)
+	}
+	for arg, want := range map[string]string{
+		"":           filepath.Join(dir, "zoo.cfg"),
+		"zoo2.cfg":   filepath.Join(dir, "zoo2.cfg"),
+		"./zoo2.cfg": "./zoo2.cfg",
+		"/a/zoo.cfg": "/a/zoo.cfg",
+	} {
+		if got := e.ConfigFile(arg); got != want {
+			t.Errorf("%q is %s, not %s", arg, got, want)
+		}
+	}
+	if got := e.PIDFileFor("/data"); got != filepath.Join("/data", "zookeeper_server.pid") {
+		t.Error(got)
+	}
+}
+
+func FuzzShellWord(f *testing.F) {
+	for _, s := range []string{`"a $X ${Y:-z}" # c`, `'a'b\ c`, "$(x)", "${", "$", `\`, "`"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		v := shellVars{lookup: func(string) (string, bool) { return "v", true }}
+		_, _ = v.expand(s)
+	})
+}
