@@ -1,12 +1,17 @@
 package zab
 
 import (
+	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
 // TestElectionOutlivesBadMessages sends a member what no server sends; it hangs up, and elects
@@ -71,4 +76,103 @@ func TestElectionOutlivesBadMessages(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLargerIDConnects holds the rule of connections: the smaller one only calls.
+func TestLargerIDConnects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := NewMemory(1, 0, time.Millisecond)
+		view := inMemory(t, 3, 0)
+		two := newElection(t, electionOptions(2, network.Host("m2"), view, silent{}))
+		defer two.Close()
+		l, err := network.Host("m3").Listen("m3:3888")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _, _, _ = two.Look(ctx, Vote{Zxid: 4}) }()
+		conn, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Close() // it is not to be called again
+		called, err := io.ReadAll(conn)
+		if want := encodeInitialMessage(2, "m2:3888"); err != nil || !bytes.Equal(called, want) {
+			t.Errorf("the smaller server said %x, %v; want %x and the end", called, err, want)
+		}
+
+		// The call back gets the vote, as does the next connection, which replaces it.
+		for range 2 {
+			conn, err = network.Host("m3").Dial(ctx, "m2:3888")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := conn.Write(encodeInitialMessage(3, "m3:3888")); err != nil {
+				t.Fatal(err)
+			}
+			msg, err := readElectionPacket(conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := decodeNotification(2, msg)
+			if want := (Vote{2, 4, 1, 0}); err != nil || n.Vote != want || n.state != Looking {
+				t.Errorf("the vote is %+v, %v; want %+v", n, err, want)
+			}
+		}
+	})
+}
+
+// TestStrangerIsCalledBack lets a server with a small id join that no configuration knows.
+func TestStrangerIsCalledBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := NewMemory(1, 0, time.Millisecond)
+		old := parseView(t, "server.2=m2:1:3888\nserver.3=m3:1:3888\nversion=0")
+		joining := electionOptions(1, network.Host("m1"), old, silent{})
+		joining.Listen = []string{"m1:3888"}
+		own := map[*Election]Vote{}
+		for _, opt := range []ElectionOptions{joining,
+			electionOptions(2, network.Host("m2"), old, silent{}), electionOptions(3, network.Host("m3"), old, silent{})} {
+			e := newElection(t, opt)
+			defer e.Close()
+			own[e] = Vote{}
+		}
+		for id, o := range lookAll(t.Context(), own) {
+			if o.err != nil || o.vote.ID != 3 || (o.state == Leading) != (id == 3) {
+				t.Errorf("server %d: %+v; want leader 3", id, o)
+			}
+		}
+	})
+}
+
+// TestNewerConfigRestarts gives a looking server a newer configuration, in which it finds its leader.
+func TestNewerConfigRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := NewMemory(1, 0, time.Millisecond)
+		old := parseView(t, "server.1=m1:1:3888\nserver.2=m2:1:3888\nserver.4=m4:1:3888\nversion=0")
+		newer := parseView(t, "server.1=m1:1:3888\nserver.2=m2:1:3888\nserver.3=m3:1:3888\nversion=100000005")
+		var view atomic.Value
+		view.Store(old)
+		opt := electionOptions(1, network.Host("m1"), old, testLog{t, "1"})
+		opt.Views = func() (View, View) { return view.Load().(View), nil }
+		opt.NewerConfig = func(v zoocfg.QuorumVerifier) bool {
+			if v.String() != newer.String() {
+				t.Errorf("told of %s; want %s", v, newer)
+			}
+			view.Store(v)
+			return true
+		}
+		own := map[*Election]Vote{}
+		for _, opt := range []ElectionOptions{opt, electionOptions(3, network.Host("m3"), newer, testLog{t, "3"})} {
+			e := newElection(t, opt)
+			defer e.Close()
+			own[e] = Vote{}
+		}
+		for id, o := range lookAll(t.Context(), own) {
+			if o.err != nil || o.vote.ID != 3 {
+				t.Errorf("server %d: %+v; want leader 3", id, o)
+			}
+		}
+	})
 }
