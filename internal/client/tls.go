@@ -1,35 +1,18 @@
 package client
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/tlsstore"
 )
 
 // Store is a key store or a trust store.
-type Store struct {
-	File         string
-	Type         string // PEM, PKCS12 or JKS; "" to tell by the content
-	Password     string
-	PasswordFile string // holds the password, in place of Password; a newline at its end does not count
-}
-
-// password reads the password from where it is.
-func (s *Store) password() (string, error) {
-	if s.PasswordFile == "" {
-		return s.Password, nil
-	}
-	b, err := os.ReadFile(s.PasswordFile)
-	if err != nil {
-		return "", fmt.Errorf("password of %s: %w", s.File, err)
-	}
-	return string(bytes.TrimRight(b, "\r\n")), nil
-}
+type Store = tlsstore.Store
 
 // TLSOptions say how to speak TLS with the servers, in the terms of ZooKeeper's
 // zookeeper.ssl.* properties. The zero value trusts the system's certificate authorities
@@ -47,67 +30,27 @@ type TLSOptions struct {
 func (o *TLSOptions) Config() (*tls.Config, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.KeyStore.File != "" {
-		cert, err := loadKey(&o.KeyStore)
+		cert, err := o.KeyStore.Key()
 		if err != nil {
-			return nil, fmt.Errorf("key store %s: %w", o.KeyStore.File, err)
+			return nil, err
 		}
 		// The server's list of authorities is no reason to hide the only certificate there is.
 		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
 	}
 	if o.TrustStore.File != "" {
-		certs, err := loadTrust(&o.TrustStore)
-		if err == nil && len(certs) == 0 {
-			err = errors.New("it holds no certificate")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("trust store %s: %w", o.TrustStore.File, err)
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		for _, c := range certs {
-			cfg.RootCAs.AddCert(c)
+		var err error
+		if cfg.RootCAs, err = o.TrustStore.Trust(); err != nil {
+			return nil, err
 		}
 	}
 	if o.SkipHostname {
 		cfg.InsecureSkipVerify = true // of the name; the chain is verified all the same
 		cfg.VerifyConnection = func(cs tls.ConnectionState) error { return verifyChain(cs, cfg.RootCAs) }
 	}
-	if err := o.protocols(cfg); err != nil {
+	if err := tlsstore.SetProtocols(cfg, o.Protocols); err != nil {
 		return nil, err
 	}
-	return cfg, o.ciphers(cfg)
-}
-
-var protocolVersions = map[string]uint16{
-	"TLSv1": tls.VersionTLS10, "TLSv1.1": tls.VersionTLS11, "TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13,
-}
-
-func (o *TLSOptions) protocols(cfg *tls.Config) error {
-	for i, name := range o.Protocols {
-		v, ok := protocolVersions[name]
-		if !ok {
-			return fmt.Errorf("TLS protocol %q is not known; TLSv1.2 and TLSv1.3 are", name)
-		}
-		if i == 0 {
-			cfg.MinVersion, cfg.MaxVersion = v, v
-		}
-		cfg.MinVersion, cfg.MaxVersion = min(cfg.MinVersion, v), max(cfg.MaxVersion, v)
-	}
-	return nil
-}
-
-func (o *TLSOptions) ciphers(cfg *tls.Config) error {
-	known := append(tls.CipherSuites(), tls.InsecureCipherSuites()...)
-next:
-	for _, name := range o.Ciphers {
-		for _, suite := range known {
-			if suite.Name == name {
-				cfg.CipherSuites = append(cfg.CipherSuites, suite.ID)
-				continue next
-			}
-		}
-		return fmt.Errorf("cipher suite %q is not available", name)
-	}
-	return nil
+	return cfg, tlsstore.SetCiphers(cfg, o.Ciphers)
 }
 
 // tlsFor is the configuration for one server. Its certificate must be for host unless

@@ -1,4 +1,6 @@
-package client
+// Package tlsstore reads the key stores and trust stores that ZooKeeper's zookeeper.ssl.*
+// properties name, for clients and for servers.
+package tlsstore
 
 import (
 	"bytes"
@@ -24,6 +26,26 @@ const (
 	storePKCS12 storeType = "PKCS12"
 	storeJKS    storeType = "JKS"
 )
+
+// Store is a key store or a trust store.
+type Store struct {
+	File         string
+	Type         string // PEM, PKCS12 or JKS; "" to tell by the content
+	Password     string
+	PasswordFile string // holds the password, in place of Password; a newline at its end does not count
+}
+
+// password reads the password from where it is.
+func (s *Store) password() (string, error) {
+	if s.PasswordFile == "" {
+		return s.Password, nil
+	}
+	b, err := os.ReadFile(s.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("password of %s: %w", s.File, err)
+	}
+	return string(bytes.TrimRight(b, "\r\n")), nil
+}
 
 // read returns the store's bytes and type. Java opens a PKCS12 file as JKS and the other
 // way round, and its keytool writes PKCS12 whatever the file's name; so the content decides
@@ -74,8 +96,16 @@ func (s *Store) read() ([]byte, storeType, error) {
 	return nil, "", fmt.Errorf("it should be %s and is %s", want, found)
 }
 
-// loadKey reads the certificate chain and its private key.
-func loadKey(s *Store) (*tls.Certificate, error) {
+// Key reads the certificate chain and its private key.
+func (s *Store) Key() (*tls.Certificate, error) {
+	cert, err := s.key()
+	if err != nil {
+		return nil, fmt.Errorf("key store %s: %w", s.File, err)
+	}
+	return cert, nil
+}
+
+func (s *Store) key() (*tls.Certificate, error) {
 	b, kind, err := s.read()
 	if err != nil {
 		return nil, err
@@ -174,9 +204,24 @@ func openJKS(b []byte, password string) (keystore.KeyStore, error) {
 	return ks, nil
 }
 
-// loadTrust reads the certificates to trust. Like Java it also trusts the certificate of
-// each key in a JKS or PKCS12 store.
-func loadTrust(s *Store) ([]*x509.Certificate, error) {
+// Trust reads the certificates to trust, one at least. Like Java it also trusts the
+// certificate of each key in a JKS or PKCS12 store.
+func (s *Store) Trust() (*x509.CertPool, error) {
+	certs, err := s.trust()
+	if err == nil && len(certs) == 0 {
+		err = errors.New("it holds no certificate")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("trust store %s: %w", s.File, err)
+	}
+	pool := x509.NewCertPool()
+	for _, c := range certs {
+		pool.AddCert(c)
+	}
+	return pool, nil
+}
+
+func (s *Store) trust() ([]*x509.Certificate, error) {
 	b, kind, err := s.read()
 	if err != nil {
 		return nil, err
