@@ -221,13 +221,18 @@ func isASCII(b []byte) bool {
 // in it, so the text of /zookeeper/config depends on it: 17 comes before 2.
 type idTable struct {
 	ids   []int64 // by age
-	table uint32  // buckets, a power of two; it never shrinks
+	has   IDs
+	table uint32 // buckets, a power of two; it never shrinks
 }
 
 func (t *idTable) put(id int64) {
-	if slices.Contains(t.ids, id) {
+	if t.has.Has(id) {
 		return
 	}
+	if t.has == nil {
+		t.has = IDs{}
+	}
+	t.has.Add(id)
 	t.ids = append(t.ids, id)
 	if t.table == 0 {
 		t.table = 16
@@ -238,6 +243,10 @@ func (t *idTable) put(id int64) {
 }
 
 func (t *idTable) remove(id int64) {
+	if !t.has.Has(id) {
+		return
+	}
+	delete(t.has, id)
 	t.ids = slices.DeleteFunc(t.ids, func(other int64) bool { return other == id })
 }
 
@@ -249,6 +258,7 @@ func (t *idTable) copied() *idTable {
 		c.table = uint32(1) << bits.Len32(n*4/3) // the power of two from n/0.75+1 up
 	}
 	c.ids = t.ordered()
+	c.has = NewIDs(c.ids...)
 	return c
 }
 

@@ -198,6 +198,9 @@ func (l *loader) system(properties map[string]origin) {
 			}
 			continue
 		}
+		if strings.HasPrefix(key, "authProvider.") && isBuiltInAuth(o.value) {
+			continue
+		}
 		if reason := propertyWithoutEffect(key, o.file != ""); reason != "" {
 			l.warn(o, "%s", reason)
 		}

@@ -72,3 +72,13 @@ func propertyWithoutEffect(key string, fromFile bool) string {
 	}
 	return "is not known and has no effect here"
 }
+
+// isBuiltInAuth tells whether a class of authProvider.N is one whose scheme is there
+// without it.
+func isBuiltInAuth(class string) bool {
+	switch strings.TrimPrefix(class, "org.apache.zookeeper.server.auth.") {
+	case "X509AuthenticationProvider", "DigestAuthenticationProvider", "IPAuthenticationProvider":
+		return true
+	}
+	return false
+}

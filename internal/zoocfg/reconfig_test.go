@@ -2,6 +2,7 @@ package zoocfg
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -139,4 +140,17 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q is kept as %q", text, kept)
 		}
 	})
+}
+
+// The text of a configuration comes from the network; a megabyte of it must not hold
+// the reader up.
+func TestManyServers(t *testing.T) {
+	var b strings.Builder
+	for id := range 40000 {
+		fmt.Fprintf(&b, "server.%d=a:1:2\n", id)
+	}
+	v, err := ParseVerifier([]byte(b.String()))
+	if err != nil || len(v.Voting()) != 40000 {
+		t.Error(err)
+	}
 }
