@@ -15,7 +15,7 @@ func million(restore bool) *Tree {
 		t = NewEmpty()
 		_ = t.Restore("", nil, openACL, proto.StatPersisted{})
 	}
-	data := make([]byte, 64)
+	data := make([]byte, 100)
 	zxid := int64(0)
 	add := func(path string) {
 		zxid++
@@ -55,7 +55,7 @@ func BenchmarkMillion(b *testing.B) {
 	b.Run("digest at once", func(b *testing.B) {
 		for b.Loop() {
 			t.digest = digest{}
-			t.root.under(func(n *Node) { n.flags &^= counted | waiting })
+			t.root.under(func(n *Node) { n.bits &^= counted | waiting })
 			t.Digest()
 		}
 	})

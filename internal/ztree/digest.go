@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-	"unsafe"
 
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -47,12 +46,12 @@ func (t *Tree) addUp() {
 		}
 	}
 	for _, n := range d.waiting {
-		n.flags &^= waiting
-		if n.flags&gone == 0 {
-			n.sum = d.crc(n, n.pathSum)
-			n.flags |= counted
+		n.bits &^= waiting
+		if !n.is(gone) {
+			n.sum = d.crc(n, n.pathSum())
+			n.bits |= counted
 			d.sum += uint64(n.sum)
-			if n.flags&exotic != 0 {
+			if n.is(exotic) {
 				d.ascii += d.asciiDifference(n)
 			}
 		}
@@ -66,12 +65,12 @@ func (t *Tree) addUp() {
 
 // later puts a znode on the list of those to be counted.
 func (d *digest) later(n *Node) {
-	if !d.on || n.flags&(hidden|waiting|counted) != 0 {
+	if !d.on || n.is(hidden|waiting|counted) {
 		return
 	}
-	n.flags |= waiting
+	n.bits |= waiting
 	if len(d.waiting) == cap(d.waiting) && len(d.waiting) > 1<<12 {
-		d.waiting = slices.DeleteFunc(d.waiting, func(n *Node) bool { return n.flags&gone != 0 })
+		d.waiting = slices.DeleteFunc(d.waiting, func(n *Node) bool { return n.is(gone) })
 	}
 	d.waiting = append(d.waiting, n)
 }
@@ -87,20 +86,20 @@ func (d *digest) change(n *Node) {
 
 // remove is to be called before a znode goes.
 func (d *digest) remove(n *Node) {
-	n.flags |= gone
+	n.bits |= gone
 	if d.on {
 		d.takeOut(n)
 	}
 }
 
 func (d *digest) takeOut(n *Node) {
-	if n.flags&counted == 0 {
+	if !n.is(counted) {
 		return
 	}
-	if n.flags&exotic != 0 {
+	if n.is(exotic) {
 		d.ascii -= d.asciiDifference(n)
 	}
-	n.flags &^= counted
+	n.bits &^= counted
 	d.sum -= uint64(n.sum)
 }
 
@@ -131,7 +130,7 @@ func ZnodeDigest(path string, data []byte, stat *proto.StatPersisted) uint64 {
 		path = ""
 	}
 	var room [proto.StatPersistedSize]byte
-	return uint64(znodeDigest(&room, crc32.ChecksumIEEE(unsafe.Slice(unsafe.StringData(path), len(path))), data, stat))
+	return uint64(znodeDigest(&room, crcString(0, path), data, stat))
 }
 
 // asciiDifference is what AltDigest has beyond Digest for the znode.

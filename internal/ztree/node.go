@@ -9,37 +9,66 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// Node is a znode. Its data is never changed in place.
+// Node is a znode. Its data is never changed in place. It takes 128 bytes, which is one of
+// the allocator's sizes, and one more piece of memory for its name and its data.
 type Node struct {
 	Data []byte // nil when null
 	ACL  int64  // a key of the ACL table
 	Stat proto.StatPersisted
 
-	name   string
 	parent *Node
-	kids   *children // nil when there never was a child
-
-	pathSum uint32 // CRC-32 of the path
-	sum     uint32 // its part of the tree's digest, when counted
-	flags   flags
+	kids   *children // nil when there is no child
+	text   *byte     // the name, which Data may follow in the same memory
+	bits   flags     // and the name's length
+	sum    uint32    // its part of the tree's digest, when counted
 }
 
-type flags uint8
+// flags are facts about a znode, in the highest bits; the others are the length of its name.
+type flags uint32
 
 const (
-	hidden  flags = 1 << iota // below /zookeeper/, which the digest leaves out
-	counted                   // sum is part of the tree's digest
-	waiting                   // in the list of znodes to be counted
-	gone                      // deleted
-	exotic                    // its path has characters beyond ASCII
+	hidden  flags = 1 << (31 - iota) // below /zookeeper/, which the digest leaves out
+	counted                          // sum is part of the tree's digest
+	waiting                          // in the list of znodes to be counted
+	gone                             // deleted
+	exotic                           // its path has characters beyond ASCII
+
+	nameLength = exotic - 1
 )
 
-// fewKids is the number of children up to which a slice serves better than a map.
-const fewKids = 8
+func (n *Node) is(f flags) bool { return n.bits&f != 0 }
 
-type children struct {
-	few  []*Node
-	many map[string]*Node
+func (n *Node) name() string { return unsafe.String(n.text, n.bits&nameLength) }
+
+// hold keeps a copy of the data, with the name in front of it.
+func (n *Node) hold(name string, data []byte) {
+	b := make([]byte, len(name)+len(data))
+	copy(b, name)
+	copy(b[len(name):], data)
+	n.text = unsafe.SliceData(b)
+	n.bits = n.bits&^nameLength | flags(len(name))
+	n.Data = nil
+	if data != nil {
+		n.Data = b[len(name):len(b):len(b)]
+	}
+}
+
+// pathSum is the CRC-32 of the znode's path, "" for the root.
+func (n *Node) pathSum() uint32 {
+	switch {
+	case n.parent == nil:
+		return 0
+	case n.parent.kids == nil: // not yet, or no more, a child
+		return crcString(n.parent.prefixSum(), n.name())
+	}
+	return crcString(n.parent.kids.prefix, n.name())
+}
+
+// prefixSum is the CRC-32 of what the paths of the children begin with.
+func (n *Node) prefixSum() uint32 { return crcString(n.pathSum(), "/") }
+
+func crcString(sum uint32, s string) uint32 {
+	return crc32.Update(sum, crc32.IEEETable, unsafe.Slice(unsafe.StringData(s), len(s)))
 }
 
 // cut splits a path without its first slash at the next one. more tells whether a slash
@@ -50,46 +79,20 @@ func (n *Node) child(name string) *Node {
 	if n.kids == nil {
 		return nil
 	}
-	if n.kids.many != nil {
-		return n.kids.many[name]
-	}
-	for _, kid := range n.kids.few {
-		if kid.name == name {
-			return kid
-		}
-	}
-	return nil
+	return n.kids.get(name)
 }
 
 // adopt adds a child whose name is new.
 func (n *Node) adopt(kid *Node) {
 	if n.kids == nil {
-		n.kids = &children{}
+		n.kids = &children{prefix: n.prefixSum()}
 	}
-	k := n.kids
-	switch {
-	case k.many != nil:
-		k.many[kid.name] = kid
-	case len(k.few) < fewKids:
-		k.few = append(k.few, kid)
-	default:
-		k.many = make(map[string]*Node, 2*fewKids)
-		for _, old := range k.few {
-			k.many[old.name] = old
-		}
-		k.many[kid.name] = kid
-		k.few = nil
-	}
+	n.kids.add(kid)
 }
 
 func (n *Node) disown(kid *Node) {
-	k := n.kids
-	if k.many != nil {
-		delete(k.many, kid.name)
-		return
-	}
-	if i := slices.Index(k.few, kid); i >= 0 {
-		k.few = slices.Delete(k.few, i, i+1)
+	if n.kids.remove(kid); n.kids.count == 0 {
+		n.kids = nil
 	}
 }
 
@@ -98,19 +101,13 @@ func (n *Node) NumChildren() int {
 	if n.kids == nil {
 		return 0
 	}
-	return len(n.kids.few) + len(n.kids.many)
+	return int(n.kids.count)
 }
 
 // each calls visit for every child, in no order.
 func (n *Node) each(visit func(*Node)) {
-	if n.kids == nil {
-		return
-	}
-	for _, kid := range n.kids.few {
-		visit(kid)
-	}
-	for _, kid := range n.kids.many {
-		visit(kid)
+	if n.kids != nil {
+		n.kids.each(visit)
 	}
 }
 
@@ -121,7 +118,7 @@ func (n *Node) sorted() []*Node {
 	}
 	list := make([]*Node, 0, n.NumChildren())
 	n.each(func(kid *Node) { list = append(list, kid) })
-	slices.SortFunc(list, func(a, b *Node) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(list, func(a, b *Node) int { return strings.Compare(a.name(), b.name()) })
 	return list
 }
 
@@ -132,46 +129,37 @@ func (n *Node) Path() string {
 	}
 	size := 0
 	for m := n; m.parent != nil; m = m.parent {
-		size += 1 + len(m.name)
+		size += 1 + len(m.name())
 	}
 	buf := make([]byte, size)
 	for m := n; m.parent != nil; m = m.parent {
-		size -= len(m.name)
-		copy(buf[size:], m.name)
+		name := m.name()
+		size -= len(name)
+		copy(buf[size:], name)
 		size--
 		buf[size] = '/'
 	}
 	return string(buf)
 }
 
-// newNode makes a znode that is not yet a child of its parent. The name is copied: it may be
-// part of a long path.
+// newNode makes a znode that is not yet a child of its parent. It copies name and data.
 func newNode(parent *Node, name string, data []byte, acl int64, stat proto.StatPersisted) *Node {
-	n := &Node{Data: clone(data), ACL: acl, Stat: stat, parent: parent}
+	n := &Node{ACL: acl, Stat: stat, parent: parent}
+	n.hold(name, data)
 	if parent == nil {
 		return n
 	}
-	step := "/" + name
-	n.name = step[1:]
-	n.pathSum = crc32.Update(parent.pathSum, crc32.IEEETable, unsafe.Slice(unsafe.StringData(step), len(step)))
-	n.flags = parent.flags & (hidden | exotic)
-	if parent.parent != nil && parent.parent.parent == nil && parent.name == procPath[1:] {
-		n.flags |= hidden
+	n.bits |= parent.bits & (hidden | exotic)
+	if parent.parent != nil && parent.parent.parent == nil && parent.name() == procPath[1:] {
+		n.bits |= hidden
 	}
 	for i := range len(name) {
 		if name[i] >= 0x80 {
-			n.flags |= exotic
+			n.bits |= exotic
 			break
 		}
 	}
 	return n
-}
-
-func clone(data []byte) []byte {
-	if data == nil {
-		return nil
-	}
-	return append(make([]byte, 0, len(data)), data...)
 }
 
 // stat is the znode's stat as a client sees it (DataNode.copyStat).

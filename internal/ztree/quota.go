@@ -102,7 +102,7 @@ func (t *Tree) charge(path string, bytes, count int64) {
 	}
 	s["count"] += count
 	s["bytes"] += bytes
-	n.Data = s.encode()
+	n.hold(n.name(), s.encode())
 }
 
 // usage is the content of a zookeeper_stats znode (StatsTrack).
@@ -162,7 +162,7 @@ func (t *Tree) recount(path string) {
 			})
 		}
 	}
-	stats.Data = s.encode()
+	stats.hold(stats.name(), s.encode())
 }
 
 // restoreQuotas finds the limits in a restored tree and counts what they limit.
@@ -172,7 +172,7 @@ func (t *Tree) restoreQuotas() {
 		return
 	}
 	top.under(func(n *Node) {
-		if n.name == limitNode && n.NumChildren() == 0 && n != top {
+		if n.name() == limitNode && n.NumChildren() == 0 && n != top {
 			path := n.parent.Path()[len(quotaPath):]
 			t.recount(path)
 			t.addQuota(path)

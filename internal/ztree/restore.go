@@ -97,7 +97,7 @@ func (t *Tree) place(path string, data []byte, acl int64, stat proto.StatPersist
 // an empty name, such as "/".
 func split(path string) (parent, name string, ok bool) {
 	i := strings.LastIndexByte(path, '/')
-	if i < 0 || path[0] != '/' || i == len(path)-1 {
+	if i < 0 || path[0] != '/' || i == len(path)-1 || len(path) > int(nameLength) {
 		return "", "", false
 	}
 	return path[:i], path[i+1:], true

@@ -21,7 +21,7 @@ const sortedChildren = 4096
 // ChildNames are the names of the children, sorted when there are few.
 func (n *Node) ChildNames() []string {
 	names := make([]string, 0, n.NumChildren())
-	n.each(func(kid *Node) { names = append(names, kid.name) })
+	n.each(func(kid *Node) { names = append(names, kid.name()) })
 	if len(names) <= sortedChildren {
 		slices.Sort(names)
 	}
@@ -53,7 +53,7 @@ func (t *Tree) ACLList(key int64) []proto.ACL {
 // transaction: every member does that when it starts (DataTree.initConfigInZKDatabase).
 func (t *Tree) SetConfig(text []byte) {
 	if n := t.Get(configPath); n != nil {
-		n.Data = clone(text)
+		n.hold(n.name(), text)
 		n.Stat.Version = -1
 	}
 }

@@ -120,7 +120,7 @@ func (t *Tree) Children(path string) []string {
 	kids := n.sorted()
 	names := make([]string, len(kids))
 	for i, kid := range kids {
-		names[i] = kid.name
+		names[i] = kid.name()
 	}
 	return names
 }

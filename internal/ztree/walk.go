@@ -35,7 +35,7 @@ func (t *Tree) Below(path string) iter.Seq2[string, *Node] {
 			}
 			kid := f.kids[0]
 			f.kids = f.kids[1:]
-			buf = append(append(buf[:f.prefix], '/'), kid.name...)
+			buf = append(append(buf[:f.prefix], '/'), kid.name()...)
 			if !yield(string(buf), kid) {
 				return
 			}

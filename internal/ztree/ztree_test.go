@@ -69,8 +69,8 @@ func TestReplay(t *testing.T) {
 func fromScratch(t *Tree) int64 {
 	sum := uint64(0)
 	t.root.under(func(n *Node) {
-		if n.flags&hidden == 0 {
-			sum += uint64(new(digest).crc(n, n.pathSum))
+		if !n.is(hidden) {
+			sum += uint64(new(digest).crc(n, n.pathSum()))
 		}
 	})
 	return int64(sum)
