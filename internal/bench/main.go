@@ -2,7 +2,7 @@
 // files in the same run, in turns, so that both meet the same machine. It prints a table in
 // Markdown.
 //
-//	go run ./internal/bench [-offline] -zkctl bin/zkctl [-runs 5] [-write docs/performance.md]
+//	go run ./internal/bench [-offline | -local] -zkctl bin/zkctl [-runs 5] [-write docs/performance.md]
 package main
 
 import (
@@ -43,6 +43,7 @@ func main() {
 	write := flag.String("write", "", "also put the table into this Markdown `file`, between its bench marks")
 	only := flag.String("only", "", "measure only what has this `word` in its name")
 	offline := flag.Bool("offline", false, "measure the tools for logs and snapshots instead of the client")
+	local := flag.Bool("local", false, "measure the embedded server beside Apache's instead")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -50,6 +51,9 @@ func main() {
 	run, kind := b.run, "bench"
 	if *offline {
 		run, kind = b.runOffline, "bench-offline"
+	}
+	if *local {
+		run, kind = b.runLocal, "bench-local"
 	}
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -78,6 +82,7 @@ type bench struct {
 	rows        []row
 	times       []timing
 	alone       []alone
+	figures     []figure
 }
 
 // row is one command, measured in both tools.

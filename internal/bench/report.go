@@ -80,6 +80,9 @@ func (b *bench) report() string {
 	for _, a := range b.alone {
 		fmt.Fprintf(&s, "| %s | %s | %.0f MiB/s | %s | %s |\n", a.name, shown(a.got.wall), a.speed(), mebibytes(a.got.memory), a.target())
 	}
+	if len(b.figures) > 0 {
+		figureTable(&s, b.figures)
+	}
 	if len(b.times) > 0 {
 		s.WriteString("\n| what | median | slowest | target |\n|---|---:|---:|---:|\n")
 	}
@@ -106,6 +109,11 @@ func (b *bench) missed() string {
 	for _, a := range b.alone {
 		if a.memory > 0 && a.got.memory >= a.memory || a.speed() < a.least {
 			names = append(names, a.name)
+		}
+	}
+	for _, f := range b.figures {
+		if !f.met() {
+			names = append(names, f.name)
 		}
 	}
 	for _, t := range b.times {

@@ -25,6 +25,7 @@ type Options struct {
 	Clients int
 	Window  int           // requests that a client has in flight
 	For     time.Duration // how long; what is in flight then is waited for
+	Count   int           // or: how many requests each client makes
 	Timeout time.Duration // of the sessions; 30 s when 0
 
 	// Request is the nth request of a client, its operation and its record.
@@ -215,7 +216,7 @@ func (s *Session) busy(opt Options, client int, until time.Time) (took []time.Du
 		var batch []byte
 		for n := 0; ; n++ {
 			now := time.Now()
-			over := now.After(until)
+			over := opt.Count > 0 && n >= opt.Count || opt.Count == 0 && now.After(until)
 			if over || len(window) == cap(window) || len(batch) > 16<<10 {
 				if err := flush(s.nc, batch); err != nil || over {
 					sent <- err

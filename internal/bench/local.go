@@ -1,0 +1,476 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/load"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// figure is one property of a server, measured on ours and on Apache's.
+type figure struct {
+	name         string
+	ours, theirs float64
+	unit         func(float64) string
+	higher       bool    // the higher the better
+	ratio        float64 // how many times better at least; 0 for no target
+	limit        float64 // ours at most; 0 for no limit
+}
+
+func (f figure) better() float64 {
+	if f.higher {
+		return f.ours / f.theirs
+	}
+	return f.theirs / f.ours
+}
+
+func (f figure) met() bool {
+	return (f.ratio == 0 || f.better() >= f.ratio) && (f.limit == 0 || f.ours <= f.limit)
+}
+
+func (f figure) target() string {
+	var t []string
+	if f.ratio > 0 {
+		t = append(t, fmt.Sprintf("≥ %g×", f.ratio))
+	}
+	if f.limit > 0 {
+		t = append(t, "≤ "+f.unit(f.limit))
+	}
+	if t == nil {
+		return "–"
+	}
+	return strings.Join(t, ", ")
+}
+
+func perSecond(v float64) string { return thousands(int(v)) + "/s" }
+func millis(v float64) string    { return shown(time.Duration(v)) }
+func bytesOf(v float64) string   { return fmt.Sprintf("%.0f bytes", v) }
+func mebis(v float64) string     { return mebibytes(int64(v)) }
+
+// served is a server process under test.
+type served struct {
+	cmd  *exec.Cmd
+	addr string
+	dir  string
+}
+
+// engine starts a server of one kind on a zoo.cfg.
+type engine struct {
+	name string
+	argv func(config string) []string
+	env  []string
+}
+
+func (b *bench) engines() []engine {
+	java := []string{b.in.Java, "-Xmx1000m", "-cp", strings.Join(b.in.ServerClassPath, ":"), // as zkServer.sh
+		"org.apache.zookeeper.server.quorum.QuorumPeerMain"}
+	return []engine{
+		{"zkctl", func(config string) []string { return []string{b.zkctl, "server", "start-foreground", config} }, os.Environ()},
+		{"Apache", func(config string) []string { return append(slices.Clone(java), config) }, os.Environ()},
+	}
+}
+
+// config is a zoo.cfg with the defaults of a server but for limits on connections.
+func writeZooCfg(dir string, port int, lines ...string) (string, error) {
+	text := fmt.Sprintf("tickTime=2000\ndataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\nadmin.enableServer=false\n4lw.commands.whitelist=*\n%s",
+		filepath.Join(dir, "data"), port, strings.Join(lines, ""))
+	file := filepath.Join(dir, "zoo.cfg")
+	return file, os.WriteFile(file, []byte(text), 0o600)
+}
+
+// serve starts a server on a new directory, or on the one given, and returns when a client
+// has got its first answer.
+func (b *bench) serve(ctx context.Context, e engine, dir string, lines ...string) (*served, time.Duration, error) {
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("", "zkctl-bench-"); err != nil {
+			return nil, 0, err
+		}
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, 0, err
+	}
+	config, err := writeZooCfg(dir, port, lines...)
+	if err != nil {
+		return nil, 0, err
+	}
+	argv := e.argv(config)
+	s := &served{cmd: exec.CommandContext(ctx, argv[0], argv[1:]...), addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), dir: dir}
+	log, err := os.Create(filepath.Join(dir, "server.log"))
+	if err != nil {
+		return nil, 0, err
+	}
+	defer log.Close()
+	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = e.env, log, log
+	start := time.Now()
+	if err := s.cmd.Start(); err != nil {
+		return nil, 0, err
+	}
+	for {
+		one, err := load.Open(ctx, s.addr, 0)
+		if err == nil {
+			err = one.Do(1, proto.OpGetData, &proto.PathWatchRequest{Path: "/"}, nil)
+			took := time.Since(start)
+			one.Close()
+			if err != nil {
+				s.stop()
+				return nil, 0, err
+			}
+			return s, took, nil
+		}
+		if time.Since(start) > time.Minute || ctx.Err() != nil {
+			text, _ := os.ReadFile(log.Name())
+			s.stop()
+			return nil, 0, fmt.Errorf("start %s: %w: %s", e.name, err, tail(string(text)))
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// stop ends the server and removes its directory.
+func (s *served) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = s.cmd.Wait()
+	os.RemoveAll(s.dir)
+}
+
+// memory is the server's resident set in bytes.
+func (s *served) memory() (float64, error) { return residentSet(s.cmd.Process.Pid) }
+
+func residentSet(pid int) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, fmt.Errorf("memory is read from /proc: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kib, err := strconv.ParseFloat(strings.Fields(value)[0], 64)
+			return kib * 1024, err
+		}
+	}
+	return 0, fmt.Errorf("process %d has no VmRSS", pid)
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// runLocal measures the embedded server beside Apache's.
+func (b *bench) runLocal(ctx context.Context) error {
+	cleanUp, err := b.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	defer cleanUp()
+	if b.facts, err = b.machine(ctx); err != nil {
+		return err
+	}
+	b.facts = append(b.facts, "both servers on the same zoo.cfg, one after the other in turns; data on the same disk, fsync on; Apache's JVM with -Xmx1000m, as zkServer.sh starts it")
+	for _, step := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"start", b.startUp}, {"throughput", b.throughput}, {"znodes", b.manyZnodes}, {"sessions", b.manySessions},
+		{"pause", b.pause}, {"ensemble", b.ensemble},
+	} {
+		if strings.Contains(step.name, b.only) {
+			if err := step.run(ctx); err != nil {
+				return fmt.Errorf("%s: %w", step.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// both measures something on each engine, several times in turns, and returns the medians.
+func (b *bench) both(runs int, what string, measure func(e engine) (float64, error)) (ours, theirs float64, err error) {
+	var values [2][]float64
+	for i := range runs {
+		progress("%s, run %d of %d", what, i+1, runs)
+		for k, e := range b.engines() {
+			v, err := measure(e)
+			if err != nil {
+				return 0, 0, fmt.Errorf("%s: %w", e.name, err)
+			}
+			values[k] = append(values[k], v)
+		}
+	}
+	for k := range values {
+		slices.Sort(values[k])
+	}
+	return values[0][runs/2], values[1][runs/2], nil
+}
+
+func (b *bench) startUp(ctx context.Context) error {
+	idle := [2][]float64{}
+	n := 0
+	ours, theirs, err := b.both(b.runs, "start", func(e engine) (float64, error) {
+		s, took, err := b.serve(ctx, e, "")
+		if err != nil {
+			return 0, err
+		}
+		defer s.stop()
+		time.Sleep(2 * time.Second) // what idle means
+		m, err := s.memory()
+		idle[n%2] = append(idle[n%2], m)
+		n++
+		return float64(took), err
+	})
+	if err != nil {
+		return err
+	}
+	for k := range idle {
+		slices.Sort(idle[k])
+	}
+	b.figures = append(b.figures,
+		figure{"from the start of the process to a client's first answer", ours, theirs, millis, false, 20, float64(100 * time.Millisecond)},
+		figure{"memory when idle", idle[0][b.runs/2], idle[1][b.runs/2], mebis, false, 0, 30 << 20})
+	return nil
+}
+
+// Sizes of the load.
+const (
+	loadClients = 16
+	loadWindow  = 32
+	loadTime    = 8 * time.Second
+	warmUp      = 4 * time.Second // a JVM compiles what it runs often
+)
+
+var payload = make([]byte, 100)
+
+// workload is what the clients of a throughput test ask for, each on a znode of its own.
+type workload struct {
+	name    string
+	request func(client, n int) (proto.Op, jute.Record)
+}
+
+var workloads = []workload{
+	{"writes (setData of 100 bytes)", func(c, n int) (proto.Op, jute.Record) {
+		return proto.OpSetData, &proto.SetDataRequest{Path: loadPath(c), Data: payload, Version: -1}
+	}},
+	{"reads (getData of 100 bytes)", func(c, n int) (proto.Op, jute.Record) {
+		return proto.OpGetData, &proto.PathWatchRequest{Path: loadPath(c)}
+	}},
+}
+
+func loadPath(client int) string { return "/load" + strconv.Itoa(client) }
+
+func (b *bench) throughput(ctx context.Context) error {
+	type pair struct{ throughput, p99, slow [2][]float64 }
+	results := make([]pair, len(workloads))
+	for i := range b.runs {
+		for k, e := range b.engines() {
+			s, _, err := b.serve(ctx, e, "")
+			if err != nil {
+				return err
+			}
+			for w := range workloads {
+				progress("%s on %s, run %d of %d", workloads[w].name, e.name, i+1, b.runs)
+				many, one, err := b.drive(ctx, s.addr, workloads[w])
+				if err != nil {
+					s.stop()
+					return err
+				}
+				results[w].throughput[k] = append(results[w].throughput[k], many.PerSecond())
+				results[w].p99[k] = append(results[w].p99[k], float64(many.P99))
+				results[w].slow[k] = append(results[w].slow[k], float64(one.P99))
+			}
+			s.stop()
+		}
+	}
+	for w, r := range results {
+		ratio := 2.5
+		if w == 1 {
+			ratio = 2
+		}
+		b.figures = append(b.figures,
+			figure{workloads[w].name, middle(r.throughput[0]), middle(r.throughput[1]), perSecond, true, ratio, 0},
+			figure{"– their 99th percentile of latency", middle(r.p99[0]), middle(r.p99[1]), millis, false, 1, 0},
+			figure{"– the same when each client waits for its answer", middle(r.slow[0]), middle(r.slow[1]), millis, false, 1, 0})
+	}
+	b.facts = append(b.facts, fmt.Sprintf("%d clients, each with up to %d requests in flight, for %v after %v of warming up", loadClients, loadWindow, loadTime, warmUp))
+	return nil
+}
+
+func middle(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// drive warms a server up and measures one workload, pipelined and not.
+func (b *bench) drive(ctx context.Context, addr string, w workload) (many, one load.Result, err error) {
+	if err := makeZnodes(ctx, addr, loadClients); err != nil {
+		return many, one, err
+	}
+	opt := load.Options{Addr: addr, Clients: loadClients, Window: loadWindow, For: warmUp, Request: w.request}
+	if _, err := load.Run(ctx, opt); err != nil {
+		return many, one, err
+	}
+	opt.For = loadTime
+	if many, err = load.Run(ctx, opt); err != nil {
+		return many, one, err
+	}
+	opt.Window = 1
+	one, err = load.Run(ctx, opt)
+	return many, one, err
+}
+
+func makeZnodes(ctx context.Context, addr string, n int) error {
+	s, err := load.Open(ctx, addr, 0)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for i := range n {
+		err := s.Do(int32(i), proto.OpCreate, &proto.CreateRequest{Path: loadPath(i), Data: payload, ACL: proto.OpenACL}, nil)
+		if err != nil && err != proto.ErrNodeExists {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill creates n znodes of 100 bytes below parents of 1,000 children.
+func fill(ctx context.Context, addr string, n int) error {
+	total := n + n/1000
+	_, err := load.Run(ctx, load.Options{Addr: addr, Clients: 1, Window: 512, Count: total, Request: func(_, i int) (proto.Op, jute.Record) {
+		path := fmt.Sprintf("/fill%05d", i/1001)
+		if i%1001 > 0 {
+			path += fmt.Sprintf("/znode-%04d", i%1001)
+		}
+		return proto.OpCreate, &proto.CreateRequest{Path: path, Data: payload, ACL: proto.OpenACL}
+	}})
+	return err
+}
+
+func (b *bench) manyZnodes(ctx context.Context) error {
+	const n = 1_000_000
+	ours, theirs, err := b.both(1, "memory of 1,000,000 znodes", func(e engine) (float64, error) {
+		s, _, err := b.serve(ctx, e, "", "forceSync=no\n")
+		if err != nil {
+			return 0, err
+		}
+		defer s.stop()
+		before, err := s.memory()
+		if err != nil {
+			return 0, err
+		}
+		if err := fill(ctx, s.addr, n); err != nil {
+			return 0, err
+		}
+		time.Sleep(3 * time.Second)
+		after, err := s.memory()
+		return (after - before) / n, err
+	})
+	b.figures = append(b.figures, figure{"memory by znode, at 1,000,000 znodes of 100 bytes", ours, theirs, bytesOf, false, 2, 0})
+	return err
+}
+
+func (b *bench) manySessions(ctx context.Context) error {
+	const sessions, each = 10_000, 100
+	var held [2]float64
+	k := 0
+	ours, theirs, err := b.both(1, "10,000 sessions with 1,000,000 watches", func(e engine) (float64, error) {
+		s, _, err := b.serve(ctx, e, "", "forceSync=no\n")
+		if err != nil {
+			return 0, err
+		}
+		defer s.stop()
+		var open []*load.Session
+		defer func() {
+			for _, one := range open {
+				one.Close()
+			}
+		}()
+		for range sessions {
+			one, err := load.Open(ctx, s.addr, 40*time.Second)
+			if err != nil {
+				return 0, fmt.Errorf("session %d: %w", len(open)+1, err)
+			}
+			open = append(open, one)
+		}
+		idle, err := s.memory()
+		if err != nil {
+			return 0, err
+		}
+		held[k] = idle
+		k++
+		for i, one := range open {
+			for n := range each {
+				err := one.Do(int32(n), proto.OpExists, &proto.PathWatchRequest{Path: fmt.Sprintf("/watched/%d/%d", i, n), Watch: true}, nil)
+				if err != nil && err != proto.ErrNoNode {
+					return 0, err
+				}
+			}
+		}
+		return s.memory()
+	})
+	b.figures = append(b.figures,
+		figure{"memory with 10,000 idle sessions", held[0], held[1], mebis, false, 0, 0},
+		figure{"memory with 1,000,000 watches of theirs", ours, theirs, mebis, false, 0, 0})
+	return err
+}
+
+// pause looks for the longest silence towards clients that write without a stop while the
+// server saves 1,000,000 znodes.
+func (b *bench) pause(ctx context.Context) error {
+	const n = 1_000_000
+	ours, theirs, err := b.both(1, "writes while a snapshot is taken", func(e engine) (float64, error) {
+		s, _, err := b.serve(ctx, e, "", "forceSync=no\nsnapCount=300000\n")
+		if err != nil {
+			return 0, err
+		}
+		defer s.stop()
+		if err := fill(ctx, s.addr, n); err != nil {
+			return 0, err
+		}
+		if err := makeZnodes(ctx, s.addr, loadClients); err != nil {
+			return 0, err
+		}
+		worst := time.Duration(0)
+		for start := snapshots(s.dir); snapshots(s.dir) < start+2; {
+			r, err := load.Run(ctx, load.Options{Addr: s.addr, Clients: 4, Window: 16, For: 2 * time.Second, Request: workloads[0].request})
+			if err != nil {
+				return 0, err
+			}
+			worst = max(worst, r.Gap)
+		}
+		return float64(worst), nil
+	})
+	b.figures = append(b.figures, figure{"longest pause of writers while 1,000,000 znodes are saved", ours, theirs, millis, false, 0, float64(50 * time.Millisecond)})
+	return err
+}
+
+func snapshots(dir string) int {
+	list, _ := filepath.Glob(filepath.Join(dir, "data", "version-2", "snapshot.*"))
+	return len(list)
+}
+
+// ensemble is measured once there is one.
+func (b *bench) ensemble(ctx context.Context) error { return nil }
+
+// figureTable is the report of the figures.
+func figureTable(w io.Writer, figures []figure) {
+	fmt.Fprint(w, "| what | zkctl | Apache | better | target |\n|---|---:|---:|---:|---:|\n")
+	for _, f := range figures {
+		fmt.Fprintf(w, "| %s | %s | %s | %.1f× | %s |\n", f.name, f.unit(f.ours), f.unit(f.theirs), f.better(), f.target())
+	}
+}
