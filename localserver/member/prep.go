@@ -170,7 +170,7 @@ func (p *prep) setData(q *proto.SetDataRequest) (jute.Record, proto.Error) {
 	if err != 0 {
 		return nil, err
 	}
-	if err := p.s.checkQuota(q.Path, int64(len(q.Data))-int64(len(n.data)), 0); err != 0 {
+	if err := p.s.quota.check(p.s.tree, q.Path, int64(len(q.Data))-int64(len(n.data)), 0); err != 0 {
 		return nil, err
 	}
 	if q.Version != -1 && q.Version != n.stat.Version {

@@ -56,7 +56,7 @@ func (p *prep) create(op proto.Op, q *proto.CreateRequest, ttl int64) (jute.Reco
 	case ztree.KindOf(parent.stat.EphemeralOwner) == ztree.Ephemeral:
 		return nil, proto.ErrNoChildrenForEphemeral
 	}
-	if err := p.s.checkQuota(path, int64(len(q.Data)), 1); err != 0 {
+	if err := p.s.quota.check(p.s.tree, path, int64(len(q.Data)), 1); err != 0 {
 		return nil, err
 	}
 	cversion := parent.stat.Cversion + 1

@@ -58,6 +58,7 @@ type Server struct {
 	refuse   bool // turn new connections away
 	fault    func(op string, session int64) Fault
 
+	quota     quotaCheck
 	auth      authSchemes  // not changed once open
 	inProcess atomic.Int64 // requests read and not answered
 	inBytes   atomic.Int64 // their bytes
@@ -78,6 +79,7 @@ func Open(opt Options) (*Server, error) {
 		watches: newWatches[*conn](), all: map[*conn]struct{}{}, byHost: map[string]int{},
 		box: mailbox{ready: make(chan struct{}, 1)}}
 	s.auth = authSchemes{skipACL: opt.SkipACL, superDigest: opt.SuperDigest, x509: opt.TLS != nil, x509SuperUser: opt.X509SuperUser}
+	s.quota = quotaCheck{enforce: opt.EnforceQuota, warn: rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}}
 	s.reset()
 	s.stats.reset(s.now)
 	if err := s.load(); err != nil {
