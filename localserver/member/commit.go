@@ -19,6 +19,9 @@ func (s *Server) commit(p *zab.Proposal) {
 	result := s.tree.Apply(h, p.Txn.Body)
 	s.changes.applied(h.Zxid)
 	s.compareDigest(p)
+	if !s.opt.NoDigest {
+		s.stats.applied(h.Zxid, s.tree)
+	}
 	s.fire(h, p.Txn.Body, &result)
 	switch h.Type {
 	case proto.OpCreateSession:
@@ -111,6 +114,7 @@ func (s *Server) fireDeleted(path string) {
 
 // tell sends a watch's event.
 func (s *Server) tell(c *conn, path string, event proto.EventType) {
+	s.stats.told(s.watches.round, event)
 	c.notify(&proto.WatcherEvent{Type: event, State: proto.StateSyncConnected, Path: path})
 }
 

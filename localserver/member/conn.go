@@ -60,6 +60,9 @@ type conn struct {
 	out         []byte     // written in this round
 	marked      bool       // is in Server.dirty
 	stats       connStats
+	asked       time.Time // when it asked for a session
+	resumed     bool      // the session is an older one
+	probe       bool      // it brought a four-letter word
 
 	outstanding atomic.Int32 // requests read and not answered
 
@@ -96,6 +99,7 @@ func (s *Server) serveConn(nc net.Conn, secure bool) {
 	err := s.admit(c)
 	if err == nil {
 		err = c.read()
+		c.countLoss(err)
 		s.dismiss(c)
 	}
 	if err != nil && !errors.Is(err, errHangUp) {
@@ -243,6 +247,7 @@ func (c *conn) connect(body []byte) error {
 	c.s.do(func() {
 		c.oldest = old
 		c.established = func(ok bool) { ready <- ok }
+		c.asked, c.resumed = c.s.now, r.SessionID != 0
 		c.s.connect(c, &r)
 	})
 	select {
@@ -274,6 +279,7 @@ func (c *conn) throttle() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.s.metrics.Add("request_throttle_wait_count", 1)
 	for !c.closed && c.throttled() {
 		c.paused = true
 		c.resume.Wait()
@@ -318,8 +324,7 @@ func (c *conn) send(h *proto.ReplyHeader, body jute.Record) {
 	}
 	c.out = e.Bytes()
 	binary.BigEndian.PutUint32(c.out[start:], uint32(len(c.out)-start-4))
-	c.stats.sent++
-	c.s.stats.sent++
+	c.s.stats.responded(&c.stats, h.Xid, len(c.out)-start-4)
 	c.mark()
 }
 

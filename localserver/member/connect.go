@@ -14,6 +14,7 @@ import (
 // comes of it, c.established is called.
 func (s *Server) connect(c *conn, r *proto.ConnectRequest) {
 	c.readOnly = r.ReadOnly
+	s.metrics.Add("connection_request_count", 1)
 	switch {
 	case c.gone:
 		return
@@ -36,6 +37,7 @@ func (s *Server) connect(c *conn, r *proto.ConnectRequest) {
 		s.openSession(c)
 		return
 	}
+	s.metrics.Add("connection_revalidate_count", 1)
 	s.log.Debugf("Client attempting to renew session 0x%x at %s", uint64(r.SessionID), c.remote)
 	if old := s.conns[r.SessionID]; old != nil {
 		old.close()
@@ -110,6 +112,7 @@ func (s *Server) finishSession(c *conn, valid bool) {
 		c.out = c.out[:len(c.out)-1] // without the ReadOnly byte
 	}
 	binary.BigEndian.PutUint32(c.out[start:], uint32(len(c.out)-start-4))
+	s.stats.opened(c, s.tree.LastZxid(), len(c.out)-start-4, valid)
 	c.mark()
 	if !valid {
 		s.log.Infof("Invalid session 0x%x for client %s, probably expired", uint64(c.session), c.remote)

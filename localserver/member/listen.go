@@ -126,6 +126,7 @@ func (s *Server) welcome(nc net.Conn, mode ListenMode) {
 		err := t.HandshakeContext(ctx)
 		cancel()
 		if err != nil {
+			s.metrics.Add("unsuccessful_handshake", 1)
 			s.log.Warnf("Unsuccessful handshake with %s: %v", nc.RemoteAddr(), err)
 			return
 		}
@@ -147,9 +148,11 @@ func (s *Server) admit(c *conn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if max := s.opt.MaxCnxns; max > 0 && s.total >= max {
+		s.metrics.Add("connection_rejected", 1)
 		return fmt.Errorf("Too many connections: max allowed is %d", max)
 	}
 	if max := s.opt.MaxClientCnxns; max > 0 && s.byHost[c.host] >= max {
+		s.metrics.Add("connection_rejected", 1)
 		return fmt.Errorf("Too many connections from %s - max is %d", c.host, max)
 	}
 	s.total++

@@ -28,6 +28,7 @@ func (s *Server) request(r *request) {
 	}
 	c.stats.received++
 	s.stats.received++
+	s.metrics.Add("bytes_received_count", 4+r.size)
 	if r.Type == proto.OpAuth {
 		s.authenticate(c, r)
 		c.answered(r)

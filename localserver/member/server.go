@@ -58,6 +58,7 @@ type Server struct {
 	refuse   bool // turn new connections away
 	fault    func(op string, session int64) Fault
 
+	metrics   *Metrics
 	quota     quotaCheck
 	auth      authSchemes  // not changed once open
 	inProcess atomic.Int64 // requests read and not answered
@@ -81,10 +82,12 @@ func Open(opt Options) (*Server, error) {
 	s.auth = authSchemes{skipACL: opt.SkipACL, superDigest: opt.SuperDigest, x509: opt.TLS != nil, x509SuperUser: opt.X509SuperUser}
 	s.quota = quotaCheck{enforce: opt.EnforceQuota, warn: rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}}
 	s.reset()
-	s.stats.reset(s.now)
+	s.metrics = newMetrics()
+	s.stats = stats{metrics: s.metrics, since: s.now, responses: noSizes}
 	if err := s.load(); err != nil {
 		return nil, err
 	}
+	s.metrics.Took("dbinittime", time.Since(s.now))
 	go s.loop()
 	return s, nil
 }
@@ -237,6 +240,7 @@ func (s *Server) Reconfigured(config []byte) {
 // acknowledged any more.
 func (s *Server) Fail(err error) {
 	s.log.Errorf("Severe unrecoverable error, exiting: %v", err)
+	s.metrics.Add("unrecoverable_error_count", 1)
 	s.box.put(event{run: func() {
 		s.refuse = true
 		s.retire()
