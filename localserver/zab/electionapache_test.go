@@ -28,7 +28,7 @@ type apacheEnsemble struct {
 
 func newApacheEnsemble(t *testing.T) *apacheEnsemble {
 	a := &apacheEnsemble{t: t, in: apache.Require(t), quorum: map[int64]string{},
-		lines: map[string]string{"initLimit": "10", "syncLimit": "4"}}
+		lines: map[string]string{"initLimit": "60", "syncLimit": "4"}}
 	var text strings.Builder
 	for id := int64(1); id <= 3; id++ {
 		quorum, election := freeTestPort(t), freeTestPort(t)
@@ -195,8 +195,8 @@ func TestApacheFollows(t *testing.T) {
 				if err != nil {
 					t.Fatalf("waiting for followers, %v are missing: %v", want, err)
 				}
+				defer conn.Close() // until both are here, lest they elect another leader
 				delete(want, readFollowerInfo(t, conn))
-				_ = conn.Close()
 			}
 		})
 	}

@@ -112,6 +112,7 @@ func TestLargerIDConnects(t *testing.T) {
 			if _, err := conn.Write(encodeInitialMessage(3, "m3:3888")); err != nil {
 				t.Fatal(err)
 			}
+			_ = conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond)) // before Look sends it again
 			msg, err := readElectionPacket(conn)
 			if err != nil {
 				t.Fatal(err)
