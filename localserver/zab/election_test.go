@@ -194,3 +194,32 @@ func TestCloseEndsLook(t *testing.T) {
 		}
 	})
 }
+
+// TestCrashedLeaderIsNotElected has a quorum that has not noticed yet that its leader is gone.
+func TestCrashedLeaderIsNotElected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network, view := NewMemory(1, 0, time.Millisecond), inMemory(t, 5, 0)
+		start := func(id int64) *Election {
+			return newElection(t, electionOptions(id, network.Host(fmt.Sprintf("m%d", id)), view, silent{}))
+		}
+		vote := Vote{ID: 5, ElectionEpoch: 3, PeerEpoch: 1}
+		for id := int64(2); id <= 4; id++ {
+			e := start(id)
+			defer e.Close()
+			e.SetState(Following, vote)
+		}
+		one := start(1)
+		defer one.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if got, state, err := one.Look(ctx, Vote{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Look without the leader: %+v, %v, %v", got, state, err)
+		}
+		five := start(5)
+		defer five.Close()
+		five.SetState(Leading, vote)
+		if got, state, err := one.Look(t.Context(), Vote{}); got != vote || state != Following || err != nil {
+			t.Errorf("Look with the leader: %+v, %v, %v; want %+v", got, state, err, vote)
+		}
+	})
+}
