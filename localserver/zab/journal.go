@@ -32,10 +32,13 @@ type JournalOptions struct {
 // share one sync of the disk (SyncRequestProcessor).
 type Journal struct {
 	opt JournalOptions
-	w   *storage.LogWriter
+	w   logWriter
 
 	mu      sync.Mutex
 	queue   []*Proposal
+	waiting int64           // bytes in queue
+	flushes []chan struct{} // closed when what is queued is on disk
+	failed  bool
 	closing bool
 	crash   bool
 	ready   chan struct{} // holds one token when there is something to do
@@ -51,16 +54,20 @@ type Journal struct {
 
 // OpenJournal starts a journal whose first proposal follows last.
 func OpenJournal(opt JournalOptions, last int64) *Journal {
+	if opt.Dir == "" {
+		return openJournal(opt, noLog{}, last)
+	}
+	return openJournal(opt, storage.NewLogWriter(opt.Dir, opt.Log), last)
+}
+
+func openJournal(opt JournalOptions, w logWriter, last int64) *Journal {
 	if opt.SnapCount == 0 {
 		opt.SnapCount = 100_000
 	}
 	if opt.SnapSize == 0 {
 		opt.SnapSize = 4 << 30
 	}
-	j := &Journal{opt: opt, ready: make(chan struct{}, 1), done: make(chan struct{}), last: last}
-	if opt.Dir != "" {
-		j.w = storage.NewLogWriter(opt.Dir, opt.Log)
-	}
+	j := &Journal{opt: opt, w: w, ready: make(chan struct{}, 1), done: make(chan struct{}), last: last}
 	j.deal()
 	go j.run()
 	return j
@@ -78,6 +85,7 @@ func (j *Journal) deal() {
 func (j *Journal) Append(p *Proposal) {
 	j.mu.Lock()
 	j.queue = append(j.queue, p)
+	j.waiting += int64(len(p.Raw))
 	j.last = p.Zxid()
 	j.mu.Unlock()
 	j.wake()
@@ -88,6 +96,30 @@ func (j *Journal) Last() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.last
+}
+
+// Flush waits until all that is queued is on disk, and Synced has been told;
+// false when that will never be.
+func (j *Journal) Flush() bool {
+	j.mu.Lock()
+	flushed := make(chan struct{})
+	j.flushes = append(j.flushes, flushed)
+	j.mu.Unlock()
+	j.wake()
+	select {
+	case <-flushed:
+	case <-j.done:
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return !j.failed && !j.crash
+}
+
+// queued is the number of bytes that wait to be written.
+func (j *Journal) queued() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.waiting
 }
 
 func (j *Journal) wake() {
@@ -119,41 +151,55 @@ func (j *Journal) run() {
 		<-j.ready
 		j.mu.Lock()
 		batch, j.queue = j.queue, batch[:0]
+		flushes := j.flushes
+		j.flushes, j.waiting = nil, 0
 		closing, crash := j.closing, j.crash
 		j.mu.Unlock()
 		if crash {
-			if j.w != nil {
-				j.w.Abandon()
-			}
+			j.w.Abandon()
 			return
 		}
 		if len(batch) > 0 {
 			if err := j.write(batch); err != nil {
-				if j.w != nil {
-					j.w.Close()
-				}
-				j.opt.Failed(err)
+				_ = j.w.Close()
+				j.fail(err, flushes)
 				j.drain()
 				return
 			}
 			clear(batch)
 		}
+		for _, f := range flushes {
+			close(f)
+		}
 		if closing {
-			if j.w != nil {
-				if err := j.w.Close(); err != nil {
-					j.opt.Failed(err)
-				}
+			if err := j.w.Close(); err != nil {
+				j.fail(err, nil)
 			}
 			return
 		}
 	}
 }
 
+// fail tells of a failure.
+func (j *Journal) fail(err error, flushes []chan struct{}) {
+	j.mu.Lock()
+	j.failed = true
+	j.mu.Unlock()
+	for _, f := range flushes {
+		close(f)
+	}
+	j.opt.Failed(err)
+}
+
 // drain waits for Close after a failure.
 func (j *Journal) drain() {
 	for {
 		j.mu.Lock()
-		j.queue = nil
+		j.queue, j.waiting = nil, 0
+		for _, f := range j.flushes {
+			close(f)
+		}
+		j.flushes = nil
 		closing := j.closing
 		j.mu.Unlock()
 		if closing {
@@ -166,7 +212,7 @@ func (j *Journal) drain() {
 // write brings a batch to disk and says so.
 func (j *Journal) write(batch []*Proposal) error {
 	last := batch[len(batch)-1].Zxid()
-	if j.w == nil {
+	if _, none := j.w.(noLog); none {
 		j.opt.Synced(last)
 		return nil
 	}

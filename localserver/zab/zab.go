@@ -45,7 +45,9 @@ func (p *Proposal) Zxid() int64 { return p.Txn.Header.Zxid }
 // be called from any goroutine; none may call back into the caller before it returns.
 //
 // Outside of a role the tree has every transaction of the journal. It begins a role with
-// Lead or Follow and ends it with Retire.
+// Lead or Follow and ends it with Retire, after which Apply brings it what was logged and
+// not committed: the journal has it, and the next leader decides about it. No client may
+// hear of that.
 type Replica interface {
 	// LastZxid is that of the last transaction applied.
 	LastZxid() int64
@@ -62,7 +64,8 @@ type Replica interface {
 	Retire()
 
 	// Apply queues a committed transaction to be applied. Calls come in the order of zxids,
-	// during a role, and before it to bring the tree up to date.
+	// during a role, before it to bring the tree up to date, and after Retire. It must not
+	// wait for a goroutine that may be in Leader.Propose.
 	Apply(p *Proposal)
 
 	// Applied waits until everything queued by Apply has been applied.
@@ -70,14 +73,18 @@ type Replica interface {
 
 	// Snapshot writes the tree as FileSnap.serialize lays it out, without file header,
 	// checksum and what follows it, while the tree goes on changing (it is fuzzy: all
-	// transactions after the zxid it returns must be applied on top again). Used for SNAP.
+	// transactions after LastZxid before the call must be applied on top again). Used for SNAP.
 	Snapshot(w io.Writer) (zxid int64, err error)
 
-	// Restore replaces the tree by what Snapshot wrote on the leader, at zxid, and brings it to disk
-	// as a snapshot file. The journal's older logs no longer count.
+	// Restore replaces the tree by what Snapshot wrote on the leader, at zxid, and brings it to
+	// disk as a snapshot file of that zxid. r ends (io.EOF) where the snapshot does; only then,
+	// and without another error, may anything take effect: on an error tree and disk are as
+	// before. The zxid may be lower than that of the tree, and may begin an epoch. The journal
+	// is closed meanwhile; what it has after zxid is removed afterwards.
 	Restore(r io.Reader, zxid int64) error
 
-	// Reload replaces the tree by what the disk has, after the journal was truncated.
+	// Reload replaces the tree by what the disk has, after the journal was truncated and
+	// while it is closed. Its last zxid may be lower than before.
 	Reload() error
 
 	// Submit hands the leader's replica a request that a learner forwards. It is answered
@@ -106,7 +113,7 @@ type Replica interface {
 }
 
 // Leader is what a leading replica calls. Propose and SyncAfter come from one goroutine and
-// never block on the network or the disk.
+// never block on the network or the disk. After Retire they do nothing.
 type Leader interface {
 	// Propose starts to replicate p, whose zxid is one more than the last. It comes back
 	// through Replica.Apply once a quorum has it.

@@ -1,0 +1,238 @@
+package zab
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/zoocfg"
+)
+
+// cluster is an ensemble of fake replicas on a network in memory.
+type cluster struct {
+	t      testing.TB
+	net    *Memory
+	judge  *judge
+	config zoocfg.QuorumVerifier
+	tweak  func(*PeerOptions)
+	nodes  map[int64]*node
+}
+
+// node is a member, alive or not; its disk stays.
+type node struct {
+	c       *cluster
+	id      int64
+	disk    *memDisk
+	replica *fakeReplica
+	peer    *Peer // nil while it is down
+	ended   chan error
+	config  zoocfg.QuorumVerifier // saved
+	next    zoocfg.QuorumVerifier
+}
+
+func host(id int64) string { return fmt.Sprintf("n%d", id) }
+
+func clusterMember(id int64, role zoocfg.Role) zoocfg.Member {
+	return zoocfg.Member{ID: id, Role: role, Client: zoocfg.HostPort{Host: host(id), Port: 2181},
+		Addrs: []zoocfg.QuorumAddr{{Host: host(id), QuorumPort: 2888, ElectionPort: 3888}}}
+}
+
+func newCluster(t testing.TB, seed uint64, voters, observers int) *cluster {
+	var list []zoocfg.Member
+	for i := range voters + observers {
+		role := zoocfg.Participant
+		if i >= voters {
+			role = zoocfg.Observer
+		}
+		list = append(list, clusterMember(int64(i+1), role))
+	}
+	c := &cluster{t: t, net: NewMemory(seed, 100*time.Microsecond, 2*time.Millisecond), judge: newJudge(),
+		config: zoocfg.NewMajority(0, list...), nodes: map[int64]*node{}}
+	for _, m := range list {
+		c.add(m.ID)
+	}
+	return c
+}
+
+func (c *cluster) add(id int64) *node {
+	n := &node{c: c, id: id, disk: newMemDisk(), config: c.config}
+	c.nodes[id] = n
+	return n
+}
+
+func (c *cluster) ids() (ids []int64) {
+	for id := range c.nodes {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// each calls f with the members in the order of their ids.
+func (c *cluster) each(f func(*node)) {
+	for _, id := range c.ids() {
+		f(c.nodes[id])
+	}
+}
+
+func (n *node) start() {
+	n.c.t.Helper()
+	n.replica = newFakeReplica(n.id, n.disk, n.c.judge)
+	opt := PeerOptions{
+		ID: n.id, Replica: n.replica, Network: n.c.net.Host(host(n.id)), Log: silent{}, disk: n.disk,
+		Config: n.config, Next: n.next, ReconfigEnabled: true,
+		SaveConfig: func(v zoocfg.QuorumVerifier, committed bool) error {
+			if committed {
+				n.config, n.next = v, nil
+			} else {
+				n.next = v
+			}
+			return nil
+		},
+		Tick: 100 * time.Millisecond, InitLimit: 10, SyncLimit: 5,
+		ElectionMaxWait: time.Second,
+	}
+	if n.c.tweak != nil {
+		n.c.tweak(&opt)
+	}
+	p, err := NewPeer(opt)
+	if err != nil {
+		n.c.t.Fatalf("start %d: %v", n.id, err)
+	}
+	n.peer, n.ended = p, make(chan error, 1)
+	go func() { n.ended <- p.Run(context.Background()) }()
+}
+
+func (n *node) stop() {
+	if n.peer == nil {
+		return
+	}
+	n.peer.Stop()
+	if err := <-n.ended; err != nil {
+		n.c.judge.fault("server %d ended with %v", n.id, err)
+	}
+	n.peer = nil
+}
+
+func (n *node) crash() {
+	if n.peer == nil {
+		return
+	}
+	n.c.net.Crash(host(n.id))
+	n.peer.Crash()
+	<-n.ended
+	n.peer = nil
+}
+
+func (c *cluster) start() { c.each((*node).start) }
+func (c *cluster) stop()  { c.each((*node).stop) }
+
+// await waits, in simulated time, until cond holds.
+func (c *cluster) await(what string, cond func() bool) {
+	c.t.Helper()
+	for range 60_000 {
+		if cond() {
+			return
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	var states []string
+	c.each(func(n *node) {
+		if n.peer != nil {
+			states = append(states, fmt.Sprintf("%d: %s at %#x", n.id, n.peer.DetailedState(), n.replica.LastZxid()))
+		}
+	})
+	c.t.Fatalf("waited in vain: %s; %s", what, strings.Join(states, "; "))
+}
+
+// leader is the one that leads with a quorum, nil for none.
+func (c *cluster) leader() (leader *node) {
+	c.each(func(n *node) {
+		if n.peer != nil && n.replica.leads() {
+			leader = n
+		}
+	})
+	return leader
+}
+
+// awaitAll waits until all that run serve under one leader and have the same history.
+func (c *cluster) awaitAll() *node {
+	c.t.Helper()
+	var leader *node
+	c.await("all follow one leader", func() bool {
+		leader = c.leader()
+		if leader == nil {
+			return false
+		}
+		for _, n := range c.nodes {
+			if n.peer != nil && (!n.replica.serving() || n.peer.Status().Leader != leader.id || n.replica.lastTxn() != leader.replica.lastTxn()) {
+				return false
+			}
+		}
+		return true
+	})
+	return leader
+}
+
+// write writes through a member and waits for the answer.
+func (c *cluster) write(n *node, text string) {
+	c.t.Helper()
+	a := n.replica.write([]byte(text))
+	select {
+	case ok := <-a:
+		if !ok {
+			c.t.Fatalf("%q at %d: no answer", text, n.id)
+		}
+	case <-time.After(time.Minute):
+		c.t.Fatalf("%q at %d: no answer in time", text, n.id)
+	}
+}
+
+// check compares the histories of all that run with each other and with what was promised.
+func (c *cluster) check() {
+	c.t.Helper()
+	var first *node
+	c.each(func(n *node) {
+		if n.peer == nil {
+			return
+		}
+		n.replica.mu.Lock()
+		defer n.replica.mu.Unlock()
+		if first == nil {
+			first = n
+			has := map[int64]bool{}
+			for i, p := range n.replica.list {
+				if i > 0 && p.Zxid() <= n.replica.list[i-1].Zxid() {
+					c.judge.fault("server %d has %#x after %#x", n.id, p.Zxid(), n.replica.list[i-1].Zxid())
+				}
+				has[p.Zxid()] = true
+				if h := c.judge.history[p.Zxid()]; h != nil && !slices.Equal(h.Raw, p.Raw) {
+					c.judge.fault("server %d has another transaction %#x than was committed", n.id, p.Zxid())
+				}
+			}
+			for zxid := range c.judge.history {
+				if !has[zxid] {
+					c.judge.fault("transaction %#x was committed and is lost", zxid)
+				}
+			}
+			for zxid := range c.judge.acked {
+				if !has[zxid] {
+					c.judge.fault("transaction %#x was acknowledged and is lost", zxid)
+				}
+			}
+			return
+		}
+		same := slices.EqualFunc(n.replica.list, first.replica.list, func(a, b *Proposal) bool { return slices.Equal(a.Raw, b.Raw) })
+		if !same {
+			c.judge.fault("servers %d and %d have different histories", first.id, n.id)
+		}
+	})
+	c.judge.mu.Lock()
+	defer c.judge.mu.Unlock()
+	for _, f := range c.judge.faults {
+		c.t.Error(f)
+	}
+}

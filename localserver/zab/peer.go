@@ -1,0 +1,456 @@
+package zab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/zoocfg"
+)
+
+// PeerOptions describe a member of an ensemble. ID, Config, Replica and Network are needed;
+// the zero value of the others is ZooKeeper's default.
+type PeerOptions struct {
+	ID      int64
+	Replica Replica // with everything that is in SnapDir and in the journal
+	Network Network
+	Log     Logger
+
+	// Config is the configuration that the member was stopped with, Next the one that was
+	// proposed but not committed then, or nil. Observer is the role of one that Config
+	// does not have.
+	Config, Next zoocfg.QuorumVerifier
+	Observer     bool
+
+	// SaveConfig keeps configurations: one that is committed, or else one that is proposed.
+	// It may be nil.
+	SaveConfig func(v zoocfg.QuorumVerifier, committed bool) error
+
+	ReconfigEnabled bool // reconfigEnabled
+	Reconfig        zoocfg.ReconfigOptions
+
+	// SnapDir is the folder version-2 of dataDir, which has the epochs; Journal.Dir is that
+	// of dataLogDir. Both empty: the member lives in memory. Journal's Synced and Failed
+	// are the peer's own.
+	SnapDir string
+	Journal JournalOptions
+
+	Tick                 time.Duration // 3 s
+	InitLimit, SyncLimit int           // ticks; 10 and 5
+
+	// Listen and ElectionListen are where to listen; none means the member's own addresses
+	// in Config.
+	Listen, ElectionListen []string
+
+	MultiAddress       bool          // multiAddress.enabled
+	ElectionWait       time.Duration // zookeeper.fastleader finalizeWait; 200 ms
+	ElectionMaxWait    time.Duration // zookeeper.fastleader.maxNotificationInterval; 60 s
+	ConnectTimeout     time.Duration // cnxTimeout; 5 s
+	MaxBuffer          int           // jute.maxbuffer, bytes; 0xfffff
+	LearnerQueue       int64         // bytes that may wait for a learner before it is dropped; 256 MiB
+	SnapshotSizeFactor float64       // zookeeper.snapshotSizeFactor; 0.33; negative: no DIFF from the log on disk
+	ForceSnapshotSync  bool          // zookeeper.forceSnapshotSync
+
+	disk disk // for tests; otherwise what SnapDir and Journal.Dir say
+}
+
+func (o *PeerOptions) setDefaults() {
+	def(&o.Tick, 3*time.Second)
+	def(&o.InitLimit, 10)
+	def(&o.SyncLimit, 5)
+	def(&o.ConnectTimeout, 5*time.Second)
+	def(&o.MaxBuffer, 0xfffff)
+	def(&o.LearnerQueue, 256<<20)
+	def(&o.SnapshotSizeFactor, 0.33)
+	if o.Log == nil {
+		o.Log = quiet{}
+	}
+	if o.disk == nil {
+		if o.SnapDir == "" {
+			o.disk = &noDisk{accepted: -1, current: -1}
+		} else {
+			o.disk = fileDisk{o.SnapDir, o.Journal.Dir}
+		}
+	}
+}
+
+func def[T comparable](v *T, value T) {
+	var zero T
+	if *v == zero {
+		*v = value
+	}
+}
+
+func (o *PeerOptions) initTimeout() time.Duration { return o.Tick * time.Duration(o.InitLimit) }
+func (o *PeerOptions) syncTimeout() time.Duration { return o.Tick * time.Duration(o.SyncLimit) }
+
+type quiet struct{}
+
+func (quiet) Infof(string, ...any) {}
+func (quiet) Warnf(string, ...any) {}
+
+// Peer is a member of an ensemble: it looks for a leader, then leads or follows, and looks
+// again when that ends (QuorumPeer). Run is called once; other methods may be called from
+// any goroutine.
+type Peer struct {
+	opt      PeerOptions
+	replica  Replica
+	disk     disk
+	views    *ensembleViews
+	past     *history
+	election *Election
+	needSnap bool // of Run's goroutine: what this member has cannot be brought in line
+
+	done chan struct{}
+
+	mu                sync.Mutex
+	cancel            context.CancelCauseFunc // of Run
+	endCurrent        context.CancelCauseFunc // of the current role; nil while looking
+	stopped           error                   // why Run is to end before it has begun
+	crashed           bool
+	journal           *Journal
+	accepted, current int64
+	leader            *leader
+	learner           *learner
+	state             ServerState
+	zab               ZabState
+	mode              string
+	following         int64 // the leader's id; -1 while looking
+	electionTook      time.Duration
+}
+
+var (
+	errStopped = errors.New("the member is stopped")
+	errCrashed = errors.New("the member has crashed")
+)
+
+// NewPeer makes a member. It does nothing yet but listen for elections, so that the others
+// can reach it.
+func NewPeer(opt PeerOptions) (*Peer, error) {
+	opt.setDefaults()
+	p := &Peer{opt: opt, replica: opt.Replica, disk: opt.disk, past: &history{}, done: make(chan struct{}), following: -1}
+	p.views = &ensembleViews{id: opt.ID, enabled: opt.ReconfigEnabled, log: opt.Log, save: opt.SaveConfig,
+		current: opt.Config, next: opt.Next, observer: opt.Observer, leader: -1}
+	if m, ok := opt.Config.Member(opt.ID); ok {
+		p.views.observer = m.Role == zoocfg.Observer
+	}
+	if p.views.next != nil && p.views.next.Version() <= opt.Config.Version() {
+		p.views.next = nil
+	}
+	if err := p.loadEpochs(); err != nil {
+		return nil, err
+	}
+	p.recall()
+	var err error
+	p.election, err = NewElection(ElectionOptions{
+		ID: opt.ID, Network: opt.Network, Log: opt.Log, Listen: opt.ElectionListen, MultiAddress: opt.MultiAddress,
+		Views:        p.electionViews,
+		Observer:     p.views.isObserver,
+		NewerConfig:  p.newerConfig,
+		FinalizeWait: opt.ElectionWait, MaxNotificationInterval: opt.ElectionMaxWait, ConnectTimeout: opt.ConnectTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.openLog(p.replica.LastZxid())
+	return p, nil
+}
+
+func (p *Peer) infof(format string, args ...any) { p.opt.Log.Infof(format, args...) }
+func (p *Peer) warnf(format string, args ...any) { p.opt.Log.Warnf(format, args...) }
+
+func (p *Peer) electionViews() (current, next View) {
+	c, n := p.views.both()
+	if n == nil {
+		return c, nil
+	}
+	return c, n
+}
+
+// newerConfig takes a configuration that another member has, while this one is looking.
+func (p *Peer) newerConfig(q zoocfg.QuorumVerifier) bool {
+	before := p.views.inForce()
+	p.views.activate(q, nil, 0)
+	after := p.views.inForce()
+	return before.Version() != after.Version() && !before.Equal(after)
+}
+
+// loadEpochs reads the epochs, or derives them from the data of a server that never was in
+// an ensemble (QuorumPeer.loadDataBase).
+func (p *Peer) loadEpochs() (err error) {
+	last := p.replica.LastZxid()
+	if p.accepted, p.current, err = p.disk.epochs(); err != nil {
+		return err
+	}
+	for _, e := range []struct {
+		name  string
+		value *int64
+	}{{storage.CurrentEpochFile, &p.current}, {storage.AcceptedEpochFile, &p.accepted}} {
+		if *e.value >= 0 {
+			continue
+		}
+		if *e.value = Epoch(last); e.name == storage.AcceptedEpochFile {
+			*e.value = max(*e.value, p.current)
+		}
+		p.infof("%s not found! Creating with a reasonable default of %d. "+
+			"This should only happen when you are upgrading your installation", e.name, *e.value)
+		if err := p.disk.setEpoch(e.name, *e.value); err != nil {
+			return err
+		}
+	}
+	if p.accepted < p.current {
+		return fmt.Errorf("The accepted epoch, %x is less than the current epoch, %x", p.accepted, p.current)
+	}
+	if Epoch(last) > p.current {
+		// Its leader's history was under way when the member stopped. It is a part of what a
+		// quorum agreed on; the member has just not promised to follow that leader.
+		p.infof("The current epoch, %x, is older than the last zxid, %x", p.current, uint64(last))
+	}
+	if Epoch(last) > p.accepted {
+		return fmt.Errorf("The accepted epoch, %x is less than that of the last zxid, %x", p.accepted, uint64(last))
+	}
+	return nil
+}
+
+func (p *Peer) epochs() (accepted, current int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.accepted, p.current
+}
+
+// setEpoch brings an epoch to disk.
+func (p *Peer) setEpoch(name string, epoch int64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.crashed {
+		return errCrashed
+	}
+	if err := p.disk.setEpoch(name, epoch); err != nil {
+		return err
+	}
+	if name == storage.AcceptedEpochFile {
+		p.accepted = epoch
+	} else {
+		p.current = epoch
+	}
+	return nil
+}
+
+// recall fills the history in memory with the end of that on disk.
+func (p *Peer) recall() {
+	p.past.clear()
+	last := p.replica.LastZxid()
+	from := Zxid(Epoch(last), max(0, Counter(last)-historyCount))
+	list, err := tail(p.disk, from, last)
+	if err != nil {
+		p.warnf("Cannot read the last transactions: %v", err)
+		return
+	}
+	for i, e := range list {
+		if i > 0 && !follows(list[i-1].Zxid(), e.Zxid()) {
+			p.past.clear()
+		}
+		p.past.add(e)
+	}
+	if len(list) > 0 && list[len(list)-1].Zxid() != last && Counter(last) != 0 {
+		p.past.clear() // a snapshot goes further than the log
+	}
+}
+
+// openLog begins a journal after last.
+func (p *Peer) openLog(last int64) {
+	opt := p.opt.Journal
+	opt.Synced = p.synced
+	opt.Failed = func(err error) {
+		p.warnf("Severe unrecoverable error, exiting: %v", err)
+		p.stop(err)
+	}
+	j := openJournal(opt, p.disk.newLog(opt.Log), last)
+	p.mu.Lock()
+	p.journal = j
+	crashed := p.crashed
+	p.mu.Unlock()
+	if crashed {
+		j.Crash()
+	}
+}
+
+func (p *Peer) log() *Journal {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.journal
+}
+
+// withoutLog runs f while no log is open; f returns the last zxid, after which the next log begins.
+func (p *Peer) withoutLog(f func() (int64, error)) error {
+	j := p.log()
+	if !j.Flush() {
+		return errors.New("the log could not be written")
+	}
+	j.Close()
+	p.mu.Lock()
+	crashed := p.crashed
+	p.mu.Unlock()
+	if crashed {
+		return errCrashed
+	}
+	last, err := f()
+	p.openLog(last)
+	return err
+}
+
+// synced is told by the journal what is on disk.
+func (p *Peer) synced(zxid int64) {
+	p.mu.Lock()
+	leader, learner := p.leader, p.learner
+	p.mu.Unlock()
+	switch {
+	case leader != nil:
+		leader.b.Ack(p.opt.ID, zxid)
+	case learner != nil:
+		learner.synced(zxid)
+	}
+}
+
+// endRole makes the replica stop serving, and brings it up to date with the journal: rest
+// was logged and never heard of again. Whether it is committed the next leader decides.
+func (p *Peer) endRole(rest []*Proposal) {
+	p.replica.Retire()
+	if !p.log().Flush() {
+		return // it is stopped or has crashed
+	}
+	for _, r := range rest {
+		p.past.add(r)
+		p.replica.Apply(r)
+	}
+	p.replica.Applied()
+	p.setSyncMode("")
+}
+
+// Run is the member's life. It ends with an error that is nil after Stop, and when the
+// member cannot go on: its disk has failed.
+func (p *Peer) Run(ctx context.Context) error {
+	defer close(p.done)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(errStopped)
+	p.mu.Lock()
+	p.cancel = cancel
+	if p.stopped != nil {
+		cancel(p.stopped)
+	}
+	p.mu.Unlock()
+	p.loop(ctx)
+	p.election.Close()
+	p.log().Close()
+	p.warnf("QuorumPeer main thread exited")
+	if cause := context.Cause(ctx); !errors.Is(cause, errStopped) && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// loop looks for a leader, and then does what follows from it.
+func (p *Peer) loop(ctx context.Context) {
+	state, leader := Looking, int64(-1)
+	for ctx.Err() == nil {
+		began := time.Now()
+		if state == Looking {
+			var err error
+			if leader, state, err = p.look(ctx); err != nil {
+				continue
+			}
+		}
+		took := time.Since(began)
+		p.setState(state, leader, took)
+		p.views.setLeader(leader)
+		role, end := context.WithCancelCause(ctx)
+		p.mu.Lock()
+		p.endCurrent = end
+		p.mu.Unlock()
+		var err error
+		if state == Leading {
+			err = p.lead(role, took)
+		} else {
+			err = p.follow(role, leader, state == Observing, took)
+		}
+		end(errOver)
+		p.mu.Lock()
+		p.endCurrent = nil
+		p.mu.Unlock()
+		if ctx.Err() != nil {
+			return
+		}
+		p.warnf("%s ended: %v", state, err)
+		state, leader = p.after()
+	}
+}
+
+// after is what to do after a role: look for a leader, unless a reconfiguration has named
+// one (updateServerState).
+func (p *Peer) after() (ServerState, int64) {
+	leader, named := p.views.takeChange()
+	state := Following
+	switch {
+	case !named || leader < 0:
+		p.setState(Looking, -1, 0)
+		p.election.SetState(Looking, p.vote())
+		p.warnf("PeerState set to LOOKING")
+		return Looking, -1
+	case leader == p.opt.ID:
+		state = Leading
+	case p.views.isObserver():
+		state = Observing
+	}
+	vote := p.vote()
+	vote.ID = leader
+	p.election.SetState(state, vote)
+	return state, leader
+}
+
+// vote is what this member has.
+func (p *Peer) vote() Vote {
+	_, current := p.epochs()
+	return Vote{ID: p.opt.ID, Zxid: p.replica.LastZxid(), PeerEpoch: current}
+}
+
+func (p *Peer) look(ctx context.Context) (int64, ServerState, error) {
+	p.setState(Looking, -1, 0)
+	p.views.setLeader(-1)
+	vote, state, err := p.election.Look(ctx, p.vote())
+	if err != nil {
+		return -1, Looking, err
+	}
+	return vote.ID, state, nil
+}
+
+// Stop ends the member in good order and waits for it.
+func (p *Peer) Stop() {
+	p.stop(errStopped)
+	<-p.done
+}
+
+// Crash ends the member as a kill of its process would: what is not on disk is lost. It
+// waits until nothing is left running; the replica is of no use any more.
+func (p *Peer) Crash() {
+	p.mu.Lock()
+	p.crashed = true
+	j := p.journal
+	p.mu.Unlock()
+	j.Crash()
+	p.stop(errCrashed)
+	<-p.done
+}
+
+func (p *Peer) stop(cause error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped == nil {
+		p.stopped = cause
+	}
+	if p.cancel != nil {
+		p.cancel(cause)
+	}
+}

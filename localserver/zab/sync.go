@@ -1,0 +1,291 @@
+package zab
+
+import (
+	"fmt"
+
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// syncKind is how a learner is brought up to date.
+type syncKind int
+
+const (
+	syncSnap syncKind = iota // send everything
+	syncPast                 // send what it lacks, from memory
+	syncDisk                 // look into the log
+)
+
+// syncPlan is what brings a learner up to date: first op, then the proposals, each committed.
+type syncPlan struct {
+	kind syncKind
+	op   proto.PacketType // PacketDiff or PacketTrunc
+	zxid int64            // op's
+	list []*Proposal
+}
+
+// planSync chooses how to bring a learner, whose last transaction is peer, to the leader's
+// state (LearnerHandler.syncFollower). past are the last committed proposals, processed is
+// the zxid of the leader's tree.
+//
+// A zxid with counter 0 is that of a member that has only begun an epoch. No history has it,
+// but all before it was committed, or the epoch would not have begun.
+func planSync(past []*Proposal, processed, peer int64) syncPlan {
+	first, last := processed, processed
+	if n := len(past); n > 0 {
+		first, last = past[0].Zxid(), past[n-1].Zxid()
+	}
+	switch {
+	case peer == processed:
+		return syncPlan{kind: syncPast, op: proto.PacketDiff, zxid: peer}
+	case peer > last && Counter(peer) == 0:
+		return syncPlan{kind: syncPast, op: proto.PacketDiff, zxid: last}
+	case peer > last:
+		return syncPlan{kind: syncPast, op: proto.PacketTrunc, zxid: last}
+	case peer < first:
+		return syncPlan{kind: syncDisk}
+	}
+	w := syncWalk{peer: peer, last: last}
+	for _, p := range past {
+		if !w.step(p) {
+			return syncPlan{kind: syncSnap}
+		}
+	}
+	return syncPlan{kind: syncPast, op: w.op, zxid: w.zxid, list: w.list}
+}
+
+// syncWalk goes through a history and finds what follows the learner's last transaction
+// (LearnerHandler.queueCommittedProposals).
+type syncWalk struct {
+	peer, last int64
+	op         proto.PacketType // 0 until it is known
+	zxid       int64
+	list       []*Proposal // to send
+	before     int64       // the last one that is not after peer
+}
+
+// step takes the next proposal; false when neither DIFF nor TRUNC will do.
+func (w *syncWalk) step(p *Proposal) bool {
+	zxid := p.Zxid()
+	if zxid < w.peer {
+		w.before = zxid
+		return true
+	}
+	if w.op == 0 {
+		switch {
+		case zxid == w.peer, Counter(w.peer) == 0:
+			w.op, w.zxid = proto.PacketDiff, w.last
+		case Epoch(zxid) != Epoch(w.peer) || w.before == 0:
+			return false // a learner cannot truncate across epochs
+		default:
+			w.op, w.zxid = proto.PacketTrunc, w.before
+		}
+	}
+	if zxid > w.peer {
+		w.list = append(w.list, p)
+	}
+	return true
+}
+
+// done is a walk's end: a history that ends before peer has nothing for it.
+func (w *syncWalk) done() bool { return w.op != 0 }
+
+// committed is how a committed proposal is sent.
+func committed(list []*Proposal) (frames [][]byte) {
+	for _, p := range list {
+		frames = append(frames, frame(proto.PacketProposal, p.Zxid(), p.Raw), frame(proto.PacketCommit, p.Zxid()))
+	}
+	return frames
+}
+
+// sync brings the learner up to date and makes it one of those that the broadcast goes to.
+// It returns when everything that must come before NEWLEADER has been sent or is queued.
+func (c *learnerConn) sync(peer int64) error {
+	l, b := c.l, c.l.b
+	b.mu.Lock()
+	past := b.past.all()
+	processed := b.committed
+	l.p.infof("Synchronizing with Learner sid: %d maxCommittedLog=0x%x minCommittedLog=0x%x lastProcessedZxid=0x%x peerLastZxid=0x%x",
+		c.id, uint64(lastOf(past)), uint64(firstOf(past)), uint64(processed), uint64(peer))
+	plan := planSync(past, processed, peer)
+	if l.p.opt.ForceSnapshotSync {
+		plan = syncPlan{kind: syncSnap}
+	}
+	if plan.kind == syncPast {
+		name := "DIFF"
+		if plan.op == proto.PacketTrunc {
+			name = "TRUNC"
+		}
+		l.p.infof("Sending %s zxid=0x%x for peer sid: %d", name, uint64(plan.zxid), c.id)
+		c.setMode(name)
+		c.queue.put(frame(plan.op, plan.zxid))
+		c.queue.put(committed(plan.list)...)
+		b.forward(c)
+		b.mu.Unlock()
+		return nil
+	}
+	last := b.committedLast(past, processed)
+	b.mu.Unlock()
+	if plan.kind == syncDisk && !l.p.opt.ForceSnapshotSync {
+		done, err := c.syncFromLog(peer, last)
+		if done || err != nil {
+			return err
+		}
+	}
+	return c.syncSnapshot(peer)
+}
+
+// committedLast is up to where the log on disk is known to be committed.
+func (b *Broadcast) committedLast(past []*Proposal, processed int64) int64 {
+	if n := len(past); n > 0 {
+		return past[n-1].Zxid()
+	}
+	return processed
+}
+
+func firstOf(past []*Proposal) int64 {
+	if len(past) == 0 {
+		return 0
+	}
+	return past[0].Zxid()
+}
+
+func lastOf(past []*Proposal) int64 {
+	if len(past) == 0 {
+		return 0
+	}
+	return past[len(past)-1].Zxid()
+}
+
+// syncFromLog sends what the learner lacks from the log on disk, and what has been committed
+// meanwhile from memory. It returns false, having sent nothing, when the log does not help.
+func (c *learnerConn) syncFromLog(peer, last int64) (bool, error) {
+	l := c.l
+	limit := l.p.disk.diffLimit(l.p.opt.SnapshotSizeFactor)
+	if limit < 0 || l.p.opt.SnapshotSizeFactor < 0 {
+		return false, nil
+	}
+	w := syncWalk{peer: peer, last: last}
+	begun, sentTo, before := false, peer, int64(0)
+	send := func(list []*Proposal) error {
+		for _, f := range committed(list) {
+			if _, err := c.out.Write(f); err != nil {
+				return err
+			}
+		}
+		if n := len(list); n > 0 {
+			sentTo = list[n-1].Zxid()
+		}
+		return nil
+	}
+	helps, met := true, false
+	err := l.p.disk.since(peer, limit, func(p *Proposal) (bool, error) {
+		if p.Zxid() > last {
+			return false, nil
+		}
+		if !met && p.Zxid() > peer {
+			helps = false // the log does not go back that far
+			return false, nil
+		}
+		if met && !follows(before, p.Zxid()) {
+			return false, fmt.Errorf("the log on disk lacks what is between %#x and %#x", uint64(before), uint64(p.Zxid()))
+		}
+		met, before = true, p.Zxid()
+		if helps = w.step(p); !helps {
+			return false, nil
+		}
+		if w.done() && !begun {
+			begun = true
+			name := "DIFF"
+			if w.op == proto.PacketTrunc {
+				name = "TRUNC"
+			}
+			l.p.infof("Use txnlog and committedLog for peer sid: %d", c.id)
+			l.p.infof("Sending %s zxid=0x%x for peer sid: %d", name, uint64(w.zxid), c.id)
+			c.setMode(name)
+			if _, err := c.out.Write(frame(w.op, w.zxid)); err != nil {
+				return false, err
+			}
+		}
+		list := w.list
+		w.list = nil
+		return true, send(list)
+	})
+	if err != nil && begun {
+		return false, fmt.Errorf("read the log to bring learner %d up to date: %w", c.id, err)
+	}
+	if err != nil {
+		l.p.infof("Unable to find proposals from txnlog for zxid: 0x%x: %v", uint64(peer), err)
+	}
+	if err != nil || !helps || !begun {
+		return false, nil
+	}
+	b := l.b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var rest []*Proposal
+	for _, p := range b.past.all() {
+		if p.Zxid() > sentTo {
+			rest = append(rest, p)
+		}
+	}
+	if len(rest) > 0 && !follows(sentTo, rest[0].Zxid()) {
+		return false, fmt.Errorf("bring learner %d up to date: detected gap between end of txnlog: 0x%x and start of committedLog: 0x%x",
+			c.id, uint64(sentTo), uint64(rest[0].Zxid()))
+	}
+	c.queue.put(committed(rest)...)
+	b.forward(c)
+	return true, nil
+}
+
+// follows tells whether zxid can be the next transaction after last.
+func follows(last, zxid int64) bool {
+	return zxid == last+1 || Epoch(zxid) > Epoch(last) && Counter(zxid) == 1
+}
+
+// syncSnapshot sends everything.
+func (c *learnerConn) syncSnapshot(peer int64) error {
+	l, b := c.l, c.l.b
+	var zxid int64
+	for attempt := 0; ; attempt++ {
+		b.replica.Applied()
+		zxid = b.replica.LastZxid()
+		b.mu.Lock()
+		past := b.past.all()
+		var rest []*Proposal
+		for _, p := range past {
+			if p.Zxid() > zxid {
+				rest = append(rest, p)
+			}
+		}
+		if last := lastOf(past); last <= zxid || len(rest) > 0 && (len(rest) < len(past) || follows(zxid, rest[0].Zxid())) {
+			c.queue.put(committed(rest)...)
+			b.forward(c)
+			b.mu.Unlock()
+			break
+		}
+		b.mu.Unlock()
+		if attempt == 100 {
+			return fmt.Errorf("send a snapshot to learner %d: its zxid %#x is too far behind what is committed", c.id, uint64(zxid))
+		}
+	}
+	c.setMode("SNAP")
+	if _, err := c.out.Write(frame(proto.PacketSnap, zxid)); err != nil {
+		return err
+	}
+	l.p.infof("Sending snapshot last zxid of peer is 0x%x, zxid of leader is 0x%x, send zxid of db as 0x%x",
+		uint64(peer), uint64(l.b.lastProposed()), uint64(zxid))
+	if _, err := b.replica.Snapshot(c.out); err != nil {
+		return fmt.Errorf("send a snapshot to learner %d: %w", c.id, err)
+	}
+	_, err := c.out.Write(snapshotSignature)
+	return err
+}
+
+// snapshotSignature follows a snapshot in the stream: the string BenWasHere.
+var snapshotSignature = append([]byte{0, 0, 0, 10}, "BenWasHere"...)
+
+func (b *Broadcast) lastProposed() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.proposed
+}
