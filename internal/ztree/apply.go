@@ -191,7 +191,7 @@ func (t *Tree) setData(h *proto.TxnHeader, b *proto.SetDataTxn) (proto.Stat, pro
 	}
 	t.digest.change(n)
 	grown := int64(len(b.Data) - len(n.Data))
-	n.hold(n.name(), b.Data)
+	t.fill(n, b.Data)
 	n.Stat.Mtime, n.Stat.Mzxid, n.Stat.Version = h.Time, h.Zxid, b.Version
 	t.charge(b.Path, grown, 0)
 	return n.stat(), 0

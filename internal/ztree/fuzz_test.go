@@ -36,14 +36,15 @@ func FuzzApply(f *testing.F) {
 		if tree.Digest() != fromScratch(tree) {
 			t.Fatal("the digest was not kept up to date")
 		}
-		n := 0
+		n, bytes := 0, int64(0)
 		for path, node := range tree.All() {
+			bytes += int64(len(path) + len(node.Data))
 			if n++; tree.Get(path) != node {
 				t.Fatalf("%q is not found", path)
 			}
 		}
-		if n != tree.Len() {
-			t.Fatalf("%d znodes, counted %d", n, tree.Len())
+		if n != tree.Len() || bytes != tree.Bytes() {
+			t.Fatalf("%d znodes of %d bytes, counted %d of %d", n, bytes, tree.Len(), tree.Bytes())
 		}
 	})
 }

@@ -102,7 +102,7 @@ func (t *Tree) charge(path string, bytes, count int64) {
 	}
 	s["count"] += count
 	s["bytes"] += bytes
-	n.hold(n.name(), s.encode())
+	t.fill(n, s.encode())
 }
 
 // usage is the content of a zookeeper_stats znode (StatsTrack).
@@ -162,7 +162,7 @@ func (t *Tree) recount(path string) {
 			})
 		}
 	}
-	stats.hold(stats.name(), s.encode())
+	t.fill(stats, s.encode())
 }
 
 // restoreQuotas finds the limits in a restored tree and counts what they limit.

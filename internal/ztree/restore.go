@@ -62,6 +62,7 @@ func (t *Tree) place(path string, data []byte, acl int64, stat proto.StatPersist
 		}
 		t.root = newNode(nil, "", data, acl, stat)
 		t.count++
+		t.bytes += 1 + int64(len(data))
 		t.digest.later(t.root)
 		return nil
 	}
@@ -107,6 +108,7 @@ func split(path string) (parent, name string, ok bool) {
 func (t *Tree) attach(n *Node) {
 	n.parent.adopt(n)
 	t.count++
+	t.bytes += n.weight()
 	switch owner := n.Stat.EphemeralOwner; KindOf(owner) {
 	case Container:
 		t.containers[n] = struct{}{}
@@ -129,6 +131,7 @@ func (t *Tree) detach(n *Node) {
 	n.parent.disown(n)
 	n.under(func(n *Node) {
 		t.count--
+		t.bytes -= n.weight()
 		t.acls.release(n.ACL)
 		t.digest.remove(n)
 		switch owner := n.Stat.EphemeralOwner; KindOf(owner) {

@@ -53,7 +53,7 @@ func (t *Tree) ACLList(key int64) []proto.ACL {
 // transaction: every member does that when it starts (DataTree.initConfigInZKDatabase).
 func (t *Tree) SetConfig(text []byte) {
 	if n := t.Get(configPath); n != nil {
-		n.hold(n.name(), text)
+		t.fill(n, text)
 		n.Stat.Version = -1
 	}
 }

@@ -22,6 +22,7 @@ const (
 type Tree struct {
 	root     *Node
 	count    int
+	bytes    int64 // of paths and data
 	last     int64
 	acls     aclTable
 	sessions map[int64]int32
@@ -127,16 +128,6 @@ func (t *Tree) Children(path string) []string {
 
 // Len is the number of znodes, the root included.
 func (t *Tree) Len() int { return t.count }
-
-// Bytes is the sum of the lengths of paths and data. It walks the tree.
-func (t *Tree) Bytes() int64 {
-	t.settle()
-	sum := int64(0)
-	for path, n := range t.All() {
-		sum += int64(len(path) + len(n.Data))
-	}
-	return sum
-}
 
 // Sessions are the open sessions with their timeouts in milliseconds.
 func (t *Tree) Sessions() map[int64]int32 { return maps.Clone(t.sessions) }

@@ -1,0 +1,38 @@
+package ztree
+
+import (
+	"maps"
+	"slices"
+)
+
+// Bytes is the sum of the lengths of paths and data (DataTree.approximateDataSize).
+func (t *Tree) Bytes() int64 {
+	t.settle()
+	return t.bytes
+}
+
+// weight is the znode's part of Bytes.
+func (n *Node) weight() int64 {
+	sum := int64(len(n.Data))
+	for m := n; m.parent != nil; m = m.parent {
+		sum += 1 + int64(len(m.name()))
+	}
+	return sum
+}
+
+// fill gives a znode new data.
+func (t *Tree) fill(n *Node, data []byte) {
+	t.bytes += int64(len(data) - len(n.Data))
+	n.hold(n.name(), data)
+}
+
+// NumEphemerals is the number of ephemeral znodes.
+func (t *Tree) NumEphemerals() (sum int) {
+	for _, set := range t.ephemerals {
+		sum += len(set)
+	}
+	return sum
+}
+
+// EphemeralOwners are the sessions that have ephemeral znodes, sorted.
+func (t *Tree) EphemeralOwners() []int64 { return slices.Sorted(maps.Keys(t.ephemerals)) }
