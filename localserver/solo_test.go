@@ -1,47 +1,32 @@
 package localserver
 
 import (
-	"context"
-	"net"
-	"os"
 	"testing"
-	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
-	"github.com/zkctl/zkctl/internal/zklog"
-	"github.com/zkctl/zkctl/localserver/member"
-	"github.com/zkctl/zkctl/localserver/zab"
 )
 
+// open opens a session that ends with the test.
+func open(t testing.TB, servers string) *client.Conn {
+	t.Helper()
+	c, err := client.Open(client.Config{Servers: servers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
 func TestSolo(t *testing.T) {
-	dir := version2(t.TempDir())
-	opt := member.Options{ID: 1, DataDir: dir, LogDir: dir, Tick: 500 * time.Millisecond, Log: zklog.New(os.Stderr, "", zklog.Debug)}
-	n, err := openSolo(opt, zab.JournalOptions{}, time.Second)
-	if err != nil {
-		t.Fatal(err)
+	e := New(t)
+	c := open(t, e.ConnectString())
+	path, _, err := c.Create(t.Context(), "/a", []byte("x"), proto.OpenACL, proto.Persistent, 0)
+	if err != nil || path != "/a" {
+		t.Fatal(path, err)
 	}
-	defer n.Close()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	data, stat, err := c.Get(t.Context(), "/a", false)
+	if err != nil || string(data) != "x" || stat.Version != 0 {
+		t.Fatalf("%q %+v %v", data, stat, err)
 	}
-	if err := n.Serve(ln, member.Plain); err != nil {
-		t.Fatal(err)
-	}
-	c, err := client.Open(client.Config{Servers: ln.Addr().String()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := context.Background()
-	path, stat, err := c.Create(ctx, "/a", []byte("x"), proto.OpenACL, proto.Persistent, 0)
-	t.Log(path, stat, err)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, stat, err := c.Get(ctx, "/a", false)
-	t.Log(string(data), stat, err)
-	kids, _, err := c.Children(ctx, "/", false)
-	t.Log(kids, err)
-	c.Close()
 }

@@ -1,6 +1,6 @@
 // Package apache finds and runs a real Apache ZooKeeper, so that tests, the
-// demonstration and the benchmarks can hold zkctl against it. It is not part
-// of the zkctl binary.
+// demonstration and the benchmarks can hold zkctl against it, and so that
+// localserver can have members of that kind.
 //
 // The jars come from Debian's package zookeeper, or from an unpacked release
 // of Apache ZooKeeper that ZOOKEEPER_HOME points at.
@@ -44,15 +44,25 @@ type Installation struct {
 // Find locates Java and Apache ZooKeeper: the jars in $ZOOKEEPER_HOME/lib when
 // that variable is set, otherwise Debian's. The error says what is missing and
 // how to get it.
-func Find() (*Installation, error) {
+func Find() (*Installation, error) { return FindIn("") }
+
+// FindIn locates Java and the unpacked release of Apache ZooKeeper in the
+// folder home; "" is for what Find finds.
+func FindIn(home string) (*Installation, error) {
 	in := &Installation{ToolJVM: []string{"-Xmx256m", "-XX:TieredStopAtLevel=1"}}
 	var err error
 	if in.Java, err = findJava(); err != nil {
 		return nil, err
 	}
-	if home := os.Getenv("ZOOKEEPER_HOME"); home != "" {
+	env := os.Getenv("ZOOKEEPER_HOME")
+	switch {
+	case home != "":
 		err = in.findRelease(home)
-	} else {
+	case env != "":
+		if err = in.findRelease(env); err != nil {
+			err = fmt.Errorf("ZOOKEEPER_HOME: %w", err)
+		}
+	default:
 		err = in.findDebian(DebianJars)
 	}
 	if err != nil {
@@ -118,7 +128,7 @@ func (in *Installation) findDebian(dir string) error {
 func (in *Installation) findRelease(home string) error {
 	jars, err := filepath.Glob(filepath.Join(home, "lib", "*.jar"))
 	if err != nil {
-		return fmt.Errorf("find Apache ZooKeeper: ZOOKEEPER_HOME=%s: %w", home, err)
+		return fmt.Errorf("find Apache ZooKeeper in %s: %w", home, err)
 	}
 	found := false
 	for _, jar := range jars {
@@ -133,7 +143,7 @@ func (in *Installation) findRelease(home string) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("find Apache ZooKeeper: ZOOKEEPER_HOME=%s: no zookeeper-*.jar in its folder lib", home)
+		return fmt.Errorf("find Apache ZooKeeper in %s: no zookeeper-*.jar in its folder lib", home)
 	}
 	return nil
 }

@@ -117,6 +117,25 @@ func (in *Installation) Start(ctx context.Context, opt Options) (*Server, error)
 
 var errPortTaken = errors.New("the port is taken")
 
+// PortTaken tells whether a server did not come up because somebody else has
+// one of its ports.
+func PortTaken(err error) bool { return errors.Is(err, errPortTaken) }
+
+// Pid is the process of the server's JVM, 0 when it does not run.
+func (s *Server) Pid() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc == nil {
+		return 0
+	}
+	select {
+	case <-s.proc.done:
+		return 0
+	default:
+		return s.proc.cmd.Process.Pid
+	}
+}
+
 // Addr is the client address, "127.0.0.1:port".
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
@@ -204,13 +223,13 @@ func fourLetter(ctx context.Context, addr, word string) (string, error) {
 func (s *Server) choosePorts() (err error) {
 	s.port = s.opt.Port
 	if s.port == 0 {
-		if s.port, err = freePort(); err != nil {
+		if s.port, err = FreePort(); err != nil {
 			return fmt.Errorf("start ZooKeeper: %w", err)
 		}
 	}
 	if s.opt.Secure != nil {
 		for s.securePort = 0; s.securePort == 0 || s.securePort == s.port; {
-			if s.securePort, err = freePort(); err != nil {
+			if s.securePort, err = FreePort(); err != nil {
 				return fmt.Errorf("start ZooKeeper: %w", err)
 			}
 		}
@@ -218,11 +237,11 @@ func (s *Server) choosePorts() (err error) {
 	return nil
 }
 
-// freePort looks below the range from which systems take the ports of outgoing
+// FreePort finds a free port of 127.0.0.1. It looks below the range from which systems take the ports of outgoing
 // connections (Linux: from 32768). In that range a client that keeps dialling
 // a stopped server can be given the server's port as its own and connect to
 // itself, and the server cannot come back.
-func freePort() (int, error) {
+func FreePort() (int, error) {
 	var last error
 	for range 100 {
 		port := 20000 + rand.IntN(12000)

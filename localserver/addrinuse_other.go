@@ -1,0 +1,8 @@
+//go:build !windows
+
+package localserver
+
+import "syscall"
+
+// errAddrInUse is what listening on a taken port fails with.
+var errAddrInUse error = syscall.EADDRINUSE

@@ -1,0 +1,131 @@
+package localserver
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/magiconair/properties"
+
+	"github.com/zkctl/zkctl/internal/zoocfg"
+)
+
+// defaults are what suits development and is not ZooKeeper's default; zoo_sample.cfg has the
+// first three.
+var defaults = map[string]string{
+	"tickTime":               "2000",
+	"initLimit":              "10",
+	"syncLimit":              "5",
+	"maxClientCnxns":         "0",
+	"admin.enableServer":     "false",
+	"4lw.commands.whitelist": "*",
+	"extendedTypesEnabled":   "true",
+}
+
+// base is the configuration that the members share.
+func (o *Options) base() (map[string]string, error) {
+	base := maps.Clone(defaults)
+	if o.Config != "" {
+		text, err := os.ReadFile(o.Config)
+		if err != nil {
+			return nil, fmt.Errorf("Error processing %s: %w", o.Config, err)
+		}
+		loader := properties.Loader{Encoding: properties.ISO_8859_1, DisableExpansion: true}
+		p, err := loader.LoadBytes(text)
+		if err != nil {
+			return nil, fmt.Errorf("Error processing %s: %w", o.Config, err)
+		}
+		for _, key := range p.Keys() {
+			if isPlace(key) {
+				if o.Log != nil {
+					fmt.Fprintf(o.Log, "%s: %s: this server has its own place in its ensemble; the line is not used\n", o.Config, key)
+				}
+				continue
+			}
+			base[key] = strings.TrimSpace(p.GetString(key, ""))
+		}
+	}
+	for key, value := range o.Properties {
+		if isPlace(key) {
+			return nil, fmt.Errorf("property %s: the place of members in the ensemble is given by Size and Observers", key)
+		}
+		base[key] = value
+	}
+	return base, nil
+}
+
+// isPlace tells of the keys that describe an ensemble.
+func isPlace(key string) bool {
+	return key == "dynamicConfigFile" || key == "peerType" || strings.HasPrefix(key, "server.") ||
+		strings.HasPrefix(key, "group") || strings.HasPrefix(key, "weight")
+}
+
+// zooCfg is the text of a member's zoo.cfg.
+func (e *Ensemble) zooCfg(m *Member) string {
+	cfg := maps.Clone(e.base)
+	delete(cfg, "clientPort")
+	delete(cfg, "clientPortAddress")
+	if m.dir != e.base["dataDir"] {
+		delete(cfg, "dataLogDir") // belongs to the other one
+	}
+	cfg["dataDir"] = filepath.ToSlash(m.dir)
+	if m.dir == "" {
+		cfg["dataDir"] = "/nowhere" // of an ephemeral member; it is required
+	}
+	if !e.distributed() {
+		cfg["clientPort"] = fmt.Sprint(m.client.Port)
+		cfg["clientPortAddress"] = m.client.Host
+	}
+	if e.distributed() {
+		if e.super != "" && cfg["DigestAuthenticationProvider.superDigest"] == "" {
+			cfg["DigestAuthenticationProvider.superDigest"] = superDigest(e.super)
+		}
+		if cfg["reconfigEnabled"] == "" {
+			cfg["reconfigEnabled"] = "true"
+		}
+		for _, other := range e.Members() {
+			cfg[fmt.Sprintf("server.%d", other.id)] = other.line()
+		}
+	}
+	var text strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(cfg)) {
+		fmt.Fprintf(&text, "%s=%s\n", key, strings.ReplaceAll(cfg[key], `\`, `\\`))
+	}
+	return text.String()
+}
+
+// line is the member's server.N line.
+func (m *Member) line() string {
+	return fmt.Sprintf("%s:%d:%d:%s;%s", bracketed(m.client.Host), m.quorumPort, m.electionPort, m.role, m.client)
+}
+
+func bracketed(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}
+
+// config reads the member's configuration as the server in it will.
+func (e *Ensemble) config(m *Member) (*zoocfg.Config, []zoocfg.Warning, error) {
+	system := zoocfg.Properties(e.opt.System)
+	if m.dir == "" || !e.distributed() {
+		return zoocfg.Parse("zoo.cfg", []byte(e.zooCfg(m)), system)
+	}
+	if err := mkdirPrivate(m.dir); err != nil {
+		return nil, nil, err
+	}
+	if err := zoocfg.WriteMyID(m.dir, m.id); err != nil {
+		return nil, nil, err
+	}
+	file := filepath.Join(m.dir, "zoo.cfg")
+	if _, err := os.Stat(file); err != nil || !m.started {
+		if err := os.WriteFile(file, []byte(e.zooCfg(m)), 0o600); err != nil {
+			return nil, nil, fmt.Errorf("write the configuration: %w", err)
+		}
+	}
+	return zoocfg.Load(file, system)
+}

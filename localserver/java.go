@@ -1,0 +1,65 @@
+package localserver
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/apache"
+)
+
+// launchApache starts the member's Java process. Its configuration and its log are in a
+// temporary folder, which lives as long as the ensemble.
+func (m *Member) launchApache(ctx context.Context) (process, error) {
+	m.mu.Lock()
+	java := m.java
+	m.mu.Unlock()
+	if java != nil {
+		if err := java.Restart(ctx); err != nil {
+			return nil, err
+		}
+		return &javaRun{java}, nil
+	}
+	cfg, _, err := m.e.config(m) // with the same complaints as an embedded member
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Client.Host != "127.0.0.1" && cfg.Client.Host != "0.0.0.0" {
+		return nil, fmt.Errorf("an Apache ZooKeeper here listens on 127.0.0.1 or on 0.0.0.0, not on %s", cfg.Client.Host)
+	}
+	opt := apache.Options{Dir: m.dir, Port: m.client.Port, Properties: map[string]string{}}
+	for _, line := range strings.Split(strings.TrimSpace(m.e.zooCfg(m)), "\n") {
+		key, value, _ := strings.Cut(line, "=")
+		opt.Properties[key] = value
+	}
+	for key, value := range m.e.opt.System {
+		opt.JVM = append(opt.JVM, "-D"+key+"="+value)
+	}
+	if java, err = m.e.java.Start(ctx, opt); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	m.java = java
+	m.mu.Unlock()
+	return &javaRun{java}, nil
+}
+
+// LogFile is the file with the log of an Apache member; "" for an embedded one, whose log is
+// Options.Log.
+func (m *Member) LogFile() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.java == nil {
+		return ""
+	}
+	return m.java.LogFile()
+}
+
+// javaRun is a run of a Java process.
+type javaRun struct{ java *apache.Server }
+
+func (r *javaRun) stop() error   { return r.java.Shutdown() }
+func (r *javaRun) kill() error   { return r.java.Kill() }
+func (r *javaRun) pause() error  { return r.java.Pause() }
+func (r *javaRun) resume() error { return r.java.Resume() }
+func (r *javaRun) pid() int      { return r.java.Pid() }

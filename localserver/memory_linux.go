@@ -1,0 +1,22 @@
+package localserver
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// processMemory is a process's resident memory in bytes, 0 when it is not known.
+func processMemory(pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}

@@ -1,0 +1,288 @@
+package localserver
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/tlsstore"
+	"github.com/zkctl/zkctl/internal/zklog"
+	"github.com/zkctl/zkctl/internal/zoocfg"
+	"github.com/zkctl/zkctl/localserver/member"
+	"github.com/zkctl/zkctl/localserver/zab"
+)
+
+// serverOptions are what a server's configuration does not say.
+type serverOptions struct {
+	log       *zklog.Logger
+	ephemeral bool
+	gate      *gate // nil when the member is not to be paused
+
+	// failed is told once when the server cannot go on, such as when its disk fails.
+	failed func(error)
+}
+
+// server is a running embedded member: a replica, the quorum that it is part of, and the
+// ports that it listens on.
+type server struct {
+	*member.Server
+	cfg    *zoocfg.Config
+	log    *zklog.Logger
+	quorum quorum
+	purge  *purger
+}
+
+// quorum is how a member's transactions come about.
+type quorum interface {
+	// close ends it; what was acknowledged is on disk. crash ends it as a kill would. The
+	// replica is closed in between, by calling its Close from within.
+	close(closeReplica func())
+	crash(closeReplica func())
+}
+
+// startServer opens the ports, loads the data and serves.
+func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
+	mopt, jopt, err := memberOptions(cfg, opt)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Distributed() {
+		return nil, errors.New("start a member of an ensemble: not yet")
+	}
+	if !opt.ephemeral {
+		if err := prepareDirs(cfg); err != nil {
+			return nil, err
+		}
+	}
+	// The ports come first, as in Apache: a taken one is found before anything is written.
+	ports, err := listen(cfg, opt.gate)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			for _, p := range ports {
+				_ = p.Close()
+			}
+		}
+	}()
+	s := &server{cfg: cfg, log: opt.log}
+	if s.Server, err = member.Open(mopt); err != nil {
+		return nil, err
+	}
+	s.quorum = openSolo(s.Server, mopt, jopt, cfg.FsyncWarning)
+	for _, p := range ports {
+		if err := s.Serve(p.Listener, p.mode); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	if !opt.ephemeral && cfg.PurgeInterval > 0 {
+		s.purge = startPurger(cfg, opt.log)
+	}
+	return s, nil
+}
+
+// Close ends the server; everything acknowledged is on disk.
+func (s *server) Close() {
+	s.purge.close()
+	s.quorum.close(s.Server.Close)
+}
+
+// Crash ends it as a kill would.
+func (s *server) Crash() {
+	s.purge.close()
+	s.quorum.crash(s.Server.Close)
+}
+
+// port is an open port of a server.
+type port struct {
+	net.Listener
+	mode member.ListenMode
+}
+
+// listen opens the client ports.
+func listen(cfg *zoocfg.Config, g *gate) (ports []port, err error) {
+	open := func(a zoocfg.HostPort, key string, mode member.ListenMode) error {
+		if a.IsZero() {
+			return nil
+		}
+		host := a.Host
+		if host == "" {
+			host = "127.0.0.1"
+		}
+		ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(a.Port)))
+		if err != nil {
+			return fmt.Errorf("listen for clients (%s): %w", key, err)
+		}
+		ports = append(ports, port{g.listener(ln), mode})
+		return nil
+	}
+	mode := member.Plain
+	if cfg.PortUnified {
+		mode = member.Unified
+	}
+	if err = open(cfg.Client, "clientPort", mode); err == nil {
+		err = open(cfg.SecureClient, "secureClientPort", member.Secure)
+	}
+	if err != nil {
+		for _, p := range ports {
+			_ = p.Close()
+		}
+	}
+	return ports, err
+}
+
+// prepareDirs makes the folders, unless datadir.autocreate is off (FileTxnSnapLog).
+func prepareDirs(cfg *zoocfg.Config) error {
+	for _, dir := range []string{cfg.LogDir(), cfg.SnapDir()} {
+		if _, err := os.Stat(dir); err != nil && !cfg.DataDirAutoCreate {
+			return fmt.Errorf("Missing data directory %s, automatic data directory creation is disabled (zookeeper.datadir.autocreate is false). Please create this directory manually.", dir)
+		}
+		if err := mkdirPrivate(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// memberOptions translates a configuration.
+func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j zab.JournalOptions, err error) {
+	m = member.Options{
+		ID:               max(1, cfg.ServerID),
+		Tick:             cfg.TickTime,
+		MinSession:       cfg.MinSessionTimeout,
+		MaxSession:       cfg.MaxSessionTimeout,
+		MaxPacket:        cfg.MaxBuffer,
+		MaxClientCnxns:   noLimit(cfg.MaxClientCnxns),
+		MaxCnxns:         cfg.MaxCnxns,
+		OutstandingLimit: cfg.GlobalOutstandingLimit,
+		Compression:      cfg.SnapshotCompression,
+		SkipACL:          cfg.SkipACL,
+		EnforceQuota:     cfg.EnforceQuota,
+		ExtendedTypes:    cfg.ExtendedTypes,
+		ReconfigEnabled:  cfg.ReconfigEnabled,
+		NoDigest:         !cfg.DigestEnabled,
+		SuperDigest:      cfg.SuperDigest,
+		X509SuperUser:    cfg.SuperX509,
+		Words:            cfg.FourLetterWords,
+		ReadOnlyMode:     cfg.ReadOnlyMode,
+		ReapEvery:        cfg.ContainerInterval,
+		ReapMax:          cfg.ContainerRate,
+		NeverUsed:        cfg.ContainerNeverUsed,
+		Log:              opt.log,
+		Failed:           opt.failed,
+	}
+	j = zab.JournalOptions{
+		Log:       storage.LogOptions{Preallocate: noLimit(cfg.PreAllocSize), MaxSize: cfg.TxnLogSizeLimit, NoSync: !cfg.ForceSync},
+		SnapCount: cfg.SnapCount,
+		SnapSize:  noLimit(cfg.SnapSizeLimit),
+	}
+	if !opt.ephemeral {
+		m.DataDir, m.LogDir = cfg.SnapDir(), cfg.LogDir()
+		j.Dir = m.LogDir
+	}
+	if cfg.SecureClient.Port != 0 || cfg.PortUnified {
+		if m.TLS, err = serverTLS(&cfg.TLS); err != nil {
+			return m, j, err
+		}
+	}
+	return m, j, nil
+}
+
+// noLimit is the number as the parts below want it, to whom 0 is the default.
+func noLimit[N int | int64](n N) N {
+	if n <= 0 {
+		return -1
+	}
+	return n
+}
+
+// serverTLS reads the stores for the ports that speak TLS (X509Util).
+func serverTLS(t *zoocfg.TLS) (*tls.Config, error) {
+	if t.KeyStore.Location == "" {
+		return nil, errors.New("TLS for clients: ssl.keyStore.location is not set: it is the file with the server's key and certificate (JKS, PKCS12 or PEM)")
+	}
+	cert, err := store(&t.KeyStore).Key()
+	if err != nil {
+		return nil, fmt.Errorf("TLS for clients: %w", err)
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*cert}}
+	switch t.ClientAuth {
+	case zoocfg.ClientAuthNeed:
+		cfg.ClientAuth = tls.RequireAndVerifyClientCert
+	case zoocfg.ClientAuthWant:
+		cfg.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	if cfg.ClientAuth != tls.NoClientCert {
+		if t.TrustStore.Location == "" {
+			return nil, fmt.Errorf("TLS for clients: ssl.trustStore.location is not set: with ssl.clientAuth=%s it says whose certificates are accepted", t.ClientAuth)
+		}
+		if cfg.ClientCAs, err = store(&t.TrustStore).Trust(); err != nil {
+			return nil, fmt.Errorf("TLS for clients: %w", err)
+		}
+	}
+	protocols := t.EnabledProtocols
+	if len(protocols) == 0 && t.Protocol != "" && t.Protocol != "TLS" {
+		protocols = []string{t.Protocol}
+	}
+	if err := tlsstore.SetProtocols(cfg, protocols); err != nil {
+		return nil, fmt.Errorf("TLS for clients: %w", err)
+	}
+	if err := tlsstore.SetCiphers(cfg, t.CipherSuites); err != nil {
+		return nil, fmt.Errorf("TLS for clients: %w", err)
+	}
+	return cfg, nil
+}
+
+func store(s *zoocfg.Store) *tlsstore.Store {
+	return &tlsstore.Store{File: s.Location, Type: s.Type, Password: s.Password, PasswordFile: s.PasswordPath}
+}
+
+// solo is the quorum of a standalone server: its own journal.
+type solo struct{ journal *zab.Journal }
+
+// openSolo makes a replica lead.
+func openSolo(s *member.Server, opt member.Options, j zab.JournalOptions, slow time.Duration) *solo {
+	var broadcast *zab.Broadcast
+	var ready sync.WaitGroup // until broadcast is set
+	ready.Add(1)
+	last := s.LastZxid()
+	j.Synced = func(zxid int64) {
+		ready.Wait()
+		broadcast.Ack(opt.ID, zxid)
+	}
+	j.Failed = s.Fail
+	j.Due = s.SaveSoon
+	j.Slow = slowSync(opt.Log, opt.ID, slow)
+	n := &solo{zab.OpenJournal(j, last)}
+	broadcast = zab.NewSolo(s, n.journal, opt.ID)
+	ready.Done()
+	s.Lead(broadcast, last)
+	return n
+}
+
+func (n *solo) close(closeReplica func()) {
+	closeReplica()
+	n.journal.Close()
+}
+
+func (n *solo) crash(closeReplica func()) {
+	n.journal.Crash()
+	closeReplica()
+}
+
+// slowSync warns of a disk that takes longer than threshold (FileTxnLog).
+func slowSync(log *zklog.Logger, id int64, threshold time.Duration) func(time.Duration) {
+	return func(took time.Duration) {
+		if took > threshold {
+			log.Warnf("fsync-ing the write ahead log in SyncThread:%d took %dms which will adversely effect operation latency. See the ZooKeeper troubleshooting guide", id, took.Milliseconds())
+		}
+	}
+}

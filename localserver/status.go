@@ -1,0 +1,197 @@
+package localserver
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Status is what a member says of itself.
+type Status struct {
+	ID      int64  `json:"id"`
+	Role    string `json:"role"` // leader, follower, observer, standalone, read-only, looking, paused, stopped or failed
+	Engine  Engine `json:"engine"`
+	Addr    string `json:"address"`
+	PID     int    `json:"pid,omitempty"` // of an Apache member
+	DataDir string `json:"dataDir,omitempty"`
+	Error   string `json:"error,omitempty"` // why it failed
+
+	// Of one that serves:
+	Version     string `json:"version,omitempty"`
+	Zxid        int64  `json:"zxid"`
+	Epoch       int64  `json:"epoch"`
+	Lag         int64  `json:"lag"`      // transactions behind the leader
+	Sessions    int64  `json:"sessions"` // that the member knows, -1 when it does not tell
+	Connections int64  `json:"connections"`
+	Znodes      int64  `json:"znodes"`
+	DataSize    int64  `json:"dataSize"` // bytes of paths and data
+	Watches     int64  `json:"watches"`
+	Memory      int64  `json:"memory"` // bytes that an Apache member's process has; 0 when not known
+}
+
+// statusPatience is how long a member may take to answer.
+const statusPatience = 2 * time.Second
+
+// Status asks every member. One that does not answer in two seconds counts as looking for
+// its ensemble.
+func (e *Ensemble) Status(ctx context.Context) []Status {
+	members := e.Members()
+	list := make([]Status, len(members))
+	done := make(chan struct{}, len(members))
+	for i, m := range members {
+		go func() {
+			list[i] = m.Status(ctx)
+			done <- struct{}{}
+		}()
+	}
+	for range members {
+		<-done
+	}
+	var last int64
+	for _, s := range list {
+		if s.Role == "leader" {
+			last = s.Zxid
+		}
+	}
+	for i := range list {
+		s := &list[i]
+		if s.serves() && last > s.Zxid && last>>32 == s.Zxid>>32 {
+			s.Lag = last - s.Zxid
+		}
+	}
+	return list
+}
+
+func (s *Status) serves() bool {
+	return s.Role == "leader" || s.Role == "follower" || s.Role == "observer" || s.Role == "standalone" || s.Role == "read-only"
+}
+
+// Status asks the member.
+func (m *Member) Status(ctx context.Context) Status {
+	s := Status{ID: m.id, Role: "stopped", Engine: m.engine, Addr: m.Addr(), DataDir: m.dir, Sessions: -1}
+	m.mu.Lock()
+	run, paused, failure := m.run, m.paused, m.failure
+	m.mu.Unlock()
+	if run == nil {
+		return s
+	}
+	s.PID = run.pid()
+	if s.PID != 0 {
+		s.Memory = processMemory(s.PID)
+	}
+	switch {
+	case failure != nil:
+		s.Role, s.Error = "failed", failure.Error()
+		return s
+	case paused:
+		s.Role = "paused"
+		return s
+	}
+	s.Role = "looking"
+	ctx, cancel := context.WithTimeout(ctx, statusPatience)
+	defer cancel()
+	if text, err := FourLetterWord(ctx, m.Addr(), "srvr", nil); err == nil {
+		s.readSrvr(text)
+	}
+	if s.serves() {
+		if text, err := FourLetterWord(ctx, m.Addr(), "mntr", nil); err == nil {
+			s.readMntr(text)
+		}
+	}
+	return s
+}
+
+// mode is the member's role, "" when it does not serve.
+func (m *Member) mode(ctx context.Context) string {
+	m.mu.Lock()
+	down := m.run == nil || m.paused || m.failure != nil
+	m.mu.Unlock()
+	if down {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, statusPatience)
+	defer cancel()
+	var s Status
+	if text, err := FourLetterWord(ctx, m.Addr(), "srvr", nil); err == nil {
+		s.readSrvr(text)
+	}
+	return s.Role
+}
+
+func (s *Status) readSrvr(text string) {
+	for _, line := range strings.Split(text, "\n") {
+		key, value, _ := strings.Cut(line, ": ")
+		value = strings.TrimSpace(value)
+		switch key {
+		case "Zookeeper version":
+			s.Version, _, _ = strings.Cut(value, ",")
+		case "Mode":
+			s.Role = value
+		case "Zxid":
+			s.Zxid, _ = strconv.ParseInt(strings.TrimPrefix(value, "0x"), 16, 64)
+			s.Epoch = s.Zxid >> 32
+		case "Connections":
+			s.Connections, _ = strconv.ParseInt(value, 10, 64)
+		case "Node count":
+			s.Znodes, _ = strconv.ParseInt(value, 10, 64)
+		}
+	}
+}
+
+func (s *Status) readMntr(text string) {
+	for _, line := range strings.Split(text, "\n") {
+		key, value, _ := strings.Cut(line, "\t")
+		n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+		if err != nil {
+			continue
+		}
+		switch key {
+		case "zk_global_sessions":
+			s.Sessions = int64(n)
+		case "zk_approximate_data_size":
+			s.DataSize = int64(n)
+		case "zk_watch_count":
+			s.Watches = int64(n)
+		}
+	}
+}
+
+// maxWordAnswer bounds the answer to a four-letter word, in bytes.
+const maxWordAnswer = 64 << 20
+
+// FourLetterWord sends one of ZooKeeper's four-letter words, such as srvr or mntr, to a
+// server and returns the answer. cfg is nil for a port without TLS.
+func FourLetterWord(ctx context.Context, addr, word string, cfg *tls.Config) (string, error) {
+	fail := func(err error) (string, error) {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return "", fmt.Errorf("ask %s for %s: %w", addr, word, err)
+	}
+	var d net.Dialer
+	var nc net.Conn
+	var err error
+	if cfg == nil {
+		nc, err = d.DialContext(ctx, "tcp", addr)
+	} else {
+		nc, err = (&tls.Dialer{NetDialer: &d, Config: cfg}).DialContext(ctx, "tcp", addr)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	defer nc.Close()
+	defer context.AfterFunc(ctx, func() { nc.Close() })()
+	if _, err := io.WriteString(nc, word); err != nil {
+		return fail(err)
+	}
+	answer, err := io.ReadAll(io.LimitReader(nc, maxWordAnswer))
+	if err != nil && len(answer) == 0 {
+		return fail(err)
+	}
+	return string(answer), nil
+}

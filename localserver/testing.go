@@ -1,0 +1,68 @@
+package localserver
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// testStart bounds the start of a server for a test.
+const testStart = time.Minute
+
+// New starts what opt describes (without it, one server) for a test or a benchmark, and ends
+// it when that ends. It fails the test when it cannot. A failed test shows the last lines of
+// the log, unless opt sends it elsewhere.
+func New(t testing.TB, opt ...Options) *Ensemble {
+	t.Helper()
+	var o Options
+	switch len(opt) {
+	case 0:
+	case 1:
+		o = opt[0]
+	default:
+		t.Fatal("localserver.New takes one Options")
+	}
+	tail := &tailWriter{}
+	if o.Log == nil {
+		o.Log = tail
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), testStart)
+	defer cancel()
+	e, err := Start(ctx, o)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, tail)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the log of the local ZooKeeper ends:\n%s", tail)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+// tailWriter keeps the last lines.
+type tailWriter struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (w *tailWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = append(w.lines, strings.TrimRight(string(p), "\n"))
+	if over := len(w.lines) - 50; over > 0 {
+		w.lines = append(w.lines[:0], w.lines[over:]...)
+	}
+	return len(p), nil
+}
+
+func (w *tailWriter) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Join(w.lines, "\n")
+}
