@@ -22,6 +22,9 @@ type options struct {
 	ClientConfiguration string
 	MaxBuffer           size
 
+	Local   members
+	DataDir string
+
 	Script    string
 	KeepGoing bool
 	Output    string
@@ -51,12 +54,13 @@ type tlsOptions struct {
 // Parts of the list that --help prints.
 const (
 	groupConnection = "Connection"
+	groupLocal      = "A server of your own"
 	groupRunning    = "Running commands"
 	groupIdentity   = "Identity and TLS"
 	groupSettings   = "Settings"
 )
 
-var optionGroups = []string{groupConnection, groupRunning, groupIdentity, groupSettings}
+var optionGroups = []string{groupConnection, groupLocal, groupRunning, groupIdentity, groupSettings}
 
 // Annotations of a flag.
 const (
@@ -94,6 +98,12 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.StringVar(&o.ClientConfiguration, "client-configuration", "", "ZooKeeper's client property `file` (TLS and others)")
 	fs.Var(&o.MaxBuffer, "jute-maxbuffer", "largest reply to accept, in `bytes` (default 64 MiB)")
 	mark("", "server", "timeout", "readonly", "waitforconnection", "client-configuration", "jute-maxbuffer")
+
+	group = groupLocal
+	fs.Var(&o.Local, "local", "start an embedded ZooKeeper, which goes with zkctl; -local=3 is an ensemble of `members`")
+	fs.Lookup("local").NoOptDefVal = "1"
+	fs.StringVar(&o.DataDir, "data-dir", "", "keep the data of -local in `folder`")
+	mark(scopeFlag, "local", "data-dir")
 
 	group = groupRunning
 	fs.StringVarP(&o.Script, "file", "f", "", "run the commands in `file`, one a line; - is standard input")
@@ -183,6 +193,8 @@ func reason(f *pflag.Flag, value string) string {
 		return fmt.Sprintf("%q is neither true nor false", value)
 	case "millis":
 		return fmt.Sprintf("%q is not a time: give milliseconds (10000) or a number with a unit (10s)", value)
+	case "members":
+		return fmt.Sprintf("%q is not a number of members between 1 and 99", value)
 	case "size":
 		return fmt.Sprintf("%q is not a number of bytes between 1 and 2147483647, decimal or 0x…", value)
 	}
@@ -255,5 +267,25 @@ func (b *size) Set(s string) error {
 		return errors.New("out of range")
 	}
 	*b = size(n)
+	return nil
+}
+
+// members is a number of members of an ensemble; 0 stands for none.
+type members int
+
+func (m *members) String() string {
+	if *m == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*m))
+}
+func (*members) Type() string { return "members" }
+
+func (m *members) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 99 {
+		return fmt.Errorf("%q is not a number of members between 1 and 99", s)
+	}
+	*m = members(n)
 	return nil
 }

@@ -123,9 +123,11 @@ func (a *app) run(c *cobra.Command, words []string) error {
 	case len(words) > 0:
 		return commands.Run(c.Context(), &commands.Env{Streams: a.streams}, words) // it is unknown
 	}
-	if err := a.options.settle(a.flags, a.streams); err != nil {
+	stop, err := a.settle(c.Context(), a.options.Script == "" && a.streams.InTTY)
+	if err != nil {
 		return err
 	}
+	defer stop()
 	if a.options.Script != "" {
 		return a.runScript(c.Context(), a.options.Script)
 	}

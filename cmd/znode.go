@@ -34,9 +34,11 @@ func (a *app) runZnodeCommand(ctx context.Context, words []string) error {
 	if a.options.Help {
 		return a.helpOn(words[0])
 	}
-	if err := a.options.settle(a.flags, a.streams); err != nil {
+	stop, err := a.settle(ctx, false)
+	if err != nil {
 		return err
 	}
+	defer stop()
 	env, session, err := a.environment()
 	if err != nil {
 		return err
