@@ -58,12 +58,7 @@ func readTree(path string) (*loaded, error) {
 	}
 	defer r.Close()
 	s := &loaded{tree: ztree.NewEmpty(), file: path}
-	for _, session := range r.Sessions() {
-		s.tree.RestoreSession(session.ID, session.Timeout)
-	}
-	for key, list := range r.ACLs() {
-		s.tree.RestoreACL(key, list)
-	}
+	s.restoreHead(r)
 	faults, err := s.readNodes(r)
 	s.trailer = r.Trailer()
 	if _, zxid, ok := ZxidOfName(path); ok {
@@ -89,6 +84,16 @@ func readTree(path string) (*loaded, error) {
 			Meaning: "the znodes are not those that the server had at zxid " + hex(s.zxid)})
 	}
 	return s, errors.Join(faults...)
+}
+
+// restoreHead puts what comes before the znodes into the tree.
+func (s *loaded) restoreHead(r *SnapshotReader) {
+	for _, session := range r.Sessions() {
+		s.tree.RestoreSession(session.ID, session.Timeout)
+	}
+	for key, list := range r.ACLs() {
+		s.tree.RestoreACL(key, list)
+	}
 }
 
 // readNodes fills the tree. faults are those of the structure, err ended the reading.

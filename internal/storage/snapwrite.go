@@ -4,14 +4,10 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"hash"
-	"hash/adler32"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -22,138 +18,161 @@ import (
 type SnapshotOptions struct {
 	Compression       string // "", "gz" or "snappy"
 	LastProcessedZxid bool   // add what 3.9 adds
+	NoDigest          bool   // leave the digest out, as a server with digest.enabled=false
 }
 
 // snapshotDBID is what ZooKeeper puts into the header of every snapshot.
 const snapshotDBID = -1
 
-// WriteSnapshot writes the tree to a new file of mode 0600, through a temporary file that
-// is renamed when it is whole and on disk. It fails when path exists. ZooKeeper takes the
-// zxid and the compression from the name (SnapshotName), so a name that announces another
-// compression is refused.
+// WriteSnapshot writes the tree to a new file, as SnapshotFile does. The znodes are sorted, so
+// that the same tree gives the same file.
 func WriteSnapshot(path string, t *ztree.Tree, opt SnapshotOptions) error {
-	if err := writeSnapshot(path, t, opt); err != nil {
+	f, err := CreateSnapshot(path, opt)
+	if err != nil {
+		return err
+	}
+	c := jute.NewEncoder(nil)
+	body := snapshotBody{Codec: c}
+	body.begin(t, false)
+	for path, n := range t.All() {
+		body.node(path, n)
+		if b := c.Bytes(); len(b) >= 64<<10 {
+			if _, err := f.Write(b); err != nil {
+				f.Abandon()
+				return err
+			}
+			*c = *jute.NewEncoder(b[:0])
+		}
+	}
+	body.end()
+	_, _ = f.Write(c.Bytes()) // Commit tells
+	state := SnapshotState{Zxid: t.LastZxid()}
+	if !opt.NoDigest {
+		state.Digest = t.Digest()
+	}
+	return f.Commit(state)
+}
+
+// SnapshotState is the state of a tree when the last of its znodes had been encoded.
+type SnapshotState struct {
+	Zxid   int64 // the last transaction
+	Digest int64
+}
+
+// SnapshotFile writes a snapshot of mode 0600 under a temporary name, and gives it its own
+// when it is whole and on disk. What is written to it is what SnapshotStream yields. One
+// goroutine at a time may use it.
+type SnapshotFile struct {
+	path     string
+	opt      SnapshotOptions
+	f        *os.File
+	buffered *bufio.Writer
+	dst      io.WriteCloser
+	adler    uint32
+	err      error
+}
+
+// CreateSnapshot begins a snapshot. It fails when path exists. ZooKeeper takes the zxid and
+// the compression from the name (SnapshotName), so a name that announces another
+// compression is refused.
+func CreateSnapshot(path string, opt SnapshotOptions) (*SnapshotFile, error) {
+	s := &SnapshotFile{path: path, opt: opt, adler: 1}
+	if err := s.create(); err != nil {
+		return nil, fmt.Errorf("write snapshot: %w", err)
+	}
+	return s, nil
+}
+
+func (s *SnapshotFile) create() error {
+	if named := CompressionOfName(s.path); named != s.opt.Compression {
+		return fmt.Errorf("the name %s stands for compression %q, not %q", filepath.Base(s.path), named, s.opt.Compression)
+	}
+	if _, err := os.Lstat(s.path); err == nil {
+		return s.exists()
+	}
+	var err error
+	if s.f, err = os.CreateTemp(filepath.Dir(s.path), ".snapshot-*.tmp"); err != nil { // of mode 0600
+		return err
+	}
+	s.buffered = bufio.NewWriterSize(s.f, 256<<10)
+	if s.dst, err = compress(s.buffered, s.opt.Compression); err != nil {
+		s.Abandon()
+		return err
+	}
+	header := proto.FileHeader{Magic: proto.SnapMagic, Version: proto.SnapVersion, DBID: snapshotDBID}
+	s.write(jute.Marshal(&header))
+	return nil
+}
+
+func (s *SnapshotFile) exists() error {
+	return &fs.PathError{Op: "create", Path: s.path, Err: fs.ErrExist}
+}
+
+func (s *SnapshotFile) write(b []byte) {
+	if s.err != nil {
+		return
+	}
+	s.adler = adlerSum(s.adler, b)
+	_, s.err = s.dst.Write(b)
+}
+
+// Write implements io.Writer. After an error nothing more is written, and Commit fails.
+func (s *SnapshotFile) Write(b []byte) (int, error) {
+	if s.write(b); s.err != nil {
+		return 0, fmt.Errorf("write snapshot: %w", s.err)
+	}
+	return len(b), nil
+}
+
+// Commit adds what follows the znodes and makes the file be there.
+func (s *SnapshotFile) Commit(state SnapshotState) error {
+	s.seal(nil)
+	if !s.opt.NoDigest {
+		c := jute.NewEncoder(nil)
+		digest := proto.TxnDigest{Version: proto.DigestVersion, TreeDigest: state.Digest}
+		c.Long(&state.Zxid)
+		digest.Visit(c)
+		s.seal(c.Bytes())
+	}
+	if s.opt.LastProcessedZxid {
+		c := jute.NewEncoder(nil)
+		c.Long(&state.Zxid)
+		s.seal(c.Bytes())
+	}
+	if err := s.publish(); err != nil {
 		return fmt.Errorf("write snapshot: %w", err)
 	}
 	return nil
 }
 
-func writeSnapshot(path string, t *ztree.Tree, opt SnapshotOptions) (err error) {
-	if named := CompressionOfName(path); named != opt.Compression {
-		return fmt.Errorf("the name %s stands for compression %q, not %q", filepath.Base(path), named, opt.Compression)
-	}
-	exists := &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
-	if _, err := os.Lstat(path); err == nil {
-		return exists
-	}
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".snapshot-*.tmp") // of mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if err := errors.Join(encodeSnapshot(f, t, opt), f.Sync(), f.Close()); err != nil {
+// seal writes b and the checksum of everything up to there (SnapStream.sealStream).
+func (s *SnapshotFile) seal(b []byte) {
+	s.write(b)
+	c := jute.NewEncoder(nil)
+	sum, end := int64(s.adler), "/"
+	c.Long(&sum)
+	c.String(&end)
+	s.write(c.Bytes())
+}
+
+func (s *SnapshotFile) publish() error {
+	defer os.Remove(s.f.Name())
+	if err := errors.Join(s.err, s.dst.Close(), s.buffered.Flush(), s.f.Sync(), s.f.Close()); err != nil {
 		return err
 	}
 	// A link, unlike a rename, does not replace a file that has come into being meanwhile.
-	if err := os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
-		return exists
+	if err := os.Link(s.f.Name(), s.path); errors.Is(err, fs.ErrExist) {
+		return s.exists()
 	} else if err != nil {
-		if err := os.Rename(f.Name(), path); err != nil {
+		if err := os.Rename(s.f.Name(), s.path); err != nil {
 			return err
 		}
 	}
-	return syncDir(dir)
+	return syncDir(filepath.Dir(s.path))
 }
 
-// snapshotEncoder encodes records to a stream and sums them.
-type snapshotEncoder struct {
-	*jute.Codec
-	dst io.Writer
-	sum hash.Hash32
-	err error
-}
-
-// flush writes what is encoded.
-func (e *snapshotEncoder) flush() {
-	b := e.Bytes()
-	e.sum.Write(b)
-	if e.err == nil {
-		_, e.err = e.dst.Write(b)
-	}
-	*e.Codec = *jute.NewEncoder(b[:0])
-}
-
-// seal writes the checksum of everything before it (SnapStream.sealStream).
-func (e *snapshotEncoder) seal() {
-	e.flush()
-	sum, end := int64(e.sum.Sum32()), "/"
-	e.Long(&sum)
-	e.String(&end)
-}
-
-func encodeSnapshot(f *os.File, t *ztree.Tree, opt SnapshotOptions) error {
-	buffered := bufio.NewWriterSize(f, 256<<10)
-	dst, err := compress(buffered, opt.Compression)
-	if err != nil {
-		return err
-	}
-	e := &snapshotEncoder{Codec: jute.NewEncoder(nil), dst: dst, sum: adler32.New()}
-	header := proto.FileHeader{Magic: proto.SnapMagic, Version: proto.SnapVersion, DBID: snapshotDBID}
-	header.Visit(e.Codec)
-	e.sessions(t)
-	e.acls(t)
-	e.nodes(t)
-	e.seal()
-
-	zxid, digest := t.LastZxid(), proto.TxnDigest{Version: proto.DigestVersion, TreeDigest: t.Digest()}
-	e.Long(&zxid)
-	digest.Visit(e.Codec)
-	e.seal()
-	if opt.LastProcessedZxid {
-		e.Long(&zxid)
-		e.seal()
-	}
-	e.flush()
-	return errors.Join(e.err, dst.Close(), buffered.Flush())
-}
-
-func (e *snapshotEncoder) sessions(t *ztree.Tree) {
-	sessions := t.Sessions()
-	e.Count(len(sessions), sessionSize)
-	for _, id := range slices.Sorted(maps.Keys(sessions)) {
-		timeout := sessions[id]
-		e.Long(&id)
-		e.Int(&timeout)
-	}
-}
-
-func (e *snapshotEncoder) acls(t *ztree.Tree) {
-	keys := t.ACLKeys()
-	e.Count(len(keys), 0)
-	for _, key := range keys {
-		list := t.ACL(key)
-		e.Long(&key)
-		jute.Vector(e.Codec, &list, 0)
-	}
-}
-
-func (e *snapshotEncoder) nodes(t *ztree.Tree) {
-	for path, n := range t.All() {
-		if path == "/" {
-			path = ""
-		}
-		e.String(&path)
-		e.Buffer(&n.Data)
-		e.Long(&n.ACL)
-		n.Stat.Visit(e.Codec)
-		if len(e.Bytes()) >= 64<<10 {
-			e.flush()
-		}
-		if e.err != nil {
-			return
-		}
-	}
-	end := "/"
-	e.String(&end)
+// Abandon gives the file up. It must not be called after Commit.
+func (s *SnapshotFile) Abandon() {
+	_ = s.f.Close()
+	_ = os.Remove(s.f.Name())
 }

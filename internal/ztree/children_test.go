@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/proto"
@@ -113,7 +114,7 @@ func TestFuzzyWalk(t *testing.T) {
 		if !ok {
 			break
 		}
-		if path == "" {
+		if path = strings.Clone(path); path == "" {
 			path = "/"
 		}
 		if met[path] || n.Stat.Czxid > began || tree.Get(path) != n {

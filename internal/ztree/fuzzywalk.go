@@ -1,5 +1,7 @@
 package ztree
 
+import "unsafe"
+
 // FuzzyWalk walks the tree while it changes: the owner of the tree calls Next when there is
 // time, and applies transactions in between. It yields every znode that was there when the
 // walk began and is there when its turn comes, as it then is, parents before children,
@@ -39,7 +41,7 @@ func (t *Tree) Fuzzy() *FuzzyWalk {
 func (w *FuzzyWalk) Zxid() int64 { return w.zxid }
 
 // Next returns a znode and its path, "" for the root, or ok false at the end. The znode must
-// not be changed.
+// not be changed. The path is valid until the next call.
 func (w *FuzzyWalk) Next() (path string, n *Node, ok bool) {
 	if !w.begun {
 		w.begun = true
@@ -66,7 +68,7 @@ func (w *FuzzyWalk) Next() (path string, n *Node, ok bool) {
 			continue
 		}
 		w.path = append(append(w.path[:f.path], '/'), kid.name()...)
-		path = string(w.path)
+		path = unsafe.String(unsafe.SliceData(w.path), len(w.path))
 		if kid.kids != nil {
 			w.enter(kid)
 		}
