@@ -64,7 +64,7 @@ func (s *Server) loop() {
 	var batch []event
 	for !s.stopping {
 		// A snapshot in the making is written piece by piece whenever there is a moment.
-		if s.saving == nil {
+		if !s.busy() {
 			timer.Reset(s.nextTimer())
 			select {
 			case <-s.box.ready:
@@ -90,7 +90,7 @@ func (s *Server) loop() {
 		}
 		clear(batch)
 		s.timers()
-		if s.saving != nil {
+		if len(s.savings) > 0 {
 			s.saveStep()
 		}
 		s.flush()
@@ -105,6 +105,7 @@ func (s *Server) loop() {
 			e.run() // somebody waits for it
 		}
 	}
+	s.abort()
 }
 
 // nextTimer is how long the loop may sleep.

@@ -50,7 +50,8 @@ type Server struct {
 	zxid     int64           // of the last proposal, while leading
 	config   []byte          // the configuration's text, which /zookeeper/config holds
 	reapAt   time.Time
-	saving   *saving // a snapshot that is being written
+	savings  []*saving // snapshots in the making
+	saves    bool      // one of them goes to the disk because it is due
 	dirty    []*conn
 	now      time.Time // when the current round began
 	stopping bool
@@ -58,18 +59,21 @@ type Server struct {
 	refuse   bool // turn new connections away
 	fault    func(op string, session int64) Fault
 
-	metrics   *Metrics
-	quota     quotaCheck
-	auth      authSchemes  // not changed once open
-	inProcess atomic.Int64 // requests read and not answered
-	inBytes   atomic.Int64 // their bytes
+	metrics    *Metrics
+	trace      atomic.Int64 // the trace mask
+	handshakes atomic.Int64 // TLS handshakes under way
+	quota      quotaCheck
+	auth       authSchemes  // not changed once open
+	inProcess  atomic.Int64 // requests read and not answered
+	inBytes    atomic.Int64 // their bytes
 
-	mu        sync.Mutex
-	listeners []*listener
-	byHost    map[string]int
-	total     int
-	closed    bool
-	wg        sync.WaitGroup // acceptors, connections, snapshots
+	mu           sync.Mutex
+	listeners    []*listener
+	open         map[net.Conn]struct{}
+	byHost       map[string]int // how many of them
+	acceptErrors rateLog
+	closed       bool
+	wg           sync.WaitGroup // acceptors, connections, snapshots
 }
 
 // Open loads a member's data and starts its loop. It does not serve yet. The journal that
@@ -77,13 +81,15 @@ type Server struct {
 func Open(opt Options) (*Server, error) {
 	opt.setDefaults()
 	s := &Server{opt: opt, log: opt.Log, done: make(chan struct{}), now: time.Now(),
-		watches: newWatches[*conn](), all: map[*conn]struct{}{}, byHost: map[string]int{},
+		watches: newWatches[*conn](), all: map[*conn]struct{}{}, open: map[net.Conn]struct{}{}, byHost: map[string]int{},
 		box: mailbox{ready: make(chan struct{}, 1)}}
 	s.auth = authSchemes{skipACL: opt.SkipACL, superDigest: opt.SuperDigest, x509: opt.TLS != nil, x509SuperUser: opt.X509SuperUser}
 	s.quota = quotaCheck{enforce: opt.EnforceQuota, warn: rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}}
+	s.acceptErrors = rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}
 	s.reset()
 	s.metrics = newMetrics()
-	s.stats = stats{metrics: s.metrics, since: s.now, responses: noSizes}
+	s.trace.Store(traceMask)
+	s.stats = stats{metrics: s.metrics, since: s.now, responses: noSizes, proposals: noSizes}
 	if err := s.load(); err != nil {
 		return nil, err
 	}
@@ -128,6 +134,7 @@ func (s *Server) Close() {
 		s.stopping = true
 	})
 	<-s.done
+	s.hangUp()
 	s.wg.Wait()
 }
 
@@ -142,6 +149,7 @@ func (s *Server) Lead(l zab.Leader, last int64) {
 	s.do(func() {
 		s.reset()
 		s.role, s.leader, s.zxid = leading, l, last
+		s.stats.led = s.now
 		s.tree.SetLastZxid(max(s.tree.LastZxid(), last))
 		for id, timeout := range s.tree.Sessions() {
 			s.sessions.add(id, time.Duration(timeout)*time.Millisecond, s.now)
