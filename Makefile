@@ -22,7 +22,8 @@ build: ## build bin/zkctl, a static binary for this machine
 
 demo: build ## open the shell on a throw-away ZooKeeper with a small tree
 	@scripts/install-zookeeper.sh
-	@$(GO) run ./internal/demo -zkctl $(BIN)
+	@$(GO) build -o bin/demo ./internal/demo
+	@bin/demo -zkctl $(BIN)
 
 test: ## check the sources and run every test, also against a real ZooKeeper
 	@GO='$(GO)' scripts/test.sh

@@ -100,6 +100,7 @@ func TestUnknownCommand(t *testing.T) {
 		"lss":           "Did you mean ls or ls2? `help`",
 		"getacll":       "Did you mean getAcl?",
 		"conect":        "Did you mean connect?",
+		"y":             "Command not found y. `help`", // not: did you mean ??
 	} {
 		_, err := Parse([]string{name})
 		var exit *ui.ExitError

@@ -77,7 +77,7 @@ func unknownCommand(name string) error {
 			if len(name) > 2 && strings.HasPrefix(strings.ToLower(n), strings.ToLower(name)) {
 				d = min(d, 1)
 			}
-			if d > max(1, len(name)/3) {
+			if d > max(1, len(name)/3) || d >= len(n) { // of a name of one letter nothing is like it
 				continue
 			}
 			if d < best {

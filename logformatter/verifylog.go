@@ -86,7 +86,7 @@ func (s *scanner) entry(e *storage.Entry) {
 		if e.EOR == 0 {
 			what = "the record's last byte, 'B', is missing"
 		}
-		fault(storage.BadEnd, "the server died while it wrote the transaction, or the byte was overwritten; ZooKeeper reads no further",
+		fault(storage.BadEnd, "the server died while it wrote the transaction, or the byte was overwritten; ZooKeeper reads no further (try: zkctl txnlog recover "+s.file.Path+")",
 			"%s", what)
 	default:
 		if err := e.View(&s.txn); err != nil {

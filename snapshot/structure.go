@@ -93,14 +93,14 @@ func (s *structure) finish(file string) {
 		}
 		seen[n.Path] = true
 		if i := strings.LastIndexByte(n.Path, '/'); i >= 0 && !seen[n.Path[:i]] {
-			s.tell(structureFault(file, n, "a server does not start from this snapshot",
+			s.tell(structureFault(file, n, storage.PassedOver,
 				"%s comes before its parent, or without it", shown(n.Path)))
 		}
 		return nil
 	})
 	if !seen[""] {
 		s.tell(&storage.Fault{File: file, Kind: storage.BadStructure, Err: errors.New("there is no root"),
-			Meaning: "a server does not start from this snapshot"})
+			Meaning: storage.PassedOver})
 	}
 }
 

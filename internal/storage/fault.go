@@ -64,3 +64,7 @@ func (f *Fault) Error() string {
 
 // Unwrap returns what was found.
 func (f *Fault) Unwrap() error { return f.Err }
+
+// PassedOver is what a faulty snapshot means for a server, and what to do (FileSnap.deserialize).
+const PassedOver = "a server does not start from this snapshot, but from the one before it and the logs since; " +
+	"where those are gone, take another member's"

@@ -121,7 +121,7 @@ func (r *LogReader) readHeader() error {
 		} else {
 			err = fmt.Errorf("the file ends after %d bytes, inside its header", have)
 		}
-		return &Fault{File: r.name, Kind: NotAFile, Err: err, Meaning: "it holds no transaction"}
+		return &Fault{File: r.name, Kind: NotAFile, Err: err, Meaning: "it holds no transaction, and ZooKeeper does not start with it there; move it away"}
 	}
 	if err := jute.Unmarshal(r.window[:fileHeaderSize], &r.header); err != nil {
 		return err
@@ -132,7 +132,7 @@ func (r *LogReader) readHeader() error {
 			Meaning: "try: zkctl snapshot dump " + r.name}
 	case h.Magic != proto.LogMagic:
 		return &Fault{File: r.name, Kind: BadMagic, Err: fmt.Errorf("the file begins with %q, not with \"ZKLG\"", r.window[:4]),
-			Meaning: "it is no transaction log, or its first bytes are damaged"}
+			Meaning: "it is no transaction log, or its first bytes are damaged; ZooKeeper does not start with it there; move it away, or take another member's"}
 	case h.Version != proto.LogVersion:
 		return &Fault{File: r.name, Offset: 4, Kind: BadVersion, Err: fmt.Errorf("format version %d is unknown, only %d is known", h.Version, proto.LogVersion)}
 	}
@@ -415,7 +415,7 @@ func (r *LogReader) faultAt(offset, zxid int64, kind FaultKind, err error) *Faul
 	f := &Fault{File: r.name, Offset: offset, Kind: kind, Zxid: zxid, Err: err}
 	switch {
 	case zxid == 0:
-		f.Meaning = "nothing in the log can be read"
+		f.Meaning = "nothing in the log can be read; move it away, or take another member's"
 	case zxid == r.last:
 		f.Meaning = fmt.Sprintf("the log is damaged after zxid %#x (try: zkctl txnlog recover %s)", uint64(zxid), r.name)
 	default:

@@ -70,7 +70,7 @@ func CheckSnapshot(ctx context.Context, path string) error {
 		if errors.Is(err, io.EOF) {
 			if r.Trailer().Seals == 0 {
 				return &Fault{File: path, Offset: r.Offset(), Kind: CutOff, Err: errors.New("the file ends before its checksum"),
-					Meaning: "a server does not start from this snapshot"}
+					Meaning: PassedOver}
 			}
 			return nil
 		}

@@ -72,11 +72,11 @@ func (r *SnapshotReader) open() error {
 	}
 	r.size = info.Size()
 	if r.size == 0 {
-		return &Fault{File: r.name, Kind: NotAFile, Err: errors.New("the file is empty"), Meaning: "it holds no znode"}
+		return &Fault{File: r.name, Kind: NotAFile, Err: errors.New("the file is empty"), Meaning: "it holds no znode; " + PassedOver}
 	}
 	src, err := decompress(r.f, r.size, r.compression)
 	if err != nil {
-		return &Fault{File: r.name, Kind: NotAFile, Meaning: "it is no ." + r.compression + " file",
+		return &Fault{File: r.name, Kind: NotAFile, Meaning: "it is no ." + r.compression + " file; " + PassedOver,
 			Err: fmt.Errorf("decompress: %w", err)}
 	}
 	known := int64(-1)
@@ -99,7 +99,7 @@ func (r *SnapshotReader) readHeader() error {
 		if f := (*Fault)(nil); errors.As(r.explain(0, err), &f) && f.Kind != CutOff {
 			return f
 		}
-		return &Fault{File: r.name, Kind: NotAFile, Err: errors.New("the file ends inside its header"), Meaning: "it holds no znode"}
+		return &Fault{File: r.name, Kind: NotAFile, Err: errors.New("the file ends inside its header"), Meaning: "it holds no znode; " + PassedOver}
 	}
 	h := proto.FileHeader{
 		Magic:   int32(binary.BigEndian.Uint32(b)),
@@ -112,7 +112,7 @@ func (r *SnapshotReader) readHeader() error {
 			Meaning: "try: zkctl txnlog dump " + r.name}
 	case h.Magic != proto.SnapMagic:
 		return &Fault{File: r.name, Kind: BadMagic, Err: fmt.Errorf("the file begins with %q, not with \"ZKSN\"", b[:4]),
-			Meaning: "it is no snapshot, or its first bytes are damaged"}
+			Meaning: "it is no snapshot, or its first bytes are damaged; " + PassedOver}
 	case h.Version != proto.SnapVersion:
 		return &Fault{File: r.name, Offset: 4, Kind: BadVersion, Err: fmt.Errorf("format version %d is unknown, only %d is known", h.Version, proto.SnapVersion)}
 	}
@@ -300,9 +300,9 @@ func (r *SnapshotReader) explain(offset int64, err error) error {
 	if r.compression != "" {
 		f.Err = fmt.Errorf("%w (counted in the uncompressed snapshot)", f.Err)
 	}
-	f.Meaning = fmt.Sprintf("%d znodes before it were read; a server does not start from this snapshot", r.znodes)
+	f.Meaning = fmt.Sprintf("%d znodes before it were read; %s", r.znodes, PassedOver)
 	if f.Kind == BadChecksum {
-		f.Meaning = fmt.Sprintf("all %d znodes were read, but one may be wrong; a server does not start from this snapshot", r.znodes)
+		f.Meaning = fmt.Sprintf("all %d znodes were read, but one may be wrong; %s", r.znodes, PassedOver)
 	}
 	return f
 }

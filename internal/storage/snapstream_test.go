@@ -342,6 +342,26 @@ func TestSmallSnapshotStream(t *testing.T) {
 	}
 }
 
+// What Apache sends a learner is what it puts between the header and the checksums of a file.
+func TestReadApachesStream(t *testing.T) {
+	for _, name := range []string{"standalone/snapshot.36", "standalone/snapshot.71", "ensemble/server1/version-2/snapshot.0"} {
+		path := filepath.Join("testdata", name)
+		want, _, err := ReadTree(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadStream(bytes.NewReader(b[fileHeaderSize:len(b)-sealSize-digestSize-sealSize]), want.LastZxid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameTree(t, name, got, want)
+	}
+}
+
 // Apache ZooKeeper starts from a snapshot that was taken while transactions went on, and
 // finds the digests of the log.
 func TestApacheStartsFromStream(t *testing.T) {

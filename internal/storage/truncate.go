@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 )
 
 // ErrCannotTruncate is what Truncate fails with when what it would leave is not the state
@@ -52,6 +51,7 @@ type truncation struct {
 	logs      []File // to remove
 	cut       string // the log to shorten, "" for none
 	at        int64  // to this length
+	older     []File // snapshots to remove at last
 }
 
 // planTruncate checks that the state at zxid can be rebuilt from what would be left: a
@@ -156,50 +156,35 @@ func holdsLater(s File, zxid int64) (bool, error) {
 	return l.fuzzyUntil() > zxid, nil
 }
 
-// DropAfter removes every snapshot and every transaction after zxid, of which there is a
-// snapshot that has just been taken from the leader. That one may be fuzzy. A crash in
-// between leaves the state of before or that of the snapshot. No log may be open for writing.
-func DropAfter(snapDir, logDir string, zxid int64) error {
-	if err := truncate(snapDir, logDir, zxid, planDrop); err != nil {
-		return fmt.Errorf("remove what follows %#x in %s: %w", uint64(zxid), logDir, err)
+// KeepOnly removes everything but the snapshot at zxid, which has just been taken from the
+// leader. Logs from before it must not stay: nothing in them tells that what lies between
+// them and the next log was never logged here, and a replay, or a learner that is brought up
+// to date from the logs, would miss it. A crash in between leaves the state of before or
+// that of the snapshot. No log may be open for writing.
+func KeepOnly(snapDir, logDir string, zxid int64) error {
+	if err := truncate(snapDir, logDir, zxid, planKeepOnly); err != nil {
+		return fmt.Errorf("keep only the snapshot of %#x in %s: %w", uint64(zxid), snapDir, err)
 	}
 	return nil
 }
 
-func planDrop(snapshots, logs []File, zxid int64) (*truncation, error) {
-	plan := &truncation{}
-	later := func(f File) bool { return f.Zxid > zxid }
-	if i := slices.IndexFunc(snapshots, later); i >= 0 {
-		plan.snapshots = snapshots[i:]
-	}
-	keep := len(logs)
-	if i := slices.IndexFunc(logs, later); i >= 0 {
-		plan.logs, keep = logs[i:], i
-	}
-	if keep == 0 {
-		return plan, nil
-	}
-	r, err := OpenLog(logs[keep-1].Path)
-	if len(Faults(err)) > 0 {
-		return plan, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	for {
-		before := r.Offset()
-		e, err := r.Next()
+func planKeepOnly(snapshots, logs []File, zxid int64) (*truncation, error) {
+	plan := &truncation{logs: logs}
+	found := false
+	for _, s := range snapshots {
 		switch {
-		case errors.Is(err, io.EOF) || len(Faults(err)) > 0:
-			return plan, nil
-		case err != nil:
-			return nil, err
-		case e.Header.Zxid > zxid:
-			plan.cut, plan.at = r.Name(), before
-			return plan, nil
+		case s.Zxid > zxid:
+			plan.snapshots = append(plan.snapshots, s)
+		case s.Zxid < zxid:
+			plan.older = append(plan.older, s)
+		default:
+			found = true
 		}
 	}
+	if !found {
+		return nil, errors.New("there is no such snapshot")
+	}
+	return plan, nil
 }
 
 // carryOut removes the files, the newest first, and cuts the log.
@@ -212,6 +197,11 @@ func (p *truncation) carryOut(snapDir, logDir string) error {
 	}
 	for i := len(p.logs) - 1; i >= 0; i-- {
 		if err := errors.Join(removeFile(p.logs[i].Path), syncDir(logDir)); err != nil {
+			return err
+		}
+	}
+	for _, s := range p.older {
+		if err := errors.Join(removeFile(s.Path), syncDir(snapDir)); err != nil {
 			return err
 		}
 	}

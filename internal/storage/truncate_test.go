@@ -157,20 +157,50 @@ func TestTruncateCrash(t *testing.T) {
 	}
 }
 
-func TestDropAfter(t *testing.T) {
-	dir := truncatable(t, 3, 8, 12)
-	if err := DropAfter(dir, dir, 1<<32|8); err != nil {
-		t.Fatal(err)
+// A crash after any step of KeepOnly leaves the state of before or that of the snapshot.
+func TestKeepOnly(t *testing.T) {
+	for _, n := range []int64{8, 12} {
+		for step := 0; ; step++ {
+			dir := truncatable(t, 3, 8, 12)
+			d, err := ReadDir(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan, err := planKeepOnly(d.Snapshots, d.Logs, 1<<32|n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := len(plan.snapshots) + len(plan.logs) + len(plan.older)
+			part, left := truncation{}, step
+			some := func(list []File) []File {
+				k := min(left, len(list))
+				left -= k
+				return list[len(list)-k:]
+			}
+			part.snapshots, part.logs, part.older = some(plan.snapshots), some(plan.logs), some(plan.older)
+			if err := part.carryOut(dir, dir); err != nil {
+				t.Fatal(err)
+			}
+			if last := lastOf(t, dir); last > 1<<32|12 || last < 1<<32|n {
+				t.Fatalf("after %d of %d steps the last transaction is %#x", step, all, last)
+			}
+			if err := KeepOnly(dir, dir, 1<<32|n); err != nil {
+				t.Fatal(err)
+			}
+			if last := lastOf(t, dir); last != 1<<32|n {
+				t.Errorf("the last transaction is %#x", last)
+			}
+			if d, _ := ReadDir(dir); len(d.Logs) != 0 || len(d.Snapshots) != 1 {
+				t.Errorf("%+v", d)
+			}
+			if step == all {
+				break
+			}
+		}
 	}
-	if last := lastOf(t, dir); last != 1<<32|8 {
-		t.Errorf("the last transaction is %#x", last)
-	}
-	dir = truncatable(t, 3, 6)
-	if err := DropAfter(dir, dir, 1<<32|6); err != nil {
-		t.Fatal(err)
-	}
-	if last := lastOf(t, dir); last != 1<<32|6 {
-		t.Errorf("the last transaction is %#x", last)
+	dir := truncatable(t, 3)
+	if err := KeepOnly(dir, dir, 1<<32|5); err == nil {
+		t.Error("without a snapshot")
 	}
 }
 
