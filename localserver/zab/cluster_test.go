@@ -3,6 +3,7 @@ package zab
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,8 @@ type cluster struct {
 	t      testing.TB
 	net    *Memory
 	judge  *judge
+	seed   uint64
+	began  time.Time
 	config zoocfg.QuorumVerifier
 	tweak  func(*PeerOptions)
 	nodes  map[int64]*node
@@ -49,7 +52,7 @@ func newCluster(t testing.TB, seed uint64, voters, observers int) *cluster {
 		}
 		list = append(list, clusterMember(int64(i+1), role))
 	}
-	c := &cluster{t: t, net: NewMemory(seed, 100*time.Microsecond, 2*time.Millisecond), judge: newJudge(),
+	c := &cluster{t: t, seed: seed, began: time.Now(), net: NewMemory(seed, 100*time.Microsecond, 2*time.Millisecond), judge: newJudge(),
 		config: zoocfg.NewMajority(0, list...), nodes: map[int64]*node{}}
 	for _, m := range list {
 		c.add(m.ID)
@@ -94,6 +97,10 @@ func (n *node) start() {
 		},
 		Tick: 100 * time.Millisecond, InitLimit: 10, SyncLimit: 5,
 		ElectionMaxWait: time.Second,
+	}
+	if os.Getenv("ZAB_DEBUG") != "" {
+		opt.Log = stampLog{n.id, n.c.began}
+		opt.Log.Infof("starts at %#x", n.replica.last)
 	}
 	if n.c.tweak != nil {
 		n.c.tweak(&opt)
@@ -145,7 +152,7 @@ func (c *cluster) await(what string, cond func() bool) {
 			states = append(states, fmt.Sprintf("%d: %s at %#x", n.id, n.peer.DetailedState(), n.replica.LastZxid()))
 		}
 	})
-	c.t.Fatalf("waited in vain: %s; %s", what, strings.Join(states, "; "))
+	c.t.Fatalf("seed %d: waited in vain: %s; %s", c.seed, what, strings.Join(states, "; "))
 }
 
 // leader is the one that leads with a quorum, nil for none.
@@ -227,12 +234,41 @@ func (c *cluster) check() {
 		}
 		same := slices.EqualFunc(n.replica.list, first.replica.list, func(a, b *Proposal) bool { return slices.Equal(a.Raw, b.Raw) })
 		if !same {
-			c.judge.fault("servers %d and %d have different histories", first.id, n.id)
+			c.judge.fault("servers %d and %d have different histories: %s", first.id, n.id, difference(first.replica.list, n.replica.list))
 		}
 	})
 	c.judge.mu.Lock()
 	defer c.judge.mu.Unlock()
 	for _, f := range c.judge.faults {
-		c.t.Error(f)
+		c.t.Errorf("seed %d: %s", c.seed, f)
 	}
 }
+
+// difference is where two histories part.
+func difference(a, b []*Proposal) string {
+	i := 0
+	for i < min(len(a), len(b)) && slices.Equal(a[i].Raw, b[i].Raw) {
+		i++
+	}
+	at := func(list []*Proposal) (text string) {
+		for _, p := range list[max(0, min(i, len(list))-1):min(len(list), i+2)] {
+			text += fmt.Sprintf(" %#x", p.Zxid())
+		}
+		return text
+	}
+	return fmt.Sprintf("%d and %d transactions, after %d alike%s, but%s", len(a), len(b), i, at(a), at(b))
+}
+
+// stampLog writes to stderr, with simulated milliseconds and the server's id.
+type stampLog struct {
+	id    int64
+	began time.Time
+}
+
+func (l stampLog) Infof(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !strings.HasPrefix(text, "Notification") {
+		fmt.Fprintf(os.Stderr, "%8d %d: %s\n", time.Since(l.began).Milliseconds(), l.id, text)
+	}
+}
+
+func (l stampLog) Warnf(format string, args ...any) { l.Infof("warning: "+format, args...) }

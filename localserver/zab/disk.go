@@ -17,9 +17,9 @@ type disk interface {
 	setEpoch(name string, epoch int64) error
 	newLog(opt storage.LogOptions) logWriter
 
-	// truncate and dropAfter are storage.Truncate and storage.DropAfter.
+	// truncate and keepOnly are storage.Truncate and storage.KeepOnly.
 	truncate(zxid int64) error
-	dropAfter(zxid int64) error
+	keepOnly(zxid int64) error
 
 	// since calls visit with the logged transactions from the last one that is not after
 	// zxid, if there is such a one, until visit returns false. It fails with errTooLong,
@@ -39,6 +39,8 @@ type logWriter interface {
 	Close() error
 	Abandon()
 }
+
+var errHole = errors.New("transactions may be missing from the log")
 
 var errTooLong = errors.New("the log is longer than a snapshot is worth")
 
@@ -68,8 +70,8 @@ func (d fileDisk) truncate(zxid int64) error {
 	return storage.Truncate(d.snapDir, d.logDir, zxid)
 }
 
-func (d fileDisk) dropAfter(zxid int64) error {
-	return storage.DropAfter(d.snapDir, d.logDir, zxid)
+func (d fileDisk) keepOnly(zxid int64) error {
+	return storage.KeepOnly(d.snapDir, d.logDir, zxid)
 }
 
 func (d fileDisk) diffLimit(factor float64) int64 {
@@ -93,17 +95,44 @@ func (d fileDisk) since(zxid, limit int64, visit func(*Proposal) (bool, error)) 
 	if limit > 0 && size > limit {
 		return fmt.Errorf("%w: %d bytes of at most %d", errTooLong, size, limit)
 	}
+	snaps, err := storage.ReadDir(d.snapDir)
+	if err != nil {
+		return err
+	}
 	var held *Proposal // the last one not after zxid
+	before := int64(0)
+	seen := func(p *Proposal) (bool, error) {
+		if err := hole(snaps.Snapshots, before, p.Zxid()); err != nil {
+			return false, err
+		}
+		before = p.Zxid()
+		return visit(p)
+	}
 	for _, f := range files {
-		more, err := d.visitLog(f.Path, zxid, &held, visit)
+		more, err := d.visitLog(f.Path, zxid, &held, seen)
 		if err != nil || !more {
 			return err
 		}
 	}
 	if held != nil {
-		_, err = decoded(held, visit)
+		_, err = decoded(held, seen)
 	}
 	return err
+}
+
+// hole tells whether transactions may be missing between two that follow each other in the
+// logs, the second being the first of an epoch. Apache ZooKeeper leaves its logs in place
+// when it takes a snapshot from its leader: it then has a snapshot of a time between the two.
+func hole(snapshots []storage.File, before, zxid int64) error {
+	if before == 0 || Epoch(before) == Epoch(zxid) {
+		return nil
+	}
+	for _, s := range snapshots {
+		if s.Zxid > before && s.Zxid < zxid {
+			return fmt.Errorf("%w: between %#x and %#x there is %s", errHole, uint64(before), uint64(zxid), s.Path)
+		}
+	}
+	return nil
 }
 
 func (d fileDisk) visitLog(path string, zxid int64, held **Proposal, visit func(*Proposal) (bool, error)) (more bool, err error) {
@@ -166,7 +195,7 @@ func (d *noDisk) setEpoch(name string, epoch int64) error {
 
 func (d *noDisk) newLog(storage.LogOptions) logWriter { return noLog{} }
 func (d *noDisk) truncate(int64) error                { return storage.ErrCannotTruncate }
-func (d *noDisk) dropAfter(int64) error               { return nil }
+func (d *noDisk) keepOnly(int64) error                { return nil }
 func (d *noDisk) diffLimit(float64) int64             { return -1 }
 func (d *noDisk) since(int64, int64, func(*Proposal) (bool, error)) error {
 	return nil

@@ -60,12 +60,13 @@ func (d *memDisk) truncate(zxid int64) error {
 	return nil
 }
 
-func (d *memDisk) dropAfter(zxid int64) error {
+func (d *memDisk) keepOnly(zxid int64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if i := slices.IndexFunc(d.log, func(p *Proposal) bool { return p.Zxid() > zxid }); i >= 0 {
-		d.log = slices.Clone(d.log[:i])
+	if d.snapZxid != zxid {
+		return errors.New("there is no such snapshot")
 	}
+	d.log = nil
 	return nil
 }
 

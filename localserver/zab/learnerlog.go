@@ -203,7 +203,7 @@ func (p *Peer) restore(r *deadlineReader, zxid int64) error {
 		}
 		p.past.clear()
 		p.needSnap = false
-		if err := p.disk.dropAfter(zxid); err != nil {
+		if err := p.disk.keepOnly(zxid); err != nil {
 			return 0, err
 		}
 		return zxid, nil

@@ -80,7 +80,7 @@ type Replica interface {
 	// disk as a snapshot file of that zxid. r ends (io.EOF) where the snapshot does; only then,
 	// and without another error, may anything take effect: on an error tree and disk are as
 	// before. The zxid may be lower than that of the tree, and may begin an epoch. The journal
-	// is closed meanwhile; what it has after zxid is removed afterwards.
+	// is closed meanwhile; logs and all other snapshots are removed afterwards.
 	Restore(r io.Reader, zxid int64) error
 
 	// Reload replaces the tree by what the disk has, after the journal was truncated and
