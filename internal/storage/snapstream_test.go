@@ -168,6 +168,14 @@ func (l *live) step() {
 	}
 }
 
+// grow applies transactions until there are so many znodes.
+func (l *live) grow(znodes int) {
+	l.t.Helper()
+	for l.tree.Len() < znodes {
+		l.step()
+	}
+}
+
 // rootOr is the root for "".
 func rootOr(path string) string {
 	if path == "" {
@@ -195,6 +203,9 @@ func (l *live) snapshot(compression string) (stream []byte, zxid int64) {
 			l.t.Fatal(err)
 		}
 		stream = append(stream, chunk...)
+	}
+	if l.tree.Len() > 2*wholeTree && s.State().Zxid-s.Zxid() < 100 {
+		l.t.Errorf("only %d transactions during %d znodes", s.State().Zxid-s.Zxid(), l.tree.Len())
 	}
 	for range 20 {
 		l.step()
@@ -238,9 +249,7 @@ func TestSnapshotWhileServing(t *testing.T) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprint(seed, compression), func(t *testing.T) {
 			l := newLive(t, seed, t.TempDir())
-			for range 1500 * min(i, 2) { // the first is of an empty tree
-				l.step()
-			}
+			l.grow([]int{0, 500, 3 * wholeTree}[min(i, 2)])
 			before := l.zxid
 			stream, zxid := l.snapshot(compression)
 			if zxid != before {
@@ -372,21 +381,19 @@ func TestApacheStartsFromStream(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	l := newLive(t, seed, filepath.Join(dir, "version-2"))
-	for range 4000 {
-		l.step()
-	}
+	l.grow(3 * wholeTree)
 	if err := l.log.Roll(); err != nil {
 		t.Fatal(err)
 	}
-	_, zxid := l.snapshot("")
+	if l.tree.Len() < 3*wholeTree {
+		t.Errorf("%d znodes are too few", l.tree.Len())
+	}
+	l.snapshot("")
 	for range 200 {
 		l.step()
 	}
 	if err := l.log.Close(); err != nil {
 		t.Fatal(err)
-	}
-	if l.zxid-zxid < 300 {
-		t.Errorf("only %d transactions after the snapshot", l.zxid-zxid)
 	}
 	s, err := in.Start(ctx, apache.Options{Dir: dir, JVM: []string{"-Dzookeeper.extendedTypesEnabled=true"}})
 	if err != nil {

@@ -20,6 +20,7 @@ type aclTable struct {
 	lists map[int64]*aclEntry
 	keys  map[string]int64 // by the list's encoding
 	last  int64
+	room  []byte // of the encoding
 }
 
 type aclEntry struct {
@@ -31,12 +32,14 @@ func newACLTable() aclTable {
 	return aclTable{lists: map[int64]*aclEntry{}, keys: map[string]int64{}}
 }
 
-func encoding(list []proto.ACL) string {
-	c := jute.NewEncoder(nil)
+// encoding is valid until the next call.
+func (a *aclTable) encoding(list []proto.ACL) []byte {
+	c := jute.NewEncoder(a.room[:0])
 	for i := range list {
 		list[i].Visit(c)
 	}
-	return string(c.Bytes())
+	a.room = c.Bytes()
+	return a.room
 }
 
 // use returns the list's key and counts a user.
@@ -44,12 +47,12 @@ func (a *aclTable) use(list []proto.ACL) int64 {
 	if list == nil {
 		return openACL
 	}
-	code := encoding(list)
-	key, ok := a.keys[code]
+	code := a.encoding(list)
+	key, ok := a.keys[string(code)]
 	if !ok {
 		a.last++
 		key = a.last
-		a.keys[code] = key
+		a.keys[string(code)] = key
 		a.lists[key] = &aclEntry{list: own(list)}
 	}
 	a.lists[key].users++
@@ -83,8 +86,8 @@ func (a *aclTable) release(key int64) {
 
 func (a *aclTable) drop(key int64, e *aclEntry) {
 	delete(a.lists, key)
-	if code := encoding(e.list); a.keys[code] == key {
-		delete(a.keys, code)
+	if code := a.encoding(e.list); a.keys[string(code)] == key {
+		delete(a.keys, string(code))
 	}
 }
 
@@ -92,7 +95,7 @@ func (a *aclTable) drop(key int64, e *aclEntry) {
 func (a *aclTable) restore(key int64, list []proto.ACL) {
 	a.last = max(a.last, key)
 	a.lists[key] = &aclEntry{list: own(list)}
-	a.keys[encoding(list)] = key
+	a.keys[string(a.encoding(list))] = key
 }
 
 // purge drops what nobody uses.

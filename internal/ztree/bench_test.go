@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -84,6 +85,43 @@ func BenchmarkApply(b *testing.B) {
 				if ask {
 					t.Digest()
 				}
+			}
+		})
+	}
+}
+
+// BenchmarkLarge serves from a tree of a million znodes and asks for the digest after each
+// transaction, as a leader does.
+func BenchmarkLarge(b *testing.B) {
+	t := million(false)
+	t.Digest()
+	runtime.GC()
+	zxid := t.LastZxid()
+	data := make([]byte, 100)
+	path := func(i int) string { return fmt.Sprintf("/service-%03d/member-%010d", i*7919%1000, i*104729%999) }
+	apply := func(op proto.Op, body jute.Record) {
+		zxid++
+		if r := t.Apply(&proto.TxnHeader{Zxid: zxid, Time: zxid, Type: op}, body); r.Err != 0 {
+			b.Fatal(r)
+		}
+		t.Digest()
+	}
+	i := 0
+	for name, do := range map[string]func(){
+		"get":  func() { t.Get(path(i)) },
+		"stat": func() { t.Stat(path(i)) },
+		"set":  func() { apply(proto.OpSetData, &proto.SetDataTxn{Path: path(i), Data: data}) },
+		"create and delete": func() {
+			name := path(i) + "x"
+			apply(proto.OpCreate2, &proto.CreateTxn{Path: name, Data: data, ACL: proto.OpenACL, ParentCVersion: int32(zxid)})
+			apply(proto.OpDelete, &proto.DeleteTxn{Path: name})
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				i++
+				do()
 			}
 		})
 	}
