@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -103,40 +105,48 @@ func (b *bench) serve(ctx context.Context, e engine, dir string, lines ...string
 	if err != nil {
 		return nil, 0, err
 	}
-	config, err := writeZooCfg(dir, port, lines...)
+	start := time.Now()
+	s, err := launch(ctx, e, dir, port, lines...)
 	if err != nil {
 		return nil, 0, err
+	}
+	if err := awaitAnswer(ctx, s.addr, time.Minute); err != nil {
+		text, _ := os.ReadFile(filepath.Join(dir, "server.log"))
+		s.stop()
+		return nil, 0, fmt.Errorf("start %s: %w: %s", e.name, err, tail(string(text)))
+	}
+	return s, time.Since(start), nil
+}
+
+// launch starts a server's process and does not wait for it.
+func launch(ctx context.Context, e engine, dir string, port int, lines ...string) (*served, error) {
+	config, err := writeZooCfg(dir, port, lines...)
+	if err != nil {
+		return nil, err
 	}
 	argv := e.argv(config)
 	s := &served{cmd: exec.CommandContext(ctx, argv[0], argv[1:]...), addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), dir: dir}
-	log, err := os.Create(filepath.Join(dir, "server.log"))
+	log, err := os.OpenFile(filepath.Join(dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer log.Close()
 	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = e.env, log, log
-	start := time.Now()
-	if err := s.cmd.Start(); err != nil {
-		return nil, 0, err
-	}
-	for {
-		one, err := load.Open(ctx, s.addr, 0)
+	return s, s.cmd.Start()
+}
+
+// awaitAnswer returns when a client has got an answer.
+func awaitAnswer(ctx context.Context, addr string, limit time.Duration) error {
+	for start := time.Now(); ; time.Sleep(time.Millisecond) {
+		one, err := load.Open(ctx, addr, 0)
 		if err == nil {
 			err = one.Do(1, proto.OpGetData, &proto.PathWatchRequest{Path: "/"}, nil)
-			took := time.Since(start)
 			one.Close()
-			if err != nil {
-				s.stop()
-				return nil, 0, err
-			}
-			return s, took, nil
+			return err
 		}
-		if time.Since(start) > time.Minute || ctx.Err() != nil {
-			text, _ := os.ReadFile(log.Name())
-			s.stop()
-			return nil, 0, fmt.Errorf("start %s: %w: %s", e.name, err, tail(string(text)))
+		if time.Since(start) > limit || ctx.Err() != nil {
+			return err
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -164,13 +174,16 @@ func residentSet(pid int) (float64, error) {
 	return 0, fmt.Errorf("process %d has no VmRSS", pid)
 }
 
+// freePort stays below the range of outgoing connections, so that none of these takes the
+// port of a server that is being restarted.
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	for range 100 {
+		port := 20000 + rand.IntN(12000)
+		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, errors.New("there is no free port")
 }
 
 // runLocal measures the embedded server beside Apache's.
@@ -463,9 +476,6 @@ func snapshots(dir string) int {
 	list, _ := filepath.Glob(filepath.Join(dir, "data", "version-2", "snapshot.*"))
 	return len(list)
 }
-
-// ensemble is measured once there is one.
-func (b *bench) ensemble(ctx context.Context) error { return nil }
 
 // figureTable is the report of the figures.
 func figureTable(w io.Writer, figures []figure) {
