@@ -14,7 +14,7 @@ LDFLAGS := -s -w -X $(VERSION_PACKAGE).Version=$(VERSION) -X $(VERSION_PACKAGE).
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint bench bench-offline cross fuzz clean help
+.PHONY: build demo test lint bench bench-offline bench-local cross fuzz clean help
 
 build: ## build bin/zkctl, a static binary for this machine
 	@mkdir -p $(dir $(BIN))
@@ -39,6 +39,10 @@ bench-offline: build ## measure the tools for logs and snapshots beside Apache's
 	@scripts/install-zookeeper.sh
 	@$(GO) run ./internal/bench -offline -zkctl $(BIN)
 
+bench-local: build ## measure the embedded server and ensemble beside Apache's and print the ratios
+	@scripts/install-zookeeper.sh
+	@$(GO) run ./internal/bench -local -zkctl $(BIN)
+
 cross: ## build for linux, macOS and Windows, amd64 and arm64, into dist/
 	@mkdir -p dist
 	@set -e; for platform in $(PLATFORMS); do \
@@ -61,4 +65,4 @@ clean: ## remove what was built
 	rm -rf bin dist
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
