@@ -36,3 +36,6 @@ func (t *Tree) NumEphemerals() (sum int) {
 
 // EphemeralOwners are the sessions that have ephemeral znodes, sorted.
 func (t *Tree) EphemeralOwners() []int64 { return slices.Sorted(maps.Keys(t.ephemerals)) }
+
+// NumSessions is the number of open sessions.
+func (t *Tree) NumSessions() int { return len(t.sessions) }

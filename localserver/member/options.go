@@ -36,6 +36,10 @@ type Options struct {
 	ReapMax   int           // znode.container.maxPerMinute; 10,000
 	NeverUsed time.Duration // znode.container.maxNeverUsedIntervalMs; 0 keeps unused containers
 
+	// Ensemble tells how the member's ensemble is, for monitoring; nil for a standalone server.
+	// It is not called on the loop.
+	Ensemble func() Ensemble
+
 	TLS *tls.Config // of secure listeners and of port unification
 	Log *zklog.Logger
 

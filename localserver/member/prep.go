@@ -45,6 +45,7 @@ func (s *Server) propose(r *request) {
 		proposal.Txn.Digest = &proto.TxnDigest{Version: proto.DigestVersion, TreeDigest: int64(p.treeDigest())}
 	}
 	proposal.Raw = jute.Marshal(&proposal.Txn)
+	s.stats.proposed(len(proposal.Raw), s.opt.Ensemble != nil)
 	s.leader.Propose(proposal)
 }
 

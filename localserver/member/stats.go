@@ -47,7 +47,9 @@ type stats struct {
 	received, sent   int64 // packets
 	expired          int64
 	digestMismatches int64
-	responses        BufferSizes
+	responses        BufferSizes // to clients
+	proposals        BufferSizes // of a leader
+	led              time.Time   // since when the member leads
 	since            time.Time
 	metrics          *Metrics
 
@@ -58,7 +60,7 @@ type stats struct {
 // reset is what srst does: the time of the start stays.
 func (s *stats) reset() {
 	s.metrics.reset()
-	*s = stats{since: s.since, metrics: s.metrics, digests: s.digests, responses: noSizes}
+	*s = stats{since: s.since, metrics: s.metrics, digests: s.digests, led: s.led, responses: noSizes, proposals: noSizes}
 }
 
 // connStats are a connection's figures, as cons lists them.
@@ -112,6 +114,14 @@ func (s *stats) responded(c *connStats, xid int32, size int) {
 		s.metrics.Add("watch_bytes", int64(size))
 	} else {
 		s.metrics.Add("response_bytes", int64(size))
+	}
+}
+
+// proposed accounts for a leader's proposal.
+func (s *stats) proposed(size int, ensemble bool) {
+	if ensemble {
+		s.proposals.Add(size)
+		s.metrics.Add("proposal_count", 1)
 	}
 }
 
