@@ -16,6 +16,9 @@ func (s *Server) commit(p *zab.Proposal) {
 	if h.Zxid <= s.tree.LastZxid() {
 		return // it came with the state that a role began with
 	}
+	if c := s.conns[h.ClientID]; c != nil {
+		c.catchUp()
+	}
 	result := s.tree.Apply(h, p.Txn.Body)
 	s.changes.applied(h.Zxid)
 	s.compareDigest(p)
@@ -41,11 +44,9 @@ func (s *Server) commit(p *zab.Proposal) {
 	if c == nil {
 		return
 	}
-	asked := len(c.queue) > 0 && c.queue[0].sent && c.queue[0].Cxid == h.Cxid
+	asked := len(c.queue) > 0 && c.queue[0].asked(h)
 	if asked {
-		r := c.queue[0]
-		c.queue[0] = nil
-		c.queue = c.queue[1:]
+		r := c.pop()
 		s.replyWrite(r, p, &result)
 		c.answered(r)
 	}
@@ -58,6 +59,12 @@ func (s *Server) commit(p *zab.Proposal) {
 	default:
 		c.advance()
 	}
+}
+
+// asked tells whether a transaction is the one that the request waits for. Where this member
+// made it the zxid tells; an earlier connection of the session may have used the same xid.
+func (r *request) asked(h *proto.TxnHeader) bool {
+	return r.sent && r.Cxid == h.Cxid && (r.zxid == 0 || r.zxid == h.Zxid)
 }
 
 // compareDigest looks whether the tree is the one that the leader had.

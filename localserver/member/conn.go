@@ -31,6 +31,13 @@ const (
 	// outLimit is how many bytes of unsent replies and events end a connection.
 	outLimit = 64 << 20
 
+	// parting is how long a client may take to read what was written to it before the member
+	// closes its connection.
+	parting = 5 * time.Second
+
+	// frameStep is the room that a request gets before its bytes have come.
+	frameStep = 16 << 10
+
 	// outstandingByConn bounds the unanswered requests of one connection.
 	outstandingByConn = 4096
 )
@@ -42,7 +49,6 @@ type conn struct {
 	nc      net.Conn
 	r       *bufio.Reader // the reader's
 	remote  string        // host:port
-	host    string        // the key of byHost
 	address string        // as Java prints it
 	subject string        // of the client's verified certificate
 	secure  bool
@@ -65,6 +71,8 @@ type conn struct {
 	probe       bool      // it brought a four-letter word
 
 	outstanding atomic.Int32 // requests read and not answered
+	stalled     atomic.Bool  // the client does not read: requests wait until it does
+	held        int          // writes among them
 
 	mu      sync.Mutex
 	sending []byte // what the writer is to send
@@ -82,11 +90,7 @@ var errHangUp = errors.New("closed")
 func (s *Server) serveConn(nc net.Conn, secure bool) {
 	c := &conn{s: s, nc: nc, r: bufio.NewReaderSize(nc, 4<<10), secure: secure, remote: nc.RemoteAddr().String(), started: time.Now()}
 	c.resume = sync.NewCond(&c.mu)
-	c.host, _, _ = net.SplitHostPort(c.remote)
-	if c.host == "" {
-		c.host = c.remote
-	}
-	c.address = plainIP(c.host)
+	c.address = plainIP(hostOf(nc))
 	c.auth = addID(nil, proto.ID{Scheme: schemeIP, ID: c.address})
 	if t, ok := nc.(*tls.Conn); ok {
 		if chain := t.ConnectionState().PeerCertificates; len(chain) > 0 {
@@ -96,12 +100,9 @@ func (s *Server) serveConn(nc net.Conn, secure bool) {
 			}
 		}
 	}
-	err := s.admit(c)
-	if err == nil {
-		err = c.read()
-		c.countLoss(err)
-		s.dismiss(c)
-	}
+	s.box.put(event{run: func() { s.all[c] = struct{}{} }})
+	err := c.read()
+	c.countLoss(err)
 	if err != nil && !errors.Is(err, errHangUp) {
 		s.log.Warnf("%v: client %s, session = 0x%x", err, c.remote, uint64(c.sessionID()))
 	}
@@ -197,6 +198,7 @@ func (c *conn) greet() (handled bool, err error) {
 	}
 	if word := string(head); isWord(word) {
 		c.r.Discard(4)
+		_ = c.nc.SetWriteDeadline(time.Now().Add(sessionless))
 		c.s.answerWord(c, word)
 		return true, nil
 	}
@@ -213,14 +215,24 @@ func (c *conn) frame() ([]byte, error) {
 	if n < 0 || int(n) > c.s.opt.MaxPacket {
 		return nil, fmt.Errorf("Len error %d: a client may send up to %d bytes (jute.maxbuffer)", n, c.s.opt.MaxPacket)
 	}
-	body := make([]byte, n)
-	if _, err := io.ReadFull(c.r, body); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			err = io.EOF
+	// Room is made for what has come, not for what was announced.
+	body := make([]byte, 0, min(int(n), frameStep))
+	for {
+		have := len(body)
+		body = body[:cap(body)]
+		if _, err := io.ReadFull(c.r, body[have:]); err != nil {
+			if errors.Is(err, io.ErrUnexpectedEOF) {
+				err = io.EOF
+			}
+			return nil, err
 		}
-		return nil, err
+		if len(body) == int(n) {
+			return body, nil
+		}
+		more := make([]byte, len(body), min(int(n), 4*len(body)))
+		copy(more, body)
+		body = more
 	}
-	return body, nil
 }
 
 // another tells whether a whole frame has been read from the network already.
@@ -268,7 +280,7 @@ const connectSize = 4 + 8 + 4 + 8 + 4
 // a connection can always have one in process.
 func (c *conn) throttled() bool {
 	n := c.outstanding.Load()
-	return n > outstandingByConn ||
+	return n > outstandingByConn || n > 0 && c.stalled.Load() ||
 		n > 0 && (c.s.inProcess.Load() > int64(c.s.opt.OutstandingLimit) || c.s.inBytes.Load() > c.s.opt.OutstandingBytes)
 }
 
@@ -293,9 +305,22 @@ func (c *conn) throttle() error {
 
 // answered counts a request as done.
 func (c *conn) answered(r *request) {
-	c.s.inProcess.Add(-1)
-	c.s.inBytes.Add(-r.size)
+	c.s.discount(r)
 	c.outstanding.Add(-1)
+	c.readOn()
+}
+
+// discount takes a request out of what the member has to do.
+func (s *Server) discount(r *request) {
+	if !r.discounted {
+		r.discounted = true
+		s.inProcess.Add(-1)
+		s.inBytes.Add(-r.size)
+	}
+}
+
+// readOn wakes the reader if it may go on.
+func (c *conn) readOn() {
 	c.mu.Lock()
 	if c.paused && !c.throttled() {
 		c.resume.Signal()
@@ -334,10 +359,12 @@ func (c *conn) notify(event *proto.WatcherEvent) {
 }
 
 // full tells that the client does not read what it asked for.
-func (c *conn) full() bool {
+func (c *conn) full() bool { return c.unsent() > outPause }
+
+func (c *conn) unsent() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.out)+len(c.sending) > outPause
+	return len(c.out) + len(c.sending)
 }
 
 // flush hands what was written to the writer, which lives only while there is something.
@@ -362,7 +389,10 @@ func (c *conn) flush() {
 		c.closeLocked()
 		return
 	}
-	c.ending = c.leaving
+	if c.leaving {
+		c.ending = true
+		_ = c.nc.SetDeadline(time.Now().Add(parting))
+	}
 	if !c.writing {
 		c.writing = true
 		go c.write()

@@ -17,6 +17,7 @@ func (s *Server) connect(c *conn, r *proto.ConnectRequest) {
 	s.metrics.Add("connection_request_count", 1)
 	switch {
 	case c.gone:
+		c.established(false)
 		return
 	case s.role == idle || s.refuse:
 		s.log.Infof("Closing the connection of %s: ZooKeeperServer not running", c.remote)

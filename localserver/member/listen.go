@@ -64,9 +64,27 @@ func (s *Server) accept(l *listener) {
 			nc.Close()
 			return
 		}
-		s.wg.Go(func() { s.welcome(nc, l.mode) })
+		host := hostOf(nc)
+		if err := s.admit(nc, host); err != nil {
+			s.acceptErrors.log(fmt.Sprintf("Error accepting new connection: %v", err))
+			nc.Close()
+		} else {
+			s.wg.Go(func() {
+				defer s.dismiss(nc, host)
+				s.welcome(nc, l.mode)
+			})
+		}
 		s.mu.Unlock()
 	}
+}
+
+// hostOf is a client's address without its port.
+func hostOf(nc net.Conn) string {
+	remote := nc.RemoteAddr().String()
+	if host, _, err := net.SplitHostPort(remote); err == nil {
+		return host
+	}
+	return remote
 }
 
 func (s *Server) has(l *listener) bool {
@@ -143,30 +161,38 @@ type peekedConn struct {
 
 func (c *peekedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
-// admit counts a connection, unless there are too many.
-func (s *Server) admit(c *conn) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if max := s.opt.MaxCnxns; max > 0 && s.total >= max {
+// admit counts a connection, unless there are too many (NIOServerCnxnFactory.AcceptThread).
+// s.mu is held.
+func (s *Server) admit(nc net.Conn, host string) error {
+	if limit := s.opt.MaxCnxns; limit > 0 && len(s.open) >= limit {
 		s.metrics.Add("connection_rejected", 1)
-		return fmt.Errorf("Too many connections: max allowed is %d", max)
+		s.log.Errorf("Too many connections %d - max is %d", len(s.open), limit)
+		return fmt.Errorf("Too many connections max allowed is %d", limit)
 	}
-	if max := s.opt.MaxClientCnxns; max > 0 && s.byHost[c.host] >= max {
+	if limit := s.opt.MaxClientCnxns; limit > 0 && s.byHost[host] >= limit {
 		s.metrics.Add("connection_rejected", 1)
-		return fmt.Errorf("Too many connections from %s - max is %d", c.host, max)
+		return fmt.Errorf("Too many connections from /%s - max is %d", plainIP(host), limit)
 	}
-	s.total++
-	s.byHost[c.host]++
-	s.box.put(event{run: func() { s.all[c] = struct{}{} }})
+	s.open[nc] = struct{}{}
+	s.byHost[host]++
 	return nil
 }
 
 // dismiss undoes admit.
-func (s *Server) dismiss(c *conn) {
+func (s *Server) dismiss(nc net.Conn, host string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.total--
-	if s.byHost[c.host]--; s.byHost[c.host] == 0 {
-		delete(s.byHost, c.host)
+	delete(s.open, nc)
+	if s.byHost[host]--; s.byHost[host] == 0 {
+		delete(s.byHost, host)
+	}
+}
+
+// hangUp closes all connections, also those that are not a client's yet or no more.
+func (s *Server) hangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for nc := range s.open {
+		nc.Close()
 	}
 }

@@ -15,7 +15,11 @@ type request struct {
 	conn     *conn
 	received time.Time
 	size     int64
-	sent     bool // it waits for the transaction that it asked for
+	zxid     int64 // of the transaction that it asked for, where this member made it
+
+	sent       bool // it waits for the transaction that it asked for
+	held       bool // it will ask for one when the client reads again
+	discounted bool // it is no longer counted as in process
 }
 
 // request takes a request from its connection's reader. Writes set out at once, several of
@@ -41,21 +45,29 @@ func (s *Server) request(r *request) {
 		return
 	}
 	c.queue = append(c.queue, r)
-	switch {
-	case s.role == readOnly:
-	case writes(r.Type):
-		r.sent = true
-		if s.role == leading {
-			s.propose(r)
+	if s.role != readOnly && (writes(r.Type) || r.Type == proto.OpSync && s.role == following) {
+		// Reads that wait for room must not see what comes after them.
+		if r.held = c.stalled.Load(); r.held {
+			c.held++
 		} else {
-			s.learner.Forward(&r.Request)
+			s.dispatch(r)
 		}
-	case r.Type == proto.OpSync && s.role == following:
-		r.sent = true
-		s.syncs = append(s.syncs, r)
-		s.learner.Forward(&r.Request)
 	}
 	c.advance()
+}
+
+// dispatch sends a write, or a learner's sync, on its way.
+func (s *Server) dispatch(r *request) {
+	r.sent = true
+	if s.role == leading {
+		s.propose(r)
+		r.zxid = s.zxid
+		return
+	}
+	if r.Type == proto.OpSync {
+		s.syncs = append(s.syncs, r)
+	}
+	s.learner.Forward(&r.Request)
 }
 
 // writes tells whether an operation goes through the leader (Request.isQuorum).
@@ -72,18 +84,65 @@ func writes(op proto.Op) bool {
 // advance answers the requests at the head of the queue, up to the next that waits for a
 // transaction, and as long as the client takes the answers.
 func (c *conn) advance() {
-	for len(c.queue) > 0 && !c.gone {
-		r := c.queue[0]
-		if r.sent || c.full() {
+	for len(c.queue) > 0 && !c.gone && !c.queue[0].sent {
+		if c.full() {
+			c.stall()
 			return
 		}
-		c.queue[0] = nil
-		c.queue = c.queue[1:]
-		c.s.answer(r)
+		if c.queue[0].held {
+			break
+		}
+		c.s.answer(c.pop())
 	}
+	c.goOn()
 	if len(c.queue) == 0 {
 		c.queue = nil
 	}
+}
+
+// catchUp answers the reads that stand before a write which is about to be applied, so that
+// they see what was before it, whether the client takes the answers or not.
+func (c *conn) catchUp() {
+	for len(c.queue) > 0 && !c.gone && !c.queue[0].sent && !c.queue[0].held {
+		if n := c.unsent(); n > outLimit {
+			c.s.log.Warnf("Closing the connection of %s, session = 0x%x: it does not read; %d bytes wait for it", c.remote, uint64(c.session), n)
+			c.close()
+			return
+		}
+		c.s.answer(c.pop())
+	}
+}
+
+func (c *conn) pop() *request {
+	r := c.queue[0]
+	c.queue[0] = nil
+	c.queue = c.queue[1:]
+	return r
+}
+
+// stall keeps the reader from reading on. What waits for a client that does not read does
+// not count as work, which would keep others from theirs.
+func (c *conn) stall() {
+	c.stalled.Store(true)
+	for i := len(c.queue) - 1; i >= 0 && !c.queue[i].discounted; i-- {
+		c.s.discount(c.queue[i])
+	}
+}
+
+// goOn ends a stall.
+func (c *conn) goOn() {
+	if !c.stalled.Load() || c.gone {
+		return
+	}
+	c.stalled.Store(false)
+	for i := 0; c.held > 0 && i < len(c.queue); i++ {
+		if r := c.queue[i]; r.held {
+			r.held = false
+			c.held--
+			c.s.dispatch(r)
+		}
+	}
+	c.readOn()
 }
 
 // answer answers a request that needs no transaction.
