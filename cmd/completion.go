@@ -121,7 +121,7 @@ func (a *app) complete(ctx context.Context, args []string) error {
 	line, _ := splitArgs(a.flags, typed[:len(typed)-1])
 	a.registerOptionValues()
 	for _, c := range a.root.Commands() {
-		if isOffline(c) {
+		if isVerb(c) {
 			verb.PlainUsage(c)
 		}
 	}
@@ -134,7 +134,7 @@ func (a *app) complete(ctx context.Context, args []string) error {
 		if c := commands.Lookup(line.words[0]); c != nil {
 			line.words[0] = c.Name
 		}
-		line.words = a.normalizeOffline(line.words)
+		line.words = a.normalizeVerb(line.words)
 		request = append(append(request, line.words...), word)
 	case strings.HasPrefix(word, "-") && !strings.Contains(word, "="):
 		return a.completeOptionName(word)
@@ -224,5 +224,7 @@ func (a *app) completeZnodeCommand(c *cobra.Command, words []string, word string
 	return list, directive
 }
 
-// knownServers are the connect strings that the shell has seen.
-func (a *app) knownServers() []string { return completions.SeenServers(stateDir()) }
+// knownServers are the local servers that run, and the connect strings that the shell has seen.
+func (a *app) knownServers() []string {
+	return append(runningLocals(), completions.SeenServers(stateDir())...)
+}

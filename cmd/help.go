@@ -22,7 +22,7 @@ func (a *app) helpCommand() *cobra.Command {
 		RunE: func(_ *cobra.Command, words []string) error {
 			switch {
 			case len(words) > 0:
-				if c, _, err := a.root.Find(words); err == nil && isOffline(offlineRoot(c)) {
+				if c, _, err := a.root.Find(words); err == nil && isVerb(verbRoot(c)) {
 					return c.Help()
 				}
 				return a.helpOn(words[0])
@@ -129,16 +129,18 @@ func (a *app) printHelp() error {
 		}
 	}
 	flush()
-	for _, c := range a.root.Commands() {
-		if isOffline(c) {
-			rows = append(rows, [2]string{c.Name(), c.Short})
+	for _, verbs := range []string{localGroup, offlineGroup} {
+		for _, c := range a.root.Commands() {
+			if c.Annotations[groupKey] == verbs {
+				rows = append(rows, [2]string{c.Name(), c.Short})
+			}
 		}
+		group = commands.Group(verbs)
+		flush()
 	}
-	group = offlineGroup
-	flush()
 	fmt.Fprintf(out, "\n%s:\n", a.streams.Paint("Other commands", heading))
 	for _, c := range a.root.Commands() {
-		if isOffline(c) {
+		if isVerb(c) {
 			continue
 		}
 		if commands.Lookup(c.Name()) == nil || c.Name() == "help" {

@@ -16,6 +16,11 @@ func (a *app) settle(ctx context.Context, announce bool) (stop func(), err error
 	if err := a.options.settle(a.flags, a.streams); err != nil {
 		return nil, err
 	}
+	if a.options.Local == 0 {
+		if a.options.Server, err = resolveLocal(a.options.Server); err != nil {
+			return nil, err
+		}
+	}
 	return a.startOwn(ctx, given, announce)
 }
 

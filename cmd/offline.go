@@ -17,23 +17,27 @@ const offlineGroup = "Offline"
 // offlineVerbs are about files, not about a server.
 var offlineVerbs = []verb.Constructor{logformatter.NewCommand, logformatter.NewLegacyCommand, snapshot.NewCommand}
 
-// addOfflineVerbs adds the verbs to the tree. -o and -y before a verb hold for it too.
+// addOfflineVerbs adds the verbs to the tree.
 func (a *app) addOfflineVerbs() {
 	for _, construct := range offlineVerbs {
-		c := construct(a.streams)
-		c.Annotations = map[string]string{groupKey: offlineGroup}
-		verb.Share(c, func() map[string]string {
-			shared := map[string]string{}
-			for _, name := range []string{"output", "yes"} {
-				if f := a.flags.Lookup(name); f.Changed {
-					shared[name] = f.Value.String()
-				}
-			}
-			return shared
-		})
-		a.interruptibly(c)
-		a.root.AddCommand(c)
+		a.addVerb(construct(a.streams), offlineGroup)
 	}
+}
+
+// addVerb adds a verb with options of its own. -o and -y before a verb hold for it too.
+func (a *app) addVerb(c *cobra.Command, group string) {
+	c.Annotations = map[string]string{groupKey: group}
+	verb.Share(c, func() map[string]string {
+		shared := map[string]string{}
+		for _, name := range []string{"output", "yes"} {
+			if f := a.flags.Lookup(name); f.Changed {
+				shared[name] = f.Value.String()
+			}
+		}
+		return shared
+	})
+	a.interruptibly(c)
+	a.root.AddCommand(c)
 }
 
 // interruptibly makes Ctrl-C cancel the context that c and its subcommands run with.
@@ -54,21 +58,21 @@ func (a *app) interruptibly(c *cobra.Command) {
 	}
 }
 
-// isOffline tells whether c is one of the verbs that need no server.
-func isOffline(c *cobra.Command) bool { return c.Annotations[groupKey] == offlineGroup }
+// isVerb tells whether c is one of the verbs that have options of their own.
+func isVerb(c *cobra.Command) bool { return c.Annotations[groupKey] != "" }
 
-// normalizeOffline writes the words of such a verb as cobra reads them.
-func (a *app) normalizeOffline(words []string) []string {
+// normalizeVerb writes the words of such a verb as cobra reads them.
+func (a *app) normalizeVerb(words []string) []string {
 	for _, c := range a.root.Commands() {
-		if c.Name() == words[0] && isOffline(c) {
+		if c.Name() == words[0] && isVerb(c) {
 			return append(words[:1:1], verb.Normalize(c, words[1:])...)
 		}
 	}
 	return words
 }
 
-// offlineRoot is the verb that c is, or is a subcommand of.
-func offlineRoot(c *cobra.Command) *cobra.Command {
+// verbRoot is the verb that c is, or is a subcommand of.
+func verbRoot(c *cobra.Command) *cobra.Command {
 	for c.HasParent() && c.Parent().HasParent() {
 		c = c.Parent()
 	}

@@ -237,10 +237,10 @@ func (m *millis) Set(s string) error {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n <= math.MaxInt32 {
 		d = time.Duration(n) * time.Millisecond
 	} else if d, err = time.ParseDuration(s); err != nil {
-		return err
+		return errors.New("give milliseconds, such as 30000, or a time with its unit, such as 30s")
 	}
 	if d < time.Millisecond || d > math.MaxInt32*time.Millisecond {
-		return errors.New("out of range")
+		return errors.New("give 1 to 2147483647 milliseconds")
 	}
 	*m = millis(d)
 	return nil
@@ -260,11 +260,8 @@ func (*size) Type() string { return "size" }
 // Set accepts what Java's Integer.decode does, as -Djute.maxbuffer is read.
 func (b *size) Set(s string) error {
 	n, err := strconv.ParseInt(s, 0, 32)
-	if err != nil {
-		return err
-	}
-	if n < 1 {
-		return errors.New("out of range")
+	if err != nil || n < 1 {
+		return errors.New("give 1 to 2147483647 bytes, such as 4194304 or 0x400000")
 	}
 	*b = size(n)
 	return nil

@@ -85,6 +85,7 @@ func newApp(s *ui.Streams) *app {
 	a.root.AddCommand(a.completionCommand())
 	a.addZnodeCommands()
 	a.addOfflineVerbs()
+	a.addVerb(a.localCommand(), localGroup)
 	return a
 }
 
@@ -105,7 +106,7 @@ func (a *app) execute(ctx context.Context, args []string) error {
 		}
 	}
 	if len(line.words) > 0 {
-		line.words = a.normalizeOffline(line.words)
+		line.words = a.normalizeVerb(line.words)
 	}
 	a.root.SetArgs(append(line.options, line.words...))
 	if err := a.root.ExecuteContext(ctx); err != nil {

@@ -49,13 +49,14 @@ func Start(ctx context.Context, opt Options) (*Ensemble, error) {
 		if err == nil {
 			return e, nil
 		}
-		if opt.Port != 0 || attempt == portAttempts || !isPortTaken(err) {
+		if opt.Port != 0 || attempt == portAttempts || !IsPortTaken(err) {
 			return nil, fmt.Errorf("start a local ZooKeeper: %w", err)
 		}
 	}
 }
 
-func isPortTaken(err error) bool {
+// IsPortTaken tells whether Start failed because somebody else listens on one of the ports.
+func IsPortTaken(err error) bool {
 	return errors.Is(err, errAddrInUse) || apache.PortTaken(err)
 }
 

@@ -156,9 +156,9 @@ func (m *Member) Refuse(d time.Duration) {
 	}
 }
 
-// Partition cuts every link between members of different sides; within a side nothing
-// changes. A member that is on no side is a side of its own. Links that were cut before are
-// healed first. Between two Apache members links cannot be cut.
+// Partition cuts every link between members of different sides; within a side all are as they
+// were started. The members that are on no side form one together. The links of Apache
+// members cannot be cut.
 func (e *Ensemble) Partition(sides ...[]int64) error {
 	side := map[int64]int{}
 	for i, ids := range sides {
@@ -176,7 +176,7 @@ func (e *Ensemble) Partition(sides ...[]int64) error {
 	var pairs [][2]int64
 	for i, a := range members {
 		for _, b := range members[i+1:] {
-			if side[a.id] != 0 && side[a.id] == side[b.id] {
+			if side[a.id] == side[b.id] {
 				continue
 			}
 			if err := cuttable(a, b); err != nil {
@@ -218,6 +218,9 @@ func cuttable(a, b *Member) error {
 func (e *Ensemble) Heal(a, b int64) {
 	e.links.set(func(cut map[[2]int64]bool) { delete(cut, link(a, b)) })
 }
+
+// CutLinks are the links that are cut, each by the numbers of its two members, in order.
+func (e *Ensemble) CutLinks() [][2]int64 { return e.links.pairs() }
 
 // HealAll gives back all links.
 func (e *Ensemble) HealAll() { e.links.set(func(cut map[[2]int64]bool) { clear(cut) }) }

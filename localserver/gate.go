@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -259,5 +260,6 @@ func (l *links) pairs() (list [][2]int64) {
 	for pair := range l.cut {
 		list = append(list, pair)
 	}
+	slices.SortFunc(list, func(a, b [2]int64) int { return slices.Compare(a[:], b[:]) })
 	return list
 }

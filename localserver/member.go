@@ -57,6 +57,9 @@ func (m *Member) Observer() bool { return m.role == zoocfg.Observer }
 // Addr is where clients connect, host:port.
 func (m *Member) Addr() string { return m.client.String() }
 
+// Port is the port of Addr.
+func (m *Member) Port() int { return m.client.Port }
+
 // DataDir is the member's data directory (zoo.cfg's dataDir); "" for an ephemeral one.
 func (m *Member) DataDir() string { return m.dir }
 

@@ -1,0 +1,221 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/zkctl/zkctl/localserver"
+)
+
+// How long starting and ending may take.
+const (
+	localStartTimeout = 2 * time.Minute
+	localStopTimeout  = 30 * time.Second
+)
+
+// started is what the process in the background says on its stdout once it serves, or cannot.
+type started struct {
+	ConnectString string `json:"connectString,omitempty"`
+	DataDir       string `json:"dataDir,omitempty"`
+	Error         string `json:"error,omitempty"`
+}
+
+// spawn starts a named server in the background, by this program itself, and returns when it
+// serves.
+func (s *localState) spawn(ctx context.Context) (*started, error) {
+	if err := s.save(); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the server's log: %w", err)
+	}
+	defer log.Close()
+	// The name that this program was called by, which a link may have given it.
+	cmd := exec.Command(self, "local", "background", s.Name)
+	cmd.Args[0] = os.Args[0]
+	cmd.Dir = s.dir
+	cmd.Stderr = log
+	detach(cmd)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the process in the background: %w", err)
+	}
+	type result struct {
+		started
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		line, err := bufio.NewReader(io.LimitReader(out, maxControl)).ReadBytes('\n')
+		if err != nil {
+			r.err = fmt.Errorf("the process in the background ended; its log is %s", s.logFile())
+		} else {
+			r.err = json.Unmarshal(line, &r.started)
+		}
+		done <- r
+	}()
+	select {
+	case r := <-done:
+		if r.err == nil && r.Error == "" {
+			return &r.started, cmd.Process.Release()
+		}
+		_ = cmd.Wait()
+		if r.err == nil {
+			r.err = errors.New(r.Error)
+		}
+		return nil, r.err
+	case <-ctx.Done():
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return nil, ctx.Err()
+	}
+}
+
+// runBackground is the process in the background.
+func runBackground(name string) error {
+	say := func(v started) {
+		line, _ := json.Marshal(v)
+		_, _ = os.Stdout.Write(append(line, '\n'))
+		_ = os.Stdout.Close()
+	}
+	err := background(name, say)
+	if err != nil {
+		say(started{Error: err.Error()})
+	}
+	return err
+}
+
+func background(name string, say func(started)) error {
+	s, err := loadLocal(name)
+	if err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(s.lockFile(), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if !lockSoon(lock) {
+		return fmt.Errorf("the local server %s is running already", name)
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Ignore(syscall.SIGHUP)
+
+	opt := s.Spec.options()
+	opt.Log = os.Stderr
+	if opt.DataDir == "" && !opt.Ephemeral && opt.Config == "" {
+		opt.DataDir = filepath.Join(s.dir, "data")
+	}
+	e, err := startAgain(opt, s.Port)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	ln, err := listenControl(s)
+	if err != nil {
+		return err
+	}
+	s.PID, s.Started = os.Getpid(), time.Now()
+	s.ConnectString, s.DataDir, s.Port = e.ConnectString(), e.DataDir(), e.Members()[0].Port()
+	if err := s.save(); err != nil {
+		return err
+	}
+	stop := make(chan struct{}, 1)
+	control := &controlServer{state: s, ensemble: e, stop: func() {
+		select {
+		case stop <- struct{}{}:
+		default:
+		}
+	}}
+	go control.serve(ln)
+	say(started{ConnectString: s.ConnectString, DataDir: s.DataDir})
+	select {
+	case <-signals:
+	case <-stop:
+	}
+	signal.Stop(signals) // a second one ends the process at once
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = control.http.Shutdown(ctx) // the answer to stop gets out
+	err = e.Close()
+	forgetControl(s)
+	s.PID, s.Control = 0, controlAddr{}
+	return errors.Join(err, s.save())
+}
+
+// lockSoon tries for a moment, because one who asks whether the server runs has the lock for an
+// instant.
+func lockSoon(f *os.File) bool {
+	for deadline := time.Now().Add(500 * time.Millisecond); ; time.Sleep(5 * time.Millisecond) {
+		if tryLock(f) {
+			return true
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+}
+
+// startAgain starts a server on the port that it had, or on another one when somebody has
+// taken it in the meantime and nobody asked for it.
+func startAgain(opt localserver.Options, port int) (*localserver.Ensemble, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), localStartTimeout)
+	defer cancel()
+	if opt.Port == 0 && port != 0 && opt.Config == "" {
+		again := opt
+		again.Port = port
+		if e, err := localserver.Start(ctx, again); err == nil || !localserver.IsPortTaken(err) {
+			return e, err
+		}
+	}
+	return localserver.Start(ctx, opt)
+}
+
+// end ends the process in the background: as it is asked to, else by a signal, else by force.
+func (s *localState) end(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, localStopTimeout)
+	defer cancel()
+	ask, cancelAsk := context.WithTimeout(ctx, 3*time.Second)
+	_, err := s.ask(ask, controlRequest{Do: "stop"})
+	cancelAsk()
+	if err != nil && s.PID != 0 && s.running() {
+		_ = terminate(s.PID)
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for s.running() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			p, err := os.FindProcess(s.PID)
+			if err == nil && s.PID != 0 && s.running() {
+				err = p.Kill()
+			}
+			if err != nil {
+				return fmt.Errorf("stop the local server %s: process %d does not end: %w", s.Name, s.PID, err)
+			}
+			return fmt.Errorf("the local server %s did not end within %v and was killed", s.Name, localStopTimeout)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,262 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/zkctl/zkctl/localserver"
+)
+
+// controlRequest is what the process of a named server is asked to do.
+type controlRequest struct {
+	Do       string    `json:"do"` // see controlServer.do
+	Members  []int64   `json:"members,omitempty"`
+	Sides    [][]int64 `json:"sides,omitempty"`
+	Observer bool      `json:"observer,omitempty"`
+	Apache   bool      `json:"apache,omitempty"`
+	Leader   bool      `json:"leader,omitempty"` // the member that leads is meant too
+}
+
+// controlReply is its answer.
+type controlReply struct {
+	Error   string       `json:"error,omitempty"`
+	Members []int64      `json:"members,omitempty"` // that it was done to
+	Status  *localStatus `json:"status,omitempty"`
+}
+
+// localStatus is a running server as it sees itself.
+type localStatus struct {
+	Name          string               `json:"name"`
+	State         string               `json:"state"`
+	PID           int                  `json:"pid"`
+	Started       time.Time            `json:"started"`
+	ConnectString string               `json:"connectString"`
+	DataDir       string               `json:"dataDir,omitempty"`
+	Memory        int64                `json:"memory"` // bytes that the process has from the system
+	Cut           [][2]int64           `json:"cut,omitempty"`
+	Members       []localserver.Status `json:"members"`
+}
+
+// maxControl bounds a request and its answer, in bytes.
+const maxControl = 1 << 20
+
+// controlServer answers the requests of other runs of zkctl.
+type controlServer struct {
+	state    *localState
+	ensemble *localserver.Ensemble
+	stop     func()
+	http     http.Server
+}
+
+// maxSocketPath is what the shortest of systems (macOS) takes for a socket's path.
+const maxSocketPath = 103
+
+// listenControl opens the socket and notes in the state how to reach it.
+func listenControl(s *localState) (net.Listener, error) {
+	var token [16]byte
+	if _, err := rand.Read(token[:]); err != nil {
+		return nil, err
+	}
+	s.Control = controlAddr{Network: controlNetwork, Token: hex.EncodeToString(token[:])}
+	if s.Control.Network == "unix" {
+		s.Control.Address = s.socketFile()
+		if len(s.Control.Address) > maxSocketPath {
+			dir, err := os.MkdirTemp("", "zkctl-")
+			if err != nil {
+				return nil, err
+			}
+			s.Control.Address = filepath.Join(dir, "control.sock")
+		}
+		_ = os.Remove(s.Control.Address) // of a run that was killed; the lock is ours
+	} else {
+		s.Control.Address = "127.0.0.1:0"
+	}
+	ln, err := net.Listen(s.Control.Network, s.Control.Address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for zkctl local: %w", err)
+	}
+	if s.Control.Network == "unix" {
+		err = os.Chmod(s.Control.Address, 0o600)
+	} else {
+		s.Control.Address = ln.Addr().String()
+	}
+	return ln, err
+}
+
+// forgetControl removes what listenControl made besides the socket.
+func forgetControl(s *localState) {
+	if s.Control.Network != "unix" {
+		return
+	}
+	_ = os.Remove(s.Control.Address)
+	if dir := filepath.Dir(s.Control.Address); dir != s.dir && strings.HasPrefix(filepath.Base(dir), "zkctl-") {
+		_ = os.Remove(dir)
+	}
+}
+
+func (c *controlServer) serve(ln net.Listener) {
+	c.http.Handler = c
+	c.http.ReadHeaderTimeout = 10 * time.Second
+	_ = c.http.Serve(ln)
+}
+
+func (c *controlServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if subtle.ConstantTimeCompare([]byte(token), []byte(c.state.Control.Token)) != 1 {
+		http.Error(w, "the token is wrong", http.StatusForbidden)
+		return
+	}
+	var req controlRequest
+	var reply controlReply
+	if err := json.NewDecoder(io.LimitReader(r.Body, maxControl)).Decode(&req); err != nil {
+		reply.Error = "read the request: " + err.Error()
+	} else if err := c.do(r.Context(), &req, &reply); err != nil {
+		reply.Error = err.Error()
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(reply)
+}
+
+func (c *controlServer) do(ctx context.Context, req *controlRequest, reply *controlReply) error {
+	switch req.Do {
+	case "status":
+		reply.Status = c.status(ctx)
+		return nil
+	case "stop":
+		c.stop()
+		return nil
+	case "partition":
+		if req.Leader {
+			leader := c.ensemble.Leader(ctx)
+			if leader == nil {
+				return errors.New("no member leads now")
+			}
+			req.Sides = append(req.Sides, []int64{leader.ID()})
+		}
+		return c.ensemble.Partition(req.Sides...)
+	case "heal":
+		if len(req.Members) == 0 {
+			c.ensemble.HealAll()
+		}
+		for _, a := range req.Members {
+			for _, b := range c.ensemble.Members() {
+				c.ensemble.Heal(a, b.ID())
+			}
+		}
+		return nil
+	}
+	act, ok := memberActions[req.Do]
+	if !ok {
+		return fmt.Errorf("%q is not known here; the process in the background may be another version of zkctl", req.Do)
+	}
+	members, err := c.members(ctx, req)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if err := act(ctx, m); err != nil {
+			return err
+		}
+		reply.Members = append(reply.Members, m.ID())
+	}
+	return nil
+}
+
+// memberActions are what can be done to single members.
+var memberActions = map[string]func(context.Context, *localserver.Member) error{
+	"kill":    func(_ context.Context, m *localserver.Member) error { return m.Kill() },
+	"halt":    func(_ context.Context, m *localserver.Member) error { return m.Stop() },
+	"restart": func(ctx context.Context, m *localserver.Member) error { return m.Restart(ctx) },
+	"pause":   func(_ context.Context, m *localserver.Member) error { return m.Pause() },
+	"resume":  func(_ context.Context, m *localserver.Member) error { return m.Resume() },
+}
+
+// members are those that a request names; a single server need not be named.
+func (c *controlServer) members(ctx context.Context, req *controlRequest) (list []*localserver.Member, err error) {
+	for _, id := range req.Members {
+		m := c.ensemble.Member(id)
+		if m == nil {
+			return nil, fmt.Errorf("%s has no member %d", c.state.Name, id)
+		}
+		list = append(list, m)
+	}
+	if req.Leader {
+		m := c.ensemble.Leader(ctx)
+		if m == nil {
+			return nil, errors.New("no member leads now")
+		}
+		list = append(list, m)
+	}
+	if all := c.ensemble.Members(); len(list) == 0 && len(all) == 1 {
+		return all, nil
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("which member of %s? Give its number, or leader", c.state.Name)
+	}
+	return list, nil
+}
+
+func (c *controlServer) status(ctx context.Context) *localStatus {
+	var mem runtime.MemStats
+	runtime.ReadMemStats(&mem)
+	return &localStatus{
+		Name: c.state.Name, State: "running", PID: os.Getpid(), Started: c.state.Started,
+		ConnectString: c.ensemble.ConnectString(), DataDir: c.ensemble.DataDir(),
+		Memory: int64(mem.Sys - mem.HeapReleased), Cut: c.ensemble.CutLinks(), Members: c.ensemble.Status(ctx),
+	}
+}
+
+// ask sends a request to the process of a named server.
+func (s *localState) ask(ctx context.Context, req controlRequest) (*controlReply, error) {
+	if !s.running() {
+		return nil, s.notRunning()
+	}
+	body, err := json.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, s.Control.Network, s.Control.Address)
+	}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://local/", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+s.Control.Token)
+	resp, err := (&http.Client{Transport: transport}).Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("talk to the local server %s (process %d): %w", s.Name, s.PID, err)
+	}
+	defer resp.Body.Close()
+	var reply controlReply
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxControl)).Decode(&reply); err != nil {
+		return nil, fmt.Errorf("talk to the local server %s (process %d): %s: %w", s.Name, s.PID, resp.Status, err)
+	}
+	if reply.Error != "" {
+		return &reply, errors.New(reply.Error)
+	}
+	return &reply, nil
+}
+
+func (s *localState) notRunning() error {
+	if s.condition() == "dead" {
+		return fmt.Errorf("the local server %s is dead: process %d ended without being told to, its log is %s (zkctl local start %s)",
+			s.Name, s.PID, s.logFile(), s.Name)
+	}
+	return fmt.Errorf("the local server %s does not run (zkctl local start %s)", s.Name, s.Name)
+}

@@ -1,0 +1,341 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// watchEvery is how often status -w asks.
+const watchEvery = 500 * time.Millisecond
+
+func (a *app) localStatusCommand() *cobra.Command {
+	var output string
+	watch := false
+	c := &cobra.Command{
+		Use:   "status [NAME]",
+		Short: "show a local server's members: role, zxid, sessions, connections",
+		Long: `Show a local server's members: their role, last zxid, how many transactions they
+lag behind the leader, sessions, connections, data. The exit code is 1 when it
+does not run.`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeLocals,
+	}
+	c.Flags().BoolVarP(&watch, "watch", "w", false, "go on showing it, until Ctrl-C")
+	outputFlag(c, &output)
+	c.RunE = func(c *cobra.Command, words []string) error {
+		format, err := ui.ParseFormat(output)
+		if err != nil {
+			return err
+		}
+		s, err := chooseLocal(words)
+		if err != nil {
+			return err
+		}
+		if watch {
+			return a.watchLocal(c.Context(), s.Name, format)
+		}
+		st, err := s.status(c.Context())
+		if err != nil {
+			return err
+		}
+		if err := a.printStatus(st, format); err != nil {
+			return err
+		}
+		if st.State != "running" {
+			return &ui.ExitError{Code: ui.ExitFailed}
+		}
+		return nil
+	}
+	return c
+}
+
+// status is what is known of a named server, whether it runs or not.
+func (s *localState) status(ctx context.Context) (*localStatus, error) {
+	if state := s.condition(); state != "running" {
+		return &localStatus{Name: s.Name, State: state, PID: s.PID, Started: s.Started, ConnectString: s.ConnectString, DataDir: s.DataDir}, nil
+	}
+	reply, err := s.ask(ctx, controlRequest{Do: "status"})
+	if err != nil {
+		return nil, err
+	}
+	return reply.Status, nil
+}
+
+func (a *app) printStatus(st *localStatus, format ui.Format) error {
+	if format == ui.JSON {
+		return json.NewEncoder(a.streams.Out).Encode(st)
+	}
+	_, err := io.WriteString(a.streams.Out, a.statusText(st))
+	return err
+}
+
+func (a *app) statusText(st *localStatus) string {
+	out := &strings.Builder{}
+	state := st.State
+	switch state {
+	case "running":
+		state = a.streams.Paint(state, color.FgGreen)
+	case "dead":
+		state = a.streams.Paint(state, color.FgRed) + ": its process " + strconv.Itoa(st.PID) + " ended without being told to"
+	}
+	fmt.Fprintf(out, "%s: %s\n", st.Name, state)
+	if st.DataDir != "" {
+		fmt.Fprintf(out, "data:    %s\n", st.DataDir)
+	}
+	if st.State != "running" {
+		return out.String()
+	}
+	fmt.Fprintf(out, "connect: %s\n", st.ConnectString)
+	fmt.Fprintf(out, "process: %d, up %s, %s\n", st.PID, time.Since(st.Started).Round(time.Second), sizeText(st.Memory))
+	for _, pair := range st.Cut {
+		fmt.Fprintf(out, "cut:     %d and %d do not see each other\n", pair[0], pair[1])
+	}
+	out.WriteByte('\n')
+	rows := [][]string{{"ID", "ROLE", "ADDRESS", "ZXID", "EPOCH", "LAG", "SESSIONS", "CONNS", "ZNODES", "DATA", "WATCHES", "ENGINE"}}
+	for _, m := range st.Members {
+		role := m.Role
+		switch role {
+		case "leader", "standalone":
+			role = a.streams.Paint(role, color.FgGreen)
+		case "looking", "paused":
+			role = a.streams.Paint(role, color.FgYellow)
+		case "stopped", "failed":
+			role = a.streams.Paint(role, color.FgRed)
+		}
+		engine := string(m.Engine)
+		if m.PID != 0 {
+			engine += fmt.Sprintf(" (pid %d, %s)", m.PID, sizeText(m.Memory))
+		}
+		row := []string{strconv.FormatInt(m.ID, 10), role, m.Addr}
+		if m.Version != "" {
+			sessions := "?"
+			if m.Sessions >= 0 {
+				sessions = strconv.FormatInt(m.Sessions, 10)
+			}
+			row = append(row, fmt.Sprintf("0x%x", m.Zxid), strconv.FormatInt(m.Epoch, 10), strconv.FormatInt(m.Lag, 10), sessions,
+				strconv.FormatInt(m.Connections, 10), strconv.FormatInt(m.Znodes, 10), sizeText(m.DataSize), strconv.FormatInt(m.Watches, 10))
+		} else {
+			row = append(row, "", "", "", "", "", "", "", "")
+		}
+		rows = append(rows, append(row, engine))
+	}
+	out.WriteString(plainTable(rows, "ID", "LAG", "EPOCH", "SESSIONS", "CONNS", "ZNODES", "DATA", "WATCHES"))
+	for _, m := range st.Members {
+		if m.Error != "" {
+			fmt.Fprintf(out, "member %d: %s\n", m.ID, m.Error)
+		}
+	}
+	return out.String()
+}
+
+// plainTable is a table without rules; the first row is its head. Columns with a name in
+// right are aligned there.
+func plainTable(rows [][]string, right ...string) string {
+	tw := table.NewWriter()
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	tw.SetStyle(style)
+	var configs []table.ColumnConfig
+	for i, head := range rows[0] {
+		for _, name := range right {
+			if head == name {
+				configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+			}
+		}
+	}
+	tw.SetColumnConfigs(configs)
+	for i, cells := range rows {
+		var row table.Row
+		for _, cell := range cells {
+			row = append(row, cell)
+		}
+		if i == 0 {
+			tw.AppendHeader(row)
+		} else {
+			tw.AppendRow(row)
+		}
+	}
+	out := &strings.Builder{}
+	for line := range strings.Lines(tw.Render()) {
+		out.WriteString(strings.TrimRight(line, " \n"))
+		out.WriteByte('\n')
+	}
+	return out.String()
+}
+
+// sizeText is a number of bytes for a person.
+func sizeText(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 10<<20:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+// watchLocal shows the state again and again: on a terminal in place, else one after the other.
+func (a *app) watchLocal(ctx context.Context, name string, format ui.Format) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	inPlace := a.streams.OutTTY && format == ui.Text
+	for {
+		s, err := loadLocal(name)
+		if err != nil {
+			return err
+		}
+		st, err := s.status(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		if inPlace {
+			lines := strings.ReplaceAll(a.statusText(st), "\n", "\x1b[K\n")
+			_, err = io.WriteString(a.streams.Out, "\x1b[H"+lines+"\x1b[J")
+		} else {
+			err = a.printStatus(st, format)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (a *app) localListCommand() *cobra.Command {
+	var output string
+	c := &cobra.Command{
+		Use:   "ls",
+		Short: "list the local servers",
+		Args:  cobra.NoArgs,
+	}
+	outputFlag(c, &output)
+	c.RunE = func(*cobra.Command, []string) error {
+		format, err := ui.ParseFormat(output)
+		if err != nil {
+			return err
+		}
+		rows := [][]string{{"NAME", "STATE", "MEMBERS", "CONNECT", "DATA"}}
+		for _, name := range localNames() {
+			s, err := loadLocal(name)
+			if err != nil {
+				fmt.Fprintln(a.streams.Err, err)
+				continue
+			}
+			state := s.condition()
+			members := strconv.Itoa(max(1, s.Spec.Size) + s.Spec.Observers)
+			if format == ui.JSON {
+				err := json.NewEncoder(a.streams.Out).Encode(map[string]any{
+					"name": name, "state": state, "pid": s.PID, "size": max(1, s.Spec.Size), "observers": s.Spec.Observers,
+					"engine": s.Spec.Engine, "connectString": s.ConnectString, "dataDir": s.DataDir, "log": s.logFile(),
+				})
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			rows = append(rows, []string{name, state, members, s.ConnectString, s.DataDir})
+		}
+		if format == ui.JSON {
+			return nil
+		}
+		if len(rows) == 1 {
+			fmt.Fprintln(a.streams.Err, "There is no local server; zkctl local start makes one.")
+			return nil
+		}
+		_, err = io.WriteString(a.streams.Out, plainTable(rows, "MEMBERS"))
+		return err
+	}
+	return c
+}
+
+func (a *app) localLogsCommand() *cobra.Command {
+	follow := false
+	lines := 0
+	c := &cobra.Command{
+		Use:   "logs [NAME]",
+		Short: "print a local server's log",
+		Long: `Print the log of a local server, in ZooKeeper's own pattern. The members of an
+ensemble share it; [myid:N] tells them apart.`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeLocals,
+	}
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on printing what is logged, until Ctrl-C")
+	c.Flags().IntVarP(&lines, "lines", "n", 0, "only the last `number` of lines; 0 is all")
+	c.RunE = func(c *cobra.Command, words []string) error {
+		s, err := chooseLocal(words)
+		if err != nil {
+			return err
+		}
+		f, err := os.Open(s.logFile())
+		if err != nil {
+			return fmt.Errorf("print the log of %s: %w", s.Name, err)
+		}
+		defer f.Close()
+		if lines > 0 {
+			if err := seekLines(f, lines); err != nil {
+				return fmt.Errorf("print the log of %s: %w", s.Name, err)
+			}
+		}
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			if _, err := io.Copy(a.streams.Out, f); err != nil || !follow {
+				return err
+			}
+			select {
+			case <-tick.C:
+			case <-c.Context().Done():
+				return c.Context().Err()
+			}
+		}
+	}
+	return c
+}
+
+// seekLines goes to where the last n lines begin.
+func seekLines(f *os.File, n int) error {
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 64<<10)
+	at, seen := end, 0
+	for at > 0 {
+		size := min(at, int64(len(buf)))
+		at -= size
+		if _, err := f.ReadAt(buf[:size], at); err != nil && err != io.EOF {
+			return err
+		}
+		for i := size - 1; i >= 0; i-- {
+			if buf[i] == '\n' && at+i != end-1 {
+				if seen++; seen == n {
+					_, err = f.Seek(at+i+1, io.SeekStart)
+					return err
+				}
+			}
+		}
+	}
+	_, err = f.Seek(0, io.SeekStart)
+	return err
+}
