@@ -29,13 +29,14 @@ func (s *Server) commit(p *zab.Proposal) {
 	switch h.Type {
 	case proto.OpCreateSession:
 		if b, ok := p.Txn.Body.(*proto.CreateSessionTxn); ok && s.role == leading {
-			s.sessions.add(h.ClientID, time.Duration(b.TimeOut)*time.Millisecond, s.now)
+			s.sessions.add(h.ClientID, max(s.opt.MinSession, time.Duration(b.TimeOut)*time.Millisecond), s.now)
 		}
 		if c := s.opening[h.ClientID]; c != nil {
 			delete(s.opening, h.ClientID)
 			s.finishSession(c, true)
+			return
 		}
-		return
+		// Otherwise a client sent it as a request.
 	case proto.OpCloseSession:
 		s.sessions.remove(h.ClientID)
 		s.log.Infof("Processed session termination for sessionid: 0x%x", uint64(h.ClientID))
@@ -97,7 +98,7 @@ func (s *Server) fire(h *proto.TxnHeader, body jute.Record, result *ztree.Result
 		}
 	case proto.OpCloseSession:
 		for _, path := range result.Deleted {
-			s.fireDeleted(path)
+			s.watches.deleted(path, s.tell)
 		}
 	}
 	if result.Err != 0 {
@@ -106,17 +107,11 @@ func (s *Server) fire(h *proto.TxnHeader, body jute.Record, result *ztree.Result
 	switch h.Type {
 	case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer:
 		s.watches.created(result.Path, s.tell)
-		s.watches.childrenChanged(parentPath(result.Path), s.tell)
 	case proto.OpDelete, proto.OpDeleteContainer:
-		s.fireDeleted(result.Path)
+		s.watches.deleted(result.Path, s.tell)
 	case proto.OpSetData, proto.OpReconfig:
 		s.watches.dataChanged(result.Path, s.tell)
 	}
-}
-
-func (s *Server) fireDeleted(path string) {
-	s.watches.deleted(path, s.tell)
-	s.watches.childrenChanged(parentPath(path), s.tell)
 }
 
 // tell sends a watch's event.
@@ -146,6 +141,9 @@ func (s *Server) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) {
 	}
 	var body jute.Record
 	switch r.Type {
+	case proto.OpCreateSession:
+		r.conn.confirm(true)
+		return
 	case proto.OpCreate:
 		body = &proto.PathResponse{Path: result.Path}
 	case proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer:
@@ -153,8 +151,8 @@ func (s *Server) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) {
 	case proto.OpSetData, proto.OpSetACL:
 		body = &proto.StatResponse{Stat: result.Stat}
 	case proto.OpCheck:
-		stat, _ := s.tree.Stat(result.Path)
-		body = &proto.StatResponse{Stat: stat}
+		// Outside of a multi, where no client sends it, ZooKeeper fails to write the reply.
+		return
 	case proto.OpReconfig:
 		if b, ok := p.Txn.Body.(*proto.SetDataTxn); ok {
 			body = &proto.GetDataResponse{Data: b.Data, Stat: result.Stat}
@@ -182,7 +180,7 @@ func multiResponse(p *zab.Proposal, result *ztree.Result) *proto.MultiResponse {
 		case out.Type == proto.OpCreate:
 			out.Path = part.Path
 		case out.Type == proto.OpCreate2, out.Type == proto.OpCreateTTL, out.Type == proto.OpCreateContainer:
-			out.Path, out.Stat = part.Path, &part.Stat
+			out.Type, out.Path, out.Stat = proto.OpCreate2, part.Path, &part.Stat
 		case out.Type == proto.OpSetData:
 			out.Stat = &part.Stat
 		}

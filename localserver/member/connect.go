@@ -98,12 +98,26 @@ func (s *Server) finishSession(c *conn, valid bool) {
 	if c.gone {
 		return
 	}
+	c.confirm(valid)
+	if !valid {
+		s.log.Infof("Invalid session 0x%x for client %s, probably expired", uint64(c.session), c.remote)
+		c.part()
+		return
+	}
+	s.log.Infof("Established session 0x%x with negotiated timeout %d for client %s", uint64(c.session), c.timeout.Milliseconds(), c.remote)
+	s.conns[c.session] = c
+	c.established(true)
+	c.established = nil
+}
+
+// confirm writes the answer to a connect request.
+func (c *conn) confirm(valid bool) {
 	response := proto.ConnectResponse{Passwd: make([]byte, 16)}
 	if valid {
 		response.TimeOut = int32(c.timeout.Milliseconds())
 		response.SessionID = c.session
 		response.Passwd = password(c.session)
-		response.ReadOnly = s.role == readOnly
+		response.ReadOnly = c.s.role == readOnly
 	}
 	start := len(c.out)
 	e := jute.NewEncoder(append(c.out, 0, 0, 0, 0))
@@ -113,15 +127,6 @@ func (s *Server) finishSession(c *conn, valid bool) {
 		c.out = c.out[:len(c.out)-1] // without the ReadOnly byte
 	}
 	binary.BigEndian.PutUint32(c.out[start:], uint32(len(c.out)-start-4))
-	s.stats.opened(c, s.tree.LastZxid(), len(c.out)-start-4, valid)
+	c.s.stats.opened(c, c.s.tree.LastZxid(), len(c.out)-start-4, valid)
 	c.mark()
-	if !valid {
-		s.log.Infof("Invalid session 0x%x for client %s, probably expired", uint64(c.session), c.remote)
-		c.part()
-		return
-	}
-	s.log.Infof("Established session 0x%x with negotiated timeout %d for client %s", uint64(c.session), response.TimeOut, c.remote)
-	s.conns[c.session] = c
-	c.established(true)
-	c.established = nil
 }

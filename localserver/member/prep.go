@@ -1,6 +1,7 @@
 package member
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -41,7 +42,7 @@ func (s *Server) propose(r *request) {
 		}
 	}
 	proposal := &zab.Proposal{Txn: proto.TxnEntry{Header: p.header, Body: body}, Config: p.config}
-	if !s.opt.NoDigest {
+	if !s.opt.NoDigest && p.header.Type != proto.OpError {
 		proposal.Txn.Digest = &proto.TxnDigest{Version: proto.DigestVersion, TreeDigest: int64(p.treeDigest())}
 	}
 	proposal.Raw = jute.Marshal(&proposal.Txn)
@@ -59,6 +60,10 @@ func (p *prep) txn() (jute.Record, proto.Error) {
 	case proto.OpDelete:
 		return decoded(r, p.delete)
 	case proto.OpDeleteContainer:
+		if r.Session != 0 {
+			// What a client sends is misread: it begins with the request's header.
+			return nil, proto.ErrBadArguments
+		}
 		return p.deleteContainer(string(r.Body))
 	case proto.OpSetData:
 		return decoded(r, p.setData)
@@ -75,7 +80,8 @@ func (p *prep) txn() (jute.Record, proto.Error) {
 			return nil, proto.ErrMarshallingError
 		}
 		timeout := int32(binary.BigEndian.Uint32(r.Body))
-		t := p.s.sessions.add(r.Session, time.Duration(timeout)*time.Millisecond, p.s.now)
+		// What a client sends as a request may have any timeout; the session must not end at once.
+		t := p.s.sessions.add(r.Session, max(p.s.opt.MinSession, time.Duration(timeout)*time.Millisecond), p.s.now)
 		t.owner, t.owned = r.Origin, true
 		return &proto.CreateSessionTxn{TimeOut: timeout}, 0
 	case proto.OpCloseSession:
@@ -96,12 +102,19 @@ func decoded[T any, P interface {
 	return f(q)
 }
 
+// nullPath tells whether the first field of a request is null, not "". Where ZooKeeper does not
+// look it fails as it does on a record that it cannot read.
+func nullPath(r *request) bool { return len(r.Body) >= 4 && binary.BigEndian.Uint32(r.Body) == 1<<32-1 }
+
 // session is the check that every write begins with.
 func (p *prep) session() proto.Error { return p.s.sessions.check(p.r.Session, p.r.Origin) }
 
 func (p *prep) delete(q *proto.PathVersionRequest) (jute.Record, proto.Error) {
 	if err := p.session(); err != 0 {
 		return nil, err
+	}
+	if p.mark == nil && nullPath(p.r) {
+		return nil, proto.ErrMarshallingError
 	}
 	up, err := parentForDelete(q.Path)
 	if err != 0 {
@@ -208,7 +221,7 @@ func (p *prep) setACL(q *proto.SetACLRequest) (jute.Record, proto.Error) {
 	if !validPath(q.Path) {
 		return nil, proto.ErrBadArguments
 	}
-	list, err := p.s.auth.fixupACL(q.ACL, p.r.Auth)
+	list, err := p.s.auth.fixupACL(javaACL(q.ACL), p.r.Auth)
 	if err != 0 {
 		return nil, err
 	}
@@ -254,6 +267,8 @@ func (p *prep) closeSession() jute.Record {
 		paths = append(paths, path)
 	}
 	slices.Sort(paths)
+	slices.SortStableFunc(paths, func(a, b string) int { return cmp.Compare(p.made(a), p.made(b)) })
+	hashOrder(paths)
 	for _, path := range paths {
 		n, parent := p.look(path), p.look(parentPath(path))
 		if n != nil && parent != nil {
@@ -266,9 +281,22 @@ func (p *prep) closeSession() jute.Record {
 	return &proto.CloseSessionTxn{Paths2Delete: paths}
 }
 
+// made is the zxid that created a znode.
+func (p *prep) made(path string) int64 {
+	if n := p.look(path); n != nil {
+		return n.stat.Czxid
+	}
+	return 0
+}
+
 // multi makes the transactions of all parts, or, when one of them cannot be granted, errors
 // in place of all.
 func (p *prep) multi(q *proto.MultiRequest) (jute.Record, proto.Error) {
+	for i := range q.Ops {
+		if err := asMade(&q.Ops[i]); err != 0 {
+			return nil, err
+		}
+	}
 	p.mark = p.s.changes.mark()
 	txn := &proto.MultiTxn{Txns: make([]proto.Txn, 0, len(q.Ops))}
 	failed := false
@@ -281,12 +309,44 @@ func (p *prep) multi(q *proto.MultiRequest) (jute.Record, proto.Error) {
 		if err != 0 {
 			failed = true
 			p.s.changes.rewind(p.mark)
+			if err == proto.ErrMarshallingError {
+				return nil, err // an exception that no part answers for
+			}
 			txn.Txns = append(txn.Txns, errorPart(err))
 			continue
 		}
 		txn.Txns = append(txn.Txns, proto.Txn{Type: op.Type, Data: jute.Marshal(body)})
 	}
 	return txn, 0
+}
+
+// asMade gives a part of a multi the type that its flags say, as the classes of ZooKeeper's
+// client have it, which its server uses to read a multi (org.apache.zookeeper.Op). Reads are
+// not a part of one.
+func asMade(op *proto.MultiOp) proto.Error {
+	switch q := op.Request.(type) {
+	case *proto.CreateTTLRequest:
+		if q.Flags.IsTTL() {
+			return 0
+		}
+		op.Request = &proto.CreateRequest{Path: q.Path, Data: q.Data, ACL: q.ACL, Flags: q.Flags}
+		op.Type = proto.OpCreate
+		if q.Flags == proto.Container {
+			op.Type = proto.OpCreateContainer
+		}
+	case *proto.CreateRequest:
+		switch {
+		case q.Flags.IsTTL():
+			return proto.ErrMarshallingError
+		case q.Flags == proto.Container:
+			op.Type = proto.OpCreateContainer
+		default:
+			op.Type = proto.OpCreate
+		}
+	case *proto.PathWatchRequest:
+		return proto.ErrMarshallingError
+	}
+	return 0
 }
 
 func errorPart(err proto.Error) proto.Txn {

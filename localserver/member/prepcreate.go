@@ -26,14 +26,20 @@ func (p *prep) create(op proto.Op, q *proto.CreateRequest, ttl int64) (jute.Reco
 	if mode.IsTTL() != (ttl >= 0) || mode.IsTTL() && (ttl == 0 || ttl > proto.MaxTTL) {
 		return nil, proto.ErrBadArguments
 	}
+	if op == proto.OpCreateTTL && ttl < 0 {
+		return nil, proto.ErrBadArguments // Apache ZooKeeper grants it, and dies of it
+	}
 	if err := p.session(); err != 0 {
 		return nil, err
+	}
+	if p.mark == nil && nullPath(p.r) {
+		return nil, proto.ErrMarshallingError
 	}
 	i := strings.LastIndexByte(q.Path, '/')
 	if i < 0 || strings.IndexByte(q.Path, 0) >= 0 {
 		return nil, proto.ErrBadArguments
 	}
-	list, err := p.s.auth.fixupACL(q.ACL, p.r.Auth)
+	list, err := p.s.auth.fixupACL(javaACL(q.ACL), p.r.Auth)
 	if err != 0 {
 		return nil, err
 	}
@@ -70,10 +76,11 @@ func (p *prep) create(op proto.Op, q *proto.CreateRequest, ttl int64) (jute.Reco
 	default:
 		body = &proto.CreateTxn{Path: path, Data: q.Data, ACL: list, Ephemeral: mode.IsEphemeral(), ParentCVersion: cversion}
 	}
+	// By what the transaction will do: an operation may come with the mode of another.
 	switch {
-	case mode == proto.Container:
+	case op == proto.OpCreateContainer:
 		owner = proto.ContainerOwner
-	case mode.IsTTL():
+	case op == proto.OpCreateTTL:
 		owner = proto.TTLOwner(ttl)
 	case mode.IsEphemeral():
 		owner = p.r.Session

@@ -15,10 +15,13 @@ func (s *Server) read(r *request) (jute.Record, proto.Error) {
 		return nil, 0
 	case proto.OpSync:
 		return withPath(r, func(q *proto.PathRequest) (jute.Record, proto.Error) {
-			return &proto.PathResponse{Path: q.Path}, 0
+			if nullPath(r) {
+				return nullString{}, 0
+			}
+			return &proto.PathResponse{Path: javaText(q.Path)}, 0
 		})
 	case proto.OpExists:
-		return withPath(r, func(q *proto.PathWatchRequest) (jute.Record, proto.Error) { return s.exists(r.conn, q) })
+		return withPath(r, func(q *proto.PathWatchRequest) (jute.Record, proto.Error) { return s.exists(r, q) })
 	case proto.OpGetData:
 		return withPath(r, func(q *proto.PathWatchRequest) (jute.Record, proto.Error) { return s.getData(r, q) })
 	case proto.OpGetChildren:
@@ -45,12 +48,16 @@ func (s *Server) read(r *request) (jute.Record, proto.Error) {
 			if err != 0 {
 				return nil, err
 			}
-			return &proto.GetAllChildrenNumberResponse{TotalNumber: int32(n.Descendants())}, 0
+			total := n.Descendants()
+			if q.Path == "" {
+				total++ // the root, which is below its other name
+			}
+			return &proto.GetAllChildrenNumberResponse{TotalNumber: int32(total)}, 0
 		})
 	case proto.OpGetEphemerals:
 		return withPath(r, func(q *proto.PathRequest) (jute.Record, proto.Error) {
 			list := s.tree.Ephemerals(r.Session)
-			if prefix := strings.TrimSpace(q.Path); prefix != "" && prefix != "/" {
+			if prefix := strings.TrimFunc(q.Path, func(r rune) bool { return r <= ' ' }); prefix != "" && prefix != "/" {
 				kept := list[:0]
 				for _, path := range list {
 					if strings.HasPrefix(path, q.Path) {
@@ -87,9 +94,14 @@ func (s *Server) read(r *request) (jute.Record, proto.Error) {
 			if q.Type < proto.WatcherChildren || q.Type > proto.WatcherAny {
 				return nil, proto.ErrMarshallingError
 			}
-			found := s.watches.contains(q.Path, q.Type)
-			if r.Type == proto.OpRemoveWatches {
+			var found bool
+			switch {
+			case r.Type == proto.OpRemoveWatches:
 				found = s.watches.remove(q.Path, r.conn, q.Type)
+			case nullPath(r), q.Path != "" && strings.IndexByte(q.Path, '/') < 0:
+				return nil, proto.ErrMarshallingError // PathParentIterator fails
+			default:
+				found = q.Path != "" && s.watches.contains(q.Path, q.Type)
 			}
 			if !found {
 				return nil, proto.ErrNoWatcher
@@ -99,8 +111,16 @@ func (s *Server) read(r *request) (jute.Record, proto.Error) {
 	case proto.OpWhoAmI:
 		return &proto.WhoAmIResponse{ClientInfo: s.auth.clientInfos(r.Auth)}, 0
 	}
-	s.log.Warnf("Received packet at server of unknown type %d", int32(r.Type))
 	return nil, proto.ErrUnimplemented
+}
+
+// nullString is a string that is null.
+type nullString struct{}
+
+// Visit writes it.
+func (nullString) Visit(c *jute.Codec) {
+	null := ""
+	c.NullString(&null)
 }
 
 // withPath decodes a request's record and hands it on.
@@ -117,6 +137,9 @@ func withPath[T any, P interface {
 
 // readable is a znode that the client may read.
 func (s *Server) readable(r *request, path string) (*ztree.Node, proto.Error) {
+	if path == "" && r.Type != proto.OpMultiRead && nullPath(r) {
+		return nil, proto.ErrMarshallingError
+	}
 	n := s.tree.Get(path)
 	if n == nil {
 		return nil, proto.ErrNoNode
@@ -133,12 +156,15 @@ func (s *Server) checkList(list []proto.ACL, perms proto.Perms, ids []proto.ID) 
 	return s.auth.checkACL(list, perms, ids)
 }
 
-func (s *Server) exists(c *conn, q *proto.PathWatchRequest) (jute.Record, proto.Error) {
+func (s *Server) exists(r *request, q *proto.PathWatchRequest) (jute.Record, proto.Error) {
+	if nullPath(r) {
+		return nil, proto.ErrMarshallingError
+	}
 	if strings.IndexByte(q.Path, 0) >= 0 {
 		return nil, proto.ErrBadArguments
 	}
 	if q.Watch {
-		s.watches.add(q.Path, c, dataWatches, oneShot)
+		s.watches.add(q.Path, r.conn, dataWatches, oneShot)
 	}
 	stat, ok := s.tree.Stat(q.Path)
 	if !ok {
@@ -167,6 +193,9 @@ func (s *Server) children(r *request, q *proto.PathWatchRequest) (*ztree.Node, p
 }
 
 func (s *Server) getACL(r *request, path string) (jute.Record, proto.Error) {
+	if nullPath(r) {
+		return nil, proto.ErrMarshallingError
+	}
 	n := s.tree.Get(path)
 	if n == nil {
 		return nil, proto.ErrNoNode
@@ -190,11 +219,21 @@ func (s *Server) getACL(r *request, path string) (jute.Record, proto.Error) {
 
 func (s *Server) multiRead(r *request, q *proto.MultiRequest) (jute.Record, proto.Error) {
 	response := &proto.MultiResponse{}
+	writes := 0
 	for _, op := range q.Ops {
-		path, ok := op.Request.(*proto.PathWatchRequest)
-		if !ok {
-			return nil, proto.ErrMarshallingError
+		if _, ok := op.Request.(*proto.PathWatchRequest); !ok {
+			writes++
 		}
+	}
+	switch {
+	case writes > 0 && writes == len(q.Ops):
+		return response, proto.ErrMarshallingError
+	case writes > 0:
+		return nil, proto.ErrMarshallingError // it cannot even be read
+	}
+	for _, op := range q.Ops {
+		path := op.Request.(*proto.PathWatchRequest)
+		path.Watch = false // Op.GetData and Op.GetChildren have none
 		result := proto.MultiResult{Type: op.Type}
 		switch op.Type {
 		case proto.OpGetData:
@@ -221,6 +260,11 @@ func (s *Server) multiRead(r *request, q *proto.MultiRequest) (jute.Record, prot
 // setWatches leaves again the watches that a client had before it reconnected; what changed
 // since is told at once, before the reply.
 func (s *Server) setWatches(c *conn, q *proto.SetWatches2) {
+	for _, list := range [][]string{q.DataWatches, q.ExistWatches, q.ChildWatches} {
+		for i := range list {
+			list[i] = javaText(list[i])
+		}
+	}
 	s.watches.resetWatches(c, q, func(path string) (mzxid, pzxid int64, found bool) {
 		n := s.tree.Get(path)
 		if n == nil {

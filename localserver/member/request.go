@@ -33,8 +33,13 @@ func (s *Server) request(r *request) {
 	c.stats.received++
 	s.stats.received++
 	s.metrics.Add("bytes_received_count", 4+r.size)
-	if r.Type == proto.OpAuth {
+	switch r.Type {
+	case proto.OpAuth:
 		s.authenticate(c, r)
+		c.answered(r)
+		return
+	case proto.OpSASL:
+		s.refuseSASL(c, r)
 		c.answered(r)
 		return
 	}
@@ -42,6 +47,14 @@ func (s *Server) request(r *request) {
 	if s.role != readOnly && !s.touch(c.session, c.timeout) {
 		s.log.Debugf("Dropping request: no session 0x%x exists", uint64(c.session))
 		c.answered(r)
+		return
+	}
+	if !known(r.Type) {
+		// At once, whatever waits for its answer (UnimplementedRequestProcessor).
+		s.log.Warnf("Received packet at server of unknown type %d", int32(r.Type))
+		c.answered(r)
+		c.send(&proto.ReplyHeader{Xid: r.Cxid, Zxid: -1, Err: proto.ErrUnimplemented}, nil)
+		c.part()
 		return
 	}
 	c.queue = append(c.queue, r)
@@ -75,10 +88,21 @@ func writes(op proto.Op) bool {
 	switch op {
 	case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer, proto.OpDelete,
 		proto.OpDeleteContainer, proto.OpSetData, proto.OpSetACL, proto.OpMulti, proto.OpReconfig,
-		proto.OpCheck, proto.OpCloseSession:
+		proto.OpCheck, proto.OpCloseSession, proto.OpCreateSession:
 		return true
 	}
 	return false
+}
+
+// known tells whether an operation may be asked for (Request.isValid).
+func known(op proto.Op) bool {
+	switch op {
+	case proto.OpExists, proto.OpGetData, proto.OpGetACL, proto.OpGetChildren, proto.OpGetChildren2, proto.OpSync, proto.OpPing,
+		proto.OpCheckWatches, proto.OpRemoveWatches, proto.OpMultiRead, proto.OpSetWatches, proto.OpSetWatches2, proto.OpAddWatch,
+		proto.OpGetEphemerals, proto.OpGetAllChildrenNumber, proto.OpWhoAmI:
+		return true
+	}
+	return writes(op)
 }
 
 // advance answers the requests at the head of the queue, up to the next that waits for a
@@ -154,7 +178,7 @@ func (s *Server) answer(r *request) {
 	switch {
 	case s.role == readOnly && (writes(r.Type) || r.Type == proto.OpSync):
 		err = proto.ErrNotReadOnly
-	case s.role == leading && r.Type != proto.OpSASL:
+	case s.role == leading:
 		err = s.sessions.check(r.Session, ownClients)
 	}
 	if err == 0 {
@@ -166,9 +190,6 @@ func (s *Server) answer(r *request) {
 		return
 	}
 	s.reply(r, err, body)
-	if err == proto.ErrUnimplemented {
-		c.part()
-	}
 }
 
 // reply answers a client and accounts for it.
@@ -177,12 +198,28 @@ func (s *Server) reply(r *request, err proto.Error, body jute.Record) {
 	if s.fault != nil && !s.injected(r, &err, &body) {
 		return
 	}
-	if err != 0 {
+	if err != 0 && r.Type != proto.OpMultiRead {
 		body = nil
 	}
 	zxid := s.tree.LastZxid()
 	s.stats.answered(r, zxid, time.Since(r.received), &c.stats)
-	c.send(&proto.ReplyHeader{Xid: r.Cxid, Zxid: zxid, Err: err}, body)
+	h := proto.ReplyHeader{Xid: r.Cxid, Zxid: zxid, Err: err}
+	if r.Type == proto.OpPing && err == 0 {
+		h.Xid = proto.XidPing // whatever the client called it
+	}
+	c.send(&h, body)
+}
+
+// refuseSASL answers a client that wants to authenticate by SASL as a server does that is not
+// set up for it (ZooKeeperServer.processSasl).
+func (s *Server) refuseSASL(c *conn, r *request) {
+	var token proto.SASLToken
+	if err := jute.Unmarshal(r.Body, &token); err != nil || token.Token == nil {
+		s.log.Warnf("A SASL token from %s cannot be read: %v", c.remote, err)
+		c.close()
+		return
+	}
+	c.send(&proto.ReplyHeader{Xid: r.Cxid}, &proto.SASLToken{})
 }
 
 // authenticate adds an identity to the connection, or ends it.
