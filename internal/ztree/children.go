@@ -14,6 +14,7 @@ type children struct {
 	leaves []*leaf // by the highest bits of the hash; one may stand in several places, in a row
 	depth  uint8   // how many bits: leaves has 1<<depth places
 	prefix uint32  // CRC-32 of the parent's path and a slash
+	length int     // of these
 	count  int32
 }
 

@@ -11,13 +11,9 @@ func (t *Tree) Bytes() int64 {
 	return t.bytes
 }
 
-// weight is the znode's part of Bytes.
+// weight is the znode's part of Bytes, less the one byte of the root's path.
 func (n *Node) weight() int64 {
-	sum := int64(len(n.Data))
-	for m := n; m.parent != nil; m = m.parent {
-		sum += 1 + int64(len(m.name()))
-	}
-	return sum
+	return int64(n.prefixLength()-1) + int64(len(n.Data))
 }
 
 // fill gives a znode new data.

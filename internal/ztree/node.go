@@ -67,6 +67,17 @@ func (n *Node) pathSum() uint32 {
 // prefixSum is the CRC-32 of what the paths of the children begin with.
 func (n *Node) prefixSum() uint32 { return crcString(n.pathSum(), "/") }
 
+// prefixLength is the length of what the paths of the children begin with.
+func (n *Node) prefixLength() int {
+	switch {
+	case n.parent == nil:
+		return 1
+	case n.parent.kids == nil:
+		return n.parent.prefixLength() + len(n.name()) + 1
+	}
+	return n.parent.kids.length + len(n.name()) + 1
+}
+
 func crcString(sum uint32, s string) uint32 {
 	return crc32.Update(sum, crc32.IEEETable, unsafe.Slice(unsafe.StringData(s), len(s)))
 }
@@ -85,7 +96,7 @@ func (n *Node) child(name string) *Node {
 // adopt adds a child whose name is new.
 func (n *Node) adopt(kid *Node) {
 	if n.kids == nil {
-		n.kids = &children{prefix: n.prefixSum()}
+		n.kids = &children{prefix: n.prefixSum(), length: n.prefixLength()}
 	}
 	n.kids.add(kid)
 }
