@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -271,12 +272,13 @@ func (r *fakeReplica) Applied() {}
 // Snapshot writes one znode for each transaction.
 func (r *fakeReplica) Snapshot(w io.Writer) (int64, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	list, last := slices.Clone(r.list), r.last
+	r.mu.Unlock()
 	c := jute.NewEncoder(nil)
 	var none int32
 	c.Int(&none) // sessions
 	c.Int(&none) // ACLs
-	for _, p := range r.list {
+	for _, p := range list {
 		path, acl := "/"+strconv.FormatInt(p.Zxid(), 10), int64(-1)
 		c.String(&path)
 		c.Buffer(&p.Raw)
@@ -286,7 +288,7 @@ func (r *fakeReplica) Snapshot(w io.Writer) (int64, error) {
 	end := "/"
 	c.String(&end)
 	_, err := w.Write(c.Bytes())
-	return r.last, err
+	return last, err
 }
 
 func (r *fakeReplica) Restore(in io.Reader, zxid int64) error {
@@ -502,3 +504,6 @@ func (j *judge) acknowledged(p *Proposal) {
 	defer j.mu.Unlock()
 	j.acked[p.Zxid()] = p
 }
+
+func mkdir(path string) error { return os.Mkdir(path, 0o700) }
+func touch(path string) error { return os.WriteFile(path, nil, 0o600) }
