@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ztree"
@@ -50,12 +51,15 @@ type DigestCheck struct {
 	snapshot   *Trailer // whose digest is still to be compared
 	file       string
 	off        uint64 // by how much the tree is known to be off
+	root       rootChanges
+	fault      *Fault // of what failed first
+	excused    bool   // all that failed may be wrong in the log alone
 }
 
 // Begin tells where the replay starts from. Up to the end of its fuzzy range a snapshot's
 // tree has no digest that a log could know (DataTree.compareDigest).
 func (c *DigestCheck) begin(s *loaded) {
-	c.fuzzyUntil, c.snapshot, c.off = s.fuzzyUntil(), nil, 0
+	c.fuzzyUntil, c.snapshot, c.off, c.root = s.fuzzyUntil(), nil, 0, rootChanges{}
 	if s.trailer.Digest != nil && s.trailer.DigestZxid > s.zxid {
 		c.snapshot, c.file = &s.trailer, s.file
 	}
@@ -65,6 +69,7 @@ func (c *DigestCheck) begin(s *loaded) {
 // digests agree, or there was nothing to compare.
 func (c *DigestCheck) Compare(file string, offset int64, txn *proto.TxnEntry, t *ztree.Tree) bool {
 	zxid := txn.Header.Zxid
+	c.root.see(t)
 	if c.snapshot != nil && zxid >= c.snapshot.DigestZxid {
 		if zxid == c.snapshot.DigestZxid && !digestAgrees(t, c.snapshot.Digest) {
 			c.Faults = append(c.Faults, &Fault{File: c.file, Kind: BadDigest, Zxid: zxid,
@@ -79,14 +84,25 @@ func (c *DigestCheck) Compare(file string, offset int64, txn *proto.TxnEntry, t 
 	}
 	c.Compared++
 	want := uint64(d.TreeDigest)
-	if uint64(t.Digest())+c.off == want || uint64(t.AltDigest())+c.off == want {
+	is := func(off uint64) bool { return uint64(t.Digest())+off == want || uint64(t.AltDigest())+off == want }
+	switch {
+	case is(c.off):
+		return true
+	case is(0): // what was off has been changed since, or was right all the time
+		c.off = 0
+		if c.excused {
+			c.Compared -= c.Failed
+			c.Failed, c.Faults = 0, slices.DeleteFunc(c.Faults, func(f *Fault) bool { return f == c.fault })
+		}
 		return true
 	}
+	c.excused = c.root.excuse() && (c.Failed == 0 || c.excused)
 	c.Failed++
 	if c.Failed == 1 {
-		c.Faults = append(c.Faults, &Fault{File: file, Offset: offset, Kind: BadDigest, Zxid: zxid,
+		c.fault = &Fault{File: file, Offset: offset, Kind: BadDigest, Zxid: zxid,
 			Err:     fmt.Errorf("after %v with zxid %#x the tree has digest %d, the server logged %d", txn.Header.Type, uint64(zxid), t.Digest(), d.TreeDigest),
-			Meaning: "from here on the tree that is replayed is not the one that the server had: a transaction before is missing or was changed, or the server's own tree had gone astray; compare with another member of the ensemble"})
+			Meaning: "from here on the tree that is replayed is not the one that the server had: a transaction before is missing or was changed, or the server's own tree had gone astray; compare with another member of the ensemble"}
+		c.Faults = append(c.Faults, c.fault)
 	}
 	c.off = want - uint64(t.Digest())
 	return false
