@@ -1,6 +1,8 @@
 package member
 
 import (
+	"strings"
+
 	"github.com/zkctl/zkctl/internal/zoocfg"
 	"github.com/zkctl/zkctl/localserver/zab"
 )
@@ -24,24 +26,25 @@ func (e *Ensemble) self() (m zoocfg.Member, voting bool) {
 	return m, ok && m.Role == zoocfg.Participant
 }
 
-// leaderAddress is where the leader serves its learners, "" when there is none.
-func (e *Ensemble) leaderAddress() string {
+// leaderHosts are the hosts at which the leader serves its learners, joined by "|" as
+// ZooKeeper does; "" when there is no leader.
+func (e *Ensemble) leaderHosts() string {
 	if e.Config == nil {
 		return ""
 	}
 	m, _ := e.Config.Member(e.Leader)
-	return joinAddrs(m, zoocfg.QuorumAddr.Quorum)
+	var hosts []string
+	for _, a := range m.Addrs {
+		hosts = append(hosts, a.Host)
+	}
+	return strings.Join(hosts, "|")
 }
 
-// joinAddrs joins a member's addresses by "|", as ZooKeeper writes them.
-func joinAddrs(m zoocfg.Member, of func(zoocfg.QuorumAddr) zoocfg.HostPort) (text string) {
-	for i, a := range m.Addrs {
-		if i > 0 {
-			text += "|"
-		}
-		text += of(a).String()
+func addrs(m zoocfg.Member, of func(zoocfg.QuorumAddr) zoocfg.HostPort) (list []string) {
+	for _, a := range m.Addrs {
+		list = append(list, of(a).String())
 	}
-	return text
+	return list
 }
 
 // followings counts a leader's learners as LeaderZooKeeperServer's gauges do.

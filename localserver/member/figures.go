@@ -315,7 +315,9 @@ type watchersByPath struct {
 }
 
 func (l watchList) byPath() (groups []watchersByPath) {
-	slices.SortFunc(l.pairs, func(a, b watchPair) int { return cmp.Or(strings.Compare(a.path, b.path), cmp.Compare(a.session, b.session)) })
+	slices.SortFunc(l.pairs, func(a, b watchPair) int {
+		return cmp.Or(strings.Compare(a.path, b.path), cmp.Compare(a.session, b.session))
+	})
 	for _, p := range l.pairs {
 		if n := len(groups); n == 0 || groups[n-1].path != p.path {
 			groups = append(groups, watchersByPath{path: p.path})

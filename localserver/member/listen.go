@@ -114,6 +114,9 @@ func (s *Server) closeListeners() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	for _, a := range s.admins {
+		a.close()
+	}
 	for _, l := range s.listeners {
 		l.Close()
 	}
@@ -141,7 +144,9 @@ func (s *Server) welcome(nc net.Conn, mode ListenMode) {
 	if mode == Secure {
 		t := tls.Server(nc, s.opt.TLS)
 		ctx, cancel := context.WithTimeout(context.Background(), handshake)
+		s.handshakes.Add(1)
 		err := t.HandshakeContext(ctx)
+		s.handshakes.Add(-1)
 		cancel()
 		if err != nil {
 			s.metrics.Add("unsuccessful_handshake", 1)

@@ -18,6 +18,8 @@ import (
 type Metrics struct {
 	counters  map[string]*atomic.Int64 // not changed once made
 	summaries map[string]*summary
+
+	slowSyncs atomic.Int64 // syncs of the log beyond the threshold
 }
 
 var counterNames = []string{
@@ -199,4 +201,16 @@ func decimal(v float64) string {
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	}
 	return strconv.FormatFloat(v, 'f', -1, 64)
+}
+
+// Metrics are the member's, for what is measured outside of it, such as elections.
+func (s *Server) Metrics() *Metrics { return s.metrics }
+
+// Synced accounts for a sync of the transaction log; slow when it took longer than
+// fsync.warningthresholdms.
+func (m *Metrics) Synced(took time.Duration, slow bool) {
+	m.Took("fsynctime", took)
+	if slow {
+		m.slowSyncs.Add(1)
+	}
 }

@@ -152,6 +152,7 @@ func (s *Server) save(v *saving) error {
 	if err := f.Commit(v.stream.State()); err != nil {
 		return err
 	}
+	s.metrics.Took("snapshottime", time.Since(began))
 	s.log.Infof("Snapshot taken in %d ms", time.Since(began).Milliseconds())
 	return nil
 }

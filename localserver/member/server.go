@@ -69,6 +69,7 @@ type Server struct {
 
 	mu           sync.Mutex
 	listeners    []*listener
+	admins       []*admin
 	open         map[net.Conn]struct{}
 	byHost       map[string]int // how many of them
 	acceptErrors rateLog

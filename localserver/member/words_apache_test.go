@@ -75,7 +75,9 @@ func shape(answer string) string {
 			blocks = append(blocks, line)
 		}
 	}
-	unordered := func(b string) bool { return strings.HasPrefix(strings.TrimSpace(b), "/") || strings.HasPrefix(b, "0xHEX\n") }
+	unordered := func(b string) bool {
+		return strings.HasPrefix(strings.TrimSpace(b), "/") || strings.HasPrefix(b, "0xHEX\n")
+	}
 	for i := 0; i < len(blocks); i++ {
 		end := i
 		for end < len(blocks) && unordered(blocks[end]) {
