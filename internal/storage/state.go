@@ -272,17 +272,19 @@ func (l *load) replayLog(file File) (done bool, err error) {
 	}
 }
 
-// sound is a fault when the entry is not whole.
+// sound is a fault when the entry is not whole. Its end is looked at first, as in
+// FileTxnLog: a write cut short, with preallocated zeros in place of the rest, has a wrong
+// checksum too.
 func (l *load) sound(r *LogReader, e *Entry) error {
 	switch {
-	case !e.Intact():
-		return &Fault{File: r.Name(), Offset: e.Offset, Kind: BadChecksum, Zxid: e.Header.Zxid,
-			Err:     fmt.Errorf("wrong checksum: the file says %#x, the bytes have %#x", e.Stored, e.Computed),
-			Meaning: "the transaction cannot be trusted, and ZooKeeper does not start on it (try: zkctl txnlog recover " + r.Name() + ")"}
 	case e.EOR != endOfRecord:
 		return &Fault{File: r.Name(), Offset: e.Offset, Kind: BadEnd, Zxid: e.Header.Zxid,
 			Err:     fmt.Errorf("the record's last byte is %#02x, not 'B'", e.EOR),
 			Meaning: "the server died while it wrote the transaction, which ZooKeeper leaves out"}
+	case !e.Intact():
+		return &Fault{File: r.Name(), Offset: e.Offset, Kind: BadChecksum, Zxid: e.Header.Zxid,
+			Err:     fmt.Errorf("wrong checksum: the file says %#x, the bytes have %#x", e.Stored, e.Computed),
+			Meaning: "the transaction cannot be trusted, and ZooKeeper does not start on it (try: zkctl txnlog recover " + r.Name() + ")"}
 	}
 	return nil
 }
