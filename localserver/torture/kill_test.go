@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -304,9 +305,7 @@ func readState(t testing.TB, w *wire, root string) state {
 	}
 	s := state{}
 	for _, p := range append([]string{""}, kids.Children...) {
-		if p = strings.TrimSuffix(root+"/"+p, "/"); p == "" {
-			p = "/"
-		}
+		p = path.Join(root, p)
 		var got proto.GetDataResponse
 		if err := w.call(proto.OpGetData, &proto.PathWatchRequest{Path: p}, &got); err != nil {
 			t.Fatalf("read %s: %v", p, err)
@@ -352,7 +351,7 @@ func checkWithApache(t *testing.T, dir string, writers []*writer) {
 		t.Errorf("%d snapshots and %d logs: too few to be a test of them", len(d.Snapshots), len(d.Logs))
 	}
 	for class, file := range map[string]storage.File{
-		"org.apache.zookeeper.server.SnapshotFormatter":          d.Snapshots[len(d.Snapshots)-1],
+		"org.apache.zookeeper.server.SnapshotFormatter":         d.Snapshots[len(d.Snapshots)-1],
 		"org.apache.zookeeper.server.persistence.TxnLogToolkit": d.Logs[len(d.Logs)-1],
 	} {
 		if out, err := in.JavaCommand(ctx, class, file.Path).CombinedOutput(); err != nil || strings.Contains(string(out), "CRC ERROR") {
