@@ -86,6 +86,9 @@ func (e *Ensemble) zooCfg(m *Member) string {
 		if cfg["reconfigEnabled"] == "" {
 			cfg["reconfigEnabled"] = "true"
 		}
+		if m.role == zoocfg.Observer {
+			cfg["peerType"] = "observer"
+		}
 		for _, other := range e.Members() {
 			cfg[fmt.Sprintf("server.%d", other.id)] = other.line()
 		}

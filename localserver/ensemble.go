@@ -110,10 +110,23 @@ func (e *Ensemble) launch(ctx context.Context, members []*Member) error {
 			err = one
 		}
 	}
-	if err == nil && len(members) > 1 {
-		_, err = e.WaitLeader(ctx)
+	if err == nil && e.distributed() {
+		err = e.waitServing(ctx, members)
 	}
 	return err
+}
+
+// waitServing waits until members have found their places.
+func (e *Ensemble) waitServing(ctx context.Context, members []*Member) error {
+	for _, m := range members {
+		if err := poll(ctx, func() bool { return m.mode(ctx) != "" || m.Err() != nil }); err != nil {
+			return fmt.Errorf("wait until member %d serves: %w", m.id, err)
+		}
+		if err := m.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // plan gives each member its number, folder and ports.

@@ -52,8 +52,9 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var place *zab.Peer // set before anybody is served
 	if cfg.Distributed() {
-		return nil, errors.New("start a member of an ensemble: not yet")
+		mopt.Ensemble = watchPeer(cfg, &place, mopt.ID)
 	}
 	if !opt.ephemeral {
 		if err := prepareDirs(cfg); err != nil {
@@ -76,7 +77,14 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 	if s.Server, err = member.Open(mopt); err != nil {
 		return nil, err
 	}
-	s.quorum = openSolo(s.Server, mopt, jopt, cfg.FsyncWarning)
+	if cfg.Distributed() {
+		if err := startPeer(s, opt, mopt, jopt, &place); err != nil {
+			s.Server.Close()
+			return nil, err
+		}
+	} else {
+		s.quorum = openSolo(s.Server, mopt, jopt, cfg.FsyncWarning)
+	}
 	for _, p := range ports {
 		if err := s.Serve(p.Listener, p.mode); err != nil {
 			s.Close()

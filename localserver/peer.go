@@ -1,0 +1,109 @@
+package localserver
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/zkctl/zkctl/internal/zoocfg"
+	"github.com/zkctl/zkctl/localserver/member"
+	"github.com/zkctl/zkctl/localserver/zab"
+)
+
+// peer is the quorum of an ensemble's member.
+type peer struct{ *zab.Peer }
+
+// peerOptions translates a configuration. Replica is left to the caller.
+func peerOptions(cfg *zoocfg.Config, opt serverOptions, id int64, j zab.JournalOptions) zab.PeerOptions {
+	o := zab.PeerOptions{
+		ID: id, Network: zab.TCP{}, Log: opt.log,
+		Config: cfg.Verifier, Next: cfg.LastSeen, Observer: cfg.Role == zoocfg.Observer,
+		ReconfigEnabled: cfg.ReconfigEnabled,
+		Reconfig:        zoocfg.ReconfigOptions{StandaloneEnabled: cfg.StandaloneEnabled, MultiAddress: cfg.MultiAddress},
+		Journal:         j,
+		Tick:            cfg.TickTime, InitLimit: cfg.InitLimit, SyncLimit: cfg.SyncLimit,
+		MultiAddress: cfg.MultiAddress, ElectionWait: cfg.MinNotificationInterval, ElectionMaxWait: cfg.MaxNotificationInterval,
+		ConnectTimeout: cfg.CnxTimeout, MaxBuffer: cfg.MaxBuffer,
+		SnapshotSizeFactor: cfg.SnapshotSizeFactor, ForceSnapshotSync: cfg.ForceSnapshotSync,
+	}
+	if opt.gate != nil {
+		o.Network = opt.gate
+	}
+	if !opt.ephemeral {
+		o.SnapDir = cfg.SnapDir()
+	}
+	if self, ok := cfg.Self(); ok && cfg.QuorumListenOnAllIPs {
+		for _, a := range self.Addrs {
+			o.Listen = append(o.Listen, net.JoinHostPort("0.0.0.0", strconv.Itoa(a.QuorumPort)))
+			o.ElectionListen = append(o.ElectionListen, net.JoinHostPort("0.0.0.0", strconv.Itoa(a.ElectionPort)))
+		}
+	}
+	if cfg.File != "" {
+		o.SaveConfig = func(v zoocfg.QuorumVerifier, committed bool) error { return saveConfig(cfg.File, v, committed, id) }
+	}
+	return o
+}
+
+// saveConfig keeps a configuration where a member finds it when it starts again.
+func saveConfig(file string, v zoocfg.QuorumVerifier, committed bool, id int64) error {
+	if !committed {
+		return zoocfg.WriteDynamic(zoocfg.NextDynamicFile(file), v, true)
+	}
+	if err := zoocfg.CommitVerifier(file, v, id); err != nil {
+		return err
+	}
+	return zoocfg.RemoveNext(file)
+}
+
+// run lives with the ensemble until close or crash. failed is told why it ended otherwise.
+func (p *peer) run(failed func(error)) {
+	go func() {
+		if err := p.Run(context.Background()); err != nil {
+			failed(err)
+		}
+	}()
+}
+
+func (p *peer) close(closeReplica func()) {
+	p.Stop()
+	closeReplica()
+}
+
+func (p *peer) crash(closeReplica func()) {
+	p.Crash()
+	closeReplica()
+}
+
+// watchPeer tells a replica's monitoring of its ensemble. The peer is there only after the
+// replica is.
+func watchPeer(cfg *zoocfg.Config, p **zab.Peer, id int64) func() member.Ensemble {
+	return func() member.Ensemble {
+		return member.Ensemble{
+			Status: (*p).Status(), PeerState: (*p).DetailedState(),
+			InitLimit: cfg.InitLimit, SyncLimit: cfg.SyncLimit, Self: id, ClientAddress: cfg.Client.String(),
+		}
+	}
+}
+
+// startPeer makes a replica a member of its ensemble.
+func startPeer(s *server, opt serverOptions, m member.Options, j zab.JournalOptions, place **zab.Peer) error {
+	if s.cfg.WantsBackUp() {
+		if err := zoocfg.BackUp(s.cfg.File); err != nil {
+			opt.log.Warnf("Cannot make a backup of the configuration: %v", err)
+		}
+	}
+	j.Due = s.SaveSoon
+	j.Slow = slowSync(opt.log, m.ID, s.cfg.FsyncWarning)
+	po := peerOptions(s.cfg, opt, m.ID, j)
+	po.Replica = s.Server
+	p, err := zab.NewPeer(po)
+	if err != nil {
+		return fmt.Errorf("start member %d: %w", m.ID, err)
+	}
+	*place = p
+	q := &peer{p}
+	q.run(s.Fail)
+	s.quorum = q
+	return nil
+}
