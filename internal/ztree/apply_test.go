@@ -142,8 +142,8 @@ func TestKinds(t *testing.T) {
 			t.Errorf("%s: a client sees owner %#x", path, st.EphemeralOwner)
 		}
 	}
-	if !slices.Equal(tree.Containers(), []string{"/c"}) || !slices.Equal(tree.TTLs(), []string{"/t"}) || !slices.Equal(tree.Ephemerals(alice), []string{"/e"}) {
-		t.Error(tree.Containers(), tree.TTLs(), tree.Ephemerals(alice))
+	if !slices.Equal(paths(tree.containers), []string{"/c"}) || !slices.Equal(paths(tree.ttls), []string{"/t"}) || !slices.Equal(tree.Ephemerals(alice), []string{"/e"}) {
+		t.Error(paths(tree.containers), paths(tree.ttls), tree.Ephemerals(alice))
 	}
 	for i, path := range []string{"/c", "/t", "/e"} {
 		do(tree, int64(4+i), proto.OpDelete, &proto.DeleteTxn{Path: path})

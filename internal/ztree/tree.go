@@ -4,6 +4,7 @@
 package ztree
 
 import (
+	"iter"
 	"maps"
 	"slices"
 
@@ -135,11 +136,18 @@ func (t *Tree) Sessions() map[int64]int32 { return maps.Clone(t.sessions) }
 // Ephemerals are the paths of a session's ephemeral znodes, sorted.
 func (t *Tree) Ephemerals(session int64) []string { return paths(t.ephemerals[session]) }
 
-// Containers are the paths of the container znodes, sorted.
-func (t *Tree) Containers() []string { return paths(t.containers) }
-
-// TTLs are the paths of the znodes with a time to live, sorted.
-func (t *Tree) TTLs() []string { return paths(t.ttls) }
+// Reapable yields the container znodes and those with a time to live, in no order.
+func (t *Tree) Reapable() iter.Seq[*Node] {
+	return func(yield func(*Node) bool) {
+		for _, set := range []map[*Node]struct{}{t.containers, t.ttls} {
+			for n := range set {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
+}
 
 func paths(set map[*Node]struct{}) []string {
 	var list []string

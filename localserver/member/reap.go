@@ -1,6 +1,7 @@
 package member
 
 import (
+	"slices"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
@@ -11,16 +12,17 @@ import (
 // reap deletes containers that had children and have none, and znodes whose time to live is
 // over, at most ReapMax in a round (ContainerManager).
 func (s *Server) reap() {
-	budget := s.opt.ReapMax
-	for _, path := range append(s.tree.Containers(), s.tree.TTLs()...) {
-		if budget == 0 {
-			return
+	var ripe []string // proposing may delete at once
+	for n := range s.tree.Reapable() {
+		if len(ripe) == s.opt.ReapMax {
+			break
 		}
-		n := s.tree.Get(path)
-		if n == nil || n.NumChildren() > 0 || !s.ripe(n) {
-			continue
+		if n.NumChildren() == 0 && s.ripe(n) {
+			ripe = append(ripe, n.Path())
 		}
-		budget--
+	}
+	slices.Sort(ripe)
+	for _, path := range ripe {
 		s.log.Infof("Attempting to delete candidate container: %s", path)
 		s.propose(&request{Request: zab.Request{Type: proto.OpDeleteContainer, Body: []byte(path)}})
 	}
