@@ -110,18 +110,29 @@ func (s *Server) loop() {
 
 // nextTimer is how long the loop may sleep.
 func (s *Server) nextTimer() time.Duration {
-	if s.role == idle {
+	switch {
+	case s.role == idle && s.opt.ReadOnlyMode:
+		return max(0, time.Until(s.idleSince.Add(s.readOnlyAfter())))
+	case s.role != leading:
 		return time.Hour
 	}
 	next := s.reapAt
-	if at, ok := s.sessions.next(); ok && s.role == leading && at.Before(next) {
+	if at, ok := s.sessions.next(); ok && at.Before(next) {
 		next = at
 	}
 	return max(0, time.Until(next))
 }
 
+// readOnlyAfter is how long an election may take before those are served who only read
+// (QuorumPeer).
+func (s *Server) readOnlyAfter() time.Duration { return max(2*time.Second, s.opt.Tick) }
+
 // timers does what is due.
 func (s *Server) timers() {
+	if s.role == idle && s.opt.ReadOnlyMode && !s.refuse && !s.now.Before(s.idleSince.Add(s.readOnlyAfter())) {
+		s.log.Infof("Read-only server started")
+		s.role = readOnly
+	}
 	if s.role != leading {
 		return
 	}

@@ -33,31 +33,32 @@ type Server struct {
 	done chan struct{} // closed when the loop has ended
 
 	// The loop's.
-	role     role
-	observer bool
-	leader   zab.Leader  // while leading
-	learner  zab.Learner // while following
-	tree     *ztree.Tree
-	watches  *watches[*conn]
-	sessions *sessions
-	all      map[*conn]struct{}
-	conns    map[int64]*conn // by session
-	opening  map[int64]*conn // sessions whose creation has been proposed
-	resuming map[int64]*conn // sessions about which the leader has been asked
-	touched  map[int64]int32 // a learner's sessions that have been active, for the next PING
-	syncs    []*request      // forwarded and not answered
-	changes  changes         // what was proposed and is not applied yet
-	zxid     int64           // of the last proposal, while leading
-	config   []byte          // the configuration's text, which /zookeeper/config holds
-	reapAt   time.Time
-	savings  []*saving // snapshots in the making
-	saves    bool      // one of them goes to the disk because it is due
-	dirty    []*conn
-	now      time.Time // when the current round began
-	stopping bool
-	stats    stats
-	refuse   bool // turn new connections away
-	fault    func(op string, session int64) Fault
+	role      role
+	observer  bool
+	leader    zab.Leader  // while leading
+	learner   zab.Learner // while following
+	tree      *ztree.Tree
+	watches   *watches[*conn]
+	sessions  *sessions
+	all       map[*conn]struct{}
+	conns     map[int64]*conn // by session
+	opening   map[int64]*conn // sessions whose creation has been proposed
+	resuming  map[int64]*conn // sessions about which the leader has been asked
+	touched   map[int64]int32 // a learner's sessions that have been active, for the next PING
+	syncs     []*request      // forwarded and not answered
+	changes   changes         // what was proposed and is not applied yet
+	zxid      int64           // of the last proposal, while leading
+	config    []byte          // the configuration's text, which /zookeeper/config holds
+	reapAt    time.Time
+	savings   []*saving // snapshots in the making
+	saves     bool      // one of them goes to the disk because it is due
+	dirty     []*conn
+	now       time.Time // when the current round began
+	idleSince time.Time // the end of the last role
+	stopping  bool
+	stats     stats
+	refuse    bool // turn new connections away
+	fault     func(op string, session int64) Fault
 
 	metrics    *Metrics
 	trace      atomic.Int64 // the trace mask
@@ -88,6 +89,7 @@ func Open(opt Options) (*Server, error) {
 	s.quota = quotaCheck{enforce: opt.EnforceQuota, warn: rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}}
 	s.acceptErrors = rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}
 	s.reset()
+	s.idleSince = s.now
 	s.metrics = newMetrics()
 	s.trace.Store(traceMask)
 	s.stats = stats{metrics: s.metrics, since: s.now, responses: noSizes, proposals: noSizes}
@@ -148,7 +150,7 @@ func (s *Server) LastZxid() (zxid int64) {
 // Lead implements zab.Replica.
 func (s *Server) Lead(l zab.Leader, last int64) {
 	s.do(func() {
-		s.reset()
+		s.retire() // from reading only
 		s.role, s.leader, s.zxid = leading, l, last
 		s.stats.led = s.now
 		s.tree.SetLastZxid(max(s.tree.LastZxid(), last))
@@ -162,7 +164,7 @@ func (s *Server) Lead(l zab.Leader, last int64) {
 // Follow implements zab.Replica.
 func (s *Server) Follow(l zab.Learner, observer bool) {
 	s.do(func() {
-		s.reset()
+		s.retire() // from reading only
 		s.role, s.learner, s.observer = following, l, observer
 	})
 }
@@ -175,9 +177,7 @@ func (s *Server) retire() {
 		c.close()
 	}
 	s.reset()
-	if s.opt.ReadOnlyMode && !s.stopping {
-		s.role = readOnly
-	}
+	s.idleSince = s.now
 }
 
 // Apply implements zab.Replica.
