@@ -57,6 +57,9 @@ func runDeleteAll(ctx context.Context, env *Env, in *Invocation) error {
 		return d.report(env, root, nil)
 	}
 	t, err := readTree(ctx, env, conn, root)
+	if interrupted := stopped(ctx, err, "nothing was deleted"); interrupted != nil {
+		return interrupted
+	}
 	if err != nil {
 		return err
 	}
@@ -68,6 +71,9 @@ func runDeleteAll(ctx context.Context, env *Env, in *Invocation) error {
 	}
 	if len(paths) > deleteAskAbove && env.Streams.InTTY && !env.Yes {
 		yes, err := env.Streams.Ask(ctx, fmt.Sprintf("Delete %s and the %s znodes below it?", root, thousands(len(paths)-1)))
+		if interrupted := stopped(ctx, err, "nothing was deleted"); interrupted != nil {
+			return interrupted
+		}
 		if err != nil {
 			return err
 		}

@@ -183,8 +183,8 @@ func TestDeleteAllInterrupted(t *testing.T) {
 	stop()
 	err = Run(cancelled, b.env, []string{"deleteall", "/big"})
 	var exit *ui.ExitError
-	if !errors.As(err, &exit) || exit.Code != ui.ExitInterrupted {
-		t.Errorf("error %v, want exit code %d", err, ui.ExitInterrupted)
+	if !errors.As(err, &exit) || exit.Code != ui.ExitInterrupted || err.Error() != "interrupted: nothing was deleted" {
+		t.Errorf("error %v, want exit code %d and that nothing was deleted", err, ui.ExitInterrupted)
 	}
 	stopping, stop := context.WithCancel(b.ctx)
 	defer stop()
@@ -192,7 +192,7 @@ func TestDeleteAllInterrupted(t *testing.T) {
 	b.env.Streams.Err = writerFunc(func(p []byte) (int, error) { return b.err.Write(p) })
 	time.AfterFunc(5*time.Millisecond, stop)
 	err = Run(stopping, b.env, []string{"deleteall", "-b", "1", "/big"})
-	if !errors.As(err, &exit) || exit.Code != ui.ExitInterrupted || !strings.Contains(err.Error(), "interrupted") {
+	if !errors.As(err, &exit) || exit.Code != ui.ExitInterrupted || !strings.Contains(err.Error(), "interrupted: ") {
 		t.Errorf("error %v, want exit code %d", err, ui.ExitInterrupted)
 	}
 }

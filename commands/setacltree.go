@@ -31,6 +31,9 @@ type aclFailure struct {
 
 func (s *aclSetter) run(ctx context.Context, root string) error {
 	tree, err := readTree(ctx, s.env, s.conn, root)
+	if interrupted := stopped(ctx, err, "no ACL was set"); interrupted != nil {
+		return interrupted
+	}
 	if err != nil {
 		return err
 	}
