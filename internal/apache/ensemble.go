@@ -1,0 +1,59 @@
+package apache
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// Ensemble is the servers that are to form one, Apache's or others: for each id the value of
+// its server.N line.
+type Ensemble map[int64]string
+
+// NewEnsemble makes lines for servers 1 to n on free ports of 127.0.0.1. They do not tell
+// client ports, so that a server takes the one of its own zoo.cfg.
+func NewEnsemble(n int) (Ensemble, error) {
+	e := Ensemble{}
+	for id := int64(1); id <= int64(n); id++ {
+		line, err := FreeLine("participant")
+		if err != nil {
+			return nil, err
+		}
+		e[id] = line
+	}
+	return e, nil
+}
+
+// FreeLine is the value of a server.N line on free ports of 127.0.0.1.
+func FreeLine(role string) (string, error) {
+	quorum, err := FreePort()
+	if err != nil {
+		return "", err
+	}
+	election := quorum
+	for election == quorum {
+		if election, err = FreePort(); err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("127.0.0.1:%d:%d:%s", quorum, election, role), nil
+}
+
+// StartMember starts one server of an ensemble and returns when it serves clients, which
+// takes a quorum: start them side by side. Options.Dir, the server's data directory, must
+// exist.
+func (in *Installation) StartMember(ctx context.Context, e Ensemble, id int64, opt Options) (*Server, error) {
+	properties := map[string]string{"initLimit": "10", "syncLimit": "5"}
+	for id, line := range e {
+		properties["server."+strconv.FormatInt(id, 10)] = line
+	}
+	maps.Copy(properties, opt.Properties)
+	opt.Properties = properties
+	if err := os.WriteFile(filepath.Join(opt.Dir, "myid"), []byte(strconv.FormatInt(id, 10)+"\n"), 0o600); err != nil {
+		return nil, fmt.Errorf("start ZooKeeper: %w", err)
+	}
+	return in.Start(ctx, opt)
+}
