@@ -2,6 +2,7 @@ package member
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -154,12 +155,14 @@ func (a *admin) restoreFrom(body io.Reader) (zxid int64, err error) {
 		return 0, err
 	}
 	switch {
-	case trailer.LastProcessedZxid >= 0 && trailer.Seals > 0:
+	case trailer.Seals == 0 || trailer.Extra != 0:
+		return 0, errors.New("the snapshot is cut off: its checksum is missing")
+	case trailer.LastProcessedZxid >= 0:
 		zxid = trailer.LastProcessedZxid
 	case trailer.Digest != nil:
 		zxid = trailer.DigestZxid
 	default:
-		return 0, fmt.Errorf("the snapshot does not say which transaction was its last (3.9 writes that with serializeLastProcessedZxidEnabled)")
+		return 0, errors.New("the snapshot does not say which transaction was its last (3.9 writes that with serializeLastProcessedZxidEnabled)")
 	}
 	if err := a.opt.Restore(&treeReader{stream: storage.NewSnapshotStream(tree, true)}, zxid); err != nil {
 		return 0, err

@@ -20,7 +20,16 @@ func TestMain(m *testing.M) { os.Exit(apache.Main(m)) }
 // alone is a standalone server for a test.
 type alone struct {
 	*Server
-	addr string
+	addr      string
+	broadcast *zab.Broadcast
+}
+
+// replace is AdminOptions.Restore for a server without a journal on disk.
+func (a *alone) replace(r io.Reader, zxid int64) error {
+	a.Retire()
+	err := a.Restore(r, zxid)
+	a.Lead(a.broadcast, a.LastZxid())
+	return err
 }
 
 // serveAlone starts one; it keeps nothing when opt has no DataDir.
@@ -54,7 +63,7 @@ func serveAlone(t testing.TB, opt Options) *alone {
 	if err := s.Serve(ln, Plain); err != nil {
 		t.Fatal(err)
 	}
-	return &alone{s, ln.Addr().String()}
+	return &alone{s, ln.Addr().String(), broadcast}
 }
 
 // dial opens a session for the length of the test.
