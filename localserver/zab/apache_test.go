@@ -390,6 +390,12 @@ func (b *syncedBuffer) tail(lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
+func (b *syncedBuffer) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.b = nil
+}
+
 func (b *syncedBuffer) contains(text string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -423,6 +429,88 @@ func TestMixedEnsembles(t *testing.T) {
 			m.check()
 		})
 	}
+}
+
+// Servers of either kind are brought up to date by DIFF, SNAP and TRUNC by leaders of the
+// other kind.
+func TestMixedCatchUp(t *testing.T) {
+	for name, tc := range map[string]struct {
+		java []int64
+		logs [3]string // what our log says of DIFF, SNAP and TRUNC
+	}{
+		"we follow": {[]int64{1, 2}, [3]string{"Getting a diff from the leader", "Getting a snapshot from leader", "Truncating log to get in sync with the leader"}},
+		"we lead":   {[]int64{3}, [3]string{"Sending DIFF", "Sending snapshot", "Sending TRUNC"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMixed(t, 3, tc.java...)
+			m.leader()
+			m.write("/begin", "x")
+			was := m.servers[3]
+			// Without server 3 one of the others leads; that it may lead again later it is
+			// brought up to date each time.
+			was.kill()
+			m.leader(1, 2)
+			for i := range 20 {
+				m.write(fmt.Sprintf("/diff-%d", i), "x")
+			}
+			m.log.reset()
+			was.start()
+			m.leader()
+			m.expect(tc.logs[0])
+
+			was.kill()
+			if err := os.RemoveAll(was.dir()); err != nil {
+				t.Fatal(err)
+			}
+			m.leader(1, 2)
+			m.write("/snap", "x")
+			m.log.reset()
+			was.start()
+			m.leader()
+			m.expect(tc.logs[1])
+			m.write("/between", "x")
+
+			// Server 3 leads, and logs what nobody else hears of.
+			for m.leader() != 3 {
+				id := m.leader()
+				m.servers[id].kill()
+				m.leader(3, 3-id)
+				m.servers[id].start()
+			}
+			c, err := client.Open(client.Config{Servers: was.addr(), SessionTimeout: 20 * time.Second, Wait: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if err := c.Sync(context.Background(), "/"); err != nil {
+				t.Fatal(err)
+			}
+			m.servers[1].kill()
+			m.servers[2].kill()
+			if _, _, err := c.Create(context.Background(), "/lost", nil, proto.OpenACL, proto.Persistent, 0); err == nil {
+				t.Fatal("a leader without followers acknowledges a write")
+			}
+			was.kill()
+			m.servers[1].start()
+			m.servers[2].start()
+			m.leader(1, 2)
+			m.log.reset()
+			was.start()
+			m.leader()
+			m.expect(tc.logs[2])
+			if _, err := m.client.Exists(context.Background(), "/lost", false); err == nil {
+				t.Error("what was never committed is there")
+			}
+			m.write("/end", "x")
+			m.check()
+		})
+	}
+}
+
+// expect waits until our servers have logged text.
+func (m *mixed) expect(text string) {
+	m.t.Helper()
+	m.await(fmt.Sprintf("%q in our log", text), func() bool { return m.log.contains(text) })
 }
 
 func TestMain(m *testing.M) { os.Exit(apache.Main(m)) }
