@@ -171,13 +171,13 @@ func (s *Server) snapshotOptions() storage.SnapshotOptions {
 }
 
 // saveNow writes a snapshot while nobody is served.
-func (s *Server) saveNow() error {
+func (s *Server) saveNow(options storage.SnapshotOptions) error {
 	if s.opt.DataDir == "" {
 		return nil
 	}
 	path := s.snapshotPath(s.tree.LastZxid())
 	s.log.Infof("Snapshotting: 0x%x to %s", uint64(s.tree.LastZxid()), path)
-	err := storage.WriteSnapshot(path, s.tree, s.snapshotOptions())
+	err := storage.WriteSnapshot(path, s.tree, options)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
@@ -220,7 +220,11 @@ func (s *Server) Restore(r io.Reader, zxid int64) error {
 			s.tree.SetConfig(s.config)
 		}
 		s.changes = newChanges()
-		err = s.saveNow()
+		// The tree is fuzzy until the transactions that the leader sends behind it have been
+		// applied: it does not have the digest of its zxid yet.
+		options := s.snapshotOptions()
+		options.NoDigest = true
+		err = s.saveNow(options)
 	})
 	if err != nil {
 		return fmt.Errorf("save the leader's snapshot: %w", err)

@@ -123,7 +123,10 @@ func (s *Server) load() error {
 	s.tree = tree
 	if fresh {
 		// Apache ZooKeeper does not start on logs without a snapshot.
-		return s.saveNow()
+		return s.saveNow(s.snapshotOptions())
+	}
+	if !s.opt.NoDigest {
+		s.tree.Digest() // the first time takes a second for a million znodes
 	}
 	return nil
 }
