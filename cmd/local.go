@@ -33,6 +33,7 @@ ensemble, in the background under a name, or in the foreground. It listens on
   zkctl local status -w dev
   zkctl local kill dev leader
   zkctl local restart dev 3
+  zkctl local add --observer dev
   zkctl -server dev ls /
   zkctl local rm --force dev`,
 		Args: cobra.ArbitraryArgs,
@@ -406,7 +407,26 @@ too.`,
 			return a.localAct(c.Context(), "heal", words)
 		},
 	})
-	return list
+	add := &cobra.Command{
+		Use:               "add NAME",
+		Short:             "add a member to an ensemble by reconfiguration; prints its number",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeLocals,
+	}
+	req := controlRequest{Do: "add"}
+	add.Flags().BoolVar(&req.Observer, "observer", false, "one that does not vote")
+	add.Flags().BoolVar(&req.Apache, "apache", false, "one that is an Apache ZooKeeper process")
+	add.RunE = func(c *cobra.Command, words []string) error { return a.localAsk(c.Context(), words[0], req) }
+	remove := &cobra.Command{
+		Use:               "remove NAME MEMBER...",
+		Short:             "remove members from an ensemble by reconfiguration, and stop them",
+		Args:              cobra.MinimumNArgs(2),
+		ValidArgsFunction: completeMembers,
+		RunE: func(c *cobra.Command, words []string) error {
+			return a.localAct(c.Context(), "remove", words)
+		},
+	}
+	return append(list, add, remove)
 }
 
 // parseMembers reads numbers of members, and the word leader.
@@ -443,7 +463,7 @@ func (a *app) localAsk(ctx context.Context, name string, req controlRequest) err
 	if err != nil {
 		return err
 	}
-	if req.Leader {
+	if req.Leader || req.Do == "add" {
 		for _, id := range reply.Members {
 			if _, err := fmt.Fprintln(a.streams.Out, id); err != nil {
 				return err

@@ -181,7 +181,7 @@ func lockSoon(f *os.File) bool {
 func startAgain(opt localserver.Options, port int) (*localserver.Ensemble, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), localStartTimeout)
 	defer cancel()
-	if opt.Port == 0 && port != 0 && opt.Config == "" {
+	if opt.Port == 0 && port != 0 && opt.Config == "" && opt.Size == 1 {
 		again := opt
 		again.Port = port
 		if e, err := localserver.Start(ctx, again); err == nil || !localserver.IsPortTaken(err) {

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/zkctl/zkctl/localserver"
@@ -59,6 +60,7 @@ type controlServer struct {
 	state    *localState
 	ensemble *localserver.Ensemble
 	stop     func()
+	mu       sync.Mutex // of state
 	http     http.Server
 }
 
@@ -139,6 +141,29 @@ func (c *controlServer) do(ctx context.Context, req *controlRequest, reply *cont
 	case "stop":
 		c.stop()
 		return nil
+	case "add":
+		engine := localserver.Embedded
+		if req.Apache {
+			engine = localserver.Apache
+		}
+		m, err := c.ensemble.Add(ctx, req.Observer, engine)
+		if err != nil {
+			return err
+		}
+		reply.Members = []int64{m.ID()}
+		return c.changed()
+	case "remove":
+		members, err := c.members(ctx, req)
+		if err != nil {
+			return err
+		}
+		for _, m := range members {
+			if err := c.ensemble.Remove(ctx, m.ID()); err != nil {
+				return err
+			}
+			reply.Members = append(reply.Members, m.ID())
+		}
+		return c.changed()
 	case "partition":
 		if req.Leader {
 			leader := c.ensemble.Leader(ctx)
@@ -174,6 +199,14 @@ func (c *controlServer) do(ctx context.Context, req *controlRequest, reply *cont
 		reply.Members = append(reply.Members, m.ID())
 	}
 	return nil
+}
+
+// changed keeps the new list of members for those who connect by name.
+func (c *controlServer) changed() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state.ConnectString = c.ensemble.ConnectString()
+	return c.state.save()
 }
 
 // memberActions are what can be done to single members.

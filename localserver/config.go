@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/magiconair/properties"
@@ -63,41 +64,50 @@ func isPlace(key string) bool {
 		strings.HasPrefix(key, "group") || strings.HasPrefix(key, "weight")
 }
 
-// zooCfg is the text of a member's zoo.cfg.
-func (e *Ensemble) zooCfg(m *Member) string {
+// zooCfg is a member's zoo.cfg, without the ensemble in it when dynamic names the file that
+// has it.
+func (e *Ensemble) zooCfg(m *Member, dynamic string) map[string]string {
 	cfg := maps.Clone(e.base)
 	delete(cfg, "clientPort")
 	delete(cfg, "clientPortAddress")
 	if m.dir != e.base["dataDir"] {
 		delete(cfg, "dataLogDir") // belongs to the other one
 	}
-	cfg["dataDir"] = filepath.ToSlash(m.dir)
-	if m.dir == "" {
-		cfg["dataDir"] = "/nowhere" // of an ephemeral member; it is required
+	switch {
+	case m.home != "":
+		cfg["dataDir"] = filepath.ToSlash(m.home)
+	case m.dir != "":
+		cfg["dataDir"] = filepath.ToSlash(m.dir)
+	default:
+		cfg["dataDir"] = "/nowhere" // of an ephemeral server; it is required
 	}
 	if !e.distributed() {
-		cfg["clientPort"] = fmt.Sprint(m.client.Port)
+		cfg["clientPort"] = strconv.Itoa(m.client.Port)
 		cfg["clientPortAddress"] = m.client.Host
+		return cfg
 	}
-	if e.distributed() {
-		if e.super != "" && cfg["DigestAuthenticationProvider.superDigest"] == "" {
-			cfg["DigestAuthenticationProvider.superDigest"] = superDigest(e.super)
-		}
-		if cfg["reconfigEnabled"] == "" {
-			cfg["reconfigEnabled"] = "true"
-		}
-		if m.role == zoocfg.Observer {
-			cfg["peerType"] = "observer"
-		}
-		for _, other := range e.Members() {
-			cfg[fmt.Sprintf("server.%d", other.id)] = other.line()
-		}
+	if cfg["reconfigEnabled"] == "" {
+		cfg["reconfigEnabled"] = "true"
 	}
+	if dynamic != "" {
+		cfg["dynamicConfigFile"] = filepath.ToSlash(dynamic)
+		return cfg
+	}
+	if m.role == zoocfg.Observer {
+		cfg["peerType"] = "observer"
+	}
+	for _, other := range e.Members() {
+		cfg[fmt.Sprintf("server.%d", other.id)] = other.line()
+	}
+	return cfg
+}
+
+func cfgText(cfg map[string]string) []byte {
 	var text strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(cfg)) {
 		fmt.Fprintf(&text, "%s=%s\n", key, strings.ReplaceAll(cfg[key], `\`, `\\`))
 	}
-	return text.String()
+	return []byte(text.String())
 }
 
 // line is the member's server.N line.
@@ -112,23 +122,41 @@ func bracketed(host string) string {
 	return host
 }
 
+// system are a member's system properties.
+func (e *Ensemble) system() zoocfg.Properties {
+	p := zoocfg.Properties{}
+	if e.super != "" {
+		p[superDigestProperty] = superDigest(e.super)
+	}
+	maps.Copy(p, e.opt.System)
+	return p
+}
+
 // config reads the member's configuration as the server in it will.
 func (e *Ensemble) config(m *Member) (*zoocfg.Config, []zoocfg.Warning, error) {
-	system := zoocfg.Properties(e.opt.System)
-	if m.dir == "" || !e.distributed() {
-		return zoocfg.Parse("zoo.cfg", []byte(e.zooCfg(m)), system)
+	if m.home == "" {
+		return zoocfg.Parse("zoo.cfg", cfgText(e.zooCfg(m, "")), e.system())
 	}
-	if err := mkdirPrivate(m.dir); err != nil {
+	if err := mkdirPrivate(m.home); err != nil {
 		return nil, nil, err
 	}
-	if err := zoocfg.WriteMyID(m.dir, m.id); err != nil {
+	if err := zoocfg.WriteMyID(m.home, m.id); err != nil {
 		return nil, nil, err
 	}
-	file := filepath.Join(m.dir, "zoo.cfg")
-	if _, err := os.Stat(file); err != nil || !m.started {
-		if err := os.WriteFile(file, []byte(e.zooCfg(m)), 0o600); err != nil {
+	file := filepath.Join(m.home, "zoo.cfg")
+	if !m.started {
+		// What an earlier run of the ensemble has learnt of its members stays.
+		dynamic := ""
+		if _, err := os.Stat(file); err == nil {
+			old, _, err := zoocfg.Load(file, e.system())
+			if err != nil {
+				return nil, nil, err
+			}
+			dynamic = old.DynamicFile
+		}
+		if err := os.WriteFile(file, cfgText(e.zooCfg(m, dynamic)), 0o600); err != nil {
 			return nil, nil, fmt.Errorf("write the configuration: %w", err)
 		}
 	}
-	return zoocfg.Load(file, system)
+	return zoocfg.Load(file, e.system())
 }

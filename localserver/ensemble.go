@@ -1,12 +1,14 @@
 package localserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,8 +30,11 @@ type Ensemble struct {
 	java  *apache.Installation // nil without Apache members
 	super string               // the password of the identity that may reconfigure
 
+	reconfig sync.Mutex // held during a reconfiguration
+
 	mu      sync.Mutex
 	members []*Member
+	lastID  int64 // of a member that was added or removed
 	faults  []*Fault
 	closed  bool
 }
@@ -45,7 +50,7 @@ func Start(ctx context.Context, opt Options) (*Ensemble, error) {
 		return nil, fmt.Errorf("start a local ZooKeeper: %w", err)
 	}
 	for attempt := 1; ; attempt++ {
-		e, err := start(ctx, opt)
+		e, err := start(ctx, opt, attempt > 1)
 		if err == nil {
 			return e, nil
 		}
@@ -60,7 +65,8 @@ func IsPortTaken(err error) bool {
 	return errors.Is(err, errAddrInUse) || apache.PortTaken(err)
 }
 
-func start(ctx context.Context, opt Options) (_ *Ensemble, err error) {
+// start starts; fresh is for new ports in place of those that somebody else has taken.
+func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error) {
 	e := &Ensemble{opt: opt, dir: opt.DataDir, links: newLinks()}
 	if opt.Log != nil {
 		e.log = &lockedWriter{w: opt.Log}
@@ -71,8 +77,13 @@ func start(ctx context.Context, opt Options) (_ *Ensemble, err error) {
 	if opt.Size == 1 && e.dir == "" && !opt.Ephemeral {
 		e.dir = e.base["dataDir"]
 	}
+	if e.distributed() {
+		if e.super, err = newPassword(); err != nil {
+			return nil, err
+		}
+	}
 	if opt.Engine == Apache || opt.Apache > 0 {
-		if e.java, err = apache.FindIn(opt.ZooKeeperHome); err != nil {
+		if err := e.findJava(); err != nil {
 			return nil, err
 		}
 	}
@@ -81,7 +92,7 @@ func start(ctx context.Context, opt Options) (_ *Ensemble, err error) {
 			_ = e.Close()
 		}
 	}()
-	if e.dir == "" && !opt.Ephemeral {
+	if e.dir == "" && (!opt.Ephemeral || e.distributed()) { // members find each other by files
 		if e.work, err = os.MkdirTemp("", "zkctl-local-"); err != nil {
 			return nil, err
 		}
@@ -92,10 +103,17 @@ func start(ctx context.Context, opt Options) (_ *Ensemble, err error) {
 			return nil, err
 		}
 	}
-	if err := e.plan(); err != nil {
+	if err := e.plan(fresh); err != nil {
 		return nil, err
 	}
 	return e, e.launch(ctx, e.members)
+}
+
+func (e *Ensemble) findJava() (err error) {
+	if e.java == nil {
+		e.java, err = apache.FindIn(e.opt.ZooKeeperHome)
+	}
+	return err
 }
 
 // launch starts members side by side and waits until each serves.
@@ -129,62 +147,122 @@ func (e *Ensemble) waitServing(ctx context.Context, members []*Member) error {
 	return nil
 }
 
-// plan gives each member its number, folder and ports.
-func (e *Ensemble) plan() error {
-	taken := map[int]bool{}
-	free := func() (int, error) {
-		for {
-			p, err := apache.FreePort()
-			if err != nil {
-				return 0, err
+// plan gives each member its number, folder and ports: those it had, when there is an
+// ensemble in the data directory already.
+func (e *Ensemble) plan(fresh bool) error {
+	n := e.opt.Size + e.opt.Observers
+	if n > 1 {
+		saved, err := e.saved()
+		if err != nil {
+			return err
+		}
+		if saved != nil && (!fresh || saved.Version() != 0) {
+			members := saved.Members()
+			slices.SortFunc(members, func(a, b zoocfg.Member) int { return cmp.Compare(a.ID, b.ID) })
+			for _, s := range members {
+				m := e.newMember(s.ID, s.Role)
+				m.client, m.quorumPort, m.electionPort = s.Client, s.Addrs[0].QuorumPort, s.Addrs[0].ElectionPort
+				e.place(m)
 			}
-			if !taken[p] {
-				taken[p] = true
-				return p, nil
-			}
+			return nil
 		}
 	}
-	n := e.opt.Size + e.opt.Observers
 	for i := range n {
-		m := &Member{e: e, id: int64(i + 1), engine: e.opt.engineOf(i + 1)}
+		role := zoocfg.Participant
 		if i >= e.opt.Size {
-			m.role = zoocfg.Observer
+			role = zoocfg.Observer
 		}
-		m.gate = newGate(m.id, e.links)
-		m.dir = e.dir
-		if n > 1 && e.dir != "" {
-			m.dir = filepath.Join(e.dir, strconv.Itoa(i+1))
-		}
+		m := e.newMember(int64(i+1), role)
 		m.client = zoocfg.HostPort{Host: e.opt.Host, Port: e.opt.Port + i}
-		var err error
-		switch {
-		case e.opt.Port != 0:
-		case n == 1 && e.base["clientPort"] != "":
+		if e.opt.Port == 0 {
+			m.client.Port = 0
+		}
+		if e.opt.Port == 0 && n == 1 && e.base["clientPort"] != "" {
+			var err error
 			if m.client.Port, err = strconv.Atoi(e.base["clientPort"]); err != nil {
 				return fmt.Errorf("clientPort=%s is not a number", e.base["clientPort"])
 			}
 			if a := e.base["clientPortAddress"]; a != "" {
 				m.client.Host = a
 			}
-		default:
-			if m.client.Port, err = free(); err != nil {
-				return err
-			}
 		}
-		taken[m.client.Port] = true
-		if n > 1 {
-			if m.quorumPort, err = free(); err == nil {
-				m.electionPort, err = free()
-			}
+		if err := e.choosePorts(m); err != nil {
+			return err
+		}
+		e.place(m)
+	}
+	return nil
+}
+
+// saved is the newest configuration that members in the data directory have, nil without any.
+func (e *Ensemble) saved() (newest zoocfg.QuorumVerifier, err error) {
+	if e.opt.DataDir == "" {
+		return nil, nil
+	}
+	for id := range maxMembers {
+		file := filepath.Join(e.dir, strconv.Itoa(id+1), "zoo.cfg")
+		if _, err := os.Stat(file); err != nil {
+			continue
+		}
+		cfg, _, err := zoocfg.Load(file, zoocfg.Properties(e.opt.System))
+		if err != nil {
+			return nil, err
+		}
+		if newest == nil || cfg.Verifier.Version() > newest.Version() {
+			newest = cfg.Verifier
+		}
+	}
+	return newest, nil
+}
+
+func (e *Ensemble) newMember(id int64, role zoocfg.Role) *Member {
+	m := &Member{e: e, id: id, role: role, engine: e.opt.engineOf(int(id))}
+	m.gate = newGate(id, e.links)
+	if !e.opt.Ephemeral {
+		m.dir = e.dir
+	}
+	if e.distributed() {
+		m.home = filepath.Join(e.dir, strconv.FormatInt(id, 10))
+		if !e.opt.Ephemeral {
+			m.dir = m.home
+		}
+	}
+	return m
+}
+
+// choosePorts finds free ports for those that m has not.
+func (e *Ensemble) choosePorts(m *Member) error {
+	taken := map[int]bool{}
+	for _, other := range append(e.Members(), m) {
+		taken[other.client.Port], taken[other.quorumPort], taken[other.electionPort] = true, true, true
+	}
+	ports := []*int{&m.client.Port}
+	if e.distributed() {
+		ports = append(ports, &m.quorumPort, &m.electionPort)
+	}
+	for _, port := range ports {
+		for *port == 0 {
+			p, err := apache.FreePort()
 			if err != nil {
 				return err
 			}
-			e.links.place(m.id, zoocfg.HostPort{Host: e.opt.Host, Port: m.quorumPort}.String(),
-				zoocfg.HostPort{Host: e.opt.Host, Port: m.electionPort}.String())
+			if !taken[p] {
+				taken[p], *port = true, p
+			}
 		}
-		e.members = append(e.members, m)
 	}
 	return nil
+}
+
+// place makes m one of the members.
+func (e *Ensemble) place(m *Member) {
+	if e.distributed() {
+		e.links.place(m.id, zoocfg.HostPort{Host: m.client.Host, Port: m.quorumPort}.String(),
+			zoocfg.HostPort{Host: m.client.Host, Port: m.electionPort}.String())
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.members = append(slices.Clone(e.members), m)
 }
 
 // logger is the log of a member.
@@ -213,9 +291,14 @@ func (e *Ensemble) ConnectString() string {
 
 // DataDir is the folder of the data: zoo.cfg's dataDir of a single server; of an ensemble the
 // folder in which each member has its own. "" for an ephemeral one.
-func (e *Ensemble) DataDir() string { return e.dir }
+func (e *Ensemble) DataDir() string {
+	if e.opt.Ephemeral {
+		return ""
+	}
+	return e.dir
+}
 
-// Members are the members in the order of their numbers, the observers last.
+// Members are the members in the order of their numbers.
 func (e *Ensemble) Members() []*Member {
 	e.mu.Lock()
 	defer e.mu.Unlock()

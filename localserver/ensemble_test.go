@@ -1,27 +1,195 @@
 package localserver
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-func TestEnsemble(t *testing.T) {
-	began := time.Now()
-	e := New(t, Options{Size: 3, Observers: 1, Properties: map[string]string{"tickTime": "500"}})
-	t.Logf("a leader after %v", time.Since(began))
+// quick makes failover quick.
+var quick = map[string]string{"tickTime": "500", "forceSync": "no"}
+
+// write creates a znode in a session that a member of servers gives within the test's patience.
+func write(t *testing.T, e *Ensemble, path string) {
+	t.Helper()
 	c := open(t, e.ConnectString())
+	if _, _, err := c.Create(t.Context(), path, nil, proto.OpenACL, proto.Persistent, 0); err != nil {
+		t.Fatalf("create %s: %v", path, err)
+	}
+}
+
+// has checks that every running member has a znode, once it has caught up.
+func has(t *testing.T, e *Ensemble, paths ...string) {
+	t.Helper()
+	for _, m := range e.Members() {
+		if !m.Running() || m.Paused() {
+			continue
+		}
+		c := open(t, m.Addr())
+		if err := c.Sync(t.Context(), "/"); err != nil {
+			t.Errorf("member %d: %v", m.ID(), err)
+		}
+		for _, path := range paths {
+			if _, _, err := c.Get(t.Context(), path, false); err != nil {
+				t.Errorf("member %d: get %s: %v", m.ID(), path, err)
+			}
+		}
+	}
+}
+
+// newLeader waits until a member other than old leads.
+func newLeader(t *testing.T, e *Ensemble, old *Member) *Member {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var m *Member
+	err := poll(ctx, func() bool {
+		m = e.Leader(ctx)
+		return m != nil && m != old
+	})
+	if err != nil {
+		t.Fatalf("no new leader: %v", err)
+	}
+	return m
+}
+
+func serve(t *testing.T, e *Ensemble, members ...*Member) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := e.waitServing(ctx, members); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEnsembleFailsOver(t *testing.T) {
+	t.Parallel()
+	e := New(t, Options{Size: 3, Observers: 1, Properties: quick})
+	write(t, e, "/a")
+	has(t, e, "/a")
+
+	leader := e.Leader(t.Context())
+	if err := leader.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	second := newLeader(t, e, leader)
+	write(t, e, "/b")
+	if err := leader.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, e, leader)
+	has(t, e, "/a", "/b")
+
+	if err := second.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	newLeader(t, e, second)
+	write(t, e, "/c")
+	if err := second.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, e, e.Members()...)
+	has(t, e, "/a", "/b", "/c")
+	roles := map[string]int{}
+	for _, s := range e.Status(t.Context()) {
+		roles[s.Role]++
+	}
+	if fmt.Sprint(roles) != "map[follower:2 leader:1 observer:1]" {
+		t.Errorf("roles are %v", roles)
+	}
+}
+
+func TestPartition(t *testing.T) {
+	t.Parallel()
+	e := New(t, Options{Size: 3, Properties: quick})
+	leader := e.Leader(t.Context())
+	if err := e.Partition([]int64{leader.ID()}); err != nil {
+		t.Fatal(err)
+	}
+	if cut := e.CutLinks(); len(cut) != 2 {
+		t.Errorf("links that are cut: %v", cut)
+	}
+	second := newLeader(t, e, leader)
+	if err := poll(t.Context(), func() bool { return leader.mode(t.Context()) == "" }); err != nil {
+		t.Fatalf("the leader without a quorum goes on serving: %v", err)
+	}
+	c := open(t, second.Addr())
 	if _, _, err := c.Create(t.Context(), "/a", nil, proto.OpenACL, proto.Persistent, 0); err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range e.Members() {
-		c := open(t, m.Addr())
-		if err := c.Sync(t.Context(), "/a"); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := c.Get(t.Context(), "/a", false); err != nil {
-			t.Errorf("member %d: %v", m.ID(), err)
-		}
+	e.HealAll()
+	serve(t, e, leader)
+	has(t, e, "/a")
+}
+
+func TestAddAndRemove(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	opt := Options{Size: 3, DataDir: dir, Properties: quick}
+	e := New(t, opt)
+	write(t, e, "/a")
+	m, err := e.Add(t.Context(), false, "")
+	if err != nil {
+		t.Fatal(err)
 	}
+	if _, err := e.Add(t.Context(), true, Embedded); err != nil {
+		t.Fatal(err)
+	}
+	if m.ID() != 4 || len(e.Members()) != 5 {
+		t.Errorf("member %d was added, there are %d", m.ID(), len(e.Members()))
+	}
+	write(t, e, "/b")
+	has(t, e, "/a", "/b")
+	if err := e.Remove(t.Context(), e.Leader(t.Context()).ID()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.WaitLeader(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, e, e.Members()...)
+	has(t, e, "/a", "/b")
+	was := e.ConnectString()
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := New(t, opt)
+	if now := again.ConnectString(); now != was {
+		t.Errorf("the ensemble was on %s, now it is on %s", was, now)
+	}
+	has(t, again, "/a", "/b")
+}
+
+func TestMixedEnsemble(t *testing.T) {
+	apache.Require(t)
+	e := New(t, Options{Size: 3, Apache: 1, Properties: map[string]string{"tickTime": "1000", "forceSync": "no"}})
+	write(t, e, "/a")
+	has(t, e, "/a")
+	java := e.Member(3)
+	if java.Engine() != Apache || java.LogFile() == "" || e.Member(2).Engine() != Embedded {
+		t.Errorf("member 3 is %s, member 2 %s", java.Engine(), e.Member(2).Engine())
+	}
+	if err := e.Partition([]int64{3}); err == nil {
+		t.Error("the link of an Apache member is said to be cut")
+	}
+	if err := java.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	newLeader(t, e, java)
+	write(t, e, "/b")
+	if err := java.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	has(t, e, "/a", "/b")
+	if _, err := e.Add(t.Context(), false, Embedded); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Remove(t.Context(), java.ID()); err != nil {
+		t.Fatal(err)
+	}
+	write(t, e, "/c")
+	has(t, e, "/a", "/b", "/c")
 }

@@ -3,7 +3,6 @@ package localserver
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/zkctl/zkctl/internal/apache"
 )
@@ -27,12 +26,8 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 	if cfg.Client.Host != "127.0.0.1" && cfg.Client.Host != "0.0.0.0" {
 		return nil, fmt.Errorf("an Apache ZooKeeper here listens on 127.0.0.1 or on 0.0.0.0, not on %s", cfg.Client.Host)
 	}
-	opt := apache.Options{Dir: m.dir, Port: m.client.Port, Properties: map[string]string{}}
-	for _, line := range strings.Split(strings.TrimSpace(m.e.zooCfg(m)), "\n") {
-		key, value, _ := strings.Cut(line, "=")
-		opt.Properties[key] = value
-	}
-	for key, value := range m.e.opt.System {
+	opt := apache.Options{Dir: m.dir, Port: m.client.Port, Properties: m.e.zooCfg(m, "")}
+	for key, value := range m.e.system() {
 		opt.JVM = append(opt.JVM, "-D"+key+"="+value)
 	}
 	if java, err = m.e.java.Start(ctx, opt); err != nil {

@@ -20,7 +20,8 @@ type Member struct {
 	role                     zoocfg.Role
 	client                   zoocfg.HostPort
 	quorumPort, electionPort int
-	dir                      string
+	dir                      string // of the data; "" for an ephemeral one
+	home                     string // of an ensemble's member: where its zoo.cfg and myid are
 	gate                     *gate
 
 	change  sync.Mutex // held by what starts and ends the member

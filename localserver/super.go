@@ -1,12 +1,129 @@
 package localserver
 
 import (
+	"context"
+	"crypto/rand"
 	"crypto/sha1" //nolint:gosec // what the scheme digest has
 	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/zoocfg"
 )
+
+// superDigestProperty gives the identity super its password.
+const superDigestProperty = "zookeeper.DigestAuthenticationProvider.superDigest"
+
+// newPassword makes the password by which an ensemble is reconfigured. It is nowhere but in
+// this process; the members know its digest.
+func newPassword() (string, error) {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(b[:]), nil
+}
 
 // superDigest is what DigestAuthenticationProvider.superDigest takes for a password of super.
 func superDigest(password string) string {
 	sum := sha1.Sum([]byte("super:" + password)) //nolint:gosec // what the scheme digest has
 	return "super:" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+var errNoEnsemble = errors.New("a standalone server cannot be reconfigured; start an ensemble of 2 members or more")
+
+// Add starts one more member and takes it into the ensemble by a reconfiguration.
+func (e *Ensemble) Add(ctx context.Context, observer bool, engine Engine) (*Member, error) {
+	if !e.distributed() {
+		return nil, fmt.Errorf("add a member: %w", errNoEnsemble)
+	}
+	e.reconfig.Lock()
+	defer e.reconfig.Unlock()
+	role := zoocfg.Participant
+	if observer {
+		role = zoocfg.Observer
+	}
+	e.mu.Lock()
+	for _, other := range e.members {
+		e.lastID = max(e.lastID, other.id)
+	}
+	e.lastID++
+	id := e.lastID
+	e.mu.Unlock()
+	m := e.newMember(id, role)
+	m.engine = Embedded
+	if engine != "" {
+		m.engine = engine
+	}
+	m.client.Host = e.opt.Host
+	fail := func(err error) (*Member, error) {
+		e.forget(m)
+		return nil, errors.Join(fmt.Errorf("add member %d: %w", id, err), m.close())
+	}
+	if err := e.choosePorts(m); err != nil {
+		return fail(err)
+	}
+	if m.engine == Apache {
+		if err := e.findJava(); err != nil {
+			return fail(err)
+		}
+	}
+	e.place(m) // it knows itself from its configuration, too
+	// An Apache member answers nobody before it serves, and serves only once the others know it.
+	started := make(chan error, 1)
+	go func() { started <- m.Start(ctx) }()
+	if m.engine == Embedded {
+		if err := <-started; err != nil {
+			return fail(err)
+		}
+		started <- nil
+	}
+	if err := e.reconfigure(ctx, "server."+fmt.Sprint(id)+"="+m.line(), ""); err != nil {
+		return fail(err)
+	}
+	if err := <-started; err != nil {
+		return fail(err)
+	}
+	return m, e.waitServing(ctx, []*Member{m})
+}
+
+// Remove takes a member out of the ensemble by a reconfiguration and stops it. Its folder
+// stays until the ensemble's does.
+func (e *Ensemble) Remove(ctx context.Context, id int64) error {
+	m := e.Member(id)
+	switch {
+	case !e.distributed():
+		return fmt.Errorf("remove a member: %w", errNoEnsemble)
+	case m == nil:
+		return fmt.Errorf("remove a member: there is no member %d", id)
+	}
+	e.reconfig.Lock()
+	defer e.reconfig.Unlock()
+	if err := e.reconfigure(ctx, "", fmt.Sprint(id)); err != nil {
+		return fmt.Errorf("remove member %d: %w", id, err)
+	}
+	e.forget(m)
+	return m.close()
+}
+
+func (e *Ensemble) forget(m *Member) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lastID = max(e.lastID, m.id)
+	e.members = slices.DeleteFunc(slices.Clone(e.members), func(one *Member) bool { return one == m })
+}
+
+// reconfigure is ZooKeeper's own operation, by an identity that may.
+func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string) error {
+	c, err := client.Open(client.Config{Servers: e.ConnectString(), Wait: true,
+		Auth: []client.Auth{{Scheme: "digest", Data: []byte("super:" + e.super)}}})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, _, err = c.Reconfig(ctx, joining, leaving, "", -1)
+	return err
 }
