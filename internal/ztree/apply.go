@@ -15,8 +15,23 @@ type Result struct {
 	Err     proto.Error // 0, or why it had no effect (NodeExists and NoNode are usual in a fuzzy range)
 	Path    string
 	Stat    proto.Stat // of a znode created or changed, right after that
-	Deleted []string   // ephemerals that went with a session
+	Deleted []Deleted  // ephemerals that went with a session
 	Multi   []Result
+
+	Rights Rights // of a znode created, deleted or changed
+}
+
+// Deleted is a znode that is gone.
+type Deleted struct {
+	Path   string
+	Rights Rights
+}
+
+// Rights are the ACLs of a znode and of its parent at the time of a change: who may not read a
+// znode is not told of it by a watch either (CVE-2024-23944). They must not be changed.
+type Rights struct {
+	ACL    []proto.ACL
+	Parent []proto.ACL // nil when only data changed
 }
 
 // Apply applies a transaction. body is nil for a closeSession before 3.6. The tree copies
@@ -36,6 +51,7 @@ func (t *Tree) Apply(h *proto.TxnHeader, body jute.Record) Result {
 
 func (t *Tree) apply(h *proto.TxnHeader, body jute.Record) Result {
 	r := Result{Err: proto.ErrMarshallingError}
+	t.rights = Rights{}
 	switch h.Type {
 	case proto.OpCreate, proto.OpCreate2:
 		if b, ok := body.(*proto.CreateTxn); ok {
@@ -99,6 +115,7 @@ func (t *Tree) apply(h *proto.TxnHeader, body jute.Record) Result {
 	default:
 		r.Err = 0 // DataTree.processTxn passes over what it does not know
 	}
+	r.Rights = t.rights
 	return r
 }
 
@@ -137,6 +154,7 @@ func (t *Tree) create(h *proto.TxnHeader, path string, data []byte, acl []proto.
 		}
 	}
 	t.charge(path, int64(len(data)), 1)
+	t.rights = Rights{t.ACLList(key), t.ACLList(parent.ACL)}
 	return n.stat(), 0
 }
 
@@ -176,6 +194,7 @@ func (t *Tree) delete(path string, zxid int64) proto.Error {
 	if n == nil {
 		return proto.ErrNoNode
 	}
+	t.rights = Rights{t.ACLList(n.ACL), t.ACLList(parent.ACL)}
 	t.detach(n)
 	if name == limitNode && strings.HasPrefix(parentPath, quotaPath) {
 		delete(t.quotas, quotaKey(parentPath[len(quotaPath):]))
@@ -194,6 +213,7 @@ func (t *Tree) setData(h *proto.TxnHeader, b *proto.SetDataTxn) (proto.Stat, pro
 	t.fill(n, b.Data)
 	n.Stat.Mtime, n.Stat.Mzxid, n.Stat.Version = h.Time, h.Zxid, b.Version
 	t.charge(b.Path, grown, 0)
+	t.rights = Rights{ACL: t.ACLList(n.ACL)}
 	return n.stat(), 0
 }
 
@@ -211,13 +231,13 @@ func (t *Tree) setACL(b *proto.SetACLTxn) (proto.Stat, proto.Error) {
 }
 
 // closeSession deletes the znodes that the transaction names (3.6) and then those of the
-// session that it does not name. It returns the paths of both.
-func (t *Tree) closeSession(h *proto.TxnHeader, named []string) (deleted []string) {
+// session that it does not name. It returns both.
+func (t *Tree) closeSession(h *proto.TxnHeader, named []string) (deleted []Deleted) {
 	delete(t.sessions, h.ClientID)
 	remove := func(paths []string) {
 		for _, path := range paths {
 			if t.delete(path, h.Zxid) == 0 {
-				deleted = append(deleted, path)
+				deleted = append(deleted, Deleted{path, t.rights})
 			}
 		}
 	}

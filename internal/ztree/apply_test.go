@@ -176,7 +176,14 @@ func TestCloseSession(t *testing.T) {
 			do(tree, 4, proto.OpCreate, ephemeral("/b", 2))
 			by(tree, bob, 5, proto.OpCreate, ephemeral("/other", 3))
 			r := do(tree, 6, proto.OpCloseSession, c.body)
-			if r.Err != 0 || !slices.Equal(r.Deleted, c.deleted) {
+			var deleted []string
+			for _, d := range r.Deleted {
+				deleted = append(deleted, d.Path)
+				if !slices.Equal(d.Rights.ACL, proto.OpenACL) || !slices.Equal(d.Rights.Parent, proto.OpenACL) {
+					t.Errorf("rights %v", d.Rights)
+				}
+			}
+			if r.Err != 0 || !slices.Equal(deleted, c.deleted) {
 				t.Errorf("%+v", r)
 			}
 			if !slices.Equal(tree.Children("/"), c.left) {

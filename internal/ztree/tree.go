@@ -34,6 +34,7 @@ type Tree struct {
 	quotas     map[string]struct{} // paths that have a limit
 
 	digest digest
+	rights Rights // of the last change
 
 	restoring bool  // Restored has yet to run
 	parent    place // of the last znode that Restore added

@@ -127,6 +127,9 @@ func TestMain(m *testing.M) {
 		shared.ours.close()
 	}
 	if shared.apache != nil {
+		if code != 0 {
+			copyTail(shared.apache.LogFile())
+		}
 		if err := shared.apache.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = max(code, 1)
@@ -155,7 +158,8 @@ func comparePair(t *testing.T, theirs, ours string, script func(p *player)) {
 	wg.Wait()
 	if d := diff(want, got); d != "" {
 		t.Errorf("Apache ZooKeeper (-) and the embedded server (+) differ:\n%s", d)
-	} else if testing.Verbose() && os.Getenv("ZKCTL_TRANSCRIPT") != "" {
+	}
+	if os.Getenv("ZKCTL_TRANSCRIPT") != "" {
 		t.Log("\n" + strings.Join(got, "\n"))
 	}
 	for i, name := range []string{"Apache ZooKeeper", "the embedded server"} {
@@ -215,4 +219,19 @@ func steps(lines []string) (list []string) {
 		list[len(list)-1] += "\n" + line
 	}
 	return list
+}
+
+// copyTail shows the errors in the log of a server that may have died.
+func copyTail(path string) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return
+	}
+	lines := strings.Split(string(text), "\n")
+	for i, line := range lines {
+		if strings.Contains(line, "Severe unrecoverable error") || strings.Contains(line, "Digests are not matching") {
+			fmt.Fprintln(os.Stderr, strings.Join(lines[i:min(len(lines), i+12)], "\n"))
+			return
+		}
+	}
 }

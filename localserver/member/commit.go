@@ -97,8 +97,8 @@ func (s *Server) fire(h *proto.TxnHeader, body jute.Record, result *ztree.Result
 			s.fire(&sub, nil, &result.Multi[i])
 		}
 	case proto.OpCloseSession:
-		for _, path := range result.Deleted {
-			s.watches.deleted(path, s.tell)
+		for i := range result.Deleted {
+			s.watches.deleted(result.Deleted[i].Path, s.teller(&result.Deleted[i].Rights))
 		}
 	}
 	if result.Err != 0 {
@@ -106,11 +106,24 @@ func (s *Server) fire(h *proto.TxnHeader, body jute.Record, result *ztree.Result
 	}
 	switch h.Type {
 	case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer:
-		s.watches.created(result.Path, s.tell)
+		s.watches.created(result.Path, s.teller(&result.Rights))
 	case proto.OpDelete, proto.OpDeleteContainer:
-		s.watches.deleted(result.Path, s.tell)
+		s.watches.deleted(result.Path, s.teller(&result.Rights))
 	case proto.OpSetData, proto.OpReconfig:
-		s.watches.dataChanged(result.Path, s.tell)
+		s.watches.dataChanged(result.Path, s.teller(&result.Rights))
+	}
+}
+
+// teller is tell for those who may read the znode. Who may not has lost a one-shot all the same.
+func (s *Server) teller(rights *ztree.Rights) emit[*conn] {
+	return func(c *conn, path string, event proto.EventType) {
+		list := rights.ACL
+		if event == proto.EventNodeChildrenChanged {
+			list = rights.Parent
+		}
+		if s.checkList(list, proto.PermRead, c.auth) == 0 {
+			s.tell(c, path, event)
+		}
 	}
 }
 

@@ -98,8 +98,8 @@ func (s *Server) read(r *request) (jute.Record, proto.Error) {
 			switch {
 			case r.Type == proto.OpRemoveWatches:
 				found = s.watches.remove(q.Path, r.conn, q.Type)
-			case nullPath(r), q.Path != "" && strings.IndexByte(q.Path, '/') < 0:
-				return nil, proto.ErrMarshallingError // PathParentIterator fails
+			case nullPath(r), s.watches.lost(q.Path, q.Type):
+				return nil, proto.ErrMarshallingError
 			default:
 				found = q.Path != "" && s.watches.contains(q.Path, q.Type)
 			}

@@ -359,6 +359,18 @@ func (t *watches[W]) contains(path string, kind proto.WatcherType) bool {
 	return number != 0 && slices.ContainsFunc(kindsOf(kind), func(k watchKind) bool { return t.places.get(number).first[k] != 0 })
 }
 
+// lost tells whether the search for a watch fails that looks for parents in what is no path
+// (PathParentIterator).
+func (t *watches[W]) lost(path string, kind proto.WatcherType) bool {
+	if path == "" || path[0] == '/' {
+		return false
+	}
+	return strings.IndexByte(path, '/') < 0 || slices.ContainsFunc(kindsOf(kind), func(k watchKind) bool {
+		number := t.numbers[path]
+		return t.recursives[k] > 0 && (number == 0 || t.places.get(number).first[k] == 0)
+	})
+}
+
 // removeAll forgets a client whose connection is closed.
 func (t *watches[W]) removeAll(w W) {
 	id := t.ids[w]
