@@ -80,7 +80,7 @@ func dial(t testing.TB, addr string) *client.Conn {
 // ask sends a four-letter word, and what may follow it, and returns the answer.
 func ask(t testing.TB, addr, word string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", addr)

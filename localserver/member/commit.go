@@ -20,6 +20,9 @@ func (s *Server) commit(p *zab.Proposal) {
 		c.catchUp()
 	}
 	result := s.tree.Apply(h, p.Txn.Body)
+	if s.role == leading && s.opt.Ensemble != nil {
+		s.metrics.Add("commit_count", 1)
+	}
 	s.changes.applied(h.Zxid)
 	s.compareDigest(p)
 	if !s.opt.NoDigest {

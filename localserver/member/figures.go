@@ -252,38 +252,37 @@ type watchPair struct {
 
 // watchPairs copies the data watches, some at a time.
 func (s *Server) watchPairs() (list watchList) {
-	for at, more := uint32(1), true; more; {
-		more = false
+	used := uint32(1)
+	for at := uint32(1); at <= used; at += piece {
+		used = 0
+		some := make([]int64, 0, piece)
 		s.do(func() {
-			if s.watches.watchers.used < at {
-				return
-			}
-			end := min(at+piece, s.watches.watchers.used+1)
-			for ; at < end; at++ {
-				if by := s.watches.watchers.get(at); by.who != nil && by.known[dataWatches] {
-					list.watchers = append(list.watchers, by.who.session)
+			t := &s.watches.watchers
+			used = t.used
+			for n := at; n < at+piece && n <= used; n++ {
+				if by := t.get(n); by.who != nil && by.known[dataWatches] {
+					some = append(some, by.who.session)
 				}
 			}
-			more = true
 		})
+		list.watchers = append(list.watchers, some...)
 	}
-	for at, more := uint32(1), true; more; {
-		more = false
+	used = 1
+	for at := uint32(1); at <= used; at += piece {
+		used = 0
+		some := make([]watchPair, 0, piece)
 		s.do(func() {
 			t := s.watches
-			if t.watches.used < at {
-				return
-			}
-			end := min(at+piece, t.watches.used+1)
-			for ; at < end; at++ {
-				e := t.watches.get(at)
+			used = t.watches.used
+			for n := at; n < at+piece && n <= used; n++ {
+				e := t.watches.get(n)
 				if e.place>>1 == 0 || watchKind(e.place&1) != dataWatches {
 					continue // free, or of the other table
 				}
-				list.pairs = append(list.pairs, watchPair{t.watchers.get(e.watcher).who.session, t.places.get(e.place >> 1).path})
+				some = append(some, watchPair{t.watchers.get(e.watcher).who.session, t.places.get(e.place >> 1).path})
 			}
-			more = true
 		})
+		list.pairs = append(list.pairs, some...)
 	}
 	return list
 }

@@ -120,8 +120,22 @@ func TestWordsAreApaches(t *testing.T) {
 	// These change what the others tell.
 	words = slices.DeleteFunc(words, func(w string) bool { return w == "mntr" || w == "crst" || w == "srst" || w == "stmk" })
 	words = append(words, "crst", "cons", "srst", "srvr", "stat", "stmk\x00\x00\x00\x00\x00\x00\x00\x05", "gtmk", "stmk\x00\x00\x00\x00\x00\x00\x01\x32")
+	compareWords(t, both[0], both[1], words)
+
+	want, got := compareMntr(t, both[0], both[1])
+	for _, key := range []string{"zk_server_state", "zk_znode_count", "zk_watch_count", "zk_ephemerals_count",
+		"zk_approximate_data_size", "zk_global_sessions", "zk_num_alive_connections"} {
+		if got[key] != want[key] {
+			t.Errorf("%s is %s, Apache's is %s", key, got[key], want[key])
+		}
+	}
+}
+
+// compareWords holds our answers against Apache's.
+func compareWords(t *testing.T, theirs, ours string, words []string) {
+	t.Helper()
 	for _, word := range words {
-		want, got := ask(t, both[0], word), ask(t, both[1], word)
+		want, got := ask(t, theirs, word), ask(t, ours, word)
 		if shape(got) != shape(want) {
 			t.Errorf("%q is answered\n%s\nand by Apache\n%s", word, got, want)
 		}
@@ -132,8 +146,12 @@ func TestWordsAreApaches(t *testing.T) {
 			}
 		}
 	}
+}
 
-	want, got := mntrKeys(ask(t, both[0], "mntr")), mntrKeys(ask(t, both[1], "mntr"))
+// compareMntr holds the names that mntr lists against Apache's.
+func compareMntr(t *testing.T, theirs, ours string) (want, got map[string]string) {
+	t.Helper()
+	want, got = mntrKeys(ask(t, theirs, "mntr")), mntrKeys(ask(t, ours, "mntr"))
 	for key := range want {
 		if _, ok := got[key]; !ok && !notMeasured.MatchString(key) {
 			t.Errorf("mntr lacks %s", key)
@@ -144,12 +162,7 @@ func TestWordsAreApaches(t *testing.T) {
 			t.Errorf("mntr has %s, which Apache has not", key)
 		}
 	}
-	for _, key := range []string{"zk_server_state", "zk_znode_count", "zk_watch_count", "zk_ephemerals_count",
-		"zk_approximate_data_size", "zk_global_sessions", "zk_num_alive_connections"} {
-		if got[key] != want[key] {
-			t.Errorf("%s is %s, Apache's is %s", key, got[key], want[key])
-		}
-	}
+	return want, got
 }
 
 // TestWhiteListIsApaches holds the refusals against a real server's.

@@ -107,7 +107,7 @@ func TestLargeDumps(t *testing.T) {
 	if _, _, err := c.Create(ctx, "/e", nil, proto.OpenACL, proto.Ephemeral, 0); err != nil {
 		t.Fatal(err)
 	}
-	const n = 50_000
+	const n = 20_000
 	s.do(func() {
 		var owner *conn
 		for one := range s.all {
