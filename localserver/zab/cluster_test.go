@@ -22,6 +22,8 @@ type cluster struct {
 	config zoocfg.QuorumVerifier
 	tweak  func(*PeerOptions)
 	nodes  map[int64]*node
+
+	reconfigs int
 }
 
 // node is a member, alive or not; its disk stays.

@@ -283,7 +283,11 @@ func (e *Election) receive(from int64, msg []byte) error {
 	e.mu.Unlock()
 
 	if !validVoter(e.views(), from) {
-		// It cannot be of use, but may want to know.
+		// It cannot be of use, but may want to know. Two without a vote, both looking, would
+		// answer each other for ever.
+		if state == Looking && !validVoter(e.views(), e.opt.ID) {
+			return nil
+		}
 		vote := current
 		if state == Looking {
 			vote = proposal

@@ -51,6 +51,7 @@ type PeerOptions struct {
 	ConnectTimeout     time.Duration // cnxTimeout; 5 s
 	MaxBuffer          int           // jute.maxbuffer, bytes; 0xfffff
 	LearnerQueue       int64         // bytes that may wait for a learner before it is dropped; 256 MiB
+	History            int           // commitLogCount: transactions that are kept for DIFF; 500
 	SnapshotSizeFactor float64       // zookeeper.snapshotSizeFactor; 0.33; negative: no DIFF from the log on disk
 	ForceSnapshotSync  bool          // zookeeper.forceSnapshotSync
 
@@ -64,6 +65,7 @@ func (o *PeerOptions) setDefaults() {
 	def(&o.ConnectTimeout, 5*time.Second)
 	def(&o.MaxBuffer, 0xfffff)
 	def(&o.LearnerQueue, 256<<20)
+	def(&o.History, historyCount)
 	def(&o.SnapshotSizeFactor, 0.33)
 	if o.Log == nil {
 		o.Log = quiet{}
@@ -131,7 +133,7 @@ var (
 // can reach it.
 func NewPeer(opt PeerOptions) (*Peer, error) {
 	opt.setDefaults()
-	p := &Peer{opt: opt, replica: opt.Replica, disk: opt.disk, past: &history{}, done: make(chan struct{}), following: -1}
+	p := &Peer{opt: opt, replica: opt.Replica, disk: opt.disk, past: &history{limit: opt.History}, done: make(chan struct{}), following: -1}
 	p.views = &ensembleViews{id: opt.ID, enabled: opt.ReconfigEnabled, log: opt.Log, save: opt.SaveConfig,
 		current: opt.Config, next: opt.Next, observer: opt.Observer, leader: -1}
 	if m, ok := opt.Config.Member(opt.ID); ok {
@@ -243,8 +245,8 @@ func (p *Peer) setEpoch(name string, epoch int64) error {
 func (p *Peer) recall() {
 	p.past.clear()
 	last := p.replica.LastZxid()
-	from := Zxid(Epoch(last), max(0, Counter(last)-historyCount))
-	list, err := tail(p.disk, from, last)
+	from := Zxid(Epoch(last), max(0, Counter(last)-int64(p.opt.History)))
+	list, err := tail(p.disk, from, last, p.opt.History)
 	if err != nil {
 		p.warnf("Cannot read the last transactions: %v", err)
 		return
@@ -393,10 +395,13 @@ func (p *Peer) loop(ctx context.Context) {
 func (p *Peer) after() (ServerState, int64) {
 	leader, named := p.views.takeChange()
 	state := Following
+	// Others go by the round of the last election, so it stays.
+	vote := p.vote()
+	vote.ElectionEpoch = p.election.Vote().ElectionEpoch
 	switch {
 	case !named || leader < 0:
 		p.setState(Looking, -1, 0)
-		p.election.SetState(Looking, p.vote())
+		p.election.SetState(Looking, vote)
 		p.warnf("PeerState set to LOOKING")
 		return Looking, -1
 	case leader == p.opt.ID:
@@ -404,7 +409,6 @@ func (p *Peer) after() (ServerState, int64) {
 	case p.views.isObserver():
 		state = Observing
 	}
-	vote := p.vote()
 	vote.ID = leader
 	p.election.SetState(state, vote)
 	return state, leader

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
 // TestRandomSchedules lets ensembles live through crashes, restarts, cut links and broken
@@ -32,18 +35,19 @@ func TestRandomSchedules(t *testing.T) {
 		}
 	}
 	t.Logf("the first seed is %d (repeat one with ZAB_SEED=… ZAB_SCHEDULES=1)", seed)
-	total := 0
+	total, reconfigs := 0, 0
 	for i := range schedules {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSchedule(t, seed+uint64(i))
 			s.run()
 			total += len(s.c.judge.acked)
+			reconfigs += s.c.reconfigs
 		})
 		if t.Failed() {
 			t.Fatalf("with seed %d", seed+uint64(i))
 		}
 	}
-	t.Logf("%d acknowledged writes", total)
+	t.Logf("%d acknowledged writes, %d reconfigurations begun", total, reconfigs)
 }
 
 // schedule is one ensemble's fate.
@@ -56,7 +60,7 @@ type schedule struct {
 
 func newSchedule(t *testing.T, seed uint64) *schedule {
 	r := rand.New(rand.NewPCG(seed, 0))
-	voters := 3 + 2*r.IntN(2)
+	voters := 3 + r.IntN(3)
 	c := newCluster(t, seed, voters, r.IntN(2))
 	c.each(func(n *node) {
 		slow := rand.New(rand.NewPCG(seed, uint64(n.id)))
@@ -92,7 +96,7 @@ func (s *schedule) run() {
 // act does one thing to the ensemble.
 func (s *schedule) act() {
 	a, b := s.node(), s.node()
-	switch s.r.IntN(10) {
+	switch s.r.IntN(12) {
 	case 0:
 		a.crash()
 	case 1:
@@ -122,11 +126,38 @@ func (s *schedule) act() {
 		} else if a.peer != nil {
 			a.peer.Resign()
 		}
+	case 9:
+		s.changeRole(a)
+	case 10:
+		for _, n := range s.c.nodes {
+			if n.peer != nil {
+				n.peer.Designate(a.id)
+			}
+		}
 	}
 	for range s.r.IntN(30) {
 		if n := s.node(); n.peer != nil {
 			s.writes++
 			n.replica.write([]byte(fmt.Sprint(s.writes)))
 		}
+	}
+}
+
+// changeRole gives a member a vote or takes it away, as long as three have one.
+func (s *schedule) changeRole(n *node) {
+	leader := s.c.leader()
+	if leader == nil {
+		return
+	}
+	config := leader.peer.Status().Config
+	role := zoocfg.Participant
+	if m, _ := config.Member(n.id); m.Role == zoocfg.Participant {
+		if len(config.Voting()) <= 3 {
+			return
+		}
+		role = zoocfg.Observer
+	}
+	if _, err := leader.replica.reconfigure(&proto.ReconfigRequest{JoiningServers: line(n.id, role), CurConfigID: -1}); err == nil {
+		s.c.reconfigs++
 	}
 }

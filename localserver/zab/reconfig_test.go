@@ -1,0 +1,214 @@
+package zab
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/zoocfg"
+)
+
+// reconfigure changes the ensemble through its leader, and waits for the answer.
+func (c *cluster) reconfigure(joining, leaving string) {
+	c.t.Helper()
+	var err error
+	for range 1000 {
+		leader := c.leader()
+		if leader == nil {
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		var done <-chan bool
+		done, err = leader.replica.reconfigure(&proto.ReconfigRequest{JoiningServers: joining, LeavingServers: leaving, CurConfigID: -1})
+		if err == nil {
+			if ok := <-done; ok {
+				return
+			}
+			err = errors.New("no answer")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	c.t.Fatalf("reconfigure (join %q, leave %q): %v", joining, leaving, err)
+}
+
+func line(id int64, role zoocfg.Role) string {
+	return fmt.Sprintf("server.%d=%s", id, clusterMember(id, role))
+}
+
+// memberIDs are the members that a server's configuration has, with a + for a participant.
+func (n *node) memberIDs() (text string) {
+	for _, m := range n.peer.Status().Config.Members() {
+		text += fmt.Sprintf("%d%s ", m.ID, map[zoocfg.Role]string{zoocfg.Participant: "+"}[m.Role])
+	}
+	return strings.TrimSpace(text)
+}
+
+func (c *cluster) awaitConfig(want string) {
+	c.t.Helper()
+	c.await("all have the configuration "+want, func() bool {
+		for _, n := range c.nodes {
+			if n.peer != nil && n.memberIDs() != want {
+				return false
+			}
+		}
+		return true
+	})
+	leader := c.awaitAll()
+	c.await("all say the same", func() bool {
+		for _, n := range c.nodes {
+			if n.peer != nil && string(n.replica.config) != string(leader.replica.config) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// A configuration gets its first version when the first leader begins.
+func TestFirstConfig(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1, 3, 1)
+		defer c.stop()
+		c.start()
+		c.awaitAll()
+		c.awaitConfig("1+ 2+ 3+ 4")
+		for id, n := range c.nodes {
+			if v := n.peer.Status().Config.Version(); v != Zxid(1, 0) || n.config.Version() != v {
+				t.Errorf("server %d has version %x, saved %x", id, v, n.config.Version())
+			}
+		}
+	})
+}
+
+// Servers join, leave, and change their roles, the leader too, while clients write.
+func TestReconfig(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 2, 3, 0)
+		defer c.stop()
+		c.start()
+		c.awaitAll()
+		// One that is to join knows the ensemble and itself.
+		join := func(id int64, role zoocfg.Role) *node {
+			n := c.add(id)
+			n.config = zoocfg.NewMajority(0, append(c.config.Members(), clusterMember(id, role))...)
+			n.start()
+			c.await("it follows without a vote", n.replica.serving)
+			return n
+		}
+		join(4, zoocfg.Observer)
+		c.reconfigure(line(4, zoocfg.Participant), "")
+		c.awaitConfig("1+ 2+ 3+ 4+")
+		join(5, zoocfg.Observer)
+		c.reconfigure(line(5, zoocfg.Observer), "")
+		c.awaitConfig("1+ 2+ 3+ 4+ 5")
+		c.write(c.nodes[5], "through an observer")
+
+		// An observer gets a vote, and a participant loses its own.
+		c.reconfigure(line(5, zoocfg.Participant)+","+line(1, zoocfg.Observer), "")
+		c.awaitConfig("1 2+ 3+ 4+ 5+")
+		if !c.nodes[1].peer.Status().Observer || c.nodes[5].peer.Status().Observer {
+			t.Error("roles have not changed")
+		}
+
+		// The leader leaves: another takes over without an election.
+		old := c.awaitAll()
+		began := time.Now()
+		c.reconfigure("", fmt.Sprint(old.id))
+		c.await("another leads", func() bool { l := c.leader(); return l != nil && l != old })
+		t.Logf("another leads after %v", time.Since(began))
+		old.stop()
+		delete(c.nodes, old.id)
+		c.write(c.awaitAll(), "without the old one")
+
+		// The leader becomes an observer.
+		old = c.awaitAll()
+		c.reconfigure(line(old.id, zoocfg.Observer), "")
+		c.await("another leads", func() bool { l := c.leader(); return l != nil && l != old })
+		c.awaitAll()
+		c.write(old, "through one that led")
+
+		// All know it after a restart.
+		want := old.memberIDs()
+		c.each((*node).crash)
+		c.start()
+		c.awaitConfig(want)
+		c.check()
+	})
+}
+
+func TestReconfigRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, 3, 0)
+		defer c.stop()
+		c.tweak = func(o *PeerOptions) { o.Reconfig.StandaloneEnabled = true }
+		c.start()
+		leader := c.awaitAll()
+		try := func(want proto.Error, r proto.ReconfigRequest) {
+			t.Helper()
+			if _, err := leader.replica.reconfigure(&r); !errors.Is(err, want) {
+				t.Errorf("%+v: %v, not %v", r, err, want)
+			}
+		}
+		try(proto.ErrBadVersion, proto.ReconfigRequest{CurConfigID: 5})
+		try(proto.ErrBadArguments, proto.ReconfigRequest{JoiningServers: "server.9=nonsense", CurConfigID: -1})
+		try(proto.ErrBadArguments, proto.ReconfigRequest{LeavingServers: "1,2", CurConfigID: -1})
+		try(proto.ErrNewConfigNoQuorum, proto.ReconfigRequest{CurConfigID: -1,
+			JoiningServers: strings.Join([]string{line(7, zoocfg.Participant), line(8, zoocfg.Participant), line(9, zoocfg.Participant)}, ",")})
+		for id := range c.nodes {
+			if id != leader.id {
+				c.net.Cut(host(leader.id), host(id))
+			}
+		}
+		if _, err := leader.replica.reconfigure(&proto.ReconfigRequest{LeavingServers: "1", CurConfigID: -1}); err != nil {
+			t.Error(err)
+		}
+		try(proto.ErrReconfigInProgress, proto.ReconfigRequest{LeavingServers: "2", CurConfigID: -1})
+		c.net.HealAll()
+		c.awaitAll()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 4, 3, 0)
+		defer c.stop()
+		c.tweak = func(o *PeerOptions) { o.ReconfigEnabled = false }
+		c.start()
+		leader := c.awaitAll()
+		if _, err := leader.replica.reconfigure(&proto.ReconfigRequest{LeavingServers: "1", CurConfigID: -1}); !errors.Is(err, proto.ErrReconfigDisabled) {
+			t.Error(err)
+		}
+		if v := leader.peer.Status().Config.Version(); v != 0 {
+			t.Errorf("the configuration has version %x", v)
+		}
+	})
+}
+
+// With groups, a majority of the votes in a majority of the groups is a quorum.
+func TestHierarchicalQuorum(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 5, 5, 0)
+		defer c.stop()
+		text := "group.1=1\ngroup.2=2:3:4:5\nweight.1=1\nweight.2=1\nweight.3=1\nweight.4=0\nweight.5=0\n" + c.config.String()
+		q, err := zoocfg.ParseVerifier([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.each(func(n *node) { n.config = q })
+		c.start()
+		leader := c.awaitAll()
+		if leader.id != 3 {
+			t.Errorf("server %d leads, without weight", leader.id)
+		}
+		c.nodes[4].crash()
+		c.nodes[5].crash()
+		c.write(leader, "they have no weight")
+		c.nodes[1].crash()
+		c.await("no quorum without the first group", func() bool { return !leader.replica.serving() })
+		c.nodes[1].start()
+		c.write(c.awaitAll(), "with it")
+		c.awaitAll()
+		c.check()
+	})
+}
