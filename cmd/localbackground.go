@@ -30,14 +30,9 @@ type started struct {
 	Error         string `json:"error,omitempty"`
 }
 
-// spawn starts a named server in the background, by this program itself, and returns when it
-// serves.
+// spawn starts a named server in the background and returns when it serves.
 func (s *localState) spawn(ctx context.Context) (*started, error) {
 	if err := s.save(); err != nil {
-		return nil, err
-	}
-	self, err := os.Executable()
-	if err != nil {
 		return nil, err
 	}
 	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -45,11 +40,30 @@ func (s *localState) spawn(ctx context.Context) (*started, error) {
 		return nil, fmt.Errorf("open the server's log: %w", err)
 	}
 	defer log.Close()
-	// The name that this program was called by, which a link may have given it.
-	cmd := exec.Command(self, "local", "background", s.Name)
-	cmd.Args[0] = os.Args[0]
-	cmd.Dir = s.dir
-	cmd.Stderr = log
+	b := &backgroundProcess{args: []string{"local", "background", s.Name}, dir: s.dir, log: log}
+	return b.spawn(ctx)
+}
+
+// backgroundProcess is a run of this program that survives its parent.
+type backgroundProcess struct {
+	args    []string
+	dir     string // to run in; "" for the current one
+	log     *os.File
+	started func(pid int) error // told when the process is there; may be nil
+}
+
+var errWritePID = errors.New("write the pid file")
+
+// spawn starts it, and returns when it has said on its stdout that it serves.
+func (b *backgroundProcess) spawn(ctx context.Context) (*started, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self, b.args...)
+	cmd.Args[0] = os.Args[0] // the name that this program was called by, which a link may have given it
+	cmd.Dir = b.dir
+	cmd.Stderr = b.log
 	detach(cmd)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -57,6 +71,13 @@ func (s *localState) spawn(ctx context.Context) (*started, error) {
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the process in the background: %w", err)
+	}
+	if b.started != nil {
+		if err := b.started(cmd.Process.Pid); err != nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			return nil, fmt.Errorf("%w: %w", errWritePID, err)
+		}
 	}
 	type result struct {
 		started
@@ -67,7 +88,7 @@ func (s *localState) spawn(ctx context.Context) (*started, error) {
 		var r result
 		line, err := bufio.NewReader(io.LimitReader(out, maxControl)).ReadBytes('\n')
 		if err != nil {
-			r.err = fmt.Errorf("the process in the background ended; its log is %s", s.logFile())
+			r.err = fmt.Errorf("the process in the background ended; its log is %s", b.log.Name())
 		} else {
 			r.err = json.Unmarshal(line, &r.started)
 		}
@@ -90,16 +111,19 @@ func (s *localState) spawn(ctx context.Context) (*started, error) {
 	}
 }
 
+// tellParent writes the line for which the parent waits.
+func tellParent(v started) {
+	line, _ := json.Marshal(v)
+	_, _ = os.Stdout.Write(append(line, '\n'))
+	_ = os.Stdout.Close()
+}
+
 // runBackground is the process in the background.
 func runBackground(name string) error {
-	say := func(v started) {
-		line, _ := json.Marshal(v)
-		_, _ = os.Stdout.Write(append(line, '\n'))
-		_ = os.Stdout.Close()
-	}
-	err := background(name, say)
-	if err != nil {
-		say(started{Error: err.Error()})
+	said := false
+	err := background(name, func(v started) { said = true; tellParent(v) })
+	if err != nil && !said {
+		tellParent(started{Error: err.Error()})
 	}
 	return err
 }

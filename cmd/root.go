@@ -86,6 +86,7 @@ func newApp(s *ui.Streams) *app {
 	a.addZnodeCommands()
 	a.addOfflineVerbs()
 	a.addVerb(a.localCommand(), localGroup)
+	a.addVerb(a.serverCommand(), localGroup)
 	return a
 }
 

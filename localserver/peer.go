@@ -25,7 +25,7 @@ func peerOptions(cfg *zoocfg.Config, opt serverOptions, id int64, j zab.JournalO
 		Tick:            cfg.TickTime, InitLimit: cfg.InitLimit, SyncLimit: cfg.SyncLimit,
 		MultiAddress: cfg.MultiAddress, ElectionWait: cfg.MinNotificationInterval, ElectionMaxWait: cfg.MaxNotificationInterval,
 		ConnectTimeout: cfg.CnxTimeout, MaxBuffer: cfg.MaxBuffer,
-		SnapshotSizeFactor: cfg.SnapshotSizeFactor, ForceSnapshotSync: cfg.ForceSnapshotSync,
+		History: max(500, cfg.CommitLogCount), SnapshotSizeFactor: cfg.SnapshotSizeFactor, ForceSnapshotSync: cfg.ForceSnapshotSync,
 	}
 	if opt.gate != nil {
 		o.Network = opt.gate
@@ -94,7 +94,7 @@ func startPeer(s *server, opt serverOptions, m member.Options, j zab.JournalOpti
 		}
 	}
 	j.Due = s.SaveSoon
-	j.Slow = slowSync(opt.log, m.ID, s.cfg.FsyncWarning)
+	j.Slow = slowSync(s.Metrics(), opt.log, m.ID, s.cfg.FsyncWarning)
 	po := peerOptions(s.cfg, opt, m.ID, j)
 	po.Replica = s.Server
 	p, err := zab.NewPeer(po)

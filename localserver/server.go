@@ -22,7 +22,8 @@ import (
 type serverOptions struct {
 	log       *zklog.Logger
 	ephemeral bool
-	gate      *gate // nil when the member is not to be paused
+	system    map[string]string // what the AdminServer tells
+	gate      *gate             // nil when the member is not to be paused
 
 	// failed is told once when the server cannot go on, such as when its disk fails.
 	failed func(error)
@@ -86,7 +87,12 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 		s.quorum = openSolo(s.Server, mopt, jopt, cfg.FsyncWarning)
 	}
 	for _, p := range ports {
-		if err := s.Serve(p.Listener, p.mode); err != nil {
+		if p.admin {
+			err = s.ServeAdmin(p.Listener, s.adminOptions(opt, mopt, jopt))
+		} else {
+			err = s.Serve(p.Listener, p.mode)
+		}
+		if err != nil {
 			s.Close()
 			return nil, err
 		}
@@ -112,12 +118,13 @@ func (s *server) Crash() {
 // port is an open port of a server.
 type port struct {
 	net.Listener
-	mode member.ListenMode
+	mode  member.ListenMode
+	admin bool
 }
 
-// listen opens the client ports.
+// listen opens the ports for clients and the AdminServer's.
 func listen(cfg *zoocfg.Config, g *gate) (ports []port, err error) {
-	open := func(a zoocfg.HostPort, key string, mode member.ListenMode) error {
+	open := func(a zoocfg.HostPort, key string, p port) error {
 		if a.IsZero() {
 			return nil
 		}
@@ -127,17 +134,21 @@ func listen(cfg *zoocfg.Config, g *gate) (ports []port, err error) {
 		}
 		ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(a.Port)))
 		if err != nil {
-			return fmt.Errorf("listen for clients (%s): %w", key, err)
+			return fmt.Errorf("open the port of %s: %w", key, err)
 		}
-		ports = append(ports, port{g.listener(ln), mode})
+		p.Listener = g.listener(ln)
+		ports = append(ports, p)
 		return nil
 	}
 	mode := member.Plain
 	if cfg.PortUnified {
 		mode = member.Unified
 	}
-	if err = open(cfg.Client, "clientPort", mode); err == nil {
-		err = open(cfg.SecureClient, "secureClientPort", member.Secure)
+	if err = open(cfg.Client, "clientPort", port{mode: mode}); err == nil {
+		err = open(cfg.SecureClient, "secureClientPort", port{mode: member.Secure})
+	}
+	if err == nil && cfg.AdminEnabled {
+		err = open(cfg.AdminAddress, "admin.serverPort", port{admin: true})
 	}
 	if err != nil {
 		for _, p := range ports {
@@ -151,13 +162,25 @@ func listen(cfg *zoocfg.Config, g *gate) (ports []port, err error) {
 func prepareDirs(cfg *zoocfg.Config) error {
 	for _, dir := range []string{cfg.LogDir(), cfg.SnapDir()} {
 		if _, err := os.Stat(dir); err != nil && !cfg.DataDirAutoCreate {
-			return fmt.Errorf("Missing data directory %s, automatic data directory creation is disabled (zookeeper.datadir.autocreate is false). Please create this directory manually.", dir)
+			return fmt.Errorf("%w: Missing data directory %s, automatic data directory creation is disabled (zookeeper.datadir.autocreate is false). Please create this directory manually.", ErrDataDir, dir)
 		}
 		if err := mkdirPrivate(dir); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrDataDir, err)
+		}
+		if err := tryWriting(dir); err != nil {
+			return fmt.Errorf("%w: %w", ErrDataDir, err)
 		}
 	}
 	return nil
+}
+
+// tryWriting finds a folder in which nothing can be written.
+func tryWriting(dir string) error {
+	f, err := os.CreateTemp(dir, ".try-")
+	if err != nil {
+		return fmt.Errorf("Cannot write to data directory %s: %w", dir, err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // memberOptions translates a configuration.
@@ -254,7 +277,10 @@ func store(s *zoocfg.Store) *tlsstore.Store {
 }
 
 // solo is the quorum of a standalone server: its own journal.
-type solo struct{ journal *zab.Journal }
+type solo struct {
+	lock    soloLock
+	journal *zab.Journal
+}
 
 // openSolo makes a replica lead.
 func openSolo(s *member.Server, opt member.Options, j zab.JournalOptions, slow time.Duration) *solo {
@@ -268,8 +294,8 @@ func openSolo(s *member.Server, opt member.Options, j zab.JournalOptions, slow t
 	}
 	j.Failed = s.Fail
 	j.Due = s.SaveSoon
-	j.Slow = slowSync(opt.Log, opt.ID, slow)
-	n := &solo{zab.OpenJournal(j, last)}
+	j.Slow = slowSync(s.Metrics(), opt.Log, opt.ID, slow)
+	n := &solo{journal: zab.OpenJournal(j, last)}
 	broadcast = zab.NewSolo(s, n.journal, opt.ID)
 	ready.Done()
 	s.Lead(broadcast, last)
@@ -277,18 +303,28 @@ func openSolo(s *member.Server, opt member.Options, j zab.JournalOptions, slow t
 }
 
 func (n *solo) close(closeReplica func()) {
+	n.end()
 	closeReplica()
 	n.journal.Close()
 }
 
 func (n *solo) crash(closeReplica func()) {
+	n.end()
 	n.journal.Crash()
 	closeReplica()
 }
 
+// end keeps restore from replacing the journal from now on.
+func (n *solo) end() {
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	n.lock.closed = true
+}
+
 // slowSync warns of a disk that takes longer than threshold (FileTxnLog).
-func slowSync(log *zklog.Logger, id int64, threshold time.Duration) func(time.Duration) {
+func slowSync(m *member.Metrics, log *zklog.Logger, id int64, threshold time.Duration) func(time.Duration) {
 	return func(took time.Duration) {
+		m.Synced(took, took > threshold)
 		if took > threshold {
 			log.Warnf("fsync-ing the write ahead log in SyncThread:%d took %dms which will adversely effect operation latency. See the ZooKeeper troubleshooting guide", id, took.Milliseconds())
 		}

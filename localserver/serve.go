@@ -1,0 +1,125 @@
+package localserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/zkctl/zkctl/internal/zklog"
+	"github.com/zkctl/zkctl/internal/zoocfg"
+	"github.com/zkctl/zkctl/localserver/member"
+)
+
+// What Serve could not begin with; errors.Is finds them.
+var (
+	ErrConfig  = errors.New("invalid config")
+	ErrDataDir = errors.New("unable to access datadir")
+)
+
+// ServeOptions say what Serve runs.
+type ServeOptions struct {
+	Config string            // the path of zoo.cfg
+	System map[string]string // system properties, as -Dname=value sets them
+	Log    io.Writer
+
+	// Listening, if not nil, is called once the ports are open and the data is loaded; addr is
+	// where clients connect, "" when they cannot without TLS.
+	Listening func(addr string)
+}
+
+// Serve is a server by its configuration, as ZooKeeper's own main class is (QuorumPeerMain):
+// alone, or with server.N lines and myid a member of an ensemble whose others are elsewhere.
+// It returns nil when ctx has ended and everything is on disk, and an error when the server
+// cannot start or go on.
+func Serve(ctx context.Context, opt ServeOptions) error {
+	cfg, warnings, err := zoocfg.Load(opt.Config, zoocfg.Properties(opt.System))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	myid := ""
+	if cfg.Distributed() {
+		myid = strconv.FormatInt(cfg.ServerID, 10)
+	}
+	log := zklog.New(opt.Log, myid, zklog.Info)
+	log.Infof("Reading configuration from: %s", opt.Config)
+	for _, w := range warnings {
+		log.Warnf("%s", w)
+	}
+	log.Infof("autopurge.snapRetainCount set to %d", cfg.SnapRetainCount)
+	log.Infof("autopurge.purgeInterval set to %d", int(cfg.PurgeInterval.Hours()))
+	if !cfg.Distributed() {
+		log.Warnf("Either no config or no quorum defined in config, running in standalone mode")
+	}
+	for _, p := range []struct {
+		key  string
+		addr zoocfg.HostPort
+	}{{"clientPort", cfg.Client}, {"secureClientPort", cfg.SecureClient}} {
+		if p.addr.Port != 0 && p.addr.Host == "" {
+			log.Warnf("%s=%d comes without an address, so clients are served on 127.0.0.1 alone; %sAddress=0.0.0.0 serves everybody", p.key, p.addr.Port, p.key)
+		}
+	}
+	failed := make(chan error, 1)
+	s, err := startServer(cfg, serverOptions{log: log, system: opt.System, failed: func(err error) {
+		select {
+		case failed <- err:
+		default:
+		}
+	}})
+	if err != nil {
+		log.Errorf("Unexpected exception, exiting abnormally: %v", err)
+		return err
+	}
+	defer s.Close()
+	if opt.Listening != nil {
+		addr := ""
+		if cfg.Client.Port != 0 {
+			host := cfg.Client
+			if host.Host == "" {
+				host.Host = "127.0.0.1"
+			}
+			addr = host.String()
+		}
+		opt.Listening(addr)
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// initialConfig is the text of zoo.cfg for the AdminServer.
+func initialConfig(cfg *zoocfg.Config) string {
+	if cfg.File == "" {
+		return ""
+	}
+	text, err := os.ReadFile(cfg.File)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// systemProperties are what the AdminServer tells of the system properties.
+func systemProperties(system map[string]string, cfg *zoocfg.Config) map[string]string {
+	p := maps.Clone(system)
+	if p == nil {
+		p = map[string]string{}
+	}
+	if cfg.File != "" {
+		if dir, err := filepath.Abs(filepath.Dir(cfg.File)); err == nil {
+			p["zookeeper.config.dir"] = dir
+		}
+	}
+	return p
+}
+
+// Version is what an embedded member says it is, as ZooKeeper writes it:
+// "3.8.4-v1.2.3, built on 2026-01-02 03:04 UTC".
+func Version() string { return member.Version() }
