@@ -85,6 +85,18 @@ func (c *cluster) each(f func(*node)) {
 
 func (n *node) start() {
 	n.c.t.Helper()
+	n.load()
+	n.run()
+}
+
+func (n *node) run() {
+	n.ended = make(chan error, 1)
+	go func() { n.ended <- n.peer.Run(context.Background()) }()
+}
+
+// load makes a member that does nothing yet.
+func (n *node) load() {
+	n.c.t.Helper()
 	n.replica = newFakeReplica(n.id, n.disk, n.c.judge)
 	opt := PeerOptions{
 		ID: n.id, Replica: n.replica, Network: n.c.net.Host(host(n.id)), Log: silent{}, disk: n.disk,
@@ -111,8 +123,7 @@ func (n *node) start() {
 	if err != nil {
 		n.c.t.Fatalf("start %d: %v", n.id, err)
 	}
-	n.peer, n.ended = p, make(chan error, 1)
-	go func() { n.ended <- p.Run(context.Background()) }()
+	n.peer = p
 }
 
 func (n *node) stop() {
