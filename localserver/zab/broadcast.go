@@ -71,7 +71,7 @@ type outstanding struct {
 // NewSolo is the broadcast of a standalone server: a quorum of one. Its journal's Synced must
 // call Ack with the same self.
 func NewSolo(replica Replica, journal *Journal, self int64) *Broadcast {
-	return newBroadcast(replica, journal, self, nil, &history{})
+	return newBroadcast(replica, journal, self, nil, &history{limit: historyCount})
 }
 
 func newBroadcast(replica Replica, journal *Journal, self int64, e ensemble, past *history) *Broadcast {

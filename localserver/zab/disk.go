@@ -210,14 +210,14 @@ func (noLog) Roll() error                   { return nil }
 func (noLog) Close() error                  { return nil }
 func (noLog) Abandon()                      {}
 
-// tail are the last proposals on a disk, up to last.
-func tail(d disk, from, last int64) (list []*Proposal, err error) {
+// tail are the last proposals on a disk, up to last, at least limit of them.
+func tail(d disk, from, last int64, limit int) (list []*Proposal, err error) {
 	err = d.since(from, 0, func(p *Proposal) (bool, error) {
 		if p.Zxid() > last {
 			return false, nil
 		}
-		if list = append(list, p); len(list) > 2*historyCount {
-			list = append([]*Proposal(nil), list[len(list)-historyCount:]...)
+		if list = append(list, p); len(list) > 2*limit {
+			list = append([]*Proposal(nil), list[len(list)-limit:]...)
 		}
 		return true, nil
 	})

@@ -3,7 +3,7 @@ package zab
 import "sync"
 
 const (
-	historyCount = 500 // commitLogCount
+	historyCount = 500 // without PeerOptions.History
 	historyBytes = 64 << 20
 )
 
@@ -11,6 +11,7 @@ const (
 // brought up to date (ZKDatabase.committedLog).
 type history struct {
 	mu    sync.Mutex
+	limit int         // how many
 	list  []*Proposal // in the order of zxids
 	bytes int64
 }
@@ -21,7 +22,7 @@ func (h *history) add(p *Proposal) {
 	h.list = append(h.list, p)
 	h.bytes += int64(len(p.Raw))
 	n := 0
-	for len(h.list)-n > 1 && (len(h.list)-n > historyCount || h.bytes > historyBytes) {
+	for len(h.list)-n > 1 && (len(h.list)-n > h.limit || h.bytes > historyBytes) {
 		h.bytes -= int64(len(h.list[n].Raw))
 		h.list[n] = nil
 		n++
