@@ -243,6 +243,7 @@ func (s *Server) ephemerals(begin func(sessions int), visit func(session int64, 
 type watchList struct {
 	watchers []int64 // sessions that have or had a watch, in no order
 	pairs    []watchPair
+	sessions []int64 // of the pairs
 }
 
 type watchPair struct {
@@ -282,6 +283,9 @@ func (s *Server) watchPairs() (list watchList) {
 				some = append(some, watchPair{t.watchers.get(e.watcher).who.session, t.places.get(e.place >> 1).path})
 			}
 		})
+		for _, p := range some {
+			list.sessions = append(list.sessions, p.session)
+		}
 		list.pairs = append(list.pairs, some...)
 	}
 	return list
@@ -294,7 +298,7 @@ type watchedBySession struct {
 
 // bySession groups the pairs; a session that has had a watch is there without one too.
 func (l watchList) bySession() (groups []watchedBySession) {
-	paths := map[int64][]string{}
+	paths := make(map[int64][]string, len(l.watchers))
 	for _, id := range l.watchers {
 		paths[id] = nil
 	}
@@ -302,7 +306,6 @@ func (l watchList) bySession() (groups []watchedBySession) {
 		paths[p.session] = append(paths[p.session], p.path)
 	}
 	for _, id := range sortedKeys(paths) {
-		slices.Sort(paths[id])
 		groups = append(groups, watchedBySession{id, paths[id]})
 	}
 	return groups
@@ -313,19 +316,29 @@ type watchersByPath struct {
 	sessions []int64
 }
 
-func (l watchList) byPath() (groups []watchersByPath) {
-	slices.SortFunc(l.pairs, func(a, b watchPair) int {
-		return cmp.Or(strings.Compare(a.path, b.path), cmp.Compare(a.session, b.session))
-	})
-	for _, p := range l.pairs {
-		if n := len(groups); n == 0 || groups[n-1].path != p.path {
+// byPath groups the pairs, in the order in which the paths come first.
+func (l watchList) byPath() []watchersByPath {
+	groups := make([]watchersByPath, 0, len(l.pairs))
+	at := make(map[string]int, len(l.pairs))
+	for i, p := range l.pairs {
+		n, ok := at[p.path]
+		if !ok {
+			n = len(groups)
+			at[p.path] = n
 			groups = append(groups, watchersByPath{path: p.path})
 		}
-		last := &groups[len(groups)-1]
-		last.sessions = append(last.sessions, p.session)
+		g := &groups[n]
+		if g.sessions == nil {
+			g.sessions = l.ids(i)
+			continue
+		}
+		g.sessions = append(g.sessions, p.session)
 	}
 	return groups
 }
+
+// ids is the session of pair i as a list, for which no memory is taken when it stays alone.
+func (l watchList) ids(i int) []int64 { return l.sessions[i : i+1 : i+1] }
 
 // dirSize is the size of all files in a folder; 0 for no folder.
 func dirSize(dir string) (sum int64) {
