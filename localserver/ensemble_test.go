@@ -29,6 +29,7 @@ func has(t *testing.T, e *Ensemble, paths ...string) {
 		if !m.Running() || m.Paused() {
 			continue
 		}
+		serve(t, e, m)
 		c := open(t, m.Addr())
 		if err := c.Sync(t.Context(), "/"); err != nil {
 			t.Errorf("member %d: %v", m.ID(), err)
@@ -81,7 +82,6 @@ func TestEnsembleFailsOver(t *testing.T) {
 	if err := leader.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	serve(t, e, leader)
 	has(t, e, "/a", "/b")
 
 	if err := second.Pause(); err != nil {
