@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -16,30 +17,19 @@ type Ensemble map[int64]string
 // NewEnsemble makes lines for servers 1 to n on free ports of 127.0.0.1. They do not tell
 // client ports, so that a server takes the one of its own zoo.cfg.
 func NewEnsemble(n int) (Ensemble, error) {
-	e := Ensemble{}
-	for id := int64(1); id <= int64(n); id++ {
-		line, err := FreeLine("participant")
+	ports := map[int]bool{}
+	for len(ports) < 2*n {
+		port, err := FreePort()
 		if err != nil {
 			return nil, err
 		}
-		e[id] = line
+		ports[port] = true
+	}
+	e, free := Ensemble{}, slices.Collect(maps.Keys(ports))
+	for i := range n {
+		e[int64(i+1)] = fmt.Sprintf("127.0.0.1:%d:%d:participant", free[2*i], free[2*i+1])
 	}
 	return e, nil
-}
-
-// FreeLine is the value of a server.N line on free ports of 127.0.0.1.
-func FreeLine(role string) (string, error) {
-	quorum, err := FreePort()
-	if err != nil {
-		return "", err
-	}
-	election := quorum
-	for election == quorum {
-		if election, err = FreePort(); err != nil {
-			return "", err
-		}
-	}
-	return fmt.Sprintf("127.0.0.1:%d:%d:%s", quorum, election, role), nil
 }
 
 // StartMember starts one server of an ensemble and returns when it serves clients, which

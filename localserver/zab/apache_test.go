@@ -3,6 +3,7 @@ package zab_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -216,6 +217,8 @@ type javaServer struct {
 	data  string
 	port  int
 
+	properties map[string]string
+
 	mu      sync.Mutex
 	s       *apache.Server
 	cancel  context.CancelFunc
@@ -233,7 +236,7 @@ func (s *javaServer) start() {
 	s.mu.Unlock()
 	go func() {
 		defer close(started)
-		server, err := s.in.StartMember(ctx, s.lines, s.id, apache.Options{Dir: s.data, Port: s.port, TickTime: mixedTick,
+		server, err := s.in.StartMember(ctx, s.lines, s.id, apache.Options{Dir: s.data, Port: s.port, TickTime: mixedTick, Properties: s.properties,
 			JVM: []string{"-Dzookeeper.electionPortBindRetry=10"}})
 		if err != nil {
 			if ctx.Err() == nil {
@@ -298,12 +301,15 @@ func modeOf(addr string) string {
 
 // ourServer is a member of ours.
 type ourServer struct {
-	t      *testing.T
-	lines  apache.Ensemble
-	id     int64
-	data   string
-	port   int
-	log    *syncedBuffer
+	t     *testing.T
+	lines apache.Ensemble
+	id    int64
+	data  string
+	port  int
+	log   *syncedBuffer
+
+	reconfig bool // reconfigEnabled, and no ACLs
+
 	server *member.Server
 	peer   *zab.Peer
 }
@@ -325,7 +331,8 @@ func (s *ourServer) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	opt := member.Options{ID: s.id, DataDir: s.dir(), LogDir: s.dir(), Tick: mixedTick, Words: []string{"*"}, Log: log}
+	opt := member.Options{ID: s.id, DataDir: s.dir(), LogDir: s.dir(), Tick: mixedTick, Words: []string{"*"}, Log: log,
+		ReconfigEnabled: s.reconfig, SkipACL: s.reconfig}
 	var peer *zab.Peer
 	opt.Ensemble = func() member.Ensemble {
 		return member.Ensemble{Status: peer.Status(), PeerState: peer.DetailedState(), InitLimit: 10, SyncLimit: 5, Self: s.id}
@@ -334,7 +341,7 @@ func (s *ourServer) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	peer, err = zab.NewPeer(zab.PeerOptions{ID: s.id, Config: config, Replica: server, Network: zab.TCP{}, Log: log,
+	peer, err = zab.NewPeer(zab.PeerOptions{ID: s.id, Config: config, ReconfigEnabled: s.reconfig, Replica: server, Network: zab.TCP{}, Log: log,
 		SnapDir: s.dir(), Journal: zab.JournalOptions{Dir: s.dir(), Due: server.SaveSoon}, Tick: mixedTick, InitLimit: 10, SyncLimit: 5})
 	if err != nil {
 		s.t.Fatal(err)
@@ -505,6 +512,113 @@ func TestMixedCatchUp(t *testing.T) {
 			m.check()
 		})
 	}
+}
+
+// A running ensemble of ours is moved to Apache's servers by reconfig, one by one, while a
+// client writes; observers of either kind follow leaders of the other.
+func TestMixedReconfig(t *testing.T) {
+	in := apache.Require(t)
+	// Ports of clients are in the configuration, or a joining server would have none.
+	lines := apache.Ensemble{}
+	ports := map[int64]int{}
+	free := map[int]bool{}
+	for len(free) < 18 {
+		free[port(t)] = true
+	}
+	next := slices.Sorted(maps.Keys(free))
+	for id := int64(1); id <= 6; id++ {
+		lines[id] = fmt.Sprintf("127.0.0.1:%d:%d:participant;127.0.0.1:%d", next[0], next[1], next[2])
+		ports[id], next = next[2], next[3:]
+	}
+	some := func(ids ...int64) apache.Ensemble {
+		e := apache.Ensemble{}
+		for _, id := range ids {
+			e[id] = lines[id]
+		}
+		return e
+	}
+	properties := map[string]string{"reconfigEnabled": "true", "skipACL": "yes"}
+	m := &mixed{t: t, servers: map[int64]mixedServer{}, written: map[string]string{}, log: &syncedBuffer{}}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("our log:\n%s", m.log.tail(200))
+		}
+		for _, s := range m.servers {
+			s.kill()
+		}
+	})
+	var addrs []string
+	for id := int64(1); id <= 6; id++ {
+		addrs = append(addrs, fmt.Sprintf("127.0.0.1:%d", ports[id]))
+		if id <= 3 {
+			s := &ourServer{t: t, lines: some(1, 2, 3), id: id, data: t.TempDir(), port: ports[id], log: m.log, reconfig: true}
+			m.servers[id] = s
+			s.start()
+		}
+	}
+	m.leader()
+	c, err := client.Open(client.Config{Servers: strings.Join(addrs, ","), SessionTimeout: 20 * time.Second, Wait: true, RequestTimeout: 30 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	m.client = c
+	reconfig := func(joining, leaving string) {
+		t.Helper()
+		deadline := time.Now().Add(60 * time.Second)
+		for {
+			config, _, err := c.Reconfig(context.Background(), joining, leaving, "", -1)
+			if err == nil {
+				t.Logf("join %q, leave %q: %q", joining, leaving, config)
+				return
+			}
+			if config, _, e := c.GetConfig(context.Background(), false); e == nil && leaving != "" && !strings.Contains(string(config), "server."+leaving+"=") {
+				return // the answer was lost with its connection
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("join %q, leave %q: %v", joining, leaving, err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	n := 0
+	write := func() {
+		for range 5 {
+			n++
+			m.write(fmt.Sprintf("/n-%d", n), "x")
+		}
+	}
+	write()
+	for _, id := range []int64{4, 5, 6} {
+		s := &javaServer{t: t, in: in, lines: some(append([]int64{1, 2, 3}, id)...), id: id, data: t.TempDir(), port: ports[id], properties: properties}
+		m.servers[id] = s
+		s.start()
+		m.await("the new server follows", func() bool { return s.mode() != "" })
+		write()
+		reconfig(fmt.Sprintf("server.%d=%s", id, lines[id]), "")
+		write()
+		old := id - 3
+		reconfig("", fmt.Sprint(old))
+		m.await("the old server stops leading", func() bool { return m.servers[old].mode() != "leader" })
+		m.servers[old].kill()
+		delete(m.servers, old)
+		write()
+	}
+	m.leader()
+	m.check()
+
+	// One of ours observes Apache's ensemble.
+	observer := strings.Replace(lines[1], ":participant", ":observer", 1)
+	s := &ourServer{t: t, lines: some(4, 5, 6), id: 1, data: t.TempDir(), port: ports[1], log: m.log, reconfig: true}
+	s.lines[1] = observer
+	m.servers[1] = s
+	s.start()
+	// Until it is a member it follows without a vote.
+	m.await("it follows", func() bool { return s.mode() != "" })
+	reconfig("server.1="+observer, "")
+	m.await("it observes", func() bool { return s.mode() == "observer" })
+	write()
+	m.check()
 }
 
 // expect waits until our servers have logged text.
