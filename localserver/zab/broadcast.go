@@ -245,7 +245,7 @@ func (b *Broadcast) commit(list []*outstanding) {
 		if c.observer {
 			c.queue.put(informs...)
 		} else {
-			c.queue.put(commits...)
+			c.commit(commits)
 		}
 	}
 	for _, o := range list {
@@ -325,9 +325,30 @@ func (b *Broadcast) forward(c *learnerConn) {
 	if c.observer {
 		return
 	}
+	c.holding = true
 	for _, o := range b.outstanding {
 		c.proposal(o.Zxid(), frame(proto.PacketProposal, o.Zxid(), o.Raw))
 	}
+}
+
+// commit queues commits, or holds them until release: Apache's follower falls over one that
+// comes between NEWLEADER and UPTODATE when its proposal came before NEWLEADER
+// (ZOOKEEPER-4394). b.mu is held.
+func (c *learnerConn) commit(frames [][]byte) {
+	if c.holding {
+		c.held = append(c.held, frames...)
+		return
+	}
+	c.queue.put(frames...)
+}
+
+// release queues UPTODATE, and what has been committed meanwhile.
+func (b *Broadcast) release(c *learnerConn, upToDate []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.queue.put(upToDate)
+	c.queue.put(c.held...)
+	c.holding, c.held = false, nil
 }
 
 // forget ends forward.

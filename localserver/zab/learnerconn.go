@@ -28,6 +28,10 @@ type learnerConn struct {
 	queue *sendQueue
 	since time.Time
 
+	// Commits that wait until it has got UPTODATE; Broadcast.mu guards them.
+	holding bool
+	held    [][]byte
+
 	mu        sync.Mutex
 	id        int64 // this and the next two are written by its own goroutine alone
 	observer  bool
@@ -110,7 +114,7 @@ func (c *learnerConn) serve() error {
 	c.mu.Lock()
 	c.watched, c.synced = true, true
 	c.mu.Unlock()
-	c.queue.put(frame(proto.PacketUpToDate, -1))
+	l.b.release(c, frame(proto.PacketUpToDate, -1))
 	for {
 		qp, err := c.read(opt.syncTimeout())
 		if err != nil {
