@@ -1,6 +1,7 @@
 package ztree
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/zkctl/zkctl/internal/proto"
@@ -50,12 +51,16 @@ func (t *Tree) ACLList(key int64) []proto.ACL {
 }
 
 // SetConfig puts the text of the ensemble's configuration into its znode, without a
-// transaction: every member does that when it starts (DataTree.initConfigInZKDatabase).
-func (t *Tree) SetConfig(text []byte) {
-	if n := t.Get(configPath); n != nil {
-		t.fill(n, text)
-		n.Stat.Version = -1
+// transaction: every member does that when it starts (ZKDatabase.initConfigInZKDatabase).
+// zxid is the configuration's version, time is now, in milliseconds since 1970. A znode that
+// has it all from the transaction is left alone.
+func (t *Tree) SetConfig(text []byte, zxid, time int64) {
+	n := t.Get(configPath)
+	if n == nil || n.Stat.Mzxid == zxid && bytes.Equal(n.Data, text) {
+		return
 	}
+	t.fill(n, text)
+	n.Stat.Version, n.Stat.Mzxid, n.Stat.Mtime = -1, zxid, time
 }
 
 // HasSession tells whether a session is open.

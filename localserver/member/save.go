@@ -216,9 +216,7 @@ func (s *Server) Restore(r io.Reader, zxid int64) error {
 	}
 	s.do(func() {
 		s.tree = tree
-		if s.config != nil {
-			s.tree.SetConfig(s.config)
-		}
+		s.showConfig()
 		s.changes = newChanges()
 		// The tree is fuzzy until the transactions that the leader sends behind it have been
 		// applied: it does not have the digest of its zxid yet.
@@ -238,9 +236,7 @@ func (s *Server) Reload() (err error) {
 		var tree = s.tree
 		if tree, _, err = loadTree(s.opt, s.log); err == nil {
 			s.tree = tree
-			if s.config != nil {
-				s.tree.SetConfig(s.config)
-			}
+			s.showConfig()
 		}
 	})
 	return err

@@ -1,9 +1,12 @@
 package member
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -244,8 +247,21 @@ func (s *Server) Synced() {
 func (s *Server) Reconfigured(config []byte) {
 	s.do(func() {
 		s.config = config
-		s.tree.SetConfig(config)
+		s.showConfig()
 	})
+}
+
+// showConfig puts the configuration in force into its znode.
+func (s *Server) showConfig() {
+	if s.config == nil {
+		return
+	}
+	_, version, _ := bytes.Cut(s.config, []byte("\nversion="))
+	zxid, err := strconv.ParseInt(strings.TrimSpace(string(version)), 16, 64)
+	if err != nil {
+		zxid = 0 // a configuration that nobody has agreed on yet
+	}
+	s.tree.SetConfig(s.config, zxid, s.now.UnixMilli())
 }
 
 // Fail stops serving for good: the disk, or what else a member needs, has failed. Nothing is
