@@ -79,6 +79,8 @@ Usage: zkctl [options]              opens the shell
        zkctl [options] < script     runs a file of commands
 
 Examples:
+  zkctl --local
+      a shell on a ZooKeeper of your own, for trying out
   zkctl
       a shell on localhost:2181; Tab completes
   zkctl -server zk1:2181,zk2:2181/app ls -R /
