@@ -17,6 +17,10 @@ type LogOptions struct {
 	Preallocate int64 // bytes of zeros ahead of the entries; 64 MiB when 0, none when negative
 	MaxSize     int64 // a log rolls over after this many bytes (txnLogSizeLimitInKb); 0 never
 	NoSync      bool  // leaves it to the system when the disk gets what is written (forceSync=no)
+
+	// Sync brings what was written to a log to disk; fdatasync when nil. For tests of a disk
+	// that fails.
+	Sync func(*os.File) error
 }
 
 const (
@@ -43,6 +47,9 @@ type LogWriter struct {
 func NewLogWriter(dir string, opt LogOptions) *LogWriter {
 	if opt.Preallocate == 0 {
 		opt.Preallocate = defaultPreallocate
+	}
+	if opt.Sync == nil {
+		opt.Sync = syncData
 	}
 	return &LogWriter{dir: dir, opt: opt}
 }
@@ -170,7 +177,7 @@ func (w *LogWriter) Sync() error {
 		return err
 	}
 	if !w.opt.NoSync {
-		if err := syncData(w.f); err != nil {
+		if err := w.opt.Sync(w.f); err != nil {
 			return w.fail(err)
 		}
 	}

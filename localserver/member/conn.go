@@ -28,6 +28,10 @@ const (
 	// request of the connection until its client reads.
 	outPause = 1 << 20
 
+	// writeAhead is how many bytes of replies to reads may be due before a write. More, and
+	// the write sets out only when the client has taken some: they are made before it is applied.
+	writeAhead = 4 << 20
+
 	// outLimit is how many bytes of unsent replies and events end a connection.
 	outLimit = 64 << 20
 
@@ -72,7 +76,9 @@ type conn struct {
 
 	outstanding atomic.Int32 // requests read and not answered
 	stalled     atomic.Bool  // the client does not read: requests wait until it does
-	held        int          // writes among them
+	held        int          // writes in queue that have not set out
+	reads       int          // requests in queue that need no transaction
+	readSize    int          // bytes of the last reply to such a request
 
 	mu      sync.Mutex
 	sending []byte // what the writer is to send

@@ -231,7 +231,13 @@ func (s *Server) multiRead(r *request, q *proto.MultiRequest) (jute.Record, prot
 	case writes > 0:
 		return nil, proto.ErrMarshallingError // it cannot even be read
 	}
+	size := 0
 	for _, op := range q.Ops {
+		if size > outLimit {
+			s.log.Warnf("Closing the connection of %s, session = 0x%x: a multiRead asks for more than %d bytes", r.conn.remote, uint64(r.Session), outLimit)
+			r.conn.close()
+			return nil, proto.ErrMarshallingError
+		}
 		path := op.Request.(*proto.PathWatchRequest)
 		path.Watch = false // Op.GetData and Op.GetChildren have none
 		result := proto.MultiResult{Type: op.Type}
@@ -244,6 +250,7 @@ func (s *Server) multiRead(r *request, q *proto.MultiRequest) (jute.Record, prot
 			}
 			data := body.(*proto.GetDataResponse)
 			result.Data, result.Stat = data.Data, &data.Stat
+			size += len(data.Data)
 		default:
 			n, err := s.children(r, path)
 			if err != 0 {
@@ -251,6 +258,9 @@ func (s *Server) multiRead(r *request, q *proto.MultiRequest) (jute.Record, prot
 				break
 			}
 			result.Children = n.ChildNames()
+			for _, name := range result.Children {
+				size += 16 + len(name)
+			}
 		}
 		response.Results = append(response.Results, result)
 	}

@@ -60,11 +60,13 @@ func (s *Server) request(r *request) {
 	c.queue = append(c.queue, r)
 	if s.role != readOnly && (writes(r.Type) || r.Type == proto.OpSync && s.role == following) {
 		// Reads that wait for room must not see what comes after them.
-		if r.held = c.stalled.Load(); r.held {
+		if r.held = c.held > 0 || c.stalled.Load() || c.reads*c.readSize > writeAhead; r.held {
 			c.held++
 		} else {
 			s.dispatch(r)
 		}
+	} else {
+		c.reads++
 	}
 	c.advance()
 }
@@ -141,6 +143,9 @@ func (c *conn) pop() *request {
 	r := c.queue[0]
 	c.queue[0] = nil
 	c.queue = c.queue[1:]
+	if !r.sent {
+		c.reads--
+	}
 	return r
 }
 
@@ -153,26 +158,38 @@ func (c *conn) stall() {
 	}
 }
 
-// goOn ends a stall.
+// goOn ends a stall, and sends writes on their way that were held back, as far as the reads
+// before them allow.
 func (c *conn) goOn() {
-	if !c.stalled.Load() || c.gone {
+	if c.gone {
 		return
 	}
-	c.stalled.Store(false)
+	if c.stalled.Load() {
+		c.stalled.Store(false)
+		c.readOn()
+	}
+	reads := 0
 	for i := 0; c.held > 0 && i < len(c.queue); i++ {
-		if r := c.queue[i]; r.held {
+		switch r := c.queue[i]; {
+		case r.sent:
+		case !r.held:
+			reads++
+		case reads*c.readSize > writeAhead:
+			return
+		default:
 			r.held = false
 			c.held--
 			c.s.dispatch(r)
 		}
 	}
-	c.readOn()
 }
 
 // answer answers a request that needs no transaction.
 func (s *Server) answer(r *request) {
 	c := r.conn
 	defer c.answered(r)
+	start := len(c.out)
+	defer func() { c.readSize = len(c.out) - start }()
 	var body jute.Record
 	err := proto.Error(0)
 	switch {
@@ -222,6 +239,10 @@ func (s *Server) refuseSASL(c *conn, r *request) {
 	c.send(&proto.ReplyHeader{Xid: r.Cxid}, &proto.SASLToken{})
 }
 
+// maxIdentities bounds the identities of one connection, all of which each check of an ACL
+// looks at. Apache ZooKeeper has no bound.
+const maxIdentities = 256
+
 // authenticate adds an identity to the connection, or ends it.
 func (s *Server) authenticate(c *conn, r *request) {
 	var p proto.AuthPacket
@@ -232,6 +253,10 @@ func (s *Server) authenticate(c *conn, r *request) {
 	}
 	s.log.Infof("got auth packet %s", c.remote)
 	ids, ok := s.auth.authenticate(c.auth, p.Scheme, p.Auth, c.address, c.subject)
+	if len(ids) > maxIdentities {
+		s.log.Warnf("Session 0x%x: more than %d identities on one connection", uint64(c.session), maxIdentities)
+		ok = false
+	}
 	if ok {
 		c.auth = ids
 		s.log.Infof("Session 0x%x: auth success for scheme %s and address %s", uint64(c.session), p.Scheme, c.remote)

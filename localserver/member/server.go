@@ -239,6 +239,7 @@ func (s *Server) Synced() {
 		r := s.syncs[0]
 		s.syncs = s.syncs[1:]
 		r.sent = false // it may be answered like a read now
+		r.conn.reads++
 		r.conn.advance()
 	}})
 }
