@@ -6,6 +6,7 @@
 //
 //	zab.go          what a replica and this package owe each other
 //	peer.go         a member's life: it looks for a leader, then leads or follows
+//	options.go      what it is told when it is made
 //	status.go       what monitoring sees of it
 //	election*.go    fast leader election, its connections, votes
 //	leader.go       a leader's term: discovery, waiting for a quorum, ticks

@@ -15,10 +15,10 @@ import (
 
 // TestRandomSchedules lets ensembles live through crashes, restarts, cut links and broken
 // connections, while clients write through all members, and checks that a committed history
-// stays one. ZAB_SCHEDULES is how many (200 when it is not set), ZAB_SEED the first seed; with
+// stays one. ZAB_SCHEDULES is how many (150 when it is not set), ZAB_SEED the first seed; with
 // ZAB_DEBUG=1 all members' logs are printed.
 func TestRandomSchedules(t *testing.T) {
-	schedules, seed := 200, rand.Uint64N(1e9)
+	schedules, seed := 150, rand.Uint64N(1e9)
 	if testing.Short() {
 		schedules = 40
 	}
