@@ -275,3 +275,33 @@ func TestSessionsAndSync(t *testing.T) {
 		}
 	})
 }
+
+// Members that live in memory cannot truncate; the leader's snapshot brings them in line.
+func TestInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 10, 3, 1)
+		c.tweak = func(o *PeerOptions) { o.disk = &noDisk{accepted: -1, current: -1} }
+		c.start()
+		old := c.awaitAll()
+		c.write(old, "first")
+		c.each(func(n *node) {
+			if n != old {
+				c.net.Cut(host(old.id), host(n.id))
+			}
+		})
+		for range 5 {
+			old.replica.write([]byte("in vain"))
+		}
+		c.await("another leads", func() bool { l := c.leader(); return l != nil && l != old && !old.replica.leads() })
+		c.net.HealAll()
+		c.awaitAll()
+		if old.replica.restored == 0 || old.replica.lastTxn() != Zxid(1, 1) {
+			t.Errorf("restored %d times, %#x is the last", old.replica.restored, old.replica.lastTxn())
+		}
+		c.check()
+		c.stop()
+		if n := c.net.Open(); n != 0 {
+			t.Errorf("%d connections and listeners are left open", n)
+		}
+	})
+}
