@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -273,12 +274,13 @@ func (a *app) localLogsCommand() *cobra.Command {
 	follow := false
 	lines := 0
 	c := &cobra.Command{
-		Use:   "logs [NAME]",
+		Use:   "logs [NAME [MEMBER]]",
 		Short: "print a local server's log",
 		Long: `Print the log of a local server, in ZooKeeper's own pattern. The members of an
-ensemble share it; [myid:N] tells them apart.`,
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeLocals,
+ensemble share it; [myid:N] tells them apart. A MEMBER that is Apache ZooKeeper
+has one of its own, as long as it lives.`,
+		Args:              cobra.MaximumNArgs(2),
+		ValidArgsFunction: completeMembers,
 	}
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on printing what is logged, until Ctrl-C")
 	c.Flags().IntVarP(&lines, "lines", "n", 0, "only the last `number` of lines; 0 is all")
@@ -287,7 +289,13 @@ ensemble share it; [myid:N] tells them apart.`,
 		if err != nil {
 			return err
 		}
-		f, err := os.Open(s.logFile())
+		file := s.logFile()
+		if len(words) > 1 {
+			if file, err = s.memberLog(c.Context(), words[1]); err != nil {
+				return err
+			}
+		}
+		f, err := os.Open(file)
 		if err != nil {
 			return fmt.Errorf("print the log of %s: %w", s.Name, err)
 		}
@@ -311,6 +319,24 @@ ensemble share it; [myid:N] tells them apart.`,
 		}
 	}
 	return c
+}
+
+// memberLog is the log of a member.
+func (s *localState) memberLog(ctx context.Context, word string) (string, error) {
+	ids, leader, err := parseMembers([]string{word})
+	if err != nil {
+		return "", err
+	}
+	st, err := s.status(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, m := range st.Members {
+		if leader && m.Role == "leader" || !leader && m.ID == ids[0] {
+			return cmp.Or(m.LogFile, s.logFile()), nil
+		}
+	}
+	return "", fmt.Errorf("%s has no member %s that runs", s.Name, word)
 }
 
 // seekLines goes to where the last n lines begin.

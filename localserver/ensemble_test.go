@@ -2,11 +2,13 @@ package localserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -192,4 +194,81 @@ func TestMixedEnsemble(t *testing.T) {
 	}
 	write(t, e, "/c")
 	has(t, e, "/a", "/b", "/c")
+}
+
+// An embedded ensemble moves to Apache ZooKeeper while clients write: no write fails but by
+// a lost connection, and none that was acknowledged is lost.
+func TestMoveToApache(t *testing.T) {
+	apache.Require(t)
+	e := New(t, Options{Size: 3, Properties: map[string]string{"tickTime": "1000", "forceSync": "no"}})
+	servers := func() string { return e.ConnectString() }
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	acked := make(chan []string, 1)
+	go func() {
+		var list []string
+		defer func() { acked <- list }()
+		for i := 0; ctx.Err() == nil; {
+			c, err := client.Open(client.Config{Servers: servers(), Wait: true})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for ; ctx.Err() == nil; i++ {
+				path := fmt.Sprint("/", i)
+				_, _, err := c.Create(ctx, path, nil, proto.OpenACL, proto.Persistent, 0)
+				switch {
+				case err == nil:
+					list = append(list, path)
+				case ctx.Err() != nil:
+				case errors.Is(err, proto.ErrConnectionLoss) || errors.Is(err, proto.ErrSessionExpired):
+				case errors.Is(err, proto.ErrNodeExists): // it was done before the connection was lost
+				default:
+					t.Errorf("create %s: %v", path, err)
+				}
+				if errors.Is(err, proto.ErrConnectionLoss) || errors.Is(err, proto.ErrSessionExpired) {
+					break // the servers may be others by now
+				}
+			}
+			c.Close()
+		}
+	}()
+	for id := int64(1); id <= 3; id++ {
+		if _, err := e.Add(t.Context(), false, Apache); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Remove(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, m := range e.Members() {
+		if m.Engine() != Apache {
+			t.Errorf("member %d is %s", m.ID(), m.Engine())
+		}
+	}
+	cancel()
+	list := <-acked
+	t.Logf("%d writes", len(list))
+	if len(list) == 0 {
+		t.Fatal("nothing was written")
+	}
+	for _, m := range e.Members() {
+		c := open(t, m.Addr())
+		if err := c.Sync(t.Context(), "/"); err != nil {
+			t.Fatal(err)
+		}
+		names, _, err := c.Children(t.Context(), "/", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		have := map[string]bool{}
+		for _, name := range names {
+			have["/"+name] = true
+		}
+		for _, path := range list {
+			if !have[path] {
+				t.Errorf("member %d has lost %s", m.ID(), path)
+			}
+		}
+	}
 }

@@ -248,7 +248,7 @@ func (r *embeddedRun) pause() error  { r.gate.setPaused(true); return nil }
 func (r *embeddedRun) resume() error { r.gate.setPaused(false); return nil }
 func (r *embeddedRun) pid() int      { return 0 }
 
-// poll asks until the answer is true, more and more seldom, up to 20 times a second.
+// poll asks until the answer is true, more and more seldom, down to 50 times a second.
 func poll(ctx context.Context, done func() bool) error {
 	wait := time.Millisecond
 	for {
@@ -262,6 +262,6 @@ func poll(ctx context.Context, done func() bool) error {
 			t.Stop()
 			return ctx.Err()
 		}
-		wait = min(2*wait, 50*time.Millisecond)
+		wait = min(2*wait, 20*time.Millisecond)
 	}
 }

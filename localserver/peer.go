@@ -107,3 +107,24 @@ func startPeer(s *server, opt serverOptions, m member.Options, j zab.JournalOpti
 	s.quorum = q
 	return nil
 }
+
+// mode is the server's role in ZooKeeper's words, "" while it serves nobody.
+func (s *server) mode() string {
+	q, ok := s.quorum.(*peer)
+	if !ok {
+		return "standalone"
+	}
+	st := q.Status()
+	if st.Zab != zab.Broadcasting {
+		return ""
+	}
+	switch st.State {
+	case zab.Leading:
+		return "leader"
+	case zab.Following:
+		return "follower"
+	case zab.Observing:
+		return "observer"
+	}
+	return ""
+}

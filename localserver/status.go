@@ -19,7 +19,8 @@ type Status struct {
 	Addr    string `json:"address"`
 	PID     int    `json:"pid,omitempty"` // of an Apache member
 	DataDir string `json:"dataDir,omitempty"`
-	Error   string `json:"error,omitempty"` // why it failed
+	LogFile string `json:"logFile,omitempty"` // of an Apache member
+	Error   string `json:"error,omitempty"`   // why it failed
 
 	// Of one that serves:
 	Version     string `json:"version,omitempty"`
@@ -80,7 +81,7 @@ func (m *Member) Status(ctx context.Context) Status {
 	if run == nil {
 		return s
 	}
-	s.PID = run.pid()
+	s.PID, s.LogFile = run.pid(), m.LogFile()
 	if s.PID != 0 {
 		s.Memory = processMemory(s.PID)
 	}
@@ -109,10 +110,14 @@ func (m *Member) Status(ctx context.Context) Status {
 // mode is the member's role, "" when it does not serve.
 func (m *Member) mode(ctx context.Context) string {
 	m.mu.Lock()
-	down := m.run == nil || m.paused || m.failure != nil
+	run := m.run
+	down := run == nil || m.paused || m.failure != nil
 	m.mu.Unlock()
 	if down {
 		return ""
+	}
+	if r, ok := run.(*embeddedRun); ok {
+		return r.server.mode()
 	}
 	ctx, cancel := context.WithTimeout(ctx, statusPatience)
 	defer cancel()
