@@ -24,10 +24,12 @@ type wire struct {
 	timeout time.Duration // negotiated
 	zxid    int64         // the last one seen
 
-	nc  net.Conn
-	r   *bufio.Reader
-	xid int32
-	out []byte
+	nc    net.Conn
+	r     *bufio.Reader
+	xid   int32
+	out   []byte
+	event func(*proto.WatcherEvent) // told by call of each; nil drops them
+	wait  time.Duration             // for each answer
 }
 
 // errRefused is a session that is over, or a wrong password.
@@ -35,11 +37,15 @@ var errRefused = errors.New("the server refuses the session")
 
 // dial opens a session, or resumes that of old unless it is nil.
 func dial(addr string, timeout time.Duration, old *wire) (*wire, error) {
-	nc, err := net.DialTimeout("tcp", addr, patience)
+	return dialFor(patience, addr, timeout, old)
+}
+
+func dialFor(wait time.Duration, addr string, timeout time.Duration, old *wire) (*wire, error) {
+	nc, err := net.DialTimeout("tcp", addr, wait)
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{nc: nc, r: bufio.NewReaderSize(nc, 16<<10)}
+	w := &wire{wait: wait, nc: nc, r: bufio.NewReaderSize(nc, 16<<10)}
 	q := proto.ConnectRequest{TimeOut: int32(timeout.Milliseconds()), Passwd: make([]byte, 16)}
 	if old != nil {
 		q.SessionID, q.Passwd, q.LastZxidSeen = old.id, old.passwd, old.zxid
@@ -73,7 +79,7 @@ func (w *wire) handshake(q *proto.ConnectRequest) error {
 	return nil
 }
 
-func (w *wire) deadline() { _ = w.nc.SetDeadline(time.Now().Add(patience)) }
+func (w *wire) deadline() { _ = w.nc.SetDeadline(time.Now().Add(w.wait)) }
 
 // drop closes the connection; the session lives on.
 func (w *wire) drop() { w.nc.Close() }
@@ -152,7 +158,7 @@ func (w *wire) receive() (reply, error) {
 	return p, nil
 }
 
-// call sends a request and waits for its reply; events on the way are dropped.
+// call sends a request and waits for its reply; events on the way go to event.
 func (w *wire) call(op proto.Op, record, into jute.Record) error {
 	xid := w.queue(op, record)
 	if err := w.flush(); err != nil {
@@ -163,6 +169,13 @@ func (w *wire) call(op proto.Op, record, into jute.Record) error {
 		switch {
 		case err != nil:
 			return err
+		case p.Xid == proto.XidWatcherEvent && w.event != nil:
+			var e proto.WatcherEvent
+			if err := jute.Unmarshal(p.body, &e); err != nil {
+				return err
+			}
+			w.event(&e)
+			continue
 		case p.Xid != xid:
 			continue
 		case p.Err != 0:

@@ -1,0 +1,441 @@
+package torture
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// registers is how many znodes the clients compete for.
+const registers = 3
+
+// register is what one of them holds.
+type register struct {
+	version int32
+	value   string
+}
+
+// model is what all clients together see: the registers, and how many sequential znodes
+// have been created.
+type model struct {
+	reg  [registers]register
+	next int
+}
+
+// action is what a client asks for.
+type action struct {
+	kind     string // "get", "set", "multi" or "sequential"
+	i, j     int    // registers
+	value    string
+	version  int32 // that register i must have; -1 for any
+	versionJ int32
+}
+
+// answer is what it is told. What happens to an action without one is not known.
+type answer struct {
+	unknown bool
+	bad     bool // a version did not match
+	reg     register
+	regJ    register
+	n       int
+}
+
+// linear is the specification: the actions, one after the other.
+var linear = porcupine.Model{
+	Init: func() any { return model{} },
+	Step: func(state, input, output any) (bool, any) {
+		s, in, out := state.(model), input.(action), output.(answer)
+		matches := func(i int, version int32) bool { return version == -1 || s.reg[i].version == version }
+		switch in.kind {
+		case "get":
+			return out.unknown || out.reg == s.reg[in.i], s
+		case "set":
+			if !matches(in.i, in.version) {
+				return out.unknown || out.bad, s
+			}
+			s.reg[in.i] = register{s.reg[in.i].version + 1, in.value}
+			return out.unknown || !out.bad && out.reg.version == s.reg[in.i].version, s
+		case "multi":
+			if !matches(in.i, in.version) || !matches(in.j, in.versionJ) {
+				return out.unknown || out.bad, s
+			}
+			s.reg[in.i] = register{s.reg[in.i].version + 1, in.value}
+			s.reg[in.j] = register{s.reg[in.j].version + 1, in.value}
+			return out.unknown || !out.bad && out.reg.version == s.reg[in.i].version && out.regJ.version == s.reg[in.j].version, s
+		case "sequential":
+			s.next++
+			return out.unknown || out.n == s.next-1, s
+		}
+		return false, s
+	},
+	DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v: %+v", input, output) },
+}
+
+// history records what clients do.
+type history struct {
+	t     *testing.T
+	began time.Time
+	mu    sync.Mutex
+	ops   []porcupine.Operation
+}
+
+func (h *history) now() int64 { return time.Since(h.began).Nanoseconds() }
+
+// add takes an action that began at call; one without an answer may take effect at any time.
+func (h *history) add(client int, in action, call int64, out answer) {
+	end := h.now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if out.unknown {
+		if in.kind == "get" {
+			return
+		}
+		end = 1 << 62
+	}
+	h.ops = append(h.ops, porcupine.Operation{ClientId: client, Input: in, Call: call, Output: out, Return: end})
+}
+
+// check looks for an order of all actions that explains every answer.
+func (h *history) check() {
+	h.t.Helper()
+	unknown := 0
+	for _, op := range h.ops {
+		if op.Output.(answer).unknown {
+			unknown++
+		}
+	}
+	began := time.Now()
+	result, info := porcupine.CheckOperationsVerbose(linear, h.ops, time.Minute)
+	h.t.Logf("%d operations, %d of them without an answer: %v in %v", len(h.ops), unknown, result, time.Since(began).Round(time.Millisecond))
+	if result == porcupine.Illegal {
+		f, err := os.CreateTemp("", "zkctl-history-*.html")
+		if err == nil {
+			err = porcupine.Visualize(linear, info, f)
+			f.Close()
+		}
+		h.t.Errorf("the history is not linearizable; see %s (%v)", f.Name(), err)
+	}
+}
+
+// competitor is a client of the workload. Its connection goes where it likes; its session
+// survives as long as the servers let it.
+type competitor struct {
+	t       *testing.T
+	i       int
+	rng     *rand.Rand
+	addrs   func() []string
+	history *history
+	syncs   bool // reads are preceded by sync, since members may lag behind
+
+	session *wire
+	up      bool
+	count   int
+	known   [registers]int32 // versions seen last
+	watched [registers]int32 // version that a watch was set at, by this connection; -1 for none
+	over    []int64          // sessions that have ended
+}
+
+// opTimeout is how long a competitor waits before it tries another member.
+const opTimeout = 1500 * time.Millisecond
+
+func registerPath(i int) string { return "/r" + strconv.Itoa(i) }
+
+func ephemeralPath(session int64) string { return fmt.Sprintf("/eph/%x", uint64(session)) }
+
+// connect resumes the session, or opens one and creates its ephemeral.
+func (c *competitor) connect() error {
+	addrs := c.addrs()
+	w, err := dialFor(opTimeout, addrs[c.rng.IntN(len(addrs))], 20*time.Second, c.session)
+	if errors.Is(err, errRefused) {
+		c.over = append(c.over, c.session.id)
+		c.session = nil
+	}
+	if err != nil {
+		return err
+	}
+	fresh := c.session == nil
+	c.session, c.up = w, true
+	c.watched = [registers]int32{-1, -1, -1}
+	w.event = func(e *proto.WatcherEvent) {
+		for i := range registers {
+			if e.Path == registerPath(i) {
+				c.watched[i] = -1
+			}
+		}
+	}
+	if fresh {
+		if err := w.call(proto.OpCreate, create(ephemeralPath(w.id), nil, proto.Ephemeral), nil); err != nil {
+			c.lose()
+			return err
+		}
+	}
+	return nil
+}
+
+// lose gives the connection up.
+func (c *competitor) lose() {
+	c.session.drop()
+	c.up = false
+}
+
+// run competes until stop.
+func (c *competitor) run(stop *atomic.Bool) {
+	for !stop.Load() {
+		if !c.up {
+			if c.connect() != nil {
+				time.Sleep(time.Duration(c.rng.IntN(20)) * time.Millisecond)
+				continue
+			}
+		}
+		c.act(c.choose())
+		if c.rng.IntN(300) == 0 && c.up {
+			c.lose()
+		}
+		time.Sleep(time.Duration(c.rng.IntN(4)) * time.Millisecond)
+	}
+}
+
+func (c *competitor) choose() action {
+	c.count++
+	a := action{i: c.rng.IntN(registers), value: fmt.Sprintf("%d.%d", c.i, c.count), version: -1, versionJ: -1}
+	if c.rng.IntN(2) == 0 {
+		a.version = c.known[a.i]
+	}
+	switch n := c.rng.IntN(10); {
+	case n < 4:
+		a.kind = "get"
+	case n < 7:
+		a.kind = "set"
+	case n < 9:
+		a.kind = "multi"
+		a.j = (a.i + 1 + c.rng.IntN(registers-1)) % registers
+		a.versionJ = c.known[a.j]
+	default:
+		a.kind = "sequential"
+	}
+	return a
+}
+
+// act does one action and records it.
+func (c *competitor) act(a action) {
+	call := c.history.now()
+	out, err := c.do(a)
+	switch {
+	case errors.Is(err, proto.ErrBadVersion):
+		out.bad = true
+	case err != nil:
+		out = answer{unknown: true}
+		c.lose()
+		// The session may be over, or have moved; anything else is a fault of the server.
+		if code := proto.Error(0); errors.As(err, &code) && code != proto.ErrSessionExpired && code != proto.ErrSessionMoved && code != proto.ErrConnectionLoss {
+			c.t.Errorf("%+v: %v", a, err)
+		} else if strings.Contains(err.Error(), "has zxid") {
+			c.t.Error(err)
+		}
+	}
+	c.history.add(c.i, a, call, out)
+}
+
+func (c *competitor) do(a action) (out answer, err error) {
+	w := c.session
+	switch a.kind {
+	case "get":
+		if c.syncs {
+			if err := w.call(proto.OpSync, &proto.PathRequest{Path: registerPath(a.i)}, nil); err != nil {
+				return out, err
+			}
+		}
+		watch := c.rng.IntN(2) == 0
+		var r proto.GetDataResponse
+		if err := w.call(proto.OpGetData, &proto.PathWatchRequest{Path: registerPath(a.i), Watch: watch}, &r); err != nil {
+			return out, err
+		}
+		c.see(a.i, r.Stat.Version)
+		if watch && c.watched[a.i] < 0 {
+			c.watched[a.i] = r.Stat.Version
+		}
+		out.reg = register{r.Stat.Version, string(r.Data)}
+	case "set":
+		var r proto.StatResponse
+		if err := w.call(proto.OpSetData, &proto.SetDataRequest{Path: registerPath(a.i), Data: []byte(a.value), Version: a.version}, &r); err != nil {
+			return out, err
+		}
+		c.see(a.i, r.Stat.Version)
+		out.reg.version = r.Stat.Version
+	case "multi":
+		multi := &proto.MultiRequest{}
+		for _, part := range []proto.SetDataRequest{{Path: registerPath(a.i), Data: []byte(a.value), Version: a.version}, {Path: registerPath(a.j), Data: []byte(a.value), Version: a.versionJ}} {
+			multi.Ops = append(multi.Ops, proto.MultiOp{Type: proto.OpSetData, Request: &part})
+		}
+		var r proto.MultiResponse
+		if err := w.call(proto.OpMulti, multi, &r); err != nil {
+			return out, err
+		}
+		if len(r.Results) != 2 {
+			return out, fmt.Errorf("a multi of 2 has %d results", len(r.Results))
+		}
+		for _, part := range r.Results {
+			if part.Err == proto.ErrBadVersion {
+				return out, part.Err
+			}
+			if part.Err == proto.ErrSessionExpired || part.Err == proto.ErrSessionMoved {
+				return out, part.Err
+			}
+		}
+		if r.Results[0].Stat == nil || r.Results[1].Stat == nil {
+			return out, fmt.Errorf("a multi has the results %+v", r.Results)
+		}
+		out.reg.version, out.regJ.version = r.Results[0].Stat.Version, r.Results[1].Stat.Version
+		c.see(a.i, out.reg.version)
+		c.see(a.j, out.regJ.version)
+	case "sequential":
+		var r proto.PathResponse
+		if err := w.call(proto.OpCreate, create("/seq/n-", nil, proto.PersistentSequential), &r); err != nil {
+			return out, err
+		}
+		n, err := strconv.Atoi(strings.TrimPrefix(r.Path, "/seq/n-"))
+		if err != nil {
+			return out, err
+		}
+		out.n = n
+	}
+	return out, nil
+}
+
+// see takes notice of a version that a reply told of: what a watch waits for must have been
+// told before.
+func (c *competitor) see(i int, version int32) {
+	c.known[i] = version
+	if at := c.watched[i]; at >= 0 && version > at {
+		c.t.Errorf("client %d sees version %d of %s before the event of its watch, set at version %d", c.i, version, registerPath(i), at)
+		c.watched[i] = -1
+	}
+}
+
+// finish waits until the client is connected, and compares what it knows with the tree:
+// the ephemerals of its sessions are there exactly as long as the session is.
+func (c *competitor) finish() {
+	c.t.Helper()
+	await(c.t, "a client connects when all is well again", func() bool { return c.up || c.connect() == nil })
+	for i := range registers {
+		c.act(action{kind: "get", i: i})
+		await(c.t, "a client connects when all is well again", func() bool { return c.up || c.connect() == nil })
+	}
+	c.session.wait = patience
+	if err := c.session.call(proto.OpSync, &proto.PathRequest{Path: "/eph"}, nil); err != nil {
+		c.t.Errorf("sync: %v", err)
+	}
+	exists := func(session int64) bool {
+		err := c.session.call(proto.OpExists, &proto.PathWatchRequest{Path: ephemeralPath(session)}, nil)
+		if err != nil && err != proto.ErrNoNode {
+			c.t.Errorf("exists: %v", err)
+		}
+		return err == nil
+	}
+	if !exists(c.session.id) {
+		c.t.Errorf("session 0x%x lives, its ephemeral does not", uint64(c.session.id))
+	}
+	for _, id := range c.over {
+		if exists(id) {
+			c.t.Errorf("session 0x%x is over, its ephemeral is there", uint64(id))
+		}
+	}
+}
+
+// servers is what the workload runs against.
+type servers struct {
+	addrs   func() []string  // of clients' ports, all of them
+	syncs   bool             // there are several
+	disturb func(*rand.Rand) // does one thing to them and undoes it after a while
+}
+
+// compete has clients compete for znodes while faults happen, and checks what they saw.
+// When it returns all is well again and the sessions are closed.
+func compete(t *testing.T, rng *rand.Rand, s servers, clients, faults int) {
+	t.Helper()
+	h := &history{t: t, began: time.Now()}
+	w := awaitSession(t, s.addrs()[0])
+	for _, p := range []string{"/eph", "/seq"} {
+		if err := w.call(proto.OpCreate, create(p, nil, proto.Persistent), nil); err != nil && err != proto.ErrNodeExists {
+			t.Fatal(err)
+		}
+	}
+	for i := range registers {
+		if err := w.call(proto.OpCreate, create(registerPath(i), nil, proto.Persistent), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.drop()
+	var wg sync.WaitGroup
+	var stop atomic.Bool
+	all := make([]*competitor, clients)
+	for i := range all {
+		all[i] = &competitor{t: t, i: i, rng: rand.New(rand.NewPCG(rng.Uint64(), 2)), addrs: s.addrs, history: h, syncs: s.syncs}
+		wg.Go(func() { all[i].run(&stop) })
+	}
+	for range faults {
+		time.Sleep(time.Duration(100+rng.IntN(300)) * time.Millisecond)
+		s.disturb(rng)
+	}
+	time.Sleep(200 * time.Millisecond)
+	stop.Store(true)
+	wg.Wait()
+	for _, c := range all {
+		c.finish()
+	}
+	h.check()
+	w = awaitSession(t, s.addrs()[0])
+	defer w.drop()
+	for _, c := range all {
+		if err := c.session.end(); err != nil {
+			t.Errorf("close a session: %v", err)
+		}
+	}
+	if err := w.call(proto.OpSync, &proto.PathRequest{Path: "/eph"}, nil); err != nil {
+		t.Error(err)
+	}
+	for _, c := range all {
+		if err := w.call(proto.OpExists, &proto.PathWatchRequest{Path: ephemeralPath(c.session.id)}, nil); err != proto.ErrNoNode {
+			t.Errorf("the ephemeral of a session that was closed is there: %v", err)
+		}
+	}
+	// Clean for the next round.
+	for p := range readState(t, w, "/seq") {
+		if p != "/seq" {
+			if err := w.call(proto.OpDelete, &proto.PathVersionRequest{Path: p, Version: -1}, nil); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, p := range []string{"/seq", registerPath(0), registerPath(1), registerPath(2)} {
+		if err := w.call(proto.OpDelete, &proto.PathVersionRequest{Path: p, Version: -1}, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := w.end(); err != nil {
+		t.Error(err)
+	}
+}
+
+// awaitSession opens a session once the server takes one.
+func awaitSession(t *testing.T, addr string) (w *wire) {
+	t.Helper()
+	await(t, "a session on "+addr, func() (up bool) {
+		var err error
+		w, err = dialFor(5*time.Second, addr, time.Minute, nil)
+		return err == nil
+	})
+	w.wait = patience
+	return w
+}
