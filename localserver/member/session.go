@@ -55,7 +55,7 @@ func (t *sessions) add(id int64, timeout time.Duration, now time.Time) *session 
 	return s
 }
 
-// touch moves a session to the bucket of now+timeout; never to an earlier one.
+// touch moves a session to the bucket of now+timeout (ExpiryQueue.update).
 func (t *sessions) touch(s *session, timeout time.Duration, now time.Time) {
 	s.timeout = timeout
 	bucket := t.bucketOf(now.Add(timeout))
