@@ -17,6 +17,9 @@ export ZKCTL_SKIPPED=$skipped
 scripts/install-zookeeper.sh || {
 	[ "$CI" != true ] || exit 1
 }
+scripts/install-clients.sh || {
+	[ "$CI" != true ] || exit 1
+}
 
 # The race detector is C.
 race=(-race)

@@ -19,16 +19,23 @@ func Require(t testing.TB) *Installation {
 	if err == nil {
 		return in
 	}
+	Missing(t, err)
+	return nil
+}
+
+// Missing ends a test for want of something that is not part of the project: it is skipped
+// and, when ZKCTL_SKIPPED names a file, noted there with the reason; with CI=true it fails.
+func Missing(t testing.TB, reason error) {
+	t.Helper()
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("CI=true demands a real ZooKeeper: %v", err)
+		t.Fatalf("CI=true demands a real ZooKeeper and its clients: %v", reason)
 	}
 	if file := os.Getenv("ZKCTL_SKIPPED"); file != "" {
-		if noteErr := noteSkipped(file, t.Name(), err.Error()); noteErr != nil {
+		if noteErr := noteSkipped(file, t.Name(), reason.Error()); noteErr != nil {
 			t.Errorf("note the skipped test: %v", noteErr)
 		}
 	}
-	t.Skip(err.Error())
-	return nil
+	t.Skip(reason.Error())
 }
 
 var findOnce = sync.OnceValues(Find)
