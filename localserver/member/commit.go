@@ -74,7 +74,7 @@ func (r *request) asked(h *proto.TxnHeader) bool {
 // compareDigest looks whether the tree is the one that the leader had.
 func (s *Server) compareDigest(p *zab.Proposal) {
 	d := p.Txn.Digest
-	if d == nil || d.Version != proto.DigestVersion || s.opt.NoDigest || s.tree.Digest() == d.TreeDigest || s.tree.AltDigest() == d.TreeDigest {
+	if d == nil || p.Zxid() <= s.fuzzy || d.Version != proto.DigestVersion || s.opt.NoDigest || s.tree.Digest() == d.TreeDigest || s.tree.AltDigest() == d.TreeDigest {
 		return
 	}
 	if s.stats.digestMismatches++; s.stats.digestMismatches == 1 {

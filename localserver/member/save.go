@@ -214,8 +214,12 @@ func (s *Server) Restore(r io.Reader, zxid int64) error {
 	if err != nil {
 		return err
 	}
+	fuzzy := zxid
+	for _, n := range tree.All() {
+		fuzzy = max(fuzzy, n.Stat.Czxid, n.Stat.Mzxid, n.Stat.Pzxid)
+	}
 	s.do(func() {
-		s.tree = tree
+		s.tree, s.fuzzy = tree, fuzzy
 		s.showConfig()
 		s.changes = newChanges()
 		// The tree is fuzzy until the transactions that the leader sends behind it have been
@@ -235,7 +239,7 @@ func (s *Server) Reload() (err error) {
 	s.do(func() {
 		var tree = s.tree
 		if tree, _, err = loadTree(s.opt, s.log); err == nil {
-			s.tree = tree
+			s.tree, s.fuzzy = tree, 0
 			s.showConfig()
 		}
 	})

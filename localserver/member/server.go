@@ -51,6 +51,7 @@ type Server struct {
 	syncs     []*request      // forwarded and not answered
 	changes   changes         // what was proposed and is not applied yet
 	zxid      int64           // of the last proposal, while leading
+	fuzzy     int64           // up to here the leader's snapshot may have had transactions ahead of their turn
 	config    []byte          // the configuration's text, which /zookeeper/config holds
 	reapAt    time.Time
 	savings   []*saving // snapshots in the making
