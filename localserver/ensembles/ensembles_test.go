@@ -1,0 +1,377 @@
+// Package ensembles holds ensembles of embedded and Apache members, in every mixture, to what
+// ZooKeeper promises: they lose members, their quorum and their leaders while clients write,
+// are reconfigured, and serve the clients that others have written.
+package ensembles
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/localserver"
+)
+
+func TestMain(m *testing.M) { os.Exit(apache.Main(m)) }
+
+// patience bounds every wait. A JVM on a busy machine is slow.
+const patience = 2 * time.Minute
+
+// tick is what the members have, in milliseconds: failover is quick, and yet a busy machine
+// keeps its sessions.
+const tick = "500"
+
+// subject is an ensemble under test.
+type subject struct {
+	*localserver.Ensemble
+	t   *testing.T
+	dir string
+	log *memberLog
+}
+
+// begin starts an ensemble. properties are added to those that all tests have.
+func begin(t *testing.T, opt localserver.Options, properties ...string) *subject {
+	t.Helper()
+	if opt.Apache > 0 || opt.Engine == localserver.Apache {
+		apache.Require(t)
+	}
+	s := &subject{t: t, dir: t.TempDir(), log: &memberLog{}}
+	opt.DataDir, opt.Log = s.dir, s.log
+	// Killed processes leave what they wrote to the system; only a machine that fails does not.
+	opt.Properties = map[string]string{"tickTime": tick, "forceSync": "no", "maxSessionTimeout": "60000"}
+	for _, p := range properties {
+		key, value, _ := strings.Cut(p, "=")
+		opt.Properties[key] = value
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var err error
+	if s.Ensemble, err = localserver.Start(ctx, opt); err != nil {
+		t.Fatalf("%v\n%s", err, s.log.tail())
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the log of the embedded members ends:\n%s", s.log.tail())
+			for _, m := range s.Members() {
+				if text, err := os.ReadFile(m.LogFile()); err == nil {
+					t.Logf("the log of member %d ends:\n%s", m.ID(), text[max(0, len(text)-4000):])
+				}
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// await polls, for servers tell nobody.
+func (s *subject) await(what string, cond func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); !cond(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			var list []string
+			for _, m := range s.Status(context.Background()) {
+				list = append(list, fmt.Sprintf("%d %s 0x%x", m.ID, m.Role, m.Zxid))
+			}
+			s.t.Fatalf("waited in vain until %s: %v", what, list)
+		}
+	}
+}
+
+// role is what a member calls itself.
+func (s *subject) role(m *localserver.Member) string { return m.Status(s.t.Context()).Role }
+
+func serves(role string) bool { return role == "leader" || role == "follower" || role == "observer" }
+
+// awaitAll waits until every member that runs serves, and returns the leader.
+func (s *subject) awaitAll() (leader *localserver.Member) {
+	s.t.Helper()
+	s.await("all members serve", func() bool {
+		leader = nil
+		for _, m := range s.Members() {
+			if !m.Running() {
+				continue
+			}
+			role := s.role(m)
+			if !serves(role) {
+				return false
+			}
+			if role == "leader" {
+				leader = m
+			}
+		}
+		return leader != nil
+	})
+	return leader
+}
+
+// awaitLeader waits until a member leads other than old, which may be nil.
+func (s *subject) awaitLeader(old *localserver.Member) (leader *localserver.Member) {
+	s.t.Helper()
+	s.await("another leads", func() bool {
+		leader = s.Leader(s.t.Context())
+		return leader != nil && leader != old
+	})
+	return leader
+}
+
+func (s *subject) kill(members ...*localserver.Member) {
+	s.t.Helper()
+	for _, m := range members {
+		if err := m.Kill(); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// start starts members side by side: Apache's serve only once there is a quorum of them.
+func (s *subject) start(members ...*localserver.Member) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	errs := make([]error, len(members))
+	var wg sync.WaitGroup
+	for i, m := range members {
+		wg.Go(func() { errs[i] = m.Start(ctx) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// open opens a session with servers, host:port with commas between them, for the length of
+// the test.
+func (s *subject) open(servers string) *client.Conn {
+	s.t.Helper()
+	c, err := client.Open(client.Config{Servers: servers, SessionTimeout: 30 * time.Second, Wait: true, RequestTimeout: patience})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// others are the members beside some.
+func (s *subject) others(than ...*localserver.Member) (list []*localserver.Member) {
+	for _, m := range s.Members() {
+		if !slices.Contains(than, m) {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// of is the first member of a kind among list.
+func of(kind localserver.Engine, list []*localserver.Member) *localserver.Member {
+	for _, m := range list {
+		if m.Engine() == kind {
+			return m
+		}
+	}
+	return nil
+}
+
+// znode is what a member tells of one.
+type znode struct {
+	data string
+	stat string
+	kids string
+}
+
+// dump reads a member's whole tree, after a sync.
+func (s *subject) dump(m *localserver.Member) map[string]znode {
+	s.t.Helper()
+	ctx := s.t.Context()
+	c := s.open(m.Addr())
+	defer c.Close()
+	if err := c.Sync(ctx, "/"); err != nil {
+		s.t.Fatalf("sync with member %d: %v", m.ID(), err)
+	}
+	tree := map[string]znode{}
+	err := c.Walk(ctx, "/", client.WalkOptions{}, func(path string, children []string, err error) error {
+		if err != nil {
+			return err
+		}
+		data, stat, err := c.Get(ctx, path, false)
+		if path == "/zookeeper/config" {
+			stat.Mtime = 0 // when the member began to serve, in Apache's too
+		}
+		tree[path] = znode{string(data), fmt.Sprintf("%+v", stat), strings.Join(children, " ")}
+		return err
+	})
+	if err != nil {
+		s.t.Fatalf("read the tree of member %d: %v", m.ID(), err)
+	}
+	return tree
+}
+
+// compareTrees checks that all members have one tree, and returns it. Nobody writes meanwhile.
+func (s *subject) compareTrees() (tree map[string]znode) {
+	s.t.Helper()
+	var first *localserver.Member
+	for _, m := range s.Members() {
+		if !m.Running() {
+			continue
+		}
+		its := s.dump(m)
+		if tree == nil {
+			first, tree = m, its
+			continue
+		}
+		for path, z := range tree {
+			if its[path] != z {
+				s.t.Errorf("%s is %+v on member %d, and %+v on member %d", path, z, first.ID(), its[path], m.ID())
+			}
+		}
+		if len(its) != len(tree) {
+			s.t.Errorf("member %d has %d znodes, member %d %d", first.ID(), len(tree), m.ID(), len(its))
+		}
+	}
+	return tree
+}
+
+// compareDisks ends the ensemble and checks that each directory, loaded as a server does,
+// gives the same tree, and the digests that its log tells of. All have caught up.
+func (s *subject) compareDisks() {
+	s.t.Helper()
+	members := s.Members()
+	if text := s.log.matching("igest mismatch"); text != "" {
+		s.t.Errorf("an embedded member has another tree than its leader:\n%s", text)
+	}
+	s.await("all have the same zxid", func() bool {
+		zxids := map[int64]bool{}
+		for _, m := range s.Status(s.t.Context()) {
+			zxids[m.Zxid] = true
+		}
+		return len(zxids) == 1
+	})
+	s.checkApacheLogs()
+	if err := s.Close(); err != nil {
+		s.t.Error(err)
+	}
+	digests := map[uint64][]int64{}
+	for _, m := range members {
+		dir, err := storage.ReadDir(filepath.Join(m.DataDir(), "version-2"))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		var check storage.DigestCheck
+		tree, faults, err := dir.Load(context.Background(), storage.LoadOptions{Digests: &check})
+		if err != nil || check.Failed > 0 {
+			s.t.Fatalf("load the data of member %d: %v, %v, digests %+v", m.ID(), err, faults, check)
+		}
+		digest := uint64(tree.Digest())
+		digests[digest] = append(digests[digest], m.ID())
+	}
+	if len(digests) != 1 {
+		s.t.Errorf("the members' files have different trees: %v", digests)
+	}
+}
+
+// harmless are the exceptions that Apache's servers log when a connection breaks or is
+// refused, or because they left their leader or their followers.
+var harmless = regexp.MustCompile(strings.Join([]string{
+	`java\.net\.(Connect|Socket|SocketTimeout)Exception`,
+	`java\.io\.EOFException`,
+	`java\.lang\.InterruptedException`,
+	`java\.nio\.channels\.\w+Exception`,
+	`EndOfStreamException`,
+	`java\.io\.IOException: (Broken pipe|Connection reset|Stream closed|ZooKeeperServer not running)`,
+	`java\.lang\.Exception: shutdown (Leader|Follower)`,
+	// Apache's own: its follower's threads are told of the end one after the other, beans are
+	// registered before the earlier ones are gone, and it falls over a COMMIT between
+	// NEWLEADER and UPTODATE that its own leader sends (ZOOKEEPER-4394).
+	`NullPointerException: .*"this\.learner\.sock" is null`,
+	`InstanceAlreadyExistsException`,
+	`NullPointerException: Cannot read field "hdr" because "pif" is null`,
+}, "|"))
+
+var thrown = regexp.MustCompile(`(?m)^(Caused by: )?[a-z][\w.$]+(Exception|Error)\b.*$`)
+
+// checkApacheLogs checks that Apache's servers saw nothing but connections that broke.
+func (s *subject) checkApacheLogs() {
+	s.t.Helper()
+	for _, m := range s.Members() {
+		if m.LogFile() == "" {
+			continue
+		}
+		text, err := os.ReadFile(m.LogFile())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		seen := map[string]int{}
+		for _, line := range thrown.FindAllString(string(text), -1) {
+			if !harmless.MatchString(line) {
+				seen[line]++
+			}
+		}
+		for _, line := range strings.Split(string(text), "\n") {
+			if strings.Contains(line, "igest mismatch") || strings.Contains(line, "Digests are not matching") ||
+				strings.Contains(line, " FATAL ") {
+				seen[line]++
+			}
+		}
+		for _, line := range slices.Sorted(maps.Keys(seen)) {
+			s.t.Errorf("the log of Apache's member %d has %d times: %s", m.ID(), seen[line], line)
+		}
+	}
+}
+
+// logOf is what a member has logged.
+func (s *subject) logOf(m *localserver.Member) string {
+	if file := m.LogFile(); file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return string(text)
+	}
+	return s.log.of(m.ID())
+}
+
+// memberLog keeps the log of the embedded members.
+type memberLog struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *memberLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(p))
+	return len(p), nil
+}
+
+func (l *memberLog) of(id int64) string { return l.matching(fmt.Sprintf("[myid:%d]", id)) }
+
+// matching are the lines with a mark.
+func (l *memberLog) matching(mark string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var text strings.Builder
+	for _, line := range l.lines {
+		if strings.Contains(line, mark) {
+			text.WriteString(line)
+		}
+	}
+	return text.String()
+}
+
+func (l *memberLog) tail() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines[max(0, len(l.lines)-150):], "")
+}
