@@ -143,6 +143,9 @@ func (e *Ensemble) config(m *Member) (*zoocfg.Config, []zoocfg.Warning, error) {
 	if err := zoocfg.WriteMyID(m.home, m.id); err != nil {
 		return nil, nil, err
 	}
+	if err := os.WriteFile(filepath.Join(m.home, engineFile), []byte(m.engine+"\n"), 0o600); err != nil {
+		return nil, nil, fmt.Errorf("write the configuration: %w", err)
+	}
 	file := filepath.Join(m.home, "zoo.cfg")
 	if !m.started {
 		// What an earlier run of the ensemble has learnt of its members stays.

@@ -82,11 +82,6 @@ func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error
 			return nil, err
 		}
 	}
-	if opt.Engine == Apache || opt.Apache > 0 {
-		if err := e.findJava(); err != nil {
-			return nil, err
-		}
-	}
 	defer func() {
 		if err != nil {
 			_ = e.Close()
@@ -105,6 +100,11 @@ func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error
 	}
 	if err := e.plan(fresh); err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(e.members, func(m *Member) bool { return m.engine == Apache }) {
+		if err := e.findJava(); err != nil {
+			return nil, err
+		}
 	}
 	return e, e.launch(ctx, e.members)
 }
@@ -161,6 +161,9 @@ func (e *Ensemble) plan(fresh bool) error {
 			slices.SortFunc(members, func(a, b zoocfg.Member) int { return cmp.Compare(a.ID, b.ID) })
 			for _, s := range members {
 				m := e.newMember(s.ID, s.Role)
+				if m.engine, err = m.savedEngine(); err != nil {
+					return err
+				}
 				m.client, m.quorumPort, m.electionPort = s.Client, s.Addrs[0].QuorumPort, s.Addrs[0].ElectionPort
 				e.place(m)
 			}
@@ -228,6 +231,20 @@ func (e *Ensemble) newMember(id int64, role zoocfg.Role) *Member {
 		}
 	}
 	return m
+}
+
+// engineFile is beside an ensemble's member's zoo.cfg and says what it is made of.
+const engineFile = "engine"
+
+func (m *Member) savedEngine() (Engine, error) {
+	text, err := os.ReadFile(filepath.Join(m.home, engineFile))
+	if err != nil {
+		return m.engine, nil
+	}
+	if engine := Engine(strings.TrimSpace(string(text))); engine == Embedded || engine == Apache {
+		return engine, nil
+	}
+	return "", fmt.Errorf("%s: %q is no engine", filepath.Join(m.home, engineFile), text)
 }
 
 // choosePorts finds free ports for those that m has not.

@@ -200,7 +200,8 @@ func TestMixedEnsemble(t *testing.T) {
 // a lost connection, and none that was acknowledged is lost.
 func TestMoveToApache(t *testing.T) {
 	apache.Require(t)
-	e := New(t, Options{Size: 3, Properties: map[string]string{"tickTime": "1000", "forceSync": "no"}})
+	opt := Options{Size: 3, DataDir: t.TempDir(), Properties: map[string]string{"tickTime": "1000", "forceSync": "no"}}
+	e := New(t, opt)
 	servers := func() string { return e.ConnectString() }
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -246,6 +247,9 @@ func TestMoveToApache(t *testing.T) {
 			t.Errorf("member %d is %s", m.ID(), m.Engine())
 		}
 	}
+	if err := e.Member(4).Restart(t.Context()); err != nil { // it knows the others, all of them new
+		t.Fatal(err)
+	}
 	cancel()
 	list := <-acked
 	t.Logf("%d writes", len(list))
@@ -270,5 +274,19 @@ func TestMoveToApache(t *testing.T) {
 				t.Errorf("member %d has lost %s", m.ID(), path)
 			}
 		}
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Those who are there now come back when it is started again.
+	again := &Ensemble{opt: opt, dir: e.dir, links: newLinks()}
+	if err := again.opt.check(); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.plan(false); err != nil {
+		t.Fatal(err)
+	}
+	if was, now := e.ConnectString(), again.ConnectString(); now != was || again.Members()[0].Engine() != Apache {
+		t.Errorf("the ensemble was on %s, it would be on %s and %s", was, now, again.Members()[0].Engine())
 	}
 }

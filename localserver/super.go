@@ -8,9 +8,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
@@ -81,7 +85,10 @@ func (e *Ensemble) Add(ctx context.Context, observer bool, engine Engine) (*Memb
 		}
 		started <- nil
 	}
-	if err := e.reconfigure(ctx, "server."+fmt.Sprint(id)+"="+m.line(), ""); err != nil {
+	if err := e.reconfigure(ctx, "server."+fmt.Sprint(id)+"="+m.line(), "", func(v zoocfg.QuorumVerifier) bool {
+		_, in := v.Member(id)
+		return in
+	}); err != nil {
 		return fail(err)
 	}
 	if err := <-started; err != nil {
@@ -102,7 +109,10 @@ func (e *Ensemble) Remove(ctx context.Context, id int64) error {
 	}
 	e.reconfig.Lock()
 	defer e.reconfig.Unlock()
-	if err := e.reconfigure(ctx, "", fmt.Sprint(id)); err != nil {
+	if err := e.reconfigure(ctx, "", fmt.Sprint(id), func(v zoocfg.QuorumVerifier) bool {
+		_, in := v.Member(id)
+		return !in
+	}); err != nil {
 		return fmt.Errorf("remove member %d: %w", id, err)
 	}
 	e.forget(m)
@@ -116,14 +126,67 @@ func (e *Ensemble) forget(m *Member) {
 	e.members = slices.DeleteFunc(slices.Clone(e.members), func(one *Member) bool { return one == m })
 }
 
-// reconfigure is ZooKeeper's own operation, by an identity that may.
-func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string) error {
+// reconfigPatience bounds a reconfiguration whose context has no deadline.
+const reconfigPatience = time.Minute
+
+// reconfigure is ZooKeeper's own operation, by an identity that may. It is repeated while
+// leaders change or a joining member still catches up.
+func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string, done func(zoocfg.QuorumVerifier) bool) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, reconfigPatience)
+		defer cancel()
+	}
 	c, err := client.Open(client.Config{Servers: e.ConnectString(), Wait: true,
 		Auth: []client.Auth{{Scheme: "digest", Data: []byte("super:" + e.super)}}})
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	_, _, err = c.Reconfig(ctx, joining, leaving, "", -1)
-	return err
+	var fault error
+	lost := false // an answer: it may be done already
+	pollErr := poll(ctx, func() bool {
+		var text []byte
+		if lost {
+			if text, _, fault = c.GetConfig(ctx, false); fault != nil {
+				return false
+			}
+			if v, err := zoocfg.ParseVerifier(text); err == nil && done(v) {
+				fault = e.keepConfig(v)
+				return true
+			}
+		}
+		text, _, fault = c.Reconfig(ctx, joining, leaving, "", -1)
+		switch {
+		case fault == nil:
+			var v zoocfg.QuorumVerifier
+			if v, fault = zoocfg.ParseVerifier(text); fault == nil {
+				fault = e.keepConfig(v)
+			}
+			return true
+		case errors.Is(fault, proto.ErrConnectionLoss):
+			lost = true
+			return false
+		}
+		return !errors.Is(fault, proto.ErrReconfigInProgress) && !errors.Is(fault, proto.ErrNewConfigNoQuorum)
+	})
+	if fault == nil {
+		fault = pollErr
+	}
+	return fault
+}
+
+// keepConfig keeps a configuration in the folders of Apache members, who have written it
+// where it goes with their processes.
+func (e *Ensemble) keepConfig(v zoocfg.QuorumVerifier) error {
+	for _, m := range e.Members() {
+		file := filepath.Join(m.home, "zoo.cfg")
+		if _, err := os.Stat(file); m.engine != Apache || err != nil {
+			continue
+		}
+		if err := zoocfg.CommitVerifier(file, v, m.id); err != nil {
+			return err
+		}
+	}
+	return nil
 }

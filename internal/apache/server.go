@@ -457,6 +457,12 @@ func (s *Server) writeConfig() error {
 	for name, text := range map[string][]byte{
 		"zoo.cfg": cfg.Bytes(), "log4j.properties": []byte(log4jConfig), "logback.xml": []byte(logbackConfig),
 	} {
+		if name == "zoo.cfg" {
+			// A server that was reconfigured has rewritten it, and knows its ensemble better.
+			if old, err := os.ReadFile(s.configPath(name)); err == nil && bytes.Contains(old, []byte("dynamicConfigFile=")) {
+				continue
+			}
+		}
 		if err := os.WriteFile(s.configPath(name), text, 0o600); err != nil {
 			return err
 		}
