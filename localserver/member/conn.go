@@ -112,8 +112,25 @@ func (s *Server) serveConn(nc net.Conn, secure bool) {
 	if err != nil && !errors.Is(err, errHangUp) {
 		s.log.Warnf("%v: client %s, session = 0x%x", err, c.remote, uint64(c.sessionID()))
 	}
-	s.do(func() { c.close() })
+	leaving := false
+	s.do(func() {
+		c.close()
+		leaving = c.leaving
+	})
+	if leaving {
+		c.awaitEnd() // such as the answer that the session is over has yet to be sent
+	}
 	c.hangUp()
+}
+
+// awaitEnd waits until the writer has sent everything and closed the connection, or its time
+// for that is over.
+func (c *conn) awaitEnd() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.closed {
+		c.resume.Wait()
+	}
 }
 
 // sessionID may be called by the reader after it is done.
