@@ -42,7 +42,7 @@ type leader struct {
 
 // lead leads until it cannot any more. The error is why.
 func (p *Peer) lead(ctx context.Context, took time.Duration) error {
-	p.infof("LEADING - LEADER ELECTION TOOK - %d MS", took.Milliseconds())
+	p.opt.Log.Infof("LEADING - LEADER ELECTION TOOK - %d MS", took.Milliseconds())
 	l := &leader{
 		p: p, conns: map[*learnerConn]struct{}{}, connecting: zoocfg.IDs{}, electing: zoocfg.IDs{}, acks: zoocfg.IDs{},
 		epochSet: make(chan struct{}), elected: make(chan struct{}), formed: make(chan struct{}), started: make(chan struct{}),
@@ -60,9 +60,9 @@ func (p *Peer) lead(ctx context.Context, took time.Duration) error {
 	}
 	p.setLeader(l)
 	err = l.run()
-	p.infof("Shutting down")
+	p.opt.Log.Infof("Shutting down")
 	if err != nil && ctx.Err() == nil {
-		p.infof("Shutdown called. For the reason %v", err)
+		p.opt.Log.Infof("Shutdown called. For the reason %v", err)
 	}
 	p.setLeader(nil)
 	rest := l.b.end()
@@ -108,7 +108,7 @@ func (l *leader) accept(listener net.Listener) {
 			if l.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return
 			}
-			l.p.warnf("Exception while accepting follower: %v", err)
+			l.p.opt.Log.Warnf("Exception while accepting follower: %v", err)
 			select {
 			case <-l.ctx.Done():
 			case <-time.After(100 * time.Millisecond):
@@ -187,7 +187,7 @@ func (l *leader) run() error {
 	if err := l.awaitNewLeaderAcks(begin); err != nil {
 		return err
 	}
-	p.infof("Have quorum of supporters, sids: [%s]; starting up and setting last processed zxid: 0x%x", l.ackSets(), uint64(begin))
+	p.opt.Log.Infof("Have quorum of supporters, sids: [%s]; starting up and setting last processed zxid: 0x%x", l.ackSets(), uint64(begin))
 	l.b.begin(begin)
 	// What was proposed before, but maybe not committed, is in force now.
 	config = p.views.lastSeen()
@@ -195,7 +195,7 @@ func (l *leader) run() error {
 	p.views.activate(config, &leads, begin)
 	p.replica.Reconfigured(p.views.inForce().Bytes())
 	if leads != p.opt.ID {
-		p.warnf("This leader is not the designated leader, it will be initialized with allowedToCommit = false")
+		p.opt.Log.Warnf("This leader is not the designated leader, it will be initialized with allowedToCommit = false")
 		l.b.deposed = true
 	}
 	p.election.SetEpoch(epoch)

@@ -55,7 +55,7 @@ const (
 // follow follows a leader, or observes it, until it cannot any more. The error is why.
 func (p *Peer) follow(ctx context.Context, leader int64, observer bool, took time.Duration) error {
 	if !observer {
-		p.infof("FOLLOWING - LEADER ELECTION TOOK - %d MS", took.Milliseconds())
+		p.opt.Log.Infof("FOLLOWING - LEADER ELECTION TOOK - %d MS", took.Milliseconds())
 	}
 	p.setZabState(Discovery)
 	conn, err := p.connectToLeader(ctx, leader)
@@ -80,11 +80,11 @@ func (p *Peer) follow(ctx context.Context, leader int64, observer bool, took tim
 	wg.Wait()
 	p.setLearner(nil)
 	if ctx.Err() == nil {
-		p.warnf("Exception when %s the leader: %v", map[bool]string{true: "observing", false: "following"}[observer], err)
-		p.infof("Disconnected from leader (with address: %s). Was connected for %dms. Sync state: %t",
+		p.opt.Log.Warnf("Exception when %s the leader: %v", map[bool]string{true: "observing", false: "following"}[observer], err)
+		p.opt.Log.Infof("Disconnected from leader (with address: %s). Was connected for %dms. Sync state: %t",
 			conn.RemoteAddr(), time.Since(began).Milliseconds(), l.acked)
 	}
-	p.infof("shutdown %s", map[bool]string{true: "Observer", false: "Follower"}[observer])
+	p.opt.Log.Infof("shutdown %s", map[bool]string{true: "Observer", false: "Follower"}[observer])
 	p.endRole(l.pending)
 	return err
 }
@@ -107,7 +107,7 @@ func (p *Peer) connectToLeader(ctx context.Context, leader int64) (net.Conn, err
 		if try == connectAttempts-1 {
 			break
 		}
-		p.warnf("Unexpected exception, tries=%d, connecting to %v: %v", try, addrs, err)
+		p.opt.Log.Warnf("Unexpected exception, tries=%d, connecting to %v: %v", try, addrs, err)
 		select {
 		case <-time.After(connectPause):
 		case <-ctx.Done():
@@ -215,16 +215,16 @@ func (l *learner) begin() error {
 	}
 	switch {
 	case qp.Type == proto.PacketDiff && !p.needSnap:
-		p.infof("Getting a diff from the leader 0x%x", uint64(qp.Zxid))
+		p.opt.Log.Infof("Getting a diff from the leader 0x%x", uint64(qp.Zxid))
 		p.setSyncMode("DIFF")
 		return nil
 	case qp.Type == proto.PacketTrunc && !p.needSnap:
-		p.warnf("Truncating log to get in sync with the leader 0x%x", uint64(qp.Zxid))
+		p.opt.Log.Warnf("Truncating log to get in sync with the leader 0x%x", uint64(qp.Zxid))
 		p.setSyncMode("TRUNC")
 		l.last = qp.Zxid
 		return p.truncate(qp.Zxid)
 	case qp.Type == proto.PacketSnap:
-		p.infof("Getting a snapshot from leader 0x%x", uint64(qp.Zxid))
+		p.opt.Log.Infof("Getting a snapshot from leader 0x%x", uint64(qp.Zxid))
 		p.setSyncMode("SNAP")
 		l.last, l.skip = qp.Zxid, qp.Zxid
 		if err := l.conn.SetReadDeadline(time.Time{}); err != nil {
@@ -291,7 +291,7 @@ func (l *learner) newLeader(qp *proto.QuorumPacket) error {
 	if qp.Zxid != Zxid(l.epoch, 0) || l.acked {
 		return fmt.Errorf("%w: %s", errPacket, packetName(qp))
 	}
-	p.infof("Learner received NEWLEADER message")
+	p.opt.Log.Infof("Learner received NEWLEADER message")
 	if len(qp.Data) > 1 {
 		q, err := zoocfg.ParseVerifier(qp.Data)
 		if err != nil {
@@ -330,7 +330,7 @@ func (l *learner) upToDate() error {
 	if !l.acked {
 		return fmt.Errorf("%w: UPTODATE before NEWLEADER", errPacket)
 	}
-	p.infof("Learner received UPTODATE message")
+	p.opt.Log.Infof("Learner received UPTODATE message")
 	if l.config != nil && p.views.activate(l.config, nil, 0) {
 		return errRoleChange
 	}
@@ -370,7 +370,7 @@ func (l *learner) process(qp *proto.QuorumPacket) error {
 	case proto.PacketProposal, proto.PacketCommit, proto.PacketCommitAndActivate, proto.PacketInform, proto.PacketInformAndActivate:
 		return l.history(qp)
 	case proto.PacketUpToDate:
-		p.warnf("Received an UPTODATE message after Follower started")
+		p.opt.Log.Warnf("Received an UPTODATE message after Follower started")
 		return nil
 	}
 	return fmt.Errorf("%w: Unknown packet type: %s", errPacket, packetName(qp))
@@ -381,7 +381,7 @@ func (l *learner) Forward(r *Request) { l.queue.put(requestFrame(r)) }
 
 // Revalidate implements Learner.
 func (l *learner) Revalidate(session int64, timeout int32) {
-	l.p.infof("Revalidating client: 0x%x", uint64(session))
+	l.p.opt.Log.Infof("Revalidating client: 0x%x", uint64(session))
 	b := binary.BigEndian.AppendUint64(nil, uint64(session))
 	l.queue.put(frame(proto.PacketRevalidate, -1, binary.BigEndian.AppendUint32(b, uint32(timeout))))
 }

@@ -77,9 +77,9 @@ func (c *learnerConn) run() {
 	c.l.b.forget(c)
 	c.queue.close(errOver)
 	if c.l.ctx.Err() == nil {
-		c.l.p.warnf("Unexpected exception in LearnerHandler: sid %d: %v", c.id, err)
+		c.l.p.opt.Log.Warnf("Unexpected exception in LearnerHandler: sid %d: %v", c.id, err)
 	}
-	c.l.p.warnf("******* GOODBYE /%s ********", c.conn.RemoteAddr())
+	c.l.p.opt.Log.Warnf("******* GOODBYE /%s ********", c.conn.RemoteAddr())
 }
 
 func (c *learnerConn) serve() error {
@@ -155,9 +155,9 @@ func (c *learnerConn) discover() (int64, error) {
 	c.id, c.observer = info.ServerID, qp.Type == proto.PacketObserverInfo
 	c.mu.Unlock()
 	if m, ok := current.Member(c.id); ok {
-		l.p.infof("Follower sid: %d : info : %s", c.id, m)
+		l.p.opt.Log.Infof("Follower sid: %d : info : %s", c.id, m)
 	} else {
-		l.p.infof("Follower sid: %d not in the current config %x", c.id, current.Version())
+		l.p.opt.Log.Infof("Follower sid: %d not in the current config %x", c.id, current.Version())
 	}
 	epoch, err := l.proposeEpoch(c.id, Epoch(qp.Zxid))
 	if err != nil {

@@ -35,7 +35,7 @@ func (l *learner) proposal(qp *proto.QuorumPacket) error {
 		return nil // in the snapshot
 	}
 	if l.observer && l.acked {
-		l.p.warnf("Ignoring proposal")
+		l.p.opt.Log.Warnf("Ignoring proposal")
 		return nil
 	}
 	p, err := proposalOf(qp, qp.Data)
@@ -97,7 +97,7 @@ func (l *learner) commit(qp *proto.QuorumPacket) error {
 		return nil
 	}
 	if l.observer && len(l.pending) == 0 && l.acked {
-		l.p.warnf("Ignoring commit")
+		l.p.opt.Log.Warnf("Ignoring commit")
 		return nil
 	}
 	if len(l.pending) == 0 {

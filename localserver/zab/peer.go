@@ -78,9 +78,6 @@ func NewPeer(opt PeerOptions) (*Peer, error) {
 	return p, nil
 }
 
-func (p *Peer) infof(format string, args ...any) { p.opt.Log.Infof(format, args...) }
-func (p *Peer) warnf(format string, args ...any) { p.opt.Log.Warnf(format, args...) }
-
 func (p *Peer) electionViews() (current, next View) {
 	c, n := p.views.both()
 	if n == nil {
@@ -114,7 +111,7 @@ func (p *Peer) loadEpochs() (err error) {
 		if *e.value = Epoch(last); e.name == storage.AcceptedEpochFile {
 			*e.value = max(*e.value, p.current)
 		}
-		p.infof("%s not found! Creating with a reasonable default of %d. "+
+		p.opt.Log.Infof("%s not found! Creating with a reasonable default of %d. "+
 			"This should only happen when you are upgrading your installation", e.name, *e.value)
 		if err := p.disk.setEpoch(e.name, *e.value); err != nil {
 			return err
@@ -126,7 +123,7 @@ func (p *Peer) loadEpochs() (err error) {
 	if Epoch(last) > p.current {
 		// Its leader's history was under way when the member stopped. It is a part of what a
 		// quorum agreed on; the member has just not promised to follow that leader.
-		p.infof("The current epoch, %x, is older than the last zxid, %x", p.current, uint64(last))
+		p.opt.Log.Infof("The current epoch, %x, is older than the last zxid, %x", p.current, uint64(last))
 	}
 	if Epoch(last) > p.accepted {
 		return fmt.Errorf("The accepted epoch, %x is less than that of the last zxid, %x", p.accepted, uint64(last))
@@ -165,7 +162,7 @@ func (p *Peer) recall() {
 	from := Zxid(Epoch(last), max(0, Counter(last)-int64(p.opt.History)))
 	list, err := tail(p.disk, from, last, p.opt.History)
 	if err != nil {
-		p.warnf("Cannot read the last transactions: %v", err)
+		p.opt.Log.Warnf("Cannot read the last transactions: %v", err)
 		return
 	}
 	for i, e := range list {
@@ -184,7 +181,7 @@ func (p *Peer) openLog(last int64) {
 	opt := p.opt.Journal
 	opt.Synced = p.synced
 	opt.Failed = func(err error) {
-		p.warnf("Severe unrecoverable error, exiting: %v", err)
+		p.opt.Log.Warnf("Severe unrecoverable error, exiting: %v", err)
 		p.stop(err)
 	}
 	j := openJournal(opt, p.disk.newLog(opt.Log), last)
@@ -264,7 +261,7 @@ func (p *Peer) Run(ctx context.Context) error {
 	p.loop(ctx)
 	p.election.Close()
 	p.log().Close()
-	p.warnf("QuorumPeer main thread exited")
+	p.opt.Log.Warnf("QuorumPeer main thread exited")
 	if cause := context.Cause(ctx); !errors.Is(cause, errStopped) && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
@@ -302,7 +299,7 @@ func (p *Peer) loop(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		p.warnf("%s ended: %v", state, err)
+		p.opt.Log.Warnf("%s ended: %v", state, err)
 		state, leader = p.after()
 	}
 }
@@ -319,7 +316,7 @@ func (p *Peer) after() (ServerState, int64) {
 	case !named || leader < 0:
 		p.setState(Looking, -1, 0)
 		p.election.SetState(Looking, vote)
-		p.warnf("PeerState set to LOOKING")
+		p.opt.Log.Warnf("PeerState set to LOOKING")
 		return Looking, -1
 	case leader == p.opt.ID:
 		state = Leading

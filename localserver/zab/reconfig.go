@@ -32,7 +32,7 @@ func (e *leaderEnsemble) activate(config []byte, leader, zxid int64) {
 		return
 	}
 	if leader != p.opt.ID {
-		p.infof("Committing a reconfiguration (reconfigEnabled=%t); this leader is not the designated leader anymore, setting allowedToCommit=false",
+		p.opt.Log.Infof("Committing a reconfiguration (reconfigEnabled=%t); this leader is not the designated leader anymore, setting allowedToCommit=false",
 			p.opt.ReconfigEnabled)
 	}
 	p.views.activate(q, &leader, zxid)
@@ -84,14 +84,14 @@ func (e *leaderEnsemble) reconfig(r *proto.ReconfigRequest, zxid int64, synced f
 	}
 	q, err := zoocfg.NextVerifier(current, r, zxid, p.opt.Reconfig)
 	if err != nil {
-		p.warnf("Reconfig refused: %v", err)
+		p.opt.Log.Warnf("Reconfig refused: %v", err)
 		if code := proto.Error(0); errors.As(err, &code) {
 			return nil, code
 		}
 		return nil, proto.ErrBadArguments
 	}
 	if !synced(q) {
-		p.warnf("Reconfig failed - there must be a connected and synced quorum in new configuration")
+		p.opt.Log.Warnf("Reconfig failed - there must be a connected and synced quorum in new configuration")
 		return nil, proto.ErrNewConfigNoQuorum
 	}
 	return q.Bytes(), nil

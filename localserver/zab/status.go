@@ -90,7 +90,7 @@ func (p *Peer) setSyncMode(mode string) {
 	}
 }
 
-func (p *Peer) tellState() { p.infof("Peer state changed: %s", p.DetailedState()) }
+func (p *Peer) tellState() { p.opt.Log.Infof("Peer state changed: %s", p.DetailedState()) }
 
 // DetailedState is the state in ZooKeeper's words, such as "following - broadcast".
 func (p *Peer) DetailedState() string {

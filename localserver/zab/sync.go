@@ -104,7 +104,7 @@ func (c *learnerConn) sync(peer int64) error {
 	b.mu.Lock()
 	past := b.past.all()
 	processed := b.committed
-	l.p.infof("Synchronizing with Learner sid: %d maxCommittedLog=0x%x minCommittedLog=0x%x lastProcessedZxid=0x%x peerLastZxid=0x%x",
+	l.p.opt.Log.Infof("Synchronizing with Learner sid: %d maxCommittedLog=0x%x minCommittedLog=0x%x lastProcessedZxid=0x%x peerLastZxid=0x%x",
 		c.id, uint64(lastOf(past)), uint64(firstOf(past)), uint64(processed), uint64(peer))
 	plan := planSync(past, processed, peer)
 	if l.p.opt.ForceSnapshotSync {
@@ -115,7 +115,7 @@ func (c *learnerConn) sync(peer int64) error {
 		if plan.op == proto.PacketTrunc {
 			name = "TRUNC"
 		}
-		l.p.infof("Sending %s zxid=0x%x for peer sid: %d", name, uint64(plan.zxid), c.id)
+		l.p.opt.Log.Infof("Sending %s zxid=0x%x for peer sid: %d", name, uint64(plan.zxid), c.id)
 		c.setMode(name)
 		c.queue.put(frame(plan.op, plan.zxid))
 		c.queue.put(committed(plan.list)...)
@@ -199,8 +199,8 @@ func (c *learnerConn) syncFromLog(peer, last int64) (bool, error) {
 			if w.op == proto.PacketTrunc {
 				name = "TRUNC"
 			}
-			l.p.infof("Use txnlog and committedLog for peer sid: %d", c.id)
-			l.p.infof("Sending %s zxid=0x%x for peer sid: %d", name, uint64(w.zxid), c.id)
+			l.p.opt.Log.Infof("Use txnlog and committedLog for peer sid: %d", c.id)
+			l.p.opt.Log.Infof("Sending %s zxid=0x%x for peer sid: %d", name, uint64(w.zxid), c.id)
 			c.setMode(name)
 			if _, err := c.out.Write(frame(w.op, w.zxid)); err != nil {
 				return false, err
@@ -214,7 +214,7 @@ func (c *learnerConn) syncFromLog(peer, last int64) (bool, error) {
 		return false, fmt.Errorf("read the log to bring learner %d up to date: %w", c.id, err)
 	}
 	if err != nil {
-		l.p.infof("Unable to find proposals from txnlog for zxid: 0x%x: %v", uint64(peer), err)
+		l.p.opt.Log.Infof("Unable to find proposals from txnlog for zxid: 0x%x: %v", uint64(peer), err)
 	}
 	if err != nil || !helps || !begun {
 		return false, nil
@@ -272,7 +272,7 @@ func (c *learnerConn) syncSnapshot(peer int64) error {
 	if _, err := c.out.Write(frame(proto.PacketSnap, zxid)); err != nil {
 		return err
 	}
-	l.p.infof("Sending snapshot last zxid of peer is 0x%x, zxid of leader is 0x%x, send zxid of db as 0x%x",
+	l.p.opt.Log.Infof("Sending snapshot last zxid of peer is 0x%x, zxid of leader is 0x%x, send zxid of db as 0x%x",
 		uint64(peer), uint64(l.b.lastProposed()), uint64(zxid))
 	if _, err := b.replica.Snapshot(c.out); err != nil {
 		return fmt.Errorf("send a snapshot to learner %d: %w", c.id, err)
