@@ -206,13 +206,7 @@ func (m servedEnsemble) failOver(ctx context.Context, leader int) (time.Duration
 		}
 		wg.Go(func() {
 			for ; ctx.Err() == nil; time.Sleep(time.Millisecond) {
-				one, err := load.Open(ctx, s.addr, 0)
-				if err != nil {
-					continue
-				}
-				err = one.Do(1, proto.OpSetData, &proto.SetDataRequest{Path: loadPath(0), Data: payload, Version: -1}, nil)
-				one.Close()
-				if err == nil {
+				if try(ctx, s.addr, proto.OpSetData, &proto.SetDataRequest{Path: loadPath(0), Data: payload, Version: -1}) == nil {
 					written <- time.Since(start)
 					cancel()
 					return

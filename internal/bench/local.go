@@ -138,16 +138,30 @@ func launch(ctx context.Context, e engine, dir string, port int, lines ...string
 // awaitAnswer returns when a client has got an answer.
 func awaitAnswer(ctx context.Context, addr string, limit time.Duration) error {
 	for start := time.Now(); ; time.Sleep(time.Millisecond) {
-		one, err := load.Open(ctx, addr, 0)
+		err := try(ctx, addr, proto.OpGetData, &proto.PathWatchRequest{Path: "/"})
 		if err == nil {
-			err = one.Do(1, proto.OpGetData, &proto.PathWatchRequest{Path: "/"}, nil)
-			one.Close()
-			return err
+			return nil
 		}
 		if time.Since(start) > limit || ctx.Err() != nil {
 			return err
 		}
 	}
+}
+
+// patience is how long a server may take to answer one who asks whether it serves: a port
+// may be open before it does.
+const patience = 100 * time.Millisecond
+
+// try makes one request on a session of its own.
+func try(ctx context.Context, addr string, op proto.Op, record jute.Record) error {
+	short, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s, err := load.Open(short, addr, 0)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return s.Do(1, op, record, nil)
 }
 
 // stop ends the server and removes its directory.

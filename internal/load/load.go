@@ -53,7 +53,7 @@ type Session struct {
 	r      *bufio.Reader
 }
 
-// Open opens a session.
+// Open opens a session, no later than the deadline of ctx, or after timeout.
 func Open(ctx context.Context, addr string, timeout time.Duration) (*Session, error) {
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, "tcp", addr)
@@ -65,7 +65,12 @@ func Open(ctx context.Context, addr string, timeout time.Duration) (*Session, er
 		timeout = 30 * time.Second
 	}
 	request := proto.ConnectRequest{TimeOut: int32(timeout.Milliseconds()), Passwd: make([]byte, 16)}
-	if err := nc.SetDeadline(time.Now().Add(timeout)); err != nil {
+	deadline := time.Now().Add(timeout)
+	if at, ok := ctx.Deadline(); ok && at.Before(deadline) {
+		deadline = at
+	}
+	if err := nc.SetDeadline(deadline); err != nil {
+		nc.Close()
 		return nil, err
 	}
 	if _, err := nc.Write(frame(&request)); err != nil {
