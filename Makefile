@@ -4,6 +4,8 @@ GO ?= go
 BIN := bin/zkctl
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 10s
+TORTURETIME ?= 10m
+TORTURETEST ?= .
 
 # The date is the commit's, not the build's, so that a build can be repeated.
 VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
@@ -14,7 +16,7 @@ LDFLAGS := -s -w -X $(VERSION_PACKAGE).Version=$(VERSION) -X $(VERSION_PACKAGE).
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint bench bench-offline bench-local cross fuzz clean help
+.PHONY: build demo test lint bench bench-offline bench-local cross fuzz torture clean help
 
 build: ## build bin/zkctl, a static binary for this machine
 	@mkdir -p $(dir $(BIN))
@@ -60,6 +62,9 @@ cross: ## build for linux, macOS and Windows, amd64 and arm64, into dist/
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@GO='$(GO)' scripts/fuzz.sh $(FUZZTIME)
+
+torture: ## kill, attack, starve and cut off the embedded servers, TORTURETIME (10m) for each test
+	@GO='$(GO)' scripts/torture.sh $(TORTURETIME) '$(TORTURETEST)' $(TORTURESEED)
 
 clean: ## remove what was built
 	rm -rf bin dist

@@ -2,11 +2,14 @@ package torture
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/localserver"
 )
@@ -21,6 +24,16 @@ func TestLinearizable(t *testing.T) {
 // other.
 func TestLinearizableEnsemble(t *testing.T) {
 	testLinearizable(t, localserver.Options{Size: 3}, 1, 4)
+}
+
+// TestLinearizableMixed has an Apache ZooKeeper among the members, and then two.
+func TestLinearizableMixed(t *testing.T) {
+	apache.Require(t)
+	for n := 1; n <= 2; n++ {
+		t.Run(fmt.Sprintf("%d of Apache's", n), func(t *testing.T) {
+			testLinearizable(t, localserver.Options{Size: 3, Apache: n}, 1, 3)
+		})
+	}
 }
 
 func testLinearizable(t *testing.T, opt localserver.Options, short, faults int) {
@@ -129,20 +142,26 @@ func checkEqual(t *testing.T, e *localserver.Ensemble) {
 			t.Fatalf("member %d: %v", m.ID(), err)
 		}
 		if digests.Failed > 0 {
-			t.Errorf("member %d: %d of %d digests do not agree: %v", m.ID(), digests.Failed, digests.Compared, digests.Faults)
+			report := t.Errorf
+			if m.Engine() == localserver.Apache {
+				report = t.Logf // what Apache's own fuzzy snapshots lead to is not ours
+			}
+			report("member %d: %d of %d digests do not agree: %v", m.ID(), digests.Failed, digests.Compared, digests.Faults)
 		}
 		if i > 0 && tree.Digest() != digest {
 			t.Errorf("member %d has the digest %#x, member %d %#x", m.ID(), tree.Digest(), members[0].ID(), digest)
 		}
 		digest = tree.Digest()
 	}
+	var wg sync.WaitGroup
 	for _, m := range members {
-		go func() {
+		wg.Go(func() {
 			if err := m.Start(ctx); err != nil {
 				t.Errorf("start member %d: %v", m.ID(), err)
 			}
-		}()
+		})
 	}
+	wg.Wait()
 	if _, err := e.WaitLeader(ctx); err != nil {
 		t.Error(err)
 	}

@@ -439,3 +439,40 @@ func awaitSession(t *testing.T, addr string) (w *wire) {
 	w.wait = patience
 	return w
 }
+
+// TestSpecification holds histories that cannot be against the specification.
+func TestSpecification(t *testing.T) {
+	set := func(value string, version int32) porcupine.Operation {
+		return porcupine.Operation{Input: action{kind: "set", value: value, version: -1}, Output: answer{reg: register{version: version}}}
+	}
+	get := func(value string, version int32) porcupine.Operation {
+		return porcupine.Operation{Input: action{kind: "get"}, Output: answer{reg: register{version, value}}}
+	}
+	maybe := porcupine.Operation{Input: action{kind: "set", value: "m", version: -1}, Output: answer{unknown: true}}
+	for name, test := range map[string]struct {
+		ops []porcupine.Operation
+		ok  bool
+	}{
+		"one after the other":           {[]porcupine.Operation{set("a", 1), get("a", 1), set("b", 2), get("b", 2)}, true},
+		"a lost write":                  {[]porcupine.Operation{set("a", 1), set("b", 1)}, false},
+		"an old value":                  {[]porcupine.Operation{set("a", 1), set("b", 2), get("a", 1)}, false},
+		"a write that may have been":    {[]porcupine.Operation{set("a", 1), maybe, get("m", 2)}, true},
+		"or not":                        {[]porcupine.Operation{set("a", 1), maybe, get("a", 1)}, true},
+		"but not first one, then other": {[]porcupine.Operation{set("a", 1), maybe, get("m", 2), get("a", 1)}, false},
+		"half a multi": {[]porcupine.Operation{
+			{Input: action{kind: "multi", i: 1, j: 0, value: "x", version: -1, versionJ: -1}, Output: answer{reg: register{version: 1}, regJ: register{version: 1}}},
+			get("", 0)}, false},
+		"a sequential name twice": {[]porcupine.Operation{{Input: action{kind: "sequential"}, Output: answer{n: 0}}, {Input: action{kind: "sequential"}, Output: answer{n: 0}}}, false},
+	} {
+		for i := range test.ops {
+			op := &test.ops[i]
+			op.Call, op.Return = int64(2*i), int64(2*i+1)
+			if op.Output.(answer).unknown {
+				op.ClientId, op.Return = 1, 1<<62
+			}
+		}
+		if got := porcupine.CheckOperations(linear, test.ops); got != test.ok {
+			t.Errorf("%s: %t, want %t", name, got, test.ok)
+		}
+	}
+}

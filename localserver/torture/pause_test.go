@@ -1,0 +1,71 @@
+//go:build unix
+
+package torture
+
+import (
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// TestPause stops a server's process for longer than a session's timeout, and for less than
+// another's. As with Apache ZooKeeper, the first is over when the process goes on: nobody
+// knows whether its client was there.
+func TestPause(t *testing.T) {
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		c := startChild(t, childOptions{Properties: map[string]string{"tickTime": "250", "maxSessionTimeout": "60000"}})
+		testPause(t, c.addr, func() error { return c.cmd.Process.Signal(syscall.SIGSTOP) }, func() error { return c.cmd.Process.Signal(syscall.SIGCONT) })
+	})
+	t.Run("Apache", func(t *testing.T) {
+		t.Parallel()
+		s := apache.Test(t, apache.Options{TickTime: 250 * time.Millisecond, MaxSessionTimeout: time.Minute})
+		testPause(t, s.Addr(), s.Pause, s.Resume)
+	})
+}
+
+func testPause(t *testing.T, addr string, pause, resume func() error) {
+	t.Helper()
+	long, err := dial(addr, time.Minute, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { long.drop() }()
+	short, err := dial(addr, time.Second, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer short.drop()
+	for path, w := range map[string]*wire{"/long": long, "/short": short} {
+		if err := w.call(proto.OpCreate, create(path, nil, proto.Ephemeral), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := pause(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Second)
+	if err := resume(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the ephemeral of the session with the short timeout is gone", func() bool {
+		return long.call(proto.OpExists, &proto.PathWatchRequest{Path: "/short"}, nil) == proto.ErrNoNode
+	})
+	if err := long.call(proto.OpExists, &proto.PathWatchRequest{Path: "/long"}, nil); err != nil {
+		t.Errorf("the session with the long timeout has lost its ephemeral: %v", err)
+	}
+	if w, err := dial(addr, time.Second, short); !errors.Is(err, errRefused) {
+		if err == nil {
+			w.drop()
+		}
+		t.Errorf("the session with the short timeout can be resumed: %v", err)
+	}
+	long.drop()
+	if long, err = dial(addr, time.Minute, long); err != nil {
+		t.Errorf("the session with the long timeout cannot be resumed: %v", err)
+	}
+}
