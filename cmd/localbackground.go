@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/filelock"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -133,14 +134,14 @@ func background(name string, say func(started)) error {
 	if err != nil {
 		return err
 	}
-	lock, err := os.OpenFile(s.lockFile(), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := lockSoon(s.lockFile())
+	if errors.Is(err, filelock.ErrLocked) {
+		return fmt.Errorf("the local server %s is running already", name)
+	}
 	if err != nil {
 		return err
 	}
 	defer lock.Close()
-	if !lockSoon(lock) {
-		return fmt.Errorf("the local server %s is running already", name)
-	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	signal.Ignore(syscall.SIGHUP)
@@ -189,13 +190,11 @@ func background(name string, say func(started)) error {
 
 // lockSoon tries for a moment, because one who asks whether the server runs has the lock for an
 // instant.
-func lockSoon(f *os.File) bool {
+func lockSoon(file string) (*filelock.Lock, error) {
 	for deadline := time.Now().Add(500 * time.Millisecond); ; time.Sleep(5 * time.Millisecond) {
-		if tryLock(f) {
-			return true
-		}
-		if time.Now().After(deadline) {
-			return false
+		lock, err := filelock.Try(file)
+		if !errors.Is(err, filelock.ErrLocked) || time.Now().After(deadline) {
+			return lock, err
 		}
 	}
 }

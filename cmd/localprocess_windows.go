@@ -8,13 +8,6 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// tryLock locks a file until it is closed or the process ends, in whatever way; false when
-// somebody else has it locked.
-func tryLock(f *os.File) bool {
-	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
-	return windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, &windows.Overlapped{}) == nil
-}
-
 // detach makes a command survive the terminal that it is started from.
 func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP | windows.DETACHED_PROCESS}

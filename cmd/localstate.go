@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/filelock"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -132,14 +133,7 @@ func (s *localState) save() error {
 
 // running tells whether the process in the background lives: it holds the lock. A process id
 // would not do, because another process may have it by now.
-func (s *localState) running() bool {
-	f, err := os.OpenFile(s.lockFile(), os.O_RDWR, 0)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	return !tryLock(f)
-}
+func (s *localState) running() bool { return filelock.Held(s.lockFile()) }
 
 // condition is running, stopped, or dead for one that ended without being told to.
 func (s *localState) condition() string {

@@ -48,6 +48,7 @@ func TestSignals(t *testing.T) {
 	}{
 		{os.Interrupt, "", []string{"ls", "/"}, 130},
 		{syscall.SIGTERM, "", []string{"ls", "/"}, 143},
+		{syscall.SIGHUP, "", []string{"ls", "/"}, 129},
 		{os.Interrupt, "ls /\nls /\n", nil, 130},
 		{os.Interrupt, "ls /\nls /\n", []string{"--keep-going"}, 130},
 	} {

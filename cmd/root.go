@@ -20,7 +20,8 @@ import (
 
 // Exit codes besides those of ui.
 const (
-	exitTerminated = 128 + 15 // SIGTERM, as a shell reports it
+	exitHungUp     = 128 + 1  // SIGHUP, as a shell reports it
+	exitTerminated = 128 + 15 // SIGTERM
 	exitBrokenPipe = 128 + 13 // the reader of our stdout has gone away
 )
 
@@ -146,13 +147,17 @@ func catchBrokenPipe() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 }
 
-// interruptible runs f with a context that Ctrl-C or SIGTERM cancels, and gives the error
-// the exit code of the signal. A second signal ends the process at once.
+// interruptible runs f with a context that Ctrl-C, SIGTERM or the end of the terminal
+// cancels, and gives the error the exit code of the signal. A second signal ends the process
+// at once.
 func interruptible(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // by nohup
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	defer signal.Stop(signals)
 	stop := make(chan struct{})
 	defer close(stop)
@@ -170,8 +175,11 @@ func interruptible(ctx context.Context, f func(context.Context) error) error {
 		return err
 	}
 	code := ui.ExitInterrupted
-	if got.signal == syscall.SIGTERM {
+	switch got.signal {
+	case syscall.SIGTERM:
 		code = exitTerminated
+	case syscall.SIGHUP:
+		code = exitHungUp
 	}
 	return &ui.ExitError{Code: code, Err: unwrapExit(err)}
 }

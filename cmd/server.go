@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -309,6 +311,7 @@ func (s *zkServer) ended(ctx context.Context, err error) error {
 
 // background is the process that start makes: stdout is for one line to its parent.
 func (s *zkServer) background(ctx context.Context) error {
+	signal.Ignore(syscall.SIGHUP) // as nohup does for the script
 	said := false
 	err := localserver.Serve(ctx, localserver.ServeOptions{Config: s.file, System: s.env.System, Log: os.Stderr,
 		Listening: func(addr string) {

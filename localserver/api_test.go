@@ -384,6 +384,22 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+// Two servers on one data directory would destroy it.
+func TestDataDirIsLocked(t *testing.T) {
+	opt := Options{DataDir: t.TempDir()}
+	e := New(t, opt)
+	if second, err := Start(t.Context(), opt); err == nil {
+		second.Close()
+		t.Fatal("a second server starts on the data directory")
+	} else if !errors.Is(err, ErrDataDir) || !strings.Contains(err.Error(), "another server uses") {
+		t.Error(err)
+	}
+	if err := e.Member(1).Kill(); err != nil {
+		t.Fatal(err)
+	}
+	New(t, opt)
+}
+
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/filelock"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/tlsstore"
 	"github.com/zkctl/zkctl/internal/zklog"
@@ -37,6 +39,7 @@ type server struct {
 	log    *zklog.Logger
 	quorum quorum
 	purge  *purger
+	lock   *filelock.Lock // of the data directory; nil without one
 }
 
 // quorum is how a member's transactions come about.
@@ -75,6 +78,16 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 		}
 	}()
 	s := &server{cfg: cfg, log: opt.log}
+	if !opt.ephemeral {
+		if s.lock, err = lockData(cfg.DataDir); err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err != nil {
+				_ = s.lock.Close()
+			}
+		}()
+	}
 	if s.Server, err = member.Open(mopt); err != nil {
 		return nil, err
 	}
@@ -107,12 +120,14 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 func (s *server) Close() {
 	s.purge.close()
 	s.quorum.close(s.Server.Close)
+	_ = s.lock.Close()
 }
 
 // Crash ends it as a kill would.
 func (s *server) Crash() {
 	s.purge.close()
 	s.quorum.crash(s.Server.Close)
+	_ = s.lock.Close()
 }
 
 // port is an open port of a server.
@@ -172,6 +187,21 @@ func prepareDirs(cfg *zoocfg.Config) error {
 		}
 	}
 	return nil
+}
+
+// lockFile is in dataDir while a server uses it. Apache's servers do not look at it.
+const lockFile = ".lock"
+
+// lockData keeps a second server away, which would destroy the data.
+func lockData(dir string) (*filelock.Lock, error) {
+	lock, err := filelock.Try(filepath.Join(dir, lockFile))
+	switch {
+	case errors.Is(err, filelock.ErrLocked):
+		return nil, fmt.Errorf("%w: another server uses the data directory %s", ErrDataDir, dir)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
+	}
+	return lock, nil
 }
 
 // tryWriting finds a folder in which nothing can be written.

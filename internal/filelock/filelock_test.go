@@ -1,0 +1,39 @@
+package filelock
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+)
+
+func TestLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	if Held(path) {
+		t.Error("a file that is not there is locked")
+	}
+	l, err := Try(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !Held(path) {
+		t.Error("it is not locked")
+	}
+	if _, err := Try(path); !errors.Is(err, ErrLocked) {
+		t.Errorf("a second lock: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if Held(path) {
+		t.Error("it is still locked")
+	}
+	if l, err = Try(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Try(filepath.Join(path, "below")); err == nil || errors.Is(err, ErrLocked) {
+		t.Errorf("a folder that is none: %v", err)
+	}
+}
