@@ -339,8 +339,10 @@ func (s *subject) checkApacheLogs() {
 			}
 		}
 		for _, line := range strings.Split(string(text), "\n") {
-			if strings.Contains(line, "igest mismatch") || strings.Contains(line, "Digests are not matching") ||
-				strings.Contains(line, " FATAL ") {
+			// While it loads its files, in its thread main, it compares digests also where its own
+			// snapshot is ahead of the log: it was made while the tree changed.
+			mismatch := strings.Contains(line, "igest mismatch") || strings.Contains(line, "Digests are not matching")
+			if mismatch && !strings.Contains(line, "[main:") || strings.Contains(line, " FATAL ") {
 				seen[line]++
 			}
 		}

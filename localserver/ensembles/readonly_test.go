@@ -1,0 +1,111 @@
+package ensembles
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/localserver"
+)
+
+// A member that is cut off from the quorum serves those who only read, and refuses the
+// others; who reads there goes to a member with a quorum as soon as there is one.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	s := begin(t, localserver.Options{Size: 3}, "readonlymode.enabled=true")
+	leader := s.awaitAll()
+	alone := s.others(leader)[0]
+	ctx := t.Context()
+	if _, _, err := s.open(leader.Addr()).Create(ctx, "/a", []byte("x"), proto.OpenACL, proto.Persistent, 0); err != nil {
+		t.Fatal(err)
+	}
+	before := mustDial(t, alone.Addr(), 30*time.Second, nil)
+	if err := before.create("/mine", proto.Ephemeral); err != nil {
+		t.Fatal(err)
+	}
+	isro := func() string {
+		answer, _ := localserver.FourLetterWord(ctx, alone.Addr(), "isro", nil)
+		return answer
+	}
+	if got := isro(); got != "rw" {
+		t.Errorf("isro says %q", got)
+	}
+	if err := s.Partition([]int64{alone.ID()}); err != nil {
+		t.Fatal(err)
+	}
+	s.await("isro says ro", func() bool { return isro() == "ro" })
+	if role := s.role(alone); role != "read-only" {
+		t.Errorf("the role is %q", role)
+	}
+	if _, err := dialWire(alone.Addr(), 30*time.Second, nil, false); err == nil {
+		t.Error("a client that wants to write is welcome")
+	}
+	// A new session, and one of before.
+	reader := s.openReadOnly(alone.Addr())
+	s.await("the client reads", func() bool { return reader.State() == client.ConnectedReadOnly })
+	if data, _, err := reader.Get(ctx, "/a", false); err != nil || string(data) != "x" {
+		t.Errorf("/a is %q, %v", data, err)
+	}
+	refused := func(op string, err error) {
+		t.Helper()
+		if !errors.Is(err, proto.ErrNotReadOnly) {
+			t.Errorf("%s: %v", op, err)
+		}
+	}
+	_, _, err := reader.Create(ctx, "/b", nil, proto.OpenACL, proto.Persistent, 0)
+	refused("create", err)
+	_, err = reader.Set(ctx, "/a", nil, -1)
+	refused("set", err)
+	refused("delete", reader.Delete(ctx, "/a", -1))
+	refused("sync", reader.Sync(ctx, "/"))
+	_, err = reader.Multi(ctx, []proto.MultiOp{client.CreateOp("/b", nil, proto.OpenACL, proto.Persistent, 0)})
+	refused("multi", err)
+	again, err := dialWire(alone.Addr(), 30*time.Second, before, true)
+	if err != nil || !again.readOnly || again.id != before.id {
+		t.Fatalf("session 0x%x read-only: %+v, %v", before.id, again, err)
+	}
+	if err := again.exists("/mine"); err != nil {
+		t.Errorf("the ephemeral of before: %v", err)
+	}
+	if err := again.create("/b", proto.Persistent); err != proto.ErrNotReadOnly {
+		t.Errorf("create in the session of before: %v", err)
+	}
+	again.nc.Close()
+
+	s.HealAll()
+	s.awaitAll()
+	s.await("the client writes", func() bool { return reader.State() == client.Connected })
+	if _, _, err := reader.Create(ctx, "/c", nil, proto.OpenACL, proto.Persistent, 0); err != nil {
+		t.Error(err)
+	}
+	back := mustDial(t, alone.Addr(), 30*time.Second, before)
+	if err := back.create("/mine/d", proto.Persistent); err != proto.ErrNoChildrenForEphemeral {
+		t.Errorf("the session of before has lost its ephemeral: %v", err)
+	}
+
+	// The others die and come back: a client that knows them all moves on by itself.
+	others := s.others(alone)
+	s.kill(others...)
+	s.await("isro says ro", func() bool { return isro() == "ro" })
+	wanderer := s.openReadOnly(s.ConnectString())
+	s.await("the client reads", func() bool { return wanderer.State() == client.ConnectedReadOnly })
+	s.start(others...)
+	s.await("the client writes", func() bool { return wanderer.State() == client.Connected })
+	if _, _, err := wanderer.Create(ctx, "/e", nil, proto.OpenACL, proto.Persistent, 0); err != nil {
+		t.Error(err)
+	}
+	s.awaitAll()
+	s.compareTrees()
+}
+
+func (s *subject) openReadOnly(servers string) *client.Conn {
+	s.t.Helper()
+	c, err := client.Open(client.Config{Servers: servers, SessionTimeout: 30 * time.Second, Wait: true, ReadOnly: true, RequestTimeout: patience})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { c.Close() })
+	return c
+}
