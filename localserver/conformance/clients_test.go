@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-zookeeper/zk"
+
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/localserver"
 )
@@ -160,5 +162,81 @@ func TestCClient(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the C client: %v", err)
+	}
+}
+
+// TestGoZk uses the Go client that most Go programs use.
+func TestGoZk(t *testing.T) {
+	c, events, err := zk.Connect([]string{local(t)}, 10*time.Second, zk.WithLogInfo(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for e := range events {
+		if e.State == zk.StateHasSession {
+			break
+		}
+	}
+	everybody := zk.WorldACL(zk.PermAll)
+	if _, err := c.Create("/g", []byte("one"), 0, everybody); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Create("/g", nil, 0, everybody); err != zk.ErrNodeExists {
+		t.Errorf("created twice: %v", err)
+	}
+	_, stat, changed, err := c.GetW("/g")
+	if err != nil || stat.DataLength != 3 || stat.Version != 0 {
+		t.Fatalf("%+v, %v", stat, err)
+	}
+	if stat, err = c.Set("/g", []byte("two"), 0); err != nil || stat.Version != 1 {
+		t.Fatalf("%+v, %v", stat, err)
+	}
+	if _, err := c.Set("/g", nil, 0); err != zk.ErrBadVersion {
+		t.Errorf("set an old version: %v", err)
+	}
+	if e := <-changed; e.Type != zk.EventNodeDataChanged || e.Path != "/g" {
+		t.Errorf("event %+v", e)
+	}
+	if path, err := c.CreateTTL("/g/ttl", nil, zk.FlagTTL, everybody, time.Hour); err != nil || path != "/g/ttl" {
+		t.Errorf("createTTL: %s, %v", path, err)
+	}
+	if path, err := c.CreateContainer("/g/container", nil, zk.FlagContainer, everybody); err != nil || path != "/g/container" {
+		t.Errorf("createContainer: %s, %v", path, err)
+	}
+	results, err := c.Multi(&zk.CreateRequest{Path: "/g/m", Acl: everybody}, &zk.SetDataRequest{Path: "/g/m", Data: []byte("x"), Version: 0},
+		&zk.CheckVersionRequest{Path: "/g/m", Version: 1}, &zk.DeleteRequest{Path: "/g/m", Version: -1})
+	if err != nil || len(results) != 4 || results[0].String != "/g/m" || results[1].Stat.Version != 1 {
+		t.Errorf("multi: %+v, %v", results, err)
+	}
+	results, err = c.Multi(&zk.CreateRequest{Path: "/g/m", Acl: everybody}, &zk.CheckVersionRequest{Path: "/g", Version: 9})
+	if err != zk.ErrBadVersion || len(results) != 2 || results[1].Error != zk.ErrBadVersion {
+		t.Errorf("multi that fails: %+v, %v", results, err)
+	}
+	if kids, stat, err := c.Children("/g"); err != nil || len(kids) != 2 || stat.NumChildren != 2 {
+		t.Errorf("children %q %+v, %v", kids, stat, err)
+	}
+	if err := c.AddAuth("digest", []byte("g:o")); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.SetACL("/g", zk.DigestACL(zk.PermAll, "g", "o"), -1); err != nil {
+		t.Error(err)
+	}
+	if list, stat, err := c.GetACL("/g"); err != nil || len(list) != 1 || list[0].Scheme != "digest" || stat.Aversion != 1 {
+		t.Errorf("acl %+v %+v, %v", list, stat, err)
+	}
+	first, second := zk.NewLock(c, "/glock", everybody), zk.NewLock(c, "/glock", everybody)
+	if err := first.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan error)
+	go func() { got <- second.Lock() }()
+	if err := first.Unlock(); err != nil {
+		t.Error(err)
+	}
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Sync("/g"); err != nil {
+		t.Error(err)
 	}
 }
