@@ -97,8 +97,8 @@ func (e *Ensemble) Add(ctx context.Context, observer bool, engine Engine) (*Memb
 	return m, e.waitServing(ctx, []*Member{m})
 }
 
-// Remove takes a member out of the ensemble by a reconfiguration and stops it. Its folder
-// stays until the ensemble's does.
+// Remove takes a member out of the ensemble by a reconfiguration, stops it, and waits until
+// the others serve. Its folder stays until the ensemble's does.
 func (e *Ensemble) Remove(ctx context.Context, id int64) error {
 	m := e.Member(id)
 	switch {
@@ -116,7 +116,17 @@ func (e *Ensemble) Remove(ctx context.Context, id int64) error {
 		return fmt.Errorf("remove member %d: %w", id, err)
 	}
 	e.forget(m)
-	return m.close()
+	if err := m.close(); err != nil {
+		return err
+	}
+	// When the leader goes, the others may have to find their places again.
+	var rest []*Member
+	for _, other := range e.Members() {
+		if other.Running() && !other.Paused() {
+			rest = append(rest, other)
+		}
+	}
+	return e.waitServing(ctx, rest)
 }
 
 func (e *Ensemble) forget(m *Member) {
