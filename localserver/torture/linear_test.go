@@ -51,35 +51,50 @@ type answer struct {
 	n       int
 }
 
-// linear is the specification: the actions, one after the other.
-var linear = porcupine.Model{
-	Init: func() any { return model{} },
-	Step: func(state, input, output any) (bool, any) {
+// linear is the specification: the actions, one after the other. One without an answer may
+// have taken effect or not.
+var linear = (&porcupine.NondeterministicModel{
+	Init: func() []any { return []any{model{}} },
+	Step: func(state, input, output any) []any {
 		s, in, out := state.(model), input.(action), output.(answer)
-		matches := func(i int, version int32) bool { return version == -1 || s.reg[i].version == version }
-		switch in.kind {
-		case "get":
-			return out.unknown || out.reg == s.reg[in.i], s
-		case "set":
-			if !matches(in.i, in.version) {
-				return out.unknown || out.bad, s
-			}
-			s.reg[in.i] = register{s.reg[in.i].version + 1, in.value}
-			return out.unknown || !out.bad && out.reg.version == s.reg[in.i].version, s
-		case "multi":
-			if !matches(in.i, in.version) || !matches(in.j, in.versionJ) {
-				return out.unknown || out.bad, s
-			}
-			s.reg[in.i] = register{s.reg[in.i].version + 1, in.value}
-			s.reg[in.j] = register{s.reg[in.j].version + 1, in.value}
-			return out.unknown || !out.bad && out.reg.version == s.reg[in.i].version && out.regJ.version == s.reg[in.j].version, s
-		case "sequential":
-			s.next++
-			return out.unknown || out.n == s.next-1, s
+		after, fits := in.does(s, out)
+		switch {
+		case out.unknown && after != s:
+			return []any{s, after}
+		case out.unknown:
+			return []any{s}
+		case fits:
+			return []any{after}
 		}
-		return false, s
+		return nil
 	},
 	DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v: %+v", input, output) },
+}).ToModel()
+
+// does returns what an action makes of a state, and whether the answer fits.
+func (a action) does(s model, out answer) (after model, fits bool) {
+	matches := func(i int, version int32) bool { return version == -1 || s.reg[i].version == version }
+	switch a.kind {
+	case "get":
+		return s, out.reg == s.reg[a.i]
+	case "set":
+		if !matches(a.i, a.version) {
+			return s, out.bad
+		}
+		s.reg[a.i] = register{s.reg[a.i].version + 1, a.value}
+		return s, !out.bad && out.reg.version == s.reg[a.i].version
+	case "multi":
+		if !matches(a.i, a.version) || !matches(a.j, a.versionJ) {
+			return s, out.bad
+		}
+		s.reg[a.i] = register{s.reg[a.i].version + 1, a.value}
+		s.reg[a.j] = register{s.reg[a.j].version + 1, a.value}
+		return s, !out.bad && out.reg.version == s.reg[a.i].version && out.regJ.version == s.reg[a.j].version
+	case "sequential":
+		s.next++
+		return s, out.n == s.next-1
+	}
+	return s, false
 }
 
 // history records what clients do.
@@ -92,18 +107,27 @@ type history struct {
 
 func (h *history) now() int64 { return time.Since(h.began).Nanoseconds() }
 
-// add takes an action that began at call; one without an answer may take effect at any time.
-func (h *history) add(client int, in action, call int64, out answer) {
+// add takes an action that began at call. One without an answer can take effect until settle
+// is told its index.
+func (h *history) add(client int, in action, call int64, out answer) (index int) {
 	end := h.now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if out.unknown {
-		if in.kind == "get" {
-			return
-		}
 		end = 1 << 62
 	}
 	h.ops = append(h.ops, porcupine.Operation{ClientId: client, Input: in, Call: call, Output: out, Return: end})
+	return len(h.ops) - 1
+}
+
+// settle tells that actions without an answer have taken effect by now, or never will.
+func (h *history) settle(actions []int) {
+	now := h.now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, i := range actions {
+		h.ops[i].Return = now
+	}
 }
 
 // check looks for an order of all actions that explains every answer.
@@ -144,6 +168,7 @@ type competitor struct {
 	known   [registers]int32 // versions seen last
 	watched [registers]int32 // version that a watch was set at, by this connection; -1 for none
 	over    []int64          // sessions that have ended
+	pending []int            // in the history: actions without an answer
 }
 
 // opTimeout is how long a competitor waits before it tries another member.
@@ -164,7 +189,10 @@ func (c *competitor) connect() error {
 	if err != nil {
 		return err
 	}
-	fresh := c.session == nil
+	record := create(ephemeralPath(w.id), nil, proto.Ephemeral)
+	if c.session != nil {
+		record = create("/barrier", nil, proto.Persistent)
+	}
 	c.session, c.up = w, true
 	c.watched = [registers]int32{-1, -1, -1}
 	w.event = func(e *proto.WatcherEvent) {
@@ -174,12 +202,14 @@ func (c *competitor) connect() error {
 			}
 		}
 	}
-	if fresh {
-		if err := w.call(proto.OpCreate, create(ephemeralPath(w.id), nil, proto.Ephemeral), nil); err != nil {
-			c.lose()
-			return err
-		}
+	// No server may let a request of the old connection through once a write on the new one is
+	// done, or the old session is over.
+	if err := w.call(proto.OpCreate, record, nil); err != nil && err != proto.ErrNodeExists {
+		c.lose()
+		return err
 	}
+	c.history.settle(c.pending)
+	c.pending = nil
 	return nil
 }
 
@@ -244,7 +274,9 @@ func (c *competitor) act(a action) {
 			c.t.Error(err)
 		}
 	}
-	c.history.add(c.i, a, call, out)
+	if index := c.history.add(c.i, a, call, out); out.unknown {
+		c.pending = append(c.pending, index)
+	}
 }
 
 func (c *competitor) do(a action) (out answer, err error) {
@@ -394,7 +426,7 @@ func compete(t *testing.T, rng *rand.Rand, s servers, clients, faults int) {
 	for _, c := range all {
 		c.finish()
 	}
-	h.check()
+	defer h.check() // sessions may end while it takes its time
 	w = awaitSession(t, s.addrs()[0])
 	defer w.drop()
 	for _, c := range all {
