@@ -295,11 +295,7 @@ func (l *leader) ackEpoch(id, its, zxid int64) error {
 
 // newLeaderAck takes a learner's acknowledgement of NEWLEADER, and waits until the leader
 // leads (waitForNewLeaderAck).
-func (l *leader) newLeaderAck(c *learnerConn, zxid int64) error {
-	if zxid != Zxid(l.epoch, 0) {
-		return fmt.Errorf("%w: NEWLEADER ACK from sid: %d is from a different epoch - current 0x%x received 0x%x",
-			errPacket, c.id, uint64(Zxid(l.epoch, 0)), uint64(zxid))
-	}
+func (l *leader) newLeaderAck(c *learnerConn) error {
 	if !c.observer {
 		l.countAck(c.id)
 	}

@@ -101,19 +101,20 @@ func (c *learnerConn) serve() error {
 	c.mu.Unlock()
 	l.wg.Go(c.queue.run)
 
-	qp, err := c.read(opt.initTimeout())
+	early, err := c.awaitNewLeaderAck(opt.initTimeout())
 	if err != nil {
 		return err
 	}
-	if qp.Type != proto.PacketAck {
-		return fmt.Errorf("%w: Next packet was supposed to be an ACK, but received packet: %s", errPacket, packetName(qp))
-	}
-	if err := l.newLeaderAck(c, qp.Zxid); err != nil {
+	if err := l.newLeaderAck(c); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	c.watched, c.synced = true, true
 	c.mu.Unlock()
+	if early > 0 {
+		c.acknowledged(early)
+		l.b.ackFrom(c, early)
+	}
 	l.b.release(c, frame(proto.PacketUpToDate, -1))
 	for {
 		qp, err := c.read(opt.syncTimeout())
@@ -123,6 +124,27 @@ func (c *learnerConn) serve() error {
 		if err := c.process(qp); err != nil {
 			return err
 		}
+	}
+}
+
+// awaitNewLeaderAck reads until the learner acknowledges NEWLEADER. Apache's learners write
+// their log on another thread, and may acknowledge proposals before: the last of these is
+// returned, which must not count until the learner has taken on the epoch.
+func (c *learnerConn) awaitNewLeaderAck(limit time.Duration) (early int64, err error) {
+	for {
+		qp, err := c.read(limit)
+		switch {
+		case err != nil:
+			return 0, err
+		case qp.Type != proto.PacketAck:
+			return 0, fmt.Errorf("%w: Next packet was supposed to be an ACK, but received packet: %s", errPacket, packetName(qp))
+		case qp.Zxid == Zxid(c.l.epoch, 0):
+			return early, nil
+		case qp.Zxid <= early || qp.Zxid > c.l.b.lastProposed():
+			return 0, fmt.Errorf("%w: NEWLEADER ACK from sid: %d is from a different epoch - current 0x%x received 0x%x",
+				errPacket, c.id, uint64(Zxid(c.l.epoch, 0)), uint64(qp.Zxid))
+		}
+		early = qp.Zxid
 	}
 }
 

@@ -1,0 +1,54 @@
+package zab
+
+import (
+	"bufio"
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// A learner of Apache's may acknowledge a proposal before it acknowledges NEWLEADER: it
+// stays, and hears UPTODATE.
+func TestProposalAcknowledgedBeforeNewLeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1, 3, 0)
+		defer c.stop()
+		c.start()
+		leader := c.awaitAll()
+		epoch := leader.peer.Status().CurrentEpoch
+		c.write(leader, "something to acknowledge")
+		last := leader.peer.Status().Proposed
+
+		conn, err := c.net.Host("stranger").Dial(context.Background(), host(leader.id)+":2888")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		good := aLearner(9, epoch)
+		for _, frame := range [][]byte{good[0], frame(proto.PacketAckEpoch, last, []byte{0, 0, 0, byte(epoch)}), frame(proto.PacketAck, last), good[2]} {
+			if _, err := conn.Write(frame); err != nil {
+				t.Fatal(err)
+			}
+		}
+		in := bufio.NewReader(conn)
+		decoder := jute.NewReader(in, -1)
+		for {
+			var qp proto.QuorumPacket
+			qp.Visit(decoder)
+			if err := decoder.Err(); err != nil {
+				t.Fatalf("the leader hung up before UPTODATE: %v", err)
+			}
+			if qp.Type == proto.PacketSnap {
+				t.Fatal("the learner was to get what is in memory")
+			}
+			if qp.Type == proto.PacketUpToDate {
+				return
+			}
+		}
+	})
+}
