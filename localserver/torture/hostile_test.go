@@ -111,7 +111,7 @@ const bigSize = 500_000
 
 var attacks = []attack{
 	{"random bytes", func(a *attacker) {
-		seeds := make([]uint64, a.many/10)
+		seeds := make([]uint64, 100)
 		for i := range seeds {
 			seeds[i] = a.rng.Uint64()
 		}
@@ -210,7 +210,7 @@ var attacks = []attack{
 		}
 	}},
 	{"events that nobody reads", func(a *attacker) {
-		watchers := make([]*wire, 8)
+		watchers := make([]*wire, 4)
 		for i := range watchers {
 			w := a.session()
 			if err := w.call(proto.OpAddWatch, &proto.AddWatchRequest{Path: "/hostile", Mode: proto.WatchPersistentRecursive}, nil); err != nil {
@@ -220,7 +220,7 @@ var attacks = []attack{
 		}
 		w := a.session()
 		long := strings.Repeat("n", 2000)
-		for n := range 5000 {
+		for n := range 3000 {
 			path := fmt.Sprintf("/hostile/%s%d", long, n)
 			w.queue(proto.OpCreate, create(path, nil, proto.Persistent))
 			w.queue(proto.OpDelete, &proto.PathVersionRequest{Path: path, Version: -1})
@@ -242,7 +242,7 @@ var attacks = []attack{
 		}
 		for range 4 {
 			w := a.session()
-			for range 20 {
+			for range 10 {
 				w.queue(proto.OpSetWatches, &proto.SetWatches{DataWatches: paths, ExistWatches: nil, ChildWatches: nil})
 			}
 			_ = w.nc.SetDeadline(time.Now().Add(time.Second))
@@ -337,9 +337,9 @@ func TestHostile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	many := 1000
+	many := 1000 / raceFactor
 	if *long > 0 {
-		many = 10_000
+		many = 10_000 // as many as ports and open files allow
 	}
 	base := c.goroutines()
 	for _, one := range attacks {
@@ -514,7 +514,7 @@ func TestSlowReader(t *testing.T) {
 	if err := w.call(proto.OpCreate, create("/big", make([]byte, 400_000), proto.Persistent), nil); err != nil {
 		t.Fatal(err)
 	}
-	const n = 120
+	const n = 50
 	sent := make(chan error, 1)
 	go func() {
 		for range n {

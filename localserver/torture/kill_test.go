@@ -32,9 +32,9 @@ func TestKill(t *testing.T) {
 		writers[i] = newWriter(t, c.addr, i, rng)
 	}
 	acked, unacked := 0, 0
-	rounds(t, 15, func(n int) {
+	rounds(t, 10, func(n int) {
 		var wg sync.WaitGroup
-		target := int64(rng.IntN(2000))
+		target := int64(rng.IntN(1500))
 		var count atomic.Int64
 		reached := make(chan struct{})
 		for _, w := range writers {
