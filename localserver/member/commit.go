@@ -71,10 +71,20 @@ func (r *request) asked(h *proto.TxnHeader) bool {
 	return r.sent && r.Cxid == h.Cxid && (r.zxid == 0 || r.zxid == h.Zxid)
 }
 
+// maxFuzzy bounds the transactions that a leader's snapshot, made while the tree changed, may
+// have ahead of its zxid. They come again behind it, and until all have the tree matches no
+// digest. Its znodes do not tell how many they are: a deletion leaves nothing behind.
+const maxFuzzy = 1 << 16
+
 // compareDigest looks whether the tree is the one that the leader had.
 func (s *Server) compareDigest(p *zab.Proposal) {
 	d := p.Txn.Digest
-	if d == nil || p.Zxid() <= s.fuzzy || d.Version != proto.DigestVersion || s.opt.NoDigest || s.tree.Digest() == d.TreeDigest || s.tree.AltDigest() == d.TreeDigest {
+	if d == nil || d.Version != proto.DigestVersion || s.opt.NoDigest || s.tree.Digest() == d.TreeDigest || s.tree.AltDigest() == d.TreeDigest {
+		s.fuzzy = 0
+		return
+	}
+	if s.fuzzy > 0 {
+		s.fuzzy--
 		return
 	}
 	if s.stats.digestMismatches++; s.stats.digestMismatches == 1 {

@@ -214,12 +214,8 @@ func (s *Server) Restore(r io.Reader, zxid int64) error {
 	if err != nil {
 		return err
 	}
-	fuzzy := zxid
-	for _, n := range tree.All() {
-		fuzzy = max(fuzzy, n.Stat.Czxid, n.Stat.Mzxid, n.Stat.Pzxid)
-	}
 	s.do(func() {
-		s.tree, s.fuzzy = tree, fuzzy
+		s.tree, s.fuzzy = tree, maxFuzzy
 		s.showConfig()
 		s.changes = newChanges()
 		// The tree is fuzzy until the transactions that the leader sends behind it have been

@@ -51,7 +51,7 @@ type Server struct {
 	syncs     []*request      // forwarded and not answered
 	changes   changes         // what was proposed and is not applied yet
 	zxid      int64           // of the last proposal, while leading
-	fuzzy     int64           // up to here the leader's snapshot may have had transactions ahead of their turn
+	fuzzy     int             // so many transactions may still find the tree ahead of its zxid
 	config    []byte          // the configuration's text, which /zookeeper/config holds
 	reapAt    time.Time
 	savings   []*saving // snapshots in the making
