@@ -79,11 +79,13 @@ const maxFuzzy = 1 << 16
 // compareDigest looks whether the tree is the one that the leader had.
 func (s *Server) compareDigest(p *zab.Proposal) {
 	d := p.Txn.Digest
-	if d == nil || d.Version != proto.DigestVersion || s.opt.NoDigest || s.tree.Digest() == d.TreeDigest || s.tree.AltDigest() == d.TreeDigest {
+	switch {
+	case d == nil || d.Version != proto.DigestVersion || s.opt.NoDigest:
+		return
+	case s.tree.Digest() == d.TreeDigest || s.tree.AltDigest() == d.TreeDigest:
 		s.fuzzy = 0
 		return
-	}
-	if s.fuzzy > 0 {
+	case s.fuzzy > 0:
 		s.fuzzy--
 		return
 	}

@@ -31,7 +31,8 @@ type learner struct {
 	last    int64       // zxid of the last transaction received, or that it began with
 	skip    int64       // transactions up to here are in the snapshot
 	config  zoocfg.QuorumVerifier
-	acked   bool // NEWLEADER has been acknowledged
+	acked   bool  // NEWLEADER has been acknowledged
+	lacks   int64 // until this transaction is committed the tree is not fit to be shown; 0 for none
 
 	mu       sync.Mutex
 	toAck    []int64 // logged, or about to be, and not acknowledged
@@ -337,9 +338,20 @@ func (l *learner) upToDate() error {
 	p.replica.Reconfigured(p.views.inForce().Bytes())
 	l.queue.put(frame(proto.PacketAck, Zxid(l.epoch, 0)))
 	p.election.SetEpoch(l.epoch)
-	p.replica.Follow(l, l.observer)
-	p.setZabState(Broadcasting)
+	if l.skip != 0 && len(l.pending) > 0 {
+		// The snapshot may have what these do ahead of what comes before it.
+		l.lacks = l.last
+		return nil
+	}
+	l.serve()
 	return nil
+}
+
+// serve lets clients in.
+func (l *learner) serve() {
+	l.lacks = 0
+	l.p.replica.Follow(l, l.observer)
+	l.p.setZabState(Broadcasting)
 }
 
 // process takes a packet of the third phase.

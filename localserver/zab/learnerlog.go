@@ -114,7 +114,12 @@ func (l *learner) commit(qp *proto.QuorumPacket) error {
 	l.p.past.add(p)
 	l.p.replica.Apply(p)
 	if qp.Type == proto.PacketCommitAndActivate {
-		return l.activate(p, qp.Data)
+		if err := l.activate(p, qp.Data); err != nil {
+			return err
+		}
+	}
+	if l.lacks != 0 && qp.Zxid >= l.lacks {
+		l.serve()
 	}
 	return nil
 }
