@@ -6,6 +6,7 @@ package ensembles
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -23,7 +24,17 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
+var long = flag.Duration("torture.for", 0, "how long each test that has rounds goes on; a few rounds when 0")
+
 func TestMain(m *testing.M) { os.Exit(apache.Main(m)) }
+
+// rounds calls f as often as a short test does, or for as long as the flag says.
+func rounds(t *testing.T, short int, f func(n int)) {
+	began := time.Now()
+	for n := 0; n < short || time.Since(began) < *long; n++ {
+		f(n)
+	}
+}
 
 // patience bounds every wait. A JVM on a busy machine is slow.
 const patience = 2 * time.Minute
@@ -264,7 +275,7 @@ func (s *subject) compareTrees() (tree map[string]znode) {
 }
 
 // compareDisks ends the ensemble and checks that each directory, loaded as a server does,
-// gives the same tree, and the digests that its log tells of. All have caught up.
+// gives the same tree. All have caught up.
 func (s *subject) compareDisks() {
 	s.t.Helper()
 	members := s.Members()
@@ -288,10 +299,9 @@ func (s *subject) compareDisks() {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		var check storage.DigestCheck
-		tree, faults, err := dir.Load(context.Background(), storage.LoadOptions{Digests: &check})
-		if err != nil || check.Failed > 0 {
-			s.t.Fatalf("load the data of member %d: %v, %v, digests %+v", m.ID(), err, faults, check)
+		tree, faults, err := dir.Load(context.Background(), storage.LoadOptions{})
+		if err != nil {
+			s.t.Fatalf("load the data of member %d: %v, %v", m.ID(), err, faults)
 		}
 		digest := uint64(tree.Digest())
 		digests[digest] = append(digests[digest], m.ID())
@@ -309,6 +319,7 @@ var harmless = regexp.MustCompile(strings.Join([]string{
 	`java\.lang\.InterruptedException`,
 	`java\.nio\.channels\.\w+Exception`,
 	`EndOfStreamException`,
+	`java\.io\.IOException: Len error\. A message from `, // another program tries a port that was its own
 	`java\.io\.IOException: (Broken pipe|Connection reset|Stream closed|ZooKeeperServer not running)`,
 	`java\.lang\.Exception: shutdown (Leader|Follower)`,
 	// Apache's own: its follower's threads are told of the end one after the other, beans are

@@ -80,7 +80,7 @@ func TestPartition(t *testing.T) {
 		t.Fatal(err)
 	}
 	acked := map[string]bool{}
-	for round := range 3 {
+	rounds(t, 2, func(round int) {
 		leader := s.awaitAll()
 		with := s.others(leader)[round%4]
 		minority := []int64{leader.ID(), with.ID()}
@@ -141,7 +141,7 @@ func TestPartition(t *testing.T) {
 		s.await("the old leader's clients write", func() bool { return counted(leader.ID()) > was+5 })
 		cancel()
 		wg.Wait()
-	}
+	})
 	l.end()
 	tree := s.compareTrees()
 	l.check(tree)

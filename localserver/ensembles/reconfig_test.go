@@ -38,6 +38,7 @@ func (l *load) move(servers string) {
 // An ensemble that serves clients is moved to members of the other kind, one by one, its
 // leader last, and back, its leader first.
 func TestMigration(t *testing.T) {
+	t.Parallel()
 	apache.Require(t)
 	s := begin(t, localserver.Options{Size: 3}, "commitLogCount=1500")
 	leader := s.awaitAll()
@@ -123,6 +124,7 @@ func shape(config string) string {
 // Every form of reconfig, on embedded members and on a mixture; the members and their files
 // agree, a watch of the configuration fires.
 func TestReconfig(t *testing.T) {
+	t.Parallel()
 	for name, java := range map[string]int{"embedded": 0, "mixed": 1} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
