@@ -38,7 +38,16 @@ scripts/lint.sh
 
 status=0
 echo "go test ${race[*]-} ./..."
-"$GO" test ${race[@]+"${race[@]}"} -timeout 15m ./... || status=$?
+"$GO" test ${race[@]+"${race[@]}"} -timeout 20m ./... || status=$?
+
+# What was written against the real server must hold on the embedded one too: the client,
+# the commands, the shell and the command line, all once more.
+embedded=(./internal/client ./completions ./commands ./shell ./cmd)
+echo "go test ${race[*]-} -short ${embedded[*]} (on the embedded server)"
+zkctl=$(mktemp -d)
+trap 'rm -rf "$notes" "$skipped" "$zkctl"' EXIT
+CGO_ENABLED=0 "$GO" build -o "$zkctl/zkctl" ./cmd/zkctl
+ZKCTL_TEST_SERVER=$zkctl/zkctl "$GO" test ${race[@]+"${race[@]}"} -short -timeout 20m "${embedded[@]}" || status=$?
 
 if [ -s "$skipped" ]; then
 	echo "Skipped for want of a real ZooKeeper: $(wc -l <"$skipped") tests."

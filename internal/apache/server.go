@@ -275,9 +275,8 @@ func (s *Server) launch(ctx context.Context) error {
 		return fmt.Errorf("start ZooKeeper: %w", err)
 	}
 
-	cmd := exec.Command(s.in.Java, s.jvmArgs()...)
+	cmd := s.command()
 	cmd.Dir = s.work
-	cmd.Env = javaEnv()
 	cmd.Stdout, cmd.Stderr = log, log
 	Detach(cmd)
 	if err := cmd.Start(); err != nil {
@@ -382,6 +381,22 @@ func (s *Server) signal(what string, send func(*os.Process) error) error {
 		return fmt.Errorf("%s ZooKeeper: %w", what, err)
 	}
 	return nil
+}
+
+// EmbeddedVariable names a zkctl whose embedded server is started in place of Apache's, on the
+// same zoo.cfg: so the tests that were written against the real server try that one too.
+const EmbeddedVariable = "ZKCTL_TEST_SERVER"
+
+// command is the server's process.
+func (s *Server) command() *exec.Cmd {
+	if zkctl := os.Getenv(EmbeddedVariable); zkctl != "" {
+		cmd := exec.Command(zkctl, "server", "start-foreground", s.configPath("zoo.cfg"))
+		cmd.Env = append(os.Environ(), "SERVER_JVMFLAGS="+strings.Join(s.opt.JVM, " "))
+		return cmd
+	}
+	cmd := exec.Command(s.in.Java, s.jvmArgs()...)
+	cmd.Env = javaEnv()
+	return cmd
 }
 
 func (s *Server) jvmArgs() []string {

@@ -96,7 +96,7 @@ func attemptFault(err error, at stage, secure bool, took time.Duration, ctxErr e
 
 func tlsFault(err error, timeout bool, took time.Duration) error {
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
+	var alert *net.OpError
 	var verify *tls.CertificateVerificationError
 	switch {
 	case timeout:
@@ -105,8 +105,9 @@ func tlsFault(err error, timeout bool, took time.Duration) error {
 		return &fault{"the server does not speak TLS on this port; name its secure client port, or connect without TLS", err}
 	case errors.As(err, &verify):
 		return &fault{"the server's certificate is not accepted: " + verify.Err.Error(), err}
-	case errors.As(err, &alert):
-		return &fault{"the server ended the TLS handshake: " + alert.Error(), err}
+	case errors.As(err, &alert) && alert.Op == "remote error":
+		return &fault{"the server ended the TLS handshake: " + alert.Err.Error() + "; it may require a client certificate, or " +
+			"not accept the one it was shown, or want another version of TLS", err}
 	case isHangup(err):
 		return &fault{"the server closed the connection during the TLS handshake; it may speak no TLS on this port", err}
 	}
