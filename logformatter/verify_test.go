@@ -119,6 +119,29 @@ func TestVerifyDamagedFiles(t *testing.T) {
 	}
 }
 
+// A kill in the middle of a write leaves the first part of a transaction, and preallocated
+// zeros where the rest was to be.
+func TestVerifyTornTail(t *testing.T) {
+	dir := dataDir(t, "standalone/log.1")
+	file := filepath.Join(dir, "log.1")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, end := 0, 16
+	for n := binary.BigEndian.Uint32(b[end+8:]); n > 0; n = binary.BigEndian.Uint32(b[end+8:]) {
+		last, end = end, end+12+int(n)+1
+	}
+	clear(b[last+100 : end])
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, exit := verifyText(t, file)
+	if exit != 1 || strings.Count(out, "\n  byte ") != 1 || !strings.Contains(out, "the record is cut short") || strings.Contains(out, "does not start") {
+		t.Errorf("exit %d: %s", exit, out)
+	}
+}
+
 func TestVerifyDirectory(t *testing.T) {
 	const s = "standalone/"
 	for _, c := range []struct {

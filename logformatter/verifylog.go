@@ -76,6 +76,10 @@ func (s *scanner) entry(e *storage.Entry) {
 	sound := true
 	s.eor = false
 	switch {
+	case !e.Intact() && e.EOR == 0:
+		sound, s.eor = false, true
+		fault(storage.BadEnd, "the server died while it wrote the transaction, which nobody was told of, or its length was changed; ZooKeeper reads no further (try: zkctl txnlog recover "+s.file.Path+")",
+			"the record is cut short: its checksum is wrong, and its last byte, 'B', is missing")
 	case !e.Intact():
 		sound = false
 		fault(storage.BadChecksum, "a byte of the transaction or of its checksum changed after it was written; ZooKeeper does not start on it (try: zkctl txnlog recover "+s.file.Path+")",
@@ -138,7 +142,7 @@ func (s *scanner) fault(err error) *storage.Fault {
 	if len(list) == 0 {
 		return nil
 	}
-	if !s.eor || list[0].Kind != storage.BadEnd {
+	if !s.eor || list[0].Kind != storage.BadEnd && list[0].Kind != storage.BadLength {
 		s.d.add(list[0])
 	}
 	return list[0]
