@@ -53,13 +53,15 @@ type DigestCheck struct {
 	off        uint64 // by how much the tree is known to be off
 	root       rootChanges
 	fault      *Fault // of what failed first
-	excused    bool   // all that failed may be wrong in the log alone
+	excused    bool   // all that failed may be wrong in the log alone, or in a tree that is fuzzy
+	vague      bool   // how far the snapshot is fuzzy is not known: it has no digest
 }
 
 // Begin tells where the replay starts from. Up to the end of its fuzzy range a snapshot's
 // tree has no digest that a log could know (DataTree.compareDigest).
 func (c *DigestCheck) begin(s *loaded) {
 	c.fuzzyUntil, c.snapshot, c.off, c.root = s.fuzzyUntil(), nil, 0, rootChanges{}
+	c.vague = s.tree != nil && s.trailer.Digest == nil
 	if s.trailer.Digest != nil && s.trailer.DigestZxid > s.zxid {
 		c.snapshot, c.file = &s.trailer, s.file
 	}
@@ -87,16 +89,17 @@ func (c *DigestCheck) Compare(file string, offset int64, txn *proto.TxnEntry, t 
 	is := func(off uint64) bool { return uint64(t.Digest())+off == want || uint64(t.AltDigest())+off == want }
 	switch {
 	case is(c.off):
+		c.vague = c.vague && c.off != 0
 		return true
 	case is(0): // what was off has been changed since, or was right all the time
-		c.off = 0
+		c.off, c.vague = 0, false
 		if c.excused {
 			c.Compared -= c.Failed
 			c.Failed, c.Faults = 0, slices.DeleteFunc(c.Faults, func(f *Fault) bool { return f == c.fault })
 		}
 		return true
 	}
-	c.excused = c.root.excuse() && (c.Failed == 0 || c.excused)
+	c.excused = (c.root.excuse() || c.vague) && (c.Failed == 0 || c.excused)
 	c.Failed++
 	if c.Failed == 1 {
 		c.fault = &Fault{File: file, Offset: offset, Kind: BadDigest, Zxid: zxid,

@@ -297,6 +297,59 @@ func TestSnapshotWhileServing(t *testing.T) {
 	}
 }
 
+// A learner saves what the leader sent it without a digest: how far that is fuzzy is not
+// known, and the digests in the log that follows agree only from some transaction on. That
+// is no damage; digests that never agree are.
+func TestDigestsAfterASnapshotWithoutOne(t *testing.T) {
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	for n := range uint64(10) {
+		l := newLive(t, seed+n, t.TempDir())
+		l.grow(3 * wholeTree)
+		stream, zxid := l.snapshot("gz")
+		for range 100 {
+			l.step()
+		}
+		if err := l.log.Close(); err != nil {
+			t.Fatal(err)
+		}
+		learner, err := ReadStream(bytes.NewReader(stream), zxid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, damaged := range []bool{false, true} {
+			dir := t.TempDir()
+			if damaged {
+				stat := proto.StatPersisted{Czxid: 1, Mzxid: 1, Pzxid: 1}
+				if err := learner.Restore("/never-there", nil, -1, stat); err != nil {
+					t.Fatal(err)
+				}
+				learner.Restored()
+			}
+			if err := WriteSnapshot(filepath.Join(dir, SnapshotName(zxid, "")), learner, SnapshotOptions{NoDigest: true}); err != nil {
+				t.Fatal(err)
+			}
+			d, err := ReadDir(l.dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mine, err := ReadDir(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Snapshots = mine.Snapshots
+			var check DigestCheck
+			_, faults, err := d.Load(context.Background(), LoadOptions{Strict: true, Digests: &check})
+			if err != nil || len(faults) > 0 || check.Compared < 50 {
+				t.Fatalf("%v, %v, %+v", err, faults, check)
+			}
+			if found := len(check.Faults) > 0; found != damaged {
+				t.Errorf("damaged %t, and the faults are %v", damaged, check.Faults)
+			}
+		}
+	}
+}
+
 // replay applies what the logs have after the tree's zxid.
 func replay(t *testing.T, dir string, tree *ztree.Tree) {
 	t.Helper()
