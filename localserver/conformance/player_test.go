@@ -34,7 +34,6 @@ type session struct {
 	name   string
 	id     int64
 	passwd []byte
-	old    bool // the client sends no readOnly byte
 	w      *wire
 	xid    int32
 	over   bool               // it was closed

@@ -1,7 +1,6 @@
 package member
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -79,6 +78,6 @@ func TestRateLog(t *testing.T) {
 	r.log("b")
 	want := []string{"Message:a Value:null", "[10 times] Message: a", "[10 times] Message: a", "[4 times] Message: a", "Message:b Value:null"}
 	if !slices.Equal(said, want) {
-		t.Error(fmt.Sprintf("%q", said))
+		t.Errorf("%q", said)
 	}
 }

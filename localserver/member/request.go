@@ -263,7 +263,11 @@ func (s *Server) authenticate(c *conn, r *request) {
 		c.send(&proto.ReplyHeader{Xid: r.Cxid}, nil)
 		return
 	}
-	s.log.Warnf("Authentication failed for scheme: %s", p.Scheme)
+	if s.auth.known(p.Scheme) {
+		s.log.Warnf("Authentication failed for scheme: %s", p.Scheme)
+	} else {
+		s.log.Warnf("No authentication provider for scheme: %s has %s", p.Scheme, s.auth.names())
+	}
 	c.send(&proto.ReplyHeader{Xid: r.Cxid, Err: proto.ErrAuthFailed}, nil)
 	c.part()
 }

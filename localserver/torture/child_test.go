@@ -122,7 +122,6 @@ type child struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	out   *bufio.Scanner
-	done  chan struct{} // closed when the process has ended
 }
 
 // startChild starts a server that ends with the test.
@@ -208,17 +207,6 @@ func (c *child) kill() {
 	if c.cmd.ProcessState == nil {
 		_ = c.cmd.Process.Kill()
 		_ = c.cmd.Wait()
-	}
-}
-
-// stop ends the server in an orderly way.
-func (c *child) stop() {
-	c.t.Helper()
-	fmt.Fprintln(c.stdin, "stop")
-	for c.out.Scan() {
-	}
-	if err := c.cmd.Wait(); err != nil {
-		c.t.Fatalf("the server does not stop cleanly: %v", err)
 	}
 }
 

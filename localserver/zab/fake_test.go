@@ -24,7 +24,6 @@ type memDisk struct {
 	snapZxid          int64
 	accepted, current int64
 	delay             func() time.Duration // of a sync
-	purgeable         bool                 // the log before the snapshot may be gone
 	fail              error
 }
 
@@ -120,7 +119,6 @@ func (d *memDisk) newLog(storage.LogOptions) logWriter { return &memLog{d: d} }
 type memLog struct {
 	d       *memDisk
 	waiting []*Proposal
-	closed  bool
 }
 
 func (l *memLog) AppendRaw(zxid int64, raw []byte) error {
