@@ -99,13 +99,18 @@ func (e *leaderEnsemble) reconfig(r *proto.ReconfigRequest, zxid int64, synced f
 
 // Designate makes this member leave what it does and follow another, or lead, without an
 // election, as if a reconfiguration had named that leader. When the others do not do the
-// same, or lack what it has, it looks for a leader as ever. It is for tests that need a
-// certain leader.
+// same, or lack what it has, it looks for a leader as ever; and one that is looking goes on.
+// It is for tests that need a certain leader.
 func (p *Peer) Designate(leader int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.endCurrent == nil {
+		return // nor must the name stay for the end of some later role
+	}
 	p.views.mu.Lock()
 	p.views.leader, p.views.change = leader, true
 	p.views.mu.Unlock()
-	p.leave(fmt.Errorf("server %d is to lead", leader))
+	p.endCurrent(fmt.Errorf("server %d is to lead", leader))
 }
 
 // Resign makes this member leave what it does and look for a leader.

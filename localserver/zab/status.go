@@ -61,11 +61,9 @@ type LearnerStatus struct {
 
 func (p *Peer) setState(s ServerState, leader int64, took time.Duration) {
 	p.mu.Lock()
-	p.state, p.following = s, leader
-	if s == Looking {
-		p.zab, p.mode = Electing, ""
-	} else {
-		p.electionTook = took
+	p.state, p.following, p.zab, p.mode = s, leader, Electing, ""
+	if s != Looking {
+		p.zab, p.electionTook = Discovery, took
 	}
 	p.mu.Unlock()
 	if s != Looking {
