@@ -13,6 +13,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/storage"
 )
 
 // Two of Apache's servers and one of ours, and the other way round, survive the loss of any
@@ -59,6 +60,8 @@ func TestMixedCatchUp(t *testing.T) {
 			m.leader()
 			m.write("/begin", "x")
 			was := m.servers[3]
+			// A quorum has the write; server 3 must, too, or a DIFF would not do.
+			m.await("server 3 has logged the first write", func() bool { return logged(t, was.dir(), "/begin") })
 			// Without server 3 one of the others leads; that it may lead again later it is
 			// brought up to date each time.
 			was.kill()
@@ -83,27 +86,30 @@ func TestMixedCatchUp(t *testing.T) {
 			m.expect(tc.logs[1])
 			m.write("/between", "x")
 
-			// Server 3 leads, and logs what nobody else hears of.
-			for m.leader() != 3 {
-				id := m.leader()
-				m.servers[id].kill()
-				m.leader(3, 3-id)
-				m.servers[id].start()
+			// Server 3 leads, and logs what nobody else hears of. It may notice that it is alone
+			// before the write comes; then once more.
+			lost := ""
+			for n := 0; lost == ""; n++ {
+				if n == 10 {
+					t.Fatal("server 3 never logs what nobody else hears of")
+				}
+				if n > 0 {
+					was.start()
+					m.servers[1].start()
+					m.servers[2].start()
+				}
+				for m.leader() != 3 {
+					id := m.leader()
+					m.servers[id].kill()
+					m.leader(3, 3-id)
+					m.servers[id].start()
+				}
+				path := fmt.Sprintf("/lost-%d", n)
+				m.loseFollowers(was, path)
+				if logged(t, was.dir(), path) {
+					lost = path
+				}
 			}
-			c, err := client.Open(client.Config{Servers: was.addr(), SessionTimeout: 20 * time.Second, Wait: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			if err := c.Sync(context.Background(), "/"); err != nil {
-				t.Fatal(err)
-			}
-			m.servers[1].kill()
-			m.servers[2].kill()
-			if _, _, err := c.Create(context.Background(), "/lost", nil, proto.OpenACL, proto.Persistent, 0); err == nil {
-				t.Fatal("a leader without followers acknowledges a write")
-			}
-			was.kill()
 			m.servers[1].start()
 			m.servers[2].start()
 			m.leader(1, 2)
@@ -111,13 +117,61 @@ func TestMixedCatchUp(t *testing.T) {
 			was.start()
 			m.leader()
 			m.expect(tc.logs[2])
-			if _, err := m.client.Exists(context.Background(), "/lost", false); err == nil {
+			if _, err := m.client.Exists(context.Background(), lost, false); err == nil {
 				t.Error("what was never committed is there")
 			}
 			m.write("/end", "x")
 			m.check()
 		})
 	}
+}
+
+// loseFollowers kills servers 1 and 2, has a write on server 3 that must not be acknowledged,
+// and kills that, too.
+func (m *mixed) loseFollowers(last mixedServer, path string) {
+	m.t.Helper()
+	c, err := client.Open(client.Config{Servers: last.addr(), SessionTimeout: 20 * time.Second, Wait: true})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Sync(context.Background(), "/"); err != nil {
+		m.t.Fatal(err)
+	}
+	m.servers[1].kill()
+	m.servers[2].kill()
+	if _, _, err := c.Create(context.Background(), path, nil, proto.OpenACL, proto.Persistent, 0); err == nil {
+		m.t.Fatal("a leader without followers acknowledges a write")
+	}
+	last.kill()
+}
+
+// logged tells whether a server's logs have the creation of a znode.
+func logged(t *testing.T, dir, path string) (found bool) {
+	t.Helper()
+	d, err := storage.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range d.Logs {
+		r, err := storage.OpenLog(file.Path)
+		if err != nil {
+			continue // Apache's server was killed when it had just created the file
+		}
+		for {
+			e, err := r.Next()
+			if err != nil {
+				break
+			}
+			var txn proto.TxnEntry
+			if e.Decode(&txn) == nil {
+				body, ok := txn.Body.(*proto.CreateTxn)
+				found = found || ok && body.Path == path
+			}
+		}
+		r.Close()
+	}
+	return found
 }
 
 // A running ensemble of ours is moved to Apache's servers by reconfig, one by one, while a
