@@ -76,8 +76,16 @@ func (s *session) frame(b []byte) error {
 	}
 	k.reply, k.code = body, code
 	k.finish()
+	if code == proto.ErrUnimplemented && zxid <= 0 {
+		return errUnknownOp
+	}
 	return nil
 }
+
+// errUnknownOp ends a connection on which the server did not know an operation: it hangs up
+// after that answer (ZOOKEEPER-1495), and what is sent meanwhile would be lost. A server that
+// knows the operation, and refuses it, answers with a zxid.
+var errUnknownOp = errors.New("the server does not know the operation, and hangs up")
 
 // fired takes the event of a watch.
 func (s *session) fired(body []byte, zxid int64) error {
