@@ -416,7 +416,7 @@ func (b *bench) manySessions(ctx context.Context) error {
 	var held [2]float64
 	k := 0
 	ours, theirs, err := b.both(1, "10,000 sessions with 1,000,000 watches", func(e engine) (float64, error) {
-		s, _, err := b.serve(ctx, e, "", "forceSync=no\n")
+		s, _, err := b.serve(ctx, e, "", "forceSync=no\nmaxSessionTimeout=600000\n") // nobody pings
 		if err != nil {
 			return 0, err
 		}
@@ -428,7 +428,7 @@ func (b *bench) manySessions(ctx context.Context) error {
 			}
 		}()
 		for range sessions {
-			one, err := load.Open(ctx, s.addr, 40*time.Second)
+			one, err := load.Open(ctx, s.addr, 10*time.Minute)
 			if err != nil {
 				return 0, fmt.Errorf("session %d: %w", len(open)+1, err)
 			}
