@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/load"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -52,7 +53,7 @@ func (b *bench) serveEnsemble(ctx context.Context, e engine) (m servedEnsemble, 
 	ports := make([]int, 3*ensembleSize)
 	for i := range ports {
 		for {
-			if ports[i], err = freePort(); err != nil {
+			if ports[i], err = apache.FreePort(); err != nil {
 				return nil, 0, err
 			}
 			if !slices.Contains(ports[:i], ports[i]) {

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -16,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/load"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -101,7 +100,7 @@ func (b *bench) serve(ctx context.Context, e engine, dir string, lines ...string
 			return nil, 0, err
 		}
 	}
-	port, err := freePort()
+	port, err := apache.FreePort()
 	if err != nil {
 		return nil, 0, err
 	}
@@ -186,18 +185,6 @@ func residentSet(pid int) (float64, error) {
 		}
 	}
 	return 0, fmt.Errorf("process %d has no VmRSS", pid)
-}
-
-// freePort stays below the range of outgoing connections, so that none of these takes the
-// port of a server that is being restarted.
-func freePort() (int, error) {
-	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
-			return port, l.Close()
-		}
-	}
-	return 0, errors.New("there is no free port")
 }
 
 // runLocal measures the embedded server beside Apache's.

@@ -61,7 +61,6 @@ type conn struct {
 	established func(ok bool) // told once, when the session is set up or refused
 	session     int64         // 0 until a session is set up
 	timeout     time.Duration
-	readOnly    bool // the client takes a member that has lost its quorum
 	oldest      bool // the client, before 3.4, sends and gets no byte that says so
 	auth        []proto.ID
 	queue       []*request // not answered yet, in the order of their arrival
@@ -212,8 +211,7 @@ func (c *conn) read() error {
 	}
 }
 
-// greet looks at the first four bytes, which may be a four-letter word or, where both are
-// served on one port, the start of TLS.
+// greet looks at the first four bytes, which may be a four-letter word.
 func (c *conn) greet() (handled bool, err error) {
 	head, err := c.r.Peek(4)
 	if err != nil {
@@ -272,12 +270,11 @@ func (c *conn) another() bool {
 func (c *conn) connect(body []byte) error {
 	var r proto.ConnectRequest
 	d := jute.NewDecoder(body)
-	old := false
 	r.Visit(d)
 	if d.Err() != nil {
 		return fmt.Errorf("not a connect request: %w", d.Err())
 	}
-	old = len(body) < connectSize+len(r.Passwd)+1
+	old := len(body) < connectSize+len(r.Passwd)+1
 	ready := make(chan bool, 1)
 	c.s.do(func() {
 		c.oldest = old

@@ -13,7 +13,6 @@ import (
 // connect opens a session or resumes one (ZooKeeperServer.processConnectRequest). Whatever
 // comes of it, c.established is called.
 func (s *Server) connect(c *conn, r *proto.ConnectRequest) {
-	c.readOnly = r.ReadOnly
 	s.metrics.Add("connection_request_count", 1)
 	switch {
 	case c.gone:

@@ -43,7 +43,6 @@ type Options struct {
 	TLS *tls.Config // of secure listeners and of port unification
 	Log *zklog.Logger
 
-	// Fault, when set, is asked before each reply to a client of an operation; see Server.SetFault.
 	// Failed is called once when the member cannot go on, such as when its disk fails.
 	Failed func(error)
 }
