@@ -180,9 +180,6 @@ func TestMixedEnsemble(t *testing.T) {
 	if java.Engine() != Apache || java.LogFile() == "" || e.Member(2).Engine() != Embedded {
 		t.Errorf("member 3 is %s, member 2 %s", java.Engine(), e.Member(2).Engine())
 	}
-	if err := e.Partition([]int64{3}); err == nil {
-		t.Error("the link of an Apache member is said to be cut")
-	}
 	if err := java.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -199,6 +196,51 @@ func TestMixedEnsemble(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, e, "/c")
+	has(t, e, "/a", "/b", "/c")
+}
+
+// Links are cut whoever is at their ends: a leader without the others steps down, and takes no
+// write; a follower without the leader finds nobody who follows it.
+func TestPartitionOfApache(t *testing.T) {
+	apache.Require(t)
+	t.Parallel()
+	e := New(t, Options{Size: 3, Apache: 2, Properties: map[string]string{"tickTime": "500", "forceSync": "no"}})
+	write(t, e, "/a")
+	leader, err := e.WaitLeader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if leader.Engine() != Apache {
+		t.Fatalf("member %d leads, one of Apache's was to", leader.ID())
+	}
+	if err := e.Partition([]int64{leader.ID()}); err != nil {
+		t.Fatal(err)
+	}
+	second := newLeader(t, e, leader)
+	if err := poll(t.Context(), func() bool { return leader.mode(t.Context()) == "" }); err != nil {
+		t.Fatalf("the leader without a quorum goes on serving: %v", err)
+	}
+	c := open(t, second.Addr())
+	if _, _, err := c.Create(t.Context(), "/b", nil, proto.OpenACL, proto.Persistent, 0); err != nil {
+		t.Fatal(err)
+	}
+	e.HealAll()
+	serve(t, e, e.Members()...)
+	has(t, e, "/a", "/b")
+
+	follower := e.Member(5 - second.ID()) // Apache's are 2 and 3
+	if second.Engine() != Apache {
+		follower = leader
+	}
+	if err := e.Cut(second.ID(), follower.ID()); err != nil {
+		t.Fatal(err)
+	}
+	if err := poll(t.Context(), func() bool { return follower.mode(t.Context()) == "" }); err != nil {
+		t.Fatalf("a follower without its leader goes on serving: %v", err)
+	}
+	write(t, e, "/c")
+	e.Heal(second.ID(), follower.ID())
+	serve(t, e, e.Members()...)
 	has(t, e, "/a", "/b", "/c")
 }
 

@@ -157,8 +157,7 @@ func (m *Member) Refuse(d time.Duration) {
 }
 
 // Partition cuts every link between members of different sides; within a side all are as they
-// were started. The members that are on no side form one together. The links of Apache
-// members cannot be cut.
+// were started. The members that are on no side form one together.
 func (e *Ensemble) Partition(sides ...[]int64) error {
 	side := map[int64]int{}
 	for i, ids := range sides {
@@ -176,13 +175,9 @@ func (e *Ensemble) Partition(sides ...[]int64) error {
 	var pairs [][2]int64
 	for i, a := range members {
 		for _, b := range members[i+1:] {
-			if side[a.id] == side[b.id] {
-				continue
+			if side[a.id] != side[b.id] {
+				pairs = append(pairs, link(a.id, b.id))
 			}
-			if err := cuttable(a, b); err != nil {
-				return err
-			}
-			pairs = append(pairs, link(a.id, b.id))
 		}
 	}
 	e.links.set(func(cut map[[2]int64]bool) {
@@ -196,21 +191,10 @@ func (e *Ensemble) Partition(sides ...[]int64) error {
 
 // Cut cuts the link between two members.
 func (e *Ensemble) Cut(a, b int64) error {
-	ma, mb := e.Member(a), e.Member(b)
-	if ma == nil || mb == nil || a == b {
+	if e.Member(a) == nil || e.Member(b) == nil || a == b {
 		return fmt.Errorf("cut the link between members %d and %d: there are no two such members", a, b)
 	}
-	if err := cuttable(ma, mb); err != nil {
-		return err
-	}
 	e.links.set(func(cut map[[2]int64]bool) { cut[link(a, b)] = true })
-	return nil
-}
-
-func cuttable(a, b *Member) error {
-	if a.engine == Apache || b.engine == Apache {
-		return fmt.Errorf("cut the link between members %d and %d: %w", a.id, b.id, errEmbeddedOnly)
-	}
 	return nil
 }
 

@@ -178,6 +178,17 @@ func (c *gateConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
+// CloseWrite ends what is sent, once the gate is open.
+func (c *gateConn) CloseWrite() error {
+	if err := c.pass(&c.writeBy); err != nil {
+		return err
+	}
+	if one, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return one.CloseWrite()
+	}
+	return c.Close()
+}
+
 func (c *gateConn) Close() error {
 	c.once.Do(func() { close(c.closed) })
 	return c.Conn.Close()

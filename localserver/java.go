@@ -30,6 +30,14 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 	for key, value := range m.e.system() {
 		opt.JVM = append(opt.JVM, "-D"+key+"="+value)
 	}
+	if m.e.distributed() {
+		if m.proxy == nil {
+			if m.proxy, err = startProxy(m.gate); err != nil {
+				return nil, err
+			}
+		}
+		opt.JVM = append(opt.JVM, m.proxy.jvm()...)
+	}
 	if java, err = m.e.java.Start(ctx, opt); err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type Member struct {
 
 	change  sync.Mutex // held by what starts and ends the member
 	started bool       // once at least
+	proxy   *proxy     // of an ensemble's Apache member that was started once
 
 	mu      sync.Mutex
 	run     process // nil while it does not run
@@ -177,6 +178,7 @@ func (m *Member) close() error {
 	if m.java != nil {
 		err = errors.Join(err, m.java.Stop())
 	}
+	m.proxy.close()
 	return err
 }
 
