@@ -110,9 +110,10 @@ func (s *Server) loop() {
 
 // nextTimer is how long the loop may sleep.
 func (s *Server) nextTimer() time.Duration {
+	at, waits := s.readersAt()
 	switch {
-	case s.role == idle && s.opt.ReadOnlyMode:
-		return max(0, time.Until(s.idleSince.Add(s.readOnlyAfter())))
+	case waits:
+		return max(0, time.Until(at))
 	case s.role != leading:
 		return time.Hour
 	}
@@ -123,13 +124,15 @@ func (s *Server) nextTimer() time.Duration {
 	return max(0, time.Until(next))
 }
 
-// readOnlyAfter is how long an election may take before those are served who only read
-// (QuorumPeer).
-func (s *Server) readOnlyAfter() time.Duration { return max(2*time.Second, s.opt.Tick) }
+// readersAt is when those are served who only read, if the election takes that long (QuorumPeer).
+func (s *Server) readersAt() (at time.Time, waits bool) {
+	waits = s.opt.ReadOnlyMode && s.role == idle && !s.looking.IsZero() && !s.refuse
+	return s.looking.Add(max(2*time.Second, s.opt.Tick)), waits
+}
 
 // timers does what is due.
 func (s *Server) timers() {
-	if s.role == idle && s.opt.ReadOnlyMode && !s.refuse && !s.now.Before(s.idleSince.Add(s.readOnlyAfter())) {
+	if at, waits := s.readersAt(); waits && !s.now.Before(at) {
 		s.log.Infof("Read-only server started")
 		s.role = readOnly
 	}

@@ -36,33 +36,33 @@ type Server struct {
 	done chan struct{} // closed when the loop has ended
 
 	// The loop's.
-	role      role
-	observer  bool
-	leader    zab.Leader  // while leading
-	learner   zab.Learner // while following
-	tree      *ztree.Tree
-	watches   *watches[*conn]
-	sessions  *sessions
-	all       map[*conn]struct{}
-	conns     map[int64]*conn // by session
-	opening   map[int64]*conn // sessions whose creation has been proposed
-	resuming  map[int64]*conn // sessions about which the leader has been asked
-	touched   map[int64]int32 // a learner's sessions that have been active, for the next PING
-	syncs     []*request      // forwarded and not answered
-	changes   changes         // what was proposed and is not applied yet
-	zxid      int64           // of the last proposal, while leading
-	fuzzy     int             // so many transactions may still find the tree ahead of its zxid
-	config    []byte          // the configuration's text, which /zookeeper/config holds
-	reapAt    time.Time
-	savings   []*saving // snapshots in the making
-	saves     bool      // one of them goes to the disk because it is due
-	dirty     []*conn
-	now       time.Time // when the current round began
-	idleSince time.Time // the end of the last role
-	stopping  bool
-	stats     stats
-	refuse    bool // turn new connections away
-	fault     func(op string, session int64) Fault
+	role     role
+	observer bool
+	leader   zab.Leader  // while leading
+	learner  zab.Learner // while following
+	tree     *ztree.Tree
+	watches  *watches[*conn]
+	sessions *sessions
+	all      map[*conn]struct{}
+	conns    map[int64]*conn // by session
+	opening  map[int64]*conn // sessions whose creation has been proposed
+	resuming map[int64]*conn // sessions about which the leader has been asked
+	touched  map[int64]int32 // a learner's sessions that have been active, for the next PING
+	syncs    []*request      // forwarded and not answered
+	changes  changes         // what was proposed and is not applied yet
+	zxid     int64           // of the last proposal, while leading
+	fuzzy    int             // so many transactions may still find the tree ahead of its zxid
+	config   []byte          // the configuration's text, which /zookeeper/config holds
+	reapAt   time.Time
+	savings  []*saving // snapshots in the making
+	saves    bool      // one of them goes to the disk because it is due
+	dirty    []*conn
+	now      time.Time // when the current round began
+	looking  time.Time // since when there is an election; zero without one
+	stopping bool
+	stats    stats
+	refuse   bool // turn new connections away
+	fault    func(op string, session int64) Fault
 
 	metrics    *Metrics
 	trace      atomic.Int64 // the trace mask
@@ -93,7 +93,6 @@ func Open(opt Options) (*Server, error) {
 	s.quota = quotaCheck{enforce: opt.EnforceQuota, warn: rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}}
 	s.acceptErrors = rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}
 	s.reset()
-	s.idleSince = s.now
 	s.metrics = newMetrics()
 	s.trace.Store(traceMask)
 	s.stats = stats{metrics: s.metrics, since: s.now, responses: noSizes, proposals: noSizes}
@@ -184,7 +183,19 @@ func (s *Server) retire() {
 		c.close()
 	}
 	s.reset()
-	s.idleSince = s.now
+}
+
+// Looking implements zab.Replica.
+func (s *Server) Looking(on bool) {
+	s.do(func() {
+		s.looking = time.Time{}
+		switch {
+		case on:
+			s.looking = s.now
+		case s.role == readOnly:
+			s.retire()
+		}
+	})
 }
 
 // Apply implements zab.Replica.

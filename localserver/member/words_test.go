@@ -58,9 +58,29 @@ func TestWordsWithoutARole(t *testing.T) {
 }
 
 func TestReadOnlyMember(t *testing.T) {
-	s := serveAlone(t, Options{Words: []string{"none"}, ReadOnlyMode: true})
+	s := serveAlone(t, Options{Words: []string{"none"}, ReadOnlyMode: true, Tick: time.Millisecond})
+	isReadOnly := func() (yes bool) {
+		s.do(func() {
+			s.now = s.now.Add(time.Hour) // whatever the loop waits for is over
+			s.timers()
+			yes = s.role == readOnly
+		})
+		return yes
+	}
 	s.Retire()
-	s.do(func() { s.role = readOnly })
+	if isReadOnly() {
+		t.Error("readers are served while the member is brought up to date")
+	}
+	s.Looking(true)
+	if !isReadOnly() {
+		t.Error("readers are not served during a long election")
+	}
+	s.Looking(false)
+	if isReadOnly() {
+		t.Error("readers are served after the election")
+	}
+	s.Looking(true)
+	isReadOnly()
 	if got := ask(t, s.addr, "isro"); got != "ro" {
 		t.Errorf("isro: %q", got)
 	}

@@ -225,6 +225,8 @@ func (r *fakeReplica) Follow(l Learner, observer bool) {
 	r.learner, r.observer = l, observer
 }
 
+func (r *fakeReplica) Looking(bool) {}
+
 func (r *fakeReplica) Retire() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -337,6 +337,8 @@ func (p *Peer) vote() Vote {
 func (p *Peer) look(ctx context.Context) (int64, ServerState, error) {
 	p.setState(Looking, -1, 0)
 	p.views.setLeader(-1)
+	p.replica.Looking(true)
+	defer p.replica.Looking(false)
 	vote, state, err := p.election.Look(ctx, p.vote())
 	if err != nil {
 		return -1, Looking, err

@@ -63,6 +63,10 @@ type Replica interface {
 	// forgotten (their sessions live on). It returns when nothing of them is left running.
 	Retire()
 
+	// Looking tells when an election begins and ends. Meanwhile those may be served who only
+	// read (readonlymode.enabled), and who are until it ends.
+	Looking(on bool)
+
 	// Apply queues a committed transaction to be applied. Calls come in the order of zxids,
 	// during a role, before it to bring the tree up to date, and after Retire. It must not
 	// wait for a goroutine that may be in Leader.Propose.
