@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/localserver"
 )
 
 // watchEvery is how often status -w asks.
@@ -29,8 +32,9 @@ func (a *app) localStatusCommand() *cobra.Command {
 		Use:   "status [NAME]",
 		Short: "show a local server's members: role, zxid, sessions, connections",
 		Long: `Show a local server's members: their role, last zxid, how many transactions they
-lag behind the leader, sessions, connections, data. The exit code is 1 when it
-does not run.`,
+lag behind the leader, sessions, connections, data, memory, data directory. A
+narrow terminal gets the columns for which there is room. The exit code is 1
+when it does not run.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeLocals,
 	}
@@ -105,7 +109,13 @@ func (a *app) statusText(st *localStatus) string {
 		fmt.Fprintf(out, "cut:     %d and %d do not see each other\n", pair[0], pair[1])
 	}
 	out.WriteByte('\n')
-	rows := [][]string{{"ID", "ROLE", "ADDRESS", "ZXID", "EPOCH", "LAG", "SESSIONS", "CONNS", "ZNODES", "DATA", "WATCHES", "ENGINE"}}
+	rows := [][]string{{"ID", "ROLE", "ADDRESS", "ZXID", "EPOCH", "LAG", "SESSIONS", "CONNS", "ZNODES", "DATA", "WATCHES", "MEMORY", "ENGINE", "DIRECTORY"}}
+	shared := 0 // members in the one process
+	for _, m := range st.Members {
+		if m.Engine == localserver.Embedded && m.Role != "stopped" {
+			shared++
+		}
+	}
 	for _, m := range st.Members {
 		role := m.Role
 		switch role {
@@ -117,8 +127,16 @@ func (a *app) statusText(st *localStatus) string {
 			role = a.streams.Paint(role, color.FgRed)
 		}
 		engine := string(m.Engine)
-		if m.PID != 0 {
-			engine += fmt.Sprintf(" (pid %d, %s)", m.PID, sizeText(m.Memory))
+		memory := ""
+		switch {
+		case m.PID != 0:
+			engine += fmt.Sprintf(" (pid %d)", m.PID)
+			memory = sizeText(m.Memory)
+		case m.Role == "stopped":
+		case shared > 1:
+			memory = sizeText(st.Memory) + "*"
+		default:
+			memory = sizeText(st.Memory)
 		}
 		row := []string{strconv.FormatInt(m.ID, 10), role, m.Addr}
 		if m.Version != "" {
@@ -131,15 +149,44 @@ func (a *app) statusText(st *localStatus) string {
 		} else {
 			row = append(row, "", "", "", "", "", "", "", "")
 		}
-		rows = append(rows, append(row, engine))
+		rows = append(rows, append(row, memory, engine, memberDir(st, m)))
 	}
-	out.WriteString(plainTable(rows, "ID", "LAG", "EPOCH", "SESSIONS", "CONNS", "ZNODES", "DATA", "WATCHES"))
+	if a.streams.OutTTY {
+		rows = fit(rows, a.streams.Width, "WATCHES", "DATA", "ZNODES", "ENGINE", "DIRECTORY", "MEMORY", "ADDRESS", "EPOCH")
+	}
+	out.WriteString(plainTable(rows, "ID", "LAG", "EPOCH", "SESSIONS", "CONNS", "ZNODES", "DATA", "WATCHES", "MEMORY"))
+	if shared > 1 && slices.Contains(rows[0], "MEMORY") {
+		fmt.Fprintf(out, "* that of process %d, which these members share\n", st.PID)
+	}
 	for _, m := range st.Members {
 		if m.Error != "" {
 			fmt.Fprintf(out, "member %d: %s\n", m.ID, m.Error)
 		}
 	}
 	return out.String()
+}
+
+// memberDir is a member's data directory, from that of all.
+func memberDir(st *localStatus, m localserver.Status) string {
+	if rel, err := filepath.Rel(st.DataDir, m.DataDir); err == nil && m.DataDir != "" && filepath.IsLocal(rel) {
+		return rel
+	}
+	return m.DataDir
+}
+
+// fit leaves out columns, the first of those named before the others, until a table is no
+// wider than width.
+func fit(rows [][]string, width int, dispensable ...string) [][]string {
+	for _, name := range dispensable {
+		if text.LongestLineLen(plainTable(rows)) <= width {
+			break
+		}
+		at := slices.Index(rows[0], name)
+		for i, row := range rows {
+			rows[i] = slices.Delete(slices.Clone(row), at, at+1)
+		}
+	}
+	return rows
 }
 
 // plainTable is a table without rules; the first row is its head. Columns with a name in
@@ -195,6 +242,7 @@ func (a *app) watchLocal(ctx context.Context, name string, format ui.Format) err
 	defer tick.Stop()
 	inPlace := a.streams.OutTTY && format == ui.Text
 	for {
+		a.streams.Measure()
 		s, err := loadLocal(name)
 		if err != nil {
 			return err

@@ -34,10 +34,15 @@ func System() *Streams {
 		Width: 80,
 	}
 	s.Color = s.OutTTY && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	s.Measure()
+	return s
+}
+
+// Measure looks how wide the terminal is by now.
+func (s *Streams) Measure() {
 	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 {
 		s.Width = w
 	}
-	return s
 }
 
 // IsTerminal tells whether f is a terminal, Cygwin's included.
