@@ -46,10 +46,10 @@ type ElectionOptions struct {
 	// changed, and the election starts anew. It may be nil.
 	NewerConfig func(zoocfg.QuorumVerifier) bool
 
-	// FinalizeWait is how long a quorum waits for a better vote, and the first time after
-	// which a vote is sent again; 0 means 200 ms. MaxNotificationInterval bounds that time,
-	// which doubles; 0 means 60 s. ConnectTimeout is for a connection, and for each write
-	// on it; 0 means 5 s.
+	// FinalizeWait is how long a quorum waits for a better vote of those that may be there,
+	// and the first time after which a vote is sent again; 0 means 200 ms.
+	// MaxNotificationInterval bounds that time, which doubles; 0 means 60 s. ConnectTimeout is
+	// for a connection, and for each write on it; 0 means 5 s.
 	FinalizeWait, MaxNotificationInterval, ConnectTimeout time.Duration
 }
 
@@ -86,7 +86,7 @@ func NewElection(opt ElectionOptions) (*Election, error) {
 	}
 	e := &Election{opt: opt, wake: make(chan struct{}, 1)}
 	e.conns = &electionConns{
-		self: opt.ID, opt: &e.opt, address: e.address, members: e.electionAddrs, receive: e.receive,
+		self: opt.ID, opt: &e.opt, address: e.address, members: e.electionAddrs, receive: e.receive, lost: e.signal,
 		open: map[net.Conn]struct{}{}, peers: map[int64]*electionPeer{},
 	}
 	e.conns.ctx, e.conns.shutdown = context.WithCancel(context.Background())

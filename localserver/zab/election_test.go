@@ -174,6 +174,36 @@ func TestElectInMemory(t *testing.T) {
 	}
 }
 
+// Two of three wait for the third's vote when it may be there, and not when nobody listens.
+func TestWaitForThoseWhoMayBeThere(t *testing.T) {
+	for name, absent := range map[string]bool{"absent": true, "cut off": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network, view := NewMemory(1, 0, time.Millisecond), inMemory(t, 3, 0)
+				own := map[*Election]Vote{}
+				for id := int64(1); id <= 2; id++ {
+					e := newElection(t, electionOptions(id, network.Host(fmt.Sprintf("m%d", id)), view, silent{}))
+					defer e.Close()
+					own[e] = Vote{}
+				}
+				if !absent {
+					network.Cut("m1", "m3")
+					network.Cut("m2", "m3")
+				}
+				start := time.Now()
+				for id, o := range lookAll(t.Context(), own) {
+					if o.err != nil || o.vote.ID != 2 {
+						t.Errorf("server %d: %+v; want leader 2", id, o)
+					}
+				}
+				if took := time.Since(start); absent != (took < 200*time.Millisecond) {
+					t.Errorf("took %v", took)
+				}
+			})
+		})
+	}
+}
+
 func TestCloseEndsLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := NewMemory(1, 0, time.Millisecond)

@@ -29,6 +29,7 @@ type electionConns struct {
 	address  func() string                     // what to say where this server listens
 	members  func(sid int64) []string          // the election addresses of a member; nil for a stranger
 	receive  func(sid int64, msg []byte) error // an error breaks the connection
+	lost     func()                            // told when a server turns out to be absent
 	ctx      context.Context
 	shutdown context.CancelFunc
 	wg       sync.WaitGroup
@@ -46,6 +47,7 @@ type electionPeer struct {
 	last      []byte // written last; it may have got lost with its connection
 	link      *electionLink
 	dialing   bool
+	absent    bool     // the last attempt to reach it was refused, not just slow
 	announced []string // where it says that it listens
 }
 
@@ -222,22 +224,41 @@ func (c *electionConns) dial(sid int64, announced []string) {
 		c.opt.Log.Warnf("Cannot open channel to %d at election address %v: %v", sid, addrs, err)
 	}
 	if conn == nil || err != nil {
-		c.dialed(sid)
+		c.dialed(sid, refused(err))
 		return
 	}
 	if sid > c.self {
 		c.opt.Log.Infof("Have smaller server identifier, so dropping the connection: (myId:%d --> sid:%d)", c.self, sid)
-		c.dialed(sid)
+		c.dialed(sid, false)
 		return
 	}
 	c.talk(sid, conn, bufio.NewReader(conn))
 }
 
-func (c *electionConns) dialed(sid int64) {
+// refused tells of an error in dialling that says that nobody is there; one that took until a
+// timeout may come from a slow network.
+func refused(err error) bool {
+	var timeout net.Error
+	return err != nil && !(errors.As(err, &timeout) && timeout.Timeout())
+}
+
+func (c *electionConns) dialed(sid int64, absent bool) {
 	c.mu.Lock()
-	c.peer(sid).dialing = false
+	p := c.peer(sid)
+	p.dialing, p.absent = false, absent
 	c.mu.Unlock()
 	c.forget(sid)
+	if absent {
+		c.lost()
+	}
+}
+
+// absent tells whether a server was not there when it was last sent something.
+func (c *electionConns) absent(sid int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.peers[sid]
+	return p != nil && p.absent && p.link == nil && !p.dialing
 }
 
 func (c *electionConns) dialAny(addrs []string) (net.Conn, error) {
@@ -259,7 +280,7 @@ func (c *electionConns) talk(sid int64, conn net.Conn, r *bufio.Reader) {
 	link := &electionLink{conn: conn, r: r, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	c.mu.Lock()
 	p := c.peer(sid)
-	p.dialing = false
+	p.dialing, p.absent = false, false
 	c.drop(p, p.link)
 	p.link = link
 	c.mu.Unlock()

@@ -24,7 +24,7 @@ func (r *electionRound) run(ctx context.Context) (Vote, error) {
 	e.tellAll()
 	patience := e.opt.FinalizeWait
 	for {
-		n, err := e.next(ctx, patience)
+		n, err := e.next(ctx, patience, nil)
 		if err != nil {
 			return Vote{}, err
 		}
@@ -82,13 +82,11 @@ func (r *electionRound) looking(ctx context.Context, n *notification, views []Vi
 	}
 	r.votes[n.from] = n.ballot
 	proposal = e.proposed()
-	quorum, unanimous := decided(views, supporters(r.votes, ballot{Vote: proposal}))
-	if !quorum || unanimous {
-		// When all have voted, nobody is left to wait for.
-		return quorum, nil
+	if !decided(views, supporters(r.votes, ballot{Vote: proposal})) {
+		return false, nil
 	}
 	for {
-		n, err := e.next(ctx, e.opt.FinalizeWait)
+		n, err := e.next(ctx, e.opt.FinalizeWait, func() bool { return r.complete(views, proposal) })
 		if n == nil {
 			return err == nil, err
 		}
@@ -98,11 +96,21 @@ func (r *electionRound) looking(ctx context.Context, n *notification, views []Vi
 		}
 		if n.state == Looking && n.Vote == proposal && validVoter(views, n.from) {
 			r.votes[n.from] = n.ballot
-			if _, unanimous := decided(views, supporters(r.votes, n.ballot)); unanimous {
-				return true, nil
+		}
+	}
+}
+
+// complete tells whether nobody is left to wait for: all have voted for the proposal but
+// those that nobody listens for.
+func (r *electionRound) complete(views []View, proposal Vote) bool {
+	for _, view := range views {
+		for _, m := range view.Voting() {
+			if b, voted := r.votes[m.ID]; (!voted || b.Vote != proposal) && !r.e.conns.absent(m.ID) {
+				return false
 			}
 		}
 	}
+	return true
 }
 
 // established takes the vote of a server that has a leader, and tells whether that leader is
@@ -111,8 +119,7 @@ func (r *electionRound) established(n *notification, views []View) bool {
 	e, round := r.e, r.e.proposed().ElectionEpoch
 	wins := func(votes map[int64]ballot) bool {
 		votes[n.from] = n.ballot
-		quorum, _ := decided(views, supporters(votes, n.ballot))
-		return quorum && leaderVouches(votes, e.opt.ID, round, n.ballot)
+		return decided(views, supporters(votes, n.ballot)) && leaderVouches(votes, e.opt.ID, round, n.ballot)
 	}
 	return n.ElectionEpoch == round && wins(r.votes) || wins(r.outOfElection)
 }
@@ -132,8 +139,9 @@ func (e *Election) propose(v Vote) {
 	e.tellAll()
 }
 
-// next takes a notification from the queue, nil after d without one.
-func (e *Election) next(ctx context.Context, d time.Duration) (*notification, error) {
+// next takes a notification from the queue, nil after d without one, or once there is nothing
+// to wait for. enough may be nil.
+func (e *Election) next(ctx context.Context, d time.Duration, enough func() bool) (*notification, error) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	for {
@@ -150,6 +158,8 @@ func (e *Election) next(ctx context.Context, d time.Duration) (*notification, er
 			return nil, errRestart
 		case n != nil:
 			return n, nil
+		case enough != nil && enough():
+			return nil, nil
 		}
 		select {
 		case <-e.wake:

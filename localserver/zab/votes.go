@@ -98,31 +98,21 @@ func supporters(votes map[int64]ballot, b ballot) zoocfg.IDs {
 	return ids
 }
 
-// voters restricts ids to the participants of a view, as SyncedLearnerTracker does.
-func voters(view View, ids zoocfg.IDs) (in zoocfg.IDs, all bool) {
-	in, all = zoocfg.IDs{}, true
-	for _, m := range view.Voting() {
-		if ids.Has(m.ID) {
-			in.Add(m.ID)
-		} else {
-			all = false
-		}
-	}
-	return in, all
-}
-
-// decided tells whether ids contain a quorum of every view, and whether they are all
-// participants of every view, so that there is none left to change the outcome.
-func decided(views []View, ids zoocfg.IDs) (quorum, unanimous bool) {
-	unanimous = true
+// decided tells whether the participants among ids are a quorum of every view
+// (SyncedLearnerTracker).
+func decided(views []View, ids zoocfg.IDs) bool {
 	for _, view := range views {
-		in, all := voters(view, ids)
-		if !view.ContainsQuorum(in) {
-			return false, false
+		voters := zoocfg.IDs{}
+		for _, m := range view.Voting() {
+			if ids.Has(m.ID) {
+				voters.Add(m.ID)
+			}
 		}
-		unanimous = unanimous && all
+		if !view.ContainsQuorum(voters) {
+			return false
+		}
 	}
-	return true, unanimous
+	return true
 }
 
 // validVoter tells whether id is a participant of one of the views.
