@@ -40,7 +40,7 @@ func leavesNothing(t *testing.T, f func() *Ensemble) {
 		return
 	}
 	for _, m := range e.Members() {
-		for _, port := range []int{m.Port(), m.quorumPort, m.electionPort} {
+		for _, port := range []int{m.Port(), m.at().members.QuorumPort, m.at().members.ElectionPort} {
 			ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 			if err != nil {
 				t.Errorf("member %d: %v", m.ID(), err)

@@ -82,8 +82,8 @@ func (e *Ensemble) zooCfg(m *Member, dynamic string) map[string]string {
 		cfg["dataDir"] = "/nowhere" // of an ephemeral server; it is required
 	}
 	if !e.distributed() {
-		cfg["clientPort"] = strconv.Itoa(m.client.Port)
-		cfg["clientPortAddress"] = m.client.Host
+		cfg["clientPort"] = strconv.Itoa(m.Port())
+		cfg["clientPortAddress"] = m.at().client.Host
 		return cfg
 	}
 	if cfg["reconfigEnabled"] == "" {
@@ -112,7 +112,8 @@ func cfgText(cfg map[string]string) []byte {
 
 // line is the member's server.N line.
 func (m *Member) line() string {
-	return fmt.Sprintf("%s:%d:%d:%s;%s", bracketed(m.client.Host), m.quorumPort, m.electionPort, m.role, m.client)
+	p := m.at()
+	return fmt.Sprintf("%s:%d:%d:%s;%s", bracketed(p.members.Host), p.members.QuorumPort, p.members.ElectionPort, m.role, p.client)
 }
 
 func bracketed(host string) string {

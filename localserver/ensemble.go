@@ -164,7 +164,7 @@ func (e *Ensemble) plan(fresh bool) error {
 				if m.engine, err = m.savedEngine(); err != nil {
 					return err
 				}
-				m.client, m.quorumPort, m.electionPort = s.Client, s.Addrs[0].QuorumPort, s.Addrs[0].ElectionPort
+				m.ports = portsOf(s)
 				e.place(m)
 			}
 			return nil
@@ -176,17 +176,17 @@ func (e *Ensemble) plan(fresh bool) error {
 			role = zoocfg.Observer
 		}
 		m := e.newMember(int64(i+1), role)
-		m.client = zoocfg.HostPort{Host: e.opt.Host, Port: e.opt.Port + i}
+		m.ports.client = zoocfg.HostPort{Host: e.opt.Host, Port: e.opt.Port + i}
 		if e.opt.Port == 0 {
-			m.client.Port = 0
+			m.ports.client.Port = 0
 		}
 		if e.opt.Port == 0 && n == 1 && e.base["clientPort"] != "" {
 			var err error
-			if m.client.Port, err = strconv.Atoi(e.base["clientPort"]); err != nil {
+			if m.ports.client.Port, err = strconv.Atoi(e.base["clientPort"]); err != nil {
 				return fmt.Errorf("clientPort=%s is not a number", e.base["clientPort"])
 			}
 			if a := e.base["clientPortAddress"]; a != "" {
-				m.client.Host = a
+				m.ports.client.Host = a
 			}
 		}
 		if err := e.choosePorts(m); err != nil {
@@ -251,13 +251,15 @@ func (m *Member) savedEngine() (Engine, error) {
 func (e *Ensemble) choosePorts(m *Member) error {
 	taken := map[int]bool{}
 	for _, other := range append(e.Members(), m) {
-		taken[other.client.Port], taken[other.quorumPort], taken[other.electionPort] = true, true, true
+		at := other.at()
+		taken[at.client.Port], taken[at.members.QuorumPort], taken[at.members.ElectionPort] = true, true, true
 	}
-	ports := []*int{&m.client.Port}
+	list := []*int{&m.ports.client.Port}
 	if e.distributed() {
-		ports = append(ports, &m.quorumPort, &m.electionPort)
+		m.ports.members.Host = m.ports.client.Host
+		list = append(list, &m.ports.members.QuorumPort, &m.ports.members.ElectionPort)
 	}
-	for _, port := range ports {
+	for _, port := range list {
 		for *port == 0 {
 			p, err := apache.FreePort()
 			if err != nil {
@@ -274,12 +276,32 @@ func (e *Ensemble) choosePorts(m *Member) error {
 // place makes m one of the members.
 func (e *Ensemble) place(m *Member) {
 	if e.distributed() {
-		e.links.place(m.id, zoocfg.HostPort{Host: m.client.Host, Port: m.quorumPort}.String(),
-			zoocfg.HostPort{Host: m.client.Host, Port: m.electionPort}.String())
+		e.locate(m, m.ports)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.members = append(slices.Clone(e.members), m)
+}
+
+// learn is told where a new configuration has the members.
+func (e *Ensemble) learn(v zoocfg.QuorumVerifier) {
+	for _, m := range e.Members() {
+		if now, in := v.Member(m.id); in && !now.Client.IsZero() {
+			e.locate(m, portsOf(now))
+		}
+	}
+}
+
+func portsOf(m zoocfg.Member) ports {
+	return ports{m.Client, m.Addrs[0]}
+}
+
+// locate says where a member is.
+func (e *Ensemble) locate(m *Member, at ports) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ports = at
+	e.links.place(m.id, at.members.Quorum().String(), at.members.Election().String())
 }
 
 // logger is the log of a member.

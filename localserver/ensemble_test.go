@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"testing"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
 // quick makes failover quick.
@@ -336,5 +339,93 @@ func TestMoveToApache(t *testing.T) {
 	}
 	if was, now := e.ConnectString(), again.ConnectString(); now != was || again.Members()[0].Engine() != Apache {
 		t.Errorf("the ensemble was on %s, it would be on %s and %s", was, now, again.Members()[0].Engine())
+	}
+}
+
+// A reconfiguration gives a member other ports: it serves there, and the others find it.
+func TestMemberMoves(t *testing.T) {
+	t.Parallel()
+	e := New(t, Options{Size: 3, Properties: quick})
+	write(t, e, "/a")
+	move := func(m *Member, which ...func(*ports) *int) {
+		t.Helper()
+		was, to := m.at(), m.at()
+		for _, port := range which {
+			var err error
+			if *port(&to), err = apache.FreePort(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		line := fmt.Sprintf("server.%d=%s:%d:%d:participant;%s", m.id, to.members.Host, to.members.QuorumPort, to.members.ElectionPort, to.client)
+		if err := e.reconfigure(t.Context(), line, "", func(v zoocfg.QuorumVerifier) bool {
+			now, _ := v.Member(m.id)
+			return now.Client == to.client
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := poll(t.Context(), func() bool { return m.at() == to }); err != nil {
+			t.Fatalf("member %d is said to be at %v, it is to be at %v", m.id, m.at(), to)
+		}
+		settle(t, e)
+		has(t, e, "/a")
+		if nc, err := net.Dial("tcp", was.client.String()); err == nil {
+			nc.Close()
+			t.Errorf("member %d still serves clients on %s", m.id, was.client)
+		}
+	}
+	client := func(p *ports) *int { return &p.client.Port }
+	quorum := func(p *ports) *int { return &p.members.QuorumPort }
+	election := func(p *ports) *int { return &p.members.ElectionPort }
+
+	m := e.Leader(t.Context())
+	stays, err := net.Dial("tcp", m.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stays.Close()
+	if _, err := FourLetterWord(t.Context(), m.Addr(), "ruok", nil); err != nil { // so stays has been accepted, too
+		t.Fatal(err)
+	}
+	move(m, client)
+	_, _ = stays.Write([]byte("ruok"))
+	if answer, err := io.ReadAll(stays); string(answer) != "imok" {
+		t.Errorf("who was connected gets %q, %v", answer, err)
+	}
+
+	for range 2 {
+		m := e.Leader(t.Context())
+		move(m, client, quorum, election)
+		if err := m.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		newLeader(t, e, m)
+		if err := m.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		settle(t, e)
+		has(t, e, "/a")
+	}
+}
+
+// settle waits until all members, embedded ones, serve under one leader and one configuration.
+func settle(t *testing.T, e *Ensemble) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	err := poll(ctx, func() bool {
+		leader := e.Leader(ctx)
+		if leader == nil || !e.agree(leader.id) {
+			return false
+		}
+		version := leader.embedded().quorum.(*peer).Status().Config.Version()
+		for _, p := range e.peers() {
+			if p.Status().Config.Version() != version {
+				return false
+			}
+		}
+		return true
+	})
+	if err != nil {
+		t.Fatalf("the members do not agree: %v", err)
 	}
 }

@@ -26,7 +26,7 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 	if cfg.Client.Host != "127.0.0.1" && cfg.Client.Host != "0.0.0.0" {
 		return nil, fmt.Errorf("an Apache ZooKeeper here listens on 127.0.0.1 or on 0.0.0.0, not on %s", cfg.Client.Host)
 	}
-	opt := apache.Options{Dir: m.dir, Port: m.client.Port, Properties: m.e.zooCfg(m, "")}
+	opt := apache.Options{Dir: m.dir, Port: m.Port(), Properties: m.e.zooCfg(m, "")}
 	for key, value := range m.e.system() {
 		opt.JVM = append(opt.JVM, "-D"+key+"="+value)
 	}

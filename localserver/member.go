@@ -14,26 +14,37 @@ import (
 // Member is one server of an ensemble, or the only one. It can be stopped and started again
 // any number of times, on the same ports and data.
 type Member struct {
-	e                        *Ensemble
-	id                       int64
-	engine                   Engine
-	role                     zoocfg.Role
-	client                   zoocfg.HostPort
-	quorumPort, electionPort int
-	dir                      string // of the data; "" for an ephemeral one
-	home                     string // of an ensemble's member: where its zoo.cfg and myid are
-	gate                     *gate
+	e      *Ensemble
+	id     int64
+	engine Engine
+	role   zoocfg.Role
+	dir    string // of the data; "" for an ephemeral one
+	home   string // of an ensemble's member: where its zoo.cfg and myid are
+	gate   *gate
 
 	change  sync.Mutex // held by what starts and ends the member
 	started bool       // once at least
 	proxy   *proxy     // of an ensemble's Apache member that was started once
 
 	mu      sync.Mutex
+	ports   ports
 	run     process // nil while it does not run
 	paused  bool
 	java    *apache.Server // of an Apache member that was started once
 	failure error
 	welcome *time.Timer // ends Refuse
+}
+
+// ports are where a member listens.
+type ports struct {
+	client  zoocfg.HostPort
+	members zoocfg.QuorumAddr // for the other members; zero for a standalone server
+}
+
+func (m *Member) at() ports {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ports
 }
 
 // process is a run of a member.
@@ -57,10 +68,10 @@ func (m *Member) Engine() Engine { return m.engine }
 func (m *Member) Observer() bool { return m.role == zoocfg.Observer }
 
 // Addr is where clients connect, host:port.
-func (m *Member) Addr() string { return m.client.String() }
+func (m *Member) Addr() string { return m.at().client.String() }
 
 // Port is the port of Addr.
-func (m *Member) Port() int { return m.client.Port }
+func (m *Member) Port() int { return m.at().client.Port }
 
 // DataDir is the member's data directory (zoo.cfg's dataDir); "" for an ephemeral one.
 func (m *Member) DataDir() string { return m.dir }
@@ -230,7 +241,7 @@ func (m *Member) launchEmbedded(context.Context) (process, error) {
 	for _, w := range warnings {
 		log.Warnf("%s", w)
 	}
-	s, err := startServer(cfg, serverOptions{log: log, ephemeral: m.e.opt.Ephemeral, gate: m.gate, failed: m.fail})
+	s, err := startServer(cfg, serverOptions{log: log, ephemeral: m.e.opt.Ephemeral, gate: m.gate, configured: m.e.learn, failed: m.fail})
 	if err != nil {
 		return nil, err
 	}

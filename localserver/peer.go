@@ -3,8 +3,6 @@ package localserver
 import (
 	"context"
 	"fmt"
-	"net"
-	"strconv"
 
 	"github.com/zkctl/zkctl/internal/zoocfg"
 	"github.com/zkctl/zkctl/localserver/member"
@@ -18,7 +16,8 @@ type peer struct{ *zab.Peer }
 func peerOptions(cfg *zoocfg.Config, opt serverOptions, id int64, j zab.JournalOptions) zab.PeerOptions {
 	o := zab.PeerOptions{
 		ID: id, Network: zab.TCP{}, Log: opt.log,
-		Config: cfg.Verifier, Next: cfg.LastSeen, Observer: cfg.Role == zoocfg.Observer,
+		ListenAll: cfg.QuorumListenOnAllIPs,
+		Config:    cfg.Verifier, Next: cfg.LastSeen, Observer: cfg.Role == zoocfg.Observer,
 		ReconfigEnabled: cfg.ReconfigEnabled,
 		Reconfig:        zoocfg.ReconfigOptions{StandaloneEnabled: cfg.StandaloneEnabled, MultiAddress: cfg.MultiAddress},
 		Journal:         j,
@@ -32,15 +31,6 @@ func peerOptions(cfg *zoocfg.Config, opt serverOptions, id int64, j zab.JournalO
 	}
 	if !opt.ephemeral {
 		o.SnapDir = cfg.SnapDir()
-	}
-	if self, ok := cfg.Self(); ok && cfg.QuorumListenOnAllIPs {
-		for _, a := range self.Addrs {
-			o.Listen = append(o.Listen, net.JoinHostPort("0.0.0.0", strconv.Itoa(a.QuorumPort)))
-			o.ElectionListen = append(o.ElectionListen, net.JoinHostPort("0.0.0.0", strconv.Itoa(a.ElectionPort)))
-		}
-	}
-	if cfg.File != "" {
-		o.SaveConfig = func(v zoocfg.QuorumVerifier, committed bool) error { return saveConfig(cfg.File, v, committed, id) }
 	}
 	return o
 }
@@ -97,6 +87,20 @@ func startPeer(s *server, opt serverOptions, m member.Options, j zab.JournalOpti
 	j.Slow = slowSync(s.Metrics(), opt.log, m.ID, s.cfg.FsyncWarning)
 	po := peerOptions(s.cfg, opt, m.ID, j)
 	po.Replica = s.Server
+	po.SaveConfig = func(v zoocfg.QuorumVerifier, committed bool) error {
+		if committed {
+			if self, ok := v.Member(m.ID); ok {
+				s.moveClients(self.Client, opt.gate)
+			}
+			if opt.configured != nil {
+				opt.configured(v)
+			}
+		}
+		if s.cfg.File == "" {
+			return nil
+		}
+		return saveConfig(s.cfg.File, v, committed, m.ID)
+	}
 	p, err := zab.NewPeer(po)
 	if err != nil {
 		return fmt.Errorf("start member %d: %w", m.ID, err)

@@ -27,6 +27,9 @@ type serverOptions struct {
 	system    map[string]string // what the AdminServer tells
 	gate      *gate             // nil when the member is not to be paused
 
+	// configured is told of a configuration that has come into force, if it is not nil.
+	configured func(zoocfg.QuorumVerifier)
+
 	// failed is told once when the server cannot go on, such as when its disk fails.
 	failed func(error)
 }
@@ -35,11 +38,12 @@ type serverOptions struct {
 // ports that it listens on.
 type server struct {
 	*member.Server
-	cfg    *zoocfg.Config
-	log    *zklog.Logger
-	quorum quorum
-	purge  *purger
-	lock   *filelock.Lock // of the data directory; nil without one
+	cfg     *zoocfg.Config
+	log     *zklog.Logger
+	quorum  quorum
+	clients clientPort
+	purge   *purger
+	lock    *filelock.Lock // of the data directory; nil without one
 }
 
 // quorum is how a member's transactions come about.
@@ -78,6 +82,11 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 		}
 	}()
 	s := &server{cfg: cfg, log: opt.log}
+	for _, p := range ports {
+		if p.clients {
+			s.clients.at, s.clients.ln, s.clients.mode = cfg.Client, p.Listener, p.mode
+		}
+	}
 	if !opt.ephemeral {
 		if s.lock, err = lockData(cfg.DataDir); err != nil {
 			return nil, err
@@ -99,16 +108,9 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 	} else {
 		s.quorum = openSolo(s.Server, mopt, jopt, cfg.FsyncWarning)
 	}
-	for _, p := range ports {
-		if p.admin {
-			err = s.ServeAdmin(p.Listener, s.adminOptions(opt, mopt, jopt))
-		} else {
-			err = s.Serve(p.Listener, p.mode)
-		}
-		if err != nil {
-			s.Close()
-			return nil, err
-		}
+	if err := s.servePorts(ports, s.adminOptions(opt, mopt, jopt)); err != nil {
+		s.Close()
+		return nil, err
 	}
 	if !opt.ephemeral && cfg.PurgeInterval > 0 {
 		s.purge = startPurger(cfg, opt.log)
@@ -133,8 +135,56 @@ func (s *server) Crash() {
 // port is an open port of a server.
 type port struct {
 	net.Listener
-	mode  member.ListenMode
-	admin bool
+	mode           member.ListenMode
+	clients, admin bool
+}
+
+// clientPort is where a server's clients connect (clientPort).
+type clientPort struct {
+	mu   sync.Mutex
+	at   zoocfg.HostPort // as the configuration has it; zero without such a port
+	ln   net.Listener
+	mode member.ListenMode
+}
+
+func (s *server) servePorts(ports []port, admin member.AdminOptions) (err error) {
+	s.clients.mu.Lock()
+	defer s.clients.mu.Unlock()
+	for _, p := range ports {
+		switch {
+		case p.clients && s.clients.ln != p.Listener: // it has moved already
+		case p.admin:
+			err = s.ServeAdmin(p.Listener, admin)
+		default:
+			err = s.Serve(p.Listener, p.mode)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveClients serves clients at another address from now on; those who are connected stay
+// (NIOServerCnxnFactory.reconfigure).
+func (s *server) moveClients(to zoocfg.HostPort, g *gate) {
+	c := &s.clients
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ln == nil || to.IsZero() || to == c.at {
+		return
+	}
+	ln, err := net.Listen("tcp", to.String())
+	if err == nil {
+		ln = g.listener(ln)
+		err = s.Serve(ln, c.mode)
+	}
+	if err != nil {
+		s.log.Errorf("Error reconfiguring client port to %s: %v", to, err)
+		return
+	}
+	s.CloseListener(c.ln)
+	c.at, c.ln = to, ln
 }
 
 // listen opens the ports for clients and the AdminServer's.
@@ -159,7 +209,7 @@ func listen(cfg *zoocfg.Config, g *gate) (ports []port, err error) {
 	if cfg.PortUnified {
 		mode = member.Unified
 	}
-	if err = open(cfg.Client, "clientPort", port{mode: mode}); err == nil {
+	if err = open(cfg.Client, "clientPort", port{mode: mode, clients: true}); err == nil {
 		err = open(cfg.SecureClient, "secureClientPort", port{mode: member.Secure})
 	}
 	if err == nil && cfg.AdminEnabled {

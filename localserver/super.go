@@ -62,7 +62,7 @@ func (e *Ensemble) Add(ctx context.Context, observer bool, engine Engine) (*Memb
 	if engine != "" {
 		m.engine = engine
 	}
-	m.client.Host = e.opt.Host
+	m.ports.client.Host = e.opt.Host
 	fail := func(err error) (*Member, error) {
 		e.forget(m)
 		return nil, errors.Join(fmt.Errorf("add member %d: %w", id, err), m.close())

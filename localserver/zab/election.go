@@ -27,8 +27,9 @@ type ElectionOptions struct {
 	Network Network
 	Log     Logger
 
-	// Listen are the addresses to listen on; none means the server's own in Views.
-	Listen []string
+	// ListenAll is for ports on all of this machine's addresses, in place of the server's own
+	// addresses in Views.
+	ListenAll bool
 
 	// MultiAddress tells other servers all of this one's addresses, which servers before
 	// 3.6 do not understand (multiAddress.enabled).
@@ -87,18 +88,41 @@ func NewElection(opt ElectionOptions) (*Election, error) {
 	e := &Election{opt: opt, wake: make(chan struct{}, 1)}
 	e.conns = &electionConns{
 		self: opt.ID, opt: &e.opt, address: e.address, members: e.electionAddrs, receive: e.receive, lost: e.signal,
-		open: map[net.Conn]struct{}{}, peers: map[int64]*electionPeer{},
+		listeners: map[string]net.Listener{}, open: map[net.Conn]struct{}{}, peers: map[int64]*electionPeer{},
 	}
 	e.conns.ctx, e.conns.shutdown = context.WithCancel(context.Background())
-	listen := opt.Listen
-	if len(listen) == 0 {
-		listen = e.electionAddrs(opt.ID)
-	}
-	if err := e.conns.listen(listen); err != nil {
+	if err := e.conns.listen(e.listenAddrs()); err != nil {
 		e.conns.close()
 		return nil, err
 	}
 	return e, nil
+}
+
+func (e *Election) listenAddrs() []string {
+	return listenAddrs(e.electionAddrs(e.opt.ID), e.opt.ListenAll)
+}
+
+// listenAddrs are where to listen for those who connect to addrs.
+func listenAddrs(addrs []string, all bool) []string {
+	if !all {
+		return addrs
+	}
+	var list []string
+	for _, addr := range addrs {
+		_, port, _ := net.SplitHostPort(addr)
+		if any := net.JoinHostPort("0.0.0.0", port); !slices.Contains(list, any) {
+			list = append(list, any)
+		}
+	}
+	return list
+}
+
+// Rebind listens where Views now say that this server is, and no longer where they said so
+// before. Connections stay. When a port cannot be had, nothing changes.
+func (e *Election) Rebind() {
+	if err := e.conns.listen(e.listenAddrs()); err != nil {
+		e.opt.Log.Warnf("This server cannot be reached for elections where the configuration says: %v", err)
+	}
 }
 
 // Close ends a Look, closes all connections and waits until nothing is left running.
@@ -217,9 +241,6 @@ func (e *Election) electionAddrs(id int64) (addrs []string) {
 // address is what this server says where it listens.
 func (e *Election) address() string {
 	addrs := e.electionAddrs(e.opt.ID)
-	if len(addrs) == 0 {
-		addrs = e.opt.Listen
-	}
 	if !e.opt.MultiAddress && len(addrs) > 1 {
 		addrs = addrs[:1]
 	}

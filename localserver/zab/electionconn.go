@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -36,8 +37,8 @@ type electionConns struct {
 
 	mu        sync.Mutex
 	closed    bool
-	listeners []net.Listener
-	open      map[net.Conn]struct{} // all of them, for close
+	listeners map[string]net.Listener // by address
+	open      map[net.Conn]struct{}   // all of them, for close
 	peers     map[int64]*electionPeer
 	nameless  int64 // the id of the next server that has none
 }
@@ -59,16 +60,36 @@ type electionLink struct {
 	done chan struct{} // closed when the link is dropped
 }
 
+// listen listens on addrs, and on no other address any more.
 func (c *electionConns) listen(addrs []string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(addrs) == 0 || c.closed {
+		return nil // who is not a member any more goes on answering
+	}
+	opened := map[string]net.Listener{}
 	for _, addr := range addrs {
+		if c.listeners[addr] != nil {
+			continue
+		}
 		l, err := c.opt.Network.Listen(addr)
 		if err != nil {
+			for _, l := range opened {
+				_ = l.Close()
+			}
 			return fmt.Errorf("listen for elections on %s: %w", addr, err)
 		}
-		c.opt.Log.Infof("%d is accepting connections now, my election bind port: %s", c.self, l.Addr())
-		c.listeners = append(c.listeners, l)
+		opened[addr] = l
 	}
-	for _, l := range c.listeners {
+	for addr, l := range c.listeners {
+		if !slices.Contains(addrs, addr) {
+			_ = l.Close()
+			delete(c.listeners, addr)
+		}
+	}
+	for addr, l := range opened {
+		c.opt.Log.Infof("%d is accepting connections now, my election bind port: %s", c.self, l.Addr())
+		c.listeners[addr] = l
 		c.wg.Go(func() { c.accept(l) })
 	}
 	return nil

@@ -125,13 +125,14 @@ func TestLargerIDConnects(t *testing.T) {
 	})
 }
 
-// TestStrangerIsCalledBack lets a server with a small id join that no configuration knows.
+// TestStrangerIsCalledBack lets a server with a small id join that no other knows.
 func TestStrangerIsCalledBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := NewMemory(1, 0, time.Millisecond)
 		old := parseView(t, "server.2=m2:1:3888\nserver.3=m3:1:3888\nversion=0")
-		joining := electionOptions(1, network.Host("m1"), old, silent{})
-		joining.Listen = []string{"m1:3888"}
+		withIt := parseView(t, "server.1=m1:1:3888:observer\nserver.2=m2:1:3888\nserver.3=m3:1:3888\nversion=0")
+		joining := electionOptions(1, network.Host("m1"), withIt, silent{})
+		joining.Observer = func() bool { return false }
 		own := map[*Election]Vote{}
 		for _, opt := range []ElectionOptions{joining,
 			electionOptions(2, network.Host("m2"), old, silent{}), electionOptions(3, network.Host("m3"), old, silent{})} {

@@ -78,10 +78,7 @@ func (p *Peer) lead(ctx context.Context, took time.Duration) error {
 
 // listenQuorum listens where learners connect to. The port may still be held by the term before.
 func (p *Peer) listenQuorum() (list []net.Listener, err error) {
-	addrs := p.views.quorumAddrs(p.opt.ID)
-	if len(p.opt.Listen) > 0 {
-		addrs = p.opt.Listen
-	}
+	addrs := listenAddrs(p.views.quorumAddrs(p.opt.ID), p.opt.ListenAll)
 	if len(addrs) == 0 {
 		return nil, fmt.Errorf("lead: server %d is not in the configuration, its quorum address is not known", p.opt.ID)
 	}
@@ -192,7 +189,7 @@ func (l *leader) run() error {
 	// What was proposed before, but maybe not committed, is in force now.
 	config = p.views.lastSeen()
 	leads := (&leaderEnsemble{l}).designate(config.Bytes(), []zoocfg.IDs{l.acks})
-	p.views.activate(config, &leads, begin)
+	p.activate(config, &leads, begin)
 	p.replica.Reconfigured(p.views.inForce().Bytes())
 	if leads != p.opt.ID {
 		p.opt.Log.Warnf("This leader is not the designated leader, it will be initialized with allowedToCommit = false")

@@ -332,7 +332,7 @@ func (l *learner) upToDate() error {
 		return fmt.Errorf("%w: UPTODATE before NEWLEADER", errPacket)
 	}
 	p.opt.Log.Infof("Learner received UPTODATE message")
-	if l.config != nil && p.views.activate(l.config, nil, 0) {
+	if l.config != nil && p.activate(l.config, nil, 0) {
 		return errRoleChange
 	}
 	p.replica.Reconfigured(p.views.inForce().Bytes())

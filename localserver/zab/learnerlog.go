@@ -162,7 +162,7 @@ func (l *learner) activate(p *Proposal, head []byte) error {
 		return err
 	}
 	leader := int64(binary.BigEndian.Uint64(head))
-	major := l.p.views.activate(q, &leader, p.Zxid())
+	major := l.p.activate(q, &leader, p.Zxid())
 	l.p.replica.Reconfigured(l.p.views.inForce().Bytes())
 	if major {
 		return errRoleChange

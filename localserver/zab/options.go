@@ -36,9 +36,9 @@ type PeerOptions struct {
 	Tick                 time.Duration // 3 s
 	InitLimit, SyncLimit int           // ticks; 10 and 5
 
-	// Listen and ElectionListen are where to listen; none means the member's own addresses
-	// in Config.
-	Listen, ElectionListen []string
+	// ListenAll is for ports on all of this machine's addresses, in place of the member's own
+	// addresses in the configuration (quorumListenOnAllIPs).
+	ListenAll bool
 
 	MultiAddress       bool          // multiAddress.enabled
 	ElectionWait       time.Duration // zookeeper.fastleader finalizeWait; 200 ms

@@ -65,7 +65,7 @@ func NewPeer(opt PeerOptions) (*Peer, error) {
 	p.recall()
 	var err error
 	p.election, err = NewElection(ElectionOptions{
-		ID: opt.ID, Network: opt.Network, Log: opt.Log, Listen: opt.ElectionListen, MultiAddress: opt.MultiAddress,
+		ID: opt.ID, Network: opt.Network, Log: opt.Log, ListenAll: opt.ListenAll, MultiAddress: opt.MultiAddress,
 		Views:        p.electionViews,
 		Observer:     p.views.isObserver,
 		NewerConfig:  p.newerConfig,
@@ -86,10 +86,17 @@ func (p *Peer) electionViews() (current, next View) {
 	return c, n
 }
 
+// activate puts a configuration into force, as ensembleViews does.
+func (p *Peer) activate(q zoocfg.QuorumVerifier, leader *int64, zxid int64) bool {
+	major := p.views.activate(q, leader, zxid)
+	p.election.Rebind()
+	return major
+}
+
 // newerConfig takes a configuration that another member has, while this one is looking.
 func (p *Peer) newerConfig(q zoocfg.QuorumVerifier) bool {
 	before := p.views.inForce()
-	p.views.activate(q, nil, 0)
+	p.activate(q, nil, 0)
 	after := p.views.inForce()
 	return before.Version() != after.Version() && !before.Equal(after)
 }
@@ -246,8 +253,8 @@ func (p *Peer) endRole(rest []*Proposal) {
 	p.setSyncMode("")
 }
 
-// Run is the member's life. It ends with an error that is nil after Stop, and when the
-// member cannot go on: its disk has failed.
+// Run is the member's life. It ends after Stop and Crash, then without an error, and when the
+// member cannot go on, such as when its disk has failed.
 func (p *Peer) Run(ctx context.Context) error {
 	defer close(p.done)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -262,10 +269,11 @@ func (p *Peer) Run(ctx context.Context) error {
 	p.election.Close()
 	p.log().Close()
 	p.opt.Log.Warnf("QuorumPeer main thread exited")
-	if cause := context.Cause(ctx); !errors.Is(cause, errStopped) && !errors.Is(cause, context.Canceled) {
-		return cause
+	cause := context.Cause(ctx)
+	if errors.Is(cause, errStopped) || errors.Is(cause, errCrashed) || errors.Is(cause, context.Canceled) {
+		return nil
 	}
-	return nil
+	return cause
 }
 
 // loop looks for a leader, and then does what follows from it.

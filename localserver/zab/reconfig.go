@@ -35,7 +35,7 @@ func (e *leaderEnsemble) activate(config []byte, leader, zxid int64) {
 		p.opt.Log.Infof("Committing a reconfiguration (reconfigEnabled=%t); this leader is not the designated leader anymore, setting allowedToCommit=false",
 			p.opt.ReconfigEnabled)
 	}
-	p.views.activate(q, &leader, zxid)
+	p.activate(q, &leader, zxid)
 }
 
 func (e *leaderEnsemble) config() []byte { return e.l.p.views.inForce().Bytes() }

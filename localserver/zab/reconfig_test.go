@@ -212,3 +212,35 @@ func TestHierarchicalQuorum(t *testing.T) {
 		c.check()
 	})
 }
+
+// A follower, and then the leader, gets other ports, and is found there.
+func TestMemberMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 6, 3, 0)
+		defer c.stop()
+		c.start()
+		leader := c.awaitAll().id
+		for _, id := range []int64{leader%3 + 1, leader} {
+			m := clusterMember(id, zoocfg.Participant)
+			m.Addrs[0].QuorumPort, m.Addrs[0].ElectionPort = 2999, 3999
+			c.reconfigure(fmt.Sprintf("server.%d=%s", id, m), "")
+			c.awaitConfig("1+ 2+ 3+")
+			for port, open := range map[int]bool{3888: false, 3999: true} {
+				conn, err := c.net.Host("somebody").Dial(t.Context(), fmt.Sprintf("%s:%d", host(id), port))
+				if (err == nil) != open {
+					t.Errorf("port %d of server %d, which has moved: %v", port, id, err)
+				}
+				if err == nil {
+					conn.Close()
+				}
+			}
+		}
+		// Everybody forgets the connections of before.
+		c.each((*node).stop)
+		c.start()
+		c.awaitAll()
+		c.write(c.nodes[1], "after the move")
+		c.awaitAll()
+		c.check()
+	})
+}
