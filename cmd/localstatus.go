@@ -292,10 +292,10 @@ func (a *app) localListCommand() *cobra.Command {
 				continue
 			}
 			state := s.condition()
-			members := strconv.Itoa(max(1, s.Spec.Size) + s.Spec.Observers)
+			members := strings.Count(s.ConnectString, ",") + 1 // some may have been added or removed
 			if format == ui.JSON {
 				err := json.NewEncoder(a.streams.Out).Encode(map[string]any{
-					"name": name, "state": state, "pid": s.PID, "size": max(1, s.Spec.Size), "observers": s.Spec.Observers,
+					"name": name, "state": state, "pid": s.PID, "members": members, "size": max(1, s.Spec.Size), "observers": s.Spec.Observers,
 					"engine": s.Spec.Engine, "connectString": s.ConnectString, "dataDir": s.DataDir, "log": s.logFile(),
 				})
 				if err != nil {
@@ -303,7 +303,7 @@ func (a *app) localListCommand() *cobra.Command {
 				}
 				continue
 			}
-			rows = append(rows, []string{name, state, members, s.ConnectString, s.DataDir})
+			rows = append(rows, []string{name, state, strconv.Itoa(members), s.ConnectString, s.DataDir})
 		}
 		if format == ui.JSON {
 			return nil

@@ -151,7 +151,7 @@ func (e *Ensemble) waitServing(ctx context.Context, members []*Member) error {
 // ensemble in the data directory already.
 func (e *Ensemble) plan(fresh bool) error {
 	n := e.opt.Size + e.opt.Observers
-	if n > 1 {
+	if e.distributed() {
 		saved, err := e.saved()
 		if err != nil {
 			return err
@@ -316,7 +316,11 @@ func (e *Ensemble) logger(m *Member) *zklog.Logger {
 	return zklog.New(e.log, myid, zklog.Info)
 }
 
-func (e *Ensemble) distributed() bool { return e.opt.Size+e.opt.Observers > 1 }
+// distributed tells whether the members are an ensemble; one member is, too, if it is not to
+// stand alone.
+func (e *Ensemble) distributed() bool {
+	return e.opt.Size+e.opt.Observers > 1 || e.base["standaloneEnabled"] == "false"
+}
 
 // ConnectString is what clients connect to: the address of each member, host:port, with
 // commas between them.

@@ -174,6 +174,29 @@ func TestAddAndRemove(t *testing.T) {
 	has(t, again, "/a", "/b")
 }
 
+// One member that is not to stand alone becomes an ensemble of several.
+func TestGrow(t *testing.T) {
+	t.Parallel()
+	e := New(t, Options{Properties: map[string]string{"standaloneEnabled": "false", "tickTime": "500"}})
+	write(t, e, "/a")
+	for range 2 {
+		if _, err := e.Add(t.Context(), false, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Member(1).Kill(); err != nil {
+		t.Fatal(err)
+	}
+	newLeader(t, e, e.Member(1))
+	write(t, e, "/b")
+	has(t, e, "/a", "/b")
+
+	alone := New(t)
+	if _, err := alone.Add(t.Context(), false, ""); !errors.Is(err, errNoEnsemble) {
+		t.Errorf("a standalone server grows: %v", err)
+	}
+}
+
 func TestMixedEnsemble(t *testing.T) {
 	apache.Require(t)
 	e := New(t, Options{Size: 3, Apache: 1, Properties: map[string]string{"tickTime": "1000", "forceSync": "no"}})

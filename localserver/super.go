@@ -37,7 +37,7 @@ func superDigest(password string) string {
 	return "super:" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-var errNoEnsemble = errors.New("a standalone server cannot be reconfigured; start an ensemble of 2 members or more")
+var errNoEnsemble = errors.New("a standalone server cannot be reconfigured; start it with standaloneEnabled=false (zkctl local start --set standaloneEnabled=false), or with more members")
 
 // Add starts one more member and takes it into the ensemble by a reconfiguration.
 func (e *Ensemble) Add(ctx context.Context, observer bool, engine Engine) (*Member, error) {
