@@ -4,33 +4,52 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/zkctl/zkctl/localserver/zab"
 )
 
-// Elect forces an election: the leader, an embedded member, steps down, and the members find a
-// new one, which may be the same. It returns the new leader when all embedded members that
-// run serve under it.
+// electPatience is how long the others have to elect one of them while a leader of Apache's is
+// stopped.
+const electPatience = 10 * time.Second
+
+// Elect forces an election: the leader steps down and votes for the best of the others. It may
+// lead again, if it alone has all that was acknowledged. A leader of Apache's is stopped and
+// started again for that. Elect returns the new leader when all embedded members that run serve under it.
 func (e *Ensemble) Elect(ctx context.Context) (*Member, error) {
+	fail := func(err error) (*Member, error) { return nil, fmt.Errorf("force an election: %w", err) }
 	old, err := e.WaitLeader(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("force an election: %w", err)
+		return fail(err)
 	}
 	if !e.distributed() {
 		return old, nil
 	}
-	leader, epoch := e.peers()[old.id], e.epoch()
-	if leader == nil {
-		return nil, fmt.Errorf("force an election: the leader, member %d, is Apache's; stop, kill or pause it", old.id)
+	epoch := int64(-1)
+	switch leader := e.peers()[old.id]; {
+	case old.engine == Apache:
+		if err = old.Stop(); err == nil {
+			apart, cancel := context.WithTimeout(ctx, electPatience)
+			_, _ = e.WaitLeader(apart) // there may be no quorum without the old one
+			cancel()
+			err = old.Start(ctx)
+		}
+	case leader == nil:
+		err = fmt.Errorf("the leader, member %d, has just been stopped", old.id)
+	default:
+		epoch = e.epoch()
+		leader.Resign()
 	}
-	leader.Resign()
+	if err != nil {
+		return fail(err)
+	}
 	var next *Member
 	err = poll(ctx, func() bool {
 		next = e.Leader(ctx)
 		return next != nil && e.epoch() > epoch && e.agree(next.id)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("force an election: wait until all serve under a leader: %w", err)
+		return fail(fmt.Errorf("wait until all serve under a leader: %w", err))
 	}
 	return next, nil
 }

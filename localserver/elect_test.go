@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/apache"
 )
 
 func TestElect(t *testing.T) {
@@ -13,16 +15,41 @@ func TestElect(t *testing.T) {
 	e := New(t, Options{Size: 3, Observers: 1, Properties: quick})
 	var paths []string
 	for n := range 3 {
-		before := e.epoch()
+		before, old := e.epoch(), e.Leader(ctx)
 		leader, err := e.Elect(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.epoch() <= before || leader != e.Leader(ctx) {
-			t.Fatalf("epoch %d follows %d, and member %d leads", e.epoch(), before, leader.ID())
+		if e.epoch() <= before || leader != e.Leader(ctx) || leader == old {
+			t.Fatalf("epoch %d follows %d, and member %d leads after member %d", e.epoch(), before, leader.ID(), old.ID())
 		}
 		paths = append(paths, fmt.Sprintf("/elected-%d", n))
 		write(t, e, paths[n])
 	}
 	has(t, e, paths...)
+
+	// Two need both: the old leader leads again, or the other one.
+	two := New(t, Options{Size: 2, Properties: quick})
+	if _, err := two.Elect(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestElectApart(t *testing.T) {
+	apache.Require(t)
+	t.Parallel()
+	e := New(t, Options{Size: 3, Apache: 2, Properties: map[string]string{"tickTime": "1000", "forceSync": "no"}})
+	for range 2 {
+		old, err := e.WaitLeader(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		leader, err := e.Elect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if leader == old {
+			t.Fatalf("member %d leads again", old.ID())
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ type Peer struct {
 	mu                sync.Mutex
 	cancel            context.CancelCauseFunc // of Run
 	endCurrent        context.CancelCauseFunc // of the current role; nil while looking
+	humble            bool                    // the next time this member votes for anybody else
 	stopped           error                   // why Run is to end before it has begun
 	crashed           bool
 	journal           *Journal
@@ -347,7 +349,14 @@ func (p *Peer) look(ctx context.Context) (int64, ServerState, error) {
 	p.views.setLeader(-1)
 	p.replica.Looking(true)
 	defer p.replica.Looking(false)
-	vote, state, err := p.election.Look(ctx, p.vote())
+	own := p.vote()
+	p.mu.Lock()
+	if p.humble {
+		own.Zxid, own.PeerEpoch = math.MinInt64, math.MinInt64
+	}
+	p.humble = false
+	p.mu.Unlock()
+	vote, state, err := p.election.Look(ctx, own)
 	if err != nil {
 		return -1, Looking, err
 	}

@@ -113,8 +113,17 @@ func (p *Peer) Designate(leader int64) {
 	p.endCurrent(fmt.Errorf("server %d is to lead", leader))
 }
 
-// Resign makes this member leave what it does and look for a leader.
-func (p *Peer) Resign() { p.leave(errors.New("it was asked to resign")) }
+// Resign makes this member leave what it does and look for a leader other than itself. When the
+// one it finds has less than was acknowledged, it is refused, and the next election is an
+// ordinary one.
+func (p *Peer) Resign() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.endCurrent != nil {
+		p.humble = true
+		p.endCurrent(errors.New("it was asked to resign"))
+	}
+}
 
 // leave ends the current role.
 func (p *Peer) leave(cause error) {
