@@ -14,7 +14,10 @@ func TestElect(t *testing.T) {
 	defer cancel()
 	e := New(t, Options{Size: 3, Observers: 1, Properties: quick})
 	var paths []string
+	// A leader that began an epoch has more than those without a transaction of it.
+	write(t, e, "/first")
 	for n := range 3 {
+		has(t, e, "/first")
 		before, old := e.epoch(), e.Leader(ctx)
 		leader, err := e.Elect(ctx)
 		if err != nil {
@@ -30,6 +33,7 @@ func TestElect(t *testing.T) {
 
 	// Two need both: the old leader leads again, or the other one.
 	two := New(t, Options{Size: 2, Properties: quick})
+	write(t, two, "/a")
 	if _, err := two.Elect(ctx); err != nil {
 		t.Error(err)
 	}

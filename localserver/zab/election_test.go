@@ -253,3 +253,34 @@ func TestCrashedLeaderIsNotElected(t *testing.T) {
 		}
 	})
 }
+
+// Who begins long after the others have voted hears the best vote at once, not when the others
+// repeat it.
+func TestLatecomerIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network, view := NewMemory(1, 0, time.Millisecond), inMemory(t, 3, 0)
+		start := func(id int64) *Election {
+			return newElection(t, electionOptions(id, network.Host(fmt.Sprintf("m%d", id)), view, silent{}))
+		}
+		one, two := start(1), start(2)
+		defer one.Close()
+		defer two.Close()
+		one.SetState(Following, Vote{ID: 3, ElectionEpoch: 0})
+		done := make(chan outcome, 1)
+		go func() {
+			vote, state, err := two.Look(t.Context(), Vote{Zxid: 7})
+			done <- outcome{vote, state, err}
+		}()
+		time.Sleep(10 * time.Second) // it repeats its vote every 12.8 seconds now
+		began := time.Now()
+		if vote, state, err := one.Look(t.Context(), Vote{}); vote.ID != 2 || state != Following || err != nil {
+			t.Errorf("Look: %+v, %v, %v", vote, state, err)
+		}
+		if o := <-done; o.vote.ID != 2 || o.state != Leading {
+			t.Errorf("the other one: %+v", o)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}

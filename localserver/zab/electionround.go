@@ -79,6 +79,9 @@ func (r *electionRound) looking(ctx context.Context, n *notification, views []Vi
 		return false, nil // receive has told it our vote
 	case n.beats(proposal, views[0]):
 		e.propose(n.Vote)
+	case proposal.beats(n.Vote, views[0]):
+		// It began after it was told; ZooKeeper lets it wait until our patience is over.
+		e.tell(n.from, Looking, proposal)
 	}
 	r.votes[n.from] = n.ballot
 	proposal = e.proposed()
