@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/storage"
@@ -23,7 +24,8 @@ type disk interface {
 
 	// since calls visit with the logged transactions from the last one that is not after
 	// zxid, if there is such a one, until visit returns false. It fails with errTooLong,
-	// before the first, when the logs to read are longer than the limit (0: none).
+	// before the first, when the logs to read are longer than the limit (0: none), and with
+	// errHole, where or at the end, when a snapshot tells that transactions are missing.
 	since(zxid int64, limit int64, visit func(*Proposal) (bool, error)) error
 
 	// diffLimit is how long a log may be to be sent in place of a snapshot (0: no limit,
@@ -102,8 +104,10 @@ func (d fileDisk) since(zxid, limit int64, visit func(*Proposal) (bool, error)) 
 	var held *Proposal // the last one not after zxid
 	before := int64(0)
 	seen := func(p *Proposal) (bool, error) {
-		if err := hole(snaps.Snapshots, before, p.Zxid()); err != nil {
-			return false, err
+		if Epoch(p.Zxid()) != Epoch(before) { // within an epoch the counters tell
+			if err := hole(snaps.Snapshots, before, p.Zxid()); err != nil {
+				return false, err
+			}
 		}
 		before = p.Zxid()
 		return visit(p)
@@ -115,16 +119,18 @@ func (d fileDisk) since(zxid, limit int64, visit func(*Proposal) (bool, error)) 
 		}
 	}
 	if held != nil {
-		_, err = decoded(held, seen)
+		if more, err := decoded(held, seen); err != nil || !more {
+			return err
+		}
 	}
-	return err
+	return hole(snaps.Snapshots, before, math.MaxInt64)
 }
 
 // hole tells whether transactions may be missing between two that follow each other in the
-// logs, the second being the first of an epoch. Apache ZooKeeper leaves its logs in place
-// when it takes a snapshot from its leader: it then has a snapshot of a time between the two.
+// logs, or after the last. Apache ZooKeeper leaves its logs in place when it takes a snapshot
+// from its leader: it then has a snapshot of a time between the two.
 func hole(snapshots []storage.File, before, zxid int64) error {
-	if before == 0 || Epoch(before) == Epoch(zxid) {
+	if before == 0 {
 		return nil
 	}
 	for _, s := range snapshots {

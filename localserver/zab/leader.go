@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/storage"
@@ -21,6 +22,8 @@ type leader struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
+
+	badLog atomic.Bool // the log on disk lacks something: learners get snapshots
 
 	mu    sync.Mutex
 	conns map[*learnerConn]struct{}

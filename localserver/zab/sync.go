@@ -161,14 +161,19 @@ func lastOf(past []*Proposal) int64 {
 func (c *learnerConn) syncFromLog(peer, last int64) (bool, error) {
 	l := c.l
 	limit := l.p.disk.diffLimit(l.p.opt.SnapshotSizeFactor)
-	if limit < 0 || l.p.opt.SnapshotSizeFactor < 0 {
+	if limit < 0 || l.p.opt.SnapshotSizeFactor < 0 || l.badLog.Load() {
 		return false, nil
 	}
 	w := syncWalk{peer: peer, last: last}
 	begun, sentTo, before := false, peer, int64(0)
+	var broken error // the connection is
+	write := func(f []byte) error {
+		_, broken = c.out.Write(f)
+		return broken
+	}
 	send := func(list []*Proposal) error {
 		for _, f := range committed(list) {
-			if _, err := c.out.Write(f); err != nil {
+			if err := write(f); err != nil {
 				return err
 			}
 		}
@@ -202,7 +207,7 @@ func (c *learnerConn) syncFromLog(peer, last int64) (bool, error) {
 			l.p.opt.Log.Infof("Use txnlog and committedLog for peer sid: %d", c.id)
 			l.p.opt.Log.Infof("Sending %s zxid=0x%x for peer sid: %d", name, uint64(w.zxid), c.id)
 			c.setMode(name)
-			if _, err := c.out.Write(frame(w.op, w.zxid)); err != nil {
+			if err := write(frame(w.op, w.zxid)); err != nil {
 				return false, err
 			}
 		}
@@ -211,6 +216,9 @@ func (c *learnerConn) syncFromLog(peer, last int64) (bool, error) {
 		return true, send(list)
 	})
 	if err != nil && begun {
+		if broken == nil {
+			l.badLog.Store(true) // it comes again
+		}
 		return false, fmt.Errorf("read the log to bring learner %d up to date: %w", c.id, err)
 	}
 	if err != nil {
@@ -229,6 +237,7 @@ func (c *learnerConn) syncFromLog(peer, last int64) (bool, error) {
 		}
 	}
 	if len(rest) > 0 && !follows(sentTo, rest[0].Zxid()) {
+		l.badLog.Store(true)
 		return false, fmt.Errorf("bring learner %d up to date: detected gap between end of txnlog: 0x%x and start of committedLog: 0x%x",
 			c.id, uint64(sentTo), uint64(rest[0].Zxid()))
 	}

@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/jute"
@@ -295,4 +297,48 @@ func TestFileDiskSince(t *testing.T) {
 	if got, err := since(Zxid(3, 1)); err != nil || got != "300000001 300000002" {
 		t.Errorf("%s, %v", got, err)
 	}
+	// A snapshot of the leader's that ends an Apache server's past: its log, which stayed, has
+	// not all of it, and a member that starts on it must not take it for its history.
+	if err := touch(filepath.Join(dir, storage.SnapshotName(Zxid(5, 0), ""))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := since(Zxid(3, 1)); !errors.Is(err, errHole) {
+		t.Errorf("%v", err)
+	}
+	p := &Peer{opt: PeerOptions{History: 500, Log: silent{}}, replica: &fakeReplica{last: Zxid(5, 0)}, disk: d, past: &history{limit: 500}}
+	if p.recall(); len(p.past.all()) > 0 {
+		t.Errorf("it remembers %d transactions that do not lead to what it has", len(p.past.all()))
+	}
+}
+
+// A log that has turned out to lack transactions is of no use to any learner: a snapshot is.
+func TestHoleInTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1, 3, 0)
+		defer c.stop()
+		var all []*Proposal
+		for i := range int64(2 * historyCount) {
+			all = append(all, proposal(Zxid(1, i+1)))
+		}
+		for id, d := range map[int64]*memDisk{1: c.nodes[1].disk, 2: c.nodes[2].disk, 3: c.nodes[3].disk} {
+			d.accepted, d.current = 1, 1
+			switch id {
+			case 1:
+				d.log = all[:30]
+			case 2:
+				d.log = all
+			case 3:
+				d.snapshot, d.snapZxid = all[:100], Zxid(1, 100)
+				d.log = slices.Concat(all[:50], all[100:])
+			}
+		}
+		c.start()
+		if leader := c.awaitAll(); leader.id != 3 {
+			t.Fatalf("server %d leads", leader.id)
+		}
+		if c.nodes[1].replica.restored != 1 {
+			t.Errorf("server 1 took %d snapshots", c.nodes[1].replica.restored)
+		}
+		c.check()
+	})
 }
