@@ -79,7 +79,7 @@ func newBroadcast(replica Replica, journal *Journal, self int64, e ensemble, pas
 		acked: map[int64]int64{}, learners: map[int64]*learnerConn{}}
 }
 
-// begin starts an epoch.
+// begin says where the history stands.
 func (b *Broadcast) begin(zxid int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -52,7 +52,7 @@ func (p *Peer) lead(ctx context.Context, took time.Duration) error {
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	l.b = newBroadcast(p.replica, p.log(), p.opt.ID, &leaderEnsemble{l}, p.past)
-	l.b.committed = p.replica.LastZxid()
+	l.b.begin(p.replica.LastZxid()) // until the epoch does
 	p.setZabState(Discovery)
 	listeners, err := p.listenQuorum()
 	if err != nil {
