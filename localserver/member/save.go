@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/storage"
@@ -32,6 +33,21 @@ func (s *Server) begin() *saving {
 	v := &saving{stream: storage.NewSnapshotStream(s.tree, s.opt.NoDigest), pieces: make(chan []byte, 2), spare: make(chan []byte, 4), more: true}
 	s.savings = append(s.savings, v)
 	return v
+}
+
+// writer registers one who writes a snapshot to the data directory, and who closes the channel.
+func (s *Server) writer() chan struct{} {
+	s.writers = slices.DeleteFunc(s.writers, func(ended chan struct{}) bool {
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	})
+	ended := make(chan struct{})
+	s.writers = append(s.writers, ended)
+	return ended
 }
 
 // saveStep goes on with the snapshots, a little each.
@@ -99,12 +115,14 @@ func (s *Server) drain(v *saving, w io.Writer) error {
 		}
 	}
 	if v.aborted {
-		return errClosed
+		return errRetired
 	}
 	return nil
 }
 
-// abort ends all snapshots when the loop ends.
+var errRetired = errors.New("the server has stopped serving meanwhile")
+
+// abort ends all snapshots.
 func (s *Server) abort() {
 	for _, v := range s.savings {
 		v.aborted = true
@@ -122,7 +140,9 @@ func (s *Server) SaveSoon() {
 		}
 		s.saves = true
 		v := s.begin()
+		ended := s.writer()
 		s.wg.Go(func() {
+			defer close(ended)
 			if err := s.save(v); err != nil {
 				s.log.Errorf("Snapshot failed; the transaction logs keep what it would have had: %v", err)
 			}
@@ -190,9 +210,11 @@ func (s *Server) Save() (path string, zxid int64, err error) {
 		return "", 0, errors.New("take a snapshot: the server keeps everything in memory")
 	}
 	var v *saving
-	if !s.do(func() { v = s.begin() }) {
+	var ended chan struct{}
+	if !s.do(func() { v, ended = s.begin(), s.writer() }) {
 		return "", 0, errClosed
 	}
+	defer close(ended)
 	if err := s.save(v); err != nil {
 		return "", 0, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -119,5 +120,31 @@ func TestCloseWhileASnapshotIsWritten(t *testing.T) {
 	close(w.wait)
 	if err := <-done; err == nil {
 		t.Error("a snapshot that was cut short is called whole")
+	}
+}
+
+// What is applied after a role has ended may have to be forgotten. A snapshot that was being
+// written must not keep it.
+func TestRetireWhileASnapshotIsWritten(t *testing.T) {
+	s, _ := openFull(t, 50_000)
+	files := func() (names []string) {
+		entries, err := os.ReadDir(s.opt.DataDir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	before := files()
+	s.SaveSoon()
+	s.Applied()
+	s.Retire()
+	for writing := true; writing; {
+		s.do(func() { writing = s.saves })
+	}
+	if after := files(); !slices.Equal(after, before) {
+		t.Errorf("%v is on disk", after)
 	}
 }

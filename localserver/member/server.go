@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,8 +55,9 @@ type Server struct {
 	fuzzy    int             // so many transactions may still find the tree ahead of its zxid
 	config   []byte          // the configuration's text, which /zookeeper/config holds
 	reapAt   time.Time
-	savings  []*saving // snapshots in the making
-	saves    bool      // one of them goes to the disk because it is due
+	savings  []*saving       // snapshots in the making
+	saves    bool            // one of them goes to the disk because it is due
+	writers  []chan struct{} // of those that go to the data directory; closed when they have ended
 	dirty    []*conn
 	now      time.Time // when the current round began
 	looking  time.Time // since when there is an election; zero without one
@@ -176,12 +178,22 @@ func (s *Server) Follow(l zab.Learner, observer bool) {
 }
 
 // Retire implements zab.Replica.
-func (s *Server) Retire() { s.do(s.retire) }
+func (s *Server) Retire() {
+	var writers []chan struct{}
+	s.do(func() {
+		s.retire()
+		writers = slices.Clone(s.writers)
+	})
+	for _, ended := range writers {
+		<-ended
+	}
+}
 
 func (s *Server) retire() {
 	for c := range s.all {
 		c.close()
 	}
+	s.abort()
 	s.reset()
 }
 

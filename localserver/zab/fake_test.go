@@ -180,6 +180,7 @@ type fakeReplica struct {
 	restored int
 	reloaded int
 	config   []byte
+	saving   bool // a snapshot has been due since Retire
 	synced   int
 	touched  map[int64]int32
 	touches  map[int64]int32
@@ -230,7 +231,7 @@ func (r *fakeReplica) Looking(bool) {}
 func (r *fakeReplica) Retire() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.leader, r.learner = nil, nil
+	r.leader, r.learner, r.saving = nil, nil, false
 	for _, a := range r.answers {
 		close(a)
 	}
@@ -333,6 +334,9 @@ func (r *fakeReplica) Restore(in io.Reader, zxid int64) error {
 func (r *fakeReplica) Reload() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.saving {
+		r.judge.fault("server %d truncates its log while it may save what is in it", r.id)
+	}
 	r.list, r.last = r.disk.state()
 	r.reloaded++
 	return nil

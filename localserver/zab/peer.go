@@ -222,6 +222,7 @@ func (p *Peer) withoutLog(f func() (int64, error)) error {
 	if crashed {
 		return errCrashed
 	}
+	p.replica.Retire() // a snapshot may be due since the role ended
 	last, err := f()
 	p.openLog(last)
 	return err

@@ -122,9 +122,19 @@ func TestTruncate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 4, 3, 0)
 		defer c.stop()
+		c.tweak = func(o *PeerOptions) {
+			r := o.Replica.(*fakeReplica)
+			o.Journal.SnapCount = 1
+			o.Journal.Due = func() {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.saving = true
+			}
+		}
 		c.start()
 		old := c.awaitAll()
 		c.write(old, "first")
+		old.disk.delay = func() time.Duration { return 2 * time.Second } // its last snapshot is due after its term
 		c.each(func(n *node) {
 			if n != old {
 				c.net.Cut(host(old.id), host(n.id))

@@ -60,7 +60,9 @@ type Replica interface {
 	Follow(l Learner, observer bool)
 
 	// Retire stops serving: client connections are closed, requests without an answer are
-	// forgotten (their sessions live on). It returns when nothing of them is left running.
+	// forgotten (their sessions live on), and a snapshot that is being written to the disk is
+	// given up, since it would get what is applied after. It returns when nothing of them is
+	// left running.
 	Retire()
 
 	// Looking tells when an election begins and ends. Meanwhile those may be served who only
