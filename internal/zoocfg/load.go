@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,9 +127,11 @@ func (l *loader) static(path string, entries []entry, system Properties) error {
 		o := origin{value, key, path, e.line}
 		if set, ok := fileSettings[key]; ok {
 			given[key] = true
+			before := *c
 			if err := set(c, value); err != nil {
 				return fmt.Errorf("line %d: %s=%s: %w", e.line, key, value, err)
 			}
+			l.warnUnused(o, key, &before)
 			continue
 		}
 		if isEnsembleKey(key) {
@@ -152,6 +155,14 @@ func (l *loader) static(path string, entries []entry, system Properties) error {
 
 func isEnsembleKey(key string) bool {
 	return strings.HasPrefix(key, "server.") || strings.HasPrefix(key, "group") || strings.HasPrefix(key, "weight")
+}
+
+// warnUnused warns of a value that was read and makes no difference. One that asks for what
+// is done anyway needs no warning.
+func (l *loader) warnUnused(o origin, key string, before *Config) {
+	if reason := readWithoutEffect[key]; reason != "" && !reflect.DeepEqual(before, l.c) {
+		l.warn(o, "%s", reason)
+	}
 }
 
 // system applies the system properties, those from zoo.cfg among them.
@@ -192,7 +203,9 @@ func (l *loader) system(properties map[string]origin) {
 			continue // other properties of a JVM
 		}
 		if set, ok := propertySettings[key]; ok {
+			before := *l.c
 			apply(set, o, strings.HasSuffix(key, ".password") || strings.HasSuffix(key, "Digest"))
+			l.warnUnused(o, key, &before)
 			if strings.HasPrefix(key, "ssl.quorum.") {
 				l.warn(o, "has no effect here: members talk to each other without TLS")
 			}

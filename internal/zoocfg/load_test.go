@@ -81,6 +81,29 @@ ssl.keyStore.passwrod=secret
 	}
 }
 
+// What is read and has no effect is told, unless it asks for what is done anyway.
+func TestWarnOfSettingsWithoutEffect(t *testing.T) {
+	path := write(t, map[string]string{"zoo.cfg": "dataDir=DIR\nclientPort=2181\nlocalSessionsEnabled=true\nsyncEnabled=true\n" +
+		"leaderServes=no\nenforce.auth.enabled=true\ncommitLogCount=900\nconnectToLearnerMasterLimit=3\n"})
+	_, warnings, err := Load(path, Properties{"zookeeper.ensembleAuthName": "dev"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, w := range warnings {
+		got = append(got, w.Key)
+	}
+	slices.Sort(got)
+	if want := []string{"enforce.auth.enabled", "leaderServes", "localSessionsEnabled", "zookeeper.ensembleAuthName"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for key := range readWithoutEffect {
+		if fileSettings[key] == nil && propertySettings[key] == nil {
+			t.Errorf("%s is not read", key)
+		}
+	}
+}
+
 func TestLoadEnsemble(t *testing.T) {
 	path := write(t, map[string]string{
 		"zoo.cfg":                   "dataDir=DIR\ninitLimit=10\nsyncLimit=5\nreconfigEnabled=true\ndynamicConfigFile=DIR/zoo.cfg.dynamic.200000005\n",

@@ -28,6 +28,40 @@ func fileWithoutEffect(key string) string {
 	return ""
 }
 
+// readWithoutEffect is why a value that is read, so that a mistake in it is found, does
+// nothing here.
+var readWithoutEffect = map[string]string{
+	"localSessionsEnabled":                   "has no effect here: every session is known to the whole ensemble",
+	"localSessionsUpgradingEnabled":          "has no effect here: every session is known to the whole ensemble",
+	"leaderServes":                           "has no effect here: the leader serves clients",
+	"syncEnabled":                            "has no effect here: observers write logs",
+	"observer.syncEnabled":                   "has no effect here: observers write logs",
+	"observer.reconnectDelayMs":              "has no effect here",
+	"observer.election.DelayMs":              "has no effect here",
+	"leaderConnectDelayDuringRetryMs":        "has no effect here",
+	"leader.maxTimeToWaitForEpoch":           "has no effect here: it is initLimit that ends the wait",
+	"electionPortBindRetry":                  "has no effect here: a taken port ends the start",
+	"quorumCnxnTimeoutMs":                    "has no effect here",
+	"tcpKeepAlive":                           "has no effect here: connections are kept alive",
+	"clientTcpKeepAlive":                     "has no effect here: connections are kept alive",
+	"clientPortListenBacklog":                "has no effect here: the system chooses it",
+	"nio.sessionlessCnxnTimeout":             "has no effect here: it is 10 s",
+	"request_throttle_max_requests":          "has no effect here: requests are limited by globalOutstandingLimit",
+	"largeRequestMaxBytes":                   "has no effect here: requests are limited by jute.maxbuffer and in all by the memory that they take",
+	"largeRequestThreshold":                  "has no effect here: requests are limited by jute.maxbuffer and in all by the memory that they take",
+	"flushDelay":                             "has no effect here: what waits while the disk is busy is written together",
+	"maxBatchSize":                           "has no effect here: what waits while the disk is busy is written together",
+	"snapshot.trust.empty":                   "has no effect here: logs without a snapshot are read when they begin with the first transaction",
+	"db.autocreate":                          "has no effect here: an empty data directory is one to begin with",
+	"closeSessionTxn.enabled":                "has no effect here: what closes a session names its ephemeral znodes",
+	"enableEagerACLCheck":                    "has no effect here: the leader checks ACLs",
+	"enforce.auth.enabled":                   "has no effect here: clients are served without authentication",
+	"enforce.auth.schemes":                   "has no effect here: clients are served without authentication",
+	"DigestAuthenticationProvider.enabled":   "has no effect here: digest is always there",
+	"DigestAuthenticationProvider.digestAlg": "has no effect here: it is SHA1",
+	"ensembleAuthName":                       "has no effect here: the scheme ensemble is not supported",
+}
+
 // propertyWithoutEffect is why zookeeper.key does nothing here. It is empty for what
 // concerns only clients when it comes from -D, because JVMFLAGS is for both.
 func propertyWithoutEffect(key string, fromFile bool) string {
