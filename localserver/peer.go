@@ -22,6 +22,7 @@ func peerOptions(cfg *zoocfg.Config, opt serverOptions, id int64, j zab.JournalO
 		Reconfig:        zoocfg.ReconfigOptions{StandaloneEnabled: cfg.StandaloneEnabled, MultiAddress: cfg.MultiAddress},
 		Journal:         j,
 		Tick:            cfg.TickTime, InitLimit: cfg.InitLimit, SyncLimit: cfg.SyncLimit,
+		ConnectLimit: max(0, cfg.ConnectToLearnerMasterLimit),
 		MultiAddress: cfg.MultiAddress, ElectionWait: cfg.MinNotificationInterval, ElectionMaxWait: cfg.MaxNotificationInterval,
 		ConnectTimeout: cfg.CnxTimeout, MaxBuffer: cfg.MaxBuffer,
 		History: max(500, cfg.CommitLogCount), SnapshotSizeFactor: cfg.SnapshotSizeFactor, ForceSnapshotSync: cfg.ForceSnapshotSync,

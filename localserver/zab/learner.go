@@ -95,7 +95,7 @@ func (p *Peer) connectToLeader(ctx context.Context, leader int64) (net.Conn, err
 	if len(addrs) == 0 {
 		return nil, fmt.Errorf("Couldn't find the leader with id = %d", leader)
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.opt.initTimeout())
+	ctx, cancel := context.WithTimeout(ctx, p.opt.Tick*time.Duration(p.opt.ConnectLimit))
 	defer cancel()
 	var err error
 	for try := range connectAttempts {

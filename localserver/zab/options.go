@@ -35,6 +35,7 @@ type PeerOptions struct {
 
 	Tick                 time.Duration // 3 s
 	InitLimit, SyncLimit int           // ticks; 10 and 5
+	ConnectLimit         int           // connectToLearnerMasterLimit; ticks; InitLimit
 
 	// ListenAll is for ports on all of this machine's addresses, in place of the member's own
 	// addresses in the configuration (quorumListenOnAllIPs).
@@ -57,6 +58,7 @@ func (o *PeerOptions) setDefaults() {
 	def(&o.Tick, 3*time.Second)
 	def(&o.InitLimit, 10)
 	def(&o.SyncLimit, 5)
+	def(&o.ConnectLimit, o.InitLimit)
 	def(&o.ConnectTimeout, 5*time.Second)
 	def(&o.MaxBuffer, 0xfffff)
 	def(&o.LearnerQueue, 256<<20)

@@ -315,3 +315,22 @@ func TestInMemory(t *testing.T) {
 		}
 	})
 }
+
+// A learner has connectToLearnerMasterLimit ticks to reach its leader.
+func TestConnectLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 11, 3, 0)
+		defer c.stop()
+		c.tweak = func(o *PeerOptions) { o.ConnectLimit = 2 }
+		c.start()
+		leader := c.awaitAll()
+		c.net.Cut(host(leader.id), host(1))
+		began := time.Now()
+		if _, err := c.nodes[1].peer.connectToLeader(t.Context(), leader.id); err == nil {
+			t.Error("the link is cut")
+		}
+		if took := time.Since(began); took != 200*time.Millisecond {
+			t.Errorf("it tried for %v", took)
+		}
+	})
+}
