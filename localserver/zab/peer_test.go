@@ -252,6 +252,7 @@ func TestSessionsAndSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 9, 3, 1)
 		defer c.stop()
+		c.each(func(n *node) { n.disk.delay = func() time.Duration { return 20 * time.Millisecond } })
 		c.start()
 		leader := c.awaitAll()
 		for _, id := range []int64{1, 4} {
@@ -261,6 +262,7 @@ func TestSessionsAndSync(t *testing.T) {
 				r.write([]byte("before the sync"))
 			}
 			l.Forward(&Request{Session: 5, Cxid: 1, Type: proto.OpSync, Body: []byte("/")})
+			c.await("the sync waits for a proposal", func() bool { return leader.peer.Status().PendingSyncs == 1 })
 			l.Revalidate(6, 4000)
 			l.Revalidate(7, 4000)
 			r.mu.Lock()

@@ -38,6 +38,7 @@ type Status struct {
 	// Of a leader.
 	Proposed, Committed, Proposals int64
 	Outstanding                    int
+	PendingSyncs                   int // of the outstanding, those that learners' syncs wait for
 	Learners                       []LearnerStatus
 
 	Config, NextConfig zoocfg.QuorumVerifier // NextConfig is nil when none is proposed
@@ -131,6 +132,11 @@ func (p *Peer) Status() Status {
 	}
 	l.b.mu.Lock()
 	s.Proposed, s.Committed, s.Proposals, s.Outstanding = l.b.proposed, l.b.committed, l.b.proposals, len(l.b.outstanding)
+	for _, o := range l.b.outstanding {
+		if len(o.syncs) > 0 {
+			s.PendingSyncs++
+		}
+	}
 	l.b.mu.Unlock()
 	for _, c := range l.learners() {
 		s.Learners = append(s.Learners, c.status())
