@@ -19,6 +19,7 @@ type SnapshotOptions struct {
 	Compression       string // "", "gz" or "snappy"
 	LastProcessedZxid bool   // add what 3.9 adds
 	NoDigest          bool   // leave the digest out, as a server with digest.enabled=false
+	Replace           bool   // take the place of a file of that name
 }
 
 // snapshotDBID is what ZooKeeper puts into the header of every snapshot.
@@ -72,9 +73,9 @@ type SnapshotFile struct {
 	err      error
 }
 
-// CreateSnapshot begins a snapshot. It fails when path exists. ZooKeeper takes the zxid and
-// the compression from the name (SnapshotName), so a name that announces another
-// compression is refused.
+// CreateSnapshot begins a snapshot. It fails when path exists, unless Replace is set. ZooKeeper
+// takes the zxid and the compression from the name (SnapshotName), so a name that announces
+// another compression is refused.
 func CreateSnapshot(path string, opt SnapshotOptions) (*SnapshotFile, error) {
 	s := &SnapshotFile{path: path, opt: opt, adler: 1}
 	if err := s.create(); err != nil {
@@ -87,7 +88,7 @@ func (s *SnapshotFile) create() error {
 	if named := CompressionOfName(s.path); named != s.opt.Compression {
 		return fmt.Errorf("the name %s stands for compression %q, not %q", filepath.Base(s.path), named, s.opt.Compression)
 	}
-	if _, err := os.Lstat(s.path); err == nil {
+	if _, err := os.Lstat(s.path); err == nil && !s.opt.Replace {
 		return s.exists()
 	}
 	var err error
@@ -160,13 +161,18 @@ func (s *SnapshotFile) publish() error {
 	if err := errors.Join(s.err, s.dst.Close(), s.buffered.Flush(), s.f.Sync(), s.f.Close()); err != nil {
 		return err
 	}
-	// A link, unlike a rename, does not replace a file that has come into being meanwhile.
-	if err := os.Link(s.f.Name(), s.path); errors.Is(err, fs.ErrExist) {
-		return s.exists()
-	} else if err != nil {
-		if err := os.Rename(s.f.Name(), s.path); err != nil {
-			return err
+	if !s.opt.Replace {
+		// A link, unlike a rename, does not replace a file that has come into being meanwhile.
+		err := os.Link(s.f.Name(), s.path)
+		if errors.Is(err, fs.ErrExist) {
+			return s.exists()
 		}
+		if err == nil {
+			return syncDir(filepath.Dir(s.path))
+		}
+	}
+	if err := os.Rename(s.f.Name(), s.path); err != nil {
+		return err
 	}
 	return syncDir(filepath.Dir(s.path))
 }

@@ -243,7 +243,7 @@ func (s *Server) Restore(r io.Reader, zxid int64) error {
 		// The tree is fuzzy until the transactions that the leader sends behind it have been
 		// applied: it does not have the digest of its zxid yet.
 		options := s.snapshotOptions()
-		options.NoDigest = true
+		options.NoDigest, options.Replace = true, true
 		err = s.saveNow(options)
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/zklog"
+	"github.com/zkctl/zkctl/internal/ztree"
 	"github.com/zkctl/zkctl/localserver/zab"
 )
 
@@ -146,5 +147,24 @@ func TestRetireWhileASnapshotIsWritten(t *testing.T) {
 	}
 	if after := files(); !slices.Equal(after, before) {
 		t.Errorf("%v is on disk", after)
+	}
+}
+
+// The leader's snapshot takes the place of one of the same zxid, whatever is wrong with that:
+// nothing else is kept.
+func TestRestoreOverASnapshot(t *testing.T) {
+	s, _ := openFull(t, 10)
+	tree := ztree.New()
+	tree.Apply(&proto.TxnHeader{Zxid: 20, Type: proto.OpCreate}, &proto.CreateTxn{Path: "/leaders", ACL: proto.OpenACL, ParentCVersion: 1})
+	path := filepath.Join(s.opt.DataDir, storage.SnapshotName(20, ""))
+	if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stream, _ := storage.NewSnapshotStream(tree, true).Step(nil, 0)
+	if err := s.Restore(bytes.NewReader(stream), 20); err != nil {
+		t.Fatal(err)
+	}
+	if saved, _, err := storage.ReadTree(path); err != nil || saved.Get("/leaders") == nil {
+		t.Errorf("%v is on disk, %v", saved, err)
 	}
 }
