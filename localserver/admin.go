@@ -39,7 +39,13 @@ func (n *solo) restore(s *server, m member.Options, j zab.JournalOptions, r io.R
 	}
 	s.Retire()
 	n.journal.Close()
-	err := dropLogs(m.LogDir)
+	var err error
+	if m.DataDir != "" {
+		_, _, err = s.Save() // what the logs have outlives a failure
+	}
+	if err == nil {
+		err = dropLogs(m.LogDir)
+	}
 	if err == nil {
 		err = s.Restore(r, zxid)
 	}
