@@ -124,13 +124,3 @@ func (p *Peer) Resign() {
 		p.endCurrent(errors.New("it was asked to resign"))
 	}
 }
-
-// leave ends the current role.
-func (p *Peer) leave(cause error) {
-	p.mu.Lock()
-	end := p.endCurrent
-	p.mu.Unlock()
-	if end != nil {
-		end(cause)
-	}
-}
