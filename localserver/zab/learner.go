@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -332,7 +333,7 @@ func (l *learner) upToDate() error {
 		return fmt.Errorf("%w: UPTODATE before NEWLEADER", errPacket)
 	}
 	p.opt.Log.Infof("Learner received UPTODATE message")
-	if l.config != nil && p.activate(l.config, nil, 0) {
+	if l.config != nil && !l.awaits(l.config) && p.activate(l.config, nil, 0) {
 		return errRoleChange
 	}
 	p.replica.Reconfigured(p.views.inForce().Bytes())
@@ -345,6 +346,11 @@ func (l *learner) upToDate() error {
 	}
 	l.serve()
 	return nil
+}
+
+// awaits tells whether a configuration is one that is proposed and not committed.
+func (l *learner) awaits(q zoocfg.QuorumVerifier) bool {
+	return slices.ContainsFunc(l.pending, func(p *Proposal) bool { return p.Config != nil && p.Zxid() == q.Version() })
 }
 
 // serve lets clients in.

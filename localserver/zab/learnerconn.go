@@ -91,8 +91,15 @@ func (c *learnerConn) serve() error {
 	if err := c.sync(peer); err != nil {
 		return err
 	}
-	config := l.p.views.lastSeen().Bytes()
-	c.queue.put(frame(proto.PacketNewLeader, Zxid(l.epoch, 0), config))
+	// The learner takes it for agreed on when it hears UPTODATE. What the leader found when it
+	// began is, then; a proposal of its own may never be (Apache's leader sends that, too).
+	l.mu.Lock()
+	config := l.quorums[len(l.quorums)-1]
+	l.mu.Unlock()
+	if isClosed(l.started) {
+		config = l.p.views.inForce()
+	}
+	c.queue.put(frame(proto.PacketNewLeader, Zxid(l.epoch, 0), config.Bytes()))
 	if err := c.out.Flush(); err != nil {
 		return err
 	}

@@ -244,3 +244,102 @@ func TestMemberMoves(t *testing.T) {
 		c.check()
 	})
 }
+
+// newLeaderConfig is the configuration in a leader's NEWLEADER.
+func (c *cluster) newLeaderConfig(leader *node) zoocfg.QuorumVerifier {
+	c.t.Helper()
+	conn, err := c.net.Host("stranger").Dial(c.t.Context(), host(leader.id)+":2888")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	hello := aLearner(9, leader.peer.Status().CurrentEpoch)
+	for _, frame := range [][]byte{hello[0], frame(proto.PacketAckEpoch, leader.peer.Status().Committed, []byte{0, 0, 0, 0})} {
+		if _, err := conn.Write(frame); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	in := newPacketReader(conn, 1<<20)
+	for {
+		qp, err := in.read()
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if qp.Type != proto.PacketNewLeader {
+			continue
+		}
+		q, err := zoocfg.ParseVerifier(qp.Data)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		return q
+	}
+}
+
+// A configuration that is proposed is not in force. One who joins meanwhile must not take it
+// for that: its members could have a quorum beside that of the old one's.
+func TestJoinDuringReconfig(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 6, 3, 0)
+		defer c.stop()
+		c.start()
+		leader := c.awaitAll()
+		for id := range int64(2) {
+			n := c.add(4 + id)
+			n.config = zoocfg.NewMajority(0, append(c.config.Members(), clusterMember(n.id, zoocfg.Participant))...)
+			n.start()
+			c.await("it follows without a vote", n.replica.serving)
+		}
+		for id := range int64(2) {
+			c.net.Cut(host(leader.id), host(1+id))
+		}
+		began := time.Now()
+		joining := line(4, zoocfg.Participant) + "," + line(5, zoocfg.Participant)
+		if _, err := leader.replica.reconfigure(&proto.ReconfigRequest{JoiningServers: joining, LeavingServers: "1,2", CurConfigID: -1}); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.newLeaderConfig(leader); got.Version() != leader.config.Version() {
+			t.Errorf("the leader tells learners that this is in force:\n%s", got)
+		}
+		rejoined := func(n *node) bool {
+			for _, l := range leader.peer.Status().Learners {
+				if l.ID == n.id && l.Synced && l.Since.After(began) {
+					return true
+				}
+			}
+			return false
+		}
+		c.nodes[4].peer.Designate(leader.id)
+		c.nodes[5].peer.Designate(leader.id)
+		c.await("they have come again", func() bool { return rejoined(c.nodes[4]) && rejoined(c.nodes[5]) })
+		c.await("another leads", func() bool { l := c.leader(); return l != nil && l != leader && !leader.replica.leads() })
+		for id := range int64(2) {
+			if got := c.nodes[4+id].config; got.Version() != c.nodes[1].config.Version() {
+				t.Errorf("server %d has taken on what was only proposed:\n%s", 4+id, got)
+			}
+		}
+	})
+}
+
+// Nor is it when Apache's leader sends it as if it were.
+func TestProposedConfigIsNotActivated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 7, 3, 0)
+		defer c.stop()
+		n := c.nodes[1]
+		n.load()
+		n.run()
+		next := zoocfg.NewMajority(Zxid(1, 2), c.config.Members()[:2]...)
+		proposed := &Proposal{Txn: proto.TxnEntry{Header: proto.TxnHeader{Zxid: Zxid(1, 2)}}, Config: next.Bytes()}
+		for _, pending := range [][]*Proposal{{proposed}, nil} {
+			l := &learner{p: n.peer, queue: newSendQueue(nil, 1<<20), acked: true, config: next, pending: pending}
+			if err := l.upToDate(); err != nil {
+				t.Fatal(err)
+			}
+			if in := n.peer.Status().Config.Version() == next.Version(); in == (len(pending) > 0) {
+				t.Errorf("with %d proposals pending it is in force: %t", len(pending), in)
+			}
+		}
+	})
+}
