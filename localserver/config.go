@@ -123,20 +123,10 @@ func bracketed(host string) string {
 	return host
 }
 
-// system are a member's system properties.
-func (e *Ensemble) system() zoocfg.Properties {
-	p := zoocfg.Properties{}
-	if e.super != "" {
-		p[superDigestProperty] = superDigest(e.super)
-	}
-	maps.Copy(p, e.opt.System)
-	return p
-}
-
 // config reads the member's configuration as the server in it will.
 func (e *Ensemble) config(m *Member) (*zoocfg.Config, []zoocfg.Warning, error) {
 	if m.home == "" {
-		return zoocfg.Parse("zoo.cfg", cfgText(e.zooCfg(m, "")), e.system())
+		return zoocfg.Parse("zoo.cfg", cfgText(e.zooCfg(m, "")), zoocfg.Properties(e.opt.System))
 	}
 	if err := mkdirPrivate(m.home); err != nil {
 		return nil, nil, err
@@ -152,7 +142,7 @@ func (e *Ensemble) config(m *Member) (*zoocfg.Config, []zoocfg.Warning, error) {
 		// What an earlier run of the ensemble has learnt of its members stays.
 		dynamic := ""
 		if _, err := os.Stat(file); err == nil {
-			old, _, err := zoocfg.Load(file, e.system())
+			old, _, err := zoocfg.Load(file, zoocfg.Properties(e.opt.System))
 			if err != nil {
 				return nil, nil, err
 			}
@@ -162,5 +152,5 @@ func (e *Ensemble) config(m *Member) (*zoocfg.Config, []zoocfg.Warning, error) {
 			return nil, nil, fmt.Errorf("write the configuration: %w", err)
 		}
 	}
-	return zoocfg.Load(file, e.system())
+	return zoocfg.Load(file, zoocfg.Properties(e.opt.System))
 }

@@ -177,7 +177,8 @@ func TestAddAndRemove(t *testing.T) {
 // One member that is not to stand alone becomes an ensemble of several.
 func TestGrow(t *testing.T) {
 	t.Parallel()
-	e := New(t, Options{Properties: map[string]string{"standaloneEnabled": "false", "tickTime": "500"}})
+	e := New(t, Options{Properties: map[string]string{"standaloneEnabled": "false", "tickTime": "500"},
+		System: map[string]string{superDigestProperty: superDigest("mine")}}) // beside the ensemble's own
 	write(t, e, "/a")
 	for range 2 {
 		if _, err := e.Add(t.Context(), false, ""); err != nil {

@@ -27,8 +27,11 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 		return nil, fmt.Errorf("an Apache ZooKeeper here listens on 127.0.0.1 or on 0.0.0.0, not on %s", cfg.Client.Host)
 	}
 	opt := apache.Options{Dir: m.dir, Port: m.Port(), Properties: m.e.zooCfg(m, "")}
-	for key, value := range m.e.system() {
+	for key, value := range m.e.opt.System {
 		opt.JVM = append(opt.JVM, "-D"+key+"="+value)
+	}
+	if cfg.SuperDigest == "" && m.e.super != "" { // it has room for one
+		opt.JVM = append(opt.JVM, "-D"+superDigestProperty+"="+superDigest(m.e.super))
 	}
 	if m.e.distributed() {
 		if m.proxy == nil {

@@ -24,6 +24,7 @@ import (
 type serverOptions struct {
 	log       *zklog.Logger
 	ephemeral bool
+	supers    []string          // digests of super's passwords besides that of the configuration
 	system    map[string]string // what the AdminServer tells
 	gate      *gate             // nil when the member is not to be paused
 
@@ -280,7 +281,7 @@ func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j z
 		ExtendedTypes:    cfg.ExtendedTypes,
 		ReconfigEnabled:  cfg.ReconfigEnabled,
 		NoDigest:         !cfg.DigestEnabled,
-		SuperDigest:      cfg.SuperDigest,
+		SuperDigests:     opt.supers,
 		X509SuperUser:    cfg.SuperX509,
 		Words:            cfg.FourLetterWords,
 		ReadOnlyMode:     cfg.ReadOnlyMode,
@@ -294,6 +295,9 @@ func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j z
 		Log:       storage.LogOptions{Preallocate: noLimit(cfg.PreAllocSize), MaxSize: cfg.TxnLogSizeLimit, NoSync: !cfg.ForceSync},
 		SnapCount: cfg.SnapCount,
 		SnapSize:  noLimit(cfg.SnapSizeLimit),
+	}
+	if cfg.SuperDigest != "" {
+		m.SuperDigests = append(m.SuperDigests, cfg.SuperDigest)
 	}
 	if !opt.ephemeral {
 		m.DataDir, m.LogDir = cfg.SnapDir(), cfg.LogDir()

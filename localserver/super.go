@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
@@ -35,6 +36,29 @@ func newPassword() (string, error) {
 func superDigest(password string) string {
 	sum := sha1.Sum([]byte("super:" + password)) //nolint:gosec // what the scheme digest has
 	return "super:" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// supers are the digests by which embedded members know the ensemble's own identity super.
+func (e *Ensemble) supers() []string {
+	if e.super == "" {
+		return nil
+	}
+	return []string{superDigest(e.super)}
+}
+
+// ownServers are the members that surely know the ensemble's super: embedded ones that run;
+// all when there is none. Apache's know it unless the configuration has another one.
+func (e *Ensemble) ownServers() string {
+	var addrs []string
+	for _, m := range e.Members() {
+		if m.embedded() != nil && !m.Paused() {
+			addrs = append(addrs, m.Addr())
+		}
+	}
+	if addrs == nil {
+		return e.ConnectString()
+	}
+	return strings.Join(addrs, ",")
 }
 
 var errNoEnsemble = errors.New("a standalone server cannot be reconfigured; start it with standaloneEnabled=false (zkctl local start --set standaloneEnabled=false), or with more members")
@@ -147,7 +171,7 @@ func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string, don
 		ctx, cancel = context.WithTimeout(ctx, reconfigPatience)
 		defer cancel()
 	}
-	c, err := client.Open(client.Config{Servers: e.ConnectString(), Wait: true,
+	c, err := client.Open(client.Config{Servers: e.ownServers(), Wait: true,
 		Auth: []client.Auth{{Scheme: "digest", Data: []byte("super:" + e.super)}}})
 	if err != nil {
 		return err
@@ -182,6 +206,9 @@ func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string, don
 	})
 	if fault == nil {
 		fault = pollErr
+	}
+	if errors.Is(fault, proto.ErrNoAuth) {
+		return fmt.Errorf("%w: the configuration has a superDigest of its own, and Apache members know no other; reconfigure as that super user (addauth digest super:…, reconfig)", fault)
 	}
 	return fault
 }

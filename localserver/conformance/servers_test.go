@@ -47,7 +47,7 @@ type embedded struct {
 func embeddedOptions(dir string) member.Options {
 	dir = filepath.Join(dir, "version-2")
 	return member.Options{ID: 1, DataDir: dir, LogDir: dir, Tick: tick, MaxClientCnxns: -1, EnforceQuota: true,
-		ExtendedTypes: true, SuperDigest: superDigest, ReapEvery: time.Hour, Words: []string{"*"},
+		ExtendedTypes: true, SuperDigests: []string{superDigest}, ReapEvery: time.Hour, Words: []string{"*"},
 		Log: zklog.New(os.Stderr, "", zklog.Error)}
 }
 

@@ -31,13 +31,13 @@ const (
 // default ZooKeeper knows ip and digest (ProviderRegistry); an ACL with another is invalid.
 type authSchemes struct {
 	skipACL       bool
-	noDigest      bool   // DigestAuthenticationProvider.enabled=false
-	digestAlg     string // DigestAuthenticationProvider.digestAlg, as Java names it; SHA1 when ""
-	superDigest   string // DigestAuthenticationProvider.superDigest
-	x509          bool   // there is a secureClientPort, or authProvider.x509 is set
-	x509SuperUser string // X509AuthenticationProvider.superUser, a subject
-	sasl          bool   // authProvider.… is SASLAuthenticationProvider
-	anySASLUserDo string // letAnySaslUserDoX, the id in an ACL that stands for every SASL user
+	noDigest      bool     // DigestAuthenticationProvider.enabled=false
+	digestAlg     string   // DigestAuthenticationProvider.digestAlg, as Java names it; SHA1 when ""
+	superDigests  []string // DigestAuthenticationProvider.superDigest
+	x509          bool     // there is a secureClientPort, or authProvider.x509 is set
+	x509SuperUser string   // X509AuthenticationProvider.superUser, a subject
+	sasl          bool     // authProvider.… is SASLAuthenticationProvider
+	anySASLUserDo string   // letAnySaslUserDoX, the id in an ACL that stands for every SASL user
 }
 
 // known tells whether there is a provider for the scheme.
@@ -83,7 +83,7 @@ func (a *authSchemes) authenticate(ids []proto.ID, scheme string, data []byte, a
 		if err != nil {
 			return ids, false
 		}
-		if digest == a.superDigest {
+		if slices.Contains(a.superDigests, digest) {
 			ids = addID(ids, proto.ID{Scheme: schemeSuper})
 		}
 		return addID(ids, proto.ID{Scheme: schemeDigest, ID: digest}), true

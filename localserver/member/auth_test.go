@@ -10,7 +10,7 @@ import (
 )
 
 func TestAuthenticate(t *testing.T) {
-	a := &authSchemes{superDigest: "super:D/InIHSb7yEEbrWz8b9l71RjZJU=", x509: true, x509SuperUser: "CN=root"} // super:test
+	a := &authSchemes{superDigests: []string{"super:D/InIHSb7yEEbrWz8b9l71RjZJU="}, x509: true, x509SuperUser: "CN=root"} // super:test
 	for _, c := range []struct {
 		scheme, data, subject string
 		want                  []proto.ID // beside the address; nil for a failure

@@ -27,7 +27,7 @@ type Options struct {
 	ExtendedTypes   bool     // znodes with a time to live (extendedTypesEnabled)
 	ReconfigEnabled bool     // reconfigEnabled
 	NoDigest        bool     // digest.enabled=false
-	SuperDigest     string   // user:base64(sha1(user:password)) of DigestAuthenticationProvider.superDigest
+	SuperDigests    []string // each as DigestAuthenticationProvider.superDigest, user:base64(sha1(user:password))
 	X509SuperUser   string   // subject of a certificate that may do everything
 	Words           []string // four-letter words that are answered ("*" for all); only srvr when nil
 	ReadOnlyMode    bool     // readonlymode.enabled
