@@ -278,7 +278,8 @@ const (
 // that it replays to the digest that it recorded.
 func (v *verifier) snapshot(ctx context.Context, file storage.File, logs []storage.File) (*verdict, error) {
 	d := &verdict{Kind: kindSnapshot, File: file.Path, OK: true}
-	tree, trailer, err := storage.ReadTree(file.Path)
+	one := storage.Dir{Path: filepath.Dir(file.Path), Snapshots: []storage.File{file}, Logs: logs}
+	tree, trailer, err := one.ReadTree(file)
 	if err != nil {
 		if err := d.addError(err); err != nil {
 			return nil, err
@@ -300,8 +301,13 @@ func (v *verifier) snapshot(ctx context.Context, file storage.File, logs []stora
 		return d, nil
 	}
 	var check storage.DigestCheck
-	one := storage.Dir{Path: filepath.Dir(file.Path), Snapshots: []storage.File{file}, Logs: logs}
 	_, _, err = one.Load(ctx, storage.LoadOptions{Zxid: trailer.DigestZxid, Digests: &check})
+	if next, ok := one.Next(trailer.DigestZxid); ok && len(check.Faults) > 0 { // which may explain them
+		var more storage.DigestCheck
+		if _, _, e := one.Load(ctx, storage.LoadOptions{Zxid: next, Digests: &more}); e == nil && len(more.Faults) == 0 {
+			check, err = more, nil
+		}
+	}
 	for _, f := range check.Faults {
 		d.add(f)
 	}

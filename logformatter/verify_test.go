@@ -12,7 +12,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/ztree"
 )
 
 const reference = "../internal/storage/testdata"
@@ -217,6 +221,57 @@ func TestVerifyDigest(t *testing.T) {
 	}
 	if strings.Count(got, "bad digest") != 1 {
 		t.Errorf("one fault is told more than once:\n%s", got)
+	}
+}
+
+// A snapshot that has the transaction after that of its digest is whole, with the logs. An ACL
+// is what it has without a trace.
+func TestVerifySnapshotAhead(t *testing.T) {
+	for _, zxid := range []int64{2, 1} { // in the snapshot's name
+		dir := t.TempDir()
+		tree := ztree.New()
+		w := storage.NewLogWriter(dir, storage.LogOptions{Preallocate: -1})
+		for i, body := range []jute.Record{
+			&proto.CreateTxn{Path: "/a", ACL: proto.OpenACL, ParentCVersion: 1},
+			&proto.CreateTxn{Path: "/b", ACL: proto.OpenACL, ParentCVersion: 2},
+			&proto.SetACLTxn{Path: "/a", ACL: proto.ReadOnlyACL, Version: 1},
+			&proto.DeleteTxn{Path: "/b"},
+		} {
+			state := storage.SnapshotState{Zxid: int64(i), Digest: tree.Digest()}
+			txn := &proto.TxnEntry{Header: proto.TxnHeader{Zxid: int64(i + 1), Type: []proto.Op{proto.OpCreate, proto.OpCreate, proto.OpSetACL, proto.OpDelete}[i]}, Body: body}
+			tree.Apply(&txn.Header, body)
+			txn.Digest = &proto.TxnDigest{Version: proto.DigestVersion, TreeDigest: tree.Digest()}
+			if err := w.Append(txn); err != nil {
+				t.Fatal(err)
+			}
+			if state.Zxid != 2 {
+				continue
+			}
+			f, err := storage.CreateSnapshot(filepath.Join(dir, storage.SnapshotName(zxid, "")), storage.SnapshotOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			znodes, _ := storage.NewSnapshotStream(tree, false).Step(nil, 0)
+			if _, err := f.Write(znodes); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Commit(state); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if out, exit := verifyText(t, dir); exit != 0 {
+			t.Errorf("exit %d:\n%s", exit, out)
+		}
+		// Without the transaction nobody knows.
+		if err := os.Remove(filepath.Join(dir, "log.1")); err != nil {
+			t.Fatal(err)
+		}
+		if out, exit := verifyText(t, dir); (exit != 0) != (zxid == 2) {
+			t.Errorf("exit %d without the log:\n%s", exit, out)
+		}
 	}
 }
 

@@ -208,6 +208,6 @@ func (r *report) trailer(head *storage.SnapshotReader, zxid int64, sum *ztree.Di
 		r.Digest = fmt.Sprintf("0x%x differs", uint64(d.TreeDigest))
 		r.fault(&storage.Fault{Offset: head.Offset(), Kind: storage.BadDigest, Zxid: t.DigestZxid,
 			Err:     fmt.Errorf("the znodes have the digest 0x%x, the server noted 0x%x", uint64(sum.Digest()), uint64(d.TreeDigest)),
-			Meaning: "the tree is not the one that the server had; compare it with that of another member: zkctl snapshot diff"})
+			Meaning: "the tree is not the one that the server had, unless that was deleting a znode or setting an ACL at the end, which the logs tell: zkctl txnlog verify DIR; if they do not, compare it with that of another member: zkctl snapshot diff"})
 	}
 }

@@ -19,15 +19,98 @@ const maxStructureFaults = 20
 // the tree then holds what could be read, and may be nil.
 //
 // A snapshot is fuzzy when the server went on while it wrote it: it then may hold parts of
-// transactions after the zxid in its name, up to the one of its digest. Such a snapshot has
-// the recorded digest only after these have been replayed, and may use ACL keys that only
-// the replay makes known; neither is a fault here. [Dir.Load] checks them afterwards.
+// transactions after the zxid in its name, up to the one after that of its digest. Such a
+// snapshot has the recorded digest only after these have been replayed, and may use ACL keys
+// that only the replay makes known; neither is a fault here. [Dir.Load] checks them afterwards.
 //
 // The zxid of the tree is that in the file's name, else LastProcessedZxid, else 0.
 func ReadTree(path string) (*ztree.Tree, Trailer, error) {
 	s, err := readTree(path)
+	return s.result(err)
+}
+
+// ReadTree is [ReadTree] of a snapshot whose logs are there too. They tell whether a digest
+// that does not agree is a fault; see settle.
+func (d *Dir) ReadTree(file File) (*ztree.Tree, Trailer, error) {
+	s, err := readTree(file.Path)
+	if s != nil {
+		d.settle(s)
+	}
+	return s.result(err)
+}
+
+// settle looks into the logs whether another digest than the recorded one is a fault.
+//
+// Apache's server notes a digest when the changes of a transaction are done, and those of the
+// next may have begun when it writes what it noted behind the znodes (DataTree.processTxn,
+// serializeZxidDigest). The snapshot then has the next transaction too, or a part of it: once
+// that is applied, the znodes have the digest that was logged with it.
+func (d *Dir) settle(s *loaded) {
+	if s.odd == nil {
+		return
+	}
+	txn := d.next(s.zxid)
+	if txn == nil || txn.Digest == nil || txn.Digest.Version != proto.DigestVersion {
+		return
+	}
+	s.tree.Apply(&txn.Header, txn.Body)
+	if digestAgrees(s.tree, txn.Digest) {
+		s.odd, s.highest = nil, txn.Header.Zxid
+	}
+	s.tree.SetLastZxid(s.zxid) // a replay applies it once more
+}
+
+// Next is the zxid of the transaction that follows another in the logs.
+func (d *Dir) Next(zxid int64) (next int64, ok bool) {
+	if txn := d.next(zxid); txn != nil {
+		return txn.Header.Zxid, true
+	}
+	return 0, false
+}
+
+// next is the transaction that follows zxid in the logs; nil when there is none.
+func (d *Dir) next(zxid int64) *proto.TxnEntry {
+	for _, file := range d.LogsFrom(zxid) {
+		txn, err := nextIn(file.Path, zxid)
+		if txn != nil || err != nil {
+			return txn
+		}
+	}
+	return nil
+}
+
+func nextIn(path string, zxid int64) (*proto.TxnEntry, error) {
+	r, err := OpenLog(path)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	for {
+		e, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		case e.Header.Zxid <= zxid:
+			continue
+		case !Follows(zxid, e.Header.Zxid):
+			return nil, ErrMissing
+		}
+		var txn proto.TxnEntry
+		if err := errors.Join(sound(r, e), e.Decode(&txn)); err != nil {
+			return nil, err
+		}
+		return &txn, nil
+	}
+}
+
+func (s *loaded) result(err error) (*ztree.Tree, Trailer, error) {
 	if s == nil {
 		return nil, Trailer{LastProcessedZxid: -1}, err
+	}
+	if s.odd != nil {
+		err = errors.Join(err, s.odd)
 	}
 	return s.tree, s.trailer, err
 }
@@ -40,15 +123,13 @@ type loaded struct {
 	zxid    int64
 	highest int64    // of the zxids in its znodes' stats
 	unknown []string // znodes whose ACL key is not in the table
+	odd     *Fault   // the znodes have not the digest that was recorded; see settle
 }
 
-// fuzzyUntil is the last zxid whose transaction the snapshot may hold a part of. It is known
-// for certain only with a digest.
+// fuzzyUntil is the last zxid whose transaction the snapshot may hold a part of, as far as it
+// is known: a deleted znode and a new ACL leave no zxid behind.
 func (s *loaded) fuzzyUntil() int64 {
-	if s.trailer.Digest != nil && s.trailer.DigestZxid != 0 {
-		return max(s.zxid, s.trailer.DigestZxid)
-	}
-	return max(s.zxid, s.highest, s.trailer.LastProcessedZxid)
+	return max(s.zxid, s.highest, s.trailer.DigestZxid, s.trailer.LastProcessedZxid)
 }
 
 func readTree(path string) (*loaded, error) {
@@ -78,10 +159,10 @@ func readTree(path string) (*loaded, error) {
 	if len(s.unknown) > 0 && s.fuzzyUntil() == s.zxid {
 		faults = append(faults, s.unknownACLs())
 	}
-	if d := s.trailer.Digest; d != nil && s.zxid != 0 && s.trailer.DigestZxid == s.zxid && !digestAgrees(s.tree, d) {
-		faults = append(faults, &Fault{File: path, Offset: r.Offset(), Kind: BadDigest, Zxid: s.zxid,
+	if d := s.trailer.Digest; d != nil && s.zxid != 0 && s.trailer.DigestZxid == s.zxid && s.fuzzyUntil() == s.zxid && !digestAgrees(s.tree, d) {
+		s.odd = &Fault{File: path, Offset: r.Offset(), Kind: BadDigest, Zxid: s.zxid,
 			Err:     fmt.Errorf("the znodes have digest %d, the server recorded %d", s.tree.Digest(), d.TreeDigest),
-			Meaning: "the znodes are not those that the server had at zxid " + hex(s.zxid)})
+			Meaning: "the znodes are not those that the server had at zxid " + hex(s.zxid)}
 	}
 	return s, errors.Join(faults...)
 }

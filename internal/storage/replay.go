@@ -49,6 +49,7 @@ type DigestCheck struct {
 
 	fuzzyUntil int64
 	snapshot   *Trailer // whose digest is still to be compared
+	ahead      *Fault   // that digest did not agree, which the next transaction may explain
 	file       string
 	off        uint64 // by how much the tree is known to be off
 	root       rootChanges
@@ -58,11 +59,12 @@ type DigestCheck struct {
 }
 
 // Begin tells where the replay starts from. Up to the end of its fuzzy range a snapshot's
-// tree has no digest that a log could know (DataTree.compareDigest).
+// tree has no digest that a log could know (DataTree.compareDigest). A server that has none
+// for its own tree notes one at zxid 0.
 func (c *DigestCheck) begin(s *loaded) {
-	c.fuzzyUntil, c.snapshot, c.off, c.root = s.fuzzyUntil(), nil, 0, rootChanges{}
-	c.vague = s.tree != nil && s.trailer.Digest == nil
-	if s.trailer.Digest != nil && s.trailer.DigestZxid > s.zxid {
+	c.fuzzyUntil, c.snapshot, c.ahead, c.off, c.root = s.fuzzyUntil(), nil, nil, 0, rootChanges{}
+	c.vague = s.tree != nil && s.trailer.DigestZxid == 0
+	if s.trailer.DigestZxid > s.zxid && s.trailer.DigestZxid == c.fuzzyUntil {
 		c.snapshot, c.file = &s.trailer, s.file
 	}
 }
@@ -74,9 +76,10 @@ func (c *DigestCheck) Compare(file string, offset int64, txn *proto.TxnEntry, t 
 	c.root.see(t)
 	if c.snapshot != nil && zxid >= c.snapshot.DigestZxid {
 		if zxid == c.snapshot.DigestZxid && !digestAgrees(t, c.snapshot.Digest) {
-			c.Faults = append(c.Faults, &Fault{File: c.file, Kind: BadDigest, Zxid: zxid,
+			c.ahead = &Fault{File: c.file, Kind: BadDigest, Zxid: zxid,
 				Err:     fmt.Errorf("replayed to zxid %#x the tree has digest %d, the snapshot recorded %d", zxid, t.Digest(), c.snapshot.Digest.TreeDigest),
-				Meaning: "the snapshot or the log that follows it is not what the server had"})
+				Meaning: "the snapshot or the log that follows it is not what the server had"}
+			c.Faults = append(c.Faults, c.ahead)
 		}
 		c.snapshot = nil
 	}
@@ -88,18 +91,26 @@ func (c *DigestCheck) Compare(file string, offset int64, txn *proto.TxnEntry, t 
 	want := uint64(d.TreeDigest)
 	is := func(off uint64) bool { return uint64(t.Digest())+off == want || uint64(t.AltDigest())+off == want }
 	switch {
-	case is(c.off):
-		c.vague = c.vague && c.off != 0
-		return true
 	case is(0): // what was off has been changed since, or was right all the time
 		c.off, c.vague = 0, false
 		if c.excused {
 			c.Compared -= c.Failed
-			c.Failed, c.Faults = 0, slices.DeleteFunc(c.Faults, func(f *Fault) bool { return f == c.fault })
+			c.Failed = 0
+			c.retract(c.fault)
 		}
+		if c.ahead != nil && zxid > c.ahead.Zxid {
+			c.retract(c.ahead)
+		}
+		c.ahead = nil
+		return true
+	case is(c.off):
 		return true
 	}
-	c.excused = (c.root.excuse() || c.vague) && (c.Failed == 0 || c.excused)
+	ahead := c.ahead != nil && zxid == c.ahead.Zxid // see Dir.settle
+	if !ahead {
+		c.ahead = nil
+	}
+	c.excused = (c.root.excuse() || c.vague || ahead) && (c.Failed == 0 || c.excused)
 	c.Failed++
 	if c.Failed == 1 {
 		c.fault = &Fault{File: file, Offset: offset, Kind: BadDigest, Zxid: zxid,
@@ -109,4 +120,8 @@ func (c *DigestCheck) Compare(file string, offset int64, txn *proto.TxnEntry, t 
 	}
 	c.off = want - uint64(t.Digest())
 	return false
+}
+
+func (c *DigestCheck) retract(fault *Fault) {
+	c.Faults = slices.DeleteFunc(c.Faults, func(f *Fault) bool { return f == fault })
 }

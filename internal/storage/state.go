@@ -36,10 +36,11 @@ var ErrMissing = errors.New("transactions are missing")
 //
 // The snapshot is the newest whose content cannot go beyond the limit: a server goes on
 // while it writes one, so snapshot.1f may hold later changes than 0x1f. How late they can be
-// is told by the digest that a snapshot records since 3.6; without it by the zxids of its
-// znodes, which miss only a change of an ACL. A damaged snapshot is a fault, and an earlier
-// one serves. Without any snapshot the state begins with an empty tree, if the logs reach
-// back to the first transaction.
+// is told by the zxid of the digest that a snapshot records since 3.6, and by those of its
+// znodes, which miss a deletion and a change of an ACL; Load fails where the digest then does
+// not agree at the limit. A damaged snapshot is a fault, and an earlier one serves. Without
+// any snapshot the state begins with an empty tree, if the logs reach back to the first
+// transaction.
 //
 // Transactions that the snapshot may already hold are applied again, as a server does. What
 // they answer there, NodeExists or NoNode, is no fault.
@@ -68,6 +69,10 @@ func (d *Dir) Load(ctx context.Context, opt LoadOptions) (t *ztree.Tree, faults 
 		return nil, l.faults, err
 	}
 	if l.from != nil {
+		if l.ahead() {
+			return nil, l.faults, fmt.Errorf("load %s: %s had another digest then: it holds a part of the next transaction, or is damaged (choose a later zxid, or move the snapshot away, so that an earlier one serves)",
+				l.where(), filepath.Base(l.from.file))
+		}
 		if err := l.from.unknownACLs(); err != nil {
 			l.note(err)
 		}
@@ -86,6 +91,13 @@ type load struct {
 	last   int64   // zxid of the last transaction met, or in the snapshot's name
 	begun  bool    // whether last is one
 	faults []*Fault
+}
+
+// ahead tells whether the state at the zxid of the snapshot's digest is wanted, and the tree
+// is not that: the snapshot may hold a part of the next transaction without a trace.
+func (l *load) ahead() bool {
+	t := l.from.trailer
+	return l.limit == t.DigestZxid && l.last == t.DigestZxid && l.from.zxid < t.DigestZxid && !digestAgrees(l.tree, t.Digest)
 }
 
 // note keeps every fault in err, and tells whether there was one.
@@ -123,6 +135,11 @@ func (l *load) snapshot() error {
 			return err
 		}
 		s, err := readTree(file.Path)
+		if err == nil {
+			if l.dir.settle(s); s.odd != nil {
+				err = s.odd
+			}
+		}
 		if err != nil {
 			if !l.note(err) {
 				return err
@@ -227,7 +244,7 @@ func (l *load) replayLog(file File) (done bool, err error) {
 			return false, nil
 		}
 		if err == nil {
-			err = l.sound(r, e)
+			err = sound(r, e)
 		}
 		if err != nil {
 			if !l.opt.Strict && l.note(err) {
@@ -275,7 +292,7 @@ func (l *load) replayLog(file File) (done bool, err error) {
 // sound is a fault when the entry is not whole. Its end is looked at first, as in
 // FileTxnLog: a write cut short, with preallocated zeros in place of the rest, has a wrong
 // checksum too.
-func (l *load) sound(r *LogReader, e *Entry) error {
+func sound(r *LogReader, e *Entry) error {
 	switch {
 	case e.EOR != endOfRecord:
 		return &Fault{File: r.Name(), Offset: e.Offset, Kind: BadEnd, Zxid: e.Header.Zxid,
