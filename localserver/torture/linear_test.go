@@ -166,6 +166,7 @@ type competitor struct {
 
 	session *wire
 	up      bool
+	owns    bool // the session has its ephemeral
 	lagging bool // what it is connected to
 	count   int
 	known   [registers]int32 // versions seen last
@@ -193,9 +194,12 @@ func (c *competitor) connect() error {
 	if err != nil {
 		return err
 	}
-	record := create(ephemeralPath(w.id), nil, proto.Ephemeral)
-	if c.session != nil {
-		record = create("/barrier", nil, proto.Persistent)
+	if c.session == nil {
+		c.owns = false
+	}
+	record := create("/barrier", nil, proto.Persistent)
+	if !c.owns {
+		record = create(ephemeralPath(w.id), nil, proto.Ephemeral)
 	}
 	c.session, c.up = w, true
 	c.lagging = c.syncs && c.lags(addr)
@@ -213,6 +217,7 @@ func (c *competitor) connect() error {
 		c.lose()
 		return err
 	}
+	c.owns = true
 	c.history.settle(c.pending)
 	c.pending = nil
 	return nil
