@@ -153,7 +153,7 @@ func (v *verifier) argument(ctx context.Context, arg string) error {
 		}
 		return v.print(d)
 	}
-	d, err := scanLog(ctx, file)
+	d, err := scanLog(ctx, file, nil)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/adler32"
 	"os"
 	"path/filepath"
@@ -271,6 +272,55 @@ func TestVerifySnapshotAhead(t *testing.T) {
 		}
 		if out, exit := verifyText(t, dir); (exit != 0) != (zxid == 2) {
 			t.Errorf("exit %d without the log:\n%s", exit, out)
+		}
+	}
+}
+
+// Apache's server goes on with its log when the leader has sent it everything: transactions
+// are missing there, and the last ones before may be some that nobody else has. With the
+// snapshot that came instead nothing is wrong.
+func TestVerifySnapshotOfTheLeader(t *testing.T) {
+	for _, next := range []int64{2<<32 | 9, 3<<32 | 1} { // the first transaction after the snapshot
+		for _, damaged := range []bool{false, true} {
+			dir := t.TempDir()
+			w := storage.NewLogWriter(dir, storage.LogOptions{Preallocate: -1})
+			write := func(tree *ztree.Tree, zxid int64, path string, log bool) {
+				t.Helper()
+				txn := &proto.TxnEntry{Header: proto.TxnHeader{Zxid: zxid, Type: proto.OpCreate},
+					Body: &proto.CreateTxn{Path: path, ACL: proto.OpenACL, ParentCVersion: tree.Get("/").Stat.Cversion + 1}}
+				tree.Apply(&txn.Header, txn.Body)
+				txn.Digest = &proto.TxnDigest{Version: proto.DigestVersion, TreeDigest: tree.Digest()}
+				if log {
+					if err := w.Append(txn); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			mine, leaders := ztree.New(), ztree.New()
+			for zxid := int64(1<<32 | 1); zxid <= 1<<32|3; zxid++ {
+				write(mine, zxid, fmt.Sprintf("/n%x", zxid), true)
+				write(leaders, zxid, fmt.Sprintf("/n%x", zxid), false)
+			}
+			write(mine, 1<<32|4, "/never-committed", true)
+			for zxid := int64(2<<32 | 1); zxid <= 2<<32|8; zxid++ {
+				write(leaders, zxid, fmt.Sprintf("/n%x", zxid), false)
+			}
+			if err := storage.WriteSnapshot(filepath.Join(dir, storage.SnapshotName(leaders.LastZxid(), "")), leaders, storage.SnapshotOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if damaged {
+				write(leaders, next, "/lost", false)
+			}
+			for zxid := next; zxid < next+4; zxid++ {
+				write(leaders, zxid, fmt.Sprintf("/n%x", zxid), true)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			out, exit := verifyText(t, dir)
+			if damaged != (exit != 0) || !strings.Contains(out, "their effect is in") {
+				t.Errorf("next %#x, damaged %t: exit %d:\n%s", next, damaged, exit, out)
+			}
 		}
 	}
 }

@@ -23,7 +23,7 @@ func (v *verifier) directory(ctx context.Context, path string) error {
 	}
 	c := &dirCheck{dir: dir, d: &verdict{Kind: kindReplay, File: kindReplay, OK: true}}
 	for _, file := range dir.Logs {
-		d, err := scanLog(ctx, file)
+		d, err := scanLog(ctx, file, dir.Snapshots)
 		if err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ type dirCheck struct {
 
 // log joins a log's runs of transactions to those of the logs before it.
 func (c *dirCheck) log(file storage.File, d *verdict) {
-	for _, r := range d.scan.runs {
+	for i, r := range d.scan.runs {
 		n := len(c.runs)
 		switch {
 		case n == 0:
@@ -75,7 +75,7 @@ func (c *dirCheck) log(file storage.File, d *verdict) {
 				Err:     fmt.Errorf("%s begins with zxid %#x, but the log before it goes on to %#x", filepath.Base(file.Path), uint64(r.first), uint64(c.runs[n-1].last)),
 				Meaning: "the same zxids are in two logs: a server applies both; keep the log of the server's own history and move the other away"})
 			c.runs[n-1].last = max(c.runs[n-1].last, r.last)
-		case storage.Follows(c.runs[n-1].last, r.first):
+		case i == 0 && storage.Follows(c.runs[n-1].last, r.first) && !c.sent(c.runs[n-1].last, r.first):
 			if p := c.prev; p != nil && p.cause != nil && p.cause.Kind == storage.CutOff {
 				c.d.Notes = append(c.d.Notes, fmt.Sprintf("%s ends inside a record, as after a crash, and %s goes on without a gap: nothing is lost", filepath.Base(p.File), filepath.Base(file.Path)))
 			}
@@ -85,6 +85,12 @@ func (c *dirCheck) log(file storage.File, d *verdict) {
 		}
 	}
 	c.prev = d
+}
+
+// sent tells whether a snapshot stands between two runs.
+func (c *dirCheck) sent(last, zxid int64) bool {
+	_, ok := between(c.dir.Snapshots, last, zxid)
+	return ok
 }
 
 // check replays each run of transactions from the earliest snapshot that serves, and says
@@ -128,6 +134,12 @@ func (c *dirCheck) check(ctx context.Context) error {
 // gap tells what is missing between two runs. A snapshot has its effect when it was begun
 // right before the second.
 func (c *dirCheck) gap(last int64, r run) {
+	if storage.Follows(last, r.first) { // to all appearance
+		if s, ok := between(c.dir.Snapshots, last, r.first); ok && s.Zxid&0xffffffff != 0 {
+			c.d.Notes = append(c.d.Notes, fmt.Sprintf("the transactions before %s are in no log, their effect is in it: the leader sent it; those up to %#x were perhaps never committed", filepath.Base(s.Path), uint64(last)))
+		}
+		return
+	}
 	missing := areMissing(last, r.first)
 	for _, s := range c.usable {
 		if s.Zxid >= r.first-1 {
@@ -149,9 +161,9 @@ func (c *dirCheck) replay(ctx context.Context, r run) (ok bool, err error) {
 		if s.Zxid >= r.last {
 			break
 		}
-		if s.Zxid >= r.first || storage.Follows(s.Zxid, r.first) {
+		before := s.Zxid < r.first && storage.Follows(s.Zxid, r.first)
+		if before || s.Zxid >= r.first && one.Snapshots == nil {
 			one.Snapshots = []storage.File{s}
-			break
 		}
 	}
 	for len(one.Logs) > 1 && one.Logs[1].Zxid <= r.first {

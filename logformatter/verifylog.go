@@ -18,15 +18,15 @@ type logScan struct {
 // run is a stretch of transactions without a gap, each of them sound.
 type run struct{ first, last int64 }
 
-// scanLog checks a log, streaming.
-func scanLog(ctx context.Context, file storage.File) (*verdict, error) {
+// scanLog checks a log, streaming. snapshots are those beside it.
+func scanLog(ctx context.Context, file storage.File, snapshots []storage.File) (*verdict, error) {
 	d := &verdict{Kind: kindLog, File: file.Path, OK: true}
 	r, err := storage.OpenLog(file.Path)
 	if err != nil {
 		return d, d.addError(err)
 	}
 	defer r.Close()
-	s := &scanner{d: d, file: file}
+	s := &scanner{d: d, file: file, snapshots: snapshots}
 	for n := 0; ; n++ {
 		if n&0xfff == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -60,6 +60,7 @@ func scanLog(ctx context.Context, file storage.File) (*verdict, error) {
 type scanner struct {
 	d           *verdict
 	file        storage.File
+	snapshots   []storage.File
 	first, last int64
 	any         bool // whether first and last are set
 	broken      bool // whether the last entry was not sound
@@ -112,6 +113,8 @@ func (s *scanner) entry(e *storage.Entry) {
 	case h.Zxid <= s.last:
 		fault(storage.BadOrder, "a server applies it out of turn, and its tree goes astray (was the log put together from others?)", "zxid %#x follows %#x, and should be greater", uint64(h.Zxid), uint64(s.last))
 		return
+	case s.sent(s.last, h.Zxid):
+		s.begin(h.Zxid)
 	case !storage.Follows(s.last, h.Zxid):
 		if !s.broken {
 			fault(storage.BadOrder, "a server replays the log without a word, but its tree lacks them; look for them in the log of another member", "%s missing between zxid %#x and %#x", areMissing(s.last, h.Zxid), uint64(s.last), uint64(h.Zxid))
@@ -124,6 +127,24 @@ func (s *scanner) entry(e *storage.Entry) {
 	if epoch := h.Zxid >> 32; len(s.d.Epochs) == 0 || s.d.Epochs[len(s.d.Epochs)-1] != epoch {
 		s.d.Epochs = append(s.d.Epochs, epoch)
 	}
+}
+
+// sent tells whether a snapshot stands between two transactions of a log: the leader sent it,
+// and the server went on with the log, in which the transactions before the snapshot are
+// missing, or it begins an epoch. What comes after goes on from there.
+func (s *scanner) sent(last, zxid int64) bool {
+	_, ok := between(s.snapshots, last, zxid)
+	return ok
+}
+
+// between finds the last snapshot after one transaction that goes right before another.
+func between(snapshots []storage.File, last, zxid int64) (found storage.File, ok bool) {
+	for _, f := range snapshots {
+		if f.Zxid > last && f.Zxid < zxid && storage.Follows(f.Zxid, zxid) {
+			found, ok = f, true
+		}
+	}
+	return found, ok
 }
 
 func areMissing(last, zxid int64) string {
