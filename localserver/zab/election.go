@@ -69,6 +69,7 @@ type Election struct {
 	round    int64           // the logical clock
 	queue    []*notification // for Look
 	restart  bool            // the configuration has changed
+	addrs    []string        // see home
 }
 
 // maxElectionQueue bounds what peers can make Look remember; votes are sent again.
@@ -98,8 +99,18 @@ func NewElection(opt ElectionOptions) (*Election, error) {
 	return e, nil
 }
 
-func (e *Election) listenAddrs() []string {
-	return listenAddrs(e.electionAddrs(e.opt.ID), e.opt.ListenAll)
+func (e *Election) listenAddrs() []string { return listenAddrs(e.home(), e.opt.ListenAll) }
+
+// home is where this server is, or was when the configuration last had it: who is not a member
+// yet, or not any more, must be called back too.
+func (e *Election) home() []string {
+	addrs := e.electionAddrs(e.opt.ID)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(addrs) > 0 {
+		e.addrs = addrs
+	}
+	return e.addrs
 }
 
 // listenAddrs are where to listen for those who connect to addrs.
@@ -240,7 +251,7 @@ func (e *Election) electionAddrs(id int64) (addrs []string) {
 
 // address is what this server says where it listens.
 func (e *Election) address() string {
-	addrs := e.electionAddrs(e.opt.ID)
+	addrs := e.home()
 	if !e.opt.MultiAddress && len(addrs) > 1 {
 		addrs = addrs[:1]
 	}

@@ -322,6 +322,23 @@ func TestJoinDuringReconfig(t *testing.T) {
 	})
 }
 
+// One that follows without a vote finds the leader again when its connections have broken.
+func TestStrangerComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 8, 3, 0)
+		defer c.stop()
+		c.start()
+		leader := c.awaitAll()
+		n := c.add(4)
+		n.config = zoocfg.NewMajority(0, append(c.config.Members(), clusterMember(4, zoocfg.Participant))...)
+		n.start()
+		c.await("it follows without a vote", n.replica.serving)
+		c.net.Reset(host(leader.id), host(4))
+		c.await("it notices", func() bool { return !n.replica.serving() })
+		c.await("it follows again", n.replica.serving)
+	})
+}
+
 // Nor is it when Apache's leader sends it as if it were.
 func TestProposedConfigIsNotActivated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
