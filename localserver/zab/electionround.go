@@ -3,6 +3,7 @@ package zab
 import (
 	"context"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -117,12 +118,15 @@ func (r *electionRound) complete(views []View, proposal Vote) bool {
 }
 
 // established takes the vote of a server that has a leader, and tells whether that leader is
-// believable.
+// believable: of a configuration that is only proposed the others may never hear, and the
+// leader looks at whom it takes.
 func (r *electionRound) established(n *notification, views []View) bool {
 	e, round := r.e, r.e.proposed().ElectionEpoch
 	wins := func(votes map[int64]ballot) bool {
 		votes[n.from] = n.ballot
-		return decided(views, supporters(votes, n.ballot)) && leaderVouches(votes, e.opt.ID, round, n.ballot)
+		ids := supporters(votes, n.ballot)
+		quorum := slices.ContainsFunc(views, func(v View) bool { return decided([]View{v}, ids) })
+		return quorum && leaderVouches(votes, e.opt.ID, round, n.ballot)
 	}
 	return n.ElectionEpoch == round && wins(r.votes) || wins(r.outOfElection)
 }

@@ -319,6 +319,9 @@ func TestJoinDuringReconfig(t *testing.T) {
 				t.Errorf("server %d has taken on what was only proposed:\n%s", 4+id, got)
 			}
 		}
+		c.net.HealAll()
+		c.awaitAll()
+		c.check()
 	})
 }
 
