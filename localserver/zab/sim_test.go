@@ -62,6 +62,9 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 	r := rand.New(rand.NewPCG(seed, 0))
 	voters := 3 + r.IntN(3)
 	c := newCluster(t, seed, voters, r.IntN(2))
+	for range r.IntN(3) {
+		c.add(int64(len(c.nodes) + 1)) // one that may be taken in
+	}
 	c.each(func(n *node) {
 		slow := rand.New(rand.NewPCG(seed, uint64(n.id)))
 		n.disk.delay = func() time.Duration { return time.Duration(slow.Int64N(int64(5 * time.Millisecond))) }
@@ -76,7 +79,7 @@ func (s *schedule) node() *node { return s.c.nodes[int64(1+s.r.IntN(len(s.c.node
 
 func (s *schedule) run() {
 	defer s.c.stop()
-	s.c.start()
+	s.c.each(s.start)
 	for range 20 + s.r.IntN(40) {
 		s.act()
 		time.Sleep(time.Duration(s.r.Int64N(int64(400 * time.Millisecond))))
@@ -84,7 +87,7 @@ func (s *schedule) run() {
 	s.c.net.HealAll()
 	s.c.each(func(n *node) {
 		if n.peer == nil {
-			n.start()
+			s.start(n)
 		}
 	})
 	leader := s.c.awaitAll()
@@ -103,7 +106,7 @@ func (s *schedule) act() {
 		a.stop()
 	case 2, 3:
 		if a.peer == nil {
-			a.start()
+			s.start(a)
 		}
 	case 4:
 		if leader := s.c.leader(); leader != nil {
@@ -126,8 +129,8 @@ func (s *schedule) act() {
 		} else if a.peer != nil {
 			a.peer.Resign()
 		}
-	case 9:
-		s.changeRole(a)
+	case 9, 11:
+		s.reconfigure(a, b)
 	case 10:
 		for _, n := range s.c.nodes {
 			if n.peer != nil {
@@ -143,21 +146,44 @@ func (s *schedule) act() {
 	}
 }
 
-// changeRole gives a member a vote or takes it away, as long as three have one.
-func (s *schedule) changeRole(n *node) {
+// start starts a member. One that is not in the configuration is given one with itself, as a
+// server needs that is to join.
+func (s *schedule) start(n *node) {
+	if _, in := n.config.Member(n.id); !in {
+		n.config, n.next = zoocfg.NewMajority(0, append(n.config.Members(), clusterMember(n.id, zoocfg.Participant))...), nil
+	}
+	n.start()
+}
+
+// reconfigure gives a member a vote or takes it away, takes it in or out, maybe in exchange for
+// another, as long as two have a vote.
+func (s *schedule) reconfigure(n, other *node) {
 	leader := s.c.leader()
 	if leader == nil {
 		return
 	}
 	config := leader.peer.Status().Config
-	role := zoocfg.Participant
-	if m, _ := config.Member(n.id); m.Role == zoocfg.Participant {
-		if len(config.Voting()) <= 3 {
-			return
-		}
-		role = zoocfg.Observer
+	votes := func(n *node) bool {
+		m, in := config.Member(n.id)
+		return in && m.Role == zoocfg.Participant
 	}
-	if _, err := leader.replica.reconfigure(&proto.ReconfigRequest{JoiningServers: line(n.id, role), CurConfigID: -1}); err == nil {
+	joins := zoocfg.Participant
+	req := &proto.ReconfigRequest{CurConfigID: -1}
+	_, in := config.Member(n.id)
+	switch spare := len(config.Voting()) > 2; {
+	case votes(n) && !spare:
+		return
+	case in && s.r.IntN(2) == 0:
+		req.LeavingServers = fmt.Sprint(n.id)
+	default:
+		if votes(n) {
+			joins = zoocfg.Observer
+		} else if votes(other) && s.r.IntN(2) == 0 {
+			req.LeavingServers = fmt.Sprint(other.id)
+		}
+		req.JoiningServers = line(n.id, joins)
+	}
+	if _, err := leader.replica.reconfigure(req); err == nil {
 		s.c.reconfigs++
 	}
 }
