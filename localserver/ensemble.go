@@ -35,6 +35,7 @@ type Ensemble struct {
 	mu      sync.Mutex
 	members []*Member
 	lastID  int64 // of a member that was added or removed
+	version int64 // of the newest configuration that a member had
 	faults  []*Fault
 	closed  bool
 }
@@ -285,6 +286,13 @@ func (e *Ensemble) place(m *Member) {
 
 // learn is told where a new configuration has the members.
 func (e *Ensemble) learn(v zoocfg.QuorumVerifier) {
+	e.mu.Lock()
+	old := v.Version() < e.version // of a member that comes late
+	e.version = max(e.version, v.Version())
+	e.mu.Unlock()
+	if old {
+		return
+	}
 	for _, m := range e.Members() {
 		if now, in := v.Member(m.id); in && !now.Client.IsZero() {
 			e.locate(m, portsOf(now))

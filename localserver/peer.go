@@ -84,6 +84,9 @@ func startPeer(s *server, opt serverOptions, m member.Options, j zab.JournalOpti
 			opt.log.Warnf("Cannot make a backup of the configuration: %v", err)
 		}
 	}
+	if _, ok := s.cfg.Self(); !ok {
+		return fmt.Errorf("My id %d not in the peer list: %s has no server.%d; give it one, or add the server by a reconfiguration and a configuration that has it", m.ID, s.cfg.File, m.ID)
+	}
 	j.Due = s.SaveSoon
 	j.Slow = slowSync(s.Metrics(), opt.log, m.ID, s.cfg.FsyncWarning)
 	po := peerOptions(s.cfg, opt, m.ID, j)

@@ -98,6 +98,11 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 			}
 		}()
 	}
+	if cfg.ForceSync && !opt.ephemeral {
+		if err := storage.SyncLogs(mopt.LogDir); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
+		}
+	}
 	if s.Server, err = member.Open(mopt); err != nil {
 		return nil, err
 	}

@@ -54,6 +54,20 @@ func NewLogWriter(dir string, opt LogOptions) *LogWriter {
 	return &LogWriter{dir: dir, opt: opt}
 }
 
+// SyncLogs brings the end of the newest log to disk: a process that was killed may have left
+// there what it had not synced, and who reads it takes it for history.
+func SyncLogs(dir string) error {
+	d, err := ReadDir(dir)
+	if err != nil || len(d.Logs) == 0 {
+		return err
+	}
+	f, err := os.OpenFile(d.Logs[len(d.Logs)-1].Path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(syncData(f), f.Close())
+}
+
 // Append adds a transaction; it is on disk after the next Sync. Zxids must rise.
 func (w *LogWriter) Append(txn *proto.TxnEntry) error {
 	return w.append(txn.Header.Zxid, func(c *jute.Codec) { txn.Visit(c) })

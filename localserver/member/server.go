@@ -227,9 +227,15 @@ func (s *Server) Submit(r *zab.Request) {
 }
 
 // Touch implements zab.Replica.
-func (s *Server) Touch(session int64, timeout int32) (alive bool) {
-	s.do(func() { alive = s.role == leading && s.touch(session, time.Duration(timeout)*time.Millisecond) })
-	return alive
+func (s *Server) Touch(alive map[int64]int32) {
+	s.box.put(event{run: func() {
+		if s.role != leading {
+			return
+		}
+		for session, timeout := range alive {
+			s.touch(session, time.Duration(timeout)*time.Millisecond)
+		}
+	}})
 }
 
 // Revalidate implements zab.Replica.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -423,11 +424,10 @@ func (r *fakeReplica) reconfigure(req *proto.ReconfigRequest) (<-chan bool, erro
 	return a, nil
 }
 
-func (r *fakeReplica) Touch(session int64, timeout int32) bool {
+func (r *fakeReplica) Touch(alive map[int64]int32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.touches[session] = timeout
-	return true
+	maps.Copy(r.touches, alive)
 }
 
 func (r *fakeReplica) Revalidate(session int64, _ int32, origin Origin) bool {

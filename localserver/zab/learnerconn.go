@@ -230,14 +230,16 @@ func (c *learnerConn) process(qp *proto.QuorumPacket) error {
 			return fmt.Errorf("%w: ACK of 0x%x, which was never proposed", errPacket, uint64(qp.Zxid))
 		}
 	case proto.PacketPing:
+		alive := map[int64]int32{}
 		for d.Err() == nil && d.Remaining() > 0 {
 			var session int64
 			var timeout int32
 			d.Long(&session)
 			if d.Int(&timeout); d.Err() == nil {
-				r.Touch(session, timeout)
+				alive[session] = timeout
 			}
 		}
+		r.Touch(alive)
 	case proto.PacketRevalidate:
 		var session int64
 		var timeout int32

@@ -97,10 +97,12 @@ type Replica interface {
 	// by a Propose, even when it fails, except for sync, which is answered by SyncAfter.
 	Submit(r *Request)
 
-	// Touch tells the leader's replica that a session is alive; false when it has none such.
-	Touch(session int64, timeout int32) bool
+	// Touch tells the leader's replica which sessions are alive, with their timeouts in
+	// milliseconds. It does not wait.
+	Touch(alive map[int64]int32)
 
-	// Revalidate is Touch for a session that has come to origin; true makes it the owner.
+	// Revalidate is Touch for a session that has come to origin; true makes it the owner, false
+	// says that there is none such.
 	Revalidate(session int64, timeout int32, origin Origin) bool
 
 	// Touched drains the sessions that this learner's clients kept alive since the last
