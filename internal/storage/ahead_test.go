@@ -59,6 +59,13 @@ func TestSnapshotAheadOfItsDigest(t *testing.T) {
 				}
 				return true
 			}, true},
+		"something else, which is overwritten later": {proto.OpSetData, set("/a"),
+			func(_ *live, path string, n *ztree.Node, _ int64) bool {
+				if path == "/d" {
+					n.Data = []byte("damaged")
+				}
+				return true
+			}, true},
 	} {
 		for _, during := range []int64{0, 2} {
 			t.Run(fmt.Sprint(name, during), func(t *testing.T) {

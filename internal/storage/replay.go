@@ -58,7 +58,7 @@ type DigestCheck struct {
 	vague      bool   // how far the snapshot is fuzzy is not known: it has no digest
 }
 
-// Begin tells where the replay starts from. Up to the end of its fuzzy range a snapshot's
+// begin tells where the replay starts from. Up to the end of its fuzzy range a snapshot's
 // tree has no digest that a log could know (DataTree.compareDigest). A server that has none
 // for its own tree notes one at zxid 0.
 func (c *DigestCheck) begin(s *loaded) {
@@ -90,8 +90,7 @@ func (c *DigestCheck) Compare(file string, offset int64, txn *proto.TxnEntry, t 
 	c.Compared++
 	want := uint64(d.TreeDigest)
 	is := func(off uint64) bool { return uint64(t.Digest())+off == want || uint64(t.AltDigest())+off == want }
-	switch {
-	case is(0): // what was off has been changed since, or was right all the time
+	if is(0) { // what was off has been changed since, or was right all the time
 		c.off, c.vague = 0, false
 		if c.excused {
 			c.Compared -= c.Failed
@@ -103,12 +102,13 @@ func (c *DigestCheck) Compare(file string, offset int64, txn *proto.TxnEntry, t 
 		}
 		c.ahead = nil
 		return true
-	case is(c.off):
-		return true
 	}
 	ahead := c.ahead != nil && zxid == c.ahead.Zxid // see Dir.settle
 	if !ahead {
-		c.ahead = nil
+		c.ahead = nil // the next transaction has not explained it
+	}
+	if is(c.off) {
+		return true
 	}
 	c.excused = (c.root.excuse() || c.vague || ahead) && (c.Failed == 0 || c.excused)
 	c.Failed++
