@@ -150,6 +150,25 @@ func TestRetireWhileASnapshotIsWritten(t *testing.T) {
 	}
 }
 
+// A leader sends snapshots before it has a quorum. They must not be cut short when it gets one.
+func TestLeadWhileASnapshotIsSent(t *testing.T) {
+	s, _ := openFull(t, 50_000)
+	w := &slowWriter{wait: make(chan struct{})}
+	done := make(chan error)
+	go func() {
+		_, err := s.Snapshot(w)
+		done <- err
+	}()
+	for begun := false; !begun; {
+		s.do(func() { begun = len(s.savings) > 0 })
+	}
+	s.Lead(nil, 1<<32)
+	close(w.wait)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // The leader's snapshot takes the place of one of the same zxid, whatever is wrong with that:
 // nothing else is kept.
 func TestRestoreOverASnapshot(t *testing.T) {

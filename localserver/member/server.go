@@ -182,6 +182,7 @@ func (s *Server) Retire() {
 	var writers []chan struct{}
 	s.do(func() {
 		s.retire()
+		s.abort()
 		writers = slices.Clone(s.writers)
 	})
 	for _, ended := range writers {
@@ -193,7 +194,6 @@ func (s *Server) retire() {
 	for c := range s.all {
 		c.close()
 	}
-	s.abort()
 	s.reset()
 }
 
