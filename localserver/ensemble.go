@@ -287,13 +287,12 @@ func (e *Ensemble) place(m *Member) {
 // learn is told where a new configuration has the members.
 func (e *Ensemble) learn(v zoocfg.QuorumVerifier) {
 	e.mu.Lock()
-	old := v.Version() < e.version // of a member that comes late
-	e.version = max(e.version, v.Version())
-	e.mu.Unlock()
-	if old {
-		return
+	defer e.mu.Unlock()
+	if v.Version() < e.version {
+		return // of a member that comes late
 	}
-	for _, m := range e.Members() {
+	e.version = v.Version()
+	for _, m := range e.members {
 		if now, in := v.Member(m.id); in && !now.Client.IsZero() {
 			e.locate(m, portsOf(now))
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -451,5 +452,34 @@ func settle(t *testing.T, e *Ensemble) {
 	})
 	if err != nil {
 		t.Fatalf("the members do not agree: %v", err)
+	}
+}
+
+// Members tell of configurations when they hear of them. Whoever tells last, the newest counts.
+func TestLearnTheNewest(t *testing.T) {
+	e := &Ensemble{links: newLinks()}
+	for id := range int64(300) { // so that one teller can overtake another
+		e.members = append(e.members, &Member{e: e, id: id + 1})
+	}
+	config := func(version int) zoocfg.QuorumVerifier {
+		var members []zoocfg.Member
+		for _, m := range e.members {
+			members = append(members, zoocfg.Member{ID: m.id, Client: zoocfg.HostPort{Host: "127.0.0.1", Port: version},
+				Addrs: []zoocfg.QuorumAddr{{Host: "127.0.0.1", QuorumPort: 10_000 + version, ElectionPort: 20_000 + version}}})
+		}
+		return zoocfg.NewMajority(int64(version), members...)
+	}
+	for newest := 2; newest <= 200; newest += 2 {
+		var wg sync.WaitGroup
+		for version := newest - 1; version <= newest; version++ {
+			v := config(version)
+			wg.Go(func() { e.learn(v) })
+		}
+		wg.Wait()
+		for _, m := range e.members {
+			if m.Port() != newest {
+				t.Fatalf("member %d is said to be where version %d has it, there is version %d", m.id, m.Port(), newest)
+			}
+		}
 	}
 }
