@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/things-go/go-socks5"
 )
@@ -18,6 +19,9 @@ type proxy struct {
 	wg     sync.WaitGroup
 }
 
+// dialPatience is for a connection over a link that is cut. A JVM has given up long before.
+const dialPatience = time.Minute
+
 // startProxy listens for the member whose gate it is.
 func startProxy(g *gate) (*proxy, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -30,7 +34,12 @@ func startProxy(g *gate) (*proxy, error) {
 		for {
 			c, err := ln.Accept()
 			if err != nil {
-				return
+				select { // too many open files, maybe
+				case <-ctx.Done():
+					return
+				case <-time.After(100 * time.Millisecond):
+				}
+				continue
 			}
 			p.wg.Go(func() { serveProxied(ctx, g, c) })
 		}
@@ -43,13 +52,17 @@ func serveProxied(ctx context.Context, g *gate, c net.Conn) {
 	ctx, done := context.WithCancel(ctx)
 	defer done()
 	context.AfterFunc(ctx, func() { c.Close() })
-	_ = socks5.NewServer(socks5.WithDial(func(_ context.Context, _, addr string) (net.Conn, error) {
-		to, err := g.Dial(ctx, addr)
+	dial := func(_ context.Context, _, addr string) (net.Conn, error) {
+		patient, over := context.WithTimeout(ctx, dialPatience)
+		defer over()
+		to, err := g.Dial(patient, addr)
 		if err == nil {
 			context.AfterFunc(ctx, func() { to.Close() })
 		}
 		return to, err
-	})).ServeConn(c)
+	}
+	connect := &socks5.PermitCommand{EnableConnect: true} // for UDP it would listen on every interface
+	_ = socks5.NewServer(socks5.WithDial(dial), socks5.WithRule(connect)).ServeConn(c)
 }
 
 // jvm are the options by which a JVM uses the proxy, also for this machine.
