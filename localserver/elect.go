@@ -15,7 +15,8 @@ const electPatience = 10 * time.Second
 
 // Elect forces an election: the leader steps down and votes for the best of the others. It may
 // lead again, if it alone has all that was acknowledged. A leader of Apache's is stopped and
-// started again for that. Elect returns the new leader when all embedded members that run serve under it.
+// started again for that. Elect returns the new leader when all embedded members that run serve
+// under it.
 func (e *Ensemble) Elect(ctx context.Context) (*Member, error) {
 	fail := func(err error) (*Member, error) { return nil, fmt.Errorf("force an election: %w", err) }
 	old, err := e.WaitLeader(ctx)

@@ -393,6 +393,10 @@ func TestMemberMoves(t *testing.T) {
 		}
 		settle(t, e)
 		has(t, e, "/a")
+		s := m.embedded()
+		if got := watchPeer(s.cfg, &s.quorum.(*peer).Peer, m.id)().ClientAddress; got != m.Addr() {
+			t.Errorf("member %d says that it serves clients on %s, not on %s", m.id, got, m.Addr())
+		}
 		if nc, err := net.Dial("tcp", was.client.String()); err == nil {
 			nc.Close()
 			t.Errorf("member %d still serves clients on %s", m.id, was.client)

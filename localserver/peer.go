@@ -70,10 +70,14 @@ func (p *peer) crash(closeReplica func()) {
 // replica is.
 func watchPeer(cfg *zoocfg.Config, p **zab.Peer, id int64) func() member.Ensemble {
 	return func() member.Ensemble {
-		return member.Ensemble{
+		e := member.Ensemble{
 			Status: (*p).Status(), PeerState: (*p).DetailedState(),
 			InitLimit: cfg.InitLimit, SyncLimit: cfg.SyncLimit, Self: id, ClientAddress: cfg.Client.String(),
 		}
+		if self, _ := e.Status.Config.Member(id); !self.Client.IsZero() {
+			e.ClientAddress = self.Client.String()
+		}
+		return e
 	}
 }
 
