@@ -29,7 +29,7 @@ type Peer struct {
 	mu                sync.Mutex
 	cancel            context.CancelCauseFunc // of Run
 	endCurrent        context.CancelCauseFunc // of the current role; nil while looking
-	humble            bool                    // the next time this member votes for anybody else
+	humble            bool                    // this member votes for anybody else, until it has a role again
 	stopped           error                   // why Run is to end before it has begun
 	crashed           bool
 	journal           *Journal
@@ -295,7 +295,7 @@ func (p *Peer) loop(ctx context.Context) {
 		p.views.setLeader(leader)
 		role, end := context.WithCancelCause(ctx)
 		p.mu.Lock()
-		p.endCurrent = end
+		p.endCurrent, p.humble = end, false
 		p.mu.Unlock()
 		var err error
 		if state == Leading {
@@ -355,7 +355,6 @@ func (p *Peer) look(ctx context.Context) (int64, ServerState, error) {
 	if p.humble {
 		own.Zxid, own.PeerEpoch = math.MinInt64, math.MinInt64
 	}
-	p.humble = false
 	p.mu.Unlock()
 	vote, state, err := p.election.Look(ctx, own)
 	if err != nil {
