@@ -3,7 +3,6 @@ package logformatter
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -314,7 +313,7 @@ func (v *verifier) snapshot(ctx context.Context, file storage.File, logs []stora
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case errors.Is(err, storage.ErrMissing) || err != nil:
+	case err != nil:
 		d.Notes = append(d.Notes, "it was written while the server went on to "+until+", and cannot be checked against the logs: "+err.Error())
 	default:
 		d.Notes = append(d.Notes, "it was written while the server went on; with the logs up to "+until+" it is whole")

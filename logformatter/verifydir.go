@@ -75,7 +75,7 @@ func (c *dirCheck) log(file storage.File, d *verdict) {
 				Err:     fmt.Errorf("%s begins with zxid %#x, but the log before it goes on to %#x", filepath.Base(file.Path), uint64(r.first), uint64(c.runs[n-1].last)),
 				Meaning: "the same zxids are in two logs: a server applies both; keep the log of the server's own history and move the other away"})
 			c.runs[n-1].last = max(c.runs[n-1].last, r.last)
-		case i == 0 && storage.Follows(c.runs[n-1].last, r.first) && !c.sent(c.runs[n-1].last, r.first):
+		case i == 0 && storage.Follows(c.runs[n-1].last, r.first) && !sent(c.dir.Snapshots, c.runs[n-1].last, r.first):
 			if p := c.prev; p != nil && p.cause != nil && p.cause.Kind == storage.CutOff {
 				c.d.Notes = append(c.d.Notes, fmt.Sprintf("%s ends inside a record, as after a crash, and %s goes on without a gap: nothing is lost", filepath.Base(p.File), filepath.Base(file.Path)))
 			}
@@ -85,12 +85,6 @@ func (c *dirCheck) log(file storage.File, d *verdict) {
 		}
 	}
 	c.prev = d
-}
-
-// sent tells whether a snapshot stands between two runs.
-func (c *dirCheck) sent(last, zxid int64) bool {
-	_, ok := between(c.dir.Snapshots, last, zxid)
-	return ok
 }
 
 // check replays each run of transactions from the earliest snapshot that serves, and says

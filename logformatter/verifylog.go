@@ -113,7 +113,7 @@ func (s *scanner) entry(e *storage.Entry) {
 	case h.Zxid <= s.last:
 		fault(storage.BadOrder, "a server applies it out of turn, and its tree goes astray (was the log put together from others?)", "zxid %#x follows %#x, and should be greater", uint64(h.Zxid), uint64(s.last))
 		return
-	case s.sent(s.last, h.Zxid):
+	case sent(s.snapshots, s.last, h.Zxid):
 		s.begin(h.Zxid)
 	case !storage.Follows(s.last, h.Zxid):
 		if !s.broken {
@@ -129,11 +129,11 @@ func (s *scanner) entry(e *storage.Entry) {
 	}
 }
 
-// sent tells whether a snapshot stands between two transactions of a log: the leader sent it,
-// and the server went on with the log, in which the transactions before the snapshot are
-// missing, or it begins an epoch. What comes after goes on from there.
-func (s *scanner) sent(last, zxid int64) bool {
-	_, ok := between(s.snapshots, last, zxid)
+// sent tells whether a snapshot stands between two transactions: the leader sent it, and the
+// server went on with its logs, in which the transactions before the snapshot are missing, or
+// it begins an epoch. What comes after goes on from there.
+func sent(snapshots []storage.File, last, zxid int64) bool {
+	_, ok := between(snapshots, last, zxid)
 	return ok
 }
 
