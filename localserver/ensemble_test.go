@@ -217,6 +217,28 @@ func TestMixedEnsemble(t *testing.T) {
 		t.Fatal(err)
 	}
 	has(t, e, "/a", "/b")
+
+	// It starts again where a reconfiguration has put it meanwhile.
+	to := java.at()
+	var err error
+	if to.client.Port, err = apache.FreePort(); err != nil {
+		t.Fatal(err)
+	}
+	line := fmt.Sprintf("server.3=%s:%d:%d:participant;%s", to.members.Host, to.members.QuorumPort, to.members.ElectionPort, to.client)
+	if err := e.reconfigure(t.Context(), line, "", func(v zoocfg.QuorumVerifier) bool {
+		now, _ := v.Member(3)
+		return now.Client == to.client
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := poll(t.Context(), func() bool { return java.at() == to }); err != nil {
+		t.Fatal(err)
+	}
+	if err := java.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	has(t, e, "/a", "/b")
+
 	if _, err := e.Add(t.Context(), false, Embedded); err != nil {
 		t.Fatal(err)
 	}

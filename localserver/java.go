@@ -14,6 +14,7 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 	java := m.java
 	m.mu.Unlock()
 	if java != nil {
+		java.Moved(m.Port())
 		if err := java.Restart(ctx); err != nil {
 			return nil, err
 		}

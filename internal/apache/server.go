@@ -175,14 +175,17 @@ func (s *Server) Stop() error {
 // Restart.
 func (s *Server) Kill() error { return s.end((*os.Process).Kill, 15*time.Second) }
 
-// Restart starts the server again on the same port and data; it shuts it down
-// first when it still runs.
+// Restart starts the server again on the same data and port, unless it has Moved;
+// it shuts it down first when it still runs.
 func (s *Server) Restart(ctx context.Context) error {
 	if err := s.Shutdown(); err != nil {
 		return err
 	}
 	return s.launch(ctx)
 }
+
+// Moved says that a reconfiguration has given the server another client port.
+func (s *Server) Moved(port int) { s.port = port }
 
 // Pause stops the server's process (SIGSTOP): connections stay open, nothing
 // answers. Not on Windows.
