@@ -78,11 +78,7 @@ func Serve(ctx context.Context, opt ServeOptions) error {
 	if opt.Listening != nil {
 		addr := ""
 		if cfg.Client.Port != 0 {
-			host := cfg.Client
-			if host.Host == "" {
-				host.Host = "127.0.0.1"
-			}
-			addr = host.String()
+			addr = loopbackUnlessSet(cfg.Client).String()
 		}
 		opt.Listening(addr)
 	}

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
@@ -171,8 +170,8 @@ func (s *server) servePorts(ports []port, admin member.AdminOptions) (err error)
 	return nil
 }
 
-// moveClients serves clients at another address from now on; those who are connected stay
-// (NIOServerCnxnFactory.reconfigure).
+// moveClients serves clients at another address from now on, if it can be had; those who are
+// connected stay (NIOServerCnxnFactory.reconfigure).
 func (s *server) moveClients(to zoocfg.HostPort, g *gate) {
 	c := &s.clients
 	c.mu.Lock()
@@ -180,17 +179,27 @@ func (s *server) moveClients(to zoocfg.HostPort, g *gate) {
 	if c.ln == nil || to.IsZero() || to == c.at {
 		return
 	}
-	ln, err := net.Listen("tcp", to.String())
-	if err == nil {
-		ln = g.listener(ln)
-		err = s.Serve(ln, c.mode)
+	s.CloseListener(c.ln) // it may be the same port on other interfaces
+	for _, at := range []zoocfg.HostPort{to, c.at} {
+		ln, err := net.Listen("tcp", loopbackUnlessSet(at).String())
+		if err == nil {
+			c.at, c.ln = at, g.listener(ln)
+			err = s.Serve(c.ln, c.mode)
+		}
+		if err == nil {
+			return
+		}
+		s.log.Errorf("Error reconfiguring client port to %s: %v", at, err)
 	}
-	if err != nil {
-		s.log.Errorf("Error reconfiguring client port to %s: %v", to, err)
-		return
+}
+
+// loopbackUnlessSet is where to listen for an address whose host the configuration may leave
+// out, which for ZooKeeper is every interface.
+func loopbackUnlessSet(a zoocfg.HostPort) zoocfg.HostPort {
+	if a.Host == "" {
+		a.Host = "127.0.0.1"
 	}
-	s.CloseListener(c.ln)
-	c.at, c.ln = to, ln
+	return a
 }
 
 // listen opens the ports for clients and the AdminServer's.
@@ -199,11 +208,7 @@ func listen(cfg *zoocfg.Config, g *gate) (ports []port, err error) {
 		if a.IsZero() {
 			return nil
 		}
-		host := a.Host
-		if host == "" {
-			host = "127.0.0.1"
-		}
-		ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(a.Port)))
+		ln, err := net.Listen("tcp", loopbackUnlessSet(a).String())
 		if err != nil {
 			return fmt.Errorf("open the port of %s: %w", key, err)
 		}

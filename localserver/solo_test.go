@@ -2,11 +2,13 @@ package localserver
 
 import (
 	"errors"
+	"net"
 	"testing"
 	"testing/iotest"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
 // open opens a session that ends with the test.
@@ -31,6 +33,29 @@ func TestSolo(t *testing.T) {
 	if err != nil || string(data) != "x" || stat.Version != 0 {
 		t.Fatalf("%q %+v %v", data, stat, err)
 	}
+}
+
+// Clients are served on another address of the same port, too, and where they were when the
+// other port cannot be had.
+func TestMoveClients(t *testing.T) {
+	e := New(t)
+	m := e.Members()[0]
+	s := m.embedded()
+	other := zoocfg.HostPort{Host: "localhost", Port: m.Port()} // by another name the same
+	if s.moveClients(other, m.gate); s.clients.at != other {
+		t.Errorf("clients are served on %s, not on %s", s.clients.at, other)
+	}
+	write(t, e, "/a")
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	to := zoocfg.HostPort{Host: "127.0.0.1", Port: taken.Addr().(*net.TCPAddr).Port}
+	if s.moveClients(to, m.gate); s.clients.at != other {
+		t.Errorf("clients are served on %s, not on %s", s.clients.at, other)
+	}
+	has(t, e, "/a")
 }
 
 // A restore that fails, such as on a full disk, leaves what was acknowledged before.
