@@ -364,6 +364,7 @@ func (e *Election) seeConfig(n *notification) int64 {
 	if config.Version() > current.Version() && e.State() == Looking {
 		e.opt.Log.Infof("%d Received version: %x my version: %x", e.opt.ID, config.Version(), current.Version())
 		if e.opt.NewerConfig != nil && e.opt.NewerConfig(config) {
+			e.Rebind()
 			e.mu.Lock()
 			e.restart = true
 			e.mu.Unlock()

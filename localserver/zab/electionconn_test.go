@@ -148,12 +148,13 @@ func TestStrangerIsCalledBack(t *testing.T) {
 	})
 }
 
-// TestNewerConfigRestarts gives a looking server a newer configuration, in which it finds its leader.
+// TestNewerConfigRestarts gives a looking server a newer configuration, in which it finds its
+// leader, and has a second address.
 func TestNewerConfigRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := NewMemory(1, 0, time.Millisecond)
 		old := parseView(t, "server.1=m1:1:3888\nserver.2=m2:1:3888\nserver.4=m4:1:3888\nversion=0")
-		newer := parseView(t, "server.1=m1:1:3888\nserver.2=m2:1:3888\nserver.3=m3:1:3888\nversion=100000005")
+		newer := parseView(t, "server.1=m1:1:3888|m1:2:3999\nserver.2=m2:1:3888\nserver.3=m3:1:3888\nversion=100000005")
 		var view atomic.Value
 		view.Store(old)
 		opt := electionOptions(1, network.Host("m1"), old, testLog{t, "1"})
@@ -176,5 +177,10 @@ func TestNewerConfigRestarts(t *testing.T) {
 				t.Errorf("server %d: %+v; want leader 3", id, o)
 			}
 		}
+		conn, err := network.Host("m3").Dial(t.Context(), "m1:3999")
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
 	})
 }

@@ -98,7 +98,7 @@ func (p *Peer) activate(q zoocfg.QuorumVerifier, leader *int64, zxid int64) bool
 // newerConfig takes a configuration that another member has, while this one is looking.
 func (p *Peer) newerConfig(q zoocfg.QuorumVerifier) bool {
 	before := p.views.inForce()
-	p.activate(q, nil, 0)
+	p.views.activate(q, nil, 0) // the election sees to its ports: it may not be in p yet
 	after := p.views.inForce()
 	return before.Version() != after.Version() && !before.Equal(after)
 }
