@@ -74,19 +74,22 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			for _, p := range ports {
-				_ = p.Close()
-			}
-		}
-	}()
 	s := &server{cfg: cfg, log: opt.log}
 	for _, p := range ports {
 		if p.clients {
 			s.clients.at, s.clients.ln, s.clients.mode = cfg.Client, p.Listener, p.mode
 		}
 	}
+	defer func() {
+		if err != nil {
+			for _, p := range ports {
+				_ = p.Close()
+			}
+			if s.clients.ln != nil {
+				_ = s.clients.ln.Close() // it may have moved
+			}
+		}
+	}()
 	if !opt.ephemeral {
 		if s.lock, err = lockData(cfg.DataDir); err != nil {
 			return nil, err
@@ -146,10 +149,11 @@ type port struct {
 
 // clientPort is where a server's clients connect (clientPort).
 type clientPort struct {
-	mu   sync.Mutex
-	at   zoocfg.HostPort // as the configuration has it; zero without such a port
-	ln   net.Listener
-	mode member.ListenMode
+	mu     sync.Mutex
+	at     zoocfg.HostPort // as the configuration has it; zero without such a port
+	ln     net.Listener
+	mode   member.ListenMode
+	served bool
 }
 
 func (s *server) servePorts(ports []port, admin member.AdminOptions) (err error) {
@@ -157,9 +161,11 @@ func (s *server) servePorts(ports []port, admin member.AdminOptions) (err error)
 	defer s.clients.mu.Unlock()
 	for _, p := range ports {
 		switch {
-		case p.clients && s.clients.ln != p.Listener: // it has moved already
 		case p.admin:
 			err = s.ServeAdmin(p.Listener, admin)
+		case p.clients:
+			s.clients.served = true
+			err = s.Serve(s.clients.ln, p.mode) // it may have moved already
 		default:
 			err = s.Serve(p.Listener, p.mode)
 		}
@@ -184,7 +190,9 @@ func (s *server) moveClients(to zoocfg.HostPort, g *gate) {
 		ln, err := net.Listen("tcp", loopbackUnlessSet(at).String())
 		if err == nil {
 			c.at, c.ln = at, g.listener(ln)
-			err = s.Serve(c.ln, c.mode)
+			if c.served {
+				err = s.Serve(c.ln, c.mode)
+			}
 		}
 		if err == nil {
 			return
