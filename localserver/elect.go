@@ -13,6 +13,10 @@ import (
 // stopped.
 const electPatience = 10 * time.Second
 
+// startPatience is how long the old leader then has to start again, whatever becomes of the
+// caller's patience.
+const startPatience = time.Minute
+
 // Elect forces an election: the leader steps down and votes for the best of the others. It may
 // lead again, if it alone has all that was acknowledged. A leader of Apache's is stopped and
 // started again for that. Elect returns the new leader when all embedded members that run serve
@@ -33,7 +37,9 @@ func (e *Ensemble) Elect(ctx context.Context) (*Member, error) {
 			apart, cancel := context.WithTimeout(ctx, electPatience)
 			_, _ = e.WaitLeader(apart) // there may be no quorum without the old one
 			cancel()
-			err = old.Start(ctx)
+			again, cancel := context.WithTimeout(context.WithoutCancel(ctx), startPatience)
+			err = old.Start(again)
+			cancel()
 		}
 	case leader == nil:
 		err = fmt.Errorf("the leader, member %d, has just been stopped", old.id)

@@ -315,7 +315,7 @@ func (v *verifier) snapshot(ctx context.Context, file storage.File, logs []stora
 		return nil, ctx.Err()
 	case err != nil:
 		d.Notes = append(d.Notes, "it was written while the server went on to "+until+", and cannot be checked against the logs: "+err.Error())
-	default:
+	case len(check.Faults) == 0:
 		d.Notes = append(d.Notes, "it was written while the server went on; with the logs up to "+until+" it is whole")
 	}
 	return d, nil

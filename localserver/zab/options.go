@@ -21,7 +21,7 @@ type PeerOptions struct {
 	Observer     bool
 
 	// SaveConfig keeps configurations: one that is committed, or else one that is proposed.
-	// It may be nil.
+	// Calls come one after the other, and must not call the Peer back. It may be nil.
 	SaveConfig func(v zoocfg.QuorumVerifier, committed bool) error
 
 	ReconfigEnabled bool // reconfigEnabled
