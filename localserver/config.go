@@ -105,7 +105,7 @@ func (e *Ensemble) zooCfg(m *Member, dynamic string) map[string]string {
 func cfgText(cfg map[string]string) []byte {
 	var text strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(cfg)) {
-		fmt.Fprintf(&text, "%s=%s\n", key, strings.ReplaceAll(cfg[key], `\`, `\\`))
+		text.WriteString(zoocfg.Property(key, cfg[key]))
 	}
 	return []byte(text.String())
 }

@@ -84,7 +84,7 @@ func EditStatic(configFile, dynamicFile string, eraseClient bool) error {
 		}
 		kept = append(kept, '\n')
 	}
-	kept = append(kept, "dynamicConfigFile="+escapeValue(filepath.ToSlash(target))+"\n"...)
+	kept = append(kept, Property("dynamicConfigFile", filepath.ToSlash(target))...)
 	if err := replaceFile(configFile, kept); err != nil {
 		return fail(err)
 	}
@@ -199,6 +199,10 @@ func escapeLatin1(s string) string {
 	}
 	return b.String()
 }
+
+// Property is a line of zoo.cfg that Load and Java read as this key, of ASCII letters and
+// dots, and this value, whatever is in it.
+func Property(key, value string) string { return key + "=" + escapeValue(value) + "\n" }
 
 // escapeValue writes any string as the value of a property.
 func escapeValue(s string) string {
