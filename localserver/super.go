@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -177,6 +178,9 @@ func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string, don
 		return err
 	}
 	defer c.Close()
+	if id, err := strconv.ParseInt(leaving, 10, 64); err == nil && !e.outlives(ctx, c, id) {
+		return e.noQuorum(proto.ErrNewConfigNoQuorum)
+	}
 	var fault error
 	lost := false // an answer: it may be done already
 	pollErr := poll(ctx, func() bool {
@@ -207,10 +211,61 @@ func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string, don
 	if fault == nil {
 		fault = pollErr
 	}
-	if errors.Is(fault, proto.ErrNoAuth) {
+	switch {
+	case errors.Is(fault, proto.ErrNoAuth):
 		return fmt.Errorf("%w: the configuration has a superDigest of its own, and Apache members know no other; reconfigure as that super user (addauth digest super:…, reconfig)", fault)
+	case errors.Is(fault, proto.ErrBadArguments) && leaving != "":
+		return fmt.Errorf("two members that vote must stay, or one with standaloneEnabled=false: %w", fault)
+	case errors.Is(fault, context.DeadlineExceeded):
+		return e.noQuorum(context.DeadlineExceeded)
+	case errors.Is(fault, proto.ErrNewConfigNoQuorum), errors.Is(fault, proto.ErrConnectionLoss):
+		return e.noQuorum(fault)
 	}
 	return fault
+}
+
+// noQuorum says who may be missing.
+func (e *Ensemble) noQuorum(cause error) error {
+	why := "no quorum of members that are up to date"
+	if idle := e.idle(); len(idle) > 0 {
+		why = fmt.Sprintf("no quorum while these members do not run, or hang: %s", strings.Trim(fmt.Sprint(idle), "[]"))
+	}
+	return fmt.Errorf("%s: %w", why, cause)
+}
+
+// idle are the members that should vote and do not run, or hang.
+func (e *Ensemble) idle() (ids []int64) {
+	for _, m := range e.Members() {
+		if m.role == zoocfg.Participant && (!m.Running() || m.Paused()) {
+			ids = append(ids, m.id)
+		}
+	}
+	return ids
+}
+
+// outlives tells whether the members that would vote without id are a quorum as they are. A
+// leader takes one that hangs for one that is there until syncLimit has passed, and with a
+// configuration that was proposed to too few nobody leads any more.
+func (e *Ensemble) outlives(ctx context.Context, c *client.Conn, id int64) bool {
+	text, _, err := c.GetConfig(ctx, false)
+	if err != nil {
+		return true // the reconfiguration will say
+	}
+	v, err := zoocfg.ParseVerifier(text)
+	if err != nil {
+		return true
+	}
+	idle, voters, there := e.idle(), 0, 0
+	for _, m := range v.Members() {
+		if m.Role != zoocfg.Participant || m.ID == id {
+			continue
+		}
+		voters++
+		if !slices.Contains(idle, m.ID) {
+			there++
+		}
+	}
+	return voters == 0 || 2*there > voters
 }
 
 // keepConfig keeps a configuration in the folders of Apache members, who have written it
