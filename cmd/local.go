@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -363,7 +364,7 @@ func (a *app) localMemberCommands() []*cobra.Command {
 	for _, one := range []struct{ name, short string }{
 		{"kill", "end members as kill -9 does"},
 		{"pause", "make members hang as SIGSTOP does"},
-		{"resume", "let paused members go on"},
+		{"resume", "let paused members go on, all or some"},
 	} {
 		list = append(list, &cobra.Command{
 			Use:               one.name + " NAME [MEMBER...]",
@@ -392,9 +393,10 @@ too.`,
 				if err != nil {
 					return err
 				}
-				if req.Leader = req.Leader || leader; len(ids) > 0 {
-					req.Sides = append(req.Sides, ids)
+				if leader {
+					req.Leader, ids = true, append(ids, 0)
 				}
+				req.Sides = append(req.Sides, ids)
 			}
 			return a.localAsk(c.Context(), words[0], req)
 		},
@@ -445,6 +447,9 @@ func parseMembers(words []string) (ids []int64, leader bool, err error) {
 	return ids, leader, nil
 }
 
+// localPatience is how long a server may take for something without a word to who waits.
+const localPatience = 5 * time.Second
+
 // localAct has something done to the members that stand behind a server's name.
 func (a *app) localAct(ctx context.Context, do string, words []string) error {
 	ids, leader, err := parseMembers(words[1:])
@@ -459,7 +464,11 @@ func (a *app) localAsk(ctx context.Context, name string, req controlRequest) err
 	if err != nil {
 		return err
 	}
+	slow := time.AfterFunc(localPatience, func() {
+		fmt.Fprintf(a.streams.Err, "%s is still busy with it; zkctl local status %s shows its members\n", name, name)
+	})
 	reply, err := s.ask(ctx, req)
+	slow.Stop()
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,7 +27,7 @@ import (
 type controlRequest struct {
 	Do       string    `json:"do"` // see controlServer.do
 	Members  []int64   `json:"members,omitempty"`
-	Sides    [][]int64 `json:"sides,omitempty"`
+	Sides    [][]int64 `json:"sides,omitempty"` // 0 is the member that leads
 	Observer bool      `json:"observer,omitempty"`
 	Apache   bool      `json:"apache,omitempty"`
 	Leader   bool      `json:"leader,omitempty"` // the member that leads is meant too
@@ -170,17 +171,30 @@ func (c *controlServer) do(ctx context.Context, req *controlRequest, reply *cont
 			if leader == nil {
 				return errors.New("no member leads now")
 			}
-			req.Sides = append(req.Sides, []int64{leader.ID()})
+			for _, side := range req.Sides {
+				for i := range side {
+					if side[i] == 0 {
+						side[i] = leader.ID()
+					}
+				}
+			}
+			reply.Members = []int64{leader.ID()}
 		}
 		return c.ensemble.Partition(req.Sides...)
 	case "heal":
-		if len(req.Members) == 0 {
+		if len(req.Members) == 0 && !req.Leader {
 			c.ensemble.HealAll()
+			return nil
 		}
-		for _, a := range req.Members {
+		members, err := c.members(ctx, req)
+		if err != nil {
+			return err
+		}
+		for _, a := range members {
 			for _, b := range c.ensemble.Members() {
-				c.ensemble.Heal(a, b.ID())
+				c.ensemble.Heal(a.ID(), b.ID())
 			}
+			reply.Members = append(reply.Members, a.ID())
 		}
 		return nil
 	}
@@ -234,8 +248,12 @@ func (c *controlServer) members(ctx context.Context, req *controlRequest) (list 
 		}
 		list = append(list, m)
 	}
-	if all := c.ensemble.Members(); len(list) == 0 && len(all) == 1 {
+	all := slices.Clone(c.ensemble.Members())
+	if len(list) == 0 && len(all) == 1 {
 		return all, nil
+	}
+	if len(list) == 0 && req.Do == "resume" {
+		return slices.DeleteFunc(all, func(m *localserver.Member) bool { return !m.Paused() }), nil
 	}
 	if len(list) == 0 {
 		return nil, fmt.Errorf("which member of %s? Give its number, or leader", c.state.Name)
@@ -272,6 +290,9 @@ func (s *localState) ask(ctx context.Context, req controlRequest) (*controlReply
 	}
 	r.Header.Set("Authorization", "Bearer "+s.Control.Token)
 	resp, err := (&http.Client{Transport: transport}).Do(r)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
+		return nil, cause
+	}
 	if err != nil {
 		return nil, fmt.Errorf("talk to the local server %s (process %d): %w", s.Name, s.PID, err)
 	}

@@ -195,4 +195,9 @@ func unwrapExit(err error) error {
 // signalError is the cause of a context that a signal cancelled.
 type signalError struct{ signal os.Signal }
 
-func (e *signalError) Error() string { return e.signal.String() }
+func (e *signalError) Error() string {
+	if e.signal == os.Interrupt {
+		return "interrupted"
+	}
+	return e.signal.String()
+}
