@@ -105,8 +105,9 @@ func (k *call) setXid(xid int32) {
 const serverMaxBuffer = 0xfffff
 
 // explain adds to the reason why a connection broke what the request may have had to do
-// with it. oldest says that the server had answered everything before this request.
-func (k *call) explain(cause error, oldest, hangup bool) error {
+// with it. known is the release whose operations a server of this session has answered,
+// oldest says that the server had answered everything before this request.
+func (k *call) explain(cause error, known string, oldest, hangup bool) error {
 	if !hangup {
 		return cause
 	}
@@ -114,7 +115,7 @@ func (k *call) explain(cause error, oldest, hangup bool) error {
 		return fmt.Errorf("%w; the %v request was %d bytes long, and a server closes the connection on one longer than "+
 			"its jute.maxbuffer, 1048575 bytes unless configured", cause, k.op, n)
 	}
-	if since := k.op.Since(); oldest && since != "3.4" {
+	if since := k.op.Since(); oldest && since > max(known, "3.4") {
 		return fmt.Errorf("%w on %v; servers before ZooKeeper %s do not know that operation and may do so", cause, k.op, since)
 	}
 	return cause

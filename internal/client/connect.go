@@ -183,7 +183,7 @@ func (s *session) failPending(cause error, retry bool) {
 			again = append(again, k)
 		default:
 			k.sent = true
-			s.lose(k, proto.ErrConnectionLoss, k.explain(cause, i == 0, hangup))
+			s.lose(k, proto.ErrConnectionLoss, k.explain(cause, s.since, i == 0, hangup))
 		}
 	}
 	s.authSent = nil

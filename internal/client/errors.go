@@ -98,11 +98,19 @@ type RoundError struct {
 }
 
 func (e *RoundError) Error() string {
-	texts := make([]string, len(e.Attempts))
-	for i, a := range e.Attempts {
-		texts[i] = a.Error()
+	var causes []string
+	addresses := map[string][]string{} // by cause
+	for _, a := range e.Attempts {
+		cause := a.Err.Error()
+		if addresses[cause] == nil {
+			causes = append(causes, cause)
+		}
+		addresses[cause] = append(addresses[cause], a.Address.String())
 	}
-	return strings.Join(texts, "; ")
+	for i, cause := range causes {
+		causes[i] = "connect " + strings.Join(addresses[cause], ", ") + ": " + cause
+	}
+	return strings.Join(causes, "; ")
 }
 
 // Unwrap returns the attempts' errors.

@@ -28,6 +28,7 @@ func TestHostileHandshake(t *testing.T) {
 	hangsUp := func(b ...byte) string {
 		return serve(t, func(_ int, p *peer) { p.frame(); p.raw(b) })
 	}
+	gone := refused(t)
 	for _, test := range []struct {
 		name, servers string
 		tls           *tls.Config
@@ -53,6 +54,7 @@ func TestHostileHandshake(t *testing.T) {
 		{"silent server, TLS client", serve(t, func(_ int, p *peer) { p.hold() }), &tls.Config{}, []string{"did not answer the TLS handshake within"}},
 		{"TLS server hangs up", serve(t, func(_ int, p *peer) { b := make([]byte, 10); _, _ = p.Read(b) }), &tls.Config{}, []string{"closed the connection during the TLS handshake"}},
 		{"certificate of a stranger", secure.Listener.Addr().String(), &tls.Config{}, []string{"certificate is not accepted", "unknown authority"}},
+		{"three servers that refuse", gone + "," + gone + "," + gone, nil, []string{"connect " + gone + ", " + gone + ", " + gone + ": connection refused"}},
 		{"two servers", refused(t) + "," + web.Listener.Addr().String(), nil, []string{"connection refused", "; connect 127.0.0.1:", "HTTP"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -238,6 +240,22 @@ func TestUnknownOperation(t *testing.T) {
 	_, err = hangsUp.Ephemerals(ctx, "/")
 	if !errors.Is(err, proto.ErrConnectionLoss) || !strings.Contains(err.Error(), "closed the connection on getEphemerals; servers before ZooKeeper 3.6") {
 		t.Errorf("hung up: %v", err)
+	}
+	// One that has answered such an operation has another reason.
+	knows := open(t, Config{Servers: serve(t, func(n int, p *peer) {
+		p.welcome(30 * time.Second)
+		h, _, _ := p.request()
+		if n == 0 {
+			p.reply(h, &proto.GetEphemeralsResponse{})
+			p.request()
+		}
+	})})
+	if _, err = knows.Ephemerals(ctx, "/"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = knows.Ephemerals(ctx, "/")
+	if !errors.Is(err, proto.ErrConnectionLoss) || !strings.Contains(err.Error(), "closed the connection") || strings.Contains(err.Error(), "do not know") {
+		t.Errorf("hung up, though it knows the operation: %v", err)
 	}
 }
 

@@ -74,6 +74,9 @@ func (s *session) frame(b []byte) error {
 	if k.watch.exists {
 		s.removed(k.watch.path, s.watches.replied(k.watch, code), s.told)
 	}
+	if code != proto.ErrUnimplemented {
+		s.since = max(s.since, k.op.Since())
+	}
 	k.reply, k.code = body, code
 	k.finish()
 	if code == proto.ErrUnimplemented && zxid <= 0 {

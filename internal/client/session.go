@@ -27,6 +27,7 @@ type session struct {
 	negotiated time.Duration // 0 before the first connection
 	zxid       int64         // the last that a reply carried
 	seenRW     bool          // the session was made by a server with a quorum
+	since      string        // the release that the newest operation answered came with, as proto.Op.Since has it
 	server     string
 
 	// The connection; link is nil while there is none.
