@@ -114,6 +114,9 @@ func (f *specFlags) add(c *cobra.Command) {
 
 // settle brings the options together. Paths become absolute, for a process that is elsewhere.
 func (f *specFlags) settle() (err error) {
+	if f.spec.Size < 1 {
+		return fmt.Errorf("--size is the number of members that vote, from 1 on, not %d", f.spec.Size)
+	}
 	f.spec.Engine = localserver.Engine(f.engine)
 	for _, path := range []*string{&f.spec.DataDir, &f.spec.Config, &f.spec.ZooKeeperHome} {
 		if *path != "" {

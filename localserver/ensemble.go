@@ -99,6 +99,9 @@ func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error
 			return nil, err
 		}
 	}
+	if err := e.checkDir(); err != nil {
+		return nil, err
+	}
 	if err := e.plan(fresh); err != nil {
 		return nil, err
 	}
@@ -144,6 +147,28 @@ func (e *Ensemble) waitServing(ctx context.Context, members []*Member) error {
 		if err := m.Err(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkDir refuses to begin anew beside what the other kind of server has in the folder: a
+// single one has version-2 in it, an ensemble a folder for each member.
+func (e *Ensemble) checkDir() error {
+	if e.opt.DataDir == "" {
+		return nil
+	}
+	_, err := os.Stat(filepath.Join(e.dir, "version-2"))
+	single, members := err == nil, 0
+	for id := range maxMembers {
+		if _, err := os.Stat(filepath.Join(e.dir, strconv.Itoa(id+1), engineFile)); err == nil {
+			members++
+		}
+	}
+	switch {
+	case e.distributed() && single && members == 0:
+		return fmt.Errorf("%s has the data of a single server, which cannot become an ensemble's; start one server on it, or take another folder", e.dir)
+	case !e.distributed() && !single && members > 0:
+		return fmt.Errorf("%s has the data of an ensemble; start it with its number of members (%d), or take another folder", e.dir, members)
 	}
 	return nil
 }
