@@ -45,6 +45,7 @@ func (a *app) runShell(ctx context.Context) error {
 	}
 	return shell.Run(ctx, shell.Options{
 		Session: session, Streams: a.streams, Output: env.Output, Yes: env.Yes, StateDir: stateDir(), Verbs: offlineVerbs,
+		Transient: a.options.Local > 0,
 	})
 }
 

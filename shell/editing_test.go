@@ -11,6 +11,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/internal/apache"
 )
 
@@ -104,6 +105,21 @@ func TestPaste(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTransientServerIsNotRemembered(t *testing.T) {
+	addr := apache.Shared(t).Addr()
+	state := filepath.Join(t.TempDir(), "state")
+	tt := openTest(t, terminalOptions{servers: addr, state: state, transient: true})
+	tt.seeLine(promptOf(addr, "CONNECTED", 0))
+	tt.send("ls /zookeeper\rquit\r")
+	tt.left(0)
+	if seen := completions.SeenServers(state); len(seen) > 0 {
+		t.Errorf("servers remembered: %v", seen)
+	}
+	if text, err := os.ReadFile(filepath.Join(state, "history")); err != nil || !strings.Contains(string(text), "ls /zookeeper\n") {
+		t.Errorf("the history holds %q, %v", text, err)
 	}
 }
 

@@ -44,9 +44,10 @@ func testShell() int {
 	streams := ui.System()
 	streams.Out = &panicWriter{w: streams.Out}
 	err := Run(context.Background(), Options{
-		Session:  commands.NewSession(client.Config{Servers: os.Getenv("ZKCTL_TEST_SERVERS"), SessionTimeout: timeout}),
-		Streams:  streams,
-		StateDir: os.Getenv("ZKCTL_TEST_STATE"),
+		Session:   commands.NewSession(client.Config{Servers: os.Getenv("ZKCTL_TEST_SERVERS"), SessionTimeout: timeout}),
+		Streams:   streams,
+		StateDir:  os.Getenv("ZKCTL_TEST_STATE"),
+		Transient: os.Getenv("ZKCTL_TEST_TRANSIENT") == "true",
 	})
 	if err != nil && err.Error() != "" {
 		fmt.Fprintln(os.Stderr, err)
@@ -82,6 +83,7 @@ type terminalOptions struct {
 	timeout    time.Duration
 	state      string
 	term       string
+	transient  bool
 }
 
 func openTest(t *testing.T, o terminalOptions) *terminalTest {
@@ -103,7 +105,7 @@ func openTest(t *testing.T, o terminalOptions) *terminalTest {
 	cmd := exec.Command("/bin/sh", "-c", `stty -a >before; "$0"; echo "left with $?"; stty -a >after; echo over`, self)
 	cmd.Dir = tt.dir
 	cmd.Env = append(os.Environ(), "ZKCTL_TEST_SERVERS="+o.servers, "ZKCTL_TEST_STATE="+o.state, "ZKCTL_TEST_PID="+tt.file("pid"),
-		"ZKCTL_TEST_TIMEOUT="+o.timeout.String(), "TERM="+o.term, "SHELL=/bin/sh", "NO_COLOR=")
+		"ZKCTL_TEST_TIMEOUT="+o.timeout.String(), "ZKCTL_TEST_TRANSIENT="+strconv.FormatBool(o.transient), "TERM="+o.term, "SHELL=/bin/sh", "NO_COLOR=")
 	tt.pty, err = pty.StartWithSize(cmd, &pty.Winsize{Rows: o.rows, Cols: o.cols})
 	if err != nil {
 		t.Fatal(err)

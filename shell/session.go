@@ -71,7 +71,9 @@ func (s *shell) event(e client.Event) {
 	}
 	switch e.State {
 	case proto.StateSyncConnected, proto.StateConnectedReadOnly:
-		completions.RememberServers(s.opts.StateDir, s.opts.Session.Servers())
+		if !s.opts.Transient {
+			completions.RememberServers(s.opts.StateDir, s.opts.Session.Servers())
+		}
 		s.lines.Changed()
 	case proto.StateExpired:
 		s.lines.Notice("The session has expired: its ephemeral znodes and watches are gone, and so are identities that addauth added.")

@@ -25,6 +25,7 @@ type Options struct {
 	Yes       bool               // do not ask before commands that change much
 	KeepGoing bool               // RunScript: go on after an error
 	Verbs     []verb.Constructor // what lines can begin with besides commands
+	Transient bool               // the server goes with the shell: it is not remembered
 	StateDir  string             // holds history and the servers seen; created 0700; "" keeps nothing
 }
 
