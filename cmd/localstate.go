@@ -198,6 +198,9 @@ func resolveLocal(server string) (string, error) {
 	if !s.running() {
 		return "", fmt.Errorf("the local server %s does not run (zkctl local start %s)", name, name)
 	}
+	if s.ConnectString == "" {
+		return "", fmt.Errorf("no member of %s is left here: all have moved elsewhere (zkctl local rm --force %s forgets it)", name, name)
+	}
 	if strings.Contains(server, "/") {
 		return s.ConnectString + "/" + chroot, nil
 	}

@@ -292,7 +292,10 @@ func (a *app) localListCommand() *cobra.Command {
 				continue
 			}
 			state := s.condition()
-			members := strings.Count(s.ConnectString, ",") + 1 // some may have been added or removed
+			members := 0 // some may have been added or removed
+			if s.ConnectString != "" {
+				members = strings.Count(s.ConnectString, ",") + 1
+			}
 			if format == ui.JSON {
 				err := json.NewEncoder(a.streams.Out).Encode(map[string]any{
 					"name": name, "state": state, "pid": s.PID, "members": members, "size": max(1, s.Spec.Size), "observers": s.Spec.Observers,

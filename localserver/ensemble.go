@@ -186,12 +186,22 @@ func (e *Ensemble) plan(fresh bool) error {
 			members := saved.Members()
 			slices.SortFunc(members, func(a, b zoocfg.Member) int { return cmp.Compare(a.ID, b.ID) })
 			for _, s := range members {
+				e.lastID = max(e.lastID, s.ID)
+				if !e.hasFolder(s.ID) {
+					if e.log != nil {
+						fmt.Fprintf(e.log, "server.%d has no folder in %s: it runs elsewhere\n", s.ID, e.dir)
+					}
+					continue
+				}
 				m := e.newMember(s.ID, s.Role)
 				if m.engine, err = m.savedEngine(); err != nil {
 					return err
 				}
 				m.ports = portsOf(s)
 				e.place(m)
+			}
+			if len(e.members) == 0 {
+				return fmt.Errorf("all members of the ensemble in %s have moved elsewhere: none has a folder there", e.dir)
 			}
 			return nil
 		}
@@ -223,16 +233,19 @@ func (e *Ensemble) plan(fresh bool) error {
 	return nil
 }
 
+// hasFolder tells whether a member is, or was, one of this ensemble's own.
+func (e *Ensemble) hasFolder(id int64) bool {
+	_, err := os.Stat(filepath.Join(e.dir, strconv.FormatInt(id, 10), "zoo.cfg"))
+	return err == nil
+}
+
 // saved is the newest configuration that members in the data directory have, nil without any.
 func (e *Ensemble) saved() (newest zoocfg.QuorumVerifier, err error) {
-	if e.opt.DataDir == "" {
-		return nil, nil
-	}
-	for id := range maxMembers {
-		file := filepath.Join(e.dir, strconv.Itoa(id+1), "zoo.cfg")
-		if _, err := os.Stat(file); err != nil {
+	for id := int64(1); id <= maxMembers; id++ {
+		if !e.hasFolder(id) {
 			continue
 		}
+		file := filepath.Join(e.dir, strconv.FormatInt(id, 10), "zoo.cfg")
 		cfg, _, err := zoocfg.Load(file, zoocfg.Properties(e.opt.System))
 		if err != nil {
 			return nil, err

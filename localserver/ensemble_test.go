@@ -390,6 +390,39 @@ func TestMoveToApache(t *testing.T) {
 }
 
 // A reconfiguration gives a member other ports: it serves there, and the others find it.
+// TestMembersElsewhere: a server that joined by a reconfiguration is nobody of this ensemble's
+// own, so its number is taken, and the next start leaves it where it is.
+func TestMembersElsewhere(t *testing.T) {
+	t.Parallel()
+	opt := Options{Size: 3, DataDir: t.TempDir(), Properties: quick}
+	e := New(t, opt)
+	has := func(v zoocfg.QuorumVerifier) bool { _, in := v.Member(7); return in }
+	if err := e.reconfigure(t.Context(), "server.7=127.0.0.1:1:2:observer;127.0.0.1:3", "", has); err != nil {
+		t.Fatal(err)
+	}
+	if err := poll(t.Context(), func() bool { v, err := e.saved(); return err == nil && has(v) }); err != nil {
+		t.Fatal(err)
+	}
+	m, err := e.Add(t.Context(), false, Embedded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.ID() != 8 {
+		t.Errorf("member %d was added", m.ID())
+	}
+	was := e.ConnectString()
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := New(t, opt)
+	if now := again.ConnectString(); now != was || again.Member(7) != nil {
+		t.Errorf("the ensemble was on %s, now it is on %s", was, now)
+	}
+	if v, err := again.saved(); err != nil || !has(v) {
+		t.Errorf("the configuration is %v, %v", v, err)
+	}
+}
+
 func TestMemberMoves(t *testing.T) {
 	t.Parallel()
 	e := New(t, Options{Size: 3, Properties: quick})

@@ -69,15 +69,27 @@ func (e *Ensemble) Add(ctx context.Context, observer bool, engine Engine) (*Memb
 	if !e.distributed() {
 		return nil, fmt.Errorf("add a member: %w", errNoEnsemble)
 	}
+	if len(e.Members()) == 0 {
+		return nil, errors.New("add a member: none is left here that could let it in; all have moved elsewhere")
+	}
 	e.reconfig.Lock()
 	defer e.reconfig.Unlock()
 	role := zoocfg.Participant
 	if observer {
 		role = zoocfg.Observer
 	}
+	saved, err := e.saved()
+	if err != nil {
+		return nil, fmt.Errorf("add a member: %w", err)
+	}
 	e.mu.Lock()
 	for _, other := range e.members {
 		e.lastID = max(e.lastID, other.id)
+	}
+	if saved != nil { // servers that run elsewhere have numbers, too
+		for _, other := range saved.Members() {
+			e.lastID = max(e.lastID, other.ID)
+		}
 	}
 	e.lastID++
 	id := e.lastID
