@@ -184,7 +184,7 @@ func (a *app) localStart(ctx context.Context, name string, f *specFlags, flags *
 	case err != nil:
 		return err
 	case s.running():
-		return fmt.Errorf("the local server %s is running already, on %s", name, s.ConnectString)
+		return fmt.Errorf("the local server %s is running already, on %s; members of it that do not run start by zkctl local restart", name, s.ConnectString)
 	case specGiven(flags):
 		return fmt.Errorf("the local server %s exists and starts again as it was; options are for a new one (zkctl local rm %s forgets it)", name, name)
 	}

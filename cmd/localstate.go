@@ -109,7 +109,7 @@ func noLocal(name string) error {
 	if len(names) == 0 {
 		return fmt.Errorf("%w: %s; there is none at all (zkctl local start %s makes it)", errNoLocal, name, name)
 	}
-	return fmt.Errorf("%w: %s; there are %s", errNoLocal, name, strings.Join(names, ", "))
+	return fmt.Errorf("%w: %s (there is: %s)", errNoLocal, name, strings.Join(names, ", "))
 }
 
 // save writes server.json as a whole or not at all.

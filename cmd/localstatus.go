@@ -1,7 +1,8 @@
 package cmd
 
 import (
-	"cmp"
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -328,8 +329,8 @@ func (a *app) localLogsCommand() *cobra.Command {
 		Use:   "logs [NAME [MEMBER]]",
 		Short: "print a local server's log",
 		Long: `Print the log of a local server, in ZooKeeper's own pattern. The members of an
-ensemble share it; [myid:N] tells them apart. A MEMBER that is Apache ZooKeeper
-has one of its own, as long as it lives.`,
+ensemble share it, and with a MEMBER there is what it has logged. One that is
+Apache ZooKeeper has a log of its own, as long as it lives.`,
 		Args:              cobra.MaximumNArgs(2),
 		ValidArgsFunction: completeMembers,
 	}
@@ -340,9 +341,9 @@ has one of its own, as long as it lives.`,
 		if err != nil {
 			return err
 		}
-		file := s.logFile()
+		file, mark := s.logFile(), ""
 		if len(words) > 1 {
-			if file, err = s.memberLog(c.Context(), words[1]); err != nil {
+			if file, mark, err = s.memberLog(c.Context(), words[1]); err != nil {
 				return err
 			}
 		}
@@ -351,15 +352,16 @@ has one of its own, as long as it lives.`,
 			return fmt.Errorf("print the log of %s: %w", s.Name, err)
 		}
 		defer f.Close()
+		out := &linesWith{mark: mark, out: a.streams.Out}
 		if lines > 0 {
-			if err := seekLines(f, lines); err != nil {
+			if err := out.seek(f, lines); err != nil {
 				return fmt.Errorf("print the log of %s: %w", s.Name, err)
 			}
 		}
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for {
-			if _, err := io.Copy(a.streams.Out, f); err != nil || !follow {
+			if _, err := io.Copy(out, f); err != nil || !follow {
 				return err
 			}
 			select {
@@ -372,22 +374,83 @@ has one of its own, as long as it lives.`,
 	return c
 }
 
-// memberLog is the log of a member.
-func (s *localState) memberLog(ctx context.Context, word string) (string, error) {
+// memberLog is the log of a member, and what marks its lines where others write, too.
+func (s *localState) memberLog(ctx context.Context, word string) (file, mark string, err error) {
 	ids, leader, err := parseMembers([]string{word})
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	st, err := s.status(ctx)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	for _, m := range st.Members {
-		if leader && m.Role == "leader" || !leader && m.ID == ids[0] {
-			return cmp.Or(m.LogFile, s.logFile()), nil
+		switch {
+		case leader && m.Role != "leader" || !leader && m.ID != ids[0]:
+		case m.LogFile != "":
+			return m.LogFile, "", nil
+		case len(st.Members) == 1:
+			return s.logFile(), "", nil
+		default:
+			return s.logFile(), fmt.Sprintf("[myid:%d]", m.ID), nil
 		}
 	}
-	return "", fmt.Errorf("%s has no member %s that runs", s.Name, word)
+	return "", "", fmt.Errorf("%s has no member %s that runs", s.Name, word)
+}
+
+// linesWith passes on the lines that have a mark; all when it is "".
+type linesWith struct {
+	mark string
+	out  io.Writer
+	rest []byte // of a line that has not ended
+}
+
+func (l *linesWith) Write(p []byte) (int, error) {
+	if l.mark == "" {
+		return l.out.Write(p)
+	}
+	l.rest = append(l.rest, p...)
+	for {
+		line, rest, ended := bytes.Cut(l.rest, []byte("\n"))
+		if !ended {
+			return len(p), nil
+		}
+		if bytes.Contains(line, []byte(l.mark)) {
+			if _, err := l.out.Write(append(bytes.Clone(line), '\n')); err != nil {
+				return 0, err
+			}
+		}
+		l.rest = rest
+	}
+}
+
+// seek goes to where the last n of these lines begin.
+func (l *linesWith) seek(f *os.File, n int) error {
+	if l.mark == "" {
+		return seekLines(f, n)
+	}
+	var begins []int64
+	at, in := int64(0), bufio.NewReader(f)
+	for {
+		line, err := in.ReadBytes('\n')
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if bytes.Contains(line, []byte(l.mark)) {
+			if begins = append(begins, at); len(begins) > n {
+				begins = begins[1:]
+			}
+		}
+		at += int64(len(line))
+	}
+	if len(begins) > 0 {
+		at = begins[0]
+	}
+	_, err := f.Seek(at, io.SeekStart)
+	return err
 }
 
 // seekLines goes to where the last n lines begin.

@@ -195,6 +195,7 @@ func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string, don
 	}
 	var fault error
 	lost := false // an answer: it may be done already
+	pause := 10 * time.Millisecond
 	pollErr := poll(ctx, func() bool {
 		var text []byte
 		if lost {
@@ -218,7 +219,16 @@ func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string, don
 			lost = true
 			return false
 		}
-		return !errors.Is(fault, proto.ErrReconfigInProgress) && !errors.Is(fault, proto.ErrNewConfigNoQuorum)
+		if !errors.Is(fault, proto.ErrReconfigInProgress) && !errors.Is(fault, proto.ErrNewConfigNoQuorum) {
+			return true
+		}
+		// Each attempt is a transaction, if one that fails.
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+		pause = min(2*pause, time.Second)
+		return false
 	})
 	if fault == nil {
 		fault = pollErr
