@@ -31,10 +31,10 @@ func TestLinearizableEnsemble(t *testing.T) {
 	testLinearizable(t, localserver.Options{Size: 3}, 1, 4)
 }
 
-// TestLinearizableMixed has an Apache ZooKeeper among the members, and when there is time two.
+// TestLinearizableMixed has one Apache ZooKeeper among the members, and two.
 func TestLinearizableMixed(t *testing.T) {
 	apache.Require(t)
-	for n := 1; n <= 2 && (n == 1 || *long > 0); n++ {
+	for n := 1; n <= 2; n++ {
 		t.Run(fmt.Sprintf("%d of Apache's", n), func(t *testing.T) {
 			testLinearizable(t, localserver.Options{Size: 3, Apache: n}, 1, 3)
 		})
