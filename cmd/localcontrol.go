@@ -180,7 +180,13 @@ func (c *controlServer) do(ctx context.Context, req *controlRequest, reply *cont
 			}
 			reply.Members = []int64{leader.ID()}
 		}
-		return c.ensemble.Partition(req.Sides...)
+		if err := c.ensemble.Partition(req.Sides...); err != nil {
+			return err
+		}
+		if len(c.ensemble.CutLinks()) == 0 {
+			return errors.New("partition: all members are on one side, no link is cut")
+		}
+		return nil
 	case "heal":
 		if len(req.Members) == 0 && !req.Leader {
 			c.ensemble.HealAll()
