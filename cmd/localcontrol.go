@@ -254,7 +254,7 @@ func (c *controlServer) members(ctx context.Context, req *controlRequest) (list 
 		}
 		list = append(list, m)
 	}
-	all := slices.Clone(c.ensemble.Members())
+	all := c.ensemble.Members()
 	if len(list) == 0 && len(all) == 1 {
 		return all, nil
 	}

@@ -110,17 +110,10 @@ func cfgText(cfg map[string]string) []byte {
 	return []byte(text.String())
 }
 
-// line is the member's server.N line.
+// line is the value of the member's server.N line.
 func (m *Member) line() string {
-	p := m.at()
-	return fmt.Sprintf("%s:%d:%d:%s;%s", bracketed(p.members.Host), p.members.QuorumPort, p.members.ElectionPort, m.role, p.client)
-}
-
-func bracketed(host string) string {
-	if strings.Contains(host, ":") {
-		return "[" + host + "]"
-	}
-	return host
+	at := m.at()
+	return zoocfg.Member{ID: m.id, Role: m.role, Addrs: []zoocfg.QuorumAddr{at.members}, Client: at.client}.String()
 }
 
 // config reads the member's configuration as the server in it will.

@@ -159,8 +159,8 @@ func (e *Ensemble) checkDir() error {
 	}
 	_, err := os.Stat(filepath.Join(e.dir, "version-2"))
 	single, members := err == nil, 0
-	for id := range maxMembers {
-		if _, err := os.Stat(filepath.Join(e.dir, strconv.Itoa(id+1), engineFile)); err == nil {
+	for id := int64(1); id <= maxMembers; id++ {
+		if _, err := os.Stat(filepath.Join(e.home(id), engineFile)); err == nil {
 			members++
 		}
 	}
@@ -233,9 +233,12 @@ func (e *Ensemble) plan(fresh bool) error {
 	return nil
 }
 
+// home is the folder of an ensemble's member.
+func (e *Ensemble) home(id int64) string { return filepath.Join(e.dir, strconv.FormatInt(id, 10)) }
+
 // hasFolder tells whether a member is, or was, one of this ensemble's own.
 func (e *Ensemble) hasFolder(id int64) bool {
-	_, err := os.Stat(filepath.Join(e.dir, strconv.FormatInt(id, 10), "zoo.cfg"))
+	_, err := os.Stat(filepath.Join(e.home(id), "zoo.cfg"))
 	return err == nil
 }
 
@@ -245,7 +248,7 @@ func (e *Ensemble) saved() (newest zoocfg.QuorumVerifier, err error) {
 		if !e.hasFolder(id) {
 			continue
 		}
-		file := filepath.Join(e.dir, strconv.FormatInt(id, 10), "zoo.cfg")
+		file := filepath.Join(e.home(id), "zoo.cfg")
 		cfg, _, err := zoocfg.Load(file, zoocfg.Properties(e.opt.System))
 		if err != nil {
 			return nil, err
@@ -264,7 +267,7 @@ func (e *Ensemble) newMember(id int64, role zoocfg.Role) *Member {
 		m.dir = e.dir
 	}
 	if e.distributed() {
-		m.home = filepath.Join(e.dir, strconv.FormatInt(id, 10))
+		m.home = e.home(id)
 		if !e.opt.Ephemeral {
 			m.dir = m.home
 		}
@@ -369,9 +372,11 @@ func (e *Ensemble) distributed() bool {
 
 // ConnectString is what clients connect to: the address of each member, host:port, with
 // commas between them.
-func (e *Ensemble) ConnectString() string {
+func (e *Ensemble) ConnectString() string { return connectString(e.Members()) }
+
+func connectString(members []*Member) string {
 	var addrs []string
-	for _, m := range e.Members() {
+	for _, m := range members {
 		addrs = append(addrs, m.Addr())
 	}
 	return strings.Join(addrs, ",")

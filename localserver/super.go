@@ -50,16 +50,11 @@ func (e *Ensemble) supers() []string {
 // ownServers are the members that surely know the ensemble's super: embedded ones that run;
 // all when there is none. Apache's know it unless the configuration has another one.
 func (e *Ensemble) ownServers() string {
-	var addrs []string
-	for _, m := range e.Members() {
-		if m.embedded() != nil && !m.Paused() {
-			addrs = append(addrs, m.Addr())
-		}
-	}
-	if addrs == nil {
+	own := slices.DeleteFunc(e.Members(), func(m *Member) bool { return m.embedded() == nil || m.Paused() })
+	if len(own) == 0 {
 		return e.ConnectString()
 	}
-	return strings.Join(addrs, ",")
+	return connectString(own)
 }
 
 var errNoEnsemble = errors.New("a standalone server cannot be reconfigured; start it with standaloneEnabled=false (zkctl local start --set standaloneEnabled=false), or with more members")
@@ -277,17 +272,14 @@ func (e *Ensemble) outlives(ctx context.Context, c *client.Conn, id int64) bool 
 	if err != nil {
 		return true
 	}
-	idle, voters, there := e.idle(), 0, 0
-	for _, m := range v.Members() {
-		if m.Role != zoocfg.Participant || m.ID == id {
-			continue
-		}
-		voters++
+	rest := zoocfg.NewMajority(0, slices.DeleteFunc(v.Members(), func(m zoocfg.Member) bool { return m.ID == id })...)
+	idle, there := e.idle(), zoocfg.IDs{}
+	for _, m := range rest.Voting() {
 		if !slices.Contains(idle, m.ID) {
-			there++
+			there.Add(m.ID)
 		}
 	}
-	return voters == 0 || 2*there > voters
+	return len(rest.Voting()) == 0 || rest.ContainsQuorum(there)
 }
 
 // keepConfig keeps a configuration in the folders of Apache members, who have written it
