@@ -115,6 +115,20 @@ func TestEnsembleFailsOver(t *testing.T) {
 	has(t, e, "/a", "/b", "/c")
 }
 
+// replaced waits until a leader that is cut off has stepped down, and another one takes writes.
+func replaced(t *testing.T, e *Ensemble, leader *Member, path string) *Member {
+	t.Helper()
+	second := newLeader(t, e, leader)
+	if err := poll(t.Context(), func() bool { return leader.mode(t.Context()) == "" }); err != nil {
+		t.Fatalf("the leader without a quorum goes on serving: %v", err)
+	}
+	c := open(t, second.Addr())
+	if _, _, err := c.Create(t.Context(), path, nil, proto.OpenACL, proto.Persistent, 0); err != nil {
+		t.Fatal(err)
+	}
+	return second
+}
+
 func TestPartition(t *testing.T) {
 	t.Parallel()
 	e := New(t, Options{Size: 3, Properties: quick})
@@ -125,14 +139,7 @@ func TestPartition(t *testing.T) {
 	if cut := e.CutLinks(); len(cut) != 2 {
 		t.Errorf("links that are cut: %v", cut)
 	}
-	second := newLeader(t, e, leader)
-	if err := poll(t.Context(), func() bool { return leader.mode(t.Context()) == "" }); err != nil {
-		t.Fatalf("the leader without a quorum goes on serving: %v", err)
-	}
-	c := open(t, second.Addr())
-	if _, _, err := c.Create(t.Context(), "/a", nil, proto.OpenACL, proto.Persistent, 0); err != nil {
-		t.Fatal(err)
-	}
+	replaced(t, e, leader, "/a")
 	e.HealAll()
 	serve(t, e, leader)
 	has(t, e, "/a")
@@ -266,14 +273,7 @@ func TestPartitionOfApache(t *testing.T) {
 	if err := e.Partition([]int64{leader.ID()}); err != nil {
 		t.Fatal(err)
 	}
-	second := newLeader(t, e, leader)
-	if err := poll(t.Context(), func() bool { return leader.mode(t.Context()) == "" }); err != nil {
-		t.Fatalf("the leader without a quorum goes on serving: %v", err)
-	}
-	c := open(t, second.Addr())
-	if _, _, err := c.Create(t.Context(), "/b", nil, proto.OpenACL, proto.Persistent, 0); err != nil {
-		t.Fatal(err)
-	}
+	second := replaced(t, e, leader, "/b")
 	e.HealAll()
 	serve(t, e, e.Members()...)
 	has(t, e, "/a", "/b")

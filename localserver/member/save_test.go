@@ -71,16 +71,21 @@ func TestSnapshotWhileTheTreeChanges(t *testing.T) {
 	}
 }
 
-// TestSlowSnapshotWriter shows that a snapshot whose writer is slow neither holds up the
-// loop nor keeps it busy.
-func TestSlowSnapshotWriter(t *testing.T) {
-	s, _ := openFull(t, 50_000)
-	w := &slowWriter{wait: make(chan struct{})}
-	done := make(chan error)
+// sendSlowly sends a snapshot to a writer that waits until it may go on.
+func sendSlowly(s *Server) (w *slowWriter, done chan error) {
+	w, done = &slowWriter{wait: make(chan struct{})}, make(chan error)
 	go func() {
 		_, err := s.Snapshot(w)
 		done <- err
 	}()
+	return w, done
+}
+
+// TestSlowSnapshotWriter shows that a snapshot whose writer is slow neither holds up the
+// loop nor keeps it busy.
+func TestSlowSnapshotWriter(t *testing.T) {
+	s, _ := openFull(t, 50_000)
+	w, done := sendSlowly(s)
 	for range 1000 {
 		began := time.Now()
 		s.Applied()
@@ -110,12 +115,7 @@ func (w *slowWriter) Write(p []byte) (int, error) {
 
 func TestCloseWhileASnapshotIsWritten(t *testing.T) {
 	s, _ := openFull(t, 50_000)
-	w := &slowWriter{wait: make(chan struct{})}
-	done := make(chan error)
-	go func() {
-		_, err := s.Snapshot(w)
-		done <- err
-	}()
+	w, done := sendSlowly(s)
 	s.Applied()
 	s.Close()
 	close(w.wait)
@@ -153,12 +153,7 @@ func TestRetireWhileASnapshotIsWritten(t *testing.T) {
 // A leader sends snapshots before it has a quorum. They must not be cut short when it gets one.
 func TestLeadWhileASnapshotIsSent(t *testing.T) {
 	s, _ := openFull(t, 50_000)
-	w := &slowWriter{wait: make(chan struct{})}
-	done := make(chan error)
-	go func() {
-		_, err := s.Snapshot(w)
-		done <- err
-	}()
+	w, done := sendSlowly(s)
 	for begun := false; !begun; {
 		s.do(func() { begun = len(s.savings) > 0 })
 	}

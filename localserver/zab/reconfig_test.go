@@ -39,6 +39,16 @@ func line(id int64, role zoocfg.Role) string {
 	return fmt.Sprintf("server.%d=%s", id, clusterMember(id, role))
 }
 
+// join starts a server that knows the ensemble and itself, and follows without a vote yet.
+func (c *cluster) join(id int64, role zoocfg.Role) *node {
+	c.t.Helper()
+	n := c.add(id)
+	n.config = zoocfg.NewMajority(0, append(c.config.Members(), clusterMember(id, role))...)
+	n.start()
+	c.await("it follows without a vote", n.replica.serving)
+	return n
+}
+
 // memberIDs are the members that a server's configuration has, with a + for a participant.
 func (n *node) memberIDs() (text string) {
 	for _, m := range n.peer.Status().Config.Members() {
@@ -91,18 +101,10 @@ func TestReconfig(t *testing.T) {
 		defer c.stop()
 		c.start()
 		c.awaitAll()
-		// One that is to join knows the ensemble and itself.
-		join := func(id int64, role zoocfg.Role) *node {
-			n := c.add(id)
-			n.config = zoocfg.NewMajority(0, append(c.config.Members(), clusterMember(id, role))...)
-			n.start()
-			c.await("it follows without a vote", n.replica.serving)
-			return n
-		}
-		join(4, zoocfg.Observer)
+		c.join(4, zoocfg.Observer)
 		c.reconfigure(line(4, zoocfg.Participant), "")
 		c.awaitConfig("1+ 2+ 3+ 4+")
-		join(5, zoocfg.Observer)
+		c.join(5, zoocfg.Observer)
 		c.reconfigure(line(5, zoocfg.Observer), "")
 		c.awaitConfig("1+ 2+ 3+ 4+ 5")
 		c.write(c.nodes[5], "through an observer")
@@ -286,10 +288,7 @@ func TestJoinDuringReconfig(t *testing.T) {
 		c.start()
 		leader := c.awaitAll()
 		for id := range int64(2) {
-			n := c.add(4 + id)
-			n.config = zoocfg.NewMajority(0, append(c.config.Members(), clusterMember(n.id, zoocfg.Participant))...)
-			n.start()
-			c.await("it follows without a vote", n.replica.serving)
+			c.join(4+id, zoocfg.Participant)
 		}
 		for id := range int64(2) {
 			c.net.Cut(host(leader.id), host(1+id))
@@ -325,23 +324,6 @@ func TestJoinDuringReconfig(t *testing.T) {
 	})
 }
 
-// One that follows without a vote finds the leader again when its connections have broken.
-func TestStrangerComesBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newCluster(t, 8, 3, 0)
-		defer c.stop()
-		c.start()
-		leader := c.awaitAll()
-		n := c.add(4)
-		n.config = zoocfg.NewMajority(0, append(c.config.Members(), clusterMember(4, zoocfg.Participant))...)
-		n.start()
-		c.await("it follows without a vote", n.replica.serving)
-		c.net.Reset(host(leader.id), host(4))
-		c.await("it notices", func() bool { return !n.replica.serving() })
-		c.await("it follows again", n.replica.serving)
-	})
-}
-
 // Nor is it when Apache's leader sends it as if it were.
 func TestProposedConfigIsNotActivated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -361,5 +343,19 @@ func TestProposedConfigIsNotActivated(t *testing.T) {
 				t.Errorf("with %d proposals pending it is in force: %t", len(pending), in)
 			}
 		}
+	})
+}
+
+// One that follows without a vote finds the leader again when its connections have broken.
+func TestStrangerComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 8, 3, 0)
+		defer c.stop()
+		c.start()
+		leader := c.awaitAll()
+		n := c.join(4, zoocfg.Participant)
+		c.net.Reset(host(leader.id), host(4))
+		c.await("it notices", func() bool { return !n.replica.serving() })
+		c.await("it follows again", n.replica.serving)
 	})
 }
