@@ -111,6 +111,7 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.StringVarP(&o.Output, "output", "o", "text", "`format` of answers: text (as zkCli.sh prints it) or json")
 	fs.BoolVarP(&o.Yes, "yes", "y", false, "do not ask before commands that change much")
 	fs.StringVar(&o.Color, "color", "auto", "`when` to colour: auto, always or never")
+	// Differs(stdout-answers): zkCli tells of its connection on stdout.
 	fs.BoolVarP(&o.Verbose, "verbose", "v", false, "say on stderr what happens to the connection")
 	mark(scopeFlag, "file", "keep-going")
 	mark("", "output", "yes", "color", "verbose")

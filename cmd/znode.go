@@ -43,7 +43,8 @@ func (a *app) runZnodeCommand(ctx context.Context, words []string) error {
 	if err != nil {
 		return err
 	}
-	defer session.Close() // on the server, so that ephemeral znodes go at once
+	// Differs(session-closed): zkCli leaves the session to its timeout, and with it ephemeral znodes.
+	defer session.Close()
 	printWatches(env, session)
 	return interruptible(ctx, func(ctx context.Context) error { return commands.Run(ctx, env, words) })
 }

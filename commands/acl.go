@@ -50,8 +50,9 @@ const aclForm = "write scheme:id:perm, separated by commas, with the permissions
 
 // ParseACL reads scheme:id:perm[,…]. The first colon ends the scheme and the last begins
 // the permissions, so an id may hold colons; \, and \\ stand for a comma and a backslash.
-// Unlike AclParser of zkCli it takes the whole list or nothing: a skipped entry or letter
-// would make another ACL than the one asked for.
+//
+// Differs(acls-checked): zkCli's AclParser skips an entry or a letter that it cannot read, which
+// makes another ACL than the one asked for.
 func ParseACL(text string) ([]proto.ACL, error) {
 	var acls []proto.ACL
 	entries := splitACL(text)

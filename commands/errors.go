@@ -26,6 +26,8 @@ func (e *said) Unwrap() error { return e.cause }
 
 // Explain gives an error of the client the sentence that zkCli has for it. An interrupted
 // command's exit code is that of Ctrl-C.
+//
+// Differs(errors-say-more): zkCli prints that sentence alone, or a stack trace.
 func Explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil

@@ -21,6 +21,8 @@ var ErrOpenQuote = errors.New("the quote is not closed")
 // quotes keep all but \" and \\, a backslash keeps the next character, # at the start of a
 // word begins a comment. |, > and >> are operators. With ErrOpenQuote the tokens are still
 // returned, the last with Open set: completion works on them.
+//
+// Differs(quoting): see parseCommand of zkCli's ZooKeeperMain.
 func Lex(line string) ([]Token, error) {
 	var tokens []Token
 	for i := 0; i < len(line); {

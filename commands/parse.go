@@ -85,6 +85,8 @@ var negativeNumber = regexp.MustCompile(`^-(\d+\.?\d*|\.\d+)$`)
 // anywhere; "--" ends them. As in commons-cli's DefaultParser, which zkCli uses, -t 5,
 // -t5 and -t=5 are the same, flags of one letter may be joined (-sw), and what looks like
 // an option but is none of this command's may be an option's value.
+//
+// Differs(more-accepted): zkCli takes options before the arguments only, and names in one case.
 func Parse(args []string) (*Invocation, error) {
 	if len(args) == 0 || args[0] == "" {
 		return nil, errors.New("no command entered; `help` lists all")
@@ -220,6 +222,8 @@ func (in *Invocation) problem(format string, a ...any) error {
 }
 
 // count checks the number of arguments.
+//
+// Differs(strict-arguments): zkCli ignores those that are too many.
 func (in *Invocation) count() error {
 	if in.Has("help") {
 		return nil

@@ -203,6 +203,9 @@ func (s *server) moveClients(to zoocfg.HostPort, g *gate) {
 
 // loopbackUnlessSet is where to listen for an address whose host the configuration may leave
 // out, which for ZooKeeper is every interface.
+//
+// Differs(clients-on-loopback): Apache listens on every interface; a development server must not
+// be open to the network by accident.
 func loopbackUnlessSet(a zoocfg.HostPort) zoocfg.HostPort {
 	if a.Host == "" {
 		a.Host = "127.0.0.1"

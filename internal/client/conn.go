@@ -54,6 +54,7 @@ type Config struct {
 	Servers        string        // host:port,…/chroot
 	SessionTimeout time.Duration // 30 s when 0; the server may negotiate another
 	ReadOnly       bool          // also take a server that is cut off from the quorum
+	// Differs(one-round): zkCli always waits.
 	Wait           bool          // requests wait up to SessionTimeout for a connection, not just one round over the servers
 	TLS            *tls.Config   // nil for a plain connection; see TLSOptions
 	MaxPacket      int           // jute.maxbuffer in bytes; 64 MiB when 0

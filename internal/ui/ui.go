@@ -87,7 +87,7 @@ func JavaDate(ms int64) string {
 // Exit codes, which are zkCli's.
 const (
 	ExitOK             = 0
-	ExitFailed         = 1
+	ExitFailed         = 1 // Differs(failures-exit-1): zkCli exits with 0 after some failures.
 	ExitUnknownCommand = 127
 	ExitInterrupted    = 130
 )

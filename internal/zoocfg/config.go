@@ -176,8 +176,9 @@ type Config struct {
 	// always among them. See FourLetterWordEnabled.
 	FourLetterWords []string
 
-	// AdminEnabled is admin.enableServer (both). Unlike Apache's, the admin server is
-	// off, and on loopback, unless the configuration asks for more.
+	// AdminEnabled is admin.enableServer (both).
+	//
+	// Differs(admin-off): Apache's is on and listens on every interface, without a password.
 	AdminEnabled     bool
 	AdminAddress     HostPort      // admin.serverAddress and admin.serverPort (both); 127.0.0.1:8080
 	AdminCommandURL  string        // admin.commandURL (both); /commands

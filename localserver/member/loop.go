@@ -125,6 +125,8 @@ func (s *Server) nextTimer() time.Duration {
 }
 
 // readersAt is when those are served who only read, if the election takes that long (QuorumPeer).
+//
+// Differs(read-only-while-looking): Apache may begin while it synchronises with a leader, too.
 func (s *Server) readersAt() (at time.Time, waits bool) {
 	waits = s.opt.ReadOnlyMode && s.role == idle && !s.looking.IsZero() && !s.refuse
 	return s.looking.Add(max(2*time.Second, s.opt.Tick)), waits

@@ -106,6 +106,8 @@ func (r *electionRound) looking(ctx context.Context, n *notification, views []Vi
 
 // complete tells whether nobody is left to wait for: all have voted for the proposal but
 // those that nobody listens for.
+//
+// Differs(election-skips-absent): Apache waits 200 ms for further votes in every election.
 func (r *electionRound) complete(views []View, proposal Vote) bool {
 	for _, view := range views {
 		for _, m := range view.Voting() {

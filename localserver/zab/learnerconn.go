@@ -92,7 +92,9 @@ func (c *learnerConn) serve() error {
 		return err
 	}
 	// The learner takes it for agreed on when it hears UPTODATE. What the leader found when it
-	// began is, then; a proposal of its own may never be (Apache's leader sends that, too).
+	// began is, then; a proposal of its own may never be.
+	//
+	// Differs(reconfig-when-committed): Apache's leader sends that, too, and there can be two leaders.
 	l.mu.Lock()
 	config := l.quorums[len(l.quorums)-1]
 	l.mu.Unlock()
