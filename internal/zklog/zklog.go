@@ -4,6 +4,9 @@
 //	2026-01-31 12:00:00,123 [myid:1] - INFO  [zab:leader@210] - LEADING
 //
 // In place of a thread, a class and a line of Java stand the package, the file and the line.
+//
+// A record is one line whatever it quotes: what a client or a peer chose cannot forge another
+// record or drive the terminal that the log is shown on.
 package zklog
 
 import (
@@ -14,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Level is how grave a line is.
@@ -36,6 +41,7 @@ type Logger struct {
 	myid  string
 	least Level
 	buf   []byte
+	text  []byte
 }
 
 // New writes lines of at least a level to w. myid is "" for a standalone server.
@@ -67,9 +73,36 @@ func (l *Logger) line(level Level, format string, args []any) {
 	defer l.mu.Unlock()
 	l.buf = time.Now().AppendFormat(l.buf[:0], "2006-01-02 15:04:05,000")
 	l.buf = fmt.Appendf(l.buf, " [myid:%s] - %-5s [%s] - ", l.myid, level, where)
-	l.buf = fmt.Appendf(l.buf, format, args...)
-	if l.buf[len(l.buf)-1] != '\n' {
-		l.buf = append(l.buf, '\n')
-	}
+	l.text = fmt.Appendf(l.text[:0], format, args...)
+	l.buf = append(appendEscaped(l.buf, l.text), '\n')
 	_, _ = l.w.Write(l.buf)
+}
+
+// appendEscaped appends text with its control characters, the characters that change the
+// direction of writing, and the bytes that are not UTF-8 as a Go string literal has them.
+//
+// Differs(log-escaping): Apache writes what a client sent as it is, so that the scheme of an
+// auth packet can add lines to the log.
+func appendEscaped(b, text []byte) []byte {
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			b = fmt.Appendf(b, `\x%02x`, text[0])
+		case r == '\n':
+			b = append(b, `\n`...)
+		case r == '\r':
+			b = append(b, `\r`...)
+		case r == '\t':
+			b = append(b, `\t`...)
+		case r < ' ' || r == 0x7f:
+			b = fmt.Appendf(b, `\x%02x`, r)
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			b = append(b, text[:n]...)
+		}
+		text = text[n:]
+	}
+	return b
 }
