@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/atomicfile"
 	"github.com/zkctl/zkctl/internal/filelock"
 	"github.com/zkctl/zkctl/localserver"
 )
@@ -121,11 +122,7 @@ func (s *localState) save() error {
 	if err != nil {
 		return err
 	}
-	next := s.file() + ".next"
-	if err := os.WriteFile(next, append(text, '\n'), 0o600); err != nil {
-		return fmt.Errorf("keep the state of the local server %s: %w", s.Name, err)
-	}
-	if err := os.Rename(next, s.file()); err != nil {
+	if err := atomicfile.Write(s.file(), append(text, '\n')); err != nil {
 		return fmt.Errorf("keep the state of the local server %s: %w", s.Name, err)
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/atomicfile"
 )
 
 // folder is a folder of the local system. Reading one may take long (a network's), so it
@@ -111,18 +113,5 @@ func RememberServers(stateDir, servers string) {
 	if err := os.MkdirAll(stateDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return
 	}
-	tmp, err := os.CreateTemp(stateDir, "servers-*") // 0600
-	if err != nil {
-		return
-	}
-	_, err = tmp.WriteString(strings.Join(all, "\n") + "\n")
-	if closeErr := tmp.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), serversFile(stateDir))
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-	}
+	_ = atomicfile.Write(serversFile(stateDir), []byte(strings.Join(all, "\n")+"\n"))
 }

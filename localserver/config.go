@@ -11,6 +11,7 @@ import (
 
 	"github.com/magiconair/properties"
 
+	"github.com/zkctl/zkctl/internal/atomicfile"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
@@ -127,7 +128,7 @@ func (e *Ensemble) config(m *Member) (*zoocfg.Config, []zoocfg.Warning, error) {
 	if err := zoocfg.WriteMyID(m.home, m.id); err != nil {
 		return nil, nil, err
 	}
-	if err := os.WriteFile(filepath.Join(m.home, engineFile), []byte(m.engine+"\n"), 0o600); err != nil {
+	if err := atomicfile.Write(filepath.Join(m.home, engineFile), []byte(m.engine+"\n")); err != nil {
 		return nil, nil, fmt.Errorf("write the configuration: %w", err)
 	}
 	file := filepath.Join(m.home, "zoo.cfg")
@@ -141,7 +142,7 @@ func (e *Ensemble) config(m *Member) (*zoocfg.Config, []zoocfg.Warning, error) {
 			}
 			dynamic = old.DynamicFile
 		}
-		if err := os.WriteFile(file, cfgText(e.zooCfg(m, dynamic)), 0o600); err != nil {
+		if err := atomicfile.Write(file, cfgText(e.zooCfg(m, dynamic))); err != nil {
 			return nil, nil, fmt.Errorf("write the configuration: %w", err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/atomicfile"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -63,36 +64,31 @@ func runChop(_ context.Context, o *chopOptions) (err error) {
 		return err
 	}
 	defer src.Close()
-	dst, err := os.OpenFile(o.Dst, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	dst, err := atomicfile.Create(o.Dst)
 	if errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("%s exists already; chop writes a new file", o.Dst)
 	}
 	if err != nil {
 		return fmt.Errorf("write the copy: %w", err)
 	}
+	defer dst.Abandon()
 	if _, err := o.Streams.Out.Write(appendFileHead(nil, src)); err != nil {
-		return abandon(dst, err)
+		return err
 	}
 	if err := sayGaps(o, zxid); err != nil {
-		return abandon(dst, err)
+		return err
 	}
 	count, err := storage.CopyLog(dst, src, zxid)
 	whole := errors.Is(err, storage.ErrNothingAfter)
-	if err == nil || whole {
-		if syncErr := dst.Sync(); syncErr != nil {
-			err = fmt.Errorf("write the copy: %w", syncErr)
-			whole = false
-		}
-	}
 	switch {
 	case errors.Is(err, storage.ErrNotInLog):
 		fmt.Fprintf(o.Streams.Out, "This log does not contain zxid %x\n", uint64(zxid))
-		return abandon(dst, &ui.ExitError{Code: exitNotChopped,
-			Err: fmt.Errorf("chop %s: it has no zxid %#x; nothing was written (zkctl txnlog dump shows the zxids)", o.Src, uint64(zxid))})
+		return &ui.ExitError{Code: exitNotChopped,
+			Err: fmt.Errorf("chop %s: it has no zxid %#x; nothing was written (zkctl txnlog dump shows the zxids)", o.Src, uint64(zxid))}
 	case err != nil && !whole:
-		return abandon(dst, err)
+		return err
 	}
-	if err := dst.Close(); err != nil {
+	if err := dst.Commit(); err != nil {
 		return fmt.Errorf("write the copy: %w", err)
 	}
 	if whole {
@@ -101,13 +97,6 @@ func runChop(_ context.Context, o *chopOptions) (err error) {
 		return err
 	}
 	_, err = fmt.Fprintf(o.Streams.Out, "Chopping at %x new log has %d records\n", uint64(zxid), count)
-	return err
-}
-
-// abandon removes what was written.
-func abandon(dst *os.File, err error) error {
-	dst.Close()
-	_ = os.Remove(dst.Name())
 	return err
 }
 

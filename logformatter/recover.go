@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/atomicfile"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -71,13 +72,14 @@ func runRecover(ctx context.Context, o *recoverOptions) (err error) {
 	}
 	defer src.Close()
 	path := o.File + ".fixed"
-	dst, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	dst, err := atomicfile.Create(path)
 	if errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("recovery file %s already exists; move it away first", path)
 	}
 	if err != nil {
 		return fmt.Errorf("write the recovery file: %w", err)
 	}
+	defer dst.Abandon()
 	rec := &recovery{opt: o, out: newBatches(o.Streams.Out), answers: answers{in: o.Streams.In}}
 	rec.w = storage.NewRawLogWriter(dst, src.Header())
 	rec.w.Preallocate(0)
@@ -86,12 +88,8 @@ func runRecover(ctx context.Context, o *recoverOptions) (err error) {
 	if err == nil {
 		err = rec.finish(dst)
 	}
-	if closeErr := dst.Close(); err == nil && closeErr != nil {
-		err = fmt.Errorf("write %s: %w", path, closeErr)
-	}
 	if err != nil {
 		_ = rec.out.close()
-		_ = os.Remove(path)
 		return err
 	}
 	return rec.report(path, fault)
@@ -185,10 +183,10 @@ func (rec *recovery) print(lead string, e *storage.Entry) error {
 	return rec.out.more()
 }
 
-func (rec *recovery) finish(dst *os.File) error {
+func (rec *recovery) finish(dst *atomicfile.File) error {
 	err := rec.w.Close()
 	if err == nil {
-		err = dst.Sync()
+		err = dst.Commit()
 	}
 	if err != nil {
 		return fmt.Errorf("write the recovery file: %w", err)

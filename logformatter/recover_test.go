@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // createAt is a transaction at a time.
@@ -120,5 +121,42 @@ func TestChopRefuses(t *testing.T) {
 	}
 	if _, err := os.Stat("copy"); err == nil {
 		t.Error("a copy was left")
+	}
+}
+
+// watchedOut fails the test when a file is there while something is printed, which is where
+// a test can look at a copy in the making.
+type watchedOut struct {
+	t    *testing.T
+	file string
+	text strings.Builder
+	last string // the line with which the file may be there
+}
+
+func (w *watchedOut) Write(p []byte) (int, error) {
+	w.text.Write(p)
+	if _, err := os.Lstat(w.file); err == nil && !strings.Contains(w.text.String(), w.last) {
+		w.t.Errorf("%s is there while it is being written, after %q", w.file, p)
+	}
+	return len(p), nil
+}
+
+// TestCopiesAreWholeOrAbsent: a copy that ends at a record's border cannot be told from a
+// whole log, so a run that is killed must not leave one.
+func TestCopiesAreWholeOrAbsent(t *testing.T) {
+	damagedCopy(t, "log.crc")
+	for _, tc := range []struct{ in, last, file, args string }{
+		{"y\ny\ny\n", "Recovery file", "log.crc.fixed", "recover -v log.crc"},
+		{"", "Chopping at", "chopped", "chop 5 log.crc chopped"},
+	} {
+		out := &watchedOut{t: t, file: tc.file, last: tc.last}
+		c := NewCommand(&ui.Streams{In: strings.NewReader(tc.in), Out: out, Err: os.Stderr, Width: 80})
+		c.SetArgs(strings.Fields(tc.args))
+		if err := c.Execute(); err != nil {
+			t.Errorf("%s: %v", tc.args, err)
+		}
+		if _, err := os.Lstat(tc.file); err != nil {
+			t.Error(err)
+		}
 	}
 }

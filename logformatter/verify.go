@@ -37,6 +37,12 @@ that snapshots and logs replay to the tree that the server had: after each
 transaction the tree's digest is compared with the one in the log
 (ZooKeeper 3.6 and later).
 
+Nothing in a log says where it should end. Of one that was cut exactly between
+two transactions, or whose last transactions were zeroed, verify says OK: it
+vouches for what is there, not that it is all. In a directory the next log or
+snapshot tells what is missing before it; after the newest file only another
+member of the ensemble can.
+
 The exit code is 0 when all is well and 1 when it is not.`,
 		Example: `  zkctl txnlog verify version-2/log.100000001
   zkctl txnlog verify /var/lib/zookeeper

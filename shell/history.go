@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/atomicfile"
 )
 
 // historyKept is how many lines of the file a shell remembers; with twice as many in it the
@@ -87,21 +88,7 @@ func cutDown(file string) error {
 	if err != nil || len(lines) <= 2*historyKept {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), "history-*") // 0600
-	if err != nil {
-		return err
-	}
-	_, err = tmp.WriteString(strings.Join(lines[len(lines)-historyKept:], "\n") + "\n")
-	if closeErr := tmp.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-	}
-	return err
+	return atomicfile.Write(file, []byte(strings.Join(lines[len(lines)-historyKept:], "\n")+"\n"))
 }
 
 // add takes a line that was typed, before it runs, as the next number.

@@ -27,6 +27,19 @@ func Try(path string) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
+// Take locks an open file until it is closed.
+func Take(f *os.File) error { return lock(f) }
+
+// Free reports whether an existing file is locked by nobody; false if that cannot be known.
+func Free(path string) bool {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return lock(f) == nil
+}
+
 // Held tells whether somebody holds the lock of an existing file. Whoever calls Try in the
 // same instant may find it locked.
 func Held(path string) bool {

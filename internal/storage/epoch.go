@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/zkctl/zkctl/internal/atomicfile"
 )
 
 // Names of the files that hold a server's epochs, beside its snapshots.
@@ -16,7 +18,8 @@ const (
 )
 
 // WriteEpoch replaces an epoch file of the folder version-2. It is on disk when WriteEpoch
-// returns; a crash leaves the old number or the new one (AtomicFileOutputStream).
+// returns; a crash leaves the old number or the new one (AtomicFileOutputStream). The
+// temporary name is Apache's, whose servers look for it (QuorumPeer.loadDataBase).
 func WriteEpoch(dir, name string, epoch int64) (err error) {
 	path := filepath.Join(dir, name)
 	tmp := path + ".tmp"
@@ -39,7 +42,7 @@ func WriteEpoch(dir, name string, epoch int64) (err error) {
 	if err := os.Rename(tmp, path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return atomicfile.SyncDir(dir)
 }
 
 // removeFile removes a file that may be gone already.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/zkctl/zkctl/internal/atomicfile"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -130,7 +131,7 @@ func (w *LogWriter) begin(zxid int64) error {
 		return err
 	}
 	w.at, w.size = fileHeaderSize, fileHeaderSize
-	return syncDir(w.dir)
+	return atomicfile.SyncDir(w.dir)
 }
 
 func holdsEntry(path string) bool {

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 
+	"github.com/zkctl/zkctl/internal/atomicfile"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ztree"
@@ -66,7 +65,7 @@ type SnapshotState struct {
 type SnapshotFile struct {
 	path     string
 	opt      SnapshotOptions
-	f        *os.File
+	f        *atomicfile.File
 	buffered *bufio.Writer
 	dst      io.WriteCloser
 	adler    uint32
@@ -88,11 +87,12 @@ func (s *SnapshotFile) create() error {
 	if named := CompressionOfName(s.path); named != s.opt.Compression {
 		return fmt.Errorf("the name %s stands for compression %q, not %q", filepath.Base(s.path), named, s.opt.Compression)
 	}
-	if _, err := os.Lstat(s.path); err == nil && !s.opt.Replace {
-		return s.exists()
+	begin := atomicfile.Create
+	if s.opt.Replace {
+		begin = atomicfile.Replace
 	}
 	var err error
-	if s.f, err = os.CreateTemp(filepath.Dir(s.path), ".snapshot-*.tmp"); err != nil { // of mode 0600
+	if s.f, err = begin(s.path); err != nil {
 		return err
 	}
 	s.buffered = bufio.NewWriterSize(s.f, 256<<10)
@@ -103,10 +103,6 @@ func (s *SnapshotFile) create() error {
 	header := proto.FileHeader{Magic: proto.SnapMagic, Version: proto.SnapVersion, DBID: snapshotDBID}
 	s.write(jute.Marshal(&header))
 	return nil
-}
-
-func (s *SnapshotFile) exists() error {
-	return &fs.PathError{Op: "create", Path: s.path, Err: fs.ErrExist}
 }
 
 func (s *SnapshotFile) write(b []byte) {
@@ -157,28 +153,12 @@ func (s *SnapshotFile) seal(b []byte) {
 }
 
 func (s *SnapshotFile) publish() error {
-	defer os.Remove(s.f.Name())
-	if err := errors.Join(s.err, s.dst.Close(), s.buffered.Flush(), s.f.Sync(), s.f.Close()); err != nil {
+	defer s.f.Abandon()
+	if err := errors.Join(s.err, s.dst.Close(), s.buffered.Flush()); err != nil {
 		return err
 	}
-	if !s.opt.Replace {
-		// A link, unlike a rename, does not replace a file that has come into being meanwhile.
-		err := os.Link(s.f.Name(), s.path)
-		if errors.Is(err, fs.ErrExist) {
-			return s.exists()
-		}
-		if err == nil {
-			return syncDir(filepath.Dir(s.path))
-		}
-	}
-	if err := os.Rename(s.f.Name(), s.path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(s.path))
+	return s.f.Commit()
 }
 
 // Abandon gives the file up. It must not be called after Commit.
-func (s *SnapshotFile) Abandon() {
-	_ = s.f.Close()
-	_ = os.Remove(s.f.Name())
-}
+func (s *SnapshotFile) Abandon() { s.f.Abandon() }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/zkctl/zkctl/internal/atomicfile"
 )
 
 // ErrCannotTruncate is what Truncate fails with when what it would leave is not the state
@@ -191,17 +193,17 @@ func planKeepOnly(snapshots, logs []File, zxid int64) (*truncation, error) {
 func (p *truncation) carryOut(snapDir, logDir string) error {
 	for i := len(p.snapshots) - 1; i >= 0; i-- {
 		// The order must survive a crash of the machine too.
-		if err := errors.Join(removeFile(p.snapshots[i].Path), syncDir(snapDir)); err != nil {
+		if err := errors.Join(removeFile(p.snapshots[i].Path), atomicfile.SyncDir(snapDir)); err != nil {
 			return err
 		}
 	}
 	for i := len(p.logs) - 1; i >= 0; i-- {
-		if err := errors.Join(removeFile(p.logs[i].Path), syncDir(logDir)); err != nil {
+		if err := errors.Join(removeFile(p.logs[i].Path), atomicfile.SyncDir(logDir)); err != nil {
 			return err
 		}
 	}
 	for _, s := range p.older {
-		if err := errors.Join(removeFile(s.Path), syncDir(snapDir)); err != nil {
+		if err := errors.Join(removeFile(s.Path), atomicfile.SyncDir(snapDir)); err != nil {
 			return err
 		}
 	}

@@ -6,11 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/zkctl/zkctl/internal/atomicfile"
 )
 
 // NextDynamicFile is where a member keeps a configuration that is proposed but not
@@ -34,7 +35,7 @@ func WriteDynamic(file string, v QuorumVerifier, keepVersion bool) error {
 		}
 	}
 	slices.Sort(lines)
-	if err := replaceFile(file, []byte(escapeLatin1(strings.Join(lines, "\n")))); err != nil {
+	if err := atomicfile.Write(file, []byte(escapeLatin1(strings.Join(lines, "\n")))); err != nil {
 		return fmt.Errorf("write dynamic configuration: %w", err)
 	}
 	return nil
@@ -85,7 +86,7 @@ func EditStatic(configFile, dynamicFile string, eraseClient bool) error {
 		kept = append(kept, '\n')
 	}
 	kept = append(kept, Property("dynamicConfigFile", filepath.ToSlash(target))...)
-	if err := replaceFile(configFile, kept); err != nil {
+	if err := atomicfile.Write(configFile, kept); err != nil {
 		return fail(err)
 	}
 	return nil
@@ -105,7 +106,7 @@ func leavesStatic(key string, eraseClient bool) bool {
 func BackUp(configFile string) error {
 	text, err := os.ReadFile(configFile)
 	if err == nil {
-		err = replaceFile(configFile+".bak", text)
+		err = atomicfile.Write(configFile+".bak", text)
 	}
 	if err != nil {
 		return fmt.Errorf("back up %s: %w", configFile, err)
@@ -143,45 +144,10 @@ func (c *Config) Initialize() (bool, error) {
 
 // WriteMyID writes dataDir/myid.
 func WriteMyID(dataDir string, id int64) error {
-	if err := replaceFile(filepath.Join(dataDir, "myid"), []byte(strconv.FormatInt(id, 10)+"\n")); err != nil {
+	if err := atomicfile.Write(filepath.Join(dataDir, "myid"), []byte(strconv.FormatInt(id, 10)+"\n")); err != nil {
 		return fmt.Errorf("write myid: %w", err)
 	}
 	return nil
-}
-
-// replaceFile writes a file by way of a temporary one beside it, on disk before it
-// has its name. A file that exists keeps its mode; a new one has 0600. A symbolic link
-// stays one.
-func replaceFile(path string, content []byte) error {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*.tmp") // of mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if info, err := os.Stat(path); err == nil {
-		if err := f.Chmod(info.Mode().Perm()); err != nil && runtime.GOOS != "windows" {
-			f.Close()
-			return err
-		}
-	}
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	if runtime.GOOS == "windows" {
-		return nil // it keeps names without being asked
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // escapeLatin1 writes what ISO 8859-1 lacks, and all else that is not ASCII, as \uxxxx,

@@ -1,0 +1,168 @@
+// Package atomicfile writes files that exist whole or not at all, whatever ends the process
+// or the machine: under a hidden temporary name in the same folder, synced, then renamed.
+package atomicfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+
+	"github.com/zkctl/zkctl/internal/filelock"
+)
+
+// File is a file that is being written. It has its name only after Commit. One goroutine at
+// a time may use it.
+type File struct {
+	path    string
+	replace bool
+	f       *os.File // locked, so that sweep leaves it alone
+}
+
+// Create begins a new file of mode 0600. It fails with fs.ErrExist if path exists.
+func Create(path string) (*File, error) {
+	if _, err := os.Lstat(path); err == nil {
+		return nil, exists(path)
+	}
+	return begin(path)
+}
+
+// Replace begins a file that takes the place of path. A file that is there keeps its mode, a
+// symbolic link stays one; a new file has mode 0600.
+func Replace(path string) (*File, error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	f, err := begin(path)
+	if err != nil {
+		return nil, err
+	}
+	f.replace = true
+	if info, err := os.Stat(path); err == nil {
+		if err := f.f.Chmod(info.Mode().Perm()); err != nil && runtime.GOOS != "windows" {
+			f.Abandon()
+			return nil, f.named(err)
+		}
+	}
+	return f, nil
+}
+
+// Write makes content the whole of the file at path, as Replace does.
+func Write(path string, content []byte) error {
+	f, err := Replace(path)
+	if err != nil {
+		return err
+	}
+	defer f.Abandon()
+	if _, err := f.Write(content); err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+// leftover are the temporary names.
+var leftover = regexp.MustCompile(`^\..*\.zkctl-[0-9]+$`)
+
+func begin(path string) (*File, error) {
+	dir, name := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	sweep(dir)
+	for {
+		f, err := os.CreateTemp(dir, "."+name+".zkctl-*") // of mode 0600
+		if err != nil {
+			return nil, (&File{path: path}).named(err)
+		}
+		_ = filelock.Take(f) // a file system without locks has no sweep either
+		// Another process may have swept it before it was locked.
+		if mine, err := f.Stat(); err == nil {
+			if there, err := os.Lstat(f.Name()); err != nil || !os.SameFile(mine, there) {
+				f.Close()
+				continue
+			}
+		}
+		return &File{path: path, f: f}, nil
+	}
+}
+
+// sweep removes what writers left that were killed: temporary files that nobody has locked.
+func sweep(dir string) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(-1)
+	for _, name := range names {
+		if path := filepath.Join(dir, name); leftover.MatchString(name) && filelock.Free(path) {
+			_ = os.Remove(path)
+		}
+	}
+}
+
+// Write implements io.Writer. After an error, Commit must not be called.
+func (f *File) Write(p []byte) (int, error) {
+	n, err := f.f.Write(p)
+	return n, f.named(err)
+}
+
+// Truncate changes the size of what has been written, as os.File has it.
+func (f *File) Truncate(size int64) error { return f.named(f.f.Truncate(size)) }
+
+// Commit brings the file to disk and gives it its name. After an error there is no file, or
+// the old one.
+func (f *File) Commit() error {
+	defer f.Abandon()
+	if err := f.f.Sync(); err != nil {
+		return f.named(err)
+	}
+	if runtime.GOOS == "windows" { // where an open file has no second name
+		if err := f.f.Close(); err != nil {
+			return f.named(err)
+		}
+	}
+	if err := f.publish(); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(f.path))
+}
+
+func (f *File) publish() error {
+	if !f.replace {
+		// A link, unlike a rename, does not replace a file that has come into being meanwhile.
+		switch err := os.Link(f.f.Name(), f.path); {
+		case errors.Is(err, fs.ErrExist):
+			return exists(f.path)
+		case err == nil:
+			return nil
+		}
+	}
+	return os.Rename(f.f.Name(), f.path)
+}
+
+// Abandon gives the file up. After Commit it does nothing.
+func (f *File) Abandon() {
+	if f.f == nil {
+		return
+	}
+	_ = os.Remove(f.f.Name())
+	_ = f.f.Close()
+	if runtime.GOOS == "windows" { // where an open file cannot be removed
+		_ = os.Remove(f.f.Name())
+	}
+	f.f = nil
+}
+
+func exists(path string) error { return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist} }
+
+// named is err about the file that is meant, not about the temporary one.
+func (f *File) named(err error) error {
+	var e *fs.PathError
+	if errors.As(err, &e) {
+		return &fs.PathError{Op: e.Op, Path: f.path, Err: e.Err}
+	}
+	return err
+}
