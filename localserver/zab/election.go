@@ -195,11 +195,17 @@ func (e *Election) Look(ctx context.Context, own Vote) (Vote, ServerState, error
 
 var errRestart = errors.New("the configuration has changed")
 
-// begin starts a round. Who has no vote proposes what every vote beats.
+// begin starts a round. Who has no vote proposes what every vote beats, in a round that every
+// other is ahead of: whoever hears of it answers, and nobody would follow into another.
+// Differs(round-without-a-vote): Apache's member counts its own rounds even without a vote, from
+// the first again after it has heard of a newer configuration (QuorumPeer.shuttingDownLE). One
+// whose vote the next configuration needs, and who has tried in vain to follow once, is ahead of
+// the others from then on: they ignore each other for ever.
 func (e *Election) begin(own Vote) *electionRound {
 	current, _ := e.opt.Views()
 	own.ID = e.opt.ID
-	if !validVoter([]View{current}, own.ID) {
+	voiceless := !validVoter([]View{current}, own.ID)
+	if voiceless {
 		own.ID = math.MinInt64
 	}
 	if e.opt.Observer() {
@@ -208,6 +214,9 @@ func (e *Election) begin(own Vote) *electionRound {
 	e.mu.Lock()
 	e.state, e.restart = Looking, false
 	e.round++
+	if voiceless {
+		e.round = 0
+	}
 	own.ElectionEpoch = e.round
 	e.proposal = own
 	e.mu.Unlock()

@@ -294,11 +294,10 @@ func (l *leader) ackEpoch(id, its, zxid int64) error {
 }
 
 // newLeaderAck takes a learner's acknowledgement of NEWLEADER, and waits until the leader
-// leads (waitForNewLeaderAck).
+// leads (waitForNewLeaderAck). An observer's counts where the next configuration gives it a vote:
+// it has promised to follow this epoch, with all that came before on its disk, as a follower has.
 func (l *leader) newLeaderAck(c *learnerConn) error {
-	if !c.observer {
-		l.countAck(c.id)
-	}
+	l.countAck(c.id)
 	// The queue sees to it that the learner does not wait in vain: PING keeps it alive.
 	return l.await(l.started, "Timeout while waiting for NEWLEADER to be acked by quorum")
 }
