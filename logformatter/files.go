@@ -38,7 +38,7 @@ func findLogs(args []string) ([]storage.File, error) {
 				return nil, err
 			}
 			if len(dir.Logs) == 0 {
-				return nil, fmt.Errorf("%s holds no transaction log: the data directory of a server has a folder version-2 with files log.ZXID", arg)
+				return nil, dir.NoFiles("transaction log")
 			}
 			for _, f := range dir.Logs {
 				add(f)

@@ -168,11 +168,18 @@ func TestVerifyDirectory(t *testing.T) {
 			[]string{"snapshot.71: DAMAGED", "replay: OK, 114 transactions"}},
 		{"crash, and on", []string{"damaged/log.truncated>log.1", s + "snapshot.36", s + "log.38"}, 1,
 			[]string{"log.1: DAMAGED", "transaction 0x37 is in no log, and no sound"}},
+		{"wrong checksum", []string{"damaged/log.crc>log.1", s + "log.38"}, 1,
+			[]string{"zxid 0x6, bad checksum", "transaction 0x6 is damaged, and no sound snapshot has their effect", "transactions 0x15..0x16 are damaged, and no"}},
+		{"wrong checksum within a snapshot", []string{"damaged/log.crc>log.1", s + "log.38", s + "snapshot.36"}, 1,
+			[]string{"transaction 0x6 is damaged; their effect is in snapshot.36", "transaction 0x37 is not read, because log.1 is damaged from zxid 0x6 on"}},
 		{"nothing usable", []string{"damaged/log.empty>log.1", "damaged/snapshot.empty>snapshot.0"}, 1, []string{"does not come up"}},
 		{"snapshot alone", []string{s + "snapshot.36"}, 0, []string{"cannot be checked against the logs", "no transaction to replay"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, exit := verifyText(t, dataDir(t, c.files...))
+			if strings.HasPrefix(c.name, "wrong checksum") && strings.Contains(got, "in no log") {
+				t.Errorf("a transaction that is there, damaged, is said to be in no log:\n%s", got)
+			}
 			if exit != c.exit {
 				t.Errorf("exit %d, want %d", exit, c.exit)
 			}
@@ -204,6 +211,36 @@ func editLog(t *testing.T, path string, zxid uint64, edit func(raw []byte)) {
 	}
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The parent folder of servers' data names them.
+func TestVerifyParentFolder(t *testing.T) {
+	parent := t.TempDir()
+	got, exit := verifyText(t, parent)
+	if exit != -1 || !strings.Contains(got, "has a folder version-2") {
+		t.Errorf("exit %d: %s", exit, got)
+	}
+	for _, below := range []string{"1", "2", "more/3", "a/b/too-deep"} {
+		if err := os.MkdirAll(filepath.Join(parent, below, "version-2"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := fmt.Sprintf("%[1]s holds no transaction log or snapshot itself, but the data of several servers: %[1]s/1, %[1]s/2, %[1]s/more/3; name one of them", parent)
+	if got, exit := verifyText(t, parent); exit != -1 || filepath.ToSlash(got) != filepath.ToSlash(want) {
+		t.Errorf("exit %d: %s\nwant %s", exit, got, want)
+	}
+	for _, args := range [][]string{{"dump", parent}, {"stats", parent}, {"history", "/a", parent}, {"sessions", parent}} {
+		if got := txnlog(t, "", args...); got.exit != 1 || !strings.Contains(got.err, "several servers: "+filepath.Join(parent, "1")) {
+			t.Errorf("%v: %+v", args, got)
+		}
+	}
+	one := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(one, "data", "version-2"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got, exit := verifyText(t, one); exit != -1 || !strings.Contains(got, "did you mean "+filepath.Join(one, "data")) {
+		t.Errorf("exit %d: %s", exit, got)
 	}
 }
 

@@ -19,7 +19,7 @@ func (v *verifier) directory(ctx context.Context, path string) error {
 		return err
 	}
 	if len(dir.Logs)+len(dir.Snapshots) == 0 {
-		return fmt.Errorf("%s holds neither a transaction log nor a snapshot: the data directory of a server has a folder version-2 with files log.ZXID and snapshot.ZXID", path)
+		return dir.NoFiles("transaction log or snapshot")
 	}
 	c := &dirCheck{dir: dir, d: &verdict{Kind: kindReplay, File: kindReplay, OK: true}}
 	for _, file := range dir.Logs {
@@ -66,6 +66,9 @@ type dirCheck struct {
 // log joins a log's runs of transactions to those of the logs before it.
 func (c *dirCheck) log(file storage.File, d *verdict) {
 	for i, r := range d.scan.runs {
+		if i == 0 && c.prev != nil {
+			r.unsound += c.prev.scan.unsound
+		}
 		n := len(c.runs)
 		switch {
 		case n == 0:
@@ -134,16 +137,21 @@ func (c *dirCheck) gap(last int64, r run) {
 		}
 		return
 	}
-	missing := areMissing(last, r.first)
+	missing, meaning := storage.AreMissing(last, r.first)+" in no log", "a server starts without a word, but its tree lacks them; look for the log on another member or in a backup"
+	if n := r.first - last - 1; r.unsound > 0 {
+		missing, meaning = storage.AreMissing(last, r.first)+" damaged", "a server does not start on the log; look for another member's, or for a snapshot from after them"
+		if r.first>>32 != last>>32 || int64(r.unsound) < n {
+			missing += " or in no log"
+		}
+	}
 	for _, s := range c.usable {
 		if s.Zxid >= r.first-1 {
-			c.d.Notes = append(c.d.Notes, fmt.Sprintf("%s in no log; their effect is in %s, their history is not here", missing, filepath.Base(s.Path)))
+			c.d.Notes = append(c.d.Notes, fmt.Sprintf("%s; their effect is in %s, their history is not here", missing, filepath.Base(s.Path)))
 			return
 		}
 	}
 	c.d.add(&storage.Fault{Offset: -1, Kind: storage.BadOrder, Zxid: r.first,
-		Err:     fmt.Errorf("%s in no log, and no sound snapshot has their effect", missing),
-		Meaning: "a server starts without a word, but its tree lacks them; look for the log on another member or in a backup"})
+		Err: fmt.Errorf("%s, and no sound snapshot has their effect", missing), Meaning: meaning})
 }
 
 // replay replays one run and compares the digests. ok is false when there is nothing to

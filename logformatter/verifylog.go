@@ -12,11 +12,15 @@ import (
 
 // logScan is what the check of a directory needs to know of a log.
 type logScan struct {
-	runs []run
+	runs    []run
+	unsound int // transactions after the last run
 }
 
 // run is a stretch of transactions without a gap, each of them sound.
-type run struct{ first, last int64 }
+type run struct {
+	first, last int64
+	unsound     int // transactions right before it, in a log and not sound
+}
 
 // scanLog checks a log, streaming. snapshots are those beside it.
 func scanLog(ctx context.Context, file storage.File, snapshots []storage.File) (*verdict, error) {
@@ -101,6 +105,7 @@ func (s *scanner) entry(e *storage.Entry) {
 	}
 	if !sound {
 		s.broken = true
+		s.d.scan.unsound++
 		return // its zxid is not to be trusted
 	}
 	switch {
@@ -117,11 +122,11 @@ func (s *scanner) entry(e *storage.Entry) {
 		s.begin(h.Zxid)
 	case !storage.Follows(s.last, h.Zxid):
 		if !s.broken {
-			fault(storage.BadOrder, "a server replays the log without a word, but its tree lacks them; look for them in the log of another member", "%s missing between zxid %#x and %#x", areMissing(s.last, h.Zxid), uint64(s.last), uint64(h.Zxid))
+			fault(storage.BadOrder, "a server replays the log without a word, but its tree lacks them; look for them in the log of another member", "%s missing between zxid %#x and %#x", storage.AreMissing(s.last, h.Zxid), uint64(s.last), uint64(h.Zxid))
 		}
 		s.begin(h.Zxid)
 	}
-	s.broken = false
+	s.broken, s.d.scan.unsound = false, 0
 	s.last = h.Zxid
 	s.d.scan.runs[len(s.d.scan.runs)-1].last = h.Zxid
 	if epoch := h.Zxid >> 32; len(s.d.Epochs) == 0 || s.d.Epochs[len(s.d.Epochs)-1] != epoch {
@@ -147,15 +152,9 @@ func between(snapshots []storage.File, last, zxid int64) (found storage.File, ok
 	return found, ok
 }
 
-func areMissing(last, zxid int64) string {
-	missing := storage.Missing(last, zxid)
-	if zxid == last+2 {
-		return missing + " is"
-	}
-	return missing + " are"
+func (s *scanner) begin(zxid int64) {
+	s.d.scan.runs = append(s.d.scan.runs, run{zxid, zxid, s.d.scan.unsound})
 }
-
-func (s *scanner) begin(zxid int64) { s.d.scan.runs = append(s.d.scan.runs, run{zxid, zxid}) }
 
 // fault adds the fault that reading ends with, unless the last entry's said the same.
 func (s *scanner) fault(err error) *storage.Fault {

@@ -78,7 +78,11 @@ func runPurge(ctx context.Context, opt *purgeOptions) error {
 		fmt.Fprintf(opt.streams.Err, "not counted: %v\n", f)
 	}
 	if len(plan.Keep) == 0 {
-		fmt.Fprintf(opt.streams.Err, "%s holds no whole snapshot: nothing is removed\n", snaps.Path)
+		none := fmt.Errorf("%s holds no whole snapshot", snaps.Path)
+		if len(snaps.Snapshots) == 0 {
+			none = snaps.NoFiles("snapshot")
+		}
+		fmt.Fprintf(opt.streams.Err, "nothing is removed: %v\n", none)
 		return nil
 	}
 	old := slices.Concat(plan.Logs, plan.Snapshots) // in PurgeTxnLog's order

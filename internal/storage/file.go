@@ -80,6 +80,42 @@ func readDir(path string) (*Dir, error) {
 	return d, nil
 }
 
+// NoFiles is the error for a directory without the files that were looked for, which what
+// names. When it is the parent folder of servers' data directories, it names these.
+func (d *Dir) NoFiles(what string) error {
+	switch below := dataDirsBelow(d.Path, 2); len(below) {
+	case 0:
+		return fmt.Errorf("%s holds no %s: the data directory of a server has a folder version-2 with files log.ZXID and snapshot.ZXID", d.Path, what)
+	case 1:
+		return fmt.Errorf("%s holds no %s itself; did you mean %s?", d.Path, what, below[0])
+	default:
+		return fmt.Errorf("%s holds no %s itself, but the data of several servers: %s; name one of them", d.Path, what, strings.Join(below, ", "))
+	}
+}
+
+// maxDirsNamed bounds how many data directories an error names.
+const maxDirsNamed = 9
+
+// dataDirsBelow finds folders that have a folder version-2, as many levels down, in order.
+func dataDirsBelow(path string, levels int) (found []string) {
+	entries, err := os.ReadDir(path)
+	if err != nil || levels == 0 {
+		return nil
+	}
+	for _, e := range entries {
+		sub := filepath.Join(path, e.Name())
+		if info, err := os.Stat(sub); err != nil || !info.IsDir() || len(found) >= maxDirsNamed {
+			continue
+		}
+		if info, err := os.Stat(filepath.Join(sub, "version-2")); err == nil && info.IsDir() {
+			found = append(found, sub)
+		} else {
+			found = append(found, dataDirsBelow(sub, levels-1)...)
+		}
+	}
+	return found
+}
+
 // readEpoch reads a file that holds one decimal number (QuorumPeer.readLongFromFile).
 func (d *Dir) readEpoch(name string) int64 {
 	path := filepath.Join(d.Path, name)

@@ -25,20 +25,18 @@ func first(zxid int64) bool { return counterOf(zxid) == 1 && epochOf(zxid) <= 1 
 func epochOf(zxid int64) int64   { return zxid >> 32 }
 func counterOf(zxid int64) int64 { return zxid & 0xffffffff }
 
-// Missing says which transactions lie between last and zxid, where Follows does not hold.
-func Missing(last, zxid int64) string {
-	switch from, to := last+1, zxid-1; {
-	case epochOf(last) != epochOf(zxid):
+// AreMissing says which transactions lie between last and zxid, where Follows does not hold,
+// up to the verb: "transaction 0x6 is", "transactions 0x6..0x9 are".
+func AreMissing(last, zxid int64) string {
+	from, to, after := last+1, zxid-1, ""
+	if epochOf(last) != epochOf(zxid) {
 		from = epochOf(zxid)<<32 | 1
-		if from >= to {
-			return "transaction " + hex(from)
-		}
-		return fmt.Sprintf("transactions %#x..%#x, and perhaps some after %#x", from, to, last)
-	case from == to:
-		return "transaction " + hex(from)
-	default:
-		return fmt.Sprintf("transactions %#x..%#x", from, to)
+		after = fmt.Sprintf(", and perhaps some after %#x,", last)
 	}
+	if from >= to {
+		return "transaction " + hex(from) + " is"
+	}
+	return fmt.Sprintf("transactions %#x..%#x%s are", from, to, after)
 }
 
 // DigestCheck compares a tree under replay with the digests that a server logged.

@@ -52,15 +52,15 @@ func (d *Dir) Load(ctx context.Context, opt LoadOptions) (t *ztree.Tree, faults 
 	if opt.Zxid != 0 {
 		l.limit = opt.Zxid
 	}
+	if len(d.Logs)+len(d.Snapshots) == 0 {
+		return nil, nil, fmt.Errorf("load a data directory: %w", d.NoFiles("transaction log or snapshot"))
+	}
 	if opt.Time != 0 {
 		zxid, err := d.zxidAt(ctx, opt.Time)
 		if err != nil {
 			return nil, nil, err
 		}
 		l.limit = min(l.limit, zxid)
-	}
-	if len(d.Logs)+len(d.Snapshots) == 0 {
-		return nil, nil, fmt.Errorf("load %s: it has neither a transaction log nor a snapshot", d.Path)
 	}
 	if err := l.snapshot(); err != nil {
 		return nil, l.faults, err
@@ -90,6 +90,7 @@ type load struct {
 	from   *loaded // nil when there is no snapshot
 	last   int64   // zxid of the last transaction met, or in the snapshot's name
 	begun  bool    // whether last is one
+	broke  *Fault  // what ended the last log, when that was damage
 	faults []*Fault
 }
 
@@ -220,15 +221,28 @@ func (l *load) gap(file string, zxid int64) error {
 	if !l.begun {
 		return fmt.Errorf("load %s: %w: the first in %s is %#x", l.where(), ErrMissing, file, zxid)
 	}
-	return fmt.Errorf("load %s: %w: %s are in no log here; the next in %s is %#x (look for them on another member or in a backup, or choose a zxid up to %#x)",
-		l.where(), ErrMissing, Missing(l.last, zxid), filepath.Base(file), zxid, l.last)
+	where := "in no log here"
+	if l.broke != nil {
+		where = fmt.Sprintf("not read, because %s is damaged from zxid %#x on", filepath.Base(l.broke.File), l.broke.Zxid)
+	}
+	return fmt.Errorf("load %s: %w: %s %s; the next in %s is %#x (look for them on another member or in a backup, or choose a zxid up to %#x)",
+		l.where(), ErrMissing, AreMissing(l.last, zxid), where, filepath.Base(file), zxid, l.last)
+}
+
+// goRound notes damage that ends a log, unless it is to end the whole.
+func (l *load) goRound(err error) bool {
+	if l.opt.Strict || !l.note(err) {
+		return false
+	}
+	l.broke = l.faults[len(l.faults)-1]
+	return true
 }
 
 // replayLog applies one log. done tells that the limit is reached.
 func (l *load) replayLog(file File) (done bool, err error) {
 	r, err := OpenLog(file.Path)
 	if err != nil {
-		if !l.opt.Strict && l.note(err) {
+		if l.goRound(err) {
 			return false, nil
 		}
 		return false, err
@@ -247,7 +261,7 @@ func (l *load) replayLog(file File) (done bool, err error) {
 			err = sound(r, e)
 		}
 		if err != nil {
-			if !l.opt.Strict && l.note(err) {
+			if l.goRound(err) {
 				return false, nil
 			}
 			return false, err
@@ -271,7 +285,7 @@ func (l *load) replayLog(file File) (done bool, err error) {
 		}
 		if err := e.Decode(&txn); err != nil {
 			fault := &Fault{File: file.Path, Offset: e.Offset, Kind: BadRecord, Zxid: zxid, Err: err, Meaning: "the log cannot be replayed from here on"}
-			if !l.opt.Strict && l.note(fault) {
+			if l.goRound(fault) {
 				return false, nil
 			}
 			return false, fault

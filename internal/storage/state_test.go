@@ -170,7 +170,7 @@ func TestLoadMissing(t *testing.T) {
 		{"between logs", someOf(t, "standalone", "log.1", "log.73"), 0, "transactions 0x38..0x72"},
 		{"limit in the gap", dirOf(t, "standalone"), 0xb8, "transactions 0xb4..0xf5"},
 		{"limit beyond the end", dirOf(t, "standalone"), 0x1000, "the last transaction here is 0x12a"},
-		{"nothing", someOf(t, "standalone"), 0, "neither"},
+		{"nothing", someOf(t, "standalone"), 0, "holds no transaction log or snapshot"},
 		{"later snapshot alone", someOf(t, "standalone", "snapshot.71"), 0x20, "no transaction log"},
 		{"log ends before, snapshot later", someOf(t, "standalone", "log.1", "snapshot.71"), 0x40, "snapshot.71 holds later"},
 	} {
@@ -273,25 +273,25 @@ func TestLoadDamaged(t *testing.T) {
 	}
 }
 
-func TestMissing(t *testing.T) {
+func TestAreMissing(t *testing.T) {
 	for _, c := range []struct {
 		last, zxid int64
 		follows    bool
 		words      string
 	}{
 		{1, 2, true, ""},
-		{1, 3, false, "transaction 0x2"},
-		{1, 9, false, "transactions 0x2..0x8"},
+		{1, 3, false, "transaction 0x2 is"},
+		{1, 9, false, "transactions 0x2..0x8 are"},
 		{0x100000005, 0x200000001, true, ""},
-		{0x100000005, 0x200000002, false, "transaction 0x200000001"},
-		{0x100000005, 0x200000009, false, "transactions 0x200000001..0x200000008, and perhaps some after 0x100000005"},
+		{0x100000005, 0x200000002, false, "transaction 0x200000001 is"},
+		{0x100000005, 0x200000009, false, "transactions 0x200000001..0x200000008, and perhaps some after 0x100000005, are"},
 		{0x200000000, 0x200000001, true, ""},
 	} {
 		if got := Follows(c.last, c.zxid); got != c.follows {
 			t.Errorf("%#x after %#x: %v", c.zxid, c.last, got)
 		}
-		if c.words != "" && Missing(c.last, c.zxid) != c.words {
-			t.Errorf("%#x after %#x: %q", c.zxid, c.last, Missing(c.last, c.zxid))
+		if c.words != "" && AreMissing(c.last, c.zxid) != c.words {
+			t.Errorf("%#x after %#x: %q", c.zxid, c.last, AreMissing(c.last, c.zxid))
 		}
 	}
 }

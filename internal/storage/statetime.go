@@ -49,7 +49,7 @@ func (d *Dir) zxidAt(ctx context.Context, ms int64) (int64, error) {
 	case next == 0:
 		return math.MaxInt64, nil
 	case !Follows(last, next):
-		return 0, fmt.Errorf("load %s at %s: %w: %s are in no log here (%s ends before them)", d.Path, when, ErrMissing, Missing(last, next), filepath.Base(d.Logs[at].Path))
+		return 0, fmt.Errorf("load %s at %s: %w: %s in no log here (%s ends before them)", d.Path, when, ErrMissing, AreMissing(last, next), filepath.Base(d.Logs[at].Path))
 	}
 	return last, nil
 }

@@ -137,7 +137,7 @@ func (p *truncation) walk(r *LogReader, zxid, base int64, last *int64, known, fo
 		case !*known && first(z):
 			*known, *last = true, z
 		case !*known || !Follows(*last, z):
-			return fmt.Errorf("%w: %s is missing", ErrCannotTruncate, Missing(*last, z))
+			return fmt.Errorf("%w: %s missing", ErrCannotTruncate, AreMissing(*last, z))
 		default:
 			*last = z
 		}
