@@ -86,7 +86,7 @@ func (o *filterOptions) compile(now time.Time) (*filter, error) {
 	for _, s := range o.Paths {
 		p, err := parsePattern(s)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--path: %w", err)
 		}
 		f.paths = append(f.paths, p)
 	}
@@ -195,7 +195,7 @@ func (f *filter) mayHold(first, next int64) bool {
 	return first <= f.toZxid && next > f.fromZxid
 }
 
-// pathPattern is a path with all below it, or a glob.
+// pathPattern is a path or a glob.
 type pathPattern struct {
 	text string
 	glob bool
@@ -203,11 +203,11 @@ type pathPattern struct {
 
 func parsePattern(s string) (pathPattern, error) {
 	if s == "" || s[0] != '/' && s[0] != '*' {
-		return pathPattern{}, fmt.Errorf("--path: %q does not begin with /", s)
+		return pathPattern{}, fmt.Errorf("%q does not begin with /", s)
 	}
 	if strings.ContainsAny(s, "*?[") {
 		if _, err := path.Match(strings.ReplaceAll(s, "**", "*"), ""); err != nil {
-			return pathPattern{}, fmt.Errorf("--path: %q is not a pattern: a [ is not closed", s)
+			return pathPattern{}, fmt.Errorf("%q is not a pattern: a [ is not closed", s)
 		}
 		return pathPattern{s, true}, nil
 	}
@@ -220,12 +220,34 @@ func parsePattern(s string) (pathPattern, error) {
 	return pathPattern{text: s}, nil
 }
 
-func (p *pathPattern) match(path []byte) bool {
+// is tells whether the path is the one meant, or one that the glob matches.
+func (p *pathPattern) is(path []byte) bool {
 	if p.glob {
 		return globMatch(p.text, string(path))
 	}
-	n := len(p.text)
-	return p.text == "/" || len(path) >= n && string(path[:n]) == p.text && (len(path) == n || path[n] == '/')
+	return string(path) == p.text
+}
+
+// covers tells whether the path is one that is, or lies below one.
+func (p *pathPattern) covers(path []byte) bool {
+	if !p.glob {
+		n := len(p.text)
+		return p.text == "/" || len(path) >= n && string(path[:n]) == p.text && (len(path) == n || path[n] == '/')
+	}
+	for i := 1; i < len(path); i++ {
+		if path[i] == '/' && p.is(path[:i]) {
+			return true
+		}
+	}
+	return p.is(path)
+}
+
+// match is how dump selects: a path stands for what is below it as well, a glob does not.
+func (p *pathPattern) match(path []byte) bool {
+	if p.glob {
+		return p.is(path)
+	}
+	return p.covers(path)
 }
 
 // globMatch is path.Match, and ** is any text, slashes included.

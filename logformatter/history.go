@@ -32,9 +32,13 @@ func newHistoryCommand(s *ui.Streams) *cobra.Command {
 		Long: `Print every transaction that touched a znode, in order: who created it, each
 change with old and new data, ACLs, deletions, and the silent one when an
 ephemeral went with its session. What the znode was before the first log is
-read from the directory's last snapshot before it.`,
+read from the directory's last snapshot before it.
+
+PATH may be a glob, as dump --path takes it: * ? [] within a name, ** across
+slashes.`,
 		Example: `  zkctl txnlog history /app/config version-2
   zkctl txnlog history --recursive /app version-2
+  zkctl txnlog history '/app/**/lock' version-2
   zkctl txnlog history -o json /app/leader version-2 | jq .change`,
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			switch {
@@ -42,8 +46,6 @@ read from the directory's last snapshot before it.`,
 				return usageError(c, "the path of a znode is missing")
 			case len(args) == 1:
 				return usageError(c, "a log or a directory is missing")
-			case !strings.HasPrefix(args[0], "/"):
-				return usageError(c, fmt.Sprintf("%q is no path of a znode: it does not begin with /", args[0]))
 			case !slices.Contains(dataModes, o.Data):
 				return fmt.Errorf("unknown form of data %q; %s are known", o.Data, strings.Join(dataModes, ", "))
 			}
@@ -115,30 +117,29 @@ func runHistory(ctx context.Context, o *historyOptions) error {
 	return nil
 }
 
-// historyPattern is the znode, or its subtree, that the history is about.
+// historyPattern is the znode, or its subtree, or the glob, that the history is about.
 func historyPattern(path string, recursive bool) (znodePattern, error) {
-	p := znodePattern{path: path, recursive: recursive}
-	if len(path) > 1 {
-		p.path = strings.TrimRight(path, "/")
+	p, err := parsePattern(path)
+	if err == nil && strings.Contains(path, "//") {
+		err = fmt.Errorf("%q is not a znode's path", path)
 	}
-	if p.path == "" || strings.Contains(p.path, "//") {
-		return p, fmt.Errorf("%q is no path of a znode", path)
+	if err != nil {
+		err = fmt.Errorf("history: %w", err)
 	}
-	return p, nil
+	return znodePattern{p, recursive}, err
 }
 
-// znodePattern is one znode, with all below it when recursive.
+// znodePattern is one znode or a glob, with all below what matches when recursive.
 type znodePattern struct {
-	path      string
+	pathPattern
 	recursive bool
 }
 
 func (p *znodePattern) match(path []byte) bool {
-	n := len(p.path)
-	if len(path) < n || string(path[:n]) != p.path {
-		return false
+	if p.recursive {
+		return p.covers(path)
 	}
-	return len(path) == n || p.recursive && (path[n] == '/' || n == 1)
+	return p.is(path)
 }
 
 // isFault tells whether the error is damage in a file.

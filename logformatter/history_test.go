@@ -70,7 +70,7 @@ func TestHistoryOfReferenceEnsemble(t *testing.T) {
 		map[string]string{"zxid": "0x100000060", "change": "created", "ephemeralOwner": "0x100001329410001"},
 		map[string]string{"zxid": "0x100000063", "change": "deleted", "sessionEnd": "expired", "oldData": "still here", "data": ""})
 	expect(t, objects(t, 0, "history", "/zookeeper/config", withSnapshot(t)),
-		map[string]string{"type": "snapshot", "change": "present", "snapshot": "snapshot.0", "clientId": ""},
+		map[string]string{"type": "snapshot", "change": "present", "snapshot": "snapshot.0", "clientId": "", "sessionId": ""},
 		map[string]string{"type": "reconfig", "change": "dataChanged", "oldVersion": "-1", "oldUnknown": ""},
 		map[string]string{"zxid": "0x200000005", "type": "reconfig"})
 	both := objects(t, 0, "history", "/app/config", ensemble3, "testdata/ensemble/server1/version-2")
@@ -103,7 +103,7 @@ func TestHistoryWithDamagedSnapshot(t *testing.T) {
 func TestHistoryOfReferenceStandalone(t *testing.T) {
 	const dir = "testdata/standalone/version-2"
 	expect(t, objects(t, 0, "history", "/app/eph", dir),
-		map[string]string{"zxid": "0xa", "clientId": "0x100001196310000"},
+		map[string]string{"zxid": "0xa", "sessionId": "0x100001196310000", "clientId": "0x100001196310000"},
 		map[string]string{"zxid": "0x5e", "sessionEnd": "closed", "type": "closeSession"})
 	expect(t, objects(t, 0, "history", "/app/eph2", dir),
 		map[string]string{"zxid": "0x60"}, map[string]string{"zxid": "0x77", "sessionEnd": "expired"})
@@ -207,7 +207,7 @@ func TestHistoryOfOldLogs(t *testing.T) {
 	dir := oldLogs(t)
 	expect(t, objects(t, 0, "history", "/a", dir),
 		map[string]string{"zxid": "0xc", "ephemeralOwner": "0x1"},
-		map[string]string{"zxid": "0xd", "type": "delete", "multi": "true", "clientId": "0x2", "oldData": "x", "sessionEnd": ""},
+		map[string]string{"zxid": "0xd", "type": "delete", "multi": "true", "sessionId": "0x2", "oldData": "x", "sessionEnd": ""},
 		map[string]string{"zxid": "0xe", "change": "created"},
 		map[string]string{"zxid": "0x14", "change": "dataChanged", "data": "<nil>", "oldData": "x"},
 		map[string]string{"zxid": "0x15", "sessionEnd": "closed", "change": "deleted", "oldVersion": "1"})
@@ -250,8 +250,35 @@ func TestHistoryEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// The znode of a history may be a glob, as dump --path takes it.
+func TestHistoryGlob(t *testing.T) {
+	for pattern, want := range map[string]string{
+		"/app/m?":       "/app/m1 /app/m2",
+		"/app/eph*":     "/app/eph /app/eph2",
+		"/app/e[pq]h":   "/app/eph",
+		"/**/m1":        "/app/m1",
+		"-R /dee?":      "/deep/d0 /deep",
+		"/deep/*/*":     "/deep/d0/d1",
+		"/zookeeper/c*": "/zookeeper/config",
+	} {
+		seen := map[string]bool{}
+		for _, o := range objects(t, 0, append(append([]string{"history"}, strings.Fields(pattern)...), withSnapshot(t))...) {
+			seen[fmt.Sprint(o["path"])] = true
+		}
+		for _, path := range strings.Fields(want) {
+			if !seen[path] {
+				t.Errorf("%s: %s is missing in %v", pattern, path, seen)
+			}
+		}
+		if !strings.HasPrefix(pattern, "-R") && !strings.Contains(pattern, "eph*") && len(seen) != len(strings.Fields(want)) {
+			t.Errorf("%s: %v", pattern, seen)
+		}
+	}
+	expect(t, objects(t, 0, "history", "/zookeeper/c*", withSnapshot(t))[:1], map[string]string{"change": "present"})
+}
+
 func TestHistoryUsage(t *testing.T) {
-	for _, args := range [][]string{{"history"}, {"history", "/a"}, {"history", "a", ensemble3}, {"history", "//", ensemble3},
+	for _, args := range [][]string{{"history"}, {"history", "/a"}, {"history", "a", ensemble3}, {"history", "//", ensemble3}, {"history", "/[", ensemble3},
 		{"history", "--data", "x", "/a", ensemble3}, {"history", "-o", "x", "/a", ensemble3}} {
 		if got := txnlog(t, "", args...); got.exit != 1 || got.err == "" || got.out != "" {
 			t.Errorf("%v: %+v", args, got)

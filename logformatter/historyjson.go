@@ -23,7 +23,8 @@ func newJSONChange(w io.Writer, data string) *jsonChange {
 
 type changeObject struct {
 	Zxid           string          `json:"zxid"`
-	ClientID       string          `json:"clientId,omitempty"`
+	SessionID      string          `json:"sessionId,omitempty"`
+	ClientID       string          `json:"clientId,omitempty"` // its name before, for a release
 	Cxid           *int32          `json:"cxid,omitempty"`
 	Time           int64           `json:"time"`
 	Type           string          `json:"type"`
@@ -61,11 +62,11 @@ type aclObject struct {
 
 func (j *jsonChange) write(_ *bufio.Writer, c *change) error {
 	o := changeObject{
-		Zxid: hexID(c.Zxid), ClientID: hexID(c.ClientID), Cxid: &c.Cxid, Time: c.Time,
+		Zxid: hexID(c.Zxid), SessionID: hexID(c.ClientID), ClientID: hexID(c.ClientID), Cxid: &c.Cxid, Time: c.Time,
 		Type: c.op.String(), Multi: c.multi, Path: c.path, Change: c.what, CRCError: c.damaged, Snapshot: c.snapshot,
 	}
 	if c.what == changePresent {
-		o.Type, o.ClientID, o.Cxid = "snapshot", "", nil
+		o.Type, o.SessionID, o.ClientID, o.Cxid = "snapshot", "", "", nil
 	}
 	if c.err != nil {
 		o.Err, o.Error = (*int32)(c.err), c.err.Name()

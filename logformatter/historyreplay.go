@@ -155,11 +155,13 @@ func (r *replay) begin(args []string, logs []storage.File) error {
 			if !r.pattern.recursive {
 				c := &change{what: changePresent, path: path, snapshot: filepath.Base(file.Path), now: z}
 				c.Zxid, c.Time = file.Zxid, n.Stat.Mtime
-				return r.emit(c)
+				if err := r.emit(c); err != nil {
+					return err
+				}
 			}
 		}
-		if !r.pattern.recursive {
-			return nil
+		if !r.pattern.recursive && !r.pattern.glob {
+			return nil // there is no other
 		}
 	}
 }

@@ -33,7 +33,8 @@ func (j *jsonForm) append(dst, raw []byte) ([]byte, error) {
 	f := fields{b: raw}
 	h := f.header()
 	dst = appendHex(append(dst, `{"zxid":"0x`...), h.Zxid)
-	dst = appendHex(append(dst, `","clientId":"0x`...), h.ClientID)
+	dst = appendHex(append(dst, `","sessionId":"0x`...), h.ClientID)
+	dst = appendHex(append(dst, `","clientId":"0x`...), h.ClientID) // its name before, for a release
 	dst = appendInt(append(dst, `","cxid":`...), int64(h.Cxid))
 	dst = appendInt(append(dst, `,"time":`...), h.Time)
 	dst = append(append(append(dst, `,"type":"`...), h.Type.String()...), '"')

@@ -88,8 +88,8 @@ func TestOldRecords(t *testing.T) {
 	}{
 		{closed, &toolkitForm{}, "1/1/70, 12:00:00 AM UTC session 0x1 cxid 0x0 zxid 0x2 closeSession \n"},
 		{closed, &logFormatterForm{}, "1/1/70, 12:00:00 AM UTC session 0x1 cxid 0x0 zxid 0x2 closeSession null\n"},
-		{closed, &jsonForm{intact: true}, `{"zxid":"0x2","clientId":"0x1","cxid":0,"time":0,"type":"closeSession","paths2Delete":null,"crc":"0x0"}` + "\n"},
-		{append(closed, "\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x09"...), &jsonForm{intact: true}, `{"zxid":"0x2","clientId":"0x1","cxid":0,"time":0,"type":"closeSession","paths2Delete":null,"digest":{"version":2,"treeDigest":"0x9"},"crc":"0x0"}` + "\n"},
+		{closed, &jsonForm{intact: true}, `{"zxid":"0x2","sessionId":"0x1","clientId":"0x1","cxid":0,"time":0,"type":"closeSession","paths2Delete":null,"crc":"0x0"}` + "\n"},
+		{append(closed, "\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x09"...), &jsonForm{intact: true}, `{"zxid":"0x2","sessionId":"0x1","clientId":"0x1","cxid":0,"time":0,"type":"closeSession","paths2Delete":null,"digest":{"version":2,"treeDigest":"0x9"},"crc":"0x0"}` + "\n"},
 		{create, &toolkitForm{}, "1/1/70, 12:00:00 AM UTC session 0x1 cxid 0x0 zxid 0x2 create /x,,[31,s{'world,'anyone}\n],false,-1\n"},
 		{create, &logFormatterForm{}, "1/1/70, 12:00:00 AM UTC session 0x1 cxid 0x0 zxid 0x2 create '/x,,v{s{31,s{'world,'anyone}}},F,-1\n\n"},
 	} {

@@ -225,12 +225,13 @@ func printable(s string) string {
 }
 
 type countJSON struct {
-	Path    string `json:"path,omitempty"`
-	Session string `json:"clientId,omitempty"`
-	Type    string `json:"type,omitempty"`
-	Txns    int64  `json:"txns"`
-	Bytes   int64  `json:"bytes"`
-	InMulti *int64 `json:"inMulti,omitempty"`
+	Path      string `json:"path,omitempty"`
+	SessionID string `json:"sessionId,omitempty"`
+	ClientID  string `json:"clientId,omitempty"` // its name before, for a release
+	Type      string `json:"type,omitempty"`
+	Txns      int64  `json:"txns"`
+	Bytes     int64  `json:"bytes"`
+	InMulti   *int64 `json:"inMulti,omitempty"`
 }
 
 type rateJSON struct {
@@ -261,7 +262,7 @@ func (s *stats) printJSON(o *statsOptions) error {
 	doc["otherPaths"] = countJSON{Txns: rest.txns, Bytes: rest.bytes}
 	bySession, rest, _ := s.topSessions(o.Top)
 	for _, c := range bySession {
-		sessions = append(sessions, countJSON{Session: hex(c.key), Txns: c.txns, Bytes: c.bytes})
+		sessions = append(sessions, countJSON{SessionID: hex(c.key), ClientID: hex(c.key), Txns: c.txns, Bytes: c.bytes})
 	}
 	doc["otherSessions"] = countJSON{Txns: rest.txns, Bytes: rest.bytes}
 	rows, span := s.rate.rows(rateRows)
