@@ -35,6 +35,7 @@ type editor struct {
 	active bool     // a line is being edited, the terminal is raw
 	queue  []string // notices for the next line
 	keyed  bool     // go-prompt has a key that it has not shown the effect of
+	asking bool     // go-prompt asks for strokes, on a goroutine of its own
 	done   bool     // the line has ended
 	cause  error    // why, when not by Enter
 	fresh  bool     // completion has more to say
@@ -124,7 +125,8 @@ func (e *editor) begin() error {
 		return err
 	}
 	e.screen.width, e.screen.height = e.term.size()
-	e.active, e.done, e.keyed, e.cause = true, false, true, nil
+	e.active, e.done, e.keyed, e.asking, e.cause = true, false, true, false, nil
+	e.fresh = true // go-prompt paints again, now that it asks for strokes: see rendered
 	e.suggested, e.asked = suggested{selected: -1}, suggested{selected: -1}
 	e.hidden, e.listing, e.tabbed, e.search, e.next, e.edits = "", false, "", nil, nil, nil
 	e.screen.begin()
@@ -296,7 +298,9 @@ func (e *editor) suggest(line edit) []string {
 }
 
 // rendered is called when go-prompt has shown the effect of a key; selection is the
-// suggestion that is selected, "" for none.
+// suggestion that is selected, "" for none. It keeps go-prompt until there is another
+// stroke, for which go-prompt would look every 10 ms (Input). The first painting of a line
+// cannot wait: nobody asks for strokes before it has returned.
 func (e *editor) rendered(selection string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -309,6 +313,9 @@ func (e *editor) rendered(selection string) {
 	}
 	e.keyed = false
 	e.synced.Broadcast()
+	for e.asking && !e.keyed {
+		e.synced.Wait()
+	}
 }
 
 // lineBroken is called when go-prompt leaves a line: by Enter, by Ctrl-C (cleared), which

@@ -23,6 +23,7 @@ import (
 //   - A suggestion replaces the word before the cursor, as cut by separators, which quotes
 //     and spaces do not respect: here the separator never occurs, the word is all that is
 //     before the cursor, and so is the suggestion.
+//   - Its Input looks for a key every 10 ms: editor.rendered keeps it until there is one.
 //   - prompt.New opens /dev/tty and panics without one: newPrompt turns that into an error.
 
 const (

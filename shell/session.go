@@ -46,11 +46,16 @@ func (s *shell) watchSession() func() {
 		_, _ = session.Conn() // begins to connect
 		s.lines.Redraw()
 		for {
+			var ticks <-chan time.Time // none, and no wake-ups, while all is well
+			if session.State() == client.Connecting {
+				ticks = ticker.C
+			}
 			select {
 			case <-done:
 				return
-			case <-ticker.C:
+			case <-ticks:
 				s.lookForTrouble(&trouble)
+			case <-s.ran:
 			case e := <-events:
 				s.event(e)
 			}

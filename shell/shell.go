@@ -44,7 +44,7 @@ func Run(ctx context.Context, opts Options) error {
 	if err != nil {
 		fmt.Fprintln(opts.Streams.Err, "warning:", err)
 	}
-	s := &shell{opts: opts, run: newRunner(opts, history)}
+	s := &shell{opts: opts, run: newRunner(opts, history), ran: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	defer s.cancel(nil)
 	lines, err := s.openLines()
@@ -69,6 +69,7 @@ type shell struct {
 	cancel context.CancelCauseFunc
 	doing  interruptible
 	number number
+	ran    chan struct{} // a command has ended, which may have connected elsewhere
 
 	complete *completions.Completer // nil where lines are not edited
 }
@@ -112,6 +113,10 @@ func (s *shell) loop() error {
 		}
 		s.do(text)
 		s.number.set(len(s.run.history.lines))
+		select {
+		case s.ran <- struct{}{}:
+		default:
+		}
 		if s.ctx.Err() != nil {
 			return s.ended()
 		}

@@ -24,6 +24,7 @@ func (e *editor) stroke() stroke {
 	}()
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.asking = true
 	for {
 		for e.keyed && !e.done {
 			e.synced.Wait()
@@ -33,6 +34,7 @@ func (e *editor) stroke() stroke {
 		}
 		if s, ok := e.nextStroke(); ok {
 			e.keyed = true
+			e.synced.Broadcast()
 			return s
 		}
 	}
