@@ -2,11 +2,11 @@ package localserver
 
 import (
 	"errors"
-	"io"
 	"os"
 	"sync"
 
 	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ztree"
 	"github.com/zkctl/zkctl/localserver/member"
 	"github.com/zkctl/zkctl/localserver/zab"
 )
@@ -14,11 +14,12 @@ import (
 // adminOptions say what the AdminServer answers.
 func (s *server) adminOptions(opt serverOptions, m member.Options, j zab.JournalOptions) member.AdminOptions {
 	a := member.AdminOptions{
-		CommandURL: s.cfg.AdminCommandURL, IdleTimeout: s.cfg.AdminIdleTimeout,
+		Host: s.cfg.AdminAddress.Host, CommandURL: s.cfg.AdminCommandURL, IdleTimeout: s.cfg.AdminIdleTimeout,
+		RateInterval: max(1, s.cfg.AdminRateInterval), NoSnapshot: !s.cfg.AdminSnapshot, NoRestore: !s.cfg.AdminRestore,
 		InitialConfig: initialConfig(s.cfg), Properties: systemProperties(opt.system, s.cfg),
 	}
 	if q, alone := s.quorum.(*solo); alone {
-		a.Restore = func(r io.Reader, zxid int64) error { return q.restore(s, m, j, r, zxid) }
+		a.Restore = func(t *ztree.Tree) error { return q.restore(s, m, j, t) }
 	}
 	return a
 }
@@ -31,7 +32,7 @@ type soloLock struct {
 
 // restore replaces a standalone server's data by a snapshot. Its history goes: the logs lead
 // elsewhere.
-func (n *solo) restore(s *server, m member.Options, j zab.JournalOptions, r io.Reader, zxid int64) error {
+func (n *solo) restore(s *server, m member.Options, j zab.JournalOptions, t *ztree.Tree) error {
 	n.lock.Lock()
 	defer n.lock.Unlock()
 	if n.lock.closed {
@@ -47,10 +48,10 @@ func (n *solo) restore(s *server, m member.Options, j zab.JournalOptions, r io.R
 		err = dropLogs(m.LogDir)
 	}
 	if err == nil {
-		err = s.Restore(r, zxid)
+		err = s.Replace(t)
 	}
 	if err == nil {
-		err = dropSnapshots(m.DataDir, zxid)
+		err = dropSnapshots(m.DataDir, t.LastZxid())
 	}
 	next := openSolo(s.Server, m, j, s.cfg.FsyncWarning)
 	n.journal = next.journal

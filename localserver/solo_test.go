@@ -1,14 +1,16 @@
 package localserver
 
 import (
-	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
-	"testing/iotest"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/zoocfg"
+	"github.com/zkctl/zkctl/internal/ztree"
 )
 
 // open opens a session that ends with the test.
@@ -72,9 +74,17 @@ func TestFailedRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	full := errors.New("no space left on device")
-	if err := s.quorum.(*solo).restore(s, mopt, jopt, iotest.ErrReader(full), 1); !errors.Is(err, full) {
+	other := ztree.New()
+	other.SetLastZxid(1)
+	if err := os.Mkdir(filepath.Join(mopt.DataDir, storage.SnapshotName(1, "")), 0o700); err != nil { // where the file is to be
 		t.Fatal(err)
+	}
+	if err := s.quorum.(*solo).restore(s, mopt, jopt, other); err == nil {
+		t.Fatal("the restore succeeds")
+	}
+	c = open(t, e.ConnectString())
+	if _, err := c.Exists(t.Context(), "/acknowledged", false); err != nil {
+		t.Error(err)
 	}
 	if err := m.Restart(t.Context()); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -26,6 +27,18 @@ func CompressionOfName(name string) string {
 		return ending
 	}
 	return ""
+}
+
+// Decompress returns the uncompressed bytes of src, whose first ones tell how they are compressed,
+// if they are. It holds up to size bytes.
+func Decompress(src *bufio.Reader, size int64) (io.Reader, error) {
+	compression := ""
+	if head, _ := src.Peek(len(snappyMagic)); bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
+		compression = gzCompression
+	} else if string(head) == snappyMagic {
+		compression = snappyCompression
+	}
+	return decompress(src, size, compression)
 }
 
 // decompress returns the uncompressed bytes of src, which holds size bytes.

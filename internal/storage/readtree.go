@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 
 	"github.com/zkctl/zkctl/internal/proto"
@@ -26,6 +27,13 @@ const maxStructureFaults = 20
 // The zxid of the tree is that in the file's name, else LastProcessedZxid, else 0.
 func ReadTree(path string) (*ztree.Tree, Trailer, error) {
 	s, err := readTree(path)
+	return s.result(err)
+}
+
+// ReadTreeOf is [ReadTree] of a file that is open, and is closed then, by the name that it would
+// have.
+func ReadTreeOf(f fs.File, name string) (*ztree.Tree, Trailer, error) {
+	s, err := readTreeOf(newSnapshotReader(f, name))
 	return s.result(err)
 }
 
@@ -132,12 +140,14 @@ func (s *loaded) fuzzyUntil() int64 {
 	return max(s.zxid, s.highest, s.trailer.DigestZxid, s.trailer.LastProcessedZxid)
 }
 
-func readTree(path string) (*loaded, error) {
-	r, err := OpenSnapshot(path)
+func readTree(path string) (*loaded, error) { return readTreeOf(OpenSnapshot(path)) }
+
+func readTreeOf(r *SnapshotReader, err error) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
+	path := r.Name()
 	s := &loaded{tree: ztree.NewEmpty(), file: path}
 	s.restoreHead(r)
 	faults, err := s.readNodes(r)

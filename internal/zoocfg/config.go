@@ -183,6 +183,10 @@ type Config struct {
 	AdminAddress     HostPort      // admin.serverAddress and admin.serverPort (both); 127.0.0.1:8080
 	AdminCommandURL  string        // admin.commandURL (both); /commands
 	AdminIdleTimeout time.Duration // admin.idleTimeout in ms (both); 30 s
+	// Of 3.9's commands snapshot and restore.
+	AdminSnapshot     bool          // admin.snapshot.enabled (both); true
+	AdminRestore      bool          // admin.restore.enabled (both); true
+	AdminRateInterval time.Duration // admin.rateLimiterIntervalInMS (both); 5 min
 
 	minTimeoutMS, maxTimeoutMS int64 // as given, -1 when not
 }
@@ -215,6 +219,7 @@ func Default() *Config {
 		FirstRequestTimeout: 10 * time.Second,
 		FourLetterWords:     []string{"srvr"},
 		AdminAddress:        HostPort{"127.0.0.1", 8080}, AdminCommandURL: "/commands", AdminIdleTimeout: 30 * time.Second,
+		AdminSnapshot: true, AdminRestore: true, AdminRateInterval: 5 * time.Minute,
 	}
 	c.deriveTimeouts()
 	return c

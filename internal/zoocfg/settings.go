@@ -112,6 +112,9 @@ var propertySettings = map[string]setting{
 	"admin.serverPort":                         port(func(c *Config) *int { return &c.AdminAddress.Port }),
 	"admin.commandURL":                         text(func(c *Config) *string { return &c.AdminCommandURL }),
 	"admin.idleTimeout":                        ms(func(c *Config) *time.Duration { return &c.AdminIdleTimeout }),
+	"admin.snapshot.enabled":                   flag(func(c *Config) *bool { return &c.AdminSnapshot }),
+	"admin.restore.enabled":                    flag(func(c *Config) *bool { return &c.AdminRestore }),
+	"admin.rateLimiterIntervalInMS":            ms(func(c *Config) *time.Duration { return &c.AdminRateInterval }),
 	"skipACL": func(c *Config, v string) error {
 		c.SkipACL = v == "yes"
 		return nil

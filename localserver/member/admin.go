@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ztree"
 )
 
 // AdminOptions say how the AdminServer answers. The zero value of a field is ZooKeeper's
 // default.
 type AdminOptions struct {
+	Host          string            // admin.serverAddress, which requests may name, whatever it is
 	CommandURL    string            // admin.commandURL; /commands
 	IdleTimeout   time.Duration     // admin.idleTimeout, for each read and write too; 30 s
 	InitialConfig string            // the text of zoo.cfg, for initial_configuration
@@ -29,9 +31,9 @@ type AdminOptions struct {
 	NoSnapshot   bool          // admin.snapshot.enabled=false
 	NoRestore    bool          // admin.restore.enabled=false
 
-	// Restore replaces the server's data by what Server.Restore takes; it has to close the
-	// journal meanwhile. Without it the command is disabled.
-	Restore func(r io.Reader, zxid int64) error
+	// Restore replaces the server's data, by Server.Replace; it has to close the journal
+	// meanwhile. Without it the command is disabled.
+	Restore func(t *ztree.Tree) error
 }
 
 // admin is an AdminServer.
@@ -39,6 +41,7 @@ type admin struct {
 	s        *Server
 	opt      AdminOptions
 	http     http.Server
+	local    bool // nobody but this machine can connect
 	snapshot limiter
 	restore  limiter
 
@@ -55,7 +58,7 @@ func (s *Server) ServeAdmin(ln net.Listener, opt AdminOptions) error {
 	def(&opt.CommandURL, "/commands")
 	def(&opt.IdleTimeout, 30*time.Second)
 	def(&opt.RateInterval, 5*time.Minute)
-	a := &admin{s: s, opt: opt}
+	a := &admin{s: s, opt: opt, local: onLoopback(ln.Addr())}
 	// 3.9 takes the interval for microseconds here.
 	a.snapshot.interval, a.restore.interval = opt.RateInterval/1000, opt.RateInterval
 	a.http = http.Server{Handler: a, ReadHeaderTimeout: opt.IdleTimeout, IdleTimeout: opt.IdleTimeout, MaxHeaderBytes: 8 << 10}
@@ -101,6 +104,11 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer a.running.Done()
+	if why := a.foreign(r); why != "" {
+		a.s.log.Warnf("Refusing a request to the AdminServer from %s: %s", r.RemoteAddr, why)
+		http.Error(w, "Forbidden: "+why, http.StatusForbidden)
+		return
+	}
 	command, ok := strings.CutPrefix(r.URL.Path, strings.TrimSuffix(a.opt.CommandURL, "/"))
 	if !ok || command != "" && command[0] != '/' {
 		http.NotFound(w, r)
@@ -221,20 +229,6 @@ func (w *patientResponse) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return w.Writer.Write(p)
-}
-
-// patientBody is a request's body of which each piece may take as long.
-type patientBody struct {
-	io.Reader
-	control  *http.ResponseController
-	patience time.Duration
-}
-
-func (b *patientBody) Read(p []byte) (int, error) {
-	if err := b.control.SetReadDeadline(time.Now().Add(b.patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return 0, err
-	}
-	return b.Reader.Read(p)
 }
 
 // authorized tells whether the request's Authorization, "scheme" or "scheme data", has every

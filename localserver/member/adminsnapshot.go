@@ -1,7 +1,7 @@
 package member
 
 import (
-	"bytes"
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -130,7 +130,7 @@ func (a *admin) takeRestore(w http.ResponseWriter, r *http.Request, command stri
 		a.write(w, http.StatusTooManyRequests, restoreNames[0], nil)
 		return
 	}
-	zxid, err := a.restoreFrom(&patientBody{r.Body, http.NewResponseController(w), a.opt.IdleTimeout})
+	zxid, err := a.restoreFrom(w, r.Body)
 	if err != nil {
 		a.s.log.Warnf("Exception occurred when restore snapshot via the restore command: %v", err)
 		a.write(w, http.StatusInternalServerError, restoreNames[0], nil)
@@ -139,18 +139,34 @@ func (a *admin) takeRestore(w http.ResponseWriter, r *http.Request, command stri
 	a.write(w, http.StatusOK, restoreNames[0], fields{{"last_zxid", zxid}})
 }
 
-func (a *admin) restoreFrom(body io.Reader) (zxid int64, err error) {
+// Differs(restore-bounded): Apache reads a restore's body for as long and as far as it goes, into
+// memory. Whoever may restore could end the server that way.
+const (
+	restoreMost    = 4 << 30          // bytes of a snapshot, not compressed
+	restoreLongest = 10 * time.Minute // until it is there
+)
+
+// restoreFrom takes a snapshot to the disk, where no more room is taken than half of what is
+// free, because the server's log needs some too; it is checked there, and put in place of the
+// server's data.
+func (a *admin) restoreFrom(w http.ResponseWriter, body io.Reader) (zxid int64, err error) {
 	began := time.Now()
-	dir, err := os.MkdirTemp("", "zkctl-restore-")
+	f, err := os.CreateTemp(a.s.opt.DataDir, ".restore-*.tmp") // of mode 0600
 	if err != nil {
 		return 0, err
 	}
-	defer os.RemoveAll(dir)
-	path, err := receive(dir, body)
-	if err != nil {
+	defer os.Remove(f.Name())
+	defer f.Close()
+	_ = os.Remove(f.Name()) // at once, where a file can be removed that is open
+	most := int64(restoreMost)
+	if free, ok := freeSpace(filepath.Dir(f.Name())); ok {
+		most = min(most, free/2)
+	}
+	slow := &patientBody{body, http.NewResponseController(w), a.opt.IdleTimeout, began.Add(restoreLongest)}
+	if err := receive(f, slow, most); err != nil {
 		return 0, fmt.Errorf("receive the snapshot: %w", err)
 	}
-	tree, trailer, err := storage.ReadTree(path)
+	tree, trailer, err := storage.ReadTreeOf(f, storage.SnapshotName(0, ""))
 	if err != nil {
 		return 0, err
 	}
@@ -164,56 +180,48 @@ func (a *admin) restoreFrom(body io.Reader) (zxid int64, err error) {
 	default:
 		return 0, errors.New("the snapshot does not say which transaction was its last (3.9 writes that with serializeLastProcessedZxidEnabled)")
 	}
-	if err := a.opt.Restore(&treeReader{stream: storage.NewSnapshotStream(tree, true)}, zxid); err != nil {
+	tree.SetLastZxid(zxid)
+	if err := a.opt.Restore(tree); err != nil {
 		return 0, err
 	}
 	a.s.log.Infof("Restored %d znodes at zxid 0x%x in %d ms", tree.Len(), uint64(zxid), time.Since(began).Milliseconds())
 	return zxid, nil
 }
 
-// receive writes a snapshot to a file whose name tells how it is compressed.
-func receive(dir string, body io.Reader) (path string, err error) {
-	head := make([]byte, 4)
-	if _, err := io.ReadFull(body, head); err != nil {
-		return "", err
-	}
-	compression := ""
-	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		compression = "gz"
-	case string(head) != "ZKSN":
-		compression = "snappy"
-	}
-	path = filepath.Join(dir, storage.SnapshotName(0, compression))
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+// receive writes a snapshot to a file as it is without compression, up to most bytes.
+func receive(f *os.File, body io.Reader, most int64) error {
+	packed := bufio.NewReaderSize(io.LimitReader(body, most+1), 64<<10)
+	src, err := storage.Decompress(packed, most)
 	if err != nil {
-		return "", err
+		return err
 	}
-	_, err = io.Copy(f, io.MultiReader(bytes.NewReader(head), body))
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
+	n, err := io.Copy(f, io.LimitReader(src, most+1))
+	switch {
+	case err != nil:
+		return err
+	case n > most:
+		return fmt.Errorf("it has more than %d bytes: put it into the folder version-2 while the server is stopped", most)
 	}
-	return path, err
+	_, err = f.Seek(0, io.SeekStart)
+	return err
 }
 
-// treeReader yields a tree as Server.Restore takes it.
-type treeReader struct {
-	stream *storage.SnapshotStream
-	piece  []byte
-	room   []byte
-	over   bool
+// patientBody is a request's body of which each piece may take as long as patience, and the
+// whole until a time.
+type patientBody struct {
+	io.Reader
+	control  *http.ResponseController
+	patience time.Duration
+	until    time.Time
 }
 
-func (r *treeReader) Read(p []byte) (int, error) {
-	for len(r.piece) == 0 {
-		if r.over {
-			return 0, io.EOF
-		}
-		var more bool
-		r.room, more = r.stream.Step(r.room[:0], time.Millisecond)
-		r.piece, r.over = r.room, !more
+func (b *patientBody) Read(p []byte) (int, error) {
+	deadline := time.Now().Add(b.patience)
+	if deadline.After(b.until) {
+		deadline = b.until
 	}
-	n := copy(p, r.piece)
-	r.piece = r.piece[n:]
-	return n, nil
+	if err := b.control.SetReadDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return b.Reader.Read(p)
 }

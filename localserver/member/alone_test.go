@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/ztree"
 	"github.com/zkctl/zkctl/localserver/zab"
 )
 
@@ -25,9 +26,9 @@ type alone struct {
 }
 
 // replace is AdminOptions.Restore for a server without a journal on disk.
-func (a *alone) replace(r io.Reader, zxid int64) error {
+func (a *alone) replace(tree *ztree.Tree) error {
 	a.Retire()
-	err := a.Restore(r, zxid)
+	err := a.Replace(tree)
 	a.Lead(a.broadcast, a.LastZxid())
 	return err
 }

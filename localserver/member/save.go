@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ztree"
 )
 
 // saveBudget is for how long at a time the loop encodes znodes of a snapshot.
@@ -198,7 +199,7 @@ func (s *Server) saveNow(options storage.SnapshotOptions) error {
 	path := s.snapshotPath(s.tree.LastZxid())
 	s.log.Infof("Snapshotting: 0x%x to %s", uint64(s.tree.LastZxid()), path)
 	err := storage.WriteSnapshot(path, s.tree, options)
-	if errors.Is(err, fs.ErrExist) {
+	if errors.Is(err, fs.ErrExist) && !options.Replace {
 		return nil
 	}
 	return err
@@ -236,18 +237,31 @@ func (s *Server) Restore(r io.Reader, zxid int64) error {
 	if err != nil {
 		return err
 	}
-	s.do(func() {
-		s.tree, s.fuzzy = tree, maxFuzzy
+	return s.Replace(tree)
+}
+
+// Replace puts another tree, at the zxid that it has, in the place of this member's, once it is
+// on the disk.
+func (s *Server) Replace(tree *ztree.Tree) (err error) {
+	alive := s.do(func() {
+		old := s.tree
+		s.tree = tree
 		s.showConfig()
-		s.changes = newChanges()
 		// The tree is fuzzy until the transactions that the leader sends behind it have been
 		// applied: it does not have the digest of its zxid yet.
 		options := s.snapshotOptions()
 		options.NoDigest, options.Replace = true, true
-		err = s.saveNow(options)
+		if err = s.saveNow(options); err != nil {
+			s.tree = old
+			return
+		}
+		s.fuzzy, s.changes = maxFuzzy, newChanges()
 	})
-	if err != nil {
-		return fmt.Errorf("save the leader's snapshot: %w", err)
+	switch {
+	case !alive:
+		return errClosed
+	case err != nil:
+		return fmt.Errorf("save the new data: %w", err)
 	}
 	return nil
 }
