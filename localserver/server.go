@@ -258,6 +258,30 @@ func prepareDirs(cfg *zoocfg.Config) error {
 			return fmt.Errorf("%w: %w", ErrDataDir, err)
 		}
 	}
+	return checkPlaces(cfg)
+}
+
+// checkPlaces refuses a log or a snapshot that is in the other's folder, where nobody looks for
+// it: what it holds would be lost (FileTxnSnapLog, ZOOKEEPER-2967).
+func checkPlaces(cfg *zoocfg.Config) error {
+	if cfg.LogDir() == cfg.SnapDir() {
+		return nil
+	}
+	logs, err := storage.ReadDir(cfg.LogDir())
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDataDir, err)
+	}
+	snapshots, err := storage.ReadDir(cfg.SnapDir())
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDataDir, err)
+	}
+	const check = "Check if dataLogDir and dataDir configuration is correct."
+	switch {
+	case len(logs.Snapshots) > 0:
+		return fmt.Errorf("%w: Log directory has snapshot files. %s (dataLogDir=%s has %s; move snapshots to %s)", ErrDataDir, check, cfg.DataLogDir, filepath.Base(logs.Snapshots[0].Path), cfg.SnapDir())
+	case len(snapshots.Logs) > 0:
+		return fmt.Errorf("%w: Snapshot directory has log files. %s (dataDir=%s has %s; move logs to %s)", ErrDataDir, check, cfg.DataDir, filepath.Base(snapshots.Logs[0].Path), cfg.LogDir())
+	}
 	return nil
 }
 

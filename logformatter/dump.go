@@ -318,10 +318,10 @@ func (d *dumper) fault(err error) error {
 // faultExit is the exit code of Apache's tools. They take a log that ends inside a record as
 // whole: a crash leaves one, and a server goes on from there.
 func faultExit(f *storage.Fault) int {
-	switch f.Kind {
-	case storage.BadMagic:
+	switch {
+	case f.Kind == storage.BadMagic, errors.Is(f, storage.ErrZeros):
 		return exitBadMagic
-	case storage.CutOff:
+	case f.Kind == storage.CutOff:
 		return ui.ExitOK
 	}
 	return ui.ExitFailed

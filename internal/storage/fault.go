@@ -10,7 +10,7 @@ type FaultKind int
 
 // Kinds of faults.
 const (
-	NotAFile     FaultKind = iota // empty, or its header is cut off
+	NotAFile     FaultKind = iota // empty, all zeros, or its header is cut off
 	BadMagic                      // another kind of file
 	BadVersion                    // written by a ZooKeeper we do not know
 	BadLength                     // a length that the file cannot hold

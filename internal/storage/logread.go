@@ -121,7 +121,7 @@ func (r *LogReader) readHeader() error {
 		} else {
 			err = fmt.Errorf("the file ends after %d bytes, inside its header", have)
 		}
-		return &Fault{File: r.name, Kind: NotAFile, Err: err, Meaning: "it holds no transaction, and ZooKeeper does not start with it there; move it away"}
+		return unwritten(r.name, err)
 	}
 	if err := jute.Unmarshal(r.window[:fileHeaderSize], &r.header); err != nil {
 		return err
@@ -130,14 +130,34 @@ func (r *LogReader) readHeader() error {
 	case h.Magic == proto.SnapMagic:
 		return &Fault{File: r.name, Kind: BadMagic, Err: errors.New("this is a snapshot, not a transaction log"),
 			Meaning: "try: zkctl snapshot dump " + r.name}
+	case allZero(r.window[:fileHeaderSize]):
+		if _, found, err := r.TrailingGarbage(); err != nil {
+			return err
+		} else if !found {
+			return unwritten(r.name, ErrZeros)
+		}
+		fallthrough
 	case h.Magic != proto.LogMagic:
 		return &Fault{File: r.name, Kind: BadMagic, Err: fmt.Errorf("the file begins with %q, not with \"ZKLG\"", r.window[:4]),
-			Meaning: "it is no transaction log, or its first bytes are damaged; ZooKeeper does not start with it there; move it away, or take another member's"}
+			Meaning: "it is no transaction log, or its first bytes are damaged; ZooKeeper does not start with it there; " + giveUp}
 	case h.Version != proto.LogVersion:
-		return &Fault{File: r.name, Offset: 4, Kind: BadVersion, Err: fmt.Errorf("format version %d is unknown, only %d is known", h.Version, proto.LogVersion)}
+		return &Fault{File: r.name, Offset: 4, Kind: BadVersion, Err: fmt.Errorf("format version %d is unknown, only %d is known", h.Version, proto.LogVersion),
+			Meaning: "its header is damaged; " + giveUp}
 	}
 	r.lo = fileHeaderSize
 	return nil
+}
+
+// giveUp is what to do about a log of which nothing can be read.
+const giveUp = "take another member's data, or move the log away and lose the transactions in it"
+
+// ErrZeros is what is wrong with a log whose bytes are all zero.
+var ErrZeros = errors.New("the file is nothing but zeros")
+
+// unwritten is the fault of a log that a crash left before the first transaction was on disk.
+func unwritten(name string, err error) *Fault {
+	return &Fault{File: name, Kind: NotAFile, Err: err,
+		Meaning: "it holds no transaction, as after a crash; zkctl's server begins it anew, Apache ZooKeeper may not start with it there (move it away)"}
 }
 
 // Name is the file's path as it was opened.
@@ -415,7 +435,7 @@ func (r *LogReader) faultAt(offset, zxid int64, kind FaultKind, err error) *Faul
 	f := &Fault{File: r.name, Offset: offset, Kind: kind, Zxid: zxid, Err: err}
 	switch {
 	case zxid == 0:
-		f.Meaning = "nothing in the log can be read; move it away, or take another member's"
+		f.Meaning = "nothing in the log can be read; " + giveUp
 	case zxid == r.last:
 		f.Meaning = fmt.Sprintf("the log is damaged after zxid %#x (try: zkctl txnlog recover %s)", uint64(zxid), r.name)
 	default:

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -113,8 +114,8 @@ func sealEntry(buf []byte, start int) []byte {
 	return append(buf, endOfRecord)
 }
 
-// begin creates a log. One of that name that holds no whole entry is what a crash left, in
-// which nothing was acknowledged; it is replaced.
+// begin creates a log. One of that name whose first entry is not whole is what a crash left, in
+// which nothing was acknowledged (LoadForServer); it is replaced.
 func (w *LogWriter) begin(zxid int64) error {
 	path := filepath.Join(w.dir, LogName(zxid))
 	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
@@ -134,16 +135,15 @@ func (w *LogWriter) begin(zxid int64) error {
 	return atomicfile.SyncDir(w.dir)
 }
 
+// holdsEntry tells whether a file has something that must not be overwritten.
 func holdsEntry(path string) bool {
 	r, err := OpenLog(path)
-	if err != nil {
-		// Not a log: nothing of ours to overwrite, unless it is empty or only begun.
-		fault := (*Fault)(nil)
-		return !errors.As(err, &fault) || fault.Kind != NotAFile
+	if err == nil {
+		_, err = nextSound(r)
+		r.Close()
 	}
-	defer r.Close()
-	e, err := r.Next()
-	return err == nil && (e.Intact() || e.EOR == endOfRecord)
+	fault := (*Fault)(nil)
+	return !errors.Is(err, io.EOF) && !(errors.As(err, &fault) && fault.ofCrash())
 }
 
 func (w *LogWriter) fail(err error) error {

@@ -141,6 +141,8 @@ func TestLogWriterExistingFile(t *testing.T) {
 	}{
 		"empty": {nil, true}, "half a header": {log[:7], true}, "header": {log[:16], true},
 		"half an entry": {log[:40], true}, "an entry": {log[:200], false}, "no log": {[]byte("something else here"), false},
+		"zeros": {make([]byte, 1000), true}, "few zeros": {make([]byte, 7), true}, "zeros and more": {append(make([]byte, 16), log[16:]...), false},
+		"an entry without its end": {log[:76], true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

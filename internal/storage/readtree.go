@@ -94,7 +94,7 @@ func nextIn(path string, zxid int64) (*proto.TxnEntry, error) {
 	}
 	defer r.Close()
 	for {
-		e, err := r.Next()
+		e, err := nextSound(r)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil, nil
@@ -106,7 +106,7 @@ func nextIn(path string, zxid int64) (*proto.TxnEntry, error) {
 			return nil, ErrMissing
 		}
 		var txn proto.TxnEntry
-		if err := errors.Join(sound(r, e), e.Decode(&txn)); err != nil {
+		if err := e.Decode(&txn); err != nil {
 			return nil, err
 		}
 		return &txn, nil

@@ -28,18 +28,24 @@ func OpenDirs(snapshots, logs string) (*Dir, error) {
 	return d, nil
 }
 
-// LoadForServer loads the newest state for a server that is to go on with it. A log may end
-// in the middle of an entry, as a crash leaves it. One with a wrong checksum is an error:
-// acknowledged transactions may stand behind it, which only a person can give up.
+// LoadForServer loads the newest state for a server that is to go on with it. A log may hold
+// nothing yet, or end in the middle of an entry, as a crash leaves it: those are the faults
+// returned. A log that is damaged otherwise is an error: acknowledged transactions may stand
+// behind the damage, which only a person can give up.
 func (d *Dir) LoadForServer() (*ztree.Tree, []*Fault, error) {
 	t, faults, err := d.Load(context.Background(), LoadOptions{})
-	if err != nil {
-		return nil, faults, err
-	}
 	for _, f := range faults {
-		if kind, _, _ := ZxidOfName(f.File); kind == kindLog && (f.Kind == BadChecksum || f.Kind == BadRecord) {
-			return nil, faults, f
+		if kind, _, _ := ZxidOfName(f.File); kind == kindLog && !f.ofCrash() {
+			return nil, faults, f // also where Load has failed: it is why
 		}
 	}
-	return t, faults, nil
+	return t, faults, err
+}
+
+// ofCrash tells whether a crash leaves a log so, with nothing lost that was acknowledged.
+//
+// Differs(damaged-log): Apache goes on after a last byte that is not 'B', whatever follows, and
+// with a format version that it does not know.
+func (f *Fault) ofCrash() bool {
+	return f.Kind == NotAFile || f.Kind == CutOff || f.Kind == BadEnd
 }

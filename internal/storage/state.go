@@ -253,12 +253,9 @@ func (l *load) replayLog(file File) (done bool, err error) {
 		if n&0x3ff == 0 && l.ctx.Err() != nil {
 			return false, l.ctx.Err()
 		}
-		e, err := r.Next()
+		e, err := nextSound(r)
 		if errors.Is(err, io.EOF) {
 			return false, nil
-		}
-		if err == nil {
-			err = sound(r, e)
 		}
 		if err != nil {
 			if l.goRound(err) {
@@ -303,19 +300,35 @@ func (l *load) replayLog(file File) (done bool, err error) {
 	}
 }
 
-// sound is a fault when the entry is not whole. Its end is looked at first, as in
-// FileTxnLog: a write cut short, with preallocated zeros in place of the rest, has a wrong
+// nextSound is the next entry if it is whole, else a fault of it. Its end is looked at first, as
+// in FileTxnLog: a write cut short, with preallocated zeros in place of the rest, has a wrong
 // checksum too.
-func sound(r *LogReader, e *Entry) error {
+func nextSound(r *LogReader) (*Entry, error) {
+	e, err := r.Next()
+	if err != nil {
+		return nil, err
+	}
+	f := &Fault{File: r.Name(), Offset: e.Offset, Zxid: e.Header.Zxid}
 	switch {
 	case e.EOR != endOfRecord:
-		return &Fault{File: r.Name(), Offset: e.Offset, Kind: BadEnd, Zxid: e.Header.Zxid,
-			Err:     fmt.Errorf("the record's last byte is %#02x, not 'B'", e.EOR),
-			Meaning: "the server died while it wrote the transaction, which ZooKeeper leaves out"}
+		f.Kind = BadEnd
+		f.Err = fmt.Errorf("the record's last byte is %#02x, not 'B'", e.EOR)
+		f.Meaning = "the server died while it wrote the transaction, which ZooKeeper leaves out"
+		if !e.Intact() {
+			return nil, f
+		}
+		// No crash leaves that byte out and writes what comes after it.
+		if after, err := r.Next(); err == nil && after.Intact() && after.EOR == endOfRecord {
+			f.Kind = BadRecord
+			f.Err = fmt.Errorf("%w, and transaction %#x follows", f.Err, uint64(after.Header.Zxid))
+			f.Meaning = "the byte is damaged; Apache ZooKeeper leaves out the transactions from here to the end of the log (try: zkctl txnlog recover " + r.Name() + ")"
+		}
+		return nil, f
 	case !e.Intact():
-		return &Fault{File: r.Name(), Offset: e.Offset, Kind: BadChecksum, Zxid: e.Header.Zxid,
-			Err:     fmt.Errorf("wrong checksum: the file says %#x, the bytes have %#x", e.Stored, e.Computed),
-			Meaning: "the transaction cannot be trusted, and ZooKeeper does not start on it (try: zkctl txnlog recover " + r.Name() + ")"}
+		f.Kind = BadChecksum
+		f.Err = fmt.Errorf("wrong checksum: the file says %#x, the bytes have %#x", e.Stored, e.Computed)
+		f.Meaning = "the transaction cannot be trusted, and ZooKeeper does not start on it (try: zkctl txnlog recover " + r.Name() + ")"
+		return nil, f
 	}
-	return nil
+	return e, nil
 }

@@ -319,7 +319,9 @@ func loadTree(opt Options, log *zklog.Logger) (tree *ztree.Tree, fresh bool, err
 	}
 	tree, faults, err := dir.LoadForServer()
 	for _, f := range faults {
-		log.Warnf("%v", f)
+		if !errors.Is(err, f) {
+			log.Warnf("%v", f)
+		}
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("start on %s: %w", opt.DataDir, err)
