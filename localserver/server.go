@@ -316,6 +316,7 @@ func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j z
 		Tick:             cfg.TickTime,
 		MinSession:       cfg.MinSessionTimeout,
 		MaxSession:       cfg.MaxSessionTimeout,
+		Sessionless:      cfg.FirstRequestTimeout,
 		MaxPacket:        cfg.MaxBuffer,
 		MaxClientCnxns:   noLimit(cfg.MaxClientCnxns),
 		MaxCnxns:         cfg.MaxCnxns,

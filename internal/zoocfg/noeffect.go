@@ -45,7 +45,6 @@ var readWithoutEffect = map[string]string{
 	"tcpKeepAlive":                           "has no effect here: connections are kept alive",
 	"clientTcpKeepAlive":                     "has no effect here: connections are kept alive",
 	"clientPortListenBacklog":                "has no effect here: the system chooses it",
-	"nio.sessionlessCnxnTimeout":             "has no effect here: it is 10 s",
 	"request_throttle_max_requests":          "has no effect here: requests are limited by globalOutstandingLimit",
 	"largeRequestMaxBytes":                   "has no effect here: requests are limited by jute.maxbuffer and in all by the memory that they take",
 	"largeRequestThreshold":                  "has no effect here: requests are limited by jute.maxbuffer and in all by the memory that they take",

@@ -20,10 +20,6 @@ import (
 )
 
 const (
-	// sessionless is how long a connection may stay without a session
-	// (zookeeper.nio.sessionlessCnxnTimeout).
-	sessionless = 10 * time.Second
-
 	// outPause is how many bytes of unsent replies make the member answer no further
 	// request of the connection until its client reads.
 	outPause = 1 << 20
@@ -158,7 +154,7 @@ func plainIP(host string) string {
 
 // read is the reader.
 func (c *conn) read() error {
-	if err := c.nc.SetReadDeadline(time.Now().Add(sessionless)); err != nil {
+	if err := c.nc.SetReadDeadline(time.Now().Add(c.s.opt.Sessionless)); err != nil {
 		return err
 	}
 	if handled, err := c.greet(); handled || err != nil {
@@ -219,7 +215,7 @@ func (c *conn) greet() (handled bool, err error) {
 	}
 	if word := string(head); isWord(word) {
 		c.r.Discard(4)
-		_ = c.nc.SetWriteDeadline(time.Now().Add(sessionless))
+		_ = c.nc.SetWriteDeadline(time.Now().Add(c.s.opt.Sessionless))
 		c.s.answerWord(c, word)
 		return true, nil
 	}

@@ -123,7 +123,7 @@ func (c *conn) info() connInfo {
 	if last.IsZero() {
 		last = c.started
 	}
-	i.deadline = last.Add(max(i.timeout, sessionless))
+	i.deadline = last.Add(max(i.timeout, c.s.opt.Sessionless))
 	if i.stats.lastOp == "" {
 		i.stats.lastOp = "NA"
 	}

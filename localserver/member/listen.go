@@ -130,7 +130,7 @@ func (s *Server) welcome(nc net.Conn, mode ListenMode) {
 		_ = t.SetNoDelay(true)
 	}
 	if mode == Unified {
-		_ = nc.SetReadDeadline(time.Now().Add(sessionless))
+		_ = nc.SetReadDeadline(time.Now().Add(s.opt.Sessionless))
 		peeked := &peekedConn{Conn: nc, r: bufio.NewReaderSize(nc, 16)}
 		head, err := peeked.r.Peek(1)
 		if err != nil {

@@ -15,6 +15,7 @@ type Options struct {
 
 	Tick                   time.Duration // 3 s
 	MinSession, MaxSession time.Duration // 2 and 20 ticks
+	Sessionless            time.Duration // nio.sessionlessCnxnTimeout: for a connection to get a session; 10 s
 	MaxPacket              int           // jute.maxbuffer, bytes; 0xfffff
 	MaxClientCnxns         int           // by address; 60 when 0, no limit when negative
 	MaxCnxns               int           // no limit when 0
@@ -51,6 +52,7 @@ func (o *Options) setDefaults() {
 	def(&o.Tick, 3*time.Second)
 	def(&o.MinSession, 2*o.Tick)
 	def(&o.MaxSession, 20*o.Tick)
+	def(&o.Sessionless, 10*time.Second)
 	def(&o.MaxPacket, 0xfffff)
 	def(&o.MaxClientCnxns, 60)
 	def(&o.OutstandingLimit, 1000)

@@ -237,7 +237,7 @@ func (c *conn) countLoss(err error) {
 		return
 	}
 	if c.sessionID() == 0 {
-		if time.Since(c.started) >= sessionless {
+		if time.Since(c.started) >= c.s.opt.Sessionless {
 			c.s.metrics.Add("sessionless_connections_expired", 1)
 		}
 		return

@@ -191,14 +191,13 @@ func sortedKeys[V any](m map[int64]V) []int64 {
 	return keys
 }
 
-// cnxnBucket is the step of NIOServerCnxnFactory's queue of connections.
-const cnxnBucket = sessionless
-
-// printCnxnExpiry lists the connections by the time at which they would be given up.
+// printCnxnExpiry lists the connections by the time at which they would be given up, in the
+// steps of NIOServerCnxnFactory's queue.
 func (s *Server) printCnxnExpiry(w io.Writer) {
 	list := s.connections()
 	slices.SortStableFunc(list, func(a, b connInfo) int { return a.deadline.Compare(b.deadline) })
-	bucket := func(c *connInfo) time.Time { return c.deadline.Truncate(cnxnBucket).Add(cnxnBucket) }
+	step := s.opt.Sessionless
+	bucket := func(c *connInfo) time.Time { return c.deadline.Truncate(step).Add(step) }
 	type set struct {
 		at    time.Time
 		conns []connInfo
