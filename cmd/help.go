@@ -112,47 +112,48 @@ func (a *app) printHelp() error {
 		fmt.Fprintf(out, "\n%s:\n", a.streams.Paint(group, heading))
 		verb.Columns(out, optionRows(a.flags, group), a.streams.Width)
 	}
-	var group commands.Group
-	var rows [][2]string
-	flush := func() {
-		if len(rows) > 0 {
-			fmt.Fprintf(out, "\n%s:\n", a.streams.Paint(string(group), heading))
-			verb.Columns(out, rows, a.streams.Width)
-			rows = nil
-		}
+	for _, g := range a.commandGroups() {
+		fmt.Fprintf(out, "\n%s:\n", a.streams.Paint(g.name, heading))
+		verb.Columns(out, g.rows, a.streams.Width)
 	}
-	for _, c := range commands.All() {
-		if c.Group != group {
-			flush()
-			group = c.Group
-		}
-		if c.Group != commands.ShellCmd {
-			rows = append(rows, [2]string{c.Name, c.Short})
-		}
-	}
-	flush()
-	for _, verbs := range []string{localGroup, offlineGroup} {
-		for _, c := range a.root.Commands() {
-			if c.Annotations[groupKey] == verbs {
-				rows = append(rows, [2]string{c.Name(), c.Short})
-			}
-		}
-		group = commands.Group(verbs)
-		flush()
-	}
-	fmt.Fprintf(out, "\n%s:\n", a.streams.Paint("Other commands", heading))
-	for _, c := range a.root.Commands() {
-		if isVerb(c) {
-			continue
-		}
-		if commands.Lookup(c.Name()) == nil || c.Name() == "help" {
-			rows = append(rows, [2]string{c.Name(), c.Short})
-		}
-	}
-	verb.Columns(out, rows, a.streams.Width)
 	out.WriteString(helpTail)
 	_, err := io.WriteString(a.streams.Out, out.String())
 	return err
+}
+
+// commandGroup is a heading and the commands below it.
+type commandGroup struct {
+	name string
+	rows [][2]string
+}
+
+// commandGroups are all commands of the command line, in the order of help.
+func (a *app) commandGroups() (groups []commandGroup) {
+	add := func(group, name, short string) {
+		if len(groups) == 0 || groups[len(groups)-1].name != group {
+			groups = append(groups, commandGroup{name: group})
+		}
+		g := &groups[len(groups)-1]
+		g.rows = append(g.rows, [2]string{name, short})
+	}
+	for _, c := range commands.All() {
+		if c.Group != commands.ShellCmd {
+			add(string(c.Group), c.Name, c.Short)
+		}
+	}
+	for _, group := range []string{localGroup, offlineGroup} {
+		for _, c := range a.root.Commands() {
+			if c.Annotations[groupKey] == group {
+				add(group, c.Name(), c.Short)
+			}
+		}
+	}
+	for _, c := range a.root.Commands() {
+		if !isVerb(c) && !c.Hidden && (commands.Lookup(c.Name()) == nil || c.Name() == "help") {
+			add("Other commands", c.Name(), c.Short)
+		}
+	}
+	return groups
 }
 
 // optionRows lists a group's options, a long one with one dash as zkCli has it.

@@ -83,7 +83,7 @@ func newApp(s *ui.Streams) *app {
 	a.root.Flags().SetInterspersed(false)
 	a.root.SetHelpFunc(a.help)
 	a.root.SetHelpCommand(a.helpCommand())
-	a.root.AddCommand(a.completionCommand())
+	a.root.AddCommand(a.completionCommand(), a.manCommand())
 	a.addZnodeCommands()
 	a.addOfflineVerbs()
 	a.addVerb(a.localCommand(), localGroup)

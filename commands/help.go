@@ -86,23 +86,13 @@ func printCommandHelp(env *Env, c *Command) error {
 		p.text("Also: "+strings.Join(c.Aliases, ", "), 0, 0)
 	}
 	widest := 0
-	for _, list := range [][]Option{c.Options, GlobalOptions} {
-		for _, o := range list {
-			widest = max(widest, utf8.RuneCountInString(o.Spelling()))
-		}
+	options := c.OptionRows()
+	for _, o := range options {
+		widest = max(widest, utf8.RuneCountInString(o[0]))
 	}
 	p.heading("Options")
-	for _, list := range [][]Option{c.Options, GlobalOptions} {
-		for _, o := range list {
-			if c.FindOption(strings.Fields(o.Spelling())[0]).Name != o.Name {
-				continue // the command uses the letter otherwise
-			}
-			help := o.Help
-			if o.Repeat {
-				help += " (may be repeated)"
-			}
-			p.entry(o.Spelling(), help, widest)
-		}
+	for _, o := range options {
+		p.entry(o[0], o[1], widest)
 	}
 	explained := 0
 	for _, a := range c.Args {
@@ -133,6 +123,23 @@ func printCommandHelp(env *Env, c *Command) error {
 		p.text(c.Differs, 2, 2)
 	}
 	return p.flush()
+}
+
+// OptionRows lists the command's options, the global ones too, and what they do.
+func (c *Command) OptionRows() (rows [][2]string) {
+	for _, list := range [][]Option{c.Options, GlobalOptions} {
+		for _, o := range list {
+			if c.FindOption(strings.Fields(o.Spelling())[0]).Name != o.Name {
+				continue // the command uses the letter otherwise
+			}
+			help := o.Help
+			if o.Repeat {
+				help += " (may be repeated)"
+			}
+			rows = append(rows, [2]string{o.Spelling(), help})
+		}
+	}
+	return rows
 }
 
 func upperFirst(s string) string {

@@ -104,7 +104,7 @@ func PrintHelp(w io.Writer, c *cobra.Command, width int) error {
 		fmt.Fprintln(out)
 		Columns(out, rows, width)
 	}
-	if rows = optionRows(c.LocalFlags()); len(rows) > 0 {
+	if rows = OptionRows(c.LocalFlags()); len(rows) > 0 {
 		fmt.Fprint(out, "\nOptions:\n")
 		Columns(out, rows, width)
 	}
@@ -115,7 +115,8 @@ func PrintHelp(w io.Writer, c *cobra.Command, width int) error {
 	return err
 }
 
-func optionRows(fs *pflag.FlagSet) (rows [][2]string) {
+// OptionRows lists options and what they do.
+func OptionRows(fs *pflag.FlagSet) (rows [][2]string) {
 	fs.VisitAll(func(f *pflag.Flag) {
 		if f.Hidden || f.Name == "help" {
 			return

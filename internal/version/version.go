@@ -46,6 +46,18 @@ func fillFrom(info *debug.BuildInfo) {
 	}
 }
 
+// Release is the version alone: "v1.2.3", or "devel" when it is not known.
+func Release() string {
+	fill()
+	return Version
+}
+
+// CommitDate is the time of the commit, RFC 3339, or "" when it is not known.
+func CommitDate() string {
+	fill()
+	return Date
+}
+
 // String is the answer to zkctl --version, one line without its end:
 // "zkctl v1.2.3 (commit 0123456789ab, 2026-01-02T03:04:05Z, go1.26.0, linux/amd64)".
 // Parts that are not known are left out.
