@@ -16,7 +16,7 @@ LDFLAGS := -s -w -X $(VERSION_PACKAGE).Version=$(VERSION) -X $(VERSION_PACKAGE).
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint bench bench-offline bench-local cross fuzz torture clean help
+.PHONY: build demo test lint bench bench-offline bench-local cross release-snapshot fuzz torture clean help
 
 build: ## build bin/zkctl, a static binary for this machine
 	@mkdir -p $(dir $(BIN))
@@ -60,6 +60,9 @@ cross: ## build for linux, macOS and Windows, amd64 and arm64, into dist/
 		GOOS=$$os GOARCH=amd64 CGO_ENABLED=0 $(GO) vet ./...; \
 	done
 
+release-snapshot: ## build archives, packages, manifests and the container image into dist/, publish nothing
+	@GO='$(GO)' scripts/release.sh --snapshot
+
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@GO='$(GO)' scripts/fuzz.sh $(FUZZTIME)
 
@@ -67,7 +70,7 @@ torture: ## kill, attack, starve and cut off the embedded servers, TORTURETIME (
 	@GO='$(GO)' scripts/torture.sh $(TORTURETIME) '$(TORTURETEST)' $(TORTURESEED)
 
 clean: ## remove what was built
-	rm -rf bin dist
+	rm -rf bin build dist
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
