@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -51,6 +52,10 @@ func Execute(ctx context.Context, args []string, s *ui.Streams) int {
 	return code
 }
 
+func init() {
+	cobra.EnableTraverseRunHooks = true // the hook of a verb is not to replace the root's
+}
+
 // app is one run of zkctl.
 type app struct {
 	streams *ui.Streams
@@ -73,6 +78,7 @@ func newApp(s *ui.Streams) *app {
 		TraverseChildren:  true,
 		DisableAutoGenTag: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		PersistentPreRunE: a.scriptOrCommand,
 		RunE:              a.run,
 	}
 	a.root.SetIn(s.In)
@@ -104,7 +110,7 @@ func (a *app) execute(ctx context.Context, args []string) error {
 			a.typed = line.words[0] // in any case, or an alias; cobra gets the name
 			line.words = append([]string{c.Name}, line.words[1:]...)
 		} else if len(line.words[0]) == 0 || line.words[0][0] == '-' {
-			return commands.Run(ctx, &commands.Env{Streams: a.streams}, line.words)
+			return commands.Run(ctx, &commands.Env{Streams: a.streams}, commands.Args(line.words...))
 		}
 	}
 	if len(line.words) > 0 {
@@ -117,6 +123,17 @@ func (a *app) execute(ctx context.Context, args []string) error {
 	return a.helpErr
 }
 
+// scriptOrCommand refuses a script beside a command, of which only one could run.
+func (a *app) scriptOrCommand(c *cobra.Command, words []string) error {
+	if c != a.root {
+		words = append([]string{c.Name()}, words...)
+	}
+	if a.options.Script == "" || len(words) == 0 || a.options.Help {
+		return nil
+	}
+	return fmt.Errorf("-f %s runs a script, and %q is a command: give one of the two", a.options.Script, strings.Join(words, " "))
+}
+
 // run is zkctl without a verb of its own: a script or the shell.
 func (a *app) run(c *cobra.Command, words []string) error {
 	switch {
@@ -124,7 +141,7 @@ func (a *app) run(c *cobra.Command, words []string) error {
 		_, err := fmt.Fprintln(a.streams.Out, version.String())
 		return err
 	case len(words) > 0:
-		return commands.Run(c.Context(), &commands.Env{Streams: a.streams}, words) // it is unknown
+		return commands.Run(c.Context(), &commands.Env{Streams: a.streams}, commands.Args(words...)) // it is unknown
 	}
 	stop, err := a.settle(c.Context(), a.options.Script == "" && a.streams.InTTY)
 	if err != nil {

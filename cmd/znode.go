@@ -46,7 +46,7 @@ func (a *app) runZnodeCommand(ctx context.Context, words []string) error {
 	// Differs(session-closed): zkCli leaves the session to its timeout, and with it ephemeral znodes.
 	defer session.Close()
 	printWatches(env, session)
-	return interruptible(ctx, func(ctx context.Context) error { return commands.Run(ctx, env, words) })
+	return interruptible(ctx, func(ctx context.Context) error { return commands.Run(ctx, env, commands.Args(words...)) })
 }
 
 // environment is what commands run in, with a session that opens when the first of them

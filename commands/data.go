@@ -20,6 +20,9 @@ var (
 
 // dataArg reads a data argument: text as it stands, @file, or - for standard input; @@
 // stands for a leading @.
+//
+// Differs(data-sources): zkCli stores what was typed; data of more than a line, or of bytes, has no
+// other way in.
 func dataArg(in io.Reader, arg string) ([]byte, error) {
 	switch {
 	case arg == "-":

@@ -181,7 +181,7 @@ func TestDeleteAllInterrupted(t *testing.T) {
 	// The same through the command, cancelled at its first request.
 	cancelled, stop := context.WithCancel(b.ctx)
 	stop()
-	err = Run(cancelled, b.env, []string{"deleteall", "/big"})
+	err = Run(cancelled, b.env, Args("deleteall", "/big"))
 	var exit *ui.ExitError
 	if !errors.As(err, &exit) || exit.Code != ui.ExitInterrupted || err.Error() != "interrupted: nothing was deleted" {
 		t.Errorf("error %v, want exit code %d and that nothing was deleted", err, ui.ExitInterrupted)
@@ -191,7 +191,7 @@ func TestDeleteAllInterrupted(t *testing.T) {
 	b.env.Streams.ErrTTY = true
 	b.env.Streams.Err = writerFunc(func(p []byte) (int, error) { return b.err.Write(p) })
 	time.AfterFunc(5*time.Millisecond, stop)
-	err = Run(stopping, b.env, []string{"deleteall", "-b", "1", "/big"})
+	err = Run(stopping, b.env, Args("deleteall", "-b", "1", "/big"))
 	if !errors.As(err, &exit) || exit.Code != ui.ExitInterrupted || !strings.Contains(err.Error(), "interrupted: ") {
 		t.Errorf("error %v, want exit code %d", err, ui.ExitInterrupted)
 	}

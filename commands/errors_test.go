@@ -56,7 +56,7 @@ func TestTooLargeIsSaidOnce(t *testing.T) {
 	if err := os.WriteFile(file, make([]byte, 2<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := Run(b.ctx, b.env, []string{"set", "/", "@" + file})
+	err := Run(b.ctx, b.env, Args("set", "/", "@"+file))
 	if err == nil || strings.Count(err.Error(), "jute.maxbuffer") != 1 {
 		t.Error(err)
 	}
@@ -68,7 +68,7 @@ func TestDeleteAllOfTheRoot(t *testing.T) {
 	for servers, want := range map[string]string{b.session.Servers(): "is the chroot /TestDeleteAllOfTheRoot", whole: "/zookeeper in it belongs to the server"} {
 		session := NewSession(client.Config{Servers: servers})
 		b.env.Session = session
-		if err := Run(b.ctx, b.env, []string{"deleteall", "/"}); err == nil || !strings.Contains(err.Error(), want) {
+		if err := Run(b.ctx, b.env, Args("deleteall", "/")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", servers, err)
 		}
 		_ = session.Close()

@@ -2,7 +2,12 @@ package commands
 
 import (
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"reflect"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -13,23 +18,38 @@ func TestLex(t *testing.T) {
 		err  error
 	}{
 		{`ls /`, []string{"ls", "/"}, nil},
-		{"  create\t/a  'two words' ", []string{"create", "/a", "two words"}, nil},
-		{`set /a "say \"hi\" \n"`, []string{"set", "/a", `say "hi" \n`}, nil},
+		{"  create\t/a\v\f 'two words'\r\n", []string{"create", "/a", "two words"}, nil},
+		{"get /a\u00a0b\u0085c", []string{"get", "/a\u00a0b\u0085c"}, nil}, // no whitespace to Java's \s
+		{`create /j {"a":1}`, []string{"create", "/j", `{"a":1}`}, nil},
+		{`set /p C:\new`, []string{"set", "/p", `C:\new`}, nil},
+		{`set /p it's`, []string{"set", "/p", "it's"}, nil},
+		{`set /a "say \"hi\" \n \\"`, []string{"set", "/a", `say "hi" \n \`}, nil},
+		{`set /a 'a \" b \'`, []string{"set", "/a", `a \" b \`}, nil},
 		{`set /a ''`, []string{"set", "/a", ""}, nil},
-		{`get /a\ b`, []string{"get", "/a b"}, nil},
-		{`set /a {"k":'v w'}`, []string{"set", "/a", "{k:v w}"}, nil},
-		{`ls -R /|grep foo>>out`, []string{"ls", "-R", "/", "|", "grep", "foo", ">>", "out"}, nil},
-		{`get "/a|b>c"`, []string{"get", "/a|b>c"}, nil},
+		{`set /a "b"c 'd''e'"f"`, []string{"set", "/a", "b", "c", "d", "e", "f"}, nil},
+		{`set /a b"c d" 'e`, []string{"set", "/a", `b"c`, `d"`, "e"}, ErrOpenQuote},
+		{"set /a 'two\n rows'", []string{"set", "/a", "two\n rows"}, nil},
+		{`ls -R / | grep foo >> out > x`, []string{"ls", "-R", "/", "| ", "grep", "foo", ">> ", "out", "> ", "x"}, nil},
+		{`ls /|grep 2>x a|b >>x |`, []string{"ls", "/|grep", "2>x", "a|b", ">>x", "| "}, nil},
+		{`set /a '|' ">" '#'`, []string{"set", "/a", "|", ">", "#"}, nil},
 		{`ls / # all`, []string{"ls", "/"}, nil},
-		{`get /a#b`, []string{"get", "/a#b"}, nil},
+		{`set /p #tag a#b`, []string{"set", "/p", "#tag", "a#b"}, nil},
+		{` #set /p`, nil, nil},
+		{"# a comment's\nls /", []string{"ls", "/"}, nil},
+		{"ls / # a comment's\n#and another\n-s", []string{"ls", "/", "-s"}, nil},
 		{`get /世界`, []string{"get", "/世界"}, nil},
 		{`get "/a b`, []string{"get", "/a b"}, ErrOpenQuote},
-		{`get /a\`, []string{"get", "/a"}, ErrOpenQuote},
+		{`get "/a\"`, []string{"get", `/a"`}, ErrOpenQuote},
+		{`get /a\`, []string{"get", `/a\`}, nil},
 		{``, nil, nil},
+		{"\t ", nil, nil},
 	} {
 		tokens, err := Lex(tc.line)
 		var got []string
 		for _, tok := range tokens {
+			if tok.Operator {
+				tok.Text += " " // which no word without quotes has
+			}
 			got = append(got, tok.Text)
 		}
 		if !reflect.DeepEqual(got, tc.want) || !errors.Is(err, tc.err) {
@@ -38,20 +58,143 @@ func TestLex(t *testing.T) {
 	}
 }
 
-func FuzzLex(f *testing.F) {
-	f.Add(`create /a "x y" 'z' \ |> #`)
-	f.Fuzz(func(t *testing.T, line string) {
-		tokens, _ := Lex(line)
+// argsPattern is ARGS_PATTERN of ZooKeeperMain.MyCommandOptions; Go's \s lacks the vertical tab.
+var argsPattern = regexp.MustCompile(`[\s\v]*([^"'][^\s\v]*|"[^"]*"|'[^']*')[\s\v]*`)
+
+// zkCliWord is what zkCli finds.
+type zkCliWord struct {
+	start, end int // of the line: the word, its quotes and the whitespace around it
+	found      string
+}
+
+// text is the word without the quotes that QUOTED_PATTERN, ^(['"])(.*)(\1)$, matches. A dot
+// of Java's is no line terminator.
+func (w zkCliWord) text() string {
+	if w.quote() != 0 && !strings.ContainsAny(w.found, "\n\r\u0085\u2028\u2029") {
+		return w.found[1 : len(w.found)-1]
+	}
+	return w.found
+}
+
+func (w zkCliWord) quote() byte {
+	if first := w.found[0]; (first == '\'' || first == '"') && len(w.found) > 1 && strings.HasSuffix(w.found, string(first)) {
+		return first
+	}
+	return 0
+}
+
+// zkCliWords splits a line as MyCommandOptions.parseCommand does.
+func zkCliWords(line string) (words []zkCliWord) {
+	for _, m := range argsPattern.FindAllStringSubmatchIndex(line, -1) {
+		words = append(words, zkCliWord{m[0], m[1], line[m[2]:m[3]]})
+	}
+	return words
+}
+
+// lexDepartures are where Lex departs from zkCli on purpose, by name; docs/differences.md lists them.
+var lexDepartures = []struct {
+	name string
+	is   func(line string, words []zkCliWord) bool
+}{
+	{"an open quote continues", func(line string, words []zkCliWord) bool {
 		end := 0
-		for _, tok := range tokens {
+		for _, w := range words {
+			if w.start != end || isSpace(w.found[0]) { // zkCli leaves out the quote, or takes the space before it for the word
+				return true
+			}
+			end = w.end
+		}
+		return end != len(line)
+	}},
+	{`\" and \\ within double quotes`, anyWord(func(w zkCliWord) bool {
+		return w.quote() == '"' && (strings.Contains(w.found, `\\`) || strings.HasSuffix(w.found, `\"`))
+	})},
+	{"a lone |, > or >>", anyWord(func(w zkCliWord) bool { return w.found == "|" || w.found == ">" || w.found == ">>" })},
+	{"#", func(_ string, words []zkCliWord) bool {
+		return len(words) > 0 && words[0].found[0] == '#' || anyWord(func(w zkCliWord) bool { return w.found == "#" })("", words)
+	}},
+	// zkCli reads lines without line breaks, so its pattern need not match them.
+	{"a quoted word holds line terminators", anyWord(func(w zkCliWord) bool { return w.quote() != 0 && w.text() == w.found })},
+}
+
+func anyWord(is func(zkCliWord) bool) func(string, []zkCliWord) bool {
+	return func(_ string, words []zkCliWord) bool { return slices.ContainsFunc(words, is) }
+}
+
+// generatedLines are lines of the pieces that make a difference to somebody who splits them.
+func generatedLines(n int) (lines []string) {
+	pieces := []string{" ", " ", " ", " ", "\t", "\v", "\f", "\u00a0", "\u2028", "\u0085", "'", "'", `"`, `"`, `\`, `\`, "|", ">", ">>", "#", "*", "?", "[a]",
+		"{", "}", ":", ",", ";", "&", "$x", "`", "@", "@@", "-", "=", "/", "/a", "a", "b c", "x", "1", "世界", "é", "it's", `{"a":1}`, `C:\new`, `\"`, `\\`,
+		"'two words'", `"two words"`, `''`, `""`, "~", "!", "(", ")", "%", "2>1"}
+	r := rand.New(rand.NewPCG(9, 1))
+	for range n {
+		line := []string{"create /a ", "set /p ", "", " ls\t", `"get" `}[r.IntN(5)]
+		for range 1 + r.IntN(9) {
+			line += pieces[r.IntN(len(pieces))]
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// TestLexAsZkCli holds Lex against zkCli's own parser.
+func TestLexAsZkCli(t *testing.T) {
+	met, differ, same := map[string]int{}, map[string]bool{}, 0
+line:
+	for _, line := range generatedLines(4000) {
+		if strings.Trim(line, " \t\v\f") == "" { // zkCli says: Command not found
+			continue
+		}
+		words := zkCliWords(line)
+		var want []string
+		for _, w := range words {
+			want = append(want, w.text())
+		}
+		tokens, err := Lex(line)
+		got := texts(Words(tokens))
+		equal := err == nil && slices.Equal(got, want)
+		for _, d := range lexDepartures {
+			if d.is(line, words) {
+				met[d.name]++
+				differ[d.name] = differ[d.name] || !equal || slices.ContainsFunc(tokens, func(t Token) bool { return t.Operator })
+				continue line
+			}
+		}
+		if same++; !equal {
+			t.Errorf("Lex(%q) = %q, %v; zkCli has %q", line, got, err, want)
+		}
+	}
+	if same < 500 {
+		t.Errorf("only %d lines are compared", same)
+	}
+	for _, d := range lexDepartures {
+		if met[d.name] < 5 || !differ[d.name] {
+			t.Errorf("%s: %d lines, of which one departs: %v", d.name, met[d.name], differ[d.name])
+		}
+	}
+}
+
+func FuzzLex(f *testing.F) {
+	f.Add(`create /a "x y" 'z' \ |> # > | >>`)
+	f.Add("create /a \"x\n\\\"y\"\"z\" # it's\n#'\n|'")
+	f.Fuzz(func(t *testing.T, line string) {
+		tokens, err := Lex(line)
+		end := 0
+		for i, tok := range tokens {
 			if tok.Start < end || tok.End <= tok.Start || tok.End > len(line) {
 				t.Fatalf("token %+v of %q overlaps or lies outside", tok, line)
 			}
+			if open := tok.Open != 0; open != (i == len(tokens)-1 && err != nil) {
+				t.Fatalf("token %+v of %q is open, error %v", tok, line, err)
+			}
 			end = tok.End
 		}
-		back, err := Lex(Quote(line))
-		if err != nil || len(back) != 1 || back[0].Text != line {
-			t.Fatalf("Quote(%q) = %q reads back as %+v, %v", line, Quote(line), back, err)
+		for _, place := range []string{"%s", "x %s", "'x'%s x"} {
+			text := fmt.Sprintf(place, Quote(line))
+			back, err := Lex(text)
+			if err != nil || len(back) != strings.Count(place, "x")+1 || !slices.Contains(texts(Words(back)), line) {
+				t.Fatalf("Quote(%q) reads back in %q as %+v, %v", line, text, back, err)
+			}
 		}
 	})
 }

@@ -102,7 +102,7 @@ func multiDone(env *Env, ops []proto.MultiOp, results []proto.MultiResult) error
 }
 
 // multiFailed says which operation failed. Without a server's answer it says what is known.
-func multiFailed(env *Env, lines [][]string, results []proto.MultiResult, err error) error {
+func multiFailed(env *Env, lines [][]Word, results []proto.MultiResult, err error) error {
 	var op *client.OpError
 	if !errors.As(err, &op) {
 		return err
@@ -115,11 +115,11 @@ func multiFailed(env *Env, lines [][]string, results []proto.MultiResult, err er
 		if why == "" {
 			why = op.Error()
 		}
-		err = &said{fmt.Sprintf("operation %d of %d, %s: %s; nothing was changed", i+1, len(lines), lines[i][0], why), err}
+		err = &said{fmt.Sprintf("operation %d of %d, %s: %s; nothing was changed", i+1, len(lines), lines[i][0].Text, why), err}
 		if env.Output == ui.JSON {
 			err = errors.Join(env.printJSON(object{
 				"committed": false, "failed": i + 1,
-				"results": []multiOutcome{{Op: lines[i][0], Path: op.Path, Error: op.Code.Name()}},
+				"results": []multiOutcome{{Op: lines[i][0].Text, Path: op.Path, Error: op.Code.Name()}},
 			}), err)
 		}
 		break

@@ -14,21 +14,19 @@ import (
 )
 
 // multiLines returns the words of each operation.
-func multiLines(env *Env, in *Invocation) (lines [][]string, err error) {
+func multiLines(env *Env, in *Invocation) (lines [][]Word, err error) {
 	lex := func(line string) error {
 		tokens, err := Lex(line)
 		if err != nil {
 			return fmt.Errorf("%q: %w", line, err)
 		}
-		words := make([]string, len(tokens))
-		for i, t := range tokens {
+		for _, t := range tokens {
 			if t.Operator {
 				return fmt.Errorf("%q: %s must be quoted here", line, t.Text)
 			}
-			words[i] = t.Text
 		}
-		if len(words) > 0 {
-			lines = append(lines, words)
+		if len(tokens) > 0 {
+			lines = append(lines, Words(tokens))
 		}
 		return nil
 	}
@@ -51,7 +49,7 @@ func multiLines(env *Env, in *Invocation) (lines [][]string, err error) {
 		}
 		return lines, nil
 	}
-	if len(in.Args) > 0 && strings.ContainsAny(in.Args[0], " \t") {
+	if len(in.Args) > 0 && strings.ContainsAny(in.Args[0], " \t\n") {
 		for _, a := range in.Args {
 			if err := lex(a); err != nil {
 				return nil, err
@@ -59,8 +57,8 @@ func multiLines(env *Env, in *Invocation) (lines [][]string, err error) {
 		}
 		return lines, nil
 	}
-	for rest := in.Args; len(rest) > 0; {
-		n := slices.Index(rest, ";")
+	for rest := in.words; len(rest) > 0; {
+		n := slices.Index(rest, Word{Text: ";"})
 		if n < 0 {
 			n = len(rest)
 		}
@@ -85,19 +83,20 @@ func multiFile(in io.Reader, name string) ([]byte, error) {
 }
 
 // multiOp reads one operation.
-func multiOp(env *Env, words []string) (op proto.MultiOp, err error) {
-	if strings.EqualFold(words[0], "check") {
+func multiOp(env *Env, words []Word) (op proto.MultiOp, err error) {
+	name := words[0].Text
+	if strings.EqualFold(name, "check") {
 		return multiCheck(env, words)
 	}
-	switch Lookup(words[0]) {
+	switch Lookup(name) {
 	case createCommand, setCommand, deleteCommand:
 	default:
-		return op, fmt.Errorf("%s has no place in a multi, which takes create, set, delete and check", words[0])
+		return op, fmt.Errorf("%s has no place in a multi, which takes create, set, delete and check", name)
 	}
 	in, err := Parse(words)
 	var usage *UsageError
 	if errors.As(err, &usage) {
-		err = fmt.Errorf("%s: %s", words[0], usage.Problem)
+		err = fmt.Errorf("%s: %s", name, usage.Problem)
 	}
 	if err != nil {
 		return op, err
@@ -135,18 +134,18 @@ func multiOp(env *Env, words []string) (op proto.MultiOp, err error) {
 	return proto.MultiOp{Type: proto.OpDelete, Request: &proto.PathVersionRequest{Path: args[0], Version: version}}, err
 }
 
-func multiCheck(env *Env, words []string) (op proto.MultiOp, err error) {
+func multiCheck(env *Env, words []Word) (op proto.MultiOp, err error) {
 	if len(words) < 2 || len(words) > 3 {
 		return op, errors.New("check takes a path and a version, for example: check /config 7")
 	}
-	path, err := Resolve(env.Dir, words[1])
+	path, err := Resolve(env.Dir, words[1].Text)
 	if err == nil {
 		err = client.ValidatePath(path)
 	}
 	version := int64(-1) // that it exists is enough
 	if err == nil && len(words) == 3 {
-		if version, err = strconv.ParseInt(words[2], 10, 32); err != nil {
-			err = fmt.Errorf("check %s: %q is not a version: a number as in dataVersion of stat", path, words[2])
+		if version, err = strconv.ParseInt(words[2].Text, 10, 32); err != nil {
+			err = fmt.Errorf("check %s: %q is not a version: a number as in dataVersion of stat", path, words[2].Text)
 		}
 	}
 	return proto.MultiOp{Type: proto.OpCheck, Request: &proto.PathVersionRequest{Path: path, Version: int32(version)}}, err

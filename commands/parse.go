@@ -9,11 +9,12 @@ import (
 
 // Invocation is one parsed line: a command with its options and arguments.
 type Invocation struct {
-	Command *Command
-	Called  string   // the name as it was typed: an alias, perhaps
-	Args    []string // without options; znode paths are absolute once Run has resolved them
-	options map[string][]string
-	words   []string // Args with the marks of Words, for globs
+	Command  *Command
+	Called   string   // the name as it was typed: an alias, perhaps
+	Args     []string // without options; znode paths are absolute once Run has resolved them
+	options  map[string][]string
+	words    []Word   // Args as they were typed
+	patterns []string // of the Args that are paths and patterns, as path.Match takes them; "" of others
 }
 
 // Has tells whether the option was given; name is its Name, not an alias.
@@ -81,32 +82,32 @@ func (c *Command) UsageLine() string { return strings.TrimRight(c.Name+" "+c.Usa
 
 var negativeNumber = regexp.MustCompile(`^-(\d+\.?\d*|\.\d+)$`)
 
-// Parse reads options and arguments; args[0] is the command's name. Options may stand
+// Parse reads options and arguments; words[0] is the command's name. Options may stand
 // anywhere; "--" ends them. As in commons-cli's DefaultParser, which zkCli uses, -t 5,
 // -t5 and -t=5 are the same, flags of one letter may be joined (-sw), and what looks like
 // an option but is none of this command's may be an option's value.
 //
 // Differs(more-accepted): zkCli takes options before the arguments only, and names in one case.
-func Parse(args []string) (*Invocation, error) {
-	if len(args) == 0 || args[0] == "" {
+func Parse(words []Word) (*Invocation, error) {
+	if len(words) == 0 || words[0].Text == "" {
 		return nil, errors.New("no command entered; `help` lists all")
 	}
-	cmd := Lookup(plain(args[0]))
+	cmd := Lookup(words[0].Text)
 	if cmd == nil {
-		return nil, unknownCommand(plain(args[0]))
+		return nil, unknownCommand(words[0].Text)
 	}
-	in := &Invocation{Command: cmd, Called: plain(args[0]), options: map[string][]string{}}
-	for rest := args[1:]; len(rest) > 0; {
-		word := rest[0]
+	in := &Invocation{Command: cmd, Called: words[0].Text, options: map[string][]string{}}
+	for rest := words[1:]; len(rest) > 0; {
+		word, text := rest[0], rest[0].Text
 		rest = rest[1:]
 		switch {
-		case word == "--":
+		case text == "--":
 			in.words = append(in.words, rest...)
 			rest = nil
-		case cmd.Verbatim && (len(word) < 2 || word[0] != '-'):
+		case cmd.Verbatim && (len(text) < 2 || text[0] != '-'):
 			in.words = append(append(in.words, word), rest...)
 			rest = nil
-		case len(word) < 2 || word[0] != '-':
+		case len(text) < 2 || text[0] != '-':
 			in.words = append(in.words, word)
 		default:
 			var err error
@@ -116,40 +117,40 @@ func Parse(args []string) (*Invocation, error) {
 		}
 	}
 	for _, w := range in.words {
-		in.Args = append(in.Args, plain(w))
+		in.Args = append(in.Args, w.Text)
 	}
 	return in, in.count()
 }
 
 // option reads the option that word begins and returns the words after it.
-func (in *Invocation) option(word string, rest []string) ([]string, error) {
-	name, value, hasValue := strings.Cut(word, "=")
+func (in *Invocation) option(word Word, rest []Word) ([]Word, error) {
+	name, value, hasValue := strings.Cut(word.Text, "=")
 	if opt := in.Command.FindOption(name); opt != nil {
 		switch {
 		case opt.Value == "" && hasValue:
-			return nil, in.problem("option %s takes no value, found %q", name, plain(value))
+			return nil, in.problem("option %s takes no value, found %q", name, value)
 		case opt.Value == "":
 			in.set(opt, "")
 			return rest, nil
 		case hasValue:
 			in.set(opt, value)
 			return rest, nil
-		case len(rest) == 0 || in.isOption(rest[0]):
+		case len(rest) == 0 || in.isOption(rest[0].Text):
 			return nil, in.problem("option %s needs a value: %s", name, opt.Value)
 		}
-		in.set(opt, rest[0])
+		in.set(opt, rest[0].Text)
 		return rest[1:], nil
 	}
-	if !strings.HasPrefix(word, "--") {
-		if in.joined(word[1:]) {
+	if !strings.HasPrefix(word.Text, "--") {
+		if in.joined(word.Text[1:]) {
 			return rest, nil
 		}
-		if negativeNumber.MatchString(word) {
+		if negativeNumber.MatchString(word.Text) {
 			in.words = append(in.words, word)
 			return rest, nil
 		}
 	}
-	return nil, in.unknown(word)
+	return nil, in.unknown(word.Text)
 }
 
 // joined reads flags of one letter, of which the last may have its value attached.
@@ -189,7 +190,7 @@ func (in *Invocation) isOption(word string) bool {
 }
 
 func (in *Invocation) set(opt *Option, value string) {
-	in.options[opt.Name] = append(in.options[opt.Name], plain(value))
+	in.options[opt.Name] = append(in.options[opt.Name], value)
 }
 
 func (in *Invocation) unknown(word string) error {
@@ -200,7 +201,7 @@ func (in *Invocation) unknown(word string) error {
 		}
 	}
 	return in.problem("unknown option %s; %s takes %s (an argument that begins with a dash goes after --)",
-		plain(word), in.Command.Name, strings.Join(takes, ", "))
+		word, in.Command.Name, strings.Join(takes, ", "))
 }
 
 // Spelling is the option as help writes it: "-t ttl", "--output format".

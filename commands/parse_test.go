@@ -102,7 +102,7 @@ func TestUnknownCommand(t *testing.T) {
 		"conect":        "Did you mean connect?",
 		"y":             "Command not found y. `help`", // not: did you mean ??
 	} {
-		_, err := Parse([]string{name})
+		_, err := Parse(Args(name))
 		var exit *ui.ExitError
 		if !errors.As(err, &exit) || exit.Code != ui.ExitUnknownCommand || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", name, err, want)

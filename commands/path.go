@@ -12,54 +12,11 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// mark stands before a character that is not meant as a glob. It is NUL, which neither an
-// argument of a process nor a znode's path can contain.
-const mark = "\x00"
+// wild are the characters that make a path a pattern.
+const wild = "*?["
 
-const globChars = `*?[\`
-
-// Words returns the words of a line for Run. Glob characters of a quoted word are marked
-// as literal.
-func Words(tokens []Token) []string {
-	words := make([]string, len(tokens))
-	for i, t := range tokens {
-		words[i] = t.Text
-		if t.Quoted {
-			words[i] = literal(t.Text)
-		}
-	}
-	return words
-}
-
-// literal marks the glob characters.
-func literal(s string) string {
-	if !strings.ContainsAny(s, globChars+mark) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if strings.ContainsRune(globChars+mark, r) {
-			b.WriteString(mark)
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-// plain removes the marks.
-func plain(s string) string {
-	if !strings.Contains(s, mark) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == 0 && i+1 < len(s) {
-			i++
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
+// escape writes text as a pattern that matches it alone.
+var escape = strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`, `\`, `\\`)
 
 // ErrPathNotAbsolute is zkCli's refusal of a relative path.
 var ErrPathNotAbsolute = errors.New("Path must start with / character")
@@ -91,47 +48,56 @@ func Resolve(dir, name string) (string, error) {
 
 // resolve makes the arguments that are znode paths absolute.
 func (in *Invocation) resolve(dir string) error {
-	for i := range in.Args {
+	in.patterns = make([]string, len(in.Args))
+	for i, word := range in.words {
 		if k := in.Command.kind(i); k != Path && k != NewPath {
 			continue
 		}
+		if i < len(in.Command.Args) && in.Command.Args[i].Bare && !strings.HasPrefix(word.Text, "/") {
+			word.Text = "./" + word.Text
+		}
 		var err error
-		if i < len(in.Command.Args) && in.Command.Args[i].Bare && !strings.HasPrefix(in.Args[i], "/") {
-			in.Args[i], in.words[i] = "./"+in.Args[i], "./"+in.words[i]
-		}
-		if in.Args[i], err = Resolve(dir, in.Args[i]); err != nil {
+		if in.Args[i], err = Resolve(dir, word.Text); err != nil {
 			return err
 		}
-		if in.words[i], err = Resolve(literal(dir), in.words[i]); err != nil {
-			return err
+		if !word.Quoted && strings.ContainsAny(word.Text, wild) {
+			// A backslash in it is no escape: a quoted path is what means the characters.
+			if in.patterns[i], err = Resolve(escape.Replace(dir), strings.ReplaceAll(word.Text, `\`, `\\`)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// Paths returns the znodes that the i-th argument, a path or a glob, names, in the order
-// of ls. A znode whose name is the pattern itself comes first and alone. Without a glob no
+// Paths returns the znodes that the i-th argument, a path or a pattern, names, in the order
+// of ls. A znode whose name is the pattern itself comes first and alone. Without a pattern no
 // request is made, and the znode need not exist.
 func (in *Invocation) Paths(ctx context.Context, conn *client.Conn, i int) ([]string, error) {
-	if !isGlob(in.words[i]) {
+	if i >= len(in.patterns) || in.patterns[i] == "" {
 		return in.Args[i : i+1], nil
 	}
-	if _, err := conn.Exists(ctx, in.Args[i], false); err == nil {
+	// Since 3.8.4 and 3.9.2 a znode that must not be read is not said to exist, either.
+	if _, err := conn.Exists(ctx, in.Args[i], false); err == nil || errors.Is(err, proto.ErrNoAuth) {
 		return in.Args[i : i+1], nil
 	} else if !errors.Is(err, proto.ErrNoNode) {
 		return nil, err
 	}
-	found, err := expand(ctx, conn, in.words[i])
-	if err == nil && len(found) == 0 {
-		err = fmt.Errorf("no znode matches %s", in.Args[i])
+	found, err := expand(ctx, conn, in.patterns[i])
+	switch {
+	case errors.Is(err, path.ErrBadPattern):
+		return in.Args[i : i+1], nil
+	case err == nil && len(found) == 0:
+		err = fmt.Errorf("Node does not exist: %s, and no znode matches it", in.Args[i])
 	}
 	return found, err
 }
 
-func isGlob(word string) bool {
-	for i := 0; i < len(word); i++ {
-		switch word[i] {
-		case 0:
+// isPattern tells whether a pattern means more than one text.
+func isPattern(pattern string) bool {
+	for i := 0; i < len(pattern); i++ {
+		switch pattern[i] {
+		case '\\':
 			i++
 		case '*', '?', '[':
 			return true
@@ -142,14 +108,14 @@ func isGlob(word string) bool {
 
 // expand matches segment by segment; what stands after the last pattern is looked up at
 // the end.
-func expand(ctx context.Context, conn *client.Conn, word string) ([]string, error) {
+func expand(ctx context.Context, conn *client.Conn, pattern string) ([]string, error) {
 	found := []string{""} // paths so far, the root's being empty
 	checked := true
-	for segment := range strings.SplitSeq(strings.TrimPrefix(word, "/"), "/") {
-		checked = isGlob(segment)
+	for segment := range strings.SplitSeq(strings.TrimPrefix(pattern, "/"), "/") {
+		checked = isPattern(segment)
 		if !checked {
 			for i := range found {
-				found[i] += "/" + plain(segment)
+				found[i] += "/" + unescape(segment)
 			}
 			continue
 		}
@@ -182,7 +148,6 @@ func expand(ctx context.Context, conn *client.Conn, word string) ([]string, erro
 
 // matches returns the children of parent whose names match the segment, sorted.
 func matches(ctx context.Context, conn *client.Conn, parent, segment string) ([]string, error) {
-	pattern := strings.ReplaceAll(segment, mark, `\`)
 	children, _, err := conn.Children(ctx, cmp.Or(parent, "/"), false)
 	if errors.Is(err, proto.ErrNoNode) {
 		return nil, nil
@@ -192,13 +157,25 @@ func matches(ctx context.Context, conn *client.Conn, parent, segment string) ([]
 	sortNames(children)
 	var names []string
 	for _, c := range children {
-		ok, err := path.Match(pattern, c)
+		ok, err := path.Match(segment, c)
 		if err != nil {
-			return nil, fmt.Errorf("%s is not a pattern: %w (quote it to mean the characters)", plain(segment), err)
+			return nil, err
 		}
 		if ok {
 			names = append(names, c)
 		}
 	}
 	return names, nil
+}
+
+// unescape is the text that a pattern was made from.
+func unescape(pattern string) string {
+	var b strings.Builder
+	for i := 0; i < len(pattern); i++ {
+		if pattern[i] == '\\' && i+1 < len(pattern) {
+			i++
+		}
+		b.WriteByte(pattern[i])
+	}
+	return b.String()
 }

@@ -36,26 +36,27 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-func TestWordsKeepQuotedGlobs(t *testing.T) {
-	for line, want := range map[string]struct {
-		plain string
-		glob  bool
-	}{
-		`/a/*`:       {"/a/*", true},
-		`'/a/*'`:     {"/a/*", false},
-		`/a/\*`:      {"/a/*", false},
-		`/a/n?`:      {"/a/n?", true},
-		`"/a/[b]"`:   {"/a/[b]", false},
-		"'a\x00b*'":  {"a\x00b*", false},
-		`'{"k":"\"'`: {`{"k":"\"`, false},
+func TestPatternOfAWord(t *testing.T) {
+	for _, tc := range []struct{ dir, word, path, pattern string }{
+		{"/", `/a/*`, "/a/*", "/a/*"},
+		{"/", `'/a/*'`, "/a/*", ""},
+		{"/", `"/a/[b]"`, "/a/[b]", ""},
+		{"/", `/a/\*`, `/a/\*`, `/a/\\*`},
+		{"/", `/a/b`, "/a/b", ""},
+		{"/a*", `x?`, "/a*/x?", `/a\*/x?`},
+		{"/a*", `../x?`, "/x?", "/x?"},
+		{"/a*", `x`, "/a*/x", ""},
 	} {
-		tokens, err := Lex(line)
+		tokens, err := Lex("ls " + tc.word)
 		if err != nil {
 			t.Fatal(err)
 		}
-		words := Words(tokens)
-		if len(words) != 1 || plain(words[0]) != want.plain || isGlob(words[0]) != want.glob {
-			t.Errorf("%s: words %q, plain %q, glob %v", line, words, plain(words[0]), isGlob(words[0]))
+		in, err := Parse(Words(tokens))
+		if err == nil {
+			err = in.resolve(tc.dir)
+		}
+		if err != nil || in.Args[0] != tc.path || in.patterns[0] != tc.pattern {
+			t.Errorf("%s in %s: %+v, %v; want path %s, pattern %q", tc.word, tc.dir, in, err, tc.path, tc.pattern)
 		}
 	}
 }

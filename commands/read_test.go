@@ -34,7 +34,7 @@ func TestHelpFitsTheTerminal(t *testing.T) {
 		}
 		for _, line := range lines {
 			out.Reset()
-			if err := Run(context.Background(), env, strings.Fields(line)); err != nil {
+			if err := Run(context.Background(), env, Args(strings.Fields(line)...)); err != nil {
 				t.Fatal(err)
 			}
 			for l := range strings.Lines(out.String()) {
@@ -160,7 +160,7 @@ func TestListIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(b.ctx)
 	w := &cancelWriter{cancel: cancel}
 	b.env.Streams.Out = w
-	err := Run(ctx, b.env, []string{"ls", "-R", "/big"})
+	err := Run(ctx, b.env, Args("ls", "-R", "/big"))
 	var exit *ui.ExitError
 	if !errors.As(err, &exit) || exit.Code != ui.ExitInterrupted || !strings.Contains(err.Error(), "znodes are listed") {
 		t.Errorf("error %v", err)
@@ -271,7 +271,7 @@ func TestShellCommands(t *testing.T) {
 	run := func(args ...string) string {
 		t.Helper()
 		out.Reset()
-		if err := Run(context.Background(), env, args); err != nil {
+		if err := Run(context.Background(), env, Args(args...)); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()
@@ -288,7 +288,7 @@ func TestShellCommands(t *testing.T) {
 		t.Errorf("redo %d, quit %v", shell.redo, shell.quit)
 	}
 	env.Shell = nil
-	if err := Run(context.Background(), env, []string{"history"}); !errors.Is(err, errOnlyInShell) {
+	if err := Run(context.Background(), env, Args("history")); !errors.Is(err, errOnlyInShell) {
 		t.Errorf("history outside a shell: %v", err)
 	}
 }

@@ -31,13 +31,13 @@ func Lookup(name string) *Command {
 
 // Run parses and runs one command. An error that is not said yet is returned; its exit
 // code is that of a *ui.ExitError in it, or ui.ExitFailed.
-func Run(ctx context.Context, env *Env, args []string) error {
-	if len(args) > 0 {
-		if v := env.verb(args[0]); v != nil {
-			return env.runVerb(ctx, v, args[1:])
+func Run(ctx context.Context, env *Env, words []Word) error {
+	if len(words) > 0 {
+		if v := env.verb(words[0].Text); v != nil {
+			return env.runVerb(ctx, v, texts(words[1:]))
 		}
 	}
-	in, err := Parse(args)
+	in, err := Parse(words)
 	if err != nil {
 		return err
 	}

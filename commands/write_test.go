@@ -153,7 +153,7 @@ func TestReconfigRequests(t *testing.T) {
 		{[]string{"-file", file, "-remove", "1"}, reconfiguration{}, "mixing incremental"},
 		{[]string{"-s"}, reconfiguration{}, "say what to change"},
 	} {
-		in, err := Parse(append([]string{"reconfig"}, tc.args...))
+		in, err := Parse(Args(append([]string{"reconfig"}, tc.args...)...))
 		var got reconfiguration
 		if err == nil {
 			got, err = newReconfig(in)

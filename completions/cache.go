@@ -18,11 +18,11 @@ func (c *Completer) Fired(node string) {
 
 // Ran tells that a command ran in dir. What it may have written is looked up again when it
 // is next asked for; words are those of commands.Run.
-func (c *Completer) Ran(words []string, dir string) {
+func (c *Completer) Ran(words []commands.Word, dir string) {
 	if len(words) == 0 {
 		return
 	}
-	cmd := commands.Lookup(words[0])
+	cmd := commands.Lookup(words[0].Text)
 	if cmd == nil || cmd.Group == commands.Reading {
 		return
 	}

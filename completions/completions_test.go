@@ -43,7 +43,8 @@ func texts(r Result) []string {
 
 func TestComplete(t *testing.T) {
 	tree := newFakeTree("/app/config/db", "/app/config/dbs", "/app/config/web", "/app/my dir/x", "/app/my dir/y",
-		"/app/日本/一", "/app/日本/二", "/other", "/it's")
+		"/app/日本/一", "/app/日本/二", "/other", "/it's",
+		`/app/odd/'"\ x`, `/app/odd/'"\ y`, "/app/odd/*", "/app/odd/a|b")
 	dir := t.TempDir()
 	for _, name := range []string{"acl.json", "data.bin", ".hidden"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
@@ -73,17 +74,21 @@ func TestComplete(t *testing.T) {
 		{"a global option's value", "ls -o ", "", 6, []string{"text", "json"}, ""},
 		{"a value behind =", "ls -o=j", "", 3, []string{"-o=json"}, "-o=json"},
 		{"a watch mode", "addWatch -m PERSISTENT_", "", 12, []string{"PERSISTENT_RECURSIVE"}, "PERSISTENT_RECURSIVE"},
-		{"the root's children", "ls ", "", 3, []string{"/app", `'/it'\''s'`, "/other"}, "/"},
+		{"the root's children", "ls ", "", 3, []string{"/app", "/it's", "/other"}, "/"},
 		{"a path", "ls /a", "", 3, []string{"/app"}, "/app"},
 		{"the second level", "ls /app/c", "", 3, []string{"/app/config"}, "/app/config"},
 		{"the third level", "ls /app/config/d", "", 3, []string{"/app/config/db", "/app/config/dbs"}, "/app/config/db"},
 		{"in the middle of a path", "ls /app/config/d|b -s", "", 3, []string{"/app/config/db", "/app/config/dbs"}, "/app/config/db"},
 		{"a name with a blank", "ls /app/m", "", 3, []string{"'/app/my dir'"}, "'/app/my dir'"},
 		{"below it, quoted", "ls '/app/my dir/", "", 3, []string{"'/app/my dir/x'", "'/app/my dir/y'"}, "'/app/my dir/"},
-		{"below it, escaped", `ls /app/my\ dir/x`, "", 3, []string{"'/app/my dir/x'"}, "'/app/my dir/x'"},
 		{"below it, in double quotes", `ls "/app/my dir/x`, "", 3, []string{"'/app/my dir/x'"}, "'/app/my dir/x'"},
-		{"behind a closed quote", "ls '/app/my dir'/x", "", 3, []string{"'/app/my dir/x'"}, "'/app/my dir/x'"},
-		{"a name with a quote", "ls /it", "", 3, []string{`'/it'\''s'`}, `'/it'\''s'`},
+		{"a word of its own behind a closed quote", "ls '/app/my dir'/x", "", 0, nil, ""},
+		{"a name with a quote", "ls /it", "", 3, []string{"/it's"}, "/it's"},
+		{"it is taken as it stands", "ls /it'", "", 3, []string{"/it's"}, "/it's"},
+		{"quotes and blanks in names", "ls /app/odd/", "", 3,
+			[]string{`"/app/odd/'\"\\ x"`, `"/app/odd/'\"\\ y"`, `'/app/odd/*'`, "/app/odd/a|b"}, "/app/odd/"},
+		{"what they have in common, quoted", `ls "/app/odd/'`, "", 3,
+			[]string{`"/app/odd/'\"\\ x"`, `"/app/odd/'\"\\ y"`}, `"/app/odd/'\"\\ `},
 		{"not ASCII", "ls /app/日本/", "", 3, []string{"/app/日本/一", "/app/日本/二"}, "/app/日本/"},
 		{"a bare name at the root", "ls ap", "/", 3, nil, ""},
 		{"relative", "ls con", "/app", 3, []string{"config"}, "config"},
@@ -102,6 +107,7 @@ func TestComplete(t *testing.T) {
 		{"a folder", slash("create /x @DIR/s"), "", 10, []string{slash("@DIR/sub/")}, slash("@DIR/sub/")},
 		{"a file of an option", slash("create -file DIR/d"), "", 13, []string{slash("DIR/data.bin")}, slash("DIR/data.bin")},
 		{"a file for the output", slash("ls / > DIR/a"), "", 7, []string{slash("DIR/acl.json")}, slash("DIR/acl.json")},
+		{"a file needs a space before it", "ls / >", "", 0, nil, ""},
 		{"data as it stands", "create /x @@", "", 10, nil, ""},
 		{"an ACL's scheme", "setAcl /x w", "", 10, []string{"world:anyone:"}, "world:anyone:"},
 		{"an ACL's permissions", "setAcl /x world:anyone:cd", "", 10,
@@ -262,11 +268,11 @@ func TestOwnWritesShowAtOnce(t *testing.T) {
 	if got := labels(c.Complete(ctx, "ls /a/", 6, "/")); !slices.Equal(got, []string{"b"}) {
 		t.Fatalf("a fresh answer was looked up again: %q", got)
 	}
-	c.Ran([]string{"create", "new", "x"}, "/a")
+	c.Ran(commands.Args("create", "new", "x"), "/a")
 	if got := labels(c.Complete(ctx, "ls /a/", 6, "/")); !slices.Equal(got, []string{"b", "new"}) {
 		t.Errorf("after create: %q", got)
 	}
-	c.Ran([]string{"ls", "/a"}, "/")
+	c.Ran(commands.Args("ls", "/a"), "/")
 	requests := tree.requests("/a")
 	c.Complete(ctx, "ls /a/", 6, "/")
 	if tree.requests("/a") != requests {
@@ -313,7 +319,7 @@ func TestCompleteWords(t *testing.T) {
 }
 
 func TestBelow(t *testing.T) {
-	for in, want := range map[string]string{"/a": "/a/", "'/my dir'": "'/my dir/"} {
+	for in, want := range map[string]string{"/a": "/a/", "'/my dir'": "'/my dir/", `"/it's a"`: `"/it's a/`, "/it'": "/it'/"} {
 		if got := Below(Suggestion{Text: in}); got != want {
 			t.Errorf("Below(%s) = %s, want %s", in, got, want)
 		}

@@ -9,10 +9,8 @@ import (
 
 // token is a word before or at the cursor, quotes resolved.
 type token struct {
-	text   string
-	quoted bool
-	// redirect: it is the file behind > or >>.
-	redirect bool
+	text     string
+	redirect bool // it is the file behind > or >>
 }
 
 // split returns the words up to the cursor, the last of which, perhaps empty, is the one at
@@ -33,13 +31,13 @@ func split(line string, pos int) (words []token, start int, ok bool) {
 		case t.Operator:
 			redirect = true
 		default:
-			words = append(words, token{t.Text, t.Quoted, redirect})
+			words = append(words, token{t.Text, redirect})
 			redirect = false
 		}
 	}
 	last := len(tokens) - 1
-	if last >= 0 && !tokens[last].Operator && tokens[last].End == pos {
-		return words, tokens[last].Start, true
+	if last >= 0 && tokens[last].End == pos {
+		return words, tokens[last].Start, !tokens[last].Operator // a file needs a space before it
 	}
 	if inComment(head, tokens) {
 		return nil, 0, false
@@ -72,14 +70,14 @@ func (r *Result) quote() {
 	case r.Total == 1:
 		r.Common = quoted
 	default: // more of the word comes: the quote stays open
-		r.Common = strings.TrimSuffix(quoted, "'")
+		r.Common = quoted[:len(quoted)-1]
 	}
 }
 
 // Below is the suggestion's text with a slash behind it, to go on with the znodes below.
 func Below(s Suggestion) string {
-	if strings.HasSuffix(s.Text, "'") {
-		return strings.TrimSuffix(s.Text, "'") + "/"
+	if s.Text[0] == '\'' || s.Text[0] == '"' {
+		return s.Text[:len(s.Text)-1] + "/"
 	}
 	return s.Text + "/"
 }

@@ -10,10 +10,10 @@ import (
 
 // line is what was typed, taken apart: a command, and where its output goes.
 type line struct {
-	words   []string // for commands.Run; none for a blank line or a comment
-	program string   // behind |, for the user's shell, as it was typed
-	file    string   // behind > or >>
-	adds    bool     // >>
+	words   []commands.Word // for commands.Run; none for a blank line or a comment
+	program string          // behind |, for the user's shell, as it was typed
+	file    string          // behind > or >>
+	adds    bool            // >>
 }
 
 // parseLine takes a line apart. All behind the first | belongs to the user's shell, quotes,
@@ -32,7 +32,7 @@ func parseLine(text string) (line, error) {
 		}
 	}
 	if err != nil {
-		return line{}, openQuote(tokens)
+		return line{}, openQuote(text, tokens)
 	}
 	var words []commands.Token
 	for i := 0; i < len(tokens); i++ {
@@ -61,14 +61,18 @@ func parseLine(text string) (line, error) {
 	return l, nil
 }
 
-func openQuote(tokens []commands.Token) error {
-	if len(tokens) == 0 {
-		return commands.ErrOpenQuote
-	}
-	switch t := tokens[len(tokens)-1]; t.Open {
-	case '\\':
-		return errors.New(`a character is missing behind the \ at the end; write \\ for a backslash`)
-	default:
-		return fmt.Errorf("the quote %c that begins at column %d is not closed", t.Open, t.Start+1)
-	}
+// openQuoteError says that a line ends within a quote.
+type openQuoteError struct {
+	quote       byte
+	row, column int // where it begins, counted from 0
+}
+
+func (e *openQuoteError) Error() string {
+	return fmt.Sprintf("the quote %c that begins at column %d is not closed", e.quote, e.column+1)
+}
+
+func openQuote(text string, tokens []commands.Token) error {
+	t := tokens[len(tokens)-1]
+	before := text[:t.Start]
+	return &openQuoteError{t.Open, strings.Count(before, "\n"), len([]rune(before[strings.LastIndexByte(before, '\n')+1:]))}
 }

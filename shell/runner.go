@@ -18,15 +18,15 @@ type runner struct {
 	history *history
 	quit    bool
 	warn    func(error)
-	ran     func(words []string, dir string) // after a command; dir is where it ran
-	redone  bool                             // the command ran another line, whose cd counts
+	ran     func(words []commands.Word, dir string) // after a command; dir is where it ran
+	redone  bool                                    // the command ran another line, whose cd counts
 }
 
 func newRunner(opts Options, h *history) *runner {
 	if opts.Output == "" {
 		opts.Output = ui.Text
 	}
-	r := &runner{opts: opts, history: h, warn: func(error) {}, ran: func([]string, string) {}}
+	r := &runner{opts: opts, history: h, warn: func(error) {}, ran: func([]commands.Word, string) {}}
 	r.env = commands.Env{
 		Streams: opts.Streams, Session: opts.Session, Shell: r, Dir: "/", Output: opts.Output, Yes: opts.Yes,
 		Verbs: commandVerbs(opts.Verbs),
@@ -69,7 +69,7 @@ func redirected(s *ui.Streams, w io.Writer) *ui.Streams {
 	return &cp
 }
 
-func (r *runner) command(ctx context.Context, words []string, streams *ui.Streams) error {
+func (r *runner) command(ctx context.Context, words []commands.Word, streams *ui.Streams) error {
 	env := r.env
 	env.Streams = streams
 	outer := r.streams

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,15 +13,75 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// maxLine is the longest line of a script, in bytes: data of a megabyte, ZooKeeper's default
-// limit, fits in every quoting.
+// maxLine is the longest line of a script, all its rows together, in bytes: data of a megabyte,
+// ZooKeeper's default limit, fits in every quoting.
 const maxLine = 16 << 20
+
+// scriptLines are the lines of a script, of which one has several rows where a quote is open.
+type scriptLines struct {
+	rows   *bufio.Scanner
+	number int // of rows read
+}
+
+func newScriptLines(r io.Reader) *scriptLines {
+	rows := bufio.NewScanner(r)
+	rows.Buffer(nil, maxLine)
+	rows.Split(splitRows)
+	return &scriptLines{rows: rows}
+}
+
+// splitRows is bufio.ScanLines, but leaves a carriage return where it is: it may be data.
+func splitRows(data []byte, atEOF bool) (advance int, row []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
+}
+
+// next returns the next line and the number of its first row; io.EOF when there is none.
+func (s *scriptLines) next() (text string, first int, err error) {
+	var line strings.Builder
+	var c commands.Continuation
+	first = s.number + 1
+	for s.rows.Scan() {
+		row := s.rows.Text()
+		if s.number++; s.number == 1 {
+			row = strings.TrimPrefix(row, "\ufeff")
+		}
+		if line.Len()+len(row) > maxLine {
+			return "", first, errLongLine
+		}
+		line.WriteString(row)
+		if !c.Add(row) {
+			return line.String(), first, nil
+		}
+		line.WriteByte('\n')
+	}
+	switch err := s.rows.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return "", first, errLongLine
+	case err != nil:
+		return "", first, err
+	case s.number < first:
+		return "", first, io.EOF
+	}
+	return line.String(), first, nil // which says itself that its quote is open
+}
+
+var errLongLine = fmt.Errorf("the line is longer than %d bytes; put its data into a file: @file", maxLine)
 
 // RunScript runs the lines of r one after the other; blank lines and comments are skipped.
 // It stops at the first error, unless opts.KeepGoing, and returns it with the name of the
 // script and the line; its exit code is that of a *ui.ExitError in it. With KeepGoing errors
 // are printed where they happen and the first one's exit code is returned. It ends early
-// when ctx is done. Events of znodes are printed unless Session.OnWatch is set. The caller closes the session.
+// when ctx is done.
+//
+// Differs(script-stops): zkCli goes on, so that what a script does after an error is anybody's guess.
+//
+// Events of znodes are printed unless Session.OnWatch is set. The caller closes the session.
 func RunScript(ctx context.Context, opts Options, r io.Reader, name string) error {
 	streams := *opts.Streams
 	if r == streams.In { // the lines are not for the commands to read
@@ -33,22 +94,25 @@ func RunScript(ctx context.Context, opts Options, r io.Reader, name string) erro
 	}
 	opts.Streams = &streams
 	run := newRunner(opts, &history{})
-	scanner := bufio.NewScanner(r)
-	scanner.Buffer(nil, maxLine)
+	lines := newScriptLines(r)
 	code := ui.ExitOK
-	number := 0
-	for scanner.Scan() && !run.quit {
-		number++
-		if ctx.Err() != nil {
+	for !run.quit {
+		text, number, err := lines.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return ended(code)
+		case err != nil:
+			return atLine(err, name, number)
+		case ctx.Err() != nil:
 			return commands.Explain(ctx, ctx.Err())
 		}
-		text := scanner.Text()
-		if number == 1 {
-			text = strings.TrimPrefix(text, "\ufeff")
-		}
-		err := run.line(ctx, text, &streams)
+		err = run.line(ctx, text, &streams)
 		if err == nil {
 			continue
+		}
+		var open *openQuoteError
+		if errors.As(err, &open) {
+			number += open.row // the rest of the script is within the quote
 		}
 		err = atLine(err, name, number)
 		if !opts.KeepGoing || ctx.Err() != nil {
@@ -59,16 +123,15 @@ func RunScript(ctx context.Context, opts Options, r io.Reader, name string) erro
 			code = exitCode(err)
 		}
 	}
-	if err := scanner.Err(); err != nil && !run.quit {
-		if errors.Is(err, bufio.ErrTooLong) {
-			err = fmt.Errorf("the line is longer than %d bytes; put its data into a file: @file", maxLine)
-		}
-		return atLine(err, name, number+1)
+	return ended(code)
+}
+
+// ended is the error of a script that has come to its end, nil for exit code 0.
+func ended(code int) error {
+	if code == ui.ExitOK {
+		return nil
 	}
-	if code != ui.ExitOK {
-		return &ui.ExitError{Code: code}
-	}
-	return nil
+	return &ui.ExitError{Code: code}
 }
 
 // atLine says where in a script an error happened. The exit code stays.

@@ -44,9 +44,13 @@ func TestRunScript(t *testing.T) {
 		{name: "a byte order mark", script: "\ufeffpwd\n", out: "/\n"},
 		{name: "it stops at the first error", script: "pwd\nfrob /x\npwd\n", out: "/\n",
 			err: "s.zk:2: Command not found frob", code: 127},
-		{name: "it goes on when told so", script: "pwd\nfrob /x\ncreate 'x\npwd\n", keepGoing: true, out: "/\n/\n",
+		{name: "it goes on when told so", script: "pwd\nfrob /x\ncreate\npwd\n", keepGoing: true, out: "/\n/\n",
 			errOut: "s.zk:2: Command not found frob", code: 127},
 		{name: "a quote that is not closed", script: "pwd\n\ncreate /a 'x\n", out: "/\n", err: "s.zk:3: the quote ' that begins at column 11", code: 1},
+		{name: "a line of several rows", script: "pwd\n'frob\r\n\n\t# x' /a\npwd\n", keepGoing: true, out: "/\n/\n",
+			errOut: "s.zk:2: Command not found frob\r\n\n\t# x.", code: 127},
+		{name: "a quote that is not closed, in the third row", script: "pwd\ncreate '\n# x\n' \"x\npwd\n", out: "/\n",
+			err: "s.zk:4: the quote \" that begins at column 3", code: 1},
 		{name: "a missing argument", script: "create\n", err: "s.zk:1: create [-s]", code: 1},
 		{name: "quit ends it", script: "pwd\nquit\npwd\n", out: "/\n"},
 		{name: "history and redo", script: "pwd\nredo 0\nhistory\n", out: "/\n/\n0 - pwd\n1 - pwd\n2 - history\n"},
@@ -135,7 +139,7 @@ func TestFiles(t *testing.T) {
 	if _, err := runLines(t, "pwd > "+quoted); err != nil || read() != "/\n" {
 		t.Errorf("written anew: error %v, file %q", err, read())
 	}
-	if _, err := runLines(t, "pwd > "+quoted+"/x/y"); err == nil || !strings.Contains(err.Error(), "write the output") {
+	if _, err := runLines(t, "pwd > '"+name+"/x/y'"); err == nil || !strings.Contains(err.Error(), "write the output") {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 }
