@@ -24,9 +24,18 @@ type aclTable struct {
 }
 
 type aclEntry struct {
-	list  []proto.ACL
+	ACL
 	users int
 }
+
+// ACL is a list that several znodes may have. It must not be changed. Index is what somebody who
+// checks it has made of it, to be kept as long as the list is; nil at first.
+type ACL struct {
+	List  []proto.ACL
+	Index any
+}
+
+var openList = &ACL{List: proto.OpenACL}
 
 func newACLTable() aclTable {
 	return aclTable{lists: map[int64]*aclEntry{}, keys: map[string]int64{}}
@@ -53,7 +62,7 @@ func (a *aclTable) use(list []proto.ACL) int64 {
 		a.last++
 		key = a.last
 		a.keys[string(code)] = key
-		a.lists[key] = &aclEntry{list: own(list)}
+		a.lists[key] = &aclEntry{ACL: ACL{List: own(list)}}
 	}
 	a.lists[key].users++
 	return key
@@ -86,7 +95,7 @@ func (a *aclTable) release(key int64) {
 
 func (a *aclTable) drop(key int64, e *aclEntry) {
 	delete(a.lists, key)
-	if code := a.encoding(e.list); a.keys[string(code)] == key {
+	if code := a.encoding(e.List); a.keys[string(code)] == key {
 		delete(a.keys, string(code))
 	}
 }
@@ -94,7 +103,7 @@ func (a *aclTable) drop(key int64, e *aclEntry) {
 // restore adds an entry of a snapshot's table.
 func (a *aclTable) restore(key int64, list []proto.ACL) {
 	a.last = max(a.last, key)
-	a.lists[key] = &aclEntry{list: own(list)}
+	a.lists[key] = &aclEntry{ACL: ACL{List: own(list)}}
 	a.keys[string(a.encoding(list))] = key
 }
 
@@ -114,7 +123,7 @@ func (t *Tree) ACL(key int64) []proto.ACL {
 		return slices.Clone(proto.OpenACL)
 	}
 	if e := t.acls.lists[key]; e != nil {
-		return slices.Clone(e.list)
+		return slices.Clone(e.List)
 	}
 	return nil
 }

@@ -30,8 +30,8 @@ type Deleted struct {
 // Rights are the ACLs of a znode and of its parent at the time of a change: who may not read a
 // znode is not told of it by a watch either (CVE-2024-23944). They must not be changed.
 type Rights struct {
-	ACL    []proto.ACL
-	Parent []proto.ACL // nil when only data changed
+	ACL    *ACL
+	Parent *ACL // nil when only data changed
 }
 
 // Apply applies a transaction. body is nil for a closeSession before 3.6. The tree copies

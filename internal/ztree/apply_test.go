@@ -179,7 +179,7 @@ func TestCloseSession(t *testing.T) {
 			var deleted []string
 			for _, d := range r.Deleted {
 				deleted = append(deleted, d.Path)
-				if !slices.Equal(d.Rights.ACL, proto.OpenACL) || !slices.Equal(d.Rights.Parent, proto.OpenACL) {
+				if !slices.Equal(d.Rights.ACL.List, proto.OpenACL) || !slices.Equal(d.Rights.Parent.List, proto.OpenACL) {
 					t.Errorf("rights %v", d.Rights)
 				}
 			}

@@ -39,13 +39,13 @@ func (n *Node) Descendants() int {
 	return count
 }
 
-// ACLList is ACL without a copy: the list must not be changed.
-func (t *Tree) ACLList(key int64) []proto.ACL {
+// ACLList is ACL without a copy; nil for a key that is not in the table.
+func (t *Tree) ACLList(key int64) *ACL {
 	if key == openACL {
-		return proto.OpenACL
+		return openList
 	}
 	if e := t.acls.lists[key]; e != nil {
-		return e.list
+		return &e.ACL
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ztree"
 )
 
 // Schemes of authentication.
@@ -38,6 +39,7 @@ type authSchemes struct {
 	x509SuperUser string   // X509AuthenticationProvider.superUser, a subject
 	sasl          bool     // authProvider.… is SASLAuthenticationProvider
 	anySASLUserDo string   // letAnySaslUserDoX, the id in an ACL that stands for every SASL user
+	maxACL        int      // bytes that "auth" may come to in one list; no limit when 0
 }
 
 // known tells whether there is a provider for the scheme.
@@ -240,15 +242,22 @@ func ipMatches(id, expr string) bool {
 }
 
 // checkACL is ErrNoAuth unless the list lets one of the ids do it (ZooKeeperServer.checkACL).
-func (a *authSchemes) checkACL(list []proto.ACL, perm proto.Perms, ids []proto.ID) proto.Error {
-	if a.skipACL || len(list) == 0 {
+func (a *authSchemes) checkACL(list *ztree.ACL, perm proto.Perms, ids []proto.ID) proto.Error {
+	if a.skipACL || list == nil || len(list.List) == 0 {
 		return proto.OK
 	}
 	if slices.ContainsFunc(ids, func(id proto.ID) bool { return id.Scheme == schemeSuper }) {
 		return proto.OK
 	}
-	for i := range list {
-		entry := &list[i]
+	if len(list.List) > shortACL {
+		g := a.grantsOf(list)
+		if g.ids[proto.WorldAnyone]&perm != 0 || slices.ContainsFunc(ids, func(id proto.ID) bool { return g.to(a, id)&perm != 0 }) {
+			return proto.OK
+		}
+		return proto.ErrNoAuth
+	}
+	for i := range list.List {
+		entry := &list.List[i]
 		if entry.Perms&perm == 0 {
 			continue
 		}
@@ -269,8 +278,10 @@ func (a *authSchemes) checkACL(list []proto.ACL, perm proto.Perms, ids []proto.I
 // ErrInvalidACL for a list that is empty or has an entry that is not valid.
 func (a *authSchemes) fixupACL(list []proto.ACL, ids []proto.ID) ([]proto.ACL, proto.Error) {
 	fixed := make([]proto.ACL, 0, len(list))
+	again := repeats(list)
+	bytes := 0 // of what stands for auth
 	for i, entry := range list {
-		if slices.Contains(list[:i], entry) {
+		if again(i) {
 			continue
 		}
 		switch {
@@ -281,7 +292,11 @@ func (a *authSchemes) fixupACL(list []proto.ACL, ids []proto.ID) ([]proto.ACL, p
 			for _, id := range ids {
 				if a.creator(id.Scheme) {
 					fixed = append(fixed, proto.ACL{Perms: entry.Perms, ID: id})
+					bytes += 4 + 4 + len(id.Scheme) + 4 + len(id.ID)
 				}
+			}
+			if a.maxACL > 0 && bytes > a.maxACL {
+				return nil, proto.ErrInvalidACL
 			}
 			if len(fixed) == before {
 				return nil, proto.ErrInvalidACL
@@ -296,6 +311,19 @@ func (a *authSchemes) fixupACL(list []proto.ACL, ids []proto.ID) ([]proto.ACL, p
 		return nil, proto.ErrInvalidACL
 	}
 	return fixed, proto.OK
+}
+
+// repeats tells of each entry of a list whether it has been there before.
+func repeats(list []proto.ACL) func(i int) bool {
+	if len(list) <= shortACL {
+		return func(i int) bool { return slices.Contains(list[:i], list[i]) }
+	}
+	seen := make(map[proto.ACL]struct{}, len(list))
+	return func(i int) bool {
+		before := len(seen)
+		seen[list[i]] = struct{}{}
+		return len(seen) == before
+	}
 }
 
 // clientInfos is the answer to whoAmI (AuthUtil.getClientInfos).

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ztree"
 )
 
 func TestAuthenticate(t *testing.T) {
@@ -112,10 +113,11 @@ func TestValidIDs(t *testing.T) {
 	}
 }
 
+func acl(perms proto.Perms, scheme, id string) proto.ACL {
+	return proto.ACL{Perms: perms, ID: proto.ID{Scheme: scheme, ID: id}}
+}
+
 func TestCheckACL(t *testing.T) {
-	acl := func(perms proto.Perms, scheme, id string) proto.ACL {
-		return proto.ACL{Perms: perms, ID: proto.ID{Scheme: scheme, ID: id}}
-	}
 	const all, read, write = proto.PermAll, proto.PermRead, proto.PermWrite
 	for name, c := range map[string]struct {
 		list []proto.ACL
@@ -146,11 +148,11 @@ func TestCheckACL(t *testing.T) {
 		if scheme, id, ok := strings.Cut(c.ids, ":"); ok {
 			ids = append(ids, proto.ID{Scheme: scheme, ID: id})
 		}
-		if got := a.checkACL(c.list, proto.PermRead, ids); got != map[bool]proto.Error{true: 0, false: proto.ErrNoAuth}[c.want] {
+		if got := a.checkACL(&ztree.ACL{List: c.list}, proto.PermRead, ids); got != map[bool]proto.Error{true: 0, false: proto.ErrNoAuth}[c.want] {
 			t.Errorf("%s: %v", name, got)
 		}
 		a.skipACL = true
-		if a.checkACL(c.list, proto.PermRead, ids) != 0 {
+		if a.checkACL(&ztree.ACL{List: c.list}, proto.PermRead, ids) != 0 {
 			t.Errorf("%s: ACLs are skipped", name)
 		}
 	}

@@ -13,7 +13,7 @@ type change struct {
 	gone     bool
 	stat     proto.StatPersisted
 	children int
-	acl      []proto.ACL
+	acl      *ztree.ACL
 	data     []byte
 	digest   uint64 // the znode's part of the tree's digest, then
 	tree     uint64 // the tree's digest, then

@@ -233,7 +233,7 @@ func (p *prep) setACL(q *proto.SetACLRequest) (jute.Record, proto.Error) {
 		return nil, proto.ErrBadVersion
 	}
 	version := n.stat.Aversion + 1
-	p.alter(n, func(c *change) { c.stat.Aversion = version; c.acl = list })
+	p.alter(n, func(c *change) { c.stat.Aversion, c.acl = version, &ztree.ACL{List: list} })
 	return &proto.SetACLTxn{Path: q.Path, ACL: list, Version: version}, 0
 }
 

@@ -90,7 +90,7 @@ func (p *prep) create(op proto.Op, q *proto.CreateRequest, ttl int64) (jute.Reco
 		c.stat.Cversion, c.stat.Pzxid = cversion, p.header.Zxid
 	})
 	z, t := p.header.Zxid, p.header.Time
-	p.enter(&change{path: path, acl: list, data: q.Data,
+	p.enter(&change{path: path, acl: &ztree.ACL{List: list}, data: q.Data,
 		stat: proto.StatPersisted{Czxid: z, Mzxid: z, Pzxid: z, Ctime: t, Mtime: t, EphemeralOwner: owner}}, 0)
 	return body, 0
 }

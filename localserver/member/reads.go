@@ -152,7 +152,7 @@ func (s *Server) allowed(key int64, perms proto.Perms, ids []proto.ID) proto.Err
 	return s.checkList(s.tree.ACLList(key), perms, ids)
 }
 
-func (s *Server) checkList(list []proto.ACL, perms proto.Perms, ids []proto.ID) proto.Error {
+func (s *Server) checkList(list *ztree.ACL, perms proto.Perms, ids []proto.ID) proto.Error {
 	return s.auth.checkACL(list, perms, ids)
 }
 

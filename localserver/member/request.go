@@ -239,9 +239,21 @@ func (s *Server) refuseSASL(c *conn, r *request) {
 	c.send(&proto.ReplyHeader{Xid: r.Cxid}, &proto.SASLToken{})
 }
 
-// maxIdentities bounds the identities of one connection, all of which each check of an ACL
-// looks at. Apache ZooKeeper has no bound.
-const maxIdentities = 256
+// Differs(identities-bounded): Apache keeps as many identities of a connection as it is sent, and
+// looks at all of them whenever it checks an ACL. "auth" in an ACL stands for all of them, too, and
+// can make a transaction of what no server loads again.
+const (
+	maxIdentities    = 256      // of one connection
+	maxIdentityBytes = 64 << 10 // in all of them
+)
+
+func tooManyIdentities(ids []proto.ID) bool {
+	bytes := 0
+	for _, id := range ids {
+		bytes += len(id.Scheme) + len(id.ID)
+	}
+	return len(ids) > maxIdentities || bytes > maxIdentityBytes
+}
 
 // authenticate adds an identity to the connection, or ends it.
 func (s *Server) authenticate(c *conn, r *request) {
@@ -253,8 +265,9 @@ func (s *Server) authenticate(c *conn, r *request) {
 	}
 	s.log.Infof("got auth packet %s", c.remote)
 	ids, ok := s.auth.authenticate(c.auth, p.Scheme, p.Auth, c.address, c.subject)
-	if len(ids) > maxIdentities {
-		s.log.Warnf("Session 0x%x: more than %d identities on one connection", uint64(c.session), maxIdentities)
+	if tooManyIdentities(ids) {
+		s.log.Warnf("Session 0x%x: more than %d identities on one connection, or more than %d bytes of them",
+			uint64(c.session), maxIdentities, maxIdentityBytes)
 		ok = false
 	}
 	if ok {
