@@ -20,37 +20,38 @@ type Address struct {
 
 func (a Address) String() string { return net.JoinHostPort(a.Host, strconv.Itoa(a.Port)) }
 
-// ParseServers parses a connect string, "host:port,host:port/chroot". The chroot is "" when
-// there is none. (ConnectStringParser)
+// ParseServers parses a connect string, "host:port,host:port/chroot", before which "zk://" may
+// stand. Empty parts between commas are passed over, as by ConnectStringParser, and so is one
+// slash at the end. The chroot is "" when there is none.
 func ParseServers(s string) (addrs []Address, chroot string, err error) {
 	fault := func(format string, args ...any) ([]Address, string, error) {
 		return nil, "", fmt.Errorf("connect string %q: %s (expected host:port,host:port/chroot)", s, fmt.Sprintf(format, args...))
 	}
-	hosts := s
-	if i := strings.IndexByte(s, '/'); i >= 0 {
-		hosts, chroot = s[:i], s[i:]
-		if chroot == "/" {
-			chroot = ""
-		} else if reason := pathFault(chroot); reason != "" {
+	hosts := strings.TrimPrefix(s, "zk://")
+	if i := strings.IndexByte(hosts, '/'); i >= 0 {
+		hosts, chroot = hosts[:i], strings.TrimSuffix(hosts[i:], "/")
+		if reason := pathFault(chroot + "/x"); reason != "" { // "" is the root
 			return fault("bad chroot %q: %s", chroot, reason)
 		}
 	}
 	for _, part := range strings.Split(hosts, ",") {
-		part = strings.TrimSpace(part)
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
 		a, reason := parseAddress(part)
 		if reason != "" {
 			return fault("%s", reason)
 		}
 		addrs = append(addrs, a)
 	}
+	if len(addrs) == 0 {
+		return fault("it names no server")
+	}
 	return addrs, chroot, nil
 }
 
 // parseAddress returns what is wrong with the address, or "".
 func parseAddress(s string) (a Address, reason string) {
-	if s == "" {
-		return a, "a server's address is empty"
-	}
 	port := ""
 	if strings.HasPrefix(s, "[") {
 		end := strings.IndexByte(s, ']')

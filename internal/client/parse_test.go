@@ -20,6 +20,12 @@ func TestParseServers(t *testing.T) {
 		"[::1]":                       "[::1]:2181",
 		"[2001:db8::1]:2182,a/x":      "[2001:db8::1]:2182 a:2181 /x",
 		"zk-1.example.com:2181/a-b.c": "zk-1.example.com:2181 /a-b.c",
+		"a:1,":                        "a:1",
+		",a,,b:2, ":                   "a:2181 b:2",
+		"a:1,/x":                      "a:1 /x",
+		"a:2181/x/":                   "a:2181 /x",
+		"zk://a:1,b/x":                "a:1 b:2181 /x",
+		"zk://a/":                     "a:2181",
 	} {
 		addrs, chroot, err := ParseServers(s)
 		var got []string
@@ -34,10 +40,10 @@ func TestParseServers(t *testing.T) {
 		}
 	}
 	for s, want := range map[string]string{
-		"":                 "a server's address is empty",
-		"a,,b":             "a server's address is empty",
-		"a,":               "a server's address is empty",
-		"/chroot":          "a server's address is empty",
+		"":                 "it names no server",
+		",":                "it names no server",
+		"/chroot":          "it names no server",
+		"zk://":            "it names no server",
 		":2181":            "no host before the port",
 		"a:x":              `port "x" is not a number from 1 to 65535`,
 		"a:0":              `port "0" is not`,
@@ -50,7 +56,8 @@ func TestParseServers(t *testing.T) {
 		"[localhost]:2181": "not an IPv6 address",
 		"a b:2181":         `" ", which cannot be part of a host name`,
 		"http://a:2181":    `bad chroot "//a:2181"`,
-		"a:2181/x/":        `bad chroot "/x/": it must not end with /`,
+		"a:2181/x//":       `bad chroot "/x/": the name after "/x/" is empty`,
+		"a:2181//":         `bad chroot "/": the name after "/" is empty`,
 		"a:2181//x":        `bad chroot "//x"`,
 		"user@a:2181":      `"@"`,
 		"a:2181/x/../y":    `bad chroot`,
