@@ -24,6 +24,8 @@ type call struct {
 	xid     int32
 	expires time.Time // Config.Wait: when to give up waiting for a connection
 	sent    bool      // it was on a connection that broke
+	inPart  bool      // which did not take all of it
+	end     int64     // how many bytes the connection had to take, up to the end of this
 	retried bool
 
 	done  chan struct{} // capacity 1
@@ -90,7 +92,7 @@ func (k *call) finish() { k.done <- struct{}{} }
 
 // lose ends the call without a reply.
 func (k *call) lose(code proto.Error, cause error) {
-	k.err = &LossError{Op: k.op, Code: code, Sent: k.sent, Cause: cause}
+	k.err = &LossError{Op: k.op, Code: code, Sent: k.sent, InPart: k.inPart, Cause: cause}
 	k.finish()
 }
 
@@ -104,6 +106,9 @@ func (k *call) setXid(xid int32) {
 // says otherwise.
 const serverMaxBuffer = 0xfffff
 
+// tooLong tells whether a server refuses the request for its length, unless configured.
+func (k *call) tooLong() bool { return len(k.frame)-4 > serverMaxBuffer }
+
 // explain adds to the reason why a connection broke what the request may have had to do
 // with it. known is the release whose operations a server of this session has answered,
 // oldest says that the server had answered everything before this request.
@@ -111,9 +116,9 @@ func (k *call) explain(cause error, known string, oldest, hangup bool) error {
 	if !hangup {
 		return cause
 	}
-	if n := len(k.frame) - 4; n > serverMaxBuffer {
+	if k.tooLong() {
 		return fmt.Errorf("%w; the %v request was %d bytes long, and a server closes the connection on one longer than "+
-			"its jute.maxbuffer, 1048575 bytes unless configured", cause, k.op, n)
+			"its jute.maxbuffer, 1048575 bytes unless configured", cause, k.op, len(k.frame)-4)
 	}
 	if since := k.op.Since(); oldest && since > max(known, "3.4") {
 		return fmt.Errorf("%w on %v; servers before ZooKeeper %s do not know that operation and may do so", cause, k.op, since)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
@@ -87,6 +88,7 @@ func (s *session) opened(c *connected) {
 	}
 	old := s.id
 	s.link, s.born, s.replies = c.link, time.Now(), 0
+	s.queued, s.written = 0, math.MaxInt64
 	s.id, s.passwd = r.SessionID, append([]byte(nil), r.Passwd...)
 	s.negotiated = time.Duration(r.TimeOut) * time.Millisecond
 	s.round, s.failed, s.err = nil, nil, nil
@@ -182,7 +184,7 @@ func (s *session) failPending(cause error, retry bool) {
 			}
 			again = append(again, k)
 		default:
-			k.sent = true
+			k.sent, k.inPart = true, k.end > s.written
 			s.lose(k, proto.ErrConnectionLoss, k.explain(cause, s.since, i == 0, hangup))
 		}
 	}

@@ -34,10 +34,11 @@ func (e *OpError) Unwrap() error { return e.Code }
 // LossError says that the connection broke before the reply came. errors.Is finds
 // proto.ErrConnectionLoss, proto.ErrSessionExpired or proto.ErrAuthFailed in it.
 type LossError struct {
-	Op    proto.Op
-	Code  proto.Error
-	Sent  bool  // the request had been sent: it may or may not have happened
-	Cause error // what ended the connection
+	Op     proto.Op
+	Code   proto.Error
+	Sent   bool  // the request had been sent: it may or may not have happened
+	InPart bool  // only a part of it was sent, so that it did not happen
+	Cause  error // what ended the connection
 }
 
 func (e *LossError) Error() string {
@@ -45,7 +46,11 @@ func (e *LossError) Error() string {
 	if e.Cause != nil {
 		s += ": " + e.Cause.Error()
 	}
-	if e.Sent && e.Code != proto.ErrAuthFailed && !readOnly(e.Op) {
+	switch {
+	case !e.Sent || e.Code == proto.ErrAuthFailed || readOnly(e.Op):
+	case e.InPart:
+		s += fmt.Sprintf("; the %v did not happen", e.Op)
+	default:
 		s += fmt.Sprintf("; the %v may or may not have happened", e.Op)
 	}
 	return s

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -314,22 +316,54 @@ func TestWalkOnAnOldServer(t *testing.T) {
 	}
 }
 
-// TestTooLargeRequest is the case of a real server, whose limit is 1 MiB.
+// TestTooLargeRequest is the case of a real server, whose limit is 1 MiB: it hangs up before it
+// has read the request.
 func TestTooLargeRequest(t *testing.T) {
 	servers := home(t)
 	ctx := testContext(t)
 	c := open(t, Config{Servers: servers})
-	_, _, err := c.Create(ctx, "/toolarge", make([]byte, 3<<20), proto.OpenACL, proto.Persistent, 0)
-	if loss := lossOf(t, err); !loss.Sent {
-		t.Errorf("loss: %+v", loss)
-	}
-	for _, want := range []string{"the create2 request was 3145", "jute.maxbuffer", "1048575"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("error %q does not say %q", err, want)
+	for _, size := range []int{1 << 20, 3 << 20} {
+		_, _, err := c.Create(ctx, "/toolarge", make([]byte, size), proto.OpenACL, proto.Persistent, 0)
+		if loss := lossOf(t, err); !loss.Sent || !loss.InPart {
+			t.Errorf("loss: %+v", loss)
+		}
+		for _, want := range []string{fmt.Sprintf("the create2 request was %d", size/1000), "jute.maxbuffer", "1048575", "; the create2 did not happen"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("error %q does not say %q", err, want)
+			}
+		}
+		if _, err := c.Exists(ctx, "/toolarge", false); !errors.Is(err, proto.ErrNoNode) {
+			t.Errorf("the session afterwards: %v", err)
 		}
 	}
-	if _, err := c.Exists(ctx, "/toolarge", false); !errors.Is(err, proto.ErrNoNode) {
-		t.Errorf("the session afterwards: %v", err)
+}
+
+// A server that hangs up once it has read a request may have done it, however long it was.
+func TestHangupAfterRequest(t *testing.T) {
+	for _, size := range []int{10, 3 << 20} {
+		addr := serve(t, func(_ int, p *peer) {
+			p.welcome(10 * time.Second)
+			p.request()
+		})
+		c := open(t, Config{Servers: addr})
+		_, _, err := c.Create(testContext(t), "/a", make([]byte, size), proto.OpenACL, proto.Persistent, 0)
+		if loss := lossOf(t, err); loss.InPart || !strings.Contains(err.Error(), "; the create2 may or may not have happened") {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
+// Of a request that the connection did not take as a whole it is certain that nothing happened.
+func TestHangupWithinRequest(t *testing.T) {
+	addr := serve(t, func(_ int, p *peer) {
+		p.welcome(10 * time.Second)
+		_, _ = io.ReadFull(p.r, make([]byte, 4))
+		_ = p.Conn.(*net.TCPConn).CloseWrite() // no reset
+	})
+	c := open(t, Config{Servers: addr, MaxPacket: 64 << 20})
+	_, _, err := c.Create(testContext(t), "/a", make([]byte, 32<<20), proto.OpenACL, proto.Persistent, 0)
+	if loss := lossOf(t, err); !loss.InPart || !strings.Contains(err.Error(), "; the create2 did not happen") {
+		t.Error(err)
 	}
 }
 

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -27,12 +28,17 @@ type link struct {
 	done   chan struct{}
 	once   sync.Once
 	heard  *heardConn
+
+	writing sync.Mutex // held during a write
+	written int64      // bytes that the system has taken, guarded by writing
 }
 
-// inbound is what the reader hands over: complete frames, then, once, the error.
+// inbound is what the reader hands over: complete frames, then, once, the error and how many
+// bytes of what was written can have reached the server by then.
 type inbound struct {
-	frames [][]byte
-	err    error
+	frames  [][]byte
+	err     error
+	written int64
 }
 
 // heardConn notes when bytes last arrived.
@@ -89,7 +95,7 @@ func (l *link) read(r *bufio.Reader) {
 	for {
 		frame, err := readFrame(r, l.maxLen)
 		if err != nil {
-			l.hand(inbound{batch, err})
+			l.hand(inbound{batch, err, l.final()})
 			return
 		}
 		batch = append(batch, frame)
@@ -101,6 +107,15 @@ func (l *link) read(r *bufio.Reader) {
 		}
 		batch = make([][]byte, 0, min(2*len(batch), batchFrames))
 	}
+}
+
+// final ends the connection, and with it a write under way, and returns how many bytes the
+// system took: no more than that can have reached the server.
+func (l *link) final() int64 {
+	_ = l.conn.Close()
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	return l.written
 }
 
 // frameBuffered tells whether reading a frame would not block.
@@ -117,11 +132,18 @@ func (l *link) write() {
 	for {
 		select {
 		case b := <-l.writes:
-			if _, err := l.conn.Write(b); err != nil {
+			if len(b) > serverMaxBuffer {
+				l.narrow()
+			}
+			l.writing.Lock()
+			n, err := l.conn.Write(b)
+			l.written += int64(n)
+			l.writing.Unlock()
+			if err != nil {
 				// The reader may yet find what the server said before it hung up, and reports it;
 				// a half-open connection ends by the read timeout.
-				if !isHangup(err) {
-					l.hand(inbound{err: fmt.Errorf("write to the server: %w", err)})
+				if !isHangup(err) && !errors.Is(err, net.ErrClosed) { // by final
+					l.hand(inbound{err: fmt.Errorf("write to the server: %w", err), written: l.final()})
 				}
 				return
 			}
@@ -130,6 +152,21 @@ func (l *link) write() {
 		}
 	}
 }
+
+// narrow keeps the system from taking much more than has arrived. A server that hangs up on the
+// length of a request does not read it, and then it is certain that it did not get it all.
+func (l *link) narrow() {
+	conn := l.heard.Conn
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(narrowBuffer)
+	}
+}
+
+// narrowBuffer, in bytes, and a server's window together are less than serverMaxBuffer.
+const narrowBuffer = 128 << 10
 
 // stepBytes is how much of a long frame is allocated before its bytes arrive.
 const stepBytes = 1 << 20

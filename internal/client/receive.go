@@ -25,6 +25,7 @@ func (s *session) receive(in inbound) {
 		}
 	}
 	if in.err != nil {
+		s.written = in.written
 		s.lost(in.err)
 	}
 }
@@ -135,7 +136,7 @@ func (s *session) addAuth(a Auth) {
 
 func (s *session) sendAuthPacket(k *call) {
 	k.setXid(proto.XidAuth)
-	s.out = append(s.out, k.frame...)
+	s.write(k.frame)
 }
 
 // authReplied takes the answer to the oldest auth packet. A refusal ends the session.
@@ -163,7 +164,7 @@ func (s *session) ping() {
 	xid := proto.XidPing
 	binary.BigEndian.PutUint32(frame[4:], uint32(xid))
 	binary.BigEndian.PutUint32(frame[8:], uint32(proto.OpPing))
-	s.out = append(s.out, frame[:]...)
+	s.write(frame[:])
 }
 
 // seekRW looks for a server with a quorum while the session is with one that has none.

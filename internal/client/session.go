@@ -40,6 +40,8 @@ type session struct {
 	pending   fifo    // sent, in order, awaiting replies
 	authSent  []*call // auth packets awaiting replies; nil for those of a reconnect
 	out       []byte  // frames for the writer
+	queued    int64   // bytes that were ever in out, on link
+	written   int64   // of these, what link can have passed on when it broke
 	spare     []byte
 	lastSend  time.Time
 	rwFound   chan Address
@@ -187,8 +189,15 @@ func (s *session) send(k *call) {
 }
 
 func (s *session) enqueue(k *call) {
-	s.out = append(s.out, k.frame...)
+	s.write(k.frame)
+	k.end = s.queued
 	s.pending.push(k)
+}
+
+// write puts a frame behind those that go to the server.
+func (s *session) write(frame []byte) {
+	s.out = append(s.out, frame...)
+	s.queued += int64(len(frame))
 }
 
 // replyTimeout is how long a server may stay silent. Reads that have waited that long for
