@@ -109,8 +109,11 @@ func (s *shell) lookForTrouble(t *trouble) {
 	switch {
 	case now == "":
 		t.said = ""
+		s.failure.set("")
 	case now == t.seen && now != t.said:
-		s.lines.Notice("No connection yet: " + now)
+		if !strings.Contains(s.failure.get(), now) { // a command has said so
+			s.lines.Notice("No connection yet: " + now)
+		}
 		t.said = now
 	}
 	t.seen = now

@@ -62,14 +62,15 @@ func Run(ctx context.Context, opts Options) error {
 
 // shell is one interactive shell.
 type shell struct {
-	opts   Options
-	run    *runner
-	lines  lineReader
-	ctx    context.Context // of the shell: it ends when the process is told to end
-	cancel context.CancelCauseFunc
-	doing  interruptible
-	number number
-	ran    chan struct{} // a command has ended, which may have connected elsewhere
+	opts    Options
+	run     *runner
+	lines   lineReader
+	ctx     context.Context // of the shell: it ends when the process is told to end
+	cancel  context.CancelCauseFunc
+	doing   interruptible
+	number  number
+	ran     chan struct{} // a command has ended, which may have connected elsewhere
+	failure text          // the last error of a command
 
 	complete *completions.Completer // nil where lines are not edited
 }
@@ -139,6 +140,7 @@ func (s *shell) do(text string) {
 		if exitCode(err) == ui.ExitInterrupted {
 			s.lines.freshRow() // the terminal has printed ^C
 		}
+		s.failure.set(err.Error())
 		sayError(s.opts.Streams.Err, err)
 	}
 }

@@ -16,6 +16,18 @@ type number struct{ n atomic.Int64 }
 func (n *number) set(v int) { n.n.Store(int64(v)) }
 func (n *number) get() int  { return int(n.n.Load()) }
 
+// text is a sentence that several goroutines use.
+type text struct{ s atomic.Pointer[string] }
+
+func (t *text) set(s string) { t.s.Store(&s) }
+
+func (t *text) get() string {
+	if s := t.s.Load(); s != nil {
+		return *s
+	}
+	return ""
+}
+
 // interruptible is the command that runs, if any.
 type interruptible struct {
 	mu     sync.Mutex

@@ -56,7 +56,9 @@ func attemptFault(err error, at stage, secure bool, took time.Duration, ctxErr e
 	if errors.As(err, &foreign) {
 		return err
 	}
-	took = took.Round(time.Millisecond)
+	if took = took.Round(time.Millisecond); took > time.Second {
+		took = took.Round(100 * time.Millisecond) // so that the servers of one round have the same reason
+	}
 	timeout := ctxErr != nil || os.IsTimeout(err) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 	switch at {
 	case stageDial:

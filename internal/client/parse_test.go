@@ -1,10 +1,12 @@
 package client
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -226,5 +228,17 @@ func TestWatchResets(t *testing.T) {
 	if n := len(reqs[0].(*proto.SetWatches).DataWatches) + len(reqs[1].(*proto.SetWatches).DataWatches) + len(last.DataWatches); n != 300 ||
 		last.RelativeZxid != 7 || !slices.Equal(last.PersistentWatches, []string{"/p"}) {
 		t.Errorf("%d data watches, %+v", n, last)
+	}
+}
+
+// Servers that are silent alike have the same reason, which a RoundError names once.
+func TestTimeoutsAreAlike(t *testing.T) {
+	var e RoundError
+	for i, took := range []time.Duration{5001 * time.Millisecond, 5003 * time.Millisecond} {
+		err := attemptFault(context.DeadlineExceeded, stageSession, false, took, context.DeadlineExceeded)
+		e.Attempts = append(e.Attempts, &AttemptError{Address{"a", i + 1}, err})
+	}
+	if text := e.Error(); !strings.HasPrefix(text, "connect a:1, a:2: timed out") || strings.Contains(text, ";") {
+		t.Error(text)
 	}
 }
