@@ -331,6 +331,8 @@ func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j z
 		X509SuperUser:    cfg.SuperX509,
 		Words:            cfg.FourLetterWords,
 		ReadOnlyMode:     cfg.ReadOnlyMode,
+		LocalSessions:    cfg.LocalSessions,
+		UpgradeSessions:  cfg.LocalSessionsUpgrade,
 		ReapEvery:        cfg.ContainerInterval,
 		ReapMax:          cfg.ContainerRate,
 		NeverUsed:        cfg.ContainerNeverUsed,

@@ -31,8 +31,6 @@ func fileWithoutEffect(key string) string {
 // readWithoutEffect is why a value that is read, so that a mistake in it is found, does
 // nothing here.
 var readWithoutEffect = map[string]string{
-	"localSessionsEnabled":                   "has no effect here: every session is known to the whole ensemble",
-	"localSessionsUpgradingEnabled":          "has no effect here: every session is known to the whole ensemble",
 	"leaderServes":                           "has no effect here: the leader serves clients",
 	"syncEnabled":                            "has no effect here: observers write logs",
 	"observer.syncEnabled":                   "has no effect here: observers write logs",

@@ -100,6 +100,52 @@ func TestReadOnly(t *testing.T) {
 	s.compareTrees()
 }
 
+// With local sessions a session of a reader is its member's: it ends when its client says so, or
+// is silent, with nobody else's doing, and with the member's role.
+func TestReadOnlyLocalSessions(t *testing.T) {
+	t.Parallel()
+	s := begin(t, localserver.Options{Size: 3}, "readonlymode.enabled=true", "localSessionsEnabled=true")
+	leader := s.awaitAll()
+	alone := s.others(leader)[0]
+	if err := s.Partition([]int64{alone.ID()}); err != nil {
+		t.Fatal(err)
+	}
+	s.await("the role is read-only", func() bool { return s.role(alone) == "read-only" })
+	dial := func(timeout time.Duration, old *wire) *wire {
+		t.Helper()
+		w, err := dialWire(alone.Addr(), timeout, old, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { w.nc.Close() })
+		return w
+	}
+	w := dial(time.Minute, nil)
+	closed := dial(time.Minute, nil)
+	if err := closed.call(proto.OpCloseSession, nil, nil); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if n := s.figure(alone, "zk_local_sessions"); n != "1" {
+		t.Errorf("there are %s local sessions", n)
+	}
+	silent := dial(time.Second, nil)
+	silent.nc.Close()
+	s.await("the silent session ends", func() bool { return s.figure(alone, "zk_local_sessions") == "1" })
+	w.nc.Close()
+	again := dial(time.Minute, w)
+	if again.id != w.id || !again.readOnly {
+		t.Errorf("session 0x%x became %+v", w.id, again)
+	}
+	if err := again.create("/e", proto.Ephemeral); err != proto.ErrNotReadOnly {
+		t.Errorf("create an ephemeral: %v", err)
+	}
+	s.HealAll()
+	s.awaitAll()
+	if !ended(t, alone, again) {
+		t.Error("the session of a reader lives on in the ensemble")
+	}
+}
+
 func (s *subject) openReadOnly(servers string) *client.Conn {
 	s.t.Helper()
 	c, err := client.Open(client.Config{Servers: servers, SessionTimeout: 30 * time.Second, Wait: true, ReadOnly: true, RequestTimeout: patience})

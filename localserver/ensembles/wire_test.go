@@ -59,6 +59,13 @@ func dialWire(addr string, timeout time.Duration, old *wire, readOnly bool) (*wi
 }
 
 func (w *wire) ask(records ...jute.Record) ([]byte, error) {
+	if err := w.write(records...); err != nil {
+		return nil, err
+	}
+	return w.frame()
+}
+
+func (w *wire) write(records ...jute.Record) error {
 	e := jute.NewEncoder(make([]byte, 4))
 	for _, r := range records {
 		r.Visit(e)
@@ -66,10 +73,13 @@ func (w *wire) ask(records ...jute.Record) ([]byte, error) {
 	b := e.Bytes()
 	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
 	_ = w.nc.SetDeadline(time.Now().Add(patience))
-	if _, err := w.nc.Write(b); err != nil {
-		return nil, err
-	}
-	return w.frame()
+	_, err := w.nc.Write(b)
+	return err
+}
+
+// send makes a request without waiting for its answer.
+func (w *wire) send(xid int32, op proto.Op, request jute.Record) error {
+	return w.write(&proto.RequestHeader{Xid: xid, Type: op}, request)
 }
 
 func (w *wire) frame() ([]byte, error) {

@@ -98,8 +98,14 @@ func (a *admin) dirs(url.Values) fields {
 }
 
 func (a *admin) dump(url.Values) fields {
+	var list []expiry // a learner tells none
+	a.s.do(func() {
+		if a.s.role == leading {
+			list = append(a.s.local.expiries(), a.s.sessions.expiries()...)
+		}
+	})
 	var expiries fields
-	for _, e := range a.s.expiries() {
+	for _, e := range list {
 		expiries = append(expiries, field{strconv.FormatInt(elapsed(e.at), 10), listOf(e.sessions)})
 	}
 	ephemerals := func(yield func(string, any) bool) {

@@ -39,7 +39,8 @@ func (s *Server) commit(p *zab.Proposal) {
 			s.finishSession(c, true)
 			return
 		}
-		// Otherwise a client sent it as a request.
+		// Otherwise a client sent it as a request, or a local session has become global.
+		s.local.remove(h.ClientID)
 	case proto.OpCloseSession:
 		s.sessions.remove(h.ClientID)
 		s.log.Infof("Processed session termination for sessionid: 0x%x", uint64(h.ClientID))
@@ -68,7 +69,8 @@ func (s *Server) commit(p *zab.Proposal) {
 // asked tells whether a transaction is the one that the request waits for. Where this member
 // made it the zxid tells; an earlier connection of the session may have used the same xid.
 func (r *request) asked(h *proto.TxnHeader) bool {
-	return r.sent && r.Cxid == h.Cxid && (r.zxid == 0 || r.zxid == h.Zxid)
+	return r.sent && r.Cxid == h.Cxid && (r.zxid == 0 || r.zxid == h.Zxid) &&
+		(h.Type != proto.OpCreateSession || r.Type == proto.OpCreateSession)
 }
 
 // maxFuzzy bounds the transactions that a leader's snapshot, made while the tree changed, may
@@ -163,6 +165,9 @@ func (s *Server) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) {
 		if err == proto.ErrSessionMoved {
 			r.conn.part()
 			return
+		}
+		if r.refused != 0 {
+			err = r.refused // the leader only finds that it does not know the session
 		}
 		s.reply(r, err, nil)
 		return

@@ -47,9 +47,14 @@ func (s *Server) connect(c *conn, r *proto.ConnectRequest) {
 	case !bytes.Equal(r.Passwd, password(r.SessionID)):
 		s.log.Warnf("Incorrect password from %s for session 0x%x", c.remote, uint64(r.SessionID))
 		s.finishSession(c, false)
+	case s.resumeLocal(r.SessionID, c.timeout):
+		s.finishSession(c, true)
 	case s.role == leading:
 		s.finishSession(c, s.adopt(r.SessionID, c.timeout, ownClients))
 	case s.role == readOnly:
+		// Differs(read-only-sessions): Apache's read-only server closes the connection of who has
+		// a global session, and without localSessionsEnabled answers who asks for a new one with
+		// an error that no client reads (ReadOnlyRequestProcessor). Its readers could not read.
 		s.finishSession(c, true)
 	default:
 		if old := s.resuming[c.session]; old != nil {
@@ -60,23 +65,32 @@ func (s *Server) connect(c *conn, r *proto.ConnectRequest) {
 	}
 }
 
-// openSession asks for a transaction that creates a session.
+// openSession creates a session, a global one by a transaction.
 func (s *Server) openSession(c *conn) {
 	id := s.sessions.nextID
 	s.sessions.nextID++
 	c.session = id
-	if s.role == readOnly {
+	if s.local != nil {
+		s.local.add(id, c.timeout, s.now)
+	}
+	if s.local != nil || s.role == readOnly {
 		s.finishSession(c, true)
 		return
 	}
 	s.opening[id] = c
-	body := binary.BigEndian.AppendUint32(nil, uint32(c.timeout.Milliseconds()))
+	s.createSession(id, c.timeout)
+}
+
+// createSession asks for a transaction that creates a session.
+func (s *Server) createSession(id int64, timeout time.Duration) {
+	ms := int32(timeout.Milliseconds())
+	body := binary.BigEndian.AppendUint32(nil, uint32(ms))
 	r := &request{Request: zab.Request{Session: id, Type: proto.OpCreateSession, Body: body, Origin: ownClients}}
 	if s.role == leading {
 		s.propose(r)
 		return
 	}
-	s.touched[id] = int32(c.timeout.Milliseconds())
+	s.touched[id] = ms
 	s.learner.Forward(&r.Request)
 }
 

@@ -1,6 +1,8 @@
 package member
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/jute"
@@ -47,7 +49,10 @@ func (s *Server) injected(r *request, err *proto.Error, body *jute.Record) bool 
 // none such.
 func (s *Server) ExpireSession(id int64) (found bool) {
 	s.do(func() {
-		if t := s.sessions.byID[id]; s.role == leading && t != nil && !t.closing {
+		if t := s.local.get(id); t != nil {
+			s.endLocal(t)
+			found = true
+		} else if t := s.sessions.byID[id]; s.role == leading && t != nil && !t.closing {
 			s.expire(t)
 			found = true
 		}
@@ -70,9 +75,12 @@ func (s *Server) DropConnections() (n int) {
 // Refuse turns clients away that want a session, until it is called with false.
 func (s *Server) Refuse(on bool) { s.do(func() { s.refuse = on }) }
 
-// Sessions are the ids of the sessions that are open.
+// Sessions are the ids of the sessions that are open, the member's own local ones included.
 func (s *Server) Sessions() (ids []int64) {
 	s.do(func() {
+		if s.local != nil {
+			ids = slices.Collect(maps.Keys(s.local.byID))
+		}
 		for id := range s.tree.Sessions() {
 			ids = append(ids, id)
 		}

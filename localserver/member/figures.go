@@ -36,6 +36,7 @@ type figures struct {
 	ephemerals int
 	bytes      int64
 	sessions   int
+	local      int // local sessions
 	uptime     time.Duration
 	ledFor     time.Duration
 	proposals  BufferSizes
@@ -52,6 +53,9 @@ func (s *Server) figures() (f figures, serving bool) {
 		f = figures{role: s.role, observer: s.observer, alone: s.opt.Ensemble == nil, stats: s.stats, conns: len(s.all),
 			zxid: s.tree.LastZxid(), znodes: s.tree.Len() + 1, watches: s.watches.count(), ephemerals: s.tree.NumEphemerals(),
 			uptime: s.now.Sub(s.stats.since), bytes: s.tree.Bytes(), sessions: s.tree.NumSessions(), proposals: s.stats.proposals}
+		if s.local != nil {
+			f.local = len(s.local.byID)
+		}
 		if s.role == leading {
 			f.ledFor = s.now.Sub(s.stats.led)
 		}
@@ -180,23 +184,18 @@ func (s *Server) ports() (plain, secure int) {
 	return plain, secure
 }
 
-// expiries are the sessions by the time at which they expire, the first first. On a learner,
-// which does not expire sessions, there is none.
-func (s *Server) expiries() (list []expiry) {
-	s.do(func() {
-		if s.role != leading {
-			return
+// expiries are a table's sessions by the time at which they expire, the first first.
+func (t *sessions) expiries() (list []expiry) {
+	if t == nil {
+		return nil
+	}
+	for bucket, set := range t.buckets {
+		e := expiry{at: t.began.Add(time.Duration(bucket) * t.tick)}
+		for session := range set {
+			e.sessions = append(e.sessions, session.id)
 		}
-		for bucket, set := range s.sessions.buckets {
-			e := expiry{at: s.sessions.began.Add(time.Duration(bucket) * s.sessions.tick)}
-			for t := range set {
-				e.sessions = append(e.sessions, t.id)
-			}
-			list = append(list, e)
-		}
-	})
-	for _, e := range list {
 		slices.Sort(e.sessions)
+		list = append(list, e)
 	}
 	slices.SortFunc(list, func(a, b expiry) int { return a.at.Compare(b.at) })
 	return list

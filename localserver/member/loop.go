@@ -110,16 +110,17 @@ func (s *Server) loop() {
 
 // nextTimer is how long the loop may sleep.
 func (s *Server) nextTimer() time.Duration {
-	at, waits := s.readersAt()
-	switch {
-	case waits:
-		return max(0, time.Until(at))
-	case s.role != leading:
-		return time.Hour
+	next := time.Now().Add(time.Hour)
+	due := func(at time.Time, ok bool) {
+		if ok && at.Before(next) {
+			next = at
+		}
 	}
-	next := s.reapAt
-	if at, ok := s.sessions.next(); ok && at.Before(next) {
-		next = at
+	due(s.readersAt())
+	due(s.local.next())
+	if s.role == leading {
+		due(s.reapAt, true)
+		due(s.sessions.next())
 	}
 	return max(0, time.Until(next))
 }
@@ -138,6 +139,7 @@ func (s *Server) timers() {
 		s.log.Infof("Read-only server started")
 		s.role = readOnly
 	}
+	s.expireLocal()
 	if s.role != leading {
 		return
 	}

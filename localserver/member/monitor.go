@@ -63,7 +63,7 @@ func (s *Server) gauges(f *figures, visit func(name string, value any)) {
 	visit("ephemerals_count", f.ephemerals)
 	visit("approximate_data_size", f.bytes)
 	visit("global_sessions", f.sessions)
-	visit("local_sessions", 0)
+	visit("local_sessions", f.local)
 	open, limit := openFiles()
 	visit("open_file_descriptor_count", open)
 	visit("max_file_descriptor_count", limit)

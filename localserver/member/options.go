@@ -32,6 +32,8 @@ type Options struct {
 	X509SuperUser   string   // subject of a certificate that may do everything
 	Words           []string // four-letter words that are answered ("*" for all); only srvr when nil
 	ReadOnlyMode    bool     // readonlymode.enabled
+	LocalSessions   bool     // localSessionsEnabled, in an ensemble
+	UpgradeSessions bool     // localSessionsUpgradingEnabled
 
 	ReapEvery time.Duration // znode.container.checkIntervalMs; 1 min
 	ReapMax   int           // znode.container.maxPerMinute; 10,000

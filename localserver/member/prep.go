@@ -107,7 +107,15 @@ func decoded[T any, P interface {
 func nullPath(r *request) bool { return len(r.Body) >= 4 && binary.BigEndian.Uint32(r.Body) == 1<<32-1 }
 
 // session is the check that every write begins with.
-func (p *prep) session() proto.Error { return p.s.sessions.check(p.r.Session, p.r.Origin) }
+func (p *prep) session() proto.Error { return p.s.checkSession(p.r.Session, p.r.Origin) }
+
+// owner is the check in its place for what ends with the session.
+func (p *prep) owner() proto.Error {
+	if p.r.refused != 0 {
+		return p.r.refused
+	}
+	return p.s.checkGlobal(p.r.Session, p.r.Origin)
+}
 
 func (p *prep) delete(q *proto.PathVersionRequest) (jute.Record, proto.Error) {
 	if err := p.session(); err != 0 {

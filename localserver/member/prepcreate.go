@@ -29,7 +29,11 @@ func (p *prep) create(op proto.Op, q *proto.CreateRequest, ttl int64) (jute.Reco
 	if op == proto.OpCreateTTL && ttl < 0 {
 		return nil, proto.ErrBadArguments // Apache ZooKeeper grants it, and dies of it
 	}
-	if err := p.session(); err != 0 {
+	check := p.session
+	if mode.IsEphemeral() {
+		check = p.owner
+	}
+	if err := check(); err != 0 {
 		return nil, err
 	}
 	if p.mark == nil && nullPath(p.r) {

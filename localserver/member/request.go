@@ -17,6 +17,8 @@ type request struct {
 	size     int64
 	zxid     int64 // of the transaction that it asked for, where this member made it
 
+	refused proto.Error // why it is not granted, if that is known here
+
 	sent       bool // it waits for the transaction that it asked for
 	held       bool // it will ask for one when the client reads again
 	discounted bool // it is no longer counted as in process
@@ -44,7 +46,7 @@ func (s *Server) request(r *request) {
 		return
 	}
 	r.Session, r.Auth = c.session, c.auth[:len(c.auth):len(c.auth)]
-	if s.role != readOnly && !s.touch(c.session, c.timeout) {
+	if !s.touch(c.session, c.timeout) {
 		s.log.Debugf("Dropping request: no session 0x%x exists", uint64(c.session))
 		c.answered(r)
 		return
@@ -57,8 +59,9 @@ func (s *Server) request(r *request) {
 		c.part()
 		return
 	}
+	s.upgrade(r)
 	c.queue = append(c.queue, r)
-	if s.role != readOnly && (writes(r.Type) || r.Type == proto.OpSync && s.role == following) {
+	if s.role != readOnly && (s.replicated(r) || r.Type == proto.OpSync && s.role == following) {
 		// Reads that wait for room must not see what comes after them.
 		if r.held = c.held > 0 || c.stalled.Load() || c.reads*c.readSize > writeAhead; r.held {
 			c.held++
@@ -193,12 +196,23 @@ func (s *Server) answer(r *request) {
 	var body jute.Record
 	err := proto.Error(0)
 	switch {
-	case s.role == readOnly && (writes(r.Type) || r.Type == proto.OpSync):
+	case s.role == readOnly && (s.replicated(r) || r.Type == proto.OpSync):
 		err = proto.ErrNotReadOnly
 	case s.role == leading:
-		err = s.sessions.check(r.Session, ownClients)
+		err = s.checkSession(r.Session, ownClients)
 	}
-	if err == 0 {
+	switch {
+	case err != 0:
+	case r.Type == proto.OpCreateSession: // which no client sends; a local one is not created again
+		c.confirm(true)
+		return
+	case r.Type == proto.OpCloseSession:
+		s.local.remove(r.Session)
+		s.log.Infof("Processed session termination for sessionid: 0x%x", uint64(r.Session))
+		s.reply(r, 0, nil)
+		c.part()
+		return
+	default:
 		body, err = s.read(r)
 	}
 	if err == proto.ErrSessionMoved {

@@ -44,6 +44,7 @@ type Server struct {
 	tree     *ztree.Tree
 	watches  *watches[*conn]
 	sessions *sessions
+	local    *sessions // those that only this member knows; nil without localSessionsEnabled
 	all      map[*conn]struct{}
 	conns    map[int64]*conn // by session
 	opening  map[int64]*conn // sessions whose creation has been proposed
@@ -109,7 +110,7 @@ func Open(opt Options) (*Server, error) {
 // reset forgets everything that belongs to a role.
 func (s *Server) reset() {
 	s.role, s.leader, s.learner, s.observer = idle, nil, nil, false
-	s.sessions = newSessions(s.opt.Tick, s.opt.ID)
+	s.sessions, s.local = newSessions(s.opt.Tick, s.opt.ID), s.newLocalSessions()
 	s.conns, s.opening, s.resuming = map[int64]*conn{}, map[int64]*conn{}, map[int64]*conn{}
 	s.touched, s.syncs = map[int64]int32{}, nil
 	s.changes = newChanges()

@@ -7,8 +7,8 @@ import (
 	"github.com/zkctl/zkctl/localserver/zab"
 )
 
-// session is a client's session as the leader tracks it; on a learner only the local ones
-// are tracked, and never expire.
+// session is a client's session as the leader tracks it, or a local one as the member does that
+// its client is connected to.
 type session struct {
 	id      int64
 	timeout time.Duration
@@ -43,6 +43,14 @@ func newSessions(tick time.Duration, serverID int64) *sessions {
 
 // bucketOf is the bucket of a moment: the tick in which it lies, and one more.
 func (t *sessions) bucketOf(at time.Time) int64 { return int64(at.Sub(t.began)/t.tick) + 1 }
+
+// get finds a session; nil for none, or without a table.
+func (t *sessions) get(id int64) *session {
+	if t == nil {
+		return nil
+	}
+	return t.byID[id]
+}
 
 // add begins to track a session, or touches it.
 func (t *sessions) add(id int64, timeout time.Duration, now time.Time) *session {
@@ -85,7 +93,7 @@ func (t *sessions) leave(s *session) {
 }
 
 func (t *sessions) remove(id int64) {
-	if s := t.byID[id]; s != nil {
+	if s := t.get(id); s != nil {
 		t.leave(s)
 		delete(t.byID, id)
 	}
@@ -93,7 +101,7 @@ func (t *sessions) remove(id int64) {
 
 // next is when the first bucket that has sessions is due.
 func (t *sessions) next() (time.Time, bool) {
-	if len(t.buckets) == 0 {
+	if t == nil || len(t.buckets) == 0 {
 		return time.Time{}, false
 	}
 	for t.buckets[t.first] == nil {
@@ -120,7 +128,7 @@ func (t *sessions) expired(now time.Time) (list []*session) {
 	}
 }
 
-// check is what every write has to pass (SessionTrackerImpl.checkSession).
+// check finds out whether a session is alive and connected there (SessionTrackerImpl.checkSession).
 func (t *sessions) check(id int64, owner zab.Origin) proto.Error {
 	s := t.byID[id]
 	switch {
@@ -138,7 +146,10 @@ func (t *sessions) check(id int64, owner zab.Origin) proto.Error {
 
 // touch tells that the session of a client is alive; false when it is not, or is closing.
 func (s *Server) touch(id int64, timeout time.Duration) bool {
-	if s.role == following {
+	switch {
+	case s.resumeLocal(id, timeout), s.role == readOnly:
+		return true
+	case s.role == following:
 		s.touched[id] = int32(timeout.Milliseconds()) // the leader will say when it is over
 		return true
 	}
@@ -156,15 +167,14 @@ func (s *Server) expireSessions() {
 		if t.closing {
 			continue
 		}
-		s.log.Infof("Expiring session 0x%x, timeout of %dms exceeded", uint64(t.id), t.timeout.Milliseconds())
 		s.expire(t)
 	}
 }
 
 // expire proposes the end of a session.
 func (s *Server) expire(t *session) {
+	s.logExpiry(t)
 	t.closing = true
-	s.stats.expired++
 	s.propose(&request{Request: zab.Request{Session: t.id, Type: proto.OpCloseSession}})
 }
 

@@ -154,21 +154,35 @@ func (s *Server) wordDump(_ *conn, w io.Writer) {
 
 // printSessions is SessionTracker.dumpSessions.
 func (s *Server) printSessions(w io.Writer) {
-	var leads bool
+	var leads, locals bool
 	var global map[int64]int32
+	var local, tracked []expiry
 	s.do(func() {
-		if leads = s.role == leading; !leads {
+		locals, local = s.local != nil, s.local.expiries()
+		if leads = s.role == leading; leads {
+			tracked = s.sessions.expiries()
+		} else {
 			global = s.tree.Sessions()
 		}
 	})
-	if !leads {
-		fmt.Fprintf(w, "Global Sessions(%d):\n", len(global))
-		for _, id := range sortedKeys(global) {
-			fmt.Fprintf(w, "0x%x\t%dms\n", uint64(id), global[id])
+	if locals {
+		io.WriteString(w, "Local ")
+		printSets(w, local)
+	}
+	if leads {
+		if locals {
+			io.WriteString(w, "Global ")
 		}
+		printSets(w, tracked)
 		return
 	}
-	list := s.expiries()
+	fmt.Fprintf(w, "Global Sessions(%d):\n", len(global))
+	for _, id := range sortedKeys(global) {
+		fmt.Fprintf(w, "0x%x\t%dms\n", uint64(id), global[id])
+	}
+}
+
+func printSets(w io.Writer, list []expiry) {
 	n := 0
 	for _, e := range list {
 		n += len(e.sessions)

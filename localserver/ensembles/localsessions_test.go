@@ -1,0 +1,247 @@
+package ensembles
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/localserver"
+)
+
+// figure is a number that a member's mntr tells.
+func (s *subject) figure(m *localserver.Member, name string) (value string) {
+	s.t.Helper()
+	text, err := localserver.FourLetterWord(s.t.Context(), m.Addr(), "mntr", nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line := range strings.Lines(text) {
+		if key, v, _ := strings.Cut(strings.TrimSpace(line), "\t"); key == name {
+			value = v
+		}
+	}
+	return value
+}
+
+// ended tells whether a session cannot be resumed at a member.
+func ended(t *testing.T, m *localserver.Member, w *wire) bool {
+	t.Helper()
+	again, err := resume(m.Addr(), time.Minute, w)
+	switch {
+	case errors.Is(err, errOver):
+		return true
+	case err != nil:
+		t.Fatalf("resume session 0x%x at member %d: %v", w.id, m.ID(), err)
+	}
+	again.nc.Close()
+	return false
+}
+
+// withLocalSessions runs f on ensembles of every mixture, with leaders of either kind.
+func withLocalSessions(t *testing.T, upgrade bool, f func(t *testing.T, s *subject, leader *localserver.Member)) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		opt     localserver.Options
+		unseats bool // the member that leads at first is not to lead
+	}{
+		{"embedded", localserver.Options{Size: 3, Observers: 1}, false},
+		{"an Apache's leads", localserver.Options{Size: 3, Observers: 1, Apache: 2}, false},
+		{"an embedded leads an Apache's", localserver.Options{Size: 3, Apache: 1}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := begin(t, c.opt, "localSessionsEnabled=true", fmt.Sprintf("localSessionsUpgradingEnabled=%t", upgrade))
+			leader := s.awaitAll()
+			if c.unseats {
+				s.kill(leader)
+				s.awaitLeader(leader)
+				s.start(leader)
+				if now := s.awaitAll(); now == leader {
+					t.Fatalf("member %d leads again", now.ID())
+				} else {
+					leader = now
+				}
+			}
+			f(t, s, leader)
+			s.compareTrees()
+		})
+	}
+}
+
+func describe(m, leader *localserver.Member) string {
+	role := "a learner"
+	if m == leader {
+		role = "the leader"
+	}
+	return fmt.Sprintf("member %d, %s, %s", m.ID(), m.Engine(), role)
+}
+
+// A local session costs no transaction, belongs to its member, and writes all the same; it has
+// no ephemerals (LocalSessionRequestTest, LocalSessionsOnlyTest, SessionUpgradeTest).
+func TestLocalSessions(t *testing.T) {
+	withLocalSessions(t, false, func(t *testing.T, s *subject, leader *localserver.Member) {
+		for _, m := range s.Members() {
+			t.Run(describe(m, leader), func(t *testing.T) {
+				s.awaitAll()
+				before := m.Status(t.Context()).Zxid
+				w := mustDial(t, m.Addr(), time.Minute, nil)
+				short := mustDial(t, m.Addr(), time.Second, nil)
+				if local, global := s.figure(m, "zk_local_sessions"), s.figure(m, "zk_global_sessions"); local != "2" || global != "0" {
+					t.Errorf("mntr tells of %s local sessions and %s global ones", local, global)
+				}
+				dump, err := localserver.FourLetterWord(t.Context(), m.Addr(), "dump", nil)
+				global := "\nGlobal Sessions(0):\n"
+				if m == leader {
+					global = "\nGlobal Session Sets (0)/(0):\n"
+				}
+				if err != nil || !strings.Contains(dump, "Local Session Sets (2)/(2):\n") || !strings.Contains(dump, fmt.Sprintf("\t0x%x\n", uint64(w.id))) ||
+					!strings.Contains(dump, global) {
+					t.Errorf("dump: %v\n%s", err, dump)
+				}
+				if uint64(w.id)>>56 != uint64(m.ID()) {
+					t.Errorf("session 0x%x is not of member %d", uint64(w.id), m.ID())
+				}
+				// Its client comes back, and cannot go elsewhere.
+				w.nc.Close()
+				w = mustDial(t, m.Addr(), time.Minute, w)
+				for _, other := range s.others(m) {
+					if !ended(t, other, w) {
+						t.Errorf("the session is known to member %d", other.ID())
+					}
+				}
+				// One that is silent ends.
+				short.nc.Close()
+				s.await("the silent session ends", func() bool { return s.figure(m, "zk_local_sessions") == "1" })
+				if !ended(t, m, short) {
+					t.Error("the silent session has not ended")
+				}
+				if err := w.exists("/"); err != nil {
+					t.Errorf("read: %v", err)
+				}
+				if now := m.Status(t.Context()).Zxid; now != before {
+					t.Errorf("the zxid was 0x%x and is 0x%x without a write", before, now)
+				}
+
+				path := fmt.Sprintf("/local-%d", m.ID())
+				if err := w.create(path, proto.Persistent); err != nil {
+					t.Errorf("create: %v", err)
+				}
+				if err := w.create(path+"/e", proto.Ephemeral); err != proto.ErrEphemeralOnLocal {
+					t.Errorf("create an ephemeral: %v", err)
+				}
+				if err := w.call(proto.OpCreate2, &proto.CreateRequest{Path: path + "/e-", ACL: proto.OpenACL, Flags: proto.EphemeralSequential}, nil); err != proto.ErrEphemeralOnLocal {
+					t.Errorf("create an ephemeral with a number: %v", err)
+				}
+				// Apache's learner does not find its own reason within a multi.
+				code := proto.ErrSessionExpired
+				if m == leader {
+					code = proto.ErrEphemeralOnLocal
+				}
+				var multi proto.MultiResponse
+				err = w.call(proto.OpMulti, &proto.MultiRequest{Ops: []proto.MultiOp{
+					{Type: proto.OpCreate, Request: &proto.CreateRequest{Path: path + "/m", ACL: proto.OpenACL}},
+					{Type: proto.OpCreate, Request: &proto.CreateRequest{Path: path + "/m/e", ACL: proto.OpenACL, Flags: proto.Ephemeral}},
+				}}, &multi)
+				if err != nil || len(multi.Results) != 2 || multi.Results[0].Err != 0 || multi.Results[1].Err != code {
+					t.Errorf("multi: %v, %+v", err, multi.Results)
+				}
+				if err := w.exists(path + "/e"); err != proto.ErrNoNode {
+					t.Errorf("the ephemeral: %v", err)
+				}
+
+				before = m.Status(t.Context()).Zxid
+				if err := w.call(proto.OpCloseSession, nil, nil); err != nil {
+					t.Errorf("close: %v", err)
+				}
+				if !ended(t, m, w) {
+					t.Error("the session goes on after its client has closed it")
+				}
+				if now := m.Status(t.Context()).Zxid; now != before {
+					t.Errorf("the zxid was 0x%x and is 0x%x after the session was closed", before, now)
+				}
+			})
+		}
+	})
+}
+
+// A local session becomes a global one, once, for its first ephemeral (SessionUpgradeTest,
+// DuplicateLocalSessionUpgradeTest, MultiOpSessionUpgradeTest, SessionUpgradeQuorumTest).
+func TestLocalSessionsUpgrade(t *testing.T) {
+	withLocalSessions(t, true, func(t *testing.T, s *subject, leader *localserver.Member) {
+		create := map[string]func(w *wire, path string) error{
+			"create": func(w *wire, path string) error { return w.create(path, proto.Ephemeral) },
+			"multi": func(w *wire, path string) error {
+				var response proto.MultiResponse
+				return w.call(proto.OpMulti, &proto.MultiRequest{Ops: []proto.MultiOp{
+					{Type: proto.OpCreate2, Request: &proto.CreateRequest{Path: path, ACL: proto.OpenACL, Flags: proto.Ephemeral}},
+					{Type: proto.OpCreate, Request: &proto.CreateRequest{Path: path + "-second", ACL: proto.OpenACL, Flags: proto.Ephemeral}},
+				}}, &response)
+			},
+		}
+		for _, m := range s.Members() {
+			for name, ephemeral := range create {
+				t.Run(describe(m, leader)+", "+name, func(t *testing.T) {
+					path := fmt.Sprintf("/%s-%d", name, m.ID())
+					w := mustDial(t, m.Addr(), time.Minute, nil)
+					if err := w.create(path+"-first", proto.Persistent); err != nil {
+						t.Fatal(err)
+					}
+					before := w.seen
+					if err := ephemeral(w, path); err != nil {
+						t.Fatalf("create an ephemeral: %v", err)
+					}
+					if w.seen != before+2 {
+						t.Errorf("the session and its ephemeral took the zxid from 0x%x to 0x%x", before, w.seen)
+					}
+					if err := w.create(path+"-third", proto.Ephemeral); err != nil || w.seen != before+3 {
+						t.Errorf("another ephemeral: %v, zxid 0x%x", err, w.seen)
+					}
+					for _, other := range s.others(m) {
+						w.nc.Close()
+						w = mustDial(t, other.Addr(), time.Minute, w)
+						if err := w.exists(path); err != nil {
+							t.Errorf("the ephemeral at member %d: %v", other.ID(), err)
+						}
+					}
+					if err := w.call(proto.OpCloseSession, nil, nil); err != nil {
+						t.Errorf("close: %v", err)
+					}
+					reader := mustDial(t, m.Addr(), time.Minute, nil)
+					if err := reader.sync(); err != nil {
+						t.Fatal(err)
+					}
+					if err := reader.exists(path); err != proto.ErrNoNode {
+						t.Errorf("the ephemeral after its session: %v", err)
+					}
+					if !ended(t, m, w) {
+						t.Error("the session goes on after its client has closed it")
+					}
+				})
+			}
+			t.Run(describe(m, leader)+", closed meanwhile", func(t *testing.T) {
+				path := fmt.Sprintf("/hasty-%d", m.ID())
+				w := mustDial(t, m.Addr(), time.Minute, nil)
+				if err := w.send(1, proto.OpCreate, &proto.CreateRequest{Path: path, ACL: proto.OpenACL, Flags: proto.Ephemeral}); err != nil {
+					t.Fatal(err)
+				}
+				w.xid = 1
+				if err := w.call(proto.OpCloseSession, nil, nil); err != nil {
+					t.Fatal(err) // the answer to create
+				}
+				if _, err := w.frame(); err != nil {
+					t.Fatalf("the answer to closeSession: %v", err)
+				}
+				reader := mustDial(t, m.Addr(), time.Minute, nil)
+				if err := reader.sync(); err != nil {
+					t.Fatal(err)
+				}
+				if err := reader.exists(path); err != proto.ErrNoNode {
+					t.Errorf("the ephemeral after its session: %v", err)
+				}
+			})
+		}
+	})
+}
