@@ -16,7 +16,7 @@ LDFLAGS := -s -w -X $(VERSION_PACKAGE).Version=$(VERSION) -X $(VERSION_PACKAGE).
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint bench bench-offline bench-local cross release-snapshot fuzz torture clean help
+.PHONY: build demo test lint bench bench-offline bench-local cross release-snapshot screenshot fuzz torture clean help
 
 build: ## build bin/zkctl, a static binary for this machine
 	@mkdir -p $(dir $(BIN))
@@ -62,6 +62,9 @@ cross: ## build for linux, macOS and Windows, amd64 and arm64, into dist/
 
 release-snapshot: ## build archives, packages, manifests and the container image into dist/, publish nothing
 	@GO='$(GO)' scripts/release.sh --snapshot
+
+screenshot: build ## draw docs/shell.svg anew
+	@$(GO) run ./internal/screenshot -zkctl $(BIN) -o docs/shell.svg
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@GO='$(GO)' scripts/fuzz.sh $(FUZZTIME)
