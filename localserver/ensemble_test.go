@@ -186,7 +186,7 @@ func TestAddAndRemove(t *testing.T) {
 func TestGrow(t *testing.T) {
 	t.Parallel()
 	e := New(t, Options{Properties: map[string]string{"standaloneEnabled": "false", "tickTime": "500"},
-		System: map[string]string{superDigestProperty: superDigest("mine")}}) // beside the ensemble's own
+		System: map[string]string{superDigestProperty: digestOf(t, "super:mine")}}) // beside the ensemble's own
 	write(t, e, "/a")
 	for range 2 {
 		if _, err := e.Add(t.Context(), false, ""); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/localserver/member"
 )
 
 // launchApache starts the member's Java process. Its configuration and its log are in a
@@ -32,7 +33,11 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 		opt.JVM = append(opt.JVM, "-D"+key+"="+value)
 	}
 	if cfg.SuperDigest == "" && m.e.super != "" { // it has room for one
-		opt.JVM = append(opt.JVM, "-D"+superDigestProperty+"="+superDigest(m.e.super))
+		digest, err := member.Digest(cfg.DigestAlg, "super:"+m.e.super)
+		if err != nil {
+			return nil, err
+		}
+		opt.JVM = append(opt.JVM, "-D"+superDigestProperty+"="+digest)
 	}
 	if m.e.distributed() {
 		if m.proxy == nil {

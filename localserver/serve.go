@@ -55,6 +55,9 @@ func Serve(ctx context.Context, opt ServeOptions) error {
 	if !cfg.Distributed() {
 		log.Warnf("Either no config or no quorum defined in config, running in standalone mode")
 	}
+	if cfg.Distributed() && cfg.Client.Port == 0 && cfg.SecureClient.Port == 0 {
+		log.Warnf("clientPort is not set: this member votes and keeps the data, and serves no clients")
+	}
 	for _, p := range []struct {
 		key  string
 		addr zoocfg.HostPort

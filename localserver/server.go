@@ -23,7 +23,7 @@ import (
 type serverOptions struct {
 	log       *zklog.Logger
 	ephemeral bool
-	supers    []string          // digests of super's passwords besides that of the configuration
+	supers    []string          // digests of the passwords of the ensemble's own super
 	system    map[string]string // what the AdminServer tells
 	gate      *gate             // nil when the member is not to be paused
 
@@ -56,6 +56,9 @@ type quorum interface {
 
 // startServer opens the ports, loads the data and serves.
 func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
+	if err := cfg.CheckServable(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	mopt, jopt, err := memberOptions(cfg, opt)
 	if err != nil {
 		return nil, err
@@ -312,7 +315,7 @@ func tryWriting(dir string) error {
 // memberOptions translates a configuration.
 func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j zab.JournalOptions, err error) {
 	m = member.Options{
-		ID:               max(1, cfg.ServerID),
+		ID:               1, // whatever myid says (ZooKeeperServer.createSessionTracker)
 		Tick:             cfg.TickTime,
 		MinSession:       cfg.MinSessionTimeout,
 		MaxSession:       cfg.MaxSessionTimeout,
@@ -327,8 +330,13 @@ func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j z
 		ExtendedTypes:    cfg.ExtendedTypes,
 		ReconfigEnabled:  cfg.ReconfigEnabled,
 		NoDigest:         !cfg.DigestEnabled,
-		SuperDigests:     opt.supers,
+		OwnSuperDigests:  opt.supers,
 		X509SuperUser:    cfg.SuperX509,
+		NoDigestAuth:     !cfg.DigestAuth,
+		DigestAlg:        cfg.DigestAlg,
+		X509:             cfg.X509Auth,
+		EnforceAuth:      cfg.EnforceAuth,
+		AuthSchemes:      cfg.AuthSchemes,
 		Words:            cfg.FourLetterWords,
 		ReadOnlyMode:     cfg.ReadOnlyMode,
 		LocalSessions:    cfg.LocalSessions,
@@ -344,6 +352,9 @@ func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j z
 		SnapCount: cfg.SnapCount,
 		SnapSize:  noLimit(cfg.SnapSizeLimit),
 	}
+	if cfg.Distributed() {
+		m.ID = cfg.ServerID
+	}
 	if cfg.SuperDigest != "" {
 		m.SuperDigests = append(m.SuperDigests, cfg.SuperDigest)
 	}
@@ -355,6 +366,9 @@ func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j z
 		if m.TLS, err = serverTLS(&cfg.TLS); err != nil {
 			return m, j, err
 		}
+	}
+	if err := m.Check(); err != nil {
+		return m, j, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return m, j, nil
 }

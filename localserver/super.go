@@ -3,8 +3,6 @@ package localserver
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // what the scheme digest has
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -18,6 +16,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/zoocfg"
+	"github.com/zkctl/zkctl/localserver/member"
 )
 
 // superDigestProperty gives the identity super its password.
@@ -33,18 +32,16 @@ func newPassword() (string, error) {
 	return hex.EncodeToString(b[:]), nil
 }
 
-// superDigest is what DigestAuthenticationProvider.superDigest takes for a password of super.
-func superDigest(password string) string {
-	sum := sha1.Sum([]byte("super:" + password)) //nolint:gosec // what the scheme digest has
-	return "super:" + base64.StdEncoding.EncodeToString(sum[:])
-}
-
 // supers are the digests by which embedded members know the ensemble's own identity super.
 func (e *Ensemble) supers() []string {
 	if e.super == "" {
 		return nil
 	}
-	return []string{superDigest(e.super)}
+	digest, err := member.Digest("", "super:"+e.super)
+	if err != nil {
+		return nil
+	}
+	return []string{digest}
 }
 
 // ownServers are the members that surely know the ensemble's super: embedded ones that run;

@@ -160,12 +160,13 @@ type Config struct {
 	DigestAlg       string   // DigestAuthenticationProvider.digestAlg (both); SHA1
 	SuperDigest     string   // DigestAuthenticationProvider.superDigest (both), "super:" and a digest
 	SuperX509       string   // X509AuthenticationProvider.superUser (both), the subject of a certificate
+	X509Auth        bool     // authProvider.N (both) is X509AuthenticationProvider: x509 without TLS, too
 	SSLAuth         string   // ssl.authProvider (both), the scheme of TLS clients; x509
 	EnsembleNames   []string // ensembleAuthName (both), for the scheme ensemble
 	PortUnified     bool     // client.portUnification (both): clientPort takes TLS too
 	TLS             TLS      // ssl.* (both)
 	QuorumTLS       TLS      // ssl.quorum.* (both); without effect
-	QuorumUsesTLS   bool     // sslQuorum (zoo.cfg); without effect
+	QuorumUsesTLS   bool     // sslQuorum (zoo.cfg); see CheckServable
 	ClientKeepAlive bool     // clientTcpKeepAlive (both)
 	QuorumKeepAlive bool     // tcpKeepAlive (both), of election connections
 	// FirstRequestTimeout is nio.sessionlessCnxnTimeout in ms (both): a connection without
@@ -188,7 +189,8 @@ type Config struct {
 	AdminRestore      bool          // admin.restore.enabled (both); true
 	AdminRateInterval time.Duration // admin.rateLimiterIntervalInMS (both); 5 min
 
-	minTimeoutMS, maxTimeoutMS int64 // as given, -1 when not
+	minTimeoutMS, maxTimeoutMS int64     // as given, -1 when not
+	unsupported                []Warning // see CheckServable
 }
 
 // Default is a configuration with ZooKeeper's defaults and no data directory, port or

@@ -53,6 +53,7 @@ type origin struct {
 type loader struct {
 	c        *Config
 	warnings []Warning
+	given    map[string]origin // all of zoo.cfg, and what -D sets, by zoo.cfg's names
 }
 
 func (l *loader) warn(o origin, format string, args ...any) {
@@ -79,10 +80,11 @@ func Parse(name string, text []byte, system Properties) (*Config, []Warning, err
 }
 
 func load(path string, text []byte, system Properties, isFile bool) (*Config, []Warning, error) {
-	l := &loader{c: Default()}
+	l := &loader{c: Default(), given: map[string]origin{}}
 	if err := l.load(path, text, system, isFile); err != nil {
 		return nil, l.warnings, fmt.Errorf("Error processing %s: %w", path, err)
 	}
+	l.checkSupported()
 	return l.c, l.warnings, nil
 }
 
@@ -121,12 +123,11 @@ func (l *loader) static(path string, entries []entry, system Properties) error {
 	// In the order of the file, so that the first mistake is the one that is reported.
 	byLine := slices.Clone(entries)
 	slices.SortStableFunc(byLine, func(a, b entry) int { return a.line - b.line })
-	given := map[string]bool{}
 	for _, e := range byLine {
 		key, value := strings.TrimSpace(e.key), strings.TrimSpace(e.value)
 		o := origin{value, key, path, e.line}
+		l.given[key] = o
 		if set, ok := fileSettings[key]; ok {
-			given[key] = true
 			before := *c
 			if err := set(c, value); err != nil {
 				return fmt.Errorf("line %d: %s=%s: %w", e.line, key, value, err)
@@ -146,11 +147,13 @@ func (l *loader) static(path string, entries []entry, system Properties) error {
 		}
 		properties["zookeeper."+key] = o
 	}
-	if c.QuorumUsesTLS {
-		l.warn(origin{key: "sslQuorum", file: path}, "has no effect here: members talk to each other without TLS")
+	for name, o := range properties {
+		if key, ok := strings.CutPrefix(name, "zookeeper."); ok {
+			l.given[key] = o
+		}
 	}
 	l.system(properties)
-	return l.validate(path, given)
+	return l.validate(path)
 }
 
 func isEnsembleKey(key string) bool {
@@ -176,6 +179,7 @@ func (l *loader) system(properties map[string]origin) {
 			l.warn(o, "%q: %v", value, err)
 		}
 	}
+	digest := false
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		o := properties[name]
 		key, prefixed := strings.CutPrefix(name, "zookeeper.")
@@ -211,18 +215,26 @@ func (l *loader) system(properties map[string]origin) {
 			}
 			continue
 		}
-		if strings.HasPrefix(key, "authProvider.") && isBuiltInAuth(o.value) {
+		if strings.HasPrefix(key, "authProvider.") {
+			switch builtInAuth(o.value) {
+			case "x509":
+				l.c.X509Auth = true
+			case "digest": // also where it is disabled (ProviderRegistry)
+				digest = true
+			}
 			continue
 		}
 		if reason := propertyWithoutEffect(key, o.file != ""); reason != "" {
 			l.warn(o, "%s", reason)
 		}
 	}
+	l.c.DigestAuth = l.c.DigestAuth || digest
 }
 
 // validate makes the checks at the end of QuorumPeerConfig.parseProperties.
-func (l *loader) validate(path string, given map[string]bool) error {
+func (l *loader) validate(path string) error {
 	c := l.c
+	given := func(key string) bool { return l.given[key].file != "" }
 	if c.SnapRetainCount < minSnapRetainCount {
 		l.warn(origin{key: "autopurge.snapRetainCount", file: path}, "Invalid autopurge.snapRetainCount: %d. Defaulting to %d", c.SnapRetainCount, minSnapRetainCount)
 		c.SnapRetainCount = minSnapRetainCount
@@ -230,9 +242,9 @@ func (l *loader) validate(path string, given map[string]bool) error {
 	switch {
 	case c.DataDir == "":
 		return errors.New("dataDir is not set: add a line dataDir=/a/folder for the data")
-	case c.Client.Port == 0 && given["clientPortAddress"]:
+	case c.Client.Port == 0 && given("clientPortAddress"):
 		return errors.New("clientPortAddress is set but clientPort is not set")
-	case c.SecureClient.Port == 0 && given["secureClientPortAddress"]:
+	case c.SecureClient.Port == 0 && given("secureClientPortAddress"):
 		return errors.New("secureClientPortAddress is set but secureClientPort is not set")
 	case c.TickTime == 0:
 		return errors.New("tickTime is not set: it must be above 0 milliseconds")
@@ -243,7 +255,7 @@ func (l *loader) validate(path string, given map[string]bool) error {
 		c.DataLogDir = c.DataDir
 	}
 	for _, dir := range []struct{ key, path string }{{"dataDir", c.DataDir}, {"dataLogDir", c.DataLogDir}} {
-		if given[dir.key] && !filepath.IsAbs(dir.path) {
+		if given(dir.key) && !filepath.IsAbs(dir.path) {
 			l.warn(origin{key: dir.key, file: path}, "%s is relative. Prepend ./ to indicate that you're sure!", dir.path)
 		}
 	}

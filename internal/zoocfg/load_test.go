@@ -94,7 +94,7 @@ func TestWarnOfSettingsWithoutEffect(t *testing.T) {
 		got = append(got, w.Key)
 	}
 	slices.Sort(got)
-	if want := []string{"enforce.auth.enabled", "leaderServes", "zookeeper.ensembleAuthName"}; !slices.Equal(got, want) {
+	if want := []string{"leaderServes", "zookeeper.ensembleAuthName"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	for key := range readWithoutEffect {

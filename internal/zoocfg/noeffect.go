@@ -2,7 +2,10 @@ package zoocfg
 
 import "strings"
 
-const onlyJVM = "has no effect here: it is about Java"
+const (
+	onlyJVM      = "has no effect here: it is about Java"
+	noSASLEffect = "has no effect here: SASL is not supported"
+)
 
 // fileWithoutEffect is why a key that QuorumPeerConfig knows does nothing here; empty
 // for one that it does not know.
@@ -31,32 +34,28 @@ func fileWithoutEffect(key string) string {
 // readWithoutEffect is why a value that is read, so that a mistake in it is found, does
 // nothing here.
 var readWithoutEffect = map[string]string{
-	"leaderServes":                           "has no effect here: the leader serves clients",
-	"syncEnabled":                            "has no effect here: observers write logs",
-	"observer.syncEnabled":                   "has no effect here: observers write logs",
-	"observer.reconnectDelayMs":              "has no effect here",
-	"observer.election.DelayMs":              "has no effect here",
-	"leaderConnectDelayDuringRetryMs":        "has no effect here",
-	"leader.maxTimeToWaitForEpoch":           "has no effect here: it is initLimit that ends the wait",
-	"electionPortBindRetry":                  "has no effect here: a taken port ends the start",
-	"quorumCnxnTimeoutMs":                    "has no effect here",
-	"tcpKeepAlive":                           "has no effect here: connections are kept alive",
-	"clientTcpKeepAlive":                     "has no effect here: connections are kept alive",
-	"clientPortListenBacklog":                "has no effect here: the system chooses it",
-	"request_throttle_max_requests":          "has no effect here: requests are limited by globalOutstandingLimit",
-	"largeRequestMaxBytes":                   "has no effect here: requests are limited by jute.maxbuffer and in all by the memory that they take",
-	"largeRequestThreshold":                  "has no effect here: requests are limited by jute.maxbuffer and in all by the memory that they take",
-	"flushDelay":                             "has no effect here: what waits while the disk is busy is written together",
-	"maxBatchSize":                           "has no effect here: what waits while the disk is busy is written together",
-	"snapshot.trust.empty":                   "has no effect here: logs without a snapshot are read when they begin with the first transaction",
-	"db.autocreate":                          "has no effect here: an empty data directory is one to begin with",
-	"closeSessionTxn.enabled":                "has no effect here: what closes a session names its ephemeral znodes",
-	"enableEagerACLCheck":                    "has no effect here: the leader checks ACLs",
-	"enforce.auth.enabled":                   "has no effect here: clients are served without authentication",
-	"enforce.auth.schemes":                   "has no effect here: clients are served without authentication",
-	"DigestAuthenticationProvider.enabled":   "has no effect here: digest is always there",
-	"DigestAuthenticationProvider.digestAlg": "has no effect here: it is SHA1",
-	"ensembleAuthName":                       "has no effect here: the scheme ensemble is not supported",
+	"leaderServes":                    "has no effect here: the leader serves clients",
+	"syncEnabled":                     "has no effect here: observers write logs",
+	"observer.syncEnabled":            "has no effect here: observers write logs",
+	"observer.reconnectDelayMs":       "has no effect here",
+	"observer.election.DelayMs":       "has no effect here",
+	"leaderConnectDelayDuringRetryMs": "has no effect here",
+	"leader.maxTimeToWaitForEpoch":    "has no effect here: it is initLimit that ends the wait",
+	"electionPortBindRetry":           "has no effect here: a taken port ends the start",
+	"quorumCnxnTimeoutMs":             "has no effect here",
+	"tcpKeepAlive":                    "has no effect here: connections are kept alive",
+	"clientTcpKeepAlive":              "has no effect here: connections are kept alive",
+	"clientPortListenBacklog":         "has no effect here: the system chooses it",
+	"request_throttle_max_requests":   "has no effect here: requests are limited by globalOutstandingLimit",
+	"largeRequestMaxBytes":            "has no effect here: requests are limited by jute.maxbuffer and in all by the memory that they take",
+	"largeRequestThreshold":           "has no effect here: requests are limited by jute.maxbuffer and in all by the memory that they take",
+	"flushDelay":                      "has no effect here: what waits while the disk is busy is written together",
+	"maxBatchSize":                    "has no effect here: what waits while the disk is busy is written together",
+	"snapshot.trust.empty":            "has no effect here: logs without a snapshot are read when they begin with the first transaction",
+	"db.autocreate":                   "has no effect here: an empty data directory is one to begin with",
+	"closeSessionTxn.enabled":         "has no effect here: what closes a session names its ephemeral znodes",
+	"enableEagerACLCheck":             "has no effect here: the leader checks ACLs",
+	"ensembleAuthName":                "has no effect here: the scheme ensemble is not supported",
 }
 
 // propertyWithoutEffect is why zookeeper.key does nothing here. It is empty for what
@@ -81,35 +80,38 @@ func propertyWithoutEffect(key string, fromFile bool) string {
 		return "has no effect here: there is no cache of responses"
 	case "serverCnxnFactory":
 		return "has no effect here: every connection can do what Netty's can"
-	case "ssl.crl", "ssl.ocsp":
-		return "has no effect here: the revocation of certificates is not checked"
+	case "ssl.crl", "ssl.ocsp", "ssl.context.supplier.class", "client.certReload":
+		return "has no effect here: clients connect without TLS"
+	case "admin.needClientAuth", "admin.forceHttps", "admin.portUnification", "admin.httpVersion":
+		return "has no effect here: the AdminServer speaks HTTP/1.1 without TLS"
+	case "IPAuthenticationProvider.usexforwardedfor":
+		return "has no effect here: X-Forwarded-For is not read"
+	case "ssl.sslProvider", "fips-mode":
+		return onlyJVM
 	}
 	for prefix, reason := range map[string]string{
-		"authProvider.":       "has no effect here: other authentication providers are not supported",
-		"sasl.":               "has no effect here: SASL is not supported",
-		"kerberos.":           "has no effect here: SASL is not supported",
-		"SASLAuthentication":  "has no effect here: SASL is not supported",
-		"jmx.":                onlyJVM,
-		"netty.":              onlyJVM,
-		"nio.":                onlyJVM,
-		"commitProcessor.":    "has no effect here: there are no worker threads to set",
-		"metricsProvider.":    "has no effect here: there are no metrics providers",
-		"pathStats.":          "has no effect here: paths are not counted",
-		"connection_throttle": "has no effect here: connections are limited by maxCnxns and maxClientCnxns",
+		"sasl.":                        noSASLEffect,
+		"kerberos.":                    noSASLEffect,
+		"SASLAuthentication":           noSASLEffect,
+		"sessionRequireClientSASLAuth": noSASLEffect,
+		"requireKerberosConfig":        noSASLEffect,
+		"allowSaslFailedClients":       noSASLEffect,
+		"letAnySaslUserDoX":            noSASLEffect,
+		"superUser":                    noSASLEffect,
+		"security.":                    noSASLEffect,
+		"server.realm":                 noSASLEffect,
+		"audit.":                       "has no effect here: there is no audit log",
+		"jmx.":                         onlyJVM,
+		"netty.":                       onlyJVM,
+		"nio.":                         onlyJVM,
+		"commitProcessor.":             "has no effect here: there are no worker threads to set",
+		"metricsProvider.":             "has no effect here: there are no metrics providers",
+		"pathStats.":                   "has no effect here: paths are not counted",
+		"connection_throttle":          "has no effect here: connections are limited by maxCnxns and maxClientCnxns",
 	} {
 		if strings.HasPrefix(key, prefix) {
 			return reason
 		}
 	}
 	return "is not known and has no effect here"
-}
-
-// isBuiltInAuth tells whether a class of authProvider.N is one whose scheme is there
-// without it.
-func isBuiltInAuth(class string) bool {
-	switch strings.TrimPrefix(class, "org.apache.zookeeper.server.auth.") {
-	case "X509AuthenticationProvider", "DigestAuthenticationProvider", "IPAuthenticationProvider":
-		return true
-	}
-	return false
 }

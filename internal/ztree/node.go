@@ -201,17 +201,18 @@ const (
 // ttlMask is the byte of an ephemeralOwner that tells a time to live from a session.
 const ttlMask = -1 << 56
 
-// KindOf tells the kind of a znode. ZooKeeper takes an owner of 0xff… for a TTL when
-// zookeeper.extendedTypesEnabled is set; session ids of that form exist only where it is not
-// set and a server's id is 255.
+// KindOf tells the kind of a znode. An owner of 0xff0000… is a TTL. Where extendedTypesEnabled
+// is not set, a server's id can be 255: its sessions begin with 0xff, and what follows is a
+// time, which is not 0.
 func KindOf(ephemeralOwner int64) Kind {
-	switch {
-	case ephemeralOwner == 0:
-		return Persistent
-	case ephemeralOwner == proto.ContainerOwner:
-		return Container
-	case ephemeralOwner&ttlMask == ttlMask:
+	if _, coded := proto.OwnerTTL(ephemeralOwner); coded {
 		return TTL
+	}
+	switch ephemeralOwner {
+	case 0:
+		return Persistent
+	case proto.ContainerOwner:
+		return Container
 	}
 	return Ephemeral
 }

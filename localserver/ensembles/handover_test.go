@@ -35,8 +35,18 @@ type seat struct {
 // seats prepares servers that have never run, with the ids from 1 to n.
 func seats(t *testing.T, n int, java ...int64) (list []*seat) {
 	t.Helper()
-	taken := map[int]bool{}
+	var ids []int64
 	for id := int64(1); id <= int64(n); id++ {
+		ids = append(ids, id)
+	}
+	return seatsOf(t, ids, java...)
+}
+
+// seatsOf is seats with these ids.
+func seatsOf(t *testing.T, ids []int64, java ...int64) (list []*seat) {
+	t.Helper()
+	taken := map[int]bool{}
+	for _, id := range ids {
 		s := &seat{t: t, id: id, java: slices.Contains(java, id), dir: t.TempDir()}
 		for i := range s.ports {
 			for s.ports[i] == 0 || taken[s.ports[i]] {

@@ -35,7 +35,9 @@ type authSchemes struct {
 	noDigest      bool     // DigestAuthenticationProvider.enabled=false
 	digestAlg     string   // DigestAuthenticationProvider.digestAlg, as Java names it; SHA1 when ""
 	superDigests  []string // DigestAuthenticationProvider.superDigest
-	x509          bool     // there is a secureClientPort, or authProvider.x509 is set
+	ownDigests    []string // of the passwords of the ensemble's own super, which work whatever is set
+	enforced      []string // enforce.auth.schemes, one of which a client must have proved; nil without enforce.auth.enabled
+	x509          bool     // clients may connect with TLS, or authProvider.x509 is set
 	x509SuperUser string   // X509AuthenticationProvider.superUser, a subject
 	sasl          bool     // authProvider.… is SASLAuthenticationProvider
 	anySASLUserDo string   // letAnySaslUserDoX, the id in an ACL that stands for every SASL user
@@ -71,6 +73,9 @@ func (a *authSchemes) creator(scheme string) bool { return a.known(scheme) && sc
 // a port, subject that of its certificate, which was verified, or "". ok is false when the
 // client must be told AuthFailed and be cut off.
 func (a *authSchemes) authenticate(ids []proto.ID, scheme string, data []byte, addr, subject string) (_ []proto.ID, ok bool) {
+	if scheme == schemeDigest && a.isOwn(data) {
+		return addID(ids, ownSuper), true
+	}
 	if !a.known(scheme) {
 		return ids, false
 	}
@@ -101,11 +106,44 @@ func (a *authSchemes) authenticate(ids []proto.ID, scheme string, data []byte, a
 	return ids, false // SASL is negotiated otherwise
 }
 
-// digest is the id of user:password (DigestAuthenticationProvider.generateDigest).
+// ownSuper is who the ensemble itself is when it reconfigures.
+var ownSuper = proto.ID{Scheme: schemeSuper, ID: "ensemble"}
+
+func (a *authSchemes) isOwn(data []byte) bool {
+	if len(a.ownDigests) == 0 {
+		return false
+	}
+	digest, err := Digest("", string(data))
+	return err == nil && slices.Contains(a.ownDigests, digest)
+}
+
+// admits tells whether a client with these ids may do more than authenticate
+// (AuthenticationHelper).
+func (a *authSchemes) admits(ids []proto.ID) bool {
+	return a.enforced == nil || slices.ContainsFunc(ids, func(id proto.ID) bool {
+		return slices.Contains(a.enforced, id.Scheme) || id == ownSuper
+	})
+}
+
+func schemesOf(ids []proto.ID) (list []string) {
+	for _, id := range ids {
+		list = append(list, id.Scheme)
+	}
+	return list
+}
+
+// digest is the id of user:password.
 func (a *authSchemes) digest(userPassword string) (string, error) {
+	return Digest(a.digestAlg, userPassword)
+}
+
+// Digest is the id of user:password in ACLs of the scheme digest
+// (DigestAuthenticationProvider.generateDigest). algorithm is digestAlg, as Java names it; SHA1
+// when "".
+func Digest(algorithm, userPassword string) (string, error) {
 	var sum []byte
 	in := []byte(userPassword)
-	switch alg := strings.ToUpper(a.digestAlg); alg {
+	switch strings.ToUpper(algorithm) {
 	case "", "SHA1", "SHA-1", "SHA":
 		s := sha1.Sum(in)
 		sum = s[:]
@@ -121,8 +159,20 @@ func (a *authSchemes) digest(userPassword string) (string, error) {
 	case "SHA-512":
 		s := sha512.Sum512(in)
 		sum = s[:]
+	case "SHA-512/224":
+		s := sha512.Sum512_224(in)
+		sum = s[:]
+	case "SHA-512/256":
+		s := sha512.Sum512_256(in)
+		sum = s[:]
+	case "SHA3-224":
+		s := sha3.Sum224(in)
+		sum = s[:]
 	case "SHA3-256":
 		s := sha3.Sum256(in)
+		sum = s[:]
+	case "SHA3-384":
+		s := sha3.Sum384(in)
 		sum = s[:]
 	case "SHA3-512":
 		s := sha3.Sum512(in)
@@ -131,7 +181,7 @@ func (a *authSchemes) digest(userPassword string) (string, error) {
 		s := md5.Sum(in)
 		sum = s[:]
 	default:
-		return "", fmt.Errorf("digestAlg %q is unknown (SHA1, SHA-224, SHA-256, SHA-384, SHA-512, SHA3-256, SHA3-512 and MD5 are known)", a.digestAlg)
+		return "", fmt.Errorf("DigestAuthenticationProvider.digestAlg=%s is not supported (SHA1, MD5, and those of SHA-2 and SHA-3, such as SHA-256 and SHA3-512, are)", algorithm)
 	}
 	user, _, _ := strings.Cut(userPassword, ":")
 	return user + ":" + base64.StdEncoding.EncodeToString(sum), nil

@@ -2,6 +2,8 @@ package member
 
 import (
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/zklog"
@@ -9,7 +11,7 @@ import (
 
 // Options say how a member serves. The zero value of a field is ZooKeeper's default.
 type Options struct {
-	ID      int64  // myid; in the highest byte of session ids (1 for a standalone server)
+	ID      int64  // myid, 1 for a standalone server; in the highest byte of session ids
 	DataDir string // the folder version-2 that gets the snapshots; "" keeps everything in memory
 	LogDir  string // the folder version-2 that gets the logs; DataDir when ""
 
@@ -28,8 +30,14 @@ type Options struct {
 	ExtendedTypes   bool     // znodes with a time to live (extendedTypesEnabled)
 	ReconfigEnabled bool     // reconfigEnabled
 	NoDigest        bool     // digest.enabled=false
-	SuperDigests    []string // each as DigestAuthenticationProvider.superDigest, user:base64(sha1(user:password))
+	SuperDigests    []string // each as DigestAuthenticationProvider.superDigest, user:base64(digest(user:password))
+	OwnSuperDigests []string // of passwords that are known to the ensemble alone; always with SHA1
 	X509SuperUser   string   // subject of a certificate that may do everything
+	NoDigestAuth    bool     // DigestAuthenticationProvider.enabled=false
+	DigestAlg       string   // DigestAuthenticationProvider.digestAlg; SHA1 when ""
+	X509            bool     // the scheme x509 is there without TLS, too (authProvider.x509)
+	EnforceAuth     bool     // enforce.auth.enabled: sessions of clients that have not
+	AuthSchemes     []string // enforce.auth.schemes: proved who they are by one of these are closed
 	Words           []string // four-letter words that are answered ("*" for all); only srvr when nil
 	ReadOnlyMode    bool     // readonlymode.enabled
 	LocalSessions   bool     // localSessionsEnabled, in an ensemble
@@ -68,6 +76,37 @@ func (o *Options) setDefaults() {
 	if o.Failed == nil {
 		o.Failed = func(error) {}
 	}
+}
+
+// Check is an error where the options contradict each other. Open makes the same check.
+func (o *Options) Check() error {
+	a := o.authSchemes()
+	if _, err := a.digest(""); err != nil {
+		return err
+	}
+	if !o.EnforceAuth {
+		return nil
+	}
+	if len(o.AuthSchemes) == 0 {
+		return errors.New("enforce.auth.enabled is true, enforce.auth.schemes must be configured (such as enforce.auth.schemes=digest)")
+	}
+	for _, scheme := range o.AuthSchemes {
+		if !a.known(scheme) {
+			return fmt.Errorf("enforce.auth.schemes: Authentication scheme %s is not available (there is: %s)", scheme, a.names())
+		}
+	}
+	return nil
+}
+
+func (o *Options) authSchemes() authSchemes {
+	a := authSchemes{
+		skipACL: o.SkipACL, maxACL: o.MaxPacket, noDigest: o.NoDigestAuth, digestAlg: o.DigestAlg, superDigests: o.SuperDigests, ownDigests: o.OwnSuperDigests,
+		x509: o.X509 || o.TLS != nil, x509SuperUser: o.X509SuperUser,
+	}
+	if o.EnforceAuth {
+		a.enforced = o.AuthSchemes
+	}
+	return a
 }
 
 func def[T comparable](v *T, value T) {

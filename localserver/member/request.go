@@ -45,6 +45,13 @@ func (s *Server) request(r *request) {
 		c.answered(r)
 		return
 	}
+	if !s.auth.admits(c.auth) {
+		s.log.Errorf("Client authentication scheme(s) %v does not match with any of the expected authentication scheme %v, closing session.", schemesOf(c.auth), s.auth.enforced)
+		c.answered(r)
+		c.send(&proto.ReplyHeader{Xid: r.Cxid, Err: proto.ErrSessionClosedSASLAuth}, nil)
+		c.part()
+		return
+	}
 	r.Session, r.Auth = c.session, c.auth[:len(c.auth):len(c.auth)]
 	if !s.touch(c.session, c.timeout) {
 		s.log.Debugf("Dropping request: no session 0x%x exists", uint64(c.session))

@@ -89,10 +89,13 @@ type Server struct {
 // takes its transactions must continue after LastZxid.
 func Open(opt Options) (*Server, error) {
 	opt.setDefaults()
+	if err := opt.Check(); err != nil {
+		return nil, err
+	}
 	s := &Server{opt: opt, log: opt.Log, done: make(chan struct{}), now: time.Now(),
 		watches: newWatches[*conn](), all: map[*conn]struct{}{}, open: map[net.Conn]struct{}{}, byHost: map[string]int{},
 		box: mailbox{ready: make(chan struct{}, 1)}}
-	s.auth = authSchemes{skipACL: opt.SkipACL, maxACL: opt.MaxPacket, superDigests: opt.SuperDigests, x509: opt.TLS != nil, x509SuperUser: opt.X509SuperUser}
+	s.auth = opt.authSchemes()
 	s.quota = quotaCheck{enforce: opt.EnforceQuota, warn: rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}}
 	s.acceptErrors = rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}
 	s.reset()

@@ -1,0 +1,105 @@
+package zoocfg
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// maxExtendedID is the highest server id that leaves the highest byte of session ids to znodes
+// with a time to live (EphemeralType.MAX_EXTENDED_SERVER_ID).
+const maxExtendedID = 254
+
+// CheckServable is an error when the embedded server could not serve as the configuration
+// demands: it has nowhere to serve, or it asks for what the server does not have and what keeps
+// somebody out. Apache's own server may run with it.
+func (c *Config) CheckServable() error {
+	// Differs(no-client-port): Apache runs, and nobody can connect; for clientPort=0 it listens on
+	// a port that only its log tells.
+	if !c.Distributed() && c.Client.Port == 0 && c.SecureClient.Port == 0 {
+		return errors.New("neither clientPort nor secureClientPort is set, so nobody could connect: add a line clientPort=2181")
+	}
+	if c.Distributed() && c.ExtendedTypes && c.ServerID > maxExtendedID {
+		return fmt.Errorf("extendedTypesEnabled is true but Server ID is too large. Cannot be larger than %d (myid is %d: its ephemeral znodes would be taken for znodes with a time to live)", maxExtendedID, c.ServerID)
+	}
+	// Differs(unsupported-security): Apache has these settings; a server that started without them
+	// would let in whom they keep out.
+	var list []error
+	for _, w := range c.unsupported {
+		list = append(list, errors.New(w.String()))
+	}
+	return errors.Join(list...)
+}
+
+// unsupported is a setting that keeps somebody out and is not there.
+type unsupported struct {
+	key    string // of zoo.cfg; one that ends in a dot stands for all that begin so
+	asks   func(value string) bool
+	counts func(*Config) bool // whether it would change anything
+	text   string
+}
+
+var unsupportedSettings = []unsupported{
+	{"sessionRequireClientSASLAuth", isTrue, always, noSASL},
+	{"requireKerberosConfig", isTrue, always, noSASL},
+	{"enforce.auth.schemes", hasSASL, func(c *Config) bool { return c.EnforceAuth }, noSASL},
+	{"authProvider.", isUnsupportedAuth, always, "this authentication provider is not supported here; x509, digest and ip are"},
+	{"quorum.auth.enableSasl", isTrue, (*Config).Distributed, noQuorumSASL},
+	{"quorum.auth.serverRequireSasl", isTrue, (*Config).Distributed, noQuorumSASL},
+	{"quorum.auth.learnerRequireSasl", isTrue, (*Config).Distributed, noQuorumSASL},
+	{"sslQuorum", isTrue, (*Config).Distributed, "members talk to each other without TLS here, so anybody who reaches their ports could read along and join"},
+	{"ssl.crl", isTrue, (*Config).UsesTLS, noRevocation},
+	{"ssl.ocsp", isTrue, (*Config).UsesTLS, noRevocation},
+	{"ssl.clientHostnameVerification", isTrue, (*Config).UsesTLS, "the names in clients' certificates are not checked here"},
+	{"ssl.context.supplier.class", isGiven, (*Config).UsesTLS, "only the stores of ssl.keyStore and ssl.trustStore are supported here"},
+	{"ssl.authProvider", func(v string) bool { return v != "x509" }, (*Config).UsesTLS, "only x509 is supported here"},
+	{"client.certReload", isTrue, (*Config).UsesTLS, "the stores are read once here, so a certificate that is taken out of the trust store would be accepted until the server is restarted"},
+	{"admin.needClientAuth", isTrue, adminEnabled, "the AdminServer speaks without TLS here, so everybody could reach it"},
+	{"admin.forceHttps", isTrue, adminEnabled, "the AdminServer speaks without TLS here"},
+	{"IPAuthenticationProvider.usexforwardedfor", isTrue, adminEnabled, "X-Forwarded-For is not read here, so all whom a proxy lets through would have the proxy's address"},
+}
+
+const (
+	noSASL       = "SASL is not supported here, and without it everybody would be let in"
+	noQuorumSASL = "SASL among members is not supported here, and without it anybody who reaches their ports could join"
+	noRevocation = "the revocation of certificates is not checked here, so revoked ones would be accepted"
+)
+
+// UsesTLS tells whether clients can connect with TLS.
+func (c *Config) UsesTLS() bool { return c.SecureClient.Port != 0 || c.PortUnified }
+
+func always(*Config) bool         { return true }
+func adminEnabled(c *Config) bool { return c.AdminEnabled }
+
+func isTrue(v string) bool  { return strings.EqualFold(v, "true") }
+func isGiven(v string) bool { return v != "" }
+func hasSASL(v string) bool { return slices.Contains(javaSplitTrimmed(v, ","), "sasl") }
+
+func isUnsupportedAuth(class string) bool { return builtInAuth(class) == "" }
+
+// builtInAuth is the scheme of a class of authProvider.N; "" for one that is not supported.
+func builtInAuth(class string) string {
+	switch strings.TrimPrefix(class, "org.apache.zookeeper.server.auth.") {
+	case "X509AuthenticationProvider":
+		return "x509"
+	case "DigestAuthenticationProvider":
+		return "digest"
+	case "IPAuthenticationProvider":
+		return "ip"
+	}
+	return ""
+}
+
+// checkSupported collects the settings for CheckServable, when everything is read.
+func (l *loader) checkSupported() {
+	for _, key := range slices.Sorted(maps.Keys(l.given)) {
+		o := l.given[key]
+		for _, u := range unsupportedSettings {
+			if (key == u.key || strings.HasSuffix(u.key, ".") && strings.HasPrefix(key, u.key)) && u.asks(o.value) && u.counts(l.c) {
+				l.c.unsupported = append(l.c.unsupported, Warning{o.file, o.line, o.key + "=" + o.value, u.text + "; leave it out to start without it"})
+			}
+		}
+	}
+}

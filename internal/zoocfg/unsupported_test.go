@@ -1,0 +1,75 @@
+package zoocfg
+
+import (
+	"strings"
+	"testing"
+)
+
+// What keeps somebody out and is not there ends the start, where it would change anything.
+func TestUnsupportedSettings(t *testing.T) {
+	const alone, member = "dataDir=DIR\nclientPort=2181\n", "dataDir=DIR\ninitLimit=10\nsyncLimit=5\n" + three + "\n"
+	for _, c := range []struct {
+		cfg    string
+		system Properties
+		say    string // "" for a server that starts
+	}{
+		{cfg: alone},
+		{cfg: alone + "sessionRequireClientSASLAuth=true\n", say: "zoo.cfg:3: sessionRequireClientSASLAuth=true: SASL is not supported here, and without it everybody would be let in; leave it out to start without it"},
+		{cfg: alone + "sessionRequireClientSASLAuth=false\n"},
+		{cfg: alone, system: Properties{"zookeeper.sessionRequireClientSASLAuth": "true"}, say: "-Dzookeeper.sessionRequireClientSASLAuth=true: SASL"},
+		{cfg: alone + "requireKerberosConfig=true\n", say: "requireKerberosConfig=true: SASL"},
+		{cfg: alone + "enforce.auth.enabled=true\nenforce.auth.schemes=digest, sasl\n", say: "enforce.auth.schemes=digest, sasl: SASL"},
+		{cfg: alone + "enforce.auth.schemes=sasl\n"},
+		{cfg: alone + "enforce.auth.enabled=true\nenforce.auth.schemes=digest\n"},
+		{cfg: alone + "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\n", say: "this authentication provider is not supported here"},
+		{cfg: alone + "authProvider.x=com.example.Own\n", say: "zoo.cfg:3: authProvider.x=com.example.Own: this authentication provider"},
+		{cfg: alone + "authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider\n"},
+		{cfg: member + "sslQuorum=true\n", say: "sslQuorum=true: members talk to each other without TLS here"},
+		{cfg: member + "sslQuorum=false\n"},
+		{cfg: alone + "sslQuorum=true\n"},
+		{cfg: member + "quorum.auth.enableSasl=true\n", say: "quorum.auth.enableSasl=true: SASL among members"},
+		{cfg: member + "quorum.auth.serverRequireSasl=true\n", say: "quorum.auth.serverRequireSasl=true: SASL among members"},
+		{cfg: alone + "ssl.crl=true\n"},
+		{cfg: alone + "secureClientPort=2281\nssl.crl=true\n", say: "ssl.crl=true: the revocation of certificates is not checked here"},
+		{cfg: alone + "client.portUnification=true\nssl.ocsp=true\n", say: "ssl.ocsp=true: the revocation"},
+		{cfg: alone + "client.portUnification=true\nssl.authProvider=own\n", say: "ssl.authProvider=own: only x509"},
+		{cfg: alone + "secureClientPort=2281\nssl.clientHostnameVerification=true\n", say: "ssl.clientHostnameVerification=true: the names"},
+		{cfg: alone + "secureClientPort=2281\nssl.context.supplier.class=com.example.Own\n", say: "ssl.context.supplier.class=com.example.Own: only the stores"},
+		{cfg: alone + "secureClientPort=2281\nclient.certReload=true\n", say: "client.certReload=true: the stores are read once"},
+		{cfg: alone + "admin.needClientAuth=true\n"},
+		{cfg: alone + "admin.enableServer=true\nadmin.needClientAuth=true\n", say: "admin.needClientAuth=true: the AdminServer speaks without TLS here"},
+		{cfg: alone + "admin.enableServer=true\nadmin.forceHttps=true\n", say: "admin.forceHttps=true: the AdminServer"},
+		{cfg: alone + "admin.enableServer=true\nIPAuthenticationProvider.usexforwardedfor=true\n", say: "X-Forwarded-For is not read here"},
+		{cfg: alone + "sessionRequireClientSASLAuth=true\nauthProvider.1=Own\n", say: "sessionRequireClientSASLAuth=true: SASL"},
+		{cfg: alone + "sessionRequireClientSASLAuth=true\nauthProvider.1=Own\n", say: "authProvider.1=Own: this"},
+		{cfg: "dataDir=DIR\n", say: "neither clientPort nor secureClientPort is set, so nobody could connect"},
+		{cfg: "dataDir=DIR\nclientPort=0\n", say: "neither clientPort nor secureClientPort is set"},
+		{cfg: "dataDir=DIR\nsecureClientPort=2281\n"},
+		{cfg: "dataDir=DIR\ninitLimit=10\nsyncLimit=5\nserver.1=a:1:2\nserver.2=a:3:4\n"}, // it votes
+	} {
+		path := write(t, map[string]string{"zoo.cfg": c.cfg, "myid": "1\n"})
+		cfg, _, err := Load(path, c.system)
+		if err != nil {
+			t.Errorf("%s: %v", c.cfg, err)
+			continue
+		}
+		switch err := cfg.CheckServable(); {
+		case c.say == "" && err != nil:
+			t.Errorf("%s: %v", c.cfg, err)
+		case c.say != "" && (err == nil || !strings.Contains(err.Error(), c.say)):
+			t.Errorf("%s: %v, without %q", c.cfg, err, c.say)
+		}
+	}
+}
+
+// Every setting that a refusal is about is otherwise said to have no effect, never to be unknown.
+func TestUnsupportedSettingsAreKnown(t *testing.T) {
+	for _, u := range unsupportedSettings {
+		if fileSettings[u.key] != nil || propertySettings[u.key] != nil || fileWithoutEffect(u.key) != "" || u.key == "authProvider." {
+			continue
+		}
+		if reason := propertyWithoutEffect(u.key, true); strings.Contains(reason, "is not known") {
+			t.Errorf("%s: %s", u.key, reason)
+		}
+	}
+}
