@@ -17,6 +17,43 @@ func (e edit) replace(from, to int, by []rune) edit {
 	return edit{text, from + len(by)}
 }
 
+// A text has several rows where a quote goes on over line breaks.
+
+// rowStart and rowEnd are where the row that i is in begins and ends.
+func (e edit) rowStart(i int) int {
+	for i > 0 && e.text[i-1] != '\n' {
+		i--
+	}
+	return i
+}
+
+func (e edit) rowEnd(i int) int {
+	for i < len(e.text) && e.text[i] != '\n' {
+		i++
+	}
+	return i
+}
+
+// rowUp and rowDown move the cursor to the row above or below, in its column as far as that
+// goes; ok is false where there is none.
+func (e edit) rowUp() (after edit, ok bool) {
+	start := e.rowStart(e.cursor)
+	if start == 0 {
+		return e, false
+	}
+	above := e.rowStart(start - 1)
+	return edit{e.text, min(above+e.cursor-start, start-1)}, true
+}
+
+func (e edit) rowDown() (after edit, ok bool) {
+	end := e.rowEnd(e.cursor)
+	if end == len(e.text) {
+		return e, false
+	}
+	below := end + 1
+	return edit{e.text, min(below+e.cursor-e.rowStart(e.cursor), e.rowEnd(below))}, true
+}
+
 // A word is a run of letters and digits, as for Alt-B and Alt-F in a shell, so that the
 // segments of a path are words.
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' }
@@ -63,7 +100,7 @@ func (c *clipboard) knows(k key) bool {
 	return ok
 }
 
-// apply carries out the keys that change the line. ok is false for keys that mean
+// apply carries out the keys that change the line or move the cursor. ok is false for keys that mean
 // something else.
 func (c *clipboard) apply(e edit, k key) (after edit, ok bool) {
 	cut := func(from, to int) edit {
@@ -73,6 +110,14 @@ func (c *clipboard) apply(e edit, k key) (after edit, ok bool) {
 		return e.replace(from, to, nil)
 	}
 	switch k {
+	case keyLeft, keyCtrl + "b":
+		return edit{e.text, max(0, e.cursor-1)}, true
+	case keyRight, keyCtrl + "f":
+		return edit{e.text, min(len(e.text), e.cursor+1)}, true
+	case keyHome, keyCtrl + "a":
+		return edit{e.text, e.rowStart(e.cursor)}, true
+	case keyEnd, keyCtrl + "e":
+		return edit{e.text, e.rowEnd(e.cursor)}, true
 	case keyWordLeft, keyAlt + "b":
 		return edit{e.text, e.wordLeft()}, true
 	case keyWordRight, keyAlt + "f":

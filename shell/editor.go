@@ -50,6 +50,7 @@ type editor struct {
 	tabbed    string    // Tab waits for the suggestions of this line
 	search    *search   // Ctrl-R
 	next      []press   // keys that come before those of the terminal
+	pasted    string    // what comes after those, perhaps lines to run one after the other
 
 	suspended bool      // Ctrl-Z stopped the process
 	continued time.Time // when it went on
@@ -107,7 +108,36 @@ func (e *editor) freshRow() {
 	e.screen.freshRow()
 }
 
-func (e *editor) input(ctx context.Context) io.Reader { return input{e.term, ctx} }
+func (e *editor) input(ctx context.Context) io.Reader { return input{e, ctx} }
+
+func (e *editor) giveUp() bool { return false } // while a line is edited Ctrl-C is a key
+
+func (e *editor) dropPasted() (lines int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for row := range strings.Lines(e.pasted) {
+		if strings.TrimSpace(row) != "" {
+			lines++
+		}
+	}
+	e.pasted = ""
+	return lines
+}
+
+// answer takes the next line of what was pasted, with or without marks, or typed ahead, if it
+// is what a question asks for. If not it stays where it is, to run after the command that asks.
+func (e *editor) answer(is func(string) bool) (line string, ok bool) {
+	ahead := e.term.typedAhead()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.pasted += pastedText(ahead)
+	line, rest, _ := strings.Cut(e.pasted, "\n")
+	if !is(line) {
+		return "", false
+	}
+	e.pasted = rest
+	return line, true
+}
 
 // rescue gives the terminal back when a goroutine panics; it takes no lock.
 func (e *editor) rescue() {

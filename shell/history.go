@@ -53,20 +53,37 @@ func newHistory(stateDir string) (*history, error) {
 	return h, nil
 }
 
+// rowMark begins the rows of a line in the file, but for the first, which never begins with it.
+const rowMark = "\t"
+
+// fileRows is a line as it stands in the file.
+func fileRows(line string) string { return strings.ReplaceAll(line, "\n", "\n"+rowMark) + "\n" }
+
 func readLines(file string) ([]string, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	var lines []string
+	var lines, rows []string // rows are of one line
+	end := func() {
+		if len(rows) > 0 {
+			lines = append(lines, strings.Join(rows, "\n"))
+		}
+		rows = nil
+	}
 	s := bufio.NewScanner(f)
 	s.Buffer(nil, 1<<20)
 	for s.Scan() {
-		if line := s.Text(); line != "" {
-			lines = append(lines, line)
+		row, more := strings.CutPrefix(s.Text(), rowMark)
+		if !more {
+			end()
+		}
+		if row != "" || more && len(rows) > 0 {
+			rows = append(rows, row)
 		}
 	}
+	end()
 	return lines, s.Err()
 }
 
@@ -112,7 +129,7 @@ func (h *history) replace(line string) error {
 
 // save appends a line to the file, unless it begins with a blank or is as the one before.
 func (h *history) save(line string) error {
-	if h.file == "" || line == h.last || strings.HasPrefix(line, " ") || strings.ContainsAny(line, "\r\n") {
+	if h.file == "" || line == h.last || strings.HasPrefix(line, " ") || strings.HasPrefix(line, rowMark) || strings.Contains(line, "\r") {
 		return nil
 	}
 	h.last = line
@@ -121,7 +138,7 @@ func (h *history) save(line string) error {
 		if err != nil {
 			return err
 		}
-		_, err = f.WriteString(line + "\n")
+		_, err = f.WriteString(fileRows(line))
 		if closeErr := f.Close(); err == nil {
 			err = closeErr
 		}

@@ -2,17 +2,20 @@ package shell
 
 import (
 	"bytes"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
 // key is what a person pressed. The zero value is no key.
 type key string
 
-// Keys. A run of printable characters is keyText; alt with a character is keyAlt followed
+// Keys. A run of printable characters is keyText, a bracketed paste as a whole keyPaste; alt with a character is keyAlt followed
 // by it, control with a letter keyCtrl followed by the letter.
 const (
 	keyNone       key = ""
 	keyText       key = "text"
+	keyPaste      key = "paste"
 	keyEnter      key = "enter"
 	keyTab        key = "tab"
 	keyBackTab    key = "backtab"
@@ -35,17 +38,17 @@ const (
 	keyIgnored    key = "ignored" // a sequence that means nothing here
 )
 
-// press is one key, with its text when it is keyText.
+// press is one key, with its text when it is keyText or keyPaste.
 type press struct {
 	key  key
 	text string
 }
 
 // decoder cuts what a terminal sends into keys. It keeps what is incomplete: half a
-// character, half a sequence, the rest of a pasted block.
+// character, half a sequence, a pasted block whose end has not come.
 type decoder struct {
-	buf   []byte
-	paste bool // between the marks of a bracketed paste
+	buf      []byte
+	searched int // bytes of a paste in which its end is not
 }
 
 func (d *decoder) feed(b []byte) { d.buf = append(d.buf, b...) }
@@ -55,8 +58,11 @@ var (
 	pasteEnd   = []byte("\x1b[201~")
 )
 
+// pasting tells whether the end of a paste is to come.
+func (d *decoder) pasting() bool { return bytes.HasPrefix(d.buf, pasteBegin) }
+
 // next returns the next key, keyNone when more bytes are needed. With final no more bytes
-// are coming soon: what is incomplete counts as it stands.
+// are coming soon: what is incomplete counts as it stands, but for a paste.
 func (d *decoder) next(final bool) press {
 	for len(d.buf) > 0 {
 		p, n := d.decode(final)
@@ -80,18 +86,12 @@ func (d *decoder) decode(final bool) (press, int) {
 	case ch == 0x1b:
 		return d.escape(final)
 	case ch == '\r' || ch == '\n':
-		n := 1
-		if d.paste && bytes.HasPrefix(b, []byte("\r\n")) {
-			n = 2
-		}
-		return press{key: keyEnter}, n
-	case ch == '\t' && d.paste:
-		return press{keyText, " "}, 1
+		return press{key: keyEnter}, 1
 	case ch == '\t':
 		return press{key: keyTab}, 1
 	case ch == 0x7f || ch == 0x08:
 		return press{key: keyBackspace}, 1
-	case d.paste && ch < ' ', ch == 0:
+	case ch == 0:
 		return press{key: keyIgnored}, 1
 	case ch == 0x1f: // Ctrl-_
 		return press{key: keyCtrl + "_"}, 1
@@ -155,15 +155,10 @@ func (d *decoder) escape(final bool) (press, int) {
 			}
 			return press{key: keyIgnored}, len(b)
 		}
-		switch seq := b[:n]; {
-		case bytes.Equal(seq, pasteBegin):
-			d.paste = true
-			return press{key: keyIgnored}, n
-		case bytes.Equal(seq, pasteEnd):
-			d.paste = false
-			return press{key: keyIgnored}, n
+		if d.pasting() {
+			return d.paste()
 		}
-		if k, ok := sequences[string(b[1:n])]; ok && !d.paste {
+		if k, ok := sequences[string(b[1:n])]; ok {
 			return press{key: k}, n
 		}
 		return press{key: keyIgnored}, n
@@ -171,9 +166,6 @@ func (d *decoder) escape(final bool) (press, int) {
 		return press{key: keyEscape}, 1
 	case 0x7f, 0x08:
 		return press{key: keyAlt + "backspace"}, 2
-	}
-	if d.paste {
-		return press{key: keyIgnored}, 1
 	}
 	r, size := utf8.DecodeRune(b[1:])
 	if r == utf8.RuneError || r < ' ' {
@@ -183,6 +175,48 @@ func (d *decoder) escape(final bool) (press, int) {
 		r += 'a' - 'A'
 	}
 	return press{key: keyAlt + key(r)}, 1 + size
+}
+
+// paste takes a whole paste: nothing of it counts before its end has come. Ctrl-C gives up one
+// whose end does not come.
+func (d *decoder) paste() (press, int) {
+	from := max(len(pasteBegin), d.searched-len(pasteEnd)+1)
+	end := bytes.Index(d.buf[from:], pasteEnd)
+	if end < 0 {
+		d.searched = len(d.buf)
+		if bytes.HasSuffix(d.buf, []byte{0x03}) {
+			d.searched = 0
+			return press{key: keyCtrl + "c"}, len(d.buf)
+		}
+		return press{}, 0
+	}
+	d.searched = 0
+	end += from
+	return press{keyPaste, pastedText(d.buf[len(pasteBegin):end])}, end + len(pasteEnd)
+}
+
+// pastedText is what was pasted as text: line breaks are \n, tabs stay, and what a terminal
+// would obey is left out.
+func pastedText(b []byte) string {
+	var text strings.Builder
+	for n := 0; len(b) > 0; b = b[n:] {
+		r, size := utf8.DecodeRune(b)
+		n = size
+		switch {
+		case r == 0x1b && len(b) > 1 && (b[1] == '[' || b[1] == 'O'):
+			if n = sequenceLen(b); n == 0 {
+				n = len(b)
+			}
+		case r == '\r':
+			text.WriteByte('\n')
+			if len(b) > 1 && b[1] == '\n' {
+				n = 2
+			}
+		case r == '\n' || r == '\t' || !unicode.IsControl(r):
+			text.WriteRune(r)
+		}
+	}
+	return text.String()
 }
 
 // longestSequence is beyond what any terminal sends for a key.

@@ -48,9 +48,7 @@ var stopKey = []byte{0x1b, 0x5b, 0x24, 0x3b, 0x32, 0x7e} // F24
 var native = map[key][]byte{
 	keyEnter: {0x0d}, keyTab: {0x09}, keyBackTab: {0x1b, 0x5b, 0x5a}, keyBackspace: {0x7f},
 	keyDelete: {0x1b, 0x5b, 0x33, 0x7e}, keyUp: {0x1b, 0x5b, 0x41}, keyDown: {0x1b, 0x5b, 0x42},
-	keyRight: {0x1b, 0x5b, 0x43}, keyLeft: {0x1b, 0x5b, 0x44}, keyHome: {0x1b, 0x5b, 0x48}, keyEnd: {0x1b, 0x5b, 0x46},
-	keyCtrl + "a": {0x01}, keyCtrl + "b": {0x02}, keyCtrl + "c": {0x03}, keyCtrl + "d": {0x04}, keyCtrl + "e": {0x05},
-	keyCtrl + "f": {0x06}, keyCtrl + "n": {0x0e}, keyCtrl + "p": {0x10},
+	keyCtrl + "c": {0x03}, keyCtrl + "d": {0x04}, keyCtrl + "n": {0x0e}, keyCtrl + "p": {0x10},
 }
 
 // lineEditor is go-prompt's side of an editor.
@@ -107,12 +105,8 @@ func setLine(buf *prompt.Buffer, to edit) {
 	if after := len([]rune(buf.Document().TextAfterCursor())); after > 0 {
 		buf.Delete(after)
 	}
-	if len(to.text) > 0 {
-		buf.InsertText(string(to.text), false, true)
-	}
-	if back := len(to.text) - to.cursor; back > 0 {
-		buf.CursorLeft(back)
-	}
+	buf.InsertText(string(to.text[:to.cursor]), false, true)
+	buf.InsertText(string(to.text[to.cursor:]), false, false) // its CursorLeft stays in a row
 }
 
 func currentLine(buf *prompt.Buffer) edit {

@@ -174,7 +174,21 @@ func layOut(v view, width int, color bool) layout {
 		row.Reset()
 		col = 0
 	}
-	put := func(r rune) {
+	var put func(r rune)
+	put = func(r rune) {
+		switch r {
+		case '\n':
+			endRow(false)
+			for _, r := range continued {
+				put(r)
+			}
+			return
+		case '\t':
+			for range tabWidth - col%tabWidth {
+				put(' ')
+			}
+			return
+		}
 		text, w := printable(r)
 		if col+w > width && col > 0 {
 			endRow(col == width)
@@ -197,7 +211,7 @@ func layOut(v view, width int, color bool) layout {
 			if col >= width {
 				endRow(true)
 			} else if i < len(v.text) { // the character at the cursor may not fit
-				if _, w := printable(v.text[i]); col+w > width {
+				if w := columns(v.text[i]); col+w > width {
 					endRow(false)
 				}
 			}
@@ -211,6 +225,23 @@ func layOut(v view, width int, color bool) layout {
 	mark(len(v.text))
 	endRow(false)
 	return l
+}
+
+// continued stands before each row of a line but the first.
+const continued = "> "
+
+const tabWidth = 8
+
+// columns is the width of a character where it does not fit into a row.
+func columns(r rune) int {
+	switch r {
+	case '\n':
+		return 0
+	case '\t':
+		return 1
+	}
+	_, w := printable(r)
+	return w
 }
 
 // printable is what stands for a character on the screen, and its width in columns.

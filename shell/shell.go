@@ -86,6 +86,8 @@ type lineReader interface {
 	Resume()
 	Stop()
 	input(ctx context.Context) io.Reader // for a command that runs until ctx is done
+	giveUp() bool                        // drops the line that is being read, if one is, for SIGINT
+	dropPasted() int                     // what was pasted and has not run; how many lines that is
 	freshRow()                           // what is printed next begins a row
 	rescue()                             // gives the terminal back, when something panics
 	close()
@@ -142,6 +144,12 @@ func (s *shell) do(text string) {
 		}
 		s.failure.set(err.Error())
 		sayError(s.opts.Streams.Err, err)
+	}
+	if ctx.Err() == nil || s.ctx.Err() != nil {
+		return
+	}
+	if n := s.lines.dropPasted(); n > 0 { // whoever interrupts one wants none of the others
+		fmt.Fprintf(s.opts.Streams.Err, "%d of the pasted lines did not run\n", n)
 	}
 }
 

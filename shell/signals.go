@@ -91,7 +91,9 @@ func (s *shell) signals() func() {
 				<-done
 				return
 			case <-interrupt:
-				s.doing.interrupt()
+				if !s.lines.giveUp() {
+					s.doing.interrupt()
+				}
 			case <-resized:
 				s.lines.Resize()
 			case <-continued:

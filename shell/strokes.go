@@ -1,8 +1,10 @@
 package shell
 
 import (
+	"strings"
 	"time"
 
+	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/completions"
 )
 
@@ -56,6 +58,8 @@ func (e *editor) nextStroke() (stroke, bool) {
 		p := e.next[0]
 		e.next = e.next[1:]
 		return e.key(p)
+	case e.pasted != "" && e.search == nil:
+		return e.edit(e.insertPasted)
 	case e.fresh && e.selected < 0 && e.search == nil:
 		e.fresh = false
 		return e.edit(func(line edit) edit { return line }) // go-prompt asks for suggestions again
@@ -91,6 +95,22 @@ func (e *editor) key(p press) (stroke, bool) {
 	switch p.key {
 	case keyTab:
 		return e.tab()
+	case keyPaste:
+		e.pasted += p.text
+	case keyEnter:
+		if !commands.Continues(string(e.view().text)) {
+			return stroke{press: p}, true
+		}
+		return e.edit(func(line edit) edit { return line.replace(line.cursor, line.cursor, []rune{'\n'}) })
+	case keyUp, keyDown, keyCtrl + "p", keyCtrl + "n":
+		move := edit.rowUp
+		if p.key == keyDown || p.key == keyCtrl+"n" {
+			move = edit.rowDown
+		}
+		if after, ok := move(e.line); ok && e.selected < 0 {
+			return e.edit(func(edit) edit { return after })
+		}
+		return stroke{press: p}, true
 	case keyBackTab:
 		return stroke{press: p}, e.selected >= 0
 	case keyEscape, keyCtrl + "g":
@@ -116,6 +136,33 @@ func (e *editor) key(p press) (stroke, bool) {
 	return stroke{}, false
 }
 
+// insertPasted inserts what was pasted as far as one line goes, with the Enter that runs it if
+// it has an end. The rest is inserted when that has run. e.mu is held.
+func (e *editor) insertPasted(line edit) edit {
+	rows := strings.Split(line.before(), "\n")
+	var c commands.Continuation
+	for _, row := range rows[:len(rows)-1] {
+		c.Add(row)
+	}
+	head, end, ended := rows[len(rows)-1], 0, false
+	for !ended && end < len(e.pasted) {
+		row, _, breaks := strings.Cut(e.pasted[end:], "\n")
+		if end += len(row); !breaks {
+			break
+		}
+		if ended = !c.Add(head + row); !ended {
+			end++
+		}
+		head = ""
+	}
+	text := []rune(e.pasted[:end])
+	if e.pasted = e.pasted[end:]; ended {
+		e.pasted = e.pasted[1:]
+		e.next = append(e.next, press{key: keyEnter})
+	}
+	return line.replace(line.cursor, line.cursor, text)
+}
+
 // hideMenu takes a selection back and the menu away, until the line changes.
 func (e *editor) hideMenu() (stroke, bool) {
 	line := e.line
@@ -135,8 +182,11 @@ func (e *editor) tab() (stroke, bool) {
 		return e.edit(func(line edit) edit { return line })
 	}
 	if len(e.found.Suggestions) == 0 {
-		if e.found.Pending {
+		switch {
+		case e.found.Pending:
 			e.tabbed = string(e.line.text)
+		case strings.Contains(before, "\n") && commands.Continues(before): // data of several rows
+			return e.edit(func(line edit) edit { return line.replace(line.cursor, line.cursor, []rune{'\t'}) })
 		}
 		return stroke{}, false
 	}
@@ -183,6 +233,9 @@ func (e *editor) suspend() {
 // to the line as it was, and any other key goes on to edit the line found. e.mu is held.
 func (e *editor) searchKey(p press) (stroke, bool) {
 	s := e.search
+	if p.key == keyPaste && !strings.Contains(p.text, "\n") {
+		p.key = keyText
+	}
 	switch p.key {
 	case keyText:
 		s.typed(p.text)

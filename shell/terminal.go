@@ -1,7 +1,6 @@
 package shell
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"sync/atomic"
@@ -20,11 +19,8 @@ type terminal struct {
 	waiter  waiter
 }
 
-// Pauses that tell what was typed from what a terminal sends for one key or one paste.
-const (
-	sequencePatience = 50 * time.Millisecond
-	pastePatience    = 300 * time.Millisecond
-)
+// sequencePatience is the pause that tells what was typed from what a terminal sends for one key.
+const sequencePatience = 50 * time.Millisecond
 
 func openTerminal(in, out *os.File) (*terminal, error) {
 	t := &terminal{in: in, out: out}
@@ -73,18 +69,14 @@ func (t *terminal) wake() {
 	}
 }
 
-// readKey waits for a key. After the Enter of a pasted line the rest of the paste is taken
-// from the terminal, which would show it while the line's command runs.
+// readKey waits for a key. A paste is one.
 func (t *terminal) readKey() (press, error) {
 	for {
 		if p := t.keys.next(false); p.key != keyNone {
-			if p.key == keyEnter && t.keys.paste {
-				t.takePaste()
-			}
 			return p, nil
 		}
 		patience := time.Duration(-1)
-		if len(t.keys.buf) > 0 {
+		if len(t.keys.buf) > 0 && !t.keys.pasting() {
 			patience = sequencePatience
 		}
 		ready, err := t.waiter.wait(patience)
@@ -113,7 +105,7 @@ func (t *terminal) read() error {
 	buf := make([]byte, 4096)
 	var n int
 	var err error
-	if t.keys.paste || bytes.Contains(t.keys.buf, pasteBegin) {
+	if t.keys.pasting() {
 		n, err = t.waiter.read(buf)
 	} else {
 		n, err = t.waiter.readLine(buf)
@@ -122,36 +114,32 @@ func (t *terminal) read() error {
 	return err
 }
 
-func (t *terminal) takePaste() {
-	for !bytes.Contains(t.keys.buf, pasteEnd) {
-		if ready, err := t.waiter.wait(pastePatience); err != nil || !ready || t.read() != nil {
-			return
-		}
-	}
-}
-
 // input is the terminal as the standard input of a command: a read ends when ctx does, and
 // leaves what is typed later to others.
 type input struct {
-	t   *terminal
+	e   *editor
 	ctx context.Context
 }
 
 func (i input) Read(buf []byte) (int, error) {
-	stop := context.AfterFunc(i.ctx, i.t.wake)
+	t := i.e.term
+	stop := context.AfterFunc(i.ctx, t.wake)
 	defer stop()
 	for {
 		if err := i.ctx.Err(); err != nil {
 			return 0, err
 		}
-		ready, err := i.t.waiter.wait(-1)
+		ready, err := t.waiter.wait(-1)
 		switch {
 		case err != nil:
 			return 0, err
-		case i.t.woken.Swap(false):
-			i.t.waiter.rest()
+		case t.woken.Swap(false):
+			t.waiter.rest()
 		case ready:
-			return i.t.waiter.read(buf)
+			return t.waiter.read(buf)
 		}
 	}
 }
+
+// Answer makes it a ui.Ahead.
+func (i input) Answer(is func(string) bool) (line string, ok bool) { return i.e.answer(is) }

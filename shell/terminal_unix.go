@@ -100,6 +100,34 @@ func (w *waiter) readLine(buf []byte) (n int, err error) {
 	return n, nil
 }
 
+// typedAhead takes what waits in the terminal, half a line included. A Ctrl-C in it counts.
+func (t *terminal) typedAhead() (typed []byte) {
+	if t.raw() != nil {
+		return nil
+	}
+	defer t.restore()
+	buf := make([]byte, 4096)
+	for {
+		ready, err := t.waiter.wait(sequencePatience)
+		switch {
+		case err == nil && t.woken.Swap(false):
+			t.waiter.rest()
+			continue
+		case err != nil || !ready:
+			return typed
+		}
+		n, err := t.waiter.read(buf)
+		if err != nil {
+			return typed
+		}
+		if bytes.IndexByte(buf[:n], 0x03) >= 0 {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
+			return nil
+		}
+		typed = append(typed, buf[:n]...)
+	}
+}
+
 // endSignals ask the process to end.
 var endSignals = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
 

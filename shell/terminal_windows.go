@@ -55,6 +55,9 @@ func (w *waiter) read(buf []byte) (int, error) {
 // readLine is read: a console's input belongs to this process.
 func (w *waiter) readLine(buf []byte) (int, error) { return w.read(buf) }
 
+// typedAhead takes nothing: a console's lines cannot be told from the answers to questions.
+func (t *terminal) typedAhead() []byte { return nil }
+
 // endSignals ask the process to end.
 var endSignals = []os.Signal{syscall.SIGTERM}
 

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,9 +37,12 @@ func TestDecoder(t *testing.T) {
 		{"a function key of the Linux console", []string{"\x1b[[Aa"}, `"a"`},
 		{"lines pasted without marks", []string{"ls /\rget /a\r"}, `"ls /" enter "get /a" enter`},
 		{"line ends pasted without marks", []string{"a\nb"}, `"a" enter "b"`},
-		{"a paste", []string{"\x1b[200~ls\t/\r\nget /a\x1b[201~x"}, `"ls" " " "/" enter "get /a" "x"`},
-		{"a paste with controls and keys in it", []string{"\x1b[200~a\x03\x1b[Ab\x1bxc\x1b[201~\t"}, `"a" "b" "xc" tab`},
-		{"an end of a paste cut in two", []string{"\x1b[200~a\x1b[20", "1~\t"}, `"a" tab`},
+		{"a paste", []string{"\x1b[200~ls\t/\r\nget /a\r\n\ry\nz\x1b[201~x"}, `paste"ls\t/\nget /a\n\ny\nz" "x"`},
+		{"a paste with controls and keys in it", []string{"\x1b[200~a\x03\x1b[Ab\x1bxc\x1b[201~\t"}, `paste"abxc" tab`},
+		{"an end of a paste cut in two", []string{"a\x1b[200~a\x1b[20", "1~\t"}, `"a" paste"a" tab`},
+		{"a paste that comes in pieces", []string{"\x1b[20", "0~a", "\rb\xe6\x97", "\xa5\x1b", "[201~"}, `paste"a\nb日"`},
+		{"two pastes", []string{"\x1b[200~a\x1b[201~\x1b[200~b\x1b[201~"}, `paste"a" paste"b"`},
+		{"Ctrl-C gives up a paste without an end", []string{"\x1b[200~a", "b\x03", "c"}, `ctrl-c "c"`},
 		{"a tab of its own", []string{"ls\t"}, `"ls" tab`},
 		{"backtab", []string{"\x1b[Z"}, "backtab"},
 	} {
@@ -53,6 +57,8 @@ func TestDecoder(t *testing.T) {
 						return
 					case keyText:
 						got = append(got, `"`+p.text+`"`)
+					case keyPaste:
+						got = append(got, "paste"+strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(`"`+p.text+`"`))
 					default:
 						got = append(got, string(p.key))
 					}
@@ -83,7 +89,8 @@ func FuzzDecoder(f *testing.F) {
 		for _, part := range [][]byte{input[:cut], input[cut:]} {
 			d.feed(part)
 			for p := d.next(false); p.key != keyNone; p = d.next(false) {
-				if p.key == keyText && (!utf8.ValidString(p.text) || strings.ContainsFunc(p.text, func(r rune) bool { return r < ' ' })) {
+				control := func(r rune) bool { return r < ' ' && !(p.key == keyPaste && (r == '\n' || r == '\t')) }
+				if p.text != "" && (!utf8.ValidString(p.text) || strings.ContainsFunc(p.text, control)) {
 					t.Fatalf("text %q", p.text)
 				}
 			}
@@ -91,7 +98,7 @@ func FuzzDecoder(f *testing.F) {
 		for p := d.next(true); p.key != keyNone; p = d.next(true) {
 			continue
 		}
-		if len(d.buf) > 0 {
+		if len(d.buf) > 0 && (!d.pasting() || bytes.Contains(d.buf[len(pasteBegin):], pasteEnd)) {
 			t.Fatalf("%q is left", d.buf)
 		}
 	})
@@ -110,6 +117,14 @@ func TestEditing(t *testing.T) {
 		key          key
 		before, want string
 	}{
+		{keyLeft, "a日|b", "a|日b"},
+		{keyLeft, "|a", "|a"},
+		{keyRight, "a|\nb", "a\n|b"},
+		{keyRight, "a|", "a|"},
+		{keyHome, "ab\ncd|e\nf", "ab\n|cde\nf"},
+		{keyEnd, "ab\nc|de\nf", "ab\ncde|\nf"},
+		{keyCtrl + "a", "ab|c", "|abc"},
+		{keyCtrl + "e", "|abc", "abc|"},
 		{keyAlt + "b", "get /app/日本語|", "get /app/|日本語"},
 		{keyAlt + "b", "get /app/|", "get /|app/"},
 		{keyAlt + "b", "|get", "|get"},
@@ -152,6 +167,50 @@ func TestEditing(t *testing.T) {
 	}
 }
 
+func TestRowsOfALine(t *testing.T) {
+	for _, test := range []struct{ before, up, down string }{
+		{"a|b", "", ""},
+		{"abc\nd|e\n\nfghi", "a|bc\nde\n\nfghi", "abc\nde\n|\nfghi"},
+		{"a\n|\nbc", "|a\n\nbc", "a\n\n|bc"},
+		{"a\nbcd|\ne", "a|\nbcd\ne", "a\nbcd\ne|"},
+		{"|a\nb", "", "a\n|b"},
+		{"a\nb|", "a|\nb", ""},
+	} {
+		for _, move := range []struct {
+			by   func(edit) (edit, bool)
+			want string
+		}{{edit.rowUp, test.up}, {edit.rowDown, test.down}} {
+			if got, ok := move.by(at(test.before)); ok != (move.want != "") || ok && got.String() != move.want {
+				t.Errorf("%q: %q, %v; want %q", test.before, got, ok, move.want)
+			}
+		}
+	}
+}
+
+// A paste runs line by line; a line may have rows, of the paste and of what was typed before.
+func TestInsertPasted(t *testing.T) {
+	for _, test := range []struct {
+		line, pasted string
+		want, rest   string
+		enter        bool
+	}{
+		{"|", "ls /", "ls /|", "", false},
+		{"|", "ls /\npwd\n", "ls /|", "pwd\n", true},
+		{"get /a|b", "x\ny", "get /ax|b", "y", true},
+		{"|", "set /a '\n\t{'\npwd", "set /a '\n\t{'|", "pwd", true},
+		{"|", "set /a '\n\n{", "set /a '\n\n{|", "", false},
+		{"|", "set /a '\n", "set /a '\n|", "", false},
+		{"set /a '\n|", "it' \"s\n\"\nls", "set /a '\nit' \"s\n\"|", "ls", true},
+		{"|", "\n\nls", "|", "\nls", true},
+	} {
+		e := &editor{pasted: test.pasted}
+		got := e.insertPasted(at(test.line))
+		if got.String() != test.want || e.pasted != test.rest || (len(e.next) == 1) != test.enter {
+			t.Errorf("%q into %q: %q, %q, %v", test.pasted, test.line, got, e.pasted, e.next)
+		}
+	}
+}
+
 func rendered(rows []string) string { return strings.Join(rows, "⏎") }
 
 func TestLayOut(t *testing.T) {
@@ -176,6 +235,13 @@ func TestLayOut(t *testing.T) {
 		{"the cursor on it", plain("> ", "a日本語日本", 4), 10, "> a日本語⏎日本", 1, 0},
 		{"combining marks", plain("> ", "e\u0301x", 3), 10, "> e\u0301x", 0, 4},
 		{"controls", plain("> ", "a\x01b", 3), 10, "> a^Ab", 0, 6},
+		{"two rows of a line", plain("$ ", "ab\ncd", 5), 10, "$ ab⏎> cd", 1, 4},
+		{"the cursor at the end of the first", plain("$ ", "ab\ncd", 2), 10, "$ ab⏎> cd", 0, 4},
+		{"the cursor where the second begins", plain("$ ", "ab\ncd", 3), 10, "$ ab⏎> cd", 1, 2},
+		{"a full row before a line break", plain("$ ", "abcdefgh\n", 9), 10, "$ abcdefgh⏎> ", 1, 2},
+		{"the cursor at the line break of a full row", plain("$ ", "abcdefgh\n", 8), 10, "$ abcdefgh⏎⏎> ", 1, 0},
+		{"a tab", plain("$ ", "a\tb", 3), 20, "$ a     b", 0, 9},
+		{"a tab over the end of a row", plain("$ ", "abcdefg\tb", 9), 12, "$ abcdefg   ⏎    b", 1, 5},
 		{"a prompt wider than the terminal", plain("0123456789ab", "c", 1), 10, "0123456789⏎abc", 1, 3},
 		{"one column", plain("", "ab", 2), 1, "a⏎b⏎", 2, 0},
 		{"a wide character in one column", plain("", "日", 1), 1, "日⏎", 1, 0},

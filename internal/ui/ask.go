@@ -10,10 +10,32 @@ import (
 	"strings"
 )
 
+// Ahead is an In into which lines may have been pasted or typed ahead of a question.
+type Ahead interface {
+	// Answer returns the next of them if is accepts it. If not they are kept for later, and the
+	// answer is what is typed from now on.
+	Answer(is func(line string) bool) (line string, ok bool)
+}
+
+// answers are what a yes-or-no question takes; what agrees is true.
+var answers = map[string]bool{"y": true, "yes": true, "n": false, "no": false}
+
+func agrees(line string) (yes, isAnswer bool) {
+	yes, isAnswer = answers[strings.ToLower(strings.TrimSpace(line))]
+	return yes, isAnswer
+}
+
 // Ask asks a yes-or-no question on Err and reads the answer from In; only y and yes agree,
 // the end of In does not. It ends with the context's error as soon as the context does, and
 // then leaves what is typed later to others, where the system lets it wait without reading.
 func (s *Streams) Ask(ctx context.Context, question string) (bool, error) {
+	if in, ok := s.In.(Ahead); ok {
+		if line, ok := in.Answer(func(line string) bool { _, ok := agrees(line); return ok }); ok {
+			fmt.Fprintf(s.Err, "%s [y/N] %s\n", question, line)
+			yes, _ := agrees(line)
+			return yes, nil
+		}
+	}
 	fmt.Fprintf(s.Err, "%s [y/N] ", question)
 	if f, ok := s.In.(*os.File); ok {
 		if err := awaitInput(ctx, f); err != nil {
@@ -28,6 +50,6 @@ func (s *Streams) Ask(ctx context.Context, question string) (bool, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
-	answer = strings.ToLower(strings.TrimSpace(answer))
-	return answer == "y" || answer == "yes", nil
+	yes, _ := agrees(answer)
+	return yes, nil
 }
