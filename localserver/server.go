@@ -108,6 +108,13 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 			return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
 		}
 	}
+	if !opt.ephemeral {
+		trust, err := cfg.Initialize()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrDataDir, err)
+		}
+		mopt.NoAutoCreate = !trust
+	}
 	if s.Server, err = member.Open(mopt); err != nil {
 		return nil, err
 	}
@@ -324,6 +331,7 @@ func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j z
 		MaxClientCnxns:   noLimit(cfg.MaxClientCnxns),
 		MaxCnxns:         cfg.MaxCnxns,
 		OutstandingLimit: cfg.GlobalOutstandingLimit,
+		TrustEmpty:       cfg.TrustEmptySnapshot,
 		Compression:      cfg.SnapshotCompression,
 		SkipACL:          cfg.SkipACL,
 		EnforceQuota:     cfg.EnforceQuota,

@@ -133,7 +133,7 @@ func TestSnapshotAheadOfItsDigest(t *testing.T) {
 				if during == 0 && !test.damaged {
 					// With nothing from before the snapshot a server needs it.
 					d.Logs = d.Logs[1:]
-					tree, faults, err := d.LoadForServer()
+					tree, faults, err := d.LoadForServer(false)
 					if err != nil || len(faults) > 0 {
 						t.Fatal(faults, err)
 					}

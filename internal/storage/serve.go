@@ -31,9 +31,12 @@ func OpenDirs(snapshots, logs string) (*Dir, error) {
 // LoadForServer loads the newest state for a server that is to go on with it. A log may hold
 // nothing yet, or end in the middle of an entry, as a crash leaves it: those are the faults
 // returned. A log that is damaged otherwise is an error: acknowledged transactions may stand
-// behind the damage, which only a person can give up.
-func (d *Dir) LoadForServer() (*ztree.Tree, []*Fault, error) {
-	t, faults, err := d.Load(context.Background(), LoadOptions{})
+// behind the damage, which only a person can give up. trustEmpty is LoadOptions.TrustEmpty.
+//
+// Differs(logs-without-snapshot): Apache does not start on logs without a snapshot, even if they
+// begin with the first transaction, and so have everything (FileTxnSnapLog.restore).
+func (d *Dir) LoadForServer(trustEmpty bool) (*ztree.Tree, []*Fault, error) {
+	t, faults, err := d.Load(context.Background(), LoadOptions{TrustEmpty: trustEmpty})
 	for _, f := range faults {
 		if kind, _, _ := ZxidOfName(f.File); kind == kindLog && !f.ofCrash() {
 			return nil, faults, f // also where Load has failed: it is why

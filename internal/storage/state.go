@@ -23,6 +23,8 @@ type LoadOptions struct {
 	// Gaps goes on where transactions are missing, as a server would without a word, and
 	// makes a fault of it; otherwise Load fails there.
 	Gaps bool
+	// TrustEmpty begins with an empty tree where there is no snapshot, whatever the logs begin with.
+	TrustEmpty bool
 	// Digests, when set, compares the tree with the digests in the logs. What does not agree
 	// is told there and is no fault of Load.
 	Digests *DigestCheck
@@ -92,6 +94,8 @@ type load struct {
 	begun  bool    // whether last is one
 	broke  *Fault  // what ended the last log, when that was damage
 	faults []*Fault
+
+	trusted bool // LoadOptions.TrustEmpty counts
 }
 
 // ahead tells whether the state at the zxid of the snapshot's digest is wanted, and the tree
@@ -169,7 +173,8 @@ func (l *load) snapshot() error {
 	if l.limit == 0 {
 		return nil
 	}
-	if zxid := l.dir.Logs[0].Zxid; !first(zxid) && !l.opt.Gaps {
+	l.trusted = l.opt.TrustEmpty && len(l.dir.Snapshots) == 0
+	if zxid := l.dir.Logs[0].Zxid; !first(zxid) && !l.opt.Gaps && !l.trusted {
 		return fmt.Errorf("load %s: %w: there is no usable snapshot%s, and the logs begin with %#x; what was before is lost (look for a snapshot or logs in a backup or on another member)", l.where(), ErrMissing, late, zxid)
 	}
 	return nil
@@ -273,7 +278,7 @@ func (l *load) replayLog(file File) (done bool, err error) {
 			}
 			return true, nil
 		}
-		if l.begun && !Follows(l.last, zxid) || !l.begun && !first(zxid) {
+		if l.begun && !Follows(l.last, zxid) || !l.begun && !first(zxid) && !l.trusted {
 			if err := l.gap(file.Path, zxid); !l.opt.Gaps {
 				return false, err
 			} else {

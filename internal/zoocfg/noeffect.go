@@ -51,8 +51,6 @@ var readWithoutEffect = map[string]string{
 	"largeRequestThreshold":           "has no effect here: requests are limited by jute.maxbuffer and in all by the memory that they take",
 	"flushDelay":                      "has no effect here: what waits while the disk is busy is written together",
 	"maxBatchSize":                    "has no effect here: what waits while the disk is busy is written together",
-	"snapshot.trust.empty":            "has no effect here: logs without a snapshot are read when they begin with the first transaction",
-	"db.autocreate":                   "has no effect here: an empty data directory is one to begin with",
 	"closeSessionTxn.enabled":         "has no effect here: what closes a session names its ephemeral znodes",
 	"enableEagerACLCheck":             "has no effect here: the leader checks ACLs",
 	"ensembleAuthName":                "has no effect here: the scheme ensemble is not supported",

@@ -29,6 +29,8 @@ type seat struct {
 	ports [5]int // quorum, election, client; quorum and election after a move
 	log   memberLog
 
+	settings string // further lines of zoo.cfg
+
 	stop func()
 }
 
@@ -94,7 +96,7 @@ func (s *seat) line(role zoocfg.Role, moved bool) string {
 func (s *seat) configure(config string, version int64) {
 	s.t.Helper()
 	text := fmt.Sprintf("tickTime=%s\ninitLimit=20\nsyncLimit=10\nreconfigEnabled=true\nadmin.enableServer=false\n4lw.commands.whitelist=*\ndataDir=%s\n",
-		tick, filepath.ToSlash(filepath.Join(s.dir, "data")))
+		tick, filepath.ToSlash(filepath.Join(s.dir, "data"))) + s.settings
 	if version == 0 {
 		s.file("zoo.cfg", text+config)
 		return

@@ -23,6 +23,8 @@ type Options struct {
 	MaxCnxns               int           // no limit when 0
 	OutstandingLimit       int           // globalOutstandingLimit, requests; 1,000
 	OutstandingBytes       int64         // bytes of requests in process; 64 MiB
+	NoAutoCreate           bool          // db.autocreate=false: an empty directory has lost its data, in an ensemble
+	TrustEmpty             bool          // snapshot.trust.empty: logs without a snapshot have everything
 	Compression            string        // of snapshots: "", "gz" or "snappy"
 
 	SkipACL         bool

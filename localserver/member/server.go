@@ -125,12 +125,12 @@ func (s *Server) load() error {
 		s.tree = ztree.New()
 		return nil
 	}
-	tree, fresh, err := loadTree(s.opt, s.log)
+	tree, bare, err := loadTree(s.opt, s.log)
 	if err != nil {
 		return err
 	}
 	s.tree = tree
-	if fresh {
+	if bare && s.tree.LastZxid() >= 0 {
 		// Apache ZooKeeper does not start on logs without a snapshot.
 		return s.saveNow(s.snapshotOptions())
 	}
@@ -312,25 +312,40 @@ func (s *Server) Fail(err error) {
 }
 
 // loadTree reads the newest state that the disk has, as a server does after a crash: a log
-// may end in the middle of an entry. fresh tells that there was nothing at all.
-func loadTree(opt Options, log *zklog.Logger) (tree *ztree.Tree, fresh bool, err error) {
+// may end in the middle of an entry. bare tells that there is no snapshot. The tree's zxid is -1
+// when there is nothing at all and should be: its member has no say in elections until it has got
+// a leader's state.
+func loadTree(opt Options, log *zklog.Logger) (tree *ztree.Tree, bare bool, err error) {
 	dir, err := storage.OpenDirs(opt.DataDir, opt.LogDir)
 	if err != nil {
 		return nil, false, err
 	}
 	if len(dir.Logs)+len(dir.Snapshots) == 0 {
-		return ztree.New(), true, nil
+		tree = ztree.New()
+		if opt.NoAutoCreate && opt.Ensemble != nil {
+			log.Warnf("Unexpected empty data tree, setting zxid to -1: with db.autocreate=false the data comes from the other members; " +
+				"where it is to begin empty, make a file initialize in dataLogDir before the first start")
+			tree.SetLastZxid(-1)
+		}
+		return tree, true, nil
 	}
-	tree, faults, err := dir.LoadForServer()
+	bare = len(dir.Snapshots) == 0
+	if bare && opt.TrustEmpty {
+		log.Warnf("No snapshot found, but there are log entries. This should only be allowed during upgrading.")
+	}
+	tree, faults, err := dir.LoadForServer(opt.TrustEmpty)
 	for _, f := range faults {
 		if !errors.Is(err, f) {
 			log.Warnf("%v", f)
 		}
 	}
-	if err != nil {
+	switch {
+	case err != nil && bare && errors.Is(err, storage.ErrMissing):
+		return nil, false, fmt.Errorf("start on %s: %w; snapshot.trust.empty=true starts with what the logs have, which is for upgrades from ZooKeeper 3.4", opt.DataDir, err)
+	case err != nil:
 		return nil, false, fmt.Errorf("start on %s: %w", opt.DataDir, err)
 	}
-	return tree, false, nil
+	return tree, bare, nil
 }
 
 var errClosed = errors.New("the member is closed")

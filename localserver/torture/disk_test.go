@@ -225,7 +225,7 @@ func TestSyncFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, _, err := d.LoadForServer()
+	tree, _, err := d.LoadForServer(false)
 	if err != nil {
 		t.Fatal(err)
 	}

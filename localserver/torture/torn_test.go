@@ -52,7 +52,7 @@ func TestTornTail(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tree, _, err := d.LoadForServer()
+		tree, _, err := d.LoadForServer(false)
 		if err != nil {
 			return 0, err
 		}

@@ -36,6 +36,7 @@ type node struct {
 	ended   chan error
 	config  zoocfg.QuorumVerifier // saved
 	next    zoocfg.QuorumVerifier
+	empty   bool // it knows that it has lost its data: its zxid is -1 when it starts
 }
 
 func host(id int64) string { return fmt.Sprintf("n%d", id) }
@@ -98,6 +99,9 @@ func (n *node) run() {
 func (n *node) load() {
 	n.c.t.Helper()
 	n.replica = newFakeReplica(n.id, n.disk, n.c.judge)
+	if n.empty {
+		n.replica.last = -1
+	}
 	opt := PeerOptions{
 		ID: n.id, Replica: n.replica, Network: n.c.net.Host(host(n.id)), Log: silent{}, disk: n.disk,
 		Config: n.config, Next: n.next, ReconfigEnabled: true,

@@ -246,9 +246,9 @@ func (l *leader) participates(id int64) bool {
 const maxEpoch = 1<<31 - 2
 
 // proposeEpoch waits until a quorum has said which epochs it has accepted, and returns one
-// above all of them (getEpochToPropose).
+// above all of them (getEpochToPropose). It is -1 of one that has lost what it had.
 func (l *leader) proposeEpoch(id, accepted int64) (int64, error) {
-	if accepted < 0 || accepted > maxEpoch {
+	if accepted < -1 || accepted > maxEpoch {
 		return 0, fmt.Errorf("%w: server %d has accepted epoch %#x", errPacket, id, accepted)
 	}
 	l.mu.Lock()
@@ -274,7 +274,7 @@ func (l *leader) proposeEpoch(id, accepted int64) (int64, error) {
 
 // ackEpoch takes what a server has, and waits until a quorum has acknowledged the epoch
 // (waitForEpochAck). its is the server's current epoch, -1 when it had accepted this epoch
-// before, which does not count.
+// before, which does not count; nor does one without data (zxid -1).
 func (l *leader) ackEpoch(id, its, zxid int64) error {
 	l.mu.Lock()
 	if !isClosed(l.elected) && its != -1 {
@@ -282,7 +282,7 @@ func (l *leader) ackEpoch(id, its, zxid int64) error {
 			l.mu.Unlock()
 			return fmt.Errorf("Follower is ahead of the leader, leader summary: %d (current epoch), %#x (last zxid)", mine.PeerEpoch, uint64(mine.Zxid))
 		}
-		if l.participates(id) {
+		if l.participates(id) && zxid != -1 {
 			l.electing.Add(id)
 		}
 		if l.electing.Has(l.p.opt.ID) && l.p.views.inForce().ContainsQuorum(l.electing) {
