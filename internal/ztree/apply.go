@@ -148,7 +148,7 @@ func (t *Tree) create(h *proto.TxnHeader, path string, data []byte, acl []proto.
 		limited := parentPath[len(quotaPath):]
 		switch name {
 		case limitNode:
-			t.addQuota(limited)
+			t.quotas.add(limited)
 		case statsNode:
 			t.recount(limited)
 		}
@@ -197,7 +197,7 @@ func (t *Tree) delete(path string, zxid int64) proto.Error {
 	t.rights = Rights{t.ACLList(n.ACL), t.ACLList(parent.ACL)}
 	t.detach(n)
 	if name == limitNode && strings.HasPrefix(parentPath, quotaPath) {
-		delete(t.quotas, quotaKey(parentPath[len(quotaPath):]))
+		t.quotas.remove(parentPath[len(quotaPath):])
 	}
 	t.charge(path, -int64(len(n.Data)), -1)
 	return 0

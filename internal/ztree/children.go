@@ -16,6 +16,13 @@ type children struct {
 	prefix uint32  // CRC-32 of the parent's path and a slash
 	length int     // of these
 	count  int32
+
+	// Of the parent and what is below it, so that nobody has to walk there.
+	below   int    // znodes
+	bytes   int64  // of their data
+	content uint32 // CRC-32 of the parent's path and data
+	ascii   uint32 // the same with AltDigest's path
+	summed  bool   // content and ascii are right
 }
 
 // leaf holds the children whose hashes begin with the same depth bits, in no order.

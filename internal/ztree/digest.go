@@ -48,7 +48,7 @@ func (t *Tree) addUp() {
 	for _, n := range d.waiting {
 		n.bits &^= waiting
 		if !n.is(gone) {
-			n.sum = d.crc(n, n.pathSum())
+			n.sum = d.crc(n, n.content())
 			n.bits |= counted
 			d.sum += uint64(n.sum)
 			if n.is(exotic) {
@@ -103,11 +103,37 @@ func (d *digest) takeOut(n *Node) {
 	d.sum -= uint64(n.sum)
 }
 
-// crc is the znode's digest, given the CRC-32 of its path.
-func (d *digest) crc(n *Node, path uint32) uint32 { return znodeDigest(&d.stat, path, n.Data, &n.Stat) }
+// crc is the znode's digest, given the CRC-32 of its path and data.
+func (d *digest) crc(n *Node, content uint32) uint32 { return znodeDigest(&d.stat, content, &n.Stat) }
 
-// znodeDigest is a znode's digest, given the CRC-32 of its path; b is room to work in.
-func znodeDigest(b *[proto.StatPersistedSize]byte, path uint32, data []byte, s *proto.StatPersisted) uint32 {
+// content is the CRC-32 of the znode's path and data. A parent, whose stat changes with each
+// child, keeps it.
+func (n *Node) content() uint32 {
+	if n.kids == nil {
+		return crc32.Update(n.pathSum(), crc32.IEEETable, n.Data)
+	}
+	n.kids.sumUp(n)
+	return n.kids.content
+}
+
+func (k *children) sumUp(n *Node) {
+	if k.summed {
+		return
+	}
+	k.summed = true
+	k.content = crc32.Update(n.pathSum(), crc32.IEEETable, n.Data)
+	if n.is(exotic) {
+		k.ascii = n.asciiContent()
+	}
+}
+
+// asciiContent is content with AltDigest's path.
+func (n *Node) asciiContent() uint32 {
+	return crc32.Update(crc32.ChecksumIEEE(asciiPath(n.Path())), crc32.IEEETable, n.Data)
+}
+
+// znodeDigest is a znode's digest, given the CRC-32 of its path and data; b is room to work in.
+func znodeDigest(b *[proto.StatPersistedSize]byte, content uint32, s *proto.StatPersisted) uint32 {
 	be := binary.BigEndian
 	be.PutUint64(b[0:], uint64(s.Czxid))
 	be.PutUint64(b[8:], uint64(s.Mzxid))
@@ -118,24 +144,62 @@ func znodeDigest(b *[proto.StatPersistedSize]byte, path uint32, data []byte, s *
 	be.PutUint32(b[44:], uint32(s.Cversion))
 	be.PutUint32(b[48:], uint32(s.Aversion))
 	be.PutUint64(b[52:], uint64(s.EphemeralOwner))
-	return crc32.Update(crc32.Update(path, crc32.IEEETable, data), crc32.IEEETable, b[:])
+	return crc32.Update(content, crc32.IEEETable, b[:])
 }
 
-// ZnodeDigest is the part of a tree's digest that a znode is: 0 below /zookeeper/.
-func ZnodeDigest(path string, data []byte, stat *proto.StatPersisted) uint64 {
-	if strings.HasPrefix(path, procPath+"/") {
+// Digest is the part of the tree's digest that the znode is, as it is now: 0 below /zookeeper/.
+func (n *Node) Digest() uint64 {
+	switch {
+	case n.is(counted):
+		return uint64(n.sum)
+	case n.is(hidden):
 		return 0
+	}
+	var room [proto.StatPersistedSize]byte
+	return uint64(znodeDigest(&room, n.content(), &n.Stat))
+}
+
+// Content is what a znode's digest is made of beside its stat.
+type Content struct {
+	sum    uint32
+	hidden bool
+}
+
+// ContentOf is that of a znode with the path, which is "/" for the root, and the data.
+func ContentOf(path string, data []byte) Content {
+	if strings.HasPrefix(path, procPath+"/") {
+		return Content{hidden: true}
 	}
 	if path == "/" {
 		path = ""
 	}
+	return Content{sum: crc32.Update(crcString(0, path), crc32.IEEETable, data)}
+}
+
+// Content is the znode's.
+func (n *Node) Content() Content {
+	if n.is(hidden) {
+		return Content{hidden: true}
+	}
+	return Content{sum: n.content()}
+}
+
+// Digest is the part of a tree's digest that a znode with the stat is.
+func (c Content) Digest(stat *proto.StatPersisted) uint64 {
+	if c.hidden {
+		return 0
+	}
 	var room [proto.StatPersistedSize]byte
-	return uint64(znodeDigest(&room, crcString(0, path), data, stat))
+	return uint64(znodeDigest(&room, c.sum, stat))
 }
 
 // asciiDifference is what AltDigest has beyond Digest for the znode.
 func (d *digest) asciiDifference(n *Node) uint64 {
-	return uint64(d.crc(n, crc32.ChecksumIEEE(asciiPath(n.Path())))) - uint64(n.sum)
+	if n.kids == nil {
+		return uint64(d.crc(n, n.asciiContent())) - uint64(n.sum)
+	}
+	n.kids.sumUp(n)
+	return uint64(d.crc(n, n.kids.ascii)) - uint64(n.sum)
 }
 
 // asciiPath is the path with "?" for each character beyond ASCII.
@@ -161,10 +225,10 @@ func (d *DigestSum) Add(path string, data []byte, stat *proto.StatPersisted) {
 	if strings.HasPrefix(path, "/zookeeper/") {
 		return
 	}
-	one := znodeDigest(&d.stat, crc32.ChecksumIEEE([]byte(path)), data, stat)
+	one := znodeDigest(&d.stat, crc32.Update(crcString(0, path), crc32.IEEETable, data), stat)
 	d.sum += uint64(one)
 	if strings.IndexFunc(path, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
-		one = znodeDigest(&d.stat, crc32.ChecksumIEEE(asciiPath(path)), data, stat)
+		one = znodeDigest(&d.stat, crc32.Update(crc32.ChecksumIEEE(asciiPath(path)), crc32.IEEETable, data), stat)
 	}
 	d.ascii += uint64(one)
 }

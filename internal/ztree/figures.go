@@ -18,7 +18,9 @@ func (n *Node) weight() int64 {
 
 // fill gives a znode new data.
 func (t *Tree) fill(n *Node, data []byte) {
-	t.bytes += int64(len(data) - len(n.Data))
+	grown := int64(len(data) - len(n.Data))
+	t.bytes += grown
+	n.grow(0, grown)
 	n.hold(n.name(), data)
 }
 

@@ -43,6 +43,7 @@ func FuzzApply(f *testing.F) {
 				t.Fatalf("%q is not found", path)
 			}
 		}
+		checkSums(t, tree)
 		if n != tree.Len() || bytes != tree.Bytes() {
 			t.Fatalf("%d znodes of %d bytes, counted %d of %d", n, bytes, tree.Len(), tree.Bytes())
 		}

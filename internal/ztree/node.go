@@ -51,6 +51,33 @@ func (n *Node) hold(name string, data []byte) {
 	if data != nil {
 		n.Data = b[len(name):len(b):len(b)]
 	}
+	if n.kids != nil {
+		n.kids.summed = false
+	}
+}
+
+// grow tells the znodes above that there are more znodes, and bytes of data, below them.
+func (n *Node) grow(znodes int, bytes int64) {
+	for up := n.parent; up != nil; up = up.parent {
+		up.kids.below += znodes
+		up.kids.bytes += bytes
+	}
+}
+
+// Descendants is the number of znodes below it.
+func (n *Node) Descendants() int {
+	if n.kids == nil {
+		return 0
+	}
+	return n.kids.below
+}
+
+// bytesBelow is the length of all data below it.
+func (n *Node) bytesBelow() int64 {
+	if n.kids == nil {
+		return 0
+	}
+	return n.kids.bytes
 }
 
 // pathSum is the CRC-32 of the znode's path, "" for the root.

@@ -13,38 +13,6 @@ const (
 	statsNode = "zookeeper_stats"
 )
 
-// quotaKey brings a path to the form of t.quotas, "" for none: ZooKeeper keeps quotas in a
-// trie of names.
-func quotaKey(path string) string {
-	parts := strings.Split(path, "/")
-	parts = slices.DeleteFunc(parts, func(s string) bool { return strings.TrimSpace(s) == "" })
-	if len(parts) == 0 {
-		return ""
-	}
-	return "/" + strings.Join(parts, "/")
-}
-
-func (t *Tree) addQuota(path string) {
-	if key := quotaKey(path); key != "" {
-		t.quotas[key] = struct{}{}
-	}
-}
-
-// quotaOf is the longest path at or above the one given that has a quota, or "". As in
-// ZooKeeper, a quota on the root counts nothing.
-func (t *Tree) quotaOf(path string) string {
-	if len(t.quotas) == 0 {
-		return ""
-	}
-	for path != "" {
-		if _, ok := t.quotas[path]; ok {
-			return path
-		}
-		path = path[:max(0, strings.LastIndexByte(path, '/'))]
-	}
-	return ""
-}
-
 // Quota is what limits the znodes at and below a path. A number is -1 for no limit; a hard
 // limit, where there is one, counts in place of the other.
 type Quota struct {
@@ -61,7 +29,7 @@ type Quota struct {
 // of its two. ok is false when a znode's content is no quota's.
 func (t *Tree) QuotaOf(path string) (q *Quota, ok bool) {
 	t.settle()
-	top := t.quotaOf(path)
+	top := t.quotas.above(path)
 	if top == "" {
 		return nil, true
 	}
@@ -88,7 +56,7 @@ func (t *Tree) QuotaOf(path string) (q *Quota, ok bool) {
 
 // charge adds to the usage of the quota that the path is under, if any.
 func (t *Tree) charge(path string, bytes, count int64) {
-	quota := t.quotaOf(path)
+	quota := t.quotas.above(path)
 	if quota == "" {
 		return
 	}
@@ -108,9 +76,18 @@ func (t *Tree) charge(path string, bytes, count int64) {
 // usage is the content of a zookeeper_stats znode (StatsTrack).
 type usage map[string]int64
 
+// MaxQuotaText is more bytes than limits and usage take.
+//
+// Differs(quota-text-bounded): each write below a quota reads its usage and writes it anew, whatever
+// a client has put there. Apache does so for a megabyte, too.
+const MaxQuotaText = 1 << 10
+
 // parseStats reads "count=1,bytes=2" and the form with further keys, "count=1,bytes=2=;…".
 // ZooKeeper would fail to start where this is not ok.
 func parseStats(text string) (s usage, ok bool) {
+	if len(text) > MaxQuotaText {
+		return nil, false
+	}
 	s = usage{"count": -1, "bytes": -1}
 	if text == "" {
 		return s, true
@@ -156,10 +133,8 @@ func (t *Tree) recount(path string) {
 	s := usage{}
 	if path != "/" { // the path is "" for a quota on the root
 		if top := t.find(path); top != nil {
-			top.under(func(n *Node) {
-				s["count"]++
-				s["bytes"] += int64(len(n.Data))
-			})
+			s["count"] = 1 + int64(top.Descendants())
+			s["bytes"] = int64(len(top.Data)) + top.bytesBelow()
 		}
 	}
 	t.fill(stats, s.encode())
@@ -175,7 +150,7 @@ func (t *Tree) restoreQuotas() {
 		if n.name() == limitNode && n.NumChildren() == 0 && n != top {
 			path := n.parent.Path()[len(quotaPath):]
 			t.recount(path)
-			t.addQuota(path)
+			t.quotas.add(path)
 		}
 	})
 }

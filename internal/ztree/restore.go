@@ -107,6 +107,7 @@ func split(path string) (parent, name string, ok bool) {
 // attach makes the znode its parent's child and enters it in the lists by kind.
 func (t *Tree) attach(n *Node) {
 	n.parent.adopt(n)
+	n.grow(1, int64(len(n.Data)))
 	t.count++
 	t.bytes += n.weight()
 	switch owner := n.Stat.EphemeralOwner; KindOf(owner) {
@@ -128,6 +129,7 @@ func (t *Tree) attach(n *Node) {
 // detach undoes attach, for everything below the znode too: ZooKeeper would leave that in its
 // table of paths, out of reach, but logs no deletion of a znode with children.
 func (t *Tree) detach(n *Node) {
+	n.grow(-1-n.Descendants(), -int64(len(n.Data))-n.bytesBelow())
 	n.parent.disown(n)
 	n.under(func(n *Node) {
 		t.count--

@@ -15,29 +15,24 @@ func Special(path string) bool {
 	return path == "/" || path == procPath || path == quotaPath || path == configPath
 }
 
-// sortedChildren is the number of children up to which ChildNames sorts them: a server must
-// not stand still for the order of a million names, which carries no meaning.
-const sortedChildren = 4096
+// sortFew sorts what a client asks for when it is little: a server must not stand still for the
+// order of a million names, which carries no meaning.
+func sortFew(names []string) {
+	if len(names) <= 4096 {
+		slices.Sort(names)
+	}
+}
 
 // ChildNames are the names of the children, sorted when there are few.
 func (n *Node) ChildNames() []string {
 	names := make([]string, 0, n.NumChildren())
 	n.each(func(kid *Node) { names = append(names, kid.name()) })
-	if len(names) <= sortedChildren {
-		slices.Sort(names)
-	}
+	sortFew(names)
 	return names
 }
 
 // ClientStat is the znode's stat as a client sees it: see Tree.Stat.
 func (n *Node) ClientStat() proto.Stat { return n.stat() }
-
-// Descendants is the number of znodes below it.
-func (n *Node) Descendants() int {
-	count := -1
-	n.under(func(*Node) { count++ })
-	return count
-}
 
 // ACLList is ACL without a copy; nil for a key that is not in the table.
 func (t *Tree) ACLList(key int64) *ACL {

@@ -31,7 +31,7 @@ type Tree struct {
 	ephemerals map[int64]map[*Node]struct{}
 	containers map[*Node]struct{}
 	ttls       map[*Node]struct{}
-	quotas     map[string]struct{} // paths that have a limit
+	quotas     quotaTrie // paths that have a limit
 
 	digest digest
 	rights Rights // of the last change
@@ -57,7 +57,6 @@ func NewEmpty() *Tree {
 		ephemerals: map[int64]map[*Node]struct{}{},
 		containers: map[*Node]struct{}{},
 		ttls:       map[*Node]struct{}{},
-		quotas:     map[string]struct{}{},
 	}
 }
 
@@ -134,8 +133,13 @@ func (t *Tree) Len() int { return t.count }
 // Sessions are the open sessions with their timeouts in milliseconds.
 func (t *Tree) Sessions() map[int64]int32 { return maps.Clone(t.sessions) }
 
-// Ephemerals are the paths of a session's ephemeral znodes, sorted.
+// Ephemerals are the paths of a session's ephemeral znodes, sorted when there are few.
 func (t *Tree) Ephemerals(session int64) []string { return paths(t.ephemerals[session]) }
+
+// EphemeralNodes appends a session's ephemeral znodes to a list, in no order.
+func (t *Tree) EphemeralNodes(session int64, list []*Node) []*Node {
+	return slices.AppendSeq(list, maps.Keys(t.ephemerals[session]))
+}
 
 // Reapable yields the container znodes and those with a time to live, in no order.
 func (t *Tree) Reapable() iter.Seq[*Node] {
@@ -155,6 +159,6 @@ func paths(set map[*Node]struct{}) []string {
 	for n := range set {
 		list = append(list, n.Path())
 	}
-	slices.Sort(list)
+	sortFew(list)
 	return list
 }

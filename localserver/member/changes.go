@@ -15,17 +15,70 @@ type change struct {
 	children int
 	acl      *ztree.ACL
 	data     []byte
+	node     *ztree.Node   // which has the data, until content is summed
+	content  ztree.Content // what the digest is made of, when summed
+	summed   bool
 	digest   uint64 // the znode's part of the tree's digest, then
 	tree     uint64 // the tree's digest, then
+}
+
+// fill gives the znode new data.
+func (c *change) fill(data []byte) { c.data, c.node, c.summed = data, nil, false }
+
+func (c *change) sumUp() {
+	switch {
+	case c.summed:
+		return
+	case c.node != nil:
+		c.content = c.node.Content()
+	default:
+		c.content = ztree.ContentOf(c.path, c.data)
+	}
+	c.summed = true
+}
+
+// owner is the session that the znode goes with, 0 for none.
+func (c *change) owner() int64 {
+	if c.gone || ztree.KindOf(c.stat.EphemeralOwner) != ztree.Ephemeral {
+		return 0
+	}
+	return c.stat.EphemeralOwner
 }
 
 // changes are the proposals that are not applied yet, as the next one must see the tree.
 type changes struct {
 	list   []*change // by zxid
 	byPath map[string]*change
+	owned  map[int64]map[*change]struct{} // those of ephemeral znodes, by session
 }
 
-func newChanges() changes { return changes{byPath: map[string]*change{}} }
+func newChanges() changes {
+	return changes{byPath: map[string]*change{}, owned: map[int64]map[*change]struct{}{}}
+}
+
+func (c *changes) add(one *change) {
+	c.list = append(c.list, one)
+	c.byPath[one.path] = one
+	owner := one.owner()
+	if owner == 0 {
+		return
+	}
+	if c.owned[owner] == nil {
+		c.owned[owner] = map[*change]struct{}{}
+	}
+	c.owned[owner][one] = struct{}{}
+}
+
+// disown forgets that a session owns what a change is about.
+func (c *changes) disown(one *change) {
+	owner := one.owner()
+	if owner == 0 {
+		return
+	}
+	if delete(c.owned[owner], one); len(c.owned[owner]) == 0 {
+		delete(c.owned, owner)
+	}
+}
 
 // applied drops what the tree has now.
 func (c *changes) applied(zxid int64) {
@@ -34,6 +87,7 @@ func (c *changes) applied(zxid int64) {
 		if one := c.list[n]; c.byPath[one.path] == one {
 			delete(c.byPath, one.path)
 		}
+		c.disown(c.list[n])
 		n++
 	}
 	clear(c.list[:n])
@@ -52,6 +106,9 @@ func (c *changes) mark() *mark { return &mark{length: len(c.list), former: map[s
 
 // rewind undoes everything since the mark.
 func (c *changes) rewind(m *mark) {
+	for _, one := range c.list[m.length:] {
+		c.disown(one)
+	}
 	clear(c.list[m.length:])
 	c.list = c.list[:m.length]
 	for path, former := range m.former {
@@ -76,7 +133,7 @@ func (p *prep) look(path string) *change {
 		return nil
 	}
 	return &change{zxid: -1, path: path, stat: n.Stat, children: n.NumChildren(), acl: p.s.tree.ACLList(n.ACL), data: n.Data,
-		digest: p.digestOf(n, path)}
+		node: n, digest: p.digestOf(n)}
 }
 
 // canonical is the one name of a znode: the root has two.
@@ -87,11 +144,11 @@ func canonical(path string) string {
 	return path
 }
 
-func (p *prep) digestOf(n *ztree.Node, path string) uint64 {
+func (p *prep) digestOf(n *ztree.Node) uint64 {
 	if p.s.opt.NoDigest {
 		return 0
 	}
-	return ztree.ZnodeDigest(path, n.Data, &n.Stat)
+	return n.Digest()
 }
 
 // treeDigest is the tree's digest after everything proposed so far.
@@ -111,19 +168,19 @@ func (p *prep) enter(c *change, was uint64) {
 	c.zxid = p.header.Zxid
 	if !p.s.opt.NoDigest {
 		if c.digest = 0; !c.gone {
-			c.digest = ztree.ZnodeDigest(c.path, c.data, &c.stat)
+			c.sumUp()
+			c.digest = c.content.Digest(&c.stat)
 		}
 		c.tree = p.treeDigest() - was + c.digest
 	}
 	all := &p.s.changes
-	c.path = canonical(c.path)
+	c.path, c.node = canonical(c.path), nil
 	if p.mark != nil {
 		if _, ok := p.mark.former[c.path]; !ok {
 			p.mark.former[c.path] = all.byPath[c.path]
 		}
 	}
-	all.list = append(all.list, c)
-	all.byPath[c.path] = c
+	all.add(c)
 }
 
 // alter is enter for a changed copy of a znode.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/ztree"
 )
 
 // booted is the origin of the times that ZooKeeper takes from the JVM's own clock
@@ -216,24 +218,36 @@ func (s *Server) ephemerals(begin func(sessions int), visit func(session int64, 
 	var owners []int64
 	s.do(func() { owners = s.tree.EphemeralOwners() })
 	begin(len(owners))
-	type owned struct {
-		session int64
-		paths   []string
-	}
 	for len(owners) > 0 {
-		var some []owned
+		var nodes []*ztree.Node // of some sessions
+		var some []int64
+		var counts []int
 		s.do(func() {
-			for n := 0; n < piece && len(owners) > 0; owners = owners[1:] {
-				paths := s.tree.Ephemerals(owners[0])
-				some = append(some, owned{owners[0], paths})
-				n += 1 + len(paths)
+			for ; len(nodes) < piece && len(some) < piece && len(owners) > 0; owners = owners[1:] {
+				before := len(nodes)
+				nodes = s.tree.EphemeralNodes(owners[0], nodes)
+				some, counts = append(some, owners[0]), append(counts, len(nodes)-before)
 			}
 		})
 		if len(some) == 0 {
 			return // the member is closed
 		}
-		for _, o := range some {
-			visit(o.session, o.paths)
+		paths := make([]string, 0, len(nodes))
+		for part := range slices.Chunk(nodes, piece) {
+			s.do(func() {
+				for _, n := range part {
+					paths = append(paths, n.Path())
+				}
+			})
+		}
+		if len(paths) < len(nodes) {
+			return
+		}
+		for i, session := range some {
+			own := paths[:counts[i]]
+			slices.Sort(own)
+			visit(session, own)
+			paths = paths[counts[i]:]
 		}
 	}
 }

@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ztree"
+	"github.com/zkctl/zkctl/localserver/zab"
 )
 
 // growsLinearly fails when four times as much takes far more than four times as long. prepare
@@ -120,4 +122,133 @@ func TestAuthIsBounded(t *testing.T) {
 		!tooManyIdentities([]proto.ID{{Scheme: "digest", ID: strings.Repeat("x", maxIdentityBytes)}}) {
 		t.Error("identities are not bounded")
 	}
+}
+
+// deaf is a leader that commits nothing: what is proposed stays to be applied.
+type deaf struct{}
+
+func (deaf) Propose(*zab.Proposal) {}
+func (deaf) SyncAfter(zab.Origin)  {}
+func (deaf) Reconfig(*proto.ReconfigRequest, int64) ([]byte, error) {
+	return nil, proto.ErrUnimplemented
+}
+
+// onLoop runs prepare and what it returns on the loop of a server whose writes stay to be
+// applied.
+func onLoop(t *testing.T, prepare func(s *Server, n int) (measured func())) func(n int) func() {
+	return func(n int) func() {
+		s, err := Open(Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Close)
+		s.Lead(deaf{}, 0)
+		var measured func()
+		s.do(func() { measured = prepare(s, n) })
+		return func() { s.do(measured) }
+	}
+}
+
+// plant puts a znode into the tree.
+func plant(s *Server, path string, data []byte, owner int64) {
+	h := &proto.TxnHeader{Zxid: s.tree.LastZxid() + 1, Type: proto.OpCreate, ClientID: owner}
+	s.tree.Apply(h, &proto.CreateTxn{Path: path, Data: data, ACL: proto.OpenACL, Ephemeral: owner != 0, ParentCVersion: -1})
+}
+
+func requestOf(session int64, op proto.Op, body jute.Record) *request {
+	return &request{Request: zab.Request{Session: session, Type: op, Body: jute.Marshal(body)}}
+}
+
+// Sessions that end together end in a time that grows with their number, whatever is on its way.
+func TestExpiryGrowsLinearly(t *testing.T) {
+	growsLinearly(t, "the end of so many sessions", 1000, onLoop(t, func(s *Server, n int) func() {
+		for id := range int64(n) {
+			s.sessions.add(id+1, time.Hour, s.now)
+			plant(s, fmt.Sprintf("/planted%d", id), nil, id+1)
+			s.propose(requestOf(id+1, proto.OpCreate, &proto.CreateRequest{Path: fmt.Sprintf("/proposed%d", id), ACL: proto.OpenACL, Flags: proto.Ephemeral}))
+		}
+		return func() {
+			for _, one := range s.sessions.byID {
+				s.expire(one)
+			}
+			if got := len(s.changes.list); got != n*(2+2*2) {
+				t.Errorf("%d changes", got)
+			}
+		}
+	}))
+}
+
+// A parent's data must not be read for each child, nor that of a znode for each check of it.
+func TestMultiGrowsLinearly(t *testing.T) {
+	ops := func(n int, op func(i int) proto.MultiOp) func(s *Server) {
+		multi := &proto.MultiRequest{}
+		for i := range n {
+			multi.Ops = append(multi.Ops, op(i))
+		}
+		r := requestOf(1, proto.OpMulti, multi)
+		return func(s *Server) { s.propose(r) }
+	}
+	child := func(i int) proto.MultiOp {
+		return proto.MultiOp{Type: proto.OpCreate, Request: &proto.CreateRequest{Path: fmt.Sprintf("/big/%d", i), ACL: proto.OpenACL}}
+	}
+	check := func(int) proto.MultiOp {
+		return proto.MultiOp{Type: proto.OpCheck, Request: &proto.PathVersionRequest{Path: "/big", Version: -1}}
+	}
+	for what, op := range map[string]func(int) proto.MultiOp{"children of a znode as large": child, "checks of a znode as large": check} {
+		growsLinearly(t, what, 1000, onLoop(t, func(s *Server, n int) func() {
+			s.sessions.add(1, time.Hour, s.now)
+			plant(s, "/big", make([]byte, 200*n), 0)
+			s.tree.Digest()
+			run := ops(n, op)
+			return func() { run(s) }
+		}))
+	}
+}
+
+// One question must not walk through the whole tree.
+func TestCountsGrowLinearly(t *testing.T) {
+	growsLinearly(t, "so many counts of so many znodes", 2000, onLoop(t, func(s *Server, n int) func() {
+		for i := range n {
+			plant(s, fmt.Sprintf("/%d", i), nil, 0)
+		}
+		r := requestOf(1, proto.OpGetAllChildrenNumber, &proto.PathRequest{Path: "/"})
+		return func() {
+			for range n {
+				if body, err := s.read(r); err != 0 || body.(*proto.GetAllChildrenNumberResponse).TotalNumber < int32(n) {
+					t.Error(body, err)
+				}
+			}
+		}
+	}))
+	growsLinearly(t, "so many quotas above so many znodes", 2000, onLoop(t, func(s *Server, n int) func() {
+		plant(s, "/top", nil, 0)
+		for i := range n {
+			plant(s, fmt.Sprintf("/top/%d", i), nil, 0)
+		}
+		plant(s, "/zookeeper/quota/top", nil, 0)
+		return func() {
+			for range n {
+				plant(s, "/zookeeper/quota/top/zookeeper_stats", nil, 0)
+				h := &proto.TxnHeader{Zxid: s.tree.LastZxid() + 1, Type: proto.OpDelete}
+				s.tree.Apply(h, &proto.DeleteTxn{Path: "/zookeeper/quota/top/zookeeper_stats"})
+			}
+		}
+	}))
+}
+
+// A path is looked at once, however many names it has.
+func TestDeepPathsGrowLinearly(t *testing.T) {
+	growsLinearly(t, "a quota far above", 20_000, onLoop(t, func(s *Server, n int) func() {
+		for i := range 20 {
+			quota := "/zookeeper/quota/" + strings.Repeat("d", i+1)
+			plant(s, quota, nil, 0)
+			plant(s, quota+"/zookeeper_limits", []byte("count=5,bytes=5"), 0)
+		}
+		deep := strings.Repeat("/d", n)
+		return func() {
+			if _, ok := s.tree.QuotaOf(deep); !ok {
+				t.Error("the limit cannot be read")
+			}
+		}
+	}))
 }

@@ -1,6 +1,7 @@
 package member
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 	"strings"
@@ -85,21 +86,26 @@ func hashOrder(paths []string) {
 	if n < 2 {
 		return
 	}
-	bucket := func(path string, size uint32) uint32 {
-		h := javaHash(path)
-		return (h ^ h>>16) & (size - 1)
-	}
 	kept := uint32(16) // of the set, as it has grown
 	for n > int(kept-kept>>2) {
 		kept *= 2
 	}
 	cloned := powerOfTwo(uint32(float32(n)/0.75 + 1))
-	slices.SortStableFunc(paths, func(a, b string) int {
-		if c := int(bucket(a, cloned)) - int(bucket(b, cloned)); c != 0 {
-			return c
-		}
-		return int(bucket(a, kept)) - int(bucket(b, kept))
+	type entry struct {
+		path string
+		hash uint32
+	}
+	list := make([]entry, n)
+	for i, path := range paths {
+		h := javaHash(path)
+		list[i] = entry{path, h ^ h>>16}
+	}
+	slices.SortStableFunc(list, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.hash&(cloned-1), b.hash&(cloned-1)), cmp.Compare(a.hash&(kept-1), b.hash&(kept-1)))
 	})
+	for i := range list {
+		paths[i] = list[i].path
+	}
 }
 
 // powerOfTwo is the least that is not below n (HashMap.tableSizeFor).

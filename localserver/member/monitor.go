@@ -108,10 +108,10 @@ const quotaFolder = "/zookeeper/quota"
 // path (QuotaMetricsUtils).
 func (s *Server) quotas() (list []gauge) {
 	s.do(func() {
+		if top := s.tree.Get(quotaFolder); top == nil || top.Descendants() > piece {
+			return // too many to hold up the loop for them
+		}
 		for path, n := range s.tree.Below(quotaFolder) {
-			if len(list) > piece {
-				return
-			}
 			limits := strings.HasSuffix(path, "/zookeeper_limits")
 			if !limits && !strings.HasSuffix(path, "/zookeeper_stats") {
 				continue
@@ -132,6 +132,9 @@ func (s *Server) quotas() (list []gauge) {
 // countAndBytes reads a limit or a usage, such as "count=5,bytes=-1=;byteHardLimit=9".
 func countAndBytes(n *ztree.Node) (count, bytes int64) {
 	count, bytes = -1, -1
+	if len(n.Data) > ztree.MaxQuotaText {
+		return count, bytes
+	}
 	for _, field := range strings.FieldsFunc(string(n.Data), func(r rune) bool { return r == ',' || r == ';' }) {
 		name, text, _ := strings.Cut(field, "=")
 		v, err := strconv.ParseInt(strings.TrimRight(text, "="), 10, 64)

@@ -3,6 +3,7 @@ package member
 import (
 	"cmp"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -200,7 +201,7 @@ func (p *prep) setData(q *proto.SetDataRequest) (jute.Record, proto.Error) {
 	}
 	version := n.stat.Version + 1
 	p.alter(n, func(c *change) {
-		c.data = q.Data
+		c.fill(q.Data)
 		c.stat.Version, c.stat.Mtime, c.stat.Mzxid = version, p.header.Time, p.header.Zxid
 	})
 	return &proto.SetDataTxn{Path: q.Path, Data: q.Data, Version: version}, 0
@@ -259,23 +260,20 @@ func (p *prep) check(q *proto.PathVersionRequest) (jute.Record, proto.Error) {
 // closeSession names the ephemerals that go with the session: those in the tree, and those
 // that have been proposed.
 func (p *prep) closeSession() jute.Record {
-	owned := map[string]bool{}
+	all := &p.s.changes
+	made := map[string]int64{} // czxid by path
 	for _, path := range p.s.tree.Ephemerals(p.r.Session) {
-		owned[path] = true
-	}
-	for _, c := range p.s.changes.list {
-		if c.gone {
-			delete(owned, c.path)
-		} else if c.stat.EphemeralOwner == p.r.Session {
-			owned[c.path] = true
+		if c := all.byPath[path]; c == nil {
+			made[path] = p.s.tree.Get(path).Stat.Czxid
 		}
 	}
-	paths := make([]string, 0, len(owned))
-	for path := range owned {
-		paths = append(paths, path)
+	for c := range all.owned[p.r.Session] {
+		if all.byPath[c.path] == c { // the last word about it
+			made[c.path] = c.stat.Czxid
+		}
 	}
-	slices.Sort(paths)
-	slices.SortStableFunc(paths, func(a, b string) int { return cmp.Compare(p.made(a), p.made(b)) })
+	paths := slices.Sorted(maps.Keys(made))
+	slices.SortStableFunc(paths, func(a, b string) int { return cmp.Compare(made[a], made[b]) })
 	hashOrder(paths)
 	for _, path := range paths {
 		n, parent := p.look(path), p.look(parentPath(path))
@@ -287,14 +285,6 @@ func (p *prep) closeSession() jute.Record {
 		t.closing = true
 	}
 	return &proto.CloseSessionTxn{Paths2Delete: paths}
-}
-
-// made is the zxid that created a znode.
-func (p *prep) made(path string) int64 {
-	if n := p.look(path); n != nil {
-		return n.stat.Czxid
-	}
-	return 0
 }
 
 // multi makes the transactions of all parts, or, when one of them cannot be granted, errors

@@ -121,7 +121,7 @@ func (p *prep) reconfig(q *proto.ReconfigRequest) (jute.Record, proto.Error) {
 		return nil, err
 	}
 	p.alter(n, func(c *change) {
-		c.data = config
+		c.fill(config)
 		c.stat.Version, c.stat.Mtime, c.stat.Mzxid = -1, p.header.Time, p.header.Zxid
 	})
 	p.config = config
