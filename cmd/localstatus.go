@@ -256,8 +256,9 @@ func (a *app) watchLocal(ctx context.Context, name string, format ui.Format) err
 			return err
 		}
 		if inPlace {
-			lines := strings.ReplaceAll(a.statusText(st), "\n", "\x1b[K\n")
-			_, err = io.WriteString(a.streams.Out, "\x1b[H"+lines+"\x1b[J")
+			control := a.streams.Control
+			lines := strings.ReplaceAll(a.statusText(st), "\n", control("K")+"\n")
+			_, err = io.WriteString(a.streams.Out, control("H")+lines+control("J"))
 		} else {
 			err = a.printStatus(st, format)
 		}

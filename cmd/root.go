@@ -34,6 +34,7 @@ func Main(args []string) int {
 
 // Execute runs zkctl and returns its exit code; errors go to s.Err.
 func Execute(ctx context.Context, args []string, s *ui.Streams) int {
+	defer s.Flush()
 	err := newApp(s).execute(ctx, args)
 	if err == nil {
 		return ui.ExitOK

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -55,7 +56,7 @@ func runCreate(ctx context.Context, env *Env, in *Invocation) error {
 	if err != nil {
 		return op.explain(err)
 	}
-	fmt.Fprintln(env.Streams.Err, "Created", path)
+	fmt.Fprintln(env.Streams.Err, "Created", escape.Line(path))
 	if op.mode.IsEphemeral() && env.Shell == nil {
 		fmt.Fprintln(env.Streams.Err, "warning: the znode is ephemeral and goes with this session, which ends now")
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -53,6 +54,9 @@ func sentence(e *client.OpError) string {
 	if text := reconfigSentence(e); text != "" {
 		return text
 	}
+	on := *e
+	on.Path = escape.Line(e.Path) // a server's name may be in it
+	e = &on
 	switch e.Code {
 	case proto.ErrNoNode:
 		return "Node does not exist: " + e.Path

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -13,7 +14,7 @@ import (
 // EventText is an event as zkCli prints it, without line breaks around it: two paragraphs,
 // "WATCHER::" and "WatchedEvent …".
 func EventText(e client.Event) string {
-	path := e.Path
+	path := escape.Line(e.Path)
 	if e.Type == proto.EventNone {
 		path = "null"
 	}

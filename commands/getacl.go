@@ -34,7 +34,7 @@ var getACLCommand = &Command{
 			var b bytes.Buffer
 			for _, a := range acl {
 				// A record's text in Java ends with a line break, hence the second line.
-				fmt.Fprintf(&b, "'%s,'%s\n: %s\n", a.ID.Scheme, a.ID.ID, a.Perms)
+				fmt.Fprintf(&b, "'%s,'%s\n: %s\n", env.Streams.Name(a.ID.Scheme), env.Streams.Name(a.ID.ID), a.Perms)
 			}
 			if in.Has("s") {
 				printStat(&b, stat)

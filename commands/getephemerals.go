@@ -32,7 +32,7 @@ var getEphemeralsCommand = &Command{
 			return env.printJSON(object{"ephemerals": paths})
 		}
 		w := bufio.NewWriter(env.Streams.Out)
-		printList(w, paths)
+		printList(w, env.Streams, paths)
 		return w.Flush()
 	},
 }

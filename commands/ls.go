@@ -52,7 +52,7 @@ func runLs(ctx context.Context, env *Env, in *Invocation) error {
 			return env.printJSON(lsJSON{path, children, jsonStat(stat)})
 		}
 		w := bufio.NewWriter(env.Streams.Out)
-		printList(w, children)
+		printList(w, env.Streams, children)
 		if withStat {
 			printStat(w, stat)
 		}
@@ -61,13 +61,13 @@ func runLs(ctx context.Context, env *Env, in *Invocation) error {
 }
 
 // printList writes names as Java writes a list: [a, b].
-func printList(w *bufio.Writer, names []string) {
+func printList(w *bufio.Writer, s *ui.Streams, names []string) {
 	_ = w.WriteByte('[')
 	for i, name := range names {
 		if i > 0 {
 			_, _ = w.WriteString(", ")
 		}
-		_, _ = w.WriteString(name)
+		_, _ = w.WriteString(s.Name(name))
 	}
 	_, _ = fmt.Fprint(w, "]\n")
 }

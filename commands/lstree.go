@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -89,6 +90,9 @@ func (l *treeLister) add(path string) error {
 		}
 		_, err = l.w.Write(quoteJSON(path))
 	default:
+		if l.tty {
+			path = escape.Line(path)
+		}
 		_, _ = l.w.WriteString(path)
 		err = l.w.WriteByte('\n')
 	}

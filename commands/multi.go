@@ -85,7 +85,7 @@ func multiDone(env *Env, ops []proto.MultiOp, results []proto.MultiResult) error
 		if r.Path != "" {
 			o.Path = r.Path // with the counter of a sequential znode
 		}
-		fmt.Fprintf(&text, "%s %s", map[string]string{"create": "created", "set": "set", "delete": "deleted", "check": "checked"}[o.Op], o.Path)
+		fmt.Fprintf(&text, "%s %s", map[string]string{"create": "created", "set": "set", "delete": "deleted", "check": "checked"}[o.Op], env.Streams.Name(o.Path))
 		if r.Stat != nil {
 			o.Stat = jsonStat(*r.Stat)
 			if o.Op == "set" {

@@ -15,8 +15,8 @@ import (
 // wild are the characters that make a path a pattern.
 const wild = "*?["
 
-// escape writes text as a pattern that matches it alone.
-var escape = strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`, `\`, `\\`)
+// literal writes text as a pattern that matches it alone.
+var literal = strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`, `\`, `\\`)
 
 // ErrPathNotAbsolute is zkCli's refusal of a relative path.
 var ErrPathNotAbsolute = errors.New("Path must start with / character")
@@ -62,7 +62,7 @@ func (in *Invocation) resolve(dir string) error {
 		}
 		if !word.Quoted && strings.ContainsAny(word.Text, wild) {
 			// A backslash in it is no escape: a quoted path is what means the characters.
-			if in.patterns[i], err = Resolve(escape.Replace(dir), strings.ReplaceAll(word.Text, `\`, `\\`)); err != nil {
+			if in.patterns[i], err = Resolve(literal.Replace(dir), strings.ReplaceAll(word.Text, `\`, `\\`)); err != nil {
 				return err
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -21,7 +22,7 @@ func quotaPossible(ctx context.Context, conn *client.Conn, path string) error {
 		return err
 	}
 	if below != "" {
-		return fmt.Errorf("%s has a child %s which has a quota", path, below)
+		return fmt.Errorf("%s has a child %s which has a quota", path, escape.Line(below))
 	}
 	above, err := quotaAbove(ctx, conn, path)
 	if err == nil && above != "" {

@@ -49,7 +49,7 @@ func (in *Invocation) each(ctx context.Context, env *Env, show func(conn *client
 			if i > 0 {
 				fmt.Fprintln(env.Streams.Out)
 			}
-			fmt.Fprintf(env.Streams.Out, "%s:\n", path)
+			fmt.Fprintf(env.Streams.Out, "%s:\n", env.Streams.Name(path))
 		}
 		if err := show(conn, path); err != nil {
 			err = Explain(ctx, err)

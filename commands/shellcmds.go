@@ -49,7 +49,7 @@ var historyCommand = &Command{
 		}
 		w := bufio.NewWriter(env.Streams.Out)
 		for i, l := range lines {
-			_, _ = fmt.Fprintf(w, "%d - %s\n", first+i, l)
+			_, _ = fmt.Fprintf(w, "%d - %s\n", first+i, env.Streams.Name(l))
 		}
 		return w.Flush()
 	},

@@ -34,7 +34,7 @@ var whoamiCommand = &Command{
 		var b bytes.Buffer
 		b.WriteString("Auth scheme: User\n")
 		for _, i := range ids {
-			fmt.Fprintf(&b, "%s: %s\n", i.AuthScheme, i.User)
+			fmt.Fprintf(&b, "%s: %s\n", env.Streams.Name(i.AuthScheme), env.Streams.Name(i.User))
 		}
 		_, err = env.Streams.Out.Write(b.Bytes())
 		return err

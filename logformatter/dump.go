@@ -135,9 +135,9 @@ func runDump(ctx context.Context, o *dumpOptions) (err error) {
 	case formatJSON:
 		d.form = &jsonForm{data: o.Data}
 	case formatLogFormatter:
-		d.form = &logFormatterForm{}
+		d.form = &logFormatterForm{tty: o.Streams.OutTTY}
 	default:
-		d.form = &toolkitForm{}
+		d.form = &toolkitForm{tty: o.Streams.OutTTY}
 	}
 	if o.Follow {
 		return d.follow(ctx)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -36,7 +37,7 @@ func (t *textChange) write(w *bufio.Writer, c *change) error {
 			op = "multi: " + op
 		}
 	}
-	t.line(w, fmt.Sprintf("%s  0x%x  %s %s", t.dates.Append(nil, c.Time), uint64(c.Zxid), op, safeText(c.path)))
+	t.line(w, fmt.Sprintf("%s  0x%x  %s %s", t.dates.Append(nil, c.Time), uint64(c.Zxid), op, escape.Line(c.path)))
 	t.line(w, "    "+c.sentence())
 	if c.damaged {
 		t.line(w, "    the checksum of the transaction is wrong")
@@ -151,7 +152,7 @@ func (t *textChange) dataText(z *znode) string {
 	case encoding != "":
 		return text
 	}
-	return safeText(text)
+	return escape.Line(text)
 }
 
 // dataString is data in the form, and its encoding when that is not text.
@@ -165,31 +166,13 @@ func dataString(data []byte, form string) (text, encoding string) {
 	return string(data), ""
 }
 
-// safeText escapes what a terminal would take as a command.
-func safeText(s string) string {
-	clean := func(r rune) bool { return r != utf8.RuneError && strconv.IsGraphic(r) }
-	if strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if clean(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRuneToASCII(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
-}
-
 func aclText(z *znode) string {
 	if z == nil || !z.acl {
 		return "unknown"
 	}
 	parts := make([]string, len(z.list))
 	for i, a := range z.list {
-		parts[i] = safeText(a.ID.Scheme + ":" + a.ID.ID + ":" + a.Perms.String())
+		parts[i] = escape.Line(a.ID.Scheme + ":" + a.ID.ID + ":" + a.Perms.String())
 	}
 	return strings.Join(parts, ", ")
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -70,6 +71,15 @@ func decodeJava(b []byte) (n int, ok bool) {
 }
 
 func continues(b byte) bool { return b&0xc0 == 0x80 }
+
+// text is the next field, a text from outside.
+func (f *fields) text() []byte {
+	b := f.buffer()
+	if f.tty && b != nil {
+		b = escape.Append([]byte{}, appendText(nil, b), false)
+	}
+	return b
+}
 
 // appendString appends a path as Java's + does: null has a name.
 func appendString(dst, b []byte) []byte {

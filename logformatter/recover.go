@@ -80,7 +80,7 @@ func runRecover(ctx context.Context, o *recoverOptions) (err error) {
 		return fmt.Errorf("write the recovery file: %w", err)
 	}
 	defer dst.Abandon()
-	rec := &recovery{opt: o, out: newBatches(o.Streams.Out), answers: answers{in: o.Streams.In}}
+	rec := &recovery{opt: o, out: newBatches(o.Streams.Out), form: toolkitForm{tty: o.Streams.OutTTY}, answers: answers{in: o.Streams.In}}
 	rec.w = storage.NewRawLogWriter(dst, src.Header())
 	rec.w.Preallocate(0)
 	rec.out.buf = appendFileHead(rec.out.buf, src)

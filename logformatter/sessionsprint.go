@@ -13,6 +13,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -150,7 +151,7 @@ func writeSession(w *bufio.Writer, t *sessionTable, s *session) {
 	}
 	fmt.Fprintf(w, "\n  ephemerals  %d created, %d deleted, %d went with the session\n", s.created, s.deleted, s.went)
 	for _, e := range s.detail {
-		fmt.Fprintf(w, "    %s\n      ", safeText(e.path))
+		fmt.Fprintf(w, "    %s\n      ", escape.Line(e.path))
 		if e.zxid != 0 {
 			fmt.Fprintf(w, "created %s, ", hexID(e.zxid))
 		} else {

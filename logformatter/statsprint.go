@@ -12,6 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/mattn/go-runewidth"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -68,7 +69,7 @@ func (s *stats) printSummary(out *strings.Builder) {
 	fmt.Fprintf(out, "time  %s\n  to  %s (%s)\n", ui.LogDate(s.firstTime), ui.LogDate(s.lastTime),
 		(time.Duration(s.lastTime-s.firstTime) * time.Millisecond).Round(time.Second))
 	fmt.Fprintf(out, "size  %d to %d bytes, %d on average, %s in all\n", s.least, s.most, s.average(), bytesText(s.all.bytes))
-	fmt.Fprintf(out, "      the largest is zxid %#x, %s %s\n", uint64(s.largest.zxid), s.largest.op, printable(s.largest.path))
+	fmt.Fprintf(out, "      the largest is zxid %#x, %s %s\n", uint64(s.largest.zxid), s.largest.op, escape.Line(s.largest.path))
 	if s.damaged > 0 {
 		fmt.Fprintf(out, "      %s with a wrong checksum (zkctl txnlog verify tells which)\n", plural(s.damaged, "transaction"))
 	}
@@ -124,7 +125,7 @@ func printRanking[K comparable](out *strings.Builder, what string, width int, to
 	t := newTable(out, what, "txns", "%", "bytes")
 	room := max(10, width-32)
 	for _, c := range top {
-		t.AppendRow(table.Row{runewidth.Truncate(printable(name(c.key)), room, "…"), c.txns, percent(c.txns, all.txns), bytesText(c.bytes)})
+		t.AppendRow(table.Row{runewidth.Truncate(escape.Line(name(c.key)), room, "…"), c.txns, percent(c.txns, all.txns), bytesText(c.bytes)})
 	}
 	if rest.txns > 0 {
 		others := fmt.Sprintf("others (%d)", keys-len(top))
@@ -212,16 +213,6 @@ func bytesText(n int64) string {
 		return fmt.Sprintf("%.0f KiB", float64(n)/(1<<10))
 	}
 	return fmt.Sprintf("%d B", n)
-}
-
-// printable keeps a path from a log from moving the terminal's cursor.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
 type countJSON struct {

@@ -14,11 +14,14 @@ type formatter interface {
 }
 
 // toolkitForm is what Apache's TxnLogToolkit of 3.8 prints.
-type toolkitForm struct{ dates ui.LogDates }
+type toolkitForm struct {
+	dates ui.LogDates
+	tty   bool // text from outside is escaped, line breaks in it too
+}
 
 func (t *toolkitForm) append(dst, raw []byte) ([]byte, error) {
 	from := len(dst)
-	f := fields{b: raw}
+	f := fields{b: raw, tty: t.tty}
 	h := f.header()
 	dst = appendHead(dst, &t.dates, &h)
 	dst, err := appendToolkitBody(dst, &f, h.Type)
@@ -35,11 +38,14 @@ func (t *toolkitForm) append(dst, raw []byte) ([]byte, error) {
 }
 
 // logFormatterForm is what LogFormatter, up to 3.5, printed.
-type logFormatterForm struct{ dates ui.LogDates }
+type logFormatterForm struct {
+	dates ui.LogDates
+	tty   bool // as in toolkitForm
+}
 
 func (l *logFormatterForm) append(dst, raw []byte) ([]byte, error) {
 	from := len(dst)
-	f := fields{b: raw}
+	f := fields{b: raw, tty: l.tty}
 	h := f.header()
 	dst = appendHead(dst, &l.dates, &h)
 	dst, err := appendRecord(dst, &f, h.Type, "null")
@@ -92,7 +98,7 @@ func appendToolkitBody(dst []byte, f *fields, op proto.Op) ([]byte, error) {
 				dst = append(dst, ';')
 			}
 			dst = append(dst, opName(proto.Op(f.int()))...)
-			dst = appendText(append(dst, ':'), f.buffer())
+			dst = appendText(append(dst, ':'), f.text())
 		}
 		return dst, nil
 	}
@@ -101,8 +107,8 @@ func appendToolkitBody(dst []byte, f *fields, op proto.Op) ([]byte, error) {
 
 // appendPathData appends path and data, and a comma behind each.
 func appendPathData(dst []byte, f *fields) []byte {
-	dst = append(appendString(dst, f.buffer()), ',')
-	return append(appendText(dst, f.buffer()), ',')
+	dst = append(appendString(dst, f.text()), ',')
+	return append(appendText(dst, f.text()), ',')
 }
 
 // parentCVersion is absent from a create of 3.3 and before; it is -1 then.
@@ -139,8 +145,8 @@ func appendACLList(dst []byte, f *fields) []byte {
 
 func appendACL(dst []byte, f *fields) []byte {
 	dst = appendInt(dst, int64(f.int()))
-	dst = appendEscaped(append(dst, ",s{"...), f.buffer())
-	dst = appendEscaped(append(dst, ','), f.buffer())
+	dst = appendEscaped(append(dst, ",s{"...), f.text())
+	dst = appendEscaped(append(dst, ','), f.text())
 	return append(dst, '}')
 }
 
@@ -166,7 +172,7 @@ func appendACLVector(dst []byte, f *fields) []byte {
 func appendRecord(dst []byte, f *fields, op proto.Op, none string) ([]byte, error) {
 	switch op {
 	case proto.OpCreate, proto.OpCreate2, proto.OpCreateContainer, proto.OpCreateTTL:
-		dst = appendEscaped(dst, f.buffer())
+		dst = appendEscaped(dst, f.text())
 		dst = appendEscapedBuffer(append(dst, ','), f.buffer())
 		dst = appendACLVector(append(dst, ','), f)
 		if op == proto.OpCreate || op == proto.OpCreate2 {
@@ -183,13 +189,13 @@ func appendRecord(dst []byte, f *fields, op proto.Op, none string) ([]byte, erro
 			dst = appendInt(append(dst, ','), f.long())
 		}
 	case proto.OpDelete, proto.OpDeleteContainer:
-		dst = appendEscaped(dst, f.buffer())
+		dst = appendEscaped(dst, f.text())
 	case proto.OpSetData, proto.OpReconfig:
-		dst = appendEscaped(dst, f.buffer())
+		dst = appendEscaped(dst, f.text())
 		dst = appendEscapedBuffer(append(dst, ','), f.buffer())
 		dst = appendInt(append(dst, ','), int64(f.int()))
 	case proto.OpSetACL:
-		dst = appendEscaped(dst, f.buffer())
+		dst = appendEscaped(dst, f.text())
 		dst = appendACLVector(append(dst, ','), f)
 		dst = appendInt(append(dst, ','), int64(f.int()))
 	case proto.OpCreateSession, proto.OpError:
@@ -207,7 +213,7 @@ func appendRecord(dst []byte, f *fields, op proto.Op, none string) ([]byte, erro
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = appendEscaped(dst, f.buffer())
+			dst = appendEscaped(dst, f.text())
 		}
 		dst = append(dst, '}')
 	case proto.OpMulti:

@@ -14,6 +14,7 @@ import (
 type fields struct {
 	b   []byte // what is left
 	bad bool
+	tty bool // see toolkitForm
 }
 
 var errCutOff = errors.New("the transaction's fields do not fit its length")

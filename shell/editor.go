@@ -9,9 +9,9 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/zkctl/zkctl/completions"
+	"github.com/zkctl/zkctl/internal/escape"
 )
 
 // errStopped is returned by ReadLine after Stop.
@@ -187,6 +187,7 @@ func (e *editor) restore() {
 
 // Notice prints text above the line, or before the next one.
 func (e *editor) Notice(text string) {
+	text = escape.Text(text)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.editing() {
@@ -281,22 +282,12 @@ func (e *editor) menu() *menu {
 	e.describe(all[from:to])
 	m := &menu{selected: e.selected, anchor: len([]rune(e.line.before()[:min(e.found.Start, len(e.line.before()))]))}
 	for _, s := range all {
-		m.rows = append(m.rows, menuRow{shown(s.Label), shown(s.Help)})
+		m.rows = append(m.rows, menuRow{escape.Line(s.Label), escape.Line(s.Help)})
 	}
 	if e.found.Total > len(all) {
 		m.more = fmt.Sprintf("the first %d of %d", len(all), e.found.Total)
 	}
 	return m
-}
-
-// shown is text without what a terminal would obey.
-func shown(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return '?'
-		}
-		return r
-	}, text)
 }
 
 // completedLine is the length in bytes from which a line is data rather than a command.

@@ -79,10 +79,7 @@ func toProgram(ctx context.Context, program string, s *ui.Streams, run func(cont
 		return fmt.Errorf("pipe to %s: %w", program, err)
 	}
 	cmd := shellCommand(program)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = read, s.Out, s.Err
-	if l, ok := s.Out.(*ui.LockedWriter); ok {
-		cmd.Stdout = l.W // the terminal itself, which the program may ask for
-	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = read, ui.Raw(s.Out), ui.Raw(s.Err)
 	cmd.WaitDelay = outputPatience
 	err = cmd.Start()
 	_ = read.Close()

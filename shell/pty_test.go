@@ -42,7 +42,7 @@ func testShell() int {
 	}
 	timeout, _ := time.ParseDuration(os.Getenv("ZKCTL_TEST_TIMEOUT"))
 	streams := ui.System()
-	streams.Out = &panicWriter{w: streams.Out}
+	streams.Out = ui.Terminal(&panicWriter{w: ui.Raw(streams.Out)})
 	err := Run(context.Background(), Options{
 		Session:   commands.NewSession(client.Config{Servers: os.Getenv("ZKCTL_TEST_SERVERS"), SessionTimeout: timeout}),
 		Streams:   streams,

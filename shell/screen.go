@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/mattn/go-runewidth"
+
+	"github.com/zkctl/zkctl/internal/escape"
 )
 
 // span is text in one style; the style is the parameters of SGR, "" for none.
@@ -251,7 +253,7 @@ func printable(r rune) (string, int) {
 		return "^" + string('@'+r), 2
 	case r == 0x7f:
 		return "^?", 2
-	case r >= 0x80 && r < 0xa0:
+	case escape.Obeyed(r):
 		return "?", 1
 	}
 	return string(r), runewidth.RuneWidth(r)

@@ -13,6 +13,7 @@ import (
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/verb"
 )
@@ -134,6 +135,7 @@ func (s *shell) do(text string) {
 	streams := *s.opts.Streams
 	streams.In = s.lines.input(ctx)
 	err := s.run.line(ctx, text, &streams)
+	streams.Flush()
 	var program *programError
 	switch {
 	case err == nil:
@@ -178,7 +180,7 @@ func (s *shell) openLines() (lineReader, error) {
 	var e *editor
 	complete := s.completer(func() { e.Changed() })
 	e, err = newEditor(editorConfig{
-		term: term, out: s.opts.Streams.Out, color: s.opts.Streams.Color,
+		term: term, out: ui.Raw(s.opts.Streams.Out), color: s.opts.Streams.Color,
 		label: func(width int) []span { return s.label().spans(width) },
 		complete: func(line string, pos int) completions.Result {
 			return complete.Lookup(line, pos, s.run.env.Dir)
@@ -212,7 +214,7 @@ func (s *shell) completer(changed func()) *completions.Completer {
 
 // label is the prompt's state now.
 func (s *shell) label() label {
-	l := label{servers: s.opts.Session.Servers(), state: s.opts.Session.State(), dir: s.run.env.Dir, number: s.number.get()}
+	l := label{servers: s.opts.Session.Servers(), state: s.opts.Session.State(), dir: escape.Line(s.run.env.Dir), number: s.number.get()}
 	if l.state == client.Connected || l.state == client.ConnectedReadOnly {
 		if conn, err := s.opts.Session.Conn(); err == nil && conn.Server() != "" {
 			l.server = conn.Server() + conn.Chroot()

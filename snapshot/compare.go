@@ -188,7 +188,7 @@ func (c *comparison) lists(left, right []sized) {
 		if len(left) > 0 && len(right) > 0 {
 			order = compareJava(left[0].label, right[0].label)
 			if c.debug {
-				c.p.printf("Comparing %s to %s\n%s\n", shownLabel(left[0]), shownLabel(right[0]), verdict(order))
+				c.p.printf("Comparing %s to %s\n%s\n", c.label(left[0]), c.label(right[0]), verdict(order))
 			}
 		}
 		switch {
@@ -205,7 +205,9 @@ func (c *comparison) lists(left, right []sized) {
 	}
 }
 
-func shownLabel(n sized) string { return strings.ToValidUTF8(n.label, "\uFFFD") }
+func (c *comparison) label(n sized) string {
+	return c.streams.Name(strings.ToValidUTF8(n.label, "\uFFFD"))
+}
 
 func verdict(order int) string {
 	switch {
@@ -220,17 +222,17 @@ func verdict(order int) string {
 func (c *comparison) one(side string, n sized) {
 	if n.bytes > int64(c.bytes) || n.below > int64(c.nodes) {
 		c.p.printf("Node %s found only in %s tree. Descendant size: %d. Descendant count: %d\n",
-			shownLabel(n), side, n.bytes, n.below)
+			c.label(n), side, n.bytes, n.below)
 	} else if c.debug || c.interactive {
-		c.p.printf("Filtered %s node %s of size %d\n", side, shownLabel(n), n.bytes)
+		c.p.printf("Filtered %s node %s of size %d\n", side, c.label(n), n.bytes)
 	}
 }
 
 func (c *comparison) both(l, r sized) {
 	bytes, below := r.bytes-l.bytes, r.below-l.below
 	if max(bytes, -bytes) > int64(c.bytes) || max(below, -below) > int64(c.nodes) {
-		c.p.printf("Node %s found in both trees. Delta: %d bytes, %d descendants\n", shownLabel(l), bytes, below)
+		c.p.printf("Node %s found in both trees. Delta: %d bytes, %d descendants\n", c.label(l), bytes, below)
 	} else if c.debug || c.interactive {
-		c.p.printf("Filtered node %s of left size %d, right size %d\n", shownLabel(l), l.bytes, r.bytes)
+		c.p.printf("Filtered node %s of left size %d, right size %d\n", c.label(l), l.bytes, r.bytes)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -192,7 +193,7 @@ type differenceJSON struct {
 
 func (d *differ) heading(change, path string) {
 	m := marks[change]
-	d.p.printf("%s\n", d.streams.Paint(m.sign+" "+shown(path), m.paint))
+	d.p.printf("%s\n", d.streams.Paint(m.sign+" "+escape.Line(shown(path)), m.paint))
 }
 
 func (d *differ) one(change string, r *record) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fatih/color"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -57,7 +58,7 @@ func (d *drawing) print(s *ui.Streams, p *printer) {
 	if d.top == nil {
 		return
 	}
-	p.printf("%s%s\n", s.Paint(shown(d.top.path), color.FgBlue), d.top.describe())
+	p.printf("%s%s\n", s.Paint(escape.Line(shown(d.top.path)), color.FgBlue), d.top.describe())
 	d.top.printBelow(s, p, "")
 }
 
@@ -67,7 +68,7 @@ func (b *branch) printBelow(s *ui.Streams, p *printer, indent string) {
 		if i == len(b.children)-1 {
 			joint, next = "└── ", "    "
 		}
-		name := shown(c.path[strings.LastIndexByte(c.path, '/')+1:])
+		name := escape.Line(shown(c.path[strings.LastIndexByte(c.path, '/')+1:]))
 		if c.below > 0 {
 			name = s.Paint(name, color.FgBlue)
 		}
@@ -127,7 +128,7 @@ func kindOf(owner int64) string {
 func printACL(acl []proto.ACL) string {
 	parts := make([]string, len(acl))
 	for i, a := range acl {
-		parts[i] = a.ID.Scheme + ":" + a.ID.ID + ":" + a.Perms.String()
+		parts[i] = escape.Line(a.ID.Scheme + ":" + a.ID.ID + ":" + a.Perms.String())
 	}
 	return strings.Join(parts, ",")
 }

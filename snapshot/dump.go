@@ -136,7 +136,7 @@ func (f *formOptions) printText(s *ui.Streams, im image, part scope) error {
 		c.take(im, part)
 		close(counted)
 	}
-	form := &textForm{out: newOut(s.Out, header), data: f.dataForm()}
+	form := &textForm{out: newOut(s.Out, header), tty: s.OutTTY, data: f.dataForm()}
 	err := part.each(im, form.add)
 	<-counted
 	if part.all() && c.znodes > 0 {

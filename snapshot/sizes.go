@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
@@ -86,7 +87,7 @@ func readSizes(path string) (*sizes, error) {
 // outOfOrder is the fault of a znode that is not below the one before it or a parent of that.
 func outOfOrder(file string, n *storage.Node) error {
 	return &storage.Fault{File: file, Offset: n.Offset, Kind: storage.BadStructure, Zxid: n.Stat.Czxid,
-		Err:     fmt.Errorf("the znode %s does not follow its parent", shown(n.Path)),
+		Err:     fmt.Errorf("the znode %s does not follow its parent", escape.Line(shown(n.Path))),
 		Meaning: "try: zkctl snapshot verify " + file}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ztree"
 )
@@ -53,14 +54,14 @@ func (s *structure) check(n *storage.Node) {
 		}
 	}
 	if _, ok := s.im.acl(n.ACL); !ok {
-		fault("a server takes it for one that nobody may use", "the ACL of %s, number %d, is not in the file", shown(n.Path), n.ACL)
+		fault("a server takes it for one that nobody may use", "the ACL of %s, number %d, is not in the file", escape.Line(shown(n.Path)), n.ACL)
 	}
 	// A session may have begun, and made its znodes, after the sessions had been written.
 	owner := n.Stat.EphemeralOwner
 	ephemeral := ztree.KindOf(owner) == ztree.Ephemeral
 	if ephemeral && !s.sessions[owner] && n.Stat.Czxid <= s.zxid {
 		fault("a server deletes it when it starts", "the session 0x%x of the ephemeral znode %s is not in the file",
-			uint64(owner), shown(n.Path))
+			uint64(owner), escape.Line(shown(n.Path)))
 	}
 	for len(s.stack) > 0 && !isBelow(n.Path, s.stack[len(s.stack)-1].path) {
 		s.stack = s.stack[:len(s.stack)-1]
@@ -69,7 +70,7 @@ func (s *structure) check(n *storage.Node) {
 	case len(s.stack) != strings.Count(n.Path, "/"):
 		s.strays++
 	case len(s.stack) > 0 && s.stack[len(s.stack)-1].ephemeral:
-		fault("ephemerals cannot have children; it is lost when its parent goes", "the parent of %s is ephemeral", shown(n.Path))
+		fault("ephemerals cannot have children; it is lost when its parent goes", "the parent of %s is ephemeral", escape.Line(shown(n.Path)))
 	}
 	s.stack = append(s.stack, ancestor{n.Path, ephemeral})
 }
@@ -89,12 +90,12 @@ func (s *structure) finish(file string) {
 	seen := map[string]bool{}
 	_ = (&fileImage{path: file}).each(func(n *storage.Node) error {
 		if seen[n.Path] {
-			s.tell(structureFault(file, n, "a server keeps the later one", "%s is there twice", shown(n.Path)))
+			s.tell(structureFault(file, n, "a server keeps the later one", "%s is there twice", escape.Line(shown(n.Path))))
 		}
 		seen[n.Path] = true
 		if i := strings.LastIndexByte(n.Path, '/'); i >= 0 && !seen[n.Path[:i]] {
 			s.tell(structureFault(file, n, storage.PassedOver,
-				"%s comes before its parent, or without it", shown(n.Path)))
+				"%s comes before its parent, or without it", escape.Line(shown(n.Path))))
 		}
 		return nil
 	})

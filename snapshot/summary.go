@@ -119,7 +119,7 @@ func runSummary(_ context.Context, opt *summaryOptions) error {
 			if format == ui.JSON {
 				text = append(summaryObject(s), text...)
 			} else {
-				text = append(summaryBlock(s, level), text...)
+				text = append(summaryBlock(opt.streams, s, level), text...)
 			}
 		}
 		if parent != nil {
@@ -140,9 +140,9 @@ func runSummary(_ context.Context, opt *summaryOptions) error {
 	return walk
 }
 
-func summaryBlock(s *subtree, level int) []byte {
+func summaryBlock(streams *ui.Streams, s *subtree, level int) []byte {
 	tab := strings.Repeat("--", level)
-	return fmt.Appendf(nil, "%s %s\n%s   children: %d\n%s   data: %d\n", tab, shown(s.path), tab, s.nodes-1, tab, s.bytes)
+	return fmt.Appendf(nil, "%s %s\n%s   children: %d\n%s   data: %d\n", tab, streams.Name(shown(s.path)), tab, s.nodes-1, tab, s.bytes)
 }
 
 func summaryObject(s *subtree) []byte {

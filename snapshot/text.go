@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -15,6 +16,7 @@ import (
 // textForm is what SnapshotFormatter prints.
 type textForm struct {
 	*out
+	tty      bool
 	data     dataForm
 	date     javaDate
 	lastZxid int64
@@ -31,7 +33,7 @@ func textHeader(count int, whole bool) []byte {
 
 func (t *textForm) add(n *storage.Node) error {
 	b := append(t.b, "----\n"...)
-	b = appendPath(b, n.Path)
+	b = t.appendPath(b, n.Path)
 	s := &n.Stat
 	b = appendZxid(b, "\n  cZxid = ", s.Czxid)
 	b = t.date.append(append(b, "\n  ctime = "...), s.Ctime)
@@ -83,7 +85,10 @@ func appendZxid(b []byte, name string, v int64) []byte {
 const hexDigits = "0123456789abcdef"
 
 // appendPath is shown, for a buffer.
-func appendPath(b []byte, path string) []byte {
+func (t *textForm) appendPath(b []byte, path string) []byte {
+	if t.tty {
+		return append(b, escape.Line(shown(path))...)
+	}
 	if path != "" && utf8.ValidString(path) {
 		return append(b, path...)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -65,7 +66,7 @@ func printTop(opt *summaryOptions, im image, part scope, format ui.Format) error
 			}
 			continue
 		}
-		p.printf("The heaviest subtrees below %s by %s\n%s\n\n", whole.Path, r.by, r.table(whole))
+		p.printf("The heaviest subtrees below %s by %s\n%s\n\n", escape.Line(whole.Path), r.by, r.table(whole))
 	}
 	if flushErr := p.flush(); err == nil {
 		err = flushErr
@@ -83,7 +84,7 @@ func (r *ranking) table(whole heavy) string {
 		if w := r.weight(whole); w > 0 {
 			share = 100 * float64(r.weight(h)) / float64(w)
 		}
-		t.AppendRow(table.Row{h.Path, h.Bytes, h.Znodes, text.AlignRight.Apply(percent(share), 6)})
+		t.AppendRow(table.Row{escape.Line(h.Path), h.Bytes, h.Znodes, text.AlignRight.Apply(percent(share), 6)})
 	}
 	t.SetColumnConfigs([]table.ColumnConfig{
 		{Number: 2, Align: text.AlignRight}, {Number: 3, Align: text.AlignRight}, {Number: 4, Align: text.AlignRight},

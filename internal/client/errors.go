@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -25,7 +26,7 @@ func (e *OpError) Error() string {
 	if e.Path == "" {
 		return e.Code.Error()
 	}
-	return e.Code.Error() + " for " + e.Path
+	return e.Code.Error() + " for " + escape.Line(e.Path)
 }
 
 // Unwrap returns the code.
@@ -92,7 +93,9 @@ type AttemptError struct {
 	Err     error
 }
 
-func (e *AttemptError) Error() string { return "connect " + e.Address.String() + ": " + e.Err.Error() }
+func (e *AttemptError) Error() string {
+	return "connect " + e.Address.String() + ": " + escape.Line(e.Err.Error())
+}
 
 // Unwrap returns the cause.
 func (e *AttemptError) Unwrap() error { return e.Err }
@@ -106,7 +109,7 @@ func (e *RoundError) Error() string {
 	var causes []string
 	addresses := map[string][]string{} // by cause
 	for _, a := range e.Attempts {
-		cause := a.Err.Error()
+		cause := escape.Line(a.Err.Error()) // a certificate may be quoted
 		if addresses[cause] == nil {
 			causes = append(causes, cause)
 		}

@@ -32,7 +32,7 @@ func (s *Streams) NewProgress(what string, total int64) *Progress {
 	return &Progress{
 		from: time.Now().Add(progressDelay),
 		bar: progressbar.NewOptions64(total,
-			progressbar.OptionSetWriter(s.Err),
+			progressbar.OptionSetWriter(Raw(s.Err)),
 			progressbar.OptionSetDescription(what),
 			progressbar.OptionSetWidth(width),
 			progressbar.OptionShowCount(),

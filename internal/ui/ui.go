@@ -15,7 +15,8 @@ import (
 )
 
 // Streams are the places that a command reads from and writes to. The answer goes to Out,
-// everything else to Err. No command asks os.Stdout.
+// everything else to Err. No command asks os.Stdout. Those of System that are terminals escape
+// what a terminal would obey; colour and the like come from Paint and Control.
 type Streams struct {
 	In  io.Reader
 	Out io.Writer
@@ -33,6 +34,12 @@ func System() *Streams {
 		InTTY: IsTerminal(os.Stdin), OutTTY: IsTerminal(os.Stdout), ErrTTY: IsTerminal(os.Stderr),
 		Width: 80,
 	}
+	if s.OutTTY {
+		s.Out = Terminal(s.Out)
+	}
+	if s.ErrTTY {
+		s.Err = Terminal(s.Err)
+	}
 	s.Color = s.OutTTY && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	s.Measure()
 	return s
@@ -48,16 +55,6 @@ func (s *Streams) Measure() {
 // IsTerminal tells whether f is a terminal, Cygwin's included.
 func IsTerminal(f *os.File) bool {
 	return isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd())
-}
-
-// Paint returns text in the colour when Out takes colour.
-func (s *Streams) Paint(text string, attrs ...color.Attribute) string {
-	if !s.Color || text == "" {
-		return text
-	}
-	c := color.New(attrs...)
-	c.EnableColor()
-	return c.Sprint(text)
 }
 
 // Format is the form of a command's answer.

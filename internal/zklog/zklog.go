@@ -17,8 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/zkctl/zkctl/internal/escape"
 )
 
 // Level is how grave a line is.
@@ -74,35 +74,8 @@ func (l *Logger) line(level Level, format string, args []any) {
 	l.buf = time.Now().AppendFormat(l.buf[:0], "2006-01-02 15:04:05,000")
 	l.buf = fmt.Appendf(l.buf, " [myid:%s] - %-5s [%s] - ", l.myid, level, where)
 	l.text = fmt.Appendf(l.text[:0], format, args...)
-	l.buf = append(appendEscaped(l.buf, l.text), '\n')
+	// Differs(log-escaping): Apache writes what a client sent as it is, so that the scheme of an
+	// auth packet can add lines to the log.
+	l.buf = append(escape.Append(l.buf, l.text, false), '\n')
 	_, _ = l.w.Write(l.buf)
-}
-
-// appendEscaped appends text with its control characters, the characters that change the
-// direction of writing, and the bytes that are not UTF-8 as a Go string literal has them.
-//
-// Differs(log-escaping): Apache writes what a client sent as it is, so that the scheme of an
-// auth packet can add lines to the log.
-func appendEscaped(b, text []byte) []byte {
-	for len(text) > 0 {
-		r, n := utf8.DecodeRune(text)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			b = fmt.Appendf(b, `\x%02x`, text[0])
-		case r == '\n':
-			b = append(b, `\n`...)
-		case r == '\r':
-			b = append(b, `\r`...)
-		case r == '\t':
-			b = append(b, `\t`...)
-		case r < ' ' || r == 0x7f:
-			b = fmt.Appendf(b, `\x%02x`, r)
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
-			b = fmt.Appendf(b, `\u%04x`, r)
-		default:
-			b = append(b, text[:n]...)
-		}
-		text = text[n:]
-	}
-	return b
 }

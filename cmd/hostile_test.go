@@ -1,0 +1,220 @@
+//go:build unix
+
+package cmd
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// hostile is a server that answers requests as it likes, on a socket of its own.
+type hostile struct {
+	t      testing.TB
+	addr   string
+	answer func(c *hostileConn, h proto.RequestHeader, body []byte)
+	words  string // the answer to four-letter words
+}
+
+// hostileConn is a connection with a client.
+type hostileConn struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (h *hostile) start(t testing.TB) *hostile {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	h.t, h.addr = t, l.Addr().String()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				h.serve(&hostileConn{conn, bufio.NewReader(conn)})
+			}()
+		}
+	}()
+	return h
+}
+
+func (h *hostile) serve(c *hostileConn) {
+	word, err := c.r.Peek(4)
+	if err != nil || word[0] >= 'a' {
+		_, _ = io.WriteString(c, h.words)
+		return
+	}
+	if c.frame() == nil {
+		return
+	}
+	c.send(&proto.ConnectResponse{TimeOut: 30000, SessionID: 0x1234, Passwd: make([]byte, 16)})
+	for {
+		b := c.frame()
+		if b == nil {
+			return
+		}
+		d := jute.NewDecoder(b)
+		var head proto.RequestHeader
+		head.Visit(d)
+		switch head.Type {
+		case proto.OpPing:
+			c.send(&proto.ReplyHeader{Xid: proto.XidPing})
+		case proto.OpAuth:
+			c.send(&proto.ReplyHeader{Xid: proto.XidAuth})
+		case proto.OpCloseSession:
+			c.send(&proto.ReplyHeader{Xid: head.Xid})
+			return
+		default:
+			h.answer(c, head, d.Rest())
+		}
+	}
+}
+
+// frame reads one frame, nil at the end of the stream.
+func (c *hostileConn) frame() []byte {
+	var head [4]byte
+	if _, err := io.ReadFull(c.r, head[:]); err != nil {
+		return nil
+	}
+	b := make([]byte, binary.BigEndian.Uint32(head[:]))
+	if _, err := io.ReadFull(c.r, b); err != nil {
+		return nil
+	}
+	return b
+}
+
+func (c *hostileConn) send(records ...jute.Record) {
+	body := make([]byte, 4)
+	for _, r := range records {
+		body = append(body, jute.Marshal(r)...)
+	}
+	binary.BigEndian.PutUint32(body, uint32(len(body)-4))
+	_, _ = c.Write(body)
+}
+
+func (c *hostileConn) reply(h proto.RequestHeader, res ...jute.Record) {
+	c.send(append([]jute.Record{&proto.ReplyHeader{Xid: h.Xid, Zxid: 1}}, res...)...)
+}
+
+func (c *hostileConn) fail(h proto.RequestHeader, code proto.Error) {
+	c.send(&proto.ReplyHeader{Xid: h.Xid, Zxid: 1, Err: code})
+}
+
+// What a terminal obeys, in a name and in data. NAMEFORGED would begin a line of its own.
+const (
+	obeyed   = "\x1b]0;PWNED\a\x1b[31;44;5m\x1bP\u009b3J\u202e\u2066\u2028\b\x7f\r"
+	evilName = "evil" + obeyed + "\x9b3J\nNAMEFORGED"
+	evilBidi = "bidi\u202e\u2066gnp" // a name that servers allow
+	evilData = "data" + obeyed + "\x9b3J\nDATA LINE\t!"
+	evilText = "text \u202e\u061c\u2029\nDATA LINE\t!\r\n"
+)
+
+// evil is a server whose every name, id and datum is hostile.
+func evil(t testing.TB) *hostile {
+	h := &hostile{answer: evilAnswer, words: "Zookeeper version: 3.9.9" + obeyed + "\nMode: " + evilName + "\n"}
+	return h.start(t)
+}
+
+func evilAnswer(c *hostileConn, h proto.RequestHeader, body []byte) {
+	d := jute.NewDecoder(body)
+	path := ""
+	if h.Type != proto.OpMulti && h.Type != proto.OpMultiRead {
+		d.String(&path)
+	}
+	children := func(path string) []string {
+		if path == "/" {
+			return []string{evilBidi, evilName, "plain", "text"}
+		}
+		return nil
+	}
+	stat := proto.Stat{Czxid: 1, EphemeralOwner: 7, NumChildren: 3}
+	switch {
+	case path == "/none", strings.Contains(path, "*"):
+		c.fail(h, proto.ErrNoNode)
+		return
+	case path == "/"+evilBidi && h.Type == proto.OpGetData:
+		c.fail(h, proto.ErrNoAuth)
+		return
+	}
+	switch h.Type {
+	case proto.OpGetChildren:
+		c.reply(h, &proto.GetChildrenResponse{Children: children(path)})
+	case proto.OpGetChildren2:
+		c.reply(h, &proto.GetChildren2Response{Children: children(path), Stat: stat})
+	case proto.OpGetData:
+		data := evilData
+		if path == "/text" {
+			data = evilText
+		}
+		c.reply(h, &proto.GetDataResponse{Data: []byte(data), Stat: stat})
+	case proto.OpReconfig:
+		c.reply(h, &proto.GetDataResponse{Data: []byte(evilData)})
+	case proto.OpExists, proto.OpSetData, proto.OpSetACL:
+		c.reply(h, &proto.StatResponse{Stat: stat})
+	case proto.OpGetACL:
+		c.reply(h, &proto.GetACLResponse{ACL: []proto.ACL{{Perms: 31, ID: proto.ID{Scheme: "x" + evilName, ID: evilName}}}, Stat: stat})
+	case proto.OpCreate2, proto.OpCreateContainer, proto.OpCreateTTL:
+		c.reply(h, &proto.Create2Response{Path: "/" + evilName, Stat: stat})
+	case proto.OpDelete, proto.OpCheckWatches, proto.OpRemoveWatches:
+		c.reply(h)
+	case proto.OpGetEphemerals:
+		c.reply(h, &proto.GetEphemeralsResponse{Ephemerals: []string{"/" + evilName}})
+	case proto.OpGetAllChildrenNumber:
+		c.reply(h, &proto.GetAllChildrenNumberResponse{TotalNumber: 3})
+	case proto.OpWhoAmI:
+		c.reply(h, &proto.WhoAmIResponse{ClientInfo: []proto.ClientInfo{{AuthScheme: "x" + evilName, User: evilName}}})
+	case proto.OpSync:
+		c.reply(h, &proto.PathResponse{Path: path})
+	case proto.OpAddWatch:
+		c.reply(h, &proto.ErrorResponse{})
+		event := proto.WatcherEvent{Type: 99, State: proto.StateSyncConnected, Path: "/" + evilName}
+		c.send(&proto.ReplyHeader{Xid: proto.XidWatcherEvent}, &event)
+	case proto.OpMulti, proto.OpMultiRead:
+		var req proto.MultiRequest
+		req.Visit(d)
+		var res proto.MultiResponse
+		for _, op := range req.Ops {
+			r := proto.MultiResult{Type: op.Type}
+			switch part := op.Request.(type) {
+			case *proto.PathWatchRequest:
+				r.Children, r.Data = children(part.Path), []byte(evilData)
+			default:
+				r.Path = "/" + evilName
+			}
+			res.Results = append(res.Results, r)
+		}
+		c.reply(h, &res)
+	default:
+		c.fail(h, proto.ErrUnimplemented)
+	}
+}
+
+// TestPipesStayExact: what is escaped on a terminal is byte for byte what it is in a pipe.
+func TestPipesStayExact(t *testing.T) {
+	server := evil(t)
+	for line, want := range map[string]string{
+		"ls /":     "[" + evilBidi + ", " + evilName + ", plain, text]\n",
+		"ls -R /":  "/\n/" + evilBidi + "\n/" + evilName + "\n/plain\n/text\n",
+		"get /x":   evilData + "\n",
+		"getAcl /": "'x" + evilName + ",'" + evilName + "\n: cdrwa\n",
+	} {
+		cmd, stderr := process(t, append([]string{"-server", server.addr}, strings.Fields(line)...)...)
+		out, err := cmd.Output()
+		if err != nil || string(out) != want {
+			t.Errorf("%s prints\n%q, want\n%q; %v %s", line, out, want, err, stderr)
+		}
+	}
+}

@@ -1,0 +1,86 @@
+// Package escape writes text from outside so that a terminal shows it and does not obey it.
+//
+// What a terminal obeys is written as a Go string literal has it, \x1b or \u202e: control
+// characters of both sets (C0, DEL, C1), characters that change the direction of writing, line
+// and paragraph separators, and bytes that are not UTF-8, which some terminals take for C1.
+// Everything else stays, the backslash too.
+package escape
+
+import (
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Line is text on one line: line breaks and tabs are escaped too. It is for names, and for all
+// that stands in a sentence or in a row.
+func Line(text string) string {
+	if n := plain([]byte(text), false); n < len(text) {
+		return string(Append(nil, []byte(text), false))
+	}
+	return text
+}
+
+// Text keeps tabs and line breaks, LF and CR LF. It is for data, and for what we wrote ourselves
+// around lines from outside.
+func Text(text string) string {
+	if n := plain([]byte(text), true); n < len(text) {
+		return string(Append(nil, []byte(text), true))
+	}
+	return text
+}
+
+// Append appends text to dst as Text has it if lines are to stay, or else as Line has it.
+func Append(dst, text []byte, lines bool) []byte {
+	for len(text) > 0 {
+		n := plain(text, lines)
+		dst, text = append(dst, text[:n]...), text[n:]
+		if len(text) == 0 {
+			break
+		}
+		r, n := utf8.DecodeRune(text)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			dst = fmt.Appendf(dst, `\x%02x`, text[0])
+		case r == '\n':
+			dst = append(dst, `\n`...)
+		case r == '\r':
+			dst = append(dst, `\r`...)
+		case r == '\t':
+			dst = append(dst, `\t`...)
+		case r < utf8.RuneSelf:
+			dst = fmt.Appendf(dst, `\x%02x`, r)
+		default:
+			dst = fmt.Appendf(dst, `\u%04x`, r)
+		}
+		text = text[n:]
+	}
+	return dst
+}
+
+// plain is the length of the part of text, from its beginning, that needs no escape.
+func plain(text []byte, lines bool) int {
+	for i := 0; i < len(text); {
+		c := text[i]
+		switch {
+		case c >= ' ' && c < 0x7f:
+			i++
+		case c >= utf8.RuneSelf:
+			r, n := utf8.DecodeRune(text[i:])
+			if n == 1 || Obeyed(r) {
+				return i
+			}
+			i += n
+		case lines && (c == '\n' || c == '\t' || c == '\r' && i+1 < len(text) && text[i+1] == '\n'):
+			i++
+		default:
+			return i
+		}
+	}
+	return len(text)
+}
+
+// Obeyed reports whether a terminal may obey the character instead of showing it.
+func Obeyed(r rune) bool {
+	return unicode.IsControl(r) || r >= utf8.RuneSelf && (r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r))
+}

@@ -1,0 +1,148 @@
+package ui
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/fatih/color"
+
+	"github.com/zkctl/zkctl/internal/escape"
+)
+
+// terminal is a stream to a terminal. It escapes all that the terminal would obey, except for
+// line breaks, tabs and our own sequences, which begin with the mark: no command has to
+// remember where a name, data or a line of a log came from.
+//
+// Differs(terminal-escapes): zkCli writes what it is sent as it is, so that a znode's data can
+// change the terminal's title, hide lines, or type into it.
+type terminal struct {
+	mu   sync.Mutex
+	w    io.Writer
+	rest []byte // the beginning of a character, or of the mark, whose end is yet to come
+	out  []byte
+}
+
+// mark stands for "\x1b[" before a sequence of our own. It is a valid one itself, so that those
+// who measure text know where it ends, and nobody outside can guess it.
+var mark = fmt.Appendf(nil, "\x1b[%d;", rand.Uint64())
+
+// Terminal returns a stream to the terminal w that shows what it is given and obeys none of it.
+func Terminal(w io.Writer) io.Writer { return &terminal{w: w} }
+
+// Raw returns what w leads to: the terminal itself, which obeys. It is for those who draw on
+// it, and for programs that are started.
+func Raw(w io.Writer) io.Writer {
+	if t := terminalOf(w); t != nil {
+		return t.w
+	}
+	if l, ok := w.(*LockedWriter); ok {
+		return Raw(l.W)
+	}
+	return w
+}
+
+// terminalOf returns the Terminal that w leads to, or nil.
+func terminalOf(w io.Writer) *terminal {
+	if l, ok := w.(*LockedWriter); ok {
+		return terminalOf(l.W)
+	}
+	t, _ := w.(*terminal)
+	return t
+}
+
+// Write implements io.Writer.
+func (t *terminal) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := p
+	if len(t.rest) > 0 {
+		text = append(t.rest, p...)
+	}
+	end := len(text) - unfinished(text)
+	t.out = t.out[:0]
+	for i, part := range bytes.Split(text[:end], mark) {
+		if i > 0 {
+			t.out = append(t.out, "\x1b["...)
+		}
+		t.out = escape.Append(t.out, part, true)
+	}
+	t.rest = append([]byte(nil), text[end:]...)
+	if len(t.out) == 0 {
+		return len(p), nil
+	}
+	if _, err := t.w.Write(t.out); err != nil {
+		return 0, err
+	}
+	if cap(t.out) > 1<<20 {
+		t.out = nil
+	}
+	return len(p), nil
+}
+
+// unfinished is the length of what text ends in whose meaning depends on what follows.
+func unfinished(text []byte) int {
+	for n := min(len(text), len(mark)-1); n > 0; n-- {
+		tail := text[len(text)-n:]
+		switch {
+		case bytes.HasPrefix(mark, tail), n == 1 && tail[0] == '\r':
+			return n
+		case n < utf8.UTFMax && utf8.RuneStart(tail[0]) && !utf8.FullRune(tail):
+			return n
+		}
+	}
+	return 0
+}
+
+// flush shows what is held back, because nothing follows it.
+func (t *terminal) flush() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.rest) > 0 {
+		_, _ = t.w.Write(escape.Append(nil, t.rest, true))
+		t.rest = nil
+	}
+}
+
+// Flush shows, at the end of a command, what the streams hold back: a character that was cut
+// off.
+func (s *Streams) Flush() {
+	for _, w := range []io.Writer{s.Out, s.Err} {
+		if t := terminalOf(w); t != nil {
+			t.flush()
+		}
+	}
+}
+
+// Control returns a control sequence for Out: Control("2K") erases a line.
+func (s *Streams) Control(sequence string) string {
+	if terminalOf(s.Out) != nil {
+		return string(mark) + sequence
+	}
+	return "\x1b[" + sequence
+}
+
+// Paint returns text in the colour when Out takes colour.
+func (s *Streams) Paint(text string, attrs ...color.Attribute) string {
+	if !s.Color || text == "" {
+		return text
+	}
+	c := color.New(attrs...)
+	c.EnableColor()
+	before, after, _ := strings.Cut(c.Sprint("\x00"), "\x00")
+	own := strings.NewReplacer("\x1b[", s.Control(""))
+	return own.Replace(before) + text + own.Replace(after)
+}
+
+// Name returns a name from outside as Out gets it: on a terminal it is escaped so that it
+// stays on its line, elsewhere it is as it is.
+func (s *Streams) Name(name string) string {
+	if s.OutTTY {
+		return escape.Line(name)
+	}
+	return name
+}
