@@ -76,6 +76,11 @@ func propertyWithoutEffect(key string, fromFile bool) string {
 	switch key {
 	case "maxResponseCacheSize", "maxGetChildrenResponseCacheSize":
 		return "has no effect here: there is no cache of responses"
+	case "emulate353TTLNodes":
+		return "has no effect here: ZooKeeper 3.5.3's form of a time to live is not read"
+	case "maxWriteQueuePollTime", "intBufferStartingSizeBytes", "maxInProcessingDeadWatchers", "bitHashCacheSize",
+		"forward_learner_requests_to_commit_processor_disabled", "watchManagerName":
+		return "has no effect here"
 	case "serverCnxnFactory":
 		return "has no effect here: every connection can do what Netty's can"
 	case "ssl.crl", "ssl.ocsp", "ssl.context.supplier.class", "client.certReload":
@@ -105,6 +110,13 @@ func propertyWithoutEffect(key string, fromFile bool) string {
 		"commitProcessor.":             "has no effect here: there are no worker threads to set",
 		"metricsProvider.":             "has no effect here: there are no metrics providers",
 		"pathStats.":                   "has no effect here: paths are not counted",
+		"request_":                     "has no effect here: requests are limited by globalOutstandingLimit",
+		"throttled_op":                 "has no effect here: requests are limited by globalOutstandingLimit",
+		"watcherClean":                 "has no effect here: watches of closed connections are removed at once",
+		"messageTracker.":              "has no effect here: messages are not recorded",
+		"leader.":                      "has no effect here",
+		"learner.":                     "has no effect here",
+		"follower.":                    "has no effect here",
 		"connection_throttle":          "has no effect here: connections are limited by maxCnxns and maxClientCnxns",
 	} {
 		if strings.HasPrefix(key, prefix) {

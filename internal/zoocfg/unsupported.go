@@ -13,8 +13,8 @@ import (
 const maxExtendedID = 254
 
 // CheckServable is an error when the embedded server could not serve as the configuration
-// demands: it has nowhere to serve, or it asks for what the server does not have and what keeps
-// somebody out. Apache's own server may run with it.
+// demands: it has nowhere to serve, or it asks for what the server does not have, and what keeps
+// somebody out or is relied on. Apache's own server may run with it.
 func (c *Config) CheckServable() error {
 	// Differs(no-client-port): Apache runs, and nobody can connect; for clientPort=0 it listens on
 	// a port that only its log tells.
@@ -33,7 +33,7 @@ func (c *Config) CheckServable() error {
 	return errors.Join(list...)
 }
 
-// unsupported is a setting that keeps somebody out and is not there.
+// unsupported is a setting that keeps somebody out, or that somebody relies on, and is not there.
 type unsupported struct {
 	key    string // of zoo.cfg; one that ends in a dot stands for all that begin so
 	asks   func(value string) bool
@@ -59,6 +59,12 @@ var unsupportedSettings = []unsupported{
 	{"admin.needClientAuth", isTrue, adminEnabled, "the AdminServer speaks without TLS here, so everybody could reach it"},
 	{"admin.forceHttps", isTrue, adminEnabled, "the AdminServer speaks without TLS here"},
 	{"IPAuthenticationProvider.usexforwardedfor", isTrue, adminEnabled, "X-Forwarded-For is not read here, so all whom a proxy lets through would have the proxy's address"},
+
+	// Differs(unsupported-relied-on): Apache has these settings. Its observers have no other way than
+	// observerMasterPort, if they are set up so.
+	{"observerMasterPort", isPositive, participates, "observers follow only the leader here, and Apache's observers that follow a participant would find none"},
+	{"oraclePath", isGiven, (*Config).Distributed, "an oracle in place of a quorum is not supported here, so one server of two would not go on alone"},
+	{"emulate353TTLNodes", isTrue, func(c *Config) bool { return c.ExtendedTypes }, "ZooKeeper 3.5.3's form of a time to live is not read here, so such znodes would stay for ever"},
 }
 
 const (
@@ -72,9 +78,14 @@ func (c *Config) UsesTLS() bool { return c.SecureClient.Port != 0 || c.PortUnifi
 
 func always(*Config) bool         { return true }
 func adminEnabled(c *Config) bool { return c.AdminEnabled }
+func participates(c *Config) bool { return c.Distributed() && c.Role == Participant }
 
 func isTrue(v string) bool  { return strings.EqualFold(v, "true") }
 func isGiven(v string) bool { return v != "" }
+func isPositive(v string) bool {
+	n, err := javaInt(v)
+	return err == nil && n > 0
+}
 func hasSASL(v string) bool { return slices.Contains(javaSplitTrimmed(v, ","), "sasl") }
 
 func isUnsupportedAuth(class string) bool { return builtInAuth(class) == "" }
