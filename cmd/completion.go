@@ -1,10 +1,10 @@
 package cmd
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -13,14 +13,13 @@ import (
 
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/completions"
+	"github.com/zkctl/zkctl/completions/outer"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/verb"
 )
 
 // completionPatience is how long a Tab in the outer shell may wait for the server.
 const completionPatience = time.Second
-
-var outerShells = []string{"bash", "zsh", "fish", "powershell"}
 
 // completionCommand prints the script that makes an outer shell ask zkctl __complete.
 func (a *app) completionCommand() *cobra.Command {
@@ -36,170 +35,61 @@ options and the paths of znodes, which it asks the server for.`,
   zkctl completion fish > ~/.config/fish/completions/zkctl.fish
   zkctl completion powershell | Out-String | Invoke-Expression`,
 		DisableFlagsInUseLine: true,
-		ValidArgs:             outerShells,
 		RunE: func(c *cobra.Command, words []string) error {
 			if a.options.Help {
 				return c.Help()
 			}
+			shells := strings.Join(outer.Shells, ", ")
 			if len(words) != 1 {
-				return fmt.Errorf("completion takes one word, the shell: %s", strings.Join(outerShells, ", "))
+				return fmt.Errorf("completion takes one word, the shell: %s", shells)
 			}
-			return a.printCompletionScript(words[0])
+			for _, shell := range outer.Shells {
+				if shell == words[0] {
+					_, err := a.streams.Out.Write(outer.Script(shell))
+					return err
+				}
+			}
+			return fmt.Errorf("no completion for %q; there is one for %s", words[0], shells)
 		},
 	}
 }
 
-func (a *app) printCompletionScript(shell string) error {
-	var script bytes.Buffer
-	var err error
-	switch shell {
-	case "bash":
-		script.WriteString(bashWords)
-		err = a.root.GenBashCompletionV2(&script, true)
-		script.WriteString(bashColons)
-	case "zsh":
-		err = a.root.GenZshCompletion(&script)
-	case "fish":
-		err = a.root.GenFishCompletion(&script, true)
-	case "powershell":
-		err = a.root.GenPowerShellCompletionWithDesc(&script)
-	default:
-		err = fmt.Errorf("no completion for %q; there is one for %s", shell, strings.Join(outerShells, ", "))
-	}
-	if err != nil {
-		return err
-	}
-	_, err = a.streams.Out.Write(script.Bytes())
-	return err
-}
+// completeRequest is the hidden verb by which the completion scripts ask.
+const completeRequest = "__complete"
 
-// bashWords stands in for a function of the package bash-completion, which cobra's script
-// calls and which a small system may lack: it undoes that bash splits words at the
-// characters of COMP_WORDBREAKS, so that host:2181 is one word.
-const bashWords = `if ! declare -F _get_comp_words_by_ref >/dev/null; then
-_get_comp_words_by_ref() {
-    local i line="${COMP_LINE:0:COMP_POINT}" rest
-    words=() cword=-1 rest="$line"
-    for ((i = 0; i <= COMP_CWORD; i++)); do
-        # A part that no blank separates from the one before belongs to it.
-        if ((i > 0)) && [[ $rest != [[:blank:]]* ]] &&
-            [[ ${COMP_WORDS[i]} == [:=]* || ${COMP_WORDS[i-1]} == *[:=] ]]; then
-            words[cword]+="${COMP_WORDS[i]}"
-        else
-            ((++cword))
-            words[cword]="${COMP_WORDS[i]}"
-        fi
-        while [[ $rest == [[:blank:]]* ]]; do rest="${rest:1}"; done
-        rest="${rest:${#COMP_WORDS[i]}}"
-    done
-    cur="${words[cword]}" prev=""
-    ((cword > 0)) && prev="${words[cword-1]}"
-}
-fi
-`
-
-// bashColons replaces the function of cobra's script that takes off what bash has already
-// put before the last : or = of a word. Cobra's takes off one of the two.
-const bashColons = `
-__zkctl_handle_special_char() {
-    [[ $2 == : ]] || return 0
-    local before="${1%"${1##*[:=]}"}" i
-    for ((i = 0; i < ${#COMPREPLY[@]}; i++)); do
-        COMPREPLY[i]="${COMPREPLY[i]#"$before"}"
-    done
-}
-`
-
-// complete answers zkctl __complete, by which the completion scripts ask: cobra does, once
-// the options are in its form.
+// complete answers a completion script.
 func (a *app) complete(ctx context.Context, args []string) error {
-	typed := args[1:]
-	if len(typed) == 0 {
+	request, ok := outer.ParseRequest(args, os.LookupEnv)
+	if !ok {
 		return nil
 	}
-	word := typed[len(typed)-1]
-	line, _ := splitArgs(a.flags, typed[:len(typed)-1])
-	a.registerOptionValues()
-	for _, c := range a.root.Commands() {
-		if isVerb(c) {
-			verb.PlainUsage(c)
-		}
+	ctx, cancel := context.WithTimeout(ctx, completionPatience)
+	defer cancel()
+	if request.File {
+		return request.Answer(a.streams.Out, completions.New(completions.Config{}).CompleteFile(ctx, request.Word, ""))
 	}
-	request := append([]string{args[0]}, line.options...)
+	return request.Answer(a.streams.Out, a.candidates(ctx, request.Words[1:], request.Word))
+}
+
+// candidates is what can stand in place of word, behind words.
+func (a *app) candidates(ctx context.Context, words []string, word string) completions.Result {
+	line, _ := splitArgs(a.flags, words)
+	for _, option := range line.options {
+		_ = a.flags.Parse([]string{option}) // one that is wrong hides no other
+	}
+	name, value, hasValue := strings.Cut(word, "=")
 	switch {
 	case line.pending != "":
-		request = append(request, "--"+line.pending, word)
-	case len(line.words) > 0:
-		a.typed = line.words[0]
-		if c := commands.Lookup(line.words[0]); c != nil {
-			line.words[0] = c.Name
-		}
-		line.words = a.normalizeVerb(line.words)
-		request = append(append(request, line.words...), word)
-	case strings.HasPrefix(word, "-") && !strings.Contains(word, "="):
-		return a.completeOptionName(word)
-	default:
-		request = append(request, word)
+		return a.optionValue(ctx, a.flags.Lookup(line.pending), word, "")
+	case len(line.words) == 0 && strings.HasPrefix(word, "-") && hasValue:
+		flag, _ := findFlag(a.flags, name)
+		return a.optionValue(ctx, flag, value, name+"=")
+	case len(line.words) == 0 && strings.HasPrefix(word, "-"):
+		return a.optionNames(word)
 	}
-	a.root.SetArgs(request)
-	a.root.SetErr(io.Discard) // what cobra says about the directive
-	return a.root.ExecuteContext(ctx)
-}
-
-// completeOptionName answers for a word with one dash or two; cobra knows only two.
-func (a *app) completeOptionName(word string) error {
-	dashes := "-"
-	if strings.HasPrefix(word, "--") {
-		dashes = "--"
-	}
-	a.flags.VisitAll(func(f *pflag.Flag) {
-		if name := dashes + f.Name; strings.HasPrefix(name, word) {
-			_, usage := pflag.UnquoteUsage(f)
-			fmt.Fprintf(a.streams.Out, "%s\t%s\n", name, usage)
-		}
-	})
-	_, err := fmt.Fprintf(a.streams.Out, ":%d\n", cobra.ShellCompDirectiveNoFileComp)
-	return err
-}
-
-// registerOptionValues tells cobra what the options take; files are its default.
-func (a *app) registerOptionValues() {
-	choice := func(name string, values ...string) {
-		_ = a.root.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
-	}
-	choice("output", string(ui.Text), string(ui.JSON))
-	choice("color", "auto", "always", "never")
-	choice("tls-keystore-type", "PEM", "PKCS12", "JKS")
-	choice("tls-truststore-type", "PEM", "PKCS12", "JKS")
-	choice("timeout")
-	choice("jute-maxbuffer")
-	choice("tls-keystore-password")
-	choice("tls-truststore-password")
-	choice("auth", "digest:", "x509:", "sasl:")
-	_ = a.root.RegisterFlagCompletionFunc("profile", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		var names []string
-		if fillFromEnv(a.flags) != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		if c, err := a.options.readConfig(); err == nil {
-			names = c.names()
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	})
-	_ = a.root.RegisterFlagCompletionFunc("server", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return a.knownServers(), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
-	})
-}
-
-// completeZnodeCommand is what can follow a znode command, paths of the server's included.
-// It keeps quiet when the server does not answer in time.
-func (a *app) completeZnodeCommand(c *cobra.Command, words []string, word string) ([]string, cobra.ShellCompDirective) {
-	quiet := *a.streams
-	quiet.Err = io.Discard
-	a.streams = &quiet
-	cfg := completions.Config{Servers: a.knownServers}
-	if a.options.settle(a.flags, &quiet) == nil {
-		if _, session, err := a.environment(); err == nil {
+	cfg := completions.Config{Servers: a.connectable, Verbs: a.completedVerbs(), Without: commands.ShellCmd}
+	if len(line.words) > 0 && commands.Lookup(line.words[0]) != nil {
+		if session := a.quietSession(); session != nil {
 			defer session.Close()
 			cfg.Tree = func() completions.Tree {
 				conn, err := session.Conn()
@@ -210,21 +100,119 @@ func (a *app) completeZnodeCommand(c *cobra.Command, words []string, word string
 			}
 		}
 	}
-	ctx, cancel := context.WithTimeout(c.Context(), completionPatience)
-	defer cancel()
-	found := completions.New(cfg).CompleteWords(ctx, append([]string{c.Name()}, words...), word, "/")
-	directive := cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-	var list []string
-	for _, f := range found.Suggestions {
-		if !f.Final {
-			directive |= cobra.ShellCompDirectiveNoSpace
-		}
-		list = append(list, f.Text+"\t"+f.Help)
-	}
-	return list, directive
+	return completions.New(cfg).CompleteWords(ctx, line.words, word, "/")
 }
 
-// knownServers are the local servers that run, and the connect strings that the shell has seen.
-func (a *app) knownServers() []string {
-	return append(runningLocals(), completions.SeenServers(stateDir())...)
+// quietSession is the session that the options describe, nil when they describe none.
+func (a *app) quietSession() *commands.ClientSession {
+	quiet := *a.streams
+	quiet.Err = io.Discard
+	a.streams = &quiet
+	if a.options.settle(a.flags, &quiet) != nil {
+		return nil
+	}
+	var err error
+	if a.options.Server, err = resolveLocal(a.options.Server); err != nil {
+		return nil
+	}
+	_, session, err := a.environment()
+	if err != nil {
+		return nil
+	}
+	return session
+}
+
+// completedVerbs are the verbs besides the znode commands.
+func (a *app) completedVerbs() []completions.Verb {
+	constructors := append([]verb.Constructor{
+		func(*ui.Streams) *cobra.Command { return a.localCommand() },
+		func(*ui.Streams) *cobra.Command { return a.serverCommand() },
+	}, offlineVerbs...)
+	var verbs []completions.Verb
+	for _, construct := range constructors {
+		verbs = append(verbs, completions.NewVerb(construct))
+	}
+	completion := a.completionCommand()
+	return append(verbs, completions.Verb{
+		Name: completion.Name(), Short: completion.Short,
+		Complete: func(words []string, _ string) (list []completions.Suggestion, _ verb.Place) {
+			if len(words) == 0 {
+				list = fixed(outer.Shells...)
+			}
+			return list, verb.Nothing
+		},
+	})
+}
+
+// optionNames completes an option's name, with as many dashes as were typed.
+func (a *app) optionNames(word string) completions.Result {
+	dashes := "-"
+	if strings.HasPrefix(word, "--") {
+		dashes = "--"
+	}
+	var all []completions.Suggestion
+	a.flags.VisitAll(func(f *pflag.Flag) {
+		_, usage := pflag.UnquoteUsage(f)
+		all = append(all, completions.Suggestion{Text: dashes + f.Name, Help: usage, Final: true})
+	})
+	return completions.Among(all, word, "")
+}
+
+// optionValue completes what an option takes; lead is the part of the word before it.
+func (a *app) optionValue(ctx context.Context, f *pflag.Flag, word, lead string) completions.Result {
+	if f == nil {
+		return completions.Result{}
+	}
+	var all []completions.Suggestion
+	switch f.Name {
+	case "server":
+		all = a.connectable()
+	case "profile":
+		all = a.profiles()
+	case "output":
+		all = fixed(string(ui.Text), string(ui.JSON))
+	case "color":
+		all = fixed("auto", "always", "never")
+	case "tls-keystore-type", "tls-truststore-type":
+		all = fixed("PEM", "PKCS12", "JKS")
+	case "auth":
+		all = fixed("digest:", "x509:", "sasl:")
+		for i := range all {
+			all[i].Final = false
+		}
+	}
+	switch value, _ := pflag.UnquoteUsage(f); value {
+	case "file":
+		return completions.New(completions.Config{}).CompleteFile(ctx, word, lead)
+	case "folder":
+		return completions.New(completions.Config{}).CompleteFolder(ctx, word, lead)
+	}
+	return completions.Among(all, word, lead)
+}
+
+func fixed(values ...string) (list []completions.Suggestion) {
+	for _, v := range values {
+		list = append(list, completions.Suggestion{Text: v, Final: true})
+	}
+	return list
+}
+
+// profiles are the names in the config file.
+func (a *app) profiles() []completions.Suggestion {
+	if fillFromEnv(a.flags) != nil {
+		return nil
+	}
+	c, err := a.options.readConfig()
+	if err != nil {
+		return nil
+	}
+	return fixed(c.names()...)
+}
+
+// connectable are the local servers that run, and the connect strings that the shell has seen.
+func (a *app) connectable() (list []completions.Suggestion) {
+	for _, name := range runningLocals() {
+		list = append(list, completions.Suggestion{Text: name, Help: "local server", Final: true})
+	}
+	return append(list, completions.SeenServers(stateDir())...)
 }

@@ -31,17 +31,6 @@ func (a *app) helpCommand() *cobra.Command {
 			}
 			return a.printHelp()
 		},
-		ValidArgsFunction: func(_ *cobra.Command, words []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-			var names []string
-			if len(words) == 0 {
-				for _, c := range a.root.Commands() {
-					if c.IsAvailableCommand() && strings.HasPrefix(c.Name(), toComplete) {
-						names = append(names, c.Name()+"\t"+c.Short)
-					}
-				}
-			}
-			return names, cobra.ShellCompDirectiveNoFileComp
-		},
 	}
 }
 

@@ -99,8 +99,8 @@ func newApp(s *ui.Streams) *app {
 }
 
 func (a *app) execute(ctx context.Context, args []string) error {
-	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
-		return a.complete(ctx, args)
+	if len(args) > 0 && args[0] == completeRequest {
+		return a.complete(ctx, args[1:])
 	}
 	line, err := splitArgs(a.flags, args)
 	if err != nil {

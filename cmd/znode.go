@@ -24,7 +24,6 @@ func (a *app) addZnodeCommands() {
 			RunE: func(cc *cobra.Command, words []string) error {
 				return a.runZnodeCommand(cc.Context(), append([]string{a.typed}, words...))
 			},
-			ValidArgsFunction: a.completeZnodeCommand,
 		})
 	}
 }

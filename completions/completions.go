@@ -9,7 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/verb"
 )
 
 // Tree is where znodes are looked up; *client.Conn is one.
@@ -22,10 +24,12 @@ type Tree interface {
 type Config struct {
 	// Tree returns the session's tree, or nil while there is none to ask.
 	Tree func() Tree
-	// Servers returns the connect strings seen before, the latest first.
-	Servers func() []string
+	// Servers returns the connect strings and names that can be connected to.
+	Servers func() []Suggestion
 	// Verbs are what a line can begin with besides commands.
 	Verbs []Verb
+	// Without is the group whose commands are not suggested.
+	Without commands.Group
 	// Changed is called, on a goroutine of the Completer, when something arrived that an
 	// earlier answer lacked.
 	Changed func()
@@ -39,17 +43,18 @@ type Config struct {
 // Verb completes its own words.
 type Verb struct {
 	Name, Short string
-	// Complete answers for the word behind words; files tells that a file can stand there.
-	Complete func(words []string, word string) (list []Suggestion, files bool)
+	// Complete answers for the word behind words, and says whether a file can stand there.
+	Complete func(words []string, word string) (list []Suggestion, place verb.Place)
 }
 
 // Suggestion is one thing that can stand at the cursor.
 type Suggestion struct {
-	Text  string // what replaces the word, quoted where needed
-	Label string // what to show for it
-	Help  string // a few words beside it; for a znode see Describe
-	Final bool   // the word is complete with it: a blank may follow
-	Path  string // the znode that it stands for, "" for anything else
+	Text   string // what replaces the word, quoted where needed
+	Label  string // what to show for it
+	Help   string // a few words beside it; for a znode see Describe
+	Final  bool   // the word is complete with it: a blank may follow
+	Path   string // the znode that it stands for, "" for anything else
+	Parent bool   // the znode has children, as Describe found
 }
 
 // Result is the answer for a line.
@@ -59,6 +64,7 @@ type Result struct {
 	Total       int    // how many there are; Suggestions holds the first Limit
 	Common      string // what every one of the Total begins with, quoted where needed
 	Pending     bool   // more may come: Changed will be called
+	Files       bool   // the word is a file's name
 }
 
 // Limit is the most suggestions that one answer holds.
@@ -94,7 +100,7 @@ func New(cfg Config) *Completer {
 		cfg.Tree = func() Tree { return nil }
 	}
 	if cfg.Servers == nil {
-		cfg.Servers = func() []string { return nil }
+		cfg.Servers = func() []Suggestion { return nil }
 	}
 	if cfg.Changed == nil {
 		cfg.Changed = func() {}
@@ -143,6 +149,16 @@ func (c *Completer) CompleteWords(ctx context.Context, args []string, word, dir 
 	}
 	words = append(words, token{text: word})
 	return c.await(ctx, func() Result { return c.words(words, dir) })
+}
+
+// CompleteFile completes a file's name, which stands in its word behind lead.
+func (c *Completer) CompleteFile(ctx context.Context, name, lead string) Result {
+	return c.await(ctx, func() Result { return c.files(name, lead) })
+}
+
+// CompleteFolder completes a folder's name.
+func (c *Completer) CompleteFolder(ctx context.Context, name, lead string) Result {
+	return c.await(ctx, func() Result { return c.onlyFolders(name, lead) })
 }
 
 func (c *Completer) await(ctx context.Context, ask func() Result) Result {

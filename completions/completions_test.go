@@ -55,7 +55,7 @@ func TestComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	slash := func(s string) string { return strings.ReplaceAll(s, "DIR", filepath.ToSlash(dir)) }
-	servers := func() []string { return []string{"zk1:2181,zk2:2181/app", "localhost:2181"} }
+	servers := func() []Suggestion { return []Suggestion{{Text: "zk1:2181,zk2:2181/app"}, {Text: "localhost:2181"}} }
 	for _, test := range []struct {
 		name, line, dir string // | in line is the cursor, its end otherwise
 		start           int
@@ -331,7 +331,7 @@ func TestServersAreRemembered(t *testing.T) {
 	for _, s := range []string{"a:1", "b:2", "a:1", "", "no blanks:3"} {
 		RememberServers(dir, s)
 	}
-	if got := SeenServers(dir); !slices.Equal(got, []string{"a:1", "b:2"}) {
+	if got := seenServers(dir); !slices.Equal(got, []string{"a:1", "b:2"}) {
 		t.Errorf("seen %q", got)
 	}
 	for i := range 2 * serversKept {

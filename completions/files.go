@@ -23,6 +23,15 @@ type folder struct {
 
 // files completes a file's name.
 func (c *Completer) files(typed, lead string) Result {
+	return c.entries(typed, lead, func(fs.DirEntry) bool { return true })
+}
+
+// onlyFolders completes a folder's name.
+func (c *Completer) onlyFolders(typed, lead string) Result {
+	return c.entries(typed, lead, fs.DirEntry.IsDir)
+}
+
+func (c *Completer) entries(typed, lead string, wanted func(fs.DirEntry) bool) Result {
 	cut := strings.LastIndexFunc(typed, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) }) + 1
 	head, prefix := typed[:cut], typed[cut:]
 	dir := head
@@ -39,7 +48,7 @@ func (c *Completer) files(typed, lead string) Result {
 		if strings.HasPrefix(name, ".") && !strings.HasPrefix(prefix, ".") {
 			continue
 		}
-		if !strings.HasPrefix(name, prefix) {
+		if !strings.HasPrefix(name, prefix) || !wanted(e) {
 			continue
 		}
 		s := Suggestion{Text: head + name, Label: name, Final: true}
@@ -48,8 +57,8 @@ func (c *Completer) files(typed, lead string) Result {
 		}
 		all = append(all, s)
 	}
-	r := among(all, typed, lead)
-	r.Pending = pending
+	r := Among(all, typed, lead)
+	r.Pending, r.Files = pending, lead == ""
 	return r
 }
 
@@ -86,8 +95,15 @@ const serversKept = 50
 
 func serversFile(stateDir string) string { return filepath.Join(stateDir, "servers") }
 
-// SeenServers returns the connect strings that RememberServers noted, the latest first.
-func SeenServers(stateDir string) []string {
+// SeenServers suggests the connect strings that RememberServers noted, the latest first.
+func SeenServers(stateDir string) (list []Suggestion) {
+	for _, s := range seenServers(stateDir) {
+		list = append(list, Suggestion{Text: s, Help: "connected before", Final: true})
+	}
+	return list
+}
+
+func seenServers(stateDir string) []string {
 	if stateDir == "" {
 		return nil
 	}
@@ -104,7 +120,7 @@ func RememberServers(stateDir, servers string) {
 	if stateDir == "" || servers == "" || strings.ContainsAny(servers, " \t\r\n") {
 		return
 	}
-	all := SeenServers(stateDir)
+	all := seenServers(stateDir)
 	if len(all) > 0 && all[0] == servers {
 		return
 	}

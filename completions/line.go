@@ -182,7 +182,7 @@ func (c *Completer) value(kind commands.Kind, values []string, typed, lead, dir 
 	case commands.ACLs:
 		return acls(typed, lead)
 	case commands.AuthScheme:
-		return among(authSchemes, typed, lead)
+		return Among(authSchemes, typed, lead)
 	case commands.Servers:
 		return c.servers(typed, lead)
 	case commands.CommandName:
@@ -194,7 +194,7 @@ func (c *Completer) value(kind commands.Kind, values []string, typed, lead, dir 
 		for _, v := range values {
 			all = append(all, Suggestion{Text: v, Final: true})
 		}
-		return among(all, typed, lead)
+		return Among(all, typed, lead)
 	}
 	return Result{}
 }

@@ -200,7 +200,7 @@ func (c *Completer) Describe(list []Suggestion) bool {
 			c.stats[s.Path] = z
 		}
 		if z.known {
-			s.Help = describe(z.stat)
+			s.Help, s.Parent = describe(z.stat), z.stat.NumChildren > 0
 		}
 		if tree != nil && !z.fetching && !now.Before(z.due) {
 			z.fetching = true

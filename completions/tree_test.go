@@ -165,7 +165,7 @@ func FuzzLookup(f *testing.F) {
 		f.Add(s, len(s), "/app")
 	}
 	tree := newFakeTree("/a/b", "/app/my dir/x", "/app/日本")
-	c := New(Config{Tree: of(tree), Servers: func() []string { return []string{"a:1,b:2/c"} }, TTL: time.Hour})
+	c := New(Config{Tree: of(tree), Servers: func() []Suggestion { return []Suggestion{{Text: "a:1,b:2/c"}} }, TTL: time.Hour})
 	f.Fuzz(func(t *testing.T, line string, pos int, dir string) {
 		if !strings.HasPrefix(dir, "/") || strings.Contains(line, "@") { // no files
 			dir = "/"

@@ -1,6 +1,27 @@
 package completions
 
-import "strings"
+import (
+	"io"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
+)
+
+// NewVerb is the verb that construct makes.
+func NewVerb(construct verb.Constructor) Verb {
+	c := construct(&ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
+	return Verb{
+		Name: c.Name(), Short: c.Short,
+		Complete: func(words []string, word string) (list []Suggestion, place verb.Place) {
+			choices, place := verb.Complete(construct, words, word)
+			for _, c := range choices {
+				list = append(list, Suggestion{Text: c.Text, Help: c.Help, Final: !c.Open})
+			}
+			return list, place
+		},
+	}
+}
 
 func (c *Completer) verb(name string) *Verb {
 	for i := range c.cfg.Verbs {
@@ -23,9 +44,12 @@ func (c *Completer) verbWord(v *Verb, before []token, typed string) Result {
 			lead = typed[:eq+1]
 		}
 	}
-	list, files := v.Complete(words, typed)
-	if len(list) == 0 && files {
+	list, place := v.Complete(words, typed)
+	switch place {
+	case verb.AFile:
 		return c.files(typed[len(lead):], lead)
+	case verb.AFolder:
+		return c.onlyFolders(typed[len(lead):], lead)
 	}
-	return among(list, typed[len(lead):], lead)
+	return Among(list, typed[len(lead):], lead)
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/zkctl/zkctl/commands"
 )
 
-// among returns the suggestions whose text begins with what was typed, in any case of letters.
-func among(all []Suggestion, typed, lead string) Result {
+// Among returns the suggestions whose text begins with what was typed, in any case of letters.
+func Among(all []Suggestion, typed, lead string) Result {
 	var r Result
 	for _, s := range all {
 		if len(s.Text) < len(typed) || !strings.EqualFold(s.Text[:len(typed)], typed) {
@@ -65,6 +65,9 @@ func (c *Completer) commandNames(typed string) Result {
 		names = append(names, Suggestion{Text: v.Name, Help: v.Short, Final: true})
 	}
 	for _, cmd := range commands.All() {
+		if cmd.Group == c.cfg.Without {
+			continue
+		}
 		names = append(names, Suggestion{Text: cmd.Name, Help: cmd.Short, Final: true})
 		for _, a := range cmd.Aliases {
 			old = append(old, Suggestion{Text: a, Help: "the same as " + cmd.Name, Final: true})
@@ -73,10 +76,10 @@ func (c *Completer) commandNames(typed string) Result {
 	sort.SliceStable(names, func(i, j int) bool {
 		return strings.ToLower(names[i].Text) < strings.ToLower(names[j].Text)
 	})
-	if r := among(names, typed, ""); r.Total > 0 {
+	if r := Among(names, typed, ""); r.Total > 0 {
 		return r
 	}
-	return among(old, typed, "")
+	return Among(old, typed, "")
 }
 
 // options completes an option's name, with as many dashes as were typed. One that was given
@@ -115,7 +118,7 @@ func options(cmd *commands.Command, typed string, given map[string]bool) Result 
 			offer(o, append(o.Aliases[:len(o.Aliases):len(o.Aliases)], o.Name)...)
 		}
 	}
-	return among(all, typed, "")
+	return Among(all, typed, "")
 }
 
 var authSchemes = []Suggestion{
@@ -148,7 +151,7 @@ func acls(typed, lead string) Result {
 	scheme, rest, _ := strings.Cut(entry, ":")
 	switch id := strings.Count(rest, ":"); {
 	case colon < 0 || scheme == "world" && id == 0 || scheme == "auth" && rest == "" && id == 0:
-		return among(aclSchemes, entry, lead)
+		return Among(aclSchemes, entry, lead)
 	case id == 0, scheme == "digest" && id < 2:
 		return Result{} // an id, which nobody else knows
 	}
@@ -166,28 +169,28 @@ func acls(typed, lead string) Result {
 			all = append(all, Suggestion{Text: letters + p.letter, Label: p.letter, Help: p.help})
 		}
 	}
-	r := among(all, letters, lead)
+	r := Among(all, letters, lead)
 	r.Common = lead + letters // any letter may be the next, and none must
 	return r
 }
 
-// servers completes a connect string among those seen before.
+// servers completes a connect string among those that are known.
 func (c *Completer) servers(typed, lead string) Result {
 	var all []Suggestion
 	seen := map[string]bool{}
 	for _, s := range c.cfg.Servers() {
-		if !seen[s] {
-			seen[s] = true
-			all = append(all, Suggestion{Text: s, Help: "connected before", Final: true})
+		if !seen[s.Text] {
+			seen[s.Text] = true
+			all = append(all, s)
 		}
 	}
-	if r := among(all, typed, lead); r.Total > 0 {
+	if r := Among(all, typed, lead); r.Total > 0 {
 		return r
 	}
 	comma := strings.LastIndexByte(typed, ',') + 1
 	all = nil
 	for _, s := range c.cfg.Servers() { // one more of an ensemble
-		hosts, _, _ := strings.Cut(s, "/")
+		hosts, _, _ := strings.Cut(s.Text, "/")
 		for _, h := range strings.Split(hosts, ",") {
 			if !seen[h] {
 				seen[h] = true
@@ -195,5 +198,5 @@ func (c *Completer) servers(typed, lead string) Result {
 			}
 		}
 	}
-	return among(all, typed[comma:], lead+typed[:comma])
+	return Among(all, typed[comma:], lead+typed[:comma])
 }

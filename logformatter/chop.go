@@ -12,6 +12,7 @@ import (
 	"github.com/zkctl/zkctl/internal/atomicfile"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type chopOptions struct {
@@ -41,12 +42,7 @@ new file DST, which must not exist.`,
 			o.Zxid, o.Src, o.Dst = args[0], args[1], args[2]
 			return run(c.Context(), o)
 		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) == 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return nil, cobra.ShellCompDirectiveDefault
-		},
+		ValidArgsFunction: verb.Files(1, 2),
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 )
 
 // Formats of dump.
@@ -47,8 +48,9 @@ func newDumpCommand(s *ui.Streams, run func(context.Context, *dumpOptions) error
 	}
 	var output string
 	c := &cobra.Command{
-		Use:   "dump FILE|DIR...",
-		Short: "print transactions, as zkTxnLogToolkit.sh -d does",
+		Use:               "dump FILE|DIR...",
+		ValidArgsFunction: verb.Files(0, -1),
+		Short:             "print transactions, as zkTxnLogToolkit.sh -d does",
 		Long: `Print the transactions of logs in the order of their zxids. The options
 that select combine: a transaction must satisfy all of them.`,
 		Example: `  zkctl txnlog dump version-2/log.100000001

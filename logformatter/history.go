@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type historyOptions struct {
@@ -55,12 +56,7 @@ slashes.`,
 			o.Path, o.Args = args[0], args[1:]
 			return runHistory(c.Context(), o)
 		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) == 0 { // the znode
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return nil, cobra.ShellCompDirectiveDefault
-		},
+		ValidArgsFunction: verb.Files(1, -1), // the first is a znode
 	}
 	fs := c.Flags()
 	fs.SortFlags = false

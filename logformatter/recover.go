@@ -12,6 +12,7 @@ import (
 	"github.com/zkctl/zkctl/internal/atomicfile"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type recoverOptions struct {
@@ -27,8 +28,9 @@ func newRecoverCommand(s *ui.Streams, run func(context.Context, *recoverOptions)
 		run = runRecover
 	}
 	c := &cobra.Command{
-		Use:   "recover FILE",
-		Short: "write a copy with right checksums, as zkTxnLogToolkit.sh -r does",
+		Use:               "recover FILE",
+		ValidArgsFunction: verb.Files(0, 0),
+		Short:             "write a copy with right checksums, as zkTxnLogToolkit.sh -r does",
 		Long: `Write FILE.fixed: the transactions of the log up to where it cannot be
 read, with the checksums corrected that you agree to. FILE stays as it is.`,
 		Example: `  zkctl txnlog recover version-2/log.100000001

@@ -11,6 +11,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type sessionsOptions struct {
@@ -24,8 +25,9 @@ func newSessionsCommand(s *ui.Streams) *cobra.Command {
 	o := &sessionsOptions{Streams: s}
 	var output string
 	c := &cobra.Command{
-		Use:   "sessions FILE|DIR...",
-		Short: "list sessions: how long they lasted, what they wrote, how they ended",
+		Use:               "sessions FILE|DIR...",
+		ValidArgsFunction: verb.Files(0, -1),
+		Short:             "list sessions: how long they lasted, what they wrote, how they ended",
 		Long: `List the sessions in logs: when each was opened and how it ended, what it
 wrote, and which ephemerals went with it. Sessions that were open before the
 first log are known from the directory's last snapshot before it, or from what

@@ -11,6 +11,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type statsOptions struct {
@@ -28,8 +29,9 @@ func newStatsCommand(s *ui.Streams, run func(context.Context, *statsOptions) err
 		run = runStats
 	}
 	c := &cobra.Command{
-		Use:   "stats FILE|DIR...",
-		Short: "count transactions by type, path, session and time",
+		Use:               "stats FILE|DIR...",
+		ValidArgsFunction: verb.Files(0, -1),
+		Short:             "count transactions by type, path, session and time",
 		Example: `  zkctl txnlog stats version-2
   zkctl txnlog stats --depth 2 --since 1d version-2
   zkctl txnlog stats -o json version-2/log.100000001`,

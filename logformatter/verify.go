@@ -14,6 +14,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type verifyOptions struct {
@@ -28,8 +29,9 @@ func verifyCommand(s *ui.Streams, run func(context.Context, *verifyOptions) erro
 	o := &verifyOptions{Streams: s}
 	var output string
 	c := &cobra.Command{
-		Use:   "verify FILE|DIR...",
-		Short: "check logs and data directories, and say what each fault means",
+		Use:               "verify FILE|DIR...",
+		ValidArgsFunction: verb.Files(0, -1),
+		Short:             "check logs and data directories, and say what each fault means",
 		Long: `Check transaction logs: checksums, the ends of records, zxids that rise
 without a gap, and what follows the last transaction. Of a data directory
 the snapshots are checked as well, what is missing between the files, and

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the clients of ZooKeeper that others wrote, which tests run against the embedded
-# server, unless they are already there: kazoo, the C client, Curator, and a Java compiler.
+# server, unless they are already there: kazoo, the C client, Curator, and a Java compiler;
+# and zsh and fish, for the tests of completion.
 #
 # Exits with 1 when one is missing in the end.
 set -euo pipefail
@@ -11,4 +12,6 @@ missing=()
 [ -x /usr/lib/zookeeper/bin/cli_mt ] || missing+=(zookeeper-bin)
 [ -e /usr/share/java/curator-recipes.jar ] || missing+=(libcurator-recipes-java)
 command -v javac >/dev/null || missing+=(default-jdk-headless)
+command -v zsh >/dev/null || missing+=(zsh)
+command -v fish >/dev/null || missing+=(fish)
 [ ${#missing[@]} -eq 0 ] || scripts/apt-install.sh "${missing[@]}"

@@ -21,6 +21,9 @@ scripts/install-clients.sh || {
 	[ "$CI" != true ] || exit 1
 }
 
+command -v pwsh >/dev/null ||
+	echo "The completion in PowerShell was NOT run, only its parts in Go: there is no pwsh here." >>"$notes"
+
 # The race detector is C.
 race=(-race)
 export CGO_ENABLED=1

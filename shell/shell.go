@@ -205,7 +205,7 @@ func (s *shell) completer(changed func()) *completions.Completer {
 			}
 			return conn
 		},
-		Servers: func() []string { return completions.SeenServers(s.opts.StateDir) },
+		Servers: func() []completions.Suggestion { return completions.SeenServers(s.opts.StateDir) },
 		Verbs:   completedVerbs(s.opts.Verbs),
 		Changed: changed,
 		Guard:   s.guard,

@@ -27,17 +27,7 @@ func commandVerbs(list []verb.Constructor) (verbs []commands.Verb) {
 // completedVerbs are the verbs as completion knows them.
 func completedVerbs(list []verb.Constructor) (verbs []completions.Verb) {
 	for _, construct := range list {
-		name, short := describe(construct)
-		verbs = append(verbs, completions.Verb{
-			Name: name, Short: short,
-			Complete: func(words []string, word string) (list []completions.Suggestion, files bool) {
-				choices, files := verb.Complete(construct, words, word)
-				for _, c := range choices {
-					list = append(list, completions.Suggestion{Text: c.Text, Help: c.Help, Final: !c.Open})
-				}
-				return list, files
-			},
-		})
+		verbs = append(verbs, completions.NewVerb(construct))
 	}
 	return verbs
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
@@ -30,8 +31,9 @@ type atOptions struct {
 func newAtCommand(s *ui.Streams, run func(context.Context, *atOptions) error) *cobra.Command {
 	opt := &atOptions{streams: s}
 	c := &cobra.Command{
-		Use:   "at DIR [--zxid ZXID | --time TIME] [--write FILE]",
-		Short: "rebuild the tree as it was at a zxid or a time, and print it or write it as a snapshot",
+		Use:               "at DIR [--zxid ZXID | --time TIME] [--write FILE]",
+		ValidArgsFunction: verb.Files(0, 0),
+		Short:             "rebuild the tree as it was at a zxid or a time, and print it or write it as a snapshot",
 		Long: `Rebuild the tree as it was right after the transaction ZXID, or at TIME, from the
 newest snapshot before that moment and the logs after it. Without either it is
 the tree of the last transaction. DIR is a data directory, which is only read.

@@ -47,8 +47,8 @@ decoding a file, the second that of sorting its znodes.`,
 		},
 	}
 	flags := c.Flags()
-	flags.StringVarP(&opt.left, "left", "l", "", "the snapshot on the left (required)")
-	flags.StringVarP(&opt.right, "right", "r", "", "the snapshot on the right (required)")
+	flags.StringVarP(&opt.left, "left", "l", "", "the snapshot `file` on the left (required)")
+	flags.StringVarP(&opt.right, "right", "r", "", "the snapshot `file` on the right (required)")
 	flags.Int32VarP(&opt.bytes, "bytes", "b", 0, "show a znode whose subtree differs by more `bytes` (required)")
 	flags.Int32VarP(&opt.nodes, "nodes", "n", 0, "show a znode whose subtree differs by more `znodes` (required)")
 	flags.BoolVarP(&opt.debug, "debug", "d", false, "show each step, and what is filtered out")

@@ -18,6 +18,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 )
 
 // Exit codes of diff, as diff(1) has them.
@@ -38,8 +39,9 @@ type diffOptions struct {
 func newDiffCommand(s *ui.Streams, run func(context.Context, *diffOptions) error) *cobra.Command {
 	opt := &diffOptions{streams: s}
 	c := &cobra.Command{
-		Use:   "diff OLD NEW",
-		Short: "list the znodes that two snapshots have differently",
+		Use:               "diff OLD NEW",
+		ValidArgsFunction: verb.Files(0, 1),
+		Short:             "list the znodes that two snapshots have differently",
 		Long: `List the znodes that NEW has and OLD has not (+), that only OLD has (-), and
 that differ (~), with old and new values of data, ACL and stat.
 

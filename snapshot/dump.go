@@ -11,6 +11,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type dumpOptions struct {
@@ -72,8 +73,9 @@ func (f *formOptions) dataForm() dataForm {
 func newDumpCommand(s *ui.Streams, run func(context.Context, *dumpOptions) error) *cobra.Command {
 	opt := &dumpOptions{streams: s}
 	c := &cobra.Command{
-		Use:   "dump [-d|-json] FILE",
-		Short: "print a snapshot, as SnapshotFormatter does",
+		Use:               "dump [-d|-json] FILE",
+		ValidArgsFunction: verb.Files(0, 0),
+		Short:             "print a snapshot, as SnapshotFormatter does",
 		Long: `Print a snapshot as Apache's SnapshotFormatter (zkSnapShotToolkit.sh) does,
 siblings in the order of the file. The file may be compressed (.gz, .snappy).
 Everything before a fault is printed; the fault then is one sentence on stderr,

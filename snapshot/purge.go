@@ -13,6 +13,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type purgeOptions struct {
@@ -28,8 +29,9 @@ type purgeOptions struct {
 func newPurgeCommand(s *ui.Streams, run func(context.Context, *purgeOptions) error) *cobra.Command {
 	opt := &purgeOptions{streams: s}
 	c := &cobra.Command{
-		Use:   "purge DIR [SNAPDIR] -n COUNT",
-		Short: "remove old snapshots and logs, as zkCleanup.sh does",
+		Use:               "purge DIR [SNAPDIR] -n COUNT",
+		ValidArgsFunction: verb.Files(0, 1),
+		Short:             "remove old snapshots and logs, as zkCleanup.sh does",
 		Long: `Keep the newest COUNT snapshots (3 or more) and the logs that are needed to go on
 from the oldest of them, and remove what is older, as Apache's PurgeTxnLog
 (zkCleanup.sh) does. Only a snapshot that can be read to its end and has its

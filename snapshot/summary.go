@@ -11,6 +11,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type summaryOptions struct {
@@ -25,8 +26,9 @@ type summaryOptions struct {
 func newSummaryCommand(s *ui.Streams, run func(context.Context, *summaryOptions) error) *cobra.Command {
 	opt := &summaryOptions{streams: s, path: "/"}
 	c := &cobra.Command{
-		Use:   "summary FILE [PATH [DEPTH]]",
-		Short: "count znodes and bytes below each znode, as SnapshotRecursiveSummary does",
+		Use:               "summary FILE [PATH [DEPTH]]",
+		ValidArgsFunction: verb.Files(0, 0),
+		Short:             "count znodes and bytes below each znode, as SnapshotRecursiveSummary does",
 		Long: `Print, for the znode at PATH (/ when left out) and each znode with children down
 to DEPTH levels below it (0, or left out: all), how many znodes are below it
 and how many bytes of data it and they have, as Apache's

@@ -11,6 +11,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
@@ -23,8 +24,9 @@ type verifyOptions struct {
 func newVerifyCommand(s *ui.Streams, run func(context.Context, *verifyOptions) error) *cobra.Command {
 	opt := &verifyOptions{streams: s}
 	c := &cobra.Command{
-		Use:   "verify FILE...",
-		Short: "check that snapshots are whole: checksum, digest, structure",
+		Use:               "verify FILE...",
+		ValidArgsFunction: verb.Files(0, -1),
+		Short:             "check that snapshots are whole: checksum, digest, structure",
 		Long: `Check each snapshot: that it can be read to its end; its checksums; that every
 znode has a valid path, a parent and an ACL, and is there once; that ephemeral
 znodes belong to a session of the snapshot and have no children; and that the

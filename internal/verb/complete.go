@@ -18,17 +18,31 @@ type Choice struct {
 	Open       bool // more of the word may follow
 }
 
+// Place is what can stand where a word does, besides the choices.
+type Place int
+
+// Places.
+const (
+	Nothing Place = iota
+	AFile         // a file, or a folder on the way to it
+	AFolder
+)
+
+// noHelp is the help command of a verb, which has none: cobra wants one.
+const noHelp = "no-help"
+
 // Complete is what can stand in place of word, behind words, which are those behind the
-// verb's name. files tells that a file can stand there.
-func Complete(construct Constructor, words []string, word string) (list []Choice, files bool) {
+// verb's name.
+func Complete(construct Constructor, words []string, word string) (list []Choice, place Place) {
 	c := construct(&ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
 	c.CompletionOptions.DisableDefaultCmd = true
-	c.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
+	c.SetHelpCommand(&cobra.Command{Use: noHelp, Hidden: true})
 	var out strings.Builder
 	c.SetOut(&out)
 	c.SetErr(io.Discard)
 	c.SilenceErrors, c.SilenceUsage = true, true
-	PlainUsage(c)
+	placeFiles(c)
+	plainUsage(c)
 	dash := ""
 	if len(word) > 2 && word[0] == '-' && word[1] != '-' { // one dash does for a long option
 		dash = "-"
@@ -36,31 +50,71 @@ func Complete(construct Constructor, words []string, word string) (list []Choice
 	request := append([]string{cobra.ShellCompRequestCmd}, Normalize(c, words)...)
 	c.SetArgs(append(request, dash+word))
 	if c.ExecuteContext(context.Background()) != nil {
-		return nil, false
+		return nil, Nothing
 	}
 	lines := strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
 	last := lines[len(lines)-1]
 	code, err := strconv.Atoi(strings.TrimPrefix(last, ":"))
 	if err != nil || !strings.HasPrefix(last, ":") {
-		return nil, false
+		return nil, Nothing
 	}
 	directive := cobra.ShellCompDirective(code)
 	for _, line := range lines[:len(lines)-1] {
 		text, help, _ := strings.Cut(line, "\t")
 		text = strings.TrimPrefix(text, dash)
-		if text == "" || strings.HasPrefix(text, "_activeHelp_") {
+		if text == "" || text == noHelp || strings.HasPrefix(text, "_activeHelp_") {
 			continue
 		}
 		list = append(list, Choice{Text: text, Help: help, Open: directive&cobra.ShellCompDirectiveNoSpace != 0})
 	}
-	return list, directive&(cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveError) == 0
+	switch {
+	case directive&(cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveError) != 0:
+	case directive&cobra.ShellCompDirectiveFilterDirs != 0:
+		return nil, AFolder
+	case len(list) == 0:
+		return nil, AFile
+	}
+	return list, Nothing
 }
 
-// PlainUsage takes the quotes off the options' descriptions, in which they mark the value's
+// Files completes a command's arguments with files from the one with the index from on, up
+// to the index to, or without end when that is negative.
+func Files(from, to int) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if n := len(args); n < from || to >= 0 && n > to {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+}
+
+// placeFiles lets files stand only where they are meant, while cobra puts them wherever
+// nothing else is known: in an option whose value is called file or folder, and where a
+// command says so with Files.
+func placeFiles(c *cobra.Command) {
+	nothing := cobra.FixedCompletions(nil, cobra.ShellCompDirectiveNoFileComp)
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		switch value, _ := pflag.UnquoteUsage(f); value {
+		case "file":
+		case "folder":
+			_ = c.MarkFlagDirname(f.Name)
+		default:
+			_ = c.RegisterFlagCompletionFunc(f.Name, nothing) // unless it has one
+		}
+	})
+	if c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 {
+		c.ValidArgsFunction = nothing
+	}
+	for _, sub := range c.Commands() {
+		placeFiles(sub)
+	}
+}
+
+// plainUsage takes the quotes off the options' descriptions, in which they mark the value's
 // name for help: completion shows the text as it is.
-func PlainUsage(c *cobra.Command) {
+func plainUsage(c *cobra.Command) {
 	c.LocalFlags().VisitAll(func(f *pflag.Flag) { _, f.Usage = pflag.UnquoteUsage(f) })
 	for _, sub := range c.Commands() {
-		PlainUsage(sub)
+		plainUsage(sub)
 	}
 }

@@ -22,7 +22,7 @@ type Constructor func(*ui.Streams) *cobra.Command
 func Run(ctx context.Context, construct Constructor, s *ui.Streams, args []string, shared map[string]string) error {
 	c := construct(s)
 	c.CompletionOptions.DisableDefaultCmd = true
-	c.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
+	c.SetHelpCommand(&cobra.Command{Use: noHelp, Hidden: true})
 	c.SetIn(s.In)
 	c.SetOut(s.Out)
 	c.SetErr(s.Err)

@@ -29,6 +29,10 @@ func sample(s *ui.Streams) *cobra.Command {
 	sub.Flags().BoolP("json", "j", false, "as `form` of JSON")
 	sub.Flags().IntP("depth", "d", 1, "how `n` deep")
 	sub.Flags().StringP("output", "o", "text", "`format`")
+	sub.Flags().String("since", "", "from a `time` on")
+	sub.Flags().String("from", "", "read the `file`")
+	sub.Flags().String("in", "", "read the files of the `folder`")
+	sub.ValidArgsFunction = Files(0, 0)
 	_ = sub.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	c.AddCommand(sub)
 	return c
@@ -68,17 +72,24 @@ func TestComplete(t *testing.T) {
 	for _, test := range []struct {
 		line  string // the last word is the one to complete
 		want  []string
-		files bool
+		place Place
 	}{
-		{"s", []string{"show"}, false},
-		{"show ", nil, true},
-		{"show --de", []string{"--depth"}, false},
-		{"show -de", []string{"-depth"}, false},
-		{"show -o ", []string{"text", "json"}, false},
-		{"show -output j", []string{"text", "json"}, false},
+		{"s", []string{"show"}, Nothing},
+		{"show ", nil, AFile},
+		{"show x ", nil, Nothing},
+		{"show --since ", nil, Nothing},
+		{"show --from ", nil, AFile},
+		{"show --from=", nil, AFile},
+		{"show -in ", nil, AFolder},
+		{"n", nil, Nothing},
+		{"h", nil, Nothing},
+		{"show --de", []string{"--depth"}, Nothing},
+		{"show -de", []string{"-depth"}, Nothing},
+		{"show -o ", []string{"text", "json"}, Nothing},
+		{"show -output j", []string{"text", "json"}, Nothing},
 	} {
 		words := strings.Split(test.line, " ")
-		list, files := Complete(sample, words[:len(words)-1], words[len(words)-1])
+		list, place := Complete(sample, words[:len(words)-1], words[len(words)-1])
 		var texts []string
 		for _, c := range list {
 			texts = append(texts, c.Text)
@@ -86,8 +97,8 @@ func TestComplete(t *testing.T) {
 				t.Errorf("help %q", c.Help)
 			}
 		}
-		if !slices.Equal(texts, test.want) || files != test.files {
-			t.Errorf("%q: %q, files %v", test.line, texts, files)
+		if !slices.Equal(texts, test.want) || place != test.place {
+			t.Errorf("%q: %q, place %v", test.line, texts, place)
 		}
 	}
 }

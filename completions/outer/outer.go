@@ -1,0 +1,163 @@
+// Package outer is completion in the shells that zkctl is run from. A shell's script hands
+// zkctl the line up to the cursor as it stands; zkctl splits it as the shell would, and
+// answers in the form that the script expects. Names come from a server that need not be
+// trusted: neither the line nor an answer is ever evaluated, and what an answer puts on the
+// line is quoted.
+package outer
+
+import (
+	"embed"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/zkctl/zkctl/completions"
+)
+
+// Shells are the shells that there is a script for.
+var Shells = []string{"bash", "zsh", "fish", "powershell"}
+
+//go:embed scripts
+var scripts embed.FS
+
+// Script is the completion script of one of the Shells.
+func Script(shell string) []byte {
+	text, err := scripts.ReadFile("scripts/zkctl." + shell)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// Request is what a script asks: zkctl __complete SHELL LINE [WORD TYPE COLUMNS].
+type Request struct {
+	Shell string
+	Line
+	replaced string // bash: the end of the line that an answer replaces
+	mode     string // bash: COMP_TYPE
+	width    int    // bash: of the terminal
+}
+
+// LineVariable is the variable of the environment that holds the line in PowerShell, whose
+// arguments lose quotes on their way to a program.
+const LineVariable = "ZKCTL_COMPLETE_LINE"
+
+// ParseRequest reads a script's request; lookup finds a variable. ok is false where nothing
+// can be completed: the line holds what only its shell can evaluate.
+func ParseRequest(args []string, lookup func(string) (string, bool)) (r Request, ok bool) {
+	if len(args) == 0 || !slices.Contains(Shells, args[0]) {
+		return r, false
+	}
+	args = append(args, "", "", "", "")
+	r.Shell, r.replaced, r.mode = args[0], args[2], args[3]
+	if r.width, _ = strconv.Atoi(args[4]); r.width <= 0 {
+		r.width = 80
+	}
+	text := args[1]
+	if r.Shell == "powershell" {
+		text, _ = lookup(LineVariable)
+	}
+	r.Line, ok = split(r.Shell, text, lookup)
+	return r, ok
+}
+
+// Answer writes what can stand in place of the word.
+func (r *Request) Answer(w io.Writer, found completions.Result) error {
+	found.Suggestions = slices.DeleteFunc(slices.Clone(found.Suggestions), func(s completions.Suggestion) bool { return !printable(s.Text) })
+	var lines []string
+	switch r.Shell {
+	case "bash":
+		lines = r.bash(found)
+	case "zsh":
+		lines = r.zsh(found)
+	case "fish":
+		lines = r.fish(found)
+	case "powershell":
+		lines = r.powershell(found)
+	}
+	_, err := io.WriteString(w, strings.Join(append(lines, ""), "\n"))
+	return err
+}
+
+// nativeFiles tells zsh and fish to complete a file by themselves.
+const nativeFiles = "files"
+
+// zsh quotes and compares by itself. A line is the suffix that a suggestion takes, the
+// suggestion, and what to show for it.
+func (r *Request) zsh(found completions.Result) (lines []string) {
+	if found.Files {
+		return []string{nativeFiles}
+	}
+	for _, s := range found.Suggestions {
+		kind := "open"
+		switch {
+		case s.Final:
+			kind = "final"
+		case s.Parent:
+			kind = "parent"
+		}
+		lines = append(lines, kind+"\t"+s.Text+"\t"+shown(s))
+	}
+	return lines
+}
+
+// fish quotes and compares by itself, too. It puts a blank after the only suggestion, so
+// that a znode with children is suggested with a slash as well.
+func (r *Request) fish(found completions.Result) (lines []string) {
+	if found.Files {
+		return []string{nativeFiles}
+	}
+	if list := found.Suggestions; len(list) == 1 && list[0].Parent {
+		below := list[0]
+		below.Text += "/"
+		found.Suggestions = append(list, below)
+	}
+	for _, s := range found.Suggestions {
+		if s.Help != "" {
+			s.Text += "\t" + oneLine(s.Help)
+		}
+		lines = append(lines, s.Text)
+	}
+	return lines
+}
+
+// powershell takes whole words, quoted. A line is the text to insert, what to show for it,
+// and help.
+func (r *Request) powershell(found completions.Result) (lines []string) {
+	for _, s := range found.Suggestions {
+		text := quotePowerShell(s.Text)
+		help := oneLine(s.Help)
+		if help == "" {
+			help = text
+		}
+		lines = append(lines, text+"\t"+oneLine(label(s))+"\t"+help)
+	}
+	return lines
+}
+
+// shown is a suggestion in a list.
+func shown(s completions.Suggestion) string {
+	text := oneLine(label(s))
+	if help := oneLine(s.Help); help != "" {
+		text += "  (" + help + ")"
+	}
+	return text
+}
+
+func label(s completions.Suggestion) string {
+	if s.Label != "" {
+		return s.Label
+	}
+	return s.Text
+}
+
+// oneLine is text without what would break the form of an answer, or what a terminal obeys.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !printableRune(r) {
+			return '?'
+		}
+		return r
+	}, text)
+}
