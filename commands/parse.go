@@ -236,9 +236,20 @@ func (in *Invocation) count() error {
 		}
 	}
 	if len(in.Args) > len(args) && (len(args) == 0 || !args[len(args)-1].Repeat) {
-		return in.problem("one argument too many: %q (quote an argument that contains blanks)", in.Args[len(args)])
+		return in.tooMany(in.words[len(args):])
 	}
 	return nil
+}
+
+// tooMany reports the first of the words that are too many, and what may have been meant.
+func (in *Invocation) tooMany(words []Word) error {
+	hint := "quote an argument that contains spaces"
+	for _, w := range words {
+		if !w.Quoted && strings.ContainsAny(w.Text[:min(1, len(w.Text))], "|>") {
+			hint = fmt.Sprintf("%s acts only with a space behind it", w.Text[:1])
+		}
+	}
+	return in.problem("unexpected argument %q (%s)", words[0].Text, hint)
 }
 
 // kind is the kind of the i-th argument.

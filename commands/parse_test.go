@@ -61,7 +61,10 @@ func TestParse(t *testing.T) {
 		{line: "probe /a -t", err: "option -t needs a value: ttl"},
 		{line: "probe -t -s /a", err: "option -t needs a value: ttl"},
 		{line: "probe", err: "path is missing"},
-		{line: "probe /a b c", err: `one argument too many: "c"`},
+		{line: "probe /a b c", err: `unexpected argument "c" (quote an argument that contains spaces)`},
+		{line: "probe /a b |grep c", err: `unexpected argument "|grep" (| acts only with a space behind it)`},
+		{line: "probe /a b c >>out", err: `unexpected argument "c" (> acts only with a space behind it)`},
+		{line: "probe /a b '|grep'", err: `unexpected argument "|grep" (quote an argument that contains spaces)`},
 		{line: "", err: "no command entered"},
 		{line: "''", err: "no command entered"},
 	} {

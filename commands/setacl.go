@@ -12,7 +12,7 @@ var setACLCommand = &Command{
 	Short: "replace the access control list of a znode",
 	Long: "The list is scheme:id:perm, separated by commas, with the permissions c (create children), " +
 		"d (delete children), r (read), w (write) and a (set the ACL). A comma inside an id is written \\, " +
-		"and the list then stands in quotes.",
+		"and a list with spaces stands in quotes.",
 	Options: []Option{
 		withStatOption,
 		{Name: "v", Value: "version", Kind: Number, Help: "only if the ACL has this version (aclVersion of stat)"},
@@ -26,7 +26,7 @@ var setACLCommand = &Command{
 	Examples: []Example{
 		{"setAcl /app world:anyone:r,ip:10.0.0.0/8:cdrwa", "all may read, one network may write"},
 		{"setAcl -R /app auth::cdrwa", "the whole tree for this session's identities alone"},
-		{"setAcl /app 'x509:CN=app\\,O=org:cdrwa'", "a TLS client; its name has a comma"},
+		{"setAcl /app x509:CN=app\\,O=org:cdrwa", "a TLS client; its name has a comma"},
 	},
 	Differs: "A malformed list is refused as a whole; zkCli skips what it cannot read and sets the rest. " +
 		"With -R, a tree whose znodes the new list makes readable is listed with it, and one that it makes unreadable was listed before. " +

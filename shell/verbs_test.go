@@ -29,10 +29,16 @@ func TestVerbsInScripts(t *testing.T) {
 			t.Errorf("%s: %v, %q, %q", script, err, out.String(), errOut.String())
 		}
 	}
-	opts, _, _ := offline("txnlog dump nowhere\n")
-	opts.Verbs = testVerbs
-	if err := RunScript(t.Context(), opts, opts.Streams.In, "s.zk"); err == nil || !strings.Contains(err.Error(), "s.zk:1: read a transaction log") {
-		t.Error(err)
+	for script, want := range map[string]string{
+		"txnlog dump nowhere": "s.zk:1: read a transaction log",
+		"txnlog dump 'no*'":   "no*",
+		`txnlog dump C:\n`:    `C:\n`,
+	} {
+		opts, _, _ := offline(script + "\n")
+		opts.Verbs = testVerbs
+		if err := RunScript(t.Context(), opts, opts.Streams.In, "s.zk"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", script, err)
+		}
 	}
 }
 
