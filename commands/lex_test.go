@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/zkctl/zkctl/internal/apache"
 )
 
 func TestLex(t *testing.T) {
@@ -91,11 +93,13 @@ func zkCliWords(line string) (words []zkCliWord) {
 	return words
 }
 
-// lexDepartures are where Lex departs from zkCli on purpose, by name; docs/differences.md lists them.
-var lexDepartures = []struct {
+type lexDeparture struct {
 	name string
 	is   func(line string, words []zkCliWord) bool
-}{
+}
+
+// lexDepartures are where Lex departs from zkCli on purpose, by name; docs/differences.md lists them.
+var lexDepartures = []lexDeparture{
 	{"an open quote continues", func(line string, words []zkCliWord) bool {
 		end := 0
 		for _, w := range words {
@@ -197,4 +201,56 @@ func FuzzLex(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestStoresWhatZkCliStores runs generated lines by zkCli itself and compares what the znodes hold.
+func TestStoresWhatZkCliStores(t *testing.T) {
+	in := apache.Require(t)
+	b := newBench(t)
+	conn, err := b.env.conn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.must("create /ours")
+	b.must("create /theirs")
+	var script strings.Builder
+	made := map[string]string{} // the line of each znode
+	for i, line := range generatedLines(4000) {
+		line, ok := strings.CutPrefix(line, "create /a ")
+		if !ok {
+			continue
+		}
+		name := fmt.Sprint("/", i)
+		line = "create NAME " + line
+		words := zkCliWords(line)
+		if departs := func() bool {
+			return slices.ContainsFunc(lexDepartures, func(d lexDeparture) bool { return d.is(line, words) })
+		}; len(words) != 3 || departs() || strings.IndexByte("@-", (words[2].text() + " ")[0]) >= 0 {
+			continue
+		}
+		made[name] = line
+		fmt.Fprintln(&script, strings.Replace(line, "NAME", "/theirs"+name, 1))
+		b.must(strings.Replace(line, "NAME", "/ours"+name, 1))
+	}
+	if len(made) < 100 {
+		t.Fatalf("only %d lines", len(made))
+	}
+	zkCli := in.ZkCliCommand(b.ctx, "-server", b.session.Servers())
+	zkCli.Stdin = strings.NewReader(script.String())
+	if out, err := zkCli.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for name, line := range made {
+		var held [2]string
+		for i, dir := range []string{"/ours", "/theirs"} {
+			data, _, err := conn.Get(b.ctx, dir+name, false)
+			if err != nil {
+				t.Errorf("%q: %v", line, err)
+			}
+			held[i] = string(data)
+		}
+		if held[0] != held[1] {
+			t.Errorf("%q stores %q, by zkCli %q", line, held[0], held[1])
+		}
+	}
 }
