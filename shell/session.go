@@ -57,6 +57,9 @@ func (s *shell) watchSession() func() {
 				s.lookForTrouble(&trouble)
 			case <-s.ran:
 			case e := <-events:
+				if e.State == proto.StateSyncConnected || e.State == proto.StateConnectedReadOnly {
+					trouble = s.noTrouble()
+				}
 				s.event(e)
 			}
 			s.lines.Redraw()
@@ -108,8 +111,7 @@ func (s *shell) lookForTrouble(t *trouble) {
 	}
 	switch {
 	case now == "":
-		t.said = ""
-		s.failure.set("")
+		*t = s.noTrouble()
 	case now == t.seen && now != t.said:
 		if !strings.Contains(s.failure.get(), now) { // a command has said so
 			s.lines.Notice("No connection yet: " + now)
@@ -117,6 +119,12 @@ func (s *shell) lookForTrouble(t *trouble) {
 		t.said = now
 	}
 	t.seen = now
+}
+
+// noTrouble is that of a connection: what comes after it is said again.
+func (s *shell) noTrouble() trouble {
+	s.failure.set("")
+	return trouble{}
 }
 
 // forget has a znode that changed looked up again by completion.

@@ -145,6 +145,14 @@ func TestServerGoesAndComesBack(t *testing.T) {
 	tt.seeLine(promptOf(addr, "CONNECTED", 1) + " getEphem")
 	tt.send("erals\r")
 	tt.see("\n[/mine]\n") // of this session, which is still the same
+
+	// The next time the reason is said again.
+	tt.send("\x0c")
+	tt.await("a clear screen", func(screen string) bool { return !strings.Contains(screen, "No connection") })
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	tt.see("No connection yet: ")
 }
 
 func TestNoServerAtAll(t *testing.T) {
