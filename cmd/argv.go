@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/spf13/pflag"
+
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // argv is a command line, taken apart where zkCli does it: at the first word that is not
@@ -110,15 +111,10 @@ func lastLetter(fs *pflag.FlagSet, arg string) *pflag.Flag {
 
 func unknownOption(fs *pflag.FlagSet, arg string) error {
 	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-	var near string
-	best := 3 // edits
-	fs.VisitAll(func(f *pflag.Flag) {
-		if d := levenshtein.ComputeDistance(name, f.Name); d < best {
-			near, best = f.Name, d
-		}
-	})
-	if near != "" {
-		return fmt.Errorf("unknown option %s; did you mean -%s? (zkctl --help lists the options)", arg, near)
+	var names []string
+	fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if q := ui.DidYouMean(name, "-", names); q != "" {
+		return fmt.Errorf("unknown option %s; %s (zkctl --help lists the options)", arg, q)
 	}
 	return fmt.Errorf("unknown option %s; zkctl --help lists the options", arg)
 }

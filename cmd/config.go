@@ -63,6 +63,8 @@ func readConfig(file string, named bool) (*config, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
 		return c, nil
+	} else if line := tabbed(text); err != nil && line > 0 {
+		return nil, fmt.Errorf("%s, line %d: a tab; YAML takes spaces alone before a key", file, line)
 	} else if err != nil {
 		return nil, fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
@@ -82,12 +84,30 @@ func readConfig(file string, named bool) (*config, error) {
 	return c, err
 }
 
+// tabbed is the number of the first line that a tab indents, 0 when none does.
+func tabbed(text []byte) int {
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		if indent := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]; bytes.IndexByte(indent, '\t') >= 0 {
+			return number
+		}
+	}
+	return 0
+}
+
 func (c *config) at(n *yaml.Node, format string, a ...any) error {
 	return fmt.Errorf("%s, line %d: %s", c.file, n.Line, fmt.Sprintf(format, a...))
 }
 
 func (c *config) unknown(key *yaml.Node, known ...string) error {
-	return c.at(key, "unknown key %q; known are %s", key.Value, strings.Join(known, ", "))
+	hint := "known are " + strings.Join(known, ", ")
+	if q := ui.DidYouMean(key.Value, "", known); q != "" {
+		hint = q
+	} else if len(known) > 4 {
+		hint = "a profile has the long options of zkctl --help as keys, without their dashes"
+	}
+	return c.at(key, "unknown key %q; %s", key.Value, hint)
 }
 
 func (c *config) scalar(key, value *yaml.Node) error {
@@ -146,9 +166,13 @@ func (c *config) fill(flags *pflag.FlagSet, profile string) (secret bool, err er
 	}
 	body, ok := c.profiles[profile]
 	if !ok {
+		names := c.names()
 		has := "has none"
-		if names := c.names(); len(names) > 0 {
+		if len(names) > 0 {
 			has = "has " + strings.Join(names, ", ")
+		}
+		if q := ui.DidYouMean(profile, "", names); q != "" {
+			has += "; " + q
 		}
 		return false, fmt.Errorf("no profile %q: %s %s", profile, c.file, has)
 	}

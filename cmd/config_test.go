@@ -114,9 +114,14 @@ func TestConfigFaults(t *testing.T) {
 	for name, tc := range map[string]struct {
 		text, profile, want string
 	}{
-		"unknown key":         {"profiles:\n  p:\n    servr: x\n", "p", `line 3: unknown key "servr"; known are server, timeout, readonly,`},
-		"unknown key at top":  {"\nprofile: x\n", "", `line 2: unknown key "profile"; known are default-profile, profiles`},
+		"unknown key":         {"profiles:\n  p:\n    servr: x\n", "p", `line 3: unknown key "servr"; did you mean server?`},
+		"unlike any key":      {"profiles:\n  p:\n    quux: x\n", "p", `line 3: unknown key "quux"; a profile has the long options`},
+		"unknown key at top":  {"\nprofils: x\n", "", `line 2: unknown key "profils"; did you mean profiles?`},
+		"unlike any at top":   {"\nquux: x\n", "", `line 2: unknown key "quux"; known are default-profile, profiles`},
 		"flag that is no key": {"profiles:\n  p:\n    keep-going: true\n", "p", `line 3: unknown key "keep-going"`},
+		"tab":                 {"profiles:\n\tp: {}\n", "p", `line 2: a tab; YAML takes spaces alone`},
+		"tab after spaces":    {"profiles:\n  p:\n  \tserver: x\n", "p", `line 3: a tab; YAML takes spaces alone`},
+		"mistyped profile":    {"profiles:\n  prod: {}\n  dev: {}\n", "prdo", `has dev, prod; did you mean prod?`},
 		"no such profile":     {sampleConfig, "q", `no profile "q": `},
 		"names the profiles":  {sampleConfig, "q", " has dev, empty, prod"},
 		"no such default":     {"default-profile: x\n", "", `no profile "x"`},

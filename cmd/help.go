@@ -47,8 +47,7 @@ func (a *app) helpOn(word string) error {
 			}
 		}
 	}
-	env := &commands.Env{Streams: a.streams, Output: a.options.format()}
-	return commands.Run(a.root.Context(), env, commands.Args(words...))
+	return commands.Run(a.root.Context(), a.commandEnv(), commands.Args(words...))
 }
 
 // help is cobra's hook; it is called for -h of a verb as well. A failed write is left in

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -40,7 +41,7 @@ ensemble, in the background under a name, or in the foreground. It listens on
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, words []string) error {
 			if len(words) > 0 {
-				return fmt.Errorf("zkctl local has no command %q; zkctl local --help lists them", words[0])
+				return verb.Unknown(c, words[0], "")
 			}
 			return c.Help()
 		},

@@ -36,6 +36,7 @@ func (a *app) addVerb(c *cobra.Command, group string) {
 		}
 		return shared
 	})
+	verb.Suggest(c)
 	a.interruptibly(c)
 	a.root.AddCommand(c)
 }
@@ -49,7 +50,7 @@ func (a *app) interruptibly(c *cobra.Command) {
 			}
 			return interruptible(c.Context(), func(ctx context.Context) error {
 				c.SetContext(ctx)
-				return commands.Explain(ctx, run(c, words))
+				return verb.InFormat(c, commands.Explain(ctx, run(c, words)))
 			})
 		}
 	}

@@ -29,6 +29,7 @@ type options struct {
 	KeepGoing bool
 	Output    string
 	Yes       bool
+	Quiet     bool
 	Color     string
 	Verbose   bool
 
@@ -110,11 +111,12 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.BoolVar(&o.KeepGoing, "keep-going", false, "in a script, go on after an error")
 	fs.StringVarP(&o.Output, "output", "o", "text", "`format` of answers: text (as zkCli.sh prints it) or json")
 	fs.BoolVarP(&o.Yes, "yes", "y", false, "do not ask before commands that change much")
+	fs.BoolVarP(&o.Quiet, "quiet", "q", false, "print errors and warnings alone besides the answer")
 	fs.StringVar(&o.Color, "color", "auto", "`when` to colour: auto, always or never")
 	// Differs(stdout-answers): zkCli tells of its connection on stdout.
 	fs.BoolVarP(&o.Verbose, "verbose", "v", false, "say on stderr what happens to the connection")
 	mark(scopeFlag, "file", "keep-going")
-	mark("", "output", "yes", "color", "verbose")
+	mark("", "output", "yes", "quiet", "color", "verbose")
 
 	group = groupIdentity
 	fs.StringArrayVar(&o.Auth, "auth", nil, "add the `identity` scheme:data; may be repeated")

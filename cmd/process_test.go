@@ -93,16 +93,19 @@ func TestSignals(t *testing.T) {
 // session is closed all the same.
 func TestBrokenPipe(t *testing.T) {
 	server := apache.Shared(t)
-	fill(t, "/pipe", "/pipe/a")
+	fill(t, "/pipe", "/pipe/a", "/pipe/b")
 	before := sessions(t, server)
-	for _, args := range [][]string{{"ls", "-R", "/pipe"}, {"get", "/pipe"}, {"--help"}, {"-f", "-"}} {
+	for _, args := range [][]string{
+		{"ls", "-R", "/pipe"}, {"get", "/pipe"}, {"--help"}, {"-f", "-"}, {"-f", "-", "-keep-going"},
+		{"get", "/pipe/*"}, {"ls", "/pipe/*"}, {"ls", "-R", "/pip*/*"}, {"-o", "json", "stat", "/pipe/*"}, {"getAcl", "/pipe/*"},
+	} {
 		r, w, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.Close()
 		cmd, stderr := process(t, append([]string{"-server", server.Addr()}, args...)...)
-		cmd.Stdin = strings.NewReader("ls /pipe\n")
+		cmd.Stdin = strings.NewReader("ls /pipe\nget /pipe/*\nls /pipe\n")
 		cmd.Stdout = w
 		err = cmd.Run()
 		w.Close()
@@ -112,6 +115,27 @@ func TestBrokenPipe(t *testing.T) {
 	}
 	if after := sessions(t, server); after > before {
 		t.Errorf("%d sessions before, %d after", before, after)
+	}
+}
+
+// A full disk is one error, also for many answers, and nothing comes after it.
+func TestFullDisk(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	fill(t, "/full", "/full/a", "/full/b")
+	for _, args := range [][]string{
+		{"get", "/full/*"}, {"ls", "-R", "/full"}, {"ls", "-R", "/full/*"}, {"-o", "json", "get", "/full/*"}, {"-f", "-", "-keep-going"},
+	} {
+		cmd, stderr := process(t, append([]string{"-server", apache.Shared(t).Addr()}, args...)...)
+		cmd.Stdin = strings.NewReader("ls /full\nget /none\nget /full/*\n")
+		cmd.Stdout = full
+		err := cmd.Run()
+		if exit := exitCode(t, err); exit != 1 || strings.Count(stderr.String(), "\n") != 1 || !strings.Contains(stderr.String(), "no space left on device") {
+			t.Errorf("%v: exit code %d; stderr: %s", args, exit, stderr)
+		}
 	}
 }
 

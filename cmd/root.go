@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -35,7 +36,8 @@ func Main(args []string) int {
 // Execute runs zkctl and returns its exit code; errors go to s.Err.
 func Execute(ctx context.Context, args []string, s *ui.Streams) int {
 	defer s.Flush()
-	err := newApp(s).execute(ctx, args)
+	a := newApp(s)
+	err := a.execute(ctx, args)
 	if err == nil {
 		return ui.ExitOK
 	}
@@ -47,9 +49,7 @@ func Execute(ctx context.Context, args []string, s *ui.Streams) int {
 	if errors.As(err, &exit) {
 		code = exit.Code
 	}
-	if text := err.Error(); text != "" {
-		fmt.Fprintln(s.Err, text)
-	}
+	ui.Report(s.Err, ui.InFormat(err, a.options.format()))
 	return code
 }
 
@@ -103,6 +103,9 @@ func (a *app) execute(ctx context.Context, args []string) error {
 		return a.complete(ctx, args[1:])
 	}
 	line, err := splitArgs(a.flags, args)
+	if slices.Contains(line.options, "--output=json") {
+		a.options.Output = string(ui.JSON) // also of what is wrong before cobra reads the options
+	}
 	if err != nil {
 		return err
 	}
@@ -111,7 +114,7 @@ func (a *app) execute(ctx context.Context, args []string) error {
 			a.typed = line.words[0] // in any case, or an alias; cobra gets the name
 			line.words = append([]string{c.Name}, line.words[1:]...)
 		} else if len(line.words[0]) == 0 || line.words[0][0] == '-' {
-			return commands.Run(ctx, &commands.Env{Streams: a.streams}, commands.Args(line.words...))
+			return commands.Run(ctx, a.commandEnv(), commands.Args(line.words...))
 		}
 	}
 	if len(line.words) > 0 {
@@ -142,7 +145,7 @@ func (a *app) run(c *cobra.Command, words []string) error {
 		_, err := fmt.Fprintln(a.streams.Out, version.String())
 		return err
 	case len(words) > 0:
-		return commands.Run(c.Context(), &commands.Env{Streams: a.streams}, commands.Args(words...)) // it is unknown
+		return commands.Run(c.Context(), a.commandEnv(), commands.Args(words...)) // it is unknown
 	}
 	stop, err := a.settle(c.Context(), a.options.Script == "" && a.streams.InTTY)
 	if err != nil {
@@ -156,6 +159,12 @@ func (a *app) run(c *cobra.Command, words []string) error {
 		return a.runScript(c.Context(), "-")
 	}
 	return a.runShell(c.Context())
+}
+
+// commandEnv is for what needs no session: an unknown command, and help.
+func (a *app) commandEnv() *commands.Env {
+	_ = fillFromEnv(a.flags) // for the form of the answer, which a mistake elsewhere does not change
+	return &commands.Env{Streams: a.streams, Output: a.options.format(), Outside: a.verbNames(func(*cobra.Command) bool { return true })}
 }
 
 // catchBrokenPipe makes a write to a closed pipe an error instead of the process's end,

@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 
 	"github.com/adrg/xdg"
+	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/shell"
 )
 
@@ -31,8 +33,8 @@ func (a *app) runScript(ctx context.Context, file string) error {
 	defer session.Close()
 	return interruptible(ctx, func(ctx context.Context) error {
 		return shell.RunScript(ctx, shell.Options{
-			Session: session, Streams: a.streams, Output: env.Output, Yes: env.Yes, KeepGoing: a.options.KeepGoing,
-			Verbs: offlineVerbs,
+			Session: session, Streams: a.streams, Output: env.Output, Yes: env.Yes, Quiet: env.Quiet, KeepGoing: a.options.KeepGoing,
+			Verbs: offlineVerbs, Outside: a.outside(),
 		}, in, name)
 	})
 }
@@ -44,10 +46,25 @@ func (a *app) runShell(ctx context.Context) error {
 		return err
 	}
 	return shell.Run(ctx, shell.Options{
-		Session: session, Streams: a.streams, Output: env.Output, Yes: env.Yes, StateDir: stateDir(), Verbs: offlineVerbs,
+		Session: session, Streams: a.streams, Output: env.Output, Yes: env.Yes, Quiet: env.Quiet, StateDir: stateDir(), Verbs: offlineVerbs, Outside: a.outside(),
 		Transient: a.options.Local > 0,
 	})
 }
 
 // stateDir is where the shell keeps its history.
 func stateDir() string { return filepath.Join(xdg.StateHome, "zkctl") }
+
+// outside are the commands that a line of the shell or of a script cannot begin with.
+func (a *app) outside() []string {
+	return a.verbNames(func(c *cobra.Command) bool { return c.Annotations[groupKey] != offlineGroup })
+}
+
+// verbNames are the commands besides those about znodes.
+func (a *app) verbNames(which func(*cobra.Command) bool) (names []string) {
+	for _, c := range a.root.Commands() {
+		if commands.Lookup(c.Name()) == nil && !c.Hidden && which(c) {
+			names = append(names, c.Name())
+		}
+	}
+	return names
+}

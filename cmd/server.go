@@ -108,7 +108,16 @@ func (s *zkServer) run(ctx context.Context, command string) error {
 		return s.background(ctx)
 	case "start", "start-foreground", "stop", "restart", "status", "print-cmd":
 	default:
-		return fmt.Errorf("Usage: zkctl server [--config <conf-dir>] {start|start-foreground|stop|version|restart|status|print-cmd}")
+		usage := "Usage: zkctl server [--config <conf-dir>] {start|start-foreground|stop|version|restart|status|print-cmd}"
+		var names []string
+		for _, c := range serverCommands {
+			name, _, _ := strings.Cut(c, "\t")
+			names = append(names, name)
+		}
+		if q := ui.DidYouMean(command, "", names); q != "" {
+			usage += "\n" + q
+		}
+		return errors.New(usage)
 	}
 	fmt.Fprintln(s.app.streams.Err, "Using config:", s.file)
 	text, err := os.ReadFile(s.file)

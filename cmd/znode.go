@@ -57,7 +57,7 @@ func (a *app) environment() (*commands.Env, *commands.ClientSession, error) {
 	}
 	session := commands.NewSession(cfg)
 	return &commands.Env{
-		Streams: a.streams, Session: session, Dir: "/", Output: a.options.format(), Yes: a.options.Yes,
+		Streams: a.streams, Session: session, Dir: "/", Output: a.options.format(), Yes: a.options.Yes, Quiet: a.options.Quiet,
 	}, session, nil
 }
 

@@ -55,7 +55,7 @@ func runAddAuth(ctx context.Context, env *Env, in *Invocation) error {
 	}
 	if refused {
 		// zkCli does not wait for the answer: success, and every later command fails.
-		fmt.Fprintf(env.Streams.Err, "addauth %s: the server refuses this identity or does not know the scheme, and has ended the session; `connect` opens a new one\n", scheme)
+		env.warn("addauth %s: the server refuses this identity or does not know the scheme, and has ended the session; `connect` opens a new one", scheme)
 	}
 	if env.Output == ui.JSON {
 		return env.printJSON(object{"scheme": scheme, "accepted": !refused})

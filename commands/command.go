@@ -124,5 +124,7 @@ type Env struct {
 	Dir     string    // the current znode: what relative paths start from
 	Output  ui.Format // of this command
 	Yes     bool      // do not ask
+	Quiet   bool      // do not tell what went well
 	Verbs   []Verb    // that are run besides the commands
+	Outside []string  // what zkctl runs outside the shell alone
 }

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -46,7 +45,7 @@ func runCreate(ctx context.Context, env *Env, in *Invocation) error {
 		return err
 	}
 	for _, w := range aclWarnings(op.acl) {
-		fmt.Fprintln(env.Streams.Err, "warning:", w)
+		env.warn("%s", w)
 	}
 	conn, err := env.conn()
 	if err != nil {
@@ -56,9 +55,9 @@ func runCreate(ctx context.Context, env *Env, in *Invocation) error {
 	if err != nil {
 		return op.explain(err)
 	}
-	fmt.Fprintln(env.Streams.Err, "Created", escape.Line(path))
+	env.note("Created %s", escape.Line(path))
 	if op.mode.IsEphemeral() && env.Shell == nil {
-		fmt.Fprintln(env.Streams.Err, "warning: the znode is ephemeral and goes with this session, which ends now")
+		env.warn("the znode is ephemeral and goes with this session, which ends now")
 	}
 	if env.Output == ui.JSON {
 		o := object{"path": path}

@@ -25,7 +25,7 @@ var helpCommand = &Command{
 		}
 		c := Lookup(in.Args[0])
 		if c == nil {
-			return unknownCommand(in.Args[0])
+			return env.unknownCommand(in.Args[0])
 		}
 		return printCommandHelp(env, c)
 	},

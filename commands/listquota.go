@@ -28,7 +28,7 @@ func runListQuota(ctx context.Context, env *Env, in *Invocation) error {
 	if path == "/" {
 		return errors.New("/ cannot have a quota; name a znode below it")
 	}
-	fmt.Fprintln(env.Streams.Err, "absolute path is", limitsPath(path))
+	env.note("absolute path is %s", limitsPath(path))
 	quota, err := readStatsTrack(ctx, conn, limitsPath(path))
 	var usage StatsTrack
 	if err == nil {
@@ -36,15 +36,16 @@ func runListQuota(ctx context.Context, env *Env, in *Invocation) error {
 	}
 	none := errors.Is(err, proto.ErrNoNode)
 	if none {
-		fmt.Fprintf(env.Streams.Err, "quota for %s does not exist.\n", path)
 		quota, usage = nil, nil
 	} else if err != nil {
 		return err
 	}
-	if env.Output == ui.JSON {
+	switch {
+	case env.Output == ui.JSON:
 		return env.printJSON(object{"path": path, "quota": quota, "stat": usage})
-	}
-	if !none {
+	case none:
+		fmt.Fprintf(env.Streams.Err, "quota for %s does not exist.\n", path)
+	default:
 		fmt.Fprintf(env.Streams.Out, "Output quota for %s %v\nOutput stat for %s %v\n", path, quota, path, usage)
 	}
 	return nil

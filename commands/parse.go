@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // Invocation is one parsed line: a command with its options and arguments.
@@ -44,6 +46,7 @@ var GlobalOptions = []Option{
 	{Name: "output", Aliases: []string{"o"}, Value: "format", Kind: Choice, Values: []string{"text", "json"},
 		Help: "form of the answer: text (as zkCli prints it) or json"},
 	{Name: "yes", Aliases: []string{"y"}, Help: "do not ask for confirmation"},
+	{Name: "quiet", Aliases: []string{"q"}, Help: "print errors and warnings alone besides the answer"},
 	{Name: "help", Aliases: []string{"?"}, Help: "show this help"},
 }
 
@@ -82,6 +85,9 @@ func (c *Command) UsageLine() string { return strings.TrimRight(c.Name+" "+c.Usa
 
 var negativeNumber = regexp.MustCompile(`^-(\d+\.?\d*|\.\d+)$`)
 
+// errNoCommand says that the first word is no command.
+var errNoCommand = errors.New("command not found")
+
 // Parse reads options and arguments; words[0] is the command's name. Options may stand
 // anywhere; "--" ends them. As in commons-cli's DefaultParser, which zkCli uses, -t 5,
 // -t5 and -t=5 are the same, flags of one letter may be joined (-sw), and what looks like
@@ -94,7 +100,7 @@ func Parse(words []Word) (*Invocation, error) {
 	}
 	cmd := Lookup(words[0].Text)
 	if cmd == nil {
-		return nil, unknownCommand(words[0].Text)
+		return nil, errNoCommand
 	}
 	in := &Invocation{Command: cmd, Called: words[0].Text, options: map[string][]string{}}
 	for rest := words[1:]; len(rest) > 0; {
@@ -194,14 +200,18 @@ func (in *Invocation) set(opt *Option, value string) {
 }
 
 func (in *Invocation) unknown(word string) error {
-	var takes []string
+	var takes, names []string
 	for _, list := range [][]Option{in.Command.Options, GlobalOptions} {
 		for _, o := range list {
 			takes = append(takes, o.Spelling())
+			names = append(append(names, o.Name), o.Aliases...)
 		}
 	}
-	return in.problem("unknown option %s; %s takes %s (an argument that begins with a dash goes after --)",
-		word, in.Command.Name, strings.Join(takes, ", "))
+	hint := fmt.Sprintf("%s takes %s", in.Command.Name, strings.Join(takes, ", "))
+	if q := ui.DidYouMean(strings.TrimLeft(word, "-"), "-", names); q != "" {
+		hint = q
+	}
+	return in.problem("unknown option %s; %s (an argument that begins with a dash goes after --)", word, hint)
 }
 
 // Spelling is the option as help writes it: "-t ttl", "--output format".

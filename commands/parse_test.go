@@ -55,7 +55,7 @@ func TestParse(t *testing.T) {
 		{line: "probe -o json -y /a", args: "/a", opts: map[string][]string{"output": {"json"}, "yes": {""}}},
 		{line: "probe --output=json /a", args: "/a", opts: map[string][]string{"output": {"json"}}},
 		{line: "probe --help", opts: map[string][]string{"help": {""}}},
-		{line: "probe -z /a", err: "unknown option -z; probe takes -s, -e, -t ttl, -add member, -n, -o format, -y, -?"},
+		{line: "probe -z /a", err: "unknown option -z; probe takes -s, -e, -t ttl, -add member, -n, -o format, -y, -q, -?"},
 		{line: "probe --zz /a", err: "unknown option --zz"},
 		{line: "probe -s=1 /a", err: `option -s takes no value, found "1"`},
 		{line: "probe /a -t", err: "option -t needs a value: ttl"},
@@ -105,7 +105,7 @@ func TestUnknownCommand(t *testing.T) {
 		"conect":        "Did you mean connect?",
 		"y":             "Command not found y. `help`", // not: did you mean ??
 	} {
-		_, err := Parse(Args(name))
+		err := Run(t.Context(), &Env{}, Args(name))
 		var exit *ui.ExitError
 		if !errors.As(err, &exit) || exit.Code != ui.ExitUnknownCommand || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", name, err, want)

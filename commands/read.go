@@ -22,8 +22,7 @@ var (
 func (in *Invocation) watching(env *Env) bool {
 	if len(in.Args) > 1 {
 		name := in.Command.Name
-		fmt.Fprintf(env.Streams.Err, "'%s path [watch]' has been deprecated. Please use '%s -w path' instead.\n",
-			name, name)
+		env.note("'%[1]s path [watch]' has been deprecated. Please use '%[1]s -w path' instead.", name)
 		return true
 	}
 	return in.Has("w")
@@ -52,12 +51,10 @@ func (in *Invocation) each(ctx context.Context, env *Env, show func(conn *client
 			fmt.Fprintf(env.Streams.Out, "%s:\n", env.Streams.Name(path))
 		}
 		if err := show(conn, path); err != nil {
-			err = Explain(ctx, err)
-			var exit *ui.ExitError
-			if errors.As(err, &exit) || ctx.Err() != nil {
+			if about(err) != nil {
 				return err
 			}
-			fmt.Fprintln(env.Streams.Err, err)
+			env.complain(Explain(ctx, err))
 			failed = true
 		}
 	}
@@ -65,4 +62,13 @@ func (in *Invocation) each(ctx context.Context, env *Env, show func(conn *client
 		return &ui.ExitError{Code: ui.ExitFailed}
 	}
 	return nil
+}
+
+// about is the error unless it is about one znode alone: the server's answer, or a bad path.
+func about(err error) error {
+	var path *client.PathError
+	if errors.As(err, &path) {
+		return nil
+	}
+	return fatal(err)
 }

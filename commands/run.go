@@ -2,10 +2,9 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/agnivade/levenshtein"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -37,26 +36,33 @@ func Run(ctx context.Context, env *Env, words []Word) error {
 			return env.runVerb(ctx, v, texts(words[1:]))
 		}
 	}
+	call := *env // -o and others hold for this command alone
+	err := call.run(ctx, words)
+	env.Dir = call.Dir // cd
+	return ui.InFormat(err, call.Output)
+}
+
+func (env *Env) run(ctx context.Context, words []Word) error {
 	in, err := Parse(words)
+	if errors.Is(err, errNoCommand) {
+		return env.unknownCommand(words[0].Text)
+	}
 	if err != nil {
 		return err
 	}
-	call := *env // -o and -y hold for this command alone
 	if in.Has("output") {
-		if call.Output, err = ui.ParseFormat(in.Value("output")); err != nil {
+		if env.Output, err = ui.ParseFormat(in.Value("output")); err != nil {
 			return fmt.Errorf("%s: %w", in.Command.Name, err)
 		}
 	}
-	if in.Has("yes") {
-		call.Yes = true
-	}
+	env.Yes = env.Yes || in.Has("yes")
+	env.Quiet = env.Quiet || in.Has("quiet")
 	if in.Has("help") {
-		err = printCommandHelp(&call, in.Command)
+		err = printCommandHelp(env, in.Command)
 	} else if err = in.resolve(env.Dir); err == nil {
-		err = in.Command.Run(ctx, &call, in)
+		err = in.Command.Run(ctx, env, in)
 	}
-	env.Dir = call.Dir // cd
-	return explainChroot(&call, Explain(ctx, err))
+	return explainChroot(env, Explain(ctx, err))
 }
 
 // conn is the session that a command works on.
@@ -65,35 +71,4 @@ func (env *Env) conn() (*client.Conn, error) {
 		return nil, ErrNoSession
 	}
 	return env.Session.Conn()
-}
-
-// unknownCommand says what may have been meant.
-func unknownCommand(name string) error {
-	var near []string
-	best := 3 // edits
-	for _, c := range all {
-		for _, n := range append([]string{c.Name}, c.Aliases...) {
-			d := levenshtein.ComputeDistance(strings.ToLower(n), strings.ToLower(name))
-			if len(name) > 2 && strings.HasPrefix(strings.ToLower(n), strings.ToLower(name)) {
-				d = min(d, 1)
-			}
-			if d > max(1, len(name)/3) || d >= len(n) { // of a name of one letter nothing is like it
-				continue
-			}
-			if d < best {
-				best, near = d, nil
-			}
-			if d == best {
-				near = append(near, n)
-			}
-		}
-	}
-	hint := ""
-	if len(near) > 0 {
-		hint = " Did you mean " + strings.Join(near, " or ") + "?"
-	}
-	return &ui.ExitError{
-		Code: ui.ExitUnknownCommand,
-		Err:  fmt.Errorf("Command not found %s.%s `help` lists all", name, hint),
-	}
 }

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -44,7 +43,7 @@ func runSetACL(ctx context.Context, env *Env, in *Invocation) error {
 		return err
 	}
 	for _, w := range aclWarnings(acl) {
-		fmt.Fprintln(env.Streams.Err, "warning:", w)
+		env.warn("%s", w)
 	}
 	conn, err := env.conn()
 	if err != nil {

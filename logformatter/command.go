@@ -26,11 +26,10 @@ zkTxnLogToolkit.sh and LogFormatter print, and what they cannot tell.`,
   zkctl txnlog dump -f version-2
   zkctl txnlog stats version-2
   zkctl txnlog recover version-2/log.100000001`,
-		Args:                       cobra.ArbitraryArgs,
-		SilenceErrors:              true,
-		SilenceUsage:               true,
-		SuggestionsMinimumDistance: 2,
-		DisableFlagsInUseLine:      true,
+		Args:                  cobra.ArbitraryArgs,
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+		DisableFlagsInUseLine: true,
 	}
 	addToolkitFlags(c, s)
 	c.AddCommand(newDumpCommand(s, nil), newRecoverCommand(s, nil), newStatsCommand(s, nil), newChopCommand(s, nil))

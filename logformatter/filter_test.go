@@ -103,7 +103,7 @@ func TestWrongArguments(t *testing.T) {
 		"dump testdata/nowhere":                  "no such file",
 		"dump testdata/expected":                 "holds no transaction log",
 		"dump -f " + log + " " + log:             "-f follows one server",
-		"frob":                                   "txnlog has no subcommand frob",
+		"frob":                                   `txnlog has no command "frob", and there is no such file; txnlog --help lists them`,
 		"dmp":                                    "did you mean dump?",
 		"recover":                                "recover takes one log",
 		"chop 5":                                 "chop takes a zxid and two files",

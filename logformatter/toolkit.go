@@ -2,13 +2,12 @@ package logformatter
 
 import (
 	"errors"
-	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 )
 
 // toolkitOptions are zkTxnLogToolkit.sh's own, on the verb itself: zkctl txnlog -r -y FILE.
@@ -39,7 +38,7 @@ func addToolkitFlags(c *cobra.Command, s *ui.Streams) {
 			}
 			return usageError(c, "a log is missing")
 		case c.Flags().NFlag() == 0 && !exists(args[0]):
-			return unknownSubcommand(c, args[0])
+			return verb.Unknown(c, args[0], ", and there is no such file")
 		case o.Chop:
 			if o.Zxid == "" {
 				return errors.New("-c needs the zxid where the copy ends: -c -z 0x10000002f FILE")
@@ -65,14 +64,4 @@ func runToolkitChop(c *cobra.Command, s *ui.Streams, text, file string) error {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-func unknownSubcommand(c *cobra.Command, word string) error {
-	text := fmt.Sprintf("txnlog has no subcommand %s, and there is no such file", word)
-	if near := c.SuggestionsFor(word); len(near) > 0 {
-		text += "; did you mean " + strings.Join(near, " or ") + "?"
-	} else {
-		text += "; zkctl txnlog --help lists the subcommands"
-	}
-	return errors.New(text)
 }

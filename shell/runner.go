@@ -28,8 +28,8 @@ func newRunner(opts Options, h *history) *runner {
 	}
 	r := &runner{opts: opts, history: h, warn: func(error) {}, ran: func([]commands.Word, string) {}}
 	r.env = commands.Env{
-		Streams: opts.Streams, Session: opts.Session, Shell: r, Dir: "/", Output: opts.Output, Yes: opts.Yes,
-		Verbs: commandVerbs(opts.Verbs),
+		Streams: opts.Streams, Session: opts.Session, Shell: r, Dir: "/", Output: opts.Output, Yes: opts.Yes, Quiet: opts.Quiet,
+		Verbs: commandVerbs(opts.Verbs), Outside: opts.Outside,
 	}
 	return r
 }

@@ -88,9 +88,9 @@ func RunScript(ctx context.Context, opts Options, r io.Reader, name string) erro
 		streams.In, streams.InTTY = strings.NewReader(""), false
 	}
 	out := &ui.LockedWriter{W: streams.Out}
+	streams.Out = out
 	if opts.Session != nil && opts.Session.OnWatch == nil {
 		opts.Session.OnWatch = commands.EventPrinter(out, opts.Output)
-		streams.Out = out
 	}
 	opts.Streams = &streams
 	run := newRunner(opts, &history{})
@@ -114,11 +114,11 @@ func RunScript(ctx context.Context, opts Options, r io.Reader, name string) erro
 		if errors.As(err, &open) {
 			number += open.row // the rest of the script is within the quote
 		}
-		err = atLine(err, name, number)
-		if !opts.KeepGoing || ctx.Err() != nil {
+		err = ui.InFormat(atLine(err, name, number), opts.Output)
+		if !opts.KeepGoing || ctx.Err() != nil || out.Failed() != nil { // nobody reads what the rest answers
 			return err
 		}
-		sayError(streams.Err, err)
+		ui.Report(streams.Err, err)
 		if code == ui.ExitOK {
 			code = exitCode(err)
 		}
@@ -140,11 +140,4 @@ func atLine(err error, name string, number int) error {
 		return &ui.ExitError{Code: exitCode(err), Err: fmt.Errorf("%s:%d: failed", name, number)}
 	}
 	return &ui.ExitError{Code: exitCode(err), Err: fmt.Errorf("%s:%d: %w", name, number, err)}
-}
-
-// sayError prints what has not been said.
-func sayError(w io.Writer, err error) {
-	if text := err.Error(); text != "" {
-		fmt.Fprintln(w, text)
-	}
 }

@@ -24,8 +24,10 @@ type Options struct {
 	Streams   *ui.Streams
 	Output    ui.Format          // of the commands' answers; text when empty
 	Yes       bool               // do not ask before commands that change much
+	Quiet     bool               // do not tell what went well
 	KeepGoing bool               // RunScript: go on after an error
 	Verbs     []verb.Constructor // what lines can begin with besides commands
+	Outside   []string           // what zkctl runs outside the shell alone
 	Transient bool               // the server goes with the shell: it is not remembered
 	StateDir  string             // holds history and the servers seen; created 0700; "" keeps nothing
 }
@@ -145,7 +147,7 @@ func (s *shell) do(text string) {
 			s.lines.freshRow() // the terminal has printed ^C
 		}
 		s.failure.set(err.Error())
-		sayError(s.opts.Streams.Err, err)
+		ui.Report(s.opts.Streams.Err, err)
 	}
 	if ctx.Err() == nil || s.ctx.Err() != nil {
 		return

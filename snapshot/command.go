@@ -24,6 +24,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
 )
 
 // exitUsage is what Apache's snapshot tools exit with when they are called wrongly
@@ -41,10 +42,15 @@ new one.`,
 		Example: `  zkctl snapshot dump version-2/snapshot.71
   zkctl snapshot diff version-2/snapshot.36 version-2/snapshot.71
   zkctl snapshot at /var/lib/zookeeper --time 2h --path /config`,
-		Args:          usageArgs(cobra.NoArgs),
+		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		RunE: func(c *cobra.Command, words []string) error {
+			if len(words) > 0 {
+				return usageError(verb.Unknown(c, words[0], ""))
+			}
+			return c.Help()
+		},
 	}
 	c.SetIn(s.In)
 	c.SetOut(s.Out)

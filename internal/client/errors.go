@@ -32,6 +32,15 @@ func (e *OpError) Error() string {
 // Unwrap returns the code.
 func (e *OpError) Unwrap() error { return e.Code }
 
+// Details are what programs are told besides the sentence.
+func (e *OpError) Details() map[string]any {
+	d := map[string]any{"code": e.Code.Name()}
+	if e.Path != "" {
+		d["path"] = e.Path
+	}
+	return d
+}
+
 // LossError says that the connection broke before the reply came. errors.Is finds
 // proto.ErrConnectionLoss, proto.ErrSessionExpired or proto.ErrAuthFailed in it.
 type LossError struct {
@@ -64,6 +73,9 @@ func (e *LossError) Unwrap() []error {
 	}
 	return []error{e.Code, e.Cause}
 }
+
+// Details are what programs are told besides the sentence.
+func (e *LossError) Details() map[string]any { return map[string]any{"code": e.Code.Name()} }
 
 // ErrClosed is the cause of a request's failure on a session that was closed.
 var ErrClosed = errors.New("this session has been closed")

@@ -4,6 +4,7 @@ package verb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -21,6 +22,7 @@ type Constructor func(*ui.Streams) *cobra.Command
 // the verb has them and is not told otherwise: {"output": "json"}.
 func Run(ctx context.Context, construct Constructor, s *ui.Streams, args []string, shared map[string]string) error {
 	c := construct(s)
+	Suggest(c)
 	c.CompletionOptions.DisableDefaultCmd = true
 	c.SetHelpCommand(&cobra.Command{Use: noHelp, Hidden: true})
 	c.SetIn(s.In)
@@ -31,10 +33,67 @@ func Run(ctx context.Context, construct Constructor, s *ui.Streams, args []strin
 	c.SilenceErrors, c.SilenceUsage = true, true
 	Share(c, func() map[string]string { return shared })
 	c.SetArgs(Normalize(c, args))
-	if err := c.ExecuteContext(ctx); err != nil {
-		return err
+	if ran, err := c.ExecuteContextC(ctx); err != nil {
+		return InFormat(ran, err)
 	}
 	return helpErr
+}
+
+// InFormat makes the error be printed in the format that the command's options ask for.
+func InFormat(c *cobra.Command, err error) error {
+	for _, name := range []string{"output", "format"} {
+		if f := c.Flags().Lookup(name); f != nil && strings.EqualFold(f.Value.String(), string(ui.JSON)) {
+			return ui.InFormat(err, ui.JSON)
+		}
+	}
+	return err
+}
+
+// Suggest makes the errors about an unknown option of c and of those below name the one that
+// was meant.
+func Suggest(c *cobra.Command) {
+	wrong := c.FlagErrorFunc()
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) {
+			err = unknownOption(c, unknown)
+		}
+		return wrong(c, err)
+	})
+}
+
+func unknownOption(c *cobra.Command, unknown *pflag.NotExistError) error {
+	word, dashes := unknown.GetSpecifiedName(), "--"
+	if letters := unknown.GetSpecifiedShortnames(); letters != "" { // or a long name with one dash
+		word, _, _ = strings.Cut(letters, "=")
+		dashes = "-"
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	hint := c.CommandPath() + " --help lists the options"
+	if q := ui.DidYouMean(word, "--", names); q != "" {
+		hint = q
+	}
+	return fmt.Errorf("unknown option %s%s; %s", dashes, word, hint)
+}
+
+// Unknown is the error for a word that is no subcommand of c; what says what it is not besides.
+func Unknown(c *cobra.Command, word, what string) error {
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	hint := c.CommandPath() + " --help lists them"
+	if q := ui.DidYouMean(word, "", names); q != "" {
+		hint = q
+	}
+	return fmt.Errorf("%s has no command %q%s; %s", c.CommandPath(), word, what, hint)
 }
 
 // Share gives values to those options of c and its subcommands that were not given on its

@@ -1,0 +1,27 @@
+package commands
+
+import (
+	"fmt"
+
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// complain prints an error that does not end the command.
+func (env *Env) complain(err error) { ui.Report(env.Streams.Err, ui.InFormat(err, env.Output)) }
+
+// warn prints a warning.
+func (env *Env) warn(format string, a ...any) {
+	text := fmt.Sprintf(format, a...)
+	if env.Output == ui.JSON {
+		ui.Object(env.Streams.Err, "warning", text, nil)
+		return
+	}
+	fmt.Fprintln(env.Streams.Err, "warning:", text)
+}
+
+// note tells a person of what went well, and where it went; -q leaves it out. In JSON the answer has it.
+func (env *Env) note(format string, a ...any) {
+	if !env.Quiet && env.Output != ui.JSON {
+		fmt.Fprintf(env.Streams.Err, format+"\n", a...)
+	}
+}

@@ -1,0 +1,77 @@
+package commands
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// elsewhere are words of other tools, and what does here what they do there.
+var elsewhere = map[string]string{
+	"cat":    "`get path` prints the data of a znode",
+	"clear":  "Ctrl-L clears the screen",
+	"cp":     "`get -n /a > file` and `create /b @file` copy the data of a znode",
+	"echo":   "`set path data` replaces the data of a znode",
+	"edit":   "`get -n /a > file` and `set /a @file` take the data out and back",
+	"exists": "`stat path` fails unless the znode exists",
+	"find":   "`ls -R / | grep name` finds znodes by their names",
+	"grep":   "`ls -R / | grep name` finds znodes by their names",
+	"ll":     "`ls -s path` lists the children and prints the stat",
+	"mkdir":  "`create path` creates a znode, `create -p path` its parents too",
+	"mv":     "a znode cannot be renamed; `get -n /a > file`, `create /b @file` and `delete /a` move its data",
+	"rm":     "`delete path` deletes a znode, `deleteall path` with everything below it",
+	"source": "`zkctl -f file` runs a file of commands",
+	"tree":   "`ls -R path` lists a tree",
+	"watch":  "`addWatch path` reports every change of a znode and below it, `get -w path` the next one",
+}
+
+// sameElsewhere are further words for those.
+var sameElsewhere = map[string]string{
+	"auth": "addauth", "chmod": "setAcl", "chown": "setAcl", "cls": "clear", "copy": "cp", "del": "rm", "dir": "ll",
+	"getdata": "get", "getchildren": "ls", "head": "cat", "less": "cat", "login": "addauth", "more": "cat", "move": "mv",
+	"nano": "edit", "put": "set", "remove": "rm", "rename": "mv", "rmdir": "rm", "setdata": "set", "tail": "cat",
+	"touch": "mkdir", "vi": "edit", "vim": "edit",
+}
+
+// fourLetterWords are asked of a server's port, outside a session.
+var fourLetterWords = strings.Fields("conf cons crst dirs dump envi gtmk hash isro mntr ruok srst srvr stmk wchc wchp wchs")
+
+// unknownCommand says which command may have been meant.
+func (env *Env) unknownCommand(name string) error {
+	return &ui.ExitError{
+		Code: ui.ExitUnknownCommand,
+		Err:  fmt.Errorf("Command not found %s.%s `help` lists all", name, env.meant(name)),
+	}
+}
+
+func (env *Env) meant(name string) string {
+	word := strings.ToLower(name)
+	if same, ok := sameElsewhere[word]; ok {
+		word = same
+	}
+	if c := Lookup(word); c != nil {
+		return fmt.Sprintf(" `%s` does: %s.", c.UsageLine(), c.Short)
+	}
+	if does, ok := elsewhere[word]; ok {
+		return " Here " + does + "."
+	}
+	if slices.Contains(fourLetterWords, word) {
+		return fmt.Sprintf(" It is a four-letter word, for a server's port: echo %s | nc HOST PORT.", word)
+	}
+	if slices.Contains(env.Outside, name) {
+		return fmt.Sprintf(" It is no command of the shell: run `zkctl %s` outside it.", word)
+	}
+	var names []string
+	for _, c := range all {
+		names = append(append(names, c.Name), c.Aliases...)
+	}
+	for _, v := range env.Verbs {
+		names = append(names, v.Name)
+	}
+	if q := ui.DidYouMean(name, "", append(names, env.Outside...)); q != "" {
+		return " D" + q[1:]
+	}
+	return ""
+}

@@ -1,0 +1,72 @@
+package ui
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+)
+
+// InFormat makes Report print the error in the format, unless one within it has one already.
+func InFormat(err error, form Format) error {
+	var f *formatted
+	if err == nil || errors.As(err, &f) {
+		return err
+	}
+	return &formatted{err, form}
+}
+
+type formatted struct {
+	err  error
+	form Format
+}
+
+func (e *formatted) Error() string { return e.err.Error() }
+func (e *formatted) Unwrap() error { return e.err }
+
+// Detailed is an error that has more to tell programs than its sentence.
+type Detailed interface {
+	// Details are fields of the error's JSON object; message and exitCode are taken.
+	Details() map[string]any
+}
+
+// Report prints what err has to say, if anything: a sentence or, in the format JSON, an object
+// {"error":{"message":…,"exitCode":…}} on a line, with the details of the first Detailed in it.
+func Report(w io.Writer, err error) {
+	text := err.Error()
+	var f *formatted
+	switch {
+	case text == "": // it has been said
+	case errors.As(err, &f) && f.form == JSON:
+		Object(w, "error", text, details(err))
+	default:
+		fmt.Fprintln(w, text)
+	}
+}
+
+func details(err error) map[string]any {
+	fields := map[string]any{}
+	var detailed Detailed
+	if errors.As(err, &detailed) {
+		maps.Copy(fields, detailed.Details())
+	}
+	fields["exitCode"] = ExitFailed
+	var exit *ExitError
+	if errors.As(err, &exit) {
+		fields["exitCode"] = exit.Code
+	}
+	return fields
+}
+
+// Object prints {KIND:{"message":TEXT,…}} on a line; fields may be nil.
+func Object(w io.Writer, kind, text string, fields map[string]any) {
+	inner := map[string]any{"message": text}
+	maps.Copy(inner, fields)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(map[string]any{kind: inner}) // text and numbers always encode
+	_, _ = w.Write(b.Bytes())
+}
