@@ -101,6 +101,7 @@ func (f *specFlags) add(c *cobra.Command) {
 	fs.IntVar(&f.spec.Apache, "apache", 0, "`number` of the members that are Apache ZooKeeper processes")
 	fs.StringVar(&f.engine, "engine", string(localserver.Embedded), "`engine` of the others: embedded, or apache, which needs Java")
 	fs.StringVar(&f.spec.ZooKeeperHome, "zookeeper-home", "", "`folder` of an unpacked Apache ZooKeeper; else ZOOKEEPER_HOME or Debian's package")
+	fs.StringVar(&f.spec.Emulate, "emulate", "", "`release` of ZooKeeper that embedded members behave like: 3.8 or 3.9 (default 3.9, or that of the Apache members)")
 	fs.IntVar(&f.spec.Port, "port", 0, "client `port` of the first member; the others follow; 0 is free ones")
 	fs.StringVar(&f.spec.Host, "host", "", "`address` to listen on (default 127.0.0.1)")
 	fs.StringVar(&f.spec.DataDir, "data-dir", "", "keep the data in `folder`")
@@ -109,6 +110,7 @@ func (f *specFlags) add(c *cobra.Command) {
 	fs.StringArrayVar(&f.set, "set", nil, "set `key=value` as a line of zoo.cfg does; may be repeated")
 	fs.StringArrayVarP(&f.define, "define", "D", nil, "set the system property `name=value`, such as jute.maxbuffer; may be repeated")
 	_ = c.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions([]string{string(localserver.Embedded), string(localserver.Apache)}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("emulate", cobra.FixedCompletions([]string{"3.8", "3.9"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.MarkFlagDirname("data-dir")
 	_ = c.MarkFlagDirname("zookeeper-home")
 }
@@ -158,6 +160,7 @@ A NAME that was used before is started again as it was, on its data and ports.`,
 		Example: `  zkctl local start
   zkctl local start --size 3 --observers 1 dev
   zkctl local start --port 2181 --data-dir ./data
+  zkctl local start --emulate 3.8 old
   zkctl local start --size 3 --apache 1 mixed`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeLocals,

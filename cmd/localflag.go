@@ -29,6 +29,9 @@ func (a *app) settle(ctx context.Context, announce bool) (stop func(), err error
 func (a *app) startOwn(ctx context.Context, given, announce bool) (stop func(), err error) {
 	o := &a.options
 	if o.Local == 0 {
+		if o.Emulate != "" {
+			return nil, errors.New("-emulate is the release that the server of -local behaves like; without -local there is none")
+		}
 		if o.DataDir != "" {
 			return nil, errors.New("-data-dir is the folder of the server that -local starts; without -local there is none")
 		}
@@ -37,7 +40,7 @@ func (a *app) startOwn(ctx context.Context, given, announce bool) (stop func(), 
 	if given {
 		return nil, errors.New("-local is a server of its own: -server has no place beside it")
 	}
-	opt := localserver.Options{Size: int(o.Local), DataDir: o.DataDir, Log: a.ownLog()}
+	opt := localserver.Options{Size: int(o.Local), DataDir: o.DataDir, Emulate: o.Emulate, Log: a.ownLog()}
 	if o.DataDir == "" {
 		// What goes anyway need not wait for the disk.
 		opt.Properties = map[string]string{"forceSync": "no"}

@@ -24,6 +24,7 @@ type localSpec struct {
 	Apache        int                `json:"apache,omitempty"`
 	Engine        localserver.Engine `json:"engine"`
 	ZooKeeperHome string             `json:"zookeeperHome,omitempty"`
+	Emulate       string             `json:"emulate,omitempty"`
 	DataDir       string             `json:"dataDir,omitempty"` // the user's; "" for one in the state folder
 	Ephemeral     bool               `json:"ephemeral,omitempty"`
 	Host          string             `json:"host,omitempty"`
@@ -35,7 +36,7 @@ type localSpec struct {
 
 func (s *localSpec) options() localserver.Options {
 	return localserver.Options{
-		Size: s.Size, Observers: s.Observers, Apache: s.Apache, Engine: s.Engine, ZooKeeperHome: s.ZooKeeperHome,
+		Size: s.Size, Observers: s.Observers, Apache: s.Apache, Engine: s.Engine, ZooKeeperHome: s.ZooKeeperHome, Emulate: s.Emulate,
 		DataDir: s.DataDir, Ephemeral: s.Ephemeral, Host: s.Host, Port: s.Port, Config: s.Config,
 		Properties: s.Properties, System: s.System,
 	}

@@ -24,6 +24,7 @@ type options struct {
 
 	Local   members
 	DataDir string
+	Emulate string
 
 	Script    string
 	KeepGoing bool
@@ -104,7 +105,8 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.Var(&o.Local, "local", "start an embedded ZooKeeper, which goes with zkctl; -local=3 is an ensemble of `members`")
 	fs.Lookup("local").NoOptDefVal = "1"
 	fs.StringVar(&o.DataDir, "data-dir", "", "keep the data of -local in `folder`")
-	mark(scopeFlag, "local", "data-dir")
+	fs.StringVar(&o.Emulate, "emulate", "", "`release` of ZooKeeper that -local behaves like: 3.8 or 3.9 (default 3.9)")
+	mark(scopeFlag, "local", "data-dir", "emulate")
 
 	group = groupRunning
 	fs.StringVarP(&o.Script, "file", "f", "", "run the commands in `file`, one a line; - is standard input")

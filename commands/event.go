@@ -29,7 +29,11 @@ func EventPrinter(w io.Writer, form ui.Format) func(client.Event) {
 		switch {
 		case e.Type == proto.EventNone:
 		case form == ui.JSON:
-			_ = json.NewEncoder(w).Encode(object{"event": object{"type": e.Type.String(), "state": e.State.String(), "path": e.Path}})
+			event := object{"type": e.Type.String(), "state": e.State.String(), "path": e.Path}
+			if e.Zxid > 0 { // servers before 3.9 do not tell
+				event["zxid"] = fmt.Sprintf("0x%x", e.Zxid)
+			}
+			_ = json.NewEncoder(w).Encode(object{"event": event})
 		default:
 			_, _ = fmt.Fprintf(w, "\n%s\n", EventText(e))
 		}

@@ -23,6 +23,14 @@ func TestEventPrinter(t *testing.T) {
 			t.Errorf("%s: %q", form, out.String())
 		}
 	}
+	var out bytes.Buffer
+	changed.Zxid = 0x10000000b // of a server since 3.9; zkCli of 3.8 does not print it
+	EventPrinter(&out, ui.JSON)(changed)
+	EventPrinter(&out, ui.Text)(changed)
+	if want := `{"event":{"path":"/a type:None \"x\"","state":"SyncConnected","type":"NodeDataChanged","zxid":"0x10000000b"}}` + "\n" +
+		"\nWATCHER::\n\nWatchedEvent state:SyncConnected type:NodeDataChanged path:/a type:None \"x\"\n"; out.String() != want {
+		t.Errorf("with a zxid: %q, want %q", out.String(), want)
+	}
 	if got := EventText(client.Event{Type: proto.EventNone, State: proto.StateExpired}); got != "WATCHER::\n\nWatchedEvent state:Expired type:None path:null" {
 		t.Error(got)
 	}

@@ -25,8 +25,8 @@ var removeWatchesCommand = &Command{
 	Options: []Option{
 		{Name: "c", Help: "those of the list of children"},
 		{Name: "d", Help: "those of the data"},
-		{Name: "p", Help: "persistent ones (3.10)"},
-		{Name: "r", Help: "persistent recursive ones (3.10)"},
+		{Name: "p", Help: "persistent ones (3.9)"},
+		{Name: "r", Help: "persistent recursive ones (3.9)"},
 		{Name: "a", Help: "all of them (default)"},
 		{Name: "l", Help: "also when no server can be reached: forget them here"},
 	},

@@ -56,6 +56,9 @@ func (o *Options) base() (map[string]string, error) {
 		}
 		base[key] = value
 	}
+	if o.Emulate != "" {
+		base[zoocfg.EmulateKey] = o.Emulate
+	}
 	return base, nil
 }
 

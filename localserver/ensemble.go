@@ -113,9 +113,15 @@ func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error
 	return e, e.launch(ctx, e.members)
 }
 
-func (e *Ensemble) findJava() (err error) {
-	if e.java == nil {
-		e.java, err = apache.FindIn(e.opt.ZooKeeperHome)
+func (e *Ensemble) findJava() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.java != nil {
+		return nil
+	}
+	java, err := apache.FindIn(e.opt.ZooKeeperHome)
+	if err == nil {
+		e.java = java
 	}
 	return err
 }

@@ -241,7 +241,7 @@ func (m *Member) launchEmbedded(context.Context) (process, error) {
 	for _, w := range warnings {
 		log.Warnf("%s", w)
 	}
-	s, err := startServer(cfg, serverOptions{log: log, supers: m.e.supers(), ephemeral: m.e.opt.Ephemeral, gate: m.gate, configured: m.e.learn, failed: m.fail})
+	s, err := startServer(cfg, serverOptions{log: log, supers: m.e.supers(), ephemeral: m.e.opt.Ephemeral, release: m.e.release(), gate: m.gate, configured: m.e.learn, failed: m.fail})
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/release"
 )
 
 // Engine is what a member is made of.
@@ -57,6 +59,12 @@ type Options struct {
 	// and the data directory, unless Port and DataDir are set.
 	Config string
 
+	// Emulate is the release of ZooKeeper that embedded members behave like and say they are:
+	// "3.8" or "3.9", or a single one from 3.8.0 on such as "3.8.4". When it is "" and neither
+	// Config nor Properties has zkctl.emulate, it is that of the Apache members, or 3.9 when
+	// there is none.
+	Emulate string
+
 	// Properties are further lines of zoo.cfg, by ZooKeeper's names; they win over Config.
 	// System are system properties (-Dname=value of a JVM), "jute.maxbuffer" for one.
 	Properties map[string]string
@@ -95,10 +103,17 @@ func (o *Options) check() error {
 		return errors.New("Apache ZooKeeper keeps its data on disk: it cannot be ephemeral")
 	case o.Ephemeral && o.DataDir != "":
 		return fmt.Errorf("an ephemeral server keeps nothing: it has no use for the data directory %s", o.DataDir)
+	case o.Emulate != "" && o.Engine == Apache:
+		return fmt.Errorf("Apache members are what they are: they cannot emulate ZooKeeper %s", o.Emulate)
 	case o.Port < 0 || o.Port+o.Size+o.Observers-1 > 65535:
 		return fmt.Errorf("port %d is out of range", o.Port)
 	case net.ParseIP(o.Host) == nil && o.Host != "localhost":
 		return fmt.Errorf("host %q is not an address of this machine", o.Host)
+	}
+	if o.Emulate != "" {
+		if _, err := release.Parse(o.Emulate); err != nil {
+			return err
+		}
 	}
 	for _, p := range []map[string]string{o.Properties, o.System} {
 		for key, value := range p {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/zkctl/zkctl/internal/release"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 	"github.com/zkctl/zkctl/localserver/member"
@@ -67,7 +68,11 @@ func Serve(ctx context.Context, opt ServeOptions) error {
 		}
 	}
 	failed := make(chan error, 1)
-	s, err := startServer(cfg, serverOptions{log: log, system: opt.System, failed: func(err error) {
+	emulate := cfg.Emulate
+	if cfg.Distributed() && emulate == (release.Release{}) {
+		emulate = ensembleRelease(cfg, log)
+	}
+	s, err := startServer(cfg, serverOptions{log: log, system: opt.System, release: emulate, failed: func(err error) {
 		select {
 		case failed <- err:
 		default:
@@ -119,6 +124,6 @@ func systemProperties(system map[string]string, cfg *zoocfg.Config) map[string]s
 	return p
 }
 
-// Version is what an embedded member says it is, as ZooKeeper writes it:
-// "3.8.4-v1.2.3, built on 2026-01-02 03:04 UTC".
-func Version() string { return member.Version() }
+// Version is what an embedded member says it is unless Emulate asks for another release, as
+// ZooKeeper writes it: "3.9.5-v1.2.3, built on 2026-01-02 03:04 UTC".
+func Version() string { return member.Version(release.Newest) }

@@ -1,6 +1,7 @@
 package localserver
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/filelock"
+	"github.com/zkctl/zkctl/internal/release"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/tlsstore"
 	"github.com/zkctl/zkctl/internal/zklog"
@@ -25,6 +27,7 @@ type serverOptions struct {
 	ephemeral bool
 	supers    []string          // digests of the passwords of the ensemble's own super
 	system    map[string]string // what the AdminServer tells
+	release   release.Release   // to emulate, unless the configuration says
 	gate      *gate             // nil when the member is not to be paused
 
 	// configured is told of a configuration that has come into force, if it is not nil.
@@ -323,6 +326,7 @@ func tryWriting(dir string) error {
 func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j zab.JournalOptions, err error) {
 	m = member.Options{
 		ID:               1, // whatever myid says (ZooKeeperServer.createSessionTracker)
+		Release:          cmp.Or(cfg.Emulate, opt.release),
 		Tick:             cfg.TickTime,
 		MinSession:       cfg.MinSessionTimeout,
 		MaxSession:       cfg.MaxSessionTimeout,

@@ -103,6 +103,7 @@ func (e *Ensemble) Add(ctx context.Context, observer bool, engine Engine) (*Memb
 		if err := e.findJava(); err != nil {
 			return fail(err)
 		}
+		e.adoptRelease()
 	}
 	e.place(m) // it knows itself from its configuration, too
 	// An Apache member answers nobody before it serves, and serves only once the others know it.

@@ -25,6 +25,9 @@ const DebianJars = "/usr/share/java"
 
 // Installation is a Java runtime and the jars of one Apache ZooKeeper.
 type Installation struct {
+	// Version is the release, such as "3.8.0"; "" when the names of the jars do not tell.
+	Version string
+
 	// Java is the path of the java program.
 	Java string
 
@@ -119,10 +122,24 @@ func (in *Installation) findDebian(dir string) error {
 	if len(logging) < 2 {
 		logging = optional("logback-classic", "logback-core")
 	}
+	jars, _ := filepath.Glob(path("zookeeper-[0-9]*"))
+	in.Version = versionOf(jars)
 	in.ServerClassPath = append(append([]string{}, core...), logging...)
 	in.ToolClassPath = append(append([]string{}, core...), optional("slf4j-nop")...)
 	return nil
 }
+
+// versionOf is the version in the name of ZooKeeper's own jar.
+func versionOf(jars []string) string {
+	for _, jar := range jars {
+		if m := jarPattern.FindStringSubmatch(filepath.Base(jar)); m != nil {
+			return m[1]
+		}
+	}
+	return ""
+}
+
+var jarPattern = regexp.MustCompile(`^zookeeper-(\d+\.\d+\.\d+.*)\.jar$`)
 
 // findRelease takes every jar of an unpacked release.
 func (in *Installation) findRelease(home string) error {
@@ -130,6 +147,7 @@ func (in *Installation) findRelease(home string) error {
 	if err != nil {
 		return fmt.Errorf("find Apache ZooKeeper in %s: %w", home, err)
 	}
+	in.Version = versionOf(jars)
 	found := false
 	for _, jar := range jars {
 		name := filepath.Base(jar)

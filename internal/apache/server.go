@@ -390,11 +390,15 @@ func (s *Server) signal(what string, send func(*os.Process) error) error {
 // same zoo.cfg: so the tests that were written against the real server try that one too.
 const EmbeddedVariable = "ZKCTL_TEST_SERVER"
 
+// EmbeddedRelease is what that server emulates: the tests hold for Debian's 3.8.0.
+const EmbeddedRelease = "3.8"
+
 // command is the server's process.
 func (s *Server) command() *exec.Cmd {
 	if zkctl := os.Getenv(EmbeddedVariable); zkctl != "" {
 		cmd := exec.Command(zkctl, "server", "start-foreground", s.configPath("zoo.cfg"))
-		cmd.Env = append(os.Environ(), "SERVER_JVMFLAGS="+strings.Join(s.opt.JVM, " "))
+		flags := append([]string{"-Dzkctl.emulate=" + EmbeddedRelease}, s.opt.JVM...)
+		cmd.Env = append(os.Environ(), "SERVER_JVMFLAGS="+strings.Join(flags, " "))
 		return cmd
 	}
 	cmd := exec.Command(s.in.Java, s.jvmArgs()...)

@@ -213,17 +213,17 @@ func (c *Conn) RemoveWatches(ctx context.Context, path string, kind proto.Watche
 	}
 	err := c.removeWatches(ctx, path, kind, local)
 	if errors.Is(err, proto.ErrMarshallingError) && (kind == proto.WatcherPersistent || kind == proto.WatcherPersistentRecursive) {
-		// A server before 3.10 knows neither kind, but any; that does when there are no others.
+		// A server before 3.9 knows neither kind, but any; that does when there are no others.
 		if !c.watches.only(c.real(path), kind) {
 			return fmt.Errorf("%w; this server cannot remove one kind of persistent watch and leave the others on "+
-				"the path, ZooKeeper 3.10 and later can", err)
+				"the path, ZooKeeper 3.9 and later can", err)
 		}
 		err = c.removeWatches(ctx, path, proto.WatcherAny, local)
 	}
 	if err != nil || kind != proto.WatcherChildren && kind != proto.WatcherData || c.State() == Connecting {
 		return err // a reconnect sets the watches that are left
 	}
-	// A server before 3.10 drops the path's persistent watches along with the others.
+	// A server before 3.9 drops the path's persistent watches along with the others.
 	for _, mode := range c.watches.lasting(c.real(path)) {
 		if err := c.AddWatch(ctx, path, mode); err != nil {
 			return fmt.Errorf("set the %v watch again, which the server may have removed too: %w", mode, err)

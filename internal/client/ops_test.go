@@ -129,7 +129,7 @@ func TestOperations(t *testing.T) {
 			t.Errorf("events %q", got)
 		}
 
-		// Servers before 3.10 know no kind for persistent watches.
+		// Servers before 3.9 know no kind for persistent watches.
 		must(c.AddWatch(ctx, "/m", proto.WatchPersistent))
 		must(c.RemoveWatches(ctx, "/m", proto.WatcherPersistent, false))
 		_, err = c.Set(ctx, "/m", nil, -1)
@@ -140,7 +140,7 @@ func TestOperations(t *testing.T) {
 		must(c.AddWatch(ctx, "/m", proto.WatchPersistentRecursive))
 		_, _, err = c.Get(ctx, "/m", true)
 		must(err)
-		if err := c.RemoveWatches(ctx, "/m", proto.WatcherPersistentRecursive, false); err != nil && !strings.Contains(err.Error(), "3.10 and later can") {
+		if err := c.RemoveWatches(ctx, "/m", proto.WatcherPersistentRecursive, false); err != nil && !strings.Contains(err.Error(), "3.9 and later can") {
 			t.Errorf("removal of one kind among others: %v", err)
 		}
 	})

@@ -91,6 +91,9 @@ const (
 	PersistentSequentialTTL CreateMode = 6
 )
 
+// Valid reports whether there is such a mode.
+func (m CreateMode) Valid() bool { return m >= Persistent && m <= PersistentSequentialTTL }
+
 // IsTTL tells whether a create with this mode carries a TTL.
 func (m CreateMode) IsTTL() bool { return m == PersistentTTL || m == PersistentSequentialTTL }
 
@@ -177,8 +180,8 @@ const (
 	WatcherChildren            WatcherType = 1
 	WatcherData                WatcherType = 2
 	WatcherAny                 WatcherType = 3
-	WatcherPersistent          WatcherType = 4 // 3.10
-	WatcherPersistentRecursive WatcherType = 5 // 3.10
+	WatcherPersistent          WatcherType = 4 // 3.9
+	WatcherPersistentRecursive WatcherType = 5 // 3.9
 )
 
 // EventType says what happened to a watched znode (Watcher.Event.EventType).

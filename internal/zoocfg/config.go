@@ -10,6 +10,8 @@ import (
 	"math"
 	"path/filepath"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/release"
 )
 
 // NoServerID is Config.ServerID when there is no myid file.
@@ -188,6 +190,10 @@ type Config struct {
 	AdminSnapshot     bool          // admin.snapshot.enabled (both); true
 	AdminRestore      bool          // admin.restore.enabled (both); true
 	AdminRateInterval time.Duration // admin.rateLimiterIntervalInMS (both); 5 min
+
+	// Emulate is zkctl.emulate (both, and without prefix as a system property), the release of
+	// ZooKeeper that the server behaves like; zero when it is not set. Apache does not know it.
+	Emulate release.Release
 
 	minTimeoutMS, maxTimeoutMS int64     // as given, -1 when not
 	unsupported                []Warning // see CheckServable

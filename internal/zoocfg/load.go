@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/release"
 )
 
 // minSnapRetainCount is the smallest autopurge.snapRetainCount (QuorumPeerConfig).
@@ -54,7 +56,12 @@ type loader struct {
 	c        *Config
 	warnings []Warning
 	given    map[string]origin // all of zoo.cfg, and what -D sets, by zoo.cfg's names
+	emulate  origin            // of the release, "" when it is not set
 }
+
+// EmulateKey is the property that names the release of ZooKeeper to behave like. It is not one of
+// Apache's, whose servers pass over it.
+const EmulateKey = "zkctl.emulate"
 
 func (l *loader) warn(o origin, format string, args ...any) {
 	l.warnings = append(l.warnings, Warning{o.file, o.line, o.key, fmt.Sprintf(format, args...)})
@@ -115,6 +122,9 @@ func (l *loader) static(path string, entries []entry, system Properties) error {
 	properties := map[string]origin{}
 	for key, value := range system {
 		properties[key] = origin{value: strings.TrimSpace(value), key: key}
+	}
+	if o, ok := properties[EmulateKey]; ok {
+		properties["zookeeper."+EmulateKey] = o
 	}
 	if o, ok := properties["zookeeper.multiAddress.enabled"]; ok {
 		c.MultiAddress = strings.EqualFold(o.value, "true")
@@ -206,6 +216,10 @@ func (l *loader) system(properties map[string]origin) {
 		if !prefixed {
 			continue // other properties of a JVM
 		}
+		if key == EmulateKey {
+			l.emulate = o
+			continue
+		}
 		if set, ok := propertySettings[key]; ok {
 			before := *l.c
 			apply(set, o, strings.HasSuffix(key, ".password") || strings.HasSuffix(key, "Digest"))
@@ -268,6 +282,14 @@ func (l *loader) validate(path string) error {
 	c.deriveTimeouts()
 	if c.MinSessionTimeout > c.MaxSessionTimeout {
 		return errors.New("minSessionTimeout must not be larger than maxSessionTimeout")
+	}
+	if o := l.emulate; o.key != "" {
+		var err error
+		if c.Emulate, err = release.Parse(o.value); err != nil && o.file != "" {
+			return fmt.Errorf("line %d: %s=%s: %w", o.line, o.key, o.value, err)
+		} else if err != nil {
+			return fmt.Errorf("-D%s=%s: %w", o.key, o.value, err)
+		}
 	}
 	if c.SSLAuth != "x509" && c.SecureClient.Port != 0 {
 		return fmt.Errorf("No auth provider configured for the SSL authentication scheme '%s'. (ssl.authProvider: only x509 is supported)", c.SSLAuth)

@@ -125,3 +125,33 @@ func TestLoadEnsemble(t *testing.T) {
 		t.Errorf("last seen: %v", c.LastSeen)
 	}
 }
+
+// zkctl.emulate comes from zoo.cfg, which wins, or from a system property with or without prefix.
+func TestEmulate(t *testing.T) {
+	for _, c := range []struct {
+		line   string
+		system Properties
+		want   string
+		err    string
+	}{
+		{"", nil, "3.0.0", ""}, // not set
+		{"zkctl.emulate=3.8\n", nil, "3.8.6", ""},
+		{"zkctl.emulate = 3.9\n", Properties{"zkctl.emulate": "3.8"}, "3.9.5", ""},
+		{"", Properties{"zkctl.emulate": "3.8.0"}, "3.8.0", ""},
+		{"", Properties{"zookeeper.zkctl.emulate": "3.9.0"}, "3.9.0", ""},
+		{"zkctl.emulate=3.7\n", nil, "", `line 3: zkctl.emulate=3.7: cannot emulate ZooKeeper "3.7"; 3.8, 3.9,`},
+		{"zkctl.emulate=\n", nil, "", `line 3: zkctl.emulate=: cannot emulate ZooKeeper "";`},
+		{"", Properties{"zkctl.emulate": "4"}, "", `-Dzkctl.emulate=4: cannot emulate ZooKeeper "4";`},
+	} {
+		path := write(t, map[string]string{"zoo.cfg": "dataDir=DIR\nclientPort=2181\n" + c.line})
+		cfg, warnings, err := Load(path, c.system)
+		switch {
+		case c.err != "":
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%q %v: %v, want %q", c.line, c.system, err, c.err)
+			}
+		case err != nil || len(warnings) > 0 || cfg.Emulate.String() != c.want:
+			t.Errorf("%q %v: %v %v %v, want %s", c.line, c.system, cfg, warnings, err, c.want)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/localserver/member"
 )
 
 // stay leaves sessions with ephemerals behind, as a client does whose server goes away.
@@ -49,6 +50,14 @@ func back(sessions map[string]*session, tell *[]string) func(p *player) {
 	}
 }
 
+// like380 are options for a server whose directory Debian's ZooKeeper can start from: before 3.8.2
+// none can apply a create2 within a multi (release.MultiKeepsCreate2).
+func like380(dir string) member.Options {
+	opt := embeddedOptions(dir)
+	opt.Release = emulated("3.8.0")
+	return opt
+}
+
 // TestDataDirectories writes the same to a server of each kind, compares what is in their logs,
 // and starts each from the other's directory, after a clean end and after a crash.
 func TestDataDirectories(t *testing.T) {
@@ -61,7 +70,7 @@ func TestDataDirectories(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer theirs.Stop()
-			ours, err := startEmbedded(embeddedOptions(ourDir))
+			ours, err := startEmbedded(like380(ourDir))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +101,7 @@ func TestDataDirectories(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer theirs2.Stop()
-			if ours, err = startEmbedded(embeddedOptions(theirDir)); err != nil {
+			if ours, err = startEmbedded(like380(theirDir)); err != nil {
 				t.Fatal(err)
 			}
 			theirs.Stop()

@@ -26,6 +26,7 @@ type player struct {
 	names    []string // of sessions, in the order of their beginning
 	ids      map[int64]string
 	lines    []string
+	checks   bool  // check is sent outside of a multi, too
 	err      error // the script cannot go on
 }
 
@@ -266,7 +267,10 @@ type call struct {
 // pipeline makes requests without waiting for the replies in between.
 func (p *player) pipeline(name string, calls ...call) {
 	s := p.sessions[name]
-	if p.err != nil || s == nil || s.w == nil {
+	if !p.checks {
+		calls = slices.DeleteFunc(calls, func(c call) bool { return c.op == proto.OpCheck })
+	}
+	if p.err != nil || s == nil || s.w == nil || len(calls) == 0 {
 		return
 	}
 	var out []byte
@@ -413,7 +417,7 @@ func (p *player) hear(s *session, h *proto.ReplyHeader, body []byte) {
 	if h.Xid == proto.XidWatcherEvent && h.Err == 0 {
 		var e proto.WatcherEvent
 		if jute.Unmarshal(body, &e) == nil && bytes.Equal(jute.Marshal(&e), body) && s.asked[h.Xid] == 0 {
-			p.say("  %s: event zxid %d %v %v %q", s.name, h.Zxid, e.Type, e.State, e.Path)
+			p.say("  %s: event zxid %s %v %v %q", s.name, p.z(h.Zxid), e.Type, e.State, e.Path)
 			return
 		}
 	}

@@ -8,12 +8,15 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/release"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/localserver/member"
 	"github.com/zkctl/zkctl/localserver/zab"
@@ -24,6 +27,42 @@ const superDigest = "super:lK75jTNcA+U9vtVEw5vB51mj/w4="
 
 // tick is the tickTime of both servers.
 const tick = time.Second
+
+// likeApache is what the embedded server emulates: Debian's Apache is 3.8.0, and since380 has what
+// changed in 3.8 after it.
+const likeApache = "3.8"
+
+func emulated(text string) release.Release {
+	r, err := release.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// since380 is how a 3.8 that is newer than Debian's 3.8.0 differs from it in these scripts: a step
+// that request matches may be answered as answer says, whatever 3.8.0 answers. TestReleases has
+// what exactly the answers are. A check outside of a multi is left out of the scripts: see
+// check-alone in docs/server.md.
+var since380 = []struct {
+	issue           string
+	request, answer *regexp.Regexp
+}{
+	{"ZOOKEEPER-2590", regexp.MustCompile(`^> \w+ #\d+ exists `), regexp.MustCompile(` exists zxid .* NOAUTH `)},
+	{"ZOOKEEPER-4026, a create2 stays one", regexp.MustCompile(`^> \w+ #\d+ multi .* create2&`), regexp.MustCompile(`\[create2 err 0 `)},
+	{"ZOOKEEPER-4026, as does a createContainer", regexp.MustCompile(`^> \w+ #\d+ multi .* createContainer&`), regexp.MustCompile(`\[create2 err 0 `)},
+	{"ZOOKEEPER-4026, unknown flags", regexp.MustCompile(`^> \w+ #\d+ multi .* create(2|Container)?&`), regexp.MustCompile(` multi zxid .* MARSHALLINGERROR `)},
+}
+
+func changedSince380(theirs, ours string) bool {
+	head, _, _ := strings.Cut(theirs, "\n")
+	return strings.HasPrefix(ours, head+"\n") && slices.ContainsFunc(since380, func(c struct {
+		issue           string
+		request, answer *regexp.Regexp
+	}) bool {
+		return c.request.MatchString(head) && c.answer.MatchString(ours)
+	})
+}
 
 func apacheOptions(dir string) apache.Options {
 	return apache.Options{Dir: dir, TickTime: tick,
@@ -46,7 +85,7 @@ type embedded struct {
 
 func embeddedOptions(dir string) member.Options {
 	dir = filepath.Join(dir, "version-2")
-	return member.Options{ID: 1, DataDir: dir, LogDir: dir, Tick: tick, MaxClientCnxns: -1, EnforceQuota: true,
+	return member.Options{Release: emulated(likeApache), ID: 1, DataDir: dir, LogDir: dir, Tick: tick, MaxClientCnxns: -1, EnforceQuota: true,
 		ExtendedTypes: true, SuperDigests: []string{superDigest}, ReapEvery: time.Hour, Words: []string{"*"},
 		Log: zklog.New(os.Stderr, "", zklog.Error)}
 }
@@ -182,7 +221,7 @@ func diff(want, got []string) string {
 		if i < len(g) {
 			b = g[i]
 		}
-		if a == b {
+		if a == b || changedSince380(a, b) {
 			continue
 		}
 		if shown++; shown > 12 {

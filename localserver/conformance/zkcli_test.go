@@ -45,7 +45,7 @@ func TestZkCli(t *testing.T) {
 			}
 			server := apache.Test(t, apache.Options{JVM: []string{"-Dzookeeper.extendedTypesEnabled=true"}})
 			want := typed(t, in, server.Addr(), lines)
-			got := typed(t, in, localserver.New(t, localserver.Options{}).ConnectString(), lines)
+			got := typed(t, in, localserver.New(t, localserver.Options{Emulate: likeApache}).ConnectString(), lines)
 			a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
 			for i := range max(len(a), len(b)) {
 				if i >= len(a) || i >= len(b) || a[i] != b[i] {

@@ -115,7 +115,7 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	command = strings.TrimPrefix(command, "/")
-	post := slices.Contains(restoreNames, command)
+	post := a.is(restoreNames, command)
 	allow := "GET, HEAD, OPTIONS"
 	if post {
 		allow = "POST, OPTIONS"
@@ -148,11 +148,11 @@ func (a *admin) answer(w http.ResponseWriter, r *http.Request, command string) {
 		http.Error(w, "Bad Request", http.StatusBadRequest)
 		return
 	}
-	if slices.Contains(snapshotNames, command) {
+	if a.is(snapshotNames, command) {
 		a.takeSnapshot(w, r, command, args)
 		return
 	}
-	if slices.Contains(restoreNames, command) {
+	if a.is(restoreNames, command) {
 		a.takeRestore(w, r, command)
 		return
 	}
@@ -171,9 +171,17 @@ func (a *admin) answer(w http.ResponseWriter, r *http.Request, command string) {
 	a.fail(w, http.StatusOK, command, "Unknown command: "+command)
 }
 
+// is tells whether the command is one of 3.9's, and known.
+func (a *admin) is(names []string, command string) bool {
+	return slices.Contains(names, command) && a.s.emulated().AdminSnapshots()
+}
+
 // list is the page with a link to each command.
 func (a *admin) list(w http.ResponseWriter) {
-	names := []string{snapshotNames[0], restoreNames[0]}
+	var names []string
+	if a.s.emulated().AdminSnapshots() {
+		names = append(names, snapshotNames[0], restoreNames[0])
+	}
 	for _, c := range adminCommands {
 		names = append(names, c.names[0])
 	}

@@ -55,7 +55,7 @@ func (a *admin) configuration(url.Values) fields {
 	c := a.s.conf()
 	return fields{{"client_port", c.port}, {"data_dir", c.dataDir}, {"data_log_dir", c.logDir}, {"tick_time", c.tick},
 		{"max_client_cnxns", c.maxClientCnxns}, {"min_session_timeout", c.minSession}, {"max_session_timeout", c.maxSession},
-		{"server_id", c.serverID}, {"client_port_listen_backlog", -1}}
+		{"server_id", c.serverID}, {"client_port_listen_backlog", -1}, {"zkctl_emulate", a.s.emulated().String()}}
 }
 
 func (a *admin) connections(brief bool) fields {
@@ -118,7 +118,7 @@ func (a *admin) dump(url.Values) fields {
 }
 
 func (a *admin) environment(url.Values) (f fields) {
-	for _, e := range environment() {
+	for _, e := range a.s.environment() {
 		f = append(f, field{e.name, e.value})
 	}
 	return f
@@ -188,7 +188,7 @@ func (a *admin) serverStats(url.Values) fields {
 	f, _ := a.s.figures()
 	_, _, data, log := a.s.directories()
 	l := &f.stats.latency
-	out := fields{{"version", Version()}, {"read_only", f.role == readOnly}, {"server_stats", fields{
+	out := fields{{"version", Version(a.s.emulated())}, {"read_only", f.role == readOnly}, {"server_stats", fields{
 		{"packets_sent", f.stats.sent}, {"packets_received", f.stats.received},
 		{"fsync_threshold_exceed_count", a.s.metrics.slowSyncs.Load()},
 		{"client_response_stats", f.stats.responses.fields()},
@@ -227,7 +227,7 @@ func (a *admin) observers(url.Values) fields {
 // that were given.
 func (a *admin) systemProperties(url.Values) (f fields) {
 	properties := map[string]string{"file.separator": string(os.PathSeparator), "path.separator": string(os.PathListSeparator)}
-	for _, e := range environment() {
+	for _, e := range a.s.environment() {
 		if !strings.Contains(e.name, "memory") && e.value != notApplicable {
 			properties[e.name] = e.value
 		}

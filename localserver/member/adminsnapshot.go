@@ -35,6 +35,7 @@ func (a *admin) takeSnapshot(w http.ResponseWriter, r *http.Request, command str
 		a.write(w, http.StatusServiceUnavailable, snapshotNames[0], nil)
 		return
 	case !a.snapshot.allow():
+		a.s.metrics.Add("snapshot_rate_limited_count", 1)
 		a.s.log.Warnf("Snapshot request was rate limited")
 		a.write(w, http.StatusTooManyRequests, snapshotNames[0], nil)
 		return
@@ -51,6 +52,7 @@ func (a *admin) takeSnapshot(w http.ResponseWriter, r *http.Request, command str
 		}
 	}
 	if err != nil {
+		a.s.metrics.Add("snapshot_error_count", 1)
 		a.s.log.Warnf("Exception occurred when taking the snapshot via the snapshot admin command: %v", err)
 		a.write(w, http.StatusInternalServerError, snapshotNames[0], nil)
 		return
@@ -126,12 +128,14 @@ func (a *admin) takeRestore(w http.ResponseWriter, r *http.Request, command stri
 		a.write(w, http.StatusServiceUnavailable, restoreNames[0], nil)
 		return
 	case !a.restore.allow():
+		a.s.metrics.Add("restore_rate_limited_count", 1)
 		a.s.log.Warnf("Restore request was rate limited")
 		a.write(w, http.StatusTooManyRequests, restoreNames[0], nil)
 		return
 	}
 	zxid, err := a.restoreFrom(w, r.Body)
 	if err != nil {
+		a.s.metrics.Add("restore_error_count", 1)
 		a.s.log.Warnf("Exception occurred when restore snapshot via the restore command: %v", err)
 		a.write(w, http.StatusInternalServerError, restoreNames[0], nil)
 		return
@@ -184,6 +188,7 @@ func (a *admin) restoreFrom(w http.ResponseWriter, body io.Reader) (zxid int64, 
 	if err := a.opt.Restore(tree); err != nil {
 		return 0, err
 	}
+	a.s.metrics.Took("restore_time", time.Since(began))
 	a.s.log.Infof("Restored %d znodes at zxid 0x%x in %d ms", tree.Len(), uint64(zxid), time.Since(began).Milliseconds())
 	return zxid, nil
 }

@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf16"
 
@@ -42,6 +41,8 @@ type authSchemes struct {
 	sasl          bool     // authProvider.… is SASLAuthenticationProvider
 	anySASLUserDo string   // letAnySaslUserDoX, the id in an ACL that stands for every SASL user
 	maxACL        int      // bytes that "auth" may come to in one list; no limit when 0
+
+	ipv6 func() bool // whether ids of the scheme ip can be of IPv6; nil for no
 }
 
 // known tells whether there is a provider for the scheme.
@@ -224,7 +225,7 @@ func (a *authSchemes) valid(id proto.ID) bool {
 	case schemeDigest: // String.split leaves empty parts at the end out
 		return strings.Count(strings.TrimRight(id.ID, ":"), ":") == 1
 	case schemeIP:
-		_, _, ok := parseIPExpr(id.ID)
+		_, ok := a.ipNet(id.ID)
 		return ok
 	case schemeX509:
 		return validX500Name(id.ID)
@@ -247,48 +248,13 @@ func (a *authSchemes) matches(scheme, id, expr string) bool {
 	}
 	switch scheme {
 	case schemeIP:
-		return ipMatches(id, expr)
+		return a.ipMatches(id, expr)
 	case schemeX509:
 		return id == expr || a.x509SuperUser != "" && id == a.x509SuperUser
 	case schemeSASL:
 		return id == expr || id == schemeSuper || a.anySASLUserDo != "" && expr == a.anySASLUserDo
 	}
 	return id == expr
-}
-
-// parseIPExpr reads "a.b.c.d" or "a.b.c.d/bits". ZooKeeper 3.8 has no such ids for IPv6.
-func parseIPExpr(expr string) (addr uint32, bits int, ok bool) {
-	host, mask, masked := strings.Cut(expr, "/")
-	if addr, ok = parseIPv4(host); !ok || !masked {
-		return addr, 32, ok
-	}
-	n, err := strconv.ParseInt(mask, 10, 32)
-	return addr, int(n), err == nil && n >= 0 && n <= 32
-}
-
-// parseIPv4 takes what Integer.parseInt takes: signs and zeros before the number too.
-func parseIPv4(s string) (addr uint32, ok bool) {
-	parts := strings.Split(s, ".")
-	if len(parts) != 4 {
-		return 0, false
-	}
-	for _, part := range parts {
-		n, err := strconv.ParseInt(part, 10, 32)
-		if err != nil || n < 0 || n > 255 {
-			return 0, false
-		}
-		addr = addr<<8 | uint32(n)
-	}
-	return addr, true
-}
-
-func ipMatches(id, expr string) bool {
-	want, bits, ok := parseIPExpr(expr)
-	if !ok {
-		return false
-	}
-	addr, ok := parseIPv4(id)
-	return ok && (addr^want)>>(32-bits) == 0
 }
 
 // checkACL is ErrNoAuth unless the list lets one of the ids do it (ZooKeeperServer.checkACL).

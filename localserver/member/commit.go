@@ -1,6 +1,7 @@
 package member
 
 import (
+	"slices"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/jute"
@@ -115,7 +116,7 @@ func (s *Server) fire(h *proto.TxnHeader, body jute.Record, result *ztree.Result
 		}
 	case proto.OpCloseSession:
 		for i := range result.Deleted {
-			s.watches.deleted(result.Deleted[i].Path, s.teller(&result.Deleted[i].Rights))
+			s.watches.deleted(result.Deleted[i].Path, s.teller(h.Zxid, &result.Deleted[i].Rights))
 		}
 	}
 	if result.Err != 0 {
@@ -123,31 +124,40 @@ func (s *Server) fire(h *proto.TxnHeader, body jute.Record, result *ztree.Result
 	}
 	switch h.Type {
 	case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer:
-		s.watches.created(result.Path, s.teller(&result.Rights))
+		s.watches.created(result.Path, s.teller(h.Zxid, &result.Rights))
 	case proto.OpDelete, proto.OpDeleteContainer:
-		s.watches.deleted(result.Path, s.teller(&result.Rights))
+		s.watches.deleted(result.Path, s.teller(h.Zxid, &result.Rights))
 	case proto.OpSetData, proto.OpReconfig:
-		s.watches.dataChanged(result.Path, s.teller(&result.Rights))
+		s.watches.dataChanged(result.Path, s.teller(h.Zxid, &result.Rights))
 	}
 }
 
 // teller is tell for those who may read the znode. Who may not has lost a one-shot all the same.
-func (s *Server) teller(rights *ztree.Rights) emit[*conn] {
+//
+// Differs(events-need-read): Apache before 3.8.4 and 3.9.2 tells everybody (ZOOKEEPER-4799,
+// CVE-2024-23944; Debian's 3.8.0 has the correction). No release is worth emulating in that.
+func (s *Server) teller(zxid int64, rights *ztree.Rights) emit[*conn] {
 	return func(c *conn, path string, event proto.EventType) {
 		list := rights.ACL
 		if event == proto.EventNodeChildrenChanged {
 			list = rights.Parent
 		}
 		if s.checkList(list, proto.PermRead, c.auth) == 0 {
-			s.tell(c, path, event)
+			s.tell(c, path, event, zxid)
 		}
 	}
 }
 
+// noZxid is the zxid of an event that no transaction has just made (WatchedEvent.NO_ZXID).
+const noZxid = -1
+
 // tell sends a watch's event.
-func (s *Server) tell(c *conn, path string, event proto.EventType) {
+func (s *Server) tell(c *conn, path string, event proto.EventType, zxid int64) {
 	s.stats.told(s.watches.round, event)
-	c.notify(&proto.WatcherEvent{Type: event, State: proto.StateSyncConnected, Path: path})
+	if !s.emulated().EventZxid() {
+		zxid = noZxid
+	}
+	c.notify(zxid, &proto.WatcherEvent{Type: event, State: proto.StateSyncConnected, Path: path})
 }
 
 // parentPath is the path above, "/" for the root's children.
@@ -161,11 +171,12 @@ func parentPath(path string) string {
 // replyWrite answers a write with what its transaction did.
 func (s *Server) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) {
 	err := result.Err
-	if p.Txn.Header.Type == proto.OpError {
-		if err == proto.ErrSessionMoved {
-			r.conn.part()
-			return
-		}
+	switch {
+	case sessionMoved(result):
+		// A fault of the connection, not of the request: the client has gone elsewhere.
+		r.conn.part()
+		return
+	case p.Txn.Header.Type == proto.OpError:
 		if r.refused != 0 {
 			err = r.refused // the leader only finds that it does not know the session
 		}
@@ -183,9 +194,6 @@ func (s *Server) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) {
 		body = &proto.Create2Response{Path: result.Path, Stat: result.Stat}
 	case proto.OpSetData, proto.OpSetACL:
 		body = &proto.StatResponse{Stat: result.Stat}
-	case proto.OpCheck:
-		// Outside of a multi, where no client sends it, ZooKeeper fails to write the reply.
-		return
 	case proto.OpReconfig:
 		if b, ok := p.Txn.Body.(*proto.SetDataTxn); ok {
 			body = &proto.GetDataResponse{Data: b.Data, Stat: result.Stat}
@@ -194,6 +202,12 @@ func (s *Server) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) {
 		body, err = multiResponse(p, result), 0
 	}
 	s.reply(r, err, body)
+}
+
+// sessionMoved tells whether a write, or a part of a multi, came on a connection that its session
+// has left.
+func sessionMoved(result *ztree.Result) bool {
+	return result.Err == proto.ErrSessionMoved || slices.ContainsFunc(result.Multi, func(part ztree.Result) bool { return part.Err == proto.ErrSessionMoved })
 }
 
 // multiResponse is the reply of a multi, whose failure is told by its parts.

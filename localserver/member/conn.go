@@ -370,8 +370,8 @@ func (c *conn) send(h *proto.ReplyHeader, body jute.Record) {
 }
 
 // notify sends the event of a watch.
-func (c *conn) notify(event *proto.WatcherEvent) {
-	c.send(&proto.ReplyHeader{Xid: proto.XidWatcherEvent, Zxid: -1}, event)
+func (c *conn) notify(zxid int64, event *proto.WatcherEvent) {
+	c.send(&proto.ReplyHeader{Xid: proto.XidWatcherEvent, Zxid: zxid}, event)
 }
 
 // full tells that the client does not read what it asked for.

@@ -3,6 +3,7 @@ package member
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/jute"
@@ -27,8 +28,12 @@ func (s *Server) connect(c *conn, r *proto.ConnectRequest) {
 		c.close()
 		return
 	case r.LastZxidSeen > s.tree.LastZxid():
-		s.log.Infof("Refusing session request for client %s as it has seen zxid 0x%x our last zxid is 0x%x client must try another server",
-			c.remote, uint64(r.LastZxidSeen), uint64(s.tree.LastZxid()))
+		session := ""
+		if s.emulated().RefusalNamesSession() {
+			session = fmt.Sprintf("(0x%x)", uint64(r.SessionID))
+		}
+		s.log.Infof("Refusing session%s request for client %s as it has seen zxid 0x%x our last zxid is 0x%x client must try another server",
+			session, c.remote, uint64(r.LastZxidSeen), uint64(s.tree.LastZxid()))
 		c.close()
 		return
 	}

@@ -44,7 +44,7 @@ func TestLeaderIsApaches(t *testing.T) {
 	learners.Store(new([]zab.LearnerStatus))
 	ensemble := Ensemble{Status: zab.Status{State: zab.Leading, Zab: zab.Broadcasting, Leader: 1, Config: zoocfg.NewMajority(0, m)},
 		PeerState: "leading - broadcast", InitLimit: 5, SyncLimit: 2, Self: 1, ClientAddress: "127.0.0.1:2181"}
-	ours := serveAlone(t, Options{DataDir: t.TempDir(), Tick: 2 * time.Second, MaxClientCnxns: -1, Words: []string{"*"},
+	ours := serveAlone(t, Options{Release: likeApache, DataDir: t.TempDir(), Tick: 2 * time.Second, MaxClientCnxns: -1, Words: []string{"*"},
 		Ensemble: func() Ensemble {
 			e := ensemble
 			e.Learners = *learners.Load()

@@ -10,15 +10,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/release"
 	"github.com/zkctl/zkctl/internal/version"
 )
 
-// zooKeeperVersion is the release whose behaviour this server has; parsers want it in front.
-const zooKeeperVersion = "3.8.4"
+// Version is the version of a server that emulates r, as ZooKeeper prints it
+// (Version.getFullVersion): "3.9.5-v1.2.3, built on 2026-01-02 03:04 UTC".
+func Version(r release.Release) string { return r.String() + "-" + build() }
 
-// Version is the version as ZooKeeper prints it (Version.getFullVersion):
-// "3.8.4-v1.2.3, built on 2026-01-02 03:04 UTC".
-var Version = sync.OnceValue(func() string {
+// build is which build of zkctl this is, in place of the commit of Apache ZooKeeper.
+var build = sync.OnceValue(func() string {
 	_ = version.String() // fills what it is made of
 	built, err := time.Parse(time.RFC3339, version.Date)
 	if err != nil {
@@ -29,7 +30,7 @@ var Version = sync.OnceValue(func() string {
 			}
 		}
 	}
-	return zooKeeperVersion + "-" + version.Version + ", built on " + built.UTC().Format("2006-01-02 15:04 MST")
+	return version.Version + ", built on " + built.UTC().Format("2006-01-02 15:04 MST")
 })
 
 const notApplicable = "<NA>" // for what only Java has, too
@@ -37,7 +38,7 @@ const notApplicable = "<NA>" // for what only Java has, too
 type setting struct{ name, value string }
 
 // environment is Environment.list.
-func environment() []setting {
+func (s *Server) environment() []setting {
 	or := func(value string, err error) string {
 		if err != nil || value == "" {
 			return notApplicable
@@ -51,7 +52,7 @@ func environment() []setting {
 	free, most, total := memory()
 	mb := func(n uint64) string { return strconv.FormatUint(n>>20, 10) + "MB" }
 	return []setting{
-		{"zookeeper.version", Version()},
+		{"zookeeper.version", Version(s.emulated())},
 		{"host.name", or(os.Hostname())},
 		{"java.version", notApplicable}, {"java.vendor", notApplicable}, {"java.home", notApplicable},
 		{"java.class.path", notApplicable}, {"java.library.path", notApplicable},
@@ -94,7 +95,7 @@ func memory() (free, most, total uint64) {
 
 func (s *Server) wordEnvi(_ *conn, w io.Writer) {
 	_, _ = io.WriteString(w, "Environment:\n")
-	for _, e := range environment() {
+	for _, e := range s.environment() {
 		_, _ = io.WriteString(w, e.name+"="+e.value+"\n")
 	}
 }

@@ -1,7 +1,6 @@
 package member
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"slices"
 
@@ -33,7 +32,7 @@ func (a *authSchemes) grantsOf(list *ztree.ACL) *grants {
 		if entry.ID.Scheme != schemeIP {
 			continue
 		}
-		if net, ok := ipNet(entry.ID.ID); ok {
+		if net, ok := a.ipNet(entry.ID.ID); ok {
 			g.nets[net] |= entry.Perms
 			if !slices.Contains(g.bits, net.Bits()) {
 				g.bits = append(g.bits, net.Bits())
@@ -51,7 +50,7 @@ func (g *grants) to(a *authSchemes, id proto.ID) proto.Perms {
 	}
 	switch id.Scheme {
 	case schemeIP:
-		return g.toAddress(id.ID)
+		return g.toAddress(a, id.ID)
 	case schemeX509:
 		if a.x509SuperUser != "" && id.ID == a.x509SuperUser {
 			return g.schemes[schemeX509]
@@ -67,8 +66,8 @@ func (g *grants) to(a *authSchemes, id proto.ID) proto.Perms {
 	return g.ids[id]
 }
 
-func (g *grants) toAddress(id string) (perms proto.Perms) {
-	addr, ok := ipAddr(id)
+func (g *grants) toAddress(a *authSchemes, id string) (perms proto.Perms) {
+	addr, ok := a.ipAddr(id)
 	if !ok {
 		return 0
 	}
@@ -78,19 +77,4 @@ func (g *grants) toAddress(id string) (perms proto.Perms) {
 		}
 	}
 	return perms
-}
-
-func ipAddr(id string) (netip.Addr, bool) {
-	n, ok := parseIPv4(id)
-	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, n))), ok
-}
-
-// ipNet is what an ACL's id of the scheme ip stands for.
-func ipNet(expr string) (netip.Prefix, bool) {
-	n, bits, ok := parseIPExpr(expr)
-	if !ok {
-		return netip.Prefix{}, false
-	}
-	net, err := netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, n))).Prefix(bits)
-	return net, err == nil
 }

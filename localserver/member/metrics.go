@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/release"
 )
 
 // Metrics are the counters and summaries that mntr lists behind the gauges, under the names
@@ -34,6 +36,13 @@ var counterNames = []string{
 	"skip_learner_request_to_next_processor_count", "response_bytes", "watch_bytes",
 }
 
+// The counters and summaries that came with the commands snapshot and restore
+// (release.AdminSnapshots).
+var (
+	snapshotCounters  = []string{"snapshot_error_count", "snapshot_rate_limited_count", "restore_error_count", "restore_rate_limited_count"}
+	snapshotSummaries = []string{"restore_time"}
+)
+
 // basicSummaries have an average, a minimum, a maximum, a count and a sum.
 var basicSummaries = []string{
 	"fsynctime", "snapshottime", "dbinittime", "follower_sync_time", "observer_sync_time", "election_time",
@@ -52,10 +61,10 @@ var sampledSummaries = []string{
 
 func newMetrics() *Metrics {
 	m := &Metrics{counters: map[string]*atomic.Int64{}, summaries: map[string]*summary{}}
-	for _, name := range counterNames {
+	for _, name := range slices.Concat(counterNames, snapshotCounters) {
 		m.counters[name] = new(atomic.Int64)
 	}
-	for _, name := range basicSummaries {
+	for _, name := range slices.Concat(basicSummaries, snapshotSummaries) {
 		m.summaries[name] = &summary{}
 	}
 	for _, name := range sampledSummaries {
@@ -93,12 +102,16 @@ func (m *Metrics) reset() {
 	}
 }
 
-// values calls visit with the name and the value, an int64 or a float64, of all.
-func (m *Metrics) values(visit func(name string, value any)) {
-	for _, name := range counterNames {
+// values calls visit with the name and the value, an int64 or a float64, of all that the release has.
+func (m *Metrics) values(r release.Release, visit func(name string, value any)) {
+	counters, basic := counterNames, basicSummaries
+	if r.AdminSnapshots() {
+		counters, basic = slices.Concat(counters, snapshotCounters), slices.Concat(basic, snapshotSummaries)
+	}
+	for _, name := range counters {
 		visit(name, m.counters[name].Load())
 	}
-	for _, name := range basicSummaries {
+	for _, name := range basic {
 		m.summaries[name].values(name, visit)
 	}
 	for _, name := range sampledSummaries {

@@ -23,7 +23,7 @@ func (s *Server) wordMntr(_ *conn, w io.Writer) {
 // member without a role has the counters and no gauges.
 func (s *Server) monitor(visit func(name string, value any)) {
 	if f, ok := s.figures(); ok {
-		visit("version", Version())
+		visit("version", Version(s.emulated()))
 		visit("server_state", f.state())
 		var e Ensemble
 		if !f.alone {
@@ -44,7 +44,7 @@ func (s *Server) monitor(visit func(name string, value any)) {
 		s.metrics.counters["digest_mismatches_count"].Store(f.stats.digestMismatches)
 		s.metrics.counters["stale_sessions_expired"].Store(f.stats.expired)
 	}
-	s.metrics.values(visit)
+	s.metrics.values(s.emulated(), visit)
 }
 
 // gauges are those of ZooKeeperServer.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/release"
 	"github.com/zkctl/zkctl/internal/zklog"
 )
 
@@ -14,6 +15,8 @@ type Options struct {
 	ID      int64  // myid, 1 for a standalone server; in the highest byte of session ids
 	DataDir string // the folder version-2 that gets the snapshots; "" keeps everything in memory
 	LogDir  string // the folder version-2 that gets the logs; DataDir when ""
+
+	Release release.Release // of ZooKeeper, to behave like; the newest
 
 	Tick                   time.Duration // 3 s
 	MinSession, MaxSession time.Duration // 2 and 20 ticks
@@ -61,6 +64,7 @@ type Options struct {
 }
 
 func (o *Options) setDefaults() {
+	def(&o.Release, release.Newest)
 	def(&o.Tick, 3*time.Second)
 	def(&o.MinSession, 2*o.Tick)
 	def(&o.MaxSession, 20*o.Tick)

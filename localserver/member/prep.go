@@ -70,8 +70,6 @@ func (p *prep) txn() (jute.Record, proto.Error) {
 		return decoded(r, p.setData)
 	case proto.OpSetACL:
 		return decoded(r, p.setACL)
-	case proto.OpCheck:
-		return decoded(r, p.check)
 	case proto.OpReconfig:
 		return decoded(r, p.reconfig)
 	case proto.OpMulti:
@@ -290,8 +288,9 @@ func (p *prep) closeSession() jute.Record {
 // multi makes the transactions of all parts, or, when one of them cannot be granted, errors
 // in place of all.
 func (p *prep) multi(q *proto.MultiRequest) (jute.Record, proto.Error) {
+	keep := p.s.emulated().MultiKeepsCreate2()
 	for i := range q.Ops {
-		if err := asMade(&q.Ops[i]); err != 0 {
+		if err := asMade(&q.Ops[i], keep); err != 0 {
 			return nil, err
 		}
 	}
@@ -319,9 +318,9 @@ func (p *prep) multi(q *proto.MultiRequest) (jute.Record, proto.Error) {
 }
 
 // asMade gives a part of a multi the type that its flags say, as the classes of ZooKeeper's
-// client have it, which its server uses to read a multi (org.apache.zookeeper.Op). Reads are
-// not a part of one.
-func asMade(op *proto.MultiOp) proto.Error {
+// client have it, which its server uses to read a multi (org.apache.zookeeper.Op). keep leaves it
+// a type that its flags are silent about. Reads are not a part of one.
+func asMade(op *proto.MultiOp, keep bool) proto.Error {
 	switch q := op.Request.(type) {
 	case *proto.CreateTTLRequest:
 		if q.Flags.IsTTL() {
@@ -334,11 +333,11 @@ func asMade(op *proto.MultiOp) proto.Error {
 		}
 	case *proto.CreateRequest:
 		switch {
-		case q.Flags.IsTTL():
+		case q.Flags.IsTTL(), keep && !q.Flags.Valid():
 			return proto.ErrMarshallingError
 		case q.Flags == proto.Container:
 			op.Type = proto.OpCreateContainer
-		default:
+		case !keep:
 			op.Type = proto.OpCreate
 		}
 	case *proto.PathWatchRequest:

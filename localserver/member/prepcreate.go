@@ -17,7 +17,7 @@ func (p *prep) createTTL(q *proto.CreateTTLRequest) (jute.Record, proto.Error) {
 // create makes the transaction of any kind of create. ttl is in milliseconds, -1 for none.
 func (p *prep) create(op proto.Op, q *proto.CreateRequest, ttl int64) (jute.Record, proto.Error) {
 	mode := q.Flags
-	if mode < proto.Persistent || mode > proto.PersistentSequentialTTL {
+	if !mode.Valid() {
 		return nil, proto.ErrBadArguments
 	}
 	if mode.IsTTL() && !p.s.opt.ExtendedTypes {

@@ -91,27 +91,39 @@ func (s *Server) read(r *request) (jute.Record, proto.Error) {
 		})
 	case proto.OpCheckWatches, proto.OpRemoveWatches:
 		return withPath(r, func(q *proto.WatchesRequest) (jute.Record, proto.Error) {
-			if q.Type < proto.WatcherChildren || q.Type > proto.WatcherAny {
-				return nil, proto.ErrMarshallingError
-			}
-			var found bool
-			switch {
-			case r.Type == proto.OpRemoveWatches:
-				found = s.watches.remove(q.Path, r.conn, q.Type)
-			case nullPath(r), s.watches.lost(q.Path, q.Type):
-				return nil, proto.ErrMarshallingError
-			default:
-				found = q.Path != "" && s.watches.contains(q.Path, q.Type)
-			}
-			if !found {
-				return nil, proto.ErrNoWatcher
-			}
-			return nil, 0
+			return nil, s.ownWatches(r, q)
 		})
 	case proto.OpWhoAmI:
 		return &proto.WhoAmIResponse{ClientInfo: s.auth.clientInfos(r.Auth)}, 0
 	}
 	return nil, proto.ErrUnimplemented
+}
+
+// ownWatches answers checkWatches and removeWatches.
+func (s *Server) ownWatches(r *request, q *proto.WatchesRequest) proto.Error {
+	modes := s.emulated().WatchModes()
+	last := proto.WatcherAny
+	if modes {
+		last = proto.WatcherPersistentRecursive
+	}
+	if q.Type < proto.WatcherChildren || q.Type > last {
+		return proto.ErrMarshallingError
+	}
+	var found bool
+	switch {
+	case r.Type == proto.OpRemoveWatches:
+		found = s.watches.remove(q.Path, r.conn, q.Type)
+	case modes:
+		found = !nullPath(r) && s.watches.contains(q.Path, r.conn, q.Type)
+	case nullPath(r), s.watches.lost(q.Path, q.Type):
+		return proto.ErrMarshallingError
+	default:
+		found = q.Path != "" && s.watches.contains(q.Path, r.conn, q.Type)
+	}
+	if !found {
+		return proto.ErrNoWatcher
+	}
+	return 0
 }
 
 // nullString is a string that is null.
@@ -163,14 +175,19 @@ func (s *Server) exists(r *request, q *proto.PathWatchRequest) (jute.Record, pro
 	if strings.IndexByte(q.Path, 0) >= 0 {
 		return nil, proto.ErrBadArguments
 	}
+	n := s.tree.Get(q.Path)
+	if n != nil && s.emulated().ExistsNeedsRead() {
+		if err := s.allowed(n.ACL, proto.PermRead, r.Auth); err != 0 {
+			return nil, err
+		}
+	}
 	if q.Watch {
 		s.watches.add(q.Path, r.conn, dataWatches, oneShot)
 	}
-	stat, ok := s.tree.Stat(q.Path)
-	if !ok {
+	if n == nil {
 		return nil, proto.ErrNoNode
 	}
-	return &proto.StatResponse{Stat: stat}, 0
+	return &proto.StatResponse{Stat: n.ClientStat()}, 0
 }
 
 func (s *Server) getData(r *request, q *proto.PathWatchRequest) (jute.Record, proto.Error) {
@@ -281,5 +298,5 @@ func (s *Server) setWatches(c *conn, q *proto.SetWatches2) {
 			return 0, 0, false
 		}
 		return n.Stat.Mzxid, n.Stat.Pzxid, true
-	}, s.tell)
+	}, func(c *conn, path string, event proto.EventType) { s.tell(c, path, event, noZxid) })
 }

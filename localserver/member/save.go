@@ -188,7 +188,7 @@ func (s *Server) snapshotPath(zxid int64) string {
 }
 
 func (s *Server) snapshotOptions() storage.SnapshotOptions {
-	return storage.SnapshotOptions{Compression: s.opt.Compression, NoDigest: s.opt.NoDigest}
+	return storage.SnapshotOptions{Compression: s.opt.Compression, NoDigest: s.opt.NoDigest, LastProcessedZxid: s.emulated().AdminSnapshots()}
 }
 
 // saveNow writes a snapshot while nobody is served.

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/release"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/internal/ztree"
@@ -68,6 +69,7 @@ type Server struct {
 	fault    func(op string, session int64) Fault
 
 	metrics    *Metrics
+	release    atomic.Pointer[release.Release]
 	trace      atomic.Int64 // the trace mask
 	handshakes atomic.Int64 // TLS handshakes under way
 	quota      quotaCheck
@@ -93,12 +95,16 @@ func Open(opt Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opt: opt, log: opt.Log, done: make(chan struct{}), now: time.Now(),
-		watches: newWatches[*conn](), all: map[*conn]struct{}{}, open: map[net.Conn]struct{}{}, byHost: map[string]int{},
+		all: map[*conn]struct{}{}, open: map[net.Conn]struct{}{}, byHost: map[string]int{},
 		box: mailbox{ready: make(chan struct{}, 1)}}
 	s.auth = opt.authSchemes()
+	s.auth.ipv6 = func() bool { return s.emulated().IPv6ACLs() }
 	s.quota = quotaCheck{enforce: opt.EnforceQuota, warn: rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}}
 	s.acceptErrors = rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}
 	s.reset()
+	s.Emulate(opt.Release)
+	s.log.Infof("Server environment:zookeeper.version=%s", Version(opt.Release))
+	s.watches = newWatches[*conn](func() bool { return s.emulated().WatchModes() })
 	s.metrics = newMetrics()
 	s.trace.Store(traceMask)
 	s.stats = stats{metrics: s.metrics, since: s.now, responses: noSizes, proposals: noSizes}
@@ -109,6 +115,11 @@ func Open(opt Options) (*Server, error) {
 	go s.loop()
 	return s, nil
 }
+
+// Emulate makes the member behave like a release of ZooKeeper from now on.
+func (s *Server) Emulate(r release.Release) { s.release.Store(&r) }
+
+func (s *Server) emulated() release.Release { return *s.release.Load() }
 
 // reset forgets everything that belongs to a role.
 func (s *Server) reset() {

@@ -198,8 +198,6 @@ func shortOp(op proto.Op) string {
 		return "CLOS"
 	case proto.OpSync:
 		return "SYNC"
-	case proto.OpCheck:
-		return "CHEC"
 	case proto.OpExists:
 		return "EXIS"
 	case proto.OpGetData:

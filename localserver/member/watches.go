@@ -1,7 +1,6 @@
 package member
 
 import (
-	"iter"
 	"slices"
 	"strings"
 
@@ -16,23 +15,29 @@ const (
 	childWatches                  // left by getChildren
 )
 
-// watchMode is the mode of a watch (WatcherMode).
-type watchMode uint8
+// watchModes are the modes of a watch (WatcherMode, WatchStats).
+type watchModes uint8
 
 const (
-	oneShot watchMode = iota
-	persistent
-	recursive // persistent, and for everything below
+	oneShot    watchModes = 1 << iota
+	persistent            // stays when it fires
+	recursive             // persistent, and for everything below
+	anyMode    = oneShot | persistent | recursive
 )
 
-// watches is who watches what, with the semantics of DataTree and of its two WatchManagers
-// in 3.8. A W is a connection. The table must not be told of a W whose removeAll is past.
+// watches is who watches what, with the semantics of DataTree and of its two WatchManagers. A W is
+// a connection. The table must not be told of a W whose removeAll is past.
 //
 // Paths, watchers and watches have numbers, from 1, and those that became free are used
 // again. A watch is a member of two rings, that of its path and that of its watcher, which
 // keep the order of arrival. So each operation takes the same time however many watches
 // there are, and the garbage collector meets no pointer but one for each path and watcher.
 type watches[W comparable] struct {
+	// several tells whether a path can have watches of several modes of one watcher, of which
+	// each can be asked for and removed, and a recursive one is in the table of data alone
+	// (release.WatchModes).
+	several func() bool
+
 	index    map[watchKey]uint32
 	watches  pool[watch]
 	numbers  map[string]uint32
@@ -55,7 +60,7 @@ type watch struct {
 	watchKey
 	ofPath    link // the other watches of the path
 	ofWatcher link // the other watches of the watcher
-	mode      watchMode
+	modes     watchModes
 }
 
 // link is a watch's place in a ring.
@@ -70,47 +75,17 @@ type watcher[W comparable] struct {
 	who   W
 	first [2]uint32 // watch, by kind; 0 for none
 	count [2]int32
-	known [2]bool // had a watch ever, which is what ZooKeeper counts
+	known [2]bool // had a watch, which is what ZooKeeper counts
 	told  uint64  // the last change that it was told of
 }
 
-func newWatches[W comparable]() *watches[W] {
-	return &watches[W]{index: map[watchKey]uint32{}, numbers: map[string]uint32{}, ids: map[W]uint32{}}
+func newWatches[W comparable](several func() bool) *watches[W] {
+	return &watches[W]{several: several, index: map[watchKey]uint32{}, numbers: map[string]uint32{}, ids: map[W]uint32{}}
 }
 
-// pool numbers records from 1. It grows in pieces, so that it never copies at once what a
-// million watches need.
-type pool[T any] struct {
-	pieces [][]T
-	used   uint32
-	free   []uint32
-}
-
-const poolPiece = 1 << 10
-
-func (p *pool[T]) get(n uint32) *T { return &p.pieces[(n-1)/poolPiece][(n-1)%poolPiece] }
-
-func (p *pool[T]) add() uint32 {
-	if n := len(p.free); n > 0 {
-		id := p.free[n-1]
-		p.free = p.free[:n-1]
-		return id
-	}
-	if p.used%poolPiece == 0 {
-		p.pieces = append(p.pieces, make([]T, poolPiece))
-	}
-	p.used++
-	return p.used
-}
-
-func (p *pool[T]) drop(n uint32) {
-	*p.get(n) = *new(T)
-	p.free = append(p.free, n)
-}
-
-// add leaves a watch. As in 3.8 the last mode holds where there was a watch before, also
-// when that makes a persistent one a one-shot (ZOOKEEPER-4466).
-func (t *watches[W]) add(path string, w W, kind watchKind, mode watchMode) {
+// add leaves a watch. In 3.8 the last mode holds where there was a watch before, even if that
+// makes a persistent one a one-shot (ZOOKEEPER-4466).
+func (t *watches[W]) add(path string, w W, kind watchKind, mode watchModes) {
 	number := t.numbers[path]
 	if number == 0 {
 		number = t.places.add()
@@ -130,10 +105,19 @@ func (t *watches[W]) add(path string, w W, kind watchKind, mode watchMode) {
 		n = t.enter(key)
 	}
 	e := t.watches.get(n)
-	if e.mode == recursive {
+	if t.several() {
+		mode |= e.modes
+	}
+	t.setModes(e, mode)
+}
+
+// setModes gives a watch other modes.
+func (t *watches[W]) setModes(e *watch, modes watchModes) {
+	kind := e.place & 1
+	if e.modes&recursive != 0 {
 		t.recursives[kind]--
 	}
-	if e.mode = mode; mode == recursive {
+	if e.modes = modes; modes&recursive != 0 {
 		t.recursives[kind]++
 	}
 }
@@ -145,10 +129,12 @@ func (t *watches[W]) addWatch(path string, w W, mode proto.AddWatchMode) {
 		m = recursive
 	}
 	t.add(path, w, dataWatches, m)
-	t.add(path, w, childWatches, m)
+	if m != recursive || !t.several() {
+		t.add(path, w, childWatches, m)
+	}
 }
 
-// enter makes a one-shot and puts it at the end of its two rings.
+// enter makes a watch without a mode and puts it at the end of its two rings.
 func (t *watches[W]) enter(key watchKey) uint32 {
 	kind := key.place & 1
 	at, by := t.places.get(key.place>>1), t.watchers.get(key.watcher)
@@ -165,37 +151,6 @@ func (t *watches[W]) enter(key watchKey) uint32 {
 	return n
 }
 
-func ofPath(e *watch) *link    { return &e.ofPath }
-func ofWatcher(e *watch) *link { return &e.ofWatcher }
-
-// join puts a watch at the end of a ring, the first of which it becomes when there is none.
-func (t *watches[W]) join(first *uint32, n uint32, of func(*watch) *link) {
-	l := of(t.watches.get(n))
-	if *first == 0 {
-		*first = n
-		*l = link{n, n}
-		return
-	}
-	head := of(t.watches.get(*first))
-	*l = link{next: *first, prev: head.prev}
-	of(t.watches.get(head.prev)).next = n
-	head.prev = n
-}
-
-// part takes a watch out of a ring.
-func (t *watches[W]) part(first *uint32, n uint32, of func(*watch) *link) {
-	l := of(t.watches.get(n))
-	if l.next == n {
-		*first = 0
-		return
-	}
-	if *first == n {
-		*first = l.next
-	}
-	of(t.watches.get(l.prev)).next = l.next
-	of(t.watches.get(l.next)).prev = l.prev
-}
-
 // take takes a watch out, and its path's number back when the path has no other.
 func (t *watches[W]) take(n uint32) {
 	e := t.watches.get(n)
@@ -207,9 +162,7 @@ func (t *watches[W]) take(n uint32) {
 	if at.first[kind] == 0 {
 		t.paths[kind]--
 	}
-	if e.mode == recursive {
-		t.recursives[kind]--
-	}
+	t.setModes(e, 0)
 	delete(t.index, e.watchKey)
 	t.watches.drop(n)
 	if at.first == [2]uint32{} {
@@ -270,17 +223,18 @@ func (t *watches[W]) trigger(path string, kind watchKind, event proto.EventType,
 	for at, below := path, false; at != ""; at, below = parentOf(at), true {
 		if number := t.numbers[at]; number != 0 {
 			for n, e := range t.ring(t.places.get(number).first[kind], ofPath) {
-				switch {
-				case e.mode == recursive:
-					if event != proto.EventNodeChildrenChanged {
-						hit(e.watcher)
-					}
-				case !below:
-					hit(e.watcher)
-					if e.mode == oneShot {
-						t.take(n)
-					}
+				due := e.modes
+				if below {
+					due &= recursive
 				}
+				if event == proto.EventNodeChildrenChanged {
+					due &^= recursive
+				}
+				if due == 0 {
+					continue
+				}
+				hit(e.watcher)
+				t.forget(n, due&oneShot)
 			}
 		}
 		if t.recursives[kind] == 0 {
@@ -294,24 +248,6 @@ func (t *watches[W]) trigger(path string, kind watchKind, event proto.EventType,
 	clear(hits)
 	if cap(hits) <= 1<<12 {
 		t.hits = hits[:0]
-	}
-}
-
-// ring goes once round. The watch that it is at may be taken out.
-func (t *watches[W]) ring(first uint32, of func(*watch) *link) iter.Seq2[uint32, *watch] {
-	return func(yield func(uint32, *watch) bool) {
-		if first == 0 {
-			return
-		}
-		last := of(t.watches.get(first)).prev
-		for n := first; ; {
-			e := t.watches.get(n)
-			next := of(e).next
-			if !yield(n, e) || n == last {
-				return
-			}
-			n = next
-		}
 	}
 }
 
@@ -333,36 +269,75 @@ func kindsOf(kind proto.WatcherType) []watchKind {
 		return []watchKind{childWatches}
 	case proto.WatcherData:
 		return []watchKind{dataWatches}
-	case proto.WatcherAny:
-		return []watchKind{childWatches, dataWatches}
 	}
-	return nil
+	return []watchKind{childWatches, dataWatches}
 }
 
-// remove takes watches of a client away, of whatever mode, and tells whether there was one.
-func (t *watches[W]) remove(path string, w W, kind proto.WatcherType) bool {
-	removed := false
-	for _, k := range kindsOf(kind) {
-		key := watchKey{t.numbers[path]<<1 | uint32(k), t.ids[w]}
-		if n, ok := t.index[key]; ok {
-			t.take(n)
-			removed = true
+// forget takes modes off a watch, and it out with its last.
+func (t *watches[W]) forget(n uint32, modes watchModes) {
+	switch e := t.watches.get(n); {
+	case e.modes&^modes == 0:
+		t.take(n)
+	case e.modes&modes != 0:
+		t.setModes(e, e.modes&^modes)
+	}
+}
+
+// modesOf are the modes that a kind selects: in 3.8 all, whatever the kind (ZOOKEEPER-4471).
+func (t *watches[W]) modesOf(kind proto.WatcherType) watchModes {
+	if t.several() {
+		switch kind {
+		case proto.WatcherChildren, proto.WatcherData:
+			return oneShot
+		case proto.WatcherPersistent:
+			return persistent
+		case proto.WatcherPersistentRecursive:
+			return recursive
 		}
 	}
+	return anyMode
+}
+
+// own calls visit with the watches of a client that a kind selects (DataTree.removeWatch). visit
+// may take them out.
+func (t *watches[W]) own(path string, w W, kind proto.WatcherType, visit func(n uint32)) {
+	for _, k := range kindsOf(kind) {
+		n, ok := t.index[watchKey{t.numbers[path]<<1 | uint32(k), t.ids[w]}]
+		if ok && t.watches.get(n).modes&t.modesOf(kind) != 0 {
+			visit(n)
+		}
+	}
+}
+
+// remove takes watches of a client away and tells whether there was one.
+func (t *watches[W]) remove(path string, w W, kind proto.WatcherType) (removed bool) {
+	t.own(path, w, kind, func(n uint32) {
+		k := t.watches.get(n).place & 1
+		t.forget(n, t.modesOf(kind))
+		// In 3.9 a watcher that has removed all that it had counts no longer.
+		if by := t.watchers.get(t.ids[w]); t.several() && by.count[k] == 0 {
+			by.known[k] = false
+		}
+		removed = true
+	})
 	return removed
 }
 
 // contains is what checkWatches asks. In 3.8 anybody's watch at the path will do
 // (WatchManager.containsWatcher).
-func (t *watches[W]) contains(path string, kind proto.WatcherType) bool {
+func (t *watches[W]) contains(path string, w W, kind proto.WatcherType) (found bool) {
+	if t.several() {
+		t.own(path, w, kind, func(uint32) { found = true })
+		return found
+	}
 	number := t.numbers[path]
 	return number != 0 && slices.ContainsFunc(kindsOf(kind), func(k watchKind) bool { return t.places.get(number).first[k] != 0 })
 }
 
-// lost tells whether the search for a watch fails that looks for parents in what is no path
+// lost tells whether the search for a watch fails that in 3.8 looks for parents in what is no path
 // (PathParentIterator).
 func (t *watches[W]) lost(path string, kind proto.WatcherType) bool {
-	if path == "" || path[0] == '/' {
+	if t.several() || path == "" || path[0] == '/' {
 		return false
 	}
 	return strings.IndexByte(path, '/') < 0 || slices.ContainsFunc(kindsOf(kind), func(k watchKind) bool {
@@ -424,64 +399,5 @@ func (t *watches[W]) resetWatches(w W, r *proto.SetWatches2, lookup func(path st
 	}
 	for _, path := range r.PersistentRecursiveWatches {
 		t.addWatch(path, w, proto.WatchPersistentRecursive)
-	}
-}
-
-// count is the number of watches of both tables (zk_watch_count).
-func (t *watches[W]) count() int { return len(t.index) }
-
-// summary is what wchs tells, and that of the data watches only. A watcher counts from its
-// first watch until it goes, as in ZooKeeper.
-func (t *watches[W]) summary() (watchers, paths, total int) {
-	for _, id := range t.ids {
-		if by := t.watchers.get(id); by.known[dataWatches] {
-			watchers++
-			total += int(by.count[dataWatches])
-		}
-	}
-	return watchers, t.paths[dataWatches], total
-}
-
-// byWatcher is what wchc lists: the data watches of each watcher, which may be none.
-func (t *watches[W]) byWatcher() iter.Seq2[W, iter.Seq[string]] {
-	return func(yield func(W, iter.Seq[string]) bool) {
-		for id := uint32(1); id <= t.watchers.used; id++ {
-			by := t.watchers.get(id)
-			if by.known[dataWatches] && !yield(by.who, t.pathsOf(id)) {
-				return
-			}
-		}
-	}
-}
-
-func (t *watches[W]) pathsOf(id uint32) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, e := range t.ring(t.watchers.get(id).first[dataWatches], ofWatcher) {
-			if !yield(t.places.get(e.place >> 1).path) {
-				return
-			}
-		}
-	}
-}
-
-// byPath is what wchp lists: who watches each path's data.
-func (t *watches[W]) byPath() iter.Seq2[string, iter.Seq[W]] {
-	return func(yield func(string, iter.Seq[W]) bool) {
-		for number := uint32(1); number <= t.places.used; number++ {
-			at := t.places.get(number)
-			if at.first[dataWatches] != 0 && !yield(at.path, t.watchersOf(number)) {
-				return
-			}
-		}
-	}
-}
-
-func (t *watches[W]) watchersOf(number uint32) iter.Seq[W] {
-	return func(yield func(W) bool) {
-		for _, e := range t.ring(t.places.get(number).first[dataWatches], ofPath) {
-			if !yield(t.watchers.get(e.watcher).who) {
-				return
-			}
-		}
 	}
 }

@@ -17,6 +17,10 @@ var watchEvents = map[proto.EventType]string{
 	proto.EventNodeDataChanged: "data", proto.EventNodeChildrenChanged: "children",
 }
 
+// These are what newWatches asks for: how many modes a path may have for one watcher.
+func oneMode() bool      { return false } // 3.8
+func severalModes() bool { return true }  // 3.9
+
 // watchScript runs lines such as "add data once /a 1", "delete /a", and notes the events.
 func watchScript(t *testing.T, w *watches[int], line string) (told []string) {
 	t.Helper()
@@ -41,8 +45,11 @@ func watchScript(t *testing.T, w *watches[int], line string) (told []string) {
 	case "set":
 		w.dataChanged(f[1], tell)
 	case "remove":
-		kind := map[string]proto.WatcherType{"data": proto.WatcherData, "child": proto.WatcherChildren, "any": proto.WatcherAny}[f[3]]
-		told = append(told, fmt.Sprint(w.remove(f[1], who(f[2]), kind)))
+		told = append(told, fmt.Sprint(w.remove(f[1], who(f[2]), watcherTypes[f[3]])))
+	case "has":
+		told = append(told, fmt.Sprint(w.contains(f[1], who(f[2]), watcherTypes[f[3]])))
+	case "summary":
+		told = append(told, fmt.Sprint(w.summary()))
 	case "close":
 		w.removeAll(who(f[1]))
 	default:
@@ -51,6 +58,12 @@ func watchScript(t *testing.T, w *watches[int], line string) (told []string) {
 	return told
 }
 
+var watcherTypes = map[string]proto.WatcherType{"data": proto.WatcherData, "child": proto.WatcherChildren, "any": proto.WatcherAny,
+	"persistent": proto.WatcherPersistent, "recursive": proto.WatcherPersistentRecursive}
+
+// TestWatches runs each script with the tables of 3.8 and of 3.9, unless its name says which. Those
+// of 3.9 are golden: WatchManagerTest, RemoveWatchesTest and PersistentRecursiveWatcherTest of
+// release-3.9.5 (ZOOKEEPER-4466, 4471, 4472 and 4475).
 func TestWatches(t *testing.T) {
 	for name, script := range map[string]string{
 		"a one-shot fires once": `
@@ -98,7 +111,7 @@ func TestWatches(t *testing.T) {
 			recursive / 1
 			create /a: 1 created /a
 			set /: 1 data /`,
-		"one event, however many watches": `
+		"3.8: one event, however many watches": `
 			recursive / 1
 			recursive /a 1
 			persistent /a/b 1
@@ -106,24 +119,105 @@ func TestWatches(t *testing.T) {
 			set /a/b: 1 data /a/b
 			recursive /a/b 2
 			delete /a/b: 2 deleted /a/b, 1 deleted /a/b`,
-		"a one-shot after a persistent takes its place": `
+		"3.9: one event, however many watches": `
+			recursive / 1
+			recursive /a 1
+			persistent /a/b 1
+			data /a/b 1
+			set /a/b: 1 data /a/b
+			recursive /a/b 2
+			delete /a/b: 1 deleted /a/b, 2 deleted /a/b`,
+		"3.8: a one-shot after a persistent takes its place": `
 			persistent /a 1
 			data /a 1
 			set /a: 1 data /a
 			set /a:
 			create /a/b: 1 children /a
 			create /a/c: 1 children /a`,
-		"a persistent after a one-shot takes its place": `
+		"a persistent after a one-shot": `
 			data /a 1
 			persistent /a 1
 			set /a: 1 data /a
 			set /a: 1 data /a`,
-		"recursive, then persistent": `
+		"3.9: a one-shot after a persistent": `
+			persistent /a 1
+			data /a 1
+			set /a: 1 data /a
+			set /a: 1 data /a
+			create /a/b: 1 children /a`,
+		"3.9: each mode for itself": `
+			persistent /a 1
+			recursive /a 1
+			data /a 1
+			create /a: 1 created /a
+			set /a: 1 data /a
+			child /a 1
+			create /a/b: 1 created /a/b, 1 children /a
+			set /a/b: 1 data /a/b
+			remove /a 1 persistent: true
+			create /a/c: 1 created /a/c
+			child /a 1
+			remove /a 1 recursive: true
+			remove /a 1 recursive: false
+			create /a/d: 1 children /a
+			set /a:`,
+		"3.9: asked for by kind": `
+			persistent /a 1
+			has /a 1 any: true
+			has /a 1 persistent: true
+			has /a 1 recursive: false
+			has /a 1 data: false
+			has /a 1 child: false
+			has /a 2 any: false
+			has /a/b 1 any: false
+			recursive /a 1
+			has /a 1 recursive: true
+			has /a/b 1 recursive: false
+			data /a 1
+			has /a 1 data: true
+			has /a 1 child: false
+			remove /a 1 data: true
+			has /a 1 persistent: true
+			remove /a 1 any: true
+			has /a 1 any: false`,
+		"3.9: a persistent is not removed as data or children": `
+			persistent /a 1
+			remove /a 1 data: false
+			remove /a 1 child: false
+			set /a: 1 data /a
+			create /a/b: 1 children /a`,
+		"3.9: a watcher without watches counts until it removes the last itself": `
+			data /a 1
+			set /a: 1 data /a
+			summary: 1 0 0
+			data /a 1
+			data /b 1
+			remove /a 1 data: true
+			summary: 1 1 1
+			remove /b 1 data: true
+			summary: 0 0 0`,
+		"3.8: a watcher without watches counts": `
+			data /a 1
+			remove /a 1 data: true
+			summary: 1 0 0`,
+		"3.9: a recursive is in the table of data alone": `
+			recursive /a 1
+			persistent /b 1
+			has /a 1 child: false
+			remove /a 1 child: false
+			summary: 1 2 2
+			delete /a/b: 1 deleted /a/b
+			delete /a: 1 deleted /a`,
+		"3.8: anybody's watch will do": `
+			data /a 1
+			has /a 2 data: true
+			has /a 2 child: false`,
+		"3.8: recursive, then persistent": `
 			recursive /a 1
 			persistent /a 1
 			create /a/b: 1 children /a
 			set /a/b:`,
-		"removal by kind": `
+		"3.8: removal by kind": `
 			remove /a 1 any: false
 			persistent /a 1
 			remove /a 2 any: false
@@ -150,22 +244,32 @@ func TestWatches(t *testing.T) {
 			data /a 3
 			set /a: 1 data /a, 2 data /a, 3 data /a`,
 	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWatches[int]()
-			for line := range strings.Lines(strings.TrimSpace(script)) {
-				do, want, _ := strings.Cut(strings.TrimSpace(line), ":")
-				if got := strings.Join(watchScript(t, w, do), ", "); got != strings.TrimSpace(want) {
-					t.Fatalf("%s: %q, want %q", do, got, strings.TrimSpace(want))
-				}
+		for release, several := range map[string]func() bool{"3.8": oneMode, "3.9": severalModes} {
+			if strings.HasPrefix(name, "3.") && !strings.HasPrefix(name, release) {
+				continue
 			}
-		})
+			t.Run(release+"/"+name, func(t *testing.T) {
+				w := newWatches[int](several)
+				for line := range strings.Lines(strings.TrimSpace(script)) {
+					do, want, _ := strings.Cut(strings.TrimSpace(line), ":")
+					if got := strings.Join(watchScript(t, w, do), ", "); got != strings.TrimSpace(want) {
+						t.Fatalf("%s: %q, want %q", do, got, strings.TrimSpace(want))
+					}
+				}
+			})
+		}
 	}
 }
 
 func TestResetWatches(t *testing.T) {
-	w := newWatches[int]()
+	t.Run("3.8", func(t *testing.T) { testResetWatches(t, oneMode, 7) })
+	t.Run("3.9", func(t *testing.T) { testResetWatches(t, severalModes, 6) })
+}
+
+func testResetWatches(t *testing.T, several func() bool, count int) {
+	w := newWatches[int](several)
 	var told []string
-	w.resetWatches(7, &proto.SetWatches2{
+	w.resetWatches(0, &proto.SetWatches2{
 		RelativeZxid: 10,
 		DataWatches:  []string{"/gone", "/new", "/old", "bad"},
 		ExistWatches: []string{"/gone", "/old"},
@@ -184,38 +288,58 @@ func TestResetWatches(t *testing.T) {
 	if !slices.Equal(paths, []string{"/old", "/gone", "/p", "/r"}) {
 		t.Errorf("data watches on %q", paths)
 	}
-	if w.count() != 7 || !w.contains("/new", proto.WatcherChildren) || w.contains("/new", proto.WatcherData) || !w.contains("/p", proto.WatcherAny) || w.contains("/q", proto.WatcherAny) {
+	if w.count() != count || !w.contains("/new", 0, proto.WatcherChildren) || w.contains("/new", 0, proto.WatcherData) || !w.contains("/p", 0, proto.WatcherAny) || w.contains("/q", 0, proto.WatcherAny) {
 		t.Errorf("%d watches", w.count())
 	}
 }
 
 // simpleWatches is the table as ZooKeeper's sets of sets would have it.
-type simpleWatches map[string]map[int]watchMode // kind and path, watcher
+type simpleWatches map[string]map[int]watchModes // kind and path, watcher
 
 func (s simpleWatches) trigger(kind watchKind, path string, e proto.EventType, told map[int]bool) {
 	for at := path; at != ""; at = parentOf(at) {
-		for who, mode := range s[fmt.Sprint(kind, at)] {
-			if mode == recursive && e != proto.EventNodeChildrenChanged || mode != recursive && at == path {
+		key := fmt.Sprint(kind, at)
+		for who, modes := range s[key] {
+			if modes&recursive != 0 && e != proto.EventNodeChildrenChanged || modes&^recursive != 0 && at == path {
 				told[who] = true
 			}
-			if mode == oneShot && at == path {
-				delete(s[fmt.Sprint(kind, at)], who)
+			if at == path {
+				s.forget(key, who, oneShot)
 			}
 		}
 	}
 }
 
+// forget tells whether there was one of the modes.
+func (s simpleWatches) forget(key string, who int, modes watchModes) bool {
+	before, there := s[key][who]
+	if after := before &^ modes; there && after == 0 {
+		delete(s[key], who)
+	} else if there {
+		s[key][who] = after
+	}
+	return before&modes != 0
+}
+
 // The table agrees with a simple one over many random operations, and is empty at the end.
 func TestWatchesAtRandom(t *testing.T) {
+	t.Run("3.8", func(t *testing.T) { testWatchesAtRandom(t, oneMode) })
+	t.Run("3.9", func(t *testing.T) { testWatchesAtRandom(t, severalModes) })
+}
+
+func testWatchesAtRandom(t *testing.T, several func() bool) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 3))
-	w, s := newWatches[int](), simpleWatches{}
+	w, s := newWatches[int](several), simpleWatches{}
 	paths := []string{"/", "/a", "/a/b", "/a/b/c", "/a/d", "/e", "/e/f"}
-	add := func(kind watchKind, path string, who int, mode watchMode) {
+	add := func(kind watchKind, path string, who int, mode watchModes) {
 		key := fmt.Sprint(kind, path)
 		if s[key] == nil {
-			s[key] = map[int]watchMode{}
+			s[key] = map[int]watchModes{}
+		}
+		if several() {
+			mode |= s[key][who]
 		}
 		s[key][who] = mode
 	}
@@ -246,8 +370,10 @@ func TestWatchesAtRandom(t *testing.T) {
 		case 2:
 			mode := proto.AddWatchMode(r.IntN(2))
 			w.addWatch(path, who, mode)
-			add(dataWatches, path, who, persistent+watchMode(mode))
-			add(childWatches, path, who, persistent+watchMode(mode))
+			add(dataWatches, path, who, persistent<<mode)
+			if mode == proto.WatchPersistent || !several() {
+				add(childWatches, path, who, persistent<<mode)
+			}
 		case 3:
 			w.created(path, tell)
 			expect(proto.EventNodeCreated, path, dataWatches)
@@ -260,12 +386,19 @@ func TestWatchesAtRandom(t *testing.T) {
 			w.dataChanged(path, tell)
 			expect(proto.EventNodeDataChanged, path, dataWatches)
 		case 6:
-			kind := watchKind(r.IntN(2))
-			key := fmt.Sprint(kind, path)
-			_, there := s[key][who]
-			delete(s[key], who)
-			if w.remove(path, who, proto.WatcherData-proto.WatcherType(kind)) != there {
-				t.Fatalf("step %d: remove %s of %d", step, path, who)
+			kind := proto.WatcherType(1 + r.IntN(3))
+			modes := anyMode
+			if several() {
+				kind = proto.WatcherType(1 + r.IntN(5))
+				modes = map[proto.WatcherType]watchModes{1: oneShot, 2: oneShot, 3: anyMode, 4: persistent, 5: recursive}[kind]
+			}
+			there := kind != proto.WatcherChildren && s.forget(fmt.Sprint(dataWatches, path), who, modes)
+			there = kind != proto.WatcherData && s.forget(fmt.Sprint(childWatches, path), who, modes) || there
+			if several() && w.contains(path, who, kind) != there {
+				t.Fatalf("step %d: %s of %d has %v: %v", step, path, who, kind, !there)
+			}
+			if w.remove(path, who, kind) != there {
+				t.Fatalf("step %d: remove %v from %s of %d", step, kind, path, who)
 			}
 		case 7:
 			w.removeAll(who)
@@ -334,7 +467,7 @@ func checkWatchLists(t *testing.T, w *watches[int], s simpleWatches) {
 
 // A watcher may close its connection while it is told.
 func TestCloseWhileTold(t *testing.T) {
-	w := newWatches[int]()
+	w := newWatches[int](severalModes)
 	for who := range 5 {
 		w.addWatch("/a", who, proto.WatchPersistent)
 	}
@@ -360,7 +493,7 @@ func BenchmarkWatches(b *testing.B) {
 			for b.Loop() {
 				runtime.GC()
 				runtime.ReadMemStats(&before)
-				w := newWatches[*int]()
+				w := newWatches[*int](severalModes)
 				path := []byte("/services/group-000/member-0000000000")
 				for i := range 1_000_000 {
 					n := i

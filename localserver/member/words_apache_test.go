@@ -49,6 +49,7 @@ var figuresOf = []struct {
 	find *regexp.Regexp
 	put  string
 }{
+	{regexp.MustCompile(`(?m)^zkctl\.emulate=.*\n`), ""}, // conf-emulate in docs/server.md
 	{regexp.MustCompile(`\d\.\d\.\d\S*, built on \d{4}-\d\d-\d\d \d\d:\d\d UTC`), "VERSION"},
 	{regexp.MustCompile(`(?m)^((?:java|os|user|host)\.[a-z.]+)=.*$`), "$1=VALUE"},
 	{regexp.MustCompile(`(?m)^(data(?:Log)?Dir)=.*$`), "$1=DIR"},
@@ -111,7 +112,7 @@ func mntrKeys(answer string) map[string]string {
 // has been through the same, line by line.
 func TestWordsAreApaches(t *testing.T) {
 	theirs := apache.Test(t, apache.Options{TickTime: 2 * time.Second})
-	ours := serveAlone(t, Options{DataDir: t.TempDir(), Tick: 2 * time.Second, MaxClientCnxns: -1, Words: []string{"*"}})
+	ours := serveAlone(t, Options{Release: likeApache, DataDir: t.TempDir(), Tick: 2 * time.Second, MaxClientCnxns: -1, Words: []string{"*"}})
 	both := []string{theirs.Addr(), ours.addr}
 	for _, addr := range both {
 		furnish(t, addr)
@@ -176,7 +177,7 @@ func TestWhiteListIsApaches(t *testing.T) {
 			opt.JVM = []string{"-Dreadonlymode.enabled=true"}
 		}
 		theirs := apache.Test(t, opt)
-		ours := serveAlone(t, Options{Words: append(strings.Split(c.list, ","), "envi"), ReadOnlyMode: c.ro})
+		ours := serveAlone(t, Options{Release: likeApache, Words: append(strings.Split(c.list, ","), "envi"), ReadOnlyMode: c.ro})
 		for _, word := range append(slices.Sorted(maps.Keys(fourLetterWords)), telnetClose) {
 			if word == "stmk" && strings.Contains(c.list, "stmk") {
 				continue

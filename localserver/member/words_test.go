@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/release"
 )
 
 func TestVersionLine(t *testing.T) {
 	// What kazoo, telegraf and Datadog take from it.
-	pattern := regexp.MustCompile(`^3\.8\.\d+-\S+, built on \d{4}-\d\d-\d\d \d\d:\d\d UTC$`)
-	if !pattern.MatchString(Version()) {
-		t.Errorf("version %q", Version())
+	pattern := regexp.MustCompile(`^3\.9\.5-\S+, built on \d{4}-\d\d-\d\d \d\d:\d\d UTC$`)
+	if version := Version(release.Newest); !pattern.MatchString(version) {
+		t.Errorf("version %q", version)
 	}
 }
 

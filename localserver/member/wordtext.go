@@ -20,7 +20,7 @@ func (s *Server) wordStat(w io.Writer, clients bool) {
 		fmt.Fprintln(w, notServing)
 		return
 	}
-	fmt.Fprintf(w, "Zookeeper version: %s\n", Version())
+	fmt.Fprintf(w, "Zookeeper version: %s\n", Version(s.emulated()))
 	if f.role == readOnly {
 		fmt.Fprintln(w, "READ-ONLY mode; serving only read-only clients")
 	}
@@ -64,8 +64,7 @@ func (c *connInfo) print(w io.Writer, brief bool) {
 	fmt.Fprint(w, ")\n")
 }
 
-// directories are the folders of snapshots and logs, and their sizes. As in 3.8 each is told
-// with the size of the other (corrected in 3.9).
+// directories are the folders of snapshots and logs, and their sizes, which some releases exchange.
 func (s *Server) directories() (snapshots, logs string, snapshotsSize, logsSize int64) {
 	abs := func(dir string) string {
 		if full, err := filepath.Abs(dir); err == nil && dir != "" {
@@ -73,7 +72,12 @@ func (s *Server) directories() (snapshots, logs string, snapshotsSize, logsSize 
 		}
 		return dir
 	}
-	return abs(s.opt.DataDir), abs(s.opt.LogDir), dirSize(s.opt.LogDir), dirSize(s.opt.DataDir)
+	snapshots, logs = abs(s.opt.DataDir), abs(s.opt.LogDir)
+	snapshotsSize, logsSize = dirSize(snapshots), dirSize(logs)
+	if !s.emulated().DirSizes() {
+		snapshotsSize, logsSize = logsSize, snapshotsSize
+	}
+	return snapshots, logs, snapshotsSize, logsSize
 }
 
 func (s *Server) wordDirs(_ *conn, w io.Writer) {
@@ -124,6 +128,8 @@ func (s *Server) wordConf(_ *conn, w io.Writer) {
 	fmt.Fprintf(w, "dataDir=%s\ndataDirSize=%d\ndataLogDir=%s\ndataLogSize=%d\n", c.dataDir, c.dataSize, c.logDir, c.logSize)
 	fmt.Fprintf(w, "tickTime=%d\nmaxClientCnxns=%d\nminSessionTimeout=%d\nmaxSessionTimeout=%d\n", c.tick, c.maxClientCnxns, c.minSession, c.maxSession)
 	fmt.Fprintf(w, "clientPortListenBacklog=-1\nserverId=%d\n", c.serverID)
+	// Differs(conf-emulate): Apache has nothing to emulate.
+	fmt.Fprintf(w, "%s=%s\n", zoocfg.EmulateKey, s.emulated())
 	if c.ensemble == nil {
 		return
 	}

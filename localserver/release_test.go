@@ -1,0 +1,140 @@
+package localserver
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/zoocfg"
+)
+
+// versionOf is the release that a server says it is.
+func versionOf(t *testing.T, addr string) string {
+	t.Helper()
+	var s Status
+	text, err := FourLetterWord(t.Context(), addr, "srvr", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.readSrvr(text)
+	release, _, _ := strings.Cut(s.Version, "-")
+	return release
+}
+
+func TestEmulate(t *testing.T) {
+	for emulate, want := range map[string]string{"": "3.9.5", "3.9": "3.9.5", "3.8": "3.8.6", "3.8.0": "3.8.0"} {
+		e := New(t, Options{Emulate: emulate, Ephemeral: true})
+		if got := versionOf(t, e.ConnectString()); got != want {
+			t.Errorf("emulating %q it says it is %s, want %s", emulate, got, want)
+		}
+		text, err := FourLetterWord(t.Context(), e.ConnectString(), "conf", nil)
+		if err != nil || !strings.Contains(text, "\nzkctl.emulate="+want+"\n") {
+			t.Errorf("conf: %s, %v", text, err)
+		}
+	}
+	e := New(t, Options{Properties: map[string]string{"zkctl.emulate": "3.8"}, Ephemeral: true})
+	if got := versionOf(t, e.ConnectString()); got != "3.8.6" {
+		t.Errorf("with the property it says it is %s", got)
+	}
+	for name, opt := range map[string]Options{
+		`cannot emulate ZooKeeper "3.7"`: {Emulate: "3.7"}, "cannot emulate ZooKeeper 3.8": {Emulate: "3.8", Engine: Apache},
+	} {
+		if e, err := Start(t.Context(), opt); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%+v is started, %v, want %q", opt, err, name)
+			_ = e.Close()
+		}
+	}
+}
+
+// Embedded members are like the Apache members beside them, also those that come later.
+func TestEmulateApacheMembers(t *testing.T) {
+	in := apache.Require(t)
+	properties := map[string]string{"tickTime": "1000", "forceSync": "no"}
+	e := New(t, Options{Size: 3, Apache: 1, Properties: properties})
+	for _, m := range e.Members() {
+		if got := versionOf(t, m.Addr()); got != in.Version {
+			t.Errorf("member %d says it is %s, Apache's is %s", m.ID(), got, in.Version)
+		}
+	}
+	e = New(t, Options{Size: 1, Properties: map[string]string{"tickTime": "1000", "forceSync": "no", "standaloneEnabled": "false"}})
+	if got := versionOf(t, e.Member(1).Addr()); got != "3.9.5" {
+		t.Errorf("without Apache members it says it is %s", got)
+	}
+	if _, err := e.Add(t.Context(), false, Apache); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := versionOf(t, e.Member(1).Addr()); got != in.Version {
+			t.Errorf("beside Apache's it says it is %s", got)
+		}
+		if err := e.Member(1).Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		serve(t, e, e.Members()...)
+	}
+}
+
+// A server that joins an ensemble by its own zoo.cfg asks the others what they are.
+func TestEmulateTheEnsemble(t *testing.T) {
+	others := New(t, Options{Size: 2, Emulate: "3.8.2", Properties: map[string]string{"tickTime": "500", "forceSync": "no"}})
+	for _, c := range []struct {
+		line, want string
+	}{{"", "3.8.2"}, {"zkctl.emulate=3.9\n", "3.9.5"}} {
+		dir := filepath.Join(t.TempDir(), "data")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := zoocfg.WriteMyID(dir, 9); err != nil {
+			t.Fatal(err)
+		}
+		free := func() int {
+			port, err := apache.FreePort()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return port
+		}
+		client := free()
+		text := fmt.Sprintf("dataDir=%s\ntickTime=500\ninitLimit=10\nsyncLimit=5\n4lw.commands.whitelist=*\n%s"+
+			"server.9=127.0.0.1:%d:%d:observer;127.0.0.1:%d\n", filepath.ToSlash(dir), c.line, free(), free(), client)
+		for _, m := range others.Members() {
+			text += "server." + strconv.FormatInt(m.ID(), 10) + "=" + m.line() + "\n"
+		}
+		file := filepath.Join(filepath.Dir(dir), "zoo.cfg")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		served, ended := make(chan string, 1), make(chan error, 1)
+		var log syncBuffer
+		go func() {
+			ended <- Serve(ctx, ServeOptions{Config: file, Log: &log, Listening: func(addr string) { served <- addr }})
+		}()
+		select {
+		case addr := <-served:
+			if err := poll(ctx, func() bool {
+				answer, err := FourLetterWord(ctx, addr, "srvr", nil)
+				return err == nil && strings.Contains(answer, "Mode: observer")
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if got := versionOf(t, addr); got != c.want {
+				t.Errorf("with %q it says it is %s, want %s\n%s", c.line, got, c.want, log.String())
+			}
+		case err := <-ended:
+			t.Fatalf("%v\n%s", err, log.String())
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if said := strings.Contains(log.String(), "Emulating ZooKeeper 3.8.2 because the server on 127.0.0.1:"); said != (c.line == "") {
+			t.Errorf("with %q the log is\n%s", c.line, log.String())
+		}
+	}
+}
