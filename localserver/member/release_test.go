@@ -9,6 +9,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/release"
 	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ztree"
 )
 
 // likeApache is what a server emulates that is held against Debian's ZooKeeper 3.8.0.
@@ -146,6 +147,10 @@ func TestIPv6ACL(t *testing.T) {
 		}
 		if match := known.matches(schemeIP, c.id, c.expr); match != c.match {
 			t.Errorf("%s matches %q: %v", c.id, c.expr, match)
+		}
+		g := known.grantsOf(&ztree.ACL{List: []proto.ACL{{Perms: proto.PermRead, ID: proto.ID{Scheme: schemeIP, ID: c.expr}}}}) // of a long list
+		if match := g.to(known, proto.ID{Scheme: schemeIP, ID: c.id}) == proto.PermRead; match != c.match {
+			t.Errorf("%s matches %q in a long list: %v", c.id, c.expr, match)
 		}
 		if six := strings.Contains(c.expr, ":"); six && (unknown.valid(proto.ID{Scheme: schemeIP, ID: c.expr}) || unknown.matches(schemeIP, c.id, c.expr)) {
 			t.Errorf("before release-3.9.4 %q is taken", c.expr)
