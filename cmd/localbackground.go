@@ -47,10 +47,10 @@ func (s *localState) spawn(ctx context.Context) (*started, error) {
 
 // backgroundProcess is a run of this program that survives its parent.
 type backgroundProcess struct {
-	args    []string
-	dir     string // to run in; "" for the current one
-	log     *os.File
-	started func(pid int) error // told when the process is there; may be nil
+	args   []string
+	dir    string // to run in; "" for the current one
+	log    *os.File
+	serves func(pid int) error // told when it serves, and ends it by an error; may be nil
 }
 
 var errWritePID = errors.New("write the pid file")
@@ -73,13 +73,6 @@ func (b *backgroundProcess) spawn(ctx context.Context) (*started, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the process in the background: %w", err)
 	}
-	if b.started != nil {
-		if err := b.started(cmd.Process.Pid); err != nil {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			return nil, fmt.Errorf("%w: %w", errWritePID, err)
-		}
-	}
 	type result struct {
 		started
 		err error
@@ -97,6 +90,13 @@ func (b *backgroundProcess) spawn(ctx context.Context) (*started, error) {
 	}()
 	select {
 	case r := <-done:
+		if r.err == nil && r.Error == "" && b.serves != nil {
+			if err := b.serves(cmd.Process.Pid); err != nil {
+				_ = cmd.Process.Kill()
+				_ = cmd.Wait()
+				return nil, fmt.Errorf("%w: %w", errWritePID, err)
+			}
+		}
 		if r.err == nil && r.Error == "" {
 			return &r.started, cmd.Process.Release()
 		}
@@ -221,8 +221,8 @@ func (s *localState) end(ctx context.Context) error {
 	ask, cancelAsk := context.WithTimeout(ctx, 3*time.Second)
 	_, err := s.ask(ask, controlRequest{Do: "stop"})
 	cancelAsk()
-	if err != nil && s.PID != 0 && s.running() {
-		_ = terminate(s.PID)
+	if pid := filelock.Holder(s.lockFile()); err != nil && pid != 0 {
+		_ = terminate(pid)
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -230,12 +230,13 @@ func (s *localState) end(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			p, err := os.FindProcess(s.PID)
-			if err == nil && s.PID != 0 && s.running() {
+			pid := filelock.Holder(s.lockFile())
+			p, err := os.FindProcess(pid)
+			if err == nil && pid != 0 {
 				err = p.Kill()
 			}
 			if err != nil {
-				return fmt.Errorf("stop the local server %s: process %d does not end: %w", s.Name, s.PID, err)
+				return fmt.Errorf("stop the local server %s: process %d does not end: %w", s.Name, pid, err)
 			}
 			return fmt.Errorf("the local server %s did not end within %v and was killed", s.Name, localStopTimeout)
 		}

@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/tempdir"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -69,7 +70,7 @@ type controlServer struct {
 const maxSocketPath = 103
 
 // listenControl opens the socket and notes in the state how to reach it.
-func listenControl(s *localState) (net.Listener, error) {
+func listenControl(s *localState) (_ net.Listener, err error) {
 	var token [16]byte
 	if _, err := rand.Read(token[:]); err != nil {
 		return nil, err
@@ -78,11 +79,10 @@ func listenControl(s *localState) (net.Listener, error) {
 	if s.Control.Network == "unix" {
 		s.Control.Address = s.socketFile()
 		if len(s.Control.Address) > maxSocketPath {
-			dir, err := os.MkdirTemp("", "zkctl-")
-			if err != nil {
+			if s.temp, err = tempdir.Make("control"); err != nil {
 				return nil, err
 			}
-			s.Control.Address = filepath.Join(dir, "control.sock")
+			s.Control.Address = filepath.Join(s.temp.Path(), "control.sock")
 		}
 		_ = os.Remove(s.Control.Address) // of a run that was killed; the lock is ours
 	} else {
@@ -100,15 +100,12 @@ func listenControl(s *localState) (net.Listener, error) {
 	return ln, err
 }
 
-// forgetControl removes what listenControl made besides the socket.
+// forgetControl removes what listenControl made.
 func forgetControl(s *localState) {
-	if s.Control.Network != "unix" {
-		return
+	if s.Control.Network == "unix" {
+		_ = os.Remove(s.Control.Address)
 	}
-	_ = os.Remove(s.Control.Address)
-	if dir := filepath.Dir(s.Control.Address); dir != s.dir && strings.HasPrefix(filepath.Base(dir), "zkctl-") {
-		_ = os.Remove(dir)
-	}
+	_ = s.temp.Remove()
 }
 
 func (c *controlServer) serve(ln net.Listener) {

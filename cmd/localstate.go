@@ -14,6 +14,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/atomicfile"
 	"github.com/zkctl/zkctl/internal/filelock"
+	"github.com/zkctl/zkctl/internal/tempdir"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -55,7 +56,8 @@ type localState struct {
 
 	Control controlAddr `json:"control"`
 
-	dir string
+	dir  string
+	temp *tempdir.Dir // of the process in the background: where its socket is, if not in dir
 }
 
 // controlAddr is how to reach the process in the background.

@@ -83,10 +83,12 @@ zookeeper-env.sh and java.env in the configuration's folder are read.`,
 
 // zkServer is one run of zkctl server.
 type zkServer struct {
-	app  *app
-	env  zoocfg.Environment
-	file string // zoo.cfg
-	text string // its text, "" when it cannot be read
+	app   *app
+	env   zoocfg.Environment
+	file  string // zoo.cfg
+	text  string // its text, "" when it cannot be read
+	data  string // its dataDir, "" without one
+	wrong error  // why a server does not start with it
 }
 
 // configFile is the script's choice, except that a bare name is one in the current folder
@@ -121,10 +123,22 @@ func (s *zkServer) run(ctx context.Context, command string) error {
 	}
 	fmt.Fprintln(s.app.streams.Err, "Using config:", s.file)
 	text, err := os.ReadFile(s.file)
-	if err != nil {
-		fmt.Fprintln(s.app.streams.Err, err)
-	}
 	s.text = string(text)
+	if err != nil {
+		s.wrong = fmt.Errorf("read the configuration: %w", err)
+	} else if s.data, s.wrong = localserver.CheckConfig(s.absolute(), s.env.System); s.data == "" {
+		s.data = key(s.text, "dataDir") // of a configuration that cannot be read as a whole
+	}
+	switch command {
+	case "start", "restart":
+		if err := s.check(); err != nil {
+			return err
+		}
+	default:
+		if err != nil {
+			fmt.Fprintln(s.app.streams.Err, err)
+		}
+	}
 	switch command {
 	case "stop":
 		return s.stop(ctx)
@@ -167,14 +181,31 @@ func key(text, name string) string {
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
-func (s *zkServer) dataDir() string { return key(s.text, "dataDir") }
-func (s *zkServer) pidFile() string { return s.env.PIDFileFor(s.dataDir()) }
-func (s *zkServer) outFile() string { return s.env.OutFile(s.dataDir()) }
+func (s *zkServer) pidFile() string { return s.env.PIDFileFor(s.data) }
+func (s *zkServer) outFile() string { return s.env.OutFile(s.data) }
+
+// check refuses a configuration before anything is made or stopped.
+func (s *zkServer) check() error {
+	if s.wrong == nil {
+		return nil
+	}
+	if err := s.say("Starting zookeeper ... "); err != nil {
+		return err
+	}
+	return s.failed(s.wrong)
+}
+
+func (s *zkServer) failed(err error) error {
+	if sayErr := s.say("FAILED TO START\n"); sayErr != nil {
+		return sayErr
+	}
+	return &ui.ExitError{Code: ui.ExitFailed, Err: err}
+}
 
 // prepare makes the folders that the script makes.
 func (s *zkServer) prepare() error {
 	if s.env.AutoCreateDisabled {
-		for what, dir := range map[string]string{"data": s.dataDir(), "txnlog": key(s.text, "dataLogDir")} {
+		for what, dir := range map[string]string{"data": s.data, "txnlog": key(s.text, "dataLogDir")} {
 			if dir == "" && what == "txnlog" {
 				continue
 			}
@@ -186,7 +217,7 @@ func (s *zkServer) prepare() error {
 			}
 		}
 	}
-	if s.dataDir() == "" {
+	if s.data == "" {
 		return nil // the server will say so
 	}
 	for _, dir := range []string{filepath.Dir(s.pidFile()), filepath.Dir(s.outFile())} {
@@ -229,39 +260,28 @@ func (s *zkServer) start(ctx context.Context) error {
 	if err := s.say("Starting zookeeper ... "); err != nil {
 		return err
 	}
-	if pid := s.pid(); pid != 0 && alive(pid) {
+	if pid := localserver.RunningOn(s.data); pid != 0 {
 		if err := s.say("already running as process %d.\n", pid); err != nil {
 			return err
 		}
 		return &ui.ExitError{Code: ui.ExitFailed}
 	}
-	failed := func(err error) error {
-		if sayErr := s.say("FAILED TO START\n"); sayErr != nil {
-			return sayErr
-		}
-		return &ui.ExitError{Code: ui.ExitFailed, Err: err}
-	}
-	if s.text == "" {
-		return failed(nil)
-	}
 	out, err := os.OpenFile(s.outFile(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return failed(fmt.Errorf("open the server's log: %w", err))
+		return s.failed(fmt.Errorf("open the server's log: %w", err))
 	}
 	defer out.Close()
 	b := &backgroundProcess{args: []string{"server", "background", s.absolute()}, log: out}
-	b.started = func(pid int) error {
+	b.serves = func(pid int) error {
 		return os.WriteFile(s.pidFile(), []byte(strconv.Itoa(pid)), 0o600)
 	}
-	if _, err := b.spawn(ctx); err != nil {
-		_ = os.Remove(s.pidFile())
-		if errors.Is(err, errWritePID) {
-			if err := s.say("FAILED TO WRITE PID\n"); err != nil {
-				return err
-			}
-			return &ui.ExitError{Code: ui.ExitFailed, Err: err}
+	if _, err := b.spawn(ctx); errors.Is(err, errWritePID) {
+		if err := s.say("FAILED TO WRITE PID\n"); err != nil {
+			return err
 		}
-		return failed(err)
+		return &ui.ExitError{Code: ui.ExitFailed, Err: err}
+	} else if err != nil {
+		return s.failed(err)
 	}
 	return s.say("STARTED\n")
 }
@@ -273,7 +293,14 @@ func (s *zkServer) stop(ctx context.Context) error {
 	if _, err := os.Stat(s.pidFile()); err != nil {
 		return s.say("no zookeeper to stop (could not find file %s)\n", s.pidFile())
 	}
-	if pid := s.pid(); pid != 0 && alive(pid) {
+	pid := s.pid()
+	if pid != 0 && alive(pid) {
+		// The process of a stale file may be anybody's by now.
+		//
+		// Differs(stale-pid-file): Apache's script kills whatever process has that id.
+		if localserver.RunningOn(s.data) != pid {
+			return s.say("no zookeeper to stop (process %d of %s is not the server on %s)\n", pid, s.pidFile(), s.data)
+		}
 		if err := terminate(pid); err != nil {
 			fmt.Fprintln(s.app.streams.Err, err)
 		}

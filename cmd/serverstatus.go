@@ -81,7 +81,7 @@ func (s *zkServer) clientPort() (host, port string, secure bool, err error) {
 	host, port = or(key(s.text, "clientPortAddress"), "localhost"), key(s.text, "clientPort")
 	if !digits.MatchString(port) {
 		port = ""
-		text, _ := os.ReadFile(filepath.Join(s.dataDir(), "myid"))
+		text, _ := os.ReadFile(filepath.Join(s.data, "myid"))
 		myid := strings.TrimSpace(string(text))
 		if !digits.MatchString(myid) {
 			err = s.say("myid could not be determined, will not able to locate clientPort in the server configs.\n")

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/tempdir"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
@@ -22,8 +23,8 @@ import (
 // methods may be called from any goroutine.
 type Ensemble struct {
 	opt   Options
-	dir   string // the data's
-	work  string // a temporary folder, "" for none
+	dir   string       // the data's
+	work  *tempdir.Dir // a temporary folder, nil for none
 	base  map[string]string
 	log   io.Writer
 	links *links
@@ -89,10 +90,10 @@ func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error
 		}
 	}()
 	if e.dir == "" && (!opt.Ephemeral || e.distributed()) { // members find each other by files
-		if e.work, err = os.MkdirTemp("", "zkctl-local-"); err != nil {
+		if e.work, err = tempdir.Make("local"); err != nil {
 			return nil, err
 		}
-		e.dir = e.work
+		e.dir = e.work.Path()
 	}
 	if e.dir != "" {
 		if e.dir, err = filepath.Abs(e.dir); err != nil {
@@ -450,9 +451,7 @@ func (e *Ensemble) Close() error {
 		wg.Go(func() { errs[i] = m.close() })
 	}
 	wg.Wait()
-	if e.work != "" {
-		errs[len(members)] = os.RemoveAll(e.work)
-	}
+	errs[len(members)] = e.work.Remove()
 	return errors.Join(errs...)
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/zkctl/zkctl/internal/filelock"
 	"github.com/zkctl/zkctl/internal/release"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -96,6 +97,23 @@ func Serve(ctx context.Context, opt ServeOptions) error {
 	case err := <-failed:
 		return err
 	}
+}
+
+// RunningOn is the process of an embedded server that uses a data directory, zoo.cfg's dataDir; 0
+// without one.
+func RunningOn(dataDir string) (pid int) { return filelock.Holder(filepath.Join(dataDir, lockFile)) }
+
+// CheckConfig reads a configuration as Serve does, and returns the error with which Serve would
+// refuse it, and its dataDir where that is known.
+func CheckConfig(config string, system map[string]string) (dataDir string, err error) {
+	cfg, _, err := zoocfg.Load(config, zoocfg.Properties(system))
+	if err == nil {
+		dataDir, err = cfg.DataDir, cfg.CheckServable()
+	}
+	if err != nil {
+		return dataDir, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return dataDir, nil
 }
 
 // initialConfig is the text of zoo.cfg for the AdminServer.

@@ -315,11 +315,12 @@ func lockData(dir string) (*filelock.Lock, error) {
 
 // tryWriting finds a folder in which nothing can be written.
 func tryWriting(dir string) error {
-	f, err := os.CreateTemp(dir, ".try-")
+	f, err := os.OpenFile(filepath.Join(dir, ".try"), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("Cannot write to data directory %s: %w", dir, err)
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	defer os.Remove(f.Name())
+	return f.Close()
 }
 
 // memberOptions translates a configuration.

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/tempdir"
 )
 
 // startTimeout bounds a start whose context has no deadline.
@@ -70,7 +72,8 @@ type Server struct {
 	port       int
 	securePort int
 	dir        string // dataDir
-	work       string // configuration and log; holds dir when that is temporary
+	temp       *tempdir.Dir
+	work       string // temp's path: configuration and log; holds dir when that is temporary
 	guard      *guard
 
 	mu   sync.Mutex
@@ -87,16 +90,16 @@ type process struct {
 // Start starts a standalone server and returns when it serves clients. The
 // error of a server that does not come up ends with the tail of its log.
 func (in *Installation) Start(ctx context.Context, opt Options) (*Server, error) {
-	work, err := os.MkdirTemp("", "zkctl-zookeeper-")
+	temp, err := tempdir.Make("zookeeper")
 	if err != nil {
 		return nil, fmt.Errorf("start ZooKeeper: %w", err)
 	}
-	s := &Server{in: in, opt: opt, dir: opt.Dir, work: work}
+	s := &Server{in: in, opt: opt, dir: opt.Dir, temp: temp, work: temp.Path()}
 	if s.dir == "" {
-		s.dir = filepath.Join(work, "data")
+		s.dir = filepath.Join(s.work, "data")
 	}
-	if s.guard, err = newGuard(work); err != nil {
-		_ = os.RemoveAll(work)
+	if s.guard, err = newGuard(s.work); err != nil {
+		_ = temp.Remove()
 		return nil, fmt.Errorf("start ZooKeeper: %w", err)
 	}
 	// Between choosing a free port and the JVM's listening someone else may
@@ -165,7 +168,7 @@ func (s *Server) Shutdown() error { return s.end(terminate, 15*time.Second) }
 func (s *Server) Stop() error {
 	err := s.Shutdown()
 	s.guard.release()
-	if rmErr := os.RemoveAll(s.work); err == nil && rmErr != nil {
+	if rmErr := s.temp.Remove(); err == nil && rmErr != nil {
 		err = fmt.Errorf("stop ZooKeeper: %w", rmErr)
 	}
 	return err
@@ -415,9 +418,44 @@ func (s *Server) jvmArgs() []string {
 	if !strings.Contains(strings.Join(s.opt.JVM, " "), "GC") {
 		args = append(args, "-XX:+UseSerialGC")
 	}
-	args = append(args, s.opt.JVM...)
+	if len(s.opt.JVM) > 0 {
+		if s.in.takesArgFiles() {
+			args = append(args, "@"+s.configPath(jvmOptions))
+		} else {
+			args = append(args, s.opt.JVM...)
+		}
+	}
 	return append(args, "-cp", strings.Join(s.in.ServerClassPath, string(os.PathListSeparator)),
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", s.configPath("zoo.cfg"))
+}
+
+// jvmOptions is the file with Options.JVM. There may be passwords among them, which must not stand
+// on a command line, where every user of the machine can read them.
+const jvmOptions = "jvm.options"
+
+// argFile is the content of a file for java's @file: an option a line, quoted.
+func argFile(options []string) []byte {
+	var b bytes.Buffer
+	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\f", `\f`)
+	for _, option := range options {
+		b.WriteString(`"` + quote.Replace(option) + "\"\n")
+	}
+	return b.Bytes()
+}
+
+// takesArgFiles is false for Java 8, which knows no @file.
+func (in *Installation) takesArgFiles() bool {
+	java, err := filepath.EvalSymlinks(in.Java)
+	if err != nil {
+		return true
+	}
+	home := filepath.Dir(filepath.Dir(java))
+	for _, rt := range []string{"lib/rt.jar", "jre/lib/rt.jar"} {
+		if _, err := os.Stat(filepath.Join(home, rt)); err == nil {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Server) configPath(name string) string { return filepath.Join(s.work, name) }
@@ -477,7 +515,7 @@ func (s *Server) writeConfig() error {
 		fmt.Fprintf(&cfg, "%s=%s\n", key, config[key])
 	}
 	for name, text := range map[string][]byte{
-		"zoo.cfg": cfg.Bytes(), "log4j.properties": []byte(log4jConfig), "logback.xml": []byte(logbackConfig),
+		"zoo.cfg": cfg.Bytes(), "log4j.properties": []byte(log4jConfig), "logback.xml": []byte(logbackConfig), jvmOptions: argFile(s.opt.JVM),
 	} {
 		if name == "zoo.cfg" {
 			// A server that was reconfigured has rewritten it, and knows its ensemble better.

@@ -22,6 +22,7 @@ import (
 	"syscall"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/tempdir"
 )
 
 // tree is run to its end; services in a session that lasts as long as the
@@ -115,11 +116,12 @@ func command(ctx context.Context, zkctl string, args ...string) *exec.Cmd {
 // fill writes the tree through zkctl itself, in a folder that holds the files
 // which the script names.
 func fill(ctx context.Context, zkctl, addr string) error {
-	dir, err := os.MkdirTemp("", "zkctl-demo-")
+	temp, err := tempdir.Make("demo")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer temp.Remove()
+	dir := temp.Path()
 	for name, data := range map[string][]byte{"tree.zk": tree, "logo.png": logo()} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			return err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 )
 
 // ErrLocked says that somebody else holds the lock.
@@ -14,7 +16,8 @@ var ErrLocked = errors.New("it is locked by another process")
 type Lock struct{ f *os.File }
 
 // Try locks the file at path, which it creates, or fails with ErrLocked. The file stays: to
-// remove it would let two hold a lock of the same name.
+// remove it would let two hold a lock of the same name. It has this process's id in it, for
+// Holder.
 func Try(path string) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -24,7 +27,35 @@ func Try(path string) (*Lock, error) {
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
+	if err := note(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
 	return &Lock{f}, nil
+}
+
+func note(f *os.File) error {
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err := f.WriteString(strconv.Itoa(os.Getpid()) + "\n")
+	return err
+}
+
+// Holder is the process that holds the lock of a file by Try; 0 when nobody does.
+func Holder(path string) (pid int) {
+	if !Held(path) {
+		return 0
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid < 1 {
+		return 0
+	}
+	return pid
 }
 
 // Take locks an open file until it is closed.

@@ -2,6 +2,7 @@ package filelock
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -18,13 +19,16 @@ func TestLock(t *testing.T) {
 	if !Held(path) {
 		t.Error("it is not locked")
 	}
+	if pid := Holder(path); pid != os.Getpid() {
+		t.Errorf("process %d holds it", pid)
+	}
 	if _, err := Try(path); !errors.Is(err, ErrLocked) {
 		t.Errorf("a second lock: %v", err)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if Held(path) {
+	if Held(path) || Holder(path) != 0 {
 		t.Error("it is still locked")
 	}
 	if l, err = Try(path); err != nil {

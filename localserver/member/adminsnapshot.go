@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/tempdir"
 )
 
 // The two commands that 3.9 has added. Both want an Authorization.
@@ -42,7 +43,7 @@ func (a *admin) takeSnapshot(w http.ResponseWriter, r *http.Request, command str
 	}
 	streaming := !args.Has("streaming") || strings.EqualFold(args.Get("streaming"), "true")
 	dir, f, zxid, err := a.snapshotFile(streaming)
-	defer os.RemoveAll(dir)
+	defer dir.Remove()
 	var size int64
 	if err == nil {
 		defer f.Close()
@@ -80,18 +81,18 @@ func (a *admin) takeSnapshot(w http.ResponseWriter, r *http.Request, command str
 
 // snapshotFile takes a snapshot. One that is to be sent is in a folder of its own, dir, and
 // has what 3.9 adds to its end; otherwise it stays where the server keeps its own.
-func (a *admin) snapshotFile(send bool) (dir string, _ *os.File, zxid int64, err error) {
+func (a *admin) snapshotFile(send bool) (dir *tempdir.Dir, _ *os.File, zxid int64, err error) {
 	s := a.s
 	if !send {
 		path, zxid, err := s.Save()
 		if err != nil {
-			return "", nil, 0, err
+			return nil, nil, 0, err
 		}
 		f, err := os.Open(path)
-		return "", f, zxid, err
+		return nil, f, zxid, err
 	}
-	if dir, err = os.MkdirTemp("", "zkctl-snapshot-"); err != nil {
-		return "", nil, 0, err
+	if dir, err = tempdir.Make("snapshot"); err != nil {
+		return nil, nil, 0, err
 	}
 	began := time.Now()
 	var v *saving
@@ -99,7 +100,7 @@ func (a *admin) snapshotFile(send bool) (dir string, _ *os.File, zxid int64, err
 		return dir, nil, 0, errClosed
 	}
 	zxid = v.stream.Zxid()
-	path := filepath.Join(dir, storage.SnapshotName(zxid, ""))
+	path := filepath.Join(dir.Path(), storage.SnapshotName(zxid, ""))
 	file, err := storage.CreateSnapshot(path, storage.SnapshotOptions{LastProcessedZxid: true, NoDigest: s.opt.NoDigest})
 	if err != nil {
 		_ = s.drain(v, refuse{err})
