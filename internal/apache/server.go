@@ -2,6 +2,7 @@ package apache
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -393,14 +394,15 @@ func (s *Server) signal(what string, send func(*os.Process) error) error {
 // same zoo.cfg: so the tests that were written against the real server try that one too.
 const EmbeddedVariable = "ZKCTL_TEST_SERVER"
 
-// EmbeddedRelease is what that server emulates: the tests hold for Debian's 3.8.0.
-const EmbeddedRelease = "3.8"
+// ReleaseVariable names the release that it emulates; 3.8 when it is not set, because the tests
+// hold for Debian's 3.8.0.
+const ReleaseVariable = "ZKCTL_TEST_EMULATE"
 
 // command is the server's process.
 func (s *Server) command() *exec.Cmd {
 	if zkctl := os.Getenv(EmbeddedVariable); zkctl != "" {
 		cmd := exec.Command(zkctl, "server", "start-foreground", s.configPath("zoo.cfg"))
-		flags := append([]string{"-Dzkctl.emulate=" + EmbeddedRelease}, s.opt.JVM...)
+		flags := append([]string{"-Dzkctl.emulate=" + cmp.Or(os.Getenv(ReleaseVariable), "3.8")}, s.opt.JVM...)
 		cmd.Env = append(os.Environ(), "SERVER_JVMFLAGS="+strings.Join(flags, " "))
 		return cmd
 	}

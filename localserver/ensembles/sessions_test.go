@@ -52,8 +52,16 @@ func TestSessionMoves(t *testing.T) {
 				if err := moved.call(proto.OpSetWatches, &watch, nil); err != nil {
 					t.Error(err)
 				}
-				// The old connection either is closed, or learns that the session has moved.
-				err := old.create(path+"-late", proto.Persistent)
+				// The old connection either is closed, or learns that the session has moved; never by
+				// the results of a multi (FinalRequestProcessor).
+				late := func() error { return old.create(path+"-late", proto.Persistent) }
+				if n%2 == 0 {
+					late = func() error {
+						request := &proto.MultiRequest{Ops: []proto.MultiOp{{Type: proto.OpCreate, Request: &proto.CreateRequest{Path: path + "-late", ACL: proto.OpenACL}}}}
+						return old.call(proto.OpMulti, request, nil)
+					}
+				}
+				err := late()
 				if err == nil {
 					t.Errorf("from %d to %d: the old connection still writes", from.ID(), to.ID())
 				}

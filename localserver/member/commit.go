@@ -1,7 +1,6 @@
 package member
 
 import (
-	"slices"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/jute"
@@ -172,7 +171,7 @@ func parentPath(path string) string {
 func (s *Server) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) {
 	err := result.Err
 	switch {
-	case sessionMoved(result):
+	case err == proto.ErrSessionMoved: // or a part of a multi met it
 		// A fault of the connection, not of the request: the client has gone elsewhere.
 		r.conn.part()
 		return
@@ -202,12 +201,6 @@ func (s *Server) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) {
 		body, err = multiResponse(p, result), 0
 	}
 	s.reply(r, err, body)
-}
-
-// sessionMoved tells whether a write, or a part of a multi, came on a connection that its session
-// has left.
-func sessionMoved(result *ztree.Result) bool {
-	return result.Err == proto.ErrSessionMoved || slices.ContainsFunc(result.Multi, func(part ztree.Result) bool { return part.Err == proto.ErrSessionMoved })
 }
 
 // multiResponse is the reply of a multi, whose failure is told by its parts.
