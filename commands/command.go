@@ -24,6 +24,9 @@ const (
 	File             // a file of the local system
 	Servers          // a connect string
 	CommandName      // the name of a command
+	Operation        // of multi: a line, or words up to a ;
+	Members          // servers of an ensemble, server.N=…,…
+	MemberIDs        // N,…
 	Choice           // one of the Values
 	Number
 )

@@ -18,7 +18,7 @@ var multiCommand = &Command{
 		"which fails unless the znode has the version. Operations are quoted, one argument each, or separated by " +
 		"the word ; between blanks. With -file they are lines of a file; - is standard input.",
 	Options: []Option{{Name: "file", Value: "file", Kind: File, Help: "read the operations from a file, a line each; - is standard input"}},
-	Args:    []Arg{{Name: "operation", Optional: true, Repeat: true}},
+	Args:    []Arg{{Name: "operation", Kind: Operation, Optional: true, Repeat: true}},
 	Examples: []Example{
 		{"multi 'create /a x' 'set -v 3 /b y' 'delete /c'", "three writes at once"},
 		{"multi 'check /config 7' 'set /state go'", "only if /config has not changed"},
@@ -28,6 +28,14 @@ var multiCommand = &Command{
 	Verbatim: true,
 	Differs:  "zkCli has no such command.",
 	Run:      runMulti,
+}
+
+// Operations are the operations of a multi: commands, and check, which is none by itself.
+func Operations() []*Command {
+	return []*Command{createCommand, setCommand, deleteCommand, {
+		Name: "check", Short: "fail unless the znode has the version",
+		Args: []Arg{pathArg, {Name: "version", Kind: Number, Optional: true}},
+	}}
 }
 
 func runMulti(ctx context.Context, env *Env, in *Invocation) error {

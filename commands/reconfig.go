@@ -22,9 +22,9 @@ var reconfigCommand = &Command{
 		{Name: "s", Help: "print the stat of the configuration as well"},
 		{Name: "v", Value: "version", Help: "only if the configuration has this version, hexadecimal as config shows it"},
 		{Name: "file", Value: "path", Kind: File, Help: "a file with all servers, a line server.N=… each (zoo.cfg.dynamic)"},
-		{Name: "members", Value: "servers", Help: "all servers"},
-		{Name: "add", Value: "servers", Repeat: true, Help: "servers to add, or to change"},
-		{Name: "remove", Value: "ids", Repeat: true, Help: "servers to remove"},
+		{Name: "members", Value: "servers", Kind: Members, Help: "all servers"},
+		{Name: "add", Value: "servers", Kind: Members, Repeat: true, Help: "servers to add, or to change"},
+		{Name: "remove", Value: "ids", Kind: MemberIDs, Repeat: true, Help: "servers to remove"},
 	},
 	Examples: []Example{
 		{"reconfig -add 'server.4=zk4:2888:3888;2181'", "add a server"},

@@ -18,6 +18,7 @@ import (
 type Tree interface {
 	Children(ctx context.Context, path string, watch bool) ([]string, proto.Stat, error)
 	Exists(ctx context.Context, path string, watch bool) (proto.Stat, error)
+	GetConfig(ctx context.Context, watch bool) ([]byte, proto.Stat, error)
 }
 
 // Config says what a Completer asks. Every field may be left out.
@@ -55,6 +56,7 @@ type Suggestion struct {
 	Final  bool   // the word is complete with it: a blank may follow
 	Path   string // the znode that it stands for, "" for anything else
 	Parent bool   // the znode has children, as Describe found
+	Open   bool   // its quote is left open: more of the word follows
 }
 
 // Result is the answer for a line.
@@ -79,6 +81,7 @@ type Completer struct {
 	levels  map[string]*level
 	stats   map[string]*znode
 	folders map[string]*folder
+	config  config
 	names   int           // in all levels together
 	clock   int           // counts the uses, for the least recent
 	slots   chan struct{} // one a request in flight
@@ -118,6 +121,7 @@ func New(cfg Config) *Completer {
 
 func (c *Completer) empty() {
 	c.levels, c.stats, c.folders, c.names = map[string]*level{}, map[string]*znode{}, map[string]*folder{}, 0
+	c.config = config{}
 }
 
 // Lookup answers at once from what is known; pos is the cursor's byte in the line, dir the
@@ -144,10 +148,9 @@ func (c *Completer) Complete(ctx context.Context, line string, pos int, dir stri
 // cursor. Texts are not quoted.
 func (c *Completer) CompleteWords(ctx context.Context, args []string, word, dir string) Result {
 	words := make([]token, 0, len(args)+1)
-	for _, a := range args {
-		words = append(words, token{text: a})
+	for _, a := range append(args[:len(args):len(args)], word) {
+		words = append(words, token{text: a, outer: true})
 	}
-	words = append(words, token{text: word})
 	return c.await(ctx, func() Result { return c.words(words, dir) })
 }
 

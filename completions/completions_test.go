@@ -44,7 +44,8 @@ func texts(r Result) []string {
 func TestComplete(t *testing.T) {
 	tree := newFakeTree("/app/config/db", "/app/config/dbs", "/app/config/web", "/app/my dir/x", "/app/my dir/y",
 		"/app/日本/一", "/app/日本/二", "/other", "/it's",
-		`/app/odd/'"\ x`, `/app/odd/'"\ y`, "/app/odd/*", "/app/odd/a|b")
+		`/app/odd/'"\ x`, `/app/odd/'"\ y`, "/app/odd/*", "/app/odd/a|b",
+		"/dash/-rf", "/dash/-x", "/dash/a", "/dashes/-rf", "/dashes/-rg")
 	dir := t.TempDir()
 	for _, name := range []string{"acl.json", "data.bin", ".hidden"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
@@ -69,13 +70,38 @@ func TestComplete(t *testing.T) {
 		{"behind blanks", "  getAc", "", 2, []string{"getAcl"}, "getAcl"},
 		{"at the beginning", "getA| /x", "", 0, []string{"getAcl", "getAllChildrenNumber"}, "getA"},
 		{"an option", "ls -R", "", 3, []string{"-R"}, "-R"},
+		{"an option of one letter has one dash", "ls --", "", 3, []string{"--output", "--yes", "--help"}, "--"},
+		{"an option of one letter, with one dash", "getAcl -", "", 7, []string{"-s", "-o", "-y", "-?"}, "-"},
 		{"an option is case-sensitive", "removewatches -R", "", 14, nil, ""},
 		{"a global option", "ls --out", "", 3, []string{"--output"}, "--output"},
 		{"a global option's value", "ls -o ", "", 6, []string{"text", "json"}, ""},
 		{"a value behind =", "ls -o=j", "", 3, []string{"-o=json"}, "-o=json"},
 		{"a watch mode", "addWatch -m PERSISTENT_", "", 12, []string{"PERSISTENT_RECURSIVE"}, "PERSISTENT_RECURSIVE"},
-		{"the root's children", "ls ", "", 3, []string{"/app", "/it's", "/other"}, "/"},
+		{"the root's children", "ls ", "", 3, []string{"/app", "/dash", "/dashes", "/it's", "/other"}, "/"},
 		{"a path", "ls /a", "", 3, []string{"/app"}, "/app"},
+		{"a dash is no option", "ls ", "/dash", 3, []string{"./-rf", "./-x", "a"}, ""},
+		{"dashes alone", "ls ", "/dashes", 3, []string{"./-rf", "./-rg"}, "./-r"},
+		{"a dash behind --", "ls -- -r", "/dash", 6, []string{"./-rf"}, "./-rf"},
+		{"a dash in a path", "ls /dash/-", "", 3, []string{"/dash/-rf", "/dash/-x"}, "/dash/-"},
+		{"an operation", "multi ", "", 6, []string{"create", "set", "delete", "check"}, ""},
+		{"an operation in quotes", "multi 'cr", "", 6, []string{"'create "}, "'create"},
+		{"an operation in double quotes", `multi "d`, "", 6, []string{"'delete "}, "'delete"},
+		{"a path of an operation", "multi 'create /ap", "", 6, []string{"'create /app"}, "'create /app"},
+		{"paths of an operation", "multi 'set -v 3 /app/config/d", "", 6, []string{"'set -v 3 /app/config/db", "'set -v 3 /app/config/dbs"}, "'set -v 3 /app/config/db"},
+		{"a name with a blank in an operation", "multi 'delete /app/m", "", 6, []string{`"delete '/app/my dir'`}, `"delete '/app/my dir'`},
+		{"an operation's option", "multi 'create -s", "", 6, []string{"'create -s "}, "'create -s"},
+		{"check", "multi 'check /oth", "", 6, []string{"'check /other"}, "'check /other"},
+		{"the second operation", "multi 'delete /other' 'c", "", 22, []string{"'create ", "'check "}, "'c"},
+		{"an operation without quotes", "multi create /ap", "", 13, []string{"/app"}, "/app"},
+		{"an option of one without quotes", "multi create -s", "", 13, []string{"-s"}, "-s"},
+		{"the second one without quotes", "multi delete /other ; c", "", 22, []string{"create", "check"}, "c"},
+		{"no command but those", "multi 'ls /", "", 6, nil, ""},
+		{"an option of multi", "multi -fi", "", 6, []string{"-file"}, "-file"},
+		{"a server to remove", "reconfig -remove ", "", 17, []string{"1", "12"}, "1"},
+		{"a further server to remove", "reconfig -remove 1,", "", 17, []string{"1,12"}, "1,12"},
+		{"a server to change", "reconfig -add server.12", "", 14, []string{"server.12=zk2:2888:3888:observer;2181"}, "server.12=zk2:2888:3888:observer;2181"},
+		{"all servers", "reconfig -members ", "", 18,
+			[]string{"server.1=zk1:2888:3888:participant;2181", "server.12=zk2:2888:3888:observer;2181"}, "server.1"},
 		{"the second level", "ls /app/c", "", 3, []string{"/app/config"}, "/app/config"},
 		{"the third level", "ls /app/config/d", "", 3, []string{"/app/config/db", "/app/config/dbs"}, "/app/config/db"},
 		{"in the middle of a path", "ls /app/config/d|b -s", "", 3, []string{"/app/config/db", "/app/config/dbs"}, "/app/config/db"},
@@ -141,11 +167,75 @@ func TestComplete(t *testing.T) {
 			}
 			for _, s := range r.Suggestions { // what is suggested reads back as one word
 				tokens, err := commands.Lex(line[:r.Start] + s.Text)
-				if err != nil || len(tokens) == 0 || tokens[len(tokens)-1].Start != r.Start {
+				if (err != nil) != s.Open || len(tokens) == 0 || tokens[len(tokens)-1].Start != r.Start {
 					t.Errorf("%q does not stand as a word: %v", s.Text, err)
 				}
 			}
 		})
+	}
+}
+
+// Every place of every command's line offers what can stand there, and files only where one
+// can.
+func TestEveryPlaceOfEveryCommand(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.WriteFile("afile", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tree := newFakeTree("/node")
+	c := New(Config{Tree: of(tree), Servers: func() []Suggestion { return []Suggestion{{Text: "zk1:2181"}} }})
+	want := map[commands.Kind]string{
+		commands.Path: "/node", commands.NewPath: "/node", commands.ACLs: "world:anyone:", commands.AuthScheme: "digest",
+		commands.File: "afile", commands.Servers: "zk1:2181", commands.CommandName: "create", commands.Operation: "check",
+		commands.Members: "server.12=zk2:2888:3888:observer;2181", commands.MemberIDs: "12",
+		commands.Data: "", commands.Number: "", commands.Any: "", // nobody knows
+	}
+	check := func(line string, kind commands.Kind, values []string) {
+		t.Helper()
+		got := texts(c.Complete(testContext(t), line, len(line), "/"))
+		if kind == commands.Choice {
+			if !slices.Equal(got, values) {
+				t.Errorf("%q offers %q, not %q", line, got, values)
+			}
+			return
+		}
+		text, known := want[kind]
+		if !known {
+			t.Fatalf("%q: what is kind %d?", line, kind)
+		}
+		if text == "" && len(got) > 0 || text != "" && !slices.Contains(got, text) {
+			t.Errorf("%q offers %q, not %q", line, got, text)
+		}
+	}
+	for _, cmd := range commands.All() {
+		line := cmd.Name + " "
+		for _, o := range cmd.Options {
+			if o.Value != "" {
+				check(cmd.Name+" -"+o.Name+" ", o.Kind, o.Values)
+				if len(o.Name) > 1 {
+					check(cmd.Name+" --"+o.Name+" ", o.Kind, o.Values)
+				}
+			}
+		}
+		for _, a := range cmd.Args {
+			if a.Old {
+				break
+			}
+			check(line, a.Kind, a.Values)
+			if a.Kind == commands.Data { // it may be in a file
+				if got := texts(c.Complete(testContext(t), line+"@", len(line)+1, "/")); !slices.Equal(got, []string{"@afile"}) {
+					t.Errorf("%q offers %q", line+"@", got)
+				}
+			}
+			line += map[bool]string{true: "/node ", false: "x "}[a.Kind == commands.Path || a.Kind == commands.NewPath]
+		}
+		if n := len(cmd.Args); n == 0 || !cmd.Args[n-1].Repeat {
+			if got := texts(c.Complete(testContext(t), line, len(line), "/")); len(got) > 0 {
+				t.Errorf("%q offers %q, but no argument follows", line, got)
+			}
+		}
+		check("ls / > ", commands.File, nil)
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 // token is a word before or at the cursor, quotes resolved.
 type token struct {
 	text     string
+	quoted   bool
 	redirect bool // it is the file behind > or >>
+	outer    bool // an outer shell has split the line: nobody knows what was quoted
 }
 
 // split returns the words up to the cursor, the last of which, perhaps empty, is the one at
@@ -31,7 +33,7 @@ func split(line string, pos int) (words []token, start int, ok bool) {
 		case t.Operator:
 			redirect = true
 		default:
-			words = append(words, token{t.Text, redirect})
+			words = append(words, token{text: t.Text, quoted: t.Quoted, redirect: redirect})
 			redirect = false
 		}
 	}
@@ -56,8 +58,12 @@ func inComment(head string, tokens []commands.Token) bool {
 
 // quote writes the texts as a line needs them.
 func (r *Result) quote() {
+	open := false
 	for i := range r.Suggestions {
-		if s := &r.Suggestions[i]; s.Text != "-?" { // quoted it would work as well
+		switch s := &r.Suggestions[i]; {
+		case s.Open:
+			s.Text, open = openQuote(s.Text), true
+		case s.Text != "-?": // quoted it would work as well
 			s.Text = commands.Quote(s.Text)
 		}
 	}
@@ -66,6 +72,8 @@ func (r *Result) quote() {
 	}
 	quoted := commands.Quote(r.Common)
 	switch {
+	case open:
+		r.Common = openQuote(r.Common)
 	case quoted == r.Common:
 	case r.Total == 1:
 		r.Common = quoted
@@ -74,8 +82,17 @@ func (r *Result) quote() {
 	}
 }
 
+// openQuote is text with a quote before it that something is still to follow in.
+func openQuote(text string) string {
+	quoted := commands.Quote(text + " ") // which a space needs
+	return quoted[:len(quoted)-2]
+}
+
 // Below is the suggestion's text with a slash behind it, to go on with the znodes below.
 func Below(s Suggestion) string {
+	if s.Open {
+		return s.Text + "/"
+	}
 	if s.Text[0] == '\'' || s.Text[0] == '"' {
 		return s.Text[:len(s.Text)-1] + "/"
 	}
@@ -118,6 +135,7 @@ func (c *Completer) argument(cmd *commands.Command, before []token, at token, di
 			waiting = nil
 		case onlyArgs || len(w.text) < 2 || w.text[0] != '-':
 			position++
+			onlyArgs = onlyArgs || cmd.Verbatim
 		case w.text == "--":
 			onlyArgs = true
 		default:
@@ -147,6 +165,9 @@ func (c *Completer) argument(cmd *commands.Command, before []token, at token, di
 	arg := argAt(cmd, position)
 	if arg == nil {
 		return Result{}
+	}
+	if arg.Kind == commands.Operation {
+		return c.operation(before[len(before)-position:], at, dir)
 	}
 	return c.value(arg.Kind, arg.Values, at.text, "", dir)
 }
@@ -185,6 +206,10 @@ func (c *Completer) value(kind commands.Kind, values []string, typed, lead, dir 
 		return Among(authSchemes, typed, lead)
 	case commands.Servers:
 		return c.servers(typed, lead)
+	case commands.Members:
+		return c.members(typed, lead)
+	case commands.MemberIDs:
+		return c.memberIDs(typed, lead)
 	case commands.CommandName:
 		r := c.commandNames(typed)
 		r.prepend(lead)

@@ -59,11 +59,18 @@ func (c *Completer) paths(typed, lead, dir string) Result {
 	if r.Total == 0 {
 		return r
 	}
+	if head == "" && strings.HasPrefix(names[from], "-") && strings.HasPrefix(names[to-1], "-") {
+		head = "./" // an option begins with a dash
+	}
 	r.Common = lead + head + common(names[from], names[to-1])
 	shown := names[from:min(to, from+Limit)]
 	r.Suggestions = make([]Suggestion, len(shown))
 	for i, name := range shown {
-		r.Suggestions[i] = Suggestion{Text: lead + head + name, Label: name, Path: path.Join(parent, name)}
+		text := lead + head + name
+		if head == "" && strings.HasPrefix(name, "-") {
+			text = lead + "./" + name
+		}
+		r.Suggestions[i] = Suggestion{Text: text, Label: name, Path: path.Join(parent, name)}
 	}
 	c.lookAhead(path.Join(parent, prefix), names[from] == prefix)
 	return r

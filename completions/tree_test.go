@@ -95,6 +95,10 @@ func (t *fakeTree) Exists(ctx context.Context, node string, _ bool) (proto.Stat,
 	return stat, nil
 }
 
+func (t *fakeTree) GetConfig(context.Context, bool) ([]byte, proto.Stat, error) {
+	return []byte("server.1=zk1:2888:3888:participant;2181\nserver.12=zk2:2888:3888:observer;2181\nversion=100000003\n"), proto.Stat{}, nil
+}
+
 func (t *fakeTree) requests(node string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -121,6 +125,10 @@ func (t *wideTree) Children(_ context.Context, node string, _ bool) ([]string, p
 
 func (t *wideTree) Exists(context.Context, string, bool) (proto.Stat, error) {
 	return proto.Stat{}, nil
+}
+
+func (t *wideTree) GetConfig(context.Context, bool) ([]byte, proto.Stat, error) {
+	return nil, proto.Stat{}, proto.ErrUnimplemented
 }
 
 func TestWideParent(t *testing.T) {

@@ -95,6 +95,9 @@ func options(cmd *commands.Command, typed string, given map[string]bool) Result 
 			return
 		}
 		for _, name := range names {
+			if dash == "--" && len(name) == 1 { // it works, but nobody writes it
+				continue
+			}
 			if !strings.HasPrefix(dash+name, typed) || cmd.FindOption(name) != o {
 				continue
 			}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/completions"
+	"github.com/zkctl/zkctl/internal/escape"
 )
 
 // Shells are the shells that there is a script for.
@@ -64,7 +65,12 @@ func ParseRequest(args []string, lookup func(string) (string, bool)) (r Request,
 
 // Answer writes what can stand in place of the word.
 func (r *Request) Answer(w io.Writer, found completions.Result) error {
-	found.Suggestions = slices.DeleteFunc(slices.Clone(found.Suggestions), func(s completions.Suggestion) bool { return !printable(s.Text) })
+	// ZooKeeper takes no control characters in a name, but a hostile server may send any: a
+	// line break would be another answer. What turns the direction of writing would show
+	// another line than the one that runs.
+	found.Suggestions = slices.DeleteFunc(slices.Clone(found.Suggestions), func(s completions.Suggestion) bool {
+		return escape.Line(s.Text) != s.Text
+	})
 	var lines []string
 	switch r.Shell {
 	case "bash":
@@ -115,7 +121,7 @@ func (r *Request) fish(found completions.Result) (lines []string) {
 	}
 	for _, s := range found.Suggestions {
 		if s.Help != "" {
-			s.Text += "\t" + oneLine(s.Help)
+			s.Text += "\t" + escape.Line(s.Help)
 		}
 		lines = append(lines, s.Text)
 	}
@@ -127,19 +133,19 @@ func (r *Request) fish(found completions.Result) (lines []string) {
 func (r *Request) powershell(found completions.Result) (lines []string) {
 	for _, s := range found.Suggestions {
 		text := quotePowerShell(s.Text)
-		help := oneLine(s.Help)
+		help := escape.Line(s.Help)
 		if help == "" {
 			help = text
 		}
-		lines = append(lines, text+"\t"+oneLine(label(s))+"\t"+help)
+		lines = append(lines, text+"\t"+escape.Line(label(s))+"\t"+help)
 	}
 	return lines
 }
 
 // shown is a suggestion in a list.
 func shown(s completions.Suggestion) string {
-	text := oneLine(label(s))
-	if help := oneLine(s.Help); help != "" {
+	text := escape.Line(label(s))
+	if help := escape.Line(s.Help); help != "" {
 		text += "  (" + help + ")"
 	}
 	return text
@@ -150,14 +156,4 @@ func label(s completions.Suggestion) string {
 		return s.Label
 	}
 	return s.Text
-}
-
-// oneLine is text without what would break the form of an answer, or what a terminal obeys.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !printableRune(r) {
-			return '?'
-		}
-		return r
-	}, text)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/zkctl/zkctl/completions"
+	"github.com/zkctl/zkctl/internal/escape"
 )
 
 func environment(name string) (string, bool) {
@@ -167,15 +168,15 @@ func TestOtherAnswers(t *testing.T) {
 		{"zsh", parent, "parent\t/e/$(id)1\t$(id)1  (1 child)\n"},
 		{"zsh", final, "final\tcreate\tcreate  (1 child)\n"},
 		{"zsh", files, "files\n"},
-		{"zsh", hostile, "open\t/e/c\tc  (one?two?three)\n"},
+		{"zsh", hostile, "open\t/e/c\tc  (one\\ntwo\\tthree)\n"},
 		{"fish", suggest("/e/$(id)1", "/e/b c"), "/e/$(id)1\t1 child\n/e/b c\t1 child\n"},
 		{"fish", parent, "/e/$(id)1\t1 child\n/e/$(id)1/\t1 child\n"},
 		{"fish", files, "files\n"},
-		{"fish", hostile, "/e/c\tone?two?three\n"},
+		{"fish", hostile, "/e/c\tone\\ntwo\\tthree\n"},
 		{"powershell", suggest("/e/$(id)1", "/e/b", "/e/it's", "/e/\u2019; id"),
 			"'/e/$(id)1'\t$(id)1\t1 child\n/e/b\tb\t1 child\n'/e/it''s'\tit's\t1 child\n'/e/\u2019\u2019; id'\t\u2019; id\t1 child\n"},
 		{"powershell", suggest("-Dfoo.bar=1", "--file=x"), "'-Dfoo.bar=1'\t-Dfoo.bar=1\t1 child\n--file=x\t--file=x\t1 child\n"},
-		{"powershell", hostile, "/e/c\tc\tone?two?three\n"},
+		{"powershell", hostile, "/e/c\tc\tone\\ntwo\\tthree\n"},
 	} {
 		r := Request{Shell: test.shell}
 		var out strings.Builder
@@ -192,7 +193,7 @@ func FuzzQuote(f *testing.F) {
 		f.Add(name, 1)
 	}
 	f.Fuzz(func(t *testing.T, name string, typed int) {
-		if !printable(name) || name == "" {
+		if escape.Line(name) != name || name == "" {
 			t.Skip()
 		}
 		if l, ok := split("powershell", "zkctl get "+quotePowerShell(name), environment); !ok || l.Word != name || len(l.Words) != 2 || l.quote != 0 {

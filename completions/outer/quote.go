@@ -2,23 +2,8 @@ package outer
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
-
-// printable tells whether a name can stand on a line as it is. ZooKeeper takes no control
-// characters in a path (PathUtils.validatePath); a hostile server may send any. What turns
-// the direction of text would show another line than the one that runs.
-func printable(text string) bool {
-	if !utf8.ValidString(text) {
-		return false
-	}
-	return strings.IndexFunc(text, func(r rune) bool { return !printableRune(r) }) < 0
-}
-
-func printableRune(r rune) bool {
-	return !unicode.IsControl(r) && !unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
-}
 
 // quotePosix writes text for bash within an open quote, or outside of quotes for 0. Each
 // character is written by itself, so that what several words share is written alike in all

@@ -3,6 +3,7 @@ package verb
 import (
 	"context"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,11 +44,15 @@ func Complete(construct Constructor, words []string, word string) (list []Choice
 	c.SilenceErrors, c.SilenceUsage = true, true
 	placeFiles(c)
 	plainUsage(c)
+	r := read(c, words)
+	if strings.HasPrefix(word, "-") && !strings.Contains(word, "=") && !r.waiting && !r.ended {
+		return r.options(word), Nothing
+	}
 	dash := ""
 	if len(word) > 2 && word[0] == '-' && word[1] != '-' { // one dash does for a long option
 		dash = "-"
 	}
-	request := append([]string{cobra.ShellCompRequestCmd}, Normalize(c, words)...)
+	request := append([]string{cobra.ShellCompRequestCmd}, r.args...)
 	c.SetArgs(append(request, dash+word))
 	if c.ExecuteContext(context.Background()) != nil {
 		return nil, Nothing
@@ -75,6 +80,31 @@ func Complete(construct Constructor, words []string, word string) (list []Choice
 		return nil, AFile
 	}
 	return list, Nothing
+}
+
+// options are the target's, with as many dashes as word has. One that was given and cannot be
+// repeated is left out.
+func (r *reading) options(word string) (list []Choice) {
+	dashes := "-"
+	if strings.HasPrefix(word, "--") {
+		dashes = "--"
+	}
+	r.target.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Name == "help" {
+			f.Usage = "show this help"
+		}
+		_, repeats := f.Value.(pflag.SliceValue)
+		if f.Hidden || slices.Contains(r.given, f) && !repeats {
+			return
+		}
+		if "-"+f.Shorthand == word {
+			list = append(list, Choice{Text: word, Help: f.Usage})
+		}
+		if strings.HasPrefix(dashes+f.Name, word) {
+			list = append(list, Choice{Text: dashes + f.Name, Help: f.Usage})
+		}
+	})
+	return list
 }
 
 // Files completes a command's arguments with files from the one with the index from on, up

@@ -113,22 +113,35 @@ func Share(c *cobra.Command, shared func() map[string]string) {
 
 // Normalize writes a verb's arguments as pflag reads them: a long option may have one dash,
 // as in Apache's tools.
-func Normalize(c *cobra.Command, args []string) []string {
+func Normalize(c *cobra.Command, args []string) []string { return read(c, args).args }
+
+// reading is what the arguments of a verb come to.
+type reading struct {
+	args    []string       // as pflag reads them
+	target  *cobra.Command // the subcommand, or the verb itself
+	given   []*pflag.Flag
+	waiting bool // the last option waits for its value
+	ended   bool // no options follow: there was a --
+}
+
+func read(c *cobra.Command, args []string) (r reading) {
 	target, rest, err := c.Find(args)
 	if err != nil {
 		target, rest = c, args
 	}
 	target.InitDefaultHelpFlag()
+	r.target = target
 	fs := target.Flags()
 	path := len(args) - len(rest)
-	out := append([]string(nil), args[:path]...)
-	waiting := false // for the value of an option
+	r.args = append(r.args, args[:path]...)
 	for i, arg := range rest {
 		switch {
-		case waiting:
-			waiting = false
+		case r.waiting:
+			r.waiting = false
 		case arg == "--":
-			return append(out, rest[i:]...)
+			r.ended = true
+			r.args = append(r.args, rest[i:]...)
+			return r
 		case len(arg) > 1 && arg[0] == '-':
 			name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 			flag := fs.Lookup(name)
@@ -138,11 +151,14 @@ func Normalize(c *cobra.Command, args []string) []string {
 			if flag == nil && len(name) == 1 {
 				flag = fs.ShorthandLookup(name)
 			}
-			waiting = flag != nil && flag.NoOptDefVal == "" && !hasValue
+			if flag != nil {
+				r.given = append(r.given, flag)
+				r.waiting = flag.NoOptDefVal == "" && !hasValue
+			}
 		}
-		out = append(out, arg)
+		r.args = append(r.args, arg)
 	}
-	return out
+	return r
 }
 
 // PrintHelp explains a command: what it does, subcommands, options, examples.

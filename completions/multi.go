@@ -1,0 +1,67 @@
+package completions
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/zkctl/zkctl/commands"
+)
+
+// operation completes an operation of multi: a line in one word, or words up to a ;.
+func (c *Completer) operation(before []token, at token, dir string) Result {
+	if at.quoted || strings.ContainsAny(at.text, " \t") {
+		return c.operationLine(at.text, dir)
+	}
+	for i, w := range slices.Backward(before) {
+		if w.text == ";" {
+			before = before[i+1:]
+			break
+		}
+	}
+	if n := len(before); n > 0 && strings.ContainsAny(before[n-1].text, " \t") {
+		return Result{} // that was one in a word
+	}
+	r := c.operationWords(append(slices.Clone(before), at), dir)
+	if at.outer && len(before) == 0 { // it may be the beginning of a quoted line
+		for i := range r.Suggestions {
+			r.Suggestions[i].Final = false
+		}
+	}
+	return r
+}
+
+// operationLine completes a line that stands in one word, whose quote stays open.
+func (c *Completer) operationLine(line, dir string) Result {
+	words, start, ok := split(line, len(line))
+	if !ok {
+		return Result{}
+	}
+	r := c.operationWords(words, dir)
+	r.quote()
+	for i := range r.Suggestions {
+		s := &r.Suggestions[i]
+		s.Open = true
+		if s.Final { // the space is within the quote
+			s.Text, s.Final = s.Text+" ", false
+		}
+	}
+	r.prepend(line[:start])
+	return r
+}
+
+func (c *Completer) operationWords(words []token, dir string) Result {
+	name, at := words[0], words[len(words)-1]
+	if len(words) == 1 {
+		var all []Suggestion
+		for _, op := range commands.Operations() {
+			all = append(all, Suggestion{Text: op.Name, Help: op.Short, Final: true})
+		}
+		return Among(all, name.text, "")
+	}
+	for _, op := range commands.Operations() {
+		if strings.EqualFold(op.Name, name.text) {
+			return c.argument(op, words[1:len(words)-1], at, dir)
+		}
+	}
+	return Result{}
+}
