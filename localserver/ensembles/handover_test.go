@@ -243,12 +243,12 @@ func TestObserverTakesOver(t *testing.T) {
 	t.Parallel()
 	for name, java := range map[string][]int64{
 		"embedded":                nil,
-		"an Apache's leader":      {1, 2},
-		"an Apache's observer":    {3},
-		"an Apache's participant": {4},
+		"an Apache's leader":      {0, 1},
+		"an Apache's observer":    {2},
+		"an Apache's participant": {3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			list := seats(t, 4, java...)
+			list := seatsOf(t, []int64{0, 1, 2, 3}, java...)
 			old := list[0].line(zoocfg.Participant, false) + list[1].line(zoocfg.Participant, false) + list[2].line(zoocfg.Observer, false)
 			for _, s := range list[:3] {
 				s.configure(old, 1<<32)
