@@ -93,7 +93,7 @@ func (op creation) explain(err error) error {
 			"the Java property zookeeper.extendedTypesEnabled=true", proto.ErrUnimplemented.Error(), op.path), err}
 	}
 	if errors.Is(err, proto.ErrEphemeralOnLocal) {
-		return &said{"Unable to create ephemeral node on a local session; write something persistent first, which makes the session a global one", err}
+		return &said{"Unable to create ephemeral node on a local session; a server makes it a global one only with localSessionsUpgradingEnabled=true in its zoo.cfg", err}
 	}
 	return explainACL(err, op.acl)
 }

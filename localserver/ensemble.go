@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/atomicfile"
 	"github.com/zkctl/zkctl/internal/tempdir"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -184,11 +185,13 @@ func (e *Ensemble) checkDir() error {
 // ensemble in the data directory already.
 func (e *Ensemble) plan(fresh bool) error {
 	n := e.opt.Size + e.opt.Observers
+	begins := false
 	if e.distributed() {
 		saved, err := e.saved()
 		if err != nil {
 			return err
 		}
+		begins = saved == nil
 		if saved != nil && (!fresh || saved.Version() != 0) {
 			members := saved.Members()
 			slices.SortFunc(members, func(a, b zoocfg.Member) int { return cmp.Compare(a.ID, b.ID) })
@@ -235,9 +238,23 @@ func (e *Ensemble) plan(fresh bool) error {
 		if err := e.choosePorts(m); err != nil {
 			return err
 		}
+		if begins && m.dir != "" {
+			if err := m.initialize(); err != nil {
+				return err
+			}
+		}
 		e.place(m)
 	}
 	return nil
+}
+
+// initialize lets a member of an ensemble that begins have no data even with db.autocreate=false
+// (zkServer-initialize.sh).
+func (m *Member) initialize() error {
+	if err := mkdirPrivate(m.home); err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(m.home, "initialize"), nil)
 }
 
 // home is the folder of an ensemble's member.

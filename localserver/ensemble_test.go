@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -540,5 +542,38 @@ func TestLearnTheNewest(t *testing.T) {
 				t.Fatalf("member %d is said to be where version %d has it, there is version %d", m.id, m.Port(), newest)
 			}
 		}
+	}
+}
+
+// With db.autocreate=false an ensemble begins, and begins again, and a member that has lost its
+// data in between has no vote until it has got it from the others.
+func TestAutoCreateOff(t *testing.T) {
+	opt := Options{Size: 3, DataDir: t.TempDir(), Properties: map[string]string{"db.autocreate": "false", "tickTime": "200"}}
+	e, err := Start(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, e, "/kept")
+	lose := func(id string) {
+		t.Helper()
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(filepath.Join(opt.DataDir, id, "version-2")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lose("3")
+	if e, err = Start(t.Context(), opt); err != nil {
+		t.Fatal(err)
+	}
+	has(t, e, "/kept")
+	lose("1")
+	lose("3")
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if e, err = Start(ctx, opt); err == nil {
+		defer e.Close()
+		t.Fatal("two of three members have lost their data, and it starts")
 	}
 }

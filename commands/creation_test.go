@@ -1,0 +1,18 @@
+package commands
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// Who may not create an ephemeral znode learns what on the server makes it possible.
+func TestExplainEphemeralOnLocalSession(t *testing.T) {
+	text := creation{mode: proto.Ephemeral}.explain(proto.ErrEphemeralOnLocal).Error()
+	for _, want := range []string{"Unable to create ephemeral node on a local session", "localSessionsUpgradingEnabled=true"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q, without %q", text, want)
+		}
+	}
+}
