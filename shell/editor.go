@@ -34,6 +34,8 @@ type editor struct {
 	screen screen
 	active bool     // a line is being edited, the terminal is raw
 	queue  []string // notices for the next line
+	queued int      // bytes in it
+	missed int      // notices that found no room in it
 	keyed  bool     // go-prompt has a key that it has not shown the effect of
 	asking bool     // go-prompt asks for strokes, on a goroutine of its own
 	done   bool     // the line has ended
@@ -169,7 +171,10 @@ func (e *editor) flush() {
 	for _, text := range e.queue {
 		e.screen.write(crlf(text) + "\r\n")
 	}
-	e.queue = nil
+	if e.missed > 0 {
+		e.screen.write(fmt.Sprintf("(%d more messages, which came while the command ran, are left out)\r\n", e.missed))
+	}
+	e.queue, e.queued, e.missed = nil, 0, 0
 }
 
 // restore gives the terminal back.
@@ -185,6 +190,9 @@ func (e *editor) restore() {
 	e.term.restore()
 }
 
+// maxNotices is how many bytes of messages wait for a command to end, and one message more.
+const maxNotices = 256 << 10
+
 // Notice prints text above the line, or before the next one.
 func (e *editor) Notice(text string) {
 	text = escape.Text(text)
@@ -192,8 +200,11 @@ func (e *editor) Notice(text string) {
 	defer e.mu.Unlock()
 	if e.editing() {
 		e.screen.above(text, e.view())
-	} else {
+	} else if e.queued < maxNotices {
 		e.queue = append(e.queue, text)
+		e.queued += len(text)
+	} else {
+		e.missed++
 	}
 }
 

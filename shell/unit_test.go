@@ -406,3 +406,30 @@ func TestSearch(t *testing.T) {
 		s.backspace()
 	}
 }
+
+// TestNoticesAreBounded: events that come while a command runs do not pile up without end, and
+// none of them drives the terminal.
+func TestNoticesAreBounded(t *testing.T) {
+	var shown bytes.Buffer
+	e := &editor{screen: screen{out: &shown, width: 80}}
+	const sent = 100_000
+	for i := range sent {
+		e.Notice(fmt.Sprintf("event %d \x1b[2J\nof a path", i))
+	}
+	e.flush()
+	if shown.Len() > 2*maxNotices {
+		t.Errorf("%d bytes were kept", shown.Len())
+	}
+	kept := strings.Count(shown.String(), "event ")
+	if want := fmt.Sprintf("(%d more messages", sent-kept); kept == 0 || !strings.Contains(shown.String(), want) {
+		t.Errorf("%d are shown, and %q is not said", kept, want)
+	}
+	if strings.Contains(shown.String(), "\x1b[2J") || !strings.Contains(shown.String(), "\r\nof a path\r\n") {
+		t.Errorf("%q", shown.String()[:100])
+	}
+	shown.Reset()
+	e.flush()
+	if shown.Len() > 0 {
+		t.Errorf("shown again: %q", shown.String())
+	}
+}

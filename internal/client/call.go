@@ -23,6 +23,7 @@ type call struct {
 
 	xid     int32
 	expires time.Time // Config.Wait: when to give up waiting for a connection
+	due     time.Time // when the reply must be there; zero until it is first sent
 	sent    bool      // it was on a connection that broke
 	inPart  bool      // which did not take all of it
 	end     int64     // how many bytes the connection had to take, up to the end of this

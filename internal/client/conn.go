@@ -51,14 +51,16 @@ type Auth struct {
 
 // Config says how to open a session. Only Servers is required.
 type Config struct {
-	Servers        string        // host:port,…/chroot
-	SessionTimeout time.Duration // 30 s when 0; the server may negotiate another
-	ReadOnly       bool          // also take a server that is cut off from the quorum
+	Servers string // host:port,…/chroot
+	// SessionTimeout is 30 s when 0; the server may negotiate another. It is also how long a
+	// request, once sent, may wait for its reply, whatever else the server sends meanwhile.
+	SessionTimeout time.Duration
+	ReadOnly       bool // also take a server that is cut off from the quorum
 	// Differs(one-round): zkCli always waits.
 	Wait           bool          // requests wait up to SessionTimeout for a connection, not just one round over the servers
 	TLS            *tls.Config   // nil for a plain connection; see TLSOptions
 	MaxPacket      int           // jute.maxbuffer in bytes; 64 MiB when 0
-	RequestTimeout time.Duration // bounds each request; 0 for no limit but the session's own
+	RequestTimeout time.Duration // bounds each request and the wait for a connection; 0 for no limit but SessionTimeout
 	NoWatchReset   bool          // forget the watches when the connection breaks (zookeeper.disableAutoWatchReset)
 	Auth           []Auth
 	// OnEvent is called, one event at a time and in order, on a goroutine of its own; it

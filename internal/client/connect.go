@@ -14,7 +14,7 @@ import (
 func (s *session) connectTimeout() time.Duration {
 	timeout := s.cfg.SessionTimeout
 	if s.negotiated > 0 {
-		timeout = s.negotiated
+		timeout = min(timeout, s.negotiated)
 	}
 	return timeout / time.Duration(len(s.ring.addrs))
 }
@@ -119,7 +119,12 @@ func (s *session) opened(c *connected) {
 		s.enqueue(k)
 	}
 	for _, k := range s.waiting.drain() {
-		if k.ctx.Err() == nil { // nobody waits for one whose caller gave up
+		switch {
+		case k.ctx.Err() != nil: // nobody waits for one whose caller gave up
+		case k.retried && !time.Now().Before(k.due):
+			k.sent = true
+			s.lose(k, proto.ErrConnectionLoss, s.unanswered(k))
+		default:
 			s.send(k)
 		}
 	}
@@ -177,7 +182,7 @@ func (s *session) failPending(cause error, retry bool) {
 		switch {
 		case k == nil || k.xid == proto.XidSetWatches || k == s.closeCall:
 			continue
-		case retry && !k.retried && (readOnly(k.op) || k.op == proto.OpAuth) && k.ctx.Err() == nil:
+		case retry && !k.retried && (readOnly(k.op) || k.op == proto.OpAuth) && k.ctx.Err() == nil && time.Now().Before(k.due):
 			k.retried = true
 			if s.cfg.Wait {
 				k.expires = time.Now().Add(s.cfg.SessionTimeout)

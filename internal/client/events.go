@@ -7,9 +7,16 @@ import "sync"
 type dispatcher struct {
 	mu     sync.Mutex
 	queue  []Event
+	bytes  int // of the paths in queue
 	closed bool
 	wake   chan struct{}
 }
+
+// What may wait to be handled: events, and bytes of their paths.
+const (
+	maxEvents     = 100_000
+	maxEventBytes = 16 << 20
+)
 
 func newDispatcher(f func(Event)) *dispatcher {
 	d := &dispatcher{wake: make(chan struct{}, 1)}
@@ -35,10 +42,18 @@ func (d *dispatcher) run(f func(Event)) {
 			}
 			e := d.queue[0]
 			d.queue = d.queue[1:]
+			d.bytes -= len(e.Path)
 			d.mu.Unlock()
 			f(e)
 		}
 	}
+}
+
+// full reports whether one more event, of a path of so many bytes, is one too many.
+func (d *dispatcher) full(path int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.closed && (len(d.queue) >= maxEvents || d.bytes+path > maxEventBytes)
 }
 
 func (d *dispatcher) push(e Event) {
@@ -46,6 +61,7 @@ func (d *dispatcher) push(e Event) {
 	defer d.mu.Unlock()
 	if !d.closed {
 		d.queue = append(d.queue, e)
+		d.bytes += len(e.Path)
 		d.signal()
 	}
 }

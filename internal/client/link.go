@@ -168,6 +168,10 @@ func (l *link) narrow() {
 // narrowBuffer, in bytes, and a server's window together are less than serverMaxBuffer.
 const narrowBuffer = 128 << 10
 
+// maxUnasked is the longest event to accept: its path was in a request once, which a server
+// takes up to 1 MiB.
+const maxUnasked = 2 << 20
+
 // stepBytes is how much of a long frame is allocated before its bytes arrive.
 const stepBytes = 1 << 20
 
@@ -184,6 +188,12 @@ func readFrame(r *bufio.Reader, maxLen int) ([]byte, error) {
 	case int(n) > maxLen:
 		return nil, &ProtocolError{What: fmt.Sprintf("the server sent a packet of %d bytes, and at most %d are accepted; "+
 			"if the answer is truly that long, raise -jute-maxbuffer", n, maxLen)}
+	}
+	if n > maxUnasked {
+		// What answers no request, and so is not wanted by anybody, is short.
+		if xid, err := r.Peek(4); err == nil && int32(binary.BigEndian.Uint32(xid)) < 0 {
+			return nil, &ProtocolError{What: fmt.Sprintf("the server sent an event or the like of %d bytes", n)}
+		}
 	}
 	frame := make([]byte, min(int(n), stepBytes))
 	got, err := io.ReadFull(r, frame)

@@ -123,7 +123,7 @@ func (c *Conn) multi(ctx context.Context, op proto.Op, ops []proto.MultiOp) ([]p
 			req.Ops[i] = proto.MultiOp{Type: o.Type, Request: c.chrooted(o.Request)}
 		}
 	}
-	var res proto.MultiResponse
+	res := proto.MultiResponse{Most: len(ops)}
 	err := c.op(ctx, "", op, &req, &res)
 	for i := range res.Results {
 		r := &res.Results[i]

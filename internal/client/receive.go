@@ -91,6 +91,9 @@ func (s *session) frame(b []byte) error {
 // knows the operation, and refuses it, answers with a zxid.
 var errUnknownOp = errors.New("the server does not know the operation, and hangs up")
 
+// errTooManyEvents ends a connection whose events are not handled as fast as they come.
+var errTooManyEvents = errors.New("watch events come faster than they are handled, and too many are waiting")
+
 // fired takes the event of a watch.
 func (s *session) fired(body []byte, zxid int64) error {
 	var e proto.WatcherEvent
@@ -99,6 +102,10 @@ func (s *session) fired(body []byte, zxid int64) error {
 	}
 	if zxid <= 0 {
 		zxid = -1
+	}
+	if s.events.full(len(e.Path)) {
+		// As after any lost connection, the watches that have not fired are set again.
+		return errTooManyEvents
 	}
 	if s.watches.fired(e.Type, e.Path) {
 		s.events.push(Event{Type: e.Type, State: e.State, Path: s.Conn.shown(e.Path), Zxid: zxid})
@@ -121,6 +128,7 @@ func (s *session) sendAuth(k *call) {
 		_ = jute.Unmarshal(k.frame[headerSize:], &a)
 		s.addAuth(Auth{a.Scheme, append([]byte(nil), a.Auth...)})
 	}
+	s.bound(k)
 	s.sendAuthPacket(k)
 	s.authSent = append(s.authSent, k)
 }

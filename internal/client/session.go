@@ -189,6 +189,7 @@ func (s *session) send(k *call) {
 }
 
 func (s *session) enqueue(k *call) {
+	s.bound(k)
 	s.write(k.frame)
 	k.end = s.queued
 	s.pending.push(k)
@@ -200,6 +201,31 @@ func (s *session) write(frame []byte) {
 	s.queued += int64(len(frame))
 }
 
+// bound sets when the reply must be there. Sending it again gives it no more time.
+func (s *session) bound(k *call) {
+	if k.due.IsZero() {
+		k.due = time.Now().Add(s.cfg.SessionTimeout)
+	}
+}
+
+func (s *session) unanswered(k *call) error {
+	return &fault{fmt.Sprintf("timed out: no reply to %v within %v; a longer -timeout waits longer", k.op, s.cfg.SessionTimeout), errTimeout}
+}
+
+// oldest is the call in flight that must be answered first, or nil.
+func (s *session) oldest() *call {
+	var k *call
+	if s.pending.len() > 0 {
+		k = s.pending.first()
+	}
+	for _, a := range s.authSent {
+		if a != nil && (k == nil || a.due.Before(k.due)) {
+			return a
+		}
+	}
+	return k
+}
+
 // replyTimeout is how long a server may stay silent. Reads that have waited that long for
 // one server wait for the next no longer than the rest of the session's timeout.
 func (s *session) replyTimeout() time.Duration {
@@ -209,8 +235,11 @@ func (s *session) replyTimeout() time.Duration {
 	return s.negotiated * 2 / 3
 }
 
-// pingAfter is how long the client may stay silent.
-func (s *session) pingAfter() time.Duration { return min(s.negotiated/3, maxPing) }
+// pingAfter is how long the client may stay silent. It is at most a third of what was asked
+// for, so that no call is due before a tick has seen it.
+func (s *session) pingAfter() time.Duration {
+	return min(s.negotiated/3, s.cfg.SessionTimeout/3, maxPing)
+}
 
 // tick does what is due and sets the timer for the next.
 func (s *session) tick(now time.Time) {
@@ -222,8 +251,14 @@ func (s *session) tick(now time.Time) {
 		s.end(Closed, ErrClosed)
 		return
 	case s.link != nil:
-		if idle := s.link.idle(); idle >= s.replyTimeout() {
+		idle, k := s.link.idle(), s.oldest()
+		late := k != nil && !now.Before(k.due)
+		switch {
+		case idle >= s.replyTimeout(), late && idle >= s.replyTimeout()*9/10:
 			s.lost(&fault{fmt.Sprintf("timed out: nothing came from the server for %v", idle.Round(time.Millisecond)), errTimeout})
+			return
+		case late: // bytes come, or answers to pings, and not the reply: real servers answer in order
+			s.lost(s.unanswered(k))
 			return
 		}
 		if now.Sub(s.lastSend) >= s.pingAfter() && len(s.out) == 0 {
@@ -257,6 +292,9 @@ func (s *session) arm() {
 	due := func(d time.Duration) { next = max(0, min(next, d)) }
 	if s.link != nil {
 		due(s.replyTimeout() - s.link.idle())
+		if k := s.oldest(); k != nil {
+			due(time.Until(k.due))
+		}
 		ping := s.pingAfter() - time.Since(s.lastSend)
 		if len(s.out) > 0 {
 			ping = max(ping, unsentCheck) // nothing to do until the writer takes what there is

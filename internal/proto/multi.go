@@ -93,6 +93,7 @@ type MultiResult struct {
 // MultiResponse is the reply of multi and multiRead (MultiResponse).
 type MultiResponse struct {
 	Results []MultiResult
+	Most    int // results to decode; more are jute.ErrLength, unless it is 0
 }
 
 // Visit walks the fields in wire order.
@@ -112,6 +113,10 @@ func (r *MultiResponse) Visit(c *jute.Codec) {
 		var h MultiHeader
 		h.Visit(c)
 		if h.Done || c.Err() != nil {
+			return
+		}
+		if r.Most > 0 && len(r.Results) == r.Most {
+			c.Fail(jute.ErrLength)
 			return
 		}
 		res := MultiResult{Type: h.Type, Err: h.Err}
