@@ -188,6 +188,9 @@ func (a *app) localStart(ctx context.Context, name string, f *specFlags, flags *
 	case err != nil:
 		return err
 	case s.running():
+		if st, err := s.status(ctx); err == nil && !st.serves() {
+			return fmt.Errorf("the local server %s is running already, but serves nobody: %s: %s (zkctl local restart %s)", name, st.State, st.Reason, name)
+		}
 		return fmt.Errorf("the local server %s is running already, on %s; members of it that do not run start by zkctl local restart", name, s.ConnectString)
 	case specGiven(flags):
 		return fmt.Errorf("the local server %s exists and starts again as it was; options are for a new one (zkctl local rm %s forgets it)", name, name)
@@ -198,6 +201,9 @@ func (a *app) localStart(ctx context.Context, name string, f *specFlags, flags *
 			_ = os.RemoveAll(s.dir)
 		}
 		return fmt.Errorf("start the local server %s: %w", name, err)
+	}
+	if up.Was != "" {
+		fmt.Fprintf(a.streams.Err, "warning: another program has taken a port of the local server %s. It was on %s, and is on other ports now: clients that know it by its address must be told\n", name, up.Was)
 	}
 	where := "in memory"
 	if up.DataDir != "" {

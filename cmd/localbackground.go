@@ -28,6 +28,7 @@ const (
 type started struct {
 	ConnectString string `json:"connectString,omitempty"`
 	DataDir       string `json:"dataDir,omitempty"`
+	Was           string `json:"was,omitempty"` // the connect string before, where somebody else has a port of it
 	Error         string `json:"error,omitempty"`
 }
 
@@ -160,6 +161,10 @@ func background(name string, say func(started)) error {
 	if err != nil {
 		return err
 	}
+	was := s.ConnectString
+	if was == e.ConnectString() || opt.Config != "" {
+		was = ""
+	}
 	s.PID, s.Started = os.Getpid(), time.Now()
 	s.ConnectString, s.DataDir, s.Port = e.ConnectString(), e.DataDir(), e.Members()[0].Port()
 	if err := s.save(); err != nil {
@@ -173,7 +178,7 @@ func background(name string, say func(started)) error {
 		}
 	}}
 	go control.serve(ln)
-	say(started{ConnectString: s.ConnectString, DataDir: s.DataDir})
+	say(started{ConnectString: s.ConnectString, DataDir: s.DataDir, Was: was})
 	select {
 	case <-signals:
 	case <-stop:

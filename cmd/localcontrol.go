@@ -44,7 +44,8 @@ type controlReply struct {
 // localStatus is a running server as it sees itself.
 type localStatus struct {
 	Name          string               `json:"name"`
-	State         string               `json:"state"`
+	State         string               `json:"state"`            // stopped, dead, or localserver's conditions
+	Reason        string               `json:"reason,omitempty"` // why clients are not served
 	PID           int                  `json:"pid"`
 	Started       time.Time            `json:"started"`
 	ConnectString string               `json:"connectString"`
@@ -267,11 +268,13 @@ func (c *controlServer) members(ctx context.Context, req *controlRequest) (list 
 func (c *controlServer) status(ctx context.Context) *localStatus {
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
-	return &localStatus{
-		Name: c.state.Name, State: "running", PID: os.Getpid(), Started: c.state.Started,
+	st := &localStatus{
+		Name: c.state.Name, PID: os.Getpid(), Started: c.state.Started,
 		ConnectString: c.ensemble.ConnectString(), DataDir: c.ensemble.DataDir(),
 		Memory: int64(mem.Sys - mem.HeapReleased), Cut: c.ensemble.CutLinks(), Members: c.ensemble.Status(ctx),
 	}
+	st.State, st.Reason = c.ensemble.Condition(st.Members)
+	return st
 }
 
 // ask sends a request to the process of a named server.

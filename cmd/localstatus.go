@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fatih/color"
@@ -35,7 +36,7 @@ func (a *app) localStatusCommand() *cobra.Command {
 		Long: `Show a local server's members: their role, last zxid, how many transactions they
 lag behind the leader, sessions, connections, data, memory, data directory. A
 narrow terminal gets the columns for which there is room. The exit code is 1
-when it does not run.`,
+unless clients are served: when it does not run, has no quorum, or has failed.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeLocals,
 	}
@@ -60,13 +61,15 @@ when it does not run.`,
 		if err := a.printStatus(st, format); err != nil {
 			return err
 		}
-		if st.State != "running" {
+		if !st.serves() {
 			return &ui.ExitError{Code: ui.ExitFailed}
 		}
 		return nil
 	}
 	return c
 }
+
+func (st *localStatus) serves() bool { return st.State == localserver.ConditionServing }
 
 // status is what is known of a named server, whether it runs or not.
 func (s *localState) status(ctx context.Context) (*localStatus, error) {
@@ -90,19 +93,19 @@ func (a *app) printStatus(st *localStatus, format ui.Format) error {
 
 func (a *app) statusText(st *localStatus) string {
 	out := &strings.Builder{}
-	state := st.State
-	switch state {
-	case "running":
-		state = a.streams.Paint(state, color.FgGreen)
-	case "dead":
-		state = a.streams.Paint(state, color.FgRed) + ": its process " + strconv.Itoa(st.PID) + " ended without being told to"
+	fmt.Fprintf(out, "%s: %s", st.Name, a.paintState(st.State))
+	switch {
+	case st.State == "dead":
+		fmt.Fprintf(out, ": its process %d ended without being told to", st.PID)
+	case st.Reason != "":
+		fmt.Fprintf(out, ": %s", st.Reason)
 	}
-	fmt.Fprintf(out, "%s: %s\n", st.Name, state)
+	out.WriteByte('\n')
 	if st.DataDir != "" {
 		fmt.Fprintf(out, "data:    %s\n", st.DataDir)
 	}
-	if st.State != "running" {
-		return out.String()
+	if st.Members == nil {
+		return out.String() // its process is gone
 	}
 	fmt.Fprintf(out, "connect: %s\n", st.ConnectString)
 	fmt.Fprintf(out, "process: %d, up %s, %s\n", st.PID, time.Since(st.Started).Round(time.Second), sizeText(st.Memory))
@@ -165,6 +168,19 @@ func (a *app) statusText(st *localStatus) string {
 		}
 	}
 	return out.String()
+}
+
+// paintState colours what a server as a whole is.
+func (a *app) paintState(state string) string {
+	switch state {
+	case localserver.ConditionServing:
+		return a.streams.Paint(state, color.FgGreen)
+	case localserver.ConditionNoLeader:
+		return a.streams.Paint(state, color.FgYellow)
+	case "stopped":
+		return state
+	}
+	return a.streams.Paint(state, color.FgRed)
 }
 
 // memberDir is a member's data directory, from that of all.
@@ -273,27 +289,53 @@ func (a *app) watchLocal(ctx context.Context, name string, format ui.Format) err
 	}
 }
 
+// conditions are what named servers are as a whole, asked side by side.
+func conditions(ctx context.Context, list []*localState) []string {
+	ctx, cancel := context.WithTimeout(ctx, localPatience)
+	defer cancel()
+	states := make([]string, len(list))
+	var wg sync.WaitGroup
+	for i, s := range list {
+		wg.Go(func() {
+			states[i] = localserver.ConditionSilent
+			if st, err := s.status(ctx); err == nil {
+				states[i] = st.State
+			}
+		})
+	}
+	wg.Wait()
+	return states
+}
+
 func (a *app) localListCommand() *cobra.Command {
 	var output string
 	c := &cobra.Command{
 		Use:   "ls",
 		Short: "list the local servers",
-		Args:  cobra.NoArgs,
+		Long: `List the local servers: running (clients are served), stopped, dead (the process
+ended without being told to), or what keeps a running process from serving, as
+"zkctl local status" has it: no quorum, no leader, failed, down, no answer.`,
+		Args: cobra.NoArgs,
 	}
 	outputFlag(c, &output)
-	c.RunE = func(*cobra.Command, []string) error {
+	c.RunE = func(c *cobra.Command, _ []string) error {
 		format, err := ui.ParseFormat(output)
 		if err != nil {
 			return err
 		}
 		rows := [][]string{{"NAME", "STATE", "MEMBERS", "CONNECT", "DATA"}}
+		var list []*localState
 		for _, name := range localNames() {
 			s, err := loadLocal(name)
 			if err != nil {
 				fmt.Fprintln(a.streams.Err, err)
 				continue
 			}
-			state := s.condition()
+			list = append(list, s)
+		}
+		states := conditions(c.Context(), list)
+		for i, s := range list {
+			name, state := s.Name, states[i]
 			members := 0 // some may have been added or removed
 			if s.ConnectString != "" {
 				members = strings.Count(s.ConnectString, ",") + 1
@@ -308,7 +350,7 @@ func (a *app) localListCommand() *cobra.Command {
 				}
 				continue
 			}
-			rows = append(rows, []string{name, state, strconv.Itoa(members), s.ConnectString, s.DataDir})
+			rows = append(rows, []string{name, a.paintState(state), strconv.Itoa(members), s.ConnectString, s.DataDir})
 		}
 		if format == ui.JSON {
 			return nil
