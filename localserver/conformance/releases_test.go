@@ -121,6 +121,39 @@ var releaseChanges = []struct {
 		},
 	},
 	{
+		// delete-container in docs/server.md: 3.9 deletes it without asking for a permission.
+		name: "ZOOKEEPER-4573 PrepRequestProcessor: deleteContainer of a client", tags: "release-3.9.0",
+		script: func(p *player) {
+			p.open("A")
+			p.make("A", "/rel")
+			p.say(mark)
+			p.send("A", proto.OpDeleteContainer, "/rel")
+			p.send("A", proto.OpDelete, "/rel", -1)
+		},
+		want: map[string]string{
+			"3.8.0 3.8 3.9": `
+				A: #2 deleteContainer zxid +3 BADARGUMENTS (-8)
+				A: #3 delete zxid +4`,
+		},
+	},
+	{
+		// unreadable-write in docs/server.md: 3.9 gives it the zxid before it.
+		name: "ZOOKEEPER-4575 PrepRequestProcessor: a write that cannot be read", tags: "release-3.9.0",
+		script: func(p *player) {
+			p.open("A")
+			p.say(mark)
+			p.send("A", proto.OpSetData, 2, verbatim("/"))
+			p.make("A", "/rel")
+			p.send("A", proto.OpDelete, "/rel", -1)
+		},
+		want: map[string]string{
+			"3.8.0 3.8 3.9": `
+				A: #1 setData zxid +2 MARSHALLINGERROR (-5)
+				A: #2 create zxid +3 "/rel"
+				A: #3 delete zxid +4`,
+		},
+	},
+	{
 		name: "ZOOKEEPER-4655 WatchedEvent: the zxid of an event", tags: "release-3.9.0",
 		script: func(p *player) {
 			p.open("A")

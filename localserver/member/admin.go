@@ -69,7 +69,8 @@ func (s *Server) ServeAdmin(ln net.Listener, opt AdminOptions) error {
 		return errClosed
 	}
 	s.admins = append(s.admins, a)
-	s.log.Infof("Started AdminServer on %s and command URL %s", ln.Addr(), opt.CommandURL)
+	host, port, _ := net.SplitHostPort(ln.Addr().String())
+	s.log.Infof("Started AdminServer on address %s, port %s and command URL %s", host, port, opt.CommandURL)
 	s.wg.Go(func() {
 		if err := a.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Warnf("The AdminServer on %s ends: %v", ln.Addr(), err)

@@ -48,7 +48,7 @@ type conn struct {
 	s       *Server
 	nc      net.Conn
 	r       *bufio.Reader // the reader's
-	remote  string        // host:port
+	remote  string        // as Java prints it, "/host:port"
 	address string        // as Java prints it
 	subject string        // of the client's verified certificate
 	secure  bool
@@ -89,9 +89,10 @@ var errHangUp = errors.New("closed")
 
 // serveConn reads what a client sends, until it is gone.
 func (s *Server) serveConn(nc net.Conn, secure bool) {
-	c := &conn{s: s, nc: nc, r: bufio.NewReaderSize(nc, 4<<10), secure: secure, remote: nc.RemoteAddr().String(), started: time.Now()}
+	c := &conn{s: s, nc: nc, r: bufio.NewReaderSize(nc, 4<<10), secure: secure, started: time.Now()}
 	c.resume = sync.NewCond(&c.mu)
 	c.address = plainIP(hostOf(nc))
+	c.remote = javaAddress(nc.RemoteAddr())
 	c.auth = addID(nil, proto.ID{Scheme: schemeIP, ID: c.address})
 	if t, ok := nc.(*tls.Conn); ok {
 		if chain := t.ConnectionState().PeerCertificates; len(chain) > 0 {
@@ -104,11 +105,11 @@ func (s *Server) serveConn(nc net.Conn, secure bool) {
 	s.box.put(event{run: func() { s.all[c] = struct{}{} }})
 	err := c.read()
 	c.countLoss(err)
-	if err != nil && !errors.Is(err, errHangUp) {
-		s.log.Warnf("%v: client %s, session = 0x%x", err, c.remote, uint64(c.sessionID()))
-	}
 	leaving := false
 	s.do(func() {
+		if !c.gone {
+			c.logLoss(err)
+		}
 		c.close()
 		leaving = c.leaving
 	})
@@ -116,6 +117,22 @@ func (s *Server) serveConn(nc net.Conn, secure bool) {
 		c.awaitEnd() // such as the answer that the session is over has yet to be sent
 	}
 	c.hangUp()
+}
+
+// logLoss tells of a connection that the client has ended (NIOServerCnxn.doIO).
+func (c *conn) logLoss(err error) {
+	var timeout net.Error
+	var network *net.OpError
+	switch {
+	case err == nil, errors.Is(err, errHangUp), errors.Is(err, net.ErrClosed), errors.As(err, &timeout) && timeout.Timeout():
+		return
+	case errors.Is(err, io.EOF):
+		c.s.log.Infof("Unable to read additional data from client, it probably closed the socket: address = %s, session = 0x%x", c.remote, uint64(c.session))
+		return
+	case errors.As(err, &network):
+		err = network.Err
+	}
+	c.s.log.Warnf("Close of session 0x%x: %v", uint64(c.session), err)
 }
 
 // awaitEnd waits until the writer has sent everything and closed the connection, or its time
@@ -165,9 +182,6 @@ func (c *conn) read() error {
 	for {
 		body, err := c.frame()
 		if err != nil {
-			if first || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
-				return errHangUp
-			}
 			return err
 		}
 		if first {
@@ -211,7 +225,7 @@ func (c *conn) read() error {
 func (c *conn) greet() (handled bool, err error) {
 	head, err := c.r.Peek(4)
 	if err != nil {
-		return true, errHangUp
+		return true, err
 	}
 	if word := string(head); isWord(word) {
 		c.r.Discard(4)
@@ -226,11 +240,15 @@ func (c *conn) greet() (handled bool, err error) {
 func (c *conn) frame() ([]byte, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(c.r, head[:]); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = io.EOF
+		}
 		return nil, err
 	}
 	n := int32(binary.BigEndian.Uint32(head[:]))
 	if n < 0 || int(n) > c.s.opt.MaxPacket {
-		return nil, fmt.Errorf("Len error %d: a client may send up to %d bytes (jute.maxbuffer)", n, c.s.opt.MaxPacket)
+		return nil, fmt.Errorf("Len error. A message from %s with advertised length of %d is either a malformed message or too large to process"+
+			" (length is greater than jute.maxbuffer=%d)", c.remote, n, c.s.opt.MaxPacket)
 	}
 	// Room is made for what has come, not for what was announced.
 	body := make([]byte, 0, min(int(n), frameStep))
@@ -271,6 +289,12 @@ func (c *conn) connect(body []byte) error {
 		return fmt.Errorf("not a connect request: %w", d.Err())
 	}
 	old := len(body) < connectSize+len(r.Passwd)+1
+	if old {
+		c.s.log.Warnf("Connection request from old client %s; will be dropped if server is in r-o mode", c.remote)
+	}
+	if old {
+		c.s.log.Warnf("Connection request from old client %s; will be dropped if server is in r-o mode", c.remote)
+	}
 	ready := make(chan bool, 1)
 	c.s.do(func() {
 		c.oldest = old

@@ -122,6 +122,7 @@ func (s *Server) finishSession(c *conn, valid bool) {
 		c.part()
 		return
 	}
+	// Differs(log-lines): Apache since 3.6 says that at the level DEBUG only.
 	s.log.Infof("Established session 0x%x with negotiated timeout %d for client %s", uint64(c.session), c.timeout.Milliseconds(), c.remote)
 	s.conns[c.session] = c
 	c.established(true)

@@ -120,7 +120,7 @@ func (s *Server) connections() (list []connInfo) {
 }
 
 func (c *conn) info() connInfo {
-	i := connInfo{remote: c.javaAddress(), secure: c.secure, queued: max(0, c.outstanding.Load()), started: c.started, stats: c.stats}
+	i := connInfo{remote: c.remote[1:], secure: c.secure, queued: max(0, c.outstanding.Load()), started: c.started, stats: c.stats}
 	// A session is set up when it is in the table; before that its id is only a proposal.
 	if c.s.conns[c.session] == c {
 		i.session, i.timeout = c.session, c.timeout
@@ -145,15 +145,6 @@ func (c *conn) info() connInfo {
 	}
 	c.mu.Unlock()
 	return i
-}
-
-// javaAddress is the remote address as Java prints it behind a slash.
-func (c *conn) javaAddress() string {
-	_, port, _ := net.SplitHostPort(c.remote)
-	if strings.Contains(c.address, ":") {
-		return "[" + c.address + "]:" + port
-	}
-	return c.address + ":" + port
 }
 
 // resetConnStats is what crst does.

@@ -3,6 +3,7 @@ package member
 import (
 	"cmp"
 	"math/bits"
+	"net"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -76,6 +77,15 @@ func javaACL(list []proto.ACL) []proto.ACL {
 		id.Scheme, id.ID = javaText(id.Scheme), javaText(id.ID)
 	}
 	return list
+}
+
+// javaAddress is an address as InetSocketAddress.toString has it.
+func javaAddress(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return "/" + a.String()
+	}
+	return "/" + net.JoinHostPort(plainIP(host), port)
 }
 
 // hashOrder puts the paths of a session's ephemerals in the order in which a clone of the

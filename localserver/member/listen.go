@@ -35,7 +35,7 @@ func (s *Server) Serve(ln net.Listener, mode ListenMode) error {
 		return errClosed
 	}
 	s.listeners = append(s.listeners, l)
-	s.log.Infof("binding to port %s", ln.Addr())
+	s.log.Infof("binding to port %s", javaAddress(ln.Addr()))
 	s.wg.Go(func() { s.accept(l) })
 	return nil
 }
@@ -150,7 +150,7 @@ func (s *Server) welcome(nc net.Conn, mode ListenMode) {
 		cancel()
 		if err != nil {
 			s.metrics.Add("unsuccessful_handshake", 1)
-			s.log.Warnf("Unsuccessful handshake with %s: %v", nc.RemoteAddr(), err)
+			s.log.Warnf("Unsuccessful handshake with %s: %v", javaAddress(nc.RemoteAddr()), err)
 			return
 		}
 		nc = t

@@ -3,8 +3,10 @@ package member
 import (
 	"cmp"
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,16 +33,14 @@ func (s *Server) propose(r *request) {
 		s.leader.SyncAfter(r.Origin)
 		return
 	}
+	// Differs(unreadable-write): one that cannot be read gets the zxid before it from Apache 3.9.
 	s.zxid++
 	p := &prep{s: s, r: r, header: proto.TxnHeader{ClientID: r.Session, Cxid: r.Cxid, Zxid: s.zxid, Time: time.Now().UnixMilli(), Type: r.Type}}
 	body, err := p.txn()
 	if err != 0 {
 		p.header.Type = proto.OpError
 		body = &proto.ErrorTxn{Err: err}
-		if err < proto.ErrAPIError {
-			s.log.Debugf("Got user-level KeeperException when processing sessionid:0x%x type:%v cxid:0x%x zxid:0x%x Error:%v",
-				uint64(r.Session), r.Type, uint32(r.Cxid), uint64(s.zxid), err)
-		}
+		s.logRefusal(r, err, "")
 	}
 	proposal := &zab.Proposal{Txn: proto.TxnEntry{Header: p.header, Body: body}, Config: p.config}
 	if !s.opt.NoDigest && p.header.Type != proto.OpError {
@@ -49,6 +49,41 @@ func (s *Server) propose(r *request) {
 	proposal.Raw = jute.Marshal(&proposal.Txn)
 	s.stats.proposed(len(proposal.Raw), s.opt.Ensemble != nil)
 	s.leader.Propose(proposal)
+}
+
+// logRefusal tells of a request that is wrong in itself, as PrepRequestProcessor does; that a znode
+// is missing, or not the client's to change, is usual.
+func (s *Server) logRefusal(r *request, err proto.Error, aborting string) {
+	switch {
+	case err == proto.ErrMarshallingError:
+		s.logUnreadable(r, s.zxid, strconv.Itoa(int(r.Type)))
+	case err > proto.ErrAPIError:
+		s.log.Infof("Got user-level KeeperException when processing %s%s Error:%v", r.describe(s.zxid, "-1"), aborting, err)
+	}
+}
+
+// dumped is how much of a request that cannot be read goes to the log, in bytes.
+const dumped = 256
+
+func (s *Server) logUnreadable(r *request, zxid int64, txn string) {
+	s.log.Errorf("Failed to process %s", r.describe(zxid, txn))
+	more := ""
+	if len(r.Body) > dumped {
+		more = "…"
+	}
+	s.log.Errorf("Dumping request buffer for request type %v: 0x%x%s", r.Type, r.Body[:min(len(r.Body), dumped)], more)
+}
+
+// describe is Request.toString; zxid and the type of the transaction are -2 and "unknown" without
+// one. What begins a request is its path, if it has one.
+func (r *request) describe(zxid int64, txn string) string {
+	path := "n/a"
+	if r.Type != proto.OpMulti && r.Type != proto.OpMultiRead && len(r.Body) >= 4 {
+		if n := int32(binary.BigEndian.Uint32(r.Body)); n >= 0 && n < 4096 && int(n) <= len(r.Body)-4 {
+			path = string(r.Body[4 : 4+n])
+		}
+	}
+	return fmt.Sprintf("sessionid:0x%x type:%v cxid:0x%x zxid:0x%x txntype:%s reqpath:%s", uint64(r.Session), r.Type, uint32(r.Cxid), uint64(zxid), txn, path)
 }
 
 // txn returns the body of the request's transaction.
@@ -62,7 +97,8 @@ func (p *prep) txn() (jute.Record, proto.Error) {
 		return decoded(r, p.delete)
 	case proto.OpDeleteContainer:
 		if r.Session != 0 {
-			// What a client sends is misread: it begins with the request's header.
+			// Differs(delete-container): Apache 3.8 misreads what a client sends, with this outcome;
+			// 3.9 deletes the znode whatever its ACL, if it is empty and not ephemeral.
 			return nil, proto.ErrBadArguments
 		}
 		return p.deleteContainer(string(r.Body))
@@ -309,6 +345,7 @@ func (p *prep) multi(q *proto.MultiRequest) (jute.Record, proto.Error) {
 			if err == proto.ErrMarshallingError {
 				return nil, err // an exception that no part answers for
 			}
+			p.s.logRefusal(p.r, err, " aborting remaining multi ops.")
 			txn.Txns = append(txn.Txns, errorPart(err))
 			continue
 		}

@@ -224,7 +224,9 @@ func (s *Server) answer(r *request) {
 		c.part()
 		return
 	default:
-		body, err = s.read(r)
+		if body, err = s.read(r); err == proto.ErrMarshallingError {
+			s.logUnreadable(r, -2, "unknown")
+		}
 	}
 	if err == proto.ErrSessionMoved {
 		// The client has gone to another member; this connection is of the past.

@@ -136,11 +136,15 @@ func (s *Server) load() error {
 		s.tree = ztree.New()
 		return nil
 	}
+	began := time.Now()
 	tree, bare, err := loadTree(s.opt, s.log)
 	if err != nil {
 		return err
 	}
 	s.tree = tree
+	if !bare {
+		s.log.Infof("Snapshot loaded in %d ms, highest zxid is 0x%x", time.Since(began).Milliseconds(), uint64(tree.LastZxid()))
+	}
 	if bare && s.tree.LastZxid() >= 0 {
 		// Apache ZooKeeper does not start on logs without a snapshot.
 		return s.saveNow(s.snapshotOptions())

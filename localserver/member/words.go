@@ -84,7 +84,7 @@ func (s *Server) answerWord(c *conn, word string) {
 	}
 	w := bufio.NewWriterSize(patientWriter{c.nc}, 32<<10)
 	if s.enabled(name) {
-		s.log.Infof("Processing %s command from /%s", name, c.javaAddress())
+		s.log.Infof("Processing %s command from %s", name, c.remote)
 		switch f, ok := fourLetterWords[word]; {
 		case !ok:
 		case !f.idle && !s.serving():
@@ -97,7 +97,7 @@ func (s *Server) answerWord(c *conn, word string) {
 		fmt.Fprintf(w, "%s is not executed because it is not in the whitelist.\n", name)
 	}
 	if err := w.Flush(); err != nil {
-		s.log.Infof("Closing the connection of /%s: the answer to %s could not be sent: %v", c.javaAddress(), name, err)
+		s.log.Infof("Closing the connection of %s: the answer to %s could not be sent: %v", c.remote, name, err)
 		return
 	}
 	s.do(func() {
@@ -134,7 +134,7 @@ func (s *Server) wordGtmk(_ *conn, w io.Writer) { fmt.Fprint(w, s.trace.Load()) 
 func (s *Server) wordStmk(c *conn, w io.Writer) {
 	var mask [8]byte
 	if _, err := io.ReadFull(c.r, mask[:]); err != nil {
-		s.log.Warnf("stmk from /%s without the 8 bytes of a trace mask: %v", c.javaAddress(), err)
+		s.log.Warnf("stmk from %s without the 8 bytes of a trace mask: %v", c.remote, err)
 		return
 	}
 	s.setTraceMask(int64(binary.BigEndian.Uint64(mask[:])))
