@@ -189,8 +189,11 @@ func (s *server) servePorts(ports []port, admin member.AdminOptions) (err error)
 	return nil
 }
 
-// moveClients serves clients at another address from now on, if it can be had; those who are
-// connected stay (NIOServerCnxnFactory.reconfigure).
+// moveClients serves clients at another address from now on; those who are connected stay
+// (NIOServerCnxnFactory.reconfigure).
+//
+// Differs(client-port-taken): Apache closes the old port first, and when the new one cannot be had
+// it serves no new clients until it is restarted. Here the old one serves on.
 func (s *server) moveClients(to zoocfg.HostPort, g *gate) {
 	c := &s.clients
 	c.mu.Lock()
@@ -410,6 +413,8 @@ func serverTLS(t *zoocfg.TLS) (*tls.Config, error) {
 	case zoocfg.ClientAuthWant:
 		cfg.ClientAuth = tls.VerifyClientCertIfGiven
 	}
+	// Differs(expired-client-certificate): Java does not look at the validity of a certificate that
+	// stands in the trust store itself.
 	if cfg.ClientAuth != tls.NoClientCert {
 		if t.TrustStore.Location == "" {
 			return nil, fmt.Errorf("TLS for clients: ssl.trustStore.location is not set: with ssl.clientAuth=%s it says whose certificates are accepted", t.ClientAuth)

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,13 +28,18 @@ import (
 // certificate writes a certificate for name, which signs itself, with its key as PEM.
 func certificate(t *testing.T, name string) (file string) {
 	t.Helper()
+	return certificateUntil(t, name, time.Now().Add(time.Hour))
+}
+
+func certificateUntil(t *testing.T, name string, end time.Time) (file string) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: end, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -87,6 +93,49 @@ func TestTLS(t *testing.T) {
 		}
 	}
 	write(t, e, "/plain") // on the unified port
+}
+
+// A certificate that has expired proves nothing any more, even where the trust store has that very
+// certificate in it: neither that of a client nor that of a server.
+func TestExpiredCertificate(t *testing.T) {
+	server, user := certificate(t, "server"), certificate(t, "user")
+	oldServer, oldUser := certificateUntil(t, "server", time.Now().Add(-time.Hour)), certificateUntil(t, "user", time.Now().Add(-time.Hour))
+	read := func(addr, key, trust string) error {
+		cfg, err := (&client.TLSOptions{KeyStore: tlsstore.Store{File: key}, TrustStore: tlsstore.Store{File: trust}}).Config()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := client.Open(client.Config{Servers: addr, TLS: cfg})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_, _, err = c.Get(t.Context(), "/", false)
+		return err
+	}
+	start := func(key, trust string) string {
+		port, err := apache.FreePort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		New(t, Options{Properties: map[string]string{
+			"secureClientPort": fmt.Sprint(port), "secureClientPortAddress": "127.0.0.1", "ssl.keyStore.location": key, "ssl.trustStore.location": trust,
+		}})
+		return fmt.Sprintf("127.0.0.1:%d", port)
+	}
+	if err := read(start(server, user), user, server); err != nil {
+		t.Fatal(err)
+	}
+	if err := read(start(server, oldUser), oldUser, server); err == nil {
+		t.Error("a client's expired certificate is accepted")
+	}
+	if err := read(start(oldServer, user), user, oldServer); err == nil || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("a server's expired certificate: %v", err)
+	}
+	theirs := apache.Test(t, apache.Options{Secure: &apache.TLSFiles{KeyStore: server, TrustStore: oldUser}})
+	if err := read(theirs.SecureAddr(), oldUser, server); err != nil {
+		t.Errorf("Apache ZooKeeper does not accept a client's expired certificate: %v", err)
+	}
 }
 
 func TestAutopurge(t *testing.T) {

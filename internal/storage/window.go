@@ -11,8 +11,11 @@ var errLength = errors.New("impossible length")
 
 const (
 	snapWindow = 256 << 10
-	// maxField is the longest path or data that is read; ZooKeeper's limit is
-	// jute.maxbuffer, 1 MiB unless somebody raised it.
+	// maxField is the longest path or data that is read.
+	//
+	// Differs(maxbuffer-at-load): Apache's limit is jute.maxbuffer for what it loads, too, so a server
+	// on which it was lowered does not start ("Unreasonable length"). It is a limit of requests: what
+	// was acknowledged must be loaded.
 	maxField = 64 << 20
 	// suspiciousField: a longer one that the file has no room for is wrong, a shorter one
 	// may be right and the file cut off.

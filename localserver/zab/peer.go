@@ -130,8 +130,10 @@ func (p *Peer) loadEpochs() (err error) {
 		return fmt.Errorf("The accepted epoch, %x is less than the current epoch, %x", p.accepted, p.current)
 	}
 	if Epoch(last) > p.current {
-		// Its leader's history was under way when the member stopped. It is a part of what a
-		// quorum agreed on; the member has just not promised to follow that leader.
+		// Differs(current-epoch-behind): Apache does not start (QuorumPeer.loadDataBase). The member was
+		// killed after it had logged its leader's history, and before it had noted that leader's epoch.
+		// What it has is a part of what a quorum agreed on, and it has only not promised to follow that
+		// leader yet: it counts as what it has noted, so no election can be won by what is not committed.
 		p.opt.Log.Infof("The current epoch, %x, is older than the last zxid, %x", p.current, uint64(last))
 	}
 	if Epoch(last) > p.accepted {
