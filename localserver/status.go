@@ -156,8 +156,8 @@ func (s *Status) readMntr(text string) {
 			continue
 		}
 		switch key {
-		case "zk_global_sessions":
-			s.Sessions = int64(n)
+		case "zk_global_sessions", "zk_local_sessions":
+			s.Sessions = max(0, s.Sessions) + int64(n)
 		case "zk_approximate_data_size":
 			s.DataSize = int64(n)
 		case "zk_watch_count":

@@ -92,6 +92,9 @@ func TestLocalSessions(t *testing.T) {
 				if local, global := s.figure(m, "zk_local_sessions"), s.figure(m, "zk_global_sessions"); local != "2" || global != "0" {
 					t.Errorf("mntr tells of %s local sessions and %s global ones", local, global)
 				}
+				if n := m.Status(t.Context()).Sessions; n != 2 {
+					t.Errorf("the status tells of %d sessions", n)
+				}
 				dump, err := localserver.FourLetterWord(t.Context(), m.Addr(), "dump", nil)
 				global := "\nGlobal Sessions(0):\n"
 				if m == leader {
