@@ -110,7 +110,7 @@ func (e *Ensemble) ExpireSession(session int64) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("expire session 0x%x: no embedded member leads and knows it", uint64(session))
+	return fmt.Errorf("expire session 0x%x: no embedded member leads and knows it, or has it as a local session", uint64(session))
 }
 
 // DropConnections closes the clients' connections to embedded members, and returns how many

@@ -121,6 +121,12 @@ func TestLocalSessions(t *testing.T) {
 				if !ended(t, m, short) {
 					t.Error("the silent session has not ended")
 				}
+				if m.Engine() == localserver.Embedded {
+					expired := mustDial(t, m.Addr(), time.Minute, nil)
+					if err := s.ExpireSession(expired.id); err != nil || !ended(t, m, expired) {
+						t.Errorf("expire: %v", err)
+					}
+				}
 				if err := w.exists("/"); err != nil {
 					t.Errorf("read: %v", err)
 				}
