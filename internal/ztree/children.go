@@ -17,6 +17,8 @@ type children struct {
 	length int     // of these
 	count  int32
 
+	names  int // bytes of their names
+
 	// Of the parent and what is below it, so that nobody has to walk there.
 	below   int    // znodes
 	bytes   int64  // of their data
@@ -69,6 +71,7 @@ func (k *children) add(kid *Node) {
 	l.hashes = append(l.hashes, hash)
 	l.kids = append(l.kids, kid)
 	k.count++
+	k.names += len(kid.name())
 }
 
 // split divides the leaf of a hash into two.
@@ -111,6 +114,7 @@ func (k *children) remove(kid *Node) {
 	l.kids[last] = nil
 	l.kids, l.hashes = l.kids[:last], l.hashes[:last]
 	k.count--
+	k.names -= len(kid.name())
 }
 
 // endOfHashes is the position after the last one.

@@ -72,6 +72,14 @@ func (n *Node) Descendants() int {
 	return n.kids.below
 }
 
+// NamesLength is how many bytes the names of the children take on the network.
+func (n *Node) NamesLength() int {
+	if n.kids == nil {
+		return 0
+	}
+	return n.kids.names + 4*int(n.kids.count)
+}
+
 // bytesBelow is the length of all data below it.
 func (n *Node) bytesBelow() int64 {
 	if n.kids == nil {

@@ -22,6 +22,11 @@ func checkSums(t *testing.T, tree *Tree) {
 		if n.Descendants() != count || n.bytesBelow() != bytes {
 			t.Fatalf("below %q are %d znodes with %d bytes, counted %d and %d", path, count, bytes, n.Descendants(), n.bytesBelow())
 		}
+		length := 0
+		n.each(func(kid *Node) { length += 4 + len(kid.name()) })
+		if n.NamesLength() != length {
+			t.Fatalf("the names below %q have %d bytes, counted %d", path, length, n.NamesLength())
+		}
 		if n.is(hidden) {
 			continue
 		}

@@ -136,6 +136,9 @@ func (t *Tree) Sessions() map[int64]int32 { return maps.Clone(t.sessions) }
 // Ephemerals are the paths of a session's ephemeral znodes, sorted when there are few.
 func (t *Tree) Ephemerals(session int64) []string { return paths(t.ephemerals[session]) }
 
+// EphemeralsOf is how many ephemeral znodes a session has.
+func (t *Tree) EphemeralsOf(session int64) int { return len(t.ephemerals[session]) }
+
 // EphemeralNodes appends a session's ephemeral znodes to a list, in no order.
 func (t *Tree) EphemeralNodes(session int64, list []*Node) []*Node {
 	return slices.AppendSeq(list, maps.Keys(t.ephemerals[session]))

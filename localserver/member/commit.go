@@ -152,6 +152,14 @@ const noZxid = -1
 
 // tell sends a watch's event.
 func (s *Server) tell(c *conn, path string, event proto.EventType, zxid int64) {
+	before := len(c.out)
+	s.tellAsked(c, path, event, zxid)
+	c.pushed(len(c.out) - before)
+}
+
+// tellAsked is tell for what a request of the client itself brings about, which waits until the
+// client has read what was sent before.
+func (s *Server) tellAsked(c *conn, path string, event proto.EventType, zxid int64) {
 	s.stats.told(s.watches.round, event)
 	if !s.emulated().EventZxid() {
 		zxid = noZxid

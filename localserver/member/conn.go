@@ -20,17 +20,6 @@ import (
 )
 
 const (
-	// outPause is how many bytes of unsent replies make the member answer no further
-	// request of the connection until its client reads.
-	outPause = 1 << 20
-
-	// writeAhead is how many bytes of replies to reads may be due before a write. More, and
-	// the write sets out only when the client has taken some: they are made before it is applied.
-	writeAhead = 4 << 20
-
-	// outLimit is how many bytes of unsent replies and events end a connection.
-	outLimit = 64 << 20
-
 	// parting is how long a client may take to read what was written to it before the member
 	// closes its connection.
 	parting = 5 * time.Second
@@ -62,26 +51,23 @@ type conn struct {
 	queue       []*request // not answered yet, in the order of their arrival
 	gone        bool       // closed; nothing more is read or answered
 	leaving     bool       // will be closed once what was written is sent
-	out         []byte     // written in this round
-	marked      bool       // is in Server.dirty
 	stats       connStats
 	asked       time.Time // when it asked for a session
 	resumed     bool      // the session is an older one
 	probe       bool      // it brought a four-letter word
 
 	outstanding atomic.Int32 // requests read and not answered
-	stalled     atomic.Bool  // the client does not read: requests wait until it does
 	held        int          // writes in queue that have not set out
 	reads       int          // requests in queue that need no transaction
-	readSize    int          // bytes of the last reply to such a request
+	weighed     int          // so many of the queue are counted in dueBytes
+	dueBytes    int          // of the replies to reads among them
+	turn        turn
+	output
 
-	mu      sync.Mutex
-	sending []byte // what the writer is to send
-	writing bool   // there is a writer
-	ending  bool   // the writer closes the connection when it has sent everything
-	paused  bool   // the reader waits for resume
-	resume  *sync.Cond
-	closed  bool
+	mu     sync.Mutex
+	paused bool // the reader waits for resume
+	resume *sync.Cond
+	closed bool
 }
 
 // errHangUp ends a reader without a word.
@@ -317,10 +303,10 @@ func (c *conn) connect(body []byte) error {
 const connectSize = 4 + 8 + 4 + 8 + 4
 
 // throttled tells whether the connection's requests have to wait (ZooKeeperServer.shouldThrottle):
-// a connection can always have one in process.
+// a connection whose client reads can always have one in process.
 func (c *conn) throttled() bool {
 	n := c.outstanding.Load()
-	return n > outstandingByConn || n > 0 && c.stalled.Load() ||
+	return n > outstandingByConn || c.stalled.Load() ||
 		n > 0 && (c.s.inProcess.Load() > int64(c.s.opt.OutstandingLimit) || c.s.inBytes.Load() > c.s.opt.OutstandingBytes)
 }
 
@@ -368,107 +354,6 @@ func (c *conn) readOn() {
 	c.mu.Unlock()
 }
 
-// mark has the connection's output flushed at the end of the round.
-func (c *conn) mark() {
-	if !c.marked {
-		c.marked = true
-		c.s.dirty = append(c.s.dirty, c)
-	}
-}
-
-// send writes a frame: a header, and a record unless it is nil.
-func (c *conn) send(h *proto.ReplyHeader, body jute.Record) {
-	if c.gone {
-		return
-	}
-	start := len(c.out)
-	e := jute.NewEncoder(append(c.out, 0, 0, 0, 0))
-	h.Visit(e)
-	if body != nil {
-		body.Visit(e)
-	}
-	c.out = e.Bytes()
-	binary.BigEndian.PutUint32(c.out[start:], uint32(len(c.out)-start-4))
-	c.s.stats.responded(&c.stats, h.Xid, len(c.out)-start-4)
-	c.mark()
-}
-
-// notify sends the event of a watch.
-func (c *conn) notify(zxid int64, event *proto.WatcherEvent) {
-	c.send(&proto.ReplyHeader{Xid: proto.XidWatcherEvent, Zxid: zxid}, event)
-}
-
-// full tells that the client does not read what it asked for.
-func (c *conn) full() bool { return c.unsent() > outPause }
-
-func (c *conn) unsent() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.out) + len(c.sending)
-}
-
-// flush hands what was written to the writer, which lives only while there is something.
-func (c *conn) flush() {
-	c.marked = false
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return
-	}
-	if len(c.sending) == 0 {
-		c.sending, c.out = c.out, c.sending
-	} else {
-		c.sending = append(c.sending, c.out...)
-		c.out = c.out[:0]
-	}
-	if cap(c.out) > outPause {
-		c.out = nil
-	}
-	if len(c.sending) > outLimit {
-		c.s.log.Warnf("Closing the connection of %s, session = 0x%x: it does not read; %d bytes wait for it", c.remote, uint64(c.session), len(c.sending))
-		c.closeLocked()
-		return
-	}
-	if c.leaving {
-		c.ending = true
-		_ = c.nc.SetDeadline(time.Now().Add(parting))
-	}
-	if !c.writing {
-		c.writing = true
-		go c.write()
-	}
-}
-
-// write is the writer: it sends what there is and ends.
-func (c *conn) write() {
-	var buf []byte
-	for {
-		c.mu.Lock()
-		if len(c.sending) == 0 || c.closed {
-			c.writing = false
-			if c.ending {
-				c.closeLocked()
-			}
-			c.mu.Unlock()
-			return
-		}
-		buf, c.sending = c.sending, buf[:0]
-		c.mu.Unlock()
-		large := len(buf) > outPause/2
-		_, err := c.nc.Write(buf)
-		if err != nil {
-			c.hangUp()
-			return
-		}
-		if large {
-			c.s.box.put(event{run: c.advance}) // it may have waited for room
-			if cap(buf) > outPause {
-				buf = nil
-			}
-		}
-	}
-}
-
 // hangUp closes the network's connection; the reader then ends.
 func (c *conn) hangUp() {
 	c.mu.Lock()
@@ -482,7 +367,12 @@ func (c *conn) closeLocked() {
 	}
 	c.closed = true
 	c.resume.Broadcast()
-	c.nc.Close()
+	c.dropOutput()
+	if c.secure {
+		go c.nc.Close() // it says goodbye, and may wait five seconds for room for that
+	} else {
+		c.nc.Close()
+	}
 }
 
 // close forgets the connection: its watches, and its unanswered requests.
@@ -500,11 +390,13 @@ func (c *conn) close() {
 		delete(c.s.conns, c.session)
 	}
 	delete(c.s.all, c)
+	delete(c.s.awaiting, c)
 	for _, r := range c.queue {
 		c.answered(r)
 	}
-	c.queue = nil
+	c.queue, c.weighed, c.dueBytes = nil, 0, 0
 	if !c.leaving {
+		c.dropFresh()
 		c.hangUp()
 	}
 }

@@ -138,14 +138,12 @@ func (c *conn) confirm(valid bool) {
 		response.Passwd = password(c.session)
 		response.ReadOnly = c.s.role == readOnly
 	}
-	start := len(c.out)
-	e := jute.NewEncoder(append(c.out, 0, 0, 0, 0))
+	start := c.frameBegin(nil)
+	e := jute.NewEncoder(c.out)
 	response.Visit(e)
 	c.out = e.Bytes()
 	if c.oldest {
 		c.out = c.out[:len(c.out)-1] // without the ReadOnly byte
 	}
-	binary.BigEndian.PutUint32(c.out[start:], uint32(len(c.out)-start-4))
-	c.s.stats.opened(c, c.s.tree.LastZxid(), len(c.out)-start-4, valid)
-	c.mark()
+	c.s.stats.opened(c, c.s.tree.LastZxid(), c.frameEnd(start), valid)
 }

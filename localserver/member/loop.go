@@ -64,7 +64,7 @@ func (s *Server) loop() {
 	var batch []event
 	for !s.stopping {
 		// A snapshot in the making is written piece by piece whenever there is a moment.
-		if !s.busy() {
+		if !s.busy() && len(s.later) == 0 {
 			timer.Reset(s.nextTimer())
 			select {
 			case <-s.box.ready:
@@ -77,6 +77,8 @@ func (s *Server) loop() {
 			}
 		}
 		s.now = time.Now()
+		s.clock = s.now
+		s.round++
 		batch = s.box.take(batch)
 		for i := range batch {
 			switch e := &batch[i]; {
@@ -90,10 +92,11 @@ func (s *Server) loop() {
 		}
 		clear(batch)
 		s.timers()
+		s.takeTurns()
 		if len(s.savings) > 0 {
 			s.saveStep()
 		}
-		s.flush()
+		s.flushAll()
 	}
 	s.box.mu.Lock()
 	s.box.closed = true
@@ -118,6 +121,7 @@ func (s *Server) nextTimer() time.Duration {
 	}
 	due(s.readersAt())
 	due(s.local.next())
+	due(s.relieveAt, len(s.awaiting) > 0)
 	if s.role == leading {
 		due(s.reapAt, true)
 		due(s.sessions.next())
@@ -140,6 +144,9 @@ func (s *Server) timers() {
 		s.role = readOnly
 	}
 	s.expireLocal()
+	if len(s.awaiting) > 0 && !s.now.Before(s.relieveAt) {
+		s.makeRoom()
+	}
 	if s.role != leading {
 		return
 	}
@@ -148,13 +155,4 @@ func (s *Server) timers() {
 		s.reapAt = s.now.Add(s.opt.ReapEvery)
 		s.reap()
 	}
-}
-
-// flush hands what was written in this round to the connections' writers.
-func (s *Server) flush() {
-	for _, c := range s.dirty {
-		c.flush()
-	}
-	clear(s.dirty)
-	s.dirty = s.dirty[:0]
 }

@@ -250,8 +250,8 @@ func (s *Server) multiRead(r *request, q *proto.MultiRequest) (jute.Record, prot
 	}
 	size := 0
 	for _, op := range q.Ops {
-		if size > outLimit {
-			s.log.Warnf("Closing the connection of %s, session = 0x%x: a multiRead asks for more than %d bytes", r.conn.remote, uint64(r.Session), outLimit)
+		if size > outTotal/2 {
+			s.log.Warnf("Closing the connection of %s, session = 0x%x: a multiRead asks for more than %d bytes", r.conn.remote, uint64(r.Session), outTotal/2)
 			r.conn.close()
 			return nil, proto.ErrMarshallingError
 		}
@@ -298,5 +298,5 @@ func (s *Server) setWatches(c *conn, q *proto.SetWatches2) {
 			return 0, 0, false
 		}
 		return n.Stat.Mzxid, n.Stat.Pzxid, true
-	}, func(c *conn, path string, event proto.EventType) { s.tell(c, path, event, noZxid) })
+	}, func(c *conn, path string, event proto.EventType) { s.tellAsked(c, path, event, noZxid) })
 }

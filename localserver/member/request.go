@@ -21,6 +21,7 @@ type request struct {
 
 	sent       bool // it waits for the transaction that it asked for
 	held       bool // it will ask for one when the client reads again
+	weight     int  // of a read: what its reply has, about, in bytes; 0 until it is asked for
 	discounted bool // it is no longer counted as in process
 }
 
@@ -70,7 +71,7 @@ func (s *Server) request(r *request) {
 	c.queue = append(c.queue, r)
 	if s.role != readOnly && (s.replicated(r) || r.Type == proto.OpSync && s.role == following) {
 		// Reads that wait for room must not see what comes after them.
-		if r.held = c.held > 0 || c.stalled.Load() || c.reads*c.readSize > writeAhead; r.held {
+		if r.held = c.held > 0 || c.stalled.Load() || c.due() > writeAhead; r.held {
 			c.held++
 		} else {
 			s.dispatch(r)
@@ -122,12 +123,13 @@ func known(op proto.Op) bool {
 }
 
 // advance answers the requests at the head of the queue, up to the next that waits for a
-// transaction, and as long as the client takes the answers.
+// transaction, for as long as it is the connection's turn and the client takes the answers.
 func (c *conn) advance() {
 	for len(c.queue) > 0 && !c.gone && !c.queue[0].sent {
-		if c.full() {
-			c.stall()
-			return
+		if c.mustWait(c.queue[0]) {
+			if c.stall(); c.mustWait(c.queue[0]) { // the client has not read meanwhile
+				return
+			}
 		}
 		if c.queue[0].held {
 			break
@@ -144,12 +146,9 @@ func (c *conn) advance() {
 // they see what was before it, whether the client takes the answers or not.
 func (c *conn) catchUp() {
 	for len(c.queue) > 0 && !c.gone && !c.queue[0].sent && !c.queue[0].held {
-		if n := c.unsent(); n > outLimit {
-			c.s.log.Warnf("Closing the connection of %s, session = 0x%x: it does not read; %d bytes wait for it", c.remote, uint64(c.session), n)
-			c.close()
-			return
-		}
+		before := len(c.out)
 		c.s.answer(c.pop())
+		c.pushed(len(c.out) - before)
 	}
 }
 
@@ -160,7 +159,24 @@ func (c *conn) pop() *request {
 	if !r.sent {
 		c.reads--
 	}
+	if c.weighed > 0 {
+		c.weighed--
+		c.dueBytes -= r.weight
+	}
 	return r
+}
+
+// due is how many bytes the replies to the reads in the queue have, about.
+func (c *conn) due() int {
+	if c.reads == 0 || c.reads*(smallReply+int(c.s.tree.Bytes())) <= writeAhead {
+		return 0
+	}
+	for ; c.weighed < len(c.queue); c.weighed++ {
+		if r := c.queue[c.weighed]; !r.sent && !r.held {
+			c.dueBytes += c.s.weigh(r)
+		}
+	}
+	return c.dueBytes
 }
 
 // stall keeps the reader from reading on. What waits for a client that does not read does
@@ -175,20 +191,20 @@ func (c *conn) stall() {
 // goOn ends a stall, and sends writes on their way that were held back, as far as the reads
 // before them allow.
 func (c *conn) goOn() {
-	if c.gone {
+	if c.gone || c.mustWait(nil) {
 		return
 	}
 	if c.stalled.Load() {
 		c.stalled.Store(false)
 		c.readOn()
 	}
-	reads := 0
+	due := 0
 	for i := 0; c.held > 0 && i < len(c.queue); i++ {
 		switch r := c.queue[i]; {
 		case r.sent:
 		case !r.held:
-			reads++
-		case reads*c.readSize > writeAhead:
+			due += c.s.weigh(r)
+		case due > writeAhead:
 			return
 		default:
 			r.held = false
@@ -202,8 +218,7 @@ func (c *conn) goOn() {
 func (s *Server) answer(r *request) {
 	c := r.conn
 	defer c.answered(r)
-	start := len(c.out)
-	defer func() { c.readSize = len(c.out) - start }()
+	defer c.took()
 	var body jute.Record
 	err := proto.Error(0)
 	switch {

@@ -60,7 +60,10 @@ type Server struct {
 	savings  []*saving       // snapshots in the making
 	saves    bool            // one of them goes to the disk because it is due
 	writers  []chan struct{} // of those that go to the data directory; closed when they have ended
-	dirty    []*conn
+	outputs
+	later    []*conn   // whose turn is over in this round, and who have more to do
+	round    uint64    // of the loop
+	clock    time.Time // when the last answer was ready
 	now      time.Time // when the current round began
 	looking  time.Time // since when there is an election; zero without one
 	stopping bool
@@ -95,7 +98,7 @@ func Open(opt Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opt: opt, log: opt.Log, done: make(chan struct{}), now: time.Now(),
-		all: map[*conn]struct{}{}, open: map[net.Conn]struct{}{}, byHost: map[string]int{},
+		outputs: outputs{awaiting: map[*conn]struct{}{}}, all: map[*conn]struct{}{}, open: map[net.Conn]struct{}{}, byHost: map[string]int{},
 		box: mailbox{ready: make(chan struct{}, 1)}}
 	s.auth = opt.authSchemes()
 	s.auth.ipv6 = func() bool { return s.emulated().IPv6ACLs() }

@@ -211,12 +211,21 @@ func (c *child) kill() {
 }
 
 // rss is the process's resident memory in bytes; 0 where it cannot be told.
-func (c *child) rss() int64 {
+func (c *child) rss() int64 { return c.memory("VmRSS:") }
+
+// peak is the most that it has been since resetPeak.
+func (c *child) peak() int64 { return c.memory("VmHWM:") }
+
+func (c *child) resetPeak() {
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", c.cmd.Process.Pid), []byte("5"), 0)
+}
+
+func (c *child) memory(field string) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
 	if err != nil {
 		return 0
 	}
-	_, text, found := bytes.Cut(text, []byte("VmRSS:"))
+	_, text, found := bytes.Cut(text, []byte(field))
 	if !found {
 		return 0
 	}

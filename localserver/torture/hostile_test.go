@@ -59,8 +59,18 @@ func closedConn() net.Conn {
 	return c
 }
 
-func (a *attacker) session() *wire {
-	w, err := dial(a.addr, time.Second, nil)
+func (a *attacker) session() *wire { return a.sessionFor(time.Second) }
+
+// watcher is told of everything below /hostile, and is not heard of again for a minute.
+func (a *attacker) watcher() {
+	w := a.sessionFor(time.Minute)
+	if err := w.call(proto.OpAddWatch, &proto.AddWatchRequest{Path: "/hostile", Mode: proto.WatchPersistentRecursive}, nil); err != nil {
+		a.t.Error(err)
+	}
+}
+
+func (a *attacker) sessionFor(timeout time.Duration) *wire {
+	w, err := dial(a.addr, timeout, nil)
 	if err != nil {
 		a.t.Errorf("open a session: %v", err)
 		return &wire{nc: closedConn()}
@@ -179,7 +189,7 @@ var attacks = []attack{
 	}},
 	{"replies that nobody reads", func(a *attacker) {
 		for range 6 {
-			w := a.session()
+			w := a.sessionFor(time.Minute)
 			for range 10_000 {
 				w.queue(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"})
 			}
@@ -190,7 +200,7 @@ var attacks = []attack{
 	}},
 	{"writes behind replies that nobody reads", func(a *attacker) {
 		for i := range 6 {
-			w := a.session()
+			w := a.sessionFor(time.Minute)
 			for n := range 2_000 {
 				w.queue(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"})
 				w.queue(proto.OpCreate, create(fmt.Sprintf("/hostile/w%d-%d", i, n), nil, proto.Ephemeral))
@@ -210,17 +220,12 @@ var attacks = []attack{
 		}
 	}},
 	{"events that nobody reads", func(a *attacker) {
-		watchers := make([]*wire, 4)
-		for i := range watchers {
-			w := a.session()
-			if err := w.call(proto.OpAddWatch, &proto.AddWatchRequest{Path: "/hostile", Mode: proto.WatchPersistentRecursive}, nil); err != nil {
-				a.t.Error(err)
-			}
-			watchers[i] = w
+		for range 12 {
+			a.watcher()
 		}
 		w := a.session()
 		long := strings.Repeat("n", 2000)
-		for n := range 3000 {
+		for n := range 20_000 { // 80 MB for each of them
 			path := fmt.Sprintf("/hostile/%s%d", long, n)
 			w.queue(proto.OpCreate, create(path, nil, proto.Persistent))
 			w.queue(proto.OpDelete, &proto.PathVersionRequest{Path: path, Version: -1})
@@ -235,13 +240,72 @@ var attacks = []attack{
 			}
 		}
 	}},
+	{"one event for many who do not read", func(a *attacker) {
+		for range a.many / 4 {
+			a.watcher()
+		}
+		w := a.session()
+		path := "/hostile/" + strings.Repeat("n", 900_000)
+		for range 3 {
+			if err := w.call(proto.OpCreate, create(path, nil, proto.Persistent), nil); err != nil {
+				a.t.Error(err)
+			}
+			if err := w.call(proto.OpDelete, &proto.PathVersionRequest{Path: path, Version: -1}, nil); err != nil {
+				a.t.Error(err)
+			}
+		}
+	}},
+	{"long lists that nobody reads", func(a *attacker) {
+		w := a.session()
+		name := strings.Repeat("n", 250)
+		for n := range 20_000 { // 5 MB
+			w.queue(proto.OpCreate, create(fmt.Sprintf("/list/%s%d", name, n), nil, proto.Persistent))
+			if n%1000 == 999 {
+				_ = w.flush()
+				for range 1000 {
+					if _, err := w.receive(); err != nil {
+						a.t.Error(err)
+						return
+					}
+				}
+			}
+		}
+		for range a.many / 4 {
+			w := a.sessionFor(time.Minute)
+			for range 10 {
+				w.queue(proto.OpGetChildren, &proto.PathWatchRequest{Path: "/list"})
+			}
+			_ = w.flush()
+		}
+	}},
+	{"identities that nobody reads the answers to", func(a *attacker) {
+		a.each(20, func(int) {
+			w := a.sessionFor(time.Minute)
+			for range 50_000 {
+				w.xid = proto.XidAuth - 1 // queue adds one
+				w.queue(proto.OpAuth, &proto.AuthPacket{Scheme: "ip"})
+			}
+			_ = w.nc.SetDeadline(time.Now().Add(2 * time.Second))
+			_, _ = w.nc.Write(w.out)
+		})
+	}},
+	{"writes whose answers nobody reads", func(a *attacker) {
+		a.each(6, func(int) {
+			w := a.sessionFor(time.Minute)
+			for range 200_000 {
+				w.queue(proto.OpSetData, &proto.SetDataRequest{Path: "/hostile", Version: -1})
+			}
+			_ = w.nc.SetDeadline(time.Now().Add(2 * time.Second))
+			_, _ = w.nc.Write(w.out)
+		})
+	}},
 	{"watches that fire as they are set", func(a *attacker) {
 		paths := make([]string, 100_000)
 		for i := range paths {
 			paths[i] = "/big"
 		}
 		for range 4 {
-			w := a.session()
+			w := a.sessionFor(time.Minute)
 			for range 10 {
 				w.queue(proto.OpSetWatches, &proto.SetWatches{DataWatches: paths, ExistWatches: nil, ChildWatches: nil})
 			}
@@ -328,7 +392,7 @@ func TestHostile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.drop()
-	for _, path := range []string{"/big", "/good", "/hostile"} {
+	for _, path := range []string{"/big", "/good", "/hostile", "/list"} {
 		data := []byte("x")
 		if path == "/big" {
 			data = make([]byte, bigSize)
@@ -348,34 +412,37 @@ func TestHostile(t *testing.T) {
 			defer a.close()
 			over, measured := make(chan struct{}), make(chan []time.Duration)
 			go func() { measured <- behave(t, w, over) }()
+			before := c.rss()
 			began := time.Now()
+			c.resetPeak()
 			one.run(a)
 			took := time.Since(began)
 			close(over)
 			latencies := <-measured
-			rss := c.rss()
+			rss := c.peak()
 			a.close()
 			if len(latencies) == 0 {
 				t.Fatal("the client that behaves was not served")
 			}
 			slices.Sort(latencies)
 			p99 := latencies[len(latencies)*99/100]
-			t.Logf("%v; %d operations beside it, p99 %v, worst %v; the server's memory %d MiB", took.Round(time.Millisecond), len(latencies),
-				p99.Round(time.Microsecond), latencies[len(latencies)-1].Round(time.Microsecond), rss>>20)
+			t.Logf("%v; %d operations beside it, p99 %v, worst %v; the server's memory %d MiB, before it %d", took.Round(time.Millisecond), len(latencies),
+				p99.Round(time.Microsecond), latencies[len(latencies)-1].Round(time.Microsecond), rss>>20, before>>20)
 			if p99 > 5*time.Second {
 				t.Errorf("p99 of a client that behaves is %v", p99)
 			}
-			if limit := int64(600<<20) * raceFactor; rss > limit {
+			room := int64(many) * 16 << 10 // connections take some
+			if limit := (200<<20 + room) * raceFactor; rss > limit {
 				t.Errorf("the server's memory is %d MiB", rss>>20)
 			}
 			n := 0
 			for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-				if n = c.goroutines(); n <= base {
+				if n, rss = c.goroutines(), c.rss(); n <= base && rss <= (120<<20+room)*raceFactor {
 					return
 				}
 			}
 			c.ask("stacks")
-			t.Errorf("%d goroutines stay, %d were there before", n, base)
+			t.Errorf("%d goroutines stay, %d were there before; the server's memory stays at %d MiB", n, base, rss>>20)
 		})
 	}
 	if log := c.log.String(); strings.Contains(log, "panic") {
