@@ -17,7 +17,7 @@ type children struct {
 	length int     // of these
 	count  int32
 
-	names  int // bytes of their names
+	names int // bytes of their names
 
 	// Of the parent and what is below it, so that nobody has to walk there.
 	below   int    // znodes

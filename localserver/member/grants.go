@@ -18,14 +18,16 @@ type grants struct {
 	schemes map[string]proto.Perms // all entries of a scheme together
 	nets    map[netip.Prefix]proto.Perms
 	bits    []int // the lengths of nets
+	ipv6    bool  // nets has those of IPv6
 }
 
 // grantsOf makes them when a list is checked for the first time.
 func (a *authSchemes) grantsOf(list *ztree.ACL) *grants {
-	if g, ok := list.Index.(*grants); ok {
+	ipv6 := a.ipv6 != nil && a.ipv6()
+	if g, ok := list.Index.(*grants); ok && g.ipv6 == ipv6 {
 		return g
 	}
-	g := &grants{ids: map[proto.ID]proto.Perms{}, schemes: map[string]proto.Perms{}, nets: map[netip.Prefix]proto.Perms{}}
+	g := &grants{ipv6: ipv6, ids: map[proto.ID]proto.Perms{}, schemes: map[string]proto.Perms{}, nets: map[netip.Prefix]proto.Perms{}}
 	for _, entry := range list.List {
 		g.ids[entry.ID] |= entry.Perms
 		g.schemes[entry.ID.Scheme] |= entry.Perms
