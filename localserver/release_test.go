@@ -2,6 +2,7 @@ package localserver
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/tlsstore"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
@@ -135,6 +138,43 @@ func TestEmulateTheEnsemble(t *testing.T) {
 		}
 		if said := strings.Contains(log.String(), "Emulating ZooKeeper 3.8.2 because the server on 127.0.0.1:"); said != (c.line == "") {
 			t.Errorf("with %q the log is\n%s", c.line, log.String())
+		}
+	}
+}
+
+// TestTLSOfReleases asks for each version of TLS (ZOOKEEPER-4415, X509Util of release-3.9.2).
+func TestTLSOfReleases(t *testing.T) {
+	server := certificate(t, "server")
+	for _, c := range []struct {
+		release, protocol string
+		v12, v13          bool
+	}{
+		{"3.8", "", true, false}, {"3.9.1", "", true, false}, {"3.9", "", true, true},
+		{"3.8", "TLSv1.3", false, true}, {"3.9", "TLSv1.3", true, true}, {"3.9", "TLSv1.2", true, false}, {"3.9", "TLS", true, true},
+	} {
+		port, err := apache.FreePort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		properties := map[string]string{"secureClientPort": fmt.Sprint(port), "secureClientPortAddress": "127.0.0.1",
+			"ssl.keyStore.location": server, "ssl.clientAuth": "none"}
+		if c.protocol != "" {
+			properties["ssl.protocol"] = c.protocol
+		}
+		e := New(t, Options{Emulate: c.release, Ephemeral: true, Properties: properties})
+		for version, want := range map[uint16]bool{tls.VersionTLS12: c.v12, tls.VersionTLS13: c.v13} {
+			cfg, err := (&client.TLSOptions{TrustStore: tlsstore.Store{File: server}}).Config()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.MinVersion, cfg.MaxVersion = version, version
+			text, err := FourLetterWord(t.Context(), fmt.Sprintf("127.0.0.1:%d", port), "ruok", cfg)
+			if spoken := err == nil && text == "imok"; spoken != want {
+				t.Errorf("%+v: %s is spoken: %v, %v", c, tls.VersionName(version), spoken, err)
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

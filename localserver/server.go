@@ -330,7 +330,7 @@ func tryWriting(dir string) error {
 func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j zab.JournalOptions, err error) {
 	m = member.Options{
 		ID:               1, // whatever myid says (ZooKeeperServer.createSessionTracker)
-		Release:          cmp.Or(cfg.Emulate, opt.release),
+		Release:          cmp.Or(cfg.Emulate, opt.release, release.Newest),
 		Tick:             cfg.TickTime,
 		MinSession:       cfg.MinSessionTimeout,
 		MaxSession:       cfg.MaxSessionTimeout,
@@ -379,7 +379,7 @@ func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j z
 		j.Dir = m.LogDir
 	}
 	if cfg.SecureClient.Port != 0 || cfg.PortUnified {
-		if m.TLS, err = serverTLS(&cfg.TLS); err != nil {
+		if m.TLS, err = serverTLS(&cfg.TLS, m.Release); err != nil {
 			return m, j, err
 		}
 	}
@@ -398,7 +398,7 @@ func noLimit[N int | int64](n N) N {
 }
 
 // serverTLS reads the stores for the ports that speak TLS (X509Util).
-func serverTLS(t *zoocfg.TLS) (*tls.Config, error) {
+func serverTLS(t *zoocfg.TLS, r release.Release) (*tls.Config, error) {
 	if t.KeyStore.Location == "" {
 		return nil, errors.New("TLS for clients: ssl.keyStore.location is not set: it is the file with the server's key and certificate (JKS, PKCS12 or PEM)")
 	}
@@ -423,17 +423,31 @@ func serverTLS(t *zoocfg.TLS) (*tls.Config, error) {
 			return nil, fmt.Errorf("TLS for clients: %w", err)
 		}
 	}
-	protocols := t.EnabledProtocols
-	if len(protocols) == 0 && t.Protocol != "" && t.Protocol != "TLS" {
-		protocols = []string{t.Protocol}
-	}
-	if err := tlsstore.SetProtocols(cfg, protocols); err != nil {
+	if err := tlsstore.SetProtocols(cfg, serverProtocols(t, r)); err != nil {
 		return nil, fmt.Errorf("TLS for clients: %w", err)
 	}
 	if err := tlsstore.SetCiphers(cfg, t.CipherSuites); err != nil {
 		return nil, fmt.Errorf("TLS for clients: %w", err)
 	}
 	return cfg, nil
+}
+
+// serverProtocols are the versions of TLS that a server speaks (SSLContextAndOptions).
+func serverProtocols(t *zoocfg.TLS, r release.Release) []string {
+	const v12, v13 = "TLSv1.2", "TLSv1.3"
+	protocol := t.Protocol
+	if protocol == "" && r.TLS13() {
+		protocol = v13
+	}
+	switch {
+	case len(t.EnabledProtocols) > 0:
+		return t.EnabledProtocols
+	case protocol == "TLS":
+		return nil
+	case protocol == v13 && r.TLS13():
+		return []string{v13, v12}
+	}
+	return []string{cmp.Or(protocol, v12)}
 }
 
 func store(s *zoocfg.Store) *tlsstore.Store {

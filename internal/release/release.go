@@ -98,6 +98,10 @@ func (r Release) MultiKeepsCreate2() bool { return r.since(2, 0) }
 // said to belong to (ZOOKEEPER-4730, ZooKeeperServer). Before, they are exchanged.
 func (r Release) DirSizes() bool { return r.since(4, 2) }
 
+// TLS13 reports whether TLS 1.3 is spoken unless ssl.protocol or ssl.enabledProtocols say otherwise
+// (ZOOKEEPER-4415, X509Util). Before, it is TLS 1.2 alone.
+func (r Release) TLS13() bool { return r.since(never, 2) }
+
 // RefusalNamesSession reports whether the log names the session of a client that has seen a
 // later zxid (ZOOKEEPER-4730, ZooKeeperServer.processConnectRequest).
 func (r Release) RefusalNamesSession() bool { return r.since(never, 2) }

@@ -49,6 +49,7 @@ func TestChanges(t *testing.T) {
 		{"ZOOKEEPER-2590", Release.ExistsNeedsRead, "3.8.4 3.8.5 3.8.6 3.9.2 3.9.3 3.9.4 3.9.5"},
 		{"ZOOKEEPER-4026", Release.MultiKeepsCreate2, "3.8.2 3.8.3 3.8.4 3.8.5 3.8.6 3.9.0 3.9.1 3.9.2 3.9.3 3.9.4 3.9.5"},
 		{"ZOOKEEPER-4730", Release.DirSizes, "3.8.4 3.8.5 3.8.6 3.9.2 3.9.3 3.9.4 3.9.5"},
+		{"ZOOKEEPER-4415", Release.TLS13, "3.9.2 3.9.3 3.9.4 3.9.5"},
 		{"ZOOKEEPER-4730 in the log", Release.RefusalNamesSession, "3.9.2 3.9.3 3.9.4 3.9.5"},
 		{"ZOOKEEPER-4655", Release.EventZxid, "3.9.0 3.9.1 3.9.2 3.9.3 3.9.4 3.9.5"},
 		{"ZOOKEEPER-4466", Release.WatchModes, "3.9.0 3.9.1 3.9.2 3.9.3 3.9.4 3.9.5"},

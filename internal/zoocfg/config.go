@@ -41,7 +41,7 @@ type TLS struct {
 	TrustStore Store
 	// ClientAuth is upper case; NEED by default.
 	ClientAuth ClientAuth
-	// Protocol is TLSv1.2 by default; EnabledProtocols, when set, is the whole list.
+	// Protocol is empty by default: what the release that is emulated has. EnabledProtocols, when set, is the whole list.
 	Protocol         string
 	EnabledProtocols []string
 	CipherSuites     []string // JSSE's names; empty: the server's choice
@@ -202,7 +202,7 @@ type Config struct {
 // Default is a configuration with ZooKeeper's defaults and no data directory, port or
 // members.
 func Default() *Config {
-	ssl := TLS{ClientAuth: ClientAuthNeed, Protocol: "TLSv1.2", HostnameVerification: true, HandshakeDetectionTimeout: 5 * time.Second}
+	ssl := TLS{ClientAuth: ClientAuthNeed, HostnameVerification: true, HandshakeDetectionTimeout: 5 * time.Second}
 	c := &Config{
 		ClientListenBacklog: -1,
 		TickTime:            3 * time.Second, minTimeoutMS: -1, maxTimeoutMS: -1,
