@@ -98,7 +98,9 @@ func TestStartOnDamagedLog(t *testing.T) {
 		{"end of an entry", "log.38", lastByte(30), "the record's last byte is 0x00, not 'B', and transaction 0x57 follows", serves},
 		{"end of the first entry", "log.38", lastByte(0), "and transaction 0x39 follows", serves},
 		{"older magic number", "log.1", set(0, "JUNK"), `log.1 at byte 0: the file begins with "JUNK"`, refuses},
-		{"older zeros", "log.1", func(log []byte, _ []int) []byte { return make([]byte, len(log)) }, "transactions 0x1..0x37 are in no log here", refuses},
+		{"older without transactions", "log.1", cut(16), "transactions 0x1..0x37 are in no log here", serves},
+		{"older end of an entry", "log.1", lastByte(30), "and transaction 0x20 follows", serves},
+		{"older zeros", "log.1", func(log []byte, _ []int) []byte { return make([]byte, len(log)) }, "transactions 0x1..0x37 are not read", refuses},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := damaged(t, c.file, c.damage)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -40,5 +41,22 @@ func TestListenOnLoopback(t *testing.T) {
 			}
 			_ = p.Close()
 		}
+	}
+}
+
+// A port of the AdminServer that somebody else has ends the start.
+func TestTakenAdminPort(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	e, err := Start(t.Context(), Options{Ephemeral: true, Properties: map[string]string{
+		"admin.enableServer": "true", "admin.serverPort": fmt.Sprint(taken.Addr().(*net.TCPAddr).Port)}})
+	if err == nil {
+		e.Close()
+	}
+	if !IsPortTaken(err) || !strings.Contains(err.Error(), "admin.serverPort") {
+		t.Error(err)
 	}
 }

@@ -250,6 +250,7 @@ func listen(cfg *zoocfg.Config, g *gate) (ports []port, err error) {
 	if err = open(cfg.Client, "clientPort", port{mode: mode, clients: true}); err == nil {
 		err = open(cfg.SecureClient, "secureClientPort", port{mode: member.Secure})
 	}
+	// Differs(admin-port-taken): Apache starts without its AdminServer, and only its log says so.
 	if err == nil && cfg.AdminEnabled {
 		err = open(cfg.AdminAddress, "admin.serverPort", port{admin: true})
 	}
@@ -305,6 +306,8 @@ func checkPlaces(cfg *zoocfg.Config) error {
 const lockFile = ".lock"
 
 // lockData keeps a second server away, which would destroy the data.
+//
+// Differs(data-dir-locked): Apache lets two servers write to one directory.
 func lockData(dir string) (*filelock.Lock, error) {
 	lock, err := filelock.Try(filepath.Join(dir, lockFile))
 	switch {

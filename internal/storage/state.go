@@ -222,6 +222,10 @@ func (l *load) reached(next int64) bool {
 	return l.last == l.limit || l.opt.Gaps || !l.begun && first(next) || l.begun && Follows(l.last, next)
 }
 
+// gap is the error of transactions that are missing before zxid.
+//
+// Differs(missing-transactions): Apache goes on with the next log that there is, and has a state
+// that no server ever had.
 func (l *load) gap(file string, zxid int64) error {
 	if !l.begun {
 		return fmt.Errorf("load %s: %w: the first in %s is %#x", l.where(), ErrMissing, file, zxid)

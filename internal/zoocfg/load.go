@@ -214,6 +214,9 @@ func (l *loader) system(properties map[string]origin) {
 			continue
 		}
 		if !prefixed {
+			if name == "java.security.auth.login.config" {
+				l.warn(o, "%s", noSASLEffect)
+			}
 			continue // other properties of a JVM
 		}
 		if key == EmulateKey {
