@@ -1,20 +1,23 @@
 package commands
 
 import (
+	"cmp"
 	"context"
-	"strings"
+	"errors"
 
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
 var cdCommand = &Command{
-	Name: "cd", Group: ShellCmd, Usage: "[path]",
+	Name: "cd", Group: ShellCmd, Usage: "[path|-]",
 	Short: "change the current znode, from which relative paths start",
-	Long:  "Without a path it goes to /.",
-	Args:  []Arg{{Name: "path", Kind: Path, Optional: true, Bare: true}},
+	Long:  "Without a path it goes to /, with - to the znode before.",
+	Args:  []Arg{{Name: "path", Kind: Path, Optional: true}},
 	Examples: []Example{
 		{"cd /app/config", "then `get db` reads /app/config/db"},
 		{"cd ..", "one up"},
+		{"cd -", "back"},
 	},
 	Differs: "zkCli has no such command.",
 	Run: func(ctx context.Context, env *Env, in *Invocation) error {
@@ -24,22 +27,39 @@ var cdCommand = &Command{
 			if err != nil {
 				return err
 			}
-			paths, err := in.Paths(ctx, conn, 0)
-			if err != nil {
+			if dir, err = chosenDir(ctx, env, conn, in); err != nil {
 				return err
 			}
-			if len(paths) > 1 {
-				return in.problem("%s means %d znodes", in.Args[0], len(paths))
-			}
-			dir = strings.TrimRight(paths[0], "/")
 			if _, err := conn.Exists(ctx, dir, false); err != nil {
 				return err
 			}
 		}
-		env.Dir = dir
+		env.Dir, env.Before = dir, cmp.Or(env.Dir, "/")
 		if env.Output == ui.JSON {
 			return env.printJSON(object{"path": dir})
 		}
 		return nil
 	},
+}
+
+// chosenDir is the znode that the argument of cd names.
+func chosenDir(ctx context.Context, env *Env, conn *client.Conn, in *Invocation) (string, error) {
+	if in.words[0] == (Word{Text: "-"}) {
+		if env.Before == "" {
+			return "", errors.New("cd -: there was no other current znode before")
+		}
+		return env.Before, nil
+	}
+	var skipped failures
+	paths, err := in.Paths(ctx, conn, 0, &skipped)
+	if err == nil && len(paths) == 0 {
+		err = skipped.skipped(env)
+	}
+	if err != nil {
+		return "", err
+	}
+	if len(paths) > 1 {
+		return "", in.problem("%s means %d znodes", in.Args[0], len(paths))
+	}
+	return paths[0], nil
 }

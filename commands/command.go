@@ -50,7 +50,6 @@ type Arg struct {
 	Values   []string // of a Choice
 	Optional bool
 	Repeat   bool // the last one only
-	Bare     bool // a Path that may be a bare name also while the current znode is /
 	Old      bool // an old form that is still understood; help and completion leave it out
 	Help     string
 }
@@ -125,6 +124,7 @@ type Env struct {
 	Session Session
 	Shell   Shell
 	Dir     string    // the current znode: what relative paths start from
+	Before  string    // the current znode before the last cd; cd - goes back
 	Output  ui.Format // of this command
 	Yes     bool      // do not ask
 	Quiet   bool      // do not tell what went well

@@ -73,9 +73,7 @@ func (b *bench) run(line string) (stdout, stderr string, exit int) {
 		if errors.As(err, &coded) {
 			exit = coded.Code
 		}
-		if err.Error() != "" {
-			fmt.Fprintln(&b.err, err)
-		}
+		ui.Report(&b.err, err)
 	}
 	return b.out.String(), b.err.String(), exit
 }

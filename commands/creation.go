@@ -95,5 +95,11 @@ func (op creation) explain(err error) error {
 	if errors.Is(err, proto.ErrEphemeralOnLocal) {
 		return &said{"Unable to create ephemeral node on a local session; a server makes it a global one only with localSessionsUpgradingEnabled=true in its zoo.cfg", err}
 	}
+	var refused *client.OpError
+	if errors.As(err, &refused) && refused.Code == proto.ErrNoNode {
+		if text, hint := words(refused); hint != "" {
+			return &said{fmt.Sprintf("%s (%s; create -p makes missing parents)", text, hint), err}
+		}
+	}
 	return explainACL(err, op.acl)
 }

@@ -2,26 +2,30 @@ package commands
 
 import (
 	"context"
+	"fmt"
+	"regexp"
 
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
 var deleteCommand = &Command{
-	Name: "delete", Group: Writing, Usage: "[-v version] path",
-	Short:   "delete a znode that has no children",
-	Long:    "deleteall deletes a znode with everything below it.",
+	Name: "delete", Group: Writing, Usage: "[-v version] path [path ...]",
+	Short: "delete znodes that have no children",
+	Long: "deleteall deletes a znode with everything below it. A pattern deletes each match. On a terminal more than " +
+		"100 znodes are asked about first; -y answers yes.",
 	Options: []Option{versionOption},
-	Args:    []Arg{{Name: "path", Kind: Path}, {Name: "version", Kind: Number, Optional: true, Old: true}},
+	Args:    []Arg{{Name: "path", Kind: Path, Repeat: true}},
 	Examples: []Example{
 		{"delete /app/lock", "delete a znode"},
 		{"delete -v 2 /app/config", "only if nobody has changed it since version 2"},
+		{"delete /app/job-* /app/done", "several"},
 	},
-	Differs: "The old form `delete path version` keeps to the version; zkCli ignores it and deletes any.",
+	Differs: "It takes several paths, and patterns. The old form `delete path version` keeps to the version; zkCli ignores it and deletes any.",
 	Run:     runDelete,
 }
 
 func runDelete(ctx context.Context, env *Env, in *Invocation) error {
-	version, err := expectedVersion(in, in.Args, 1)
+	n, version, err := in.toDelete()
 	if err != nil {
 		return err
 	}
@@ -29,14 +33,43 @@ func runDelete(ctx context.Context, env *Env, in *Invocation) error {
 	if err != nil {
 		return err
 	}
-	if special(conn, in.Args[0]) {
-		return specialError(in.Args[0])
-	}
-	if err := conn.Delete(ctx, in.Args[0], version); err != nil {
+	var skipped failures
+	paths, err := in.allPaths(ctx, conn, n, &skipped)
+	if err != nil {
 		return err
 	}
-	if env.Output == ui.JSON {
-		return env.printJSON(object{"path": in.Args[0], "deleted": 1})
+	if version != -1 && len(paths) > 1 {
+		return in.problem("a version is one znode's, and these are %s", thousands(len(paths)))
 	}
-	return nil
+	if len(paths) > deleteAskAbove {
+		if err := env.confirm(ctx, fmt.Sprintf("Delete %s znodes?", thousands(len(paths))), "nothing was deleted"); err != nil {
+			return err
+		}
+	}
+	err = env.many(ctx, paths, func(_ int, path string) error {
+		if special(conn, path) {
+			return specialError(path)
+		}
+		if err := conn.Delete(ctx, path, version); err != nil {
+			return err
+		}
+		if env.Output == ui.JSON {
+			return env.printJSON(object{"path": path, "deleted": 1})
+		}
+		return nil
+	})
+	return env.andSkipped(err, &skipped)
+}
+
+var wholeNumber = regexp.MustCompile(`^-?\d+$`)
+
+// toDelete is how many of the arguments are paths, and the version: a number behind one path is
+// the version, as zkCli of 3.4 had it.
+func (in *Invocation) toDelete() (n int, version int32, err error) {
+	n, args := len(in.Args), in.Args
+	if n == 2 && wholeNumber.MatchString(in.words[1].Text) {
+		n, args = 1, []string{in.Args[0], in.words[1].Text}
+	}
+	version, err = expectedVersion(in, args[:min(len(args), n+1)], n)
+	return n, version, err
 }

@@ -13,27 +13,36 @@ import (
 )
 
 var deleteAllCommand = &Command{
-	Name: "deleteall", Aliases: []string{"rmr"}, Group: Writing, Usage: "path [-b batch size]",
-	Short: "delete a znode with everything below it",
+	Name: "deleteall", Aliases: []string{"rmr"}, Group: Writing, Usage: "path [path ...] [-b batch size]",
+	Short: "delete znodes with everything below them",
 	Long: "The tree is listed first, then deleted from the leaves up, in transactions of many znodes. It is not " +
-		"one transaction: Ctrl-C stops it and says how far it got. On a terminal a tree of more than 100 znodes " +
-		"is asked about first; -y answers yes. / and what the server keeps in /zookeeper are never deleted.",
+		"one transaction: Ctrl-C stops it and says how far it got. On a terminal more than 100 znodes " +
+		"are asked about first; -y answers yes. What may not be listed or deleted is named and stays, and with it the " +
+		"znodes above it. / and what the server keeps in /zookeeper are never deleted.",
 	Options: []Option{{Name: "b", Value: "batch size", Kind: Number, Help: "znodes per transaction, 1000 unless given; 0 deletes one by one"}},
-	Args:    []Arg{{Name: "path", Kind: Path}},
+	Args:    []Arg{{Name: "path", Kind: Path, Repeat: true}},
 	Examples: []Example{
 		{"deleteall /app", "delete a tree"},
 		{"deleteall -y /app/cache", "without a question"},
+		{"deleteall /app/tmp-* /app/old", "several trees"},
 	},
-	Differs: "It refuses / (zkCli deletes a part of it, or nothing, and reports success). A znode that is not deleted makes the exit code 1, " +
-		"with zkCli it is 0. A znode that appears or goes while it runs does not end it.",
+	Differs: "It takes several paths, and patterns. It refuses / (zkCli deletes a part of it, or nothing, and reports success). " +
+		"A znode that is not deleted makes the exit code 1, with zkCli it is 0, and the rest is deleted; zkCli deletes nothing when a " +
+		"znode may not be listed, and stops at the first that it may not delete. A znode that appears or goes while it runs does not end it.",
 	Run: runDeleteAll,
 }
 
-// deleteAskAbove is the size of a tree, in znodes, beyond which a person is asked.
+// deleteAskAbove is the number of znodes beyond which a person is asked.
 const deleteAskAbove = 100
 
+// doomed is a tree that is to be deleted.
+type doomed struct {
+	root  string
+	paths []string // from the leaves up; nil where root cannot be listed
+	err   error    // why
+}
+
 func runDeleteAll(ctx context.Context, env *Env, in *Invocation) error {
-	root := in.Args[0]
 	size := 1000
 	if in.Has("b") {
 		var err error
@@ -45,68 +54,107 @@ func runDeleteAll(ctx context.Context, env *Env, in *Invocation) error {
 	if err != nil {
 		return err
 	}
-	if chroot := conn.Chroot(); root == "/" && chroot != "" {
-		return fmt.Errorf("/ is the chroot %s of this session and stays; name what to delete, such as a child of /", chroot)
-	} else if root == "/" {
-		return errors.New("/ itself cannot be deleted, and /zookeeper in it belongs to the server; name what to delete, such as a child of /")
-	}
-	d := deletion{conn: conn, size: max(size, 1), progress: func() {}}
-	if special(conn, root) {
-		// zkCli too reports success here and leaves all as it is.
-		fmt.Fprintln(env.Streams.Err, "Failed to delete some node(s) in the subtree!", specialError(root))
-		return d.report(env, root, nil)
-	}
-	t, err := readTree(ctx, env, conn, root)
-	if interrupted := stopped(ctx, err, "nothing was deleted"); interrupted != nil {
-		return interrupted
-	}
+	var skipped failures
+	roots, err := in.allPaths(ctx, conn, len(in.Args), &skipped)
 	if err != nil {
 		return err
 	}
-	paths := t.bottomUp()
-	for _, path := range slices.Backward(paths) {
-		if err := t.denied[path]; err != nil {
-			return err // before anything is deleted
-		}
+	if err := checkRoots(conn, roots); err != nil {
+		return err
 	}
-	if len(paths) > deleteAskAbove && env.Streams.InTTY && !env.Yes {
-		yes, err := env.Streams.Ask(ctx, fmt.Sprintf("Delete %s and the %s znodes below it?", root, thousands(len(paths)-1)))
-		if interrupted := stopped(ctx, err, "nothing was deleted"); interrupted != nil {
-			return interrupted
-		}
-		if err != nil {
+	trees := make([]doomed, len(roots))
+	total := 0
+	for i, root := range roots {
+		if trees[i], err = listDoomed(ctx, env, conn, root); err != nil {
 			return err
 		}
-		if !yes {
-			return errors.New("nothing was deleted")
+		total += len(trees[i].paths)
+	}
+	if total > deleteAskAbove {
+		question := fmt.Sprintf("Delete %s and the %s znodes below it?", roots[0], thousands(total-1))
+		if len(roots) > 1 {
+			question = fmt.Sprintf("Delete %s trees, %s znodes in all?", thousands(len(roots)), thousands(total))
+		}
+		if err := env.confirm(ctx, question, "nothing was deleted"); err != nil {
+			return err
 		}
 	}
-	progress := env.Streams.NewProgress("deleted", int64(len(paths)))
+	err = env.many(ctx, roots, func(i int, _ string) error {
+		if trees[i].err != nil {
+			return trees[i].err
+		}
+		d := deletion{conn: conn, size: max(size, 1)}
+		return d.report(env, trees[i].root, d.delete(ctx, env, trees[i]))
+	})
+	return env.andSkipped(err, &skipped)
+}
+
+// checkRoots refuses to delete all that there is, before anything is deleted.
+func checkRoots(conn *client.Conn, roots []string) error {
+	switch chroot := conn.Chroot(); {
+	case !slices.Contains(roots, "/"):
+		return nil
+	case chroot != "":
+		return fmt.Errorf("/ is the chroot %s of this session and stays; name what to delete, such as a child of /", chroot)
+	}
+	return errors.New("/ itself cannot be deleted, and /zookeeper in it belongs to the server; name what to delete, such as a child of /")
+}
+
+// listDoomed lists a tree. Its error is one that ends the command.
+func listDoomed(ctx context.Context, env *Env, conn *client.Conn, root string) (doomed, error) {
+	if special(conn, root) {
+		return doomed{root: root}, nil
+	}
+	t, err := readTree(ctx, env, conn, root)
+	if interrupted := stopped(ctx, err, "nothing was deleted"); interrupted != nil {
+		return doomed{}, interrupted
+	}
+	if err != nil {
+		return doomed{root: root, err: err}, about(err)
+	}
+	return doomed{root: root, paths: t.bottomUp()}, nil
+}
+
+// delete deletes a tree and says what became of it.
+func (d *deletion) delete(ctx context.Context, env *Env, tree doomed) error {
+	if tree.paths == nil {
+		// zkCli too reports success here and leaves all as it is.
+		fmt.Fprintln(env.Streams.Err, "Failed to delete some node(s) in the subtree!", specialError(tree.root))
+		return nil
+	}
+	progress := env.Streams.NewProgress("deleted", int64(len(tree.paths)))
 	d.progress = func() { progress.Set(int64(d.deleted)) }
-	err = d.run(ctx, paths)
+	err := d.run(ctx, tree.paths)
 	progress.Done()
 	rest := "; the rest is untouched"
 	if d.unsure > 0 {
 		rest = fmt.Sprintf("; %s more may be, and the rest is untouched", thousands(d.unsure))
 	}
-	done := fmt.Sprintf("deleted %s of %s znodes", thousands(d.deleted), thousands(len(paths)))
+	done := fmt.Sprintf("deleted %s of %s znodes", thousands(d.deleted), thousands(len(tree.paths)))
+	if d.failed.n > 0 && len(tree.paths) > 1 {
+		d.failed.name(env)
+	}
 	switch interrupted := stopped(ctx, err, done+rest); {
 	case interrupted != nil:
-		err = interrupted
-	case err != nil && len(paths) > 1:
-		var op *client.OpError
-		text := err.Error()
-		if errors.As(err, &op) && sentence(op) != "" {
-			text = sentence(op)
-		}
-		err = &said{fmt.Sprintf("%s (%s; run it again for the rest)", text, done), err}
+		return interrupted
+	case err != nil && len(tree.paths) > 1:
+		return fmt.Errorf("%w (%s; run it again for the rest)", err, done)
+	case err != nil || d.failed.n == 0:
+		return err
+	case len(tree.paths) == 1:
+		return d.failed.list[0].op
 	}
-	return d.report(env, root, err)
+	return &said{fmt.Sprintf("Failed to delete some node(s) in the subtree! %s; what is named above stays, and with it the znodes above it", done),
+		d.failed.list[0].op}
 }
 
 func (d *deletion) report(env *Env, root string, err error) error {
 	if env.Output == ui.JSON {
-		err = errors.Join(env.printJSON(object{"path": root, "deleted": d.deleted}), err)
+		answer := object{"path": root, "deleted": d.deleted}
+		if d.failed.n > 0 {
+			answer["failed"] = d.failed.list
+		}
+		err = errors.Join(env.printJSON(answer), err)
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
@@ -23,10 +24,36 @@ const (
 // deletion deletes znodes in batches. It belongs to one goroutine.
 type deletion struct {
 	conn     *client.Conn
-	size     int // znodes per batch
-	deleted  int // so far, znodes that went by themselves included
-	unsure   int // were on their way when the wait for replies ended
+	size     int             // znodes per batch
+	deleted  int             // so far, znodes that went by themselves included
+	unsure   int             // were on their way when the wait for replies ended
+	failed   failures        // that the server refuses to delete
+	staying  map[string]bool // those and all above them
 	progress func()
+}
+
+// stays notes that the server refuses to delete a znode, for which those above it stay too. It
+// returns any other error.
+func (d *deletion) stays(path string, err error) error {
+	if other := d.failed.add(err); other != nil {
+		return other
+	}
+	for path != "" && !d.staying[path] {
+		if d.staying == nil {
+			d.staying = map[string]bool{}
+		}
+		d.staying[path] = true
+		path = path[:strings.LastIndexByte(path, '/')]
+	}
+	return nil
+}
+
+// leaving are the paths without those that stay.
+func (d *deletion) leaving(paths []string) []string {
+	if len(d.staying) == 0 {
+		return paths
+	}
+	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return d.staying[path] })
 }
 
 // batch is znodes that one multi deletes, children before parents.
@@ -65,14 +92,16 @@ func batches(paths []string, size int) []batch {
 	return all
 }
 
-// run deletes the paths, which are in order from the leaves up, until the first failure or
-// until ctx ends. What is on its way then is waited for, so that deleted is exact.
+// run deletes the paths, which are in order from the leaves up, until ctx ends or the session
+// fails. What is on its way then is waited for, so that deleted is exact. What the server
+// refuses to delete is noted, and the rest goes.
 func (d *deletion) run(ctx context.Context, paths []string) error {
 	all := batches(paths, d.size)
 	settled, cancel := settling(ctx)
 	defer cancel()
 	type outcome struct {
 		number int
+		paths  []string
 		err    error
 	}
 	outcomes := make(chan outcome)
@@ -84,10 +113,13 @@ func (d *deletion) run(ctx context.Context, paths []string) error {
 			if failure = ctx.Err(); failure != nil {
 				break
 			}
-			number, ops := next, deleteOps(all[next].paths)
+			number, paths := next, d.leaving(all[next].paths)
 			go func() {
-				_, err := d.conn.Multi(settled, ops)
-				outcomes <- outcome{number, err}
+				var err error
+				if len(paths) > 0 {
+					_, err = d.conn.Multi(settled, deleteOps(paths))
+				}
+				outcomes <- outcome{number, paths, err}
 			}()
 			next++
 			flying++
@@ -97,12 +129,13 @@ func (d *deletion) run(ctx context.Context, paths []string) error {
 		}
 		o := <-outcomes
 		flying--
-		if o.err != nil && failure == nil && changed(o.err) {
-			o.err = d.oneByOne(ctx, all[o.number].paths)
-		} else if o.err == nil {
-			d.deleted += len(all[o.number].paths)
-		} else if fatal(o.err) != nil {
-			d.unsure += len(all[o.number].paths)
+		switch {
+		case o.err == nil:
+			d.deleted += len(o.paths)
+		case fatal(o.err) != nil:
+			d.unsure += len(o.paths)
+		case failure == nil:
+			o.err = d.oneByOne(ctx, o.paths)
 		}
 		if o.err != nil && failure == nil {
 			failure = o.err
@@ -124,13 +157,8 @@ func deleteOps(paths []string) []proto.MultiOp {
 	return ops
 }
 
-// changed tells whether a delete failed because the tree is not what it was when listed.
-func changed(err error) bool {
-	return errors.Is(err, proto.ErrNoNode) || errors.Is(err, proto.ErrNotEmpty)
-}
-
-// oneByOne deletes the znodes of a batch that failed as a whole, because one of them had
-// gone or had got a child.
+// oneByOne deletes the znodes of a batch that failed as a whole: one of them had gone, had got
+// a child, or may not be deleted.
 func (d *deletion) oneByOne(ctx context.Context, paths []string) error {
 	settled, cancel := settling(ctx)
 	defer cancel()
@@ -140,7 +168,7 @@ func (d *deletion) oneByOne(ctx context.Context, paths []string) error {
 		for n < len(paths) && strings.Count(paths[n], "/") == depth {
 			n++
 		}
-		level := paths[:n]
+		level := d.leaving(paths[:n])
 		paths = paths[n:]
 		errs := make([]error, len(level))
 		forEach(ctx, len(level), inFlight, func(i int) error {
@@ -154,7 +182,7 @@ func (d *deletion) oneByOne(ctx context.Context, paths []string) error {
 			}
 			if err == nil || errors.Is(err, proto.ErrNoNode) {
 				d.deleted++
-			} else if failure == nil {
+			} else if err = d.stays(level[i], err); err != nil && failure == nil {
 				failure = err
 			}
 		}

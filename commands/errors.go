@@ -50,61 +50,71 @@ func Explain(ctx context.Context, err error) error {
 	return err
 }
 
+// sentence is what zkCli says of a server's refusal, with a hint; "" when it has no words for it.
 func sentence(e *client.OpError) string {
-	if text := reconfigSentence(e); text != "" {
-		return text
+	text, hint := words(e)
+	if hint != "" {
+		text += " (" + hint + ")"
 	}
-	on := *e
-	on.Path = escape.Line(e.Path) // a server's name may be in it
-	e = &on
-	switch e.Code {
-	case proto.ErrNoNode:
-		return "Node does not exist: " + e.Path
-	case proto.ErrNoChildrenForEphemeral:
-		return "Ephemerals cannot have children: " + e.Path
-	case proto.ErrNodeExists:
-		return "Node already exists: " + e.Path
-	case proto.ErrNotEmpty:
-		return fmt.Sprintf("Node not empty: %s (deleteall removes it with all below)", e.Path)
-	case proto.ErrNotReadOnly:
-		return fmt.Sprintf("Not a read-only call: %s (this server is cut off from the quorum and serves reads alone)", cmp.Or(e.Path, e.Op.String()))
-	case proto.ErrInvalidACL:
-		return "Acl is not valid : " + e.Path
-	case proto.ErrNoAuth:
-		return fmt.Sprintf("Insufficient permission : %s (%s; addauth adds an identity)", e.Path, permissionHint(e))
-	case proto.ErrBadArguments:
-		return "Arguments are not valid : " + e.Path
-	case proto.ErrBadVersion:
-		return fmt.Sprintf("version No is not valid : %s (stat shows the version it has now)", e.Path)
-	case proto.ErrQuotaExceeded:
-		return fmt.Sprintf("Quota has exceeded : %s (listquota shows the limits)", e.Path)
-	}
-	return ""
+	return text
 }
 
-// reconfigSentence is what sentence has for a reconfiguration, which is of no znode.
-func reconfigSentence(e *client.OpError) string {
-	if e.Op != proto.OpReconfig {
-		return ""
+// words are zkCli's for the refusal, and what helps.
+func words(e *client.OpError) (text, hint string) {
+	if e.Op == proto.OpReconfig {
+		if text, hint = reconfigWords(e); text != "" {
+			return text, hint
+		}
 	}
+	path := escape.Line(e.Path) // a server's name may be in it
+	switch e.Code {
+	case proto.ErrNoNode:
+		if slash := strings.LastIndexByte(path, '/'); creates(e.Op) && slash > 0 {
+			return "Node does not exist: " + path[:slash], "the parent of " + path
+		}
+		return "Node does not exist: " + path, ""
+	case proto.ErrNoChildrenForEphemeral:
+		return "Ephemerals cannot have children: " + path, ""
+	case proto.ErrNodeExists:
+		return "Node already exists: " + path, ""
+	case proto.ErrNotEmpty:
+		return "Node not empty: " + path, "deleteall removes it with all below"
+	case proto.ErrNotReadOnly:
+		return "Not a read-only call: " + cmp.Or(path, e.Op.String()), "this server is cut off from the quorum and serves reads alone"
+	case proto.ErrInvalidACL:
+		return "Acl is not valid : " + path, ""
+	case proto.ErrNoAuth:
+		return "Insufficient permission : " + path, permissionHint(e) + "; addauth adds an identity"
+	case proto.ErrBadArguments:
+		return "Arguments are not valid : " + path, ""
+	case proto.ErrBadVersion:
+		return "version No is not valid : " + path, "stat shows the version it has now"
+	case proto.ErrQuotaExceeded:
+		return "Quota has exceeded : " + path, "listquota shows the limits"
+	}
+	return "", ""
+}
+
+// reconfigWords are words for a reconfiguration, which is of no znode.
+func reconfigWords(e *client.OpError) (text, hint string) {
 	switch e.Code {
 	case proto.ErrNoAuth:
 		return "Insufficient permission : a reconfiguration takes the permission to write /zookeeper/config, " +
-			"which only the super user has by default (addauth adds an identity)"
+			"which only the super user has by default", "addauth adds an identity"
 	case proto.ErrBadVersion:
-		return "version No is not valid : the configuration has another version (config shows it)"
+		return "version No is not valid : the configuration has another version", "config shows it"
 	case proto.ErrBadArguments:
-		return "Arguments are not valid : the leader refuses the new configuration " +
-			"(are enough participants left, and has each server ports of its own?)"
+		return "Arguments are not valid : the leader refuses the new configuration",
+			"are enough participants left, and has each server ports of its own?"
 	case proto.ErrReconfigInProgress:
-		return "Another reconfiguration is in progress; try again when it is done"
+		return "Another reconfiguration is in progress; try again when it is done", ""
 	case proto.ErrNewConfigNoQuorum:
 		return "No quorum of the new configuration is connected and up to date with the leader; " +
-			"start the new servers, let them synchronise, and try again"
+			"start the new servers, let them synchronise, and try again", ""
 	case proto.ErrReconfigDisabled:
-		return e.Code.Error() + " (set reconfigEnabled=true in the servers' zoo.cfg)"
+		return e.Code.Error(), "set reconfigEnabled=true in the servers' zoo.cfg"
 	}
-	return ""
+	return "", ""
 }
 
 // permissionHint says which ACL decides: the parent's over creating and deleting.
@@ -124,6 +134,43 @@ func creates(op proto.Op) bool {
 		return true
 	}
 	return false
+}
+
+// explain is Explain, and says what the server knows besides: the version that there is, or that
+// the chroot is missing, where that is certain.
+func (env *Env) explain(ctx context.Context, err error) error {
+	var op *client.OpError
+	var known *said
+	if errors.As(err, &op) && op.Code == proto.ErrBadVersion && !errors.As(err, &known) {
+		if hint := env.versionNow(ctx, op); hint != "" {
+			text, _ := words(op)
+			return &said{fmt.Sprintf("%s (%s)", text, hint), err}
+		}
+	}
+	return explainChroot(env, Explain(ctx, err))
+}
+
+// versionNow says which version a change would have had to name, "" when that cannot be read.
+func (env *Env) versionNow(ctx context.Context, op *client.OpError) string {
+	conn, err := env.conn()
+	if err != nil {
+		return ""
+	}
+	if op.Op == proto.OpReconfig {
+		config, _, err := conn.GetConfig(ctx, false)
+		if version, _ := clientConfig(string(config)); err == nil && version != "" {
+			return "it has version " + version
+		}
+		return ""
+	}
+	stat, err := conn.Exists(ctx, op.Path, false)
+	switch {
+	case err != nil:
+		return ""
+	case op.Op == proto.OpSetACL:
+		return fmt.Sprintf("its ACL has version %d", stat.Aversion)
+	}
+	return fmt.Sprintf("it has version %d", stat.Version)
 }
 
 // explainChroot says of a znode that is missing that the chroot above it is missing too,

@@ -13,7 +13,7 @@ import (
 )
 
 var getCommand = &Command{
-	Name: "get", Group: Reading, Usage: "[-s] [-w] [-b] [-x] [-n] path", Short: "print the data of a znode",
+	Name: "get", Group: Reading, Usage: "[-s] [-w] [-b] [-x] [-n] [path]", Short: "print the data of a znode",
 	Long: "In a pipe or a file the data comes byte for byte, with a line break after it; -n leaves that out. " +
 		"On a terminal JSON is indented and data that is not text is shown as a hex dump. " +
 		"Data that is null, which is not the same as empty, is printed as the word null.",

@@ -10,7 +10,7 @@ import (
 )
 
 var getACLCommand = &Command{
-	Name: "getAcl", Group: ACLGroup, Usage: "[-s] path", Short: "print who may do what with a znode",
+	Name: "getAcl", Group: ACLGroup, Usage: "[-s] [path]", Short: "print who may do what with a znode",
 	Long:    "The letters are c create, d delete (both of children), r read, w write, a change the list itself.",
 	Options: []Option{withStatOption},
 	Args:    []Arg{pathArg},

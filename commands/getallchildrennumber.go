@@ -9,7 +9,7 @@ import (
 )
 
 var getAllChildrenNumberCommand = &Command{
-	Name: "getAllChildrenNumber", Group: Reading, Usage: "path", Short: "count the znodes below a znode, at any depth",
+	Name: "getAllChildrenNumber", Group: Reading, Usage: "[path]", Short: "count the znodes below a znode, at any depth",
 	Args:     []Arg{pathArg},
 	Examples: []Example{{"getAllChildrenNumber /app", "the znode itself is not counted"}},
 	Run: func(ctx context.Context, env *Env, in *Invocation) error {

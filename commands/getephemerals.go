@@ -3,6 +3,8 @@ package commands
 import (
 	"bufio"
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -24,6 +26,9 @@ var getEphemeralsCommand = &Command{
 		paths, err := conn.Ephemerals(ctx, prefix)
 		if err != nil {
 			return err
+		}
+		if len(in.Args) > 0 && prefix != "/" && strings.HasSuffix(in.words[0].Text, "/") { // none of /apple for /app/
+			paths = slices.DeleteFunc(paths, func(p string) bool { return !strings.HasPrefix(p, prefix+"/") })
 		}
 		if env.Output == ui.JSON {
 			if paths == nil {

@@ -11,7 +11,7 @@ import (
 )
 
 var lsCommand = &Command{
-	Name: "ls", Aliases: []string{"ls2"}, Group: Reading, Usage: "[-s] [-w] [-R] path",
+	Name: "ls", Aliases: []string{"ls2"}, Group: Reading, Usage: "[-s] [-w] [-R] [path]",
 	Short: "list the children of a znode",
 	Long: "The children come in zkCli's order, that of Java's strings. With -R the znode itself, then the " +
 		"children of each znode, level within level, one path a line. A pattern lists each znode that it matches.",

@@ -50,14 +50,18 @@ func printTree(ctx context.Context, env *Env, conn *client.Conn, root string, wa
 	}
 	list.begin(root)
 	list.add(root)
-	err := walkTree(ctx, conn, root, watch, list.add)
-	if flushErr := list.end(); err == nil {
+	var skipped failures
+	err := walkTree(ctx, conn, root, watch, list.add, skipped.add)
+	if flushErr := list.end(skipped.list); err == nil {
 		err = flushErr
 	}
 	if err != nil && ctx.Err() != nil {
 		return &ui.ExitError{Code: ui.ExitInterrupted, Err: fmt.Errorf("interrupted: %d znodes are listed", list.count)}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return skipped.skipped(env)
 }
 
 // treeLister writes paths, one a line or as the znodes of one JSON document.
@@ -109,12 +113,17 @@ func (l *treeLister) add(path string) error {
 	return err
 }
 
-func (l *treeLister) end() error {
+func (l *treeLister) end(skipped []failure) error {
 	if l.bar != nil {
 		l.bar.Done()
 	}
 	if l.json {
-		_, _ = l.w.WriteString("]}\n")
+		_, _ = l.w.WriteString("]")
+		if len(skipped) > 0 {
+			list, _ := json.Marshal(skipped) // strings always encode
+			fmt.Fprintf(l.w, `,"skipped":%s`, list)
+		}
+		_, _ = l.w.WriteString("}\n")
 	}
 	return l.w.Flush()
 }

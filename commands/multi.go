@@ -58,7 +58,7 @@ func runMulti(ctx context.Context, env *Env, in *Invocation) error {
 	}
 	results, err := conn.Multi(ctx, ops)
 	if err != nil {
-		return multiFailed(env, lines, results, err)
+		return multiFailed(ctx, env, lines, results, err)
 	}
 	return multiDone(env, ops, results)
 }
@@ -110,7 +110,7 @@ func multiDone(env *Env, ops []proto.MultiOp, results []proto.MultiResult) error
 }
 
 // multiFailed says which operation failed. Without a server's answer it says what is known.
-func multiFailed(env *Env, lines [][]Word, results []proto.MultiResult, err error) error {
+func multiFailed(ctx context.Context, env *Env, lines [][]Word, results []proto.MultiResult, err error) error {
 	var op *client.OpError
 	if !errors.As(err, &op) {
 		return err
@@ -119,11 +119,8 @@ func multiFailed(env *Env, lines [][]Word, results []proto.MultiResult, err erro
 		if r.Err == proto.OK || r.Err == proto.ErrRuntimeInconsistency || i >= len(lines) {
 			continue
 		}
-		why := sentence(op)
-		if why == "" {
-			why = op.Error()
-		}
-		err = &said{fmt.Sprintf("operation %d of %d, %s: %s; nothing was changed", i+1, len(lines), lines[i][0].Text, why), err}
+		why := env.explain(ctx, op)
+		err = &said{fmt.Sprintf("operation %d of %d, %s: %v; nothing was changed", i+1, len(lines), lines[i][0].Text, why), err}
 		if env.Output == ui.JSON {
 			err = errors.Join(env.printJSON(object{
 				"committed": false, "failed": i + 1,

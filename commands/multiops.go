@@ -124,7 +124,15 @@ func multiOp(env *Env, words []Word) (op proto.MultiOp, err error) {
 			return op, errors.New("set: data is missing; '' is empty data")
 		}
 	}
-	version, err := expectedVersion(in, args, 1)
+	var version int32
+	if in.Command == deleteCommand {
+		var n int
+		if n, version, err = in.toDelete(); err == nil && n > 1 {
+			err = errors.New("delete takes one path in a multi; write an operation for each")
+		}
+	} else {
+		version, err = expectedVersion(in, args, 1)
+	}
 	if err == nil {
 		err = client.ValidatePath(args[0])
 	}
@@ -138,7 +146,7 @@ func multiCheck(env *Env, words []Word) (op proto.MultiOp, err error) {
 	if len(words) < 2 || len(words) > 3 {
 		return op, errors.New("check takes a path and a version, for example: check /config 7")
 	}
-	path, err := Resolve(env.Dir, words[1].Text)
+	path, err := new(Invocation).absolute(env.Dir, words[1].Text)
 	if err == nil {
 		err = client.ValidatePath(path)
 	}

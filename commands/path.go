@@ -18,26 +18,18 @@ const wild = "*?["
 // literal writes text as a pattern that matches it alone.
 var literal = strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`, `\`, `\\`)
 
-// ErrPathNotAbsolute is zkCli's refusal of a relative path.
-var ErrPathNotAbsolute = errors.New("Path must start with / character")
-
 // Resolve makes a path absolute. One that begins with / stays as it is. A relative one
-// starts from dir, the current znode; "." and ".." are understood in it. At the root a bare
-// name is refused, as zkCli refuses it, and ./name says that it is meant.
+// starts from dir, the current znode; "." and ".." are understood in it.
+//
+// Differs(relative-paths): zkCli has no current znode and takes paths from / on only.
 func Resolve(dir, name string) (string, error) {
-	if dir == "" {
-		dir = "/"
-	}
 	switch {
 	case strings.HasPrefix(name, "/"):
 		return name, nil
 	case name == "":
 		return "", errors.New("the path is empty")
-	case name == "." || name == ".." || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../"):
-	case dir == "/":
-		return "", fmt.Errorf("%w: %q (after cd, or as ./%s, it may be relative)", ErrPathNotAbsolute, name, name)
 	}
-	abs := path.Join(dir, name)
+	abs := path.Join(cmp.Or(dir, "/"), name)
 	// The slash at the end means a nameless sequential znode to create.
 	if last := name[strings.LastIndexByte(strings.TrimSuffix(name, "/"), '/')+1:]; last != "./" && last != "../" &&
 		strings.HasSuffix(last, "/") && abs != "/" {
@@ -53,16 +45,13 @@ func (in *Invocation) resolve(dir string) error {
 		if k := in.Command.kind(i); k != Path && k != NewPath {
 			continue
 		}
-		if i < len(in.Command.Args) && in.Command.Args[i].Bare && !strings.HasPrefix(word.Text, "/") {
-			word.Text = "./" + word.Text
-		}
 		var err error
-		if in.Args[i], err = Resolve(dir, word.Text); err != nil {
+		if in.Args[i], err = in.absolute(dir, word.Text); err != nil {
 			return err
 		}
 		if !word.Quoted && strings.ContainsAny(word.Text, wild) {
 			// A backslash in it is no escape: a quoted path is what means the characters.
-			if in.patterns[i], err = Resolve(literal.Replace(dir), strings.ReplaceAll(word.Text, `\`, `\\`)); err != nil {
+			if in.patterns[i], err = in.absolute(literal.Replace(dir), strings.ReplaceAll(word.Text, `\`, `\\`)); err != nil {
 				return err
 			}
 		}
@@ -70,10 +59,22 @@ func (in *Invocation) resolve(dir string) error {
 	return nil
 }
 
+// absolute is Resolve, without a slash at the end unless it stands for a name to come.
+//
+// Differs(slash-at-the-end): zkCli refuses /app/, which Tab leads to; only /app can be meant.
+func (in *Invocation) absolute(dir, name string) (string, error) {
+	abs, err := Resolve(dir, name)
+	if len(abs) > 1 && !(in.Command == createCommand && in.Has("s")) {
+		abs = strings.TrimSuffix(abs, "/")
+	}
+	return abs, err
+}
+
 // Paths returns the znodes that the i-th argument, a path or a pattern, names, in the order
 // of ls. A znode whose name is the pattern itself comes first and alone. Without a pattern no
-// request is made, and the znode need not exist.
-func (in *Invocation) Paths(ctx context.Context, conn *client.Conn, i int) ([]string, error) {
+// request is made, and the znode need not exist. skipped gets the znodes whose children the
+// pattern could not be compared with.
+func (in *Invocation) Paths(ctx context.Context, conn *client.Conn, i int, skipped *failures) ([]string, error) {
 	if i >= len(in.patterns) || in.patterns[i] == "" {
 		return in.Args[i : i+1], nil
 	}
@@ -83,14 +84,33 @@ func (in *Invocation) Paths(ctx context.Context, conn *client.Conn, i int) ([]st
 	} else if !errors.Is(err, proto.ErrNoNode) {
 		return nil, err
 	}
-	found, err := expand(ctx, conn, in.patterns[i])
+	before := skipped.n
+	found, err := expand(ctx, conn, in.patterns[i], skipped)
 	switch {
 	case errors.Is(err, path.ErrBadPattern):
 		return in.Args[i : i+1], nil
-	case err == nil && len(found) == 0:
+	case err == nil && len(found) == 0 && skipped.n == before:
 		err = fmt.Errorf("Node does not exist: %s, and no znode matches it", in.Args[i])
 	}
 	return found, err
+}
+
+// allPaths returns the znodes that the first n arguments name, each of them once.
+func (in *Invocation) allPaths(ctx context.Context, conn *client.Conn, n int, skipped *failures) (all []string, err error) {
+	seen := map[string]bool{}
+	for i := range n {
+		paths, err := in.Paths(ctx, conn, i, skipped)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range paths {
+			if !seen[p] {
+				seen[p] = true
+				all = append(all, p)
+			}
+		}
+	}
+	return all, nil
 }
 
 // isPattern tells whether a pattern means more than one text.
@@ -108,7 +128,7 @@ func isPattern(pattern string) bool {
 
 // expand matches segment by segment; what stands after the last pattern is looked up at
 // the end.
-func expand(ctx context.Context, conn *client.Conn, pattern string) ([]string, error) {
+func expand(ctx context.Context, conn *client.Conn, pattern string, skipped *failures) ([]string, error) {
 	found := []string{""} // paths so far, the root's being empty
 	checked := true
 	for segment := range strings.SplitSeq(strings.TrimPrefix(pattern, "/"), "/") {
@@ -123,7 +143,9 @@ func expand(ctx context.Context, conn *client.Conn, pattern string) ([]string, e
 		for _, parent := range found {
 			names, err := matches(ctx, conn, parent, segment)
 			if err != nil {
-				return nil, err
+				if err = skipped.add(err); err != nil {
+					return nil, err
+				}
 			}
 			for _, name := range names {
 				next = append(next, parent+"/"+name)
@@ -137,7 +159,7 @@ func expand(ctx context.Context, conn *client.Conn, pattern string) ([]string, e
 	kept := found[:0]
 	for _, p := range found {
 		_, err := conn.Exists(ctx, p, false)
-		if err == nil {
+		if err == nil || errors.Is(err, proto.ErrNoAuth) { // it is there, or nobody can say
 			kept = append(kept, p)
 		} else if !errors.Is(err, proto.ErrNoNode) {
 			return nil, err

@@ -38,7 +38,7 @@ func Run(ctx context.Context, env *Env, words []Word) error {
 	}
 	call := *env // -o and others hold for this command alone
 	err := call.run(ctx, words)
-	env.Dir = call.Dir // cd
+	env.Dir, env.Before = call.Dir, call.Before // cd
 	return ui.InFormat(err, call.Output)
 }
 
@@ -62,7 +62,7 @@ func (env *Env) run(ctx context.Context, words []Word) error {
 	} else if err = in.resolve(env.Dir); err == nil {
 		err = in.Command.Run(ctx, env, in)
 	}
-	return explainChroot(env, Explain(ctx, err))
+	return env.explain(ctx, err)
 }
 
 // conn is the session that a command works on.

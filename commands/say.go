@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/zkctl/zkctl/internal/ui"
@@ -24,4 +26,20 @@ func (env *Env) note(format string, a ...any) {
 	if !env.Quiet && env.Output != ui.JSON {
 		fmt.Fprintf(env.Streams.Err, format+"\n", a...)
 	}
+}
+
+// confirm asks a person, on a terminal, before much is changed. The error says what a no, or
+// Ctrl-C, leaves.
+func (env *Env) confirm(ctx context.Context, question, otherwise string) error {
+	if !env.Streams.InTTY || env.Yes {
+		return nil
+	}
+	yes, err := env.Streams.Ask(ctx, question)
+	if interrupted := stopped(ctx, err, otherwise); interrupted != nil {
+		return interrupted
+	}
+	if err == nil && !yes {
+		err = errors.New(otherwise)
+	}
+	return err
 }

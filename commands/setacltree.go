@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,13 +19,8 @@ type aclSetter struct {
 	version int32
 	size    int // of the tree
 	set     int
-	failed  []aclFailure
-	first   error // of failed
-}
-
-type aclFailure struct {
-	Path  string `json:"path"`
-	Error string `json:"error"`
+	failed  failures // to be set
+	skipped failures // to be listed
 }
 
 func (s *aclSetter) run(ctx context.Context, root string) error {
@@ -45,28 +39,40 @@ func (s *aclSetter) run(ctx context.Context, root string) error {
 	if interrupted := stopped(ctx, err, fmt.Sprintf("set the ACL of %s of %s znodes; the rest is untouched", thousands(s.set), thousands(s.size))); interrupted != nil {
 		err = interrupted
 	}
-	if n := len(s.failed); n > 0 {
+	if n := s.failed.n; n > 0 {
 		if s.env.Output != ui.JSON && s.env.Streams.OutTTY {
 			fmt.Fprintln(s.env.Streams.Out)
 		}
-		text := fmt.Sprintf("the ACL of %s znodes was set, that of %s was not", thousands(s.set), thousands(n))
-		if err == nil {
-			err = &said{fmt.Sprintf("%s; the first: %v", text, Explain(ctx, explainACL(s.first, s.acl))), s.first}
-		} else {
-			fmt.Fprintln(s.env.Streams.Err, text)
-		}
+		first := s.failed.list[0].op
+		failed := &said{fmt.Sprintf("the ACL of %s znodes was set, that of %s was not; the first: %v",
+			thousands(s.set), thousands(n), Explain(ctx, explainACL(first, s.acl))), first}
+		err = s.also(err, failed)
+	}
+	if skipped := s.skipped.skipped(s.env); skipped != nil {
+		err = s.also(err, skipped)
 	}
 	if s.env.Output == ui.JSON {
-		if s.failed == nil {
-			s.failed = []aclFailure{}
+		answer := object{"path": root, "set": s.set, "failed": append([]failure{}, s.failed.list...)}
+		if s.skipped.n > 0 {
+			answer["skipped"] = s.skipped.list
 		}
-		return errors.Join(s.env.printJSON(object{"path": root, "set": s.set, "failed": s.failed}), err)
+		return errors.Join(s.env.printJSON(answer), err)
 	}
 	return err
 }
 
-// apply sets the ACLs in visiting order up to the first znode whose children cannot be
-// listed. Such a znode is listed again after its own ACL is set, which may have helped.
+// also returns the error of the two that the command ends with, and prints the other.
+func (s *aclSetter) also(err, next error) error {
+	if err == nil {
+		return next
+	}
+	s.env.complain(next)
+	return err
+}
+
+// apply sets the ACLs in visiting order. A znode whose children could not be listed is listed
+// again after its own ACL is set, which may have helped; where it has not, its children are
+// skipped.
 func (s *aclSetter) apply(ctx context.Context, tree *tree, root string) error {
 	pending := []string{root}
 	flush := func() error {
@@ -87,8 +93,8 @@ func (s *aclSetter) apply(ctx context.Context, tree *tree, root string) error {
 			if err != nil {
 				return err
 			}
-			if sub.denied[path] != nil {
-				return sub.denied[path]
+			if err := sub.denied[path]; err != nil {
+				return s.skipped.add(err)
 			}
 			tree.add(sub)
 			s.size = tree.size()
@@ -105,9 +111,6 @@ func (s *aclSetter) apply(ctx context.Context, tree *tree, root string) error {
 		return nil
 	}
 	if err := visit(root); err != nil {
-		if lost := flush(); lost != nil {
-			return lost
-		}
 		return err
 	}
 	return flush()
@@ -120,21 +123,20 @@ func (s *aclSetter) setAll(ctx context.Context, paths []string) error {
 	settled, cancel := settling(ctx)
 	defer cancel()
 	progress := s.env.Streams.NewProgress("set", int64(s.size))
-	before := s.set + len(s.failed)
+	before := s.set + s.failed.n
 	forEach(ctx, len(paths), inFlight, func(i int) error {
 		_, errs[i] = s.conn.SetACL(settled, paths[i], s.acl, s.version)
 		return fatal(errs[i])
 	}, errs, func(done int) { progress.Set(int64(before + done)) })
 	progress.Done()
 	var lost error
-	for i, err := range errs {
+	for _, err := range errs {
 		var op *client.OpError
 		switch {
 		case err == nil:
 			s.set++
 		case errors.As(err, &op):
-			s.failed = append(s.failed, aclFailure{paths[i], op.Code.Name()})
-			s.first = cmp.Or(s.first, err)
+			_ = s.failed.add(err)
 			if s.env.Output != ui.JSON {
 				fmt.Fprint(s.env.Streams.Out, op.Error()) // zkCli prints these without a line break
 			}

@@ -9,7 +9,7 @@ import (
 )
 
 var statCommand = &Command{
-	Name: "stat", Group: Reading, Usage: "[-w] path", Short: "print the metadata of a znode",
+	Name: "stat", Group: Reading, Usage: "[-w] [path]", Short: "print the metadata of a znode",
 	Options:  []Option{watchOption},
 	Args:     []Arg{pathArg, oldWatchArg},
 	Examples: []Example{{"stat /app", "zxids, times, versions, owner, sizes"}},

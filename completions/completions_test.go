@@ -116,7 +116,7 @@ func TestComplete(t *testing.T) {
 		{"what they have in common, quoted", `ls "/app/odd/'`, "", 3,
 			[]string{`"/app/odd/'\"\\ x"`, `"/app/odd/'\"\\ y"`}, `"/app/odd/'\"\\ `},
 		{"not ASCII", "ls /app/日本/", "", 3, []string{"/app/日本/一", "/app/日本/二"}, "/app/日本/"},
-		{"a bare name at the root", "ls ap", "/", 3, nil, ""},
+		{"a bare name at the root", "ls ap", "/", 3, []string{"app"}, "app"},
 		{"relative", "ls con", "/app", 3, []string{"config"}, "config"},
 		{"relative, nothing typed", "ls ", "/app/config", 3, []string{"db", "dbs", "web"}, ""},
 		{"relative, two levels", "ls config/w", "/app", 3, []string{"config/web"}, "config/web"},

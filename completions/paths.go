@@ -39,10 +39,7 @@ func (c *Completer) paths(typed, lead, dir string) Result {
 	}
 	slash := strings.LastIndexByte(typed, '/') + 1
 	head, prefix := typed[:slash], typed[slash:]
-	if head == "" && dir == "/" {
-		if typed != "" {
-			return Result{} // a bare name is no path there
-		}
+	if typed == "" && dir == "/" {
 		head = "/"
 	}
 	if prefix == "." || prefix == ".." {

@@ -77,7 +77,7 @@ func (r *runner) command(ctx context.Context, words []commands.Word, streams *ui
 	dir := env.Dir
 	err := commands.Run(ctx, &env, words)
 	if !r.redone {
-		r.env.Dir = env.Dir
+		r.env.Dir, r.env.Before = env.Dir, env.Before
 	}
 	r.streams = outer
 	r.ran(words, dir)
