@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
@@ -63,6 +64,10 @@ func ParseACL(text string) ([]proto.ACL, error) {
 			if len(entries) > 1 {
 				where = fmt.Sprintf(" (entry %d of %d)", i+1, len(entries))
 			}
+			var digest *digestError
+			if errors.As(err, &digest) {
+				return nil, fmt.Errorf("%w%s", err, where)
+			}
 			return nil, fmt.Errorf("%w%s; %s", err, where, aclForm)
 		}
 		acls = append(acls, acl)
@@ -119,7 +124,29 @@ func parseACLEntry(entry string) (proto.ACL, error) {
 	if acl.Perms == 0 {
 		return proto.ACL{}, fmt.Errorf("%s grants no permission, so nobody could use the znode through it", entry)
 	}
+	if user, hash, _ := strings.Cut(acl.ID.ID, ":"); acl.ID.Scheme == "digest" && !isHash(hash) {
+		return proto.ACL{}, &digestError{user, acl.Perms}
+	}
 	return acl, nil
+}
+
+// digestError says that an entry's digest is none. It does not repeat what may be a password.
+type digestError struct {
+	user  string
+	perms proto.Perms
+}
+
+func (e *digestError) Error() string {
+	return fmt.Sprintf("the digest of user %s is not base64 of a hash, so that no password would match it and nobody could use the "+
+		"znode through it; to mean your own identity: addauth digest %s:password, then the ACL auth::%s", e.user, e.user, e.perms)
+}
+
+// isHash tells whether text can be the hash of an ACL's digest: base64 of as many bytes as
+// MD5, SHA-1, SHA-2 and SHA-3 have, of which the servers choose one
+// (zookeeper.DigestAuthenticationProvider.digestAlg, SHA-1 unless set).
+func isHash(text string) bool {
+	sum, err := base64.StdEncoding.DecodeString(text)
+	return err == nil && slices.Contains([]int{16, 20, 28, 32, 48, 64}, len(sum))
 }
 
 // FormatACL writes a list as ParseACL reads it.
@@ -130,22 +157,6 @@ func FormatACL(acls []proto.ACL) string {
 		entries[i] = escape.Replace(a.ID.Scheme + ":" + a.ID.ID + ":" + a.Perms.String())
 	}
 	return strings.Join(entries, ",")
-}
-
-// aclWarnings tells of entries that the server takes and that match nobody.
-func aclWarnings(acls []proto.ACL) []string {
-	var warnings []string
-	for _, a := range acls {
-		if a.ID.Scheme != "digest" {
-			continue
-		}
-		user, hash, _ := strings.Cut(a.ID.ID, ":")
-		if sum, err := base64.StdEncoding.DecodeString(hash); err != nil || len(sum) != 20 {
-			warnings = append(warnings, fmt.Sprintf("the digest of user %s is not base64 of a SHA-1 sum, so no password will match it; "+
-				"to use your own identity: addauth digest %s:password, then the ACL auth::%s", user, user, a.Perms))
-		}
-	}
-	return warnings
 }
 
 // explainACL says more about an ACL that the server rejects; other errors stay as they are.

@@ -1,10 +1,13 @@
 package commands
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -22,7 +25,7 @@ func TestParseACL(t *testing.T) {
 		{"world:anyone:rr", proto.ReadOnlyACL, ""},
 		{"auth::cdrwa", proto.CreatorACL, ""},
 		{"world:anyone:r,ip:127.0.0.1:cdrwa", []proto.ACL{proto.ReadOnlyACL[0], acl("ip", "127.0.0.1", proto.PermAll)}, ""},
-		{"digest:bob:Xn3=:rw", []proto.ACL{acl("digest", "bob:Xn3=", proto.PermRead|proto.PermWrite)}, ""},
+		{"digest:bob:bLqh6cFl5d7MeeFHrUI6NZx9fzQ=:rw", []proto.ACL{acl("digest", "bob:bLqh6cFl5d7MeeFHrUI6NZx9fzQ=", proto.PermRead|proto.PermWrite)}, ""},
 		{"ip:::1:r", []proto.ACL{acl("ip", "::1", proto.PermRead)}, ""},
 		{`x509:CN=a\,O=b:r,world:anyone:r`, []proto.ACL{acl("x509", "CN=a,O=b", proto.PermRead), proto.ReadOnlyACL[0]}, ""},
 		{`sasl:a\\b:r`, []proto.ACL{acl("sasl", `a\b`, proto.PermRead)}, ""},
@@ -52,25 +55,70 @@ func TestParseACL(t *testing.T) {
 	}
 }
 
-func TestACLWarnings(t *testing.T) {
-	for text, want := range map[string]int{
-		"world:anyone:r":      0,
-		"digest:bob:secret:r": 1,
-		"digest:bob:r":        1,
-		"digest:bob:bLqh6cFl5d7MeeFHrUI6NZx9fzQ=:r":   0,
-		"digest:a:b:r,digest:c:d:r,world:anyone:cdrw": 2,
+// A digest that is no hash makes an entry that matches nobody.
+func TestParseACLDigest(t *testing.T) {
+	for text, want := range map[string]string{
+		"digest:bob:secret:r":                                       "the digest of user bob is not base64 of a hash",
+		"digest:bob:r":                                              "the digest of user bob is not base64 of a hash",
+		"digest:bob:Xn3=:rw":                                        "addauth digest bob:password, then the ACL auth::rw",
+		"world:anyone:cdrwa,digest:c:secret:r":                      "user c is not base64 of a hash, so that no password would match it and nobody could use the znode through it; to mean your own identity: addauth digest c:password, then the ACL auth::r (entry 2 of 2)",
+		"digest:bob:bLqh6cFl5d7MeeFHrUI6NZx9fzQ=:r":                 "",
+		"digest:bob:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:r": "", // SHA-256
+		"digest:bob:1B2M2Y8AsgTpgAmY7PhCfg==:r,digest:a:bLqh6cFl5d7MeeFHrUI6NZx9fzQ=:a": "",
 	} {
-		acls, err := ParseACL(text)
+		_, err := ParseACL(text)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("ParseACL(%q): %v, want %q", text, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("the error shows what may be a password: %q", err)
+		}
+	}
+}
+
+func TestIdentities(t *testing.T) {
+	who := &identities{
+		infos: []proto.ClientInfo{{AuthScheme: "ip", User: "10.1.2.3"}, {AuthScheme: "x509", User: "CN=bob"}, {AuthScheme: "digest", User: "bob"}},
+		auths: []client.Auth{{Scheme: "digest", Data: []byte("bob:pw")}},
+	}
+	for text, want := range map[string]bool{
+		"world:anyone:a":       true,
+		"world:anyone:cdrw":    false,
+		"auth::a":              true,
+		"ip:10.1.2.3:a":        true,
+		"ip:10.1.2.4:a":        false,
+		"ip:10.0.0.0/8:cdrwa":  true,
+		"ip:10.2.0.0/16:cdrwa": false,
+		"ip:0.0.0.0/0:a":       true,
+		"ip:fe80::/10:a":       false,
+		"x509:CN=bob:a":        true,
+		"x509:CN=ann:a":        false,
+		"sasl:bob:a":           false,
+		"digest:bob:ikIaKsbtGweaHnb/jKn7OHqbunM=:a":                               true,
+		"digest:ann:ikIaKsbtGweaHnb/jKn7OHqbunM=:a":                               false,
+		"digest:bob:bLqh6cFl5d7MeeFHrUI6NZx9fzQ=:a":                               false, // of another password
+		"digest:bob:qjwaVwDkCrjAb5R9QUXBK/+Ge0S7ESYyNzHo/ni2sjI=:a":               false, // SHA-256 of another
+		"digest:bob:EqNBNDt71YVoCWNw1Mj3Gz0EKRk1aBPQ2TqRb5rCRtw=:r,ip:10.1.2.3:a": true,
+	} {
+		acl, err := ParseACL(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		warnings := aclWarnings(acls)
-		if len(warnings) != want {
-			t.Errorf("aclWarnings(%s) = %q, want %d", text, warnings, want)
+		if got := who.admin(acl); got != want {
+			t.Errorf("%s: %t", text, got)
 		}
-		if strings.Contains(strings.Join(warnings, ""), "secret") {
-			t.Errorf("the warning shows what may be a password: %q", warnings)
-		}
+	}
+	sum := sha256.Sum256([]byte("bob:pw"))
+	if !who.match(proto.ID{Scheme: "digest", ID: "bob:" + base64.StdEncoding.EncodeToString(sum[:])}) {
+		t.Error("a digest of SHA-256 is not recognised")
+	}
+	super := &identities{infos: []proto.ClientInfo{{AuthScheme: "super"}}}
+	if !super.admin(proto.ReadOnlyACL) {
+		t.Error("super would be locked out")
+	}
+	v6 := &identities{infos: []proto.ClientInfo{{AuthScheme: "ip", User: "fe80:0:0:0:0:0:0:1"}}}
+	if !v6.match(proto.ID{Scheme: "ip", ID: "fe80::1"}) || !v6.match(proto.ID{Scheme: "ip", ID: "fe80::/10"}) {
+		t.Error("an address of IPv6 is not recognised")
 	}
 }
 

@@ -44,9 +44,6 @@ func runCreate(ctx context.Context, env *Env, in *Invocation) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range aclWarnings(op.acl) {
-		env.warn("%s", w)
-	}
 	conn, err := env.conn()
 	if err != nil {
 		return err

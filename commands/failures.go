@@ -63,7 +63,15 @@ func (f *failures) skipped(env *Env) error {
 // were is "1 znode was", "2 znodes were".
 func were(n int, what string) string {
 	if n == 1 {
-		return "1 " + what + " was"
+		return counted(n, what) + " was"
 	}
-	return thousands(n) + " " + what + "s were"
+	return counted(n, what) + " were"
+}
+
+// counted is "1 znode", "2 znodes".
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return thousands(n) + " " + what + "s"
 }

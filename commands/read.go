@@ -32,8 +32,6 @@ func (in *Invocation) watching(env *Env) bool {
 // each calls show for each znode that the first argument names; without one, for the current
 // znode. Several are set apart by lines with their paths; an error of one does not keep the
 // others back.
-//
-// Differs(current-znode): zkCli wants a path.
 func (in *Invocation) each(ctx context.Context, env *Env, show func(conn *client.Conn, path string) error) error {
 	conn, err := env.conn()
 	if err != nil {

@@ -341,7 +341,7 @@ func TestListGoesOn(t *testing.T) {
 	b := newBench(t)
 	for _, line := range []string{
 		"create /a", "create /a/1", "create /a/1/x", "create /a/2", "create /a/2/y", "create /a/3", "create /a/3/z",
-		"setAcl /a/2 ip:10.255.255.255:cdrwa",
+		"setAcl -y /a/2 ip:10.255.255.255:cdrwa",
 	} {
 		b.must(line)
 	}

@@ -11,7 +11,8 @@ var setACLCommand = &Command{
 	Short: "replace the access control list of a znode",
 	Long: "The list is scheme:id:perm, separated by commas, with the permissions c (create children), " +
 		"d (delete children), r (read), w (write) and a (set the ACL). A comma inside an id is written \\, " +
-		"and a list with spaces stands in quotes.",
+		"and a list with spaces stands in quotes. A list that gives this session no a, so that it could not set another one, " +
+		"is asked about on a terminal and takes -y elsewhere.",
 	Options: []Option{
 		withStatOption,
 		{Name: "v", Value: "version", Kind: Number, Help: "only if the ACL has this version (aclVersion of stat)"},
@@ -28,6 +29,7 @@ var setACLCommand = &Command{
 		{"setAcl /app x509:CN=app\\,O=org:cdrwa", "a TLS client; its name has a comma"},
 	},
 	Differs: "A malformed list is refused as a whole; zkCli skips what it cannot read and sets the rest. " +
+		"So is a digest that is no hash and, without -y, a list that locks this session out. " +
 		"With -R, a tree whose znodes the new list makes readable is listed with it, and one that it makes unreadable was listed before. " +
 		"A znode whose ACL is not set makes the exit code 1, with zkCli it is 0.",
 	Run: runSetACL,
@@ -42,9 +44,6 @@ func runSetACL(ctx context.Context, env *Env, in *Invocation) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range aclWarnings(acl) {
-		env.warn("%s", w)
-	}
 	conn, err := env.conn()
 	if err != nil {
 		return err
@@ -52,6 +51,9 @@ func runSetACL(ctx context.Context, env *Env, in *Invocation) error {
 	if in.Has("R") {
 		s := aclSetter{env: env, conn: conn, acl: acl, version: version}
 		return s.run(ctx, in.Args[0])
+	}
+	if err := confirmACL(ctx, env, conn, in.Args[0], 0, acl); err != nil {
+		return err
 	}
 	stat, err := conn.SetACL(ctx, in.Args[0], acl, version)
 	if err != nil {

@@ -35,6 +35,9 @@ func (s *aclSetter) run(ctx context.Context, root string) error {
 		return err // before anything is set, as with zkCli
 	}
 	s.size = tree.size()
+	if err := confirmACL(ctx, s.env, s.conn, root, s.size-1, s.acl); err != nil {
+		return err
+	}
 	err = s.apply(ctx, tree, root)
 	if interrupted := stopped(ctx, err, fmt.Sprintf("set the ACL of %s of %s znodes; the rest is untouched", thousands(s.set), thousands(s.size))); interrupted != nil {
 		err = interrupted

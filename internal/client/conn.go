@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -88,6 +89,7 @@ type Conn struct {
 	ended    chan struct{} // closed when the session's goroutine takes no more calls
 	watches  watchTable
 	status   atomic.Pointer[status]
+	identity atomic.Pointer[[]Auth]
 	closeErr error // valid once ended is closed
 }
 
@@ -99,6 +101,9 @@ type status struct {
 	timeout time.Duration
 	server  string
 }
+
+// Identities are what the session has been told to be: Config.Auth and what AddAuth added.
+func (c *Conn) Identities() []Auth { return slices.Clone(*c.identity.Load()) }
 
 // Open starts a session in the background and returns at once. It fails only for a
 // configuration that cannot work.

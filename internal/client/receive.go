@@ -139,7 +139,12 @@ func (s *session) addAuth(a Auth) {
 			return
 		}
 	}
-	s.auths = append(s.auths, a)
+	s.setAuths(append(s.auths, a))
+}
+
+func (s *session) setAuths(auths []Auth) {
+	s.auths = auths
+	s.identity.Store(&auths)
 }
 
 func (s *session) sendAuthPacket(k *call) {

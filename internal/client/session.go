@@ -80,15 +80,16 @@ const (
 )
 
 func newSession(c *Conn, cfg Config, addrs []Address) *session {
-	return &session{
+	s := &session{
 		Conn: c, cfg: cfg, ring: newRing(addrs), state: Connecting,
 		dialer:  &dialer{dial: cfg.Dial, tls: cfg.TLS, maxLen: cfg.MaxPacket},
 		events:  newDispatcher(cfg.OnEvent),
 		passwd:  make([]byte, 16),
-		auths:   append([]Auth(nil), cfg.Auth...),
 		rwFound: make(chan Address, 1),
 		timer:   time.NewTimer(0),
 	}
+	s.setAuths(append([]Auth(nil), cfg.Auth...))
+	return s
 }
 
 func (s *session) run() {

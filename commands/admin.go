@@ -1,0 +1,132 @@
+package commands
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // what the scheme digest is
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// confirmACL asks before a list is set with which this session could not set another one, which
+// is a mistake that only somebody else can undo. Where nobody can be asked it takes -y. below is
+// the number of znodes below path that get the list, too.
+//
+// Differs(locked-out): zkCli sets the list without a word.
+func confirmACL(ctx context.Context, env *Env, conn *client.Conn, path string, below int, acl []proto.ACL) error {
+	if env.Yes {
+		return nil
+	}
+	who := newIdentities(ctx, conn)
+	if who.admin(acl) {
+		return nil
+	}
+	if below == 0 {
+		// Who has no say now has nothing to lose, and the server's answer is the better one.
+		if now, _, err := conn.GetACL(ctx, path); fatal(err) != nil {
+			return err
+		} else if err != nil || !who.admin(now) {
+			return nil
+		}
+	}
+	what := escape.Line(path)
+	if below > 0 {
+		what += fmt.Sprintf(" and %s below it", counted(below, "znode"))
+	}
+	loss := fmt.Sprintf("%s gives this session no permission a (admin), so that it could not set the ACL of %s again", escape.Line(FormatACL(acl)), what)
+	if !env.Streams.InTTY {
+		return fmt.Errorf("%s; nothing was changed (-y sets it all the same)", loss)
+	}
+	return env.confirm(ctx, loss+". Set it?", "nothing was changed")
+}
+
+// identities are those of a session, as far as they can be known.
+type identities struct {
+	infos []proto.ClientInfo // what the server says, from 3.7 on; of a digest the user alone
+	auths []client.Auth      // what it was told
+}
+
+func newIdentities(ctx context.Context, conn *client.Conn) *identities {
+	who := &identities{auths: conn.Identities()}
+	who.infos, _ = conn.WhoAmI(ctx) // an older server does not know; then nobody is recognised by it
+	return who
+}
+
+// admin tells whether a list lets them set the ACL.
+func (who *identities) admin(acl []proto.ACL) bool {
+	for _, info := range who.infos {
+		if info.AuthScheme == "super" {
+			return true
+		}
+	}
+	for _, a := range acl {
+		if a.Perms&proto.PermAdmin != 0 && who.match(a.ID) {
+			return true
+		}
+	}
+	return false
+}
+
+func (who *identities) match(id proto.ID) bool {
+	switch id.Scheme {
+	case "world":
+		return id.ID == "anyone"
+	case "auth":
+		return true // all of them; without any the server refuses it
+	case "digest":
+		for _, a := range who.auths {
+			if a.Scheme == "digest" && isDigest(id.ID, a.Data) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, info := range who.infos {
+		switch {
+		case info.AuthScheme != id.Scheme:
+		case info.User == id.ID, id.Scheme == "ip" && inNetwork(info.User, id.ID):
+			return true
+		}
+	}
+	return false
+}
+
+// isDigest tells whether id is user:base64(hash) of the credential user:password. The hash is
+// SHA-1 unless the servers' zookeeper.DigestAuthenticationProvider.digestAlg is another.
+func isDigest(id string, credential []byte) bool {
+	user, _, _ := strings.Cut(string(credential), ":")
+	name, text, _ := strings.Cut(id, ":")
+	sum, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || name != user {
+		return false
+	}
+	switch len(sum) {
+	case sha1.Size:
+		return sha1.Sum(credential) == [sha1.Size]byte(sum) //nolint:gosec // as above
+	case sha256.Size:
+		return sha256.Sum256(credential) == [sha256.Size]byte(sum)
+	case sha512.Size:
+		return sha512.Sum512(credential) == [sha512.Size]byte(sum)
+	}
+	return true // an algorithm that is not known here
+}
+
+// inNetwork tells whether the address is the ACL's, or in its network (IPAuthenticationProvider).
+func inNetwork(address, network string) bool {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return false
+	}
+	if prefix, err := netip.ParsePrefix(network); err == nil {
+		return prefix.Contains(ip.Unmap())
+	}
+	one, err := netip.ParseAddr(network)
+	return err == nil && one.Unmap() == ip.Unmap()
+}
