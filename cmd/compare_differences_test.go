@@ -31,6 +31,72 @@ var differences = byLine([]difference{
 		},
 	},
 	{
+		lines:  "setAcl /a world:anyone:cdrw",
+		reason: "nobody of this session could set the ACL again; zkctl wants -y",
+		exit:   1,
+		agree: func(ctx context.Context, conn *client.Conn) error {
+			acl := []proto.ACL{{ID: proto.WorldAnyone, Perms: proto.PermCreate | proto.PermDelete | proto.PermRead | proto.PermWrite}}
+			_, err := conn.SetACL(ctx, "/a", acl, -1)
+			return err
+		},
+	},
+	{
+		lines:  "ls; ls b",
+		reason: "without a path the current znode is meant, / here, and a relative path starts there",
+		stdout: func(s string) bool { return strings.HasPrefix(s, "[") },
+	},
+	{
+		lines:  "get; get /b/",
+		reason: "without a path the current znode is meant; a slash at the end is passed over",
+		stdout: func(s string) bool { return s == "\n" || s == "null\n" },
+	},
+	{
+		lines:  "stat; ls2",
+		reason: "without a path the current znode is meant",
+		stdout: func(s string) bool { return strings.Contains(s, "cZxid") },
+	},
+	{
+		lines:  "getAcl",
+		reason: "without a path the current znode is meant",
+		stdout: func(s string) bool { return strings.Contains(s, "cdrwa") },
+	},
+	{
+		lines:  "getAllChildrenNumber",
+		reason: "without a path the current znode is meant",
+		stdout: func(s string) bool { return len(s) > 1 },
+	},
+	{
+		lines:  "sync q",
+		reason: "a relative path starts at the current znode",
+		stdout: func(s string) bool { return s == "Sync is OK\n" },
+	},
+	{
+		lines:  "deleteall bare",
+		reason: "a relative path starts at the current znode",
+		agree: func(ctx context.Context, conn *client.Conn) error {
+			_, _, err := conn.Create(ctx, "/bare", nil, proto.OpenACL, proto.Persistent, 0)
+			return err
+		},
+	},
+	{
+		lines:  "deleteall /a",
+		reason: "a znode that may not be listed is no reason to delete nothing; this one has no children and goes, too",
+	},
+	{
+		lines:  "create relative x",
+		reason: "a relative path starts at the current znode",
+		agree: func(ctx context.Context, conn *client.Conn) error {
+			return conn.Delete(ctx, "/relative", -1)
+		},
+	},
+	{
+		lines:  "create /trailing/ x",
+		reason: "a slash at the end is passed over",
+		agree: func(ctx context.Context, conn *client.Conn) error {
+			return conn.Delete(ctx, "/trailing", -1)
+		},
+	},
+	{
 		lines:  "version",
 		reason: "it is zkctl's own",
 		stdout: func(s string) bool { return strings.HasPrefix(s, "zkctl ") },
@@ -53,8 +119,12 @@ var differences = byLine([]difference{
 	},
 	{
 		lines:  "delete /q/a extra",
-		reason: "a version that is no number is zero to nobody; zkCli fails and exits with 0",
+		reason: "delete takes several paths; zkCli wants a version there, fails and exits with 0",
 		exit:   1,
+		agree: func(ctx context.Context, conn *client.Conn) error {
+			_, _, err := conn.Create(ctx, "/q/a", nil, proto.OpenACL, proto.Persistent, 0)
+			return err
+		},
 	},
 	{
 		lines:  "set /b/quote a b",
@@ -94,7 +164,7 @@ var differences = byLine([]difference{
 		},
 	},
 	{
-		lines:  "ls2; rmr",
+		lines:  "rmr",
 		reason: "the old names are accepted",
 		exit:   1,
 	},
