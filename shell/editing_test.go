@@ -4,12 +4,14 @@ package shell
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/creack/pty"
+	"github.com/hinshun/vt10x"
 
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/internal/apache"
@@ -195,29 +197,61 @@ func TestNarrowTerminals(t *testing.T) {
 	}
 }
 
+// A terminal that leaves rows as they are when it gets another width, which the emulator
+// does, and that says where its cursor is or does not.
 func TestResize(t *testing.T) {
+	addr := apache.Shared(t).Addr()
+	for _, answers := range []bool{true, false} {
+		tt := openTest(t, terminalOptions{servers: addr, answers: answers})
+		tt.seeLine(promptOf(addr, "CONNECTED", 0))
+		tt.send("pwd\r")
+		tt.seeLine(promptOf(addr, "CONNECTED", 1))
+		text := " set /resize some data that takes more than a row where the window is not so wide"
+		tt.send(text[1:])
+		tt.see("not so wide")
+		for _, cols := range []int{70, 20, 100, 40, 60, 61, 200, 90, 40, 100} {
+			tt.mu.Lock()
+			tt.vt.Resize(cols, 30)
+			tt.mu.Unlock()
+			if err := pty.Setsize(tt.pty, &pty.Winsize{Rows: 30, Cols: uint16(cols)}); err != nil {
+				t.Fatal(err)
+			}
+			want := promptOf(addr, "CONNECTED", 1)
+			switch cols {
+			case 20:
+				want = "[zk 1]"
+			case 40:
+				want = "[zk(CONNECTED) 1]"
+			}
+			tt.await(fmt.Sprintf("the line at %d columns, and no other, with answers %v,", cols, answers), func(s string) bool {
+				_, line, _ := strings.Cut(s, "\n/\n") // which pwd has printed
+				return strings.Join(strings.Fields(line), "") == strings.ReplaceAll(want+text, " ", "")
+			})
+		}
+	}
+}
+
+// tmux takes what is erased from the top of the screen for an old screen, and brings it back
+// when the window gets wider.
+func TestNothingIsErasedFromTheTop(t *testing.T) {
 	addr := apache.Shared(t).Addr()
 	tt := openTest(t, terminalOptions{servers: addr})
 	tt.seeLine(promptOf(addr, "CONNECTED", 0))
-	tt.send("set /resize some data")
-	tt.see("some data")
-	for _, cols := range []int{20, 100, 40} {
-		tt.mu.Lock()
-		tt.vt.Resize(cols, 30)
-		tt.mu.Unlock()
-		if err := pty.Setsize(tt.pty, &pty.Winsize{Rows: 30, Cols: uint16(cols)}); err != nil {
-			t.Fatal(err)
+	tt.send("ls /zoo")
+	tt.see("zookeeper")
+	tt.mu.Lock()
+	raw := tt.raw.String()
+	tt.mu.Unlock()
+	vt := vt10x.New(vt10x.WithSize(100, 30), vt10x.WithWriter(io.Discard))
+	for _, part := range strings.SplitAfter(raw, "\x1b[J") {
+		text, erases := strings.CutSuffix(part, "\x1b[J")
+		_, _ = vt.Write([]byte(text))
+		if c := vt.Cursor(); erases && c.X == 0 && c.Y == 0 {
+			t.Fatalf("it erases all after %q", text[max(0, len(text)-100):])
 		}
-		want := promptOf(addr, "CONNECTED", 0)
-		switch cols {
-		case 20:
-			want = "[zk 0]"
-		case 40:
-			want = "[zk(CONNECTED) 0]"
+		if erases {
+			_, _ = vt.Write([]byte("\x1b[J"))
 		}
-		tt.await(fmt.Sprintf("the line at %d columns", cols), func(s string) bool {
-			return strings.HasSuffix(strings.ReplaceAll(s, "\n", ""), want+" set /resize some data")
-		})
 	}
 }
 

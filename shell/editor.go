@@ -225,8 +225,31 @@ func (e *editor) Resize() {
 	if width == e.screen.width && height == e.screen.height {
 		return
 	}
-	e.screen.resize(width, height)
-	e.paint()
+	if !e.screen.resize(width, height) {
+		e.paint()
+		return
+	}
+	asked := e.screen.resized
+	time.AfterFunc(positionPatience, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.screen.resized == asked { // what does not answer is too simple to wrap rows anew
+			e.screen.keepsRows = true
+			e.located(-1)
+		}
+	})
+}
+
+// positionPatience is how long a terminal may take to say where its cursor is.
+const positionPatience = 500 * time.Millisecond
+
+// located takes the column of the cursor, which the terminal was asked for when it had got
+// another size; e.mu is held.
+func (e *editor) located(col int) {
+	if e.screen.resized != nil {
+		e.screen.settle(col)
+		e.paint()
+	}
 }
 
 // Resume takes the terminal again after the process was stopped, other than by Ctrl-Z, and
@@ -261,7 +284,7 @@ func (e *editor) Stop() {
 
 // paint shows the line; e.mu is held.
 func (e *editor) paint() {
-	if e.editing() {
+	if e.editing() && e.screen.resized == nil {
 		e.screen.paint(e.view())
 	}
 }

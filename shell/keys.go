@@ -35,7 +35,8 @@ const (
 	keyDeleteWord key = "deleteword" // after the cursor
 	keyCtrl       key = "ctrl-"
 	keyAlt        key = "alt-"
-	keyIgnored    key = "ignored" // a sequence that means nothing here
+	keyIgnored    key = "ignored"  // a sequence that means nothing here
+	keyPosition   key = "position" // none: the terminal says in which column its cursor is, from 1 on
 )
 
 // press is one key, with its text when it is keyText or keyPaste.
@@ -160,6 +161,10 @@ func (d *decoder) escape(final bool) (press, int) {
 		}
 		if k, ok := sequences[string(b[1:n])]; ok {
 			return press{key: k}, n
+		}
+		if col, ok := strings.CutSuffix(string(b[2:n]), "R"); ok && b[1] == '[' {
+			_, col, _ = strings.Cut(col, ";")
+			return press{keyPosition, col}, n
 		}
 		return press{key: keyIgnored}, n
 	case 0x1b: // Alt with a cursor key, or Escape twice

@@ -84,6 +84,7 @@ type terminalOptions struct {
 	state      string
 	term       string
 	transient  bool
+	answers    bool // the terminal says where its cursor is
 }
 
 func openTest(t *testing.T, o terminalOptions) *terminalTest {
@@ -110,7 +111,11 @@ func openTest(t *testing.T, o terminalOptions) *terminalTest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tt.vt = vt10x.New(vt10x.WithSize(int(o.cols), int(o.rows)), vt10x.WithWriter(io.Discard))
+	var answers io.Writer = io.Discard
+	if o.answers {
+		answers = tt.pty
+	}
+	tt.vt = vt10x.New(vt10x.WithSize(int(o.cols), int(o.rows)), vt10x.WithWriter(answers))
 	read := make(chan struct{})
 	go func() {
 		defer close(read)

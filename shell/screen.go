@@ -31,15 +31,26 @@ type screen struct {
 	painted       bool
 	cursorRow     int // rows from the beginning of the painted view down to the cursor
 	cursorCol     int
+	resized       *position // where the cursor is if the terminal has wrapped the view anew
+	keepsRows     bool      // the terminal did not when it was last seen
 }
+
+// position is the place of the cursor within a view.
+type position struct{ row, col int }
 
 // Control sequences, all understood by every terminal since the VT100 or harmless.
 const (
-	eraseBelow = "\x1b[J"
 	hideCursor = "\x1b[?25l"
 	showCursor = "\x1b[?25h"
 	pasteOn    = "\x1b[?2004h"
 	pasteOff   = "\x1b[?2004l"
+
+	askPosition = "\x1b[6n"
+
+	// eraseBelow erases from the beginning of a row on. Erasing from the top of the screen is
+	// avoided: tmux takes that for a new screen, and keeps the old one among the lines that it
+	// brings back when the window gets wider.
+	eraseBelow = "\x1b7\x1b[K\x1b[B\x1b[J\x1b8"
 )
 
 func up(n int) string {
@@ -99,20 +110,41 @@ func (s *screen) clear(v view) {
 	s.paint(v)
 }
 
-// resize takes over the new size. Terminals wrap what is on them anew, so the last view
-// begins as many rows above the cursor as it would take at the new width.
-func (s *screen) resize(width, height int) {
+// resize takes over the new size. Most terminals wrap what is on them anew, so that the last
+// view begins as many rows above the cursor as it takes at the new width; others, xterm among
+// them, leave the rows as they are. Where that makes a difference the terminal is asked where
+// the cursor is; settle takes the answer, and nothing should be painted before.
+func (s *screen) resize(width, height int) (asked bool) {
 	if s.painted && width != s.width && width > 0 {
 		l := layOut(s.last, width, false)
-		s.cursorRow = l.cursorRow
+		if s.resized = nil; l.cursorRow != s.cursorRow {
+			s.resized = &position{l.cursorRow, l.cursorCol}
+			s.write(askPosition)
+		}
 	}
 	s.width, s.height = width, height
+	return s.resized != nil
+}
+
+// settle ends what resize has begun. The column tells which rows the terminal shows; -1 when it
+// has not said.
+func (s *screen) settle(col int) {
+	if kept := min(s.cursorCol, s.width-1); col >= 0 && kept != s.resized.col {
+		s.keepsRows = col == kept
+	}
+	if !s.keepsRows {
+		s.cursorRow = s.resized.row
+	}
+	s.resized = nil
 }
 
 // home moves to the beginning of the painted view and erases it.
 func (s *screen) home() string {
 	if !s.painted {
 		return ""
+	}
+	if s.resized != nil { // no time to wait for the answer
+		s.settle(-1)
 	}
 	return "\r" + up(s.cursorRow) + eraseBelow
 }

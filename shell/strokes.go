@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -71,6 +72,12 @@ func (e *editor) nextStroke() (stroke, bool) {
 	case err != nil:
 		e.gone, e.stop = true, true
 		return stroke{stop: true}, true
+	}
+	if p.key == keyPosition {
+		if col, err := strconv.Atoi(p.text); err == nil {
+			e.located(col - 1)
+		}
+		return stroke{}, false
 	}
 	e.tabbed = ""
 	if e.search != nil {
