@@ -1,7 +1,7 @@
 // Package localserver runs ZooKeeper on this machine, for development and for tests: one
 // server or an ensemble, on free ports of 127.0.0.1, within the calling process and without
-// Java. A client cannot tell it from Apache ZooKeeper 3.8, and it keeps its data in
-// ZooKeeper's own files.
+// Java. A client cannot tell it from Apache ZooKeeper 3.9 or, if Options.Emulate asks for it,
+// 3.8, and it keeps its data in ZooKeeper's own files.
 //
 // A test has a server with one call; it ends with the test:
 //
