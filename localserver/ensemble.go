@@ -111,6 +111,7 @@ func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error
 		if err := e.findJava(); err != nil {
 			return nil, err
 		}
+		e.adoptRelease()
 	}
 	return e, e.launch(ctx, e.members)
 }

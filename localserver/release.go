@@ -2,6 +2,7 @@ package localserver
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strconv"
 	"time"
@@ -24,9 +25,13 @@ func (e *Ensemble) release() release.Release {
 	return release.Newest
 }
 
-// adoptRelease tells the running members of a change of release.
+// adoptRelease tells the running members of the Apache members' release, unless the configuration
+// says what they are to be.
 func (e *Ensemble) adoptRelease() {
 	r := e.release()
+	if asked, err := release.Parse(e.base[zoocfg.EmulateKey]); err == nil && asked.MultiKeepsCreate2() && !r.MultiKeepsCreate2() && e.log != nil {
+		fmt.Fprintf(e.log, "%s=%v is newer than the Apache members, which are %v: they cannot apply a create2 within a multi\n", zoocfg.EmulateKey, asked, r)
+	}
 	for _, m := range e.Members() {
 		if s := m.embedded(); s != nil && s.cfg.Emulate == (release.Release{}) {
 			s.Emulate(r)

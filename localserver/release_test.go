@@ -82,6 +82,17 @@ func TestEmulateApacheMembers(t *testing.T) {
 	}
 }
 
+// A release that older Apache members cannot follow is warned of.
+func TestEmulateMoreThanApache(t *testing.T) {
+	for emulate, want := range map[string]string{"3.9": "zkctl.emulate=3.9.5 is newer than the Apache members, which are 3.8.0: they cannot apply a create2 within a multi\n", "3.8.1": "", "": ""} {
+		var log syncBuffer
+		e := &Ensemble{base: map[string]string{zoocfg.EmulateKey: emulate}, java: &apache.Installation{Version: "3.8.0"}, log: &log}
+		if e.adoptRelease(); log.String() != want {
+			t.Errorf("%q: the log is %q, want %q", emulate, log.String(), want)
+		}
+	}
+}
+
 // A server that joins an ensemble by its own zoo.cfg asks the others what they are.
 func TestEmulateTheEnsemble(t *testing.T) {
 	others := New(t, Options{Size: 2, Emulate: "3.8.2", Properties: map[string]string{"tickTime": "500", "forceSync": "no"}})
