@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -156,4 +157,23 @@ func TestIPv6ACL(t *testing.T) {
 			t.Errorf("before release-3.9.4 %q is taken", c.expr)
 		}
 	}
+}
+
+// FuzzIPNet reads ids of ACLs. What is an address to others is the same one here.
+func FuzzIPNet(f *testing.F) {
+	for _, s := range []string{"::1", "2001:db8::/32", "127.0.0.1/8", ":::", "1:2:3:4:5:6:7:8", "-1::+f", "::ffff:1.2.3.4", "fe80::1%eth0", "/", "::/"} {
+		f.Add(s)
+	}
+	a := &authSchemes{ipv6: func() bool { return true }}
+	f.Fuzz(func(t *testing.T, s string) {
+		net, ok := a.ipNet(s)
+		if ok && !a.ipMatches(net.Addr().String(), s) && !net.Addr().Is4In6() {
+			t.Errorf("%q does not match its own address %v", s, net)
+		}
+		if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" && !(addr.Is6() && strings.Contains(s, ".")) {
+			if !ok || net.Addr() != addr {
+				t.Errorf("%q is %v, %v, want %v", s, net, ok, addr)
+			}
+		}
+	})
 }
