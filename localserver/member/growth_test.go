@@ -238,6 +238,19 @@ func TestCountsGrowLinearly(t *testing.T) {
 
 // A path is looked at once, however many names it has.
 func TestDeepPathsGrowLinearly(t *testing.T) {
+	growsLinearly(t, "a watch far above", 20_000, onLoop(t, func(s *Server, n int) func() {
+		c := &conn{s: s}
+		for i := range 20 {
+			s.watches.addWatch("/"+strings.Repeat("d", i), c, proto.WatchPersistentRecursive)
+		}
+		deep, told := strings.Repeat("/d", n), 0
+		return func() {
+			s.watches.dataChanged(deep, func(*conn, string, proto.EventType) { told++ })
+			if told != 1 {
+				t.Errorf("%d were told", told)
+			}
+		}
+	}))
 	growsLinearly(t, "a quota far above", 20_000, onLoop(t, func(s *Server, n int) func() {
 		for i := range 20 {
 			quota := "/zookeeper/quota/" + strings.Repeat("d", i+1)

@@ -45,10 +45,12 @@ type watches[W comparable] struct {
 	ids      map[W]uint32
 	watchers pool[watcher[W]]
 
-	recursives [2]int // watches of that mode, by kind
-	paths      [2]int // paths with a watch, by kind
-	hits       []W    // of the trigger under way
-	round      uint64 // number of the change under way
+	recursives [2]int         // watches of that mode, by kind
+	recurring  map[uint32]int // the same by place
+	prefixes   prefixes       // those places
+	paths      [2]int         // paths with a watch, by kind
+	hits       []W            // of the trigger under way
+	round      uint64         // number of the change under way
 }
 
 type watchKey struct {
@@ -80,7 +82,7 @@ type watcher[W comparable] struct {
 }
 
 func newWatches[W comparable](several func() bool) *watches[W] {
-	return &watches[W]{several: several, index: map[watchKey]uint32{}, numbers: map[string]uint32{}, ids: map[W]uint32{}}
+	return &watches[W]{several: several, index: map[watchKey]uint32{}, numbers: map[string]uint32{}, ids: map[W]uint32{}, recurring: map[uint32]int{}}
 }
 
 // add leaves a watch. In 3.8 the last mode holds where there was a watch before, even if that
@@ -113,12 +115,23 @@ func (t *watches[W]) add(path string, w W, kind watchKind, mode watchModes) {
 
 // setModes gives a watch other modes.
 func (t *watches[W]) setModes(e *watch, modes watchModes) {
-	kind := e.place & 1
-	if e.modes&recursive != 0 {
-		t.recursives[kind]--
+	was, is := e.modes&recursive != 0, modes&recursive != 0
+	if e.modes = modes; was == is {
+		return
 	}
-	if e.modes = modes; modes&recursive != 0 {
+	kind, number := e.place&1, e.place>>1
+	path := t.places.get(number).path
+	if is {
 		t.recursives[kind]++
+		if t.recurring[number]++; t.recurring[number] == 1 {
+			t.prefixes.put(path, number)
+		}
+		return
+	}
+	t.recursives[kind]--
+	if t.recurring[number]--; t.recurring[number] == 0 {
+		delete(t.recurring, number)
+		t.prefixes.drop(path)
 	}
 }
 
@@ -220,26 +233,23 @@ func (t *watches[W]) trigger(path string, kind watchKind, event proto.EventType,
 			hits = append(hits, by.who)
 		}
 	}
-	for at, below := path, false; at != ""; at, below = parentOf(at), true {
-		if number := t.numbers[at]; number != 0 {
-			for n, e := range t.ring(t.places.get(number).first[kind], ofPath) {
-				due := e.modes
-				if below {
-					due &= recursive
-				}
-				if event == proto.EventNodeChildrenChanged {
-					due &^= recursive
-				}
-				if due == 0 {
-					continue
-				}
+	tellOf := func(number uint32, modes watchModes) {
+		for n, e := range t.ring(t.places.get(number).first[kind], ofPath) {
+			if due := e.modes & modes; due != 0 {
 				hit(e.watcher)
 				t.forget(n, due&oneShot)
 			}
 		}
-		if t.recursives[kind] == 0 {
-			break
-		}
+	}
+	modes := anyMode
+	if event == proto.EventNodeChildrenChanged {
+		modes = oneShot | persistent
+	}
+	if number := t.numbers[path]; number != 0 {
+		tellOf(number, modes)
+	}
+	if modes&recursive != 0 && t.recursives[kind] > 0 {
+		t.prefixes.above(path, func(number uint32) { tellOf(number, recursive) })
 	}
 	t.hits = nil // tell may come back here by way of a bug; it must not overwrite hits
 	for _, w := range hits {
