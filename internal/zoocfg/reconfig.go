@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/proto"
@@ -110,6 +111,15 @@ func changeMembers(last QuorumVerifier, joining, leaving string, opt ReconfigOpt
 		next.order.remove(id)
 		delete(next.byID, id)
 	}
+	taken := map[HostPort]int{} // how many members have an address
+	claim := func(m Member, n int) {
+		for _, a := range m.addresses() {
+			taken[a] += n
+		}
+	}
+	for _, m := range next.byID {
+		claim(m, 1)
+	}
 	for _, line := range javaSplitTrimmed(joining, ",") {
 		m, err := ParseServerLine(line)
 		if e := illegalArgument(""); errors.As(err, &e) {
@@ -124,19 +134,26 @@ func changeMembers(last QuorumVerifier, joining, leaving string, opt ReconfigOpt
 		if m.Client.IsZero() {
 			return nil, badArguments("Wrong format of server string - each server should have 3 ports specified")
 		}
-		for _, other := range next.Members() {
-			if other.ID == m.ID {
-				continue
-			}
-			if mine, theirs, conflict := conflicting(m, other); conflict {
-				return nil, badArguments("%s of server.%d conflicts %s of server.%d", mine, m.ID, theirs, other.ID)
-			}
+		claim(next.byID[m.ID], -1)
+		if slices.ContainsFunc(m.addresses(), func(a HostPort) bool { return taken[a] > 0 && !isSpecial(a.Host) }) {
+			return nil, conflict(m, next.Members())
 		}
+		claim(m, 1)
 		next.order.remove(m.ID)
 		next.put(m)
 	}
 	next.voters = len(next.Voting())
 	return next, nil
+}
+
+// conflict says whose address a member has.
+func conflict(m Member, members []Member) error {
+	for _, other := range members {
+		if mine, theirs, found := conflicting(m, other); found && other.ID != m.ID {
+			return badArguments("%s of server.%d conflicts %s of server.%d", mine, m.ID, theirs, other.ID)
+		}
+	}
+	return badArguments("an address of server.%d is another server's", m.ID)
 }
 
 // conflicting finds an address that two members share. Loopback and any-host addresses

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -153,4 +154,32 @@ func TestManyServers(t *testing.T) {
 	if err != nil || len(v.Voting()) != 40000 {
 		t.Error(err)
 	}
+}
+
+// Anybody who has a session can ask for a reconfiguration, whose rights are checked after it.
+func TestReconfigGrowsLinearly(t *testing.T) {
+	last := NewMajority(1, Member{ID: 1, Role: Participant, Addrs: []QuorumAddr{{Host: "10.0.0.1", QuorumPort: 1, ElectionPort: 2}}})
+	least := func(n int) time.Duration {
+		joining := make([]string, n)
+		for i := range joining {
+			joining[i] = fmt.Sprintf("server.%d=10.1.%d.%d:1:2:observer;3", i+2, i/256, i%256)
+		}
+		r := &proto.ReconfigRequest{JoiningServers: strings.Join(joining, ","), CurConfigID: -1}
+		best := time.Hour
+		for range 3 {
+			began := time.Now()
+			if _, err := NextVerifier(last, r, 5, ReconfigOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			best = min(best, time.Since(began))
+		}
+		return best
+	}
+	var one, four time.Duration
+	for range 5 {
+		if one, four = least(1000), least(4000); four < 9*one {
+			return
+		}
+	}
+	t.Errorf("%v for 1000 servers that join, %v for 4000", one, four)
 }
