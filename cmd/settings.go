@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -158,7 +159,7 @@ func parseAuth(text string) (client.Auth, error) {
 	if !ok || scheme == "" || strings.ContainsAny(scheme, " \t") {
 		return client.Auth{}, fmt.Errorf("an identity has the form scheme:data, such as digest:user:password")
 	}
-	return client.Auth{Scheme: scheme, Data: []byte(data)}, nil
+	return client.Auth{Scheme: scheme, Data: []byte(data)}, commands.CheckIdentity(scheme, []byte(data))
 }
 
 // readAuthFile reads one identity a line; empty lines and those that begin with # are not.

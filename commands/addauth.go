@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -16,17 +17,19 @@ var addAuthCommand = &Command{
 	Name: "addauth", Group: ACLGroup, Usage: "scheme auth",
 	Short: "add an identity to this session",
 	Long: "The identity of the scheme digest is user:password. @file takes it from a file, - from standard input and " +
-		"$NAME from the environment, so that it is neither in the history nor among the arguments of a process.",
+		"$NAME from the environment, so that it is neither in the history nor among the arguments of a process. " +
+		"Of a user alone the password is asked for, on a terminal, and not shown.",
 	Args: []Arg{
 		{Name: "scheme", Kind: AuthScheme},
-		{Name: "auth", Kind: Data, Optional: true, Help: "the credential, @file, $NAME, or - for standard input"},
+		{Name: "auth", Kind: Data, Optional: true, Help: "the credential, a user, @file, $NAME, or - for standard input"},
 	},
 	Examples: []Example{
 		{"addauth digest bob:secret", "be user bob of the scheme digest"},
+		{"addauth digest bob", "the same; asks for the password"},
 		{"addauth digest @/run/secrets/zk", "with user:password from a file"},
 		{"addauth digest '$ZK_AUTH'", "with user:password from the environment"},
 	},
-	Differs: "A digest without a colon is refused: it would be taken and match nothing. $NAME, @file and - are what they stand for. " +
+	Differs: "A digest without a colon is refused, or the password is asked for: it would be taken and match nothing. $NAME, @file and - are what they stand for. " +
 		"When the server refuses the identity, which ends the session, it is said at once; zkCli lets the next command find out.",
 	Run: runAddAuth,
 }
@@ -40,9 +43,16 @@ func runAddAuth(ctx context.Context, env *Env, in *Invocation) error {
 			return err
 		}
 	}
-	// The text of these errors must not hold the credential.
-	if scheme == "digest" && !bytes.Contains(secret, []byte(":")) {
-		return errors.New("the identity of the scheme digest is user:password, and this has no colon")
+	if err := CheckIdentity(scheme, secret); err != nil {
+		user := string(secret)
+		if user == "" || len(in.Args) < 2 || user != in.Args[1] || !env.Streams.InTTY || !env.Streams.ErrTTY {
+			return err
+		}
+		password, err := env.Streams.AskSecret(ctx, fmt.Sprintf("Password of %s: ", escape.Line(user)))
+		if err != nil {
+			return err
+		}
+		secret = []byte(user + ":" + password)
 	}
 	conn, err := env.conn()
 	if err != nil {
@@ -59,6 +69,17 @@ func runAddAuth(ctx context.Context, env *Env, in *Invocation) error {
 	}
 	if env.Output == ui.JSON {
 		return env.printJSON(object{"scheme": scheme, "accepted": !refused})
+	}
+	return nil
+}
+
+// CheckIdentity refuses a credential that a server takes and that matches nothing. Its error
+// does not show the credential.
+//
+// Differs(digest-without-a-password): zkCli adds it, and all that it was to open stays shut.
+func CheckIdentity(scheme string, credential []byte) error {
+	if scheme == "digest" && !bytes.Contains(credential, []byte(":")) {
+		return errors.New("the identity of the scheme digest is user:password, and this has no colon")
 	}
 	return nil
 }

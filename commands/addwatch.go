@@ -38,8 +38,12 @@ var addWatchCommand = &Command{
 		if err != nil {
 			return err
 		}
-		if err := conn.AddWatch(ctx, in.Args[0], mode); err != nil || env.Output != ui.JSON {
+		if err := conn.AddWatch(ctx, in.Args[0], mode); err != nil {
 			return err
+		}
+		env.warnOfWatch()
+		if env.Output != ui.JSON {
+			return nil
 		}
 		return env.printJSON(object{"path": in.Args[0], "mode": mode.String()})
 	},

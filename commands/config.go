@@ -31,6 +31,9 @@ var configCommand = &Command{
 		if err != nil {
 			return err
 		}
+		if in.Has("w") {
+			env.warnOfWatch()
+		}
 		version, servers := clientConfig(string(data))
 		if env.Output == ui.JSON {
 			return env.printJSON(struct {

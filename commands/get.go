@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"unicode"
 	"unicode/utf8"
 
@@ -15,7 +16,7 @@ import (
 var getCommand = &Command{
 	Name: "get", Group: Reading, Usage: "[-s] [-w] [-b] [-x] [-n] [path]", Short: "print the data of a znode",
 	Long: "In a pipe or a file the data comes byte for byte, with a line break after it; -n leaves that out. " +
-		"On a terminal JSON is indented and data that is not text is shown as a hex dump. " +
+		"On a terminal JSON is indented, and data that is not text is shown as a hex dump, the first 4 KiB of it. " +
 		"Data that is null, which is not the same as empty, is printed as the word null.",
 	Options: []Option{
 		withStatOption, watchOption,
@@ -50,6 +51,7 @@ func runGet(ctx context.Context, env *Env, in *Invocation) error {
 			return env.printJSON(getJSON{path, jsonData(data), jsonStat(stat)})
 		}
 		var out bytes.Buffer
+		rest := 0
 		switch raw := in.Has("n"); {
 		case raw:
 			out.Write(data)
@@ -57,38 +59,49 @@ func runGet(ctx context.Context, env *Env, in *Invocation) error {
 			data = []byte("null")
 			fallthrough
 		default:
-			out.Write(formatData(data, in, env.Streams))
+			var shown []byte
+			shown, rest = formatData(data, in, env.Streams)
+			out.Write(shown)
 			out.WriteByte('\n')
 		}
 		if in.Has("s") {
 			printStat(&out, stat)
 		}
 		_, err = env.Streams.Out.Write(out.Bytes())
+		if rest > 0 {
+			fmt.Fprintf(env.Streams.Err, "and %s more bytes; get -x shows all, get -n > file writes them to a file\n", thousands(rest))
+		}
 		return err
 	})
 }
 
-func formatData(data []byte, in *Invocation, s *ui.Streams) []byte {
+// dumpLimit is how many bytes of data that is not text a terminal gets unasked.
+const dumpLimit = 4 << 10
+
+// formatData is the data as it is shown, and how many bytes of it are not.
+func formatData(data []byte, in *Invocation, s *ui.Streams) (shown []byte, rest int) {
 	switch {
 	case in.Has("x"): // as in zkCli, -x goes before -b
-		return []byte(ui.HexDump(data, 16))
+		return []byte(ui.HexDump(data, 16)), 0
 	case in.Has("b"):
-		return []byte(base64.StdEncoding.EncodeToString(data))
+		return []byte(base64.StdEncoding.EncodeToString(data)), 0
 	case !s.OutTTY:
-		return data
+		return data, 0
 	case !printable(data):
+		columns := 16
 		if s.Width < ui.HexDumpWidth {
-			return []byte(ui.HexDump(data, 8))
+			columns = 8
 		}
-		return []byte(ui.HexDump(data, 16))
+		head := data[:min(len(data), dumpLimit)]
+		return []byte(ui.HexDump(head, columns)), len(data) - len(head)
 	}
 	if trimmed := bytes.TrimSpace(data); len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') {
 		var pretty bytes.Buffer
 		if json.Indent(&pretty, trimmed, "", "  ") == nil {
-			return pretty.Bytes()
+			return pretty.Bytes(), 0
 		}
 	}
-	return data
+	return data, 0
 }
 
 // printable tells whether data can go to a terminal: text without control characters.

@@ -21,12 +21,23 @@ var (
 // watching tells whether the command sets a watch: by -w, or by the word after the path
 // that zkCli took before 3.5 and still takes.
 func (in *Invocation) watching(env *Env) bool {
+	watch := in.Has("w")
 	if len(in.Args) > 1 {
-		name := in.Command.Name
-		env.note("'%[1]s path [watch]' has been deprecated. Please use '%[1]s -w path' instead.", name)
-		return true
+		env.note("'%[1]s path [watch]' has been deprecated. Please use '%[1]s -w path' instead.", in.Command.Name)
+		watch = true
 	}
-	return in.Has("w")
+	if watch {
+		env.warnOfWatch()
+	}
+	return watch
+}
+
+// warnOfWatch says of a watch in a session of one command that nothing can come of it.
+func (env *Env) warnOfWatch() {
+	if env.Shell == nil {
+		env.warn("a watch goes with its session, and this one ends now; the shell waits for its events, and a script " +
+			"while its input is open: (echo 'get -w /app'; cat) | zkctl")
+	}
 }
 
 // each calls show for each znode that the first argument names; without one, for the current

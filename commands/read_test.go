@@ -84,6 +84,27 @@ func TestGetOnATerminal(t *testing.T) {
 			t.Errorf("%s on a terminal: %q", path, got)
 		}
 	}
+	long := strings.Repeat("\x00\xff", 5000)
+	if _, err := conn.Set(b.ctx, "/bytes", []byte(long), -1); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"get /bytes":    ui.HexDump([]byte(long[:4096]), 16) + "\n",
+		"get -x /bytes": ui.HexDump([]byte(long), 16) + "\n",
+		"get -n /bytes": long,
+	} {
+		got, stderr, _ := b.run(line)
+		more := ""
+		if line == "get /bytes" {
+			more = "and 5,904 more bytes; get -x shows all, get -n > file writes them to a file\n"
+		}
+		if got != want || stderr != more {
+			t.Errorf("%s of 10,000 bytes on a terminal: %d bytes, %q", line, len(got), stderr)
+		}
+	}
+	if _, err := conn.Set(b.ctx, "/bytes", []byte("\x00\xff"), -1); err != nil {
+		t.Fatal(err)
+	}
 	b.env.Streams.Width = 60
 	if got := b.must("get /bytes"); got != ui.HexDump([]byte("\x00\xff"), 8)+"\n" {
 		t.Errorf("on a narrow terminal:\n%s", got)

@@ -209,3 +209,31 @@ func TestDumbTerminal(t *testing.T) {
 	tt.send("\x04")
 	tt.left(0)
 }
+
+// addauth of a user alone asks for the password and does not show it.
+func TestAddAuthAsks(t *testing.T) {
+	addr := apache.Shared(t).Addr()
+	tt := openTest(t, terminalOptions{servers: addr})
+	tt.seeLine(promptOf(addr, "CONNECTED", 0))
+	tt.send("addauth digest ann\r")
+	tt.await("a question", func(string) bool { return strings.HasSuffix(tt.cursorRow(), "Password of ann:") })
+	tt.send("op\x7f\x7fsesame\r")
+	tt.seeLine(promptOf(addr, "CONNECTED", 1))
+	tt.send("whoami\r")
+	tt.see("\ndigest: ann\n")
+	tt.send("addauth digest bob\r")
+	tt.await("a question", func(string) bool { return strings.HasSuffix(tt.cursorRow(), "Password of bob:") })
+	tt.send("half\x03")
+	tt.see("\ninterrupted\n")
+	tt.send("whoami\r")
+	tt.see("\nip: 127.0.0.1\n")
+	tt.send("addauth digest eve\rpwd\r") // typed ahead: a line, no password
+	tt.await("a question", func(string) bool { return strings.HasSuffix(tt.cursorRow(), "Password of eve:") })
+	tt.send("sesame\r")
+	tt.see("\n/\n") // which ran afterwards
+	tt.mu.Lock()
+	defer tt.mu.Unlock()
+	if raw := tt.raw.String(); strings.Contains(raw, "sesame") || strings.Contains(raw, "half") || strings.Contains(raw, "digest: bob") {
+		t.Errorf("a password is shown: %q", raw)
+	}
+}
