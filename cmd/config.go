@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -51,7 +52,7 @@ type config struct {
 
 // readConfig reads the file; with named false it need not exist.
 func readConfig(file string, named bool) (*config, error) {
-	text, err := os.ReadFile(file)
+	text, err := infile.Settings(file)
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		return &config{file: file}, nil
 	}

@@ -19,7 +19,7 @@ func (a *app) runScript(ctx context.Context, file string) error {
 	var in io.Reader = a.streams.In
 	name := "stdin"
 	if file != "-" {
-		f, err := os.Open(file)
+		f, err := os.Open(file) // nobody has the signals yet: Ctrl-C ends the wait for a FIFO's writer
 		if err != nil {
 			return fmt.Errorf("read the script: %w", err)
 		}

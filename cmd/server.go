@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 	"github.com/zkctl/zkctl/localserver"
@@ -122,7 +123,12 @@ func (s *zkServer) run(ctx context.Context, command string) error {
 		return errors.New(usage)
 	}
 	fmt.Fprintln(s.app.streams.Err, "Using config:", s.file)
-	text, err := os.ReadFile(s.file)
+	info, err := os.Stat(s.file)
+	if err == nil && !info.Mode().IsRegular() {
+		// It is read more than once, and nobody may ever write to a FIFO.
+		return fmt.Errorf("read the configuration: %s is not a regular file", s.file)
+	}
+	text, err := infile.Settings(s.file)
 	s.text = string(text)
 	if err != nil {
 		s.wrong = fmt.Errorf("read the configuration: %w", err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -164,7 +165,7 @@ func parseAuth(text string) (client.Auth, error) {
 
 // readAuthFile reads one identity a line; empty lines and those that begin with # are not.
 func readAuthFile(s *ui.Streams, file string) ([]client.Auth, error) {
-	text, err := os.ReadFile(file)
+	text, err := infile.Settings(file)
 	if err != nil {
 		return nil, fmt.Errorf("read the identities: %w", err)
 	}

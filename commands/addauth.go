@@ -39,7 +39,7 @@ func runAddAuth(ctx context.Context, env *Env, in *Invocation) error {
 	var secret []byte
 	if len(in.Args) > 1 {
 		var err error
-		if secret, err = credential(env, in.Args[1]); err != nil {
+		if secret, err = credential(ctx, env, in.Args[1]); err != nil {
 			return err
 		}
 	}
@@ -86,7 +86,7 @@ func CheckIdentity(scheme string, credential []byte) error {
 
 // credential reads a credential: text, @file or - without the line break at the end, or
 // $NAME. @@ and $$ stand for a leading @ and $.
-func credential(env *Env, arg string) ([]byte, error) {
+func credential(ctx context.Context, env *Env, arg string) ([]byte, error) {
 	if name, ok := strings.CutPrefix(arg, "$"); ok {
 		if strings.HasPrefix(name, "$") {
 			return []byte(name), nil
@@ -97,7 +97,7 @@ func credential(env *Env, arg string) ([]byte, error) {
 		}
 		return []byte(value), nil
 	}
-	secret, err := dataArg(env.Streams.In, arg)
+	secret, err := env.dataArg(ctx, arg)
 	if arg == "-" || strings.HasPrefix(arg, "@") && !strings.HasPrefix(arg, "@@") {
 		secret = bytes.TrimRight(secret, "\r\n")
 	}

@@ -101,6 +101,8 @@ type Session interface {
 	Connect(ctx context.Context, servers string) error
 	// Close closes the session.
 	Close() error
+	// MaxPacket is the longest request or reply, in bytes: jute.maxbuffer.
+	MaxPacket() int
 	// Servers is the connect string of the last session.
 	Servers() string
 	// PrintWatches tells whether events are printed; SetPrintWatches decides it.

@@ -40,7 +40,7 @@ var createCommand = &Command{
 }
 
 func runCreate(ctx context.Context, env *Env, in *Invocation) error {
-	op, err := newCreate(env, in)
+	op, err := newCreate(ctx, env, in)
 	if err != nil {
 		return err
 	}

@@ -20,12 +20,12 @@ type creation struct {
 	ttl  int64
 }
 
-func newCreate(env *Env, in *Invocation) (op creation, err error) {
+func newCreate(ctx context.Context, env *Env, in *Invocation) (op creation, err error) {
 	if op.mode, op.ttl, err = createMode(in); err != nil {
 		return op, err
 	}
 	var args []string
-	if op.data, args, err = takeData(env, in, 1); err != nil {
+	if op.data, args, err = takeData(ctx, env, in, 1); err != nil {
 		return op, err
 	}
 	if len(args) > 2 {

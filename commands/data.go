@@ -1,16 +1,16 @@
 package commands
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-)
 
-// maxData is the most that a data argument may bring, in bytes: the client's default jute.maxbuffer.
-const maxData = 64 << 20
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/infile"
+)
 
 // Options that every command with a data argument has.
 var (
@@ -23,23 +23,23 @@ var (
 //
 // Differs(data-sources): zkCli stores what was typed; data of more than a line, or of bytes, has no
 // other way in.
-func dataArg(in io.Reader, arg string) ([]byte, error) {
+func (env *Env) dataArg(ctx context.Context, arg string) ([]byte, error) {
 	switch {
 	case arg == "-":
-		return readLimited(in, "standard input")
+		return env.readInput(ctx, env.Streams.In, "standard input")
 	case strings.HasPrefix(arg, "@@"):
 		return []byte(arg[1:]), nil
 	case strings.HasPrefix(arg, "@"):
 		if arg == "@" {
 			return nil, errors.New("@ names no file; write @file for a file's content, or @@ for data that begins with @")
 		}
-		return dataFile(arg[1:])
+		return env.dataFile(ctx, arg[1:])
 	}
 	return []byte(arg), nil
 }
 
-func dataFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+func (env *Env) dataFile(ctx context.Context, name string) ([]byte, error) {
+	f, err := infile.Open(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("read the data: %w (data that begins with @ is written @@)", err)
 	}
@@ -47,31 +47,36 @@ func dataFile(name string) ([]byte, error) {
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("read the data: %s is a directory", name)
 	}
-	return readLimited(f, name)
+	return env.readInput(ctx, f, name)
 }
 
-func readLimited(in io.Reader, name string) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(in, maxData+1))
+// readInput reads data, at most as much as the client takes in one packet.
+func (env *Env) readInput(ctx context.Context, in io.Reader, name string) ([]byte, error) {
+	most := client.DefaultMaxPacket
+	if env.Session != nil {
+		most = env.Session.MaxPacket()
+	}
+	data, err := infile.All(ctx, in, name, most)
+	if errors.Is(err, infile.ErrTooLong) {
+		return nil, fmt.Errorf("%s has more than %d bytes, which is the limit of jute.maxbuffer (-jute-maxbuffer raises it)", name, most)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the data from %s: %w", name, err)
-	}
-	if len(data) > maxData {
-		return nil, fmt.Errorf("%s has more than %d MiB, which no znode can hold", name, maxData>>20)
 	}
 	return data, nil
 }
 
 // takeData finds the data of an invocation: the -file option, or args[i] when there are so
 // many arguments. It returns the arguments without it, and nil data when there is none.
-func takeData(env *Env, in *Invocation, i int) (data []byte, args []string, err error) {
+func takeData(ctx context.Context, env *Env, in *Invocation, i int) (data []byte, args []string, err error) {
 	args = in.Args
 	switch {
 	case in.Value("file") == "-":
-		data, err = dataArg(env.Streams.In, "-")
+		data, err = env.dataArg(ctx, "-")
 	case in.Has("file"):
-		data, err = dataFile(in.Value("file"))
+		data, err = env.dataFile(ctx, in.Value("file"))
 	case i < len(args):
-		data, err = dataArg(env.Streams.In, args[i])
+		data, err = env.dataArg(ctx, args[i])
 		args = append(args[:i:i], args[i+1:]...)
 	}
 	if err == nil && in.Has("b") && data != nil {

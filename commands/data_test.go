@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 func TestDataArg(t *testing.T) {
@@ -31,7 +33,8 @@ func TestDataArg(t *testing.T) {
 		{"@" + dir, "", "is a directory"},
 		{"@" + file + "x", "", "no such file"},
 	} {
-		got, err := dataArg(strings.NewReader("from stdin"), tc.arg)
+		env := &Env{Streams: &ui.Streams{In: strings.NewReader("from stdin")}}
+		got, err := env.dataArg(t.Context(), tc.arg)
 		if tc.err != "" {
 			if err == nil || !strings.Contains(err.Error(), tc.err) {
 				t.Errorf("dataArg(%q): error %v, want one with %q", tc.arg, err, tc.err)

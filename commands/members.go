@@ -2,7 +2,6 @@ package commands
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -134,11 +133,7 @@ func parseServerIDs(list string) (string, error) {
 // readMembers reads a dynamic configuration file (zoo.cfg.dynamic): lines server.N=…, and
 // group and weight lines of a hierarchical quorum. A version line is left out: the
 // ensemble gives the new one.
-func readMembers(file io.Reader) (string, error) {
-	text, err := readLimited(file, "the file")
-	if err != nil {
-		return "", err
-	}
+func readMembers(text []byte) (string, error) {
 	loader := properties.Loader{Encoding: properties.UTF8, DisableExpansion: true}
 	p, err := loader.LoadBytes(text)
 	if err != nil {

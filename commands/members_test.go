@@ -57,12 +57,12 @@ func TestParseMembers(t *testing.T) {
 }
 
 func TestReadMembers(t *testing.T) {
-	got, err := readMembers(strings.NewReader("# who\nserver.1=a:1:2:participant;3\nserver.2 = b:1:2;3\n\nversion=100000000\n"))
+	got, err := readMembers([]byte("# who\nserver.1=a:1:2:participant;3\nserver.2 = b:1:2;3\n\nversion=100000000\n"))
 	if want := "server.1=a:1:2:participant;3\nserver.2=b:1:2;3"; err != nil || got != want {
 		t.Errorf("%q, %v; want %q", got, err, want)
 	}
 	for _, bad := range []string{"", "dataDir=/x\n", "server.1=nonsense\n", "version=1\n"} {
-		if got, err := readMembers(strings.NewReader(bad)); err == nil {
+		if got, err := readMembers([]byte(bad)); err == nil {
 			t.Errorf("readMembers(%q) = %q", bad, got)
 		}
 	}

@@ -39,7 +39,7 @@ func Operations() []*Command {
 }
 
 func runMulti(ctx context.Context, env *Env, in *Invocation) error {
-	lines, err := multiLines(env, in)
+	lines, err := multiLines(ctx, env, in)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func runMulti(ctx context.Context, env *Env, in *Invocation) error {
 	}
 	ops := make([]proto.MultiOp, len(lines))
 	for i, words := range lines {
-		if ops[i], err = multiOp(env, words); err != nil {
+		if ops[i], err = multiOp(ctx, env, words); err != nil {
 			return fmt.Errorf("operation %d of %d: %w; nothing was changed", i+1, len(lines), err)
 		}
 	}

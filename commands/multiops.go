@@ -1,20 +1,20 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
 // multiLines returns the words of each operation.
-func multiLines(env *Env, in *Invocation) (lines [][]Word, err error) {
+func multiLines(ctx context.Context, env *Env, in *Invocation) (lines [][]Word, err error) {
 	lex := func(line string) error {
 		tokens, err := Lex(line)
 		if err != nil {
@@ -38,7 +38,7 @@ func multiLines(env *Env, in *Invocation) (lines [][]Word, err error) {
 		file = "-"
 	}
 	if file != "" {
-		text, err := multiFile(env.Streams.In, file)
+		text, err := env.multiFile(ctx, file)
 		if err != nil {
 			return nil, err
 		}
@@ -70,20 +70,20 @@ func multiLines(env *Env, in *Invocation) (lines [][]Word, err error) {
 	return lines, nil
 }
 
-func multiFile(in io.Reader, name string) ([]byte, error) {
+func (env *Env) multiFile(ctx context.Context, name string) ([]byte, error) {
 	if name == "-" {
-		return readLimited(in, "standard input")
+		return env.readInput(ctx, env.Streams.In, "standard input")
 	}
-	f, err := os.Open(name)
+	f, err := infile.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return readLimited(f, name)
+	return env.readInput(ctx, f, name)
 }
 
 // multiOp reads one operation.
-func multiOp(env *Env, words []Word) (op proto.MultiOp, err error) {
+func multiOp(ctx context.Context, env *Env, words []Word) (op proto.MultiOp, err error) {
 	name := words[0].Text
 	if strings.EqualFold(name, "check") {
 		return multiCheck(env, words)
@@ -105,7 +105,7 @@ func multiOp(env *Env, words []Word) (op proto.MultiOp, err error) {
 		return op, err
 	}
 	if in.Command == createCommand {
-		c, err := newCreate(env, in)
+		c, err := newCreate(ctx, env, in)
 		if err == nil && in.Has("p") {
 			err = errors.New("create -p has no place in a multi; create the parents in it, one by one")
 		}
@@ -117,7 +117,7 @@ func multiOp(env *Env, words []Word) (op proto.MultiOp, err error) {
 	var data []byte
 	args := in.Args
 	if in.Command == setCommand {
-		if data, args, err = takeData(env, in, 1); err != nil {
+		if data, args, err = takeData(ctx, env, in, 1); err != nil {
 			return op, err
 		}
 		if data == nil {

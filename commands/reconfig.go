@@ -3,10 +3,10 @@ package commands
 import (
 	"context"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -37,7 +37,7 @@ var reconfigCommand = &Command{
 }
 
 func runReconfig(ctx context.Context, env *Env, in *Invocation) error {
-	plan, err := newReconfig(in)
+	plan, err := newReconfig(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ type reconfiguration struct {
 }
 
 // newReconfig checks options as ReconfigCommand does, and the servers besides.
-func newReconfig(in *Invocation) (r reconfiguration, err error) {
+func newReconfig(ctx context.Context, in *Invocation) (r reconfiguration, err error) {
 	whole, steps := in.Has("file") || in.Has("members"), in.Has("add") || in.Has("remove")
 	r.version = -1
 	if in.Has("v") {
@@ -98,10 +98,9 @@ func newReconfig(in *Invocation) (r reconfiguration, err error) {
 		}
 	}
 	if name := in.Value("file"); name != "" {
-		f, err := os.Open(name)
+		text, err := infile.File(ctx, name, infile.MostSettings)
 		if err == nil {
-			defer f.Close()
-			r.members, err = readMembers(f)
+			r.members, err = readMembers(text)
 		}
 		if err != nil {
 			return r, fmt.Errorf("Error processing %s: %w", name, err) //nolint:staticcheck // zkCli's words

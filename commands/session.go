@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -128,6 +129,9 @@ func (s *ClientSession) Close() error {
 	}
 	return conn.Close()
 }
+
+// MaxPacket is the longest request or reply, in bytes.
+func (s *ClientSession) MaxPacket() int { return cmp.Or(s.cfg.MaxPacket, client.DefaultMaxPacket) }
 
 // Servers is the connect string of the last session.
 func (s *ClientSession) Servers() string {

@@ -32,7 +32,7 @@ var setCommand = &Command{
 }
 
 func runSet(ctx context.Context, env *Env, in *Invocation) error {
-	data, args, err := takeData(env, in, 1)
+	data, args, err := takeData(ctx, env, in, 1)
 	if err != nil {
 		return err
 	}

@@ -156,7 +156,7 @@ func TestReconfigRequests(t *testing.T) {
 		in, err := Parse(Args(append([]string{"reconfig"}, tc.args...)...))
 		var got reconfiguration
 		if err == nil {
-			got, err = newReconfig(in)
+			got, err = newReconfig(t.Context(), in)
 		}
 		if tc.err == "" && (err != nil || got != tc.want) || tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err)) {
 			t.Errorf("reconfig %s: %+v, %v; want %+v, %s", tc.args, got, err, tc.want, tc.err)

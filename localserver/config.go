@@ -12,6 +12,7 @@ import (
 	"github.com/magiconair/properties"
 
 	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
@@ -31,7 +32,11 @@ var defaults = map[string]string{
 func (o *Options) base() (map[string]string, error) {
 	base := maps.Clone(defaults)
 	if o.Config != "" {
-		text, err := os.ReadFile(o.Config)
+		// It is read again at each start, and nobody may ever write to a FIFO.
+		if info, err := os.Stat(o.Config); err == nil && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("Error processing %s: it is not a regular file", o.Config)
+		}
+		text, err := infile.Settings(o.Config)
 		if err != nil {
 			return nil, fmt.Errorf("Error processing %s: %w", o.Config, err)
 		}

@@ -175,6 +175,9 @@ func isSnapshot(path string) bool {
 	if storage.CompressionOfName(path) != "" {
 		return true
 	}
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return false

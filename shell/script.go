@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -94,17 +95,17 @@ func RunScript(ctx context.Context, opts Options, r io.Reader, name string) erro
 	}
 	opts.Streams = &streams
 	run := newRunner(opts, &history{})
-	lines := newScriptLines(r)
+	lines := newScriptLines(infile.Reader(ctx, r))
 	code := ui.ExitOK
 	for !run.quit {
 		text, number, err := lines.next()
 		switch {
+		case ctx.Err() != nil:
+			return commands.Explain(ctx, ctx.Err())
 		case errors.Is(err, io.EOF):
 			return ended(code)
 		case err != nil:
 			return atLine(err, name, number)
-		case ctx.Err() != nil:
-			return commands.Explain(ctx, ctx.Err())
 		}
 		err = run.line(ctx, text, &streams)
 		if err == nil {

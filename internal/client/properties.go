@@ -2,12 +2,13 @@ package client
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/magiconair/properties"
+
+	"github.com/zkctl/zkctl/internal/infile"
 )
 
 // Properties are the settings of a ZooKeeper client property file (zkCli's
@@ -25,7 +26,7 @@ type Properties struct {
 
 // LoadProperties reads a client property file. Its error names the file and the key.
 func LoadProperties(file string) (*Properties, error) {
-	b, err := os.ReadFile(file)
+	b, err := infile.Settings(file)
 	if err != nil {
 		return nil, fmt.Errorf("client configuration: %w", err)
 	}

@@ -30,6 +30,15 @@ type Dir struct {
 	EpochFaults []*Fault
 }
 
+// openRegular opens a log or a snapshot, which are read at more than one place: a pipe will
+// not do, and would have to be waited for.
+func openRegular(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, fmt.Errorf("%s is not a regular file; copy what it yields to a file first", path)
+	}
+	return os.Open(path)
+}
+
 // ReadDir lists a data directory. path is version-2 or the folder above it. It never writes.
 func ReadDir(path string) (*Dir, error) {
 	if sub := filepath.Join(path, "version-2"); filepath.Base(path) != "version-2" {

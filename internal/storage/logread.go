@@ -7,7 +7,6 @@ import (
 	"hash/adler32"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -85,7 +84,7 @@ type LogReader struct {
 
 // OpenLog opens a log and reads its header. A header that is no log's is a *Fault.
 func OpenLog(path string) (*LogReader, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}

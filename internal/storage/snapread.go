@@ -46,7 +46,7 @@ type SnapshotReader struct {
 // OpenSnapshot opens a snapshot and reads its header, sessions and ACL table. Compression
 // goes by the name's ending, as in ZooKeeper (SnapStream.getStreamMode).
 func OpenSnapshot(path string) (*SnapshotReader, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return nil, fmt.Errorf("open snapshot: %w", err)
 	}

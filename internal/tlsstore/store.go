@@ -16,6 +16,8 @@ import (
 
 	"github.com/pavlo-v-chernykh/keystore-go/v4"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/zkctl/zkctl/internal/infile"
 )
 
 // storeType is a format of key and trust stores. (KeyStoreFileType)
@@ -40,7 +42,7 @@ func (s *Store) password() (string, error) {
 	if s.PasswordFile == "" {
 		return s.Password, nil
 	}
-	b, err := os.ReadFile(s.PasswordFile)
+	b, err := infile.Settings(s.PasswordFile)
 	if err != nil {
 		return "", fmt.Errorf("password of %s: %w", s.File, err)
 	}
@@ -51,7 +53,7 @@ func (s *Store) password() (string, error) {
 // way round, and its keytool writes PKCS12 whatever the file's name; so the content decides
 // between the two.
 func (s *Store) read() ([]byte, storeType, error) {
-	b, err := os.ReadFile(s.File)
+	b, err := infile.Settings(s.File)
 	if err != nil {
 		var path *os.PathError
 		if errors.As(err, &path) {

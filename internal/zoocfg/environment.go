@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/infile"
 )
 
 // ParseSystemProperties finds the -Dname=value words among the flags of a JVM. The
@@ -164,7 +166,7 @@ func (v *shellVars) get(name string) string {
 // source reads "[export ]NAME=word" lines, with quotes, $NAME, ${NAME} and
 // ${NAME:-word}; a file that is not there is none.
 func (v *shellVars) source(file string) {
-	text, err := os.ReadFile(file)
+	text, err := infile.Settings(file)
 	if err != nil {
 		if !os.IsNotExist(err) {
 			v.warnings = append(v.warnings, Warning{File: file, Text: err.Error()})

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/release"
 )
 
@@ -73,7 +74,7 @@ func (l *loader) warn(o origin, format string, args ...any) {
 // has some. A property that nobody knows, or that has no effect here, is a warning,
 // never an error. Nothing is written: see BackUp, WriteDynamic and EditStatic.
 func Load(path string, system Properties) (*Config, []Warning, error) {
-	text, err := os.ReadFile(path)
+	text, err := infile.Settings(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("Error processing %s: %w", path, err)
 	}
@@ -303,7 +304,7 @@ func (l *loader) validate(path string) error {
 // dynamic reads the dynamic configuration file and the next one.
 func (l *loader) dynamic() error {
 	file := l.c.DynamicFile
-	text, err := os.ReadFile(file)
+	text, err := infile.Settings(file)
 	if err != nil {
 		return fmt.Errorf("dynamicConfigFile: %w", err)
 	}
@@ -321,7 +322,7 @@ func (l *loader) dynamic() error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	next := NextDynamicFile(l.c.File)
-	text, err = os.ReadFile(next)
+	text, err = infile.Settings(next)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -419,7 +420,7 @@ func ReadMyID(dataDir string) (int64, error) {
 	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 		return NoServerID, nil
 	}
-	text, err := os.ReadFile(file)
+	text, err := infile.Settings(file)
 	if err != nil {
 		return 0, fmt.Errorf("read myid: %w", err)
 	}

@@ -1,0 +1,113 @@
+// Package infile reads files that a person has named, and standard input: no more than there
+// is use for, whatever the file is, and no longer than until somebody interrupts, even if it
+// is a FIFO that nobody writes to.
+package infile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// MostSettings is the longest file of settings, identities, keys or passwords to read, in bytes.
+const MostSettings = 16 << 20
+
+// ErrTooLong is in the error about input that is longer than it may be.
+var ErrTooLong = errors.New("it is too long")
+
+// File reads the file, of at most so many bytes.
+func File(ctx context.Context, name string, most int) ([]byte, error) {
+	f, err := Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return All(ctx, f, name, most)
+}
+
+// Settings reads a file of settings where nothing else can be interrupted yet.
+func Settings(name string) ([]byte, error) { return File(context.Background(), name, MostSettings) }
+
+// All reads r, at most so many bytes; name is for the error. It ends with ctx's error as soon
+// as ctx is done; r must not be read any more then.
+func All(ctx context.Context, r io.Reader, name string, most int) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(Reader(ctx, r), int64(most)+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > most {
+		return nil, fmt.Errorf("%s: %w: more than %d bytes", name, ErrTooLong, most)
+	}
+	return text, nil
+}
+
+// Open opens a file for reading. A FIFO opens when somebody opens its other end, or fails with
+// ctx's error.
+func Open(ctx context.Context, name string) (*os.File, error) {
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() || ctx.Done() == nil {
+		return os.Open(name)
+	}
+	type opened struct {
+		f   *os.File
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		f, err := os.Open(name)
+		done <- opened{f, err}
+	}()
+	select {
+	case o := <-done:
+		return o.f, o.err
+	case <-ctx.Done():
+		go func() {
+			if o := <-done; o.err == nil {
+				o.f.Close()
+			}
+		}()
+		return nil, ctx.Err()
+	}
+}
+
+// Reader reads from r until ctx is done; then Read fails with ctx's error, and r must not be
+// read any more.
+func Reader(ctx context.Context, r io.Reader) io.Reader {
+	if ctx.Done() == nil {
+		return r
+	}
+	if f, ok := r.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return r // which never makes anybody wait
+		}
+	}
+	return &reader{ctx, r}
+}
+
+type reader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (i *reader) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	type read struct {
+		b   []byte
+		err error
+	}
+	done := make(chan read, 1)
+	go func() {
+		b := make([]byte, len(p)) // p is the caller's again once ctx is done
+		n, err := i.r.Read(b)
+		done <- read{b[:n], err}
+	}()
+	select {
+	case got := <-done:
+		return copy(p, got.b), got.err
+	case <-i.ctx.Done():
+		return 0, i.ctx.Err()
+	}
+}
