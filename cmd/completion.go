@@ -87,7 +87,7 @@ func (a *app) candidates(ctx context.Context, words []string, word string) compl
 	case len(line.words) == 0 && strings.HasPrefix(word, "-"):
 		return a.optionNames(word)
 	}
-	cfg := completions.Config{Servers: a.connectable, Verbs: a.completedVerbs(), Without: commands.ShellCmd}
+	cfg := completions.Config{Servers: a.nameable, Verbs: a.completedVerbs(), Without: commands.ShellCmd}
 	if len(line.words) > 0 && commands.Lookup(line.words[0]) != nil {
 		if session := a.quietSession(); session != nil {
 			defer session.Close()
@@ -207,12 +207,4 @@ func (a *app) profiles() []completions.Suggestion {
 		return nil
 	}
 	return fixed(c.names()...)
-}
-
-// connectable are the local servers that run, and the connect strings that the shell has seen.
-func (a *app) connectable() (list []completions.Suggestion) {
-	for _, name := range runningLocals() {
-		list = append(list, completions.Suggestion{Text: name, Help: "local server", Final: true})
-	}
-	return append(list, completions.SeenServers(stateDir())...)
 }

@@ -47,7 +47,7 @@ func (a *app) runShell(ctx context.Context) error {
 	}
 	return shell.Run(ctx, shell.Options{
 		Session: session, Streams: a.streams, Output: env.Output, Yes: env.Yes, Quiet: env.Quiet, StateDir: stateDir(), Verbs: offlineVerbs, Outside: a.outside(),
-		Transient: a.options.Local > 0,
+		Transient: a.options.Local > 0, Servers: a.nameable,
 	})
 }
 

@@ -7,11 +7,13 @@ import (
 )
 
 var connectCommand = &Command{
-	Name: "connect", Group: Ensemble, Usage: "[host:port[,host:port…][/chroot]]", Short: "open a new session, perhaps with other servers",
+	Name: "connect", Group: Ensemble, Usage: "[host:port[,host:port…][/chroot] | name]", Short: "open a new session, perhaps with other servers",
 	Long: "The session that was open is closed, and its ephemeral znodes go. Without servers: the same ones. " +
+		"A name is that of a local server or of a profile, which brings its own identities and TLS. " +
 		"Identities that addauth added do not carry over.",
 	Args:     []Arg{{Name: "servers", Kind: Servers, Optional: true}},
-	Examples: []Example{{"connect", "again, after the session has expired"}, {"connect zk1:2181,zk2:2181/app", "another ensemble, below /app"}},
+	Examples: []Example{{"connect", "again, after the session has expired"}, {"connect zk1:2181,zk2:2181/app", "another ensemble, below /app"},
+		{"connect prod", "the ensemble of a profile"}},
 	Differs:  "It waits for the connection, and fails when there is none.",
 	Offline:  true,
 	Run: func(ctx context.Context, env *Env, in *Invocation) error {

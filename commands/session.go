@@ -18,6 +18,9 @@ type ClientSession struct {
 	// event at a time, and may be nil. Set them before the first use.
 	OnEvent func(client.Event)
 	OnWatch func(client.Event)
+	// Named returns the configuration of a session with what connect names, such as a
+	// profile; ok is false for a connect string. It may be nil.
+	Named func(name string) (cfg client.Config, ok bool, err error)
 
 	mu      sync.Mutex
 	cfg     client.Config
@@ -97,17 +100,27 @@ func (s *ClientSession) event(from *client.Conn, e client.Event) {
 	}
 }
 
-// Connect closes the session and opens one with the servers, or with the same ones for "".
-// It does not wait for the connection.
+// Connect closes the session and opens one with the servers, which may be a name that Named
+// knows, or with the same ones for "". It does not wait for the connection.
 func (s *ClientSession) Connect(_ context.Context, servers string) error {
+	named, isName := client.Config{}, false
+	if servers != "" && s.Named != nil {
+		var err error
+		if named, isName, err = s.Named(servers); err != nil {
+			return err
+		}
+	}
 	s.mu.Lock()
 	old := s.conn
-	was := s.cfg.Servers
-	if servers != "" {
+	was := s.cfg
+	switch {
+	case isName:
+		s.cfg = named
+	case servers != "":
 		s.cfg.Servers = servers
 	}
 	if err := s.open(); err != nil { // a connect string that cannot work leaves the session as it is
-		s.cfg.Servers = was
+		s.cfg = was
 		s.mu.Unlock()
 		return err
 	}

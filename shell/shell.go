@@ -22,14 +22,15 @@ import (
 type Options struct {
 	Session   *commands.ClientSession
 	Streams   *ui.Streams
-	Output    ui.Format          // of the commands' answers; text when empty
-	Yes       bool               // do not ask before commands that change much
-	Quiet     bool               // do not tell what went well
-	KeepGoing bool               // RunScript: go on after an error
-	Verbs     []verb.Constructor // what lines can begin with besides commands
-	Outside   []string           // what zkctl runs outside the shell alone
-	Transient bool               // the server goes with the shell: it is not remembered
-	StateDir  string             // holds history and the servers seen; created 0700; "" keeps nothing
+	Output    ui.Format                       // of the commands' answers; text when empty
+	Yes       bool                            // do not ask before commands that change much
+	Quiet     bool                            // do not tell what went well
+	KeepGoing bool                            // RunScript: go on after an error
+	Verbs     []verb.Constructor              // what lines can begin with besides commands
+	Outside   []string                        // what zkctl runs outside the shell alone
+	Transient bool                            // the server goes with the shell: it is not remembered
+	Servers   func() []completions.Suggestion // that connect takes; those seen before if nil
+	StateDir  string                          // holds history and the servers seen; created 0700; "" keeps nothing
 }
 
 // Run is the interactive shell. It returns when the person leaves or the process is told to
@@ -207,11 +208,18 @@ func (s *shell) completer(changed func()) *completions.Completer {
 			}
 			return conn
 		},
-		Servers: func() []completions.Suggestion { return completions.SeenServers(s.opts.StateDir) },
+		Servers: s.servers,
 		Verbs:   completedVerbs(s.opts.Verbs),
 		Changed: changed,
 		Guard:   s.guard,
 	})
+}
+
+func (s *shell) servers() []completions.Suggestion {
+	if s.opts.Servers != nil {
+		return s.opts.Servers()
+	}
+	return completions.SeenServers(s.opts.StateDir)
 }
 
 // label is the prompt's state now.
