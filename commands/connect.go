@@ -11,11 +11,11 @@ var connectCommand = &Command{
 	Long: "The session that was open is closed, and its ephemeral znodes go. Without servers: the same ones. " +
 		"A name is that of a local server or of a profile, which brings its own identities and TLS. " +
 		"Identities that addauth added do not carry over.",
-	Args:     []Arg{{Name: "servers", Kind: Servers, Optional: true}},
+	Args: []Arg{{Name: "servers", Kind: Servers, Optional: true}},
 	Examples: []Example{{"connect", "again, after the session has expired"}, {"connect zk1:2181,zk2:2181/app", "another ensemble, below /app"},
 		{"connect prod", "the ensemble of a profile"}},
-	Differs:  "It waits for the connection, and fails when there is none.",
-	Offline:  true,
+	Differs: "It waits for the connection, and fails when there is none.",
+	Offline: true,
 	Run: func(ctx context.Context, env *Env, in *Invocation) error {
 		if env.Session == nil {
 			return ErrNoSession
