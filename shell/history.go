@@ -105,7 +105,11 @@ func cutDown(file string) error {
 	if err != nil || len(lines) <= 2*historyKept {
 		return err
 	}
-	return atomicfile.Write(file, []byte(strings.Join(lines[len(lines)-historyKept:], "\n")+"\n"))
+	var kept strings.Builder
+	for _, line := range lines[len(lines)-historyKept:] {
+		kept.WriteString(fileRows(line))
+	}
+	return atomicfile.Write(file, []byte(kept.String()))
 }
 
 // add takes a line that was typed, before it runs, as the next number.

@@ -304,6 +304,26 @@ func TestHistoryOfSeveralShells(t *testing.T) {
 	}
 }
 
+// What is left of a history that has been cut down is as it was, rows and all.
+func TestHistoryCutDownKeepsRows(t *testing.T) {
+	dir := t.TempDir()
+	lines := make([]string, 2*historyKept+1)
+	var old strings.Builder
+	for i := range lines {
+		lines[i] = fmt.Sprintf("set /a '%d\n\n\tb'", i)
+		old.WriteString(fileRows(lines[i]))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "history"), []byte(old.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, session := range []string{"first", "second"} {
+		h, err := newHistory(dir)
+		if want := lines[len(lines)-historyKept:]; err != nil || !slices.Equal(h.recall(), want) {
+			t.Fatalf("%s: %d lines, the last %q, %v; want %d, the last %q", session, len(h.earlier), h.last, err, len(want), want[len(want)-1])
+		}
+	}
+}
+
 func TestHistoryThatCannotBeKept(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
