@@ -341,6 +341,7 @@ func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j z
 		MaxPacket:        cfg.MaxBuffer,
 		MaxClientCnxns:   noLimit(cfg.MaxClientCnxns),
 		MaxCnxns:         cfg.MaxCnxns,
+		LargeMax:         int64(max(1, cfg.LargeRequestMaxBytes)),
 		OutstandingLimit: cfg.GlobalOutstandingLimit,
 		TrustEmpty:       cfg.TrustEmptySnapshot,
 		Compression:      cfg.SnapshotCompression,
@@ -373,6 +374,9 @@ func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j z
 	}
 	if cfg.Distributed() {
 		m.ID = cfg.ServerID
+	}
+	if cfg.LargeRequestThreshold >= 0 {
+		m.LargeThreshold = max(1, cfg.LargeRequestThreshold)
 	}
 	if cfg.SuperDigest != "" {
 		m.SuperDigests = append(m.SuperDigests, cfg.SuperDigest)

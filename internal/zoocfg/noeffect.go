@@ -47,8 +47,6 @@ var readWithoutEffect = map[string]string{
 	"clientTcpKeepAlive":              "has no effect here: connections are kept alive",
 	"clientPortListenBacklog":         "has no effect here: the system chooses it",
 	"request_throttle_max_requests":   "has no effect here: requests are limited by globalOutstandingLimit",
-	"largeRequestMaxBytes":            "has no effect here: requests are limited by jute.maxbuffer and in all by the memory that they take",
-	"largeRequestThreshold":           "has no effect here: requests are limited by jute.maxbuffer and in all by the memory that they take",
 	"flushDelay":                      "has no effect here: what waits while the disk is busy is written together",
 	"maxBatchSize":                    "has no effect here: what waits while the disk is busy is written together",
 	"closeSessionTxn.enabled":         "has no effect here: what closes a session names its ephemeral znodes",

@@ -166,7 +166,14 @@ func (a *admin) answer(w http.ResponseWriter, r *http.Request, command string) {
 			a.fail(w, http.StatusOK, command, notServing)
 			return
 		}
-		a.write(w, http.StatusOK, c.names[0], c.run(a, args))
+		if !slices.ContainsFunc(c.names, lists) {
+			a.write(w, http.StatusOK, c.names[0], c.run(a, args))
+		} else if !a.s.listing(wordPatience, func() {
+			until := time.Now().Add(listingTime)
+			a.write(&hurriedResponse{w, until}, http.StatusOK, c.names[0], c.run(a, args))
+		}) {
+			a.fail(w, http.StatusServiceUnavailable, command, tooMany)
+		}
 		return
 	}
 	a.fail(w, http.StatusOK, command, "Unknown command: "+command)
@@ -224,17 +231,29 @@ func (a *admin) send(w http.ResponseWriter, status int, f fields) {
 
 // patient is a writer to a client that gets IdleTimeout for each piece.
 func (a *admin) patient(w http.ResponseWriter) *bufio.Writer {
-	return bufio.NewWriterSize(&patientResponse{w, http.NewResponseController(w), a.opt.IdleTimeout}, 32<<10)
+	p := &patientResponse{Writer: w, patience: a.opt.IdleTimeout}
+	if h, ok := w.(*hurriedResponse); ok {
+		w, p.until = h.ResponseWriter, h.until
+	}
+	p.control = http.NewResponseController(w)
+	return bufio.NewWriterSize(p, 32<<10)
 }
 
 type patientResponse struct {
 	io.Writer
 	control  *http.ResponseController
 	patience time.Duration
+	until    time.Time // for the whole, unless it is zero
+}
+
+// hurriedResponse is one that must be taken by a time.
+type hurriedResponse struct {
+	http.ResponseWriter
+	until time.Time
 }
 
 func (w *patientResponse) Write(p []byte) (int, error) {
-	if err := w.control.SetWriteDeadline(time.Now().Add(w.patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := w.control.SetWriteDeadline(patientUntil(w.patience, w.until)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err
 	}
 	return w.Writer.Write(p)

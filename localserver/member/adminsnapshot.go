@@ -222,11 +222,7 @@ type patientBody struct {
 }
 
 func (b *patientBody) Read(p []byte) (int, error) {
-	deadline := time.Now().Add(b.patience)
-	if deadline.After(b.until) {
-		deadline = b.until
-	}
-	if err := b.control.SetReadDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := b.control.SetReadDeadline(patientUntil(b.patience, b.until)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err
 	}
 	return b.Reader.Read(p)

@@ -38,6 +38,7 @@ type conn struct {
 	nc      net.Conn
 	r       *bufio.Reader // the reader's
 	remote  string        // as Java prints it, "/host:port"
+	large   int64         // of the frame that is being read, if it is a large one; the reader's
 	address string        // as Java prints it
 	subject string        // of the client's verified certificate
 	secure  bool
@@ -165,6 +166,7 @@ func (c *conn) read() error {
 	}
 	first := true
 	var batch []event
+	defer func() { c.s.dropLarge(&c.large) }()
 	for {
 		body, err := c.frame()
 		if err != nil {
@@ -175,6 +177,7 @@ func (c *conn) read() error {
 				return err
 			}
 			first = false
+			c.s.dropLarge(&c.large)
 			if err := c.nc.SetReadDeadline(time.Time{}); err != nil {
 				return err
 			}
@@ -188,6 +191,7 @@ func (c *conn) read() error {
 			return fmt.Errorf("a request is too short for its header: %w", d.Err())
 		}
 		r.Cxid, r.Type, r.Body = h.Xid, h.Type, d.Rest()
+		r.large, c.large = c.large, 0
 		c.outstanding.Add(1)
 		c.s.inProcess.Add(1)
 		c.s.inBytes.Add(r.size)
@@ -222,6 +226,32 @@ func (c *conn) greet() (handled bool, err error) {
 	return false, nil
 }
 
+// admitLarge takes a request in if it is not too much with the other large ones
+// (ZooKeeperServer.checkRequestSizeWhenReceivingMessage).
+//
+// Differs(large-requests-announced): Apache counts a large request once all of it has come, so that
+// those of which half has been sent may take any amount of memory.
+func (c *conn) admitLarge(length int64) error {
+	s := c.s
+	if s.opt.LargeThreshold == 0 || length <= int64(s.opt.LargeThreshold) {
+		return nil
+	}
+	c.large = length
+	if s.largeBytes.Add(length) > s.opt.LargeMax {
+		s.metrics.Add("large_requests_rejected", 1)
+		return errors.New("Rejecting large request")
+	}
+	return nil
+}
+
+// dropLarge undoes admitLarge.
+func (s *Server) dropLarge(n *int64) {
+	if *n != 0 {
+		s.largeBytes.Add(-*n)
+		*n = 0
+	}
+}
+
 // frame reads one length and what it announces.
 func (c *conn) frame() ([]byte, error) {
 	var head [4]byte
@@ -235,6 +265,9 @@ func (c *conn) frame() ([]byte, error) {
 	if n < 0 || int(n) > c.s.opt.MaxPacket {
 		return nil, fmt.Errorf("Len error. A message from %s with advertised length of %d is either a malformed message or too large to process"+
 			" (length is greater than jute.maxbuffer=%d)", c.remote, n, c.s.opt.MaxPacket)
+	}
+	if err := c.admitLarge(int64(n)); err != nil {
+		return nil, err
 	}
 	// Room is made for what has come, not for what was announced.
 	body := make([]byte, 0, min(int(n), frameStep))
@@ -250,7 +283,7 @@ func (c *conn) frame() ([]byte, error) {
 		if len(body) == int(n) {
 			return body, nil
 		}
-		more := make([]byte, len(body), min(int(n), 4*len(body)))
+		more := make([]byte, len(body), min(int(n), 2*len(body)))
 		copy(more, body)
 		body = more
 	}
@@ -332,6 +365,7 @@ func (c *conn) throttle() error {
 // answered counts a request as done.
 func (c *conn) answered(r *request) {
 	c.s.discount(r)
+	c.s.dropLarge(&r.large)
 	c.outstanding.Add(-1)
 	c.readOn()
 }

@@ -26,6 +26,8 @@ type Options struct {
 	MaxCnxns               int           // no limit when 0
 	OutstandingLimit       int           // globalOutstandingLimit, requests; 1,000
 	OutstandingBytes       int64         // bytes of requests in process; 64 MiB
+	LargeThreshold         int           // largeRequestThreshold, bytes above which a request is a large one; none is when 0
+	LargeMax               int64         // largeRequestMaxBytes, of all large requests; 100 MiB
 	NoAutoCreate           bool          // db.autocreate=false: an empty directory has lost its data, in an ensemble
 	TrustEmpty             bool          // snapshot.trust.empty: logs without a snapshot have everything
 	Compression            string        // of snapshots: "", "gz" or "snappy"
@@ -73,6 +75,7 @@ func (o *Options) setDefaults() {
 	def(&o.MaxClientCnxns, 60)
 	def(&o.OutstandingLimit, 1000)
 	def(&o.OutstandingBytes, 64<<20)
+	def(&o.LargeMax, 100<<20)
 	def(&o.ReapEvery, time.Minute)
 	def(&o.ReapMax, 10_000)
 	def(&o.LogDir, o.DataDir)

@@ -15,6 +15,7 @@ type request struct {
 	conn     *conn
 	received time.Time
 	size     int64
+	large    int64 // the size of a large request, otherwise 0
 	zxid     int64 // of the transaction that it asked for, where this member made it
 
 	refused proto.Error // why it is not granted, if that is known here

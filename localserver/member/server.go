@@ -71,6 +71,7 @@ type Server struct {
 	refuse   bool // turn new connections away
 	fault    func(op string, session int64) Fault
 
+	listings   chan struct{} // holds a token for each command under way that lists things
 	metrics    *Metrics
 	release    atomic.Pointer[release.Release]
 	trace      atomic.Int64 // the trace mask
@@ -79,6 +80,7 @@ type Server struct {
 	auth       authSchemes  // not changed once open
 	inProcess  atomic.Int64 // requests read and not answered
 	inBytes    atomic.Int64 // their bytes
+	largeBytes atomic.Int64 // of the large requests that are being read or processed
 
 	mu           sync.Mutex
 	listeners    []*listener
@@ -99,7 +101,7 @@ func Open(opt Options) (*Server, error) {
 	}
 	s := &Server{opt: opt, log: opt.Log, done: make(chan struct{}), now: time.Now(),
 		outputs: outputs{awaiting: map[*conn]struct{}{}}, all: map[*conn]struct{}{}, open: map[net.Conn]struct{}{}, byHost: map[string]int{},
-		box: mailbox{ready: make(chan struct{}, 1)}}
+		listings: make(chan struct{}, listingsMost), box: mailbox{ready: make(chan struct{}, 1)}}
 	s.auth = opt.authSchemes()
 	s.auth.ipv6 = func() bool { return s.emulated().IPv6ACLs() }
 	s.quota = quotaCheck{enforce: opt.EnforceQuota, warn: rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}}

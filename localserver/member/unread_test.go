@@ -317,3 +317,30 @@ func (s *alone) stalledAny() (stalled bool) {
 	})
 	return stalled
 }
+
+// Large requests are bounded all together from the moment that they are announced.
+func TestLargeRequests(t *testing.T) {
+	s := serveAlone(t, Options{LargeThreshold: 1000, LargeMax: 100_000})
+	w := dialRaw(t, s.addr, nil)
+	w.call(proto.OpCreate, creating("/a", make([]byte, 50_000)), nil)
+	half := dialRaw(t, s.addr, nil)
+	if _, err := half.nc.Write(binary.BigEndian.AppendUint32(nil, 90_000)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the announced request counts", func() bool { return s.largeBytes.Load() == 90_000 })
+	w.call(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 900), Version: -1}, nil) // a small one
+	w.request(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 50_000), Version: -1})
+	if w.frame() != nil {
+		t.Error("a large request is answered that is too much with the other")
+	}
+	half.nc.Close()
+	until(t, "nothing large is left", func() bool { return s.largeBytes.Load() == 0 })
+	again := dialRaw(t, s.addr, nil)
+	again.call(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 50_000), Version: -1}, nil)
+	if n := s.largeBytes.Load(); n != 0 {
+		t.Errorf("%d bytes of large requests are left", n)
+	}
+	if got := s.metrics.counters["large_requests_rejected"].Load(); got != 1 {
+		t.Errorf("%d large requests were rejected", got)
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -82,13 +81,21 @@ func (s *Server) answerWord(c *conn, word string) {
 	if word == telnetClose {
 		name = "telnet close"
 	}
-	w := bufio.NewWriterSize(patientWriter{c.nc}, 32<<10)
+	patient := &patientWriter{Conn: c.nc}
+	w := bufio.NewWriterSize(patient, 32<<10)
 	if s.enabled(name) {
 		s.log.Infof("Processing %s command from %s", name, c.remote)
 		switch f, ok := fourLetterWords[word]; {
 		case !ok:
 		case !f.idle && !s.serving():
 			fmt.Fprintln(w, notServing)
+		case lists(word):
+			if !s.listing(wordPatience, func() {
+				patient.until = time.Now().Add(listingTime)
+				f.answer(s, c, w)
+			}) {
+				fmt.Fprintln(w, tooMany)
+			}
 		default:
 			f.answer(s, c, w)
 		}
@@ -108,16 +115,6 @@ func (s *Server) answerWord(c *conn, word string) {
 		_ = c.nc.SetReadDeadline(time.Now().Add(wordLinger))
 		_, _ = io.CopyN(io.Discard, c.r, 64<<10)
 	}
-}
-
-// patientWriter ends a client that does not read.
-type patientWriter struct{ net.Conn }
-
-func (w patientWriter) Write(p []byte) (int, error) {
-	if err := w.SetWriteDeadline(time.Now().Add(wordPatience)); err != nil {
-		return 0, err
-	}
-	return w.Conn.Write(p)
 }
 
 // Bits of the trace mask (ZooTrace). It can be set and asked for, and has no other effect.
