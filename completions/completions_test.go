@@ -424,6 +424,19 @@ func TestServersAreRemembered(t *testing.T) {
 	if got := seenServers(dir); !slices.Equal(got, []string{"a:1", "b:2"}) {
 		t.Errorf("seen %q", got)
 	}
+	if runtime.GOOS != "windows" { // what is there already
+		if err := errors.Join(os.Chmod(dir, 0o755), os.Chmod(serversFile(dir), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		link := filepath.Join(t.TempDir(), "state")
+		if err := errors.Join(os.Mkdir(link, 0o700), os.Symlink(serversFile(dir), serversFile(link))); err != nil {
+			t.Fatal(err)
+		}
+		RememberServers(link, "c:3")
+		if got := seenServers(dir); slices.Contains(got, "c:3") {
+			t.Errorf("written through a link: %q", got)
+		}
+	}
 	for i := range 2 * serversKept {
 		RememberServers(dir, fmt.Sprintf("host%d:2181", i))
 	}

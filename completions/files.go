@@ -1,7 +1,7 @@
 package completions
 
 import (
-	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/ownfile"
 )
 
 // folder is a folder of the local system. Reading one may take long (a network's), so it
@@ -107,10 +108,12 @@ func seenServers(stateDir string) []string {
 	if stateDir == "" {
 		return nil
 	}
-	text, err := os.ReadFile(serversFile(stateDir))
+	f, err := ownfile.Open(serversFile(stateDir), os.O_RDONLY)
 	if err != nil {
 		return nil
 	}
+	defer f.Close()
+	text, _ := io.ReadAll(io.LimitReader(f, 1<<20))
 	return strings.Fields(string(text))
 }
 
@@ -126,8 +129,13 @@ func RememberServers(stateDir, servers string) {
 	}
 	all = slices.DeleteFunc(all, func(s string) bool { return s == servers })
 	all = append([]string{servers}, all[:min(len(all), serversKept-1)]...)
-	if err := os.MkdirAll(stateDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if ownfile.Dir(stateDir) != nil {
 		return
 	}
+	f, err := ownfile.Open(serversFile(stateDir), os.O_CREATE|os.O_RDONLY)
+	if err != nil {
+		return // there is something else
+	}
+	_ = f.Close()
 	_ = atomicfile.Write(serversFile(stateDir), []byte(strings.Join(all, "\n")+"\n"))
 }

@@ -1,15 +1,17 @@
 package shell
 
 import (
-	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/ownfile"
 )
 
 // historyKept is how many lines of the file a shell remembers; with twice as many in it the
@@ -32,16 +34,19 @@ func newHistory(stateDir string) (*history, error) {
 	if stateDir == "" {
 		return h, nil
 	}
-	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+	if err := ownfile.Dir(stateDir); err != nil {
 		return h, fmt.Errorf("history is not kept: %w", err)
 	}
 	file := filepath.Join(stateDir, "history")
-	lines, err := readLines(file)
+	if target, err := os.Readlink(file); err == nil && target == os.DevNull {
+		return h, nil // a way to say that nothing is to be kept
+	}
+	lines, whole, err := readLines(file)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return h, fmt.Errorf("history is not kept: %w", err)
 	}
 	h.file = file
-	if len(lines) > 2*historyKept {
+	if len(lines) > 2*historyKept || !whole {
 		if err := h.locked(func() error { return cutDown(file) }); err != nil {
 			return h, fmt.Errorf("cut down the history: %w", err)
 		}
@@ -59,37 +64,57 @@ const rowMark = "\t"
 // fileRows is a line as it stands in the file.
 func fileRows(line string) string { return strings.ReplaceAll(line, "\n", "\n"+rowMark) + "\n" }
 
-func readLines(file string) ([]string, error) {
-	f, err := os.Open(file)
+// Bounds of the file.
+const (
+	historyBytes = 16 << 20 // of which the end is read
+	longestLine  = 1 << 20  // with all its rows; a longer one is passed over
+)
+
+// readLines reads the lines of the file, oldest first; whole is false when some were left out.
+func readLines(file string) (lines []string, whole bool, err error) {
+	f, err := ownfile.Open(file, os.O_RDONLY)
 	if err != nil {
-		return nil, err
+		return nil, true, err
 	}
 	defer f.Close()
-	var lines, rows []string // rows are of one line
-	end := func() {
-		if len(rows) > 0 {
-			lines = append(lines, strings.Join(rows, "\n"))
-		}
-		rows = nil
+	info, err := f.Stat()
+	if err != nil {
+		return nil, true, err
 	}
-	s := bufio.NewScanner(f)
-	s.Buffer(nil, 1<<20)
-	for s.Scan() {
-		row, more := strings.CutPrefix(s.Text(), rowMark)
-		if !more {
-			end()
+	skipped := max(0, info.Size()-historyBytes)
+	text, err := io.ReadAll(io.NewSectionReader(f, skipped, historyBytes))
+	if err != nil {
+		return nil, true, err
+	}
+	if whole = skipped == 0; !whole { // a line without its beginning is none
+		for _, text, _ = bytes.Cut(text, []byte("\n")); bytes.HasPrefix(text, []byte(rowMark)); {
+			_, text, _ = bytes.Cut(text, []byte("\n"))
 		}
-		if row != "" || more && len(rows) > 0 {
-			rows = append(rows, row)
+	}
+	var line []byte
+	end := func() {
+		if whole = whole && len(line) <= longestLine; len(line) > 0 && len(line) <= longestLine {
+			lines = append(lines, string(line))
+		}
+		line = nil
+	}
+	for row := range bytes.SplitSeq(text, []byte("\n")) {
+		row, more := bytes.CutPrefix(row, []byte(rowMark))
+		switch {
+		case more && line != nil:
+			line = append(append(line, '\n'), row...)
+		default:
+			end()
+			line = append(line, row...)
 		}
 	}
 	end()
-	return lines, s.Err()
+	return lines, whole, nil
 }
 
 // locked runs f while no other shell changes the file.
 func (h *history) locked(f func() error) error {
-	lock, err := os.OpenFile(h.file+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := ownfile.Open(h.file+".lock", os.O_CREATE|os.O_RDWR)
 	if err != nil {
 		return err
 	}
@@ -101,12 +126,12 @@ func (h *history) locked(f func() error) error {
 }
 
 func cutDown(file string) error {
-	lines, err := readLines(file) // again: another shell may just have done it
-	if err != nil || len(lines) <= 2*historyKept {
+	lines, whole, err := readLines(file) // again: another shell may just have done it
+	if err != nil || len(lines) <= 2*historyKept && whole {
 		return err
 	}
 	var kept strings.Builder
-	for _, line := range lines[len(lines)-historyKept:] {
+	for _, line := range lines[max(0, len(lines)-historyKept):] {
 		kept.WriteString(fileRows(line))
 	}
 	return atomicfile.Write(file, []byte(kept.String()))
@@ -131,18 +156,28 @@ func (h *history) replace(line string) error {
 	return h.save(line)
 }
 
-// save appends a line to the file, unless it begins with a blank or is as the one before.
+// save appends a line to the file, unless it begins with a blank, is as the one before, or is
+// too long to be read again.
 func (h *history) save(line string) error {
-	if h.file == "" || line == h.last || strings.HasPrefix(line, " ") || strings.HasPrefix(line, rowMark) || strings.Contains(line, "\r") {
+	if h.file == "" || line == h.last || strings.HasPrefix(line, " ") || strings.HasPrefix(line, rowMark) ||
+		strings.Contains(line, "\r") || len(line) > longestLine {
 		return nil
 	}
 	h.last = line
 	err := h.locked(func() error {
-		f, err := os.OpenFile(h.file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		f, err := ownfile.Open(h.file, os.O_CREATE|os.O_RDWR|os.O_APPEND)
 		if err != nil {
 			return err
 		}
-		_, err = f.WriteString(fileRows(line))
+		text := fileRows(line)
+		last := []byte{'\n'}
+		if info, err := f.Stat(); err == nil && info.Size() > 0 {
+			_, _ = f.ReadAt(last, info.Size()-1)
+		}
+		if last[0] != '\n' { // somebody has edited it
+			text = "\n" + text
+		}
+		_, err = f.WriteString(text)
 		if closeErr := f.Close(); err == nil {
 			err = closeErr
 		}

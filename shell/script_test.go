@@ -291,7 +291,7 @@ func TestHistoryOfSeveralShells(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	lines, err := readLines(filepath.Join(dir, "history"))
+	lines, _, err := readLines(filepath.Join(dir, "history"))
 	if err != nil || len(lines) > historyKept+400 {
 		t.Errorf("%d lines, %v", len(lines), err)
 	}
@@ -321,6 +321,86 @@ func TestHistoryCutDownKeepsRows(t *testing.T) {
 		if want := lines[len(lines)-historyKept:]; err != nil || !slices.Equal(h.recall(), want) {
 			t.Fatalf("%s: %d lines, the last %q, %v; want %d, the last %q", session, len(h.earlier), h.last, err, len(want), want[len(want)-1])
 		}
+	}
+}
+
+// What is in the file already need not be ours.
+func TestHistoryThatIsThere(t *testing.T) {
+	long := strings.Repeat("x", longestLine+1)
+	for _, test := range []struct {
+		name, text string
+		want       []string // recalled
+		after      string   // the file after another line
+	}{
+		{"rows", "set /a 'x\n\ty'\nls /\n", []string{"set /a 'x\ny'", "ls /"}, "set /a 'x\n\ty'\nls /\nget /a\n"},
+		{"no line break at the end", "ls /", []string{"ls /"}, "ls /\nget /a\n"},
+		{"a line that is too long", "ls /\n" + long + "\nstat /\n", []string{"ls /", "stat /"}, "ls /\nstat /\nget /a\n"},
+		{"rows that are too long", "ls /\nset /a '\n\t" + long + "'\nstat /\n", []string{"ls /", "stat /"}, "ls /\nstat /\nget /a\n"},
+		{"a file that is too long", strings.Repeat("\t"+strings.Repeat("x", 1023)+"\n", 17<<10) + "ls /\n", []string{"ls /"}, "ls /\nget /a\n"},
+		{"rows that have no first one", strings.Repeat("x", historyBytes) + "\n\ty\nls /\n", []string{"ls /"}, "ls /\nget /a\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "history"), []byte(test.text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			h, err := newHistory(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := h.recall(); !slices.Equal(got, test.want) {
+				t.Errorf("recalled %.100q, want %q", got, test.want)
+			}
+			if err := errors.Join(h.add("get /a"), h.add("get "+long)); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(dir, "history")
+			if text, err := os.ReadFile(file); err != nil || string(text) != test.after {
+				t.Errorf("the file holds %.100q, %v", text, err)
+			}
+			if info, err := os.Stat(file); err != nil || runtime.GOOS != "windows" && info.Mode() != 0o600 {
+				t.Errorf("%v, %v: others may read it", info.Mode(), err)
+			}
+		})
+	}
+}
+
+func TestHistoryBehindALink(t *testing.T) {
+	for _, name := range []string{"history", "history.lock"} {
+		dir := t.TempDir()
+		target := filepath.Join(dir, "target")
+		if err := os.WriteFile(target, []byte("precious\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		state := filepath.Join(dir, "state")
+		if err := os.Mkdir(state, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(target, filepath.Join(state, name)); err != nil {
+			t.Skip(err)
+		}
+		h, err := newHistory(state)
+		if err == nil {
+			err = h.add("ls /")
+		}
+		if err == nil || !strings.Contains(err.Error(), name+" is a symbolic link; remove it") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if text, err := os.ReadFile(target); err != nil || string(text) != "precious\n" {
+			t.Errorf("%s: the file behind it holds %q, %v", name, text, err)
+		}
+		if info, err := os.Stat(target); err != nil || runtime.GOOS != "windows" && info.Mode() != 0o644 {
+			t.Errorf("%s: the file behind it has the mode %v, %v", name, info.Mode(), err)
+		}
+	}
+	// A way to say that nothing is to be kept.
+	dir := t.TempDir()
+	if err := os.Symlink(os.DevNull, filepath.Join(dir, "history")); err != nil {
+		t.Skip(err)
+	}
+	h, err := newHistory(dir)
+	if err = errors.Join(err, h.add("ls /")); err != nil || len(h.lines) != 1 {
+		t.Errorf("%q, %v", h.lines, err)
 	}
 }
 
