@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Some commands copy whatever clients have made, such as a million watches, to list it. So that
-// nobody fills the memory by asking many times, or by not reading the answers, only some of them
-// are answered at a time, each for no longer than a while.
+// Differs(listings-few): Apache answers all commands at once. Some copy whatever clients have made, such
+// as a million watches, to list it. So that nobody fills the memory by asking many times, or by
+// not reading the answers, a few of these are answered at a time, each for no longer than a while.
 const (
 	listingsMost = 4
 	listingTime  = 30 * time.Second
