@@ -1,11 +1,15 @@
 package cmd
 
 import (
+	"errors"
+	"fmt"
+	"net"
 	"slices"
 	"strings"
 
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // named is the configuration of a session with a local server or a profile, to whose name a
@@ -60,4 +64,53 @@ func (a *app) nameable() (list []completions.Suggestion) {
 		list[i].Help = "profile"
 	}
 	return append(list, a.connectable()...)
+}
+
+// advise says what may help when no server could be reached.
+func (a *app) advise(err error) string {
+	var round *client.RoundError
+	if !errors.As(err, &round) || len(round.Attempts) == 0 {
+		return ""
+	}
+	for _, attempt := range round.Attempts {
+		var dns *net.DNSError
+		if errors.As(attempt, &dns) && dns.IsNotFound {
+			return a.similarNames(attempt.Address.Host)
+		}
+	}
+	if a.flags.Lookup("server").Changed || a.options.Local > 0 || round.Attempts[0].Address != (client.Address{Host: "localhost", Port: client.DefaultPort}) {
+		return ""
+	}
+	advice := "no server is named: -server HOST:PORT names one"
+	if running := runningLocals(); len(running) > 0 {
+		advice += ", -server " + running[0] + " is the local server of that name"
+	}
+	if profiles := a.profileNames(); len(profiles) > 0 {
+		advice += ", -profile NAME takes one from the config file (" + strings.Join(profiles, ", ") + ")"
+	}
+	return advice + ", and zkctl --local starts a ZooKeeper to try things on"
+}
+
+// similarNames names the profiles and local servers that may have been meant by an unknown host.
+func (a *app) similarNames(host string) string {
+	var meant []string
+	for _, name := range ui.Nearest(host, a.profileNames()) {
+		meant = append(meant, fmt.Sprintf("the profile %s (-profile %s, or connect %s in the shell)", name, name, name))
+	}
+	for _, name := range ui.Nearest(host, localNames()) {
+		meant = append(meant, fmt.Sprintf("the local server %s (-server %s, or connect %s in the shell)", name, name, name))
+	}
+	if len(meant) == 0 {
+		return ""
+	}
+	return "did you mean " + strings.Join(meant, " or ") + "?"
+}
+
+// profileNames are those in the config file, none when it cannot be read.
+func (a *app) profileNames() []string {
+	c, err := a.options.readConfig()
+	if err != nil {
+		return nil
+	}
+	return c.names()
 }

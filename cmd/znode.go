@@ -56,7 +56,7 @@ func (a *app) environment() (*commands.Env, *commands.ClientSession, error) {
 		return nil, nil, err
 	}
 	session := commands.NewSession(cfg)
-	session.Named = a.named
+	session.Named, session.Advise = a.named, a.advise
 	return &commands.Env{
 		Streams: a.streams, Session: session, Dir: "/", Output: a.options.format(), Yes: a.options.Yes, Quiet: a.options.Quiet,
 	}, session, nil

@@ -97,8 +97,11 @@ type Command struct {
 type Session interface {
 	// Conn returns the session, connected or connecting, or an error that says why there is none.
 	Conn() (*client.Conn, error)
-	// Connect closes the session and opens one with the servers; "" means the same servers.
+	// Connect opens a session with the servers, "" being the same ones, waits for it, and closes
+	// the one before. When it fails that one stays.
 	Connect(ctx context.Context, servers string) error
+	// Advice is what may help against an error of connecting, "" for nothing.
+	Advice(err error) string
 	// Close closes the session.
 	Close() error
 	// MaxPacket is the longest request or reply, in bytes: jute.maxbuffer.

@@ -147,6 +147,12 @@ func (env *Env) explain(ctx context.Context, err error) error {
 			return &said{fmt.Sprintf("%s (%s)", text, hint), err}
 		}
 	}
+	var round *client.RoundError
+	if errors.As(err, &round) && env.Session != nil {
+		if advice := env.Session.Advice(err); advice != "" {
+			err = fmt.Errorf("%w; %s", err, advice)
+		}
+	}
 	return explainChroot(env, Explain(ctx, err))
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -269,6 +270,70 @@ func TestCloseAndConnect(t *testing.T) {
 	}
 	if out := b.must("ls /"); out != "[a]\n" {
 		t.Errorf("after a connect that failed: %q", out)
+	}
+}
+
+// A connect that fails leaves the session that was there, with all that belongs to it.
+func TestFailedConnectKeepsTheSession(t *testing.T) {
+	b := newBench(t)
+	b.env.Shell = &fakeShell{}
+	b.must("create -e /mine")
+	plant(t, b, "/a", 0)
+	b.env.Dir = "/a"
+	before, err := b.session.Conn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	servers := b.session.Servers()
+	b.session.Named = func(name string) (client.Config, bool, error) {
+		switch name {
+		case "broken":
+			return client.Config{}, false, errors.New("broken: its trust store is missing")
+		case "again":
+			return client.Config{Servers: servers, Auth: []client.Auth{{Scheme: "digest", Data: []byte("bob:pw")}}}, true, nil
+		}
+		return client.Config{}, false, nil
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close() // refuses from now on
+	for line, want := range map[string]string{
+		"connect " + l.Addr().String(): "connection refused; the session with " + servers + " stays",
+		"connect 'a b'":                "the session with " + servers + " stays",
+		"connect broken":               "its trust store is missing; the session with",
+	} {
+		_, stderr, exit := b.run(line)
+		if exit != 1 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit %d, %s", line, exit, stderr)
+		}
+		after, err := b.session.Conn()
+		if err != nil || after != before || b.env.Dir != "/a" || b.session.Servers() != servers {
+			t.Errorf("%s: another session, or none: %v", line, err)
+		}
+	}
+	cancelled, stop := context.WithCancel(b.ctx)
+	stop()
+	if err := Run(cancelled, b.env, Args("connect")); err == nil {
+		t.Error("an interrupted connect succeeds")
+	}
+	if out := b.must("getEphemerals"); out != "[/mine]\n" {
+		t.Errorf("the session's ephemeral znodes: %q", out)
+	}
+
+	// A name brings identities of its own, and they stay with it.
+	b.must("connect again")
+	if out := b.must("whoami"); !strings.Contains(out, "digest: bob") {
+		t.Errorf("as a name says: %s", out)
+	}
+	b.must("connect")
+	if out := b.must("whoami"); !strings.Contains(out, "digest: bob") {
+		t.Errorf("the same again: %s", out)
+	}
+	b.must("connect " + servers)
+	if out := b.must("whoami"); strings.Contains(out, "digest: bob") {
+		t.Errorf("other servers get a name's identity: %s", out)
 	}
 }
 

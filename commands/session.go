@@ -19,21 +19,27 @@ type ClientSession struct {
 	OnEvent func(client.Event)
 	OnWatch func(client.Event)
 	// Named returns the configuration of a session with what connect names, such as a
-	// profile; ok is false for a connect string. It may be nil.
-	Named func(name string) (cfg client.Config, ok bool, err error)
+	// profile; ok is false for a connect string. Advise is Advice. Both may be nil.
+	Named  func(name string) (cfg client.Config, ok bool, err error)
+	Advise func(err error) string
 
 	mu      sync.Mutex
-	cfg     client.Config
+	own     client.Config // for servers without a name
+	cfg     client.Config // of conn
 	conn    *client.Conn
-	closed  bool // on purpose
-	expired bool // an event said so
-	silent  bool // printwatches off
+	closed  bool              // on purpose
+	expired bool              // an event said so
+	told    proto.KeeperState // of conn, in its last event
+	silent  bool              // printwatches off
 }
+
+// notTold is the state of a connection before its first event.
+const notTold proto.KeeperState = -2
 
 // NewSession returns a session that is not open yet. cfg.OnEvent, unless nil, also hears of
 // every event.
 func NewSession(cfg client.Config) *ClientSession {
-	return &ClientSession{cfg: cfg, OnEvent: cfg.OnEvent}
+	return &ClientSession{own: cfg, cfg: cfg, OnEvent: cfg.OnEvent}
 }
 
 // Conn returns the session, connected or connecting. After expiry and after Close it is an
@@ -63,7 +69,15 @@ func (s *ClientSession) Conn() (*client.Conn, error) {
 
 // open starts a connection; s.mu is held.
 func (s *ClientSession) open() error {
-	cfg := s.cfg
+	conn, err := s.dial(s.cfg)
+	if err == nil {
+		s.take(conn, s.cfg)
+	}
+	return err
+}
+
+// dial starts a connection, whose events count from when it is taken.
+func (s *ClientSession) dial(cfg client.Config) (*client.Conn, error) {
 	var own *client.Conn // the connection that the events are of
 	ready := make(chan struct{})
 	cfg.OnEvent = func(e client.Event) {
@@ -73,19 +87,23 @@ func (s *ClientSession) open() error {
 	conn, err := client.Open(cfg)
 	own = conn
 	close(ready)
-	if err != nil {
-		return err
-	}
-	s.conn, s.closed, s.expired = conn, false, false
-	return nil
+	return conn, err
+}
+
+// take makes the connection the session's; s.mu is held.
+func (s *ClientSession) take(conn *client.Conn, cfg client.Config) {
+	s.conn, s.cfg, s.closed, s.expired, s.told = conn, cfg, false, false, notTold
 }
 
 // event passes on what happened, unless the connection has been replaced.
 func (s *ClientSession) event(from *client.Conn, e client.Event) {
 	s.mu.Lock()
-	if s.conn != from {
+	if s.conn != from || e.Type == proto.EventNone && e.State == s.told {
 		s.mu.Unlock()
 		return
+	}
+	if e.Type == proto.EventNone {
+		s.told = e.State
 	}
 	if e.State == proto.StateExpired {
 		s.expired = true
@@ -100,35 +118,79 @@ func (s *ClientSession) event(from *client.Conn, e client.Event) {
 	}
 }
 
-// Connect closes the session and opens one with the servers, which may be a name that Named
-// knows, or with the same ones for "". It does not wait for the connection.
-func (s *ClientSession) Connect(_ context.Context, servers string) error {
-	named, isName := client.Config{}, false
-	if servers != "" && s.Named != nil {
-		var err error
-		if named, isName, err = s.Named(servers); err != nil {
-			return err
-		}
-	}
-	s.mu.Lock()
-	old := s.conn
-	was := s.cfg
-	switch {
-	case isName:
-		s.cfg = named
-	case servers != "":
-		s.cfg.Servers = servers
-	}
-	if err := s.open(); err != nil { // a connect string that cannot work leaves the session as it is
-		s.cfg = was
-		s.mu.Unlock()
+// Connect opens a session with the servers, or what Named knows by that name, and with the same
+// ones for "". Once it is connected it takes the place of the one before, which is closed. When
+// there is an error the one before stays as it is.
+func (s *ClientSession) Connect(ctx context.Context, servers string) error {
+	cfg, err := s.configOf(servers)
+	if err != nil {
 		return err
 	}
+	conn, err := s.dial(cfg)
+	if err != nil {
+		return err
+	}
+	if err := conn.WaitConnected(ctx); err != nil {
+		_ = conn.Close()
+		return err
+	}
+	s.replace(conn, cfg)
+	return nil
+}
+
+// Reopen opens a session with the same servers in place of one that is over. It does not wait
+// for the connection.
+func (s *ClientSession) Reopen() error {
+	s.mu.Lock()
+	cfg := s.cfg
 	s.mu.Unlock()
+	conn, err := s.dial(cfg)
+	if err == nil {
+		s.replace(conn, cfg)
+	}
+	return err
+}
+
+func (s *ClientSession) replace(conn *client.Conn, cfg client.Config) {
+	s.mu.Lock()
+	old := s.conn
+	s.take(conn, cfg)
+	s.mu.Unlock()
+	switch conn.State() { // whose event came before it was taken
+	case client.Connected:
+		s.event(conn, client.Event{Type: proto.EventNone, State: proto.StateSyncConnected, Zxid: -1})
+	case client.ConnectedReadOnly:
+		s.event(conn, client.Event{Type: proto.EventNone, State: proto.StateConnectedReadOnly, Zxid: -1})
+	}
 	if old != nil {
 		_ = old.Close() // its servers may be gone, which is why one connects elsewhere
 	}
-	return nil
+}
+
+// configOf is the configuration of a session with the servers. What a name brings, such as
+// identities, is for its servers alone.
+func (s *ClientSession) configOf(servers string) (client.Config, error) {
+	s.mu.Lock()
+	cfg, own := s.cfg, s.own
+	s.mu.Unlock()
+	if servers == "" {
+		return cfg, nil
+	}
+	if s.Named != nil {
+		if named, found, err := s.Named(servers); found || err != nil {
+			return named, err
+		}
+	}
+	own.Servers = servers
+	return own, nil
+}
+
+// Advice is what may help against an error of connecting, "" for nothing.
+func (s *ClientSession) Advice(err error) string {
+	if s.Advise == nil {
+		return ""
+	}
+	return s.Advise(err)
 }
 
 // Close closes the session; its ephemeral znodes go at once.
@@ -144,7 +206,11 @@ func (s *ClientSession) Close() error {
 }
 
 // MaxPacket is the longest request or reply, in bytes.
-func (s *ClientSession) MaxPacket() int { return cmp.Or(s.cfg.MaxPacket, client.DefaultMaxPacket) }
+func (s *ClientSession) MaxPacket() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cmp.Or(s.cfg.MaxPacket, client.DefaultMaxPacket)
+}
 
 // Servers is the connect string of the last session.
 func (s *ClientSession) Servers() string {

@@ -85,7 +85,7 @@ func (s *shell) event(e client.Event) {
 		s.lines.Changed()
 	case proto.StateExpired:
 		s.lines.Notice("The session has expired: its ephemeral znodes and watches are gone, and so are identities that addauth added.")
-		if err := s.opts.Session.Connect(s.ctx, ""); err != nil {
+		if err := s.opts.Session.Reopen(); err != nil {
 			s.lines.Notice("A new session cannot be opened: " + err.Error() + "; `connect` tries again.")
 		} else {
 			s.lines.Notice("A new session is being opened.")
@@ -107,6 +107,9 @@ func (s *shell) lookForTrouble(t *trouble) {
 			now = err.Error()
 		} else if err := conn.Err(); err != nil {
 			now = err.Error()
+			if advice := s.opts.Session.Advice(err); advice != "" {
+				now += "; " + advice
+			}
 		}
 	}
 	switch {

@@ -1,0 +1,58 @@
+package cmd
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/zkctl/zkctl/internal/client"
+)
+
+// What may help depends on whether a server was named, and on what there is.
+func TestAdvice(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	refused := errors.New("connection refused")
+	unknown := &net.DNSError{IsNotFound: true}
+	const profiles = "profiles:\n  prod: {server: a}\n  staging: {server: b}\n"
+	for _, tc := range []struct {
+		name, config string
+		args         []string
+		host         string
+		cause        error
+		want         string
+	}{
+		{"nothing named", "", nil, "localhost", refused,
+			"no server is named: -server HOST:PORT names one, and zkctl --local starts a ZooKeeper to try things on"},
+		{"nothing named, profiles", profiles, nil, "localhost", refused,
+			"no server is named: -server HOST:PORT names one, -profile NAME takes one from the config file (prod, staging), and zkctl --local"},
+		{"named", profiles, []string{"-server", "localhost:2181"}, "localhost", refused, ""},
+		{"named by a profile", "profiles:\n  p: {server: localhost}\n", []string{"-profile", "p"}, "localhost", refused, ""},
+		{"connected elsewhere since", "", nil, "zk1", refused, ""},
+		{"unknown", profiles, nil, "zk1", unknown, ""},
+		{"like a profile", profiles, nil, "stagign", unknown, "did you mean the profile staging (-profile staging, or connect staging in the shell)?"},
+		{"a profile", profiles, []string{"-server", "prod"}, "prod", unknown, "did you mean the profile prod (-profile prod, or connect prod in the shell)?"},
+	} {
+		a := newApp(discard())
+		args := append([]string{"-config", writeFile(t, "config.yaml", tc.config, 0o600)}, tc.args...)
+		line, err := splitArgs(a.flags, args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.flags.Parse(line.options); err != nil {
+			t.Fatal(err)
+		}
+		stop, err := a.settle(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		round := &client.RoundError{Attempts: []*client.AttemptError{{Address: client.Address{Host: tc.host, Port: client.DefaultPort}, Err: tc.cause}}}
+		if got := a.advise(&client.LossError{Cause: round}); got != tc.want && (tc.want == "" || !strings.HasPrefix(got, tc.want)) {
+			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
+		}
+	}
+	if got := newApp(discard()).advise(refused); got != "" {
+		t.Errorf("advice about another error: %q", got)
+	}
+}
