@@ -72,6 +72,10 @@ func TestStartOnDamagedLog(t *testing.T) {
 	cut := func(size int) func(log []byte, entries []int) []byte {
 		return func(log []byte, _ []int) []byte { return log[:size] }
 	}
+	// over overwrites the log where an entry begins, and some bytes before that.
+	over := func(entry, before int, with string) func(log []byte, entries []int) []byte {
+		return func(log []byte, entries []int) []byte { copy(log[entries[entry]-before:], with); return log }
+	}
 	const serves, refuses = true, false
 	for _, c := range []struct {
 		name   string
@@ -92,6 +96,12 @@ func TestStartOnDamagedLog(t *testing.T) {
 		{"zeros in place of the header", "log.38", set(0, strings.Repeat("\x00", 16)), `log.38 at byte 0: the file begins with "\x00`, refuses},
 		{"version", "log.38", set(7, "\x03"), "log.38 at byte 4: format version 3 is unknown", serves},
 		{"a snapshot", "log.38", set(0, "ZKSN"), "log.38 at byte 0: this is a snapshot", refuses},
+		{"few bytes of something else", "log.38", func([]byte, []int) []byte { return []byte("XXXX\x00\x00\x00\x02") }, `log.38 at byte 0: the file begins with "XXXX"`, refuses},
+		{"half a wrong version", "log.38", func([]byte, []int) []byte { return []byte("ZKLG\x00\x00\x00\x03") }, "format version 3 is unknown", refuses},
+		{"zeros in place of an entry's head", "log.38", over(30, 0, strings.Repeat("\x00", 12)), "and transaction 0x57 follows", serves},
+		{"zeros across two entries", "log.38", over(30, 9, strings.Repeat("\x00", 21)), "and transaction 0x57 follows", serves},
+		{"junk across two entries", "log.38", over(30, 9, strings.Repeat("\xaa", 21)), "and transaction 0x57 follows", serves},
+		{"length beyond the end", "log.38", func(log []byte, entries []int) []byte { return length(1<<20)(log[:entries[len(entries)-1]], entries) }, "before the end of the record of 1048576 bytes, and transaction 0x57 follows", serves},
 		{"checksum", "log.38", set(16+12+20, "\xff"), "log.38 at byte 16: wrong checksum", refuses},
 		{"negative length", "log.38", length(1 << 31), "is negative", refuses},
 		{"huge length", "log.38", length(1 << 30), "is beyond the end of the file", refuses},

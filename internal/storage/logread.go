@@ -114,22 +114,19 @@ func (r *LogReader) readHeader() error {
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
-	if have < fileHeaderSize {
-		if have == 0 {
-			err = errors.New("the file is empty")
-		} else {
-			err = fmt.Errorf("the file ends after %d bytes, inside its header", have)
-		}
-		return unwritten(r.name, err)
-	}
-	if err := jute.Unmarshal(r.window[:fileHeaderSize], &r.header); err != nil {
+	// A header that is cut off is to begin as one does.
+	head := jute.Marshal(&proto.FileHeader{Magic: proto.LogMagic, Version: proto.LogVersion})
+	copy(head, r.window[:have])
+	if err := jute.Unmarshal(head, &r.header); err != nil {
 		return err
 	}
 	switch h := r.header; {
 	case h.Magic == proto.SnapMagic:
 		return &Fault{File: r.name, Kind: BadMagic, Err: errors.New("this is a snapshot, not a transaction log"),
 			Meaning: "try: zkctl snapshot dump " + r.name}
-	case allZero(r.window[:fileHeaderSize]):
+	case have == 0:
+		return unwritten(r.name, errors.New("the file is empty"))
+	case allZero(r.window[:min(have, fileHeaderSize)]):
 		if _, found, err := r.TrailingGarbage(); err != nil {
 			return err
 		} else if !found {
@@ -137,11 +134,13 @@ func (r *LogReader) readHeader() error {
 		}
 		fallthrough
 	case h.Magic != proto.LogMagic:
-		return &Fault{File: r.name, Kind: BadMagic, Err: fmt.Errorf("the file begins with %q, not with \"ZKLG\"", r.window[:4]),
+		return &Fault{File: r.name, Kind: BadMagic, Err: fmt.Errorf("the file begins with %q, not with \"ZKLG\"", r.window[:min(have, 4)]),
 			Meaning: "it is no transaction log, or its first bytes are damaged; ZooKeeper does not start with it there; " + giveUp}
 	case h.Version != proto.LogVersion:
 		return &Fault{File: r.name, Offset: 4, Kind: BadVersion, Err: fmt.Errorf("format version %d is unknown, only %d is known", h.Version, proto.LogVersion),
 			Meaning: "its header is damaged; " + giveUp}
+	case have < fileHeaderSize:
+		return unwritten(r.name, fmt.Errorf("the file ends after %d bytes, inside its header", have))
 	}
 	r.lo = fileHeaderSize
 	return nil

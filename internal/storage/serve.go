@@ -47,8 +47,8 @@ func (d *Dir) LoadForServer(trustEmpty bool) (*ztree.Tree, []*Fault, error) {
 
 // ofCrash tells whether a crash leaves a log so, with nothing lost that was acknowledged.
 //
-// Differs(damaged-log): Apache goes on after a last byte that is not 'B', whatever follows, and
-// with a format version that it does not know.
+// Differs(damaged-log): Apache goes on after zeros, a last byte that is not 'B' and a length beyond
+// the end of the file, whatever follows (see nextSound), and with a format version that it does not know.
 func (f *Fault) ofCrash() bool {
 	return f.Kind == NotAFile || f.Kind == CutOff || f.Kind == BadEnd
 }

@@ -308,36 +308,3 @@ func (l *load) replayLog(file File) (done bool, err error) {
 		}
 	}
 }
-
-// nextSound is the next entry if it is whole, else a fault of it. Its end is looked at first, as
-// in FileTxnLog: a write cut short, with preallocated zeros in place of the rest, has a wrong
-// checksum too.
-func nextSound(r *LogReader) (*Entry, error) {
-	e, err := r.Next()
-	if err != nil {
-		return nil, err
-	}
-	f := &Fault{File: r.Name(), Offset: e.Offset, Zxid: e.Header.Zxid}
-	switch {
-	case e.EOR != endOfRecord:
-		f.Kind = BadEnd
-		f.Err = fmt.Errorf("the record's last byte is %#02x, not 'B'", e.EOR)
-		f.Meaning = "the server died while it wrote the transaction, which ZooKeeper leaves out"
-		if !e.Intact() {
-			return nil, f
-		}
-		// No crash leaves that byte out and writes what comes after it.
-		if after, err := r.Next(); err == nil && after.Intact() && after.EOR == endOfRecord {
-			f.Kind = BadRecord
-			f.Err = fmt.Errorf("%w, and transaction %#x follows", f.Err, uint64(after.Header.Zxid))
-			f.Meaning = "the byte is damaged; Apache ZooKeeper leaves out the transactions from here to the end of the log (try: zkctl txnlog recover " + r.Name() + ")"
-		}
-		return nil, f
-	case !e.Intact():
-		f.Kind = BadChecksum
-		f.Err = fmt.Errorf("wrong checksum: the file says %#x, the bytes have %#x", e.Stored, e.Computed)
-		f.Meaning = "the transaction cannot be trusted, and ZooKeeper does not start on it (try: zkctl txnlog recover " + r.Name() + ")"
-		return nil, f
-	}
-	return e, nil
-}

@@ -1,0 +1,120 @@
+package storage
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/adler32"
+	"io"
+)
+
+// nextSound is the next entry if it is whole, else a fault of it; io.EOF where the entries end.
+// An end that no crash can have left, because an entry follows it, is a fault of the kind BadRecord.
+func nextSound(r *LogReader) (*Entry, error) {
+	offset, last := r.Offset(), r.last
+	e, err := nextWhole(r)
+	if f := (*Fault)(nil); err == nil || !errors.Is(err, io.EOF) && !(errors.As(err, &f) && f.ofCrash()) {
+		return e, err
+	}
+	end, before := offset, last
+	if f := (*Fault)(nil); errors.As(err, &f) && f.Kind == BadEnd && r.next == nil { // only its last byte is wrong
+		end, before = r.Offset()-1, r.last
+	}
+	at, zxid := r.soundAfter(end, before)
+	if at == 0 {
+		return nil, err
+	}
+	// A server may have written on since; then there is no damage.
+	r.retry(offset, last)
+	if e, again := nextWhole(r); again == nil || again.Error() != err.Error() {
+		return e, again
+	}
+	if errors.Is(err, io.EOF) {
+		err = errors.New("the record begins with zeros")
+	} else {
+		err = errors.Unwrap(err)
+	}
+	return nil, &Fault{File: r.name, Offset: offset, Kind: BadRecord, Zxid: last,
+		Err:     fmt.Errorf("%w, and transaction %#x follows at byte %d", err, uint64(zxid), at),
+		Meaning: "what lies between is damaged; Apache ZooKeeper leaves out the transactions from here to the end of the log (try: zkctl txnlog recover " + r.name + ")"}
+}
+
+// nextWhole is the next entry if it is whole, else a fault of it. Its end is looked at first, as in FileTxnLog: a write cut short, with preallocated zeros
+// in place of the rest, has a wrong checksum too.
+func nextWhole(r *LogReader) (*Entry, error) {
+	e, err := r.Next()
+	if err != nil {
+		return nil, err
+	}
+	f := &Fault{File: r.Name(), Offset: e.Offset, Zxid: e.Header.Zxid}
+	switch {
+	case e.EOR != endOfRecord:
+		f.Kind = BadEnd
+		f.Err = fmt.Errorf("the record's last byte is %#02x, not 'B'", e.EOR)
+		f.Meaning = "the server died while it wrote the transaction, which ZooKeeper leaves out"
+		return nil, f
+	case !e.Intact():
+		f.Kind = BadChecksum
+		f.Err = fmt.Errorf("wrong checksum: the file says %#x, the bytes have %#x", e.Stored, e.Computed)
+		f.Meaning = "the transaction cannot be trusted, and ZooKeeper does not start on it (try: zkctl txnlog recover " + r.Name() + ")"
+		return nil, f
+	}
+	return e, nil
+}
+
+const (
+	diskBlock  = 512                           // what a disk writes whole or not at all
+	leastEntry = entryHead + txnHeaderSize + 1 // bytes that an entry takes
+)
+
+// soundAfter looks for an entry behind what ends the log at a byte: a whole one whose zxid can
+// follow last. It returns 0 if there is none, or if a crash may have left the end before it. For
+// that there must be a block which never reached the disk, and is zeros from the end on, or as a
+// whole: blocks that wait for the same Sync are written in any order.
+func (r *LogReader) soundAfter(end, last int64) (at, zxid int64) {
+	const piece = 64 << 10 // a multiple of diskBlock
+	buf, one := make([]byte, piece+entryHead+txnHeaderSize), make([]byte, 1)
+	work := int64(2 * maxDamaged) // bytes that are summed up
+	for base := end - end%diskBlock; ; base += piece {
+		n, err := r.f.ReadAt(buf, base)
+		for block := int64(0); block < min(int64(n), piece); block += diskBlock {
+			from := max(block, end-base)
+			to := block + diskBlock
+			if allZero(buf[from:min(to, int64(n))]) {
+				return 0, 0
+			}
+			for i := from; i < to && i+entryHead+txnHeaderSize <= int64(n); i++ {
+				length := int64(int32(binary.BigEndian.Uint32(buf[i+8:])))
+				z := decodeHeader(buf[i+entryHead:]).Zxid
+				if binary.BigEndian.Uint32(buf[i:]) != 0 || length < txnHeaderSize || length > maxDamaged || !mayFollow(last, z, (base+i-end)/leastEntry+2) {
+					continue
+				}
+				if work -= length; work < 0 {
+					return 0, 0
+				}
+				if n, _ := r.f.ReadAt(one, base+i+entryHead+length); n == 0 || one[0] != endOfRecord {
+					continue
+				}
+				sum := adler32.New()
+				_, err := io.Copy(sum, io.NewSectionReader(r.f, base+i+entryHead, length))
+				if err == nil && sum.Sum32() == binary.BigEndian.Uint32(buf[i+4:]) {
+					return base + i, z
+				}
+			}
+		}
+		if err != nil {
+			return 0, 0
+		}
+	}
+}
+
+// mayFollow tells whether zxid can be one of the next n after last, or of a later epoch.
+func mayFollow(last, zxid, n int64) bool {
+	if zxid <= last {
+		return false
+	}
+	if epochOf(zxid) == epochOf(last) {
+		return last == 0 || zxid-last <= n
+	}
+	return last == 0 || epochOf(zxid)-epochOf(last) < 1<<16 && counterOf(zxid) <= n
+}
