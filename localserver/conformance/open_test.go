@@ -16,7 +16,6 @@ func TestWhatSessionsLeaveOpen(t *testing.T) {
 	theirs, ours := both(t)
 	for name, addr := range map[string]string{"Apache": theirs, "embedded": ours} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			secret := proto.ID{Scheme: "digest", ID: "bob:fyVmFCwVbTJYrznoSu1koqYEYF0="} // bob:secret
 			victim, session := resumed(t, addr, 0, nil)
 			ask(t, victim, proto.XidAuth, proto.OpAuth, &proto.AuthPacket{Scheme: "digest", Auth: []byte("bob:secret")}, nil, 0)
@@ -55,6 +54,7 @@ func TestWhatSessionsLeaveOpen(t *testing.T) {
 			ask(t, thief, 4, proto.OpGetData, &proto.PathWatchRequest{Path: "/secret"}, nil, proto.ErrNoAuth)
 			ask(t, thief, 5, proto.OpCloseSession, nil, nil, 0)
 			ask(t, stranger, 2, proto.OpExists, &proto.PathWatchRequest{Path: "/mine"}, nil, proto.ErrNoNode)
+			ask(t, stranger, 3, proto.OpCloseSession, nil, nil, 0) // its expiry would be a transaction in the midst of other tests
 		})
 	}
 }

@@ -105,7 +105,7 @@ func (s *Server) fire(h *proto.TxnHeader, body jute.Record, result *ztree.Result
 	switch h.Type {
 	case proto.OpMulti:
 		multi, ok := body.(*proto.MultiTxn)
-		if !ok {
+		if !ok || result.Err != 0 { // then no part had an effect
 			return
 		}
 		for i := range result.Multi {

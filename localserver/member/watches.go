@@ -215,11 +215,12 @@ func (t *watches[W]) dataChanged(path string, tell emit[W]) {
 
 // childrenChanged tells those who watch the parent's children.
 func (t *watches[W]) childrenChanged(path string, tell emit[W]) {
-	if path == "/" {
+	up := parentOf(path)
+	if up == "" {
 		return
 	}
 	t.round++
-	t.trigger(parentOf(path), childWatches, proto.EventNodeChildrenChanged, tell)
+	t.trigger(up, childWatches, proto.EventNodeChildrenChanged, tell)
 }
 
 // trigger tells each watcher that this round has not told yet, and takes the one-shots out.
