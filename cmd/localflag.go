@@ -17,9 +17,11 @@ func (a *app) settle(ctx context.Context, announce bool) (stop func(), err error
 		return nil, err
 	}
 	if a.options.Local == 0 {
-		if a.options.Server, err = resolveLocal(a.options.Server); err != nil {
+		name := a.options.Server
+		if a.options.Server, err = resolveLocal(name); err != nil {
 			return nil, err
 		}
+		a.options.ours = a.options.Server != name
 	}
 	return a.startOwn(ctx, given, announce)
 }
@@ -50,7 +52,7 @@ func (a *app) startOwn(ctx context.Context, given, announce bool) (stop func(), 
 		return nil, err
 	}
 	o.Server = e.ConnectString()
-	o.TLS, o.ClientConfiguration = tlsOptions{}, "" // a profile's, for another ensemble
+	o.TLS, o.ClientConfiguration, o.ours = tlsOptions{}, "", true // a profile's are for another ensemble
 	if announce {
 		text := "it goes when you leave"
 		if o.DataDir != "" {

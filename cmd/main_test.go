@@ -28,6 +28,9 @@ func (t tests) Run() int {
 			os.Unsetenv(name)
 		}
 	}
+	for _, name := range []string{"CLIENT_JVMFLAGS", "JVMFLAGS", "ZOOCFGDIR", "ZOOBINDIR"} {
+		os.Unsetenv(name)
+	}
 	// The race detector makes each process of zkctl linger for a second otherwise.
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	return apache.Main(t.M)

@@ -25,7 +25,7 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 	case err != nil:
 		return cfg, false, err
 	case address != server:
-		o.Server = address
+		o.Server, o.ours = address, true
 	default:
 		c, err := a.options.readConfig()
 		if err != nil || !slices.Contains(c.names(), name) {
@@ -38,9 +38,11 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 		if secret {
 			warnIfShared(a.streams, c.file)
 		}
-		if o.Server, err = resolveLocal(o.Server); err != nil {
+		server := o.Server
+		if o.Server, err = resolveLocal(server); err != nil {
 			return cfg, false, err
 		}
+		o.ours = o.Server != server
 		if chroot != "" {
 			o.Server = strings.TrimSuffix(o.Server, "/") + "/" + chroot
 		}

@@ -42,6 +42,8 @@ type options struct {
 	Config  string
 
 	Help, Version bool
+
+	ours bool // Server is one that zkctl runs: what zkCli's JVM is told is not about it
 }
 
 type tlsOptions struct {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/zoocfg"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -37,7 +36,7 @@ func (s *zkServer) status(ctx context.Context) error {
 	}
 	var cfg *tls.Config
 	if secure {
-		cfg, err = clientTLS()
+		cfg, err = s.clientTLS()
 	}
 	answer := ""
 	if err == nil {
@@ -136,12 +135,10 @@ func or(text, other string) string {
 }
 
 // clientTLS is what CLIENT_JVMFLAGS says of TLS.
-func clientTLS() (*tls.Config, error) {
-	p := zoocfg.ParseSystemProperties(os.Getenv("CLIENT_JVMFLAGS") + " " + os.Getenv("JVMFLAGS"))
-	store := func(name string) client.Store {
-		at := "zookeeper.ssl." + name + "."
-		return client.Store{File: p[at+"location"], Type: p[at+"type"], Password: p[at+"password"], PasswordFile: p[at+"passwordPath"]}
+func (s *zkServer) clientTLS() (*tls.Config, error) {
+	var p client.Properties
+	if err := p.LoadSystem("CLIENT_JVMFLAGS", s.env.Client); err != nil {
+		return nil, err
 	}
-	o := client.TLSOptions{KeyStore: store("keyStore"), TrustStore: store("trustStore"), SkipHostname: p["zookeeper.ssl.hostnameVerification"] == "false"}
-	return o.Config()
+	return p.TLS.Config()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
 // settle completes the options: what a flag says wins over ZKCTL_*, that over the
@@ -69,7 +70,8 @@ func (o *options) format() ui.Format {
 }
 
 // session is the configuration of a session as the options describe it. What ZooKeeper's
-// own property file says counts where the options say nothing.
+// own property file says counts where the options say nothing, and after it what zkCli.sh gives
+// its JVM.
 func (o *options) session(flags *pflag.FlagSet, s *ui.Streams) (client.Config, error) {
 	cfg := client.Config{
 		Servers:        o.Server,
@@ -81,14 +83,18 @@ func (o *options) session(flags *pflag.FlagSet, s *ui.Streams) (client.Config, e
 		cfg.Log = func(format string, args ...any) { fmt.Fprintf(s.Err, "zkctl: "+format+"\n", args...) }
 	}
 	properties := &client.Properties{}
-	if o.ClientConfiguration != "" {
-		var err error
-		if properties, err = client.LoadProperties(o.ClientConfiguration); err != nil {
+	if !o.ours {
+		if err := properties.LoadSystem("CLIENT_JVMFLAGS", zoocfg.ClientProperties(os.LookupEnv)); err != nil {
 			return cfg, err
 		}
-		for _, warning := range properties.Warnings {
-			fmt.Fprintln(s.Err, "warning:", warning)
+	}
+	if o.ClientConfiguration != "" {
+		if err := properties.LoadFile(o.ClientConfiguration); err != nil {
+			return cfg, err
 		}
+	}
+	for _, warning := range properties.Warnings {
+		fmt.Fprintln(s.Err, "warning:", warning)
 	}
 	o.TLS.override(flags, properties)
 	if properties.Secure {

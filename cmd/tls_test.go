@@ -85,6 +85,10 @@ func TestTLS(t *testing.T) {
 	properties := writeFile(t, "client.properties", "zookeeper.client.secure=true\nzookeeper.ssl.trustStore.location="+
 		ca.file+"\nzookeeper.ssl.keyStore.location="+mine+"\n", 0o600)
 
+	flags := "-Xmx64m -Dzookeeper.clientCnxnSocket=org.apache.zookeeper.ClientCnxnSocketNetty -Dzookeeper.client.secure=true" +
+		" -Dzookeeper.ssl.trustStore.location=" + ca.file + " -Dzookeeper.ssl.keyStore.location=" + mine
+	jvm := map[string]string{"CLIENT_JVMFLAGS": flags}
+
 	for name, tc := range map[string]struct {
 		args string
 		env  map[string]string
@@ -97,6 +101,13 @@ func TestTLS(t *testing.T) {
 		"property file":         {"-config EMPTY -server SECURE -client-configuration PROPERTIES", nil, ""},
 		"options over the file": {"-config EMPTY -server SECURE -client-configuration PROPERTIES -tls-truststore OTHER", nil, "certificate"},
 		"plain over the file":   {"-config EMPTY -server PLAIN -client-configuration PROPERTIES -tls=false", nil, ""},
+		"CLIENT_JVMFLAGS":       {"-config EMPTY -server SECURE", jvm, ""},
+		"JVMFLAGS":              {"-config EMPTY -server SECURE", map[string]string{"JVMFLAGS": flags}, ""},
+		"options over flags":    {"-config EMPTY -server SECURE -tls-truststore OTHER", jvm, "certificate"},
+		"the file over flags":   {"-config EMPTY -server SECURE -client-configuration PROPERTIES", map[string]string{"CLIENT_JVMFLAGS": "-Dzookeeper.ssl.trustStore.location=" + other.file}, ""},
+		"plain over flags":      {"-config EMPTY -server PLAIN -tls=false", jvm, ""},
+		"flags to a plain port": {"-config EMPTY -server PLAIN -timeout 2000", jvm, "ConnectionLoss"},
+		"a store of flags":      {"-config EMPTY -server SECURE", map[string]string{"CLIENT_JVMFLAGS": "-Dzookeeper.client.secure=true -Dzookeeper.ssl.trustStore.location=none.pem"}, "TLS: trust store none.pem"},
 		"unknown authority":     {"-config EMPTY -server SECURE -tls -tls-truststore OTHER -tls-keystore MINE", nil, "certificate"},
 		"no certificate":        {"-config EMPTY -server SECURE -tls -tls-truststore CA", nil, "ConnectionLoss"},
 		"plain to a TLS port":   {"-config EMPTY -server SECURE -timeout 2000", nil, "ConnectionLoss"},

@@ -2,6 +2,8 @@ package client
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,10 +13,10 @@ import (
 	"github.com/zkctl/zkctl/internal/infile"
 )
 
-// Properties are the settings of a ZooKeeper client property file (zkCli's
-// -client-configuration, class ZKClientConfig) that concern a session.
+// Properties are the settings of ZooKeeper's own client (ZKClientConfig) that concern a
+// session: those of its property file (zkCli's -client-configuration) and, under them, the
+// system properties of its JVM. The zero value is none.
 type Properties struct {
-	File           string
 	Secure         bool          // zookeeper.client.secure
 	TLS            TLSOptions    // zookeeper.ssl.*
 	MaxPacket      int           // jute.maxbuffer; 0 when absent
@@ -22,43 +24,64 @@ type Properties struct {
 	NoWatchReset   bool          // zookeeper.disableAutoWatchReset
 	// Warnings name the settings without effect here, a sentence each.
 	Warnings []string
+
+	secured string // where Secure was set
 }
 
-// LoadProperties reads a client property file. Its error names the file and the key.
-func LoadProperties(file string) (*Properties, error) {
+// LoadFile takes the settings of a client property file over what p has. Its error names the
+// file and the key.
+func (p *Properties) LoadFile(file string) error {
+	source := "client configuration " + file
 	b, err := infile.Settings(file)
 	if err != nil {
-		return nil, fmt.Errorf("client configuration: %w", err)
+		return fmt.Errorf("client configuration: %w", err)
 	}
 	// ZooKeeper reads it as java.util.Properties: ISO 8859-1, nothing expanded.
 	loader := properties.Loader{Encoding: properties.ISO_8859_1, DisableExpansion: true}
 	values, err := loader.LoadBytes(b)
 	if err != nil {
-		return nil, fmt.Errorf("client configuration %s: %w", file, err)
+		return fmt.Errorf("%s: %w", source, err)
 	}
-	p := &Properties{File: file}
 	for _, key := range values.Keys() {
 		value := strings.TrimSpace(values.GetString(key, ""))
-		if err := p.set(key, value); err != nil {
-			return nil, fmt.Errorf("client configuration %s: %s=%s: %w", file, key, value, err)
+		known, err := p.set(source, key, value)
+		if err != nil {
+			return fmt.Errorf("%s: %s=%s: %w", source, key, value, err)
+		}
+		if !known && strings.HasPrefix(key, "zookeeper.") {
+			p.warn(source, "%s has no effect here", key)
 		}
 	}
 	if !p.Secure && strings.HasSuffix(values.GetString("zookeeper.clientCnxnSocket", ""), "Netty") && p.TLS.TrustStore.File+p.TLS.KeyStore.File != "" {
-		p.warn("zookeeper.client.secure is not true, so the connection is plain and zookeeper.ssl.* has no effect")
+		p.warn(source, "zookeeper.client.secure is not true, so the connection is plain and zookeeper.ssl.* has no effect")
 	}
-	return p, nil
+	return nil
 }
 
-func (p *Properties) warn(format string, args ...any) {
-	p.Warnings = append(p.Warnings, fmt.Sprintf("client configuration %s: %s", p.File, fmt.Sprintf(format, args...)))
+// LoadSystem takes the settings among the system properties of zkCli's JVM over what p has.
+// source is where they were found. Without a trust store of ZooKeeper's own Java's counts.
+func (p *Properties) LoadSystem(source string, values map[string]string) error {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if _, err := p.set(source, key, strings.TrimSpace(values[key])); err != nil {
+			return fmt.Errorf("%s: %s=%s: %w", source, key, values[key], err)
+		}
+	}
+	if file := values["javax.net.ssl.trustStore"]; file != "" && p.TLS.TrustStore.File == "" {
+		p.TLS.TrustStore = Store{File: file, Type: values["javax.net.ssl.trustStoreType"], Password: values["javax.net.ssl.trustStorePassword"]}
+	}
+	return nil
+}
+
+func (p *Properties) warn(source, format string, args ...any) {
+	p.Warnings = append(p.Warnings, source+": "+fmt.Sprintf(format, args...))
 }
 
 // The passwords are never part of an error or a warning: set fails for no password key.
-func (p *Properties) set(key, value string) (err error) {
+func (p *Properties) set(source, key, value string) (known bool, err error) {
 	ssl := &p.TLS
 	switch key {
 	case "zookeeper.client.secure":
-		p.Secure = isTrue(value)
+		p.Secure, p.secured = isTrue(value), source
 	case "zookeeper.ssl.keyStore.location":
 		ssl.KeyStore.File = value
 	case "zookeeper.ssl.keyStore.password":
@@ -88,7 +111,7 @@ func (p *Properties) set(key, value string) (err error) {
 	case "zookeeper.request.timeout":
 		var ms int64
 		if ms, err = strconv.ParseInt(value, 10, 64); err != nil {
-			return fmt.Errorf("a number of milliseconds is expected")
+			return true, fmt.Errorf("a number of milliseconds is expected")
 		}
 		p.RequestTimeout = time.Duration(max(0, ms)) * time.Millisecond
 	case "zookeeper.disableAutoWatchReset":
@@ -96,7 +119,7 @@ func (p *Properties) set(key, value string) (err error) {
 	case "jute.maxbuffer":
 		var n int64
 		if n, err = strconv.ParseInt(strings.ToLower(value), 0, 32); err != nil || n < 1 {
-			return fmt.Errorf("a number of bytes from 1 to 2147483647 is expected")
+			return true, fmt.Errorf("a number of bytes from 1 to 2147483647 is expected")
 		}
 		p.MaxPacket = int(n)
 	case "zookeeper.clientCnxnSocket",
@@ -104,21 +127,19 @@ func (p *Properties) set(key, value string) (err error) {
 		"zookeeper.ssl.clientHostnameVerification", "zookeeper.ssl.clientAuth":
 	case "zookeeper.sasl.client":
 		if isTrue(value) {
-			p.warn("%s: SASL is not supported yet; the session will not authenticate with it", key)
+			p.warn(source, "%s: SASL is not supported yet; the session will not authenticate with it", key)
 		}
 	case "zookeeper.ssl.crl", "zookeeper.ssl.ocsp":
 		if isTrue(value) {
-			p.warn("%s: the revocation of certificates is not checked", key)
+			p.warn(source, "%s: the revocation of certificates is not checked", key)
 		}
 	default:
-		switch {
-		case strings.HasPrefix(key, "zookeeper.sasl.") || key == "zookeeper.server.principal" || key == "zookeeper.server.realm":
-			p.warn("%s: SASL is not supported yet; the session will not authenticate with it", key)
-		case strings.HasPrefix(key, "zookeeper."):
-			p.warn("%s has no effect here", key)
+		if !strings.HasPrefix(key, "zookeeper.sasl.") && key != "zookeeper.server.principal" && key != "zookeeper.server.realm" {
+			return false, nil
 		}
+		p.warn(source, "%s: SASL is not supported yet; the session will not authenticate with it", key)
 	}
-	return nil
+	return true, nil
 }
 
 // isTrue reads a boolean as Java's Boolean.parseBoolean does.
@@ -139,7 +160,7 @@ func (p *Properties) Apply(cfg *Config) error {
 	if p.Secure {
 		t, err := p.TLS.Config()
 		if err != nil {
-			return fmt.Errorf("client configuration %s: %w", p.File, err)
+			return fmt.Errorf("%s: %w", p.secured, err)
 		}
 		cfg.TLS = t
 	}

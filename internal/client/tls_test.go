@@ -201,7 +201,8 @@ zookeeper.sasl.client=true
 zookeeper.sasl.clientconfig=Client
 jute.maxbuffer=0x200000
 `)
-	p, err := LoadProperties(file)
+	p := &Properties{}
+	err := p.LoadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +224,8 @@ jute.maxbuffer=0x200000
 		"a=\\u12": "client configuration " + file,
 	} {
 		write(text)
-		p, err := LoadProperties(file)
+		p := &Properties{}
+		err := p.LoadFile(file)
 		if err == nil {
 			err = p.Apply(&Config{})
 		}
@@ -231,8 +233,42 @@ jute.maxbuffer=0x200000
 			t.Errorf("%q: error %v does not say %q", text, err, want)
 		}
 	}
-	if _, err := LoadProperties(stores.file("none")); err == nil || !strings.Contains(err.Error(), "none") {
+	if err := new(Properties).LoadFile(stores.file("none")); err == nil || !strings.Contains(err.Error(), "none") {
 		t.Errorf("missing file: %v", err)
+	}
+}
+
+// What zkCli's JVM is told is under what the property file says; without a trust store of
+// ZooKeeper's own Java's counts. Flags that are about something else do not matter.
+func TestSystemProperties(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "client.properties")
+	if err := os.WriteFile(file, []byte("zookeeper.ssl.trustStore.location=/theirs.pem\nzookeeper.ssl.trustStore.type=PEM\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var p Properties
+	err := p.LoadSystem("CLIENT_JVMFLAGS", map[string]string{
+		"zookeeper.client.secure": "true", "zookeeper.clientCnxnSocket": "org.apache.zookeeper.ClientCnxnSocketNetty",
+		"zookeeper.ssl.keyStore.location": "/mine.jks", "zookeeper.ssl.keyStore.password": "secret",
+		"javax.net.ssl.trustStore": "/java.p12", "javax.net.ssl.trustStoreType": "PKCS12", "javax.net.ssl.trustStorePassword": "changeit",
+		"zookeeper.log.dir": "/logs", "zookeeper.root.logger": "INFO,CONSOLE", "java.io.tmpdir": "/tmp", "jute.maxbuffer": "0x400000",
+		"zookeeper.sasl.client": "false",
+	})
+	if err != nil || len(p.Warnings) > 0 {
+		t.Fatal(err, p.Warnings)
+	}
+	if want := (Store{File: "/java.p12", Type: "PKCS12", Password: "changeit"}); !p.Secure || p.TLS.TrustStore != want ||
+		p.TLS.KeyStore != (Store{File: "/mine.jks", Password: "secret"}) || p.MaxPacket != 4<<20 {
+		t.Errorf("%+v", p)
+	}
+	if err := p.LoadFile(file); err != nil || p.TLS.TrustStore.File != "/theirs.pem" || p.TLS.KeyStore.File != "/mine.jks" || !p.Secure {
+		t.Errorf("the file over it: %+v, %v", p, err)
+	}
+	if err := new(Properties).LoadSystem("CLIENT_JVMFLAGS", map[string]string{"jute.maxbuffer": "x"}); err == nil ||
+		!strings.HasPrefix(err.Error(), "CLIENT_JVMFLAGS: jute.maxbuffer=x: a number of bytes") {
+		t.Error(err)
+	}
+	if err := p.Apply(&Config{}); err == nil || !strings.HasPrefix(err.Error(), "CLIENT_JVMFLAGS: ") {
+		t.Errorf("a store that is not there: %v", err)
 	}
 }
 

@@ -46,6 +46,9 @@ type Environment struct {
 	// AutoCreateDisabled is ZOO_DATADIR_AUTOCREATE_DISABLE: not even the folder for the
 	// pid file may be made.
 	AutoCreateDisabled bool
+	// Client are the system properties of a client: those of CLIENT_JVMFLAGS and after them of
+	// JVMFLAGS (zkCli.sh, and zkServer.sh status).
+	Client Properties
 
 	outFile string
 }
@@ -89,7 +92,23 @@ func FromEnvironment(lookup func(string) (string, bool), confDir string) (Enviro
 		flags = "-Dzookeeper.datadir.autocreate=false " + flags
 	}
 	e.System = ParseSystemProperties(flags)
+	e.Client = ParseSystemProperties(vars.get("CLIENT_JVMFLAGS") + " " + vars.get("JVMFLAGS"))
 	return e, vars.warnings
+}
+
+// ClientProperties are the system properties that zkCli.sh gives its JVM. Its installation,
+// whose java.env may set them, is read where a variable says which it is: a client of many
+// servers is not to take over what a configuration in /etc says of one.
+func ClientProperties(lookup func(string) (string, bool)) Properties {
+	for _, name := range []string{"ZOOCFGDIR", "ZOOBINDIR", "ZOOKEEPER_HOME"} {
+		if dir, _ := lookup(name); dir != "" {
+			e, _ := FromEnvironment(lookup, "")
+			return e.Client
+		}
+	}
+	flags, _ := lookup("CLIENT_JVMFLAGS")
+	more, _ := lookup("JVMFLAGS")
+	return ParseSystemProperties(flags + " " + more)
 }
 
 func configDir(vars *shellVars) string {

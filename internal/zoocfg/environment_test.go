@@ -16,6 +16,30 @@ func TestParseSystemProperties(t *testing.T) {
 	}
 }
 
+// A client takes its flags from the variables, and from the files of an installation that one of
+// them names.
+func TestClientProperties(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "conf"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "conf", "java.env"), []byte("export CLIENT_JVMFLAGS=\"-Da=file $CLIENT_JVMFLAGS\"\nJVMFLAGS=-Dc=file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ vars, want map[string]string }{
+		{map[string]string{}, Properties{}},
+		{map[string]string{"CLIENT_JVMFLAGS": "-Xmx1g -Da=1 -Db=2", "JVMFLAGS": "-Db=3", "SERVER_JVMFLAGS": "-Dserver=1"}, Properties{"a": "1", "b": "3"}},
+		{map[string]string{"ZOOCFGDIR": filepath.Join(dir, "conf"), "CLIENT_JVMFLAGS": "-Db=1"}, Properties{"a": "file", "b": "1", "c": "file"}},
+		{map[string]string{"ZOOBINDIR": filepath.Join(dir, "bin")}, Properties{"a": "file", "c": "file"}},
+		{map[string]string{"ZOOKEEPER_HOME": dir}, Properties{"a": "file", "c": "file"}},
+	} {
+		got := ClientProperties(func(name string) (string, bool) { v, ok := tc.vars[name]; return v, ok })
+		if !maps.Equal(got, tc.want) {
+			t.Errorf("%v: %v, want %v", tc.vars, got, tc.want)
+		}
+	}
+}
+
 func TestFromEnvironment(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
