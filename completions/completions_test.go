@@ -45,7 +45,7 @@ func TestComplete(t *testing.T) {
 	tree := newFakeTree("/app/config/db", "/app/config/dbs", "/app/config/web", "/app/my dir/x", "/app/my dir/y",
 		"/app/日本/一", "/app/日本/二", "/other", "/it's",
 		`/app/odd/'"\ x`, `/app/odd/'"\ y`, "/app/odd/*", "/app/odd/a|b",
-		"/dash/-rf", "/dash/-x", "/dash/a", "/dashes/-rf", "/dashes/-rg")
+		"/dash/-rf", "/dash/-x", "/dash/a", "/dashes/-rf", "/dashes/-rg", "/app/dots/.a", "/app/dots/..b")
 	dir := t.TempDir()
 	for _, name := range []string{"acl.json", "data.bin", ".hidden"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
@@ -122,6 +122,9 @@ func TestComplete(t *testing.T) {
 		{"relative, two levels", "ls config/w", "/app", 3, []string{"config/web"}, "config/web"},
 		{"up", "ls ../o", "/app", 3, []string{"../other"}, "../other"},
 		{"dot", "ls ./config/w", "/app", 3, []string{"./config/web"}, "./config/web"},
+		{"names that begin with a dot", "ls /app/dots/.", "", 3, []string{"/app/dots/..b", "/app/dots/.a"}, "/app/dots/."},
+		{"one that begins with two", "ls ..", "/app/dots", 3, []string{"..b"}, "..b"},
+		{"the znode above", "cd ..", "/app", 0, nil, ""},
 		{"no such znode", "ls /none/x", "", 3, nil, ""},
 		{"a path behind an option", "ls -s /a", "", 6, []string{"/app"}, "/app"},
 		{"a path behind an option with a value", "set -v 3 /a", "", 9, []string{"/app"}, "/app"},

@@ -42,9 +42,6 @@ func (c *Completer) paths(typed, lead, dir string) Result {
 	if typed == "" && dir == "/" {
 		head = "/"
 	}
-	if prefix == "." || prefix == ".." {
-		return Result{}
-	}
 	parent := path.Clean(head)
 	if !strings.HasPrefix(head, "/") {
 		parent = path.Join(dir, head)
