@@ -153,6 +153,43 @@ func TestStartOnDamagedLog(t *testing.T) {
 	}
 }
 
+// Something that has the name of a file and is none ends the start: it hides what was acknowledged,
+// or the first write would fail on it.
+func TestStartBesideWhatIsNoFile(t *testing.T) {
+	folder := func(path string) error { return os.Mkdir(path, 0o700) }
+	nowhere := func(path string) error {
+		return os.Symlink(filepath.Join(filepath.Dir(path), "unmounted", "log"), path)
+	}
+	for _, c := range []struct {
+		name, file string
+		make       func(path string) error
+		say        string
+	}{
+		{"folder", "log.73", folder, "log.73: it is a folder, not a file"},
+		{"folder of a snapshot", "snapshot.72", folder, "snapshot.72: it is a folder, not a file"},
+		{"unmounted log", "log.38", nowhere, "log.38: it is a symbolic link that leads nowhere, not a file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := damaged(t, "", nil)
+			path := filepath.Join(dir, "version-2", c.file)
+			if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+			if err := c.make(path); err != nil {
+				t.Skip(err) // links need a privilege on Windows
+			}
+			e, err := Start(t.Context(), Options{DataDir: dir})
+			if err == nil {
+				e.Close()
+				t.Fatal("it starts")
+			}
+			if !strings.Contains(err.Error(), c.say) {
+				t.Errorf("%v, without %q", err, c.say)
+			}
+		})
+	}
+}
+
 // readLogs is the content of all logs of a data directory.
 func readLogs(t *testing.T, dataDir string) (all string) {
 	t.Helper()

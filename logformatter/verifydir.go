@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
@@ -206,7 +207,7 @@ func (c *dirCheck) covered(r run) bool {
 
 // epochs checks the files that hold the epochs (QuorumPeer.loadDataBase).
 func (c *dirCheck) epochs() {
-	for _, f := range c.dir.EpochFaults {
+	for _, f := range slices.Concat(c.dir.NotFiles, c.dir.EpochFaults) {
 		f.Err = fmt.Errorf("%s: %w", filepath.Base(f.File), f.Err)
 		c.d.add(f)
 	}
@@ -222,7 +223,7 @@ func (c *dirCheck) epochs() {
 		c.d.add(&storage.Fault{Offset: -1, Kind: storage.BadOrder, Err: fmt.Errorf(format, args...), Meaning: meaning})
 	}
 	if current >= 0 && current < last {
-		bad("a server does not start on it; was the file lost and written anew?", "currentEpoch is %d, but there are transactions of epoch %d", current, last)
+		bad("Apache ZooKeeper does not start on it; was the file lost and written anew?", "currentEpoch is %d, but there are transactions of epoch %d", current, last)
 	}
 	if accepted >= 0 && current >= 0 && accepted < current {
 		bad("a server does not start on it", "acceptedEpoch is %d, less than currentEpoch %d", accepted, current)

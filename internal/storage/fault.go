@@ -40,7 +40,7 @@ func (k FaultKind) String() string {
 // that is about a file's content.
 type Fault struct {
 	File   string
-	Offset int64 // of the record that is damaged
+	Offset int64 // of the record that is damaged; -1 for the file as a whole
 	Kind   FaultKind
 	Zxid   int64 // of the record where it can be read, else the last zxid before it, 0 when none
 	Err    error // what was found
@@ -52,7 +52,11 @@ type Fault struct {
 // Error is one sentence: file, byte, zxid, what was found and what it means.
 func (f *Fault) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "read %s at byte %d: %v", f.File, f.Offset, f.Err)
+	b.WriteString("read " + f.File)
+	if f.Offset >= 0 {
+		fmt.Fprintf(&b, " at byte %d", f.Offset)
+	}
+	fmt.Fprintf(&b, ": %v", f.Err)
 	switch {
 	case f.Meaning != "":
 		b.WriteString("; " + f.Meaning)

@@ -26,6 +26,9 @@ type Dir struct {
 	Snapshots                   []File
 	AcceptedEpoch, CurrentEpoch int64 // -1 when there is no such file, or none that is a number
 
+	// NotFiles are the folders, links that lead nowhere and the like that have the name of a log or a
+	// snapshot: a server does not start beside them.
+	NotFiles []*Fault
 	// EpochFaults are the epoch files that hold no number: a server does not start on them.
 	EpochFaults []*Fault
 }
@@ -64,12 +67,20 @@ func readDir(path string) (*Dir, error) {
 		file := filepath.Join(path, e.Name())
 		info, err := os.Stat(file)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // purged since the listing
+			if _, err := os.Lstat(file); err == nil {
+				d.notAFile(file, "a symbolic link that leads nowhere")
+			}
+			continue // or purged since the listing
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read data directory: %w", err)
 		}
+		if info.IsDir() {
+			d.notAFile(file, "a folder")
+			continue
+		}
 		if !info.Mode().IsRegular() {
+			d.notAFile(file, "a device, a pipe or a socket")
 			continue
 		}
 		f := File{Path: file, Zxid: zxid, Size: info.Size()}
@@ -87,6 +98,11 @@ func readDir(path string) (*Dir, error) {
 	d.AcceptedEpoch = d.readEpoch("acceptedEpoch")
 	d.CurrentEpoch = d.readEpoch("currentEpoch")
 	return d, nil
+}
+
+func (d *Dir) notAFile(path, what string) {
+	d.NotFiles = append(d.NotFiles, &Fault{File: path, Offset: -1, Kind: NotAFile, Err: fmt.Errorf("it is %s, not a file", what),
+		Meaning: "a server does not start without what belongs there (bring the file back, or move this away if there was none)"})
 }
 
 // NoFiles is the error for a directory without the files that were looked for, which what

@@ -9,7 +9,9 @@ import (
 )
 
 // OpenDirs reads the two folders version-2 of a server, that of the snapshots and that of
-// the logs, which may be the same, and creates those that are missing with mode 0700.
+// the logs, which may be the same, and creates those that are missing with mode 0700. What has the
+// name of a log or a snapshot and is no file is an error: it would be in the way of the file, or
+// was to lead to it.
 func OpenDirs(snapshots, logs string) (*Dir, error) {
 	for _, path := range []string{snapshots, logs} {
 		if err := os.MkdirAll(path, 0o700); err != nil {
@@ -17,14 +19,19 @@ func OpenDirs(snapshots, logs string) (*Dir, error) {
 		}
 	}
 	d, err := readDir(snapshots)
-	if err != nil || logs == snapshots {
-		return d, err
-	}
-	l, err := readDir(logs)
 	if err != nil {
 		return nil, err
 	}
-	d.Logs = l.Logs
+	if logs != snapshots {
+		l, err := readDir(logs)
+		if err != nil {
+			return nil, err
+		}
+		d.Logs, d.NotFiles = l.Logs, append(d.NotFiles, l.NotFiles...)
+	}
+	if len(d.NotFiles) > 0 {
+		return nil, d.NotFiles[0]
+	}
 	return d, nil
 }
 
