@@ -23,6 +23,8 @@ func (a Address) String() string { return net.JoinHostPort(a.Host, strconv.Itoa(
 // ParseServers parses a connect string, "host:port,host:port/chroot", before which "zk://" may
 // stand. Empty parts between commas are passed over, as by ConnectStringParser, and so is one
 // slash at the end. The chroot is "" when there is none.
+//
+// Differs(connect-string): zkCli takes zk: for a host, and refuses a chroot that ends in a slash.
 func ParseServers(s string) (addrs []Address, chroot string, err error) {
 	fault := func(format string, args ...any) ([]Address, string, error) {
 		return nil, "", fmt.Errorf("connect string %q: %s (expected host:port,host:port/chroot)", s, fmt.Sprintf(format, args...))

@@ -99,6 +99,8 @@ func FromEnvironment(lookup func(string) (string, bool), confDir string) (Enviro
 // ClientProperties are the system properties that zkCli.sh gives its JVM. Its installation,
 // whose java.env may set them, is read where a variable says which it is: a client of many
 // servers is not to take over what a configuration in /etc says of one.
+//
+// Differs(client-flags): zkCli.sh always reads the java.env of the installation that it is in.
 func ClientProperties(lookup func(string) (string, bool)) Properties {
 	for _, name := range []string{"ZOOCFGDIR", "ZOOBINDIR", "ZOOKEEPER_HOME"} {
 		if dir, _ := lookup(name); dir != "" {
