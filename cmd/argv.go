@@ -110,11 +110,11 @@ func lastLetter(fs *pflag.FlagSet, arg string) *pflag.Flag {
 }
 
 func unknownOption(fs *pflag.FlagSet, arg string) error {
-	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	option := ui.OptionName(arg)
 	var names []string
 	fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if q := ui.DidYouMean(name, "-", names); q != "" {
-		return fmt.Errorf("unknown option %s; %s (zkctl --help lists the options)", arg, q)
+	if q := ui.DidYouMean(strings.TrimLeft(option, "-"), "-", names); q != "" {
+		return fmt.Errorf("unknown option %s; %s (zkctl --help lists the options)", option, q)
 	}
-	return fmt.Errorf("unknown option %s; zkctl --help lists the options", arg)
+	return fmt.Errorf("unknown option %s; zkctl --help lists the options", option)
 }

@@ -92,11 +92,19 @@ func (o *options) session(flags *pflag.FlagSet, s *ui.Streams) (client.Config, e
 		if err := properties.LoadFile(o.ClientConfiguration); err != nil {
 			return cfg, err
 		}
+		if properties.TLS.KeyStore.Password+properties.TLS.TrustStore.Password != "" {
+			warnIfShared(s, o.ClientConfiguration)
+		}
 	}
 	for _, warning := range properties.Warnings {
 		fmt.Fprintln(s.Err, "warning:", warning)
 	}
 	o.TLS.override(flags, properties)
+	for _, store := range []client.Store{properties.TLS.KeyStore, properties.TLS.TrustStore} {
+		if store.PasswordFile != "" {
+			warnIfShared(s, store.PasswordFile)
+		}
+	}
 	if properties.Secure {
 		var err error
 		if cfg.TLS, err = properties.TLS.Config(); err != nil {

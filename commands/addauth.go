@@ -31,7 +31,8 @@ var addAuthCommand = &Command{
 	},
 	Differs: "A digest without a colon is refused, or the password is asked for: it would be taken and match nothing. $NAME, @file and - are what they stand for. " +
 		"When the server refuses the identity, which ends the session, it is said at once; zkCli lets the next command find out.",
-	Run: runAddAuth,
+	Secret: true,
+	Run:    runAddAuth,
 }
 
 func runAddAuth(ctx context.Context, env *Env, in *Invocation) error {

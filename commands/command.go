@@ -88,6 +88,8 @@ type Command struct {
 	Differs  string // how it differs from zkCli's, for help
 	// Verbatim says that options end at the first argument: what follows has options of its own.
 	Verbatim bool
+	// Secret says that arguments are credentials: neither errors nor the history repeat them.
+	Secret bool
 	// Offline commands run without a session.
 	Offline bool
 	Run     func(ctx context.Context, env *Env, in *Invocation) error

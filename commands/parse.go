@@ -134,7 +134,7 @@ func (in *Invocation) option(word Word, rest []Word) ([]Word, error) {
 	if opt := in.Command.FindOption(name); opt != nil {
 		switch {
 		case opt.Value == "" && hasValue:
-			return nil, in.problem("option %s takes no value, found %q", name, value)
+			return nil, in.problem("option %s takes no value", name)
 		case opt.Value == "":
 			in.set(opt, "")
 			return rest, nil
@@ -200,6 +200,7 @@ func (in *Invocation) set(opt *Option, value string) {
 }
 
 func (in *Invocation) unknown(word string) error {
+	word = ui.OptionName(word)
 	var takes, names []string
 	for _, list := range [][]Option{in.Command.Options, GlobalOptions} {
 		for _, o := range list {
@@ -253,6 +254,9 @@ func (in *Invocation) count() error {
 
 // tooMany reports the first of the words that are too many, and what may have been meant.
 func (in *Invocation) tooMany(words []Word) error {
+	if in.Command.Secret {
+		return in.problem("too many arguments: a credential with spaces is quoted")
+	}
 	hint := "quote an argument that contains spaces"
 	for _, w := range words {
 		if !w.Quoted && strings.ContainsAny(w.Text[:min(1, len(w.Text))], "|>") {

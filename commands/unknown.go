@@ -42,8 +42,36 @@ var fourLetterWords = strings.Fields("conf cons crst dirs dump envi gtmk hash is
 func (env *Env) unknownCommand(name string) error {
 	return &ui.ExitError{
 		Code: ui.ExitUnknownCommand,
-		Err:  fmt.Errorf("Command not found %s.%s `help` lists all", name, env.meant(name)),
+		Err:  fmt.Errorf("Command not found %s.%s `help` lists all", withoutCredential(name), env.meant(name)),
 	}
+}
+
+// withoutCredential cuts off what follows a colon, which no command has and scheme:data does: it
+// stands there if the option before it was misspelt.
+func withoutCredential(name string) string {
+	if before, _, found := strings.Cut(name, ":"); found {
+		return before + ":…"
+	}
+	return name
+}
+
+// Secret reports whether a line that begins with the word holds credentials, also if its command
+// is misspelt or has the name that another tool gives it.
+func Secret(word string) bool {
+	word = strings.ToLower(word)
+	if same, ok := sameElsewhere[word]; ok {
+		word = same
+	}
+	if c := Lookup(word); c != nil {
+		return c.Secret
+	}
+	var names []string
+	for _, c := range all {
+		if c.Secret {
+			names = append(append(names, c.Name), c.Aliases...)
+		}
+	}
+	return len(ui.Nearest(word, names)) > 0
 }
 
 func (env *Env) meant(name string) string {

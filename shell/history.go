@@ -216,14 +216,15 @@ func firstWord(line string) string {
 }
 
 // secret tells whether a line holds credentials: addauth does.
-func secret(line string) bool { return firstWord(line) == "addauth" }
+func secret(line string) bool { return commands.Secret(firstWord(line)) }
 
 // masked is an addauth line with its credentials hidden.
 func masked(line string) string {
 	tokens, _ := commands.Lex(line)
 	words := []string{tokens[0].Text}
 	if len(tokens) > 1 {
-		words = append(words, commands.Quote(tokens[1].Text), mask)
+		scheme, _, _ := strings.Cut(tokens[1].Text, ":")
+		words = append(words, commands.Quote(scheme), mask)
 	}
 	return strings.Join(words, " ")
 }

@@ -235,7 +235,8 @@ func TestHistory(t *testing.T) {
 		return h
 	}
 	h := open()
-	for _, line := range []string{"ls /", "ls /", "addauth digest bob:secret", " get /private", "'addAuth' digest bob:secret", "get /a  ", "redo 0"} {
+	for _, line := range []string{"ls /", "ls /", "addauth digest bob:secret", " get /private", "'addAuth' digest bob:secret", "get /a  ",
+		"adauth digest bob:secret", "auth digest:bob:secret", "login digest bob:secret", "addauth digest:bob:secret", "redo 0"} {
 		if err := h.add(line); err != nil {
 			t.Fatal(err)
 		}
@@ -243,7 +244,8 @@ func TestHistory(t *testing.T) {
 	if err := h.replace("ls /"); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"ls /", "ls /", "addauth digest ****", " get /private", "addAuth digest ****", "get /a", "ls /"}
+	want := []string{"ls /", "ls /", "addauth digest ****", " get /private", "addAuth digest ****", "get /a",
+		"adauth digest ****", "auth digest ****", "login digest ****", "addauth digest ****", "ls /"}
 	if !slices.Equal(h.lines, want) {
 		t.Errorf("lines %q, want %q", h.lines, want)
 	}

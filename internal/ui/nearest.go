@@ -1,6 +1,9 @@
 package ui
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // Nearest returns the names that word was most likely meant to be: those with the fewest
 // typing errors between, where a name that word begins counts as one.
@@ -47,6 +50,18 @@ func typingErrors(a, b string) int {
 		before, last = last, row
 	}
 	return last[len(b)]
+}
+
+// OptionName is the option that a word names, without what may be its value, which an error
+// does not repeat: --auth-fiel of --auth-fiel=digest:u:secret.
+func OptionName(word string) string {
+	end := strings.IndexFunc(word, func(r rune) bool {
+		return r != '-' && r != '_' && r != '?' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
+	if end < 0 {
+		return word
+	}
+	return word[:end]
 }
 
 // DidYouMean asks about the names that Nearest finds, each with prefix before it; "" when

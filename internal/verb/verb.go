@@ -65,8 +65,7 @@ func Suggest(c *cobra.Command) {
 func unknownOption(c *cobra.Command, unknown *pflag.NotExistError) error {
 	word, dashes := unknown.GetSpecifiedName(), "--"
 	if letters := unknown.GetSpecifiedShortnames(); letters != "" { // or a long name with one dash
-		word, _, _ = strings.Cut(letters, "=")
-		dashes = "-"
+		word, dashes = ui.OptionName(letters), "-"
 	}
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) {
