@@ -86,6 +86,11 @@ func (o *onTerminal) await(from int, ok func(text string) bool) int {
 // end waits until the process ends and returns all that the terminal got.
 func (o *onTerminal) end() string {
 	o.t.Helper()
+	patience := time.AfterFunc(time.Minute, func() {
+		o.t.Errorf("%q does not end", o.cmd.Args)
+		_ = o.cmd.Process.Kill()
+	})
+	defer patience.Stop()
 	o.mu.Lock()
 	for !o.over {
 		o.cond.Wait()
@@ -101,7 +106,7 @@ func (o *onTerminal) type_(text string) {
 }
 
 // ours are the control sequences that zkctl uses.
-var ours = regexp.MustCompile(`\x1b\[(\??[0-9;]*)[A-Za-z]`)
+var ours = regexp.MustCompile(`\x1b\[(\??[0-9;]*)[A-Za-z]|\x1b[78]`)
 
 // harmless fails the test when something from outside may have reached the terminal that it
 // would obey, or that forges a line.
@@ -141,13 +146,13 @@ var evilLines = map[string][]string{
 	"deleteall":            {"deleteall -y /x", "deleteall /none"},
 	"multi":                {"!multi 'create /y x' 'delete /x'"},
 	"getAcl":               {"!getAcl /", "!getAcl -s /", "!getAcl -o json /"},
-	"setAcl":               {"setAcl /x world:anyone:r", "setAcl -R /x world:anyone:cdrwa"},
+	"setAcl":               {"setAcl -y /x world:anyone:r", "setAcl -R /x world:anyone:cdrwa"},
 	"addauth":              {"addauth digest u:p"},
 	"whoami":               {"!whoami", "!whoami -o json"},
 	"setquota":             {"setquota -n 5 /x"},
 	"listquota":            {"listquota /x"},
 	"delquota":             {"delquota /x"},
-	"addWatch":             {"!addWatch /"},
+	"addWatch":             {"addWatch /"},
 	"removewatches":        {"removewatches /"},
 	"printwatches":         {"printwatches"},
 	"connect":              {},
