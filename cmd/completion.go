@@ -112,9 +112,11 @@ func (a *app) quietSession() *commands.ClientSession {
 		return nil
 	}
 	var err error
-	if a.options.Server, err = resolveLocal(a.options.Server); err != nil {
+	name := a.options.Server
+	if a.options.Server, err = resolveLocal(name); err != nil {
 		return nil
 	}
+	a.options.ours = a.options.Server != name
 	_, session, err := a.environment()
 	if err != nil {
 		return nil

@@ -244,7 +244,7 @@ func warnIfShared(s *ui.Streams, file string) {
 	}
 	info, err := os.Stat(file)
 	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-		fmt.Fprintf(s.Err, "warning: %s holds a secret and others may read it (mode %04o); run: chmod 600 %s\n",
+		ui.Warn(s.Err, "%s holds a secret and others may read it (mode %04o); run: chmod 600 %s",
 			file, info.Mode().Perm(), file)
 	}
 }

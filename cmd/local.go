@@ -203,7 +203,7 @@ func (a *app) localStart(ctx context.Context, name string, f *specFlags, flags *
 		return fmt.Errorf("start the local server %s: %w", name, err)
 	}
 	if up.Was != "" {
-		fmt.Fprintf(a.streams.Err, "warning: another program has taken a port of the local server %s. It was on %s, and is on other ports now: clients that know it by its address must be told\n", name, up.Was)
+		ui.Warn(a.streams.Err, "another program has taken a port of the local server %s. It was on %s, and is on other ports now: clients that know it by its address must be told", name, up.Was)
 	}
 	where := "in memory"
 	if up.DataDir != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -62,7 +63,7 @@ func (a *app) startOwn(ctx context.Context, given, announce bool) (stop func(), 
 	}
 	return func() {
 		if err := e.Close(); err != nil {
-			fmt.Fprintln(a.streams.Err, err)
+			ui.Report(a.streams.Err, err)
 		}
 	}, nil
 }

@@ -328,7 +328,7 @@ ended without being told to), or what keeps a running process from serving, as
 		for _, name := range localNames() {
 			s, err := loadLocal(name)
 			if err != nil {
-				fmt.Fprintln(a.streams.Err, err)
+				ui.Report(a.streams.Err, err)
 				continue
 			}
 			list = append(list, s)

@@ -74,7 +74,7 @@ zookeeper-env.sh and java.env in the configuration's folder are read.`,
 		var warnings []zoocfg.Warning
 		s.env, warnings = zoocfg.FromEnvironment(os.LookupEnv, confDir)
 		for _, w := range warnings {
-			fmt.Fprintln(a.streams.Err, "warning:", w)
+			ui.Warn(a.streams.Err, "%s", w)
 		}
 		s.file = s.configFile(strings.Join(words[1:], ""), confDir)
 		return s.run(c.Context(), words[0])
@@ -142,7 +142,7 @@ func (s *zkServer) run(ctx context.Context, command string) error {
 		}
 	default:
 		if err != nil {
-			fmt.Fprintln(s.app.streams.Err, err)
+			ui.Report(s.app.streams.Err, err)
 		}
 	}
 	switch command {
@@ -228,7 +228,7 @@ func (s *zkServer) prepare() error {
 	}
 	for _, dir := range []string{filepath.Dir(s.pidFile()), filepath.Dir(s.outFile())} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			fmt.Fprintln(s.app.streams.Err, err)
+			ui.Report(s.app.streams.Err, err)
 		}
 	}
 	return nil
@@ -308,7 +308,7 @@ func (s *zkServer) stop(ctx context.Context) error {
 			return s.say("no zookeeper to stop (process %d of %s is not the server on %s)\n", pid, s.pidFile(), s.data)
 		}
 		if err := terminate(pid); err != nil {
-			fmt.Fprintln(s.app.streams.Err, err)
+			ui.Report(s.app.streams.Err, err)
 		}
 		tick := time.NewTicker(2 * time.Millisecond)
 		defer tick.Stop()
@@ -325,7 +325,7 @@ func (s *zkServer) stop(ctx context.Context) error {
 		}
 	}
 	if err := os.Remove(s.pidFile()); err != nil {
-		fmt.Fprintln(s.app.streams.Err, err)
+		ui.Report(s.app.streams.Err, err)
 	}
 	return s.say("STOPPED\n")
 }

@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -54,7 +53,7 @@ func (s *zkServer) status(ctx context.Context) error {
 			return err
 		}
 		if err != nil {
-			fmt.Fprintln(s.app.streams.Err, err)
+			ui.Report(s.app.streams.Err, err)
 		}
 	}
 	if err := s.say("Error contacting service. It is probably not running.\n"); err != nil {

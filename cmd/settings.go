@@ -40,9 +40,9 @@ func (o *options) settle(flags *pflag.FlagSet, s *ui.Streams) error {
 	switch o.Color {
 	case "auto":
 	case "always":
-		s.Color = true
+		s.UseColor(true)
 	case "never":
-		s.Color = false
+		s.UseColor(false)
 	default:
 		return fmt.Errorf("--color: %q is not known; auto, always and never are", o.Color)
 	}
@@ -97,7 +97,7 @@ func (o *options) session(flags *pflag.FlagSet, s *ui.Streams) (client.Config, e
 		}
 	}
 	for _, warning := range properties.Warnings {
-		fmt.Fprintln(s.Err, "warning:", warning)
+		ui.Warn(s.Err, "%s", warning)
 	}
 	o.TLS.override(flags, properties)
 	for _, store := range []client.Store{properties.TLS.KeyStore, properties.TLS.TrustStore} {

@@ -18,7 +18,7 @@ func (env *Env) warn(format string, a ...any) {
 		ui.Object(env.Streams.Err, "warning", text, nil)
 		return
 	}
-	fmt.Fprintln(env.Streams.Err, "warning:", text)
+	ui.Warn(env.Streams.Err, "%s", text)
 }
 
 // note tells a person of what went well, and where it went; -q leaves it out. In JSON the answer has it.

@@ -312,7 +312,7 @@ func (d *dumper) fault(err error) error {
 	if !errors.As(err, &fault) {
 		return err
 	}
-	fmt.Fprintln(d.opt.Streams.Err, err)
+	ui.Report(d.opt.Streams.Err, err)
 	d.exit = max(d.exit, faultExit(fault))
 	return nil
 }

@@ -106,7 +106,7 @@ func runSessions(ctx context.Context, o *sessionsOptions) error {
 		return err
 	}
 	for _, fault := range faults {
-		fmt.Fprintln(o.Streams.Err, fault)
+		ui.Report(o.Streams.Err, fault)
 	}
 	if len(faults) > 0 {
 		return &ui.ExitError{Code: ui.ExitFailed}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -121,7 +120,7 @@ func runStats(ctx context.Context, o *statsOptions) error {
 		var fault *storage.Fault
 		if errors.As(err, &fault) {
 			progress.Done()
-			fmt.Fprintln(o.Streams.Err, err)
+			ui.Report(o.Streams.Err, err)
 			exit = max(exit, faultExit(fault))
 		} else if err != nil {
 			return err

@@ -208,7 +208,11 @@ func TestResize(t *testing.T) {
 		tt.seeLine(promptOf(addr, "CONNECTED", 1))
 		text := " set /resize some data that takes more than a row where the window is not so wide"
 		tt.send(text[1:])
-		tt.see("not so wide")
+		tt.await("the whole line", func(s string) bool {
+			tt.mu.Lock()
+			defer tt.mu.Unlock()
+			return strings.HasSuffix(s, "not so wide") && strings.HasSuffix(tt.raw.String(), showCursor)
+		})
 		for _, cols := range []int{70, 20, 100, 40, 60, 61, 200, 90, 40, 100} {
 			tt.mu.Lock()
 			tt.vt.Resize(cols, 30)
@@ -223,9 +227,16 @@ func TestResize(t *testing.T) {
 			case 40:
 				want = "[zk(CONNECTED) 1]"
 			}
+			var rows []string
+			for line := want + text; line != ""; {
+				n := min(cols, len(line))
+				rows, line = append(rows, strings.TrimRight(line[:n], " ")), line[n:]
+			}
 			tt.await(fmt.Sprintf("the line at %d columns, and no other, with answers %v,", cols, answers), func(s string) bool {
 				_, line, _ := strings.Cut(s, "\n/\n") // which pwd has printed
-				return strings.Join(strings.Fields(line), "") == strings.ReplaceAll(want+text, " ", "")
+				tt.mu.Lock()
+				defer tt.mu.Unlock()
+				return strings.HasSuffix(tt.raw.String(), showCursor) && line == strings.Join(rows, "\n")
 			})
 		}
 	}

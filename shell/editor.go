@@ -169,10 +169,10 @@ func (e *editor) begin() error {
 // flush prints the notices that waited; e.mu is held.
 func (e *editor) flush() {
 	for _, text := range e.queue {
-		e.screen.write(crlf(text) + "\r\n")
+		e.screen.write(e.screen.sentence(text))
 	}
 	if e.missed > 0 {
-		e.screen.write(fmt.Sprintf("(%d more messages, which came while the command ran, are left out)\r\n", e.missed))
+		e.screen.write(e.screen.sentence(fmt.Sprintf("(%d more messages, which came while the command ran, are left out)", e.missed)))
 	}
 	e.queue, e.queued, e.missed = nil, 0, 0
 }

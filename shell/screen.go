@@ -8,6 +8,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // span is text in one style; the style is the parameters of SGR, "" for none.
@@ -86,8 +87,12 @@ func (s *screen) paint(v view) {
 
 // above prints text before the view, which moves down.
 func (s *screen) above(text string, v view) {
-	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\r\n")
-	s.write(hideCursor + s.home() + text + "\r\n" + s.render(v) + showCursor)
+	s.write(hideCursor + s.home() + s.sentence(text) + s.render(v) + showCursor)
+}
+
+// sentence is text in rows of its own.
+func (s *screen) sentence(text string) string {
+	return crlf(ui.Fold(strings.TrimRight(text, "\n"), s.width) + "\n")
 }
 
 // finish shows the line as it is accepted, without a menu, and leaves it.

@@ -46,7 +46,7 @@ func Run(ctx context.Context, opts Options) error {
 	}
 	history, err := newHistory(opts.StateDir)
 	if err != nil {
-		fmt.Fprintln(opts.Streams.Err, "warning:", err)
+		ui.Warn(opts.Streams.Err, "%v", err)
 	}
 	s := &shell{opts: opts, run: newRunner(opts, history), ran: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)

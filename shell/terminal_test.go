@@ -193,6 +193,23 @@ func TestExpiry(t *testing.T) {
 	tt.see("Created /mine\n" + promptOf(addr, "CONNECTED", 2))
 }
 
+// An error takes rows of whole words on a narrow terminal, and is red.
+func TestErrorOnANarrowTerminal(t *testing.T) {
+	addr := apache.Shared(t).Addr()
+	tt := openTest(t, terminalOptions{servers: addr, cols: 40, rows: 30})
+	tt.await("a prompt", func(string) bool { return strings.HasSuffix(tt.cursorRow(), " 0]") })
+	tt.send("get -zz /\r")
+	tt.await("a prompt", func(string) bool { return strings.HasSuffix(tt.cursorRow(), " 1]") })
+	if text, want := strings.ReplaceAll(tt.screen(), "\n", " "), "argument that begins with a dash goes after"; !strings.Contains(text, want) {
+		t.Errorf("%q is broken within words in\n%s", want, tt.screen())
+	}
+	tt.mu.Lock()
+	defer tt.mu.Unlock()
+	if !strings.Contains(tt.raw.String(), "\x1b[31mget ") {
+		t.Error("the error is not red")
+	}
+}
+
 // What a command prints without a line break at its end stays on the screen.
 func TestDumbTerminal(t *testing.T) {
 	addr := apache.Shared(t).Addr()

@@ -110,7 +110,7 @@ func runAt(ctx context.Context, opt *atOptions) error {
 		return err
 	}
 	for _, f := range faults {
-		fmt.Fprintln(opt.streams.Err, f)
+		ui.Report(opt.streams.Err, f)
 	}
 	of := ""
 	if last != 0 {

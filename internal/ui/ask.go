@@ -46,6 +46,8 @@ func (s *Streams) Ask(ctx context.Context, question string) (bool, error) {
 	answer, err := bufio.NewReader(s.In).ReadString('\n')
 	if err != nil {
 		fmt.Fprintln(s.Err)
+	} else if t := terminalOf(s.Err); t != nil {
+		t.newRow()
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err

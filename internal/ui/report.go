@@ -32,8 +32,9 @@ type Detailed interface {
 	Details() map[string]any
 }
 
-// Report prints what err has to say, if anything: a sentence or, in the format JSON, an object
-// {"error":{"message":…,"exitCode":…}} on a line, with the details of the first Detailed in it.
+// Report prints what err has to say, if anything: a sentence, red on a terminal, or, in the
+// format JSON, an object {"error":{"message":…,"exitCode":…}} on a line, with the details of the
+// first Detailed in it.
 func Report(w io.Writer, err error) {
 	text := err.Error()
 	var f *formatted
@@ -42,8 +43,21 @@ func Report(w io.Writer, err error) {
 	case errors.As(err, &f) && f.form == JSON:
 		Object(w, "error", text, details(err))
 	default:
-		fmt.Fprintln(w, text)
+		fmt.Fprintln(w, painted(w, text, "31"))
 	}
+}
+
+// Warn prints a warning, a sentence.
+func Warn(w io.Writer, format string, a ...any) {
+	fmt.Fprintln(w, painted(w, "warning:", "33"), fmt.Sprintf(format, a...))
+}
+
+// painted is text in a colour, the parameters of SGR, where w is a terminal that takes it.
+func painted(w io.Writer, text, style string) string {
+	if t := terminalOf(w); t != nil && t.color {
+		return string(mark) + style + "m" + text + string(mark) + "0m"
+	}
+	return text
 }
 
 func details(err error) map[string]any {

@@ -25,6 +25,10 @@ type terminal struct {
 	w    io.Writer
 	rest []byte // the beginning of a character, or of the mark, whose end is yet to come
 	out  []byte
+
+	width func() int // in columns, for sentences, which are folded; nil for what is shown as it is
+	begun bool       // the row has
+	color bool       // Report uses it
 }
 
 // mark stands for "\x1b[" before a sequence of our own. It is a valid one itself, so that those
@@ -74,6 +78,9 @@ func (t *terminal) Write(p []byte) (int, error) {
 	t.rest = append([]byte(nil), text[end:]...)
 	if len(t.out) == 0 {
 		return len(p), nil
+	}
+	if t.width != nil {
+		t.out = t.fold(t.out)
 	}
 	if _, err := t.w.Write(t.out); err != nil {
 		return 0, err

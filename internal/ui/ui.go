@@ -37,12 +37,24 @@ func System() *Streams {
 	if s.OutTTY {
 		s.Out = Terminal(s.Out)
 	}
+	color := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	if s.ErrTTY {
-		s.Err = Terminal(s.Err)
+		s.Err = &terminal{w: s.Err, color: color, width: func() int {
+			w, _, _ := term.GetSize(int(os.Stderr.Fd()))
+			return w
+		}}
 	}
-	s.Color = s.OutTTY && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	s.Color = s.OutTTY && color
 	s.Measure()
 	return s
+}
+
+// UseColor decides whether Out takes colour, and errors on a terminal.
+func (s *Streams) UseColor(on bool) {
+	s.Color = on
+	if t := terminalOf(s.Err); t != nil {
+		t.color = on
+	}
 }
 
 // Measure looks how wide the terminal is by now.

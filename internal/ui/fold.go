@@ -1,0 +1,86 @@
+package ui
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// narrowest is the width below which words do not fit between breaks any more.
+const narrowest = 20
+
+// Fold breaks the lines of text that are longer than width between words, as far as there are
+// any. What follows a break is indented as its line is. A line that begins with a brace is for
+// programs, and stays; so does one with a tab.
+func Fold(text string, width int) string {
+	if width < narrowest || len(text) <= width && !strings.Contains(text, "\n") {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		end := line[len(strings.TrimRight(line, "\r\n")):]
+		line = line[:len(line)-len(end)]
+		if columns(line) > width && !strings.HasPrefix(line, "{") && !strings.Contains(line, "\t") {
+			foldLine(&b, line, width)
+		} else {
+			b.WriteString(line)
+		}
+		b.WriteString(end)
+	}
+	return b.String()
+}
+
+func foldLine(b *strings.Builder, line string, width int) {
+	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+	if len(indent) > width/2 {
+		indent = ""
+	}
+	at := 0 // the columns of the row so far
+	for i, word := range strings.Split(line[len(indent):], " ") {
+		switch n := columns(word); {
+		case i == 0:
+			b.WriteString(indent)
+			at = len(indent) + n
+		case at+1+n > width:
+			b.WriteString("\n" + indent)
+			at = len(indent) + n
+		default:
+			b.WriteString(" ")
+			at += 1 + n
+		}
+		b.WriteString(word)
+	}
+}
+
+// colors are the sequences that take no place in a row.
+var colors = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+func columns(text string) int {
+	if strings.Contains(text, "\x1b") {
+		text = colors.ReplaceAllString(text, "")
+	}
+	return runewidth.StringWidth(text)
+}
+
+// newRow says that the terminal itself has begun a row: a person has pressed Enter.
+func (t *terminal) newRow() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.begun = false
+}
+
+// fold folds what is about to be shown on a terminal, unless it goes on with a row that has
+// begun, or moves the cursor: then it is no text of lines.
+func (t *terminal) fold(out []byte) []byte {
+	begun := t.begun
+	if len(out) > 0 {
+		t.begun = out[len(out)-1] != '\n'
+	}
+	if begun || bytes.Contains(bytes.ReplaceAll(out, []byte("\r\n"), nil), []byte("\r")) ||
+		bytes.Count(out, []byte("\x1b")) != len(colors.FindAllIndex(out, -1)) {
+		return out
+	}
+	return []byte(Fold(string(out), t.width()))
+}
