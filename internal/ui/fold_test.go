@@ -65,7 +65,7 @@ func TestReport(t *testing.T) {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 		test.do(&piped)
-		if got := piped.String(); strings.Contains(got, "\x1b[3") || strings.Count(got, "\n") > 2 {
+		if got := piped.String(); strings.Contains(got, "1m") || strings.Count(got, "\n") > 2 {
 			t.Errorf("%s in a pipe: %q", test.name, got)
 		}
 	}
