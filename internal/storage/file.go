@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -154,7 +155,7 @@ func (d *Dir) readEpoch(name string) int64 {
 	case err != nil:
 	case len(b) == 0:
 		err = errors.New("the file is empty")
-	case parseErr != nil:
+	case parseErr != nil || n < 0 || n > math.MaxInt32: // it is the upper half of a zxid
 		err = fmt.Errorf("%.40q is not an epoch", line)
 	default:
 		return n

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -27,6 +28,21 @@ func TestReadDir(t *testing.T) {
 	for zxid, want := range map[int64]string{0: "snapshot.0", 0x70: "snapshot.36", 0x95: "snapshot.95.gz", 1 << 40: "snapshot.102.snappy"} {
 		if f, ok := d.SnapshotBefore(zxid); !ok || filepath.Base(f.Path) != want {
 			t.Errorf("snapshot before %#x: %v, want %s", zxid, f.Path, want)
+		}
+	}
+}
+
+// An epoch is the upper half of a zxid.
+func TestReadEpoch(t *testing.T) {
+	for text, want := range map[string]int64{"0": 0, "7\n": 7, " 12 \r\nx": 12, "2147483647": 2147483647,
+		"": -1, "x": -1, "-1": -1, "-3": -1, "2147483648": -1, "99999999999": -1, "1.5": -1} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, CurrentEpochFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d, err := ReadDir(dir)
+		if err != nil || d.CurrentEpoch != want || (len(d.EpochFaults) == 1) != (want == -1) {
+			t.Errorf("%q: %d, %v, want %d; %v", text, d.CurrentEpoch, d.EpochFaults, want, err)
 		}
 	}
 }

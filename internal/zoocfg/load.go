@@ -315,6 +315,11 @@ func (l *loader) dynamic() error {
 	if slices.ContainsFunc(entries, func(e entry) bool { return e.key == "version" }) {
 		return fmt.Errorf("%s: dynamic file shouldn't have version inside (its name ends in it)", file)
 	}
+	// Differs(empty-dynamic-file): Apache takes a file without servers for that of a standalone one. A
+	// member whose file was lost would go on alone, beside the rest of its ensemble.
+	if len(entries) == 0 {
+		return fmt.Errorf("%s: no server.N line is in the file; was it cut off? (take another member's)", file)
+	}
 	if version, ok := VersionOfName(file); ok && version >= 0 {
 		entries = append(entries, entry{key: "version", value: strconv.FormatInt(version, 16)})
 	}

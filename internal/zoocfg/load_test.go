@@ -104,6 +104,18 @@ func TestWarnOfSettingsWithoutEffect(t *testing.T) {
 	}
 }
 
+// A member whose dynamic file is empty does not go on alone with its ensemble's data.
+func TestEmptyDynamicFile(t *testing.T) {
+	for _, text := range []string{"", "# no server\n\n"} {
+		path := write(t, map[string]string{"zoo.cfg": "dataDir=DIR\nclientPort=2181\ndynamicConfigFile=DIR/zoo.cfg.dynamic.2f\n",
+			"zoo.cfg.dynamic.2f": text, "myid": "1"})
+		c, _, err := Load(path, nil)
+		if err == nil || !strings.Contains(err.Error(), "zoo.cfg.dynamic.2f: no server.N line is in the file") {
+			t.Errorf("%q: %+v, %v", text, c, err)
+		}
+	}
+}
+
 func TestLoadEnsemble(t *testing.T) {
 	path := write(t, map[string]string{
 		"zoo.cfg":                   "dataDir=DIR\ninitLimit=10\nsyncLimit=5\nreconfigEnabled=true\ndynamicConfigFile=DIR/zoo.cfg.dynamic.200000005\n",
