@@ -76,7 +76,8 @@ func TestFailedRestore(t *testing.T) {
 	}
 	other := ztree.New()
 	other.SetLastZxid(1)
-	if err := os.Mkdir(filepath.Join(mopt.DataDir, storage.SnapshotName(1, "")), 0o700); err != nil { // where the file is to be
+	inTheWay := filepath.Join(mopt.DataDir, storage.SnapshotName(1, "")) // where the file is to be
+	if err := os.Mkdir(inTheWay, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.quorum.(*solo).restore(s, mopt, jopt, other); err == nil {
@@ -85,6 +86,9 @@ func TestFailedRestore(t *testing.T) {
 	c = open(t, e.ConnectString())
 	if _, err := c.Exists(t.Context(), "/acknowledged", false); err != nil {
 		t.Error(err)
+	}
+	if err := os.Remove(inTheWay); err != nil { // no server starts beside it
+		t.Fatal(err)
 	}
 	if err := m.Restart(t.Context()); err != nil {
 		t.Fatal(err)
