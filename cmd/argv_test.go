@@ -54,11 +54,11 @@ func TestSplitArgs(t *testing.T) {
 func TestUnknownOption(t *testing.T) {
 	for arg, want := range map[string]string{
 		"-timeot":    "unknown option -timeot; did you mean -timeout?",
-		"--serve=x":  "unknown option --serve=x; did you mean -server?",
+		"--serve=x":  "unknown option --serve; did you mean -server?",
 		"-x":         "unknown option -x; zkctl --help lists the options",
 		"-qz":        "unknown option -qz; zkctl --help",
 		"--o":        "unknown option --o; zkctl --help",
-		"-wombat=12": "unknown option -wombat=12; zkctl --help",
+		"-wombat=12": "unknown option -wombat; zkctl --help",
 	} {
 		var o options
 		_, err := splitArgs(o.flags(), []string{arg, "ls"})
