@@ -295,7 +295,7 @@ func TestEndlessTree(t *testing.T) {
 			usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 			if ok && runtime.GOOS == "linux" {
 				t.Logf("%d MiB, %v", usage.Maxrss>>10, cmd.ProcessState.UserTime())
-				if usage.Maxrss > 1<<20 { // KiB
+				if usage.Maxrss > 2<<20 { // KiB; the race detector takes more than half of it
 					t.Errorf("it took %d MiB", usage.Maxrss>>10)
 				}
 			}

@@ -63,7 +63,7 @@ const (
 	// which they are visited. maxAbove is what the lists of the children of those may take that have
 	// been visited and are not done with: the ones above the next.
 	aheadBytes = 64 << 20
-	maxAbove   = 128 << 20
+	maxAbove   = 64 << 20
 	// nodeBytes is what a znode takes besides its name.
 	nodeBytes = int(unsafe.Sizeof(walkNode{})) + 16
 )
