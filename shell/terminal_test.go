@@ -220,9 +220,11 @@ func TestDumbTerminal(t *testing.T) {
 	tt.await("a prompt", func(string) bool { return strings.HasSuffix(tt.cursorRow(), " 1]") })
 	tt.send("pwd\r")
 	tt.see("\n/\n")
+	tt.mu.Lock()
 	if strings.Contains(tt.raw.String(), "\x1b") {
 		t.Error("control sequences are sent to a terminal that has none")
 	}
+	tt.mu.Unlock()
 	tt.send("\x04")
 	tt.left(0)
 }
