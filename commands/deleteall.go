@@ -39,7 +39,6 @@ const deleteAskAbove = 100
 type doomed struct {
 	root  string
 	paths []string // from the leaves up; nil where root cannot be listed
-	bytes int      // that they take
 	err   error    // why
 }
 
@@ -64,13 +63,12 @@ func runDeleteAll(ctx context.Context, env *Env, in *Invocation) error {
 		return err
 	}
 	trees := make([]doomed, len(roots))
-	total, room := 0, maxTree
+	total := 0
 	for i, root := range roots {
-		if trees[i], err = listDoomed(ctx, env, conn, root, room); err != nil {
+		if trees[i], err = listDoomed(ctx, env, conn, root); err != nil {
 			return err
 		}
 		total += len(trees[i].paths)
-		room -= trees[i].bytes
 	}
 	if total > deleteAskAbove {
 		question := fmt.Sprintf("Delete %s and the %s znodes below it?", roots[0], thousands(total-1))
@@ -102,19 +100,19 @@ func checkRoots(conn *client.Conn, roots []string) error {
 	return errors.New("/ itself cannot be deleted, and /zookeeper in it belongs to the server; name what to delete, such as a child of /")
 }
 
-// listDoomed lists a tree that takes up to room bytes. Its error is one that ends the command.
-func listDoomed(ctx context.Context, env *Env, conn *client.Conn, root string, room int) (doomed, error) {
+// listDoomed lists a tree. Its error is one that ends the command.
+func listDoomed(ctx context.Context, env *Env, conn *client.Conn, root string) (doomed, error) {
 	if special(conn, root) {
 		return doomed{root: root}, nil
 	}
-	t, err := readTree(ctx, env, conn, root, room)
+	t, err := readTree(ctx, env, conn, root)
 	if interrupted := stopped(ctx, err, "nothing was deleted"); interrupted != nil {
 		return doomed{}, interrupted
 	}
 	if err != nil {
 		return doomed{root: root, err: err}, about(err)
 	}
-	return doomed{root: root, paths: t.bottomUp(), bytes: t.bytes}, nil
+	return doomed{root: root, paths: t.bottomUp()}, nil
 }
 
 // delete deletes a tree and says what became of it.

@@ -24,7 +24,7 @@ type aclSetter struct {
 }
 
 func (s *aclSetter) run(ctx context.Context, root string) error {
-	tree, err := readTree(ctx, s.env, s.conn, root, maxTree)
+	tree, err := readTree(ctx, s.env, s.conn, root)
 	if interrupted := stopped(ctx, err, "no ACL was set"); interrupted != nil {
 		return interrupted
 	}
@@ -89,7 +89,7 @@ func (s *aclSetter) apply(ctx context.Context, tree *tree, root string) error {
 			if err := flush(); err != nil {
 				return err
 			}
-			sub, err := readTree(ctx, s.env, s.conn, path, maxTree-tree.bytes)
+			sub, err := readTree(ctx, s.env, s.conn, path)
 			if errors.Is(err, proto.ErrNoNode) {
 				return nil
 			}

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -119,98 +117,6 @@ func lastSlash(p string) int {
 	for i := len(p) - 1; ; i-- {
 		if p[i] == '/' {
 			return i
-		}
-	}
-}
-
-// TestWalkHoldsLittle walks a tree with next to no room for what waits to be visited.
-func TestWalkHoldsLittle(t *testing.T) {
-	servers := home(t)
-	ctx := testContext(t)
-	c := open(t, Config{Servers: servers})
-	plant(t, c, forest("/little", 7, 11, 13))
-	want := slowLsR(t, c, "/little", []string{"/little"})
-	for _, watch := range []bool{false, true} {
-		most, widest := 0, 0
-		lines := []string{"/little"}
-		var w *walk
-		w = newWalk(c, WalkOptions{Watch: watch}, func(path string, children []string, err error) error {
-			for _, name := range children {
-				lines = append(lines, path+"/"+name)
-			}
-			most, widest = max(most, w.held), w.longest
-			return err
-		})
-		w.ahead = 0
-		if err := w.run(ctx, &walkNode{name: "/little"}); err != nil {
-			t.Fatal(err)
-		} else if !slices.Equal(lines, want) {
-			t.Errorf("%d lines, want %d", len(lines), len(want))
-		}
-		if w.held != 0 {
-			t.Errorf("%d bytes are held at the end", w.held)
-		}
-		// Three lists on top of each other, and one that was asked for.
-		if most > 4*widest {
-			t.Errorf("%d bytes were held, and the longest list has %d", most, widest)
-		}
-	}
-}
-
-// TestWalkWatches: each znode that is listed is watched.
-func TestWalkWatches(t *testing.T) {
-	servers := home(t)
-	ctx := testContext(t)
-	events := make(chan Event, 100)
-	c := open(t, Config{Servers: servers, OnEvent: func(e Event) {
-		if e.Path != "" {
-			events <- e
-		}
-	}})
-	plant(t, c, forest("/watched", 3, 2))
-	n := 0
-	if err := c.Walk(ctx, "/watched", WalkOptions{Watch: true}, func(_ string, _ []string, err error) error { n++; return err }); err != nil || n != 10 {
-		t.Fatalf("%d znodes, %v", n, err)
-	}
-	create(t, c, "/watched/a0001/b0000/new", proto.Persistent)
-	select {
-	case e := <-events:
-		if e.Path != "/watched/a0001/b0000" || e.Type != proto.EventNodeChildrenChanged {
-			t.Errorf("event %+v", e)
-		}
-	case <-ctx.Done():
-		t.Error("no event")
-	}
-}
-
-// TestWalkEndless: a tree without an end ends the walk, by its width or by its depth.
-func TestWalkEndless(t *testing.T) {
-	long := strings.Repeat("x", 100_000)
-	for _, names := range [][]string{{"a", "b", "c", "d", "e", "f", "g", "h"}, {long}} {
-		addr := serve(t, func(_ int, p *peer) {
-			_ = p.SetDeadline(time.Time{})
-			p.welcome(30 * time.Second)
-			for {
-				h, _, ok := p.request()
-				if !ok {
-					return
-				}
-				if h.Type != proto.OpGetChildren {
-					p.send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
-					return
-				}
-				p.reply(h, &proto.GetChildrenResponse{Children: names})
-			}
-		})
-		for _, unordered := range []bool{false, true} {
-			c := open(t, Config{Servers: addr})
-			w := newWalk(c, WalkOptions{Unordered: unordered}, func(_ string, _ []string, err error) error { return err })
-			if len(names) > 1 {
-				w.ahead, w.most = 1<<16, 1<<20
-			}
-			if err := w.run(testContext(t), &walkNode{name: "/x"}); !errors.Is(err, ErrTooLarge) {
-				t.Errorf("%d names, unordered %v: %v", len(names), unordered, err)
-			}
 		}
 	}
 }
