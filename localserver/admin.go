@@ -7,13 +7,13 @@ import (
 
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ztree"
-	"github.com/zkctl/zkctl/localserver/member"
-	"github.com/zkctl/zkctl/localserver/zab"
+	"github.com/zkctl/zkctl/localserver/internal/replica"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
 // adminOptions say what the AdminServer answers.
-func (s *server) adminOptions(opt serverOptions, m member.Options, j zab.JournalOptions) member.AdminOptions {
-	a := member.AdminOptions{
+func (s *server) adminOptions(opt serverOptions, m replica.Options, j zab.JournalOptions) replica.AdminOptions {
+	a := replica.AdminOptions{
 		Host: s.cfg.AdminAddress.Host, CommandURL: s.cfg.AdminCommandURL, IdleTimeout: s.cfg.AdminIdleTimeout,
 		RateInterval: max(1, s.cfg.AdminRateInterval), NoSnapshot: !s.cfg.AdminSnapshot, NoRestore: !s.cfg.AdminRestore,
 		InitialConfig: initialConfig(s.cfg), Properties: systemProperties(opt.system, s.cfg),
@@ -32,7 +32,7 @@ type soloLock struct {
 
 // restore replaces a standalone server's data by a snapshot. Its history goes: the logs lead
 // elsewhere.
-func (n *solo) restore(s *server, m member.Options, j zab.JournalOptions, t *ztree.Tree) error {
+func (n *solo) restore(s *server, m replica.Options, j zab.JournalOptions, t *ztree.Tree) error {
 	n.lock.Lock()
 	defer n.lock.Unlock()
 	if n.lock.closed {

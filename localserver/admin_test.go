@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/zoocfg"
-	"github.com/zkctl/zkctl/localserver/member"
-	"github.com/zkctl/zkctl/localserver/zab"
+	"github.com/zkctl/zkctl/localserver/internal/replica"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
 // What the configuration turns off of the AdminServer is off.
@@ -24,7 +24,7 @@ func TestAdminSettings(t *testing.T) {
 			t.Fatal(warnings, err)
 		}
 		s := &server{cfg: cfg}
-		if a := s.adminOptions(serverOptions{}, member.Options{}, zab.JournalOptions{}); a.NoSnapshot != c.noSnapshot ||
+		if a := s.adminOptions(serverOptions{}, replica.Options{}, zab.JournalOptions{}); a.NoSnapshot != c.noSnapshot ||
 			a.NoRestore != c.noRestore || a.RateInterval != c.interval || a.Host != "devbox" {
 			t.Errorf("%q: %+v", c.text, a)
 		}

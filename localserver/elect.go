@@ -6,7 +6,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/zkctl/zkctl/localserver/zab"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
 // electPatience is how long the others have to elect one of them while a leader of Apache's is
@@ -17,19 +17,28 @@ const electPatience = 10 * time.Second
 // caller's patience.
 const startPatience = time.Minute
 
+// electTries is how often Elect asks a leader to step down that comes back although another could
+// lead: the one that was elected did not serve in time.
+const electTries = 3
+
 // Elect forces an election: the leader steps down and votes for the best of the others. It may
 // lead again, if it alone has all that was acknowledged. A leader of Apache's is stopped and
 // started again for that. Elect returns the new leader when all embedded members that run serve
 // under it.
 func (e *Ensemble) Elect(ctx context.Context) (*Member, error) {
-	fail := func(err error) (*Member, error) { return nil, fmt.Errorf("force an election: %w", err) }
 	old, err := e.WaitLeader(ctx)
+	next := old
+	for n := 0; err == nil && n < electTries && next == old && e.distributed(); n++ {
+		next, err = e.elect(ctx, old)
+	}
 	if err != nil {
-		return fail(err)
+		return nil, fmt.Errorf("force an election: %w", err)
 	}
-	if !e.distributed() {
-		return old, nil
-	}
+	return next, nil
+}
+
+// elect makes the leader step down once.
+func (e *Ensemble) elect(ctx context.Context, old *Member) (next *Member, err error) {
 	epoch := int64(-1)
 	switch leader := e.peers()[old.id]; {
 	case old.engine == Apache:
@@ -48,15 +57,14 @@ func (e *Ensemble) Elect(ctx context.Context) (*Member, error) {
 		leader.Resign()
 	}
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
-	var next *Member
 	err = poll(ctx, func() bool {
 		next = e.Leader(ctx)
 		return next != nil && e.epoch() > epoch && e.agree(next.id)
 	})
 	if err != nil {
-		return fail(fmt.Errorf("wait until all serve under a leader: %w", err))
+		return nil, fmt.Errorf("wait until all serve under a leader: %w", err)
 	}
 	return next, nil
 }

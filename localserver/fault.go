@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
-	"github.com/zkctl/zkctl/localserver/member"
+	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
 // Fault is what is to become of replies to clients. The operation itself is done, whatever
@@ -92,13 +92,13 @@ func (m *Member) applyFaults() {
 	if s == nil || len(faults) == 0 {
 		return
 	}
-	s.SetFault(func(op string, session int64) member.Fault {
+	s.SetFault(func(op string, session int64) replica.Fault {
 		for _, f := range faults {
 			if f.strikes(op, session) {
-				return member.Fault{Err: proto.Error(f.Error), Delay: f.Delay, Drop: f.Drop}
+				return replica.Fault{Err: proto.Error(f.Error), Delay: f.Delay, Drop: f.Drop}
 			}
 		}
-		return member.Fault{}
+		return replica.Fault{}
 	})
 }
 

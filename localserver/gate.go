@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zkctl/zkctl/localserver/zab"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
 // gate stops what a member sends and receives without closing anything, as SIGSTOP does to a

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/zkctl/zkctl/internal/apache"
-	"github.com/zkctl/zkctl/localserver/member"
+	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
 // launchApache starts the member's Java process. Its configuration and its log are in a
@@ -33,7 +33,7 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 		opt.JVM = append(opt.JVM, "-D"+key+"="+value)
 	}
 	if cfg.SuperDigest == "" && m.e.super != "" { // it has room for one
-		digest, err := member.Digest(cfg.DigestAlg, "super:"+m.e.super)
+		digest, err := replica.Digest(cfg.DigestAlg, "super:"+m.e.super)
 		if err != nil {
 			return nil, err
 		}

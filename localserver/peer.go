@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"github.com/zkctl/zkctl/internal/zoocfg"
-	"github.com/zkctl/zkctl/localserver/member"
-	"github.com/zkctl/zkctl/localserver/zab"
+	"github.com/zkctl/zkctl/localserver/internal/replica"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
 // peer is the quorum of an ensemble's member.
@@ -68,9 +68,9 @@ func (p *peer) crash(closeReplica func()) {
 
 // watchPeer tells a replica's monitoring of its ensemble. The peer is there only after the
 // replica is.
-func watchPeer(cfg *zoocfg.Config, p **zab.Peer, id int64) func() member.Ensemble {
-	return func() member.Ensemble {
-		e := member.Ensemble{
+func watchPeer(cfg *zoocfg.Config, p **zab.Peer, id int64) func() replica.Ensemble {
+	return func() replica.Ensemble {
+		e := replica.Ensemble{
 			Status: (*p).Status(), PeerState: (*p).DetailedState(),
 			InitLimit: cfg.InitLimit, SyncLimit: cfg.SyncLimit, Self: id, ClientAddress: cfg.Client.String(),
 		}
@@ -82,7 +82,7 @@ func watchPeer(cfg *zoocfg.Config, p **zab.Peer, id int64) func() member.Ensembl
 }
 
 // startPeer makes a replica a member of its ensemble.
-func startPeer(s *server, opt serverOptions, m member.Options, j zab.JournalOptions, place **zab.Peer) error {
+func startPeer(s *server, opt serverOptions, m replica.Options, j zab.JournalOptions, place **zab.Peer) error {
 	if s.cfg.WantsBackUp() {
 		if err := zoocfg.BackUp(s.cfg.File); err != nil {
 			opt.log.Warnf("Cannot make a backup of the configuration: %v", err)

@@ -9,12 +9,12 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/proto"
-	"github.com/zkctl/zkctl/localserver/member"
+	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
 func digestOf(t *testing.T, userPassword string) string {
 	t.Helper()
-	digest, err := member.Digest("", userPassword)
+	digest, err := replica.Digest("", userPassword)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestEnforceAuthNeedsAScheme(t *testing.T) {
 func TestDigestSettings(t *testing.T) {
 	const enabled, alg = "DigestAuthenticationProvider.enabled", "DigestAuthenticationProvider.digestAlg"
 	acl := func(alg string) []proto.ACL {
-		digest, err := member.Digest(alg, "user:secret")
+		digest, err := replica.Digest(alg, "user:secret")
 		if err != nil {
 			t.Fatal(err)
 		}

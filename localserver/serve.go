@@ -14,7 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/release"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/internal/zoocfg"
-	"github.com/zkctl/zkctl/localserver/member"
+	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
 // What Serve could not begin with; errors.Is finds them.
@@ -144,4 +144,4 @@ func systemProperties(system map[string]string, cfg *zoocfg.Config) map[string]s
 
 // Version is what an embedded member says it is unless Emulate asks for another release, as
 // ZooKeeper writes it: "3.9.5-v1.2.3, built on 2026-01-02 03:04 UTC".
-func Version() string { return member.Version(release.Newest) }
+func Version() string { return replica.Version(release.Newest) }

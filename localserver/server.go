@@ -17,8 +17,8 @@ import (
 	"github.com/zkctl/zkctl/internal/tlsstore"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/internal/zoocfg"
-	"github.com/zkctl/zkctl/localserver/member"
-	"github.com/zkctl/zkctl/localserver/zab"
+	"github.com/zkctl/zkctl/localserver/internal/replica"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
 // serverOptions are what a server's configuration does not say.
@@ -40,7 +40,7 @@ type serverOptions struct {
 // server is a running embedded member: a replica, the quorum that it is part of, and the
 // ports that it listens on.
 type server struct {
-	*member.Server
+	*replica.Server
 	cfg     *zoocfg.Config
 	log     *zklog.Logger
 	quorum  quorum
@@ -118,7 +118,7 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 		}
 		mopt.NoAutoCreate = !trust
 	}
-	if s.Server, err = member.Open(mopt); err != nil {
+	if s.Server, err = replica.Open(mopt); err != nil {
 		return nil, err
 	}
 	if cfg.Distributed() {
@@ -156,7 +156,7 @@ func (s *server) Crash() {
 // port is an open port of a server.
 type port struct {
 	net.Listener
-	mode           member.ListenMode
+	mode           replica.ListenMode
 	clients, admin bool
 }
 
@@ -165,11 +165,11 @@ type clientPort struct {
 	mu     sync.Mutex
 	at     zoocfg.HostPort // as the configuration has it; zero without such a port
 	ln     net.Listener
-	mode   member.ListenMode
+	mode   replica.ListenMode
 	served bool
 }
 
-func (s *server) servePorts(ports []port, admin member.AdminOptions) (err error) {
+func (s *server) servePorts(ports []port, admin replica.AdminOptions) (err error) {
 	s.clients.mu.Lock()
 	defer s.clients.mu.Unlock()
 	for _, p := range ports {
@@ -243,12 +243,12 @@ func listen(cfg *zoocfg.Config, g *gate) (ports []port, err error) {
 		ports = append(ports, p)
 		return nil
 	}
-	mode := member.Plain
+	mode := replica.Plain
 	if cfg.PortUnified {
-		mode = member.Unified
+		mode = replica.Unified
 	}
 	if err = open(cfg.Client, "clientPort", port{mode: mode, clients: true}); err == nil {
-		err = open(cfg.SecureClient, "secureClientPort", port{mode: member.Secure})
+		err = open(cfg.SecureClient, "secureClientPort", port{mode: replica.Secure})
 	}
 	// Differs(admin-port-taken): Apache starts without its AdminServer, and only its log says so.
 	if err == nil && cfg.AdminEnabled {
@@ -330,8 +330,8 @@ func tryWriting(dir string) error {
 }
 
 // memberOptions translates a configuration.
-func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m member.Options, j zab.JournalOptions, err error) {
-	m = member.Options{
+func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m replica.Options, j zab.JournalOptions, err error) {
+	m = replica.Options{
 		ID:               1, // whatever myid says (ZooKeeperServer.createSessionTracker)
 		Release:          cmp.Or(cfg.Emulate, opt.release, release.Newest),
 		Tick:             cfg.TickTime,
@@ -468,7 +468,7 @@ type solo struct {
 }
 
 // openSolo makes a replica lead.
-func openSolo(s *member.Server, opt member.Options, j zab.JournalOptions, slow time.Duration) *solo {
+func openSolo(s *replica.Server, opt replica.Options, j zab.JournalOptions, slow time.Duration) *solo {
 	var broadcast *zab.Broadcast
 	var ready sync.WaitGroup // until broadcast is set
 	ready.Add(1)
@@ -507,7 +507,7 @@ func (n *solo) end() {
 }
 
 // slowSync warns of a disk that takes longer than threshold (FileTxnLog).
-func slowSync(m *member.Metrics, log *zklog.Logger, id int64, threshold time.Duration) func(time.Duration) {
+func slowSync(m *replica.Metrics, log *zklog.Logger, id int64, threshold time.Duration) func(time.Duration) {
 	return func(took time.Duration) {
 		m.Synced(took, took > threshold)
 		if took > threshold {

@@ -16,7 +16,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/zoocfg"
-	"github.com/zkctl/zkctl/localserver/member"
+	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
 // superDigestProperty gives the identity super its password.
@@ -37,7 +37,7 @@ func (e *Ensemble) supers() []string {
 	if e.super == "" {
 		return nil
 	}
-	digest, err := member.Digest("", "super:"+e.super)
+	digest, err := replica.Digest("", "super:"+e.super)
 	if err != nil {
 		return nil
 	}

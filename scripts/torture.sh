@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Treats the embedded servers badly for as long as one likes (localserver/torture, localserver/ensembles).
+# Treats the embedded servers badly for as long as one likes (localserver/internal/torture, localserver/internal/ensembles).
 #
 #   scripts/torture.sh [TIME for each test, 10m unless given] [TEST, a pattern] [SEED]
 set -euo pipefail
@@ -11,5 +11,5 @@ seed=${3:-0}
 
 scripts/install-zookeeper.sh || echo "Without Apache ZooKeeper its tests are skipped."
 # Every test that has rounds takes TIME; none may take for ever.
-"$GO" test -v -count=1 -timeout 0 -run "$pattern" ./localserver/ensembles -torture.for="$time"
-exec "$GO" test -v -count=1 -timeout 0 -run "$pattern" ./localserver/torture -torture.for="$time" -torture.seed="$seed"
+"$GO" test -v -count=1 -timeout 0 -run "$pattern" ./localserver/internal/ensembles -torture.for="$time"
+exec "$GO" test -v -count=1 -timeout 0 -run "$pattern" ./localserver/internal/torture -torture.for="$time" -torture.seed="$seed"

@@ -138,11 +138,11 @@ func TestFaultsAreFound(t *testing.T) {
 	}{
 		"a room its floor":        {"commands", module + "/internal/client", ""},
 		"shell commands":          {"shell", module + "/commands", ""},
-		"inside a room":           {"localserver", module + "/localserver/zab", ""},
+		"inside a room":           {"localserver", module + "/localserver/internal/zab", ""},
 		"main the tree":           {"cmd/zkctl", module + "/cmd", ""},
 		"commands shell":          {"commands", module + "/shell", "commands may not import shell"},
 		"internal room":           {"internal/ui", module + "/commands", "internal imports no room"},
-		"innards of a neighbour":  {"snapshot", module + "/localserver/member", "snapshot may not import localserver"},
+		"innards of a neighbour":  {"snapshot", module + "/localserver/internal/replica", "snapshot may not import localserver"},
 		"the line editor":         {"completions", "github.com/c-bata/go-prompt", "which only shell may"},
 		"the shell's line editor": {"shell", "github.com/c-bata/go-prompt", ""},
 		"an unknown room":         {"util", "fmt", "is in no room"},

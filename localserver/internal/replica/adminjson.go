@@ -1,0 +1,150 @@
+package replica
+
+import (
+	"bufio"
+	"fmt"
+	"iter"
+	"strconv"
+	"unicode/utf8"
+)
+
+// fields are a JSON object that keeps its order.
+type fields []field
+
+type field struct {
+	name  string
+	value any
+}
+
+// object is a JSON object whose fields are made as they are written; a list likewise.
+type (
+	object iter.Seq2[string, any]
+	list   iter.Seq[any]
+)
+
+func (f fields) all() object {
+	return func(yield func(string, any) bool) {
+		for _, one := range f {
+			if !yield(one.name, one.value) {
+				return
+			}
+		}
+	}
+}
+
+// listOf makes a list of a slice.
+func listOf[T any](items []T) list {
+	return func(yield func(any) bool) {
+		for _, item := range items {
+			if !yield(item) {
+				return
+			}
+		}
+	}
+}
+
+// jsonWriter lays JSON out as Jackson's DefaultPrettyPrinter does. Errors are sticky in w.
+type jsonWriter struct {
+	w     *bufio.Writer
+	depth int // of objects
+}
+
+func (j *jsonWriter) value(v any) {
+	switch v := v.(type) {
+	case nil:
+		j.w.WriteString("null")
+	case string:
+		j.string(v)
+	case bool:
+		j.w.WriteString(strconv.FormatBool(v))
+	case float64:
+		j.w.WriteString(decimal(v))
+	case fields:
+		j.object(v.all())
+	case object:
+		j.object(v)
+	case list:
+		j.list(v)
+	default: // the ints
+		fmt.Fprint(j.w, v)
+	}
+}
+
+func (j *jsonWriter) object(o object) {
+	first := true
+	j.w.WriteByte('{')
+	j.depth++
+	for name, v := range o {
+		if !first {
+			j.w.WriteByte(',')
+		}
+		first = false
+		j.line()
+		j.string(name)
+		j.w.WriteString(" : ")
+		j.value(v)
+	}
+	j.depth--
+	if first {
+		j.w.WriteByte(' ')
+	} else {
+		j.line()
+	}
+	j.w.WriteByte('}')
+}
+
+func (j *jsonWriter) line() {
+	j.w.WriteByte('\n')
+	for range j.depth {
+		j.w.WriteString("  ")
+	}
+}
+
+func (j *jsonWriter) list(l list) {
+	first := true
+	j.w.WriteByte('[')
+	for v := range l {
+		if !first {
+			j.w.WriteByte(',')
+		}
+		first = false
+		j.w.WriteByte(' ')
+		j.value(v)
+	}
+	j.w.WriteString(" ]")
+}
+
+const hexDigits = "0123456789ABCDEF"
+
+func (j *jsonWriter) string(s string) {
+	j.w.WriteByte('"')
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		switch c := s[0]; {
+		case r == utf8.RuneError && n == 1:
+			j.w.WriteString("\uFFFD")
+		case c == '"' || c == '\\':
+			j.w.WriteByte('\\')
+			j.w.WriteByte(c)
+		case c >= ' ':
+			j.w.WriteString(s[:n])
+		default:
+			switch c {
+			case '\n':
+				j.w.WriteString(`\n`)
+			case '\r':
+				j.w.WriteString(`\r`)
+			case '\t':
+				j.w.WriteString(`\t`)
+			case '\b':
+				j.w.WriteString(`\b`)
+			case '\f':
+				j.w.WriteString(`\f`)
+			default:
+				j.w.Write([]byte{'\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15]})
+			}
+		}
+		s = s[n:]
+	}
+	j.w.WriteByte('"')
+}

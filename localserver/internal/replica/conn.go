@@ -1,0 +1,446 @@
+package replica
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
+)
+
+const (
+	// parting is how long a client may take to read what was written to it before the member
+	// closes its connection.
+	parting = 5 * time.Second
+
+	// frameStep is the room that a request gets before its bytes have come.
+	frameStep = 16 << 10
+
+	// outstandingByConn bounds the unanswered requests of one connection.
+	outstandingByConn = 4096
+)
+
+// conn is a client's connection. Its reader and its writer are goroutines; what has no other
+// remark is the loop's.
+type conn struct {
+	s       *Server
+	nc      net.Conn
+	r       *bufio.Reader // the reader's
+	remote  string        // as Java prints it, "/host:port"
+	large   int64         // of the frame that is being read, if it is a large one; the reader's
+	address string        // as Java prints it
+	subject string        // of the client's verified certificate
+	secure  bool
+	started time.Time
+
+	established func(ok bool) // told once, when the session is set up or refused
+	session     int64         // 0 until a session is set up
+	timeout     time.Duration
+	oldest      bool // the client, before 3.4, sends and gets no byte that says so
+	auth        []proto.ID
+	queue       []*request // not answered yet, in the order of their arrival
+	gone        bool       // closed; nothing more is read or answered
+	leaving     bool       // will be closed once what was written is sent
+	stats       connStats
+	asked       time.Time // when it asked for a session
+	resumed     bool      // the session is an older one
+	probe       bool      // it brought a four-letter word
+
+	outstanding atomic.Int32 // requests read and not answered
+	held        int          // writes in queue that have not set out
+	reads       int          // requests in queue that need no transaction
+	weighed     int          // so many of the queue are counted in dueBytes
+	dueBytes    int          // of the replies to reads among them
+	turn        turn
+	output
+
+	mu     sync.Mutex
+	paused bool // the reader waits for resume
+	resume *sync.Cond
+	closed bool
+}
+
+// errHangUp ends a reader without a word.
+var errHangUp = errors.New("closed")
+
+// serveConn reads what a client sends, until it is gone.
+func (s *Server) serveConn(nc net.Conn, secure bool) {
+	c := &conn{s: s, nc: nc, r: bufio.NewReaderSize(nc, 4<<10), secure: secure, started: time.Now()}
+	c.resume = sync.NewCond(&c.mu)
+	c.address = plainIP(hostOf(nc))
+	c.remote = javaAddress(nc.RemoteAddr())
+	c.auth = addID(nil, proto.ID{Scheme: schemeIP, ID: c.address})
+	if t, ok := nc.(*tls.Conn); ok {
+		if chain := t.ConnectionState().PeerCertificates; len(chain) > 0 {
+			c.subject = subjectName(chain[0])
+			if ids, ok := s.auth.authenticate(c.auth, schemeX509, nil, c.address, c.subject); ok {
+				c.auth = ids
+			}
+		}
+	}
+	s.box.put(event{run: func() { s.all[c] = struct{}{} }})
+	err := c.read()
+	c.countLoss(err)
+	leaving := false
+	s.do(func() {
+		if !c.gone {
+			c.logLoss(err)
+		}
+		c.close()
+		leaving = c.leaving
+	})
+	if leaving {
+		c.awaitEnd() // such as the answer that the session is over has yet to be sent
+	}
+	c.hangUp()
+}
+
+// logLoss tells of a connection that the client has ended (NIOServerCnxn.doIO).
+func (c *conn) logLoss(err error) {
+	var timeout net.Error
+	var network *net.OpError
+	switch {
+	case err == nil, errors.Is(err, errHangUp), errors.Is(err, net.ErrClosed), errors.As(err, &timeout) && timeout.Timeout():
+		return
+	case errors.Is(err, io.EOF):
+		c.s.log.Infof("Unable to read additional data from client, it probably closed the socket: address = %s, session = 0x%x", c.remote, uint64(c.session))
+		return
+	case errors.As(err, &network):
+		err = network.Err
+	}
+	c.s.log.Warnf("Close of session 0x%x: %v", uint64(c.session), err)
+}
+
+// awaitEnd waits until the writer has sent everything and closed the connection, or its time
+// for that is over.
+func (c *conn) awaitEnd() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.closed {
+		c.resume.Wait()
+	}
+}
+
+// sessionID may be called by the reader after it is done.
+func (c *conn) sessionID() (id int64) {
+	c.s.do(func() { id = c.session })
+	return id
+}
+
+// plainIP is an address as Java prints it: an IPv6 one in full, without leading zeros
+// (Inet6Address.getHostAddress).
+func plainIP(host string) string {
+	bare, zone, _ := strings.Cut(host, "%")
+	ip := net.ParseIP(bare)
+	if ip == nil || ip.To4() != nil {
+		return host
+	}
+	groups := make([]string, 8)
+	for i := range groups {
+		groups[i] = strconv.FormatUint(uint64(binary.BigEndian.Uint16(ip[2*i:])), 16)
+	}
+	if zone != "" {
+		return strings.Join(groups, ":") + "%" + zone
+	}
+	return strings.Join(groups, ":")
+}
+
+// read is the reader.
+func (c *conn) read() error {
+	if err := c.nc.SetReadDeadline(time.Now().Add(c.s.opt.Sessionless)); err != nil {
+		return err
+	}
+	if handled, err := c.greet(); handled || err != nil {
+		return err
+	}
+	first := true
+	var batch []event
+	defer func() { c.s.dropLarge(&c.large) }()
+	for {
+		body, err := c.frame()
+		if err != nil {
+			return err
+		}
+		if first {
+			if err := c.connect(body); err != nil {
+				return err
+			}
+			first = false
+			c.s.dropLarge(&c.large)
+			if err := c.nc.SetReadDeadline(time.Time{}); err != nil {
+				return err
+			}
+			continue
+		}
+		r := &request{conn: c, received: time.Now(), size: int64(len(body))}
+		d := jute.NewDecoder(body)
+		var h proto.RequestHeader
+		h.Visit(d)
+		if d.Err() != nil {
+			return fmt.Errorf("a request is too short for its header: %w", d.Err())
+		}
+		r.Cxid, r.Type, r.Body = h.Xid, h.Type, d.Rest()
+		r.large, c.large = c.large, 0
+		c.outstanding.Add(1)
+		c.s.inProcess.Add(1)
+		c.s.inBytes.Add(r.size)
+		batch = append(batch, event{request: r})
+		// Whole frames that have arrived already go to the loop together.
+		if len(batch) < 128 && c.another() {
+			continue
+		}
+		if !c.s.box.put(batch...) {
+			return errHangUp
+		}
+		clear(batch)
+		batch = batch[:0]
+		if err := c.throttle(); err != nil {
+			return err
+		}
+	}
+}
+
+// greet looks at the first four bytes, which may be a four-letter word.
+func (c *conn) greet() (handled bool, err error) {
+	head, err := c.r.Peek(4)
+	if err != nil {
+		return true, err
+	}
+	if word := string(head); isWord(word) {
+		c.r.Discard(4)
+		_ = c.nc.SetWriteDeadline(time.Now().Add(c.s.opt.Sessionless))
+		c.s.answerWord(c, word)
+		return true, nil
+	}
+	return false, nil
+}
+
+// admitLarge takes a request in if it is not too much with the other large ones
+// (ZooKeeperServer.checkRequestSizeWhenReceivingMessage).
+//
+// Differs(large-requests-announced): Apache counts a large request once all of it has come, so that
+// those of which half has been sent may take any amount of memory.
+func (c *conn) admitLarge(length int64) error {
+	s := c.s
+	if s.opt.LargeThreshold == 0 || length <= int64(s.opt.LargeThreshold) {
+		return nil
+	}
+	c.large = length
+	if s.largeBytes.Add(length) > s.opt.LargeMax {
+		s.metrics.Add("large_requests_rejected", 1)
+		return errors.New("Rejecting large request")
+	}
+	return nil
+}
+
+// dropLarge undoes admitLarge.
+func (s *Server) dropLarge(n *int64) {
+	if *n != 0 {
+		s.largeBytes.Add(-*n)
+		*n = 0
+	}
+}
+
+// frame reads one length and what it announces.
+func (c *conn) frame() ([]byte, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(c.r, head[:]); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = io.EOF
+		}
+		return nil, err
+	}
+	n := int32(binary.BigEndian.Uint32(head[:]))
+	if n < 0 || int(n) > c.s.opt.MaxPacket {
+		return nil, fmt.Errorf("Len error. A message from %s with advertised length of %d is either a malformed message or too large to process"+
+			" (length is greater than jute.maxbuffer=%d)", c.remote, n, c.s.opt.MaxPacket)
+	}
+	if err := c.admitLarge(int64(n)); err != nil {
+		return nil, err
+	}
+	// Room is made for what has come, not for what was announced.
+	body := make([]byte, 0, min(int(n), frameStep))
+	for {
+		have := len(body)
+		body = body[:cap(body)]
+		if _, err := io.ReadFull(c.r, body[have:]); err != nil {
+			if errors.Is(err, io.ErrUnexpectedEOF) {
+				err = io.EOF
+			}
+			return nil, err
+		}
+		if len(body) == int(n) {
+			return body, nil
+		}
+		more := make([]byte, len(body), min(int(n), 2*len(body)))
+		copy(more, body)
+		body = more
+	}
+}
+
+// another tells whether a whole frame has been read from the network already.
+func (c *conn) another() bool {
+	if c.r.Buffered() < 4 {
+		return false
+	}
+	head, _ := c.r.Peek(4)
+	n := int(binary.BigEndian.Uint32(head))
+	return n <= c.r.Size() && c.r.Buffered() >= 4+n
+}
+
+// connect hands the loop the request for a session and waits until it is set up.
+func (c *conn) connect(body []byte) error {
+	var r proto.ConnectRequest
+	d := jute.NewDecoder(body)
+	r.Visit(d)
+	if d.Err() != nil {
+		return fmt.Errorf("not a connect request: %w", d.Err())
+	}
+	old := len(body) < connectSize+len(r.Passwd)+1
+	if old {
+		c.s.log.Warnf("Connection request from old client %s; will be dropped if server is in r-o mode", c.remote)
+	}
+	if old {
+		c.s.log.Warnf("Connection request from old client %s; will be dropped if server is in r-o mode", c.remote)
+	}
+	ready := make(chan bool, 1)
+	c.s.do(func() {
+		c.oldest = old
+		c.established = func(ok bool) { ready <- ok }
+		c.asked, c.resumed = c.s.now, r.SessionID != 0
+		c.s.connect(c, &r)
+	})
+	select {
+	case ok := <-ready:
+		if !ok {
+			return errHangUp
+		}
+		return nil
+	case <-c.s.done:
+		return errHangUp
+	}
+}
+
+// connectSize is a ConnectRequest without its password and its last byte.
+const connectSize = 4 + 8 + 4 + 8 + 4
+
+// throttled tells whether the connection's requests have to wait (ZooKeeperServer.shouldThrottle):
+// a connection whose client reads can always have one in process.
+func (c *conn) throttled() bool {
+	n := c.outstanding.Load()
+	return n > outstandingByConn || c.stalled.Load() ||
+		n > 0 && (c.s.inProcess.Load() > int64(c.s.opt.OutstandingLimit) || c.s.inBytes.Load() > c.s.opt.OutstandingBytes)
+}
+
+// throttle keeps the reader from reading on while there is too much to do.
+func (c *conn) throttle() error {
+	if !c.throttled() {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.s.metrics.Add("request_throttle_wait_count", 1)
+	for !c.closed && c.throttled() {
+		c.paused = true
+		c.resume.Wait()
+	}
+	c.paused = false
+	if c.closed {
+		return errHangUp
+	}
+	return nil
+}
+
+// answered counts a request as done.
+func (c *conn) answered(r *request) {
+	c.s.discount(r)
+	c.s.dropLarge(&r.large)
+	c.outstanding.Add(-1)
+	c.readOn()
+}
+
+// discount takes a request out of what the member has to do.
+func (s *Server) discount(r *request) {
+	if !r.discounted {
+		r.discounted = true
+		s.inProcess.Add(-1)
+		s.inBytes.Add(-r.size)
+	}
+}
+
+// readOn wakes the reader if it may go on.
+func (c *conn) readOn() {
+	c.mu.Lock()
+	if c.paused && !c.throttled() {
+		c.resume.Signal()
+	}
+	c.mu.Unlock()
+}
+
+// hangUp closes the network's connection; the reader then ends.
+func (c *conn) hangUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closeLocked()
+}
+
+func (c *conn) closeLocked() {
+	if c.closed {
+		return
+	}
+	c.closed = true
+	c.resume.Broadcast()
+	c.dropOutput()
+	if c.secure {
+		go c.nc.Close() // it says goodbye, and may wait five seconds for room for that
+	} else {
+		c.nc.Close()
+	}
+}
+
+// close forgets the connection: its watches, and its unanswered requests.
+func (c *conn) close() {
+	if c.gone {
+		return
+	}
+	c.gone = true
+	if c.established != nil {
+		c.established(false)
+		c.established = nil
+	}
+	c.s.watches.removeAll(c)
+	if c.s.conns[c.session] == c {
+		delete(c.s.conns, c.session)
+	}
+	delete(c.s.all, c)
+	delete(c.s.awaiting, c)
+	for _, r := range c.queue {
+		c.answered(r)
+	}
+	c.queue, c.weighed, c.dueBytes = nil, 0, 0
+	if !c.leaving {
+		c.dropFresh()
+		c.hangUp()
+	}
+}
+
+// part closes the connection after what was written to it has been sent.
+func (c *conn) part() {
+	c.leaving = true
+	c.mark()
+	c.close()
+}
+
+// owner is the origin of this member's own clients, as the leader sees it.
+var ownClients zab.Origin

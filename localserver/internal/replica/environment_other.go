@@ -1,0 +1,8 @@
+//go:build !unix
+
+package replica
+
+// openFiles is not known here.
+func openFiles() (open, limit int64) { return -1, -1 }
+
+func osVersion() (string, error) { return "", nil }

@@ -1,0 +1,122 @@
+package replica
+
+import (
+	"time"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
+)
+
+// With localSessionsEnabled a new session is local: only the member that its client is connected
+// to knows it and ends it, and no transaction tells of it. It is gone when the member's role
+// ends, and cannot be taken to another one. When its client wants an ephemeral znode the session
+// becomes global first, if localSessionsUpgradingEnabled allows it (LocalSessionTracker,
+// UpgradeableSessionTracker).
+
+// newLocalSessions is nil without local sessions, which only members of an ensemble have.
+func (s *Server) newLocalSessions() *sessions {
+	if !s.opt.LocalSessions || s.opt.Ensemble == nil {
+		return nil
+	}
+	return newSessions(s.opt.Tick, s.opt.ID)
+}
+
+// replicated tells whether a request needs a transaction.
+func (s *Server) replicated(r *request) bool {
+	switch r.Type {
+	case proto.OpCreateSession:
+		return s.local == nil
+	case proto.OpCloseSession:
+		return s.local.get(r.Session) == nil
+	}
+	return writes(r.Type)
+}
+
+// upgrade makes a local session global whose client wants an ephemeral znode, or says why the
+// request is not granted (QuorumZooKeeperServer.checkUpgradeSession).
+func (s *Server) upgrade(r *request) {
+	t := s.local.get(r.Session)
+	if t == nil || s.role == readOnly || !wantsEphemeral(r) {
+		return
+	}
+	if !s.opt.UpgradeSessions {
+		r.refused = proto.ErrEphemeralOnLocal
+		return
+	}
+	s.log.Infof("Upgrading session 0x%x", uint64(t.id))
+	s.local.remove(t.id)
+	s.createSession(t.id, t.timeout)
+}
+
+func wantsEphemeral(r *request) bool {
+	switch r.Type {
+	case proto.OpCreate, proto.OpCreate2:
+		var q proto.CreateRequest
+		return jute.Unmarshal(r.Body, &q) == nil && q.Flags.IsEphemeral()
+	case proto.OpMulti:
+		var q proto.MultiRequest
+		if jute.Unmarshal(r.Body, &q) != nil {
+			return false
+		}
+		for i := range q.Ops {
+			if c, ok := q.Ops[i].Request.(*proto.CreateRequest); ok && c.Flags.IsEphemeral() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checkSession is what every write has to pass, and on the leader its own clients' reads
+// (LeaderSessionTracker.checkSession).
+func (s *Server) checkSession(id int64, origin zab.Origin) proto.Error {
+	if s.local.get(id) != nil {
+		return 0
+	}
+	err := s.checkGlobal(id, origin)
+	if err == proto.ErrSessionExpired && s.sessions.get(id) == nil && s.local != nil && uint8(id>>56) != uint8(s.opt.ID) {
+		return 0 // a local one of another member
+	}
+	return err
+}
+
+// checkGlobal is what one has to pass who makes something that ends with the session.
+func (s *Server) checkGlobal(id int64, origin zab.Origin) proto.Error {
+	err := s.sessions.check(id, origin)
+	if err == proto.ErrUnknownSession && s.opt.Ensemble != nil {
+		return proto.ErrSessionExpired
+	}
+	return err
+}
+
+// expireLocal ends the local sessions whose time is over.
+func (s *Server) expireLocal() {
+	for _, t := range s.local.expired(s.now) {
+		s.endLocal(t)
+	}
+}
+
+// endLocal ends a session as if its client had been silent for too long.
+func (s *Server) endLocal(t *session) {
+	s.logExpiry(t)
+	s.local.remove(t.id)
+	if c := s.conns[t.id]; c != nil {
+		c.close()
+	}
+}
+
+func (s *Server) logExpiry(t *session) {
+	s.log.Infof("Expiring session 0x%x, timeout of %dms exceeded", uint64(t.id), t.timeout.Milliseconds())
+	s.stats.expired++
+}
+
+// resumeLocal takes a client's new connection to its local session; false when it has none here.
+func (s *Server) resumeLocal(id int64, timeout time.Duration) bool {
+	t := s.local.get(id)
+	if t == nil {
+		return false
+	}
+	s.local.touch(t, timeout, s.now)
+	return true
+}

@@ -1,0 +1,405 @@
+package replica
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ztree"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
+)
+
+// prep makes the transaction of one request (PrepRequestProcessor): it checks the request
+// against the tree and everything proposed before, and records what will be different.
+type prep struct {
+	s      *Server
+	r      *request
+	header proto.TxnHeader
+	mark   *mark  // set inside a multi
+	config []byte // of a reconfig
+}
+
+// propose gives a request a transaction with the next zxid and hands it to zab. A request
+// that cannot be granted gets one too, which says why.
+func (s *Server) propose(r *request) {
+	if r.Type == proto.OpSync {
+		s.leader.SyncAfter(r.Origin)
+		return
+	}
+	// Differs(unreadable-write): one that cannot be read gets the zxid before it from Apache 3.9.
+	s.zxid++
+	p := &prep{s: s, r: r, header: proto.TxnHeader{ClientID: r.Session, Cxid: r.Cxid, Zxid: s.zxid, Time: time.Now().UnixMilli(), Type: r.Type}}
+	body, err := p.txn()
+	if err != 0 {
+		p.header.Type = proto.OpError
+		body = &proto.ErrorTxn{Err: err}
+		s.logRefusal(r, err, "")
+	}
+	proposal := &zab.Proposal{Txn: proto.TxnEntry{Header: p.header, Body: body}, Config: p.config}
+	if !s.opt.NoDigest && p.header.Type != proto.OpError {
+		proposal.Txn.Digest = &proto.TxnDigest{Version: proto.DigestVersion, TreeDigest: int64(p.treeDigest())}
+	}
+	proposal.Raw = jute.Marshal(&proposal.Txn)
+	s.stats.proposed(len(proposal.Raw), s.opt.Ensemble != nil)
+	s.leader.Propose(proposal)
+}
+
+// logRefusal tells of a request that is wrong in itself, as PrepRequestProcessor does; that a znode
+// is missing, or not the client's to change, is usual.
+func (s *Server) logRefusal(r *request, err proto.Error, aborting string) {
+	switch {
+	case err == proto.ErrMarshallingError:
+		s.logUnreadable(r, s.zxid, strconv.Itoa(int(r.Type)))
+	case err > proto.ErrAPIError:
+		s.log.Infof("Got user-level KeeperException when processing %s%s Error:%v", r.describe(s.zxid, "-1"), aborting, err)
+	}
+}
+
+// dumped is how much of a request that cannot be read goes to the log, in bytes.
+const dumped = 256
+
+func (s *Server) logUnreadable(r *request, zxid int64, txn string) {
+	s.log.Errorf("Failed to process %s", r.describe(zxid, txn))
+	more := ""
+	if len(r.Body) > dumped {
+		more = "…"
+	}
+	s.log.Errorf("Dumping request buffer for request type %v: 0x%x%s", r.Type, r.Body[:min(len(r.Body), dumped)], more)
+}
+
+// describe is Request.toString; zxid and the type of the transaction are -2 and "unknown" without
+// one. What begins a request is its path, if it has one.
+func (r *request) describe(zxid int64, txn string) string {
+	path := "n/a"
+	if r.Type != proto.OpMulti && r.Type != proto.OpMultiRead && len(r.Body) >= 4 {
+		if n := int32(binary.BigEndian.Uint32(r.Body)); n >= 0 && n < 4096 && int(n) <= len(r.Body)-4 {
+			path = string(r.Body[4 : 4+n])
+		}
+	}
+	return fmt.Sprintf("sessionid:0x%x type:%v cxid:0x%x zxid:0x%x txntype:%s reqpath:%s", uint64(r.Session), r.Type, uint32(r.Cxid), uint64(zxid), txn, path)
+}
+
+// txn returns the body of the request's transaction.
+func (p *prep) txn() (jute.Record, proto.Error) {
+	switch r := p.r; r.Type {
+	case proto.OpCreate, proto.OpCreate2, proto.OpCreateContainer:
+		return decoded(r, func(q *proto.CreateRequest) (jute.Record, proto.Error) { return p.create(r.Type, q, -1) })
+	case proto.OpCreateTTL:
+		return decoded(r, p.createTTL)
+	case proto.OpDelete:
+		return decoded(r, p.delete)
+	case proto.OpDeleteContainer:
+		if r.Session != 0 {
+			// Differs(delete-container): Apache 3.8 misreads what a client sends, with this outcome;
+			// 3.9 deletes the znode whatever its ACL, if it is empty and not ephemeral.
+			return nil, proto.ErrBadArguments
+		}
+		return p.deleteContainer(string(r.Body))
+	case proto.OpSetData:
+		return decoded(r, p.setData)
+	case proto.OpSetACL:
+		return decoded(r, p.setACL)
+	case proto.OpReconfig:
+		return decoded(r, p.reconfig)
+	case proto.OpMulti:
+		return decoded(r, p.multi)
+	case proto.OpCreateSession:
+		if len(r.Body) < 4 {
+			return nil, proto.ErrMarshallingError
+		}
+		timeout := int32(binary.BigEndian.Uint32(r.Body))
+		// What a client sends as a request may have any timeout; the session must not end at once.
+		t := p.s.sessions.add(r.Session, max(p.s.opt.MinSession, time.Duration(timeout)*time.Millisecond), p.s.now)
+		t.owner, t.owned = r.Origin, true
+		return &proto.CreateSessionTxn{TimeOut: timeout}, 0
+	case proto.OpCloseSession:
+		return p.closeSession(), 0
+	}
+	return nil, proto.ErrUnimplemented
+}
+
+// decoded decodes a request's record and hands it on.
+func decoded[T any, P interface {
+	*T
+	jute.Record
+}](r *request, f func(P) (jute.Record, proto.Error)) (jute.Record, proto.Error) {
+	q := P(new(T))
+	if jute.Unmarshal(r.Body, q) != nil {
+		return nil, proto.ErrMarshallingError
+	}
+	return f(q)
+}
+
+// nullPath tells whether the first field of a request is null, not "". Where ZooKeeper does not
+// look it fails as it does on a record that it cannot read.
+func nullPath(r *request) bool { return len(r.Body) >= 4 && binary.BigEndian.Uint32(r.Body) == 1<<32-1 }
+
+// session is the check that every write begins with.
+func (p *prep) session() proto.Error { return p.s.checkSession(p.r.Session, p.r.Origin) }
+
+// owner is the check in its place for what ends with the session.
+func (p *prep) owner() proto.Error {
+	if p.r.refused != 0 {
+		return p.r.refused
+	}
+	return p.s.checkGlobal(p.r.Session, p.r.Origin)
+}
+
+func (p *prep) delete(q *proto.PathVersionRequest) (jute.Record, proto.Error) {
+	if err := p.session(); err != 0 {
+		return nil, err
+	}
+	if p.mark == nil && nullPath(p.r) {
+		return nil, proto.ErrMarshallingError
+	}
+	up, err := parentForDelete(q.Path)
+	if err != 0 {
+		return nil, err
+	}
+	parent := p.look(up)
+	if parent == nil {
+		return nil, proto.ErrNoNode
+	}
+	if err := p.s.checkList(parent.acl, proto.PermDelete, p.r.Auth); err != 0 {
+		return nil, err
+	}
+	n := p.look(q.Path)
+	switch {
+	case n == nil:
+		return nil, proto.ErrNoNode
+	case q.Version != -1 && q.Version != n.stat.Version:
+		return nil, proto.ErrBadVersion
+	case n.children > 0:
+		return nil, proto.ErrNotEmpty
+	}
+	p.take(parent, n)
+	return &proto.DeleteTxn{Path: q.Path}, 0
+}
+
+// take records the deletion of a znode.
+func (p *prep) take(parent, n *change) {
+	p.alter(parent, func(c *change) {
+		c.children--
+		c.stat.Pzxid = p.header.Zxid
+	})
+	p.remove(n)
+}
+
+// deleteContainer deletes a container or a znode with a time to live that is due.
+func (p *prep) deleteContainer(path string) (jute.Record, proto.Error) {
+	up, err := parentForDelete(path)
+	if err != 0 {
+		return nil, err
+	}
+	n, parent := p.look(path), p.look(up)
+	switch {
+	case n == nil:
+		return nil, proto.ErrNoNode
+	case n.children > 0:
+		return nil, proto.ErrNotEmpty
+	case ztree.KindOf(n.stat.EphemeralOwner) == ztree.Ephemeral:
+		return nil, proto.ErrBadVersion
+	case parent == nil:
+		return nil, proto.ErrNoNode
+	}
+	p.take(parent, n)
+	return &proto.DeleteTxn{Path: path}, 0
+}
+
+// parentForDelete is the path above one that may be deleted.
+func parentForDelete(path string) (string, proto.Error) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 || strings.IndexByte(path, 0) >= 0 || ztree.Special(path) {
+		return "", proto.ErrBadArguments
+	}
+	return path[:i], 0
+}
+
+func (p *prep) setData(q *proto.SetDataRequest) (jute.Record, proto.Error) {
+	n, err := p.target(q.Path, proto.PermWrite)
+	if err != 0 {
+		return nil, err
+	}
+	if err := p.s.quota.check(p.s.tree, q.Path, int64(len(q.Data))-int64(len(n.data)), 0); err != 0 {
+		return nil, err
+	}
+	if q.Version != -1 && q.Version != n.stat.Version {
+		return nil, proto.ErrBadVersion
+	}
+	version := n.stat.Version + 1
+	p.alter(n, func(c *change) {
+		c.fill(q.Data)
+		c.stat.Version, c.stat.Mtime, c.stat.Mzxid = version, p.header.Time, p.header.Zxid
+	})
+	return &proto.SetDataTxn{Path: q.Path, Data: q.Data, Version: version}, 0
+}
+
+// target is the znode of a write that is neither made nor deleted, on which the client has
+// the permission.
+func (p *prep) target(path string, perm proto.Perms) (*change, proto.Error) {
+	if err := p.session(); err != 0 {
+		return nil, err
+	}
+	if !validPath(path) {
+		return nil, proto.ErrBadArguments
+	}
+	n := p.look(path)
+	if n == nil {
+		return nil, proto.ErrNoNode
+	}
+	return n, p.s.checkList(n.acl, perm, p.r.Auth)
+}
+
+func (p *prep) setACL(q *proto.SetACLRequest) (jute.Record, proto.Error) {
+	if err := p.session(); err != 0 {
+		return nil, err
+	}
+	if !validPath(q.Path) {
+		return nil, proto.ErrBadArguments
+	}
+	list, err := p.s.auth.fixupACL(javaACL(q.ACL), p.r.Auth)
+	if err != 0 {
+		return nil, err
+	}
+	n, err := p.target(q.Path, proto.PermAdmin)
+	if err != 0 {
+		return nil, err
+	}
+	if q.Version != -1 && q.Version != n.stat.Aversion {
+		return nil, proto.ErrBadVersion
+	}
+	version := n.stat.Aversion + 1
+	p.alter(n, func(c *change) { c.stat.Aversion, c.acl = version, &ztree.ACL{List: list} })
+	return &proto.SetACLTxn{Path: q.Path, ACL: list, Version: version}, 0
+}
+
+func (p *prep) check(q *proto.PathVersionRequest) (jute.Record, proto.Error) {
+	n, err := p.target(q.Path, proto.PermRead)
+	if err != 0 {
+		return nil, err
+	}
+	if q.Version != -1 && q.Version != n.stat.Version {
+		return nil, proto.ErrBadVersion
+	}
+	return &proto.CheckVersionTxn{Path: q.Path, Version: n.stat.Version + 1}, 0
+}
+
+// closeSession names the ephemerals that go with the session: those in the tree, and those
+// that have been proposed.
+func (p *prep) closeSession() jute.Record {
+	all := &p.s.changes
+	made := map[string]int64{} // czxid by path
+	for _, path := range p.s.tree.Ephemerals(p.r.Session) {
+		if c := all.byPath[path]; c == nil {
+			made[path] = p.s.tree.Get(path).Stat.Czxid
+		}
+	}
+	for c := range all.owned[p.r.Session] {
+		if all.byPath[c.path] == c { // the last word about it
+			made[c.path] = c.stat.Czxid
+		}
+	}
+	paths := slices.Sorted(maps.Keys(made))
+	slices.SortStableFunc(paths, func(a, b string) int { return cmp.Compare(made[a], made[b]) })
+	hashOrder(paths)
+	for _, path := range paths {
+		n, parent := p.look(path), p.look(parentPath(path))
+		if n != nil && parent != nil {
+			p.take(parent, n)
+		}
+	}
+	if t := p.s.sessions.byID[p.r.Session]; t != nil {
+		t.closing = true
+	}
+	return &proto.CloseSessionTxn{Paths2Delete: paths}
+}
+
+// multi makes the transactions of all parts, or, when one of them cannot be granted, errors
+// in place of all.
+func (p *prep) multi(q *proto.MultiRequest) (jute.Record, proto.Error) {
+	keep := p.s.emulated().MultiKeepsCreate2()
+	for i := range q.Ops {
+		if err := asMade(&q.Ops[i], keep); err != 0 {
+			return nil, err
+		}
+	}
+	p.mark = p.s.changes.mark()
+	txn := &proto.MultiTxn{Txns: make([]proto.Txn, 0, len(q.Ops))}
+	failed := false
+	for _, op := range q.Ops {
+		if failed {
+			txn.Txns = append(txn.Txns, errorPart(proto.ErrRuntimeInconsistency))
+			continue
+		}
+		body, err := p.part(op)
+		if err != 0 {
+			failed = true
+			p.s.changes.rewind(p.mark)
+			if err == proto.ErrMarshallingError {
+				return nil, err // an exception that no part answers for
+			}
+			p.s.logRefusal(p.r, err, " aborting remaining multi ops.")
+			txn.Txns = append(txn.Txns, errorPart(err))
+			continue
+		}
+		txn.Txns = append(txn.Txns, proto.Txn{Type: op.Type, Data: jute.Marshal(body)})
+	}
+	return txn, 0
+}
+
+// asMade gives a part of a multi the type that its flags say, as the classes of ZooKeeper's
+// client have it, which its server uses to read a multi (org.apache.zookeeper.Op). keep leaves it
+// a type that its flags are silent about. Reads are not a part of one.
+func asMade(op *proto.MultiOp, keep bool) proto.Error {
+	switch q := op.Request.(type) {
+	case *proto.CreateTTLRequest:
+		if q.Flags.IsTTL() {
+			return 0
+		}
+		op.Request = &proto.CreateRequest{Path: q.Path, Data: q.Data, ACL: q.ACL, Flags: q.Flags}
+		op.Type = proto.OpCreate
+		if q.Flags == proto.Container {
+			op.Type = proto.OpCreateContainer
+		}
+	case *proto.CreateRequest:
+		switch {
+		case q.Flags.IsTTL(), keep && !q.Flags.Valid():
+			return proto.ErrMarshallingError
+		case q.Flags == proto.Container:
+			op.Type = proto.OpCreateContainer
+		case !keep:
+			op.Type = proto.OpCreate
+		}
+	case *proto.PathWatchRequest:
+		return proto.ErrMarshallingError
+	}
+	return 0
+}
+
+func errorPart(err proto.Error) proto.Txn {
+	return proto.Txn{Type: proto.OpError, Data: jute.Marshal(&proto.ErrorTxn{Err: err})}
+}
+
+func (p *prep) part(op proto.MultiOp) (jute.Record, proto.Error) {
+	switch q := op.Request.(type) {
+	case *proto.CreateRequest:
+		return p.create(op.Type, q, -1)
+	case *proto.CreateTTLRequest:
+		return p.createTTL(q)
+	case *proto.SetDataRequest:
+		return p.setData(q)
+	case *proto.PathVersionRequest:
+		if op.Type == proto.OpDelete {
+			return p.delete(q)
+		}
+		return p.check(q)
+	}
+	return nil, proto.ErrUnimplemented
+}

@@ -1,0 +1,37 @@
+package replica
+
+import (
+	"slices"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ztree"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
+)
+
+// reap deletes containers that had children and have none, and znodes whose time to live is
+// over, at most ReapMax in a round (ContainerManager).
+func (s *Server) reap() {
+	var ripe []string // proposing may delete at once
+	for n := range s.tree.Reapable() {
+		if len(ripe) == s.opt.ReapMax {
+			break
+		}
+		if n.NumChildren() == 0 && s.ripe(n) {
+			ripe = append(ripe, n.Path())
+		}
+	}
+	slices.Sort(ripe)
+	for _, path := range ripe {
+		s.log.Infof("Attempting to delete candidate container: %s", path)
+		s.propose(&request{Request: zab.Request{Type: proto.OpDeleteContainer, Body: []byte(path)}})
+	}
+}
+
+func (s *Server) ripe(n *ztree.Node) bool {
+	age := s.now.Sub(time.UnixMilli(n.Stat.Mtime))
+	if ztree.KindOf(n.Stat.EphemeralOwner) == ztree.TTL {
+		return age > time.Duration(ztree.TTLOf(n.Stat.EphemeralOwner))*time.Millisecond
+	}
+	return n.Stat.Cversion > 0 || s.opt.NeverUsed > 0 && age > s.opt.NeverUsed
+}

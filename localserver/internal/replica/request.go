@@ -1,0 +1,329 @@
+package replica
+
+import (
+	"time"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
+)
+
+// request is one request of a client, or a transaction that the member wants itself: then it
+// has no connection.
+type request struct {
+	zab.Request
+	conn     *conn
+	received time.Time
+	size     int64
+	large    int64 // the size of a large request, otherwise 0
+	zxid     int64 // of the transaction that it asked for, where this member made it
+
+	refused proto.Error // why it is not granted, if that is known here
+
+	sent       bool // it waits for the transaction that it asked for
+	held       bool // it will ask for one when the client reads again
+	weight     int  // of a read: what its reply has, about, in bytes; 0 until it is asked for
+	discounted bool // it is no longer counted as in process
+}
+
+// request takes a request from its connection's reader. Writes set out at once, several of
+// them if the client does not wait; reads wait for the connection's writes before them.
+func (s *Server) request(r *request) {
+	c := r.conn
+	if c.gone || c.leaving {
+		c.answered(r)
+		return
+	}
+	c.stats.received++
+	s.stats.received++
+	s.metrics.Add("bytes_received_count", 4+r.size)
+	switch r.Type {
+	case proto.OpAuth:
+		s.authenticate(c, r)
+		c.answered(r)
+		return
+	case proto.OpSASL:
+		s.refuseSASL(c, r)
+		c.answered(r)
+		return
+	}
+	if !s.auth.admits(c.auth) {
+		s.log.Errorf("Client authentication scheme(s) %v does not match with any of the expected authentication scheme %v, closing session.", schemesOf(c.auth), s.auth.enforced)
+		c.answered(r)
+		c.send(&proto.ReplyHeader{Xid: r.Cxid, Err: proto.ErrSessionClosedSASLAuth}, nil)
+		c.part()
+		return
+	}
+	r.Session, r.Auth = c.session, c.auth[:len(c.auth):len(c.auth)]
+	if !s.touch(c.session, c.timeout) {
+		s.log.Debugf("Dropping request: no session 0x%x exists", uint64(c.session))
+		c.answered(r)
+		return
+	}
+	if !known(r.Type) {
+		// At once, whatever waits for its answer (UnimplementedRequestProcessor).
+		s.log.Warnf("Received packet at server of unknown type %d", int32(r.Type))
+		c.answered(r)
+		c.send(&proto.ReplyHeader{Xid: r.Cxid, Zxid: -1, Err: proto.ErrUnimplemented}, nil)
+		c.part()
+		return
+	}
+	s.upgrade(r)
+	c.queue = append(c.queue, r)
+	if s.role != readOnly && (s.replicated(r) || r.Type == proto.OpSync && s.role == following) {
+		// Reads that wait for room must not see what comes after them.
+		if r.held = c.held > 0 || c.stalled.Load() || c.due() > writeAhead; r.held {
+			c.held++
+		} else {
+			s.dispatch(r)
+		}
+	} else {
+		c.reads++
+	}
+	c.advance()
+}
+
+// dispatch sends a write, or a learner's sync, on its way.
+func (s *Server) dispatch(r *request) {
+	r.sent = true
+	if s.role == leading {
+		s.propose(r)
+		r.zxid = s.zxid
+		return
+	}
+	if r.Type == proto.OpSync {
+		s.syncs = append(s.syncs, r)
+	}
+	s.learner.Forward(&r.Request)
+}
+
+// writes tells whether an operation goes through the leader (Request.isQuorum).
+//
+// Differs(check-alone): Apache before 3.8.5 and 3.9.3 takes check outside of a multi, too. It never
+// answers and writes a transaction with which later servers do not start (ZOOKEEPER-2623), so it
+// is unimplemented here whatever the release.
+func writes(op proto.Op) bool {
+	switch op {
+	case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer, proto.OpDelete,
+		proto.OpDeleteContainer, proto.OpSetData, proto.OpSetACL, proto.OpMulti, proto.OpReconfig,
+		proto.OpCloseSession, proto.OpCreateSession:
+		return true
+	}
+	return false
+}
+
+// known tells whether an operation may be asked for (Request.isValid).
+func known(op proto.Op) bool {
+	switch op {
+	case proto.OpExists, proto.OpGetData, proto.OpGetACL, proto.OpGetChildren, proto.OpGetChildren2, proto.OpSync, proto.OpPing,
+		proto.OpCheckWatches, proto.OpRemoveWatches, proto.OpMultiRead, proto.OpSetWatches, proto.OpSetWatches2, proto.OpAddWatch,
+		proto.OpGetEphemerals, proto.OpGetAllChildrenNumber, proto.OpWhoAmI:
+		return true
+	}
+	return writes(op)
+}
+
+// advance answers the requests at the head of the queue, up to the next that waits for a
+// transaction, for as long as it is the connection's turn and the client takes the answers.
+func (c *conn) advance() {
+	for len(c.queue) > 0 && !c.gone && !c.queue[0].sent {
+		if c.mustWait(c.queue[0]) {
+			if c.stall(); c.mustWait(c.queue[0]) { // the client has not read meanwhile
+				return
+			}
+		}
+		if c.queue[0].held {
+			break
+		}
+		c.s.answer(c.pop())
+	}
+	c.goOn()
+	if len(c.queue) == 0 {
+		c.queue = nil
+	}
+}
+
+// catchUp answers the reads that stand before a write which is about to be applied, so that
+// they see what was before it, whether the client takes the answers or not.
+func (c *conn) catchUp() {
+	for len(c.queue) > 0 && !c.gone && !c.queue[0].sent && !c.queue[0].held {
+		before := len(c.out)
+		c.s.answer(c.pop())
+		c.pushed(len(c.out) - before)
+	}
+}
+
+func (c *conn) pop() *request {
+	r := c.queue[0]
+	c.queue[0] = nil
+	c.queue = c.queue[1:]
+	if !r.sent {
+		c.reads--
+	}
+	if c.weighed > 0 {
+		c.weighed--
+		c.dueBytes -= r.weight
+	}
+	return r
+}
+
+// due is how many bytes the replies to the reads in the queue have, about.
+func (c *conn) due() int {
+	if c.reads == 0 || c.reads*(smallReply+int(c.s.tree.Bytes())) <= writeAhead {
+		return 0
+	}
+	for ; c.weighed < len(c.queue); c.weighed++ {
+		if r := c.queue[c.weighed]; !r.sent && !r.held {
+			c.dueBytes += c.s.weigh(r)
+		}
+	}
+	return c.dueBytes
+}
+
+// stall keeps the reader from reading on. What waits for a client that does not read does
+// not count as work, which would keep others from theirs.
+func (c *conn) stall() {
+	c.stalled.Store(true)
+	for i := len(c.queue) - 1; i >= 0 && !c.queue[i].discounted; i-- {
+		c.s.discount(c.queue[i])
+	}
+}
+
+// goOn ends a stall, and sends writes on their way that were held back, as far as the reads
+// before them allow.
+func (c *conn) goOn() {
+	if c.gone || c.mustWait(nil) {
+		return
+	}
+	if c.stalled.Load() {
+		c.stalled.Store(false)
+		c.readOn()
+	}
+	due := 0
+	for i := 0; c.held > 0 && i < len(c.queue); i++ {
+		switch r := c.queue[i]; {
+		case r.sent:
+		case !r.held:
+			due += c.s.weigh(r)
+		case due > writeAhead:
+			return
+		default:
+			r.held = false
+			c.held--
+			c.s.dispatch(r)
+		}
+	}
+}
+
+// answer answers a request that needs no transaction.
+func (s *Server) answer(r *request) {
+	c := r.conn
+	defer c.answered(r)
+	defer c.took()
+	var body jute.Record
+	err := proto.Error(0)
+	switch {
+	case s.role == readOnly && (s.replicated(r) || r.Type == proto.OpSync):
+		err = proto.ErrNotReadOnly
+	case s.role == leading:
+		err = s.checkSession(r.Session, ownClients)
+	}
+	switch {
+	case err != 0:
+	case r.Type == proto.OpCreateSession: // which no client sends; a local one is not created again
+		c.confirm(true)
+		return
+	case r.Type == proto.OpCloseSession:
+		s.local.remove(r.Session)
+		s.log.Infof("Processed session termination for sessionid: 0x%x", uint64(r.Session))
+		s.reply(r, 0, nil)
+		c.part()
+		return
+	default:
+		if body, err = s.read(r); err == proto.ErrMarshallingError {
+			s.logUnreadable(r, -2, "unknown")
+		}
+	}
+	if err == proto.ErrSessionMoved {
+		// The client has gone to another member; this connection is of the past.
+		c.part()
+		return
+	}
+	s.reply(r, err, body)
+}
+
+// reply answers a client and accounts for it.
+func (s *Server) reply(r *request, err proto.Error, body jute.Record) {
+	c := r.conn
+	if s.fault != nil && !s.injected(r, &err, &body) {
+		return
+	}
+	if err != 0 && r.Type != proto.OpMultiRead {
+		body = nil
+	}
+	zxid := s.tree.LastZxid()
+	s.stats.answered(r, zxid, time.Since(r.received), &c.stats)
+	h := proto.ReplyHeader{Xid: r.Cxid, Zxid: zxid, Err: err}
+	if r.Type == proto.OpPing && err == 0 {
+		h.Xid = proto.XidPing // whatever the client called it
+	}
+	c.send(&h, body)
+}
+
+// refuseSASL answers a client that wants to authenticate by SASL as a server does that is not
+// set up for it (ZooKeeperServer.processSasl).
+func (s *Server) refuseSASL(c *conn, r *request) {
+	var token proto.SASLToken
+	if err := jute.Unmarshal(r.Body, &token); err != nil || token.Token == nil {
+		s.log.Warnf("A SASL token from %s cannot be read: %v", c.remote, err)
+		c.close()
+		return
+	}
+	c.send(&proto.ReplyHeader{Xid: r.Cxid}, &proto.SASLToken{})
+}
+
+// Differs(identities-bounded): Apache keeps as many identities of a connection as it is sent, and
+// looks at all of them whenever it checks an ACL. "auth" in an ACL stands for all of them, too, and
+// can make a transaction of what no server loads again.
+const (
+	maxIdentities    = 256      // of one connection
+	maxIdentityBytes = 64 << 10 // in all of them
+)
+
+func tooManyIdentities(ids []proto.ID) bool {
+	bytes := 0
+	for _, id := range ids {
+		bytes += len(id.Scheme) + len(id.ID)
+	}
+	return len(ids) > maxIdentities || bytes > maxIdentityBytes
+}
+
+// authenticate adds an identity to the connection, or ends it.
+func (s *Server) authenticate(c *conn, r *request) {
+	var p proto.AuthPacket
+	if err := jute.Unmarshal(r.Body, &p); err != nil {
+		s.log.Warnf("An auth packet from %s cannot be read: %v", c.remote, err)
+		c.close()
+		return
+	}
+	s.log.Infof("got auth packet %s", c.remote)
+	ids, ok := s.auth.authenticate(c.auth, p.Scheme, p.Auth, c.address, c.subject)
+	if tooManyIdentities(ids) {
+		s.log.Warnf("Session 0x%x: more than %d identities on one connection, or more than %d bytes of them",
+			uint64(c.session), maxIdentities, maxIdentityBytes)
+		ok = false
+	}
+	if ok {
+		c.auth = ids
+		s.log.Infof("Session 0x%x: auth success for scheme %s and address %s", uint64(c.session), p.Scheme, c.remote)
+		c.send(&proto.ReplyHeader{Xid: r.Cxid}, nil)
+		return
+	}
+	if s.auth.known(p.Scheme) {
+		s.log.Warnf("Authentication failed for scheme: %s", p.Scheme)
+	} else {
+		s.log.Warnf("No authentication provider for scheme: %s has %s", p.Scheme, s.auth.names())
+	}
+	c.send(&proto.ReplyHeader{Xid: r.Cxid, Err: proto.ErrAuthFailed}, nil)
+	c.part()
+}

@@ -1,0 +1,279 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ztree"
+)
+
+// saveBudget is for how long at a time the loop encodes znodes of a snapshot.
+const saveBudget = time.Millisecond
+
+// saving is a snapshot in the making: the loop encodes the tree piece by piece, another
+// goroutine takes the pieces and writes them.
+type saving struct {
+	stream  *storage.SnapshotStream
+	pieces  chan []byte // to the writer
+	spare   chan []byte // from the writer, to be used again
+	piece   []byte      // encoded, and not taken by the writer yet
+	more    bool
+	blocked bool // the writer is behind; it will say when it has room
+	over    bool // given up by the writer
+	aborted bool // given up by the loop; set before pieces is closed
+}
+
+// begin starts a snapshot of the tree as it is now.
+func (s *Server) begin() *saving {
+	v := &saving{stream: storage.NewSnapshotStream(s.tree, s.opt.NoDigest), pieces: make(chan []byte, 2), spare: make(chan []byte, 4), more: true}
+	s.savings = append(s.savings, v)
+	return v
+}
+
+// writer registers one who writes a snapshot to the data directory, and who closes the channel.
+func (s *Server) writer() chan struct{} {
+	s.writers = slices.DeleteFunc(s.writers, func(ended chan struct{}) bool {
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	})
+	ended := make(chan struct{})
+	s.writers = append(s.writers, ended)
+	return ended
+}
+
+// saveStep goes on with the snapshots, a little each.
+func (s *Server) saveStep() {
+	kept := s.savings[:0]
+	for _, v := range s.savings {
+		if s.advance(v) {
+			kept = append(kept, v)
+		}
+	}
+	clear(s.savings[len(kept):])
+	s.savings = kept
+}
+
+// advance is false when the snapshot is encoded and handed over.
+func (s *Server) advance(v *saving) bool {
+	if v.over {
+		close(v.pieces)
+		return false
+	}
+	if v.piece == nil && !v.blocked {
+		var room []byte
+		select {
+		case room = <-v.spare:
+		default:
+		}
+		v.piece, v.more = v.stream.Step(room[:0], saveBudget)
+	}
+	select {
+	case v.pieces <- v.piece:
+		v.piece, v.blocked = nil, false
+		if !v.more {
+			close(v.pieces)
+			return false
+		}
+	default:
+		v.blocked = true
+	}
+	return true
+}
+
+// busy tells whether a snapshot could go on now.
+func (s *Server) busy() bool {
+	for _, v := range s.savings {
+		if !v.blocked || v.over {
+			return true
+		}
+	}
+	return false
+}
+
+// drain writes a snapshot's pieces until the last one; an error ends it.
+func (s *Server) drain(v *saving, w io.Writer) error {
+	for piece := range v.pieces {
+		s.box.put(event{run: func() { v.blocked = false }})
+		if _, err := w.Write(piece); err != nil {
+			s.box.put(event{run: func() { v.over = true }})
+			for range v.pieces {
+			}
+			return err
+		}
+		select {
+		case v.spare <- piece:
+		default:
+		}
+	}
+	if v.aborted {
+		return errRetired
+	}
+	return nil
+}
+
+var errRetired = errors.New("the server has stopped serving meanwhile")
+
+// abort ends all snapshots.
+func (s *Server) abort() {
+	for _, v := range s.savings {
+		v.aborted = true
+		close(v.pieces)
+	}
+	s.savings = nil
+}
+
+// SaveSoon begins to write a snapshot to the disk, unless one is being written. It returns
+// at once.
+func (s *Server) SaveSoon() {
+	s.box.put(event{run: func() {
+		if s.opt.DataDir == "" || s.saves {
+			return
+		}
+		s.saves = true
+		v := s.begin()
+		ended := s.writer()
+		s.wg.Go(func() {
+			defer close(ended)
+			if err := s.save(v); err != nil {
+				s.log.Errorf("Snapshot failed; the transaction logs keep what it would have had: %v", err)
+			}
+			s.box.put(event{run: func() { s.saves = false }})
+		})
+	}})
+}
+
+// save writes a snapshot that the loop encodes.
+func (s *Server) save(v *saving) error {
+	began := time.Now()
+	zxid := v.stream.Zxid()
+	path := s.snapshotPath(zxid)
+	f, err := storage.CreateSnapshot(path, s.snapshotOptions())
+	if err != nil {
+		_ = s.drain(v, refuse{err})
+		if errors.Is(err, fs.ErrExist) {
+			return nil // nothing was written since
+		}
+		return err
+	}
+	s.log.Infof("Snapshotting: 0x%x to %s", uint64(zxid), path)
+	if err := s.drain(v, f); err != nil {
+		f.Abandon()
+		return err
+	}
+	if err := f.Commit(v.stream.State()); err != nil {
+		return err
+	}
+	s.metrics.Took("snapshottime", time.Since(began))
+	s.log.Infof("Snapshot taken in %d ms", time.Since(began).Milliseconds())
+	return nil
+}
+
+// refuse is a writer that only fails.
+type refuse struct{ err error }
+
+func (r refuse) Write([]byte) (int, error) { return 0, r.err }
+
+func (s *Server) snapshotPath(zxid int64) string {
+	return filepath.Join(s.opt.DataDir, storage.SnapshotName(zxid, s.opt.Compression))
+}
+
+func (s *Server) snapshotOptions() storage.SnapshotOptions {
+	return storage.SnapshotOptions{Compression: s.opt.Compression, NoDigest: s.opt.NoDigest, LastProcessedZxid: s.emulated().AdminSnapshots()}
+}
+
+// saveNow writes a snapshot while nobody is served.
+func (s *Server) saveNow(options storage.SnapshotOptions) error {
+	if s.opt.DataDir == "" {
+		return nil
+	}
+	path := s.snapshotPath(s.tree.LastZxid())
+	s.log.Infof("Snapshotting: 0x%x to %s", uint64(s.tree.LastZxid()), path)
+	err := storage.WriteSnapshot(path, s.tree, options)
+	if errors.Is(err, fs.ErrExist) && !options.Replace {
+		return nil
+	}
+	return err
+}
+
+// Save writes a snapshot to the disk and returns its file, and the zxid in its name.
+func (s *Server) Save() (path string, zxid int64, err error) {
+	if s.opt.DataDir == "" {
+		return "", 0, errors.New("take a snapshot: the server keeps everything in memory")
+	}
+	var v *saving
+	var ended chan struct{}
+	if !s.do(func() { v, ended = s.begin(), s.writer() }) {
+		return "", 0, errClosed
+	}
+	defer close(ended)
+	if err := s.save(v); err != nil {
+		return "", 0, err
+	}
+	return s.snapshotPath(v.stream.Zxid()), v.stream.Zxid(), nil
+}
+
+// Snapshot implements zab.Replica.
+func (s *Server) Snapshot(w io.Writer) (zxid int64, err error) {
+	var v *saving
+	if !s.do(func() { v = s.begin() }) {
+		return 0, errClosed
+	}
+	return v.stream.Zxid(), s.drain(v, w)
+}
+
+// Restore implements zab.Replica.
+func (s *Server) Restore(r io.Reader, zxid int64) error {
+	tree, err := storage.ReadStream(r, zxid)
+	if err != nil {
+		return err
+	}
+	return s.Replace(tree)
+}
+
+// Replace puts another tree, at the zxid that it has, in the place of this member's, once it is
+// on the disk.
+func (s *Server) Replace(tree *ztree.Tree) (err error) {
+	alive := s.do(func() {
+		old := s.tree
+		s.tree = tree
+		s.showConfig()
+		// The tree is fuzzy until the transactions that the leader sends behind it have been
+		// applied: it does not have the digest of its zxid yet.
+		options := s.snapshotOptions()
+		options.NoDigest, options.Replace = true, true
+		if err = s.saveNow(options); err != nil {
+			s.tree = old
+			return
+		}
+		s.fuzzy, s.changes = maxFuzzy, newChanges()
+	})
+	switch {
+	case !alive:
+		return errClosed
+	case err != nil:
+		return fmt.Errorf("save the new data: %w", err)
+	}
+	return nil
+}
+
+// Reload implements zab.Replica.
+func (s *Server) Reload() (err error) {
+	s.do(func() {
+		var tree = s.tree
+		if tree, _, err = loadTree(s.opt, s.log); err == nil {
+			s.tree, s.fuzzy = tree, 0
+			s.showConfig()
+		}
+	})
+	return err
+}

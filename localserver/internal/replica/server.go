@@ -1,0 +1,377 @@
+package replica
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/release"
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/zklog"
+	"github.com/zkctl/zkctl/internal/ztree"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
+)
+
+// role is what the member does in the ensemble.
+type role int
+
+const (
+	idle      role = iota // looking for a leader, or stopped: clients are turned away
+	leading               // also a standalone server
+	following             // also an observer
+	readOnly              // without a quorum, but clients that ask for it may read
+)
+
+// Server is one member. Create it with Open; it serves once zab has called Lead or Follow.
+type Server struct {
+	opt Options
+	log *zklog.Logger
+
+	box  mailbox
+	done chan struct{} // closed when the loop has ended
+
+	// The loop's.
+	role     role
+	observer bool
+	leader   zab.Leader  // while leading
+	learner  zab.Learner // while following
+	tree     *ztree.Tree
+	watches  *watches[*conn]
+	sessions *sessions
+	local    *sessions // those that only this member knows; nil without localSessionsEnabled
+	all      map[*conn]struct{}
+	conns    map[int64]*conn // by session
+	opening  map[int64]*conn // sessions whose creation has been proposed
+	resuming map[int64]*conn // sessions about which the leader has been asked
+	touched  map[int64]int32 // a learner's sessions that have been active, for the next PING
+	syncs    []*request      // forwarded and not answered
+	changes  changes         // what was proposed and is not applied yet
+	zxid     int64           // of the last proposal, while leading
+	fuzzy    int             // so many transactions may still find the tree ahead of its zxid
+	config   []byte          // the configuration's text, which /zookeeper/config holds
+	reapAt   time.Time
+	savings  []*saving       // snapshots in the making
+	saves    bool            // one of them goes to the disk because it is due
+	writers  []chan struct{} // of those that go to the data directory; closed when they have ended
+	outputs
+	later    []*conn   // whose turn is over in this round, and who have more to do
+	round    uint64    // of the loop
+	clock    time.Time // when the last answer was ready
+	now      time.Time // when the current round began
+	looking  time.Time // since when there is an election; zero without one
+	stopping bool
+	stats    stats
+	refuse   bool // turn new connections away
+	fault    func(op string, session int64) Fault
+
+	listings   chan struct{} // holds a token for each command under way that lists things
+	metrics    *Metrics
+	release    atomic.Pointer[release.Release]
+	trace      atomic.Int64 // the trace mask
+	handshakes atomic.Int64 // TLS handshakes under way
+	quota      quotaCheck
+	auth       authSchemes  // not changed once open
+	inProcess  atomic.Int64 // requests read and not answered
+	inBytes    atomic.Int64 // their bytes
+	largeBytes atomic.Int64 // of the large requests that are being read or processed
+
+	mu           sync.Mutex
+	listeners    []*listener
+	admins       []*admin
+	open         map[net.Conn]struct{}
+	byHost       map[string]int // how many of them
+	acceptErrors rateLog
+	closed       bool
+	wg           sync.WaitGroup // acceptors, connections, snapshots
+}
+
+// Open loads a member's data and starts its loop. It does not serve yet. The journal that
+// takes its transactions must continue after LastZxid.
+func Open(opt Options) (*Server, error) {
+	opt.setDefaults()
+	if err := opt.Check(); err != nil {
+		return nil, err
+	}
+	s := &Server{opt: opt, log: opt.Log, done: make(chan struct{}), now: time.Now(),
+		outputs: outputs{awaiting: map[*conn]struct{}{}}, all: map[*conn]struct{}{}, open: map[net.Conn]struct{}{}, byHost: map[string]int{},
+		listings: make(chan struct{}, listingsMost), box: mailbox{ready: make(chan struct{}, 1)}}
+	s.auth = opt.authSchemes()
+	s.auth.ipv6 = func() bool { return s.emulated().IPv6ACLs() }
+	s.quota = quotaCheck{enforce: opt.EnforceQuota, warn: rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}}
+	s.acceptErrors = rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}
+	s.reset()
+	s.Emulate(opt.Release)
+	s.log.Infof("Server environment:zookeeper.version=%s", Version(opt.Release))
+	s.watches = newWatches[*conn](func() bool { return s.emulated().WatchModes() })
+	s.metrics = newMetrics()
+	s.trace.Store(traceMask)
+	s.stats = stats{metrics: s.metrics, since: s.now, responses: noSizes, proposals: noSizes}
+	if err := s.load(); err != nil {
+		return nil, err
+	}
+	s.metrics.Took("dbinittime", time.Since(s.now))
+	go s.loop()
+	return s, nil
+}
+
+// Emulate makes the member behave like a release of ZooKeeper from now on.
+func (s *Server) Emulate(r release.Release) { s.release.Store(&r) }
+
+func (s *Server) emulated() release.Release { return *s.release.Load() }
+
+// reset forgets everything that belongs to a role.
+func (s *Server) reset() {
+	s.role, s.leader, s.learner, s.observer = idle, nil, nil, false
+	s.sessions, s.local = newSessions(s.opt.Tick, s.opt.ID), s.newLocalSessions()
+	s.conns, s.opening, s.resuming = map[int64]*conn{}, map[int64]*conn{}, map[int64]*conn{}
+	s.touched, s.syncs = map[int64]int32{}, nil
+	s.changes = newChanges()
+}
+
+// load reads the tree from disk, or begins with an empty one and its snapshot.
+func (s *Server) load() error {
+	if s.opt.DataDir == "" {
+		s.tree = ztree.New()
+		return nil
+	}
+	began := time.Now()
+	tree, bare, err := loadTree(s.opt, s.log)
+	if err != nil {
+		return err
+	}
+	s.tree = tree
+	if !bare {
+		s.log.Infof("Snapshot loaded in %d ms, highest zxid is 0x%x", time.Since(began).Milliseconds(), uint64(tree.LastZxid()))
+	}
+	if bare && s.tree.LastZxid() >= 0 {
+		// Apache ZooKeeper does not start on logs without a snapshot.
+		return s.saveNow(s.snapshotOptions())
+	}
+	if !s.opt.NoDigest {
+		s.tree.Digest() // the first time takes a second for a million znodes
+	}
+	return nil
+}
+
+// Close ends the member: listeners and connections are closed; sessions live on in the data.
+// The journal must be closed after it.
+func (s *Server) Close() {
+	s.closeListeners()
+	s.do(func() {
+		s.retire()
+		s.stopping = true
+	})
+	<-s.done
+	s.hangUp()
+	s.wg.Wait()
+}
+
+// LastZxid implements zab.Replica.
+func (s *Server) LastZxid() (zxid int64) {
+	s.do(func() { zxid = s.tree.LastZxid() })
+	return zxid
+}
+
+// Lead implements zab.Replica.
+func (s *Server) Lead(l zab.Leader, last int64) {
+	s.do(func() {
+		s.retire() // from reading only
+		s.role, s.leader, s.zxid = leading, l, last
+		s.stats.led = s.now
+		s.tree.SetLastZxid(max(s.tree.LastZxid(), last))
+		for id, timeout := range s.tree.Sessions() {
+			s.sessions.add(id, time.Duration(timeout)*time.Millisecond, s.now)
+		}
+		s.reapAt = s.now.Add(s.opt.ReapEvery)
+	})
+}
+
+// Follow implements zab.Replica.
+func (s *Server) Follow(l zab.Learner, observer bool) {
+	s.do(func() {
+		s.retire() // from reading only
+		s.role, s.learner, s.observer = following, l, observer
+	})
+}
+
+// Retire implements zab.Replica.
+func (s *Server) Retire() {
+	var writers []chan struct{}
+	s.do(func() {
+		s.retire()
+		s.abort()
+		writers = slices.Clone(s.writers)
+	})
+	for _, ended := range writers {
+		<-ended
+	}
+}
+
+func (s *Server) retire() {
+	for c := range s.all {
+		c.close()
+	}
+	s.reset()
+}
+
+// Looking implements zab.Replica.
+func (s *Server) Looking(on bool) {
+	s.do(func() {
+		s.looking = time.Time{}
+		switch {
+		case on:
+			s.looking = s.now
+		case s.role == readOnly:
+			s.retire()
+		}
+	})
+}
+
+// Apply implements zab.Replica.
+func (s *Server) Apply(p *zab.Proposal) { s.box.put(event{commit: p}) }
+
+// Applied implements zab.Replica.
+func (s *Server) Applied() { s.do(func() {}) }
+
+// Submit implements zab.Replica.
+func (s *Server) Submit(r *zab.Request) {
+	s.box.put(event{run: func() {
+		if s.role != leading {
+			return
+		}
+		s.propose(&request{Request: *r})
+	}})
+}
+
+// Touch implements zab.Replica.
+func (s *Server) Touch(alive map[int64]int32) {
+	s.box.put(event{run: func() {
+		if s.role != leading {
+			return
+		}
+		for session, timeout := range alive {
+			s.touch(session, time.Duration(timeout)*time.Millisecond)
+		}
+	}})
+}
+
+// Revalidate implements zab.Replica.
+func (s *Server) Revalidate(session int64, timeout int32, origin zab.Origin) (valid bool) {
+	s.do(func() { valid = s.role == leading && s.adopt(session, time.Duration(timeout)*time.Millisecond, origin) })
+	return valid
+}
+
+// Touched implements zab.Replica.
+func (s *Server) Touched() (touched map[int64]int32) {
+	s.do(func() { touched, s.touched = s.touched, map[int64]int32{} })
+	return touched
+}
+
+// Revalidated implements zab.Replica.
+func (s *Server) Revalidated(session int64, valid bool) {
+	s.box.put(event{run: func() {
+		if c := s.resuming[session]; c != nil {
+			delete(s.resuming, session)
+			s.finishSession(c, valid)
+		}
+	}})
+}
+
+// Synced implements zab.Replica.
+func (s *Server) Synced() {
+	s.box.put(event{run: func() {
+		if len(s.syncs) == 0 {
+			return
+		}
+		r := s.syncs[0]
+		s.syncs = s.syncs[1:]
+		r.sent = false // it may be answered like a read now
+		r.conn.reads++
+		r.conn.advance()
+	}})
+}
+
+// Reconfigured implements zab.Replica.
+func (s *Server) Reconfigured(config []byte) {
+	s.do(func() {
+		s.config = config
+		s.showConfig()
+	})
+}
+
+// showConfig puts the configuration in force into its znode.
+func (s *Server) showConfig() {
+	if s.config == nil {
+		return
+	}
+	_, version, _ := bytes.Cut(s.config, []byte("\nversion="))
+	zxid, err := strconv.ParseInt(strings.TrimSpace(string(version)), 16, 64)
+	if err != nil {
+		zxid = 0 // a configuration that nobody has agreed on yet
+	}
+	s.tree.SetConfig(s.config, zxid, s.now.UnixMilli())
+}
+
+// Fail stops serving for good: the disk, or what else a member needs, has failed. Nothing is
+// acknowledged any more.
+func (s *Server) Fail(err error) {
+	s.log.Errorf("Severe unrecoverable error, exiting: %v", err)
+	s.metrics.Add("unrecoverable_error_count", 1)
+	s.box.put(event{run: func() {
+		s.refuse = true
+		s.retire()
+	}})
+	s.opt.Failed(err)
+}
+
+// loadTree reads the newest state that the disk has, as a server does after a crash: a log
+// may end in the middle of an entry. bare tells that there is no snapshot. The tree's zxid is -1
+// when there is nothing at all and should be: its member has no say in elections until it has got
+// a leader's state.
+func loadTree(opt Options, log *zklog.Logger) (tree *ztree.Tree, bare bool, err error) {
+	dir, err := storage.OpenDirs(opt.DataDir, opt.LogDir)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(dir.Logs)+len(dir.Snapshots) == 0 {
+		tree = ztree.New()
+		if opt.NoAutoCreate && opt.Ensemble != nil {
+			log.Warnf("Unexpected empty data tree, setting zxid to -1: with db.autocreate=false the data comes from the other members; " +
+				"where it is to begin empty, make a file initialize in dataLogDir before the first start")
+			tree.SetLastZxid(-1)
+		}
+		return tree, true, nil
+	}
+	bare = len(dir.Snapshots) == 0
+	if bare && opt.TrustEmpty {
+		log.Warnf("No snapshot found, but there are log entries. This should only be allowed during upgrading.")
+	}
+	tree, faults, err := dir.LoadForServer(opt.TrustEmpty)
+	for _, f := range faults {
+		if !errors.Is(err, f) {
+			log.Warnf("%v", f)
+		}
+	}
+	switch {
+	case err != nil && bare && errors.Is(err, storage.ErrMissing):
+		return nil, false, fmt.Errorf("start on %s: %w; snapshot.trust.empty=true starts with what the logs have, which is for upgrades from ZooKeeper 3.4", opt.DataDir, err)
+	case err != nil:
+		return nil, false, fmt.Errorf("start on %s: %w", opt.DataDir, err)
+	}
+	return tree, bare, nil
+}
+
+var errClosed = errors.New("the member is closed")
+
+// listener is a port that clients connect to.
+type listener struct {
+	net.Listener
+	mode ListenMode
+}

@@ -1,0 +1,206 @@
+package replica
+
+import (
+	"time"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
+)
+
+// session is a client's session as the leader tracks it, or a local one as the member does that
+// its client is connected to.
+type session struct {
+	id      int64
+	timeout time.Duration
+	owner   zab.Origin // where the client is connected; meaningful when owned
+	owned   bool
+	closing bool // a closeSession was proposed, or is about to be
+	bucket  int64
+}
+
+// sessions is the session table (SessionTrackerImpl) with its buckets of one tick
+// (ExpiryQueue): a session sits in the bucket in which its timeout ends.
+type sessions struct {
+	tick    time.Duration
+	began   time.Time // buckets count from here, on the monotonic clock
+	byID    map[int64]*session
+	buckets map[int64]map[*session]struct{}
+	first   int64 // no bucket before this one has a session
+	nextID  int64
+}
+
+// serverID goes into the highest byte of each session id.
+func newSessions(tick time.Duration, serverID int64) *sessions {
+	now := time.Now()
+	// The time is the lower 40 bits of milliseconds, then come 16 bits of zeros
+	// (SessionTrackerImpl.initializeNextSessionId).
+	next := int64(uint64(now.UnixMilli())<<24>>8) | serverID<<56
+	if next == proto.ContainerOwner {
+		next++
+	}
+	return &sessions{tick: tick, began: now, byID: map[int64]*session{}, buckets: map[int64]map[*session]struct{}{}, nextID: next}
+}
+
+// bucketOf is the bucket of a moment: the tick in which it lies, and one more.
+func (t *sessions) bucketOf(at time.Time) int64 { return int64(at.Sub(t.began)/t.tick) + 1 }
+
+// get finds a session; nil for none, or without a table.
+func (t *sessions) get(id int64) *session {
+	if t == nil {
+		return nil
+	}
+	return t.byID[id]
+}
+
+// add begins to track a session, or touches it.
+func (t *sessions) add(id int64, timeout time.Duration, now time.Time) *session {
+	s := t.byID[id]
+	if s == nil {
+		s = &session{id: id, timeout: timeout, bucket: -1}
+		t.byID[id] = s
+	}
+	t.touch(s, timeout, now)
+	return s
+}
+
+// touch moves a session to the bucket of now+timeout (ExpiryQueue.update).
+func (t *sessions) touch(s *session, timeout time.Duration, now time.Time) {
+	s.timeout = timeout
+	bucket := t.bucketOf(now.Add(timeout))
+	if bucket == s.bucket {
+		return
+	}
+	t.leave(s)
+	s.bucket = bucket
+	set := t.buckets[bucket]
+	if set == nil {
+		set = map[*session]struct{}{}
+		t.buckets[bucket] = set
+		if len(t.buckets) == 1 || bucket < t.first {
+			t.first = bucket
+		}
+	}
+	set[s] = struct{}{}
+}
+
+func (t *sessions) leave(s *session) {
+	set := t.buckets[s.bucket]
+	delete(set, s)
+	if set != nil && len(set) == 0 {
+		delete(t.buckets, s.bucket)
+	}
+	s.bucket = -1
+}
+
+func (t *sessions) remove(id int64) {
+	if s := t.get(id); s != nil {
+		t.leave(s)
+		delete(t.byID, id)
+	}
+}
+
+// next is when the first bucket that has sessions is due.
+func (t *sessions) next() (time.Time, bool) {
+	if t == nil || len(t.buckets) == 0 {
+		return time.Time{}, false
+	}
+	for t.buckets[t.first] == nil {
+		t.first++
+	}
+	return t.began.Add(time.Duration(t.first) * t.tick), true
+}
+
+// expired takes the sessions whose bucket is due.
+func (t *sessions) expired(now time.Time) (list []*session) {
+	for {
+		at, ok := t.next()
+		if !ok || at.After(now) {
+			return list
+		}
+		for s := range t.buckets[t.first] {
+			list = append(list, s)
+		}
+		for _, s := range list {
+			if s.bucket == t.first {
+				t.leave(s)
+			}
+		}
+	}
+}
+
+// check finds out whether a session is alive and connected there (SessionTrackerImpl.checkSession).
+func (t *sessions) check(id int64, owner zab.Origin) proto.Error {
+	s := t.byID[id]
+	switch {
+	case s == nil:
+		return proto.ErrUnknownSession
+	case s.closing:
+		return proto.ErrSessionExpired
+	case !s.owned:
+		s.owner, s.owned = owner, true
+	case s.owner != owner:
+		return proto.ErrSessionMoved
+	}
+	return 0
+}
+
+// touch tells that the session of a client is alive; false when it is not, or is closing.
+func (s *Server) touch(id int64, timeout time.Duration) bool {
+	switch {
+	case s.resumeLocal(id, timeout), s.role == readOnly:
+		return true
+	case s.role == following:
+		s.touched[id] = int32(timeout.Milliseconds()) // the leader will say when it is over
+		return true
+	}
+	t := s.sessions.byID[id]
+	if t == nil || t.closing {
+		return false
+	}
+	s.sessions.touch(t, timeout, s.now)
+	return true
+}
+
+// expireSessions closes the sessions whose time is over, by a transaction each.
+func (s *Server) expireSessions() {
+	for _, t := range s.sessions.expired(s.now) {
+		if t.closing {
+			continue
+		}
+		s.expire(t)
+	}
+}
+
+// expire proposes the end of a session.
+func (s *Server) expire(t *session) {
+	s.logExpiry(t)
+	t.closing = true
+	s.propose(&request{Request: zab.Request{Session: t.id, Type: proto.OpCloseSession}})
+}
+
+// javaRandom is java.util.Random: a server's passwords are its output, so that any member,
+// also after a restart and also one of Apache's, can check them.
+type javaRandom uint64
+
+func newJavaRandom(seed int64) javaRandom {
+	return javaRandom((uint64(seed) ^ 0x5deece66d) & (1<<48 - 1))
+}
+
+func (r *javaRandom) int32() int32 {
+	*r = (*r*0x5deece66d + 0xb) & (1<<48 - 1)
+	return int32(*r >> 16)
+}
+
+// passwordSecret is ZooKeeperServer.superSecret.
+const passwordSecret = 0xB3415C00
+
+// password is the password of a session.
+func password(id int64) []byte {
+	r := newJavaRandom(id ^ passwordSecret)
+	p := make([]byte, 0, 16)
+	for len(p) < 16 {
+		n := r.int32()
+		p = append(p, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
+	}
+	return p
+}

@@ -1,0 +1,244 @@
+package replica
+
+import (
+	"time"
+
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ztree"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
+)
+
+// latency sums up how long requests took, from their arrival to their answer.
+type latency struct {
+	min, max, sum time.Duration
+	count         int64
+}
+
+func (l *latency) add(d time.Duration) {
+	if l.count == 0 || d < l.min {
+		l.min = d
+	}
+	l.max = max(l.max, d)
+	l.sum += d
+	l.count++
+}
+
+// avg is in milliseconds.
+func (l *latency) avg() float64 { return average(milliseconds(l.sum), l.count) }
+
+// BufferSizes are the sizes in bytes of the messages of one kind (BufferStats); -1 each
+// when there was none.
+type BufferSizes struct{ Last, Min, Max int }
+
+var noSizes = BufferSizes{-1, -1, -1}
+
+// Add accounts for a message.
+func (b *BufferSizes) Add(size int) {
+	b.Last = size
+	if b.Min == -1 || size < b.Min {
+		b.Min = size
+	}
+	b.Max = max(b.Max, size)
+}
+
+// stats are the member's figures (ServerStats). They are the loop's.
+type stats struct {
+	latency
+	received, sent   int64 // packets
+	expired          int64
+	digestMismatches int64
+	responses        BufferSizes // to clients
+	proposals        BufferSizes // of a leader
+	led              time.Time   // since when the member leads
+	since            time.Time
+	metrics          *Metrics
+
+	digests []zxidDigest // of every 128th transaction
+	fired   firedWatches
+}
+
+// reset is what srst does: the time of the start stays.
+func (s *stats) reset() {
+	s.metrics.reset()
+	*s = stats{since: s.since, metrics: s.metrics, digests: s.digests, led: s.led, responses: noSizes, proposals: noSizes}
+}
+
+// connStats are a connection's figures, as cons lists them.
+type connStats struct {
+	latency
+	received, sent int64
+	lastOp         string
+	lastCxid       int32
+	lastZxid       int64
+	lastAt         time.Time
+	lastLatency    time.Duration
+}
+
+// reset is what crst does.
+func (s *connStats) reset() { *s = connStats{lastCxid: -1, lastZxid: -1} }
+
+// answered accounts for a request. The xid of a ping is no client's.
+func (s *stats) answered(r *request, zxid int64, took time.Duration, c *connStats) {
+	s.add(took)
+	c.add(took)
+	if r.Cxid >= 0 {
+		c.lastCxid = r.Cxid
+	}
+	c.lastOp, c.lastZxid, c.lastAt, c.lastLatency = shortOp(r.Type), zxid, time.Now(), took
+	if writes(r.Type) || r.Type == proto.OpCreateSession {
+		s.metrics.Took("updatelatency", took)
+		s.metrics.Took("propagation_latency", took)
+	} else {
+		s.metrics.Took("readlatency", took)
+	}
+}
+
+// opened accounts for a connect request and its answer, which ZooKeeper counts as packets
+// and, when the session is new, as an operation.
+func (s *stats) opened(c *conn, zxid int64, size int, valid bool) {
+	s.received++
+	c.stats.received++
+	s.responded(&c.stats, proto.XidPing, size)
+	if valid && !c.resumed {
+		r := request{Request: zab.Request{Type: proto.OpCreateSession}}
+		s.answered(&r, zxid, time.Since(c.asked), &c.stats)
+	}
+}
+
+// responded accounts for a message to a client.
+func (s *stats) responded(c *connStats, xid int32, size int) {
+	c.sent++
+	s.sent++
+	s.responses.Add(size)
+	if xid == proto.XidWatcherEvent {
+		s.metrics.Add("watch_bytes", int64(size))
+	} else {
+		s.metrics.Add("response_bytes", int64(size))
+	}
+}
+
+// proposed accounts for a leader's proposal.
+func (s *stats) proposed(size int, ensemble bool) {
+	if ensemble {
+		s.proposals.Add(size)
+		s.metrics.Add("proposal_count", 1)
+	}
+}
+
+// zxidDigest is the tree's digest after a transaction (DataTree.ZxidDigest).
+type zxidDigest struct{ zxid, digest int64 }
+
+const (
+	digestEvery = 128  // transactions (DIGEST_LOG_INTERVAL)
+	digestsKept = 1024 // (DIGEST_LOG_LIMIT)
+)
+
+// applied notes the digest that hash lists.
+func (s *stats) applied(zxid int64, t *ztree.Tree) {
+	if zxid%digestEvery != 0 {
+		return
+	}
+	if len(s.digests) >= digestsKept {
+		s.digests = append(s.digests[:0], s.digests[1:]...)
+	}
+	s.digests = append(s.digests, zxidDigest{zxid, t.Digest()})
+}
+
+// firedWatches counts the clients that one change tells of one kind of event.
+type firedWatches struct {
+	round uint64
+	event proto.EventType
+	count int
+}
+
+var firedNames = map[proto.EventType]string{
+	proto.EventNodeCreated: "node_created_watch_count", proto.EventNodeDeleted: "node_deleted_watch_count",
+	proto.EventNodeDataChanged: "node_changed_watch_count", proto.EventNodeChildrenChanged: "node_children_watch_count",
+}
+
+// told accounts for an event to a client; round is the number of the change.
+func (s *stats) told(round uint64, event proto.EventType) {
+	if f := &s.fired; f.round != round || f.event != event {
+		s.settleFired()
+		f.round, f.event = round, event
+	}
+	s.fired.count++
+}
+
+// settleFired enters the last change's count.
+func (s *stats) settleFired() {
+	if s.fired.count > 0 {
+		s.metrics.Observe(firedNames[s.fired.event], float64(s.fired.count))
+	}
+	s.fired = firedWatches{}
+}
+
+// shortOp is ZooKeeper's four letters for an operation (FinalRequestProcessor's lastOp).
+func shortOp(op proto.Op) string {
+	switch op {
+	case proto.OpPing:
+		return "PING"
+	case proto.OpCreateSession:
+		return "SESS"
+	case proto.OpMulti:
+		return "MULT"
+	case proto.OpMultiRead:
+		return "MLTR"
+	case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer:
+		return "CREA"
+	case proto.OpDelete, proto.OpDeleteContainer:
+		return "DELE"
+	case proto.OpSetData:
+		return "SETD"
+	case proto.OpReconfig:
+		return "RECO"
+	case proto.OpSetACL:
+		return "SETA"
+	case proto.OpCloseSession:
+		return "CLOS"
+	case proto.OpSync:
+		return "SYNC"
+	case proto.OpExists:
+		return "EXIS"
+	case proto.OpGetData:
+		return "GETD"
+	case proto.OpSetWatches:
+		return "SETW"
+	case proto.OpSetWatches2:
+		return "STW2"
+	case proto.OpAddWatch:
+		return "ADDW"
+	case proto.OpGetACL:
+		return "GETA"
+	case proto.OpGetChildren, proto.OpGetChildren2:
+		return "GETC"
+	case proto.OpGetAllChildrenNumber:
+		return "GETACN"
+	case proto.OpCheckWatches:
+		return "CHKW"
+	case proto.OpRemoveWatches:
+		return "REMW"
+	case proto.OpWhoAmI:
+		return "HOMI"
+	case proto.OpGetEphemerals:
+		return "GETE"
+	}
+	return "NA"
+}
+
+// countLoss accounts for the end of a connection that the client, or its silence, brought.
+func (c *conn) countLoss(err error) {
+	c.mu.Lock()
+	closed := c.closed
+	c.mu.Unlock()
+	if err == nil || closed {
+		return
+	}
+	if c.sessionID() == 0 {
+		if time.Since(c.started) >= c.s.opt.Sessionless {
+			c.s.metrics.Add("sessionless_connections_expired", 1)
+		}
+		return
+	}
+	c.s.metrics.Add("connection_drop_count", 1)
+}

@@ -1,0 +1,346 @@
+package replica
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/zklog"
+)
+
+// raw is a session whose client reads when the test does.
+type raw struct {
+	t       testing.TB
+	nc      net.Conn
+	r       *bufio.Reader
+	session proto.ConnectResponse
+	xid     int32
+}
+
+// dialRaw opens a session, or resumes one.
+func dialRaw(t testing.TB, addr string, resumed *proto.ConnectResponse) *raw {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	_ = nc.SetDeadline(time.Now().Add(time.Minute))
+	c := &raw{t: t, nc: nc, r: bufio.NewReader(nc)}
+	q := proto.ConnectRequest{TimeOut: 60_000, Passwd: make([]byte, 16)}
+	if resumed != nil {
+		q.SessionID, q.Passwd = resumed.SessionID, resumed.Passwd
+	}
+	c.write(&q)
+	if err := jute.Unmarshal(c.frame(), &c.session); err != nil || c.session.TimeOut == 0 {
+		t.Fatalf("no session: %v", err)
+	}
+	return c
+}
+
+func frameOf(records ...jute.Record) []byte {
+	e := jute.NewEncoder(make([]byte, 4))
+	for _, r := range records {
+		r.Visit(e)
+	}
+	b := e.Bytes()
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	return b
+}
+
+func (c *raw) write(records ...jute.Record) {
+	c.t.Helper()
+	if _, err := c.nc.Write(frameOf(records...)); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *raw) request(op proto.Op, body jute.Record) {
+	c.t.Helper()
+	c.xid++
+	c.write(&proto.RequestHeader{Xid: c.xid, Type: op}, body)
+}
+
+// frame reads a frame; nil when the server has cut the connection.
+func (c *raw) frame() []byte {
+	c.t.Helper()
+	var head [4]byte
+	if _, err := io.ReadFull(c.r, head[:]); err != nil {
+		return nil
+	}
+	b := make([]byte, binary.BigEndian.Uint32(head[:]))
+	if _, err := io.ReadFull(c.r, b); err != nil {
+		return nil
+	}
+	return b
+}
+
+// reply reads one, or an event.
+func (c *raw) reply(body jute.Record) (h proto.ReplyHeader) {
+	c.t.Helper()
+	b := c.frame()
+	if b == nil {
+		c.t.Fatal("the server has cut the connection")
+	}
+	d := jute.NewDecoder(b)
+	if h.Visit(d); body != nil && h.Err == 0 {
+		body.Visit(d)
+	}
+	if d.Err() != nil {
+		c.t.Fatal(d.Err())
+	}
+	return h
+}
+
+func (c *raw) call(op proto.Op, q, body jute.Record) {
+	c.t.Helper()
+	c.request(op, q)
+	if h := c.reply(body); h.Err != 0 {
+		c.t.Fatalf("%v: %v", op, h.Err)
+	}
+}
+
+func creating(path string, data []byte) *proto.CreateRequest {
+	return &proto.CreateRequest{Path: path, Data: data, ACL: proto.OpenACL}
+}
+
+// logged is a log that can be read while it is written.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
+}
+
+func until(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not in a minute: %s", what)
+		}
+	}
+}
+
+// Clients that read none of their events are cut off before these take too much, their sessions
+// live on, and SetWatches tells them what they missed.
+func TestUnreadEvents(t *testing.T) {
+	var log logged
+	s := serveAlone(t, Options{MaxClientCnxns: -1, Log: zklog.New(&log, "", zklog.Warn)})
+	w := dialRaw(t, s.addr, nil)
+	w.call(proto.OpCreate, creating("/seen", nil), nil)
+	const many = 12
+	var deaf []*raw
+	for range many {
+		c := dialRaw(t, s.addr, nil)
+		c.call(proto.OpGetData, &proto.PathWatchRequest{Path: "/seen", Watch: true}, nil)
+		c.call(proto.OpAddWatch, &proto.AddWatchRequest{Path: "/", Mode: proto.WatchPersistentRecursive}, nil)
+		deaf = append(deaf, c)
+	}
+	const cut = "it does not read; "
+	var most int64
+	path := "/" + strings.Repeat("n", 50_000)
+	for n := 0; log.count(cut) < many; n++ {
+		w.call(proto.OpCreate, creating(path, nil), nil)
+		w.call(proto.OpDelete, &proto.PathVersionRequest{Path: path, Version: -1}, nil)
+		s.do(func() { most = max(most, s.held()) })
+		if n > 2000 {
+			t.Fatalf("%d of %d clients that do not read are cut off after %d bytes for each", log.count(cut), many, n*2*len(path))
+		}
+	}
+	if limit := int64(outTotal + many*smallReply + 2*len(path)); most > limit {
+		t.Errorf("%d bytes waited for the clients, more than %d", most, limit)
+	}
+	until(t, "nothing waits for anybody", func() (done bool) {
+		s.do(func() { done = s.held() == 0 })
+		return done
+	})
+	w.call(proto.OpSetData, &proto.SetDataRequest{Path: "/seen", Version: -1}, nil)
+	for _, c := range deaf {
+		again := dialRaw(t, s.addr, &c.session)
+		again.request(proto.OpSetWatches, &proto.SetWatches{RelativeZxid: 2, DataWatches: []string{"/seen"}})
+		var e proto.WatcherEvent
+		if h := again.reply(&e); h.Xid != proto.XidWatcherEvent || e.Type != proto.EventNodeDataChanged || e.Path != "/seen" {
+			t.Fatalf("it is told %+v %+v", h, e)
+		}
+	}
+}
+
+// A client that reads late gets all its events, in order, as long as there is room for them.
+func TestLateReader(t *testing.T) {
+	s := serveAlone(t, Options{})
+	w, late := dialRaw(t, s.addr, nil), dialRaw(t, s.addr, nil)
+	late.call(proto.OpAddWatch, &proto.AddWatchRequest{Path: "/", Mode: proto.WatchPersistentRecursive}, nil)
+	name := strings.Repeat("n", 50_000)
+	const n = unaskedLimit / 2 / 50_000
+	for i := range n {
+		w.call(proto.OpCreate, creating(fmt.Sprintf("/%s%d", name, i), nil), nil)
+	}
+	for i := range n {
+		var e proto.WatcherEvent
+		if late.reply(&e); e.Path != fmt.Sprintf("/%s%d", name, i) {
+			t.Fatalf("event %d is about …%s", i, e.Path[max(0, len(e.Path)-10):])
+		}
+	}
+}
+
+// Large replies wait while others do not read theirs, and those who read get them all the same.
+func TestUnreadReplies(t *testing.T) {
+	var log logged
+	s := serveAlone(t, Options{MaxClientCnxns: -1, Log: zklog.New(&log, "", zklog.Warn)})
+	data := make([]byte, 1_000_000)
+	w := dialRaw(t, s.addr, nil)
+	w.call(proto.OpCreate, creating("/big", data), nil)
+	const many = 100
+	ask := func(c *raw) { c.request(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"}) }
+	for range many {
+		c := dialRaw(t, s.addr, nil)
+		for range 20 {
+			ask(c)
+		}
+	}
+	reads := make(chan int)
+	go func() {
+		n := 0
+		for range 50 {
+			var got proto.GetDataResponse
+			ask(w)
+			w.reply(&got)
+			n += len(got.Data)
+		}
+		reads <- n
+	}()
+	var most int64
+	for done := false; !done; {
+		s.do(func() { most = max(most, s.held()) })
+		select {
+		case n := <-reads:
+			done = true
+			if n != 50*len(data) {
+				t.Errorf("who reads got %d bytes", n)
+			}
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if limit := int64(outTotal/2 + 2*len(data) + many*2*smallReply); most > limit {
+		t.Errorf("%d bytes waited for the clients, more than %d", most, limit)
+	}
+	if log.count("it does not read; ") == 0 {
+		t.Error("nobody had to make room")
+	}
+}
+
+// What a client does not read of small answers keeps the server from reading on.
+func TestUnreadAnswers(t *testing.T) {
+	s := serveAlone(t, Options{})
+	c := dialRaw(t, s.addr, nil)
+	c.call(proto.OpCreate, creating("/a", nil), nil)
+	for what, request := range map[string][]byte{
+		"auth":    frameOf(&proto.RequestHeader{Xid: proto.XidAuth, Type: proto.OpAuth}, &proto.AuthPacket{Scheme: "ip"}),
+		"setData": frameOf(&proto.RequestHeader{Xid: 1, Type: proto.OpSetData}, &proto.SetDataRequest{Path: "/a", Version: -1}),
+	} {
+		c := dialRaw(t, s.addr, nil)
+		batch := []byte(strings.Repeat(string(request), 1000))
+		go func() {
+			for err := error(nil); err == nil; { // until it is closed
+				_, err = c.nc.Write(batch)
+			}
+		}()
+		until(t, "the server does not read on", func() (stalled bool) {
+			s.do(func() {
+				if held := s.held(); held > 2*outPause {
+					t.Errorf("%s: %d bytes wait for the client", what, held)
+				}
+				for one := range s.all {
+					stalled = stalled || one.stalled.Load()
+				}
+			})
+			return stalled
+		})
+		c.nc.Close()
+		until(t, "nothing waits for anybody", func() (done bool) {
+			s.do(func() { done = s.held() == 0 })
+			return done
+		})
+	}
+}
+
+// Who asks for much that takes long waits for those who ask for little.
+func TestTurns(t *testing.T) {
+	s := serveAlone(t, Options{})
+	hog, other := dialRaw(t, s.addr, nil), dialRaw(t, s.addr, nil)
+	s.do(func() {
+		for n := range 20_000 {
+			plant(s.Server, fmt.Sprintf("/planted%d", n), nil, hog.session.SessionID)
+		}
+	})
+	const many = 200
+	for range many {
+		hog.request(proto.OpGetEphemerals, &proto.PathRequest{Path: "/nothing"})
+	}
+	until(t, "the server has read what takes long", func() bool { return s.inProcess.Load() > 0 || s.stalledAny() })
+	for range 5 {
+		other.call(proto.OpExists, &proto.PathWatchRequest{Path: "/"}, nil)
+	}
+	answered := int64(0)
+	s.do(func() { answered = s.conns[hog.session.SessionID].stats.sent })
+	if answered > many/2 {
+		t.Errorf("%d of %d answers went before those to five short questions", answered, many)
+	}
+	for range many {
+		hog.reply(&proto.GetEphemeralsResponse{})
+	}
+}
+
+func (s *alone) stalledAny() (stalled bool) {
+	s.do(func() {
+		for c := range s.all {
+			stalled = stalled || c.stalled.Load()
+		}
+	})
+	return stalled
+}
+
+// Large requests are bounded all together from the moment that they are announced.
+func TestLargeRequests(t *testing.T) {
+	s := serveAlone(t, Options{LargeThreshold: 1000, LargeMax: 100_000})
+	w := dialRaw(t, s.addr, nil)
+	w.call(proto.OpCreate, creating("/a", make([]byte, 50_000)), nil)
+	half := dialRaw(t, s.addr, nil)
+	if _, err := half.nc.Write(binary.BigEndian.AppendUint32(nil, 90_000)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the announced request counts", func() bool { return s.largeBytes.Load() == 90_000 })
+	w.call(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 900), Version: -1}, nil) // a small one
+	w.request(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 50_000), Version: -1})
+	if w.frame() != nil {
+		t.Error("a large request is answered that is too much with the other")
+	}
+	half.nc.Close()
+	until(t, "nothing large is left", func() bool { return s.largeBytes.Load() == 0 })
+	again := dialRaw(t, s.addr, nil)
+	again.call(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 50_000), Version: -1}, nil)
+	if n := s.largeBytes.Load(); n != 0 {
+		t.Errorf("%d bytes of large requests are left", n)
+	}
+	if got := s.metrics.counters["large_requests_rejected"].Load(); got != 1 {
+		t.Errorf("%d large requests were rejected", got)
+	}
+}

@@ -1,0 +1,178 @@
+package replica
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// notServing is what almost every command says while the member has no role.
+const notServing = "This ZooKeeper instance is not currently serving requests"
+
+// fourLetterWords are all that there are, with what answers them.
+var fourLetterWords = map[string]struct {
+	idle   bool // answered without a role too
+	answer func(s *Server, c *conn, w io.Writer)
+}{
+	"conf": {false, (*Server).wordConf},
+	"cons": {false, (*Server).wordCons},
+	"crst": {false, (*Server).wordCrst},
+	"dirs": {false, (*Server).wordDirs},
+	"dump": {false, (*Server).wordDump},
+	"envi": {true, (*Server).wordEnvi},
+	"gtmk": {true, (*Server).wordGtmk},
+	"hash": {true, (*Server).wordHash},
+	"isro": {true, (*Server).wordIsro},
+	"mntr": {false, (*Server).wordMntr},
+	"ruok": {true, func(_ *Server, _ *conn, w io.Writer) { io.WriteString(w, "imok") }},
+	"srst": {false, (*Server).wordSrst},
+	"srvr": {false, func(s *Server, _ *conn, w io.Writer) { s.wordStat(w, false) }},
+	"stat": {false, func(s *Server, _ *conn, w io.Writer) { s.wordStat(w, true) }},
+	"stmk": {true, (*Server).wordStmk},
+	"wchc": {false, (*Server).wordWchc},
+	"wchp": {false, (*Server).wordWchp},
+	"wchs": {false, (*Server).wordWchs},
+}
+
+// telnetClose is what telnet sends when it is left by Ctrl-C. ZooKeeper takes it for a word.
+const telnetClose = "\xff\xf4\xff\xfd"
+
+func isWord(head string) bool {
+	_, ok := fourLetterWords[head]
+	return ok || head == telnetClose
+}
+
+// enabled tells whether the white list has a word. srvr always is in it, because zkServer.sh
+// needs it, and isro where clients look for members that only read.
+func (s *Server) enabled(word string) bool {
+	if word == "srvr" || word == "isro" && s.opt.ReadOnlyMode {
+		return true
+	}
+	return slices.ContainsFunc(s.opt.Words, func(w string) bool {
+		w = strings.TrimSpace(w)
+		return w == word || w == "*"
+	})
+}
+
+const (
+	// wordPatience is how long a client may let an answer's next 32 KiB wait.
+	wordPatience = 10 * time.Second
+
+	// wordLinger is how long a client has to close after the answer. To close first would
+	// reset the connection where bytes have come that nobody read, such as the end of the
+	// line of "echo ruok | nc", and take the answer away.
+	wordLinger = time.Second
+)
+
+// answerWord answers a four-letter word, on the connection's reader, and leaves the
+// connection to be closed.
+func (s *Server) answerWord(c *conn, word string) {
+	s.do(func() {
+		c.probe = true
+		c.stats.received++
+		s.stats.received++
+	})
+	s.metrics.Add("bytes_received_count", 4)
+	name := word
+	if word == telnetClose {
+		name = "telnet close"
+	}
+	patient := &patientWriter{Conn: c.nc}
+	w := bufio.NewWriterSize(patient, 32<<10)
+	if s.enabled(name) {
+		s.log.Infof("Processing %s command from %s", name, c.remote)
+		switch f, ok := fourLetterWords[word]; {
+		case !ok:
+		case !f.idle && !s.serving():
+			fmt.Fprintln(w, notServing)
+		case lists(word):
+			if !s.listing(wordPatience, func() {
+				patient.until = time.Now().Add(listingTime)
+				f.answer(s, c, w)
+			}) {
+				fmt.Fprintln(w, tooMany)
+			}
+		default:
+			f.answer(s, c, w)
+		}
+	} else {
+		s.log.Debugf("Command %s is not executed because it is not in the whitelist.", name)
+		fmt.Fprintf(w, "%s is not executed because it is not in the whitelist.\n", name)
+	}
+	if err := w.Flush(); err != nil {
+		s.log.Infof("Closing the connection of %s: the answer to %s could not be sent: %v", c.remote, name, err)
+		return
+	}
+	s.do(func() {
+		c.stats.sent++
+		s.stats.sent++
+	})
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		_ = c.nc.SetReadDeadline(time.Now().Add(wordLinger))
+		_, _ = io.CopyN(io.Discard, c.r, 64<<10)
+	}
+}
+
+// Bits of the trace mask (ZooTrace). It can be set and asked for, and has no other effect.
+const traceMask = 1<<1 | 1<<4 | 1<<5 | 1<<8
+
+func (s *Server) setTraceMask(mask int64) {
+	s.trace.Store(mask)
+	s.log.Infof("Set text trace mask to 0x%x", uint64(mask))
+}
+
+func (s *Server) wordGtmk(_ *conn, w io.Writer) { fmt.Fprint(w, s.trace.Load()) }
+
+// wordStmk reads the mask, eight bytes that follow the word.
+func (s *Server) wordStmk(c *conn, w io.Writer) {
+	var mask [8]byte
+	if _, err := io.ReadFull(c.r, mask[:]); err != nil {
+		s.log.Warnf("stmk from %s without the 8 bytes of a trace mask: %v", c.remote, err)
+		return
+	}
+	s.setTraceMask(int64(binary.BigEndian.Uint64(mask[:])))
+	fmt.Fprint(w, s.trace.Load())
+}
+
+func (s *Server) wordCrst(_ *conn, w io.Writer) {
+	s.resetConnStats()
+	fmt.Fprintln(w, "Connection stats reset.")
+}
+
+func (s *Server) wordSrst(_ *conn, w io.Writer) {
+	s.resetStats()
+	fmt.Fprintln(w, "Server stats reset.")
+}
+
+func (s *Server) wordIsro(_ *conn, w io.Writer) {
+	var r role
+	s.do(func() { r = s.role })
+	text := "rw"
+	switch r {
+	case idle:
+		text = "null"
+	case readOnly:
+		text = "ro"
+	}
+	io.WriteString(w, text)
+}
+
+// wordHash lists the digests of the last transactions that were applied while it ran.
+func (s *Server) wordHash(_ *conn, w io.Writer) {
+	if !s.serving() {
+		io.WriteString(w, notServing)
+		return
+	}
+	for _, d := range s.digests() {
+		fmt.Fprintf(w, "%x: %d\n", uint64(d.zxid), d.digest)
+	}
+}
+
+func (s *Server) digests() (list []zxidDigest) {
+	s.do(func() { list = slices.Clone(s.stats.digests) })
+	return list
+}

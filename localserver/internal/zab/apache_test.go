@@ -1,0 +1,417 @@
+package zab_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/zklog"
+	"github.com/zkctl/zkctl/internal/zoocfg"
+	"github.com/zkctl/zkctl/localserver/internal/replica"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
+)
+
+// mixed is an ensemble of Apache's servers and ours on real sockets.
+type mixed struct {
+	t       *testing.T
+	lines   apache.Ensemble
+	servers map[int64]mixedServer
+	client  *client.Conn
+	written map[string]string
+	log     *syncedBuffer
+}
+
+// mixedServer is a server of either kind. Start returns when it has been started, not when it serves.
+type mixedServer interface {
+	addr() string
+	dir() string // version-2
+	start()
+	kill()
+	mode() string // "leader", "follower", "observer", or "" while it does not serve
+}
+
+const mixedTick = 500 * time.Millisecond
+
+// newMixed starts servers 1 to n, those with the ids in java by Apache.
+func newMixed(t *testing.T, n int, java ...int64) *mixed {
+	in := apache.Require(t)
+	lines, err := apache.NewEnsemble(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &mixed{t: t, lines: lines, servers: map[int64]mixedServer{}, written: map[string]string{}, log: &syncedBuffer{}}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("our log:\n%s", m.log.tail(200))
+		}
+	})
+	var addrs []string
+	for id := range lines {
+		dir := t.TempDir()
+		if slices.Contains(java, id) {
+			m.servers[id] = &javaServer{t: t, in: in, lines: lines, id: id, data: dir, port: port(t)}
+		} else {
+			m.servers[id] = &ourServer{t: t, lines: lines, id: id, data: dir, port: port(t), log: m.log}
+		}
+		addrs = append(addrs, m.servers[id].addr())
+	}
+	for _, s := range m.servers {
+		s.start()
+	}
+	t.Cleanup(func() {
+		for _, s := range m.servers {
+			s.kill()
+		}
+	})
+	m.client, err = client.Open(client.Config{
+		Servers: strings.Join(addrs, ","), SessionTimeout: 20 * time.Second, Wait: true, RequestTimeout: 30 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.client.Close() })
+	return m
+}
+
+func port(t *testing.T) int {
+	p, err := apache.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// write creates a znode; one whose fate is unknown is tried again.
+func (m *mixed) write(path, data string) {
+	m.t.Helper()
+	deadline := time.Now().Add(60 * time.Second)
+	for {
+		_, _, err := m.client.Create(context.Background(), path, []byte(data), proto.OpenACL, proto.Persistent, 0)
+		if err == nil || strings.Contains(err.Error(), "exists") {
+			m.written[path] = data
+			return
+		}
+		if time.Now().After(deadline) {
+			m.t.Fatalf("create %s: %v", path, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// await polls, for real servers tell nobody.
+func (m *mixed) await(what string, cond func() bool) {
+	m.t.Helper()
+	for deadline := time.Now().Add(90 * time.Second); !cond(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			var modes []string
+			for id, s := range m.servers {
+				modes = append(modes, fmt.Sprintf("%d: %q", id, s.mode()))
+			}
+			m.t.Fatalf("waited in vain: %s; %v", what, modes)
+		}
+	}
+}
+
+// leader waits until all servers named serve, one of them as leader, and returns its id.
+func (m *mixed) leader(ids ...int64) (leader int64) {
+	m.t.Helper()
+	if len(ids) == 0 {
+		for id := range m.servers {
+			ids = append(ids, id)
+		}
+	}
+	m.await(fmt.Sprintf("%v serve under one leader", ids), func() bool {
+		leader = 0
+		for _, id := range ids {
+			switch m.servers[id].mode() {
+			case "":
+				return false
+			case "leader":
+				leader = id
+			}
+		}
+		return leader != 0
+	})
+	return leader
+}
+
+// check reads everything written from each server by itself.
+func (m *mixed) check() {
+	m.t.Helper()
+	for id, s := range m.servers {
+		c, err := client.Open(client.Config{Servers: s.addr(), SessionTimeout: 20 * time.Second, Wait: true, RequestTimeout: 20 * time.Second})
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		if err := c.Sync(context.Background(), "/"); err != nil {
+			m.t.Errorf("sync on %d: %v", id, err)
+		}
+		for path, data := range m.written {
+			if got, _, err := c.Get(context.Background(), path, false); err != nil || string(got) != data {
+				m.t.Errorf("%s on %d is %q, %v", path, id, got, err)
+			}
+		}
+		c.Close()
+	}
+	m.compareLogs()
+}
+
+// compareLogs checks that the servers' logs have the same transactions, byte for byte, and
+// that each directory loads to the state that its digests tell.
+func (m *mixed) compareLogs() {
+	m.t.Helper()
+	type source struct {
+		raw []byte
+		id  int64
+	}
+	all := map[int64]source{}
+	for id, s := range m.servers {
+		d, err := storage.ReadDir(s.dir())
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		var digests storage.DigestCheck
+		_, faults, err := d.Load(context.Background(), storage.LoadOptions{Digests: &digests,
+			Visit: nil})
+		if err != nil || digests.Failed > 0 {
+			m.t.Errorf("load the directory of %d: %v, %v, digests %+v", id, err, faults, digests)
+		}
+		for _, f := range d.Logs {
+			r, err := storage.OpenLog(f.Path)
+			if err != nil {
+				continue
+			}
+			for {
+				e, err := r.Next()
+				if err != nil || !e.Intact() {
+					break
+				}
+				if other, ok := all[e.Header.Zxid]; ok && !slices.Equal(other.raw, e.Raw) {
+					m.t.Errorf("servers %d and %d logged different transactions %#x", other.id, id, e.Header.Zxid)
+				}
+				all[e.Header.Zxid] = source{slices.Clone(e.Raw), id}
+			}
+			r.Close()
+		}
+	}
+}
+
+// javaServer is Apache's.
+type javaServer struct {
+	t     *testing.T
+	in    *apache.Installation
+	lines apache.Ensemble
+	id    int64
+	data  string
+	port  int
+
+	properties map[string]string
+
+	mu      sync.Mutex
+	s       *apache.Server
+	cancel  context.CancelFunc
+	started chan struct{}
+}
+
+func (s *javaServer) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+func (s *javaServer) dir() string  { return filepath.Join(s.data, "version-2") }
+
+func (s *javaServer) start() {
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	started := make(chan struct{})
+	s.mu.Lock()
+	s.cancel, s.started = cancel, started
+	s.mu.Unlock()
+	go func() {
+		defer close(started)
+		server, err := s.in.StartMember(ctx, s.lines, s.id, apache.Options{Dir: s.data, Port: s.port, TickTime: mixedTick, Properties: s.properties,
+			JVM: []string{"-Dzookeeper.electionPortBindRetry=10"}})
+		if err != nil {
+			if ctx.Err() == nil {
+				s.t.Errorf("start Apache's server %d: %v", s.id, err)
+			}
+			return
+		}
+		s.mu.Lock()
+		s.s = server
+		s.mu.Unlock()
+	}()
+}
+
+func (s *javaServer) kill() {
+	s.mu.Lock()
+	cancel, started := s.cancel, s.started
+	s.mu.Unlock()
+	if cancel == nil {
+		return
+	}
+	select {
+	case <-started:
+	case <-time.After(30 * time.Second):
+		cancel()
+		<-started
+	}
+	cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.s != nil {
+		_ = s.s.Kill()
+		_ = s.s.Stop()
+	}
+	s.s, s.cancel = nil, nil
+}
+
+func (s *javaServer) mode() string { return modeOf(s.addr()) }
+
+// modeOf asks for srvr.
+func modeOf(addr string) string {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
+	if _, err := conn.Write([]byte("srvr")); err != nil {
+		return ""
+	}
+	buf, n := make([]byte, 4096), 0
+	for n < len(buf) {
+		k, err := conn.Read(buf[n:])
+		n += k
+		if err != nil {
+			break
+		}
+	}
+	_, mode, _ := strings.Cut(string(buf[:n]), "Mode: ")
+	mode, _, _ = strings.Cut(mode, "\n")
+	return mode
+}
+
+// ourServer is a member of ours.
+type ourServer struct {
+	t     *testing.T
+	lines apache.Ensemble
+	id    int64
+	data  string
+	port  int
+	log   *syncedBuffer
+
+	reconfig bool // reconfigEnabled, and no ACLs
+
+	server *replica.Server
+	peer   *zab.Peer
+}
+
+func (s *ourServer) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+func (s *ourServer) dir() string  { return filepath.Join(s.data, "version-2") }
+
+func (s *ourServer) start() {
+	s.t.Helper()
+	if err := os.MkdirAll(s.dir(), 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	log := zklog.New(s.log, strconv.FormatInt(s.id, 10), zklog.Info)
+	var text strings.Builder
+	for id, line := range s.lines {
+		fmt.Fprintf(&text, "server.%d=%s\n", id, line)
+	}
+	config, err := zoocfg.ParseVerifier([]byte(text.String()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	opt := replica.Options{ID: s.id, DataDir: s.dir(), LogDir: s.dir(), Tick: mixedTick, Words: []string{"*"}, Log: log,
+		ReconfigEnabled: s.reconfig, SkipACL: s.reconfig}
+	var peer *zab.Peer
+	opt.Ensemble = func() replica.Ensemble {
+		return replica.Ensemble{Status: peer.Status(), PeerState: peer.DetailedState(), InitLimit: 10, SyncLimit: 5, Self: s.id}
+	}
+	server, err := replica.Open(opt)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	peer, err = zab.NewPeer(zab.PeerOptions{ID: s.id, Config: config, ReconfigEnabled: s.reconfig, Replica: server, Network: zab.TCP{}, Log: log,
+		SnapDir: s.dir(), Journal: zab.JournalOptions{Dir: s.dir(), Due: server.SaveSoon}, Tick: mixedTick, InitLimit: 10, SyncLimit: 5})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.server, s.peer = server, peer
+	l, err := net.Listen("tcp", s.addr())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := server.Serve(l, replica.Plain); err != nil {
+		s.t.Fatal(err)
+	}
+	go func() {
+		if err := peer.Run(context.Background()); err != nil && !strings.Contains(err.Error(), "crashed") {
+			s.t.Errorf("server %d ended: %v", s.id, err)
+		}
+	}()
+}
+
+func (s *ourServer) kill() {
+	if s.peer == nil {
+		return
+	}
+	s.peer.Crash()
+	s.server.Close()
+	s.peer = nil
+}
+
+func (s *ourServer) mode() string {
+	if s.peer == nil {
+		return ""
+	}
+	return modeOf(s.addr())
+}
+
+// syncedBuffer keeps a log.
+type syncedBuffer struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (b *syncedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.b = append(b.b, p...)
+	return len(p), nil
+}
+
+func (b *syncedBuffer) tail(lines int) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := strings.Split(string(b.b), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+func (b *syncedBuffer) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.b = nil
+}
+
+func (b *syncedBuffer) contains(text string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Contains(string(b.b), text)
+}
+
+// expect waits until our servers have logged text.
+func (m *mixed) expect(text string) {
+	m.t.Helper()
+	m.await(fmt.Sprintf("%q in our log", text), func() bool { return m.log.contains(text) })
+}
+
+func TestMain(m *testing.M) { os.Exit(apache.Main(m)) }

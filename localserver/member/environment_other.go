@@ -1,8 +1,0 @@
-//go:build !unix
-
-package member
-
-// openFiles is not known here.
-func openFiles() (open, limit int64) { return -1, -1 }
-
-func osVersion() (string, error) { return "", nil }
