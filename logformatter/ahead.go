@@ -2,23 +2,23 @@ package logformatter
 
 import "github.com/zkctl/zkctl/internal/storage"
 
-// ahead reads a log and checks its checksums on a goroutine of its own, while what was read
-// before is made text. It belongs to one goroutine.
+// ahead reads a log and checks its checksums on its own goroutine while the entries read before
+// are formatted. It is not safe for concurrent use.
 type ahead struct {
-	full  chan *batchRead // closed after the one with an error
+	full  chan *batchRead // closed after the batch that has an error
 	empty chan *batchRead
 	stop  chan struct{}
 
-	now *batchRead // what Next returns of
+	now *batchRead // the batch that Next returns entries of
 }
 
 type batchRead struct {
 	storage.Batch
-	err error // met behind the batch
+	err error // met after the batch
 }
 
 func readAhead(r *storage.LogReader) *ahead {
-	const batches = 3 // one in work at each end, one between
+	const batches = 3 // one in work at each end, one in between
 	a := &ahead{
 		full:  make(chan *batchRead, batches),
 		empty: make(chan *batchRead, batches),
@@ -60,7 +60,7 @@ func (a *ahead) Next() (*storage.Entry, error) {
 	}
 }
 
-// close waits for the goroutine; the LogReader can be closed then.
+// close waits for the goroutine to end; after that the LogReader can be closed.
 func (a *ahead) close() {
 	close(a.stop)
 	for range a.full {

@@ -5,13 +5,13 @@ import (
 	"sync/atomic"
 )
 
-// batchSize is how much text is written at once.
+// batchSize is how many bytes of text are written at once.
 const batchSize = 128 << 10
 
-// batches writes text on a goroutine of its own, so that the next batch is made meanwhile.
-// Its methods belong to one goroutine.
+// batches writes text on its own goroutine while the next batch is formatted. It is not safe for
+// concurrent use.
 type batches struct {
-	buf   []byte // the text that is being made
+	buf   []byte // the text being formatted
 	full  chan batch
 	empty chan []byte
 	done  chan struct{}
@@ -20,7 +20,7 @@ type batches struct {
 
 type batch struct {
 	text    []byte
-	written chan struct{} // closed once all up to the batch is written, when not nil
+	written chan struct{} // if not nil, closed once everything up to this batch is written
 }
 
 func newBatches(w io.Writer) *batches {
@@ -40,7 +40,7 @@ func newBatches(w io.Writer) *batches {
 			if next.written != nil {
 				close(next.written)
 			}
-			if cap(next.text) > 8*batchSize { // there was an enormous transaction
+			if cap(next.text) > 8*batchSize { // after an enormous transaction
 				next.text = room()
 			}
 			b.empty <- next.text[:0]
@@ -49,7 +49,7 @@ func newBatches(w io.Writer) *batches {
 	return b
 }
 
-// more is called after each piece of text; it writes when there is enough of it.
+// more is called after each piece of text and writes once there is enough of it.
 func (b *batches) more() error {
 	if len(b.buf) < batchSize {
 		return nil
@@ -59,7 +59,7 @@ func (b *batches) more() error {
 	return b.failed()
 }
 
-// drain waits until all is written.
+// drain waits until everything is written.
 func (b *batches) drain() error {
 	last := batch{b.buf, make(chan struct{})}
 	b.full <- last

@@ -21,7 +21,7 @@ type chopOptions struct {
 	Src, Dst string
 }
 
-// exitNotChopped is LogChopper's when the zxid is not in the log.
+// exitNotChopped is LogChopper's exit code if the log does not contain the zxid.
 const exitNotChopped = 2
 
 func newChopCommand(s *ui.Streams, run func(context.Context, *chopOptions) error) *cobra.Command {
@@ -30,14 +30,13 @@ func newChopCommand(s *ui.Streams, run func(context.Context, *chopOptions) error
 		run = runChop
 	}
 	return &cobra.Command{
-		Use:   "chop ZXID SRC DST",
-		Short: "copy a log up to a zxid, as LogChopper does",
-		Long: `Copy the transactions of the log SRC up to ZXID, that one included, to the
-new file DST, which must not exist.`,
+		Use:     "chop ZXID SRC DST",
+		Short:   "copy a log up to a zxid, as LogChopper does",
+		Long:    `Copy the transactions of the log SRC, up to and including ZXID, to the new\nfile DST. DST must not exist.`,
 		Example: "  zkctl txnlog chop 0x10000002f version-2/log.100000001 /tmp/log.100000001",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) != 3 {
-				return usageError(c, "chop takes a zxid and two files")
+				return usageError(c, "chop needs a zxid and two files")
 			}
 			o.Zxid, o.Src, o.Dst = args[0], args[1], args[2]
 			return run(c.Context(), o)
@@ -62,7 +61,7 @@ func runChop(_ context.Context, o *chopOptions) (err error) {
 	defer src.Close()
 	dst, err := atomicfile.Create(o.Dst)
 	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%s exists already; chop writes a new file", o.Dst)
+		return fmt.Errorf("%s already exists; chop only writes new files", o.Dst)
 	}
 	if err != nil {
 		return fmt.Errorf("write the copy: %w", err)
@@ -80,7 +79,7 @@ func runChop(_ context.Context, o *chopOptions) (err error) {
 	case errors.Is(err, storage.ErrNotInLog):
 		fmt.Fprintf(o.Streams.Out, "This log does not contain zxid %x\n", uint64(zxid))
 		return &ui.ExitError{Code: exitNotChopped,
-			Err: fmt.Errorf("chop %s: it has no zxid %#x; nothing was written (zkctl txnlog dump shows the zxids)", o.Src, uint64(zxid))}
+			Err: fmt.Errorf("chop %s: no transaction has zxid %#x; nothing was written (list the zxids: zkctl txnlog dump)", o.Src, uint64(zxid))}
 	case err != nil && !whole:
 		return err
 	}
@@ -89,15 +88,14 @@ func runChop(_ context.Context, o *chopOptions) (err error) {
 	}
 	if whole {
 		_, err = fmt.Fprintf(o.Streams.Out, "EOF reached after %d txns.\n", count)
-		fmt.Fprintf(o.Streams.Err, "%#x is the last zxid of %s: the copy has all %d transactions\n", uint64(zxid), o.Src, count)
+		fmt.Fprintf(o.Streams.Err, "%#x is the last zxid in %s; the copy has all %d transactions\n", uint64(zxid), o.Src, count)
 		return err
 	}
 	_, err = fmt.Fprintf(o.Streams.Out, "Chopping at %x new log has %d records\n", uint64(zxid), count)
 	return err
 }
 
-// sayGaps prints, as LogChopper does, where zxids up to the one after zxid do not follow
-// each other.
+// sayGaps prints, as LogChopper does, the gaps between zxids up to the one after zxid.
 func sayGaps(o *chopOptions, zxid int64) error {
 	previous := int64(-1)
 	err := eachEntry(o.Src, func(_ *storage.LogReader, e *storage.Entry) error {
@@ -121,7 +119,7 @@ func sayGaps(o *chopOptions, zxid int64) error {
 	})
 	var fault *storage.Fault
 	if errors.Is(err, io.EOF) || errors.As(err, &fault) {
-		return nil // CopyLog says what is wrong before the zxid
+		return nil // CopyLog reports what is wrong before the zxid
 	}
 	return err
 }

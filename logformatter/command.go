@@ -1,5 +1,5 @@
-// Package logformatter is zkctl txnlog: transaction logs, printed, filtered, followed,
-// counted, checked and repaired, one file per subcommand.
+// Package logformatter is zkctl txnlog: it prints, filters, follows, counts, checks and repairs
+// transaction logs. Each subcommand has its own file.
 //
 // The journey of a log: internal/storage reads and checks entries, wire.go reads their
 // fields, text.go and json.go write them.
@@ -12,15 +12,14 @@ import (
 	"github.com/zkctl/zkctl/internal/verb"
 )
 
-// NewCommand returns the verb txnlog. It works on the streams that are given, and on the
-// context that it is executed with.
+// NewCommand returns the verb txnlog. It uses the given streams and the context that it is
+// executed with.
 func NewCommand(s *ui.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "txnlog COMMAND ...",
-		ValidArgsFunction: verb.Files(0, 0), // of the old tool
+		ValidArgsFunction: verb.Files(0, 0), // the toolkit's own form
 		Short:             "print, search and repair transaction logs",
-		Long: `Read transaction logs (version-2/log.ZXID) without a server: what
-zkTxnLogToolkit.sh and LogFormatter print, and what they cannot tell.`,
+		Long:              `Read transaction logs (version-2/log.ZXID) without a server. Covers what\nzkTxnLogToolkit.sh and LogFormatter print, and adds search, history,\nstatistics and verification.`,
 		Example: `  zkctl txnlog dump version-2/log.100000001
   zkctl txnlog dump --path /app --since 2h version-2
   zkctl txnlog dump -f version-2
@@ -37,20 +36,20 @@ zkTxnLogToolkit.sh and LogFormatter print, and what they cannot tell.`,
 	return c
 }
 
-// NewLegacyCommand returns the verb logformatter, a short cut for the old tool's only use.
+// NewLegacyCommand returns the verb logformatter, a shortcut for the old tool's only use.
 func NewLegacyCommand(s *ui.Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:               "logformatter FILE",
 		ValidArgsFunction: verb.Files(0, 0),
 		Short:             "print a transaction log as LogFormatter did",
-		Long:              "Print a transaction log as LogFormatter of ZooKeeper 3.5 did; the same as\nzkctl txnlog dump --format logformatter.",
-		Example:           "  zkctl logformatter version-2/log.100000001",
+		Long:              "Print a transaction log as LogFormatter of ZooKeeper 3.5 did. Same as\nzkctl txnlog dump --format logformatter.",
+		Example:           "  zkctl logformatter version-2/log.100000001\n  zkctl logformatter version-2/log.100000001 | grep createSession",
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		RunE: func(c *cobra.Command, args []string) error {
 			o := &dumpOptions{Streams: s, Args: args, Format: formatLogFormatter, Tail: -1}
 			if len(args) == 0 {
-				return usageError(c, "a log is missing")
+				return usageError(c, "missing log file")
 			}
 			return runDump(c.Context(), o)
 		},

@@ -17,7 +17,7 @@ import (
 	"github.com/zkctl/zkctl/internal/verb"
 )
 
-// Formats of dump.
+// The values of dump's --format.
 const (
 	formatToolkit      = "toolkit"
 	formatLogFormatter = "logformatter"
@@ -26,17 +26,17 @@ const (
 
 var dumpFormats = []string{formatToolkit, formatLogFormatter, formatJSON}
 
-// Apache's exit codes, where they are not ours.
+// Apache's exit codes where they differ from ours.
 const exitBadMagic = 2 // ExitCode.INVALID_INVOCATION
 
 type dumpOptions struct {
 	Streams *ui.Streams
 	Args    []string // logs and directories
 	Format  string
-	Data    string // for JSON
+	Data    string // JSON only
 	Filter  filterOptions
-	Limit   int64 // 0 is no limit
-	Tail    int   // -1 is everything
+	Limit   int64 // 0 means no limit
+	Tail    int   // -1 means all
 	Follow  bool
 	Now     time.Time
 }
@@ -51,8 +51,7 @@ func newDumpCommand(s *ui.Streams, run func(context.Context, *dumpOptions) error
 		Use:               "dump FILE|DIR...",
 		ValidArgsFunction: verb.Files(0, -1),
 		Short:             "print transactions, as zkTxnLogToolkit.sh -d does",
-		Long: `Print the transactions of logs in the order of their zxids. The options
-that select combine: a transaction must satisfy all of them.`,
+		Long:              `Print the transactions in logs in zxid order. Filters combine: a transaction\nmust match all of them.`,
 		Example: `  zkctl txnlog dump version-2/log.100000001
   zkctl txnlog dump --zxid 0x100000005..0x10000002f version-2
   zkctl txnlog dump --path /app --type delete --since 2h version-2
@@ -62,33 +61,33 @@ that select combine: a transaction must satisfy all of them.`,
 			o.Args = args
 			switch {
 			case len(args) == 0:
-				return usageError(c, "a log or a directory is missing")
+				return usageError(c, "missing log file or directory")
 			case output == formatJSON:
 				o.Format = formatJSON
 			case output != "" && output != string(ui.Text):
-				return fmt.Errorf("unknown output format %q; text and json are known", output)
+				return fmt.Errorf("unknown output format %q; use text or json", output)
 			}
 			if !slices.Contains(dumpFormats, o.Format) {
-				return fmt.Errorf("unknown format %q; %s are known", o.Format, strings.Join(dumpFormats, ", "))
+				return fmt.Errorf("unknown format %q; use %s", o.Format, strings.Join(dumpFormats, ", "))
 			}
 			if !slices.Contains(dataModes, o.Data) {
-				return fmt.Errorf("unknown form of data %q; %s are known", o.Data, strings.Join(dataModes, ", "))
+				return fmt.Errorf("unknown --data %q; use %s", o.Data, strings.Join(dataModes, ", "))
 			}
 			if c.Flags().Changed("data") && o.Format != formatJSON {
-				return errors.New("--data is for --format json: the other formats print data as Apache's tools do")
+				return errors.New("--data needs --format json; the other formats print data as Apache's tools do")
 			}
 			return run(c.Context(), o)
 		},
 	}
 	fs := c.Flags()
 	fs.SortFlags = false
-	fs.StringVar(&o.Format, "format", formatToolkit, "`form`: toolkit (zkTxnLogToolkit.sh), logformatter (LogFormatter of 3.5) or json")
-	fs.StringVar(&o.Data, "data", dataText, "with json, data as `form`: text (base64 when it is not UTF-8), hex, base64, none or length")
+	fs.StringVar(&o.Format, "format", formatToolkit, "print as `format`: toolkit (zkTxnLogToolkit.sh), logformatter (LogFormatter of 3.5) or json")
+	fs.StringVar(&o.Data, "data", dataText, "in JSON, show data as `form`: text (base64 if not UTF-8), hex, base64, none or length")
 	o.Filter.addFlags(fs)
 	fs.Int64Var(&o.Limit, "limit", 0, "stop after `n` transactions")
-	fs.IntVar(&o.Tail, "tail", -1, "only the last `n` transactions")
-	fs.BoolVarP(&o.Follow, "follow", "f", false, "wait for what the server writes next, also to its next logs")
-	fs.StringVarP(&output, "output", "o", "", "`format`: json is --format json")
+	fs.IntVar(&o.Tail, "tail", -1, "print only the last `n` transactions")
+	fs.BoolVarP(&o.Follow, "follow", "f", false, "keep printing as the server writes, into its next logs too")
+	fs.StringVarP(&output, "output", "o", "", "print as `format`: text or json (same as --format json)")
 	completeValues(c, "format", dumpFormats...)
 	completeValues(c, "data", dataModes...)
 	completeValues(c, "output", string(ui.Text), string(ui.JSON))
@@ -98,7 +97,7 @@ that select combine: a transaction must satisfy all of them.`,
 	return c
 }
 
-// dumper is one run of dump.
+// dumper is a single run of dump.
 type dumper struct {
 	opt     *dumpOptions
 	filter  *filter
@@ -108,12 +107,12 @@ type dumper struct {
 	shown   int64
 	exit    int
 	tail    []kept // a ring of the last transactions
-	at      int    // where in the ring the next goes
-	current string // with tail or follow: the file whose header has been printed
-	passed  int64  // with follow: what is up to this zxid has been printed
+	at      int    // where the next one goes in the ring
+	current string // with --tail or -f: the file whose header was printed last
+	passed  int64  // with -f: everything up to this zxid was printed
 }
 
-// kept is a transaction that --tail may print.
+// kept is a transaction that --tail may have to print.
 type kept struct {
 	file   string
 	head   []byte // the header line of its file
@@ -122,7 +121,7 @@ type kept struct {
 	stored int64
 }
 
-var errLimit = errors.New("as many transactions as were asked for")
+var errLimit = errors.New("limit reached")
 
 func runDump(ctx context.Context, o *dumpOptions) (err error) {
 	now := o.Now
@@ -154,7 +153,7 @@ func runDump(ctx context.Context, o *dumpOptions) (err error) {
 			err = closeErr
 		}
 		if err == nil && d.exit != 0 {
-			err = &ui.ExitError{Code: d.exit} // it has been said
+			err = &ui.ExitError{Code: d.exit} // already reported
 		}
 	}()
 	for i, f := range logs {
@@ -176,7 +175,7 @@ func runDump(ctx context.Context, o *dumpOptions) (err error) {
 	return d.printTail()
 }
 
-// file prints one log. What is wrong with it is said and no error.
+// file prints one log. It reports damage itself and does not return it as an error.
 func (d *dumper) file(ctx context.Context, path string) error {
 	r, err := storage.OpenLog(path)
 	if err != nil {
@@ -203,7 +202,7 @@ func (d *dumper) file(ctx context.Context, path string) error {
 		}
 		if !e.Intact() && d.opt.Format == formatLogFormatter {
 			return d.fault(damaged(r, e, storage.BadChecksum,
-				fmt.Errorf("its checksum is %d, and should be %d", e.Stored, e.Computed)))
+				fmt.Errorf("its checksum is %d but should be %d", e.Stored, e.Computed)))
 		}
 		if d.filter.match(e) {
 			if err := d.entry(r, e); err != nil {
@@ -211,8 +210,8 @@ func (d *dumper) file(ctx context.Context, path string) error {
 			}
 		}
 		if e.EOR != 'B' {
-			if e.EOR != 0 { // when it is 0 the next call says so
-				if err := d.fault(damaged(r, e, storage.BadEnd, fmt.Errorf("its last byte is %#02x, not 'B'", e.EOR))); err != nil {
+			if e.EOR != 0 { // if it is 0, the next call reports it
+				if err := d.fault(damaged(r, e, storage.BadEnd, fmt.Errorf("its last byte is %#02x instead of 'B'", e.EOR))); err != nil {
 					return err
 				}
 			}
@@ -233,7 +232,7 @@ func (d *dumper) file(ctx context.Context, path string) error {
 	}
 }
 
-// damaged is a fault of an entry that can be read nevertheless.
+// damaged is a fault in an entry that can still be read.
 func damaged(r *storage.LogReader, e *storage.Entry, kind storage.FaultKind, found error) error {
 	return &storage.Fault{
 		File: r.Name(), Offset: e.Offset, Kind: kind, Zxid: e.Header.Zxid, Err: found,
@@ -252,7 +251,7 @@ func (d *dumper) entry(r *storage.LogReader, e *storage.Entry) error {
 	})
 }
 
-// print adds one transaction to the text. One that cannot be decoded is said and passed over.
+// print formats one transaction. If it cannot be decoded, print reports that and skips it.
 func (d *dumper) print(raw []byte, intact bool, stored int64, explain func(error) error) error {
 	from := len(d.out.buf)
 	buf := d.out.buf
@@ -267,7 +266,7 @@ func (d *dumper) print(raw []byte, intact bool, stored int64, explain func(error
 		d.out.buf = buf[:from]
 		return d.fault(explain(err))
 	}
-	if !intact && !d.json { // the toolkit prints it once more
+	if !intact && !d.json { // the toolkit prints it a second time
 		buf = append(buf, buf[body:]...)
 	}
 	d.out.buf = buf
@@ -289,7 +288,7 @@ func appendFileHead(dst []byte, r *storage.LogReader) []byte {
 	return append(dst, '\n')
 }
 
-// fileEnd says how many transactions a log has, and how many of them passed the filter.
+// fileEnd reports how many transactions a log has and how many of them passed the filter.
 func (d *dumper) fileEnd(count, shown int64) {
 	if d.json || d.opt.Tail >= 0 {
 		return
@@ -302,8 +301,8 @@ func (d *dumper) fileEnd(count, shown int64) {
 	d.out.buf = append(b, ".\n"...)
 }
 
-// fault says what is wrong with a log, behind all that was printed of it. It returns what
-// is no fault of a log.
+// fault reports what is wrong with a log, after everything printed of it. It returns errors that
+// are not a log's fault.
 func (d *dumper) fault(err error) error {
 	if writeErr := d.out.drain(); writeErr != nil {
 		return writeErr
@@ -317,8 +316,8 @@ func (d *dumper) fault(err error) error {
 	return nil
 }
 
-// faultExit is the exit code of Apache's tools. They take a log that ends inside a record as
-// whole: a crash leaves one, and a server goes on from there.
+// faultExit is the exit code of Apache's tools. To them a log that ends inside a record is
+// intact: a crash leaves such a log, and a server continues from it.
 func faultExit(f *storage.Fault) int {
 	switch {
 	case f.Kind == storage.BadMagic, errors.Is(f, storage.ErrZeros):

@@ -118,7 +118,7 @@ func TestDumpOfDamagedLogs(t *testing.T) {
 				}
 				want := sentence
 				if name == "crc" && format == formatLogFormatter {
-					want = "its checksum is 3729920247, and should be 3765309777"
+					want = "its checksum is 3729920247 but should be 3765309777"
 				}
 				if want == "" && got.err != "" || !strings.Contains(got.err, want) || strings.Count(got.err, "\n") > 1 ||
 					want != "" && !strings.Contains(got.err, log) {

@@ -12,8 +12,8 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// findLogs turns arguments, files or data directories, into logs in the order of their
-// zxids. A log that is named twice counts once.
+// findLogs turns arguments (files or data directories) into logs in zxid order. A log named twice
+// counts once.
 func findLogs(args []string) ([]storage.File, error) {
 	var logs []storage.File
 	seen := map[string]bool{}
@@ -51,7 +51,7 @@ func findLogs(args []string) ([]storage.File, error) {
 	return logs, nil
 }
 
-// firstZxid is the zxid in a log's name, or of its first transaction when the name has none.
+// firstZxid is the zxid in a log's name or, if the name has none, that of its first transaction.
 func firstZxid(path string) int64 {
 	if kind, zxid, ok := storage.ZxidOfName(filepath.Base(path)); ok && kind == "log" {
 		return zxid
@@ -68,14 +68,14 @@ func firstZxid(path string) int64 {
 	return e.Header.Zxid
 }
 
-// isDir tells whether path is a directory.
+// isDir reports whether path is a directory.
 func isDir(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
 }
 
-// eachEntry calls visit with every entry of the log. The error is visit's, or what the log
-// ends with when that is not its end.
+// eachEntry calls visit with every entry of the log. It returns visit's error, or the error that
+// cut the log short.
 func eachEntry(path string, visit func(*storage.LogReader, *storage.Entry) error) error {
 	r, err := storage.OpenLog(path)
 	if err != nil {

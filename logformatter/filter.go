@@ -16,7 +16,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// filterOptions select transactions; one must satisfy all that are given.
+// filterOptions select transactions. A transaction must match every option given.
 type filterOptions struct {
 	Zxid         string
 	Since, Until string
@@ -26,22 +26,22 @@ type filterOptions struct {
 }
 
 func (o *filterOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.Zxid, "zxid", "", "only the zxids in `from..to`, both included; either end may be left out")
-	fs.StringVar(&o.Since, "since", "", "only from the `time` on: 2h (ago), 2026-11-22T03:07:05, 03:07")
-	fs.StringVar(&o.Until, "until", "", "only up to the `time`")
-	fs.StringSliceVar(&o.Sessions, "session", nil, "only of the `session` 0x…; may be repeated")
-	fs.StringSliceVar(&o.Types, "type", nil, "only of the `type` create (create2 too), setData, …, also within a multi; may be repeated")
-	fs.StringArrayVar(&o.Paths, "path", nil, "only about the `path` and what is below it, or a glob (* ? [] and ** across slashes), also within a multi; may be repeated")
+	fs.StringVar(&o.Zxid, "zxid", "", "only zxids in `from..to`, inclusive; either end may be omitted")
+	fs.StringVar(&o.Since, "since", "", "only at or after `time`: 2h (ago), 2026-11-22T03:07:05, 03:07")
+	fs.StringVar(&o.Until, "until", "", "only at or before `time`")
+	fs.StringSliceVar(&o.Sessions, "session", nil, "only by `session` 0x…; repeatable")
+	fs.StringSliceVar(&o.Types, "type", nil, "only of `type` create (includes create2), setData, …, in a multi too; repeatable")
+	fs.StringArrayVar(&o.Paths, "path", nil, "only on `path` and below, or on paths that match a glob (* ? [], ** crosses slashes), in a multi too; repeatable")
 }
 
-// filter is filterOptions, read. The zero of each part lets everything pass.
+// filter is filterOptions, parsed. The zero value of each part matches everything.
 type filter struct {
 	fromZxid, toZxid int64
 	from, to         int64 // milliseconds since 1970
 	sessions         map[int64]bool
 	types            map[proto.Op]bool
 	paths            []pathPattern
-	all              bool // nothing is filtered
+	all              bool // there is no filter
 }
 
 func (o *filterOptions) compile(now time.Time) (*filter, error) {
@@ -66,12 +66,12 @@ func (o *filterOptions) compile(now time.Time) (*filter, error) {
 		*bound.to = t.UnixMilli()
 	}
 	if f.from > f.to {
-		return nil, fmt.Errorf("--since %s is after --until %s", o.Since, o.Until)
+		return nil, fmt.Errorf("--since %s is later than --until %s", o.Since, o.Until)
 	}
 	for _, s := range o.Sessions {
 		id, err := parseHex(s)
 		if err != nil {
-			return nil, fmt.Errorf("--session: %q is not a session; give it as the log has it: 0x100001196310000", s)
+			return nil, fmt.Errorf("--session: invalid session %q; write it as in the log, such as 0x100001196310000", s)
 		}
 		if f.sessions == nil {
 			f.sessions = map[int64]bool{}
@@ -109,14 +109,14 @@ func (f *filter) setZxids(text string) error {
 	case err != nil:
 		return fmt.Errorf("--zxid: %w", err)
 	case from == "" && to == "":
-		return errors.New("--zxid: a range has an end at least: 0x100000005..")
+		return errors.New("--zxid: missing end of the range; give at least one, such as 0x100000005..")
 	case f.fromZxid > f.toZxid:
 		return fmt.Errorf("--zxid: %s is greater than %s", from, to)
 	}
 	return nil
 }
 
-// loggedTypes are the types of transactions, in the order of the codes.
+// loggedTypes are the types of transactions, ordered by code.
 var loggedTypes = []proto.Op{
 	proto.OpCreate, proto.OpDelete, proto.OpSetData, proto.OpSetACL, proto.OpCheck, proto.OpMulti, proto.OpCreate2,
 	proto.OpReconfig, proto.OpCreateContainer, proto.OpDeleteContainer, proto.OpCreateTTL,
@@ -131,7 +131,7 @@ func (f *filter) addType(text string) error {
 	for _, op := range loggedTypes {
 		if ok, err := path.Match(strings.ToLower(text), strings.ToLower(op.String())); err == nil && ok {
 			f.types[op], found = true, true
-			if op == proto.OpCreate { // the client chooses between the two by the reply it wants
+			if op == proto.OpCreate { // which of the two depends on the reply that the client wants
 				f.types[proto.OpCreate2] = true
 			}
 		}
@@ -143,25 +143,25 @@ func (f *filter) addType(text string) error {
 	for i, op := range loggedTypes {
 		names[i] = op.String()
 	}
-	return fmt.Errorf("--type: there is no transaction of type %q, only %s; create* is all that begin with it", text, strings.Join(names, ", "))
+	return fmt.Errorf("--type: unknown transaction type %q; use %s, or a prefix such as create*", text, strings.Join(names, ", "))
 }
 
 // parseZxid reads a zxid as Java's Long.decode does: 0x100000005 or decimal.
 func parseZxid(s string) (int64, error) {
 	n, err := strconv.ParseUint(s, 0, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%q is not a zxid; give it as the log has it: 0x100000005", s)
+		return 0, fmt.Errorf("invalid zxid %q; write it as in the log, such as 0x100000005", s)
 	}
 	return int64(n), nil
 }
 
-// parseHex reads a session's id, with 0x before it or without.
+// parseHex parses a session's id, with or without 0x.
 func parseHex(s string) (int64, error) {
 	n, err := strconv.ParseUint(strings.TrimPrefix(strings.ToLower(s), "0x"), 16, 64)
 	return int64(n), err
 }
 
-// match tells whether the transaction passes.
+// match reports whether the transaction passes the filter.
 func (f *filter) match(e *storage.Entry) bool {
 	if f.all {
 		return true
@@ -189,8 +189,8 @@ func (f *filter) match(e *storage.Entry) bool {
 	})
 }
 
-// mayHold tells whether a log can hold what passes, by its first zxid and that of the next
-// log (math.MaxInt64 for the last).
+// mayHold reports whether a log can hold matching transactions, given its first zxid and the next
+// log's (math.MaxInt64 for the last log).
 func (f *filter) mayHold(first, next int64) bool {
 	return first <= f.toZxid && next > f.fromZxid
 }
@@ -203,11 +203,11 @@ type pathPattern struct {
 
 func parsePattern(s string) (pathPattern, error) {
 	if s == "" || s[0] != '/' && s[0] != '*' {
-		return pathPattern{}, fmt.Errorf("%q does not begin with /", s)
+		return pathPattern{}, fmt.Errorf("%q does not start with /", s)
 	}
 	if strings.ContainsAny(s, "*?[") {
 		if _, err := path.Match(strings.ReplaceAll(s, "**", "*"), ""); err != nil {
-			return pathPattern{}, fmt.Errorf("%q is not a pattern: a [ is not closed", s)
+			return pathPattern{}, fmt.Errorf("invalid pattern %q: unclosed [", s)
 		}
 		return pathPattern{s, true}, nil
 	}
@@ -220,7 +220,7 @@ func parsePattern(s string) (pathPattern, error) {
 	return pathPattern{text: s}, nil
 }
 
-// is tells whether the path is the one meant, or one that the glob matches.
+// is reports whether the path is the one named or matches the glob.
 func (p *pathPattern) is(path []byte) bool {
 	if p.glob {
 		return globMatch(p.text, string(path))
@@ -228,7 +228,7 @@ func (p *pathPattern) is(path []byte) bool {
 	return string(path) == p.text
 }
 
-// covers tells whether the path is one that is, or lies below one.
+// covers reports whether the path, or one above it, is the one named or matches the glob.
 func (p *pathPattern) covers(path []byte) bool {
 	if !p.glob {
 		n := len(p.text)
@@ -242,7 +242,7 @@ func (p *pathPattern) covers(path []byte) bool {
 	return p.is(path)
 }
 
-// match is how dump selects: a path stands for what is below it as well, a glob does not.
+// match is how dump selects: a path includes everything below it, a glob does not.
 func (p *pathPattern) match(path []byte) bool {
 	if p.glob {
 		return p.is(path)
@@ -250,7 +250,7 @@ func (p *pathPattern) match(path []byte) bool {
 	return p.covers(path)
 }
 
-// globMatch is path.Match, and ** is any text, slashes included.
+// globMatch is path.Match with **, which matches any text, slashes included.
 func globMatch(pattern, name string) bool {
 	head, tail, found := strings.Cut(pattern, "**")
 	if !found {

@@ -11,13 +11,14 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// flushEvery is how long a transaction of a followed log may wait for others to be written with it.
+// flushEvery is how long a transaction of a followed log may wait to be written together with
+// others.
 const flushEvery = 20 * time.Millisecond
 
-// follow prints a live log, and those that the server begins after it, until the context ends.
+// follow prints a live log, and the logs that the server starts after it, until the context ends.
 func (d *dumper) follow(ctx context.Context) error {
 	if len(d.opt.Args) != 1 {
-		return errors.New("-f follows one server: give one log or one directory")
+		return errors.New("-f needs exactly one log or directory")
 	}
 	path := d.opt.Args[0]
 	if isDir(path) {
@@ -28,7 +29,7 @@ func (d *dumper) follow(ctx context.Context) error {
 		path = logs[len(logs)-1].Path
 	}
 	d.out = newBatches(d.opt.Streams.Out)
-	var mu sync.Mutex // d belongs to whoever holds it
+	var mu sync.Mutex // guards d
 	stop := make(chan struct{})
 	var flusher sync.WaitGroup
 	flusher.Go(func() {
@@ -69,8 +70,7 @@ func (d *dumper) follow(ctx context.Context) error {
 	return err
 }
 
-// begin prints, with --tail, the end of what is in the log already; what was printed is
-// not printed again.
+// begin prints, with --tail, the end of what is already in the log; later calls do not repeat it.
 func (d *dumper) begin(path string) error {
 	if d.opt.Tail < 0 {
 		return nil
@@ -83,7 +83,7 @@ func (d *dumper) begin(path string) error {
 		return nil
 	})
 	var fault *storage.Fault
-	if err != nil && !errors.As(err, &fault) { // a record that is being written looks like one
+	if err != nil && !errors.As(err, &fault) { // a record still being written looks like one
 		return err
 	}
 	if err := d.printTail(); err != nil {
@@ -112,7 +112,7 @@ func (d *dumper) followed(r *storage.LogReader, e *storage.Entry) error {
 		}
 	}
 	if e.EOR != 'B' && e.EOR != 0 {
-		if err := d.fault(damaged(r, e, storage.BadEnd, fmt.Errorf("its last byte is %#02x, not 'B'", e.EOR))); err != nil {
+		if err := d.fault(damaged(r, e, storage.BadEnd, fmt.Errorf("its last byte is %#02x instead of 'B'", e.EOR))); err != nil {
 			return err
 		}
 	}

@@ -30,13 +30,7 @@ func newHistoryCommand(s *ui.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "history PATH FILE|DIR...",
 		Short: "print every transaction that touched a znode",
-		Long: `Print every transaction that touched a znode, in order: who created it, each
-change with old and new data, ACLs, deletions, and the silent one when an
-ephemeral went with its session. What the znode was before the first log is
-read from the directory's last snapshot before it.
-
-PATH may be a glob, as dump --path takes it: * ? [] within a name, ** across
-slashes.`,
+		Long:  `Print every transaction that touched a znode, in order: its creation and\ncreator, each change with old and new data, ACL changes, deletions, and the\nimplicit deletion when an ephemeral's session ends. The state before the first\nlog comes from the latest earlier snapshot in the directory.\n\nPATH may be a glob, as in dump --path: * ? [] within a name, ** across\nslashes.`,
 		Example: `  zkctl txnlog history /app/config version-2
   zkctl txnlog history --recursive /app version-2
   zkctl txnlog history '/app/**/lock' version-2
@@ -44,11 +38,11 @@ slashes.`,
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			switch {
 			case len(args) == 0:
-				return usageError(c, "the path of a znode is missing")
+				return usageError(c, "missing znode path")
 			case len(args) == 1:
-				return usageError(c, "a log or a directory is missing")
+				return usageError(c, "missing log file or directory")
 			case !slices.Contains(dataModes, o.Data):
-				return fmt.Errorf("unknown form of data %q; %s are known", o.Data, strings.Join(dataModes, ", "))
+				return fmt.Errorf("unknown --data %q; use %s", o.Data, strings.Join(dataModes, ", "))
 			}
 			if o.Format, err = ui.ParseFormat(output); err != nil {
 				return err
@@ -56,13 +50,13 @@ slashes.`,
 			o.Path, o.Args = args[0], args[1:]
 			return runHistory(c.Context(), o)
 		},
-		ValidArgsFunction: verb.Files(1, -1), // the first is a znode
+		ValidArgsFunction: verb.Files(1, -1), // the first argument is a znode
 	}
 	fs := c.Flags()
 	fs.SortFlags = false
-	fs.BoolVarP(&o.Recursive, "recursive", "R", false, "also of all znodes below it")
-	fs.StringVar(&o.Data, "data", dataText, "data as `form`: text (base64 when it is not UTF-8), hex, base64, none or length")
-	fs.StringVarP(&output, "output", "o", string(ui.Text), "`format`: text or json, one object a line")
+	fs.BoolVarP(&o.Recursive, "recursive", "R", false, "include all znodes below it")
+	fs.StringVar(&o.Data, "data", dataText, "show data as `form`: text (base64 if not UTF-8), hex, base64, none or length")
+	fs.StringVarP(&output, "output", "o", string(ui.Text), "print as `format`: text or json (one object per line)")
 	completeValues(c, "data", dataModes...)
 	completeValues(c, "output", string(ui.Text), string(ui.JSON))
 	return c
@@ -113,11 +107,11 @@ func runHistory(ctx context.Context, o *historyOptions) error {
 	return nil
 }
 
-// historyPattern is the znode, or its subtree, or the glob, that the history is about.
+// historyPattern returns the pattern of the history: a znode, its subtree, or a glob.
 func historyPattern(path string, recursive bool) (znodePattern, error) {
 	p, err := parsePattern(path)
 	if err == nil && strings.Contains(path, "//") {
-		err = fmt.Errorf("%q is not a znode's path", path)
+		err = fmt.Errorf("invalid znode path %q; it must start with /", path)
 	}
 	if err != nil {
 		err = fmt.Errorf("history: %w", err)
@@ -125,7 +119,7 @@ func historyPattern(path string, recursive bool) (znodePattern, error) {
 	return znodePattern{p, recursive}, err
 }
 
-// znodePattern is one znode or a glob, with all below what matches when recursive.
+// znodePattern is a znode or a glob; if recursive, everything below a match matches too.
 type znodePattern struct {
 	pathPattern
 	recursive bool
@@ -138,13 +132,13 @@ func (p *znodePattern) match(path []byte) bool {
 	return p.is(path)
 }
 
-// isFault tells whether the error is damage in a file.
+// isFault reports whether the error is damage in a file.
 func isFault(err error) bool {
 	var fault *storage.Fault
 	return errors.As(err, &fault)
 }
 
-// tableWidth is the number of columns that text is cut to; 0 when Out is no terminal.
+// tableWidth is the number of columns that text is cut to, or 0 if Out is not a terminal.
 func tableWidth(s *ui.Streams) int {
 	if !s.OutTTY {
 		return 0

@@ -62,7 +62,7 @@ func TestHistoryOfReferenceEnsemble(t *testing.T) {
     data  e
     acl   world:anyone:cdrwa
 11/22/26, 3:08:51 AM UTC  0x10000005e  closeSession /app/eph
-    deleted with its session 0x100001329410000, closed by its client
+    deleted because its session 0x100001329410000 was closed by the client
     was   e
     version 0
 `)

@@ -9,7 +9,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// jsonChange is one object a line, with the names and forms of dump --format json.
+// jsonChange is one object per line, with the field names and data forms of dump --format json.
 type jsonChange struct {
 	data string // form
 	enc  *json.Encoder
@@ -24,7 +24,7 @@ func newJSONChange(w io.Writer, data string) *jsonChange {
 type changeObject struct {
 	Zxid           string          `json:"zxid"`
 	SessionID      string          `json:"sessionId,omitempty"`
-	ClientID       string          `json:"clientId,omitempty"` // its name before, for a release
+	ClientID       string          `json:"clientId,omitempty"` // the previous name of sessionId, kept for one release
 	Cxid           *int32          `json:"cxid,omitempty"`
 	Time           int64           `json:"time"`
 	Type           string          `json:"type"`

@@ -22,10 +22,10 @@ type changeForm interface {
 	write(w *bufio.Writer, c *change) error
 }
 
-// textChange is a paragraph for a person: when and what, then what it meant.
+// textChange writes a paragraph for a person: when and what, then what it meant.
 type textChange struct {
 	data  string // form
-	width int    // columns that lines are cut to; 0 is any number
+	width int    // columns that lines are cut to; 0 means no limit
 	dates ui.LogDates
 }
 
@@ -40,40 +40,40 @@ func (t *textChange) write(w *bufio.Writer, c *change) error {
 	t.line(w, fmt.Sprintf("%s  0x%x  %s %s", t.dates.Append(nil, c.Time), uint64(c.Zxid), op, escape.Line(c.path)))
 	t.line(w, "    "+c.sentence())
 	if c.damaged {
-		t.line(w, "    the checksum of the transaction is wrong")
+		t.line(w, "    the transaction's checksum is wrong")
 	}
 	t.values(w, c)
-	_, err := w.Write(nil) // the first error that there was
+	_, err := w.Write(nil) // returns the first write error, if any
 	return err
 }
 
-// sentence tells who did it and what came of it.
+// sentence says who made the change and what came of it.
 func (c *change) sentence() string {
 	by := fmt.Sprintf("by session 0x%x", uint64(c.ClientID))
 	switch {
 	case c.what == changePresent:
 		if c.now.owner != 0 {
-			return fmt.Sprintf("it was there before the first log, ephemeral of session 0x%x", uint64(c.now.owner))
+			return fmt.Sprintf("existed before the first log, as an ephemeral of session 0x%x", uint64(c.now.owner))
 		}
-		return "it was there before the first log" + c.now.kind()
+		return "existed before the first log" + c.now.kind()
 	case c.err != nil:
-		return by + "; nothing was changed: the multi failed with " + c.err.Message()
+		return by + "; nothing changed: the multi failed with " + c.err.Message()
 	case c.op == proto.OpCloseSession && c.Cxid == 0:
-		return fmt.Sprintf("deleted with its session 0x%x, which had expired", uint64(c.ClientID))
+		return fmt.Sprintf("deleted because its session 0x%x expired", uint64(c.ClientID))
 	case c.op == proto.OpCloseSession:
-		return fmt.Sprintf("deleted with its session 0x%x, closed by its client", uint64(c.ClientID))
+		return fmt.Sprintf("deleted because its session 0x%x was closed by the client", uint64(c.ClientID))
 	case c.op == proto.OpDeleteContainer && c.ClientID == 0:
-		return "by the server: a container without children, or a TTL that had passed"
+		return "by the server: an empty container, or an expired TTL"
 	case c.what == changeChecked:
-		// The log holds the version that follows (PrepRequestProcessor.checkAndIncVersion).
-		return fmt.Sprintf("%s, which found version %d; nothing was changed", by, c.version-1)
+		// The log holds the version after the check (PrepRequestProcessor.checkAndIncVersion).
+		return fmt.Sprintf("%s, which found version %d; nothing changed", by, c.version-1)
 	case c.what == changeCreated:
 		return by + c.now.kind()
 	}
 	return by
 }
 
-// kind is what sort of znode it is, unless it is a plain one.
+// kind describes the kind of znode, or is empty for a plain one.
 func (z *znode) kind() string {
 	switch {
 	case z.owner != 0:
@@ -155,7 +155,7 @@ func (t *textChange) dataText(z *znode) string {
 	return escape.Line(text)
 }
 
-// dataString is data in the form, and its encoding when that is not text.
+// dataString returns data in the form, and its encoding if that is not text.
 func dataString(data []byte, form string) (text, encoding string) {
 	switch {
 	case form == dataHex:

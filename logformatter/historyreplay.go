@@ -22,16 +22,16 @@ const (
 	changeACL     = "aclChanged"
 	changeDeleted = "deleted"
 	changeChecked = "checked" // by a multi; it changes nothing
-	changePresent = "present" // no transaction: the znode is in the snapshot before the logs
+	changePresent = "present" // no transaction: the znode is in the snapshot from before the logs
 	changeNone    = "none"    // the multi failed
 )
 
-// How a session ended. The log tells them apart by the closeSession's cxid: a client's
-// request has its number, what a server decides has 0 (ZooKeeperServer.close).
+// How a session ended. The cxid of its closeSession tells: it is the request's number if the
+// client closed the session, and 0 if the server did (ZooKeeperServer.close).
 const (
 	endClosed  = "closed"
 	endExpired = "expired"
-	endOpen    = "open" // at the end of the logs
+	endOpen    = "open" // still open at the end of the logs
 )
 
 func sessionEnd(h *proto.TxnHeader) string {
@@ -41,24 +41,25 @@ func sessionEnd(h *proto.TxnHeader) string {
 	return endClosed
 }
 
-// change is what one transaction did to one znode.
+// change is what a single transaction did to a single znode.
 type change struct {
 	proto.TxnHeader
 	op       proto.Op // that of the part within a multi
 	multi    bool
-	damaged  bool // the checksum is wrong
+	damaged  bool // its checksum is wrong
 	what     string
 	path     string
 	snapshot string       // the file, with changePresent
 	err      *proto.Error // of the multi that failed
-	now      *znode       // nil after a deletion, and for what does not change
-	old      *znode       // nil before a creation, and when nothing is known
-	version  int32        // of a check, as logged
+	now      *znode       // nil after a deletion, and if nothing changes
+	old      *znode       // nil before a creation, and if nothing is known
+	version  int32        // that a check found, as logged
 }
 
-// znode is what the logs tell of a znode. One that was created before them is known in parts.
+// znode is what the logs say about a znode. If it was created before the logs, only parts of it
+// are known.
 type znode struct {
-	data, acl   bool // whether each, with its version, is known
+	data, acl   bool // whether each is known, together with its version
 	bytes       []byte
 	list        []proto.ACL
 	version     int32
@@ -66,17 +67,17 @@ type znode struct {
 	owner       int64 // the session of an ephemeral
 	ttl         int64
 	container   bool
-	fromUnknown bool // created before the logs, owner and kind not known
+	fromUnknown bool // created before the logs; owner and kind are unknown
 }
 
-// replay turns transactions into changes of the znodes that pattern matches. It holds these
-// znodes and their data.
+// replay turns transactions into changes of the znodes that match pattern. It holds those znodes
+// and their data.
 type replay struct {
 	pattern znodePattern
 	emit    func(*change) error
 	nodes   map[string]*znode
 	owned   map[int64]map[string]bool // ephemerals by session
-	last    int64                     // zxid; what several logs hold counts once
+	last    int64                     // zxid; a transaction in several logs counts once
 	codec   jute.Codec
 }
 
@@ -84,8 +85,8 @@ func newReplay(pattern znodePattern, emit func(*change) error) *replay {
 	return &replay{pattern: pattern, emit: emit, nodes: map[string]*znode{}, owned: map[int64]map[string]bool{}}
 }
 
-// snapshotBefore finds the snapshot that the first log goes on from, in the directories
-// among args. A gap between the two makes it useless.
+// snapshotBefore finds the snapshot that the first log continues from, in the directories among
+// args. If there is a gap between the two, the snapshot is of no use.
 func snapshotBefore(args []string, logs []storage.File) (best storage.File, found bool, err error) {
 	if len(logs) == 0 {
 		return best, false, nil
@@ -107,9 +108,9 @@ func snapshotBefore(args []string, logs []storage.File) (best storage.File, foun
 	return best, found, nil
 }
 
-// begin takes what the znodes were before the first log from the snapshot before it, if
-// there is one. A snapshot is written while transactions go on: of a znode that these have
-// changed it does not tell what was before.
+// begin loads the state before the first log from the snapshot before it, if there is one. A
+// snapshot is written while transactions continue, so it does not say what a znode was before
+// those that are in the logs as well.
 func (r *replay) begin(args []string, logs []storage.File) error {
 	file, ok, err := snapshotBefore(args, logs)
 	if err != nil || !ok {
@@ -161,7 +162,7 @@ func (r *replay) begin(args []string, logs []storage.File) error {
 			}
 		}
 		if !r.pattern.recursive && !r.pattern.glob {
-			return nil // there is no other
+			return nil // there is no other snapshot
 		}
 	}
 }
@@ -204,7 +205,7 @@ func (r *replay) apply(h hit) error {
 	}
 	if err := r.codec.Err(); err != nil {
 		if !h.intact {
-			return nil // its checksum has been reported
+			return nil // the checksum was already reported
 		}
 		return fmt.Errorf("decode the transaction %#x: %w", uint64(txn.Header.Zxid), err)
 	}
@@ -221,7 +222,7 @@ func (r *replay) apply(h hit) error {
 	}
 }
 
-// multi replays the parts. One error among them means that none was done
+// multi replays the parts of a multi. An error among them means that none took effect
 // (DataTree.processTxn).
 func (r *replay) multi(c change, m *proto.MultiTxn) error {
 	c.multi = true
@@ -231,7 +232,7 @@ func (r *replay) multi(c change, m *proto.MultiTxn) error {
 		}
 		var e proto.ErrorTxn
 		if jute.Unmarshal(t.Data, &e) == nil && (c.err == nil || *c.err == proto.OK || *c.err == proto.ErrRuntimeInconsistency) {
-			c.err = &e.Err // parts behind the one that failed have ErrRuntimeInconsistency
+			c.err = &e.Err // the parts after the failed one have ErrRuntimeInconsistency
 		}
 	}
 	for _, t := range m.Txns {
@@ -307,7 +308,7 @@ func created(data []byte, acl []proto.ACL) *znode {
 	return &znode{data: true, acl: true, bytes: slices.Clone(data), list: acl}
 }
 
-// copyOf is the znode as it is known, to be changed.
+// copyOf returns a copy of the znode, as far as it is known, to be changed.
 func (r *replay) copyOf(path string) *znode {
 	if z := r.nodes[path]; z != nil {
 		next := *z
@@ -316,8 +317,8 @@ func (r *replay) copyOf(path string) *znode {
 	return &znode{fromUnknown: true}
 }
 
-// closeSession deletes the ephemerals that the transaction names and, as before 3.6 it
-// named none, all others of the session (DataTree.killSession).
+// closeSession deletes the ephemerals named in the transaction, and all others of the session,
+// because before 3.6 a closeSession named none (DataTree.killSession).
 func (r *replay) closeSession(c change, named []string) error {
 	c.op, c.what = proto.OpCloseSession, changeDeleted
 	for _, path := range named {

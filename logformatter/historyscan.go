@@ -12,29 +12,30 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// hit is a transaction that may be of the history, copied out of its log.
+// hit is a transaction that may belong to the history, copied out of its log.
 type hit struct {
 	raw    []byte
 	intact bool
 }
 
-// Hits go to the reader in batches of about this many bytes, and a log's scan waits when
-// this many batches have not been read.
+// Hits reach the reader in batches of about hitBatch bytes. The scan of a log pauses while
+// hitBatches batches are unread.
 const (
 	hitBatch   = 64 << 10
 	hitBatches = 4
 )
 
-// scan is one log that is being read; faults may be read once hits is closed.
+// scan is a log being read. faults may be read once hits is closed.
 type scan struct {
 	hits   chan []hit
 	faults []error
-	done   func() // to be called when all hits have been read
+	done   func() // call it when all hits have been read
 }
 
-// scanLogs reads the logs, as many at once as there are processors, and picks what want
-// tells. Each log is one goroutine's, want is called by several. The scans are to be read in
-// order; those ahead wait when they have found much. After ctx is done wait returns soon.
+// scanLogs reads the logs, as many at once as there are processors, and picks the transactions
+// that want accepts. Each log is read by one goroutine; want must be safe for concurrent use.
+// Read the scans in order: those further ahead pause once they have found much. wait returns soon
+// after ctx is done.
 func scanLogs(ctx context.Context, logs []storage.File, want func(*storage.Entry) bool) (scans []*scan, wait func()) {
 	workers := min(runtime.GOMAXPROCS(0), len(logs))
 	ahead := make(chan struct{}, 2*workers)
@@ -55,7 +56,7 @@ func scanLogs(ctx context.Context, logs []storage.File, want func(*storage.Entry
 		for i := range logs {
 			select {
 			case ahead <- struct{}{}:
-				next <- i // a worker takes it, at the latest when ctx is done
+				next <- i // a worker receives it, at the latest when ctx is done
 			case <-ctx.Done():
 				return
 			}
@@ -98,9 +99,9 @@ func (s *scan) read(ctx context.Context, path string, want func(*storage.Entry) 
 			return
 		}
 		if !e.Intact() {
-			s.fault(damaged(r, e, storage.BadChecksum, fmt.Errorf("its checksum is %d, and should be %d", e.Stored, e.Computed)))
-		} else if e.EOR != 'B' && e.EOR != 0 { // when it is 0 the next call says so
-			s.fault(damaged(r, e, storage.BadEnd, fmt.Errorf("its last byte is %#02x, not 'B'", e.EOR)))
+			s.fault(damaged(r, e, storage.BadChecksum, fmt.Errorf("its checksum is %d but should be %d", e.Stored, e.Computed)))
+		} else if e.EOR != 'B' && e.EOR != 0 { // if it is 0, the next call reports it
+			s.fault(damaged(r, e, storage.BadEnd, fmt.Errorf("its last byte is %#02x instead of 'B'", e.EOR)))
 		}
 		if want(e) {
 			if len(room)+len(e.Raw) > cap(room) {
@@ -121,7 +122,8 @@ func (s *scan) read(ctx context.Context, path string, want func(*storage.Entry) 
 	}
 }
 
-// fault keeps the first fault of the log, and what ends it: one sentence says enough.
+// fault keeps the first fault of the log, which is also the one that ends it: one sentence is
+// enough.
 func (s *scan) fault(err error) {
 	if len(s.faults) > 0 {
 		return
@@ -129,8 +131,8 @@ func (s *scan) fault(err error) {
 	s.faults = append(s.faults, err)
 }
 
-// wants tells, without decoding, whether a transaction may be of the history. Each
-// closeSession may: the session's ephemerals go with it, whether it names them or not.
+// wants reports, without decoding, whether a transaction may belong to the history. Any
+// closeSession may: it deletes the session's ephemerals whether or not it names them.
 func (p *znodePattern) wants(e *storage.Entry) bool {
 	op := e.Header.Type
 	switch {
@@ -139,7 +141,7 @@ func (p *znodePattern) wants(e *storage.Entry) bool {
 	case op == proto.OpMulti:
 		return eachPart(e.Raw, func(_ proto.Op, path []byte) bool { return path != nil && p.match(path) })
 	case hasPath(op):
-		f := fields{b: e.Raw[32:]} // behind the header
+		f := fields{b: e.Raw[32:]} // after the header
 		path := f.buffer()
 		return path != nil && p.match(path)
 	}

@@ -10,9 +10,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// appendText appends bytes as Java prints a string that it has decoded from them: what is
-// not UTF-8 becomes U+FFFD, one for each sequence that String.decodeUTF8 of JDK 17 takes
-// together.
+// appendText appends bytes as Java prints a string decoded from them: invalid UTF-8 becomes
+// U+FFFD, once per sequence that String.decodeUTF8 of JDK 17 replaces as a unit.
 func appendText(dst, b []byte) []byte {
 	if isASCII(b) || utf8.Valid(b) {
 		return append(dst, b...)
@@ -34,8 +33,8 @@ func appendText(dst, b []byte) []byte {
 	return dst
 }
 
-// decodeJava is the length of the character that b begins with, or of the sequence that is
-// replaced as a whole. b[0] is 0x80 at least.
+// decodeJava returns the length of the character at the start of b, or of the sequence that is
+// replaced as a unit. b[0] must be at least 0x80.
 func decodeJava(b []byte) (n int, ok bool) {
 	b1 := b[0]
 	switch {
@@ -53,7 +52,7 @@ func decodeJava(b []byte) (n int, ok bool) {
 		case !continues(b[2]):
 			return 2, false
 		}
-		return 3, b1 != 0xed || b[1] < 0xa0 // a surrogate is replaced as one
+		return 3, b1 != 0xed || b[1] < 0xa0 // a surrogate is replaced as a unit
 	case b1>>3 == 30:
 		switch {
 		case b1 > 0xf4, len(b) > 1 && (b1 == 0xf0 && b[1] < 0x90 || b1 == 0xf4 && b[1]&0xf0 != 0x80 || !continues(b[1])):
@@ -72,7 +71,7 @@ func decodeJava(b []byte) (n int, ok bool) {
 
 func continues(b byte) bool { return b&0xc0 == 0x80 }
 
-// text is the next field, a text from outside.
+// text returns the next field, which is text from outside.
 func (f *fields) text() []byte {
 	b := f.buffer()
 	if f.tty && b != nil {
@@ -81,7 +80,7 @@ func (f *fields) text() []byte {
 	return b
 }
 
-// appendString appends a path as Java's + does: null has a name.
+// appendString appends a path as Java's + does: null prints as a word.
 func appendString(dst, b []byte) []byte {
 	if b == nil {
 		return append(dst, "null"...)
@@ -107,7 +106,7 @@ func appendEscaped(dst, b []byte) []byte {
 	return dst
 }
 
-// escapeFrom escapes what stands from the byte on, in place of it.
+// escapeFrom escapes, in place, everything from index from on.
 func escapeFrom(dst []byte, from int) []byte {
 	plain := append([]byte(nil), dst[from:]...)
 	dst = dst[:from]
@@ -146,7 +145,8 @@ func appendEscapedBuffer(dst, b []byte) []byte {
 	return dst
 }
 
-// appendInt is strconv.AppendInt in base 10, faster for the small numbers that logs are full of.
+// appendInt is strconv.AppendInt in base 10, but faster for the small numbers that logs are full
+// of.
 func appendInt(dst []byte, n int64) []byte {
 	switch {
 	case n >= 0 && n < 10:
@@ -163,14 +163,14 @@ func appendInt(dst []byte, n int64) []byte {
 	return append(dst, b[at:]...)
 }
 
-// appendHex is strconv.AppendUint in base 16, which costs many times as much: eight digits
-// are made at once, one in each byte of a word.
+// appendHex is strconv.AppendUint in base 16, but many times faster: it makes eight digits at
+// once, one in each byte of a word.
 func appendHex(dst []byte, n int64) []byte {
 	u := uint64(n)
 	digits := max((bits.Len64(u)+3)/4, 1)
 	u <<= 64 - 4*digits
 	from := len(dst)
-	dst = append(dst, "0123456789abcdef"...) // room for all of them
+	dst = append(dst, "0123456789abcdef"...) // makes room for all digits
 	binary.BigEndian.PutUint64(dst[from:], eightHex(uint32(u>>32)))
 	if digits > 8 {
 		binary.BigEndian.PutUint64(dst[from+8:], eightHex(uint32(u)))
@@ -178,20 +178,20 @@ func appendHex(dst []byte, n int64) []byte {
 	return dst[:from+digits]
 }
 
-// eightHex spreads the nibbles of n over bytes and makes each a digit.
+// eightHex spreads the nibbles of n over bytes and turns each into a digit.
 func eightHex(n uint32) uint64 {
 	const each = 0x0101010101010101
 	v := uint64(n)
 	v = (v | v<<16) & 0x0000ffff0000ffff
 	v = (v | v<<8) & 0x00ff00ff00ff00ff
 	v = (v | v<<4) & 0x0f0f0f0f0f0f0f0f
-	letters := (v + 6*each) >> 4 & each // one where the nibble is ten and more
+	letters := (v + 6*each) >> 4 & each // 1 in each byte whose nibble is ten or more
 	return v + '0'*each + ('a'-'0'-10)*letters
 }
 
 const hexDigits = "0123456789abcdef"
 
-// opNames are the names of the types up to 31.
+// opNames holds the names of types below 32.
 var opNames = func() (names [32]string) {
 	for op := range names {
 		names[op] = slowOpName(proto.Op(op))
@@ -199,7 +199,7 @@ var opNames = func() (names [32]string) {
 	return names
 }()
 
-// opName is the type's name in Apache's tools (Request.op2String of 3.8).
+// opName returns the type's name in Apache's tools (Request.op2String of 3.8).
 func opName(op proto.Op) string {
 	if op >= 0 && int(op) < len(opNames) {
 		return opNames[op]
@@ -218,7 +218,7 @@ func slowOpName(op proto.Op) string {
 	return name
 }
 
-// isASCII is what most text in a log is.
+// isASCII reports whether b is ASCII, as most text in a log is.
 func isASCII(b []byte) bool {
 	const high = 0x8080808080808080
 	for len(b) >= 32 {

@@ -8,7 +8,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// Forms of data in JSON.
+// The forms of data in JSON.
 const (
 	dataText   = "text"
 	dataHex    = "hex"
@@ -19,12 +19,12 @@ const (
 
 var dataModes = []string{dataText, dataHex, dataBase64, dataNone, dataLength}
 
-// jsonForm is one object a line, with ZooKeeper's names of the fields. Zxids, sessions,
-// digests and checksums are 0x…, because JSON numbers lose digits beyond 2^53 in many
-// programs; times are milliseconds since 1970.
+// jsonForm writes one object per line, with ZooKeeper's field names. Zxids, sessions, digests and
+// checksums are 0x…, because many programs lose digits of JSON numbers beyond 2^53; times are
+// milliseconds since 1970.
 type jsonForm struct {
 	data   string
-	stored int64 // the checksum in the file
+	stored int64 // the checksum stored in the file
 	intact bool
 }
 
@@ -34,7 +34,7 @@ func (j *jsonForm) append(dst, raw []byte) ([]byte, error) {
 	h := f.header()
 	dst = appendHex(append(dst, `{"zxid":"0x`...), h.Zxid)
 	dst = appendHex(append(dst, `","sessionId":"0x`...), h.ClientID)
-	dst = appendHex(append(dst, `","clientId":"0x`...), h.ClientID) // its name before, for a release
+	dst = appendHex(append(dst, `","clientId":"0x`...), h.ClientID) // the previous name of sessionId, kept for one release
 	dst = appendInt(append(dst, `","cxid":`...), int64(h.Cxid))
 	dst = appendInt(append(dst, `,"time":`...), h.Time)
 	dst = append(append(append(dst, `,"type":"`...), h.Type.String()...), '"')
@@ -56,7 +56,7 @@ func (j *jsonForm) append(dst, raw []byte) ([]byte, error) {
 	return append(dst, "}\n"...), nil
 }
 
-// body adds the fields of the transaction's record, each behind a comma.
+// body adds the fields of the transaction's record, each preceded by a comma.
 func (j *jsonForm) body(dst []byte, f *fields, op proto.Op) ([]byte, error) {
 	switch op {
 	case proto.OpCreate, proto.OpCreate2, proto.OpCreateContainer, proto.OpCreateTTL:
@@ -123,7 +123,7 @@ func (j *jsonForm) body(dst []byte, f *fields, op proto.Op) ([]byte, error) {
 	return dst, nil
 }
 
-// part adds one part of a multi; of one that cannot be decoded the bytes.
+// part adds one part of a multi, or its raw bytes if it cannot be decoded.
 func (j *jsonForm) part(dst []byte, f *fields) []byte {
 	op := proto.Op(f.int())
 	raw := f.buffer()
@@ -185,8 +185,8 @@ func appendJSONACL(dst []byte, f *fields) []byte {
 	return append(dst, ']')
 }
 
-// appendJSONString appends a string, null for nil. What is not UTF-8 becomes U+FFFD; <, >
-// and & stay as they are.
+// appendJSONString appends a string, or null for nil. Invalid UTF-8 becomes U+FFFD; <, > and &
+// are not escaped.
 func appendJSONString(dst, s []byte) []byte {
 	if s == nil {
 		return append(dst, "null"...)

@@ -110,7 +110,7 @@ func TestUndecodableTransaction(t *testing.T) {
 	writeTxns(t, log, one, unknown, three)
 	for _, format := range dumpFormats {
 		got := txnlog(t, "", "dump", "--format", format, log)
-		if got.exit != 1 || !strings.Contains(got.err, log+" at byte 65: there is no transaction of type 77; ") || !strings.Contains(got.out, "0x3") {
+		if got.exit != 1 || !strings.Contains(got.err, log+" at byte 65: unknown transaction type 77; ") || !strings.Contains(got.out, "0x3") {
 			t.Errorf("exit code %d, %q, %q", got.exit, got.out, got.err)
 		}
 	}

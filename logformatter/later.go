@@ -6,7 +6,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// laterCommands are the subcommands about more than one transaction.
+// laterCommands are the subcommands that look at more than one transaction.
 func laterCommands(s *ui.Streams) []*cobra.Command {
 	return []*cobra.Command{newVerifyCommand(s), newHistoryCommand(s), newSessionsCommand(s)}
 }

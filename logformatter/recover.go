@@ -30,14 +30,13 @@ func newRecoverCommand(s *ui.Streams, run func(context.Context, *recoverOptions)
 	c := &cobra.Command{
 		Use:               "recover FILE",
 		ValidArgsFunction: verb.Files(0, 0),
-		Short:             "write a copy with right checksums, as zkTxnLogToolkit.sh -r does",
-		Long: `Write FILE.fixed: the transactions of the log up to where it cannot be
-read, with the checksums corrected that you agree to. FILE stays as it is.`,
+		Short:             "repair checksums in a copy, as zkTxnLogToolkit.sh -r does",
+		Long:              `Write FILE.fixed: the transactions of the log up to where it becomes\nunreadable, with those wrong checksums corrected that you confirm. FILE itself\nis not changed.`,
 		Example: `  zkctl txnlog recover version-2/log.100000001
   zkctl txnlog recover -y -v version-2/log.100000001`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usageError(c, "recover takes one log")
+				return usageError(c, "recover needs exactly one log")
 			}
 			o.File = args[0]
 			return run(c.Context(), o)
@@ -45,11 +44,11 @@ read, with the checksums corrected that you agree to. FILE stays as it is.`,
 	}
 	c.Flags().SortFlags = false
 	c.Flags().BoolVarP(&o.Yes, "yes", "y", false, "correct every wrong checksum without asking")
-	c.Flags().BoolVarP(&o.Verbose, "verbose", "v", false, "print every transaction, not only those with a wrong checksum")
+	c.Flags().BoolVarP(&o.Verbose, "verbose", "v", false, "print every transaction, not only those with wrong checksums")
 	return c
 }
 
-// recovery is one run of recover.
+// recovery is a single run of recover.
 type recovery struct {
 	opt     *recoverOptions
 	out     *batches
@@ -58,10 +57,10 @@ type recovery struct {
 	answers answers
 	count   int64
 	fixed   int64
-	last    int64 // zxid of the last transaction that was written
+	last    int64 // zxid of the last transaction written
 }
 
-var errAborted = errors.New("recovery aborted; the copy that was begun has been removed")
+var errAborted = errors.New("recovery aborted; the partial copy was removed")
 
 func runRecover(ctx context.Context, o *recoverOptions) (err error) {
 	src, err := storage.OpenLog(o.File)
@@ -97,7 +96,7 @@ func runRecover(ctx context.Context, o *recoverOptions) (err error) {
 	return rec.report(path, fault)
 }
 
-// copy writes the transactions, and returns the fault at which it had to stop, if any.
+// copy writes the transactions and returns the fault that stopped it, if any.
 func (rec *recovery) copy(ctx context.Context, src *storage.LogReader) (*storage.Fault, error) {
 	for {
 		e, err := src.Next()
@@ -142,8 +141,8 @@ func (rec *recovery) copy(ctx context.Context, src *storage.LogReader) (*storage
 	}
 }
 
-// offer prints a transaction with a wrong checksum and tells whether to correct it. One
-// that cannot be decoded is a *storage.Fault: no server could read it.
+// offer prints a transaction with a wrong checksum and reports whether to correct it. If it
+// cannot be decoded, offer returns a *storage.Fault, because no server could read it.
 func (rec *recovery) offer(ctx context.Context, e *storage.Entry) (bool, error) {
 	if rec.opt.Yes {
 		return true, rec.print("CRC FIXED - ", e)
@@ -178,7 +177,7 @@ func (rec *recovery) print(lead string, e *storage.Entry) error {
 		rec.out.buf = buf[:from]
 		return &storage.Fault{
 			File: rec.opt.File, Offset: e.Offset, Kind: storage.BadRecord, Zxid: e.Header.Zxid, Err: err,
-			Meaning: "the transaction was changed after it was written, and no server can read it",
+			Meaning: "the transaction was changed after it was written; no server can read it",
 		}
 	}
 	rec.out.buf = buf
@@ -196,8 +195,8 @@ func (rec *recovery) finish(dst *atomicfile.File) error {
 	return nil
 }
 
-// report says how it went. A log that ends inside a record is recovered whole, as by the
-// toolkit; after any other fault the copy holds what was before it.
+// report prints the result. A log that ends inside a record counts as fully recovered, as in the
+// toolkit; after any other fault the copy holds what came before the fault.
 func (rec *recovery) report(path string, fault *storage.Fault) error {
 	if fault == nil || fault.Kind == storage.CutOff || fault.Kind == storage.BadEnd {
 		rec.out.buf = appendInt(append(rec.out.buf, "EOF reached after "...), rec.count)
@@ -210,7 +209,7 @@ func (rec *recovery) report(path string, fault *storage.Fault) error {
 	if fault == nil {
 		return nil
 	}
-	said := fmt.Errorf("read %s at byte %d: %w; %s has the %d transactions before it, up to zxid %#x",
+	said := fmt.Errorf("read %s at byte %d: %w; %s holds the %d transactions before it, up to zxid %#x",
 		fault.File, fault.Offset, fault.Err, path, rec.count, uint64(rec.last))
 	if fault.Kind == storage.CutOff || fault.Kind == storage.BadEnd {
 		fmt.Fprintln(rec.opt.Streams.Err, said)
@@ -219,7 +218,7 @@ func (rec *recovery) report(path string, fault *storage.Fault) error {
 	return &ui.ExitError{Code: ui.ExitFailed, Err: said}
 }
 
-// answers reads words from a stream, of which the first letter counts.
+// answers reads words from a stream; only the first letter of each counts.
 type answers struct{ in io.Reader }
 
 func (a *answers) next(ctx context.Context) (byte, error) {
@@ -235,7 +234,7 @@ func (a *answers) next(ctx context.Context) (byte, error) {
 	select {
 	case r := <-done:
 		if errors.Is(r.err, io.EOF) {
-			return 0, errors.New("there is no more input to answer the question: -y answers yes to all")
+			return 0, errors.New("no answer on stdin; use -y to answer yes to every question")
 		}
 		return r.letter, r.err
 	case <-ctx.Done():
@@ -243,7 +242,7 @@ func (a *answers) next(ctx context.Context) (byte, error) {
 	}
 }
 
-// word reads one word, byte by byte: what follows it is left for the next question.
+// word reads one word byte by byte, so that what follows is left for the next question.
 func (a *answers) word() (first byte, err error) {
 	one := make([]byte, 1)
 	for {

@@ -66,11 +66,11 @@ func TestRecoverEnds(t *testing.T) {
 		kept              bool
 	}{
 		{log: "log.crc", in: "x\na\n", out: "Would you like to fix it (Yes/No/Abort) ? Would you like to fix it (Yes/No/Abort) ? ", err: "recovery aborted"},
-		{log: "log.crc", in: "", out: "Would you like to fix it (Yes/No/Abort) ? ", err: "no more input to answer the question", exit: 1},
+		{log: "log.crc", in: "", out: "Would you like to fix it (Yes/No/Abort) ? ", err: "no answer on stdin", exit: 1},
 		{log: "log.truncated", out: "EOF reached after 54 txns.\nRecovery file log.truncated.fixed has been written with 0 fixed CRC error(s)\n",
-			err: "has the 54 transactions before it, up to zxid 0x36", kept: true},
+			err: "holds the 54 transactions before it, up to zxid 0x36", kept: true},
 		{log: "log.no-eor", out: "EOF reached after 55 txns.\n", err: "the record's last byte", kept: true},
-		{log: "log.huge-length", err: "record length 2147483647 is beyond the end of the file; log.huge-length.fixed has the 10 transactions before it", exit: 1, kept: true},
+		{log: "log.huge-length", err: "record length 2147483647 is beyond the end of the file; log.huge-length.fixed holds the 10 transactions before it", exit: 1, kept: true},
 		{log: "log.empty", err: "the file is empty", exit: 1},
 		{log: "log.bad-magic", err: `begins with "`, exit: 2},
 	} {
@@ -112,7 +112,7 @@ func TestToolkitFlags(t *testing.T) {
 
 func TestChopRefuses(t *testing.T) {
 	damagedCopy(t, "log.crc")
-	if got := txnlog(t, "", "chop", "5", "log.crc", "log.crc"); got.exit != 1 || !strings.Contains(got.err, "exists already") {
+	if got := txnlog(t, "", "chop", "5", "log.crc", "log.crc"); got.exit != 1 || !strings.Contains(got.err, "already exists") {
 		t.Error(got)
 	}
 	got := txnlog(t, "", "chop", "0x10", "log.crc", "copy")

@@ -17,7 +17,7 @@ import (
 type sessionsOptions struct {
 	Streams *ui.Streams
 	Args    []string // logs and directories
-	Session string   // only this one, in detail
+	Session string   // if set, only this session, in detail
 	Format  ui.Format
 }
 
@@ -27,17 +27,14 @@ func newSessionsCommand(s *ui.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "sessions FILE|DIR...",
 		ValidArgsFunction: verb.Files(0, -1),
-		Short:             "list sessions: how long they lasted, what they wrote, how they ended",
-		Long: `List the sessions in logs: when each was opened and how it ended, what it
-wrote, and which ephemerals went with it. Sessions that were open before the
-first log are known from the directory's last snapshot before it, or from what
-they did.`,
+		Short:             "list sessions, their writes and how they ended",
+		Long:              `List the sessions in logs: when each was opened, what it wrote, how it ended,\nand which ephemerals were removed with it. Sessions opened before the first log\nare taken from the latest earlier snapshot in the directory, or from their\nwrites.`,
 		Example: `  zkctl txnlog sessions version-2
   zkctl txnlog sessions --session 0x100001329410000 version-2
   zkctl txnlog sessions -o json version-2 | jq 'select(.end == "expired")'`,
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if len(args) == 0 {
-				return usageError(c, "a log or a directory is missing")
+				return usageError(c, "missing log file or directory")
 			}
 			if o.Format, err = ui.ParseFormat(output); err != nil {
 				return err
@@ -48,8 +45,8 @@ they did.`,
 	}
 	fs := c.Flags()
 	fs.SortFlags = false
-	fs.StringVar(&o.Session, "session", "", "only the session `0x…`, with all its ephemerals")
-	fs.StringVarP(&output, "output", "o", string(ui.Text), "`format`: text or json, one object a line")
+	fs.StringVar(&o.Session, "session", "", "only session `0x…`, with all its ephemerals")
+	fs.StringVarP(&output, "output", "o", string(ui.Text), "print as `format`: text or json (one object per line)")
 	completeValues(c, "output", string(ui.Text), string(ui.JSON))
 	return c
 }
@@ -59,7 +56,7 @@ func runSessions(ctx context.Context, o *sessionsOptions) error {
 	if o.Session != "" {
 		id, err := parseHex(o.Session)
 		if err != nil || id == 0 {
-			return fmt.Errorf("--session: %q is not a session; give it as the log has it: 0x100001196310000", o.Session)
+			return fmt.Errorf("--session: invalid session %q; write it as in the log, such as 0x100001196310000", o.Session)
 		}
 		table.detail = id
 	}
@@ -87,7 +84,7 @@ func runSessions(ctx context.Context, o *sessionsOptions) error {
 	if table.detail != 0 {
 		one := table.sessions[table.detail]
 		if one == nil {
-			return errors.Join(append(faults, fmt.Errorf("the logs know no session 0x%x", uint64(table.detail)))...)
+			return errors.Join(append(faults, fmt.Errorf("no session 0x%x in the logs; list those there are: zkctl txnlog sessions", uint64(table.detail)))...)
 		}
 		list = []*session{one}
 	}
@@ -114,7 +111,7 @@ func runSessions(ctx context.Context, o *sessionsOptions) error {
 	return nil
 }
 
-// log adds a log to the table. fault is the first that is wrong with it.
+// log adds a log to the table. fault is the first fault found in it.
 func (t *sessionTable) log(ctx context.Context, path string) (fault, err error) {
 	r, err := storage.OpenLog(path)
 	if isFault(err) {
@@ -137,9 +134,9 @@ func (t *sessionTable) log(ctx context.Context, path string) (fault, err error) 
 			return nil, err
 		case fault != nil:
 		case !e.Intact():
-			fault = damaged(r, e, storage.BadChecksum, fmt.Errorf("its checksum is %d, and should be %d", e.Stored, e.Computed))
+			fault = damaged(r, e, storage.BadChecksum, fmt.Errorf("its checksum is %d but should be %d", e.Stored, e.Computed))
 		case e.EOR != 'B' && e.EOR != 0:
-			fault = damaged(r, e, storage.BadEnd, fmt.Errorf("its last byte is %#02x, not 'B'", e.EOR))
+			fault = damaged(r, e, storage.BadEnd, fmt.Errorf("its last byte is %#02x instead of 'B'", e.EOR))
 		}
 		t.add(e)
 		if n&0xfff == 0 && ctx.Err() != nil {

@@ -54,16 +54,16 @@ func TestOneSession(t *testing.T) {
   timeout     10s
   lasted      727ms
   ended       11/22/26, 3:08:51 AM UTC  zxid 0x10000005e
-  end         closed by its client
+  end         closed by the client
   writes      88: 62 create, 20 delete, 1 setData, 1 setACL, 1 multi, 1 createContainer, 2 createTTL
   errors      4: 2 NoNode, 1 BadVersion, 1 NodeExists
-  ephemerals  2 created, 0 deleted, 2 went with the session
+  ephemerals  2 created, 0 deleted, 2 removed with the session
     /app/eph
-      created 0x10000000a, went with the session 0x10000005e
+      created 0x10000000a, removed with the session 0x10000005e
     /app/eph-0000000008
-      created 0x10000000b, went with the session 0x10000005e
+      created 0x10000000b, removed with the session 0x10000005e
 `)
-	if got := txnlog(t, "", "sessions", "--session", "0x7", ensemble3); got.exit != 1 || got.err != "the logs know no session 0x7\n" {
+	if got := txnlog(t, "", "sessions", "--session", "0x7", ensemble3); got.exit != 1 || got.err != "no session 0x7 in the logs; list those there are: zkctl txnlog sessions\n" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -75,7 +75,7 @@ func TestSessionsOfOldLogs(t *testing.T) {
 		map[string]string{"end": "expired", "ephemerals": "map[created:2 deleted:0 paths:[/b /b/no] wentWithSession:2]"},
 		map[string]string{"sessionId": "0x3", "openedBefore": "true", "end": "open", "writes": "3"})
 	got := txnlog(t, "", "sessions", "--session", "0x1", dir)
-	if want := "    /a\n      created 0xc, deleted 0xd by session 0x2\n    /a\n      created 0xe, went with the session 0x15\n"; !strings.HasSuffix(got.out, want) {
+	if want := "    /a\n      created 0xc, deleted 0xd by session 0x2\n    /a\n      created 0xe, removed with the session 0x15\n"; !strings.HasSuffix(got.out, want) {
 		t.Errorf("%s", got.out)
 	}
 }

@@ -9,47 +9,47 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// maxWent is how many names of ephemerals that went with it a session keeps, unless it is
-// the one asked for: memory is for sessions.
+// maxWent limits how many names of ephemerals removed with it a session keeps, unless it is the
+// session asked for: memory is for sessions.
 const maxWent = 100
 
-// session is what the logs tell of a session. Times are milliseconds since 1970.
+// session is what the logs say about a session. Times are milliseconds since 1970.
 type session struct {
 	id         int64
 	known      bool // it was opened in the logs
 	opened     int64
 	openedZxid int64
-	timeout    int32 // milliseconds; 0 when unknown
+	timeout    int32 // milliseconds; 0 if unknown
 	first      int64 // time of its first transaction
 	closed     int64
 	closedZxid int64
 	end        string
 	writes     int64
 	byType     map[proto.Op]int64
-	errors     int64 // failed multis included
+	errors     int64 // including failed multis
 	byError    map[proto.Error]int64
 	created    int64 // ephemerals
-	deleted    int64 // of these, before it ended
-	went       int64 // with the session
+	deleted    int64 // how many of these were deleted before it ended
+	went       int64 // how many were removed with the session
 	wentPaths  []string
 	live       map[string]bool
 	detail     []*ephemeral
 }
 
-// ephemeral is one of the session's that is shown in detail.
+// ephemeral is an ephemeral of the session shown in detail.
 type ephemeral struct {
 	path      string
-	zxid      int64 // 0 when it was created before the logs
+	zxid      int64 // 0 if created before the logs
 	deleted   int64 // zxid
 	deletedBy int64 // session
 }
 
-// sessionTable gathers the sessions of logs. It holds them and the ephemerals alive.
+// sessionTable collects the sessions in logs. It holds the sessions and the live ephemerals.
 type sessionTable struct {
 	sessions map[int64]*session
 	order    []*session
-	owners   map[string]*session // of ephemerals alive
-	detail   int64               // the session that is kept in detail, 0 for none
+	owners   map[string]*session // of live ephemerals
+	detail   int64               // the session kept in detail, or 0 for none
 	last     int64               // zxid
 	until    int64               // time of the last transaction
 }
@@ -58,7 +58,7 @@ func newSessionTable() *sessionTable {
 	return &sessionTable{sessions: map[int64]*session{}, owners: map[string]*session{}}
 }
 
-// begin takes the sessions that were open before the first log from the snapshot before it.
+// begin loads the sessions that were open before the first log from the snapshot before it.
 func (t *sessionTable) begin(args []string, logs []storage.File) error {
 	file, ok, err := snapshotBefore(args, logs)
 	if err != nil || !ok {
@@ -91,12 +91,12 @@ func (t *sessionTable) get(id, time int64) *session {
 func (t *sessionTable) add(e *storage.Entry) {
 	h := &e.Header
 	if h.Zxid <= t.last {
-		return // several logs hold it
+		return // already seen in another log
 	}
 	if e.Intact() { // a wrong zxid must not hide what follows
 		t.last, t.until = h.Zxid, h.Time
 	}
-	f := fields{b: e.Raw[32:]} // behind the header
+	f := fields{b: e.Raw[32:]} // after the header
 	if h.ClientID == 0 {       // the server itself, which deletes containers
 		return
 	}
@@ -152,7 +152,7 @@ func (t *sessionTable) multi(s *session, h *proto.TxnHeader, f *fields) {
 	}
 }
 
-// ephemeral notes the creation or the deletion of an ephemeral.
+// ephemeral records the creation or deletion of an ephemeral.
 func (t *sessionTable) ephemeral(s *session, h *proto.TxnHeader, op proto.Op, f *fields) {
 	switch op {
 	case proto.OpCreate, proto.OpCreate2:
@@ -171,7 +171,7 @@ func (t *sessionTable) ephemeral(s *session, h *proto.TxnHeader, op proto.Op, f 
 			return
 		}
 		name := string(path)
-		t.gone(name, h) // it cannot be there, unless what deleted it is not in the logs
+		t.gone(name, h) // its deletion must be missing from the logs
 		s.created++
 		if s.live == nil {
 			s.live = map[string]bool{}
@@ -188,7 +188,7 @@ func (t *sessionTable) ephemeral(s *session, h *proto.TxnHeader, op proto.Op, f 
 	}
 }
 
-// gone takes an ephemeral that was deleted by a transaction from its owner.
+// gone removes a deleted ephemeral from its owner.
 func (t *sessionTable) gone(path string, h *proto.TxnHeader) {
 	s := t.owners[path]
 	if s == nil {
@@ -209,7 +209,7 @@ func (s *session) ended(path string, h *proto.TxnHeader) {
 	}
 }
 
-// close ends a session; its ephemerals, named by the transaction or not, go with it.
+// close ends a session and removes its ephemerals, whether or not the transaction names them.
 func (t *sessionTable) close(s *session, h *proto.TxnHeader, f *fields) {
 	s.closed, s.closedZxid, s.end = h.Time, h.Zxid, sessionEnd(h)
 	went := func(path string) {
@@ -237,8 +237,8 @@ func (t *sessionTable) close(s *session, h *proto.TxnHeader, f *fields) {
 	s.live = nil
 }
 
-// lasted is the time from the opening, or the first transaction, to the end, or the end of
-// the logs, in milliseconds. It is exact when both ends are in the logs.
+// lasted is the time in milliseconds from the opening, or the first transaction, to the end, or
+// the end of the logs. It is exact if both ends are in the logs.
 func (s *session) lasted(until int64) (ms int64, exact bool) {
 	from, to := s.first, until
 	if s.known {

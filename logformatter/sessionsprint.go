@@ -18,8 +18,8 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// sessionColumn is a column of the list. Those with the greatest drop are left out first
-// where the terminal is narrow; 0 always stays.
+// sessionColumn is a column of the list. If the terminal is narrow, the columns with the highest
+// drop are left out first; those with 0 always stay.
 type sessionColumn struct {
 	name  string
 	drop  int
@@ -47,11 +47,11 @@ var sessionColumns = []sessionColumn{
 	{"writes", 0, true, func(_ *sessionTable, s *session) string { return strconv.FormatInt(s.writes, 10) }},
 	{"errors", 5, true, func(_ *sessionTable, s *session) string { return strconv.FormatInt(s.errors, 10) }},
 	{"ephemerals", 3, true, func(_ *sessionTable, s *session) string { return strconv.FormatInt(s.created, 10) }},
-	{"went with it", 3, true, func(_ *sessionTable, s *session) string { return strconv.FormatInt(s.went, 10) }},
+	{"ended with it", 3, true, func(_ *sessionTable, s *session) string { return strconv.FormatInt(s.went, 10) }},
 }
 
-// writeSessions writes the table, without the columns that width has no room for; 0 has
-// room for all.
+// writeSessions writes the table without the columns that do not fit width; if width is 0, all
+// fit.
 func writeSessions(w *bufio.Writer, t *sessionTable, list []*session, width int) {
 	columns := slices.Clone(sessionColumns)
 	for drop := 6; width > 0 && drop > 0; drop-- {
@@ -112,7 +112,7 @@ func lengthText(ms int64) string {
 	return d.String()
 }
 
-// lastedText has a > where the session was longer than the logs can tell.
+// lastedText starts with > if the session was longer than the logs can tell.
 func lastedText(t *sessionTable, s *session) string {
 	ms, exact := s.lasted(t.until)
 	if exact {
@@ -122,7 +122,7 @@ func lastedText(t *sessionTable, s *session) string {
 }
 
 var endTexts = map[string]string{
-	endClosed:  "closed by its client",
+	endClosed:  "closed by the client",
 	endExpired: "expired",
 	endOpen:    "still open at the end of the logs",
 }
@@ -149,7 +149,7 @@ func writeSession(w *bufio.Writer, t *sessionTable, s *session) {
 	for i, code := range slices.Backward(slices.Sorted(maps.Keys(s.byError))) {
 		fmt.Fprintf(w, "%s%d %s", listMark(len(s.byError)-1-i), s.byError[code], code.Message())
 	}
-	fmt.Fprintf(w, "\n  ephemerals  %d created, %d deleted, %d went with the session\n", s.created, s.deleted, s.went)
+	fmt.Fprintf(w, "\n  ephemerals  %d created, %d deleted, %d removed with the session\n", s.created, s.deleted, s.went)
 	for _, e := range s.detail {
 		fmt.Fprintf(w, "    %s\n      ", escape.Line(e.path))
 		if e.zxid != 0 {
@@ -159,9 +159,9 @@ func writeSession(w *bufio.Writer, t *sessionTable, s *session) {
 		}
 		switch {
 		case e.deleted == 0:
-			fmt.Fprintln(w, "still there")
+			fmt.Fprintln(w, "still exists")
 		case e.deleted == s.closedZxid:
-			fmt.Fprintf(w, "went with the session %s\n", hexID(e.deleted))
+			fmt.Fprintf(w, "removed with the session %s\n", hexID(e.deleted))
 		case e.deletedBy == s.id:
 			fmt.Fprintf(w, "deleted %s\n", hexID(e.deleted))
 		default:
@@ -199,8 +199,8 @@ type ephemeralsObject struct {
 	Created int64             `json:"created"`
 	Deleted int64             `json:"deleted"`
 	Went    int64             `json:"wentWithSession"`
-	Paths   []string          `json:"paths,omitempty"` // that went with it, the first hundred
-	All     []ephemeralObject `json:"all,omitempty"`   // of the session that was asked for
+	Paths   []string          `json:"paths,omitempty"` // removed with it, the first hundred
+	All     []ephemeralObject `json:"all,omitempty"`   // of the session asked for
 }
 
 type ephemeralObject struct {

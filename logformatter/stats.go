@@ -36,13 +36,13 @@ func newStatsCommand(s *ui.Streams, run func(context.Context, *statsOptions) err
   zkctl txnlog stats -o json version-2/log.100000001`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageError(c, "a log or a directory is missing")
+				return usageError(c, "missing log file or directory")
 			}
 			if _, err := ui.ParseFormat(o.Output); err != nil {
 				return err
 			}
 			if o.Depth < 1 || o.Top < 1 {
-				return errors.New("--depth and --top are 1 at least")
+				return errors.New("--depth and --top must be at least 1")
 			}
 			o.Args = args
 			return run(c.Context(), o)
@@ -50,16 +50,16 @@ func newStatsCommand(s *ui.Streams, run func(context.Context, *statsOptions) err
 	}
 	fs := c.Flags()
 	fs.SortFlags = false
-	fs.IntVar(&o.Depth, "depth", 1, "tell paths apart by their first `n` names")
-	fs.IntVar(&o.Top, "top", 10, "show the `n` paths and sessions with most transactions")
+	fs.IntVar(&o.Depth, "depth", 1, "group paths by their first `n` names")
+	fs.IntVar(&o.Top, "top", 10, "show the `n` busiest paths and sessions")
 	o.Filter.addFlags(fs)
-	fs.StringVarP(&o.Output, "output", "o", string(ui.Text), "`format`: text or json")
+	fs.StringVarP(&o.Output, "output", "o", string(ui.Text), "print as `format`: text or json")
 	completeValues(c, "output", string(ui.Text), string(ui.JSON))
 	completeFilter(c)
 	return c
 }
 
-// stats is what the logs amount to.
+// stats is what the logs add up to.
 type stats struct {
 	files     int
 	size      int64 // of the files
@@ -78,7 +78,7 @@ type stats struct {
 	rate      rate
 }
 
-// largest is the transaction with most bytes.
+// largest is the largest transaction.
 type largest struct {
 	zxid int64
 	op   proto.Op
@@ -159,7 +159,7 @@ func (s *stats) add(e *storage.Entry) {
 	s.rate.add(h.Time)
 	eachPart(e.Raw, func(op proto.Op, path []byte) bool {
 		switch {
-		case h.Type == proto.OpMulti && op == proto.OpMulti: // each of the parts comes on its own too
+		case h.Type == proto.OpMulti && op == proto.OpMulti: // its parts are visited separately
 			return false
 		case h.Type == proto.OpMulti:
 			s.types.of(op).parts++

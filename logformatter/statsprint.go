@@ -17,12 +17,12 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// rateRows is how many rows the chart of the rate has, at most.
+// rateRows is the maximum number of rows in the rate chart.
 const rateRows = 24
 
 func now() time.Time { return time.Now() }
 
-// sortedTypes are the types that occur, the most frequent first.
+// sortedTypes returns the types that occur, most frequent first.
 func (s *stats) sortedTypes() []proto.Op {
 	ops := make([]proto.Op, 0, len(s.types))
 	for op := range s.types {
@@ -71,7 +71,7 @@ func (s *stats) printSummary(out *strings.Builder) {
 	fmt.Fprintf(out, "size  %d to %d bytes, %d on average, %s in all\n", s.least, s.most, s.average(), bytesText(s.all.bytes))
 	fmt.Fprintf(out, "      the largest is zxid %#x, %s %s\n", uint64(s.largest.zxid), s.largest.op, escape.Line(s.largest.path))
 	if s.damaged > 0 {
-		fmt.Fprintf(out, "      %s with a wrong checksum (zkctl txnlog verify tells which)\n", plural(s.damaged, "transaction"))
+		fmt.Fprintf(out, "      %s with a wrong checksum (see which: zkctl txnlog verify)\n", plural(s.damaged, "transaction"))
 	}
 }
 
@@ -137,10 +137,10 @@ func printRanking[K comparable](out *strings.Builder, what string, width int, to
 	t.Render()
 }
 
-// eighths are the ends of a bar.
+// eighths are the possible ends of a bar.
 var eighths = []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"}
 
-// printRate draws a bar for each stretch of time.
+// printRate draws one bar per interval.
 func (s *stats) printRate(out *strings.Builder, width int) {
 	rows, span := s.rate.rows(rateRows)
 	if len(rows) == 0 {
@@ -218,7 +218,7 @@ func bytesText(n int64) string {
 type countJSON struct {
 	Path      string `json:"path,omitempty"`
 	SessionID string `json:"sessionId,omitempty"`
-	ClientID  string `json:"clientId,omitempty"` // its name before, for a release
+	ClientID  string `json:"clientId,omitempty"` // the previous name of sessionId, kept for one release
 	Type      string `json:"type,omitempty"`
 	Txns      int64  `json:"txns"`
 	Bytes     int64  `json:"bytes"`

@@ -6,7 +6,7 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// keep remembers a transaction for --tail.
+// keep stores a transaction for --tail.
 func (d *dumper) keep(r *storage.LogReader, e *storage.Entry) {
 	if d.opt.Tail == 0 {
 		return
@@ -28,7 +28,7 @@ func (d *dumper) keep(r *storage.LogReader, e *storage.Entry) {
 	}
 }
 
-// printTail prints what keep remembers, the oldest first, each file's under its header.
+// printTail prints what keep stored, oldest first, under the header of each file.
 func (d *dumper) printTail() error {
 	n := len(d.tail)
 	for i := range n {

@@ -7,13 +7,14 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// tallyLimit is how many keys a tally tells apart, so that its size does not follow the log's.
+// tallyLimit limits how many keys a tally distinguishes, so that its size does not grow with the
+// log.
 const tallyLimit = 10_000
 
-// tally counts by a key.
+// tally counts transactions by key.
 type tally[K comparable] struct {
 	keys   map[K]*count
-	others count // of the keys beyond the limit
+	others count // keys beyond the limit
 }
 
 // count is a number of transactions and the bytes of their records.
@@ -36,13 +37,13 @@ func (t *tally[K]) add(key K, bytes int) {
 	c.add(bytes)
 }
 
-// ranking is a key and its count.
+// ranking is a key with its count.
 type ranking[K comparable] struct {
 	key K
 	count
 }
 
-// ranked returns the n keys with most transactions, and the rest as one.
+// ranked returns the n keys with the most transactions, and the sum of the rest.
 func (t *tally[K]) ranked(n int, less func(a, b K) int) (top []ranking[K], rest count, keys int) {
 	for key, c := range t.keys {
 		top = append(top, ranking[K]{key, *c})
@@ -73,14 +74,14 @@ type pathTally struct {
 
 func (t *pathTally) add(path []byte, bytes int) {
 	path = cutPath(path, t.depth)
-	if c := t.keys[string(path)]; c != nil { // no copy of the path is made to look it up
+	if c := t.keys[string(path)]; c != nil { // looking it up must not copy the path
 		c.add(bytes)
 		return
 	}
 	t.tally.add(string(path), bytes)
 }
 
-// cutPath is the path's first components.
+// cutPath returns the first depth components of the path.
 func cutPath(path []byte, depth int) []byte {
 	for i := 1; i < len(path); i++ {
 		if path[i] == '/' {
@@ -92,16 +93,17 @@ func cutPath(path []byte, depth int) []byte {
 	return path
 }
 
-// spans are the lengths of a rate's buckets, in seconds, each a multiple of the one before.
+// spans are the possible lengths of a rate's buckets in seconds, each a multiple of the one
+// before.
 var spans = []int64{1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 86400, 7 * 86400, 28 * 86400, 364 * 86400, 3640 * 86400, 36400 * 86400}
 
-// rate counts transactions over time, in buckets whose length grows with the time covered.
+// rate counts transactions over time, in buckets that become longer as the covered time grows.
 type rate struct {
-	level   int // of spans
+	level   int // index into spans
 	buckets map[int64]int64
 }
 
-// rateBuckets is how many buckets are kept while counting.
+// rateBuckets is the number of buckets kept while counting.
 const rateBuckets = 4096
 
 func (r *rate) add(ms int64) {
@@ -130,11 +132,11 @@ func (r *rate) widen() bool {
 	return true
 }
 
-// bucket is a part of a rate; Start is seconds since 1970.
+// bucket is one interval of a rate; start is in seconds since 1970.
 type bucket struct{ start, txns int64 }
 
-// rows returns the buckets from the first to the last, empty ones too, n at most when the
-// widest span allows.
+// rows returns the buckets from first to last, including empty ones: at most n, if the widest
+// span allows.
 func (r *rate) rows(n int64) (rows []bucket, span int64) {
 	if len(r.buckets) == 0 {
 		return nil, 0
@@ -165,10 +167,10 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
-// typeCount is what a type of transaction amounts to.
+// typeCount is the count for one type of transaction.
 type typeCount struct {
 	count
-	parts int64 // within a multi
+	parts int64 // of a multi
 }
 
 type typeTally map[proto.Op]*typeCount

@@ -7,16 +7,16 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// formatter writes encoded transactions as text into a buffer. Each form has one.
+// formatter writes encoded transactions as text to a buffer. There is one per format.
 type formatter interface {
-	// append adds the transaction, line break included, to dst. After an error dst is as it was.
+	// append appends the transaction, with its line break, to dst. On error dst is unchanged.
 	append(dst, raw []byte) ([]byte, error)
 }
 
 // toolkitForm is what Apache's TxnLogToolkit of 3.8 prints.
 type toolkitForm struct {
 	dates ui.LogDates
-	tty   bool // text from outside is escaped, line breaks in it too
+	tty   bool // text from outside is escaped, including line breaks
 }
 
 func (t *toolkitForm) append(dst, raw []byte) ([]byte, error) {
@@ -31,13 +31,13 @@ func (t *toolkitForm) append(dst, raw []byte) ([]byte, error) {
 	if err != nil {
 		return dst[:from], err
 	}
-	if dst[len(dst)-1] != '\n' { // a multi that ends in the data of its last part may
+	if dst[len(dst)-1] != '\n' { // as a multi may that ends in the data of its last part
 		dst = append(dst, '\n')
 	}
 	return dst, nil
 }
 
-// logFormatterForm is what LogFormatter, up to 3.5, printed.
+// logFormatterForm is what LogFormatter printed up to 3.5.
 type logFormatterForm struct {
 	dates ui.LogDates
 	tty   bool // as in toolkitForm
@@ -67,8 +67,8 @@ func appendHead(dst []byte, dates *ui.LogDates, h *proto.TxnHeader) []byte {
 	return append(dst, ' ')
 }
 
-// appendToolkitBody is TxnLogToolkit.getFormattedTxnStr; delete, setACL and what is about
-// sessions and errors is the record's toString.
+// appendToolkitBody is TxnLogToolkit.getFormattedTxnStr; delete, setACL, and the types for
+// sessions and errors print as the record's toString.
 func appendToolkitBody(dst []byte, f *fields, op proto.Op) ([]byte, error) {
 	switch op {
 	case proto.OpCreate, proto.OpCreate2:
@@ -105,13 +105,13 @@ func appendToolkitBody(dst []byte, f *fields, op proto.Op) ([]byte, error) {
 	return appendRecord(dst, f, op, "")
 }
 
-// appendPathData appends path and data, and a comma behind each.
+// appendPathData appends path and data, each followed by a comma.
 func appendPathData(dst []byte, f *fields) []byte {
 	dst = append(appendString(dst, f.text()), ',')
 	return append(appendText(dst, f.text()), ',')
 }
 
-// parentCVersion is absent from a create of 3.3 and before; it is -1 then.
+// parentCVersion returns -1 for a create written by 3.3 or earlier, which has no such field.
 func parentCVersion(f *fields, op proto.Op) int32 {
 	if op == proto.OpCreate && !f.bad && len(f.b) < 4 {
 		f.b = nil
@@ -120,10 +120,11 @@ func parentCVersion(f *fields, op proto.Op) int32 {
 	return f.int()
 }
 
-// openACL is world:anyone with all permissions, encoded, as nearly every create has it.
+// openACL is world:anyone with all permissions, encoded, which nearly every create has.
 var openACL = []byte("\x00\x00\x00\x01\x00\x00\x00\x1f\x00\x00\x00\x05world\x00\x00\x00\x06anyone")
 
-// appendACLList appends a list as java.util.List.toString: each element ends with a line break.
+// appendACLList appends a list as java.util.List.toString does: each element ends with a line
+// break.
 func appendACLList(dst []byte, f *fields) []byte {
 	if bytes.HasPrefix(f.b, openACL) {
 		f.b = f.b[len(openACL):]
@@ -167,8 +168,8 @@ func appendACLVector(dst []byte, f *fields) []byte {
 	return append(dst, '}')
 }
 
-// appendRecord appends a record's toString, which ends with a line break; none is what
-// stands for a closeSession without a body.
+// appendRecord appends a record's toString, which ends with a line break. none stands for a
+// closeSession without a body.
 func appendRecord(dst []byte, f *fields, op proto.Op, none string) ([]byte, error) {
 	switch op {
 	case proto.OpCreate, proto.OpCreate2, proto.OpCreateContainer, proto.OpCreateTTL:

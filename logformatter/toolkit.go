@@ -10,23 +10,24 @@ import (
 	"github.com/zkctl/zkctl/internal/verb"
 )
 
-// toolkitOptions are zkTxnLogToolkit.sh's own, on the verb itself: zkctl txnlog -r -y FILE.
+// toolkitOptions are zkTxnLogToolkit.sh's own options, on the verb itself: zkctl txnlog -r -y
+// FILE.
 type toolkitOptions struct {
 	Dump, Recover, Verbose, Yes, Chop bool
 	Zxid                              string
 }
 
-// addToolkitFlags makes the verb without a subcommand understand what the toolkit does. The
-// flags are hidden: dump, recover and chop are their names here.
+// addToolkitFlags makes the verb without a subcommand accept the toolkit's options. They are
+// hidden, because here they are called dump, recover and chop.
 func addToolkitFlags(c *cobra.Command, s *ui.Streams) {
 	o := &toolkitOptions{}
 	fs := c.Flags()
-	fs.BoolVarP(&o.Dump, "dump", "d", false, "the same as txnlog dump")
-	fs.BoolVarP(&o.Recover, "recover", "r", false, "the same as txnlog recover")
+	fs.BoolVarP(&o.Dump, "dump", "d", false, "same as txnlog dump")
+	fs.BoolVarP(&o.Recover, "recover", "r", false, "same as txnlog recover")
 	fs.BoolVarP(&o.Verbose, "verbose", "v", false, "with -r: print every transaction")
-	fs.BoolVarP(&o.Yes, "yes", "y", false, "with -r: do not ask")
-	fs.BoolVarP(&o.Chop, "chop", "c", false, "the same as txnlog chop ZXID FILE FILE.choppedZXID")
-	fs.StringVarP(&o.Zxid, "zxid", "z", "", "with -c: where the copy ends")
+	fs.BoolVarP(&o.Yes, "yes", "y", false, "with -r: correct every wrong checksum without asking")
+	fs.BoolVarP(&o.Chop, "chop", "c", false, "same as txnlog chop ZXID FILE FILE.choppedZXID")
+	fs.StringVarP(&o.Zxid, "zxid", "z", "", "with -c: the last zxid to copy")
 	for _, name := range []string{"dump", "recover", "verbose", "yes", "chop", "zxid"} {
 		fs.Lookup(name).Hidden = true
 	}
@@ -36,12 +37,12 @@ func addToolkitFlags(c *cobra.Command, s *ui.Streams) {
 			if c.Flags().NFlag() == 0 {
 				return c.Help()
 			}
-			return usageError(c, "a log is missing")
+			return usageError(c, "missing log file")
 		case c.Flags().NFlag() == 0 && !exists(args[0]):
-			return verb.Unknown(c, args[0], ", and there is no such file")
+			return verb.Unknown(c, args[0], ", and no such file exists")
 		case o.Chop:
 			if o.Zxid == "" {
-				return errors.New("-c needs the zxid where the copy ends: -c -z 0x10000002f FILE")
+				return errors.New("-c needs the last zxid to copy: -c -z 0x10000002f FILE")
 			}
 			return runToolkitChop(c, s, o.Zxid, args[0])
 		case o.Recover:
@@ -51,7 +52,7 @@ func addToolkitFlags(c *cobra.Command, s *ui.Streams) {
 	}
 }
 
-// runToolkitChop is the toolkit's -c, which names the copy itself, with the zxid in decimal.
+// runToolkitChop is the toolkit's -c, which derives the copy's name from the zxid in decimal.
 func runToolkitChop(c *cobra.Command, s *ui.Streams, text, file string) error {
 	zxid, err := parseZxid(text)
 	if err != nil {

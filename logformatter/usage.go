@@ -6,12 +6,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// usageError says what is wrong with a command line, and how the command is used.
+// usageError describes what is wrong with a command line and shows the usage.
 func usageError(c *cobra.Command, what string) error {
-	return fmt.Errorf("%s; usage: %s (%s --help tells more)", what, c.UseLine(), c.CommandPath())
+	return fmt.Errorf("%s; usage: %s (see %s --help)", what, c.UseLine(), c.CommandPath())
 }
 
-// completeValues makes an option complete with the values.
+// completeValues makes an option complete to the values.
 func completeValues(c *cobra.Command, name string, values ...string) {
 	_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -24,6 +24,6 @@ func completeFilter(c *cobra.Command) {
 	}
 	completeValues(c, "type", names...)
 	for _, name := range []string{"zxid", "since", "until", "session", "path"} {
-		completeValues(c, name) // no file
+		completeValues(c, name) // not file names
 	}
 }

@@ -31,27 +31,14 @@ func verifyCommand(s *ui.Streams, run func(context.Context, *verifyOptions) erro
 	c := &cobra.Command{
 		Use:               "verify FILE|DIR...",
 		ValidArgsFunction: verb.Files(0, -1),
-		Short:             "check logs and data directories, and say what each fault means",
-		Long: `Check transaction logs: checksums, the ends of records, zxids that rise
-without a gap, and what follows the last transaction. Of a data directory
-the snapshots are checked as well, what is missing between the files, and
-that snapshots and logs replay to the tree that the server had: after each
-transaction the tree's digest is compared with the one in the log
-(ZooKeeper 3.6 and later).
-
-Nothing in a log says where it should end. Of one that was cut exactly between
-two transactions, or whose last transactions were zeroed, verify says OK: it
-vouches for what is there, not that it is all. In a directory the next log or
-snapshot tells what is missing before it; after the newest file only another
-member of the ensemble can.
-
-The exit code is 0 when all is well and 1 when it is not.`,
+		Short:             "check logs and data directories, and explain each fault",
+		Long:              `Check transaction logs: checksums, record ends, zxids that rise without a gap,\nand whatever follows the last transaction.\n\nFor a data directory, also check the snapshots, look for gaps between the\nfiles, and replay snapshots and logs: after each transaction the tree's digest\nmust equal the one in the log (ZooKeeper 3.6 and later).\n\nA log does not record where it should end. If it was cut exactly between two\ntransactions, or if its last transactions were overwritten with zeros, verify\nreports OK: what is there is sound, but it may not be all. In a directory, the\nnext log or snapshot shows what is missing before it; what is missing after\nthe newest file can only be found on another member of the ensemble.\n\nThe exit code is 0 if everything is sound, and 1 otherwise.`,
 		Example: `  zkctl txnlog verify version-2/log.100000001
   zkctl txnlog verify /var/lib/zookeeper
   zkctl txnlog verify -o json version-2 | jq .faults`,
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			if len(args) == 0 {
-				return usageError(c, "a log or a directory is missing")
+				return usageError(c, "missing log file or directory")
 			}
 			if o.Output, err = ui.ParseFormat(output); err != nil {
 				return err
@@ -60,12 +47,12 @@ The exit code is 0 when all is well and 1 when it is not.`,
 			return run(c.Context(), o)
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", string(ui.Text), "`format`: text, or json, one object a line for each file")
+	c.Flags().StringVarP(&output, "output", "o", string(ui.Text), "print as `format`: text or json (one object per line and file)")
 	completeValues(c, "output", string(ui.Text), string(ui.JSON))
 	return c
 }
 
-// verdict is what there is to say about a file, or about a directory's replay.
+// verdict is the result for a file, or for the replay of a directory.
 type verdict struct {
 	Kind         string         `json:"kind"` // log, snapshot or replay
 	File         string         `json:"file"`
@@ -80,11 +67,11 @@ type verdict struct {
 	Notes        []string       `json:"notes,omitempty"`
 	Faults       []verifyFault  `json:"faults,omitempty"`
 	More         int            `json:"furtherFaults,omitempty"`
-	scan         logScan        // of a log
-	cause        *storage.Fault // of a log: where reading ended
+	scan         logScan        // for a log
+	cause        *storage.Fault // for a log: where reading ended
 }
 
-// verifyFault is one fault. Byte is -1 when it is not about a place in the file.
+// verifyFault is one fault. Byte is -1 if it is not at a place in the file.
 type verifyFault struct {
 	Byte    int64  `json:"byte"`
 	Zxid    string `json:"zxid,omitempty"`
@@ -93,7 +80,7 @@ type verifyFault struct {
 	Meaning string `json:"meaning,omitempty"`
 }
 
-// maxFaults bounds what is told about one file; the rest is counted.
+// maxFaults limits how many faults are shown per file; the rest are counted.
 const maxFaults = 20
 
 func (v *verdict) add(f *storage.Fault) {
@@ -109,7 +96,7 @@ func (v *verdict) add(f *storage.Fault) {
 	v.Faults = append(v.Faults, one)
 }
 
-// addError adds every fault in err, and returns err when there is none.
+// addError adds every fault in err. If there is none, it returns err.
 func (v *verdict) addError(err error) error {
 	list := storage.Faults(err)
 	if len(list) == 0 {
@@ -123,7 +110,7 @@ func (v *verdict) addError(err error) error {
 
 func hexZxid(z int64) string { return fmt.Sprintf("%#x", uint64(z)) }
 
-// verifier prints verdicts as they come.
+// verifier prints verdicts as they come in.
 type verifier struct {
 	opt *verifyOptions
 	bad int
@@ -167,7 +154,8 @@ func (v *verifier) argument(ctx context.Context, arg string) error {
 	return v.print(d)
 }
 
-// isSnapshot tells whether a file is a snapshot by its name, else by how it begins.
+// isSnapshot reports whether a file is a snapshot, by its name or, failing that, by its first
+// bytes.
 func isSnapshot(path string) bool {
 	if kind, _, ok := storage.ZxidOfName(path); ok {
 		return kind == kindSnapshot
@@ -206,7 +194,7 @@ func (v *verifier) print(d *verdict) error {
 	return err
 }
 
-// text is the verdict for a person: a line, and one for each fault and note below it.
+// text formats the verdict for a person: a line, and one below it for each fault and note.
 func (d *verdict) text(s *ui.Streams) string {
 	var b strings.Builder
 	word := s.Paint("OK", color.FgGreen)
@@ -277,15 +265,15 @@ func counted(n int64, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// Kinds of verdicts.
+// The kinds of verdicts.
 const (
 	kindLog      = "log"
 	kindSnapshot = "snapshot"
 	kindReplay   = "replay"
 )
 
-// snapshot checks one snapshot: its file and its tree, and with the logs of its directory
-// that it replays to the digest that it recorded.
+// snapshot checks one snapshot: its file, its tree and, using the logs of its directory, that it
+// replays to the digest that it recorded.
 func (v *verifier) snapshot(ctx context.Context, file storage.File, logs []storage.File) (*verdict, error) {
 	d := &verdict{Kind: kindSnapshot, File: file.Path, OK: true}
 	one := storage.Dir{Path: filepath.Dir(file.Path), Snapshots: []storage.File{file}, Logs: logs}
@@ -300,7 +288,7 @@ func (v *verifier) snapshot(ctx context.Context, file storage.File, logs []stora
 	}
 	d.Znodes, d.Last = tree.Len(), hexZxid(tree.LastZxid())
 	if trailer.Seals == 0 {
-		d.Notes = append(d.Notes, "it has no checksum: the server died while it wrote it, or is older than ZooKeeper 3.0; ZooKeeper 3.5 and later do not load it")
+		d.Notes = append(d.Notes, "no checksum: the server died while writing it, or was older than ZooKeeper 3.0; ZooKeeper 3.5 and later do not load it")
 	}
 	if trailer.Digest == nil || trailer.DigestZxid <= tree.LastZxid() {
 		return d, nil
@@ -312,7 +300,7 @@ func (v *verifier) snapshot(ctx context.Context, file storage.File, logs []stora
 	}
 	var check storage.DigestCheck
 	_, _, err = one.Load(ctx, storage.LoadOptions{Zxid: trailer.DigestZxid, Digests: &check})
-	if next, ok := one.Next(trailer.DigestZxid); ok && len(check.Faults) > 0 { // which may explain them
+	if next, ok := one.Next(trailer.DigestZxid); ok && len(check.Faults) > 0 { // the logs may explain the faults
 		var more storage.DigestCheck
 		if _, _, e := one.Load(ctx, storage.LoadOptions{Zxid: next, Digests: &more}); e == nil && len(more.Faults) == 0 {
 			check, err = more, nil
@@ -325,9 +313,9 @@ func (v *verifier) snapshot(ctx context.Context, file storage.File, logs []stora
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil:
-		d.Notes = append(d.Notes, "it was written while the server went on to "+until+", and cannot be checked against the logs: "+err.Error())
+		d.Notes = append(d.Notes, "written while the server went on to "+until+"; it cannot be checked against the logs: "+err.Error())
 	case len(check.Faults) == 0:
-		d.Notes = append(d.Notes, "it was written while the server went on; with the logs up to "+until+" it is whole")
+		d.Notes = append(d.Notes, "written while the server went on; with the logs up to "+until+" it is complete")
 	}
 	return d, nil
 }

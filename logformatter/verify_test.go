@@ -65,15 +65,15 @@ log.78: OK, 60 transactions, zxid 0x78..0xb3, epoch 0
 log.f6: OK, 53 transactions, zxid 0xf6..0x12a, epoch 0
 snapshot.0: OK, 4 znodes, zxid 0x0
 snapshot.36: OK, 51 znodes, zxid 0x36..0x37
-  note: it was written while the server went on; with the logs up to 0x37 it is whole
+  note: written while the server went on; with the logs up to 0x37 it is complete
 snapshot.71: OK, 53 znodes, zxid 0x71..0x72
-  note: it was written while the server went on; with the logs up to 0x72 it is whole
+  note: written while the server went on; with the logs up to 0x72 it is complete
 snapshot.77.gz: OK, 42 znodes, zxid 0x77
 snapshot.95.gz: OK, 70 znodes, zxid 0x95
 snapshot.f5.snappy: OK, 164 znodes, zxid 0xf5
 snapshot.102.snappy: OK, 164 znodes, zxid 0x102
 replay: OK, 232 transactions, 164 znodes, zxid 0x12a, 202 of 202 digests agree
-  note: transactions 0xb4..0xf5 are in no log; their effect is in snapshot.f5.snappy, their history is not here
+  note: transactions 0xb4..0xf5 are in no log; snapshot.f5.snappy has the effect, but the history is missing
 `,
 		"ensemble/server1": `log.100000001: OK, 104 transactions, zxid 0x100000001..0x200000005, epochs 1, 2
 snapshot.0: OK, 4 znodes, zxid 0x0
@@ -156,24 +156,24 @@ func TestVerifyDirectory(t *testing.T) {
 		words []string
 	}{
 		{"gap without a snapshot", []string{s + "log.1", s + "log.73"}, 1,
-			[]string{"transactions 0x38..0x72 are in no log, and no sound snapshot has their effect", "0x73..0x77 cannot be replayed"}},
+			[]string{"transactions 0x38..0x72 are in no log, and no sound snapshot has the effect", "cannot replay transactions 0x73..0x77"}},
 		{"gap within a snapshot", []string{s + "log.1", s + "log.73", s + "snapshot.77.gz"}, 0,
-			[]string{"their effect is in snapshot.77.gz"}},
+			[]string{"snapshot.77.gz has the effect"}},
 		{"purged", []string{s + "snapshot.71", s + "log.38", s + "log.73"}, 0,
 			[]string{"replay: OK, 6 transactions", "6 of 6 digests agree"}},
-		{"no beginning", []string{s + "log.38"}, 1, []string{"0x38..0x72 cannot be replayed"}},
+		{"no beginning", []string{s + "log.38"}, 1, []string{"cannot replay transactions 0x38..0x72"}},
 		{"overlap", []string{s + "log.1", s + "log.1>log.20"}, 1,
-			[]string{"log.20 begins with zxid 0x1, but the log before it goes on to 0x37", "the file's name says 0x20"}},
+			[]string{"log.20 starts at zxid 0x1, but the log before it continues to 0x37", "the file's name says 0x20"}},
 		{"damaged snapshot", []string{s + "log.1", "damaged/snapshot.bit-flip>snapshot.71", s + "log.38"}, 1,
 			[]string{"snapshot.71: DAMAGED", "replay: OK, 114 transactions"}},
 		{"crash, and on", []string{"damaged/log.truncated>log.1", s + "snapshot.36", s + "log.38"}, 1,
 			[]string{"log.1: DAMAGED", "transaction 0x37 is in no log, and no sound"}},
 		{"wrong checksum", []string{"damaged/log.crc>log.1", s + "log.38"}, 1,
-			[]string{"zxid 0x6, bad checksum", "transaction 0x6 is damaged, and no sound snapshot has their effect", "transactions 0x15..0x16 are damaged, and no"}},
+			[]string{"zxid 0x6, bad checksum", "transaction 0x6 is damaged, and no sound snapshot has the effect", "transactions 0x15..0x16 are damaged, and no"}},
 		{"wrong checksum within a snapshot", []string{"damaged/log.crc>log.1", s + "log.38", s + "snapshot.36"}, 1,
-			[]string{"transaction 0x6 is damaged; their effect is in snapshot.36", "transaction 0x37 is not read, because log.1 is damaged from zxid 0x6 on"}},
-		{"nothing usable", []string{"damaged/log.empty>log.1", "damaged/snapshot.empty>snapshot.0"}, 1, []string{"does not come up"}},
-		{"snapshot alone", []string{s + "snapshot.36"}, 0, []string{"cannot be checked against the logs", "no transaction to replay"}},
+			[]string{"transaction 0x6 is damaged; snapshot.36 has the effect", "transaction 0x37 is not read, because log.1 is damaged from zxid 0x6 on"}},
+		{"nothing usable", []string{"damaged/log.empty>log.1", "damaged/snapshot.empty>snapshot.0"}, 1, []string{"no server can start"}},
+		{"snapshot alone", []string{s + "snapshot.36"}, 0, []string{"cannot be checked against the logs", "no transactions to replay"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, exit := verifyText(t, dataDir(t, c.files...))
@@ -355,7 +355,7 @@ func TestVerifySnapshotOfTheLeader(t *testing.T) {
 				t.Fatal(err)
 			}
 			out, exit := verifyText(t, dir)
-			if damaged != (exit != 0) || !strings.Contains(out, "their effect is in") {
+			if damaged != (exit != 0) || !strings.Contains(out, "the effect") {
 				t.Errorf("next %#x, damaged %t: exit %d:\n%s", next, damaged, exit, out)
 			}
 		}
@@ -401,7 +401,7 @@ func TestVerifyGarbageAndEpochs(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, exit := verifyText(t, dir)
-	for _, words := range []string{"byte 65551", "other than zero", "currentEpoch is 1, but there are transactions of epoch 2", "acceptedEpoch"} {
+	for _, words := range []string{"byte 65551", "non-zero bytes follow", "currentEpoch is 1, but there are transactions of epoch 2", "acceptedEpoch"} {
 		if exit != 1 || !strings.Contains(got, words) {
 			t.Errorf("exit %d, %q is not in\n%s", exit, words, got)
 		}

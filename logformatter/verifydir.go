@@ -13,7 +13,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// directory checks every file of a data directory, and then what they are together.
+// directory checks every file of a data directory, and then how they fit together.
 func (v *verifier) directory(ctx context.Context, path string) error {
 	dir, err := storage.ReadDir(path)
 	if err != nil {
@@ -55,16 +55,16 @@ func (v *verifier) directory(ctx context.Context, path string) error {
 	return v.print(c.d)
 }
 
-// dirCheck gathers what a directory's files are together.
+// dirCheck collects how a directory's files fit together.
 type dirCheck struct {
 	dir    *storage.Dir
 	d      *verdict
 	runs   []run
 	usable []storage.File // snapshots
-	prev   *verdict       // the log before
+	prev   *verdict       // the previous log
 }
 
-// log joins a log's runs of transactions to those of the logs before it.
+// log appends a log's runs of transactions to those of the logs before it.
 func (c *dirCheck) log(file storage.File, d *verdict) {
 	for i, r := range d.scan.runs {
 		if i == 0 && c.prev != nil {
@@ -76,12 +76,12 @@ func (c *dirCheck) log(file storage.File, d *verdict) {
 			c.runs = append(c.runs, r)
 		case r.first <= c.runs[n-1].last:
 			c.d.add(&storage.Fault{File: file.Path, Offset: -1, Kind: storage.BadOrder, Zxid: r.first,
-				Err:     fmt.Errorf("%s begins with zxid %#x, but the log before it goes on to %#x", filepath.Base(file.Path), uint64(r.first), uint64(c.runs[n-1].last)),
-				Meaning: "the same zxids are in two logs: a server applies both; keep the log of the server's own history and move the other away"})
+				Err:     fmt.Errorf("%s starts at zxid %#x, but the log before it continues to %#x", filepath.Base(file.Path), uint64(r.first), uint64(c.runs[n-1].last)),
+				Meaning: "two logs contain the same zxids and a server applies both; keep the log of the server's own history and move the other away"})
 			c.runs[n-1].last = max(c.runs[n-1].last, r.last)
 		case i == 0 && storage.Follows(c.runs[n-1].last, r.first) && !sent(c.dir.Snapshots, c.runs[n-1].last, r.first):
 			if p := c.prev; p != nil && p.cause != nil && p.cause.Kind == storage.CutOff {
-				c.d.Notes = append(c.d.Notes, fmt.Sprintf("%s ends inside a record, as after a crash, and %s goes on without a gap: nothing is lost", filepath.Base(p.File), filepath.Base(file.Path)))
+				c.d.Notes = append(c.d.Notes, fmt.Sprintf("%s ends inside a record, as after a crash, but %s continues without a gap: nothing is lost", filepath.Base(p.File), filepath.Base(file.Path)))
 			}
 			c.runs[n-1].last = r.last
 		default:
@@ -91,11 +91,11 @@ func (c *dirCheck) log(file storage.File, d *verdict) {
 	c.prev = d
 }
 
-// check replays each run of transactions from the earliest snapshot that serves, and says
-// what the gaps between them mean.
+// check replays each run of transactions from the earliest usable snapshot, and explains the gaps
+// between runs.
 func (c *dirCheck) check(ctx context.Context) error {
 	c.epochs()
-	newest := int64(math.MinInt64) // the state that can be reached
+	newest := int64(math.MinInt64) // the newest state that can be reached
 	for _, s := range c.usable {
 		newest = max(newest, s.Zxid)
 	}
@@ -111,17 +111,17 @@ func (c *dirCheck) check(ctx context.Context) error {
 			newest = max(newest, r.last)
 		} else if i == len(c.runs)-1 && newest < r.last {
 			c.d.add(&storage.Fault{Offset: -1, Kind: storage.BadOrder, Zxid: r.last,
-				Err:     fmt.Errorf("the transactions %#x..%#x cannot be replayed: no sound snapshot goes before them, and they are not a server's first", uint64(r.first), uint64(r.last)),
-				Meaning: "a server does not come up with this state; look for a snapshot on another member or in a backup"})
+				Err:     fmt.Errorf("cannot replay transactions %#x..%#x: no sound snapshot precedes them, and they are not a server's first", uint64(r.first), uint64(r.last)),
+				Meaning: "no server can load this state; look for a snapshot on another member or in a backup"})
 		} else {
-			c.d.Notes = append(c.d.Notes, fmt.Sprintf("the transactions %#x..%#x could not be replayed: there is no snapshot from before them, as after a purge", uint64(r.first), uint64(r.last)))
+			c.d.Notes = append(c.d.Notes, fmt.Sprintf("transactions %#x..%#x were not replayed: no snapshot precedes them, as after a purge", uint64(r.first), uint64(r.last)))
 		}
 	}
 	if len(c.runs) == 0 && len(c.usable) > 0 {
-		c.d.Notes = append(c.d.Notes, "there is no transaction to replay")
+		c.d.Notes = append(c.d.Notes, "no transactions to replay")
 	}
 	if len(c.runs) == 0 && len(c.usable) == 0 {
-		c.d.add(&storage.Fault{Offset: -1, Kind: storage.NotAFile, Err: errors.New("neither a sound snapshot nor a transaction"), Meaning: "a server does not come up on this directory; take the data of another member"})
+		c.d.add(&storage.Fault{Offset: -1, Kind: storage.NotAFile, Err: errors.New("no sound snapshot and no transactions"), Meaning: "no server can start from this directory; copy the data of another member"})
 	}
 	if newest > 0 {
 		c.d.Last = hexZxid(newest)
@@ -129,38 +129,37 @@ func (c *dirCheck) check(ctx context.Context) error {
 	return nil
 }
 
-// gap tells what is missing between two runs. A snapshot has its effect when it was begun
-// right before the second.
+// gap reports what is missing between two runs. A snapshot fills the gap if it was started right
+// before the second.
 func (c *dirCheck) gap(last int64, r run) {
-	if storage.Follows(last, r.first) { // to all appearance
+	if storage.Follows(last, r.first) { // as far as the zxids tell
 		if s, ok := between(c.dir.Snapshots, last, r.first); ok && s.Zxid&0xffffffff != 0 {
-			c.d.Notes = append(c.d.Notes, fmt.Sprintf("the transactions before %s are in no log, their effect is in it: the leader sent it; those up to %#x were perhaps never committed", filepath.Base(s.Path), uint64(last)))
+			c.d.Notes = append(c.d.Notes, fmt.Sprintf("the transactions before %s are in no log, but the snapshot, sent by the leader, has the effect; those up to %#x may never have been committed", filepath.Base(s.Path), uint64(last)))
 		}
 		return
 	}
-	missing, meaning := storage.AreMissing(last, r.first)+" in no log", "a server starts without a word, but its tree lacks them; look for the log on another member or in a backup"
+	missing, meaning := storage.AreMissing(last, r.first)+" in no log", "a server starts without an error, but its tree lacks them; look for the log on another member or in a backup"
 	if n := r.first - last - 1; r.unsound > 0 {
-		missing, meaning = storage.AreMissing(last, r.first)+" damaged", "a server does not start on the log; look for another member's, or for a snapshot from after them"
+		missing, meaning = storage.AreMissing(last, r.first)+" damaged", "a server does not start with this log; look for another member's log, or for a later snapshot"
 		if r.first>>32 != last>>32 || int64(r.unsound) < n {
 			missing += " or in no log"
 		}
 	}
 	for _, s := range c.usable {
 		if s.Zxid >= r.first-1 {
-			c.d.Notes = append(c.d.Notes, fmt.Sprintf("%s; their effect is in %s, their history is not here", missing, filepath.Base(s.Path)))
+			c.d.Notes = append(c.d.Notes, fmt.Sprintf("%s; %s has the effect, but the history is missing", missing, filepath.Base(s.Path)))
 			return
 		}
 	}
 	c.d.add(&storage.Fault{Offset: -1, Kind: storage.BadOrder, Zxid: r.first,
-		Err: fmt.Errorf("%s, and no sound snapshot has their effect", missing), Meaning: meaning})
+		Err: fmt.Errorf("%s, and no sound snapshot has the effect", missing), Meaning: meaning})
 }
 
-// replay replays one run and compares the digests. ok is false when there is nothing to
-// start from.
+// replay replays one run and compares the digests. ok is false if there is nothing to start from.
 func (c *dirCheck) replay(ctx context.Context, r run) (ok bool, err error) {
 	one := *c.dir
 	one.Snapshots = nil
-	for _, s := range c.usable { // the earliest that serves, so that the most is replayed
+	for _, s := range c.usable { // the earliest usable one, to replay as much as possible
 		if s.Zxid >= r.last {
 			break
 		}
@@ -195,7 +194,7 @@ func (c *dirCheck) replay(ctx context.Context, r run) (ok bool, err error) {
 	return true, nil
 }
 
-// covered tells whether a snapshot holds the effect of the whole run.
+// covered reports whether a snapshot holds the effect of the whole run.
 func (c *dirCheck) covered(r run) bool {
 	for _, s := range c.usable {
 		if s.Zxid >= r.last {
@@ -223,14 +222,14 @@ func (c *dirCheck) epochs() {
 		c.d.add(&storage.Fault{Offset: -1, Kind: storage.BadOrder, Err: fmt.Errorf(format, args...), Meaning: meaning})
 	}
 	if current >= 0 && current < last {
-		bad("Apache ZooKeeper does not start on it; was the file lost and written anew?", "currentEpoch is %d, but there are transactions of epoch %d", current, last)
+		bad("Apache ZooKeeper refuses to start; the file may have been lost and recreated", "currentEpoch is %d, but there are transactions of epoch %d", current, last)
 	}
 	if accepted >= 0 && current >= 0 && accepted < current {
-		bad("a server does not start on it", "acceptedEpoch is %d, less than currentEpoch %d", accepted, current)
+		bad("a server refuses to start", "acceptedEpoch is %d, less than currentEpoch %d", accepted, current)
 	}
 }
 
-// countVisits counts the transactions that are applied.
+// countVisits counts the applied transactions.
 func countVisits(n *int64) func(string, *storage.Entry, *proto.TxnEntry, *ztree.Tree) error {
 	return func(string, *storage.Entry, *proto.TxnEntry, *ztree.Tree) error {
 		*n++

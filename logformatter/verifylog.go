@@ -10,19 +10,19 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// logScan is what the check of a directory needs to know of a log.
+// logScan is what the check of a directory needs to know about a log.
 type logScan struct {
 	runs    []run
 	unsound int // transactions after the last run
 }
 
-// run is a stretch of transactions without a gap, each of them sound.
+// run is a series of sound transactions without a gap.
 type run struct {
 	first, last int64
-	unsound     int // transactions right before it, in a log and not sound
+	unsound     int // unsound transactions right before it
 }
 
-// scanLog checks a log, streaming. snapshots are those beside it.
+// scanLog checks a log, streaming. snapshots are those next to it.
 func scanLog(ctx context.Context, file storage.File, snapshots []storage.File) (*verdict, error) {
 	d := &verdict{Kind: kindLog, File: file.Path, OK: true}
 	r, err := storage.OpenLog(file.Path)
@@ -54,13 +54,13 @@ func scanLog(ctx context.Context, file storage.File, snapshots []storage.File) (
 	}
 	if found {
 		d.add(&storage.Fault{File: file.Path, Offset: offset, Kind: storage.BadRecord, Zxid: s.last,
-			Err:     fmt.Errorf("there are bytes other than zero after the last transaction, which ends at byte %d", r.Offset()),
-			Meaning: "ZooKeeper does not read them; a transaction's length was overwritten with 0 perhaps, and what follows is lost to a server"})
+			Err:     fmt.Errorf("non-zero bytes follow the last transaction, which ends at byte %d", r.Offset()),
+			Meaning: "ZooKeeper does not read them; perhaps a transaction's length was overwritten with 0, and a server loses everything after it"})
 	}
 	return s.finish(), nil
 }
 
-// scanner is one run of scanLog.
+// scanner is a single run of scanLog.
 type scanner struct {
 	d           *verdict
 	file        storage.File
@@ -68,7 +68,7 @@ type scanner struct {
 	first, last int64
 	any         bool // whether first and last are set
 	broken      bool // whether the last entry was not sound
-	eor         bool // whether the last entry's fault is its end, which the reader tells too
+	eor         bool // whether the last entry's fault is its end, which the reader reports too
 	txn         proto.TxnEntry
 }
 
@@ -83,46 +83,46 @@ func (s *scanner) entry(e *storage.Entry) {
 	switch {
 	case !e.Intact() && e.EOR == 0:
 		sound, s.eor = false, true
-		fault(storage.BadEnd, "the server died while it wrote the transaction, which nobody was told of, or its length was changed; ZooKeeper reads no further (try: zkctl txnlog recover "+s.file.Path+")",
+		fault(storage.BadEnd, "the server died while writing the transaction, before acknowledging it, or its length was changed; ZooKeeper reads no further (try: zkctl txnlog recover "+s.file.Path+")",
 			"the record is cut short: its checksum is wrong, and its last byte, 'B', is missing")
 	case !e.Intact():
 		sound = false
-		fault(storage.BadChecksum, "a byte of the transaction or of its checksum changed after it was written; ZooKeeper does not start on it (try: zkctl txnlog recover "+s.file.Path+")",
-			"wrong checksum: the file says %#x, the bytes have %#x", e.Stored, e.Computed)
+		fault(storage.BadChecksum, "a byte of the transaction or of its checksum changed after it was written; ZooKeeper refuses to start with it (try: zkctl txnlog recover "+s.file.Path+")",
+			"wrong checksum: the file says %#x, the bytes give %#x", e.Stored, e.Computed)
 	case e.EOR != 'B':
 		sound, s.eor = false, true
 		what := fmt.Sprintf("the record's last byte is %#02x, not 'B'", e.EOR)
 		if e.EOR == 0 {
 			what = "the record's last byte, 'B', is missing"
 		}
-		fault(storage.BadEnd, "the server died while it wrote the transaction, or the byte was overwritten; ZooKeeper reads no further (try: zkctl txnlog recover "+s.file.Path+")",
+		fault(storage.BadEnd, "the server died while writing the transaction, or the byte was overwritten; ZooKeeper reads no further (try: zkctl txnlog recover "+s.file.Path+")",
 			"%s", what)
 	default:
 		if err := e.View(&s.txn); err != nil {
 			sound = false
-			fault(storage.BadRecord, "the bytes are as they were written, and yet no transaction that ZooKeeper 3.4 to 3.9 knows: a server does not start on it", "%v", err)
+			fault(storage.BadRecord, "the bytes are as written, but ZooKeeper 3.4 to 3.9 has no such transaction: a server refuses to start with it", "%v", err)
 		}
 	}
 	if !sound {
 		s.broken = true
 		s.d.scan.unsound++
-		return // its zxid is not to be trusted
+		return // its zxid cannot be trusted
 	}
 	switch {
 	case !s.any:
 		s.any, s.first = true, h.Zxid
 		if _, zxid, ok := storage.ZxidOfName(s.file.Path); ok && zxid != h.Zxid && !s.broken {
-			fault(storage.BadOrder, "ZooKeeper finds transactions by the names of the logs: it may look for them in the wrong file", "the first zxid is %#x, the file's name says %#x", uint64(h.Zxid), uint64(zxid))
+			fault(storage.BadOrder, "ZooKeeper finds transactions by log names; it may look for them in the wrong file", "the first zxid is %#x, the file's name says %#x", uint64(h.Zxid), uint64(zxid))
 		}
 		s.begin(h.Zxid)
 	case h.Zxid <= s.last:
-		fault(storage.BadOrder, "a server applies it out of turn, and its tree goes astray (was the log put together from others?)", "zxid %#x follows %#x, and should be greater", uint64(h.Zxid), uint64(s.last))
+		fault(storage.BadOrder, "a server applies it out of order and gets a wrong tree (was the log pieced together from others?)", "zxid %#x follows %#x but should be greater", uint64(h.Zxid), uint64(s.last))
 		return
 	case sent(s.snapshots, s.last, h.Zxid):
 		s.begin(h.Zxid)
 	case !storage.Follows(s.last, h.Zxid):
 		if !s.broken {
-			fault(storage.BadOrder, "a server replays the log without a word, but its tree lacks them; look for them in the log of another member", "%s missing between zxid %#x and %#x", storage.AreMissing(s.last, h.Zxid), uint64(s.last), uint64(h.Zxid))
+			fault(storage.BadOrder, "a server replays the log without an error, but its tree lacks them; look for them in another member's log", "%s missing between zxid %#x and %#x", storage.AreMissing(s.last, h.Zxid), uint64(s.last), uint64(h.Zxid))
 		}
 		s.begin(h.Zxid)
 	}
@@ -134,15 +134,15 @@ func (s *scanner) entry(e *storage.Entry) {
 	}
 }
 
-// sent tells whether a snapshot stands between two transactions: the leader sent it, and the
-// server went on with its logs, in which the transactions before the snapshot are missing, or
-// it begins an epoch. What comes after goes on from there.
+// sent reports whether a snapshot fills the gap between two transactions: one that the leader
+// sent, after which the server's logs continue, or one that begins an epoch. The log may continue
+// from either.
 func sent(snapshots []storage.File, last, zxid int64) bool {
 	_, ok := between(snapshots, last, zxid)
 	return ok
 }
 
-// between finds the last snapshot after one transaction that goes right before another.
+// between finds the last snapshot taken after one transaction and right before another.
 func between(snapshots []storage.File, last, zxid int64) (found storage.File, ok bool) {
 	for _, f := range snapshots {
 		if f.Zxid > last && f.Zxid < zxid && storage.Follows(f.Zxid, zxid) {
@@ -156,7 +156,7 @@ func (s *scanner) begin(zxid int64) {
 	s.d.scan.runs = append(s.d.scan.runs, run{zxid, zxid, s.d.scan.unsound})
 }
 
-// fault adds the fault that reading ends with, unless the last entry's said the same.
+// fault adds the fault that ended the reading, unless the last entry's fault said the same.
 func (s *scanner) fault(err error) *storage.Fault {
 	list := storage.Faults(err)
 	if len(list) == 0 {

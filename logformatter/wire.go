@@ -8,16 +8,16 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// fields reads the fields of an encoded transaction in wire order, without copying. It is
-// the formatters' hot path; internal/proto, which makes records of the same bytes, says what
-// the fields are. After the first field that is cut off every further one is zero.
+// fields reads the fields of an encoded transaction in wire order, without copying. It is the
+// formatters' hot path; internal/proto, which decodes the same bytes into records, defines the
+// fields. Once a field is cut off, it and every further one read as zero.
 type fields struct {
 	b   []byte // what is left
 	bad bool
 	tty bool // see toolkitForm
 }
 
-var errCutOff = errors.New("the transaction's fields do not fit its length")
+var errCutOff = errors.New("the transaction's fields do not match its length")
 
 func (f *fields) int() int32 {
 	if len(f.b) < 4 {
@@ -49,7 +49,7 @@ func (f *fields) bool() bool {
 	return v
 }
 
-// buffer is a buffer or a string; nil is null.
+// buffer returns a buffer or a string; nil is null.
 func (f *fields) buffer() []byte {
 	n := f.int()
 	if n == -1 || f.bad {
@@ -64,8 +64,8 @@ func (f *fields) buffer() []byte {
 	return v
 }
 
-// count is the number of elements of a vector, each of at least unit bytes. Null is -1,
-// and any other negative number an empty vector, as for Java's BinaryInputArchive.
+// count returns the number of elements of a vector, each at least unit bytes long. Null is -1;
+// any other negative number is an empty vector, as in Java's BinaryInputArchive.
 func (f *fields) count(unit int) int {
 	n := f.int()
 	switch {
@@ -97,8 +97,8 @@ func (f *fields) header() (h proto.TxnHeader) {
 	return h
 }
 
-// closedPaths is the number of paths of a closeSession, -1 when it has no body: a log of
-// 3.5 and before, or one with nothing but a digest behind the header.
+// closedPaths returns the number of paths in a closeSession, or -1 if it has no body: in a log of
+// 3.5 or earlier, or with nothing but a digest after the header.
 func (f *fields) closedPaths() int {
 	const digest = 12
 	probe := *f
@@ -116,12 +116,12 @@ func (f *fields) closedPaths() int {
 }
 
 func unsupported(op proto.Op) error {
-	return fmt.Errorf("there is no transaction of type %d", int32(op))
+	return fmt.Errorf("unknown transaction type %d", int32(op))
 }
 
-// eachPart calls visit with every path that the encoded transaction is about and the type of
-// what happens to it, those in a multi (also as multi) and of a closeSession's ephemerals
-// included, until visit returns true. path is nil for what is about no znode.
+// eachPart calls visit with each path of the encoded transaction and the type of the change to
+// it, including the parts of a multi (which also comes as itself) and the ephemerals of a
+// closeSession, until visit returns true. path is nil for what concerns no znode.
 func eachPart(raw []byte, visit func(op proto.Op, path []byte) bool) bool {
 	f := fields{b: raw}
 	h := f.header()
@@ -159,7 +159,7 @@ func eachPart(raw []byte, visit func(op proto.Op, path []byte) bool) bool {
 	return !f.bad && visit(h.Type, path)
 }
 
-// hasPath tells whether a transaction of the type begins with a path.
+// hasPath reports whether a transaction of this type starts with a path.
 func hasPath(op proto.Op) bool {
 	switch op {
 	case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer, proto.OpDelete,
