@@ -14,6 +14,7 @@ import (
 
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -25,7 +26,7 @@ func TestSameAsZkCli(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts a JVM for every line")
 	}
-	in := apache.Require(t)
+	in := apachetest.Require(t)
 	var mu sync.Mutex
 	met, done := map[string]bool{}, 0
 	files := []string{"commands.txt", "names.txt", "rights.txt"}
@@ -57,7 +58,7 @@ func TestSameAsZkCli(t *testing.T) {
 
 func compare(t *testing.T, in *apache.Installation, script string, met func(line string)) {
 	options := apache.Options{JVM: []string{"-Dzookeeper.extendedTypesEnabled=true"}}
-	ours, theirs := apache.Test(t, options), apache.Test(t, options)
+	ours, theirs := apachetest.Test(t, options), apachetest.Test(t, options)
 	repair, err := client.Open(client.Config{Servers: ours.Addr()})
 	if err != nil {
 		t.Fatal(err)

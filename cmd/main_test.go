@@ -8,7 +8,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -33,7 +33,7 @@ func (t tests) Run() int {
 	}
 	// The race detector makes each process of zkctl linger for a second otherwise.
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
-	return apache.Main(t.M)
+	return apachetest.Main(t.M)
 }
 
 // discard are streams that lead nowhere.

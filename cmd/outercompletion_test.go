@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
@@ -29,7 +29,7 @@ func eachOuterShell(t *testing.T, test func(t *testing.T, s *outerShell)) {
 // TestOuterCompletion types into a shell in a terminal, Tab included, and looks at the line
 // that the shell makes of it.
 func TestOuterCompletion(t *testing.T) {
-	server := apache.Shared(t).Addr() + "/outer"
+	server := apachetest.Shared(t).Addr() + "/outer"
 	fill(t, "/outer", "/outer/app", "/outer/app/config", "/outer/app/two words", "/outer/app/a:b", "/outer/app/a:b/c=d",
 		"/outer/app/a:b/c=d/deep", "/outer/lonely")
 	eachOuterShell(t, func(t *testing.T, s *outerShell) {
@@ -101,7 +101,7 @@ func TestHostileNames(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a while, and the server has no part in it")
 	}
-	server := apache.Shared(t).Addr()
+	server := apachetest.Shared(t).Addr()
 	conn, err := client.Open(client.Config{Servers: server})
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func TestHostileNames(t *testing.T) {
 
 // bash can be told to complete in other ways.
 func TestBashModes(t *testing.T) {
-	server := apache.Shared(t).Addr() + "/modes"
+	server := apachetest.Shared(t).Addr() + "/modes"
 	fill(t, "/modes", "/modes/e", "/modes/e/$(id>PWNED)1", "/modes/e/$(id>PWNED)2", "/modes/f", "/modes/f/$", "/modes/f/(")
 	for _, test := range []struct{ bind, typed, want string }{
 		{"set show-all-if-ambiguous on", "/e/\t", `/e/\$\(id\>PWNED\)`},
@@ -188,7 +188,7 @@ func TestPowerShell(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no pwsh")
 	}
-	server := apache.Shared(t).Addr() + "/powershell"
+	server := apachetest.Shared(t).Addr() + "/powershell"
 	fill(t, "/powershell")
 	for i, name := range hostileNames {
 		fill(t, fmt.Sprintf("/powershell/one%d", i), fmt.Sprintf("/powershell/one%d/%s", i, name))

@@ -17,7 +17,7 @@ import (
 
 	"github.com/creack/pty"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
 // outerShell is an interactive shell in a terminal, with zkctl's completion.
@@ -72,7 +72,7 @@ func startOuterShell(t *testing.T, name string) *outerShell {
 	t.Helper()
 	program, err := exec.LookPath(name)
 	if err != nil {
-		apache.Missing(t, errors.New("there is no "+name+" (scripts/install-clients.sh installs it)"))
+		apachetest.Missing(t, errors.New("there is no "+name+" (scripts/install-clients.sh installs it)"))
 	}
 	home, work, bin := t.TempDir(), t.TempDir(), t.TempDir()
 	self, err := os.Executable()

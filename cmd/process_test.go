@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
 // process prepares a run of zkctl as a process, without the user's settings.
@@ -92,7 +92,7 @@ func TestSignals(t *testing.T) {
 // When the reader of a pipe has gone (zkctl ls -R / | head -1), nothing is said and the
 // session is closed all the same.
 func TestBrokenPipe(t *testing.T) {
-	server := apache.Shared(t)
+	server := apachetest.Shared(t)
 	fill(t, "/pipe", "/pipe/a", "/pipe/b")
 	before := sessions(t, server)
 	for _, args := range [][]string{
@@ -129,7 +129,7 @@ func TestFullDisk(t *testing.T) {
 	for _, args := range [][]string{
 		{"get", "/full/*"}, {"ls", "-R", "/full"}, {"ls", "-R", "/full/*"}, {"-o", "json", "get", "/full/*"}, {"-f", "-", "-keep-going"},
 	} {
-		cmd, stderr := process(t, append([]string{"-server", apache.Shared(t).Addr()}, args...)...)
+		cmd, stderr := process(t, append([]string{"-server", apachetest.Shared(t).Addr()}, args...)...)
 		cmd.Stdin = strings.NewReader("ls /full\nget /none\nget /full/*\n")
 		cmd.Stdout = full
 		err := cmd.Run()

@@ -13,7 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -25,7 +25,7 @@ import (
 // Apache's tools print of it. $HTTP, $SILENT, $HANGUP and $REFUSED are
 // addresses where no ZooKeeper answers.
 func TestTranscripts(t *testing.T) {
-	server := apache.Shared(t).Addr()
+	server := apachetest.Shared(t).Addr()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -71,7 +71,7 @@ func TestTranscripts(t *testing.T) {
 // fill creates znodes on the server that tests share.
 func fill(t *testing.T, paths ...string) {
 	t.Helper()
-	conn, err := client.Open(client.Config{Servers: apache.Shared(t).Addr()})
+	conn, err := client.Open(client.Config{Servers: apachetest.Shared(t).Addr()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -71,13 +72,13 @@ func (a *authority) issue(name string, template *x509.Certificate) (string, *x50
 // TestTLS connects to a server that wants a certificate, with options, environment, profile
 // and ZooKeeper's property file.
 func TestTLS(t *testing.T) {
-	apache.Require(t)
+	apachetest.Require(t)
 	ca := newAuthority(t)
 	usage := []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	server, _, _ := ca.issue("server", &x509.Certificate{ExtKeyUsage: usage, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})
 	mine, _, _ := ca.issue("mine", &x509.Certificate{ExtKeyUsage: usage})
 	other := newAuthority(t)
-	s := apache.Test(t, apache.Options{Secure: &apache.TLSFiles{KeyStore: server, TrustStore: ca.file}})
+	s := apachetest.Test(t, apache.Options{Secure: &apache.TLSFiles{KeyStore: server, TrustStore: ca.file}})
 
 	empty := writeFile(t, "empty.yaml", "", 0o600)
 	profile := writeFile(t, "config.yaml", "default-profile: p\nprofiles:\n  p:\n    server: "+s.SecureAddr()+

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "write what the commands print into testdata")
 
-func TestMain(m *testing.M) { os.Exit(apache.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
 
 // bench is a session below a chroot of its own on the shared Apache server, and the streams
 // of the commands that run on it.
@@ -37,7 +37,7 @@ type bench struct {
 // newBench opens a session on the shared server; its chroot is empty.
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	server := apache.Shared(t)
+	server := apachetest.Shared(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	chroot := "/" + strings.NewReplacer("/", "-", "#", "-").Replace(t.Name())

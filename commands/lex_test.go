@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
 func TestLex(t *testing.T) {
@@ -205,7 +205,7 @@ func FuzzLex(f *testing.F) {
 
 // TestStoresWhatZkCliStores runs generated lines by zkCli itself and compares what the znodes hold.
 func TestStoresWhatZkCliStores(t *testing.T) {
-	in := apache.Require(t)
+	in := apachetest.Require(t)
 	b := newBench(t)
 	conn, err := b.env.conn()
 	if err != nil {

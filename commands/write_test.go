@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 )
 
@@ -21,7 +22,7 @@ func newRootBench(t *testing.T, addr string) *bench {
 }
 
 func TestQuotas(t *testing.T) {
-	b := newRootBench(t, apache.Shared(t).Addr())
+	b := newRootBench(t, apachetest.Shared(t).Addr())
 	b.must("create -p /quotas/a x")
 	b.must("create /quotas/a/b xyz")
 	const open = "Output quota for /quotas/a "
@@ -97,7 +98,7 @@ func TestDataTooLarge(t *testing.T) {
 }
 
 func TestNoTTLOnTheServer(t *testing.T) {
-	b := newRootBench(t, apache.Test(t, apache.Options{}).Addr())
+	b := newRootBench(t, apachetest.Test(t, apache.Options{}).Addr())
 	if _, stderr, exit := b.run("create -t 1000 /x"); exit != 1 || !strings.Contains(stderr, "extendedTypesEnabled=true") {
 		t.Errorf("exit %d, %s", exit, stderr)
 	}

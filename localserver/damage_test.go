@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
@@ -139,7 +140,7 @@ func TestStartOnDamagedLog(t *testing.T) {
 				has(t, e, "/after")
 			}
 			t.Run("apache", func(t *testing.T) {
-				s, err := apache.Require(t).Start(t.Context(), apache.Options{Dir: damaged(t, c.file, c.damage)})
+				s, err := apachetest.Require(t).Start(t.Context(), apache.Options{Dir: damaged(t, c.file, c.damage)})
 				if err == nil {
 					err = s.Stop()
 				} else if c.apache == serves {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
 func TestElect(t *testing.T) {
@@ -40,7 +40,7 @@ func TestElect(t *testing.T) {
 }
 
 func TestElectApart(t *testing.T) {
-	apache.Require(t)
+	apachetest.Require(t)
 	t.Parallel()
 	e := New(t, Options{Size: 3, Apache: 2, Properties: map[string]string{"tickTime": "1000", "forceSync": "no"}})
 	for range 2 {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -209,7 +210,7 @@ func TestGrow(t *testing.T) {
 }
 
 func TestMixedEnsemble(t *testing.T) {
-	apache.Require(t)
+	apachetest.Require(t)
 	e := New(t, Options{Size: 3, Apache: 1, Properties: map[string]string{"tickTime": "1000", "forceSync": "no"}})
 	write(t, e, "/a")
 	has(t, e, "/a")
@@ -261,7 +262,7 @@ func TestMixedEnsemble(t *testing.T) {
 // Links are cut whoever is at their ends: a leader without the others steps down, and takes no
 // write; a follower without the leader finds nobody who follows it.
 func TestPartitionOfApache(t *testing.T) {
-	apache.Require(t)
+	apachetest.Require(t)
 	t.Parallel()
 	e := New(t, Options{Size: 3, Apache: 2, Properties: map[string]string{"tickTime": "500", "forceSync": "no"}})
 	write(t, e, "/a")
@@ -299,7 +300,7 @@ func TestPartitionOfApache(t *testing.T) {
 // An embedded ensemble moves to Apache ZooKeeper while clients write: no write fails but by
 // a lost connection, and none that was acknowledged is lost.
 func TestMoveToApache(t *testing.T) {
-	apache.Require(t)
+	apachetest.Require(t)
 	opt := Options{Size: 3, DataDir: t.TempDir(), Properties: map[string]string{"tickTime": "1000", "forceSync": "no"}}
 	e := New(t, opt)
 	servers := func() string { return e.ConnectString() }

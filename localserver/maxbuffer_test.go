@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -38,7 +39,7 @@ func TestLoadAboveMaxBuffer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := apache.Require(t).Start(t.Context(), apache.Options{Dir: dir, JVM: []string{"-Djute.maxbuffer=2000"}})
+	s, err := apachetest.Require(t).Start(t.Context(), apache.Options{Dir: dir, JVM: []string{"-Djute.maxbuffer=2000"}})
 	if err == nil {
 		err = errors.Join(s.Stop(), errors.New("it starts"))
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/tlsstore"
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -56,7 +57,7 @@ func TestEmulate(t *testing.T) {
 
 // Embedded members are like the Apache members beside them, also those that come later.
 func TestEmulateApacheMembers(t *testing.T) {
-	in := apache.Require(t)
+	in := apachetest.Require(t)
 	properties := map[string]string{"tickTime": "1000", "forceSync": "no"}
 	e := New(t, Options{Size: 3, Apache: 1, Properties: properties})
 	for _, m := range e.Members() {

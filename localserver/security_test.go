@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
@@ -23,7 +24,7 @@ func digestOf(t *testing.T, userPassword string) string {
 
 // onBoth runs a test on Apache's server and on the embedded one, with the same lines in zoo.cfg.
 func onBoth(t *testing.T, properties map[string]string, test func(t *testing.T, addr string)) {
-	t.Run("apache", func(t *testing.T) { test(t, apache.Test(t, apache.Options{Properties: properties}).Addr()) })
+	t.Run("apache", func(t *testing.T) { test(t, apachetest.Test(t, apache.Options{Properties: properties}).Addr()) })
 	t.Run("embedded", func(t *testing.T) { test(t, New(t, Options{Properties: properties}).ConnectString()) })
 }
 
@@ -170,7 +171,7 @@ func TestUnsupportedSecurity(t *testing.T) {
 	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "sessionRequireClientSASLAuth=true: SASL is not supported here") {
 		t.Errorf("embedded: %v", err)
 	}
-	apache.Require(t)
+	apachetest.Require(t)
 	opt.Engine, opt.Properties = Apache, map[string]string{"authProvider.1": "org.apache.zookeeper.server.auth.SASLAuthenticationProvider"}
 	New(t, opt)
 }

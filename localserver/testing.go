@@ -4,17 +4,27 @@ import (
 	"context"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 )
 
 // testStart bounds the start of a server for a test.
 const testStart = time.Minute
 
-// New starts what opt describes (without it, one server) for a test or a benchmark, and ends
-// it when that ends. It fails the test when it cannot. A failed test shows the last lines of
-// the log, unless opt sends it elsewhere.
-func New(t testing.TB, opt ...Options) *Ensemble {
+// TB is the part of a test that New needs. *testing.T, *testing.B and *testing.F have it; a
+// program that is not a test does not link the package testing.
+type TB interface {
+	Helper()
+	Failed() bool
+	Cleanup(func())
+	Logf(format string, args ...any)
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// New starts what opt describes (without it, one server) for a test or a benchmark, and closes
+// it when that ends. If it cannot, the test fails. A failed test shows the last lines of the
+// log, unless opt sends it elsewhere.
+func New(t TB, opt ...Options) *Ensemble {
 	t.Helper()
 	var o Options
 	switch len(opt) {
@@ -22,7 +32,7 @@ func New(t testing.TB, opt ...Options) *Ensemble {
 	case 1:
 		o = opt[0]
 	default:
-		t.Fatal("localserver.New takes one Options")
+		t.Fatalf("localserver.New takes one Options, not %d", len(opt))
 	}
 	tail := &tailWriter{}
 	if o.Log == nil {
@@ -39,7 +49,7 @@ func New(t testing.TB, opt ...Options) *Ensemble {
 			t.Logf("the log of the local ZooKeeper ends:\n%s", tail)
 		}
 		if err := e.Close(); err != nil {
-			t.Error(err)
+			t.Errorf("%v", err)
 		}
 	})
 	return e

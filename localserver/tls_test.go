@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
@@ -132,7 +133,7 @@ func TestExpiredCertificate(t *testing.T) {
 	if err := read(start(oldServer, user), user, oldServer); err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("a server's expired certificate: %v", err)
 	}
-	theirs := apache.Test(t, apache.Options{Secure: &apache.TLSFiles{KeyStore: server, TrustStore: oldUser}})
+	theirs := apachetest.Test(t, apache.Options{Secure: &apache.TLSFiles{KeyStore: server, TrustStore: oldUser}})
 	if err := read(theirs.SecureAddr(), oldUser, server); err != nil {
 		t.Errorf("Apache ZooKeeper does not accept a client's expired certificate: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
 // Logs without a snapshot serve when they begin with the first transaction, or when
@@ -75,7 +76,7 @@ func TestTrustEmptySnapshot(t *testing.T) {
 				if c.trust {
 					opt.JVM = []string{"-Dzookeeper.snapshot.trust.empty=true"}
 				}
-				s, err := apache.Require(t).Start(t.Context(), opt)
+				s, err := apachetest.Require(t).Start(t.Context(), opt)
 				if err == nil {
 					err = s.Stop()
 				} else if c.apache {

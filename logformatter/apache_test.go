@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -21,7 +22,7 @@ import (
 // toolkit runs Apache's TxnLogToolkit in the time zone.
 func toolkit(t testing.TB, zone string, args ...string) string {
 	t.Helper()
-	cmd := apache.Require(t).JavaCommand(t.Context(), "org.apache.zookeeper.server.persistence.TxnLogToolkit", args...)
+	cmd := apachetest.Require(t).JavaCommand(t.Context(), "org.apache.zookeeper.server.persistence.TxnLogToolkit", args...)
 	cmd.Env = append(cmd.Env, "TZ="+zone)
 	out, err := cmd.Output()
 	if err != nil {
@@ -42,7 +43,7 @@ func open(t testing.TB, servers string) *client.Conn {
 
 // TestDumpOfFreshLogLikeApache has a server write every kind of transaction, and compares.
 func TestDumpOfFreshLogLikeApache(t *testing.T) {
-	server := apache.Test(t, apache.Options{JVM: []string{"-Dzookeeper.extendedTypesEnabled=true"}})
+	server := apachetest.Test(t, apache.Options{JVM: []string{"-Dzookeeper.extendedTypesEnabled=true"}})
 	ctx := t.Context()
 	c := open(t, server.Addr())
 	must := func(err error) {
@@ -132,7 +133,7 @@ func hostileBytes(r *rand.Rand) []byte {
 
 // TestDumpDecodesTextAsJava compares what is not UTF-8, and times in several zones.
 func TestDumpDecodesTextAsJava(t *testing.T) {
-	apache.Require(t)
+	apachetest.Require(t)
 	defer func(zone *time.Location) { time.Local = zone }(time.Local)
 	for _, zone := range []string{"UTC", "America/New_York", "Europe/Berlin"} {
 		t.Run(zone, func(t *testing.T) {
@@ -162,7 +163,7 @@ func TestDumpDecodesTextAsJava(t *testing.T) {
 
 // TestChopAndRecoverLikeApache compares the files.
 func TestChopAndRecoverLikeApache(t *testing.T) {
-	in := apache.Require(t)
+	in := apachetest.Require(t)
 	dir := t.TempDir()
 	for _, name := range []string{"standalone/version-2/log.1", "ensemble/server1/version-2/log.100000001"} {
 		src := filepath.Join("testdata", filepath.FromSlash(name))
@@ -199,7 +200,7 @@ func TestChopAndRecoverLikeApache(t *testing.T) {
 
 // TestFollowLiveServer follows a server over a restart, at which it begins another log.
 func TestFollowLiveServer(t *testing.T) {
-	server := apache.Test(t, apache.Options{})
+	server := apachetest.Test(t, apache.Options{})
 	first := open(t, server.Addr())
 	create := func(c *client.Conn, path string) {
 		t.Helper()

@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
 func TestMain(m *testing.M) {
 	time.Local = time.UTC // that of the expected files
-	os.Exit(apache.Main(m))
+	os.Exit(apachetest.Main(m))
 }
 
 // output is what a command printed and its exit code.

@@ -14,11 +14,11 @@ import (
 	"github.com/hinshun/vt10x"
 
 	"github.com/zkctl/zkctl/completions"
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
 func TestTabCompletes(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	conn, ctx := other(t, addr)
 	create(t, conn, ctx, "/tab", "/tab/alpha", "/tab/alpha/gamma", "/tab/alpha/gamma/leaf", "/tab/alpha/gamma two", "/tab/alpha/日本")
 	tt := openTest(t, terminalOptions{servers: addr})
@@ -63,7 +63,7 @@ func TestTabCompletes(t *testing.T) {
 }
 
 func TestEventsAboveTheLine(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	conn, ctx := other(t, addr)
 	create(t, conn, ctx, "/watched")
 	tt := openTest(t, terminalOptions{servers: addr})
@@ -93,7 +93,7 @@ func TestEventsAboveTheLine(t *testing.T) {
 }
 
 func TestPaste(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	for name, marks := range map[string][2]string{"with marks": {"\x1b[200~", "\x1b[201~"}, "without": {}} {
 		t.Run(name, func(t *testing.T) {
 			tt := openTest(t, terminalOptions{servers: addr})
@@ -111,7 +111,7 @@ func TestPaste(t *testing.T) {
 }
 
 func TestTransientServerIsNotRemembered(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	state := filepath.Join(t.TempDir(), "state")
 	tt := openTest(t, terminalOptions{servers: addr, state: state, transient: true})
 	tt.seeLine(promptOf(addr, "CONNECTED", 0))
@@ -126,7 +126,7 @@ func TestTransientServerIsNotRemembered(t *testing.T) {
 }
 
 func TestHistoryOnATerminal(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	state := filepath.Join(t.TempDir(), "state")
 	tt := openTest(t, terminalOptions{servers: addr, state: state})
 	tt.seeLine(promptOf(addr, "CONNECTED", 0))
@@ -164,7 +164,7 @@ func TestHistoryOnATerminal(t *testing.T) {
 }
 
 func TestNarrowTerminals(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	conn, ctx := other(t, addr)
 	create(t, conn, ctx, "/narrow", "/narrow/a-znode-with-a-name-that-is-long", "/narrow/b")
 	for _, test := range []struct {
@@ -200,7 +200,7 @@ func TestNarrowTerminals(t *testing.T) {
 // A terminal that leaves rows as they are when it gets another width, which the emulator
 // does, and that says where its cursor is or does not.
 func TestResize(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	for _, answers := range []bool{true, false} {
 		tt := openTest(t, terminalOptions{servers: addr, answers: answers})
 		tt.seeLine(promptOf(addr, "CONNECTED", 0))
@@ -245,7 +245,7 @@ func TestResize(t *testing.T) {
 // tmux takes what is erased from the top of the screen for an old screen, and brings it back
 // when the window gets wider.
 func TestNothingIsErasedFromTheTop(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	tt := openTest(t, terminalOptions{servers: addr})
 	tt.seeLine(promptOf(addr, "CONNECTED", 0))
 	tt.send("ls /zoo")
@@ -267,7 +267,7 @@ func TestNothingIsErasedFromTheTop(t *testing.T) {
 }
 
 func TestOutputWithoutLineBreak(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	tt := openTest(t, terminalOptions{servers: addr})
 	tt.seeLine(promptOf(addr, "CONNECTED", 0))
 	tt.send("pwd | tr -d '\\n'\r")

@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
 // An idle shell is to take less than 0.1 % of a processor, with a line begun or not.
 func TestIdleShell(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	for _, keys := range []string{"", "ls /zoo"} {
 		tt := openTest(t, terminalOptions{servers: addr})
 		tt.seeLine(promptOf(addr, "CONNECTED", 0))

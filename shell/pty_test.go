@@ -22,7 +22,7 @@ import (
 	"github.com/hinshun/vt10x"
 
 	"github.com/zkctl/zkctl/commands"
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("ZKCTL_TEST_SERVERS") != "" {
 		os.Exit(testShell())
 	}
-	os.Exit(apache.Main(m))
+	os.Exit(apachetest.Main(m))
 }
 
 func testShell() int {

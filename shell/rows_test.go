@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -25,7 +25,7 @@ func data(t *testing.T, conn *client.Conn, ctx context.Context, path string) str
 }
 
 func TestContinuedLine(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	conn, ctx := other(t, addr)
 	state := filepath.Join(t.TempDir(), "state")
 	tt := openTest(t, terminalOptions{servers: addr, state: state})
@@ -92,7 +92,7 @@ func TestContinuedLine(t *testing.T) {
 }
 
 func TestContinuedLineOnADumbTerminal(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	conn, ctx := other(t, addr)
 	tt := openTest(t, terminalOptions{servers: addr, term: "dumb"})
 	tt.await("a prompt", func(string) bool { return strings.HasSuffix(tt.cursorRow(), " 0]") })
@@ -136,7 +136,7 @@ func TestPasteOfABlock(t *testing.T) {
 	if n := strings.Count(block, "\n"); n != 20 {
 		t.Fatalf("%d rows", n)
 	}
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	for _, marks := range []struct {
 		name       string
 		begin, end string
@@ -210,7 +210,7 @@ func pasteBlock(t *testing.T, addr, begin, end string, answered bool) {
 
 // Whoever interrupts a line of a pasted block wants none of the others.
 func TestInterruptedPaste(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	tt := openTest(t, terminalOptions{servers: addr})
 	tt.seeLine(promptOf(addr, "CONNECTED", 0))
 	tt.send("\x1b[200~help | (echo star''ted; exec sleep 1000)\rcreate /not-pasted\r\rpwd\r\x1b[201~")

@@ -14,12 +14,13 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
 func TestLeavingLeavesTheTerminal(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	conn, ctx := other(t, addr)
 	create(t, conn, ctx, "/leave")
 	if _, err := conn.Set(ctx, "/leave", []byte("PANIC"), -1); err != nil {
@@ -78,7 +79,7 @@ func TestLeavingLeavesTheTerminal(t *testing.T) {
 }
 
 func TestCtrlC(t *testing.T) {
-	server := apache.Test(t, apache.Options{})
+	server := apachetest.Test(t, apache.Options{})
 	addr := server.Addr()
 	conn, ctx := other(t, addr)
 	create(t, conn, ctx, "/big")
@@ -124,7 +125,7 @@ func TestCtrlC(t *testing.T) {
 }
 
 func TestServerGoesAndComesBack(t *testing.T) {
-	server := apache.Test(t, apache.Options{})
+	server := apachetest.Test(t, apache.Options{})
 	addr := server.Addr()
 	tt := openTest(t, terminalOptions{servers: addr})
 	tt.seeLine(promptOf(addr, "CONNECTED", 0))
@@ -167,7 +168,7 @@ func TestNoServerAtAll(t *testing.T) {
 }
 
 func TestExpiry(t *testing.T) {
-	server := apache.Test(t, apache.Options{TickTime: 100 * time.Millisecond})
+	server := apachetest.Test(t, apache.Options{TickTime: 100 * time.Millisecond})
 	addr := server.Addr()
 	conn, ctx := other(t, addr)
 	tt := openTest(t, terminalOptions{servers: addr, timeout: time.Second})
@@ -195,7 +196,7 @@ func TestExpiry(t *testing.T) {
 
 // An error takes rows of whole words on a narrow terminal, and is red.
 func TestErrorOnANarrowTerminal(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	tt := openTest(t, terminalOptions{servers: addr, cols: 40, rows: 30})
 	tt.await("a prompt", func(string) bool { return strings.HasSuffix(tt.cursorRow(), " 0]") })
 	tt.send("get -zz /\r")
@@ -212,7 +213,7 @@ func TestErrorOnANarrowTerminal(t *testing.T) {
 
 // What a command prints without a line break at its end stays on the screen.
 func TestDumbTerminal(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	tt := openTest(t, terminalOptions{servers: addr, term: "dumb"})
 	tt.see("[zk: " + addr)
 	tt.send("set /none -\rdata\r\x04")
@@ -231,7 +232,7 @@ func TestDumbTerminal(t *testing.T) {
 
 // addauth of a user alone asks for the password and does not show it.
 func TestAddAuthAsks(t *testing.T) {
-	addr := apache.Shared(t).Addr()
+	addr := apachetest.Shared(t).Addr()
 	tt := openTest(t, terminalOptions{servers: addr})
 	tt.seeLine(promptOf(addr, "CONNECTED", 0))
 	tt.send("addauth digest ann\r")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -26,7 +27,7 @@ func testContext(t testing.TB) context.Context {
 // java runs one of Apache's tools; its dates are in UTC, as the tests' are.
 func java(t *testing.T, stdin, class string, args ...string) string {
 	t.Helper()
-	cmd := apache.Require(t).JavaCommand(testContext(t), "org.apache.zookeeper.server."+class, args...)
+	cmd := apachetest.Require(t).JavaCommand(testContext(t), "org.apache.zookeeper.server."+class, args...)
 	cmd.Env = append(cmd.Env, "TZ=UTC")
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, stderr bytes.Buffer
@@ -76,7 +77,7 @@ func fill(t *testing.T, c *client.Conn) {
 
 // TestFreshFromApache lets a server write snapshots and holds each tool against Apache's.
 func TestFreshFromApache(t *testing.T) {
-	s := apache.Test(t, apache.Options{JVM: []string{"-Dzookeeper.extendedTypesEnabled=true", "-Dzookeeper.snapCount=30"}})
+	s := apachetest.Test(t, apache.Options{JVM: []string{"-Dzookeeper.extendedTypesEnabled=true", "-Dzookeeper.snapCount=30"}})
 	c := open(t, s.Addr())
 	fill(t, c)
 	if err := s.Kill(); err != nil { // with its session in it
@@ -120,7 +121,7 @@ func sortedLines(text string) []string { return slices.Sorted(strings.Lines(text
 func TestRestoredByApache(t *testing.T) {
 	ctx := testContext(t)
 	jvm := []string{"-Dzookeeper.extendedTypesEnabled=true"}
-	s := apache.Test(t, apache.Options{JVM: jvm})
+	s := apachetest.Test(t, apache.Options{JVM: jvm})
 	c := open(t, s.Addr())
 	fill(t, c)
 	_, stat, err := c.Get(ctx, "/config", false)
@@ -164,7 +165,7 @@ func TestRestoredByApache(t *testing.T) {
 			if a := run(t, "at", s.Dir(), "--zxid", hexZxid(lastStat.Czxid), "--write", target); a.code != 0 {
 				t.Fatal(a.err)
 			}
-			restored := apache.Test(t, apache.Options{Dir: data, JVM: jvm})
+			restored := apachetest.Test(t, apache.Options{Dir: data, JVM: jvm})
 			c := open(t, restored.Addr())
 			ctx := testContext(t)
 			got, gotStat, err := c.Get(ctx, "/config", false)
@@ -185,7 +186,7 @@ func TestRestoredByApache(t *testing.T) {
 }
 
 func TestPurgeAsApache(t *testing.T) {
-	apache.Require(t)
+	apachetest.Require(t)
 	for _, count := range []string{"3", "5"} {
 		ours, theirs := copied(t), copied(t)
 		got := mustRun(t, "purge", filepath.Dir(ours), "-n", count)

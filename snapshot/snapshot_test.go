@@ -12,13 +12,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
 func TestMain(m *testing.M) {
 	time.Local = time.UTC // the references were made with TZ=UTC
-	os.Exit(apache.Main(m))
+	os.Exit(apachetest.Main(m))
 }
 
 // answer is what a run printed, and its exit code.

@@ -42,6 +42,10 @@ type Installation struct {
 	// that suit a process of a second's life; clear it to measure the JVM's
 	// own defaults, which are those of zkCli.sh.
 	ToolJVM []string
+
+	// Instead, if not nil, makes the process of a server that runs in place of Apache's, on the
+	// zoo.cfg with that path and with those options of a JVM.
+	Instead func(config string, jvm []string) *exec.Cmd
 }
 
 // Find locates Java and Apache ZooKeeper: the jars in $ZOOKEEPER_HOME/lib when

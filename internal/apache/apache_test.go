@@ -1,4 +1,4 @@
-package apache
+package apache_test
 
 import (
 	"context"
@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
 func TestMain(m *testing.M) {
@@ -19,13 +22,13 @@ func TestMain(m *testing.M) {
 		orphan()
 		return
 	}
-	os.Exit(Main(m))
+	os.Exit(apachetest.Main(m))
 }
 
 func TestLifeOfAServer(t *testing.T) {
 	ctx := testContext(t)
-	in := Require(t)
-	s, err := in.Start(ctx, Options{TickTime: time.Second, JVM: []string{"-Dzookeeper.extendedTypesEnabled=true"}})
+	in := apachetest.Require(t)
+	s, err := in.Start(ctx, apache.Options{TickTime: time.Second, JVM: []string{"-Dzookeeper.extendedTypesEnabled=true"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +41,7 @@ func TestLifeOfAServer(t *testing.T) {
 	}
 
 	out, errOut, exit, err := in.ZkCli(ctx, "-server", s.Addr(), "create", "/café", "größe")
-	if err != nil || exit != 0 || errOut != "Created /café\n" || WithoutChatter(out) != "" {
+	if err != nil || exit != 0 || errOut != "Created /café\n" || apache.WithoutChatter(out) != "" {
 		t.Fatalf("create: stdout %q, stderr %q, exit %d, %v", out, errOut, exit, err)
 	}
 	if err := s.Kill(); err != nil {
@@ -51,7 +54,7 @@ func TestLifeOfAServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, _, exit, err = in.ZkCli(ctx, "-server", s.Addr(), "get", "/café")
-	if err != nil || exit != 0 || WithoutChatter(out) != "größe\n" {
+	if err != nil || exit != 0 || apache.WithoutChatter(out) != "größe\n" {
 		t.Fatalf("get after a restart: stdout %q, exit %d, %v", out, exit, err)
 	}
 	if _, _, exit, err = in.ZkCli(ctx, "-server", s.Addr(), "get", "/none"); err != nil || exit != 1 {
@@ -79,8 +82,8 @@ func TestLifeOfAServer(t *testing.T) {
 	if err := s.Stop(); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Stat(s.work); !os.IsNotExist(err) {
-		t.Errorf("Stop left %s: %v", s.work, err)
+	if _, err := os.Stat(s.Work()); !os.IsNotExist(err) {
+		t.Errorf("Stop left %s: %v", s.Work(), err)
 	}
 	if err := s.Stop(); err != nil {
 		t.Errorf("second Stop: %v", err)
@@ -88,21 +91,21 @@ func TestLifeOfAServer(t *testing.T) {
 }
 
 func TestStartReportsTheLog(t *testing.T) {
-	in := Require(t)
-	_, err := in.Start(testContext(t), Options{Properties: map[string]string{"tickTime": "often"}})
+	in := apachetest.Require(t)
+	_, err := in.Start(testContext(t), apache.Options{Properties: map[string]string{"tickTime": "often"}})
 	if err == nil || !strings.Contains(err.Error(), `"often"`) {
 		t.Errorf("error %v does not show what the server said", err)
 	}
 }
 
 func TestStartOnATakenPort(t *testing.T) {
-	in := Require(t)
+	in := apachetest.Require(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	_, err = in.Start(testContext(t), Options{Port: l.Addr().(*net.TCPAddr).Port})
+	_, err = in.Start(testContext(t), apache.Options{Port: l.Addr().(*net.TCPAddr).Port})
 	if err == nil || !strings.Contains(err.Error(), "Address already in use") {
 		t.Errorf("error %v does not say that the port is taken", err)
 	}
@@ -110,7 +113,7 @@ func TestStartOnATakenPort(t *testing.T) {
 
 func TestDirIsKept(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	s := Test(t, Options{Dir: dir})
+	s := apachetest.Test(t, apache.Options{Dir: dir})
 	if s.Dir() != dir {
 		t.Errorf("Dir() = %s", s.Dir())
 	}
@@ -122,19 +125,13 @@ func TestDirIsKept(t *testing.T) {
 	}
 }
 
-func TestSharedIsOneServer(t *testing.T) {
-	if a, b := Shared(t), Shared(t); a != b {
-		t.Errorf("two servers: %s, %s", a.Addr(), b.Addr())
-	}
-}
-
 // TestServerDiesWithItsOwner starts this test binary again as an owner that
 // exits without a word to its server.
 func TestServerDiesWithItsOwner(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("needs a unix shell")
 	}
-	Require(t)
+	apachetest.Require(t)
 	ctx := testContext(t)
 	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), "ZKCTL_TEST_ORPHAN=1")
@@ -144,7 +141,7 @@ func TestServerDiesWithItsOwner(t *testing.T) {
 	}
 	addr, work, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
 	for {
-		_, dialErr := fourLetter(ctx, addr, "ruok")
+		_, dialErr := apache.FourLetter(ctx, addr, "ruok")
 		_, statErr := os.Stat(work)
 		if dialErr != nil && os.IsNotExist(statErr) {
 			return
@@ -158,15 +155,15 @@ func TestServerDiesWithItsOwner(t *testing.T) {
 }
 
 func orphan() {
-	in, err := Find()
+	in, err := apache.Find()
 	if err != nil {
 		panic(err)
 	}
-	s, err := in.Start(context.Background(), Options{})
+	s, err := in.Start(context.Background(), apache.Options{})
 	if err != nil {
 		panic(err)
 	}
-	os.Stdout.WriteString(s.Addr() + " " + s.work + "\n")
+	os.Stdout.WriteString(s.Addr() + " " + s.Work() + "\n")
 }
 
 func TestSecureServer(t *testing.T) {
@@ -174,14 +171,14 @@ func TestSecureServer(t *testing.T) {
 	if err != nil {
 		t.Skip("needs keytool")
 	}
-	Require(t)
+	apachetest.Require(t)
 	store := filepath.Join(t.TempDir(), "server.jks")
 	out, err := exec.Command(keytool, "-genkeypair", "-keystore", store, "-storepass", "secret", "-keypass", "secret",
 		"-alias", "server", "-keyalg", "EC", "-dname", "CN=localhost", "-storetype", "JKS").CombinedOutput()
 	if err != nil {
 		t.Fatalf("keytool: %v\n%s", err, out)
 	}
-	s := Test(t, Options{Secure: &TLSFiles{KeyStore: store, KeyStorePassword: "secret", ClientAuth: "none"}})
+	s := apachetest.Test(t, apache.Options{Secure: &apache.TLSFiles{KeyStore: store, KeyStorePassword: "secret", ClientAuth: "none"}})
 	conn, err := tls.Dial("tcp", s.SecureAddr(), &tls.Config{InsecureSkipVerify: true})
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +190,7 @@ func TestSecureServer(t *testing.T) {
 }
 
 func TestJavaCommand(t *testing.T) {
-	in := Require(t)
+	in := apachetest.Require(t)
 	out, err := in.JavaCommand(testContext(t), "org.apache.zookeeper.Version").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), ", built on ") {
 		t.Errorf("Version: %v, %q", err, out)
@@ -210,17 +207,17 @@ func TestFindSaysWhatIsMissing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name != "no java" {
-				Require(t)
+				apachetest.Require(t)
 			}
 			for key, value := range test.env {
 				t.Setenv(key, value)
 			}
-			if _, err := Find(); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := apache.Find(); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
 		})
 	}
-	if err := new(Installation).findDebian(t.TempDir()); err == nil || !strings.Contains(err.Error(), "zookeeper.jar") {
+	if err := new(apache.Installation).FindDebian(t.TempDir()); err == nil || !strings.Contains(err.Error(), "zookeeper.jar") {
 		t.Errorf("error %v does not name the jar", err)
 	}
 }
@@ -253,28 +250,10 @@ func TestWithoutChatter(t *testing.T) {
 		{"nothing", "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := WithoutChatter(test.in); got != test.want {
+			if got := apache.WithoutChatter(test.in); got != test.want {
 				t.Errorf("of %q:\n got %q\nwant %q", test.in, got, test.want)
 			}
 		})
-	}
-}
-
-// TestSkippedTestsAreNoted runs Require as a machine without ZooKeeper would.
-func TestSkippedTestsAreNoted(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "skipped")
-	cmd := exec.Command(os.Args[0], "-test.run=^TestSharedIsOneServer$", "-test.v")
-	cmd.Env = append(os.Environ(), "CI=", "PATH=", "JAVA_HOME=", "ZKCTL_SKIPPED="+file)
-	out, err := cmd.CombinedOutput()
-	note, _ := os.ReadFile(file)
-	if err != nil || !strings.Contains(string(out), "--- SKIP") ||
-		!strings.HasPrefix(string(note), "apache.TestSharedIsOneServer: find Apache ZooKeeper: no java") {
-		t.Errorf("skip: %v, note %q\n%s", err, note, out)
-	}
-	cmd = exec.Command(os.Args[0], "-test.run=^TestSharedIsOneServer$")
-	cmd.Env = append(os.Environ(), "CI=true", "PATH=", "JAVA_HOME=")
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "CI=true demands") {
-		t.Errorf("in CI: %v\n%s", err, out)
 	}
 }
 

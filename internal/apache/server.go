@@ -2,7 +2,6 @@ package apache
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -156,6 +155,9 @@ func (s *Server) SecureAddr() string {
 
 // Dir is the data directory; logs and snapshots are in its folder version-2.
 func (s *Server) Dir() string { return s.dir }
+
+// LogTail is the end of LogFile.
+func (s *Server) LogTail() string { return s.logTail(0) }
 
 // LogFile is the server's own log, removed by Stop. Every life of the server
 // appends to it.
@@ -390,21 +392,10 @@ func (s *Server) signal(what string, send func(*os.Process) error) error {
 	return nil
 }
 
-// EmbeddedVariable names a zkctl whose embedded server is started in place of Apache's, on the
-// same zoo.cfg: so the tests that were written against the real server try that one too.
-const EmbeddedVariable = "ZKCTL_TEST_SERVER"
-
-// ReleaseVariable names the release that it emulates; 3.8 when it is not set, because the tests
-// hold for Debian's 3.8.0.
-const ReleaseVariable = "ZKCTL_TEST_EMULATE"
-
 // command is the server's process.
 func (s *Server) command() *exec.Cmd {
-	if zkctl := os.Getenv(EmbeddedVariable); zkctl != "" {
-		cmd := exec.Command(zkctl, "server", "start-foreground", s.configPath("zoo.cfg"))
-		flags := append([]string{"-Dzkctl.emulate=" + cmp.Or(os.Getenv(ReleaseVariable), "3.8")}, s.opt.JVM...)
-		cmd.Env = append(os.Environ(), "SERVER_JVMFLAGS="+strings.Join(flags, " "))
-		return cmd
+	if s.in.Instead != nil {
+		return s.in.Instead(s.configPath("zoo.cfg"), s.opt.JVM)
 	}
 	cmd := exec.Command(s.in.Java, s.jvmArgs()...)
 	cmd.Env = javaEnv()

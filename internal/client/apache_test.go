@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-func TestMain(m *testing.M) { os.Exit(apache.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
 
 // testContext bounds a test that talks to a server.
 func testContext(t testing.TB) context.Context {
@@ -36,7 +36,7 @@ func open(t testing.TB, cfg Config) *Conn {
 // server that the tests share.
 func home(t testing.TB) string {
 	t.Helper()
-	s := apache.Shared(t)
+	s := apachetest.Shared(t)
 	c := open(t, Config{Servers: s.Addr()})
 	name := "/" + strings.ReplaceAll(t.Name(), "/", "-") + "-"
 	path, _, err := c.Create(testContext(t), name, nil, proto.OpenACL, proto.PersistentSequential, 0)
@@ -54,7 +54,7 @@ func create(t testing.TB, c *Conn, path string, mode proto.CreateMode) {
 }
 
 func TestBasics(t *testing.T) {
-	s := apache.Shared(t)
+	s := apachetest.Shared(t)
 	ctx := testContext(t)
 	c := open(t, Config{Servers: home(t)})
 	if err := c.WaitConnected(ctx); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -98,7 +99,7 @@ func (e events) drain(c *Conn, t *testing.T) (all []string) {
 }
 
 func TestServerRestartResumesTheSession(t *testing.T) {
-	s := apache.Test(t, apache.Options{})
+	s := apachetest.Test(t, apache.Options{})
 	ctx := testContext(t)
 	e := newEvents()
 	c := open(t, Config{Servers: s.Addr(), OnEvent: e.take})
@@ -129,7 +130,7 @@ func TestServerRestartResumesTheSession(t *testing.T) {
 }
 
 func TestPausedServer(t *testing.T) {
-	s := apache.Test(t, apache.Options{TickTime: 200 * time.Millisecond})
+	s := apachetest.Test(t, apache.Options{TickTime: 200 * time.Millisecond})
 	e := newEvents()
 	c := open(t, Config{Servers: s.Addr(), SessionTimeout: 900 * time.Millisecond, OnEvent: e.take})
 	if err := c.WaitConnected(testContext(t)); err != nil {
@@ -153,7 +154,7 @@ func TestPausedServer(t *testing.T) {
 
 // TestPing: an idle session lives on through several timeouts.
 func TestPing(t *testing.T) {
-	s := apache.Test(t, apache.Options{TickTime: 100 * time.Millisecond})
+	s := apachetest.Test(t, apache.Options{TickTime: 100 * time.Millisecond})
 	e := newEvents()
 	c := open(t, Config{Servers: s.Addr(), SessionTimeout: 300 * time.Millisecond, OnEvent: e.take})
 	if err := c.WaitConnected(testContext(t)); err != nil {
@@ -168,7 +169,7 @@ func TestPing(t *testing.T) {
 }
 
 func TestExpiry(t *testing.T) {
-	s := apache.Test(t, apache.Options{TickTime: 100 * time.Millisecond})
+	s := apachetest.Test(t, apache.Options{TickTime: 100 * time.Millisecond})
 	ctx := testContext(t)
 	var n network
 	e := newEvents()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
 // stores makes an authority, a server's and a client's certificate in every format, with
@@ -65,7 +66,7 @@ func TestTLS(t *testing.T) {
 	stores := newStores(t)
 	store := func(name string) Store { return Store{File: stores.file(name), Password: "secret"} }
 	start := func(name string) *apache.Server {
-		return apache.Test(t, apache.Options{Secure: &apache.TLSFiles{
+		return apachetest.Test(t, apache.Options{Secure: &apache.TLSFiles{
 			KeyStore: stores.file(name + ".p12"), KeyStorePassword: "secret",
 			TrustStore: stores.file("castore.jks"), TrustStorePassword: "secret"}})
 	}

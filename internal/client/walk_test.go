@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -158,7 +158,7 @@ func TestWalkReportsPaths(t *testing.T) {
 }
 
 func BenchmarkWalk150k(b *testing.B) {
-	s := apache.Shared(b)
+	s := apachetest.Shared(b)
 	c := open(b, Config{Servers: s.Addr()})
 	plant(b, c, forest("/big", 100, 30, 49))
 	b.ReportAllocs()
@@ -174,7 +174,7 @@ func BenchmarkWalk150k(b *testing.B) {
 }
 
 func BenchmarkGet(b *testing.B) {
-	s := apache.Shared(b)
+	s := apachetest.Shared(b)
 	c := open(b, Config{Servers: s.Addr()})
 	ctx := testContext(b)
 	if _, _, err := c.Create(ctx, "/get", []byte("0123456789"), proto.OpenACL, proto.Persistent, 0); err != nil && !errors.Is(err, proto.ErrNodeExists) {

@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(apache.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
 
 // TestTree fills the tree as the demonstration does and looks at it with zkCli.
 func TestTree(t *testing.T) {
-	server := apache.Shared(t)
+	server := apachetest.Shared(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	zkctl := filepath.Join(t.TempDir(), "zkctl")
@@ -38,7 +39,7 @@ func TestTree(t *testing.T) {
 	defer leave()
 
 	zkCli := func(args ...string) string {
-		out, errOut, exit, err := apache.Require(t).ZkCli(ctx, append([]string{"-server", server.Addr()}, args...)...)
+		out, errOut, exit, err := apachetest.Require(t).ZkCli(ctx, append([]string{"-server", server.Addr()}, args...)...)
 		if err != nil || exit != 0 {
 			t.Fatalf("zkCli %q: exit %d, %v\n%s", args, exit, err, errOut)
 		}

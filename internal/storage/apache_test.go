@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ztree"
@@ -19,7 +20,7 @@ import (
 // Apache ZooKeeper starts on a directory that we wrote: a snapshot of each compression, and
 // a log that goes on from there; and what it then writes itself, we read.
 func TestApacheStartsOnWhatWeWrote(t *testing.T) {
-	in := apache.Require(t)
+	in := apachetest.Require(t)
 	for _, compression := range []string{"", "gz", "snappy"} {
 		t.Run("snapshot"+compression, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)

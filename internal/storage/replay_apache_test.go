@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -121,7 +122,7 @@ func (p *player) look(at string, all map[string]seen) {
 func TestReplayOfApache(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	s := apache.Test(t, apache.Options{
+	s := apachetest.Test(t, apache.Options{
 		TickTime:   200 * time.Millisecond,
 		Properties: map[string]string{"snapCount": "150", "preAllocSize": "64"},
 		JVM:        []string{"-Dzookeeper.extendedTypesEnabled=true"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -17,7 +18,7 @@ import (
 func TestDigestsWhileTheRootChanges(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	s := apache.Test(t, apache.Options{})
+	s := apachetest.Test(t, apache.Options{})
 	c, err := client.Open(client.Config{Servers: s.Addr(), Wait: true})
 	if err != nil {
 		t.Fatal(err)

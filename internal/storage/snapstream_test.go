@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ztree"
@@ -423,7 +424,7 @@ func TestReadApachesStream(t *testing.T) {
 // Apache ZooKeeper starts from a snapshot that was taken while transactions went on, and
 // finds the digests of the log.
 func TestApacheStartsFromStream(t *testing.T) {
-	in := apache.Require(t)
+	in := apachetest.Require(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	dir := t.TempDir()

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -28,7 +28,7 @@ type question struct {
 // ask compares all answers with those of Apache's classes, in one JVM.
 func ask(t *testing.T, questions []question) {
 	t.Helper()
-	in := apache.Require(t)
+	in := apachetest.Require(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var stdin, stderr bytes.Buffer

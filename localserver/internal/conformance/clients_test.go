@@ -16,6 +16,7 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -41,7 +42,7 @@ func need(t *testing.T, pkg string, files ...string) {
 	t.Helper()
 	for _, file := range files {
 		if _, err := os.Stat(file); err != nil {
-			apache.Missing(t, fmt.Errorf("%w; install Debian's package %s", err, pkg))
+			apachetest.Missing(t, fmt.Errorf("%w; install Debian's package %s", err, pkg))
 		}
 	}
 }
@@ -51,7 +52,7 @@ func need(t *testing.T, pkg string, files ...string) {
 func local(t *testing.T) string {
 	t.Helper()
 	if os.Getenv("ZKCTL_CLIENTS") == "apache" {
-		return apache.Test(t, apache.Options{}).Addr()
+		return apachetest.Test(t, apache.Options{}).Addr()
 	}
 	return localserver.New(t).ConnectString()
 }
@@ -73,10 +74,10 @@ func TestCurator(t *testing.T) {
 		paths = append(paths, jars+name+".jar")
 	}
 	need(t, "libcurator-recipes-java", paths...)
-	in := apache.Require(t)
+	in := apachetest.Require(t)
 	javac, err := exec.LookPath("javac")
 	if err != nil {
-		apache.Missing(t, fmt.Errorf("%w; install Debian's package default-jdk-headless", err))
+		apachetest.Missing(t, fmt.Errorf("%w; install Debian's package default-jdk-headless", err))
 	}
 	path := strings.Join(append(paths, in.ToolClassPath...), string(os.PathListSeparator))
 	classes := t.TempDir()

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/localserver/internal/replica"
@@ -61,7 +61,7 @@ func like380(dir string) replica.Options {
 // TestDataDirectories writes the same to a server of each kind, compares what is in their logs,
 // and starts each from the other's directory, after a clean end and after a crash.
 func TestDataDirectories(t *testing.T) {
-	in := apache.Require(t)
+	in := apachetest.Require(t)
 	for _, crash := range []bool{false, true} {
 		t.Run(map[bool]string{false: "closed", true: "crashed"}[crash], func(t *testing.T) {
 			theirDir, ourDir := filepath.Join(t.TempDir(), "theirs"), filepath.Join(t.TempDir(), "ours")

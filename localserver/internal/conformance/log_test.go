@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/zklog"
@@ -89,7 +89,7 @@ func (l *logBuffer) text() string {
 func TestLogHasWhatPeopleSearchFor(t *testing.T) {
 	opt := apacheOptions("")
 	opt.TickTime = 500 * time.Millisecond
-	theirs := apache.Test(t, opt)
+	theirs := apachetest.Test(t, opt)
 	var log logBuffer
 	mine := embeddedOptions(t.TempDir())
 	mine.Tick, mine.Log = opt.TickTime, zklog.New(&log, "", zklog.Info)

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -326,7 +326,7 @@ func answers(lines []string) string {
 // TestReleases holds what the server answers as each release to the golden answers, and the golden
 // answers of 3.8.0 to Apache's.
 func TestReleases(t *testing.T) {
-	theirs := apache.Test(t, apacheOptions("")) // its own: what others share must have the same history as ours
+	theirs := apachetest.Test(t, apacheOptions("")) // its own: what others share must have the same history as ours
 	for _, c := range releaseChanges {
 		t.Run(c.name, func(t *testing.T) {
 			for releases, text := range c.want {

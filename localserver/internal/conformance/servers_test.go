@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/release"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/localserver/internal/replica"
@@ -139,7 +140,7 @@ var shared struct {
 // tests share.
 func both(t *testing.T) (theirs, ours string) {
 	t.Helper()
-	in := apache.Require(t)
+	in := apachetest.Require(t)
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.apache == nil && shared.err == nil {

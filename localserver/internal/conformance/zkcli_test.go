@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -24,7 +25,7 @@ var zkCliEvent = regexp.MustCompile(`\nWatchedEvent state:\w+ type:\w+ path:.*\n
 // TestZkCli types the lines that the command line's test compares zkctl by into Apache's zkCli,
 // on the embedded server and on the real one, and compares what is said.
 func TestZkCli(t *testing.T) {
-	in := apache.Require(t)
+	in := apachetest.Require(t)
 	const dir = "../../../cmd/testdata/zkcli"
 	for _, file := range []string{"commands.txt", "names.txt", "rights.txt"} {
 		t.Run(file, func(t *testing.T) {
@@ -43,7 +44,7 @@ func TestZkCli(t *testing.T) {
 					lines = append(lines, line)
 				}
 			}
-			server := apache.Test(t, apache.Options{JVM: []string{"-Dzookeeper.extendedTypesEnabled=true"}})
+			server := apachetest.Test(t, apache.Options{JVM: []string{"-Dzookeeper.extendedTypesEnabled=true"}})
 			want := typed(t, in, server.Addr(), lines)
 			got := typed(t, in, localserver.New(t, localserver.Options{Emulate: likeApache}).ConnectString(), lines)
 			a, b := strings.Split(want, "\n"), strings.Split(got, "\n")

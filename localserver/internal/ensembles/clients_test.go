@@ -15,7 +15,7 @@ import (
 
 	"github.com/go-zookeeper/zk"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -24,7 +24,7 @@ func TestKazoo(t *testing.T) {
 	t.Parallel()
 	for _, file := range []string{"/usr/bin/python3", "/usr/lib/python3/dist-packages/kazoo/client.py"} {
 		if _, err := os.Stat(file); err != nil {
-			apache.Missing(t, fmt.Errorf("%w; install Debian's package python3-kazoo", err))
+			apachetest.Missing(t, fmt.Errorf("%w; install Debian's package python3-kazoo", err))
 		}
 	}
 	s := begin(t, localserver.Options{Size: 3, Observers: 1}, "readonlymode.enabled=true", "skipACL=yes")

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/localserver"
@@ -26,7 +26,7 @@ import (
 
 var long = flag.Duration("torture.for", 0, "how long each test that has rounds goes on; a few rounds when 0")
 
-func TestMain(m *testing.M) { os.Exit(apache.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
 
 // rounds calls f as often as a short test does, or for as long as the flag says.
 func rounds(t *testing.T, short int, f func(n int)) {
@@ -55,7 +55,7 @@ type subject struct {
 func begin(t *testing.T, opt localserver.Options, properties ...string) *subject {
 	t.Helper()
 	if opt.Apache > 0 || opt.Engine == localserver.Apache {
-		apache.Require(t)
+		apachetest.Require(t)
 	}
 	s := &subject{t: t, dir: t.TempDir(), log: &memberLog{}}
 	opt.DataDir, opt.Log = s.dir, s.log

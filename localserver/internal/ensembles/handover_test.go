@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -132,7 +133,7 @@ func (s *seat) start() {
 		}()
 		return
 	}
-	in := apache.Require(s.t)
+	in := apachetest.Require(s.t)
 	cmd := exec.CommandContext(ctx, in.Java, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", strings.Join(in.ServerClassPath, string(os.PathListSeparator)),
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", cfg)
 	cmd.Dir = s.dir

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 	"github.com/zkctl/zkctl/localserver"
@@ -99,7 +99,7 @@ func TestAloneWithAnID(t *testing.T) {
 		t.Run(fmt.Sprintf("java %t", java), func(t *testing.T) {
 			s := seatsOf(t, []int64{255}, map[bool][]int64{true: {255}}[java]...)[0]
 			if java {
-				apache.Require(t)
+				apachetest.Require(t)
 			}
 			s.configure(fmt.Sprintf("clientPort=%d\nextendedTypesEnabled=true\n", s.ports[2]), 0)
 			s.start()

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -39,7 +39,7 @@ func (l *load) move(servers string) {
 // leader last, and back, its leader first.
 func TestMigration(t *testing.T) {
 	t.Parallel()
-	apache.Require(t)
+	apachetest.Require(t)
 	s := begin(t, localserver.Options{Size: 3}, "commitLogCount=1500")
 	leader := s.awaitAll()
 	l := s.write(2)

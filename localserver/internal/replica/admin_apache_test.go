@@ -17,13 +17,14 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
 // withJetty adds to Debian's ZooKeeper what its AdminServer needs and the package does not
 // ask for (libjetty9-java, libjackson2-databind-java). A release has it.
 func withJetty(t *testing.T) *apache.Installation {
 	t.Helper()
-	in := *apache.Require(t)
+	in := *apachetest.Require(t)
 	if os.Getenv("ZOOKEEPER_HOME") != "" {
 		return &in
 	}

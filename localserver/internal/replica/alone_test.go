@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/ztree"
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-func TestMain(m *testing.M) { os.Exit(apache.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
 
 // alone is a standalone server for a test.
 type alone struct {

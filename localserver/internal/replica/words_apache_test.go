@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -111,7 +112,7 @@ func mntrKeys(answer string) map[string]string {
 // TestWordsAreApaches holds the answers to every word against those of a real server that
 // has been through the same, line by line.
 func TestWordsAreApaches(t *testing.T) {
-	theirs := apache.Test(t, apache.Options{TickTime: 2 * time.Second})
+	theirs := apachetest.Test(t, apache.Options{TickTime: 2 * time.Second})
 	ours := serveAlone(t, Options{Release: likeApache, DataDir: t.TempDir(), Tick: 2 * time.Second, MaxClientCnxns: -1, Words: []string{"*"}})
 	both := []string{theirs.Addr(), ours.addr}
 	for _, addr := range both {
@@ -176,7 +177,7 @@ func TestWhiteListIsApaches(t *testing.T) {
 		if c.ro {
 			opt.JVM = []string{"-Dreadonlymode.enabled=true"}
 		}
-		theirs := apache.Test(t, opt)
+		theirs := apachetest.Test(t, opt)
 		ours := serveAlone(t, Options{Release: likeApache, Words: append(strings.Split(c.list, ","), "envi"), ReadOnlyMode: c.ro})
 		for _, word := range append(slices.Sorted(maps.Keys(fourLetterWords)), telnetClose) {
 			if word == "stmk" && strings.Contains(c.list, "stmk") {

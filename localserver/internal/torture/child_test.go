@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(childEnv); text != "" {
 		os.Exit(childMain(text))
 	}
-	os.Exit(apache.Main(m))
+	os.Exit(apachetest.Main(m))
 }
 
 // random is a generator whose seed is printed.

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ztree"
 	"github.com/zkctl/zkctl/localserver"
@@ -33,7 +33,7 @@ func TestLinearizableEnsemble(t *testing.T) {
 
 // TestLinearizableMixed has one Apache ZooKeeper among the members, and two.
 func TestLinearizableMixed(t *testing.T) {
-	apache.Require(t)
+	apachetest.Require(t)
 	for n := 1; n <= 2; n++ {
 		t.Run(fmt.Sprintf("%d of Apache's", n), func(t *testing.T) {
 			testLinearizable(t, localserver.Options{Size: 3, Apache: n}, 1, 3)

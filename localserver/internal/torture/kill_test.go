@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
@@ -340,7 +341,7 @@ func checkFiles(t testing.TB, dir string) {
 
 // checkWithApache lets Apache ZooKeeper's tools and a server of it read a data directory.
 func checkWithApache(t *testing.T, dir string, writers []*writer) {
-	in := apache.Require(t)
+	in := apachetest.Require(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	d, err := storage.ReadDir(filepath.Join(dir, "version-2"))
@@ -362,7 +363,7 @@ func checkWithApache(t *testing.T, dir string, writers []*writer) {
 	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
-	s := apache.Test(t, apache.Options{Dir: copied})
+	s := apachetest.Test(t, apache.Options{Dir: copied})
 	w, err := dial(s.Addr(), time.Minute, nil)
 	if err != nil {
 		t.Fatal(err)

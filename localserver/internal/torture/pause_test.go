@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -23,7 +24,7 @@ func TestPause(t *testing.T) {
 	})
 	t.Run("Apache", func(t *testing.T) {
 		t.Parallel()
-		s := apache.Test(t, apache.Options{TickTime: 250 * time.Millisecond, MaxSessionTimeout: time.Minute})
+		s := apachetest.Test(t, apache.Options{TickTime: 250 * time.Millisecond, MaxSessionTimeout: time.Minute})
 		testPause(t, s.Addr(), s.Pause, s.Resume)
 	})
 }

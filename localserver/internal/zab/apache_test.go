@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
@@ -46,7 +47,7 @@ const mixedTick = 500 * time.Millisecond
 
 // newMixed starts servers 1 to n, those with the ids in java by Apache.
 func newMixed(t *testing.T, n int, java ...int64) *mixed {
-	in := apache.Require(t)
+	in := apachetest.Require(t)
 	lines, err := apache.NewEnsemble(n)
 	if err != nil {
 		t.Fatal(err)
@@ -414,4 +415,4 @@ func (m *mixed) expect(text string) {
 	m.await(fmt.Sprintf("%q in our log", text), func() bool { return m.log.contains(text) })
 }
 
-func TestMain(m *testing.M) { os.Exit(apache.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }

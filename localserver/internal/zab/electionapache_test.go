@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -27,7 +28,7 @@ type apacheEnsemble struct {
 }
 
 func newApacheEnsemble(t *testing.T) *apacheEnsemble {
-	a := &apacheEnsemble{t: t, in: apache.Require(t), quorum: map[int64]string{},
+	a := &apacheEnsemble{t: t, in: apachetest.Require(t), quorum: map[int64]string{},
 		lines: map[string]string{"initLimit": "60", "syncLimit": "4"}}
 	var text strings.Builder
 	for id := int64(1); id <= 3; id++ {

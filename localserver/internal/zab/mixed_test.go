@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
@@ -177,7 +178,7 @@ func logged(t *testing.T, dir, path string) (found bool) {
 // A running ensemble of ours is moved to Apache's servers by reconfig, one by one, while a
 // client writes; observers of either kind follow leaders of the other.
 func TestMixedReconfig(t *testing.T) {
-	in := apache.Require(t)
+	in := apachetest.Require(t)
 	// Ports of clients are in the configuration, or a joining server would have none.
 	lines := apache.Ensemble{}
 	ports := map[int64]int{}

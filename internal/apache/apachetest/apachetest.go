@@ -1,19 +1,44 @@
-package apache
+// Package apachetest gives tests a real Apache ZooKeeper. Only tests import it.
+//
+// If ZKCTL_TEST_SERVER names a zkctl binary, its embedded server is started in place of Apache's,
+// on the same zoo.cfg, so that the tests that were written against the real server try that one
+// too. It then emulates the release in ZKCTL_TEST_EMULATE; 3.8 by default, because the tests hold
+// for Debian's 3.8.0.
+package apachetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/zkctl/zkctl/internal/apache"
 )
+
+var findOnce = sync.OnceValues(func() (*apache.Installation, error) {
+	in, err := apache.Find()
+	if zkctl := os.Getenv("ZKCTL_TEST_SERVER"); zkctl != "" && err == nil {
+		in.Instead = func(config string, jvm []string) *exec.Cmd { return embedded(zkctl, config, jvm) }
+	}
+	return in, err
+})
+
+func embedded(zkctl, config string, jvm []string) *exec.Cmd {
+	cmd := exec.Command(zkctl, "server", "start-foreground", config)
+	flags := append([]string{"-Dzkctl.emulate=" + cmp.Or(os.Getenv("ZKCTL_TEST_EMULATE"), "3.8")}, jvm...)
+	cmd.Env = append(os.Environ(), "SERVER_JVMFLAGS="+strings.Join(flags, " "))
+	return cmd
+}
 
 // Require returns the installation that a test needs. Without one the test is
 // skipped and, when ZKCTL_SKIPPED names a file, noted there with the reason;
 // with CI=true the test fails.
-func Require(t testing.TB) *Installation {
+func Require(t testing.TB) *apache.Installation {
 	t.Helper()
 	in, err := findOnce()
 	if err == nil {
@@ -38,8 +63,6 @@ func Missing(t testing.TB, reason error) {
 	t.Skip(reason.Error())
 }
 
-var findOnce = sync.OnceValues(Find)
-
 // noteSkipped appends "package.Test: reason", in one write because several test
 // binaries share the file.
 func noteSkipped(file, test, reason string) error {
@@ -57,7 +80,7 @@ func noteSkipped(file, test, reason string) error {
 
 // Test starts a server for one test and stops it when the test ends. A failed
 // test logs the end of the server's log.
-func Test(t testing.TB, opt Options) *Server {
+func Test(t testing.TB, opt apache.Options) *apache.Server {
 	t.Helper()
 	s, err := Require(t).Start(context.Background(), opt)
 	if err != nil {
@@ -65,7 +88,7 @@ func Test(t testing.TB, opt Options) *Server {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the log of ZooKeeper on %s ends:\n%s", s.Addr(), s.logTail(0))
+			t.Logf("the log of ZooKeeper on %s ends:\n%s", s.Addr(), s.LogTail())
 		}
 		if err := s.Stop(); err != nil {
 			t.Error(err)
@@ -76,7 +99,7 @@ func Test(t testing.TB, opt Options) *Server {
 
 var shared struct {
 	sync.Mutex
-	server *Server
+	server *apache.Server
 	err    error
 }
 
@@ -85,13 +108,13 @@ var shared struct {
 // the server. Znodes with a time to live are enabled, all else is as ZooKeeper
 // has it by default. The package's TestMain should call Main, which stops the
 // server; without it the server ends with the test process.
-func Shared(t testing.TB) *Server {
+func Shared(t testing.TB) *apache.Server {
 	t.Helper()
 	in := Require(t)
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.server == nil && shared.err == nil {
-		shared.server, shared.err = in.Start(context.Background(), Options{
+		shared.server, shared.err = in.Start(context.Background(), apache.Options{
 			JVM: []string{"-Dzookeeper.extendedTypesEnabled=true"},
 		})
 	}
@@ -103,7 +126,7 @@ func Shared(t testing.TB) *Server {
 
 // Main runs the tests and stops the shared server:
 //
-//	func TestMain(m *testing.M) { os.Exit(apache.Main(m)) }
+//	func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
 func Main(m *testing.M) int {
 	code := m.Run()
 	shared.Lock()
