@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -34,9 +35,6 @@ var sameElsewhere = map[string]string{
 	"nano": "edit", "put": "set", "remove": "rm", "rename": "mv", "rmdir": "rm", "setdata": "set", "tail": "cat",
 	"touch": "mkdir", "vi": "edit", "vim": "edit",
 }
-
-// fourLetterWords are asked of a server's port, outside a session.
-var fourLetterWords = strings.Fields("conf cons crst dirs dump envi gtmk hash isro mntr ruok srst srvr stmk wchc wchp wchs")
 
 // unknownCommand says which command may have been meant.
 func (env *Env) unknownCommand(name string) error {
@@ -85,7 +83,7 @@ func (env *Env) meant(name string) string {
 	if does, ok := elsewhere[word]; ok {
 		return " Here " + does + "."
 	}
-	if slices.Contains(fourLetterWords, word) {
+	if slices.Contains(fourletter.Words, word) {
 		return fmt.Sprintf(" It is a four-letter word, for a server's port: echo %s | nc HOST PORT.", word)
 	}
 	if slices.Contains(env.Outside, name) {

@@ -3,12 +3,11 @@ package localserver
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
-	"io"
-	"net"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/fourletter"
 )
 
 // Status is what a member says of itself.
@@ -166,37 +165,13 @@ func (s *Status) readMntr(text string) {
 	}
 }
 
-// maxWordAnswer bounds the answer to a four-letter word, in bytes.
-const maxWordAnswer = 64 << 20
-
 // FourLetterWord sends one of ZooKeeper's four-letter words, such as srvr or mntr, to a
 // server and returns the answer. cfg is nil for a port without TLS.
 func FourLetterWord(ctx context.Context, addr, word string, cfg *tls.Config) (string, error) {
-	fail := func(err error) (string, error) {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return "", fmt.Errorf("ask %s for %s: %w", addr, word, err)
+	var dial fourletter.Dial
+	if cfg != nil {
+		dial = fourletter.TLS(cfg)
 	}
-	var d net.Dialer
-	var nc net.Conn
-	var err error
-	if cfg == nil {
-		nc, err = d.DialContext(ctx, "tcp", addr)
-	} else {
-		nc, err = (&tls.Dialer{NetDialer: &d, Config: cfg}).DialContext(ctx, "tcp", addr)
-	}
-	if err != nil {
-		return fail(err)
-	}
-	defer nc.Close()
-	defer context.AfterFunc(ctx, func() { nc.Close() })()
-	if _, err := io.WriteString(nc, word); err != nil {
-		return fail(err)
-	}
-	answer, err := io.ReadAll(io.LimitReader(nc, maxWordAnswer))
-	if err != nil && len(answer) == 0 {
-		return fail(err)
-	}
-	return string(answer), nil
+	answer, err := fourletter.Ask(ctx, dial, addr, word)
+	return string(answer), err
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/fourletter"
 )
 
 func TestMain(m *testing.M) {
@@ -141,7 +142,7 @@ func TestServerDiesWithItsOwner(t *testing.T) {
 	}
 	addr, work, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
 	for {
-		_, dialErr := apache.FourLetter(ctx, addr, "ruok")
+		_, dialErr := fourletter.Ask(ctx, nil, addr, "ruok")
 		_, statErr := os.Stat(work)
 		if dialErr != nil && os.IsNotExist(statErr) {
 			return

@@ -2,9 +2,8 @@ package apache
 
 // What the tests of this package look at; they are outside it because apachetest imports it.
 var (
-	FourLetter = fourLetter
-	ArgFile    = argFile
-	JavaEnv    = javaEnv
+	ArgFile = argFile
+	JavaEnv = javaEnv
 )
 
 func (s *Server) Work() string                     { return s.work }

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/tempdir"
 )
 
@@ -200,31 +201,9 @@ func (s *Server) Pause() error { return s.signal("pause", pause) }
 // Resume continues a paused server (SIGCONT).
 func (s *Server) Resume() error { return s.signal("resume", resume) }
 
-// FourLetter sends one of the four-letter words, such as "srvr" or "mntr", and
-// returns the answer.
+// FourLetter asks the server for a four-letter word, such as "srvr" or "mntr".
 func (s *Server) FourLetter(ctx context.Context, word string) (string, error) {
-	answer, err := fourLetter(ctx, s.Addr(), word)
-	if err != nil {
-		return answer, fmt.Errorf("ask %s for %s: %w", s.Addr(), word, err)
-	}
-	return answer, nil
-}
-
-func fourLetter(ctx context.Context, addr, word string) (string, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if _, err := io.WriteString(conn, word); err != nil {
-		return "", err
-	}
-	answer, err := io.ReadAll(conn)
-	if ctx.Err() != nil {
-		err = ctx.Err()
-	}
+	answer, err := fourletter.Ask(ctx, nil, s.Addr(), word)
 	return string(answer), err
 }
 
@@ -336,11 +315,11 @@ func (s *Server) awaitService(ctx context.Context, p *process) error {
 func (s *Server) serves(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	envi, err := fourLetter(ctx, s.Addr(), "envi")
+	envi, err := s.FourLetter(ctx, "envi")
 	if err != nil || !strings.Contains(envi, "user.dir="+s.work+"\n") {
 		return false
 	}
-	srvr, err := fourLetter(ctx, s.Addr(), "srvr")
+	srvr, err := s.FourLetter(ctx, "srvr")
 	if err != nil || !strings.Contains(srvr, "Mode: ") {
 		return false
 	}

@@ -1,20 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/load"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -102,30 +101,12 @@ func (b *bench) serveEnsemble(ctx context.Context, e engine) (m servedEnsemble, 
 func (m servedEnsemble) leader(ctx context.Context) (int, error) {
 	for start := time.Now(); time.Since(start) < time.Minute; time.Sleep(10 * time.Millisecond) {
 		for i, s := range m {
-			if text, err := word(ctx, s.addr, "srvr"); err == nil && strings.Contains(text, "Mode: leader") {
+			if reply, err := fourletter.Ask(ctx, nil, s.addr, "srvr"); err == nil && bytes.Contains(reply, []byte("Mode: leader")) {
 				return i, nil
 			}
 		}
 	}
 	return 0, errors.New("no member leads")
-}
-
-// word asks a server for a four-letter word.
-func word(ctx context.Context, addr, word string) (string, error) {
-	var d net.Dialer
-	nc, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return "", err
-	}
-	defer nc.Close()
-	if err := nc.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return "", err
-	}
-	if _, err := io.WriteString(nc, word); err != nil {
-		return "", err
-	}
-	text, err := io.ReadAll(nc)
-	return string(text), err
 }
 
 // ensemble measures three members beside three of Apache's.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ztree"
 )
@@ -163,7 +164,7 @@ func (a *admin) answer(w http.ResponseWriter, r *http.Request, command string) {
 			continue
 		}
 		if !c.idle && !a.s.serving() {
-			a.fail(w, http.StatusOK, command, notServing)
+			a.fail(w, http.StatusOK, command, fourletter.NotServing)
 			return
 		}
 		if !slices.ContainsFunc(c.names, lists) {
@@ -263,7 +264,7 @@ func (w *patientResponse) Write(p []byte) (int, error) {
 // permission on the root znode. Otherwise it answers (3.9's Commands.runCommand).
 func (a *admin) authorized(w http.ResponseWriter, r *http.Request, command string) bool {
 	if !a.s.serving() {
-		a.fail(w, http.StatusOK, command, notServing)
+		a.fail(w, http.StatusOK, command, fourletter.NotServing)
 		return false
 	}
 	header := r.Header.Get("Authorization")

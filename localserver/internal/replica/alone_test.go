@@ -1,17 +1,15 @@
 package replica
 
 import (
-	"context"
-	"io"
 	"net"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/ztree"
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
@@ -81,21 +79,9 @@ func dial(t testing.TB, addr string) *client.Conn {
 // ask sends a four-letter word, and what may follow it, and returns the answer.
 func ask(t testing.TB, addr, word string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp", addr)
+	reply, err := fourletter.Ask(t.Context(), nil, addr, word)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	defer context.AfterFunc(ctx, func() { c.Close() })()
-	if _, err := io.WriteString(c, word); err != nil {
-		t.Fatal(err)
-	}
-	var text strings.Builder
-	if _, err := io.Copy(&text, c); err != nil {
-		t.Fatalf("%s: %v after %q", word, err, text.String())
-	}
-	return text.String()
+	return string(reply)
 }

@@ -8,10 +8,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-)
 
-// notServing is what almost every command says while the member has no role.
-const notServing = "This ZooKeeper instance is not currently serving requests"
+	"github.com/zkctl/zkctl/internal/fourletter"
+)
 
 // fourLetterWords are all that there are, with what answers them.
 var fourLetterWords = map[string]struct {
@@ -88,7 +87,7 @@ func (s *Server) answerWord(c *conn, word string) {
 		switch f, ok := fourLetterWords[word]; {
 		case !ok:
 		case !f.idle && !s.serving():
-			fmt.Fprintln(w, notServing)
+			fmt.Fprintln(w, fourletter.NotServing)
 		case lists(word):
 			if !s.listing(wordPatience, func() {
 				patient.until = time.Now().Add(listingTime)
@@ -100,8 +99,8 @@ func (s *Server) answerWord(c *conn, word string) {
 			f.answer(s, c, w)
 		}
 	} else {
-		s.log.Debugf("Command %s is not executed because it is not in the whitelist.", name)
-		fmt.Fprintf(w, "%s is not executed because it is not in the whitelist.\n", name)
+		s.log.Debugf("Command %s", fourletter.NotWhitelisted(name))
+		fmt.Fprintln(w, fourletter.NotWhitelisted(name))
 	}
 	if err := w.Flush(); err != nil {
 		s.log.Infof("Closing the connection of %s: the answer to %s could not be sent: %v", c.remote, name, err)
@@ -164,7 +163,7 @@ func (s *Server) wordIsro(_ *conn, w io.Writer) {
 // wordHash lists the digests of the last transactions that were applied while it ran.
 func (s *Server) wordHash(_ *conn, w io.Writer) {
 	if !s.serving() {
-		io.WriteString(w, notServing)
+		io.WriteString(w, fourletter.NotServing)
 		return
 	}
 	for _, d := range s.digests() {

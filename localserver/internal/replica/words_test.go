@@ -3,12 +3,15 @@ package replica
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/release"
 )
@@ -18,6 +21,12 @@ func TestVersionLine(t *testing.T) {
 	pattern := regexp.MustCompile(`^3\.9\.5-\S+, built on \d{4}-\d\d-\d\d \d\d:\d\d UTC$`)
 	if version := Version(release.Newest); !pattern.MatchString(version) {
 		t.Errorf("version %q", version)
+	}
+}
+
+func TestEveryWordHasAnAnswer(t *testing.T) {
+	if words := slices.Sorted(maps.Keys(fourLetterWords)); !slices.Equal(words, fourletter.Words) {
+		t.Errorf("the server answers %q, fourletter.Words are %q", words, fourletter.Words)
 	}
 }
 
@@ -36,15 +45,15 @@ func TestWordsWithoutARole(t *testing.T) {
 				t.Errorf("isro: %q", got)
 			}
 		case "gtmk", "stmk", "envi":
-			if got == "" || strings.Contains(got, notServing) {
+			if got == "" || strings.Contains(got, fourletter.NotServing) {
 				t.Errorf("%s: %q", word, got)
 			}
 		case "hash":
-			if got != notServing {
+			if got != fourletter.NotServing {
 				t.Errorf("hash: %q", got)
 			}
 		default:
-			if got != notServing+"\n" {
+			if got != fourletter.NotServing+"\n" {
 				t.Errorf("%s: %q", word, got)
 			}
 		}
@@ -52,7 +61,7 @@ func TestWordsWithoutARole(t *testing.T) {
 	url := serveAdmin(t, s.Server, AdminOptions{})
 	for _, c := range adminCommands {
 		_, text := fetch(t, "GET", url+"/commands/"+c.names[len(c.names)-1], nil)
-		if refused := strings.Contains(text, `"error" : "`+notServing+`"`); refused == c.idle {
+		if refused := strings.Contains(text, `"error" : "`+fourletter.NotServing+`"`); refused == c.idle {
 			t.Errorf("%s: %s", c.names[0], text)
 		}
 	}

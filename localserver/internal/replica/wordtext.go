@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
@@ -17,7 +18,7 @@ const javaDate = "Mon Jan 02 15:04:05 MST 2006"
 func (s *Server) wordStat(w io.Writer, clients bool) {
 	f, ok := s.figures()
 	if !ok {
-		fmt.Fprintln(w, notServing)
+		fmt.Fprintln(w, fourletter.NotServing)
 		return
 	}
 	fmt.Fprintf(w, "Zookeeper version: %s\n", Version(s.emulated()))

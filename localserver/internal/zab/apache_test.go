@@ -16,6 +16,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/zklog"
@@ -277,24 +278,10 @@ func (s *javaServer) mode() string { return modeOf(s.addr()) }
 
 // modeOf asks for srvr.
 func modeOf(addr string) string {
-	conn, err := net.DialTimeout("tcp", addr, time.Second)
-	if err != nil {
-		return ""
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
-	if _, err := conn.Write([]byte("srvr")); err != nil {
-		return ""
-	}
-	buf, n := make([]byte, 4096), 0
-	for n < len(buf) {
-		k, err := conn.Read(buf[n:])
-		n += k
-		if err != nil {
-			break
-		}
-	}
-	_, mode, _ := strings.Cut(string(buf[:n]), "Mode: ")
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	reply, _ := fourletter.Ask(ctx, nil, addr, "srvr")
+	_, mode, _ := strings.Cut(string(reply), "Mode: ")
 	mode, _, _ = strings.Cut(mode, "\n")
 	return mode
 }
