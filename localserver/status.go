@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/fourletter"
+	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
 // Status is what a member says of itself.
@@ -95,15 +96,51 @@ func (m *Member) Status(ctx context.Context) Status {
 	s.Role = "looking"
 	ctx, cancel := context.WithTimeout(ctx, statusPatience)
 	defer cancel()
-	if text, err := FourLetterWord(ctx, m.Addr(), "srvr", nil); err == nil {
+	if r, ok := run.(*embeddedRun); ok {
+		s.askEmbedded(ctx, r.server)
+	} else {
+		s.askApache(ctx)
+	}
+	return s
+}
+
+// askEmbedded asks a member of this process. One that is too busy to answer leaves no trace.
+func (s *Status) askEmbedded(ctx context.Context, member *server) {
+	answer := make(chan replica.Status, 1)
+	go func() {
+		if st, serving := member.Status(); serving {
+			answer <- st
+		}
+		close(answer)
+	}()
+	select {
+	case st, serving := <-answer:
+		if serving {
+			s.Version, s.Role, s.Zxid, s.Epoch = version(st.Version), st.Role, st.Zxid, st.Zxid>>32
+			s.Sessions, s.Connections, s.Watches = int64(st.Sessions), int64(st.Connections), int64(st.Watches)
+			s.Znodes, s.DataSize = int64(st.Znodes), st.DataSize
+		}
+	case <-ctx.Done():
+	}
+}
+
+// askApache asks a member that is a process, by words that its own configuration allows.
+func (s *Status) askApache(ctx context.Context) {
+	if text, err := FourLetterWord(ctx, s.Addr, "srvr", nil); err == nil {
 		s.readSrvr(text)
+		s.Connections = max(0, s.Connections-1) // without the one that asked
 	}
 	if s.serves() {
-		if text, err := FourLetterWord(ctx, m.Addr(), "mntr", nil); err == nil {
+		if text, err := FourLetterWord(ctx, s.Addr, "mntr", nil); err == nil {
 			s.readMntr(text)
 		}
 	}
-	return s
+}
+
+// version is the version without the time at which it was built.
+func version(text string) string {
+	v, _, _ := strings.Cut(text, ",")
+	return v
 }
 
 // mode is the member's role, "" when it does not serve.
@@ -133,7 +170,7 @@ func (s *Status) readSrvr(text string) {
 		value = strings.TrimSpace(value)
 		switch key {
 		case "Zookeeper version":
-			s.Version, _, _ = strings.Cut(value, ",")
+			s.Version = version(value)
 		case "Mode":
 			s.Role = value
 		case "Zxid":
