@@ -14,7 +14,7 @@ import (
 // snapshot.trust.empty says that they have everything, as for an upgrade from ZooKeeper 3.4. From
 // then on there is a snapshot. The last column is whether Apache ZooKeeper starts.
 func TestTrustEmptySnapshot(t *testing.T) {
-	const lost = "and the logs begin with 0x38; what was before is lost"
+	const lost = "and the logs start at 0x38; everything before is lost"
 	for _, c := range []struct {
 		name   string
 		remove []string

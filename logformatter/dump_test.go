@@ -97,7 +97,7 @@ func TestDumpLikeApache(t *testing.T) {
 // stack trace.
 func TestDumpOfDamagedLogs(t *testing.T) {
 	sentences := map[string]string{
-		"bad-magic":       `begins with "`,
+		"bad-magic":       `starts with "`,
 		"crc":             "", // the toolkit prints it on stdout
 		"empty":           "the file is empty",
 		"header-only":     "",

@@ -72,7 +72,7 @@ func TestRecoverEnds(t *testing.T) {
 		{log: "log.no-eor", out: "EOF reached after 55 txns.\n", err: "the record's last byte", kept: true},
 		{log: "log.huge-length", err: "record length 2147483647 is beyond the end of the file; log.huge-length.fixed holds the 10 transactions before it", exit: 1, kept: true},
 		{log: "log.empty", err: "the file is empty", exit: 1},
-		{log: "log.bad-magic", err: `begins with "`, exit: 2},
+		{log: "log.bad-magic", err: `starts with "`, exit: 2},
 	} {
 		t.Run(test.log+test.in, func(t *testing.T) {
 			damagedCopy(t, test.log)

@@ -226,7 +226,7 @@ func TestVerifyParentFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := fmt.Sprintf("%[1]s holds no transaction log or snapshot itself, but the data of several servers: %[1]s/1, %[1]s/2, %[1]s/more/3; name one of them", parent)
+	want := fmt.Sprintf("%[1]s itself holds no transaction log or snapshot, but it holds the data of several servers: %[1]s/1, %[1]s/2, %[1]s/more/3; name one of them", parent)
 	if got, exit := verifyText(t, parent); exit != -1 || filepath.ToSlash(got) != filepath.ToSlash(want) {
 		t.Errorf("exit %d: %s\nwant %s", exit, got, want)
 	}

@@ -91,7 +91,7 @@ func (s *scanner) entry(e *storage.Entry) {
 			"wrong checksum: the file says %#x, the bytes give %#x", e.Stored, e.Computed)
 	case e.EOR != 'B':
 		sound, s.eor = false, true
-		what := fmt.Sprintf("the record's last byte is %#02x, not 'B'", e.EOR)
+		what := fmt.Sprintf("the record's last byte is %#02x instead of 'B'", e.EOR)
 		if e.EOR == 0 {
 			what = "the record's last byte, 'B', is missing"
 		}

@@ -33,20 +33,8 @@ func newAtCommand(s *ui.Streams, run func(context.Context, *atOptions) error) *c
 	c := &cobra.Command{
 		Use:               "at DIR [--zxid ZXID | --time TIME] [--write FILE]",
 		ValidArgsFunction: verb.Files(0, 0),
-		Short:             "rebuild the tree as it was at a zxid or a time, and print it or write it as a snapshot",
-		Long: `Rebuild the tree as it was right after the transaction ZXID, or at TIME, from the
-newest snapshot before that moment and the logs after it. Without either it is
-the tree of the last transaction. DIR is a data directory, which is only read.
-The tree is held in memory.
-
-The tree is printed as by snapshot dump, with the same options. --write FILE
-writes it as a snapshot instead. FILE may be a directory; the name then is that
-which a server expects: snapshot. and the zxid.
-
-To bring a whole server back to that moment: stop it; move its version-2 away;
-make an empty version-2; at --write into it; start the server. Of an ensemble,
-stop all members and give each the same file. To get one branch of the tree
-back into a running ensemble, print it: --path /config -o json.`,
+		Short:             "print or save the tree as it was at a zxid or a time",
+		Long:              `Rebuild the tree as it was right after transaction ZXID, or at TIME, from the\nlatest earlier snapshot and the logs after it. Without either option, rebuild it\nas of the last transaction. DIR is a data directory; it is only read. The tree is\nheld in memory.\n\nThe tree is printed as by snapshot dump, with the same options. With --write\nFILE, it is saved as a snapshot instead. If FILE is a directory, the snapshot\ngets the name that a server expects: snapshot.ZXID.\n\nTo take a whole server back to that moment: stop it, move its version-2 away,\ncreate an empty version-2, run at --write version-2, and start the server. In an\nensemble, stop all members and give each the same file. To restore one branch\ninto a running ensemble, print that branch: --path /config -o json.`,
 		Example: `  zkctl snapshot at /var/lib/zookeeper --time "2026-11-22 03:07:00" --tree
   zkctl snapshot at /var/lib/zookeeper --zxid 0x100000041 --path /config -o json
   zkctl snapshot at old/version-2 --zxid 0x100000041 --write /var/lib/zookeeper/version-2`,
@@ -56,18 +44,18 @@ back into a running ensemble, print it: --path /config -o json.`,
 			return run(c.Context(), opt)
 		},
 	}
-	c.Flags().StringVar(&opt.zxid, "zxid", "", "the last transaction to apply, as 0x100000041 or 100000041")
-	c.Flags().StringVar(&opt.time, "time", "", "apply what came until then: \"2026-11-22 03:07:00\", or 2h ago")
-	c.Flags().StringVar(&opt.write, "write", "", "write a snapshot to this new `file`, or into this directory")
+	c.Flags().StringVar(&opt.zxid, "zxid", "", "the last transaction to apply, such as 0x100000041 or 100000041")
+	c.Flags().StringVar(&opt.time, "time", "", "apply transactions up to this time: \"2026-11-22 03:07:00\", or 2h (ago)")
+	c.Flags().StringVar(&opt.write, "write", "", "save a snapshot as this new `file`, or in this directory")
 	opt.form.addFlags(c)
 	return c
 }
 
-// moment reads --zxid or --time.
+// moment parses --zxid or --time.
 func (opt *atOptions) moment(now time.Time) (load storage.LoadOptions, err error) {
 	switch {
 	case opt.zxid != "" && opt.time != "":
-		return load, usageError(errors.New("--zxid and --time each name a moment; give one of them"))
+		return load, usageError(errors.New("--zxid and --time exclude each other; give one of them"))
 	case opt.zxid != "":
 		digits, ok := strings.CutPrefix(strings.ToLower(opt.zxid), "0x")
 		load.Zxid, err = strconv.ParseInt(digits, 16, 64)
@@ -76,7 +64,7 @@ func (opt *atOptions) moment(now time.Time) (load storage.LoadOptions, err error
 			if ok || err == nil {
 				hint = " above 0"
 			}
-			return load, usageError(fmt.Errorf("%q is no zxid: it is a hexadecimal number%s, such as 0x100000041", opt.zxid, hint))
+			return load, usageError(fmt.Errorf("invalid zxid %q; use a hexadecimal number%s, such as 0x100000041", opt.zxid, hint))
 		}
 	case opt.time != "":
 		when, err := ui.ParseWhen(opt.time, now)
@@ -100,7 +88,7 @@ func runAt(ctx context.Context, opt *atOptions) error {
 	if err != nil {
 		return usageError(err)
 	}
-	var last int64 // when the last transaction that was applied was made
+	var last int64 // time of the last applied transaction
 	moment.Visit = func(_ string, e *storage.Entry, _ *proto.TxnEntry, _ *ztree.Tree) error {
 		last = e.Header.Time
 		return nil
@@ -123,7 +111,7 @@ func runAt(ctx context.Context, opt *atOptions) error {
 		err = opt.form.print(opt.streams, &treeImage{title: dir.Path, tree: tree})
 	}
 	if err == nil && len(faults) > 0 {
-		return &ui.ExitError{Code: ui.ExitFailed, Err: errors.New("the tree may lack what the damage above hides")}
+		return &ui.ExitError{Code: ui.ExitFailed, Err: errors.New("the tree may lack what the damage reported above hides")}
 	}
 	return err
 }
@@ -140,24 +128,24 @@ func (opt *atOptions) writeSnapshot(tree *ztree.Tree) error {
 	}
 	base := filepath.Base(file)
 	if kind, zxid, ok := storage.ZxidOfName(base); ok && kind == "snapshot" && zxid != tree.LastZxid() {
-		return usageError(fmt.Errorf("a server takes the zxid of a snapshot from its name: write %s, not %s", name, base))
+		return usageError(fmt.Errorf("a server takes a snapshot's zxid from its name; use %s instead of %s", name, base))
 	}
 	if err := storage.WriteSnapshot(file, tree, storage.SnapshotOptions{Compression: compression}); err != nil {
 		return err
 	}
 	fmt.Fprintf(opt.streams.Err, "wrote %s, %s\n", file, znodes(tree.Len()))
 	if base != name {
-		fmt.Fprintf(opt.streams.Err, "a server looks for the name %s\n", name)
+		fmt.Fprintf(opt.streams.Err, "a server only finds it under the name %s\n", name)
 	}
 	opt.warnOfNewer(filepath.Dir(file), tree.LastZxid())
 	return nil
 }
 
-// warnOfNewer tells of files beside the snapshot that a server would apply on top of it.
+// warnOfNewer warns of files beside the snapshot that a server would apply on top of it.
 func (opt *atOptions) warnOfNewer(path string, zxid int64) {
 	dir, err := storage.ReadDir(path)
 	if err != nil || dir.Path != path {
-		return // it is no data directory
+		return // not a data directory
 	}
 	newer := dir.Logs
 	for _, s := range dir.Snapshots {
@@ -166,7 +154,7 @@ func (opt *atOptions) warnOfNewer(path string, zxid int64) {
 		}
 	}
 	if len(newer) > 0 {
-		fmt.Fprintf(opt.streams.Err, "%s holds %s too: a server that starts there goes on from it; use an empty directory to go back\n",
+		fmt.Fprintf(opt.streams.Err, "%s also holds %s: a server starting there continues from it; to go back, use an empty directory\n",
 			path, filepath.Base(newer[len(newer)-1].Path))
 	}
 }

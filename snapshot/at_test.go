@@ -79,7 +79,7 @@ func TestVerifyOrder(t *testing.T) {
 	whole := read(t, "testdata/version-2/snapshot.0")
 	config, quota := "\x00\x00\x00\x11/zookeeper/config", "\x00\x00\x00\x10/zookeeper/quota"
 	for name, c := range map[string]struct{ text, want string }{
-		"twice":  {strings.Replace(whole, config, "\x00\x00\x00\x10/zookeeper/quota", 1), "/zookeeper/quota is there twice"},
+		"twice":  {strings.Replace(whole, config, "\x00\x00\x00\x10/zookeeper/quota", 1), "/zookeeper/quota occurs twice"},
 		"orphan": {strings.Replace(whole, quota, "\x00\x00\x00\x10/zookeepeR/quota", 1), "/zookeepeR/quota comes before its parent"},
 	} {
 		file := filepath.Join(t.TempDir(), "snapshot.0")
@@ -135,7 +135,7 @@ func TestAtPrints(t *testing.T) {
 
 func TestAtWriteRefusesAMisleadingName(t *testing.T) {
 	a := run(t, "at", "testdata", "--zxid", "0x40", "--write", filepath.Join(t.TempDir(), "snapshot.41"))
-	if a.code != 2 || !strings.Contains(a.err, "write snapshot.40") {
+	if a.code != 2 || !strings.Contains(a.err, "use snapshot.40") {
 		t.Errorf("%+v", a)
 	}
 	dir := filepath.Join(t.TempDir(), "version-2")

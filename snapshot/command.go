@@ -1,15 +1,15 @@
-// Package snapshot is the verb snapshot: what the files snapshot.* of a data directory
-// hold, how two differ, whether they are whole, and the tree as it was at any moment.
+// Package snapshot is the verb snapshot: what the snapshots in a data directory hold, how two of
+// them differ, whether they are intact, and what the tree was at any moment.
 //
-//	command.go   the verb and what its subcommands share
-//	image.go     a tree to print: a file, streamed, or a tree in memory
-//	dump.go      dump; text.go, ncdu.go, object.go, drawing.go are its forms
-//	compare.go   compare, as SnapshotComparer; sizes.go is what it compares
-//	diff.go      diff: every znode that two snapshots have differently
-//	summary.go   summary, as SnapshotRecursiveSummary; top.go the heaviest subtrees
+//	command.go   the verb, and what its subcommands share
+//	image.go     a tree to print: a streamed file or a tree in memory
+//	dump.go      dump; its forms are text.go, ncdu.go, object.go and drawing.go
+//	compare.go   compare, like SnapshotComparer; it compares the values in sizes.go
+//	diff.go      diff: every znode that differs between two snapshots
+//	summary.go   summary, like SnapshotRecursiveSummary; top.go finds the largest subtrees
 //	verify.go    verify
 //	at.go        at: the tree at a zxid or a time
-//	purge.go     purge, as PurgeTxnLog
+//	purge.go     purge, like PurgeTxnLog
 package snapshot
 
 import (
@@ -27,7 +27,7 @@ import (
 	"github.com/zkctl/zkctl/internal/verb"
 )
 
-// exitUsage is what Apache's snapshot tools exit with when they are called wrongly
+// exitUsage is the exit code of Apache's snapshot tools if called wrongly
 // (ExitCode.INVALID_INVOCATION).
 const exitUsage = 2
 
@@ -36,9 +36,7 @@ func NewCommand(s *ui.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "snapshot",
 		Short: "print, compare, check, rebuild and purge snapshots",
-		Long: `Work on the snapshots of a data directory, without a server. Files are only
-read, but for purge, which removes old ones, and at --write, which makes a
-new one.`,
+		Long:  `Work on the snapshots of a data directory without a server. Files are only\nread, except by purge, which removes old ones, and at --write, which creates\na new one.`,
 		Example: `  zkctl snapshot dump version-2/snapshot.71
   zkctl snapshot diff version-2/snapshot.36 version-2/snapshot.71
   zkctl snapshot at /var/lib/zookeeper --time 2h --path /config`,
@@ -71,7 +69,7 @@ func usageError(err error) error {
 	return &ui.ExitError{Code: exitUsage, Err: err}
 }
 
-// usageArgs gives a wrong number of arguments the exit code of wrong usage, and shows the usage.
+// usageArgs makes a wrong number of arguments a usage error and shows the usage.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
@@ -83,7 +81,7 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 // formatFlag declares -o.
 func formatFlag(c *cobra.Command, format *string, json string) {
-	c.Flags().StringVarP(format, "output", "o", string(ui.Text), "text, or json: "+json)
+	c.Flags().StringVarP(format, "output", "o", string(ui.Text), "text or json: "+json)
 }
 
 func parseFormat(s string) (ui.Format, error) {
@@ -91,7 +89,7 @@ func parseFormat(s string) (ui.Format, error) {
 	return f, usageError(err)
 }
 
-// openFile opens a snapshot. One that is not there is wrong usage, as for Apache's tools.
+// openFile opens a snapshot. A missing file is a usage error, as in Apache's tools.
 func openFile(path string) (*storage.SnapshotReader, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -100,7 +98,7 @@ func openFile(path string) (*storage.SnapshotReader, error) {
 	case err != nil:
 		return nil, usageError(err)
 	case info.IsDir():
-		return nil, usageError(fmt.Errorf("%s is a directory; name a file in it, such as %s", path, "version-2/snapshot.0"))
+		return nil, usageError(fmt.Errorf("%s is a directory; name one of its files, such as %s", path, "version-2/snapshot.0"))
 	}
 	return storage.OpenSnapshot(path)
 }
@@ -120,7 +118,7 @@ func newPrinter(w io.Writer) *printer {
 
 func (p *printer) printf(format string, args ...any) { _, _ = fmt.Fprintf(p.w, format, args...) }
 
-// object writes one JSON object on a line of its own.
+// object writes one JSON object per line.
 func (p *printer) object(v any) error { return p.enc.Encode(v) }
 
 func (p *printer) flush() error { return p.w.Flush() }

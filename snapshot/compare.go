@@ -27,36 +27,31 @@ func newCompareCommand(s *ui.Streams, run func(context.Context, *compareOptions)
 	opt := &compareOptions{streams: s}
 	c := &cobra.Command{
 		Use:   "compare -l LEFT -r RIGHT -b BYTES -n NODES [-i] [-d]",
-		Short: "compare the sizes of two snapshots' subtrees, as SnapshotComparer does",
-		Long: `Compare two snapshots as Apache's SnapshotComparer (zkSnapshotComparer.sh) does:
-level by level, the znodes whose subtrees differ by more than so many bytes or
-so many znodes. snapshot diff says what differs in each znode.
-
-Times in the answer are those of this run: the first that of reading and
-decoding a file, the second that of sorting its znodes.`,
+		Short: "compare subtree sizes, as SnapshotComparer does",
+		Long:  `Compare two snapshots as Apache's SnapshotComparer (zkSnapshotComparer.sh)\ndoes: list, level by level, the znodes whose subtrees differ by more than a\nnumber of bytes or znodes. To see what differs in each znode, use snapshot diff.\n\nThe times in the output are those of this run: first for reading and decoding a\nfile, then for sorting its znodes.`,
 		Example: `  zkctl snapshot compare -l snapshot.36 -r snapshot.71 -b 2 -n 1
   zkctl snapshot compare -l snapshot.36 -r snapshot.71 -b 0 -n 0 -i`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			for _, name := range []string{"left", "right", "bytes", "nodes"} {
 				if !c.Flags().Changed(name) {
-					return usageError(fmt.Errorf("compare needs -%s\nusage: %s", c.Flags().Lookup(name).Shorthand, c.UseLine()))
+					return usageError(fmt.Errorf("missing option -%s\nusage: %s", c.Flags().Lookup(name).Shorthand, c.UseLine()))
 				}
 			}
 			return run(c.Context(), opt)
 		},
 	}
 	flags := c.Flags()
-	flags.StringVarP(&opt.left, "left", "l", "", "the snapshot `file` on the left (required)")
-	flags.StringVarP(&opt.right, "right", "r", "", "the snapshot `file` on the right (required)")
-	flags.Int32VarP(&opt.bytes, "bytes", "b", 0, "show a znode whose subtree differs by more `bytes` (required)")
-	flags.Int32VarP(&opt.nodes, "nodes", "n", 0, "show a znode whose subtree differs by more `znodes` (required)")
-	flags.BoolVarP(&opt.debug, "debug", "d", false, "show each step, and what is filtered out")
+	flags.StringVarP(&opt.left, "left", "l", "", "left snapshot `file` (required)")
+	flags.StringVarP(&opt.right, "right", "r", "", "right snapshot `file` (required)")
+	flags.Int32VarP(&opt.bytes, "bytes", "b", 0, "show znodes whose subtrees differ by more than this many `bytes` (required)")
+	flags.Int32VarP(&opt.nodes, "nodes", "n", 0, "show znodes whose subtrees differ by more than this many `znodes` (required)")
+	flags.BoolVarP(&opt.debug, "debug", "d", false, "show each step and what is filtered out")
 	flags.BoolVarP(&opt.interactive, "interactive", "i", false, "ask which level or znode to show")
 	return c
 }
 
-// comparison is one run of compare. Sentences on stdout are SnapshotComparer's.
+// comparison is a single run of compare. The sentences on stdout are SnapshotComparer's.
 type comparison struct {
 	*compareOptions
 	left, right *sizes
@@ -122,8 +117,8 @@ func (c *comparison) level(depth int) {
 	c.lists(c.left.level(depth), c.right.level(depth))
 }
 
-// converse asks which level, or whose children, to show, until the last level has been
-// shown or the input ends.
+// converse asks which level, or whose children, to show, until the last level is shown or the
+// input ends.
 func (c *comparison) converse(ctx context.Context) error {
 	in := bufio.NewReader(c.streams.In)
 	current, depths := 0, c.depth()
@@ -181,10 +176,10 @@ func (c *comparison) subtree(path string) {
 	c.lists(left, right)
 }
 
-// lists compares two lists in the same order.
+// lists compares two lists sorted in the same order.
 func (c *comparison) lists(left, right []sized) {
 	for len(left) > 0 || len(right) > 0 {
-		order := len(right) - len(left) // when one of them is empty it is the other's turn
+		order := len(right) - len(left) // if one is empty, take from the other
 		if len(left) > 0 && len(right) > 0 {
 			order = compareJava(left[0].label, right[0].label)
 			if c.debug {

@@ -21,7 +21,7 @@ import (
 	"github.com/zkctl/zkctl/internal/verb"
 )
 
-// Exit codes of diff, as diff(1) has them.
+// Exit codes of diff, the same as diff(1)'s.
 const (
 	exitDifferent = 1
 	exitTrouble   = 2
@@ -41,12 +41,8 @@ func newDiffCommand(s *ui.Streams, run func(context.Context, *diffOptions) error
 	c := &cobra.Command{
 		Use:               "diff OLD NEW",
 		ValidArgsFunction: verb.Files(0, 1),
-		Short:             "list the znodes that two snapshots have differently",
-		Long: `List the znodes that NEW has and OLD has not (+), that only OLD has (-), and
-that differ (~), with old and new values of data, ACL and stat.
-
-The exit code is that of diff: 0 when there is no difference, 1 when there is
-one, 2 on trouble. Both snapshots are held in memory.`,
+		Short:             "list the znodes that differ between two snapshots",
+		Long:              `List the znodes that only NEW has (+), that only OLD has (-), and that differ\n(~), with old and new values of data, ACL and stat.\n\nThe exit code is diff's: 0 if there is no difference, 1 if there is one, 2 if\nsomething fails. Both snapshots are held in memory.`,
 		Example: `  zkctl snapshot diff snapshot.36 snapshot.71
   zkctl snapshot diff --values --path /config snapshot.36 snapshot.71
   zkctl snapshot diff -o json snapshot.36 snapshot.71 | jq -r 'select(.change=="removed").path'`,
@@ -56,18 +52,18 @@ one, 2 on trouble. Both snapshots are held in memory.`,
 			return run(c.Context(), opt)
 		},
 	}
-	c.Flags().StringVar(&opt.path, "path", "", "only the znode at this `path` and those below it")
-	c.Flags().BoolVar(&opt.values, "values", false, "compare data and ACLs only, not zxids, times, versions and owners")
-	formatFlag(c, &opt.format, "an object for each difference")
+	c.Flags().StringVar(&opt.path, "path", "", "only the znode at `path` and those below it")
+	c.Flags().BoolVar(&opt.values, "values", false, "compare only data and ACLs, not zxids, times, versions and owners")
+	formatFlag(c, &opt.format, "one object per difference")
 	return c
 }
 
-// record is a znode kept for a comparison.
+// record is a znode kept for comparison.
 type record struct {
 	path string
 	data []byte
 	acl  []proto.ACL
-	key  string // acl, encoded
+	key  string // ACL, encoded
 	stat proto.StatPersisted
 }
 
@@ -100,7 +96,7 @@ func diff(opt *diffOptions) (different bool, err error) {
 		return false, err
 	}
 	if len(before) == 0 && len(after) == 0 {
-		return false, fmt.Errorf("neither %s nor %s has a znode %s", opt.old, opt.new, part.path)
+		return false, fmt.Errorf("neither %s nor %s has znode %s", opt.old, opt.new, part.path)
 	}
 	d := &differ{diffOptions: opt, p: newPrinter(opt.streams.Out), json: format == ui.JSON}
 	d.merge(before, after)
@@ -132,7 +128,8 @@ func readRecords(file string, part scope) ([]record, error) {
 	return list, err
 }
 
-// compareTree is the order of a tree drawn with sorted children: "/" comes before all else.
+// compareTree orders paths as in a tree drawn with sorted children: "/" sorts before everything
+// else.
 func compareTree(a, b string) int {
 	n := min(len(a), len(b))
 	for i := range n {
@@ -159,7 +156,7 @@ type differ struct {
 
 func (d *differ) merge(before, after []record) {
 	for len(before) > 0 || len(after) > 0 {
-		order := len(after) - len(before) // when one of them is empty it is the other's turn
+		order := len(after) - len(before) // if one is empty, take from the other
 		if len(before) > 0 && len(after) > 0 {
 			order = compareTree(before[0].path, after[0].path)
 		}
@@ -184,7 +181,7 @@ var marks = map[string]struct {
 	paint color.Attribute
 }{"added": {"+", color.FgGreen}, "removed": {"-", color.FgRed}, "changed": {"~", color.FgYellow}}
 
-// differenceJSON is a difference. Old and New have what a znode of dump -o json has.
+// differenceJSON is a difference. Old and New have the same fields as a znode in dump -o json.
 type differenceJSON struct {
 	Change string          `json:"change"`
 	Path   string          `json:"path"`
@@ -221,7 +218,7 @@ func (d *differ) both(before, after *record) {
 	var lines strings.Builder
 	for i := range old {
 		same := old[i].value == now[i].value
-		if old[i].name == "data" { // the text may be shortened, and null is not empty
+		if old[i].name == "data" { // the text may be shortened, and null is not the same as empty
 			same = bytes.Equal(before.data, after.data) && (before.data == nil) == (after.data == nil)
 		}
 		if !same {
@@ -249,7 +246,7 @@ func (r *record) object() json.RawMessage {
 	return append(b, '}')
 }
 
-// field is a value under its name in text and its key in JSON.
+// field is a value with its name in text and its key in JSON.
 type field struct{ name, key, value string }
 
 func (r *record) fields(values bool) []field {
@@ -268,7 +265,7 @@ func (r *record) fields(values bool) []field {
 		field{"ephemeralOwner", "ephemeralOwner", hex(s.EphemeralOwner)})
 }
 
-// showData shows data on a line, its beginning when it is long.
+// showData shows data on one line; if it is long, only its beginning.
 func showData(data []byte) string {
 	const most = 256
 	if data == nil {

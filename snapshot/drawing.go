@@ -13,21 +13,21 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// branch is a znode of a drawn tree. What lies below the last level drawn is only counted.
+// branch is a znode of a drawn tree. Znodes below the last drawn level are only counted.
 type branch struct {
 	path     string
 	kind     string
 	size     int64 // bytes of data
 	below    int   // znodes below it
-	bytes    int64 // their data
+	bytes    int64 // bytes of their data
 	children []*branch
 }
 
-// drawing is a tree drawn with sizes. Memory grows with the znodes that are drawn.
+// drawing is a tree drawn with sizes. It uses memory only for the znodes that are drawn.
 type drawing struct {
 	scope scope
 	top   *branch
-	stack []*branch // from top to the last znode drawn
+	stack []*branch // from the top to the last drawn znode
 }
 
 func (d *drawing) add(n *storage.Node) error {
@@ -95,7 +95,7 @@ func znodes(n int) string {
 	return fmt.Sprintf("%d znodes", n)
 }
 
-// byteCount is a size for a reader: 17 B, 3.9 KiB.
+// byteCount formats a size for a reader: 17 B, 3.9 KiB.
 func byteCount(n int64) string {
 	if n < 1024 {
 		return fmt.Sprintf("%d B", n)
@@ -111,7 +111,7 @@ func byteCount(n int64) string {
 
 const persistent = "persistent"
 
-// kindOf says what kind of znode has the owner.
+// kindOf returns the kind of znode that has this owner.
 func kindOf(owner int64) string {
 	switch ztree.KindOf(owner) {
 	case ztree.Container:
@@ -124,7 +124,7 @@ func kindOf(owner int64) string {
 	return persistent
 }
 
-// printACL writes a list as getAcl's one-line form: world:anyone:cdrwa.
+// printACL formats an ACL on one line, as getAcl does: world:anyone:cdrwa.
 func printACL(acl []proto.ACL) string {
 	parts := make([]string, len(acl))
 	for i, a := range acl {

@@ -20,7 +20,7 @@ type dumpOptions struct {
 	form    formOptions
 }
 
-// formOptions are the options of dump and of at that say what is printed, and how.
+// formOptions are the options of dump and at that select what is printed, and in which form.
 type formOptions struct {
 	withData bool // -d
 	ncdu     bool // -json
@@ -33,16 +33,16 @@ type formOptions struct {
 
 func (f *formOptions) addFlags(c *cobra.Command) {
 	flags := c.Flags()
-	flags.BoolVarP(&f.withData, "with-data", "d", false, "print the data, as base64, not its length")
-	flags.BoolVar(&f.ncdu, "json", false, "the format of ncdu: names and sizes, in nested arrays")
-	flags.BoolVar(&f.tree, "tree", false, "draw the tree, with sizes")
-	formatFlag(c, &f.format, "an object for each znode, with every field")
-	flags.StringVar(&f.data, "data", "", "how data is printed: text (base64 where it is not UTF-8), hex, base64, none or length")
-	flags.StringVar(&f.path, "path", "", "only the znode at this `path` and those below it")
-	flags.IntVar(&f.depth, "depth", -1, "only so many `levels` below the root or the path")
+	flags.BoolVarP(&f.withData, "with-data", "d", false, "print data as base64 instead of its length")
+	flags.BoolVar(&f.ncdu, "json", false, "print names and sizes as nested arrays, the format of ncdu")
+	flags.BoolVar(&f.tree, "tree", false, "draw the tree with sizes")
+	formatFlag(c, &f.format, "one object per znode, with every field")
+	flags.StringVar(&f.data, "data", "", "how to print data: text (base64 if not UTF-8), hex, base64, none or length")
+	flags.StringVar(&f.path, "path", "", "only the znode at `path` and those below it")
+	flags.IntVar(&f.depth, "depth", -1, "only this many `levels` below the root or --path")
 }
 
-// check refuses what cannot be meant, in SnapshotFormatter's words where it does too.
+// check refuses contradictory options, in SnapshotFormatter's words where it refuses them too.
 func (f *formOptions) check() (scope, error) {
 	format, err := parseFormat(f.format)
 	if err != nil {
@@ -53,16 +53,16 @@ func (f *formOptions) check() (scope, error) {
 	case f.withData && f.ncdu:
 		return scope{}, usageError(errors.New("Cannot specify both data dump (-d) and json mode (-json) in same call"))
 	case f.ncdu && json:
-		return scope{}, usageError(errors.New("-json is ncdu's format and -o json is an object for each znode; ask for one of them"))
+		return scope{}, usageError(errors.New("-json (ncdu's format) and -o json (one object per znode) exclude each other; give one of them"))
 	case f.tree && (f.ncdu || json):
-		return scope{}, usageError(errors.New("--tree is drawn as text; leave out -json and -o json"))
+		return scope{}, usageError(errors.New("--tree is drawn as text; omit -json and -o json"))
 	case f.data != "" && !slices.Contains(dataForms, dataForm(f.data)):
-		return scope{}, usageError(fmt.Errorf("unknown form of data %q; text, hex, base64, none and length are known", f.data))
+		return scope{}, usageError(fmt.Errorf("unknown --data %q; use text, hex, base64, none or length", f.data))
 	}
 	return newScope(f.path, f.depth)
 }
 
-// dataForm is the form that was asked for; -d is base64.
+// dataForm is the requested form; -d means base64.
 func (f *formOptions) dataForm() dataForm {
 	if f.data == "" && f.withData {
 		return dataBase64
@@ -76,12 +76,9 @@ func newDumpCommand(s *ui.Streams, run func(context.Context, *dumpOptions) error
 		Use:               "dump [-d|-json] FILE",
 		ValidArgsFunction: verb.Files(0, 0),
 		Short:             "print a snapshot, as SnapshotFormatter does",
-		Long: `Print a snapshot as Apache's SnapshotFormatter (zkSnapShotToolkit.sh) does,
-siblings in the order of the file. The file may be compressed (.gz, .snappy).
-Everything before a fault is printed; the fault then is one sentence on stderr,
-and the exit code 1. A wrong checksum is such a fault, too.`,
+		Long:              `Print a snapshot as Apache's SnapshotFormatter (zkSnapShotToolkit.sh) does,\nwith siblings in file order. The file may be compressed (.gz, .snappy).\nIf the file is damaged, everything before the fault is printed, the fault is\nreported on stderr, and the exit code is 1. A wrong checksum is a fault, too.`,
 		Example: `  zkctl snapshot dump version-2/snapshot.71
-  zkctl snapshot dump -d version-2/snapshot.71             the data, too
+  zkctl snapshot dump -d version-2/snapshot.71             with the data
   zkctl snapshot dump -json version-2/snapshot.71 | ncdu -f-
   zkctl snapshot dump --tree --depth 2 version-2/snapshot.71
   zkctl snapshot dump -o json --path /config version-2/snapshot.71`,
@@ -99,7 +96,7 @@ func runDump(_ context.Context, opt *dumpOptions) error {
 	return opt.form.print(opt.streams, &fileImage{path: opt.file})
 }
 
-// print prints the image. A fault is returned once everything before it is printed.
+// print prints the image. It returns a fault after printing everything before it.
 func (f *formOptions) print(s *ui.Streams, im image) error {
 	part, err := f.check()
 	if err != nil {
@@ -117,8 +114,8 @@ func (f *formOptions) print(s *ui.Streams, im image) error {
 	return f.printText(s, im, part)
 }
 
-// printText walks the image twice: the number of znodes precedes them. The two walks go side
-// by side where the image allows it.
+// printText walks the image twice, because the number of znodes comes first. If the image allows
+// it, both walks run side by side.
 func (f *formOptions) printText(s *ui.Streams, im image, part scope) error {
 	c := census{ephemerals: map[int64]int{}}
 	counted := make(chan struct{})
@@ -153,7 +150,7 @@ type census struct {
 	ephemerals map[int64]int // znodes by owner
 }
 
-// take counts. What goes wrong comes to light when the znodes are printed.
+// take counts. It ignores errors, which turn up again when the znodes are printed.
 func (c *census) take(im image, part scope) {
 	_ = part.each(im, func(n *storage.Node) error {
 		c.znodes++
@@ -181,7 +178,7 @@ func printNcdu(s *ui.Streams, im image, part scope) error {
 func (f *formOptions) printTree(s *ui.Streams, im image, part scope) error {
 	d := &drawing{scope: part}
 	whole := part
-	whole.depth = -1 // what is too deep to draw is counted
+	whole.depth = -1 // count what is too deep to draw
 	err := whole.each(im, d.add)
 	p := newPrinter(s.Out)
 	d.print(s, p)

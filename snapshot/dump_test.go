@@ -171,7 +171,7 @@ func TestDumpScope(t *testing.T) {
 	} {
 		a := run(t, append([]string{"dump", "-o", "json", file}, c.args...)...)
 		if c.want < 0 {
-			if a.code != 1 || !strings.Contains(a.err, "no znode /dee") {
+			if a.code != 1 || !strings.Contains(a.err, `no znode "/dee"`) {
 				t.Errorf("%q: %+v", c.args, a)
 			}
 			continue

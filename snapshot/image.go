@@ -13,24 +13,24 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// image is a tree to print. Each walk begins anew.
+// image is a tree to print. Each walk starts at the beginning.
 type image interface {
-	// each hands every znode to visit, parents before children. A znode is valid during the
-	// call. Whoever visits ends the walk with errEnough. A *storage.Fault ends it, too.
+	// each passes every znode to visit, parents before children. A znode is valid only during the
+	// call. To end the walk, visit returns errEnough. A *storage.Fault ends it too.
 	each(visit func(*storage.Node) error) error
 
 	// sessions and acl are valid after each has begun.
 	sessions() []storage.Session
 	acl(key int64) ([]proto.ACL, bool)
 
-	// whole tells, after a walk, whether every znode was handed out: a fault lies behind the
-	// last one, if there is one.
+	// whole reports, after a walk, whether every znode was visited; if so, a fault comes after
+	// the last znode.
 	whole() bool
 
-	// twin is the same image for a walk beside this one's, or nil.
+	// twin returns the same image for a second walk beside this one, or nil.
 	twin() image
 
-	// name is for messages; zxid is that of the tree, or -1.
+	// name is for messages; zxid is the tree's zxid, or -1.
 	name() string
 	zxid() int64
 }
@@ -38,12 +38,12 @@ type image interface {
 // errEnough ends a walk.
 var errEnough = errors.New("enough")
 
-// fileImage is a snapshot, read anew by each walk: memory does not grow with it.
+// fileImage is a snapshot that each walk reads anew, so that memory does not grow with it.
 type fileImage struct {
 	path  string
-	plain bool                    // leave the zxid out of the sentence on a fault
+	plain bool                    // omit the zxid from the report of a fault
 	head  *storage.SnapshotReader // of the last walk, for what precedes and follows the znodes
-	all   bool                    // whether the last walk met the last znode
+	all   bool                    // whether the last walk reached the last znode
 }
 
 func (f *fileImage) each(visit func(*storage.Node) error) error {
@@ -54,7 +54,7 @@ func (f *fileImage) each(visit func(*storage.Node) error) error {
 	defer r.Close()
 	f.head, f.all = r, false
 	after := int64(0) // the byte after the last znode
-	last := int64(0)  // the highest zxid of a znode
+	last := int64(0)  // the highest zxid of any znode
 	for {
 		n, err := r.Next()
 		if err == nil {
@@ -106,7 +106,7 @@ func (f *fileImage) acl(key int64) ([]proto.ACL, bool) { return findACL(f.head.A
 
 func (f *fileImage) zxid() int64 { return zxidOfFile(f.path) }
 
-// openUnsafe is the key that stands for world:anyone with all permissions without being in
+// openUnsafe is the key that stands for world:anyone with all permissions although it is not in
 // the table (ReferenceCountedACLCache).
 const openUnsafe = -1
 
@@ -176,22 +176,22 @@ func (t *treeImage) acl(key int64) ([]proto.ACL, bool) {
 
 func (t *treeImage) zxid() int64 { return t.tree.LastZxid() }
 
-// scope is the part of a tree that is asked for.
+// scope is the requested part of a tree.
 type scope struct {
-	path  string // "" is all, else a path without a slash at its end
+	path  string // "" means all; otherwise a path without a trailing slash
 	depth int    // levels below path; negative for all
 }
 
 func newScope(path string, depth int) (scope, error) {
 	if path != "" && path[0] != '/' {
-		return scope{}, usageError(fmt.Errorf("%q is no path of a znode: it does not begin with /", path))
+		return scope{}, usageError(fmt.Errorf("invalid znode path %q; it must start with /", path))
 	}
 	return scope{path: strings.TrimRight(path, "/"), depth: depth}, nil
 }
 
 func (s scope) all() bool { return s.path == "" && s.depth < 0 }
 
-// within tells whether path belongs to the subtree, and how many levels below its root.
+// within reports whether path is in the subtree, and how many levels below its root.
 func (s scope) within(path string) (level int, ok bool) {
 	rest, ok := strings.CutPrefix(path, s.path)
 	if !ok || rest != "" && rest[0] != '/' {
@@ -204,8 +204,8 @@ func (s scope) within(path string) (level int, ok bool) {
 	return 0, true
 }
 
-// each walks the part of the tree. It fails when the path is not there. The walk goes on to
-// the end of the image, so that damage behind the part comes to light.
+// each walks the part of the tree and fails if the path does not exist. It continues to the end
+// of the image, so that damage after the part is found.
 func (s scope) each(im image, visit func(*storage.Node) error) error {
 	if s.all() {
 		return im.each(visit)
@@ -221,12 +221,12 @@ func (s scope) each(im image, visit func(*storage.Node) error) error {
 		return nil
 	})
 	if err == nil && !found {
-		return fmt.Errorf("%s has no znode %s", im.name(), s.path)
+		return fmt.Errorf("%s has no znode %q", im.name(), s.path)
 	}
 	return err
 }
 
-// shown is a path as it is printed: the root is /, and what is not UTF-8 becomes U+FFFD.
+// shown is a path as printed: the root is /, and invalid UTF-8 becomes U+FFFD.
 func shown(path string) string {
 	if path == "" {
 		return "/"

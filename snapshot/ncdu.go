@@ -8,18 +8,19 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// ncduForm is SnapshotFormatter's -json: the format that ncdu reads, an array for each znode
-// with children. A znode is printed when the next one, or the end, tells whether it has some.
+// ncduForm is SnapshotFormatter's -json: the format that ncdu reads, with an array for each znode
+// that has children. A znode is printed once the next znode, or the end, shows whether it has
+// any.
 type ncduForm struct {
 	*out
 	ino     int
-	pending string   // the znode not yet printed, as an object
+	pending string   // the object of the znode not yet printed
 	name    string   // its path
 	has     bool     // whether there is one
 	open    []string // the paths whose arrays are open
 }
 
-// firstInode is before the first number that SnapshotFormatter gives a znode.
+// firstInode is one less than the first number that SnapshotFormatter assigns to a znode.
 const firstInode = 1000
 
 func (f *ncduForm) header(ms int64) {
@@ -55,7 +56,7 @@ func (f *ncduForm) add(n *storage.Node) error {
 	return f.settle()
 }
 
-// tail ends every array, so that a file that broke off still is a document.
+// tail closes every array, so that the output is valid JSON even if the file breaks off.
 func (f *ncduForm) tail() {
 	if f.has {
 		f.b = append(append(f.b, ','), f.pending...)
@@ -70,9 +71,9 @@ func isBelow(path, parent string) bool {
 	return len(path) > len(parent) && path[len(parent)] == '/' && path[:len(parent)] == parent
 }
 
-// quoteJSON writes a string as Jackson's JsonStringEncoder quotes it: \b \t \n \f \r, other
-// control characters as \u00XX in capitals, everything else as it is. text is UTF-8, or has
-// U+FFFD put where it is not.
+// quoteJSON quotes a string as Jackson's JsonStringEncoder does: \b \t
+//
+//	\f \r, other control characters as \u00XX in upper case, everything else unchanged. text must be UTF-8, or have U+FFFD in place of what is not.
 func quoteJSON[T string | []byte](b []byte, text T) []byte {
 	const digits = "0123456789ABCDEF"
 	b = append(b, '"')

@@ -9,8 +9,9 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// objectForm prints each znode as a JSON object on a line. Zxids and the owner are 0x…:
-// JSON numbers lose digits beyond 2^53 in many programs. Times are milliseconds since 1970.
+// objectForm prints each znode as a JSON object on its own line. Zxids and owners are 0x…,
+// because many programs lose digits of JSON numbers beyond 2^53. Times are milliseconds since
+// 1970.
 type objectForm struct {
 	*out
 	data dataForm
@@ -45,9 +46,10 @@ func (f *objectForm) add(n *storage.Node) error {
 	return f.settle()
 }
 
-// appendDataJSON writes data as text where it is UTF-8, else as base64 and says so.
+// appendDataJSON writes data as text if it is UTF-8, and otherwise as base64 with a field that
+// says so.
 func appendDataJSON(b []byte, form dataForm, data []byte) []byte {
-	if form == dataNone || form == dataLength { // dataLength is among the fields of the stat
+	if form == dataNone || form == dataLength { // dataLength is one of the stat fields
 		return b
 	}
 	b = append(b, `,"data":`...)

@@ -5,25 +5,24 @@ import (
 	"sync/atomic"
 )
 
-// out is a buffer that a goroutine of its own writes away as it fills, so that writing and
-// making what is written go side by side. flush ends it and must be called.
+// out is a buffer that its own goroutine writes as it fills, so that formatting and writing
+// overlap. flush ends the goroutine and must be called.
 type out struct {
 	b     []byte
 	full  chan []byte
 	free  chan []byte
 	done  chan struct{}
-	ended atomic.Bool // writing failed
+	ended atomic.Bool // a write failed
 	err   error       // valid once done is closed
 }
 
 const (
 	outSize  = 128 << 10
-	outSpare = 8 << 10 // what is added between two calls of settle, usually
-	outMost  = 64      // full buffers that may wait
+	outSpare = 8 << 10 // usually more than what is added between two calls of settle
+	outMost  = 64      // how many full buffers may wait
 )
 
-// newOut writes to w. When first is set, it is awaited, and what it returns is written
-// before all else.
+// newOut writes to w. If first is set, its result is awaited and written before anything else.
 func newOut(w io.Writer, first func() []byte) *out {
 	o := &out{full: make(chan []byte, outMost), free: make(chan []byte, outMost), done: make(chan struct{})}
 	o.b = make([]byte, 0, outSize+outSpare)
@@ -54,8 +53,8 @@ func (o *out) write(w io.Writer, b []byte) {
 	}
 }
 
-// settle hands the buffer on when it is full. One that a large znode has stretched goes in
-// pieces, so that what waits stays within outMost buffers of the usual size.
+// settle passes the buffer on when it is full. If a large znode has stretched it, it is passed on
+// in pieces, so that outMost also limits the bytes that wait.
 func (o *out) settle() error {
 	if len(o.b) < outSize {
 		return nil
@@ -85,7 +84,7 @@ func (o *out) empty() []byte {
 	}
 }
 
-// flush writes what is left and returns the error of writing.
+// flush writes what is left and returns the write error, if any.
 func (o *out) flush() error {
 	o.full <- o.b
 	close(o.full)
@@ -93,7 +92,7 @@ func (o *out) flush() error {
 	return o.err
 }
 
-// flushAfter ends the buffer after a walk; an error of the walk counts more.
+// flushAfter flushes after a walk; an error of the walk takes precedence.
 func (o *out) flushAfter(walk error) error {
 	err := o.flush()
 	if walk != nil {

@@ -32,13 +32,7 @@ func newPurgeCommand(s *ui.Streams, run func(context.Context, *purgeOptions) err
 		Use:               "purge DIR [SNAPDIR] -n COUNT",
 		ValidArgsFunction: verb.Files(0, 1),
 		Short:             "remove old snapshots and logs, as zkCleanup.sh does",
-		Long: `Keep the newest COUNT snapshots (3 or more) and the logs that are needed to go on
-from the oldest of them, and remove what is older, as Apache's PurgeTxnLog
-(zkCleanup.sh) does. Only a snapshot that can be read to its end and has its
-checksum counts. SNAPDIR is where the snapshots are, when it is not DIR.
-
-On a terminal it lists the files and asks first, unless -y. A server may run
-meanwhile.`,
+		Long:              `Keep the newest COUNT snapshots (at least 3) and the logs needed to continue\nfrom the oldest of them, and remove everything older, as Apache's PurgeTxnLog\n(zkCleanup.sh) does. Only snapshots that are complete and have their checksum\nare counted. SNAPDIR is the directory of the snapshots if it is not DIR.\n\nOn a terminal, purge lists the files and asks before removing them, unless -y\nis given. A server may be running meanwhile.`,
 		Example: `  zkctl snapshot purge /var/lib/zookeeper -n 3 --dry-run
   zkctl snapshot purge /var/lib/zookeeper -n 5 -y
   zkctl snapshot purge /data/zklog /data/zksnap -n 3`,
@@ -49,16 +43,16 @@ meanwhile.`,
 			return run(c.Context(), opt)
 		},
 	}
-	c.Flags().IntVarP(&opt.count, "count", "n", 0, "how many snapshots to keep, 3 or more (required)")
-	c.Flags().BoolVar(&opt.dryRun, "dry-run", false, "only print what would be removed")
-	c.Flags().BoolVarP(&opt.yes, "yes", "y", false, "do not ask")
+	c.Flags().IntVarP(&opt.count, "count", "n", 0, "number of snapshots to keep, at least 3 (required)")
+	c.Flags().BoolVar(&opt.dryRun, "dry-run", false, "only print the files that would be removed")
+	c.Flags().BoolVarP(&opt.yes, "yes", "y", false, "do not ask for confirmation")
 	return c
 }
 
 func runPurge(ctx context.Context, opt *purgeOptions) error {
 	switch {
 	case !opt.counted:
-		return errors.New("purge needs -n COUNT, how many snapshots to keep")
+		return errors.New("missing -n COUNT, the number of snapshots to keep (at least 3)")
 	case opt.count < storage.MinPurgeKeep:
 		return errors.New("count should be greater than or equal to 3")
 	}
@@ -80,11 +74,11 @@ func runPurge(ctx context.Context, opt *purgeOptions) error {
 		fmt.Fprintf(opt.streams.Err, "not counted: %v\n", f)
 	}
 	if len(plan.Keep) == 0 {
-		none := fmt.Errorf("%s holds no whole snapshot", snaps.Path)
+		none := fmt.Errorf("%s holds no complete snapshot", snaps.Path)
 		if len(snaps.Snapshots) == 0 {
 			none = snaps.NoFiles("snapshot")
 		}
-		fmt.Fprintf(opt.streams.Err, "nothing is removed: %v\n", none)
+		fmt.Fprintf(opt.streams.Err, "nothing removed: %v\n", none)
 		return nil
 	}
 	old := slices.Concat(plan.Logs, plan.Snapshots) // in PurgeTxnLog's order
@@ -107,14 +101,14 @@ func runPurge(ctx context.Context, opt *purgeOptions) error {
 	return opt.each(old, "Removing file", os.Remove)
 }
 
-// each prints each file as PurgeTxnLog does, with the time of its last change, and does
-// something with it. It goes on when that fails.
+// each prints each file as PurgeTxnLog does, with its modification time, and calls do for it. It
+// continues after errors.
 func (opt *purgeOptions) each(files []storage.File, what string, do func(path string) error) error {
 	failed := 0
 	for _, f := range files {
 		info, err := os.Stat(f.Path)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // someone else has removed it
+			continue // someone else removed it
 		}
 		var changed time.Time
 		if err == nil {

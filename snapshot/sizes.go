@@ -12,7 +12,7 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// sizes is what SnapshotComparer compares: each znode with the size of its subtree.
+// sizes is what SnapshotComparer compares: every znode with the size of its subtree.
 type sizes struct {
 	file    string
 	levels  [][]sized // by depth, each in the order of Java's strings
@@ -22,14 +22,14 @@ type sizes struct {
 	process time.Duration // the rest
 }
 
-// sized is a znode. Its label is its path, but "" for the root.
+// sized is a znode. Its label is its path, or "" for the root.
 type sized struct {
 	label string
 	bytes int64 // of data, its own and of those below it
 	below int64 // znodes below it
 }
 
-// place is where a znode is: sizes.levels[depth][index], before the levels are sorted.
+// place is the position of a znode: sizes.levels[depth][index], before the levels are sorted.
 type place struct {
 	path         string
 	depth, index int
@@ -40,7 +40,7 @@ func readSizes(path string) (*sizes, error) {
 	begin := time.Now()
 	var stack []place
 	var text arena
-	leave := func() { // the totals of a subtree are known: add them to the parent's
+	leave := func() { // a subtree is complete: add its totals to its parent's
 		last := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		if len(stack) > 0 {
@@ -84,16 +84,17 @@ func readSizes(path string) (*sizes, error) {
 	return s, err
 }
 
-// outOfOrder is the fault of a znode that is not below the one before it or a parent of that.
+// outOfOrder is the fault of a znode that is neither below the previous znode nor below one of
+// its parents.
 func outOfOrder(file string, n *storage.Node) error {
 	return &storage.Fault{File: file, Offset: n.Offset, Kind: storage.BadStructure, Zxid: n.Stat.Czxid,
-		Err:     fmt.Errorf("the znode %s does not follow its parent", escape.Line(shown(n.Path))),
+		Err:     fmt.Errorf("znode %s does not follow its parent", escape.Line(shown(n.Path))),
 		Meaning: "try: zkctl snapshot verify " + file}
 }
 
 func (s *sizes) name() string { return filepath.Base(s.file) }
 
-// level returns the znodes at a depth, none when the tree is not that deep.
+// level returns the znodes at a depth, or none if the tree is not that deep.
 func (s *sizes) level(depth int) []sized {
 	if depth >= len(s.levels) {
 		return nil
@@ -101,7 +102,7 @@ func (s *sizes) level(depth int) []sized {
 	return s.levels[depth]
 }
 
-// children returns the children of a znode; ok is false when there is no such znode.
+// children returns the children of a znode; ok is false if the znode does not exist.
 func (s *sizes) children(label string) (list []sized, ok bool) {
 	depth := strings.Count(label, "/")
 	level := s.level(depth)
@@ -118,7 +119,7 @@ func (s *sizes) children(label string) (list []sized, ok bool) {
 	return next[first:last], true
 }
 
-// arena keeps strings in few allocations.
+// arena stores strings in few allocations.
 type arena struct{ b strings.Builder }
 
 func (a *arena) keep(s string) string {
@@ -132,8 +133,8 @@ func (a *arena) keep(s string) string {
 	return a.b.String()[from:]
 }
 
-// compareJava compares as java.lang.String does, by UTF-16 units: characters beyond U+FFFF
-// come before U+E000 to U+FFFF. Otherwise it is the order of the bytes of UTF-8.
+// compareJava compares as java.lang.String does, by UTF-16 units: characters beyond U+FFFF sort
+// before U+E000 to U+FFFF. Otherwise it is the order of UTF-8 bytes.
 func compareJava(a, b string) int {
 	n := min(len(a), len(b))
 	for i := range n {

@@ -13,18 +13,18 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// structure checks the znodes of a file one by one. It keeps the path down to the last one
-// and a hash of each.
+// structure checks the znodes of a file one by one. It keeps the path to the current znode, and a
+// hash of each znode.
 type structure struct {
 	im       *fileImage
-	zxid     int64 // of the file; -1 when its name has none
+	zxid     int64 // of the file; -1 if its name has none
 	tell     func(*storage.Fault)
 	sessions map[int64]bool
 	stack    []ancestor
 	seed     maphash.Seed
 	hashes   []uint64
-	last     int64 // the highest zxid of a znode
-	strays   int   // znodes that do not follow their parents
+	last     int64 // the highest zxid of any znode
+	strays   int   // number of znodes that do not follow their parents
 }
 
 type ancestor struct {
@@ -54,13 +54,13 @@ func (s *structure) check(n *storage.Node) {
 		}
 	}
 	if _, ok := s.im.acl(n.ACL); !ok {
-		fault("a server takes it for one that nobody may use", "the ACL of %s, number %d, is not in the file", escape.Line(shown(n.Path)), n.ACL)
+		fault("a server lets nobody use the znode", "the ACL of %s, number %d, is not in the file", escape.Line(shown(n.Path)), n.ACL)
 	}
-	// A session may have begun, and made its znodes, after the sessions had been written.
+	// A session may have started, and created znodes, after the sessions were written.
 	owner := n.Stat.EphemeralOwner
 	ephemeral := ztree.KindOf(owner) == ztree.Ephemeral
 	if ephemeral && !s.sessions[owner] && n.Stat.Czxid <= s.zxid {
-		fault("a server deletes it when it starts", "the session 0x%x of the ephemeral znode %s is not in the file",
+		fault("a server deletes it when it starts", "session 0x%x of ephemeral znode %s is not in the file",
 			uint64(owner), escape.Line(shown(n.Path)))
 	}
 	for len(s.stack) > 0 && !isBelow(n.Path, s.stack[len(s.stack)-1].path) {
@@ -70,14 +70,14 @@ func (s *structure) check(n *storage.Node) {
 	case len(s.stack) != strings.Count(n.Path, "/"):
 		s.strays++
 	case len(s.stack) > 0 && s.stack[len(s.stack)-1].ephemeral:
-		fault("ephemerals cannot have children; it is lost when its parent goes", "the parent of %s is ephemeral", escape.Line(shown(n.Path)))
+		fault("ephemerals cannot have children; it is lost when its parent is removed", "the parent of %s is ephemeral", escape.Line(shown(n.Path)))
 	}
 	s.stack = append(s.stack, ancestor{n.Path, ephemeral})
 }
 
-// finish looks, where there is reason to, for znodes that are there twice or whose parent is
-// not, which takes another pass and all paths in memory. A server writes parents right
-// before their children, but reads a file where they come any time before.
+// finish looks, if there is reason to, for znodes that occur twice or lack a parent. That takes
+// another pass and all paths in memory. A server writes parents right before their children, but
+// accepts files in which parents come any time before them.
 func (s *structure) finish(file string) {
 	slices.Sort(s.hashes)
 	twice := false
@@ -90,17 +90,17 @@ func (s *structure) finish(file string) {
 	seen := map[string]bool{}
 	_ = (&fileImage{path: file}).each(func(n *storage.Node) error {
 		if seen[n.Path] {
-			s.tell(structureFault(file, n, "a server keeps the later one", "%s is there twice", escape.Line(shown(n.Path))))
+			s.tell(structureFault(file, n, "a server keeps the later one", "%s occurs twice", escape.Line(shown(n.Path))))
 		}
 		seen[n.Path] = true
 		if i := strings.LastIndexByte(n.Path, '/'); i >= 0 && !seen[n.Path[:i]] {
 			s.tell(structureFault(file, n, storage.PassedOver,
-				"%s comes before its parent, or without it", escape.Line(shown(n.Path))))
+				"%s comes before its parent or has none", escape.Line(shown(n.Path))))
 		}
 		return nil
 	})
 	if !seen[""] {
-		s.tell(&storage.Fault{File: file, Kind: storage.BadStructure, Err: errors.New("there is no root"),
+		s.tell(&storage.Fault{File: file, Kind: storage.BadStructure, Err: errors.New("the root is missing"),
 			Meaning: storage.PassedOver})
 	}
 }

@@ -28,13 +28,8 @@ func newSummaryCommand(s *ui.Streams, run func(context.Context, *summaryOptions)
 	c := &cobra.Command{
 		Use:               "summary FILE [PATH [DEPTH]]",
 		ValidArgsFunction: verb.Files(0, 0),
-		Short:             "count znodes and bytes below each znode, as SnapshotRecursiveSummary does",
-		Long: `Print, for the znode at PATH (/ when left out) and each znode with children down
-to DEPTH levels below it (0, or left out: all), how many znodes are below it
-and how many bytes of data it and they have, as Apache's
-SnapshotRecursiveSummary (zkSnapshotRecursiveSummaryToolkit.sh) does.
-
---top N instead lists the N heaviest subtrees below PATH by bytes, and by znodes.`,
+		Short:             "count znodes and bytes, as SnapshotRecursiveSummary does",
+		Long:              `For the znode at PATH (default /) and each znode with children down to DEPTH\nlevels below it (default 0: all levels), print how many znodes are below it, and\nhow many bytes of data they and it have, as Apache's SnapshotRecursiveSummary\n(zkSnapshotRecursiveSummaryToolkit.sh) does.\n\nWith --top N, list the N largest subtrees below PATH instead, by bytes and by\nnumber of znodes.`,
 		Example: `  zkctl snapshot summary version-2/snapshot.71 / 1
   zkctl snapshot summary --top 10 version-2/snapshot.71`,
 		Args: usageArgs(cobra.RangeArgs(1, 3)),
@@ -46,18 +41,18 @@ SnapshotRecursiveSummary (zkSnapshotRecursiveSummaryToolkit.sh) does.
 			if len(args) > 2 {
 				depth, err := strconv.Atoi(args[2])
 				if err != nil || depth < 0 {
-					return usageError(fmt.Errorf("DEPTH is a number from 0 on, not %q", args[2]))
+					return usageError(fmt.Errorf("invalid DEPTH %q; use a number, 0 or more", args[2]))
 				}
 				opt.depth = depth
 			}
 			if c.Flags().Changed("top") && opt.top < 1 {
-				return usageError(errors.New("--top takes a number from 1 on"))
+				return usageError(errors.New("--top must be at least 1"))
 			}
 			return run(c.Context(), opt)
 		},
 	}
-	c.Flags().IntVar(&opt.top, "top", 0, "the `N` heaviest subtrees, by bytes and by znodes")
-	formatFlag(c, &opt.format, "an object for each znode with children")
+	c.Flags().IntVar(&opt.top, "top", 0, "list the `N` largest subtrees, by bytes and by znodes")
+	formatFlag(c, &opt.format, "one object per znode with children")
 	return c
 }
 
@@ -69,8 +64,9 @@ type subtree struct {
 	below []byte
 }
 
-// climb walks the part of the file and calls leave with each znode once all below it are
-// counted, children before parents, and with its level and its parent's frame, nil for the first.
+// climb walks the part of the file and calls leave with each znode once everything below it is
+// counted (children before parents), with its level and its parent's frame, which is nil for the
+// first.
 func climb(im image, part scope, leave func(s *subtree, level int, parent *subtree)) error {
 	var stack []subtree
 	pop := func() {
@@ -134,7 +130,7 @@ func runSummary(_ context.Context, opt *summaryOptions) error {
 		return walk
 	}
 	if format != ui.JSON {
-		answer = append(answer, '\n') // which ends the text, itself lines
+		answer = append(answer, '\n') // ends the text, which is itself lines
 	}
 	if _, err := opt.streams.Out.Write(answer); err != nil {
 		return err

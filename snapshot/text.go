@@ -22,8 +22,8 @@ type textForm struct {
 	lastZxid int64
 }
 
-// textHeader precedes the znodes. SnapshotFormatter counts the root twice: it is in the table
-// of znodes under two names.
+// textHeader precedes the znodes. SnapshotFormatter counts the root twice, because its table of
+// znodes has the root under two names.
 func textHeader(count int, whole bool) []byte {
 	if whole {
 		count++
@@ -50,8 +50,8 @@ func (t *textForm) add(n *storage.Node) error {
 	return t.settle()
 }
 
-// tail follows the znodes. SnapshotFormatter takes for the last zxid the larger of that in
-// the file's name and those of the znodes. The znodes of a file that breaks off do not say.
+// tail follows the znodes. As the last zxid SnapshotFormatter prints the larger of the zxid in
+// the file's name and those of the znodes. If the file breaks off, its znodes do not tell.
 func (t *textForm) tail(sessions []storage.Session, ephemerals map[int64]int, zxid int64, complete bool) {
 	t.b = append(t.b, "----\nSession Details (sid, timeout, ephemeralCount):\n"...)
 	for _, s := range javaOrder(sessions) {
@@ -95,8 +95,8 @@ func (t *textForm) appendPath(b []byte, path string) []byte {
 	return append(b, shown(path)...)
 }
 
-// javaDate writes dates as java.util.Date.toString and remembers the seconds that it met
-// lately: the znodes of a tree share those of their making.
+// javaDate writes dates as java.util.Date.toString does. It remembers the latest seconds, because
+// the znodes of a tree share their creation times.
 type javaDate struct {
 	known [1024]struct {
 		second int64
@@ -116,8 +116,8 @@ func (d *javaDate) append(b []byte, ms int64) []byte {
 	return append(b, slot.text...)
 }
 
-// javaOrder sorts sessions as a java.util.HashMap with keys of type Long lists them: by the
-// bucket, of a table that is doubled when it is three quarters full.
+// javaOrder sorts sessions as a java.util.HashMap with Long keys lists them: by bucket, in a
+// table that doubles when it is three quarters full.
 func javaOrder(sessions []storage.Session) []storage.Session {
 	table := uint32(16)
 	for int(table)*3/4 < len(sessions) {
@@ -132,13 +132,13 @@ func javaOrder(sessions []storage.Session) []storage.Session {
 	return sorted
 }
 
-// dataForm is how data is printed.
+// dataForm is how to print data.
 type dataForm string
 
-// Forms of data.
+// The forms of data.
 const (
-	dataAuto   dataForm = ""       // JSON: text when it is UTF-8, else base64; text: its length
-	dataText   dataForm = "text"   // as auto
+	dataAuto   dataForm = ""       // JSON: text if it is UTF-8, else base64; text: its length
+	dataText   dataForm = "text"   // same as auto
 	dataHex    dataForm = "hex"    //
 	dataBase64 dataForm = "base64" //
 	dataNone   dataForm = "none"   //
@@ -171,7 +171,7 @@ func appendHex(b, data []byte) []byte {
 	return b
 }
 
-// appendPrintable keeps text on its line: control characters become escapes.
+// appendPrintable keeps text on one line by escaping control characters.
 func appendPrintable(b, text []byte) []byte {
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)

@@ -11,16 +11,16 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// heavy is a subtree among the heaviest.
+// heavy is one of the largest subtrees.
 type heavy struct {
 	By     string `json:"by"`
 	Rank   int    `json:"rank"`
 	Path   string `json:"path"`
 	Bytes  int64  `json:"bytes"`  // of data
-	Znodes int64  `json:"znodes"` // the first included
+	Znodes int64  `json:"znodes"` // including the first
 }
 
-// ranking keeps the n heaviest.
+// ranking keeps the n largest.
 type ranking struct {
 	by     string
 	n      int
@@ -66,7 +66,7 @@ func printTop(opt *summaryOptions, im image, part scope, format ui.Format) error
 			}
 			continue
 		}
-		p.printf("The heaviest subtrees below %s by %s\n%s\n\n", escape.Line(whole.Path), r.by, r.table(whole))
+		p.printf("Largest subtrees below %s by %s\n%s\n\n", escape.Line(whole.Path), r.by, r.table(whole))
 	}
 	if flushErr := p.flush(); err == nil {
 		err = flushErr

@@ -26,17 +26,8 @@ func newVerifyCommand(s *ui.Streams, run func(context.Context, *verifyOptions) e
 	c := &cobra.Command{
 		Use:               "verify FILE...",
 		ValidArgsFunction: verb.Files(0, -1),
-		Short:             "check that snapshots are whole: checksum, digest, structure",
-		Long: `Check each snapshot: that it can be read to its end; its checksums; that every
-znode has a valid path, a parent and an ACL, and is there once; that ephemeral
-znodes belong to a session of the snapshot and have no children; and that the
-znodes have the digest that the server noted.
-
-A server goes on writing while it makes a snapshot. The digest of such a
-snapshot can be checked only with the logs: zkctl txnlog verify DIR does.
-
-The exit code is 0 when all files are whole, 1 when one is not. Memory grows by
-some 20 bytes a znode.`,
+		Short:             "check checksum, digest and structure of snapshots",
+		Long:              `Check each snapshot: that it is complete; that its checksums are right; that\nevery znode has a valid path, a parent and an ACL, and occurs once; that\nephemeral znodes belong to a session in the snapshot and have no children; and\nthat the znodes have the digest that the server recorded.\n\nA server keeps writing while it takes a snapshot. The digest of such a snapshot\ncan only be checked with the logs: zkctl txnlog verify DIR.\n\nThe exit code is 0 if all files are sound, and 1 otherwise. Memory use grows by\nabout 20 bytes per znode.`,
 		Example: `  zkctl snapshot verify version-2/snapshot.*
   zkctl snapshot verify -o json version-2/snapshot.71`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
@@ -45,27 +36,27 @@ some 20 bytes a znode.`,
 			return run(c.Context(), opt)
 		},
 	}
-	formatFlag(c, &opt.format, "an object for each file")
+	formatFlag(c, &opt.format, "one object per file")
 	return c
 }
 
-// unreadable is the kind of what is wrong with a file that cannot be opened.
+// unreadable is the kind of fault of a file that cannot be opened.
 const unreadable = "unreadable"
 
-// mostFaults is how many faults of one file are told.
+// mostFaults limits the number of faults shown per file.
 const mostFaults = 20
 
-// report is the verdict on a file, and what -o json prints of it.
+// report is the verdict on a file, and what -o json prints.
 type report struct {
 	File      string        `json:"file"`
 	OK        bool          `json:"ok"`
-	Zxid      string        `json:"zxid,omitempty"` // in the file's name
+	Zxid      string        `json:"zxid,omitempty"` // from the file's name
 	Znodes    int           `json:"znodes"`
 	Bytes     int64         `json:"bytes"` // of data
 	Sessions  int           `json:"sessions"`
 	ACLs      int           `json:"acls"`
 	Checksum  string        `json:"checksum,omitempty"`
-	Digest    string        `json:"digest"` // what is known of it
+	Digest    string        `json:"digest"` // what is known about it
 	Faults    []faultReport `json:"faults"`
 	FaultsAll int           `json:"faultsInAll"`
 }
@@ -179,20 +170,20 @@ func verifyFile(file string) *report {
 	return r
 }
 
-// trailer judges what follows the znodes.
+// trailer checks what follows the znodes.
 func (r *report) trailer(head *storage.SnapshotReader, zxid int64, sum *ztree.DigestSum, last int64) {
 	t := head.Trailer()
 	if t.Seals == 0 {
 		r.fault(&storage.Fault{Offset: head.Offset(), Kind: storage.CutOff, Zxid: max(zxid, 0),
 			Err:     errors.New("the checksum is missing"),
-			Meaning: "the server was stopped while it wrote the snapshot and does not load it; it needs an older one and the logs after that"})
+			Meaning: "the server stopped while writing the snapshot and will not load it; it needs an older one and the logs after that"})
 		return
 	}
 	r.Checksum = fmt.Sprintf("0x%08x", uint64(t.Checksum))
 	if t.Extra > 0 {
 		r.fault(&storage.Fault{Offset: head.Offset() - t.Extra, Kind: storage.BadRecord, Zxid: max(zxid, 0),
 			Err:     fmt.Errorf("%d bytes follow the last checksum", t.Extra),
-			Meaning: "no server wrote them; everything before them is whole"})
+			Meaning: "no server wrote them; everything before them is sound"})
 	}
 	switch d := t.Digest; {
 	case d == nil:
@@ -204,12 +195,12 @@ func (r *report) trailer(head *storage.SnapshotReader, zxid int64, sum *ztree.Di
 	case sum.Is(d.TreeDigest):
 		r.Digest = fmt.Sprintf("0x%x agrees, at zxid %s", uint64(d.TreeDigest), hexZxid(t.DigestZxid))
 	case t.DigestZxid != zxid || last > zxid:
-		r.Digest = fmt.Sprintf("0x%x is that at zxid %s: writes went on during the snapshot; try: zkctl txnlog verify DIR",
+		r.Digest = fmt.Sprintf("0x%x is for zxid %s: writes continued during the snapshot; try: zkctl txnlog verify DIR",
 			uint64(d.TreeDigest), hexZxid(t.DigestZxid))
 	default:
 		r.Digest = fmt.Sprintf("0x%x differs", uint64(d.TreeDigest))
 		r.fault(&storage.Fault{Offset: head.Offset(), Kind: storage.BadDigest, Zxid: t.DigestZxid,
-			Err:     fmt.Errorf("the znodes have the digest 0x%x, the server noted 0x%x", uint64(sum.Digest()), uint64(d.TreeDigest)),
-			Meaning: "the tree is not the one that the server had, unless that was deleting a znode or setting an ACL at the end, which the logs tell: zkctl txnlog verify DIR; if they do not, compare it with that of another member: zkctl snapshot diff"})
+			Err:     fmt.Errorf("the znodes have digest 0x%x, but the server recorded 0x%x", uint64(sum.Digest()), uint64(d.TreeDigest)),
+			Meaning: "the tree is not the one the server had, unless the server was deleting a znode or setting an ACL at that moment; to find out, check the logs (zkctl txnlog verify DIR) or compare with another member's snapshot (zkctl snapshot diff)"})
 	}
 }

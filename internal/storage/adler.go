@@ -5,7 +5,7 @@ import "encoding/binary"
 // adlerMod is the largest prime below 1<<16 (RFC 1950).
 const adlerMod = 65521
 
-// adlerSum continues an Adler-32, which begins with 1, several times as fast as
+// adlerSum continues an Adler-32, whose initial value is 1, several times as fast as
 // hash/adler32.
 func adlerSum(adler uint32, p []byte) uint32 {
 	const chunk = 1 << 20 // for which s2 fits into 64 bits
@@ -25,19 +25,19 @@ func adlerSum(adler uint32, p []byte) uint32 {
 	return uint32(s2<<16 | s1)
 }
 
-// adlerWords adds up eight bytes at once, in lanes of 16 bits, and returns what is left.
-// Neither sum is reduced.
+// adlerWords adds up eight bytes at once, in 16-bit lanes, and returns the rest. Neither sum is
+// reduced.
 func adlerWords(s1, s2 uint64, q []byte) (uint64, uint64, []byte) {
 	const (
 		even = 0x00ff00ff00ff00ff
-		// blockWords is the most words for which no lane of the prefix sums can overflow:
-		// 255 * n*(n-1)/2 < 1<<16.
+		// blockWords is the largest number of words for which no lane of the prefix sums can
+		// overflow: 255 * n*(n-1)/2 < 1<<16.
 		blockWords = 23
 	)
 	for len(q) >= 8 {
 		n := min(len(q)/8, blockWords)
-		// The byte at position j of word k counts once in s1 and 8*(n-1-k) + 8-j times
-		// in s2. sum* are the lanes added up, prefix* the sums before each word.
+		// The byte at position j of word k counts once in s1 and 8*(n-1-k) + 8-j times in s2.
+		// sum* are the added lanes, prefix* the sums before each word.
 		var sumEven, sumOdd, prefixEven, prefixOdd uint64
 		block := q[:8*n]
 		for len(block) >= 32 {
@@ -69,7 +69,7 @@ func adlerWords(s1, s2 uint64, q []byte) (uint64, uint64, []byte) {
 	return s1, s2, q
 }
 
-// lanes is the sum of four lanes of 16 bits.
+// lanes returns the sum of four 16-bit lanes.
 func lanes(x uint64) uint64 {
 	const mask = 0x0000ffff0000ffff
 	x = x&mask + x>>16&mask

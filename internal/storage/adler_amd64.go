@@ -7,7 +7,7 @@ package storage
 //go:noescape
 func adlerVectors(p *byte, blocks int) (sum, before, weighted uint32)
 
-// adlerBlocks adds up blocks of 16 bytes, and returns what is left. Neither sum is reduced.
+// adlerBlocks adds up blocks of 16 bytes and returns the rest. Neither sum is reduced.
 func adlerBlocks(s1, s2 uint64, q []byte) (uint64, uint64, []byte) {
 	const most = 1024 // 2040 * most²/2, the greatest sum before, is less than 1<<32
 	for len(q) >= 16 {

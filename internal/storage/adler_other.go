@@ -2,5 +2,5 @@
 
 package storage
 
-// adlerBlocks leaves all to adlerWords.
+// adlerBlocks leaves everything to adlerWords.
 func adlerBlocks(s1, s2 uint64, q []byte) (uint64, uint64, []byte) { return s1, s2, q }

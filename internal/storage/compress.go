@@ -13,13 +13,13 @@ import (
 	"github.com/klauspost/compress/snappy"
 )
 
-// Compressions of snapshots, as SnapshotOptions and file names have them.
+// The compressions of snapshots, as in SnapshotOptions and file names.
 const (
 	gzCompression     = "gz"
 	snappyCompression = "snappy"
 )
 
-// CompressionOfName is the compression that a snapshot's name announces: "", "gz" or "snappy"
+// CompressionOfName returns the compression that a snapshot's name implies: "", "gz" or "snappy"
 // (SnapStream.getStreamMode).
 func CompressionOfName(name string) string {
 	ending := strings.ToLower(name[strings.LastIndexByte(name, '.')+1:])
@@ -29,8 +29,8 @@ func CompressionOfName(name string) string {
 	return ""
 }
 
-// Decompress returns the uncompressed bytes of src, whose first ones tell how they are compressed,
-// if they are. It holds up to size bytes.
+// Decompress returns the uncompressed bytes of src, whose first bytes show whether and how it is
+// compressed. It holds up to size bytes.
 func Decompress(src *bufio.Reader, size int64) (io.Reader, error) {
 	compression := ""
 	if head, _ := src.Peek(len(snappyMagic)); bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
@@ -67,10 +67,10 @@ var errSnappy = errors.New("damaged snappy block")
 
 type snappyReader struct {
 	src     *bufio.Reader
-	left    int64 // bytes that src may still have
+	left    int64 // bytes that src may still hold
 	packed  []byte
 	block   []byte
-	pending []byte // of block, not yet delivered
+	pending []byte // part of block not yet delivered
 }
 
 func (r *snappyReader) readHeader() error {
@@ -83,10 +83,10 @@ func (r *snappyReader) readHeader() error {
 
 func checkSnappyHeader(h []byte) error {
 	if string(h[:len(snappyMagic)]) != snappyMagic {
-		return fmt.Errorf("%w: the file does not begin as snappy-java's do", errSnappy)
+		return fmt.Errorf("%w: the file does not start with snappy-java's header", errSnappy)
 	}
 	if v := binary.BigEndian.Uint32(h[12:]); v > snappyVersion {
-		return fmt.Errorf("%w: it needs version %d of snappy-java's format, only %d is known", errSnappy, v, snappyVersion)
+		return fmt.Errorf("%w: it needs version %d of snappy-java's format; only %d is supported", errSnappy, v, snappyVersion)
 	}
 	return nil
 }
@@ -113,7 +113,7 @@ func (r *snappyReader) readBlock() error {
 	if err := r.readFull(head[:]); err != nil {
 		return err
 	}
-	if string(head[:]) == snappyMagic[:4] { // one stream after another
+	if string(head[:]) == snappyMagic[:4] { // several streams in a row
 		var h [snappyHeaderSize]byte
 		copy(h[:], head[:])
 		if err := r.readFull(h[4:]); err != nil {
@@ -136,7 +136,7 @@ func (r *snappyReader) readBlock() error {
 		return nil
 	}
 	size, err := snappy.DecodedLen(r.packed)
-	// No byte of snappy stands for more than 64/3 bytes.
+	// A byte of snappy yields at most 64/3 bytes.
 	if err != nil || size > snappyMaxBlock || int64(size) > 22*n+64 {
 		return fmt.Errorf("%w: a block of %d bytes announces %d", errSnappy, n, size)
 	}
@@ -155,7 +155,7 @@ func resize(b []byte, n int) []byte {
 	return b[:n]
 }
 
-// cutOff turns the end of the input inside something into io.ErrUnexpectedEOF.
+// cutOff turns an unexpected end of the input into io.ErrUnexpectedEOF.
 func cutOff(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -173,7 +173,7 @@ func compress(dst io.Writer, compression string) (io.WriteCloser, error) {
 	case snappyCompression:
 		return &snappyWriter{dst: dst, block: make([]byte, 0, snappyBlock)}, nil
 	}
-	return nil, fmt.Errorf("unknown compression %q (gz and snappy are known)", compression)
+	return nil, fmt.Errorf("unknown compression %q (use gz or snappy)", compression)
 }
 
 type plainWriter struct{ io.Writer }

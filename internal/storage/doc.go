@@ -1,16 +1,16 @@
-// Package storage is the directory version-2: transaction logs and snapshots, read and
-// written as ZooKeeper 3.4 to 3.9 do (FileTxnLog, FileSnap, SnapStream), which files make
-// up the state at a zxid, and that state itself.
+// Package storage reads and writes the directory version-2: transaction logs and snapshots as in
+// ZooKeeper 3.4 to 3.9 (FileTxnLog, FileSnap, SnapStream). It finds the files that make up the
+// state at a zxid, and loads that state.
 //
 //	file.go      names, zxids in names, listing a directory, epochs
 //	fault.go     what can be wrong with a file
 //	logread.go   a log, entry by entry
-//	logfollow.go a log that is being written, across rollover
+//	logfollow.go a log while it is written, across rollovers
 //	logwrite.go  appending, preallocation, rollover, fsync
-//	lograw.go    a log from entries as they are, for copies and repairs
+//	lograw.go    a log from raw entries, for copies and repairs
 //	logcopy.go   a log up to a zxid
 //	snapread.go  a snapshot, znode by znode
-//	snapend.go   the checksums, digest and zxid behind the znodes
+//	snapend.go   the checksums, digest and zxid after the znodes
 //	snapwrite.go a snapshot from a tree
 //	compress.go  gzip, and snappy as snappy-java frames it
 //	adler.go     the checksum of both

@@ -11,15 +11,15 @@ import (
 	"github.com/zkctl/zkctl/internal/atomicfile"
 )
 
-// Names of the files that hold a server's epochs, beside its snapshots.
+// The files that hold a server's epochs, next to its snapshots.
 const (
-	AcceptedEpochFile = "acceptedEpoch" // the last epoch that a leader proposed and this server took
-	CurrentEpochFile  = "currentEpoch"  // the last one whose leader this server synchronised with
+	AcceptedEpochFile = "acceptedEpoch" // the last epoch that this server accepted from a leader
+	CurrentEpochFile  = "currentEpoch"  // the last epoch whose leader this server synchronised with
 )
 
-// WriteEpoch replaces an epoch file of the folder version-2. It is on disk when WriteEpoch
-// returns; a crash leaves the old number or the new one (AtomicFileOutputStream). The
-// temporary name is Apache's, whose servers look for it (QuorumPeer.loadDataBase).
+// WriteEpoch replaces an epoch file in the folder version-2. The file is on disk when WriteEpoch
+// returns; a crash leaves the old number or the new one (AtomicFileOutputStream). The temporary
+// name is the one that Apache's servers look for (QuorumPeer.loadDataBase).
 func WriteEpoch(dir, name string, epoch int64) (err error) {
 	path := filepath.Join(dir, name)
 	tmp := path + ".tmp"
@@ -45,7 +45,7 @@ func WriteEpoch(dir, name string, epoch int64) (err error) {
 	return atomicfile.SyncDir(dir)
 }
 
-// removeFile removes a file that may be gone already.
+// removeFile removes a file, which may no longer exist.
 func removeFile(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

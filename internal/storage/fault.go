@@ -12,23 +12,23 @@ type FaultKind int
 const (
 	NotAFile     FaultKind = iota // empty, all zeros, or its header is cut off
 	BadMagic                      // another kind of file
-	BadVersion                    // written by a ZooKeeper we do not know
+	BadVersion                    // written by an unknown version of ZooKeeper
 	BadLength                     // a length that the file cannot hold
 	BadChecksum                   // the bytes changed after they were written
 	BadEnd                        // the end-of-record byte is missing
 	CutOff                        // the file ends inside a record
 	BadRecord                     // the record does not decode
 	BadOrder                      // zxids do not rise
-	BadDigest                     // the tree is not the one that the server had
-	BadStructure                  // a znode without parent, twice, or with an unknown ACL
+	BadDigest                     // the tree is not the one the server had
+	BadStructure                  // a znode without parent, occurring twice, or with an unknown ACL
 )
 
 var faultNames = [...]string{
-	"not a file of ZooKeeper", "bad magic", "bad version", "bad length", "bad checksum",
+	"not a ZooKeeper file", "bad magic", "bad version", "bad length", "bad checksum",
 	"bad end of record", "cut off", "bad record", "bad order", "bad digest", "bad structure",
 }
 
-// String is the kind in a few words.
+// String describes the kind in a few words.
 func (k FaultKind) String() string {
 	if k >= 0 && int(k) < len(faultNames) {
 		return faultNames[k]
@@ -36,20 +36,20 @@ func (k FaultKind) String() string {
 	return fmt.Sprintf("fault %d", int(k))
 }
 
-// Fault is damage at a byte of a file. Errors.As finds it in every error of this package
-// that is about a file's content.
+// Fault is damage at a byte of a file. Every error of this package about a file's content wraps
+// one; use errors.As.
 type Fault struct {
 	File   string
-	Offset int64 // of the record that is damaged; -1 for the file as a whole
+	Offset int64 // of the damaged record; -1 for the file as a whole
 	Kind   FaultKind
-	Zxid   int64 // of the record where it can be read, else the last zxid before it, 0 when none
+	Zxid   int64 // of the record if it can be read, else the last zxid before it, or 0 if there is none
 	Err    error // what was found
 
-	// Meaning is what follows from it and what to do, the end of the sentence; it may be empty.
+	// Meaning says what follows from it and what to do. It ends the sentence and may be empty.
 	Meaning string
 }
 
-// Error is one sentence: file, byte, zxid, what was found and what it means.
+// Error returns a single sentence: file, byte, zxid, what was found and what it means.
 func (f *Fault) Error() string {
 	var b strings.Builder
 	b.WriteString("read " + f.File)
@@ -69,6 +69,7 @@ func (f *Fault) Error() string {
 // Unwrap returns what was found.
 func (f *Fault) Unwrap() error { return f.Err }
 
-// PassedOver is what a faulty snapshot means for a server, and what to do (FileSnap.deserialize).
-const PassedOver = "a server does not start from this snapshot, but from the one before it and the logs since; " +
-	"where those are gone, take another member's"
+// PassedOver says what a faulty snapshot means to a server, and what to do
+// (FileSnap.deserialize).
+const PassedOver = "a server skips this snapshot and starts from the one before it and the logs since; " +
+	"if those are gone, copy another member's data"

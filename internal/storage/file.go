@@ -16,34 +16,34 @@ import (
 // File is a log or a snapshot in a directory.
 type File struct {
 	Path string
-	Zxid int64 // in its name: a log's first, a snapshot's last at its start
+	Zxid int64 // in its name: a log's first zxid, or a snapshot's last zxid when it was started
 	Size int64
 }
 
-// Dir is what a data directory holds, each list in the order of zxids.
+// Dir is the content of a data directory. Each list is in zxid order.
 type Dir struct {
 	Path                        string // the folder that holds the files: version-2 itself
 	Logs                        []File
 	Snapshots                   []File
-	AcceptedEpoch, CurrentEpoch int64 // -1 when there is no such file, or none that is a number
+	AcceptedEpoch, CurrentEpoch int64 // -1 if the file does not exist or holds no number
 
-	// NotFiles are the folders, links that lead nowhere and the like that have the name of a log or a
-	// snapshot: a server does not start beside them.
+	// NotFiles are folders, dangling links and the like with the name of a log or a snapshot. A
+	// server refuses to start with them.
 	NotFiles []*Fault
-	// EpochFaults are the epoch files that hold no number: a server does not start on them.
+	// EpochFaults are the epoch files that hold no number. A server refuses to start with them.
 	EpochFaults []*Fault
 }
 
-// openRegular opens a log or a snapshot, which are read at more than one place: a pipe will
-// not do, and would have to be waited for.
+// openRegular opens a log or a snapshot. These are read at more than one offset, so a pipe will
+// not do; opening one might also block.
 func openRegular(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		return nil, fmt.Errorf("%s is not a regular file; copy what it yields to a file first", path)
+		return nil, fmt.Errorf("%s is not a regular file; copy its content to a file first", path)
 	}
 	return os.Open(path)
 }
 
-// ReadDir lists a data directory. path is version-2 or the folder above it. It never writes.
+// ReadDir lists a data directory. path is version-2 or its parent folder. ReadDir never writes.
 func ReadDir(path string) (*Dir, error) {
 	if sub := filepath.Join(path, "version-2"); filepath.Base(path) != "version-2" {
 		if info, err := os.Stat(sub); err == nil && info.IsDir() {
@@ -53,7 +53,7 @@ func ReadDir(path string) (*Dir, error) {
 	return readDir(path)
 }
 
-// readDir is ReadDir of the folder itself.
+// readDir is ReadDir for the folder itself.
 func readDir(path string) (*Dir, error) {
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -69,9 +69,9 @@ func readDir(path string) (*Dir, error) {
 		info, err := os.Stat(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			if _, err := os.Lstat(file); err == nil {
-				d.notAFile(file, "a symbolic link that leads nowhere")
+				d.notAFile(file, "a dangling symbolic link")
 			}
-			continue // or purged since the listing
+			continue // or purged since it was listed
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read data directory: %w", err)
@@ -103,26 +103,27 @@ func readDir(path string) (*Dir, error) {
 
 func (d *Dir) notAFile(path, what string) {
 	d.NotFiles = append(d.NotFiles, &Fault{File: path, Offset: -1, Kind: NotAFile, Err: fmt.Errorf("it is %s, not a file", what),
-		Meaning: "a server does not start without what belongs there (bring the file back, or move this away if there was none)"})
+		Meaning: "a server does not start without the file that belongs there (restore the file, or move this away if there was none)"})
 }
 
-// NoFiles is the error for a directory without the files that were looked for, which what
-// names. When it is the parent folder of servers' data directories, it names these.
+// NoFiles is the error for a directory that lacks the files looked for; what names them. If it is
+// a parent folder of servers' data directories, the error names those.
 func (d *Dir) NoFiles(what string) error {
 	switch below := dataDirsBelow(d.Path, 2); len(below) {
 	case 0:
-		return fmt.Errorf("%s holds no %s: the data directory of a server has a folder version-2 with files log.ZXID and snapshot.ZXID", d.Path, what)
+		return fmt.Errorf("%s holds no %s; a server's data directory has a folder version-2 with files log.ZXID and snapshot.ZXID", d.Path, what)
 	case 1:
-		return fmt.Errorf("%s holds no %s itself; did you mean %s?", d.Path, what, below[0])
+		return fmt.Errorf("%s itself holds no %s; did you mean %s?", d.Path, what, below[0])
 	default:
-		return fmt.Errorf("%s holds no %s itself, but the data of several servers: %s; name one of them", d.Path, what, strings.Join(below, ", "))
+		return fmt.Errorf("%s itself holds no %s, but it holds the data of several servers: %s; name one of them", d.Path, what, strings.Join(below, ", "))
 	}
 }
 
-// maxDirsNamed bounds how many data directories an error names.
+// maxDirsNamed limits how many data directories an error names.
 const maxDirsNamed = 9
 
-// dataDirsBelow finds folders that have a folder version-2, as many levels down, in order.
+// dataDirsBelow finds folders that contain a folder version-2, down to that many levels, in
+// order.
 func dataDirsBelow(path string, levels int) (found []string) {
 	entries, err := os.ReadDir(path)
 	if err != nil || levels == 0 {
@@ -142,7 +143,7 @@ func dataDirsBelow(path string, levels int) (found []string) {
 	return found
 }
 
-// readEpoch reads a file that holds one decimal number (QuorumPeer.readLongFromFile).
+// readEpoch reads a file that holds a single decimal number (QuorumPeer.readLongFromFile).
 func (d *Dir) readEpoch(name string) int64 {
 	path := filepath.Join(d.Path, name)
 	b, err := os.ReadFile(path)
@@ -155,17 +156,17 @@ func (d *Dir) readEpoch(name string) int64 {
 	case err != nil:
 	case len(b) == 0:
 		err = errors.New("the file is empty")
-	case parseErr != nil || n < 0 || n > math.MaxInt32: // it is the upper half of a zxid
-		err = fmt.Errorf("%.40q is not an epoch", line)
+	case parseErr != nil || n < 0 || n > math.MaxInt32: // an epoch is the upper half of a zxid
+		err = fmt.Errorf("%.40q is not a valid epoch", line)
 	default:
 		return n
 	}
 	d.EpochFaults = append(d.EpochFaults, &Fault{File: path, Kind: BadRecord, Err: err,
-		Meaning: "a server does not start on it"})
+		Meaning: "a server refuses to start with it"})
 	return -1
 }
 
-// LogsFrom returns the logs that hold transactions after zxid: the last that begins at or
+// LogsFrom returns the logs that hold transactions after zxid: the last one that starts at or
 // before it, and all later ones (FileTxnLog.getLogFiles).
 func (d *Dir) LogsFrom(zxid int64) []File {
 	first := 0
@@ -178,7 +179,7 @@ func (d *Dir) LogsFrom(zxid int64) []File {
 	return d.Logs[first:]
 }
 
-// SnapshotBefore returns the newest snapshot that is not newer than zxid.
+// SnapshotBefore returns the newest snapshot whose zxid is not greater than zxid.
 func (d *Dir) SnapshotBefore(zxid int64) (File, bool) {
 	for i := len(d.Snapshots) - 1; i >= 0; i-- {
 		if d.Snapshots[i].Zxid <= zxid {
@@ -188,14 +189,14 @@ func (d *Dir) SnapshotBefore(zxid int64) (File, bool) {
 	return File{}, false
 }
 
-// Kinds of files that ZxidOfName tells apart.
+// The kinds of files that ZxidOfName distinguishes.
 const (
 	kindLog      = "log"
 	kindSnapshot = "snapshot"
 )
 
-// ZxidOfName returns the zxid in a file's name, log.1f or snapshot.1f.gz; kind is "log" or
-// "snapshot"; ok is false for other names.
+// ZxidOfName returns the zxid in a file's name, such as log.1f or snapshot.1f.gz. kind is "log"
+// or "snapshot"; ok is false for other names.
 func ZxidOfName(name string) (kind string, zxid int64, ok bool) {
 	name = filepath.Base(name)
 	kind, rest, found := strings.Cut(name, ".")
@@ -215,10 +216,11 @@ func ZxidOfName(name string) (kind string, zxid int64, ok bool) {
 	return kind, zxid, true
 }
 
-// LogName is the name of a log that begins with zxid.
+// LogName returns the name of a log that starts with zxid.
 func LogName(zxid int64) string { return kindLog + "." + strconv.FormatUint(uint64(zxid), 16) }
 
-// SnapshotName is the name of a snapshot begun at zxid; compression is "", "gz" or "snappy".
+// SnapshotName returns the name of a snapshot started at zxid; compression is "", "gz" or
+// "snappy".
 func SnapshotName(zxid int64, compression string) string {
 	name := kindSnapshot + "." + strconv.FormatUint(uint64(zxid), 16)
 	if compression != "" {

@@ -2,22 +2,22 @@ package storage
 
 import "encoding/binary"
 
-// Batch holds entries that follow each other in a log. It is for those who read on one
-// goroutine and look at what was read on another: its entries stay valid until NextBatch is
-// given the batch again, whatever the LogReader reads meanwhile. The zero Batch is empty and
-// ready for use. The batches of one log may not be given to another's reader.
+// Batch holds consecutive entries of a log. It serves callers that read on one goroutine and use
+// the entries on another: the entries stay valid until the batch is passed to NextBatch again,
+// whatever the LogReader reads meanwhile. The zero Batch is empty and ready for use. Do not pass
+// the batches of one log to another log's reader.
 type Batch struct {
-	window []byte // that the entries are in
-	data   []byte // the entries in it, as in the file
-	offset int64  // of data, in the file
+	window []byte // holds the entries
+	data   []byte // the entries, as in the file
+	offset int64  // of data in the file
 	sums   []uint32
-	at     int // in sums
+	at     int // index into sums
 
 	entry Entry
 }
 
-// NextBatch fills b with the next entries, as many as one window of the file holds: one at
-// least, unless it fails as LogReader.Next does. The error is of what follows the entries.
+// NextBatch fills b with the next entries, as many as one window of the file holds. It yields at
+// least one, unless it fails as LogReader.Next does. The error concerns what follows the entries.
 func (r *LogReader) NextBatch(b *Batch) error {
 	b.data, b.sums, b.at = nil, b.sums[:0], 0
 	r.batch = b
@@ -38,13 +38,13 @@ func (r *LogReader) NextBatch(b *Batch) error {
 	return nil
 }
 
-// buffered tells whether Next will find the whole entry in the window.
+// buffered reports whether Next will find the whole entry in the window.
 func (r *LogReader) buffered() bool {
 	have := r.hi - r.lo
 	return have >= entryHead && have > entryHead+int(int32(binary.BigEndian.Uint32(r.window[r.lo+8:])))
 }
 
-// Next returns the next entry of the batch, nil behind the last.
+// Next returns the next entry of the batch, or nil after the last.
 func (b *Batch) Next() *Entry {
 	if b.at == len(b.sums) {
 		return nil
@@ -57,7 +57,7 @@ func (b *Batch) Next() *Entry {
 	e.Computed = int64(b.sums[b.at])
 	e.Header = decodeHeader(e.Raw)
 	e.EOR = 0
-	if end < len(b.data) { // else the file ends there
+	if end < len(b.data) { // otherwise the file ends there
 		e.EOR = b.data[end]
 		end++
 	}
@@ -67,7 +67,7 @@ func (b *Batch) Next() *Entry {
 	return e
 }
 
-// take returns room for a window, that of the entries that b had before when it fits.
+// take returns space for a window, reusing that of the batch's previous entries if it fits.
 func (b *Batch) take(n int) []byte {
 	w := b.window
 	b.window = nil

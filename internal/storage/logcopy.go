@@ -6,17 +6,17 @@ import (
 	"io"
 )
 
-// ErrNotInLog: the zxid at which a log was to end is not one of its transactions.
+// ErrNotInLog means that the zxid at which a log was to end is not in the log.
 var ErrNotInLog = errors.New("the log has no such zxid")
 
-// ErrNothingAfter: no transaction follows the zxid at which a log was to end, so that the
-// copy is the whole log.
+// ErrNothingAfter means that no transaction follows the zxid at which a log was to end: the copy
+// is the whole log.
 var ErrNothingAfter = errors.New("nothing follows the zxid in the log")
 
-// CopyLog copies the log up to and including the zxid to dst, without preallocated zeros,
-// as LogChopper does. The copy is whole with nil and with ErrNothingAfter; with
-// ErrNotInLog it holds the transactions before zxid. LogChopper takes both for failures.
-// A damaged entry at or before zxid is a *Fault after everything before it has been copied.
+// CopyLog copies the log up to and including the zxid to dst, without preallocated zeros, as
+// LogChopper does. The copy is complete if the error is nil or ErrNothingAfter; with ErrNotInLog
+// it holds the transactions before zxid. LogChopper treats both errors as failures. A damaged
+// entry at or before zxid is a *Fault, after everything before it was copied.
 func CopyLog(dst io.Writer, src *LogReader, last int64) (entries int, err error) {
 	w := NewRawLogWriter(dst, src.Header())
 	found := false
@@ -24,9 +24,9 @@ func CopyLog(dst io.Writer, src *LogReader, last int64) (entries int, err error)
 		e, err := src.Next()
 		end := errors.Is(err, io.EOF)
 		if err == nil && !e.Intact() && e.Header.Zxid <= last {
-			err = src.faultAt(e.Offset, e.Header.Zxid, BadChecksum, fmt.Errorf("the checksum is %d, the bytes have %d", e.Stored, e.Computed))
+			err = src.faultAt(e.Offset, e.Header.Zxid, BadChecksum, fmt.Errorf("the checksum is %d, but the bytes give %d", e.Stored, e.Computed))
 		} else if err == nil && e.EOR != endOfRecord && e.Header.Zxid <= last {
-			err = src.faultAt(e.Offset, e.Header.Zxid, BadEnd, fmt.Errorf("the record ends with %#02x, not with 'B'", e.EOR))
+			err = src.faultAt(e.Offset, e.Header.Zxid, BadEnd, fmt.Errorf("the record ends with %#02x instead of 'B'", e.EOR))
 		}
 		if err == nil && e.Header.Zxid <= last {
 			found = found || e.Header.Zxid == last
@@ -37,7 +37,7 @@ func CopyLog(dst io.Writer, src *LogReader, last int64) (entries int, err error)
 			continue
 		}
 		if fault := (*Fault)(nil); errors.As(err, &fault) && found {
-			err = nil // behind the end of the copy
+			err = nil // after the end of the copy
 		}
 		if closeErr := w.Close(); closeErr != nil {
 			return entries, closeErr

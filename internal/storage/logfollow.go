@@ -10,16 +10,16 @@ import (
 
 const (
 	followPoll = 100 * time.Millisecond
-	// followPatience is how long an entry may stay incomplete, while nothing else in the
-	// file changes, before it counts as damaged: a server writes it at once.
+	// followPatience is how long an entry may stay incomplete, while the file does not change,
+	// before it counts as damaged: a server writes an entry at once.
 	followPatience = 3 * time.Second
 )
 
-// Follow hands each entry of the log to visit, then waits for more as a server appends
-// them, and goes on with the log that the server begins next in the same directory. It
-// ends with the context or visit's error, or with a *Fault. An entry that the server has
-// written in part is handed over once it is whole; one that stays damaged, as it is. visit
-// is called on the caller's goroutine; a log without entries yet is waited for.
+// Follow passes each entry of the log to visit, waits for more as a server appends them, and
+// continues with the log that the server starts next in the same directory. It ends when the
+// context ends, with visit's error, or with a *Fault. A partly written entry is passed on once it
+// is complete; if it stays damaged, it is passed on as it is. visit is called on the caller's
+// goroutine. A log without entries is waited for.
 func Follow(ctx context.Context, path string, visit func(*LogReader, *Entry) error) error {
 	f := follower{ctx: ctx, path: path, visit: visit}
 	for {
@@ -37,15 +37,15 @@ type follower struct {
 	visit func(*LogReader, *Entry) error
 }
 
-// file follows one log until the next one has begun, whose path it leaves in f.path.
+// file follows one log until the next one has started, and stores that one's path in f.path.
 func (f *follower) file() error {
 	r, err := f.open()
 	if err != nil || r == nil {
 		return err
 	}
 	defer r.Close()
-	var since time.Time // since when an incomplete entry has stood where it stands
-	over := false       // the next log has begun: what this one holds is all
+	var since time.Time // since when the incomplete entry has not changed
+	over := false       // the next log has started, so this one is final
 	for {
 		start, last := r.Offset(), r.last
 		e, err := r.Next()
@@ -58,7 +58,7 @@ func (f *follower) file() error {
 				return f.ctx.Err()
 			}
 			if e.EOR == 0 && !e.Intact() {
-				return nil // the server died while it wrote this entry
+				return nil // the server died while writing this entry
 			}
 			continue
 		}
@@ -70,14 +70,14 @@ func (f *follower) file() error {
 			if fault != nil && fault.Kind != CutOff && fault.Kind != BadEnd {
 				return err
 			}
-			return nil // as a server takes the end of a log whose writer died
+			return nil // a server also takes this as the end of a log whose writer died
 		}
 		if err == nil || fault != nil {
 			if since.IsZero() {
 				since = time.Now()
 			}
 			if time.Since(since) > followPatience && err == nil {
-				// Damaged, not unfinished: as Next returns it.
+				// Damaged, not just incomplete: Next returns it.
 				since = time.Time{}
 				if err := f.visit(r, e); err != nil {
 					return err
@@ -91,7 +91,7 @@ func (f *follower) file() error {
 		r.retry(start, last)
 		next, found := f.next()
 		if found {
-			// Entries that came between the last look at this file and the new one's birth.
+			// Entries written between the last look at this file and the start of the new one.
 			over = true
 			f.path = next
 			continue
@@ -102,8 +102,8 @@ func (f *follower) file() error {
 	}
 }
 
-// open opens the log, waiting for its header when the server has just created it. It
-// returns nil when the log went away and another has begun.
+// open opens the log and waits for its header if the server has just created it. It returns nil
+// if the log was removed and another has started.
 func (f *follower) open() (*LogReader, error) {
 	for began := time.Now(); ; {
 		r, err := OpenLog(f.path)
@@ -124,13 +124,13 @@ func (f *follower) open() (*LogReader, error) {
 	}
 }
 
-// next returns the log that follows the one at f.path in its directory.
+// next returns the log after the one at f.path in its directory.
 func (f *follower) next() (path string, found bool) {
 	_, zxid, ok := ZxidOfName(f.path)
 	if !ok {
 		return "", false
 	}
-	// filepath.Dir(f.path) is the folder itself, whatever its name.
+	// filepath.Dir(f.path) is the folder itself, whatever its name is.
 	d, err := readDir(filepath.Dir(f.path))
 	if err != nil {
 		return "", false

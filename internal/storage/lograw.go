@@ -8,8 +8,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// RawLogWriter writes a log entry by entry as they are given, for copies and repairs. It
-// buffers; Close writes what is left, but neither syncs nor closes the destination.
+// RawLogWriter writes a log entry by entry, unchanged, for copies and repairs. It buffers; Close
+// flushes, but neither syncs nor closes the destination.
 type RawLogWriter struct {
 	dst io.Writer
 	buf []byte
@@ -18,14 +18,14 @@ type RawLogWriter struct {
 	pad struct{ size, step int64 }
 }
 
-// NewRawLogWriter begins a log on dst with the header.
+// NewRawLogWriter starts a log on dst with the header.
 func NewRawLogWriter(dst io.Writer, header proto.FileHeader) *RawLogWriter {
 	return &RawLogWriter{dst: dst, buf: jute.Marshal(&header), at: fileHeaderSize}
 }
 
-// Preallocate makes Close fill the log up with zeros to the size that a server would have
-// preallocated in steps of step bytes, as TxnLogToolkit does when it recovers; 64 MiB when
-// step is 0. On a file the zeros take no room.
+// Preallocate makes Close extend the log with zeros to the size that a server would have
+// preallocated in steps of step bytes, as TxnLogToolkit does when it recovers a log; 0 means 64
+// MiB. In a file the zeros take no space.
 func (w *RawLogWriter) Preallocate(step int64) {
 	if step == 0 {
 		step = defaultPreallocate
@@ -33,7 +33,7 @@ func (w *RawLogWriter) Preallocate(step int64) {
 	w.pad.size, w.pad.step = fileHeaderSize, step
 }
 
-// WriteEntry writes an entry with the checksum given, right or wrong.
+// WriteEntry writes an entry with the given checksum, right or wrong.
 func (w *RawLogWriter) WriteEntry(raw []byte, checksum int64) error {
 	if w.pad.step > 0 {
 		w.pad.size = padded(w.at, w.pad.size, w.pad.step)
@@ -48,7 +48,7 @@ func (w *RawLogWriter) WriteEntry(raw []byte, checksum int64) error {
 	return w.err
 }
 
-// Size is the length of what has been written.
+// Size returns the number of bytes written.
 func (w *RawLogWriter) Size() int64 { return w.at }
 
 func (w *RawLogWriter) flush() error {
@@ -59,7 +59,7 @@ func (w *RawLogWriter) flush() error {
 	return w.err
 }
 
-// Close writes what is buffered, and the zeros.
+// Close flushes the buffer and writes the zeros.
 func (w *RawLogWriter) Close() error {
 	if err := w.flush(); err != nil {
 		return err

@@ -18,37 +18,37 @@ const (
 	txnHeaderSize   = 32
 	endOfRecord     = 'B'
 	logWindow       = 256 << 10
-	suspiciousEntry = 4 << 20  // an entry longer than this must prove itself before it gets memory
-	maxDamaged      = 32 << 20 // a longer one with a wrong checksum is a wrong length
+	suspiciousEntry = 4 << 20  // a longer entry is checked before memory is allocated for it
+	maxDamaged      = 32 << 20 // if the checksum is wrong, a longer entry has a wrong length
 )
 
 // Entry is one transaction of a log. It is valid until the next call of Next.
 type Entry struct {
 	Offset   int64  // in the file, of its checksum field
 	Raw      []byte // the encoded transaction
-	Stored   int64  // the checksum in the file
+	Stored   int64  // the checksum stored in the file
 	Computed int64  // the checksum of Raw (Adler-32)
-	EOR      byte   // the end-of-record byte, 'B' when whole
+	EOR      byte   // the end-of-record byte, 'B' if intact
 	Header   proto.TxnHeader
 
 	codec  jute.Codec
 	bodies proto.TxnBodies
 }
 
-// Intact tells whether the stored checksum is that of the bytes.
+// Intact reports whether the stored checksum matches the bytes.
 func (e *Entry) Intact() bool { return e.Stored == e.Computed }
 
-// Decode decodes the whole transaction; buffers in it alias Raw, strings are its own. txn
-// may be used again. A record that does not decode is an error that wraps a *jute.FieldError.
+// Decode decodes the whole transaction. Its buffers alias Raw; its strings are copies. txn may be
+// reused. If the record does not decode, the error wraps a *jute.FieldError.
 func (e *Entry) Decode(txn *proto.TxnEntry) error {
 	e.codec.Reset(e.Raw)
 	txn.Visit(&e.codec)
 	return e.codec.Err()
 }
 
-// View decodes as Decode does but copies and allocates nothing: strings alias Raw, and
-// bodies are used again, so that txn and all in it is valid until the next call of Next or
-// View. It is for those who look at each transaction once.
+// View is like Decode, but copies and allocates nothing: strings alias Raw, and bodies are
+// reused, so that txn and everything in it are valid only until the next call of Next or View. It
+// is for callers that look at each transaction once.
 func (e *Entry) View(txn *proto.TxnEntry) error {
 	e.codec.ResetView(e.Raw)
 	txn.View(&e.codec, &e.bodies)
@@ -61,9 +61,8 @@ type logFile interface {
 	io.ReaderAt
 }
 
-// LogReader reads a log from its start, streaming: it holds two windows of the file, the
-// one that is looked at, which is as long as the longest entry at least, and the next. It
-// is not safe for concurrent use.
+// LogReader reads a log from its start, streaming. It holds two windows of the file: the current
+// one, at least as long as the longest entry, and the next. It is not safe for concurrent use.
 type LogReader struct {
 	f      logFile
 	name   string
@@ -74,15 +73,16 @@ type LogReader struct {
 	lo, hi int   // window[lo:hi] is unread
 	base   int64 // file offset of window[0]
 	ahead  *readAhead
-	spare  []byte // room for the next readAhead
-	batch  *Batch // what NextBatch fills; its entries keep the window from being used again
+	spare  []byte // space for the next readAhead
+	batch  *Batch // what NextBatch fills; its entries keep the window from being reused
 
 	entry Entry
 	last  int64 // zxid of the last entry
-	next  error // what the next call of Next returns, when not nil
+	next  error // if not nil, what the next call of Next returns
 }
 
-// OpenLog opens a log and reads its header. A header that is no log's is a *Fault.
+// OpenLog opens a log and reads its header. If the header is not that of a log, the error is a
+// *Fault.
 func OpenLog(path string) (*LogReader, error) {
 	f, err := openRegular(path)
 	if err != nil {
@@ -114,7 +114,7 @@ func (r *LogReader) readHeader() error {
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
-	// A header that is cut off is to begin as one does.
+	// A truncated header must match the start of a valid one.
 	head := jute.Marshal(&proto.FileHeader{Magic: proto.LogMagic, Version: proto.LogVersion})
 	copy(head, r.window[:have])
 	if err := jute.Unmarshal(head, &r.header); err != nil {
@@ -134,10 +134,10 @@ func (r *LogReader) readHeader() error {
 		}
 		fallthrough
 	case h.Magic != proto.LogMagic:
-		return &Fault{File: r.name, Kind: BadMagic, Err: fmt.Errorf("the file begins with %q, not with \"ZKLG\"", r.window[:min(have, 4)]),
-			Meaning: "it is no transaction log, or its first bytes are damaged; ZooKeeper does not start with it there; " + giveUp}
+		return &Fault{File: r.name, Kind: BadMagic, Err: fmt.Errorf("the file starts with %q instead of \"ZKLG\"", r.window[:min(have, 4)]),
+			Meaning: "it is not a transaction log, or its first bytes are damaged; ZooKeeper does not start while it is there; " + giveUp}
 	case h.Version != proto.LogVersion:
-		return &Fault{File: r.name, Offset: 4, Kind: BadVersion, Err: fmt.Errorf("format version %d is unknown, only %d is known", h.Version, proto.LogVersion),
+		return &Fault{File: r.name, Offset: 4, Kind: BadVersion, Err: fmt.Errorf("unknown format version %d; only %d is supported", h.Version, proto.LogVersion),
 			Meaning: "its header is damaged; " + giveUp}
 	case have < fileHeaderSize:
 		return unwritten(r.name, fmt.Errorf("the file ends after %d bytes, inside its header", have))
@@ -146,31 +146,31 @@ func (r *LogReader) readHeader() error {
 	return nil
 }
 
-// giveUp is what to do about a log of which nothing can be read.
-const giveUp = "take another member's data, or move the log away and lose the transactions in it"
+// giveUp says what to do about a log if nothing in it can be read.
+const giveUp = "copy another member's data, or move the log away and lose its transactions"
 
-// ErrZeros is what is wrong with a log whose bytes are all zero.
-var ErrZeros = errors.New("the file is nothing but zeros")
+// ErrZeros is the fault of a log whose bytes are all zero.
+var ErrZeros = errors.New("the file contains only zeros")
 
-// unwritten is the fault of a log that a crash left before the first transaction was on disk.
+// unwritten is the fault of a log left by a crash before its first transaction was on disk.
 func unwritten(name string, err error) *Fault {
 	return &Fault{File: name, Kind: NotAFile, Err: err,
-		Meaning: "it holds no transaction, as after a crash; zkctl's server begins it anew, Apache ZooKeeper may not start with it there (move it away)"}
+		Meaning: "it holds no transactions, as after a crash; zkctl's server starts it anew, but Apache ZooKeeper may refuse to start while it is there (move it away)"}
 }
 
-// Name is the file's path as it was opened.
+// Name returns the path of the file as it was opened.
 func (r *LogReader) Name() string { return r.name }
 
-// Size is the file's size in bytes when it was opened.
+// Size returns the size of the file in bytes when it was opened.
 func (r *LogReader) Size() int64 { return r.size }
 
-// Header is the file's header.
+// Header returns the header of the file.
 func (r *LogReader) Header() proto.FileHeader { return r.header }
 
-// LastZxid is the zxid of the last entry that Next returned, 0 before the first.
+// LastZxid returns the zxid of the last entry that Next returned, or 0 before the first.
 func (r *LogReader) LastZxid() int64 { return r.last }
 
-// Offset is the byte after the last entry.
+// Offset returns the offset of the byte after the last entry.
 func (r *LogReader) Offset() int64 { return r.base + int64(r.lo) }
 
 // Close closes the file.
@@ -181,14 +181,14 @@ func (r *LogReader) Close() error {
 	return r.f.Close()
 }
 
-// Next returns the next entry; io.EOF at the end, which is where the file ends between
-// entries or the preallocated zeros begin; or a *Fault. An entry with a wrong checksum is
-// returned as it is (see Intact), and so is one whose end-of-record byte is wrong, or is
-// not there because the file ends (EOR is 0 then). When an entry's end is wrong and its
-// checksum too, or the file ends before it, the next call is a *Fault. After any fault
-// reading cannot go on, and Next returns the same fault again.
+// Next returns the next entry, io.EOF, or a *Fault. The end is where the file ends between
+// entries, or where the preallocated zeros begin. An entry with a wrong checksum is returned as
+// it is (see Intact), and so is one whose end-of-record byte is wrong, or missing because the
+// file ends (then EOR is 0). If both the end and the checksum of an entry are wrong, or the file
+// ends before its end, the next call returns a *Fault. After a fault reading cannot continue, and
+// Next returns the same fault again.
 //
-// After io.EOF Next may be called again: it returns what a server has appended since.
+// After io.EOF, Next may be called again: it returns what a server has appended since.
 func (r *LogReader) Next() (*Entry, error) {
 	if r.next != nil {
 		return nil, r.next
@@ -235,7 +235,7 @@ func (r *LogReader) Next() (*Entry, error) {
 		r.next = r.faultAt(e.Offset, e.Header.Zxid, BadEnd, errors.New("the file ends before the record's last byte, 'B'"))
 		whole--
 	} else if e.EOR = r.window[r.lo+whole-1]; e.EOR != endOfRecord && e.Stored != e.Computed {
-		r.next = r.faultAt(e.Offset, r.last, BadLength, fmt.Errorf("with record length %d the checksum is wrong and the last byte is %#02x, not 'B'", length, e.EOR))
+		r.next = r.faultAt(e.Offset, r.last, BadLength, fmt.Errorf("with record length %d the checksum is wrong and the last byte is %#02x instead of 'B'", length, e.EOR))
 	}
 	r.lo += whole
 	r.last = e.Header.Zxid
@@ -254,8 +254,8 @@ func decodeHeader(b []byte) proto.TxnHeader {
 	}
 }
 
-// load brings the entry at lo into the window, but for its last byte when the file ends
-// before that. It allocates only after the length has been checked.
+// load brings the entry at lo into the window, except for its last byte if the file ends before
+// it. It allocates only after checking the length.
 func (r *LogReader) load(length int) error {
 	if length < 0 {
 		return r.fault(BadLength, fmt.Errorf("record length %d is negative", length))
@@ -268,7 +268,7 @@ func (r *LogReader) load(length int) error {
 			if length > suspiciousEntry {
 				return r.fault(BadLength, fmt.Errorf("record length %d is beyond the end of the file", length))
 			}
-			return r.fault(CutOff, fmt.Errorf("the file ends %d bytes before the end of the record of %d bytes", end+1-info.Size(), length))
+			return r.fault(CutOff, fmt.Errorf("the file ends %d bytes before the end of a record of %d bytes", end+1-info.Size(), length))
 		}
 	}
 	if length > suspiciousEntry && entryHead+length+1 > len(r.window) {
@@ -281,13 +281,13 @@ func (r *LogReader) load(length int) error {
 		return r.stop(err)
 	}
 	if have < entryHead+length {
-		return r.fault(CutOff, fmt.Errorf("the file ends %d bytes before the end of the record of %d bytes", entryHead+length+1-have, length))
+		return r.fault(CutOff, fmt.Errorf("the file ends %d bytes before the end of a record of %d bytes", entryHead+length+1-have, length))
 	}
 	return nil
 }
 
-// prove passes over an enormous entry without holding it, so that a wrong length that the
-// file happens to have room for costs no memory.
+// prove checks an enormous entry without holding it, so that a wrong length that happens to fit
+// the file costs no memory.
 func (r *LogReader) prove(length int) error {
 	sum := adler32.New()
 	piece := make([]byte, 64<<10)
@@ -304,10 +304,10 @@ func (r *LogReader) prove(length int) error {
 			return nil
 		}
 	}
-	return r.fault(BadLength, fmt.Errorf("no record ends after the length %d", length))
+	return r.fault(BadLength, fmt.Errorf("no record of length %d ends there", length))
 }
 
-// fill makes n bytes available at lo where the file has them, and returns how many are.
+// fill makes n bytes available at lo, if the file has them, and returns how many are.
 func (r *LogReader) fill(n int) (have int, err error) {
 	if have = r.hi - r.lo; have >= n {
 		return have, nil
@@ -320,7 +320,7 @@ func (r *LogReader) fill(n int) (have int, err error) {
 	return r.hi - r.lo, nil
 }
 
-// read makes n bytes available at lo where the file has them.
+// read makes n bytes available at lo, if the file has them.
 func (r *LogReader) read(n int) error {
 	have := r.hi - r.lo
 	if have >= n {
@@ -354,8 +354,8 @@ func (r *LogReader) read(n int) error {
 	return nil
 }
 
-// readAhead reads what follows the window while the window is looked at. The first
-// logWindow bytes of buf are left for the end of the window before.
+// readAhead reads what follows the window while the window is in use. The first logWindow bytes
+// of buf are kept free for the end of the current window.
 type readAhead struct {
 	at   int64 // file offset of buf[logWindow]
 	buf  []byte
@@ -375,11 +375,11 @@ func (r *LogReader) readAhead() {
 	r.ahead = a
 	go func() {
 		defer close(a.done)
-		a.n, _ = r.f.ReadAt(a.buf[logWindow:], at) // an error is met again by read
+		a.n, _ = r.f.ReadAt(a.buf[logWindow:], at) // read meets the error again
 	}()
 }
 
-// takeAhead makes what was read ahead the window, unless something else is wanted by now.
+// takeAhead makes the bytes read ahead the window, unless other bytes are needed by now.
 func (r *LogReader) takeAhead() {
 	a := r.ahead
 	if a == nil {
@@ -403,10 +403,10 @@ func (r *LogReader) takeAhead() {
 	r.lo, r.hi = logWindow-have, logWindow+a.n
 }
 
-// forget drops what was read ahead, so that the next call reads the file again.
+// forget drops the bytes read ahead, so that the next call reads the file again.
 func (r *LogReader) forget() { r.hi = r.lo }
 
-// retry makes Next read the entry at offset again, as it is in the file now.
+// retry makes Next read the entry at offset again, as it now is in the file.
 func (r *LogReader) retry(offset, last int64) {
 	r.base, r.lo, r.hi, r.next, r.last = offset, 0, 0, nil, last
 }
@@ -416,7 +416,7 @@ func (r *LogReader) stop(err error) error {
 	return r.next
 }
 
-// fault makes a fault of the record at lo the end of reading.
+// fault ends the reading with a fault of the record at lo.
 func (r *LogReader) fault(kind FaultKind, err error) error {
 	zxid := r.last
 	if r.hi-r.lo >= entryHead+20 {
@@ -451,8 +451,8 @@ func allZero(b []byte) bool {
 	return true
 }
 
-// TrailingGarbage looks, after Next has returned io.EOF, for bytes other than zero in what
-// follows the last entry, streaming: a server leaves none. offset is that of the first.
+// TrailingGarbage looks, after Next has returned io.EOF, for non-zero bytes after the last entry,
+// streaming; a server leaves none. offset is that of the first.
 func (r *LogReader) TrailingGarbage() (offset int64, found bool, err error) {
 	piece := make([]byte, 64<<10)
 	for offset = r.Offset(); ; {

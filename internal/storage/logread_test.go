@@ -76,12 +76,12 @@ func TestDamagedLogs(t *testing.T) {
 		{name: "log.crc", entries: 55, bad: []int64{6, 0x15, 0x16}, kind: whole},
 		{name: "log.header-only", kind: whole},
 		{name: "log.empty", kind: NotAFile, say: "the file is empty; it holds no transaction"},
-		{name: "log.bad-magic", kind: BadMagic, say: `begins with "XXXX", not with "ZKLG"`},
+		{name: "log.bad-magic", kind: BadMagic, say: `starts with "XXXX" instead of "ZKLG"`},
 		{name: "log.huge-length", entries: 10, kind: BadLength, offset: 1156, zxid: 0xb,
 			say: "record length 2147483647 is beyond the end of the file; the log is damaged from zxid 0xb on (try: zkctl txnlog recover "},
 		{name: "log.negative-length", entries: 10, kind: BadLength, offset: 1156, zxid: 0xb, say: "record length -5 is negative"},
 		{name: "log.no-eor", entries: 55, kind: BadEnd, offset: 9700, zxid: 0x37, say: "the file ends before the record's last byte"},
-		{name: "log.truncated", entries: 54, kind: CutOff, offset: 9700, zxid: 0x37, say: "the file ends 165 bytes before the end of the record of 328 bytes"},
+		{name: "log.truncated", entries: 54, kind: CutOff, offset: 9700, zxid: 0x37, say: "the file ends 165 bytes before the end of a record of 328 bytes"},
 		{name: "snapshot.bit-flip", kind: BadMagic, say: "this is a snapshot, not a transaction log; try: zkctl snapshot dump "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -209,7 +209,7 @@ func TestLongEntries(t *testing.T) {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	checkFault(t, eachEntry(path, func(*Entry) error { return nil }), path, BadLength, fileHeaderSize, 1, "no record ends after the length")
+	checkFault(t, eachEntry(path, func(*Entry) error { return nil }), path, BadLength, fileHeaderSize, 1, "no record of length")
 }
 
 func TestTrailingGarbage(t *testing.T) {

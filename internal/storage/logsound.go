@@ -8,8 +8,9 @@ import (
 	"io"
 )
 
-// nextSound is the next entry if it is whole, else a fault of it; io.EOF where the entries end.
-// An end that no crash can have left, because an entry follows it, is a fault of the kind BadRecord.
+// nextSound returns the next entry if it is intact, or else its fault; io.EOF where the entries
+// end. If an entry follows an end, no crash can have left that end: it is a fault of kind
+// BadRecord.
 func nextSound(r *LogReader) (*Entry, error) {
 	offset, last := r.Offset(), r.last
 	e, err := nextWhole(r)
@@ -24,23 +25,24 @@ func nextSound(r *LogReader) (*Entry, error) {
 	if at == 0 {
 		return nil, err
 	}
-	// A server may have written on since; then there is no damage.
+	// If the server has written more since, there is no damage.
 	r.retry(offset, last)
 	if e, again := nextWhole(r); again == nil || again.Error() != err.Error() {
 		return e, again
 	}
 	if errors.Is(err, io.EOF) {
-		err = errors.New("the record begins with zeros")
+		err = errors.New("the record starts with zeros")
 	} else {
 		err = errors.Unwrap(err)
 	}
 	return nil, &Fault{File: r.name, Offset: offset, Kind: BadRecord, Zxid: last,
-		Err:     fmt.Errorf("%w, and transaction %#x follows at byte %d", err, uint64(zxid), at),
-		Meaning: "what lies between is damaged; Apache ZooKeeper leaves out the transactions from here to the end of the log (try: zkctl txnlog recover " + r.name + ")"}
+		Err:     fmt.Errorf("%w, but transaction %#x follows at byte %d", err, uint64(zxid), at),
+		Meaning: "the bytes in between are damaged; Apache ZooKeeper drops the transactions from here to the end of the log (try: zkctl txnlog recover " + r.name + ")"}
 }
 
-// nextWhole is the next entry if it is whole, else a fault of it. Its end is looked at first, as in FileTxnLog: a write cut short, with preallocated zeros
-// in place of the rest, has a wrong checksum too.
+// nextWhole returns the next entry if it is intact, or else its fault. It checks the end first,
+// as FileTxnLog does: an entry cut short, with preallocated zeros in place of the rest, has a
+// wrong checksum too.
 func nextWhole(r *LogReader) (*Entry, error) {
 	e, err := r.Next()
 	if err != nil {
@@ -50,31 +52,31 @@ func nextWhole(r *LogReader) (*Entry, error) {
 	switch {
 	case e.EOR != endOfRecord:
 		f.Kind = BadEnd
-		f.Err = fmt.Errorf("the record's last byte is %#02x, not 'B'", e.EOR)
-		f.Meaning = "the server died while it wrote the transaction, which ZooKeeper leaves out"
+		f.Err = fmt.Errorf("the record's last byte is %#02x instead of 'B'", e.EOR)
+		f.Meaning = "the server died while writing the transaction; ZooKeeper drops it"
 		return nil, f
 	case !e.Intact():
 		f.Kind = BadChecksum
-		f.Err = fmt.Errorf("wrong checksum: the file says %#x, the bytes have %#x", e.Stored, e.Computed)
-		f.Meaning = "the transaction cannot be trusted, and ZooKeeper does not start on it (try: zkctl txnlog recover " + r.Name() + ")"
+		f.Err = fmt.Errorf("wrong checksum: the file says %#x, the bytes give %#x", e.Stored, e.Computed)
+		f.Meaning = "the transaction cannot be trusted, and ZooKeeper refuses to start with it (try: zkctl txnlog recover " + r.Name() + ")"
 		return nil, f
 	}
 	return e, nil
 }
 
 const (
-	diskBlock  = 512                           // what a disk writes whole or not at all
-	leastEntry = entryHead + txnHeaderSize + 1 // bytes that an entry takes
+	diskBlock  = 512                           // what a disk writes completely or not at all
+	leastEntry = entryHead + txnHeaderSize + 1 // the size of the smallest entry
 )
 
-// soundAfter looks for an entry behind what ends the log at a byte: a whole one whose zxid can
-// follow last. It returns 0 if there is none, or if a crash may have left the end before it. For
-// that there must be a block which never reached the disk, and is zeros from the end on, or as a
-// whole: blocks that wait for the same Sync are written in any order.
+// soundAfter looks for an entry after what ends the log at a byte: an intact one whose zxid can
+// follow last. It returns 0 if there is none, or if a crash may have left the end before it. That
+// requires a block which never reached the disk and is zeros, from the end on or entirely: blocks
+// that wait for the same Sync are written in any order.
 func (r *LogReader) soundAfter(end, last int64) (at, zxid int64) {
 	const piece = 64 << 10 // a multiple of diskBlock
 	buf, one := make([]byte, piece+entryHead+txnHeaderSize), make([]byte, 1)
-	work := int64(2 * maxDamaged) // bytes that are summed up
+	work := int64(2 * maxDamaged) // how many bytes to sum up
 	for base := end - end%diskBlock; ; base += piece {
 		n, err := r.f.ReadAt(buf, base)
 		for block := int64(0); block < min(int64(n), piece); block += diskBlock {
@@ -108,7 +110,8 @@ func (r *LogReader) soundAfter(end, last int64) (at, zxid int64) {
 	}
 }
 
-// mayFollow tells whether zxid can be one of the next n after last, or of a later epoch.
+// mayFollow reports whether zxid can be one of the next n after last, or belongs to a later
+// epoch.
 func mayFollow(last, zxid, n int64) bool {
 	if zxid <= last {
 		return false

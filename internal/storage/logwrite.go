@@ -14,38 +14,38 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// LogOptions say how logs are written.
+// LogOptions control how logs are written.
 type LogOptions struct {
-	Preallocate int64 // bytes of zeros ahead of the entries; 64 MiB when 0, none when negative
-	MaxSize     int64 // a log rolls over after this many bytes (txnLogSizeLimitInKb); 0 never
-	NoSync      bool  // leaves it to the system when the disk gets what is written (forceSync=no)
+	Preallocate int64 // bytes of zeros ahead of the entries; 0 means 64 MiB, negative means none
+	MaxSize     int64 // a log rolls over after this many bytes (txnLogSizeLimitInKb); 0 means never
+	NoSync      bool  // leave it to the system when data reaches the disk (forceSync=no)
 
-	// Sync brings what was written to a log to disk; fdatasync when nil. For tests of a disk
-	// that fails.
+	// Sync brings what was written to a log to disk; nil means fdatasync. Tests of failing disks
+	// replace it.
 	Sync func(*os.File) error
 }
 
 const (
 	defaultPreallocate = 64 << 20
 	preallocateAhead   = 4 << 10 // FilePadding extends a file this long before it is full
-	appendBuffer       = 1 << 20 // what Append holds before it writes
+	appendBuffer       = 1 << 20 // how much Append buffers before it writes
 )
 
-// LogWriter appends to the logs of a directory. It is for one goroutine: append all that
-// waits, then Sync once, then acknowledge. After an error of the file nothing may be
-// acknowledged any more: every later call returns that error.
+// LogWriter appends to the logs of a directory. It is for a single goroutine: append everything
+// that waits, then Sync once, then acknowledge. After a file error nothing more may be
+// acknowledged: every later call returns that error.
 type LogWriter struct {
 	dir  string
 	opt  LogOptions
 	f    *os.File
 	last int64 // zxid of the last entry
-	at   int64 // length of what has been written to f
-	size int64 // of f, preallocated zeros included
+	at   int64 // bytes written to f
+	size int64 // of f, including preallocated zeros
 	buf  []byte
 	err  error
 }
 
-// NewLogWriter writes to dir, beginning a log named by the first zxid appended.
+// NewLogWriter returns a writer to dir. It starts a log named after the first zxid appended.
 func NewLogWriter(dir string, opt LogOptions) *LogWriter {
 	if opt.Preallocate == 0 {
 		opt.Preallocate = defaultPreallocate
@@ -56,8 +56,8 @@ func NewLogWriter(dir string, opt LogOptions) *LogWriter {
 	return &LogWriter{dir: dir, opt: opt}
 }
 
-// SyncLogs brings the end of the newest log to disk: a process that was killed may have left
-// there what it had not synced, and who reads it takes it for history.
+// SyncLogs brings the end of the newest log to disk. A killed process may have left data there
+// that it had not synced, and whoever reads it takes it as history.
 func SyncLogs(dir string) error {
 	d, err := ReadDir(dir)
 	if err != nil || len(d.Logs) == 0 {
@@ -75,10 +75,10 @@ func (w *LogWriter) Append(txn *proto.TxnEntry) error {
 	return w.append(txn.Header.Zxid, func(c *jute.Codec) { txn.Visit(c) })
 }
 
-// AppendRaw is Append for a transaction that is encoded already, as a leader proposes it.
+// AppendRaw is Append for a transaction that is already encoded, as a leader proposes it.
 func (w *LogWriter) AppendRaw(zxid int64, raw []byte) error {
 	if len(raw) < txnHeaderSize {
-		return fmt.Errorf("append to log: %d bytes are no transaction", len(raw))
+		return fmt.Errorf("append to log: %d bytes are too few for a transaction", len(raw))
 	}
 	return w.append(zxid, func(c *jute.Codec) { *c = *jute.NewEncoder(append(c.Bytes(), raw...)) })
 }
@@ -106,7 +106,7 @@ func (w *LogWriter) append(zxid int64, encode func(*jute.Codec)) error {
 	return nil
 }
 
-// sealEntry fills in the head of the entry that begins at start and adds its last byte.
+// sealEntry fills in the head of the entry that starts at start and adds its last byte.
 func sealEntry(buf []byte, start int) []byte {
 	raw := buf[start+entryHead:]
 	binary.BigEndian.PutUint64(buf[start:], uint64(adlerSum(1, raw)))
@@ -114,8 +114,8 @@ func sealEntry(buf []byte, start int) []byte {
 	return append(buf, endOfRecord)
 }
 
-// begin creates a log. One of that name whose first entry is not whole is what a crash left, in
-// which nothing was acknowledged (LoadForServer); it is replaced.
+// begin creates a log. If one of that name exists but its first entry is not intact, a crash left
+// it and nothing in it was acknowledged (LoadForServer); it is replaced.
 func (w *LogWriter) begin(zxid int64) error {
 	path := filepath.Join(w.dir, LogName(zxid))
 	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
@@ -135,7 +135,7 @@ func (w *LogWriter) begin(zxid int64) error {
 	return atomicfile.SyncDir(w.dir)
 }
 
-// holdsEntry tells whether a file has something that must not be overwritten.
+// holdsEntry reports whether a file has content that must not be overwritten.
 func holdsEntry(path string) bool {
 	r, err := OpenLog(path)
 	if err == nil {
@@ -170,7 +170,7 @@ func (w *LogWriter) flush() error {
 	return nil
 }
 
-// padded is the size that a file of size bytes, filled up to end, is preallocated to
+// padded returns the size to which a file of size bytes, in use up to end, is preallocated
 // (FilePadding.calculateFileSizeWithPadding).
 func padded(end, size, step int64) int64 {
 	if step <= 0 || end+preallocateAhead < size {
@@ -202,7 +202,7 @@ func (w *LogWriter) Sync() error {
 	return nil
 }
 
-// end closes the current log, all of which is on disk.
+// end closes the current log, which is completely on disk.
 func (w *LogWriter) end() error {
 	f := w.f
 	w.f = nil
@@ -212,8 +212,8 @@ func (w *LogWriter) end() error {
 	return nil
 }
 
-// Roll ends the current log; the next Append begins another. Everything appended is on
-// disk then.
+// Roll ends the current log; the next Append starts another. Everything appended is on disk when
+// Roll returns.
 func (w *LogWriter) Roll() error {
 	if err := w.Sync(); err != nil || w.f == nil {
 		return err
@@ -234,7 +234,7 @@ func (w *LogWriter) Close() error {
 	return err
 }
 
-// Abandon ends the writer as a kill of the process would: what was not synced may be lost.
+// Abandon stops the writer as killing the process would: what was not synced may be lost.
 func (w *LogWriter) Abandon() {
 	if w.f != nil {
 		w.f.Close()
@@ -243,7 +243,7 @@ func (w *LogWriter) Abandon() {
 	w.err = fmt.Errorf("write log: %w", fs.ErrClosed)
 }
 
-// CurrentSize is the length of the current log without preallocated zeros; 0 between logs.
+// CurrentSize returns the length of the current log without preallocated zeros; 0 between logs.
 func (w *LogWriter) CurrentSize() int64 {
 	if w.f == nil {
 		return 0

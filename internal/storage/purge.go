@@ -7,24 +7,24 @@ import (
 	"io"
 )
 
-// MinPurgeKeep is the least number of snapshots that zkCleanup.sh agrees to keep.
+// MinPurgeKeep is the smallest number of snapshots that zkCleanup.sh agrees to keep.
 const MinPurgeKeep = 3
 
-// Purge is what can go from a data directory without loss (PurgeTxnLog), in the order of zxids.
+// Purge is what can be removed from a data directory without loss (PurgeTxnLog), in zxid order.
 type Purge struct {
-	Keep      []File // the snapshots kept: the newest ones that are whole
+	Keep      []File // snapshots to keep: the newest complete ones
 	Snapshots []File // to delete: older than those kept
-	Logs      []File // to delete: hold only what the oldest snapshot kept has
+	Logs      []File // to delete: their transactions are all in the oldest snapshot kept
 	Damaged   []*Fault
 }
 
-// PlanPurge plans to keep the count newest whole snapshots, every log that one of them
-// needs, and everything newer. Unlike PurgeTxnLog, which looks at a snapshot's last bytes,
-// it reads each to its checksum; a damaged one does not count, and Damaged says why. With
-// no whole snapshot nothing is to be deleted. logs and snapshots may be the same directory.
+// PlanPurge plans to keep the count newest complete snapshots, every log that one of them needs,
+// and everything newer. Unlike PurgeTxnLog, which looks only at a snapshot's last bytes, it reads
+// each one to its checksum; a damaged one does not count, and Damaged says why. If no snapshot is
+// complete, nothing is to be deleted. logs and snapshots may be the same directory.
 func PlanPurge(ctx context.Context, logs, snapshots *Dir, count int) (*Purge, error) {
 	if count < 1 {
-		return nil, errors.New("purge: one snapshot at least must be kept")
+		return nil, errors.New("purge: at least one snapshot must be kept")
 	}
 	p := &Purge{}
 	for i := len(snapshots.Snapshots) - 1; i >= 0 && len(p.Keep) < count; i-- {
@@ -57,8 +57,8 @@ func PlanPurge(ctx context.Context, logs, snapshots *Dir, count int) (*Purge, er
 	return p, nil
 }
 
-// CheckSnapshot reads a snapshot to its last checksum; damage is a *Fault. A snapshot
-// without any checksum is one whose server died while it wrote it.
+// CheckSnapshot reads a snapshot to its last checksum; damage is a *Fault. A snapshot without a
+// checksum was left by a server that died while writing it.
 func CheckSnapshot(ctx context.Context, path string) error {
 	r, err := OpenSnapshot(path)
 	if err != nil {

@@ -11,18 +11,18 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// maxStructureFaults bounds what is told about one snapshot's structure.
+// maxStructureFaults limits how many structure faults are reported per snapshot.
 const maxStructureFaults = 20
 
-// ReadTree loads one snapshot into a tree and checks its structure: every znode has its
-// parent and is there once, ACL keys are known, and the digest agrees where the snapshot
-// recorded one. An error that wraps *Fault, or several joined, is about the file's content;
-// the tree then holds what could be read, and may be nil.
+// ReadTree loads a snapshot into a tree and checks its structure: every znode has a parent and
+// occurs once, ACL keys are known, and the digest agrees if the snapshot recorded one. An error
+// that wraps a *Fault, or several joined, is about the file's content; the tree then holds what
+// could be read, and may be nil.
 //
-// A snapshot is fuzzy when the server went on while it wrote it: it then may hold parts of
-// transactions after the zxid in its name, up to the one after that of its digest. Such a
-// snapshot has the recorded digest only after these have been replayed, and may use ACL keys
-// that only the replay makes known; neither is a fault here. [Dir.Load] checks them afterwards.
+// A snapshot is fuzzy if the server continued while writing it: it may hold parts of transactions
+// after the zxid in its name, up to the one after that of its digest. Such a snapshot has the
+// recorded digest only after these have been replayed, and may use ACL keys that only the replay
+// introduces; neither is a fault here. [Dir.Load] checks them afterwards.
 //
 // The zxid of the tree is that in the file's name, else LastProcessedZxid, else 0.
 func ReadTree(path string) (*ztree.Tree, Trailer, error) {
@@ -30,15 +30,15 @@ func ReadTree(path string) (*ztree.Tree, Trailer, error) {
 	return s.result(err)
 }
 
-// ReadTreeOf is [ReadTree] of a file that is open, and is closed then, by the name that it would
-// have.
+// ReadTreeOf is [ReadTree] for an open file, which it closes. name is the name that the file
+// would have.
 func ReadTreeOf(f fs.File, name string) (*ztree.Tree, Trailer, error) {
 	s, err := readTreeOf(newSnapshotReader(f, name))
 	return s.result(err)
 }
 
-// ReadTree is [ReadTree] of a snapshot whose logs are there too. They tell whether a digest
-// that does not agree is a fault; see settle.
+// ReadTree is [ReadTree] for a snapshot with its logs, which show whether a digest that does not
+// agree is a fault; see settle.
 func (d *Dir) ReadTree(file File) (*ztree.Tree, Trailer, error) {
 	s, err := readTree(file.Path)
 	if s != nil {
@@ -47,12 +47,12 @@ func (d *Dir) ReadTree(file File) (*ztree.Tree, Trailer, error) {
 	return s.result(err)
 }
 
-// settle looks into the logs whether another digest than the recorded one is a fault.
+// settle finds out from the logs whether a digest that differs from the recorded one is a fault.
 //
-// Apache's server notes a digest when the changes of a transaction are done, and those of the
-// next may have begun when it writes what it noted behind the znodes (DataTree.processTxn,
-// serializeZxidDigest). The snapshot then has the next transaction too, or a part of it: once
-// that is applied, the znodes have the digest that was logged with it.
+// Apache's server records a digest once the changes of a transaction are done. By the time it
+// writes the digest after the znodes, the changes of the next transaction may have started
+// (DataTree.processTxn, serializeZxidDigest). The snapshot then also has the next transaction, or
+// a part of it: once that is applied, the znodes have the digest that was logged with it.
 func (d *Dir) settle(s *loaded) {
 	if s.odd == nil {
 		return
@@ -65,10 +65,10 @@ func (d *Dir) settle(s *loaded) {
 	if digestAgrees(s.tree, txn.Digest) {
 		s.odd, s.highest = nil, txn.Header.Zxid
 	}
-	s.tree.SetLastZxid(s.zxid) // a replay applies it once more
+	s.tree.SetLastZxid(s.zxid) // a replay applies it again
 }
 
-// Next is the zxid of the transaction that follows another in the logs.
+// Next returns the zxid of the transaction after zxid in the logs.
 func (d *Dir) Next(zxid int64) (next int64, ok bool) {
 	if txn := d.next(zxid); txn != nil {
 		return txn.Header.Zxid, true
@@ -76,7 +76,7 @@ func (d *Dir) Next(zxid int64) (next int64, ok bool) {
 	return 0, false
 }
 
-// next is the transaction that follows zxid in the logs; nil when there is none.
+// next returns the transaction after zxid in the logs, or nil if there is none.
 func (d *Dir) next(zxid int64) *proto.TxnEntry {
 	for _, file := range d.LogsFrom(zxid) {
 		txn, err := nextIn(file.Path, zxid)
@@ -131,11 +131,11 @@ type loaded struct {
 	zxid    int64
 	highest int64    // of the zxids in its znodes' stats
 	unknown []string // znodes whose ACL key is not in the table
-	odd     *Fault   // the znodes have not the digest that was recorded; see settle
+	odd     *Fault   // the znodes do not have the recorded digest; see settle
 }
 
-// fuzzyUntil is the last zxid whose transaction the snapshot may hold a part of, as far as it
-// is known: a deleted znode and a new ACL leave no zxid behind.
+// fuzzyUntil returns the last zxid of which the snapshot may hold a part, as far as is known:
+// deleting a znode or setting an ACL leaves no zxid behind.
 func (s *loaded) fuzzyUntil() int64 {
 	return max(s.zxid, s.highest, s.trailer.DigestZxid, s.trailer.LastProcessedZxid)
 }
@@ -171,13 +171,13 @@ func readTreeOf(r *SnapshotReader, err error) (*loaded, error) {
 	}
 	if d := s.trailer.Digest; d != nil && s.zxid != 0 && s.trailer.DigestZxid == s.zxid && s.fuzzyUntil() == s.zxid && !digestAgrees(s.tree, d) {
 		s.odd = &Fault{File: path, Offset: r.Offset(), Kind: BadDigest, Zxid: s.zxid,
-			Err:     fmt.Errorf("the znodes have digest %d, the server recorded %d", s.tree.Digest(), d.TreeDigest),
-			Meaning: "the znodes are not those that the server had at zxid " + hex(s.zxid)}
+			Err:     fmt.Errorf("the znodes have digest %d, but the server recorded %d", s.tree.Digest(), d.TreeDigest),
+			Meaning: "the znodes are not those the server had at zxid " + hex(s.zxid)}
 	}
 	return s, errors.Join(faults...)
 }
 
-// restoreHead puts what comes before the znodes into the tree.
+// restoreHead copies what precedes the znodes into the tree.
 func (s *loaded) restoreHead(r *SnapshotReader) {
 	for _, session := range r.Sessions() {
 		s.tree.RestoreSession(session.ID, session.Timeout)
@@ -187,7 +187,7 @@ func (s *loaded) restoreHead(r *SnapshotReader) {
 	}
 }
 
-// readNodes fills the tree. faults are those of the structure, err ended the reading.
+// readNodes fills the tree. faults are those of the structure; err ended the reading.
 func (s *loaded) readNodes(r *SnapshotReader) (faults []error, err error) {
 	for {
 		n, err := r.Next()
@@ -209,7 +209,7 @@ func (s *loaded) readNodes(r *SnapshotReader) (faults []error, err error) {
 	}
 }
 
-// unknownACLs is a fault, or nil, about the znodes that still have an ACL nobody knows.
+// unknownACLs returns a fault about the znodes whose ACL is still unknown, or nil.
 func (s *loaded) unknownACLs() error {
 	still := slices.DeleteFunc(s.unknown, func(path string) bool {
 		n := s.tree.Get(path)
@@ -219,12 +219,12 @@ func (s *loaded) unknownACLs() error {
 		return nil
 	}
 	return &Fault{File: s.file, Kind: BadStructure, Zxid: s.zxid,
-		Err:     fmt.Errorf("the ACL of %d znodes is not in the snapshot's table, the first is %s", len(still), still[0]),
+		Err:     fmt.Errorf("the ACLs of %d znodes are not in the snapshot's table; the first is %s", len(still), still[0]),
 		Meaning: "a server fails every access to them"}
 }
 
-// digestAgrees compares a tree with a digest that a server recorded. A digest of another
-// version than ours says nothing.
+// digestAgrees compares a tree with a digest recorded by a server. A digest of a version other
+// than ours always agrees.
 func digestAgrees(t *ztree.Tree, d *proto.TxnDigest) bool {
 	return d.Version != proto.DigestVersion || t.Digest() == d.TreeDigest || t.AltDigest() == d.TreeDigest
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// Follows tells whether zxid can come right after last: the next of the same epoch, or the
-// first of a later one. The end of an epoch is not written anywhere, so that transactions
-// missing from there go unnoticed.
+// Follows reports whether zxid can come right after last: the next in the same epoch, or the
+// first in a later one. The end of an epoch is not recorded anywhere, so transactions missing
+// there go unnoticed.
 func Follows(last, zxid int64) bool {
 	if epochOf(last) == epochOf(zxid) {
 		return zxid == last+1
@@ -18,15 +18,15 @@ func Follows(last, zxid int64) bool {
 	return epochOf(zxid) > epochOf(last) && counterOf(zxid) == 1
 }
 
-// first tells whether a log that begins with zxid lacks nothing before it: an ensemble's
+// first reports whether nothing is missing before a log that starts with zxid: an ensemble's
 // first epoch is 1, a standalone server's is 0.
 func first(zxid int64) bool { return counterOf(zxid) == 1 && epochOf(zxid) <= 1 }
 
 func epochOf(zxid int64) int64   { return zxid >> 32 }
 func counterOf(zxid int64) int64 { return zxid & 0xffffffff }
 
-// AreMissing says which transactions lie between last and zxid, where Follows does not hold,
-// up to the verb: "transaction 0x6 is", "transactions 0x6..0x9 are".
+// AreMissing names the transactions between last and zxid, if Follows does not hold, including
+// the verb: "transaction 0x6 is", "transactions 0x6..0x9 are".
 func AreMissing(last, zxid int64) string {
 	from, to, after := last+1, zxid-1, ""
 	if epochOf(last) != epochOf(zxid) {
@@ -39,26 +39,26 @@ func AreMissing(last, zxid int64) string {
 	return fmt.Sprintf("transactions %#x..%#x%s are", from, to, after)
 }
 
-// DigestCheck compares a tree under replay with the digests that a server logged.
+// DigestCheck compares a tree during replay with the digests that a server logged.
 type DigestCheck struct {
 	Compared int      // transactions with a digest of our version, compared
-	Failed   int      // of which did not agree
-	Faults   []*Fault // the first that did not, and a snapshot's digest that did not
+	Failed   int      // how many of these did not agree
+	Faults   []*Fault // the first that did not agree, and a snapshot's digest that did not
 
 	fuzzyUntil int64
-	snapshot   *Trailer // whose digest is still to be compared
-	ahead      *Fault   // that digest did not agree, which the next transaction may explain
+	snapshot   *Trailer // its digest is still to be compared
+	ahead      *Fault   // that digest did not agree; the next transaction may explain why
 	file       string
 	off        uint64 // by how much the tree is known to be off
 	root       rootChanges
-	fault      *Fault // of what failed first
-	excused    bool   // all that failed may be wrong in the log alone, or in a tree that is fuzzy
-	vague      bool   // how far the snapshot is fuzzy is not known: it has no digest
+	fault      *Fault // of the first failure
+	excused    bool   // every failure may be due to the log alone, or to a fuzzy tree
+	vague      bool   // how far the snapshot is fuzzy is unknown, because it has no digest
 }
 
-// begin tells where the replay starts from. Up to the end of its fuzzy range a snapshot's
-// tree has no digest that a log could know (DataTree.compareDigest). A server that has none
-// for its own tree notes one at zxid 0.
+// begin says where the replay starts. Up to the end of its fuzzy range, a snapshot's tree has no
+// digest that a log could know (DataTree.compareDigest). A server without a digest of its tree
+// records one at zxid 0.
 func (c *DigestCheck) begin(s *loaded) {
 	c.fuzzyUntil, c.snapshot, c.ahead, c.off, c.root = s.fuzzyUntil(), nil, nil, 0, rootChanges{}
 	c.vague = s.tree != nil && s.trailer.DigestZxid == 0
@@ -67,16 +67,16 @@ func (c *DigestCheck) begin(s *loaded) {
 	}
 }
 
-// Compare is to be called after each transaction has been applied. It tells whether the
-// digests agree, or there was nothing to compare.
+// Compare must be called after each transaction is applied. It reports whether the digests agree
+// or there was nothing to compare.
 func (c *DigestCheck) Compare(file string, offset int64, txn *proto.TxnEntry, t *ztree.Tree) bool {
 	zxid := txn.Header.Zxid
 	c.root.see(t)
 	if c.snapshot != nil && zxid >= c.snapshot.DigestZxid {
 		if zxid == c.snapshot.DigestZxid && !digestAgrees(t, c.snapshot.Digest) {
 			c.ahead = &Fault{File: c.file, Kind: BadDigest, Zxid: zxid,
-				Err:     fmt.Errorf("replayed to zxid %#x the tree has digest %d, the snapshot recorded %d", zxid, t.Digest(), c.snapshot.Digest.TreeDigest),
-				Meaning: "the snapshot or the log that follows it is not what the server had"}
+				Err:     fmt.Errorf("replayed to zxid %#x the tree has digest %d, but the snapshot recorded %d", zxid, t.Digest(), c.snapshot.Digest.TreeDigest),
+				Meaning: "the snapshot or the log after it is not what the server had"}
 			c.Faults = append(c.Faults, c.ahead)
 		}
 		c.snapshot = nil
@@ -88,7 +88,7 @@ func (c *DigestCheck) Compare(file string, offset int64, txn *proto.TxnEntry, t 
 	c.Compared++
 	want := uint64(d.TreeDigest)
 	is := func(off uint64) bool { return uint64(t.Digest())+off == want || uint64(t.AltDigest())+off == want }
-	if is(0) { // what was off has been changed since, or was right all the time
+	if is(0) { // what was off has changed since, or was always right
 		c.off, c.vague = 0, false
 		if c.excused {
 			c.Compared -= c.Failed
@@ -103,7 +103,7 @@ func (c *DigestCheck) Compare(file string, offset int64, txn *proto.TxnEntry, t 
 	}
 	ahead := c.ahead != nil && zxid == c.ahead.Zxid // see Dir.settle
 	if !ahead {
-		c.ahead = nil // the next transaction has not explained it
+		c.ahead = nil // the next transaction did not explain it
 	}
 	if is(c.off) {
 		return true
@@ -112,8 +112,8 @@ func (c *DigestCheck) Compare(file string, offset int64, txn *proto.TxnEntry, t 
 	c.Failed++
 	if c.Failed == 1 {
 		c.fault = &Fault{File: file, Offset: offset, Kind: BadDigest, Zxid: zxid,
-			Err:     fmt.Errorf("after %v with zxid %#x the tree has digest %d, the server logged %d", txn.Header.Type, uint64(zxid), t.Digest(), d.TreeDigest),
-			Meaning: "from here on the tree that is replayed is not the one that the server had: a transaction before is missing or was changed, or the server's own tree had gone astray; compare with another member of the ensemble"}
+			Err:     fmt.Errorf("after %v with zxid %#x the tree has digest %d, but the server logged %d", txn.Header.Type, uint64(zxid), t.Digest(), d.TreeDigest),
+			Meaning: "from here on the replayed tree is not the one the server had: an earlier transaction is missing or was changed, or the server's own tree was wrong; compare with another member of the ensemble"}
 		c.Faults = append(c.Faults, c.fault)
 	}
 	c.off = want - uint64(t.Digest())

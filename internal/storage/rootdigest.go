@@ -5,23 +5,23 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// rootChanges knows when the digests that a server logs may be wrong, although its tree is not.
+// rootChanges tracks when the digests that a server logs may be wrong although its tree is right.
 //
-// PrepRequestProcessor foretells the digest of a transaction from the changes that are under
-// way. It takes the root for two znodes: a child that comes or goes changes "", set and setAcl
-// change "/", and neither knows of the other. When both are under way, in one multi or in
-// transactions soon after each other, what is logged is off, until nothing is under way.
+// PrepRequestProcessor predicts the digest of a transaction from the changes in progress. It
+// treats the root as two znodes: adding or removing a child changes "", set and setAcl change
+// "/", and neither affects the other. If both are in progress, in one multi or in transactions
+// shortly after each other, the logged digest is off until nothing is in progress.
 type rootChanges struct {
 	seen     int // transactions
 	stat     proto.StatPersisted
-	children int // the transaction that changed the root's children last, counted from 1
-	itself   int // the one that changed its data or its ACL
+	children int // the last transaction that changed the root's children, counted from 1
+	itself   int // the last transaction that changed its data or ACL
 }
 
-// underWay is how many transactions may be: globalOutstandingLimit.
+// underWay is how many transactions can be in progress: globalOutstandingLimit.
 const underWay = 1000
 
-// see is to be called after each transaction has been applied.
+// see must be called after each transaction is applied.
 func (c *rootChanges) see(t *ztree.Tree) {
 	c.seen++
 	root := t.Get("/")
@@ -37,7 +37,7 @@ func (c *rootChanges) see(t *ztree.Tree) {
 	c.stat = root.Stat
 }
 
-// excuse tells whether the digest of the last transaction may be wrong for this reason.
+// excuse reports whether the digest of the last transaction may be wrong for this reason.
 func (c *rootChanges) excuse() bool {
 	return max(c.children, c.itself) == c.seen && min(c.children, c.itself) > 0 &&
 		c.seen-min(c.children, c.itself) < underWay

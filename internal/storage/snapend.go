@@ -13,11 +13,11 @@ import (
 // Trailer is what follows the znodes; valid after Next has returned io.EOF.
 type Trailer struct {
 	Digest            *proto.TxnDigest // 3.6; nil when absent
-	DigestZxid        int64            // the zxid at which the tree had the digest; 0 when the server knew none
+	DigestZxid        int64            // the zxid at which the tree had the digest; 0 if the server had none
 	LastProcessedZxid int64            // 3.9; -1 when absent
-	Checksum          int64            // Adler-32 of everything before it: the last one in the file
-	Seals             int              // checksums in the file: 1 to 3; 0 when the server that wrote it died
-	Extra             int64            // bytes after the last checksum, which no ZooKeeper writes
+	Checksum          int64            // Adler-32 of everything before it: the last checksum in the file
+	Seals             int              // number of checksums in the file: 1 to 3, or 0 if the server died while writing it
+	Extra             int64            // bytes after the last checksum; no ZooKeeper writes any
 }
 
 // Trailer returns what follows the znodes.
@@ -35,9 +35,9 @@ const (
 	maxTrailer = 2 * (1 << 10) // more than any trailer
 )
 
-// readTrailer reads what follows the znodes (FileSnap.deserialize): a checksum; since 3.6,
-// unless the server had digests turned off, a digest and another checksum; since 3.9, if
-// turned on, the last zxid and another checksum. It returns io.EOF when all is well.
+// readTrailer reads what follows the znodes (FileSnap.deserialize): a checksum; since 3.6, unless
+// the server had digests turned off, a digest and another checksum; since 3.9, if turned on, the
+// last zxid and another checksum. It returns io.EOF if everything is in order.
 func (r *SnapshotReader) readTrailer() error {
 	rest, err := r.w.upTo(maxTrailer)
 	if err != nil {
@@ -87,7 +87,7 @@ func (r *SnapshotReader) readSeal() error {
 	}
 	stored := int64(binary.BigEndian.Uint64(b))
 	if stored != computed {
-		return fmt.Errorf("%w: the file says %#x, its bytes have %#x", errChecksum, stored, computed)
+		return fmt.Errorf("%w: the file says %#x, its bytes give %#x", errChecksum, stored, computed)
 	}
 	if string(b[8:]) != "\x00\x00\x00\x01/" {
 		return errSeal

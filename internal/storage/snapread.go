@@ -17,10 +17,10 @@ type Session struct {
 	Timeout int32
 }
 
-// Node is one znode of a snapshot. Data and Path are valid until the next call of Next.
+// Node is a znode of a snapshot. Data and Path are valid until the next call of Next.
 type Node struct {
 	Path   string // "" is the root, as in the file
-	Data   []byte // nil when null
+	Data   []byte // nil if null
 	ACL    int64  // a key of the snapshot's ACL table; -1 is world:anyone with all permissions
 	Stat   proto.StatPersisted
 	Offset int64 // in the uncompressed snapshot
@@ -40,11 +40,11 @@ type SnapshotReader struct {
 	node        Node
 	znodes      int
 	trailer     Trailer
-	next        error // what the next call of Next returns, when not nil
+	next        error // if not nil, what the next call of Next returns
 }
 
-// OpenSnapshot opens a snapshot and reads its header, sessions and ACL table. Compression
-// goes by the name's ending, as in ZooKeeper (SnapStream.getStreamMode).
+// OpenSnapshot opens a snapshot and reads its header, sessions and ACL table. The compression
+// follows from the name's suffix, as in ZooKeeper (SnapStream.getStreamMode).
 func OpenSnapshot(path string) (*SnapshotReader, error) {
 	f, err := openRegular(path)
 	if err != nil {
@@ -72,11 +72,11 @@ func (r *SnapshotReader) open() error {
 	}
 	r.size = info.Size()
 	if r.size == 0 {
-		return &Fault{File: r.name, Kind: NotAFile, Err: errors.New("the file is empty"), Meaning: "it holds no znode; " + PassedOver}
+		return &Fault{File: r.name, Kind: NotAFile, Err: errors.New("the file is empty"), Meaning: "it holds no znodes; " + PassedOver}
 	}
 	src, err := decompress(r.f, r.size, r.compression)
 	if err != nil {
-		return &Fault{File: r.name, Kind: NotAFile, Meaning: "it is no ." + r.compression + " file; " + PassedOver,
+		return &Fault{File: r.name, Kind: NotAFile, Meaning: "it is not ." + r.compression + " file; " + PassedOver,
 			Err: fmt.Errorf("decompress: %w", err)}
 	}
 	known := int64(-1)
@@ -99,7 +99,7 @@ func (r *SnapshotReader) readHeader() error {
 		if f := (*Fault)(nil); errors.As(r.explain(0, err), &f) && f.Kind != CutOff {
 			return f
 		}
-		return &Fault{File: r.name, Kind: NotAFile, Err: errors.New("the file ends inside its header"), Meaning: "it holds no znode; " + PassedOver}
+		return &Fault{File: r.name, Kind: NotAFile, Err: errors.New("the file ends inside its header"), Meaning: "it holds no znodes; " + PassedOver}
 	}
 	h := proto.FileHeader{
 		Magic:   int32(binary.BigEndian.Uint32(b)),
@@ -111,10 +111,10 @@ func (r *SnapshotReader) readHeader() error {
 		return &Fault{File: r.name, Kind: BadMagic, Err: errors.New("this is a transaction log, not a snapshot"),
 			Meaning: "try: zkctl txnlog dump " + r.name}
 	case h.Magic != proto.SnapMagic:
-		return &Fault{File: r.name, Kind: BadMagic, Err: fmt.Errorf("the file begins with %q, not with \"ZKSN\"", b[:4]),
-			Meaning: "it is no snapshot, or its first bytes are damaged; " + PassedOver}
+		return &Fault{File: r.name, Kind: BadMagic, Err: fmt.Errorf("the file starts with %q instead of \"ZKSN\"", b[:4]),
+			Meaning: "it is not a snapshot, or its first bytes are damaged; " + PassedOver}
 	case h.Version != proto.SnapVersion:
-		return &Fault{File: r.name, Offset: 4, Kind: BadVersion, Err: fmt.Errorf("format version %d is unknown, only %d is known", h.Version, proto.SnapVersion)}
+		return &Fault{File: r.name, Offset: 4, Kind: BadVersion, Err: fmt.Errorf("unknown format version %d; only %d is supported", h.Version, proto.SnapVersion)}
 	}
 	r.header = h
 	r.w.consume(fileHeaderSize)
@@ -181,22 +181,22 @@ func (r *SnapshotReader) readACLs() error {
 	return nil
 }
 
-// Name is the file's path as it was opened.
+// Name returns the path of the file as it was opened.
 func (r *SnapshotReader) Name() string { return r.name }
 
-// Size is the file's size in bytes when it was opened, compressed as it is.
+// Size returns the (compressed) size of the file in bytes when it was opened.
 func (r *SnapshotReader) Size() int64 { return r.size }
 
-// Header is the file's header.
+// Header returns the header of the file.
 func (r *SnapshotReader) Header() proto.FileHeader { return r.header }
 
-// Sessions are the open sessions in the file's order.
+// Sessions returns the open sessions in file order.
 func (r *SnapshotReader) Sessions() []Session { return r.sessions }
 
-// ACLs is the table of access control lists by the key that znodes have.
+// ACLs returns the table of ACLs by the keys that znodes have.
 func (r *SnapshotReader) ACLs() map[int64][]proto.ACL { return r.acls }
 
-// Offset is the byte after what has been read, in the uncompressed snapshot.
+// Offset returns the offset of the next byte in the uncompressed snapshot.
 func (r *SnapshotReader) Offset() int64 { return r.w.offset() }
 
 // Close closes the file.
@@ -205,9 +205,9 @@ func (r *SnapshotReader) Close() error { return r.f.Close() }
 // nodeTail is what follows a znode's data: the ACL key and the stat.
 const nodeTail = 8 + proto.StatPersistedSize
 
-// Next returns the next znode, parents before children; io.EOF after the last, once what
-// follows the znodes has been read and checked; or a *Fault, which every later call
-// returns again. That a wrong checksum is found means that all znodes have been returned.
+// Next returns the next znode, parents before children; io.EOF after the last one, once the rest
+// of the file has been read and checked; or a *Fault, which every later call returns again. If
+// the fault is a wrong checksum, all znodes have been returned.
 func (r *SnapshotReader) Next() (*Node, error) {
 	if r.next != nil {
 		return nil, r.next
@@ -264,7 +264,7 @@ func (r *SnapshotReader) readNode() (*Node, error) {
 	return n, nil
 }
 
-// decodeStat decodes a StatPersisted in place of its Visit, which reads field by field.
+// decodeStat decodes a StatPersisted faster than its Visit, which reads field by field.
 func decodeStat(b []byte, s *proto.StatPersisted) {
 	b = b[:proto.StatPersistedSize]
 	s.Czxid = int64(binary.BigEndian.Uint64(b))

@@ -13,30 +13,30 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// SnapshotStream encodes a tree in steps, between which the tree may change: the owner of the
-// tree makes the stream and calls Step when there is time, and another goroutine writes what
-// the steps yield to a SnapshotFile, or to a learner, who gets the same without the file's
-// header and end (SerializeUtils.serializeSnapshot).
+// SnapshotStream encodes a tree in steps, between which the tree may change. The owner of the
+// tree creates the stream and calls Step when there is time; another goroutine writes what the
+// steps yield to a SnapshotFile, or to a learner, which gets the same without the file's header
+// and end (SerializeUtils.serializeSnapshot).
 //
-// The transactions after Zxid must be applied on top of what it yields. An ACL that a znode
-// got meanwhile is not in the table, which comes first; such a znode is written with one
+// The transactions after Zxid must be applied on top of what it yields. The ACL table comes
+// first, so an ACL that a znode gets meanwhile is not in it; such a znode is written with an ACL
 // that lets nobody in, until the replay reaches the transaction.
 type SnapshotStream struct {
 	tree  *ztree.Tree
 	walk  *ztree.FuzzyWalk
 	body  snapshotBody
 	head  []byte
-	whole bool // all is in head
+	whole bool // everything is in head
 	state SnapshotState
-	plain bool // no digest
+	plain bool // without a digest
 }
 
-// wholeTree is the number of znodes up to which a tree is encoded at once, in well under a
-// millisecond, so that the snapshots of small trees are not fuzzy.
+// wholeTree is the number of znodes up to which a tree is encoded in one step, in well under a
+// millisecond, so that snapshots of small trees are not fuzzy.
 const wholeTree = 1000
 
-// NewSnapshotStream begins a snapshot of the tree as it is. noDigest keeps it from asking
-// for a digest that a tree has not computed so far.
+// NewSnapshotStream starts a snapshot of the tree. With noDigest it does not ask for a digest
+// that the tree has not yet computed.
 func NewSnapshotStream(t *ztree.Tree, noDigest bool) *SnapshotStream {
 	s := &SnapshotStream{tree: t, walk: t.Fuzzy(), whole: t.Len() <= wholeTree, plain: noDigest}
 	s.body.Codec = jute.NewEncoder(nil)
@@ -59,15 +59,15 @@ func (s *SnapshotStream) end() {
 	}
 }
 
-// Zxid is that of the last transaction before the stream began, which belongs in the name of
-// the file.
+// Zxid returns the zxid of the last transaction before the stream started, which belongs in the
+// file's name.
 func (s *SnapshotStream) Zxid() int64 { return s.walk.Zxid() }
 
-// stepSize bounds what one step yields, but for a single znode's data.
+// stepSize limits what a step yields, apart from a single znode's data.
 const stepSize = 1 << 20
 
-// Step appends the next part of the snapshot to buf, for about as long as budget says. After
-// the last one more is false, and State is valid.
+// Step appends the next part of the snapshot to buf, for about as long as budget allows. After
+// the last part, more is false and State is valid.
 func (s *SnapshotStream) Step(buf []byte, budget time.Duration) (_ []byte, more bool) {
 	begun := time.Now()
 	buf = append(buf, s.head...)
@@ -83,7 +83,7 @@ func (s *SnapshotStream) Step(buf []byte, budget time.Duration) (_ []byte, more 
 	return s.body.Bytes(), false
 }
 
-// some encodes znodes up to a moment, and tells whether there are more.
+// some encodes znodes until a moment, and reports whether there are more.
 func (s *SnapshotStream) some(until time.Time) bool {
 	for n := 1; ; n++ {
 		path, node, ok := s.walk.Next()
@@ -97,18 +97,18 @@ func (s *SnapshotStream) some(until time.Time) bool {
 	}
 }
 
-// State is that of the tree at the last step.
+// State returns the state of the tree at the last step.
 func (s *SnapshotStream) State() SnapshotState { return s.state }
 
-// snapshotBody encodes what a snapshot has between the file's header and the first checksum.
+// snapshotBody encodes the part of a snapshot between the file's header and the first checksum.
 type snapshotBody struct {
 	*jute.Codec
-	last   int64 // key of the table, when nobody is set
-	nobody int64 // key of a list that lets nobody in; 0 when none is needed
+	last   int64 // last key in the table, if nobody is set
+	nobody int64 // key of an ACL that lets nobody in; 0 if not needed
 }
 
-// begin encodes the sessions and the table of ACLs. With fuzzy, znodes may come whose ACL is
-// not in the table.
+// begin encodes the sessions and the ACL table. With fuzzy, it allows for znodes whose ACL is not
+// in the table.
 func (b *snapshotBody) begin(t *ztree.Tree, fuzzy bool) {
 	sessions := t.Sessions()
 	b.Count(len(sessions), sessionSize)
@@ -159,9 +159,9 @@ func (b *snapshotBody) end() {
 	b.String(&end)
 }
 
-// ReadStream makes a tree of what a SnapshotStream, or Apache's serializeSnapshot, yielded;
-// src must end where that ends. zxid is what the tree is taken to be at: the transactions
-// after it must be applied on top.
+// ReadStream builds a tree from what a SnapshotStream, or Apache's serializeSnapshot, yielded;
+// src must end where that ends. zxid becomes the tree's zxid: the transactions after it must be
+// applied on top.
 func ReadStream(src io.Reader, zxid int64) (*ztree.Tree, error) {
 	r := &SnapshotReader{name: "the stream", w: newWindow(src, -1), trailer: Trailer{LastProcessedZxid: -1}}
 	if err := errors.Join(r.readSessions(), r.readACLs()); err != nil {
@@ -177,7 +177,7 @@ func ReadStream(src io.Reader, zxid int64) (*ztree.Tree, error) {
 		return nil, fmt.Errorf("read a snapshot: %w", err)
 	}
 	if r.trailer.Seals+int(r.trailer.Extra) > 0 {
-		return nil, fmt.Errorf("read a snapshot: something follows it")
+		return nil, fmt.Errorf("read a snapshot: unexpected bytes follow it")
 	}
 	s.tree.SetLastZxid(zxid)
 	s.tree.Restored()

@@ -13,19 +13,19 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// SnapshotOptions say how a snapshot is written.
+// SnapshotOptions control how a snapshot is written.
 type SnapshotOptions struct {
 	Compression       string // "", "gz" or "snappy"
 	LastProcessedZxid bool   // add what 3.9 adds
-	NoDigest          bool   // leave the digest out, as a server with digest.enabled=false
-	Replace           bool   // take the place of a file of that name
+	NoDigest          bool   // omit the digest, as a server with digest.enabled=false does
+	Replace           bool   // replace an existing file of that name
 }
 
 // snapshotDBID is what ZooKeeper puts into the header of every snapshot.
 const snapshotDBID = -1
 
 // WriteSnapshot writes the tree to a new file, as SnapshotFile does. The znodes are sorted, so
-// that the same tree gives the same file.
+// that equal trees give equal files.
 func WriteSnapshot(path string, t *ztree.Tree, opt SnapshotOptions) error {
 	f, err := CreateSnapshot(path, opt)
 	if err != nil {
@@ -45,7 +45,7 @@ func WriteSnapshot(path string, t *ztree.Tree, opt SnapshotOptions) error {
 		}
 	}
 	body.end()
-	_, _ = f.Write(c.Bytes()) // Commit tells
+	_, _ = f.Write(c.Bytes()) // Commit reports the error
 	state := SnapshotState{Zxid: t.LastZxid()}
 	if !opt.NoDigest {
 		state.Digest = t.Digest()
@@ -59,9 +59,9 @@ type SnapshotState struct {
 	Digest int64
 }
 
-// SnapshotFile writes a snapshot of mode 0600 under a temporary name, and gives it its own
-// when it is whole and on disk. What is written to it is what SnapshotStream yields. One
-// goroutine at a time may use it.
+// SnapshotFile writes a snapshot of mode 0600 under a temporary name, and renames it once it is
+// complete and on disk. It is written with what SnapshotStream yields. It is not safe for
+// concurrent use.
 type SnapshotFile struct {
 	path     string
 	opt      SnapshotOptions
@@ -72,9 +72,9 @@ type SnapshotFile struct {
 	err      error
 }
 
-// CreateSnapshot begins a snapshot. It fails when path exists, unless Replace is set. ZooKeeper
-// takes the zxid and the compression from the name (SnapshotName), so a name that announces
-// another compression is refused.
+// CreateSnapshot starts a snapshot. It fails if path exists, unless Replace is set. ZooKeeper
+// takes the zxid and the compression from the name (SnapshotName), so a name that implies another
+// compression is refused.
 func CreateSnapshot(path string, opt SnapshotOptions) (*SnapshotFile, error) {
 	s := &SnapshotFile{path: path, opt: opt, adler: 1}
 	if err := s.create(); err != nil {
@@ -85,7 +85,7 @@ func CreateSnapshot(path string, opt SnapshotOptions) (*SnapshotFile, error) {
 
 func (s *SnapshotFile) create() error {
 	if named := CompressionOfName(s.path); named != s.opt.Compression {
-		return fmt.Errorf("the name %s stands for compression %q, not %q", filepath.Base(s.path), named, s.opt.Compression)
+		return fmt.Errorf("the name %s implies compression %q, not %q", filepath.Base(s.path), named, s.opt.Compression)
 	}
 	begin := atomicfile.Create
 	if s.opt.Replace {
@@ -113,7 +113,7 @@ func (s *SnapshotFile) write(b []byte) {
 	_, s.err = s.dst.Write(b)
 }
 
-// Write implements io.Writer. After an error nothing more is written, and Commit fails.
+// Write implements io.Writer. After an error it writes nothing more, and Commit fails.
 func (s *SnapshotFile) Write(b []byte) (int, error) {
 	if s.write(b); s.err != nil {
 		return 0, fmt.Errorf("write snapshot: %w", s.err)
@@ -121,7 +121,7 @@ func (s *SnapshotFile) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Commit adds what follows the znodes and makes the file be there.
+// Commit adds what follows the znodes and gives the file its name.
 func (s *SnapshotFile) Commit(state SnapshotState) error {
 	s.seal(nil)
 	if !s.opt.NoDigest {
@@ -160,5 +160,5 @@ func (s *SnapshotFile) publish() error {
 	return s.f.Commit()
 }
 
-// Abandon gives the file up. It must not be called after Commit.
+// Abandon discards the file. It must not be called after Commit.
 func (s *SnapshotFile) Abandon() { s.f.Abandon() }

@@ -12,43 +12,43 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// LoadOptions say which state to load.
+// LoadOptions select the state to load.
 type LoadOptions struct {
-	Zxid int64 // the last transaction to apply; the newest when 0
-	Time int64 // or: the last millisecond, since 1970, to apply; 0 for no limit
-	// Visit, when set, is called after each transaction of the logs has been applied.
+	Zxid int64 // the last transaction to apply; 0 means the newest
+	Time int64 // or: the last millisecond, since 1970, to apply; 0 means no limit
+	// Visit, if set, is called after each transaction in the logs is applied.
 	Visit func(file string, e *Entry, txn *proto.TxnEntry, t *ztree.Tree) error
-	// Strict ends at the first fault of a log; otherwise a damaged tail ends that log, as for a server.
+	// Strict stops at the first fault of a log; otherwise a damaged tail ends that log, as in a
+	// server.
 	Strict bool
-	// Gaps goes on where transactions are missing, as a server would without a word, and
-	// makes a fault of it; otherwise Load fails there.
+	// Gaps continues where transactions are missing, as a server silently would, and reports a
+	// fault; otherwise Load fails there.
 	Gaps bool
-	// TrustEmpty begins with an empty tree where there is no snapshot, whatever the logs begin with.
+	// TrustEmpty starts with an empty tree if there is no snapshot, whatever the logs start with.
 	TrustEmpty bool
-	// Digests, when set, compares the tree with the digests in the logs. What does not agree
-	// is told there and is no fault of Load.
+	// Digests, if set, compares the tree with the digests in the logs. Mismatches are recorded
+	// there and do not fail Load.
 	Digests *DigestCheck
 }
 
-// ErrMissing is what Load fails with when transactions are missing that the state needs.
+// ErrMissing means that transactions which the state needs are missing.
 var ErrMissing = errors.New("transactions are missing")
 
-// Load builds the state at a zxid or a time from the nearest usable snapshot before it and
-// the logs (FileTxnSnapLog.restore). faults are what it met and went round.
+// Load builds the state at a zxid or a time from the nearest usable snapshot before it and the
+// logs (FileTxnSnapLog.restore). faults are those that it found and worked around.
 //
-// The snapshot is the newest whose content cannot go beyond the limit: a server goes on
-// while it writes one, so snapshot.1f may hold later changes than 0x1f. How late they can be
-// is told by the zxid of the digest that a snapshot records since 3.6, and by those of its
-// znodes, which miss a deletion and a change of an ACL; Load fails where the digest then does
-// not agree at the limit. A damaged snapshot is a fault, and an earlier one serves. Without
-// any snapshot the state begins with an empty tree, if the logs reach back to the first
-// transaction.
+// The snapshot is the newest whose content cannot go beyond the limit: a server continues while
+// writing one, so snapshot.1f may hold changes later than 0x1f. How late is shown by the zxid of
+// the digest that a snapshot records since 3.6, and by the zxids of its znodes, which miss a
+// deletion or a change of an ACL; Load fails if the digest then does not agree at the limit. A
+// damaged snapshot is a fault, and an earlier one is used. Without any snapshot the state starts
+// with an empty tree, if the logs reach back to the first transaction.
 //
-// Transactions that the snapshot may already hold are applied again, as a server does. What
-// they answer there, NodeExists or NoNode, is no fault.
+// Transactions that the snapshot may already hold are applied again, as in a server. Their
+// errors, NodeExists or NoNode, are not faults.
 //
-// A time is turned into the zxid of the last transaction before the first later one, since
-// zxids, not clocks, are the order of changes.
+// A time is converted to the zxid of the last transaction before the first later one, because
+// zxids, not clocks, give the order of changes.
 func (d *Dir) Load(ctx context.Context, opt LoadOptions) (t *ztree.Tree, faults []*Fault, err error) {
 	l := &load{dir: d, opt: opt, ctx: ctx, limit: math.MaxInt64}
 	if opt.Zxid != 0 {
@@ -72,7 +72,7 @@ func (d *Dir) Load(ctx context.Context, opt LoadOptions) (t *ztree.Tree, faults 
 	}
 	if l.from != nil {
 		if l.ahead() {
-			return nil, l.faults, fmt.Errorf("load %s: %s had another digest then: it holds a part of the next transaction, or is damaged (choose a later zxid, or move the snapshot away, so that an earlier one serves)",
+			return nil, l.faults, fmt.Errorf("load %s: %s had another digest then: it holds part of the next transaction, or is damaged (choose a later zxid, or move the snapshot away so that an earlier one is used)",
 				l.where(), filepath.Base(l.from.file))
 		}
 		if err := l.from.unknownACLs(); err != nil {
@@ -82,37 +82,37 @@ func (d *Dir) Load(ctx context.Context, opt LoadOptions) (t *ztree.Tree, faults 
 	return l.tree, l.faults, nil
 }
 
-// load is one run of Load.
+// load is a single run of Load.
 type load struct {
 	dir    *Dir
 	opt    LoadOptions
 	ctx    context.Context
 	limit  int64
 	tree   *ztree.Tree
-	from   *loaded // nil when there is no snapshot
-	last   int64   // zxid of the last transaction met, or in the snapshot's name
-	begun  bool    // whether last is one
-	broke  *Fault  // what ended the last log, when that was damage
+	from   *loaded // nil if there is no snapshot
+	last   int64   // zxid of the last transaction seen, or in the snapshot's name
+	begun  bool    // whether last is set
+	broke  *Fault  // the damage that ended the last log, if any
 	faults []*Fault
 
-	trusted bool // LoadOptions.TrustEmpty counts
+	trusted bool // whether LoadOptions.TrustEmpty was needed
 }
 
-// ahead tells whether the state at the zxid of the snapshot's digest is wanted, and the tree
-// is not that: the snapshot may hold a part of the next transaction without a trace.
+// ahead reports whether the state at the zxid of the snapshot's digest is wanted but the tree is
+// not in that state: the snapshot may hold part of the next transaction without a trace.
 func (l *load) ahead() bool {
 	t := l.from.trailer
 	return l.limit == t.DigestZxid && l.last == t.DigestZxid && l.from.zxid < t.DigestZxid && !digestAgrees(l.tree, t.Digest)
 }
 
-// note keeps every fault in err, and tells whether there was one.
+// note records every fault in err, and reports whether there was one.
 func (l *load) note(err error) bool {
 	list := Faults(err)
 	l.faults = append(l.faults, list...)
 	return len(list) > 0
 }
 
-// Faults are the faults that an error wraps, also when several are joined.
+// Faults returns the faults that an error wraps, including joined ones.
 func Faults(err error) []*Fault {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var list []*Fault
@@ -128,7 +128,7 @@ func Faults(err error) []*Fault {
 	return nil
 }
 
-// snapshot chooses and loads the snapshot, or begins with an empty tree.
+// snapshot chooses and loads the snapshot, or starts with an empty tree.
 func (l *load) snapshot() error {
 	var late string // a snapshot that may go beyond the limit
 	for i := len(l.dir.Snapshots) - 1; i >= 0; i-- {
@@ -153,7 +153,7 @@ func (l *load) snapshot() error {
 		}
 		if s.fuzzyUntil() > l.limit {
 			if late == "" {
-				late = fmt.Sprintf("; %s was written while the server went on, and may hold changes up to %#x", filepath.Base(file.Path), s.fuzzyUntil())
+				late = fmt.Sprintf("; %s was written while the server went on and may hold changes up to %#x", filepath.Base(file.Path), s.fuzzyUntil())
 			}
 			continue
 		}
@@ -168,19 +168,19 @@ func (l *load) snapshot() error {
 		l.opt.Digests.begin(&loaded{})
 	}
 	if len(l.dir.Logs) == 0 {
-		return fmt.Errorf("load %s: %w: there is no usable snapshot%s, and no transaction log", l.dir.Path, ErrMissing, late)
+		return fmt.Errorf("load %s: %w: no usable snapshot%s and no transaction log", l.dir.Path, ErrMissing, late)
 	}
 	if l.limit == 0 {
 		return nil
 	}
 	l.trusted = l.opt.TrustEmpty && len(l.dir.Snapshots) == 0
 	if zxid := l.dir.Logs[0].Zxid; !first(zxid) && !l.opt.Gaps && !l.trusted {
-		return fmt.Errorf("load %s: %w: there is no usable snapshot%s, and the logs begin with %#x; what was before is lost (look for a snapshot or logs in a backup or on another member)", l.where(), ErrMissing, late, zxid)
+		return fmt.Errorf("load %s: %w: no usable snapshot%s, and the logs start at %#x; everything before is lost (look for a snapshot or logs in a backup or on another member)", l.where(), ErrMissing, late, zxid)
 	}
 	return nil
 }
 
-// where names the state that is wanted.
+// where names the wanted state.
 func (l *load) where() string {
 	if l.limit == math.MaxInt64 {
 		return l.dir.Path
@@ -202,11 +202,11 @@ func (l *load) replay() error {
 			return err
 		}
 	}
-	// A limit between two epochs ends where the first of them does.
+	// A limit between two epochs is reached where the first of them ends.
 	if l.limit != math.MaxInt64 && l.last < l.limit {
 		for _, s := range l.dir.Snapshots {
 			if s.Zxid >= l.limit && !l.opt.Gaps {
-				return fmt.Errorf("load %s: %w: the logs end with %#x, and %s holds later changes too", l.where(), ErrMissing, l.last, filepath.Base(s.Path))
+				return fmt.Errorf("load %s: %w: the logs end at %#x, but %s holds later changes", l.where(), ErrMissing, l.last, filepath.Base(s.Path))
 			}
 		}
 		if l.opt.Time == 0 && !l.opt.Gaps {
@@ -216,16 +216,16 @@ func (l *load) replay() error {
 	return nil
 }
 
-// reached tells whether the limit lies at or after the last transaction with none between,
+// reached reports whether the limit is at or after the last transaction, with none in between,
 // given the next one that exists.
 func (l *load) reached(next int64) bool {
 	return l.last == l.limit || l.opt.Gaps || !l.begun && first(next) || l.begun && Follows(l.last, next)
 }
 
-// gap is the error of transactions that are missing before zxid.
+// gap is the error for transactions missing before zxid.
 //
-// Differs(missing-transactions): Apache goes on with the next log that there is, and has a state
-// that no server ever had.
+// Differs(missing-transactions): Apache continues with the next log that exists, and ends up in a
+// state that no server ever had.
 func (l *load) gap(file string, zxid int64) error {
 	if !l.begun {
 		return fmt.Errorf("load %s: %w: the first in %s is %#x", l.where(), ErrMissing, file, zxid)
@@ -238,7 +238,7 @@ func (l *load) gap(file string, zxid int64) error {
 		l.where(), ErrMissing, AreMissing(l.last, zxid), where, filepath.Base(file), zxid, l.last)
 }
 
-// goRound notes damage that ends a log, unless it is to end the whole.
+// goRound records damage that ends a log, unless it must end the whole load.
 func (l *load) goRound(err error) bool {
 	if l.opt.Strict || !l.note(err) {
 		return false
@@ -247,7 +247,7 @@ func (l *load) goRound(err error) bool {
 	return true
 }
 
-// replayLog applies one log. done tells that the limit is reached.
+// replayLog applies a log. done means that the limit is reached.
 func (l *load) replayLog(file File) (done bool, err error) {
 	r, err := OpenLog(file.Path)
 	if err != nil {
@@ -274,7 +274,7 @@ func (l *load) replayLog(file File) (done bool, err error) {
 		}
 		zxid := e.Header.Zxid
 		if l.begun && zxid <= l.last {
-			continue // before the snapshot, or a copy of what an earlier log had
+			continue // before the snapshot, or repeated from an earlier log
 		}
 		if zxid > l.limit {
 			if !l.reached(zxid) {

@@ -165,7 +165,7 @@ func TestLoadMissing(t *testing.T) {
 		zxid  int64
 		words string
 	}{
-		{"log before the first", someOf(t, "standalone", "log.38"), 0, "begin with 0x38"},
+		{"log before the first", someOf(t, "standalone", "log.38"), 0, "start at 0x38"},
 		{"between snapshot and log", someOf(t, "standalone", "snapshot.36", "log.73"), 0, "transactions 0x37..0x72"},
 		{"between logs", someOf(t, "standalone", "log.1", "log.73"), 0, "transactions 0x38..0x72"},
 		{"limit in the gap", dirOf(t, "standalone"), 0xb8, "transactions 0xb4..0xf5"},

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// zxidAt is the zxid of the last transaction before the first that is later than ms: the
-// state at that moment. It is the largest there is when no log has a later one, and 0 when
-// the very first transaction is later.
+// zxidAt returns the zxid of the last transaction before the first that is later than ms: the
+// state at that moment. It returns the largest int64 if no log has a later one, and 0 if the very
+// first transaction is later.
 func (d *Dir) zxidAt(ctx context.Context, ms int64) (int64, error) {
 	at, next := -1, int64(0)
 	for i, file := range d.Logs {
@@ -32,10 +32,10 @@ func (d *Dir) zxidAt(ctx context.Context, ms int64) (int64, error) {
 	when := time.UnixMilli(ms).Local().Format("2006-01-02 15:04:05.000 MST")
 	if at < 0 {
 		if next != 0 && !first(next) {
-			return 0, fmt.Errorf("load %s at %s: %w: the logs begin later, with %#x", d.Path, when, ErrMissing, next)
+			return 0, fmt.Errorf("load %s at %s: %w: the logs start later, at %#x", d.Path, when, ErrMissing, next)
 		}
 		if next == 0 {
-			return math.MaxInt64, nil // no log has a transaction
+			return math.MaxInt64, nil // the logs hold no transactions
 		}
 		return 0, nil
 	}
@@ -54,7 +54,7 @@ func (d *Dir) zxidAt(ctx context.Context, ms int64) (int64, error) {
 	return last, nil
 }
 
-// firstOf is the zxid and the time of a log's first transaction, 0 when none can be read.
+// firstOf returns the zxid and time of a log's first transaction, or 0 if none can be read.
 func firstOf(file File) (zxid, ms int64, err error) {
 	r, err := OpenLog(file.Path)
 	if err == nil {
@@ -70,8 +70,8 @@ func firstOf(file File) (zxid, ms int64, err error) {
 	return 0, 0, err
 }
 
-// lastUntil is the zxid before the first transaction of the log that is later than ms; ended
-// tells whether there is such a one.
+// lastUntil returns the zxid before the first transaction in the log that is later than ms; ended
+// reports whether there is one.
 func lastUntil(ctx context.Context, file File, ms int64) (last int64, ended bool, err error) {
 	r, err := OpenLog(file.Path)
 	if err != nil {

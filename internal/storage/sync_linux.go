@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// syncData brings a file's content to disk, and of its metadata what reading it back needs.
+// syncData brings a file's content to disk, with only the metadata needed to read it back.
 func syncData(f *os.File) error {
 	for {
 		if err := syscall.Fdatasync(int(f.Fd())); err != syscall.EINTR {

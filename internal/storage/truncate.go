@@ -9,19 +9,19 @@ import (
 	"github.com/zkctl/zkctl/internal/atomicfile"
 )
 
-// ErrCannotTruncate is what Truncate fails with when what it would leave is not the state
-// at the zxid. Nothing has been changed then; only a snapshot from the leader helps.
+// ErrCannotTruncate means that what Truncate would leave is not the state at the zxid. Nothing
+// was changed; only a snapshot from the leader helps.
 var ErrCannotTruncate = errors.New("the state before it cannot be rebuilt from this disk")
 
-// Truncate removes every transaction after zxid from a server's logs, and the snapshots
-// that may hold one of them (FileTxnLog.truncate, which forgets the latter). The caller has
-// the leader's word that no quorum ever had them. No log may be open for writing.
+// Truncate removes every transaction after zxid from a server's logs, and the snapshots that may
+// hold one of them (FileTxnLog.truncate, which forgets the latter). The caller has the leader's
+// word that no quorum ever had them. No log may be open for writing.
 //
-// A zxid with counter 0 begins an epoch and is no transaction: what comes before it stays.
-// Any other must be in the logs, or be that of a snapshot.
+// A zxid with counter 0 begins an epoch and is not a transaction: what comes before it stays. Any
+// other must be in the logs, or be that of a snapshot.
 //
-// Files go from the newest to the oldest, and the log that holds zxid is cut last, so that a
-// crash leaves more than was asked for but never a gap.
+// Files are removed from newest to oldest, and the log that holds zxid is cut last, so that a
+// crash leaves too much but never a gap.
 func Truncate(snapDir, logDir string, zxid int64) error {
 	if err := truncate(snapDir, logDir, zxid, planTruncate); err != nil {
 		return fmt.Errorf("truncate the log in %s to %#x: %w", logDir, uint64(zxid), err)
@@ -53,11 +53,11 @@ type truncation struct {
 	logs      []File // to remove
 	cut       string // the log to shorten, "" for none
 	at        int64  // to this length
-	older     []File // snapshots to remove at last
+	older     []File // snapshots to remove last
 }
 
-// planTruncate checks that the state at zxid can be rebuilt from what would be left: a
-// snapshot that holds nothing later, and every transaction from there on.
+// planTruncate checks that the state at zxid can be rebuilt from what will be left: a snapshot
+// that holds nothing later, and every transaction after it.
 func planTruncate(snapshots, logs []File, zxid int64) (*truncation, error) {
 	plan := &truncation{}
 	base, known := int64(0), false
@@ -68,7 +68,7 @@ func planTruncate(snapshots, logs []File, zxid int64) (*truncation, error) {
 			if len(Faults(err)) == 0 {
 				return nil, err
 			}
-			continue // damaged: of no use, but no obstacle
+			continue // damaged: useless, but harmless
 		}
 		if !late {
 			base, known = s.Zxid, true
@@ -86,11 +86,11 @@ func planTruncate(snapshots, logs []File, zxid int64) (*truncation, error) {
 			break
 		}
 		if i+1 < len(logs) && logs[i+1].Zxid <= base {
-			continue // all of it is in the snapshot
+			continue // the snapshot has all of it
 		}
 		r, err := OpenLog(file.Path)
 		if f := (*Fault)(nil); errors.As(err, &f) && f.Kind == NotAFile {
-			continue // a crash left it
+			continue // left by a crash
 		}
 		if err != nil {
 			return nil, err
@@ -106,21 +106,21 @@ func planTruncate(snapshots, logs []File, zxid int64) (*truncation, error) {
 	}
 	switch {
 	case !known:
-		return nil, fmt.Errorf("%w: there is neither a snapshot of it nor the logs from the first transaction on", ErrCannotTruncate)
+		return nil, fmt.Errorf("%w: there is no snapshot of it, and the logs do not start with the first transaction", ErrCannotTruncate)
 	case !found:
-		return nil, fmt.Errorf("%w: the logs do not have it, the last before it is %#x", ErrCannotTruncate, uint64(last))
+		return nil, fmt.Errorf("%w: it is not in the logs; the last before it is %#x", ErrCannotTruncate, uint64(last))
 	}
 	return plan, nil
 }
 
-// walk looks through a log up to zxid. last is the transaction before, known whether the
-// state there is, found whether zxid was met.
+// walk reads a log up to zxid. last is the transaction before it, known whether the state there
+// is known, found whether zxid was found.
 func (p *truncation) walk(r *LogReader, zxid, base int64, last *int64, known, found *bool) error {
 	for {
 		before := r.Offset()
 		e, err := r.Next()
 		if errors.Is(err, io.EOF) || len(Faults(err)) > 0 {
-			return nil // what is damaged was never acknowledged, or is missed below
+			return nil // what is damaged was never acknowledged, or will be missed below
 		}
 		if err != nil {
 			return err
@@ -145,8 +145,8 @@ func (p *truncation) walk(r *LogReader, zxid, base int64, last *int64, known, fo
 	}
 }
 
-// holdsLater tells whether a snapshot may hold transactions after zxid: by its name, or
-// because the server went on while it wrote it.
+// holdsLater reports whether a snapshot may hold transactions after zxid: by its name, or because
+// the server continued while writing it.
 func holdsLater(s File, zxid int64) (bool, error) {
 	if s.Zxid > zxid {
 		return true, nil
@@ -158,11 +158,11 @@ func holdsLater(s File, zxid int64) (bool, error) {
 	return l.fuzzyUntil() > zxid, nil
 }
 
-// KeepOnly removes everything but the snapshot at zxid, which has just been taken from the
-// leader. Logs from before it must not stay: nothing in them tells that what lies between
-// them and the next log was never logged here, and a replay, or a learner that is brought up
-// to date from the logs, would miss it. A crash in between leaves the state of before or
-// that of the snapshot. No log may be open for writing.
+// KeepOnly removes everything except the snapshot at zxid, which has just arrived from the
+// leader. Logs from before it must not stay: nothing in them shows that the transactions between
+// them and the next log were never logged here, and a replay, or a learner that is synchronised
+// from the logs, would miss those. A crash in between leaves the earlier state or that of the
+// snapshot. No log may be open for writing.
 func KeepOnly(snapDir, logDir string, zxid int64) error {
 	if err := truncate(snapDir, logDir, zxid, planKeepOnly); err != nil {
 		return fmt.Errorf("keep only the snapshot of %#x in %s: %w", uint64(zxid), snapDir, err)
@@ -184,15 +184,15 @@ func planKeepOnly(snapshots, logs []File, zxid int64) (*truncation, error) {
 		}
 	}
 	if !found {
-		return nil, errors.New("there is no such snapshot")
+		return nil, errors.New("no such snapshot")
 	}
 	return plan, nil
 }
 
-// carryOut removes the files, the newest first, and cuts the log.
+// carryOut removes the files, newest first, and cuts the log.
 func (p *truncation) carryOut(snapDir, logDir string) error {
 	for i := len(p.snapshots) - 1; i >= 0; i-- {
-		// The order must survive a crash of the machine too.
+		// The order must survive a crash of the machine, too.
 		if err := errors.Join(removeFile(p.snapshots[i].Path), atomicfile.SyncDir(snapDir)); err != nil {
 			return err
 		}

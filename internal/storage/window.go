@@ -11,22 +11,22 @@ var errLength = errors.New("impossible length")
 
 const (
 	snapWindow = 256 << 10
-	// maxField is the longest path or data that is read.
+	// maxField is the length of the longest path or data that is read.
 	//
-	// Differs(maxbuffer-at-load): Apache's limit is jute.maxbuffer for what it loads, too, so a server
-	// on which it was lowered does not start ("Unreasonable length"). It is a limit of requests: what
-	// was acknowledged must be loaded.
+	// Differs(maxbuffer-at-load): Apache also applies jute.maxbuffer to what it loads, so a
+	// server whose limit was lowered does not start ("Unreasonable length"). Here it limits only
+	// requests: what was acknowledged must be loaded.
 	maxField = 64 << 20
-	// suspiciousField: a longer one that the file has no room for is wrong, a shorter one
-	// may be right and the file cut off.
+	// suspiciousField: if the file has no room for a field, a longer one has a wrong length; a
+	// shorter one may be right and the file truncated.
 	suspiciousField = 4 << 20
 )
 
-// window is a part of a stream that is as long as what is looked at in one piece. It keeps
-// the Adler-32 of everything consumed.
+// window is the part of a stream that is currently needed in one piece. It keeps the Adler-32 of
+// everything consumed.
 type window struct {
 	src    io.Reader
-	left   int64 // bytes that src may still deliver; negative when unknown
+	left   int64 // bytes that src may still deliver; negative if unknown
 	buf    []byte
 	lo, hi int   // buf[lo:hi] is unread
 	base   int64 // stream offset of buf[0]
@@ -45,8 +45,8 @@ func newWindow(src io.Reader, size int64) *window {
 
 func (w *window) offset() int64 { return w.base + int64(w.lo) }
 
-// need returns the next n bytes, without consuming them; they are valid until the
-// next call. At the end of the stream it fails with io.ErrUnexpectedEOF.
+// need returns the next n bytes without consuming them. They are valid until the next call. At
+// the end of the stream it fails with io.ErrUnexpectedEOF.
 func (w *window) need(n int) ([]byte, error) {
 	if w.hi-w.lo < n {
 		if err := w.fill(n); err != nil {
@@ -67,7 +67,7 @@ func (w *window) fill(n int) error {
 			return cutOff(w.err)
 		}
 		if w.hi == len(w.buf) {
-			// Grow with what truly arrives where the size is unknown.
+			// If the size is unknown, grow only with what arrives.
 			size := n
 			if w.left < 0 {
 				size = min(n, 2*len(w.buf))
@@ -88,7 +88,7 @@ func (w *window) fill(n int) error {
 
 func (w *window) consume(n int) { w.lo += n }
 
-// sum is the Adler-32 of everything consumed.
+// sum returns the Adler-32 of everything consumed.
 func (w *window) sum() uint32 {
 	if w.lo > w.summed {
 		w.adler = adlerSum(w.adler, w.buf[w.summed:w.lo])
@@ -97,12 +97,12 @@ func (w *window) sum() uint32 {
 	return w.adler
 }
 
-// room tells whether the stream can hold n more bytes.
+// room reports whether the stream can hold n more bytes.
 func (w *window) room(n int64) bool {
 	return w.left < 0 || n <= int64(w.hi-w.lo)+w.left
 }
 
-// length looks at a length that stands skip bytes ahead; -1 is null.
+// length returns the length field skip bytes ahead; -1 means null.
 func (w *window) length(skip int) (int, error) {
 	b, err := w.need(skip + 4)
 	if err != nil {
@@ -117,13 +117,12 @@ func (w *window) length(skip int) (int, error) {
 	case !w.room(int64(skip)+4+int64(n)) && n <= suspiciousField:
 		return 0, io.ErrUnexpectedEOF
 	case !w.room(int64(skip) + 4 + int64(n)):
-		return 0, fmt.Errorf("%w %d, only %d bytes are left", errLength, n, int64(w.hi-w.lo)+w.left-int64(skip)-4)
+		return 0, fmt.Errorf("%w %d; only %d bytes are left", errLength, n, int64(w.hi-w.lo)+w.left-int64(skip)-4)
 	}
 	return n, nil
 }
 
-// count reads the number of elements of a vector, each of which takes unit bytes at
-// least; null is 0.
+// count reads the number of elements of a vector, each at least unit bytes long; null is 0.
 func (w *window) count(unit int64) (int, error) {
 	v, err := w.need(4)
 	if err != nil {
@@ -169,7 +168,7 @@ func (w *window) string() (string, error) {
 	return string(b[4 : 4+n]), nil
 }
 
-// upTo returns how many bytes are left, n at most.
+// upTo returns how many bytes are left, at most n.
 func (w *window) upTo(n int) (int, error) {
 	if err := w.fill(n); err != nil && !errors.Is(w.err, io.EOF) {
 		return 0, w.err
@@ -177,8 +176,8 @@ func (w *window) upTo(n int) (int, error) {
 	return min(n, w.hi-w.lo), nil
 }
 
-// drain reads to the end of the stream, which checks what a compressed one ends with, and
-// returns how many bytes that was.
+// drain reads to the end of the stream, including the trailer of a compressed one, and returns
+// how many bytes that was.
 func (w *window) drain() (n int64, err error) {
 	for {
 		n += int64(w.hi - w.lo)
