@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -145,20 +145,20 @@ func sessions(t *testing.T, s *apache.Server) int {
 // scriptLines yields the commands; a line with an open quote goes on in the next.
 func scriptLines(script string) func(func(string) bool) {
 	return func(yield func(string) bool) {
-		command := ""
+		text := ""
 		for _, line := range strings.Split(strings.TrimRight(script, "\n"), "\n") {
-			if command == "" && (line == "" || line[0] == '#') {
+			if text == "" && (line == "" || line[0] == '#') {
 				continue
 			}
-			command += line
-			if _, err := commands.Lex(command); err != nil {
-				command += "\n"
+			text += line
+			if _, err := command.Lex(text); err != nil {
+				text += "\n"
 				continue
 			}
-			if !yield(command) {
+			if !yield(text) {
 				return
 			}
-			command = ""
+			text = ""
 		}
 	}
 }
@@ -166,7 +166,7 @@ func scriptLines(script string) func(func(string) bool) {
 // lexed splits a line as the shell that starts both tools would; | and ; are no operators.
 func lexed(t *testing.T, line string) (words []string) {
 	t.Helper()
-	tokens, err := commands.Lex(line)
+	tokens, err := command.Lex(line)
 	if err != nil {
 		t.Fatalf("%s: %v", line, err)
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/completions/outer"
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/verb"
 )
@@ -87,8 +89,8 @@ func (a *app) candidates(ctx context.Context, words []string, word string) compl
 	case len(line.words) == 0 && strings.HasPrefix(word, "-"):
 		return a.optionNames(word)
 	}
-	cfg := completions.Config{Servers: a.nameable, Verbs: a.completedVerbs(), Without: commands.ShellCmd}
-	if len(line.words) > 0 && commands.Lookup(line.words[0]) != nil {
+	cfg := completions.Config{Servers: a.nameable, Verbs: a.completedVerbs(), Without: command.ShellCmd}
+	if len(line.words) > 0 && commands.All.Lookup(line.words[0]) != nil {
 		if session := a.quietSession(); session != nil {
 			defer session.Close()
 			cfg.Tree = func() completions.Tree {
@@ -104,7 +106,7 @@ func (a *app) candidates(ctx context.Context, words []string, word string) compl
 }
 
 // quietSession is the session that the options describe, nil when they describe none.
-func (a *app) quietSession() *commands.ClientSession {
+func (a *app) quietSession() *session.Session {
 	quiet := *a.streams
 	quiet.Err = io.Discard
 	a.streams = &quiet

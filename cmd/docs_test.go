@@ -28,7 +28,7 @@ func TestDocumentedDifferences(t *testing.T) {
 		t.Fatalf("%s lacks its marks", file)
 	}
 	var want strings.Builder
-	for _, c := range commands.All() {
+	for _, c := range commands.All {
 		if c.Differs != "" {
 			for i, line := range verb.Wrap(fmt.Sprintf("**%s**: %s", c.Name, c.Differs), 98) {
 				want.WriteString([]string{"- ", "  "}[min(i, 1)] + line + "\n")

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/verb"
 )
@@ -40,14 +41,14 @@ func (a *app) helpOn(word string) error {
 	if word != "" {
 		words = append(words, word)
 	}
-	if word != "" && commands.Lookup(word) == nil {
+	if word != "" && commands.All.Lookup(word) == nil {
 		for _, c := range a.root.Commands() {
 			if c.Name() == word {
 				return c.Help()
 			}
 		}
 	}
-	return commands.Run(a.root.Context(), a.commandEnv(), commands.Args(words...))
+	return command.Run(a.root.Context(), a.commandEnv(), command.Args(words...))
 }
 
 // help is cobra's hook; it is called for -h of a verb as well. A failed write is left in
@@ -124,8 +125,8 @@ func (a *app) commandGroups() (groups []commandGroup) {
 		g := &groups[len(groups)-1]
 		g.rows = append(g.rows, [2]string{name, short})
 	}
-	for _, c := range commands.All() {
-		if c.Group != commands.ShellCmd {
+	for _, c := range commands.All {
+		if c.Group != command.ShellCmd {
 			add(string(c.Group), c.Name, c.Short)
 		}
 	}
@@ -137,7 +138,7 @@ func (a *app) commandGroups() (groups []commandGroup) {
 		}
 	}
 	for _, c := range a.root.Commands() {
-		if !isVerb(c) && !c.Hidden && (commands.Lookup(c.Name()) == nil || c.Name() == "help") {
+		if !isVerb(c) && !c.Hidden && (commands.All.Lookup(c.Name()) == nil || c.Name() == "help") {
 			add("Other commands", c.Name(), c.Short)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/man"
 	"github.com/zkctl/zkctl/internal/verb"
 	"github.com/zkctl/zkctl/internal/version"
@@ -55,8 +56,8 @@ which is created if it does not exist.`,
 func (a *app) manPages() []*man.Page {
 	main := a.manPage()
 	pages := []*man.Page{main}
-	for _, c := range commands.All() {
-		if c.Group != commands.ShellCmd {
+	for _, c := range commands.All {
+		if c.Group != command.ShellCmd {
 			pages = append(pages, znodeManPage(c))
 		}
 	}
@@ -101,7 +102,7 @@ func (a *app) manPage() *man.Page {
 }
 
 // znodeManPage is the page of a znode command.
-func znodeManPage(c *commands.Command) *man.Page {
+func znodeManPage(c *command.Command) *man.Page {
 	p := &man.Page{Name: "zkctl-" + c.Name, Short: c.Short, Synopsis: []string{"zkctl [options] " + c.UsageLine()}, SeeAlso: []string{"zkctl"}}
 	var about []string
 	if c.Long != "" {
@@ -119,7 +120,7 @@ func znodeManPage(c *commands.Command) *man.Page {
 		}
 	}
 	for _, e := range c.Examples {
-		examples = append(examples, man.Term{Term: e.Line, Meaning: e.Help})
+		examples = append(examples, man.Term{Term: e[0], Meaning: e[1]})
 	}
 	p.Sections = append(p.Sections, section("Arguments", nil, arguments), section("Examples", nil, examples))
 	if c.Differs != "" {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -30,8 +31,8 @@ func TestManPages(t *testing.T) {
 			t.Errorf("zkctl.1 does not mention %s", word)
 		}
 	}
-	for _, c := range commands.All() {
-		if c.Group != commands.ShellCmd && !strings.Contains(read("zkctl-"+c.Name), `\- `) {
+	for _, c := range commands.All {
+		if c.Group != command.ShellCmd && !strings.Contains(read("zkctl-"+c.Name), `\- `) {
 			t.Errorf("the page of %s has no name line", c.Name)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/verb"
 	"github.com/zkctl/zkctl/logformatter"
 	"github.com/zkctl/zkctl/snapshot"
@@ -50,7 +50,7 @@ func (a *app) interruptibly(c *cobra.Command) {
 			}
 			return interruptible(c.Context(), func(ctx context.Context) error {
 				c.SetContext(ctx)
-				return verb.InFormat(c, commands.Explain(ctx, run(c, words)))
+				return verb.InFormat(c, command.Explain(ctx, run(c, words)))
 			})
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/version"
 )
@@ -110,11 +111,11 @@ func (a *app) execute(ctx context.Context, args []string) error {
 		return err
 	}
 	if len(line.words) > 0 {
-		if c := commands.Lookup(line.words[0]); c != nil {
+		if c := commands.All.Lookup(line.words[0]); c != nil {
 			a.typed = line.words[0] // in any case, or an alias; cobra gets the name
 			line.words = append([]string{c.Name}, line.words[1:]...)
 		} else if len(line.words[0]) == 0 || line.words[0][0] == '-' {
-			return commands.Run(ctx, a.commandEnv(), commands.Args(line.words...))
+			return command.Run(ctx, a.commandEnv(), command.Args(line.words...))
 		}
 	}
 	if len(line.words) > 0 {
@@ -145,7 +146,7 @@ func (a *app) run(c *cobra.Command, words []string) error {
 		_, err := fmt.Fprintln(a.streams.Out, version.String())
 		return err
 	case len(words) > 0:
-		return commands.Run(c.Context(), a.commandEnv(), commands.Args(words...)) // it is unknown
+		return command.Run(c.Context(), a.commandEnv(), command.Args(words...)) // it is unknown
 	}
 	stop, err := a.settle(c.Context(), a.options.Script == "" && a.streams.InTTY)
 	if err != nil {
@@ -162,9 +163,9 @@ func (a *app) run(c *cobra.Command, words []string) error {
 }
 
 // commandEnv is for what needs no session: an unknown command, and help.
-func (a *app) commandEnv() *commands.Env {
+func (a *app) commandEnv() *command.Env {
 	_ = fillFromEnv(a.flags) // for the form of the answer, which a mistake elsewhere does not change
-	return &commands.Env{Streams: a.streams, Output: a.options.format(), Outside: a.verbNames(func(*cobra.Command) bool { return true })}
+	return &command.Env{Streams: a.streams, Commands: commands.All, Output: a.options.format(), Outside: a.verbNames(func(*cobra.Command) bool { return true })}
 }
 
 // catchBrokenPipe makes a write to a closed pipe an error instead of the process's end,

@@ -62,7 +62,7 @@ func (a *app) outside() []string {
 // verbNames are the commands besides those about znodes.
 func (a *app) verbNames(which func(*cobra.Command) bool) (names []string) {
 	for _, c := range a.root.Commands() {
-		if commands.Lookup(c.Name()) == nil && !c.Hidden && which(c) {
+		if commands.All.Lookup(c.Name()) == nil && !c.Hidden && which(c) {
 			names = append(names, c.Name())
 		}
 	}

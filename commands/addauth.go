@@ -8,22 +8,23 @@ import (
 	"os"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var addAuthCommand = &Command{
-	Name: "addauth", Group: ACLGroup, Usage: "scheme auth",
+var addAuthCommand = &command.Command{
+	Name: "addauth", Group: command.ACLGroup, Usage: "scheme auth",
 	Short: "add an identity to this session",
 	Long: "The identity of the scheme digest is user:password. @file takes it from a file, - from standard input and " +
 		"$NAME from the environment, so that it is neither in the history nor among the arguments of a process. " +
 		"Of a user alone the password is asked for, on a terminal, and not shown.",
-	Args: []Arg{
-		{Name: "scheme", Kind: AuthScheme},
-		{Name: "auth", Kind: Data, Optional: true, Help: "the credential, a user, @file, $NAME, or - for standard input"},
+	Args: []command.Arg{
+		{Name: "scheme", Kind: command.AuthScheme},
+		{Name: "auth", Kind: command.Data, Optional: true, Help: "the credential, a user, @file, $NAME, or - for standard input"},
 	},
-	Examples: []Example{
+	Examples: []command.Example{
 		{"addauth digest bob:secret", "be user bob of the scheme digest"},
 		{"addauth digest bob", "the same; asks for the password"},
 		{"addauth digest @/run/secrets/zk", "with user:password from a file"},
@@ -35,7 +36,7 @@ var addAuthCommand = &Command{
 	Run:    runAddAuth,
 }
 
-func runAddAuth(ctx context.Context, env *Env, in *Invocation) error {
+func runAddAuth(ctx context.Context, env *command.Env, in *command.Invocation) error {
 	scheme := in.Args[0]
 	var secret []byte
 	if len(in.Args) > 1 {
@@ -55,7 +56,7 @@ func runAddAuth(ctx context.Context, env *Env, in *Invocation) error {
 		}
 		secret = []byte(user + ":" + password)
 	}
-	conn, err := env.conn()
+	conn, err := env.Conn()
 	if err != nil {
 		return err
 	}
@@ -66,10 +67,10 @@ func runAddAuth(ctx context.Context, env *Env, in *Invocation) error {
 	}
 	if refused {
 		// zkCli does not wait for the answer: success, and every later command fails.
-		env.warn("addauth %s: the server refuses this identity or does not know the scheme, and has ended the session; `connect` opens a new one", scheme)
+		env.Warn("addauth %s: the server refuses this identity or does not know the scheme, and has ended the session; `connect` opens a new one", scheme)
 	}
 	if env.Output == ui.JSON {
-		return env.printJSON(object{"scheme": scheme, "accepted": !refused})
+		return env.PrintJSON(command.Object{"scheme": scheme, "accepted": !refused})
 	}
 	return nil
 }
@@ -87,7 +88,7 @@ func CheckIdentity(scheme string, credential []byte) error {
 
 // credential reads a credential: text, @file or - without the line break at the end, or
 // $NAME. @@ and $$ stand for a leading @ and $.
-func credential(ctx context.Context, env *Env, arg string) ([]byte, error) {
+func credential(ctx context.Context, env *command.Env, arg string) ([]byte, error) {
 	if name, ok := strings.CutPrefix(arg, "$"); ok {
 		if strings.HasPrefix(name, "$") {
 			return []byte(name), nil
@@ -98,7 +99,7 @@ func credential(ctx context.Context, env *Env, arg string) ([]byte, error) {
 		}
 		return []byte(value), nil
 	}
-	secret, err := env.dataArg(ctx, arg)
+	secret, err := env.Data(ctx, arg)
 	if arg == "-" || strings.HasPrefix(arg, "@") && !strings.HasPrefix(arg, "@@") {
 		secret = bytes.TrimRight(secret, "\r\n")
 	}

@@ -4,26 +4,27 @@ import (
 	"context"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
 const watchModes = "[PERSISTENT, PERSISTENT_RECURSIVE]"
 
-var addWatchCommand = &Command{
-	Name: "addWatch", Group: Watches,
+var addWatchCommand = &command.Command{
+	Name: "addWatch", Group: command.Watches,
 	Usage: "[-m mode] path # optional mode is one of " + watchModes + " - default is PERSISTENT_RECURSIVE",
 	Short: "watch a znode until the watch is removed",
 	Long: "Unlike the watches of -w it stays after it has fired. PERSISTENT reports the znode's data and its list of " +
 		"children; PERSISTENT_RECURSIVE reports the data, the creation and the deletion of the znode and of all below it. " +
 		"Needs a server of 3.6 or later.",
-	Options: []Option{{
-		Name: "m", Value: "mode", Kind: Choice, Values: []string{"PERSISTENT", "PERSISTENT_RECURSIVE"},
+	Options: []command.Option{{
+		Name: "m", Value: "mode", Kind: command.Choice, Values: []string{"PERSISTENT", "PERSISTENT_RECURSIVE"},
 		Help: "PERSISTENT or PERSISTENT_RECURSIVE (default), in any case",
 	}},
-	Args:     []Arg{{Name: "path", Kind: NewPath}},
-	Examples: []Example{{"addWatch /app", "every change below /app"}, {"addWatch -m PERSISTENT /app/config", "this znode alone"}},
-	Run: func(ctx context.Context, env *Env, in *Invocation) error {
+	Args:     []command.Arg{{Name: "path", Kind: command.NewPath}},
+	Examples: []command.Example{{"addWatch /app", "every change below /app"}, {"addWatch -m PERSISTENT /app/config", "this znode alone"}},
+	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		mode := proto.WatchPersistentRecursive
 		if in.Has("m") {
 			switch strings.ToUpper(in.Value("m")) {
@@ -31,20 +32,20 @@ var addWatchCommand = &Command{
 				mode = proto.WatchPersistent
 			case "PERSISTENT_RECURSIVE":
 			default:
-				return in.problem("unknown mode %q", in.Value("m"))
+				return in.Problem("unknown mode %q", in.Value("m"))
 			}
 		}
-		conn, err := env.conn()
+		conn, err := env.Conn()
 		if err != nil {
 			return err
 		}
 		if err := conn.AddWatch(ctx, in.Args[0], mode); err != nil {
 			return err
 		}
-		env.warnOfWatch()
+		warnOfWatch(env)
 		if env.Output != ui.JSON {
 			return nil
 		}
-		return env.printJSON(object{"path": in.Args[0], "mode": mode.String()})
+		return env.PrintJSON(command.Object{"path": in.Args[0], "mode": mode.String()})
 	},
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -20,7 +21,7 @@ import (
 // the number of znodes below path that get the list, too.
 //
 // Differs(locked-out): zkCli sets the list without a word.
-func confirmACL(ctx context.Context, env *Env, conn *client.Conn, path string, below int, acl []proto.ACL) error {
+func confirmACL(ctx context.Context, env *command.Env, conn *client.Conn, path string, below int, acl []proto.ACL) error {
 	if env.Yes {
 		return nil
 	}
@@ -30,7 +31,7 @@ func confirmACL(ctx context.Context, env *Env, conn *client.Conn, path string, b
 	}
 	if below == 0 {
 		// Who has no say now has nothing to lose, and the server's answer is the better one.
-		if now, _, err := conn.GetACL(ctx, path); fatal(err) != nil {
+		if now, _, err := conn.GetACL(ctx, path); command.Fatal(err) != nil {
 			return err
 		} else if err != nil || !who.admin(now) {
 			return nil
@@ -38,13 +39,13 @@ func confirmACL(ctx context.Context, env *Env, conn *client.Conn, path string, b
 	}
 	what := escape.Line(path)
 	if below > 0 {
-		what += fmt.Sprintf(" and %s below it", counted(below, "znode"))
+		what += fmt.Sprintf(" and %s below it", command.Counted(below, "znode"))
 	}
-	loss := fmt.Sprintf("%s gives this session no permission a (admin), so that it could not set the ACL of %s again", escape.Line(FormatACL(acl)), what)
+	loss := fmt.Sprintf("%s gives this session no permission a (admin), so that it could not set the ACL of %s again", escape.Line(command.FormatACL(acl)), what)
 	if !env.Streams.InTTY {
 		return fmt.Errorf("%s; nothing was changed (-y sets it all the same)", loss)
 	}
-	return env.confirm(ctx, loss+". Set it?", "nothing was changed")
+	return env.Confirm(ctx, loss+". Set it?", "nothing was changed")
 }
 
 // identities are those of a session, as far as they can be known.

@@ -1,48 +1,49 @@
+// Package commands holds the znode commands: one file each, with everything about it
+// (usage, options, help, run, text and JSON output). The shell and the command line run
+// the same commands; completion asks them what they take. What a command is, internal/command says.
 package commands
 
-// all is filled by init because help, which is in it, reads it.
-var all []*Command
+import "github.com/zkctl/zkctl/internal/command"
 
-func init() {
-	all = []*Command{
-		// Reading znodes
-		lsCommand,
-		getCommand,
-		statCommand,
-		getAllChildrenNumberCommand,
-		getEphemeralsCommand,
-		// Writing znodes
-		createCommand,
-		setCommand,
-		deleteCommand,
-		deleteAllCommand,
-		multiCommand,
-		// Access control and identity
-		getACLCommand,
-		setACLCommand,
-		addAuthCommand,
-		whoamiCommand,
-		// Quotas
-		setQuotaCommand,
-		listQuotaCommand,
-		delQuotaCommand,
-		// Watches
-		addWatchCommand,
-		removeWatchesCommand,
-		printWatchesCommand,
-		// Ensemble and session
-		connectCommand,
-		closeCommand,
-		syncCommand,
-		configCommand,
-		reconfigCommand,
-		// Shell
-		cdCommand,
-		pwdCommand,
-		historyCommand,
-		redoCommand,
-		helpCommand,
-		versionCommand,
-		quitCommand,
-	}
+// All is every command, in the order of the list that help prints.
+var All = command.Set{
+	// Reading znodes
+	lsCommand,
+	getCommand,
+	statCommand,
+	getAllChildrenNumberCommand,
+	getEphemeralsCommand,
+	// Writing znodes
+	createCommand,
+	setCommand,
+	deleteCommand,
+	deleteAllCommand,
+	multiCommand,
+	// Access control and identity
+	getACLCommand,
+	setACLCommand,
+	addAuthCommand,
+	whoamiCommand,
+	// Quotas
+	setQuotaCommand,
+	listQuotaCommand,
+	delQuotaCommand,
+	// Watches
+	addWatchCommand,
+	removeWatchesCommand,
+	printWatchesCommand,
+	// Ensemble and session
+	connectCommand,
+	closeCommand,
+	syncCommand,
+	configCommand,
+	reconfigCommand,
+	// Shell
+	cdCommand,
+	pwdCommand,
+	historyCommand,
+	redoCommand,
+	helpCommand,
+	versionCommand,
+	quitCommand,
 }

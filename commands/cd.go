@@ -6,24 +6,25 @@ import (
 	"errors"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var cdCommand = &Command{
-	Name: "cd", Group: ShellCmd, Usage: "[path|-]",
+var cdCommand = &command.Command{
+	Name: "cd", Group: command.ShellCmd, Usage: "[path|-]",
 	Short: "change the current znode, from which relative paths start",
 	Long:  "Without a path it goes to /, with - to the znode before.",
-	Args:  []Arg{{Name: "path", Kind: Path, Optional: true}},
-	Examples: []Example{
+	Args:  []command.Arg{{Name: "path", Kind: command.Path, Optional: true}},
+	Examples: []command.Example{
 		{"cd /app/config", "then `get db` reads /app/config/db"},
 		{"cd ..", "one up"},
 		{"cd -", "back"},
 	},
 	Differs: "zkCli has no such command.",
-	Run: func(ctx context.Context, env *Env, in *Invocation) error {
+	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		dir := "/"
 		if len(in.Args) > 0 && in.Args[0] != "/" {
-			conn, err := env.conn()
+			conn, err := env.Conn()
 			if err != nil {
 				return err
 			}
@@ -36,30 +37,30 @@ var cdCommand = &Command{
 		}
 		env.Dir, env.Before = dir, cmp.Or(env.Dir, "/")
 		if env.Output == ui.JSON {
-			return env.printJSON(object{"path": dir})
+			return env.PrintJSON(command.Object{"path": dir})
 		}
 		return nil
 	},
 }
 
 // chosenDir is the znode that the argument of cd names.
-func chosenDir(ctx context.Context, env *Env, conn *client.Conn, in *Invocation) (string, error) {
-	if in.words[0] == (Word{Text: "-"}) {
+func chosenDir(ctx context.Context, env *command.Env, conn *client.Conn, in *command.Invocation) (string, error) {
+	if in.Words[0] == (command.Word{Text: "-"}) {
 		if env.Before == "" {
 			return "", errors.New("cd -: there was no other current znode before")
 		}
 		return env.Before, nil
 	}
-	var skipped failures
+	var skipped command.Failures
 	paths, err := in.Paths(ctx, conn, 0, &skipped)
 	if err == nil && len(paths) == 0 {
-		err = skipped.skipped(env)
+		err = skipped.Skipped(env)
 	}
 	if err != nil {
 		return "", err
 	}
 	if len(paths) > 1 {
-		return "", in.problem("%s means %d znodes", in.Args[0], len(paths))
+		return "", in.Problem("%s means %d znodes", in.Args[0], len(paths))
 	}
 	return paths[0], nil
 }

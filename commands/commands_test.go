@@ -16,7 +16,9 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -29,8 +31,8 @@ func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
 type bench struct {
 	t        *testing.T
 	ctx      context.Context
-	session  *ClientSession
-	env      *Env
+	session  *session.Session
+	env      *command.Env
 	out, err bytes.Buffer
 }
 
@@ -41,7 +43,7 @@ func newBench(t *testing.T) *bench {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	chroot := "/" + strings.NewReplacer("/", "-", "#", "-").Replace(t.Name())
-	root := NewSession(client.Config{Servers: server.Addr()})
+	root := session.New(client.Config{Servers: server.Addr()})
 	defer root.Close()
 	conn, err := root.Conn()
 	if err != nil {
@@ -50,9 +52,9 @@ func newBench(t *testing.T) *bench {
 	if _, _, err := conn.Create(ctx, chroot, []byte("root"), proto.OpenACL, proto.Persistent, 0); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, ctx: ctx, session: NewSession(client.Config{Servers: server.Addr() + chroot})}
+	b := &bench{t: t, ctx: ctx, session: session.New(client.Config{Servers: server.Addr() + chroot})}
 	t.Cleanup(func() { _ = b.session.Close() })
-	b.env = &Env{
+	b.env = &command.Env{Commands: All,
 		Streams: &ui.Streams{In: strings.NewReader(""), Out: &b.out, Err: &b.err, Width: 80},
 		Session: b.session, Dir: "/", Output: ui.Text,
 	}
@@ -63,9 +65,9 @@ func newBench(t *testing.T) *bench {
 func (b *bench) run(line string) (stdout, stderr string, exit int) {
 	b.out.Reset()
 	b.err.Reset()
-	tokens, err := Lex(line)
+	tokens, err := command.Lex(line)
 	if err == nil {
-		err = Run(b.ctx, b.env, Words(tokens))
+		err = command.Run(b.ctx, b.env, command.Words(tokens))
 	}
 	if err != nil {
 		exit = ui.ExitFailed

@@ -3,31 +3,32 @@ package commands
 import (
 	"context"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var createCommand = &Command{
-	Name: "create", Group: Writing, Usage: "[-s] [-e] [-c] [-t ttl] [-p] [-b] [-file file] path [data] [acl]",
+var createCommand = &command.Command{
+	Name: "create", Group: command.Writing, Usage: "[-s] [-e] [-c] [-t ttl] [-p] [-b] [-file file] path [data] [acl]",
 	Short: "create a znode",
 	Long: "Without data the znode's data is null. The data is text as it stands, @file for the content of a " +
 		"file, or - for standard input; text that begins with @ is written with two. Without an ACL " +
 		"everyone may do everything.",
-	Options: []Option{
+	Options: []command.Option{
 		{Name: "s", Help: "sequential: the server appends a counter to the name"},
 		{Name: "e", Help: "ephemeral: it goes when this session ends"},
 		{Name: "c", Help: "container: the server deletes it some time after its last child"},
-		{Name: "t", Value: "ttl", Kind: Number, Help: "the server deletes it when it is unchanged and childless for so many milliseconds"},
+		{Name: "t", Value: "ttl", Kind: command.Number, Help: "the server deletes it when it is unchanged and childless for so many milliseconds"},
 		{Name: "p", Help: "create missing parents too, persistent and with the same ACL"},
 		base64Option, fileOption,
 	},
-	Args: []Arg{
-		{Name: "path", Kind: NewPath},
-		{Name: "data", Kind: Data, Optional: true, Help: "text, @file, or - for standard input; not with -file"},
-		{Name: "acl", Kind: ACLs, Optional: true, Help: "scheme:id:perm,… with the permissions c, d, r, w, a"},
+	Args: []command.Arg{
+		{Name: "path", Kind: command.NewPath},
+		{Name: "data", Kind: command.Data, Optional: true, Help: "text, @file, or - for standard input; not with -file"},
+		{Name: "acl", Kind: command.ACLs, Optional: true, Help: "scheme:id:perm,… with the permissions c, d, r, w, a"},
 	},
-	Examples: []Example{
+	Examples: []command.Example{
 		{"create /app 'some data'", "create a znode"},
 		{"create -p /app/config/db @db.json", "with its parents, from a file"},
 		{"create -e -s /app/members/m- host1", "an ephemeral one with a number"},
@@ -36,15 +37,16 @@ var createCommand = &Command{
 	},
 	Differs: "A malformed ACL is refused as a whole; zkCli skips what it cannot read and creates the znode with the rest, which may be nothing. " +
 		"zkCli takes - and @file for the data itself.",
-	Run: runCreate,
+	Nameless: func(in *command.Invocation) bool { return in.Has("s") },
+	Run:      runCreate,
 }
 
-func runCreate(ctx context.Context, env *Env, in *Invocation) error {
+func runCreate(ctx context.Context, env *command.Env, in *command.Invocation) error {
 	op, err := newCreate(ctx, env, in)
 	if err != nil {
 		return err
 	}
-	conn, err := env.conn()
+	conn, err := env.Conn()
 	if err != nil {
 		return err
 	}
@@ -52,16 +54,16 @@ func runCreate(ctx context.Context, env *Env, in *Invocation) error {
 	if err != nil {
 		return op.explain(err)
 	}
-	env.note("Created %s", escape.Line(path))
+	env.Note("Created %s", escape.Line(path))
 	if op.mode.IsEphemeral() && env.Shell == nil {
-		env.warn("the znode is ephemeral and goes with this session, which ends now")
+		env.Warn("the znode is ephemeral and goes with this session, which ends now")
 	}
 	if env.Output == ui.JSON {
-		o := object{"path": path}
+		o := command.Object{"path": path}
 		if stat != (proto.Stat{}) {
 			o["stat"] = jsonStat(stat)
 		}
-		return env.printJSON(o)
+		return env.PrintJSON(o)
 	}
 	return nil
 }

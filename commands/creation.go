@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -20,7 +21,7 @@ type creation struct {
 	ttl  int64
 }
 
-func newCreate(ctx context.Context, env *Env, in *Invocation) (op creation, err error) {
+func newCreate(ctx context.Context, env *command.Env, in *command.Invocation) (op creation, err error) {
 	if op.mode, op.ttl, err = createMode(in); err != nil {
 		return op, err
 	}
@@ -29,17 +30,17 @@ func newCreate(ctx context.Context, env *Env, in *Invocation) (op creation, err 
 		return op, err
 	}
 	if len(args) > 2 {
-		return op, in.problem("with -file there is no data argument: found %q and %q", args[1], args[2])
+		return op, in.Problem("with -file there is no data argument: found %q and %q", args[1], args[2])
 	}
 	op.path, op.acl = args[0], proto.OpenACL
 	if len(args) > 1 {
-		op.acl, err = ParseACL(args[1])
+		op.acl, err = command.ParseACL(args[1])
 	}
 	return op, err
 }
 
 // createMode checks the options as zkCli does, in its words.
-func createMode(in *Invocation) (mode proto.CreateMode, ttl int64, err error) {
+func createMode(in *command.Invocation) (mode proto.CreateMode, ttl int64, err error) {
 	s, e, c, t := in.Has("s"), in.Has("e"), in.Has("c"), in.Has("t")
 	if c && (s || e) {
 		return 0, 0, errors.New("-c cannot be combined with -s or -e. Containers cannot be ephemeral or sequential.") //nolint:staticcheck // zkCli's words
@@ -89,17 +90,17 @@ func (op creation) run(ctx context.Context, conn *client.Conn, parents bool) (st
 // explain says more about what a server's refusal of the create means.
 func (op creation) explain(err error) error {
 	if op.mode.IsTTL() && errors.Is(err, proto.ErrUnimplemented) {
-		return &said{fmt.Sprintf("%s for %s: this server has no TTL znodes; start every server of the ensemble (3.5.4 or later) with "+
-			"the Java property zookeeper.extendedTypesEnabled=true", proto.ErrUnimplemented.Error(), op.path), err}
+		return command.Reword(err, "%s for %s: this server has no TTL znodes; start every server of the ensemble (3.5.4 or later) with "+
+			"the Java property zookeeper.extendedTypesEnabled=true", proto.ErrUnimplemented.Error(), op.path)
 	}
 	if errors.Is(err, proto.ErrEphemeralOnLocal) {
-		return &said{"Unable to create ephemeral node on a local session; a server makes it a global one only with localSessionsUpgradingEnabled=true in its zoo.cfg", err}
+		return command.Reword(err, "Unable to create ephemeral node on a local session; a server makes it a global one only with localSessionsUpgradingEnabled=true in its zoo.cfg")
 	}
 	var refused *client.OpError
 	if errors.As(err, &refused) && refused.Code == proto.ErrNoNode {
-		if text, hint := words(refused); hint != "" {
-			return &said{fmt.Sprintf("%s (%s; create -p makes missing parents)", text, hint), err}
+		if text, hint := command.Refusal(refused); hint != "" {
+			return command.Reword(err, "%s (%s; create -p makes missing parents)", text, hint)
 		}
 	}
-	return explainACL(err, op.acl)
+	return command.ExplainACL(err, op.acl)
 }

@@ -5,17 +5,18 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var deleteCommand = &Command{
-	Name: "delete", Group: Writing, Usage: "[-v version] path [path ...]",
+var deleteCommand = &command.Command{
+	Name: "delete", Group: command.Writing, Usage: "[-v version] path [path ...]",
 	Short: "delete znodes that have no children",
 	Long: "deleteall deletes a znode with everything below it. A pattern deletes each match. On a terminal more than " +
 		"100 znodes are asked about first; -y answers yes.",
-	Options: []Option{versionOption},
-	Args:    []Arg{{Name: "path", Kind: Path, Repeat: true}},
-	Examples: []Example{
+	Options: []command.Option{versionOption},
+	Args:    []command.Arg{{Name: "path", Kind: command.Path, Repeat: true}},
+	Examples: []command.Example{
 		{"delete /app/lock", "delete a znode"},
 		{"delete -v 2 /app/config", "only if nobody has changed it since version 2"},
 		{"delete /app/job-* /app/done", "several"},
@@ -24,29 +25,29 @@ var deleteCommand = &Command{
 	Run:     runDelete,
 }
 
-func runDelete(ctx context.Context, env *Env, in *Invocation) error {
-	n, version, err := in.toDelete()
+func runDelete(ctx context.Context, env *command.Env, in *command.Invocation) error {
+	n, version, err := toDelete(in)
 	if err != nil {
 		return err
 	}
-	conn, err := env.conn()
+	conn, err := env.Conn()
 	if err != nil {
 		return err
 	}
-	var skipped failures
-	paths, err := in.allPaths(ctx, conn, n, &skipped)
+	var skipped command.Failures
+	paths, err := in.AllPaths(ctx, conn, n, &skipped)
 	if err != nil {
 		return err
 	}
 	if version != -1 && len(paths) > 1 {
-		return in.problem("a version is one znode's, and these are %s", thousands(len(paths)))
+		return in.Problem("a version is one znode's, and these are %s", command.Thousands(len(paths)))
 	}
 	if len(paths) > deleteAskAbove {
-		if err := env.confirm(ctx, fmt.Sprintf("Delete %s znodes?", thousands(len(paths))), "nothing was deleted"); err != nil {
+		if err := env.Confirm(ctx, fmt.Sprintf("Delete %s znodes?", command.Thousands(len(paths))), "nothing was deleted"); err != nil {
 			return err
 		}
 	}
-	err = env.many(ctx, paths, func(_ int, path string) error {
+	err = env.Many(ctx, paths, func(_ int, path string) error {
 		if special(conn, path) {
 			return specialError(path)
 		}
@@ -54,21 +55,21 @@ func runDelete(ctx context.Context, env *Env, in *Invocation) error {
 			return err
 		}
 		if env.Output == ui.JSON {
-			return env.printJSON(object{"path": path, "deleted": 1})
+			return env.PrintJSON(command.Object{"path": path, "deleted": 1})
 		}
 		return nil
 	})
-	return env.andSkipped(err, &skipped)
+	return env.AndSkipped(err, &skipped)
 }
 
 var wholeNumber = regexp.MustCompile(`^-?\d+$`)
 
 // toDelete is how many of the arguments are paths, and the version: a number behind one path is
 // the version, as zkCli of 3.4 had it.
-func (in *Invocation) toDelete() (n int, version int32, err error) {
+func toDelete(in *command.Invocation) (n int, version int32, err error) {
 	n, args := len(in.Args), in.Args
-	if n == 2 && wholeNumber.MatchString(in.words[1].Text) {
-		n, args = 1, []string{in.Args[0], in.words[1].Text}
+	if n == 2 && wholeNumber.MatchString(in.Words[1].Text) {
+		n, args = 1, []string{in.Args[0], in.Words[1].Text}
 	}
 	version, err = expectedVersion(in, args[:min(len(args), n+1)], n)
 	return n, version, err

@@ -8,20 +8,21 @@ import (
 	"strconv"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var deleteAllCommand = &Command{
-	Name: "deleteall", Aliases: []string{"rmr"}, Group: Writing, Usage: "path [path ...] [-b batch size]",
+var deleteAllCommand = &command.Command{
+	Name: "deleteall", Aliases: []string{"rmr"}, Group: command.Writing, Usage: "path [path ...] [-b batch size]",
 	Short: "delete znodes with everything below them",
 	Long: "The tree is listed first, then deleted from the leaves up, in transactions of many znodes. It is not " +
 		"one transaction: Ctrl-C stops it and says how far it got. On a terminal more than 100 znodes " +
 		"are asked about first; -y answers yes. What may not be listed or deleted is named and stays, and with it the " +
 		"znodes above it. / and what the server keeps in /zookeeper are never deleted.",
-	Options: []Option{{Name: "b", Value: "batch size", Kind: Number, Help: "znodes per transaction, 1000 unless given; 0 deletes one by one"}},
-	Args:    []Arg{{Name: "path", Kind: Path, Repeat: true}},
-	Examples: []Example{
+	Options: []command.Option{{Name: "b", Value: "batch size", Kind: command.Number, Help: "znodes per transaction, 1000 unless given; 0 deletes one by one"}},
+	Args:    []command.Arg{{Name: "path", Kind: command.Path, Repeat: true}},
+	Examples: []command.Example{
 		{"deleteall /app", "delete a tree"},
 		{"deleteall -y /app/cache", "without a question"},
 		{"deleteall /app/tmp-* /app/old", "several trees"},
@@ -42,7 +43,7 @@ type doomed struct {
 	err   error    // why
 }
 
-func runDeleteAll(ctx context.Context, env *Env, in *Invocation) error {
+func runDeleteAll(ctx context.Context, env *command.Env, in *command.Invocation) error {
 	size := 1000
 	if in.Has("b") {
 		var err error
@@ -50,12 +51,12 @@ func runDeleteAll(ctx context.Context, env *Env, in *Invocation) error {
 			return fmt.Errorf("-b argument must be an int value: %q is not a number of znodes", in.Value("b"))
 		}
 	}
-	conn, err := env.conn()
+	conn, err := env.Conn()
 	if err != nil {
 		return err
 	}
-	var skipped failures
-	roots, err := in.allPaths(ctx, conn, len(in.Args), &skipped)
+	var skipped command.Failures
+	roots, err := in.AllPaths(ctx, conn, len(in.Args), &skipped)
 	if err != nil {
 		return err
 	}
@@ -71,22 +72,22 @@ func runDeleteAll(ctx context.Context, env *Env, in *Invocation) error {
 		total += len(trees[i].paths)
 	}
 	if total > deleteAskAbove {
-		question := fmt.Sprintf("Delete %s and the %s znodes below it?", roots[0], thousands(total-1))
+		question := fmt.Sprintf("Delete %s and the %s znodes below it?", roots[0], command.Thousands(total-1))
 		if len(roots) > 1 {
-			question = fmt.Sprintf("Delete %s trees, %s znodes in all?", thousands(len(roots)), thousands(total))
+			question = fmt.Sprintf("Delete %s trees, %s znodes in all?", command.Thousands(len(roots)), command.Thousands(total))
 		}
-		if err := env.confirm(ctx, question, "nothing was deleted"); err != nil {
+		if err := env.Confirm(ctx, question, "nothing was deleted"); err != nil {
 			return err
 		}
 	}
-	err = env.many(ctx, roots, func(i int, _ string) error {
+	err = env.Many(ctx, roots, func(i int, _ string) error {
 		if trees[i].err != nil {
 			return trees[i].err
 		}
 		d := deletion{conn: conn, size: max(size, 1)}
 		return d.report(env, trees[i].root, d.delete(ctx, env, trees[i]))
 	})
-	return env.andSkipped(err, &skipped)
+	return env.AndSkipped(err, &skipped)
 }
 
 // checkRoots refuses to delete all that there is, before anything is deleted.
@@ -101,22 +102,22 @@ func checkRoots(conn *client.Conn, roots []string) error {
 }
 
 // listDoomed lists a tree. Its error is one that ends the command.
-func listDoomed(ctx context.Context, env *Env, conn *client.Conn, root string) (doomed, error) {
+func listDoomed(ctx context.Context, env *command.Env, conn *client.Conn, root string) (doomed, error) {
 	if special(conn, root) {
 		return doomed{root: root}, nil
 	}
 	t, err := readTree(ctx, env, conn, root)
-	if interrupted := stopped(ctx, err, "nothing was deleted"); interrupted != nil {
+	if interrupted := command.Stopped(ctx, err, "nothing was deleted"); interrupted != nil {
 		return doomed{}, interrupted
 	}
 	if err != nil {
-		return doomed{root: root, err: err}, about(err)
+		return doomed{root: root, err: err}, command.About(err)
 	}
 	return doomed{root: root, paths: t.bottomUp()}, nil
 }
 
 // delete deletes a tree and says what became of it.
-func (d *deletion) delete(ctx context.Context, env *Env, tree doomed) error {
+func (d *deletion) delete(ctx context.Context, env *command.Env, tree doomed) error {
 	if tree.paths == nil {
 		// zkCli too reports success here and leaves all as it is.
 		fmt.Fprintln(env.Streams.Err, "Failed to delete some node(s) in the subtree!", specialError(tree.root))
@@ -128,33 +129,33 @@ func (d *deletion) delete(ctx context.Context, env *Env, tree doomed) error {
 	progress.Done()
 	rest := "; the rest is untouched"
 	if d.unsure > 0 {
-		rest = fmt.Sprintf("; %s more may be, and the rest is untouched", thousands(d.unsure))
+		rest = fmt.Sprintf("; %s more may be, and the rest is untouched", command.Thousands(d.unsure))
 	}
-	done := fmt.Sprintf("deleted %s of %s znodes", thousands(d.deleted), thousands(len(tree.paths)))
-	if d.failed.n > 0 && len(tree.paths) > 1 {
-		d.failed.name(env)
+	done := fmt.Sprintf("deleted %s of %s znodes", command.Thousands(d.deleted), command.Thousands(len(tree.paths)))
+	if d.failed.N > 0 && len(tree.paths) > 1 {
+		d.failed.Name(env)
 	}
-	switch interrupted := stopped(ctx, err, done+rest); {
+	switch interrupted := command.Stopped(ctx, err, done+rest); {
 	case interrupted != nil:
 		return interrupted
 	case err != nil && len(tree.paths) > 1:
 		return fmt.Errorf("%w (%s; run it again for the rest)", err, done)
-	case err != nil || d.failed.n == 0:
+	case err != nil || d.failed.N == 0:
 		return err
 	case len(tree.paths) == 1:
-		return d.failed.list[0].op
+		return d.failed.List[0].Op
 	}
-	return &said{fmt.Sprintf("Failed to delete some node(s) in the subtree! %s; what is named above stays, and with it the znodes above it", done),
-		d.failed.list[0].op}
+	return command.Reword(d.failed.List[0].Op,
+		"Failed to delete some node(s) in the subtree! %s; what is named above stays, and with it the znodes above it", done)
 }
 
-func (d *deletion) report(env *Env, root string, err error) error {
+func (d *deletion) report(env *command.Env, root string, err error) error {
 	if env.Output == ui.JSON {
-		answer := object{"path": root, "deleted": d.deleted}
-		if d.failed.n > 0 {
-			answer["failed"] = d.failed.list
+		answer := command.Object{"path": root, "deleted": d.deleted}
+		if d.failed.N > 0 {
+			answer["failed"] = d.failed.List
 		}
-		err = errors.Join(env.printJSON(answer), err)
+		err = errors.Join(env.PrintJSON(answer), err)
 	}
 	return err
 }
@@ -170,5 +171,5 @@ func special(conn *client.Conn, path string) bool {
 
 func specialError(path string) error {
 	op := &client.OpError{Op: proto.OpDelete, Path: path, Code: proto.ErrBadArguments}
-	return &said{sentence(op) + " (it belongs to the server and cannot be deleted)", op}
+	return command.Reword(op, "%s (it belongs to the server and cannot be deleted)", command.Sentence(op))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -24,18 +25,18 @@ const (
 // deletion deletes znodes in batches. It belongs to one goroutine.
 type deletion struct {
 	conn     *client.Conn
-	size     int             // znodes per batch
-	deleted  int             // so far, znodes that went by themselves included
-	unsure   int             // were on their way when the wait for replies ended
-	failed   failures        // that the server refuses to delete
-	staying  map[string]bool // those and all above them
+	size     int              // znodes per batch
+	deleted  int              // so far, znodes that went by themselves included
+	unsure   int              // were on their way when the wait for replies ended
+	failed   command.Failures // that the server refuses to delete
+	staying  map[string]bool  // those and all above them
 	progress func()
 }
 
 // stays notes that the server refuses to delete a znode, for which those above it stay too. It
 // returns any other error.
 func (d *deletion) stays(path string, err error) error {
-	if other := d.failed.add(err); other != nil {
+	if other := d.failed.Add(err); other != nil {
 		return other
 	}
 	for path != "" && !d.staying[path] {
@@ -97,7 +98,7 @@ func batches(paths []string, size int) []batch {
 // refuses to delete is noted, and the rest goes.
 func (d *deletion) run(ctx context.Context, paths []string) error {
 	all := batches(paths, d.size)
-	settled, cancel := settling(ctx)
+	settled, cancel := command.Settling(ctx)
 	defer cancel()
 	type outcome struct {
 		number int
@@ -132,7 +133,7 @@ func (d *deletion) run(ctx context.Context, paths []string) error {
 		switch {
 		case o.err == nil:
 			d.deleted += len(o.paths)
-		case fatal(o.err) != nil:
+		case command.Fatal(o.err) != nil:
 			d.unsure += len(o.paths)
 		case failure == nil:
 			o.err = d.oneByOne(ctx, o.paths)
@@ -160,7 +161,7 @@ func deleteOps(paths []string) []proto.MultiOp {
 // oneByOne deletes the znodes of a batch that failed as a whole: one of them had gone, had got
 // a child, or may not be deleted.
 func (d *deletion) oneByOne(ctx context.Context, paths []string) error {
-	settled, cancel := settling(ctx)
+	settled, cancel := command.Settling(ctx)
 	defer cancel()
 	for len(paths) > 0 {
 		// Znodes of the same depth do not wait for each other.
@@ -171,9 +172,9 @@ func (d *deletion) oneByOne(ctx context.Context, paths []string) error {
 		level := d.leaving(paths[:n])
 		paths = paths[n:]
 		errs := make([]error, len(level))
-		forEach(ctx, len(level), inFlight, func(i int) error {
+		command.ForEach(ctx, len(level), command.InFlight, func(i int) error {
 			errs[i] = d.conn.Delete(settled, level[i], -1)
-			return fatal(errs[i])
+			return command.Fatal(errs[i])
 		}, errs, func(int) {})
 		var failure error
 		for i, err := range errs {

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -124,7 +126,7 @@ func TestDeleteAllOfAChangingTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := NewSession(client.Config{Servers: b.session.Servers()})
+	other := session.New(client.Config{Servers: b.session.Servers()})
 	defer other.Close()
 	disturber, err := other.Conn()
 	if err != nil {
@@ -181,7 +183,7 @@ func TestDeleteAllInterrupted(t *testing.T) {
 	// The same through the command, cancelled at its first request.
 	cancelled, stop := context.WithCancel(b.ctx)
 	stop()
-	err = Run(cancelled, b.env, Args("deleteall", "/big"))
+	err = command.Run(cancelled, b.env, command.Args("deleteall", "/big"))
 	var exit *ui.ExitError
 	if !errors.As(err, &exit) || exit.Code != ui.ExitInterrupted || err.Error() != "interrupted: nothing was deleted" {
 		t.Errorf("error %v, want exit code %d and that nothing was deleted", err, ui.ExitInterrupted)
@@ -191,7 +193,7 @@ func TestDeleteAllInterrupted(t *testing.T) {
 	b.env.Streams.ErrTTY = true
 	b.env.Streams.Err = writerFunc(func(p []byte) (int, error) { return b.err.Write(p) })
 	time.AfterFunc(5*time.Millisecond, stop)
-	err = Run(stopping, b.env, Args("deleteall", "-b", "1", "/big"))
+	err = command.Run(stopping, b.env, command.Args("deleteall", "-b", "1", "/big"))
 	if !errors.As(err, &exit) || exit.Code != ui.ExitInterrupted || !strings.Contains(err.Error(), "interrupted: ") {
 		t.Errorf("error %v, want exit code %d", err, ui.ExitInterrupted)
 	}

@@ -7,22 +7,23 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var delQuotaCommand = &Command{
-	Name: "delquota", Group: Quotas, Usage: "[-n|-b|-N|-B] path",
+var delQuotaCommand = &command.Command{
+	Name: "delquota", Group: command.Quotas, Usage: "[-n|-b|-N|-B] path",
 	Short: "remove the limits of a tree of znodes",
 	Long:  "Without an option all limits go, otherwise those that are named.",
-	Options: []Option{
+	Options: []command.Option{
 		{Name: "n", Help: "the soft limit of the number of znodes"},
 		{Name: "b", Help: "the soft limit of the bytes of data"},
 		{Name: "N", Help: "the hard limit of the number of znodes"},
 		{Name: "B", Help: "the hard limit of the bytes of data"},
 	},
-	Args: []Arg{{Name: "path", Kind: Path}},
-	Examples: []Example{
+	Args: []command.Arg{{Name: "path", Kind: command.Path}},
+	Examples: []command.Example{
 		{"delquota /app", "remove all limits"},
 		{"delquota -N -B /app", "remove the hard limits"},
 	},
@@ -30,7 +31,7 @@ var delQuotaCommand = &Command{
 	Run:     runDelQuota,
 }
 
-func runDelQuota(ctx context.Context, env *Env, in *Invocation) error {
+func runDelQuota(ctx context.Context, env *command.Env, in *command.Invocation) error {
 	path := in.Args[0]
 	conn, err := quotaConn(env)
 	if err != nil {
@@ -39,7 +40,7 @@ func runDelQuota(ctx context.Context, env *Env, in *Invocation) error {
 	data, stat, err := conn.Get(ctx, limitsPath(path), false)
 	if errors.Is(err, proto.ErrNoNode) {
 		if env.Output == ui.JSON {
-			return env.printJSON(object{"path": path, "quota": nil, "deleted": false})
+			return env.PrintJSON(command.Object{"path": path, "quota": nil, "deleted": false})
 		}
 		_, err = fmt.Fprintln(env.Streams.Out, "Quota does not exist for", path)
 		return err
@@ -65,7 +66,7 @@ func runDelQuota(ctx context.Context, env *Env, in *Invocation) error {
 		err = removeQuota(ctx, conn, quotaRoot+path)
 	}
 	if err == nil && env.Output == ui.JSON {
-		err = env.printJSON(object{"path": path, "quota": quota, "deleted": true})
+		err = env.PrintJSON(command.Object{"path": path, "quota": quota, "deleted": true})
 	}
 	return err
 }

@@ -10,22 +10,23 @@ import (
 	"unicode/utf8"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var getCommand = &Command{
-	Name: "get", Group: Reading, Usage: "[-s] [-w] [-b] [-x] [-n] [path]", Short: "print the data of a znode",
+var getCommand = &command.Command{
+	Name: "get", Group: command.Reading, Usage: "[-s] [-w] [-b] [-x] [-n] [path]", Short: "print the data of a znode",
 	Long: "In a pipe or a file the data comes byte for byte, with a line break after it; -n leaves that out. " +
 		"On a terminal JSON is indented, and data that is not text is shown as a hex dump, the first 4 KiB of it. " +
 		"Data that is null, which is not the same as empty, is printed as the word null.",
-	Options: []Option{
+	Options: []command.Option{
 		withStatOption, watchOption,
 		{Name: "b", Help: "print the data as base64"},
 		{Name: "x", Help: "print the data as a hex dump"},
 		{Name: "n", Aliases: []string{"raw"}, Help: "print the bytes of the data and nothing else"},
 	},
-	Args: []Arg{pathArg, oldWatchArg},
-	Examples: []Example{
+	Args: []command.Arg{pathArg, oldWatchArg},
+	Examples: []command.Example{
 		{"get /app/config", "the data"},
 		{"get -n /app/image > image.png", "the bytes, unchanged"},
 		{"get /app/*/config", "of each match"},
@@ -40,15 +41,15 @@ type getJSON struct {
 	*statJSON
 }
 
-func runGet(ctx context.Context, env *Env, in *Invocation) error {
-	watch := in.watching(env)
-	return in.each(ctx, env, func(conn *client.Conn, path string) error {
+func runGet(ctx context.Context, env *command.Env, in *command.Invocation) error {
+	watch := watching(env, in)
+	return each(ctx, env, in, func(conn *client.Conn, path string) error {
 		data, stat, err := conn.Get(ctx, path, watch)
 		if err != nil {
 			return err
 		}
 		if env.Output == ui.JSON {
-			return env.printJSON(getJSON{path, jsonData(data), jsonStat(stat)})
+			return env.PrintJSON(getJSON{path, jsonData(data), jsonStat(stat)})
 		}
 		var out bytes.Buffer
 		rest := 0
@@ -69,7 +70,7 @@ func runGet(ctx context.Context, env *Env, in *Invocation) error {
 		}
 		_, err = env.Streams.Out.Write(out.Bytes())
 		if rest > 0 {
-			fmt.Fprintf(env.Streams.Err, "and %s more bytes; get -x shows all, get -n > file writes them to a file\n", thousands(rest))
+			fmt.Fprintf(env.Streams.Err, "and %s more bytes; get -x shows all, get -n > file writes them to a file\n", command.Thousands(rest))
 		}
 		return err
 	})
@@ -79,7 +80,7 @@ func runGet(ctx context.Context, env *Env, in *Invocation) error {
 const dumpLimit = 4 << 10
 
 // formatData is the data as it is shown, and how many bytes of it are not.
-func formatData(data []byte, in *Invocation, s *ui.Streams) (shown []byte, rest int) {
+func formatData(data []byte, in *command.Invocation, s *ui.Streams) (shown []byte, rest int) {
 	switch {
 	case in.Has("x"): // as in zkCli, -x goes before -b
 		return []byte(ui.HexDump(data, 16)), 0

@@ -6,26 +6,27 @@ import (
 	"fmt"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var getACLCommand = &Command{
-	Name: "getAcl", Group: ACLGroup, Usage: "[-s] [path]", Short: "print who may do what with a znode",
+var getACLCommand = &command.Command{
+	Name: "getAcl", Group: command.ACLGroup, Usage: "[-s] [path]", Short: "print who may do what with a znode",
 	Long:    "The letters are c create, d delete (both of children), r read, w write, a change the list itself.",
-	Options: []Option{withStatOption},
-	Args:    []Arg{pathArg},
-	Examples: []Example{
+	Options: []command.Option{withStatOption},
+	Args:    []command.Arg{pathArg},
+	Examples: []command.Example{
 		{"getAcl /app", "one entry in two lines: scheme and id, permissions"},
 		{"getAcl -o json /app", "for programs"},
 	},
-	Run: func(ctx context.Context, env *Env, in *Invocation) error {
-		return in.each(ctx, env, func(conn *client.Conn, path string) error {
+	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
+		return each(ctx, env, in, func(conn *client.Conn, path string) error {
 			acl, stat, err := conn.GetACL(ctx, path)
 			if err != nil {
 				return err
 			}
 			if env.Output == ui.JSON {
-				return env.printJSON(struct {
+				return env.PrintJSON(struct {
 					Path string    `json:"path"`
 					ACL  []aclJSON `json:"acl"`
 					*statJSON

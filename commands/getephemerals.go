@@ -6,16 +6,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var getEphemeralsCommand = &Command{
-	Name: "getEphemerals", Group: Reading, Usage: "[path]", Short: "list the ephemeral znodes of this session",
+var getEphemeralsCommand = &command.Command{
+	Name: "getEphemerals", Group: command.Reading, Usage: "[path]", Short: "list the ephemeral znodes of this session",
 	Long:     "Only those of this very session, in the order in which the server has them. With a path, those whose paths begin with it.",
-	Args:     []Arg{{Name: "path", Kind: Path, Optional: true}},
-	Examples: []Example{{"getEphemerals /app", "those below /app"}},
-	Run: func(ctx context.Context, env *Env, in *Invocation) error {
-		conn, err := env.conn()
+	Args:     []command.Arg{{Name: "path", Kind: command.Path, Optional: true}},
+	Examples: []command.Example{{"getEphemerals /app", "those below /app"}},
+	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
+		conn, err := env.Conn()
 		if err != nil {
 			return err
 		}
@@ -27,14 +28,14 @@ var getEphemeralsCommand = &Command{
 		if err != nil {
 			return err
 		}
-		if len(in.Args) > 0 && prefix != "/" && strings.HasSuffix(in.words[0].Text, "/") { // none of /apple for /app/
+		if len(in.Args) > 0 && prefix != "/" && strings.HasSuffix(in.Words[0].Text, "/") { // none of /apple for /app/
 			paths = slices.DeleteFunc(paths, func(p string) bool { return !strings.HasPrefix(p, prefix+"/") })
 		}
 		if env.Output == ui.JSON {
 			if paths == nil {
 				paths = []string{}
 			}
-			return env.printJSON(object{"ephemerals": paths})
+			return env.PrintJSON(command.Object{"ephemerals": paths})
 		}
 		w := bufio.NewWriter(env.Streams.Out)
 		printList(w, env.Streams, paths)

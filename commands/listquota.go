@@ -5,21 +5,22 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var listQuotaCommand = &Command{
-	Name: "listquota", Group: Quotas, Usage: "path",
+var listQuotaCommand = &command.Command{
+	Name: "listquota", Group: command.Quotas, Usage: "path",
 	Short: "show the limits and the usage of a tree of znodes",
 	Long: "count and bytes are the soft limits, countHardLimit and byteHardLimit the hard ones; -1 is no limit. " +
 		"The stat is what the tree has now. `ls -R /zookeeper/quota` shows where quotas are.",
-	Args:     []Arg{{Name: "path", Kind: Path}},
-	Examples: []Example{{"listquota /app", "show what /app may have and what it has"}},
+	Args:     []command.Arg{{Name: "path", Kind: command.Path}},
+	Examples: []command.Example{{"listquota /app", "show what /app may have and what it has"}},
 	Run:      runListQuota,
 }
 
-func runListQuota(ctx context.Context, env *Env, in *Invocation) error {
+func runListQuota(ctx context.Context, env *command.Env, in *command.Invocation) error {
 	path := in.Args[0]
 	conn, err := quotaConn(env)
 	if err != nil {
@@ -28,7 +29,7 @@ func runListQuota(ctx context.Context, env *Env, in *Invocation) error {
 	if path == "/" {
 		return errors.New("/ cannot have a quota; name a znode below it")
 	}
-	env.note("absolute path is %s", limitsPath(path))
+	env.Note("absolute path is %s", limitsPath(path))
 	quota, err := readStatsTrack(ctx, conn, limitsPath(path))
 	var usage StatsTrack
 	if err == nil {
@@ -42,7 +43,7 @@ func runListQuota(ctx context.Context, env *Env, in *Invocation) error {
 	}
 	switch {
 	case env.Output == ui.JSON:
-		return env.printJSON(object{"path": path, "quota": quota, "stat": usage})
+		return env.PrintJSON(command.Object{"path": path, "quota": quota, "stat": usage})
 	case none:
 		fmt.Fprintf(env.Streams.Err, "quota for %s does not exist.\n", path)
 	default:

@@ -7,17 +7,18 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var lsCommand = &Command{
-	Name: "ls", Aliases: []string{"ls2"}, Group: Reading, Usage: "[-s] [-w] [-R] [path]",
+var lsCommand = &command.Command{
+	Name: "ls", Aliases: []string{"ls2"}, Group: command.Reading, Usage: "[-s] [-w] [-R] [path]",
 	Short: "list the children of a znode",
 	Long: "The children come in zkCli's order, that of Java's strings. With -R the znode itself, then the " +
 		"children of each znode, level within level, one path a line. A pattern lists each znode that it matches.",
-	Options: []Option{withStatOption, watchOption, {Name: "R", Help: "list the whole tree below the znode, one path a line"}},
-	Args:    []Arg{pathArg, oldWatchArg},
-	Examples: []Example{
+	Options: []command.Option{withStatOption, watchOption, {Name: "R", Help: "list the whole tree below the znode, one path a line"}},
+	Args:    []command.Arg{pathArg, oldWatchArg},
+	Examples: []command.Example{
 		{"ls /", "the children of the root"},
 		{"ls -s /app", "children and stat"},
 		{"ls /app/node-*", "the children of each match"},
@@ -33,10 +34,10 @@ type lsJSON struct {
 	*statJSON
 }
 
-func runLs(ctx context.Context, env *Env, in *Invocation) error {
-	watch := in.watching(env)
+func runLs(ctx context.Context, env *command.Env, in *command.Invocation) error {
+	watch := watching(env, in)
 	withStat := in.Has("s") || strings.EqualFold(in.Called, "ls2")
-	return in.each(ctx, env, func(conn *client.Conn, path string) error {
+	return each(ctx, env, in, func(conn *client.Conn, path string) error {
 		if in.Has("R") {
 			return printTree(ctx, env, conn, path, watch)
 		}
@@ -44,12 +45,12 @@ func runLs(ctx context.Context, env *Env, in *Invocation) error {
 		if err != nil {
 			return err
 		}
-		sortNames(children)
+		command.SortNames(children)
 		if env.Output == ui.JSON {
 			if children == nil {
 				children = []string{}
 			}
-			return env.printJSON(lsJSON{path, children, jsonStat(stat)})
+			return env.PrintJSON(lsJSON{path, children, jsonStat(stat)})
 		}
 		w := bufio.NewWriter(env.Streams.Out)
 		printList(w, env.Streams, children)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -20,7 +21,7 @@ const listAskAbove = 10000
 const flushEvery = 50 * time.Millisecond
 
 // printTree is ls -R.
-func printTree(ctx context.Context, env *Env, conn *client.Conn, root string, watch bool) error {
+func printTree(ctx context.Context, env *command.Env, conn *client.Conn, root string, watch bool) error {
 	s := env.Streams
 	ask := s.InTTY && s.OutTTY && !env.Yes
 	progress := s.ErrTTY && !s.OutTTY
@@ -32,7 +33,7 @@ func printTree(ctx context.Context, env *Env, conn *client.Conn, root string, wa
 		} // otherwise the server is older than 3.6, or the walk meets the error again
 	}
 	if ask && total > listAskAbove {
-		question := fmt.Sprintf("There are %s znodes below %s. List them all?", thousands(int(total-1)), root)
+		question := fmt.Sprintf("There are %s znodes below %s. List them all?", command.Thousands(int(total-1)), root)
 		if ok, err := s.Ask(ctx, question); err != nil {
 			return err
 		} else if !ok {
@@ -50,9 +51,9 @@ func printTree(ctx context.Context, env *Env, conn *client.Conn, root string, wa
 	}
 	list.begin(root)
 	list.add(root)
-	var skipped failures
-	err := walkTree(ctx, conn, root, watch, list.add, skipped.add)
-	if flushErr := list.end(skipped.list); err == nil {
+	var skipped command.Failures
+	err := walkTree(ctx, conn, root, watch, list.add, skipped.Add)
+	if flushErr := list.end(skipped.List); err == nil {
 		err = flushErr
 	}
 	if err != nil && ctx.Err() != nil {
@@ -61,7 +62,7 @@ func printTree(ctx context.Context, env *Env, conn *client.Conn, root string, wa
 	if err != nil {
 		return err
 	}
-	return skipped.skipped(env)
+	return skipped.Skipped(env)
 }
 
 // treeLister writes paths, one a line or as the znodes of one JSON document.
@@ -113,7 +114,7 @@ func (l *treeLister) add(path string) error {
 	return err
 }
 
-func (l *treeLister) end(skipped []failure) error {
+func (l *treeLister) end(skipped []command.Failure) error {
 	if l.bar != nil {
 		l.bar.Done()
 	}

@@ -7,19 +7,20 @@ import (
 	"fmt"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var multiCommand = &Command{
-	Name: "multi", Group: Writing, Usage: "[-file file] [operation ...]",
+var multiCommand = &command.Command{
+	Name: "multi", Group: command.Writing, Usage: "[-file file] [operation ...]",
 	Short: "several writes in one transaction: all happen or none",
 	Long: "An operation is create, set or delete as the command of that name takes it, or check path version, " +
 		"which fails unless the znode has the version. Operations are quoted, one argument each, or separated by " +
 		"the word ; between blanks. With -file they are lines of a file; - is standard input.",
-	Options: []Option{{Name: "file", Value: "file", Kind: File, Help: "read the operations from a file, a line each; - is standard input"}},
-	Args:    []Arg{{Name: "operation", Kind: Operation, Optional: true, Repeat: true}},
-	Examples: []Example{
+	Options: []command.Option{{Name: "file", Value: "file", Kind: command.File, Help: "read the operations from a file, a line each; - is standard input"}},
+	Args:    []command.Arg{{Name: "operation", Kind: command.Operation, Optional: true, Repeat: true}},
+	Examples: []command.Example{
 		{"multi 'create /a x' 'set -v 3 /b y' 'delete /c'", "three writes at once"},
 		{"multi 'check /config 7' 'set /state go'", "only if /config has not changed"},
 		{"multi create -e /a x ; set -v 3 /b y ; delete /c", "the same without quotes, in the shell"},
@@ -31,20 +32,20 @@ var multiCommand = &Command{
 }
 
 // Operations are the operations of a multi: commands, and check, which is none by itself.
-func Operations() []*Command {
-	return []*Command{createCommand, setCommand, deleteCommand, {
+func Operations() []*command.Command {
+	return []*command.Command{createCommand, setCommand, deleteCommand, {
 		Name: "check", Short: "fail unless the znode has the version",
-		Args: []Arg{pathArg, {Name: "version", Kind: Number, Optional: true}},
+		Args: []command.Arg{pathArg, {Name: "version", Kind: command.Number, Optional: true}},
 	}}
 }
 
-func runMulti(ctx context.Context, env *Env, in *Invocation) error {
+func runMulti(ctx context.Context, env *command.Env, in *command.Invocation) error {
 	lines, err := multiLines(ctx, env, in)
 	if err != nil {
 		return err
 	}
 	if len(lines) == 0 {
-		return in.problem("there is no operation; `help multi` shows examples")
+		return in.Problem("there is no operation; `help multi` shows examples")
 	}
 	ops := make([]proto.MultiOp, len(lines))
 	for i, words := range lines {
@@ -52,7 +53,7 @@ func runMulti(ctx context.Context, env *Env, in *Invocation) error {
 			return fmt.Errorf("operation %d of %d: %w; nothing was changed", i+1, len(lines), err)
 		}
 	}
-	conn, err := env.conn()
+	conn, err := env.Conn()
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ type multiOutcome struct {
 	Error string    `json:"error,omitempty"`
 }
 
-func multiDone(env *Env, ops []proto.MultiOp, results []proto.MultiResult) error {
+func multiDone(env *command.Env, ops []proto.MultiOp, results []proto.MultiResult) error {
 	var text bytes.Buffer
 	outcomes := make([]multiOutcome, len(ops))
 	for i, op := range ops {
@@ -103,14 +104,14 @@ func multiDone(env *Env, ops []proto.MultiOp, results []proto.MultiResult) error
 		text.WriteByte('\n')
 	}
 	if env.Output == ui.JSON {
-		return env.printJSON(object{"committed": true, "results": outcomes})
+		return env.PrintJSON(command.Object{"committed": true, "results": outcomes})
 	}
 	_, err := text.WriteTo(env.Streams.Out)
 	return err
 }
 
 // multiFailed says which operation failed. Without a server's answer it says what is known.
-func multiFailed(ctx context.Context, env *Env, lines [][]Word, results []proto.MultiResult, err error) error {
+func multiFailed(ctx context.Context, env *command.Env, lines [][]command.Word, results []proto.MultiResult, err error) error {
 	var op *client.OpError
 	if !errors.As(err, &op) {
 		return err
@@ -119,10 +120,10 @@ func multiFailed(ctx context.Context, env *Env, lines [][]Word, results []proto.
 		if r.Err == proto.OK || r.Err == proto.ErrRuntimeInconsistency || i >= len(lines) {
 			continue
 		}
-		why := env.explain(ctx, op)
-		err = &said{fmt.Sprintf("operation %d of %d, %s: %v; nothing was changed", i+1, len(lines), lines[i][0].Text, why), err}
+		why := env.Explain(ctx, op)
+		err = command.Reword(err, "operation %d of %d, %s: %v; nothing was changed", i+1, len(lines), lines[i][0].Text, why)
 		if env.Output == ui.JSON {
-			err = errors.Join(env.printJSON(object{
+			err = errors.Join(env.PrintJSON(command.Object{
 				"committed": false, "failed": i + 1,
 				"results": []multiOutcome{{Op: lines[i][0].Text, Path: op.Path, Error: op.Code.Name()}},
 			}), err)

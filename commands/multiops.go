@@ -9,14 +9,15 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
 // multiLines returns the words of each operation.
-func multiLines(ctx context.Context, env *Env, in *Invocation) (lines [][]Word, err error) {
+func multiLines(ctx context.Context, env *command.Env, in *command.Invocation) (lines [][]command.Word, err error) {
 	lex := func(line string) error {
-		tokens, err := Lex(line)
+		tokens, err := command.Lex(line)
 		if err != nil {
 			return fmt.Errorf("%q: %w", line, err)
 		}
@@ -26,19 +27,19 @@ func multiLines(ctx context.Context, env *Env, in *Invocation) (lines [][]Word, 
 			}
 		}
 		if len(tokens) > 0 {
-			lines = append(lines, Words(tokens))
+			lines = append(lines, command.Words(tokens))
 		}
 		return nil
 	}
 	file := in.Value("file")
 	switch {
 	case file != "" && len(in.Args) > 0:
-		return nil, in.problem("operations stand in the file or in the arguments, not in both")
+		return nil, in.Problem("operations stand in the file or in the arguments, not in both")
 	case file == "" && len(in.Args) == 1 && in.Args[0] == "-":
 		file = "-"
 	}
 	if file != "" {
-		text, err := env.multiFile(ctx, file)
+		text, err := multiFile(ctx, env, file)
 		if err != nil {
 			return nil, err
 		}
@@ -57,8 +58,8 @@ func multiLines(ctx context.Context, env *Env, in *Invocation) (lines [][]Word, 
 		}
 		return lines, nil
 	}
-	for rest := in.words; len(rest) > 0; {
-		n := slices.Index(rest, Word{Text: ";"})
+	for rest := in.Words; len(rest) > 0; {
+		n := slices.Index(rest, command.Word{Text: ";"})
 		if n < 0 {
 			n = len(rest)
 		}
@@ -70,38 +71,38 @@ func multiLines(ctx context.Context, env *Env, in *Invocation) (lines [][]Word, 
 	return lines, nil
 }
 
-func (env *Env) multiFile(ctx context.Context, name string) ([]byte, error) {
+func multiFile(ctx context.Context, env *command.Env, name string) ([]byte, error) {
 	if name == "-" {
-		return env.readInput(ctx, env.Streams.In, "standard input")
+		return env.ReadInput(ctx, env.Streams.In, "standard input")
 	}
 	f, err := infile.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return env.readInput(ctx, f, name)
+	return env.ReadInput(ctx, f, name)
 }
 
 // multiOp reads one operation.
-func multiOp(ctx context.Context, env *Env, words []Word) (op proto.MultiOp, err error) {
+func multiOp(ctx context.Context, env *command.Env, words []command.Word) (op proto.MultiOp, err error) {
 	name := words[0].Text
 	if strings.EqualFold(name, "check") {
 		return multiCheck(env, words)
 	}
-	switch Lookup(name) {
+	switch env.Commands.Lookup(name) {
 	case createCommand, setCommand, deleteCommand:
 	default:
 		return op, fmt.Errorf("%s has no place in a multi, which takes create, set, delete and check", name)
 	}
-	in, err := Parse(words)
-	var usage *UsageError
+	in, err := env.Commands.Parse(words)
+	var usage *command.UsageError
 	if errors.As(err, &usage) {
 		err = fmt.Errorf("%s: %s", name, usage.Problem)
 	}
 	if err != nil {
 		return op, err
 	}
-	if err := in.resolve(env.Dir); err != nil {
+	if err := in.Resolve(env.Dir); err != nil {
 		return op, err
 	}
 	if in.Command == createCommand {
@@ -127,7 +128,7 @@ func multiOp(ctx context.Context, env *Env, words []Word) (op proto.MultiOp, err
 	var version int32
 	if in.Command == deleteCommand {
 		var n int
-		if n, version, err = in.toDelete(); err == nil && n > 1 {
+		if n, version, err = toDelete(in); err == nil && n > 1 {
 			err = errors.New("delete takes one path in a multi; write an operation for each")
 		}
 	} else {
@@ -142,11 +143,11 @@ func multiOp(ctx context.Context, env *Env, words []Word) (op proto.MultiOp, err
 	return proto.MultiOp{Type: proto.OpDelete, Request: &proto.PathVersionRequest{Path: args[0], Version: version}}, err
 }
 
-func multiCheck(env *Env, words []Word) (op proto.MultiOp, err error) {
+func multiCheck(env *command.Env, words []command.Word) (op proto.MultiOp, err error) {
 	if len(words) < 2 || len(words) > 3 {
 		return op, errors.New("check takes a path and a version, for example: check /config 7")
 	}
-	path, err := new(Invocation).absolute(env.Dir, words[1].Text)
+	path, err := command.Absolute(env.Dir, words[1].Text)
 	if err == nil {
 		err = client.ValidatePath(path)
 	}

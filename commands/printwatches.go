@@ -5,18 +5,20 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var printWatchesCommand = &Command{
-	Name: "printwatches", Group: Watches, Usage: "[on|off]", Short: "say or decide whether events are printed",
-	Args:     []Arg{{Name: "on|off", Kind: Choice, Values: []string{"on", "off"}, Optional: true}},
-	Examples: []Example{{"printwatches off", "keep events of watches off the screen"}},
+var printWatchesCommand = &command.Command{
+	Name: "printwatches", Group: command.Watches, Usage: "[on|off]", Short: "say or decide whether events are printed",
+	Args:     []command.Arg{{Name: "on|off", Kind: command.Choice, Values: []string{"on", "off"}, Optional: true}},
+	Examples: []command.Example{{"printwatches off", "keep events of watches off the screen"}},
 	Differs:  "Anything but on and off is an error; zkCli takes it for off.",
 	Offline:  true,
-	Run: func(_ context.Context, env *Env, in *Invocation) error {
+	Run: func(_ context.Context, env *command.Env, in *command.Invocation) error {
 		if env.Session == nil {
-			return ErrNoSession
+			return session.ErrNone
 		}
 		if len(in.Args) > 0 {
 			switch strings.ToLower(in.Args[0]) {
@@ -25,12 +27,12 @@ var printWatchesCommand = &Command{
 			case "off":
 				env.Session.SetPrintWatches(false)
 			default:
-				return in.problem("on or off is expected, found %q", in.Args[0])
+				return in.Problem("on or off is expected, found %q", in.Args[0])
 			}
 		}
 		on := env.Session.PrintWatches()
 		if env.Output == ui.JSON {
-			return env.printJSON(object{"printwatches": on})
+			return env.PrintJSON(command.Object{"printwatches": on})
 		}
 		if len(in.Args) > 0 {
 			return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -83,7 +84,7 @@ func (st StatsTrack) String() string {
 }
 
 // quotaConn is the session, unless its chroot hides the quotas.
-func quotaConn(env *Env) (*client.Conn, error) {
+func quotaConn(env *command.Env) (*client.Conn, error) {
 	c, err := env.Session.Conn()
 	if err == nil && c.Chroot() != "" {
 		return nil, fmt.Errorf("quotas are kept in %s, outside the chroot %s of this session; connect without the chroot", quotaRoot, c.Chroot())

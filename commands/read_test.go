@@ -12,30 +12,23 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 )
-
-func TestClientConfig(t *testing.T) {
-	const config = "server.2=h2:2888:3888:observer;[::1]:2182\nserver.10=h10:1:2;3\n" +
-		"server.1=127.0.0.1:2888:3888:participant;0.0.0.0:2181\nserver.3=h3:1:2\nversion=100000000\n"
-	version, servers := clientConfig(config)
-	if version != "100000000" || servers != "0.0.0.0:2181,[::1]:2182,,0.0.0.0:3" {
-		t.Errorf("%q, %q", version, servers)
-	}
-}
 
 func TestHelpFitsTheTerminal(t *testing.T) {
 	for _, width := range []int{40, 60, 80, 200} {
 		var out bytes.Buffer
-		env := &Env{Streams: &ui.Streams{Out: &out, Err: &out, Width: width}}
+		env := &command.Env{Commands: All, Streams: &ui.Streams{Out: &out, Err: &out, Width: width}}
 		lines := []string{"help"}
-		for _, c := range All() {
+		for _, c := range All {
 			lines = append(lines, "help "+c.Name)
 		}
 		for _, line := range lines {
 			out.Reset()
-			if err := Run(context.Background(), env, Args(strings.Fields(line)...)); err != nil {
+			if err := command.Run(context.Background(), env, command.Args(strings.Fields(line)...)); err != nil {
 				t.Fatal(err)
 			}
 			for l := range strings.Lines(out.String()) {
@@ -182,7 +175,7 @@ func TestListIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(b.ctx)
 	w := &cancelWriter{cancel: cancel}
 	b.env.Streams.Out = w
-	err := Run(ctx, b.env, Args("ls", "-R", "/big"))
+	err := command.Run(ctx, b.env, command.Args("ls", "-R", "/big"))
 	var exit *ui.ExitError
 	if !errors.As(err, &exit) || exit.Code != ui.ExitInterrupted || !strings.Contains(err.Error(), "znodes are listed") {
 		t.Errorf("error %v", err)
@@ -195,7 +188,7 @@ func TestListIsInterrupted(t *testing.T) {
 func TestWatchesAndEvents(t *testing.T) {
 	b := newBench(t)
 	texts := make(chan string, 100)
-	b.session.OnWatch = func(e client.Event) { texts <- EventText(e) }
+	b.session.OnWatch = func(e client.Event) { texts <- session.EventText(e) }
 	wait := func(want string) {
 		t.Helper()
 		timeout := time.After(20 * time.Second)
@@ -315,7 +308,7 @@ func TestFailedConnectKeepsTheSession(t *testing.T) {
 	}
 	cancelled, stop := context.WithCancel(b.ctx)
 	stop()
-	if err := Run(cancelled, b.env, Args("connect")); err == nil {
+	if err := command.Run(cancelled, b.env, command.Args("connect")); err == nil {
 		t.Error("an interrupted connect succeeds")
 	}
 	if out := b.must("getEphemerals"); out != "[/mine]\n" {
@@ -353,11 +346,11 @@ func TestShellCommands(t *testing.T) {
 	for i := range 20 {
 		shell.lines = append(shell.lines, fmt.Sprintf("ls /%d", i))
 	}
-	env := &Env{Streams: &ui.Streams{Out: &out, Err: &out}, Shell: shell}
+	env := &command.Env{Commands: All, Streams: &ui.Streams{Out: &out, Err: &out}, Shell: shell}
 	run := func(args ...string) string {
 		t.Helper()
 		out.Reset()
-		if err := Run(context.Background(), env, Args(args...)); err != nil {
+		if err := command.Run(context.Background(), env, command.Args(args...)); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()
@@ -374,7 +367,7 @@ func TestShellCommands(t *testing.T) {
 		t.Errorf("redo %d, quit %v", shell.redo, shell.quit)
 	}
 	env.Shell = nil
-	if err := Run(context.Background(), env, Args("history")); !errors.Is(err, errOnlyInShell) {
+	if err := command.Run(context.Background(), env, command.Args("history")); !errors.Is(err, errOnlyInShell) {
 		t.Errorf("history outside a shell: %v", err)
 	}
 }
@@ -398,27 +391,6 @@ func TestGetEphemerals(t *testing.T) {
 		if got := b.must(line); got != want {
 			t.Errorf("%s: %q", line, got)
 		}
-	}
-}
-
-func TestExpiredSessionSaysSo(t *testing.T) {
-	b := newBench(t)
-	b.must("ls /")
-	conn, err := b.session.Conn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.session.event(conn, client.Event{Type: proto.EventNone, State: proto.StateExpired, Zxid: -1})
-	_, errOut, exit := b.run("ls /")
-	if exit != 1 || !strings.Contains(errOut, "ephemeral znodes and watches are gone; `connect` opens a new one") {
-		t.Errorf("exit %d, %s", exit, errOut)
-	}
-	if s := b.session.State(); s != client.Expired {
-		t.Errorf("state %s", s)
-	}
-	b.must("connect")
-	if out := b.must("ls /"); out != "[]\n" {
-		t.Errorf("after connect: %q", out)
 	}
 }
 

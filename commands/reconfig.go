@@ -6,27 +6,28 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var reconfigCommand = &Command{
-	Name: "reconfig", Group: Ensemble,
+var reconfigCommand = &command.Command{
+	Name: "reconfig", Group: command.Ensemble,
 	Usage: "[-s] [-v version] [[-file path] | [-members serverID=host:port1:port2;port3[,...]*]] | " +
 		"[-add serverId=host:port1:port2;port3[,...]]* [-remove serverId[,...]*]",
 	Short: "change the servers of the ensemble",
 	Long: "Either -add and -remove change the present servers, or -members or -file name all of them. The servers must " +
 		"have reconfigEnabled=true, and the session the permission to write /zookeeper/config (addauth as super). " +
 		"A new server must run and be in touch with the leader before it is added. In a shell the ; stands in quotes.",
-	Options: []Option{
+	Options: []command.Option{
 		{Name: "s", Help: "print the stat of the configuration as well"},
 		{Name: "v", Value: "version", Help: "only if the configuration has this version, hexadecimal as config shows it"},
-		{Name: "file", Value: "path", Kind: File, Help: "a file with all servers, a line server.N=… each (zoo.cfg.dynamic)"},
-		{Name: "members", Value: "servers", Kind: Members, Help: "all servers"},
-		{Name: "add", Value: "servers", Kind: Members, Repeat: true, Help: "servers to add, or to change"},
-		{Name: "remove", Value: "ids", Kind: MemberIDs, Repeat: true, Help: "servers to remove"},
+		{Name: "file", Value: "path", Kind: command.File, Help: "a file with all servers, a line server.N=… each (zoo.cfg.dynamic)"},
+		{Name: "members", Value: "servers", Kind: command.Members, Help: "all servers"},
+		{Name: "add", Value: "servers", Kind: command.Members, Repeat: true, Help: "servers to add, or to change"},
+		{Name: "remove", Value: "ids", Kind: command.MemberIDs, Repeat: true, Help: "servers to remove"},
 	},
-	Examples: []Example{
+	Examples: []command.Example{
 		{"reconfig -add 'server.4=zk4:2888:3888;2181'", "add a server"},
 		{"reconfig -add 'server.4=zk4:2888:3888:observer;2181' -remove 1", "add an observer and remove server 1"},
 		{"reconfig -file zoo.cfg.dynamic", "as a file says"},
@@ -36,12 +37,12 @@ var reconfigCommand = &Command{
 	Run: runReconfig,
 }
 
-func runReconfig(ctx context.Context, env *Env, in *Invocation) error {
+func runReconfig(ctx context.Context, env *command.Env, in *command.Invocation) error {
 	plan, err := newReconfig(ctx, in)
 	if err != nil {
 		return err
 	}
-	conn, err := env.conn()
+	conn, err := env.Conn()
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func runReconfig(ctx context.Context, env *Env, in *Invocation) error {
 		return err
 	}
 	if env.Output == ui.JSON {
-		return env.printJSON(object{"config": string(config), "stat": jsonStat(stat)})
+		return env.PrintJSON(command.Object{"config": string(config), "stat": jsonStat(stat)})
 	}
 	fmt.Fprintf(env.Streams.Out, "Committed new configuration:\n%s\n", config)
 	if in.Has("s") {
@@ -66,7 +67,7 @@ type reconfiguration struct {
 }
 
 // newReconfig checks options as ReconfigCommand does, and the servers besides.
-func newReconfig(ctx context.Context, in *Invocation) (r reconfiguration, err error) {
+func newReconfig(ctx context.Context, in *command.Invocation) (r reconfiguration, err error) {
 	whole, steps := in.Has("file") || in.Has("members"), in.Has("add") || in.Has("remove")
 	r.version = -1
 	if in.Has("v") {
@@ -76,11 +77,11 @@ func newReconfig(ctx context.Context, in *Invocation) (r reconfiguration, err er
 	}
 	switch {
 	case !whole && !steps:
-		return r, in.problem("say what to change: -add, -remove, or all servers with -members or -file")
+		return r, in.Problem("say what to change: -add, -remove, or all servers with -members or -file")
 	case whole && steps:
-		return r, in.problem("Can't use -file or -members together with -add or -remove (mixing incremental and non-incremental modes is not allowed)")
+		return r, in.Problem("Can't use -file or -members together with -add or -remove (mixing incremental and non-incremental modes is not allowed)")
 	case in.Has("file") && in.Has("members"):
-		return r, in.problem("Can't use -file and -members together (conflicting non-incremental modes)")
+		return r, in.Problem("Can't use -file and -members together (conflicting non-incremental modes)")
 	}
 	if in.Has("add") {
 		if r.joining, err = ParseMembers(strings.Join(in.Values("add"), ",")); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -20,9 +21,9 @@ var watchKinds = []struct {
 	{"a", proto.WatcherAny},
 }
 
-var removeWatchesCommand = &Command{
-	Name: "removewatches", Group: Watches, Usage: "path [-c|-d|-p|-r|-a] [-l]", Short: "remove this session's watches of a znode",
-	Options: []Option{
+var removeWatchesCommand = &command.Command{
+	Name: "removewatches", Group: command.Watches, Usage: "path [-c|-d|-p|-r|-a] [-l]", Short: "remove this session's watches of a znode",
+	Options: []command.Option{
 		{Name: "c", Help: "those of the list of children"},
 		{Name: "d", Help: "those of the data"},
 		{Name: "p", Help: "persistent ones (3.9)"},
@@ -30,9 +31,9 @@ var removeWatchesCommand = &Command{
 		{Name: "a", Help: "all of them (default)"},
 		{Name: "l", Help: "also when no server can be reached: forget them here"},
 	},
-	Args:     []Arg{{Name: "path", Kind: NewPath}},
-	Examples: []Example{{"removewatches /app", "all kinds"}, {"removewatches -d /app", "only those of its data"}},
-	Run: func(ctx context.Context, env *Env, in *Invocation) error {
+	Args:     []command.Arg{{Name: "path", Kind: command.NewPath}},
+	Examples: []command.Example{{"removewatches /app", "all kinds"}, {"removewatches -d /app", "only those of its data"}},
+	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		kind := proto.WatcherAny
 		for _, k := range watchKinds {
 			if in.Has(k.option) {
@@ -40,17 +41,17 @@ var removeWatchesCommand = &Command{
 				break
 			}
 		}
-		conn, err := env.conn()
+		conn, err := env.Conn()
 		if err != nil {
 			return err
 		}
 		err = conn.RemoveWatches(ctx, in.Args[0], kind, in.Has("l"))
 		if errors.Is(err, proto.ErrNoWatcher) {
-			return &said{text: err.Error() + " in this session", cause: err}
+			return command.Reword(err, "%v in this session", err)
 		}
 		if err != nil || env.Output != ui.JSON {
 			return err
 		}
-		return env.printJSON(object{"path": in.Args[0], "removed": true})
+		return env.PrintJSON(command.Object{"path": in.Args[0], "removed": true})
 	},
 }

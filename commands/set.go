@@ -5,23 +5,24 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var versionOption = Option{Name: "v", Value: "version", Kind: Number, Help: "only if the znode has this version (dataVersion of stat)"}
+var versionOption = command.Option{Name: "v", Value: "version", Kind: command.Number, Help: "only if the znode has this version (dataVersion of stat)"}
 
-var setCommand = &Command{
-	Name: "set", Group: Writing, Usage: "[-s] [-v version] [-b] [-file file] path data",
+var setCommand = &command.Command{
+	Name: "set", Group: command.Writing, Usage: "[-s] [-v version] [-b] [-file file] path data",
 	Short: "replace the data of a znode",
 	Long: "The data is text as it stands, @file for the content of a file, or - for standard input. " +
 		"Text that begins with @ is written with two.",
-	Options: []Option{withStatOption, versionOption, base64Option, fileOption},
-	Args: []Arg{
-		{Name: "path", Kind: Path},
-		{Name: "data", Kind: Data, Optional: true, Help: "text, @file, or - for standard input; not with -file"},
-		{Name: "version", Kind: Number, Optional: true, Old: true},
+	Options: []command.Option{withStatOption, versionOption, base64Option, fileOption},
+	Args: []command.Arg{
+		{Name: "path", Kind: command.Path},
+		{Name: "data", Kind: command.Data, Optional: true, Help: "text, @file, or - for standard input; not with -file"},
+		{Name: "version", Kind: command.Number, Optional: true, Old: true},
 	},
-	Examples: []Example{
+	Examples: []command.Example{
 		{"set /app/config 'two words'", "set text"},
 		{"set -v 3 /app/config new", "only if nobody else has changed it since"},
 		{"set /app/config @config.json", "set what a file holds"},
@@ -31,19 +32,19 @@ var setCommand = &Command{
 	Run:     runSet,
 }
 
-func runSet(ctx context.Context, env *Env, in *Invocation) error {
+func runSet(ctx context.Context, env *command.Env, in *command.Invocation) error {
 	data, args, err := takeData(ctx, env, in, 1)
 	if err != nil {
 		return err
 	}
 	if data == nil {
-		return in.problem("data is missing; '' is empty data")
+		return in.Problem("data is missing; '' is empty data")
 	}
 	version, err := expectedVersion(in, args, 1)
 	if err != nil {
 		return err
 	}
-	conn, err := env.conn()
+	conn, err := env.Conn()
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func runSet(ctx context.Context, env *Env, in *Invocation) error {
 		return err
 	}
 	if env.Output == ui.JSON {
-		return env.printJSON(object{"path": args[0], "stat": jsonStat(stat)})
+		return env.PrintJSON(command.Object{"path": args[0], "stat": jsonStat(stat)})
 	}
 	if in.Has("s") {
 		printStat(env.Streams.Out, stat)
@@ -61,11 +62,11 @@ func runSet(ctx context.Context, env *Env, in *Invocation) error {
 }
 
 // expectedVersion is -v or, as zkCli of 3.4 had it, the argument at i; -1 without either.
-func expectedVersion(in *Invocation, args []string, i int) (int32, error) {
+func expectedVersion(in *command.Invocation, args []string, i int) (int32, error) {
 	text := in.Value("v")
 	switch {
 	case in.Has("v") && i < len(args):
-		return 0, in.problem("the version is given twice, as -v %s and as %q", text, args[i])
+		return 0, in.Problem("the version is given twice, as -v %s and as %q", text, args[i])
 	case i < len(args):
 		text = args[i]
 	case !in.Has("v"):

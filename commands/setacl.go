@@ -3,27 +3,28 @@ package commands
 import (
 	"context"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var setACLCommand = &Command{
-	Name: "setAcl", Group: ACLGroup, Usage: "[-s] [-v version] [-R] path acl",
+var setACLCommand = &command.Command{
+	Name: "setAcl", Group: command.ACLGroup, Usage: "[-s] [-v version] [-R] path acl",
 	Short: "replace the access control list of a znode",
 	Long: "The list is scheme:id:perm, separated by commas, with the permissions c (create children), " +
 		"d (delete children), r (read), w (write) and a (set the ACL). A comma inside an id is written \\, " +
 		"and a list with spaces stands in quotes. A list that gives this session no a, so that it could not set another one, " +
 		"is asked about on a terminal and takes -y elsewhere.",
-	Options: []Option{
+	Options: []command.Option{
 		withStatOption,
-		{Name: "v", Value: "version", Kind: Number, Help: "only if the ACL has this version (aclVersion of stat)"},
+		{Name: "v", Value: "version", Kind: command.Number, Help: "only if the ACL has this version (aclVersion of stat)"},
 		{Name: "R", Help: "on the whole tree below as well"},
 	},
-	Args: []Arg{
-		{Name: "path", Kind: Path},
-		{Name: "acl", Kind: ACLs},
-		{Name: "version", Kind: Number, Optional: true, Old: true},
+	Args: []command.Arg{
+		{Name: "path", Kind: command.Path},
+		{Name: "acl", Kind: command.ACLs},
+		{Name: "version", Kind: command.Number, Optional: true, Old: true},
 	},
-	Examples: []Example{
+	Examples: []command.Example{
 		{"setAcl /app world:anyone:r,ip:10.0.0.0/8:cdrwa", "all may read, one network may write"},
 		{"setAcl -R /app auth::cdrwa", "the whole tree for this session's identities alone"},
 		{"setAcl /app x509:CN=app\\,O=org:cdrwa", "a TLS client; its name has a comma"},
@@ -35,8 +36,8 @@ var setACLCommand = &Command{
 	Run: runSetACL,
 }
 
-func runSetACL(ctx context.Context, env *Env, in *Invocation) error {
-	acl, err := ParseACL(in.Args[1])
+func runSetACL(ctx context.Context, env *command.Env, in *command.Invocation) error {
+	acl, err := command.ParseACL(in.Args[1])
 	if err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func runSetACL(ctx context.Context, env *Env, in *Invocation) error {
 	if err != nil {
 		return err
 	}
-	conn, err := env.conn()
+	conn, err := env.Conn()
 	if err != nil {
 		return err
 	}
@@ -57,10 +58,10 @@ func runSetACL(ctx context.Context, env *Env, in *Invocation) error {
 	}
 	stat, err := conn.SetACL(ctx, in.Args[0], acl, version)
 	if err != nil {
-		return explainACL(err, acl)
+		return command.ExplainACL(err, acl)
 	}
 	if env.Output == ui.JSON {
-		return env.printJSON(object{"path": in.Args[0], "stat": jsonStat(stat)})
+		return env.PrintJSON(command.Object{"path": in.Args[0], "stat": jsonStat(stat)})
 	}
 	if in.Has("s") {
 		printStat(env.Streams.Out, stat)

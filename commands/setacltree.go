@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -13,19 +14,19 @@ import (
 // aclSetter sets the ACL of a tree. It lists and sets a znode's children before it goes
 // into them, as ZKUtil.visitSubTreeDFS does; what it prints has that order.
 type aclSetter struct {
-	env     *Env
+	env     *command.Env
 	conn    *client.Conn
 	acl     []proto.ACL
 	version int32
 	size    int // of the tree
 	set     int
-	failed  failures // to be set
-	skipped failures // to be listed
+	failed  command.Failures // to be set
+	skipped command.Failures // to be listed
 }
 
 func (s *aclSetter) run(ctx context.Context, root string) error {
 	tree, err := readTree(ctx, s.env, s.conn, root)
-	if interrupted := stopped(ctx, err, "no ACL was set"); interrupted != nil {
+	if interrupted := command.Stopped(ctx, err, "no ACL was set"); interrupted != nil {
 		return interrupted
 	}
 	if err != nil {
@@ -39,27 +40,27 @@ func (s *aclSetter) run(ctx context.Context, root string) error {
 		return err
 	}
 	err = s.apply(ctx, tree, root)
-	if interrupted := stopped(ctx, err, fmt.Sprintf("set the ACL of %s of %s znodes; the rest is untouched", thousands(s.set), thousands(s.size))); interrupted != nil {
+	if interrupted := command.Stopped(ctx, err, fmt.Sprintf("set the ACL of %s of %s znodes; the rest is untouched", command.Thousands(s.set), command.Thousands(s.size))); interrupted != nil {
 		err = interrupted
 	}
-	if n := s.failed.n; n > 0 {
+	if n := s.failed.N; n > 0 {
 		if s.env.Output != ui.JSON && s.env.Streams.OutTTY {
 			fmt.Fprintln(s.env.Streams.Out)
 		}
-		first := s.failed.list[0].op
-		failed := &said{fmt.Sprintf("the ACL of %s znodes was set, that of %s was not; the first: %v",
-			thousands(s.set), thousands(n), Explain(ctx, explainACL(first, s.acl))), first}
+		first := s.failed.List[0].Op
+		failed := command.Reword(first, "the ACL of %s znodes was set, that of %s was not; the first: %v",
+			command.Thousands(s.set), command.Thousands(n), command.Explain(ctx, command.ExplainACL(first, s.acl)))
 		err = s.also(err, failed)
 	}
-	if skipped := s.skipped.skipped(s.env); skipped != nil {
+	if skipped := s.skipped.Skipped(s.env); skipped != nil {
 		err = s.also(err, skipped)
 	}
 	if s.env.Output == ui.JSON {
-		answer := object{"path": root, "set": s.set, "failed": append([]failure{}, s.failed.list...)}
-		if s.skipped.n > 0 {
-			answer["skipped"] = s.skipped.list
+		answer := command.Object{"path": root, "set": s.set, "failed": append([]command.Failure{}, s.failed.List...)}
+		if s.skipped.N > 0 {
+			answer["skipped"] = s.skipped.List
 		}
-		return errors.Join(s.env.printJSON(answer), err)
+		return errors.Join(s.env.PrintJSON(answer), err)
 	}
 	return err
 }
@@ -69,7 +70,7 @@ func (s *aclSetter) also(err, next error) error {
 	if err == nil {
 		return next
 	}
-	s.env.complain(next)
+	s.env.Complain(next)
 	return err
 }
 
@@ -97,7 +98,7 @@ func (s *aclSetter) apply(ctx context.Context, tree *tree, root string) error {
 				return err
 			}
 			if err := sub.denied[path]; err != nil {
-				return s.skipped.add(err)
+				return s.skipped.Add(err)
 			}
 			tree.add(sub)
 			s.size = tree.size()
@@ -119,17 +120,17 @@ func (s *aclSetter) apply(ctx context.Context, tree *tree, root string) error {
 	return flush()
 }
 
-// setAll sets the ACL of each path, many at once, and reports failures in the paths' order.
+// setAll sets the ACL of each path, many at once, and reports command.Failures in the paths' order.
 // It fails only when the session or the context does.
 func (s *aclSetter) setAll(ctx context.Context, paths []string) error {
 	errs := make([]error, len(paths))
-	settled, cancel := settling(ctx)
+	settled, cancel := command.Settling(ctx)
 	defer cancel()
 	progress := s.env.Streams.NewProgress("set", int64(s.size))
-	before := s.set + s.failed.n
-	forEach(ctx, len(paths), inFlight, func(i int) error {
+	before := s.set + s.failed.N
+	command.ForEach(ctx, len(paths), command.InFlight, func(i int) error {
 		_, errs[i] = s.conn.SetACL(settled, paths[i], s.acl, s.version)
-		return fatal(errs[i])
+		return command.Fatal(errs[i])
 	}, errs, func(done int) { progress.Set(int64(before + done)) })
 	progress.Done()
 	var lost error
@@ -139,7 +140,7 @@ func (s *aclSetter) setAll(ctx context.Context, paths []string) error {
 		case err == nil:
 			s.set++
 		case errors.As(err, &op):
-			_ = s.failed.add(err)
+			_ = s.failed.Add(err)
 			if s.env.Output != ui.JSON {
 				fmt.Fprint(s.env.Streams.Out, op.Error()) // zkCli prints these without a line break
 			}

@@ -7,23 +7,24 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var setQuotaCommand = &Command{
-	Name: "setquota", Group: Quotas, Usage: "-n|-b|-N|-B val path",
+var setQuotaCommand = &command.Command{
+	Name: "setquota", Group: command.Quotas, Usage: "-n|-b|-N|-B val path",
 	Short: "limit a tree of znodes",
 	Long: "A server writes a warning to its log when a tree is beyond a soft limit. It refuses what would go beyond " +
 		"a hard limit, provided that enforceQuota=true is set (3.7). The znode itself counts. Limits that are not " +
 		"named stay as they are. A tree can have one quota alone: not also above or below.",
-	Options: []Option{
-		{Name: "n", Value: "val", Kind: Number, Help: "soft limit of the number of znodes"},
-		{Name: "b", Value: "val", Kind: Number, Help: "soft limit of the bytes of data"},
-		{Name: "N", Value: "val", Kind: Number, Help: "hard limit of the number of znodes"},
-		{Name: "B", Value: "val", Kind: Number, Help: "hard limit of the bytes of data"},
+	Options: []command.Option{
+		{Name: "n", Value: "val", Kind: command.Number, Help: "soft limit of the number of znodes"},
+		{Name: "b", Value: "val", Kind: command.Number, Help: "soft limit of the bytes of data"},
+		{Name: "N", Value: "val", Kind: command.Number, Help: "hard limit of the number of znodes"},
+		{Name: "B", Value: "val", Kind: command.Number, Help: "hard limit of the bytes of data"},
 	},
-	Args: []Arg{{Name: "path", Kind: Path}},
-	Examples: []Example{
+	Args: []command.Arg{{Name: "path", Kind: command.Path}},
+	Examples: []command.Example{
 		{"setquota -n 1000 /app", "warn beyond 1000 znodes"},
 		{"setquota -N 2000 -B 1048576 /app", "at most 2000 znodes and 1 MiB of data"},
 	},
@@ -40,7 +41,7 @@ var quotaLimits = []struct {
 	{"n", countKey, 1, "num"}, {"b", bytesKey, 0, "bytes"}, {"N", countHardKey, 1, "num"}, {"B", bytesHardKey, 0, "bytes"},
 }
 
-func runSetQuota(ctx context.Context, env *Env, in *Invocation) error {
+func runSetQuota(ctx context.Context, env *command.Env, in *command.Invocation) error {
 	path := in.Args[0]
 	limits, err := quotaOptions(in)
 	if err != nil {
@@ -65,7 +66,7 @@ func runSetQuota(ctx context.Context, env *Env, in *Invocation) error {
 	}
 	warnings := quotaWarnings(quota, usage)
 	if env.Output == ui.JSON {
-		return env.printJSON(object{"path": path, "quota": quota, "stat": usage, "warnings": append([]string{}, warnings...)})
+		return env.PrintJSON(command.Object{"path": path, "quota": quota, "stat": usage, "warnings": append([]string{}, warnings...)})
 	}
 	for _, w := range warnings {
 		fmt.Fprintln(env.Streams.Out, "[Warning]:", w)
@@ -73,7 +74,7 @@ func runSetQuota(ctx context.Context, env *Env, in *Invocation) error {
 	return nil
 }
 
-func quotaOptions(in *Invocation) (StatsTrack, error) {
+func quotaOptions(in *command.Invocation) (StatsTrack, error) {
 	limits := StatsTrack{}
 	for _, l := range quotaLimits {
 		if !in.Has(l.option) {
@@ -91,7 +92,7 @@ func quotaOptions(in *Invocation) (StatsTrack, error) {
 		limits[l.key] = n
 	}
 	if len(limits) == 0 {
-		return nil, in.problem("no limit is given: -n (znodes, soft), -b (bytes, soft), -N (znodes, hard) or -B (bytes, hard)")
+		return nil, in.Problem("no limit is given: -n (znodes, soft), -b (bytes, soft), -N (znodes, hard) or -B (bytes, hard)")
 	}
 	return limits, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -15,12 +16,12 @@ var errOnlyInShell = errors.New("only the shell has a history; `zkctl` without a
 // historyLength is how many lines history prints: as many as zkCli.
 const historyLength = 11
 
-var historyCommand = &Command{
-	Name: "history", Group: ShellCmd, Usage: "[number of lines]", Short: "print the lines typed last",
-	Args:     []Arg{{Name: "number", Kind: Number, Optional: true}},
-	Examples: []Example{{"history 50", "the last fifty"}},
+var historyCommand = &command.Command{
+	Name: "history", Group: command.ShellCmd, Usage: "[number of lines]", Short: "print the lines typed last",
+	Args:     []command.Arg{{Name: "number", Kind: command.Number, Optional: true}},
+	Examples: []command.Example{{"history 50", "the last fifty"}},
 	Offline:  true,
-	Run: func(_ context.Context, env *Env, in *Invocation) error {
+	Run: func(_ context.Context, env *command.Env, in *command.Invocation) error {
 		if env.Shell == nil {
 			return errOnlyInShell
 		}
@@ -28,7 +29,7 @@ var historyCommand = &Command{
 		if len(in.Args) > 0 {
 			n, err := strconv.Atoi(in.Args[0])
 			if err != nil || n < 1 {
-				return in.problem("a number of lines is expected, found %q", in.Args[0])
+				return in.Problem("a number of lines is expected, found %q", in.Args[0])
 			}
 			want = n
 		}
@@ -45,7 +46,7 @@ var historyCommand = &Command{
 			for i, l := range lines {
 				list = append(list, entry{first + i, l})
 			}
-			return env.printJSON(object{"history": list})
+			return env.PrintJSON(command.Object{"history": list})
 		}
 		w := bufio.NewWriter(env.Streams.Out)
 		for i, l := range lines {
@@ -55,27 +56,27 @@ var historyCommand = &Command{
 	},
 }
 
-var redoCommand = &Command{
-	Name: "redo", Group: ShellCmd, Usage: "cmdno", Short: "run a line of the history again",
-	Args:     []Arg{{Name: "cmdno", Kind: Number}},
-	Examples: []Example{{"redo 3", "the line that history shows with 3"}},
+var redoCommand = &command.Command{
+	Name: "redo", Group: command.ShellCmd, Usage: "cmdno", Short: "run a line of the history again",
+	Args:     []command.Arg{{Name: "cmdno", Kind: command.Number}},
+	Examples: []command.Example{{"redo 3", "the line that history shows with 3"}},
 	Offline:  true,
-	Run: func(ctx context.Context, env *Env, in *Invocation) error {
+	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		if env.Shell == nil {
 			return errOnlyInShell
 		}
 		n, err := strconv.Atoi(in.Args[0])
 		if err != nil {
-			return in.problem("the number of a line is expected, found %q; `history` shows them", in.Args[0])
+			return in.Problem("the number of a line is expected, found %q; `history` shows them", in.Args[0])
 		}
 		return env.Shell.Redo(ctx, n)
 	},
 }
 
-var quitCommand = &Command{
-	Name: "quit", Aliases: []string{"exit"}, Group: ShellCmd, Short: "close the session and leave",
+var quitCommand = &command.Command{
+	Name: "quit", Aliases: []string{"exit"}, Group: command.ShellCmd, Short: "close the session and leave",
 	Offline: true,
-	Run: func(_ context.Context, env *Env, _ *Invocation) error {
+	Run: func(_ context.Context, env *command.Env, _ *command.Invocation) error {
 		if env.Shell != nil {
 			env.Shell.Quit()
 			return nil

@@ -1,9 +1,7 @@
 package commands
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"unicode/utf8"
@@ -76,18 +74,3 @@ func jsonACL(acl []proto.ACL) []aclJSON {
 	}
 	return list
 }
-
-// printJSON writes one document, on one line. It leaves <, > and & as they are.
-func (env *Env) printJSON(v any) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	_, err := env.Streams.Out.Write(b.Bytes())
-	return err
-}
-
-// object is a JSON document for answers of a few fields.
-type object map[string]any

@@ -5,23 +5,24 @@ import (
 	"context"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var statCommand = &Command{
-	Name: "stat", Group: Reading, Usage: "[-w] [path]", Short: "print the metadata of a znode",
-	Options:  []Option{watchOption},
-	Args:     []Arg{pathArg, oldWatchArg},
-	Examples: []Example{{"stat /app", "zxids, times, versions, owner, sizes"}},
-	Run: func(ctx context.Context, env *Env, in *Invocation) error {
-		watch := in.watching(env)
-		return in.each(ctx, env, func(conn *client.Conn, path string) error {
+var statCommand = &command.Command{
+	Name: "stat", Group: command.Reading, Usage: "[-w] [path]", Short: "print the metadata of a znode",
+	Options:  []command.Option{watchOption},
+	Args:     []command.Arg{pathArg, oldWatchArg},
+	Examples: []command.Example{{"stat /app", "zxids, times, versions, owner, sizes"}},
+	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
+		watch := watching(env, in)
+		return each(ctx, env, in, func(conn *client.Conn, path string) error {
 			stat, err := conn.Exists(ctx, path, watch)
 			if err != nil {
 				return err
 			}
 			if env.Output == ui.JSON {
-				return env.printJSON(struct {
+				return env.PrintJSON(struct {
 					Path string `json:"path"`
 					*statJSON
 				}{path, jsonStat(stat)})

@@ -5,19 +5,20 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // syncTimeout is how long sync waits for the leader (SyncCommand.SYNC_TIMEOUT).
 const syncTimeout = 30 * time.Second
 
-var syncCommand = &Command{
-	Name: "sync", Group: Ensemble, Usage: "path", Short: "make this session's server catch up with the leader",
+var syncCommand = &command.Command{
+	Name: "sync", Group: command.Ensemble, Usage: "path", Short: "make this session's server catch up with the leader",
 	Long:     "Afterwards a read sees every write that was acknowledged before. The path need not exist.",
-	Args:     []Arg{{Name: "path", Kind: NewPath}},
-	Examples: []Example{{"sync /", "before a read that must be current"}},
-	Run: func(ctx context.Context, env *Env, in *Invocation) error {
-		conn, err := env.conn()
+	Args:     []command.Arg{{Name: "path", Kind: command.NewPath}},
+	Examples: []command.Example{{"sync /", "before a read that must be current"}},
+	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
+		conn, err := env.Conn()
 		if err != nil {
 			return err
 		}
@@ -30,7 +31,7 @@ var syncCommand = &Command{
 			return err
 		}
 		if env.Output == ui.JSON {
-			return env.printJSON(object{"path": in.Args[0], "synced": true})
+			return env.PrintJSON(command.Object{"path": in.Args[0], "synced": true})
 		}
 		_, err = fmt.Fprintln(env.Streams.Out, "Sync is OK")
 		return err

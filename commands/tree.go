@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -57,7 +58,7 @@ func childPath(parent, name string) string {
 
 // readTree lists a subtree with many requests in flight. It fails when the root is not
 // there; a znode that goes meanwhile is left out.
-func readTree(ctx context.Context, env *Env, conn *client.Conn, root string) (*tree, error) {
+func readTree(ctx context.Context, env *command.Env, conn *client.Conn, root string) (*tree, error) {
 	t := &tree{root: root, children: map[string][]string{}, denied: map[string]error{}}
 	progress := env.Streams.NewProgress("listed", 0)
 	defer progress.Done()
@@ -66,7 +67,7 @@ func readTree(ctx context.Context, env *Env, conn *client.Conn, root string) (*t
 		t.n++
 		switch {
 		case err == nil && len(children) > 0:
-			sortNames(children)
+			command.SortNames(children)
 			t.children[path] = children
 		case err != nil && !errors.Is(err, proto.ErrNoNode):
 			t.denied[path] = err

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -38,7 +39,7 @@ func walkTree(ctx context.Context, conn *client.Conn, root string, watch bool, v
 // walkWatching also sets a watch on each znode, which a request for many cannot.
 func walkWatching(ctx context.Context, conn *client.Conn, root string, list func(path string, children []string, err error) error) error {
 	children, _, err := conn.Children(ctx, root, true)
-	sortNames(children)
+	command.SortNames(children)
 	if err := list(root, children, err); err != nil {
 		return err
 	}

@@ -5,14 +5,15 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var whoamiCommand = &Command{
-	Name: "whoami", Group: ACLGroup, Short: "print the identities of this session",
+var whoamiCommand = &command.Command{
+	Name: "whoami", Group: command.ACLGroup, Short: "print the identities of this session",
 	Long: "Needs a server of 3.7 or later. addauth adds an identity.",
-	Run: func(ctx context.Context, env *Env, _ *Invocation) error {
-		conn, err := env.conn()
+	Run: func(ctx context.Context, env *command.Env, _ *command.Invocation) error {
+		conn, err := env.Conn()
 		if err != nil {
 			return err
 		}
@@ -29,7 +30,7 @@ var whoamiCommand = &Command{
 			for _, i := range ids {
 				list = append(list, id{i.AuthScheme, i.User})
 			}
-			return env.printJSON(object{"clientInfo": list})
+			return env.PrintJSON(command.Object{"clientInfo": list})
 		}
 		var b bytes.Buffer
 		b.WriteString("Auth scheme: User\n")

@@ -9,13 +9,15 @@ import (
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/session"
 )
 
 // newRootBench is a bench without a chroot, which quotas need.
 func newRootBench(t *testing.T, addr string) *bench {
 	b := newBench(t)
 	_ = b.session.Close()
-	b.session = NewSession(client.Config{Servers: addr})
+	b.session = session.New(client.Config{Servers: addr})
 	t.Cleanup(func() { _ = b.session.Close() })
 	b.env.Session = b.session
 	return b
@@ -154,21 +156,13 @@ func TestReconfigRequests(t *testing.T) {
 		{[]string{"-file", file, "-remove", "1"}, reconfiguration{}, "mixing incremental"},
 		{[]string{"-s"}, reconfiguration{}, "say what to change"},
 	} {
-		in, err := Parse(Args(append([]string{"reconfig"}, tc.args...)...))
+		in, err := All.Parse(command.Args(append([]string{"reconfig"}, tc.args...)...))
 		var got reconfiguration
 		if err == nil {
 			got, err = newReconfig(t.Context(), in)
 		}
 		if tc.err == "" && (err != nil || got != tc.want) || tc.err != "" && (err == nil || !strings.Contains(err.Error(), tc.err)) {
 			t.Errorf("reconfig %s: %+v, %v; want %+v, %s", tc.args, got, err, tc.want, tc.err)
-		}
-	}
-}
-
-func TestThousands(t *testing.T) {
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 20000: "20,000", 1234567: "1,234,567"} {
-		if got := thousands(n); got != want {
-			t.Errorf("thousands(%d) = %s", n, got)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 )
 
 // Fired tells that a watch of the znode fired: it, its children or its existence changed.
@@ -17,13 +18,13 @@ func (c *Completer) Fired(node string) {
 }
 
 // Ran tells that a command ran in dir. What it may have written is looked up again when it
-// is next asked for; words are those of commands.Run.
-func (c *Completer) Ran(words []commands.Word, dir string) {
+// is next asked for; words are those of command.Run.
+func (c *Completer) Ran(words []command.Word, dir string) {
 	if len(words) == 0 {
 		return
 	}
-	cmd := commands.Lookup(words[0].Text)
-	if cmd == nil || cmd.Group == commands.Reading {
+	cmd := commands.All.Lookup(words[0].Text)
+	if cmd == nil || cmd.Group == command.Reading {
 		return
 	}
 	c.mu.Lock()
@@ -38,16 +39,16 @@ func (c *Completer) Ran(words []commands.Word, dir string) {
 	for node := range c.stats {
 		c.stale(node)
 	}
-	if cmd.Group != commands.Writing {
+	if cmd.Group != command.Writing {
 		return
 	}
-	in, err := commands.Parse(words)
+	in, err := commands.All.Parse(words)
 	if err != nil {
 		return
 	}
 	for i, arg := range in.Args {
-		if a := argAt(cmd, i); a != nil && (a.Kind == commands.Path || a.Kind == commands.NewPath) {
-			if node, err := commands.Resolve(dir, arg); err == nil {
+		if a := argAt(cmd, i); a != nil && (a.Kind == command.Path || a.Kind == command.NewPath) {
+			if node, err := command.Resolve(dir, arg); err == nil {
 				c.drop(path.Clean(node))
 			}
 		}

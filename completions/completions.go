@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/verb"
 )
@@ -30,7 +30,7 @@ type Config struct {
 	// Verbs are what a line can begin with besides commands.
 	Verbs []Verb
 	// Without is the group whose commands are not suggested.
-	Without commands.Group
+	Without command.Group
 	// Changed is called, on a goroutine of the Completer, when something arrived that an
 	// earlier answer lacked.
 	Changed func()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -169,7 +170,7 @@ func TestComplete(t *testing.T) {
 				t.Errorf("common %q, want %q", r.Common, test.common)
 			}
 			for _, s := range r.Suggestions { // what is suggested reads back as one word
-				tokens, err := commands.Lex(line[:r.Start] + s.Text)
+				tokens, err := command.Lex(line[:r.Start] + s.Text)
 				if (err != nil) != s.Open || len(tokens) == 0 || tokens[len(tokens)-1].Start != r.Start {
 					t.Errorf("%q does not stand as a word: %v", s.Text, err)
 				}
@@ -188,16 +189,16 @@ func TestEveryPlaceOfEveryCommand(t *testing.T) {
 	}
 	tree := newFakeTree("/node")
 	c := New(Config{Tree: of(tree), Servers: func() []Suggestion { return []Suggestion{{Text: "zk1:2181"}} }})
-	want := map[commands.Kind]string{
-		commands.Path: "/node", commands.NewPath: "/node", commands.ACLs: "world:anyone:", commands.AuthScheme: "digest",
-		commands.File: "afile", commands.Servers: "zk1:2181", commands.CommandName: "create", commands.Operation: "check",
-		commands.Members: "server.12=zk2:2888:3888:observer;2181", commands.MemberIDs: "12",
-		commands.Data: "", commands.Number: "", commands.Any: "", // nobody knows
+	want := map[command.Kind]string{
+		command.Path: "/node", command.NewPath: "/node", command.ACLs: "world:anyone:", command.AuthScheme: "digest",
+		command.File: "afile", command.Servers: "zk1:2181", command.CommandName: "create", command.Operation: "check",
+		command.Members: "server.12=zk2:2888:3888:observer;2181", command.MemberIDs: "12",
+		command.Data: "", command.Number: "", command.Any: "", // nobody knows
 	}
-	check := func(line string, kind commands.Kind, values []string) {
+	check := func(line string, kind command.Kind, values []string) {
 		t.Helper()
 		got := texts(c.Complete(testContext(t), line, len(line), "/"))
-		if kind == commands.Choice {
+		if kind == command.Choice {
 			if !slices.Equal(got, values) {
 				t.Errorf("%q offers %q, not %q", line, got, values)
 			}
@@ -211,7 +212,7 @@ func TestEveryPlaceOfEveryCommand(t *testing.T) {
 			t.Errorf("%q offers %q, not %q", line, got, text)
 		}
 	}
-	for _, cmd := range commands.All() {
+	for _, cmd := range commands.All {
 		line := cmd.Name + " "
 		for _, o := range cmd.Options {
 			if o.Value != "" {
@@ -226,25 +227,25 @@ func TestEveryPlaceOfEveryCommand(t *testing.T) {
 				break
 			}
 			check(line, a.Kind, a.Values)
-			if a.Kind == commands.Data { // it may be in a file
+			if a.Kind == command.Data { // it may be in a file
 				if got := texts(c.Complete(testContext(t), line+"@", len(line)+1, "/")); !slices.Equal(got, []string{"@afile"}) {
 					t.Errorf("%q offers %q", line+"@", got)
 				}
 			}
-			line += map[bool]string{true: "/node ", false: "x "}[a.Kind == commands.Path || a.Kind == commands.NewPath]
+			line += map[bool]string{true: "/node ", false: "x "}[a.Kind == command.Path || a.Kind == command.NewPath]
 		}
 		if n := len(cmd.Args); n == 0 || !cmd.Args[n-1].Repeat {
 			if got := texts(c.Complete(testContext(t), line, len(line), "/")); len(got) > 0 {
 				t.Errorf("%q offers %q, but no argument follows", line, got)
 			}
 		}
-		check("ls / > ", commands.File, nil)
+		check("ls / > ", command.File, nil)
 	}
 }
 
 func TestEveryOptionOfEveryCommandIsOffered(t *testing.T) {
 	c := New(Config{})
-	for _, cmd := range commands.All() {
+	for _, cmd := range commands.All {
 		r := c.Lookup(cmd.Name+" -", len(cmd.Name)+2, "/")
 		offered := texts(r)
 		for _, o := range cmd.Options {
@@ -361,11 +362,11 @@ func TestOwnWritesShowAtOnce(t *testing.T) {
 	if got := labels(c.Complete(ctx, "ls /a/", 6, "/")); !slices.Equal(got, []string{"b"}) {
 		t.Fatalf("a fresh answer was looked up again: %q", got)
 	}
-	c.Ran(commands.Args("create", "new", "x"), "/a")
+	c.Ran(command.Args("create", "new", "x"), "/a")
 	if got := labels(c.Complete(ctx, "ls /a/", 6, "/")); !slices.Equal(got, []string{"b", "new"}) {
 		t.Errorf("after create: %q", got)
 	}
-	c.Ran(commands.Args("ls", "/a"), "/")
+	c.Ran(command.Args("ls", "/a"), "/")
 	requests := tree.requests("/a")
 	c.Complete(ctx, "ls /a/", 6, "/")
 	if tree.requests("/a") != requests {

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 )
 
 // token is a word before or at the cursor, quotes resolved.
@@ -24,7 +25,7 @@ func split(line string, pos int) (words []token, start int, ok bool) {
 		pos--
 	}
 	head := line[:pos]
-	tokens, _ := commands.Lex(head)
+	tokens, _ := command.Lex(head)
 	redirect := false
 	for _, t := range tokens {
 		switch {
@@ -48,7 +49,7 @@ func split(line string, pos int) (words []token, start int, ok bool) {
 }
 
 // inComment tells whether there is more behind the last token than blanks.
-func inComment(head string, tokens []commands.Token) bool {
+func inComment(head string, tokens []command.Token) bool {
 	end := 0
 	if len(tokens) > 0 {
 		end = tokens[len(tokens)-1].End
@@ -64,13 +65,13 @@ func (r *Result) quote() {
 		case s.Open:
 			s.Text, open = openQuote(s.Text), true
 		case s.Text != "-?": // quoted it would work as well
-			s.Text = commands.Quote(s.Text)
+			s.Text = command.Quote(s.Text)
 		}
 	}
 	if r.Total == 0 || r.Common == "" {
 		return
 	}
-	quoted := commands.Quote(r.Common)
+	quoted := command.Quote(r.Common)
 	switch {
 	case open:
 		r.Common = openQuote(r.Common)
@@ -84,7 +85,7 @@ func (r *Result) quote() {
 
 // openQuote is text with a quote before it that something is still to follow in.
 func openQuote(text string) string {
-	quoted := commands.Quote(text + " ") // which a space needs
+	quoted := command.Quote(text + " ") // which a space needs
 	return quoted[:len(quoted)-2]
 }
 
@@ -117,7 +118,7 @@ func (c *Completer) words(words []token, dir string) Result {
 	if v := c.verb(line[0].text); v != nil {
 		return c.verbWord(v, line[1:len(line)-1], at.text)
 	}
-	cmd := commands.Lookup(line[0].text)
+	cmd := commands.All.Lookup(line[0].text)
 	if cmd == nil {
 		return Result{}
 	}
@@ -125,10 +126,10 @@ func (c *Completer) words(words []token, dir string) Result {
 }
 
 // argument completes a word behind a command's name; before are those between.
-func (c *Completer) argument(cmd *commands.Command, before []token, at token, dir string) Result {
+func (c *Completer) argument(cmd *command.Command, before []token, at token, dir string) Result {
 	position, onlyArgs := 0, false
 	given := map[string]bool{}
-	var waiting *commands.Option // for its value
+	var waiting *command.Option // for its value
 	for _, w := range before {
 		switch {
 		case waiting != nil:
@@ -166,19 +167,19 @@ func (c *Completer) argument(cmd *commands.Command, before []token, at token, di
 	if arg == nil {
 		return Result{}
 	}
-	if arg.Kind == commands.Operation {
+	if arg.Kind == command.Operation {
 		return c.operation(before[len(before)-position:], at, dir)
 	}
 	return c.value(arg.Kind, arg.Values, at.text, "", dir)
 }
 
 // takesDash tells whether - alone is data from standard input there.
-func takesDash(cmd *commands.Command, position int) bool {
+func takesDash(cmd *command.Command, position int) bool {
 	arg := argAt(cmd, position)
-	return arg != nil && arg.Kind == commands.Data
+	return arg != nil && arg.Kind == command.Data
 }
 
-func argAt(cmd *commands.Command, i int) *commands.Arg {
+func argAt(cmd *command.Command, i int) *command.Arg {
 	if n := len(cmd.Args); i >= n && n > 0 && cmd.Args[n-1].Repeat {
 		i = n - 1
 	}
@@ -189,32 +190,32 @@ func argAt(cmd *commands.Command, i int) *commands.Arg {
 }
 
 // value completes a value of a kind; what is suggested stands behind lead in the word.
-func (c *Completer) value(kind commands.Kind, values []string, typed, lead, dir string) Result {
+func (c *Completer) value(kind command.Kind, values []string, typed, lead, dir string) Result {
 	switch kind {
-	case commands.Path, commands.NewPath:
+	case command.Path, command.NewPath:
 		return c.paths(typed, lead, dir)
-	case commands.Data:
+	case command.Data:
 		if name, ok := strings.CutPrefix(typed, "@"); ok && !strings.HasPrefix(name, "@") {
 			return c.files(name, lead+"@")
 		}
 		return Result{}
-	case commands.File:
+	case command.File:
 		return c.files(typed, lead)
-	case commands.ACLs:
+	case command.ACLs:
 		return acls(typed, lead)
-	case commands.AuthScheme:
+	case command.AuthScheme:
 		return Among(authSchemes, typed, lead)
-	case commands.Servers:
+	case command.Servers:
 		return c.servers(typed, lead)
-	case commands.Members:
+	case command.Members:
 		return c.members(typed, lead)
-	case commands.MemberIDs:
+	case command.MemberIDs:
 		return c.memberIDs(typed, lead)
-	case commands.CommandName:
+	case command.CommandName:
 		r := c.commandNames(typed)
 		r.prepend(lead)
 		return r
-	case commands.Choice:
+	case command.Choice:
 		var all []Suggestion
 		for _, v := range values {
 			all = append(all, Suggestion{Text: v, Final: true})

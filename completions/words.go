@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 )
 
 // Among returns the suggestions whose text begins with what was typed, in any case of letters.
@@ -64,7 +65,7 @@ func (c *Completer) commandNames(typed string) Result {
 	for _, v := range c.cfg.Verbs {
 		names = append(names, Suggestion{Text: v.Name, Help: v.Short, Final: true})
 	}
-	for _, cmd := range commands.All() {
+	for _, cmd := range commands.All {
 		if cmd.Group == c.cfg.Without {
 			continue
 		}
@@ -84,13 +85,13 @@ func (c *Completer) commandNames(typed string) Result {
 
 // options completes an option's name, with as many dashes as were typed. One that was given
 // and cannot be repeated is left out. Letters count as they are: -r is not -R.
-func options(cmd *commands.Command, typed string, given map[string]bool) Result {
+func options(cmd *command.Command, typed string, given map[string]bool) Result {
 	dash := "-"
 	if strings.HasPrefix(typed, "--") {
 		dash = "--"
 	}
 	var all []Suggestion
-	offer := func(o *commands.Option, names ...string) {
+	offer := func(o *command.Option, names ...string) {
 		if given[o.Name] && !o.Repeat {
 			return
 		}
@@ -113,8 +114,8 @@ func options(cmd *commands.Command, typed string, given map[string]bool) Result 
 		o := &cmd.Options[i]
 		offer(o, append([]string{o.Name}, o.Aliases...)...)
 	}
-	for i := range commands.GlobalOptions {
-		o := &commands.GlobalOptions[i]
+	for i := range command.GlobalOptions {
+		o := &command.GlobalOptions[i]
 		if dash == "--" {
 			offer(o, o.Name)
 		} else {

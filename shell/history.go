@@ -11,6 +11,7 @@ import (
 
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ownfile"
 )
 
@@ -208,7 +209,7 @@ const mask = "****"
 
 // firstWord is the command's name in lower case, "" for a blank line.
 func firstWord(line string) string {
-	tokens, _ := commands.Lex(line)
+	tokens, _ := command.Lex(line)
 	if len(tokens) == 0 {
 		return ""
 	}
@@ -216,15 +217,15 @@ func firstWord(line string) string {
 }
 
 // secret tells whether a line holds credentials: addauth does.
-func secret(line string) bool { return commands.Secret(firstWord(line)) }
+func secret(line string) bool { return commands.All.Secret(firstWord(line)) }
 
 // masked is an addauth line with its credentials hidden.
 func masked(line string) string {
-	tokens, _ := commands.Lex(line)
+	tokens, _ := command.Lex(line)
 	words := []string{tokens[0].Text}
 	if len(tokens) > 1 {
 		scheme, _, _ := strings.Cut(tokens[1].Text, ":")
-		words = append(words, commands.Quote(scheme), mask)
+		words = append(words, command.Quote(scheme), mask)
 	}
 	return strings.Join(words, " ")
 }

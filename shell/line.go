@@ -5,22 +5,22 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 )
 
 // line is what was typed, taken apart: a command, and where its output goes.
 type line struct {
-	words   []commands.Word // for commands.Run; none for a blank line or a comment
-	program string          // behind |, for the user's shell, as it was typed
-	file    string          // behind > or >>
-	adds    bool            // >>
+	words   []command.Word // for command.Run; none for a blank line or a comment
+	program string         // behind |, for the user's shell, as it was typed
+	file    string         // behind > or >>
+	adds    bool           // >>
 }
 
 // parseLine takes a line apart. All behind the first | belongs to the user's shell, quotes,
 // further pipes and redirections included.
 func parseLine(text string) (line, error) {
 	var l line
-	tokens, err := commands.Lex(text)
+	tokens, err := command.Lex(text)
 	for i, t := range tokens {
 		if t.Operator && t.Text == "|" {
 			l.program = strings.TrimSpace(text[t.End:])
@@ -34,7 +34,7 @@ func parseLine(text string) (line, error) {
 	if err != nil {
 		return line{}, openQuote(text, tokens)
 	}
-	var words []commands.Token
+	var words []command.Token
 	for i := 0; i < len(tokens); i++ {
 		t := tokens[i]
 		switch {
@@ -57,7 +57,7 @@ func parseLine(text string) (line, error) {
 	case len(words) == 0 && l.file != "":
 		return line{}, errors.New("a command is missing before >")
 	}
-	l.words = commands.Words(words)
+	l.words = command.Words(words)
 	return l, nil
 }
 
@@ -71,7 +71,7 @@ func (e *openQuoteError) Error() string {
 	return fmt.Sprintf("the quote %c that begins at column %d is not closed", e.quote, e.column+1)
 }
 
-func openQuote(text string, tokens []commands.Token) error {
+func openQuote(text string, tokens []command.Token) error {
 	t := tokens[len(tokens)-1]
 	before := text[:t.Start]
 	return &openQuoteError{t.Open, strings.Count(before, "\n"), len([]rune(before[strings.LastIndexByte(before, '\n')+1:]))}

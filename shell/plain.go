@@ -10,7 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -55,7 +55,7 @@ var errGivenUp = errors.New("shell: the line is given up")
 
 func (p *plain) readRows() (string, error) {
 	var text strings.Builder
-	var c commands.Continuation
+	var c command.Continuation
 	for {
 		row, err := p.readRow()
 		if errors.Is(err, io.EOF) && text.Len() > 0 {

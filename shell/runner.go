@@ -7,28 +7,29 @@ import (
 	"io"
 
 	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// runner runs lines, in a shell or a script. It is the commands.Shell that they see.
+// runner runs lines, in a shell or a script. It is the command.Shell that they see.
 type runner struct {
 	opts    Options
-	env     commands.Env
+	env     command.Env
 	streams *ui.Streams // of the command that runs
 	history *history
 	quit    bool
 	warn    func(error)
-	ran     func(words []commands.Word, dir string) // after a command; dir is where it ran
-	redone  bool                                    // the command ran another line, whose cd counts
+	ran     func(words []command.Word, dir string) // after a command; dir is where it ran
+	redone  bool                                   // the command ran another line, whose cd counts
 }
 
 func newRunner(opts Options, h *history) *runner {
 	if opts.Output == "" {
 		opts.Output = ui.Text
 	}
-	r := &runner{opts: opts, history: h, warn: func(error) {}, ran: func([]commands.Word, string) {}}
-	r.env = commands.Env{
-		Streams: opts.Streams, Session: opts.Session, Shell: r, Dir: "/", Output: opts.Output, Yes: opts.Yes, Quiet: opts.Quiet,
+	r := &runner{opts: opts, history: h, warn: func(error) {}, ran: func([]command.Word, string) {}}
+	r.env = command.Env{
+		Streams: opts.Streams, Commands: commands.All, Session: opts.Session, Shell: r, Dir: "/", Output: opts.Output, Yes: opts.Yes, Quiet: opts.Quiet,
 		Verbs: commandVerbs(opts.Verbs), Outside: opts.Outside,
 	}
 	return r
@@ -69,13 +70,13 @@ func redirected(s *ui.Streams, w io.Writer) *ui.Streams {
 	return &cp
 }
 
-func (r *runner) command(ctx context.Context, words []commands.Word, streams *ui.Streams) error {
+func (r *runner) command(ctx context.Context, words []command.Word, streams *ui.Streams) error {
 	env := r.env
 	env.Streams = streams
 	outer := r.streams
 	r.streams, r.redone = streams, false
 	dir := env.Dir
-	err := commands.Run(ctx, &env, words)
+	err := command.Run(ctx, &env, words)
 	if !r.redone {
 		r.env.Dir, r.env.Before = env.Dir, env.Before
 	}

@@ -9,8 +9,9 @@ import (
 	"io"
 	"strings"
 
-	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/infile"
+	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -45,7 +46,7 @@ func splitRows(data []byte, atEOF bool) (advance int, row []byte, err error) {
 // next returns the next line and the number of its first row; io.EOF when there is none.
 func (s *scriptLines) next() (text string, first int, err error) {
 	var line strings.Builder
-	var c commands.Continuation
+	var c command.Continuation
 	first = s.number + 1
 	for s.rows.Scan() {
 		row := s.rows.Text()
@@ -91,7 +92,7 @@ func RunScript(ctx context.Context, opts Options, r io.Reader, name string) erro
 	out := &ui.LockedWriter{W: streams.Out}
 	streams.Out = out
 	if opts.Session != nil && opts.Session.OnWatch == nil {
-		opts.Session.OnWatch = commands.EventPrinter(out, opts.Output)
+		opts.Session.OnWatch = session.EventPrinter(out, opts.Output)
 	}
 	opts.Streams = &streams
 	run := newRunner(opts, &history{})
@@ -101,7 +102,7 @@ func RunScript(ctx context.Context, opts Options, r io.Reader, name string) erro
 		text, number, err := lines.next()
 		switch {
 		case ctx.Err() != nil:
-			return commands.Explain(ctx, ctx.Err())
+			return command.Explain(ctx, ctx.Err())
 		case errors.Is(err, io.EOF):
 			return ended(code)
 		case err != nil:

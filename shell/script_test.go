@@ -14,8 +14,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -23,7 +23,7 @@ import (
 func offline(in string) (opts Options, out, errOut *bytes.Buffer) {
 	out, errOut = &bytes.Buffer{}, &bytes.Buffer{}
 	return Options{
-		Session: commands.NewSession(client.Config{Servers: "127.0.0.1:1"}),
+		Session: session.New(client.Config{Servers: "127.0.0.1:1"}),
 		Streams: &ui.Streams{In: strings.NewReader(in), Out: out, Err: errOut, Width: 80},
 	}, out, errOut
 }

@@ -5,21 +5,21 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/session"
 )
 
 // watchSession shows what happens to the session: events above the line, the state in the
 // prompt. After an expiry it opens a new session. The function that it returns ends that.
 func (s *shell) watchSession() func() {
-	session := s.opts.Session
+	opened := s.opts.Session
 	events := make(chan client.Event, 1024)
 	done := make(chan struct{})
 	var wait sync.WaitGroup
-	before := session.OnEvent
-	session.OnEvent = func(e client.Event) {
+	before := opened.OnEvent
+	opened.OnEvent = func(e client.Event) {
 		defer s.guard()
 		if before != nil {
 			before(e)
@@ -30,24 +30,24 @@ func (s *shell) watchSession() func() {
 		}
 	}
 	connected := false // the first connection is no news
-	session.OnWatch = func(e client.Event) {
+	opened.OnWatch = func(e client.Event) {
 		defer s.guard()
 		if e.Type == proto.EventNone && !connected {
 			connected = true
 			return
 		}
-		s.lines.Notice(compact(commands.EventText(e)))
+		s.lines.Notice(compact(session.EventText(e)))
 	}
 	wait.Go(func() {
 		defer s.guard()
 		ticker := time.NewTicker(time.Second)
 		defer ticker.Stop()
 		var trouble trouble
-		_, _ = session.Conn() // begins to connect
+		_, _ = opened.Conn() // begins to connect
 		s.lines.Redraw()
 		for {
 			var ticks <-chan time.Time // none, and no wake-ups, while all is well
-			if session.State() == client.Connecting {
+			if opened.State() == client.Connecting {
 				ticks = ticker.C
 			}
 			select {

@@ -10,17 +10,17 @@ import (
 	"os"
 	"strings"
 
-	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/verb"
 )
 
 // Options say what a shell or a script works with. Session and Streams are required.
 type Options struct {
-	Session   *commands.ClientSession
+	Session   *session.Session
 	Streams   *ui.Streams
 	Output    ui.Format                       // of the commands' answers; text when empty
 	Yes       bool                            // do not ask before commands that change much

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/completions"
+	"github.com/zkctl/zkctl/internal/command"
 )
 
 // stroke is what go-prompt is to do next.
@@ -105,7 +105,7 @@ func (e *editor) key(p press) (stroke, bool) {
 	case keyPaste:
 		e.pasted += p.text
 	case keyEnter:
-		if !commands.Continues(string(e.view().text)) {
+		if !command.Continues(string(e.view().text)) {
 			return stroke{press: p}, true
 		}
 		return e.edit(func(line edit) edit { return line.replace(line.cursor, line.cursor, []rune{'\n'}) })
@@ -147,7 +147,7 @@ func (e *editor) key(p press) (stroke, bool) {
 // it has an end. The rest is inserted when that has run. e.mu is held.
 func (e *editor) insertPasted(line edit) edit {
 	rows := strings.Split(line.before(), "\n")
-	var c commands.Continuation
+	var c command.Continuation
 	for _, row := range rows[:len(rows)-1] {
 		c.Add(row)
 	}
@@ -192,7 +192,7 @@ func (e *editor) tab() (stroke, bool) {
 		switch {
 		case e.found.Pending:
 			e.tabbed = string(e.line.text)
-		case strings.Contains(before, "\n") && commands.Continues(before): // data of several rows
+		case strings.Contains(before, "\n") && command.Continues(before): // data of several rows
 			return e.edit(func(line edit) edit { return line.replace(line.cursor, line.cursor, []rune{'\t'}) })
 		}
 		return stroke{}, false

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -31,7 +31,7 @@ func TestTroubleIsSaidOnce(t *testing.T) {
 	}
 	l.Close() // refuses from now on
 	for _, failed := range []bool{false, true} {
-		session := commands.NewSession(client.Config{Servers: l.Addr().String()})
+		session := session.New(client.Config{Servers: l.Addr().String()})
 		defer session.Close()
 		var stderr bytes.Buffer
 		opts := Options{Session: session, Streams: &ui.Streams{Out: io.Discard, Err: &stderr}}

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 )
 
 func TestDecoder(t *testing.T) {
@@ -363,7 +363,7 @@ func TestParseLine(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.bad) {
 				t.Errorf("%s: error %v, want %s", test.text, err, test.bad)
 			}
-		case err != nil, !slices.EqualFunc(l.words, test.words, func(w commands.Word, text string) bool { return w.Text == text }), l.program != test.program, l.file != test.file, l.adds != test.adds:
+		case err != nil, !slices.EqualFunc(l.words, test.words, func(w command.Word, text string) bool { return w.Text == text }), l.program != test.program, l.file != test.file, l.adds != test.adds:
 			t.Errorf("%s: %+v, %v", test.text, l, err)
 		}
 	}

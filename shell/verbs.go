@@ -4,17 +4,17 @@ import (
 	"context"
 	"io"
 
-	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/completions"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/verb"
 )
 
 // commandVerbs are the verbs as commands run them.
-func commandVerbs(list []verb.Constructor) (verbs []commands.Verb) {
+func commandVerbs(list []verb.Constructor) (verbs []command.Verb) {
 	for _, construct := range list {
 		name, short := describe(construct)
-		verbs = append(verbs, commands.Verb{
+		verbs = append(verbs, command.Verb{
 			Name: name, Short: short,
 			Run: func(ctx context.Context, s *ui.Streams, words []string, shared map[string]string) error {
 				return verb.Run(ctx, construct, s, words, shared)

@@ -1,12 +1,12 @@
-// Package commands holds the znode commands: one file each, with everything about it
-// (usage, options, help, run, text and JSON output). The shell and the command line run
-// the same commands; completion asks them what they take.
-package commands
+// Package command is what a command is: how a line becomes words, options and arguments, what
+// kinds of values there are, how help is printed, how a command runs and what its errors say.
+// The commands themselves are in the room commands.
+package command
 
 import (
 	"context"
 
-	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -55,10 +55,7 @@ type Arg struct {
 }
 
 // Example is a line a person could type, and what it does.
-type Example struct {
-	Line string
-	Help string
-}
+type Example [2]string
 
 // Group orders commands in the list that help prints.
 type Group string
@@ -88,31 +85,13 @@ type Command struct {
 	Differs  string // how it differs from zkCli's, for help
 	// Verbatim says that options end at the first argument: what follows has options of its own.
 	Verbatim bool
+	// Nameless reports whether a path may end with a slash: the server appends the name.
+	Nameless func(in *Invocation) bool
 	// Secret says that arguments are credentials: neither errors nor the history repeat them.
 	Secret bool
 	// Offline commands run without a session.
 	Offline bool
 	Run     func(ctx context.Context, env *Env, in *Invocation) error
-}
-
-// Session is the session that commands work on; connect and close replace it.
-type Session interface {
-	// Conn returns the session, connected or connecting, or an error that says why there is none.
-	Conn() (*client.Conn, error)
-	// Connect opens a session with the servers, "" being the same ones, waits for it, and closes
-	// the one before. When it fails that one stays.
-	Connect(ctx context.Context, servers string) error
-	// Advice is what may help against an error of connecting, "" for nothing.
-	Advice(err error) string
-	// Close closes the session.
-	Close() error
-	// MaxPacket is the longest request or reply, in bytes: jute.maxbuffer.
-	MaxPacket() int
-	// Servers is the connect string of the last session.
-	Servers() string
-	// PrintWatches tells whether events are printed; SetPrintWatches decides it.
-	PrintWatches() bool
-	SetPrintWatches(on bool)
 }
 
 // Shell is what the commands of the shell itself need. It is nil outside a shell.
@@ -127,14 +106,15 @@ type Shell interface {
 
 // Env is what a command may use besides its arguments.
 type Env struct {
-	Streams *ui.Streams
-	Session Session
-	Shell   Shell
-	Dir     string    // the current znode: what relative paths start from
-	Before  string    // the current znode before the last cd; cd - goes back
-	Output  ui.Format // of this command
-	Yes     bool      // do not ask
-	Quiet   bool      // do not tell what went well
-	Verbs   []Verb    // that are run besides the commands
-	Outside []string  // what zkctl runs outside the shell alone
+	Streams  *ui.Streams
+	Commands Set              // that can be run
+	Session  *session.Session // nil where there is none
+	Shell    Shell            // nil outside a shell
+	Dir      string           // the current znode: what relative paths start from
+	Before   string           // the current znode before the last cd; cd - goes back
+	Output   ui.Format        // of this command
+	Yes      bool             // do not ask
+	Quiet    bool             // do not tell what went well
+	Verbs    []Verb           // that are run besides the commands
+	Outside  []string         // what zkctl runs outside the shell alone
 }

@@ -1,4 +1,4 @@
-package commands
+package command
 
 import (
 	"cmp"
@@ -11,19 +11,22 @@ import (
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// ErrNoSession says that there is no session to work on.
-var ErrNoSession = errors.New("Not connected; `connect host:port` opens a session")
-
-// said is an error in the words of zkCli (CliWrapperException), the cause inside.
-type said struct {
+// explained is an error in the words of zkCli (CliWrapperException), the cause inside.
+type explained struct {
 	text  string
 	cause error
 }
 
-func (e *said) Error() string { return e.text }
-func (e *said) Unwrap() error { return e.cause }
+func (e *explained) Error() string { return e.text }
+func (e *explained) Unwrap() error { return e.cause }
+
+// Reword returns an error with the text and what err wraps; Explain leaves it as it is.
+func Reword(err error, format string, a ...any) error {
+	return &explained{fmt.Sprintf(format, a...), err}
+}
 
 // Explain gives an error of the client the sentence that zkCli has for it. An interrupted
 // command's exit code is that of Ctrl-C.
@@ -34,7 +37,7 @@ func Explain(ctx context.Context, err error) error {
 		return nil
 	}
 	var exit *ui.ExitError
-	var known *said
+	var known *explained
 	if errors.As(err, &exit) || errors.As(err, &known) {
 		return err
 	}
@@ -43,24 +46,24 @@ func Explain(ctx context.Context, err error) error {
 	}
 	var op *client.OpError
 	if errors.As(err, &op) {
-		if text := sentence(op); text != "" {
-			return &said{text: text, cause: err}
+		if text := Sentence(op); text != "" {
+			return &explained{text, err}
 		}
 	}
 	return err
 }
 
-// sentence is what zkCli says of a server's refusal, with a hint; "" when it has no words for it.
-func sentence(e *client.OpError) string {
-	text, hint := words(e)
+// Sentence is what zkCli says of a server's refusal, with a hint; "" when it has no words for it.
+func Sentence(e *client.OpError) string {
+	text, hint := Refusal(e)
 	if hint != "" {
 		text += " (" + hint + ")"
 	}
 	return text
 }
 
-// words are zkCli's for the refusal, and what helps.
-func words(e *client.OpError) (text, hint string) {
+// Refusal is zkCli's for the refusal, and what helps.
+func Refusal(e *client.OpError) (text, hint string) {
 	if e.Op == proto.OpReconfig {
 		if text, hint = reconfigWords(e); text != "" {
 			return text, hint
@@ -136,15 +139,15 @@ func creates(op proto.Op) bool {
 	return false
 }
 
-// explain is Explain, and says what the server knows besides: the version that there is, or that
+// Explain is the function Explain, and says what the server knows besides: the version that there is, or that
 // the chroot is missing, where that is certain.
-func (env *Env) explain(ctx context.Context, err error) error {
+func (env *Env) Explain(ctx context.Context, err error) error {
 	var op *client.OpError
-	var known *said
+	var known *explained
 	if errors.As(err, &op) && op.Code == proto.ErrBadVersion && !errors.As(err, &known) {
 		if hint := env.versionNow(ctx, op); hint != "" {
-			text, _ := words(op)
-			return &said{fmt.Sprintf("%s (%s)", text, hint), err}
+			text, _ := Refusal(op)
+			return Reword(err, "%s (%s)", text, hint)
 		}
 	}
 	var round *client.RoundError
@@ -158,13 +161,13 @@ func (env *Env) explain(ctx context.Context, err error) error {
 
 // versionNow says which version a change would have had to name, "" when that cannot be read.
 func (env *Env) versionNow(ctx context.Context, op *client.OpError) string {
-	conn, err := env.conn()
+	conn, err := env.Conn()
 	if err != nil {
 		return ""
 	}
 	if op.Op == proto.OpReconfig {
 		config, _, err := conn.GetConfig(ctx, false)
-		if version, _ := clientConfig(string(config)); err == nil && version != "" {
+		if version, _ := zoocfg.ClientConfig(string(config)); err == nil && version != "" {
 			return "it has version " + version
 		}
 		return ""
@@ -187,9 +190,9 @@ func explainChroot(env *Env, err error) error {
 		op.Path != "/" && !creates(op.Op) {
 		return err
 	}
-	conn, connErr := env.conn()
+	conn, connErr := env.Conn()
 	if connErr != nil || conn.Chroot() == "" {
 		return err
 	}
-	return &said{fmt.Sprintf("%s (the chroot %s of the connect string does not exist)", err, conn.Chroot()), err}
+	return Reword(err, "%s (the chroot %s of the connect string does not exist)", err, conn.Chroot())
 }

@@ -1,4 +1,4 @@
-package commands
+package command
 
 import "testing"
 
@@ -34,6 +34,7 @@ func TestResolve(t *testing.T) {
 }
 
 func TestPatternOfAWord(t *testing.T) {
+	list := Set{{Name: "ls", Args: []Arg{{Name: "path", Kind: Path}}}}
 	for _, tc := range []struct{ dir, word, path, pattern string }{
 		{"/", `/a/*`, "/a/*", "/a/*"},
 		{"/", `'/a/*'`, "/a/*", ""},
@@ -53,9 +54,9 @@ func TestPatternOfAWord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		in, err := Parse(Words(tokens))
+		in, err := list.Parse(Words(tokens))
 		if err == nil {
-			err = in.resolve(tc.dir)
+			err = in.Resolve(tc.dir)
 		}
 		if err != nil || in.Args[0] != tc.path || in.patterns[0] != tc.pattern {
 			t.Errorf("%s in %s: %+v, %v; want path %s, pattern %q", tc.word, tc.dir, in, err, tc.path, tc.pattern)

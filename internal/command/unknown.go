@@ -1,4 +1,4 @@
-package commands
+package command
 
 import (
 	"fmt"
@@ -55,16 +55,16 @@ func withoutCredential(name string) string {
 
 // Secret reports whether a line that begins with the word holds credentials, also if its command
 // is misspelt or has the name that another tool gives it.
-func Secret(word string) bool {
+func (s Set) Secret(word string) bool {
 	word = strings.ToLower(word)
 	if same, ok := sameElsewhere[word]; ok {
 		word = same
 	}
-	if c := Lookup(word); c != nil {
+	if c := s.Lookup(word); c != nil {
 		return c.Secret
 	}
 	var names []string
-	for _, c := range all {
+	for _, c := range s {
 		if c.Secret {
 			names = append(append(names, c.Name), c.Aliases...)
 		}
@@ -77,7 +77,7 @@ func (env *Env) meant(name string) string {
 	if same, ok := sameElsewhere[word]; ok {
 		word = same
 	}
-	if c := Lookup(word); c != nil {
+	if c := env.Commands.Lookup(word); c != nil {
 		return fmt.Sprintf(" `%s` does: %s.", c.UsageLine(), c.Short)
 	}
 	if does, ok := elsewhere[word]; ok {
@@ -90,7 +90,7 @@ func (env *Env) meant(name string) string {
 		return fmt.Sprintf(" It is no command of the shell: run `zkctl %s` outside it.", word)
 	}
 	var names []string
-	for _, c := range all {
+	for _, c := range env.Commands {
 		names = append(append(names, c.Name), c.Aliases...)
 	}
 	for _, v := range env.Verbs {

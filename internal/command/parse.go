@@ -1,4 +1,4 @@
-package commands
+package command
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ type Invocation struct {
 	Called   string   // the name as it was typed: an alias, perhaps
 	Args     []string // without options; znode paths are absolute once Run has resolved them
 	options  map[string][]string
-	words    []Word   // Args as they were typed
+	Words    []Word   // Args as they were typed
 	patterns []string // of the Args that are paths and patterns, as path.Match takes them; "" of others
 }
 
@@ -85,8 +85,8 @@ func (c *Command) UsageLine() string { return strings.TrimRight(c.Name+" "+c.Usa
 
 var negativeNumber = regexp.MustCompile(`^-(\d+\.?\d*|\.\d+)$`)
 
-// errNoCommand says that the first word is no command.
-var errNoCommand = errors.New("command not found")
+// ErrNoCommand says that the first word is no command.
+var ErrNoCommand = errors.New("command not found")
 
 // Parse reads options and arguments; words[0] is the command's name. Options may stand
 // anywhere; "--" ends them. As in commons-cli's DefaultParser, which zkCli uses, -t 5,
@@ -94,13 +94,13 @@ var errNoCommand = errors.New("command not found")
 // an option but is none of this command's may be an option's value.
 //
 // Differs(more-accepted): zkCli takes options before the arguments only, and names in one case.
-func Parse(words []Word) (*Invocation, error) {
+func (s Set) Parse(words []Word) (*Invocation, error) {
 	if len(words) == 0 || words[0].Text == "" {
 		return nil, errors.New("no command entered; `help` lists all")
 	}
-	cmd := Lookup(words[0].Text)
+	cmd := s.Lookup(words[0].Text)
 	if cmd == nil {
-		return nil, errNoCommand
+		return nil, ErrNoCommand
 	}
 	in := &Invocation{Command: cmd, Called: words[0].Text, options: map[string][]string{}}
 	for rest := words[1:]; len(rest) > 0; {
@@ -108,13 +108,13 @@ func Parse(words []Word) (*Invocation, error) {
 		rest = rest[1:]
 		switch {
 		case text == "--":
-			in.words = append(in.words, rest...)
+			in.Words = append(in.Words, rest...)
 			rest = nil
 		case cmd.Verbatim && (len(text) < 2 || text[0] != '-'):
-			in.words = append(append(in.words, word), rest...)
+			in.Words = append(append(in.Words, word), rest...)
 			rest = nil
 		case len(text) < 2 || text[0] != '-':
-			in.words = append(in.words, word)
+			in.Words = append(in.Words, word)
 		default:
 			var err error
 			if rest, err = in.option(word, rest); err != nil {
@@ -122,7 +122,7 @@ func Parse(words []Word) (*Invocation, error) {
 			}
 		}
 	}
-	for _, w := range in.words {
+	for _, w := range in.Words {
 		in.Args = append(in.Args, w.Text)
 	}
 	return in, in.count()
@@ -134,7 +134,7 @@ func (in *Invocation) option(word Word, rest []Word) ([]Word, error) {
 	if opt := in.Command.FindOption(name); opt != nil {
 		switch {
 		case opt.Value == "" && hasValue:
-			return nil, in.problem("option %s takes no value", name)
+			return nil, in.Problem("option %s takes no value", name)
 		case opt.Value == "":
 			in.set(opt, "")
 			return rest, nil
@@ -142,7 +142,7 @@ func (in *Invocation) option(word Word, rest []Word) ([]Word, error) {
 			in.set(opt, value)
 			return rest, nil
 		case len(rest) == 0 || in.isOption(rest[0].Text):
-			return nil, in.problem("option %s needs a value: %s", name, opt.Value)
+			return nil, in.Problem("option %s needs a value: %s", name, opt.Value)
 		}
 		in.set(opt, rest[0].Text)
 		return rest[1:], nil
@@ -152,7 +152,7 @@ func (in *Invocation) option(word Word, rest []Word) ([]Word, error) {
 			return rest, nil
 		}
 		if negativeNumber.MatchString(word.Text) {
-			in.words = append(in.words, word)
+			in.Words = append(in.Words, word)
 			return rest, nil
 		}
 	}
@@ -212,7 +212,7 @@ func (in *Invocation) unknown(word string) error {
 	if q := ui.DidYouMean(strings.TrimLeft(word, "-"), "-", names); q != "" {
 		hint = q
 	}
-	return in.problem("unknown option %s; %s (an argument that begins with a dash goes after --)", word, hint)
+	return in.Problem("unknown option %s; %s (an argument that begins with a dash goes after --)", word, hint)
 }
 
 // Spelling is the option as help writes it: "-t ttl", "--output format".
@@ -229,7 +229,8 @@ func (o *Option) Spelling() string {
 	return s
 }
 
-func (in *Invocation) problem(format string, a ...any) error {
+// Problem is the error for options or arguments that are wrong.
+func (in *Invocation) Problem(format string, a ...any) error {
 	return &UsageError{Command: in.Command, Problem: fmt.Sprintf(format, a...)}
 }
 
@@ -243,11 +244,11 @@ func (in *Invocation) count() error {
 	args := in.Command.Args
 	for i, a := range args {
 		if !a.Optional && i >= len(in.Args) {
-			return in.problem("%s is missing; `help %s` says more", a.Name, in.Command.Name)
+			return in.Problem("%s is missing; `help %s` says more", a.Name, in.Command.Name)
 		}
 	}
 	if len(in.Args) > len(args) && (len(args) == 0 || !args[len(args)-1].Repeat) {
-		return in.tooMany(in.words[len(args):])
+		return in.tooMany(in.Words[len(args):])
 	}
 	return nil
 }
@@ -255,7 +256,7 @@ func (in *Invocation) count() error {
 // tooMany reports the first of the words that are too many, and what may have been meant.
 func (in *Invocation) tooMany(words []Word) error {
 	if in.Command.Secret {
-		return in.problem("too many arguments: a credential with spaces is quoted")
+		return in.Problem("too many arguments: a credential with spaces is quoted")
 	}
 	hint := "quote an argument that contains spaces"
 	for _, w := range words {
@@ -263,7 +264,7 @@ func (in *Invocation) tooMany(words []Word) error {
 			hint = fmt.Sprintf("%s acts only with a space behind it", w.Text[:1])
 		}
 	}
-	return in.problem("unexpected argument %q (%s)", words[0].Text, hint)
+	return in.Problem("unexpected argument %q (%s)", words[0].Text, hint)
 }
 
 // kind is the kind of the i-th argument.

@@ -1,4 +1,4 @@
-package commands
+package command
 
 import (
 	"cmp"
@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
@@ -38,20 +39,24 @@ func Resolve(dir, name string) (string, error) {
 	return abs, nil
 }
 
-// resolve makes the arguments that are znode paths absolute.
-func (in *Invocation) resolve(dir string) error {
+// Resolve makes the arguments that are znode paths absolute.
+func (in *Invocation) Resolve(dir string) error {
+	absolute := Absolute
+	if in.Command.Nameless != nil && in.Command.Nameless(in) {
+		absolute = Resolve
+	}
 	in.patterns = make([]string, len(in.Args))
-	for i, word := range in.words {
+	for i, word := range in.Words {
 		if k := in.Command.kind(i); k != Path && k != NewPath {
 			continue
 		}
 		var err error
-		if in.Args[i], err = in.absolute(dir, word.Text); err != nil {
+		if in.Args[i], err = absolute(dir, word.Text); err != nil {
 			return err
 		}
 		if !word.Quoted && strings.ContainsAny(word.Text, wild) {
 			// A backslash in it is no escape: a quoted path is what means the characters.
-			if in.patterns[i], err = in.absolute(literal.Replace(dir), strings.ReplaceAll(word.Text, `\`, `\\`)); err != nil {
+			if in.patterns[i], err = absolute(literal.Replace(dir), strings.ReplaceAll(word.Text, `\`, `\\`)); err != nil {
 				return err
 			}
 		}
@@ -59,22 +64,27 @@ func (in *Invocation) resolve(dir string) error {
 	return nil
 }
 
-// absolute is Resolve, without a slash at the end unless it stands for a name to come.
+// Absolute is Resolve, without a slash at the end.
 //
 // Differs(slash-at-the-end): zkCli refuses /app/, which Tab leads to; only /app can be meant.
-func (in *Invocation) absolute(dir, name string) (string, error) {
+func Absolute(dir, name string) (string, error) {
 	abs, err := Resolve(dir, name)
-	if len(abs) > 1 && !(in.Command == createCommand && in.Has("s")) {
+	if len(abs) > 1 {
 		abs = strings.TrimSuffix(abs, "/")
 	}
 	return abs, err
 }
 
+// SortNames sorts as zkCli does: as Java compares strings, by UTF-16 code units. That is the
+// order of bytes but for characters beyond U+FFFF, which no znode's name may have
+// (PathUtils.validatePath refuses surrogates).
+func SortNames(names []string) { slices.Sort(names) }
+
 // Paths returns the znodes that the i-th argument, a path or a pattern, names, in the order
 // of ls. A znode whose name is the pattern itself comes first and alone. Without a pattern no
 // request is made, and the znode need not exist. skipped gets the znodes whose children the
 // pattern could not be compared with.
-func (in *Invocation) Paths(ctx context.Context, conn *client.Conn, i int, skipped *failures) ([]string, error) {
+func (in *Invocation) Paths(ctx context.Context, conn *client.Conn, i int, skipped *Failures) ([]string, error) {
 	if i >= len(in.patterns) || in.patterns[i] == "" {
 		return in.Args[i : i+1], nil
 	}
@@ -84,19 +94,19 @@ func (in *Invocation) Paths(ctx context.Context, conn *client.Conn, i int, skipp
 	} else if !errors.Is(err, proto.ErrNoNode) {
 		return nil, err
 	}
-	before := skipped.n
+	before := skipped.N
 	found, err := expand(ctx, conn, in.patterns[i], skipped)
 	switch {
 	case errors.Is(err, path.ErrBadPattern):
 		return in.Args[i : i+1], nil
-	case err == nil && len(found) == 0 && skipped.n == before:
+	case err == nil && len(found) == 0 && skipped.N == before:
 		err = fmt.Errorf("Node does not exist: %s, and no znode matches it", in.Args[i])
 	}
 	return found, err
 }
 
-// allPaths returns the znodes that the first n arguments name, each of them once.
-func (in *Invocation) allPaths(ctx context.Context, conn *client.Conn, n int, skipped *failures) (all []string, err error) {
+// AllPaths returns the znodes that the first n arguments name, each of them once.
+func (in *Invocation) AllPaths(ctx context.Context, conn *client.Conn, n int, skipped *Failures) (all []string, err error) {
 	seen := map[string]bool{}
 	for i := range n {
 		paths, err := in.Paths(ctx, conn, i, skipped)
@@ -128,7 +138,7 @@ func isPattern(pattern string) bool {
 
 // expand matches segment by segment; what stands after the last pattern is looked up at
 // the end.
-func expand(ctx context.Context, conn *client.Conn, pattern string, skipped *failures) ([]string, error) {
+func expand(ctx context.Context, conn *client.Conn, pattern string, skipped *Failures) ([]string, error) {
 	found := []string{""} // paths so far, the root's being empty
 	checked := true
 	for segment := range strings.SplitSeq(strings.TrimPrefix(pattern, "/"), "/") {
@@ -143,7 +153,7 @@ func expand(ctx context.Context, conn *client.Conn, pattern string, skipped *fai
 		for _, parent := range found {
 			names, err := matches(ctx, conn, parent, segment)
 			if err != nil {
-				if err = skipped.add(err); err != nil {
+				if err = skipped.Add(err); err != nil {
 					return nil, err
 				}
 			}
@@ -176,7 +186,7 @@ func matches(ctx context.Context, conn *client.Conn, parent, segment string) ([]
 	} else if err != nil {
 		return nil, err
 	}
-	sortNames(children)
+	SortNames(children)
 	var names []string
 	for _, c := range children {
 		ok, err := path.Match(segment, c)

@@ -1,4 +1,4 @@
-package commands
+package command
 
 import (
 	"context"
@@ -7,15 +7,16 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// All returns every command, in the order of the list that help prints.
-func All() []*Command { return all }
+// Set is commands, in the order of the list that help prints.
+type Set []*Command
 
 // Lookup finds a command by its name or an alias in any case, or returns nil.
-func Lookup(name string) *Command {
-	for _, c := range all {
+func (s Set) Lookup(name string) *Command {
+	for _, c := range s {
 		if strings.EqualFold(c.Name, name) {
 			return c
 		}
@@ -43,8 +44,8 @@ func Run(ctx context.Context, env *Env, words []Word) error {
 }
 
 func (env *Env) run(ctx context.Context, words []Word) error {
-	in, err := Parse(words)
-	if errors.Is(err, errNoCommand) {
+	in, err := env.Commands.Parse(words)
+	if errors.Is(err, ErrNoCommand) {
 		return env.unknownCommand(words[0].Text)
 	}
 	if err != nil {
@@ -58,17 +59,17 @@ func (env *Env) run(ctx context.Context, words []Word) error {
 	env.Yes = env.Yes || in.Has("yes")
 	env.Quiet = env.Quiet || in.Has("quiet")
 	if in.Has("help") {
-		err = printCommandHelp(env, in.Command)
-	} else if err = in.resolve(env.Dir); err == nil {
+		err = env.printCommandHelp(in.Command)
+	} else if err = in.Resolve(env.Dir); err == nil {
 		err = in.Command.Run(ctx, env, in)
 	}
-	return env.explain(ctx, err)
+	return env.Explain(ctx, err)
 }
 
-// conn is the session that a command works on.
-func (env *Env) conn() (*client.Conn, error) {
+// Conn is the session that a command works on.
+func (env *Env) Conn() (*client.Conn, error) {
 	if env.Session == nil {
-		return nil, ErrNoSession
+		return nil, session.ErrNone
 	}
 	return env.Session.Conn()
 }

@@ -1,8 +1,11 @@
-package commands
+// Package session is the session of a shell or of one command: it connects, authenticates,
+// tells of events, and closes.
+package session
 
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -10,9 +13,9 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// ClientSession is the Session of the shell, the command line and tests. It opens its
+// Session is the session that the commands of a shell, or one command, work on. It opens its
 // connection when Conn is first called. Its methods may be called from any goroutine.
-type ClientSession struct {
+type Session struct {
 	// OnEvent hears of every event of the open session, OnWatch of those to be printed:
 	// all while PrintWatches is on. Both are called on the connection's own goroutine, one
 	// event at a time, and may be nil. Set them before the first use.
@@ -33,23 +36,26 @@ type ClientSession struct {
 	silent  bool              // printwatches off
 }
 
+// ErrNone says that there is no session to work on.
+var ErrNone = errors.New("Not connected; `connect host:port` opens a session")
+
 // notTold is the state of a connection before its first event.
 const notTold proto.KeeperState = -2
 
-// NewSession returns a session that is not open yet. cfg.OnEvent, unless nil, also hears of
+// New returns a session that is not open yet. cfg.OnEvent, unless nil, also hears of
 // every event.
-func NewSession(cfg client.Config) *ClientSession {
-	return &ClientSession{own: cfg, cfg: cfg, OnEvent: cfg.OnEvent}
+func New(cfg client.Config) *Session {
+	return &Session{own: cfg, cfg: cfg, OnEvent: cfg.OnEvent}
 }
 
 // Conn returns the session, connected or connecting. After expiry and after Close it is an
 // error that says so and what to do.
-func (s *ClientSession) Conn() (*client.Conn, error) {
+func (s *Session) Conn() (*client.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.closed:
-		return nil, ErrNoSession
+		return nil, ErrNone
 	case s.conn == nil:
 		if err := s.open(); err != nil {
 			return nil, err
@@ -62,13 +68,13 @@ func (s *ClientSession) Conn() (*client.Conn, error) {
 	case state == client.AuthFailed:
 		return nil, fmt.Errorf("%w: the server refused an identity of this session; `connect` opens a new one", proto.ErrAuthFailed)
 	case state == client.Closed:
-		return nil, ErrNoSession
+		return nil, ErrNone
 	}
 	return s.conn, nil
 }
 
 // open starts a connection; s.mu is held.
-func (s *ClientSession) open() error {
+func (s *Session) open() error {
 	conn, err := s.dial(s.cfg)
 	if err == nil {
 		s.take(conn, s.cfg)
@@ -77,7 +83,7 @@ func (s *ClientSession) open() error {
 }
 
 // dial starts a connection, whose events count from when it is taken.
-func (s *ClientSession) dial(cfg client.Config) (*client.Conn, error) {
+func (s *Session) dial(cfg client.Config) (*client.Conn, error) {
 	var own *client.Conn // the connection that the events are of
 	ready := make(chan struct{})
 	cfg.OnEvent = func(e client.Event) {
@@ -91,12 +97,12 @@ func (s *ClientSession) dial(cfg client.Config) (*client.Conn, error) {
 }
 
 // take makes the connection the session's; s.mu is held.
-func (s *ClientSession) take(conn *client.Conn, cfg client.Config) {
+func (s *Session) take(conn *client.Conn, cfg client.Config) {
 	s.conn, s.cfg, s.closed, s.expired, s.told = conn, cfg, false, false, notTold
 }
 
 // event passes on what happened, unless the connection has been replaced.
-func (s *ClientSession) event(from *client.Conn, e client.Event) {
+func (s *Session) event(from *client.Conn, e client.Event) {
 	s.mu.Lock()
 	if s.conn != from || e.Type == proto.EventNone && e.State == s.told {
 		s.mu.Unlock()
@@ -121,7 +127,7 @@ func (s *ClientSession) event(from *client.Conn, e client.Event) {
 // Connect opens a session with the servers, or what Named knows by that name, and with the same
 // ones for "". Once it is connected it takes the place of the one before, which is closed. When
 // there is an error the one before stays as it is.
-func (s *ClientSession) Connect(ctx context.Context, servers string) error {
+func (s *Session) Connect(ctx context.Context, servers string) error {
 	cfg, err := s.configOf(servers)
 	if err != nil {
 		return err
@@ -140,7 +146,7 @@ func (s *ClientSession) Connect(ctx context.Context, servers string) error {
 
 // Reopen opens a session with the same servers in place of one that is over. It does not wait
 // for the connection.
-func (s *ClientSession) Reopen() error {
+func (s *Session) Reopen() error {
 	s.mu.Lock()
 	cfg := s.cfg
 	s.mu.Unlock()
@@ -151,7 +157,7 @@ func (s *ClientSession) Reopen() error {
 	return err
 }
 
-func (s *ClientSession) replace(conn *client.Conn, cfg client.Config) {
+func (s *Session) replace(conn *client.Conn, cfg client.Config) {
 	s.mu.Lock()
 	old := s.conn
 	s.take(conn, cfg)
@@ -169,7 +175,7 @@ func (s *ClientSession) replace(conn *client.Conn, cfg client.Config) {
 
 // configOf is the configuration of a session with the servers. What a name brings, such as
 // identities, is for its servers alone.
-func (s *ClientSession) configOf(servers string) (client.Config, error) {
+func (s *Session) configOf(servers string) (client.Config, error) {
 	s.mu.Lock()
 	cfg, own := s.cfg, s.own
 	s.mu.Unlock()
@@ -186,7 +192,7 @@ func (s *ClientSession) configOf(servers string) (client.Config, error) {
 }
 
 // Advice is what may help against an error of connecting, "" for nothing.
-func (s *ClientSession) Advice(err error) string {
+func (s *Session) Advice(err error) string {
 	if s.Advise == nil {
 		return ""
 	}
@@ -194,7 +200,7 @@ func (s *ClientSession) Advice(err error) string {
 }
 
 // Close closes the session; its ephemeral znodes go at once.
-func (s *ClientSession) Close() error {
+func (s *Session) Close() error {
 	s.mu.Lock()
 	conn := s.conn
 	s.conn, s.closed = nil, true
@@ -206,21 +212,21 @@ func (s *ClientSession) Close() error {
 }
 
 // MaxPacket is the longest request or reply, in bytes.
-func (s *ClientSession) MaxPacket() int {
+func (s *Session) MaxPacket() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return cmp.Or(s.cfg.MaxPacket, client.DefaultMaxPacket)
 }
 
 // Servers is the connect string of the last session.
-func (s *ClientSession) Servers() string {
+func (s *Session) Servers() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.cfg.Servers
 }
 
 // State is the session's state for a prompt: CONNECTING before the first use.
-func (s *ClientSession) State() client.State {
+func (s *Session) State() client.State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -235,14 +241,14 @@ func (s *ClientSession) State() client.State {
 }
 
 // PrintWatches tells whether events are printed.
-func (s *ClientSession) PrintWatches() bool {
+func (s *Session) PrintWatches() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.silent
 }
 
 // SetPrintWatches decides whether events are printed.
-func (s *ClientSession) SetPrintWatches(on bool) {
+func (s *Session) SetPrintWatches(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.silent = !on

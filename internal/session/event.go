@@ -1,4 +1,4 @@
-package commands
+package session
 
 import (
 	"encoding/json"
@@ -29,11 +29,11 @@ func EventPrinter(w io.Writer, form ui.Format) func(client.Event) {
 		switch {
 		case e.Type == proto.EventNone:
 		case form == ui.JSON:
-			event := object{"type": e.Type.String(), "state": e.State.String(), "path": e.Path}
+			event := map[string]any{"type": e.Type.String(), "state": e.State.String(), "path": e.Path}
 			if e.Zxid > 0 { // servers before 3.9 do not tell
 				event["zxid"] = fmt.Sprintf("0x%x", e.Zxid)
 			}
-			_ = json.NewEncoder(w).Encode(object{"event": event})
+			_ = json.NewEncoder(w).Encode(map[string]any{"event": event})
 		default:
 			_, _ = fmt.Fprintf(w, "\n%s\n", EventText(e))
 		}

@@ -1,64 +1,16 @@
 package commands
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/command"
 )
-
-func TestLex(t *testing.T) {
-	for _, tc := range []struct {
-		line string
-		want []string
-		err  error
-	}{
-		{`ls /`, []string{"ls", "/"}, nil},
-		{"  create\t/a\v\f 'two words'\r\n", []string{"create", "/a", "two words"}, nil},
-		{"get /a\u00a0b\u0085c", []string{"get", "/a\u00a0b\u0085c"}, nil}, // no whitespace to Java's \s
-		{`create /j {"a":1}`, []string{"create", "/j", `{"a":1}`}, nil},
-		{`set /p C:\new`, []string{"set", "/p", `C:\new`}, nil},
-		{`set /p it's`, []string{"set", "/p", "it's"}, nil},
-		{`set /a "say \"hi\" \n \\"`, []string{"set", "/a", `say "hi" \n \`}, nil},
-		{`set /a 'a \" b \'`, []string{"set", "/a", `a \" b \`}, nil},
-		{`set /a ''`, []string{"set", "/a", ""}, nil},
-		{`set /a "b"c 'd''e'"f"`, []string{"set", "/a", "b", "c", "d", "e", "f"}, nil},
-		{`set /a b"c d" 'e`, []string{"set", "/a", `b"c`, `d"`, "e"}, ErrOpenQuote},
-		{"set /a 'two\n rows'", []string{"set", "/a", "two\n rows"}, nil},
-		{`ls -R / | grep foo >> out > x`, []string{"ls", "-R", "/", "| ", "grep", "foo", ">> ", "out", "> ", "x"}, nil},
-		{`ls /|grep 2>x a|b >>x |`, []string{"ls", "/|grep", "2>x", "a|b", ">>x", "| "}, nil},
-		{`set /a '|' ">" '#'`, []string{"set", "/a", "|", ">", "#"}, nil},
-		{`ls / # all`, []string{"ls", "/"}, nil},
-		{`set /p #tag a#b`, []string{"set", "/p", "#tag", "a#b"}, nil},
-		{` #set /p`, nil, nil},
-		{"# a comment's\nls /", []string{"ls", "/"}, nil},
-		{"ls / # a comment's\n#and another\n-s", []string{"ls", "/", "-s"}, nil},
-		{`get /世界`, []string{"get", "/世界"}, nil},
-		{`get "/a b`, []string{"get", "/a b"}, ErrOpenQuote},
-		{`get "/a\"`, []string{"get", `/a"`}, ErrOpenQuote},
-		{`get /a\`, []string{"get", `/a\`}, nil},
-		{``, nil, nil},
-		{"\t ", nil, nil},
-	} {
-		tokens, err := Lex(tc.line)
-		var got []string
-		for _, tok := range tokens {
-			if tok.Operator {
-				tok.Text += " " // which no word without quotes has
-			}
-			got = append(got, tok.Text)
-		}
-		if !reflect.DeepEqual(got, tc.want) || !errors.Is(err, tc.err) {
-			t.Errorf("Lex(%q) = %q, %v; want %q, %v", tc.line, got, err, tc.want, tc.err)
-		}
-	}
-}
 
 // argsPattern is ARGS_PATTERN of ZooKeeperMain.MyCommandOptions; Go's \s lacks the vertical tab.
 var argsPattern = regexp.MustCompile(`[\s\v]*([^"'][^\s\v]*|"[^"]*"|'[^']*')[\s\v]*`)
@@ -103,7 +55,7 @@ var lexDepartures = []lexDeparture{
 	{"an open quote continues", func(line string, words []zkCliWord) bool {
 		end := 0
 		for _, w := range words {
-			if w.start != end || isSpace(w.found[0]) { // zkCli leaves out the quote, or takes the space before it for the word
+			if w.start != end || strings.IndexByte(" \t\n\v\f\r", w.found[0]) >= 0 { // zkCli leaves out the quote, or takes the space before it for the word
 				return true
 			}
 			end = w.end
@@ -154,18 +106,21 @@ line:
 		for _, w := range words {
 			want = append(want, w.text())
 		}
-		tokens, err := Lex(line)
-		got := texts(Words(tokens))
+		tokens, err := command.Lex(line)
+		var got []string
+		for _, t := range tokens {
+			got = append(got, t.Text)
+		}
 		equal := err == nil && slices.Equal(got, want)
 		for _, d := range lexDepartures {
 			if d.is(line, words) {
 				met[d.name]++
-				differ[d.name] = differ[d.name] || !equal || slices.ContainsFunc(tokens, func(t Token) bool { return t.Operator })
+				differ[d.name] = differ[d.name] || !equal || slices.ContainsFunc(tokens, func(t command.Token) bool { return t.Operator })
 				continue line
 			}
 		}
 		if same++; !equal {
-			t.Errorf("Lex(%q) = %q, %v; zkCli has %q", line, got, err, want)
+			t.Errorf("command.Lex(%q) = %q, %v; zkCli has %q", line, got, err, want)
 		}
 	}
 	if same < 500 {
@@ -178,36 +133,11 @@ line:
 	}
 }
 
-func FuzzLex(f *testing.F) {
-	f.Add(`create /a "x y" 'z' \ |> # > | >>`)
-	f.Add("create /a \"x\n\\\"y\"\"z\" # it's\n#'\n|'")
-	f.Fuzz(func(t *testing.T, line string) {
-		tokens, err := Lex(line)
-		end := 0
-		for i, tok := range tokens {
-			if tok.Start < end || tok.End <= tok.Start || tok.End > len(line) {
-				t.Fatalf("token %+v of %q overlaps or lies outside", tok, line)
-			}
-			if open := tok.Open != 0; open != (i == len(tokens)-1 && err != nil) {
-				t.Fatalf("token %+v of %q is open, error %v", tok, line, err)
-			}
-			end = tok.End
-		}
-		for _, place := range []string{"%s", "x %s", "'x'%s x"} {
-			text := fmt.Sprintf(place, Quote(line))
-			back, err := Lex(text)
-			if err != nil || len(back) != strings.Count(place, "x")+1 || !slices.Contains(texts(Words(back)), line) {
-				t.Fatalf("Quote(%q) reads back in %q as %+v, %v", line, text, back, err)
-			}
-		}
-	})
-}
-
 // TestStoresWhatZkCliStores runs generated lines by zkCli itself and compares what the znodes hold.
 func TestStoresWhatZkCliStores(t *testing.T) {
 	in := apachetest.Require(t)
 	b := newBench(t)
-	conn, err := b.env.conn()
+	conn, err := b.env.Conn()
 	if err != nil {
 		t.Fatal(err)
 	}

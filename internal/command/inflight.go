@@ -1,4 +1,4 @@
-package commands
+package command
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// inFlight is how many single requests wait for replies at once.
-const inFlight = 256
+// InFlight is how many single requests wait for replies at once.
+const InFlight = 256
 
-// fatal is the error unless the server answered it.
-func fatal(err error) error {
+// Fatal is the error unless the server answered it.
+func Fatal(err error) error {
 	var op *client.OpError
 	if errors.As(err, &op) {
 		return nil
@@ -24,10 +24,10 @@ func fatal(err error) error {
 	return err
 }
 
-// forEach calls f for 0…n-1, at most limit at once, in the order of the numbers, until ctx
+// ForEach calls f for 0…n-1, at most limit at once, in the order of the numbers, until ctx
 // ends or f fails. errs, of length n, gets the reason for those not called. progress is
 // called on the caller's goroutine with how many are done, or nearly.
-func forEach(ctx context.Context, n, limit int, f func(i int) error, errs []error, progress func(done int)) {
+func ForEach(ctx context.Context, n, limit int, f func(i int) error, errs []error, progress func(done int)) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	slots := make(chan struct{}, limit)
@@ -55,9 +55,9 @@ func forEach(ctx context.Context, n, limit int, f func(i int) error, errs []erro
 // settleTime is how long an interrupted command waits for the replies that are due.
 const settleTime = 3 * time.Second
 
-// settling returns a context for requests whose outcome should be known also after ctx is
+// Settling returns a context for requests whose outcome should be known also after ctx is
 // cancelled: it ends settleTime after ctx.
-func settling(ctx context.Context) (context.Context, context.CancelFunc) {
+func Settling(ctx context.Context) (context.Context, context.CancelFunc) {
 	settled, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
 		timer := time.AfterFunc(settleTime, cancel)
@@ -66,16 +66,16 @@ func settling(ctx context.Context) (context.Context, context.CancelFunc) {
 	return settled, func() { stop(); cancel() }
 }
 
-// stopped is what an interrupted command says, nil when err is no interruption.
-func stopped(ctx context.Context, err error, text string) error {
+// Stopped is what an interrupted command says, nil when err is no interruption.
+func Stopped(ctx context.Context, err error, text string) error {
 	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
 		return nil
 	}
 	return &ui.ExitError{Code: ui.ExitInterrupted, Err: fmt.Errorf("interrupted: %s", text)}
 }
 
-// thousands writes a number as 1,234,567.
-func thousands(n int) string {
+// Thousands writes a number as 1,234,567.
+func Thousands(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]

@@ -1,4 +1,4 @@
-package commands
+package command
 
 import (
 	"encoding/base64"
@@ -159,8 +159,8 @@ func FormatACL(acls []proto.ACL) string {
 	return strings.Join(entries, ",")
 }
 
-// explainACL says more about an ACL that the server rejects; other errors stay as they are.
-func explainACL(err error, acls []proto.ACL) error {
+// ExplainACL says more about an ACL that the server rejects; other errors stay as they are.
+func ExplainACL(err error, acls []proto.ACL) error {
 	var op *client.OpError
 	if !errors.As(err, &op) || op.Code != proto.ErrInvalidACL {
 		return err
@@ -171,5 +171,5 @@ func explainACL(err error, acls []proto.ACL) error {
 			why = "the scheme auth stands for this session's identities, and it has none yet; first: addauth digest user:password"
 		}
 	}
-	return &said{fmt.Sprintf("%s (%s)", sentence(op), why), err}
+	return Reword(err, "%s (%s)", Sentence(op), why)
 }

@@ -1,30 +1,21 @@
-package commands
+package command
 
 import (
 	"errors"
 	"reflect"
 	"strings"
 	"testing"
-
-	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// withCommand adds a command to those that Parse knows.
-func withCommand(t *testing.T, c *Command) {
-	saved := all
-	all = append(all[:len(all):len(all)], c)
-	t.Cleanup(func() { all = saved })
-}
-
 func TestParse(t *testing.T) {
-	withCommand(t, &Command{
+	probe := Set{{
 		Name: "probe", Aliases: []string{"p2"}, Usage: "[-s] [-e] [-t ttl] [-add member]… path [data]",
 		Options: []Option{
 			{Name: "s"}, {Name: "e"}, {Name: "t", Value: "ttl"}, {Name: "add", Value: "member", Repeat: true},
 			{Name: "n", Aliases: []string{"raw"}},
 		},
 		Args: []Arg{{Name: "path", Kind: Path}, {Name: "data", Optional: true}},
-	})
+	}}
 	for _, tc := range []struct {
 		line string
 		args string              // joined by |
@@ -73,7 +64,7 @@ func TestParse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			in, err := Parse(Words(tokens))
+			in, err := probe.Parse(Words(tokens))
 			if tc.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.err) {
 					t.Errorf("error %v, want %q", err, tc.err)
@@ -95,76 +86,4 @@ func TestParse(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestUnknownCommand(t *testing.T) {
-	for name, want := range map[string]string{
-		"nosuchcommand": "Command not found nosuchcommand. `help` lists all",
-		"lss":           "Did you mean ls or ls2? `help`",
-		"getacll":       "Did you mean getAcl?",
-		"conect":        "Did you mean connect?",
-		"y":             "Command not found y. `help`", // not: did you mean ??
-	} {
-		err := Run(t.Context(), &Env{}, Args(name))
-		var exit *ui.ExitError
-		if !errors.As(err, &exit) || exit.Code != ui.ExitUnknownCommand || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", name, err, want)
-		}
-	}
-}
-
-// TestEveryCommandIsWhole checks what help, completion and Parse rely on.
-func TestEveryCommandIsWhole(t *testing.T) {
-	names := map[string]bool{}
-	for _, c := range All() {
-		for _, n := range append([]string{c.Name}, c.Aliases...) {
-			if names[strings.ToLower(n)] {
-				t.Errorf("two commands are called %s", n)
-			}
-			names[strings.ToLower(n)] = true
-		}
-		if c.Short == "" || c.Run == nil || c.Group == "" {
-			t.Errorf("%s: Short, Run or Group is missing", c.Name)
-		}
-		for _, o := range c.Options {
-			if o.Help == "" {
-				t.Errorf("%s: option %s has no Help", c.Name, o.Name)
-			}
-		}
-		for i, a := range c.Args {
-			if a.Repeat && i < len(c.Args)-1 || !a.Optional && i > 0 && c.Args[i-1].Optional {
-				t.Errorf("%s: argument %s cannot stand where it does", c.Name, a.Name)
-			}
-		}
-		for _, e := range c.Examples {
-			tokens, err := Lex(e.Line)
-			for i, tok := range tokens {
-				if tok.Operator {
-					tokens = tokens[:i]
-					break
-				}
-			}
-			if err == nil {
-				_, err = Parse(Words(tokens))
-			}
-			if err != nil {
-				t.Errorf("the example %q of %s: %v", e.Line, c.Name, err)
-			}
-		}
-	}
-}
-
-func FuzzParse(f *testing.F) {
-	f.Add(`get -s -o json "/a b*"`)
-	f.Add(`ls -Rsw=x -- -5`)
-	f.Fuzz(func(t *testing.T, line string) {
-		tokens, _ := Lex(line)
-		in, err := Parse(Words(tokens))
-		if (in == nil) == (err == nil) && in == nil {
-			t.Fatal("neither an invocation nor an error")
-		}
-		if err == nil {
-			_ = in.resolve("/dir")
-		}
-	})
 }

@@ -1,0 +1,21 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// PrintJSON writes one document, on one line. It leaves <, > and & as they are.
+func (env *Env) PrintJSON(v any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := env.Streams.Out.Write(b.Bytes())
+	return err
+}
+
+// Object is a JSON document for answers of a few fields.
+type Object map[string]any
