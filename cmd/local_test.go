@@ -13,8 +13,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/port"
 )
 
 // TestLocalTranscripts runs testdata/local/*.txtar, which need no Apache ZooKeeper. $PORT is
@@ -36,7 +35,7 @@ func TestLocalTranscripts(t *testing.T) {
 			env.Setenv("TZ", "UTC")
 			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Setenv("USER", "tester")
-			port, err := apache.FreePort()
+			port, err := port.Free()
 			if err != nil {
 				return err
 			}

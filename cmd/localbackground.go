@@ -212,7 +212,7 @@ func startAgain(opt localserver.Options, port int) (*localserver.Ensemble, error
 	if opt.Port == 0 && port != 0 && opt.Config == "" && opt.Size == 1 {
 		again := opt
 		again.Port = port
-		if e, err := localserver.Start(ctx, again); err == nil || !localserver.IsPortTaken(err) {
+		if e, err := localserver.Start(ctx, again); err == nil || !errors.Is(err, localserver.ErrPortTaken) {
 			return e, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
@@ -228,7 +229,7 @@ func TestMisplacedFiles(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, c.file), b, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			port, err := apache.FreePort()
+			port, err := port.Free()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,11 +13,12 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/tempdir"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/internal/zoocfg"
+	"github.com/zkctl/zkctl/localserver/internal/engine"
 )
 
 // Ensemble is what Start started: one server, or several that replicate to each other. Its
@@ -29,8 +30,8 @@ type Ensemble struct {
 	base  map[string]string
 	log   io.Writer
 	links *links
-	java  *apache.Installation // nil without Apache members
-	super string               // the password of the identity that may reconfigure
+	java  engine.Installation // nil without Apache members
+	super string              // the password of the identity that may reconfigure
 
 	reconfig sync.Mutex // held during a reconfiguration
 
@@ -57,16 +58,14 @@ func Start(ctx context.Context, opt Options) (*Ensemble, error) {
 		if err == nil {
 			return e, nil
 		}
-		if opt.Port != 0 || attempt == portAttempts || !IsPortTaken(err) {
+		if opt.Port != 0 || attempt == portAttempts || !errors.Is(err, ErrPortTaken) {
 			return nil, fmt.Errorf("start a local ZooKeeper: %w", err)
 		}
 	}
 }
 
-// IsPortTaken tells whether Start failed because somebody else listens on one of the ports.
-func IsPortTaken(err error) bool {
-	return errors.Is(err, errAddrInUse) || apache.PortTaken(err)
-}
+// ErrPortTaken is, for errors.Is, why Start failed if somebody else listens on one of the ports.
+var ErrPortTaken = port.ErrTaken
 
 // start starts; fresh is for new ports in place of those that somebody else has taken.
 func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error) {
@@ -122,7 +121,10 @@ func (e *Ensemble) findJava() error {
 	if e.java != nil {
 		return nil
 	}
-	java, err := apache.FindIn(e.opt.ZooKeeperHome)
+	if engine.Find == nil {
+		return errors.New(`the engine apache is not linked: import _ "github.com/zkctl/zkctl/localserver/apache"`)
+	}
+	java, err := engine.Find(e.opt.ZooKeeperHome)
 	if err == nil {
 		e.java = java
 	}
@@ -326,14 +328,14 @@ func (e *Ensemble) choosePorts(m *Member) error {
 		m.ports.members.Host = m.ports.client.Host
 		list = append(list, &m.ports.members.QuorumPort, &m.ports.members.ElectionPort)
 	}
-	for _, port := range list {
-		for *port == 0 {
-			p, err := apache.FreePort()
+	for _, need := range list {
+		for *need == 0 {
+			p, err := port.Free()
 			if err != nil {
 				return err
 			}
 			if !taken[p] {
-				taken[p], *port = true, p
+				taken[p], *need = true, p
 			}
 		}
 	}

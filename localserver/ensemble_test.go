@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
@@ -231,7 +231,7 @@ func TestMixedEnsemble(t *testing.T) {
 	// It starts again where a reconfiguration has put it meanwhile.
 	to := java.at()
 	var err error
-	if to.client.Port, err = apache.FreePort(); err != nil {
+	if to.client.Port, err = port.Free(); err != nil {
 		t.Fatal(err)
 	}
 	line := fmt.Sprintf("server.3=%s:%d:%d:participant;%s", to.members.Host, to.members.QuorumPort, to.members.ElectionPort, to.client)
@@ -433,9 +433,9 @@ func TestMemberMoves(t *testing.T) {
 	move := func(m *Member, which ...func(*ports) *int) {
 		t.Helper()
 		was, to := m.at(), m.at()
-		for _, port := range which {
+		for _, of := range which {
 			var err error
-			if *port(&to), err = apache.FreePort(); err != nil {
+			if *of(&to), err = port.Free(); err != nil {
 				t.Fatal(err)
 			}
 		}

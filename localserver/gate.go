@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
@@ -57,7 +58,7 @@ func (g *gate) listener(ln net.Listener) net.Listener {
 
 // Listen implements zab.Network.
 func (g *gate) Listen(addr string) (net.Listener, error) {
-	ln, err := zab.TCP{}.Listen(addr)
+	ln, err := port.Listen(addr)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package localserver
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -56,7 +57,7 @@ func TestTakenAdminPort(t *testing.T) {
 	if err == nil {
 		e.Close()
 	}
-	if !IsPortTaken(err) || !strings.Contains(err.Error(), "admin.serverPort") {
+	if !errors.Is(err, ErrPortTaken) || !strings.Contains(err.Error(), "admin.serverPort") {
 		t.Error(err)
 	}
 }

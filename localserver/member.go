@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/zoocfg"
+	"github.com/zkctl/zkctl/localserver/internal/engine"
 )
 
 // Member is one server of an ensemble, or the only one. It can be stopped and started again
@@ -22,15 +22,15 @@ type Member struct {
 	home   string // of an ensemble's member: where its zoo.cfg and myid are
 	gate   *gate
 
-	change  sync.Mutex // held by what starts and ends the member
-	started bool       // once at least
-	proxy   *proxy     // of an ensemble's Apache member that was started once
+	change  sync.Mutex   // held by what starts and ends the member
+	started bool         // once at least
+	proxy   engine.Proxy // of an ensemble's Apache member that was started once
 
 	mu      sync.Mutex
 	ports   ports
 	run     process // nil while it does not run
 	paused  bool
-	java    *apache.Server // of an Apache member that was started once
+	java    engine.Server // of an Apache member that was started once
 	failure error
 	welcome *time.Timer // ends Refuse
 }
@@ -189,7 +189,9 @@ func (m *Member) close() error {
 	if m.java != nil {
 		err = errors.Join(err, m.java.Stop())
 	}
-	m.proxy.close()
+	if m.proxy != nil {
+		m.proxy.Close()
+	}
 	return err
 }
 
@@ -221,45 +223,6 @@ func (m *Member) setPaused(paused bool) error {
 	m.mu.Unlock()
 	return nil
 }
-
-// embedded is the server that runs, nil without one.
-func (m *Member) embedded() *server {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if run, ok := m.run.(*embeddedRun); ok {
-		return run.server
-	}
-	return nil
-}
-
-func (m *Member) launchEmbedded(context.Context) (process, error) {
-	cfg, warnings, err := m.e.config(m)
-	if err != nil {
-		return nil, err
-	}
-	log := m.e.logger(m)
-	for _, w := range warnings {
-		log.Warnf("%s", w)
-	}
-	s, err := startServer(cfg, serverOptions{log: log, supers: m.e.supers(), ephemeral: m.e.opt.Ephemeral, release: m.e.release(), gate: m.gate, configured: m.e.learn, failed: m.fail})
-	if err != nil {
-		return nil, err
-	}
-	return &embeddedRun{s, m.gate}, nil
-}
-
-// embeddedRun is a run within this process.
-type embeddedRun struct {
-	server *server
-	gate   *gate
-}
-
-// Both open the gate after the sockets are closed: nothing of what was held back gets out.
-func (r *embeddedRun) stop() error   { r.gate.setPaused(false); r.server.Close(); return nil }
-func (r *embeddedRun) kill() error   { r.server.Crash(); return nil }
-func (r *embeddedRun) pause() error  { r.gate.setPaused(true); return nil }
-func (r *embeddedRun) resume() error { r.gate.setPaused(false); return nil }
-func (r *embeddedRun) pid() int      { return 0 }
 
 // poll asks until the answer is true, more and more seldom, down to 50 times a second.
 func poll(ctx context.Context, done func() bool) error {

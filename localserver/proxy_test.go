@@ -7,12 +7,14 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/zkctl/zkctl/localserver/internal/socks"
 )
 
 // askProxy sends a SOCKS request for an IPv4 address, and gives the code of the answer.
-func askProxy(t *testing.T, p *proxy, command byte, to *net.TCPAddr) (c *net.TCPConn, code func() byte) {
+func askProxy(t *testing.T, p *socks.Proxy, command byte, to *net.TCPAddr) (c *net.TCPConn, code func() byte) {
 	t.Helper()
-	c, err := net.DialTCP("tcp", nil, p.ln.Addr().(*net.TCPAddr))
+	c, err := net.DialTCP("tcp", nil, p.Addr().(*net.TCPAddr))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,11 +42,11 @@ func TestProxy(t *testing.T) {
 	addr := ln.Addr().(*net.TCPAddr)
 	links := newLinks()
 	links.place(2, addr.String())
-	p, err := startProxy(newGate(1, links))
+	p, err := socks.Start(newGate(1, links).Dial)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.close()
+	defer p.Close()
 	cut := func(on bool) { links.set(func(cut map[[2]int64]bool) { cut[link(1, 2)] = on }) }
 
 	// Over a link that is cut nobody is connected until it is healed.
@@ -90,5 +92,5 @@ func TestProxy(t *testing.T) {
 	// It ends while somebody waits for a link.
 	cut(true)
 	askProxy(t, p, 1, addr)
-	p.close()
+	p.Close()
 }

@@ -18,7 +18,7 @@ func (e *Ensemble) release() release.Release {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.java != nil {
-		if r, ok := release.Nearest(e.java.Version); ok {
+		if r, ok := release.Nearest(e.java.Version()); ok {
 			return r
 		}
 	}

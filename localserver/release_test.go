@@ -10,11 +10,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/tlsstore"
 	"github.com/zkctl/zkctl/internal/zoocfg"
+	"github.com/zkctl/zkctl/localserver/internal/engine"
 )
 
 // versionOf is the release that a server says it is.
@@ -83,11 +84,15 @@ func TestEmulateApacheMembers(t *testing.T) {
 	}
 }
 
+type oldApache struct{ engine.Installation }
+
+func (oldApache) Version() string { return "3.8.0" }
+
 // A release that older Apache members cannot follow is warned of.
 func TestEmulateMoreThanApache(t *testing.T) {
 	for emulate, want := range map[string]string{"3.9": "zkctl.emulate=3.9.5 is newer than the Apache members, which are 3.8.0: they cannot apply a create2 within a multi\n", "3.8.1": "", "": ""} {
 		var log syncBuffer
-		e := &Ensemble{base: map[string]string{zoocfg.EmulateKey: emulate}, java: &apache.Installation{Version: "3.8.0"}, log: &log}
+		e := &Ensemble{base: map[string]string{zoocfg.EmulateKey: emulate}, java: oldApache{}, log: &log}
 		if e.adoptRelease(); log.String() != want {
 			t.Errorf("%q: the log is %q, want %q", emulate, log.String(), want)
 		}
@@ -108,7 +113,7 @@ func TestEmulateTheEnsemble(t *testing.T) {
 			t.Fatal(err)
 		}
 		free := func() int {
-			port, err := apache.FreePort()
+			port, err := port.Free()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -164,7 +169,7 @@ func TestTLSOfReleases(t *testing.T) {
 		{"3.8", "", true, false}, {"3.9.1", "", true, false}, {"3.9", "", true, true},
 		{"3.8", "TLSv1.3", false, true}, {"3.9", "TLSv1.3", true, true}, {"3.9", "TLSv1.2", true, false}, {"3.9", "TLS", true, true},
 	} {
-		port, err := apache.FreePort()
+		port, err := port.Free()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/tlsstore"
@@ -61,7 +62,7 @@ func certificateUntil(t *testing.T, name string, end time.Time) (file string) {
 
 func TestTLS(t *testing.T) {
 	server, user, stranger := certificate(t, "server"), certificate(t, "user"), certificate(t, "stranger")
-	port, err := apache.FreePort()
+	port, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +116,7 @@ func TestExpiredCertificate(t *testing.T) {
 		return err
 	}
 	start := func(key, trust string) string {
-		port, err := apache.FreePort()
+		port, err := port.Free()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+
+	"github.com/zkctl/zkctl/internal/port"
 )
 
 // Ensemble is the servers that are to form one, Apache's or others: for each id the value of
@@ -19,7 +21,7 @@ type Ensemble map[int64]string
 func NewEnsemble(n int) (Ensemble, error) {
 	ports := map[int]bool{}
 	for len(ports) < 2*n {
-		port, err := FreePort()
+		port, err := port.Free()
 		if err != nil {
 			return nil, err
 		}

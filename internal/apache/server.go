@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/fourletter"
+	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/tempdir"
 )
 
@@ -89,7 +89,8 @@ type process struct {
 }
 
 // Start starts a standalone server and returns when it serves clients. The
-// error of a server that does not come up ends with the tail of its log.
+// error of a server that does not come up ends with the tail of its log; it is
+// port.ErrTaken if somebody else has one of its ports.
 func (in *Installation) Start(ctx context.Context, opt Options) (*Server, error) {
 	temp, err := tempdir.Make("zookeeper")
 	if err != nil {
@@ -112,18 +113,12 @@ func (in *Installation) Start(ctx context.Context, opt Options) (*Server, error)
 		if err == nil {
 			return s, nil
 		}
-		if attempt == 3 || !errors.Is(err, errPortTaken) || opt.Port != 0 {
+		if attempt == 3 || !errors.Is(err, port.ErrTaken) || opt.Port != 0 {
 			_ = s.Stop()
 			return nil, err
 		}
 	}
 }
-
-var errPortTaken = errors.New("the port is taken")
-
-// PortTaken tells whether a server did not come up because somebody else has
-// one of its ports.
-func PortTaken(err error) bool { return errors.Is(err, errPortTaken) }
 
 // Pid is the process of the server's JVM, 0 when it does not run.
 func (s *Server) Pid() int {
@@ -211,36 +206,18 @@ func (s *Server) FourLetter(ctx context.Context, word string) (string, error) {
 func (s *Server) choosePorts() (err error) {
 	s.port = s.opt.Port
 	if s.port == 0 {
-		if s.port, err = FreePort(); err != nil {
+		if s.port, err = port.Free(); err != nil {
 			return fmt.Errorf("start ZooKeeper: %w", err)
 		}
 	}
 	if s.opt.Secure != nil {
 		for s.securePort = 0; s.securePort == 0 || s.securePort == s.port; {
-			if s.securePort, err = FreePort(); err != nil {
+			if s.securePort, err = port.Free(); err != nil {
 				return fmt.Errorf("start ZooKeeper: %w", err)
 			}
 		}
 	}
 	return nil
-}
-
-// FreePort finds a free port of 127.0.0.1. It looks below the range from which systems take the ports of outgoing
-// connections (Linux: from 32768). In that range a client that keeps dialling
-// a stopped server can be given the server's port as its own and connect to
-// itself, and the server cannot come back.
-func FreePort() (int, error) {
-	var last error
-	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			last = err
-			continue
-		}
-		return port, l.Close()
-	}
-	return 0, fmt.Errorf("find a free port: %w", last)
 }
 
 // launch writes the configuration, starts the JVM and awaits its service.
@@ -285,7 +262,7 @@ func (s *Server) launch(ctx context.Context) error {
 		_ = s.Kill()
 		tail := s.logTail(logStart)
 		if strings.Contains(tail, "Address already in use") {
-			err = fmt.Errorf("%w: %w", err, errPortTaken)
+			err = fmt.Errorf("%w: %w", err, port.ErrTaken)
 		}
 		return fmt.Errorf("start ZooKeeper on %s: %w; its log ends:\n%s", s.Addr(), err, tail)
 	}

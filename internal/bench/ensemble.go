@@ -12,9 +12,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/load"
+	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -52,7 +52,7 @@ func (b *bench) serveEnsemble(ctx context.Context, e engine) (m servedEnsemble, 
 	ports := make([]int, 3*ensembleSize)
 	for i := range ports {
 		for {
-			if ports[i], err = apache.FreePort(); err != nil {
+			if ports[i], err = port.Free(); err != nil {
 				return nil, 0, err
 			}
 			if !slices.Contains(ports[:i], ports[i]) {

@@ -14,9 +14,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/load"
+	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -100,7 +100,7 @@ func (b *bench) serve(ctx context.Context, e engine, dir string, lines ...string
 			return nil, 0, err
 		}
 	}
-	port, err := apache.FreePort()
+	port, err := port.Free()
 	if err != nil {
 		return nil, 0, err
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/localserver"
+	_ "github.com/zkctl/zkctl/localserver/apache"
 )
 
 var long = flag.Duration("torture.for", 0, "how long each test that has rounds goes on; a few rounds when 0")

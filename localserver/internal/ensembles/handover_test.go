@@ -16,6 +16,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 	"github.com/zkctl/zkctl/localserver"
@@ -53,7 +54,7 @@ func seatsOf(t *testing.T, ids []int64, java ...int64) (list []*seat) {
 		s := &seat{t: t, id: id, java: slices.Contains(java, id), dir: t.TempDir()}
 		for i := range s.ports {
 			for s.ports[i] == 0 || taken[s.ports[i]] {
-				port, err := apache.FreePort()
+				port, err := port.Free()
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -17,6 +17,7 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ztree"
 	"github.com/zkctl/zkctl/localserver"
+	_ "github.com/zkctl/zkctl/localserver/apache"
 )
 
 // TestLinearizable has clients compete on one server that is killed, restarted and paused,

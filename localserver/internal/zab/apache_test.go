@@ -17,6 +17,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/fourletter"
+	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/zklog"
@@ -63,9 +64,9 @@ func newMixed(t *testing.T, n int, java ...int64) *mixed {
 	for id := range lines {
 		dir := t.TempDir()
 		if slices.Contains(java, id) {
-			m.servers[id] = &javaServer{t: t, in: in, lines: lines, id: id, data: dir, port: port(t)}
+			m.servers[id] = &javaServer{t: t, in: in, lines: lines, id: id, data: dir, port: freePort(t)}
 		} else {
-			m.servers[id] = &ourServer{t: t, lines: lines, id: id, data: dir, port: port(t), log: m.log}
+			m.servers[id] = &ourServer{t: t, lines: lines, id: id, data: dir, port: freePort(t), log: m.log}
 		}
 		addrs = append(addrs, m.servers[id].addr())
 	}
@@ -86,8 +87,8 @@ func newMixed(t *testing.T, n int, java ...int64) *mixed {
 	return m
 }
 
-func port(t *testing.T) int {
-	p, err := apache.FreePort()
+func freePort(t *testing.T) int {
+	p, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}

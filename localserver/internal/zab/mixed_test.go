@@ -184,7 +184,7 @@ func TestMixedReconfig(t *testing.T) {
 	ports := map[int64]int{}
 	free := map[int]bool{}
 	for len(free) < 18 {
-		free[port(t)] = true
+		free[freePort(t)] = true
 	}
 	next := slices.Sorted(maps.Keys(free))
 	for id := int64(1); id <= 6; id++ {

@@ -1,4 +1,4 @@
-package localserver
+package port
 
 import "golang.org/x/sys/windows"
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/localserver/internal/engine"
 	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
@@ -19,7 +19,7 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 		if err := java.Restart(ctx); err != nil {
 			return nil, err
 		}
-		return &javaRun{java}, nil
+		return &apacheRun{java}, nil
 	}
 	cfg, _, err := m.e.config(m) // with the same complaints as an embedded member
 	if err != nil {
@@ -28,7 +28,7 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 	if cfg.Client.Host != "127.0.0.1" && cfg.Client.Host != "0.0.0.0" {
 		return nil, fmt.Errorf("an Apache ZooKeeper here listens on 127.0.0.1 or on 0.0.0.0, not on %s", cfg.Client.Host)
 	}
-	opt := apache.Options{Dir: m.dir, Port: m.Port(), Properties: m.e.zooCfg(m, "")}
+	opt := engine.Options{Dir: m.dir, Port: m.Port(), Properties: m.e.zooCfg(m, "")}
 	for key, value := range m.e.opt.System {
 		opt.JVM = append(opt.JVM, "-D"+key+"="+value)
 	}
@@ -41,11 +41,11 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 	}
 	if m.e.distributed() {
 		if m.proxy == nil {
-			if m.proxy, err = startProxy(m.gate); err != nil {
+			if m.proxy, err = m.e.java.Proxy(m.gate.Dial); err != nil {
 				return nil, err
 			}
 		}
-		opt.JVM = append(opt.JVM, m.proxy.jvm()...)
+		opt.JVM = append(opt.JVM, m.proxy.JVM()...)
 	}
 	if java, err = m.e.java.Start(ctx, opt); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 	m.mu.Lock()
 	m.java = java
 	m.mu.Unlock()
-	return &javaRun{java}, nil
+	return &apacheRun{java}, nil
 }
 
 // LogFile is the file with the log of an Apache member; "" for an embedded one, whose log is
@@ -67,11 +67,11 @@ func (m *Member) LogFile() string {
 	return m.java.LogFile()
 }
 
-// javaRun is a run of a Java process.
-type javaRun struct{ java *apache.Server }
+// apacheRun is a run of a Java process.
+type apacheRun struct{ java engine.Server }
 
-func (r *javaRun) stop() error   { return r.java.Shutdown() }
-func (r *javaRun) kill() error   { return r.java.Kill() }
-func (r *javaRun) pause() error  { return r.java.Pause() }
-func (r *javaRun) resume() error { return r.java.Resume() }
-func (r *javaRun) pid() int      { return r.java.Pid() }
+func (r *apacheRun) stop() error   { return r.java.Shutdown() }
+func (r *apacheRun) kill() error   { return r.java.Kill() }
+func (r *apacheRun) pause() error  { return r.java.Pause() }
+func (r *apacheRun) resume() error { return r.java.Resume() }
+func (r *apacheRun) pid() int      { return r.java.Pid() }

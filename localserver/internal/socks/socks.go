@@ -1,4 +1,5 @@
-package localserver
+// Package socks is the way from a server of Apache ZooKeeper to the other members.
+package socks
 
 import (
 	"context"
@@ -8,12 +9,12 @@ import (
 	"time"
 
 	"github.com/things-go/go-socks5"
+	"github.com/zkctl/zkctl/localserver/internal/engine"
 )
 
-// proxy is the way from an Apache member to the others, so that its links can be cut like
-// those of an embedded one. It speaks SOCKS, which a JVM can be told to use for all that it
-// connects to.
-type proxy struct {
+// Proxy is the way from a server to the other members, so that its links can be cut like those of
+// an embedded one. It speaks SOCKS, which a JVM can be told to use for all that it connects to.
+type Proxy struct {
 	ln     net.Listener
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -22,14 +23,14 @@ type proxy struct {
 // dialPatience is for a connection over a link that is cut. A JVM has given up long before.
 const dialPatience = time.Minute
 
-// startProxy listens for the member whose gate it is.
-func startProxy(g *gate) (*proxy, error) {
+// Start leads connections through dial.
+func Start(dial engine.Dial) (*Proxy, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("open the proxy of member %d: %w", g.id, err)
+		return nil, fmt.Errorf("open the proxy of a member: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &proxy{ln: ln, cancel: cancel}
+	p := &Proxy{ln: ln, cancel: cancel}
 	p.wg.Go(func() {
 		for {
 			c, err := ln.Accept()
@@ -41,21 +42,21 @@ func startProxy(g *gate) (*proxy, error) {
 				}
 				continue
 			}
-			p.wg.Go(func() { serveProxied(ctx, g, c) })
+			p.wg.Go(func() { serveProxied(ctx, dial, c) })
 		}
 	})
 	return p, nil
 }
 
 // serveProxied leads one connection to where it asks for. What goes wrong shows at its end.
-func serveProxied(ctx context.Context, g *gate, c net.Conn) {
+func serveProxied(ctx context.Context, through engine.Dial, c net.Conn) {
 	ctx, done := context.WithCancel(ctx)
 	defer done()
 	context.AfterFunc(ctx, func() { c.Close() })
 	dial := func(_ context.Context, _, addr string) (net.Conn, error) {
 		patient, over := context.WithTimeout(ctx, dialPatience)
 		defer over()
-		to, err := g.Dial(patient, addr)
+		to, err := through(patient, addr)
 		if err == nil {
 			context.AfterFunc(ctx, func() { to.Close() })
 		}
@@ -65,8 +66,11 @@ func serveProxied(ctx context.Context, g *gate, c net.Conn) {
 	_ = socks5.NewServer(socks5.WithDial(dial), socks5.WithRule(connect)).ServeConn(c)
 }
 
-// jvm are the options by which a JVM uses the proxy, also for this machine.
-func (p *proxy) jvm() []string {
+// Addr is where the proxy listens.
+func (p *Proxy) Addr() net.Addr { return p.ln.Addr() }
+
+// JVM implements engine.Proxy. The proxy serves connections to this machine, too.
+func (p *Proxy) JVM() []string {
 	a := p.ln.Addr().(*net.TCPAddr)
 	return []string{
 		"-DsocksProxyHost=" + a.IP.String(),
@@ -75,10 +79,8 @@ func (p *proxy) jvm() []string {
 	}
 }
 
-func (p *proxy) close() {
-	if p == nil {
-		return
-	}
+// Close implements engine.Proxy.
+func (p *Proxy) Close() {
 	p.cancel()
 	_ = p.ln.Close()
 	p.wg.Wait()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ztree"
@@ -11,17 +12,49 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// adminOptions say what the AdminServer answers.
-func (s *server) adminOptions(opt serverOptions, m replica.Options, j zab.JournalOptions) replica.AdminOptions {
-	a := replica.AdminOptions{
-		Host: s.cfg.AdminAddress.Host, CommandURL: s.cfg.AdminCommandURL, IdleTimeout: s.cfg.AdminIdleTimeout,
-		RateInterval: max(1, s.cfg.AdminRateInterval), NoSnapshot: !s.cfg.AdminSnapshot, NoRestore: !s.cfg.AdminRestore,
-		InitialConfig: initialConfig(s.cfg), Properties: systemProperties(opt.system, s.cfg),
+// solo is the quorum of a standalone server: its own journal.
+type solo struct {
+	lock    soloLock
+	journal *zab.Journal
+}
+
+// openSolo makes a replica lead.
+func openSolo(s *replica.Server, opt replica.Options, j zab.JournalOptions, slow time.Duration) *solo {
+	var broadcast *zab.Broadcast
+	var ready sync.WaitGroup // until broadcast is set
+	ready.Add(1)
+	last := s.LastZxid()
+	j.Synced = func(zxid int64) {
+		ready.Wait()
+		broadcast.Ack(opt.ID, zxid)
 	}
-	if q, alone := s.quorum.(*solo); alone {
-		a.Restore = func(t *ztree.Tree) error { return q.restore(s, m, j, t) }
-	}
-	return a
+	j.Failed = s.Fail
+	j.Due = s.SaveSoon
+	j.Slow = slowSync(s.Metrics(), opt.Log, opt.ID, slow)
+	n := &solo{journal: zab.OpenJournal(j, last)}
+	broadcast = zab.NewSolo(s, n.journal, opt.ID)
+	ready.Done()
+	s.Lead(broadcast, last)
+	return n
+}
+
+func (n *solo) close(closeReplica func()) {
+	n.end()
+	closeReplica()
+	n.journal.Close()
+}
+
+func (n *solo) crash(closeReplica func()) {
+	n.end()
+	n.journal.Crash()
+	closeReplica()
+}
+
+// end keeps restore from replacing the journal from now on.
+func (n *solo) end() {
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	n.lock.closed = true
 }
 
 // soloLock guards the journal of a standalone server against its replacement.

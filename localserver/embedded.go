@@ -2,7 +2,7 @@ package localserver
 
 import (
 	"cmp"
-	"crypto/tls"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -12,11 +12,12 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/filelock"
+	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/release"
 	"github.com/zkctl/zkctl/internal/storage"
-	"github.com/zkctl/zkctl/internal/tlsstore"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/internal/zoocfg"
+	"github.com/zkctl/zkctl/internal/ztree"
 	"github.com/zkctl/zkctl/localserver/internal/replica"
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
@@ -153,8 +154,8 @@ func (s *server) Crash() {
 	_ = s.lock.Close()
 }
 
-// port is an open port of a server.
-type port struct {
+// openPort is an open port of a server.
+type openPort struct {
 	net.Listener
 	mode           replica.ListenMode
 	clients, admin bool
@@ -169,7 +170,7 @@ type clientPort struct {
 	served bool
 }
 
-func (s *server) servePorts(ports []port, admin replica.AdminOptions) (err error) {
+func (s *server) servePorts(ports []openPort, admin replica.AdminOptions) (err error) {
 	s.clients.mu.Lock()
 	defer s.clients.mu.Unlock()
 	for _, p := range ports {
@@ -203,7 +204,7 @@ func (s *server) moveClients(to zoocfg.HostPort, g *gate) {
 	}
 	s.CloseListener(c.ln) // it may be the same port on other interfaces
 	for _, at := range []zoocfg.HostPort{to, c.at} {
-		ln, err := net.Listen("tcp", loopbackUnlessSet(at).String())
+		ln, err := port.Listen(loopbackUnlessSet(at).String())
 		if err == nil {
 			c.at, c.ln = at, g.listener(ln)
 			if c.served {
@@ -230,12 +231,12 @@ func loopbackUnlessSet(a zoocfg.HostPort) zoocfg.HostPort {
 }
 
 // listen opens the ports for clients and the AdminServer's.
-func listen(cfg *zoocfg.Config, g *gate) (ports []port, err error) {
-	open := func(a zoocfg.HostPort, key string, p port) error {
+func listen(cfg *zoocfg.Config, g *gate) (ports []openPort, err error) {
+	open := func(a zoocfg.HostPort, key string, p openPort) error {
 		if a.IsZero() {
 			return nil
 		}
-		ln, err := net.Listen("tcp", loopbackUnlessSet(a).String())
+		ln, err := port.Listen(loopbackUnlessSet(a).String())
 		if err != nil {
 			return fmt.Errorf("open the port of %s: %w", key, err)
 		}
@@ -247,12 +248,12 @@ func listen(cfg *zoocfg.Config, g *gate) (ports []port, err error) {
 	if cfg.PortUnified {
 		mode = replica.Unified
 	}
-	if err = open(cfg.Client, "clientPort", port{mode: mode, clients: true}); err == nil {
-		err = open(cfg.SecureClient, "secureClientPort", port{mode: replica.Secure})
+	if err = open(cfg.Client, "clientPort", openPort{mode: mode, clients: true}); err == nil {
+		err = open(cfg.SecureClient, "secureClientPort", openPort{mode: replica.Secure})
 	}
 	// Differs(admin-port-taken): Apache starts without its AdminServer, and only its log says so.
 	if err == nil && cfg.AdminEnabled {
-		err = open(cfg.AdminAddress, "admin.serverPort", port{admin: true})
+		err = open(cfg.AdminAddress, "admin.serverPort", openPort{admin: true})
 	}
 	if err != nil {
 		for _, p := range ports {
@@ -404,108 +405,6 @@ func noLimit[N int | int64](n N) N {
 	return n
 }
 
-// serverTLS reads the stores for the ports that speak TLS (X509Util).
-func serverTLS(t *zoocfg.TLS, r release.Release) (*tls.Config, error) {
-	if t.KeyStore.Location == "" {
-		return nil, errors.New("TLS for clients: ssl.keyStore.location is not set: it is the file with the server's key and certificate (JKS, PKCS12 or PEM)")
-	}
-	cert, err := store(&t.KeyStore).Key()
-	if err != nil {
-		return nil, fmt.Errorf("TLS for clients: %w", err)
-	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*cert}}
-	switch t.ClientAuth {
-	case zoocfg.ClientAuthNeed:
-		cfg.ClientAuth = tls.RequireAndVerifyClientCert
-	case zoocfg.ClientAuthWant:
-		cfg.ClientAuth = tls.VerifyClientCertIfGiven
-	}
-	// Differs(expired-client-certificate): Java does not look at the validity of a certificate that
-	// stands in the trust store itself.
-	if cfg.ClientAuth != tls.NoClientCert {
-		if t.TrustStore.Location == "" {
-			return nil, fmt.Errorf("TLS for clients: ssl.trustStore.location is not set: with ssl.clientAuth=%s it says whose certificates are accepted", t.ClientAuth)
-		}
-		if cfg.ClientCAs, err = store(&t.TrustStore).Trust(); err != nil {
-			return nil, fmt.Errorf("TLS for clients: %w", err)
-		}
-	}
-	if err := tlsstore.SetProtocols(cfg, serverProtocols(t, r)); err != nil {
-		return nil, fmt.Errorf("TLS for clients: %w", err)
-	}
-	if err := tlsstore.SetCiphers(cfg, t.CipherSuites); err != nil {
-		return nil, fmt.Errorf("TLS for clients: %w", err)
-	}
-	return cfg, nil
-}
-
-// serverProtocols are the versions of TLS that a server speaks (SSLContextAndOptions).
-func serverProtocols(t *zoocfg.TLS, r release.Release) []string {
-	const v12, v13 = "TLSv1.2", "TLSv1.3"
-	protocol := t.Protocol
-	if protocol == "" && r.TLS13() {
-		protocol = v13
-	}
-	switch {
-	case len(t.EnabledProtocols) > 0:
-		return t.EnabledProtocols
-	case protocol == "TLS":
-		return nil
-	case protocol == v13 && r.TLS13():
-		return []string{v13, v12}
-	}
-	return []string{cmp.Or(protocol, v12)}
-}
-
-func store(s *zoocfg.Store) *tlsstore.Store {
-	return &tlsstore.Store{File: s.Location, Type: s.Type, Password: s.Password, PasswordFile: s.PasswordPath}
-}
-
-// solo is the quorum of a standalone server: its own journal.
-type solo struct {
-	lock    soloLock
-	journal *zab.Journal
-}
-
-// openSolo makes a replica lead.
-func openSolo(s *replica.Server, opt replica.Options, j zab.JournalOptions, slow time.Duration) *solo {
-	var broadcast *zab.Broadcast
-	var ready sync.WaitGroup // until broadcast is set
-	ready.Add(1)
-	last := s.LastZxid()
-	j.Synced = func(zxid int64) {
-		ready.Wait()
-		broadcast.Ack(opt.ID, zxid)
-	}
-	j.Failed = s.Fail
-	j.Due = s.SaveSoon
-	j.Slow = slowSync(s.Metrics(), opt.Log, opt.ID, slow)
-	n := &solo{journal: zab.OpenJournal(j, last)}
-	broadcast = zab.NewSolo(s, n.journal, opt.ID)
-	ready.Done()
-	s.Lead(broadcast, last)
-	return n
-}
-
-func (n *solo) close(closeReplica func()) {
-	n.end()
-	closeReplica()
-	n.journal.Close()
-}
-
-func (n *solo) crash(closeReplica func()) {
-	n.end()
-	n.journal.Crash()
-	closeReplica()
-}
-
-// end keeps restore from replacing the journal from now on.
-func (n *solo) end() {
-	n.lock.Lock()
-	defer n.lock.Unlock()
-	n.lock.closed = true
-}
-
 // slowSync warns of a disk that takes longer than threshold (FileTxnLog).
 func slowSync(m *replica.Metrics, log *zklog.Logger, id int64, threshold time.Duration) func(time.Duration) {
 	return func(took time.Duration) {
@@ -515,3 +414,55 @@ func slowSync(m *replica.Metrics, log *zklog.Logger, id int64, threshold time.Du
 		}
 	}
 }
+
+// adminOptions say what the AdminServer answers.
+func (s *server) adminOptions(opt serverOptions, m replica.Options, j zab.JournalOptions) replica.AdminOptions {
+	a := replica.AdminOptions{
+		Host: s.cfg.AdminAddress.Host, CommandURL: s.cfg.AdminCommandURL, IdleTimeout: s.cfg.AdminIdleTimeout,
+		RateInterval: max(1, s.cfg.AdminRateInterval), NoSnapshot: !s.cfg.AdminSnapshot, NoRestore: !s.cfg.AdminRestore,
+		InitialConfig: initialConfig(s.cfg), Properties: systemProperties(opt.system, s.cfg),
+	}
+	if q, alone := s.quorum.(*solo); alone {
+		a.Restore = func(t *ztree.Tree) error { return q.restore(s, m, j, t) }
+	}
+	return a
+}
+
+// embedded is the server that runs, nil without one.
+func (m *Member) embedded() *server {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if run, ok := m.run.(*embeddedRun); ok {
+		return run.server
+	}
+	return nil
+}
+
+func (m *Member) launchEmbedded(context.Context) (process, error) {
+	cfg, warnings, err := m.e.config(m)
+	if err != nil {
+		return nil, err
+	}
+	log := m.e.logger(m)
+	for _, w := range warnings {
+		log.Warnf("%s", w)
+	}
+	s, err := startServer(cfg, serverOptions{log: log, supers: m.e.supers(), ephemeral: m.e.opt.Ephemeral, release: m.e.release(), gate: m.gate, configured: m.e.learn, failed: m.fail})
+	if err != nil {
+		return nil, err
+	}
+	return &embeddedRun{s, m.gate}, nil
+}
+
+// embeddedRun is a run within this process.
+type embeddedRun struct {
+	server *server
+	gate   *gate
+}
+
+// Both open the gate after the sockets are closed: nothing of what was held back gets out.
+func (r *embeddedRun) stop() error   { r.gate.setPaused(false); r.server.Close(); return nil }
+func (r *embeddedRun) kill() error   { r.server.Crash(); return nil }
+func (r *embeddedRun) pause() error  { r.gate.setPaused(true); return nil }
+func (r *embeddedRun) resume() error { r.gate.setPaused(false); return nil }
+func (r *embeddedRun) pid() int      { return 0 }

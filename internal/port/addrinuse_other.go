@@ -1,6 +1,6 @@
 //go:build !windows
 
-package localserver
+package port
 
 import "syscall"
 

@@ -1,0 +1,3 @@
+package cmd
+
+import _ "github.com/zkctl/zkctl/localserver/apache" // local start --engine apache

@@ -1,0 +1,3 @@
+package localserver
+
+import _ "github.com/zkctl/zkctl/localserver/apache" // for the tests with members of Apache's
