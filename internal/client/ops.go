@@ -238,11 +238,6 @@ func (c *Conn) removeWatches(ctx context.Context, path string, kind proto.Watche
 	return c.named(path, proto.OpRemoveWatches, c.run(k, nil))
 }
 
-// CheckWatches tells whether the server holds a watch of the kind for this session (3.5).
-func (c *Conn) CheckWatches(ctx context.Context, path string, kind proto.WatcherType) error {
-	return c.pathOp(ctx, path, proto.OpCheckWatches, &proto.WatchesRequest{Path: c.real(path), Type: kind}, nil)
-}
-
 // Ephemerals returns this session's ephemeral znodes whose paths begin with prefix (3.6).
 func (c *Conn) Ephemerals(ctx context.Context, prefix string) ([]string, error) {
 	var res proto.GetEphemeralsResponse

@@ -116,10 +116,6 @@ func TestOperations(t *testing.T) {
 		_, _, err = c.Children(ctx, "/m", true)
 		must(err)
 		must(c.AddWatch(ctx, "/m", proto.WatchPersistentRecursive))
-		must(c.CheckWatches(ctx, "/m", proto.WatcherData))
-		if err := c.CheckWatches(ctx, "/c", proto.WatcherData); !errors.Is(err, proto.ErrNoWatcher) {
-			t.Errorf("check of none: %v", err)
-		}
 		must(c.RemoveWatches(ctx, "/m", proto.WatcherChildren, false))
 		must(c.RemoveWatches(ctx, "/m", proto.WatcherAny, false))
 		_, err = c.Set(ctx, "/m", nil, -1)

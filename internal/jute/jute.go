@@ -13,8 +13,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"unsafe"
 )
 
@@ -40,7 +38,7 @@ type FieldError struct {
 
 func (e *FieldError) Error() string { return fmt.Sprintf("at byte %d: %v", e.Offset, e.Err) }
 
-// Unwrap returns the cause, [ErrTruncated], [ErrLength] or the source's read error.
+// Unwrap returns the cause, such as [ErrTruncated] or [ErrLength].
 func (e *FieldError) Unwrap() error { return e.Err }
 
 // Codec encodes to, or decodes from, jute's binary form. It is not safe for concurrent use.
@@ -54,13 +52,6 @@ type Codec struct {
 	decoding bool
 	view     bool // decoded strings alias buf, vectors are used again
 	err      error
-
-	src  io.Reader // nil when buf is the whole input
-	left int64     // bytes src may still deliver; negative when unknown
-	base int64     // input offset of buf[0]
-
-	tap    hash.Hash
-	tapped int // buf[:tapped] has been fed to tap
 }
 
 // NewEncoder returns a codec that appends to buf, which may be nil.
@@ -68,17 +59,6 @@ func NewEncoder(buf []byte) *Codec { return &Codec{buf: buf} }
 
 // NewDecoder returns a codec that reads buf. Decoded buffers alias buf; strings are copied.
 func NewDecoder(buf []byte) *Codec { return &Codec{buf: buf, decoding: true} }
-
-// readAhead is how much a streaming decoder asks of its source at once.
-const readAhead = 64 << 10
-
-// NewReader returns a codec that decodes from r, reading ahead of what it decodes. size is
-// the number of bytes r can deliver, or -1 when unknown (a compressed file); with an
-// unknown size a long field is read piecewise, so that a false length costs no memory.
-// Nothing that it decodes aliases its window.
-func NewReader(r io.Reader, size int64) *Codec {
-	return &Codec{buf: make([]byte, 0, readAhead), decoding: true, src: r, left: size}
-}
 
 // Reset makes a decoder read buf from its start, forgetting any error.
 func (c *Codec) Reset(buf []byte) { *c = Codec{buf: buf, decoding: true} }
@@ -102,23 +82,13 @@ func (c *Codec) Offset() int64 {
 	if !c.decoding {
 		return int64(len(c.buf))
 	}
-	return c.base + int64(c.off)
+	return int64(c.off)
 }
 
-// Remaining is the number of bytes that are left to decode, or -1 when unknown.
-func (c *Codec) Remaining() int64 {
-	n := int64(len(c.buf) - c.off)
-	if c.src == nil {
-		return n
-	}
-	if c.left < 0 {
-		return -1
-	}
-	return n + c.left
-}
+// Remaining is the number of bytes that are left to decode.
+func (c *Codec) Remaining() int64 { return int64(len(c.buf) - c.off) }
 
 // Rest returns what is left of a decoder's buffer, aliasing it, and consumes it.
-// It must not be used on a streaming decoder.
 func (c *Codec) Rest() []byte {
 	if c.err != nil {
 		return nil
@@ -126,22 +96,6 @@ func (c *Codec) Rest() []byte {
 	b := c.buf[c.off:]
 	c.off = len(c.buf)
 	return b
-}
-
-// Tap feeds every byte decoded from here on to h. [Codec.Sum] brings h up to the offset.
-func (c *Codec) Tap(h hash.Hash) { c.tap, c.tapped = h, c.off }
-
-// Sum brings the tapped hash up to the current offset and returns it.
-func (c *Codec) Sum() hash.Hash {
-	c.feedTap()
-	return c.tap
-}
-
-func (c *Codec) feedTap() {
-	if c.tap != nil && c.off > c.tapped {
-		c.tap.Write(c.buf[c.tapped:c.off])
-		c.tapped = c.off
-	}
 }
 
 // Fail makes the codec fail with err at the current offset unless it has failed already.
@@ -153,46 +107,19 @@ func (c *Codec) failAt(offset int64, err error) {
 	}
 }
 
-// fill makes n bytes available at buf[off:], n at most readAhead.
-func (c *Codec) fill(n int) bool {
-	if c.err != nil {
-		return false
-	}
-	if len(c.buf)-c.off >= n {
-		return true
-	}
-	if c.src == nil {
-		c.Fail(ErrTruncated)
-		return false
-	}
-	c.feedTap()
-	rest := copy(c.buf[:cap(c.buf)], c.buf[c.off:])
-	c.base += int64(c.off)
-	c.off, c.tapped = 0, 0
-	c.buf = c.buf[:rest]
-	got, err := io.ReadAtLeast(c.src, c.buf[rest:cap(c.buf)], n-rest)
-	c.buf = c.buf[:rest+got]
-	if c.left >= 0 {
-		c.left = max(0, c.left-int64(got))
-	}
-	if len(c.buf) >= n {
-		return true
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = ErrTruncated
-	}
-	c.Fail(err)
-	return false
-}
-
-// take consumes n decoded bytes, n at most readAhead. The result is valid until the next read.
+// take consumes n decoded bytes, which alias the input.
 func (c *Codec) take(n int) []byte {
-	if (len(c.buf)-c.off < n || c.err != nil) && !c.fill(n) {
-		return nil
+	if len(c.buf)-c.off < n || c.err != nil {
+		return c.short()
 	}
 	b := c.buf[c.off : c.off+n : c.off+n]
 	c.off += n
 	return b
+}
+
+func (c *Codec) short() []byte {
+	c.Fail(ErrTruncated)
+	return nil
 }
 
 // Int visits a 32-bit integer.
@@ -257,7 +184,7 @@ func (c *Codec) length(unit int64) int {
 	if c.err != nil || n == -1 {
 		return -1
 	}
-	if left := c.Remaining(); n < 0 || left >= 0 && int64(n)*unit > left {
+	if left := c.Remaining(); n < 0 || int64(n)*unit > left {
 		if n < 0 {
 			c.failAt(start, fmt.Errorf("%w %d", ErrLength, n))
 		} else {
@@ -266,35 +193,6 @@ func (c *Codec) length(unit int64) int {
 		return -1
 	}
 	return int(n)
-}
-
-// bytes consumes n bytes; fresh asks for a copy that outlives the next read.
-func (c *Codec) bytes(n int, fresh bool) []byte {
-	if n <= len(c.buf)-c.off || n <= cap(c.buf) && c.src != nil {
-		b := c.take(n)
-		if b != nil && (fresh && c.src != nil) {
-			b = append(make([]byte, 0, n), b...)
-		}
-		return b
-	}
-	if c.src == nil {
-		c.Fail(ErrTruncated)
-		return nil
-	}
-	// Longer than the window: grow with what truly arrives.
-	size := n
-	if c.left < 0 {
-		size = min(n, 1<<20)
-	}
-	out := make([]byte, 0, size)
-	for len(out) < n {
-		piece := c.take(min(n-len(out), cap(c.buf)))
-		if piece == nil {
-			return nil
-		}
-		out = append(out, piece...)
-	}
-	return out
 }
 
 // String visits a string. Null decodes as "". Bytes that are not UTF-8 are kept as they are.
@@ -309,7 +207,7 @@ func (c *Codec) String(v *string) {
 		*v = ""
 		return
 	}
-	b := c.bytes(n, false)
+	b := c.take(n)
 	if c.view {
 		*v = unsafe.String(unsafe.SliceData(b), len(b))
 		return
@@ -326,8 +224,7 @@ func (c *Codec) NullString(v *string) {
 	c.String(v)
 }
 
-// Buffer visits a byte buffer; nil is null. A decoded buffer aliases the input unless the
-// codec streams.
+// Buffer visits a byte buffer; nil is null. A decoded buffer aliases the input.
 func (c *Codec) Buffer(v *[]byte) {
 	if !c.decoding {
 		if *v == nil {
@@ -345,7 +242,7 @@ func (c *Codec) Buffer(v *[]byte) {
 	case n == 0:
 		*v = []byte{}
 	default:
-		*v = c.bytes(n, true)
+		*v = c.take(n)
 	}
 }
 
@@ -400,8 +297,8 @@ func Vector[T any, P interface {
 	}
 }
 
-// grow returns room for n elements, or for fewer when n could not be checked against
-// the input's size; the old vector's where the codec may overwrite it.
+// grow returns room for n elements, the old vector's where the codec may overwrite it. Of a vector so long that
+// its count may be false it is room for the first.
 func grow[T any](c *Codec, old []T, n int) []T {
 	if n == 0 {
 		return nil

@@ -48,9 +48,6 @@ func (w *RawLogWriter) WriteEntry(raw []byte, checksum int64) error {
 	return w.err
 }
 
-// Size returns the number of bytes written.
-func (w *RawLogWriter) Size() int64 { return w.at }
-
 func (w *RawLogWriter) flush() error {
 	if w.err == nil {
 		_, w.err = w.dst.Write(w.buf)

@@ -161,14 +161,8 @@ func unwritten(name string, err error) *Fault {
 // Name returns the path of the file as it was opened.
 func (r *LogReader) Name() string { return r.name }
 
-// Size returns the size of the file in bytes when it was opened.
-func (r *LogReader) Size() int64 { return r.size }
-
 // Header returns the header of the file.
 func (r *LogReader) Header() proto.FileHeader { return r.header }
-
-// LastZxid returns the zxid of the last entry that Next returned, or 0 before the first.
-func (r *LogReader) LastZxid() int64 { return r.last }
 
 // Offset returns the offset of the byte after the last entry.
 func (r *LogReader) Offset() int64 { return r.base + int64(r.lo) }

@@ -26,7 +26,7 @@ func randomLog(t *testing.T, rnd *rand.Rand, preallocate int64) (log []byte, sta
 		if err := errors.Join(w.Append(txn), w.Sync()); err != nil {
 			t.Fatal(err)
 		}
-		starts = append(starts, int(w.CurrentSize()))
+		starts = append(starts, int(w.written()))
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

@@ -242,11 +242,3 @@ func (w *LogWriter) Abandon() {
 	}
 	w.err = fmt.Errorf("write log: %w", fs.ErrClosed)
 }
-
-// CurrentSize returns the length of the current log without preallocated zeros; 0 between logs.
-func (w *LogWriter) CurrentSize() int64 {
-	if w.f == nil {
-		return 0
-	}
-	return w.at + int64(len(w.buf))
-}

@@ -176,7 +176,7 @@ type Config struct {
 	FirstRequestTimeout time.Duration
 
 	// FourLetterWords is 4lw.commands.whitelist (both) as a list, "*" for all; srvr is
-	// always among them. See FourLetterWordEnabled.
+	// always among them. ReadOnlyMode enables isro besides.
 	FourLetterWords []string
 
 	// AdminEnabled is admin.enableServer (both).
@@ -257,16 +257,6 @@ func (c *Config) Self() (Member, bool) {
 		return Member{}, false
 	}
 	return c.Verifier.Member(c.ServerID)
-}
-
-// FourLetterWordEnabled tells whether the four-letter word is in the whitelist.
-func (c *Config) FourLetterWordEnabled(word string) bool {
-	for _, w := range c.FourLetterWords {
-		if w == "*" || w == word {
-			return true
-		}
-	}
-	return word == "srvr" || word == "isro" && c.ReadOnlyMode
 }
 
 // SnapDir is the folder of snapshots, LogDir that of transaction logs.

@@ -3,7 +3,6 @@ package zoocfg
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -161,21 +160,4 @@ func (q *hierarchical) WithMember(m Member) QuorumVerifier {
 	c := *q
 	c.members = q.replaced(m)
 	return &c
-}
-
-// Groups are the groups of a hierarchical configuration with the ids of their
-// servers in rising order; nil for majority quorums.
-func Groups(v QuorumVerifier) map[int64][]int64 {
-	q, ok := v.(*hierarchical)
-	if !ok {
-		return nil
-	}
-	groups := map[int64][]int64{}
-	for id, gid := range q.group {
-		groups[gid] = append(groups[gid], id)
-	}
-	for _, ids := range groups {
-		slices.Sort(ids)
-	}
-	return groups
 }

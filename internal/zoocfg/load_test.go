@@ -58,10 +58,8 @@ ssl.keyStore.passwrod=secret
 		c.TLS.KeyStore.Location != "/etc/key.pem" || c.MaxBuffer != 2<<20 || c.AdminEnabled || c.Distributed() {
 		t.Errorf("%+v", c)
 	}
-	for word, enabled := range map[string]bool{"stat": true, "ruok": true, "srvr": true, "mntr": false, "isro": false} {
-		if c.FourLetterWordEnabled(word) != enabled {
-			t.Errorf("%s enabled: %v", word, !enabled)
-		}
+	if want := []string{"srvr", "stat", "ruok"}; !slices.Equal(c.FourLetterWords, want) {
+		t.Errorf("four-letter words %q, want %q", c.FourLetterWords, want)
 	}
 	var got []string
 	for _, w := range warnings {

@@ -34,7 +34,7 @@ type ReconfigOptions struct {
 // Left to the caller, which knows: before, that reconfigEnabled is true, that the
 // server is no standalone one, and that no other reconfiguration is under way
 // (last seen and current versions are the same); after, that enough of the new
-// participants are synced (ErrNewConfigNoQuorum), and the ACL of ConfigNode.
+// participants are synced (ErrNewConfigNoQuorum), and the ACL of /zookeeper/config.
 func NextVerifier(last QuorumVerifier, r *proto.ReconfigRequest, version int64, opt ReconfigOptions) (QuorumVerifier, error) {
 	if r.CurConfigID != -1 && r.CurConfigID != last.Version() {
 		return nil, &ReconfigError{proto.ErrBadVersion, fmt.Sprintf("Reconfiguration from version %d failed -- last seen version is %d", r.CurConfigID, last.Version())}

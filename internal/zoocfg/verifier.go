@@ -61,9 +61,6 @@ type QuorumVerifier interface {
 	WithMember(m Member) QuorumVerifier
 }
 
-// ConfigNode is the path of the znode that holds the configuration.
-const ConfigNode = "/zookeeper/config"
-
 // members is what both kinds of quorums share.
 type members struct {
 	byID    map[int64]Member

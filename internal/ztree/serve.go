@@ -57,9 +57,3 @@ func (t *Tree) SetConfig(text []byte, zxid, time int64) {
 	t.fill(n, text)
 	n.Stat.Version, n.Stat.Mzxid, n.Stat.Mtime = -1, zxid, time
 }
-
-// HasSession tells whether a session is open.
-func (t *Tree) HasSession(id int64) bool {
-	_, ok := t.sessions[id]
-	return ok
-}

@@ -1,7 +1,6 @@
 package zab
 
 import (
-	"bufio"
 	"context"
 	"testing"
 	"testing/synctest"
@@ -35,12 +34,10 @@ func TestProposalAcknowledgedBeforeNewLeader(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		in := bufio.NewReader(conn)
-		decoder := jute.NewReader(in, -1)
+		in := newPacketReader(conn, 0)
 		for {
-			var qp proto.QuorumPacket
-			qp.Visit(decoder)
-			if err := decoder.Err(); err != nil {
+			qp, err := in.read()
+			if err != nil {
 				t.Fatalf("the leader hung up before UPTODATE: %v", err)
 			}
 			if qp.Type == proto.PacketSnap {
@@ -88,11 +85,10 @@ func TestProposalAcknowledgedBeforeAQuorum(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		decoder := jute.NewReader(bufio.NewReader(conn), -1)
+		in := newPacketReader(conn, 0)
 		for {
-			var qp proto.QuorumPacket
-			qp.Visit(decoder)
-			if err := decoder.Err(); err != nil {
+			qp, err := in.read()
+			if err != nil {
 				t.Fatalf("the leader hung up before UPTODATE: %v", err)
 			}
 			if qp.Type == proto.PacketUpToDate {

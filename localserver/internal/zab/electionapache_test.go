@@ -207,17 +207,13 @@ func TestApacheFollows(t *testing.T) {
 func readFollowerInfo(t *testing.T, conn net.Conn) int64 {
 	t.Helper()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	c := jute.NewReader(conn, 4+8+4+20) // type, zxid, length and LearnerInfo
-	var kind int32
-	var zxid int64
-	var data []byte
-	c.Int(&kind)
-	c.Long(&zxid)
-	c.Buffer(&data)
+	qp, err := newPacketReader(conn, 0).read()
+	if err != nil || qp.Type != proto.PacketFollowerInfo {
+		t.Fatalf("a follower's first packet: %+v, %v; want FOLLOWERINFO", qp, err)
+	}
 	var info proto.LearnerInfo
-	err := jute.Unmarshal(data, &info)
-	if c.Err() != nil || err != nil || proto.PacketType(kind) != proto.PacketFollowerInfo {
-		t.Fatalf("a follower's first packet: type %d, %v, %v; want FOLLOWERINFO", kind, c.Err(), err)
+	if err := jute.Unmarshal(qp.Data, &info); err != nil {
+		t.Fatal(err)
 	}
 	return info.ServerID
 }

@@ -1,146 +1,254 @@
 package zab
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
 	"net"
-	"os"
+	"sync"
 	"syscall"
-	"testing"
-	"testing/synctest"
 	"time"
 )
 
-// memoryPair is a connection from host a to host b.
-func memoryPair(t *testing.T, m *Memory) (near, far net.Conn) {
-	t.Helper()
-	l, err := m.Host("b").Listen("b:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	near, err = m.Host("a").Dial(t.Context(), "b:1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	far, err = l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return near, far
+// Memory is a network without sockets, for tests in simulated time (testing/synctest). It
+// has hosts; an address is "host:port". Like TCP it delivers in order and whole, or breaks
+// the connection; latencies come from a seed. Methods may be called from any goroutine.
+type Memory struct {
+	mu        sync.Mutex
+	seed      uint64
+	min, max  time.Duration
+	listeners map[string]*memoryListener
+	conns     map[*memoryConn]struct{} // both ends of each
+	links     map[[2]string]*rand.Rand // latencies from a host to another
+	cut       map[[2]string]bool       // by hosts in order
+	changed   chan struct{}            // closed and replaced when cut or listeners change
+	ports     int
 }
 
-func TestMemoryDeliversInOrderAfterItsLatency(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		near, far := memoryPair(t, NewMemory(1, 50*time.Millisecond, 90*time.Millisecond))
-		defer far.Close()
-		sent := bytes.Repeat([]byte("0123456789"), 30000) // more than the window
-		start := time.Now()
-		go func() {
-			defer near.Close()
-			for i := 0; i < len(sent); i += 1000 {
-				if _, err := near.Write(sent[i : i+1000]); err != nil {
-					t.Error(err)
-				}
-			}
-		}()
-		got, err := io.ReadAll(far)
-		if err != nil || !bytes.Equal(got, sent) {
-			t.Errorf("%d bytes, %v; want the %d sent", len(got), err, len(sent))
-		}
-		if took := time.Since(start); took < 50*time.Millisecond || took > 2*time.Second {
-			t.Errorf("took %v", took)
-		}
-	})
+// NewMemory makes a network whose latencies are from min to max, drawn from seed.
+func NewMemory(seed uint64, min, max time.Duration) *Memory {
+	return &Memory{
+		seed: seed, min: min, max: max,
+		listeners: map[string]*memoryListener{}, conns: map[*memoryConn]struct{}{},
+		links: map[[2]string]*rand.Rand{}, cut: map[[2]string]bool{}, changed: make(chan struct{}),
+	}
 }
 
-func TestMemoryFaults(t *testing.T) {
-	tests := []struct {
-		name string
-		try  func(t *testing.T, m *Memory, near, far net.Conn) error
-		want error
-	}{
-		{"a read's deadline", func(t *testing.T, m *Memory, near, far net.Conn) error {
-			_ = near.SetReadDeadline(time.Now().Add(time.Second))
-			_, err := near.Read(make([]byte, 1))
-			return err
-		}, os.ErrDeadlineExceeded},
-		{"a write's deadline", func(t *testing.T, m *Memory, near, far net.Conn) error {
-			_ = near.SetWriteDeadline(time.Now().Add(time.Second))
-			n, err := near.Write(make([]byte, 2*memoryWindow))
-			if n != memoryWindow {
-				t.Errorf("%d bytes were written; want the window", n)
-			}
-			return err
-		}, os.ErrDeadlineExceeded},
-		{"a cut link holds data back", func(t *testing.T, m *Memory, near, far net.Conn) error {
-			m.Cut("b", "a")
-			_, _ = near.Write([]byte("x"))
-			_ = far.SetReadDeadline(time.Now().Add(time.Minute))
-			_, err := far.Read(make([]byte, 1))
-			return err
-		}, os.ErrDeadlineExceeded},
-		{"a healed link delivers it", func(t *testing.T, m *Memory, near, far net.Conn) error {
-			m.Cut("a", "b")
-			_, _ = near.Write([]byte("x"))
-			time.AfterFunc(time.Minute, func() { m.Heal("a", "b") })
-			_, err := far.Read(make([]byte, 1))
-			return err
-		}, nil},
-		{"a cut link makes no connection", func(t *testing.T, m *Memory, near, far net.Conn) error {
-			m.Cut("a", "b")
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			_, err := m.Host("a").Dial(ctx, "b:1")
-			return err
-		}, context.DeadlineExceeded},
-		{"nobody listens", func(t *testing.T, m *Memory, near, far net.Conn) error {
-			_, err := m.Host("a").Dial(t.Context(), "b:2")
-			return err
-		}, syscall.ECONNREFUSED},
-		{"a reset", func(t *testing.T, m *Memory, near, far net.Conn) error {
-			time.AfterFunc(time.Second, func() { m.Reset("a", "b") })
-			_, err := far.Read(make([]byte, 1))
-			return err
-		}, syscall.ECONNRESET},
-		{"a crash", func(t *testing.T, m *Memory, near, far net.Conn) error {
-			_, _ = near.Write([]byte("x"))
-			m.Crash("a")
-			_, err := far.Read(make([]byte, 1))
-			return err
-		}, syscall.ECONNRESET},
-		{"the other end's farewell", func(t *testing.T, m *Memory, near, far net.Conn) error {
-			_ = near.Close()
-			_, err := far.Read(make([]byte, 1))
-			return err
-		}, io.EOF},
-		{"a write after it", func(t *testing.T, m *Memory, near, far net.Conn) error {
-			_ = near.Close()
-			time.Sleep(time.Second)
-			_, err := far.Write([]byte("x"))
-			return err
-		}, syscall.EPIPE},
-		{"its own end", func(t *testing.T, m *Memory, near, far net.Conn) error {
-			time.AfterFunc(time.Second, func() { near.Close() })
-			_, err := near.Read(make([]byte, 1))
-			return err
-		}, net.ErrClosed},
+// Host is the network as the host of that name sees it.
+func (m *Memory) Host(name string) Network { return memoryHost{m, name} }
+
+// Cut takes away the link between two hosts: what is under way waits for Heal, as do
+// connections that are being made.
+func (m *Memory) Cut(a, b string) { m.setCut(a, b, true) }
+
+// Heal gives back the link between two hosts.
+func (m *Memory) Heal(a, b string) { m.setCut(a, b, false) }
+
+// HealAll gives back all links.
+func (m *Memory) HealAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.cut)
+	m.stir()
+}
+
+func (m *Memory) setCut(a, b string, cut bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if cut {
+		m.cut[pair(a, b)] = true
+	} else {
+		delete(m.cut, pair(a, b))
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				m := NewMemory(1, time.Millisecond, 2*time.Millisecond)
-				near, far := memoryPair(t, m)
-				if err := test.try(t, m, near, far); !errors.Is(err, test.want) {
-					t.Errorf("%v; want %v", err, test.want)
-				}
-				_, _ = near.Close(), far.Close()
-				if n := m.Open(); n != 0 {
-					t.Errorf("%d are left open", n)
-				}
-			})
-		})
+	m.stir()
+}
+
+// Reset breaks all connections between two hosts.
+func (m *Memory) Reset(a, b string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for c := range m.conns {
+		if pair(c.host, c.peer.host) == pair(a, b) {
+			c.fail(syscall.ECONNRESET)
+		}
+	}
+}
+
+// Crash closes all that a host has open, as the end of its process does, but without a
+// farewell: what is under way is lost.
+func (m *Memory) Crash(host string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range m.listeners {
+		if l.host == host {
+			l.close()
+		}
+	}
+	for c := range m.conns {
+		if c.host == host || c.peer.host == host {
+			c.fail(syscall.ECONNRESET)
+		}
+	}
+	m.stir()
+}
+
+// Open is the number of connection ends and listeners that nobody has closed.
+func (m *Memory) Open() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.conns) + len(m.listeners)
+}
+
+func pair(a, b string) [2]string { return [2]string{min(a, b), max(a, b)} }
+
+// stir wakes all that wait. m.mu is held, as it is for all below with a lower-case name,
+// unless they say otherwise.
+func (m *Memory) stir() {
+	close(m.changed)
+	m.changed = make(chan struct{})
+	for c := range m.conns {
+		c.stir()
+	}
+}
+
+func (m *Memory) latency(from, to string) time.Duration {
+	link := [2]string{from, to}
+	r := m.links[link]
+	if r == nil {
+		h := fnv.New64a()
+		_, _ = fmt.Fprintf(h, "%s>%s", from, to)
+		r = rand.New(rand.NewPCG(m.seed, h.Sum64()))
+		m.links[link] = r
+	}
+	return m.min + time.Duration(r.Int64N(int64(m.max-m.min)+1))
+}
+
+// memoryHost is a Network.
+type memoryHost struct {
+	m    *Memory
+	name string
+}
+
+type memoryAddr string
+
+func (a memoryAddr) Network() string { return "memory" }
+func (a memoryAddr) String() string  { return string(a) }
+
+// Listen listens on an address of the host. Port 0 means a free one.
+func (h memoryHost) Listen(addr string) (net.Listener, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: "memory", Addr: memoryAddr(addr), Err: err}
+	}
+	h.m.mu.Lock()
+	defer h.m.mu.Unlock()
+	if port == "0" {
+		addr = net.JoinHostPort(host, h.m.freePort())
+	}
+	if host != h.name {
+		return nil, &net.OpError{Op: "listen", Net: "memory", Addr: memoryAddr(addr), Err: syscall.EADDRNOTAVAIL}
+	}
+	if h.m.listeners[addr] != nil {
+		return nil, &net.OpError{Op: "listen", Net: "memory", Addr: memoryAddr(addr), Err: syscall.EADDRINUSE}
+	}
+	l := &memoryListener{m: h.m, host: h.name, addr: memoryAddr(addr), backlog: make(chan net.Conn, 128), done: make(chan struct{})}
+	h.m.listeners[addr] = l
+	h.m.stir()
+	return l, nil
+}
+
+func (m *Memory) freePort() string {
+	m.ports++
+	return fmt.Sprint(1<<16 + m.ports)
+}
+
+// Dial waits for a cut link to be healed, until ctx ends.
+func (h memoryHost) Dial(ctx context.Context, addr string) (net.Conn, error) {
+	m := h.m
+	host, _, err := net.SplitHostPort(addr)
+	fail := func(err error) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: "memory", Addr: memoryAddr(addr), Err: err}
+	}
+	if err != nil {
+		return fail(err)
+	}
+	m.mu.Lock()
+	there, back := m.latency(h.name, host), m.latency(host, h.name)
+	m.mu.Unlock()
+	select {
+	case <-time.After(there + back):
+	case <-ctx.Done():
+		return fail(ctx.Err())
+	}
+	for {
+		m.mu.Lock()
+		cut, l, changed := m.cut[pair(h.name, host)], m.listeners[addr], m.changed
+		if !cut {
+			defer m.mu.Unlock()
+			if l == nil {
+				return fail(syscall.ECONNREFUSED)
+			}
+			near := m.newConn(h.name, memoryAddr(net.JoinHostPort(h.name, m.freePort())), l.addr)
+			far := m.newConn(host, l.addr, near.local)
+			near.peer, far.peer = far, near
+			select {
+			case l.backlog <- far:
+				return near, nil
+			default:
+				delete(m.conns, near)
+				delete(m.conns, far)
+				return fail(syscall.ECONNREFUSED)
+			}
+		}
+		m.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fail(ctx.Err())
+		}
+	}
+}
+
+type memoryListener struct {
+	m       *Memory
+	host    string
+	addr    memoryAddr
+	backlog chan net.Conn
+	done    chan struct{} // closed by close
+}
+
+func (l *memoryListener) Addr() net.Addr { return l.addr }
+
+func (l *memoryListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.backlog:
+		return c, nil
+	case <-l.done:
+		return nil, &net.OpError{Op: "accept", Net: "memory", Addr: l.addr, Err: net.ErrClosed}
+	}
+}
+
+func (l *memoryListener) Close() error {
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	l.close()
+	return nil
+}
+
+func (l *memoryListener) close() {
+	if l.m.listeners[string(l.addr)] != l {
+		return
+	}
+	delete(l.m.listeners, string(l.addr))
+	close(l.done)
+	for {
+		select {
+		case c := <-l.backlog:
+			c.(*memoryConn).fail(syscall.ECONNRESET)
+			c.(*memoryConn).finish()
+		default:
+			return
+		}
 	}
 }
