@@ -1,4 +1,4 @@
-// Package atomicfile writes files that exist whole or not at all, whatever ends the process
+// Package atomicfile writes files that exist completely or not at all, whatever stops the process
 // or the machine: under a hidden temporary name in the same folder, synced, then renamed.
 package atomicfile
 
@@ -13,15 +13,15 @@ import (
 	"github.com/zkctl/zkctl/internal/filelock"
 )
 
-// File is a file that is being written. It has its name only after Commit. One goroutine at
-// a time may use it.
+// File is a file being written. It gets its name only in Commit. It is not safe for concurrent
+// use.
 type File struct {
 	path    string
 	replace bool
 	f       *os.File // locked, so that sweep leaves it alone
 }
 
-// Create begins a new file of mode 0600. It fails with fs.ErrExist if path exists.
+// Create starts a new file of mode 0600. It fails with fs.ErrExist if path exists.
 func Create(path string) (*File, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return nil, exists(path)
@@ -29,8 +29,8 @@ func Create(path string) (*File, error) {
 	return begin(path)
 }
 
-// Replace begins a file that takes the place of path. A file that is there keeps its mode, a
-// symbolic link stays one; a new file has mode 0600.
+// Replace starts a file that replaces path. An existing file keeps its mode, and a symbolic link
+// stays a link; a new file has mode 0600.
 func Replace(path string) (*File, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -49,7 +49,7 @@ func Replace(path string) (*File, error) {
 	return f, nil
 }
 
-// Write makes content the whole of the file at path, as Replace does.
+// Write replaces the content of the file at path, as Replace does.
 func Write(path string, content []byte) error {
 	f, err := Replace(path)
 	if err != nil {
@@ -62,7 +62,7 @@ func Write(path string, content []byte) error {
 	return f.Commit()
 }
 
-// leftover are the temporary names.
+// leftover matches the temporary names.
 var leftover = regexp.MustCompile(`^\..*\.zkctl-[0-9]+$`)
 
 func begin(path string) (*File, error) {
@@ -76,7 +76,7 @@ func begin(path string) (*File, error) {
 		if err != nil {
 			return nil, (&File{path: path}).named(err)
 		}
-		_ = filelock.Take(f) // a file system without locks has no sweep either
+		_ = filelock.Take(f) // on a file system without locks nothing is swept either
 		// Another process may have swept it before it was locked.
 		if mine, err := f.Stat(); err == nil {
 			if there, err := os.Lstat(f.Name()); err != nil || !os.SameFile(mine, there) {
@@ -88,7 +88,7 @@ func begin(path string) (*File, error) {
 	}
 }
 
-// sweep removes what writers left that were killed: temporary files that nobody has locked.
+// sweep removes what killed writers left: temporary files that nobody has locked.
 func sweep(dir string) {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -109,17 +109,17 @@ func (f *File) Write(p []byte) (int, error) {
 	return n, f.named(err)
 }
 
-// Truncate changes the size of what has been written, as os.File has it.
+// Truncate changes the size of what has been written, like os.File.Truncate.
 func (f *File) Truncate(size int64) error { return f.named(f.f.Truncate(size)) }
 
-// Commit brings the file to disk and gives it its name. After an error there is no file, or
-// the old one.
+// Commit brings the file to disk and gives it its name. On error there is no file, or the old
+// one.
 func (f *File) Commit() error {
 	defer f.Abandon()
 	if err := f.f.Sync(); err != nil {
 		return f.named(err)
 	}
-	if runtime.GOOS == "windows" { // where an open file has no second name
+	if runtime.GOOS == "windows" { // an open file cannot have a second name there
 		if err := f.f.Close(); err != nil {
 			return f.named(err)
 		}
@@ -132,7 +132,7 @@ func (f *File) Commit() error {
 
 func (f *File) publish() error {
 	if !f.replace {
-		// A link, unlike a rename, does not replace a file that has come into being meanwhile.
+		// Unlike a rename, a link does not replace a file that was created meanwhile.
 		switch err := os.Link(f.f.Name(), f.path); {
 		case errors.Is(err, fs.ErrExist):
 			return exists(f.path)
@@ -143,14 +143,14 @@ func (f *File) publish() error {
 	return os.Rename(f.f.Name(), f.path)
 }
 
-// Abandon gives the file up. After Commit it does nothing.
+// Abandon discards the file. After Commit it does nothing.
 func (f *File) Abandon() {
 	if f.f == nil {
 		return
 	}
 	_ = os.Remove(f.f.Name())
 	_ = f.f.Close()
-	if runtime.GOOS == "windows" { // where an open file cannot be removed
+	if runtime.GOOS == "windows" { // an open file cannot be removed there
 		_ = os.Remove(f.f.Name())
 	}
 	f.f = nil
@@ -158,7 +158,7 @@ func (f *File) Abandon() {
 
 func exists(path string) error { return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist} }
 
-// named is err about the file that is meant, not about the temporary one.
+// named returns err with the final path in place of the temporary one.
 func (f *File) named(err error) error {
 	var e *fs.PathError
 	if errors.As(err, &e) {

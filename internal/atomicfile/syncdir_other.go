@@ -2,5 +2,5 @@
 
 package atomicfile
 
-// SyncDir does nothing: where directories cannot be opened, the system keeps their names.
+// SyncDir does nothing: on systems where directories cannot be opened, names are durable anyway.
 func SyncDir(string) error { return nil }

@@ -161,14 +161,14 @@ func TestBadStores(t *testing.T) {
 		{"no key", TLSOptions{KeyStore: file("ca.pem", "")}, "no private key"},
 		{"no certificate", TLSOptions{KeyStore: file("client.key", "")}, "no certificate"},
 		{"empty trust", TLSOptions{TrustStore: file("client.key", "")}, "no certificate"},
-		{"PKCS12 of openssl as trust", TLSOptions{TrustStore: file("castore-openssl.p12", "secret")}, "make it with keytool -importcert, or use PEM"},
+		{"PKCS12 of openssl as trust", TLSOptions{TrustStore: file("castore-openssl.p12", "secret")}, "create the store with keytool -importcert, or use PEM"},
 		{"JKS without a key", TLSOptions{KeyStore: file("castore.jks", "secret")}, "no private key"},
 		{"garbage", TLSOptions{KeyStore: file("garbage", "")}, "none of PEM, PKCS12, JKS"},
-		{"wrong type", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), Type: "pem"}}, "it should be PEM and is PKCS12"},
+		{"wrong type", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), Type: "pem"}}, "the file should be PEM but is PKCS12"},
 		{"unsupported type", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), Type: "BCFKS"}}, "type BCFKS is not supported"},
 		{"no password file", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), PasswordFile: stores.file("none")}}, "password of "},
 		{"protocol", TLSOptions{Protocols: []string{"SSLv3"}}, `"SSLv3" is not known`},
-		{"cipher", TLSOptions{Ciphers: []string{"ROT13"}}, `"ROT13" is not available`},
+		{"cipher", TLSOptions{Ciphers: []string{"ROT13"}}, `unsupported cipher suite "ROT13"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, err := test.o.Config(); err == nil || !strings.Contains(err.Error(), test.want) {

@@ -1,9 +1,9 @@
-// Package escape writes text from outside so that a terminal shows it and does not obey it.
+// Package escape writes text from outside so that a terminal displays it instead of obeying it.
 //
-// What a terminal obeys is written as a Go string literal has it, \x1b or \u202e: control
-// characters of both sets (C0, DEL, C1), characters that change the direction of writing, line
-// and paragraph separators, and bytes that are not UTF-8, which some terminals take for C1.
-// Everything else stays, the backslash too.
+// What a terminal obeys is written as in a Go string literal, such as \x1b or \u202e: control
+// characters of both sets (C0, DEL, C1), characters that change the writing direction, line and
+// paragraph separators, and invalid UTF-8, which some terminals take for C1. Everything else
+// stays unchanged, including the backslash.
 package escape
 
 import (
@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// Line is text on one line: line breaks and tabs are escaped too. It is for names, and for all
-// that stands in a sentence or in a row.
+// Line escapes text to fit on one line: line breaks and tabs are escaped too. It is for names,
+// and for anything within a sentence or a row.
 func Line(text string) string {
 	if n := plain([]byte(text), false); n < len(text) {
 		return string(Append(nil, []byte(text), false))
@@ -21,8 +21,8 @@ func Line(text string) string {
 	return text
 }
 
-// Text keeps tabs and line breaks, LF and CR LF. It is for data, and for what we wrote ourselves
-// around lines from outside.
+// Text keeps tabs and line breaks (LF and CR LF). It is for data, and for our own text around
+// lines from outside.
 func Text(text string) string {
 	if n := plain([]byte(text), true); n < len(text) {
 		return string(Append(nil, []byte(text), true))
@@ -30,7 +30,7 @@ func Text(text string) string {
 	return text
 }
 
-// Append appends text to dst as Text has it if lines are to stay, or else as Line has it.
+// Append appends text to dst, escaped as in Text if lines is true, or else as in Line.
 func Append(dst, text []byte, lines bool) []byte {
 	for len(text) > 0 {
 		n := plain(text, lines)
@@ -58,7 +58,7 @@ func Append(dst, text []byte, lines bool) []byte {
 	return dst
 }
 
-// plain is the length of the part of text, from its beginning, that needs no escape.
+// plain returns the length of the prefix of text that needs no escaping.
 func plain(text []byte, lines bool) int {
 	for i := 0; i < len(text); {
 		c := text[i]
@@ -80,7 +80,7 @@ func plain(text []byte, lines bool) int {
 	return len(text)
 }
 
-// Obeyed reports whether a terminal may obey the character instead of showing it.
+// Obeyed reports whether a terminal may obey the character instead of displaying it.
 func Obeyed(r rune) bool {
 	return unicode.IsControl(r) || r >= utf8.RuneSelf && (r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r))
 }

@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// ErrLocked says that somebody else holds the lock.
-var ErrLocked = errors.New("it is locked by another process")
+// ErrLocked means that another process holds the lock.
+var ErrLocked = errors.New("locked by another process")
 
-// Lock is held until Close, or until the process ends in whatever way.
+// Lock is held until Close, or until the process ends, for whatever reason.
 type Lock struct{ f *os.File }
 
-// Try locks the file at path, which it creates, or fails with ErrLocked. The file stays: to
-// remove it would let two hold a lock of the same name. It has this process's id in it, for
-// Holder.
+// Try locks the file at path, which it creates if necessary, or fails with ErrLocked. The file is
+// not removed: otherwise two processes could hold a lock of the same name. It contains this
+// process's id, for Holder.
 func Try(path string) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -42,7 +42,7 @@ func note(f *os.File) error {
 	return err
 }
 
-// Holder is the process that holds the lock of a file by Try; 0 when nobody does.
+// Holder returns the process that holds the lock of a file from Try, or 0 if none does.
 func Holder(path string) (pid int) {
 	if !Held(path) {
 		return 0
@@ -61,7 +61,8 @@ func Holder(path string) (pid int) {
 // Take locks an open file until it is closed.
 func Take(f *os.File) error { return lock(f) }
 
-// Free reports whether an existing file is locked by nobody; false if that cannot be known.
+// Free reports whether nobody has locked an existing file; it returns false if that cannot be
+// determined.
 func Free(path string) bool {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -71,8 +72,8 @@ func Free(path string) bool {
 	return lock(f) == nil
 }
 
-// Held tells whether somebody holds the lock of an existing file. Whoever calls Try in the
-// same instant may find it locked.
+// Held reports whether somebody holds the lock of an existing file. A concurrent call of Try may
+// find the file locked by Held.
 func Held(path string) bool {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -82,7 +83,7 @@ func Held(path string) bool {
 	return errors.Is(lock(f), ErrLocked)
 }
 
-// Close gives the lock back. A nil Lock is none.
+// Close releases the lock. It does nothing on a nil Lock.
 func (l *Lock) Close() error {
 	if l == nil {
 		return nil

@@ -1,6 +1,6 @@
-// Package infile reads files that a person has named, and standard input: no more than there
-// is use for, whatever the file is, and no longer than until somebody interrupts, even if it
-// is a FIFO that nobody writes to.
+// Package infile reads files that a person has named, and standard input. It limits how much it
+// reads, whatever the file is, and can be interrupted, even if the file is a FIFO that nobody
+// writes to.
 package infile
 
 import (
@@ -11,13 +11,14 @@ import (
 	"os"
 )
 
-// MostSettings is the longest file of settings, identities, keys or passwords to read, in bytes.
+// MostSettings is the maximum length, in bytes, of a file of settings, identities, keys or
+// passwords.
 const MostSettings = 16 << 20
 
-// ErrTooLong is in the error about input that is longer than it may be.
-var ErrTooLong = errors.New("it is too long")
+// ErrTooLong is wrapped by the error for input that exceeds its limit.
+var ErrTooLong = errors.New("too long")
 
-// File reads the file, of at most so many bytes.
+// File reads the file, which may be at most this many bytes long.
 func File(ctx context.Context, name string, most int) ([]byte, error) {
 	f, err := Open(ctx, name)
 	if err != nil {
@@ -27,11 +28,11 @@ func File(ctx context.Context, name string, most int) ([]byte, error) {
 	return All(ctx, f, name, most)
 }
 
-// Settings reads a file of settings where nothing else can be interrupted yet.
+// Settings reads a file of settings at a time when nothing can be interrupted yet.
 func Settings(name string) ([]byte, error) { return File(context.Background(), name, MostSettings) }
 
-// All reads r, at most so many bytes; name is for the error. It ends with ctx's error as soon
-// as ctx is done; r must not be read any more then.
+// All reads at most this many bytes from r; name is for the error. It ends with ctx's error as
+// soon as ctx is done; r must not be read any more then.
 func All(ctx context.Context, r io.Reader, name string, most int) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(Reader(ctx, r), int64(most)+1))
 	if err != nil {
@@ -43,8 +44,8 @@ func All(ctx context.Context, r io.Reader, name string, most int) ([]byte, error
 	return text, nil
 }
 
-// Open opens a file for reading. A FIFO opens when somebody opens its other end, or fails with
-// ctx's error.
+// Open opens a file for reading. A FIFO opens once somebody opens its other end; otherwise Open
+// fails with ctx's error.
 func Open(ctx context.Context, name string) (*os.File, error) {
 	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() || ctx.Done() == nil {
 		return os.Open(name)
@@ -71,15 +72,15 @@ func Open(ctx context.Context, name string) (*os.File, error) {
 	}
 }
 
-// Reader reads from r until ctx is done; then Read fails with ctx's error, and r must not be
-// read any more.
+// Reader reads from r until ctx is done; after that Read fails with ctx's error, and r must not
+// be read any more.
 func Reader(ctx context.Context, r io.Reader) io.Reader {
 	if ctx.Done() == nil {
 		return r
 	}
 	if f, ok := r.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			return r // which never makes anybody wait
+			return r // it never blocks
 		}
 	}
 	return &reader{ctx, r}
@@ -100,7 +101,7 @@ func (i *reader) Read(p []byte) (int, error) {
 	}
 	done := make(chan read, 1)
 	go func() {
-		b := make([]byte, len(p)) // p is the caller's again once ctx is done
+		b := make([]byte, len(p)) // p belongs to the caller again once ctx is done
 		n, err := i.r.Read(b)
 		done <- read{b[:n], err}
 	}()

@@ -16,8 +16,8 @@ type Page struct {
 	SeeAlso  []string // names of pages
 }
 
-// Section is a headed part of a page: paragraphs, then terms with their meanings, then text
-// that is kept line by line.
+// Section is a part of a page with a heading: paragraphs, then terms with their meanings, then
+// preformatted text.
 type Section struct {
 	Title      string
 	Paragraphs []string
@@ -25,11 +25,11 @@ type Section struct {
 	Verbatim   string
 }
 
-// Term is an option, a command or an example, and what it means.
+// Term is an option, a command or an example, with its meaning.
 type Term struct{ Term, Meaning string }
 
-// Write writes the page in roff with the macros of man(7). version and date ("2026-01-02", or
-// "" when it is not known) stand at its foot.
+// Write writes the page in roff with the macros of man(7). version and date ("2026-01-02", or ""
+// if not known) appear in its footer.
 func (p *Page) Write(w io.Writer, version, date string) error {
 	b := &strings.Builder{}
 	fmt.Fprintf(b, ".TH %s 1 %s %s %s\n", quoted(strings.ToUpper(p.Name)), quoted(date), quoted(version), quoted("zkctl manual"))
@@ -80,10 +80,11 @@ func (s *Section) write(b *strings.Builder) {
 
 var escaper = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`)
 
-// escape makes plain text of roff's special characters, so that what a page shows can be pasted.
+// escape escapes roff's special characters in plain text, so that what a page shows can be
+// pasted.
 func escape(text string) string { return escaper.Replace(text) }
 
-// textLine keeps a line that begins like a request from being one.
+// textLine keeps a line that looks like a request from being one.
 func textLine(line string) string {
 	if line == "" || line[0] == '.' {
 		return `\&` + line
@@ -91,7 +92,7 @@ func textLine(line string) string {
 	return line
 }
 
-// quoted is an argument of a macro.
+// quoted quotes a macro argument.
 func quoted(text string) string {
 	return `"` + strings.ReplaceAll(escape(text), `"`, `\(dq`) + `"`
 }

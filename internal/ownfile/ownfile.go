@@ -1,5 +1,5 @@
-// Package ownfile opens files that are for their user alone: mode 0600, in a folder of mode
-// 0700, and no way into another file.
+// Package ownfile opens files that only their user may access: mode 0600, in a folder of mode
+// 0700, and never a link to another file.
 package ownfile
 
 import (
@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// Dir makes the folder, and closes one that is there to others.
+// Dir creates the folder; if it exists, Dir closes it to others.
 func Dir(path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return err
@@ -23,15 +23,15 @@ func Dir(path string) error {
 	return os.Chmod(path, 0o700)
 }
 
-// Open opens the file, and closes it to others if it was open to them. What is no file, such
-// as a symbolic link, is refused: through it something else would be read or written.
+// Open opens the file, and closes it to others if it was open to them. Anything but a regular
+// file, such as a symbolic link, is refused: it could lead to another file.
 func Open(path string, flag int) (*os.File, error) {
 	info, err := os.Lstat(path)
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, refused(path, info)
 	}
 	f, err := os.OpenFile(path, flag|noFollow, 0o600)
-	if errors.Is(err, syscall.ELOOP) { // it has just come
+	if errors.Is(err, syscall.ELOOP) { // it was just created
 		return nil, fmt.Errorf("%s is a symbolic link; remove it", path)
 	}
 	if err != nil {
@@ -44,7 +44,7 @@ func Open(path string, flag int) (*os.File, error) {
 		err = refused(path, info)
 	case shared(info):
 		if err = f.Chmod(0o600); err != nil {
-			err = fmt.Errorf("others may read it (mode %04o): %w", info.Mode().Perm(), err)
+			err = fmt.Errorf("others can read it (mode %04o): %w", info.Mode().Perm(), err)
 		}
 	}
 	if err != nil {

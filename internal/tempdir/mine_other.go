@@ -4,5 +4,5 @@ package tempdir
 
 import "io/fs"
 
-// mine is true where each user has a folder for temporary files.
+// mine is true because each user has a folder for temporary files here.
 func mine(fs.FileInfo) bool { return true }

@@ -1,5 +1,5 @@
-// Package tempdir makes temporary folders that do not outlive their process for long: one whose
-// process was killed is removed when the next is made.
+// Package tempdir creates temporary folders that do not long outlive their process: if a process
+// was killed, its folder is removed when the next one is created.
 package tempdir
 
 import (
@@ -15,17 +15,17 @@ import (
 
 const (
 	prefix   = "zkctl-"
-	lockFile = "lock" // in each folder; its process holds it
+	lockFile = "lock" // in each folder; locked by its process
 )
 
-// Dir is a temporary folder of this process, for its user alone.
+// Dir is a temporary folder of this process that only its user can access.
 type Dir struct {
 	path string
 	lock *filelock.Lock
 }
 
-// Make makes a folder in the system's place for temporary files, and removes those of processes
-// that have ended. kind is a word for its name.
+// Make creates a folder in the system's place for temporary files, and removes those of processes
+// that have ended. kind is part of its name.
 func Make(kind string) (*Dir, error) {
 	sweep(os.TempDir())
 	for {
@@ -41,16 +41,16 @@ func Make(kind string) (*Dir, error) {
 		}
 		if err != nil {
 			_ = os.RemoveAll(path)
-			return nil, fmt.Errorf("make a temporary folder: %w", err)
+			return nil, fmt.Errorf("create a temporary folder: %w", err)
 		}
 		return &Dir{path, lock}, nil
 	}
 }
 
-// Path is where the folder is.
+// Path returns the folder's path.
 func (d *Dir) Path() string { return d.path }
 
-// Remove removes the folder with all that is in it. A nil Dir is none.
+// Remove removes the folder and everything in it. It does nothing on a nil Dir.
 func (d *Dir) Remove() error {
 	if d == nil {
 		return nil
@@ -59,7 +59,7 @@ func (d *Dir) Remove() error {
 	return os.RemoveAll(d.path)
 }
 
-// sweep removes the folders that nobody holds.
+// sweep removes the folders that no process holds.
 func sweep(in string) {
 	f, err := os.Open(in)
 	if err != nil {
@@ -77,14 +77,14 @@ func sweep(in string) {
 		}
 		lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_RDWR, 0)
 		if err != nil {
-			continue // somebody else's, or not locked yet
+			continue // another user's, or not locked yet
 		}
 		free := filelock.Take(lock) == nil
 		if free {
-			_ = os.RemoveAll(path) // while nobody else can take it
+			_ = os.RemoveAll(path) // while nobody else can lock it
 		}
 		_ = lock.Close()
-		if free && runtime.GOOS == "windows" { // where an open file cannot be removed
+		if free && runtime.GOOS == "windows" { // an open file cannot be removed there
 			_ = os.RemoveAll(path)
 		}
 	}

@@ -9,13 +9,13 @@ var protocolVersions = map[string]uint16{
 	"TLSv1": tls.VersionTLS10, "TLSv1.1": tls.VersionTLS11, "TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13,
 }
 
-// SetProtocols restricts cfg to the versions from the lowest to the highest of names, such as
-// TLSv1.2; without names it changes nothing.
+// SetProtocols restricts cfg to the range from the lowest to the highest version in names, such
+// as TLSv1.2; without names it changes nothing.
 func SetProtocols(cfg *tls.Config, names []string) error {
 	for i, name := range names {
 		v, ok := protocolVersions[name]
 		if !ok {
-			return fmt.Errorf("TLS protocol %q is not known; TLSv1.2 and TLSv1.3 are", name)
+			return fmt.Errorf("unknown TLS protocol %q; use TLSv1.2 or TLSv1.3", name)
 		}
 		if i == 0 {
 			cfg.MinVersion, cfg.MaxVersion = v, v
@@ -37,7 +37,7 @@ next:
 				continue next
 			}
 		}
-		return fmt.Errorf("cipher suite %q is not available", name)
+		return fmt.Errorf("unsupported cipher suite %q", name)
 	}
 	return nil
 }

@@ -32,12 +32,12 @@ const (
 // Store is a key store or a trust store.
 type Store struct {
 	File         string
-	Type         string // PEM, PKCS12 or JKS; "" to tell by the content
+	Type         string // PEM, PKCS12 or JKS; "" means detect from the content
 	Password     string
-	PasswordFile string // holds the password, in place of Password; a newline at its end does not count
+	PasswordFile string // file with the password, overriding Password; a trailing newline is ignored
 }
 
-// password reads the password from where it is.
+// password returns the password, from the file if there is one.
 func (s *Store) password() (string, error) {
 	if s.PasswordFile == "" {
 		return s.Password, nil
@@ -49,9 +49,8 @@ func (s *Store) password() (string, error) {
 	return string(bytes.TrimRight(b, "\r\n")), nil
 }
 
-// read returns the store's bytes and type. Java opens a PKCS12 file as JKS and the other
-// way round, and its keytool writes PKCS12 whatever the file's name; so the content decides
-// between the two.
+// read returns the store's bytes and type. Java opens a PKCS12 file as JKS and vice versa, and
+// its keytool writes PKCS12 whatever the file's name is; so the content decides between the two.
 func (s *Store) read() ([]byte, storeType, error) {
 	b, err := infile.Settings(s.File)
 	if err != nil {
@@ -78,7 +77,7 @@ func (s *Store) read() ([]byte, storeType, error) {
 	switch want {
 	case "":
 		if found == "" {
-			return nil, "", errors.New("it is none of PEM, PKCS12, JKS")
+			return nil, "", errors.New("the file is not PEM, PKCS12 or JKS")
 		}
 		return b, found, nil
 	case storePKCS12, storeJKS:
@@ -90,12 +89,12 @@ func (s *Store) read() ([]byte, storeType, error) {
 			return b, found, nil
 		}
 	default:
-		return nil, "", fmt.Errorf("type %s is not supported; PEM, PKCS12 and JKS are", want)
+		return nil, "", fmt.Errorf("unsupported type %s; use PEM, PKCS12 or JKS", want)
 	}
 	if found == "" {
-		return nil, "", fmt.Errorf("it should be %s and is not", want)
+		return nil, "", fmt.Errorf("the file is not %s", want)
 	}
-	return nil, "", fmt.Errorf("it should be %s and is %s", want, found)
+	return nil, "", fmt.Errorf("the file should be %s but is %s", want, found)
 }
 
 // Key reads the certificate chain and its private key.
@@ -160,9 +159,9 @@ func loadKeyPEM(b []byte) (*tls.Certificate, error) {
 	}
 	switch {
 	case certs == nil:
-		return nil, errors.New("it holds no certificate; the key and its chain belong into one file")
+		return nil, errors.New("the file has no certificate; put the key and its chain in one file")
 	case keys == nil:
-		return nil, errors.New("it holds no private key; the key and its chain belong into one file")
+		return nil, errors.New("the file has no private key; put the key and its chain in one file")
 	}
 	cert, err := tls.X509KeyPair(certs, keys)
 	return &cert, err
@@ -179,7 +178,7 @@ func loadKeyJKS(b []byte, password string) (crypto.PrivateKey, []*x509.Certifica
 		}
 		entry, err := ks.GetPrivateKeyEntry(alias, []byte(password))
 		if err != nil {
-			return nil, nil, fmt.Errorf("key %q: %w; its password must be the store's", alias, err)
+			return nil, nil, fmt.Errorf("key %q: %w; its password must be the same as the store's", alias, err)
 		}
 		key, err := x509.ParsePKCS8PrivateKey(entry.PrivateKey)
 		if err != nil {
@@ -195,23 +194,23 @@ func loadKeyJKS(b []byte, password string) (crypto.PrivateKey, []*x509.Certifica
 		}
 		return key, chain, nil
 	}
-	return nil, nil, errors.New("it holds no private key")
+	return nil, nil, errors.New("the file has no private key")
 }
 
 func openJKS(b []byte, password string) (keystore.KeyStore, error) {
 	ks := keystore.New(keystore.WithOrderedAliases())
 	if err := ks.Load(bytes.NewReader(b), []byte(password)); err != nil {
-		return ks, fmt.Errorf("%w; is the password right?", err)
+		return ks, fmt.Errorf("%w; check the password", err)
 	}
 	return ks, nil
 }
 
-// Trust reads the certificates to trust, one at least. Like Java it also trusts the
-// certificate of each key in a JKS or PKCS12 store.
+// Trust reads the trusted certificates, at least one. Like Java, it also trusts the certificate
+// of each key in a JKS or PKCS12 store.
 func (s *Store) Trust() (*x509.CertPool, error) {
 	certs, err := s.trust()
 	if err == nil && len(certs) == 0 {
-		err = errors.New("it holds no certificate")
+		err = errors.New("the file has no certificate")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("trust store %s: %w", s.File, err)
@@ -291,12 +290,12 @@ func trustPKCS12(b []byte, password string) ([]*x509.Certificate, error) {
 	if errors.Is(err, pkcs12.ErrIncorrectPassword) {
 		return nil, pkcs12Fault(err)
 	}
-	// Perhaps it holds a key: then Java trusts the key's certificate.
+	// It may hold a key: then Java trusts the key's certificate.
 	if _, leaf, _, err := pkcs12.DecodeChain(b, password); err == nil {
 		return []*x509.Certificate{leaf}, nil
 	}
-	return nil, fmt.Errorf("%w; it may hold no certificate that is marked as trusted, which openssl cannot do: "+
-		"make it with keytool -importcert, or use PEM", pkcs12Fault(err))
+	return nil, fmt.Errorf("%w; perhaps no certificate is marked as trusted, which openssl cannot do: "+
+		"create the store with keytool -importcert, or use PEM", pkcs12Fault(err))
 }
 
 func pkcs12Fault(err error) error {

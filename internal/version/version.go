@@ -8,12 +8,12 @@ import (
 	"sync"
 )
 
-// Set by the linker (see the Makefile). A build without it, such as
-// "go install", answers from what the Go toolchain recorded.
+// Set by the linker (see the Makefile). Builds without it, such as "go install", use what the Go
+// toolchain recorded.
 var (
 	Version string // the release, "v1.2.3" or "v1.2.3-4-gabcdef0"
-	Commit  string // the full commit, with "-dirty" when files differed from it
-	Date    string // the commit's time, RFC 3339, so that builds are reproducible
+	Commit  string // the full commit, with "-dirty" if files differed from it
+	Date    string // the commit time, RFC 3339, so that builds are reproducible
 )
 
 var fill = sync.OnceFunc(func() {
@@ -46,21 +46,20 @@ func fillFrom(info *debug.BuildInfo) {
 	}
 }
 
-// Release is the version alone: "v1.2.3", or "devel" when it is not known.
+// Release returns only the version: "v1.2.3", or "devel" if not known.
 func Release() string {
 	fill()
 	return Version
 }
 
-// CommitDate is the time of the commit, RFC 3339, or "" when it is not known.
+// CommitDate returns the time of the commit, RFC 3339, or "" if not known.
 func CommitDate() string {
 	fill()
 	return Date
 }
 
-// String is the answer to zkctl --version, one line without its end:
-// "zkctl v1.2.3 (commit 0123456789ab, 2026-01-02T03:04:05Z, go1.26.0, linux/amd64)".
-// Parts that are not known are left out.
+// String returns the output of zkctl --version, without the line end: "zkctl v1.2.3 (commit
+// 0123456789ab, 2026-01-02T03:04:05Z, go1.26.0, linux/amd64)". Unknown parts are omitted.
 func String() string {
 	fill()
 	text := "zkctl " + Version + " ("

@@ -1,12 +1,12 @@
-// Package zklog writes a server's log in the pattern that ZooKeeper's own log4j.properties
-// and logback.xml have, so that the greps and parsers that people have for it work:
+// Package zklog writes a server's log in the pattern of ZooKeeper's own log4j.properties and
+// logback.xml, so that existing greps and parsers work:
 //
 //	2026-01-31 12:00:00,123 [myid:1] - INFO  [zab:leader@210] - LEADING
 //
-// In place of a thread, a class and a line of Java stand the package, the file and the line.
+// Instead of a thread, a class and a line of Java it names the package, the file and the line.
 //
-// A record is one line whatever it quotes: what a client or a peer chose cannot forge another
-// record or drive the terminal that the log is shown on.
+// A record is always one line, whatever it quotes: text chosen by a client or a peer cannot forge
+// another record or control the terminal that shows the log.
 package zklog
 
 import (
@@ -21,10 +21,10 @@ import (
 	"github.com/zkctl/zkctl/internal/escape"
 )
 
-// Level is how grave a line is.
+// Level is the severity of a line.
 type Level int
 
-// Levels.
+// The levels.
 const (
 	Debug Level = iota
 	Info
@@ -34,7 +34,7 @@ const (
 
 func (l Level) String() string { return [...]string{"DEBUG", "INFO", "WARN", "ERROR"}[l] }
 
-// Logger writes lines. A nil Logger writes nothing. It may be used from any goroutine.
+// Logger writes lines. A nil Logger writes nothing. It is safe for concurrent use.
 type Logger struct {
 	mu    sync.Mutex
 	w     io.Writer
@@ -44,21 +44,22 @@ type Logger struct {
 	text  []byte
 }
 
-// New writes lines of at least a level to w. myid is "" for a standalone server.
+// New returns a Logger that writes lines of at least this level to w. myid is "" for a standalone
+// server.
 func New(w io.Writer, myid string, least Level) *Logger {
 	return &Logger{w: w, myid: myid, least: least}
 }
 
-// Debugf logs what only a developer wants to know.
+// Debugf logs details for developers.
 func (l *Logger) Debugf(format string, args ...any) { l.line(Debug, format, args) }
 
-// Infof logs the course of things.
+// Infof logs normal events.
 func (l *Logger) Infof(format string, args ...any) { l.line(Info, format, args) }
 
-// Warnf logs what an operator may have to look at.
+// Warnf logs what an operator may have to look into.
 func (l *Logger) Warnf(format string, args ...any) { l.line(Warn, format, args) }
 
-// Errorf logs what an operator must look at.
+// Errorf logs what an operator must look into.
 func (l *Logger) Errorf(format string, args ...any) { l.line(Error, format, args) }
 
 func (l *Logger) line(level Level, format string, args []any) {
@@ -74,8 +75,8 @@ func (l *Logger) line(level Level, format string, args []any) {
 	l.buf = time.Now().AppendFormat(l.buf[:0], "2006-01-02 15:04:05,000")
 	l.buf = fmt.Appendf(l.buf, " [myid:%s] - %-5s [%s] - ", l.myid, level, where)
 	l.text = fmt.Appendf(l.text[:0], format, args...)
-	// Differs(log-escaping): Apache writes what a client sent as it is, so that the scheme of an
-	// auth packet can add lines to the log.
+	// Differs(log-escaping): Apache logs what a client sent unchanged, so the scheme of an auth
+	// packet can add lines to the log.
 	l.buf = append(escape.Append(l.buf, l.text, false), '\n')
 	_, _ = l.w.Write(l.buf)
 }

@@ -1,9 +1,9 @@
-// Package zoocfg reads and writes what an Apache ZooKeeper server is configured with:
-// zoo.cfg, the dynamic configuration file, myid, and the system properties that the
-// scripts pass on from SERVER_JVMFLAGS and JVMFLAGS. It has the ensemble's
-// configuration too (QuorumVerifier, the text of /zookeeper/config) and computes the
-// next one for reconfig. The behaviour is that of Apache ZooKeeper 3.8:
-// QuorumPeerConfig, QuorumPeer.QuorumServer, QuorumMaj, QuorumHierarchical, zkServer.sh.
+// Package zoocfg reads and writes the configuration of an Apache ZooKeeper server: zoo.cfg, the
+// dynamic configuration file, myid, and the system properties that the scripts pass on from
+// SERVER_JVMFLAGS and JVMFLAGS. It also represents the ensemble's configuration (QuorumVerifier,
+// the text of /zookeeper/config) and computes the next one for reconfig. It behaves as Apache
+// ZooKeeper 3.8 does: QuorumPeerConfig, QuorumPeer.QuorumServer, QuorumMaj, QuorumHierarchical,
+// zkServer.sh.
 package zoocfg
 
 import (
@@ -14,15 +14,15 @@ import (
 	"github.com/zkctl/zkctl/internal/release"
 )
 
-// NoServerID is Config.ServerID when there is no myid file.
+// NoServerID is Config.ServerID if there is no myid file.
 const NoServerID = -1
 
-// ClientAuth says whether a TLS client must show a certificate (ssl.clientAuth).
+// ClientAuth says whether a TLS client must present a certificate (ssl.clientAuth).
 type ClientAuth string
 
 const (
 	ClientAuthNeed ClientAuth = "NEED" // the default: no certificate, no connection
-	ClientAuthWant ClientAuth = "WANT" // ask, but accept a client without one
+	ClientAuthWant ClientAuth = "WANT" // ask, but accept a client without a certificate
 	ClientAuthNone ClientAuth = "NONE"
 )
 
@@ -30,74 +30,75 @@ const (
 type Store struct {
 	Location     string // ssl.keyStore.location, ssl.trustStore.location
 	Password     string // a secret: never print it
-	PasswordPath string // a file with the password; it wins over Password
-	Type         string // JKS, PEM, PKCS12 or BCFKS; empty: by the file's extension
+	PasswordPath string // a file with the password; it overrides Password
+	Type         string // JKS, PEM, PKCS12 or BCFKS; if empty, taken from the file's extension
 }
 
-// TLS is one family of settings, ssl.* for clients or ssl.quorum.* among members
-// (X509Util).
+// TLS is a family of settings: ssl.* for clients, ssl.quorum.* between members (X509Util).
 type TLS struct {
 	KeyStore   Store
 	TrustStore Store
-	// ClientAuth is upper case; NEED by default.
+	// ClientAuth is in upper case; the default is NEED.
 	ClientAuth ClientAuth
-	// Protocol is empty by default: what the release that is emulated has. EnabledProtocols, when set, is the whole list.
+	// Protocol is empty by default, which means the protocol of the emulated release.
+	// EnabledProtocols, if set, is the whole list.
 	Protocol         string
 	EnabledProtocols []string
-	CipherSuites     []string // JSSE's names; empty: the server's choice
-	// HostnameVerification, true by default, concerns the certificates of servers.
+	CipherSuites     []string // JSSE's names; if empty, the server chooses
+	// HostnameVerification, true by default, applies to servers' certificates.
 	HostnameVerification       bool
-	ClientHostnameVerification bool // of clients' certificates; false by default
-	// HandshakeDetectionTimeout is how long the first bytes of a connection to a unified
-	// port may take; 5 s.
+	ClientHostnameVerification bool // for clients' certificates; false by default
+	// HandshakeDetectionTimeout is how long the first bytes of a connection to a unified port may
+	// take; default 5 s.
 	HandshakeDetectionTimeout time.Duration
 }
 
-// Config is the configuration of one server. Every field names the property that sets
-// it; (zoo.cfg) means that only the file can, (both) that the file's key X is the
-// system property zookeeper.X, of which the file wins as in Apache. Numbers count
-// what the field's comment says; times are durations whatever the property's unit.
+// Config is the configuration of a server. Each field names the property that sets it. (zoo.cfg)
+// means that only the file can set it. (both) means that the file's key X is the system property
+// zookeeper.X; the file overrides the property, as in Apache. Numbers are in the unit that the
+// field's comment gives; times are durations whatever the property's unit. The value after the
+// last semicolon is the default.
 type Config struct {
-	// File is the zoo.cfg that was read, as it was given; empty when there was none.
+	// File is the zoo.cfg that was read, as given; empty if there was none.
 	File string
-	// DynamicFile is dynamicConfigFile (zoo.cfg); empty when servers are in File itself.
+	// DynamicFile is dynamicConfigFile (zoo.cfg); empty if the servers are in File itself.
 	DynamicFile string
 
 	DataDir    string // dataDir (zoo.cfg); required. The data is in its version-2
 	DataLogDir string // dataLogDir (zoo.cfg); DataDir by default
 
-	// Client is clientPort with clientPortAddress (zoo.cfg), or the address in this
-	// server's server.N line. Its Host is empty when only a port was given in zoo.cfg:
-	// Apache listens on every interface then. Port 0: clients are not served without TLS.
+	// Client is clientPort with clientPortAddress (zoo.cfg), or the address in this server's
+	// server.N line. If zoo.cfg gives only a port, Host is empty: Apache then listens on every
+	// interface. Port 0 means that only TLS clients are served.
 	Client HostPort
 	// SecureClient is secureClientPort and secureClientPortAddress (zoo.cfg), for TLS.
 	SecureClient HostPort
-	// ClientListenBacklog is clientPortListenBacklog (zoo.cfg); -1: the system's default.
+	// ClientListenBacklog is clientPortListenBacklog (zoo.cfg); -1 means the system's default.
 	ClientListenBacklog int
 
 	TickTime time.Duration // tickTime in ms (zoo.cfg); 3 s
-	// MinSessionTimeout and MaxSessionTimeout bound what clients ask for: 2 and 20 ticks
-	// unless minSessionTimeout, maxSessionTimeout in ms (zoo.cfg) say otherwise.
+	// MinSessionTimeout and MaxSessionTimeout limit what clients may ask for: 2 and 20 ticks by
+	// default; minSessionTimeout and maxSessionTimeout in ms (zoo.cfg).
 	MinSessionTimeout time.Duration
 	MaxSessionTimeout time.Duration
-	MaxClientCnxns    int // maxClientCnxns of one client address (zoo.cfg); 60; 0: no limit
+	MaxClientCnxns    int // maxClientCnxns from one client address (zoo.cfg); 60; 0: no limit
 	MaxCnxns          int // maxCnxns in total (both); 0: no limit
 
-	// InitLimit, SyncLimit and ConnectToLearnerMasterLimit are ticks (zoo.cfg). The first
-	// two are required in an ensemble; the third is InitLimit when 0.
+	// InitLimit, SyncLimit and ConnectToLearnerMasterLimit are in ticks (zoo.cfg). The first two
+	// are required in an ensemble; the third is InitLimit if 0.
 	InitLimit                   int
 	SyncLimit                   int
 	ConnectToLearnerMasterLimit int
 
-	// ServerID is the number in dataDir/myid; NoServerID when there is no such file.
+	// ServerID is the number in dataDir/myid; NoServerID if there is no such file.
 	ServerID int64
-	// Role is peerType (zoo.cfg), corrected by the server.N line of this server.
+	// Role is peerType (zoo.cfg), overridden by this server's server.N line.
 	Role Role
-	// Verifier is the ensemble's configuration: never nil after Load, without members on
-	// a standalone server.
+	// Verifier is the ensemble's configuration. After Load it is never nil; on a standalone
+	// server it has no members.
 	Verifier QuorumVerifier
-	// LastSeen is what zoo.cfg.dynamic.next holds, a configuration proposed but perhaps
-	// not committed when the server stopped; nil when there is no such file.
+	// LastSeen is the content of zoo.cfg.dynamic.next, a configuration proposed but perhaps not
+	// committed when the server stopped; nil if there is no such file.
 	LastSeen QuorumVerifier
 
 	StandaloneEnabled    bool // standaloneEnabled (zoo.cfg); true: one participant runs alone
@@ -107,10 +108,10 @@ type Config struct {
 	MultiAddress         bool // multiAddress.enabled (both): several addresses of one server
 	LocalSessions        bool // localSessionsEnabled (zoo.cfg)
 	LocalSessionsUpgrade bool // localSessionsUpgradingEnabled (zoo.cfg)
-	LeaderServes         bool // leaderServes=no (both): the leader has no clients
+	LeaderServes         bool // leaderServes=no (both): the leader serves no clients
 	ReadOnlyMode         bool // readonlymode.enabled (the system property has no prefix)
 
-	ElectionPortBindRetry   int           // electionPortBindRetry (both); 3 attempts; 0: no end
+	ElectionPortBindRetry   int           // electionPortBindRetry (both); 3 attempts; 0: unlimited
 	CnxTimeout              time.Duration // cnxTimeout in ms (both), to connect to an election port; 5 s
 	QuorumCnxnTimeout       time.Duration // quorumCnxnTimeoutMs (both); -1 ms: none
 	MinNotificationInterval time.Duration // fastleader.minNotificationInterval in ms (both); 200 ms
@@ -120,13 +121,13 @@ type Config struct {
 	ObserverReconnectDelay  time.Duration // observer.reconnectDelayMs (both); 0
 	ObserverElectionDelay   time.Duration // observer.election.DelayMs (both); 200 ms
 	ForceSnapshotSync       bool          // forceSnapshotSync (both): learners always get a snapshot
-	CommitLogCount          int           // commitLogCount (both), proposals kept for DIFF; 500
-	SnapshotSizeFactor      float64       // snapshotSizeFactor (both), logs up to that part of a snapshot are sent as DIFF; 0.33
+	CommitLogCount          int           // commitLogCount (both): proposals kept for a DIFF; 500
+	SnapshotSizeFactor      float64       // snapshotSizeFactor (both): a DIFF may send logs up to this fraction of a snapshot; 0.33
 
 	GlobalOutstandingLimit int // globalOutstandingLimit (both), requests in flight; 1000
 	ThrottleMaxRequests    int // request_throttle_max_requests (both); 0: no limit
 	MaxBuffer              int // jute.maxbuffer in bytes (the system property has no prefix); 0xfffff
-	LargeRequestMaxBytes   int // largeRequestMaxBytes (both), all large requests together; 100 MiB
+	LargeRequestMaxBytes   int // largeRequestMaxBytes (both), for all large requests together; 100 MiB
 	LargeRequestThreshold  int // largeRequestThreshold in bytes (both); -1: none is large
 
 	SnapCount           int           // snapCount (both), txns between snapshots; 100000, at least 2
@@ -135,8 +136,8 @@ type Config struct {
 	TxnLogSizeLimit     int64         // txnLogSizeLimitInKb (both) in bytes here; 0: no limit
 	ForceSync           bool          // forceSync=no (both): the log is not synced; true
 	FsyncWarning        time.Duration // fsync.warningthresholdms, with and without zookeeper. (both); 1 s
-	FlushDelay          time.Duration // flushDelay in ms (both), a write may wait so long for others; 0
-	MaxBatchSize        int           // maxBatchSize (both), writes of one fsync; 1000
+	FlushDelay          time.Duration // flushDelay in ms (both): how long a write may wait for others; 0
+	MaxBatchSize        int           // maxBatchSize (both): writes per fsync; 1000
 	SnapshotCompression string        // snapshot.compression.method (both): "gz", "snappy" or "" for none
 	TrustEmptySnapshot  bool          // snapshot.trust.empty (both)
 	DataDirAutoCreate   bool          // datadir.autocreate (both); true
@@ -150,29 +151,29 @@ type Config struct {
 	EnforceQuota      bool          // enforceQuota (both), hard quotas; false
 	ContainerInterval time.Duration // znode.container.checkIntervalMs (no prefix); 1 min
 	ContainerRate     int           // znode.container.maxPerMinute (no prefix); 10000
-	// ContainerNeverUsed is znode.container.maxNeverUsedIntervalMs (no prefix): a
-	// container that never had a child goes after so long; 0: never.
+	// ContainerNeverUsed is znode.container.maxNeverUsedIntervalMs (no prefix): a container that
+	// never had a child is removed after this time; 0: never.
 	ContainerNeverUsed time.Duration
 
 	SkipACL         bool     // skipACL=yes (both)
 	EagerACLCheck   bool     // enableEagerACLCheck (both)
 	EnforceAuth     bool     // enforce.auth.enabled (both): a session must authenticate
-	AuthSchemes     []string // enforce.auth.schemes (both), with one of these
+	AuthSchemes     []string // enforce.auth.schemes (both): with one of these
 	DigestAuth      bool     // DigestAuthenticationProvider.enabled (both); true
 	DigestAlg       string   // DigestAuthenticationProvider.digestAlg (both); SHA1
 	SuperDigest     string   // DigestAuthenticationProvider.superDigest (both), "super:" and a digest
 	SuperX509       string   // X509AuthenticationProvider.superUser (both), the subject of a certificate
-	X509Auth        bool     // authProvider.N (both) is X509AuthenticationProvider: x509 without TLS, too
+	X509Auth        bool     // authProvider.N (both) is X509AuthenticationProvider: x509 even without TLS
 	SSLAuth         string   // ssl.authProvider (both), the scheme of TLS clients; x509
 	EnsembleNames   []string // ensembleAuthName (both), for the scheme ensemble
-	PortUnified     bool     // client.portUnification (both): clientPort takes TLS too
+	PortUnified     bool     // client.portUnification (both): clientPort accepts TLS too
 	TLS             TLS      // ssl.* (both)
-	QuorumTLS       TLS      // ssl.quorum.* (both); without effect
+	QuorumTLS       TLS      // ssl.quorum.* (both); no effect
 	QuorumUsesTLS   bool     // sslQuorum (zoo.cfg); see CheckServable
 	ClientKeepAlive bool     // clientTcpKeepAlive (both)
 	QuorumKeepAlive bool     // tcpKeepAlive (both), of election connections
-	// FirstRequestTimeout is nio.sessionlessCnxnTimeout in ms (both): a connection without
-	// a session is cut after so long; 10 s.
+	// FirstRequestTimeout is nio.sessionlessCnxnTimeout in ms (both): a connection without a
+	// session is closed after this time; 10 s.
 	FirstRequestTimeout time.Duration
 
 	// FourLetterWords is 4lw.commands.whitelist (both) as a list, "*" for all; srvr is
@@ -181,25 +182,26 @@ type Config struct {
 
 	// AdminEnabled is admin.enableServer (both).
 	//
-	// Differs(admin-off): Apache's is on and listens on every interface, without a password.
+	// Differs(admin-off): Apache's is on by default and listens on every interface, without a
+	// password.
 	AdminEnabled     bool
 	AdminAddress     HostPort      // admin.serverAddress and admin.serverPort (both); 127.0.0.1:8080
 	AdminCommandURL  string        // admin.commandURL (both); /commands
 	AdminIdleTimeout time.Duration // admin.idleTimeout in ms (both); 30 s
-	// Of 3.9's commands snapshot and restore.
+	// For the commands snapshot and restore of 3.9.
 	AdminSnapshot     bool          // admin.snapshot.enabled (both); true
 	AdminRestore      bool          // admin.restore.enabled (both); true
 	AdminRateInterval time.Duration // admin.rateLimiterIntervalInMS (both); 5 min
 
-	// Emulate is zkctl.emulate (both, and without prefix as a system property), the release of
-	// ZooKeeper that the server behaves like; zero when it is not set. Apache does not know it.
+	// Emulate is zkctl.emulate (both, and without prefix as a system property), the ZooKeeper
+	// release that the server behaves like; zero if not set. Apache has no such property.
 	Emulate release.Release
 
-	minTimeoutMS, maxTimeoutMS int64     // as given, -1 when not
+	minTimeoutMS, maxTimeoutMS int64     // as given; -1 if not given
 	unsupported                []Warning // see CheckServable
 }
 
-// Default is a configuration with ZooKeeper's defaults and no data directory, port or
+// Default returns a configuration with ZooKeeper's defaults and no data directory, port or
 // members.
 func Default() *Config {
 	ssl := TLS{ClientAuth: ClientAuthNeed, HostnameVerification: true, HandshakeDetectionTimeout: 5 * time.Second}
@@ -245,13 +247,13 @@ func (c *Config) deriveTimeouts() {
 	c.MaxSessionTimeout = ofTicks(c.maxTimeoutMS, 20)
 }
 
-// Distributed tells whether the server is a member of an ensemble rather than
-// standalone (QuorumPeerConfig.isDistributed).
+// Distributed reports whether the server is a member of an ensemble rather than standalone
+// (QuorumPeerConfig.isDistributed).
 func (c *Config) Distributed() bool {
 	return c.Verifier != nil && (!c.StandaloneEnabled || len(c.Verifier.Voting()) > 1)
 }
 
-// Self is this server's entry in Verifier.
+// Self returns this server's entry in Verifier.
 func (c *Config) Self() (Member, bool) {
 	if c.Verifier == nil || c.ServerID == NoServerID {
 		return Member{}, false

@@ -9,10 +9,10 @@ import (
 	"github.com/zkctl/zkctl/internal/infile"
 )
 
-// ParseSystemProperties finds the -Dname=value words among the flags of a JVM. The
-// words are divided as zkServer.sh's unquoted $JVMFLAGS divides them: by white space
-// alone, so a quotation mark is a character like others and a value cannot contain a
-// blank. Of a name given twice the last value counts. What is not -D is passed over.
+// ParseSystemProperties finds the -Dname=value words among the flags of a JVM. It splits words as
+// zkServer.sh's unquoted $JVMFLAGS does: only at white space, so a quotation mark is an ordinary
+// character and a value cannot contain a space. If a name occurs twice, the last value wins.
+// Anything other than -D is ignored.
 func ParseSystemProperties(flags string) Properties {
 	p := Properties{}
 	for _, word := range strings.FieldsFunc(flags, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' }) {
@@ -26,37 +26,36 @@ func ParseSystemProperties(flags string) Properties {
 
 // Environment is what zkEnv.sh and zkServer.sh take from environment variables.
 type Environment struct {
-	// ConfigDir is where zoo.cfg is looked for: ZOOCFGDIR, otherwise what is there of
-	// $ZOOBINDIR/../conf, $ZOOBINDIR/../etc/zookeeper, $ZOOKEEPER_HOME/conf,
-	// /etc/zookeeper/conf, /etc/zookeeper.
+	// ConfigDir is where to look for zoo.cfg: ZOOCFGDIR, otherwise the first that exists of
+	// $ZOOBINDIR/../conf, $ZOOBINDIR/../etc/zookeeper, $ZOOKEEPER_HOME/conf, /etc/zookeeper/conf,
+	// /etc/zookeeper.
 	ConfigDir string
 	// ConfigName is ZOOCFG, by default zoo.cfg; relative to ConfigDir.
 	ConfigName string
-	// LogDir is ZOO_LOG_DIR; $ZOOBINDIR/../logs where ZOOBINDIR is set; otherwise empty.
+	// LogDir is ZOO_LOG_DIR, or $ZOOBINDIR/../logs if ZOOBINDIR is set; otherwise empty.
 	LogDir string
 	// LogFile is ZOO_LOG_FILE, by default zookeeper-USER-server-HOST.log; relative to LogDir.
 	LogFile string
-	// PIDFile is ZOOPIDFILE; empty: see PIDFileFor.
+	// PIDFile is ZOOPIDFILE; if empty, see PIDFileFor.
 	PIDFile string
-	// JVMFlags are SERVER_JVMFLAGS and after them JVMFLAGS.
+	// JVMFlags is SERVER_JVMFLAGS followed by JVMFLAGS.
 	JVMFlags string
-	// System are the properties in JVMFlags, with datadir.autocreate off before them
-	// when ZOO_DATADIR_AUTOCREATE_DISABLE is set.
+	// System holds the properties in JVMFlags, preceded by datadir.autocreate=false if
+	// ZOO_DATADIR_AUTOCREATE_DISABLE is set.
 	System Properties
-	// AutoCreateDisabled is ZOO_DATADIR_AUTOCREATE_DISABLE: not even the folder for the
-	// pid file may be made.
+	// AutoCreateDisabled is ZOO_DATADIR_AUTOCREATE_DISABLE: not even the pid file's folder may be
+	// created.
 	AutoCreateDisabled bool
-	// Client are the system properties of a client: those of CLIENT_JVMFLAGS and after them of
+	// Client holds the system properties of a client: those of CLIENT_JVMFLAGS followed by
 	// JVMFLAGS (zkCli.sh, and zkServer.sh status).
 	Client Properties
 
 	outFile string
 }
 
-// FromEnvironment reads the variables through lookup (os.LookupEnv). confDir is
-// zkServer.sh's --config, or empty. zookeeper-env.sh and java.env in the configuration
-// folder are read as far as they are plain assignments; other lines of them are
-// warnings, because no shell runs here.
+// FromEnvironment reads the variables through lookup (os.LookupEnv). confDir is zkServer.sh's
+// --config, or empty. From zookeeper-env.sh and java.env in the configuration folder it reads
+// plain assignments; other lines cause warnings, because no shell runs here.
 func FromEnvironment(lookup func(string) (string, bool), confDir string) (Environment, []Warning) {
 	vars := shellVars{lookup: lookup, set: map[string]string{}}
 	if confDir != "" {
@@ -75,7 +74,7 @@ func FromEnvironment(lookup func(string) (string, bool), confDir string) (Enviro
 			e.LogDir = filepath.Join(bin, "..", "logs")
 		}
 	}
-	host := vars.get("HOSTNAME") // a variable of bash that it does not export
+	host := vars.get("HOSTNAME") // bash sets this variable without exporting it
 	if host == "" {
 		host, _ = os.Hostname()
 	}
@@ -96,11 +95,11 @@ func FromEnvironment(lookup func(string) (string, bool), confDir string) (Enviro
 	return e, vars.warnings
 }
 
-// ClientProperties are the system properties that zkCli.sh gives its JVM. Its installation,
-// whose java.env may set them, is read where a variable says which it is: a client of many
-// servers is not to take over what a configuration in /etc says of one.
+// ClientProperties returns the system properties that zkCli.sh passes to its JVM. The java.env of
+// an installation, which may set them, is read only if a variable says where the installation is:
+// a client of many servers should not adopt what a configuration in /etc says about one of them.
 //
-// Differs(client-flags): zkCli.sh always reads the java.env of the installation that it is in.
+// Differs(client-flags): zkCli.sh always reads the java.env of its own installation.
 func ClientProperties(lookup func(string) (string, bool)) Properties {
 	for _, name := range []string{"ZOOCFGDIR", "ZOOBINDIR", "ZOOKEEPER_HOME"} {
 		if dir, _ := lookup(name); dir != "" {
@@ -133,9 +132,9 @@ func configDir(vars *shellVars) string {
 	return "/etc/zookeeper"
 }
 
-// ConfigFile is the zoo.cfg that zkServer.sh uses with that argument: a bare name is
-// in ConfigDir, anything with a folder is where it says, and without an argument it is
-// ConfigName. (The script fails on an absolute ZOOCFG, which Debian sets; here it counts.)
+// ConfigFile returns the zoo.cfg that zkServer.sh uses with this argument: a bare name is in
+// ConfigDir, a path is used as it is, and without an argument it is ConfigName. (The script fails
+// on an absolute ZOOCFG, which Debian sets; here it works.)
 func (e Environment) ConfigFile(arg string) string {
 	if arg == "" {
 		arg = e.ConfigName
@@ -150,8 +149,8 @@ func (e Environment) ConfigFile(arg string) string {
 	return filepath.Join(e.ConfigDir, arg)
 }
 
-// PIDFileFor is where the pid of a server with that data directory is kept:
-// ZOOPIDFILE or dataDir/zookeeper_server.pid.
+// PIDFileFor returns where to keep the pid of a server with that data directory: ZOOPIDFILE or
+// dataDir/zookeeper_server.pid.
 func (e Environment) PIDFileFor(dataDir string) string {
 	if e.PIDFile != "" {
 		return e.PIDFile
@@ -159,8 +158,8 @@ func (e Environment) PIDFileFor(dataDir string) string {
 	return filepath.Join(dataDir, "zookeeper_server.pid")
 }
 
-// OutFile is where zkServer.sh start sends stdout and stderr: in LogDir, or in fallback
-// where there is none.
+// OutFile returns where zkServer.sh start sends stdout and stderr: in LogDir, or in fallback if
+// there is none.
 func (e Environment) OutFile(fallback string) string {
 	dir := e.LogDir
 	if dir == "" {
@@ -169,7 +168,7 @@ func (e Environment) OutFile(fallback string) string {
 	return filepath.Join(dir, e.outFile)
 }
 
-// shellVars are environment variables with the assignments of sourced files over them.
+// shellVars are environment variables, overridden by the assignments in sourced files.
 type shellVars struct {
 	lookup   func(string) (string, bool)
 	set      map[string]string
@@ -184,8 +183,8 @@ func (v *shellVars) get(name string) string {
 	return value
 }
 
-// source reads "[export ]NAME=word" lines, with quotes, $NAME, ${NAME} and
-// ${NAME:-word}; a file that is not there is none.
+// source reads "[export ]NAME=word" lines, with quotes, $NAME, ${NAME} and ${NAME:-word}. A
+// missing file counts as empty.
 func (v *shellVars) source(file string) {
 	text, err := infile.Settings(file)
 	if err != nil {
@@ -206,12 +205,12 @@ func (v *shellVars) source(file string) {
 		}
 		value, err := "", error(nil)
 		if !ok || !isShellName(name) {
-			err = fmt.Errorf("no assignment")
+			err = fmt.Errorf("not an assignment")
 		} else {
 			value, err = v.expand(word)
 		}
 		if err != nil {
-			v.warnings = append(v.warnings, Warning{File: file, Line: i + 1, Text: fmt.Sprintf("this line is not read (%v): only NAME=value is, as no shell runs here", err)})
+			v.warnings = append(v.warnings, Warning{File: file, Line: i + 1, Text: fmt.Sprintf("line ignored (%v); only NAME=value is read, because no shell runs here", err)})
 			continue
 		}
 		v.set[name] = value
@@ -227,7 +226,7 @@ func isShellName(s string) bool {
 	return s != ""
 }
 
-// expand evaluates one word of a shell.
+// expand evaluates a shell word.
 func (v *shellVars) expand(word string) (string, error) {
 	var b strings.Builder
 	quote := byte(0)
@@ -242,7 +241,7 @@ func (v *shellVars) expand(word string) (string, error) {
 			quote = c
 		case c == '\\':
 			if i++; i == len(word) {
-				return "", fmt.Errorf("it goes on in the next line")
+				return "", fmt.Errorf("it continues on the next line")
 			}
 			if quote == '"' && !strings.ContainsRune("\"\\$`", rune(word[i])) {
 				b.WriteByte('\\')
@@ -269,12 +268,12 @@ func (v *shellVars) expand(word string) (string, error) {
 		}
 	}
 	if quote != 0 {
-		return "", fmt.Errorf("a quotation mark is open")
+		return "", fmt.Errorf("an unclosed quotation mark")
 	}
 	return b.String(), nil
 }
 
-// variable evaluates the $ at the start of s, and says how many bytes it took.
+// variable evaluates the $ at the start of s and returns how many bytes it consumed.
 func (v *shellVars) variable(s string) (value string, length int, err error) {
 	if rest, ok := strings.CutPrefix(s, "${"); ok {
 		inside, _, ok := strings.Cut(rest, "}")

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// hierarchical is QuorumHierarchical: servers in groups, each server with a weight.
-// A quorum has more than half of the weight of more than half of the groups that
-// weigh anything. Division rounds down, as in Java: of a weight of 3, 2 are enough.
+// hierarchical is QuorumHierarchical: servers in groups, each server with a weight. A quorum has
+// more than half of the weight in more than half of the groups with non-zero weight. Division
+// rounds down, as in Java: of a weight of 3, 2 are enough.
 type hierarchical struct {
 	members
 	group       map[int64]int64 // by server
 	weight      map[int64]int64 // by server
 	groupWeight map[int64]int64 // by group
-	groups      int             // those that weigh anything
+	groups      int             // those with non-zero weight
 	groupOrder  idTable         // of servers in group
 	weightOrder idTable         // of servers in weight
 }
@@ -50,7 +50,7 @@ func parseHierarchical(entries []entry) (QuorumVerifier, error) {
 	for _, id := range q.groupOrder.ids {
 		// Apache fails here with a NullPointerException.
 		if _, ok := q.weight[id]; !ok {
-			return nil, fmt.Errorf("group.%d names server %d, which is no participant and has no weight.%d", q.group[id], id, id)
+			return nil, fmt.Errorf("group.%d names server %d, which is not a participant and has no weight.%d", q.group[id], id, id)
 		}
 		q.groupWeight[q.group[id]] += q.weight[id]
 	}
@@ -65,12 +65,12 @@ func parseHierarchical(entries []entry) (QuorumVerifier, error) {
 func (q *hierarchical) readGroup(e entry) error {
 	gid, err := parseID(e.key[strings.IndexByte(e.key, '.')+1:])
 	if err != nil {
-		return illegalArgument("group.N is expected, N a number")
+		return illegalArgument("expected group.N, with N a number")
 	}
 	for _, s := range javaSplit(e.value, ":") {
 		id, err := parseID(s)
 		if err != nil {
-			return fmt.Errorf("server ids with colons between are expected: %w", err)
+			return fmt.Errorf("expected server ids separated by colons: %w", err)
 		}
 		if _, again := q.group[id]; again {
 			return fmt.Errorf("Server %d is in multiple groups", id)
@@ -81,17 +81,17 @@ func (q *hierarchical) readGroup(e entry) error {
 	return nil
 }
 
-// maxWeight keeps sums of weights within int64 for any number of servers that fits a file.
+// maxWeight keeps the sum of weights within int64 for as many servers as fit into a file.
 const maxWeight = 1 << 40
 
 func (q *hierarchical) readWeight(e entry) error {
 	id, err := parseID(e.key[strings.IndexByte(e.key, '.')+1:])
 	if err != nil {
-		return illegalArgument("weight.N is expected, N a server id")
+		return illegalArgument("expected weight.N, with N a server id")
 	}
 	w, err := strconv.ParseInt(e.value, 10, 64)
 	if err != nil || w < 0 || w > maxWeight {
-		return illegalArgument(fmt.Sprintf("a weight from 0 to %d is expected", int64(maxWeight)))
+		return illegalArgument(fmt.Sprintf("expected a weight from 0 to %d", int64(maxWeight)))
 	}
 	q.weight[id] = w
 	q.weightOrder.put(id)
@@ -114,7 +114,7 @@ func (q *hierarchical) ContainsQuorum(ids IDs) bool {
 	return majorities > q.groups/2
 }
 
-// isVoter lets a server count that only has a group and a weight, as Apache does.
+// isVoter also accepts a server that has only a group and a weight, as Apache does.
 func (q *hierarchical) isVoter(id int64) bool {
 	m, ok := q.byID[id]
 	return !ok || m.Role == Participant
@@ -125,7 +125,7 @@ func (q *hierarchical) Weight(id int64) int64 { return q.weight[id] }
 func (q *hierarchical) String() string {
 	var b strings.Builder
 	q.writeServers(&b)
-	// Which order the groups come in is that of a HashMap filled in the order of the servers.
+	// The groups come in the order of a HashMap filled in the order of the servers.
 	var order idTable
 	lists := map[int64][]string{}
 	for _, id := range q.groupOrder.ordered() {

@@ -10,29 +10,28 @@ import (
 	"unicode/utf8"
 )
 
-// entry is one key of a property file; a key given twice has its last value, as
-// in java.util.Properties.
+// entry is a key in a property file. If a key occurs twice, the last value wins, as in
+// java.util.Properties.
 type entry struct {
 	key, value string
-	line       int // 1 is the first; that of the last definition; 0 when there is no file
+	line       int // of the last definition, starting at 1; 0 if there is no file
 }
 
-// logicalLine is a line of a property file with its continuations. A comment or
-// an empty line has no key.
+// logicalLine is a line of a property file with its continuation lines. A comment or an empty
+// line has no key.
 type logicalLine struct {
 	entry
 	isEntry    bool
-	start, end int // its bytes, the end of line included
+	start, end int // its bytes, including the line end
 }
 
-// parseProperties reads a property file as java.util.Properties.load(InputStream)
-// does: ISO 8859-1, escapes, continued lines, "=", ":" or white space after the
-// key. The entries are in the order in which java.util.Properties (JDK 9 and
-// later) iterates over them, because ZooKeeper's order of members depends on it.
-// A malformed \uxxxx is an error, as it is there.
+// parseProperties reads a property file as java.util.Properties.load(InputStream) does: ISO
+// 8859-1, escapes, continued lines, "=", ":" or white space after the key. The entries are in the
+// order in which java.util.Properties (JDK 9 and later) iterates over them, because ZooKeeper's
+// order of members depends on it. A malformed \uxxxx is an error, as in Java.
 func parseProperties(text []byte) ([]entry, error) { return parseText(text, false) }
 
-// parseText is parseProperties, for load(Reader) of a UTF-8 text with isUTF8.
+// parseText is parseProperties; with isUTF8, it is load(Reader) for UTF-8 text.
 func parseText(text []byte, isUTF8 bool) ([]entry, error) {
 	var entries []entry
 	index := map[string]int{}
@@ -61,7 +60,7 @@ func parseText(text []byte, isUTF8 bool) ([]entry, error) {
 	return entries, nil
 }
 
-// javaBucket is the place of a key in a ConcurrentHashMap with a table of that size.
+// javaBucket returns the place of a key in a ConcurrentHashMap with a table of that size.
 func javaBucket(key string, table uint32) uint32 {
 	var h uint32
 	for _, unit := range utf16.Encode([]rune(key)) {
@@ -70,8 +69,8 @@ func javaBucket(key string, table uint32) uint32 {
 	return (h ^ h>>16) & (table - 1)
 }
 
-// scanProperties calls visit for each logical line in order, comments and empty
-// lines included, so that an editor can keep what it does not change.
+// scanProperties calls visit for each logical line in order, including comments and empty lines,
+// so that an editor can keep what it does not change.
 func scanProperties(text []byte, isUTF8 bool, visit func(logicalLine)) error {
 	line := 1
 	for at := 0; at < len(text); {
@@ -105,8 +104,8 @@ func scanProperties(text []byte, isUTF8 bool, visit func(logicalLine)) error {
 			}
 			logical = append(logical, natural...)
 			if continued && len(logical) == 0 {
-				// Java does not notice that an empty line continues, except at the very end,
-				// where it is an entry without a name.
+				// Java does not notice that an empty line is continued, except at the very end,
+				// where it becomes an entry without a name.
 				l.isEntry = at >= len(text) && !bytes.HasSuffix(text, []byte("\r\n"))
 				break
 			}
@@ -135,8 +134,8 @@ func trailingBackslashes(b []byte) (n int) {
 	return n
 }
 
-// splitProperty divides a logical line at the first "=", ":" or white space that
-// no backslash escapes; white space around one separator belongs to neither side.
+// splitProperty splits a logical line at the first unescaped "=", ":" or white space; white space
+// around the separator belongs to neither side.
 func splitProperty(b []byte, isUTF8 bool) (key, value string, err error) {
 	end := 0
 	for end < len(b) && b[end] != '=' && b[end] != ':' && !isBlank(b[end]) {
@@ -181,7 +180,7 @@ func unescape(b []byte, isUTF8 bool) (string, error) {
 			break
 		}
 		if b[i] >= 0x80 {
-			i-- // only the backslash goes
+			i-- // drop only the backslash
 			continue
 		}
 		switch c = b[i]; c {
@@ -216,9 +215,9 @@ func isASCII(b []byte) bool {
 	return true
 }
 
-// idTable holds ids in the order in which a java.util.HashMap<Long, …> iterates:
-// by bucket, inside one by age. QuorumMaj and QuorumHierarchical print their members
-// in it, so the text of /zookeeper/config depends on it: 17 comes before 2.
+// idTable holds ids in the order in which a java.util.HashMap<Long, …> iterates: by bucket, and
+// by age within a bucket. QuorumMaj and QuorumHierarchical print their members in this order, so
+// the text of /zookeeper/config depends on it: 17 comes before 2.
 type idTable struct {
 	ids   []int64 // by age
 	has   IDs
@@ -250,12 +249,11 @@ func (t *idTable) remove(id int64) {
 	t.ids = slices.DeleteFunc(t.ids, func(other int64) bool { return other == id })
 }
 
-// copied is what new HashMap(m) makes of m: a table just large enough for it,
-// filled in m's order.
+// copied returns what new HashMap(m) makes of m: a table just large enough, filled in m's order.
 func (t *idTable) copied() *idTable {
 	c := &idTable{}
 	if n := uint32(len(t.ids)); n > 0 {
-		c.table = uint32(1) << bits.Len32(n*4/3) // the power of two from n/0.75+1 up
+		c.table = uint32(1) << bits.Len32(n*4/3) // the next power of two above n/0.75
 	}
 	c.ids = t.ordered()
 	c.has = NewIDs(c.ids...)

@@ -23,12 +23,12 @@ const minSnapRetainCount = 3
 // Properties are Java system properties: the name, as -D gives it, and the value.
 type Properties map[string]string
 
-// Warning is something in the configuration that the server starts in spite of.
+// Warning is a problem in the configuration that does not keep the server from starting.
 type Warning struct {
 	File string // empty for a system property
-	Line int    // 1 is the first; 0 when not known
+	Line int    // starting at 1; 0 if not known
 	Key  string // the property as the user wrote it; may be empty
-	Text string // what about it, without the key
+	Text string // the message, without the key
 }
 
 func (w Warning) String() string {
@@ -57,22 +57,22 @@ type loader struct {
 	c        *Config
 	warnings []Warning
 	given    map[string]origin // all of zoo.cfg, and what -D sets, by zoo.cfg's names
-	emulate  origin            // of the release, "" when it is not set
+	emulate  origin            // of the release; "" if not set
 }
 
-// EmulateKey is the property that names the release of ZooKeeper to behave like. It is not one of
-// Apache's, whose servers pass over it.
+// EmulateKey is the property that names the ZooKeeper release to behave like. Apache's servers
+// have no such property and ignore it.
 const EmulateKey = "zkctl.emulate"
 
 func (l *loader) warn(o origin, format string, args ...any) {
 	l.warnings = append(l.warnings, Warning{o.file, o.line, o.key, fmt.Sprintf(format, args...)})
 }
 
-// Load reads zoo.cfg at path with the dynamic configuration file and the myid file that
-// it leads to, and the system properties; the result is what Apache's QuorumPeerMain
-// would run with. Errors name the file and the key, and have Apache's words where it
-// has some. A property that nobody knows, or that has no effect here, is a warning,
-// never an error. Nothing is written: see BackUp, WriteDynamic and EditStatic.
+// Load reads the zoo.cfg at path, the dynamic configuration file and myid file that it refers to,
+// and the system properties; the result is what Apache's QuorumPeerMain would run with. Errors
+// name the file and the key, and use Apache's words where it has any. A property that is unknown,
+// or has no effect here, causes a warning, never an error. Load writes nothing: see BackUp,
+// WriteDynamic and EditStatic.
 func Load(path string, system Properties) (*Config, []Warning, error) {
 	text, err := infile.Settings(path)
 	if err != nil {
@@ -81,8 +81,8 @@ func Load(path string, system Properties) (*Config, []Warning, error) {
 	return load(path, text, system, true)
 }
 
-// Parse is Load for the text of a zoo.cfg that is no file, without dynamicConfigFile.
-// name stands for it in messages.
+// Parse is Load for the text of a zoo.cfg that is not a file, without dynamicConfigFile. name
+// stands for it in messages.
 func Parse(name string, text []byte, system Properties) (*Config, []Warning, error) {
 	return load(name, text, system, false)
 }
@@ -111,15 +111,15 @@ func (l *loader) load(path string, text []byte, system Properties, isFile bool) 
 		return l.ensemble(path, entries, false)
 	}
 	if !isFile {
-		return fmt.Errorf("dynamicConfigFile: there is no file here that it could belong to; put the server.N lines in its place")
+		return fmt.Errorf("dynamicConfigFile: not possible without a file; put the server.N lines in its place")
 	}
 	return l.dynamic()
 }
 
-// static reads all but the ensemble (QuorumPeerConfig.parseProperties).
+// static reads everything except the ensemble (QuorumPeerConfig.parseProperties).
 func (l *loader) static(path string, entries []entry, system Properties) error {
 	c := l.c
-	// The properties that lines of zoo.cfg set hide those of -D.
+	// Properties set in zoo.cfg hide those of -D.
 	properties := map[string]origin{}
 	for key, value := range system {
 		properties[key] = origin{value: strings.TrimSpace(value), key: key}
@@ -131,7 +131,7 @@ func (l *loader) static(path string, entries []entry, system Properties) error {
 		c.MultiAddress = strings.EqualFold(o.value, "true")
 	}
 	hasDynamic := slices.ContainsFunc(entries, func(e entry) bool { return e.key == "dynamicConfigFile" })
-	// In the order of the file, so that the first mistake is the one that is reported.
+	// In file order, so that the first mistake is the one reported.
 	byLine := slices.Clone(entries)
 	slices.SortStableFunc(byLine, func(a, b entry) int { return a.line - b.line })
 	for _, e := range byLine {
@@ -171,15 +171,15 @@ func isEnsembleKey(key string) bool {
 	return strings.HasPrefix(key, "server.") || strings.HasPrefix(key, "group") || strings.HasPrefix(key, "weight")
 }
 
-// warnUnused warns of a value that was read and makes no difference. One that asks for what
-// is done anyway needs no warning.
+// warnUnused warns about a value that was read but makes no difference. A value that asks for
+// what happens anyway needs no warning.
 func (l *loader) warnUnused(o origin, key string, before *Config) {
 	if reason := readWithoutEffect[key]; reason != "" && !reflect.DeepEqual(before, l.c) {
 		l.warn(o, "%s", reason)
 	}
 }
 
-// system applies the system properties, those from zoo.cfg among them.
+// system applies the system properties, including those from zoo.cfg.
 func (l *loader) system(properties map[string]origin) {
 	apply := func(set setting, o origin, secret bool) {
 		if err := set(l.c, o.value); err != nil {
@@ -205,12 +205,12 @@ func (l *loader) system(properties map[string]origin) {
 			case key == "fsync.warningthresholdms":
 				apply(set, o, false)
 			case bare:
-				l.warn(o, "has no effect: -D%s is given too, and it is what counts", key)
+				l.warn(o, "has no effect: -D%s overrides it", key)
 			case o.file == "":
 				l.warn(o, "has no effect: its name as a system property is %s", key)
 			default:
 				apply(set, o, false)
-				l.warn(o, "has an effect here, but none in Apache ZooKeeper, which wants -D%s in SERVER_JVMFLAGS", key)
+				l.warn(o, "has an effect here, but not in Apache ZooKeeper, which needs -D%s in SERVER_JVMFLAGS", key)
 			}
 			continue
 		}
@@ -229,7 +229,7 @@ func (l *loader) system(properties map[string]origin) {
 			apply(set, o, strings.HasSuffix(key, ".password") || strings.HasSuffix(key, "Digest"))
 			l.warnUnused(o, key, &before)
 			if strings.HasPrefix(key, "ssl.quorum.") {
-				l.warn(o, "has no effect here: members talk to each other without TLS")
+				l.warn(o, "has no effect here: members do not use TLS between them")
 			}
 			continue
 		}
@@ -237,7 +237,7 @@ func (l *loader) system(properties map[string]origin) {
 			switch builtInAuth(o.value) {
 			case "x509":
 				l.c.X509Auth = true
-			case "digest": // also where it is disabled (ProviderRegistry)
+			case "digest": // even if disabled (ProviderRegistry)
 				digest = true
 			}
 			continue
@@ -259,15 +259,15 @@ func (l *loader) validate(path string) error {
 	}
 	switch {
 	case c.DataDir == "":
-		return errors.New("dataDir is not set: add a line dataDir=/a/folder for the data")
+		return errors.New("dataDir is not set: add a line dataDir=/path/to/data")
 	case c.Client.Port == 0 && given("clientPortAddress"):
 		return errors.New("clientPortAddress is set but clientPort is not set")
 	case c.SecureClient.Port == 0 && given("secureClientPortAddress"):
 		return errors.New("secureClientPortAddress is set but secureClientPort is not set")
 	case c.TickTime == 0:
-		return errors.New("tickTime is not set: it must be above 0 milliseconds")
+		return errors.New("tickTime is not set: it must be more than 0 milliseconds")
 	case c.TickTime < 0:
-		return fmt.Errorf("tickTime=%d: it must be above 0 milliseconds", c.TickTime.Milliseconds())
+		return fmt.Errorf("tickTime=%d: it must be more than 0 milliseconds", c.TickTime.Milliseconds())
 	}
 	if c.DataLogDir == "" {
 		c.DataLogDir = c.DataDir
@@ -315,10 +315,10 @@ func (l *loader) dynamic() error {
 	if slices.ContainsFunc(entries, func(e entry) bool { return e.key == "version" }) {
 		return fmt.Errorf("%s: dynamic file shouldn't have version inside (its name ends in it)", file)
 	}
-	// Differs(empty-dynamic-file): Apache takes a file without servers for that of a standalone one. A
-	// member whose file was lost would go on alone, beside the rest of its ensemble.
+	// Differs(empty-dynamic-file): Apache treats a file without servers as that of a standalone
+	// one. A member whose file was lost would run alone, beside the rest of its ensemble.
 	if len(entries) == 0 {
-		return fmt.Errorf("%s: no server.N line is in the file; was it cut off? (take another member's)", file)
+		return fmt.Errorf("%s: the file has no server.N line; it may be truncated (copy another member's)", file)
 	}
 	if version, ok := VersionOfName(file); ok && version >= 0 {
 		entries = append(entries, entry{key: "version", value: strconv.FormatInt(version, 16)})
@@ -345,7 +345,7 @@ func (l *loader) dynamic() error {
 	return nil
 }
 
-// ensemble makes the verifier and finds this server's place in it
+// ensemble creates the verifier and finds this server's place in it
 // (QuorumPeerConfig.setupQuorumPeerConfig).
 func (l *loader) ensemble(file string, entries []entry, strict bool) error {
 	c := l.c
@@ -390,16 +390,16 @@ func (l *loader) ensemble(file string, entries []entry, strict bool) error {
 	}
 	switch {
 	case c.InitLimit == 0:
-		return errors.New("initLimit is not set: how many ticks may a follower take to connect and synchronise? (for example initLimit=10)")
+		return errors.New("initLimit is not set: set the number of ticks that a follower may take to connect and synchronise, such as initLimit=10")
 	case c.SyncLimit == 0:
-		return errors.New("syncLimit is not set: how many ticks may a follower lag behind? (for example syncLimit=5)")
+		return errors.New("syncLimit is not set: set the number of ticks that a follower may lag behind, such as syncLimit=5")
 	case c.ServerID == NoServerID:
-		return fmt.Errorf("myid file is missing: write this server's number into %s", filepath.Join(c.DataDir, "myid"))
+		return fmt.Errorf("myid file is missing: write this server's number to %s", filepath.Join(c.DataDir, "myid"))
 	}
 	return nil
 }
 
-// clientPort settles where clients connect (QuorumPeerConfig.setupClientPort).
+// clientPort determines where clients connect (QuorumPeerConfig.setupClientPort).
 func (l *loader) clientPort() error {
 	c := l.c
 	self, ok := c.Self()
@@ -418,8 +418,8 @@ func (l *loader) clientPort() error {
 	return nil
 }
 
-// ReadMyID reads the number of a server from the first line of dataDir/myid;
-// NoServerID when there is no such file.
+// ReadMyID reads a server's number from the first line of dataDir/myid; NoServerID if there is no
+// such file.
 func ReadMyID(dataDir string) (int64, error) {
 	file := filepath.Join(dataDir, "myid")
 	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
@@ -433,13 +433,13 @@ func ReadMyID(dataDir string) (int64, error) {
 	first = strings.TrimSuffix(first, "\r")
 	id, err := strconv.ParseInt(first, 10, 64)
 	if err != nil || id == math.MinInt64 {
-		return 0, fmt.Errorf("serverid %s is not a number (in %s; a number alone on the first line is expected)", first, file)
+		return 0, fmt.Errorf("serverid %s is not a number (in %s; the first line must be a number and nothing else)", first, file)
 	}
 	return id, nil
 }
 
-// VersionOfName is the version at the end of a dynamic configuration file's name:
-// zoo.cfg.dynamic.100000000 has 0x100000000, zoo.cfg.dynamic none
+// VersionOfName returns the version at the end of a dynamic configuration file's name:
+// zoo.cfg.dynamic.100000000 has 0x100000000, zoo.cfg.dynamic has none
 // (QuorumPeerConfig.getVersionFromFilename).
 func VersionOfName(file string) (version int64, ok bool) {
 	i := strings.LastIndexByte(file, '.')

@@ -66,8 +66,8 @@ ssl.keyStore.passwrod=secret
 		got = append(got, strings.TrimPrefix(w.String(), path))
 	}
 	for _, want := range []string{
-		":14: jute.maxbuffer: has an effect here, but none in Apache ZooKeeper",
-		":15: ssl.keyStore.passwrod: is not known and has no effect here",
+		":14: jute.maxbuffer: has an effect here, but not in Apache ZooKeeper",
+		":15: ssl.keyStore.passwrod: is unknown and has no effect here",
 		": autopurge.snapRetainCount: Invalid autopurge.snapRetainCount: 1. Defaulting to 3",
 	} {
 		if !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, want) }) {
@@ -108,7 +108,7 @@ func TestEmptyDynamicFile(t *testing.T) {
 		path := write(t, map[string]string{"zoo.cfg": "dataDir=DIR\nclientPort=2181\ndynamicConfigFile=DIR/zoo.cfg.dynamic.2f\n",
 			"zoo.cfg.dynamic.2f": text, "myid": "1"})
 		c, _, err := Load(path, nil)
-		if err == nil || !strings.Contains(err.Error(), "zoo.cfg.dynamic.2f: no server.N line is in the file") {
+		if err == nil || !strings.Contains(err.Error(), "zoo.cfg.dynamic.2f: the file has no server.N line") {
 			t.Errorf("%q: %+v, %v", text, c, err)
 		}
 	}
@@ -149,7 +149,7 @@ func TestEmulate(t *testing.T) {
 		{"zkctl.emulate = 3.9\n", Properties{"zkctl.emulate": "3.8"}, "3.9.5", ""},
 		{"", Properties{"zkctl.emulate": "3.8.0"}, "3.8.0", ""},
 		{"", Properties{"zookeeper.zkctl.emulate": "3.9.0"}, "3.9.0", ""},
-		{"zkctl.emulate=3.7\n", nil, "", `line 3: zkctl.emulate=3.7: cannot emulate ZooKeeper "3.7"; 3.8, 3.9,`},
+		{"zkctl.emulate=3.7\n", nil, "", `line 3: zkctl.emulate=3.7: cannot emulate ZooKeeper "3.7"; use 3.8, 3.9,`},
 		{"zkctl.emulate=\n", nil, "", `line 3: zkctl.emulate=: cannot emulate ZooKeeper "";`},
 		{"", Properties{"zkctl.emulate": "4"}, "", `-Dzkctl.emulate=4: cannot emulate ZooKeeper "4";`},
 	} {

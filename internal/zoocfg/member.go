@@ -32,24 +32,24 @@ func parseRole(s string) (Role, error) {
 	case "observer":
 		return Observer, nil
 	}
-	return 0, fmt.Errorf("Unrecognised peertype: %s (participant or observer is expected)", s)
+	return 0, fmt.Errorf("Unrecognised peertype: %s (expected participant or observer)", s)
 }
 
-// HostPort is an address. Host is without brackets and in Java's spelling
-// (InetSocketAddress.getHostString): an IPv6 address is written out, ::1 is
-// 0:0:0:0:0:0:0:1. The zero value is no address.
+// HostPort is an address. Host has no brackets and is in Java's spelling
+// (InetSocketAddress.getHostString), with IPv6 addresses written out: ::1 is 0:0:0:0:0:0:0:1. The
+// zero value means no address.
 type HostPort struct {
 	Host string
 	Port int
 }
 
-// IsZero tells whether there is no address.
+// IsZero reports whether there is no address.
 func (a HostPort) IsZero() bool { return a == HostPort{} }
 
-// String is host:port with brackets around an IPv6 address, as net.Dial takes it.
+// String returns host:port, with brackets around an IPv6 address, as net.Dial expects.
 func (a HostPort) String() string { return bracketed(a.Host) + ":" + strconv.Itoa(a.Port) }
 
-// AnyHost tells whether the address is that of every interface: 0.0.0.0, :: or none at all.
+// AnyHost reports whether the address stands for every interface: 0.0.0.0, :: or none at all.
 func (a HostPort) AnyHost() bool {
 	ip, err := netip.ParseAddr(a.Host)
 	return a.Host == "" || err == nil && ip.IsUnspecified()
@@ -62,34 +62,33 @@ func bracketed(host string) string {
 	return host
 }
 
-// QuorumAddr is one of a member's addresses for the other members.
+// QuorumAddr is one of the addresses at which a member is reached by other members.
 type QuorumAddr struct {
 	Host         string // as HostPort.Host
 	QuorumPort   int    // the leader listens here for its followers and observers
 	ElectionPort int
 }
 
-// Quorum is the address that learners connect to.
+// Quorum returns the address that learners connect to.
 func (a QuorumAddr) Quorum() HostPort { return HostPort{a.Host, a.QuorumPort} }
 
-// Election is the address for leader election.
+// Election returns the address for leader election.
 func (a QuorumAddr) Election() HostPort { return HostPort{a.Host, a.ElectionPort} }
 
 // Member is one server of an ensemble, the value of a line
 //
 //	server.ID=host:quorumPort:electionPort[|host:quorumPort:electionPort…][:role][;[clientHost:]clientPort]
 //
-// of the configuration (QuorumPeer.QuorumServer). It is a value: do not change
-// Addrs of one that came from a QuorumVerifier.
+// of the configuration (QuorumPeer.QuorumServer). It is a value: do not change the Addrs of a
+// Member from a QuorumVerifier.
 type Member struct {
 	ID    int64
 	Addrs []QuorumAddr // at least one, sorted by host
 	Role  Role
-	// Client is where clients connect; zero when the line does not say. A port
-	// alone means 0.0.0.0.
+	// Client is where clients connect; zero if the line does not say. A port alone means 0.0.0.0.
 	Client HostPort
-	// ClientFromStatic says that Client was taken from clientPort in zoo.cfg. Such
-	// an address is not part of the ensemble's configuration: String leaves it out.
+	// ClientFromStatic says that Client comes from clientPort in zoo.cfg. Such an address is not
+	// part of the ensemble's configuration: String omits it.
 	ClientFromStatic bool
 }
 
@@ -97,9 +96,9 @@ const wrongFormat = " does not have the form server_config or server_config;clie
 	" where server_config is the pipe separated list of host:port:port or host:port:port:type" +
 	" and client_config is port or host:port"
 
-// ParseMember reads the value of a server.N line. Errors have the words of
-// Apache's QuorumServer. Several addresses are accepted; whether
-// multiAddress.enabled allows them is for Load and Reconfigure to say.
+// ParseMember parses the value of a server.N line. Errors use the words of Apache's QuorumServer.
+// Several addresses are accepted; Load and Reconfigure check whether multiAddress.enabled allows
+// them.
 func ParseMember(id int64, value string) (Member, error) {
 	m, err := parseMember(id, value)
 	if err != nil {
@@ -175,13 +174,13 @@ func parseMember(id int64, value string) (Member, error) {
 	return m, nil
 }
 
-// ParseServerLine reads a whole line, "server.5=host:2888:3888;2181", as reconfig
-// takes it for a joining server: what is before the last dot of the left side does
-// not matter.
+// ParseServerLine parses a whole line, such as "server.5=host:2888:3888;2181", as reconfig
+// accepts it for a joining server: what comes before the last dot on the left side does not
+// matter.
 func ParseServerLine(line string) (Member, error) {
 	parts := javaSplitTrimmed(line, "=")
 	if len(parts) != 2 {
-		return Member{}, fmt.Errorf("Wrong format of server string %q: server.ID=host:port:port;port is expected", line)
+		return Member{}, fmt.Errorf("Wrong format of server string %q: expected server.ID=host:port:port;port", line)
 	}
 	id, err := parseID(parts[0][strings.LastIndexByte(parts[0], '.')+1:])
 	if err != nil {
@@ -190,8 +189,8 @@ func ParseServerLine(line string) (Member, error) {
 	return ParseMember(id, parts[1])
 }
 
-// String is the value of the member's line as QuorumServer.toString prints it, byte
-// for byte; so it is in /zookeeper/config and in dynamic configuration files.
+// String returns the value of the member's line exactly as QuorumServer.toString prints it, and
+// as it stands in /zookeeper/config and in dynamic configuration files.
 func (m Member) String() string {
 	var b strings.Builder
 	for i, a := range m.Addrs {
@@ -209,13 +208,13 @@ func (m Member) String() string {
 	return b.String()
 }
 
-// Equal compares all but ClientFromStatic (QuorumServer.equals). Host names are
-// compared as written; Apache compares what they resolve to.
+// Equal compares everything except ClientFromStatic (QuorumServer.equals). Host names are
+// compared as written; Apache compares the addresses they resolve to.
 func (m Member) Equal(o Member) bool {
 	return m.ID == o.ID && m.Role == o.Role && m.Client == o.Client && slices.Equal(m.Addrs, o.Addrs)
 }
 
-// hostAndPort splits at colons with support for an IPv6 literal in brackets
+// hostAndPort splits at colons and supports an IPv6 literal in brackets
 // (ConfigUtils.getHostAndPort).
 func hostAndPort(s string) ([]string, error) {
 	if !strings.HasPrefix(s, "[") {
@@ -240,13 +239,13 @@ func parsePort(host, s string) (int, error) {
 		return 0, fmt.Errorf("Address unresolved: %s:%s (the port is not a number)", host, s)
 	}
 	if n < 0 || n > math.MaxUint16 {
-		return 0, illegalArgument(fmt.Sprintf("port out of range:%d (0 to 65535 is expected)", n))
+		return 0, illegalArgument(fmt.Sprintf("port out of range:%d (expected 0 to 65535)", n))
 	}
 	return int(n), nil
 }
 
-// illegalArgument is an error where Apache throws an IllegalArgumentException rather
-// than a ConfigException. Reconfig answers the two with different codes.
+// illegalArgument is an error for which Apache throws an IllegalArgumentException rather than a
+// ConfigException. Reconfig answers the two with different codes.
 type illegalArgument string
 
 func (e illegalArgument) Error() string { return string(e) }
@@ -259,7 +258,7 @@ func parseID(s string) (int64, error) {
 	return id, nil
 }
 
-// javaHost writes a host as InetSocketAddress.getHostString does.
+// javaHost formats a host as InetSocketAddress.getHostString does.
 func javaHost(host string) string {
 	if host == "" {
 		return "localhost"
@@ -283,8 +282,8 @@ func javaHost(host string) string {
 	return s
 }
 
-// javaSplit is String.split: empty strings at the end are dropped, except that
-// nothing yields one empty string.
+// javaSplit is String.split: trailing empty strings are dropped, except that an empty string
+// yields one empty string.
 func javaSplit(s, separator string) []string {
 	if s == "" {
 		return []string{""}
@@ -296,7 +295,7 @@ func javaSplit(s, separator string) []string {
 	return parts
 }
 
-// javaSplitTrimmed is ZooKeeper's StringUtils.split: trimmed, empty ones dropped.
+// javaSplitTrimmed is ZooKeeper's StringUtils.split: parts are trimmed, and empty ones dropped.
 func javaSplitTrimmed(s, separator string) (parts []string) {
 	for _, part := range strings.Split(s, separator) {
 		if part = strings.TrimSpace(part); part != "" {

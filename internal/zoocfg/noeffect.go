@@ -3,18 +3,18 @@ package zoocfg
 import "strings"
 
 const (
-	onlyJVM      = "has no effect here: it is about Java"
+	onlyJVM      = "has no effect here: it only concerns Java"
 	noSASLEffect = "has no effect here: SASL is not supported"
 )
 
-// fileWithoutEffect is why a key that QuorumPeerConfig knows does nothing here; empty
-// for one that it does not know.
+// fileWithoutEffect says why a key that QuorumPeerConfig knows has no effect here; it returns ""
+// for an unknown key.
 func fileWithoutEffect(key string) string {
 	switch key {
 	case "observerMasterPort":
 		return "has no effect here: observers follow the leader itself"
 	case "portUnification", "sslQuorumReloadCertFiles":
-		return "has no effect here: members talk to each other without TLS"
+		return "has no effect here: members do not use TLS between them"
 	case "quorum.cnxn.threads.size", "multiAddress.reachabilityCheckTimeoutMs", "multiAddress.reachabilityCheckEnabled":
 		return "has no effect here"
 	case "oraclePath":
@@ -31,8 +31,7 @@ func fileWithoutEffect(key string) string {
 	return ""
 }
 
-// readWithoutEffect is why a value that is read, so that a mistake in it is found, does
-// nothing here.
+// readWithoutEffect says why a value that is read, to find mistakes in it, has no effect here.
 var readWithoutEffect = map[string]string{
 	"leaderServes":                    "has no effect here: the leader serves clients",
 	"syncEnabled":                     "has no effect here: observers write logs",
@@ -40,25 +39,25 @@ var readWithoutEffect = map[string]string{
 	"observer.reconnectDelayMs":       "has no effect here",
 	"observer.election.DelayMs":       "has no effect here",
 	"leaderConnectDelayDuringRetryMs": "has no effect here",
-	"leader.maxTimeToWaitForEpoch":    "has no effect here: it is initLimit that ends the wait",
-	"electionPortBindRetry":           "has no effect here: a taken port ends the start",
+	"leader.maxTimeToWaitForEpoch":    "has no effect here: initLimit ends the wait",
+	"electionPortBindRetry":           "has no effect here: the start fails at once if the port is taken",
 	"quorumCnxnTimeoutMs":             "has no effect here",
 	"tcpKeepAlive":                    "has no effect here: connections are kept alive",
 	"clientTcpKeepAlive":              "has no effect here: connections are kept alive",
 	"clientPortListenBacklog":         "has no effect here: the system chooses it",
 	"request_throttle_max_requests":   "has no effect here: requests are limited by globalOutstandingLimit",
-	"flushDelay":                      "has no effect here: what waits while the disk is busy is written together",
-	"maxBatchSize":                    "has no effect here: what waits while the disk is busy is written together",
-	"closeSessionTxn.enabled":         "has no effect here: what closes a session names its ephemeral znodes",
+	"flushDelay":                      "has no effect here: writes that wait for the disk are always batched",
+	"maxBatchSize":                    "has no effect here: writes that wait for the disk are always batched",
+	"closeSessionTxn.enabled":         "has no effect here: closeSession always names the ephemeral znodes",
 	"enableEagerACLCheck":             "has no effect here: the leader checks ACLs",
 	"ensembleAuthName":                "has no effect here: the scheme ensemble is not supported",
 }
 
-// propertyWithoutEffect is why zookeeper.key does nothing here. It is empty for what
-// concerns only clients when it comes from -D, because JVMFLAGS is for both.
+// propertyWithoutEffect says why zookeeper.key has no effect here. For properties from -D that
+// concern only clients it returns "", because JVMFLAGS is for both.
 func propertyWithoutEffect(key string, fromFile bool) string {
 	if strings.HasPrefix(key, "zookeeper.") {
-		return "has no effect: leave zookeeper. out in zoo.cfg"
+		return "has no effect: omit the prefix zookeeper. in zoo.cfg"
 	}
 	if _, known := fileSettings[key]; known || isEnsembleKey(key) {
 		return "has no effect: it must be in zoo.cfg, as " + key
@@ -67,7 +66,7 @@ func propertyWithoutEffect(key string, fromFile bool) string {
 		switch {
 		case key == "clientCnxnSocket", strings.HasPrefix(key, "client."), strings.HasPrefix(key, "sasl.client"):
 			return ""
-		case key == "log.dir", key == "log.file": // zkServer.sh gives these itself
+		case key == "log.dir", key == "log.file": // zkServer.sh sets these itself
 			return ""
 		}
 	}
@@ -75,12 +74,12 @@ func propertyWithoutEffect(key string, fromFile bool) string {
 	case "maxResponseCacheSize", "maxGetChildrenResponseCacheSize":
 		return "has no effect here: there is no cache of responses"
 	case "emulate353TTLNodes":
-		return "has no effect here: ZooKeeper 3.5.3's form of a time to live is not read"
+		return "has no effect here: ZooKeeper 3.5.3's TTL format is not supported"
 	case "maxWriteQueuePollTime", "intBufferStartingSizeBytes", "maxInProcessingDeadWatchers", "bitHashCacheSize",
 		"forward_learner_requests_to_commit_processor_disabled", "watchManagerName":
 		return "has no effect here"
 	case "serverCnxnFactory":
-		return "has no effect here: every connection can do what Netty's can"
+		return "has no effect here: every connection has Netty's features"
 	case "ssl.crl", "ssl.ocsp", "ssl.context.supplier.class", "client.certReload":
 		return "has no effect here: clients connect without TLS"
 	case "admin.needClientAuth", "admin.forceHttps", "admin.portUnification", "admin.httpVersion":
@@ -105,7 +104,7 @@ func propertyWithoutEffect(key string, fromFile bool) string {
 		"jmx.":                         onlyJVM,
 		"netty.":                       onlyJVM,
 		"nio.":                         onlyJVM,
-		"commitProcessor.":             "has no effect here: there are no worker threads to set",
+		"commitProcessor.":             "has no effect here: there are no worker threads to configure",
 		"metricsProvider.":             "has no effect here: there are no metrics providers",
 		"pathStats.":                   "has no effect here: paths are not counted",
 		"request_":                     "has no effect here: requests are limited by globalOutstandingLimit",
@@ -121,5 +120,5 @@ func propertyWithoutEffect(key string, fromFile bool) string {
 			return reason
 		}
 	}
-	return "is not known and has no effect here"
+	return "is unknown and has no effect here"
 }

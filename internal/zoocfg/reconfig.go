@@ -10,8 +10,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// ReconfigError is why a reconfiguration is refused: the code that the client gets,
-// and the words for the log.
+// ReconfigError says why a reconfiguration was refused: the code for the client and the words for
+// the log.
 type ReconfigError struct {
 	Code proto.Error
 	Text string
@@ -20,16 +20,16 @@ type ReconfigError struct {
 func (e *ReconfigError) Error() string { return e.Text }
 func (e *ReconfigError) Unwrap() error { return e.Code }
 
-// ReconfigOptions are what zoo.cfg says about reconfigurations.
+// ReconfigOptions are zoo.cfg's settings that concern reconfigurations.
 type ReconfigOptions struct {
-	StandaloneEnabled bool // a configuration needs two participants then, otherwise one
+	StandaloneEnabled bool // if true, a configuration needs two participants, otherwise one
 	MultiAddress      bool
 }
 
-// NextVerifier computes what a reconfig request makes of the last seen configuration,
-// with the checks of PrepRequestProcessor in their order; version is the zxid of the
-// request. Every error is a *ReconfigError (BadVersion, BadArguments, or
-// MarshallingError where Apache stumbles over a number).
+// NextVerifier computes the configuration that a reconfig request makes of the last seen one,
+// with PrepRequestProcessor's checks in the same order; version is the zxid of the request. Every
+// error is a *ReconfigError (BadVersion, BadArguments, or MarshallingError where Apache fails on
+// a number).
 //
 // Left to the caller, which knows: before, that reconfigEnabled is true, that the
 // server is no standalone one, and that no other reconfiguration is under way
@@ -70,7 +70,7 @@ func badArguments(format string, args ...any) error {
 	return &ReconfigError{proto.ErrBadArguments, fmt.Sprintf(format, args...)}
 }
 
-// parseNewMembers reads a whole configuration, its lines divided by commas or ends of line.
+// parseNewMembers parses a whole configuration, with lines separated by commas or line ends.
 func parseNewMembers(text string, opt ReconfigOptions) (QuorumVerifier, error) {
 	entries, err := parseText([]byte(strings.ReplaceAll(text, ",", "\n")), true)
 	if err != nil {
@@ -91,8 +91,8 @@ func parseNewMembers(text string, opt ReconfigOptions) (QuorumVerifier, error) {
 	return next, nil
 }
 
-// changeMembers removes those who leave (whether they are there or not) and then adds
-// or replaces those who join.
+// changeMembers removes the leaving members (whether or not they exist) and then adds or replaces
+// the joining ones.
 func changeMembers(last QuorumVerifier, joining, leaving string, opt ReconfigOptions) (QuorumVerifier, error) {
 	old, ok := last.(*majority)
 	if !ok {
@@ -111,7 +111,7 @@ func changeMembers(last QuorumVerifier, joining, leaving string, opt ReconfigOpt
 		next.order.remove(id)
 		delete(next.byID, id)
 	}
-	taken := map[HostPort]int{} // how many members have an address
+	taken := map[HostPort]int{} // how many members have each address
 	claim := func(m Member, n int) {
 		for _, a := range m.addresses() {
 			taken[a] += n
@@ -146,19 +146,19 @@ func changeMembers(last QuorumVerifier, joining, leaving string, opt ReconfigOpt
 	return next, nil
 }
 
-// conflict says whose address a member has.
+// conflict reports whose address a member also has.
 func conflict(m Member, members []Member) error {
 	for _, other := range members {
 		if mine, theirs, found := conflicting(m, other); found && other.ID != m.ID {
 			return badArguments("%s of server.%d conflicts %s of server.%d", mine, m.ID, theirs, other.ID)
 		}
 	}
-	return badArguments("an address of server.%d is another server's", m.ID)
+	return badArguments("an address of server.%d belongs to another server", m.ID)
 }
 
-// conflicting finds an address that two members share. Loopback and any-host addresses
-// do not count (QuorumServer.checkAddressDuplicate). Names are compared as names;
-// Apache compares what they resolve to.
+// conflicting finds an address that two members share. Loopback and any-host addresses do not
+// count (QuorumServer.checkAddressDuplicate). Names are compared as written; Apache compares the
+// addresses they resolve to.
 func conflicting(a, b Member) (mine, theirs HostPort, found bool) {
 	for _, mine := range a.addresses() {
 		for _, theirs := range b.addresses() {

@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// setting puts a property's value, without white space around it, into a Config.
+// setting stores a property's value, trimmed of white space, in a Config.
 type setting func(c *Config, value string) error
 
-// fileSettings are the keys that QuorumPeerConfig.parseProperties takes for itself. A
-// bad value of one stops the server. server.N, group.N and weight.N are read later,
-// all together.
+// fileSettings are the keys that QuorumPeerConfig.parseProperties handles itself. A bad value of
+// one of them stops the server. server.N, group.N and weight.N are read together later.
 var fileSettings = map[string]setting{
 	"dataDir":                       text(func(c *Config) *string { return &c.DataDir }),
 	"dataLogDir":                    text(func(c *Config) *string { return &c.DataLogDir }),
@@ -56,9 +55,9 @@ var fileSettings = map[string]setting{
 	},
 }
 
-// propertySettings are read from the system property "zookeeper."+key; a line of
-// zoo.cfg that is not in fileSettings sets that property, whatever -D said. A value
-// that cannot be read leaves the default, as Java's Integer.getInteger does.
+// propertySettings are read from the system property "zookeeper."+key. A line in zoo.cfg that is
+// not in fileSettings sets that property and overrides -D. An unreadable value leaves the
+// default, as in Java's Integer.getInteger.
 var propertySettings = map[string]setting{
 	"maxCnxns":                                 atLeast(0, func(c *Config) *int { return &c.MaxCnxns }),
 	"observer.syncEnabled":                     flag(func(c *Config) *bool { return &c.SyncEnabled }),
@@ -125,15 +124,15 @@ var propertySettings = map[string]setting{
 			c.SnapshotCompression = v
 			return nil
 		}
-		return fmt.Errorf("gz, snappy or nothing is expected")
+		return fmt.Errorf("expected gz, snappy or nothing")
 	},
 	"ssl.authProvider": text(func(c *Config) *string { return &c.SSLAuth }),
 }
 
-// bareSettings are read from a system property without the prefix. A line of zoo.cfg
-// sets the one with the prefix, which Apache never looks at except for
-// fsync.warningthresholdms (there it wins). Users write the others into zoo.cfg all the
-// same; they have an effect here unless -D gives another value, and a warning.
+// bareSettings are read from a system property without the prefix. A line in zoo.cfg sets the one
+// with the prefix, which Apache ignores except for fsync.warningthresholdms (where it wins).
+// Users write the others in zoo.cfg all the same; here they take effect, with a warning, unless
+// -D gives another value.
 var bareSettings = map[string]setting{
 	"jute.maxbuffer":                         atLeast(1, func(c *Config) *int { return &c.MaxBuffer }),
 	"readonlymode.enabled":                   flag(func(c *Config) *bool { return &c.ReadOnlyMode }),
@@ -170,7 +169,7 @@ func tlsSettings(prefix string, t func(*Config) *TLS) {
 		case ClientAuthNeed, ClientAuthWant, ClientAuthNone:
 			t(c).ClientAuth = a
 		default:
-			return fmt.Errorf("NONE, WANT or NEED is expected")
+			return fmt.Errorf("expected NONE, WANT or NEED")
 		}
 		return nil
 	}
@@ -209,7 +208,7 @@ func list(field func(*Config) *[]string) setting {
 	}
 }
 
-// strict is QuorumPeerConfig.parseBoolean: true or false in any case, nothing else.
+// strict is QuorumPeerConfig.parseBoolean: true or false in upper or lower case, nothing else.
 func strict(field func(*Config) *bool) setting {
 	return func(c *Config, v string) error {
 		switch strings.ToLower(v) {
@@ -221,12 +220,12 @@ func strict(field func(*Config) *bool) setting {
 	}
 }
 
-// flag is Boolean.parseBoolean: all but true is false.
+// flag is Boolean.parseBoolean: anything but true is false.
 func flag(field func(*Config) *bool) setting {
 	return func(c *Config, v string) error {
 		*field(c) = strings.EqualFold(v, "true")
 		if !*field(c) && !strings.EqualFold(v, "false") {
-			return fmt.Errorf("true or false is expected; anything but true is false")
+			return fmt.Errorf("expected true or false; anything but true counts as false")
 		}
 		return nil
 	}
@@ -251,7 +250,7 @@ func number[N int | int64](field func(*Config) *N) setting {
 	}
 }
 
-// atLeast raises a number that is too small, as Apache does with snapCount.
+// atLeast raises a number that is too small, as Apache does for snapCount.
 func atLeast(least int, field func(*Config) *int) setting {
 	return func(c *Config, v string) error {
 		n, err := javaInt(v)
@@ -259,10 +258,10 @@ func atLeast(least int, field func(*Config) *int) setting {
 			return err
 		}
 		if n < int64(least) {
-			if least != 0 { // 0 stands for "as if not set" rather than for a limit
+			if least != 0 { // 0 means "as if not set" rather than a limit
 				*field(c) = least
 			}
-			return fmt.Errorf("at least %d is expected", least)
+			return fmt.Errorf("expected at least %d", least)
 		}
 		*field(c) = int(n)
 		return nil
@@ -273,7 +272,7 @@ func port(field func(*Config) *int) setting {
 	return func(c *Config, v string) error {
 		n, err := javaInt(v)
 		if err == nil && (n < 0 || n > math.MaxUint16) {
-			err = fmt.Errorf("port out of range:%d (0 to 65535 is expected)", n)
+			err = fmt.Errorf("port out of range:%d (expected 0 to 65535)", n)
 		}
 		if err == nil {
 			*field(c) = int(n)
@@ -297,7 +296,7 @@ func positiveMS(field func(*Config) *time.Duration) setting {
 	return func(c *Config, v string) error {
 		n, err := javaInt(v)
 		if err != nil || n <= 0 {
-			return fmt.Errorf("a number of milliseconds above 0 is expected")
+			return fmt.Errorf("expected a positive number of milliseconds")
 		}
 		*field(c) = time.Duration(n) * time.Millisecond
 		return nil
@@ -308,7 +307,7 @@ func kilobytes(field func(*Config) *int64) setting {
 	return func(c *Config, v string) error {
 		n, err := strconv.ParseInt(v, 10, 64)
 		if err != nil || n > math.MaxInt64/1024 || n < -1 {
-			return fmt.Errorf("a number of kilobytes is expected")
+			return fmt.Errorf("expected a number of kilobytes")
 		}
 		*field(c) = max(0, n) * 1024
 		return nil
@@ -319,16 +318,16 @@ func factor(field func(*Config) *float64) setting {
 	return func(c *Config, v string) error {
 		f, err := strconv.ParseFloat(v, 64)
 		if err != nil || math.IsNaN(f) {
-			return fmt.Errorf("a number is expected")
+			return fmt.Errorf("expected a number")
 		}
 		*field(c) = f
 		return nil
 	}
 }
 
-// javaInt reads what Integer.decode reads: decimal, 0x, # or octal, 32 bits. That is
-// what Integer.getInteger takes; Integer.parseInt, for the keys of QuorumPeerConfig,
-// takes only the decimal ones and reads 010 as ten.
+// javaInt parses what Integer.decode parses: decimal, 0x, # or octal, 32 bits. Integer.getInteger
+// accepts that too; Integer.parseInt, used for QuorumPeerConfig's keys, accepts only decimal and
+// reads 010 as ten.
 func javaInt(v string) (int64, error) {
 	n, err := strconv.ParseInt(v, 10, 32)
 	if err != nil {
@@ -338,7 +337,7 @@ func javaInt(v string) (int64, error) {
 		n, err = strconv.ParseInt(strings.ToLower(v), 0, 32)
 	}
 	if err != nil || strings.Contains(v, "_") {
-		return 0, fmt.Errorf("a number from -2147483648 to 2147483647 is expected")
+		return 0, fmt.Errorf("expected a number from -2147483648 to 2147483647")
 	}
 	return n, nil
 }

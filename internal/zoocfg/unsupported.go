@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// maxExtendedID is the highest server id that leaves the highest byte of session ids to znodes
-// with a time to live (EphemeralType.MAX_EXTENDED_SERVER_ID).
+// maxExtendedID is the highest server id that leaves the top byte of session ids free for TTL
+// znodes (EphemeralType.MAX_EXTENDED_SERVER_ID).
 const maxExtendedID = 254
 
-// CheckServable is an error when the embedded server could not serve as the configuration
-// demands: it has nowhere to serve, or it asks for what the server does not have, and what keeps
-// somebody out or is relied on. Apache's own server may run with it.
+// CheckServable returns an error if the embedded server could not serve as the configuration
+// demands: it has no port to serve on, or asks for an unsupported feature that keeps somebody out
+// or that somebody relies on. Apache's own server may run with it.
 func (c *Config) CheckServable() error {
-	// Differs(no-client-port): Apache runs, and nobody can connect; for clientPort=0 it listens on
-	// a port that only its log tells.
+	// Differs(no-client-port): Apache runs, but nobody can connect; for clientPort=0 it listens
+	// on a port that only its log reveals.
 	if !c.Distributed() && c.Client.Port == 0 && c.SecureClient.Port == 0 {
 		return errors.New("neither clientPort nor secureClientPort is set, so nobody could connect: add a line clientPort=2181")
 	}
 	if c.Distributed() && c.ExtendedTypes && c.ServerID > maxExtendedID {
-		return fmt.Errorf("extendedTypesEnabled is true but Server ID is too large. Cannot be larger than %d (myid is %d: its ephemeral znodes would be taken for znodes with a time to live)", maxExtendedID, c.ServerID)
+		return fmt.Errorf("extendedTypesEnabled is true but Server ID is too large. Cannot be larger than %d (myid is %d: its ephemeral znodes would look like TTL znodes)", maxExtendedID, c.ServerID)
 	}
-	// Differs(unsupported-security): Apache has these settings; a server that started without them
-	// would let in whom they keep out.
+	// Differs(unsupported-security): Apache supports these settings; a server that started
+	// without them would let in those whom they keep out.
 	var list []error
 	for _, w := range c.unsupported {
 		list = append(list, errors.New(w.String()))
@@ -33,11 +33,11 @@ func (c *Config) CheckServable() error {
 	return errors.Join(list...)
 }
 
-// unsupported is a setting that keeps somebody out, or that somebody relies on, and is not there.
+// unsupported is a missing feature that keeps somebody out or that somebody relies on.
 type unsupported struct {
-	key    string // of zoo.cfg; one that ends in a dot stands for all that begin so
+	key    string // of zoo.cfg; one that ends in a dot stands for every key with that prefix
 	asks   func(value string) bool
-	counts func(*Config) bool // whether it would change anything
+	counts func(*Config) bool // whether it would make a difference
 	text   string
 }
 
@@ -45,35 +45,35 @@ var unsupportedSettings = []unsupported{
 	{"sessionRequireClientSASLAuth", isTrue, always, noSASL},
 	{"requireKerberosConfig", isTrue, always, noSASL},
 	{"enforce.auth.schemes", hasSASL, func(c *Config) bool { return c.EnforceAuth }, noSASL},
-	{"authProvider.", isUnsupportedAuth, always, "this authentication provider is not supported here; x509, digest and ip are"},
+	{"authProvider.", isUnsupportedAuth, always, "this authentication provider is not supported here; use x509, digest or ip"},
 	{"quorum.auth.enableSasl", isTrue, (*Config).Distributed, noQuorumSASL},
 	{"quorum.auth.serverRequireSasl", isTrue, (*Config).Distributed, noQuorumSASL},
 	{"quorum.auth.learnerRequireSasl", isTrue, (*Config).Distributed, noQuorumSASL},
-	{"sslQuorum", isTrue, (*Config).Distributed, "members talk to each other without TLS here, so anybody who reaches their ports could read along and join"},
+	{"sslQuorum", isTrue, (*Config).Distributed, "members do not use TLS between them here, so anybody who reaches their ports could eavesdrop and join"},
 	{"ssl.crl", isTrue, (*Config).UsesTLS, noRevocation},
 	{"ssl.ocsp", isTrue, (*Config).UsesTLS, noRevocation},
 	{"ssl.clientHostnameVerification", isTrue, (*Config).UsesTLS, "the names in clients' certificates are not checked here"},
 	{"ssl.context.supplier.class", isGiven, (*Config).UsesTLS, "only the stores of ssl.keyStore and ssl.trustStore are supported here"},
 	{"ssl.authProvider", func(v string) bool { return v != "x509" }, (*Config).UsesTLS, "only x509 is supported here"},
-	{"client.certReload", isTrue, (*Config).UsesTLS, "the stores are read once here, so a certificate that is taken out of the trust store would be accepted until the server is restarted"},
-	{"admin.needClientAuth", isTrue, adminEnabled, "the AdminServer speaks without TLS here, so everybody could reach it"},
-	{"admin.forceHttps", isTrue, adminEnabled, "the AdminServer speaks without TLS here"},
-	{"IPAuthenticationProvider.usexforwardedfor", isTrue, adminEnabled, "X-Forwarded-For is not read here, so all whom a proxy lets through would have the proxy's address"},
+	{"client.certReload", isTrue, (*Config).UsesTLS, "the stores are read only once here, so a certificate removed from the trust store would be accepted until the server restarts"},
+	{"admin.needClientAuth", isTrue, adminEnabled, "the AdminServer has no TLS here, so anybody could reach it"},
+	{"admin.forceHttps", isTrue, adminEnabled, "the AdminServer has no TLS here"},
+	{"IPAuthenticationProvider.usexforwardedfor", isTrue, adminEnabled, "X-Forwarded-For is not read here, so every client behind a proxy would have the proxy's address"},
 
-	// Differs(unsupported-relied-on): Apache has these settings. Its observers have no other way than
-	// observerMasterPort, if they are set up so.
-	{"observerMasterPort", isPositive, participates, "observers follow only the leader here, and Apache's observers that follow a participant would find none"},
-	{"oraclePath", isGiven, (*Config).Distributed, "an oracle in place of a quorum is not supported here, so one server of two would not go on alone"},
-	{"emulate353TTLNodes", isTrue, func(c *Config) bool { return c.ExtendedTypes }, "ZooKeeper 3.5.3's form of a time to live is not read here, so such znodes would stay for ever"},
+	// Differs(unsupported-relied-on): Apache supports these settings. If its observers are set up
+	// to use observerMasterPort, they have no other way to connect.
+	{"observerMasterPort", isPositive, participates, "observers follow only the leader here, so Apache's observers that follow a participant could not connect"},
+	{"oraclePath", isGiven, (*Config).Distributed, "an oracle in place of a quorum is not supported here, so one server of two could not continue alone"},
+	{"emulate353TTLNodes", isTrue, func(c *Config) bool { return c.ExtendedTypes }, "ZooKeeper 3.5.3's TTL format is not supported here, so such znodes would never be removed"},
 }
 
 const (
-	noSASL       = "SASL is not supported here, and without it everybody would be let in"
+	noSASL       = "SASL is not supported here, and without it anybody would be let in"
 	noQuorumSASL = "SASL among members is not supported here, and without it anybody who reaches their ports could join"
 	noRevocation = "the revocation of certificates is not checked here, so revoked ones would be accepted"
 )
 
-// UsesTLS tells whether clients can connect with TLS.
+// UsesTLS reports whether clients can connect with TLS.
 func (c *Config) UsesTLS() bool { return c.SecureClient.Port != 0 || c.PortUnified }
 
 func always(*Config) bool         { return true }
@@ -90,7 +90,7 @@ func hasSASL(v string) bool { return slices.Contains(javaSplitTrimmed(v, ","), "
 
 func isUnsupportedAuth(class string) bool { return builtInAuth(class) == "" }
 
-// builtInAuth is the scheme of a class of authProvider.N; "" for one that is not supported.
+// builtInAuth returns the scheme of an authProvider.N class, or "" for an unsupported one.
 func builtInAuth(class string) string {
 	switch strings.TrimPrefix(class, "org.apache.zookeeper.server.auth.") {
 	case "X509AuthenticationProvider":
@@ -103,13 +103,13 @@ func builtInAuth(class string) string {
 	return ""
 }
 
-// checkSupported collects the settings for CheckServable, when everything is read.
+// checkSupported collects the settings for CheckServable, once everything is read.
 func (l *loader) checkSupported() {
 	for _, key := range slices.Sorted(maps.Keys(l.given)) {
 		o := l.given[key]
 		for _, u := range unsupportedSettings {
 			if (key == u.key || strings.HasSuffix(u.key, ".") && strings.HasPrefix(key, u.key)) && u.asks(o.value) && u.counts(l.c) {
-				l.c.unsupported = append(l.c.unsupported, Warning{o.file, o.line, o.key + "=" + o.value, u.text + "; leave it out to start without it"})
+				l.c.unsupported = append(l.c.unsupported, Warning{o.file, o.line, o.key + "=" + o.value, u.text + "; remove it to start without it"})
 			}
 		}
 	}

@@ -10,7 +10,7 @@ import (
 // IDs is a set of server ids.
 type IDs map[int64]struct{}
 
-// NewIDs makes a set.
+// NewIDs returns a set of ids.
 func NewIDs(ids ...int64) IDs {
 	s := make(IDs, len(ids))
 	for _, id := range ids {
@@ -19,45 +19,45 @@ func NewIDs(ids ...int64) IDs {
 	return s
 }
 
-// Has tells whether id is in the set.
+// Has reports whether id is in the set.
 func (s IDs) Has(id int64) bool { _, ok := s[id]; return ok }
 
-// Add puts id into the set.
+// Add adds id to the set.
 func (s IDs) Add(id int64) { s[id] = struct{}{} }
 
-// QuorumVerifier is a configuration of an ensemble: its members, which sets of
-// them are a quorum, and the version (interface QuorumVerifier in Apache ZooKeeper,
-// with QuorumMaj and QuorumHierarchical). It does not change after it was made, so
-// goroutines may share it; WithVersion and WithMember make others.
+// QuorumVerifier is the configuration of an ensemble: its members, which sets of them are a
+// quorum, and the version (interface QuorumVerifier in Apache ZooKeeper, with QuorumMaj and
+// QuorumHierarchical). It is immutable and may be shared between goroutines; WithVersion and
+// WithMember return changed copies.
 type QuorumVerifier interface {
-	// ContainsQuorum tells whether the set contains a quorum. Ids of observers and
-	// strangers in it do not count.
+	// ContainsQuorum reports whether the set contains a quorum. Ids of observers and strangers in
+	// it do not count.
 	ContainsQuorum(IDs) bool
-	// Weight of a server: 1 with majority quorums; 0 means that its vote does not count.
+	// Weight returns a server's weight: 1 with majority quorums; 0 means that its vote does not
+	// count.
 	Weight(id int64) int64
-	// Members are all servers, Voting the participants and Observing the observers,
-	// in ZooKeeper's order (that of String). The caller owns the slices.
+	// Members returns all servers, Voting the participants and Observing the observers, in
+	// ZooKeeper's order (that of String). The caller owns the slices.
 	Members() []Member
 	Voting() []Member
 	Observing() []Member
 	// Member finds a server by its id.
 	Member(id int64) (Member, bool)
-	// Version is the zxid of the reconfiguration that made this configuration, 0 for
-	// the one that the ensemble was started with.
+	// Version returns the zxid of the reconfiguration that made this configuration, or 0 for the
+	// one that the ensemble was started with.
 	Version() int64
-	// String is the text of /zookeeper/config, byte for byte as Apache prints it: a
-	// line for each server, group and weight, and "version=" in hexadecimal without an
-	// end of line.
+	// String returns the text of /zookeeper/config exactly as Apache prints it: a line for each
+	// server, group and weight, and "version=" in hexadecimal without a line end.
 	String() string
-	// Bytes is String's, for the data of the znode and of packets.
+	// Bytes returns String's bytes, for the data of the znode and of packets.
 	Bytes() []byte
-	// Equal is QuorumMaj.equals: two configurations of one kind with the same version are
-	// equal; otherwise their members, groups and weights decide.
+	// Equal is QuorumMaj.equals: two configurations of the same kind and version are equal;
+	// otherwise members, groups and weights are compared.
 	Equal(QuorumVerifier) bool
-	// WithVersion is this configuration with another version.
+	// WithVersion returns this configuration with another version.
 	WithVersion(int64) QuorumVerifier
-	// WithMember is this configuration with the entry of m.ID replaced, without a change
-	// of its role. It is for the address of clients taken from zoo.cfg.
+	// WithMember returns this configuration with the entry of m.ID replaced, without changing its
+	// role. It is for client addresses taken from zoo.cfg.
 	WithMember(m Member) QuorumVerifier
 }
 
@@ -129,7 +129,7 @@ func (s *members) writeVersion(b *strings.Builder) {
 	b.WriteString("version=" + strconv.FormatUint(uint64(s.version), 16))
 }
 
-// read takes a server.N or version line; it says whether it was one.
+// read handles a server.N or version line, and reports whether it was one.
 func (s *members) read(e entry) (bool, error) {
 	switch {
 	case strings.HasPrefix(e.key, "server."):
@@ -144,10 +144,10 @@ func (s *members) read(e entry) (bool, error) {
 		s.put(m)
 		return true, nil
 	case e.key == "version":
-		// Long.parseLong(…, 16), so neither a sign bit nor 0x.
+		// Long.parseLong(…, 16) accepts neither a sign bit nor 0x.
 		v, err := strconv.ParseInt(e.value, 16, 64)
 		if err != nil {
-			return true, illegalArgument(fmt.Sprintf("version=%s: a hexadecimal number is expected", e.value))
+			return true, illegalArgument(fmt.Sprintf("version=%s: expected a hexadecimal number", e.value))
 		}
 		s.version = v
 		return true, nil
@@ -161,8 +161,8 @@ type majority struct {
 	voters int
 }
 
-// NewMajority makes a configuration with majority quorums, in ZooKeeper's order. Of
-// members with the same id the last one stays.
+// NewMajority returns a configuration with majority quorums, in ZooKeeper's order. If several
+// members have the same id, the last one is kept.
 func NewMajority(version int64, list ...Member) QuorumVerifier {
 	q := &majority{members: newMembers()}
 	q.version = version
@@ -222,10 +222,9 @@ func (q *majority) WithMember(m Member) QuorumVerifier {
 	return &c
 }
 
-// ParseVerifier reads a configuration as the data of a NEWLEADER packet, of an
-// election notification or of /zookeeper/config has it: server.N, group.N, weight.N
-// and version, nothing else. It is hierarchical when there is a group or a weight. It
-// makes no further check; see Check.
+// ParseVerifier parses a configuration as in the data of a NEWLEADER packet, an election
+// notification or /zookeeper/config: server.N, group.N, weight.N and version, nothing else. It is
+// hierarchical if there is a group or a weight. It makes no further checks; see Check.
 func ParseVerifier(data []byte) (QuorumVerifier, error) {
 	entries, err := parseText(data, true)
 	if err != nil {
@@ -238,8 +237,8 @@ func ParseVerifier(data []byte) (QuorumVerifier, error) {
 	return v, nil
 }
 
-// parseVerifier is the first half of QuorumPeerConfig.parseDynamicConfig. Strict
-// refuses other parameters; zoo.cfg has others.
+// parseVerifier is the first half of QuorumPeerConfig.parseDynamicConfig. With strict it refuses
+// other parameters, which zoo.cfg has.
 func parseVerifier(entries []entry, strict bool) (QuorumVerifier, error) {
 	entries = slices.Clone(entries)
 	hierarchical := false
@@ -250,7 +249,7 @@ func parseVerifier(entries []entry, strict bool) (QuorumVerifier, error) {
 		case strings.HasPrefix(e.key, "group"), strings.HasPrefix(e.key, "weight"):
 			hierarchical = true
 		case strict && !strings.HasPrefix(e.key, "server.") && e.key != "version":
-			return nil, fmt.Errorf("Unrecognised parameter: %s (only server.N, group.N, weight.N and version may be here)", e.key)
+			return nil, fmt.Errorf("Unrecognised parameter: %s (only server.N, group.N, weight.N and version are allowed here)", e.key)
 		}
 	}
 	if hierarchical {
@@ -259,8 +258,8 @@ func parseVerifier(entries []entry, strict bool) (QuorumVerifier, error) {
 	return parseMajority(entries)
 }
 
-// Check makes the checks of QuorumPeerConfig.parseDynamicConfig on a whole
-// configuration; standaloneEnabled is zoo.cfg's.
+// Check applies the checks of QuorumPeerConfig.parseDynamicConfig to a whole configuration;
+// standaloneEnabled is zoo.cfg's.
 func Check(v QuorumVerifier, standaloneEnabled bool) error {
 	voters, observers := len(v.Voting()), len(v.Observing())
 	switch {
@@ -274,8 +273,8 @@ func Check(v QuorumVerifier, standaloneEnabled bool) error {
 	return nil
 }
 
-// checkSingleAddresses refuses several addresses of one member, as Apache does
-// unless multiAddress.enabled is true.
+// checkSingleAddresses refuses several addresses for a member, as Apache does unless
+// multiAddress.enabled is true.
 func checkSingleAddresses(v QuorumVerifier) error {
 	for _, m := range v.Members() {
 		if len(m.Addrs) > 1 {

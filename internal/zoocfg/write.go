@@ -14,19 +14,18 @@ import (
 	"github.com/zkctl/zkctl/internal/atomicfile"
 )
 
-// NextDynamicFile is where a member keeps a configuration that is proposed but not
+// NextDynamicFile returns where a member keeps a configuration that is proposed but not
 // committed: zoo.cfg.dynamic.next.
 func NextDynamicFile(configFile string) string { return configFile + ".dynamic.next" }
 
-// DynamicFileName is where a committed configuration is kept: zoo.cfg.dynamic.100000003.
+// DynamicFileName returns where a committed configuration is kept: zoo.cfg.dynamic.100000003.
 func DynamicFileName(configFile string, version int64) string {
 	return configFile + ".dynamic." + strconv.FormatUint(uint64(version), 16)
 }
 
-// WriteDynamic writes a configuration as QuorumPeerConfig.writeDynamicConfig does:
-// sorted lines, no end of line after the last. The version is in it only with
-// keepVersion, as the next file has it; the name has it otherwise. A crash leaves the
-// old file or the new one.
+// WriteDynamic writes a configuration as QuorumPeerConfig.writeDynamicConfig does: sorted lines,
+// no line end after the last. The version is in the file only with keepVersion, as in the next
+// file; otherwise the name has it. A crash leaves the old file or the new one.
 func WriteDynamic(file string, v QuorumVerifier, keepVersion bool) error {
 	var lines []string
 	for _, line := range strings.Split(v.String(), "\n") {
@@ -41,9 +40,9 @@ func WriteDynamic(file string, v QuorumVerifier, keepVersion bool) error {
 	return nil
 }
 
-// CommitVerifier does on disk what a member does when a configuration is committed
-// (QuorumPeer.setQuorumVerifier): it writes zoo.cfg.dynamic.<version> and points
-// zoo.cfg at it. self is this member's id.
+// CommitVerifier does what a member does on disk when a configuration is committed
+// (QuorumPeer.setQuorumVerifier): it writes zoo.cfg.dynamic.<version> and points zoo.cfg to it.
+// self is this member's id.
 func CommitVerifier(configFile string, v QuorumVerifier, self int64) error {
 	dynamic := DynamicFileName(configFile, v.Version())
 	if err := WriteDynamic(dynamic, v, false); err != nil {
@@ -53,10 +52,10 @@ func CommitVerifier(configFile string, v QuorumVerifier, self int64) error {
 	return EditStatic(configFile, dynamic, ok && !m.Client.IsZero() && !m.ClientFromStatic)
 }
 
-// EditStatic takes out of zoo.cfg what is about the ensemble (server., group, weight,
-// dynamicConfigFile, peerType) and points it at dynamicFile, which must exist. With
-// eraseClient it takes out clientPort… too, because the dynamic file has it. Unlike
-// QuorumPeerConfig.editStaticConfig it keeps comments, order and escapes of the rest.
+// EditStatic removes everything about the ensemble from zoo.cfg (server., group, weight,
+// dynamicConfigFile, peerType) and points it to dynamicFile, which must exist. With eraseClient
+// it also removes clientPort… because the dynamic file has it. Unlike
+// QuorumPeerConfig.editStaticConfig it keeps the comments, order and escapes of the rest.
 func EditStatic(configFile, dynamicFile string, eraseClient bool) error {
 	fail := func(err error) error { return fmt.Errorf("edit %s: %w", configFile, err) }
 	text, err := os.ReadFile(configFile)
@@ -81,7 +80,7 @@ func EditStatic(configFile, dynamicFile string, eraseClient bool) error {
 	}
 	if len(kept) > 0 && kept[len(kept)-1] != '\n' {
 		if trailingBackslashes(kept)%2 == 1 {
-			kept = append(kept, '\n') // the end of a line that nothing continues
+			kept = append(kept, '\n') // end the last line, if nothing continues it
 		}
 		kept = append(kept, '\n')
 	}
@@ -101,8 +100,8 @@ func leavesStatic(key string, eraseClient bool) bool {
 	return eraseClient && strings.HasPrefix(key, "clientPort")
 }
 
-// BackUp copies zoo.cfg to zoo.cfg.bak. Apache does so at each start of a member with
-// reconfigEnabled whose servers are still in zoo.cfg itself; see Config.WantsBackUp.
+// BackUp copies zoo.cfg to zoo.cfg.bak. Apache does that whenever a member with reconfigEnabled
+// starts whose servers are still in zoo.cfg itself; see Config.WantsBackUp.
 func BackUp(configFile string) error {
 	text, err := os.ReadFile(configFile)
 	if err == nil {
@@ -114,13 +113,13 @@ func BackUp(configFile string) error {
 	return nil
 }
 
-// WantsBackUp tells whether a reconfiguration would change zoo.cfg for the first time.
+// WantsBackUp reports whether a reconfiguration would change zoo.cfg for the first time.
 func (c *Config) WantsBackUp() bool {
 	return c.File != "" && c.DynamicFile == "" && c.Distributed() && c.ReconfigEnabled
 }
 
-// RemoveNext removes zoo.cfg.dynamic.next after its configuration was committed; that
-// there is none is no error.
+// RemoveNext removes zoo.cfg.dynamic.next after its configuration was committed. It is not an
+// error if the file does not exist.
 func RemoveNext(configFile string) error {
 	if err := os.Remove(NextDynamicFile(configFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -128,9 +127,9 @@ func RemoveNext(configFile string) error {
 	return nil
 }
 
-// Initialize tells whether an empty database may take part in a quorum: when
-// db.autocreate is on, or when the file "initialize" is beside the logs' version-2
-// folder. The file is removed (FileTxnSnapLog.restore). Ask once, at the start.
+// Initialize reports whether an empty database may take part in a quorum: if db.autocreate is on,
+// or if the file "initialize" is next to the logs' version-2 folder. It removes the file
+// (FileTxnSnapLog.restore), so call it once, at the start.
 func (c *Config) Initialize() (bool, error) {
 	err := os.Remove(filepath.Join(c.DataLogDir, "initialize"))
 	switch {
@@ -150,8 +149,7 @@ func WriteMyID(dataDir string, id int64) error {
 	return nil
 }
 
-// escapeLatin1 writes what ISO 8859-1 lacks, and all else that is not ASCII, as \uxxxx,
-// for a property file.
+// escapeLatin1 writes everything that is not ASCII as \uxxxx, for a property file.
 func escapeLatin1(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -166,11 +164,11 @@ func escapeLatin1(s string) string {
 	return b.String()
 }
 
-// Property is a line of zoo.cfg that Load and Java read as this key, of ASCII letters and
-// dots, and this value, whatever is in it.
+// Property returns a line of zoo.cfg that Load and Java read as this key, which consists of ASCII
+// letters and dots, with this value, whatever it contains.
 func Property(key, value string) string { return key + "=" + escapeValue(value) + "\n" }
 
-// escapeValue writes any string as the value of a property.
+// escapeValue escapes any string as the value of a property.
 func escapeValue(s string) string {
 	s = strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\f", `\f`).Replace(s)
 	if strings.HasPrefix(s, " ") {

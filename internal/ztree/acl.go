@@ -9,18 +9,18 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// openACL is the key of world:anyone with all permissions where a server set it without
-// asking for a list (ReferenceCountedACLCache.OPEN_UNSAFE_ACL_ID).
+// openACL is the key of world:anyone with all permissions, if a server set it without asking for
+// a list (ReferenceCountedACLCache.OPEN_UNSAFE_ACL_ID).
 const openACL = -1
 
-// aclTable numbers lists as ReferenceCountedACLCache does: each distinct list has one key,
-// keys only grow, and a list goes with its last user. The count may be too high after a
-// fuzzy replay, as it is there.
+// aclTable numbers ACLs as ReferenceCountedACLCache does: each distinct ACL has one key, keys
+// only grow, and an ACL is removed with its last user. As there, the count may be too high after
+// a fuzzy replay.
 type aclTable struct {
 	lists map[int64]*aclEntry
 	keys  map[string]int64 // by the list's encoding
 	last  int64
-	room  []byte // of the encoding
+	room  []byte // space for the encoding
 }
 
 type aclEntry struct {
@@ -28,8 +28,8 @@ type aclEntry struct {
 	users int
 }
 
-// ACL is a list that several znodes may have. It must not be changed. Index is what somebody who
-// checks it has made of it, to be kept as long as the list is; nil at first.
+// ACL is a list that several znodes may share. It must not be changed. Index is whatever a
+// checker has derived from it, kept as long as the list is; initially nil.
 type ACL struct {
 	List  []proto.ACL
 	Index any
@@ -68,7 +68,7 @@ func (a *aclTable) use(list []proto.ACL) int64 {
 	return key
 }
 
-// own copies a list, its strings too: they may alias a buffer that is used again.
+// own copies a list including its strings, which may alias a buffer that is reused.
 func own(list []proto.ACL) []proto.ACL {
 	list = slices.Clone(list)
 	for i := range list {
@@ -77,14 +77,14 @@ func own(list []proto.ACL) []proto.ACL {
 	return list
 }
 
-// claim counts a user of a key of a snapshot.
+// claim counts a user of a key from a snapshot.
 func (a *aclTable) claim(key int64) {
 	if e := a.lists[key]; e != nil {
 		e.users++
 	}
 }
 
-// release counts one user less.
+// release counts one user fewer.
 func (a *aclTable) release(key int64) {
 	if e := a.lists[key]; e != nil {
 		if e.users--; e.users <= 0 {
@@ -107,7 +107,7 @@ func (a *aclTable) restore(key int64, list []proto.ACL) {
 	a.keys[string(a.encoding(list))] = key
 }
 
-// purge drops what nobody uses.
+// purge drops lists that nobody uses.
 func (a *aclTable) purge() {
 	for key, e := range a.lists {
 		if e.users <= 0 {
@@ -116,8 +116,8 @@ func (a *aclTable) purge() {
 	}
 }
 
-// ACL returns the list behind a key; -1 is world:anyone with all permissions. It is nil for
-// a key that is not in the table.
+// ACL returns the list for a key; -1 is world:anyone with all permissions. It returns nil for a
+// key that is not in the table.
 func (t *Tree) ACL(key int64) []proto.ACL {
 	if key == openACL {
 		return slices.Clone(proto.OpenACL)
@@ -128,7 +128,8 @@ func (t *Tree) ACL(key int64) []proto.ACL {
 	return nil
 }
 
-// ACLKeys are the keys of the ACL table, sorted, -1 left out: what a snapshot begins with.
+// ACLKeys returns the keys of the ACL table, sorted and without -1, as at the start of a
+// snapshot.
 func (t *Tree) ACLKeys() []int64 {
 	t.settle()
 	return slices.Sorted(maps.Keys(t.acls.lists))

@@ -12,36 +12,34 @@ import (
 
 // Result is what a transaction did.
 type Result struct {
-	Err     proto.Error // 0, or why it had no effect (NodeExists and NoNode are usual in a fuzzy range)
+	Err     proto.Error // 0, or why it had no effect (NodeExists and NoNode are normal in a fuzzy range)
 	Path    string
-	Stat    proto.Stat // of a znode created or changed, right after that
-	Deleted []Deleted  // ephemerals that went with a session
+	Stat    proto.Stat // of a created or changed znode, right after the change
+	Deleted []Deleted  // ephemerals deleted with a session
 	Multi   []Result
 
-	Rights Rights // of a znode created, deleted or changed
+	Rights Rights // of a created, deleted or changed znode
 }
 
-// Deleted is a znode that is gone.
+// Deleted is a deleted znode.
 type Deleted struct {
 	Path   string
 	Rights Rights
 }
 
-// Rights are the ACLs of a znode and of its parent at the time of a change: who may not read a
-// znode is not told of it by a watch either (CVE-2024-23944). They must not be changed.
+// Rights are the ACLs of a znode and its parent at the time of a change: a watch must not tell
+// about a znode to anyone who may not read it (CVE-2024-23944). They must not be changed.
 type Rights struct {
 	ACL    *ACL
-	Parent *ACL // nil when only data changed
+	Parent *ACL // nil if only data changed
 }
 
-// Apply applies a transaction. body is nil for a closeSession before 3.6. The tree copies
-// what it keeps, so body may alias a buffer that is used again; the paths in the result
-// alias it too.
+// Apply applies a transaction. body is nil for a closeSession before 3.6. The tree copies what it
+// keeps, so body may alias a buffer that is reused; the paths in the result alias it too.
 //
-// A transaction that the tree already has, as in the fuzzy range of a snapshot, may be
-// applied once more. One that no server would log is answered with an error:
-// ErrMarshallingError for a body that is not the type's, ErrBadArguments for a path that is
-// none.
+// A transaction that the tree already has, as in the fuzzy range of a snapshot, may be applied
+// again. One that no server would log yields an error: ErrMarshallingError for a body of the
+// wrong type, ErrBadArguments for an invalid path.
 func (t *Tree) Apply(h *proto.TxnHeader, body jute.Record) Result {
 	t.settle()
 	r := t.apply(h, body)
@@ -113,7 +111,7 @@ func (t *Tree) apply(h *proto.TxnHeader, body jute.Record) Result {
 			r.Multi, r.Err = t.multi(h, b)
 		}
 	default:
-		r.Err = 0 // DataTree.processTxn passes over what it does not know
+		r.Err = 0 // DataTree.processTxn ignores unknown types
 	}
 	r.Rights = t.rights
 	return r
@@ -130,8 +128,8 @@ func (t *Tree) create(h *proto.TxnHeader, path string, data []byte, acl []proto.
 	}
 	key := t.acls.use(acl)
 	if old := parent.child(name); old != nil {
-		// Replay over a fuzzy snapshot. The list may since have got another number; and the
-		// znode may be a later one of the same name, whose parent was saved before it.
+		// Replay over a fuzzy snapshot. The list may have got another number since; and the znode
+		// may be a later one of the same name, whose parent was saved before it.
 		old.ACL = key
 		if h.Type == proto.OpCreate {
 			t.raiseCversion(parent, cversion, h.Zxid)
@@ -158,9 +156,9 @@ func (t *Tree) create(h *proto.TxnHeader, path string, data []byte, acl []proto.
 	return n.stat(), 0
 }
 
-// raiseCversion gives the parent of a created znode the cversion of the transaction, or the
-// next one when the log is too old to have it. It never lowers it: in a replay the parent
-// may be ahead.
+// raiseCversion sets the cversion of a created znode's parent to that of the transaction, or to
+// the next one if the log is too old to have it. It never lowers it: in a replay the parent may
+// be ahead.
 func (t *Tree) raiseCversion(parent *Node, cversion int32, zxid int64) {
 	if cversion == -1 {
 		cversion = parent.Stat.Cversion
@@ -185,7 +183,7 @@ func (t *Tree) delete(path string, zxid int64) proto.Error {
 	if parent == nil {
 		return proto.ErrNoNode
 	}
-	// Also when the znode is gone already, as in the fuzzy range of a snapshot.
+	// Even if the znode is already deleted, as in the fuzzy range of a snapshot.
 	if zxid > parent.Stat.Pzxid {
 		t.digest.change(parent)
 		parent.Stat.Pzxid = zxid
@@ -223,15 +221,15 @@ func (t *Tree) setACL(b *proto.SetACLTxn) (proto.Stat, proto.Error) {
 		return proto.Stat{}, proto.ErrNoNode
 	}
 	t.digest.change(n)
-	// In this order, as ZooKeeper does it: a list without another user gets a new number.
+	// In this order, as in ZooKeeper: a list without another user gets a new number.
 	t.acls.release(n.ACL)
 	n.ACL = t.acls.use(b.ACL)
 	n.Stat.Aversion = b.Version
 	return n.stat(), 0
 }
 
-// closeSession deletes the znodes that the transaction names (3.6) and then those of the
-// session that it does not name. It returns both.
+// closeSession deletes the znodes named in the transaction (3.6), and then the session's other
+// ones. It returns both.
 func (t *Tree) closeSession(h *proto.TxnHeader, named []string) (deleted []Deleted) {
 	delete(t.sessions, h.ClientID)
 	remove := func(paths []string) {
@@ -246,7 +244,7 @@ func (t *Tree) closeSession(h *proto.TxnHeader, named []string) (deleted []Delet
 	return deleted
 }
 
-// multi applies the parts, all of one zxid. When one is an error, none has an effect.
+// multi applies the parts, all with the same zxid. If one is an error, none takes effect.
 func (t *Tree) multi(h *proto.TxnHeader, b *proto.MultiTxn) (parts []Result, code proto.Error) {
 	failed := slices.ContainsFunc(b.Txns, func(p proto.Txn) bool { return p.Type == proto.OpError })
 	met := false // the error itself

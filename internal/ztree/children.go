@@ -5,21 +5,20 @@ import (
 	"slices"
 )
 
-// children is a znode's children by name: an extendible hash table. No operation takes time
-// that grows with the number of children, not even the one that makes room for more, and a
-// walk can be left and taken up again while children come and go. It costs about 17 bytes a
-// child.
+// children holds a znode's children by name, in an extendible hash table. No operation takes time
+// proportional to the number of children, not even making room for more, and a walk can be paused
+// and resumed while children come and go. It costs about 17 bytes per child.
 type children struct {
-	first  leaf    // the only one, as long as leaves is nil
-	leaves []*leaf // by the highest bits of the hash; one may stand in several places, in a row
+	first  leaf    // the only leaf, as long as leaves is nil
+	leaves []*leaf // by the top bits of the hash; a leaf may occupy several adjacent places
 	depth  uint8   // how many bits: leaves has 1<<depth places
 	prefix uint32  // CRC-32 of the parent's path and a slash
-	length int     // of these
+	length int     // number of children
 	count  int32
 
 	names int // bytes of their names
 
-	// Of the parent and what is below it, so that nobody has to walk there.
+	// Of the parent and everything below it, so that nobody has to walk there.
 	below   int    // znodes
 	bytes   int64  // of their data
 	content uint32 // CRC-32 of the parent's path and data
@@ -27,7 +26,7 @@ type children struct {
 	summed  bool   // content and ascii are right
 }
 
-// leaf holds the children whose hashes begin with the same depth bits, in no order.
+// leaf holds the children whose hashes start with the same depth bits, in no order.
 type leaf struct {
 	depth  uint8
 	hashes []uint32
@@ -36,7 +35,7 @@ type leaf struct {
 
 const (
 	leafSize = 64
-	maxDepth = 24 // hashes that still agree do so by chance, and not many
+	maxDepth = 24 // hashes that still agree do so by chance, and are few
 )
 
 var hashSeed = maphash.MakeSeed()
@@ -74,7 +73,7 @@ func (k *children) add(kid *Node) {
 	k.names += len(kid.name())
 }
 
-// split divides the leaf of a hash into two.
+// split splits the leaf of a hash in two.
 func (k *children) split(hash uint32) {
 	if k.leaves == nil {
 		only := k.first
@@ -120,9 +119,9 @@ func (k *children) remove(kid *Node) {
 // endOfHashes is the position after the last one.
 const endOfHashes = 1 << 32
 
-// from appends to list the children whose hashes are at or after a position, up to the end
-// of a leaf, and returns the position after these. A walk that goes on from there meets each
-// child once that was there all the time.
+// from appends to list the children whose hashes are at or after a position, up to the end of a
+// leaf, and returns the position after these. A walk that continues from there visits every child
+// that existed all the time exactly once.
 func (k *children) from(at uint64, list []*Node) ([]*Node, uint64) {
 	l := k.leaf(uint32(at))
 	for i, h := range l.hashes {

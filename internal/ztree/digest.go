@@ -11,26 +11,26 @@ import (
 )
 
 // digest is the sum of the digests of the znodes (AdHash over DigestCalculator, version 2).
-// Nothing is computed before the first question; from then on each change takes the znode's
-// part out of the sum, and the next question adds what is missing.
+// Nothing is computed until the first request; after that each change subtracts the znode's part,
+// and the next request adds what is missing.
 type digest struct {
 	on      bool
 	sum     uint64
-	ascii   uint64  // what is to be added to sum for AltDigest
-	waiting []*Node // not in sum; some may be gone
+	ascii   uint64  // what to add to sum for AltDigest
+	waiting []*Node // not in sum; some may be deleted
 	stat    [proto.StatPersistedSize]byte
 }
 
-// Digest is the sum of the digests of all znodes (DigestCalculator, version 2), which leaves
-// out everything below /zookeeper/.
+// Digest returns the sum of the digests of all znodes (DigestCalculator, version 2), except those
+// below /zookeeper/.
 func (t *Tree) Digest() int64 {
 	t.addUp()
 	return int64(t.digest.sum)
 }
 
-// AltDigest is the digest that a server computes whose default charset is US-ASCII: a JVM
-// before 18 in the POSIX locale takes "?" for every other character of a path. It is
-// Digest where all paths are ASCII.
+// AltDigest returns the digest computed by a server whose default charset is US-ASCII: a JVM
+// before 18 in the POSIX locale replaces every other character of a path with "?". It equals
+// Digest if all paths are ASCII.
 func (t *Tree) AltDigest() int64 {
 	t.addUp()
 	return int64(t.digest.sum + t.digest.ascii)
@@ -63,7 +63,7 @@ func (t *Tree) addUp() {
 	}
 }
 
-// later puts a znode on the list of those to be counted.
+// later adds a znode to the list of those to be counted.
 func (d *digest) later(n *Node) {
 	if !d.on || n.is(hidden|waiting|counted) {
 		return
@@ -75,7 +75,7 @@ func (d *digest) later(n *Node) {
 	d.waiting = append(d.waiting, n)
 }
 
-// change is to be called before a znode changes.
+// change must be called before a znode changes.
 func (d *digest) change(n *Node) {
 	if !d.on {
 		return
@@ -84,7 +84,7 @@ func (d *digest) change(n *Node) {
 	d.later(n)
 }
 
-// remove is to be called before a znode goes.
+// remove must be called before a znode is removed.
 func (d *digest) remove(n *Node) {
 	n.bits |= gone
 	if d.on {
@@ -103,11 +103,11 @@ func (d *digest) takeOut(n *Node) {
 	d.sum -= uint64(n.sum)
 }
 
-// crc is the znode's digest, given the CRC-32 of its path and data.
+// crc returns the znode's digest, given the CRC-32 of its path and data.
 func (d *digest) crc(n *Node, content uint32) uint32 { return znodeDigest(&d.stat, content, &n.Stat) }
 
-// content is the CRC-32 of the znode's path and data. A parent, whose stat changes with each
-// child, keeps it.
+// content returns the CRC-32 of the znode's path and data. A parent caches it, because its stat
+// changes with each child.
 func (n *Node) content() uint32 {
 	if n.kids == nil {
 		return crc32.Update(n.pathSum(), crc32.IEEETable, n.Data)
@@ -132,7 +132,8 @@ func (n *Node) asciiContent() uint32 {
 	return crc32.Update(crc32.ChecksumIEEE(asciiPath(n.Path())), crc32.IEEETable, n.Data)
 }
 
-// znodeDigest is a znode's digest, given the CRC-32 of its path and data; b is room to work in.
+// znodeDigest returns a znode's digest, given the CRC-32 of its path and data; b is scratch
+// space.
 func znodeDigest(b *[proto.StatPersistedSize]byte, content uint32, s *proto.StatPersisted) uint32 {
 	be := binary.BigEndian
 	be.PutUint64(b[0:], uint64(s.Czxid))
@@ -147,7 +148,7 @@ func znodeDigest(b *[proto.StatPersistedSize]byte, content uint32, s *proto.Stat
 	return crc32.Update(content, crc32.IEEETable, b[:])
 }
 
-// Digest is the part of the tree's digest that the znode is, as it is now: 0 below /zookeeper/.
+// Digest returns the znode's current part of the tree's digest: 0 below /zookeeper/.
 func (n *Node) Digest() uint64 {
 	switch {
 	case n.is(counted):
@@ -159,13 +160,13 @@ func (n *Node) Digest() uint64 {
 	return uint64(znodeDigest(&room, n.content(), &n.Stat))
 }
 
-// Content is what a znode's digest is made of beside its stat.
+// Content is what goes into a znode's digest besides its stat.
 type Content struct {
 	sum    uint32
 	hidden bool
 }
 
-// ContentOf is that of a znode with the path, which is "/" for the root, and the data.
+// ContentOf returns the Content of a znode with this path ("/" for the root) and data.
 func ContentOf(path string, data []byte) Content {
 	if strings.HasPrefix(path, procPath+"/") {
 		return Content{hidden: true}
@@ -176,7 +177,7 @@ func ContentOf(path string, data []byte) Content {
 	return Content{sum: crc32.Update(crcString(0, path), crc32.IEEETable, data)}
 }
 
-// Content is the znode's.
+// Content returns the znode's Content.
 func (n *Node) Content() Content {
 	if n.is(hidden) {
 		return Content{hidden: true}
@@ -184,7 +185,7 @@ func (n *Node) Content() Content {
 	return Content{sum: n.content()}
 }
 
-// Digest is the part of a tree's digest that a znode with the stat is.
+// Digest returns the part of a tree's digest due to a znode with this stat.
 func (c Content) Digest(stat *proto.StatPersisted) uint64 {
 	if c.hidden {
 		return 0
@@ -193,7 +194,7 @@ func (c Content) Digest(stat *proto.StatPersisted) uint64 {
 	return uint64(znodeDigest(&room, c.sum, stat))
 }
 
-// asciiDifference is what AltDigest has beyond Digest for the znode.
+// asciiDifference returns by how much the znode's part of AltDigest exceeds that of Digest.
 func (d *digest) asciiDifference(n *Node) uint64 {
 	if n.kids == nil {
 		return uint64(d.crc(n, n.asciiContent())) - uint64(n.sum)
@@ -202,7 +203,7 @@ func (d *digest) asciiDifference(n *Node) uint64 {
 	return uint64(d.crc(n, n.kids.ascii)) - uint64(n.sum)
 }
 
-// asciiPath is the path with "?" for each character beyond ASCII.
+// asciiPath returns the path with "?" for each non-ASCII character.
 func asciiPath(path string) []byte {
 	ascii := make([]byte, 0, len(path))
 	for _, r := range path {
@@ -214,7 +215,7 @@ func asciiPath(path string) []byte {
 	return ascii
 }
 
-// DigestSum adds up the digests of znodes without a tree, for those that stream.
+// DigestSum adds up the digests of znodes without a tree, for streaming.
 type DigestSum struct {
 	sum, ascii uint64
 	stat       [proto.StatPersistedSize]byte
@@ -233,10 +234,10 @@ func (d *DigestSum) Add(path string, data []byte, stat *proto.StatPersisted) {
 	d.ascii += uint64(one)
 }
 
-// Digest is the sum so far, as Tree.Digest.
+// Digest returns the sum so far, like Tree.Digest.
 func (d *DigestSum) Digest() int64 { return int64(d.sum) }
 
-// Is tells whether a server may have computed this digest: see Tree.Digest and Tree.AltDigest.
+// Is reports whether a server may have computed this digest: see Tree.Digest and Tree.AltDigest.
 func (d *DigestSum) Is(digest int64) bool {
 	return uint64(digest) == d.sum || uint64(digest) == d.ascii
 }

@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// Bytes is the sum of the lengths of paths and data (DataTree.approximateDataSize).
+// Bytes returns the total length of paths and data (DataTree.approximateDataSize).
 func (t *Tree) Bytes() int64 {
 	t.settle()
 	return t.bytes
 }
 
-// weight is the znode's part of Bytes, less the one byte of the root's path.
+// weight returns the znode's part of Bytes, except for the one byte of the root's path.
 func (n *Node) weight() int64 {
 	return int64(n.prefixLength()-1) + int64(len(n.Data))
 }
@@ -24,7 +24,7 @@ func (t *Tree) fill(n *Node, data []byte) {
 	n.hold(n.name(), data)
 }
 
-// NumEphemerals is the number of ephemeral znodes.
+// NumEphemerals returns the number of ephemeral znodes.
 func (t *Tree) NumEphemerals() (sum int) {
 	for _, set := range t.ephemerals {
 		sum += len(set)
@@ -32,8 +32,8 @@ func (t *Tree) NumEphemerals() (sum int) {
 	return sum
 }
 
-// EphemeralOwners are the sessions that have ephemeral znodes, sorted.
+// EphemeralOwners returns the sessions that have ephemeral znodes, sorted.
 func (t *Tree) EphemeralOwners() []int64 { return slices.Sorted(maps.Keys(t.ephemerals)) }
 
-// NumSessions is the number of open sessions.
+// NumSessions returns the number of open sessions.
 func (t *Tree) NumSessions() int { return len(t.sessions) }

@@ -2,18 +2,17 @@ package ztree
 
 import "unsafe"
 
-// FuzzyWalk walks the tree while it changes: the owner of the tree calls Next when there is
-// time, and applies transactions in between. It yields every znode that was there when the
-// walk began and is there when its turn comes, as it then is, parents before children,
-// siblings in no order.
+// FuzzyWalk walks the tree while it changes: the owner of the tree calls Next when there is time,
+// and applies transactions in between. It yields every znode that existed when the walk started
+// and still exists when its turn comes, in its current state; parents before children, siblings
+// in no order.
 //
-// That is what DataTree.serializeNode writes, less the znodes that came into being meanwhile:
-// the transactions after Zxid, which are to be applied on top, bring them. So no child is
-// yielded that its parent's stat does not count yet. ZooKeeper must do the same for another
-// reason: the replay of a create2 would not raise the cversion of a parent that has the child
-// already.
+// That is what DataTree.serializeNode writes, except for znodes created meanwhile, which come
+// with the transactions after Zxid that are to be applied on top. So no child is yielded that its
+// parent's stat does not yet count. ZooKeeper must do the same for another reason: replaying a
+// create2 would not raise the cversion of a parent that already has the child.
 //
-// It holds a few dozen pointers for each level of the tree, however many children there are.
+// It holds a few dozen pointers per level of the tree, however many children there are.
 type FuzzyWalk struct {
 	zxid  int64
 	root  *Node
@@ -25,23 +24,23 @@ type FuzzyWalk struct {
 // fuzzyFrame is a znode whose children are being walked.
 type fuzzyFrame struct {
 	node   *Node
-	path   int     // how much of the path is the znode's
+	path   int     // how much of the path belongs to the znode
 	list   []*Node // children to come next
-	at     uint64  // the position in the table of children after them
-	reused []*Node // room of list
+	at     uint64  // the position of the children after them
+	reused []*Node // space for list
 }
 
-// Fuzzy begins a walk.
+// Fuzzy starts a walk.
 func (t *Tree) Fuzzy() *FuzzyWalk {
 	t.settle()
 	return &FuzzyWalk{zxid: t.last, root: t.root}
 }
 
-// Zxid is that of the last transaction before the walk began.
+// Zxid returns the zxid of the last transaction before the walk started.
 func (w *FuzzyWalk) Zxid() int64 { return w.zxid }
 
-// Next returns a znode and its path, "" for the root, or ok false at the end. The znode must
-// not be changed. The path is valid until the next call.
+// Next returns a znode and its path ("" for the root); ok is false at the end. The znode must not
+// be changed. The path is valid until the next call.
 func (w *FuzzyWalk) Next() (path string, n *Node, ok bool) {
 	if !w.begun {
 		w.begun = true
@@ -79,7 +78,7 @@ func (w *FuzzyWalk) Next() (path string, n *Node, ok bool) {
 
 func (w *FuzzyWalk) enter(n *Node) {
 	depth := len(w.stack)
-	if depth < cap(w.stack) { // the room of an earlier frame serves again
+	if depth < cap(w.stack) { // reuse the space of an earlier frame
 		w.stack = w.stack[:depth+1]
 	} else {
 		w.stack = append(w.stack, fuzzyFrame{})

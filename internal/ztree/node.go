@@ -9,29 +9,29 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// Node is a znode. Its data is never changed in place. It takes 128 bytes, which is one of
-// the allocator's sizes, and one more piece of memory for its name and its data.
+// Node is a znode. Its data is never changed in place. It takes 128 bytes, one of the allocator's
+// sizes, and one more allocation for its name and data.
 type Node struct {
-	Data []byte // nil when null
+	Data []byte // nil if null
 	ACL  int64  // a key of the ACL table
 	Stat proto.StatPersisted
 
 	parent *Node
-	kids   *children // nil when there is no child
+	kids   *children // nil if there are none
 	text   *byte     // the name, which Data may follow in the same memory
 	bits   flags     // and the name's length
-	sum    uint32    // its part of the tree's digest, when counted
+	sum    uint32    // its part of the tree's digest, if counted
 }
 
-// flags are facts about a znode, in the highest bits; the others are the length of its name.
+// flags are facts about a znode, in the top bits; the others hold the length of its name.
 type flags uint32
 
 const (
-	hidden  flags = 1 << (31 - iota) // below /zookeeper/, which the digest leaves out
+	hidden  flags = 1 << (31 - iota) // below /zookeeper/, which the digest omits
 	counted                          // sum is part of the tree's digest
 	waiting                          // in the list of znodes to be counted
 	gone                             // deleted
-	exotic                           // its path has characters beyond ASCII
+	exotic                           // its path has non-ASCII characters
 
 	nameLength = exotic - 1
 )
@@ -56,7 +56,7 @@ func (n *Node) hold(name string, data []byte) {
 	}
 }
 
-// grow tells the znodes above that there are more znodes, and bytes of data, below them.
+// grow reports to the znodes above that there are more znodes and bytes of data below them.
 func (n *Node) grow(znodes int, bytes int64) {
 	for up := n.parent; up != nil; up = up.parent {
 		up.kids.below += znodes
@@ -64,7 +64,7 @@ func (n *Node) grow(znodes int, bytes int64) {
 	}
 }
 
-// Descendants is the number of znodes below it.
+// Descendants returns the number of znodes below it.
 func (n *Node) Descendants() int {
 	if n.kids == nil {
 		return 0
@@ -72,7 +72,7 @@ func (n *Node) Descendants() int {
 	return n.kids.below
 }
 
-// NamesLength is how many bytes the names of the children take on the network.
+// NamesLength returns how many bytes the names of the children take on the wire.
 func (n *Node) NamesLength() int {
 	if n.kids == nil {
 		return 0
@@ -80,7 +80,7 @@ func (n *Node) NamesLength() int {
 	return n.kids.names + 4*int(n.kids.count)
 }
 
-// bytesBelow is the length of all data below it.
+// bytesBelow returns the length of all data below it.
 func (n *Node) bytesBelow() int64 {
 	if n.kids == nil {
 		return 0
@@ -88,21 +88,21 @@ func (n *Node) bytesBelow() int64 {
 	return n.kids.bytes
 }
 
-// pathSum is the CRC-32 of the znode's path, "" for the root.
+// pathSum returns the CRC-32 of the znode's path, "" for the root.
 func (n *Node) pathSum() uint32 {
 	switch {
 	case n.parent == nil:
 		return 0
-	case n.parent.kids == nil: // not yet, or no more, a child
+	case n.parent.kids == nil: // not yet, or no longer, a child
 		return crcString(n.parent.prefixSum(), n.name())
 	}
 	return crcString(n.parent.kids.prefix, n.name())
 }
 
-// prefixSum is the CRC-32 of what the paths of the children begin with.
+// prefixSum returns the CRC-32 of the common prefix of the children's paths.
 func (n *Node) prefixSum() uint32 { return crcString(n.pathSum(), "/") }
 
-// prefixLength is the length of what the paths of the children begin with.
+// prefixLength returns the length of that prefix.
 func (n *Node) prefixLength() int {
 	switch {
 	case n.parent == nil:
@@ -117,8 +117,8 @@ func crcString(sum uint32, s string) uint32 {
 	return crc32.Update(sum, crc32.IEEETable, unsafe.Slice(unsafe.StringData(s), len(s)))
 }
 
-// cut splits a path without its first slash at the next one. more tells whether a slash
-// was there, so that a trailing slash leaves an empty name.
+// cut splits a path without its first slash at the next one. more reports whether there was a
+// slash, so that a trailing slash leaves an empty name.
 func cut(path string) (name, rest string, more bool) { return strings.Cut(path, "/") }
 
 func (n *Node) child(name string) *Node {
@@ -142,7 +142,7 @@ func (n *Node) disown(kid *Node) {
 	}
 }
 
-// NumChildren is the number of children.
+// NumChildren returns the number of children.
 func (n *Node) NumChildren() int {
 	if n.kids == nil {
 		return 0
@@ -168,7 +168,7 @@ func (n *Node) sorted() []*Node {
 	return list
 }
 
-// Path is the znode's path, "/" for the root.
+// Path returns the znode's path, "/" for the root.
 func (n *Node) Path() string {
 	if n.parent == nil {
 		return "/"
@@ -188,7 +188,7 @@ func (n *Node) Path() string {
 	return string(buf)
 }
 
-// newNode makes a znode that is not yet a child of its parent. It copies name and data.
+// newNode returns a znode that is not yet its parent's child. It copies name and data.
 func newNode(parent *Node, name string, data []byte, acl int64, stat proto.StatPersisted) *Node {
 	n := &Node{ACL: acl, Stat: stat, parent: parent}
 	n.hold(name, data)
@@ -208,7 +208,7 @@ func newNode(parent *Node, name string, data []byte, acl int64, stat proto.StatP
 	return n
 }
 
-// stat is the znode's stat as a client sees it (DataNode.copyStat).
+// stat returns the znode's stat as a client sees it (DataNode.copyStat).
 func (n *Node) stat() proto.Stat {
 	s, kids := &n.Stat, int32(n.NumChildren())
 	out := proto.Stat{
@@ -222,10 +222,10 @@ func (n *Node) stat() proto.Stat {
 	return out
 }
 
-// Kind is what the ephemeralOwner of a znode says about it (EphemeralType).
+// Kind is the kind of a znode, as its ephemeralOwner says (EphemeralType).
 type Kind int
 
-// Kinds.
+// The kinds of znodes.
 const (
 	Persistent Kind = iota
 	Ephemeral
@@ -233,12 +233,12 @@ const (
 	TTL
 )
 
-// ttlMask is the byte of an ephemeralOwner that tells a time to live from a session.
+// ttlMask is the byte of an ephemeralOwner that distinguishes a TTL from a session.
 const ttlMask = -1 << 56
 
-// KindOf tells the kind of a znode. An owner of 0xff0000… is a TTL. Where extendedTypesEnabled
-// is not set, a server's id can be 255: its sessions begin with 0xff, and what follows is a
-// time, which is not 0.
+// KindOf returns the kind of a znode. An owner of 0xff0000… is a TTL. If extendedTypesEnabled is
+// not set, a server's id can be 255: its sessions start with 0xff, but are followed by a time,
+// which is not 0.
 func KindOf(ephemeralOwner int64) Kind {
 	if _, coded := proto.OwnerTTL(ephemeralOwner); coded {
 		return TTL
@@ -252,5 +252,5 @@ func KindOf(ephemeralOwner int64) Kind {
 	return Ephemeral
 }
 
-// TTLOf is the time to live in the ephemeralOwner, in milliseconds.
+// TTLOf returns the time to live in the ephemeralOwner, in milliseconds.
 func TTLOf(ephemeralOwner int64) int64 { return ephemeralOwner & proto.MaxTTL }

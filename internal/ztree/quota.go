@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Names of the znodes below /zookeeper/quota/<path> (Quotas).
+// The names of the znodes below /zookeeper/quota/<path> (Quotas).
 const (
 	limitNode = "zookeeper_limits"
 	statsNode = "zookeeper_stats"
 )
 
-// Quota is what limits the znodes at and below a path. A number is -1 for no limit; a hard
-// limit, where there is one, counts in place of the other.
+// Quota limits the znodes at and below a path. A number of -1 means no limit; a hard limit, if
+// there is one, replaces the other.
 type Quota struct {
 	Path      string
 	Count     int64 // znodes
@@ -25,8 +25,8 @@ type Quota struct {
 	UsedBytes int64
 }
 
-// QuotaOf is the nearest quota that a path is under; nil for none, or one that lacks a znode
-// of its two. ok is false when a znode's content is no quota's.
+// QuotaOf returns the nearest quota that applies to a path; nil if there is none, or if one of
+// its two znodes is missing. ok is false if a znode's content is not that of a quota.
 func (t *Tree) QuotaOf(path string) (q *Quota, ok bool) {
 	t.settle()
 	top := t.quotas.above(path)
@@ -54,7 +54,7 @@ func (t *Tree) QuotaOf(path string) (q *Quota, ok bool) {
 	}, true
 }
 
-// charge adds to the usage of the quota that the path is under, if any.
+// charge adds to the usage of the quota that applies to the path, if any.
 func (t *Tree) charge(path string, bytes, count int64) {
 	quota := t.quotas.above(path)
 	if quota == "" {
@@ -62,7 +62,7 @@ func (t *Tree) charge(path string, bytes, count int64) {
 	}
 	n := t.find(quotaPath + quota + "/" + statsNode)
 	if n == nil {
-		return // as when its deletion is replayed before the limit's
+		return // as when its deletion is replayed before that of the limit
 	}
 	s, ok := parseStats(string(n.Data))
 	if !ok {
@@ -76,14 +76,14 @@ func (t *Tree) charge(path string, bytes, count int64) {
 // usage is the content of a zookeeper_stats znode (StatsTrack).
 type usage map[string]int64
 
-// MaxQuotaText is more bytes than limits and usage take.
+// MaxQuotaText is more bytes than limits and usage need.
 //
-// Differs(quota-text-bounded): each write below a quota reads its usage and writes it anew, whatever
-// a client has put there. Apache does so for a megabyte, too.
+// Differs(quota-text-bounded): each write below a quota reads and rewrites its usage, whatever a
+// client has put there. Apache does so even for a megabyte.
 const MaxQuotaText = 1 << 10
 
-// parseStats reads "count=1,bytes=2" and the form with further keys, "count=1,bytes=2=;…".
-// ZooKeeper would fail to start where this is not ok.
+// parseStats parses "count=1,bytes=2" and the form with more keys, "count=1,bytes=2=;…". If ok is
+// false, ZooKeeper would fail to start.
 func parseStats(text string) (s usage, ok bool) {
 	if len(text) > MaxQuotaText {
 		return nil, false
@@ -124,7 +124,7 @@ func (s usage) encode() []byte {
 	return []byte(text)
 }
 
-// recount writes the usage of a path's quota anew.
+// recount recomputes and writes the usage of a path's quota.
 func (t *Tree) recount(path string) {
 	stats := t.find(quotaPath + path + "/" + statsNode)
 	if stats == nil {
@@ -140,7 +140,7 @@ func (t *Tree) recount(path string) {
 	t.fill(stats, s.encode())
 }
 
-// restoreQuotas finds the limits in a restored tree and counts what they limit.
+// restoreQuotas finds the limits in a restored tree and counts what they apply to.
 func (t *Tree) restoreQuotas() {
 	top := t.find(quotaPath)
 	if top == nil {

@@ -2,14 +2,14 @@ package ztree
 
 import "strings"
 
-// quotaTrie has the paths that have a limit, by their names (PathTrie). The zero value is empty.
+// quotaTrie holds the paths that have a limit, by name (PathTrie). The zero value is empty.
 type quotaTrie struct {
 	limited bool
 	below   map[string]*quotaTrie
 }
 
-// add enters a path. Names of nothing but spaces are passed over, as in ZooKeeper, where a quota
-// on the root counts nothing.
+// add adds a path. Names consisting only of spaces are ignored, as in ZooKeeper, where a quota on
+// the root counts nothing.
 func (q *quotaTrie) add(path string) {
 	at := q
 	for name := range strings.SplitSeq(path, "/") {
@@ -55,7 +55,7 @@ func (q *quotaTrie) remove(path string) {
 	}
 }
 
-// above is the longest path at or above the one given that has a quota, or "".
+// above returns the longest path with a quota at or above the given path, or "".
 func (q *quotaTrie) above(path string) (top string) {
 	for end := 0; len(q.below) > 0 && end < len(path) && path[end] == '/'; {
 		name, _, _ := strings.Cut(path[end+1:], "/")

@@ -8,17 +8,17 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// Errors of Restore.
+// The errors of Restore.
 var (
-	ErrPath      = errors.New("not the path of a znode")
+	ErrPath      = errors.New("not a valid znode path")
 	ErrParent    = errors.New("the parent is missing")
-	ErrDuplicate = errors.New("the znode is there already")
+	ErrDuplicate = errors.New("the znode already exists")
 	ErrACL       = errors.New("the ACL is not in the table")
 )
 
-// Restore adds a znode of a snapshot, whose ACL table has been restored; parents come before
-// children, "" is the root. data is copied. An error is one of this package's, and nothing
-// was added then, except that a znode with an unknown ACL was.
+// Restore adds a znode from a snapshot whose ACL table has been restored; parents come before
+// children, and "" is the root. data is copied. Errors are those of this package; on error
+// nothing was added, except that a znode with an unknown ACL was.
 func (t *Tree) Restore(path string, data []byte, acl int64, stat proto.StatPersisted) error {
 	t.restoring = true
 	if err := t.place(path, data, acl, stat); err != nil {
@@ -40,8 +40,8 @@ func (t *Tree) RestoreACL(key int64, acl []proto.ACL) {
 // RestoreSession adds a session of a snapshot.
 func (t *Tree) RestoreSession(id int64, timeout int32) { t.sessions[id] = timeout }
 
-// Restored ends a restore: it counts anew what is below each quota and drops the ACLs that no
-// znode uses, as DataTree.deserialize does. It runs by itself before the tree is next used.
+// Restored ends a restore: it counts what is below each quota and drops the ACLs that no znode
+// uses, as DataTree.deserialize does. It runs by itself before the tree is next used.
 func (t *Tree) Restored() { t.settle() }
 
 func (t *Tree) settle() {
@@ -54,7 +54,7 @@ func (t *Tree) settle() {
 	t.acls.purge()
 }
 
-// place adds a znode without regard to its parent's stat.
+// place adds a znode without changing its parent's stat.
 func (t *Tree) place(path string, data []byte, acl int64, stat proto.StatPersisted) error {
 	if path == "" {
 		if t.root != nil {
@@ -70,7 +70,7 @@ func (t *Tree) place(path string, data []byte, acl int64, stat proto.StatPersist
 	if !ok {
 		return ErrPath
 	}
-	// A snapshot has a znode's children behind it, and siblings in a row.
+	// In a snapshot a znode's children follow it, and siblings are adjacent.
 	switch parentPath {
 	case string(t.parent.path):
 	case string(t.added.path):
@@ -94,8 +94,8 @@ func (t *Tree) place(path string, data []byte, acl int64, stat proto.StatPersist
 	return nil
 }
 
-// split cuts a path into its parent's, "" for the root, and its name. It takes no path with
-// an empty name, such as "/".
+// split splits a path into its parent ("" for the root) and its name. It rejects a path with an
+// empty name, such as "/".
 func split(path string) (parent, name string, ok bool) {
 	i := strings.LastIndexByte(path, '/')
 	if i < 0 || path[0] != '/' || i == len(path)-1 || len(path) > int(nameLength) {
@@ -104,7 +104,7 @@ func split(path string) (parent, name string, ok bool) {
 	return path[:i], path[i+1:], true
 }
 
-// attach makes the znode its parent's child and enters it in the lists by kind.
+// attach adds the znode to its parent and to the lists by kind.
 func (t *Tree) attach(n *Node) {
 	n.parent.adopt(n)
 	n.grow(1, int64(len(n.Data)))
@@ -126,8 +126,8 @@ func (t *Tree) attach(n *Node) {
 	t.digest.later(n)
 }
 
-// detach undoes attach, for everything below the znode too: ZooKeeper would leave that in its
-// table of paths, out of reach, but logs no deletion of a znode with children.
+// detach undoes attach, including everything below the znode. ZooKeeper would leave that in its
+// table of paths, out of reach, but never logs the deletion of a znode with children.
 func (t *Tree) detach(n *Node) {
 	n.grow(-1-n.Descendants(), -int64(len(n.Data))-n.bytesBelow())
 	n.parent.disown(n)

@@ -10,20 +10,20 @@ import (
 // ConfigPath is the znode that holds the ensemble's configuration.
 const ConfigPath = configPath
 
-// Special tells whether a path is one that nobody may delete (DataTree.isSpecialPath).
+// Special reports whether a path is one that nobody may delete (DataTree.isSpecialPath).
 func Special(path string) bool {
 	return path == "/" || path == procPath || path == quotaPath || path == configPath
 }
 
-// sortFew sorts what a client asks for when it is little: a server must not stand still for the
-// order of a million names, which carries no meaning.
+// sortFew sorts a client's list if it is short: a server must not stall for the order of a
+// million names, which means nothing.
 func sortFew(names []string) {
 	if len(names) <= 4096 {
 		slices.Sort(names)
 	}
 }
 
-// ChildNames are the names of the children, sorted when there are few.
+// ChildNames returns the names of the children, sorted if there are few.
 func (n *Node) ChildNames() []string {
 	names := make([]string, 0, n.NumChildren())
 	n.each(func(kid *Node) { names = append(names, kid.name()) })
@@ -31,10 +31,10 @@ func (n *Node) ChildNames() []string {
 	return names
 }
 
-// ClientStat is the znode's stat as a client sees it: see Tree.Stat.
+// ClientStat returns the znode's stat as a client sees it: see Tree.Stat.
 func (n *Node) ClientStat() proto.Stat { return n.stat() }
 
-// ACLList is ACL without a copy; nil for a key that is not in the table.
+// ACLList is ACL without copying; nil for a key that is not in the table.
 func (t *Tree) ACLList(key int64) *ACL {
 	if key == openACL {
 		return openList
@@ -45,10 +45,10 @@ func (t *Tree) ACLList(key int64) *ACL {
 	return nil
 }
 
-// SetConfig puts the text of the ensemble's configuration into its znode, without a
-// transaction: every member does that when it starts (ZKDatabase.initConfigInZKDatabase).
-// zxid is the configuration's version, time is now, in milliseconds since 1970. A znode that
-// has it all from the transaction is left alone.
+// SetConfig stores the text of the ensemble's configuration in its znode, without a transaction:
+// every member does that when it starts (ZKDatabase.initConfigInZKDatabase). zxid is the
+// configuration's version, time is now, in milliseconds since 1970. A znode that already has all
+// this from the transaction is left alone.
 func (t *Tree) SetConfig(text []byte, zxid, time int64) {
 	n := t.Get(configPath)
 	if n == nil || n.Stat.Mzxid == zxid && bytes.Equal(n.Data, text) {

@@ -11,15 +11,15 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// Znodes that ZooKeeper keeps for itself.
+// The znodes that ZooKeeper keeps for itself.
 const (
 	procPath   = "/zookeeper"
 	quotaPath  = "/zookeeper/quota"
 	configPath = "/zookeeper/config"
 )
 
-// Tree is not safe for concurrent use: one goroutine owns it, and that goes for the methods
-// that only read, too, because Digest and the first read after a restore bring it up to date.
+// Tree is not safe for concurrent use: one goroutine owns it. That includes the methods that only
+// read, because Digest and the first read after a restore bring the tree up to date.
 type Tree struct {
 	root     *Node
 	count    int
@@ -41,7 +41,7 @@ type Tree struct {
 	added     place // that znode
 }
 
-// place is a znode that was found, and its path.
+// place is a znode with its path.
 type place struct {
 	path []byte
 	node *Node
@@ -49,7 +49,7 @@ type place struct {
 
 func (p *place) set(path string, n *Node) { p.path, p.node = append(p.path[:0], path...), n }
 
-// NewEmpty returns a tree to be filled from a snapshot: it has no znode, not even the root.
+// NewEmpty returns a tree to be filled from a snapshot: it has no znodes, not even the root.
 func NewEmpty() *Tree {
 	return &Tree{
 		acls:       newACLTable(),
@@ -61,7 +61,7 @@ func NewEmpty() *Tree {
 }
 
 // New returns the tree of a new server: /, /zookeeper, /zookeeper/quota and /zookeeper/config,
-// of which the last can only be read (ZOOKEEPER-2014).
+// the last one read-only (ZOOKEEPER-2014).
 func New() *Tree {
 	t := NewEmpty()
 	for _, path := range []string{"", procPath, quotaPath, configPath} {
@@ -74,10 +74,10 @@ func New() *Tree {
 	return t
 }
 
-// LastZxid is the zxid of the last transaction applied, or set by a snapshot's name.
+// LastZxid returns the zxid of the last transaction applied, or the one in a snapshot's name.
 func (t *Tree) LastZxid() int64 { return t.last }
 
-// SetLastZxid says which transaction was the last.
+// SetLastZxid sets the zxid of the last transaction.
 func (t *Tree) SetLastZxid(z int64) { t.last = z }
 
 // find returns the znode, or nil. Both "" and "/" are the root.
@@ -103,8 +103,8 @@ func (t *Tree) Get(path string) *Node {
 	return t.find(path)
 }
 
-// Stat returns what a client would see: the cversion counts deletions too, and the owner is
-// 0 for containers and znodes with a TTL.
+// Stat returns what a client sees: the cversion also counts deletions, and the owner is 0 for
+// containers and znodes with a TTL.
 func (t *Tree) Stat(path string) (proto.Stat, bool) {
 	n := t.Get(path)
 	if n == nil {
@@ -127,16 +127,16 @@ func (t *Tree) Children(path string) []string {
 	return names
 }
 
-// Len is the number of znodes, the root included.
+// Len returns the number of znodes, including the root.
 func (t *Tree) Len() int { return t.count }
 
-// Sessions are the open sessions with their timeouts in milliseconds.
+// Sessions returns the open sessions with their timeouts in milliseconds.
 func (t *Tree) Sessions() map[int64]int32 { return maps.Clone(t.sessions) }
 
-// Ephemerals are the paths of a session's ephemeral znodes, sorted when there are few.
+// Ephemerals returns the paths of a session's ephemeral znodes, sorted if there are few.
 func (t *Tree) Ephemerals(session int64) []string { return paths(t.ephemerals[session]) }
 
-// EphemeralsOf is how many ephemeral znodes a session has.
+// EphemeralsOf returns how many ephemeral znodes a session has.
 func (t *Tree) EphemeralsOf(session int64) int { return len(t.ephemerals[session]) }
 
 // EphemeralNodes appends a session's ephemeral znodes to a list, in no order.

@@ -6,7 +6,8 @@ import "iter"
 // meanwhile.
 func (t *Tree) All() iter.Seq2[string, *Node] { return t.Below("/") }
 
-// Below is All for a subtree, whose top comes first; nothing when there is no such znode.
+// Below is All for a subtree, starting with its root; it yields nothing if the znode does not
+// exist.
 func (t *Tree) Below(path string) iter.Seq2[string, *Node] {
 	return func(yield func(string, *Node) bool) {
 		n := t.Get(path)
