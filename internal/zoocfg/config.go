@@ -176,8 +176,8 @@ type Config struct {
 	// session is closed after this time; 10 s.
 	FirstRequestTimeout time.Duration
 
-	// FourLetterWords is 4lw.commands.whitelist (both) as a list, "*" for all; srvr is
-	// always among them. ReadOnlyMode enables isro besides.
+	// FourLetterWords is 4lw.commands.whitelist (both) as a list; "*" means all, and srvr is
+	// always included. ReadOnlyMode enables isro too.
 	FourLetterWords []string
 
 	// AdminEnabled is admin.enableServer (both).
@@ -261,6 +261,6 @@ func (c *Config) Self() (Member, bool) {
 	return c.Verifier.Member(c.ServerID)
 }
 
-// SnapDir is the folder of snapshots, LogDir that of transaction logs.
+// SnapDir returns the folder of snapshots, LogDir that of transaction logs.
 func (c *Config) SnapDir() string { return filepath.Join(c.DataDir, "version-2") }
 func (c *Config) LogDir() string  { return filepath.Join(c.DataLogDir, "version-2") }

@@ -31,10 +31,10 @@ type ReconfigOptions struct {
 // error is a *ReconfigError (BadVersion, BadArguments, or MarshallingError where Apache fails on
 // a number).
 //
-// Left to the caller, which knows: before, that reconfigEnabled is true, that the
-// server is no standalone one, and that no other reconfiguration is under way
-// (last seen and current versions are the same); after, that enough of the new
-// participants are synced (ErrNewConfigNoQuorum), and the ACL of /zookeeper/config.
+// The caller must check the rest. Before: reconfigEnabled is true, the server is not standalone,
+// and no other reconfiguration is in progress (the last seen and current versions are equal).
+// After: enough of the new participants are synced (ErrNewConfigNoQuorum), and the ACL of
+// /zookeeper/config.
 func NextVerifier(last QuorumVerifier, r *proto.ReconfigRequest, version int64, opt ReconfigOptions) (QuorumVerifier, error) {
 	if r.CurConfigID != -1 && r.CurConfigID != last.Version() {
 		return nil, &ReconfigError{proto.ErrBadVersion, fmt.Sprintf("Reconfiguration from version %d failed -- last seen version is %d", r.CurConfigID, last.Version())}

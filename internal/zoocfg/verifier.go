@@ -61,7 +61,7 @@ type QuorumVerifier interface {
 	WithMember(m Member) QuorumVerifier
 }
 
-// members is what both kinds of quorums share.
+// members is what both kinds of quorum share.
 type members struct {
 	byID    map[int64]Member
 	order   idTable
