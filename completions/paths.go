@@ -266,22 +266,19 @@ func describe(s proto.Stat) string {
 		parts = append(parts, plural(int(s.NumChildren), "child", "children"))
 	}
 	parts = append(parts, plural(int(s.DataLength), "byte", "bytes"))
-	switch owner := uint64(s.EphemeralOwner); {
-	case owner == 1<<63:
+	switch proto.EphemeralTypeOf(s.EphemeralOwner) {
+	case proto.EphemeralContainer:
 		parts = append(parts, "container")
-	case owner>>56 == 0xff:
+	case proto.EphemeralTTL:
 		parts = append(parts, "TTL")
-	case owner != 0:
+	case proto.EphemeralNormal:
 		parts = append(parts, "ephemeral")
 	}
 	return strings.Join(parts, ", ")
 }
 
-// ephemeral tells the znodes of a session from containers and those with a time to live
-// (EphemeralType).
 func ephemeral(s proto.Stat) bool {
-	owner := uint64(s.EphemeralOwner)
-	return owner != 0 && owner != 1<<63 && owner>>56 != 0xff
+	return proto.EphemeralTypeOf(s.EphemeralOwner) == proto.EphemeralNormal
 }
 
 func plural(n int, one, many string) string {

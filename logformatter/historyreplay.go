@@ -142,15 +142,13 @@ func (r *replay) begin(args []string, logs []storage.File) error {
 			if n.ACL != -1 {
 				z.list, z.acl = s.ACLs()[n.ACL]
 			}
-			switch owner := n.Stat.EphemeralOwner; {
-			case owner == proto.ContainerOwner:
+			switch owner := n.Stat.EphemeralOwner; proto.EphemeralTypeOf(owner) {
+			case proto.EphemeralContainer:
 				z.container = true
-			default:
-				if ttl, coded := proto.OwnerTTL(owner); coded {
-					z.ttl = ttl
-				} else {
-					z.owner = owner
-				}
+			case proto.EphemeralTTL:
+				z.ttl = proto.TTLOf(owner)
+			case proto.EphemeralNormal:
+				z.owner = owner
 			}
 			r.put(path, z)
 			if !r.pattern.recursive {

@@ -10,7 +10,6 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/ztree"
 )
 
 // branch is a znode of a drawn tree. Znodes below the last drawn level are only counted.
@@ -113,12 +112,12 @@ const persistent = "persistent"
 
 // kindOf returns the kind of znode that has this owner.
 func kindOf(owner int64) string {
-	switch ztree.KindOf(owner) {
-	case ztree.Container:
+	switch proto.EphemeralTypeOf(owner) {
+	case proto.EphemeralContainer:
 		return "container"
-	case ztree.TTL:
-		return fmt.Sprintf("ttl %d ms", ztree.TTLOf(owner))
-	case ztree.Ephemeral:
+	case proto.EphemeralTTL:
+		return fmt.Sprintf("ttl %d ms", proto.TTLOf(owner))
+	case proto.EphemeralNormal:
 		return fmt.Sprintf("ephemeral of 0x%x", uint64(owner))
 	}
 	return persistent

@@ -9,8 +9,8 @@ import (
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
-	"github.com/zkctl/zkctl/internal/ztree"
 )
 
 // structure checks the znodes of a file one by one. It keeps the path to the current znode, and a
@@ -58,7 +58,7 @@ func (s *structure) check(n *storage.Node) {
 	}
 	// A session may have started, and created znodes, after the sessions were written.
 	owner := n.Stat.EphemeralOwner
-	ephemeral := ztree.KindOf(owner) == ztree.Ephemeral
+	ephemeral := proto.EphemeralTypeOf(owner) == proto.EphemeralNormal
 	if ephemeral && !s.sessions[owner] && n.Stat.Czxid <= s.zxid {
 		fault("a server deletes it when it starts", "session 0x%x of ephemeral znode %s is not in the file",
 			uint64(owner), escape.Line(shown(n.Path)))

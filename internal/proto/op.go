@@ -105,27 +105,6 @@ func (m CreateMode) IsSequential() bool {
 	return m == PersistentSequential || m == EphemeralSequential || m == PersistentSequentialTTL
 }
 
-// MaxTTL is the longest TTL in milliseconds that a znode can have (EphemeralType.TTL).
-const MaxTTL = 1<<40 - 1
-
-// ContainerOwner is the ephemeralOwner of a container znode (EphemeralType.CONTAINER).
-const ContainerOwner = -1 << 63
-
-// ttlMask marks an ephemeralOwner that codes a TTL: 0xff in the highest byte, two bytes
-// of reserved bits, which are 0, and the TTL in the lowest five (EphemeralType.TTL).
-const ttlMask = -1 << 56
-
-// OwnerTTL returns the TTL in milliseconds that ephemeralOwner codes, and whether it codes one.
-func OwnerTTL(owner int64) (int64, bool) {
-	if uint64(owner)>>56 == 0xff && (owner>>40)&0xffff == 0 {
-		return owner & MaxTTL, true
-	}
-	return 0, false
-}
-
-// TTLOwner is the ephemeralOwner that codes a TTL of ms milliseconds.
-func TTLOwner(ms int64) int64 { return ttlMask | ms }
-
 // Perms is the set of permissions of an ACL entry (ZooDefs.Perms).
 type Perms int32
 

@@ -180,12 +180,6 @@ func TestNames(t *testing.T) {
 	if got := Error(-999).Error(); got != "KeeperErrorCode = Unknown error -999" {
 		t.Error(got)
 	}
-	if ttl, ok := OwnerTTL(TTLOwner(3600000)); !ok || ttl != 3600000 {
-		t.Error(ttl, ok)
-	}
-	if _, ok := OwnerTTL(0x100000000000001); ok {
-		t.Error("a session id is not a TTL")
-	}
 }
 
 func FuzzRecords(f *testing.F) {

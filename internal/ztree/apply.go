@@ -64,7 +64,7 @@ func (t *Tree) apply(h *proto.TxnHeader, body jute.Record) Result {
 		if b, ok := body.(*proto.CreateTTLTxn); ok {
 			r.Path, r.Err = b.Path, proto.ErrBadArguments
 			if b.TTL > 0 && b.TTL <= proto.MaxTTL {
-				r.Stat, r.Err = t.create(h, b.Path, b.Data, b.ACL, ttlMask|b.TTL, b.ParentCVersion)
+				r.Stat, r.Err = t.create(h, b.Path, b.Data, b.ACL, proto.TTLOwner(b.TTL), b.ParentCVersion)
 			}
 		}
 	case proto.OpCreateContainer:

@@ -134,7 +134,7 @@ func TestKinds(t *testing.T) {
 	if c := persisted(t, tree, "/c"); c.EphemeralOwner != math.MinInt64 {
 		t.Errorf("container: owner %#x", uint64(c.EphemeralOwner))
 	}
-	if n := persisted(t, tree, "/t"); uint64(n.EphemeralOwner) != 0xff0000000036ee80 || TTLOf(n.EphemeralOwner) != 3600000 {
+	if n := persisted(t, tree, "/t"); uint64(n.EphemeralOwner) != 0xff0000000036ee80 || proto.TTLOf(n.EphemeralOwner) != 3600000 {
 		t.Errorf("TTL: owner %#x", uint64(n.EphemeralOwner))
 	}
 	for path, owner := range map[string]int64{"/c": 0, "/t": 0, "/e": alice} {

@@ -216,41 +216,8 @@ func (n *Node) stat() proto.Stat {
 		Version: s.Version, Cversion: s.Cversion*2 - kids, Aversion: s.Aversion,
 		DataLength: int32(len(n.Data)), NumChildren: kids, Pzxid: s.Pzxid,
 	}
-	if KindOf(s.EphemeralOwner) == Ephemeral {
+	if proto.EphemeralTypeOf(s.EphemeralOwner) == proto.EphemeralNormal {
 		out.EphemeralOwner = s.EphemeralOwner
 	}
 	return out
 }
-
-// Kind is the kind of a znode, as its ephemeralOwner says (EphemeralType).
-type Kind int
-
-// The kinds of znodes.
-const (
-	Persistent Kind = iota
-	Ephemeral
-	Container
-	TTL
-)
-
-// ttlMask is the byte of an ephemeralOwner that distinguishes a TTL from a session.
-const ttlMask = -1 << 56
-
-// KindOf returns the kind of a znode. An owner of 0xff0000… is a TTL. If extendedTypesEnabled is
-// not set, a server's id can be 255: its sessions start with 0xff, but are followed by a time,
-// which is not 0.
-func KindOf(ephemeralOwner int64) Kind {
-	if _, coded := proto.OwnerTTL(ephemeralOwner); coded {
-		return TTL
-	}
-	switch ephemeralOwner {
-	case 0:
-		return Persistent
-	case proto.ContainerOwner:
-		return Container
-	}
-	return Ephemeral
-}
-
-// TTLOf returns the time to live in the ephemeralOwner, in milliseconds.
-func TTLOf(ephemeralOwner int64) int64 { return ephemeralOwner & proto.MaxTTL }

@@ -110,12 +110,12 @@ func (t *Tree) attach(n *Node) {
 	n.grow(1, int64(len(n.Data)))
 	t.count++
 	t.bytes += n.weight()
-	switch owner := n.Stat.EphemeralOwner; KindOf(owner) {
-	case Container:
+	switch owner := n.Stat.EphemeralOwner; proto.EphemeralTypeOf(owner) {
+	case proto.EphemeralContainer:
 		t.containers[n] = struct{}{}
-	case TTL:
+	case proto.EphemeralTTL:
 		t.ttls[n] = struct{}{}
-	case Ephemeral:
+	case proto.EphemeralNormal:
 		set := t.ephemerals[owner]
 		if set == nil {
 			set = map[*Node]struct{}{}
@@ -136,12 +136,12 @@ func (t *Tree) detach(n *Node) {
 		t.bytes -= n.weight()
 		t.acls.release(n.ACL)
 		t.digest.remove(n)
-		switch owner := n.Stat.EphemeralOwner; KindOf(owner) {
-		case Container:
+		switch owner := n.Stat.EphemeralOwner; proto.EphemeralTypeOf(owner) {
+		case proto.EphemeralContainer:
 			delete(t.containers, n)
-		case TTL:
+		case proto.EphemeralTTL:
 			delete(t.ttls, n)
-		case Ephemeral:
+		case proto.EphemeralNormal:
 			if set := t.ephemerals[owner]; set != nil {
 				if delete(set, n); len(set) == 0 {
 					delete(t.ephemerals, owner)

@@ -39,7 +39,7 @@ func (c *change) sumUp() {
 
 // owner is the session that the znode goes with, 0 for none.
 func (c *change) owner() int64 {
-	if c.gone || ztree.KindOf(c.stat.EphemeralOwner) != ztree.Ephemeral {
+	if c.gone || proto.EphemeralTypeOf(c.stat.EphemeralOwner) != proto.EphemeralNormal {
 		return 0
 	}
 	return c.stat.EphemeralOwner

@@ -204,7 +204,7 @@ func (p *prep) deleteContainer(path string) (jute.Record, proto.Error) {
 		return nil, proto.ErrNoNode
 	case n.children > 0:
 		return nil, proto.ErrNotEmpty
-	case ztree.KindOf(n.stat.EphemeralOwner) == ztree.Ephemeral:
+	case proto.EphemeralTypeOf(n.stat.EphemeralOwner) == proto.EphemeralNormal:
 		return nil, proto.ErrBadVersion
 	case parent == nil:
 		return nil, proto.ErrNoNode

@@ -63,7 +63,7 @@ func (p *prep) create(op proto.Op, q *proto.CreateRequest, ttl int64) (jute.Reco
 		return nil, proto.ErrBadArguments
 	case p.look(path) != nil:
 		return nil, proto.ErrNodeExists
-	case ztree.KindOf(parent.stat.EphemeralOwner) == ztree.Ephemeral:
+	case proto.EphemeralTypeOf(parent.stat.EphemeralOwner) == proto.EphemeralNormal:
 		return nil, proto.ErrNoChildrenForEphemeral
 	}
 	if err := p.s.quota.check(p.s.tree, path, int64(len(q.Data)), 1); err != 0 {

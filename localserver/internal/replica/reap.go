@@ -30,8 +30,8 @@ func (s *Server) reap() {
 
 func (s *Server) ripe(n *ztree.Node) bool {
 	age := s.now.Sub(time.UnixMilli(n.Stat.Mtime))
-	if ztree.KindOf(n.Stat.EphemeralOwner) == ztree.TTL {
-		return age > time.Duration(ztree.TTLOf(n.Stat.EphemeralOwner))*time.Millisecond
+	if proto.EphemeralTypeOf(n.Stat.EphemeralOwner) == proto.EphemeralTTL {
+		return age > time.Duration(proto.TTLOf(n.Stat.EphemeralOwner))*time.Millisecond
 	}
 	return n.Stat.Cversion > 0 || s.opt.NeverUsed > 0 && age > s.opt.NeverUsed
 }
