@@ -116,11 +116,12 @@ func (f *filter) setZxids(text string) error {
 	return nil
 }
 
-// loggedTypes are the types of transactions, ordered by code.
-var loggedTypes = []proto.Op{
-	proto.OpCreate, proto.OpDelete, proto.OpSetData, proto.OpSetACL, proto.OpCheck, proto.OpMulti, proto.OpCreate2,
-	proto.OpReconfig, proto.OpCreateContainer, proto.OpDeleteContainer, proto.OpCreateTTL,
-	proto.OpCreateSession, proto.OpCloseSession, proto.OpError,
+// typeNames are the names of the types of transactions.
+func typeNames() (names []string) {
+	for _, op := range proto.TxnTypes() {
+		names = append(names, op.String())
+	}
+	return names
 }
 
 func (f *filter) addType(text string) error {
@@ -128,7 +129,7 @@ func (f *filter) addType(text string) error {
 		f.types = map[proto.Op]bool{}
 	}
 	found := false
-	for _, op := range loggedTypes {
+	for _, op := range proto.TxnTypes() {
 		if ok, err := path.Match(strings.ToLower(text), strings.ToLower(op.String())); err == nil && ok {
 			f.types[op], found = true, true
 			if op == proto.OpCreate { // which of the two depends on the reply that the client wants
@@ -139,11 +140,7 @@ func (f *filter) addType(text string) error {
 	if found {
 		return nil
 	}
-	names := make([]string, len(loggedTypes))
-	for i, op := range loggedTypes {
-		names[i] = op.String()
-	}
-	return fmt.Errorf("--type: unknown transaction type %q; use %s, or a prefix such as create*", text, strings.Join(names, ", "))
+	return fmt.Errorf("--type: unknown transaction type %q; use %s, or a prefix such as create*", text, strings.Join(typeNames(), ", "))
 }
 
 // parseZxid reads a zxid as Java's Long.decode does: 0x100000005 or decimal.

@@ -75,7 +75,7 @@ func (j *jsonChange) write(_ *bufio.Writer, c *change) error {
 		o.SessionEnd = sessionEnd(&c.TxnHeader)
 	}
 	aclOnly := c.op == proto.OpSetACL
-	whole := c.what == changePresent || isCreate(c.op)
+	whole := c.what == changePresent || c.op.Creates()
 	if z := c.now; z != nil {
 		o.Container, o.TTL = z.container, z.ttl
 		if z.owner != 0 {
@@ -102,14 +102,6 @@ func (j *jsonChange) write(_ *bufio.Writer, c *change) error {
 		o.OldVersion = &z.version
 	}
 	return j.enc.Encode(&o)
-}
-
-func isCreate(op proto.Op) bool {
-	switch op {
-	case proto.OpCreate, proto.OpCreate2, proto.OpCreateContainer, proto.OpCreateTTL:
-		return true
-	}
-	return false
 }
 
 func (j *jsonChange) value(data []byte) (value json.RawMessage, encoding string, length *int) {

@@ -234,7 +234,7 @@ func (r *replay) multi(c change, m *proto.MultiTxn) error {
 		}
 	}
 	for _, t := range m.Txns {
-		if !hasPath(t.Type) {
+		if !t.Type.HasPath() {
 			continue
 		}
 		body, err := t.Decode()

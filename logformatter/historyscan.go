@@ -140,7 +140,7 @@ func (p *znodePattern) wants(e *storage.Entry) bool {
 		return true
 	case op == proto.OpMulti:
 		return eachPart(e.Raw, func(_ proto.Op, path []byte) bool { return path != nil && p.match(path) })
-	case hasPath(op):
+	case op.HasPath():
 		f := fields{b: e.Raw[32:]} // after the header
 		path := f.buffer()
 		return path != nil && p.match(path)

@@ -3,6 +3,7 @@ package logformatter
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/zkctl/zkctl/internal/proto"
@@ -58,67 +59,55 @@ func (j *jsonForm) append(dst, raw []byte) ([]byte, error) {
 
 // body adds the fields of the transaction's record, each preceded by a comma.
 func (j *jsonForm) body(dst []byte, f *fields, op proto.Op) ([]byte, error) {
-	switch op {
-	case proto.OpCreate, proto.OpCreate2, proto.OpCreateContainer, proto.OpCreateTTL:
-		dst = appendJSONField(dst, "path", f.buffer())
-		dst = j.appendData(dst, f.buffer())
-		dst = appendJSONACL(dst, f)
-		if op == proto.OpCreate || op == proto.OpCreate2 {
-			if f.bool() {
-				dst = append(dst, `,"ephemeral":true`...)
-			} else {
-				dst = append(dst, `,"ephemeral":false`...)
-			}
-			return appendInt(append(dst, `,"parentCVersion":`...), int64(parentCVersion(f, op))), nil
-		}
-		dst = appendInt(append(dst, `,"parentCVersion":`...), int64(f.int()))
-		if op == proto.OpCreateTTL {
-			dst = appendInt(append(dst, `,"ttl":`...), f.long())
-		}
-	case proto.OpDelete, proto.OpDeleteContainer:
-		dst = appendJSONField(dst, "path", f.buffer())
-	case proto.OpSetData, proto.OpReconfig:
-		dst = appendJSONField(dst, "path", f.buffer())
-		dst = j.appendData(dst, f.buffer())
-		dst = appendInt(append(dst, `,"version":`...), int64(f.int()))
-	case proto.OpCheck:
-		dst = appendJSONField(dst, "path", f.buffer())
-		dst = appendInt(append(dst, `,"version":`...), int64(f.int()))
-	case proto.OpSetACL:
-		dst = appendJSONField(dst, "path", f.buffer())
-		dst = appendJSONACL(dst, f)
-		dst = appendInt(append(dst, `,"version":`...), int64(f.int()))
-	case proto.OpCreateSession:
-		dst = appendInt(append(dst, `,"timeOut":`...), int64(f.int()))
-	case proto.OpError:
-		code := proto.Error(f.int())
-		dst = appendInt(append(dst, `,"err":`...), int64(code))
-		dst = appendJSONField(dst, "error", []byte(code.Name()))
-	case proto.OpCloseSession:
-		n := f.closedPaths()
-		if n < 0 {
-			return append(dst, `,"paths2Delete":null`...), nil
-		}
-		dst = append(dst, `,"paths2Delete":[`...)
-		for i := 0; i < n; i++ {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendJSONString(dst, f.buffer())
-		}
-		dst = append(dst, ']')
-	case proto.OpMulti:
-		dst = append(dst, `,"txns":[`...)
-		n := f.count(8)
-		for i := 0; i < n && !f.bad; i++ {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = j.part(dst, f)
-		}
-		dst = append(dst, ']')
-	default:
+	list := layout(op)
+	if list == nil {
 		return dst, unsupported(op)
+	}
+	for i := range list {
+		dst = append(dst, list[i].json...)
+		switch list[i].kind {
+		case fieldPath:
+			dst = appendJSONString(dst, f.buffer())
+		case fieldData:
+			dst = j.appendData(dst, f.buffer())
+		case fieldACL:
+			dst = appendJSONACL(dst, f)
+		case fieldBool:
+			dst = strconv.AppendBool(dst, f.bool())
+		case fieldCVersion:
+			dst = appendInt(dst, int64(parentCVersion(f, op)))
+		case fieldInt:
+			dst = appendInt(dst, int64(f.int()))
+		case fieldLong:
+			dst = appendInt(dst, f.long())
+		case fieldError:
+			code := proto.Error(f.int())
+			dst = appendInt(append(dst, `,"err":`...), int64(code))
+			dst = appendJSONField(dst, "error", []byte(code.Name()))
+		case fieldPaths:
+			n := f.closedPaths()
+			if n < 0 {
+				return append(dst, `,"paths2Delete":null`...), nil
+			}
+			dst = append(dst, `,"paths2Delete":[`...)
+			for i := 0; i < n; i++ {
+				if i > 0 {
+					dst = append(dst, ',')
+				}
+				dst = appendJSONString(dst, f.buffer())
+			}
+			dst = append(dst, ']')
+		case fieldParts:
+			dst = append(dst, `,"txns":[`...)
+			n := f.count(8)
+			for i := 0; i < n && !f.bad; i++ {
+				if i > 0 {
+					dst = append(dst, ',')
+				}
+				dst = j.part(dst, f)
+			}
+			dst = append(dst, ']')
+		}
 	}
 	return dst, nil
 }

@@ -2,6 +2,7 @@ package logformatter
 
 import (
 	"bytes"
+	"strconv"
 
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -67,31 +68,10 @@ func appendHead(dst []byte, dates *ui.LogDates, h *proto.TxnHeader) []byte {
 	return append(dst, ' ')
 }
 
-// appendToolkitBody is TxnLogToolkit.getFormattedTxnStr; delete, setACL, and the types for
-// sessions and errors print as the record's toString.
+// appendToolkitBody is TxnLogToolkit.getFormattedTxnStr: data is text, and what has none is the
+// record's toString.
 func appendToolkitBody(dst []byte, f *fields, op proto.Op) ([]byte, error) {
-	switch op {
-	case proto.OpCreate, proto.OpCreate2:
-		dst = appendPathData(dst, f)
-		dst = appendACLList(dst, f)
-		if f.bool() {
-			dst = append(dst, ",true,"...)
-		} else {
-			dst = append(dst, ",false,"...)
-		}
-		return appendInt(dst, int64(parentCVersion(f, op))), nil
-	case proto.OpCreateContainer, proto.OpCreateTTL:
-		dst = appendPathData(dst, f)
-		dst = appendACLList(dst, f)
-		dst = appendInt(append(dst, ','), int64(f.int()))
-		if op == proto.OpCreateTTL {
-			dst = appendInt(append(dst, ','), f.long())
-		}
-		return dst, nil
-	case proto.OpSetData, proto.OpReconfig:
-		dst = appendPathData(dst, f)
-		return appendInt(dst, int64(f.int())), nil
-	case proto.OpMulti:
+	if op == proto.OpMulti {
 		n := f.count(8)
 		for i := 0; i < n && !f.bad; i++ {
 			if i > 0 {
@@ -102,13 +82,28 @@ func appendToolkitBody(dst []byte, f *fields, op proto.Op) ([]byte, error) {
 		}
 		return dst, nil
 	}
-	return appendRecord(dst, f, op, "")
-}
-
-// appendPathData appends path and data, each followed by a comma.
-func appendPathData(dst []byte, f *fields) []byte {
-	dst = append(appendString(dst, f.text()), ',')
-	return append(appendText(dst, f.text()), ',')
+	list := layout(op)
+	if len(list) < 2 || list[1].kind != fieldData {
+		return appendRecord(dst, f, op, "")
+	}
+	dst = append(appendString(dst, f.text()), ',') // the path
+	dst = appendText(dst, f.text())
+	for _, field := range list[2:] {
+		dst = append(dst, ',')
+		switch field.kind {
+		case fieldACL:
+			dst = appendACLList(dst, f)
+		case fieldBool:
+			dst = strconv.AppendBool(dst, f.bool())
+		case fieldCVersion:
+			dst = appendInt(dst, int64(parentCVersion(f, op)))
+		case fieldInt:
+			dst = appendInt(dst, int64(f.int()))
+		case fieldLong:
+			dst = appendInt(dst, f.long())
+		}
+	}
+	return dst, nil
 }
 
 // parentCVersion returns -1 for a create written by 3.3 or earlier, which has no such field.
@@ -171,65 +166,61 @@ func appendACLVector(dst []byte, f *fields) []byte {
 // appendRecord appends a record's toString, which ends with a line break. none stands for a
 // closeSession without a body.
 func appendRecord(dst []byte, f *fields, op proto.Op, none string) ([]byte, error) {
-	switch op {
-	case proto.OpCreate, proto.OpCreate2, proto.OpCreateContainer, proto.OpCreateTTL:
-		dst = appendEscaped(dst, f.text())
-		dst = appendEscapedBuffer(append(dst, ','), f.buffer())
-		dst = appendACLVector(append(dst, ','), f)
-		if op == proto.OpCreate || op == proto.OpCreate2 {
-			if f.bool() {
-				dst = append(dst, ",T"...)
-			} else {
-				dst = append(dst, ",F"...)
-			}
-			dst = appendInt(append(dst, ','), int64(parentCVersion(f, op)))
-			break
-		}
-		dst = appendInt(append(dst, ','), int64(f.int()))
-		if op == proto.OpCreateTTL {
-			dst = appendInt(append(dst, ','), f.long())
-		}
-	case proto.OpDelete, proto.OpDeleteContainer:
-		dst = appendEscaped(dst, f.text())
-	case proto.OpSetData, proto.OpReconfig:
-		dst = appendEscaped(dst, f.text())
-		dst = appendEscapedBuffer(append(dst, ','), f.buffer())
-		dst = appendInt(append(dst, ','), int64(f.int()))
-	case proto.OpSetACL:
-		dst = appendEscaped(dst, f.text())
-		dst = appendACLVector(append(dst, ','), f)
-		dst = appendInt(append(dst, ','), int64(f.int()))
-	case proto.OpCreateSession, proto.OpError:
-		dst = appendInt(dst, int64(f.int()))
-	case proto.OpCloseSession:
-		n := f.closedPaths()
-		if n < 0 {
-			if none == "" {
-				return dst, nil
-			}
-			return append(dst, none...), nil
-		}
-		dst = append(dst, "v{"...)
-		for i := 0; i < n; i++ {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendEscaped(dst, f.text())
-		}
-		dst = append(dst, '}')
-	case proto.OpMulti:
-		dst = append(dst, "v{"...)
-		n := f.count(8)
-		for i := 0; i < n && !f.bad; i++ {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendInt(append(dst, "s{"...), int64(f.int()))
-			dst = append(appendEscapedBuffer(append(dst, ','), f.buffer()), '}')
-		}
-		dst = append(dst, '}')
-	default:
+	list := layout(op)
+	if list == nil || op == proto.OpCheck { // Apache's tools know no check but as a part of a multi
 		return dst, unsupported(op)
+	}
+	for i := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		switch list[i].kind {
+		case fieldPath:
+			dst = appendEscaped(dst, f.text())
+		case fieldData:
+			dst = appendEscapedBuffer(dst, f.buffer())
+		case fieldACL:
+			dst = appendACLVector(dst, f)
+		case fieldBool:
+			if f.bool() {
+				dst = append(dst, 'T')
+			} else {
+				dst = append(dst, 'F')
+			}
+		case fieldCVersion:
+			dst = appendInt(dst, int64(parentCVersion(f, op)))
+		case fieldInt, fieldError:
+			dst = appendInt(dst, int64(f.int()))
+		case fieldLong:
+			dst = appendInt(dst, f.long())
+		case fieldPaths:
+			n := f.closedPaths()
+			if n < 0 {
+				if none == "" {
+					return dst, nil
+				}
+				return append(dst, none...), nil
+			}
+			dst = append(dst, "v{"...)
+			for i := 0; i < n; i++ {
+				if i > 0 {
+					dst = append(dst, ',')
+				}
+				dst = appendEscaped(dst, f.text())
+			}
+			dst = append(dst, '}')
+		case fieldParts:
+			dst = append(dst, "v{"...)
+			n := f.count(8)
+			for i := 0; i < n && !f.bad; i++ {
+				if i > 0 {
+					dst = append(dst, ',')
+				}
+				dst = appendInt(append(dst, "s{"...), int64(f.int()))
+				dst = append(appendEscapedBuffer(append(dst, ','), f.buffer()), '}')
+			}
+			dst = append(dst, '}')
+		}
 	}
 	return append(dst, '\n'), nil
 }

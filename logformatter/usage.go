@@ -18,11 +18,7 @@ func completeValues(c *cobra.Command, name string, values ...string) {
 
 // completeFilter makes the options of a filter complete.
 func completeFilter(c *cobra.Command) {
-	names := make([]string, len(loggedTypes))
-	for i, op := range loggedTypes {
-		names[i] = op.String()
-	}
-	completeValues(c, "type", names...)
+	completeValues(c, "type", typeNames()...)
 	for _, name := range []string{"zxid", "since", "until", "session", "path"} {
 		completeValues(c, name) // not file names
 	}

@@ -135,7 +135,7 @@ func eachPart(raw []byte, visit func(op proto.Op, path []byte) bool) bool {
 			op := proto.Op(f.int())
 			part := fields{b: f.buffer()}
 			var path []byte
-			if hasPath(op) {
+			if op.HasPath() {
 				path = part.buffer()
 			}
 			if !f.bad && !part.bad && (visit(op, path) || path != nil && visit(proto.OpMulti, path)) {
@@ -153,18 +153,8 @@ func eachPart(raw []byte, visit func(op proto.Op, path []byte) bool) bool {
 		return n <= 0 && visit(h.Type, nil)
 	}
 	var path []byte
-	if hasPath(h.Type) {
+	if h.Type.HasPath() {
 		path = f.buffer()
 	}
 	return !f.bad && visit(h.Type, path)
-}
-
-// hasPath reports whether a transaction of this type starts with a path.
-func hasPath(op proto.Op) bool {
-	switch op {
-	case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer, proto.OpDelete,
-		proto.OpDeleteContainer, proto.OpSetData, proto.OpReconfig, proto.OpCheck, proto.OpSetACL:
-		return true
-	}
-	return false
 }

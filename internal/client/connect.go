@@ -182,7 +182,7 @@ func (s *session) failPending(cause error, retry bool) {
 		switch {
 		case k == nil || k.xid == proto.XidSetWatches || k == s.closeCall:
 			continue
-		case retry && !k.retried && (readOnly(k.op) || k.op == proto.OpAuth) && k.ctx.Err() == nil && time.Now().Before(k.due):
+		case retry && !k.retried && (k.op.Reads() || k.op == proto.OpAuth) && k.ctx.Err() == nil && time.Now().Before(k.due):
 			k.retried = true
 			if s.cfg.Wait {
 				k.expires = time.Now().Add(s.cfg.SessionTimeout)

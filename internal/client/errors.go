@@ -57,7 +57,7 @@ func (e *LossError) Error() string {
 		s += ": " + e.Cause.Error()
 	}
 	switch {
-	case !e.Sent || e.Code == proto.ErrAuthFailed || readOnly(e.Op):
+	case !e.Sent || e.Code == proto.ErrAuthFailed || e.Op.Reads():
 	case e.InPart:
 		s += fmt.Sprintf("; the %v did not happen", e.Op)
 	default:
@@ -140,15 +140,4 @@ func (e *RoundError) Unwrap() []error {
 		errs[i] = a
 	}
 	return errs
-}
-
-// readOnly tells whether the operation changes nothing, so that it can be sent again.
-func readOnly(op proto.Op) bool {
-	switch op {
-	case proto.OpExists, proto.OpGetData, proto.OpGetACL, proto.OpGetChildren, proto.OpGetChildren2,
-		proto.OpSync, proto.OpMultiRead, proto.OpGetEphemerals, proto.OpGetAllChildrenNumber,
-		proto.OpWhoAmI, proto.OpCheckWatches, proto.OpPing:
-		return true
-	}
-	return false
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -137,43 +138,20 @@ func (c *Conn) multi(ctx context.Context, op proto.Op, ops []proto.MultiOp) ([]p
 
 // chrooted returns a copy of a part's request with its path below the chroot.
 func (c *Conn) chrooted(req jute.Record) jute.Record {
-	switch r := req.(type) {
-	case *proto.CreateRequest:
-		cp := *r
-		cp.Path = c.real(r.Path)
-		return &cp
-	case *proto.CreateTTLRequest:
-		cp := *r
-		cp.Path = c.real(r.Path)
-		return &cp
-	case *proto.PathVersionRequest:
-		cp := *r
-		cp.Path = c.real(r.Path)
-		return &cp
-	case *proto.SetDataRequest:
-		cp := *r
-		cp.Path = c.real(r.Path)
-		return &cp
-	case *proto.PathWatchRequest:
-		cp := *r
-		cp.Path = c.real(r.Path)
-		return &cp
+	pathed, ok := req.(proto.Pathed)
+	if !ok {
+		return req
 	}
-	return req
+	v := reflect.New(reflect.TypeOf(req).Elem())
+	v.Elem().Set(reflect.ValueOf(req).Elem())
+	below := v.Interface().(proto.Pathed)
+	*below.ZnodePath() = c.real(*pathed.ZnodePath())
+	return below
 }
 
 func requestPath(req jute.Record) string {
-	switch r := req.(type) {
-	case *proto.CreateRequest:
-		return r.Path
-	case *proto.CreateTTLRequest:
-		return r.Path
-	case *proto.PathVersionRequest:
-		return r.Path
-	case *proto.SetDataRequest:
-		return r.Path
-	case *proto.PathWatchRequest:
-		return r.Path
+	if r, ok := req.(proto.Pathed); ok {
+		return *r.ZnodePath()
 	}
 	return ""
 }

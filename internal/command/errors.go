@@ -72,7 +72,7 @@ func Refusal(e *client.OpError) (text, hint string) {
 	path := escape.Line(e.Path) // a server's name may be in it
 	switch e.Code {
 	case proto.ErrNoNode:
-		if slash := strings.LastIndexByte(path, '/'); creates(e.Op) && slash > 0 {
+		if slash := strings.LastIndexByte(path, '/'); e.Op.Creates() && slash > 0 {
 			return "Node does not exist: " + path[:slash], "the parent of " + path
 		}
 		return "Node does not exist: " + path, ""
@@ -125,18 +125,10 @@ func permissionHint(e *client.OpError) string {
 	switch {
 	case e.Op == proto.OpGetACL:
 		return "reading an ACL takes the permission r or a"
-	case creates(e.Op) || e.Op == proto.OpDelete:
+	case e.Op.Creates() || e.Op == proto.OpDelete:
 		return "getAcl of its parent shows who may"
 	}
 	return "getAcl shows who may"
-}
-
-func creates(op proto.Op) bool {
-	switch op {
-	case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer:
-		return true
-	}
-	return false
 }
 
 // Explain is the function Explain, and says what the server knows besides: the version that there is, or that
@@ -187,7 +179,7 @@ func (env *Env) versionNow(ctx context.Context, op *client.OpError) string {
 func explainChroot(env *Env, err error) error {
 	var op *client.OpError
 	if !errors.As(err, &op) || op.Code != proto.ErrNoNode || strings.LastIndexByte(op.Path, '/') != 0 ||
-		op.Path != "/" && !creates(op.Op) {
+		op.Path != "/" && !op.Op.Creates() {
 		return err
 	}
 	conn, connErr := env.Conn()

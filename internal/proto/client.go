@@ -2,6 +2,12 @@ package proto
 
 import "github.com/zkctl/zkctl/internal/jute"
 
+// Pathed is a request or the body of a transaction that is about one znode. Its path is the first field.
+type Pathed interface {
+	jute.Record
+	ZnodePath() *string
+}
+
 // ConnectRequest opens or resumes a session. SessionID 0 asks for a new one; TimeOut is in milliseconds.
 // The ReadOnly byte is absent from clients before 3.4.
 type ConnectRequest struct {
@@ -133,6 +139,9 @@ func (r *PathRequest) Visit(c *jute.Codec) {
 	c.String(&r.Path)
 }
 
+// ZnodePath implements Pathed.
+func (r *PathRequest) ZnodePath() *string { return &r.Path }
+
 // PathWatchRequest is the request of exists, getData, getChildren and getChildren2.
 type PathWatchRequest struct {
 	Path  string
@@ -145,6 +154,9 @@ func (r *PathWatchRequest) Visit(c *jute.Codec) {
 	c.Bool(&r.Watch)
 }
 
+// ZnodePath implements Pathed.
+func (r *PathWatchRequest) ZnodePath() *string { return &r.Path }
+
 // PathVersionRequest is the request of delete and check. Version -1 matches any.
 type PathVersionRequest struct {
 	Path    string
@@ -156,6 +168,9 @@ func (r *PathVersionRequest) Visit(c *jute.Codec) {
 	c.String(&r.Path)
 	c.Int(&r.Version)
 }
+
+// ZnodePath implements Pathed.
+func (r *PathVersionRequest) ZnodePath() *string { return &r.Path }
 
 // CreateRequest is the request of create, create2 and createContainer.
 type CreateRequest struct {
@@ -172,6 +187,9 @@ func (r *CreateRequest) Visit(c *jute.Codec) {
 	visitACLs(c, &r.ACL)
 	c.Int((*int32)(&r.Flags))
 }
+
+// ZnodePath implements Pathed.
+func (r *CreateRequest) ZnodePath() *string { return &r.Path }
 
 // CreateTTLRequest is the request of createTTL. TTL is in milliseconds.
 type CreateTTLRequest struct {
@@ -191,6 +209,9 @@ func (r *CreateTTLRequest) Visit(c *jute.Codec) {
 	c.Long(&r.TTL)
 }
 
+// ZnodePath implements Pathed.
+func (r *CreateTTLRequest) ZnodePath() *string { return &r.Path }
+
 // SetDataRequest is the request of setData. Version -1 matches any.
 type SetDataRequest struct {
 	Path    string
@@ -205,6 +226,9 @@ func (r *SetDataRequest) Visit(c *jute.Codec) {
 	c.Int(&r.Version)
 }
 
+// ZnodePath implements Pathed.
+func (r *SetDataRequest) ZnodePath() *string { return &r.Path }
+
 // SetACLRequest is the request of setACL. Version, of the ACL, -1 matches any.
 type SetACLRequest struct {
 	Path    string
@@ -218,6 +242,9 @@ func (r *SetACLRequest) Visit(c *jute.Codec) {
 	visitACLs(c, &r.ACL)
 	c.Int(&r.Version)
 }
+
+// ZnodePath implements Pathed.
+func (r *SetACLRequest) ZnodePath() *string { return &r.Path }
 
 // ReconfigRequest changes the ensemble's members; empty strings travel as null. CurConfigID -1 matches any.
 type ReconfigRequest struct {
@@ -247,6 +274,9 @@ func (r *AddWatchRequest) Visit(c *jute.Codec) {
 	c.Int((*int32)(&r.Mode))
 }
 
+// ZnodePath implements Pathed.
+func (r *AddWatchRequest) ZnodePath() *string { return &r.Path }
+
 // WatchesRequest is the request of checkWatches and removeWatches.
 type WatchesRequest struct {
 	Path string
@@ -258,6 +288,9 @@ func (r *WatchesRequest) Visit(c *jute.Codec) {
 	c.String(&r.Path)
 	c.Int((*int32)(&r.Type))
 }
+
+// ZnodePath implements Pathed.
+func (r *WatchesRequest) ZnodePath() *string { return &r.Path }
 
 // SASLToken is the request and the reply of sasl.
 type SASLToken struct {

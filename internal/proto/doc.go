@@ -6,11 +6,14 @@
 // that file's, in Go's case. Each record has one method, Visit, that both encodes and
 // decodes it; see package jute.
 //
-//	data.go    znode metadata: Stat, ACL, Id
-//	op.go      operation codes, create modes, permissions, watch modes and event types
-//	errors.go  error codes
-//	client.go  requests and replies of the client protocol
-//	multi.go   multi and multiRead
-//	txn.go     transactions as logged and proposed, file headers
-//	quorum.go  packets between servers
+//	op.go         operation codes, and all that is known about each operation
+//	modes.go      create modes, permissions, watch modes and event types
+//	owner.go      what an ephemeralOwner says
+//	errors.go     error codes
+//	data.go       znode metadata: Stat, ACL, Id
+//	client.go     requests and replies of the client protocol
+//	multi.go      multi and multiRead
+//	txn.go        transactions as logged and proposed, file headers
+//	txnbodies.go  bodies of transactions that are used again
+//	quorum.go     packets between servers
 package proto

@@ -33,22 +33,6 @@ type MultiRequest struct {
 	Ops []MultiOp
 }
 
-func newMultiRequest(op Op) (jute.Record, error) {
-	switch op {
-	case OpCreate, OpCreate2, OpCreateContainer:
-		return new(CreateRequest), nil
-	case OpCreateTTL:
-		return new(CreateTTLRequest), nil
-	case OpDelete, OpCheck:
-		return new(PathVersionRequest), nil
-	case OpSetData:
-		return new(SetDataRequest), nil
-	case OpGetChildren, OpGetData:
-		return new(PathWatchRequest), nil
-	}
-	return nil, fmt.Errorf("%v cannot be part of a multi", op)
-}
-
 // Visit walks the fields in wire order.
 func (r *MultiRequest) Visit(c *jute.Codec) {
 	if !c.Decoding() {
@@ -68,7 +52,7 @@ func (r *MultiRequest) Visit(c *jute.Codec) {
 		if h.Done || c.Err() != nil {
 			return
 		}
-		req, err := newMultiRequest(h.Type)
+		req, err := newPart(h.Type)
 		if err != nil {
 			c.Fail(err)
 			return
@@ -132,21 +116,21 @@ func (r *MultiResult) visitBody(c *jute.Codec) {
 		}
 		r.Stat.Visit(c)
 	}
-	switch r.Type {
-	case OpCreate:
+	switch {
+	case r.Type == OpCreate:
 		c.String(&r.Path)
-	case OpCreate2, OpCreateContainer, OpCreateTTL:
+	case r.Type.Creates():
 		c.String(&r.Path)
 		stat()
-	case OpSetData:
+	case r.Type == OpSetData:
 		stat()
-	case OpGetData:
+	case r.Type == OpGetData:
 		c.Buffer(&r.Data)
 		stat()
-	case OpGetChildren:
+	case r.Type == OpGetChildren:
 		c.Strings(&r.Children)
-	case OpDelete, OpCheck:
-	case OpError:
+	case r.Type == OpDelete, r.Type == OpCheck:
+	case r.Type == OpError:
 		c.Int((*int32)(&r.Err))
 	default:
 		c.Fail(fmt.Errorf("unknown operation %d in the reply of a multi", int32(r.Type)))

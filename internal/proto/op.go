@@ -1,12 +1,16 @@
 package proto
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/zkctl/zkctl/internal/jute"
+)
 
 // Op is an operation code: the type of a request and of a transaction (ZooDefs.OpCode).
 type Op int32
 
-// Operation codes. The version is the first release whose server answers it, where that
-// is later than 3.4.
+// Operation codes. What is known about each stands in operations.
 const (
 	OpNotification         Op = 0
 	OpCreate               Op = 1
@@ -22,222 +26,239 @@ const (
 	OpGetChildren2         Op = 12
 	OpCheck                Op = 13
 	OpMulti                Op = 14
-	OpCreate2              Op = 15 // 3.5
-	OpReconfig             Op = 16 // 3.5
-	OpCheckWatches         Op = 17 // 3.5
-	OpRemoveWatches        Op = 18 // 3.5
-	OpCreateContainer      Op = 19 // 3.5
-	OpDeleteContainer      Op = 20 // 3.5
-	OpCreateTTL            Op = 21 // 3.5
-	OpMultiRead            Op = 22 // 3.6
+	OpCreate2              Op = 15
+	OpReconfig             Op = 16
+	OpCheckWatches         Op = 17
+	OpRemoveWatches        Op = 18
+	OpCreateContainer      Op = 19
+	OpDeleteContainer      Op = 20
+	OpCreateTTL            Op = 21
+	OpMultiRead            Op = 22
 	OpAuth                 Op = 100
 	OpSetWatches           Op = 101
 	OpSASL                 Op = 102
-	OpGetEphemerals        Op = 103 // 3.6
-	OpGetAllChildrenNumber Op = 104 // 3.6
-	OpSetWatches2          Op = 105 // 3.6
-	OpAddWatch             Op = 106 // 3.6
-	OpWhoAmI               Op = 107 // 3.7
+	OpGetEphemerals        Op = 103
+	OpGetAllChildrenNumber Op = 104
+	OpSetWatches2          Op = 105
+	OpAddWatch             Op = 106
+	OpWhoAmI               Op = 107
 	OpCreateSession        Op = -10
 	OpCloseSession         Op = -11
 	OpError                Op = -1
 )
 
-var opNames = map[Op]string{
-	OpNotification: "notification", OpCreate: "create", OpDelete: "delete", OpExists: "exists",
-	OpGetData: "getData", OpSetData: "setData", OpGetACL: "getACL", OpSetACL: "setACL",
-	OpGetChildren: "getChildren", OpSync: "sync", OpPing: "ping", OpGetChildren2: "getChildren2",
-	OpCheck: "check", OpMulti: "multi", OpCreate2: "create2", OpReconfig: "reconfig",
-	OpCheckWatches: "checkWatches", OpRemoveWatches: "removeWatches",
-	OpCreateContainer: "createContainer", OpDeleteContainer: "deleteContainer",
-	OpCreateTTL: "createTTL", OpMultiRead: "multiRead", OpAuth: "auth", OpSetWatches: "setWatches",
-	OpSASL: "sasl", OpGetEphemerals: "getEphemerals", OpGetAllChildrenNumber: "getAllChildrenNumber",
-	OpSetWatches2: "setWatches2", OpAddWatch: "addWatch", OpWhoAmI: "whoAmI",
-	OpCreateSession: "createSession", OpCloseSession: "closeSession", OpError: "error",
+// operation is a row of operations.
+type operation struct {
+	op      Op
+	name    string
+	since   string // the first release whose servers know it; "" is 3.4 or before
+	effect  effect
+	request record // nil without one
+	reply   record
+	txn     record // the body that is logged; nil if none ever is
+	part    part
+
+	// event is what a transaction of the type tells the watches of its znode.
+	event EventType
+}
+
+// effect is what an operation changes as a request.
+type effect int
+
+const (
+	noRequest  effect = iota // a client cannot ask for it on its own
+	reads                    // nothing
+	connection               // what the server knows of the client: watches, identities
+	writes                   // znodes or sessions, by a transaction of its type
+)
+
+// part tells where an operation occurs inside of a multi.
+type part int
+
+const (
+	asked  part = 1 << iota // in a request, multi or multiRead
+	logged                  // in a transaction
+)
+
+// record makes an empty record.
+type record func() jute.Record
+
+func of[T any, P interface {
+	*T
+	jute.Record
+}]() jute.Record {
+	return P(new(T))
+}
+
+// operations are all that there are, in the order of the constants. The order shows in messages.
+var operations = []operation{
+	{op: OpNotification, name: "notification", reply: of[WatcherEvent]},
+	{op: OpCreate, name: "create", effect: writes, request: of[CreateRequest], reply: of[PathResponse],
+		txn: of[CreateTxn], part: asked | logged, event: EventNodeCreated},
+	{op: OpDelete, name: "delete", effect: writes, request: of[PathVersionRequest],
+		txn: of[DeleteTxn], part: asked | logged, event: EventNodeDeleted},
+	{op: OpExists, name: "exists", effect: reads, request: of[PathWatchRequest], reply: of[StatResponse]},
+	{op: OpGetData, name: "getData", effect: reads, request: of[PathWatchRequest], reply: of[GetDataResponse], part: asked},
+	{op: OpSetData, name: "setData", effect: writes, request: of[SetDataRequest], reply: of[StatResponse],
+		txn: of[SetDataTxn], part: asked | logged, event: EventNodeDataChanged},
+	{op: OpGetACL, name: "getACL", effect: reads, request: of[PathRequest], reply: of[GetACLResponse]},
+	{op: OpSetACL, name: "setACL", effect: writes, request: of[SetACLRequest], reply: of[StatResponse], txn: of[SetACLTxn]},
+	{op: OpGetChildren, name: "getChildren", effect: reads, request: of[PathWatchRequest], reply: of[GetChildrenResponse], part: asked},
+	{op: OpSync, name: "sync", effect: reads, request: of[PathRequest], reply: of[PathResponse]},
+	{op: OpPing, name: "ping", effect: reads},
+	{op: OpGetChildren2, name: "getChildren2", effect: reads, request: of[PathWatchRequest], reply: of[GetChildren2Response]},
+	// Differs(check-alone): Apache before 3.8.5 and 3.9.3 takes check outside of a multi, too. It never
+	// answers and writes a transaction with which later servers do not start (ZOOKEEPER-2623), so it
+	// is unimplemented here whatever the release.
+	{op: OpCheck, name: "check", request: of[PathVersionRequest], txn: of[CheckVersionTxn], part: asked | logged},
+	{op: OpMulti, name: "multi", effect: writes, request: of[MultiRequest], reply: of[MultiResponse], txn: of[MultiTxn]},
+	{op: OpCreate2, name: "create2", since: "3.5", effect: writes, request: of[CreateRequest], reply: of[Create2Response],
+		txn: of[CreateTxn], part: asked | logged, event: EventNodeCreated},
+	{op: OpReconfig, name: "reconfig", since: "3.5", effect: writes, request: of[ReconfigRequest], reply: of[GetDataResponse],
+		txn: of[SetDataTxn], event: EventNodeDataChanged},
+	{op: OpCheckWatches, name: "checkWatches", since: "3.5", effect: reads, request: of[WatchesRequest]},
+	{op: OpRemoveWatches, name: "removeWatches", since: "3.5", effect: connection, request: of[WatchesRequest]},
+	{op: OpCreateContainer, name: "createContainer", since: "3.5", effect: writes, request: of[CreateRequest], reply: of[Create2Response],
+		txn: of[CreateContainerTxn], part: asked | logged, event: EventNodeCreated},
+	{op: OpDeleteContainer, name: "deleteContainer", since: "3.5", effect: writes, // its request is the path without a length
+		txn: of[DeleteTxn], part: logged, event: EventNodeDeleted},
+	{op: OpCreateTTL, name: "createTTL", since: "3.5", effect: writes, request: of[CreateTTLRequest], reply: of[Create2Response],
+		txn: of[CreateTTLTxn], part: asked | logged, event: EventNodeCreated},
+	{op: OpMultiRead, name: "multiRead", since: "3.6", effect: reads, request: of[MultiRequest], reply: of[MultiResponse]},
+	{op: OpAuth, name: "auth", effect: connection, request: of[AuthPacket]},
+	{op: OpSetWatches, name: "setWatches", effect: connection, request: of[SetWatches]},
+	{op: OpSASL, name: "sasl", effect: connection, request: of[SASLToken], reply: of[SASLToken]},
+	{op: OpGetEphemerals, name: "getEphemerals", since: "3.6", effect: reads, request: of[PathRequest], reply: of[GetEphemeralsResponse]},
+	{op: OpGetAllChildrenNumber, name: "getAllChildrenNumber", since: "3.6", effect: reads, request: of[PathRequest],
+		reply: of[GetAllChildrenNumberResponse]},
+	{op: OpSetWatches2, name: "setWatches2", since: "3.6", effect: connection, request: of[SetWatches2]},
+	{op: OpAddWatch, name: "addWatch", since: "3.6", effect: connection, request: of[AddWatchRequest], reply: of[ErrorResponse]},
+	{op: OpWhoAmI, name: "whoAmI", since: "3.7", effect: reads, reply: of[WhoAmIResponse]},
+	{op: OpCreateSession, name: "createSession", effect: writes, txn: of[CreateSessionTxn]}, // its request is a timeout alone
+	{op: OpCloseSession, name: "closeSession", effect: writes, txn: of[CloseSessionTxn]},
+	{op: OpError, name: "error", reply: of[ErrorResponse], txn: of[ErrorTxn], part: logged},
+}
+
+// Codes of operations lie between these.
+const (
+	lowest  = OpCloseSession
+	highest = OpWhoAmI
+)
+
+// slot is an operation's place in arrays; false for a code that is far from any operation's.
+func (o Op) slot() (uint, bool) {
+	i := uint(o - lowest)
+	return i, i <= uint(highest-lowest)
+}
+
+// facts is what is known about each code; nothing about those between the operations' codes.
+type facts struct {
+	operation
+	pathInTxn bool
+}
+
+var bySlot = func() (slots [highest - lowest + 1]facts) {
+	for _, o := range operations {
+		i, _ := o.op.slot()
+		slots[i] = facts{operation: o}
+		if o.txn != nil {
+			_, slots[i].pathInTxn = o.txn().(Pathed)
+		}
+	}
+	return slots
+}()
+
+var unknown facts
+
+func (o Op) facts() *facts {
+	if i, ok := o.slot(); ok {
+		return &bySlot[i]
+	}
+	return &unknown
+}
+
+// Ops returns all operations.
+func Ops() []Op { return selected(func(*operation) bool { return true }) }
+
+// TxnTypes returns the operations of which there are transactions.
+func TxnTypes() []Op { return selected(func(o *operation) bool { return o.txn != nil }) }
+
+func selected(which func(*operation) bool) (ops []Op) {
+	for i := range operations {
+		if which(&operations[i]) {
+			ops = append(ops, operations[i].op)
+		}
+	}
+	return ops
 }
 
 // String is ZooKeeper's name of the operation, or "op N" for an unknown one.
 func (o Op) String() string {
-	if s, ok := opNames[o]; ok {
-		return s
+	if name := o.facts().name; name != "" {
+		return name
 	}
 	return "op " + strconv.Itoa(int(o))
 }
 
+// Known reports whether there is such an operation.
+func (o Op) Known() bool { return o.facts().name != "" }
+
 // Since is the first ZooKeeper release whose servers know the operation, "3.4" at least.
 func (o Op) Since() string {
-	switch o {
-	case OpCreate2, OpReconfig, OpCheckWatches, OpRemoveWatches, OpCreateContainer, OpDeleteContainer, OpCreateTTL:
-		return "3.5"
-	case OpMultiRead, OpGetEphemerals, OpGetAllChildrenNumber, OpSetWatches2, OpAddWatch:
-		return "3.6"
-	case OpWhoAmI:
-		return "3.7"
+	if since := o.facts().since; since != "" {
+		return since
 	}
 	return "3.4"
 }
 
-// CreateMode is the flags field of a create request (org.apache.zookeeper.CreateMode).
-type CreateMode int32
+// Requested reports whether a client may ask for the operation on its own, not only as a part of a
+// multi (Request.isValid).
+func (o Op) Requested() bool { return o.facts().effect != noRequest }
 
-// Create modes.
-const (
-	Persistent              CreateMode = 0
-	Ephemeral               CreateMode = 1
-	PersistentSequential    CreateMode = 2
-	EphemeralSequential     CreateMode = 3
-	Container               CreateMode = 4
-	PersistentTTL           CreateMode = 5
-	PersistentSequentialTTL CreateMode = 6
-)
+// Writes reports whether the operation takes a transaction, and so goes through the leader (Request.isQuorum).
+func (o Op) Writes() bool { return o.facts().effect == writes }
 
-// Valid reports whether there is such a mode.
-func (m CreateMode) Valid() bool { return m >= Persistent && m <= PersistentSequentialTTL }
+// Reads reports whether the operation changes nothing, not even what the server knows of the client.
+func (o Op) Reads() bool { return o.facts().effect == reads }
 
-// IsTTL tells whether a create with this mode carries a TTL.
-func (m CreateMode) IsTTL() bool { return m == PersistentTTL || m == PersistentSequentialTTL }
+// Event is what a transaction of the type tells the watches of its znode; 0 for nothing. What a
+// closeSession and the parts of a multi do is told on its own.
+func (o Op) Event() EventType { return o.facts().event }
 
-// IsEphemeral tells whether the znode goes with its session.
-func (m CreateMode) IsEphemeral() bool { return m == Ephemeral || m == EphemeralSequential }
+// Creates reports whether the operation creates a znode.
+func (o Op) Creates() bool { return o.facts().event == EventNodeCreated }
 
-// IsSequential tells whether the server appends a counter to the name.
-func (m CreateMode) IsSequential() bool {
-	return m == PersistentSequential || m == EphemeralSequential || m == PersistentSequentialTTL
-}
+// HasPath reports whether a transaction of the type is about one znode, whose path begins its body.
+func (o Op) HasPath() bool { return o.facts().pathInTxn }
 
-// Perms is the set of permissions of an ACL entry (ZooDefs.Perms).
-type Perms int32
+// PartOfTxn reports whether a transaction of the type may be a part of a multi's.
+func (o Op) PartOfTxn() bool { return o.facts().part&logged != 0 }
 
-// Permissions.
-const (
-	PermRead   Perms = 1
-	PermWrite  Perms = 2
-	PermCreate Perms = 4
-	PermDelete Perms = 8
-	PermAdmin  Perms = 16
-	PermAll    Perms = 31
-)
+// NewRequest returns an empty record for the operation's request; nil if it has none.
+func (o Op) NewRequest() jute.Record { return o.facts().request.new() }
 
-// String is the permissions as zkCli prints them, a subset of "cdrwa" in this order.
-func (p Perms) String() string {
-	var b []byte
-	for _, x := range []struct {
-		p Perms
-		c byte
-	}{{PermCreate, 'c'}, {PermDelete, 'd'}, {PermRead, 'r'}, {PermWrite, 'w'}, {PermAdmin, 'a'}} {
-		if p&x.p != 0 {
-			b = append(b, x.c)
-		}
+// NewReply returns an empty record for what follows the header of the operation's reply; nil if nothing does.
+func (o Op) NewReply() jute.Record { return o.facts().reply.new() }
+
+func (r record) new() jute.Record {
+	if r == nil {
+		return nil
 	}
-	return string(b)
+	return r()
 }
 
-// AddWatchMode is the mode of an addWatch request.
-type AddWatchMode int32
-
-// Modes of addWatch.
-const (
-	WatchPersistent          AddWatchMode = 0
-	WatchPersistentRecursive AddWatchMode = 1
-)
-
-func (m AddWatchMode) String() string {
-	switch m {
-	case WatchPersistent:
-		return "PERSISTENT"
-	case WatchPersistentRecursive:
-		return "PERSISTENT_RECURSIVE"
+// NewTxnBody returns an empty record for the body of a transaction of the type.
+func NewTxnBody(op Op) (jute.Record, error) {
+	if body := op.facts().txn.new(); body != nil {
+		return body, nil
 	}
-	return strconv.Itoa(int(m))
+	return nil, fmt.Errorf("unknown transaction type %d", int32(op))
 }
 
-// WatcherType selects watches in checkWatches and removeWatches (Watcher.WatcherType).
-type WatcherType int32
-
-// Kinds of watches.
-const (
-	WatcherChildren            WatcherType = 1
-	WatcherData                WatcherType = 2
-	WatcherAny                 WatcherType = 3
-	WatcherPersistent          WatcherType = 4 // 3.9
-	WatcherPersistentRecursive WatcherType = 5 // 3.9
-)
-
-// EventType says what happened to a watched znode (Watcher.Event.EventType).
-type EventType int32
-
-// Event types.
-const (
-	EventNone                   EventType = -1
-	EventNodeCreated            EventType = 1
-	EventNodeDeleted            EventType = 2
-	EventNodeDataChanged        EventType = 3
-	EventNodeChildrenChanged    EventType = 4
-	EventDataWatchRemoved       EventType = 5
-	EventChildWatchRemoved      EventType = 6
-	EventPersistentWatchRemoved EventType = 7
-)
-
-func (e EventType) String() string {
-	switch e {
-	case EventNone:
-		return "None"
-	case EventNodeCreated:
-		return "NodeCreated"
-	case EventNodeDeleted:
-		return "NodeDeleted"
-	case EventNodeDataChanged:
-		return "NodeDataChanged"
-	case EventNodeChildrenChanged:
-		return "NodeChildrenChanged"
-	case EventDataWatchRemoved:
-		return "DataWatchRemoved"
-	case EventChildWatchRemoved:
-		return "ChildWatchRemoved"
-	case EventPersistentWatchRemoved:
-		return "PersistentWatchRemoved"
+// newPart returns an empty record for a part of a multi's or a multiRead's request.
+func newPart(op Op) (jute.Record, error) {
+	if f := op.facts(); f.part&asked != 0 {
+		return f.request.new(), nil
 	}
-	return "EventType " + strconv.Itoa(int(e))
+	return nil, fmt.Errorf("%v cannot be part of a multi", op)
 }
-
-// KeeperState is the state of the connection that an event reports (Watcher.Event.KeeperState).
-type KeeperState int32
-
-// States of the connection.
-const (
-	StateDisconnected      KeeperState = 0
-	StateSyncConnected     KeeperState = 3
-	StateAuthFailed        KeeperState = 4
-	StateConnectedReadOnly KeeperState = 5
-	StateSaslAuthenticated KeeperState = 6
-	StateExpired           KeeperState = -112
-	StateClosed            KeeperState = 7
-)
-
-func (s KeeperState) String() string {
-	switch s {
-	case StateDisconnected:
-		return "Disconnected"
-	case StateSyncConnected:
-		return "SyncConnected"
-	case StateAuthFailed:
-		return "AuthFailed"
-	case StateConnectedReadOnly:
-		return "ConnectedReadOnly"
-	case StateSaslAuthenticated:
-		return "SaslAuthenticated"
-	case StateExpired:
-		return "Expired"
-	case StateClosed:
-		return "Closed"
-	}
-	return "KeeperState " + strconv.Itoa(int(s))
-}
-
-// Xids that a client does not choose (ClientCnxn).
-const (
-	XidWatcherEvent int32 = -1
-	XidPing         int32 = -2
-	XidAuth         int32 = -4
-	XidSetWatches   int32 = -8
-)

@@ -1,10 +1,6 @@
 package proto
 
-import (
-	"fmt"
-
-	"github.com/zkctl/zkctl/internal/jute"
-)
+import "github.com/zkctl/zkctl/internal/jute"
 
 // Values of FileHeader, from FileTxnLog and FileSnap.
 const (
@@ -17,35 +13,6 @@ const (
 // DigestVersion is the version of the tree digest that ZooKeeper 3.6 to 3.9 compute
 // (DigestCalculator.DIGEST_VERSION).
 const DigestVersion int32 = 2
-
-// NewTxnBody returns an empty record for the body of a transaction of the type.
-func NewTxnBody(op Op) (jute.Record, error) {
-	switch op {
-	case OpCreate, OpCreate2:
-		return new(CreateTxn), nil
-	case OpCreateTTL:
-		return new(CreateTTLTxn), nil
-	case OpCreateContainer:
-		return new(CreateContainerTxn), nil
-	case OpDelete, OpDeleteContainer:
-		return new(DeleteTxn), nil
-	case OpSetData, OpReconfig:
-		return new(SetDataTxn), nil
-	case OpCheck:
-		return new(CheckVersionTxn), nil
-	case OpSetACL:
-		return new(SetACLTxn), nil
-	case OpCreateSession:
-		return new(CreateSessionTxn), nil
-	case OpCloseSession:
-		return new(CloseSessionTxn), nil
-	case OpError:
-		return new(ErrorTxn), nil
-	case OpMulti:
-		return new(MultiTxn), nil
-	}
-	return nil, fmt.Errorf("unknown transaction type %d", int32(op))
-}
 
 // TxnEntry is one transaction as logged and as proposed to followers. Body is nil for a
 // closeSession written before 3.6, Digest is nil where none was written.
@@ -183,6 +150,9 @@ func (r *CreateTxn) Visit(c *jute.Codec) {
 	c.Int(&r.ParentCVersion)
 }
 
+// ZnodePath implements Pathed.
+func (r *CreateTxn) ZnodePath() *string { return &r.Path }
+
 // CreateTTLTxn is logged by createTTL.
 type CreateTTLTxn struct {
 	Path           string
@@ -201,6 +171,9 @@ func (r *CreateTTLTxn) Visit(c *jute.Codec) {
 	c.Long(&r.TTL)
 }
 
+// ZnodePath implements Pathed.
+func (r *CreateTTLTxn) ZnodePath() *string { return &r.Path }
+
 // CreateContainerTxn is logged by createContainer.
 type CreateContainerTxn struct {
 	Path           string
@@ -217,6 +190,9 @@ func (r *CreateContainerTxn) Visit(c *jute.Codec) {
 	c.Int(&r.ParentCVersion)
 }
 
+// ZnodePath implements Pathed.
+func (r *CreateContainerTxn) ZnodePath() *string { return &r.Path }
+
 // DeleteTxn is logged by delete and deleteContainer.
 type DeleteTxn struct {
 	Path string
@@ -226,6 +202,9 @@ type DeleteTxn struct {
 func (r *DeleteTxn) Visit(c *jute.Codec) {
 	c.String(&r.Path)
 }
+
+// ZnodePath implements Pathed.
+func (r *DeleteTxn) ZnodePath() *string { return &r.Path }
 
 // SetDataTxn is logged by setData and reconfig. Version is the one that the znode gets.
 type SetDataTxn struct {
@@ -241,6 +220,9 @@ func (r *SetDataTxn) Visit(c *jute.Codec) {
 	c.Int(&r.Version)
 }
 
+// ZnodePath implements Pathed.
+func (r *SetDataTxn) ZnodePath() *string { return &r.Path }
+
 // CheckVersionTxn is logged by check inside a multi.
 type CheckVersionTxn struct {
 	Path    string
@@ -252,6 +234,9 @@ func (r *CheckVersionTxn) Visit(c *jute.Codec) {
 	c.String(&r.Path)
 	c.Int(&r.Version)
 }
+
+// ZnodePath implements Pathed.
+func (r *CheckVersionTxn) ZnodePath() *string { return &r.Path }
 
 // SetACLTxn is logged by setACL. Version is the one that the ACL gets.
 type SetACLTxn struct {
@@ -266,6 +251,9 @@ func (r *SetACLTxn) Visit(c *jute.Codec) {
 	visitACLs(c, &r.ACL)
 	c.Int(&r.Version)
 }
+
+// ZnodePath implements Pathed.
+func (r *SetACLTxn) ZnodePath() *string { return &r.Path }
 
 // CreateSessionTxn is logged when a session opens. TimeOut is in milliseconds.
 type CreateSessionTxn struct {

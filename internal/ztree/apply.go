@@ -252,10 +252,7 @@ func (t *Tree) multi(h *proto.TxnHeader, b *proto.MultiTxn) (parts []Result, cod
 	for i := range b.Txns {
 		p := &b.Txns[i]
 		var r Result
-		switch p.Type {
-		case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer,
-			proto.OpDelete, proto.OpDeleteContainer, proto.OpSetData, proto.OpCheck, proto.OpError:
-		default:
+		if !p.Type.PartOfTxn() {
 			return parts, cmp.Or(code, proto.ErrMarshallingError)
 		}
 		met = met || p.Type == proto.OpError

@@ -382,3 +382,17 @@ func TestUsage(t *testing.T) {
 		}
 	}
 }
+
+// What has no case in apply would be passed over, as what is unknown is.
+func TestEachTypeIsApplied(t *testing.T) {
+	for _, op := range proto.TxnTypes() {
+		// A body of another type is refused, by each case.
+		body := jute.Record(&proto.ACL{})
+		if r := New().Apply(&proto.TxnHeader{Type: op, Zxid: 1, ClientID: alice}, body); r.Err != proto.ErrMarshallingError {
+			t.Errorf("%v: %v", op, r.Err)
+		}
+	}
+	if r := New().Apply(&proto.TxnHeader{Type: 77, Zxid: 1}, &proto.ACL{}); r.Err != 0 {
+		t.Errorf("an unknown type: %v", r.Err)
+	}
+}
