@@ -5,7 +5,7 @@ import "github.com/zkctl/zkctl/internal/proto"
 // field is a field of a transaction's body.
 type field struct {
 	kind fieldKind
-	json string // its name in JSON, as it is written behind the field before
+	json string // its name in JSON, as it is written after the field before it
 }
 
 type fieldKind int

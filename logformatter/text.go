@@ -88,9 +88,9 @@ func appendToolkitBody(dst []byte, f *fields, op proto.Op) ([]byte, error) {
 	}
 	dst = append(appendString(dst, f.text()), ',') // the path
 	dst = appendText(dst, f.text())
-	for _, field := range list[2:] {
+	for i := 2; i < len(list); i++ {
 		dst = append(dst, ',')
-		switch field.kind {
+		switch list[i].kind {
 		case fieldACL:
 			dst = appendACLList(dst, f)
 		case fieldBool:
