@@ -163,20 +163,20 @@ func appendACLVector(dst []byte, f *fields) []byte {
 	return append(dst, '}')
 }
 
-// appendRecord appends a record's toString, which ends with a line break. none stands for a
-// closeSession without a body.
+// appendRecord appends a record's toString, which ends with a line break; none is what
+// stands for a closeSession without a body.
 func appendRecord(dst []byte, f *fields, op proto.Op, none string) ([]byte, error) {
 	list := layout(op)
-	if list == nil || op == proto.OpCheck { // Apache's tools know no check but as a part of a multi
+	switch {
+	case list == nil, op == proto.OpCheck: // Apache's tools know check only as a part of a multi
 		return dst, unsupported(op)
+	case list[0].kind != fieldPath:
+		return appendSole(dst, f, list[0].kind, none), nil
 	}
-	for i := range list {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
+	dst = appendEscaped(dst, f.text())
+	for i := 1; i < len(list); i++ {
+		dst = append(dst, ',')
 		switch list[i].kind {
-		case fieldPath:
-			dst = appendEscaped(dst, f.text())
 		case fieldData:
 			dst = appendEscapedBuffer(dst, f.buffer())
 		case fieldACL:
@@ -189,38 +189,44 @@ func appendRecord(dst []byte, f *fields, op proto.Op, none string) ([]byte, erro
 			}
 		case fieldCVersion:
 			dst = appendInt(dst, int64(parentCVersion(f, op)))
-		case fieldInt, fieldError:
+		case fieldInt:
 			dst = appendInt(dst, int64(f.int()))
 		case fieldLong:
 			dst = appendInt(dst, f.long())
-		case fieldPaths:
-			n := f.closedPaths()
-			if n < 0 {
-				if none == "" {
-					return dst, nil
-				}
-				return append(dst, none...), nil
-			}
-			dst = append(dst, "v{"...)
-			for i := 0; i < n; i++ {
-				if i > 0 {
-					dst = append(dst, ',')
-				}
-				dst = appendEscaped(dst, f.text())
-			}
-			dst = append(dst, '}')
-		case fieldParts:
-			dst = append(dst, "v{"...)
-			n := f.count(8)
-			for i := 0; i < n && !f.bad; i++ {
-				if i > 0 {
-					dst = append(dst, ',')
-				}
-				dst = appendInt(append(dst, "s{"...), int64(f.int()))
-				dst = append(appendEscapedBuffer(append(dst, ','), f.buffer()), '}')
-			}
-			dst = append(dst, '}')
 		}
 	}
 	return append(dst, '\n'), nil
+}
+
+// appendSole is appendRecord for a record about no znode, which has one field.
+func appendSole(dst []byte, f *fields, kind fieldKind, none string) []byte {
+	switch kind {
+	case fieldInt, fieldError:
+		dst = appendInt(dst, int64(f.int()))
+	case fieldPaths:
+		n := f.closedPaths()
+		if n < 0 {
+			return append(dst, none...)
+		}
+		dst = append(dst, "v{"...)
+		for i := 0; i < n; i++ {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendEscaped(dst, f.text())
+		}
+		dst = append(dst, '}')
+	case fieldParts:
+		dst = append(dst, "v{"...)
+		n := f.count(8)
+		for i := 0; i < n && !f.bad; i++ {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendInt(append(dst, "s{"...), int64(f.int()))
+			dst = append(appendEscapedBuffer(append(dst, ','), f.buffer()), '}')
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, '\n')
 }
