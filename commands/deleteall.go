@@ -160,13 +160,9 @@ func (d *deletion) report(env *command.Env, root string, err error) error {
 	return err
 }
 
-// special tells whether the server refuses to delete the znode (DataTree.isSpecialPath).
+// special reports whether the server refuses to delete the znode.
 func special(conn *client.Conn, path string) bool {
-	switch path {
-	case "/", "/zookeeper", "/zookeeper/quota", "/zookeeper/config":
-		return conn.Chroot() == ""
-	}
-	return false
+	return proto.IsSpecialPath(path) && conn.Chroot() == ""
 }
 
 func specialError(path string) error {

@@ -37,7 +37,7 @@ func runDelQuota(ctx context.Context, env *command.Env, in *command.Invocation) 
 	if err != nil {
 		return err
 	}
-	data, stat, err := conn.Get(ctx, limitsPath(path), false)
+	data, stat, err := conn.Get(ctx, proto.LimitsPath(path), false)
 	if errors.Is(err, proto.ErrNoNode) {
 		if env.Output == ui.JSON {
 			return env.PrintJSON(command.Object{"path": path, "quota": nil, "deleted": false})
@@ -51,19 +51,19 @@ func runDelQuota(ctx context.Context, env *command.Env, in *command.Invocation) 
 	for _, l := range quotaLimits {
 		named = named || in.Has(l.option)
 	}
-	var quota StatsTrack
+	var quota proto.StatsTrack
 	if named {
-		if quota, err = ParseStatsTrack(string(data)); err != nil {
-			return fmt.Errorf("read %s: %w (delquota without options removes it)", limitsPath(path), err)
+		if quota, err = proto.ParseStatsTrack(string(data)); err != nil {
+			return fmt.Errorf("read %s: %w (delquota without options removes it)", proto.LimitsPath(path), err)
 		}
 		for _, l := range quotaLimits {
 			if in.Has(l.option) {
 				quota[l.key] = -1
 			}
 		}
-		_, err = conn.Set(ctx, limitsPath(path), []byte(quota.String()), stat.Version)
+		_, err = conn.Set(ctx, proto.LimitsPath(path), []byte(quota.String()), stat.Version)
 	} else {
-		err = removeQuota(ctx, conn, quotaRoot+path)
+		err = removeQuota(ctx, conn, proto.QuotaPath+path)
 	}
 	if err == nil && env.Output == ui.JSON {
 		err = env.PrintJSON(command.Object{"path": path, "quota": quota, "deleted": true})
@@ -73,12 +73,12 @@ func runDelQuota(ctx context.Context, env *command.Env, in *command.Invocation) 
 
 // removeQuota deletes the znodes of a quota, and above them those that hold no other.
 func removeQuota(ctx context.Context, conn *client.Conn, path string) error {
-	for _, name := range []string{statsNode, limitsNode} {
+	for _, name := range []string{proto.StatsNode, proto.LimitsNode} {
 		if err := conn.Delete(ctx, path+"/"+name, -1); err != nil && !errors.Is(err, proto.ErrNoNode) {
 			return err
 		}
 	}
-	for path != quotaRoot {
+	for path != proto.QuotaPath {
 		switch err := conn.Delete(ctx, path, -1); {
 		case errors.Is(err, proto.ErrNotEmpty):
 			return nil

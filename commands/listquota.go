@@ -29,11 +29,11 @@ func runListQuota(ctx context.Context, env *command.Env, in *command.Invocation)
 	if path == "/" {
 		return errors.New("/ cannot have a quota; name a znode below it")
 	}
-	env.Note("absolute path is %s", limitsPath(path))
-	quota, err := readStatsTrack(ctx, conn, limitsPath(path))
-	var usage StatsTrack
+	env.Note("absolute path is %s", proto.LimitsPath(path))
+	quota, err := readStatsTrack(ctx, conn, proto.LimitsPath(path))
+	var usage proto.StatsTrack
 	if err == nil {
-		usage, err = readStatsTrack(ctx, conn, statsPath(path))
+		usage, err = readStatsTrack(ctx, conn, proto.StatsPath(path))
 	}
 	none := errors.Is(err, proto.ErrNoNode)
 	if none {

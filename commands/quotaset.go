@@ -32,8 +32,8 @@ func quotaPossible(ctx context.Context, conn *client.Conn, path string) error {
 }
 
 // applyQuota writes the limits and returns all limits and the usage.
-func applyQuota(ctx context.Context, conn *client.Conn, path string, limits StatsTrack) (quota, usage StatsTrack, err error) {
-	data, stat, err := conn.Get(ctx, limitsPath(path), false)
+func applyQuota(ctx context.Context, conn *client.Conn, path string, limits proto.StatsTrack) (quota, usage proto.StatsTrack, err error) {
+	data, stat, err := conn.Get(ctx, proto.LimitsPath(path), false)
 	switch {
 	case errors.Is(err, proto.ErrNoNode):
 		if quota, err = createQuota(ctx, conn, path, limits); err != nil {
@@ -42,48 +42,48 @@ func applyQuota(ctx context.Context, conn *client.Conn, path string, limits Stat
 	case err != nil:
 		return nil, nil, err
 	default:
-		if quota, err = ParseStatsTrack(string(data)); err != nil {
-			return nil, nil, fmt.Errorf("read %s: %w (delquota removes it)", limitsPath(path), err)
+		if quota, err = proto.ParseStatsTrack(string(data)); err != nil {
+			return nil, nil, fmt.Errorf("read %s: %w (delquota removes it)", proto.LimitsPath(path), err)
 		}
 		for key, n := range limits {
 			quota[key] = n
 		}
-		if _, err = conn.Set(ctx, limitsPath(path), []byte(quota.String()), stat.Version); err != nil {
+		if _, err = conn.Set(ctx, proto.LimitsPath(path), []byte(quota.String()), stat.Version); err != nil {
 			return nil, nil, err
 		}
 	}
-	usage, err = readStatsTrack(ctx, conn, statsPath(path))
+	usage, err = readStatsTrack(ctx, conn, proto.StatsPath(path))
 	return quota, usage, err
 }
 
 // createQuota makes both znodes of a quota at once, and those above them that are missing.
 // The server fills in the usage.
-func createQuota(ctx context.Context, conn *client.Conn, path string, limits StatsTrack) (StatsTrack, error) {
-	quota := StatsTrack{countKey: -1, bytesKey: -1, countHardKey: -1, bytesHardKey: -1}
+func createQuota(ctx context.Context, conn *client.Conn, path string, limits proto.StatsTrack) (proto.StatsTrack, error) {
+	quota := proto.StatsTrack{proto.QuotaCount: -1, proto.QuotaBytes: -1, proto.QuotaHardCount: -1, proto.QuotaHardBytes: -1}
 	for key, n := range limits {
 		quota[key] = n
 	}
-	above := creation{path: quotaRoot + path, acl: proto.OpenACL}
+	above := creation{path: proto.QuotaPath + path, acl: proto.OpenACL}
 	if _, _, err := above.run(ctx, conn, true); err != nil && !errors.Is(err, proto.ErrNodeExists) {
 		return nil, err
 	}
 	_, err := conn.Multi(ctx, []proto.MultiOp{
-		client.CreateOp(limitsPath(path), []byte(quota.String()), proto.OpenACL, proto.Persistent, 0),
-		client.CreateOp(statsPath(path), []byte(StatsTrack{countKey: 0, bytesKey: 0}.String()), proto.OpenACL, proto.Persistent, 0),
+		client.CreateOp(proto.LimitsPath(path), []byte(quota.String()), proto.OpenACL, proto.Persistent, 0),
+		client.CreateOp(proto.StatsPath(path), []byte(proto.StatsTrack{proto.QuotaCount: 0, proto.QuotaBytes: 0}.String()), proto.OpenACL, proto.Persistent, 0),
 	})
 	return quota, err
 }
 
 // quotaWarnings are zkCli's words for limits that the tree is beyond already.
-func quotaWarnings(quota, usage StatsTrack) (warnings []string) {
+func quotaWarnings(quota, usage proto.StatsTrack) (warnings []string) {
 	beyond := func(soft, hard, key string) bool {
 		return quota.Get(soft) > -1 && quota.Get(soft) < usage.Get(key) || quota.Get(hard) > -1 && quota.Get(hard) < usage.Get(key)
 	}
-	if beyond(countKey, countHardKey, countKey) {
-		warnings = append(warnings, fmt.Sprintf("the count quota you create is less than the existing count:%d", usage.Get(countKey)))
+	if beyond(proto.QuotaCount, proto.QuotaHardCount, proto.QuotaCount) {
+		warnings = append(warnings, fmt.Sprintf("the count quota you create is less than the existing count:%d", usage.Get(proto.QuotaCount)))
 	}
-	if beyond(bytesKey, bytesHardKey, bytesKey) {
-		warnings = append(warnings, fmt.Sprintf("the bytes quota you create is less than the existing bytes:%d", usage.Get(bytesKey)))
+	if beyond(proto.QuotaBytes, proto.QuotaHardBytes, proto.QuotaBytes) {
+		warnings = append(warnings, fmt.Sprintf("the bytes quota you create is less than the existing bytes:%d", usage.Get(proto.QuotaBytes)))
 	}
 	return warnings
 }

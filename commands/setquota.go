@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -38,7 +39,7 @@ var quotaLimits = []struct {
 	least       int64
 	what        string
 }{
-	{"n", countKey, 1, "num"}, {"b", bytesKey, 0, "bytes"}, {"N", countHardKey, 1, "num"}, {"B", bytesHardKey, 0, "bytes"},
+	{"n", proto.QuotaCount, 1, "num"}, {"b", proto.QuotaBytes, 0, "bytes"}, {"N", proto.QuotaHardCount, 1, "num"}, {"B", proto.QuotaHardBytes, 0, "bytes"},
 }
 
 func runSetQuota(ctx context.Context, env *command.Env, in *command.Invocation) error {
@@ -48,8 +49,8 @@ func runSetQuota(ctx context.Context, env *command.Env, in *command.Invocation) 
 		return err
 	}
 	switch {
-	case path == quotaRoot || strings.HasPrefix(path, quotaRoot+"/"):
-		return fmt.Errorf("cannot set a quota under the path: %s", quotaRoot)
+	case path == proto.QuotaPath || strings.HasPrefix(path, proto.QuotaPath+"/"):
+		return fmt.Errorf("cannot set a quota under the path: %s", proto.QuotaPath)
 	case path == "/":
 		return errors.New("/ cannot have a quota; name a znode below it")
 	}
@@ -74,8 +75,8 @@ func runSetQuota(ctx context.Context, env *command.Env, in *command.Invocation) 
 	return nil
 }
 
-func quotaOptions(in *command.Invocation) (StatsTrack, error) {
-	limits := StatsTrack{}
+func quotaOptions(in *command.Invocation) (proto.StatsTrack, error) {
+	limits := proto.StatsTrack{}
 	for _, l := range quotaLimits {
 		if !in.Has(l.option) {
 			continue

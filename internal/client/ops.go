@@ -156,13 +156,11 @@ func requestPath(req jute.Record) string {
 	return ""
 }
 
-// configPath is where the ensemble keeps its configuration; it lies outside any chroot.
-const configPath = "/zookeeper/config"
-
 // GetConfig returns the ensemble's dynamic configuration and the stat of its znode.
+// The znode lies outside any chroot.
 func (c *Conn) GetConfig(ctx context.Context, watch bool) ([]byte, proto.Stat, error) {
 	var res proto.GetDataResponse
-	err := c.op(ctx, configPath, proto.OpGetData, &proto.PathWatchRequest{Path: configPath, Watch: watch}, &res)
+	err := c.op(ctx, proto.ConfigPath, proto.OpGetData, &proto.PathWatchRequest{Path: proto.ConfigPath, Watch: watch}, &res)
 	return res.Data, res.Stat, err
 }
 

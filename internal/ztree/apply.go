@@ -142,12 +142,12 @@ func (t *Tree) create(h *proto.TxnHeader, path string, data []byte, acl []proto.
 		Czxid: h.Zxid, Mzxid: h.Zxid, Pzxid: h.Zxid, Ctime: h.Time, Mtime: h.Time, EphemeralOwner: owner,
 	})
 	t.attach(n)
-	if strings.HasPrefix(parentPath, quotaPath) {
-		limited := parentPath[len(quotaPath):]
+	if strings.HasPrefix(parentPath, proto.QuotaPath) {
+		limited := parentPath[len(proto.QuotaPath):]
 		switch name {
-		case limitNode:
+		case proto.LimitsNode:
 			t.quotas.add(limited)
-		case statsNode:
+		case proto.StatsNode:
 			t.recount(limited)
 		}
 	}
@@ -194,8 +194,8 @@ func (t *Tree) delete(path string, zxid int64) proto.Error {
 	}
 	t.rights = Rights{t.ACLList(n.ACL), t.ACLList(parent.ACL)}
 	t.detach(n)
-	if name == limitNode && strings.HasPrefix(parentPath, quotaPath) {
-		t.quotas.remove(parentPath[len(quotaPath):])
+	if name == proto.LimitsNode && strings.HasPrefix(parentPath, proto.QuotaPath) {
+		t.quotas.remove(parentPath[len(proto.QuotaPath):])
 	}
 	t.charge(path, -int64(len(n.Data)), -1)
 	return 0

@@ -73,7 +73,7 @@ func TestStat(t *testing.T) {
 	if tree.Len() != 6 || tree.LastZxid() != 6 {
 		t.Errorf("%d znodes, zxid %d", tree.Len(), tree.LastZxid())
 	}
-	if want := int64(len("/" + "/a" + "/a/c" + procPath + quotaPath + configPath + "three")); tree.Bytes() != want {
+	if want := int64(len("/" + "/a" + "/a/c" + proto.ZookeeperPath + proto.QuotaPath + proto.ConfigPath + "three")); tree.Bytes() != want {
 		t.Errorf("%d bytes, want %d", tree.Bytes(), want)
 	}
 }
@@ -247,13 +247,13 @@ func TestMulti(t *testing.T) {
 
 func TestReconfigAndErrors(t *testing.T) {
 	tree := New()
-	if r := do(tree, 1, proto.OpReconfig, &proto.SetDataTxn{Path: configPath, Data: []byte("server.1=…"), Version: -1}); r.Err != 0 {
+	if r := do(tree, 1, proto.OpReconfig, &proto.SetDataTxn{Path: proto.ConfigPath, Data: []byte("server.1=…"), Version: -1}); r.Err != 0 {
 		t.Error(r)
 	}
-	if c := persisted(t, tree, configPath); c.Mzxid != 1 || c.Version != -1 || c.Aversion != -1 {
+	if c := persisted(t, tree, proto.ConfigPath); c.Mzxid != 1 || c.Version != -1 || c.Aversion != -1 {
 		t.Errorf("%+v", c)
 	}
-	if got := tree.ACL(tree.Get(configPath).ACL); !reflect.DeepEqual(got, proto.ReadOnlyACL) {
+	if got := tree.ACL(tree.Get(proto.ConfigPath).ACL); !reflect.DeepEqual(got, proto.ReadOnlyACL) {
 		t.Errorf("%v", got)
 	}
 	if r := do(tree, 2, proto.OpError, &proto.ErrorTxn{Err: proto.ErrBadVersion}); r.Err != proto.ErrBadVersion || tree.LastZxid() != 2 {
@@ -350,7 +350,7 @@ func TestQuota(t *testing.T) {
 	again := NewEmpty()
 	for path, n := range tree.All() {
 		data := n.Data
-		if strings.HasSuffix(path, statsNode) {
+		if strings.HasSuffix(path, proto.StatsNode) {
 			data = []byte("count=77,bytes=77")
 		}
 		if err := again.Restore(strings.TrimSuffix(path, "/"), data, n.ACL, n.Stat); err != nil && n.ACL == openACL {
@@ -376,8 +376,8 @@ func TestUsage(t *testing.T) {
 		"count=x": "",
 		"count":   "",
 	} {
-		s, ok := parseStats(in)
-		if !ok && want != "" || ok && string(s.encode()) != want {
+		s, ok := parseStats([]byte(in))
+		if !ok && want != "" || ok && s.String() != want {
 			t.Errorf("%q: %v, %v", in, s, ok)
 		}
 	}

@@ -168,7 +168,7 @@ type Content struct {
 
 // ContentOf returns the Content of a znode with this path ("/" for the root) and data.
 func ContentOf(path string, data []byte) Content {
-	if strings.HasPrefix(path, procPath+"/") {
+	if strings.HasPrefix(path, proto.ZookeeperPath+"/") {
 		return Content{hidden: true}
 	}
 	if path == "/" {

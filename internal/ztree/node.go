@@ -196,7 +196,7 @@ func newNode(parent *Node, name string, data []byte, acl int64, stat proto.StatP
 		return n
 	}
 	n.bits |= parent.bits & (hidden | exotic)
-	if parent.parent != nil && parent.parent.parent == nil && parent.name() == procPath[1:] {
+	if parent.parent != nil && parent.parent.parent == nil && parent.name() == proto.ZookeeperPath[1:] {
 		n.bits |= hidden
 	}
 	for i := range len(name) {

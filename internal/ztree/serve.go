@@ -7,14 +7,6 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// ConfigPath is the znode that holds the ensemble's configuration.
-const ConfigPath = configPath
-
-// Special reports whether a path is one that nobody may delete (DataTree.isSpecialPath).
-func Special(path string) bool {
-	return path == "/" || path == procPath || path == quotaPath || path == configPath
-}
-
 // sortFew sorts a client's list if it is short: a server must not stall for the order of a
 // million names, which means nothing.
 func sortFew(names []string) {
@@ -50,7 +42,7 @@ func (t *Tree) ACLList(key int64) *ACL {
 // configuration's version, time is now, in milliseconds since 1970. A znode that already has all
 // this from the transaction is left alone.
 func (t *Tree) SetConfig(text []byte, zxid, time int64) {
-	n := t.Get(configPath)
+	n := t.Get(proto.ConfigPath)
 	if n == nil || n.Stat.Mzxid == zxid && bytes.Equal(n.Data, text) {
 		return
 	}

@@ -113,10 +113,10 @@ func TestQuotaTrie(t *testing.T) {
 
 // What is too long for a usage or a limit is none.
 func TestQuotaText(t *testing.T) {
-	if _, ok := parseStats("count=1,bytes=2=;byteHardLimit=-1;countHardLimit=5"); !ok {
+	if _, ok := parseStats([]byte("count=1,bytes=2=;byteHardLimit=-1;countHardLimit=5")); !ok {
 		t.Error("limits are not read")
 	}
-	if _, ok := parseStats("count=1,bytes=2" + strings.Repeat(",x=1", MaxQuotaText)); ok {
+	if _, ok := parseStats([]byte("count=1,bytes=2" + strings.Repeat(",x=1", MaxQuotaText))); ok {
 		t.Error("a usage without end is read")
 	}
 }

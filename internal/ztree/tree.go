@@ -11,13 +11,6 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// The znodes that ZooKeeper keeps for itself.
-const (
-	procPath   = "/zookeeper"
-	quotaPath  = "/zookeeper/quota"
-	configPath = "/zookeeper/config"
-)
-
 // Tree is not safe for concurrent use: one goroutine owns it. That includes the methods that only
 // read, because Digest and the first read after a restore bring the tree up to date.
 type Tree struct {
@@ -64,11 +57,11 @@ func NewEmpty() *Tree {
 // the last one read-only (ZOOKEEPER-2014).
 func New() *Tree {
 	t := NewEmpty()
-	for _, path := range []string{"", procPath, quotaPath, configPath} {
+	for _, path := range []string{"", proto.ZookeeperPath, proto.QuotaPath, proto.ConfigPath} {
 		_ = t.place(path, []byte{}, openACL, proto.StatPersisted{})
 	}
 	t.parent, t.added = place{}, place{}
-	config := t.find(configPath)
+	config := t.find(proto.ConfigPath)
 	config.ACL = t.acls.use(proto.ReadOnlyACL)
 	config.Stat.Aversion = -1
 	return t

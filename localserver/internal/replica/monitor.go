@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
@@ -102,21 +103,19 @@ type gauge struct {
 	value int64
 }
 
-const quotaFolder = "/zookeeper/quota"
-
 // quotas are the limits and the use of what is below each quota, by the first name of its
 // path (QuotaMetricsUtils).
 func (s *Server) quotas() (list []gauge) {
 	s.do(func() {
-		if top := s.tree.Get(quotaFolder); top == nil || top.Descendants() > piece {
+		if top := s.tree.Get(proto.QuotaPath); top == nil || top.Descendants() > piece {
 			return // too many to hold up the loop for them
 		}
-		for path, n := range s.tree.Below(quotaFolder) {
-			limits := strings.HasSuffix(path, "/zookeeper_limits")
-			if !limits && !strings.HasSuffix(path, "/zookeeper_stats") {
+		for path, n := range s.tree.Below(proto.QuotaPath) {
+			limits := strings.HasSuffix(path, "/"+proto.LimitsNode)
+			if !limits && !strings.HasSuffix(path, "/"+proto.StatsNode) {
 				continue
 			}
-			top, _, _ := strings.Cut(path[len(quotaFolder)+1:], "/")
+			top, _, _ := strings.Cut(path[len(proto.QuotaPath)+1:], "/")
 			count, bytes := countAndBytes(n)
 			kind := "usage"
 			if limits {

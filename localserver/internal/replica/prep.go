@@ -216,7 +216,7 @@ func (p *prep) deleteContainer(path string) (jute.Record, proto.Error) {
 // parentForDelete is the path above one that may be deleted.
 func parentForDelete(path string) (string, proto.Error) {
 	i := strings.LastIndexByte(path, '/')
-	if i < 0 || strings.IndexByte(path, 0) >= 0 || ztree.Special(path) {
+	if i < 0 || strings.IndexByte(path, 0) >= 0 || proto.IsSpecialPath(path) {
 		return "", proto.ErrBadArguments
 	}
 	return path[:i], 0

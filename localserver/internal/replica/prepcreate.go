@@ -113,7 +113,7 @@ func (p *prep) reconfig(q *proto.ReconfigRequest) (jute.Record, proto.Error) {
 		}
 		return nil, proto.ErrSystemError
 	}
-	n := p.look(ztree.ConfigPath)
+	n := p.look(proto.ConfigPath)
 	if n == nil {
 		return nil, proto.ErrNoNode
 	}
@@ -125,7 +125,7 @@ func (p *prep) reconfig(q *proto.ReconfigRequest) (jute.Record, proto.Error) {
 		c.stat.Version, c.stat.Mtime, c.stat.Mzxid = -1, p.header.Time, p.header.Zxid
 	})
 	p.config = config
-	return &proto.SetDataTxn{Path: ztree.ConfigPath, Data: config, Version: -1}, 0
+	return &proto.SetDataTxn{Path: proto.ConfigPath, Data: config, Version: -1}, 0
 }
 
 // validPath is PathUtils.validatePath, which looks at UTF-16.

@@ -1,4 +1,4 @@
-package commands
+package proto
 
 import (
 	"reflect"
@@ -18,6 +18,8 @@ func TestStatsTrack(t *testing.T) {
 		{"count=1,bytes=2=;new=3", StatsTrack{"count": 1, "bytes": 2, "new": 3}, ""},
 		{"count=,bytes=", StatsTrack{"count": -1, "bytes": -1}, "count=-1,bytes=-1"},
 		{"", StatsTrack{}, "count=-1,bytes=-1"},
+		{"bytes=4", StatsTrack{"bytes": 4}, "count=-1,bytes=4"},
+		{"=5", StatsTrack{"": 5}, "count=-1,bytes=-1=;=5"}, // as StatsTrack reads it
 	} {
 		got, err := ParseStatsTrack(tc.text)
 		if err != nil || !reflect.DeepEqual(got, tc.want) {
@@ -30,7 +32,7 @@ func TestStatsTrack(t *testing.T) {
 			t.Errorf("ParseStatsTrack(%q) is written %q, want %q", tc.text, got, tc.back)
 		}
 	}
-	for _, bad := range []string{"count", "count=x", "=5", "count=1,bytes", "count=99999999999999999999"} {
+	for _, bad := range []string{"count", "count=x", "count=1,bytes", "count=99999999999999999999"} {
 		if st, err := ParseStatsTrack(bad); err == nil {
 			t.Errorf("ParseStatsTrack(%q) = %v", bad, st)
 		}
