@@ -115,7 +115,7 @@ func (a *app) quietSession() *session.Session {
 	}
 	var err error
 	name := a.options.Server
-	if a.options.Server, err = resolveLocal(name); err != nil {
+	if a.options.Server, err = localHome().Resolve(name); err != nil {
 		return nil
 	}
 	a.options.ours = a.options.Server != name

@@ -3,7 +3,6 @@
 package cmd
 
 import (
-	"encoding/json"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,7 +12,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
 	"github.com/zkctl/zkctl/internal/port"
+	"github.com/zkctl/zkctl/local"
 )
 
 // TestLocalTranscripts runs testdata/local/*.txtar, which need no Apache ZooKeeper. $PORT is
@@ -48,8 +49,8 @@ func TestLocalTranscripts(t *testing.T) {
 			env.Setenv("TAKEN", port2)
 			env.Defer(func() {
 				taken.Close()
-				for _, s := range statesIn(home) {
-					if s.running() {
+				for _, s := range serversIn(home) {
+					if s.Running() {
 						_ = syscall.Kill(s.PID, syscall.SIGKILL)
 					}
 				}
@@ -76,12 +77,11 @@ func globAll(dir string, names ...string) (files []string) {
 	return files
 }
 
-// statesIn are the named servers of somebody whose state folder is home.
-func statesIn(home string) (list []*localState) {
-	for _, file := range globAll(home, "zkctl/local/*/server.json") {
-		text, err := os.ReadFile(file)
-		s := &localState{dir: filepath.Dir(file)}
-		if err == nil && json.Unmarshal(text, s) == nil {
+// serversIn are the named servers of somebody whose state folder is home.
+func serversIn(home string) (list []*local.Server) {
+	at := local.Home(filepath.Join(home, "zkctl/local"))
+	for _, name := range at.Names() {
+		if s, err := at.Load(name); err == nil {
 			list = append(list, s)
 		}
 	}
@@ -92,12 +92,12 @@ func sigkill(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: sigkill name")
 	}
-	for _, s := range statesIn(ts.MkAbs(".home")) {
-		if s.Name != args[0] || !s.running() {
+	for _, s := range serversIn(ts.MkAbs(".home")) {
+		if s.Name != args[0] || !s.Running() {
 			continue
 		}
 		ts.Check(syscall.Kill(s.PID, syscall.SIGKILL))
-		for deadline := time.Now().Add(10 * time.Second); s.running(); time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(10 * time.Second); s.Running(); time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				ts.Fatalf("process %d survives SIGKILL", s.PID)
 			}

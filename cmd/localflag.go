@@ -19,7 +19,7 @@ func (a *app) settle(ctx context.Context, announce bool) (stop func(), err error
 	}
 	if a.options.Local == 0 {
 		name := a.options.Server
-		if a.options.Server, err = resolveLocal(name); err != nil {
+		if a.options.Server, err = localHome().Resolve(name); err != nil {
 			return nil, err
 		}
 		a.options.ours = a.options.Server != name

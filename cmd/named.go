@@ -20,7 +20,7 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 	o := &options{}
 	flags := o.flags()
 	o.Verbose = a.options.Verbose
-	address, err := resolveLocal(server)
+	address, err := localHome().Resolve(server)
 	switch {
 	case err != nil:
 		return cfg, false, err
@@ -39,7 +39,7 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 			warnIfShared(a.streams, c.file)
 		}
 		server := o.Server
-		if o.Server, err = resolveLocal(server); err != nil {
+		if o.Server, err = localHome().Resolve(server); err != nil {
 			return cfg, false, err
 		}
 		o.ours = o.Server != server
@@ -53,7 +53,7 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 
 // connectable are the local servers that run, and the connect strings that the shell has seen.
 func (a *app) connectable() (list []completions.Suggestion) {
-	for _, name := range runningLocals() {
+	for _, name := range localHome().Running() {
 		list = append(list, completions.Suggestion{Text: name, Help: "local server", Final: true})
 	}
 	return append(list, completions.SeenServers(stateDir())...)
@@ -84,7 +84,7 @@ func (a *app) advise(err error) string {
 		return ""
 	}
 	advice := "no server is named: -server HOST:PORT names one"
-	if running := runningLocals(); len(running) > 0 {
+	if running := localHome().Running(); len(running) > 0 {
 		advice += ", -server " + running[0] + " is the local server of that name"
 	}
 	if profiles := a.profileNames(); len(profiles) > 0 {
@@ -99,7 +99,7 @@ func (a *app) similarNames(host string) string {
 	for _, name := range ui.Nearest(host, a.profileNames()) {
 		meant = append(meant, fmt.Sprintf("the profile %s (-profile %s, or connect %s in the shell)", name, name, name))
 	}
-	for _, name := range ui.Nearest(host, localNames()) {
+	for _, name := range ui.Nearest(host, localHome().Names()) {
 		meant = append(meant, fmt.Sprintf("the local server %s (-server %s, or connect %s in the shell)", name, name, name))
 	}
 	if len(meant) == 0 {

@@ -21,13 +21,14 @@ const module = "github.com/zkctl/zkctl"
 
 // rooms maps each room to the other rooms that it may import.
 var rooms = map[string][]string{
-	"cmd":          {"shell", "commands", "completions", "logformatter", "snapshot", "localserver"},
+	"cmd":          {"shell", "commands", "completions", "logformatter", "snapshot", "localserver", "local"},
 	"shell":        {"commands", "completions", "logformatter", "snapshot"},
 	"completions":  {"commands"},
 	"commands":     nil,
 	"logformatter": nil,
 	"snapshot":     nil,
 	"localserver":  nil,
+	"local":        {"localserver"},
 }
 
 // solely maps a dependency to the one package that may import it.

@@ -1,4 +1,4 @@
-package cmd
+package zkserver
 
 import (
 	"context"
@@ -17,12 +17,12 @@ import (
 
 var digits = regexp.MustCompile(`^[0-9]+$`)
 
-// serverPatience is how long a server may take to say what it does (FourLetterWordMain).
-const serverPatience = 5 * time.Second
+// patience is how long a server may take to say what it does (FourLetterWordMain).
+const patience = 5 * time.Second
 
 // status asks the server for its mode. It finds the port where the script does, and says so
 // with its words.
-func (s *zkServer) status(ctx context.Context) error {
+func (s *server) status(ctx context.Context) error {
 	host, port, secure, err := s.clientPort()
 	if err != nil || port == "" {
 		return err
@@ -39,7 +39,7 @@ func (s *zkServer) status(ctx context.Context) error {
 	}
 	answer := ""
 	if err == nil {
-		ctx, cancel := context.WithTimeout(ctx, serverPatience)
+		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		answer, err = localserver.FourLetterWord(ctx, net.JoinHostPort(host, port), "srvr", cfg)
 	}
@@ -53,7 +53,7 @@ func (s *zkServer) status(ctx context.Context) error {
 			return err
 		}
 		if err != nil {
-			ui.Report(s.app.streams.Err, err)
+			ui.Report(s.streams.Err, err)
 		}
 	}
 	if err := s.say("Error contacting service. It is probably not running.\n"); err != nil {
@@ -75,7 +75,7 @@ Note: We used secureClientPort (%s) to establish connection, but we failed. The 
 
 // clientPort looks for the port in zoo.cfg, then in this server's line there, then in that of
 // the dynamic file, then for the one with TLS.
-func (s *zkServer) clientPort() (host, port string, secure bool, err error) {
+func (s *server) clientPort() (host, port string, secure bool, err error) {
 	host, port = or(key(s.text, "clientPortAddress"), "localhost"), key(s.text, "clientPort")
 	if !digits.MatchString(port) {
 		port = ""
@@ -134,7 +134,7 @@ func or(text, other string) string {
 }
 
 // clientTLS is what CLIENT_JVMFLAGS says of TLS.
-func (s *zkServer) clientTLS() (*tls.Config, error) {
+func (s *server) clientTLS() (*tls.Config, error) {
 	var p client.Properties
 	if err := p.LoadSystem("CLIENT_JVMFLAGS", s.env.Client); err != nil {
 		return nil, err

@@ -1,3 +1,3 @@
-package cmd
+package local
 
 import _ "github.com/zkctl/zkctl/localserver/apache" // local start --engine apache

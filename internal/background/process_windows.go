@@ -1,4 +1,4 @@
-package cmd
+package background
 
 import (
 	"os"
@@ -13,7 +13,8 @@ func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP | windows.DETACHED_PROCESS}
 }
 
-func terminate(pid int) error {
+// Terminate ends a process, which Windows cannot ask.
+func Terminate(pid int) error {
 	p, err := os.FindProcess(pid)
 	if err != nil {
 		return err
@@ -21,8 +22,8 @@ func terminate(pid int) error {
 	return p.Kill()
 }
 
-// alive tells whether there is such a process.
-func alive(pid int) bool {
+// Alive reports whether there is a process with this id.
+func Alive(pid int) bool {
 	h, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
 	if err != nil {
 		return false
@@ -31,5 +32,3 @@ func alive(pid int) bool {
 	var code uint32
 	return windows.GetExitCodeProcess(h, &code) == nil && code == 259 // STILL_ACTIVE
 }
-
-const controlNetwork = "tcp"

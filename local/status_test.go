@@ -1,4 +1,4 @@
-package cmd
+package local
 
 import (
 	"strings"
@@ -12,7 +12,7 @@ import (
 
 // A narrow terminal gets the columns that matter, a pipe gets all.
 func TestStatusFits(t *testing.T) {
-	st := &localStatus{Name: "dev", State: "running", PID: 7, DataDir: "/data", Memory: 30 << 20, Members: []localserver.Status{
+	st := &Status{Name: "dev", State: "running", PID: 7, DataDir: "/data", Memory: 30 << 20, Members: []localserver.Status{
 		{ID: 1, Role: "leader", Engine: localserver.Embedded, Addr: "127.0.0.1:20001", DataDir: "/data/1", Version: "3.8", Zxid: 0x12300000001, Epoch: 0x123},
 		{ID: 2, Role: "follower", Engine: localserver.Embedded, Addr: "127.0.0.1:20002", DataDir: "/data/2", Version: "3.8", Zxid: 0x12300000000, Epoch: 0x123, Lag: 1},
 		{ID: 3, Role: "stopped", Engine: localserver.Embedded, Addr: "127.0.0.1:20003", DataDir: "/data/3"},
@@ -28,8 +28,7 @@ func TestStatusFits(t *testing.T) {
 		{true, 100, []string{"MEMORY", "DIRECTORY", "ADDRESS"}, []string{"WATCHES"}},
 		{true, 60, []string{"ID", "ROLE", "ZXID", "LAG", "SESSIONS", "CONNS"}, []string{"MEMORY", "ADDRESS", "share"}},
 	} {
-		a := &app{streams: &ui.Streams{OutTTY: c.tty, Width: c.width}}
-		got := a.statusText(st)
+		got := st.text(&ui.Streams{OutTTY: c.tty, Width: c.width})
 		_, table, _ := strings.Cut(got, "\n\n")
 		if wide := text.LongestLineLen(table); c.tty && wide > c.width {
 			t.Errorf("%d columns on a terminal of %d:\n%s", wide, c.width, got)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package cmd
+package background
 
 import (
 	"os/exec"
@@ -10,12 +10,11 @@ import (
 // detach makes a command survive the terminal that it is started from.
 func detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
 
-func terminate(pid int) error { return syscall.Kill(pid, syscall.SIGTERM) }
+// Terminate asks a process to end.
+func Terminate(pid int) error { return syscall.Kill(pid, syscall.SIGTERM) }
 
-// alive tells whether there is such a process.
-func alive(pid int) bool {
+// Alive reports whether there is a process with this id.
+func Alive(pid int) bool {
 	err := syscall.Kill(pid, 0)
 	return err == nil || err == syscall.EPERM
 }
-
-const controlNetwork = "unix"

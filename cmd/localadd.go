@@ -1,0 +1,21 @@
+package cmd
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/local"
+)
+
+func (l *localVerb) addCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:               "add NAME",
+		Short:             "add a member to an ensemble by reconfiguration; prints its number",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: l.completeServer,
+	}
+	var action local.Add
+	c.Flags().BoolVar(&action.Observer, "observer", false, "one that does not vote")
+	c.Flags().BoolVar(&action.Apache, "apache", false, "one that is an Apache ZooKeeper process")
+	c.RunE = func(c *cobra.Command, words []string) error { return l.do(c.Context(), words[0], action, true) }
+	return c
+}

@@ -1,0 +1,35 @@
+package cmd
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/local"
+)
+
+func (l *localVerb) partitionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "partition NAME SIDE...",
+		Short: "cut the links between sides",
+		Long: `Cut the links between members of different sides. A SIDE is numbers of members
+with commas between them, or "leader"; the members that are not named are a side
+too.`,
+		Example:           "  zkctl local partition dev 3          3 on one side, the others on the other\n  zkctl local partition dev 1,2 3,4,5",
+		Args:              cobra.MinimumNArgs(2),
+		ValidArgsFunction: l.completeMembers,
+		RunE: func(c *cobra.Command, words []string) error {
+			var action local.Partition
+			leader := false
+			for _, word := range words[1:] {
+				side, err := local.ParseMembers(strings.Split(word, ","))
+				if err != nil {
+					return err
+				}
+				leader = leader || side.Leader
+				action.Sides = append(action.Sides, side)
+			}
+			return l.do(c.Context(), words[0], action, leader)
+		},
+	}
+}

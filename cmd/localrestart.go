@@ -1,0 +1,31 @@
+package cmd
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/local"
+)
+
+func (l *localVerb) restartCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "restart [NAME [MEMBER...]]",
+		Short:             "stop and start a local server, or members of it",
+		Long:              `Stop a local server when it runs, and start it; with MEMBERs only these.`,
+		ValidArgsFunction: l.completeMembers,
+		RunE: func(c *cobra.Command, words []string) error {
+			if len(words) > 1 {
+				return l.toMembers(c.Context(), words, func(m local.Members) local.Action { return local.Restart{Members: m} })
+			}
+			s, err := l.home.Choose(words)
+			if err != nil {
+				return err
+			}
+			if err := s.Stop(c.Context()); err != nil && !errors.Is(err, local.ErrNotRunning) {
+				return err
+			}
+			return l.start(c.Context(), s.Name, nil)
+		},
+	}
+}

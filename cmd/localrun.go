@@ -1,0 +1,50 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/local"
+	"github.com/zkctl/zkctl/localserver"
+)
+
+func (l *localVerb) runCommand() *cobra.Command {
+	f := &specFlags{}
+	quiet := false
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "run a server or an ensemble in the foreground, until Ctrl-C",
+		Long: `Run a server or an ensemble in the foreground. The connect string goes to
+stdout, the log to stderr; Ctrl-C ends it. Without --data-dir its data goes
+with it.`,
+		Example: `  zkctl local run --port 2181
+  zkctl local run --size 3 --quiet`,
+		Args: cobra.NoArgs,
+	}
+	f.add(c)
+	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "do not print the log")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := f.settle(); err != nil {
+			return err
+		}
+		opt := f.spec.Options()
+		if !quiet {
+			opt.Log = l.streams.Err
+		}
+		ctx, cancel := context.WithTimeout(c.Context(), local.StartTimeout)
+		defer cancel()
+		e, err := localserver.Start(ctx, opt)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(l.streams.Out, e.ConnectString()); err != nil {
+			return errors.Join(err, e.Close())
+		}
+		<-c.Context().Done()
+		return e.Close()
+	}
+	return c
+}

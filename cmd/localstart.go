@@ -1,0 +1,62 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/local"
+)
+
+func (l *localVerb) startCommand() *cobra.Command {
+	f := &specFlags{}
+	c := &cobra.Command{
+		Use:   "start [NAME]",
+		Short: "start a server or an ensemble in the background",
+		Long: `Start a server or an ensemble in the background and print its connect string.
+A NAME that was used before is started again as it was, on its data and ports.`,
+		Example: `  zkctl local start
+  zkctl local start --size 3 --observers 1 dev
+  zkctl local start --port 2181 --data-dir ./data
+  zkctl local start --emulate 3.8 old
+  zkctl local start --size 3 --apache 1 mixed`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: l.completeServer,
+	}
+	f.add(c)
+	c.RunE = func(c *cobra.Command, words []string) error {
+		if err := f.settle(); err != nil {
+			return err
+		}
+		name := local.DefaultName
+		if len(words) > 0 {
+			name = words[0]
+		}
+		spec := &f.spec
+		if c.Flags().NFlag() == 0 {
+			spec = nil
+		}
+		return l.start(c.Context(), name, spec)
+	}
+	return c
+}
+
+// start starts a server, a new one as spec describes it, and prints its connect string.
+func (l *localVerb) start(ctx context.Context, name string, spec *local.Spec) error {
+	up, err := l.home.Start(ctx, name, spec)
+	if err != nil {
+		return err
+	}
+	if up.Was != "" {
+		ui.Warn(l.streams.Err, "another program has taken a port of the local server %s. It was on %s, and is on other ports now: clients that know it by its address must be told", name, up.Was)
+	}
+	where := "in memory"
+	if up.DataDir != "" {
+		where = "in " + up.DataDir
+	}
+	fmt.Fprintf(l.streams.Err, "The local server %s runs, its data is %s. Stop it: zkctl local stop %s\n", name, where, name)
+	_, err = fmt.Fprintln(l.streams.Out, up.ConnectString)
+	return err
+}

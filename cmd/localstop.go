@@ -1,0 +1,35 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/local"
+)
+
+func (l *localVerb) stopCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "stop [NAME [MEMBER...]]",
+		Short: "stop a local server, or members of it",
+		Long: `Stop a local server, gracefully; its data stays. With MEMBERs, by their numbers
+or "leader", only these stop; "zkctl local restart NAME MEMBER" starts them.`,
+		ValidArgsFunction: l.completeMembers,
+		RunE: func(c *cobra.Command, words []string) error {
+			if len(words) > 1 {
+				return l.toMembers(c.Context(), words, func(m local.Members) local.Action { return local.Halt{Members: m} })
+			}
+			s, err := l.home.Choose(words)
+			if err != nil {
+				return err
+			}
+			err = s.Stop(c.Context())
+			if errors.Is(err, local.ErrNotRunning) {
+				fmt.Fprintln(l.streams.Err, err)
+				return nil
+			}
+			return err
+		},
+	}
+}

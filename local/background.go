@@ -1,0 +1,105 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/background"
+	"github.com/zkctl/zkctl/internal/filelock"
+	"github.com/zkctl/zkctl/localserver"
+)
+
+// Background runs a named server until it is stopped. It is what the process that Start starts does: stderr is the log,
+// stdout is for one report.
+func (h Home) Background(name string) error {
+	return background.Report(func(report func(background.Started)) error { return h.runBackground(name, report) })
+}
+
+func (h Home) runBackground(name string, report func(background.Started)) error {
+	s, err := h.Load(name)
+	if err != nil {
+		return err
+	}
+	lock, err := lockSoon(s.lockFile())
+	if errors.Is(err, filelock.ErrLocked) {
+		return fmt.Errorf("the local server %s is running already", name)
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Ignore(syscall.SIGHUP)
+
+	opt := s.Spec.Options()
+	opt.Log = os.Stderr
+	if opt.DataDir == "" && !opt.Ephemeral && opt.Config == "" {
+		opt.DataDir = filepath.Join(s.dir, "data")
+	}
+	e, err := startAgain(opt, s.Port)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	ln, err := listenControl(s)
+	if err != nil {
+		return err
+	}
+	was := s.ConnectString
+	if was == e.ConnectString() || opt.Config != "" {
+		was = ""
+	}
+	s.PID, s.Started = os.Getpid(), time.Now()
+	s.ConnectString, s.DataDir, s.Port = e.ConnectString(), e.DataDir(), e.Members()[0].Port()
+	if err := s.save(); err != nil {
+		return err
+	}
+	p := &process{server: s, ensemble: e, stop: make(chan struct{}, 1)}
+	go p.serve(ln)
+	report(background.Started{ConnectString: s.ConnectString, DataDir: s.DataDir, Was: was})
+	select {
+	case <-signals:
+	case <-p.stop:
+	}
+	signal.Stop(signals) // a second one ends the process at once
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = p.http.Shutdown(ctx) // the answer to stop gets out
+	err = e.Close()
+	forgetControl(s)
+	s.PID, s.Control = 0, controlAddr{}
+	return errors.Join(err, s.save())
+}
+
+// lockSoon tries for a moment, because one who asks whether the server runs has the lock for an
+// instant.
+func lockSoon(file string) (*filelock.Lock, error) {
+	for deadline := time.Now().Add(500 * time.Millisecond); ; time.Sleep(5 * time.Millisecond) {
+		lock, err := filelock.Try(file)
+		if !errors.Is(err, filelock.ErrLocked) || time.Now().After(deadline) {
+			return lock, err
+		}
+	}
+}
+
+// startAgain starts a server on the port that it had, or on another one if another program has
+// taken it in the meantime and the port was not asked for.
+func startAgain(opt localserver.Options, port int) (*localserver.Ensemble, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), StartTimeout)
+	defer cancel()
+	if opt.Port == 0 && port != 0 && opt.Config == "" && opt.Size == 1 {
+		again := opt
+		again.Port = port
+		if e, err := localserver.Start(ctx, again); err == nil || !errors.Is(err, localserver.ErrPortTaken) {
+			return e, err
+		}
+	}
+	return localserver.Start(ctx, opt)
+}

@@ -1,0 +1,159 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Home is the path of the folder that holds the named servers, each in a folder of its own.
+type Home string
+
+// DefaultName is the server that is meant if none is named.
+const DefaultName = "default"
+
+// stateFile is in the folder of each named server.
+const stateFile = "server.json"
+
+// ErrNoServer is wrapped by the error for a name that no server has.
+var ErrNoServer = errors.New("there is no such local server")
+
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+func checkName(name string) error {
+	if !namePattern.MatchString(name) {
+		return fmt.Errorf("%q is no name for a local server: letters, digits, dot, dash and underscore make one, up to 63 of them", name)
+	}
+	return nil
+}
+
+func (h Home) dir(name string) string { return filepath.Join(string(h), name) }
+
+func (h Home) has(name string) bool {
+	_, err := os.Stat(filepath.Join(h.dir(name), stateFile))
+	return err == nil
+}
+
+// Names returns the names of the servers, sorted.
+func (h Home) Names() (names []string) {
+	entries, err := os.ReadDir(string(h))
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		if e.IsDir() && namePattern.MatchString(e.Name()) && h.has(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Running returns the names of the servers whose process runs, sorted.
+func (h Home) Running() (names []string) {
+	for _, name := range h.Names() {
+		if s, err := h.Load(name); err == nil && s.Running() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Load reads the state of a named server.
+func (h Home) Load(name string) (*Server, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	s := &Server{dir: h.dir(name)}
+	text, err := os.ReadFile(s.file())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, h.noServer(name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the state of the local server %s: %w", name, err)
+	}
+	if err := json.Unmarshal(text, s); err != nil {
+		return nil, fmt.Errorf("read the state of the local server %s: %s: %w (zkctl local rm --force %s forgets it)", name, s.file(), err, name)
+	}
+	s.Name = name
+	return s, nil
+}
+
+func (h Home) noServer(name string) error {
+	names := h.Names()
+	if len(names) == 0 {
+		return fmt.Errorf("%w: %s; there is none at all (zkctl local start %s makes it)", ErrNoServer, name, name)
+	}
+	return fmt.Errorf("%w: %s (there is: %s)", ErrNoServer, name, strings.Join(names, ", "))
+}
+
+// Choose returns the server that the first of words names. Without words it is the one called default, or the only one.
+func (h Home) Choose(words []string) (*Server, error) {
+	if len(words) > 0 {
+		return h.Load(words[0])
+	}
+	names := h.Names()
+	switch {
+	case slices.Contains(names, DefaultName):
+		return h.Load(DefaultName)
+	case len(names) == 1:
+		return h.Load(names[0])
+	case len(names) == 0:
+		return nil, errors.New("there is no local server; zkctl local start makes one")
+	}
+	return nil, fmt.Errorf("which local server? There are %s", strings.Join(names, ", "))
+}
+
+// Resolve replaces the name of a server, to which a chroot may be attached (dev/app), by its connect string. Any other
+// text is returned as it is.
+func (h Home) Resolve(text string) (string, error) {
+	name, chroot, _ := strings.Cut(text, "/")
+	if !namePattern.MatchString(name) || !h.has(name) {
+		return text, nil
+	}
+	s, err := h.Load(name)
+	if err != nil {
+		return "", err
+	}
+	if !s.Running() {
+		return "", fmt.Errorf("the local server %s does not run (zkctl local start %s)", name, name)
+	}
+	if s.ConnectString == "" {
+		return "", fmt.Errorf("no member of %s is left here: all have moved elsewhere (zkctl local rm --force %s forgets it)", name, name)
+	}
+	if strings.Contains(text, "/") {
+		return s.ConnectString + "/" + chroot, nil
+	}
+	return s.ConnectString, nil
+}
+
+// Remove deletes a server's state and logs, and its data unless its Spec says where to keep it; then kept is that folder.
+// A server that runs is stopped first if force is set, and an unreadable state does not matter then.
+func (h Home) Remove(ctx context.Context, name string, force bool) (kept string, err error) {
+	s, err := h.Load(name)
+	if err != nil && force && checkName(name) == nil && !errors.Is(err, ErrNoServer) {
+		s, err = &Server{Name: name, dir: h.dir(name)}, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if s.Running() {
+		if !force {
+			return "", fmt.Errorf("the local server %s is running; stop it first, or give --force", name)
+		}
+		if err := s.end(ctx); err != nil {
+			return "", err
+		}
+	}
+	if err := os.RemoveAll(s.dir); err != nil {
+		return "", fmt.Errorf("forget the local server %s: %w", name, err)
+	}
+	return s.Spec.DataDir, nil
+}

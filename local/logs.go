@@ -1,0 +1,158 @@
+package local
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// LogOptions say what of a log is printed.
+type LogOptions struct {
+	Member string // only what this member logged: its number, or leader; "" for all
+	Lines  int    // only so many of the last lines; 0 for all
+	Follow bool   // go on until the context ends
+}
+
+// Logs writes the server's log.
+func (s *Server) Logs(ctx context.Context, w io.Writer, opt LogOptions) error {
+	file, mark := s.LogFile(), ""
+	if opt.Member != "" {
+		var err error
+		if file, mark, err = s.memberLog(ctx, opt.Member); err != nil {
+			return err
+		}
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("print the log of %s: %w", s.Name, err)
+	}
+	defer f.Close()
+	out := &linesWith{mark: mark, out: w}
+	if opt.Lines > 0 {
+		if err := out.seek(f, opt.Lines); err != nil {
+			return fmt.Errorf("print the log of %s: %w", s.Name, err)
+		}
+	}
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := io.Copy(out, f); err != nil || !opt.Follow {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// memberLog is the log of a member, and what marks its lines where others write, too.
+func (s *Server) memberLog(ctx context.Context, word string) (file, mark string, err error) {
+	which, err := ParseMembers([]string{word})
+	if err != nil {
+		return "", "", err
+	}
+	st, err := s.Status(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	for _, m := range st.Members {
+		switch {
+		case which.Leader && m.Role != "leader" || !which.Leader && m.ID != which.IDs[0]:
+		case m.LogFile != "":
+			return m.LogFile, "", nil
+		case len(st.Members) == 1:
+			return s.LogFile(), "", nil
+		default:
+			return s.LogFile(), fmt.Sprintf("[myid:%d]", m.ID), nil
+		}
+	}
+	return "", "", fmt.Errorf("%s has no member %s that runs", s.Name, word)
+}
+
+// linesWith passes on the lines that have a mark; all if it is "".
+type linesWith struct {
+	mark string
+	out  io.Writer
+	rest []byte // of a line that has not ended
+}
+
+func (l *linesWith) Write(p []byte) (int, error) {
+	if l.mark == "" {
+		return l.out.Write(p)
+	}
+	l.rest = append(l.rest, p...)
+	for {
+		line, rest, ended := bytes.Cut(l.rest, []byte("\n"))
+		if !ended {
+			return len(p), nil
+		}
+		if bytes.Contains(line, []byte(l.mark)) {
+			if _, err := l.out.Write(append(bytes.Clone(line), '\n')); err != nil {
+				return 0, err
+			}
+		}
+		l.rest = rest
+	}
+}
+
+// seek goes to where the last n of these lines begin.
+func (l *linesWith) seek(f *os.File, n int) error {
+	if l.mark == "" {
+		return seekLines(f, n)
+	}
+	var begins []int64
+	at, in := int64(0), bufio.NewReader(f)
+	for {
+		line, err := in.ReadBytes('\n')
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if bytes.Contains(line, []byte(l.mark)) {
+			if begins = append(begins, at); len(begins) > n {
+				begins = begins[1:]
+			}
+		}
+		at += int64(len(line))
+	}
+	if len(begins) > 0 {
+		at = begins[0]
+	}
+	_, err := f.Seek(at, io.SeekStart)
+	return err
+}
+
+// seekLines goes to where the last n lines begin.
+func seekLines(f *os.File, n int) error {
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 64<<10)
+	at, seen := end, 0
+	for at > 0 {
+		size := min(at, int64(len(buf)))
+		at -= size
+		if _, err := f.ReadAt(buf[:size], at); err != nil && err != io.EOF {
+			return err
+		}
+		for i := size - 1; i >= 0; i-- {
+			if buf[i] == '\n' && at+i != end-1 {
+				if seen++; seen == n {
+					_, err = f.Seek(at+i+1, io.SeekStart)
+					return err
+				}
+			}
+		}
+	}
+	_, err = f.Seek(0, io.SeekStart)
+	return err
+}

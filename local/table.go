@@ -1,0 +1,257 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/localserver"
+)
+
+// Print prints the status: a table of the members or, as JSON, an object on a line.
+func (st *Status) Print(s *ui.Streams, format ui.Format) error {
+	if format == ui.JSON {
+		return json.NewEncoder(s.Out).Encode(st)
+	}
+	_, err := io.WriteString(s.Out, st.text(s))
+	return err
+}
+
+// watchEvery is how often Watch asks.
+const watchEvery = 500 * time.Millisecond
+
+// Watch prints a server's status again and again until ctx ends: on a terminal in place, else one after the other.
+func (h Home) Watch(ctx context.Context, name string, s *ui.Streams, format ui.Format) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	inPlace := s.OutTTY && format == ui.Text
+	for {
+		s.Measure()
+		server, err := h.Load(name)
+		if err != nil {
+			return err
+		}
+		st, err := server.Status(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		if inPlace {
+			lines := strings.ReplaceAll(st.text(s), "\n", s.Control("K")+"\n")
+			_, err = io.WriteString(s.Out, s.Control("H")+lines+s.Control("J"))
+		} else {
+			err = st.Print(s, format)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (st *Status) text(s *ui.Streams) string {
+	out := &strings.Builder{}
+	fmt.Fprintf(out, "%s: %s", st.Name, paintState(s, st.State))
+	switch {
+	case st.State == conditionDead:
+		fmt.Fprintf(out, ": its process %d ended without being told to", st.PID)
+	case st.Reason != "":
+		fmt.Fprintf(out, ": %s", st.Reason)
+	}
+	out.WriteByte('\n')
+	if st.DataDir != "" {
+		fmt.Fprintf(out, "data:    %s\n", st.DataDir)
+	}
+	if st.Members == nil {
+		return out.String() // its process is gone
+	}
+	fmt.Fprintf(out, "connect: %s\n", st.ConnectString)
+	fmt.Fprintf(out, "process: %d, up %s, %s\n", st.PID, time.Since(st.Started).Round(time.Second), sizeText(st.Memory))
+	for _, pair := range st.Cut {
+		fmt.Fprintf(out, "cut:     %d and %d do not see each other\n", pair[0], pair[1])
+	}
+	out.WriteByte('\n')
+	rows := [][]string{{"ID", "ROLE", "ADDRESS", "ZXID", "EPOCH", "LAG", "SESSIONS", "CONNS", "ZNODES", "DATA", "WATCHES", "MEMORY", "ENGINE", "DIRECTORY"}}
+	shared := st.embedded()
+	for i := range st.Members {
+		rows = append(rows, st.row(s, &st.Members[i], shared > 1))
+	}
+	if s.OutTTY {
+		rows = fit(rows, s.Width, "WATCHES", "DATA", "ZNODES", "ENGINE", "DIRECTORY", "MEMORY", "ADDRESS", "EPOCH")
+	}
+	out.WriteString(plainTable(rows, "ID", "LAG", "EPOCH", "SESSIONS", "CONNS", "ZNODES", "DATA", "WATCHES", "MEMORY"))
+	if shared > 1 && slices.Contains(rows[0], "MEMORY") {
+		fmt.Fprintf(out, "* that of process %d, which these members share\n", st.PID)
+	}
+	for _, m := range st.Members {
+		if m.Error != "" {
+			fmt.Fprintf(out, "member %d: %s\n", m.ID, m.Error)
+		}
+	}
+	return out.String()
+}
+
+// embedded is how many members run in the server's one process.
+func (st *Status) embedded() (n int) {
+	for _, m := range st.Members {
+		if m.Engine == localserver.Embedded && m.Role != "stopped" {
+			n++
+		}
+	}
+	return n
+}
+
+// row is a member's row; shared says that others are in its process.
+func (st *Status) row(s *ui.Streams, m *localserver.Status, shared bool) []string {
+	engine, memory := string(m.Engine), ""
+	switch {
+	case m.PID != 0:
+		engine += fmt.Sprintf(" (pid %d)", m.PID)
+		memory = sizeText(m.Memory)
+	case m.Role == "stopped":
+	case shared:
+		memory = sizeText(st.Memory) + "*"
+	default:
+		memory = sizeText(st.Memory)
+	}
+	row := []string{strconv.FormatInt(m.ID, 10), paintRole(s, m.Role), m.Addr}
+	if m.Version != "" {
+		sessions := "?"
+		if m.Sessions >= 0 {
+			sessions = strconv.FormatInt(m.Sessions, 10)
+		}
+		row = append(row, fmt.Sprintf("0x%x", m.Zxid), strconv.FormatInt(m.Epoch, 10), strconv.FormatInt(m.Lag, 10), sessions,
+			strconv.FormatInt(m.Connections, 10), strconv.FormatInt(m.Znodes, 10), sizeText(m.DataSize), strconv.FormatInt(m.Watches, 10))
+	} else {
+		row = append(row, "", "", "", "", "", "", "", "")
+	}
+	return append(row, memory, engine, st.memberDir(m))
+}
+
+func paintRole(s *ui.Streams, role string) string {
+	switch role {
+	case "leader", "standalone":
+		return s.Paint(role, color.FgGreen)
+	case "looking", "paused":
+		return s.Paint(role, color.FgYellow)
+	case "stopped", "failed":
+		return s.Paint(role, color.FgRed)
+	}
+	return role
+}
+
+// paintState colours what a server as a whole is.
+func paintState(s *ui.Streams, state string) string {
+	switch state {
+	case localserver.ConditionServing:
+		return s.Paint(state, color.FgGreen)
+	case localserver.ConditionNoLeader:
+		return s.Paint(state, color.FgYellow)
+	case conditionStopped:
+		return state
+	}
+	return s.Paint(state, color.FgRed)
+}
+
+// memberDir is a member's data directory, relative to that of all if it is in there.
+func (st *Status) memberDir(m *localserver.Status) string {
+	if rel, err := filepath.Rel(st.DataDir, m.DataDir); err == nil && m.DataDir != "" && filepath.IsLocal(rel) {
+		return rel
+	}
+	return m.DataDir
+}
+
+// PrintList prints a list of servers: a table or, as JSON, an object on a line for each.
+func PrintList(s *ui.Streams, list []Entry, format ui.Format) error {
+	if format == ui.JSON {
+		for _, e := range list {
+			if err := json.NewEncoder(s.Out).Encode(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	rows := [][]string{{"NAME", "STATE", "MEMBERS", "CONNECT", "DATA"}}
+	for _, e := range list {
+		rows = append(rows, []string{e.Name, paintState(s, e.State), strconv.Itoa(e.Members), e.ConnectString, e.DataDir})
+	}
+	_, err := io.WriteString(s.Out, plainTable(rows, "MEMBERS"))
+	return err
+}
+
+// fit leaves out columns, the first of those named before the others, until a table is no
+// wider than width.
+func fit(rows [][]string, width int, dispensable ...string) [][]string {
+	for _, name := range dispensable {
+		if text.LongestLineLen(plainTable(rows)) <= width {
+			break
+		}
+		at := slices.Index(rows[0], name)
+		for i, row := range rows {
+			rows[i] = slices.Delete(slices.Clone(row), at, at+1)
+		}
+	}
+	return rows
+}
+
+// plainTable is a table without rules; the first row is its head. Columns with a name in
+// right are aligned there.
+func plainTable(rows [][]string, right ...string) string {
+	tw := table.NewWriter()
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	tw.SetStyle(style)
+	var configs []table.ColumnConfig
+	for i, head := range rows[0] {
+		if slices.Contains(right, head) {
+			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+		}
+	}
+	tw.SetColumnConfigs(configs)
+	for i, cells := range rows {
+		var row table.Row
+		for _, cell := range cells {
+			row = append(row, cell)
+		}
+		if i == 0 {
+			tw.AppendHeader(row)
+		} else {
+			tw.AppendRow(row)
+		}
+	}
+	out := &strings.Builder{}
+	for line := range strings.Lines(tw.Render()) {
+		out.WriteString(strings.TrimRight(line, " \n"))
+		out.WriteByte('\n')
+	}
+	return out.String()
+}
+
+// sizeText is a number of bytes for a person.
+func sizeText(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 10<<20:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
