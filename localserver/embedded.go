@@ -41,7 +41,7 @@ type serverOptions struct {
 // server is a running embedded member: a replica, the quorum that it is part of, and the
 // ports that it listens on.
 type server struct {
-	*replica.Server
+	*replica.Replica
 	cfg     *zoocfg.Config
 	log     *zklog.Logger
 	quorum  quorum
@@ -119,16 +119,16 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 		}
 		mopt.NoAutoCreate = !trust
 	}
-	if s.Server, err = replica.Open(mopt); err != nil {
+	if s.Replica, err = replica.Open(mopt); err != nil {
 		return nil, err
 	}
 	if cfg.Distributed() {
 		if err := startPeer(s, opt, mopt, jopt, &place); err != nil {
-			s.Server.Close()
+			s.Replica.Close()
 			return nil, err
 		}
 	} else {
-		s.quorum = openSolo(s.Server, mopt, jopt, cfg.FsyncWarning)
+		s.quorum = openSolo(s.Replica, mopt, jopt, cfg.FsyncWarning)
 	}
 	if err := s.servePorts(ports, s.adminOptions(opt, mopt, jopt)); err != nil {
 		s.Close()
@@ -143,14 +143,14 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 // Close ends the server; everything acknowledged is on disk.
 func (s *server) Close() {
 	s.purge.close()
-	s.quorum.close(s.Server.Close)
+	s.quorum.close(s.Replica.Close)
 	_ = s.lock.Close()
 }
 
 // Crash ends it as a kill would.
 func (s *server) Crash() {
 	s.purge.close()
-	s.quorum.crash(s.Server.Close)
+	s.quorum.crash(s.Replica.Close)
 	_ = s.lock.Close()
 }
 

@@ -94,7 +94,7 @@ func startPeer(s *server, opt serverOptions, m replica.Options, j zab.JournalOpt
 	j.Due = s.SaveSoon
 	j.Slow = slowSync(s.Metrics(), opt.log, m.ID, s.cfg.FsyncWarning)
 	po := peerOptions(s.cfg, opt, m.ID, j)
-	po.Replica = s.Server
+	po.Replica = s.Replica
 	po.SaveConfig = func(v zoocfg.QuorumVerifier, committed bool) error {
 		if committed {
 			if self, ok := v.Member(m.ID); ok {

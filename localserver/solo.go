@@ -19,7 +19,7 @@ type solo struct {
 }
 
 // openSolo makes a replica lead.
-func openSolo(s *replica.Server, opt replica.Options, j zab.JournalOptions, slow time.Duration) *solo {
+func openSolo(s *replica.Replica, opt replica.Options, j zab.JournalOptions, slow time.Duration) *solo {
 	var broadcast *zab.Broadcast
 	var ready sync.WaitGroup // until broadcast is set
 	ready.Add(1)
@@ -86,7 +86,7 @@ func (n *solo) restore(s *server, m replica.Options, j zab.JournalOptions, t *zt
 	if err == nil {
 		err = dropSnapshots(m.DataDir, t.LastZxid())
 	}
-	next := openSolo(s.Server, m, j, s.cfg.FsyncWarning)
+	next := openSolo(s.Replica, m, j, s.cfg.FsyncWarning)
 	n.journal = next.journal
 	return err
 }

@@ -77,7 +77,7 @@ func apacheOptions(dir string) apache.Options {
 
 // embedded is an embedded server.
 type embedded struct {
-	*replica.Server
+	*replica.Replica
 	journal   *zab.Journal
 	broadcast *zab.Broadcast
 	ready     sync.WaitGroup
@@ -97,7 +97,7 @@ func startEmbedded(opt replica.Options) (*embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &embedded{Server: s}
+	e := &embedded{Replica: s}
 	e.ready.Add(1)
 	j := zab.JournalOptions{Dir: opt.LogDir, Failed: s.Fail, Due: s.SaveSoon}
 	j.Log.NoSync = true

@@ -32,14 +32,14 @@ type AdminOptions struct {
 	NoSnapshot   bool          // admin.snapshot.enabled=false
 	NoRestore    bool          // admin.restore.enabled=false
 
-	// Restore replaces the server's data, by Server.Replace; it has to close the journal
+	// Restore replaces the server's data, by Replica.Replace; it has to close the journal
 	// meanwhile. Without it the command is disabled.
 	Restore func(t *ztree.Tree) error
 }
 
 // admin is an AdminServer.
 type admin struct {
-	s        *Server
+	s        *Replica
 	opt      AdminOptions
 	http     http.Server
 	local    bool // nobody but this machine can connect
@@ -55,7 +55,7 @@ type admin struct {
 // until the member is closed. Who can connect may ask for everything but snapshot and
 // restore, which want an Authorization that has all permissions on the root znode; so ln
 // should be on loopback.
-func (s *Server) ServeAdmin(ln net.Listener, opt AdminOptions) error {
+func (s *Replica) ServeAdmin(ln net.Listener, opt AdminOptions) error {
 	def(&opt.CommandURL, "/commands")
 	def(&opt.IdleTimeout, 30*time.Second)
 	def(&opt.RateInterval, 5*time.Minute)

@@ -52,7 +52,7 @@ func freeAddr(t *testing.T) string {
 }
 
 // serveAdmin adds an AdminServer to a server.
-func serveAdmin(t testing.TB, s *Server, opt AdminOptions) (url string) {
+func serveAdmin(t testing.TB, s *Replica, opt AdminOptions) (url string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -152,7 +152,7 @@ func TestAdminIsApaches(t *testing.T) {
 	}
 	defer theirs.Stop()
 	ours := serveAlone(t, Options{Release: likeApache, DataDir: t.TempDir(), Tick: 2 * time.Second, MaxClientCnxns: -1, Words: []string{"*"}})
-	urls := []string{"http://" + adminAddr, serveAdmin(t, ours.Server, AdminOptions{InitialConfig: "dataDir=/x\n"})}
+	urls := []string{"http://" + adminAddr, serveAdmin(t, ours.Replica, AdminOptions{InitialConfig: "dataDir=/x\n"})}
 	for _, addr := range []string{theirs.Addr(), ours.addr} {
 		furnish(t, addr)
 	}

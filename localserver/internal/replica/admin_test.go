@@ -17,7 +17,7 @@ const anybody = "digest me:secret"
 func TestSnapshotAndRestore(t *testing.T) {
 	ctx := context.Background()
 	s := serveAlone(t, Options{})
-	url := serveAdmin(t, s.Server, AdminOptions{}) + "/commands/"
+	url := serveAdmin(t, s.Replica, AdminOptions{}) + "/commands/"
 	c := dial(t, s.addr)
 	if _, _, err := c.Create(ctx, "/kept", []byte("x"), proto.OpenACL, proto.Persistent, 0); err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestSnapshotAndRestore(t *testing.T) {
 	}
 
 	other := serveAlone(t, Options{})
-	url = serveAdmin(t, other.Server, AdminOptions{Restore: other.replace, RateInterval: 1}) + "/commands/"
+	url = serveAdmin(t, other.Replica, AdminOptions{Restore: other.replace, RateInterval: 1}) + "/commands/"
 	for name, body := range map[string]string{"nothing": "", "cut off": file[:len(file)-1], "damaged": file[:40] + "?" + file[41:], "no snapshot": strings.Repeat("x", 100)} {
 		if res, text := fetch(t, "POST", url+"rest", strings.NewReader(body), "Authorization", anybody); res.StatusCode != http.StatusInternalServerError {
 			t.Errorf("restore of what is %s: %d %s", name, res.StatusCode, text)
@@ -63,7 +63,7 @@ func TestSnapshotAndRestore(t *testing.T) {
 func TestSnapshotNeedsAllPermissions(t *testing.T) {
 	ctx := context.Background()
 	s := serveAlone(t, Options{})
-	url := serveAdmin(t, s.Server, AdminOptions{}) + "/commands/snapshot"
+	url := serveAdmin(t, s.Replica, AdminOptions{}) + "/commands/snapshot"
 	c := dial(t, s.addr)
 	mine, err := s.auth.digest("admin:secret")
 	if err != nil {
@@ -99,7 +99,7 @@ func TestLimiter(t *testing.T) {
 
 func TestSnapshotIntoTheDataDirectory(t *testing.T) {
 	s := serveAlone(t, Options{DataDir: t.TempDir()})
-	url := serveAdmin(t, s.Server, AdminOptions{}) + "/commands/"
+	url := serveAdmin(t, s.Replica, AdminOptions{}) + "/commands/"
 	dial(t, s.addr).Sync(context.Background(), "/")
 	res, text := fetch(t, "GET", url+"snap?streaming=false", nil, "Authorization", anybody)
 	if res.StatusCode != http.StatusOK || res.Header.Get("snapshot_size") == "" || !strings.Contains(text, `"command" : "snapshot"`) {
@@ -113,7 +113,7 @@ func TestSnapshotIntoTheDataDirectory(t *testing.T) {
 
 func TestAdminEndsWithItsServer(t *testing.T) {
 	s := serveAlone(t, Options{})
-	url := serveAdmin(t, s.Server, AdminOptions{})
+	url := serveAdmin(t, s.Replica, AdminOptions{})
 	fetch(t, "GET", url+"/commands/ruok", nil)
 	s.Close()
 	if res, err := http.Get(url + "/commands/ruok"); err == nil {

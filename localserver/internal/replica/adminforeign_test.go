@@ -17,7 +17,7 @@ import (
 // programs send.
 func TestAdminForeignPages(t *testing.T) {
 	s := serveAlone(t, Options{})
-	local := serveAdmin(t, s.Server, AdminOptions{Host: "devbox"})
+	local := serveAdmin(t, s.Replica, AdminOptions{Host: "devbox"})
 	ln, err := net.Listen("tcp", ":0")
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestRestoreBounded(t *testing.T) {
 // What is not to be restored leaves nothing in the data directory, not even while it comes.
 func TestRestoreLeavesNothing(t *testing.T) {
 	s := serveAlone(t, Options{DataDir: t.TempDir()})
-	url := serveAdmin(t, s.Server, AdminOptions{Restore: s.replace}) + "/commands/restore"
+	url := serveAdmin(t, s.Replica, AdminOptions{Restore: s.replace}) + "/commands/restore"
 	if res, text := fetch(t, "POST", url, strings.NewReader(strings.Repeat("x", 1000)), "Authorization", anybody); res.StatusCode != http.StatusInternalServerError {
 		t.Errorf("restore: %d %s", res.StatusCode, text)
 	}

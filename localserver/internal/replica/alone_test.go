@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
 
 // alone is a standalone server for a test.
 type alone struct {
-	*Server
+	*Replica
 	addr      string
 	broadcast *zab.Broadcast
 }

@@ -11,7 +11,7 @@ import (
 
 // commit applies a transaction that a quorum has, tells the watches, and answers the client
 // that asked for it if it is connected here.
-func (s *Server) commit(p *zab.Proposal) {
+func (s *Replica) commit(p *zab.Proposal) {
 	h := &p.Txn.Header
 	if h.Zxid <= s.tree.LastZxid() {
 		return // it came with the state that a role began with
@@ -79,7 +79,7 @@ func (r *request) asked(h *proto.TxnHeader) bool {
 const maxFuzzy = 1 << 16
 
 // compareDigest looks whether the tree is the one that the leader had.
-func (s *Server) compareDigest(p *zab.Proposal) {
+func (s *Replica) compareDigest(p *zab.Proposal) {
 	d := p.Txn.Digest
 	switch {
 	case d == nil || d.Version != proto.DigestVersion || s.opt.NoDigest:
@@ -98,7 +98,7 @@ func (s *Server) compareDigest(p *zab.Proposal) {
 }
 
 // fire tells the watches what a transaction changed, in the order of DataTree.processTxn.
-func (s *Server) fire(h *proto.TxnHeader, body jute.Record, result *ztree.Result) {
+func (s *Replica) fire(h *proto.TxnHeader, body jute.Record, result *ztree.Result) {
 	if s.watches.count() == 0 {
 		return
 	}
@@ -135,7 +135,7 @@ func (s *Server) fire(h *proto.TxnHeader, body jute.Record, result *ztree.Result
 //
 // Differs(events-need-read): Apache before 3.8.4 and 3.9.2 tells everybody (ZOOKEEPER-4799,
 // CVE-2024-23944; Debian's 3.8.0 has the correction). No release is worth emulating in that.
-func (s *Server) teller(zxid int64, rights *ztree.Rights) emit[*conn] {
+func (s *Replica) teller(zxid int64, rights *ztree.Rights) emit[*conn] {
 	return func(c *conn, path string, event proto.EventType) {
 		list := rights.ACL
 		if event == proto.EventNodeChildrenChanged {
@@ -151,7 +151,7 @@ func (s *Server) teller(zxid int64, rights *ztree.Rights) emit[*conn] {
 const noZxid = -1
 
 // tell sends a watch's event.
-func (s *Server) tell(c *conn, path string, event proto.EventType, zxid int64) {
+func (s *Replica) tell(c *conn, path string, event proto.EventType, zxid int64) {
 	before := len(c.out)
 	s.tellAsked(c, path, event, zxid)
 	c.pushed(len(c.out) - before)
@@ -159,7 +159,7 @@ func (s *Server) tell(c *conn, path string, event proto.EventType, zxid int64) {
 
 // tellAsked is tell for what a request of the client itself brings about, which waits until the
 // client has read what was sent before.
-func (s *Server) tellAsked(c *conn, path string, event proto.EventType, zxid int64) {
+func (s *Replica) tellAsked(c *conn, path string, event proto.EventType, zxid int64) {
 	s.stats.told(s.watches.round, event)
 	if !s.emulated().EventZxid() {
 		zxid = noZxid
@@ -176,7 +176,7 @@ func parentPath(path string) string {
 }
 
 // replyWrite answers a write with what its transaction did.
-func (s *Server) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) {
+func (s *Replica) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) {
 	err := result.Err
 	switch {
 	case err == proto.ErrSessionMoved: // or a part of a multi met it

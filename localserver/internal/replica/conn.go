@@ -34,7 +34,7 @@ const (
 // conn is a client's connection. Its reader and its writer are goroutines; what has no other
 // remark is the loop's.
 type conn struct {
-	s       *Server
+	s       *Replica
 	nc      net.Conn
 	r       *bufio.Reader // the reader's
 	remote  string        // as Java prints it, "/host:port"
@@ -75,7 +75,7 @@ type conn struct {
 var errHangUp = errors.New("closed")
 
 // serveConn reads what a client sends, until it is gone.
-func (s *Server) serveConn(nc net.Conn, secure bool) {
+func (s *Replica) serveConn(nc net.Conn, secure bool) {
 	c := &conn{s: s, nc: nc, r: bufio.NewReaderSize(nc, 4<<10), secure: secure, started: time.Now()}
 	c.resume = sync.NewCond(&c.mu)
 	c.address = plainIP(hostOf(nc))
@@ -245,7 +245,7 @@ func (c *conn) admitLarge(length int64) error {
 }
 
 // dropLarge undoes admitLarge.
-func (s *Server) dropLarge(n *int64) {
+func (s *Replica) dropLarge(n *int64) {
 	if *n != 0 {
 		s.largeBytes.Add(-*n)
 		*n = 0
@@ -371,7 +371,7 @@ func (c *conn) answered(r *request) {
 }
 
 // discount takes a request out of what the member has to do.
-func (s *Server) discount(r *request) {
+func (s *Replica) discount(r *request) {
 	if !r.discounted {
 		r.discounted = true
 		s.inProcess.Add(-1)

@@ -13,7 +13,7 @@ import (
 
 // connect opens a session or resumes one (ZooKeeperServer.processConnectRequest). Whatever
 // comes of it, c.established is called.
-func (s *Server) connect(c *conn, r *proto.ConnectRequest) {
+func (s *Replica) connect(c *conn, r *proto.ConnectRequest) {
 	s.metrics.Add("connection_request_count", 1)
 	switch {
 	case c.gone:
@@ -71,7 +71,7 @@ func (s *Server) connect(c *conn, r *proto.ConnectRequest) {
 }
 
 // openSession creates a session, a global one by a transaction.
-func (s *Server) openSession(c *conn) {
+func (s *Replica) openSession(c *conn) {
 	id := s.sessions.nextID
 	s.sessions.nextID++
 	c.session = id
@@ -87,7 +87,7 @@ func (s *Server) openSession(c *conn) {
 }
 
 // createSession asks for a transaction that creates a session.
-func (s *Server) createSession(id int64, timeout time.Duration) {
+func (s *Replica) createSession(id int64, timeout time.Duration) {
 	ms := int32(timeout.Milliseconds())
 	body := binary.BigEndian.AppendUint32(nil, uint32(ms))
 	r := &request{Request: zab.Request{Session: id, Type: proto.OpCreateSession, Body: body, Origin: ownClients}}
@@ -100,7 +100,7 @@ func (s *Server) createSession(id int64, timeout time.Duration) {
 }
 
 // adopt makes origin the owner of a session that is alive.
-func (s *Server) adopt(id int64, timeout time.Duration, origin zab.Origin) bool {
+func (s *Replica) adopt(id int64, timeout time.Duration, origin zab.Origin) bool {
 	t := s.sessions.byID[id]
 	if t == nil || t.closing {
 		return false
@@ -112,7 +112,7 @@ func (s *Server) adopt(id int64, timeout time.Duration, origin zab.Origin) bool 
 
 // finishSession tells the client that its session is set up, or that it is over
 // (ZooKeeperServer.finishSessionInit).
-func (s *Server) finishSession(c *conn, valid bool) {
+func (s *Replica) finishSession(c *conn, valid bool) {
 	if c.gone {
 		return
 	}

@@ -50,7 +50,7 @@ func TestLeaderIsApaches(t *testing.T) {
 			e.Learners = *learners.Load()
 			return e
 		}})
-	urls := []string{"http://127.0.0.1:" + admin, serveAdmin(t, ours.Server, AdminOptions{InitialConfig: "x"})}
+	urls := []string{"http://127.0.0.1:" + admin, serveAdmin(t, ours.Replica, AdminOptions{InitialConfig: "x"})}
 	for _, addr := range []string{theirs.Addr(), ours.addr} {
 		furnish(t, addr)
 	}

@@ -38,7 +38,7 @@ const notApplicable = "<NA>" // for what only Java has, too
 type setting struct{ name, value string }
 
 // environment is Environment.list.
-func (s *Server) environment() []setting {
+func (s *Replica) environment() []setting {
 	or := func(value string, err error) string {
 		if err != nil || value == "" {
 			return notApplicable
@@ -93,7 +93,7 @@ func memory() (free, most, total uint64) {
 	return total - min(total, value(2)), value(3), total
 }
 
-func (s *Server) wordEnvi(_ *conn, w io.Writer) {
+func (s *Replica) wordEnvi(_ *conn, w io.Writer) {
 	_, _ = io.WriteString(w, "Environment:\n")
 	for _, e := range s.environment() {
 		_, _ = io.WriteString(w, e.name+"="+e.value+"\n")

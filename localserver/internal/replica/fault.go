@@ -18,12 +18,12 @@ type Fault struct {
 
 // SetFault has f asked before each reply to a client, on the loop: it must not wait. op is
 // ZooKeeper's name of the operation (proto.Op.String). nil ends it.
-func (s *Server) SetFault(f func(op string, session int64) Fault) {
+func (s *Replica) SetFault(f func(op string, session int64) Fault) {
 	s.do(func() { s.fault = f })
 }
 
 // injected applies a fault to a reply; false when the reply is not to be sent now.
-func (s *Server) injected(r *request, err *proto.Error, body *jute.Record) bool {
+func (s *Replica) injected(r *request, err *proto.Error, body *jute.Record) bool {
 	f := s.fault(r.Type.String(), r.Session)
 	c := r.conn
 	if f.Err != 0 {
@@ -47,7 +47,7 @@ func (s *Server) injected(r *request, err *proto.Error, body *jute.Record) bool 
 
 // ExpireSession ends a session now, as if its client had been silent; false when there is
 // none such.
-func (s *Server) ExpireSession(id int64) (found bool) {
+func (s *Replica) ExpireSession(id int64) (found bool) {
 	s.do(func() {
 		if t := s.local.get(id); t != nil {
 			s.endLocal(t)
@@ -62,7 +62,7 @@ func (s *Server) ExpireSession(id int64) (found bool) {
 
 // DropConnections closes every client's connection; the sessions live on. It returns how
 // many there were.
-func (s *Server) DropConnections() (n int) {
+func (s *Replica) DropConnections() (n int) {
 	s.do(func() {
 		n = len(s.all)
 		for c := range s.all {
@@ -73,10 +73,10 @@ func (s *Server) DropConnections() (n int) {
 }
 
 // Refuse turns clients away that want a session, until it is called with false.
-func (s *Server) Refuse(on bool) { s.do(func() { s.refuse = on }) }
+func (s *Replica) Refuse(on bool) { s.do(func() { s.refuse = on }) }
 
 // Sessions are the ids of the sessions that are open, the member's own local ones included.
-func (s *Server) Sessions() (ids []int64) {
+func (s *Replica) Sessions() (ids []int64) {
 	s.do(func() {
 		if s.local != nil {
 			ids = slices.Collect(maps.Keys(s.local.byID))

@@ -45,7 +45,7 @@ type figures struct {
 }
 
 // figures copies them; false when the member does not serve.
-func (s *Server) figures() (f figures, serving bool) {
+func (s *Replica) figures() (f figures, serving bool) {
 	s.do(func() {
 		if s.role == idle {
 			return
@@ -67,7 +67,7 @@ func (s *Server) figures() (f figures, serving bool) {
 }
 
 // serving tells whether the member serves.
-func (s *Server) serving() (serving bool) {
+func (s *Replica) serving() (serving bool) {
 	s.do(func() { serving = s.role != idle })
 	return serving
 }
@@ -104,7 +104,7 @@ type connInfo struct {
 }
 
 // connections lists the connections, the oldest first.
-func (s *Server) connections() (list []connInfo) {
+func (s *Replica) connections() (list []connInfo) {
 	s.do(func() {
 		list = make([]connInfo, 0, len(s.all))
 		for c := range s.all {
@@ -148,7 +148,7 @@ func (c *conn) info() connInfo {
 }
 
 // resetConnStats is what crst does.
-func (s *Server) resetConnStats() {
+func (s *Replica) resetConnStats() {
 	s.do(func() {
 		for c := range s.all {
 			c.stats.reset()
@@ -157,10 +157,10 @@ func (s *Server) resetConnStats() {
 }
 
 // resetStats is what srst does.
-func (s *Server) resetStats() { s.do(s.stats.reset) }
+func (s *Replica) resetStats() { s.do(s.stats.reset) }
 
 // ports are the client ports, -1 for none.
-func (s *Server) ports() (plain, secure int) {
+func (s *Replica) ports() (plain, secure int) {
 	plain, secure = -1, -1
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,7 +205,7 @@ const piece = 4096
 
 // ephemerals calls visit with the ephemeral znodes of each session. It asks the loop for
 // some sessions at a time, so that the whole is of no single moment.
-func (s *Server) ephemerals(begin func(sessions int), visit func(session int64, paths []string)) {
+func (s *Replica) ephemerals(begin func(sessions int), visit func(session int64, paths []string)) {
 	var owners []int64
 	s.do(func() { owners = s.tree.EphemeralOwners() })
 	begin(len(owners))
@@ -256,7 +256,7 @@ type watchPair struct {
 }
 
 // watchPairs copies the data watches, some at a time.
-func (s *Server) watchPairs() (list watchList) {
+func (s *Replica) watchPairs() (list watchList) {
 	used := uint32(1)
 	for at := uint32(1); at <= used; at += piece {
 		used = 0

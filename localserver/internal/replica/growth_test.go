@@ -135,7 +135,7 @@ func (deaf) Reconfig(*proto.ReconfigRequest, int64) ([]byte, error) {
 
 // onLoop runs prepare and what it returns on the loop of a server whose writes stay to be
 // applied.
-func onLoop(t *testing.T, prepare func(s *Server, n int) (measured func())) func(n int) func() {
+func onLoop(t *testing.T, prepare func(s *Replica, n int) (measured func())) func(n int) func() {
 	return func(n int) func() {
 		s, err := Open(Options{})
 		if err != nil {
@@ -150,7 +150,7 @@ func onLoop(t *testing.T, prepare func(s *Server, n int) (measured func())) func
 }
 
 // plant puts a znode into the tree.
-func plant(s *Server, path string, data []byte, owner int64) {
+func plant(s *Replica, path string, data []byte, owner int64) {
 	h := &proto.TxnHeader{Zxid: s.tree.LastZxid() + 1, Type: proto.OpCreate, ClientID: owner}
 	s.tree.Apply(h, &proto.CreateTxn{Path: path, Data: data, ACL: proto.OpenACL, Ephemeral: owner != 0, ParentCVersion: -1})
 }
@@ -161,7 +161,7 @@ func requestOf(session int64, op proto.Op, body jute.Record) *request {
 
 // Sessions that end together end in a time that grows with their number, whatever is on its way.
 func TestExpiryGrowsLinearly(t *testing.T) {
-	growsLinearly(t, "the end of so many sessions", 1000, onLoop(t, func(s *Server, n int) func() {
+	growsLinearly(t, "the end of so many sessions", 1000, onLoop(t, func(s *Replica, n int) func() {
 		for id := range int64(n) {
 			s.sessions.add(id+1, time.Hour, s.now)
 			plant(s, fmt.Sprintf("/planted%d", id), nil, id+1)
@@ -180,13 +180,13 @@ func TestExpiryGrowsLinearly(t *testing.T) {
 
 // A parent's data must not be read for each child, nor that of a znode for each check of it.
 func TestMultiGrowsLinearly(t *testing.T) {
-	ops := func(n int, op func(i int) proto.MultiOp) func(s *Server) {
+	ops := func(n int, op func(i int) proto.MultiOp) func(s *Replica) {
 		multi := &proto.MultiRequest{}
 		for i := range n {
 			multi.Ops = append(multi.Ops, op(i))
 		}
 		r := requestOf(1, proto.OpMulti, multi)
-		return func(s *Server) { s.propose(r) }
+		return func(s *Replica) { s.propose(r) }
 	}
 	child := func(i int) proto.MultiOp {
 		return proto.MultiOp{Type: proto.OpCreate, Request: &proto.CreateRequest{Path: fmt.Sprintf("/big/%d", i), ACL: proto.OpenACL}}
@@ -195,7 +195,7 @@ func TestMultiGrowsLinearly(t *testing.T) {
 		return proto.MultiOp{Type: proto.OpCheck, Request: &proto.PathVersionRequest{Path: "/big", Version: -1}}
 	}
 	for what, op := range map[string]func(int) proto.MultiOp{"children of a znode as large": child, "checks of a znode as large": check} {
-		growsLinearly(t, what, 1000, onLoop(t, func(s *Server, n int) func() {
+		growsLinearly(t, what, 1000, onLoop(t, func(s *Replica, n int) func() {
 			s.sessions.add(1, time.Hour, s.now)
 			plant(s, "/big", make([]byte, 200*n), 0)
 			s.tree.Digest()
@@ -207,7 +207,7 @@ func TestMultiGrowsLinearly(t *testing.T) {
 
 // One question must not walk through the whole tree.
 func TestCountsGrowLinearly(t *testing.T) {
-	growsLinearly(t, "so many counts of so many znodes", 2000, onLoop(t, func(s *Server, n int) func() {
+	growsLinearly(t, "so many counts of so many znodes", 2000, onLoop(t, func(s *Replica, n int) func() {
 		for i := range n {
 			plant(s, fmt.Sprintf("/%d", i), nil, 0)
 		}
@@ -220,7 +220,7 @@ func TestCountsGrowLinearly(t *testing.T) {
 			}
 		}
 	}))
-	growsLinearly(t, "so many quotas above so many znodes", 2000, onLoop(t, func(s *Server, n int) func() {
+	growsLinearly(t, "so many quotas above so many znodes", 2000, onLoop(t, func(s *Replica, n int) func() {
 		plant(s, "/top", nil, 0)
 		for i := range n {
 			plant(s, fmt.Sprintf("/top/%d", i), nil, 0)
@@ -238,7 +238,7 @@ func TestCountsGrowLinearly(t *testing.T) {
 
 // A path is looked at once, however many names it has.
 func TestDeepPathsGrowLinearly(t *testing.T) {
-	growsLinearly(t, "a watch far above", 20_000, onLoop(t, func(s *Server, n int) func() {
+	growsLinearly(t, "a watch far above", 20_000, onLoop(t, func(s *Replica, n int) func() {
 		c := &conn{s: s}
 		for i := range 20 {
 			s.watches.addWatch("/"+strings.Repeat("d", i), c, proto.WatchPersistentRecursive)
@@ -251,7 +251,7 @@ func TestDeepPathsGrowLinearly(t *testing.T) {
 			}
 		}
 	}))
-	growsLinearly(t, "a quota far above", 20_000, onLoop(t, func(s *Server, n int) func() {
+	growsLinearly(t, "a quota far above", 20_000, onLoop(t, func(s *Replica, n int) func() {
 		for i := range 20 {
 			quota := "/zookeeper/quota/" + strings.Repeat("d", i+1)
 			plant(s, quota, nil, 0)

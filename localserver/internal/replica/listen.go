@@ -23,7 +23,7 @@ const (
 const handshake = 10 * time.Second
 
 // Serve accepts clients on ln until the member is closed or CloseListener is called.
-func (s *Server) Serve(ln net.Listener, mode ListenMode) error {
+func (s *Replica) Serve(ln net.Listener, mode ListenMode) error {
 	if mode != Plain && s.opt.TLS == nil {
 		return fmt.Errorf("listen on %s: TLS needs a key store (ssl.keyStore.location)", ln.Addr())
 	}
@@ -40,7 +40,7 @@ func (s *Server) Serve(ln net.Listener, mode ListenMode) error {
 	return nil
 }
 
-func (s *Server) accept(l *listener) {
+func (s *Replica) accept(l *listener) {
 	pause := time.Millisecond
 	for {
 		nc, err := l.Accept()
@@ -87,7 +87,7 @@ func hostOf(nc net.Conn) string {
 	return remote
 }
 
-func (s *Server) has(l *listener) bool {
+func (s *Replica) has(l *listener) bool {
 	for _, one := range s.listeners {
 		if one == l {
 			return true
@@ -97,7 +97,7 @@ func (s *Server) has(l *listener) bool {
 }
 
 // CloseListener stops accepting on an address; those who are connected stay.
-func (s *Server) CloseListener(ln net.Listener) {
+func (s *Replica) CloseListener(ln net.Listener) {
 	s.mu.Lock()
 	kept := s.listeners[:0:0]
 	for _, l := range s.listeners {
@@ -110,7 +110,7 @@ func (s *Server) CloseListener(ln net.Listener) {
 	ln.Close()
 }
 
-func (s *Server) closeListeners() {
+func (s *Replica) closeListeners() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
@@ -124,7 +124,7 @@ func (s *Server) closeListeners() {
 }
 
 // welcome brings a connection to where requests can be read.
-func (s *Server) welcome(nc net.Conn, mode ListenMode) {
+func (s *Replica) welcome(nc net.Conn, mode ListenMode) {
 	defer nc.Close()
 	if t, ok := nc.(*net.TCPConn); ok {
 		_ = t.SetNoDelay(true)
@@ -168,7 +168,7 @@ func (c *peekedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 // admit counts a connection, unless there are too many (NIOServerCnxnFactory.AcceptThread).
 // s.mu is held.
-func (s *Server) admit(nc net.Conn, host string) error {
+func (s *Replica) admit(nc net.Conn, host string) error {
 	if limit := s.opt.MaxCnxns; limit > 0 && len(s.open) >= limit {
 		s.metrics.Add("connection_rejected", 1)
 		s.log.Errorf("Too many connections %d - max is %d", len(s.open), limit)
@@ -184,7 +184,7 @@ func (s *Server) admit(nc net.Conn, host string) error {
 }
 
 // dismiss undoes admit.
-func (s *Server) dismiss(nc net.Conn, host string) {
+func (s *Replica) dismiss(nc net.Conn, host string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, nc)
@@ -194,7 +194,7 @@ func (s *Server) dismiss(nc net.Conn, host string) {
 }
 
 // hangUp closes all connections, also those that are not a client's yet or no more.
-func (s *Server) hangUp() {
+func (s *Replica) hangUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for nc := range s.open {

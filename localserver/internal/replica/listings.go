@@ -25,7 +25,7 @@ func lists(word string) bool {
 
 // listing runs f, which lists something, as soon as there is room for it; false when there is none
 // for too long.
-func (s *Server) listing(wait time.Duration, f func()) bool {
+func (s *Replica) listing(wait time.Duration, f func()) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

@@ -10,7 +10,7 @@ import (
 // Commands that list things wait for each other; all others are answered meanwhile.
 func TestListings(t *testing.T) {
 	s := serveAlone(t, Options{Words: []string{"*"}})
-	url := serveAdmin(t, s.Server, AdminOptions{}) + "/commands/"
+	url := serveAdmin(t, s.Replica, AdminOptions{}) + "/commands/"
 	for range listingsMost {
 		s.listings <- struct{}{}
 	}

@@ -15,7 +15,7 @@ import (
 // UpgradeableSessionTracker).
 
 // newLocalSessions is nil without local sessions, which only members of an ensemble have.
-func (s *Server) newLocalSessions() *sessions {
+func (s *Replica) newLocalSessions() *sessions {
 	if !s.opt.LocalSessions || s.opt.Ensemble == nil {
 		return nil
 	}
@@ -23,7 +23,7 @@ func (s *Server) newLocalSessions() *sessions {
 }
 
 // replicated tells whether a request needs a transaction.
-func (s *Server) replicated(r *request) bool {
+func (s *Replica) replicated(r *request) bool {
 	switch r.Type {
 	case proto.OpCreateSession:
 		return s.local == nil
@@ -35,7 +35,7 @@ func (s *Server) replicated(r *request) bool {
 
 // upgrade makes a local session global whose client wants an ephemeral znode, or says why the
 // request is not granted (QuorumZooKeeperServer.checkUpgradeSession).
-func (s *Server) upgrade(r *request) {
+func (s *Replica) upgrade(r *request) {
 	t := s.local.get(r.Session)
 	if t == nil || s.role == readOnly || !wantsEphemeral(r) {
 		return
@@ -70,7 +70,7 @@ func wantsEphemeral(r *request) bool {
 
 // checkSession is what every write has to pass, and on the leader its own clients' reads
 // (LeaderSessionTracker.checkSession).
-func (s *Server) checkSession(id int64, origin zab.Origin) proto.Error {
+func (s *Replica) checkSession(id int64, origin zab.Origin) proto.Error {
 	if s.local.get(id) != nil {
 		return 0
 	}
@@ -82,7 +82,7 @@ func (s *Server) checkSession(id int64, origin zab.Origin) proto.Error {
 }
 
 // checkGlobal is what one has to pass who makes something that ends with the session.
-func (s *Server) checkGlobal(id int64, origin zab.Origin) proto.Error {
+func (s *Replica) checkGlobal(id int64, origin zab.Origin) proto.Error {
 	err := s.sessions.check(id, origin)
 	if err == proto.ErrUnknownSession && s.opt.Ensemble != nil {
 		return proto.ErrSessionExpired
@@ -91,14 +91,14 @@ func (s *Server) checkGlobal(id int64, origin zab.Origin) proto.Error {
 }
 
 // expireLocal ends the local sessions whose time is over.
-func (s *Server) expireLocal() {
+func (s *Replica) expireLocal() {
 	for _, t := range s.local.expired(s.now) {
 		s.endLocal(t)
 	}
 }
 
 // endLocal ends a session as if its client had been silent for too long.
-func (s *Server) endLocal(t *session) {
+func (s *Replica) endLocal(t *session) {
 	s.logExpiry(t)
 	s.local.remove(t.id)
 	if c := s.conns[t.id]; c != nil {
@@ -106,13 +106,13 @@ func (s *Server) endLocal(t *session) {
 	}
 }
 
-func (s *Server) logExpiry(t *session) {
+func (s *Replica) logExpiry(t *session) {
 	s.log.Infof("Expiring session 0x%x, timeout of %dms exceeded", uint64(t.id), t.timeout.Milliseconds())
 	s.stats.expired++
 }
 
 // resumeLocal takes a client's new connection to its local session; false when it has none here.
-func (s *Server) resumeLocal(id int64, timeout time.Duration) bool {
+func (s *Replica) resumeLocal(id int64, timeout time.Duration) bool {
 	t := s.local.get(id)
 	if t == nil {
 		return false

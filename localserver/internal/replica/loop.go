@@ -48,7 +48,7 @@ func (m *mailbox) take(spare []event) []event {
 
 // do runs f on the loop and waits until it has. It returns false, without having run f, when
 // the member is closed.
-func (s *Server) do(f func()) bool {
+func (s *Replica) do(f func()) bool {
 	done := make(chan struct{})
 	if !s.box.put(event{run: func() { f(); close(done) }}) {
 		return false
@@ -58,7 +58,7 @@ func (s *Server) do(f func()) bool {
 }
 
 // loop owns the member's state until stop.
-func (s *Server) loop() {
+func (s *Replica) loop() {
 	defer close(s.done)
 	timer := time.NewTimer(time.Hour)
 	var batch []event
@@ -112,7 +112,7 @@ func (s *Server) loop() {
 }
 
 // nextTimer is how long the loop may sleep.
-func (s *Server) nextTimer() time.Duration {
+func (s *Replica) nextTimer() time.Duration {
 	next := time.Now().Add(time.Hour)
 	due := func(at time.Time, ok bool) {
 		if ok && at.Before(next) {
@@ -132,13 +132,13 @@ func (s *Server) nextTimer() time.Duration {
 // readersAt is when those are served who only read, if the election takes that long (QuorumPeer).
 //
 // Differs(read-only-while-looking): Apache may begin while it synchronises with a leader, too.
-func (s *Server) readersAt() (at time.Time, waits bool) {
+func (s *Replica) readersAt() (at time.Time, waits bool) {
 	waits = s.opt.ReadOnlyMode && s.role == idle && !s.looking.IsZero() && !s.refuse
 	return s.looking.Add(max(2*time.Second, s.opt.Tick)), waits
 }
 
 // timers does what is due.
-func (s *Server) timers() {
+func (s *Replica) timers() {
 	if at, waits := s.readersAt(); waits && !s.now.Before(at) {
 		s.log.Infof("Read-only server started")
 		s.role = readOnly

@@ -217,7 +217,7 @@ func decimal(v float64) string {
 }
 
 // Metrics are the member's, for what is measured outside of it, such as elections.
-func (s *Server) Metrics() *Metrics { return s.metrics }
+func (s *Replica) Metrics() *Metrics { return s.metrics }
 
 // Synced accounts for a sync of the transaction log; slow when it took longer than
 // fsync.warningthresholdms.

@@ -11,7 +11,7 @@ import (
 )
 
 // wordMntr prints what monitor lists.
-func (s *Server) wordMntr(_ *conn, w io.Writer) {
+func (s *Replica) wordMntr(_ *conn, w io.Writer) {
 	s.monitor(func(name string, value any) {
 		if v, ok := value.(float64); ok {
 			value = decimal(v)
@@ -22,7 +22,7 @@ func (s *Server) wordMntr(_ *conn, w io.Writer) {
 
 // monitor tells the values of mntr and of the command monitor: strings, ints and floats. A
 // member without a role has the counters and no gauges.
-func (s *Server) monitor(visit func(name string, value any)) {
+func (s *Replica) monitor(visit func(name string, value any)) {
 	if f, ok := s.figures(); ok {
 		visit("version", Version(s.emulated()))
 		visit("server_state", f.state())
@@ -49,7 +49,7 @@ func (s *Server) monitor(visit func(name string, value any)) {
 }
 
 // gauges are those of ZooKeeperServer.
-func (s *Server) gauges(f *figures, visit func(name string, value any)) {
+func (s *Replica) gauges(f *figures, visit func(name string, value any)) {
 	l := &f.stats.latency
 	visit("avg_latency", l.avg())
 	visit("max_latency", l.max.Milliseconds())
@@ -105,7 +105,7 @@ type gauge struct {
 
 // quotas are the limits and the use of what is below each quota, by the first name of its
 // path (QuotaMetricsUtils).
-func (s *Server) quotas() (list []gauge) {
+func (s *Replica) quotas() (list []gauge) {
 	s.do(func() {
 		if top := s.tree.Get(proto.QuotaPath); top == nil || top.Descendants() > piece {
 			return // too many to hold up the loop for them

@@ -50,9 +50,9 @@ const (
 // lives only while there is something, sends it. What has no other remark is the loop's.
 type output struct {
 	out      []byte // written in this round
-	marked   bool   // is in Server.dirty
+	marked   bool   // is in Replica.dirty
 	unasked  int    // bytes of what does not wait for the client, of those that are unsent
-	awaiting bool   // is in Server.awaiting
+	awaiting bool   // is in Replica.awaiting
 
 	stalled  atomic.Bool  // requests wait: for the client to read, for room, or for their turn
 	unsent   atomic.Int64 // bytes in pieces and on their way
@@ -81,7 +81,7 @@ type outputs struct {
 }
 
 // held is how many bytes wait for clients to read them.
-func (s *Server) held() int64 { return s.unsent.Load() + s.fresh }
+func (s *Replica) held() int64 { return s.unsent.Load() + s.fresh }
 
 // pending is how many bytes wait for this client.
 func (c *conn) pending() int { return len(c.out) + int(c.unsent.Load()) }
@@ -186,7 +186,7 @@ func (c *conn) cut() {
 }
 
 // scarce tells whether large replies have to wait.
-func (s *Server) scarce() bool { return s.held() > outTotal/2 }
+func (s *Replica) scarce() bool { return s.held() > outTotal/2 }
 
 // mustWait tells whether the connection's next request, if it is known, must wait: for its turn,
 // for the client to read, or for others to do so.
@@ -216,7 +216,7 @@ func (c *conn) mustWait(next *request) bool {
 }
 
 // relieve cuts off who has taken nothing for a while, when there is little room left for others.
-func (s *Server) relieve() {
+func (s *Replica) relieve() {
 	if !s.scarce() || s.now.Before(s.relieveAt) {
 		return
 	}
@@ -230,7 +230,7 @@ func (s *Server) relieve() {
 }
 
 // makeRoom lets those go on who await room, if there is some.
-func (s *Server) makeRoom() {
+func (s *Replica) makeRoom() {
 	s.outputs.awakened.Store(false)
 	s.relieve()
 	for c := range s.awaiting {
@@ -249,7 +249,7 @@ func (s *Server) makeRoom() {
 }
 
 // flushAll hands what was written in this round to the connections' writers.
-func (s *Server) flushAll() {
+func (s *Replica) flushAll() {
 	for _, c := range s.dirty {
 		c.flush()
 	}

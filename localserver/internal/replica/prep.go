@@ -19,7 +19,7 @@ import (
 // prep makes the transaction of one request (PrepRequestProcessor): it checks the request
 // against the tree and everything proposed before, and records what will be different.
 type prep struct {
-	s      *Server
+	s      *Replica
 	r      *request
 	header proto.TxnHeader
 	mark   *mark  // set inside a multi
@@ -28,7 +28,7 @@ type prep struct {
 
 // propose gives a request a transaction with the next zxid and hands it to zab. A request
 // that cannot be granted gets one too, which says why.
-func (s *Server) propose(r *request) {
+func (s *Replica) propose(r *request) {
 	if r.Type == proto.OpSync {
 		s.leader.SyncAfter(r.Origin)
 		return
@@ -53,7 +53,7 @@ func (s *Server) propose(r *request) {
 
 // logRefusal tells of a request that is wrong in itself, as PrepRequestProcessor does; that a znode
 // is missing, or not the client's to change, is usual.
-func (s *Server) logRefusal(r *request, err proto.Error, aborting string) {
+func (s *Replica) logRefusal(r *request, err proto.Error, aborting string) {
 	switch {
 	case err == proto.ErrMarshallingError:
 		s.logUnreadable(r, s.zxid, strconv.Itoa(int(r.Type)))
@@ -65,7 +65,7 @@ func (s *Server) logRefusal(r *request, err proto.Error, aborting string) {
 // dumped is how much of a request that cannot be read goes to the log, in bytes.
 const dumped = 256
 
-func (s *Server) logUnreadable(r *request, zxid int64, txn string) {
+func (s *Replica) logUnreadable(r *request, zxid int64, txn string) {
 	s.log.Errorf("Failed to process %s", r.describe(zxid, txn))
 	more := ""
 	if len(r.Body) > dumped {

@@ -9,7 +9,7 @@ import (
 )
 
 // read answers an operation that changes nothing (FinalRequestProcessor).
-func (s *Server) read(r *request) (jute.Record, proto.Error) {
+func (s *Replica) read(r *request) (jute.Record, proto.Error) {
 	switch r.Type {
 	case proto.OpPing:
 		return nil, 0
@@ -100,7 +100,7 @@ func (s *Server) read(r *request) (jute.Record, proto.Error) {
 }
 
 // ownWatches answers checkWatches and removeWatches.
-func (s *Server) ownWatches(r *request, q *proto.WatchesRequest) proto.Error {
+func (s *Replica) ownWatches(r *request, q *proto.WatchesRequest) proto.Error {
 	modes := s.emulated().WatchModes()
 	last := proto.WatcherAny
 	if modes {
@@ -148,7 +148,7 @@ func withPath[T any, P interface {
 }
 
 // readable is a znode that the client may read.
-func (s *Server) readable(r *request, path string) (*ztree.Node, proto.Error) {
+func (s *Replica) readable(r *request, path string) (*ztree.Node, proto.Error) {
 	if path == "" && r.Type != proto.OpMultiRead && nullPath(r) {
 		return nil, proto.ErrMarshallingError
 	}
@@ -160,15 +160,15 @@ func (s *Server) readable(r *request, path string) (*ztree.Node, proto.Error) {
 }
 
 // allowed tells whether a list, by its key in the tree, grants one of the permissions.
-func (s *Server) allowed(key int64, perms proto.Perms, ids []proto.ID) proto.Error {
+func (s *Replica) allowed(key int64, perms proto.Perms, ids []proto.ID) proto.Error {
 	return s.checkList(s.tree.ACLList(key), perms, ids)
 }
 
-func (s *Server) checkList(list *ztree.ACL, perms proto.Perms, ids []proto.ID) proto.Error {
+func (s *Replica) checkList(list *ztree.ACL, perms proto.Perms, ids []proto.ID) proto.Error {
 	return s.auth.checkACL(list, perms, ids)
 }
 
-func (s *Server) exists(r *request, q *proto.PathWatchRequest) (jute.Record, proto.Error) {
+func (s *Replica) exists(r *request, q *proto.PathWatchRequest) (jute.Record, proto.Error) {
 	if nullPath(r) {
 		return nil, proto.ErrMarshallingError
 	}
@@ -190,7 +190,7 @@ func (s *Server) exists(r *request, q *proto.PathWatchRequest) (jute.Record, pro
 	return &proto.StatResponse{Stat: n.ClientStat()}, 0
 }
 
-func (s *Server) getData(r *request, q *proto.PathWatchRequest) (jute.Record, proto.Error) {
+func (s *Replica) getData(r *request, q *proto.PathWatchRequest) (jute.Record, proto.Error) {
 	n, err := s.readable(r, q.Path)
 	if err != 0 {
 		return nil, err
@@ -201,7 +201,7 @@ func (s *Server) getData(r *request, q *proto.PathWatchRequest) (jute.Record, pr
 	return &proto.GetDataResponse{Data: n.Data, Stat: n.ClientStat()}, 0
 }
 
-func (s *Server) children(r *request, q *proto.PathWatchRequest) (*ztree.Node, proto.Error) {
+func (s *Replica) children(r *request, q *proto.PathWatchRequest) (*ztree.Node, proto.Error) {
 	n, err := s.readable(r, q.Path)
 	if err == 0 && q.Watch {
 		s.watches.add(q.Path, r.conn, childWatches, oneShot)
@@ -209,7 +209,7 @@ func (s *Server) children(r *request, q *proto.PathWatchRequest) (*ztree.Node, p
 	return n, err
 }
 
-func (s *Server) getACL(r *request, path string) (jute.Record, proto.Error) {
+func (s *Replica) getACL(r *request, path string) (jute.Record, proto.Error) {
 	if nullPath(r) {
 		return nil, proto.ErrMarshallingError
 	}
@@ -234,7 +234,7 @@ func (s *Server) getACL(r *request, path string) (jute.Record, proto.Error) {
 	return &proto.GetACLResponse{ACL: list, Stat: n.ClientStat()}, 0
 }
 
-func (s *Server) multiRead(r *request, q *proto.MultiRequest) (jute.Record, proto.Error) {
+func (s *Replica) multiRead(r *request, q *proto.MultiRequest) (jute.Record, proto.Error) {
 	response := &proto.MultiResponse{}
 	writes := 0
 	for _, op := range q.Ops {
@@ -286,7 +286,7 @@ func (s *Server) multiRead(r *request, q *proto.MultiRequest) (jute.Record, prot
 
 // setWatches leaves again the watches that a client had before it reconnected; what changed
 // since is told at once, before the reply.
-func (s *Server) setWatches(c *conn, q *proto.SetWatches2) {
+func (s *Replica) setWatches(c *conn, q *proto.SetWatches2) {
 	for _, list := range [][]string{q.DataWatches, q.ExistWatches, q.ChildWatches} {
 		for i := range list {
 			list[i] = javaText(list[i])

@@ -11,7 +11,7 @@ import (
 
 // reap deletes containers that had children and have none, and znodes whose time to live is
 // over, at most ReapMax in a round (ContainerManager).
-func (s *Server) reap() {
+func (s *Replica) reap() {
 	var ripe []string // proposing may delete at once
 	for n := range s.tree.Reapable() {
 		if len(ripe) == s.opt.ReapMax {
@@ -28,7 +28,7 @@ func (s *Server) reap() {
 	}
 }
 
-func (s *Server) ripe(n *ztree.Node) bool {
+func (s *Replica) ripe(n *ztree.Node) bool {
 	age := s.now.Sub(time.UnixMilli(n.Stat.Mtime))
 	if proto.EphemeralTypeOf(n.Stat.EphemeralOwner) == proto.EphemeralTTL {
 		return age > time.Duration(proto.TTLOf(n.Stat.EphemeralOwner))*time.Millisecond

@@ -63,7 +63,7 @@ func TestReleasesOnDisk(t *testing.T) {
 func TestReleasesOfAdmin(t *testing.T) {
 	for text, has := range map[string]bool{"3.8": false, "3.9.0": true, "3.9": true} {
 		s := serveAlone(t, Options{Release: mustParse(text), Words: []string{"*"}})
-		url := serveAdmin(t, s.Server, AdminOptions{}) + "/commands"
+		url := serveAdmin(t, s.Replica, AdminOptions{}) + "/commands"
 		for _, command := range []string{"snapshot", "snap"} {
 			res, answer := fetch(t, "GET", url+"/"+command, nil)
 			if unknown := res.StatusCode == http.StatusOK && strings.Contains(answer, `"error" : "Unknown command: `+command+`"`); unknown == has {

@@ -28,7 +28,7 @@ type request struct {
 
 // request takes a request from its connection's reader. Writes set out at once, several of
 // them if the client does not wait; reads wait for the connection's writes before them.
-func (s *Server) request(r *request) {
+func (s *Replica) request(r *request) {
 	c := r.conn
 	if c.gone || c.leaving {
 		c.answered(r)
@@ -84,7 +84,7 @@ func (s *Server) request(r *request) {
 }
 
 // dispatch sends a write, or a learner's sync, on its way.
-func (s *Server) dispatch(r *request) {
+func (s *Replica) dispatch(r *request) {
 	r.sent = true
 	if s.role == leading {
 		s.propose(r)
@@ -216,7 +216,7 @@ func (c *conn) goOn() {
 }
 
 // answer answers a request that needs no transaction.
-func (s *Server) answer(r *request) {
+func (s *Replica) answer(r *request) {
 	c := r.conn
 	defer c.answered(r)
 	defer c.took()
@@ -253,7 +253,7 @@ func (s *Server) answer(r *request) {
 }
 
 // reply answers a client and accounts for it.
-func (s *Server) reply(r *request, err proto.Error, body jute.Record) {
+func (s *Replica) reply(r *request, err proto.Error, body jute.Record) {
 	c := r.conn
 	if s.fault != nil && !s.injected(r, &err, &body) {
 		return
@@ -272,7 +272,7 @@ func (s *Server) reply(r *request, err proto.Error, body jute.Record) {
 
 // refuseSASL answers a client that wants to authenticate by SASL as a server does that is not
 // set up for it (ZooKeeperServer.processSasl).
-func (s *Server) refuseSASL(c *conn, r *request) {
+func (s *Replica) refuseSASL(c *conn, r *request) {
 	var token proto.SASLToken
 	if err := jute.Unmarshal(r.Body, &token); err != nil || token.Token == nil {
 		s.log.Warnf("A SASL token from %s cannot be read: %v", c.remote, err)
@@ -299,7 +299,7 @@ func tooManyIdentities(ids []proto.ID) bool {
 }
 
 // authenticate adds an identity to the connection, or ends it.
-func (s *Server) authenticate(c *conn, r *request) {
+func (s *Replica) authenticate(c *conn, r *request) {
 	var p proto.AuthPacket
 	if err := jute.Unmarshal(r.Body, &p); err != nil {
 		s.log.Warnf("An auth packet from %s cannot be read: %v", c.remote, err)

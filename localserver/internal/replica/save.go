@@ -30,14 +30,14 @@ type saving struct {
 }
 
 // begin starts a snapshot of the tree as it is now.
-func (s *Server) begin() *saving {
+func (s *Replica) begin() *saving {
 	v := &saving{stream: storage.NewSnapshotStream(s.tree, s.opt.NoDigest), pieces: make(chan []byte, 2), spare: make(chan []byte, 4), more: true}
 	s.savings = append(s.savings, v)
 	return v
 }
 
 // writer registers one who writes a snapshot to the data directory, and who closes the channel.
-func (s *Server) writer() chan struct{} {
+func (s *Replica) writer() chan struct{} {
 	s.writers = slices.DeleteFunc(s.writers, func(ended chan struct{}) bool {
 		select {
 		case <-ended:
@@ -52,7 +52,7 @@ func (s *Server) writer() chan struct{} {
 }
 
 // saveStep goes on with the snapshots, a little each.
-func (s *Server) saveStep() {
+func (s *Replica) saveStep() {
 	kept := s.savings[:0]
 	for _, v := range s.savings {
 		if s.advance(v) {
@@ -64,7 +64,7 @@ func (s *Server) saveStep() {
 }
 
 // advance is false when the snapshot is encoded and handed over.
-func (s *Server) advance(v *saving) bool {
+func (s *Replica) advance(v *saving) bool {
 	if v.over {
 		close(v.pieces)
 		return false
@@ -91,7 +91,7 @@ func (s *Server) advance(v *saving) bool {
 }
 
 // busy tells whether a snapshot could go on now.
-func (s *Server) busy() bool {
+func (s *Replica) busy() bool {
 	for _, v := range s.savings {
 		if !v.blocked || v.over {
 			return true
@@ -101,7 +101,7 @@ func (s *Server) busy() bool {
 }
 
 // drain writes a snapshot's pieces until the last one; an error ends it.
-func (s *Server) drain(v *saving, w io.Writer) error {
+func (s *Replica) drain(v *saving, w io.Writer) error {
 	for piece := range v.pieces {
 		s.box.put(event{run: func() { v.blocked = false }})
 		if _, err := w.Write(piece); err != nil {
@@ -124,7 +124,7 @@ func (s *Server) drain(v *saving, w io.Writer) error {
 var errRetired = errors.New("the server has stopped serving meanwhile")
 
 // abort ends all snapshots.
-func (s *Server) abort() {
+func (s *Replica) abort() {
 	for _, v := range s.savings {
 		v.aborted = true
 		close(v.pieces)
@@ -134,7 +134,7 @@ func (s *Server) abort() {
 
 // SaveSoon begins to write a snapshot to the disk, unless one is being written. It returns
 // at once.
-func (s *Server) SaveSoon() {
+func (s *Replica) SaveSoon() {
 	s.box.put(event{run: func() {
 		if s.opt.DataDir == "" || s.saves {
 			return
@@ -153,7 +153,7 @@ func (s *Server) SaveSoon() {
 }
 
 // save writes a snapshot that the loop encodes.
-func (s *Server) save(v *saving) error {
+func (s *Replica) save(v *saving) error {
 	began := time.Now()
 	zxid := v.stream.Zxid()
 	path := s.snapshotPath(zxid)
@@ -183,16 +183,16 @@ type refuse struct{ err error }
 
 func (r refuse) Write([]byte) (int, error) { return 0, r.err }
 
-func (s *Server) snapshotPath(zxid int64) string {
+func (s *Replica) snapshotPath(zxid int64) string {
 	return filepath.Join(s.opt.DataDir, storage.SnapshotName(zxid, s.opt.Compression))
 }
 
-func (s *Server) snapshotOptions() storage.SnapshotOptions {
+func (s *Replica) snapshotOptions() storage.SnapshotOptions {
 	return storage.SnapshotOptions{Compression: s.opt.Compression, NoDigest: s.opt.NoDigest, LastProcessedZxid: s.emulated().AdminSnapshots()}
 }
 
 // saveNow writes a snapshot while nobody is served.
-func (s *Server) saveNow(options storage.SnapshotOptions) error {
+func (s *Replica) saveNow(options storage.SnapshotOptions) error {
 	if s.opt.DataDir == "" {
 		return nil
 	}
@@ -206,7 +206,7 @@ func (s *Server) saveNow(options storage.SnapshotOptions) error {
 }
 
 // Save writes a snapshot to the disk and returns its file, and the zxid in its name.
-func (s *Server) Save() (path string, zxid int64, err error) {
+func (s *Replica) Save() (path string, zxid int64, err error) {
 	if s.opt.DataDir == "" {
 		return "", 0, errors.New("take a snapshot: the server keeps everything in memory")
 	}
@@ -223,7 +223,7 @@ func (s *Server) Save() (path string, zxid int64, err error) {
 }
 
 // Snapshot implements zab.Replica.
-func (s *Server) Snapshot(w io.Writer) (zxid int64, err error) {
+func (s *Replica) Snapshot(w io.Writer) (zxid int64, err error) {
 	var v *saving
 	if !s.do(func() { v = s.begin() }) {
 		return 0, errClosed
@@ -232,7 +232,7 @@ func (s *Server) Snapshot(w io.Writer) (zxid int64, err error) {
 }
 
 // Restore implements zab.Replica.
-func (s *Server) Restore(r io.Reader, zxid int64) error {
+func (s *Replica) Restore(r io.Reader, zxid int64) error {
 	tree, err := storage.ReadStream(r, zxid)
 	if err != nil {
 		return err
@@ -242,7 +242,7 @@ func (s *Server) Restore(r io.Reader, zxid int64) error {
 
 // Replace puts another tree, at the zxid that it has, in the place of this member's, once it is
 // on the disk.
-func (s *Server) Replace(tree *ztree.Tree) (err error) {
+func (s *Replica) Replace(tree *ztree.Tree) (err error) {
 	alive := s.do(func() {
 		old := s.tree
 		s.tree = tree
@@ -267,7 +267,7 @@ func (s *Server) Replace(tree *ztree.Tree) (err error) {
 }
 
 // Reload implements zab.Replica.
-func (s *Server) Reload() (err error) {
+func (s *Replica) Reload() (err error) {
 	s.do(func() {
 		var tree = s.tree
 		if tree, _, err = loadTree(s.opt, s.log); err == nil {

@@ -18,7 +18,7 @@ import (
 )
 
 // openFull opens a member, without a role, whose tree has n znodes.
-func openFull(t *testing.T, n int) (*Server, func()) {
+func openFull(t *testing.T, n int) (*Replica, func()) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "version-2")
 	s, err := Open(Options{ID: 1, DataDir: dir, Log: zklog.New(os.Stderr, "", zklog.Warn)})
@@ -72,7 +72,7 @@ func TestSnapshotWhileTheTreeChanges(t *testing.T) {
 }
 
 // sendSlowly sends a snapshot to a writer that waits until it may go on.
-func sendSlowly(s *Server) (w *slowWriter, done chan error) {
+func sendSlowly(s *Replica) (w *slowWriter, done chan error) {
 	w, done = &slowWriter{wait: make(chan struct{})}, make(chan error)
 	go func() {
 		_, err := s.Snapshot(w)

@@ -145,7 +145,7 @@ func (t *sessions) check(id int64, owner zab.Origin) proto.Error {
 }
 
 // touch tells that the session of a client is alive; false when it is not, or is closing.
-func (s *Server) touch(id int64, timeout time.Duration) bool {
+func (s *Replica) touch(id int64, timeout time.Duration) bool {
 	switch {
 	case s.resumeLocal(id, timeout), s.role == readOnly:
 		return true
@@ -162,7 +162,7 @@ func (s *Server) touch(id int64, timeout time.Duration) bool {
 }
 
 // expireSessions closes the sessions whose time is over, by a transaction each.
-func (s *Server) expireSessions() {
+func (s *Replica) expireSessions() {
 	for _, t := range s.sessions.expired(s.now) {
 		if t.closing {
 			continue
@@ -172,7 +172,7 @@ func (s *Server) expireSessions() {
 }
 
 // expire proposes the end of a session.
-func (s *Server) expire(t *session) {
+func (s *Replica) expire(t *session) {
 	s.logExpiry(t)
 	t.closing = true
 	s.propose(&request{Request: zab.Request{Session: t.id, Type: proto.OpCloseSession}})

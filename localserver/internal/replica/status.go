@@ -13,7 +13,7 @@ type Status struct {
 }
 
 // Status returns the server's state; false while it serves nobody.
-func (s *Server) Status() (st Status, serving bool) {
+func (s *Replica) Status() (st Status, serving bool) {
 	f, serving := s.figures()
 	if !serving {
 		return st, false

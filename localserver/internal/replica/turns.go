@@ -22,7 +22,7 @@ const (
 type turn struct {
 	round uint64
 	spent time.Duration
-	over  bool // is in Server.later
+	over  bool // is in Replica.later
 }
 
 // took accounts for an answer that has just been given. What else the loop has done since the
@@ -43,7 +43,7 @@ func (c *conn) took() {
 }
 
 // takeTurns goes on with those who have had their time.
-func (s *Server) takeTurns() {
+func (s *Replica) takeTurns() {
 	if len(s.later) == 0 {
 		return
 	}
@@ -60,14 +60,14 @@ func (s *Server) takeTurns() {
 }
 
 // weigh is how many bytes the reply to a read has, about, before it is made.
-func (s *Server) weigh(r *request) int {
+func (s *Replica) weigh(r *request) int {
 	if r.weight == 0 {
 		r.weight = 100 + s.weightOf(r.Session, r.Type, r.Body)
 	}
 	return r.weight
 }
 
-func (s *Server) weightOf(session int64, op proto.Op, body []byte) int {
+func (s *Replica) weightOf(session int64, op proto.Op, body []byte) int {
 	switch op {
 	case proto.OpGetData, proto.OpGetChildren, proto.OpGetChildren2, proto.OpGetACL:
 		n := s.tree.Get(firstString(body))

@@ -288,7 +288,7 @@ func TestTurns(t *testing.T) {
 	hog, other := dialRaw(t, s.addr, nil), dialRaw(t, s.addr, nil)
 	s.do(func() {
 		for n := range 20_000 {
-			plant(s.Server, fmt.Sprintf("/planted%d", n), nil, hog.session.SessionID)
+			plant(s.Replica, fmt.Sprintf("/planted%d", n), nil, hog.session.SessionID)
 		}
 	})
 	const many = 200

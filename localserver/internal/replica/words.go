@@ -15,26 +15,26 @@ import (
 // fourLetterWords are all that there are, with what answers them.
 var fourLetterWords = map[string]struct {
 	idle   bool // answered without a role too
-	answer func(s *Server, c *conn, w io.Writer)
+	answer func(s *Replica, c *conn, w io.Writer)
 }{
-	"conf": {false, (*Server).wordConf},
-	"cons": {false, (*Server).wordCons},
-	"crst": {false, (*Server).wordCrst},
-	"dirs": {false, (*Server).wordDirs},
-	"dump": {false, (*Server).wordDump},
-	"envi": {true, (*Server).wordEnvi},
-	"gtmk": {true, (*Server).wordGtmk},
-	"hash": {true, (*Server).wordHash},
-	"isro": {true, (*Server).wordIsro},
-	"mntr": {false, (*Server).wordMntr},
-	"ruok": {true, func(_ *Server, _ *conn, w io.Writer) { io.WriteString(w, "imok") }},
-	"srst": {false, (*Server).wordSrst},
-	"srvr": {false, func(s *Server, _ *conn, w io.Writer) { s.wordStat(w, false) }},
-	"stat": {false, func(s *Server, _ *conn, w io.Writer) { s.wordStat(w, true) }},
-	"stmk": {true, (*Server).wordStmk},
-	"wchc": {false, (*Server).wordWchc},
-	"wchp": {false, (*Server).wordWchp},
-	"wchs": {false, (*Server).wordWchs},
+	"conf": {false, (*Replica).wordConf},
+	"cons": {false, (*Replica).wordCons},
+	"crst": {false, (*Replica).wordCrst},
+	"dirs": {false, (*Replica).wordDirs},
+	"dump": {false, (*Replica).wordDump},
+	"envi": {true, (*Replica).wordEnvi},
+	"gtmk": {true, (*Replica).wordGtmk},
+	"hash": {true, (*Replica).wordHash},
+	"isro": {true, (*Replica).wordIsro},
+	"mntr": {false, (*Replica).wordMntr},
+	"ruok": {true, func(_ *Replica, _ *conn, w io.Writer) { io.WriteString(w, "imok") }},
+	"srst": {false, (*Replica).wordSrst},
+	"srvr": {false, func(s *Replica, _ *conn, w io.Writer) { s.wordStat(w, false) }},
+	"stat": {false, func(s *Replica, _ *conn, w io.Writer) { s.wordStat(w, true) }},
+	"stmk": {true, (*Replica).wordStmk},
+	"wchc": {false, (*Replica).wordWchc},
+	"wchp": {false, (*Replica).wordWchp},
+	"wchs": {false, (*Replica).wordWchs},
 }
 
 // telnetClose is what telnet sends when it is left by Ctrl-C. ZooKeeper takes it for a word.
@@ -47,7 +47,7 @@ func isWord(head string) bool {
 
 // enabled tells whether the white list has a word. srvr always is in it, because zkServer.sh
 // needs it, and isro where clients look for members that only read.
-func (s *Server) enabled(word string) bool {
+func (s *Replica) enabled(word string) bool {
 	if word == "srvr" || word == "isro" && s.opt.ReadOnlyMode {
 		return true
 	}
@@ -69,7 +69,7 @@ const (
 
 // answerWord answers a four-letter word, on the connection's reader, and leaves the
 // connection to be closed.
-func (s *Server) answerWord(c *conn, word string) {
+func (s *Replica) answerWord(c *conn, word string) {
 	s.do(func() {
 		c.probe = true
 		c.stats.received++
@@ -119,15 +119,15 @@ func (s *Server) answerWord(c *conn, word string) {
 // Bits of the trace mask (ZooTrace). It can be set and asked for, and has no other effect.
 const traceMask = 1<<1 | 1<<4 | 1<<5 | 1<<8
 
-func (s *Server) setTraceMask(mask int64) {
+func (s *Replica) setTraceMask(mask int64) {
 	s.trace.Store(mask)
 	s.log.Infof("Set text trace mask to 0x%x", uint64(mask))
 }
 
-func (s *Server) wordGtmk(_ *conn, w io.Writer) { fmt.Fprint(w, s.trace.Load()) }
+func (s *Replica) wordGtmk(_ *conn, w io.Writer) { fmt.Fprint(w, s.trace.Load()) }
 
 // wordStmk reads the mask, eight bytes that follow the word.
-func (s *Server) wordStmk(c *conn, w io.Writer) {
+func (s *Replica) wordStmk(c *conn, w io.Writer) {
 	var mask [8]byte
 	if _, err := io.ReadFull(c.r, mask[:]); err != nil {
 		s.log.Warnf("stmk from %s without the 8 bytes of a trace mask: %v", c.remote, err)
@@ -137,17 +137,17 @@ func (s *Server) wordStmk(c *conn, w io.Writer) {
 	fmt.Fprint(w, s.trace.Load())
 }
 
-func (s *Server) wordCrst(_ *conn, w io.Writer) {
+func (s *Replica) wordCrst(_ *conn, w io.Writer) {
 	s.resetConnStats()
 	fmt.Fprintln(w, "Connection stats reset.")
 }
 
-func (s *Server) wordSrst(_ *conn, w io.Writer) {
+func (s *Replica) wordSrst(_ *conn, w io.Writer) {
 	s.resetStats()
 	fmt.Fprintln(w, "Server stats reset.")
 }
 
-func (s *Server) wordIsro(_ *conn, w io.Writer) {
+func (s *Replica) wordIsro(_ *conn, w io.Writer) {
 	var r role
 	s.do(func() { r = s.role })
 	text := "rw"
@@ -161,7 +161,7 @@ func (s *Server) wordIsro(_ *conn, w io.Writer) {
 }
 
 // wordHash lists the digests of the last transactions that were applied while it ran.
-func (s *Server) wordHash(_ *conn, w io.Writer) {
+func (s *Replica) wordHash(_ *conn, w io.Writer) {
 	if !s.serving() {
 		io.WriteString(w, fourletter.NotServing)
 		return
@@ -171,7 +171,7 @@ func (s *Server) wordHash(_ *conn, w io.Writer) {
 	}
 }
 
-func (s *Server) digests() (list []zxidDigest) {
+func (s *Replica) digests() (list []zxidDigest) {
 	s.do(func() { list = slices.Clone(s.stats.digests) })
 	return list
 }

@@ -58,7 +58,7 @@ func TestWordsWithoutARole(t *testing.T) {
 			}
 		}
 	}
-	url := serveAdmin(t, s.Server, AdminOptions{})
+	url := serveAdmin(t, s.Replica, AdminOptions{})
 	for _, c := range adminCommands {
 		_, text := fetch(t, "GET", url+"/commands/"+c.names[len(c.names)-1], nil)
 		if refused := strings.Contains(text, `"error" : "`+fourletter.NotServing+`"`); refused == c.idle {
@@ -165,7 +165,7 @@ func TestLargeDumps(t *testing.T) {
 	if got, want := ask(t, s.addr, "wchs"), fmt.Sprintf("1 connections watching %d paths\nTotal watches:%d\n", n, n); got != want {
 		t.Errorf("wchs: %q", got)
 	}
-	url := serveAdmin(t, s.Server, AdminOptions{})
+	url := serveAdmin(t, s.Replica, AdminOptions{})
 	for _, command := range []string{"wchc", "wchp"} {
 		if _, text := fetch(t, "GET", url+"/commands/"+command, nil); strings.Count(text, "/a-rather") != n {
 			t.Errorf("%s lists %d watches of %d", command, strings.Count(text, "/a-rather"), n)

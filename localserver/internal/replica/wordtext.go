@@ -15,7 +15,7 @@ import (
 const javaDate = "Mon Jan 02 15:04:05 MST 2006"
 
 // wordStat is srvr or, with the connections, stat.
-func (s *Server) wordStat(w io.Writer, clients bool) {
+func (s *Replica) wordStat(w io.Writer, clients bool) {
 	f, ok := s.figures()
 	if !ok {
 		fmt.Fprintln(w, fourletter.NotServing)
@@ -43,7 +43,7 @@ func (s *Server) wordStat(w io.Writer, clients bool) {
 	}
 }
 
-func (s *Server) wordCons(_ *conn, w io.Writer) {
+func (s *Replica) wordCons(_ *conn, w io.Writer) {
 	for _, c := range s.connections() {
 		c.print(w, false)
 	}
@@ -66,7 +66,7 @@ func (c *connInfo) print(w io.Writer, brief bool) {
 }
 
 // directories are the folders of snapshots and logs, and their sizes, which some releases exchange.
-func (s *Server) directories() (snapshots, logs string, snapshotsSize, logsSize int64) {
+func (s *Replica) directories() (snapshots, logs string, snapshotsSize, logsSize int64) {
 	abs := func(dir string) string {
 		if full, err := filepath.Abs(dir); err == nil && dir != "" {
 			return full
@@ -81,7 +81,7 @@ func (s *Server) directories() (snapshots, logs string, snapshotsSize, logsSize 
 	return snapshots, logs, snapshotsSize, logsSize
 }
 
-func (s *Server) wordDirs(_ *conn, w io.Writer) {
+func (s *Replica) wordDirs(_ *conn, w io.Writer) {
 	_, _, data, log := s.directories()
 	fmt.Fprintf(w, "datadir_size: %d\nlogdir_size: %d\n", data, log)
 }
@@ -99,7 +99,7 @@ type conf struct {
 	participant                  bool
 }
 
-func (s *Server) conf() conf {
+func (s *Replica) conf() conf {
 	c := conf{tick: s.opt.Tick.Milliseconds(), minSession: s.opt.MinSession.Milliseconds(), maxSession: s.opt.MaxSession.Milliseconds(),
 		maxClientCnxns: max(0, s.opt.MaxClientCnxns)}
 	c.port, c.securePort = s.ports()
@@ -123,7 +123,7 @@ func (s *Server) conf() conf {
 }
 
 // wordConf is ZooKeeperServer.dumpConf and that of QuorumZooKeeperServer.
-func (s *Server) wordConf(_ *conn, w io.Writer) {
+func (s *Replica) wordConf(_ *conn, w io.Writer) {
 	c := s.conf()
 	fmt.Fprintf(w, "clientPort=%d\nsecureClientPort=%d\n", c.port, c.securePort)
 	fmt.Fprintf(w, "dataDir=%s\ndataDirSize=%d\ndataLogDir=%s\ndataLogSize=%d\n", c.dataDir, c.dataSize, c.logDir, c.logSize)
@@ -145,7 +145,7 @@ func (s *Server) wordConf(_ *conn, w io.Writer) {
 	}
 }
 
-func (s *Server) wordDump(_ *conn, w io.Writer) {
+func (s *Replica) wordDump(_ *conn, w io.Writer) {
 	fmt.Fprintln(w, "SessionTracker dump:")
 	s.printSessions(w)
 	fmt.Fprintln(w, "ephemeral nodes dump:")
@@ -160,7 +160,7 @@ func (s *Server) wordDump(_ *conn, w io.Writer) {
 }
 
 // printSessions is SessionTracker.dumpSessions.
-func (s *Server) printSessions(w io.Writer) {
+func (s *Replica) printSessions(w io.Writer) {
 	var leads, locals bool
 	var global map[int64]int32
 	var local, tracked []expiry
@@ -214,7 +214,7 @@ func sortedKeys[V any](m map[int64]V) []int64 {
 
 // printCnxnExpiry lists the connections by the time at which they would be given up, in the
 // steps of NIOServerCnxnFactory's queue.
-func (s *Server) printCnxnExpiry(w io.Writer) {
+func (s *Replica) printCnxnExpiry(w io.Writer) {
 	list := s.connections()
 	slices.SortStableFunc(list, func(a, b connInfo) int { return a.deadline.Compare(b.deadline) })
 	step := s.opt.Sessionless
@@ -241,14 +241,14 @@ func (s *Server) printCnxnExpiry(w io.Writer) {
 }
 
 // wordWchs is WatchManager.toString.
-func (s *Server) wordWchs(_ *conn, w io.Writer) {
+func (s *Replica) wordWchs(_ *conn, w io.Writer) {
 	var watchers, paths, total int
 	s.do(func() { watchers, paths, total = s.watches.summary() })
 	fmt.Fprintf(w, "%d connections watching %d paths\nTotal watches:%d\n", watchers, paths, total)
 }
 
 // wordWchc lists the watched paths by session.
-func (s *Server) wordWchc(_ *conn, w io.Writer) {
+func (s *Replica) wordWchc(_ *conn, w io.Writer) {
 	for _, g := range s.watchPairs().bySession() {
 		fmt.Fprintf(w, "0x%x\n", uint64(g.session))
 		for _, path := range g.paths {
@@ -259,7 +259,7 @@ func (s *Server) wordWchc(_ *conn, w io.Writer) {
 }
 
 // wordWchp lists the sessions by watched path.
-func (s *Server) wordWchp(_ *conn, w io.Writer) {
+func (s *Replica) wordWchp(_ *conn, w io.Writer) {
 	for _, g := range s.watchPairs().byPath() {
 		fmt.Fprintln(w, g.path)
 		for _, id := range g.sessions {

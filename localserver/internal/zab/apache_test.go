@@ -298,7 +298,7 @@ type ourServer struct {
 
 	reconfig bool // reconfigEnabled, and no ACLs
 
-	server *replica.Server
+	server *replica.Replica
 	peer   *zab.Peer
 }
 

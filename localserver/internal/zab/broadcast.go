@@ -16,7 +16,7 @@ import (
 // order. One mutex orders everything that happens to the history. Of the replica only Apply,
 // which does not wait, is called under it: the replica's goroutine may be in Propose.
 type Broadcast struct {
-	replica  Replica
+	replica  State
 	journal  *Journal
 	self     int64
 	past     *history
@@ -70,11 +70,11 @@ type outstanding struct {
 
 // NewSolo is the broadcast of a standalone server: a quorum of one. Its journal's Synced must
 // call Ack with the same self.
-func NewSolo(replica Replica, journal *Journal, self int64) *Broadcast {
+func NewSolo(replica State, journal *Journal, self int64) *Broadcast {
 	return newBroadcast(replica, journal, self, nil, &history{limit: historyCount})
 }
 
-func newBroadcast(replica Replica, journal *Journal, self int64, e ensemble, past *history) *Broadcast {
+func newBroadcast(replica State, journal *Journal, self int64, e ensemble, past *history) *Broadcast {
 	return &Broadcast{replica: replica, journal: journal, self: self, ensemble: e, past: past,
 		acked: map[int64]int64{}, learners: map[int64]*learnerConn{}}
 }

@@ -1,7 +1,7 @@
 // Package zab keeps the members of an ensemble the same: election, discovery, synchronisation
 // and broadcast, on the wire as ZooKeeper 3.5 to 3.8 speak them.
 //
-// What is replicated is behind [Replica], which package member implements. This package
+// What is replicated is behind [Replica], which package replica implements. This package
 // knows no client and no znode; it orders opaque transactions and brings them to disk.
 //
 //	zab.go          what a replica and this package owe each other

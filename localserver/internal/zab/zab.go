@@ -41,33 +41,25 @@ type Proposal struct {
 // Zxid is the transaction's.
 func (p *Proposal) Zxid() int64 { return p.Txn.Header.Zxid }
 
-// Replica is the state that is replicated: the data tree with its sessions. All methods may
-// be called from any goroutine; none may call back into the caller before it returns.
+// Replica is the state that is replicated, the data tree with its sessions, and the server that shows
+// it to clients. All methods may be called from any goroutine; none may call back into the caller
+// before it returns.
 //
 // Outside of a role the tree has every transaction of the journal. It begins a role with
 // Lead or Follow and ends it with Retire, after which Apply brings it what was logged and
 // not committed: the journal has it, and the next leader decides about it. No client may
 // hear of that.
 type Replica interface {
+	State
+	Roles
+	LeaderSessions
+	LearnerSessions
+}
+
+// State is the part of a Replica that transactions change, and that members bring to each other.
+type State interface {
 	// LastZxid is that of the last transaction applied.
 	LastZxid() int64
-
-	// Lead starts to serve clients and to make transactions, the first of which gets the
-	// zxid after last (Zxid(epoch, 0) for the leader of an ensemble).
-	Lead(l Leader, last int64)
-
-	// Follow starts to serve clients; their writes go to l. An observer follows too.
-	Follow(l Learner, observer bool)
-
-	// Retire stops serving: client connections are closed, requests without an answer are
-	// forgotten (their sessions live on), and a snapshot that is being written to the disk is
-	// given up, since it would get what is applied after. It returns when nothing of them is
-	// left running.
-	Retire()
-
-	// Looking tells when an election begins and ends. Meanwhile those may be served who only
-	// read (readonlymode.enabled), and who are until it ends.
-	Looking(on bool)
 
 	// Apply queues a committed transaction to be applied. Calls come in the order of zxids,
 	// during a role, before it to bring the tree up to date, and after Retire. It must not
@@ -93,18 +85,48 @@ type Replica interface {
 	// while it is closed. Its last zxid may be lower than before.
 	Reload() error
 
-	// Submit hands the leader's replica a request that a learner forwards. It is answered
+	// Reconfigured tells of the text of the configuration that is now in force; it is what
+	// /zookeeper/config holds.
+	Reconfigured(config []byte)
+}
+
+// Roles is the part of a Replica that begins and ends to serve clients.
+type Roles interface {
+	// Lead starts to serve clients and to make transactions, the first of which gets the
+	// zxid after last (Zxid(epoch, 0) for the leader of an ensemble).
+	Lead(l Leader, last int64)
+
+	// Follow starts to serve clients; their writes go to l. An observer follows too.
+	Follow(l Learner, observer bool)
+
+	// Retire stops serving: client connections are closed, requests without an answer are
+	// forgotten (their sessions live on), and a snapshot that is being written to the disk is
+	// given up, since it would get what is applied after. It returns when nothing of them is
+	// left running.
+	Retire()
+
+	// Looking tells when an election begins and ends. Meanwhile those may be served who only
+	// read (readonlymode.enabled), and who are until it ends.
+	Looking(on bool)
+}
+
+// LeaderSessions is what a leader's Replica does for the clients of learners.
+type LeaderSessions interface {
+	// Submit hands it a request that a learner forwards. It is answered
 	// by a Propose, even when it fails, except for sync, which is answered by SyncAfter.
 	Submit(r *Request)
 
-	// Touch tells the leader's replica which sessions are alive, with their timeouts in
+	// Touch tells it which sessions are alive, with their timeouts in
 	// milliseconds. It does not wait.
 	Touch(alive map[int64]int32)
 
 	// Revalidate is Touch for a session that has come to origin; true makes it the owner, false
 	// says that there is none such.
 	Revalidate(session int64, timeout int32, origin Origin) bool
+}
 
+// LearnerSessions is what a learner's Replica hears of its clients' requests, and says of their sessions.
+type LearnerSessions interface {
 	// Touched drains the sessions that this learner's clients kept alive since the last
 	// call, with their timeouts in milliseconds: the body of the answer to a PING.
 	Touched() map[int64]int32
@@ -114,10 +136,6 @@ type Replica interface {
 
 	// Synced answers the oldest sync that was forwarded and not answered yet.
 	Synced()
-
-	// Reconfigured tells of the text of the configuration that is now in force; it is what
-	// /zookeeper/config holds.
-	Reconfigured(config []byte)
 }
 
 // Leader is what a leading replica calls. Propose and SyncAfter come from one goroutine and

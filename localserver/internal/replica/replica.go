@@ -29,8 +29,8 @@ const (
 	readOnly              // without a quorum, but clients that ask for it may read
 )
 
-// Server is one member. Create it with Open; it serves once zab has called Lead or Follow.
-type Server struct {
+// Replica is one member. Create it with Open; it serves once zab has called Lead or Follow.
+type Replica struct {
 	opt Options
 	log *zklog.Logger
 
@@ -94,12 +94,12 @@ type Server struct {
 
 // Open loads a member's data and starts its loop. It does not serve yet. The journal that
 // takes its transactions must continue after LastZxid.
-func Open(opt Options) (*Server, error) {
+func Open(opt Options) (*Replica, error) {
 	opt.setDefaults()
 	if err := opt.Check(); err != nil {
 		return nil, err
 	}
-	s := &Server{opt: opt, log: opt.Log, done: make(chan struct{}), now: time.Now(),
+	s := &Replica{opt: opt, log: opt.Log, done: make(chan struct{}), now: time.Now(),
 		outputs: outputs{awaiting: map[*conn]struct{}{}}, all: map[*conn]struct{}{}, open: map[net.Conn]struct{}{}, byHost: map[string]int{},
 		listings: make(chan struct{}, listingsMost), box: mailbox{ready: make(chan struct{}, 1)}}
 	s.auth = opt.authSchemes()
@@ -122,12 +122,12 @@ func Open(opt Options) (*Server, error) {
 }
 
 // Emulate makes the member behave like a release of ZooKeeper from now on.
-func (s *Server) Emulate(r release.Release) { s.release.Store(&r) }
+func (s *Replica) Emulate(r release.Release) { s.release.Store(&r) }
 
-func (s *Server) emulated() release.Release { return *s.release.Load() }
+func (s *Replica) emulated() release.Release { return *s.release.Load() }
 
 // reset forgets everything that belongs to a role.
-func (s *Server) reset() {
+func (s *Replica) reset() {
 	s.role, s.leader, s.learner, s.observer = idle, nil, nil, false
 	s.sessions, s.local = newSessions(s.opt.Tick, s.opt.ID), s.newLocalSessions()
 	s.conns, s.opening, s.resuming = map[int64]*conn{}, map[int64]*conn{}, map[int64]*conn{}
@@ -136,7 +136,7 @@ func (s *Server) reset() {
 }
 
 // load reads the tree from disk, or begins with an empty one and its snapshot.
-func (s *Server) load() error {
+func (s *Replica) load() error {
 	if s.opt.DataDir == "" {
 		s.tree = ztree.New()
 		return nil
@@ -162,7 +162,7 @@ func (s *Server) load() error {
 
 // Close ends the member: listeners and connections are closed; sessions live on in the data.
 // The journal must be closed after it.
-func (s *Server) Close() {
+func (s *Replica) Close() {
 	s.closeListeners()
 	s.do(func() {
 		s.retire()
@@ -174,13 +174,13 @@ func (s *Server) Close() {
 }
 
 // LastZxid implements zab.Replica.
-func (s *Server) LastZxid() (zxid int64) {
+func (s *Replica) LastZxid() (zxid int64) {
 	s.do(func() { zxid = s.tree.LastZxid() })
 	return zxid
 }
 
 // Lead implements zab.Replica.
-func (s *Server) Lead(l zab.Leader, last int64) {
+func (s *Replica) Lead(l zab.Leader, last int64) {
 	s.do(func() {
 		s.retire() // from reading only
 		s.role, s.leader, s.zxid = leading, l, last
@@ -194,7 +194,7 @@ func (s *Server) Lead(l zab.Leader, last int64) {
 }
 
 // Follow implements zab.Replica.
-func (s *Server) Follow(l zab.Learner, observer bool) {
+func (s *Replica) Follow(l zab.Learner, observer bool) {
 	s.do(func() {
 		s.retire() // from reading only
 		s.role, s.learner, s.observer = following, l, observer
@@ -202,7 +202,7 @@ func (s *Server) Follow(l zab.Learner, observer bool) {
 }
 
 // Retire implements zab.Replica.
-func (s *Server) Retire() {
+func (s *Replica) Retire() {
 	var writers []chan struct{}
 	s.do(func() {
 		s.retire()
@@ -214,7 +214,7 @@ func (s *Server) Retire() {
 	}
 }
 
-func (s *Server) retire() {
+func (s *Replica) retire() {
 	for c := range s.all {
 		c.close()
 	}
@@ -222,7 +222,7 @@ func (s *Server) retire() {
 }
 
 // Looking implements zab.Replica.
-func (s *Server) Looking(on bool) {
+func (s *Replica) Looking(on bool) {
 	s.do(func() {
 		s.looking = time.Time{}
 		switch {
@@ -235,13 +235,13 @@ func (s *Server) Looking(on bool) {
 }
 
 // Apply implements zab.Replica.
-func (s *Server) Apply(p *zab.Proposal) { s.box.put(event{commit: p}) }
+func (s *Replica) Apply(p *zab.Proposal) { s.box.put(event{commit: p}) }
 
 // Applied implements zab.Replica.
-func (s *Server) Applied() { s.do(func() {}) }
+func (s *Replica) Applied() { s.do(func() {}) }
 
 // Submit implements zab.Replica.
-func (s *Server) Submit(r *zab.Request) {
+func (s *Replica) Submit(r *zab.Request) {
 	s.box.put(event{run: func() {
 		if s.role != leading {
 			return
@@ -251,7 +251,7 @@ func (s *Server) Submit(r *zab.Request) {
 }
 
 // Touch implements zab.Replica.
-func (s *Server) Touch(alive map[int64]int32) {
+func (s *Replica) Touch(alive map[int64]int32) {
 	s.box.put(event{run: func() {
 		if s.role != leading {
 			return
@@ -263,19 +263,19 @@ func (s *Server) Touch(alive map[int64]int32) {
 }
 
 // Revalidate implements zab.Replica.
-func (s *Server) Revalidate(session int64, timeout int32, origin zab.Origin) (valid bool) {
+func (s *Replica) Revalidate(session int64, timeout int32, origin zab.Origin) (valid bool) {
 	s.do(func() { valid = s.role == leading && s.adopt(session, time.Duration(timeout)*time.Millisecond, origin) })
 	return valid
 }
 
 // Touched implements zab.Replica.
-func (s *Server) Touched() (touched map[int64]int32) {
+func (s *Replica) Touched() (touched map[int64]int32) {
 	s.do(func() { touched, s.touched = s.touched, map[int64]int32{} })
 	return touched
 }
 
 // Revalidated implements zab.Replica.
-func (s *Server) Revalidated(session int64, valid bool) {
+func (s *Replica) Revalidated(session int64, valid bool) {
 	s.box.put(event{run: func() {
 		if c := s.resuming[session]; c != nil {
 			delete(s.resuming, session)
@@ -285,7 +285,7 @@ func (s *Server) Revalidated(session int64, valid bool) {
 }
 
 // Synced implements zab.Replica.
-func (s *Server) Synced() {
+func (s *Replica) Synced() {
 	s.box.put(event{run: func() {
 		if len(s.syncs) == 0 {
 			return
@@ -299,7 +299,7 @@ func (s *Server) Synced() {
 }
 
 // Reconfigured implements zab.Replica.
-func (s *Server) Reconfigured(config []byte) {
+func (s *Replica) Reconfigured(config []byte) {
 	s.do(func() {
 		s.config = config
 		s.showConfig()
@@ -307,7 +307,7 @@ func (s *Server) Reconfigured(config []byte) {
 }
 
 // showConfig puts the configuration in force into its znode.
-func (s *Server) showConfig() {
+func (s *Replica) showConfig() {
 	if s.config == nil {
 		return
 	}
@@ -321,7 +321,7 @@ func (s *Server) showConfig() {
 
 // Fail stops serving for good: the disk, or what else a member needs, has failed. Nothing is
 // acknowledged any more.
-func (s *Server) Fail(err error) {
+func (s *Replica) Fail(err error) {
 	s.log.Errorf("Severe unrecoverable error, exiting: %v", err)
 	s.metrics.Add("unrecoverable_error_count", 1)
 	s.box.put(event{run: func() {
