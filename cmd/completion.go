@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,7 +132,7 @@ func (a *app) completedVerbs() []completions.Verb {
 	constructors := append([]verb.Constructor{
 		func(*ui.Streams) *cobra.Command { return a.localCommand() },
 		func(*ui.Streams) *cobra.Command { return a.serverCommand() },
-	}, offlineVerbs...)
+	}, slices.Concat(a.ensembleVerbs(), offlineVerbs)...)
 	var verbs []completions.Verb
 	for _, construct := range constructors {
 		verbs = append(verbs, completions.NewVerb(construct))

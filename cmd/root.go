@@ -94,6 +94,7 @@ func newApp(s *ui.Streams) *app {
 	a.root.AddCommand(a.completionCommand(), a.manCommand())
 	a.addZnodeCommands()
 	a.addOfflineVerbs()
+	a.addEnsembleVerbs()
 	a.addVerb(a.localCommand(), localGroup)
 	a.addVerb(a.serverCommand(), localGroup)
 	return a

@@ -21,10 +21,11 @@ const module = "github.com/zkctl/zkctl"
 
 // rooms maps each room to the other rooms that it may import.
 var rooms = map[string][]string{
-	"cmd":          {"shell", "commands", "completions", "logformatter", "snapshot", "localserver", "local"},
+	"cmd":          {"shell", "commands", "completions", "logformatter", "snapshot", "localserver", "local", "ensemble"},
 	"shell":        {"commands", "completions", "logformatter", "snapshot"},
 	"completions":  {"commands"},
 	"commands":     nil,
+	"ensemble":     nil,
 	"logformatter": nil,
 	"snapshot":     nil,
 	"localserver":  nil,

@@ -141,3 +141,6 @@ func (e *RoundError) Unwrap() []error {
 	}
 	return errs
 }
+
+// Refused reports whether err says that nobody listens at the address.
+func Refused(err error) bool { return errors.Is(err, errRefused) }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -125,4 +126,31 @@ func matchCommonName(cn, host string) bool {
 	}
 	_, domain, ok := strings.Cut(host, ".")
 	return ok && net.ParseIP(host) == nil && strings.HasPrefix(cn, "*.") && strings.EqualFold(cn[2:], domain)
+}
+
+// Dialer returns a function that opens connections to servers as sessions do: through cfg.Dial, and if the
+// configuration has TLS, with a handshake that checks the server's name as ZooKeeper does.
+func (cfg Config) Dialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
+	dial := cfg.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	if cfg.TLS == nil {
+		return dial
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		host, _, err := net.SplitHostPort(addr)
+		if err == nil {
+			secure := tls.Client(conn, tlsFor(cfg.TLS, host))
+			if err = secure.HandshakeContext(ctx); err == nil {
+				return secure, nil
+			}
+		}
+		_ = conn.Close()
+		return nil, err
+	}
 }

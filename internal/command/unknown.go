@@ -84,7 +84,7 @@ func (env *Env) meant(name string) string {
 		return " Here " + does + "."
 	}
 	if slices.Contains(fourletter.Words, word) {
-		return fmt.Sprintf(" It is a four-letter word, for a server's port: echo %s | nc HOST PORT.", word)
+		return fmt.Sprintf(" It is a four-letter word; did you mean `zkctl 4lw %s`?", word)
 	}
 	if slices.Contains(env.Outside, name) {
 		return fmt.Sprintf(" It is no command of the shell: run `zkctl %s` outside it.", word)

@@ -1,0 +1,370 @@
+package ensemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
+)
+
+type adminOptions struct {
+	choosing
+	command string
+	args    url.Values
+	in, out string
+	raw     bool
+	yes     bool
+	output  string
+}
+
+// adminCommands are those of 3.9 with what they do, for completion and questions. A server may have others.
+var adminCommands = []struct {
+	name, short string
+	changes     bool
+	identity    bool // needs one
+}{
+	{"configuration", "the configuration", false, false},
+	{"connection_stat_reset", "reset the statistics of the connections", true, false},
+	{"connections", "the connections of clients", false, false},
+	{"dirs", "the bytes that logs and snapshots take", false, false},
+	{"dump", "sessions and ephemeral znodes", false, false},
+	{"environment", "the Java runtime and the machine", false, false},
+	{"get_trace_mask", "the trace mask", false, false},
+	{"hash", "digests of the tree", false, false},
+	{"initial_configuration", "the configuration that the member was started with", false, false},
+	{"is_read_only", "whether the member is read-only", false, false},
+	{"last_snapshot", "the newest snapshot", false, false},
+	{"leader", "who leads", false, false},
+	{"monitor", "the metrics", false, false},
+	{"observer_connection_stat_reset", "reset the statistics of the observers", true, false},
+	{"observers", "the observers of this member", false, false},
+	{"restore", "replace all znodes by those of a snapshot", true, true},
+	{"ruok", "whether the process runs", false, false},
+	{"server_stats", "the server", false, false},
+	{"set_trace_mask", "set the trace mask", true, false},
+	{"shed_connections", "close a part of the clients' connections", true, true},
+	{"snapshot", "take a snapshot and send it", false, true},
+	{"stat_reset", "reset the server's statistics", true, false},
+	{"stats", "the server and its connections", false, false},
+	{"system_properties", "the properties of the Java process", false, false},
+	{"voting_view", "the members that vote", false, false},
+	{"watch_summary", "how many watches there are", false, false},
+	{"watches", "watches, by session", false, false},
+	{"watches_by_path", "watches, by path", false, false},
+	{"zabstate", "the member's state in the broadcast protocol", false, false},
+}
+
+// adminAliases are the short names of those that have one besides the four-letter word.
+var adminAliases = map[string]string{
+	"config": "configuration", "crst": "connection_stat_reset", "srst": "stat_reset", "stmk": "set_trace_mask",
+	"orst": "observer_connection_stat_reset", "rest": "restore", "shed": "shed_connections", "snap": "snapshot",
+}
+
+// NewAdminCommand returns the verb admin.
+func NewAdminCommand(s *ui.Streams, connect Connect) *cobra.Command {
+	opt := &adminOptions{choosing: choosing{asking: asking{streams: s, connect: connect}}}
+	c := &cobra.Command{
+		Use:   "admin [COMMAND [KEY=VALUE...]]",
+		Short: "run commands of members' AdminServers",
+		Long: `Run a command of the AdminServers (admin.serverPort, 8080 by default) of the servers
+of -server and print the JSON that they answer; answers of several servers stand
+below headings. Without a command, list those that the servers have. HTTPS is
+tried where HTTP is not spoken, with the certificates of the -tls options.
+
+snapshot, restore and shed_connections (3.9) need an identity with all permissions
+on /: -auth digest:USER:PASSWORD. It is sent with no other command.`,
+		Example: `  zkctl -server zk1 admin
+  zkctl admin leader --admin-port 8081
+  zkctl admin voting_view --all -o json
+  zkctl -auth digest:root:secret admin snapshot --out snapshot.bin --members zk1:2181
+  zkctl admin set_trace_mask traceMask=306 -y`,
+		Args: func(_ *cobra.Command, words []string) error {
+			for _, w := range words[min(1, len(words)):] {
+				if !strings.Contains(w, "=") {
+					return fmt.Errorf("unexpected argument %q; what a command takes is KEY=VALUE", w)
+				}
+			}
+			return nil
+		},
+		ValidArgsFunction: func(_ *cobra.Command, words []string, _ string) (list []string, _ cobra.ShellCompDirective) {
+			if len(words) == 0 {
+				for _, c := range adminCommands {
+					list = append(list, c.name+"\t"+c.short)
+				}
+			}
+			return list, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(c *cobra.Command, words []string) error {
+			opt.args = url.Values{}
+			if len(words) > 0 {
+				opt.command = words[0]
+				for _, w := range words[1:] {
+					key, value, _ := strings.Cut(w, "=")
+					opt.args.Add(key, value)
+				}
+			}
+			return runAdmin(c.Context(), opt)
+		},
+	}
+	opt.add(c)
+	fs := c.Flags()
+	fs.StringVar(&opt.out, "out", "", "write a snapshot that is answered to `file`")
+	fs.StringVar(&opt.in, "in", "", "send the snapshot in `file`, for restore")
+	fs.BoolVar(&opt.raw, "raw", false, "print the bytes of the answer, also if they are no JSON")
+	fs.BoolVarP(&opt.yes, "yes", "y", false, "do not ask before a command that changes something")
+	formatFlag(c, &opt.output, "one object")
+	return c
+}
+
+// adminAnswer is one AdminServer's answer.
+type adminAnswer struct {
+	member  probe.Member
+	body    []byte
+	object  answer.Object
+	parsed  bool
+	written string // the file that a snapshot was written to
+	err     error
+}
+
+func runAdmin(ctx context.Context, opt *adminOptions) error {
+	format, err := ui.ParseFormat(opt.output)
+	if err != nil {
+		return err
+	}
+	name := opt.command
+	if full, ok := adminAliases[name]; ok {
+		name = full
+	}
+	p, widen, done, err := opt.prober(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if slices.Contains(p.AdminPorts, 0) {
+		return errors.New("--admin-port 0: there is no AdminServer to ask")
+	}
+	members, err := opt.chosen(ctx, p, widen)
+	if err != nil {
+		return err
+	}
+	r, err := opt.request(ctx, p, name, members)
+	if err != nil {
+		return err
+	}
+	answers := opt.ask(ctx, p, members, r)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err := opt.print(answers, format); err != nil {
+		return err
+	}
+	return adminFailure(answers)
+}
+
+// request is what to send. It asks first, if it changes something.
+func (opt *adminOptions) request(ctx context.Context, p *probe.Prober, name string, members []probe.Member) (probe.Request, error) {
+	r := probe.Request{Command: opt.command, Query: opt.args}
+	for _, c := range adminCommands {
+		if c.name != name {
+			continue
+		}
+		r.Auth = c.identity
+		if c.identity && len(p.Client.Auth) == 0 {
+			return r, fmt.Errorf("%s: %w", name, probe.ErrIdentity)
+		}
+		if c.changes {
+			what := fmt.Sprintf("%s would %s at %s", opt.command, c.short, memberNames(members))
+			if err := confirm(ctx, opt.streams, opt.yes, what); err != nil {
+				return r, err
+			}
+		}
+	}
+	if single := name == "snapshot" || name == "restore"; single && len(members) > 1 {
+		return r, fmt.Errorf("%s is for one member: choose it with --member or --members", name)
+	}
+	switch {
+	case name == "restore" && opt.in == "":
+		return r, errors.New("restore: name the snapshot with --in FILE")
+	case name == "restore":
+		f, err := os.Open(opt.in)
+		if err != nil {
+			return r, err
+		}
+		r.Body = f // which the request closes
+	case opt.in != "":
+		return r, errors.New("--in is for restore")
+	case name == "snapshot" && opt.out == "" && opt.streams.OutTTY:
+		return r, errors.New("snapshot: name a file for it with --out, or redirect the output")
+	}
+	return r, nil
+}
+
+// streamTime is how long a snapshot may take.
+const streamTime = time.Hour
+
+func (opt *adminOptions) ask(ctx context.Context, p *probe.Prober, members []probe.Member, r probe.Request) []*adminAnswer {
+	timeout := opt.timeout
+	if r.Auth {
+		timeout = streamTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	answers := make([]*adminAnswer, len(members))
+	var wg sync.WaitGroup
+	for i, m := range members {
+		a := &adminAnswer{member: m}
+		answers[i] = a
+		wg.Go(func() {
+			var reply *probe.AdminReply
+			if reply, a.err = p.RawAdmin(ctx, &m, r); a.err == nil {
+				a.err = opt.take(a, reply)
+			}
+			if a.err != nil {
+				a.err = probe.Reason(a.err)
+			}
+		})
+	}
+	wg.Wait()
+	return answers
+}
+
+// take reads an answer. A snapshot goes to its file, or to the output.
+func (opt *adminOptions) take(a *adminAnswer, reply *probe.AdminReply) error {
+	if reply.Stream != nil {
+		defer reply.Stream.Close()
+		if opt.out == "" {
+			_, err := io.Copy(opt.streams.Out, reply.Stream)
+			return err
+		}
+		f, err := atomicfile.Create(opt.out)
+		if err != nil {
+			return err
+		}
+		defer f.Abandon()
+		if _, err := io.Copy(f, reply.Stream); err != nil {
+			return err
+		}
+		a.written = opt.out
+		return f.Commit()
+	}
+	a.body = reply.Body
+	if opt.command == "" {
+		if len(answer.CommandsOf(a.body)) == 0 {
+			return probe.ErrForeign
+		}
+		return nil
+	}
+	var err error
+	a.object, err = answer.ParseAdmin(a.body)
+	a.parsed = err == nil
+	if errors.Is(err, answer.ErrNotUnderstood) {
+		if opt.raw {
+			return nil
+		}
+		return probe.ErrForeign
+	}
+	return err
+}
+
+func (opt *adminOptions) print(answers []*adminAnswer, format ui.Format) error {
+	s := opt.streams
+	if format == ui.JSON {
+		return opt.printJSON(answers)
+	}
+	for i, a := range answers {
+		var text string
+		switch {
+		case opt.command == "" && a.err == nil:
+			text = commandTable(answer.CommandsOf(a.body), s.Width)
+		case a.written != "":
+			text = fmt.Sprintf("The snapshot of %s is in %s.\n", s.Name(a.member.Name()), s.Name(a.written))
+		default:
+			text = string(a.body)
+		}
+		if len(answers) > 1 {
+			head := heading(s, &a.member)
+			if i > 0 {
+				head = "\n" + head
+			}
+			text = head + text
+		}
+		if text != "" && !strings.HasSuffix(text, "\n") && !opt.raw {
+			text += "\n"
+		}
+		if _, err := io.WriteString(s.Out, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func commandTable(names []string, width int) string {
+	var rows [][2]string
+	for _, name := range names {
+		short := ""
+		for _, c := range adminCommands {
+			if c.name == name {
+				short = c.short
+			}
+		}
+		rows = append(rows, [2]string{name, short})
+	}
+	var b strings.Builder
+	verb.Columns(&b, rows, width)
+	return b.String()
+}
+
+func (opt *adminOptions) printJSON(answers []*adminAnswer) error {
+	type one struct {
+		ID      answer.Opt[int64] `json:"id"`
+		Address string            `json:"address"`
+		Answer  any               `json:"answer"`
+		File    string            `json:"file,omitempty"`
+		Error   string            `json:"error,omitempty"`
+	}
+	list := []one{}
+	for _, a := range answers {
+		o := one{ID: a.member.ID, Address: a.member.Name(), File: a.written}
+		switch {
+		case a.err != nil:
+			o.Error = a.err.Error()
+		case opt.command == "":
+			o.Answer = answer.CommandsOf(a.body)
+		case a.parsed:
+			o.Answer = a.object
+		}
+		list = append(list, o)
+	}
+	return printJSON(opt.streams.Out, struct {
+		Command string `json:"command"`
+		Members []one  `json:"members"`
+	}{opt.command, list})
+}
+
+// adminFailure says which AdminServers did not answer.
+func adminFailure(answers []*adminAnswer) error {
+	var failures []string
+	for _, a := range answers {
+		if a.err != nil {
+			failures = append(failures, fmt.Sprintf("AdminServer of %s at port %d: %v", a.member.Name(), a.member.AdminPort, a.err))
+		}
+	}
+	if failures == nil {
+		return nil
+	}
+	return &ui.ExitError{Code: ui.ExitFailed, Err: errors.New(strings.Join(failures, "\n"))}
+}

@@ -1,0 +1,121 @@
+package ensemble
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
+)
+
+// Connect returns how to reach the servers that the command line, or the shell, names. done ends what had to be started
+// for that.
+type Connect func(ctx context.Context) (cfg client.Config, done func(), err error)
+
+// exitUnknown is the exit code if what was asked could not be told.
+const exitUnknown = 2
+
+// NewCommand returns the verb ensemble.
+func NewCommand(s *ui.Streams, connect Connect) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "ensemble COMMAND",
+		Short: "show how an ensemble is, and check it",
+		Long: `Show how a running ensemble is. The members are those of -server and, if the
+ensemble's configuration can be read, those that it lists. Each is asked through
+the first door that opens: four-letter words at its client port, its AdminServer,
+a session.`,
+		Example: `  zkctl -server zk1 ensemble status
+  zkctl ensemble status -w --members zk1:2181,zk2:2181,zk3:2181
+  zkctl ensemble health --min-members 3`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, words []string) error {
+			if len(words) > 0 {
+				return verb.Unknown(c, words[0], "")
+			}
+			return c.Help()
+		},
+	}
+	c.AddCommand(newStatusCommand(s, connect))
+	return c
+}
+
+// asking are the options that say which members are asked, and how.
+type asking struct {
+	streams *ui.Streams
+	connect Connect
+	members string
+	admin   string
+	timeout time.Duration
+}
+
+// patience is how long members are waited for unless --timeout says otherwise.
+const patience = 3 * time.Second
+
+func (a *asking) add(c *cobra.Command) {
+	fs := c.Flags()
+	fs.StringVar(&a.members, "members", "", "ask exactly these `servers`, host:port,…, instead of those of -server and of the configuration")
+	fs.StringVar(&a.admin, "admin-port", strconv.Itoa(probe.DefaultAdminPort), "`port` of the AdminServers, or one for each server, separated by commas; 0 leaves them alone")
+	fs.DurationVar(&a.timeout, "timeout", patience, "wait no longer than `time` for the members")
+}
+
+// prober is what the options come to. widen says to ask the members of the configuration too.
+func (a *asking) prober(ctx context.Context) (p *probe.Prober, widen bool, done func(), err error) {
+	if a.timeout <= 0 {
+		return nil, false, nil, fmt.Errorf("--timeout: %v is no time to wait", a.timeout)
+	}
+	p = &probe.Prober{}
+	for _, part := range strings.Split(a.admin, ",") {
+		port, err := strconv.ParseUint(strings.TrimSpace(part), 10, 16)
+		if err != nil {
+			return nil, false, nil, fmt.Errorf("--admin-port: %q is not a port, 0 to 65535", part)
+		}
+		p.AdminPorts = append(p.AdminPorts, int(port))
+	}
+	if p.Client, done, err = a.connect(ctx); err != nil {
+		return nil, false, nil, err
+	}
+	if a.members != "" {
+		p.Client.Servers = a.members
+		if _, chroot, err := client.ParseServers(a.members); err != nil || chroot != "" {
+			done()
+			return nil, false, nil, errors.Join(err, chrootFault(chroot))
+		}
+	}
+	return p, a.members == "", done, nil
+}
+
+func chrootFault(chroot string) error {
+	if chroot == "" {
+		return nil
+	}
+	return fmt.Errorf("--members: the path %s has no place after the servers", chroot)
+}
+
+// formatFlag declares -o.
+func formatFlag(c *cobra.Command, output *string, json string) {
+	c.Flags().StringVarP(output, "output", "o", string(ui.Text), "`format`: text, or json, "+json)
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{string(ui.Text), string(ui.JSON)}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// printJSON prints v on a line.
+func printJSON(w io.Writer, v any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}

@@ -1,0 +1,11 @@
+// Package ensemble looks at an ensemble that runs somewhere, and at its members one by one: the verbs ensemble, 4lw,
+// admin and session.
+//
+//	command.go   the verbs, and the options that say which members are asked
+//	status.go    ensemble status
+//	health.go    ensemble health, for monitors; canary.go proves that an ensemble works
+//	words.go     4lw: four-letter words; matrix.go puts members side by side
+//	admin.go     admin: commands of the AdminServer
+//
+// internal/probe asks the members, and internal/answer reads what they say. Every verb prints the same readings.
+package ensemble

@@ -1,0 +1,338 @@
+package answer
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Object is a JSON object of an AdminServer. Its numbers are json.Number, because session ids have 64 bits.
+type Object struct {
+	keys   []string
+	fields map[string]any
+}
+
+// ParseAdmin reads the answer to a command. Every one has the name of the command and an error, which is nil if it
+// succeeded.
+func ParseAdmin(body []byte) (Object, error) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	var o Object
+	if err := o.decode(d); err != nil || o.fields["command"] == nil {
+		return Object{}, notUnderstood("AdminServer's JSON", body)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return Object{}, notUnderstood("AdminServer's JSON", body)
+	}
+	if text, failed := o.fields["error"].(string); failed && text != "" {
+		return o, &AdminError{Command: o.Text("command"), Text: text}
+	}
+	return o, nil
+}
+
+// decode keeps the order of the keys.
+func (o *Object) decode(d *json.Decoder) error {
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return errors.Join(err, ErrNotUnderstood)
+	}
+	o.fields = map[string]any{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return err
+		}
+		key, _ := t.(string)
+		var v any
+		if err := d.Decode(&v); err != nil {
+			return err
+		}
+		if _, twice := o.fields[key]; !twice {
+			o.keys = append(o.keys, key)
+		}
+		o.fields[key] = v
+	}
+	_, err := d.Token()
+	return err
+}
+
+// AdminError is the error that an AdminServer answers with.
+type AdminError struct{ Command, Text string }
+
+func (e *AdminError) Error() string { return fmt.Sprintf("%s: %s", e.Command, e.Text) }
+
+// Text is a field's string, "" if there is none.
+func (o Object) Text(key string) string {
+	s, _ := o.fields[key].(string)
+	return s
+}
+
+// Keys are the names of the fields in the server's order, without command and error.
+func (o Object) Keys() []string {
+	return slices.DeleteFunc(slices.Clone(o.keys), func(k string) bool { return k == "command" || k == "error" })
+}
+
+// Value is a field's value as encoding/json decodes it.
+func (o Object) Value(key string) any { return o.fields[key] }
+
+func (o Object) object(key string) Object {
+	m, _ := o.fields[key].(map[string]any)
+	return objectOf(m)
+}
+
+func objectOf(m map[string]any) Object {
+	o := Object{fields: m}
+	for k := range m {
+		o.keys = append(o.keys, k)
+	}
+	slices.Sort(o.keys)
+	return o
+}
+
+func (o Object) list(key string) []any {
+	l, _ := o.fields[key].([]any)
+	return l
+}
+
+func (o Object) flag(key string) Opt[bool] {
+	if v, ok := o.fields[key].(bool); ok {
+		return Some(v)
+	}
+	return Opt[bool]{}
+}
+
+func (o Object) number(key string) Opt[float64] {
+	if n, ok := o.fields[key].(json.Number); ok {
+		return number(n.String())
+	}
+	return Opt[float64]{}
+}
+
+func (o Object) int(key string) Opt[int64] { return toInt(o.fields[key]) }
+func (o Object) hex(key string) Opt[Hex]   { return toHex(o.fields[key]) }
+
+func toInt(v any) Opt[int64] {
+	if n, ok := v.(json.Number); ok {
+		return whole(n.String())
+	}
+	return Opt[int64]{}
+}
+
+func toHex(v any) Opt[Hex] {
+	if n, ok := toInt(v).Get(); ok {
+		return Some(Hex(n))
+	}
+	return Opt[Hex]{}
+}
+
+// keyID is a session id as a key of an object.
+func keyID(key string) Opt[Hex] {
+	if n, err := strconv.ParseInt(key, 10, 64); err == nil {
+		return Some(Hex(n))
+	}
+	return Opt[Hex]{}
+}
+
+// Metrics are those of monitor, with the names that mntr gives them.
+func (o Object) Metrics() *Metrics {
+	m := newMetrics()
+	for _, key := range o.Keys() {
+		switch v := o.fields[key].(type) {
+		case json.Number:
+			m.add("zk_"+key, v.String())
+		case string:
+			m.add("zk_"+key, v)
+		case bool:
+			m.add("zk_"+key, strconv.FormatBool(v))
+		}
+	}
+	return m
+}
+
+// Srvr is what server_stats and stats tell.
+func (o Object) Srvr() *Srvr {
+	s := o.object("server_stats")
+	r := &Srvr{
+		ReadOnly:   o.flag("read_only").Or(false),
+		LatencyMin: s.number("min_latency"), LatencyAvg: s.number("avg_latency"), LatencyMax: s.number("max_latency"),
+		Received: s.int("packets_received"), Sent: s.int("packets_sent"),
+		Connections: s.int("num_alive_client_connections"), Outstanding: s.int("outstanding_requests"),
+		Zxid: s.hex("last_processed_zxid"), Mode: s.Text("server_state"), Znodes: o.int("node_count"), Uptime: s.int("uptime"),
+	}
+	r.setVersion(o.Text("version"))
+	if o.fields["connections"] != nil {
+		r.Clients = o.Connections()
+	}
+	return r
+}
+
+// Connections are those of connections and stats.
+func (o Object) Connections() []*Connection {
+	list := []*Connection{}
+	for _, key := range []string{"connections", "secure_connections"} {
+		for _, v := range o.list(key) {
+			m, _ := v.(map[string]any)
+			f := objectOf(m)
+			c := &Connection{
+				Address: clientAddress(f.Text("remote_socket_address")), Secure: key == "secure_connections",
+				Interest: f.int("interest_ops"), Queued: f.int("outstanding_requests"),
+				Received: f.int("packets_received"), Sent: f.int("packets_sent"), Session: f.hex("session_id"),
+				LastOp: f.Text("last_operation"), Established: established(f.fields["established"]), Timeout: f.int("session_timeout"),
+				LastCxid: f.hex("last_cxid"), LastZxid: f.hex("last_zxid"), LastResponse: f.int("last_response_time"),
+				LastLatency: f.number("last_latency"), MinLatency: f.number("min_latency"),
+				AvgLatency: f.number("avg_latency"), MaxLatency: f.number("max_latency"),
+			}
+			if c.Session.Or(0) == 0 {
+				c.Session = Opt[Hex]{}
+			}
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// established is ms since 1970, or a list of a date's fields, of which nothing is made.
+func established(v any) Opt[int64] { return toInt(v) }
+
+// Settings are the fields of configuration and environment.
+func (o Object) Settings() *Settings {
+	s := &Settings{}
+	for _, key := range o.Keys() {
+		switch v := o.fields[key].(type) {
+		case json.Number:
+			s.add(key, v.String())
+		case string:
+			s.add(key, v)
+		case bool:
+			s.add(key, strconv.FormatBool(v))
+		}
+	}
+	return s
+}
+
+// ClientPort and ServerID are of configuration; a server without a myid has none.
+func (o Object) ClientPort() Opt[int64] { return o.int("client_port") }
+
+// ServerID is the member's id, of configuration.
+func (o Object) ServerID() Opt[int64] { return o.int("server_id") }
+
+// Dump is what dump tells.
+func (o Object) Dump() *Dump {
+	d := &Dump{Sessions: []*SessionTimeout{}, Ephemerals: o.sessionPaths("session_id_to_ephemeral_paths")}
+	expiries := o.object("expiry_time_to_session_ids")
+	for _, key := range expiries.keys {
+		e := &Expiry{At: whole(key), Sessions: ids(expiries.list(key))}
+		d.Expiries = append(d.Expiries, e)
+		for _, id := range e.Sessions {
+			d.Sessions = append(d.Sessions, &SessionTimeout{Session: id})
+		}
+	}
+	return d
+}
+
+func ids(list []any) (found []Hex) {
+	found = []Hex{}
+	for _, v := range list {
+		if id, ok := toHex(v).Get(); ok {
+			found = append(found, id)
+		}
+	}
+	return found
+}
+
+func (o Object) sessionPaths(key string) []*SessionPaths {
+	list := []*SessionPaths{}
+	m := o.object(key)
+	for _, k := range m.keys {
+		id, ok := keyID(k).Get()
+		if !ok {
+			continue
+		}
+		s := &SessionPaths{Session: id}
+		for _, v := range m.list(k) {
+			if path, ok := v.(string); ok {
+				s.Paths = append(s.Paths, path)
+			}
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// WatchSummary is what watch_summary tells.
+func (o Object) WatchSummary() *WatchSummary {
+	return &WatchSummary{Connections: o.int("num_connections"), Paths: o.int("num_paths"), Watches: o.int("num_total_watches")}
+}
+
+// WatchesBySession is what watches tells.
+func (o Object) WatchesBySession() []*SessionPaths {
+	return o.sessionPaths("session_id_to_watched_paths")
+}
+
+// WatchesByPath is what watches_by_path tells.
+func (o Object) WatchesByPath() []*PathSessions {
+	list := []*PathSessions{}
+	m := o.object("path_to_session_ids")
+	for _, k := range m.keys {
+		list = append(list, &PathSessions{Path: k, Sessions: ids(m.list(k))})
+	}
+	return list
+}
+
+// Dirs is what dirs tells.
+func (o Object) Dirs() *Dirs { return &Dirs{Data: o.int("datadir_size"), Log: o.int("logdir_size")} }
+
+// Digests are those of hash.
+func (o Object) Digests() []*Digest {
+	list := []*Digest{}
+	for _, v := range o.list("digests") {
+		m, _ := v.(map[string]any)
+		f := objectOf(m)
+		zxid, ok := f.hex("zxid").Get()
+		digest, ok2 := f.hex("digest").Get()
+		if ok && ok2 {
+			list = append(list, &Digest{Zxid: zxid, Digest: digest, Version: f.int("digest_version")})
+		}
+	}
+	return list
+}
+
+// MarshalJSON writes the object as the server did, in its order.
+func (o Object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, key := range o.keys {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		k, err := json.Marshal(key)
+		if err != nil {
+			return nil, err
+		}
+		v, err := json.Marshal(o.fields[key])
+		if err != nil {
+			return nil, err
+		}
+		b.Write(k)
+		b.WriteByte(':')
+		b.Write(v)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// CommandsOf are the names in the page of links that an AdminServer has at /commands.
+func CommandsOf(page []byte) (names []string) {
+	for _, part := range strings.Split(string(page), "<a href=\"")[1:] {
+		link, _, ok := strings.Cut(part, "\"")
+		name := link[strings.LastIndexByte(link, '/')+1:]
+		if ok && name != "" && strings.IndexFunc(name, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }) < 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}

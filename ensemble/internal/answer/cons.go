@@ -1,0 +1,111 @@
+package answer
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Connection is one client's connection to a member, as cons, stat and connections list it.
+type Connection struct {
+	Address      string       `json:"address"` // ip:port, [ip]:port
+	Secure       bool         `json:"secure,omitempty"`
+	Interest     Opt[int64]   `json:"interestOps"` // bits of java.nio.channels.SelectionKey
+	Queued       Opt[int64]   `json:"queued"`      // requests
+	Received     Opt[int64]   `json:"received"`    // packets
+	Sent         Opt[int64]   `json:"sent"`
+	Session      Opt[Hex]     `json:"session"` // unknown if the connection has none
+	LastOp       string       `json:"lastOperation,omitempty"`
+	Established  Opt[int64]   `json:"established"` // ms since 1970, as LastResponse if the member's clock is
+	Timeout      Opt[int64]   `json:"timeout"`     // ms
+	LastCxid     Opt[Hex]     `json:"lastCxid"`
+	LastZxid     Opt[Hex]     `json:"lastZxid"`
+	LastResponse Opt[int64]   `json:"lastResponseTime"` // ms of the member's own clock
+	LastLatency  Opt[float64] `json:"lastLatency"`      // ms
+	MinLatency   Opt[float64] `json:"minLatency"`
+	AvgLatency   Opt[float64] `json:"avgLatency"`
+	MaxLatency   Opt[float64] `json:"maxLatency"`
+}
+
+// ParseCons reads the answer to cons.
+func ParseCons(text []byte) ([]*Connection, error) {
+	list := []*Connection{}
+	for line := range bytes.Lines(text) {
+		if c := parseConnection(strings.TrimRight(string(line), "\r\n")); c != nil {
+			list = append(list, c)
+		}
+	}
+	if len(list) == 0 && len(bytes.TrimSpace(text)) > 0 {
+		return nil, notUnderstood("cons", text)
+	}
+	return list, nil
+}
+
+// parseConnection reads " /127.0.0.1:58030[0](queued=0,recved=1,sent=0,sid=0x1,lop=PING,…)", or returns nil.
+// (ServerCnxn.dumpConnectionInfo)
+func parseConnection(line string) *Connection {
+	line = strings.TrimSpace(line)
+	paren := strings.IndexByte(line, '(')
+	if paren < 0 || !strings.HasPrefix(line, "/") || !strings.HasSuffix(line, ")") {
+		return nil
+	}
+	c := &Connection{Address: line[1:paren]}
+	if open := strings.LastIndexByte(c.Address, '['); open >= 0 && strings.HasSuffix(c.Address, "]") {
+		c.Interest = asInt(fromHex(c.Address[open+1 : len(c.Address)-1]))
+		c.Address = c.Address[:open]
+	}
+	c.Address = clientAddress(c.Address)
+	for _, field := range strings.Split(line[paren+1:len(line)-1], ",") {
+		key, value, _ := strings.Cut(field, "=")
+		switch key {
+		case "queued":
+			c.Queued = whole(value)
+		case "recved":
+			c.Received = whole(value)
+		case "sent":
+			c.Sent = whole(value)
+		case "sid":
+			if id := hex(value); id.Or(0) != 0 {
+				c.Session = id
+			}
+		case "lop":
+			c.LastOp = value
+		case "est":
+			c.Established = whole(value)
+		case "to":
+			c.Timeout = whole(value)
+		case "lcxid":
+			c.LastCxid = hex(value)
+		case "lzxid":
+			c.LastZxid = hex(value)
+		case "lresp":
+			c.LastResponse = whole(value)
+		case "llat":
+			c.LastLatency = number(value)
+		case "minlat":
+			c.MinLatency = number(value)
+		case "avglat":
+			c.AvgLatency = number(value)
+		case "maxlat":
+			c.MaxLatency = number(value)
+		}
+	}
+	return c
+}
+
+// fromHex is the number of hexadecimal digits.
+func fromHex(s string) Opt[float64] {
+	if v, ok := hex(s).Get(); ok {
+		return Some(float64(v))
+	}
+	return Opt[float64]{}
+}
+
+// clientAddress writes host:port, whose host may be an IPv6 address without brackets and with a name before a slash.
+func clientAddress(s string) string {
+	s = s[strings.LastIndexByte(s, '/')+1:]
+	colon := strings.LastIndexByte(s, ':')
+	if colon < 0 || strings.HasPrefix(s, "[") || strings.Count(s, ":") < 2 {
+		return s
+	}
+	return "[" + s[:colon] + "]" + s[colon:]
+}

@@ -1,0 +1,99 @@
+package answer
+
+import (
+	"bytes"
+	"strings"
+	"time"
+)
+
+// Dump is the answer to dump: the sessions of the ensemble, and who owns which ephemeral znodes.
+type Dump struct {
+	// Expiries are when sessions expire unless they are heard of; a leader and a standalone server tell them.
+	Expiries []*Expiry `json:"expiries,omitzero"`
+	// Sessions are those that the member knows of, with their timeouts where it tells them.
+	Sessions   []*SessionTimeout `json:"sessions"`
+	Ephemerals []*SessionPaths   `json:"ephemerals"`
+}
+
+// Expiry are the sessions that expire in one tick.
+type Expiry struct {
+	At       Opt[int64] `json:"at"` // ms since 1970 in a dump, of the member's own clock in the AdminServer's
+	Sessions []Hex      `json:"sessions"`
+}
+
+// SessionTimeout is a session and its timeout.
+type SessionTimeout struct {
+	Session Hex        `json:"session"`
+	Timeout Opt[int64] `json:"timeout"` // ms
+}
+
+// Parts of a dump, by the beginning of the line above them.
+const (
+	dumpSessions   = "SessionTracker dump:"
+	dumpEphemerals = "ephemeral nodes dump:"
+	dumpConns      = "Connections dump:"
+)
+
+// ParseDump reads the answer to dump.
+func ParseDump(text []byte) (*Dump, error) {
+	d := &Dump{Sessions: []*SessionTimeout{}, Ephemerals: []*SessionPaths{}}
+	part, owns := "", false
+	for line := range bytes.Lines(text) {
+		line := strings.TrimRight(string(line), "\r\n")
+		switch {
+		case line == dumpSessions, line == dumpEphemerals, line == dumpConns:
+			part = line
+		case part == dumpSessions:
+			d.sessionLine(line)
+		case part == dumpEphemerals && strings.HasPrefix(line, "\t"):
+			if n := len(d.Ephemerals); n > 0 && owns {
+				d.Ephemerals[n-1].Paths = append(d.Ephemerals[n-1].Paths, line[1:])
+			}
+		case part == dumpEphemerals:
+			var id Hex
+			if id, owns = hex(strings.TrimSuffix(line, ":")).Get(); owns {
+				d.Ephemerals = append(d.Ephemerals, &SessionPaths{Session: id})
+			}
+		}
+	}
+	if part == "" {
+		return nil, notUnderstood("dump", text)
+	}
+	return d, nil
+}
+
+// sessionLine reads "0x1000…	10000ms" of a learner, and "3 expire at DATE:" and "	0x1000…" of a leader.
+func (d *Dump) sessionLine(line string) {
+	if count, date, ok := strings.Cut(line, " expire at "); ok && whole(count).Known() {
+		d.Expiries = append(d.Expiries, &Expiry{At: javaDate(strings.TrimSuffix(date, ":"))})
+		return
+	}
+	f := strings.Fields(line)
+	if len(f) == 0 || len(f) > 2 || !strings.HasPrefix(f[0], "0x") {
+		return
+	}
+	id, ok := hex(f[0]).Get()
+	if !ok {
+		return
+	}
+	s := &SessionTimeout{Session: id}
+	if len(f) == 2 {
+		s.Timeout = whole(strings.TrimSuffix(f[1], "ms"))
+	} else if n := len(d.Expiries); n > 0 {
+		d.Expiries[n-1].Sessions = append(d.Expiries[n-1].Sessions, id)
+	}
+	d.Sessions = append(d.Sessions, s)
+}
+
+// javaDate reads java.util.Date.toString, in ms since 1970. The letters of a zone do not tell its offset, so only the
+// names of UTC are known.
+func javaDate(s string) Opt[int64] {
+	t, err := time.Parse("Mon Jan 02 15:04:05 MST 2006", s)
+	if err != nil {
+		return Opt[int64]{}
+	}
+	if zone, _ := t.Zone(); zone != "UTC" && zone != "GMT" && zone != "Z" {
+		return Opt[int64]{}
+	}
+	return Some(t.UnixMilli())
+}

@@ -1,0 +1,92 @@
+package answer
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+)
+
+// Metric is one line of mntr.
+type Metric struct {
+	Name   string       // with zk_ before it
+	Text   string       // as the member wrote it
+	Number Opt[float64] // unknown for a text such as zk_version
+}
+
+// Metrics is the answer to mntr, and to monitor, in the member's order.
+type Metrics struct {
+	List  []Metric
+	index map[string]int
+}
+
+// maxMetrics bounds how many lines of mntr are kept: a server has about 500, and a few for each quota and learner.
+const maxMetrics = 100_000
+
+// ParseMntr reads the answer to mntr.
+func ParseMntr(text []byte) (*Metrics, error) {
+	m := newMetrics()
+	for line := range bytes.Lines(text) {
+		name, value, ok := strings.Cut(strings.TrimRight(string(line), "\r\n"), "\t")
+		if ok && name != "" {
+			m.add(name, value)
+		}
+	}
+	if len(m.List) == 0 {
+		return nil, notUnderstood("mntr", text)
+	}
+	return m, nil
+}
+
+func newMetrics() *Metrics { return &Metrics{index: map[string]int{}} }
+
+func (m *Metrics) add(name, value string) {
+	if _, twice := m.index[name]; twice || len(m.List) == maxMetrics {
+		return
+	}
+	m.index[name] = len(m.List)
+	m.List = append(m.List, Metric{name, value, number(value)})
+}
+
+// Text is a metric as the member wrote it, "" if there is none of the name.
+func (m *Metrics) Text(name string) string {
+	if i, ok := m.index[name]; ok {
+		return m.List[i].Text
+	}
+	return ""
+}
+
+// Number is a metric's number.
+func (m *Metrics) Number(name string) Opt[float64] {
+	if i, ok := m.index[name]; ok {
+		return m.List[i].Number
+	}
+	return Opt[float64]{}
+}
+
+// Int is a metric's number as an integer.
+func (m *Metrics) Int(name string) Opt[int64] { return asInt(m.Number(name)) }
+
+// MarshalJSON writes an object of numbers and texts, in the member's order.
+func (m *Metrics) MarshalJSON() ([]byte, error) {
+	b := []byte{'{'}
+	for i, metric := range m.List {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		name, err := json.Marshal(metric.Name)
+		if err != nil {
+			return nil, err
+		}
+		var value []byte
+		if n, ok := metric.Number.Get(); ok {
+			value, err = json.Marshal(n)
+		} else {
+			value, err = json.Marshal(metric.Text)
+		}
+		if err != nil {
+			return nil, err
+		}
+		b = append(append(append(b, name...), ':'), value...)
+	}
+	return append(b, '}'), nil
+}

@@ -1,0 +1,53 @@
+package answer
+
+import (
+	"encoding/json"
+	"strconv"
+)
+
+// Opt is a value that may be unknown. The zero Opt is unknown, which is not the same as a known zero.
+type Opt[T any] struct {
+	value T
+	known bool
+}
+
+// Some is a known value.
+func Some[T any](v T) Opt[T] { return Opt[T]{v, true} }
+
+// Known reports whether the value is known.
+func (o Opt[T]) Known() bool { return o.known }
+
+// Get returns the value and whether it is known.
+func (o Opt[T]) Get() (T, bool) { return o.value, o.known }
+
+// Or returns the value, or other if it is unknown.
+func (o Opt[T]) Or(other T) T {
+	if o.known {
+		return o.value
+	}
+	return other
+}
+
+// Fill takes the value of another Opt if this one is unknown.
+func (o *Opt[T]) Fill(other Opt[T]) {
+	if !o.known {
+		*o = other
+	}
+}
+
+// MarshalJSON writes an unknown value as null.
+func (o Opt[T]) MarshalJSON() ([]byte, error) {
+	if !o.known {
+		return []byte("null"), nil
+	}
+	return json.Marshal(o.value)
+}
+
+// Hex is a zxid or a session id, which JSON has as "0x…".
+type Hex int64
+
+// String is the number as ZooKeeper's tools print it.
+func (h Hex) String() string { return "0x" + strconv.FormatUint(uint64(h), 16) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (h Hex) MarshalText() ([]byte, error) { return []byte(h.String()), nil }

@@ -1,0 +1,61 @@
+package answer
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+)
+
+// Settings is the answer to conf or envi: keys and values in the member's order.
+type Settings struct {
+	Keys       []string
+	Values     map[string]string
+	Membership string // of conf: the text of /zookeeper/config
+}
+
+// Get returns a setting, "" if there is none.
+func (s *Settings) Get(key string) string { return s.Values[key] }
+
+func (s *Settings) add(key, value string) {
+	if _, twice := s.Values[key]; twice {
+		return
+	}
+	if s.Values == nil {
+		s.Values = map[string]string{}
+	}
+	s.Keys = append(s.Keys, key)
+	s.Values[key] = value
+}
+
+// ParseSettings reads the answer to conf or to envi.
+func ParseSettings(text []byte) (*Settings, error) {
+	s := &Settings{}
+	if head, rest, ok := bytes.Cut(text, []byte("membership:")); ok && (len(head) == 0 || bytes.HasSuffix(head, []byte("\n"))) {
+		s.Membership = strings.TrimSpace(string(rest))
+		text = head
+	}
+	for line := range bytes.Lines(text) {
+		if key, value, ok := strings.Cut(strings.TrimRight(string(line), "\r\n"), "="); ok {
+			s.add(key, value)
+		}
+	}
+	if len(s.Keys) == 0 {
+		return nil, notUnderstood("conf", text)
+	}
+	return s, nil
+}
+
+// MarshalJSON writes an object of numbers and texts, in the member's order.
+func (s *Settings) MarshalJSON() ([]byte, error) {
+	m := newMetrics()
+	for _, key := range s.Keys {
+		m.add(key, s.Values[key])
+	}
+	b, err := m.MarshalJSON()
+	if err != nil || s.Membership == "" {
+		return b, err
+	}
+	text, err := json.Marshal(s.Membership)
+	b = append(b[:len(b)-1], `,"membership":`...)
+	return append(append(b, text...), '}'), err
+}

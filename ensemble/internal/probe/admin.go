@@ -1,0 +1,188 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/internal/fourletter"
+)
+
+// DefaultAdminPort is the port of an AdminServer unless admin.serverPort says otherwise.
+const DefaultAdminPort = 8080
+
+// maxAdminAnswer bounds what is read of an AdminServer's answer, in bytes.
+const maxAdminAnswer = 64 << 20
+
+// Errors of the AdminServer's door.
+var (
+	ErrNoAdmin   = errors.New("no AdminServer is asked")
+	ErrForeign   = errors.New("the port answers, but not as an AdminServer")
+	ErrIdentity  = errors.New("the command needs an identity with all permissions on /: --auth digest:USER:PASSWORD")
+	ErrForbidden = errors.New("the identity does not have all permissions on /")
+	ErrTooSoon   = errors.New("the command may not run again so soon (admin.rateLimiterIntervalInMS)")
+)
+
+// Request is a command of the AdminServer.
+type Request struct {
+	Command string // "" for the page with their names
+	Query   url.Values
+	Body    io.Reader // not nil for POST
+	Auth    bool      // send the first identity
+}
+
+// AdminReply is what an AdminServer answered.
+type AdminReply struct {
+	Body   []byte        // complete, unless Stream is set
+	Stream io.ReadCloser // of an answer that is neither JSON nor text, such as a snapshot
+	Header http.Header
+}
+
+// Admin asks the member's AdminServer for a command and reads its JSON.
+func (p *Prober) Admin(ctx context.Context, m *Member, command string) (answer.Object, error) {
+	r, err := p.RawAdmin(ctx, m, Request{Command: command})
+	if err != nil {
+		return answer.Object{}, err
+	}
+	if r.Stream != nil {
+		_ = r.Stream.Close()
+		return answer.Object{}, ErrForeign
+	}
+	o, err := answer.ParseAdmin(r.Body)
+	var failed *answer.AdminError
+	switch {
+	case errors.As(err, &failed) && failed.Text == fourletter.NotServing:
+		return o, ErrNotServing
+	case errors.Is(err, answer.ErrNotUnderstood):
+		return o, ErrForeign
+	}
+	return o, err
+}
+
+// RawAdmin sends a request to the member's AdminServer. HTTPS is tried where HTTP is not spoken.
+func (p *Prober) RawAdmin(ctx context.Context, m *Member, r Request) (*AdminReply, error) {
+	switch {
+	case m.AdminPort == 0:
+		return nil, ErrNoAdmin
+	case len(m.Addresses) == 0:
+		return nil, errNoAddress
+	}
+	var failure error
+	for _, a := range m.Addresses {
+		host := net.JoinHostPort(a.Host, strconv.Itoa(m.AdminPort))
+		reply, err := p.request(ctx, "http", host, r)
+		if wantsTLS(err) && r.Body == nil {
+			if secure, tlsErr := p.request(ctx, "https", host, r); !notTLS(tlsErr) {
+				reply, err = secure, tlsErr
+			}
+		}
+		if err == nil {
+			return reply, nil
+		}
+		failure = errors.Join(failure, err)
+	}
+	return nil, failure
+}
+
+// errPlain is the answer of a port that speaks HTTPS alone.
+var errPlain = errors.New("the port speaks TLS")
+
+func wantsTLS(err error) bool {
+	// A TLS server answers plain text with an alert, which is no HTTP, or closes.
+	return errors.Is(err, errPlain) || err != nil && (strings.Contains(err.Error(), "malformed HTTP response \"\\x15\\x03") ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF))
+}
+
+// notTLS reports whether a port that was tried with TLS does not speak it, so that what it said without is the reason.
+func notTLS(err error) bool {
+	var record tls.RecordHeaderError
+	return errors.As(err, &record) || errors.Is(err, io.EOF) || err != nil && strings.Contains(err.Error(), "HTTP response to HTTPS client")
+}
+
+func (p *Prober) request(ctx context.Context, scheme, host string, r Request) (*AdminReply, error) {
+	u := url.URL{Scheme: scheme, Host: host, Path: "/commands", RawQuery: r.Query.Encode()}
+	if r.Command != "" {
+		u.Path += "/" + r.Command
+	}
+	method := http.MethodGet
+	if r.Body != nil {
+		method = http.MethodPost
+	}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), r.Body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json, */*")
+	if r.Auth && len(p.Client.Auth) > 0 {
+		id := p.Client.Auth[0]
+		req.Header.Set("Authorization", strings.TrimSpace(id.Scheme+" "+string(id.Data)))
+	}
+	transport := &http.Transport{
+		DialContext: p.Client.Dial, DisableKeepAlives: true, DisableCompression: true,
+		TLSClientConfig: p.adminTLS(), MaxResponseHeaderBytes: 64 << 10,
+	}
+	c := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := c.Do(req)
+	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err // without the address, which the caller knows
+		}
+		return nil, err
+	}
+	kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";")
+	if res.StatusCode == http.StatusOK && kind == "application/octet-stream" {
+		return &AdminReply{Stream: res.Body, Header: res.Header}, nil
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAdminAnswer+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(body) > maxAdminAnswer:
+		return nil, fmt.Errorf("the answer is longer than %d MiB", maxAdminAnswer>>20)
+	}
+	return &AdminReply{Body: body, Header: res.Header}, statusFault(res, body)
+}
+
+// statusFault says what a status other than 200 means.
+func statusFault(res *http.Response, body []byte) error {
+	_, err := answer.ParseAdmin(body)
+	ours := err == nil || !errors.Is(err, answer.ErrNotUnderstood)
+	switch code := res.StatusCode; {
+	case code == http.StatusOK:
+		return nil
+	case code >= 300 && code < 400:
+		return fmt.Errorf("%w: it redirects to %q", ErrForeign, res.Header.Get("Location"))
+	case code == http.StatusBadRequest && bytes.Contains(bytes.ToLower(body), []byte("https")):
+		return errPlain
+	case code == http.StatusUnauthorized && ours:
+		return ErrIdentity
+	case code == http.StatusForbidden && ours:
+		return ErrForbidden
+	case code == http.StatusTooManyRequests && ours:
+		return ErrTooSoon
+	case ours && err != nil:
+		return err
+	case code == http.StatusNotFound:
+		return fmt.Errorf("%w: it has no /commands (404)", ErrForeign)
+	}
+	return fmt.Errorf("%w: status %s", ErrForeign, res.Status)
+}
+
+// adminTLS are the settings of sessions, without which the system's authorities count.
+func (p *Prober) adminTLS() *tls.Config {
+	if p.Client.TLS == nil {
+		return nil
+	}
+	return p.Client.TLS.Clone()
+}

@@ -1,0 +1,151 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/fourletter"
+)
+
+// Errors that say more than that a door is shut.
+var (
+	ErrNotServing     = errors.New("the member does not serve: it has no leader, or is starting")
+	ErrNotWhitelisted = errors.New("not in 4lw.commands.whitelist")
+	ErrEmpty          = errors.New("the member closed the connection without an answer")
+)
+
+// Prober asks members. Its methods may be called from any goroutine.
+type Prober struct {
+	Client     client.Config // how to connect: TLS, identities, Dial; Servers are the members to begin with
+	AdminPorts []int         // one for all, or one for each of Servers; none to leave the AdminServers alone
+}
+
+// Word asks the member for a four-letter word, whose argument may follow it. The answer is never the refusal of the white list,
+// nor that of a member that does not serve: these are errors.
+func (p *Prober) Word(ctx context.Context, m *Member, word string) ([]byte, error) {
+	reply, err := p.RawWord(ctx, m, word)
+	if err != nil {
+		return nil, err
+	}
+	switch trimmed := bytes.TrimSpace(reply); {
+	case string(trimmed) == fourletter.NotWhitelisted(word[:min(len(word), 4)]):
+		return nil, ErrNotWhitelisted
+	case bytes.Equal(trimmed, []byte(fourletter.NotServing)):
+		return nil, ErrNotServing
+	case len(reply) == 0 && word != "hash": // which has nothing to say of a young tree
+		return nil, ErrEmpty
+	}
+	return reply, nil
+}
+
+// RawWord returns the bytes of the answer to a four-letter word, whatever they are.
+func (p *Prober) RawWord(ctx context.Context, m *Member, word string) ([]byte, error) {
+	if len(m.Addresses) == 0 {
+		return nil, errNoAddress
+	}
+	var failure error
+	for i, a := range m.Addresses {
+		ctx, cancel := shared(ctx, len(m.Addresses)-i)
+		reply, err := fourletter.Ask(ctx, p.Client.Dialer(), a.String(), word)
+		cancel()
+		if err == nil {
+			return reply, nil
+		}
+		failure = errors.Join(failure, err)
+	}
+	return nil, failure
+}
+
+var errNoAddress = errors.New("the ensemble's configuration names no client port for it; name it with --members")
+
+// shared gives the first of several addresses its share of the time.
+func shared(ctx context.Context, shares int) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok || shares < 2 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/time.Duration(shares))
+}
+
+// greeting is what a session tells.
+type greeting struct {
+	config   []byte // of /zookeeper/config
+	readOnly bool
+	err      error // of config
+}
+
+// open opens a session with the member alone and asks for the ensemble's configuration.
+func (p *Prober) open(ctx context.Context, m *Member) (greeting, error) {
+	conn, err := p.Session(ctx, m, true)
+	if err != nil {
+		return greeting{}, err
+	}
+	defer conn.Close()
+	g := greeting{readOnly: conn.State() == client.ConnectedReadOnly}
+	g.config, _, g.err = conn.GetConfig(ctx, false)
+	return g, nil
+}
+
+// Session opens a session with the member, and with no other. It is connected.
+func (p *Prober) Session(ctx context.Context, m *Member, readOnly bool) (*client.Conn, error) {
+	if len(m.Addresses) == 0 {
+		return nil, errNoAddress
+	}
+	cfg := p.Client
+	var list []string
+	for _, a := range m.Addresses {
+		list = append(list, a.String())
+	}
+	cfg.Servers, cfg.ReadOnly, cfg.Wait, cfg.OnEvent = strings.Join(list, ","), readOnly, false, nil
+	if deadline, ok := ctx.Deadline(); ok {
+		if left := time.Until(deadline); cfg.SessionTimeout == 0 || left < cfg.SessionTimeout {
+			cfg.SessionTimeout = left
+		}
+	}
+	conn, err := client.Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.WaitConnected(ctx); err != nil {
+		go conn.Close() // which may wait for an attempt that is under way
+		return nil, err
+	}
+	return conn, nil
+}
+
+// Reason says in one clause why a door did not open.
+func Reason(err error) error {
+	var op *net.OpError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return errTimeout
+	case errors.As(err, &op) && op.Op == "dial":
+		var dns *net.DNSError
+		switch {
+		case errors.As(err, &dns) && dns.IsNotFound:
+			return fmt.Errorf("unknown host %s", dns.Name)
+		case client.Refused(err):
+			return errRefused
+		case op.Timeout():
+			return errTimeout
+		}
+	}
+	var round *client.RoundError
+	if errors.As(err, &round) && len(round.Attempts) == 1 {
+		return round.Attempts[0].Err
+	}
+	return err
+}
+
+var (
+	errTimeout = errors.New("no answer in time")
+	errRefused = errors.New("connection refused")
+)

@@ -1,0 +1,281 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/fourletter"
+)
+
+// port listens and lets serve answer each connection, which is closed behind it.
+func port(t *testing.T, serve func(net.Conn)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				serve(c)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// words answers four-letter words; a word that is not among them is not in the white list.
+func words(answers map[string]string) func(net.Conn) {
+	return func(c net.Conn) {
+		word := make([]byte, 4)
+		if _, err := io.ReadFull(c, word); err != nil {
+			return
+		}
+		if text, ok := answers[string(word)]; ok {
+			_, _ = io.WriteString(c, text)
+		} else {
+			_, _ = io.WriteString(c, fourletter.NotWhitelisted(string(word))+"\n")
+		}
+	}
+}
+
+const follower = "Zookeeper version: 3.5.9-83df9301aa5c2a5d284a9940177808c01bc35cef, built on 01/06/2021 20:03 GMT\n" +
+	"Latency min/avg/max: 0/0/3\nReceived: 7\nSent: 6\nConnections: 1\nOutstanding: 0\nZxid: 0x200000005\nMode: follower\nNode count: 9\n"
+
+func prober(servers ...string) *Prober {
+	return &Prober{Client: client.Config{Servers: strings.Join(servers, ",")}}
+}
+
+func ask(t *testing.T, p *Prober, timeout time.Duration) *Survey {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	defer cancel()
+	s, err := p.Survey(ctx, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestPortsThatAreNoMembers(t *testing.T) {
+	hold := func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
+	for name, test := range map[string]struct {
+		serve func(net.Conn)
+		state State
+		says  string
+	}{
+		"silent":      {hold, Silent, "no answer in time"},
+		"not serving": {words(map[string]string{"srvr": fourletter.NotServing + "\n", "mntr": fourletter.NotServing + "\n"}), NotServing, "does not serve"},
+		"closes":      {func(net.Conn) {}, Failed, "closed the connection"},
+		"an alert of TLS": {func(c net.Conn) {
+			_, _ = io.ReadFull(c, make([]byte, 4))
+			_, _ = c.Write([]byte{0x15, 3, 3, 0, 2, 2, 0x50})
+		}, Failed, "speaks TLS"},
+		"a shell": {func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n") }, Failed, "SSH"},
+		"a web server": {func(c net.Conn) {
+			buf := make([]byte, 4096)
+			for { // it answers a whole request only
+				n, err := c.Read(buf)
+				if err != nil {
+					return
+				}
+				if bytes.Contains(buf[:n], []byte("\r\n")) {
+					_, _ = io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+					return
+				}
+			}
+		}, Failed, "HTTP"},
+		"endless": {func(c net.Conn) {
+			for {
+				if _, err := c.Write(bytes.Repeat([]byte("Mode: leader of all\n"), 4096)); err != nil {
+					return
+				}
+			}
+		}, Failed, "not understood|in time|does not speak|too long"},
+		"half an answer": {func(c net.Conn) {
+			_, _ = io.WriteString(c, follower[:60])
+			hold(c)
+		}, Failed, "in time|does not speak"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const timeout = 2 * time.Second
+			start := time.Now()
+			r := ask(t, prober(port(t, test.serve)), timeout).Readings[0]
+			if took := time.Since(start); took > timeout+time.Second {
+				t.Errorf("it took %v", took)
+			}
+			said := false
+			for _, part := range strings.Split(test.says, "|") {
+				said = said || r.Error != nil && strings.Contains(r.Error.Error(), part)
+			}
+			if r.State != test.state && !(test.state == Failed && r.State == Silent && strings.Contains(test.says, "in time")) || !said {
+				t.Errorf("%s: %v, want %s: %s", r.State, r.Error, test.state, test.says)
+			}
+			if r.Zxid.Known() || r.Connections.Known() || r.Mode != "" {
+				t.Errorf("it knows %+v", r)
+			}
+		})
+	}
+}
+
+func TestOnlySrvrIsOpen(t *testing.T) {
+	a := port(t, words(map[string]string{"srvr": follower}))
+	r := ask(t, prober(a), 5*time.Second).Readings[0]
+	if r.State != Serving || r.Mode != "follower" || r.Release() != "3.5.9" || r.Zxid != answer.Some(answer.Hex(0x200000005)) || r.DoorText() != "4lw" {
+		t.Errorf("%+v", r)
+	}
+	if r.Sessions.Known() || r.Uptime.Known() || r.Watches.Known() {
+		t.Errorf("it knows what nobody told: %+v", r)
+	}
+	if len(r.Tried) != 1 || !errors.Is(r.Tried[0].Err, ErrNotWhitelisted) {
+		t.Errorf("tried %v", r.Tried)
+	}
+	text, err := json.Marshal(r)
+	if err != nil || !strings.Contains(string(text), `"sessions":null`) || !strings.Contains(string(text), `"zxid":"0x200000005","epoch":2`) {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// However many members are silent or gone, the deadline passes once.
+func TestDeadMembersCostOneTimeout(t *testing.T) {
+	hold := func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
+	var servers []string
+	for range 5 {
+		servers = append(servers, port(t, hold))
+	}
+	servers = append(servers, port(t, words(map[string]string{"srvr": follower})))
+	const timeout = 500 * time.Millisecond
+	start := time.Now()
+	s := ask(t, prober(servers...), timeout)
+	if took := time.Since(start); took > 3*timeout {
+		t.Errorf("it took %v", took)
+	}
+	states := map[State]int{}
+	for _, r := range s.Readings {
+		states[r.State]++
+	}
+	if states[Silent] != 5 || states[Serving] != 1 {
+		t.Errorf("%v", states)
+	}
+}
+
+func adminPort(t *testing.T, h http.Handler) (int, *httptest.Server) {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	u, _ := url.Parse(s.URL)
+	n, _ := strconv.Atoi(u.Port())
+	return n, s
+}
+
+func TestAdminServers(t *testing.T) {
+	say := func(status int, text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, text)
+		}
+	}
+	member := port(t, words(map[string]string{"srvr": follower}))
+	for name, test := range map[string]struct {
+		answer http.HandlerFunc
+		want   string // of the error
+	}{
+		"unauthorized": {say(401, `{"command":"snapshot","error":"Auth info is missing for the command"}`), ErrIdentity.Error()},
+		"forbidden":    {say(403, `{"command":"snapshot","error":"Not authorized"}`), ErrForbidden.Error()},
+		"too soon":     {say(429, `{"command":"snapshot","error":"Rate limit reached"}`), ErrTooSoon.Error()},
+		"foreign 401":  {say(401, "<html>log in</html>"), "not as an AdminServer"},
+		"missing":      {say(404, "<html>404</html>"), "no /commands (404)"},
+		"a page":       {say(200, "<html>welcome</html>"), "not as an AdminServer"},
+		"other JSON":   {say(200, `{"status":"UP"}`), "not as an AdminServer"},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere.example/login", http.StatusFound)
+		}, `redirects to "https://elsewhere.example/login"`},
+		"an error":    {say(200, `{"command":"leader","error":"server is not initialized"}`), "server is not initialized"},
+		"not serving": {say(200, `{"command":"leader","error":"`+fourletter.NotServing+`"}`), ErrNotServing.Error()},
+		"hangs up":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := prober(member)
+			n, _ := adminPort(t, test.answer)
+			p.AdminPorts = []int{n}
+			members, err := p.Members()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Admin(t.Context(), &members[0], "leader"); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v, want %s", err, test.want)
+			}
+			// Whatever it is, the member's own words count.
+			if r := ask(t, p, 5*time.Second).Readings[0]; r.State != Serving || r.Sessions.Known() {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+// An identity is sent with the commands that need one, and with no other.
+func TestIdentityStaysHere(t *testing.T) {
+	seen := map[string]string{}
+	n, _ := adminPort(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen[r.URL.Path] = r.Header.Get("Authorization")
+		fmt.Fprint(w, `{"command":"x","error":null}`)
+	}))
+	p := prober("127.0.0.1:1")
+	p.Client.Auth = []client.Auth{{Scheme: "digest", Data: []byte("root:secret")}}
+	p.AdminPorts = []int{n}
+	members, _ := p.Members()
+	for _, r := range []Request{{Command: "monitor"}, {Command: "snapshot", Auth: true}} {
+		if _, err := p.RawAdmin(t.Context(), &members[0], r); err != nil {
+			t.Error(err)
+		}
+	}
+	if seen["/commands/monitor"] != "" || seen["/commands/snapshot"] != "digest root:secret" {
+		t.Errorf("%v", seen)
+	}
+}
+
+// The AdminServer at the port may be that of another member on the host.
+func TestAdminServerOfAnotherMember(t *testing.T) {
+	a, b := port(t, words(map[string]string{"srvr": follower})), port(t, words(map[string]string{"srvr": follower}))
+	_, first, _ := net.SplitHostPort(a)
+	n, _ := adminPort(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"client_port":%s,"server_id":4,"uptime":12,"command":"configuration","error":null}`, first)
+	}))
+	p := prober(a, b)
+	p.AdminPorts = []int{n}
+	s := ask(t, p, 5*time.Second)
+	for _, r := range s.Readings {
+		if mine := r.Name() == a; mine != (r.ID == answer.Some[int64](4)) || mine != r.Uptime.Known() {
+			t.Errorf("%s has the id %v and the uptime %v", r.Name(), r.ID, r.Uptime)
+		}
+	}
+}
+
+func TestNumberOfAdminPorts(t *testing.T) {
+	p := prober("127.0.0.1:1", "127.0.0.1:2")
+	p.AdminPorts = []int{1, 2, 3}
+	if _, err := p.Members(); err == nil {
+		t.Error("three ports for two servers are accepted")
+	}
+}

@@ -1,0 +1,213 @@
+package probe
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/internal/zoocfg"
+)
+
+// State is how far a member is there.
+type State string
+
+// States.
+const (
+	Serving    State = "serving"
+	NotServing State = "not serving" // it says so: it has no leader, or is starting
+	Down       State = "down"        // nobody listens at its client port
+	Silent     State = "silent"      // no answer in time
+	Failed     State = "failed"      // it could not be asked; Error says why
+)
+
+// Reading is what is known of a member. Numbers that it did not tell are unknown.
+type Reading struct {
+	Member
+	State State
+	Error error // nil of one that serves
+	Doors []Door
+	Tried []Attempt // the doors that did not open
+	At    time.Time
+	Took  time.Duration
+
+	Mode            string // leader, follower, observer, standalone or read-only; "" if unknown
+	Peer            string // such as "following - broadcast", since 3.6
+	Version         string // 3.8.0-5a02a05…; "" if unknown
+	Zxid            answer.Opt[answer.Hex]
+	Lag             answer.Opt[int64] // transactions behind the leader
+	Uptime          answer.Opt[int64] // ms
+	Latency         Latency
+	Received        answer.Opt[int64] // packets since the start, or since srst
+	Sent            answer.Opt[int64]
+	Outstanding     answer.Opt[int64] // requests
+	Connections     answer.Opt[int64]
+	Sessions        answer.Opt[int64] // that it knows of: a learner too knows all global ones
+	Znodes          answer.Opt[int64]
+	Ephemerals      answer.Opt[int64]
+	Watches         answer.Opt[int64]
+	DataSize        answer.Opt[int64] // bytes of paths and data, about
+	OpenFiles       answer.Opt[int64] // descriptors
+	MaxFiles        answer.Opt[int64]
+	SyncedFollowers answer.Opt[int64] // of a leader
+	SyncedObservers answer.Opt[int64]
+	PendingSyncs    answer.Opt[int64]
+	Metrics         *answer.Metrics // of mntr or monitor; nil if unknown
+
+	Config *Config // the ensemble's configuration as the member has it; nil if unknown
+}
+
+// Latency is that of requests since the start, in ms.
+type Latency struct {
+	Min answer.Opt[float64] `json:"min"`
+	Avg answer.Opt[float64] `json:"avg"`
+	Max answer.Opt[float64] `json:"max"`
+}
+
+// Config is an ensemble's configuration.
+type Config struct {
+	zoocfg.QuorumVerifier
+	From string // the member that told it
+	Door Door
+}
+
+// Release is the version without what stands behind the number: 3.8.0.
+func (r *Reading) Release() string {
+	v, _, _ := strings.Cut(r.Version, "-")
+	return v
+}
+
+// Epoch is that of the last transaction.
+func (r *Reading) Epoch() answer.Opt[int64] {
+	if z, ok := r.Zxid.Get(); ok {
+		return answer.Some(int64(uint64(z) >> 32))
+	}
+	return answer.Opt[int64]{}
+}
+
+// Leads reports whether the member says that it is the leader.
+func (r *Reading) Leads() bool { return r.State == Serving && r.Mode == "leader" }
+
+// Votes reports whether it counts for the quorum, as far as the reading tells.
+func (r *Reading) Votes() bool {
+	if role, ok := r.Role.Get(); ok {
+		return role == zoocfg.Participant
+	}
+	return r.Mode != "observer"
+}
+
+// DoorText names the doors that answered: 4lw+admin.
+func (r *Reading) DoorText() string {
+	var names []string
+	for _, d := range r.Doors {
+		names = append(names, string(d))
+	}
+	return strings.Join(names, "+")
+}
+
+// MarshalJSON writes the reading with ZooKeeper's own names. What is unknown is null.
+func (r *Reading) MarshalJSON() ([]byte, error) {
+	null := func(s string) answer.Opt[string] {
+		if s == "" {
+			return answer.Opt[string]{}
+		}
+		return answer.Some(s)
+	}
+	role := answer.Opt[string]{}
+	if v, ok := r.Role.Get(); ok {
+		role = answer.Some(v.String())
+	}
+	failure := ""
+	if r.Error != nil {
+		failure = r.Error.Error()
+	}
+	if r.Tried == nil {
+		r.Tried = []Attempt{}
+	}
+	if r.Doors == nil {
+		r.Doors = []Door{}
+	}
+	return json.Marshal(struct {
+		ID          answer.Opt[int64]      `json:"id"`
+		Address     string                 `json:"address"`
+		Guessed     bool                   `json:"guessed,omitempty"`
+		Stranger    bool                   `json:"stranger,omitempty"`
+		Role        answer.Opt[string]     `json:"role"`
+		State       State                  `json:"state"`
+		Error       string                 `json:"error,omitempty"`
+		Mode        answer.Opt[string]     `json:"mode"`
+		Peer        answer.Opt[string]     `json:"peerState"`
+		Version     answer.Opt[string]     `json:"version"`
+		Zxid        answer.Opt[answer.Hex] `json:"zxid"`
+		Epoch       answer.Opt[int64]      `json:"epoch"`
+		Lag         answer.Opt[int64]      `json:"lag"`
+		Uptime      answer.Opt[int64]      `json:"uptime"`
+		Latency     Latency                `json:"latency"`
+		Received    answer.Opt[int64]      `json:"received"`
+		Sent        answer.Opt[int64]      `json:"sent"`
+		Outstanding answer.Opt[int64]      `json:"outstanding"`
+		Connections answer.Opt[int64]      `json:"connections"`
+		Sessions    answer.Opt[int64]      `json:"sessions"`
+		Znodes      answer.Opt[int64]      `json:"nodeCount"`
+		Ephemerals  answer.Opt[int64]      `json:"ephemerals"`
+		Watches     answer.Opt[int64]      `json:"watches"`
+		DataSize    answer.Opt[int64]      `json:"dataSize"`
+		OpenFiles   answer.Opt[int64]      `json:"openFileDescriptors"`
+		MaxFiles    answer.Opt[int64]      `json:"maxFileDescriptors"`
+		Followers   answer.Opt[int64]      `json:"syncedFollowers"`
+		Observers   answer.Opt[int64]      `json:"syncedObservers"`
+		Doors       []Door                 `json:"doors"`
+		Tried       []Attempt              `json:"tried"`
+		At          int64                  `json:"time"`
+		Took        float64                `json:"took"`
+	}{r.ID, r.Name(), r.Guessed, r.Stranger, role, r.State, failure, null(r.Mode), null(r.Peer), null(r.Version), r.Zxid, r.Epoch(), r.Lag,
+		r.Uptime, r.Latency, r.Received, r.Sent, r.Outstanding, r.Connections, r.Sessions, r.Znodes, r.Ephemerals, r.Watches, r.DataSize,
+		r.OpenFiles, r.MaxFiles, r.SyncedFollowers, r.SyncedObservers, r.Doors, r.Tried, r.At.UnixMilli(), float64(r.Took.Microseconds()) / 1000})
+}
+
+func (r *Reading) takeSrvr(s *answer.Srvr) {
+	if s.Mode != "" {
+		r.Mode = s.Mode
+	}
+	if r.Version == "" {
+		r.Version = s.Version
+	}
+	r.Zxid.Fill(s.Zxid)
+	r.Latency.Min.Fill(s.LatencyMin)
+	r.Latency.Avg.Fill(s.LatencyAvg)
+	r.Latency.Max.Fill(s.LatencyMax)
+	r.Received.Fill(s.Received)
+	r.Sent.Fill(s.Sent)
+	r.Connections.Fill(s.Connections)
+	r.Outstanding.Fill(s.Outstanding)
+	r.Znodes.Fill(s.Znodes)
+	r.Uptime.Fill(s.Uptime)
+}
+
+func (r *Reading) takeMetrics(m *answer.Metrics) {
+	r.Metrics = m
+	if r.Mode == "" {
+		r.Mode = m.Text("zk_server_state")
+	}
+	if r.Version == "" {
+		r.Version, _, _ = strings.Cut(m.Text("zk_version"), ",")
+	}
+	r.Peer = m.Text("zk_peer_state")
+	for name, to := range map[string]*answer.Opt[int64]{
+		"zk_uptime": &r.Uptime, "zk_packets_received": &r.Received, "zk_packets_sent": &r.Sent,
+		"zk_outstanding_requests": &r.Outstanding, "zk_num_alive_connections": &r.Connections, "zk_znode_count": &r.Znodes,
+		"zk_ephemerals_count": &r.Ephemerals, "zk_watch_count": &r.Watches, "zk_approximate_data_size": &r.DataSize,
+		"zk_open_file_descriptor_count": &r.OpenFiles, "zk_max_file_descriptor_count": &r.MaxFiles,
+		"zk_synced_followers": &r.SyncedFollowers, "zk_synced_observers": &r.SyncedObservers, "zk_pending_syncs": &r.PendingSyncs,
+	} {
+		to.Fill(m.Int(name))
+	}
+	for name, to := range map[string]*answer.Opt[float64]{
+		"zk_min_latency": &r.Latency.Min, "zk_avg_latency": &r.Latency.Avg, "zk_max_latency": &r.Latency.Max,
+	} {
+		to.Fill(m.Number(name))
+	}
+	if global, ok := m.Int("zk_global_sessions").Get(); ok {
+		r.Sessions = answer.Some(global + m.Int("zk_local_sessions").Or(0))
+	}
+}

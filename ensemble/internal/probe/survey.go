@@ -1,0 +1,400 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/zoocfg"
+)
+
+// Survey is what was learnt of an ensemble.
+type Survey struct {
+	Readings []*Reading // by id, then those without one
+	Config   *Config    // nil if no member told it
+	Notes    []string   // what the reader should know about how the members were found
+	Alone    bool       // exactly the members that were named were asked
+}
+
+// Members are those that the connect string of the prober's configuration names.
+func (p *Prober) Members() ([]Member, error) {
+	addrs, _, err := client.ParseServers(p.Client.Servers)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(p.AdminPorts); n > 1 && n != len(addrs) {
+		return nil, fmt.Errorf("%d ports of AdminServers for %d servers: give one for all, or one for each", n, len(addrs))
+	}
+	var list []Member
+	for i, a := range addrs {
+		m := Member{Addresses: []client.Address{a}}
+		if n := len(p.AdminPorts); n > 0 {
+			m.AdminPort = p.AdminPorts[min(i, n-1)]
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+// Survey asks all members at once until ctx ends, which must have a deadline. With widen the members of the ensemble's
+// configuration are asked too: it comes from the first member that tells it, or by one session with a member that serves.
+func (p *Prober) Survey(ctx context.Context, widen bool) (*Survey, error) {
+	members, err := p.Members()
+	if err != nil {
+		return nil, err
+	}
+	s := &Survey{Alone: !widen}
+	b := &survey{Survey: s, p: p, ctx: ctx, seeds: members, readings: make(chan *Reading), configs: make(chan *Config), refreshed: make(chan func())}
+	for _, m := range members {
+		b.start(m)
+	}
+	for b.taking > 0 || b.asking || b.refreshing > 0 {
+		select {
+		case r := <-b.readings:
+			b.taking--
+			s.Readings = append(s.Readings, r)
+			if s.Config == nil {
+				b.learn(r.Config)
+			}
+		case c := <-b.configs:
+			b.asking = false
+			b.session = time.Now()
+			b.learn(c)
+		case take := <-b.refreshed:
+			b.refreshing--
+			take()
+		}
+		b.refresh()
+		if b.wantsConfig(widen) {
+			b.askConfig()
+		}
+	}
+	b.identify()
+	s.measureLag()
+	sortMembers(s.Readings)
+	return s, nil
+}
+
+// survey is a Survey under way. One goroutine owns it.
+type survey struct {
+	*Survey
+	p        *Prober
+	ctx      context.Context
+	seeds    []Member
+	all      []Member // that are or were asked
+	readings chan *Reading
+	configs  chan *Config
+	taking   int             // readings under way
+	asking   bool            // for the configuration
+	refused  map[string]bool // members that did not tell it
+	widened  bool
+	session  time.Time // when the session that told the configuration was over; zero without one
+
+	again      map[*Reading]bool // readings whose zxid was or is asked for again
+	refreshing int
+	refreshed  chan func()
+}
+
+// refresh asks the members again for their zxid that were asked before the session, which is a transaction itself: they
+// would seem to lag.
+func (b *survey) refresh() {
+	for _, r := range b.Readings {
+		if r.State != Serving || !r.At.Before(b.session) || !slices.Contains(r.Doors, Words) || b.again[r] {
+			continue
+		}
+		if b.again == nil {
+			b.again = map[*Reading]bool{}
+		}
+		b.again[r] = true
+		b.refreshing++
+		m := r.Member
+		go func() {
+			took := func() {}
+			if text, err := b.p.Word(b.ctx, &m, "srvr"); err == nil {
+				if s, err := answer.ParseSrvr(text); err == nil && s.Zxid.Known() {
+					took = func() { r.Zxid = s.Zxid }
+				}
+			}
+			b.refreshed <- took
+		}()
+	}
+}
+
+func (b *survey) start(m Member) {
+	b.all = append(b.all, m)
+	b.taking++
+	crowded := slices.ContainsFunc(b.seeds, func(o Member) bool { return o.Name() != m.Name() && sharesHost(o, m) }) ||
+		slices.ContainsFunc(b.all, func(o Member) bool { return o.Name() != m.Name() && sharesHost(o, m) })
+	go func() { b.readings <- b.p.take(b.ctx, m, crowded) }()
+}
+
+func sharesHost(a, b Member) bool {
+	if a.AdminPort != b.AdminPort {
+		return false
+	}
+	for _, x := range a.Addresses {
+		for _, y := range b.Addresses {
+			if x.Host == y.Host {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// wantsConfig reports whether it is time to ask for the configuration by a session.
+func (b *survey) wantsConfig(widen bool) bool {
+	return widen && b.Config == nil && !b.asking && b.candidate() != nil
+}
+
+// candidate is a member that serves in an ensemble and has not been asked for the configuration.
+func (b *survey) candidate() *Reading {
+	for _, r := range b.Readings {
+		if r.State == Serving && r.Mode != "standalone" && !b.refused[r.Name()] && !slices.Contains(r.Doors, Session) {
+			return r
+		}
+	}
+	return nil
+}
+
+func (b *survey) askConfig() {
+	r := b.candidate()
+	if b.refused == nil {
+		b.refused = map[string]bool{}
+	}
+	b.refused[r.Name()] = true
+	b.asking = true
+	m := r.Member
+	go func() {
+		g, err := b.p.open(b.ctx, &m)
+		told := &Reading{Member: m}
+		if err == nil {
+			told.takeConfig(string(g.config), Session)
+		}
+		b.configs <- told.Config
+	}()
+}
+
+// learn takes the configuration and asks the members that are new in it.
+func (b *survey) learn(c *Config) {
+	if c == nil || b.Config != nil {
+		return
+	}
+	b.Config = c
+	if b.Alone || b.widened {
+		return
+	}
+	b.widened = true
+	port := client.DefaultPort
+	if i := slices.IndexFunc(b.all, func(m Member) bool { return m.Name() == c.From }); i >= 0 {
+		port = b.all[i].Addresses[0].Port
+	}
+	for _, m := range b.newMembers(configured(c, port)) {
+		b.start(m)
+	}
+}
+
+// configured are the members of a configuration. Where it names no client port, port is guessed.
+func configured(c *Config, port int) (list []Member) {
+	for _, m := range c.Members() {
+		to := Member{ID: answer.Some(m.ID), Role: answer.Some(m.Role)}
+		switch {
+		case m.Client.IsZero():
+			to.Guessed = true
+			for _, a := range m.Addrs {
+				to.add(a.Host, port)
+			}
+		case m.Client.AnyHost():
+			for _, a := range m.Addrs {
+				to.add(a.Host, m.Client.Port)
+			}
+		default:
+			to.add(m.Client.Host, m.Client.Port)
+		}
+		list = append(list, to)
+	}
+	return list
+}
+
+func (m *Member) add(host string, port int) {
+	a := client.Address{Host: host, Port: port}
+	if port > 0 && !slices.Contains(m.Addresses, a) {
+		m.Addresses = append(m.Addresses, a)
+	}
+}
+
+// newMembers are those of the configuration that are not asked yet. A guess that leads to several members leads to none.
+func (b *survey) newMembers(list []Member) (found []Member) {
+	guesses := map[string]int{}
+	for _, m := range list {
+		if m.Guessed {
+			guesses[m.Name()]++
+		}
+	}
+	var hosts map[string]int // how many members that were named are at a host whose members cannot be told apart
+	for _, m := range list {
+		switch {
+		case slices.ContainsFunc(b.all, func(o Member) bool { return b.same(o, m) }):
+			continue
+		case m.Guessed && guesses[m.Name()] > 1:
+			if hosts == nil {
+				hosts = map[string]int{}
+				for _, o := range b.seeds {
+					hosts[o.Addresses[0].Host]++
+				}
+			}
+			if host := m.Addresses[0].Host; hosts[host] >= guesses[m.Name()] || guesses[m.Name()] == len(b.seeds) {
+				continue // they are among those that were named
+			}
+			m.Addresses = nil
+		}
+		if n := len(b.p.AdminPorts); n > 0 {
+			m.AdminPort = b.p.AdminPorts[0]
+			if n > 1 { // each is of a server that was named
+				m.AdminPort = 0
+			}
+		}
+		found = append(found, m)
+	}
+	return found
+}
+
+// same reports whether a member that was named is the one of the configuration: by its id where it told it, else by its
+// addresses, or those that their names resolve to.
+func (b *survey) same(named, listed Member) bool {
+	for _, r := range b.Readings {
+		if r.Name() == named.Name() {
+			if id, ok := r.ID.Get(); ok {
+				return id == listed.ID.Or(-1)
+			}
+		}
+	}
+	for _, x := range named.Addresses {
+		for _, y := range listed.Addresses {
+			if x.Port == y.Port && (x.Host == y.Host || b.oneHost(x.Host, y.Host)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// oneHost reports whether two hosts have an IP address in common.
+func (b *survey) oneHost(x, y string) bool {
+	p, q := b.resolve(x), b.resolve(y)
+	return slices.ContainsFunc(p, func(ip string) bool { return slices.Contains(q, ip) })
+}
+
+// resolveTime bounds the look-up of a name that is only compared.
+const resolveTime = 500 * time.Millisecond
+
+func (b *survey) resolve(host string) (list []string) {
+	if ip := net.ParseIP(host); ip != nil {
+		return []string{ip.String()}
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, resolveTime)
+	defer cancel()
+	found, _ := net.DefaultResolver.LookupIPAddr(ctx, host)
+	for _, ip := range found {
+		list = append(list, ip.IP.String())
+	}
+	return list
+}
+
+// identify gives the readings the ids and roles of the configuration, and marks strangers.
+func (b *survey) identify() {
+	if b.Config == nil {
+		return
+	}
+	list := configured(b.Config, 0)
+	taken := map[int64]bool{}
+	for _, r := range b.Readings {
+		if id, ok := r.ID.Get(); ok {
+			taken[id] = true
+		}
+	}
+	for _, r := range b.Readings {
+		for _, m := range list {
+			id := m.ID.Or(0)
+			if own, known := r.ID.Get(); known && own != id || !known && (taken[id] || !b.same(r.Member, m)) {
+				continue
+			}
+			r.ID, r.Role = m.ID, m.Role
+			taken[id] = true
+		}
+	}
+	for _, r := range b.Readings {
+		_, listed := b.Config.Member(r.ID.Or(-1))
+		r.Stranger = r.ID.Known() && !listed || r.Mode == "standalone" && len(b.Config.Members()) > 1
+	}
+	b.note()
+}
+
+func (b *survey) note() {
+	var named []string
+	for _, r := range b.Readings {
+		if r.Guessed && len(r.Addresses) > 0 {
+			named = append(named, r.Name())
+		}
+	}
+	if len(named) > 0 {
+		b.Notes = append(b.Notes, fmt.Sprintf("the configuration names no client ports: %v is a guess; --members names them", named))
+	}
+}
+
+// measureLag compares the members with the leader.
+func (s *Survey) measureLag() {
+	var leader *Reading
+	for _, r := range s.Readings {
+		if !r.Leads() || !r.Zxid.Known() {
+			continue
+		}
+		if leader != nil && leader.Zxid.Or(0)>>32 > r.Zxid.Or(0)>>32 {
+			continue
+		}
+		leader = r
+	}
+	if leader == nil {
+		return
+	}
+	last := leader.Zxid.Or(0)
+	for _, r := range s.Readings {
+		z, ok := r.Zxid.Get()
+		switch {
+		case !ok || r.State != Serving || r.Mode == "standalone" || r.Mode == "read-only":
+		case z>>32 == last>>32:
+			r.Lag = answer.Some(max(0, int64(last-z)))
+		case z>>32 < last>>32: // it has synced with this leader, and no transaction since
+			r.Lag = answer.Some(int64(last & 0xffffffff))
+		}
+	}
+}
+
+// errNoMember is for a member that is named by an id that nobody has.
+var errNoMember = errors.New("no such member")
+
+// ByID finds a member by its id.
+func (s *Survey) ByID(id int64) (*Reading, error) {
+	for _, r := range s.Readings {
+		if n, ok := r.ID.Get(); ok && n == id {
+			return r, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %d", errNoMember, id)
+}
+
+// voters are the ids of the participants, as the configuration has them.
+func (s *Survey) voters() zoocfg.IDs {
+	ids := zoocfg.IDs{}
+	if s.Config != nil {
+		for _, m := range s.Config.Voting() {
+			ids.Add(m.ID)
+		}
+	}
+	return ids
+}

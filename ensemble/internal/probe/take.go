@@ -1,0 +1,293 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/internal/zoocfg"
+)
+
+// impatience is the part of the deadline after which the next doors are tried beside one that is silent, and that a
+// door gets which could only add to what is known.
+const impatience = 4
+
+// piece is what one question at one door came to. It fills in what a reading does not know yet.
+type piece struct {
+	door Door
+	what string
+	take func(*Reading) // nil if err is not
+	err  error
+}
+
+// take asks one member until ctx ends. crowded says that other members are on its host, so that an AdminServer there may
+// be another's.
+func (p *Prober) take(ctx context.Context, m Member, crowded bool) *Reading {
+	r := &Reading{Member: m, At: time.Now(), State: Failed}
+	defer func() { r.Took = time.Since(r.At) }()
+	if len(m.Addresses) == 0 {
+		r.Error = errNoAddress
+		return r
+	}
+	deadline, _ := ctx.Deadline()
+	brief := time.Until(deadline) / impatience
+	t := &taking{p: p, m: &r.Member, crowded: crowded, pieces: make(chan piece, 8)}
+	for _, word := range []string{"srvr", "mntr", "conf"} {
+		t.ask(ctx, Words, word, func(ctx context.Context) (func(*Reading), error) { return p.wordPiece(ctx, &m, word) })
+	}
+	late := time.NewTimer(brief)
+	defer late.Stop()
+	outcome := map[string]error{}
+	for t.pending > 0 {
+		select {
+		case <-late.C:
+			if outcome["srvr"] == nil && len(r.Doors) == 0 {
+				t.askAdmin(ctx)
+				t.askSession(ctx)
+			}
+			continue
+		case <-ctx.Done():
+			t.expire(r, outcome)
+			t.pending = 0
+			continue
+		case got := <-t.pieces:
+			t.pending--
+			delete(t.open, got.what)
+			outcome[got.what] = got.err
+			if got.err == nil {
+				got.take(r)
+				r.opened(got.door)
+				if got.what == "session" || got.what == "srvr" || got.what == "admin" && r.Mode != "" {
+					r.State = Serving
+				}
+			}
+		}
+		switch err := outcome["srvr"]; {
+		case t.open["srvr"]:
+		case err == nil: // more may be learnt
+			if outcome["mntr"] != nil || outcome["conf"] != nil {
+				t.askAdmin(bounded(ctx, brief))
+			}
+		case errors.Is(err, ErrNotServing):
+			t.askAdmin(bounded(ctx, brief))
+		default:
+			t.askAdmin(ctx)
+			if !t.open["admin"] && len(r.Doors) == 0 && !isRefused(err) {
+				t.askSession(ctx)
+			}
+		}
+	}
+	r.conclude(outcome)
+	return r
+}
+
+// bounded ends after d, or with ctx; what waits for it is short.
+func bounded(ctx context.Context, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	context.AfterFunc(ctx, cancel)
+	return ctx
+}
+
+// taking is a reading being taken.
+type taking struct {
+	p       *Prober
+	m       *Member
+	crowded bool
+	pieces  chan piece
+	pending int
+	asked   map[string]bool
+	open    map[string]bool // questions that wait for their answers
+}
+
+func (t *taking) ask(ctx context.Context, door Door, what string, question func(context.Context) (func(*Reading), error)) {
+	if t.asked[what] {
+		return
+	}
+	if t.asked == nil {
+		t.asked, t.open = map[string]bool{}, map[string]bool{}
+	}
+	t.asked[what], t.open[what] = true, true
+	t.pending++
+	go func() {
+		take, err := question(ctx)
+		t.pieces <- piece{door, what, take, Reason(err)}
+	}()
+}
+
+func (t *taking) askAdmin(ctx context.Context) {
+	if t.m.AdminPort != 0 {
+		m := *t.m
+		t.ask(ctx, Admin, "admin", func(ctx context.Context) (func(*Reading), error) { return t.p.adminPiece(ctx, &m, t.crowded) })
+	}
+}
+
+func (t *taking) askSession(ctx context.Context) {
+	m := *t.m
+	t.ask(ctx, Session, "session", func(ctx context.Context) (func(*Reading), error) {
+		g, err := t.p.open(ctx, &m)
+		if err != nil {
+			return nil, err
+		}
+		return func(r *Reading) {
+			if g.readOnly && r.Mode == "" {
+				r.Mode = "read-only"
+			}
+			r.takeConfig(string(g.config), Session)
+		}, nil
+	})
+}
+
+// expire notes what had not come in time.
+func (t *taking) expire(r *Reading, outcome map[string]error) {
+	for what := range t.open {
+		outcome[what] = errTimeout
+	}
+}
+
+func (r *Reading) opened(d Door) {
+	for _, known := range r.Doors {
+		if known == d {
+			return
+		}
+	}
+	r.Doors = append(r.Doors, d)
+}
+
+// conclude sets the state and the reason of a member that does not serve, and lists the doors that stayed shut.
+func (r *Reading) conclude(outcome map[string]error) {
+	words := outcome["srvr"]
+	if words == nil {
+		if words = outcome["mntr"]; words == nil {
+			words = outcome["conf"]
+		}
+	}
+	for _, a := range []Attempt{{Words, words}, {Admin, outcome["admin"]}, {Session, outcome["session"]}} {
+		if a.Err != nil {
+			r.Tried = append(r.Tried, a)
+		}
+	}
+	if r.State == Serving {
+		return
+	}
+	session := outcome["session"]
+	r.Error = outcome["srvr"]
+	switch {
+	case errors.Is(r.Error, ErrNotServing) || errors.Is(outcome["admin"], ErrNotServing):
+		r.State, r.Error = NotServing, ErrNotServing
+	case isRefused(r.Error):
+		r.State = Down
+	case session != nil && !isTimeout(session):
+		r.Error = session // it tells best what the port is
+	case isTimeout(r.Error):
+		r.State = Silent
+	}
+}
+
+func isRefused(err error) bool { return errors.Is(err, errRefused) }
+
+func isTimeout(err error) bool {
+	return errors.Is(err, errTimeout) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// wordPiece asks for srvr, mntr or conf.
+func (p *Prober) wordPiece(ctx context.Context, m *Member, word string) (func(*Reading), error) {
+	text, err := p.Word(ctx, m, word)
+	if err != nil {
+		return nil, err
+	}
+	switch word {
+	case "srvr":
+		s, err := answer.ParseSrvr(text)
+		if err != nil {
+			return nil, err
+		}
+		return func(r *Reading) { r.takeSrvr(s) }, nil
+	case "mntr":
+		metrics, err := answer.ParseMntr(text)
+		if err != nil {
+			return nil, err
+		}
+		return func(r *Reading) { r.takeMetrics(metrics) }, nil
+	}
+	s, err := answer.ParseSettings(text)
+	if err != nil {
+		return nil, err
+	}
+	id := number(s.Get("serverId"))
+	return func(r *Reading) {
+		r.takeID(id, s.Membership != "")
+		r.takeConfig(s.Membership, Words)
+	}, nil
+}
+
+func number(s string) (id answer.Opt[int64]) {
+	var n int64
+	if _, err := fmt.Sscan(s, &n); err == nil {
+		id = answer.Some(n)
+	}
+	return id
+}
+
+// takeID notes the id that a member says it has; 0 is also what a server alone says.
+func (r *Reading) takeID(id answer.Opt[int64], member bool) {
+	if n, ok := id.Get(); ok && (n > 0 || member) {
+		r.ID.Fill(id)
+	}
+}
+
+// takeConfig notes the configuration that a member has.
+func (r *Reading) takeConfig(text string, door Door) {
+	if text == "" || r.Config != nil {
+		return
+	}
+	if v, err := zoocfg.ParseVerifier([]byte(text)); err == nil && len(v.Members()) > 0 {
+		r.Config = &Config{QuorumVerifier: v, From: r.Name(), Door: door}
+	}
+}
+
+// adminPiece asks the AdminServer, if it is the member's.
+func (p *Prober) adminPiece(ctx context.Context, m *Member, crowded bool) (func(*Reading), error) {
+	commands := []string{"configuration", "server_stats", "monitor"}
+	objects, errs := make([]answer.Object, len(commands)), make([]error, len(commands))
+	var wg sync.WaitGroup
+	for i, command := range commands {
+		wg.Go(func() { objects[i], errs[i] = p.Admin(ctx, m, command) })
+	}
+	wg.Wait()
+	if errs[2] != nil { // it is answered without a role too
+		return nil, errs[2]
+	}
+	port, known := objects[0].ClientPort().Get()
+	if known && crowded && port > 0 && !m.listens(int(port)) {
+		return nil, fmt.Errorf("the AdminServer at port %d is that of the member with client port %d", m.AdminPort, port)
+	}
+	if !known && crowded {
+		return nil, fmt.Errorf("the AdminServer at port %d does not tell which of the members there it is of", m.AdminPort)
+	}
+	return func(r *Reading) {
+		if errs[1] == nil {
+			r.takeSrvr(objects[1].Srvr())
+		}
+		mode := r.Mode
+		r.takeMetrics(objects[2].Metrics())
+		if errs[1] != nil { // it does not serve, whatever it was
+			r.Mode = mode
+		}
+		if errs[0] == nil {
+			r.takeID(objects[0].ServerID(), r.Mode != "standalone")
+		}
+	}, nil
+}
+
+func (m *Member) listens(port int) bool {
+	for _, a := range m.Addresses {
+		if a.Port == port {
+			return true
+		}
+	}
+	return false
+}

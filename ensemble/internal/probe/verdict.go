@@ -1,0 +1,238 @@
+package probe
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/internal/zoocfg"
+)
+
+// Verdict is what the readings of an ensemble come to.
+type Verdict struct {
+	Quorum    answer.Opt[bool]  `json:"quorum"`    // writes succeed
+	Voters    answer.Opt[int64] `json:"voters"`    // participants of the configuration
+	Serving   int64             `json:"serving"`   // of them, as far as they answered
+	Tolerates answer.Opt[int64] `json:"tolerates"` // so many more voters may fail
+	Leader    string            `json:"leader,omitempty"`
+	Sentence  string            `json:"verdict"`
+	Problems  []string          `json:"problems"`
+}
+
+// Judge says in a sentence how the ensemble is, and lists what is wrong with single members.
+func (s *Survey) Judge() Verdict {
+	v := Verdict{Problems: []string{}}
+	var leaders, standing, unsure []*Reading
+	up := zoocfg.IDs{}
+	voters := int64(0)
+	for _, r := range s.Readings {
+		if r.Stranger || !r.Votes() {
+			continue
+		}
+		voters++
+		if r.State == Silent || r.State == Failed {
+			unsure = append(unsure, r)
+		}
+		if r.State != Serving || r.Mode == "read-only" {
+			continue
+		}
+		standing = append(standing, r)
+		if id, ok := r.ID.Get(); ok {
+			up.Add(id)
+		}
+		if r.Leads() {
+			leaders = append(leaders, r)
+		}
+	}
+	v.Serving = int64(len(standing))
+	if s.Config != nil {
+		voters = int64(len(s.Config.Voting()))
+	}
+	if s.Config != nil || !s.Alone {
+		v.Voters = answer.Some(voters)
+	}
+	if len(leaders) > 0 {
+		v.Leader = leaders[0].Name()
+	}
+	s.memberProblems(&v)
+	switch {
+	case len(standing) == 1 && standing[0].Mode == "standalone" && (s.Config == nil || voters == 1):
+		v.Quorum, v.Tolerates, v.Voters = answer.Some(true), answer.Some[int64](0), answer.Some[int64](1)
+		v.Sentence = "one server that runs alone: nothing takes over if it fails"
+	case len(standing) == 0 && len(unsure) > 0 && !slices.ContainsFunc(s.Readings, func(r *Reading) bool { return r.State == NotServing }):
+		v.Sentence = fmt.Sprintf("unknown: none of the %s", plural(int64(len(s.Readings)), "member answered", "members answered"))
+		if len(s.Readings) == 1 {
+			v.Sentence = "unknown: the member did not answer"
+		}
+	case len(standing) == 0:
+		v.Quorum = answer.Some(false)
+		v.Sentence = "no quorum: no member serves clients"
+		if slices.ContainsFunc(s.Readings, func(r *Reading) bool { return r.State == Serving && r.Mode == "read-only" }) {
+			v.Sentence = "no quorum: the members that serve are read-only"
+		}
+	case len(leaders) > 1:
+		v.Quorum = answer.Some(false)
+		v.Sentence = "two leaders: " + names(leaders) + "; they are not one ensemble, or one of them has not noticed yet that it lost its quorum"
+	default:
+		s.judgeQuorum(&v, voters, unsure, up, leaders)
+	}
+	return v
+}
+
+// judgeQuorum is for an ensemble in which some voters serve.
+func (s *Survey) judgeQuorum(v *Verdict, voters int64, unsure []*Reading, up zoocfg.IDs, leaders []*Reading) {
+	need := voters/2 + 1
+	has, could := v.Serving >= need, v.Serving+int64(len(unsure)) >= need
+	if s.Config != nil && len(up) == int(v.Serving) {
+		all := maps.Clone(up)
+		for _, r := range unsure {
+			all.Add(r.ID.Or(-1))
+		}
+		has, could = s.Config.ContainsQuorum(up), s.Config.ContainsQuorum(all)
+	}
+	leader := ""
+	if len(leaders) == 1 {
+		leader = ", leader " + leaders[0].Name()
+		// What the leader counts is true even of members that cannot be reached from here.
+		if synced, ok := leaders[0].SyncedFollowers.Get(); ok && synced+1 > v.Serving {
+			v.Problems = append(v.Problems, fmt.Sprintf("the leader counts %s, of which %d answered here",
+				plural(synced, "synced follower", "synced followers"), v.Serving-1))
+			has = has || synced+1 >= need
+		}
+	}
+	hidden := leader == "" && s.Alone && s.Config == nil
+	switch {
+	case hidden && !has, s.Alone && s.Config == nil && v.Serving == int64(len(s.Readings)) && leader == "":
+		v.Sentence = fmt.Sprintf("%s; how many make the ensemble is unknown", plural(v.Serving, "voter serves", "voters serve"))
+		v.Quorum = answer.Some(true) // a member serves only with a leader
+	case !has && could: // a member serves only while it has a quorum, or has not noticed yet that it lost it
+		v.Sentence = fmt.Sprintf("quorum in doubt: %d of %d voters answered as serving, and %d are needed%s", v.Serving, voters, need, leader)
+	case !has:
+		v.Quorum = answer.Some(false)
+		v.Sentence = fmt.Sprintf("no quorum: %d of %d voters serve, and %d are needed", v.Serving, voters, need)
+	default:
+		v.Quorum = answer.Some(true)
+		spare := s.spare(voters, v.Serving, up)
+		v.Tolerates = answer.Some(spare)
+		then := "one more failure stops writes"
+		if spare > 0 {
+			then = plural(spare, "more failure is", "more failures are") + " tolerated"
+		}
+		if v.Serving == voters {
+			then = strings.Replace(strings.Replace(then, "one more failure", "any failure", 1), " more failure", " failure", 1)
+		}
+		v.Sentence = fmt.Sprintf("quorum %d of %d%s: %s", v.Serving, voters, leader, then)
+		if leader == "" {
+			v.Problems = append(v.Problems, "the leader is not among the members that answered")
+		}
+	}
+}
+
+// spare is how many of the voters that serve may fail, whichever they are.
+func (s *Survey) spare(voters, serving int64, up zoocfg.IDs) int64 {
+	const most = 15 // voters whose subsets are tried; groups of more are not seen
+	if s.Config == nil || len(up) != int(serving) || serving > most {
+		return serving - (voters/2 + 1)
+	}
+	ids := []int64{}
+	for id := range up {
+		ids = append(ids, id)
+	}
+	spare := int64(0)
+	for s.survives(ids, up, int(spare)+1) {
+		spare++
+	}
+	return spare
+}
+
+// survives reports whether every choice of n ids can be missing from up.
+func (s *Survey) survives(ids []int64, up zoocfg.IDs, n int) bool {
+	if n == 0 {
+		return s.Config.ContainsQuorum(up)
+	}
+	if len(up) <= n {
+		return false
+	}
+	for i, id := range ids {
+		delete(up, id)
+		ok := s.survives(ids[i+1:], up, n-1) || len(ids[i+1:]) < n-1
+		up.Add(id)
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// memberProblems says what is wrong with single members.
+func (s *Survey) memberProblems(v *Verdict) {
+	add := func(r *Reading, format string, a ...any) {
+		v.Problems = append(v.Problems, r.label()+" "+fmt.Sprintf(format, a...))
+	}
+	releases := map[string]bool{}
+	for _, r := range s.Readings {
+		if r.Version != "" {
+			releases[r.Release()] = true
+		}
+		switch {
+		case r.Stranger && r.Mode == "standalone":
+			add(r, "runs alone: it is not part of the ensemble that %s is in", s.Config.From)
+		case r.Stranger:
+			add(r, "is not in the configuration that %s has", s.Config.From)
+		}
+		switch r.State {
+		case Down:
+			add(r, "is down: %v", r.Error)
+		case Silent:
+			add(r, "is silent: %v", r.Error)
+		case Failed:
+			add(r, "could not be asked: %v", r.Error)
+		case NotServing:
+			peer := ""
+			if r.Peer != "" {
+				peer = " (" + r.Peer + ")"
+			}
+			add(r, "does not serve: it has no leader, or is starting%s", peer)
+		case Serving:
+			if r.Mode == "read-only" {
+				add(r, "is read-only: it is cut off from the quorum")
+			}
+			if c := r.Config; c != nil && s.Config != nil && c.Version() != s.Config.Version() {
+				add(r, "has another configuration, version %x instead of %x", uint64(c.Version()), uint64(s.Config.Version()))
+			}
+		}
+	}
+	if len(releases) > 1 {
+		var list []string
+		for release := range releases {
+			list = append(list, release)
+		}
+		slices.Sort(list)
+		v.Problems = append(v.Problems, "the members run different releases: "+strings.Join(list, ", "))
+	}
+}
+
+// label names a member in a sentence.
+func (r *Reading) label() string {
+	if id, ok := r.ID.Get(); ok {
+		return fmt.Sprintf("member %d (%s)", id, r.Name())
+	}
+	return r.Name()
+}
+
+func names(list []*Reading) string {
+	var s []string
+	for _, r := range list {
+		s = append(s, r.Name())
+	}
+	return strings.Join(s, " and ")
+}
+
+func plural(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,88 @@
+package ensemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// choosing are the options that choose members of an ensemble. Without one, the servers of -server are meant.
+type choosing struct {
+	asking
+	all    bool
+	member string
+}
+
+func (a *choosing) add(c *cobra.Command) {
+	a.asking.add(c)
+	c.Flags().BoolVar(&a.all, "all", false, "ask every member that the ensemble's configuration lists")
+	c.Flags().StringVar(&a.member, "member", "", "ask the members with these `ids`, separated by commas")
+}
+
+// chosen are the members to ask.
+func (a *choosing) chosen(ctx context.Context, p *probe.Prober, widen bool) ([]probe.Member, error) {
+	switch {
+	case a.member != "" && (a.all || a.members != ""), a.all && a.members != "":
+		return nil, errors.New("--all, --member and --members exclude each other")
+	case a.member == "" && !a.all:
+		return p.Members()
+	}
+	var ids []int64
+	if a.member != "" {
+		for _, part := range strings.Split(a.member, ",") {
+			id, err := strconv.ParseInt(strings.TrimSpace(part), 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("--member: %q is not the id of a member, a number; --members takes addresses", part)
+			}
+			ids = append(ids, id)
+		}
+	}
+	s, err := survey(ctx, p, widen, a.timeout)
+	if err != nil {
+		return nil, err
+	}
+	var list []probe.Member
+	var known []string
+	for _, r := range s.Readings {
+		id, ok := r.ID.Get()
+		if ok {
+			known = append(known, strconv.FormatInt(id, 10))
+		}
+		if ids == nil || ok && slices.Contains(ids, id) {
+			list = append(list, r.Member)
+		}
+	}
+	if len(list) < len(ids) {
+		if known == nil {
+			return nil, errors.New("--member: no member told its id; --members takes addresses")
+		}
+		return nil, fmt.Errorf("--member %s: the ensemble has the members %s", a.member, strings.Join(known, ", "))
+	}
+	return list, nil
+}
+
+// heading stands above the answer of one of several members.
+func heading(s *ui.Streams, m *probe.Member) string { return "==> " + s.Name(m.Name()) + " <==\n" }
+
+// confirm asks before what changes something, unless yes.
+func confirm(ctx context.Context, s *ui.Streams, yes bool, what string) error {
+	if yes {
+		return nil
+	}
+	if !s.InTTY {
+		return fmt.Errorf("%s; confirm it with -y", what)
+	}
+	ok, err := s.Ask(ctx, strings.ToUpper(what[:1])+what[1:]+". Go on?")
+	if err == nil && !ok {
+		err = errors.New("not confirmed; nothing was changed")
+	}
+	return err
+}

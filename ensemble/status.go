@@ -1,0 +1,374 @@
+package ensemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+type statusOptions struct {
+	asking
+	watch  bool
+	every  time.Duration
+	output string
+}
+
+func newStatusCommand(s *ui.Streams, connect Connect) *cobra.Command {
+	opt := &statusOptions{asking: asking{streams: s, connect: connect}}
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "show the members and what they come to",
+		Long: `Show each member's role, last zxid, lag behind the leader, connections, latency,
+version and uptime, the doors that it answered through, and in a sentence whether
+the ensemble serves and how many failures it survives. What a member did not tell
+is "?". A narrow terminal gets the columns for which there is room.
+
+The exit code is 0 if there is a quorum, 1 if there is none, 2 if no member
+answered.`,
+		Example: `  zkctl -server zk1 ensemble status
+  zkctl ensemble status -w
+  zkctl ensemble status --members zk1:2181,zk2:2181,zk3:2181 -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runStatus(c.Context(), opt) },
+	}
+	opt.add(c)
+	c.Flags().BoolVarP(&opt.watch, "watch", "w", false, "go on showing it, with rates, until Ctrl-C")
+	c.Flags().DurationVar(&opt.every, "every", time.Second, "`time` between two answers with -w")
+	formatFlag(c, &opt.output, "one object")
+	return c
+}
+
+func runStatus(ctx context.Context, opt *statusOptions) error {
+	format, err := ui.ParseFormat(opt.output)
+	if err != nil {
+		return err
+	}
+	p, widen, done, err := opt.prober(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	view := &statusView{streams: opt.streams, format: format}
+	if opt.watch {
+		return opt.repeat(ctx, p, widen, view)
+	}
+	s, err := survey(ctx, p, widen, opt.timeout)
+	if err != nil {
+		return err
+	}
+	if err := view.print(s); err != nil {
+		return err
+	}
+	return exitOf(s.Judge().Quorum)
+}
+
+func survey(ctx context.Context, p *probe.Prober, widen bool, timeout time.Duration) (*probe.Survey, error) {
+	within, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	s, err := p.Survey(within, widen)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return s, err
+}
+
+// exitOf is the exit code for a yes, a no, or a "could not tell".
+func exitOf(good answer.Opt[bool]) error {
+	switch yes, known := good.Get(); {
+	case !known:
+		return &ui.ExitError{Code: exitUnknown}
+	case !yes:
+		return &ui.ExitError{Code: ui.ExitFailed}
+	}
+	return nil
+}
+
+// repeat shows the status again and again: on a terminal in place, else one after the other.
+func (opt *statusOptions) repeat(ctx context.Context, p *probe.Prober, widen bool, view *statusView) error {
+	if opt.every <= 0 {
+		return fmt.Errorf("--every: %v is no time between two answers", opt.every)
+	}
+	tick := time.NewTicker(opt.every)
+	defer tick.Stop()
+	out := opt.streams
+	inPlace := out.OutTTY && view.format == ui.Text
+	if inPlace {
+		if _, err := io.WriteString(out.Out, out.Control("H")+out.Control("J")); err != nil {
+			return err
+		}
+	}
+	for {
+		s, err := survey(ctx, p, widen, opt.timeout)
+		if err != nil {
+			return err
+		}
+		if inPlace {
+			out.Measure()
+			lines := strings.ReplaceAll(view.text(s), "\n", out.Control("K")+"\n")
+			_, err = io.WriteString(out.Out, out.Control("H")+lines+out.Control("J"))
+		} else {
+			err = view.print(s)
+		}
+		if err != nil {
+			return err
+		}
+		view.before = s
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// statusView prints surveys, and with the one before also rates.
+type statusView struct {
+	streams *ui.Streams
+	format  ui.Format
+	before  *probe.Survey
+}
+
+// statusJSON is the object that -o json prints.
+type statusJSON struct {
+	probe.Verdict
+	ConfigVersion answer.Opt[answer.Hex] `json:"configVersion"`
+	Writes        answer.Opt[float64]    `json:"writesPerSecond,omitzero"`
+	Notes         []string               `json:"notes,omitempty"`
+	Members       []*probe.Reading       `json:"members"`
+}
+
+func (v *statusView) print(s *probe.Survey) error {
+	if v.format == ui.JSON {
+		out := statusJSON{Verdict: s.Judge(), Notes: s.Notes, Members: s.Readings}
+		if s.Config != nil {
+			out.ConfigVersion = answer.Some(answer.Hex(s.Config.Version()))
+		}
+		if v.before != nil {
+			out.Writes = writeRate(v.before, s)
+		}
+		return printJSON(v.streams.Out, out)
+	}
+	_, err := io.WriteString(v.streams.Out, v.text(s))
+	return err
+}
+
+const unknown = "?"
+
+func count[T int64 | float64](n answer.Opt[T]) string {
+	if v, ok := n.Get(); ok {
+		return strconv.FormatInt(int64(v), 10)
+	}
+	return unknown
+}
+
+func decimal(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+
+// millis is a time in ms, short.
+func millis(f answer.Opt[float64]) string {
+	v, ok := f.Get()
+	switch {
+	case !ok:
+		return unknown
+	case v >= 10 || v == 0:
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.1f", v)
+}
+
+// span is a duration in ms as a person reads it: 3d4h, 2h5m, 12m, 45s.
+func span(ms answer.Opt[int64]) string {
+	v, ok := ms.Get()
+	d := time.Duration(v) * time.Millisecond
+	switch {
+	case !ok:
+		return unknown
+	case d >= 24*time.Hour:
+		return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d/time.Hour%24)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d/time.Minute%60)
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}
+
+// head are the names of the columns.
+func (v *statusView) head() []string {
+	head := []string{"ID", "ADDRESS", "ROLE", "ZXID", "LAG", "EPOCH", "CONNS", "SESSIONS", "OUTST", "LATENCY", "VERSION", "UPTIME", "DOOR"}
+	if v.before != nil {
+		head = slices.Insert(head, 6, "REQ/S")
+	}
+	return head
+}
+
+func (v *statusView) text(s *probe.Survey) string {
+	verdict := s.Judge()
+	right := []string{"ID", "LAG", "EPOCH", "CONNS", "SESSIONS", "OUTST", "LATENCY", "UPTIME", "REQ/S"}
+	rows := [][]string{v.head()}
+	for _, r := range s.Readings {
+		rows = append(rows, v.row(r))
+	}
+	if v.streams.OutTTY {
+		rows = ui.FitTable(rows, v.streams.Width, "EPOCH", "VERSION", "SESSIONS", "UPTIME", "DOOR", "OUTST", "LATENCY", "ZXID", "CONNS", "REQ/S", "LAG")
+	}
+	out := &strings.Builder{}
+	out.WriteString(ui.Table(rows, right...))
+	out.WriteByte('\n')
+	fmt.Fprintln(out, v.paint(verdict))
+	if v.before != nil {
+		if rate, ok := writeRate(v.before, s).Get(); ok {
+			fmt.Fprintf(out, "%s writes a second\n", millis(answer.Some(rate)))
+		}
+	}
+	for _, problem := range verdict.Problems {
+		fmt.Fprintln(out, escape.Line(problem))
+	}
+	for _, note := range append(slices.Clone(s.Notes), closed(s)...) {
+		fmt.Fprintln(out, escape.Line(note))
+	}
+	return out.String()
+}
+
+func (v *statusView) paint(verdict probe.Verdict) string {
+	text := escape.Line(verdict.Sentence)
+	switch ok, known := verdict.Quorum.Get(); {
+	case !known:
+		return v.streams.Paint(text, color.FgYellow)
+	case !ok:
+		return v.streams.Paint(text, color.FgRed)
+	case verdict.Tolerates.Or(0) == 0:
+		return v.streams.Paint(text, color.FgYellow)
+	}
+	return v.streams.Paint(text, color.FgGreen)
+}
+
+func (v *statusView) row(r *probe.Reading) []string {
+	address := r.Name()
+	if r.Guessed {
+		address += " (guessed)"
+	}
+	if len(r.Addresses) == 0 {
+		address = unknown
+	}
+	role := r.Mode
+	switch {
+	case r.State != probe.Serving:
+		role = string(r.State)
+	case role == "":
+		role = unknown
+	}
+	role = escape.Line(role)
+	switch {
+	case r.State == probe.Serving && r.Mode == "read-only", r.State == probe.NotServing:
+		role = v.streams.Paint(role, color.FgYellow)
+	case r.State != probe.Serving:
+		role = v.streams.Paint(role, color.FgRed)
+	case r.Mode == "leader":
+		role = v.streams.Paint(role, color.FgGreen)
+	}
+	row := []string{count(r.ID), escape.Line(address), role}
+	if r.State != probe.Serving && r.State != probe.NotServing {
+		return append(row, slices.Repeat([]string{""}, len(v.head())-len(row))...)
+	}
+	zxid := unknown
+	if z, ok := r.Zxid.Get(); ok {
+		zxid = z.String()
+	}
+	row = append(row, zxid, count(r.Lag), count(r.Epoch()))
+	if v.before != nil {
+		rate := answer.Opt[float64]{}
+		if before := find(v.before, r); before != nil {
+			rate = perSecond(before.Received, r.Received, r.At.Sub(before.At))
+		}
+		row = append(row, millis(rate))
+	}
+	version := r.Release()
+	if version == "" {
+		version = unknown
+	}
+	latency := unknown
+	if r.Latency.Avg.Known() {
+		latency = millis(r.Latency.Avg) + "/" + millis(r.Latency.Max)
+	}
+	return append(row, count(r.Connections), count(r.Sessions), count(r.Outstanding), latency, escape.Line(version), span(r.Uptime), r.DoorText())
+}
+
+func find(s *probe.Survey, r *probe.Reading) *probe.Reading {
+	for _, o := range s.Readings {
+		if o.Name() == r.Name() {
+			return o
+		}
+	}
+	return nil
+}
+
+// perSecond is how fast a counter rose. One that fell was reset, or its member started again: that is no rate.
+func perSecond(before, now answer.Opt[int64], span time.Duration) answer.Opt[float64] {
+	a, ok := before.Get()
+	b, ok2 := now.Get()
+	if !ok || !ok2 || b < a || span <= 0 {
+		return answer.Opt[float64]{}
+	}
+	return answer.Some(float64(b-a) / span.Seconds())
+}
+
+// writeRate is how many transactions a second the leader's zxid rose by.
+func writeRate(before, now *probe.Survey) answer.Opt[float64] {
+	for _, r := range now.Readings {
+		o := find(before, r)
+		if o == nil || r.State != probe.Serving || r.Mode != "leader" && r.Mode != "standalone" {
+			continue
+		}
+		a, ok := o.Zxid.Get()
+		b, ok2 := r.Zxid.Get()
+		if ok && ok2 && a>>32 == b>>32 {
+			return perSecond(answer.Some(int64(a)), answer.Some(int64(b)), r.At.Sub(o.At))
+		}
+	}
+	return answer.Opt[float64]{}
+}
+
+// closed says which settings would open the doors that are shut, if something is unknown because of them.
+func closed(s *probe.Survey) (notes []string) {
+	var shut []string
+	ports := map[int]bool{}
+	for _, r := range s.Readings {
+		if r.State != probe.Serving || r.Metrics != nil {
+			continue
+		}
+		for _, t := range r.Tried {
+			if t.Door == probe.Words && errors.Is(t.Err, probe.ErrNotWhitelisted) {
+				shut = append(shut, r.Name())
+				if r.AdminPort != 0 {
+					ports[r.AdminPort] = true
+				}
+			}
+		}
+	}
+	if len(shut) == 0 {
+		return nil
+	}
+	text := "? is unknown: only srvr is open at " + strings.Join(shut, ", ")
+	if len(ports) > 0 {
+		var list []string
+		for port := range ports {
+			list = append(list, strconv.Itoa(port))
+		}
+		slices.Sort(list)
+		text += ", and no AdminServer of theirs answers at port " + strings.Join(list, ", ")
+	}
+	return []string{text + "; 4lw.commands.whitelist=mntr,conf in zoo.cfg, or --admin-port, shows the rest"}
+}
