@@ -9,7 +9,7 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 )
 
-// Fired tells that a watch of the znode fired: it, its children or its existence changed.
+// Fired says that a watch of the znode fired: the znode, its children or its existence changed.
 func (c *Completer) Fired(node string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -17,8 +17,8 @@ func (c *Completer) Fired(node string) {
 	c.stale(path.Dir(node))
 }
 
-// Ran tells that a command ran in dir. What it may have written is looked up again when it
-// is next asked for; words are those of command.Run.
+// Ran says that a command ran in dir. What it may have written is looked up again when next
+// needed; words are those of command.Run.
 func (c *Completer) Ran(words []command.Word, dir string) {
 	if len(words) == 0 {
 		return
@@ -30,7 +30,7 @@ func (c *Completer) Ran(words []command.Word, dir string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if cmd.Name == "connect" || cmd.Name == "addauth" {
-		c.empty() // other znodes, or others that may be read
+		c.empty() // other znodes, or different ones may be read now
 		return
 	}
 	for node := range c.levels {
@@ -55,7 +55,7 @@ func (c *Completer) Ran(words []command.Word, dir string) {
 	}
 }
 
-// stale has a znode looked up again, its last answer standing until then; c.mu is held.
+// stale marks a znode to be looked up again; its last answer is used until then. c.mu is held.
 func (c *Completer) stale(node string) {
 	if l := c.levels[node]; l != nil {
 		l.due = time.Time{}
@@ -65,8 +65,8 @@ func (c *Completer) stale(node string) {
 	}
 }
 
-// drop forgets a znode, all below it and its parent's list, so that no old answer is given;
-// c.mu is held.
+// drop forgets a znode, everything below it and its parent's list, so that no old answer is
+// given; c.mu is held.
 func (c *Completer) drop(node string) {
 	below := strings.TrimSuffix(node, "/") + "/"
 	parent := path.Dir(node)

@@ -1,7 +1,7 @@
-// Package completions answers what can come next on a line: commands, options, their
-// values, znode paths, servers and files. It asks commands what a command takes and the
-// session what exists; neither knows of it. Answers come from a cache, and what is missing
-// is fetched in the background.
+// Package completions determines what can come next on a line: commands, options, their values,
+// znode paths, servers and files. It asks commands what a command accepts, and the session what
+// exists; neither depends on it. Answers come from a cache; what is missing is fetched in the
+// background.
 package completions
 
 import (
@@ -14,65 +14,65 @@ import (
 	"github.com/zkctl/zkctl/internal/verb"
 )
 
-// Tree is where znodes are looked up; *client.Conn is one.
+// Tree is where znodes are looked up, such as a *client.Conn.
 type Tree interface {
 	Children(ctx context.Context, path string, watch bool) ([]string, proto.Stat, error)
 	Exists(ctx context.Context, path string, watch bool) (proto.Stat, error)
 	GetConfig(ctx context.Context, watch bool) ([]byte, proto.Stat, error)
 }
 
-// Config says what a Completer asks. Every field may be left out.
+// Config configures a Completer. Every field is optional.
 type Config struct {
-	// Tree returns the session's tree, or nil while there is none to ask.
+	// Tree returns the session's tree, or nil while there is none.
 	Tree func() Tree
 	// Servers returns the connect strings and names that can be connected to.
 	Servers func() []Suggestion
-	// Verbs are what a line can begin with besides commands.
+	// Verbs are what a line can start with, besides commands.
 	Verbs []Verb
 	// Without is the group whose commands are not suggested.
 	Without command.Group
-	// Changed is called, on a goroutine of the Completer, when something arrived that an
-	// earlier answer lacked.
+	// Changed is called, on a goroutine of the Completer, when something arrives that an earlier
+	// answer lacked.
 	Changed func()
 	// Guard is deferred by every goroutine of the Completer; it may recover and panic again.
 	Guard func()
-	// TTL is how long an answer counts as fresh; 3 s when 0. An older one is still given,
-	// while it is looked up again.
+	// TTL is how long an answer counts as fresh; 0 means 3 s. An older answer is still used while
+	// it is looked up again.
 	TTL time.Duration
 }
 
 // Verb completes its own words.
 type Verb struct {
 	Name, Short string
-	// Complete answers for the word behind words, and says whether a file can stand there.
+	// Complete completes word, which follows words, and says whether a file can replace it.
 	Complete func(words []string, word string) (list []Suggestion, place verb.Place)
 }
 
-// Suggestion is one thing that can stand at the cursor.
+// Suggestion is something that can be inserted at the cursor.
 type Suggestion struct {
-	Text   string // what replaces the word, quoted where needed
-	Label  string // what to show for it
-	Help   string // a few words beside it; for a znode see Describe
-	Final  bool   // the word is complete with it: a blank may follow
-	Path   string // the znode that it stands for, "" for anything else
+	Text   string // what replaces the word, quoted if needed
+	Label  string // what to show
+	Help   string // a short description; for a znode see Describe
+	Final  bool   // the word is complete: a space may follow
+	Path   string // of the znode, or "" for anything else
 	Parent bool   // the znode has children, as Describe found
-	Open   bool   // its quote is left open: more of the word follows
+	Open   bool   // its quote stays open: more of the word follows
 }
 
 // Result is the answer for a line.
 type Result struct {
-	Start       int // byte of the line where the word begins that Text replaces
+	Start       int // byte of the line where the replaced word starts
 	Suggestions []Suggestion
-	Total       int    // how many there are; Suggestions holds the first Limit
-	Common      string // what every one of the Total begins with, quoted where needed
-	Pending     bool   // more may come: Changed will be called
-	Files       bool   // the word is a file's name
+	Total       int    // the number of suggestions; Suggestions holds the first Limit
+	Common      string // the common prefix of all of them, quoted if needed
+	Pending     bool   // more may arrive: Changed will be called
+	Files       bool   // the word is a file name
 }
 
-// Limit is the most suggestions that one answer holds.
+// Limit is the maximum number of suggestions in an answer.
 const Limit = 200
 
-// Completer answers from its cache. Its methods may be called from any goroutine.
+// Completer answers from its cache. It is safe for concurrent use.
 type Completer struct {
 	cfg Config
 
@@ -83,11 +83,11 @@ type Completer struct {
 	folders map[string]*folder
 	config  config
 	names   int           // in all levels together
-	clock   int           // counts the uses, for the least recent
-	slots   chan struct{} // one a request in flight
+	clock   int           // counts uses, to find the least recent one
+	slots   chan struct{} // one per request in flight
 }
 
-// Bounds of the cache and of what is asked at once.
+// Limits of the cache and of concurrent requests.
 const (
 	maxNames  = 2_000_000 // in all levels together
 	maxLevels = 1000
@@ -125,7 +125,7 @@ func (c *Completer) empty() {
 }
 
 // Lookup answers at once from what is known; pos is the cursor's byte in the line, dir the
-// current znode. What is not known is looked up in the background.
+// current znode. What is missing is looked up in the background.
 func (c *Completer) Lookup(line string, pos int, dir string) Result {
 	words, start, ok := split(line, pos)
 	if !ok {
@@ -137,14 +137,14 @@ func (c *Completer) Lookup(line string, pos int, dir string) Result {
 	return r
 }
 
-// Complete answers when everything has arrived, or with what there is when ctx is done. The
+// Complete answers once everything has arrived, or with what there is when ctx is done. The
 // znodes of a short answer are described.
 func (c *Completer) Complete(ctx context.Context, line string, pos int, dir string) Result {
 	return c.await(ctx, func() Result { return c.Lookup(line, pos, dir) })
 }
 
-// CompleteWords is Complete for a shell that has split the line and resolved quotes: args
-// are the words before the cursor, the command's name first, and word is the one at the
+// CompleteWords is Complete for a shell that has already split the line and resolved quotes: args
+// are the words before the cursor, starting with the command's name, and word is the one at the
 // cursor. Texts are not quoted.
 func (c *Completer) CompleteWords(ctx context.Context, args []string, word, dir string) Result {
 	words := make([]token, 0, len(args)+1)
@@ -154,12 +154,12 @@ func (c *Completer) CompleteWords(ctx context.Context, args []string, word, dir 
 	return c.await(ctx, func() Result { return c.words(words, dir) })
 }
 
-// CompleteFile completes a file's name, which stands in its word behind lead.
+// CompleteFile completes a file name, which follows lead in its word.
 func (c *Completer) CompleteFile(ctx context.Context, name, lead string) Result {
 	return c.await(ctx, func() Result { return c.files(name, lead) })
 }
 
-// CompleteFolder completes a folder's name.
+// CompleteFolder completes a folder name.
 func (c *Completer) CompleteFolder(ctx context.Context, name, lead string) Result {
 	return c.await(ctx, func() Result { return c.onlyFolders(name, lead) })
 }
@@ -182,7 +182,7 @@ func (c *Completer) await(ctx context.Context, ask func() Result) Result {
 	}
 }
 
-// announce tells that something arrived.
+// announce reports that something arrived.
 func (c *Completer) announce() {
 	c.mu.Lock()
 	close(c.arrived)

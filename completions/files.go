@@ -13,8 +13,8 @@ import (
 	"github.com/zkctl/zkctl/internal/ownfile"
 )
 
-// folder is a folder of the local system. Reading one may take long (a network's), so it
-// happens in the background too.
+// folder is a local folder. Reading one may take long (on a network), so it happens in the
+// background too.
 type folder struct {
 	entries  []fs.DirEntry // sorted by name
 	known    bool
@@ -22,12 +22,12 @@ type folder struct {
 	due      time.Time
 }
 
-// files completes a file's name.
+// files completes a file name.
 func (c *Completer) files(typed, lead string) Result {
 	return c.entries(typed, lead, func(fs.DirEntry) bool { return true })
 }
 
-// onlyFolders completes a folder's name.
+// onlyFolders completes a folder name.
 func (c *Completer) onlyFolders(typed, lead string) Result {
 	return c.entries(typed, lead, fs.DirEntry.IsDir)
 }
@@ -96,7 +96,7 @@ const serversKept = 50
 
 func serversFile(stateDir string) string { return filepath.Join(stateDir, "servers") }
 
-// SeenServers suggests the connect strings that RememberServers noted, the latest first.
+// SeenServers suggests the connect strings stored by RememberServers, latest first.
 func SeenServers(stateDir string) (list []Suggestion) {
 	for _, s := range seenServers(stateDir) {
 		list = append(list, Suggestion{Text: s, Help: "connected before", Final: true})
@@ -117,8 +117,8 @@ func seenServers(stateDir string) []string {
 	return strings.Fields(string(text))
 }
 
-// RememberServers notes a connect string that led to a connection. The file is 0600 in a
-// folder 0700. That it cannot be written costs no more than the completion.
+// RememberServers stores a connect string that led to a connection, in a file of mode 0600 in a
+// folder of mode 0700. If that fails, only completion suffers.
 func RememberServers(stateDir, servers string) {
 	if stateDir == "" || servers == "" || strings.ContainsAny(servers, " \t\r\n") {
 		return
@@ -134,7 +134,7 @@ func RememberServers(stateDir, servers string) {
 	}
 	f, err := ownfile.Open(serversFile(stateDir), os.O_CREATE|os.O_RDONLY)
 	if err != nil {
-		return // there is something else
+		return // it is not a regular file
 	}
 	_ = f.Close()
 	_ = atomicfile.Write(serversFile(stateDir), []byte(strings.Join(all, "\n")+"\n"))

@@ -8,17 +8,17 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 )
 
-// token is a word before or at the cursor, quotes resolved.
+// token is a word before or at the cursor, with quotes resolved.
 type token struct {
 	text     string
 	quoted   bool
-	redirect bool // it is the file behind > or >>
-	outer    bool // an outer shell has split the line: nobody knows what was quoted
+	redirect bool // the file after > or >>
+	outer    bool // an outer shell split the line, so quoting is unknown
 }
 
-// split returns the words up to the cursor, the last of which, perhaps empty, is the one at
-// the cursor, and the byte where that begins. ok is false where nothing can be completed:
-// in a comment, and in what is the outer shell's.
+// split returns the words up to the cursor, the last of which (possibly empty) is the one at the
+// cursor, and the byte where that starts. ok is false if nothing can be completed: in a comment,
+// and in what belongs to the outer shell.
 func split(line string, pos int) (words []token, start int, ok bool) {
 	pos = max(0, min(pos, len(line)))
 	for pos > 0 && pos < len(line) && !utf8.RuneStart(line[pos]) {
@@ -48,7 +48,7 @@ func split(line string, pos int) (words []token, start int, ok bool) {
 	return append(words, token{redirect: redirect}), pos, true
 }
 
-// inComment tells whether there is more behind the last token than blanks.
+// inComment reports whether anything but spaces follows the last token.
 func inComment(head string, tokens []command.Token) bool {
 	end := 0
 	if len(tokens) > 0 {
@@ -57,14 +57,14 @@ func inComment(head string, tokens []command.Token) bool {
 	return strings.TrimSpace(head[end:]) != ""
 }
 
-// quote writes the texts as a line needs them.
+// quote quotes the texts as a line needs them.
 func (r *Result) quote() {
 	open := false
 	for i := range r.Suggestions {
 		switch s := &r.Suggestions[i]; {
 		case s.Open:
 			s.Text, open = openQuote(s.Text), true
-		case s.Text != "-?": // quoted it would work as well
+		case s.Text != "-?": // would also work quoted
 			s.Text = command.Quote(s.Text)
 		}
 	}
@@ -78,18 +78,18 @@ func (r *Result) quote() {
 	case quoted == r.Common:
 	case r.Total == 1:
 		r.Common = quoted
-	default: // more of the word comes: the quote stays open
+	default: // more of the word follows: the quote stays open
 		r.Common = quoted[:len(quoted)-1]
 	}
 }
 
-// openQuote is text with a quote before it that something is still to follow in.
+// openQuote returns text with an opening quote, for more to follow.
 func openQuote(text string) string {
-	quoted := command.Quote(text + " ") // which a space needs
+	quoted := command.Quote(text + " ") // a space forces quotes
 	return quoted[:len(quoted)-2]
 }
 
-// Below is the suggestion's text with a slash behind it, to go on with the znodes below.
+// Below is the suggestion's text followed by a slash, to continue with the znodes below.
 func Below(s Suggestion) string {
 	if s.Open {
 		return s.Text + "/"
@@ -125,11 +125,11 @@ func (c *Completer) words(words []token, dir string) Result {
 	return c.argument(cmd, line[1:len(line)-1], at, dir)
 }
 
-// argument completes a word behind a command's name; before are those between.
+// argument completes an argument of a command; before are the words in between.
 func (c *Completer) argument(cmd *command.Command, before []token, at token, dir string) Result {
 	position, onlyArgs := 0, false
 	given := map[string]bool{}
-	var waiting *command.Option // for its value
+	var waiting *command.Option // waits for its value
 	for _, w := range before {
 		switch {
 		case waiting != nil:
@@ -173,7 +173,7 @@ func (c *Completer) argument(cmd *command.Command, before []token, at token, dir
 	return c.value(arg.Kind, arg.Values, at.text, "", dir)
 }
 
-// takesDash tells whether - alone is data from standard input there.
+// takesDash reports whether a lone - means data from standard input there.
 func takesDash(cmd *command.Command, position int) bool {
 	arg := argAt(cmd, position)
 	return arg != nil && arg.Kind == command.Data
@@ -189,7 +189,7 @@ func argAt(cmd *command.Command, i int) *command.Arg {
 	return &cmd.Args[i]
 }
 
-// value completes a value of a kind; what is suggested stands behind lead in the word.
+// value completes a value of a kind; suggestions follow lead in the word.
 func (c *Completer) value(kind command.Kind, values []string, typed, lead, dir string) Result {
 	switch kind {
 	case command.Path, command.NewPath:

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// config is the configuration of the ensemble.
+// config is the ensemble's configuration.
 type config struct {
 	members  []Suggestion // server.N=…
 	known    bool
@@ -14,7 +14,7 @@ type config struct {
 	due      time.Time
 }
 
-// ensemble returns the servers of the configuration.
+// ensemble returns the servers in the configuration.
 func (c *Completer) ensemble() (members []Suggestion, pending bool) {
 	tree := c.cfg.Tree()
 	c.mu.Lock()
@@ -45,7 +45,7 @@ func (c *Completer) fetchConfig(tree Tree) {
 	c.announce()
 }
 
-// members completes the last of server.N=…,… among the servers there are, to be changed.
+// members completes the last of server.N=…,… with an existing server, to be edited.
 func (c *Completer) members(typed, lead string) Result {
 	list, pending := c.ensemble()
 	comma := strings.LastIndexByte(typed, ',') + 1
@@ -54,7 +54,7 @@ func (c *Completer) members(typed, lead string) Result {
 	return r
 }
 
-// memberIDs completes the last of N,… among the servers that are not named yet.
+// memberIDs completes the last of N,… with the servers not yet named.
 func (c *Completer) memberIDs(typed, lead string) Result {
 	list, pending := c.ensemble()
 	comma := strings.LastIndexByte(typed, ',') + 1

@@ -7,7 +7,7 @@ import (
 	"github.com/zkctl/zkctl/commands"
 )
 
-// operation completes an operation of multi: a line in one word, or words up to a ;.
+// operation completes an operation of multi: a line in a single word, or words up to a ;.
 func (c *Completer) operation(before []token, at token, dir string) Result {
 	if at.quoted || strings.ContainsAny(at.text, " \t") {
 		return c.operationLine(at.text, dir)
@@ -19,10 +19,10 @@ func (c *Completer) operation(before []token, at token, dir string) Result {
 		}
 	}
 	if n := len(before); n > 0 && strings.ContainsAny(before[n-1].text, " \t") {
-		return Result{} // that was one in a word
+		return Result{} // the operation was in one word
 	}
 	r := c.operationWords(append(slices.Clone(before), at), dir)
-	if at.outer && len(before) == 0 { // it may be the beginning of a quoted line
+	if at.outer && len(before) == 0 { // it may be the start of a quoted line
 		for i := range r.Suggestions {
 			r.Suggestions[i].Final = false
 		}
@@ -30,7 +30,7 @@ func (c *Completer) operation(before []token, at token, dir string) Result {
 	return r
 }
 
-// operationLine completes a line that stands in one word, whose quote stays open.
+// operationLine completes a line in a single word, whose quote stays open.
 func (c *Completer) operationLine(line, dir string) Result {
 	words, start, ok := split(line, len(line))
 	if !ok {
@@ -41,7 +41,7 @@ func (c *Completer) operationLine(line, dir string) Result {
 	for i := range r.Suggestions {
 		s := &r.Suggestions[i]
 		s.Open = true
-		if s.Final { // the space is within the quote
+		if s.Final { // the space is inside the quote
 			s.Text, s.Final = s.Text+" ", false
 		}
 	}

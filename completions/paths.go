@@ -18,13 +18,13 @@ type level struct {
 	names    []string // sorted
 	stat     proto.Stat
 	known    bool // it has been fetched
-	missing  bool // there is no such znode
+	missing  bool // the znode does not exist
 	fetching bool
-	due      time.Time // when it is to be looked up again
+	due      time.Time // when to look it up again
 	used     int
 }
 
-// znode is what is shown beside a znode's name.
+// znode is what is shown next to a znode's name.
 type znode struct {
 	stat     proto.Stat
 	known    bool
@@ -32,7 +32,7 @@ type znode struct {
 	due      time.Time
 }
 
-// paths completes a znode's path, relative to dir unless it begins with a slash.
+// paths completes a znode path, relative to dir unless it starts with a slash.
 func (c *Completer) paths(typed, lead, dir string) Result {
 	if dir == "" {
 		dir = "/"
@@ -54,7 +54,7 @@ func (c *Completer) paths(typed, lead, dir string) Result {
 		return r
 	}
 	if head == "" && strings.HasPrefix(names[from], "-") && strings.HasPrefix(names[to-1], "-") {
-		head = "./" // an option begins with a dash
+		head = "./" // so that it does not look like an option
 	}
 	r.Common = lead + head + common(names[from], names[to-1])
 	shown := names[from:min(to, from+Limit)]
@@ -70,8 +70,8 @@ func (c *Completer) paths(typed, lead, dir string) Result {
 	return r
 }
 
-// lookAhead fetches the children of a znode whose name has been typed: a slash may follow.
-// One with very many waits until then.
+// lookAhead fetches the children of a znode whose name has been typed: a slash may follow. For a
+// znode with very many children it waits for the slash.
 func (c *Completer) lookAhead(node string, exists bool) {
 	if !exists {
 		return
@@ -85,7 +85,7 @@ func (c *Completer) lookAhead(node string, exists bool) {
 	}
 }
 
-// children returns what is known of a znode's children, sorted, and whether more may come.
+// children returns what is known about a znode's children, sorted, and whether more may arrive.
 // The slice is not changed afterwards.
 func (c *Completer) children(node string) (names []string, pending bool) {
 	tree := c.cfg.Tree()
@@ -108,7 +108,7 @@ func (c *Completer) children(node string) (names []string, pending bool) {
 	return l.names, l.fetching && !l.known
 }
 
-// fetch brings a level up to date; an unchanged one is not transferred again.
+// fetch updates a level; an unchanged one is not transferred again.
 func (c *Completer) fetch(tree Tree, node string, l *level) {
 	defer c.cfg.Guard()
 	c.slots <- struct{}{}
@@ -134,7 +134,7 @@ func (c *Completer) fetch(tree Tree, node string, l *level) {
 	}
 	c.mu.Lock()
 	l.fetching = false
-	if c.levels[node] != l { // forgotten in between
+	if c.levels[node] != l { // forgotten in the meantime
 		c.mu.Unlock()
 		c.announce()
 		return
@@ -156,7 +156,7 @@ func (c *Completer) fetch(tree Tree, node string, l *level) {
 		l.due = time.Now().Add(retry)
 	default:
 		l.due = time.Now().Add(retry)
-		changed = !l.known // it no longer is to come
+		changed = !l.known // it is no longer pending
 	}
 	c.trim()
 	c.mu.Unlock()
@@ -165,7 +165,7 @@ func (c *Completer) fetch(tree Tree, node string, l *level) {
 	}
 }
 
-// trim drops the levels used longest ago when there is too much; c.mu is held.
+// trim drops the least recently used levels if there is too much; c.mu is held.
 func (c *Completer) trim() {
 	for len(c.levels) > maxLevels || c.names > maxNames && len(c.levels) > 1 {
 		oldest, at := "", 0
@@ -182,8 +182,8 @@ func (c *Completer) trim() {
 	}
 }
 
-// Describe fills in the help of znodes, in place, as far as it is known, and has the rest
-// looked up; it tells whether none of it is missing. Call it for what is on the screen.
+// Describe fills in the help of znodes, in place, as far as it is known, and has the rest looked
+// up; it reports whether everything was known. Call it for what is on the screen.
 func (c *Completer) Describe(list []Suggestion) bool {
 	var ask []string
 	complete := true
@@ -216,7 +216,7 @@ func (c *Completer) Describe(list []Suggestion) bool {
 	return complete
 }
 
-// stat looks up znodes, several at once, and announces them together.
+// stat looks up several znodes at once and announces them together.
 func (c *Completer) stat(tree Tree, nodes []string) {
 	defer c.cfg.Guard()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -259,7 +259,7 @@ func (c *Completer) stat(tree Tree, nodes []string) {
 	}
 }
 
-// describe is a znode in a few words.
+// describe describes a znode in a few words.
 func describe(s proto.Stat) string {
 	var parts []string
 	if s.NumChildren > 0 || !ephemeral(s) {

@@ -8,7 +8,7 @@ import (
 	"github.com/zkctl/zkctl/internal/verb"
 )
 
-// NewVerb is the verb that construct makes.
+// NewVerb returns the verb created by construct.
 func NewVerb(construct verb.Constructor) Verb {
 	c := construct(&ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
 	return Verb{
@@ -32,7 +32,7 @@ func (c *Completer) verb(name string) *Verb {
 	return nil
 }
 
-// verbWord completes a word of a verb, which knows what can stand there.
+// verbWord completes a word of a verb, which knows what can be there.
 func (c *Completer) verbWord(v *Verb, before []token, typed string) Result {
 	words := make([]string, len(before))
 	for i, w := range before {

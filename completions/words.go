@@ -9,7 +9,7 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 )
 
-// Among returns the suggestions whose text begins with what was typed, in any case of letters.
+// Among returns the suggestions whose text starts with what was typed, ignoring case.
 func Among(all []Suggestion, typed, lead string) Result {
 	var r Result
 	for _, s := range all {
@@ -46,7 +46,7 @@ func (r *Result) prepend(lead string) {
 	r.Common = lead + r.Common
 }
 
-// common is what both begin with, in whole characters.
+// common is the common prefix of both, in whole characters.
 func common(a, b string) string {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
@@ -58,8 +58,8 @@ func common(a, b string) string {
 	return a[:n]
 }
 
-// commandNames completes a command's name; an old name shows when it is typed as far as
-// nothing else fits.
+// commandNames completes a command's name; an old name is shown only if what was typed fits
+// nothing else.
 func (c *Completer) commandNames(typed string) Result {
 	var names, old []Suggestion
 	for _, v := range c.cfg.Verbs {
@@ -71,7 +71,7 @@ func (c *Completer) commandNames(typed string) Result {
 		}
 		names = append(names, Suggestion{Text: cmd.Name, Help: cmd.Short, Final: true})
 		for _, a := range cmd.Aliases {
-			old = append(old, Suggestion{Text: a, Help: "the same as " + cmd.Name, Final: true})
+			old = append(old, Suggestion{Text: a, Help: "same as " + cmd.Name, Final: true})
 		}
 	}
 	sort.SliceStable(names, func(i, j int) bool {
@@ -83,8 +83,8 @@ func (c *Completer) commandNames(typed string) Result {
 	return Among(old, typed, "")
 }
 
-// options completes an option's name, with as many dashes as were typed. One that was given
-// and cannot be repeated is left out. Letters count as they are: -r is not -R.
+// options completes an option's name, with as many dashes as were typed. An option already given
+// that cannot be repeated is omitted. Case matters: -r is not -R.
 func options(cmd *command.Command, typed string, given map[string]bool) Result {
 	dash := "-"
 	if strings.HasPrefix(typed, "--") {
@@ -127,23 +127,23 @@ func options(cmd *command.Command, typed string, given map[string]bool) Result {
 
 var authSchemes = []Suggestion{
 	{Text: "digest", Help: "user:password", Final: true},
-	{Text: "ip", Help: "the client's address; the server knows it already", Final: true},
-	{Text: "x509", Help: "the client's certificate, with TLS", Final: true},
+	{Text: "ip", Help: "the client's address, which the server already knows", Final: true},
+	{Text: "x509", Help: "the client's TLS certificate", Final: true},
 	{Text: "super", Help: "user:password of the administrator", Final: true},
 }
 
-// aclSchemes are the beginnings of an ACL's entry.
+// aclSchemes are the starts of an ACL entry.
 var aclSchemes = []Suggestion{
 	{Text: "world:anyone:", Help: "everyone"},
 	{Text: "auth::", Help: "this session's identities"},
 	{Text: "digest:", Help: "user:base64 of the SHA-1 of user:password"},
-	{Text: "ip:", Help: "an address, or a network as 10.0.0.0/8"},
+	{Text: "ip:", Help: "an address, or a network such as 10.0.0.0/8"},
 	{Text: "x509:", Help: "the subject of a client certificate"},
 	{Text: "sasl:", Help: "a Kerberos principal or SASL user"},
 }
 
 var permissions = []struct{ letter, help string }{
-	{"c", "create: make children"}, {"d", "delete: delete children"}, {"r", "read: data and list of children"},
+	{"c", "create: create children"}, {"d", "delete: delete children"}, {"r", "read: data and list of children"},
 	{"w", "write: change data"}, {"a", "admin: change the ACL"},
 }
 
@@ -157,7 +157,7 @@ func acls(typed, lead string) Result {
 	case colon < 0 || scheme == "world" && id == 0 || scheme == "auth" && rest == "" && id == 0:
 		return Among(aclSchemes, entry, lead)
 	case id == 0, scheme == "digest" && id < 2:
-		return Result{} // an id, which nobody else knows
+		return Result{} // an id, which cannot be guessed
 	}
 	letters := entry[colon+1:]
 	lead += entry[:colon+1]
@@ -174,11 +174,11 @@ func acls(typed, lead string) Result {
 		}
 	}
 	r := Among(all, letters, lead)
-	r.Common = lead + letters // any letter may be the next, and none must
+	r.Common = lead + letters // any letter may follow, and none must
 	return r
 }
 
-// servers completes a connect string among those that are known.
+// servers completes a connect string from the known ones.
 func (c *Completer) servers(typed, lead string) Result {
 	var all []Suggestion
 	seen := map[string]bool{}
@@ -193,7 +193,7 @@ func (c *Completer) servers(typed, lead string) Result {
 	}
 	comma := strings.LastIndexByte(typed, ',') + 1
 	all = nil
-	for _, s := range c.cfg.Servers() { // one more of an ensemble
+	for _, s := range c.cfg.Servers() { // another server of the ensemble
 		hosts, _, _ := strings.Cut(s.Text, "/")
 		for _, h := range strings.Split(hosts, ",") {
 			if !seen[h] {

@@ -92,7 +92,7 @@ func TestWrongArguments(t *testing.T) {
 		"dump " + log + " --zxid x":              `invalid zxid "x"; write it as in the log, such as 0x100000005`,
 		"dump " + log + " --zxid 5..3":           "5 is greater than 3",
 		"dump " + log + " --zxid ..":             "missing end of the range",
-		"dump " + log + " --since never":         `--since: "never" is not a time`,
+		"dump " + log + " --since never":         `--since: invalid time "never"`,
 		"dump " + log + " --since 1h --until 2h": "is later than",
 		"dump " + log + " --type creat":          `unknown transaction type "creat"`,
 		"dump " + log + " --path app":            "does not start with /",

@@ -2,7 +2,7 @@ package shell
 
 import "unicode"
 
-// edit is the line that is being typed, and what has been cut from it.
+// edit is the line being typed, with what has been cut from it.
 type edit struct {
 	text   []rune
 	cursor int // index into text
@@ -17,9 +17,9 @@ func (e edit) replace(from, to int, by []rune) edit {
 	return edit{text, from + len(by)}
 }
 
-// A text has several rows where a quote goes on over line breaks.
+// A text has several rows if a quote continues over line breaks.
 
-// rowStart and rowEnd are where the row that i is in begins and ends.
+// rowStart and rowEnd are where the row that contains i starts and ends.
 func (e edit) rowStart(i int) int {
 	for i > 0 && e.text[i-1] != '\n' {
 		i--
@@ -34,8 +34,8 @@ func (e edit) rowEnd(i int) int {
 	return i
 }
 
-// rowUp and rowDown move the cursor to the row above or below, in its column as far as that
-// goes; ok is false where there is none.
+// rowUp and rowDown move the cursor to the row above or below, in the same column as far as
+// possible; ok is false if there is none.
 func (e edit) rowUp() (after edit, ok bool) {
 	start := e.rowStart(e.cursor)
 	if start == 0 {
@@ -54,8 +54,8 @@ func (e edit) rowDown() (after edit, ok bool) {
 	return edit{e.text, min(below+e.cursor-e.rowStart(e.cursor), e.rowEnd(below))}, true
 }
 
-// A word is a run of letters and digits, as for Alt-B and Alt-F in a shell, so that the
-// segments of a path are words.
+// A word is a run of letters and digits, as for Alt-B and Alt-F in a shell, so the segments of a
+// path are words.
 func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' }
 
 func (e edit) wordLeft() int {
@@ -80,7 +80,7 @@ func (e edit) wordRight() int {
 	return i
 }
 
-// blankLeft is where the run of non-blanks before the cursor begins, as for Ctrl-W.
+// blankLeft is where the run of non-spaces before the cursor starts, as for Ctrl-W.
 func (e edit) blankLeft() int {
 	i := e.cursor
 	for i > 0 && unicode.IsSpace(e.text[i-1]) {
@@ -100,8 +100,7 @@ func (c *clipboard) knows(k key) bool {
 	return ok
 }
 
-// apply carries out the keys that change the line or move the cursor. ok is false for keys that mean
-// something else.
+// apply handles the keys that change the line or move the cursor. ok is false for other keys.
 func (c *clipboard) apply(e edit, k key) (after edit, ok bool) {
 	cut := func(from, to int) edit {
 		if from < to {

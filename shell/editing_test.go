@@ -57,7 +57,7 @@ func TestTabCompletes(t *testing.T) {
 	tt.send("\x1b") // Escape hides the menu
 	tt.await("no menu", func(s string) bool { return !strings.Contains(s, "0 children") })
 	tt.send("\x15\t") // all commands
-	tt.see("in all")
+	tt.see("in total")
 	tt.send("\x04") // ends the shell only from an empty line, which this is
 	tt.left(0)
 }

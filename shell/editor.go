@@ -17,11 +17,11 @@ import (
 // errStopped is returned by ReadLine after Stop.
 var errStopped = errors.New("shell: stopped")
 
-// editor reads lines from a terminal. ReadLine is called by one goroutine; the other
-// methods may be called from any.
+// editor reads lines from a terminal. ReadLine is called by one goroutine; the other methods are
+// safe for concurrent use.
 type editor struct {
 	term     *terminal
-	label    func(width int) []span // the prompt now
+	label    func(width int) []span // the current prompt
 	complete func(line string, pos int) completions.Result
 	describe func([]completions.Suggestion)
 	history  func() []string
@@ -33,32 +33,32 @@ type editor struct {
 	synced sync.Cond // keyed or done changed
 	screen screen
 	active bool     // a line is being edited, the terminal is raw
-	queue  []string // notices for the next line
-	queued int      // bytes in it
-	missed int      // notices that found no room in it
-	keyed  bool     // go-prompt has a key that it has not shown the effect of
-	asking bool     // go-prompt asks for strokes, on a goroutine of its own
+	queue  []string // messages for the next line
+	queued int      // bytes in queue
+	missed int      // messages that did not fit into queue
+	keyed  bool     // go-prompt has a key whose effect it has not shown yet
+	asking bool     // go-prompt asks for strokes, on its own goroutine
 	done   bool     // the line has ended
-	cause  error    // why, when not by Enter
-	fresh  bool     // completion has more to say
+	cause  error    // why, if not by Enter
+	fresh  bool     // completion has news
 	stop   bool
-	gone   bool              // the terminal is
+	gone   bool              // the terminal is gone
 	edits  []func(edit) edit // for change
 
 	suggested           // as last shown
 	asked     suggested // what go-prompt is about to show
-	hidden    string    // Escape hid the menu of this line
+	hidden    string    // the line whose menu Escape hid
 	listing   bool      // Tab on an empty line lists the commands
-	tabbed    string    // Tab waits for the suggestions of this line
+	tabbed    string    // the line whose suggestions Tab waits for
 	search    *search   // Ctrl-R
-	next      []press   // keys that come before those of the terminal
-	pasted    string    // what comes after those, perhaps lines to run one after the other
+	next      []press   // keys to handle before those of the terminal
+	pasted    string    // text to handle after those keys, possibly lines to run one after another
 
 	suspended bool      // Ctrl-Z stopped the process
-	continued time.Time // when it went on
+	continued time.Time // when it continued
 }
 
-// suggested is a line and what could come next on it.
+// suggested is a line and what could come next.
 type suggested struct {
 	line     edit
 	found    completions.Result
@@ -88,20 +88,20 @@ func newEditor(cfg editorConfig) (*editor, error) {
 	return e, err
 }
 
-// ReadLine returns the next line; io.EOF for Ctrl-D or when the terminal is gone, errStopped
-// after Stop. The terminal is as it was before while no line is read.
+// ReadLine returns the next line; io.EOF for Ctrl-D or if the terminal is gone, errStopped after
+// Stop. While no line is being read, the terminal is in its original state.
 func (e *editor) ReadLine() (string, error) {
 	if err := e.begin(); err != nil {
 		return "", err
 	}
-	defer e.restore() // also when go-prompt panics
+	defer e.restore() // even if go-prompt panics
 	line := e.prompt.readLine(e.history())
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return line, e.cause
 }
 
-// close gives up the terminal, which is as it was before.
+// close gives up the terminal, which is in its original state.
 func (e *editor) close() { e.term.close() }
 
 func (e *editor) freshRow() {
@@ -126,8 +126,8 @@ func (e *editor) dropPasted() (lines int) {
 	return lines
 }
 
-// answer takes the next line of what was pasted, with or without marks, or typed ahead, if it
-// is what a question asks for. If not it stays where it is, to run after the command that asks.
+// answer takes the next line of what was pasted (with or without marks) or typed ahead, if it
+// answers a question. If not, the line stays, to run after the command that asks.
 func (e *editor) answer(is func(string) bool) (line string, ok bool) {
 	ahead := e.term.typedAhead()
 	e.mu.Lock()
@@ -141,7 +141,7 @@ func (e *editor) answer(is func(string) bool) (line string, ok bool) {
 	return line, true
 }
 
-// rescue gives the terminal back when a goroutine panics; it takes no lock.
+// rescue restores the terminal when a goroutine panics; it takes no lock.
 func (e *editor) rescue() {
 	e.term.restore()
 	_, _ = io.WriteString(e.screen.out, "\r\n"+pasteOff+showCursor)
@@ -158,7 +158,7 @@ func (e *editor) begin() error {
 	}
 	e.screen.width, e.screen.height = e.term.size()
 	e.active, e.done, e.keyed, e.asking, e.cause = true, false, true, false, nil
-	e.fresh = true // go-prompt paints again, now that it asks for strokes: see rendered
+	e.fresh = true // go-prompt paints again now that it asks for strokes: see rendered
 	e.suggested, e.asked = suggested{selected: -1}, suggested{selected: -1}
 	e.hidden, e.listing, e.tabbed, e.search, e.next, e.edits = "", false, "", nil, nil, nil
 	e.screen.begin()
@@ -166,18 +166,18 @@ func (e *editor) begin() error {
 	return nil
 }
 
-// flush prints the notices that waited; e.mu is held.
+// flush prints the waiting messages; e.mu is held.
 func (e *editor) flush() {
 	for _, text := range e.queue {
 		e.screen.write(e.screen.sentence(text))
 	}
 	if e.missed > 0 {
-		e.screen.write(e.screen.sentence(fmt.Sprintf("(%d more messages, which came while the command ran, are left out)", e.missed)))
+		e.screen.write(e.screen.sentence(fmt.Sprintf("(%d more messages arrived while the command ran; they are not shown)", e.missed)))
 	}
 	e.queue, e.queued, e.missed = nil, 0, 0
 }
 
-// restore gives the terminal back.
+// restore restores the terminal.
 func (e *editor) restore() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -190,7 +190,8 @@ func (e *editor) restore() {
 	e.term.restore()
 }
 
-// maxNotices is how many bytes of messages wait for a command to end, and one message more.
+// maxNotices is how many bytes of messages may wait for a command to end, apart from one more
+// message.
 const maxNotices = 256 << 10
 
 // Notice prints text above the line, or before the next one.
@@ -208,7 +209,7 @@ func (e *editor) Notice(text string) {
 	}
 }
 
-// Redraw shows the prompt anew if it has changed.
+// Redraw shows the prompt again if it has changed.
 func (e *editor) Redraw() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -217,7 +218,7 @@ func (e *editor) Redraw() {
 	}
 }
 
-// Resize takes over the terminal's new size.
+// Resize adapts to the terminal's new size.
 func (e *editor) Resize() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -233,18 +234,18 @@ func (e *editor) Resize() {
 	time.AfterFunc(positionPatience, func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		if e.screen.resized == asked { // what does not answer is too simple to wrap rows anew
+		if e.screen.resized == asked { // a terminal that does not answer is too simple to rewrap rows
 			e.screen.keepsRows = true
 			e.located(-1)
 		}
 	})
 }
 
-// positionPatience is how long a terminal may take to say where its cursor is.
+// positionPatience is how long a terminal may take to report where its cursor is.
 const positionPatience = 500 * time.Millisecond
 
-// located takes the column of the cursor, which the terminal was asked for when it had got
-// another size; e.mu is held.
+// located receives the column of the cursor, which the terminal was asked for after a resize;
+// e.mu is held.
 func (e *editor) located(col int) {
 	if e.screen.resized != nil {
 		e.screen.settle(col)
@@ -252,7 +253,7 @@ func (e *editor) located(col int) {
 	}
 }
 
-// Resume takes the terminal again after the process was stopped, other than by Ctrl-Z, and
+// Resume takes the terminal again after the process was stopped (other than by Ctrl-Z) and
 // continued.
 func (e *editor) Resume() {
 	e.mu.Lock()
@@ -266,7 +267,7 @@ func (e *editor) Resume() {
 	e.paint()
 }
 
-// Changed tells that completion has more to say about the line.
+// Changed says that completion has news about the line.
 func (e *editor) Changed() {
 	e.mu.Lock()
 	e.fresh = true
@@ -274,7 +275,7 @@ func (e *editor) Changed() {
 	e.term.wake()
 }
 
-// Stop ends ReadLine, now and from now on.
+// Stop ends ReadLine, now and in future calls.
 func (e *editor) Stop() {
 	e.mu.Lock()
 	e.stop = true
@@ -289,10 +290,10 @@ func (e *editor) paint() {
 	}
 }
 
-// editing tells whether the line is on the screen; e.mu is held.
+// editing reports whether the line is on the screen; e.mu is held.
 func (e *editor) editing() bool { return e.active && !e.done && !e.suspended }
 
-// view is what is to be seen; e.mu is held.
+// view returns what to show; e.mu is held.
 func (e *editor) view() view {
 	if e.search != nil {
 		return e.search.view(e.line)
@@ -327,9 +328,9 @@ func (e *editor) menu() *menu {
 // completedLine is the length in bytes from which a line is data rather than a command.
 const completedLine = 16 << 10
 
-// suggest returns, for what could come next, what it would make of the text before the
-// cursor. go-prompt asks after each key, and with an empty line whenever a selection ends.
-// It never blocks.
+// suggest returns, for each thing that could come next, what it would make of the text before the
+// cursor. go-prompt asks after each key, and with an empty line whenever a selection ends. It
+// never blocks.
 func (e *editor) suggest(line edit) []string {
 	asked := suggested{line: line, selected: -1}
 	before := line.before()
@@ -352,10 +353,10 @@ func (e *editor) suggest(line edit) []string {
 	return asked.texts
 }
 
-// rendered is called when go-prompt has shown the effect of a key; selection is the
-// suggestion that is selected, "" for none. It keeps go-prompt until there is another
-// stroke, for which go-prompt would look every 10 ms (Input). The first painting of a line
-// cannot wait: nobody asks for strokes before it has returned.
+// rendered is called when go-prompt has shown the effect of a key; selection is the selected
+// suggestion, or "". It holds go-prompt until there is another stroke, which go-prompt would
+// otherwise poll for every 10 ms (Input). The first painting of a line cannot wait: nobody asks
+// for strokes before it has returned.
 func (e *editor) rendered(selection string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -373,8 +374,8 @@ func (e *editor) rendered(selection string) {
 	}
 }
 
-// lineBroken is called when go-prompt leaves a line: by Enter, by Ctrl-C (cleared), which
-// begins another, and when it returns, as by Ctrl-D (left).
+// lineBroken is called when go-prompt leaves a line: by Enter, by Ctrl-C (cleared), which starts
+// another, and when it returns, as by Ctrl-D (left).
 func (e *editor) lineBroken(text []rune, cleared, left bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -397,14 +398,14 @@ func (e *editor) lineBroken(text []rune, cleared, left bool) {
 	case left:
 		e.cause = io.EOF
 	}
-	e.term.restore() // first: Ctrl-C from here on is for the command
+	e.term.restore() // first: from here on Ctrl-C is for the command
 	e.screen.finish(e.view(), "")
 	e.done = true
 	e.synced.Broadcast()
 	e.term.wake()
 }
 
-// change carries out what a key was bound to, on go-prompt's goroutine.
+// change performs what a key was bound to, on go-prompt's goroutine.
 func (e *editor) change(line edit) edit {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -15,41 +15,41 @@ import (
 	"github.com/zkctl/zkctl/internal/ownfile"
 )
 
-// historyKept is how many lines of the file a shell remembers; with twice as many in it the
-// file is cut down to them.
+// historyKept is how many lines of the file a shell remembers; once the file has twice as many,
+// it is cut down to them.
 const historyKept = 2000
 
-// history is the lines typed: in earlier sessions, for the arrow keys and Ctrl-R, and in
-// this one, which have numbers.
+// history is the lines typed: those of earlier sessions, for the arrow keys and Ctrl-R, and those
+// of this one, which are numbered.
 type history struct {
-	file    string // "" when nothing is kept
+	file    string // "" if nothing is kept
 	earlier []string
 	lines   []string // of this session; credentials are masked
-	last    string   // the last line in the file that is ours
+	last    string   // the last of our lines in the file
 }
 
-// newHistory reads the file, which need not exist. The history works also with an error,
-// but is not kept.
+// newHistory reads the file, which need not exist. After an error the history still works, but is
+// not saved.
 func newHistory(stateDir string) (*history, error) {
 	h := &history{}
 	if stateDir == "" {
 		return h, nil
 	}
 	if err := ownfile.Dir(stateDir); err != nil {
-		return h, fmt.Errorf("history is not kept: %w", err)
+		return h, fmt.Errorf("history will not be saved: %w", err)
 	}
 	file := filepath.Join(stateDir, "history")
 	if target, err := os.Readlink(file); err == nil && target == os.DevNull {
-		return h, nil // a way to say that nothing is to be kept
+		return h, nil // /dev/null as the file means that nothing is to be kept
 	}
 	lines, whole, err := readLines(file)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return h, fmt.Errorf("history is not kept: %w", err)
+		return h, fmt.Errorf("history will not be saved: %w", err)
 	}
 	h.file = file
 	if len(lines) > 2*historyKept || !whole {
 		if err := h.locked(func() error { return cutDown(file) }); err != nil {
-			return h, fmt.Errorf("cut down the history: %w", err)
+			return h, fmt.Errorf("trim the history: %w", err)
 		}
 	}
 	h.earlier = lines[max(0, len(lines)-historyKept):]
@@ -59,19 +59,19 @@ func newHistory(stateDir string) (*history, error) {
 	return h, nil
 }
 
-// rowMark begins the rows of a line in the file, but for the first, which never begins with it.
+// rowMark starts each row of a line in the file except the first, which never starts with it.
 const rowMark = "\t"
 
-// fileRows is a line as it stands in the file.
+// fileRows returns a line as stored in the file.
 func fileRows(line string) string { return strings.ReplaceAll(line, "\n", "\n"+rowMark) + "\n" }
 
-// Bounds of the file.
+// Limits for the file.
 const (
-	historyBytes = 16 << 20 // of which the end is read
-	longestLine  = 1 << 20  // with all its rows; a longer one is passed over
+	historyBytes = 16 << 20 // how many bytes are read, from the end
+	longestLine  = 1 << 20  // including all its rows; a longer one is skipped
 )
 
-// readLines reads the lines of the file, oldest first; whole is false when some were left out.
+// readLines reads the lines of the file, oldest first; whole is false if some were skipped.
 func readLines(file string) (lines []string, whole bool, err error) {
 	f, err := ownfile.Open(file, os.O_RDONLY)
 	if err != nil {
@@ -87,7 +87,7 @@ func readLines(file string) (lines []string, whole bool, err error) {
 	if err != nil {
 		return nil, true, err
 	}
-	if whole = skipped == 0; !whole { // a line without its beginning is none
+	if whole = skipped == 0; !whole { // drop a line whose start is missing
 		for _, text, _ = bytes.Cut(text, []byte("\n")); bytes.HasPrefix(text, []byte(rowMark)); {
 			_, text, _ = bytes.Cut(text, []byte("\n"))
 		}
@@ -113,7 +113,7 @@ func readLines(file string) (lines []string, whole bool, err error) {
 	return lines, whole, nil
 }
 
-// locked runs f while no other shell changes the file.
+// locked calls f while no other shell changes the file.
 func (h *history) locked(f func() error) error {
 	lock, err := ownfile.Open(h.file+".lock", os.O_CREATE|os.O_RDWR)
 	if err != nil {
@@ -138,26 +138,26 @@ func cutDown(file string) error {
 	return atomicfile.Write(file, []byte(kept.String()))
 }
 
-// add takes a line that was typed, before it runs, as the next number.
+// add adds a line that was typed, before it runs, with the next number.
 func (h *history) add(line string) error {
 	if line = strings.TrimRight(line, " \t"); secret(line) {
 		h.lines = append(h.lines, masked(line))
 		return nil
 	}
 	h.lines = append(h.lines, line)
-	if firstWord(line) == "redo" { // replace keeps what it repeats; its number means nothing later
+	if firstWord(line) == "redo" { // replace stores what it repeats; its number means nothing later
 		return nil
 	}
 	return h.save(line)
 }
 
-// replace makes the last line another: redo becomes the line that it repeats.
+// replace replaces the last line: redo becomes the line that it repeats.
 func (h *history) replace(line string) error {
 	h.lines[len(h.lines)-1] = line
 	return h.save(line)
 }
 
-// save appends a line to the file, unless it begins with a blank, is as the one before, or is
+// save appends a line to the file, unless it starts with a space, equals the previous one, or is
 // too long to be read again.
 func (h *history) save(line string) error {
 	if h.file == "" || line == h.last || strings.HasPrefix(line, " ") || strings.HasPrefix(line, rowMark) ||
@@ -175,7 +175,7 @@ func (h *history) save(line string) error {
 		if info, err := f.Stat(); err == nil && info.Size() > 0 {
 			_, _ = f.ReadAt(last, info.Size()-1)
 		}
-		if last[0] != '\n' { // somebody has edited it
+		if last[0] != '\n' { // somebody has edited the file
 			text = "\n" + text
 		}
 		_, err = f.WriteString(text)
@@ -186,13 +186,13 @@ func (h *history) save(line string) error {
 	})
 	if err != nil {
 		h.file = ""
-		return fmt.Errorf("history is no longer kept: %w", err)
+		return fmt.Errorf("history is no longer saved: %w", err)
 	}
 	return nil
 }
 
-// recall is what the arrow keys and Ctrl-R go through, oldest first, without repetitions in
-// a row and without lines that cannot be run again.
+// recall returns what the arrow keys and Ctrl-R go through, oldest first, without consecutive
+// repetitions and without lines that cannot be run again.
 func (h *history) recall() []string {
 	all := make([]string, 0, len(h.earlier)+len(h.lines))
 	for _, list := range [][]string{h.earlier, h.lines} {
@@ -207,7 +207,7 @@ func (h *history) recall() []string {
 
 const mask = "****"
 
-// firstWord is the command's name in lower case, "" for a blank line.
+// firstWord returns the command's name in lower case, or "" for a blank line.
 func firstWord(line string) string {
 	tokens, _ := command.Lex(line)
 	if len(tokens) == 0 {
@@ -216,10 +216,10 @@ func firstWord(line string) string {
 	return strings.ToLower(tokens[0].Text)
 }
 
-// secret tells whether a line holds credentials: addauth does.
+// secret reports whether a line holds credentials, as addauth does.
 func secret(line string) bool { return commands.All.Secret(firstWord(line)) }
 
-// masked is an addauth line with its credentials hidden.
+// masked returns an addauth line with its credentials hidden.
 func masked(line string) string {
 	tokens, _ := command.Lex(line)
 	words := []string{tokens[0].Text}

@@ -7,11 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// key is what a person pressed. The zero value is no key.
+// key is what a person pressed. The zero value means no key.
 type key string
 
-// Keys. A run of printable characters is keyText, a bracketed paste as a whole keyPaste; alt with a character is keyAlt followed
-// by it, control with a letter keyCtrl followed by the letter.
+// The keys. A run of printable characters is keyText, a bracketed paste as a whole keyPaste; Alt
+// with a character is keyAlt followed by it, Control with a letter keyCtrl followed by the
+// letter.
 const (
 	keyNone       key = ""
 	keyText       key = "text"
@@ -35,21 +36,21 @@ const (
 	keyDeleteWord key = "deleteword" // after the cursor
 	keyCtrl       key = "ctrl-"
 	keyAlt        key = "alt-"
-	keyIgnored    key = "ignored"  // a sequence that means nothing here
-	keyPosition   key = "position" // none: the terminal says in which column its cursor is, from 1 on
+	keyIgnored    key = "ignored"  // a sequence without a meaning here
+	keyPosition   key = "position" // not a key: the terminal reports the column of its cursor, from 1
 )
 
-// press is one key, with its text when it is keyText or keyPaste.
+// press is a key, with its text if it is keyText or keyPaste.
 type press struct {
 	key  key
 	text string
 }
 
-// decoder cuts what a terminal sends into keys. It keeps what is incomplete: half a
-// character, half a sequence, a pasted block whose end has not come.
+// decoder splits what a terminal sends into keys. It keeps what is incomplete: half a character,
+// half a sequence, a paste without its end.
 type decoder struct {
 	buf      []byte
-	searched int // bytes of a paste in which its end is not
+	searched int // bytes of a paste known not to contain its end
 }
 
 func (d *decoder) feed(b []byte) { d.buf = append(d.buf, b...) }
@@ -59,11 +60,11 @@ var (
 	pasteEnd   = []byte("\x1b[201~")
 )
 
-// pasting tells whether the end of a paste is to come.
+// pasting reports whether the end of a paste has not arrived yet.
 func (d *decoder) pasting() bool { return bytes.HasPrefix(d.buf, pasteBegin) }
 
-// next returns the next key, keyNone when more bytes are needed. With final no more bytes
-// are coming soon: what is incomplete counts as it stands, but for a paste.
+// next returns the next key, or keyNone if more bytes are needed. With final no more bytes will
+// come soon: anything incomplete except a paste counts as it stands.
 func (d *decoder) next(final bool) press {
 	for len(d.buf) > 0 {
 		p, n := d.decode(final)
@@ -182,8 +183,8 @@ func (d *decoder) escape(final bool) (press, int) {
 	return press{key: keyAlt + key(r)}, 1 + size
 }
 
-// paste takes a whole paste: nothing of it counts before its end has come. Ctrl-C gives up one
-// whose end does not come.
+// paste takes a whole paste: nothing of it counts before its end has arrived. Ctrl-C discards a
+// paste whose end does not arrive.
 func (d *decoder) paste() (press, int) {
 	from := max(len(pasteBegin), d.searched-len(pasteEnd)+1)
 	end := bytes.Index(d.buf[from:], pasteEnd)
@@ -200,8 +201,8 @@ func (d *decoder) paste() (press, int) {
 	return press{keyPaste, pastedText(d.buf[len(pasteBegin):end])}, end + len(pasteEnd)
 }
 
-// pastedText is what was pasted as text: line breaks are \n, tabs stay, and what a terminal
-// would obey is left out.
+// pastedText is what was pasted as text: line breaks become  , tabs stay, and anything that a
+// terminal would obey is removed.
 func pastedText(b []byte) string {
 	var text strings.Builder
 	for n := 0; len(b) > 0; b = b[n:] {
@@ -224,11 +225,11 @@ func pastedText(b []byte) string {
 	return text.String()
 }
 
-// longestSequence is beyond what any terminal sends for a key.
+// longestSequence is longer than anything a terminal sends for a key.
 const longestSequence = 64
 
-// sequenceLen is the length of the CSI or SS3 sequence that b begins with, 0 when it is
-// not complete.
+// sequenceLen returns the length of the CSI or SS3 sequence at the start of b, or 0 if it is
+// incomplete.
 func sequenceLen(b []byte) int {
 	if b[1] == 'O' {
 		if len(b) < 3 {
@@ -242,7 +243,7 @@ func sequenceLen(b []byte) int {
 		case ch >= 0x40 && ch <= 0x7e:
 			return i + 1
 		case ch < 0x20 || ch > 0x7e:
-			return i // cut short
+			return i // truncated
 		case i == longestSequence:
 			return i
 		}

@@ -9,17 +9,17 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 )
 
-// label is what the prompt says.
+// label is what the prompt shows.
 type label struct {
 	servers string // the connect string
-	server  string // the one that the session is connected to
+	server  string // the server that the session is connected to
 	state   client.State
 	dir     string
 	number  int
 }
 
-// spans is the prompt, zkCli's where it leaves at least 40% of the width for the line. In a
-// narrower window the address gets shorter, then goes, then the state as a word.
+// spans returns the prompt: zkCli's if it leaves at least 40% of the width for the line. In a
+// narrower window the address is shortened, then omitted, and then the state is no longer a word.
 func (l label) spans(width int) []span {
 	room := width * 6 / 10
 	tail := fmt.Sprintf(" %d] ", l.number)
@@ -76,7 +76,7 @@ func spansWidth(spans []span) int {
 	return w
 }
 
-// shorten keeps the end, where hosts of a cluster differ and the port is.
+// shorten keeps the end, where the hosts of a cluster differ and the port is.
 func shorten(text string, width int) string {
 	if runewidth.StringWidth(text) <= width {
 		return text

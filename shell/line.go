@@ -8,16 +8,16 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 )
 
-// line is what was typed, taken apart: a command, and where its output goes.
+// line is a typed line, parsed: a command, and where its output goes.
 type line struct {
 	words   []command.Word // for command.Run; none for a blank line or a comment
-	program string         // behind |, for the user's shell, as it was typed
-	file    string         // behind > or >>
+	program string         // after |, for the user's shell, as typed
+	file    string         // after > or >>
 	adds    bool           // >>
 }
 
-// parseLine takes a line apart. All behind the first | belongs to the user's shell, quotes,
-// further pipes and redirections included.
+// parseLine parses a line. Everything after the first | belongs to the user's shell, including
+// quotes, further pipes and redirections.
 func parseLine(text string) (line, error) {
 	var l line
 	tokens, err := command.Lex(text)
@@ -25,7 +25,7 @@ func parseLine(text string) (line, error) {
 		if t.Operator && t.Text == "|" {
 			l.program = strings.TrimSpace(text[t.End:])
 			if l.program == "" {
-				return line{}, errors.New("a program is missing behind |; as in: ls -R / | grep name")
+				return line{}, errors.New("missing program after |, as in: ls -R / | grep name")
 			}
 			tokens, err = tokens[:i], nil
 			break
@@ -41,9 +41,9 @@ func parseLine(text string) (line, error) {
 		case !t.Operator:
 			words = append(words, t)
 		case i+1 == len(tokens) || tokens[i+1].Operator || tokens[i+1].Text == "":
-			return line{}, fmt.Errorf("a file is missing behind %s; quote it to mean the character: '%s'", t.Text, t.Text)
+			return line{}, fmt.Errorf("missing file after %s; to use it as a character, quote it: '%s'", t.Text, t.Text)
 		case l.file != "":
-			return line{}, errors.New("the output can go to one file only")
+			return line{}, errors.New("the output can go to only one file")
 		default:
 			i++
 			l.file, l.adds = tokens[i].Text, t.Text == ">>"
@@ -51,24 +51,24 @@ func parseLine(text string) (line, error) {
 	}
 	switch {
 	case l.file != "" && l.program != "":
-		return line{}, errors.New("the output can go to a file or to a program, not to both; as in: ls / | tee file")
+		return line{}, errors.New("the output can go to a file or to a program, but not to both; use tee, as in: ls / | tee file")
 	case len(words) == 0 && l.program != "":
-		return line{}, errors.New("a command is missing before |")
+		return line{}, errors.New("missing command before |")
 	case len(words) == 0 && l.file != "":
-		return line{}, errors.New("a command is missing before >")
+		return line{}, errors.New("missing command before >")
 	}
 	l.words = command.Words(words)
 	return l, nil
 }
 
-// openQuoteError says that a line ends within a quote.
+// openQuoteError means that a line ends inside a quote.
 type openQuoteError struct {
 	quote       byte
-	row, column int // where it begins, counted from 0
+	row, column int // where it starts, counted from 0
 }
 
 func (e *openQuoteError) Error() string {
-	return fmt.Sprintf("the quote %c that begins at column %d is not closed", e.quote, e.column+1)
+	return fmt.Sprintf("unclosed quote %c at column %d", e.quote, e.column+1)
 }
 
 func openQuote(text string, tokens []command.Token) error {

@@ -11,16 +11,16 @@ import (
 type menu struct {
 	rows     []menuRow
 	selected int // -1 for none
-	anchor   int // index into text of the word that the rows would replace
+	anchor   int // index into text of the word that the rows replace
 	more     string
 }
 
 type menuRow struct{ label, help string }
 
-// menuHeight is the most rows of a menu.
+// menuHeight is the maximum number of rows of a menu.
 const menuHeight = 8
 
-// visible is the part of n rows that a menu of some height shows around the selected one.
+// visible returns which of n rows a menu of this height shows around the selected one.
 func visible(n, selected, height int) (from, to int) {
 	if height >= n {
 		return 0, n
@@ -37,7 +37,7 @@ func (s *screen) menuRows(v view, l layout, space int) []string {
 	height := min(menuHeight, space)
 	footer := m.more
 	if len(m.rows) > height && footer == "" {
-		footer = fmt.Sprintf("%d in all", len(m.rows))
+		footer = fmt.Sprintf("%d in total", len(m.rows))
 	}
 	if footer != "" {
 		height = min(height, space-1)
@@ -95,7 +95,7 @@ func (s *screen) styled(text, style string) string {
 	return "\x1b[" + style + "m" + text + "\x1b[0m"
 }
 
-// fit cuts or fills text to the width.
+// fit truncates or pads text to the width.
 func fit(text string, width int) string {
 	return runewidth.FillRight(runewidth.Truncate(text, width, "…"), width)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// toFile runs a command with its output in a file, made with the mode that the umask
-// leaves of 0666. When the command or a write fails the error says what the file holds now.
+// toFile runs a command with its output in a file, created with mode 0666 less the umask. If the
+// command or a write fails, the error says what the file holds now.
 func toFile(name string, adds bool, run func(io.Writer) error) error {
 	flags := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
 	if adds {
@@ -32,14 +32,14 @@ func toFile(name string, adds bool, run func(io.Writer) error) error {
 	}
 	switch {
 	case out.err != nil:
-		return fmt.Errorf("write the output: %w; %s holds a part of it, %d bytes", out.err, name, out.n)
+		return fmt.Errorf("write the output: %w; %s holds only part of it, %d bytes", out.err, name, out.n)
 	case err != nil && out.n > 0:
-		return &ui.ExitError{Code: exitCode(err), Err: fmt.Errorf("%w\n%s holds only the output until then, %d bytes", err, name, out.n)}
+		return &ui.ExitError{Code: exitCode(err), Err: fmt.Errorf("%w\n%s holds only the output up to that point, %d bytes", err, name, out.n)}
 	}
 	return err
 }
 
-// countingWriter counts what was written and remembers the first error.
+// countingWriter counts the bytes written and remembers the first error.
 type countingWriter struct {
 	w   io.Writer
 	n   int64
@@ -55,7 +55,7 @@ func (c *countingWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// programError says that the program behind a pipe failed.
+// programError means that the program after a pipe failed.
 type programError struct {
 	program string
 	err     error
@@ -64,12 +64,12 @@ type programError struct {
 func (e *programError) Error() string { return fmt.Sprintf("%s: %v", e.program, e.err) }
 func (e *programError) Unwrap() error { return e.err }
 
-// outputPatience is how long what a program has left running may still write, where its
-// output is not a file of its own.
+// outputPatience is how long processes left running by a program may keep writing, if its output
+// is not a file of its own.
 const outputPatience = 2 * time.Second
 
-// toProgram runs a command with its output piped to a program through the user's shell.
-// When the program has read enough (head) the command ends without an error.
+// toProgram runs a command with its output piped to a program through the user's shell. Once the
+// program has read enough (head), the command ends without an error.
 func toProgram(ctx context.Context, program string, s *ui.Streams, run func(context.Context, io.Writer) error) error {
 	if err := ctx.Err(); err != nil {
 		return &ui.ExitError{Code: ui.ExitInterrupted, Err: errors.New("interrupted")}
@@ -87,12 +87,12 @@ func toProgram(ctx context.Context, program string, s *ui.Streams, run func(cont
 		_ = write.Close()
 		return fmt.Errorf("pipe to %s: %w", program, err)
 	}
-	// A command that waits for the ensemble is not to wait longer than its reader.
+	// A command that waits for the ensemble must not wait longer than its reader.
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait(); stop() }()
-	// The terminal sends Ctrl-C to the program too; what ends the shell is passed on.
+	// The terminal sends Ctrl-C to the program too; a signal that ends the shell is passed on.
 	defer context.AfterFunc(ctx, func() {
 		var end *signalError
 		if errors.As(context.Cause(ctx), &end) {
@@ -117,7 +117,7 @@ func toProgram(ctx context.Context, program string, s *ui.Streams, run func(cont
 	return nil
 }
 
-// shellCommand runs a line with the user's shell: $SHELL where it is set, or sh; cmd.exe on
+// shellCommand runs a line with the user's shell: $SHELL if set, otherwise sh; cmd.exe on
 // Windows.
 func shellCommand(line string) *exec.Cmd {
 	if runtime.GOOS == "windows" {
@@ -155,5 +155,5 @@ func isInterrupt(err error) bool {
 	return errors.Is(err, context.Canceled) || exitCode(err) == ui.ExitInterrupted
 }
 
-// brokenPipe tells that the reader of a pipe is gone.
+// brokenPipe reports whether the reader of a pipe is gone.
 func brokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) || isNoReader(err) }

@@ -14,7 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// plain reads lines where the terminal cannot be edited on: TERM=dumb, or no /dev/tty. The
+// plain reads lines if the terminal cannot be used for editing: TERM=dumb, or no /dev/tty. The
 // terminal itself reads and echoes the line.
 type plain struct {
 	streams *ui.Streams
@@ -24,7 +24,7 @@ type plain struct {
 	stopped chan struct{}
 	once    sync.Once
 	reading atomic.Bool
-	given   chan struct{} // Ctrl-C gave up the line
+	given   chan struct{} // closed when Ctrl-C discards the line
 }
 
 type plainLine struct {
@@ -85,7 +85,7 @@ func (p *plain) readRow() (string, error) {
 	case l := <-p.lines:
 		p.lines = nil
 		return l.text, l.err
-	case <-p.given: // the row that is being read is that of the next line
+	case <-p.given: // the row being read belongs to the next line
 		return "", errGivenUp
 	case <-p.stopped:
 		return "", errStopped

@@ -8,8 +8,8 @@ import (
 	prompt "github.com/c-bata/go-prompt"
 )
 
-// This file alone knows go-prompt, whose release 0.2.6 keeps the line, its history and the
-// selected suggestion. Everything it leaves to be wished for is done around it:
+// Only this file knows go-prompt. Release 0.2.6 keeps the line, its history and the selected
+// suggestion; its shortcomings are handled around it:
 //
 //   - It paints by relative movements that wide characters, narrow windows and foreign
 //     output break, and cannot paint without a key. It is given a console of 10,000 columns
@@ -31,20 +31,20 @@ const (
 	consoleRows    = 60000 // more than the suggestions, whose number it compares
 
 	// selectionColor is the colour in which go-prompt writes the selected suggestion over the
-	// line; no other text has it.
+	// line; no other text uses it.
 	selectionColor = prompt.Color(9999)
 
-	neverTyped = "\x00" // a separator of words that is in no line
+	neverTyped = "\x00" // a word separator that occurs in no line
 )
 
-// callKey is what the parser sends for a key that editor handles: editor.change says how the
-// line changes. No terminal sends it, because decoder drops NUL.
+// callKey is what the parser sends for a key that editor handles: editor.change says how the line
+// changes. No terminal sends it, because decoder drops NUL.
 var callKey = []byte("\x00call")
 
-// stopKey ends the line by the exit checker; no terminal's key is passed on as it.
+// stopKey ends the line through the exit checker; no key from the terminal is passed on as it.
 var stopKey = []byte{0x1b, 0x5b, 0x24, 0x3b, 0x32, 0x7e} // F24
 
-// native are the keys that go-prompt handles, as it reads them.
+// native are the keys that go-prompt handles itself, as it reads them.
 var native = map[key][]byte{
 	keyEnter: {0x0d}, keyTab: {0x09}, keyBackTab: {0x1b, 0x5b, 0x5a}, keyBackspace: {0x7f},
 	keyDelete: {0x1b, 0x5b, 0x33, 0x7e}, keyUp: {0x1b, 0x5b, 0x41}, keyDown: {0x1b, 0x5b, 0x42},
@@ -87,13 +87,13 @@ func newPrompt(e *editor) (l lineEditor, err error) {
 	return l, nil
 }
 
-// readLine reads one line; history is what the arrow keys go through, oldest first.
+// readLine reads a line; history is what the arrow keys go through, oldest first.
 func (l lineEditor) readLine(history []string) string {
-	_ = prompt.OptionHistory(history)(l.prompt) // has no error to return
+	_ = prompt.OptionHistory(history)(l.prompt) // never returns an error
 	return l.prompt.Input()
 }
 
-// setLine makes go-prompt's line the given one.
+// setLine replaces go-prompt's line.
 func setLine(buf *prompt.Buffer, to edit) {
 	if now := currentLine(buf); now.cursor == to.cursor && slices.Equal(now.text, to.text) {
 		return
@@ -124,10 +124,10 @@ func (parser) GetWinSize() *prompt.WinSize {
 	return &prompt.WinSize{Row: consoleRows, Col: consoleColumns}
 }
 
-// errNoKey makes go-prompt look whether it should stop reading, and ask again.
+// errNoKey makes go-prompt check whether to stop reading, and ask again.
 var errNoKey = errors.New("shell: no key")
 
-// Read returns one key, or errNoKey when the line has ended.
+// Read returns a key, or errNoKey if the line has ended.
 func (p parser) Read() ([]byte, error) {
 	switch s := p.stroke(); {
 	case s.end:
@@ -143,10 +143,10 @@ func (p parser) Read() ([]byte, error) {
 	}
 }
 
-// console is go-prompt's screen: it shows nothing, and notes what is selected.
+// console is go-prompt's screen: it shows nothing, but records what is selected.
 type console struct {
 	editor    *editor
-	rendering bool // since HideCursor, with which go-prompt begins to paint a line
+	rendering bool // since HideCursor, with which go-prompt starts to paint a line
 	selecting bool
 	selection string
 }

@@ -216,7 +216,7 @@ func TestInterruptedPaste(t *testing.T) {
 	tt.send("\x1b[200~help | (echo star''ted; exec sleep 1000)\rcreate /not-pasted\r\rpwd\r\x1b[201~")
 	tt.see("\nstarted")
 	tt.send("\x03")
-	tt.see("2 of the pasted lines did not run")
+	tt.see("2 pasted lines were not run")
 	tt.seeLine(promptOf(addr, "CONNECTED", 1))
 	tt.send("ls /not-pasted\r")
 	tt.see("Node does not exist: /not-pasted")

@@ -11,15 +11,15 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// runner runs lines, in a shell or a script. It is the command.Shell that they see.
+// runner runs lines, in a shell or a script. Commands see it as their command.Shell.
 type runner struct {
 	opts    Options
 	env     command.Env
-	streams *ui.Streams // of the command that runs
+	streams *ui.Streams // of the running command
 	history *history
 	quit    bool
 	warn    func(error)
-	ran     func(words []command.Word, dir string) // after a command; dir is where it ran
+	ran     func(words []command.Word, dir string) // called after a command; dir is where it ran
 	redone  bool                                   // the command ran another line, whose cd counts
 }
 
@@ -35,8 +35,8 @@ func newRunner(opts Options, h *history) *runner {
 	return r
 }
 
-// line runs a line that was typed or read. A blank line and a comment do nothing and have
-// no number.
+// line runs a line that was typed or read. A blank line or a comment does nothing and has no
+// number.
 func (r *runner) line(ctx context.Context, text string, streams *ui.Streams) error {
 	l, err := parseLine(text)
 	if err == nil && len(l.words) == 0 {
@@ -63,7 +63,7 @@ func (r *runner) run(ctx context.Context, l line, streams *ui.Streams) error {
 	return r.command(ctx, l.words, streams)
 }
 
-// redirected are streams whose output is no terminal.
+// redirected returns streams whose output is not a terminal.
 func redirected(s *ui.Streams, w io.Writer) *ui.Streams {
 	cp := *s
 	cp.Out, cp.OutTTY, cp.Color = w, false, false
@@ -88,11 +88,11 @@ func (r *runner) command(ctx context.Context, words []command.Word, streams *ui.
 // History returns the lines of this session.
 func (r *runner) History() ([]string, int) { return r.history.lines, 0 }
 
-// Redo runs a line of this session again, with the output of the redo.
+// Redo runs a line of this session again, with the redo's output.
 func (r *runner) Redo(ctx context.Context, number int) error {
 	lines := r.history.lines
-	if number < 0 || number >= len(lines)-1 { // the last one is the redo
-		return fmt.Errorf("Command index out of range: there is no line %d before this one; `history` shows them", number) //nolint:staticcheck // zkCli's words
+	if number < 0 || number >= len(lines)-1 { // the last one is the redo itself
+		return fmt.Errorf("Command index out of range: no line %d before this one; `history` lists them", number) //nolint:staticcheck // zkCli's words
 	}
 	text := lines[number]
 	if secret(text) {
@@ -110,5 +110,5 @@ func (r *runner) Redo(ctx context.Context, number int) error {
 	return err
 }
 
-// Quit ends the shell or the script after the command that runs.
+// Quit ends the shell or the script after the running command.
 func (r *runner) Quit() { r.quit = true }

@@ -11,10 +11,10 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// span is text in one style; the style is the parameters of SGR, "" for none.
+// span is text in one style: the parameters of SGR, or "" for none.
 type span struct{ text, style string }
 
-// view is what the terminal shows of the line that is being typed.
+// view is what the terminal shows of the line being typed.
 type view struct {
 	prompt []span
 	text   []rune
@@ -22,24 +22,24 @@ type view struct {
 	menu   *menu
 }
 
-// screen paints views on a terminal, in place: it remembers where the last one began.
-// Its caller serialises the calls.
+// screen paints views on a terminal in place: it remembers where the last one started. The caller
+// must serialise the calls.
 type screen struct {
 	out           io.Writer
 	color         bool
 	width, height int
 	last          view
 	painted       bool
-	cursorRow     int // rows from the beginning of the painted view down to the cursor
+	cursorRow     int // rows from the start of the painted view down to the cursor
 	cursorCol     int
-	resized       *position // where the cursor is if the terminal has wrapped the view anew
-	keepsRows     bool      // the terminal did not when it was last seen
+	resized       *position // where the cursor is if the terminal has rewrapped the view
+	keepsRows     bool      // the terminal did not rewrap when last seen
 }
 
-// position is the place of the cursor within a view.
+// position is the place of the cursor in a view.
 type position struct{ row, col int }
 
-// Control sequences, all understood by every terminal since the VT100 or harmless.
+// Control sequences that every terminal since the VT100 understands or ignores.
 const (
 	hideCursor = "\x1b[?25l"
 	showCursor = "\x1b[?25h"
@@ -48,9 +48,9 @@ const (
 
 	askPosition = "\x1b[6n"
 
-	// eraseBelow erases from the beginning of a row on. Erasing from the top of the screen is
-	// avoided: tmux takes that for a new screen, and keeps the old one among the lines that it
-	// brings back when the window gets wider.
+	// eraseBelow erases from the start of a row. It avoids erasing from the top of the screen,
+	// which tmux takes for a new screen, keeping the old one among the lines that it brings back
+	// when the window gets wider.
 	eraseBelow = "\x1b7\x1b[K\x1b[B\x1b[J\x1b8"
 )
 
@@ -75,12 +75,11 @@ func (s *screen) begin() {
 	s.freshRow()
 }
 
-// freshRow goes to the beginning of a row. Whatever was printed before may have left the
-// cursor in the middle of one: a row's width of blanks ends at the beginning of a row in
-// either case.
+// freshRow moves to the start of a row. Earlier output may have left the cursor in the middle of
+// one: after a row's width of spaces it is at the start of a row in either case.
 func (s *screen) freshRow() { s.write(strings.Repeat(" ", s.width) + "\r" + eraseBelow) }
 
-// paint shows the view in place of the last one.
+// paint replaces the last view with this one.
 func (s *screen) paint(v view) {
 	s.write(hideCursor + s.home() + s.render(v) + showCursor)
 }
@@ -90,19 +89,19 @@ func (s *screen) above(text string, v view) {
 	s.write(hideCursor + s.home() + s.sentence(text) + s.render(v) + showCursor)
 }
 
-// sentence is text in rows of its own.
+// sentence is text on rows of its own.
 func (s *screen) sentence(text string) string {
 	return crlf(ui.Fold(strings.TrimRight(text, "\n"), s.width) + "\n")
 }
 
-// finish shows the line as it is accepted, without a menu, and leaves it.
+// finish shows the line as accepted, without a menu, and leaves it.
 func (s *screen) finish(v view, suffix string) {
 	v.menu, v.cursor = nil, len(v.text)
 	s.write(hideCursor + s.home() + s.render(v) + suffix + "\r\n" + pasteOff + showCursor)
 	s.painted, s.cursorRow = false, 0
 }
 
-// leave takes the view away, for a while or because something went wrong.
+// leave removes the view, for a while or after an error.
 func (s *screen) leave() {
 	s.write(s.home() + pasteOff + showCursor)
 	s.painted, s.cursorRow = false, 0
@@ -115,10 +114,10 @@ func (s *screen) clear(v view) {
 	s.paint(v)
 }
 
-// resize takes over the new size. Most terminals wrap what is on them anew, so that the last
-// view begins as many rows above the cursor as it takes at the new width; others, xterm among
-// them, leave the rows as they are. Where that makes a difference the terminal is asked where
-// the cursor is; settle takes the answer, and nothing should be painted before.
+// resize adapts to the new size. Most terminals rewrap their content, so that the last view
+// starts as many rows above the cursor as it takes at the new width; others, such as xterm, leave
+// the rows unchanged. If that makes a difference, the terminal is asked where the cursor is;
+// settle takes the answer, and nothing should be painted before.
 func (s *screen) resize(width, height int) (asked bool) {
 	if s.painted && width != s.width && width > 0 {
 		l := layOut(s.last, width, false)
@@ -131,8 +130,8 @@ func (s *screen) resize(width, height int) (asked bool) {
 	return s.resized != nil
 }
 
-// settle ends what resize has begun. The column tells which rows the terminal shows; -1 when it
-// has not said.
+// settle finishes what resize started. The column shows how the terminal treats rows; -1 means
+// that it did not answer.
 func (s *screen) settle(col int) {
 	if kept := min(s.cursorCol, s.width-1); col >= 0 && kept != s.resized.col {
 		s.keepsRows = col == kept
@@ -143,7 +142,7 @@ func (s *screen) settle(col int) {
 	s.resized = nil
 }
 
-// home moves to the beginning of the painted view and erases it.
+// home moves to the start of the painted view and erases it.
 func (s *screen) home() string {
 	if !s.painted {
 		return ""
@@ -165,7 +164,7 @@ func (s *screen) render(v view) string {
 	}
 	l := layOut(v, s.width, s.color)
 	rows, wrapped, cursorRow := l.rows, l.wrapped, l.cursorRow
-	if len(rows) > s.height { // a line longer than the screen: the part around the cursor
+	if len(rows) > s.height { // a line longer than the screen: show the part around the cursor
 		first := min(max(0, cursorRow-s.height/2), len(rows)-s.height)
 		rows, wrapped = rows[first:first+s.height], wrapped[first:first+s.height]
 		cursorRow -= first
@@ -186,10 +185,10 @@ func (s *screen) render(v view) string {
 	return b.String()
 }
 
-// layout is a line cut into the rows of a terminal.
+// layout is a line split into the rows of a terminal.
 type layout struct {
 	rows                 []string
-	wrapped              []bool // the row is full, and the terminal goes on by itself
+	wrapped              []bool // the row is full, and the terminal wraps by itself
 	cursorRow, cursorCol int
 	anchorCol            int
 }
@@ -266,12 +265,12 @@ func layOut(v view, width int, color bool) layout {
 	return l
 }
 
-// continued stands before each row of a line but the first.
+// continued precedes each row of a line except the first.
 const continued = "> "
 
 const tabWidth = 8
 
-// columns is the width of a character where it does not fit into a row.
+// columns returns the width of a character that does not fit into a row.
 func columns(r rune) int {
 	switch r {
 	case '\n':
@@ -283,7 +282,7 @@ func columns(r rune) int {
 	return w
 }
 
-// printable is what stands for a character on the screen, and its width in columns.
+// printable returns what represents a character on the screen, and its width in columns.
 func printable(r rune) (string, int) {
 	switch {
 	case r < ' ':

@@ -15,11 +15,11 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// maxLine is the longest line of a script, all its rows together, in bytes: data of a megabyte,
-// ZooKeeper's default limit, fits in every quoting.
+// maxLine is the maximum length in bytes of a script's line, including all its rows: a megabyte
+// of data, ZooKeeper's default limit, fits in any quoting.
 const maxLine = 16 << 20
 
-// scriptLines are the lines of a script, of which one has several rows where a quote is open.
+// scriptLines are the lines of a script. A line has several rows if a quote is open.
 type scriptLines struct {
 	rows   *bufio.Scanner
 	number int // of rows read
@@ -32,7 +32,7 @@ func newScriptLines(r io.Reader) *scriptLines {
 	return &scriptLines{rows: rows}
 }
 
-// splitRows is bufio.ScanLines, but leaves a carriage return where it is: it may be data.
+// splitRows is bufio.ScanLines, but keeps carriage returns, which may be data.
 func splitRows(data []byte, atEOF bool) (advance int, row []byte, err error) {
 	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i], nil
@@ -43,7 +43,7 @@ func splitRows(data []byte, atEOF bool) (advance int, row []byte, err error) {
 	return 0, nil, nil
 }
 
-// next returns the next line and the number of its first row; io.EOF when there is none.
+// next returns the next line and the number of its first row, or io.EOF.
 func (s *scriptLines) next() (text string, first int, err error) {
 	var line strings.Builder
 	var c command.Continuation
@@ -70,23 +70,23 @@ func (s *scriptLines) next() (text string, first int, err error) {
 	case s.number < first:
 		return "", first, io.EOF
 	}
-	return line.String(), first, nil // which says itself that its quote is open
+	return line.String(), first, nil // parsing it will report the open quote
 }
 
 var errLongLine = fmt.Errorf("the line is longer than %d bytes; put its data into a file: @file", maxLine)
 
-// RunScript runs the lines of r one after the other; blank lines and comments are skipped.
-// It stops at the first error, unless opts.KeepGoing, and returns it with the name of the
-// script and the line; its exit code is that of a *ui.ExitError in it. With KeepGoing errors
-// are printed where they happen and the first one's exit code is returned. It ends early
-// when ctx is done.
+// RunScript runs the lines of r one after the other; blank lines and comments are skipped. It
+// stops at the first error, unless opts.KeepGoing is set, and returns it with the name of the
+// script and the line; its exit code is that of the *ui.ExitError in it. With KeepGoing, errors
+// are printed as they happen and the exit code of the first is returned. It ends early when ctx
+// is done.
 //
-// Differs(script-stops): zkCli goes on, so that what a script does after an error is anybody's guess.
+// Differs(script-stops): zkCli continues, so what a script does after an error is unpredictable.
 //
-// Events of znodes are printed unless Session.OnWatch is set. The caller closes the session.
+// Watch events are printed unless Session.OnWatch is set. The caller closes the session.
 func RunScript(ctx context.Context, opts Options, r io.Reader, name string) error {
 	streams := *opts.Streams
-	if r == streams.In { // the lines are not for the commands to read
+	if r == streams.In { // the lines are not input for the commands
 		streams.In, streams.InTTY = strings.NewReader(""), false
 	}
 	out := &ui.LockedWriter{W: streams.Out}
@@ -114,10 +114,10 @@ func RunScript(ctx context.Context, opts Options, r io.Reader, name string) erro
 		}
 		var open *openQuoteError
 		if errors.As(err, &open) {
-			number += open.row // the rest of the script is within the quote
+			number += open.row // the rest of the script is inside the quote
 		}
 		err = ui.InFormat(atLine(err, name, number), opts.Output)
-		if !opts.KeepGoing || ctx.Err() != nil || out.Failed() != nil { // nobody reads what the rest answers
+		if !opts.KeepGoing || ctx.Err() != nil || out.Failed() != nil { // nobody reads the rest of the output
 			return err
 		}
 		ui.Report(streams.Err, err)
@@ -128,7 +128,7 @@ func RunScript(ctx context.Context, opts Options, r io.Reader, name string) erro
 	return ended(code)
 }
 
-// ended is the error of a script that has come to its end, nil for exit code 0.
+// ended is the error of a script that ran to its end, or nil for exit code 0.
 func ended(code int) error {
 	if code == ui.ExitOK {
 		return nil
@@ -136,9 +136,9 @@ func ended(code int) error {
 	return &ui.ExitError{Code: code}
 }
 
-// atLine says where in a script an error happened. The exit code stays.
+// atLine adds where in a script an error happened. The exit code stays.
 func atLine(err error, name string, number int) error {
-	if err.Error() == "" { // said already, by the command
+	if err.Error() == "" { // already reported by the command
 		return &ui.ExitError{Code: exitCode(err), Err: fmt.Errorf("%s:%d: failed", name, number)}
 	}
 	return &ui.ExitError{Code: exitCode(err), Err: fmt.Errorf("%s:%d: %w", name, number, err)}

@@ -46,11 +46,11 @@ func TestRunScript(t *testing.T) {
 			err: "s.zk:2: Command not found frob", code: 127},
 		{name: "it goes on when told so", script: "pwd\nfrob /x\ncreate\npwd\n", keepGoing: true, out: "/\n/\n",
 			errOut: "s.zk:2: Command not found frob", code: 127},
-		{name: "a quote that is not closed", script: "pwd\n\ncreate /a 'x\n", out: "/\n", err: "s.zk:3: the quote ' that begins at column 11", code: 1},
+		{name: "a quote that is not closed", script: "pwd\n\ncreate /a 'x\n", out: "/\n", err: "s.zk:3: unclosed quote ' at column 11", code: 1},
 		{name: "a line of several rows", script: "pwd\n'frob\r\n\n\t# x' /a\npwd\n", keepGoing: true, out: "/\n/\n",
 			errOut: "s.zk:2: Command not found frob\r\n\n\t# x.", code: 127},
 		{name: "a quote that is not closed, in the third row", script: "pwd\ncreate '\n# x\n' \"x\npwd\n", out: "/\n",
-			err: "s.zk:4: the quote \" that begins at column 3", code: 1},
+			err: "s.zk:4: unclosed quote \" at column 3", code: 1},
 		{name: "a missing argument", script: "create\n", err: "s.zk:1: create [-s]", code: 1},
 		{name: "quit ends it", script: "pwd\nquit\npwd\n", out: "/\n"},
 		{name: "history and redo", script: "pwd\nredo 0\nhistory\n", out: "/\n/\n0 - pwd\n1 - pwd\n2 - history\n"},
@@ -412,7 +412,7 @@ func TestHistoryThatCannotBeKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	h, err := newHistory(file) // a file where the folder should be
-	if err == nil || !strings.Contains(err.Error(), "history is not kept") {
+	if err == nil || !strings.Contains(err.Error(), "history will not be saved") {
 		t.Errorf("error %v", err)
 	}
 	if err := h.add("ls /"); err != nil || len(h.lines) != 1 {

@@ -2,18 +2,18 @@ package shell
 
 import "strings"
 
-// search is the incremental search through the history that Ctrl-R begins.
+// search is the incremental history search started by Ctrl-R.
 type search struct {
 	lines []string // oldest first
 	query []rune
-	at    int // of the line found in lines; len(lines) before the first search
+	at    int // index of the line found; len(lines) before the first search
 	found bool
 }
 
 func newSearch(lines []string) *search { return &search{lines: lines, at: len(lines)} }
 
-// look goes from the line at, inclusive, to older ones (step -1) or newer ones (step 1),
-// to the next that contains the query and is not the same as the one shown.
+// look searches from line from, inclusive, to older (step -1) or newer (step 1) lines for one
+// that contains the query and differs from the one shown.
 func (s *search) look(from, step int, unlike string) {
 	query := string(s.query)
 	for i := from; i >= 0 && i < len(s.lines); i += step {
@@ -57,7 +57,7 @@ func (s *search) backspace() {
 	}
 }
 
-// result is the line found with the cursor at the match, or the line as it was.
+// result returns the line found with the cursor at the match, or the line as it was.
 func (s *search) result(was edit) edit {
 	line := s.line()
 	if line == "" {

@@ -11,8 +11,8 @@ import (
 	"github.com/zkctl/zkctl/internal/session"
 )
 
-// watchSession shows what happens to the session: events above the line, the state in the
-// prompt. After an expiry it opens a new session. The function that it returns ends that.
+// watchSession shows what happens to the session: events above the line, the state in the prompt.
+// When the session expires, it opens a new one. The returned function stops it.
 func (s *shell) watchSession() func() {
 	opened := s.opts.Session
 	events := make(chan client.Event, 1024)
@@ -29,7 +29,7 @@ func (s *shell) watchSession() func() {
 		case <-done:
 		}
 	}
-	connected := false // the first connection is no news
+	connected := false // do not report the first connection
 	opened.OnWatch = func(e client.Event) {
 		defer s.guard()
 		if e.Type == proto.EventNone && !connected {
@@ -43,10 +43,10 @@ func (s *shell) watchSession() func() {
 		ticker := time.NewTicker(time.Second)
 		defer ticker.Stop()
 		var trouble trouble
-		_, _ = opened.Conn() // begins to connect
+		_, _ = opened.Conn() // starts connecting
 		s.lines.Redraw()
 		for {
-			var ticks <-chan time.Time // none, and no wake-ups, while all is well
+			var ticks <-chan time.Time // none, and so no wake-ups, while all is well
 			if opened.State() == client.Connecting {
 				ticks = ticker.C
 			}
@@ -68,7 +68,7 @@ func (s *shell) watchSession() func() {
 	return func() { close(done); wait.Wait() }
 }
 
-// compact leaves out the blank lines that zkCli prints within an event.
+// compact removes the blank lines that zkCli prints within an event.
 func compact(text string) string { return strings.ReplaceAll(text, "\n\n", "\n") }
 
 // event handles one event.
@@ -84,22 +84,22 @@ func (s *shell) event(e client.Event) {
 		}
 		s.lines.Changed()
 	case proto.StateExpired:
-		s.lines.Notice("The session has expired: its ephemeral znodes and watches are gone, and so are identities that addauth added.")
+		s.lines.Notice("The session has expired. Its ephemeral znodes, watches and identities added by addauth are gone.")
 		if err := s.opts.Session.Reopen(); err != nil {
-			s.lines.Notice("A new session cannot be opened: " + err.Error() + "; `connect` tries again.")
+			s.lines.Notice("Cannot open a new session: " + err.Error() + "; `connect` tries again.")
 		} else {
-			s.lines.Notice("A new session is being opened.")
+			s.lines.Notice("Opening a new session.")
 		}
 	case proto.StateAuthFailed:
-		s.lines.Notice("The server refused an identity, and the session is over; `connect` opens a new one.")
+		s.lines.Notice("The server refused an identity and closed the session; `connect` opens a new one.")
 	}
 }
 
 // trouble is why there is no connection.
 type trouble struct{ seen, said string }
 
-// lookForTrouble says, once, why there is no connection, when that has lasted for a second:
-// a server that restarts refuses in several ways.
+// lookForTrouble reports, once, why there is no connection, if that has lasted for a second: a
+// restarting server refuses connections in several ways.
 func (s *shell) lookForTrouble(t *trouble) {
 	now := ""
 	if s.opts.Session.State() == client.Connecting {
@@ -116,7 +116,7 @@ func (s *shell) lookForTrouble(t *trouble) {
 	case now == "":
 		*t = s.noTrouble()
 	case now == t.seen && now != t.said:
-		if !strings.Contains(s.failure.get(), now) { // a command has said so
+		if !strings.Contains(s.failure.get(), now) { // a command has already reported it
 			s.lines.Notice("No connection yet: " + now)
 		}
 		t.said = now
@@ -124,13 +124,13 @@ func (s *shell) lookForTrouble(t *trouble) {
 	t.seen = now
 }
 
-// noTrouble is that of a connection: what comes after it is said again.
+// noTrouble is the state while connected: any later trouble is reported again.
 func (s *shell) noTrouble() trouble {
 	s.failure.set("")
 	return trouble{}
 }
 
-// forget has a znode that changed looked up again by completion.
+// forget makes completion look up a changed znode again.
 func (s *shell) forget(path string) {
 	if s.complete != nil {
 		s.complete.Fired(path)

@@ -18,27 +18,27 @@ import (
 	"github.com/zkctl/zkctl/internal/verb"
 )
 
-// Options say what a shell or a script works with. Session and Streams are required.
+// Options are what a shell or a script works with. Session and Streams are required.
 type Options struct {
 	Session   *session.Session
 	Streams   *ui.Streams
-	Output    ui.Format                       // of the commands' answers; text when empty
-	Yes       bool                            // do not ask before commands that change much
-	Quiet     bool                            // do not tell what went well
-	KeepGoing bool                            // RunScript: go on after an error
-	Verbs     []verb.Constructor              // what lines can begin with besides commands
-	Outside   []string                        // what zkctl runs outside the shell alone
-	Transient bool                            // the server goes with the shell: it is not remembered
-	Servers   func() []completions.Suggestion // that connect takes; those seen before if nil
-	StateDir  string                          // holds history and the servers seen; created 0700; "" keeps nothing
+	Output    ui.Format                       // of the commands' answers; text if empty
+	Yes       bool                            // do not ask for confirmation
+	Quiet     bool                            // do not report success
+	KeepGoing bool                            // RunScript: continue after an error
+	Verbs     []verb.Constructor              // what a line can start with, besides commands
+	Outside   []string                        // what zkctl only runs outside the shell
+	Transient bool                            // the server stops with the shell, so do not remember it
+	Servers   func() []completions.Suggestion // that connect accepts; those seen before if nil
+	StateDir  string                          // for the history and the servers seen; created with mode 0700; "" keeps nothing
 }
 
-// Run is the interactive shell. It returns when the person leaves or the process is told to
-// end; the session is closed then, and the terminal is as it was before. While it runs
-// SIGINT, SIGTERM, SIGHUP and SIGQUIT are its own: the caller must not cancel ctx for them.
-// It hooks into Session.OnEvent, which it calls on, and takes over Session.OnWatch.
-// Unless stdin and stdout are both terminals it is RunScript over stdin. The exit code of an
-// error is that of a *ui.ExitError in it.
+// Run runs the interactive shell. It returns when the person leaves or the process is told to
+// end; by then the session is closed and the terminal is in its original state. While it runs, it
+// handles SIGINT, SIGTERM, SIGHUP and SIGQUIT: the caller must not cancel ctx for them. It hooks
+// into Session.OnEvent, passing events on, and takes over Session.OnWatch. Unless stdin and
+// stdout are both terminals, it is RunScript over stdin. The exit code of an error is that of the
+// *ui.ExitError in it.
 func Run(ctx context.Context, opts Options) error {
 	if !opts.Streams.InTTY || !opts.Streams.OutTTY {
 		defer opts.Session.Close()
@@ -64,41 +64,41 @@ func Run(ctx context.Context, opts Options) error {
 	return s.loop()
 }
 
-// shell is one interactive shell.
+// shell is an interactive shell.
 type shell struct {
 	opts    Options
 	run     *runner
 	lines   lineReader
-	ctx     context.Context // of the shell: it ends when the process is told to end
+	ctx     context.Context // of the shell: ends when the process is told to end
 	cancel  context.CancelCauseFunc
 	doing   interruptible
 	number  number
-	ran     chan struct{} // a command has ended, which may have connected elsewhere
+	ran     chan struct{} // a command has ended, and may have connected elsewhere
 	failure text          // the last error of a command
 
-	complete *completions.Completer // nil where lines are not edited
+	complete *completions.Completer // nil if lines cannot be edited
 }
 
-// lineReader is where a shell's lines come from: the editor, or a terminal that cannot be
-// edited on.
+// lineReader is where a shell's lines come from: the editor, or a terminal that does not support
+// editing.
 type lineReader interface {
 	ReadLine() (string, error) // io.EOF when the person leaves, errStopped after Stop
 	Notice(text string)        // printed above the line
 	Redraw()
-	Changed() // completion may know more
+	Changed() // completion has news
 	Resize()
 	Resume()
 	Stop()
 	input(ctx context.Context) io.Reader // for a command that runs until ctx is done
-	giveUp() bool                        // drops the line that is being read, if one is, for SIGINT
-	dropPasted() int                     // what was pasted and has not run; how many lines that is
-	freshRow()                           // what is printed next begins a row
-	rescue()                             // gives the terminal back, when something panics
+	giveUp() bool                        // discards the line being read, if any, on SIGINT
+	dropPasted() int                     // discards what was pasted and has not run; returns the number of lines
+	freshRow()                           // what is printed next starts a row
+	rescue()                             // restores the terminal after a panic
 	close()
 }
 
-// guard is deferred, itself and not within another function, by every goroutine: a panic is
-// to leave the terminal as it was.
+// guard must be deferred directly, not within another function, by every goroutine: a panic must
+// leave the terminal in its original state.
 func (s *shell) guard() {
 	if r := recover(); r != nil {
 		s.lines.rescue()
@@ -131,7 +131,7 @@ func (s *shell) loop() error {
 	return nil
 }
 
-// do runs one line; Ctrl-C interrupts it.
+// do runs a line; Ctrl-C interrupts it.
 func (s *shell) do(text string) {
 	ctx, done := s.doing.begin(s.ctx)
 	defer done()
@@ -142,7 +142,7 @@ func (s *shell) do(text string) {
 	var program *programError
 	switch {
 	case err == nil:
-	case errors.As(err, &program): // it has said itself what is wrong
+	case errors.As(err, &program): // it has reported the error itself
 	default:
 		if exitCode(err) == ui.ExitInterrupted {
 			s.lines.freshRow() // the terminal has printed ^C
@@ -154,11 +154,11 @@ func (s *shell) do(text string) {
 		return
 	}
 	if n := s.lines.dropPasted(); n > 0 { // whoever interrupts one wants none of the others
-		fmt.Fprintf(s.opts.Streams.Err, "%d of the pasted lines did not run\n", n)
+		fmt.Fprintf(s.opts.Streams.Err, "%d pasted lines were not run\n", n)
 	}
 }
 
-// ended is the error of a shell that a signal or the caller's context ended.
+// ended is the error of a shell ended by a signal or by the caller's context.
 func (s *shell) ended() error {
 	var byS *signalError
 	if cause := context.Cause(s.ctx); errors.As(cause, &byS) {
@@ -167,7 +167,7 @@ func (s *shell) ended() error {
 	return &ui.ExitError{Code: ui.ExitInterrupted}
 }
 
-// openLines opens the editor or, where the terminal has no cursor to move, a plain reader.
+// openLines opens the editor or, if the terminal cannot move its cursor, a plain reader.
 func (s *shell) openLines() (lineReader, error) {
 	in, _ := s.opts.Streams.In.(*os.File)
 	if in == nil {
@@ -222,7 +222,7 @@ func (s *shell) servers() []completions.Suggestion {
 	return completions.SeenServers(s.opts.StateDir)
 }
 
-// label is the prompt's state now.
+// label returns the current state for the prompt.
 func (s *shell) label() label {
 	l := label{servers: s.opts.Session.Servers(), state: s.opts.Session.State(), dir: escape.Line(s.run.env.Dir), number: s.number.get()}
 	if l.state == client.Connected || l.state == client.ConnectedReadOnly {

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// number is the number of the next line, which other goroutines show.
+// number is the number of the next line, shared with other goroutines.
 type number struct{ n atomic.Int64 }
 
 func (n *number) set(v int) { n.n.Store(int64(v)) }
 func (n *number) get() int  { return int(n.n.Load()) }
 
-// text is a sentence that several goroutines use.
+// text is a sentence shared by several goroutines.
 type text struct{ s atomic.Pointer[string] }
 
 func (t *text) set(s string) { t.s.Store(&s) }
@@ -28,14 +28,14 @@ func (t *text) get() string {
 	return ""
 }
 
-// interruptible is the command that runs, if any.
+// interruptible is the running command, if any.
 type interruptible struct {
 	mu     sync.Mutex
 	cancel context.CancelFunc
-	early  time.Time // of an interrupt while none ran
+	early  time.Time // of an interrupt while no command ran
 }
 
-// earlyInterrupt is how long Ctrl-C may come before its command runs.
+// earlyInterrupt is how long before its command Ctrl-C may arrive.
 const earlyInterrupt = 100 * time.Millisecond
 
 func (i *interruptible) begin(ctx context.Context) (context.Context, func()) {
@@ -64,15 +64,15 @@ func (i *interruptible) interrupt() {
 	}
 }
 
-// signalError is the cause of a shell's end.
+// signalError is why a shell ended.
 type signalError struct{ sig os.Signal }
 
 func (e *signalError) Error() string { return fmt.Sprintf("ended by signal %v", e.sig) }
 
-// stopPatience is how long a command may take to notice that the process is told to end.
+// stopPatience is how long a command may take to notice that the process must end.
 const stopPatience = 5 * time.Second
 
-// signals handles the signals of the process until the function that it returns is called.
+// signals handles the process's signals until the returned function is called.
 func (s *shell) signals() func() {
 	interrupt, end := make(chan os.Signal, 4), make(chan os.Signal, 1)
 	resized, continued := make(chan os.Signal, 1), make(chan os.Signal, 1)

@@ -17,7 +17,7 @@ type stroke struct {
 	end    bool // the line has ended already
 }
 
-// stroke waits for the next one, after go-prompt has shown the effect of the last.
+// stroke waits for the next stroke, after go-prompt has shown the effect of the last one.
 func (e *editor) stroke() stroke {
 	defer func() {
 		if r := recover(); r != nil {
@@ -43,7 +43,7 @@ func (e *editor) stroke() stroke {
 	}
 }
 
-// nextStroke waits for a key; false means that go-prompt need not hear of it. e.mu is held,
+// nextStroke waits for a key; false means that go-prompt need not know about it. e.mu is held,
 // except while it waits.
 func (e *editor) nextStroke() (stroke, bool) {
 	switch {
@@ -63,7 +63,7 @@ func (e *editor) nextStroke() (stroke, bool) {
 		return e.edit(e.insertPasted)
 	case e.fresh && e.selected < 0 && e.search == nil:
 		e.fresh = false
-		return e.edit(func(line edit) edit { return line }) // go-prompt asks for suggestions again
+		return e.edit(func(line edit) edit { return line }) // makes go-prompt ask for suggestions again
 	}
 	p, err := e.readKey()
 	switch {
@@ -97,7 +97,7 @@ func (e *editor) edit(f func(edit) edit) (stroke, bool) {
 	return stroke{change: true}, true
 }
 
-// key says what a key means to go-prompt, or does what it means to nobody else.
+// key translates a key for go-prompt, or handles a key that go-prompt does not know.
 func (e *editor) key(p press) (stroke, bool) {
 	switch p.key {
 	case keyTab:
@@ -143,8 +143,8 @@ func (e *editor) key(p press) (stroke, bool) {
 	return stroke{}, false
 }
 
-// insertPasted inserts what was pasted as far as one line goes, with the Enter that runs it if
-// it has an end. The rest is inserted when that has run. e.mu is held.
+// insertPasted inserts what was pasted up to the end of a line, and the Enter that runs it, if
+// there is one. The rest is inserted after that line has run. e.mu is held.
 func (e *editor) insertPasted(line edit) edit {
 	rows := strings.Split(line.before(), "\n")
 	var c command.Continuation
@@ -170,14 +170,14 @@ func (e *editor) insertPasted(line edit) edit {
 	return line.replace(line.cursor, line.cursor, text)
 }
 
-// hideMenu takes a selection back and the menu away, until the line changes.
+// hideMenu undoes a selection and hides the menu until the line changes.
 func (e *editor) hideMenu() (stroke, bool) {
 	line := e.line
 	e.hidden, e.listing = string(line.text), false
 	return e.edit(func(edit) edit { return line })
 }
 
-// tab completes as far as there is no choice; go-prompt's own Tab, which goes through the
+// tab completes as far as there is only one choice; go-prompt's own Tab, which cycles through the
 // suggestions, comes after that.
 func (e *editor) tab() (stroke, bool) {
 	if e.selected >= 0 {
@@ -192,7 +192,7 @@ func (e *editor) tab() (stroke, bool) {
 		switch {
 		case e.found.Pending:
 			e.tabbed = string(e.line.text)
-		case strings.Contains(before, "\n") && command.Continues(before): // data of several rows
+		case strings.Contains(before, "\n") && command.Continues(before): // data over several rows
 			return e.edit(func(line edit) edit { return line.replace(line.cursor, line.cursor, []rune{'\t'}) })
 		}
 		return stroke{}, false
@@ -236,8 +236,8 @@ func (e *editor) suspend() {
 	e.paint()
 }
 
-// searchKey is a key during a search. Enter runs the line found, Ctrl-G and Ctrl-C go back
-// to the line as it was, and any other key goes on to edit the line found. e.mu is held.
+// searchKey handles a key during a search. Enter runs the line found, Ctrl-G and Ctrl-C restore
+// the original line, and any other key edits the line found. e.mu is held.
 func (e *editor) searchKey(p press) (stroke, bool) {
 	s := e.search
 	if p.key == keyPaste && !strings.Contains(p.text, "\n") {

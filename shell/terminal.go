@@ -9,17 +9,18 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal is the keyboard's side of the terminal: its modes, its size and its keys.
-// raw, restore and readKey belong to the goroutine that reads a line; wake is anybody's.
+// terminal is the input side of the terminal: its modes, its size and its keys. raw, restore and
+// readKey belong to the goroutine that reads a line; wake may be called by any.
 type terminal struct {
 	in, out *os.File
-	saved   *term.State // as it was before
+	saved   *term.State // the original state
 	keys    decoder
 	woken   atomic.Bool
 	waiter  waiter
 }
 
-// sequencePatience is the pause that tells what was typed from what a terminal sends for one key.
+// sequencePatience is the pause that separates typed keys from what a terminal sends for a single
+// key.
 const sequencePatience = 50 * time.Millisecond
 
 func openTerminal(in, out *os.File) (*terminal, error) {
@@ -34,17 +35,17 @@ func openTerminal(in, out *os.File) (*terminal, error) {
 	return t, nil
 }
 
-// raw makes the terminal pass on each key, Ctrl-C included.
+// raw makes the terminal pass on every key, including Ctrl-C.
 func (t *terminal) raw() error {
 	_, err := term.MakeRaw(int(t.in.Fd()))
 	return err
 }
 
-// restore makes the terminal what it was when it was opened.
+// restore puts the terminal in its original state.
 func (t *terminal) restore() { _ = term.Restore(int(t.in.Fd()), t.saved) }
 
-// relearn takes the modes that the terminal has now as those to restore: after a stop they
-// may be others. The terminal must not be raw.
+// relearn takes the terminal's current modes as its original state: after a stop they may have
+// changed. The terminal must not be raw.
 func (t *terminal) relearn() {
 	if state, err := term.GetState(int(t.in.Fd())); err == nil {
 		t.saved = state
@@ -69,7 +70,7 @@ func (t *terminal) wake() {
 	}
 }
 
-// readKey waits for a key. A paste is one.
+// readKey waits for a key. A paste counts as one.
 func (t *terminal) readKey() (press, error) {
 	for {
 		if p := t.keys.next(false); p.key != keyNone {
@@ -98,9 +99,8 @@ func (t *terminal) readKey() (press, error) {
 	}
 }
 
-// read takes what was typed, but nothing behind the end of a line: that may be for its
-// command, or for whoever has the terminal next. A paste is taken as a whole, so that its
-// end is not lost.
+// read takes what was typed, but nothing after the end of a line: that may be for its command, or
+// for the terminal's next user. A paste is taken as a whole, so that its end is not lost.
 func (t *terminal) read() error {
 	buf := make([]byte, 4096)
 	var n int
@@ -114,8 +114,8 @@ func (t *terminal) read() error {
 	return err
 }
 
-// input is the terminal as the standard input of a command: a read ends when ctx does, and
-// leaves what is typed later to others.
+// input is the terminal as a command's standard input: a read ends when ctx does, and leaves what
+// is typed later to others.
 type input struct {
 	e   *editor
 	ctx context.Context
@@ -141,5 +141,5 @@ func (i input) Read(buf []byte) (int, error) {
 	}
 }
 
-// Answer makes it a ui.Ahead.
+// Answer implements ui.Ahead.
 func (i input) Answer(is func(string) bool) (line string, ok bool) { return i.e.answer(is) }

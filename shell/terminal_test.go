@@ -188,7 +188,7 @@ func TestExpiry(t *testing.T) {
 	}
 	tt.signal(syscall.SIGCONT)
 	tt.see("The session has expired")
-	tt.see("A new session is being opened")
+	tt.see("Opening a new session")
 	tt.seeLine(promptOf(addr, "CONNECTED", 1) + " half")
 	tt.send("\x15create -e /mine\r")
 	tt.see("Created /mine\n" + promptOf(addr, "CONNECTED", 2))

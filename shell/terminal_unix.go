@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waiter waits for input with select, which knows terminals on every Unix; poll and kqueue
-// do not on macOS. The terminal stays blocking: other processes share its open file.
+// waiter waits for input with select, which supports terminals on every Unix; poll and kqueue do
+// not on macOS. The terminal stays in blocking mode: other processes share its open file.
 type waiter struct {
 	fd              int
 	bellOut, bellIn int
@@ -35,7 +35,7 @@ func newWaiter(in *os.File) (waiter, error) {
 
 func (w *waiter) close() { _, _ = unix.Close(w.bellOut), unix.Close(w.bellIn) }
 
-// wake ends a wait, now or the next one.
+// wake ends the current or the next wait.
 func (w *waiter) wake() { _, _ = unix.Write(w.bellIn, []byte{0}) }
 
 // rest undoes wake.
@@ -48,8 +48,8 @@ func (w *waiter) rest() {
 	}
 }
 
-// wait returns true when there is input, false when it was woken or after patience, which
-// is without end when negative.
+// wait returns true if there is input, false if it was woken or after patience; negative patience
+// waits forever.
 func (w *waiter) wait(patience time.Duration) (bool, error) {
 	for {
 		var set unix.FdSet
@@ -83,7 +83,7 @@ func (w *waiter) read(buf []byte) (int, error) {
 	}
 }
 
-// readLine reads what there is up to the end of a line, or a key that ends one.
+// readLine reads what is available up to the end of a line, or a key that ends one.
 func (w *waiter) readLine(buf []byte) (n int, err error) {
 	for n < len(buf) {
 		if _, err = w.read(buf[n : n+1]); err != nil {
@@ -100,7 +100,7 @@ func (w *waiter) readLine(buf []byte) (n int, err error) {
 	return n, nil
 }
 
-// typedAhead takes what waits in the terminal, half a line included. A Ctrl-C in it counts.
+// typedAhead takes what waits in the terminal, including half a line. A Ctrl-C in it counts.
 func (t *terminal) typedAhead() (typed []byte) {
 	if t.raw() != nil {
 		return nil
@@ -128,19 +128,19 @@ func (t *terminal) typedAhead() (typed []byte) {
 	}
 }
 
-// endSignals ask the process to end.
+// endSignals are the signals that ask the process to end.
 var endSignals = []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
 
-// notifyTerminal sends to resized when the window's size changes, and to continued when
-// the process goes on after a stop.
+// notifyTerminal sends to resized when the window's size changes, and to continued when the
+// process continues after a stop.
 func notifyTerminal(resized, continued chan<- os.Signal) (stop func()) {
 	signal.Notify(resized, syscall.SIGWINCH)
 	signal.Notify(continued, syscall.SIGCONT)
 	return func() { signal.Stop(resized); signal.Stop(continued) }
 }
 
-// suspendProcess stops the process group, as the terminal does for Ctrl-Z, and returns when
-// it continues; at once where nobody could continue it (an orphaned process group).
+// suspendProcess stops the process group, as the terminal does for Ctrl-Z, and returns when it
+// continues; at once if nobody could continue it (an orphaned process group).
 func suspendProcess() {
 	continued := make(chan os.Signal, 1)
 	signal.Notify(continued, syscall.SIGCONT)
@@ -154,7 +154,7 @@ func suspendProcess() {
 	}
 }
 
-// dieOf ends the process as the signal does by default.
+// dieOf ends the process with the signal's default effect.
 func dieOf(sig os.Signal) {
 	signal.Reset(sig)
 	if s, ok := sig.(syscall.Signal); ok {
@@ -169,5 +169,5 @@ func signalNumber(sig os.Signal) int {
 	return 1
 }
 
-// lockFile waits for the sole use of an open file, until it is closed.
+// lockFile waits for exclusive use of an open file, until it is closed.
 func lockFile(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX) }

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// waiter waits for events of the console. An event that is no character (a mouse, a window
-// that gets the focus) lets a read begin that lasts until the next key.
+// waiter waits for console events. An event that is not a character (mouse, focus) starts a read
+// that lasts until the next key.
 type waiter struct {
 	in   *os.File
 	bell windows.Handle
@@ -24,14 +24,14 @@ func newWaiter(in *os.File) (waiter, error) {
 
 func (w *waiter) close() { _ = windows.CloseHandle(w.bell) }
 
-// wake ends a wait, now or the next one.
+// wake ends the current or the next wait.
 func (w *waiter) wake() { _ = windows.SetEvent(w.bell) }
 
 // rest undoes wake.
 func (w *waiter) rest() { _ = windows.ResetEvent(w.bell) }
 
-// wait returns true when there is input, false when it was woken or after patience, which
-// is without end when negative.
+// wait returns true if there is input, false if it was woken or after patience; negative patience
+// waits forever.
 func (w *waiter) wait(patience time.Duration) (bool, error) {
 	timeout := uint32(windows.INFINITE)
 	if patience >= 0 {
@@ -55,13 +55,13 @@ func (w *waiter) read(buf []byte) (int, error) {
 // readLine is read: a console's input belongs to this process.
 func (w *waiter) readLine(buf []byte) (int, error) { return w.read(buf) }
 
-// typedAhead takes nothing: a console's lines cannot be told from the answers to questions.
+// typedAhead takes nothing: a console's lines cannot be distinguished from answers to questions.
 func (t *terminal) typedAhead() []byte { return nil }
 
-// endSignals ask the process to end.
+// endSignals are the signals that ask the process to end.
 var endSignals = []os.Signal{syscall.SIGTERM}
 
-// notifyTerminal sends to resized now and then: a console sends no signal.
+// notifyTerminal polls the size: a console sends no signal.
 func notifyTerminal(resized, _ chan<- os.Signal) (stop func()) {
 	ticker := time.NewTicker(time.Second)
 	done := make(chan struct{})
@@ -88,7 +88,7 @@ func dieOf(os.Signal) { os.Exit(1) }
 
 func signalNumber(os.Signal) int { return 1 }
 
-// lockFile waits for the sole use of an open file, until it is closed.
+// lockFile waits for exclusive use of an open file, until it is closed.
 func lockFile(f *os.File) error {
 	return windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, new(windows.Overlapped))
 }

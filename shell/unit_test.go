@@ -353,9 +353,9 @@ func TestParseLine(t *testing.T) {
 		{text: "> out", bad: "a command is missing"},
 		{text: "ls / >", bad: "a file is missing"},
 		{text: "ls / > ''", bad: "a file is missing"},
-		{text: "ls / > a > b", bad: "one file only"},
+		{text: "ls / > a > b", bad: "only one file"},
 		{text: "ls / > a | b", bad: "not to both"},
-		{text: "create /a 'x", bad: "the quote ' that begins at column 11 is not closed"},
+		{text: "create /a 'x", bad: "unclosed quote ' at column 11"},
 	} {
 		l, err := parseLine(test.text)
 		switch {

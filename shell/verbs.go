@@ -10,7 +10,7 @@ import (
 	"github.com/zkctl/zkctl/internal/verb"
 )
 
-// commandVerbs are the verbs as commands run them.
+// commandVerbs returns the verbs in the form that commands use.
 func commandVerbs(list []verb.Constructor) (verbs []command.Verb) {
 	for _, construct := range list {
 		name, short := describe(construct)
@@ -24,7 +24,7 @@ func commandVerbs(list []verb.Constructor) (verbs []command.Verb) {
 	return verbs
 }
 
-// completedVerbs are the verbs as completion knows them.
+// completedVerbs returns the verbs in the form that completion uses.
 func completedVerbs(list []verb.Constructor) (verbs []completions.Verb) {
 	for _, construct := range list {
 		verbs = append(verbs, completions.NewVerb(construct))

@@ -9,15 +9,15 @@ import (
 	"github.com/zkctl/zkctl/completions"
 )
 
-// Values of bash's COMP_TYPE.
+// The values of bash's COMP_TYPE.
 const (
-	listing     = "63" // the suggestions are shown, and none is inserted if there are several
-	menu        = "37" // one after the other is inserted
+	listing     = "63" // the suggestions are shown; if there are several, none is inserted
+	menu        = "37" // they are inserted one after another
 	insertEvery = "42"
 )
 
-// bash inserts what the lines share in place of the request's word, or the only line there
-// is. It quotes nothing.
+// bash replaces the request's word with the common prefix of the lines, or with the only line. It
+// quotes nothing.
 func (r *Request) bash(found completions.Result) []string {
 	type entry struct {
 		text string
@@ -51,7 +51,7 @@ func (r *Request) bash(found completions.Result) []string {
 		case e.Final && r.quote == 0: // readline closes a quote
 			e.text += " "
 		case !e.Final && r.quote != 0 && len(entries) == 1:
-			// Two are a choice, so that readline leaves the quote open.
+			// Two make it a choice, so that readline leaves the quote open.
 			lines = append(lines, e.text+"/")
 		case e.Parent && len(entries) == 1 && e.Text == r.Word:
 			e.text += "/"
@@ -59,7 +59,7 @@ func (r *Request) bash(found completions.Result) []string {
 		lines = append(lines, e.text)
 	}
 	if len(entries) > 1 && r.mode != menu && r.mode != insertEvery {
-		// What is shared ends here, whatever the quoted words go on with: half of \$ is no
+		// What is shared ends here, whatever the quoted words continue with: half of \$ is not
 		// part of a name, and there may be more suggestions than these.
 		if text, ok := r.inserted(found.Common); ok && text != "" && shared(lines) != text {
 			lines = append(lines, text)
@@ -68,7 +68,7 @@ func (r *Request) bash(found completions.Result) []string {
 	return lines
 }
 
-// inserted is what bash is to insert for a word. What was typed of it stays as it was typed.
+// inserted returns what bash is to insert for a word. The part already typed is kept as typed.
 func (r *Request) inserted(word string) (text string, ok bool) {
 	kept := len(r.raw) - len(r.replaced) // bytes of the word that bash leaves alone
 	if kept < 0 || !strings.HasSuffix(r.raw, r.replaced) {
@@ -79,7 +79,7 @@ func (r *Request) inserted(word string) (text string, ok bool) {
 		typed = typed[:len(typed)-1]
 	}
 	rest, begun := strings.CutPrefix(word, r.Word)
-	if !begun { // in another case of letters
+	if !begun { // upper and lower case differ
 		rest = word
 		switch typed {
 		case r.Word:
@@ -95,14 +95,14 @@ func (r *Request) inserted(word string) (text string, ok bool) {
 		return "", false
 	}
 	text = typed[kept:]
-	// readline takes a quote there for the one that is open already (insert_match).
+	// readline mistakes a quote there for the open one (insert_match).
 	if r.quote != 0 && text != "" && text[0] == r.quote {
 		return "", false
 	}
 	return text, true
 }
 
-// shared is what all lines begin with.
+// shared returns the common prefix of all lines.
 func shared(lines []string) string {
 	head := lines[0]
 	for _, l := range lines[1:] {

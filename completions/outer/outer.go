@@ -1,8 +1,7 @@
-// Package outer is completion in the shells that zkctl is run from. A shell's script hands
-// zkctl the line up to the cursor as it stands; zkctl splits it as the shell would, and
-// answers in the form that the script expects. Names come from a server that need not be
-// trusted: neither the line nor an answer is ever evaluated, and what an answer puts on the
-// line is quoted.
+// Package outer is completion in the shells that zkctl is run from. A shell's script passes zkctl
+// the line up to the cursor unchanged; zkctl splits it as the shell would, and answers in the
+// form that the script expects. Names come from a server that need not be trusted: neither the
+// line nor an answer is ever evaluated, and whatever an answer inserts is quoted.
 package outer
 
 import (
@@ -16,13 +15,13 @@ import (
 	"github.com/zkctl/zkctl/internal/escape"
 )
 
-// Shells are the shells that there is a script for.
+// Shells are the shells that have a script.
 var Shells = []string{"bash", "zsh", "fish", "powershell"}
 
 //go:embed scripts
 var scripts embed.FS
 
-// Script is the completion script of one of the Shells.
+// Script returns the completion script for one of the Shells.
 func Script(shell string) []byte {
 	text, err := scripts.ReadFile("scripts/zkctl." + shell)
 	if err != nil {
@@ -31,21 +30,21 @@ func Script(shell string) []byte {
 	return text
 }
 
-// Request is what a script asks: zkctl __complete SHELL LINE [WORD TYPE COLUMNS].
+// Request is a script's request: zkctl __complete SHELL LINE [WORD TYPE COLUMNS].
 type Request struct {
 	Shell string
 	Line
-	replaced string // bash: the end of the line that an answer replaces
+	replaced string // bash: the end of the line, which an answer replaces
 	mode     string // bash: COMP_TYPE
 	width    int    // bash: of the terminal
 }
 
-// LineVariable is the variable of the environment that holds the line in PowerShell, whose
-// arguments lose quotes on their way to a program.
+// LineVariable is the environment variable that holds the line in PowerShell, whose arguments
+// lose quotes on their way to a program.
 const LineVariable = "ZKCTL_COMPLETE_LINE"
 
-// ParseRequest reads a script's request; lookup finds a variable. ok is false where nothing
-// can be completed: the line holds what only its shell can evaluate.
+// ParseRequest parses a script's request; lookup finds a variable. ok is false if nothing can be
+// completed: the line holds something that only its shell can evaluate.
 func ParseRequest(args []string, lookup func(string) (string, bool)) (r Request, ok bool) {
 	if len(args) == 0 || !slices.Contains(Shells, args[0]) {
 		return r, false
@@ -63,11 +62,11 @@ func ParseRequest(args []string, lookup func(string) (string, bool)) (r Request,
 	return r, ok
 }
 
-// Answer writes what can stand in place of the word.
+// Answer writes what can replace the word.
 func (r *Request) Answer(w io.Writer, found completions.Result) error {
-	// ZooKeeper takes no control characters in a name, but a hostile server may send any: a
-	// line break would be another answer. What turns the direction of writing would show
-	// another line than the one that runs.
+	// ZooKeeper allows no control characters in a name, but a hostile server may send any: a line
+	// break would start another answer. Characters that change the writing direction would show a
+	// different line than the one that runs.
 	found.Suggestions = slices.DeleteFunc(slices.Clone(found.Suggestions), func(s completions.Suggestion) bool {
 		return escape.Line(s.Text) != s.Text
 	})
@@ -86,10 +85,10 @@ func (r *Request) Answer(w io.Writer, found completions.Result) error {
 	return err
 }
 
-// nativeFiles tells zsh and fish to complete a file by themselves.
+// nativeFiles tells zsh and fish to complete a file themselves.
 const nativeFiles = "files"
 
-// zsh quotes and compares by itself. A line is the suffix that a suggestion takes, the
+// zsh quotes and compares by itself. A line has the suffix that the suggestion gets, the
 // suggestion, and what to show for it.
 func (r *Request) zsh(found completions.Result) (lines []string) {
 	if found.Files {
@@ -108,8 +107,8 @@ func (r *Request) zsh(found completions.Result) (lines []string) {
 	return lines
 }
 
-// fish quotes and compares by itself, too. It puts a blank after the only suggestion, so
-// that a znode with children is suggested with a slash as well.
+// fish quotes and compares by itself, too. It puts a space after the only suggestion, so a znode
+// with children is suggested with a slash as well.
 func (r *Request) fish(found completions.Result) (lines []string) {
 	if found.Files {
 		return []string{nativeFiles}
@@ -128,8 +127,8 @@ func (r *Request) fish(found completions.Result) (lines []string) {
 	return lines
 }
 
-// powershell takes whole words, quoted. A line is the text to insert, what to show for it,
-// and help.
+// powershell expects whole words, quoted. A line has the text to insert, what to show for it, and
+// help.
 func (r *Request) powershell(found completions.Result) (lines []string) {
 	for _, s := range found.Suggestions {
 		text := quotePowerShell(s.Text)
@@ -142,7 +141,7 @@ func (r *Request) powershell(found completions.Result) (lines []string) {
 	return lines
 }
 
-// shown is a suggestion in a list.
+// shown is a suggestion as shown in a list.
 func shown(s completions.Suggestion) string {
 	text := escape.Line(label(s))
 	if help := escape.Line(s.Help); help != "" {

@@ -8,32 +8,31 @@ import (
 
 // Line is a command line up to the cursor, split as its shell would.
 type Line struct {
-	Words []string // those before the cursor, quotes resolved; the program's own name is the first
-	Word  string   // the one at the cursor
-	File  bool     // it is the file of a redirection
+	Words []string // before the cursor, with quotes resolved; the first is the program's own name
+	Word  string   // at the cursor
+	File  bool     // the word is the file of a redirection
 
-	raw      string // the word as it stands on the line
-	quote    byte   // that the cursor is within, ' or ", 0 for none
-	dangling bool   // the line ends with a character that quotes the next
+	raw      string // the word as typed
+	quote    byte   // around the cursor: ' or ", or 0 for none
+	dangling bool   // the line ends with a character that quotes the next one
 }
 
-// splitter splits a line. It resolves variables and the home folder, and evaluates nothing
-// else.
+// splitter splits a line. It resolves variables and the home folder, and evaluates nothing else.
 type splitter struct {
 	line   string
 	lookup func(string) (string, bool)
 
 	words    []string
 	text     strings.Builder
-	begun    bool // a word has
+	begun    bool // a word has begun
 	start    int  // of the word
 	redirect bool // the word is the file of a redirection
 	quote    byte
 	dangling bool
 }
 
-// split splits a line; ok is false where it holds what only the shell can evaluate, and in
-// a comment.
+// split splits a line; ok is false in a comment, or if the line holds something that only the
+// shell can evaluate.
 func split(shell, line string, lookup func(string) (string, bool)) (Line, bool) {
 	s := &splitter{line: line, lookup: lookup, start: len(line)}
 	var ok bool
@@ -52,7 +51,7 @@ func split(shell, line string, lookup func(string) (string, bool)) (Line, bool) 
 	if s.begun {
 		l.raw = line[s.start:]
 	}
-	// What stands before the program: an assignment, `not`, `command`.
+	// What may precede the program: an assignment, `not`, `command`.
 	for i, w := range l.Words {
 		if strings.TrimSuffix(path.Base(w), ".exe") == "zkctl" {
 			l.Words = l.Words[i:]
@@ -62,7 +61,7 @@ func split(shell, line string, lookup func(string) (string, bool)) (Line, bool) 
 	return l, len(l.Words) > 0
 }
 
-// begin begins a word at i, unless one has begun.
+// begin starts a word at i, unless one has started.
 func (s *splitter) begin(i int) {
 	if !s.begun {
 		s.begun, s.start = true, i
@@ -80,8 +79,8 @@ func (s *splitter) end() {
 	s.begun, s.start = false, len(s.line)
 }
 
-// operator takes one of | & ; < > ( ) and what belongs to it, and returns where the line
-// goes on; 0 when that is for the shell alone.
+// operator handles one of | & ; < > ( ) and what belongs to it, and returns where the line
+// continues, or 0 if only the shell can handle it.
 func (s *splitter) operator(i int) int {
 	rest := s.line[i:]
 	switch {
@@ -97,12 +96,12 @@ func (s *splitter) operator(i int) int {
 		return i + len(rest) - len(strings.TrimLeft(rest, "<>&|"))
 	}
 	s.end()
-	s.words, s.redirect = nil, false // another command begins
+	s.words, s.redirect = nil, false // another command starts
 	return i + 1
 }
 
-// variable takes what stands after a $ at i-1 and returns where the line goes on; ok is
-// false for what only the shell can evaluate.
+// variable handles what follows a $ at i-1 and returns where the line continues; ok is false if
+// only the shell can evaluate it.
 func (s *splitter) variable(i int) (value string, next int, ok bool) {
 	braces := i < len(s.line) && s.line[i] == '{'
 	if braces {
@@ -130,7 +129,7 @@ func (s *splitter) variable(i int) (value string, next int, ok bool) {
 func isLetter(b byte) bool { return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b == '_' }
 func isDigit(b byte) bool  { return b >= '0' && b <= '9' }
 
-// expand adds a variable's value to the word; fields says that an unquoted one is split.
+// expand adds a variable's value to the word; fields says that the shell splits it if unquoted.
 func (s *splitter) expand(at int, value string, fields bool) {
 	if !fields {
 		s.begin(at)
@@ -149,7 +148,7 @@ func (s *splitter) expand(at int, value string, fields bool) {
 	}
 }
 
-// home adds the home folder for a ~ that begins a word, alone or before a slash.
+// home adds the home folder for a ~ at the start of a word, alone or before a slash.
 func (s *splitter) home(i int) bool {
 	if s.begun || i+1 < len(s.line) && strings.IndexByte("/ \t", s.line[i+1]) < 0 {
 		return false
@@ -244,7 +243,7 @@ func (s *splitter) fish() bool {
 				continue
 			}
 			if isLetter(s.line[i+1]) || isDigit(s.line[i+1]) {
-				return false // \n, \x1b: not in a znode's path
+				return false // such as \n or \x1b: not in a znode path
 			}
 			s.begin(i)
 			s.text.WriteByte(s.line[i+1])
@@ -290,7 +289,7 @@ func (s *splitter) fish() bool {
 	return true
 }
 
-// powershell splits as PowerShell does, which takes several characters for each quote.
+// powershell splits as PowerShell does, which accepts several characters for each quote.
 func (s *splitter) powershell() bool {
 	for i := 0; i < len(s.line); {
 		ch, n := utf8.DecodeRuneInString(s.line[i:])
@@ -317,7 +316,7 @@ func (s *splitter) powershell() bool {
 			s.text.WriteRune(next)
 			n += size
 		case ch == '$':
-			// PowerShell's own variables are not the environment's.
+			// PowerShell's own variables are not environment variables.
 			value, end, ok := s.powerShellVariable(i + 1)
 			if !ok {
 				return false
@@ -358,7 +357,7 @@ func (s *splitter) powerShellVariable(i int) (value string, next int, ok bool) {
 	return s.variable(i)
 }
 
-// powerShellQuote is the quote that PowerShell takes a character for, 0 for none.
+// powerShellQuote returns the quote that PowerShell takes a character for, or 0 for none.
 func powerShellQuote(r rune) byte {
 	switch r {
 	case '\'', '\u2018', '\u2019', '\u201a', '\u201b':

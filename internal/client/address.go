@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// DefaultPort is the client port of a server whose address names none.
+// DefaultPort is the client port if an address has none.
 const DefaultPort = 2181
 
-// Address is one server of a connect string. Host is a name or an IP address, without brackets.
+// Address is a server in a connect string. Host is a name or an IP address, without brackets.
 type Address struct {
 	Host string
 	Port int
@@ -20,11 +20,11 @@ type Address struct {
 
 func (a Address) String() string { return net.JoinHostPort(a.Host, strconv.Itoa(a.Port)) }
 
-// ParseServers parses a connect string, "host:port,host:port/chroot", before which "zk://" may
-// stand. Empty parts between commas are passed over, as by ConnectStringParser, and so is one
-// slash at the end. The chroot is "" when there is none.
+// ParseServers parses a connect string, "host:port,host:port/chroot", optionally prefixed with
+// "zk://". Empty parts between commas are ignored, as in ConnectStringParser, and so is a
+// trailing slash. If there is no chroot, chroot is "".
 //
-// Differs(connect-string): zkCli takes zk: for a host, and refuses a chroot that ends in a slash.
+// Differs(connect-string): zkCli treats zk: as a host, and refuses a chroot that ends in a slash.
 func ParseServers(s string) (addrs []Address, chroot string, err error) {
 	fault := func(format string, args ...any) ([]Address, string, error) {
 		return nil, "", fmt.Errorf("connect string %q: %s (expected host:port,host:port/chroot)", s, fmt.Sprintf(format, args...))
@@ -47,7 +47,7 @@ func ParseServers(s string) (addrs []Address, chroot string, err error) {
 		addrs = append(addrs, a)
 	}
 	if len(addrs) == 0 {
-		return fault("it names no server")
+		return fault("no server in it")
 	}
 	return addrs, chroot, nil
 }
@@ -58,12 +58,12 @@ func parseAddress(s string) (a Address, reason string) {
 	if strings.HasPrefix(s, "[") {
 		end := strings.IndexByte(s, ']')
 		if end < 0 {
-			return a, fmt.Sprintf("%q lacks the closing bracket", s)
+			return a, fmt.Sprintf("%q has no closing bracket", s)
 		}
 		a.Host = s[1:end]
 		rest := s[end+1:]
 		if rest != "" && rest[0] != ':' {
-			return a, fmt.Sprintf("%q: %q after the bracket, where only :port can be", s, rest)
+			return a, fmt.Sprintf("%q: unexpected %q after the bracket; expected :port", s, rest)
 		}
 		port = strings.TrimPrefix(rest, ":")
 		if ip, err := netip.ParseAddr(a.Host); err != nil || !ip.Is6() {
@@ -75,13 +75,13 @@ func parseAddress(s string) (a Address, reason string) {
 			a.Host, port = s[:i], s[i+1:]
 		}
 		if strings.Contains(port, ":") {
-			return a, fmt.Sprintf("%q has more than one colon; an IPv6 address needs brackets, [::1]:2181", s)
+			return a, fmt.Sprintf("%q has more than one colon; write an IPv6 address in brackets, such as [::1]:2181", s)
 		}
 		if a.Host == "" {
 			return a, fmt.Sprintf("%q has no host before the port", s)
 		}
 		if i := strings.IndexFunc(a.Host, badInHost); i >= 0 {
-			return a, fmt.Sprintf("%q has %q, which cannot be part of a host name", s, a.Host[i:i+1])
+			return a, fmt.Sprintf("%q contains %q, which is not allowed in a host name", s, a.Host[i:i+1])
 		}
 	}
 	a.Port = DefaultPort
@@ -99,7 +99,7 @@ func badInHost(r rune) bool {
 	return r <= ' ' || r == 0x7f || strings.ContainsRune(`"'\@?#%[]{}<>()=&;!*|^`, r)
 }
 
-// ring walks the servers in one random order, round after round. (StaticHostProvider)
+// ring goes through the servers in a fixed random order, round after round. (StaticHostProvider)
 type ring struct {
 	addrs []Address
 	next  int // of addrs, to try next
@@ -113,13 +113,13 @@ func newRing(addrs []Address) *ring {
 	return r
 }
 
-// start begins a round: every address gets one attempt.
+// start starts a round: every address gets one attempt.
 func (r *ring) start() { r.left = len(r.addrs) }
 
-// prefer makes the next attempt go to a, beside those of the round.
+// prefer makes the next attempt go to a, in addition to those of the round.
 func (r *ring) prefer(a Address) { r.first = &a }
 
-// take returns the next address, or false when the round is over.
+// take returns the next address, or false if the round is over.
 func (r *ring) take() (Address, bool) {
 	if r.first != nil {
 		a := *r.first

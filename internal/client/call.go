@@ -11,9 +11,9 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// call is a request on its way. Until it is handed to the session it is its caller's, then
-// the session's until done is signalled, then its caller's again. A caller that gives up
-// leaves the call to the session and never touches it again.
+// call is a request in progress. It belongs to its caller until it is passed to the session, then
+// to the session until done is signalled, then to its caller again. A caller that gives up leaves
+// the call to the session and never touches it again.
 type call struct {
 	ctx   context.Context
 	op    proto.Op // opAwait waits for a connection and sends nothing
@@ -22,11 +22,11 @@ type call struct {
 	watch watchWish
 
 	xid     int32
-	expires time.Time // Config.Wait: when to give up waiting for a connection
-	due     time.Time // when the reply must be there; zero until it is first sent
-	sent    bool      // it was on a connection that broke
-	inPart  bool      // which did not take all of it
-	end     int64     // how many bytes the connection had to take, up to the end of this
+	expires time.Time // Config.Wait: when to stop waiting for a connection
+	due     time.Time // when the reply is due; zero until first sent
+	sent    bool      // on a connection that broke
+	inPart  bool      // and that did not accept all of it
+	end     int64     // how many bytes, up to the end of this call, the connection had to accept
 	retried bool
 
 	done  chan struct{} // capacity 1
@@ -41,7 +41,7 @@ const opAwait proto.Op = -1 << 31
 // headerSize is the length of a frame's length, xid and operation.
 const headerSize = 12
 
-// keptFrame is the most bytes that a call keeps for its next use.
+// keptFrame is the largest buffer that a call keeps for reuse.
 const keptFrame = 64 << 10
 
 var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
@@ -60,7 +60,7 @@ func newCall(ctx context.Context, op proto.Op, req jute.Record) *call {
 	return k
 }
 
-// release gives a call that is done back for another use.
+// release makes a finished call available for reuse.
 func (k *call) release() {
 	frame := k.frame
 	if cap(frame) > keptFrame {
@@ -88,7 +88,7 @@ func (k *call) result(res jute.Record) error {
 	return nil
 }
 
-// finish hands the call back to its caller.
+// finish returns the call to its caller.
 func (k *call) finish() { k.done <- struct{}{} }
 
 // lose ends the call without a reply.
@@ -97,32 +97,32 @@ func (k *call) lose(code proto.Error, cause error) {
 	k.finish()
 }
 
-// setXid numbers the request.
+// setXid sets the request's xid.
 func (k *call) setXid(xid int32) {
 	k.xid = xid
 	binary.BigEndian.PutUint32(k.frame[4:], uint32(xid))
 }
 
-// serverMaxBuffer is the largest request that a server accepts unless its jute.maxbuffer
-// says otherwise.
+// serverMaxBuffer is the largest request that a server accepts by default (jute.maxbuffer).
 const serverMaxBuffer = 0xfffff
 
-// tooLong tells whether a server refuses the request for its length, unless configured.
+// tooLong reports whether a server with the default configuration refuses the request for its
+// length.
 func (k *call) tooLong() bool { return len(k.frame)-4 > serverMaxBuffer }
 
-// explain adds to the reason why a connection broke what the request may have had to do
-// with it. known is the release whose operations a server of this session has answered,
-// oldest says that the server had answered everything before this request.
+// explain adds to the cause of a broken connection what the request may have had to do with it.
+// known is the newest release whose operations a server in this session has answered; oldest
+// means that the server had answered everything before this request.
 func (k *call) explain(cause error, known string, oldest, hangup bool) error {
 	if !hangup {
 		return cause
 	}
 	if k.tooLong() {
-		return fmt.Errorf("%w; the %v request was %d bytes long, and a server closes the connection on one longer than "+
-			"its jute.maxbuffer, 1048575 bytes unless configured", cause, k.op, len(k.frame)-4)
+		return fmt.Errorf("%w; the %v request was %d bytes long, and a server closes the connection if a request exceeds "+
+			"its jute.maxbuffer, 1048575 bytes by default", cause, k.op, len(k.frame)-4)
 	}
 	if since := k.op.Since(); oldest && since > max(known, "3.4") {
-		return fmt.Errorf("%w on %v; servers before ZooKeeper %s do not know that operation and may do so", cause, k.op, since)
+		return fmt.Errorf("%w on %v; servers before ZooKeeper %s do not know that operation and may do that", cause, k.op, since)
 	}
 	return cause
 }

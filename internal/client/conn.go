@@ -1,9 +1,9 @@
-// Package client is one session with a ZooKeeper ensemble.
+// Package client is a session with a ZooKeeper ensemble.
 //
-// [Open] starts the session's goroutine (session.go), which alone owns its state: which
-// server it is connected to, which requests wait for a connection and which for a reply.
-// Everything else hands it messages: callers their requests ([Conn.Do]), a connection's
-// reader its frames (link.go), an attempt to connect its outcome (dial.go).
+// [Open] starts the session's goroutine (session.go), which owns all of its state: which server
+// it is connected to, and which requests wait for a connection or for a reply. Everything else
+// sends it messages: callers send their requests ([Conn.Do]), a connection's reader its frames
+// (link.go), an attempt to connect its outcome (dial.go).
 package client
 
 import (
@@ -20,10 +20,10 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// State is the state of a session, in the words that zkCli's prompt uses.
+// State is the state of a session, as shown in zkCli's prompt.
 type State string
 
-// States.
+// The states of a session.
 const (
 	Connecting        State = "CONNECTING"
 	Connected         State = "CONNECTED"
@@ -33,15 +33,15 @@ const (
 	Closed            State = "CLOSED"
 )
 
-// Alive tells whether the session may still serve requests, now or after a reconnect.
+// Alive reports whether the session may still serve requests, now or after reconnecting.
 func (s State) Alive() bool { return s == Connecting || s == Connected || s == ConnectedReadOnly }
 
 // Event is a watch that fired or, with Type EventNone, a change of the connection's state.
 type Event struct {
 	Type  proto.EventType
 	State proto.KeeperState
-	Path  string // below the chroot, as the server has it when outside; empty for a change of state
-	Zxid  int64  // of the change, where the server says it (3.9), or -1
+	Path  string // below the chroot; the server's path if outside it; empty for a change of state
+	Zxid  int64  // of the change, if the server reports it (3.9), or -1
 }
 
 // Auth is an identity to add to the session.
@@ -50,50 +50,51 @@ type Auth struct {
 	Data   []byte
 }
 
-// Config says how to open a session. Only Servers is required.
+// Config configures a session. Only Servers is required.
 type Config struct {
 	Servers string // host:port,…/chroot
-	// SessionTimeout is 30 s when 0; the server may negotiate another. It is also how long a
-	// request, once sent, may wait for its reply, whatever else the server sends meanwhile.
+	// SessionTimeout defaults to 30 s; the server may negotiate another. It also limits how long
+	// a request, once sent, may wait for its reply, whatever else the server sends meanwhile.
 	SessionTimeout time.Duration
-	ReadOnly       bool // also take a server that is cut off from the quorum
+	ReadOnly       bool // also accept a server that is cut off from the quorum
 	// Differs(one-round): zkCli always waits.
-	Wait           bool          // requests wait up to SessionTimeout for a connection, not just one round over the servers
+	Wait           bool          // requests wait up to SessionTimeout for a connection, instead of one round over the servers
 	TLS            *tls.Config   // nil for a plain connection; see TLSOptions
-	MaxPacket      int           // jute.maxbuffer in bytes; 64 MiB when 0
-	RequestTimeout time.Duration // bounds each request and the wait for a connection; 0 for no limit but SessionTimeout
+	MaxPacket      int           // jute.maxbuffer in bytes; 0 means 64 MiB
+	RequestTimeout time.Duration // limits each request and the wait for a connection; 0 means only SessionTimeout
 	NoWatchReset   bool          // forget the watches when the connection breaks (zookeeper.disableAutoWatchReset)
 	Auth           []Auth
-	// OnEvent is called, one event at a time and in order, on a goroutine of its own; it
-	// may call the Conn's methods.
+	// OnEvent is called with one event at a time, in order, on its own goroutine; it may call the
+	// Conn's methods.
 	OnEvent func(Event)
-	// Log takes a line about connecting and losing connections; it must not block. It may be nil.
+	// Log logs a line about connecting or losing a connection; it must not block. It may be nil.
 	Log func(format string, args ...any)
-	// Dial replaces the system's; it gets an address of Servers as host:port, not resolved.
+	// Dial replaces the system's dialer; it gets an address from Servers as host:port, not
+	// resolved.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// Defaults of Config.
+// The defaults of Config.
 const (
 	DefaultSessionTimeout = 30 * time.Second
 	DefaultMaxPacket      = 64 << 20
 )
 
-// Conn is one session. Its methods may be called from any goroutine at once.
+// Conn is a session. Its methods are safe for concurrent use.
 type Conn struct {
 	chroot   string
-	timeout  time.Duration // of one request; 0 for none
+	timeout  time.Duration // for a request; 0 means none
 	calls    chan *call    // to the session
 	closing  chan struct{} // closed by Close
 	closed   atomic.Bool
-	ended    chan struct{} // closed when the session's goroutine takes no more calls
+	ended    chan struct{} // closed when the session's goroutine accepts no more calls
 	watches  watchTable
 	status   atomic.Pointer[status]
 	identity atomic.Pointer[[]Auth]
 	closeErr error // valid once ended is closed
 }
 
-// status is what the session shows of itself; a new one replaces it at each change.
+// status is what the session shows of itself; each change replaces it.
 type status struct {
 	state   State
 	err     error
@@ -102,11 +103,12 @@ type status struct {
 	server  string
 }
 
-// Identities are what the session has been told to be: Config.Auth and what AddAuth added.
+// Identities returns the identities that the session was given: Config.Auth and those added by
+// AddAuth.
 func (c *Conn) Identities() []Auth { return slices.Clone(*c.identity.Load()) }
 
-// Open starts a session in the background and returns at once. It fails only for a
-// configuration that cannot work.
+// Open starts a session in the background and returns at once. It fails only if the configuration
+// cannot work.
 func Open(cfg Config) (*Conn, error) {
 	addrs, chroot, err := ParseServers(cfg.Servers)
 	if err != nil {
@@ -114,15 +116,15 @@ func Open(cfg Config) (*Conn, error) {
 	}
 	switch {
 	case cfg.SessionTimeout < 0:
-		return nil, fmt.Errorf("session timeout %v: it must be positive", cfg.SessionTimeout)
+		return nil, fmt.Errorf("session timeout %v: must be positive", cfg.SessionTimeout)
 	case cfg.SessionTimeout == 0:
 		cfg.SessionTimeout = DefaultSessionTimeout
 	case cfg.SessionTimeout < time.Millisecond || cfg.SessionTimeout > (1<<31-1)*time.Millisecond:
-		return nil, fmt.Errorf("session timeout %v: it must be from 1 to 2147483647 milliseconds", cfg.SessionTimeout)
+		return nil, fmt.Errorf("session timeout %v: must be from 1 to 2147483647 milliseconds", cfg.SessionTimeout)
 	}
 	switch {
 	case cfg.MaxPacket < 0 || cfg.MaxPacket > 1<<31-1:
-		return nil, fmt.Errorf("jute.maxbuffer %d: it must be from 1 to 2147483647 bytes", cfg.MaxPacket)
+		return nil, fmt.Errorf("jute.maxbuffer %d: must be from 1 to 2147483647 bytes", cfg.MaxPacket)
 	case cfg.MaxPacket == 0:
 		cfg.MaxPacket = DefaultMaxPacket
 	}
@@ -141,11 +143,11 @@ func Open(cfg Config) (*Conn, error) {
 	return c, nil
 }
 
-// Do sends one request and waits for its reply, which is decoded into res unless nil. Any
-// number of calls may wait at once; requests reach the server in the order of the calls.
-// While the session connects the request waits, until a whole round over the addresses has
-// failed. Paths are the server's. An error that the server answered is a bare proto.Error;
-// the methods of Conn make it a *OpError.
+// Do sends a request, waits for its reply and decodes it into res, unless that is nil. Any number
+// of calls may wait at the same time; requests reach the server in the order of the calls. While
+// the session is connecting the request waits, until a whole round over the addresses has failed.
+// Paths are the server's. An error from the server is a bare proto.Error; the methods of Conn
+// turn it into an *OpError.
 func (c *Conn) Do(ctx context.Context, op proto.Op, req, res jute.Record) error {
 	return c.run(newCall(ctx, op, req), res)
 }
@@ -159,8 +161,8 @@ func (c *Conn) run(k *call, res jute.Record) error {
 	return err
 }
 
-// submit hands the call over and waits until it is done. After an error, the call belongs
-// to the session.
+// submit passes the call to the session and waits until it is done. After an error, the call
+// belongs to the session.
 func (c *Conn) submit(k *call) error {
 	ctx, op := k.ctx, k.op
 	var timeout <-chan time.Time
@@ -194,7 +196,7 @@ func (c *Conn) submit(k *call) error {
 	}
 }
 
-// abandoned adds to the reason why a caller gave up why there is no connection.
+// abandoned adds to the reason why a caller gave up the reason why there is no connection.
 func (c *Conn) abandoned(err error) error {
 	if s := c.status.Load(); s.state == Connecting && s.err != nil {
 		return fmt.Errorf("%w while connecting: %w", err, s.err)
@@ -202,7 +204,7 @@ func (c *Conn) abandoned(err error) error {
 	return err
 }
 
-// over is the failure of a request on a session that has ended.
+// over is the error of a request on a session that has ended.
 func (c *Conn) over(op proto.Op) error {
 	s := c.status.Load()
 	return &LossError{Op: op, Code: s.state.code(), Cause: s.err}
@@ -225,10 +227,10 @@ func (c *Conn) AddAuth(ctx context.Context, scheme string, data []byte) error {
 	return c.op(ctx, "", proto.OpAuth, &proto.AuthPacket{Scheme: scheme, Auth: data}, nil)
 }
 
-// Close closes the session on the server, so that its ephemeral znodes go at once, and
-// waits a few seconds at most for the server's word. Requests that wait for replies get
-// them first. The error says that the server could not be told: then the session ends by
-// its timeout. Further calls return the same.
+// Close closes the session on the server, so that its ephemeral znodes are removed at once, and
+// waits at most a few seconds for the server's confirmation. Requests that wait for replies get
+// them first. An error means that the server could not be reached: then the session ends by its
+// timeout. Further calls return the same error.
 func (c *Conn) Close() error {
 	if c.closed.CompareAndSwap(false, true) {
 		close(c.closing)
@@ -237,31 +239,32 @@ func (c *Conn) Close() error {
 	return c.closeErr
 }
 
-// State is the session's state now.
+// State returns the current state of the session.
 func (c *Conn) State() State { return c.status.Load().state }
 
-// WaitConnected returns when the session is connected, with the reason when it cannot be:
-// a *LossError after a whole round over the addresses has failed (see Config.Wait).
+// WaitConnected waits until the session is connected. If it cannot be, the error says why: a
+// *LossError after a whole round over the addresses has failed (see Config.Wait).
 func (c *Conn) WaitConnected(ctx context.Context) error {
 	return c.run(newCall(ctx, opAwait, nil), nil)
 }
 
-// Err is why the session is not connected: the last round's failures, an address each
-// (*RoundError), or what broke the connection or ended the session; nil when connected or
-// when nothing has failed yet.
+// Err returns why the session is not connected: the failures of the last round, one per address
+// (*RoundError), or what broke the connection or ended the session; nil if connected or if
+// nothing has failed yet.
 func (c *Conn) Err() error { return c.status.Load().err }
 
-// SessionID is the id that the server gave, 0 before.
+// SessionID returns the id assigned by the server, or 0 before that.
 func (c *Conn) SessionID() int64 { return c.status.Load().id }
 
-// SessionTimeout is the negotiated timeout, 0 before.
+// SessionTimeout returns the negotiated timeout, or 0 before that.
 func (c *Conn) SessionTimeout() time.Duration { return c.status.Load().timeout }
 
-// Server is the address of the server that the session is connected to, "" when it is not.
+// Server returns the address of the server that the session is connected to, or "" if it is not
+// connected.
 func (c *Conn) Server() string { return c.status.Load().server }
 
-// Chroot is the connect string's chroot, "" when it has none.
+// Chroot returns the connect string's chroot, or "" if it has none.
 func (c *Conn) Chroot() string { return c.chroot }
 
-// errNotClosed says that Close could not reach the server.
-var errNotClosed = errors.New("the server could not be told that the session is over; its ephemeral znodes go when it times out")
+// errNotClosed means that Close could not reach the server.
+var errNotClosed = errors.New("could not close the session on the server; its ephemeral znodes are removed when it times out")

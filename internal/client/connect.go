@@ -10,7 +10,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// connectTimeout bounds the attempt at one address. (ClientCnxn.connectTimeout)
+// connectTimeout limits the attempt at one address. (ClientCnxn.connectTimeout)
 func (s *session) connectTimeout() time.Duration {
 	timeout := s.cfg.SessionTimeout
 	if s.negotiated > 0 {
@@ -19,7 +19,7 @@ func (s *session) connectTimeout() time.Duration {
 	return timeout / time.Duration(len(s.ring.addrs))
 }
 
-// attempt tries the round's next address, on a goroutine of its own.
+// attempt tries the next address of the round on its own goroutine.
 func (s *session) attempt() {
 	a, ok := s.ring.take()
 	if !ok {
@@ -29,7 +29,7 @@ func (s *session) attempt() {
 	hello := &proto.ConnectRequest{LastZxidSeen: s.zxid, TimeOut: int32(s.cfg.SessionTimeout.Milliseconds()),
 		Passwd: s.passwd, ReadOnly: s.cfg.ReadOnly}
 	if s.seenRW {
-		hello.SessionID = s.id // what a read-only server gave is not known elsewhere
+		hello.SessionID = s.id // other servers do not know an id assigned by a read-only server
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.connectTimeout())
 	s.cancel, s.dialed, s.trying = cancel, make(chan outcome, 1), a
@@ -40,7 +40,7 @@ func (s *session) attempt() {
 	}(s.dialer, s.dialed)
 }
 
-// attempted takes the outcome of an attempt.
+// attempted handles the outcome of an attempt.
 func (s *session) attempted(got outcome) {
 	if got.err != nil {
 		s.cfg.Log("%v", got.err)
@@ -60,7 +60,7 @@ func (s *session) attempted(got outcome) {
 	s.opened(got.connected)
 }
 
-// roundFailed gives up on the calls that waited for the round, and plans the next one.
+// roundFailed fails the calls that waited for the round, and schedules the next one.
 func (s *session) roundFailed() {
 	s.failed = &RoundError{Attempts: s.round}
 	s.round = nil
@@ -75,13 +75,13 @@ func (s *session) roundFailed() {
 	s.arm()
 }
 
-// opened takes a new connection into use: identities first, then watches, then the calls
-// that waited.
+// opened starts using a new connection: identities first, then watches, then the calls that
+// waited.
 func (s *session) opened(c *connected) {
 	r := &c.response
 	if r.TimeOut <= 0 {
 		c.link.close()
-		err := fmt.Errorf("session 0x%x has expired: %v does not know it any more", uint64(s.id), c.link.address)
+		err := fmt.Errorf("session 0x%x has expired: %v no longer knows it", uint64(s.id), c.link.address)
 		s.cfg.Log("%v", err)
 		s.end(Expired, err)
 		return
@@ -120,7 +120,7 @@ func (s *session) opened(c *connected) {
 	}
 	for _, k := range s.waiting.drain() {
 		switch {
-		case k.ctx.Err() != nil: // nobody waits for one whose caller gave up
+		case k.ctx.Err() != nil: // nobody waits if the caller gave up
 		case k.retried && !time.Now().Before(k.due):
 			k.sent = true
 			s.lose(k, proto.ErrConnectionLoss, s.unanswered(k))
@@ -128,7 +128,7 @@ func (s *session) opened(c *connected) {
 			s.send(k)
 		}
 	}
-	if s.closeCall != nil { // Close came while this was being opened
+	if s.closeCall != nil { // Close was called while this was being opened
 		s.closeBy = time.Now().Add(min(closeWait, s.negotiated))
 		s.send(s.closeCall)
 	} else if s.state == ConnectedReadOnly {
@@ -137,7 +137,7 @@ func (s *session) opened(c *connected) {
 	s.arm()
 }
 
-// lost takes note that the connection broke. Reads are sent again on the next one, once.
+// lost records that the connection broke. Reads are sent again on the next one, once.
 func (s *session) lost(cause error) {
 	address := s.link.address
 	s.fruitless++
@@ -163,7 +163,7 @@ func (s *session) lost(cause error) {
 	s.failPending(cause, true)
 	s.round = nil
 	if s.fruitless > 1 && !preferred {
-		// A server that takes the session and at once drops it must not be pressed.
+		// Do not hammer a server that accepts the session and immediately drops it.
 		s.retryAt = time.Now().Add(pause())
 		s.arm()
 		return
@@ -173,8 +173,8 @@ func (s *session) lost(cause error) {
 	s.arm()
 }
 
-// failPending ends the calls that were in flight; with retry, reads wait for the next
-// connection unless they have been sent twice.
+// failPending ends the calls in flight; with retry, reads wait for the next connection unless
+// they have been sent twice.
 func (s *session) failPending(cause error, retry bool) {
 	hangup := hungUp(cause)
 	var again []*call
@@ -200,8 +200,8 @@ func (s *session) failPending(cause error, retry bool) {
 	}
 }
 
-// lose ends a call without a reply. A removal of watches that is meant for the client's
-// side too is done there.
+// lose ends a call without a reply. It performs the client's part of a removal of watches, if
+// that was asked for.
 func (s *session) lose(k *call, code proto.Error, cause error) {
 	if k.watch.local && k.watch.exists {
 		s.removed(k.watch.path, s.watches.remove(k.watch.path, k.watch.kind), proto.StateDisconnected)

@@ -24,7 +24,7 @@ const (
 	stageSession
 )
 
-// lookupFault says in one clause why a name could not be resolved.
+// lookupFault says in a clause why a name could not be resolved.
 func lookupFault(err error) error {
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
@@ -41,7 +41,7 @@ func lookupFault(err error) error {
 	return &fault{"the host name cannot be resolved: " + err.Error(), err}
 }
 
-// fault is a cause in words of our own; the original is still found by errors.Is.
+// fault is a cause in our own words; errors.Is still finds the original.
 type fault struct {
 	text string
 	err  error
@@ -50,14 +50,14 @@ type fault struct {
 func (e *fault) Error() string { return e.text }
 func (e *fault) Unwrap() error { return e.err }
 
-// attemptFault says in one clause why an attempt failed after the given time.
+// attemptFault says in a clause why an attempt failed after the given time.
 func attemptFault(err error, at stage, secure bool, took time.Duration, ctxErr error) error {
 	var foreign *ProtocolError
 	if errors.As(err, &foreign) {
 		return err
 	}
 	if took = took.Round(time.Millisecond); took > time.Second {
-		took = took.Round(100 * time.Millisecond) // so that the servers of one round have the same reason
+		took = took.Round(100 * time.Millisecond) // so that servers in the same round report the same reason
 	}
 	timeout := ctxErr != nil || os.IsTimeout(err) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 	switch at {
@@ -83,7 +83,7 @@ func attemptFault(err error, at stage, secure bool, took time.Duration, ctxErr e
 	var closed *hangup
 	switch {
 	case timeout:
-		return &fault{fmt.Sprintf("timed out: the server took the connection but did not answer the session handshake within %v", took), errors.Join(errTimeout, err)}
+		return &fault{fmt.Sprintf("timed out: the server accepted the connection but did not answer the session handshake within %v", took), errors.Join(errTimeout, err)}
 	case errors.As(err, &closed) && closed.got > 0:
 		return &fault{strings.Replace(closed.Error(), "a packet", "the session handshake", 1), err}
 	case isHangup(err) && secure:
@@ -104,31 +104,31 @@ func tlsFault(err error, timeout bool, took time.Duration) error {
 	case timeout:
 		return &fault{fmt.Sprintf("timed out: the server did not answer the TLS handshake within %v; is this its secure client port?", took), errors.Join(errTimeout, err)}
 	case errors.As(err, &record):
-		return &fault{"the server does not speak TLS on this port; name its secure client port, or connect without TLS", err}
+		return &fault{"the server does not speak TLS on this port; use its secure client port, or connect without TLS", err}
 	case errors.As(err, &verify):
-		return &fault{"the server's certificate is not accepted: " + verify.Err.Error(), err}
+		return &fault{"the server's certificate was rejected: " + verify.Err.Error(), err}
 	case errors.As(err, &alert) && alert.Op == "remote error":
 		return &fault{"the server ended the TLS handshake: " + alert.Err.Error() + "; it may require a client certificate, or " +
-			"not accept the one it was shown, or want another version of TLS", err}
+			"have rejected the one presented, or require another version of TLS", err}
 	case isHangup(err):
-		return &fault{"the server closed the connection during the TLS handshake; it may speak no TLS on this port", err}
+		return &fault{"the server closed the connection during the TLS handshake; it may not speak TLS on this port", err}
 	}
 	return &fault{"TLS handshake: " + strings.TrimPrefix(err.Error(), "tls: "), err}
 }
 
-// stranger says what the beginning of an answer that is none of ZooKeeper's looks like.
-// It waits no longer than a moment for the rest of the first line.
+// stranger describes the beginning of an answer that does not look like ZooKeeper's. It waits
+// only a moment for the rest of the first line.
 func stranger(conn net.Conn, r *bufio.Reader) error {
 	head, _ := r.Peek(4)
 	length := int32(binary.BigEndian.Uint32(head))
 	switch {
 	case head[0] == 0x15 && head[1] == 3 || head[0] == 0x16 && head[1] == 3:
-		return &ProtocolError{What: "the port speaks TLS; connect with TLS (zookeeper.client.secure), or name the plain client port"}
+		return &ProtocolError{What: "the port speaks TLS; connect with TLS (zookeeper.client.secure), or use the plain client port"}
 	case !printable(head) && length < 0:
-		return &ProtocolError{What: fmt.Sprintf("the port does not speak ZooKeeper's protocol: its first packet has the impossible length %d", length)}
+		return &ProtocolError{What: fmt.Sprintf("the port does not speak ZooKeeper's protocol: its first packet has an impossible length of %d", length)}
 	case !printable(head):
-		return &ProtocolError{What: fmt.Sprintf("the port does not speak ZooKeeper's protocol: it announced %d bytes where the answer to "+
-			"the session handshake, about 40, was due", length)}
+		return &ProtocolError{What: fmt.Sprintf("the port does not speak ZooKeeper's protocol: it announced %d bytes instead of the answer to "+
+			"the session handshake, which is about 40 bytes long", length)}
 	}
 	line := firstLine(conn, r)
 	switch {

@@ -16,21 +16,21 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// dialer opens connections and does ZooKeeper's handshake on them.
+// dialer opens connections and performs ZooKeeper's handshake on them.
 type dialer struct {
-	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // nil for the system's
+	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // nil means the system's
 	tls    *tls.Config
 	maxLen int
 }
 
-// connected is the outcome of a good attempt.
+// connected is the outcome of a successful attempt.
 type connected struct {
 	link     *link
 	response proto.ConnectResponse
 }
 
-// attempt connects to one server within ctx. It tries each IP address of a host name in
-// turn; names are resolved anew each time. The error is an *AttemptError.
+// attempt connects to a server within ctx. It tries each IP address of a host name in turn; names
+// are resolved anew each time. The error is an *AttemptError.
 func (d *dialer) attempt(ctx context.Context, a Address, hello *proto.ConnectRequest) (*connected, error) {
 	peers, err := d.resolve(ctx, a)
 	if err != nil {
@@ -50,7 +50,7 @@ func (d *dialer) attempt(ctx context.Context, a Address, hello *proto.ConnectReq
 	return nil, &AttemptError{a, joined(peers, errs)}
 }
 
-// joined is one error, on one line, for those of several peers.
+// joined joins the errors of several peers into one, on one line.
 func joined(peers []string, errs []error) error {
 	same := true
 	for _, err := range errs {
@@ -66,8 +66,8 @@ func joined(peers []string, errs []error) error {
 	return err
 }
 
-// resolve returns the candidates for an address as ip:port. A dial function of the
-// configuration gets host:port as it is.
+// resolve returns the candidates for an address as ip:port. A configured dial function gets
+// host:port unchanged.
 func (d *dialer) resolve(ctx context.Context, a Address) ([]string, error) {
 	if d.dial != nil || net.ParseIP(a.Host) != nil {
 		return []string{a.String()}, nil
@@ -83,7 +83,7 @@ func (d *dialer) resolve(ctx context.Context, a Address) ([]string, error) {
 	return peers, nil
 }
 
-// attemptPeer gets its share of the time that ctx leaves for the given number of peers.
+// attemptPeer gets its share of the time that ctx leaves for the remaining peers.
 func (d *dialer) attemptPeer(ctx context.Context, a Address, peer string, shares int, hello *proto.ConnectRequest) (*connected, error) {
 	start := time.Now()
 	deadline, _ := ctx.Deadline()
@@ -98,7 +98,7 @@ func (d *dialer) attemptPeer(ctx context.Context, a Address, peer string, shares
 	return c, nil
 }
 
-// open dials and, where configured, does the TLS handshake. Cancelling ctx later has no effect.
+// open dials and, if configured, performs the TLS handshake. Cancelling ctx later has no effect.
 func (d *dialer) open(ctx context.Context, a Address, peer string, stage *stage) (net.Conn, error) {
 	dial := d.dial
 	if dial == nil {
@@ -124,8 +124,8 @@ func (d *dialer) open(ctx context.Context, a Address, peer string, stage *stage)
 	return secure, nil
 }
 
-// selfConnected tells of a dial to a port of this machine on which nobody listens, which
-// the system may answer with that port as the dialler's own.
+// selfConnected reports whether a dial to a local port that nobody listens on was answered by the
+// dialer's own port, which the system may choose.
 func selfConnected(conn net.Conn) bool {
 	local, ok := conn.LocalAddr().(*net.TCPAddr)
 	return ok && local.String() == conn.RemoteAddr().String()
@@ -155,10 +155,10 @@ func (d *dialer) handshake(ctx context.Context, a Address, peer string, hello *p
 	return &connected{link: newLink(conn, r, a, peer, d.maxLen), response: *response}, nil
 }
 
-// suspect looks, when the server stays silent for a moment, whether it is a web server,
-// which would wait for the end of a line that never comes: on a connection of its own, so
-// that a ZooKeeper server that takes its time is not disturbed. If it is one, reads from
-// conn end at once. The returned function stops that and gives the reason.
+// suspect checks, if the server stays silent for a moment, whether it is a web server, which
+// would wait for a line end that never comes. It does so on a connection of its own, so that a
+// slow ZooKeeper server is not disturbed. If it is one, reads from conn end at once. The returned
+// function stops the check and returns the reason.
 func (d *dialer) suspect(ctx context.Context, conn net.Conn, peer string) func() error {
 	if d.tls != nil {
 		return func() error { return nil }
@@ -185,8 +185,8 @@ func (d *dialer) suspect(ctx context.Context, conn net.Conn, peer string) func()
 	}
 }
 
-// webServer returns the first line of the answer to an HTTP request, "" if that is no
-// HTTP. A ZooKeeper server closes the connection on it.
+// webServer returns the first line of the answer to an HTTP request, or "" if that is not HTTP. A
+// ZooKeeper server closes the connection.
 func (d *dialer) webServer(ctx context.Context, peer string) string {
 	var at stage
 	conn, err := d.open(ctx, Address{}, peer, &at)
@@ -205,13 +205,13 @@ func (d *dialer) webServer(ctx context.Context, peer string) string {
 	return strings.TrimSpace(line)
 }
 
-// maxHello is more than any server's answer to the session handshake takes.
+// maxHello is more than any server's answer to the session handshake needs.
 const maxHello = 4 << 10
 
 // errNoReadOnlySession is the refusal of a server that is cut off from the quorum and may not
-// open sessions of its own (ReadOnlyRequestProcessor answers with a bare ReplyHeader).
-var errNoReadOnlySession = &ProtocolError{What: "the server is cut off from the quorum and opens no sessions; " +
-	"for read-only sessions it needs localSessionsEnabled=true in zoo.cfg besides readonlymode.enabled=true"}
+// open local sessions (ReadOnlyRequestProcessor answers with a bare ReplyHeader).
+var errNoReadOnlySession = &ProtocolError{What: "the server is cut off from the quorum and does not open sessions; " +
+	"to allow read-only sessions, set localSessionsEnabled=true in zoo.cfg in addition to readonlymode.enabled=true"}
 
 // greet sends the ConnectRequest and reads the answer.
 func greet(conn net.Conn, hello *proto.ConnectRequest) (*proto.ConnectResponse, *bufio.Reader, error) {

@@ -4,8 +4,8 @@ package client
 
 import "syscall"
 
-// What the system says of a connection that the other side closed, and of a port on which
-// nobody listens.
+// The system's errors for a connection closed by the other side, and for a port that nobody
+// listens on.
 var (
 	hangupErrnos = []error{syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE}
 	errRefused   = error(syscall.ECONNREFUSED)

@@ -9,19 +9,19 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// OpError is an error that the server answered. errors.Is finds its code: proto.ErrNoNode
-// and so on.
+// OpError is an error returned by the server. errors.Is finds its code: proto.ErrNoNode and so
+// on.
 type OpError struct {
 	Op   proto.Op
-	Path string // as the caller sees it; empty where the operation has none
+	Path string // as the caller sees it; empty if the operation has none
 	Code proto.Error
 }
 
-// Error is the text of KeeperException; for an operation that the server does not know it
-// names the release that does.
+// Error returns KeeperException's text; for an operation unknown to the server it names the
+// release that has it.
 func (e *OpError) Error() string {
 	if e.Code == proto.ErrUnimplemented {
-		return fmt.Sprintf("this server does not know the operation %v; ZooKeeper %s and later has it", e.Op, e.Op.Since())
+		return fmt.Sprintf("this server does not support the operation %v; it needs ZooKeeper %s or later", e.Op, e.Op.Since())
 	}
 	if e.Path == "" {
 		return e.Code.Error()
@@ -32,7 +32,7 @@ func (e *OpError) Error() string {
 // Unwrap returns the code.
 func (e *OpError) Unwrap() error { return e.Code }
 
-// Details are what programs are told besides the sentence.
+// Details are fields for programs, in addition to the sentence.
 func (e *OpError) Details() map[string]any {
 	d := map[string]any{"code": e.Code.Name()}
 	if e.Path != "" {
@@ -41,13 +41,13 @@ func (e *OpError) Details() map[string]any {
 	return d
 }
 
-// LossError says that the connection broke before the reply came. errors.Is finds
+// LossError means that the connection broke before the reply arrived. errors.Is finds
 // proto.ErrConnectionLoss, proto.ErrSessionExpired or proto.ErrAuthFailed in it.
 type LossError struct {
 	Op     proto.Op
 	Code   proto.Error
 	Sent   bool  // the request had been sent: it may or may not have happened
-	InPart bool  // only a part of it was sent, so that it did not happen
+	InPart bool  // only part of it was sent, so it did not happen
 	Cause  error // what ended the connection
 }
 
@@ -74,16 +74,16 @@ func (e *LossError) Unwrap() []error {
 	return []error{e.Code, e.Cause}
 }
 
-// Details are what programs are told besides the sentence.
+// Details are fields for programs, in addition to the sentence.
 func (e *LossError) Details() map[string]any { return map[string]any{"code": e.Code.Name()} }
 
-// ErrClosed is the cause of a request's failure on a session that was closed.
-var ErrClosed = errors.New("this session has been closed")
+// ErrClosed is the cause of an error for a request on a closed session.
+var ErrClosed = errors.New("the session is closed")
 
-// errTimeout is the cause that a server did not answer in time.
+// errTimeout means that a server did not answer in time.
 var errTimeout = errors.New("timed out")
 
-// ProtocolError says that the other side does not speak ZooKeeper's protocol as it should.
+// ProtocolError means that the other side violates ZooKeeper's protocol or does not speak it.
 type ProtocolError struct {
 	What string // a clause: what was found
 	Err  error  // may be nil
@@ -99,7 +99,7 @@ func (e *ProtocolError) Error() string {
 // Unwrap returns the cause.
 func (e *ProtocolError) Unwrap() error { return e.Err }
 
-// AttemptError is why one attempt to connect failed.
+// AttemptError says why an attempt to connect failed.
 type AttemptError struct {
 	Address Address
 	Err     error

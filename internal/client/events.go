@@ -2,8 +2,8 @@ package client
 
 import "sync"
 
-// dispatcher hands events to the configured function, one at a time and in order, on a
-// goroutine of its own, so that the function may take its time and call the Conn.
+// dispatcher passes events to the configured function, one at a time and in order, on its own
+// goroutine, so that the function may take its time and call the Conn.
 type dispatcher struct {
 	mu     sync.Mutex
 	queue  []Event
@@ -12,7 +12,7 @@ type dispatcher struct {
 	wake   chan struct{}
 }
 
-// What may wait to be handled: events, and bytes of their paths.
+// Limits on what may wait: events, and bytes of their paths.
 const (
 	maxEvents     = 100_000
 	maxEventBytes = 16 << 20
@@ -49,7 +49,7 @@ func (d *dispatcher) run(f func(Event)) {
 	}
 }
 
-// full reports whether one more event, of a path of so many bytes, is one too many.
+// full reports whether another event, with a path of this length, would be too many.
 func (d *dispatcher) full(path int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -66,7 +66,7 @@ func (d *dispatcher) push(e Event) {
 	}
 }
 
-// close lets the goroutine end once the queue is empty.
+// close ends the goroutine once the queue is empty.
 func (d *dispatcher) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

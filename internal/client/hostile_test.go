@@ -38,7 +38,7 @@ func TestHostileHandshake(t *testing.T) {
 	}{
 		{"refused", refused(t), nil, []string{"connect 127.0.0.1:", ": connection refused"}},
 		{"unknown host", "no-such-host.invalid:2181", nil, []string{"connect no-such-host.invalid:2181: ", "host"}},
-		{"silent", serve(t, func(_ int, p *peer) { p.hold() }), nil, []string{"timed out: the server took the connection but did not answer the session handshake within"}},
+		{"silent", serve(t, func(_ int, p *peer) { p.hold() }), nil, []string{"timed out: the server accepted the connection but did not answer the session handshake within"}},
 		{"hangs up at once", serve(t, func(int, *peer) {}), nil, []string{"closed the connection during the session handshake", "no quorum", "require TLS"}},
 		{"hangs up after the request", hangsUp(), nil, []string{"closed the connection during the session handshake", "no quorum", "require TLS"}},
 		{"hangs up in the length", hangsUp(0, 0), nil, []string{"closed the connection in the middle of the session handshake, after 2 bytes"}},
@@ -48,14 +48,14 @@ func TestHostileHandshake(t *testing.T) {
 		{"TLS alert", says("\x15\x03\x01\x00\x02\x02\x46"), nil, []string{"the port speaks TLS", "zookeeper.client.secure"}},
 		{"SSH server", says("SSH-2.0-OpenSSH_9.2\r\n"), nil, []string{`speaks SSH ("SSH-2.0-OpenSSH_9.2")`}},
 		{"four-letter word's answer", says("This ZooKeeper instance is not currently serving requests\n"), nil, []string{`with the text "This ZooKeeper instance is not currently serving requests"`}},
-		{"negative length", says("\xff\xff\xff\xf0"), nil, []string{"impossible length -16"}},
+		{"negative length", says("\xff\xff\xff\xf0"), nil, []string{"impossible length of -16"}},
 		{"enormous length", says("\x7f\xff\xff\xff"), nil, []string{"announced 2147483647 bytes"}},
 		{"truncated answer", says("\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x75\x30"), nil, []string{"the answer to the session handshake, 8 bytes long, cannot be read"}},
 		{"no local sessions", says("\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x2b\xff\xff\xff\x89"), nil, []string{"cut off from the quorum", "localSessionsEnabled=true"}},
 		{"plain server, TLS client", serve(t, func(_ int, p *peer) { p.raw([]byte("\x00\x00\x00\x25\x00\x00")); p.hold() }), &tls.Config{}, []string{"does not speak TLS on this port"}},
 		{"silent server, TLS client", serve(t, func(_ int, p *peer) { p.hold() }), &tls.Config{}, []string{"did not answer the TLS handshake within"}},
 		{"TLS server hangs up", serve(t, func(_ int, p *peer) { b := make([]byte, 10); _, _ = p.Read(b) }), &tls.Config{}, []string{"closed the connection during the TLS handshake"}},
-		{"certificate of a stranger", secure.Listener.Addr().String(), &tls.Config{}, []string{"certificate is not accepted", "unknown authority"}},
+		{"certificate of a stranger", secure.Listener.Addr().String(), &tls.Config{}, []string{"certificate was rejected", "unknown authority"}},
 		{"three servers that refuse", gone + "," + gone + "," + gone, nil, []string{"connect " + gone + ", " + gone + ", " + gone + ": connection refused"}},
 		{"two servers", refused(t) + "," + web.Listener.Addr().String(), nil, []string{"connection refused", "; connect 127.0.0.1:", "HTTP"}},
 	} {
@@ -106,16 +106,16 @@ func TestHostileReplies(t *testing.T) {
 		{"hangs up", func(p *peer, _ proto.RequestHeader) {}, []string{"KeeperErrorCode = ConnectionLoss: connection to 127.0.0.1:", "the server closed the connection; the delete may or may not have happened"}, true},
 		{"hangs up in the length", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0, 0, 0}) }, []string{"in the middle of a packet, after 3 bytes"}, true},
 		{"hangs up in a reply", func(p *peer, h proto.RequestHeader) { p.raw(header(h, 84)) }, []string{"in the middle of a packet, after 20 of 88 bytes"}, true},
-		{"wrong xid", func(p *peer, h proto.RequestHeader) { p.send(&proto.ReplyHeader{Xid: h.Xid + 7}); p.hold() }, []string{"sent a reply with xid 8 where 1, to delete, was due"}, true},
-		{"negative length", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0xff, 0xff, 0xff, 0xff}); p.hold() }, []string{"packet with the impossible length -1"}, true},
-		{"enormous length", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0x7f, 0, 0, 0}); p.hold() }, []string{"packet of 2130706432 bytes, and at most 67108864 are accepted", "-jute-maxbuffer"}, true},
-		{"short packet", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0, 0, 0, 4, 0, 0, 0, 1}); p.hold() }, []string{"packet of 4 bytes, too short for a reply"}, true},
+		{"wrong xid", func(p *peer, h proto.RequestHeader) { p.send(&proto.ReplyHeader{Xid: h.Xid + 7}); p.hold() }, []string{"sent a reply with xid 8 instead of 1, to delete"}, true},
+		{"negative length", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0xff, 0xff, 0xff, 0xff}); p.hold() }, []string{"packet with an impossible length of -1"}, true},
+		{"enormous length", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0x7f, 0, 0, 0}); p.hold() }, []string{"packet of 2130706432 bytes, but the limit is 67108864", "-jute-maxbuffer"}, true},
+		{"short packet", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0, 0, 0, 4, 0, 0, 0, 1}); p.hold() }, []string{"packet of 4 bytes, which is too short for a reply"}, true},
 		{"event that cannot be read", func(p *peer, h proto.RequestHeader) { h.Xid = -1; p.raw(header(h, 16)); p.hold() }, []string{"an event that cannot be read"}, true},
 		{"answer to an auth packet that was not sent", func(p *peer, h proto.RequestHeader) { p.send(&proto.ReplyHeader{Xid: -4}); p.hold() }, []string{"auth packet that was not sent"}, true},
 		{"silence", func(p *peer, _ proto.RequestHeader) {
 			for p.frame() != nil { // pings too
 			}
-		}, []string{"timed out: nothing came from the server for"}, true},
+		}, []string{"timed out: nothing arrived from the server for"}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -218,7 +218,7 @@ func TestSilenceEndsWithinTheTimeout(t *testing.T) {
 	if took := time.Since(start); took < timeout*2/3 || took > timeout+timeout/6 {
 		t.Errorf("it took %v", took)
 	}
-	if lossOf(t, err); !strings.Contains(err.Error(), "nothing came from the server") {
+	if lossOf(t, err); !strings.Contains(err.Error(), "nothing arrived from the server") {
 		t.Error(err)
 	}
 }
@@ -232,7 +232,7 @@ func TestUnknownOperation(t *testing.T) {
 		p.send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
 	})})
 	_, err := answers.Ephemerals(ctx, "/")
-	if !errors.Is(err, proto.ErrUnimplemented) || !strings.Contains(err.Error(), "getEphemerals; ZooKeeper 3.6 and later") {
+	if !errors.Is(err, proto.ErrUnimplemented) || !strings.Contains(err.Error(), "getEphemerals; it needs ZooKeeper 3.6 or later") {
 		t.Errorf("answered: %v", err)
 	}
 	hangsUp := open(t, Config{Servers: serve(t, func(_ int, p *peer) {
@@ -375,7 +375,7 @@ func TestTooLargeReply(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err := c.Get(ctx, "/largereply", false)
-	if err == nil || !strings.Contains(err.Error(), "at most 50000 are accepted") || !strings.Contains(err.Error(), "-jute-maxbuffer") {
+	if err == nil || !strings.Contains(err.Error(), "the limit is 50000") || !strings.Contains(err.Error(), "-jute-maxbuffer") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -14,9 +14,8 @@ import (
 	"time"
 )
 
-// link is one connection after its handshake, with a goroutine that reads and one that
-// writes. The session owns it; neither goroutine ever waits for anything but the session
-// and the socket.
+// link is a connection after its handshake, with one goroutine that reads and one that writes. It
+// belongs to the session; the goroutines wait only for the session and the socket.
 type link struct {
 	conn    net.Conn
 	address Address
@@ -24,27 +23,27 @@ type link struct {
 	maxLen  int
 
 	in     chan inbound
-	writes chan []byte // whole frames; the buffer is the writer's until it takes the next
+	writes chan []byte // whole frames; a buffer belongs to the writer until it takes the next
 	done   chan struct{}
 	once   sync.Once
 	heard  *heardConn
 
 	writing sync.Mutex // held during a write
-	written int64      // bytes that the system has taken, guarded by writing
+	written int64      // bytes accepted by the system, guarded by writing
 }
 
-// inbound is what the reader hands over: complete frames, then, once, the error and how many
-// bytes of what was written can have reached the server by then.
+// inbound is what the reader delivers: complete frames, and finally the error with how many of
+// the written bytes can have reached the server by then.
 type inbound struct {
 	frames  [][]byte
 	err     error
 	written int64
 }
 
-// heardConn notes when bytes last arrived.
+// heardConn records when bytes last arrived.
 type heardConn struct {
 	net.Conn
-	last atomic.Int64 // nanoseconds of the monotonic clock, see since
+	last atomic.Int64 // nanoseconds of the monotonic clock; see since
 }
 
 var epoch = time.Now()
@@ -70,11 +69,11 @@ func newLink(conn *heardConn, r *bufio.Reader, address Address, peer string, max
 	return l
 }
 
-// close ends both goroutines; what they still hand over is not taken.
+// close ends both goroutines; anything they still deliver is ignored.
 func (l *link) close() {
 	l.once.Do(func() {
 		close(l.done)
-		go l.conn.Close() // TLS says goodbye first, which can take time
+		go l.conn.Close() // TLS says goodbye first, which can take a while
 	})
 }
 
@@ -87,7 +86,7 @@ func (l *link) hand(in inbound) bool {
 	}
 }
 
-// batchFrames is how many frames the reader hands over at once, at most.
+// batchFrames is the maximum number of frames the reader delivers at once.
 const batchFrames = 256
 
 func (l *link) read(r *bufio.Reader) {
@@ -109,8 +108,8 @@ func (l *link) read(r *bufio.Reader) {
 	}
 }
 
-// final ends the connection, and with it a write under way, and returns how many bytes the
-// system took: no more than that can have reached the server.
+// final closes the connection, and with it a write in progress, and returns how many bytes the
+// system accepted: no more than that can have reached the server.
 func (l *link) final() int64 {
 	_ = l.conn.Close()
 	l.writing.Lock()
@@ -118,7 +117,7 @@ func (l *link) final() int64 {
 	return l.written
 }
 
-// frameBuffered tells whether reading a frame would not block.
+// frameBuffered reports whether a frame can be read without blocking.
 func frameBuffered(r *bufio.Reader) bool {
 	if r.Buffered() < 4 {
 		return false
@@ -140,9 +139,9 @@ func (l *link) write() {
 			l.written += int64(n)
 			l.writing.Unlock()
 			if err != nil {
-				// The reader may yet find what the server said before it hung up, and reports it;
+				// The reader may still find, and report, what the server said before it hung up;
 				// a half-open connection ends by the read timeout.
-				if !isHangup(err) && !errors.Is(err, net.ErrClosed) { // by final
+				if !isHangup(err) && !errors.Is(err, net.ErrClosed) { // closed by final
 					l.hand(inbound{err: fmt.Errorf("write to the server: %w", err), written: l.final()})
 				}
 				return
@@ -153,8 +152,9 @@ func (l *link) write() {
 	}
 }
 
-// narrow keeps the system from taking much more than has arrived. A server that hangs up on the
-// length of a request does not read it, and then it is certain that it did not get it all.
+// narrow keeps the system from accepting much more than has arrived. If a request is so long that
+// the server hangs up without reading it, it is then certain that the server did not get all of
+// it.
 func (l *link) narrow() {
 	conn := l.heard.Conn
 	if secure, ok := conn.(*tls.Conn); ok {
@@ -165,17 +165,17 @@ func (l *link) narrow() {
 	}
 }
 
-// narrowBuffer, in bytes, and a server's window together are less than serverMaxBuffer.
+// narrowBuffer, in bytes, plus a server's window are less than serverMaxBuffer.
 const narrowBuffer = 128 << 10
 
-// maxUnasked is the longest event to accept: its path was in a request once, which a server
-// takes up to 1 MiB.
+// maxUnasked is the longest event to accept: its path was once in a request, which may be up to 1
+// MiB.
 const maxUnasked = 2 << 20
 
 // stepBytes is how much of a long frame is allocated before its bytes arrive.
 const stepBytes = 1 << 20
 
-// readFrame reads one frame. Every frame has memory of its own.
+// readFrame reads a frame into newly allocated memory.
 func readFrame(r *bufio.Reader, maxLen int) ([]byte, error) {
 	var head [4]byte
 	if n, err := io.ReadFull(r, head[:]); err != nil {
@@ -184,15 +184,15 @@ func readFrame(r *bufio.Reader, maxLen int) ([]byte, error) {
 	n := int32(binary.BigEndian.Uint32(head[:]))
 	switch {
 	case n < 0:
-		return nil, &ProtocolError{What: fmt.Sprintf("the server sent a packet with the impossible length %d", n)}
+		return nil, &ProtocolError{What: fmt.Sprintf("the server sent a packet with an impossible length of %d", n)}
 	case int(n) > maxLen:
-		return nil, &ProtocolError{What: fmt.Sprintf("the server sent a packet of %d bytes, and at most %d are accepted; "+
-			"if the answer is truly that long, raise -jute-maxbuffer", n, maxLen)}
+		return nil, &ProtocolError{What: fmt.Sprintf("the server sent a packet of %d bytes, but the limit is %d; "+
+			"if the answer really is that long, raise -jute-maxbuffer", n, maxLen)}
 	}
 	if n > maxUnasked {
-		// What answers no request, and so is not wanted by anybody, is short.
+		// Anything that does not answer a request is short.
 		if xid, err := r.Peek(4); err == nil && int32(binary.BigEndian.Uint32(xid)) < 0 {
-			return nil, &ProtocolError{What: fmt.Sprintf("the server sent an event or the like of %d bytes", n)}
+			return nil, &ProtocolError{What: fmt.Sprintf("the server sent an unsolicited packet of %d bytes", n)}
 		}
 	}
 	frame := make([]byte, min(int(n), stepBytes))
@@ -210,9 +210,9 @@ func readFrame(r *bufio.Reader, maxLen int) ([]byte, error) {
 	return frame, nil
 }
 
-// hangup is the error of a connection that the server closed.
+// hangup is the error for a connection closed by the server.
 type hangup struct {
-	got, of int // bytes of an unfinished packet; of is 0 when its length is not known
+	got, of int // bytes of an unfinished packet; of is 0 if its length is unknown
 	err     error
 }
 

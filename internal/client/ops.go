@@ -10,13 +10,13 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// Each operation takes paths as the caller sees them, below the chroot, and fails with a
-// *OpError for an error that the server answered, a *LossError when the connection broke,
-// or the context's error. Version -1 matches any version.
+// Each operation takes paths as the caller sees them, below the chroot. It fails with an *OpError
+// if the server returned an error, a *LossError if the connection broke, or the context's error.
+// Version -1 matches any version.
 
-// Create makes a znode and returns its path, to which the server has added the counter of
-// a sequential one. It needs create2 (3.5) for the znode's stat; on older servers Stat is zero.
-// ttl, in milliseconds, counts for the TTL modes alone.
+// Create creates a znode and returns its path, including the counter that the server appended to
+// a sequential one. The znode's stat requires create2 (3.5); on older servers Stat is zero. ttl,
+// in milliseconds, only applies to the TTL modes.
 func (c *Conn) Create(ctx context.Context, path string, data []byte, acl []proto.ACL, mode proto.CreateMode, ttl int64) (string, proto.Stat, error) {
 	if err := ValidateCreatePath(path, mode.IsSequential()); err != nil {
 		return "", proto.Stat{}, err
@@ -32,7 +32,7 @@ func (c *Conn) Create(ctx context.Context, path string, data []byte, acl []proto
 	return c.shown(res.Path), res.Stat, err
 }
 
-// CreateOp is the create as a part of a multi.
+// CreateOp returns the create as part of a multi.
 func CreateOp(path string, data []byte, acl []proto.ACL, mode proto.CreateMode, ttl int64) proto.MultiOp {
 	switch {
 	case mode.IsTTL():
@@ -48,14 +48,14 @@ func (c *Conn) Delete(ctx context.Context, path string, version int32) error {
 	return c.pathOp(ctx, path, proto.OpDelete, &proto.PathVersionRequest{Path: c.real(path), Version: version}, nil)
 }
 
-// Exists returns the znode's stat, or proto.ErrNoNode. A watch is set in both cases.
+// Exists returns the znode's stat, or proto.ErrNoNode. It sets the watch in both cases.
 func (c *Conn) Exists(ctx context.Context, path string, watch bool) (proto.Stat, error) {
 	var res proto.StatResponse
 	err := c.pathOp(ctx, path, proto.OpExists, &proto.PathWatchRequest{Path: c.real(path), Watch: watch}, &res)
 	return res.Stat, err
 }
 
-// Get returns the znode's data, nil when it is null, and its stat.
+// Get returns the znode's data (nil if null) and its stat.
 func (c *Conn) Get(ctx context.Context, path string, watch bool) ([]byte, proto.Stat, error) {
 	var res proto.GetDataResponse
 	err := c.pathOp(ctx, path, proto.OpGetData, &proto.PathWatchRequest{Path: c.real(path), Watch: watch}, &res)
@@ -69,14 +69,14 @@ func (c *Conn) Set(ctx context.Context, path string, data []byte, version int32)
 	return res.Stat, err
 }
 
-// GetACL returns the znode's access control list and its stat.
+// GetACL returns the znode's ACL and its stat.
 func (c *Conn) GetACL(ctx context.Context, path string) ([]proto.ACL, proto.Stat, error) {
 	var res proto.GetACLResponse
 	err := c.pathOp(ctx, path, proto.OpGetACL, &proto.PathRequest{Path: c.real(path)}, &res)
 	return res.ACL, res.Stat, err
 }
 
-// SetACL replaces the znode's access control list; version is the list's.
+// SetACL replaces the znode's ACL; version is the ACL's version.
 func (c *Conn) SetACL(ctx context.Context, path string, acl []proto.ACL, version int32) (proto.Stat, error) {
 	var res proto.StatResponse
 	err := c.pathOp(ctx, path, proto.OpSetACL, &proto.SetACLRequest{Path: c.real(path), ACL: acl, Version: version}, &res)
@@ -90,13 +90,13 @@ func (c *Conn) Children(ctx context.Context, path string, watch bool) ([]string,
 	return res.Children, res.Stat, err
 }
 
-// Sync makes the server that the session is connected to catch up with the leader.
+// Sync makes the server catch up with the leader.
 func (c *Conn) Sync(ctx context.Context, path string) error {
 	return c.pathOp(ctx, path, proto.OpSync, &proto.PathRequest{Path: c.real(path)}, &proto.PathResponse{})
 }
 
-// Check fails unless the znode exists and has the version. It is a multi of one part, the
-// only form that servers answer.
+// Check fails unless the znode exists and has the version. It is a multi with one part, the only
+// form that servers answer.
 func (c *Conn) Check(ctx context.Context, path string, version int32) error {
 	results, err := c.Multi(ctx, []proto.MultiOp{{Type: proto.OpCheck, Request: &proto.PathVersionRequest{Path: path, Version: version}}})
 	if err == nil && len(results) == 1 && results[0].Err != 0 {
@@ -105,8 +105,8 @@ func (c *Conn) Check(ctx context.Context, path string, version int32) error {
 	return err
 }
 
-// Multi runs all parts or none. The parts' paths are below the chroot. The results say
-// what became of each part also when the error is a *OpError for the part that failed.
+// Multi runs all parts or none. The parts' paths are below the chroot. The results report the
+// outcome of each part even if the error is an *OpError for the part that failed.
 func (c *Conn) Multi(ctx context.Context, ops []proto.MultiOp) ([]proto.MultiResult, error) {
 	return c.multi(ctx, proto.OpMulti, ops)
 }
@@ -136,7 +136,7 @@ func (c *Conn) multi(ctx context.Context, op proto.Op, ops []proto.MultiOp) ([]p
 	return res.Results, err
 }
 
-// chrooted returns a copy of a part's request with its path below the chroot.
+// chrooted returns a copy of a part's request with its path prefixed with the chroot.
 func (c *Conn) chrooted(req jute.Record) jute.Record {
 	pathed, ok := req.(proto.Pathed)
 	if !ok {
@@ -173,13 +173,13 @@ func (c *Conn) Reconfig(ctx context.Context, joining, leaving, members string, v
 	return res.Data, res.Stat, err
 }
 
-// AddWatch sets a watch that stays after it has fired (3.6).
+// AddWatch sets a watch that stays after it fires (3.6).
 func (c *Conn) AddWatch(ctx context.Context, path string, mode proto.AddWatchMode) error {
 	return c.pathOp(ctx, path, proto.OpAddWatch, &proto.AddWatchRequest{Path: c.real(path), Mode: mode}, &proto.ErrorResponse{})
 }
 
-// RemoveWatches removes this session's watches of the kind (3.5), or answers proto.ErrNoWatcher.
-// With local they are also forgotten when the server cannot be asked.
+// RemoveWatches removes this session's watches of the kind (3.5), or returns proto.ErrNoWatcher.
+// With local they are forgotten even if the server cannot be reached.
 func (c *Conn) RemoveWatches(ctx context.Context, path string, kind proto.WatcherType, local bool) error {
 	if err := ValidatePath(path); err != nil {
 		return err
@@ -189,20 +189,21 @@ func (c *Conn) RemoveWatches(ctx context.Context, path string, kind proto.Watche
 	}
 	err := c.removeWatches(ctx, path, kind, local)
 	if errors.Is(err, proto.ErrMarshallingError) && (kind == proto.WatcherPersistent || kind == proto.WatcherPersistentRecursive) {
-		// A server before 3.9 knows neither kind, but any; that does when there are no others.
+		// A server before 3.9 can only remove watches of any kind; that is fine if there are no
+		// others.
 		if !c.watches.only(c.real(path), kind) {
-			return fmt.Errorf("%w; this server cannot remove one kind of persistent watch and leave the others on "+
-				"the path, ZooKeeper 3.9 and later can", err)
+			return fmt.Errorf("%w; this server cannot remove one kind of persistent watch and keep the others on "+
+				"the path; that needs ZooKeeper 3.9 or later", err)
 		}
 		err = c.removeWatches(ctx, path, proto.WatcherAny, local)
 	}
 	if err != nil || kind != proto.WatcherChildren && kind != proto.WatcherData || c.State() == Connecting {
-		return err // a reconnect sets the watches that are left
+		return err // a reconnect sets the remaining watches
 	}
 	// A server before 3.9 drops the path's persistent watches along with the others.
 	for _, mode := range c.watches.lasting(c.real(path)) {
 		if err := c.AddWatch(ctx, path, mode); err != nil {
-			return fmt.Errorf("set the %v watch again, which the server may have removed too: %w", mode, err)
+			return fmt.Errorf("set the %v watch again, because the server may have removed it too: %w", mode, err)
 		}
 	}
 	return nil
@@ -214,7 +215,7 @@ func (c *Conn) removeWatches(ctx context.Context, path string, kind proto.Watche
 	return c.named(path, proto.OpRemoveWatches, c.run(k, nil))
 }
 
-// Ephemerals returns this session's ephemeral znodes whose paths begin with prefix (3.6).
+// Ephemerals returns this session's ephemeral znodes whose paths start with prefix (3.6).
 func (c *Conn) Ephemerals(ctx context.Context, prefix string) ([]string, error) {
 	var res proto.GetEphemeralsResponse
 	err := c.pathOp(ctx, prefix, proto.OpGetEphemerals, &proto.PathRequest{Path: c.real(prefix)}, &res)
@@ -245,12 +246,12 @@ func (c *Conn) pathOp(ctx context.Context, path string, op proto.Op, req, res ju
 	return c.op(ctx, path, op, req, res)
 }
 
-// op runs one request; path, as the caller sees it, is for the error.
+// op runs a request; path, as the caller sees it, is for the error.
 func (c *Conn) op(ctx context.Context, path string, op proto.Op, req, res jute.Record) error {
 	return c.named(path, op, c.Do(ctx, op, req, res))
 }
 
-// named makes a server's answer a *OpError.
+// named turns a server's error into an *OpError.
 func (c *Conn) named(path string, op proto.Op, err error) error {
 	if code, ok := err.(proto.Error); ok {
 		return &OpError{Op: op, Path: path, Code: code}

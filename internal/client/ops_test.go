@@ -136,7 +136,7 @@ func TestOperations(t *testing.T) {
 		must(c.AddWatch(ctx, "/m", proto.WatchPersistentRecursive))
 		_, _, err = c.Get(ctx, "/m", true)
 		must(err)
-		if err := c.RemoveWatches(ctx, "/m", proto.WatcherPersistentRecursive, false); err != nil && !strings.Contains(err.Error(), "3.9 and later can") {
+		if err := c.RemoveWatches(ctx, "/m", proto.WatcherPersistentRecursive, false); err != nil && !strings.Contains(err.Error(), "needs ZooKeeper 3.9 or later") {
 			t.Errorf("removal of one kind among others: %v", err)
 		}
 	})

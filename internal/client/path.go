@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// PathError says why a path cannot name a znode.
+// PathError says why a path is not a valid znode path.
 type PathError struct {
 	Path   string
 	Reason string
@@ -37,7 +37,7 @@ func ValidateCreatePath(path string, sequential bool) error {
 func pathFault(path string) string {
 	switch {
 	case path == "":
-		return "it is empty"
+		return "empty path"
 	case path[0] != '/':
 		return "it must start with /"
 	case path == "/":
@@ -45,14 +45,14 @@ func pathFault(path string) string {
 	case path[len(path)-1] == '/':
 		return "it must not end with /"
 	}
-	name := 1 // where the current name begins
+	name := 1 // where the current name starts
 	for i := 1; i <= len(path); {
 		if i == len(path) || path[i] == '/' {
 			switch path[name:i] {
 			case "":
-				return fmt.Sprintf("the name after %q is empty", path[:name-1]+"/")
+				return fmt.Sprintf("empty name after %q", path[:name-1]+"/")
 			case ".", "..":
-				return fmt.Sprintf("%q is not a znode's name (byte %d)", path[name:i], name)
+				return fmt.Sprintf("%q is not a valid znode name (byte %d)", path[name:i], name)
 			}
 			i++
 			name = i
@@ -71,12 +71,12 @@ func pathFault(path string) string {
 	return ""
 }
 
-// runeFault knows the characters that PathUtils refuses. It looks at UTF-16 units, so
-// that everything beyond the basic plane falls with the surrogates.
+// runeFault checks for the characters that PathUtils refuses. It looks at UTF-16 units, so that
+// everything beyond the basic plane is refused as surrogates.
 func runeFault(r rune, size int) string {
 	switch {
 	case r == utf8.RuneError && size <= 1:
-		return "it is not UTF-8"
+		return "invalid UTF-8"
 	case r < ' ' || r >= 0x7f && r <= 0x9f:
 		return fmt.Sprintf("control character %U", r)
 	case r >= 0xd800 && r <= 0xf8ff || r >= 0xfff0:
@@ -85,7 +85,7 @@ func runeFault(r rune, size int) string {
 	return ""
 }
 
-// real is the server's path of a path below the chroot.
+// real returns the server's path for a path below the chroot.
 func (c *Conn) real(path string) string {
 	if c.chroot == "" {
 		return path
@@ -96,8 +96,8 @@ func (c *Conn) real(path string) string {
 	return c.chroot + path
 }
 
-// shown is the path below the chroot of a server's path; a path outside the chroot stays
-// as it is.
+// shown returns the path below the chroot for a server's path; a path outside the chroot is
+// returned unchanged.
 func (c *Conn) shown(path string) string {
 	if c.chroot == "" || !strings.HasPrefix(path, c.chroot) {
 		return path

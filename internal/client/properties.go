@@ -13,23 +13,23 @@ import (
 	"github.com/zkctl/zkctl/internal/infile"
 )
 
-// Properties are the settings of ZooKeeper's own client (ZKClientConfig) that concern a
-// session: those of its property file (zkCli's -client-configuration) and, under them, the
-// system properties of its JVM. The zero value is none.
+// Properties are the settings of ZooKeeper's own client (ZKClientConfig) that concern a session:
+// those in its property file (zkCli's -client-configuration), which override the system
+// properties of its JVM. The zero value has no settings.
 type Properties struct {
 	Secure         bool          // zookeeper.client.secure
 	TLS            TLSOptions    // zookeeper.ssl.*
-	MaxPacket      int           // jute.maxbuffer; 0 when absent
-	RequestTimeout time.Duration // zookeeper.request.timeout; 0 for none
+	MaxPacket      int           // jute.maxbuffer; 0 if absent
+	RequestTimeout time.Duration // zookeeper.request.timeout; 0 means none
 	NoWatchReset   bool          // zookeeper.disableAutoWatchReset
-	// Warnings name the settings without effect here, a sentence each.
+	// Warnings lists the settings that have no effect here, one sentence each.
 	Warnings []string
 
 	secured string // where Secure was set
 }
 
-// LoadFile takes the settings of a client property file over what p has. Its error names the
-// file and the key.
+// LoadFile reads the settings in a client property file, which override those in p. Its error
+// names the file and the key.
 func (p *Properties) LoadFile(file string) error {
 	source := "client configuration " + file
 	b, err := infile.Settings(file)
@@ -58,8 +58,8 @@ func (p *Properties) LoadFile(file string) error {
 	return nil
 }
 
-// LoadSystem takes the settings among the system properties of zkCli's JVM over what p has.
-// source is where they were found. Without a trust store of ZooKeeper's own Java's counts.
+// LoadSystem reads the settings among the system properties of zkCli's JVM, which override those
+// in p. source is where they were found. Without a trust store for ZooKeeper, Java's applies.
 func (p *Properties) LoadSystem(source string, values map[string]string) error {
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if _, err := p.set(source, key, strings.TrimSpace(values[key])); err != nil {
@@ -76,7 +76,7 @@ func (p *Properties) warn(source, format string, args ...any) {
 	p.Warnings = append(p.Warnings, source+": "+fmt.Sprintf(format, args...))
 }
 
-// The passwords are never part of an error or a warning: set fails for no password key.
+// The passwords are never part of an error or a warning: set does not fail for a password key.
 func (p *Properties) set(source, key, value string) (known bool, err error) {
 	ssl := &p.TLS
 	switch key {
@@ -111,7 +111,7 @@ func (p *Properties) set(source, key, value string) (known bool, err error) {
 	case "zookeeper.request.timeout":
 		var ms int64
 		if ms, err = strconv.ParseInt(value, 10, 64); err != nil {
-			return true, fmt.Errorf("a number of milliseconds is expected")
+			return true, fmt.Errorf("expected a number of milliseconds")
 		}
 		p.RequestTimeout = time.Duration(max(0, ms)) * time.Millisecond
 	case "zookeeper.disableAutoWatchReset":
@@ -119,11 +119,11 @@ func (p *Properties) set(source, key, value string) (known bool, err error) {
 	case "jute.maxbuffer":
 		var n int64
 		if n, err = strconv.ParseInt(strings.ToLower(value), 0, 32); err != nil || n < 1 {
-			return true, fmt.Errorf("a number of bytes from 1 to 2147483647 is expected")
+			return true, fmt.Errorf("expected a number of bytes from 1 to 2147483647")
 		}
 		p.MaxPacket = int(n)
 	case "zookeeper.clientCnxnSocket",
-		// About how a server looks at its clients.
+		// These concern how a server checks its clients.
 		"zookeeper.ssl.clientHostnameVerification", "zookeeper.ssl.clientAuth":
 	case "zookeeper.sasl.client":
 		if isTrue(value) {
@@ -142,7 +142,7 @@ func (p *Properties) set(source, key, value string) (known bool, err error) {
 	return true, nil
 }
 
-// isTrue reads a boolean as Java's Boolean.parseBoolean does.
+// isTrue parses a boolean as Java's Boolean.parseBoolean does.
 func isTrue(s string) bool { return strings.EqualFold(s, "true") }
 
 func list(s string) (items []string) {
@@ -154,8 +154,8 @@ func list(s string) (items []string) {
 	return items
 }
 
-// Apply puts the settings into a session's configuration, reading the stores that they
-// name. What the file does not set stays as it is.
+// Apply copies the settings to a session's configuration, reading the stores that they name. It
+// leaves alone what the file does not set.
 func (p *Properties) Apply(cfg *Config) error {
 	if p.Secure {
 		t, err := p.TLS.Config()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The search for a server with a quorum begins with a short pause, which doubles.
+// The search for a server with a quorum starts with a short pause, which doubles.
 // (ClientCnxn.pingRwServer)
 const (
 	minSeekPause = 100 * time.Millisecond
@@ -14,8 +14,8 @@ const (
 	seekTimeout  = time.Second
 )
 
-// seekRW asks one server after the other whether it has a quorum, and reports the first
-// that has, until ctx ends.
+// seekRW asks one server after another whether it has a quorum, until ctx ends, and reports the
+// first that does.
 func seekRW(ctx context.Context, d *dialer, addrs []Address, found chan<- Address) {
 	pause := minSeekPause
 	for i := 0; ; i = (i + 1) % len(addrs) {

@@ -13,7 +13,7 @@ import (
 // replyHeaderSize is the length of a ReplyHeader.
 const replyHeaderSize = 16
 
-// receive takes frames, and at last the error, from the connection's reader.
+// receive handles frames, and finally the error, from the connection's reader.
 func (s *session) receive(in inbound) {
 	for _, frame := range in.frames {
 		if err := s.frame(frame); err != nil {
@@ -30,11 +30,11 @@ func (s *session) receive(in inbound) {
 	}
 }
 
-// frame takes one frame from the server: a reply, an event, or the answer to a ping or an
-// auth packet.
+// frame handles a frame from the server: a reply, an event, or the answer to a ping or an auth
+// packet.
 func (s *session) frame(b []byte) error {
 	if len(b) < replyHeaderSize {
-		return &ProtocolError{What: fmt.Sprintf("the server sent a packet of %d bytes, too short for a reply", len(b))}
+		return &ProtocolError{What: fmt.Sprintf("the server sent a packet of %d bytes, which is too short for a reply", len(b))}
 	}
 	xid := int32(binary.BigEndian.Uint32(b))
 	zxid := int64(binary.BigEndian.Uint64(b[4:]))
@@ -49,11 +49,11 @@ func (s *session) frame(b []byte) error {
 		return s.fired(body, zxid)
 	}
 	if s.pending.len() == 0 {
-		return &ProtocolError{What: fmt.Sprintf("the server sent a reply with xid %d, and no request awaits one", xid)}
+		return &ProtocolError{What: fmt.Sprintf("the server sent a reply with xid %d, but no request is waiting for one", xid)}
 	}
 	k := s.pending.first()
 	if k.xid != xid {
-		return &ProtocolError{What: fmt.Sprintf("the server sent a reply with xid %d where %d, to %v, was due", xid, k.xid, k.op)}
+		return &ProtocolError{What: fmt.Sprintf("the server sent a reply with xid %d instead of %d, to %v", xid, k.xid, k.op)}
 	}
 	s.pending.pop()
 	if zxid > 0 {
@@ -86,15 +86,15 @@ func (s *session) frame(b []byte) error {
 	return nil
 }
 
-// errUnknownOp ends a connection on which the server did not know an operation: it hangs up
-// after that answer (ZOOKEEPER-1495), and what is sent meanwhile would be lost. A server that
-// knows the operation, and refuses it, answers with a zxid.
-var errUnknownOp = errors.New("the server does not know the operation, and hangs up")
+// errUnknownOp ends a connection whose server did not know an operation: it hangs up after that
+// answer (ZOOKEEPER-1495), and anything sent meanwhile would be lost. A server that knows the
+// operation, but refuses it, answers with a zxid.
+var errUnknownOp = errors.New("the server does not know the operation and hangs up")
 
-// errTooManyEvents ends a connection whose events are not handled as fast as they come.
-var errTooManyEvents = errors.New("watch events come faster than they are handled, and too many are waiting")
+// errTooManyEvents ends a connection whose events arrive faster than they are handled.
+var errTooManyEvents = errors.New("watch events arrive faster than they are handled; too many are waiting")
 
-// fired takes the event of a watch.
+// fired handles the event of a watch.
 func (s *session) fired(body []byte, zxid int64) error {
 	var e proto.WatcherEvent
 	if err := jute.Unmarshal(body, &e); err != nil {
@@ -104,7 +104,7 @@ func (s *session) fired(body []byte, zxid int64) error {
 		zxid = -1
 	}
 	if s.events.full(len(e.Path)) {
-		// As after any lost connection, the watches that have not fired are set again.
+		// As after any lost connection, the watches that have not fired will be set again.
 		return errTooManyEvents
 	}
 	if s.watches.fired(e.Type, e.Path) {
@@ -120,7 +120,7 @@ func (s *session) removed(path string, types []proto.EventType, state proto.Keep
 	}
 }
 
-// sendAuth adds an identity for good and sends it.
+// sendAuth adds an identity for the rest of the session and sends it.
 func (s *session) sendAuth(k *call) {
 	if !k.retried {
 		var a proto.AuthPacket
@@ -152,7 +152,7 @@ func (s *session) sendAuthPacket(k *call) {
 	s.write(k.frame)
 }
 
-// authReplied takes the answer to the oldest auth packet. A refusal ends the session.
+// authReplied handles the answer to the oldest auth packet. A refusal ends the session.
 func (s *session) authReplied(code proto.Error) error {
 	if len(s.authSent) == 0 {
 		return &ProtocolError{What: "the server answered an auth packet that was not sent"}
@@ -180,7 +180,7 @@ func (s *session) ping() {
 	s.write(frame[:])
 }
 
-// seekRW looks for a server with a quorum while the session is with one that has none.
+// seekRW looks for a server with a quorum while the session's server has none.
 func (s *session) seekRW() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopRW = cancel

@@ -142,7 +142,7 @@ func TestPausedServer(t *testing.T) {
 	start := time.Now()
 	err := c.Delete(testContext(t), "/x", -1)
 	took := time.Since(start)
-	if loss := lossOf(t, err); !loss.Sent || !strings.Contains(err.Error(), "timed out: nothing came from the server for") || took > 2*time.Second {
+	if loss := lossOf(t, err); !loss.Sent || !strings.Contains(err.Error(), "timed out: nothing arrived from the server for") || took > 2*time.Second {
 		t.Errorf("after %v: %v", took, err)
 	}
 	e.await(t, "Disconnected")

@@ -10,8 +10,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// session is the state of a Conn. Its run method's goroutine alone touches it, and never
-// blocks but in that method's select.
+// session is the state of a Conn. Only the goroutine of its run method touches it, and that
+// blocks only in run's select.
 type session struct {
 	*Conn
 	cfg    Config
@@ -20,28 +20,28 @@ type session struct {
 	events *dispatcher
 	told   proto.KeeperState // the last state reported as an event
 
-	// What the servers said.
+	// What the servers reported.
 	state      State
 	id         int64
 	passwd     []byte
 	negotiated time.Duration // 0 before the first connection
-	zxid       int64         // the last that a reply carried
-	seenRW     bool          // the session was made by a server with a quorum
-	since      string        // the release that the newest operation answered came with, as proto.Op.Since has it
+	zxid       int64         // the last one in a reply
+	seenRW     bool          // the session was created by a server with a quorum
+	since      string        // the release that introduced the newest operation answered, as in proto.Op.Since
 	server     string
 
 	// The connection; link is nil while there is none.
 	link      *link
 	born      time.Time // of link
 	replies   int       // on link
-	fruitless int       // connections in a row that broke soon and without a reply
-	hurry     bool      // reads are sent again because the server before was silent, and nothing has come since
+	fruitless int       // consecutive connections that broke soon and without a reply
+	hurry     bool      // reads are being sent again because the previous server was silent, and nothing has arrived since
 	xid       int32
 	pending   fifo    // sent, in order, awaiting replies
 	authSent  []*call // auth packets awaiting replies; nil for those of a reconnect
 	out       []byte  // frames for the writer
-	queued    int64   // bytes that were ever in out, on link
-	written   int64   // of these, what link can have passed on when it broke
+	queued    int64   // bytes ever put in out, on link
+	written   int64   // how many of these link can have passed on when it broke
 	spare     []byte
 	lastSend  time.Time
 	rwFound   chan Address
@@ -50,12 +50,12 @@ type session struct {
 	// Connecting.
 	waiting fifo // calls that wait for a connection
 	auths   []Auth
-	dialed  chan outcome       // of the attempt under way
-	cancel  context.CancelFunc // of the attempt under way; nil when there is none
-	trying  Address            // of the attempt under way
+	dialed  chan outcome       // of the current attempt
+	cancel  context.CancelFunc // of the current attempt; nil if there is none
+	trying  Address            // of the current attempt
 	round   []*AttemptError    // the failures of this round
-	failed  *RoundError        // the last round, when it failed and nothing has connected since
-	retryAt time.Time          // when the next round begins
+	failed  *RoundError        // the last round, if it failed and nothing has connected since
+	retryAt time.Time          // when the next round starts
 
 	timer     *time.Timer
 	closeCall *call
@@ -63,19 +63,19 @@ type session struct {
 	err       error // see Conn.Err
 }
 
-// outcome is what an attempt to connect came to.
+// outcome is the result of an attempt to connect.
 type outcome struct {
 	connected *connected
 	err       error
 }
 
 const (
-	roundPause = time.Second // after a round that failed, give or take a quarter
+	roundPause = time.Second // after a failed round, give or take a quarter
 	maxPing    = 10 * time.Second
 	closeWait  = 2500 * time.Millisecond
-	// handshakeWait is how long Close waits for the outcome of an attempt to connect.
+	// handshakeWait is how long Close waits for a pending attempt to connect.
 	handshakeWait = 500 * time.Millisecond
-	// unsentCheck is how soon to look again whether a ping is due while the writer is busy.
+	// unsentCheck is how soon to check again whether a ping is due while the writer is busy.
 	unsentCheck = 20 * time.Millisecond
 )
 
@@ -149,7 +149,7 @@ func (s *session) step() {
 	}
 }
 
-// accept takes a call from its caller.
+// accept receives a call from its caller.
 func (s *session) accept(k *call) {
 	switch {
 	case s.closeCall != nil || !s.state.Alive():
@@ -171,7 +171,7 @@ func (s *session) accept(k *call) {
 	}
 }
 
-// send puts a request behind those that go to the server.
+// send queues a request for the server.
 func (s *session) send(k *call) {
 	switch k.op {
 	case opAwait:
@@ -196,13 +196,13 @@ func (s *session) enqueue(k *call) {
 	s.pending.push(k)
 }
 
-// write puts a frame behind those that go to the server.
+// write queues a frame for the server.
 func (s *session) write(frame []byte) {
 	s.out = append(s.out, frame...)
 	s.queued += int64(len(frame))
 }
 
-// bound sets when the reply must be there. Sending it again gives it no more time.
+// bound sets when the reply is due. Sending it again does not extend that.
 func (s *session) bound(k *call) {
 	if k.due.IsZero() {
 		k.due = time.Now().Add(s.cfg.SessionTimeout)
@@ -210,10 +210,10 @@ func (s *session) bound(k *call) {
 }
 
 func (s *session) unanswered(k *call) error {
-	return &fault{fmt.Sprintf("timed out: no reply to %v within %v; a longer -timeout waits longer", k.op, s.cfg.SessionTimeout), errTimeout}
+	return &fault{fmt.Sprintf("timed out: no reply to %v within %v; raise -timeout to wait longer", k.op, s.cfg.SessionTimeout), errTimeout}
 }
 
-// oldest is the call in flight that must be answered first, or nil.
+// oldest returns the call in flight that must be answered first, or nil.
 func (s *session) oldest() *call {
 	var k *call
 	if s.pending.len() > 0 {
@@ -227,8 +227,8 @@ func (s *session) oldest() *call {
 	return k
 }
 
-// replyTimeout is how long a server may stay silent. Reads that have waited that long for
-// one server wait for the next no longer than the rest of the session's timeout.
+// replyTimeout is how long a server may stay silent. Reads that have waited that long for one
+// server wait for the next only for the rest of the session's timeout.
 func (s *session) replyTimeout() time.Duration {
 	if s.hurry && s.pending.len() > 0 {
 		return s.negotiated / 3
@@ -236,8 +236,8 @@ func (s *session) replyTimeout() time.Duration {
 	return s.negotiated * 2 / 3
 }
 
-// pingAfter is how long the client may stay silent. It is at most a third of what was asked
-// for, so that no call is due before a tick has seen it.
+// pingAfter is how long the client may stay silent. It is at most a third of the requested
+// timeout, so that a tick sees every call before it is due.
 func (s *session) pingAfter() time.Duration {
 	return min(s.negotiated/3, s.cfg.SessionTimeout/3, maxPing)
 }
@@ -256,9 +256,9 @@ func (s *session) tick(now time.Time) {
 		late := k != nil && !now.Before(k.due)
 		switch {
 		case idle >= s.replyTimeout(), late && idle >= s.replyTimeout()*9/10:
-			s.lost(&fault{fmt.Sprintf("timed out: nothing came from the server for %v", idle.Round(time.Millisecond)), errTimeout})
+			s.lost(&fault{fmt.Sprintf("timed out: nothing arrived from the server for %v", idle.Round(time.Millisecond)), errTimeout})
 			return
-		case late: // bytes come, or answers to pings, and not the reply: real servers answer in order
+		case late: // bytes or ping replies arrive, but not the reply: real servers answer in order
 			s.lost(s.unanswered(k))
 			return
 		}
@@ -287,7 +287,7 @@ func (s *session) whyWaited() error {
 	return &fault{text, errTimeout}
 }
 
-// arm sets the timer for the next thing that is due.
+// arm sets the timer for whatever is due next.
 func (s *session) arm() {
 	next := time.Duration(1<<63 - 1)
 	due := func(d time.Duration) { next = max(0, min(next, d)) }
@@ -298,7 +298,7 @@ func (s *session) arm() {
 		}
 		ping := s.pingAfter() - time.Since(s.lastSend)
 		if len(s.out) > 0 {
-			ping = max(ping, unsentCheck) // nothing to do until the writer takes what there is
+			ping = max(ping, unsentCheck) // nothing to do until the writer takes what is queued
 		}
 		due(ping)
 	} else if s.cancel == nil {
@@ -317,7 +317,7 @@ func (s *session) arm() {
 func (s *session) startClose() {
 	s.closeCall = newCall(context.Background(), proto.OpCloseSession, nil)
 	if s.link == nil && s.cancel != nil {
-		// The attempt under way may have made a session by now; opened closes it.
+		// The current attempt may have created a session by now; opened closes it.
 		s.closeBy = time.Now().Add(handshakeWait)
 		s.arm()
 		return
@@ -334,7 +334,7 @@ func (s *session) startClose() {
 	s.arm()
 }
 
-// end makes the state final; run then leaves its loop.
+// end makes the state final, after which run returns.
 func (s *session) end(state State, err error) {
 	s.state, s.err, s.server = state, err, ""
 	s.publish()
@@ -346,7 +346,7 @@ func (s *session) end(state State, err error) {
 	}
 }
 
-// drop closes the connection or the attempt at one.
+// drop closes the connection or cancels the attempt at one.
 func (s *session) drop() {
 	if s.stopRW != nil {
 		s.stopRW()
@@ -388,8 +388,8 @@ func (s *session) failAll(code proto.Error, cause error) {
 	}
 }
 
-// failLate ends the calls that were handed over while the session ended. Those that come
-// later still find Conn.ended closed.
+// failLate ends the calls that arrived while the session ended. Later ones find Conn.ended
+// closed.
 func (s *session) failLate() {
 	for {
 		select {
@@ -405,7 +405,7 @@ func (s *session) publish() {
 	s.status.Store(&status{state: s.state, err: s.err, id: s.id, timeout: s.negotiated, server: s.server})
 }
 
-// report queues the event of a change of state, unless it was the last one reported.
+// report queues the event for a change of state, unless it was the last one reported.
 func (s *session) report(state proto.KeeperState) {
 	if state == s.told {
 		return
@@ -419,7 +419,7 @@ func pause() time.Duration {
 	return roundPause*3/4 + time.Duration(rand.Int64N(int64(roundPause/2)))
 }
 
-// hungUp tells whether the server closed the connection.
+// hungUp reports whether the server closed the connection.
 func hungUp(err error) bool {
 	var h *hangup
 	return errors.As(err, &h)

@@ -168,7 +168,7 @@ func TestUnaskedFramesAreShort(t *testing.T) {
 			p.hold()
 		})
 		c := open(t, Config{Servers: addr})
-		if err := c.Delete(testContext(t), "/x", -1); err == nil || !strings.Contains(err.Error(), "an event or the like of 4194304 bytes") {
+		if err := c.Delete(testContext(t), "/x", -1); err == nil || !strings.Contains(err.Error(), "an unsolicited packet of 4194304 bytes") {
 			t.Errorf("xid %d: %v", xid, err)
 		}
 	}

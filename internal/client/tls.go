@@ -15,16 +15,16 @@ import (
 // Store is a key store or a trust store.
 type Store = tlsstore.Store
 
-// TLSOptions say how to speak TLS with the servers, in the terms of ZooKeeper's
-// zookeeper.ssl.* properties. The zero value trusts the system's certificate authorities
-// and shows no certificate.
+// TLSOptions control TLS with the servers, in the terms of ZooKeeper's zookeeper.ssl.*
+// properties. The zero value trusts the system's certificate authorities and presents no
+// certificate.
 type TLSOptions struct {
-	KeyStore   Store // the client's certificate and key; no File for none
-	TrustStore Store // the authorities to trust; no File for the system's
-	// SkipHostname accepts a certificate of the trusted authorities for whatever host.
+	KeyStore   Store // the client's certificate and key; no File means none
+	TrustStore Store // the trusted authorities; no File means the system's
+	// SkipHostname accepts certificates from the trusted authorities for any host.
 	SkipHostname bool
-	Protocols    []string // "TLSv1.2", "TLSv1.3"; both when empty
-	Ciphers      []string // IANA names, for TLS 1.2; Go's choice when empty
+	Protocols    []string // "TLSv1.2", "TLSv1.3"; empty means both
+	Ciphers      []string // IANA names, for TLS 1.2; empty means Go's choice
 }
 
 // Config reads the stores and returns the configuration for Config.TLS.
@@ -35,19 +35,19 @@ func (o *TLSOptions) Config() (*tls.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		// The server's list of authorities is no reason to hide the only certificate there is.
+		// Always present the only certificate there is, whatever authorities the server lists.
 		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
 	}
 	if o.TrustStore.File != "" {
 		var err error
-		// Differs(expired-server-certificate): Java does not look at the validity of a certificate that
-		// stands in the trust store itself.
+		// Differs(expired-server-certificate): Java does not check the validity of a certificate
+		// that is itself in the trust store.
 		if cfg.RootCAs, err = o.TrustStore.Trust(); err != nil {
 			return nil, err
 		}
 	}
 	if o.SkipHostname {
-		cfg.InsecureSkipVerify = true // of the name; the chain is verified all the same
+		cfg.InsecureSkipVerify = true // skips the name; the chain is still verified
 		cfg.VerifyConnection = func(cs tls.ConnectionState) error { return verifyChain(cs, cfg.RootCAs) }
 	}
 	if err := tlsstore.SetProtocols(cfg, o.Protocols); err != nil {
@@ -56,8 +56,8 @@ func (o *TLSOptions) Config() (*tls.Config, error) {
 	return cfg, tlsstore.SetCiphers(cfg, o.Ciphers)
 }
 
-// tlsFor is the configuration for one server. Its certificate must be for host unless
-// cfg.InsecureSkipVerify; as in ZooKeeper, a certificate without alternative names is
+// tlsFor returns the configuration for one server. Its certificate must be for host unless
+// cfg.InsecureSkipVerify is set; as in ZooKeeper, a certificate without alternative names is
 // compared by its common name.
 func tlsFor(cfg *tls.Config, host string) *tls.Config {
 	c := cfg.Clone()
@@ -87,7 +87,7 @@ func tlsFor(cfg *tls.Config, host string) *tls.Config {
 
 func verifyChain(cs tls.ConnectionState, roots *x509.CertPool) error {
 	if len(cs.PeerCertificates) == 0 {
-		return errors.New("the server showed no certificate")
+		return errors.New("the server presented no certificate")
 	}
 	opts := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
 	for _, c := range cs.PeerCertificates[1:] {
@@ -113,10 +113,10 @@ func verifyHost(cert *x509.Certificate, host string) error {
 		names = append(names, cert.Subject.CommonName)
 	}
 	return &tls.CertificateVerificationError{UnverifiedCertificates: []*x509.Certificate{cert},
-		Err: fmt.Errorf("it is for %s, not for %s", strings.Join(names, ", "), host)}
+		Err: fmt.Errorf("the certificate is for %s, not for %s", strings.Join(names, ", "), host)}
 }
 
-// matchCommonName allows one asterisk, for the first label. (ZKHostnameVerifier)
+// matchCommonName allows one asterisk, as the first label. (ZKHostnameVerifier)
 func matchCommonName(cn, host string) bool {
 	if cn == "" {
 		return false

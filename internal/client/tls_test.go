@@ -116,9 +116,9 @@ func TestTLS(t *testing.T) {
 			}
 		})
 	}
-	fails("plain port", server.Addr(), good, "closed the connection during the TLS handshake", "no TLS on this port")
+	fails("plain port", server.Addr(), good, "closed the connection during the TLS handshake", "not speak TLS on this port")
 	fails("unknown authority", server.SecureAddr(), TLSOptions{KeyStore: good.KeyStore, TrustStore: Store{File: stores.file("other.pem")}},
-		"the server's certificate is not accepted", "unknown authority")
+		"the server's certificate was rejected", "unknown authority")
 	fails("no client certificate", server.SecureAddr(), TLSOptions{TrustStore: good.TrustStore}, "certificate")
 
 	t.Run("plain client", func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestTLS(t *testing.T) {
 	})
 
 	elsewhere := start("elsewhere")
-	fails("host name", elsewhere.SecureAddr(), good, "it is for elsewhere.example.com, not for 127.0.0.1")
+	fails("host name", elsewhere.SecureAddr(), good, "the certificate is for elsewhere.example.com, not for 127.0.0.1")
 	skip := good
 	skip.SkipHostname = true
 	if err := try(t, elsewhere.SecureAddr(), skip); err != nil {
@@ -155,19 +155,19 @@ func TestBadStores(t *testing.T) {
 		{"missing", TLSOptions{KeyStore: file("none.p12", "")}, "none.p12: no such file"},
 		{"wrong password, PKCS12", TLSOptions{KeyStore: file("client.p12", "x")}, "client.p12: the password is wrong"},
 		{"wrong password, PKCS12 trust", TLSOptions{TrustStore: file("castore.p12", "x")}, "castore.p12: the password is wrong"},
-		{"wrong password, JKS", TLSOptions{KeyStore: file("client.jks", "xxxxxx")}, "is the password right?"},
-		{"wrong password, JKS trust", TLSOptions{TrustStore: file("castore.jks", "xxxxxx")}, "is the password right?"},
+		{"wrong password, JKS", TLSOptions{KeyStore: file("client.jks", "xxxxxx")}, "check the password"},
+		{"wrong password, JKS trust", TLSOptions{TrustStore: file("castore.jks", "xxxxxx")}, "check the password"},
 		{"encrypted PEM", TLSOptions{KeyStore: file("encrypted.pem", "secret")}, "encrypted keys in PEM are not supported; put the key into a PKCS12 store"},
 		{"no key", TLSOptions{KeyStore: file("ca.pem", "")}, "no private key"},
 		{"no certificate", TLSOptions{KeyStore: file("client.key", "")}, "no certificate"},
 		{"empty trust", TLSOptions{TrustStore: file("client.key", "")}, "no certificate"},
 		{"PKCS12 of openssl as trust", TLSOptions{TrustStore: file("castore-openssl.p12", "secret")}, "create the store with keytool -importcert, or use PEM"},
 		{"JKS without a key", TLSOptions{KeyStore: file("castore.jks", "secret")}, "no private key"},
-		{"garbage", TLSOptions{KeyStore: file("garbage", "")}, "none of PEM, PKCS12, JKS"},
+		{"garbage", TLSOptions{KeyStore: file("garbage", "")}, "not PEM, PKCS12 or JKS"},
 		{"wrong type", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), Type: "pem"}}, "the file should be PEM but is PKCS12"},
-		{"unsupported type", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), Type: "BCFKS"}}, "type BCFKS is not supported"},
+		{"unsupported type", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), Type: "BCFKS"}}, "unsupported type BCFKS"},
 		{"no password file", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), PasswordFile: stores.file("none")}}, "password of "},
-		{"protocol", TLSOptions{Protocols: []string{"SSLv3"}}, `"SSLv3" is not known`},
+		{"protocol", TLSOptions{Protocols: []string{"SSLv3"}}, `unknown TLS protocol "SSLv3"`},
 		{"cipher", TLSOptions{Ciphers: []string{"ROT13"}}, `unsupported cipher suite "ROT13"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -219,8 +219,8 @@ jute.maxbuffer=0x200000
 	}
 
 	for text, want := range map[string]string{
-		"jute.maxbuffer=lots":             "jute.maxbuffer=lots: a number of bytes",
-		"zookeeper.request.timeout=never": "zookeeper.request.timeout=never: a number of milliseconds",
+		"jute.maxbuffer=lots":             "jute.maxbuffer=lots: expected a number of bytes",
+		"zookeeper.request.timeout=never": "zookeeper.request.timeout=never: expected a number of milliseconds",
 		"zookeeper.client.secure=true\nzookeeper.ssl.keyStore.location=/none.p12": "key store /none.p12: no such file",
 		"a=\\u12": "client configuration " + file,
 	} {
@@ -265,7 +265,7 @@ func TestSystemProperties(t *testing.T) {
 		t.Errorf("the file over it: %+v, %v", p, err)
 	}
 	if err := new(Properties).LoadSystem("CLIENT_JVMFLAGS", map[string]string{"jute.maxbuffer": "x"}); err == nil ||
-		!strings.HasPrefix(err.Error(), "CLIENT_JVMFLAGS: jute.maxbuffer=x: a number of bytes") {
+		!strings.HasPrefix(err.Error(), "CLIENT_JVMFLAGS: jute.maxbuffer=x: expected a number of bytes") {
 		t.Error(err)
 	}
 	if err := p.Apply(&Config{}); err == nil || !strings.HasPrefix(err.Error(), "CLIENT_JVMFLAGS: ") {

@@ -29,21 +29,21 @@ type watchTable struct {
 	tables [watchKinds]map[string]struct{}
 }
 
-// setWatchesLimit is the most bytes of paths in one setWatches; the last path may exceed it.
-// (ClientCnxn.SET_WATCHES_MAX_LENGTH)
+// setWatchesLimit is the maximum number of bytes of paths in a setWatches; the last path may
+// exceed it. (ClientCnxn.SET_WATCHES_MAX_LENGTH)
 const setWatchesLimit = 128 << 10
 
-// watchWish is what a request does to the table once its reply is there.
+// watchWish is what a request does to the table once its reply has arrived.
 type watchWish struct {
 	op     proto.Op
 	path   string
 	kind   proto.WatcherType  // removeWatches
 	mode   proto.AddWatchMode // addWatch
-	local  bool               // removeWatches: also when the server cannot be asked
-	exists bool               // something is to be done at all
+	local  bool               // removeWatches: even if the server cannot be reached
+	exists bool               // there is anything to do at all
 }
 
-// wishOf tells what a request does to the watches.
+// wishOf returns what a request does to the watches.
 func wishOf(op proto.Op, req jute.Record) watchWish {
 	switch r := req.(type) {
 	case *proto.PathWatchRequest:
@@ -56,8 +56,7 @@ func wishOf(op proto.Op, req jute.Record) watchWish {
 	return watchWish{}
 }
 
-// replied brings the table up to a reply and returns the events that the removal of
-// watches makes.
+// replied updates the table for a reply and returns the events caused by removing watches.
 func (t *watchTable) replied(w watchWish, code proto.Error) []proto.EventType {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -104,7 +103,7 @@ func (t *watchTable) drop(k watchKind, path string) bool {
 	return ok
 }
 
-// tablesOf are the tables that a kind selects.
+// tablesOf returns the tables that a kind selects.
 func tablesOf(kind proto.WatcherType) []watchKind {
 	switch kind {
 	case proto.WatcherChildren:
@@ -119,7 +118,7 @@ func tablesOf(kind proto.WatcherType) []watchKind {
 	return []watchKind{childWatch, dataWatch, existWatch, persistentWatch, recursiveWatch}
 }
 
-// has tells whether the session has a watch of the kind on the server's path.
+// has reports whether the session has a watch of the kind on the server's path.
 func (t *watchTable) has(path string, kind proto.WatcherType) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -131,7 +130,7 @@ func (t *watchTable) has(path string, kind proto.WatcherType) bool {
 	return false
 }
 
-// only tells whether the session has no watches on the server's path but of the kind.
+// only reports whether all of the session's watches on the server's path are of the kind.
 func (t *watchTable) only(path string, kind proto.WatcherType) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -143,7 +142,7 @@ func (t *watchTable) only(path string, kind proto.WatcherType) bool {
 	return true
 }
 
-// lasting are the modes of the persistent watches on the server's path.
+// lasting returns the modes of the persistent watches on the server's path.
 func (t *watchTable) lasting(path string) (modes []proto.AddWatchMode) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -156,7 +155,7 @@ func (t *watchTable) lasting(path string) (modes []proto.AddWatchMode) {
 	return modes
 }
 
-// remove forgets watches and returns the events that tell of it.
+// remove forgets watches and returns the events that report it.
 func (t *watchTable) remove(path string, kind proto.WatcherType) []proto.EventType {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -182,8 +181,8 @@ func (t *watchTable) removeLocked(path string, kind proto.WatcherType) (events [
 	return events
 }
 
-// fired takes the one-shot watches that an event uses up and tells whether any watch
-// wanted it. (ZKWatchManager.materialize)
+// fired removes the one-shot watches that an event uses up, and reports whether any watch wanted
+// it. (ZKWatchManager.materialize)
 func (t *watchTable) fired(e proto.EventType, path string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -200,13 +199,13 @@ func (t *watchTable) fired(e proto.EventType, path string) bool {
 		use(existWatch)
 		use(childWatch)
 	default:
-		return true // a type of a later release: show it
+		return true // a type from a later release: show it
 	}
 	if _, ok := t.tables[persistentWatch][path]; ok {
 		return true
 	}
-	// A recursive watch has no child events; the server sends them for the one-shot and
-	// persistent watches of the same connection.
+	// A recursive watch gets no child events; the server sends them for one-shot and persistent
+	// watches on the same connection.
 	if e == proto.EventNodeChildrenChanged || len(t.tables[recursiveWatch]) == 0 {
 		return wanted
 	}
@@ -228,7 +227,7 @@ func (t *watchTable) clear() {
 	t.tables = [watchKinds]map[string]struct{}{}
 }
 
-// resets are the requests that set all watches again on a new connection.
+// resets returns the requests that set all watches again on a new connection.
 func (t *watchTable) resets(zxid int64) (ops []proto.Op, reqs []jute.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// Ahead is an In into which lines may have been pasted or typed ahead of a question.
+// Ahead is an In in which lines may have been pasted or typed ahead of a question.
 type Ahead interface {
-	// Answer returns the next of them if is accepts it. If not they are kept for later, and the
-	// answer is what is typed from now on.
+	// Answer returns the next of them if is accepts it. Otherwise it keeps them for later, and
+	// the answer is what is typed from now on.
 	Answer(is func(line string) bool) (line string, ok bool)
 }
 
-// answers are what a yes-or-no question takes; what agrees is true.
+// answers are the answers to a yes-or-no question; true means yes.
 var answers = map[string]bool{"y": true, "yes": true, "n": false, "no": false}
 
 func agrees(line string) (yes, isAnswer bool) {
@@ -25,9 +25,9 @@ func agrees(line string) (yes, isAnswer bool) {
 	return yes, isAnswer
 }
 
-// Ask asks a yes-or-no question on Err and reads the answer from In; only y and yes agree,
-// the end of In does not. It ends with the context's error as soon as the context does, and
-// then leaves what is typed later to others, where the system lets it wait without reading.
+// Ask asks a yes-or-no question on Err and reads the answer from In. Only y and yes mean yes; the
+// end of In does not. Ask returns the context's error as soon as the context ends and, if the
+// system can wait without reading, leaves what is typed later unread.
 func (s *Streams) Ask(ctx context.Context, question string) (bool, error) {
 	if in, ok := s.In.(Ahead); ok {
 		if line, ok := in.Answer(func(line string) bool { _, ok := agrees(line); return ok }); ok {

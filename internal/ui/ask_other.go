@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// awaitInput cannot wait without reading here: Ctrl-C takes effect after the answer.
+// awaitInput cannot wait without reading on this system: Ctrl-C takes effect after the answer.
 func awaitInput(ctx context.Context, _ *os.File) error { return ctx.Err() }

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// LogDate is the time, in milliseconds since 1970, as Apache's tools for logs print it:
+// LogDate formats a time, in milliseconds since 1970, as Apache's log tools print it:
 // java.text.DateFormat SHORT, LONG in the en_US locale of JDK 17, in the local time zone:
 // "11/22/26, 3:07:05 AM UTC".
 func LogDate(ms int64) string { return string(new(LogDates).Append(nil, ms)) }
 
-// LogDates writes many times as LogDate does, and does the work once per second. It belongs
-// to one goroutine.
+// LogDates formats many times as LogDate does, and does the work once per second. It is not safe
+// for concurrent use.
 type LogDates struct {
 	second int64
 	text   []byte // of the second; nil before the first
@@ -32,7 +32,7 @@ func (d *LogDates) Append(dst []byte, ms int64) []byte {
 func appendLogDate(b []byte, t time.Time) []byte {
 	year, month, day := t.Date()
 	if year <= 0 {
-		year = 1 - year // the year of the era, which is not shown
+		year = 1 - year // the year of the era, which is not printed
 	}
 	b = strconv.AppendInt(b, int64(month), 10)
 	b = strconv.AppendInt(append(b, '/'), int64(day), 10)
@@ -46,7 +46,7 @@ func appendLogDate(b []byte, t time.Time) []byte {
 		b = append(b, " PM "...)
 	}
 	zone, offset := t.Zone()
-	if zone == "" || zone[0] == '+' || zone[0] == '-' { // a zone that the tz database gives no letters
+	if zone == "" || zone[0] == '+' || zone[0] == '-' { // the tz database has no letters for this zone
 		return appendOffset(b, offset)
 	}
 	return append(b, zone...)

@@ -8,12 +8,12 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// narrowest is the width below which words do not fit between breaks any more.
+// narrowest is the width below which words are not folded any more.
 const narrowest = 20
 
-// Fold breaks the lines of text that are longer than width between words, as far as there are
-// any. What follows a break is indented as its line is. A line that begins with a brace is for
-// programs, and stays; so does one with a tab.
+// Fold breaks lines longer than width between words, if possible. A continuation is indented like
+// its line. Lines that start with a brace are for programs and stay as they are; so do lines with
+// a tab.
 func Fold(text string, width int) string {
 	if width < narrowest || len(text) <= width && !strings.Contains(text, "\n") {
 		return text
@@ -54,7 +54,7 @@ func foldLine(b *strings.Builder, line string, width int) {
 	}
 }
 
-// colors are the sequences that take no place in a row.
+// colors matches the sequences that take no columns.
 var colors = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 func columns(text string) int {
@@ -64,15 +64,15 @@ func columns(text string) int {
 	return runewidth.StringWidth(text)
 }
 
-// newRow says that the terminal itself has begun a row: a person has pressed Enter.
+// newRow says that the terminal itself started a row, because a person pressed Enter.
 func (t *terminal) newRow() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.begun = false
 }
 
-// fold folds what is about to be shown on a terminal, unless it goes on with a row that has
-// begun, or moves the cursor: then it is no text of lines.
+// fold folds what is about to be shown on a terminal, unless it continues a row or moves the
+// cursor, in which case it is not lines of text.
 func (t *terminal) fold(out []byte) []byte {
 	begun := t.begun
 	if len(out) > 0 {

@@ -8,9 +8,9 @@ import (
 // HexDumpWidth is the number of columns of a hex dump with 16 bytes a row.
 const HexDumpWidth = 76
 
-// HexDump shows bytes in a frame, perRow of them (16 at most) a row. With 16 it is what
-// zkCli prints, which is netty's ByteBufUtil.prettyHexDump; no bytes give "". There is no
-// line break at the end.
+// HexDump shows bytes in a frame, perRow (at most 16) per row. With 16 it is what zkCli prints,
+// which is netty's ByteBufUtil.prettyHexDump. For no bytes it returns "". There is no final line
+// break.
 func HexDump(data []byte, perRow int) string {
 	if len(data) == 0 {
 		return ""

@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// Nearest returns the names that word was most likely meant to be: those with the fewest
-// typing errors between, where a name that word begins counts as one.
+// Nearest returns the names that word was most likely meant to be: those with the fewest typing
+// errors. A name that starts with word counts as one error.
 func Nearest(word string, names []string) (near []string) {
 	word = strings.ToLower(word)
 	best := max(1, min(len(word)/3, 2)) // errors
@@ -16,7 +16,7 @@ func Nearest(word string, names []string) (near []string) {
 		if len(word) > 2 && strings.HasPrefix(n, word) {
 			d = min(d, 1)
 		}
-		if d > best || d >= len(n) { // nothing is like a name of one letter but itself
+		if d > best || d >= len(n) { // a name of one letter resembles only itself
 			continue
 		}
 		if d < best {
@@ -27,8 +27,8 @@ func Nearest(word string, names []string) (near []string) {
 	return near
 }
 
-// typingErrors counts the letters that are missing, too many, wrong, or swapped with their
-// neighbour (the distance of Damerau and Levenshtein, each letter in one error at most).
+// typingErrors counts the letters that are missing, extra, wrong, or swapped with their neighbour
+// (the Damerau-Levenshtein distance, with each letter in at most one error).
 func typingErrors(a, b string) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
@@ -52,8 +52,8 @@ func typingErrors(a, b string) int {
 	return last[len(b)]
 }
 
-// OptionName is the option that a word names, without what may be its value, which an error
-// does not repeat: --auth-fiel of --auth-fiel=digest:u:secret.
+// OptionName returns the option in a word, without anything that may be its value, which an error
+// must not repeat: --auth-fiel for --auth-fiel=digest:u:secret.
 func OptionName(word string) string {
 	end := strings.IndexFunc(word, func(r rune) bool {
 		return r != '-' && r != '_' && r != '?' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
@@ -64,8 +64,8 @@ func OptionName(word string) string {
 	return word[:end]
 }
 
-// DidYouMean asks about the names that Nearest finds, each with prefix before it; "" when
-// there is none.
+// DidYouMean asks about the names that Nearest finds, each with prefix in front; it returns "" if
+// there are none.
 func DidYouMean(word, prefix string, names []string) string {
 	near := Nearest(word, names)
 	if len(near) == 0 {

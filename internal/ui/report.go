@@ -9,7 +9,7 @@ import (
 	"maps"
 )
 
-// InFormat makes Report print the error in the format, unless one within it has one already.
+// InFormat makes Report print the error in the format, unless an error within it already has one.
 func InFormat(err error, form Format) error {
 	var f *formatted
 	if err == nil || errors.As(err, &f) {
@@ -26,20 +26,20 @@ type formatted struct {
 func (e *formatted) Error() string { return e.err.Error() }
 func (e *formatted) Unwrap() error { return e.err }
 
-// Detailed is an error that has more to tell programs than its sentence.
+// Detailed is an error with more details for programs than its sentence.
 type Detailed interface {
-	// Details are fields of the error's JSON object; message and exitCode are taken.
+	// Details are fields of the error's JSON object; the names message and exitCode are reserved.
 	Details() map[string]any
 }
 
-// Report prints what err has to say, if anything: a sentence, red on a terminal, or, in the
-// format JSON, an object {"error":{"message":…,"exitCode":…}} on a line, with the details of the
-// first Detailed in it.
+// Report prints err, if it has a text: as a sentence, red on a terminal, or, in the format JSON,
+// as an object {"error":{"message":…,"exitCode":…}} on one line, with the details of the first
+// Detailed in it.
 func Report(w io.Writer, err error) {
 	text := err.Error()
 	var f *formatted
 	switch {
-	case text == "": // it has been said
+	case text == "": // already reported
 	case errors.As(err, &f) && f.form == JSON:
 		Object(w, "error", text, details(err))
 	default:
@@ -47,12 +47,12 @@ func Report(w io.Writer, err error) {
 	}
 }
 
-// Warn prints a warning, a sentence.
+// Warn prints a warning, which is a sentence.
 func Warn(w io.Writer, format string, a ...any) {
 	fmt.Fprintln(w, painted(w, "warning:", "33"), fmt.Sprintf(format, a...))
 }
 
-// painted is text in a colour, the parameters of SGR, where w is a terminal that takes it.
+// painted returns text in a colour (the parameters of SGR), if w is a terminal with colours.
 func painted(w io.Writer, text, style string) string {
 	if t := terminalOf(w); t != nil && t.color {
 		return string(mark) + style + "m" + text + string(mark) + "0m"
@@ -74,7 +74,7 @@ func details(err error) map[string]any {
 	return fields
 }
 
-// Object prints {KIND:{"message":TEXT,…}} on a line; fields may be nil.
+// Object prints {KIND:{"message":TEXT,…}} on one line; fields may be nil.
 func Object(w io.Writer, kind, text string, fields map[string]any) {
 	inner := map[string]any{"message": text}
 	maps.Copy(inner, fields)

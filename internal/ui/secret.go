@@ -10,11 +10,11 @@ import (
 	"golang.org/x/term"
 )
 
-// AskSecret asks for a line that the terminal does not show. In must be the process's terminal.
-// Ctrl-C and Ctrl-D end it with the exit code of an interruption; so does the context.
+// AskSecret asks for a line that the terminal does not echo. In must be the process's terminal.
+// Ctrl-C and Ctrl-D end it with the exit code of an interruption; so does the end of the context.
 func (s *Streams) AskSecret(ctx context.Context, question string) (string, error) {
 	if in, ok := s.In.(Ahead); ok {
-		in.Answer(func(string) bool { return false }) // what was typed before is for the commands after
+		in.Answer(func(string) bool { return false }) // what was typed earlier is for later commands
 	}
 	fd := int(os.Stdin.Fd())
 	before, err := term.MakeRaw(fd)

@@ -14,31 +14,31 @@ import (
 	"github.com/zkctl/zkctl/internal/escape"
 )
 
-// terminal is a stream to a terminal. It escapes all that the terminal would obey, except for
-// line breaks, tabs and our own sequences, which begin with the mark: no command has to
-// remember where a name, data or a line of a log came from.
+// terminal is a stream to a terminal. It escapes everything that the terminal would obey, except
+// line breaks, tabs and our own sequences, which start with the mark, so that no command has to
+// track where a name, data or a log line came from.
 //
-// Differs(terminal-escapes): zkCli writes what it is sent as it is, so that a znode's data can
+// Differs(terminal-escapes): zkCli writes what it receives unchanged, so a znode's data can
 // change the terminal's title, hide lines, or type into it.
 type terminal struct {
 	mu   sync.Mutex
 	w    io.Writer
-	rest []byte // the beginning of a character, or of the mark, whose end is yet to come
+	rest []byte // the start of a character, or of the mark, whose end has not arrived yet
 	out  []byte
 
-	width func() int // in columns, for sentences, which are folded; nil for what is shown as it is
-	begun bool       // the row has
+	width func() int // in columns, for sentences, which are folded; nil for what is shown unfolded
+	begun bool       // the row has started
 	color bool       // Report uses it
 }
 
-// mark stands for "\x1b[" before a sequence of our own. It is a valid one itself, so that those
-// who measure text know where it ends, and nobody outside can guess it.
+// mark stands for "\x1b[" in front of our own sequences. It is itself a valid sequence, so that
+// code that measures text knows where it ends, and nobody outside can guess it.
 var mark = fmt.Appendf(nil, "\x1b[%d;", rand.Uint64())
 
-// Terminal returns a stream to the terminal w that shows what it is given and obeys none of it.
+// Terminal returns a stream to the terminal w that shows what it gets and obeys none of it.
 func Terminal(w io.Writer) io.Writer { return &terminal{w: w} }
 
-// Raw returns what w leads to: the terminal itself, which obeys. It is for those who draw on
+// Raw returns the stream below w: the terminal itself, which obeys. It is for code that draws on
 // it, and for programs that are started.
 func Raw(w io.Writer) io.Writer {
 	if t := terminalOf(w); t != nil {
@@ -50,7 +50,7 @@ func Raw(w io.Writer) io.Writer {
 	return w
 }
 
-// terminalOf returns the Terminal that w leads to, or nil.
+// terminalOf returns the Terminal below w, or nil.
 func terminalOf(w io.Writer) *terminal {
 	if l, ok := w.(*LockedWriter); ok {
 		return terminalOf(l.W)
@@ -91,7 +91,7 @@ func (t *terminal) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// unfinished is the length of what text ends in whose meaning depends on what follows.
+// unfinished returns the length of the end of text whose meaning depends on what follows.
 func unfinished(text []byte) int {
 	for n := min(len(text), len(mark)-1); n > 0; n-- {
 		tail := text[len(text)-n:]
@@ -105,7 +105,7 @@ func unfinished(text []byte) int {
 	return 0
 }
 
-// flush shows what is held back, because nothing follows it.
+// flush shows what was held back, because nothing follows it.
 func (t *terminal) flush() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -115,8 +115,7 @@ func (t *terminal) flush() {
 	}
 }
 
-// Flush shows, at the end of a command, what the streams hold back: a character that was cut
-// off.
+// Flush shows, at the end of a command, what the streams held back: a truncated character.
 func (s *Streams) Flush() {
 	for _, w := range []io.Writer{s.Out, s.Err} {
 		if t := terminalOf(w); t != nil {
@@ -133,7 +132,7 @@ func (s *Streams) Control(sequence string) string {
 	return "\x1b[" + sequence
 }
 
-// Paint returns text in the colour when Out takes colour.
+// Paint returns text in the colour if Out has colours.
 func (s *Streams) Paint(text string, attrs ...color.Attribute) string {
 	if !s.Color || text == "" {
 		return text
@@ -145,8 +144,8 @@ func (s *Streams) Paint(text string, attrs ...color.Attribute) string {
 	return own.Replace(before) + text + own.Replace(after)
 }
 
-// Name returns a name from outside as Out gets it: on a terminal it is escaped so that it
-// stays on its line, elsewhere it is as it is.
+// Name returns a name from outside for Out: on a terminal escaped, so that it stays on its line,
+// otherwise unchanged.
 func (s *Streams) Name(name string) string {
 	if s.OutTTY {
 		return escape.Line(name)

@@ -1,5 +1,5 @@
-// Package ui is how zkctl talks to a person or a program: streams that know whether they
-// are terminals, colour, dates, output formats and exit codes.
+// Package ui is how zkctl talks to people and programs: streams that know whether they are
+// terminals, colour, dates, output formats and exit codes.
 package ui
 
 import (
@@ -14,20 +14,20 @@ import (
 	"golang.org/x/term"
 )
 
-// Streams are the places that a command reads from and writes to. The answer goes to Out,
-// everything else to Err. No command asks os.Stdout. Those of System that are terminals escape
-// what a terminal would obey; colour and the like come from Paint and Control.
+// Streams are what a command reads from and writes to. The answer goes to Out, everything else to
+// Err. No command uses os.Stdout. Streams from System that are terminals escape what a terminal
+// would obey; colour and the like come from Paint and Control.
 type Streams struct {
 	In  io.Reader
 	Out io.Writer
 	Err io.Writer
 
 	InTTY, OutTTY, ErrTTY bool // whether each is a terminal
-	Color                 bool // whether Out takes colour
-	Width                 int  // columns of the terminal, 80 when unknown
+	Color                 bool // whether Out has colours
+	Width                 int  // columns of the terminal, 80 if unknown
 }
 
-// System returns the process's own streams. NO_COLOR and TERM=dumb turn colour off.
+// System returns the process's own streams. NO_COLOR and TERM=dumb turn colours off.
 func System() *Streams {
 	s := &Streams{
 		In: os.Stdin, Out: color.Output, Err: color.Error,
@@ -49,7 +49,7 @@ func System() *Streams {
 	return s
 }
 
-// UseColor decides whether Out takes colour, and errors on a terminal.
+// UseColor sets whether Out has colours, and whether errors on a terminal do.
 func (s *Streams) UseColor(on bool) {
 	s.Color = on
 	if t := terminalOf(s.Err); t != nil {
@@ -57,14 +57,14 @@ func (s *Streams) UseColor(on bool) {
 	}
 }
 
-// Measure looks how wide the terminal is by now.
+// Measure updates Width to the terminal's current width.
 func (s *Streams) Measure() {
 	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 {
 		s.Width = w
 	}
 }
 
-// IsTerminal tells whether f is a terminal, Cygwin's included.
+// IsTerminal reports whether f is a terminal, including Cygwin's.
 func IsTerminal(f *os.File) bool {
 	return isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd())
 }
@@ -78,22 +78,22 @@ const (
 	JSON Format = "json"
 )
 
-// ParseFormat reads the value of -o.
+// ParseFormat parses the value of -o.
 func ParseFormat(s string) (Format, error) {
 	switch f := Format(strings.ToLower(s)); f {
 	case Text, JSON:
 		return f, nil
 	}
-	return "", fmt.Errorf("unknown output format %q; text and json are known", s)
+	return "", fmt.Errorf("unknown output format %q; use text or json", s)
 }
 
-// JavaDate is the time, in milliseconds since 1970, as java.util.Date.toString writes it,
-// in the local time zone: "Sun Nov 22 03:12:48 UTC 2026".
+// JavaDate formats a time, in milliseconds since 1970, as java.util.Date.toString does, in the
+// local time zone: "Sun Nov 22 03:12:48 UTC 2026".
 func JavaDate(ms int64) string {
 	return time.UnixMilli(ms).Local().Format("Mon Jan 02 15:04:05 MST 2006")
 }
 
-// Exit codes, which are zkCli's.
+// The exit codes, which are zkCli's.
 const (
 	ExitOK             = 0
 	ExitFailed         = 1 // Differs(failures-exit-1): zkCli exits with 0 after some failures.
@@ -101,10 +101,10 @@ const (
 	ExitInterrupted    = 130
 )
 
-// ExitError carries the exit code that an error asks for. Without one it is ExitFailed.
+// ExitError carries the exit code for an error. Without one, it is ExitFailed.
 type ExitError struct {
 	Code int
-	Err  error // nil when what there was to say has been said
+	Err  error // nil if everything was already reported
 }
 
 func (e *ExitError) Error() string {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// whenLayouts are the absolute times that ParseWhen reads; those without a zone are local.
+// whenLayouts are the absolute times that ParseWhen accepts; those without a zone are local.
 var whenLayouts = []string{
 	time.RFC3339,
 	"2006-01-02T15:04:05",
@@ -27,13 +27,13 @@ var whenLayouts = []string{
 	time.RFC1123Z,
 }
 
-// clockLayouts are times of the day of now.
+// clockLayouts are times of the current day.
 var clockLayouts = []string{"15:04:05", "15:04"}
 
-// ParseWhen reads a moment as a person or another tool writes it: "2h" or "1d12h" ago, "now",
-// "2026-11-22 03:07:05" with or without a zone, a fraction of the second and a T, a date
-// alone, a time of today alone, what the tools for logs print ("11/22/26, 3:07:05 AM UTC"),
-// or milliseconds since 1970 as the logs hold them. What names no zone is local.
+// ParseWhen parses a moment as a person or another tool writes it: "2h" or "1d12h" ago, "now",
+// "2026-11-22 03:07:05" with or without a zone, a fraction of a second or a T, only a date, only
+// a time of today, what the log tools print ("11/22/26, 3:07:05 AM UTC"), or milliseconds since
+// 1970 as in the logs. Without a zone, it is local time.
 func ParseWhen(s string, now time.Time) (time.Time, error) {
 	text := strings.TrimSpace(s)
 	if strings.EqualFold(text, "now") {
@@ -53,7 +53,7 @@ func ParseWhen(s string, now time.Time) (time.Time, error) {
 			continue
 		}
 		if name, offset := t.Zone(); offset == 0 && name != "UTC" && name != "GMT" && name != "" && t.Location() != local && strings.Contains(layout, "MST") {
-			return time.Time{}, fmt.Errorf("%q names the zone %s, which is not the local one: give an offset, as in 2026-11-22T03:07:05+01:00", s, name)
+			return time.Time{}, fmt.Errorf("%q has the zone %s, which is not the local one; use an offset instead, as in 2026-11-22T03:07:05+01:00", s, name)
 		}
 		return t, nil
 	}
@@ -63,10 +63,10 @@ func ParseWhen(s string, now time.Time) (time.Time, error) {
 			return time.Date(y, m, d, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), local), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is not a time: give 2h (ago), 2026-11-22T03:07:05, with Z or +01:00 when it is not local, or 03:07", s)
+	return time.Time{}, fmt.Errorf("invalid time %q; use 2h (ago), 03:07, or 2026-11-22T03:07:05 (followed by Z or an offset such as +01:00 if not local)", s)
 }
 
-// parseSpan reads a span of time: what time.ParseDuration does, and days and weeks.
+// parseSpan parses a duration as time.ParseDuration does, with days and weeks.
 func parseSpan(s string) (time.Duration, bool) {
 	var sum time.Duration
 	for _, unit := range []struct {

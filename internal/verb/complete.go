@@ -16,24 +16,23 @@ import (
 // Choice is a word that can come next.
 type Choice struct {
 	Text, Help string
-	Open       bool // more of the word may follow
+	Open       bool // the word may continue
 }
 
-// Place is what can stand where a word does, besides the choices.
+// Place is what can replace a word, besides the choices.
 type Place int
 
-// Places.
+// The places.
 const (
 	Nothing Place = iota
 	AFile         // a file, or a folder on the way to it
 	AFolder
 )
 
-// noHelp is the help command of a verb, which has none: cobra wants one.
+// noHelp disables a verb's help command, which cobra would otherwise add.
 const noHelp = "no-help"
 
-// Complete is what can stand in place of word, behind words, which are those behind the
-// verb's name.
+// Complete returns what can replace word, after words, which follow the verb's name.
 func Complete(construct Constructor, words []string, word string) (list []Choice, place Place) {
 	c := construct(&ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
 	c.CompletionOptions.DisableDefaultCmd = true
@@ -49,7 +48,7 @@ func Complete(construct Constructor, words []string, word string) (list []Choice
 		return r.options(word), Nothing
 	}
 	dash := ""
-	if len(word) > 2 && word[0] == '-' && word[1] != '-' { // one dash does for a long option
+	if len(word) > 2 && word[0] == '-' && word[1] != '-' { // one dash is enough for a long option
 		dash = "-"
 	}
 	request := append([]string{cobra.ShellCompRequestCmd}, r.args...)
@@ -82,8 +81,8 @@ func Complete(construct Constructor, words []string, word string) (list []Choice
 	return list, Nothing
 }
 
-// options are the target's, with as many dashes as word has. One that was given and cannot be
-// repeated is left out.
+// options returns the target's options, with as many dashes as word has. An option already given
+// that cannot be repeated is omitted.
 func (r *reading) options(word string) (list []Choice) {
 	dashes := "-"
 	if strings.HasPrefix(word, "--") {
@@ -107,8 +106,8 @@ func (r *reading) options(word string) (list []Choice) {
 	return list
 }
 
-// Files completes a command's arguments with files from the one with the index from on, up
-// to the index to, or without end when that is negative.
+// Files completes a command's arguments with files, from index from to index to, or to the end if
+// that is negative.
 func Files(from, to int) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if n := len(args); n < from || to >= 0 && n > to {
@@ -118,9 +117,9 @@ func Files(from, to int) cobra.CompletionFunc {
 	}
 }
 
-// placeFiles lets files stand only where they are meant, while cobra puts them wherever
-// nothing else is known: in an option whose value is called file or folder, and where a
-// command says so with Files.
+// placeFiles offers files only where they belong; cobra offers them wherever it knows nothing
+// else. They belong in an option whose value is called file or folder, and where a command says
+// so with Files.
 func placeFiles(c *cobra.Command) {
 	nothing := cobra.FixedCompletions(nil, cobra.ShellCompDirectiveNoFileComp)
 	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
@@ -140,8 +139,8 @@ func placeFiles(c *cobra.Command) {
 	}
 }
 
-// plainUsage takes the quotes off the options' descriptions, in which they mark the value's
-// name for help: completion shows the text as it is.
+// plainUsage removes the quotes from the options' descriptions, which mark the value's name for
+// help: completion shows the text as it is.
 func plainUsage(c *cobra.Command) {
 	c.LocalFlags().VisitAll(func(f *pflag.Flag) { _, f.Usage = pflag.UnquoteUsage(f) })
 	for _, sub := range c.Commands() {

@@ -1,5 +1,5 @@
-// Package verb runs a tree of cobra commands, such as txnlog with its subcommands, the same
-// way from the command line and within the shell: options with one dash, help, completion.
+// Package verb runs a tree of cobra commands, such as txnlog with its subcommands, in the same
+// way on the command line and in the shell: options with one dash, help, completion.
 package verb
 
 import (
@@ -15,11 +15,11 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// Constructor makes a verb that works on the streams.
+// Constructor creates a verb that uses the streams.
 type Constructor func(*ui.Streams) *cobra.Command
 
-// Run runs a verb of its own, outside any tree. shared are values of options that hold where
-// the verb has them and is not told otherwise: {"output": "json"}.
+// Run runs a standalone verb, outside any tree. shared holds values for options that the verb has
+// but that were not given: {"output": "json"}.
 func Run(ctx context.Context, construct Constructor, s *ui.Streams, args []string, shared map[string]string) error {
 	c := construct(s)
 	Suggest(c)
@@ -39,7 +39,7 @@ func Run(ctx context.Context, construct Constructor, s *ui.Streams, args []strin
 	return helpErr
 }
 
-// InFormat makes the error be printed in the format that the command's options ask for.
+// InFormat makes the error print in the format that the command's options ask for.
 func InFormat(c *cobra.Command, err error) error {
 	for _, name := range []string{"output", "format"} {
 		if f := c.Flags().Lookup(name); f != nil && strings.EqualFold(f.Value.String(), string(ui.JSON)) {
@@ -49,7 +49,7 @@ func InFormat(c *cobra.Command, err error) error {
 	return err
 }
 
-// Suggest makes the errors about an unknown option of c and of those below name the one that
+// Suggest makes the errors about unknown options of c and its subcommands suggest the option that
 // was meant.
 func Suggest(c *cobra.Command) {
 	wrong := c.FlagErrorFunc()
@@ -80,7 +80,7 @@ func unknownOption(c *cobra.Command, unknown *pflag.NotExistError) error {
 	return fmt.Errorf("unknown option %s%s; %s", dashes, word, hint)
 }
 
-// Unknown is the error for a word that is no subcommand of c; what says what it is not besides.
+// Unknown is the error for a word that is not a subcommand of c; what says what else it is not.
 func Unknown(c *cobra.Command, word, what string) error {
 	var names []string
 	for _, sub := range c.Commands() {
@@ -95,8 +95,8 @@ func Unknown(c *cobra.Command, word, what string) error {
 	return fmt.Errorf("%s has no command %q%s; %s", c.CommandPath(), word, what, hint)
 }
 
-// Share gives values to those options of c and its subcommands that were not given on its
-// own line.
+// Share gives values to the options of c and its subcommands that were not given on the command
+// line.
 func Share(c *cobra.Command, shared func() map[string]string) {
 	c.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
 		for name, value := range shared() {
@@ -110,17 +110,17 @@ func Share(c *cobra.Command, shared func() map[string]string) {
 	}
 }
 
-// Normalize writes a verb's arguments as pflag reads them: a long option may have one dash,
-// as in Apache's tools.
+// Normalize rewrites a verb's arguments for pflag: a long option may have one dash, as in
+// Apache's tools.
 func Normalize(c *cobra.Command, args []string) []string { return read(c, args).args }
 
-// reading is what the arguments of a verb come to.
+// reading is the result of reading a verb's arguments.
 type reading struct {
 	args    []string       // as pflag reads them
 	target  *cobra.Command // the subcommand, or the verb itself
 	given   []*pflag.Flag
 	waiting bool // the last option waits for its value
-	ended   bool // no options follow: there was a --
+	ended   bool // no options follow, after --
 }
 
 func read(c *cobra.Command, args []string) (r reading) {
@@ -160,7 +160,7 @@ func read(c *cobra.Command, args []string) (r reading) {
 	return r
 }
 
-// PrintHelp explains a command: what it does, subcommands, options, examples.
+// PrintHelp explains a command: what it does, its subcommands, options and examples.
 func PrintHelp(w io.Writer, c *cobra.Command, width int) error {
 	out := &strings.Builder{}
 	text := c.Long
@@ -189,7 +189,7 @@ func PrintHelp(w io.Writer, c *cobra.Command, width int) error {
 	return err
 }
 
-// OptionRows lists options and what they do.
+// OptionRows lists options with what they do.
 func OptionRows(fs *pflag.FlagSet) (rows [][2]string) {
 	fs.VisitAll(func(f *pflag.Flag) {
 		if f.Hidden || f.Name == "help" {
@@ -213,8 +213,8 @@ func OptionRows(fs *pflag.FlagSet) (rows [][2]string) {
 	return rows
 }
 
-// Columns prints a term and its explanation beside each other, wrapped to the width; a
-// long term has a line of its own.
+// Columns prints a term and its explanation side by side, wrapped to the width; a long term gets
+// its own line.
 func Columns(w io.Writer, rows [][2]string, width int) {
 	const indent, gap, widest = 2, 2, 24
 	left := 0
