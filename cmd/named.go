@@ -13,7 +13,7 @@ import (
 )
 
 // named is the configuration of a session with a local server or a profile, to whose name a
-// chroot may be attached; ok is false for a connect string. A name brings all settings of its
+// chroot may be attached; ok is false for a connect string that needs none of its own. A name brings all settings of its
 // own: identities and TLS of this session are for other servers.
 func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 	name, chroot, _ := strings.Cut(server, "/")
@@ -28,8 +28,11 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 		o.Server, o.ours = address, true
 	default:
 		c, err := a.options.readConfig()
-		if err != nil || !slices.Contains(c.names(), name) {
+		if err != nil {
 			return cfg, false, err
+		}
+		if !slices.Contains(c.names(), name) {
+			return a.elsewhere(server)
 		}
 		secret, err := c.fill(flags, name)
 		if err != nil {
@@ -48,6 +51,18 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 		}
 	}
 	cfg, err = o.session(flags, a.streams)
+	return cfg, err == nil, err
+}
+
+// elsewhere is the configuration of a session with servers that have no name, in a run of zkctl that began on a server
+// of its own: what CLIENT_JVMFLAGS says was not about that one. ok is false if that of the run will do.
+func (a *app) elsewhere(servers string) (cfg client.Config, ok bool, err error) {
+	if !a.options.ours {
+		return cfg, false, nil
+	}
+	o := a.options
+	o.Server, o.ours = servers, false
+	cfg, err = o.session(a.flags, a.streams)
 	return cfg, err == nil, err
 }
 

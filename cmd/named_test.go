@@ -56,3 +56,23 @@ func TestAdvice(t *testing.T) {
 		t.Errorf("advice about another error: %q", got)
 	}
 }
+
+// What CLIENT_JVMFLAGS says is for servers that zkctl does not run, whichever it begins with.
+func TestConnectFromOwnServer(t *testing.T) {
+	t.Setenv("CLIENT_JVMFLAGS", "-Djute.maxbuffer=54321")
+	a := newApp(discard())
+	a.options.Config = writeFile(t, "config.yaml", "", 0o600)
+	for _, ours := range []bool{true, false} {
+		a.options.ours = ours // true is what -local and -server NAME make it
+		cfg, ok, err := a.named("zk1:2181/app")
+		if err != nil || ok != ours {
+			t.Fatalf("ours %v: %v, %v", ours, ok, err)
+		}
+		if ok && (cfg.Servers != "zk1:2181/app" || cfg.MaxPacket != 54321) {
+			t.Errorf("%+v", cfg)
+		}
+	}
+	if cfg, err := a.options.session(a.flags, a.streams); err != nil || cfg.MaxPacket != 54321 {
+		t.Errorf("not on its own server: %d, %v", cfg.MaxPacket, err)
+	}
+}
