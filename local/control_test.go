@@ -46,7 +46,7 @@ func TestControl(t *testing.T) {
 		t.Errorf("pause: %v, %v", done, err)
 	}
 	st, err := s.Status(t.Context())
-	if err != nil || len(st.Members) != 1 || st.State != localserver.ConditionDown {
+	if err != nil || len(st.Members) != 1 || st.State != localserver.ConditionDown.String() {
 		t.Errorf("status: %+v, %v", st, err)
 	}
 	if done, err := s.Do(t.Context(), Resume{Members{IDs: []int64{1}}}); err != nil || !slices.Equal(done.Members, []int64{1}) {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/zkctl/zkctl/localserver"
 )
 
 // LogOptions say what of a log is printed.
@@ -63,7 +65,7 @@ func (s *Server) memberLog(ctx context.Context, word string) (file, mark string,
 	}
 	for _, m := range st.Members {
 		switch {
-		case which.Leader && m.Role != "leader" || !which.Leader && m.ID != which.IDs[0]:
+		case which.Leader && m.Role != localserver.RoleLeader || !which.Leader && m.ID != which.IDs[0]:
 		case m.LogFile != "":
 			return m.LogFile, "", nil
 		case len(st.Members) == 1:

@@ -131,11 +131,7 @@ func (m Members) find(ctx context.Context, p *process) (list []*localserver.Memb
 }
 
 func (p *process) leader(ctx context.Context) (*localserver.Member, error) {
-	leader := p.ensemble.Leader(ctx)
-	if leader == nil {
-		return nil, errors.New("no member leads now")
-	}
-	return leader, nil
+	return p.ensemble.Leader(ctx)
 }
 
 // each does something to the members that are named, one after the other.
@@ -269,9 +265,9 @@ func (q Add) answer(ctx context.Context, p *process) (Done, error) {
 	if q.Apache {
 		engine = localserver.Apache
 	}
-	m, err := p.ensemble.Add(ctx, q.Observer, engine)
+	m, err := p.ensemble.Add(ctx, localserver.AddOptions{Observer: q.Observer, Engine: engine})
 	if err != nil {
-		return Done{}, err
+		return Done{}, adviseStandalone(err)
 	}
 	return Done{Members: []int64{m.ID()}}, p.membersChanged()
 }
@@ -282,8 +278,16 @@ type Remove struct{ Members }
 func (Remove) name() string { return "remove" }
 
 func (q Remove) answer(ctx context.Context, p *process) (Done, error) {
-	done, err := q.each(ctx, p, func(m *localserver.Member) error { return p.ensemble.Remove(ctx, m.ID()) })
+	done, err := q.each(ctx, p, func(m *localserver.Member) error { return adviseStandalone(p.ensemble.Remove(ctx, m.ID())) })
 	return done, errors.Join(err, p.membersChanged()) // the first may be gone even if the next stays
+}
+
+// adviseStandalone says how to start a server that can be reconfigured.
+func adviseStandalone(err error) error {
+	if errors.Is(err, localserver.ErrStandalone) {
+		return fmt.Errorf("%w (zkctl local start --set standaloneEnabled=false)", err)
+	}
+	return err
 }
 
 // membersChanged keeps the new connect string for those who connect by name.

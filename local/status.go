@@ -26,7 +26,7 @@ type Status struct {
 }
 
 // Serves reports whether clients are served.
-func (st *Status) Serves() bool { return st.State == localserver.ConditionServing }
+func (st *Status) Serves() bool { return st.State == localserver.ConditionServing.String() }
 
 // Status returns the server's status, whether it runs or not.
 func (s *Server) Status(ctx context.Context) (*Status, error) {
@@ -45,7 +45,8 @@ func (p *process) status(ctx context.Context) *Status {
 		ConnectString: p.ensemble.ConnectString(), DataDir: p.ensemble.DataDir(),
 		Memory: int64(mem.Sys - mem.HeapReleased), Cut: p.ensemble.CutLinks(), Members: p.ensemble.Status(ctx),
 	}
-	st.State, st.Reason = p.ensemble.Condition(st.Members)
+	condition, why := p.ensemble.Condition(st.Members)
+	st.State, st.Reason = condition.String(), why
 	return st
 }
 
@@ -91,7 +92,7 @@ func (h Home) List(ctx context.Context) (list []Entry, unreadable []error) {
 func (s *Server) entry(ctx context.Context) Entry {
 	e := Entry{
 		ConnectString: s.ConnectString, DataDir: s.DataDir, Engine: s.Spec.Engine, Log: s.LogFile(),
-		Name: s.Name, Observers: s.Spec.Observers, PID: s.PID, Size: max(1, s.Spec.Size), State: localserver.ConditionSilent,
+		Name: s.Name, Observers: s.Spec.Observers, PID: s.PID, Size: max(1, s.Spec.Size), State: localserver.ConditionSilent.String(),
 	}
 	if s.ConnectString != "" {
 		e.Members = strings.Count(s.ConnectString, ",") + 1

@@ -111,7 +111,7 @@ func (st *Status) text(s *ui.Streams) string {
 // embedded is how many members run in the server's one process.
 func (st *Status) embedded() (n int) {
 	for _, m := range st.Members {
-		if m.Engine == localserver.Embedded && m.Role != "stopped" {
+		if m.Engine == localserver.Embedded && m.Role != localserver.RoleStopped {
 			n++
 		}
 	}
@@ -125,7 +125,7 @@ func (st *Status) row(s *ui.Streams, m *localserver.Status, shared bool) []strin
 	case m.PID != 0:
 		engine += fmt.Sprintf(" (pid %d)", m.PID)
 		memory = sizeText(m.Memory)
-	case m.Role == "stopped":
+	case m.Role == localserver.RoleStopped:
 	case shared:
 		memory = sizeText(st.Memory) + "*"
 	default:
@@ -145,21 +145,21 @@ func (st *Status) row(s *ui.Streams, m *localserver.Status, shared bool) []strin
 	return append(row, memory, engine, st.memberDir(m))
 }
 
-func paintRole(s *ui.Streams, role string) string {
+func paintRole(s *ui.Streams, role localserver.Role) string {
 	switch role {
-	case "leader", "standalone":
-		return s.Paint(role, color.FgGreen)
-	case "looking", "paused":
-		return s.Paint(role, color.FgYellow)
-	case "stopped", "failed":
-		return s.Paint(role, color.FgRed)
+	case localserver.RoleLeader, localserver.RoleStandalone:
+		return s.Paint(role.String(), color.FgGreen)
+	case localserver.RoleLooking, localserver.RolePaused:
+		return s.Paint(role.String(), color.FgYellow)
+	case localserver.RoleStopped, localserver.RoleFailed:
+		return s.Paint(role.String(), color.FgRed)
 	}
-	return role
+	return role.String()
 }
 
 // paintState colours what a server as a whole is.
 func paintState(s *ui.Streams, state string) string {
-	switch state {
+	switch localserver.Condition(state) {
 	case localserver.ConditionServing:
 		return s.Paint(state, color.FgGreen)
 	case localserver.ConditionNoLeader:

@@ -9,34 +9,40 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// What an ensemble, or a single server, is as a whole.
+// Condition is how an ensemble, or a single server, is as a whole.
+type Condition string
+
+// Conditions.
 const (
-	ConditionServing  = "running"   // clients are served
-	ConditionNoQuorum = "no quorum" // too few of the voting members run and see each other
-	ConditionNoLeader = "no leader" // enough do, and have not agreed on a leader yet
-	ConditionFailed   = "failed"    // no member runs, and one at least has failed
-	ConditionDown     = "down"      // no member runs
-	ConditionSilent   = "no answer" // the only member runs, and does not answer
+	ConditionServing  Condition = "running"   // clients are served
+	ConditionNoQuorum Condition = "no quorum" // too few of the voting members run and see each other
+	ConditionNoLeader Condition = "no leader" // enough do, and have not agreed on a leader yet
+	ConditionFailed   Condition = "failed"    // no member runs, and one at least has failed
+	ConditionDown     Condition = "down"      // no member runs
+	ConditionSilent   Condition = "no answer" // the only member runs, and does not answer
 )
 
+// String is the condition in words.
+func (c Condition) String() string { return string(c) }
+
 // Condition tells how the ensemble is as a whole, from what its members say of themselves
-// (Status), and why where clients are not served.
-func (e *Ensemble) Condition(members []Status) (condition, why string) {
+// (Status), and why, unless clients are served.
+func (e *Ensemble) Condition(members []Status) (condition Condition, why string) {
 	run, failed, readers := 0, "", 0
 	alive := zoocfg.IDs{}
 	for _, s := range members {
 		switch {
-		case s.Role == "read-only":
+		case s.Role == RoleReadOnly:
 			readers++
-		case s.serves():
+		case s.Role.Serves():
 			return ConditionServing, ""
 		}
 		switch s.Role {
-		case "failed":
+		case RoleFailed:
 			if failed == "" {
 				failed = fmt.Sprintf("member %d: %s", s.ID, s.Error)
 			}
-		case "stopped", "paused":
+		case RoleStopped, RolePaused:
 		default:
 			run++
 			alive.Add(s.ID)

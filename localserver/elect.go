@@ -60,8 +60,9 @@ func (e *Ensemble) elect(ctx context.Context, old *Member) (next *Member, err er
 		return nil, err
 	}
 	err = poll(ctx, func() bool {
-		next = e.Leader(ctx)
-		return next != nil && e.epoch() > epoch && e.agree(next.id)
+		var none error
+		next, none = e.Leader(ctx)
+		return none == nil && e.epoch() > epoch && e.agree(next.id)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("wait until all serve under a leader: %w", err)

@@ -18,12 +18,12 @@ func TestElect(t *testing.T) {
 	write(t, e, "/first")
 	for n := range 3 {
 		has(t, e, "/first")
-		before, old := e.epoch(), e.Leader(ctx)
+		before, old := e.epoch(), leading(t, e)
 		leader, err := e.Elect(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.epoch() <= before || leader != e.Leader(ctx) || leader == old {
+		if e.epoch() <= before || leader != leading(t, e) || leader == old {
 			t.Fatalf("epoch %d follows %d, and member %d leads after member %d", e.epoch(), before, leader.ID(), old.ID())
 		}
 		paths = append(paths, fmt.Sprintf("/elected-%d", n))

@@ -30,6 +30,7 @@ type serverOptions struct {
 	system    map[string]string // what the AdminServer tells
 	release   release.Release   // to emulate, unless the configuration says
 	gate      *gate             // nil when the member is not to be paused
+	faults    replica.Faults    // nil without any
 
 	// configured is told of a configuration that has come into force, if it is not nil.
 	configured func(zoocfg.QuorumVerifier)
@@ -122,6 +123,7 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 	if s.Replica, err = replica.Open(mopt); err != nil {
 		return nil, err
 	}
+	s.SetFaults(opt.faults)
 	if cfg.Distributed() {
 		if err := startPeer(s, opt, mopt, jopt, &place); err != nil {
 			s.Replica.Close()
@@ -447,7 +449,11 @@ func (m *Member) launchEmbedded(context.Context) (process, error) {
 	for _, w := range warnings {
 		log.Warnf("%s", w)
 	}
-	s, err := startServer(cfg, serverOptions{log: log, supers: m.e.supers(), ephemeral: m.e.opt.Ephemeral, release: m.e.release(), gate: m.gate, configured: m.e.learn, failed: m.fail})
+	m.e.mu.Lock()
+	faults := m.strikes(m.e.faults)
+	m.e.mu.Unlock()
+	s, err := startServer(cfg, serverOptions{log: log, supers: m.e.supers(), ephemeral: m.e.opt.Ephemeral, release: m.e.release(),
+		gate: m.gate, faults: faults, configured: m.e.learn, failed: m.fail})
 	if err != nil {
 		return nil, err
 	}

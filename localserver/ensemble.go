@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/zkctl/zkctl/internal/atomicfile"
 	"github.com/zkctl/zkctl/internal/port"
@@ -39,8 +40,10 @@ type Ensemble struct {
 	members []*Member
 	lastID  int64 // of a member that was added or removed
 	version int64 // of the newest configuration that a member had
-	faults  []*Fault
+	faults  []*Injection
 	closed  bool
+	failure error
+	done    chan struct{} // closed when the ensemble has ended
 }
 
 // portAttempts is how often free ports are looked for: between finding one and listening on
@@ -69,7 +72,7 @@ var ErrPortTaken = port.ErrTaken
 
 // start starts; fresh is for new ports in place of those that somebody else has taken.
 func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error) {
-	e := &Ensemble{opt: opt, dir: opt.DataDir, links: newLinks()}
+	e := &Ensemble{opt: opt, dir: opt.DataDir, links: newLinks(), done: make(chan struct{})}
 	if opt.Log != nil {
 		e.log = &lockedWriter{w: opt.Log}
 	}
@@ -435,27 +438,110 @@ func (e *Ensemble) Member(id int64) *Member {
 	return nil
 }
 
-// Leader is the member that leads now; nil when none does. A standalone server leads itself.
-func (e *Ensemble) Leader(ctx context.Context) *Member {
+// ErrNoLeader is, for errors.Is, why Leader has no member to return.
+var ErrNoLeader = errors.New("no member leads now")
+
+// Leader returns the member that leads now, or ErrNoLeader. A single server leads itself.
+func (e *Ensemble) Leader(ctx context.Context) (*Member, error) {
 	for _, m := range e.Members() {
-		if mode := m.mode(ctx); mode == "leader" || mode == "standalone" {
-			return m
+		if m.mode(ctx).leads() {
+			return m, nil
 		}
+	}
+	return nil, ErrNoLeader
+}
+
+// leaderPatience bounds WaitLeader if its context has no deadline.
+const leaderPatience = time.Minute
+
+// WaitLeader waits until a member leads: until ctx ends, or for a minute if it has no deadline.
+func (e *Ensemble) WaitLeader(ctx context.Context) (leader *Member, err error) {
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, leaderPatience)
+		defer cancel()
+	}
+	if waitErr := poll(ctx, func() bool {
+		leader, err = e.Leader(ctx)
+		return err == nil
+	}); waitErr != nil {
+		return nil, fmt.Errorf("wait for a leader: %w: %w", err, waitErr)
+	}
+	return leader, nil
+}
+
+// Start starts the members that do not run, side by side, and returns when all serve.
+func (e *Ensemble) Start(ctx context.Context) error {
+	if err := e.launch(ctx, e.Members()); err != nil {
+		return fmt.Errorf("start all members: %w", err)
 	}
 	return nil
 }
 
-// WaitLeader waits until a member leads.
-func (e *Ensemble) WaitLeader(ctx context.Context) (*Member, error) {
-	var leader *Member
-	err := poll(ctx, func() bool {
-		leader = e.Leader(ctx)
-		return leader != nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("wait for a leader: %w", err)
+// Stop stops all members gracefully. They can be started again; Close is for good.
+func (e *Ensemble) Stop() error { return e.all((*Member).Stop) }
+
+// Kill ends all members as a power failure would.
+func (e *Ensemble) Kill() error { return e.all((*Member).Kill) }
+
+// Restart stops the members that run, starts all, and returns when all serve.
+func (e *Ensemble) Restart(ctx context.Context) error {
+	if err := e.Stop(); err != nil {
+		return err
 	}
-	return leader, nil
+	return e.Start(ctx)
+}
+
+// Pause makes all members that run hang.
+func (e *Ensemble) Pause() error { return e.allRunning((*Member).Pause) }
+
+// Resume lets all paused members go on.
+func (e *Ensemble) Resume() error { return e.allRunning((*Member).Resume) }
+
+// all does something to every member at the same time.
+func (e *Ensemble) all(do func(*Member) error) error {
+	members := e.Members()
+	errs := make([]error, len(members))
+	var wg sync.WaitGroup
+	for i, m := range members {
+		wg.Go(func() { errs[i] = do(m) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (e *Ensemble) allRunning(do func(*Member) error) error {
+	return e.all(func(m *Member) error {
+		if err := do(m); !errors.Is(err, errNotRunning) {
+			return err
+		}
+		return nil
+	})
+}
+
+// Done is closed when the ensemble has ended: by Close, or because a member has stopped serving
+// by itself, such as when its disk fails. Err says which.
+func (e *Ensemble) Done() <-chan struct{} { return e.done }
+
+// Err is why a member has stopped serving by itself, the first that did; nil if none has.
+func (e *Ensemble) Err() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.failure
+}
+
+// end closes done.
+func (e *Ensemble) end(failure error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.failure == nil {
+		e.failure = failure
+	}
+	select {
+	case <-e.done:
+	default:
+		close(e.done)
+	}
 }
 
 // Close ends every member, gracefully, and removes what Start made in temporary folders. A
@@ -463,16 +549,10 @@ func (e *Ensemble) WaitLeader(ctx context.Context) (*Member, error) {
 func (e *Ensemble) Close() error {
 	e.mu.Lock()
 	e.closed = true
-	members := e.members
 	e.mu.Unlock()
-	var wg sync.WaitGroup
-	errs := make([]error, len(members)+1)
-	for i, m := range members {
-		wg.Go(func() { errs[i] = m.close() })
-	}
-	wg.Wait()
-	errs[len(members)] = e.work.Remove()
-	return errors.Join(errs...)
+	err := e.all((*Member).close)
+	e.end(nil)
+	return errors.Join(err, e.work.Remove())
 }
 
 // lockedWriter lets the members share a log.

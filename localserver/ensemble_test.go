@@ -52,13 +52,23 @@ func has(t *testing.T, e *Ensemble, paths ...string) {
 }
 
 // newLeader waits until a member other than old leads.
+// leading is the member that leads now, nil without one.
+func leading(t *testing.T, e *Ensemble) *Member {
+	t.Helper()
+	m, err := e.Leader(t.Context())
+	if err != nil && !errors.Is(err, ErrNoLeader) {
+		t.Fatal(err)
+	}
+	return m
+}
+
 func newLeader(t *testing.T, e *Ensemble, old *Member) *Member {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var m *Member
 	err := poll(ctx, func() bool {
-		m = e.Leader(ctx)
+		m = leading(t, e)
 		return m != nil && m != old
 	})
 	if err != nil {
@@ -82,7 +92,7 @@ func TestEnsembleFailsOver(t *testing.T) {
 	write(t, e, "/a")
 	has(t, e, "/a")
 
-	leader := e.Leader(t.Context())
+	leader := leading(t, e)
 	if err := leader.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -104,9 +114,9 @@ func TestEnsembleFailsOver(t *testing.T) {
 	// The one that was paused believes for a moment that it still leads.
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	var roles map[string]int
+	var roles map[Role]int
 	err := poll(ctx, func() bool {
-		roles = map[string]int{}
+		roles = map[Role]int{}
 		for _, s := range e.Status(ctx) {
 			roles[s.Role]++
 		}
@@ -135,7 +145,7 @@ func replaced(t *testing.T, e *Ensemble, leader *Member, path string) *Member {
 func TestPartition(t *testing.T) {
 	t.Parallel()
 	e := New(t, Options{Size: 3, Properties: quick})
-	leader := e.Leader(t.Context())
+	leader := leading(t, e)
 	if err := e.Partition([]int64{leader.ID()}); err != nil {
 		t.Fatal(err)
 	}
@@ -154,11 +164,11 @@ func TestAddAndRemove(t *testing.T) {
 	opt := Options{Size: 3, DataDir: dir, Properties: quick}
 	e := New(t, opt)
 	write(t, e, "/a")
-	m, err := e.Add(t.Context(), false, "")
+	m, err := e.Add(t.Context(), AddOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Add(t.Context(), true, Embedded); err != nil {
+	if _, err := e.Add(t.Context(), AddOptions{Observer: true, Engine: Embedded}); err != nil {
 		t.Fatal(err)
 	}
 	if m.ID() != 4 || len(e.Members()) != 5 {
@@ -166,7 +176,7 @@ func TestAddAndRemove(t *testing.T) {
 	}
 	write(t, e, "/b")
 	has(t, e, "/a", "/b")
-	if err := e.Remove(t.Context(), e.Leader(t.Context()).ID()); err != nil {
+	if err := e.Remove(t.Context(), leading(t, e).ID()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := e.WaitLeader(t.Context()); err != nil {
@@ -192,7 +202,7 @@ func TestGrow(t *testing.T) {
 		System: map[string]string{superDigestProperty: digestOf(t, "super:mine")}}) // beside the ensemble's own
 	write(t, e, "/a")
 	for range 2 {
-		if _, err := e.Add(t.Context(), false, ""); err != nil {
+		if _, err := e.Add(t.Context(), AddOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -204,7 +214,7 @@ func TestGrow(t *testing.T) {
 	has(t, e, "/a", "/b")
 
 	alone := New(t)
-	if _, err := alone.Add(t.Context(), false, ""); !errors.Is(err, errNoEnsemble) {
+	if _, err := alone.Add(t.Context(), AddOptions{}); !errors.Is(err, ErrStandalone) {
 		t.Errorf("a standalone server grows: %v", err)
 	}
 }
@@ -249,7 +259,7 @@ func TestMixedEnsemble(t *testing.T) {
 	}
 	has(t, e, "/a", "/b")
 
-	if _, err := e.Add(t.Context(), false, Embedded); err != nil {
+	if _, err := e.Add(t.Context(), AddOptions{Engine: Embedded}); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Remove(t.Context(), java.ID()); err != nil {
@@ -336,7 +346,7 @@ func TestMoveToApache(t *testing.T) {
 		}
 	}()
 	for id := int64(1); id <= 3; id++ {
-		if _, err := e.Add(t.Context(), false, Apache); err != nil {
+		if _, err := e.Add(t.Context(), AddOptions{Engine: Apache}); err != nil {
 			t.Fatal(err)
 		}
 		if err := e.Remove(t.Context(), id); err != nil {
@@ -406,7 +416,7 @@ func TestMembersElsewhere(t *testing.T) {
 	if err := poll(t.Context(), func() bool { v, err := e.saved(); return err == nil && has(v) }); err != nil {
 		t.Fatal(err)
 	}
-	m, err := e.Add(t.Context(), false, Embedded)
+	m, err := e.Add(t.Context(), AddOptions{Engine: Embedded})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -464,7 +474,7 @@ func TestMemberMoves(t *testing.T) {
 	quorum := func(p *ports) *int { return &p.members.QuorumPort }
 	election := func(p *ports) *int { return &p.members.ElectionPort }
 
-	m := e.Leader(t.Context())
+	m := leading(t, e)
 	stays, err := net.Dial("tcp", m.Addr())
 	if err != nil {
 		t.Fatal(err)
@@ -480,7 +490,7 @@ func TestMemberMoves(t *testing.T) {
 	}
 
 	for range 2 {
-		m := e.Leader(t.Context())
+		m := leading(t, e)
 		move(m, client, quorum, election)
 		if err := m.Kill(); err != nil {
 			t.Fatal(err)
@@ -500,7 +510,7 @@ func settle(t *testing.T, e *Ensemble) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	err := poll(ctx, func() bool {
-		leader := e.Leader(ctx)
+		leader := leading(t, e)
 		if leader == nil || !e.agree(leader.id) {
 			return false
 		}

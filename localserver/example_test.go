@@ -26,8 +26,10 @@ func ExampleStart() {
 		return
 	}
 	defer conn.Close()
-	fmt.Println(len(server.Members()), "member is", server.Leader(context.Background()).Status(context.Background()).Role)
-	// Output: 1 member is standalone
+	for _, status := range server.Status(context.Background()) {
+		fmt.Println("member", status.ID, "is", status.Role)
+	}
+	// Output: member 1 is standalone
 }
 
 // Three members that vote and one that watches. The leader dies; another takes its place.
@@ -60,23 +62,6 @@ func ExampleStart_ensemble() {
 	}
 	fmt.Println("another leads:", second != first)
 	// Output: another leads: true
-}
-
-// Replies to getData come late, twice.
-func ExampleEnsemble_Inject() {
-	server, err := localserver.Start(context.Background(), localserver.Options{Ephemeral: true})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer server.Close()
-	late := &localserver.Fault{Op: "getData", Delay: time.Second, Times: 2}
-	if err := server.Inject(late); err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println("replies that were late:", late.Hits())
-	// Output: replies that were late: 0
 }
 
 // A test has a server of its own with one call.

@@ -4,207 +4,270 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
-// Fault is what is to become of replies to clients. The operation itself is done, whatever
-// happens to its reply, as when a connection breaks after a write.
+// Fault is something that goes wrong with requests of clients to embedded members. Op, Path,
+// Session and Member choose the requests, and what is not set chooses all; Skip and Times choose
+// among those. Delay, Error and Drop say what goes wrong; at least one of them is set.
 type Fault struct {
-	Op      string        // ZooKeeper's name of the operation, such as getData or multi; "" for all
-	Session int64         // of one session; 0 for all
-	Times   int           // this many replies; 0 for all until Remove
-	Delay   time.Duration // answer that much later
-	Error   int32         // answer with this code of KeeperException, such as -4 (ConnectionLoss)
-	Drop    bool          // close the connection instead of an answer
+	// Op is the operation: one of the constants, or ZooKeeper's name for a single form of it, such
+	// as "create2".
+	Op Op
+
+	// Path is the znode that the request is about: the requested path, without the number of a
+	// sequential one. With Subtree those below it count, too. A multi is about the path of each
+	// operation in it.
+	Path    string
+	Subtree bool
+
+	Session int64 // id of a client's session
+	Member  int64 // number of the member that the client is connected to
+
+	Skip  int // let this many requests pass first
+	Times int // strike this many, 0 for any number
+
+	// Before has the fault strike before the operation is done, so that an Error or a Drop keeps it
+	// from being done. Otherwise it is done, and the fault strikes its reply, as when a connection
+	// breaks after a write.
+	Before bool
+
+	Delay time.Duration // hold the request or its reply back; the client's later ones wait, too
+	Error ErrorCode     // answer with this error
+	Drop  bool          // close the connection instead of answering
+}
+
+// Op is an operation of ZooKeeper's client protocol.
+type Op string
+
+// Operations. OpCreate, OpGetChildren and OpSetWatches stand for all forms of theirs; which one is
+// sent depends on the client.
+const (
+	OpCreate               Op = "create" // also create2, createContainer and createTTL
+	OpDelete               Op = "delete"
+	OpExists               Op = "exists"
+	OpGetData              Op = "getData"
+	OpSetData              Op = "setData"
+	OpGetACL               Op = "getACL"
+	OpSetACL               Op = "setACL"
+	OpGetChildren          Op = "getChildren" // also getChildren2
+	OpSync                 Op = "sync"
+	OpMulti                Op = "multi"
+	OpMultiRead            Op = "multiRead"
+	OpReconfig             Op = "reconfig"
+	OpPing                 Op = "ping"
+	OpAddWatch             Op = "addWatch"
+	OpSetWatches           Op = "setWatches" // also setWatches2; sent when a client reconnects
+	OpCheckWatches         Op = "checkWatches"
+	OpRemoveWatches        Op = "removeWatches"
+	OpGetEphemerals        Op = "getEphemerals"
+	OpGetAllChildrenNumber Op = "getAllChildrenNumber"
+	OpWhoAmI               Op = "whoAmI"
+	OpAuth                 Op = "auth"
+	OpCloseSession         Op = "closeSession"
+)
+
+// forms are the operations that one of several forms stands for.
+var forms = map[Op][]proto.Op{
+	OpCreate:      {proto.OpCreate, proto.OpCreate2, proto.OpCreateContainer, proto.OpCreateTTL},
+	OpGetChildren: {proto.OpGetChildren, proto.OpGetChildren2},
+	OpSetWatches:  {proto.OpSetWatches, proto.OpSetWatches2},
+}
+
+// ops are the operations that o stands for; none if there is no such operation.
+func (o Op) ops() []proto.Op {
+	if all, ok := forms[o]; ok {
+		return all
+	}
+	for op := proto.OpCloseSession; op <= proto.OpWhoAmI; op++ {
+		if op.String() == string(o) {
+			return []proto.Op{op}
+		}
+	}
+	return nil
+}
+
+// ErrorCode is an error code of ZooKeeper's client protocol (KeeperException.Code).
+type ErrorCode int32
+
+// Error codes that a server answers with. ErrorConnectionLoss is one that clients otherwise
+// raise themselves; to break the connection, use Fault.Drop.
+const (
+	ErrorSystemError             = ErrorCode(proto.ErrSystemError)
+	ErrorRuntimeInconsistency    = ErrorCode(proto.ErrRuntimeInconsistency)
+	ErrorDataInconsistency       = ErrorCode(proto.ErrDataInconsistency)
+	ErrorConnectionLoss          = ErrorCode(proto.ErrConnectionLoss)
+	ErrorMarshallingError        = ErrorCode(proto.ErrMarshallingError)
+	ErrorUnimplemented           = ErrorCode(proto.ErrUnimplemented)
+	ErrorOperationTimeout        = ErrorCode(proto.ErrOperationTimeout)
+	ErrorBadArguments            = ErrorCode(proto.ErrBadArguments)
+	ErrorNewConfigNoQuorum       = ErrorCode(proto.ErrNewConfigNoQuorum)
+	ErrorReconfigInProgress      = ErrorCode(proto.ErrReconfigInProgress)
+	ErrorNoNode                  = ErrorCode(proto.ErrNoNode)
+	ErrorNoAuth                  = ErrorCode(proto.ErrNoAuth)
+	ErrorBadVersion              = ErrorCode(proto.ErrBadVersion)
+	ErrorNoChildrenForEphemerals = ErrorCode(proto.ErrNoChildrenForEphemeral)
+	ErrorNodeExists              = ErrorCode(proto.ErrNodeExists)
+	ErrorNotEmpty                = ErrorCode(proto.ErrNotEmpty)
+	ErrorSessionExpired          = ErrorCode(proto.ErrSessionExpired)
+	ErrorInvalidACL              = ErrorCode(proto.ErrInvalidACL)
+	ErrorAuthFailed              = ErrorCode(proto.ErrAuthFailed)
+	ErrorSessionMoved            = ErrorCode(proto.ErrSessionMoved)
+	ErrorNotReadOnly             = ErrorCode(proto.ErrNotReadOnly)
+	ErrorNoWatcher               = ErrorCode(proto.ErrNoWatcher)
+	ErrorReconfigDisabled        = ErrorCode(proto.ErrReconfigDisabled)
+	ErrorQuotaExceeded           = ErrorCode(proto.ErrQuotaExceeded)
+	ErrorThrottledOp             = ErrorCode(proto.ErrThrottledOp)
+)
+
+// String is the code's name in KeeperException.Code, such as NONODE, or its number if it has none.
+func (c ErrorCode) String() string { return proto.Error(c).Name() }
+
+// Injection is a fault that was injected.
+type Injection struct {
+	e     *Ensemble
+	fault Fault
+	ops   []proto.Op // none for all
 
 	mu      sync.Mutex
+	matches int
 	hits    int
-	removed bool
 }
 
-// Hits is how many replies the fault has struck.
-func (f *Fault) Hits() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.hits
+// Inject makes embedded members fail as f says from now on, even if they are started again. If
+// several faults choose a request, the first one injected strikes.
+func (e *Ensemble) Inject(f Fault) (*Injection, error) {
+	if err := e.checkFault(&f); err != nil {
+		return nil, fmt.Errorf("inject a fault: %w", err)
+	}
+	i := &Injection{e: e, fault: f, ops: f.Op.ops()}
+	e.setFaults(func(list []*Injection) []*Injection { return append(list, i) })
+	return i, nil
 }
 
-// Remove ends the fault.
-func (f *Fault) Remove() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.removed = true
+func (e *Ensemble) checkFault(f *Fault) error {
+	switch {
+	case f.Delay == 0 && f.Error == 0 && !f.Drop:
+		return errors.New("it does nothing: set Delay, Error or Drop")
+	case f.Delay < 0 || f.Skip < 0 || f.Times < 0:
+		return errors.New("Delay, Skip and Times cannot be negative")
+	case f.Drop && f.Error != 0:
+		return fmt.Errorf("a connection that is dropped answers nothing: set either Drop or Error (%v)", f.Error)
+	case f.Op != "" && f.Op.ops() == nil:
+		return fmt.Errorf("unknown operation %q; they have names such as create, getData, getChildren, exists, setData, multi", f.Op)
+	case f.Path != "" && !strings.HasPrefix(f.Path, "/"):
+		return fmt.Errorf("path %q does not start with /", f.Path)
+	case f.Subtree && f.Path == "":
+		return errors.New("Subtree needs a Path")
+	case f.Member != 0 && e.Member(f.Member) == nil:
+		return fmt.Errorf("there is no member %d", f.Member)
+	case !slices.ContainsFunc(e.Members(), func(m *Member) bool { return m.engine == Embedded }):
+		return errEmbeddedOnly
+	}
+	return nil
 }
 
-func (f *Fault) strikes(op string, session int64) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.removed || f.Op != "" && f.Op != op || f.Session != 0 && f.Session != session || f.Times > 0 && f.hits >= f.Times {
-		return false
-	}
-	f.hits++
-	return true
+// Hits is how many requests the fault has struck.
+func (i *Injection) Hits() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.hits
 }
 
-var errEmbeddedOnly = errors.New("only an embedded member can do that")
+// Remove ends the fault. What is delayed already still comes late.
+func (i *Injection) Remove() {
+	i.e.setFaults(func(list []*Injection) []*Injection {
+		return slices.DeleteFunc(list, func(one *Injection) bool { return one == i })
+	})
+}
 
-// Inject makes embedded members answer as f says from now on, also when they are started
-// again. The first of several faults that concerns a reply counts. f must not be changed.
-func (e *Ensemble) Inject(f *Fault) error {
-	if f.Op != "" && !knownOp(f.Op) {
-		return fmt.Errorf("inject a fault: no operation is called %q; they have names such as create2, getData, setData, getChildren2, exists, multi", f.Op)
-	}
-	embedded := false
-	for _, m := range e.Members() {
-		embedded = embedded || m.engine == Embedded
-	}
-	if !embedded {
-		return fmt.Errorf("inject a fault: %w", errEmbeddedOnly)
-	}
+// setFaults changes the faults of the ensemble and tells its running members.
+func (e *Ensemble) setFaults(change func([]*Injection) []*Injection) {
 	e.mu.Lock()
-	e.faults = append(slices.Clone(e.faults), f)
+	e.faults = change(slices.Clone(e.faults))
 	e.mu.Unlock()
 	for _, m := range e.Members() {
 		m.applyFaults()
 	}
-	return nil
-}
-
-func knownOp(name string) bool {
-	for op := proto.Op(-11); op < 200; op++ {
-		if op.String() == name {
-			return true
-		}
-	}
-	return false
 }
 
 // applyFaults hands the faults to a running embedded member.
 func (m *Member) applyFaults() {
-	m.e.mu.Lock()
-	faults := m.e.faults
-	m.e.mu.Unlock()
-	s := m.embedded()
-	if s == nil || len(faults) == 0 {
-		return
-	}
-	s.SetFault(func(op string, session int64) replica.Fault {
-		for _, f := range faults {
-			if f.strikes(op, session) {
-				return replica.Fault{Err: proto.Error(f.Error), Delay: f.Delay, Drop: f.Drop}
-			}
-		}
-		return replica.Fault{}
-	})
-}
-
-// ExpireSession ends a session now, as if its client had been silent for too long: its
-// ephemeral znodes go, and its client learns that it has expired.
-func (e *Ensemble) ExpireSession(session int64) error {
-	for _, m := range e.Members() {
-		if s := m.embedded(); s != nil && s.ExpireSession(session) {
-			return nil
-		}
-	}
-	return fmt.Errorf("expire session 0x%x: no embedded member leads and knows it, or has it as a local session", uint64(session))
-}
-
-// DropConnections closes the clients' connections to embedded members, and returns how many
-// there were. The sessions live on.
-func (e *Ensemble) DropConnections() (n int) {
-	for _, m := range e.Members() {
-		n += m.DropConnections()
-	}
-	return n
-}
-
-// DropConnections is Ensemble.DropConnections for one member.
-func (m *Member) DropConnections() int {
-	if s := m.embedded(); s != nil {
-		return s.DropConnections()
-	}
-	return 0
-}
-
-// Refuse has embedded members turn away clients that want a session, a new one or theirs
-// again, until d has passed; at once with d 0 they are welcome again. Those who are connected
-// stay.
-func (e *Ensemble) Refuse(d time.Duration) {
-	for _, m := range e.Members() {
-		m.Refuse(d)
-	}
-}
-
-// Refuse is Ensemble.Refuse for one member. It ends with the member's run.
-func (m *Member) Refuse(d time.Duration) {
 	s := m.embedded()
 	if s == nil {
 		return
 	}
-	s.Refuse(d > 0)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.welcome != nil {
-		m.welcome.Stop()
-	}
-	if d > 0 {
-		m.welcome = time.AfterFunc(d, func() { s.Refuse(false) })
-	}
+	m.e.mu.Lock()
+	defer m.e.mu.Unlock() // the newest faults are set last
+	s.SetFaults(m.strikes(m.e.faults))
 }
 
-// Partition cuts every link between members of different sides; within a side all are as they
-// were started. The members that are on no side form one together.
-func (e *Ensemble) Partition(sides ...[]int64) error {
-	side := map[int64]int{}
-	for i, ids := range sides {
-		for _, id := range ids {
-			if e.Member(id) == nil {
-				return fmt.Errorf("partition: there is no member %d", id)
-			}
-			if _, twice := side[id]; twice {
-				return fmt.Errorf("partition: member %d is on two sides", id)
-			}
-			side[id] = i + 1
-		}
+// strikes has faults strike the member's clients; nil without any.
+func (m *Member) strikes(faults []*Injection) replica.Faults {
+	if len(faults) == 0 {
+		return nil
 	}
-	members := e.Members()
-	var pairs [][2]int64
-	for i, a := range members {
-		for _, b := range members[i+1:] {
-			if side[a.id] != side[b.id] {
-				pairs = append(pairs, link(a.id, b.id))
+	return func(before bool, op proto.Op, session int64, body []byte) replica.Fault {
+		for _, i := range faults {
+			if f := &i.fault; f.Before == before && i.strikes(m.id, op, session, body) {
+				return replica.Fault{Err: proto.Error(f.Error), Delay: f.Delay, Drop: f.Drop}
 			}
 		}
+		return replica.Fault{}
 	}
-	e.links.set(func(cut map[[2]int64]bool) {
-		clear(cut)
-		for _, p := range pairs {
-			cut[p] = true
+}
+
+func (i *Injection) strikes(member int64, op proto.Op, session int64, body []byte) bool {
+	f := &i.fault
+	if f.Member != 0 && f.Member != member || f.Session != 0 && f.Session != session ||
+		i.ops != nil && !slices.Contains(i.ops, op) || f.Path != "" && !slices.ContainsFunc(pathsOf(op, body), f.about) {
+		return false
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.matches++
+	if i.matches <= f.Skip || f.Times > 0 && i.hits >= f.Times {
+		return false
+	}
+	i.hits++
+	return true
+}
+
+// about reports whether the fault is about a path.
+func (f *Fault) about(path string) bool {
+	if path == f.Path {
+		return true
+	}
+	return f.Subtree && strings.HasPrefix(path, strings.TrimSuffix(f.Path, "/")+"/")
+}
+
+// pathsOf are the znodes that a request is about.
+func pathsOf(op proto.Op, body []byte) (paths []string) {
+	switch op {
+	case proto.OpPing, proto.OpAuth, proto.OpSASL, proto.OpReconfig, proto.OpWhoAmI, proto.OpCreateSession, proto.OpCloseSession,
+		proto.OpSetWatches, proto.OpSetWatches2:
+		return nil
+	case proto.OpMulti, proto.OpMultiRead:
+		var r proto.MultiRequest
+		if jute.Unmarshal(body, &r) != nil {
+			return nil
 		}
-	})
-	return nil
-}
-
-// Cut cuts the link between two members.
-func (e *Ensemble) Cut(a, b int64) error {
-	if e.Member(a) == nil || e.Member(b) == nil || a == b {
-		return fmt.Errorf("cut the link between members %d and %d: there are no two such members", a, b)
+		for _, op := range r.Ops {
+			paths = append(paths, firstString(jute.Marshal(op.Request)))
+		}
+		return paths
 	}
-	e.links.set(func(cut map[[2]int64]bool) { cut[link(a, b)] = true })
-	return nil
+	return []string{firstString(body)}
 }
 
-// Heal gives back the link between two members.
-func (e *Ensemble) Heal(a, b int64) {
-	e.links.set(func(cut map[[2]int64]bool) { delete(cut, link(a, b)) })
+// firstString is the first field of a request that is about a znode, its path.
+func firstString(body []byte) (path string) {
+	jute.NewDecoder(body).String(&path)
+	return path
 }
-
-// CutLinks are the links that are cut, each by the numbers of its two members, in order.
-func (e *Ensemble) CutLinks() [][2]int64 { return e.links.pairs() }
-
-// HealAll gives back all links.
-func (e *Ensemble) HealAll() { e.links.set(func(cut map[[2]int64]bool) { clear(cut) }) }

@@ -104,6 +104,7 @@ func (m *Member) fail(err error) {
 	defer m.mu.Unlock()
 	if m.failure == nil {
 		m.failure = err
+		m.e.end(fmt.Errorf("member %d: %w", m.id, err))
 	}
 }
 

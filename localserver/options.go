@@ -94,7 +94,7 @@ func (o *Options) check() error {
 	case o.Size+o.Observers > maxMembers:
 		return fmt.Errorf("%d members are more than %d, the most that one machine gets", o.Size+o.Observers, maxMembers)
 	case o.Engine != Embedded && o.Engine != Apache:
-		return fmt.Errorf("no engine %q; embedded and apache are known", o.Engine)
+		return unknownEngine(o.Engine)
 	case o.Apache > o.Size:
 		return fmt.Errorf("%d Apache members are more than there are members that vote (%d)", o.Apache, o.Size)
 	case o.Observers > 0 && o.Size < 2:
@@ -123,6 +123,10 @@ func (o *Options) check() error {
 		}
 	}
 	return nil
+}
+
+func unknownEngine(e Engine) error {
+	return fmt.Errorf("unknown engine %q: it is %q or %q", e, Embedded, Apache)
 }
 
 // engineOf is the engine of the member with that number, from 1.

@@ -120,11 +120,11 @@ func startPeer(s *server, opt serverOptions, m replica.Options, j zab.JournalOpt
 	return nil
 }
 
-// mode is the server's role in ZooKeeper's words, "" while it serves nobody.
-func (s *server) mode() string {
+// mode is the server's role, "" while it serves nobody.
+func (s *server) mode() Role {
 	q, ok := s.quorum.(*peer)
 	if !ok {
-		return "standalone"
+		return RoleStandalone
 	}
 	st := q.Status()
 	if st.Zab != zab.Broadcasting {
@@ -132,11 +132,11 @@ func (s *server) mode() string {
 	}
 	switch st.State {
 	case zab.Leading:
-		return "leader"
+		return RoleLeader
 	case zab.Following:
-		return "follower"
+		return RoleFollower
 	case zab.Observing:
-		return "observer"
+		return RoleObserver
 	}
 	return ""
 }

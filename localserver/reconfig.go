@@ -1,6 +1,7 @@
 package localserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -54,12 +55,25 @@ func (e *Ensemble) ownServers() string {
 	return connectString(own)
 }
 
-var errNoEnsemble = errors.New("a standalone server cannot be reconfigured; start it with standaloneEnabled=false (zkctl local start --set standaloneEnabled=false), or with more members")
+// ErrStandalone is, for errors.Is, why Add and Remove fail on a single server that was not started
+// with the property standaloneEnabled=false.
+var ErrStandalone = errors.New("a standalone server cannot be reconfigured; start it with the property standaloneEnabled=false, or with more members")
 
-// Add starts one more member and takes it into the ensemble by a reconfiguration.
-func (e *Ensemble) Add(ctx context.Context, observer bool, engine Engine) (*Member, error) {
+// AddOptions describe a member that is added. The zero value is an embedded one that votes.
+type AddOptions struct {
+	Observer bool   // it does not vote
+	Engine   Engine // what it is made of; Embedded when ""
+}
+
+// Add starts one more member, takes it into the ensemble by a reconfiguration, and returns when it
+// serves clients. The ensemble has two members at least, or was started with the property
+// standaloneEnabled=false.
+func (e *Ensemble) Add(ctx context.Context, opt AddOptions) (*Member, error) {
 	if !e.distributed() {
-		return nil, fmt.Errorf("add a member: %w", errNoEnsemble)
+		return nil, fmt.Errorf("add a member: %w", ErrStandalone)
+	}
+	if opt.Engine != "" && opt.Engine != Embedded && opt.Engine != Apache {
+		return nil, fmt.Errorf("add a member: %w", unknownEngine(opt.Engine))
 	}
 	if len(e.Members()) == 0 {
 		return nil, errors.New("add a member: none is left here that could let it in; all have moved elsewhere")
@@ -67,7 +81,7 @@ func (e *Ensemble) Add(ctx context.Context, observer bool, engine Engine) (*Memb
 	e.reconfig.Lock()
 	defer e.reconfig.Unlock()
 	role := zoocfg.Participant
-	if observer {
+	if opt.Observer {
 		role = zoocfg.Observer
 	}
 	saved, err := e.saved()
@@ -87,10 +101,7 @@ func (e *Ensemble) Add(ctx context.Context, observer bool, engine Engine) (*Memb
 	id := e.lastID
 	e.mu.Unlock()
 	m := e.newMember(id, role)
-	m.engine = Embedded
-	if engine != "" {
-		m.engine = engine
-	}
+	m.engine = cmp.Or(opt.Engine, Embedded)
 	m.ports.client.Host = e.opt.Host
 	fail := func(err error) (*Member, error) {
 		e.forget(m)
@@ -133,7 +144,7 @@ func (e *Ensemble) Remove(ctx context.Context, id int64) error {
 	m := e.Member(id)
 	switch {
 	case !e.distributed():
-		return fmt.Errorf("remove a member: %w", errNoEnsemble)
+		return fmt.Errorf("remove a member: %w", ErrStandalone)
 	case m == nil:
 		return fmt.Errorf("remove a member: there is no member %d", id)
 	}

@@ -70,7 +70,7 @@ func TestEmulateApacheMembers(t *testing.T) {
 	if got := versionOf(t, e.Member(1).Addr()); got != "3.9.5" {
 		t.Errorf("without Apache members it says it is %s", got)
 	}
-	if _, err := e.Add(t.Context(), false, Apache); err != nil {
+	if _, err := e.Add(t.Context(), AddOptions{Engine: Apache}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

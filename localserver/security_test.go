@@ -149,7 +149,7 @@ func TestOwnSuper(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p["standaloneEnabled"] = "false"
 			e := New(t, Options{Properties: p, Ephemeral: true})
-			if _, err := e.Add(t.Context(), true, ""); err != nil {
+			if _, err := e.Add(t.Context(), AddOptions{Observer: true}); err != nil {
 				t.Error(err)
 			}
 			err := attempt(t, e.ConnectString(), "")

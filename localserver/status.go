@@ -11,10 +11,41 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
+// Role is what a member does in its ensemble, in the word that ZooKeeper has for it.
+type Role string
+
+// Roles.
+const (
+	RoleLeader     Role = "leader"
+	RoleFollower   Role = "follower"
+	RoleObserver   Role = "observer"
+	RoleStandalone Role = "standalone" // a single server
+	RoleReadOnly   Role = "read-only"  // without a leader, it serves clients that only read
+	RoleLooking    Role = "looking"    // for a leader, or it does not answer
+	RolePaused     Role = "paused"     // by Pause
+	RoleStopped    Role = "stopped"    // not started, stopped or killed
+	RoleFailed     Role = "failed"     // it has stopped serving by itself; Status.Error says why
+)
+
+// String is the role's word.
+func (r Role) String() string { return string(r) }
+
+// Serves reports whether a member in this role serves clients, if only those that read.
+func (r Role) Serves() bool {
+	switch r {
+	case RoleLeader, RoleFollower, RoleObserver, RoleStandalone, RoleReadOnly:
+		return true
+	}
+	return false
+}
+
+// leads reports whether a member in this role makes the transactions.
+func (r Role) leads() bool { return r == RoleLeader || r == RoleStandalone }
+
 // Status is what a member says of itself.
 type Status struct {
 	ID      int64  `json:"id"`
-	Role    string `json:"role"` // leader, follower, observer, standalone, read-only, looking, paused, stopped or failed
+	Role    Role   `json:"role"`
 	Engine  Engine `json:"engine"`
 	Addr    string `json:"address"`
 	PID     int    `json:"pid,omitempty"` // of an Apache member
@@ -55,26 +86,22 @@ func (e *Ensemble) Status(ctx context.Context) []Status {
 	}
 	var last int64
 	for _, s := range list {
-		if s.Role == "leader" {
+		if s.Role == RoleLeader {
 			last = s.Zxid
 		}
 	}
 	for i := range list {
 		s := &list[i]
-		if s.serves() && last > s.Zxid && last>>32 == s.Zxid>>32 {
+		if s.Role.Serves() && last > s.Zxid && last>>32 == s.Zxid>>32 {
 			s.Lag = last - s.Zxid
 		}
 	}
 	return list
 }
 
-func (s *Status) serves() bool {
-	return s.Role == "leader" || s.Role == "follower" || s.Role == "observer" || s.Role == "standalone" || s.Role == "read-only"
-}
-
 // Status asks the member.
 func (m *Member) Status(ctx context.Context) Status {
-	s := Status{ID: m.id, Role: "stopped", Engine: m.engine, Addr: m.Addr(), DataDir: m.dir, Sessions: -1}
+	s := Status{ID: m.id, Role: RoleStopped, Engine: m.engine, Addr: m.Addr(), DataDir: m.dir, Sessions: -1}
 	m.mu.Lock()
 	run, paused, failure := m.run, m.paused, m.failure
 	m.mu.Unlock()
@@ -87,13 +114,13 @@ func (m *Member) Status(ctx context.Context) Status {
 	}
 	switch {
 	case failure != nil:
-		s.Role, s.Error = "failed", failure.Error()
+		s.Role, s.Error = RoleFailed, failure.Error()
 		return s
 	case paused:
-		s.Role = "paused"
+		s.Role = RolePaused
 		return s
 	}
-	s.Role = "looking"
+	s.Role = RoleLooking
 	ctx, cancel := context.WithTimeout(ctx, statusPatience)
 	defer cancel()
 	if r, ok := run.(*embeddedRun); ok {
@@ -116,7 +143,7 @@ func (s *Status) askEmbedded(ctx context.Context, member *server) {
 	select {
 	case st, serving := <-answer:
 		if serving {
-			s.Version, s.Role, s.Zxid, s.Epoch = version(st.Version), st.Role, st.Zxid, st.Zxid>>32
+			s.Version, s.Role, s.Zxid, s.Epoch = version(st.Version), Role(st.Role), st.Zxid, st.Zxid>>32
 			s.Sessions, s.Connections, s.Watches = int64(st.Sessions), int64(st.Connections), int64(st.Watches)
 			s.Znodes, s.DataSize = int64(st.Znodes), st.DataSize
 		}
@@ -130,7 +157,7 @@ func (s *Status) askApache(ctx context.Context) {
 		s.readSrvr(text)
 		s.Connections = max(0, s.Connections-1) // without the one that asked
 	}
-	if s.serves() {
+	if s.Role.Serves() {
 		if text, err := FourLetterWord(ctx, s.Addr, "mntr", nil); err == nil {
 			s.readMntr(text)
 		}
@@ -144,7 +171,7 @@ func version(text string) string {
 }
 
 // mode is the member's role, "" when it does not serve.
-func (m *Member) mode(ctx context.Context) string {
+func (m *Member) mode(ctx context.Context) Role {
 	m.mu.Lock()
 	run := m.run
 	down := run == nil || m.paused || m.failure != nil
@@ -172,7 +199,7 @@ func (s *Status) readSrvr(text string) {
 		case "Zookeeper version":
 			s.Version = version(value)
 		case "Mode":
-			s.Role = value
+			s.Role = Role(value)
 		case "Zxid":
 			s.Zxid, _ = strconv.ParseInt(strings.TrimPrefix(value, "0x"), 16, 64)
 			s.Epoch = s.Zxid >> 32

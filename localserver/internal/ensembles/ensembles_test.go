@@ -103,9 +103,9 @@ func (s *subject) await(what string, cond func() bool) {
 }
 
 // role is what a member calls itself.
-func (s *subject) role(m *localserver.Member) string { return m.Status(s.t.Context()).Role }
+func (s *subject) role(m *localserver.Member) localserver.Role { return m.Status(s.t.Context()).Role }
 
-func serves(role string) bool { return role == "leader" || role == "follower" || role == "observer" }
+func serves(role localserver.Role) bool { return role.Serves() && role != localserver.RoleReadOnly }
 
 // awaitAll waits until every member that runs serves, and returns the leader.
 func (s *subject) awaitAll() (leader *localserver.Member) {
@@ -133,8 +133,9 @@ func (s *subject) awaitAll() (leader *localserver.Member) {
 func (s *subject) awaitLeader(old *localserver.Member) (leader *localserver.Member) {
 	s.t.Helper()
 	s.await("another leads", func() bool {
-		leader = s.Leader(s.t.Context())
-		return leader != nil && leader != old
+		var err error
+		leader, err = s.Leader(s.t.Context())
+		return err == nil && leader != old
 	})
 	return leader
 }

@@ -49,7 +49,7 @@ func TestMigration(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		m, err := s.Add(ctx, false, kind)
+		m, err := s.Add(ctx, localserver.AddOptions{Engine: kind})
 		if err != nil {
 			t.Fatal(err)
 		}

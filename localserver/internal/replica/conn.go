@@ -63,6 +63,7 @@ type conn struct {
 	weighed     int          // so many of the queue are counted in dueBytes
 	dueBytes    int          // of the replies to reads among them
 	turn        turn
+	late        []lateFrame // held back by a fault
 	output
 
 	mu     sync.Mutex
@@ -195,6 +196,13 @@ func (c *conn) read() error {
 		c.outstanding.Add(1)
 		c.s.inProcess.Add(1)
 		c.s.inBytes.Add(r.size)
+		if r.fault = r.struck(true); r.fault.Delay > 0 {
+			if !c.s.box.put(batch...) || !c.s.holdUp(r.fault.Delay) {
+				return errHangUp
+			}
+			clear(batch)
+			batch = batch[:0]
+		}
 		batch = append(batch, event{request: r})
 		// Whole frames that have arrived already go to the loop together.
 		if len(batch) < 128 && c.another() {

@@ -91,6 +91,10 @@ func (c *conn) send(h *proto.ReplyHeader, body jute.Record) {
 	if c.gone {
 		return
 	}
+	if len(c.late) > 0 {
+		c.late = append(c.late, lateFrame{header: *h, body: body})
+		return
+	}
 	start := c.frameBegin(body)
 	e := jute.NewEncoder(c.out)
 	h.Visit(e)

@@ -69,13 +69,13 @@ type Replica struct {
 	stopping bool
 	stats    stats
 	refuse   bool // turn new connections away
-	fault    func(op string, session int64) Fault
 
 	listings   chan struct{} // holds a token for each command under way that lists things
 	metrics    *Metrics
 	release    atomic.Pointer[release.Release]
-	trace      atomic.Int64 // the trace mask
-	handshakes atomic.Int64 // TLS handshakes under way
+	trace      atomic.Int64           // the trace mask
+	faults     atomic.Pointer[Faults] // nil without any
+	handshakes atomic.Int64           // TLS handshakes under way
 	quota      quotaCheck
 	auth       authSchemes  // not changed once open
 	inProcess  atomic.Int64 // requests read and not answered

@@ -18,6 +18,7 @@ type request struct {
 	large    int64 // the size of a large request, otherwise 0
 	zxid     int64 // of the transaction that it asked for, where this member made it
 
+	fault   Fault       // what strikes it before it is done
 	refused proto.Error // why it is not granted, if that is known here
 
 	sent       bool // it waits for the transaction that it asked for
@@ -37,6 +38,13 @@ func (s *Replica) request(r *request) {
 	c.stats.received++
 	s.stats.received++
 	s.metrics.Add("bytes_received_count", 4+r.size)
+	if r.fault.Err != 0 || r.fault.Drop {
+		s.touch(c.session, c.timeout)
+		c.queue = append(c.queue, r)
+		c.reads++
+		c.advance()
+		return
+	}
 	switch r.Type {
 	case proto.OpAuth:
 		s.authenticate(c, r)
@@ -218,6 +226,10 @@ func (c *conn) goOn() {
 // answer answers a request that needs no transaction.
 func (s *Replica) answer(r *request) {
 	c := r.conn
+	if r.fault.Err != 0 || r.fault.Drop {
+		c.fail(r)
+		return
+	}
 	defer c.answered(r)
 	defer c.took()
 	var body jute.Record
@@ -255,7 +267,7 @@ func (s *Replica) answer(r *request) {
 // reply answers a client and accounts for it.
 func (s *Replica) reply(r *request, err proto.Error, body jute.Record) {
 	c := r.conn
-	if s.fault != nil && !s.injected(r, &err, &body) {
+	if s.faults.Load() != nil && !s.injected(r, &err, &body) {
 		return
 	}
 	if err != 0 && r.Type != proto.OpMultiRead {

@@ -89,7 +89,7 @@ func ensembleServers(t *testing.T, e *localserver.Ensemble) servers {
 	}
 	s.disturb = func(rng *rand.Rand) {
 		m := members[rng.IntN(len(members))]
-		if leader := e.Leader(context.Background()); leader != nil && rng.IntN(2) == 0 {
+		if leader, err := e.Leader(context.Background()); err == nil && rng.IntN(2) == 0 {
 			m = leader
 		}
 		while := time.Duration(50+rng.IntN(1500)) * time.Millisecond
