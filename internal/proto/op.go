@@ -107,9 +107,6 @@ var operations = []operation{
 	{op: OpSync, name: "sync", effect: reads, request: of[PathRequest], reply: of[PathResponse]},
 	{op: OpPing, name: "ping", effect: reads},
 	{op: OpGetChildren2, name: "getChildren2", effect: reads, request: of[PathWatchRequest], reply: of[GetChildren2Response]},
-	// Differs(check-alone): Apache before 3.8.5 and 3.9.3 takes check outside of a multi, too. It never
-	// answers and writes a transaction with which later servers do not start (ZOOKEEPER-2623), so it
-	// is unimplemented here whatever the release.
 	{op: OpCheck, name: "check", request: of[PathVersionRequest], txn: of[CheckVersionTxn], part: asked | logged},
 	{op: OpMulti, name: "multi", effect: writes, request: of[MultiRequest], reply: of[MultiResponse], txn: of[MultiTxn]},
 	{op: OpCreate2, name: "create2", since: "3.5", effect: writes, request: of[CreateRequest], reply: of[Create2Response],

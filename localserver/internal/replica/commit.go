@@ -121,12 +121,12 @@ func (s *Replica) fire(h *proto.TxnHeader, body jute.Record, result *ztree.Resul
 	if result.Err != 0 {
 		return
 	}
-	switch h.Type {
-	case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer:
+	switch h.Type.Event() {
+	case proto.EventNodeCreated:
 		s.watches.created(result.Path, s.teller(h.Zxid, &result.Rights))
-	case proto.OpDelete, proto.OpDeleteContainer:
+	case proto.EventNodeDeleted:
 		s.watches.deleted(result.Path, s.teller(h.Zxid, &result.Rights))
-	case proto.OpSetData, proto.OpReconfig:
+	case proto.EventNodeDataChanged:
 		s.watches.dataChanged(result.Path, s.teller(h.Zxid, &result.Rights))
 	}
 }
@@ -190,31 +190,43 @@ func (s *Replica) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) 
 		s.reply(r, err, nil)
 		return
 	}
-	var body jute.Record
-	switch r.Type {
-	case proto.OpCreateSession:
+	if r.Type == proto.OpCreateSession {
 		r.conn.confirm(true)
 		return
-	case proto.OpCreate:
-		body = &proto.PathResponse{Path: result.Path}
-	case proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer:
-		body = &proto.Create2Response{Path: result.Path, Stat: result.Stat}
-	case proto.OpSetData, proto.OpSetACL:
-		body = &proto.StatResponse{Stat: result.Stat}
-	case proto.OpReconfig:
-		if b, ok := p.Txn.Body.(*proto.SetDataTxn); ok {
-			body = &proto.GetDataResponse{Data: b.Data, Stat: result.Stat}
-		}
-	case proto.OpMulti:
-		body, err = multiResponse(p, result), 0
+	}
+	var body jute.Record
+	if o := operations[r.Type]; o != nil && o.reply != nil {
+		body = o.reply(p, result)
+	}
+	if r.Type == proto.OpMulti {
+		err = 0 // its parts tell what failed
 	}
 	s.reply(r, err, body)
 }
 
-// multiResponse is the reply of a multi, whose failure is told by its parts.
-func multiResponse(p *zab.Proposal, result *ztree.Result) *proto.MultiResponse {
-	txn, ok := p.Txn.Body.(*proto.MultiTxn)
+func replyPath(_ *zab.Proposal, result *ztree.Result) jute.Record {
+	return &proto.PathResponse{Path: result.Path}
+}
+
+func replyCreated(_ *zab.Proposal, result *ztree.Result) jute.Record {
+	return &proto.Create2Response{Path: result.Path, Stat: result.Stat}
+}
+
+func replyStat(_ *zab.Proposal, result *ztree.Result) jute.Record {
+	return &proto.StatResponse{Stat: result.Stat}
+}
+
+func replyConfig(p *zab.Proposal, result *ztree.Result) jute.Record {
+	b, ok := p.Txn.Body.(*proto.SetDataTxn)
+	if !ok {
+		return nil
+	}
+	return &proto.GetDataResponse{Data: b.Data, Stat: result.Stat}
+}
+
+func replyMulti(p *zab.Proposal, result *ztree.Result) jute.Record {
 	response := &proto.MultiResponse{}
+	txn, ok := p.Txn.Body.(*proto.MultiTxn)
 	if !ok {
 		return response
 	}
@@ -227,7 +239,7 @@ func multiResponse(p *zab.Proposal, result *ztree.Result) *proto.MultiResponse {
 			out.Type, out.Err = proto.OpError, part.Err
 		case out.Type == proto.OpCreate:
 			out.Path = part.Path
-		case out.Type == proto.OpCreate2, out.Type == proto.OpCreateTTL, out.Type == proto.OpCreateContainer:
+		case out.Type.Creates():
 			out.Type, out.Path, out.Stat = proto.OpCreate2, part.Path, &part.Stat
 		case out.Type == proto.OpSetData:
 			out.Stat = &part.Stat

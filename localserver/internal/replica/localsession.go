@@ -30,7 +30,7 @@ func (s *Replica) replicated(r *request) bool {
 	case proto.OpCloseSession:
 		return s.local.get(r.Session) == nil
 	}
-	return writes(r.Type)
+	return r.Type.Writes()
 }
 
 // upgrade makes a local session global whose client wants an ephemeral znode, or says why the

@@ -10,12 +10,16 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-func (p *prep) createTTL(q *proto.CreateTTLRequest) (jute.Record, proto.Error) {
-	return p.create(proto.OpCreateTTL, &proto.CreateRequest{Path: q.Path, Data: q.Data, ACL: q.ACL, Flags: q.Flags}, q.TTL)
+func (p *prep) create(op proto.Op, q *proto.CreateRequest) (jute.Record, proto.Error) {
+	return p.createAny(op, q, -1)
 }
 
-// create makes the transaction of any kind of create. ttl is in milliseconds, -1 for none.
-func (p *prep) create(op proto.Op, q *proto.CreateRequest, ttl int64) (jute.Record, proto.Error) {
+func (p *prep) createTTL(op proto.Op, q *proto.CreateTTLRequest) (jute.Record, proto.Error) {
+	return p.createAny(op, &proto.CreateRequest{Path: q.Path, Data: q.Data, ACL: q.ACL, Flags: q.Flags}, q.TTL)
+}
+
+// createAny makes the transaction of any kind of create. ttl is in milliseconds, -1 for none.
+func (p *prep) createAny(op proto.Op, q *proto.CreateRequest, ttl int64) (jute.Record, proto.Error) {
 	mode := q.Flags
 	if !mode.Valid() {
 		return nil, proto.ErrBadArguments
@@ -99,7 +103,7 @@ func (p *prep) create(op proto.Op, q *proto.CreateRequest, ttl int64) (jute.Reco
 	return body, 0
 }
 
-func (p *prep) reconfig(q *proto.ReconfigRequest) (jute.Record, proto.Error) {
+func (p *prep) reconfig(_ proto.Op, q *proto.ReconfigRequest) (jute.Record, proto.Error) {
 	if !p.s.opt.ReconfigEnabled {
 		return nil, proto.ErrReconfigDisabled
 	}

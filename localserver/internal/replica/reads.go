@@ -8,122 +8,62 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// read answers an operation that changes nothing (FinalRequestProcessor).
-func (s *Replica) read(r *request) (jute.Record, proto.Error) {
-	switch r.Type {
-	case proto.OpPing:
-		return nil, 0
-	case proto.OpSync:
-		return withPath(r, func(q *proto.PathRequest) (jute.Record, proto.Error) {
-			if nullPath(r) {
-				return nullString{}, 0
-			}
-			return &proto.PathResponse{Path: javaText(q.Path)}, 0
-		})
-	case proto.OpExists:
-		return withPath(r, func(q *proto.PathWatchRequest) (jute.Record, proto.Error) { return s.exists(r, q) })
-	case proto.OpGetData:
-		return withPath(r, func(q *proto.PathWatchRequest) (jute.Record, proto.Error) { return s.getData(r, q) })
-	case proto.OpGetChildren:
-		return withPath(r, func(q *proto.PathWatchRequest) (jute.Record, proto.Error) {
-			n, err := s.children(r, q)
-			if err != 0 {
-				return nil, err
-			}
-			return &proto.GetChildrenResponse{Children: n.ChildNames()}, 0
-		})
-	case proto.OpGetChildren2:
-		return withPath(r, func(q *proto.PathWatchRequest) (jute.Record, proto.Error) {
-			n, err := s.children(r, q)
-			if err != 0 {
-				return nil, err
-			}
-			return &proto.GetChildren2Response{Children: n.ChildNames(), Stat: n.ClientStat()}, 0
-		})
-	case proto.OpGetACL:
-		return withPath(r, func(q *proto.PathRequest) (jute.Record, proto.Error) { return s.getACL(r, q.Path) })
-	case proto.OpGetAllChildrenNumber:
-		return withPath(r, func(q *proto.PathRequest) (jute.Record, proto.Error) {
-			n, err := s.readable(r, q.Path)
-			if err != 0 {
-				return nil, err
-			}
-			total := n.Descendants()
-			if q.Path == "" {
-				total++ // the root, which is below its other name
-			}
-			return &proto.GetAllChildrenNumberResponse{TotalNumber: int32(total)}, 0
-		})
-	case proto.OpGetEphemerals:
-		return withPath(r, func(q *proto.PathRequest) (jute.Record, proto.Error) {
-			list := s.tree.Ephemerals(r.Session)
-			if prefix := strings.TrimFunc(q.Path, func(r rune) bool { return r <= ' ' }); prefix != "" && prefix != "/" {
-				kept := list[:0]
-				for _, path := range list {
-					if strings.HasPrefix(path, q.Path) {
-						kept = append(kept, path)
-					}
-				}
-				list = kept
-			}
-			return &proto.GetEphemeralsResponse{Ephemerals: list}, 0
-		})
-	case proto.OpMultiRead:
-		return withPath(r, func(q *proto.MultiRequest) (jute.Record, proto.Error) { return s.multiRead(r, q) })
-	case proto.OpSetWatches:
-		return withPath(r, func(q *proto.SetWatches) (jute.Record, proto.Error) {
-			s.setWatches(r.conn, &proto.SetWatches2{RelativeZxid: q.RelativeZxid, DataWatches: q.DataWatches,
-				ExistWatches: q.ExistWatches, ChildWatches: q.ChildWatches})
-			return nil, 0
-		})
-	case proto.OpSetWatches2:
-		return withPath(r, func(q *proto.SetWatches2) (jute.Record, proto.Error) {
-			s.setWatches(r.conn, q)
-			return nil, 0
-		})
-	case proto.OpAddWatch:
-		return withPath(r, func(q *proto.AddWatchRequest) (jute.Record, proto.Error) {
-			if q.Mode != proto.WatchPersistent && q.Mode != proto.WatchPersistentRecursive {
-				return nil, proto.ErrMarshallingError
-			}
-			s.watches.addWatch(q.Path, r.conn, q.Mode)
-			return &proto.ErrorResponse{}, 0
-		})
-	case proto.OpCheckWatches, proto.OpRemoveWatches:
-		return withPath(r, func(q *proto.WatchesRequest) (jute.Record, proto.Error) {
-			return nil, s.ownWatches(r, q)
-		})
-	case proto.OpWhoAmI:
-		return &proto.WhoAmIResponse{ClientInfo: s.auth.clientInfos(r.Auth)}, 0
+func (s *Replica) ping(*request, jute.Record) (jute.Record, proto.Error) { return nil, 0 }
+
+func (s *Replica) sync(r *request, q *proto.PathRequest) (jute.Record, proto.Error) {
+	if nullPath(r) {
+		return nullString{}, 0
 	}
-	return nil, proto.ErrUnimplemented
+	return &proto.PathResponse{Path: javaText(q.Path)}, 0
 }
 
-// ownWatches answers checkWatches and removeWatches.
-func (s *Replica) ownWatches(r *request, q *proto.WatchesRequest) proto.Error {
-	modes := s.emulated().WatchModes()
-	last := proto.WatcherAny
-	if modes {
-		last = proto.WatcherPersistentRecursive
+func (s *Replica) whoAmI(r *request, _ jute.Record) (jute.Record, proto.Error) {
+	return &proto.WhoAmIResponse{ClientInfo: s.auth.clientInfos(r.Auth)}, 0
+}
+
+func (s *Replica) addWatch(r *request, q *proto.AddWatchRequest) (jute.Record, proto.Error) {
+	if q.Mode != proto.WatchPersistent && q.Mode != proto.WatchPersistentRecursive {
+		return nil, proto.ErrMarshallingError
 	}
-	if q.Type < proto.WatcherChildren || q.Type > last {
-		return proto.ErrMarshallingError
+	s.watches.addWatch(q.Path, r.conn, q.Mode)
+	return &proto.ErrorResponse{}, 0
+}
+
+func (s *Replica) removeWatches(r *request, q *proto.WatchesRequest) (jute.Record, proto.Error) {
+	if !s.watcherType(q.Type) {
+		return nil, proto.ErrMarshallingError
 	}
+	if !s.watches.remove(q.Path, r.conn, q.Type) {
+		return nil, proto.ErrNoWatcher
+	}
+	return nil, 0
+}
+
+func (s *Replica) checkWatches(r *request, q *proto.WatchesRequest) (jute.Record, proto.Error) {
 	var found bool
 	switch {
-	case r.Type == proto.OpRemoveWatches:
-		found = s.watches.remove(q.Path, r.conn, q.Type)
-	case modes:
+	case !s.watcherType(q.Type):
+		return nil, proto.ErrMarshallingError
+	case s.emulated().WatchModes():
 		found = !nullPath(r) && s.watches.contains(q.Path, r.conn, q.Type)
 	case nullPath(r), s.watches.lost(q.Path, q.Type):
-		return proto.ErrMarshallingError
+		return nil, proto.ErrMarshallingError
 	default:
 		found = q.Path != "" && s.watches.contains(q.Path, r.conn, q.Type)
 	}
 	if !found {
-		return proto.ErrNoWatcher
+		return nil, proto.ErrNoWatcher
 	}
-	return 0
+	return nil, 0
+}
+
+// watcherType reports whether the release knows the kind of watches.
+func (s *Replica) watcherType(kind proto.WatcherType) bool {
+	last := proto.WatcherAny
+	if s.emulated().WatchModes() {
+		last = proto.WatcherPersistentRecursive
+	}
+	return kind >= proto.WatcherChildren && kind <= last
 }
 
 // nullString is a string that is null.
@@ -133,18 +73,6 @@ type nullString struct{}
 func (nullString) Visit(c *jute.Codec) {
 	null := ""
 	c.NullString(&null)
-}
-
-// withPath decodes a request's record and hands it on.
-func withPath[T any, P interface {
-	*T
-	jute.Record
-}](r *request, f func(P) (jute.Record, proto.Error)) (jute.Record, proto.Error) {
-	q := P(new(T))
-	if jute.Unmarshal(r.Body, q) != nil {
-		return nil, proto.ErrMarshallingError
-	}
-	return f(q)
 }
 
 // readable is a znode that the client may read.
@@ -201,6 +129,48 @@ func (s *Replica) getData(r *request, q *proto.PathWatchRequest) (jute.Record, p
 	return &proto.GetDataResponse{Data: n.Data, Stat: n.ClientStat()}, 0
 }
 
+func (s *Replica) getChildren(r *request, q *proto.PathWatchRequest) (jute.Record, proto.Error) {
+	n, err := s.children(r, q)
+	if err != 0 {
+		return nil, err
+	}
+	return &proto.GetChildrenResponse{Children: n.ChildNames()}, 0
+}
+
+func (s *Replica) getChildren2(r *request, q *proto.PathWatchRequest) (jute.Record, proto.Error) {
+	n, err := s.children(r, q)
+	if err != 0 {
+		return nil, err
+	}
+	return &proto.GetChildren2Response{Children: n.ChildNames(), Stat: n.ClientStat()}, 0
+}
+
+func (s *Replica) getAllChildrenNumber(r *request, q *proto.PathRequest) (jute.Record, proto.Error) {
+	n, err := s.readable(r, q.Path)
+	if err != 0 {
+		return nil, err
+	}
+	total := n.Descendants()
+	if q.Path == "" {
+		total++ // the root, which is below its other name
+	}
+	return &proto.GetAllChildrenNumberResponse{TotalNumber: int32(total)}, 0
+}
+
+func (s *Replica) getEphemerals(r *request, q *proto.PathRequest) (jute.Record, proto.Error) {
+	list := s.tree.Ephemerals(r.Session)
+	if prefix := strings.TrimFunc(q.Path, func(r rune) bool { return r <= ' ' }); prefix != "" && prefix != "/" {
+		kept := list[:0]
+		for _, path := range list {
+			if strings.HasPrefix(path, q.Path) {
+				kept = append(kept, path)
+			}
+		}
+		list = kept
+	}
+	return &proto.GetEphemeralsResponse{Ephemerals: list}, 0
+}
+
 func (s *Replica) children(r *request, q *proto.PathWatchRequest) (*ztree.Node, proto.Error) {
 	n, err := s.readable(r, q.Path)
 	if err == 0 && q.Watch {
@@ -209,11 +179,11 @@ func (s *Replica) children(r *request, q *proto.PathWatchRequest) (*ztree.Node, 
 	return n, err
 }
 
-func (s *Replica) getACL(r *request, path string) (jute.Record, proto.Error) {
+func (s *Replica) getACL(r *request, q *proto.PathRequest) (jute.Record, proto.Error) {
 	if nullPath(r) {
 		return nil, proto.ErrMarshallingError
 	}
-	n := s.tree.Get(path)
+	n := s.tree.Get(q.Path)
 	if n == nil {
 		return nil, proto.ErrNoNode
 	}
@@ -284,19 +254,25 @@ func (s *Replica) multiRead(r *request, q *proto.MultiRequest) (jute.Record, pro
 	return response, 0
 }
 
-// setWatches leaves again the watches that a client had before it reconnected; what changed
+func (s *Replica) setWatches(r *request, q *proto.SetWatches) (jute.Record, proto.Error) {
+	return s.setWatches2(r, &proto.SetWatches2{RelativeZxid: q.RelativeZxid, DataWatches: q.DataWatches,
+		ExistWatches: q.ExistWatches, ChildWatches: q.ChildWatches})
+}
+
+// setWatches2 leaves again the watches that a client had before it reconnected; what changed
 // since is told at once, before the reply.
-func (s *Replica) setWatches(c *conn, q *proto.SetWatches2) {
+func (s *Replica) setWatches2(r *request, q *proto.SetWatches2) (jute.Record, proto.Error) {
 	for _, list := range [][]string{q.DataWatches, q.ExistWatches, q.ChildWatches} {
 		for i := range list {
 			list[i] = javaText(list[i])
 		}
 	}
-	s.watches.resetWatches(c, q, func(path string) (mzxid, pzxid int64, found bool) {
+	s.watches.resetWatches(r.conn, q, func(path string) (mzxid, pzxid int64, found bool) {
 		n := s.tree.Get(path)
 		if n == nil {
 			return 0, 0, false
 		}
 		return n.Stat.Mzxid, n.Stat.Pzxid, true
 	}, func(c *conn, path string, event proto.EventType) { s.tellAsked(c, path, event, noZxid) })
+	return nil, 0
 }

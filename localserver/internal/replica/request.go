@@ -68,7 +68,7 @@ func (s *Replica) request(r *request) {
 		c.answered(r)
 		return
 	}
-	if !known(r.Type) {
+	if !r.Type.Requested() {
 		// At once, whatever waits for its answer (UnimplementedRequestProcessor).
 		s.log.Warnf("Received packet at server of unknown type %d", int32(r.Type))
 		c.answered(r)
@@ -103,32 +103,6 @@ func (s *Replica) dispatch(r *request) {
 		s.syncs = append(s.syncs, r)
 	}
 	s.learner.Forward(&r.Request)
-}
-
-// writes tells whether an operation goes through the leader (Request.isQuorum).
-//
-// Differs(check-alone): Apache before 3.8.5 and 3.9.3 takes check outside of a multi, too. It never
-// answers and writes a transaction with which later servers do not start (ZOOKEEPER-2623), so it
-// is unimplemented here whatever the release.
-func writes(op proto.Op) bool {
-	switch op {
-	case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer, proto.OpDelete,
-		proto.OpDeleteContainer, proto.OpSetData, proto.OpSetACL, proto.OpMulti, proto.OpReconfig,
-		proto.OpCloseSession, proto.OpCreateSession:
-		return true
-	}
-	return false
-}
-
-// known tells whether an operation may be asked for (Request.isValid).
-func known(op proto.Op) bool {
-	switch op {
-	case proto.OpExists, proto.OpGetData, proto.OpGetACL, proto.OpGetChildren, proto.OpGetChildren2, proto.OpSync, proto.OpPing,
-		proto.OpCheckWatches, proto.OpRemoveWatches, proto.OpMultiRead, proto.OpSetWatches, proto.OpSetWatches2, proto.OpAddWatch,
-		proto.OpGetEphemerals, proto.OpGetAllChildrenNumber, proto.OpWhoAmI:
-		return true
-	}
-	return writes(op)
 }
 
 // advance answers the requests at the head of the queue, up to the next that waits for a

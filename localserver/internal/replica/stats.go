@@ -84,8 +84,8 @@ func (s *stats) answered(r *request, zxid int64, took time.Duration, c *connStat
 	if r.Cxid >= 0 {
 		c.lastCxid = r.Cxid
 	}
-	c.lastOp, c.lastZxid, c.lastAt, c.lastLatency = shortOp(r.Type), zxid, time.Now(), took
-	if writes(r.Type) || r.Type == proto.OpCreateSession {
+	c.lastOp, c.lastZxid, c.lastAt, c.lastLatency = word(r.Type), zxid, time.Now(), took
+	if r.Type.Writes() {
 		s.metrics.Took("updatelatency", took)
 		s.metrics.Took("propagation_latency", took)
 	} else {
@@ -171,59 +171,6 @@ func (s *stats) settleFired() {
 		s.metrics.Observe(firedNames[s.fired.event], float64(s.fired.count))
 	}
 	s.fired = firedWatches{}
-}
-
-// shortOp is ZooKeeper's four letters for an operation (FinalRequestProcessor's lastOp).
-func shortOp(op proto.Op) string {
-	switch op {
-	case proto.OpPing:
-		return "PING"
-	case proto.OpCreateSession:
-		return "SESS"
-	case proto.OpMulti:
-		return "MULT"
-	case proto.OpMultiRead:
-		return "MLTR"
-	case proto.OpCreate, proto.OpCreate2, proto.OpCreateTTL, proto.OpCreateContainer:
-		return "CREA"
-	case proto.OpDelete, proto.OpDeleteContainer:
-		return "DELE"
-	case proto.OpSetData:
-		return "SETD"
-	case proto.OpReconfig:
-		return "RECO"
-	case proto.OpSetACL:
-		return "SETA"
-	case proto.OpCloseSession:
-		return "CLOS"
-	case proto.OpSync:
-		return "SYNC"
-	case proto.OpExists:
-		return "EXIS"
-	case proto.OpGetData:
-		return "GETD"
-	case proto.OpSetWatches:
-		return "SETW"
-	case proto.OpSetWatches2:
-		return "STW2"
-	case proto.OpAddWatch:
-		return "ADDW"
-	case proto.OpGetACL:
-		return "GETA"
-	case proto.OpGetChildren, proto.OpGetChildren2:
-		return "GETC"
-	case proto.OpGetAllChildrenNumber:
-		return "GETACN"
-	case proto.OpCheckWatches:
-		return "CHKW"
-	case proto.OpRemoveWatches:
-		return "REMW"
-	case proto.OpWhoAmI:
-		return "HOMI"
-	case proto.OpGetEphemerals:
-		return "GETE"
-	}
-	return "NA"
 }
 
 // countLoss accounts for the end of a connection that the client, or its silence, brought.

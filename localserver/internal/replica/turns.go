@@ -6,6 +6,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ztree"
 )
 
 // A connection whose reads take long must not keep the others waiting: the loop is for all.
@@ -62,49 +63,56 @@ func (s *Replica) takeTurns() {
 // weigh is how many bytes the reply to a read has, about, before it is made.
 func (s *Replica) weigh(r *request) int {
 	if r.weight == 0 {
-		r.weight = 100 + s.weightOf(r.Session, r.Type, r.Body)
+		r.weight = 100
+		if o := operations[r.Type]; o != nil && o.weigh != nil {
+			r.weight += o.weigh(s, r)
+		}
 	}
 	return r.weight
 }
 
-func (s *Replica) weightOf(session int64, op proto.Op, body []byte) int {
-	switch op {
-	case proto.OpGetData, proto.OpGetChildren, proto.OpGetChildren2, proto.OpGetACL:
-		n := s.tree.Get(firstString(body))
-		switch {
-		case n == nil:
-			return 0
-		case op == proto.OpGetData:
-			return len(n.Data)
-		case op == proto.OpGetACL:
-			if list := s.tree.ACLList(n.ACL); list != nil {
-				return 64 * len(list.List)
-			}
+// weighZnode weighs the reply about the znode whose path begins the request.
+func weighZnode(weigh func(*Replica, *ztree.Node) int) func(*Replica, *request) int {
+	return func(s *Replica, r *request) int {
+		n := s.tree.Get(firstString(r.Body))
+		if n == nil {
 			return 0
 		}
-		return n.NamesLength()
-	case proto.OpGetEphemerals:
-		return 64 * s.tree.EphemeralsOf(session)
-	case proto.OpMultiRead:
-		var multi proto.MultiRequest
-		if jute.Unmarshal(body, &multi) != nil {
-			return 0
-		}
-		sum := 0
-		for _, part := range multi.Ops {
-			if q, ok := part.Request.(*proto.PathWatchRequest); ok {
-				if n := s.tree.Get(q.Path); n != nil && part.Type == proto.OpGetData {
-					sum += len(n.Data)
-				} else if n != nil {
-					sum += n.NamesLength()
-				}
-			}
-		}
-		return sum
-	case proto.OpSetWatches, proto.OpSetWatches2:
-		return 7 * len(body) // of events, if all fire, and the paths are short
+		return weigh(s, n)
+	}
+}
+
+func (s *Replica) weighData(n *ztree.Node) int { return len(n.Data) }
+
+func (s *Replica) weighNames(n *ztree.Node) int { return n.NamesLength() }
+
+func (s *Replica) weighACL(n *ztree.Node) int {
+	if list := s.tree.ACLList(n.ACL); list != nil {
+		return 64 * len(list.List)
 	}
 	return 0
+}
+
+func (s *Replica) weighEphemerals(r *request) int { return 64 * s.tree.EphemeralsOf(r.Session) }
+
+// weighEvents is for all of them, and short paths.
+func (s *Replica) weighEvents(r *request) int { return 7 * len(r.Body) }
+
+func (s *Replica) weighMultiRead(r *request) (sum int) {
+	var multi proto.MultiRequest
+	if jute.Unmarshal(r.Body, &multi) != nil {
+		return 0
+	}
+	for _, part := range multi.Ops {
+		if q, ok := part.Request.(*proto.PathWatchRequest); ok {
+			if n := s.tree.Get(q.Path); n != nil && part.Type == proto.OpGetData {
+				sum += len(n.Data)
+			} else if n != nil {
+				sum += n.NamesLength()
+			}
+		}
+	}
+	return sum
 }
 
 // firstString is the string that a request begins with, "" where there is none.
