@@ -17,7 +17,7 @@ const ensembleGroup = "Ensembles"
 // ensembleVerbs look at an ensemble from outside.
 func (a *app) ensembleVerbs() (list []verb.Constructor) {
 	for _, construct := range []func(*ui.Streams, ensemble.Connect) *cobra.Command{
-		ensemble.NewCommand, ensemble.NewWordCommand, ensemble.NewAdminCommand,
+		ensemble.NewCommand, ensemble.NewWordCommand, ensemble.NewAdminCommand, ensemble.NewSessionCommand,
 	} {
 		list = append(list, func(s *ui.Streams) *cobra.Command { return construct(s, a.connectTo) })
 	}

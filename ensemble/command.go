@@ -46,7 +46,7 @@ a session.`,
 			return c.Help()
 		},
 	}
-	c.AddCommand(newStatusCommand(s, connect))
+	c.AddCommand(newStatusCommand(s, connect), newHealthCommand(s, connect))
 	return c
 }
 

@@ -3,7 +3,9 @@
 //
 //	command.go   the verbs, and the options that say which members are asked
 //	status.go    ensemble status
-//	health.go    ensemble health, for monitors; canary.go proves that an ensemble works
+//	health.go    ensemble health, for monitors; healthprint.go its formats; canary.go proves that an ensemble works
+//	session.go   session: ls, show, owner; sessionid.go decodes ids
+//	members.go   the options that choose members
 //	words.go     4lw: four-letter words; matrix.go puts members side by side
 //	admin.go     admin: commands of the AdminServer
 //

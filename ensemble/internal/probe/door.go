@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/fourletter"
 )
@@ -42,6 +43,23 @@ func (p *Prober) Word(ctx context.Context, m *Member, word string) ([]byte, erro
 		return nil, ErrEmpty
 	}
 	return reply, nil
+}
+
+// Answer asks for a word and reads the answer, at the AdminServer if the white list does not have the word.
+func (p *Prober) Answer(ctx context.Context, m *Member, w *answer.Word) (any, Door, error) {
+	text, err := p.Word(ctx, m, w.Name)
+	if err == nil {
+		v, err := w.Text(text)
+		return v, Words, err
+	}
+	if !errors.Is(err, ErrNotWhitelisted) || w.Command == "" {
+		return nil, Words, Reason(err)
+	}
+	o, adminErr := p.Admin(ctx, m, w.Command)
+	if adminErr != nil {
+		return nil, Admin, fmt.Errorf("%s is %w, and its AdminServer at port %d: %w", w.Name, err, m.AdminPort, Reason(adminErr))
+	}
+	return w.Admin(o), Admin, nil
 }
 
 // RawWord returns the bytes of the answer to a four-letter word, whatever they are.
@@ -94,6 +112,15 @@ func (p *Prober) open(ctx context.Context, m *Member) (greeting, error) {
 
 // Session opens a session with the member, and with no other. It is connected.
 func (p *Prober) Session(ctx context.Context, m *Member, readOnly bool) (*client.Conn, error) {
+	return p.dial(ctx, m, readOnly, nil)
+}
+
+// Watching is a Session, not a read-only one, whose events onEvent hears of.
+func (p *Prober) Watching(ctx context.Context, m *Member, onEvent func(client.Event)) (*client.Conn, error) {
+	return p.dial(ctx, m, false, onEvent)
+}
+
+func (p *Prober) dial(ctx context.Context, m *Member, readOnly bool, onEvent func(client.Event)) (*client.Conn, error) {
 	if len(m.Addresses) == 0 {
 		return nil, errNoAddress
 	}
@@ -102,7 +129,7 @@ func (p *Prober) Session(ctx context.Context, m *Member, readOnly bool) (*client
 	for _, a := range m.Addresses {
 		list = append(list, a.String())
 	}
-	cfg.Servers, cfg.ReadOnly, cfg.Wait, cfg.OnEvent = strings.Join(list, ","), readOnly, false, nil
+	cfg.Servers, cfg.ReadOnly, cfg.Wait, cfg.OnEvent = strings.Join(list, ","), readOnly, false, onEvent
 	if deadline, ok := ctx.Deadline(); ok {
 		if left := time.Until(deadline); cfg.SessionTimeout == 0 || left < cfg.SessionTimeout {
 			cfg.SessionTimeout = left

@@ -1,0 +1,248 @@
+package ensemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// Formats of health.
+const (
+	formatText       = "text"
+	formatJSON       = "json"
+	formatNagios     = "nagios"
+	formatPrometheus = "prometheus"
+)
+
+var healthFormats = []string{formatText, formatJSON, formatNagios, formatPrometheus}
+
+type healthOptions struct {
+	asking
+	minMembers     int64
+	maxLag         int64
+	maxLatency     float64
+	maxOutstanding int64
+	strict         bool
+	wait           time.Duration
+	canary         bool
+	canaryPath     string
+	format         string
+}
+
+// noLimit is the value of a limit that is not set.
+const noLimit = -1
+
+func newHealthCommand(s *ui.Streams, connect Connect) *cobra.Command {
+	opt := &healthOptions{asking: asking{streams: s, connect: connect}}
+	c := &cobra.Command{
+		Use:   "health",
+		Short: "check an ensemble, for monitors",
+		Long: `Check that the ensemble has a quorum with one leader, and that its members keep the
+limits. A limit on what a member does not tell cannot be checked; only srvr is
+needed for all of them.
+
+The exit code is 0 if all is well, 1 if not, and 2 if it could not be told. With
+--format nagios it is that of Nagios plugins: 0 OK, 1 WARNING for a limit,
+2 CRITICAL without a quorum or if the canary fails, 3 UNKNOWN.`,
+		Example: `  zkctl -server zk1 ensemble health
+  zkctl ensemble health --min-members 3 --max-lag 100 --max-latency 50 --format nagios
+  zkctl ensemble health --canary --wait 60s
+  zkctl ensemble health --format prometheus > /var/lib/node_exporter/zookeeper.prom`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runHealth(c.Context(), opt) },
+	}
+	opt.add(c)
+	fs := c.Flags()
+	fs.Int64Var(&opt.minMembers, "min-members", noLimit, "`number` of members, observers too, that must serve")
+	fs.Int64Var(&opt.maxLag, "max-lag", noLimit, "most `transactions` that a member may be behind the leader")
+	fs.Float64Var(&opt.maxLatency, "max-latency", noLimit, "highest average latency of a member, in `ms`")
+	fs.Int64Var(&opt.maxOutstanding, "max-outstanding", noLimit, "most `requests` that may wait at a member")
+	fs.BoolVar(&opt.strict, "strict", false, "also fail if any member does not serve, or anything else is odd")
+	fs.DurationVar(&opt.wait, "wait", 0, "check again until all is well, for this `time` at most")
+	fs.BoolVar(&opt.canary, "canary", false, "write, watch and delete an ephemeral znode through each member")
+	fs.StringVar(&opt.canaryPath, "canary-path", "", "`znode` that --canary creates its znode below (default /)")
+	fs.StringVar(&opt.format, "format", formatText, "`format`: "+strings.Join(healthFormats, ", "))
+	fs.StringVarP(&opt.format, "output", "o", formatText, "`format`, as --format")
+	_ = fs.MarkHidden("output")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(healthFormats, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+// check is one thing that health looks at.
+type check struct {
+	Name     string            `json:"check"`
+	Member   string            `json:"member,omitempty"`
+	OK       answer.Opt[bool]  `json:"ok"`
+	Text     string            `json:"text"`
+	critical bool              // without it the ensemble does not work
+	limit    answer.Opt[int64] // for perfdata
+}
+
+// health is what came of the checks.
+type health struct {
+	survey  *probe.Survey
+	verdict probe.Verdict
+	checks  []check
+	canary  []*canaryResult
+}
+
+// ok is true if every check is, false if one is not, and else unknown.
+func (h *health) ok() answer.Opt[bool] {
+	all := answer.Some(true)
+	for _, c := range h.checks {
+		switch good, known := c.OK.Get(); {
+		case known && !good:
+			return answer.Some(false)
+		case !known:
+			all = answer.Opt[bool]{}
+		}
+	}
+	return all
+}
+
+// waitPause is the time between two checks of --wait.
+const waitPause = time.Second
+
+func runHealth(ctx context.Context, opt *healthOptions) error {
+	if !slices.Contains(healthFormats, opt.format) {
+		return fmt.Errorf("--format: unknown format %q; %s are known", opt.format, strings.Join(healthFormats, ", "))
+	}
+	p, widen, done, err := opt.prober(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	until := time.Now().Add(opt.wait)
+	for {
+		h, err := opt.check(ctx, p, widen)
+		if err != nil {
+			return err
+		}
+		if h.ok().Or(false) || time.Until(until) < waitPause {
+			if err := h.print(opt); err != nil {
+				return err
+			}
+			return opt.exit(h)
+		}
+		select {
+		case <-time.After(waitPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (opt *healthOptions) exit(h *health) error {
+	if opt.format != formatNagios {
+		return exitOf(h.ok())
+	}
+	if code := h.nagios(); code != nagiosOK {
+		return &ui.ExitError{Code: code}
+	}
+	return nil
+}
+
+func (opt *healthOptions) check(ctx context.Context, p *probe.Prober, widen bool) (*health, error) {
+	s, err := survey(ctx, p, widen, opt.timeout)
+	if err != nil {
+		return nil, err
+	}
+	h := &health{survey: s, verdict: s.Judge()}
+	h.checks = append(h.checks, check{Name: "quorum", OK: h.verdict.Quorum, Text: h.verdict.Sentence, critical: true})
+	if opt.minMembers >= 0 {
+		serving := int64(0)
+		for _, r := range s.Readings {
+			if r.State == probe.Serving {
+				serving++
+			}
+		}
+		h.checks = append(h.checks, check{Name: "members", OK: answer.Some(serving >= opt.minMembers), limit: answer.Some(opt.minMembers),
+			Text: fmt.Sprintf("%d of at least %d members serve", serving, opt.minMembers)})
+	}
+	for _, r := range s.Readings {
+		if r.State != probe.Serving {
+			continue
+		}
+		if lag, known := r.Lag.Get(); opt.maxLag >= 0 && r.Mode != "standalone" {
+			h.limit("lag", r, known, lag <= opt.maxLag, fmt.Sprintf("is %d transactions behind the leader, more than %d", lag, opt.maxLag))
+		}
+		if ms, known := r.Latency.Avg.Get(); opt.maxLatency >= 0 {
+			h.limit("latency", r, known, ms <= opt.maxLatency, fmt.Sprintf("has an average latency of %s ms, more than %s", decimal(ms), decimal(opt.maxLatency)))
+		}
+		if n, known := r.Outstanding.Get(); opt.maxOutstanding >= 0 {
+			h.limit("outstanding", r, known, n <= opt.maxOutstanding, fmt.Sprintf("has %d outstanding requests, more than %d", n, opt.maxOutstanding))
+		}
+	}
+	if opt.strict {
+		for _, problem := range h.verdict.Problems {
+			h.checks = append(h.checks, check{Name: "strict", OK: answer.Some(false), Text: problem})
+		}
+	}
+	if opt.canary {
+		err = h.sing(ctx, opt, p)
+	}
+	return h, err
+}
+
+// limit adds a check of a member's number.
+func (h *health) limit(name string, r *probe.Reading, known, kept bool, excess string) {
+	c := check{Name: name, Member: r.Name(), Text: r.Name() + " " + excess}
+	switch {
+	case !known:
+		c.Text = fmt.Sprintf("%s does not tell its %s", r.Name(), name)
+	case kept:
+		c.OK, c.Text = answer.Some(true), fmt.Sprintf("%s keeps the limit on %s", r.Name(), name)
+	default:
+		c.OK = answer.Some(false)
+	}
+	h.checks = append(h.checks, c)
+}
+
+// sing runs the canary.
+func (h *health) sing(ctx context.Context, opt *healthOptions, p *probe.Prober) error {
+	within, cancel := context.WithTimeout(ctx, max(opt.timeout, canaryTime))
+	defer cancel()
+	path, err := canaryParent(p.Client.Servers, opt.canaryPath)
+	if err != nil {
+		return err
+	}
+	h.canary = canaries(within, p, h.survey.Readings, path)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if len(h.canary) == 0 {
+		h.checks = append(h.checks, check{Name: "canary", OK: answer.Some(false), Text: "no member takes a canary", critical: true})
+	}
+	for _, c := range h.canary {
+		one := check{Name: "canary", Member: c.Address, OK: answer.Some(c.err == nil), critical: true}
+		if c.err == nil {
+			one.Text = fmt.Sprintf("%s took %s ms for a session, %s ms for a write, %s ms for a deletion and its watch",
+				c.Address, decimal(c.Connect), decimal(c.Create), decimal(c.Watch))
+		} else {
+			one.Text = fmt.Sprintf("%s: %v", c.Address, c.err)
+		}
+		h.checks = append(h.checks, one)
+	}
+	return nil
+}
+
+// bad are the checks that failed, or could not be made.
+func (h *health) bad() (list []check) {
+	for _, c := range h.checks {
+		if !c.OK.Or(false) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+var errNoEvent = errors.New("the watch did not fire")

@@ -1,0 +1,224 @@
+package ensemble
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/fatih/color"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/escape"
+)
+
+func (h *health) print(opt *healthOptions) error {
+	s := opt.streams
+	switch opt.format {
+	case formatJSON:
+		return printJSON(s.Out, struct {
+			Healthy answer.Opt[bool] `json:"healthy"`
+			probe.Verdict
+			Checks  []check          `json:"checks"`
+			Canary  []*canaryResult  `json:"canary,omitempty"`
+			Members []*probe.Reading `json:"members"`
+		}{h.ok(), h.verdict, h.checks, h.canary, h.survey.Readings})
+	case formatNagios:
+		_, err := io.WriteString(s.Out, h.plugin(opt))
+		return err
+	case formatPrometheus:
+		_, err := io.WriteString(s.Out, h.exposition())
+		return err
+	}
+	out := &strings.Builder{}
+	switch good, known := h.ok().Get(); {
+	case !known:
+		out.WriteString(s.Paint("unknown", color.FgYellow))
+	case good:
+		out.WriteString(s.Paint("healthy", color.FgGreen))
+	default:
+		out.WriteString(s.Paint("unhealthy", color.FgRed))
+	}
+	fmt.Fprintf(out, ": %s\n", escape.Line(h.verdict.Sentence))
+	for _, c := range h.checks {
+		if c.Name != "quorum" && (!c.OK.Or(false) || c.Name == "canary") {
+			fmt.Fprintln(out, escape.Line(c.Text))
+		}
+	}
+	_, err := io.WriteString(s.Out, out.String())
+	return err
+}
+
+// Exit codes of Nagios plugins.
+const (
+	nagiosOK = iota
+	nagiosWarning
+	nagiosCritical
+	nagiosUnknown
+)
+
+var nagiosNames = []string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}
+
+func (h *health) nagios() int {
+	code := nagiosOK
+	for _, c := range h.checks {
+		switch good, known := c.OK.Get(); {
+		case known && !good && c.critical:
+			return nagiosCritical
+		case known && !good:
+			code = nagiosWarning
+		case !known && code == nagiosOK:
+			code = nagiosUnknown
+		}
+	}
+	return code
+}
+
+// plugin is the line of a Nagios plugin, with performance data.
+func (h *health) plugin(opt *healthOptions) string {
+	clean := strings.NewReplacer("|", "/", "\n", " ")
+	texts := []string{h.verdict.Sentence}
+	for _, c := range h.bad() {
+		if c.Name != "quorum" {
+			texts = append(texts, c.Text)
+		}
+	}
+	limit := func(n int64) string {
+		if n < 0 {
+			return ""
+		}
+		return strconv.FormatInt(n, 10)
+	}
+	minimum := ""
+	if opt.minMembers >= 0 {
+		minimum = limit(opt.minMembers) + ":"
+	}
+	serving := 0
+	var lag, latency, outstanding, connections answer.Opt[float64]
+	for _, r := range h.survey.Readings {
+		if r.State != probe.Serving {
+			continue
+		}
+		serving++
+		worst(&lag, asFloat(r.Lag))
+		worst(&latency, r.Latency.Avg)
+		worst(&outstanding, asFloat(r.Outstanding))
+		if n, ok := r.Connections.Get(); ok {
+			connections = answer.Some(connections.Or(0) + float64(n))
+		}
+	}
+	data := []string{fmt.Sprintf("members=%d;%s;;0;%d", serving, minimum, len(h.survey.Readings))}
+	perf := func(name, unit string, v answer.Opt[float64], warn string) {
+		if f, ok := v.Get(); ok {
+			data = append(data, fmt.Sprintf("%s=%s%s;%s;;0", name, decimal(f), unit, warn))
+		}
+	}
+	perf("lag", "", lag, limit(opt.maxLag))
+	maxLatency := ""
+	if opt.maxLatency >= 0 {
+		maxLatency = decimal(opt.maxLatency)
+	}
+	perf("latency", "ms", latency, maxLatency)
+	perf("outstanding", "", outstanding, limit(opt.maxOutstanding))
+	perf("connections", "", connections, "")
+	for _, c := range h.canary {
+		if c.err == nil {
+			perf("canary_"+clean.Replace(c.Address), "ms", answer.Some(math.Round((c.Create+c.Watch)*1000)/1000), "")
+		}
+	}
+	return fmt.Sprintf("ZOOKEEPER %s - %s | %s\n", nagiosNames[h.nagios()], clean.Replace(escape.Line(strings.Join(texts, "; "))), strings.Join(data, " "))
+}
+
+func asFloat(n answer.Opt[int64]) answer.Opt[float64] {
+	if v, ok := n.Get(); ok {
+		return answer.Some(float64(v))
+	}
+	return answer.Opt[float64]{}
+}
+
+// worst keeps the higher of two numbers.
+func worst(to *answer.Opt[float64], v answer.Opt[float64]) {
+	if f, ok := v.Get(); ok && (!to.Known() || f > to.Or(0)) {
+		*to = v
+	}
+}
+
+// exposition is Prometheus's text format. What is unknown has no sample.
+func (h *health) exposition() string {
+	out := &strings.Builder{}
+	sample := func(name, labels string, v answer.Opt[float64]) {
+		if f, ok := v.Get(); ok {
+			fmt.Fprintf(out, "%s%s %s\n", name, labels, decimal(f))
+		}
+	}
+	truth := func(b answer.Opt[bool]) answer.Opt[float64] {
+		switch yes, known := b.Get(); {
+		case !known:
+			return answer.Opt[float64]{}
+		case yes:
+			return answer.Some(1.0)
+		}
+		return answer.Some(0.0)
+	}
+	head := func(name, help string) { fmt.Fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name) }
+	for _, m := range []struct {
+		name, help string
+		value      answer.Opt[float64]
+	}{
+		{"zkctl_ensemble_healthy", "Whether all checks passed.", truth(h.ok())},
+		{"zkctl_ensemble_quorum", "Whether writes succeed.", truth(h.verdict.Quorum)},
+		{"zkctl_ensemble_voters", "Voting members of the configuration.", asFloat(h.verdict.Voters)},
+		{"zkctl_ensemble_serving_voters", "Voting members that serve.", answer.Some(float64(h.verdict.Serving))},
+		{"zkctl_ensemble_tolerated_failures", "Voting members that may fail.", asFloat(h.verdict.Tolerates)},
+	} {
+		head(m.name, m.help)
+		sample(m.name, "", m.value)
+	}
+	labels := func(r *probe.Reading) string {
+		id := ""
+		if n, ok := r.ID.Get(); ok {
+			id = strconv.FormatInt(n, 10)
+		}
+		return fmt.Sprintf("{id=%s,address=%s,mode=%s}", label(id), label(r.Name()), label(r.Mode))
+	}
+	for _, m := range []struct {
+		name, help string
+		value      func(*probe.Reading) answer.Opt[float64]
+	}{
+		{"zkctl_member_serving", "Whether the member serves clients.", func(r *probe.Reading) answer.Opt[float64] {
+			return truth(answer.Some(r.State == probe.Serving))
+		}},
+		{"zkctl_member_lag", "Transactions behind the leader.", func(r *probe.Reading) answer.Opt[float64] { return asFloat(r.Lag) }},
+		{"zkctl_member_latency_avg_ms", "Average latency of requests.", func(r *probe.Reading) answer.Opt[float64] { return r.Latency.Avg }},
+		{"zkctl_member_latency_max_ms", "Highest latency of a request.", func(r *probe.Reading) answer.Opt[float64] { return r.Latency.Max }},
+		{"zkctl_member_outstanding_requests", "Requests that wait.", func(r *probe.Reading) answer.Opt[float64] { return asFloat(r.Outstanding) }},
+		{"zkctl_member_connections", "Connections of clients.", func(r *probe.Reading) answer.Opt[float64] { return asFloat(r.Connections) }},
+		{"zkctl_member_znodes", "Znodes.", func(r *probe.Reading) answer.Opt[float64] { return asFloat(r.Znodes) }},
+	} {
+		head(m.name, m.help)
+		for _, r := range h.survey.Readings {
+			sample(m.name, labels(r), m.value(r))
+		}
+	}
+	if h.canary != nil {
+		head("zkctl_canary_ms", "Time of a step of the canary.")
+		for _, c := range h.canary {
+			for _, step := range []struct {
+				name string
+				ms   float64
+			}{{"connect", c.Connect}, {"create", c.Create}, {"watch", c.Watch}} {
+				if c.err == nil {
+					sample("zkctl_canary_ms", fmt.Sprintf("{address=%s,step=%s}", label(c.Address), label(step.name)), answer.Some(step.ms))
+				}
+			}
+		}
+	}
+	return out.String()
+}
+
+// label quotes the value of a label.
+func label(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(strings.ToValidUTF8(s, "\uFFFD")) + `"`
+}

@@ -1,0 +1,663 @@
+package ensemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/verb"
+)
+
+type sessionOptions struct {
+	asking
+	words  []string
+	output string
+}
+
+// NewSessionCommand returns the verb session.
+func NewSessionCommand(s *ui.Streams, connect Connect) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "session COMMAND",
+		Short: "show the sessions of an ensemble, and who owns a znode",
+		Long: `Show who is connected to an ensemble. Which connections there are is told by the
+word cons or the AdminServer, of each member its own; ephemeral znodes and expiry
+by dump; watches by wchc.`,
+		Example: `  zkctl -server zk1 session ls
+  zkctl session owner /app/leader
+  zkctl session decode 0x10000221ceb0000`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, words []string) error {
+			if len(words) > 0 {
+				return verb.Unknown(c, words[0], "")
+			}
+			return c.Help()
+		},
+	}
+	c.AddCommand(newSessionList(s, connect), newSessionShow(s, connect), newSessionOwner(s, connect), newSessionDecode(s))
+	return c
+}
+
+func newSessionList(s *ui.Streams, connect Connect) *cobra.Command {
+	opt := &sessionOptions{asking: asking{streams: s, connect: connect}}
+	c := &cobra.Command{
+		Use:   "ls",
+		Short: "list the sessions of all members",
+		Long: `List the sessions of all members: client, member, timeout, how long the client has
+been silent at least (by the member's clock), age, ephemeral znodes, watches,
+packets received and requests that wait. A session that is on no member is
+"disconnected"; it expires unless its client comes back.
+
+The exit code is 2 if a member would not tell its connections.`,
+		Example: `  zkctl -server zk1 session ls
+  zkctl session ls -o json | jq -r '.sessions[] | select(.ephemerals > 0).client'`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runSessionList(c.Context(), opt) },
+	}
+	opt.add(c)
+	formatFlag(c, &opt.output, "one object")
+	return c
+}
+
+func newSessionShow(s *ui.Streams, connect Connect) *cobra.Command {
+	opt := &sessionOptions{asking: asking{streams: s, connect: connect}}
+	c := &cobra.Command{
+		Use:   "show SESSION",
+		Short: "show all that is known of a session",
+		Long: `Show all that is known of a session: its connection, its ephemeral znodes, the
+paths that it watches, and when it expires unless its client is heard of, which
+only the leader knows.`,
+		Example: `  zkctl session show 0x10000221ceb0000
+  zkctl session show 0x10000221ceb0000 -o json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, words []string) error {
+			opt.words = words
+			return runSessionShow(c.Context(), opt)
+		},
+	}
+	opt.add(c)
+	formatFlag(c, &opt.output, "one object")
+	return c
+}
+
+func newSessionOwner(s *ui.Streams, connect Connect) *cobra.Command {
+	opt := &sessionOptions{asking: asking{streams: s, connect: connect}}
+	c := &cobra.Command{
+		Use:   "owner PATH...",
+		Short: "show which client owns an ephemeral znode",
+		Long: `Show which session owns an ephemeral znode, the address of its client and the member
+that it is connected to. The znode is read in a session; the rest is what session
+ls tells.`,
+		Example: `  zkctl -server zk1 session owner /app/leader
+  zkctl session owner /locks/a /locks/b -o json`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, words []string) error {
+			opt.words = words
+			return runSessionOwner(c.Context(), opt)
+		},
+	}
+	opt.add(c)
+	formatFlag(c, &opt.output, "one object")
+	return c
+}
+
+func newSessionDecode(s *ui.Streams) *cobra.Command {
+	var output string
+	c := &cobra.Command{
+		Use:   "decode SESSION...",
+		Short: "read a session id, offline",
+		Long: `Read what a session id says: the server that made it, when that server's session
+tracker started, and which session it was since then. No server is asked.`,
+		Example: `  zkctl session decode 0x10000221ceb0000
+  zkctl session decode 72057740551979008 -o json`,
+		Args: cobra.MinimumNArgs(1),
+	}
+	formatFlag(c, &output, "an object for each")
+	c.RunE = func(_ *cobra.Command, words []string) error {
+		format, err := ui.ParseFormat(output)
+		if err != nil {
+			return err
+		}
+		for i, word := range words {
+			id, err := parseSession(word)
+			if err != nil {
+				return err
+			}
+			if format == ui.JSON {
+				err = printJSON(s.Out, decode(id))
+			} else {
+				text := decode(id).text()
+				if i > 0 {
+					text = "\n" + text
+				}
+				_, err = io.WriteString(s.Out, text)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return c
+}
+
+// session is one session, put together from what the members say.
+type session struct {
+	ID         answer.Hex
+	Member     string // "" if it is on none
+	MemberID   answer.Opt[int64]
+	Conn       *answer.Connection // nil if it is on no member
+	Timeout    answer.Opt[int64]  // ms
+	Idle       answer.Opt[int64]  // ms, at least
+	Expires    answer.Opt[int64]  // ms since 1970
+	Ephemerals answer.Opt[[]string]
+	Watches    answer.Opt[[]string]
+}
+
+func (s *session) state() string {
+	if s.Conn == nil {
+		return "disconnected"
+	}
+	return "connected"
+}
+
+func (s *session) client() string {
+	if s.Conn == nil {
+		return ""
+	}
+	return s.Conn.Address
+}
+
+// sessions are those of an ensemble.
+type sessions struct {
+	survey *probe.Survey
+	list   []*session
+	shut   []string // why something is unknown
+	blind  bool     // a member did not tell its connections
+}
+
+func (l *sessions) find(id answer.Hex) *session {
+	if i := slices.IndexFunc(l.list, func(s *session) bool { return s.ID == id }); i >= 0 {
+		return l.list[i]
+	}
+	return nil
+}
+
+// gathering is what one member said.
+type gathering struct {
+	conns                        []*answer.Connection
+	dump                         *answer.Dump
+	watches                      []*answer.SessionPaths
+	consErr, dumpErr, watchesErr error
+	tooMany                      bool
+}
+
+// gather asks all members for their sessions.
+func gather(ctx context.Context, opt *sessionOptions) (*sessions, error) {
+	p, widen, done, err := opt.prober(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return gatherWith(ctx, opt, p, widen)
+}
+
+func gatherWith(ctx context.Context, opt *sessionOptions, p *probe.Prober, widen bool) (*sessions, error) {
+	s, err := survey(ctx, p, widen, opt.timeout)
+	if err != nil {
+		return nil, err
+	}
+	l := &sessions{survey: s}
+	within, cancel := context.WithTimeout(ctx, opt.timeout)
+	defer cancel()
+	found := make(map[*probe.Reading]*gathering)
+	type told struct {
+		r *probe.Reading
+		g *gathering
+	}
+	results := make(chan told)
+	for _, r := range s.Readings {
+		if r.State == probe.Serving {
+			found[r] = nil
+			go func() { results <- told{r, ask(within, p, r)} }()
+		}
+	}
+	for range found {
+		t := <-results
+		found[t.r] = t.g
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if len(found) == 0 {
+		return nil, errors.New("no member serves; zkctl ensemble status says why")
+	}
+	for _, r := range s.Readings {
+		if g := found[r]; g != nil {
+			l.connections(r, g)
+		}
+	}
+	l.dumps(found)
+	l.watches(found)
+	return l, nil
+}
+
+// ask asks one member for its connections, its dump and its watches at once.
+func ask(ctx context.Context, p *probe.Prober, r *probe.Reading) *gathering {
+	g := &gathering{tooMany: r.Watches.Or(0) > large}
+	done := make(chan struct{}, 3)
+	m := r.Member
+	go func() {
+		g.conns, g.consErr = answerOf[[]*answer.Connection](ctx, p, &m, "cons")
+		done <- struct{}{}
+	}()
+	go func() {
+		g.dump, g.dumpErr = answerOf[*answer.Dump](ctx, p, &m, "dump")
+		done <- struct{}{}
+	}()
+	go func() {
+		if !g.tooMany {
+			g.watches, g.watchesErr = answerOf[[]*answer.SessionPaths](ctx, p, &m, "wchc")
+		}
+		done <- struct{}{}
+	}()
+	for range 3 {
+		<-done
+	}
+	return g
+}
+
+func answerOf[T any](ctx context.Context, p *probe.Prober, m *probe.Member, word string) (v T, err error) {
+	got, _, err := p.Answer(ctx, m, answer.WordOf(word))
+	if err == nil {
+		v, _ = got.(T)
+	}
+	return v, err
+}
+
+// connections adds the sessions that are on a member.
+func (l *sessions) connections(r *probe.Reading, g *gathering) {
+	if g.consErr != nil {
+		l.blind = true
+		l.shut = append(l.shut, fmt.Sprintf("%s does not tell its connections: %v", r.Name(), g.consErr))
+		return
+	}
+	newest := int64(0) // by the member's clock
+	for _, c := range g.conns {
+		newest = max(newest, c.LastResponse.Or(0))
+	}
+	for _, c := range g.conns {
+		id, ok := c.Session.Get()
+		if !ok {
+			continue
+		}
+		s := &session{ID: id, Member: r.Name(), MemberID: r.ID, Conn: c, Timeout: c.Timeout}
+		if last, ok := c.LastResponse.Get(); ok && last > 0 {
+			s.Idle = answer.Some(newest - last)
+		}
+		l.list = append(l.list, s)
+	}
+}
+
+// dumps adds what the members' dumps tell: ephemeral znodes, sessions on no member, and when they expire.
+func (l *sessions) dumps(found map[*probe.Reading]*gathering) {
+	var told *answer.Dump
+	var failure error
+	for r, g := range found {
+		switch {
+		case g.dumpErr != nil:
+			failure = fmt.Errorf("%s: %w", r.Name(), g.dumpErr)
+		case told == nil || r.Leads() || r.Mode == "standalone": // the others do not know when sessions expire
+			told = g.dump
+		}
+	}
+	if told == nil {
+		l.shut = append(l.shut, fmt.Sprintf("ephemeral znodes and expiry are unknown: %v", failure))
+		return
+	}
+	for _, t := range told.Sessions {
+		s := l.find(t.Session)
+		if s == nil {
+			s = &session{ID: t.Session}
+			l.list = append(l.list, s)
+		}
+		s.Timeout.Fill(t.Timeout)
+	}
+	for _, g := range found { // a leader tells no timeouts, and the others do
+		if g.dump == nil {
+			continue
+		}
+		for _, t := range g.dump.Sessions {
+			if s := l.find(t.Session); s != nil {
+				s.Timeout.Fill(t.Timeout)
+			}
+		}
+	}
+	for _, e := range told.Expiries {
+		for _, id := range e.Sessions {
+			if at, ok := e.At.Get(); ok && at > 1e12 { // else it is of the member's own clock
+				l.find(id).Expires = answer.Some(at)
+			}
+		}
+	}
+	owned := map[answer.Hex][]string{}
+	for _, e := range told.Ephemerals {
+		owned[e.Session] = e.Paths
+	}
+	for _, s := range l.list {
+		paths := owned[s.ID]
+		slices.Sort(paths)
+		s.Ephemerals = answer.Some(paths)
+	}
+}
+
+func (l *sessions) watches(found map[*probe.Reading]*gathering) {
+	for r, g := range found {
+		switch {
+		case g.tooMany:
+			l.shut = append(l.shut, fmt.Sprintf("%s has %d watches, too many to list", r.Name(), r.Watches.Or(0)))
+			continue
+		case g.watchesErr != nil:
+			l.shut = append(l.shut, fmt.Sprintf("%s does not tell its watches: %v", r.Name(), g.watchesErr))
+			continue
+		}
+		watched := map[answer.Hex][]string{}
+		for _, w := range g.watches {
+			watched[w.Session] = w.Paths
+		}
+		for _, s := range l.list {
+			if s.Member == r.Name() {
+				paths := watched[s.ID]
+				slices.Sort(paths)
+				s.Watches = answer.Some(paths)
+			}
+		}
+	}
+}
+
+// sessionJSON is a session in JSON. Times are ms.
+type sessionJSON struct {
+	Session    answer.Hex           `json:"session"`
+	State      string               `json:"state"`
+	Client     string               `json:"client,omitempty"`
+	Member     string               `json:"member,omitempty"`
+	MemberID   answer.Opt[int64]    `json:"memberId"`
+	Timeout    answer.Opt[int64]    `json:"timeout"`
+	Idle       answer.Opt[int64]    `json:"idleAtLeast"`
+	Expires    answer.Opt[int64]    `json:"expires"`
+	Ephemerals answer.Opt[int64]    `json:"ephemerals"`
+	Watches    answer.Opt[int64]    `json:"watches"`
+	Owned      answer.Opt[[]string] `json:"ephemeralPaths,omitzero"`
+	Watched    answer.Opt[[]string] `json:"watchedPaths,omitzero"`
+	Connection *answer.Connection   `json:"connection,omitempty"`
+}
+
+func (s *session) json(whole bool) sessionJSON {
+	j := sessionJSON{Session: s.ID, State: s.state(), Client: s.client(), Member: s.Member, MemberID: s.MemberID, Timeout: s.Timeout,
+		Idle: s.Idle, Expires: s.Expires, Ephemerals: length(s.Ephemerals), Watches: length(s.Watches), Connection: s.Conn}
+	if whole {
+		j.Owned, j.Watched = s.Ephemerals, s.Watches
+	}
+	return j
+}
+
+func length(list answer.Opt[[]string]) answer.Opt[int64] {
+	if l, ok := list.Get(); ok {
+		return answer.Some(int64(len(l)))
+	}
+	return answer.Opt[int64]{}
+}
+
+func runSessionList(ctx context.Context, opt *sessionOptions) error {
+	format, err := ui.ParseFormat(opt.output)
+	if err != nil {
+		return err
+	}
+	l, err := gather(ctx, opt)
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(l.list, func(a, b *session) int { return strings.Compare(a.client(), b.client()) })
+	if format == ui.JSON {
+		list := []sessionJSON{}
+		for _, s := range l.list {
+			list = append(list, s.json(false))
+		}
+		err = printJSON(opt.streams.Out, struct {
+			Sessions []sessionJSON `json:"sessions"`
+			Unknown  []string      `json:"unknown,omitempty"`
+		}{list, l.shut})
+	} else {
+		err = l.printTable(opt.streams)
+	}
+	if err != nil {
+		return err
+	}
+	return l.exit(opt.streams, format)
+}
+
+// exit says on stderr what is unknown.
+func (l *sessions) exit(s *ui.Streams, format ui.Format) error {
+	if format == ui.Text && l.shut != nil {
+		slices.Sort(l.shut)
+		for _, text := range l.shut {
+			fmt.Fprintln(s.Err, escape.Line(text))
+		}
+		fmt.Fprintln(s.Err, "4lw.commands.whitelist=cons,dump,wchc in zoo.cfg opens these words; --admin-port names the AdminServers' ports")
+	}
+	if l.blind {
+		return &ui.ExitError{Code: exitUnknown}
+	}
+	return nil
+}
+
+func (l *sessions) printTable(s *ui.Streams) error {
+	rows := [][]string{{"SESSION", "CLIENT", "MEMBER", "TIMEOUT", "IDLE", "AGE", "EPHEMERALS", "WATCHES", "RECEIVED", "QUEUED", "LAST"}}
+	now := time.Now().UnixMilli()
+	for _, one := range l.list {
+		row := []string{one.ID.String(), "disconnected", "", span(one.Timeout), "", "", count(length(one.Ephemerals)), "", "", "", ""}
+		if c := one.Conn; c != nil {
+			age := answer.Opt[int64]{}
+			if at, ok := c.Established.Get(); ok {
+				age = answer.Some(max(0, now-at))
+			}
+			member := one.Member
+			if id, ok := one.MemberID.Get(); ok {
+				member = strconv.FormatInt(id, 10)
+			}
+			row = []string{one.ID.String(), escape.Line(c.Address), member, span(one.Timeout), span(one.Idle), span(age), count(length(one.Ephemerals)),
+				count(length(one.Watches)), count(c.Received), count(c.Queued), escape.Line(c.LastOp)}
+		} else if l.blind {
+			row[1] = unknown // it may be on the member that does not tell
+		}
+		rows = append(rows, row)
+	}
+	if s.OutTTY {
+		rows = ui.FitTable(rows, s.Width, "LAST", "QUEUED", "TIMEOUT", "RECEIVED", "AGE", "IDLE", "WATCHES", "EPHEMERALS")
+	}
+	_, err := io.WriteString(s.Out, ui.Table(rows, "MEMBER", "TIMEOUT", "IDLE", "AGE", "EPHEMERALS", "WATCHES", "RECEIVED", "QUEUED"))
+	return err
+}
+
+func runSessionShow(ctx context.Context, opt *sessionOptions) error {
+	format, err := ui.ParseFormat(opt.output)
+	if err != nil {
+		return err
+	}
+	id, err := parseSession(opt.words[0])
+	if err != nil {
+		return err
+	}
+	l, err := gather(ctx, opt)
+	if err != nil {
+		return err
+	}
+	s := l.find(answer.Hex(id))
+	switch {
+	case s == nil && l.blind:
+		_ = l.exit(opt.streams, format)
+		return &ui.ExitError{Code: exitUnknown, Err: fmt.Errorf("no member that tells its connections has the session %s", opt.words[0])}
+	case s == nil:
+		return fmt.Errorf("there is no session %s; zkctl session decode %s says who made it", opt.words[0], opt.words[0])
+	case format == ui.JSON:
+		return printJSON(opt.streams.Out, struct {
+			sessionJSON
+			ID decoded `json:"id"`
+		}{s.json(true), decode(id)})
+	}
+	if _, err := io.WriteString(opt.streams.Out, s.text()); err != nil {
+		return err
+	}
+	return l.exit(opt.streams, format)
+}
+
+// text is all that is known of a session.
+func (s *session) text() string {
+	out := &strings.Builder{}
+	out.WriteString(decode(int64(s.ID)).text())
+	line := func(name, format string, a ...any) {
+		fmt.Fprintf(out, "%-10s%s\n", name, escape.Line(fmt.Sprintf(format, a...)))
+	}
+	line("state", "%s", s.state())
+	if c := s.Conn; c != nil {
+		line("client", "%s", c.Address)
+		line("member", "%s", s.Member)
+		if at, ok := c.Established.Get(); ok {
+			line("since", "%s", time.UnixMilli(at).Format(time.RFC3339))
+		}
+		line("packets", "%s received, %s sent, %s queued", count(c.Received), count(c.Sent), count(c.Queued))
+		line("latency", "%s last, %s average, %s highest, in ms", millis(c.LastLatency), millis(c.AvgLatency), millis(c.MaxLatency))
+		if c.LastOp != "" {
+			zxid := unknown
+			if z, ok := c.LastZxid.Get(); ok {
+				zxid = z.String()
+			}
+			line("last", "%s, zxid %s", c.LastOp, zxid)
+		}
+		line("idle", "%s at least", span(s.Idle))
+	}
+	line("timeout", "%s", span(s.Timeout))
+	if at, ok := s.Expires.Get(); ok {
+		line("expires", "%s, unless its client is heard of", time.UnixMilli(at).Format(time.RFC3339))
+	} else {
+		line("expires", "unknown; the leader's word dump tells")
+	}
+	paths := func(name string, list answer.Opt[[]string]) {
+		all, known := list.Get()
+		if !known {
+			line(name, unknown)
+			return
+		}
+		line(name, "%d", len(all))
+		for _, path := range all {
+			fmt.Fprintf(out, "  %s\n", escape.Line(path))
+		}
+	}
+	paths("ephemeral", s.Ephemerals)
+	paths("watches", s.Watches)
+	return out.String()
+}
+
+// ownerJSON is a znode and its owner.
+type ownerJSON struct {
+	Path    string       `json:"path"`
+	Session *sessionJSON `json:"session"` // null if it is not ephemeral
+	Error   string       `json:"error,omitempty"`
+}
+
+func runSessionOwner(ctx context.Context, opt *sessionOptions) error {
+	format, err := ui.ParseFormat(opt.output)
+	if err != nil {
+		return err
+	}
+	p, widen, done, err := opt.prober(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	owners, errs, err := ephemeralOwners(ctx, p.Client, opt.words)
+	if err != nil {
+		return err
+	}
+	l, err := gatherWith(ctx, opt, p, widen)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"PATH", "SESSION", "CLIENT", "MEMBER"}}
+	list := []ownerJSON{}
+	var failures []string
+	for i, path := range opt.words {
+		o := ownerJSON{Path: path}
+		row := []string{escape.Line(path), "", "", ""}
+		id := answer.Hex(owners[i])
+		switch {
+		case errs[i] != nil:
+			o.Error = errs[i].Error()
+			failures = append(failures, o.Error)
+			list = append(list, o)
+			continue
+		case id == 0:
+			row[1] = "not ephemeral"
+		default:
+			s := l.find(id)
+			if s == nil {
+				s = &session{ID: id}
+			}
+			j := s.json(false)
+			o.Session = &j
+			where := s.client()
+			if where == "" {
+				where = s.state()
+				if l.blind {
+					where = unknown
+				}
+			}
+			row = []string{row[0], id.String(), escape.Line(where), s.Member}
+		}
+		rows, list = append(rows, row), append(list, o)
+	}
+	if format == ui.JSON {
+		err = printJSON(opt.streams.Out, struct {
+			Znodes []ownerJSON `json:"znodes"`
+		}{list})
+	} else if len(rows) > 1 {
+		_, err = io.WriteString(opt.streams.Out, ui.Table(rows))
+	}
+	if err != nil {
+		return err
+	}
+	err = l.exit(opt.streams, format)
+	if failures != nil {
+		return errors.Join(err, errors.New(strings.Join(failures, "\n")))
+	}
+	return err
+}
+
+// ephemeralOwners reads who owns znodes, in one session; 0 is nobody.
+func ephemeralOwners(ctx context.Context, cfg client.Config, paths []string) (owners []int64, errs []error, err error) {
+	conn, err := client.Open(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer conn.Close()
+	owners, errs = make([]int64, len(paths)), make([]error, len(paths))
+	for i, path := range paths {
+		stat, err := conn.Exists(ctx, path, false)
+		owners[i], errs[i] = stat.EphemeralOwner, err
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+	}
+	return owners, errs, nil
+}

@@ -1,0 +1,74 @@
+package ensemble
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+)
+
+// decoded is what a session id says (SessionTrackerImpl.initializeNextSessionId): the id of the server that made it, 40
+// bits of that server's clock when its session tracker started, and a counter of 16 bits, whose carry goes into the clock.
+type decoded struct {
+	Session answer.Hex        `json:"session"`
+	Server  int64             `json:"serverId"`
+	Started answer.Opt[int64] `json:"started"` // ms since 1970, if the clock is a calendar's
+	Uptime  answer.Opt[int64] `json:"uptime"`  // ms since the machine's start, if it is a monotonic one
+	Ordinal int64             `json:"ordinal"`
+	Signed  bool              `json:"signExtended,omitempty"`
+}
+
+const (
+	clockBits   = 40
+	counterBits = 16
+)
+
+// firstZooKeeper is before any server made a session. A clock that shows less counts from the machine's start: newer
+// servers take System.nanoTime.
+var firstZooKeeper = time.Date(2007, 11, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+
+func decode(id int64) decoded {
+	n := uint64(id)
+	clock := int64(n >> counterBits & (1<<clockBits - 1))
+	d := decoded{Session: answer.Hex(id), Server: int64(n >> (clockBits + counterBits)), Ordinal: int64(n & (1<<counterBits - 1))}
+	// Of a date only the low 40 bits are there; they are repeated every 35 years, the last time in November 2004.
+	if date := clock + 1<<clockBits; date >= firstZooKeeper {
+		d.Started = answer.Some(date)
+	} else {
+		d.Uptime = answer.Some(clock)
+	}
+	// Before ZOOKEEPER-1622 the sign of the shifted time was extended into the server's id.
+	d.Signed = d.Server == 255
+	return d
+}
+
+// parseSession reads a session id as people and tools write it: 0x10000221ceb0000, or decimal.
+func parseSession(s string) (int64, error) {
+	if digits, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok {
+		if n, err := strconv.ParseUint(digits, 16, 64); err == nil {
+			return int64(n), nil
+		}
+	} else if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n, nil
+	}
+	return 0, fmt.Errorf("%q is not a session id, such as 0x10000221ceb0000", s)
+}
+
+func (d decoded) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "session   %v\n", d.Session)
+	server := fmt.Sprintf("server    %d", d.Server)
+	if d.Signed {
+		server += ", or any: servers before 3.4.6 lost their id here (ZOOKEEPER-1622)"
+	}
+	b.WriteString(server + "\n")
+	if at, ok := d.Started.Get(); ok {
+		fmt.Fprintf(&b, "started   %s, when its session tracker did, unless its machine was up that long\n", time.UnixMilli(at).Format(time.RFC3339))
+	} else {
+		fmt.Fprintf(&b, "started   %s after its machine, when its session tracker did\n", span(d.Uptime))
+	}
+	fmt.Fprintf(&b, "ordinal   %d of this server since then\n", d.Ordinal)
+	return b.String()
+}
