@@ -81,7 +81,7 @@ func newTreeLister(s *ui.Streams, form ui.Format) *treeLister {
 
 func (l *treeLister) begin(root string) {
 	if l.json {
-		fmt.Fprintf(l.w, `{"path":%s,"znodes":[`, quoteJSON(root))
+		fmt.Fprintf(l.w, `{"path":%s,"znodes":[`, escape.AppendJSONString(nil, root))
 	}
 }
 
@@ -93,7 +93,7 @@ func (l *treeLister) add(path string) error {
 		if l.count > 0 {
 			_, _ = l.w.WriteString(",\n")
 		}
-		_, err = l.w.Write(quoteJSON(path))
+		_, err = l.w.Write(escape.AppendJSONString(l.w.AvailableBuffer(), path))
 	default:
 		if l.tty {
 			path = escape.Line(path)
@@ -127,9 +127,4 @@ func (l *treeLister) end(skipped []command.Failure) error {
 		_, _ = l.w.WriteString("}\n")
 	}
 	return l.w.Flush()
-}
-
-func quoteJSON(s string) []byte {
-	b, _ := json.Marshal(s) // a string always encodes
-	return b
 }

@@ -36,10 +36,9 @@ type statJSON struct {
 }
 
 func jsonStat(s proto.Stat) *statJSON {
-	hex := func(v int64) string { return fmt.Sprintf("0x%x", uint64(v)) }
 	return &statJSON{
-		hex(s.Czxid), hex(s.Mzxid), s.Ctime, s.Mtime, s.Version, s.Cversion, s.Aversion,
-		hex(s.EphemeralOwner), s.DataLength, s.NumChildren, hex(s.Pzxid),
+		proto.Hex(s.Czxid), proto.Hex(s.Mzxid), s.Ctime, s.Mtime, s.Version, s.Cversion, s.Aversion,
+		proto.Hex(s.EphemeralOwner), s.DataLength, s.NumChildren, proto.Hex(s.Pzxid),
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/localserver"
 )
@@ -83,7 +84,7 @@ func (st *Status) text(s *ui.Streams) string {
 		return out.String() // its process is gone
 	}
 	fmt.Fprintf(out, "connect: %s\n", st.ConnectString)
-	fmt.Fprintf(out, "process: %d, up %s, %s\n", st.PID, time.Since(st.Started).Round(time.Second), sizeText(st.Memory))
+	fmt.Fprintf(out, "process: %d, up %s, %s\n", st.PID, time.Since(st.Started).Round(time.Second), ui.Bytes(st.Memory))
 	for _, pair := range st.Cut {
 		fmt.Fprintf(out, "cut:     %d and %d do not see each other\n", pair[0], pair[1])
 	}
@@ -124,12 +125,12 @@ func (st *Status) row(s *ui.Streams, m *localserver.Status, shared bool) []strin
 	switch {
 	case m.PID != 0:
 		engine += fmt.Sprintf(" (pid %d)", m.PID)
-		memory = sizeText(m.Memory)
+		memory = ui.Bytes(m.Memory)
 	case m.Role == localserver.RoleStopped:
 	case shared:
-		memory = sizeText(st.Memory) + "*"
+		memory = ui.Bytes(st.Memory) + "*"
 	default:
-		memory = sizeText(st.Memory)
+		memory = ui.Bytes(st.Memory)
 	}
 	row := []string{strconv.FormatInt(m.ID, 10), paintRole(s, m.Role), m.Addr}
 	if m.Version != "" {
@@ -137,8 +138,8 @@ func (st *Status) row(s *ui.Streams, m *localserver.Status, shared bool) []strin
 		if m.Sessions >= 0 {
 			sessions = strconv.FormatInt(m.Sessions, 10)
 		}
-		row = append(row, fmt.Sprintf("0x%x", m.Zxid), strconv.FormatInt(m.Epoch, 10), strconv.FormatInt(m.Lag, 10), sessions,
-			strconv.FormatInt(m.Connections, 10), strconv.FormatInt(m.Znodes, 10), sizeText(m.DataSize), strconv.FormatInt(m.Watches, 10))
+		row = append(row, proto.Hex(m.Zxid), strconv.FormatInt(m.Epoch, 10), strconv.FormatInt(m.Lag, 10), sessions,
+			strconv.FormatInt(m.Connections, 10), strconv.FormatInt(m.Znodes, 10), ui.Bytes(m.DataSize), strconv.FormatInt(m.Watches, 10))
 	} else {
 		row = append(row, "", "", "", "", "", "", "", "")
 	}
@@ -243,15 +244,4 @@ func plainTable(rows [][]string, right ...string) string {
 		out.WriteByte('\n')
 	}
 	return out.String()
-}
-
-// sizeText is a number of bytes for a person.
-func sizeText(n int64) string {
-	switch {
-	case n < 1<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 10<<20:
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%d MiB", n>>20)
 }

@@ -69,7 +69,7 @@ func (o *filterOptions) compile(now time.Time) (*filter, error) {
 		return nil, fmt.Errorf("--since %s is later than --until %s", o.Since, o.Until)
 	}
 	for _, s := range o.Sessions {
-		id, err := parseHex(s)
+		id, err := proto.ParseHex(s)
 		if err != nil {
 			return nil, fmt.Errorf("--session: invalid session %q; write it as in the log, such as 0x100001196310000", s)
 		}
@@ -150,12 +150,6 @@ func parseZxid(s string) (int64, error) {
 		return 0, fmt.Errorf("invalid zxid %q; write it as in the log, such as 0x100000005", s)
 	}
 	return int64(n), nil
-}
-
-// parseHex parses a session's id, with or without 0x.
-func parseHex(s string) (int64, error) {
-	n, err := strconv.ParseUint(strings.TrimPrefix(strings.ToLower(s), "0x"), 16, 64)
-	return int64(n), err
 }
 
 // match reports whether the transaction passes the filter.

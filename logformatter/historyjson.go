@@ -4,8 +4,8 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
-	"strconv"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -62,7 +62,7 @@ type aclObject struct {
 
 func (j *jsonChange) write(_ *bufio.Writer, c *change) error {
 	o := changeObject{
-		Zxid: hexID(c.Zxid), SessionID: hexID(c.ClientID), ClientID: hexID(c.ClientID), Cxid: &c.Cxid, Time: c.Time,
+		Zxid: proto.Hex(c.Zxid), SessionID: proto.Hex(c.ClientID), ClientID: proto.Hex(c.ClientID), Cxid: &c.Cxid, Time: c.Time,
 		Type: c.op.String(), Multi: c.multi, Path: c.path, Change: c.what, CRCError: c.damaged, Snapshot: c.snapshot,
 	}
 	if c.what == changePresent {
@@ -79,7 +79,7 @@ func (j *jsonChange) write(_ *bufio.Writer, c *change) error {
 	if z := c.now; z != nil {
 		o.Container, o.TTL = z.container, z.ttl
 		if z.owner != 0 {
-			o.EphemeralOwner = hexID(z.owner)
+			o.EphemeralOwner = proto.Hex(z.owner)
 		}
 		if z.data && !aclOnly {
 			o.Data, o.Encoding, o.DataLength = j.value(z.bytes)
@@ -115,7 +115,7 @@ func (j *jsonChange) value(data []byte) (value json.RawMessage, encoding string,
 		return json.RawMessage("null"), "", nil
 	}
 	text, encoding := dataString(data, j.data)
-	return appendJSONString(nil, []byte(text)), encoding, nil
+	return escape.AppendJSONString(nil, text), encoding, nil
 }
 
 func aclObjects(list []proto.ACL) []aclObject {
@@ -125,5 +125,3 @@ func aclObjects(list []proto.ACL) []aclObject {
 	}
 	return objects
 }
-
-func hexID(n int64) string { return "0x" + strconv.FormatUint(uint64(n), 16) }

@@ -2,7 +2,6 @@ package logformatter
 
 import (
 	"encoding/binary"
-	"math/bits"
 	"strconv"
 	"unicode/utf8"
 
@@ -161,32 +160,6 @@ func appendInt(dst []byte, n int64) []byte {
 		b[at] = byte('0' + u%10)
 	}
 	return append(dst, b[at:]...)
-}
-
-// appendHex is strconv.AppendUint in base 16, but many times faster: it makes eight digits at
-// once, one in each byte of a word.
-func appendHex(dst []byte, n int64) []byte {
-	u := uint64(n)
-	digits := max((bits.Len64(u)+3)/4, 1)
-	u <<= 64 - 4*digits
-	from := len(dst)
-	dst = append(dst, "0123456789abcdef"...) // makes room for all digits
-	binary.BigEndian.PutUint64(dst[from:], eightHex(uint32(u>>32)))
-	if digits > 8 {
-		binary.BigEndian.PutUint64(dst[from+8:], eightHex(uint32(u)))
-	}
-	return dst[:from+digits]
-}
-
-// eightHex spreads the nibbles of n over bytes and turns each into a digit.
-func eightHex(n uint32) uint64 {
-	const each = 0x0101010101010101
-	v := uint64(n)
-	v = (v | v<<16) & 0x0000ffff0000ffff
-	v = (v | v<<8) & 0x00ff00ff00ff00ff
-	v = (v | v<<4) & 0x0f0f0f0f0f0f0f0f
-	letters := (v + 6*each) >> 4 & each // 1 in each byte whose nibble is ten or more
-	return v + '0'*each + ('a'-'0'-10)*letters
 }
 
 const hexDigits = "0123456789abcdef"

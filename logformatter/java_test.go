@@ -15,9 +15,6 @@ func TestNumbers(t *testing.T) {
 			if got, want := string(appendInt([]byte("x"), n)), "x"+strconv.FormatInt(n, 10); got != want {
 				t.Errorf("%s, want %s", got, want)
 			}
-			if got, want := string(appendHex([]byte("x"), n)), "x"+strconv.FormatUint(uint64(n), 16); got != want {
-				t.Errorf("%s, want %s", got, want)
-			}
 		}
 	}
 }

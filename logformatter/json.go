@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -33,9 +34,9 @@ func (j *jsonForm) append(dst, raw []byte) ([]byte, error) {
 	from := len(dst)
 	f := fields{b: raw}
 	h := f.header()
-	dst = appendHex(append(dst, `{"zxid":"0x`...), h.Zxid)
-	dst = appendHex(append(dst, `","sessionId":"0x`...), h.ClientID)
-	dst = appendHex(append(dst, `","clientId":"0x`...), h.ClientID) // the previous name of sessionId, kept for one release
+	dst = proto.AppendHex(append(dst, `{"zxid":"0x`...), h.Zxid)
+	dst = proto.AppendHex(append(dst, `","sessionId":"0x`...), h.ClientID)
+	dst = proto.AppendHex(append(dst, `","clientId":"0x`...), h.ClientID) // the previous name of sessionId, kept for one release
 	dst = appendInt(append(dst, `","cxid":`...), int64(h.Cxid))
 	dst = appendInt(append(dst, `,"time":`...), h.Time)
 	dst = append(append(append(dst, `,"type":"`...), h.Type.String()...), '"')
@@ -48,9 +49,9 @@ func (j *jsonForm) append(dst, raw []byte) ([]byte, error) {
 	}
 	if len(f.b) >= 12 {
 		dst = appendInt(append(dst, `,"digest":{"version":`...), int64(f.int()))
-		dst = append(appendHex(append(dst, `,"treeDigest":"0x`...), f.long()), `"}`...)
+		dst = append(proto.AppendHex(append(dst, `,"treeDigest":"0x`...), f.long()), `"}`...)
 	}
-	dst = append(appendHex(append(dst, `,"crc":"0x`...), j.stored), '"')
+	dst = append(proto.AppendHex(append(dst, `,"crc":"0x`...), j.stored), '"')
 	if !j.intact {
 		dst = append(dst, `,"crcError":true`...)
 	}
@@ -174,44 +175,10 @@ func appendJSONACL(dst []byte, f *fields) []byte {
 	return append(dst, ']')
 }
 
-// appendJSONString appends a string, or null for nil. Invalid UTF-8 becomes U+FFFD; <, > and &
-// are not escaped.
+// appendJSONString appends a string, or null for nil.
 func appendJSONString(dst, s []byte) []byte {
 	if s == nil {
 		return append(dst, "null"...)
 	}
-	dst = append(dst, '"')
-	from := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRune(s[i:])
-			if r == utf8.RuneError && size == 1 {
-				dst = append(append(dst, s[from:i]...), "\uFFFD"...)
-				from = i + 1
-			}
-			i += size
-			continue
-		}
-		if c >= ' ' && c != '"' && c != '\\' && c != 0x7f {
-			i++
-			continue
-		}
-		dst = append(dst, s[from:i]...)
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
-		}
-		i++
-		from = i
-	}
-	return append(append(dst, s[from:]...), '"')
+	return escape.AppendJSON(dst, s)
 }

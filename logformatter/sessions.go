@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/verb"
@@ -54,7 +55,7 @@ func newSessionsCommand(s *ui.Streams) *cobra.Command {
 func runSessions(ctx context.Context, o *sessionsOptions) error {
 	table := newSessionTable()
 	if o.Session != "" {
-		id, err := parseHex(o.Session)
+		id, err := proto.ParseHex(o.Session)
 		if err != nil || id == 0 {
 			return fmt.Errorf("--session: invalid session %q; write it as in the log, such as 0x100001196310000", o.Session)
 		}

@@ -28,7 +28,7 @@ type sessionColumn struct {
 }
 
 var sessionColumns = []sessionColumn{
-	{"session", 0, false, func(_ *sessionTable, s *session) string { return hexID(s.id) }},
+	{"session", 0, false, func(_ *sessionTable, s *session) string { return proto.Hex(s.id) }},
 	{"opened", 2, false, func(_ *sessionTable, s *session) string {
 		if !s.known {
 			return "before the logs"
@@ -39,7 +39,7 @@ var sessionColumns = []sessionColumn{
 		if !s.known {
 			return ""
 		}
-		return hexID(s.openedZxid)
+		return proto.Hex(s.openedZxid)
 	}},
 	{"timeout", 4, true, func(_ *sessionTable, s *session) string { return timeoutText(s.timeout) }},
 	{"lasted", 1, true, func(t *sessionTable, s *session) string { return lastedText(t, s) }},
@@ -129,16 +129,16 @@ var endTexts = map[string]string{
 
 // writeSession writes one session in detail.
 func writeSession(w *bufio.Writer, t *sessionTable, s *session) {
-	fmt.Fprintf(w, "session %s\n", hexID(s.id))
+	fmt.Fprintf(w, "session %s\n", proto.Hex(s.id))
 	if s.known {
-		fmt.Fprintf(w, "  opened      %s  zxid %s\n", ui.LogDate(s.opened), hexID(s.openedZxid))
+		fmt.Fprintf(w, "  opened      %s  zxid %s\n", ui.LogDate(s.opened), proto.Hex(s.openedZxid))
 	} else {
 		fmt.Fprintf(w, "  opened      before the first log\n")
 	}
 	fmt.Fprintf(w, "  timeout     %s\n", timeoutText(s.timeout))
 	fmt.Fprintf(w, "  lasted      %s\n", lastedText(t, s))
 	if s.end != endOpen {
-		fmt.Fprintf(w, "  ended       %s  zxid %s\n", ui.LogDate(s.closed), hexID(s.closedZxid))
+		fmt.Fprintf(w, "  ended       %s  zxid %s\n", ui.LogDate(s.closed), proto.Hex(s.closedZxid))
 	}
 	fmt.Fprintf(w, "  end         %s\n", endTexts[s.end])
 	fmt.Fprintf(w, "  writes      %d", s.writes)
@@ -153,7 +153,7 @@ func writeSession(w *bufio.Writer, t *sessionTable, s *session) {
 	for _, e := range s.detail {
 		fmt.Fprintf(w, "    %s\n      ", escape.Line(e.path))
 		if e.zxid != 0 {
-			fmt.Fprintf(w, "created %s, ", hexID(e.zxid))
+			fmt.Fprintf(w, "created %s, ", proto.Hex(e.zxid))
 		} else {
 			fmt.Fprint(w, "created before the logs, ")
 		}
@@ -161,11 +161,11 @@ func writeSession(w *bufio.Writer, t *sessionTable, s *session) {
 		case e.deleted == 0:
 			fmt.Fprintln(w, "still exists")
 		case e.deleted == s.closedZxid:
-			fmt.Fprintf(w, "removed with the session %s\n", hexID(e.deleted))
+			fmt.Fprintf(w, "removed with the session %s\n", proto.Hex(e.deleted))
 		case e.deletedBy == s.id:
-			fmt.Fprintf(w, "deleted %s\n", hexID(e.deleted))
+			fmt.Fprintf(w, "deleted %s\n", proto.Hex(e.deleted))
 		default:
-			fmt.Fprintf(w, "deleted %s by session %s\n", hexID(e.deleted), hexID(e.deletedBy))
+			fmt.Fprintf(w, "deleted %s by session %s\n", proto.Hex(e.deleted), proto.Hex(e.deletedBy))
 		}
 	}
 }
@@ -215,25 +215,25 @@ func writeSessionsJSON(w *bufio.Writer, t *sessionTable, list []*session) error 
 	enc.SetEscapeHTML(false)
 	for _, s := range list {
 		o := sessionObject{
-			SessionID: hexID(s.id), OpenedBefore: !s.known, TimeOut: s.timeout, End: s.end,
+			SessionID: proto.Hex(s.id), OpenedBefore: !s.known, TimeOut: s.timeout, End: s.end,
 			Writes: s.writes, WritesByType: named(s.byType, proto.Op.String),
 			Errors: s.errors, ErrorsByCode: named(s.byError, proto.Error.Name),
 			Ephemerals: ephemeralsObject{Created: s.created, Deleted: s.deleted, Went: s.went, Paths: s.wentPaths},
 		}
 		o.Lasted, o.LastedExact = s.lasted(t.until)
 		if s.known {
-			o.OpenedZxid, o.Opened = hexID(s.openedZxid), s.opened
+			o.OpenedZxid, o.Opened = proto.Hex(s.openedZxid), s.opened
 		}
 		if s.end != endOpen {
-			o.ClosedZxid, o.Closed = hexID(s.closedZxid), s.closed
+			o.ClosedZxid, o.Closed = proto.Hex(s.closedZxid), s.closed
 		}
 		for _, e := range s.detail {
 			one := ephemeralObject{Path: e.path}
 			if e.zxid != 0 {
-				one.CreatedZxid = hexID(e.zxid)
+				one.CreatedZxid = proto.Hex(e.zxid)
 			}
 			if e.deleted != 0 {
-				one.DeletedZxid, one.DeletedBy = hexID(e.deleted), hexID(e.deletedBy)
+				one.DeletedZxid, one.DeletedBy = proto.Hex(e.deleted), proto.Hex(e.deletedBy)
 			}
 			o.Ephemerals.All = append(o.Ephemerals.All, one)
 		}

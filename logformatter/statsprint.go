@@ -61,14 +61,14 @@ func (s *stats) print(o *statsOptions) error {
 }
 
 func (s *stats) printSummary(out *strings.Builder) {
-	fmt.Fprintf(out, "%s in %s of %s\n", plural(s.all.txns, "transaction"), plural(int64(s.files), "log"), bytesText(s.size))
+	fmt.Fprintf(out, "%s in %s of %s\n", plural(s.all.txns, "transaction"), plural(int64(s.files), "log"), ui.Bytes(s.size))
 	if s.all.txns == 0 {
 		return
 	}
 	fmt.Fprintf(out, "zxid  %#x to %#x\n", uint64(s.firstZxid), uint64(s.lastZxid))
 	fmt.Fprintf(out, "time  %s\n  to  %s (%s)\n", ui.LogDate(s.firstTime), ui.LogDate(s.lastTime),
 		(time.Duration(s.lastTime-s.firstTime) * time.Millisecond).Round(time.Second))
-	fmt.Fprintf(out, "size  %d to %d bytes, %d on average, %s in all\n", s.least, s.most, s.average(), bytesText(s.all.bytes))
+	fmt.Fprintf(out, "size  %d to %d bytes, %d on average, %s in all\n", s.least, s.most, s.average(), ui.Bytes(s.all.bytes))
 	fmt.Fprintf(out, "      the largest is zxid %#x, %s %s\n", uint64(s.largest.zxid), s.largest.op, escape.Line(s.largest.path))
 	if s.damaged > 0 {
 		fmt.Fprintf(out, "      %s with a wrong checksum (see which: zkctl txnlog verify)\n", plural(s.damaged, "transaction"))
@@ -106,7 +106,7 @@ func (s *stats) printTypes(out *strings.Builder) {
 		if c.parts > 0 {
 			parts = fmt.Sprint(c.parts)
 		}
-		t.AppendRow(table.Row{op.String(), c.txns, percent(c.txns, s.all.txns), bytesText(c.bytes), parts})
+		t.AppendRow(table.Row{op.String(), c.txns, percent(c.txns, s.all.txns), ui.Bytes(c.bytes), parts})
 	}
 	t.Render()
 }
@@ -125,14 +125,14 @@ func printRanking[K comparable](out *strings.Builder, what string, width int, to
 	t := newTable(out, what, "txns", "%", "bytes")
 	room := max(10, width-32)
 	for _, c := range top {
-		t.AppendRow(table.Row{runewidth.Truncate(escape.Line(name(c.key)), room, "…"), c.txns, percent(c.txns, all.txns), bytesText(c.bytes)})
+		t.AppendRow(table.Row{runewidth.Truncate(escape.Line(name(c.key)), room, "…"), c.txns, percent(c.txns, all.txns), ui.Bytes(c.bytes)})
 	}
 	if rest.txns > 0 {
 		others := fmt.Sprintf("others (%d)", keys-len(top))
 		if keys >= tallyLimit {
 			others = "others"
 		}
-		t.AppendRow(table.Row{others, rest.txns, percent(rest.txns, all.txns), bytesText(rest.bytes)})
+		t.AppendRow(table.Row{others, rest.txns, percent(rest.txns, all.txns), ui.Bytes(rest.bytes)})
 	}
 	t.Render()
 }
@@ -203,18 +203,6 @@ func percent(n, of int64) string {
 	return fmt.Sprintf("%.1f", 100*float64(n)/float64(of))
 }
 
-func bytesText(n int64) string {
-	switch {
-	case n >= 10<<30:
-		return fmt.Sprintf("%.0f GiB", float64(n)/(1<<30))
-	case n >= 10<<20:
-		return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20))
-	case n >= 10<<10:
-		return fmt.Sprintf("%.0f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d B", n)
-}
-
 type countJSON struct {
 	Path      string `json:"path,omitempty"`
 	SessionID string `json:"sessionId,omitempty"`
@@ -231,15 +219,14 @@ type rateJSON struct {
 }
 
 func (s *stats) printJSON(o *statsOptions) error {
-	hex := func(n int64) string { return fmt.Sprintf("0x%x", uint64(n)) }
 	doc := map[string]any{
 		"files": s.files, "fileBytes": s.size, "txns": s.all.txns, "bytes": s.all.bytes, "crcErrors": s.damaged,
 	}
 	if s.all.txns > 0 {
-		doc["firstZxid"], doc["lastZxid"] = hex(s.firstZxid), hex(s.lastZxid)
+		doc["firstZxid"], doc["lastZxid"] = proto.Hex(s.firstZxid), proto.Hex(s.lastZxid)
 		doc["firstTime"], doc["lastTime"] = s.firstTime, s.lastTime
 		doc["size"] = map[string]any{"min": s.least, "avg": s.average(), "max": s.most}
-		doc["largest"] = map[string]any{"zxid": hex(s.largest.zxid), "type": s.largest.op.String(), "path": s.largest.path}
+		doc["largest"] = map[string]any{"zxid": proto.Hex(s.largest.zxid), "type": s.largest.op.String(), "path": s.largest.path}
 	}
 	types, paths, sessions := []countJSON{}, []countJSON{}, []countJSON{}
 	for _, op := range s.sortedTypes() {
@@ -253,7 +240,7 @@ func (s *stats) printJSON(o *statsOptions) error {
 	doc["otherPaths"] = countJSON{Txns: rest.txns, Bytes: rest.bytes}
 	bySession, rest, _ := s.topSessions(o.Top)
 	for _, c := range bySession {
-		sessions = append(sessions, countJSON{SessionID: hex(c.key), ClientID: hex(c.key), Txns: c.txns, Bytes: c.bytes})
+		sessions = append(sessions, countJSON{SessionID: proto.Hex(c.key), ClientID: proto.Hex(c.key), Txns: c.txns, Bytes: c.bytes})
 	}
 	doc["otherSessions"] = countJSON{Txns: rest.txns, Bytes: rest.bytes}
 	rows, span := s.rate.rows(rateRows)

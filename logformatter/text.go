@@ -61,9 +61,9 @@ func (l *logFormatterForm) append(dst, raw []byte) ([]byte, error) {
 
 func appendHead(dst []byte, dates *ui.LogDates, h *proto.TxnHeader) []byte {
 	dst = dates.Append(dst, h.Time)
-	dst = appendHex(append(dst, " session 0x"...), h.ClientID)
-	dst = appendHex(append(dst, " cxid 0x"...), int64(h.Cxid))
-	dst = appendHex(append(dst, " zxid 0x"...), h.Zxid)
+	dst = proto.AppendHex(append(dst, " session 0x"...), h.ClientID)
+	dst = proto.AppendHex(append(dst, " cxid 0x"...), int64(h.Cxid))
+	dst = proto.AppendHex(append(dst, " zxid 0x"...), h.Zxid)
 	dst = append(append(dst, ' '), opName(h.Type)...)
 	return append(dst, ' ')
 }

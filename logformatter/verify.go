@@ -12,6 +12,7 @@ import (
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/verb"
@@ -91,7 +92,7 @@ func (v *verdict) add(f *storage.Fault) {
 	}
 	one := verifyFault{Byte: f.Offset, Kind: f.Kind.String(), Found: f.Err.Error(), Meaning: f.Meaning}
 	if f.Zxid != 0 {
-		one.Zxid = hexZxid(f.Zxid)
+		one.Zxid = proto.Hex(f.Zxid)
 	}
 	v.Faults = append(v.Faults, one)
 }
@@ -107,8 +108,6 @@ func (v *verdict) addError(err error) error {
 	}
 	return nil
 }
-
-func hexZxid(z int64) string { return fmt.Sprintf("%#x", uint64(z)) }
 
 // verifier prints verdicts as they come in.
 type verifier struct {
@@ -286,14 +285,14 @@ func (v *verifier) snapshot(ctx context.Context, file storage.File, logs []stora
 	if tree == nil {
 		return d, nil
 	}
-	d.Znodes, d.Last = tree.Len(), hexZxid(tree.LastZxid())
+	d.Znodes, d.Last = tree.Len(), proto.Hex(tree.LastZxid())
 	if trailer.Seals == 0 {
 		d.Notes = append(d.Notes, "no checksum: the server died while writing it, or was older than ZooKeeper 3.0; ZooKeeper 3.5 and later do not load it")
 	}
 	if trailer.Digest == nil || trailer.DigestZxid <= tree.LastZxid() {
 		return d, nil
 	}
-	until := hexZxid(trailer.DigestZxid)
+	until := proto.Hex(trailer.DigestZxid)
 	d.Last += ".." + until
 	if !d.OK || logs == nil {
 		return d, nil

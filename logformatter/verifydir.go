@@ -124,7 +124,7 @@ func (c *dirCheck) check(ctx context.Context) error {
 		c.d.add(&storage.Fault{Offset: -1, Kind: storage.NotAFile, Err: errors.New("no sound snapshot and no transactions"), Meaning: "no server can start from this directory; copy the data of another member"})
 	}
 	if newest > 0 {
-		c.d.Last = hexZxid(newest)
+		c.d.Last = proto.Hex(newest)
 	}
 	return nil
 }

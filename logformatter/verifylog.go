@@ -170,7 +170,7 @@ func (s *scanner) fault(err error) *storage.Fault {
 
 func (s *scanner) finish() *verdict {
 	if s.any {
-		s.d.First, s.d.Last = hexZxid(s.first), hexZxid(s.last)
+		s.d.First, s.d.Last = proto.Hex(s.first), proto.Hex(s.last)
 	}
 	return s.d
 }

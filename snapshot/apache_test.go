@@ -108,7 +108,7 @@ func TestFreshFromApache(t *testing.T) {
 	mustRun(t, append([]string{"verify"}, files...)...)
 
 	// The logs alone lead to the same tree.
-	out := mustRun(t, "at", dir, "--zxid", hexZxid(zxidOfFile(newest)), "-o", "json")
+	out := mustRun(t, "at", dir, "--zxid", proto.Hex(zxidOfFile(newest)), "-o", "json")
 	if got, want := sortedLines(out), sortedLines(mustRun(t, "dump", "-o", "json", newest)); !slices.Equal(got, want) {
 		t.Errorf("at: got\n%s\nwant\n%s", got, want)
 	}
@@ -162,7 +162,7 @@ func TestRestoredByApache(t *testing.T) {
 			if ending != "" {
 				target = filepath.Join(version2, fmt.Sprintf("snapshot.%x%s", lastStat.Czxid, ending))
 			}
-			if a := run(t, "at", s.Dir(), "--zxid", hexZxid(lastStat.Czxid), "--write", target); a.code != 0 {
+			if a := run(t, "at", s.Dir(), "--zxid", proto.Hex(lastStat.Czxid), "--write", target); a.code != 0 {
 				t.Fatal(a.err)
 			}
 			restored := apachetest.Test(t, apache.Options{Dir: data, JVM: jvm})

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,14 +55,9 @@ func (opt *atOptions) moment(now time.Time) (load storage.LoadOptions, err error
 	case opt.zxid != "" && opt.time != "":
 		return load, usageError(errors.New("--zxid and --time exclude each other; give one of them"))
 	case opt.zxid != "":
-		digits, ok := strings.CutPrefix(strings.ToLower(opt.zxid), "0x")
-		load.Zxid, err = strconv.ParseInt(digits, 16, 64)
+		load.Zxid, err = proto.ParseHex(opt.zxid)
 		if err != nil || load.Zxid <= 0 {
-			hint := ""
-			if ok || err == nil {
-				hint = " above 0"
-			}
-			return load, usageError(fmt.Errorf("invalid zxid %q; use a hexadecimal number%s, such as 0x100000041", opt.zxid, hint))
+			return load, usageError(fmt.Errorf("invalid zxid %q; use a hexadecimal number above 0, such as 0x100000041", opt.zxid))
 		}
 	case opt.time != "":
 		when, err := ui.ParseWhen(opt.time, now)
@@ -104,7 +97,7 @@ func runAt(ctx context.Context, opt *atOptions) error {
 	if last != 0 {
 		of = ", of " + ui.JavaDate(last)
 	}
-	fmt.Fprintf(opt.streams.Err, "the tree at zxid %s%s\n", hexZxid(tree.LastZxid()), of)
+	fmt.Fprintf(opt.streams.Err, "the tree at zxid %s%s\n", proto.Hex(tree.LastZxid()), of)
 	if opt.write != "" {
 		err = opt.writeSnapshot(tree)
 	} else {

@@ -254,15 +254,14 @@ func (r *record) fields(values bool) []field {
 	if values {
 		return list
 	}
-	hex := func(v int64) string { return "0x" + strconv.FormatUint(uint64(v), 16) }
 	number := func(v int32) string { return strconv.Itoa(int(v)) }
 	s := &r.stat
 	return append(list,
-		field{"cZxid", "czxid", hex(s.Czxid)}, field{"ctime", "ctime", ui.JavaDate(s.Ctime)},
-		field{"mZxid", "mzxid", hex(s.Mzxid)}, field{"mtime", "mtime", ui.JavaDate(s.Mtime)},
-		field{"pZxid", "pzxid", hex(s.Pzxid)}, field{"cversion", "cversion", number(s.Cversion)},
+		field{"cZxid", "czxid", proto.Hex(s.Czxid)}, field{"ctime", "ctime", ui.JavaDate(s.Ctime)},
+		field{"mZxid", "mzxid", proto.Hex(s.Mzxid)}, field{"mtime", "mtime", ui.JavaDate(s.Mtime)},
+		field{"pZxid", "pzxid", proto.Hex(s.Pzxid)}, field{"cversion", "cversion", number(s.Cversion)},
 		field{"dataVersion", "version", number(s.Version)}, field{"aclVersion", "aversion", number(s.Aversion)},
-		field{"ephemeralOwner", "ephemeralOwner", hex(s.EphemeralOwner)})
+		field{"ephemeralOwner", "ephemeralOwner", proto.Hex(s.EphemeralOwner)})
 }
 
 // showData shows data on one line; if it is long, only its beginning.

@@ -77,12 +77,12 @@ func (b *branch) printBelow(s *ui.Streams, p *printer, indent string) {
 }
 
 func (b *branch) describe() string {
-	text := "  " + byteCount(b.size)
+	text := "  " + ui.Bytes(b.size)
 	if b.kind != persistent {
 		text += "  " + b.kind
 	}
 	if b.below > 0 {
-		text += fmt.Sprintf("  (below: %s, %s)", znodes(b.below), byteCount(b.bytes))
+		text += fmt.Sprintf("  (below: %s, %s)", znodes(b.below), ui.Bytes(b.bytes))
 	}
 	return text
 }
@@ -92,20 +92,6 @@ func znodes(n int) string {
 		return "1 znode"
 	}
 	return fmt.Sprintf("%d znodes", n)
-}
-
-// byteCount formats a size for a reader: 17 B, 3.9 KiB.
-func byteCount(n int64) string {
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, unit := float64(n), ""
-	for _, unit = range []string{"KiB", "MiB", "GiB", "TiB"} {
-		if value /= 1024; value < 1024 {
-			break
-		}
-	}
-	return fmt.Sprintf("%.1f %s", value, unit)
 }
 
 const persistent = "persistent"

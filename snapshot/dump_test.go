@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -242,10 +243,10 @@ func TestQuoteJSON(t *testing.T) {
 		"a\"b\\c/": `"a\"b\\c/"`, "\b\t\n\f\r\x01\x1f\x7f": "\"\\b\\t\\n\\f\\r\\u0001\\u001F\x7f\"",
 		"中文😀": `"中文😀"`, "a\xffb": "\"a\uFFFDb\"", "\xe4\xb8": "\"\uFFFD\uFFFD\"", "": `""`,
 	} {
-		if got := string(quoteJSON(nil, in)); got != want {
+		if got := string(escape.AppendJSONString(nil, in)); got != want {
 			t.Errorf("%q: %s, want %s", in, got, want)
 		}
-		if got := string(quoteJSON(nil, []byte(in))); got != want {
+		if got := string(escape.AppendJSON(nil, []byte(in))); got != want {
 			t.Errorf("%q as bytes: %s, want %s", in, got, want)
 		}
 	}

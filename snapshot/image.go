@@ -77,7 +77,7 @@ func (f *fileImage) each(visit func(*storage.Node) error) error {
 					fault.Zxid = last
 				}
 				if fault.Zxid != 0 && !f.plain {
-					fault.Err = fmt.Errorf("%w (zxid %s)", fault.Err, hexZxid(fault.Zxid))
+					fault.Err = fmt.Errorf("%w (zxid %s)", fault.Err, proto.Hex(fault.Zxid))
 				}
 			}
 			return err

@@ -3,8 +3,8 @@ package snapshot
 import (
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
@@ -48,7 +48,7 @@ func (f *ncduForm) add(n *storage.Node) error {
 		name = shown(n.Path[strings.LastIndexByte(n.Path, '/')+1:])
 	}
 	f.ino++
-	b := quoteJSON([]byte(`{"name":`), name)
+	b := escape.AppendJSONString([]byte(`{"name":`), name)
 	b = strconv.AppendInt(append(b, `,"asize":`...), int64(len(n.Data)), 10)
 	b = strconv.AppendInt(append(b, `,"dsize":`...), int64(len(n.Data)), 10)
 	b = strconv.AppendInt(append(b, `,"dev":0,"ino":`...), int64(f.ino), 10)
@@ -69,39 +69,4 @@ func (f *ncduForm) tail() {
 
 func isBelow(path, parent string) bool {
 	return len(path) > len(parent) && path[len(parent)] == '/' && path[:len(parent)] == parent
-}
-
-// quoteJSON quotes a string as Jackson's JsonStringEncoder does: \b \t
-//
-//	\f \r, other control characters as \u00XX in upper case, everything else unchanged. text must be UTF-8, or have U+FFFD in place of what is not.
-func quoteJSON[T string | []byte](b []byte, text T) []byte {
-	const digits = "0123456789ABCDEF"
-	b = append(b, '"')
-	for i := 0; i < len(text); {
-		c := text[i]
-		i++
-		switch {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c >= utf8.RuneSelf:
-			r, size := utf8.DecodeRuneInString(string(text[i-1 : min(i+utf8.UTFMax-1, len(text))]))
-			b = utf8.AppendRune(b, r)
-			i += size - 1
-		case c >= ' ':
-			b = append(b, c)
-		case c == '\b':
-			b = append(b, '\\', 'b')
-		case c == '\t':
-			b = append(b, '\\', 't')
-		case c == '\n':
-			b = append(b, '\\', 'n')
-		case c == '\f':
-			b = append(b, '\\', 'f')
-		case c == '\r':
-			b = append(b, '\\', 'r')
-		default:
-			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		}
-	}
-	return append(b, '"')
 }

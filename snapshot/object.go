@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 )
@@ -24,7 +25,7 @@ func (f *objectForm) add(n *storage.Node) error {
 	if n.Path == "" {
 		b = append(b, `"/"`...)
 	} else {
-		b = quoteJSON(b, n.Path)
+		b = escape.AppendJSONString(b, n.Path)
 	}
 	b = appendDataJSON(b, f.data, n.Data)
 	b = append(b, ',')
@@ -60,7 +61,7 @@ func appendDataJSON(b []byte, form dataForm, data []byte) []byte {
 		b = appendHex(append(b, '"'), data)
 		return append(b, `","encoding":"hex"`...)
 	case form != dataBase64 && utf8.Valid(data):
-		return quoteJSON(b, data)
+		return escape.AppendJSON(b, data)
 	}
 	b = base64.StdEncoding.AppendEncode(append(b, '"'), data)
 	return append(b, `","encoding":"base64"`...)
@@ -68,8 +69,7 @@ func appendDataJSON(b []byte, form dataForm, data []byte) []byte {
 
 func appendStatJSON(b []byte, s *proto.StatPersisted, dataLength int) []byte {
 	hex := func(name string, v int64) {
-		b = strconv.AppendUint(append(append(b, name...), `"0x`...), uint64(v), 16)
-		b = append(b, '"')
+		b = append(proto.AppendHex(append(append(b, name...), `"0x`...), v), '"')
 	}
 	number := func(name string, v int64) { b = strconv.AppendInt(append(b, name...), v, 10) }
 	hex(`"czxid":`, s.Czxid)
@@ -91,9 +91,9 @@ func appendACLJSON(b []byte, acl []proto.ACL) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = quoteJSON(append(b, `{"scheme":`...), a.ID.Scheme)
-		b = quoteJSON(append(b, `,"id":`...), a.ID.ID)
-		b = quoteJSON(append(b, `,"perms":`...), a.Perms.String())
+		b = escape.AppendJSONString(append(b, `{"scheme":`...), a.ID.Scheme)
+		b = escape.AppendJSONString(append(b, `,"id":`...), a.ID.ID)
+		b = escape.AppendJSONString(append(b, `,"perms":`...), a.Perms.String())
 		b = append(b, '}')
 	}
 	return append(b, ']')

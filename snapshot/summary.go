@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/verb"
@@ -144,7 +145,7 @@ func summaryBlock(streams *ui.Streams, s *subtree, level int) []byte {
 }
 
 func summaryObject(s *subtree) []byte {
-	b := quoteJSON([]byte(`{"path":`), shown(s.path))
+	b := escape.AppendJSONString([]byte(`{"path":`), shown(s.path))
 	b = strconv.AppendInt(append(b, `,"children":`...), s.nodes-1, 10)
 	b = strconv.AppendInt(append(b, `,"data":`...), s.bytes, 10)
 	return append(b, "}\n"...)

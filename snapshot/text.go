@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -61,8 +62,7 @@ func (t *textForm) tail(sessions []storage.Session, ephemerals map[int64]int, zx
 		t.b = append(t.b, '\n')
 	}
 	if complete {
-		t.b = append(t.b, "----\nLast zxid: 0x"...)
-		t.b = strconv.AppendUint(t.b, uint64(max(zxid, t.lastZxid)), 16)
+		t.b = proto.AppendHex(append(t.b, "----\nLast zxid: 0x"...), max(zxid, t.lastZxid))
 		t.b = append(t.b, '\n')
 	}
 }

@@ -128,17 +128,15 @@ func (r *report) print(s *ui.Streams, p *printer) {
 func (r *report) fault(f *storage.Fault) {
 	r.FaultsAll++
 	if len(r.Faults) < mostFaults {
-		r.Faults = append(r.Faults, faultReport{f.Offset, hexZxid(f.Zxid), f.Kind.String(), f.Err.Error(), f.Meaning})
+		r.Faults = append(r.Faults, faultReport{f.Offset, proto.Hex(f.Zxid), f.Kind.String(), f.Err.Error(), f.Meaning})
 	}
 }
-
-func hexZxid(v int64) string { return fmt.Sprintf("0x%x", uint64(v)) }
 
 func verifyFile(file string) *report {
 	r := &report{File: file, Faults: []faultReport{}}
 	zxid := zxidOfFile(file)
 	if zxid >= 0 {
-		r.Zxid = hexZxid(zxid)
+		r.Zxid = proto.Hex(zxid)
 	}
 	im := &fileImage{path: file, plain: true}
 	s := newStructure(im, zxid, r.fault)
@@ -193,10 +191,10 @@ func (r *report) trailer(head *storage.SnapshotReader, zxid int64, sum *ztree.Di
 	case d.Version != proto.DigestVersion:
 		r.Digest = fmt.Sprintf("0x%x of version %d, which cannot be checked", uint64(d.TreeDigest), d.Version)
 	case sum.Is(d.TreeDigest):
-		r.Digest = fmt.Sprintf("0x%x agrees, at zxid %s", uint64(d.TreeDigest), hexZxid(t.DigestZxid))
+		r.Digest = fmt.Sprintf("0x%x agrees, at zxid %s", uint64(d.TreeDigest), proto.Hex(t.DigestZxid))
 	case t.DigestZxid != zxid || last > zxid:
 		r.Digest = fmt.Sprintf("0x%x is for zxid %s: writes continued during the snapshot; try: zkctl txnlog verify DIR",
-			uint64(d.TreeDigest), hexZxid(t.DigestZxid))
+			uint64(d.TreeDigest), proto.Hex(t.DigestZxid))
 	default:
 		r.Digest = fmt.Sprintf("0x%x differs", uint64(d.TreeDigest))
 		r.fault(&storage.Fault{Offset: head.Offset(), Kind: storage.BadDigest, Zxid: t.DigestZxid,

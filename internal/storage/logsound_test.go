@@ -22,7 +22,7 @@ func randomLog(t *testing.T, rnd *rand.Rand, preallocate int64) (log []byte, sta
 			data[i] = byte(1 + rnd.IntN(255))
 		}
 		txn := &proto.TxnEntry{Header: proto.TxnHeader{Zxid: n, Time: n, Type: proto.OpCreate},
-			Body: &proto.CreateTxn{Path: "/n" + hex(n), Data: data, ParentCVersion: int32(n)}}
+			Body: &proto.CreateTxn{Path: "/n" + proto.Hex(n), Data: data, ParentCVersion: int32(n)}}
 		if err := errors.Join(w.Append(txn), w.Sync()); err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +111,7 @@ func TestReadBesideAWriter(t *testing.T) {
 	dir := t.TempDir()
 	w := NewLogWriter(dir, LogOptions{Preallocate: 64 << 10, NoSync: true})
 	write := func(zxid int64) error {
-		txn := &proto.TxnEntry{Header: proto.TxnHeader{Zxid: zxid, Type: proto.OpCreate}, Body: &proto.CreateTxn{Path: "/n" + hex(zxid), ParentCVersion: int32(zxid)}}
+		txn := &proto.TxnEntry{Header: proto.TxnHeader{Zxid: zxid, Type: proto.OpCreate}, Body: &proto.CreateTxn{Path: "/n" + proto.Hex(zxid), ParentCVersion: int32(zxid)}}
 		return errors.Join(w.Append(txn), w.Sync())
 	}
 	if err := write(1); err != nil {

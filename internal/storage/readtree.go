@@ -172,7 +172,7 @@ func readTreeOf(r *SnapshotReader, err error) (*loaded, error) {
 	if d := s.trailer.Digest; d != nil && s.zxid != 0 && s.trailer.DigestZxid == s.zxid && s.fuzzyUntil() == s.zxid && !digestAgrees(s.tree, d) {
 		s.odd = &Fault{File: path, Offset: r.Offset(), Kind: BadDigest, Zxid: s.zxid,
 			Err:     fmt.Errorf("the znodes have digest %d, but the server recorded %d", s.tree.Digest(), d.TreeDigest),
-			Meaning: "the znodes are not those the server had at zxid " + hex(s.zxid)}
+			Meaning: "the znodes are not those the server had at zxid " + proto.Hex(s.zxid)}
 	}
 	return s, errors.Join(faults...)
 }
@@ -228,5 +228,3 @@ func (s *loaded) unknownACLs() error {
 func digestAgrees(t *ztree.Tree, d *proto.TxnDigest) bool {
 	return d.Version != proto.DigestVersion || t.Digest() == d.TreeDigest || t.AltDigest() == d.TreeDigest
 }
-
-func hex(zxid int64) string { return fmt.Sprintf("%#x", uint64(zxid)) }

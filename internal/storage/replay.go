@@ -34,7 +34,7 @@ func AreMissing(last, zxid int64) string {
 		after = fmt.Sprintf(", and perhaps some after %#x,", last)
 	}
 	if from >= to {
-		return "transaction " + hex(from) + " is"
+		return "transaction " + proto.Hex(from) + " is"
 	}
 	return fmt.Sprintf("transactions %#x..%#x%s are", from, to, after)
 }

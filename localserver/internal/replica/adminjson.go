@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
-	"unicode/utf8"
+
+	"github.com/zkctl/zkctl/internal/escape"
 )
 
 // fields are a JSON object that keeps its order.
@@ -114,37 +115,4 @@ func (j *jsonWriter) list(l list) {
 	j.w.WriteString(" ]")
 }
 
-const hexDigits = "0123456789ABCDEF"
-
-func (j *jsonWriter) string(s string) {
-	j.w.WriteByte('"')
-	for len(s) > 0 {
-		r, n := utf8.DecodeRuneInString(s)
-		switch c := s[0]; {
-		case r == utf8.RuneError && n == 1:
-			j.w.WriteString("\uFFFD")
-		case c == '"' || c == '\\':
-			j.w.WriteByte('\\')
-			j.w.WriteByte(c)
-		case c >= ' ':
-			j.w.WriteString(s[:n])
-		default:
-			switch c {
-			case '\n':
-				j.w.WriteString(`\n`)
-			case '\r':
-				j.w.WriteString(`\r`)
-			case '\t':
-				j.w.WriteString(`\t`)
-			case '\b':
-				j.w.WriteString(`\b`)
-			case '\f':
-				j.w.WriteString(`\f`)
-			default:
-				j.w.Write([]byte{'\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15]})
-			}
-		}
-		s = s[n:]
-	}
-	j.w.WriteByte('"')
-}
+func (j *jsonWriter) string(s string) { j.w.Write(escape.AppendJSONString(j.w.AvailableBuffer(), s)) }

@@ -1,0 +1,56 @@
+package escape
+
+import (
+	"unicode/utf8"
+	"unsafe"
+)
+
+// AppendJSON appends text to dst as a JSON string, quotes included. It escapes what Jackson
+// escapes, and so what Apache's tools and AdminServer print: quotes, backslashes, and control characters
+// as \b, \t, \n, \f, \r or \u00XX in upper case. Invalid UTF-8 becomes U+FFFD.
+func AppendJSON(dst, text []byte) []byte {
+	const digits = "0123456789ABCDEF"
+	dst = append(dst, '"')
+	from := 0
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRune(text[i:])
+			if r == utf8.RuneError && size == 1 {
+				dst = append(append(dst, text[from:i]...), "\uFFFD"...)
+				from = i + 1
+			}
+			i += size
+			continue
+		}
+		if c >= ' ' && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		dst = append(dst, text[from:i]...)
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\b':
+			dst = append(dst, '\\', 'b')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\f':
+			dst = append(dst, '\\', 'f')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		}
+		i++
+		from = i
+	}
+	return append(append(dst, text[from:]...), '"')
+}
+
+// AppendJSONString is [AppendJSON] for a string.
+func AppendJSONString(dst []byte, text string) []byte {
+	return AppendJSON(dst, unsafe.Slice(unsafe.StringData(text), len(text)))
+}
