@@ -31,6 +31,7 @@ type serverOptions struct {
 	release   release.Release   // to emulate, unless the configuration says
 	gate      *gate             // nil when the member is not to be paused
 	faults    replica.Faults    // nil without any
+	ahead     time.Duration     // of the clock
 
 	// configured is told of a configuration that has come into force, if it is not nil.
 	configured func(zoocfg.QuorumVerifier)
@@ -367,6 +368,7 @@ func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m replica.Options, j 
 		ReapEvery:        cfg.ContainerInterval,
 		ReapMax:          cfg.ContainerRate,
 		NeverUsed:        cfg.ContainerNeverUsed,
+		Ahead:            opt.ahead,
 		Log:              opt.log,
 		Failed:           opt.failed,
 	}
@@ -449,11 +451,13 @@ func (m *Member) launchEmbedded(context.Context) (process, error) {
 	for _, w := range warnings {
 		log.Warnf("%s", w)
 	}
+	m.e.clock.RLock()
+	defer m.e.clock.RUnlock()
 	m.e.mu.Lock()
-	faults := m.strikes(m.e.faults)
+	faults, ahead := m.strikes(m.e.faults), m.e.ahead
 	m.e.mu.Unlock()
 	s, err := startServer(cfg, serverOptions{log: log, supers: m.e.supers(), ephemeral: m.e.opt.Ephemeral, release: m.e.release(),
-		gate: m.gate, faults: faults, configured: m.e.learn, failed: m.fail})
+		gate: m.gate, faults: faults, ahead: ahead, configured: m.e.learn, failed: m.fail})
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,8 @@ type Ensemble struct {
 	java  engine.Installation // nil without Apache members
 	super string              // the password of the identity that may reconfigure
 
-	reconfig sync.Mutex // held during a reconfiguration
+	reconfig sync.Mutex   // held during a reconfiguration
+	clock    sync.RWMutex // held while the clock is moved, and for reading while an embedded member starts
 
 	mu      sync.Mutex
 	members []*Member
@@ -42,6 +43,7 @@ type Ensemble struct {
 	version int64 // of the newest configuration that a member had
 	faults  []*Injection
 	closed  bool
+	ahead   time.Duration // of the clock; changed while clock is held, too
 	failure error
 	done    chan struct{} // closed when the ensemble has ended
 }

@@ -32,7 +32,7 @@ func (s *Replica) commit(p *zab.Proposal) {
 	switch h.Type {
 	case proto.OpCreateSession:
 		if b, ok := p.Txn.Body.(*proto.CreateSessionTxn); ok && s.role == leading {
-			s.sessions.add(h.ClientID, max(s.opt.MinSession, time.Duration(b.TimeOut)*time.Millisecond), s.now)
+			s.sessions.add(h.ClientID, max(s.opt.MinSession, time.Duration(b.TimeOut)*time.Millisecond), s.moment())
 		}
 		if c := s.opening[h.ClientID]; c != nil {
 			delete(s.opening, h.ClientID)

@@ -76,7 +76,7 @@ func (s *Replica) openSession(c *conn) {
 	s.sessions.nextID++
 	c.session = id
 	if s.local != nil {
-		s.local.add(id, c.timeout, s.now)
+		s.local.add(id, c.timeout, s.moment())
 	}
 	if s.local != nil || s.role == readOnly {
 		s.finishSession(c, true)
@@ -105,7 +105,7 @@ func (s *Replica) adopt(id int64, timeout time.Duration, origin zab.Origin) bool
 	if t == nil || t.closing {
 		return false
 	}
-	s.sessions.touch(t, timeout, s.now)
+	s.sessions.touch(t, timeout, s.moment())
 	t.owner, t.owned = origin, true
 	return true
 }

@@ -92,7 +92,7 @@ func (s *Replica) checkGlobal(id int64, origin zab.Origin) proto.Error {
 
 // expireLocal ends the local sessions whose time is over.
 func (s *Replica) expireLocal() {
-	for _, t := range s.local.expired(s.now) {
+	for _, t := range s.local.expired(s.moment()) {
 		s.endLocal(t)
 	}
 }
@@ -117,6 +117,6 @@ func (s *Replica) resumeLocal(id int64, timeout time.Duration) bool {
 	if t == nil {
 		return false
 	}
-	s.local.touch(t, timeout, s.now)
+	s.local.touch(t, timeout, s.moment())
 	return true
 }

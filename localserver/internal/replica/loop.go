@@ -120,11 +120,11 @@ func (s *Replica) nextTimer() time.Duration {
 		}
 	}
 	due(s.readersAt())
-	due(s.local.next())
+	due(s.realTime(s.local.next()))
 	due(s.relieveAt, len(s.awaiting) > 0)
 	if s.role == leading {
 		due(s.reapAt, true)
-		due(s.sessions.next())
+		due(s.realTime(s.sessions.next()))
 	}
 	return max(0, time.Until(next))
 }

@@ -52,6 +52,7 @@ type Options struct {
 
 	ReapEvery time.Duration // znode.container.checkIntervalMs; 1 min
 	ReapMax   int           // znode.container.maxPerMinute; 10,000
+	Ahead     time.Duration // of the clock that Advance moves; 0
 	NeverUsed time.Duration // znode.container.maxNeverUsedIntervalMs; 0 keeps unused containers
 
 	// Ensemble tells how the member's ensemble is, for monitoring; nil for a standalone server.

@@ -35,7 +35,7 @@ func (s *Replica) propose(r *request) {
 	}
 	// Differs(unreadable-write): one that cannot be read gets the zxid before it from Apache 3.9.
 	s.zxid++
-	p := &prep{s: s, r: r, header: proto.TxnHeader{ClientID: r.Session, Cxid: r.Cxid, Zxid: s.zxid, Time: time.Now().UnixMilli(), Type: r.Type}}
+	p := &prep{s: s, r: r, header: proto.TxnHeader{ClientID: r.Session, Cxid: r.Cxid, Zxid: s.zxid, Time: time.Now().Add(s.ahead).UnixMilli(), Type: r.Type}}
 	body, err := p.txn()
 	if err != 0 {
 		p.header.Type = proto.OpError
@@ -253,7 +253,7 @@ func (p *prep) createSession(proto.Op, jute.Record) (jute.Record, proto.Error) {
 	}
 	timeout := int32(binary.BigEndian.Uint32(r.Body))
 	// What a client sends as a request may have any timeout; the session must not end at once.
-	t := p.s.sessions.add(r.Session, max(p.s.opt.MinSession, time.Duration(timeout)*time.Millisecond), p.s.now)
+	t := p.s.sessions.add(r.Session, max(p.s.opt.MinSession, time.Duration(timeout)*time.Millisecond), p.s.moment())
 	t.owner, t.owned = r.Origin, true
 	return &proto.CreateSessionTxn{TimeOut: timeout}, 0
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // reap deletes containers that had children and have none, and znodes whose time to live is
-// over, at most ReapMax in a round (ContainerManager).
-func (s *Replica) reap() {
+// over, at most ReapMax in a round, and returns how many (ContainerManager).
+func (s *Replica) reap() int {
 	var ripe []string // proposing may delete at once
 	for n := range s.tree.Reapable() {
 		if len(ripe) == s.opt.ReapMax {
@@ -26,10 +26,11 @@ func (s *Replica) reap() {
 		s.log.Infof("Attempting to delete candidate container: %s", path)
 		s.propose(&request{Request: zab.Request{Type: proto.OpDeleteContainer, Body: []byte(path)}})
 	}
+	return len(ripe)
 }
 
 func (s *Replica) ripe(n *ztree.Node) bool {
-	age := s.now.Sub(time.UnixMilli(n.Stat.Mtime))
+	age := s.moment().Sub(time.UnixMilli(n.Stat.Mtime))
 	if proto.EphemeralTypeOf(n.Stat.EphemeralOwner) == proto.EphemeralTTL {
 		return age > time.Duration(proto.TTLOf(n.Stat.EphemeralOwner))*time.Millisecond
 	}

@@ -61,11 +61,12 @@ type Replica struct {
 	saves    bool            // one of them goes to the disk because it is due
 	writers  []chan struct{} // of those that go to the data directory; closed when they have ended
 	outputs
-	later    []*conn   // whose turn is over in this round, and who have more to do
-	round    uint64    // of the loop
-	clock    time.Time // when the last answer was ready
-	now      time.Time // when the current round began
-	looking  time.Time // since when there is an election; zero without one
+	later    []*conn       // whose turn is over in this round, and who have more to do
+	round    uint64        // of the loop
+	clock    time.Time     // when the last answer was ready
+	now      time.Time     // when the current round began
+	ahead    time.Duration // of the clock, for moment
+	looking  time.Time     // since when there is an election; zero without one
 	stopping bool
 	stats    stats
 	refuse   bool // turn new connections away
@@ -99,7 +100,7 @@ func Open(opt Options) (*Replica, error) {
 	if err := opt.Check(); err != nil {
 		return nil, err
 	}
-	s := &Replica{opt: opt, log: opt.Log, done: make(chan struct{}), now: time.Now(),
+	s := &Replica{opt: opt, log: opt.Log, done: make(chan struct{}), now: time.Now(), ahead: opt.Ahead,
 		outputs: outputs{awaiting: map[*conn]struct{}{}}, all: map[*conn]struct{}{}, open: map[net.Conn]struct{}{}, byHost: map[string]int{},
 		listings: make(chan struct{}, listingsMost), box: mailbox{ready: make(chan struct{}, 1)}}
 	s.auth = opt.authSchemes()
@@ -187,7 +188,7 @@ func (s *Replica) Lead(l zab.Leader, last int64) {
 		s.stats.led = s.now
 		s.tree.SetLastZxid(max(s.tree.LastZxid(), last))
 		for id, timeout := range s.tree.Sessions() {
-			s.sessions.add(id, time.Duration(timeout)*time.Millisecond, s.now)
+			s.sessions.add(id, time.Duration(timeout)*time.Millisecond, s.moment())
 		}
 		s.reapAt = s.now.Add(s.opt.ReapEvery)
 	})
@@ -316,7 +317,7 @@ func (s *Replica) showConfig() {
 	if err != nil {
 		zxid = 0 // a configuration that nobody has agreed on yet
 	}
-	s.tree.SetConfig(s.config, zxid, s.now.UnixMilli())
+	s.tree.SetConfig(s.config, zxid, s.moment().UnixMilli())
 }
 
 // Fail stops serving for good: the disk, or what else a member needs, has failed. Nothing is

@@ -157,13 +157,13 @@ func (s *Replica) touch(id int64, timeout time.Duration) bool {
 	if t == nil || t.closing {
 		return false
 	}
-	s.sessions.touch(t, timeout, s.now)
+	s.sessions.touch(t, timeout, s.moment())
 	return true
 }
 
 // expireSessions closes the sessions whose time is over, by a transaction each.
 func (s *Replica) expireSessions() {
-	for _, t := range s.sessions.expired(s.now) {
+	for _, t := range s.sessions.expired(s.moment()) {
 		if t.closing {
 			continue
 		}
