@@ -80,7 +80,7 @@ func TestEveryPlaceOfEveryVerb(t *testing.T) {
 		// The arguments, as the usage names them.
 		usage := regexp.MustCompile(`\[?--?[a-z]+[^\]]*\]|-[a-z] [A-Z]+`).ReplaceAllString(c.Use, "")
 		for i, place := range strings.Fields(usage)[1:] {
-			if c.Name() == "server" && i == 0 {
+			if (c.Name() == "server" || c.Name() == "completion") && i == 0 {
 				place = "COMMAND"
 			}
 			file := filePlaces.MatchString(place)
@@ -88,9 +88,8 @@ func TestEveryPlaceOfEveryVerb(t *testing.T) {
 			words = append(words[:len(words):len(words)], "start")
 		}
 	}
-	for _, c := range a.root.Commands() {
-		if isVerb(c) {
-			walk(c, []string{c.Name()})
-		}
+	env := a.env()
+	for _, v := range env.Listed() {
+		walk(v.Tree(env), []string{v.Name})
 	}
 }

@@ -5,54 +5,58 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/completions/outer"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 // completionPatience is how long a Tab in the outer shell may wait for the server.
 const completionPatience = time.Second
 
-// completionCommand prints the script that makes an outer shell ask zkctl __complete.
-func (a *app) completionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "completion bash|zsh|fish|powershell",
-		Short: "print the completion script for your shell",
-		Long: `Print the script that lets your shell complete zkctl's commands,
+// completionVerb prints the script that makes an outer shell ask zkctl __complete.
+func (a *app) completionVerb() command.Verb {
+	return command.Verb{
+		Name: "completion", Short: "print the completion script for your shell", Group: command.Other, Outside: true,
+		New: func(*command.Env) *cobra.Command {
+			return &cobra.Command{
+				Use: "completion bash|zsh|fish|powershell",
+				Long: `Print the script that lets your shell complete zkctl's commands,
 options and the paths of znodes, which it asks the server for.`,
-		Example: `  source <(zkctl completion bash)       now, in bash
+				Example: `  source <(zkctl completion bash)       now, in bash
   zkctl completion bash > ~/.local/share/bash-completion/completions/zkctl
   source <(zkctl completion zsh)        now, in zsh
   zkctl completion zsh > "${fpath[1]}/_zkctl"
   zkctl completion fish > ~/.config/fish/completions/zkctl.fish
   zkctl completion powershell | Out-String | Invoke-Expression`,
-		DisableFlagsInUseLine: true,
-		RunE: func(c *cobra.Command, words []string) error {
-			if a.options.Help {
-				return c.Help()
+				DisableFlagsInUseLine: true,
+				ValidArgsFunction: func(_ *cobra.Command, words []string, _ string) ([]string, cobra.ShellCompDirective) {
+					if len(words) > 0 {
+						return nil, cobra.ShellCompDirectiveNoFileComp
+					}
+					return outer.Shells, cobra.ShellCompDirectiveNoFileComp
+				},
+				RunE: func(_ *cobra.Command, words []string) error {
+					shells := strings.Join(outer.Shells, ", ")
+					if len(words) != 1 {
+						return fmt.Errorf("completion takes one word, the shell: %s", shells)
+					}
+					for _, shell := range outer.Shells {
+						if shell == words[0] {
+							_, err := a.streams.Out.Write(outer.Script(shell))
+							return err
+						}
+					}
+					return fmt.Errorf("no completion for %q; there is one for %s", words[0], shells)
+				},
 			}
-			shells := strings.Join(outer.Shells, ", ")
-			if len(words) != 1 {
-				return fmt.Errorf("completion takes one word, the shell: %s", shells)
-			}
-			for _, shell := range outer.Shells {
-				if shell == words[0] {
-					_, err := a.streams.Out.Write(outer.Script(shell))
-					return err
-				}
-			}
-			return fmt.Errorf("no completion for %q; there is one for %s", words[0], shells)
 		},
 	}
 }
@@ -90,62 +94,34 @@ func (a *app) candidates(ctx context.Context, words []string, word string) compl
 	case len(line.words) == 0 && strings.HasPrefix(word, "-"):
 		return a.optionNames(word)
 	}
-	cfg := completions.Config{Servers: a.nameable, Verbs: a.completedVerbs(), Without: command.ShellCmd}
-	if len(line.words) > 0 && commands.All.Lookup(line.words[0]) != nil {
-		if session := a.quietSession(); session != nil {
-			defer session.Close()
-			cfg.Tree = func() completions.Tree {
-				conn, err := session.Conn()
-				if err != nil {
-					return nil
-				}
+	env := a.env()
+	env.Session = a.quietSession()
+	defer env.Session.Close()
+	return completions.New(completions.Config{
+		Env: env, Servers: a.nameable, Without: command.ShellCmd,
+		Tree: func() completions.Tree {
+			if conn, err := env.Session.Conn(); err == nil {
 				return conn
 			}
-		}
-	}
-	return completions.New(cfg).CompleteWords(ctx, line.words, word, "/")
+			return nil
+		},
+	}).CompleteWords(ctx, line.words, word, "/")
 }
 
-// quietSession is the session that the options describe, nil when they describe none.
+// quietSession is the session that the options describe. It starts no server and says nothing.
 func (a *app) quietSession() *session.Session {
 	quiet := *a.streams
 	quiet.Err = io.Discard
 	a.streams = &quiet
-	if a.options.settle(a.flags, &quiet) != nil {
-		return nil
-	}
-	var err error
-	name := a.options.Server
-	if a.options.Server, err = localHome().Resolve(name); err != nil {
-		return nil
-	}
-	a.options.ours = a.options.Server != name
-	_, session, err := a.environment()
-	if err != nil {
-		return nil
-	}
-	return session
-}
-
-// completedVerbs are the verbs besides the znode commands.
-func (a *app) completedVerbs() []completions.Verb {
-	constructors := append([]verb.Constructor{
-		func(*ui.Streams) *cobra.Command { return a.localCommand() },
-		func(*ui.Streams) *cobra.Command { return a.serverCommand() },
-	}, slices.Concat(a.ensembleVerbs(), offlineVerbs)...)
-	var verbs []completions.Verb
-	for _, construct := range constructors {
-		verbs = append(verbs, completions.NewVerb(construct))
-	}
-	completion := a.completionCommand()
-	return append(verbs, completions.Verb{
-		Name: completion.Name(), Short: completion.Short,
-		Complete: func(words []string, _ string) (list []completions.Suggestion, _ verb.Place) {
-			if len(words) == 0 {
-				list = fixed(outer.Shells...)
-			}
-			return list, verb.Nothing
-		},
+	return a.session(func() error {
+		if err := a.options.settle(a.flags, &quiet); err != nil {
+			return err
+		}
+		var err error
+		name := a.options.Server
+		a.options.Server, err = localHome().Resolve(name)
+		a.options.ours = a.options.Server != name
+		return err
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/zkctl/zkctl/commands"
-	"github.com/zkctl/zkctl/internal/verb"
+	"github.com/zkctl/zkctl/internal/command"
 )
 
 var update = flag.Bool("update", false, "write what the sources say into docs/differences.md")
@@ -30,7 +30,7 @@ func TestDocumentedDifferences(t *testing.T) {
 	var want strings.Builder
 	for _, c := range commands.All {
 		if c.Differs != "" {
-			for i, line := range verb.Wrap(fmt.Sprintf("**%s**: %s", c.Name, c.Differs), 98) {
+			for i, line := range command.Wrap(fmt.Sprintf("**%s**: %s", c.Name, c.Differs), 98) {
 				want.WriteString([]string{"- ", "  "}[min(i, 1)] + line + "\n")
 			}
 		}

@@ -1,64 +1,41 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/fatih/color"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
-// helpCommand is zkctl help: of everything, of a verb or of a znode command.
-func (a *app) helpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [command]",
-		Short: "show how zkctl, or one of its commands, is used",
-		RunE: func(_ *cobra.Command, words []string) error {
-			switch {
-			case len(words) > 0:
-				if c, _, err := a.root.Find(words); err == nil && isVerb(verbRoot(c)) {
-					return c.Help()
-				}
-				return a.helpOn(words[0])
-			case a.options.format() == ui.JSON:
-				return a.helpOn("")
-			}
-			return a.printHelp()
-		},
+// helpCommand is that of the shell.
+var helpCommand = commands.All.Lookup("help")
+
+// helpCommand is zkctl help. Without words it is about the options, too.
+func (a *app) helpCommand(ctx context.Context, words []string) error {
+	env := a.quickEnv()
+	switch {
+	case len(words) > 1 && env.Verb(words[1]) != nil:
+		return env.Help(ctx, words[1:]...)
+	case len(words) > 1, env.Output == ui.JSON:
+		return command.Run(ctx, env, command.Args(words...))
 	}
+	return a.printHelp()
 }
 
-// helpOn explains a verb or a znode command; "" lists the znode commands.
-func (a *app) helpOn(word string) error {
-	words := []string{"help"}
-	if word != "" {
-		words = append(words, word)
+// help explains the command that words begin with, and zkctl if there is none.
+func (a *app) help(ctx context.Context, words []string) error {
+	env := a.quickEnv()
+	if len(words) > 0 && (env.Verb(words[0]) != nil || env.Commands.Lookup(words[0]) != nil) {
+		return env.Help(ctx, words...)
 	}
-	if word != "" && commands.All.Lookup(word) == nil {
-		for _, c := range a.root.Commands() {
-			if c.Name() == word {
-				return c.Help()
-			}
-		}
-	}
-	return command.Run(a.root.Context(), a.commandEnv(), command.Args(words...))
-}
-
-// help is cobra's hook; it is called for -h of a verb as well. A failed write is left in
-// helpErr, because cobra takes no error.
-func (a *app) help(c *cobra.Command, _ []string) {
-	if c == a.root {
-		a.helpErr = a.printHelp()
-		return
-	}
-	a.helpErr = verb.PrintHelp(a.streams.Out, c, a.streams.Width)
+	return a.printHelp()
 }
 
 const helpHead = `zkctl is a command line for Apache ZooKeeper.
@@ -99,11 +76,11 @@ func (a *app) printHelp() error {
 	out.WriteString(helpHead)
 	for _, group := range optionGroups {
 		fmt.Fprintf(out, "\n%s:\n", a.streams.Paint(group, heading))
-		verb.Columns(out, optionRows(a.flags, group), a.streams.Width)
+		command.Columns(out, optionRows(a.flags, group), a.streams.Width)
 	}
 	for _, g := range a.commandGroups() {
 		fmt.Fprintf(out, "\n%s:\n", a.streams.Paint(g.name, heading))
-		verb.Columns(out, g.rows, a.streams.Width)
+		command.Columns(out, g.rows, a.streams.Width)
 	}
 	out.WriteString(helpTail)
 	_, err := io.WriteString(a.streams.Out, out.String())
@@ -130,18 +107,10 @@ func (a *app) commandGroups() (groups []commandGroup) {
 			add(string(c.Group), c.Name, c.Short)
 		}
 	}
-	for _, group := range []string{localGroup, offlineGroup} {
-		for _, c := range a.root.Commands() {
-			if c.Annotations[groupKey] == group {
-				add(group, c.Name(), c.Short)
-			}
-		}
+	for _, v := range a.env().Listed() {
+		add(string(v.Group), v.Name, v.Short)
 	}
-	for _, c := range a.root.Commands() {
-		if !isVerb(c) && !c.Hidden && (commands.All.Lookup(c.Name()) == nil || c.Name() == "help") {
-			add("Other commands", c.Name(), c.Short)
-		}
-	}
+	add(string(command.Other), "help", "show how zkctl, or one of its commands, is used")
 	return groups
 }
 

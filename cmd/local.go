@@ -8,13 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 	"github.com/zkctl/zkctl/local"
 )
-
-// localGroup is what help calls the verbs that run servers.
-const localGroup = "Servers on this machine"
 
 // localHome is where named servers are.
 func localHome() local.Home { return local.Home(filepath.Join(stateDir(), "local")) }
@@ -23,23 +20,25 @@ func localHome() local.Home { return local.Home(filepath.Join(stateDir(), "local
 type localVerb struct {
 	streams *ui.Streams
 	home    local.Home
-	shell   func(name string) error // opens the shell on a server
+	shell   func(ctx context.Context, name string) error // opens the shell on a server
 }
 
-func (a *app) localCommand() *cobra.Command {
-	l := &localVerb{streams: a.streams, home: localHome(), shell: func(name string) error {
+func (a *app) localCommand(env *command.Env) *cobra.Command {
+	l := &localVerb{streams: env.Streams, home: localHome(), shell: func(ctx context.Context, name string) error {
+		if env.Shell != nil {
+			return command.Run(ctx, env, command.Args("connect", name))
+		}
 		if err := a.flags.Set("server", name); err != nil {
 			return err
 		}
-		return a.run(a.root, nil)
+		return a.open(ctx)
 	}}
 	return l.command()
 }
 
 func (l *localVerb) command() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "local COMMAND",
-		Short: "run ZooKeeper on this machine: one server or an ensemble, in the background, under a name",
+		Use: "local COMMAND",
 		Long: `Run ZooKeeper on this machine, for development and tests: one server or a whole
 ensemble, in the background under a name, or in the foreground. It listens on
 127.0.0.1 and needs no Java. Without a NAME, "default" or the only one is meant.
@@ -55,7 +54,7 @@ ensemble, in the background under a name, or in the foreground. It listens on
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, words []string) error {
 			if len(words) > 0 {
-				return verb.Unknown(c, words[0], "")
+				return command.NoSubcommand(c, words[0], "")
 			}
 			return c.Help()
 		},

@@ -8,12 +8,12 @@ func (l *localVerb) shellCommand() *cobra.Command {
 		Short:             "open the shell on a local server",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: l.completeServer,
-		RunE: func(_ *cobra.Command, words []string) error {
+		RunE: func(c *cobra.Command, words []string) error {
 			s, err := l.home.Choose(words)
 			if err != nil {
 				return err
 			}
-			return l.shell(s.Name)
+			return l.shell(c.Context(), s.Name)
 		},
 	}
 }

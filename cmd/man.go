@@ -12,42 +12,42 @@ import (
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/man"
-	"github.com/zkctl/zkctl/internal/verb"
 	"github.com/zkctl/zkctl/internal/version"
 )
 
-// manCommand writes the manual pages; packages are made with it.
-func (a *app) manCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "man folder",
-		Short: "write the manual pages to a folder",
-		Long: `Write a manual page for zkctl and one for each of its commands
+// manVerb writes the manual pages; packages are made with it.
+func (a *app) manVerb() command.Verb {
+	return command.Verb{
+		Name: "man", Short: "write the manual pages to a folder", Group: command.Other, Outside: true, Hidden: true,
+		New: func(*command.Env) *cobra.Command {
+			return &cobra.Command{
+				Use:                   "man folder",
+				DisableFlagsInUseLine: true,
+				Long: `Write a manual page for zkctl and one for each of its commands
 (zkctl.1, zkctl-ls.1, zkctl-txnlog-dump.1, ...) to a folder,
 which is created if it does not exist.`,
-		Example: `  zkctl man ./man
+				Example: `  zkctl man ./man
   sudo zkctl man /usr/local/share/man/man1`,
-		Hidden: true,
-		RunE: func(c *cobra.Command, words []string) error {
-			if a.options.Help {
-				return c.Help()
+				RunE: func(_ *cobra.Command, words []string) error {
+					if len(words) != 1 {
+						return errors.New("man takes one argument, the folder to write to")
+					}
+					if err := os.MkdirAll(words[0], 0o755); err != nil {
+						return err
+					}
+					date, _, _ := strings.Cut(version.CommitDate(), "T")
+					for _, p := range a.manPages() {
+						var b bytes.Buffer
+						if err := p.Write(&b, version.Release(), date); err != nil {
+							return err
+						}
+						if err := os.WriteFile(filepath.Join(words[0], p.Name+".1"), b.Bytes(), 0o644); err != nil {
+							return err
+						}
+					}
+					return nil
+				},
 			}
-			if len(words) != 1 {
-				return errors.New("man takes one argument, the folder to write to")
-			}
-			if err := os.MkdirAll(words[0], 0o755); err != nil {
-				return err
-			}
-			date, _, _ := strings.Cut(version.CommitDate(), "T")
-			for _, p := range a.manPages() {
-				var b bytes.Buffer
-				if err := p.Write(&b, version.Release(), date); err != nil {
-					return err
-				}
-				if err := os.WriteFile(filepath.Join(words[0], p.Name+".1"), b.Bytes(), 0o644); err != nil {
-					return err
-				}
-			}
-			return nil
 		},
 	}
 }
@@ -61,10 +61,9 @@ func (a *app) manPages() []*man.Page {
 			pages = append(pages, znodeManPage(c))
 		}
 	}
-	for _, c := range a.root.Commands() {
-		if isVerb(c) || c.Name() == "completion" {
-			pages = append(pages, verbManPages(c)...)
-		}
+	env := a.env()
+	for _, v := range env.Listed() {
+		pages = append(pages, verbManPages(v.Tree(env))...)
 	}
 	for _, p := range pages[1:] {
 		if strings.Count(p.Name, "-") == 1 {
@@ -77,7 +76,7 @@ func (a *app) manPages() []*man.Page {
 // manPage is zkctl.1.
 func (a *app) manPage() *man.Page {
 	p := &man.Page{
-		Name: "zkctl", Short: a.root.Short,
+		Name: "zkctl", Short: "a command line for Apache ZooKeeper",
 		Synopsis: []string{"zkctl [options]", "zkctl [options] command ...", "zkctl [options] < script"},
 		Sections: []man.Section{{Title: "Description", Paragraphs: []string{
 			"Without a command, zkctl opens a shell on the servers. With one, it runs the command and exits. " +
@@ -154,7 +153,7 @@ func verbManPages(c *cobra.Command) []*man.Page {
 	p.Sections = filled([]man.Section{
 		about,
 		section("Commands", nil, subcommands),
-		section("Options", nil, terms(verb.OptionRows(c.LocalFlags()))),
+		section("Options", nil, terms(command.OptionRows(c.LocalFlags()))),
 		{Title: "Examples", Verbatim: c.Example},
 	})
 	return pages

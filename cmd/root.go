@@ -12,11 +12,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/zkctl/zkctl/commands"
-	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/version"
 )
@@ -54,49 +51,16 @@ func Execute(ctx context.Context, args []string, s *ui.Streams) int {
 	return code
 }
 
-func init() {
-	cobra.EnableTraverseRunHooks = true // the hook of a verb is not to replace the root's
-}
-
 // app is one run of zkctl.
 type app struct {
 	streams *ui.Streams
 	options options
-	flags   *pflag.FlagSet
-	root    *cobra.Command
-	typed   string // the znode command as it was typed
-	helpErr error  // of cobra's hook for help
+	flags   *pflag.FlagSet // of options
 }
 
 func newApp(s *ui.Streams) *app {
 	a := &app{streams: s}
 	a.flags = a.options.flags()
-	a.root = &cobra.Command{
-		Use:               "zkctl",
-		Short:             "a command line for Apache ZooKeeper",
-		Args:              cobra.ArbitraryArgs, // an unknown command is commands' to report
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		TraverseChildren:  true,
-		DisableAutoGenTag: true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		PersistentPreRunE: a.scriptOrCommand,
-		RunE:              a.run,
-	}
-	a.root.SetIn(s.In)
-	a.root.SetOut(s.Out)
-	a.root.SetErr(s.Err)
-	a.root.Flags().AddFlagSet(a.flags)
-	a.root.Flags().SortFlags = false
-	a.root.Flags().SetInterspersed(false)
-	a.root.SetHelpFunc(a.help)
-	a.root.SetHelpCommand(a.helpCommand())
-	a.root.AddCommand(a.completionCommand(), a.manCommand())
-	a.addZnodeCommands()
-	a.addOfflineVerbs()
-	a.addEnsembleVerbs()
-	a.addVerb(a.localCommand(), localGroup)
-	a.addVerb(a.serverCommand(), localGroup)
 	return a
 }
 
@@ -106,67 +70,42 @@ func (a *app) execute(ctx context.Context, args []string) error {
 	}
 	line, err := splitArgs(a.flags, args)
 	if slices.Contains(line.options, "--output=json") {
-		a.options.Output = string(ui.JSON) // also of what is wrong before cobra reads the options
+		a.options.Output = string(ui.JSON) // also of what is wrong before the options are read
+	}
+	if err == nil {
+		err = a.flags.Parse(line.options)
 	}
 	if err != nil {
 		return err
 	}
-	if len(line.words) > 0 {
-		if c := commands.All.Lookup(line.words[0]); c != nil {
-			a.typed = line.words[0] // in any case, or an alias; cobra gets the name
-			line.words = append([]string{c.Name}, line.words[1:]...)
-		} else if len(line.words[0]) == 0 || line.words[0][0] == '-' {
-			return command.Run(ctx, a.commandEnv(), command.Args(line.words...))
-		}
-	}
-	if len(line.words) > 0 {
-		line.words = a.normalizeVerb(line.words)
-	}
-	a.root.SetArgs(append(line.options, line.words...))
-	if err := a.root.ExecuteContext(ctx); err != nil {
-		return err
-	}
-	return a.helpErr
-}
-
-// scriptOrCommand refuses a script beside a command, of which only one could run.
-func (a *app) scriptOrCommand(c *cobra.Command, words []string) error {
-	if c != a.root {
-		words = append([]string{c.Name()}, words...)
-	}
-	if a.options.Script == "" || len(words) == 0 || a.options.Help {
-		return nil
-	}
-	return fmt.Errorf("-f %s runs a script, and %q is a command: give one of the two", a.options.Script, strings.Join(words, " "))
-}
-
-// run is zkctl without a verb of its own: a script or the shell.
-func (a *app) run(c *cobra.Command, words []string) error {
-	switch {
-	case a.options.Version:
+	switch o := &a.options; {
+	case o.Help:
+		return a.help(ctx, line.words)
+	case o.Script != "" && len(line.words) > 0:
+		return fmt.Errorf("-f %s runs a script, and %q is a command: give one of the two", o.Script, strings.Join(line.words, " "))
+	case len(line.words) > 0:
+		return a.command(ctx, line.words)
+	case o.Version:
 		_, err := fmt.Fprintln(a.streams.Out, version.String())
 		return err
-	case len(words) > 0:
-		return command.Run(c.Context(), a.commandEnv(), command.Args(words...)) // it is unknown
 	}
-	stop, err := a.settle(c.Context(), a.options.Script == "" && a.streams.InTTY)
+	return a.open(ctx)
+}
+
+// open runs a script or the shell.
+func (a *app) open(ctx context.Context) error {
+	stop, err := a.settle(ctx, a.options.Script == "" && a.streams.InTTY)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	if a.options.Script != "" {
-		return a.runScript(c.Context(), a.options.Script)
+		return a.runScript(ctx, a.options.Script)
 	}
 	if !a.streams.InTTY {
-		return a.runScript(c.Context(), "-")
+		return a.runScript(ctx, "-")
 	}
-	return a.runShell(c.Context())
-}
-
-// commandEnv is for what needs no session: an unknown command, and help.
-func (a *app) commandEnv() *command.Env {
-	_ = fillFromEnv(a.flags) // for the form of the answer, which a mistake elsewhere does not change
-	return &command.Env{Streams: a.streams, Commands: commands.All, Output: a.options.format(), Outside: a.verbNames(func(*cobra.Command) bool { return true })}
+	return a.runShell(ctx)
 }
 
 // catchBrokenPipe makes a write to a closed pipe an error instead of the process's end,

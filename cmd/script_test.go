@@ -161,17 +161,26 @@ func TestHelpFits(t *testing.T) {
 	}
 }
 
-// A word of the command line means one thing.
+// A word of the command line means one thing, and the tree of a verb is what the list says.
 func TestVerbsDoNotClash(t *testing.T) {
 	seen := map[string]bool{}
-	root := newApp(discard()).root
-	root.InitDefaultHelpCmd()
-	for _, c := range root.Commands() {
-		for _, name := range append([]string{c.Name()}, c.Aliases...) {
-			if name = strings.ToLower(name); seen[name] {
-				t.Errorf("two commands are called %s", name)
-			}
-			seen[name] = true
+	is := func(name string) {
+		if name = strings.ToLower(name); seen[name] {
+			t.Errorf("two commands are called %s", name)
+		}
+		seen[name] = true
+	}
+	env := newApp(discard()).env()
+	for _, c := range env.Commands {
+		for _, name := range append([]string{c.Name}, c.Aliases...) {
+			is(name)
+		}
+	}
+	for i := range env.Verbs {
+		v := &env.Verbs[i]
+		is(v.Name)
+		if tree := v.Tree(env); tree.Name() != v.Name || v.Short == "" || v.Group == "" {
+			t.Errorf("verb %q: usage %q, short %q, group %q", v.Name, tree.Use, v.Short, v.Group)
 		}
 	}
 	if !seen["ls"] || !seen["completion"] || !seen["help"] || !seen["version"] {

@@ -5,15 +5,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/local/zkserver"
 )
 
 // serverCommand is zkctl server, the counterpart of zkServer.sh.
-func (a *app) serverCommand() *cobra.Command {
+func serverCommand(env *command.Env) *cobra.Command {
 	var confDir string
 	c := &cobra.Command{
-		Use:   "server start|start-foreground|stop|restart|status|version|print-cmd [zoo.cfg]",
-		Short: "run one server from its zoo.cfg, as zkServer.sh does",
+		Use: "server start|start-foreground|stop|restart|status|version|print-cmd [zoo.cfg]",
 		Long: `Run one embedded server from its zoo.cfg, as zkServer.sh runs Apache's, with the
 same answers, exit codes and pid file. With server.N lines and a myid it is a
 member of an ensemble; the others may be Apache ZooKeeper.
@@ -46,7 +46,7 @@ zookeeper-env.sh and java.env in the configuration's folder are read.`,
 		if len(words) == 0 {
 			return c.Help()
 		}
-		return zkserver.Run(c.Context(), a.streams, words[0], strings.Join(words[1:], ""), confDir)
+		return zkserver.Run(c.Context(), env.Streams, words[0], strings.Join(words[1:], ""), confDir)
 	}
 	return c
 }

@@ -12,6 +12,6 @@ var helpCommand = &command.Command{
 	Examples: []command.Example{{"help ls", "everything about ls"}},
 	Offline:  true,
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
-		return env.Help(ctx, in.Arg(0))
+		return env.Help(ctx, in.Args...)
 	},
 }

@@ -27,16 +27,12 @@ var multiCommand = &command.Command{
 		{"multi -file ops.txt", "from a file"},
 	},
 	Verbatim: true,
-	Differs:  "zkCli has no such command.",
-	Run:      runMulti,
-}
-
-// Operations are the operations of a multi: commands, and check, which is none by itself.
-func Operations() []*command.Command {
-	return []*command.Command{createCommand, setCommand, deleteCommand, {
-		Name: "check", Short: "fail unless the znode has the version",
+	Operations: command.Set{createCommand, setCommand, deleteCommand, {
+		Name: "check", Short: "fail unless the znode has the version", // no command by itself
 		Args: []command.Arg{pathArg, {Name: "version", Kind: command.Number, Optional: true}},
-	}}
+	}},
+	Differs: "zkCli has no such command.",
+	Run:     runMulti,
 }
 
 func runMulti(ctx context.Context, env *command.Env, in *command.Invocation) error {

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/command"
 )
 
@@ -23,7 +22,7 @@ func (c *Completer) Ran(words []command.Word, dir string) {
 	if len(words) == 0 {
 		return
 	}
-	cmd := commands.All.Lookup(words[0].Text)
+	cmd := c.cfg.Env.Commands.Lookup(words[0].Text)
 	if cmd == nil || cmd.Group == command.Reading {
 		return
 	}
@@ -42,7 +41,7 @@ func (c *Completer) Ran(words []command.Word, dir string) {
 	if cmd.Group != command.Writing {
 		return
 	}
-	in, err := commands.All.Parse(words)
+	in, err := c.cfg.Env.Commands.Parse(words)
 	if err != nil {
 		return
 	}

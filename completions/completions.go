@@ -11,7 +11,6 @@ import (
 
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 // Tree is where znodes are looked up, such as a *client.Conn.
@@ -27,8 +26,8 @@ type Config struct {
 	Tree func() Tree
 	// Servers returns the connect strings and names that can be connected to.
 	Servers func() []Suggestion
-	// Verbs are what a line can start with, besides commands.
-	Verbs []Verb
+	// Env has the commands and verbs that a line can start with, and the session that a verb asks.
+	Env *command.Env
 	// Without is the group whose commands are not suggested.
 	Without command.Group
 	// Changed is called, on a goroutine of the Completer, when something arrives that an earlier
@@ -39,13 +38,6 @@ type Config struct {
 	// TTL is how long an answer counts as fresh; 0 means 3 s. An older answer is still used while
 	// it is looked up again.
 	TTL time.Duration
-}
-
-// Verb completes its own words.
-type Verb struct {
-	Name, Short string
-	// Complete completes word, which follows words, and says whether a file can replace it.
-	Complete func(words []string, word string) (list []Suggestion, place verb.Place)
 }
 
 // Suggestion is something that can be inserted at the cursor.
@@ -99,6 +91,9 @@ const (
 
 // New returns a Completer with an empty cache.
 func New(cfg Config) *Completer {
+	if cfg.Env == nil {
+		cfg.Env = &command.Env{}
+	}
 	if cfg.Tree == nil {
 		cfg.Tree = func() Tree { return nil }
 	}

@@ -154,7 +154,7 @@ func TestComplete(t *testing.T) {
 			if runtime.GOOS == "windows" && strings.Contains(test.line, filepath.ToSlash(dir)) {
 				t.Skip("paths of this system need quotes")
 			}
-			c := New(Config{Tree: of(tree), Servers: servers})
+			c := New(Config{Env: &command.Env{Commands: commands.All}, Tree: of(tree), Servers: servers})
 			line, pos := strings.Replace(test.line, "|", "", 1), strings.Index(test.line, "|")
 			if pos < 0 || strings.Contains(test.line, "| gr") {
 				line, pos = test.line, len(test.line)
@@ -188,7 +188,7 @@ func TestEveryPlaceOfEveryCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	tree := newFakeTree("/node")
-	c := New(Config{Tree: of(tree), Servers: func() []Suggestion { return []Suggestion{{Text: "zk1:2181"}} }})
+	c := New(Config{Env: &command.Env{Commands: commands.All}, Tree: of(tree), Servers: func() []Suggestion { return []Suggestion{{Text: "zk1:2181"}} }})
 	want := map[command.Kind]string{
 		command.Path: "/node", command.NewPath: "/node", command.ACLs: "world:anyone:", command.AuthScheme: "digest",
 		command.File: "afile", command.Servers: "zk1:2181", command.CommandName: "create", command.Operation: "check",
@@ -244,7 +244,7 @@ func TestEveryPlaceOfEveryCommand(t *testing.T) {
 }
 
 func TestEveryOptionOfEveryCommandIsOffered(t *testing.T) {
-	c := New(Config{})
+	c := New(Config{Env: &command.Env{Commands: commands.All}})
 	for _, cmd := range commands.All {
 		r := c.Lookup(cmd.Name+" -", len(cmd.Name)+2, "/")
 		offered := texts(r)
@@ -262,7 +262,7 @@ func TestEveryOptionOfEveryCommandIsOffered(t *testing.T) {
 }
 
 func TestOptionGivenIsNotOfferedAgain(t *testing.T) {
-	c := New(Config{})
+	c := New(Config{Env: &command.Env{Commands: commands.All}})
 	if got := texts(c.Lookup("ls -s -", 7, "/")); slices.Contains(got, "-s") || !slices.Contains(got, "-R") {
 		t.Errorf("offered %q", got)
 	}
@@ -271,7 +271,7 @@ func TestOptionGivenIsNotOfferedAgain(t *testing.T) {
 func TestDescriptions(t *testing.T) {
 	tree := newFakeTree("/a", "/b/c")
 	tree.nodes["/a"] = proto.Stat{DataLength: 1234, EphemeralOwner: 0x1000_0000_0001}
-	c := New(Config{Tree: of(tree)})
+	c := New(Config{Env: &command.Env{Commands: commands.All}, Tree: of(tree)})
 	r := c.Complete(testContext(t), "ls /", 4, "/")
 	var helps []string
 	for _, s := range r.Suggestions {
@@ -295,7 +295,7 @@ func TestLookupDoesNotBlock(t *testing.T) {
 	tree := newFakeTree("/a/b", "/a/c")
 	tree.block = make(chan struct{})
 	changed := make(chan struct{}, 100)
-	c := New(Config{Tree: of(tree), Changed: func() { changed <- struct{}{} }})
+	c := New(Config{Env: &command.Env{Commands: commands.All}, Tree: of(tree), Changed: func() { changed <- struct{}{} }})
 	r := c.Lookup("ls /a/", 6, "/")
 	if !r.Pending || len(r.Suggestions) != 0 {
 		t.Fatalf("answer before the server's: %+v", r)
@@ -314,14 +314,14 @@ func TestCompleteEndsWithItsContext(t *testing.T) {
 	defer close(tree.block)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	c := New(Config{Tree: of(tree)})
+	c := New(Config{Env: &command.Env{Commands: commands.All}, Tree: of(tree)})
 	if r := c.Complete(ctx, "ls /a/", 6, "/"); !r.Pending {
 		t.Errorf("answer %+v", r)
 	}
 }
 
 func TestNoSession(t *testing.T) {
-	c := New(Config{})
+	c := New(Config{Env: &command.Env{Commands: commands.All}})
 	if r := c.Complete(testContext(t), "ls /", 4, "/"); r.Pending || r.Total != 0 {
 		t.Errorf("answer %+v", r)
 	}
@@ -329,7 +329,7 @@ func TestNoSession(t *testing.T) {
 
 func TestFailuresAreRetried(t *testing.T) {
 	fail := &failingTree{fakeTree: newFakeTree("/a/b")}
-	c := New(Config{Tree: of(fail)})
+	c := New(Config{Env: &command.Env{Commands: commands.All}, Tree: of(fail)})
 	if r := c.Complete(testContext(t), "ls /a/", 6, "/"); r.Total != 0 {
 		t.Fatalf("answer %+v", r)
 	}
@@ -355,7 +355,7 @@ func (t *failingTree) Children(ctx context.Context, node string, watch bool) ([]
 
 func TestOwnWritesShowAtOnce(t *testing.T) {
 	tree := newFakeTree("/a/b")
-	c := New(Config{Tree: of(tree), TTL: time.Hour})
+	c := New(Config{Env: &command.Env{Commands: commands.All}, Tree: of(tree), TTL: time.Hour})
 	ctx := testContext(t)
 	c.Complete(ctx, "ls /a/", 6, "/")
 	tree.add("/a/new")
@@ -379,7 +379,7 @@ func TestOwnWritesShowAtOnce(t *testing.T) {
 func TestWatchesAndChanges(t *testing.T) {
 	tree := newFakeTree("/a/b")
 	changed := make(chan struct{}, 100)
-	c := New(Config{Tree: of(tree), TTL: time.Hour, Changed: func() { changed <- struct{}{} }})
+	c := New(Config{Env: &command.Env{Commands: commands.All}, Tree: of(tree), TTL: time.Hour, Changed: func() { changed <- struct{}{} }})
 	ctx := testContext(t)
 	c.Complete(ctx, "ls /a/", 6, "/")
 	before := tree.requests("/a")
@@ -406,7 +406,7 @@ func TestWatchesAndChanges(t *testing.T) {
 }
 
 func TestCompleteWords(t *testing.T) {
-	c := New(Config{Tree: of(newFakeTree("/my dir/x"))})
+	c := New(Config{Env: &command.Env{Commands: commands.All}, Tree: of(newFakeTree("/my dir/x"))})
 	if got := texts(c.CompleteWords(testContext(t), []string{"ls", "-s"}, "/my", "/")); !slices.Equal(got, []string{"/my dir"}) {
 		t.Errorf("%q", got)
 	}

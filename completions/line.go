@@ -4,7 +4,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/command"
 )
 
@@ -115,10 +114,10 @@ func (c *Completer) words(words []token, dir string) Result {
 	if len(line) == 1 {
 		return c.commandNames(at.text)
 	}
-	if v := c.verb(line[0].text); v != nil {
-		return c.verbWord(v, line[1:len(line)-1], at.text)
+	if v := c.cfg.Env.Verb(line[0].text); v != nil {
+		return c.verb(v, line[1:len(line)-1], at.text, dir)
 	}
-	cmd := commands.All.Lookup(line[0].text)
+	cmd := c.cfg.Env.Commands.Lookup(line[0].text)
 	if cmd == nil {
 		return Result{}
 	}
@@ -168,9 +167,32 @@ func (c *Completer) argument(cmd *command.Command, before []token, at token, dir
 		return Result{}
 	}
 	if arg.Kind == command.Operation {
-		return c.operation(before[len(before)-position:], at, dir)
+		return c.operation(cmd.Operations, before[len(before)-position:], at, dir)
 	}
 	return c.value(arg.Kind, arg.Values, at.text, "", dir)
+}
+
+// verb completes a word of a verb, which says what can be there.
+func (c *Completer) verb(v *command.Verb, before []token, typed, dir string) Result {
+	words := make([]string, len(before))
+	for i, w := range before {
+		words[i] = w.text
+	}
+	lead := ""
+	if strings.HasPrefix(typed, "-") {
+		if eq := strings.IndexByte(typed, '='); eq >= 0 {
+			lead = typed[:eq+1]
+		}
+	}
+	candidates, kind := v.Complete(c.cfg.Env, words, typed)
+	if kind != command.Any {
+		return c.value(kind, nil, typed[len(lead):], lead, dir)
+	}
+	var list []Suggestion
+	for _, o := range candidates {
+		list = append(list, Suggestion{Text: o.Text, Help: o.Help, Final: !o.Open})
+	}
+	return Among(list, typed[len(lead):], lead)
 }
 
 // takesDash reports whether a lone - means data from standard input there.
@@ -201,6 +223,8 @@ func (c *Completer) value(kind command.Kind, values []string, typed, lead, dir s
 		return Result{}
 	case command.File:
 		return c.files(typed, lead)
+	case command.Folder:
+		return c.onlyFolders(typed, lead)
 	case command.ACLs:
 		return acls(typed, lead)
 	case command.AuthScheme:

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -132,7 +134,7 @@ func (t *wideTree) GetConfig(context.Context, bool) ([]byte, proto.Stat, error) 
 }
 
 func TestWideParent(t *testing.T) {
-	c := New(Config{Tree: of(newWideTree(100_000))})
+	c := New(Config{Env: &command.Env{Commands: commands.All}, Tree: of(newWideTree(100_000))})
 	r := c.Complete(testContext(t), "ls /wide/node-01", 16, "/")
 	if r.Total != 10_000 || len(r.Suggestions) != Limit || r.Common != "/wide/node-01" || r.Suggestions[0].Label != "node-010000" {
 		t.Errorf("total %d, %d suggestions, common %s, first %+v", r.Total, len(r.Suggestions), r.Common, r.Suggestions[0])
@@ -148,14 +150,14 @@ func BenchmarkWideParent(b *testing.B) {
 	ctx := testContext(b)
 	b.Run("first", func(b *testing.B) {
 		for b.Loop() {
-			c := New(Config{Tree: of(tree)})
+			c := New(Config{Env: &command.Env{Commands: commands.All}, Tree: of(tree)})
 			if r := c.Complete(ctx, "ls /wide/node-0", 15, "/"); r.Total != 100_000 {
 				b.Fatal(r.Total)
 			}
 		}
 	})
 	b.Run("key", func(b *testing.B) {
-		c := New(Config{Tree: of(tree), TTL: time.Hour})
+		c := New(Config{Env: &command.Env{Commands: commands.All}, Tree: of(tree), TTL: time.Hour})
 		c.Complete(ctx, "ls /wide/", 9, "/")
 		lines := []string{"ls /wide/n", "ls /wide/node-0", "ls /wide/node-01", "ls /wide/node-012345"}
 		for i := 0; b.Loop(); i++ {
@@ -173,7 +175,7 @@ func FuzzLookup(f *testing.F) {
 		f.Add(s, len(s), "/app")
 	}
 	tree := newFakeTree("/a/b", "/app/my dir/x", "/app/日本")
-	c := New(Config{Tree: of(tree), Servers: func() []Suggestion { return []Suggestion{{Text: "a:1,b:2/c"}} }, TTL: time.Hour})
+	c := New(Config{Env: &command.Env{Commands: commands.All}, Tree: of(tree), Servers: func() []Suggestion { return []Suggestion{{Text: "a:1,b:2/c"}} }, TTL: time.Hour})
 	f.Fuzz(func(t *testing.T, line string, pos int, dir string) {
 		if !strings.HasPrefix(dir, "/") || strings.Contains(line, "@") { // no files
 			dir = "/"

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/command"
 )
 
@@ -62,10 +61,10 @@ func common(a, b string) string {
 // nothing else.
 func (c *Completer) commandNames(typed string) Result {
 	var names, old []Suggestion
-	for _, v := range c.cfg.Verbs {
+	for _, v := range c.cfg.Env.Listed() {
 		names = append(names, Suggestion{Text: v.Name, Help: v.Short, Final: true})
 	}
-	for _, cmd := range commands.All {
+	for _, cmd := range c.cfg.Env.Commands {
 		if cmd.Group == c.cfg.Without {
 			continue
 		}

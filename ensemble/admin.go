@@ -17,8 +17,8 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type adminOptions struct {
@@ -74,12 +74,10 @@ var adminAliases = map[string]string{
 	"orst": "observer_connection_stat_reset", "rest": "restore", "shed": "shed_connections", "snap": "snapshot",
 }
 
-// NewAdminCommand returns the verb admin.
-func NewAdminCommand(s *ui.Streams, connect Connect) *cobra.Command {
+func newAdminCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &adminOptions{choosing: choosing{asking: asking{streams: s, connect: connect}}}
 	c := &cobra.Command{
-		Use:   "admin [COMMAND [KEY=VALUE...]]",
-		Short: "run commands of members' AdminServers",
+		Use: "admin [COMMAND [KEY=VALUE...]]",
 		Long: `Run a command of the AdminServers (admin.serverPort, 8080 by default) of the servers
 of -server and print the JSON that they answer; answers of several servers stand
 below headings. Without a command, list those that the servers have. HTTPS is
@@ -324,7 +322,7 @@ func commandTable(names []string, width int) string {
 		rows = append(rows, [2]string{name, short})
 	}
 	var b strings.Builder
-	verb.Columns(&b, rows, width)
+	command.Columns(&b, rows, width)
 	return b.String()
 }
 

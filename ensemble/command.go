@@ -15,9 +15,34 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
+
+// Verbs are ensemble, 4lw, admin and session.
+var Verbs = []command.Verb{
+	{
+		Name: "ensemble", Short: "show how an ensemble is, and check it", Group: command.Ensembles,
+		New: func(env *command.Env) *cobra.Command { return newCommand(env.Streams, connection(env)) },
+	}, {
+		Name: "4lw", Short: "ask members for a four-letter word", Group: command.Ensembles,
+		New: func(env *command.Env) *cobra.Command { return newWordCommand(env.Streams, connection(env)) },
+	}, {
+		Name: "admin", Short: "run commands of members' AdminServers", Group: command.Ensembles,
+		New: func(env *command.Env) *cobra.Command { return newAdminCommand(env.Streams, connection(env)) },
+	}, {
+		Name: "session", Short: "show the sessions of an ensemble, and who owns a znode", Group: command.Ensembles,
+		New: func(env *command.Env) *cobra.Command { return newSessionCommand(env.Streams, connection(env)) },
+	},
+}
+
+// connection is the configuration of the session in env.
+func connection(env *command.Env) Connect {
+	return func(context.Context) (client.Config, func(), error) {
+		cfg, err := env.Session.Config()
+		return cfg, func() {}, err
+	}
+}
 
 // Connect returns how to reach the servers that the command line, or the shell, names. done ends what had to be started
 // for that.
@@ -26,11 +51,9 @@ type Connect func(ctx context.Context) (cfg client.Config, done func(), err erro
 // exitUnknown is the exit code if what was asked could not be told.
 const exitUnknown = 2
 
-// NewCommand returns the verb ensemble.
-func NewCommand(s *ui.Streams, connect Connect) *cobra.Command {
+func newCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "ensemble COMMAND",
-		Short: "show how an ensemble is, and check it",
+		Use: "ensemble COMMAND",
 		Long: `Show how a running ensemble is. The members are those of -server and, if the
 ensemble's configuration can be read, those that it lists. Each is asked through
 the first door that opens: four-letter words at its client port, its AdminServer,
@@ -41,7 +64,7 @@ a session.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, words []string) error {
 			if len(words) > 0 {
-				return verb.Unknown(c, words[0], "")
+				return command.NoSubcommand(c, words[0], "")
 			}
 			return c.Help()
 		},

@@ -23,9 +23,9 @@ import (
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -61,7 +61,8 @@ func runWith(t *testing.T, construct func(*ui.Streams, Connect) *cobra.Command, 
 	var out, errs bytes.Buffer
 	s := &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Width: 80}
 	connect := func(context.Context) (client.Config, func(), error) { return cfg, func() {}, nil }
-	err := verb.Run(t.Context(), func(s *ui.Streams) *cobra.Command { return construct(s, connect) }, s, args, nil)
+	verb := command.Verb{Name: "verb", New: func(env *command.Env) *cobra.Command { return construct(env.Streams, connect) }}
+	err := verb.Run(t.Context(), &command.Env{Streams: s}, args)
 	o := output{out: out.String(), err: errs.String()}
 	if err != nil {
 		o.code = ui.ExitFailed
@@ -99,7 +100,7 @@ type status struct {
 
 func statusOf(t *testing.T, servers string, args ...string) (status, output) {
 	t.Helper()
-	o := run(t, NewCommand, servers, append([]string{"status", "-o", "json"}, args...)...)
+	o := run(t, newCommand, servers, append([]string{"status", "-o", "json"}, args...)...)
 	var s status
 	if err := json.Unmarshal([]byte(o.out), &s); err != nil {
 		t.Fatalf("%v: %q, %q", err, o.out, o.err)
@@ -129,8 +130,8 @@ func TestStatusOfEmbeddedMembers(t *testing.T) {
 					t.Errorf("member %d knows sessions %v, uptime %v", i+1, m.Sessions, m.Uptime)
 				}
 			}
-			leader := e.Leader(t.Context())
-			if leader == nil || s.Leader != leader.Addr() {
+			leader, err := e.Leader(t.Context())
+			if err != nil || s.Leader != leader.Addr() {
 				t.Errorf("leader %q", s.Leader)
 			}
 
@@ -165,18 +166,18 @@ func TestStatusOfEmbeddedMembers(t *testing.T) {
 func TestStatusAsText(t *testing.T) {
 	e := embedded(t, 1, map[string]string{"4lw.commands.whitelist": "srvr"})
 	addr := e.Members()[0].Addr()
-	o := run(t, NewCommand, addr, "status", "--admin-port", "0")
+	o := run(t, newCommand, addr, "status", "--admin-port", "0")
 	for _, want := range []string{"ID  ADDRESS", addr + "  standalone  0x0", "one server that runs alone", "only srvr is open at " + addr} {
 		if !strings.Contains(o.out, want) {
 			t.Errorf("%q lacks %q", o.out, want)
 		}
 	}
-	o = run(t, NewCommand, addr, "status", "--members", "127.0.0.1:1", "--timeout", "1s")
+	o = run(t, newCommand, addr, "status", "--members", "127.0.0.1:1", "--timeout", "1s")
 	if o.code != ui.ExitFailed || !strings.Contains(o.out, "127.0.0.1:1 is down: connection refused") {
 		t.Errorf("%+v", o)
 	}
 	for _, args := range [][]string{{"--members", "a:b"}, {"--members", "a:1/x"}, {"--admin-port", "x"}, {"--timeout", "0s"}, {"-o", "xml"}} {
-		if o := run(t, NewCommand, addr, append([]string{"status"}, args...)...); o.code != ui.ExitFailed || o.out != "" {
+		if o := run(t, newCommand, addr, append([]string{"status"}, args...)...); o.code != ui.ExitFailed || o.out != "" {
 			t.Errorf("%v: %+v", args, o)
 		}
 	}
@@ -203,22 +204,22 @@ func TestWords(t *testing.T) {
 		case "cons", "dump", "mntr", "srvr", "stat", "stmk", "envi": // they count, or tell of this very connection
 			continue
 		}
-		if o := run(t, NewWordCommand, addr, w.Name, "--raw", "-y"); o.code != 0 || o.out != dial(t, addr, w.Name) {
+		if o := run(t, newWordCommand, addr, w.Name, "--raw", "-y"); o.code != 0 || o.out != dial(t, addr, w.Name) {
 			t.Errorf("%s: %+v", w.Name, o)
 		}
 	}
-	if o := run(t, NewWordCommand, addr, "mntr", "--match", "^zk_server_state"); o.code != 0 || o.out != dial(t, addr, "mntr")[strings.Index(dial(t, addr, "mntr"), "zk_server_state"):][:len(o.out)] {
+	if o := run(t, newWordCommand, addr, "mntr", "--match", "^zk_server_state"); o.code != 0 || o.out != dial(t, addr, "mntr")[strings.Index(dial(t, addr, "mntr"), "zk_server_state"):][:len(o.out)] {
 		t.Errorf("%+v", o)
 	}
-	o := run(t, NewWordCommand, addr, "mntr", "--all", "--columns", "--match", "zk_(server_state|znode_count)$")
+	o := run(t, newWordCommand, addr, "mntr", "--all", "--columns", "--match", "zk_(server_state|znode_count)$")
 	if lines := strings.Split(strings.TrimSpace(o.out), "\n"); o.code != 0 || len(lines) != 3 || strings.Count(lines[1], "follower") != 2 || strings.Count(lines[1], "leader") != 1 || len(strings.Fields(lines[2])) != 4 {
 		t.Errorf("%+v", o)
 	}
-	o = run(t, NewWordCommand, e.ConnectString(), "ruok")
+	o = run(t, newWordCommand, e.ConnectString(), "ruok")
 	if o.code != 0 || strings.Count(o.out, "imok\n") != 3 || strings.Count(o.out, "==> ") != 3 {
 		t.Errorf("%+v", o)
 	}
-	o = run(t, NewWordCommand, addr, "srvr", "--member", "2,3", "-o", "json")
+	o = run(t, newWordCommand, addr, "srvr", "--member", "2,3", "-o", "json")
 	var doc struct {
 		Word    string
 		Members []struct {
@@ -230,7 +231,7 @@ func TestWords(t *testing.T) {
 	if err := json.Unmarshal([]byte(o.out), &doc); err != nil || len(doc.Members) != 2 || doc.Members[1].ID != 3 || doc.Members[0].Door != "4lw" || doc.Members[0].Answer.Mode == "" {
 		t.Errorf("%v: %+v", err, o)
 	}
-	if o := run(t, NewWordCommand, addr, "stmk", "0x132", "-y"); o.code != 0 || o.out != "306" {
+	if o := run(t, newWordCommand, addr, "stmk", "0x132", "-y"); o.code != 0 || o.out != "306" {
 		t.Errorf("%+v", o)
 	}
 	for _, test := range []struct {
@@ -247,11 +248,11 @@ func TestWords(t *testing.T) {
 		{[]string{"srvr", "--match", "("}, "--match"},
 		{[]string{"srvr", "--all", "--members", addr}, "exclude each other"},
 	} {
-		if o := run(t, NewWordCommand, addr, test.args...); o.code != ui.ExitFailed || o.out != "" || !strings.Contains(o.err, test.says) {
+		if o := run(t, newWordCommand, addr, test.args...); o.code != ui.ExitFailed || o.out != "" || !strings.Contains(o.err, test.says) {
 			t.Errorf("%v: %+v, want %q", test.args, o, test.says)
 		}
 	}
-	if o := run(t, NewWordCommand, "127.0.0.1:1", "srvr", "-o", "json"); o.code != ui.ExitFailed || !strings.Contains(o.out, `"answer":null,"error":"connection refused"`) {
+	if o := run(t, newWordCommand, "127.0.0.1:1", "srvr", "-o", "json"); o.code != ui.ExitFailed || !strings.Contains(o.out, `"answer":null,"error":"connection refused"`) {
 		t.Errorf("%+v", o)
 	}
 }
@@ -259,11 +260,11 @@ func TestWords(t *testing.T) {
 func TestRefusedWord(t *testing.T) {
 	e := embedded(t, 1, map[string]string{"4lw.commands.whitelist": "srvr"})
 	addr := e.Members()[0].Addr()
-	o := run(t, NewWordCommand, addr, "mntr", "--admin-port", "1")
+	o := run(t, newWordCommand, addr, "mntr", "--admin-port", "1")
 	if o.code != exitUnknown || o.out != "" || !strings.Contains(o.err, "add mntr to that list") || !strings.Contains(o.err, "--admin-port") {
 		t.Errorf("%+v", o)
 	}
-	if o := run(t, NewWordCommand, addr, "mntr", "--raw"); o.code != 0 || o.out != dial(t, addr, "mntr") {
+	if o := run(t, newWordCommand, addr, "mntr", "--raw"); o.code != 0 || o.out != dial(t, addr, "mntr") {
 		t.Errorf("%+v", o)
 	}
 }
@@ -355,23 +356,23 @@ func TestApacheMembersByDefault(t *testing.T) {
 		t.Errorf("%s%s", o.out, o.err)
 	}
 	ports := strings.Split(a.admin, ",")
-	o = run(t, NewWordCommand, a.servers[0].Addr(), "mntr", "--admin-port", ports[0], "--match", "zk_server_state")
+	o = run(t, newWordCommand, a.servers[0].Addr(), "mntr", "--admin-port", ports[0], "--match", "zk_server_state")
 	if o.code != 0 || !strings.HasPrefix(o.out, "zk_server_state\t") || !strings.Contains(o.err, "its AdminServer answered at port "+ports[0]) {
 		t.Errorf("%+v", o)
 	}
-	o = run(t, NewAdminCommand, a.servers[0].Addr(), "--admin-port", ports[0])
+	o = run(t, newAdminCommand, a.servers[0].Addr(), "--admin-port", ports[0])
 	if o.code != 0 || !strings.Contains(o.out, "voting_view") {
 		t.Errorf("%+v", o)
 	}
-	o = run(t, NewAdminCommand, a.connect, "leader", "--admin-port", a.admin, "-o", "json")
+	o = run(t, newAdminCommand, a.connect, "leader", "--admin-port", a.admin, "-o", "json")
 	if o.code != 0 || strings.Count(o.out, `"leader_id":`) != 3 {
 		t.Errorf("%+v", o)
 	}
-	o = run(t, NewAdminCommand, a.servers[0].Addr(), "nosuch", "--admin-port", ports[0])
+	o = run(t, newAdminCommand, a.servers[0].Addr(), "nosuch", "--admin-port", ports[0])
 	if o.code != ui.ExitFailed || !strings.Contains(o.err, "Unknown command: nosuch") {
 		t.Errorf("%+v", o)
 	}
-	o = run(t, NewAdminCommand, a.servers[0].Addr(), "stat_reset", "--admin-port", ports[0])
+	o = run(t, newAdminCommand, a.servers[0].Addr(), "stat_reset", "--admin-port", ports[0])
 	if o.code != ui.ExitFailed || !strings.Contains(o.err, "confirm it with -y") {
 		t.Errorf("%+v", o)
 	}
@@ -391,7 +392,7 @@ func TestApacheMembersWithAllWords(t *testing.T) {
 	}
 	addr := a.servers[1].Addr()
 	for _, w := range []string{"conf", "crst", "dirs", "gtmk", "hash", "isro", "ruok", "srst", "wchc", "wchp", "wchs"} {
-		if o := run(t, NewWordCommand, addr, w, "--raw", "-y"); o.code != 0 || o.out != dial(t, addr, w) {
+		if o := run(t, newWordCommand, addr, w, "--raw", "-y"); o.code != 0 || o.out != dial(t, addr, w) {
 			t.Errorf("%s: %+v", w, o)
 		}
 	}

@@ -15,9 +15,9 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type sessionOptions struct {
@@ -26,11 +26,9 @@ type sessionOptions struct {
 	output string
 }
 
-// NewSessionCommand returns the verb session.
-func NewSessionCommand(s *ui.Streams, connect Connect) *cobra.Command {
+func newSessionCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "session COMMAND",
-		Short: "show the sessions of an ensemble, and who owns a znode",
+		Use: "session COMMAND",
 		Long: `Show who is connected to an ensemble. Which connections there are is told by the
 word cons or the AdminServer, of each member its own; ephemeral znodes and expiry
 by dump; watches by wchc.`,
@@ -40,7 +38,7 @@ by dump; watches by wchc.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, words []string) error {
 			if len(words) > 0 {
-				return verb.Unknown(c, words[0], "")
+				return command.NoSubcommand(c, words[0], "")
 			}
 			return c.Help()
 		},

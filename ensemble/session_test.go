@@ -31,7 +31,7 @@ func TestDecode(t *testing.T) {
 			t.Errorf("%q is taken for a session", text)
 		}
 	}
-	if o := run(t, NewSessionCommand, "", "decode", "0x10000221ceb0000", "-o", "json"); o.code != 0 || !strings.Contains(o.out, `"session":"0x10000221ceb0000","serverId":1,"started":null`) {
+	if o := run(t, newSessionCommand, "", "decode", "0x10000221ceb0000", "-o", "json"); o.code != 0 || !strings.Contains(o.out, `"session":"0x10000221ceb0000","serverId":1,"started":null`) {
 		t.Errorf("%+v", o)
 	}
 }
@@ -59,7 +59,7 @@ func TestSessions(t *testing.T) {
 	id := fmt.Sprintf("0x%x", uint64(conns[1].SessionID()))
 	member := e.Members()[1]
 
-	o := run(t, NewSessionCommand, e.Members()[0].Addr(), "ls", "--admin-port", "0", "-o", "json")
+	o := run(t, newSessionCommand, e.Members()[0].Addr(), "ls", "--admin-port", "0", "-o", "json")
 	var doc struct {
 		Sessions []struct {
 			Session, State, Client, Member string
@@ -78,27 +78,27 @@ func TestSessions(t *testing.T) {
 	if !found {
 		t.Errorf("%s", o.out)
 	}
-	o = run(t, NewSessionCommand, e.Members()[0].Addr(), "show", id, "--admin-port", "0")
+	o = run(t, newSessionCommand, e.Members()[0].Addr(), "show", id, "--admin-port", "0")
 	for _, want := range []string{"session   " + id, "server    2", "member    " + member.Addr(), "timeout   10s", "  /lock\n", "  /watched\n", "expires   2"} {
 		if o.code != 0 || !strings.Contains(o.out, want) {
 			t.Errorf("%+v lacks %q", o, want)
 		}
 	}
-	o = run(t, NewSessionCommand, e.Members()[0].Addr(), "owner", "/lock", "/zookeeper", "--admin-port", "0")
+	o = run(t, newSessionCommand, e.Members()[0].Addr(), "owner", "/lock", "/zookeeper", "--admin-port", "0")
 	if lines := strings.Split(o.out, "\n"); o.code != 0 || len(lines) != 4 || !strings.Contains(lines[1], id) || !strings.HasSuffix(lines[1], member.Addr()) || !strings.Contains(lines[2], "not ephemeral") {
 		t.Errorf("%+v", o)
 	}
-	if o := run(t, NewSessionCommand, e.Members()[0].Addr(), "owner", "/none", "--admin-port", "0"); o.code != ui.ExitFailed || !strings.Contains(o.err, "/none") {
+	if o := run(t, newSessionCommand, e.Members()[0].Addr(), "owner", "/none", "--admin-port", "0"); o.code != ui.ExitFailed || !strings.Contains(o.err, "/none") {
 		t.Errorf("%+v", o)
 	}
-	if o := run(t, NewSessionCommand, e.Members()[0].Addr(), "show", "0x123", "--admin-port", "0"); o.code != ui.ExitFailed || !strings.Contains(o.err, "there is no session 0x123") {
+	if o := run(t, newSessionCommand, e.Members()[0].Addr(), "show", "0x123", "--admin-port", "0"); o.code != ui.ExitFailed || !strings.Contains(o.err, "there is no session 0x123") {
 		t.Errorf("%+v", o)
 	}
 }
 
 func TestSessionsThatNobodyTells(t *testing.T) {
 	e := embedded(t, 1, map[string]string{"4lw.commands.whitelist": "srvr"})
-	o := run(t, NewSessionCommand, e.Members()[0].Addr(), "ls", "--admin-port", "0")
+	o := run(t, newSessionCommand, e.Members()[0].Addr(), "ls", "--admin-port", "0")
 	if o.code != exitUnknown || strings.Count(o.out, "\n") != 1 || !strings.Contains(o.err, "4lw.commands.whitelist=cons,dump,wchc") {
 		t.Errorf("%+v", o)
 	}

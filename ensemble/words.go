@@ -41,12 +41,10 @@ type wordOptions struct {
 	filter *regexp.Regexp
 }
 
-// NewWordCommand returns the verb 4lw.
-func NewWordCommand(s *ui.Streams, connect Connect) *cobra.Command {
+func newWordCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &wordOptions{choosing: choosing{asking: asking{streams: s, connect: connect}}}
 	c := &cobra.Command{
-		Use:   "4lw WORD [MASK]",
-		Short: "ask members for a four-letter word",
+		Use: "4lw WORD [MASK]",
 		Long: `Ask the servers of -server for a four-letter word, such as mntr, and print the
 answer as it is; answers of several servers stand below headings, or with
 --columns beside each other. Where the white list (4lw.commands.whitelist) does

@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type chopOptions struct {
@@ -41,7 +41,7 @@ func newChopCommand(s *ui.Streams, run func(context.Context, *chopOptions) error
 			o.Zxid, o.Src, o.Dst = args[0], args[1], args[2]
 			return run(c.Context(), o)
 		},
-		ValidArgsFunction: verb.Files(1, 2),
+		ValidArgsFunction: command.Takes(command.File, 1, 2),
 	}
 }
 

@@ -8,18 +8,29 @@ package logformatter
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
-// NewCommand returns the verb txnlog. It uses the given streams and the context that it is
-// executed with.
-func NewCommand(s *ui.Streams) *cobra.Command {
+// Verb is txnlog.
+var Verb = command.Verb{
+	Name: "txnlog", Short: "print, search and repair transaction logs", Group: command.Offline,
+	New: func(env *command.Env) *cobra.Command { return newCommand(env.Streams) },
+}
+
+// LegacyVerb is logformatter, a shortcut for the old tool's only use.
+var LegacyVerb = command.Verb{
+	Name: "logformatter", Short: "print a transaction log as LogFormatter did", Group: command.Offline,
+	New: func(env *command.Env) *cobra.Command { return newLegacyCommand(env.Streams) },
+}
+
+func newCommand(s *ui.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "txnlog COMMAND ...",
-		ValidArgsFunction: verb.Files(0, 0), // the toolkit's own form
-		Short:             "print, search and repair transaction logs",
-		Long:              `Read transaction logs (version-2/log.ZXID) without a server. Covers what\nzkTxnLogToolkit.sh and LogFormatter print, and adds search, history,\nstatistics and verification.`,
+		ValidArgsFunction: command.Takes(command.File, 0, 0), // the toolkit's own form
+		Long: `Read transaction logs (version-2/log.ZXID) without a server. Covers what
+zkTxnLogToolkit.sh and LogFormatter print, and adds search, history,
+statistics and verification.`,
 		Example: `  zkctl txnlog dump version-2/log.100000001
   zkctl txnlog dump --path /app --since 2h version-2
   zkctl txnlog dump -f version-2
@@ -31,17 +42,15 @@ func NewCommand(s *ui.Streams) *cobra.Command {
 		DisableFlagsInUseLine: true,
 	}
 	addToolkitFlags(c, s)
-	c.AddCommand(newDumpCommand(s, nil), newRecoverCommand(s, nil), newStatsCommand(s, nil), newChopCommand(s, nil))
-	c.AddCommand(laterCommands(s)...)
+	c.AddCommand(newDumpCommand(s, nil), newRecoverCommand(s, nil), newStatsCommand(s, nil), newChopCommand(s, nil),
+		newVerifyCommand(s), newHistoryCommand(s), newSessionsCommand(s))
 	return c
 }
 
-// NewLegacyCommand returns the verb logformatter, a shortcut for the old tool's only use.
-func NewLegacyCommand(s *ui.Streams) *cobra.Command {
+func newLegacyCommand(s *ui.Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:               "logformatter FILE",
-		ValidArgsFunction: verb.Files(0, 0),
-		Short:             "print a transaction log as LogFormatter did",
+		ValidArgsFunction: command.Takes(command.File, 0, 0),
 		Long:              "Print a transaction log as LogFormatter of ZooKeeper 3.5 did. Same as\nzkctl txnlog dump --format logformatter.",
 		Example:           "  zkctl logformatter version-2/log.100000001\n  zkctl logformatter version-2/log.100000001 | grep createSession",
 		SilenceErrors:     true,

@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 // The values of dump's --format.
@@ -49,7 +49,7 @@ func newDumpCommand(s *ui.Streams, run func(context.Context, *dumpOptions) error
 	var output string
 	c := &cobra.Command{
 		Use:               "dump FILE|DIR...",
-		ValidArgsFunction: verb.Files(0, -1),
+		ValidArgsFunction: command.Takes(command.File, 0, -1),
 		Short:             "print transactions, as zkTxnLogToolkit.sh -d does",
 		Long:              `Print the transactions in logs in zxid order. Filters combine: a transaction\nmust match all of them.`,
 		Example: `  zkctl txnlog dump version-2/log.100000001

@@ -29,7 +29,7 @@ type output struct {
 func txnlog(t testing.TB, in string, args ...string) output {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	c := NewCommand(&ui.Streams{In: strings.NewReader(in), Out: &out, Err: &errOut, Width: 80})
+	c := newCommand(&ui.Streams{In: strings.NewReader(in), Out: &out, Err: &errOut, Width: 80})
 	c.SetArgs(args)
 	err := c.ExecuteContext(context.Background())
 	exit := 0

@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type historyOptions struct {
@@ -50,7 +50,7 @@ func newHistoryCommand(s *ui.Streams) *cobra.Command {
 			o.Path, o.Args = args[0], args[1:]
 			return runHistory(c.Context(), o)
 		},
-		ValidArgsFunction: verb.Files(1, -1), // the first argument is a znode
+		ValidArgsFunction: command.Takes(command.File, 1, -1), // the first argument is a znode
 	}
 	fs := c.Flags()
 	fs.SortFlags = false

@@ -228,7 +228,7 @@ func TestHistoryOfOldLogs(t *testing.T) {
 
 func TestHistoryIsCutToTheTerminal(t *testing.T) {
 	var out bytes.Buffer
-	c := NewCommand(&ui.Streams{Out: &out, Err: io.Discard, OutTTY: true, Width: 60})
+	c := newCommand(&ui.Streams{Out: &out, Err: io.Discard, OutTTY: true, Width: 60})
 	c.SetArgs([]string{"history", "/zookeeper/config", ensemble3})
 	if err := c.ExecuteContext(context.Background()); err != nil {
 		t.Fatal(err)
@@ -243,7 +243,7 @@ func TestHistoryIsCutToTheTerminal(t *testing.T) {
 func TestHistoryEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	c := NewCommand(&ui.Streams{Out: io.Discard, Err: io.Discard})
+	c := newCommand(&ui.Streams{Out: io.Discard, Err: io.Discard})
 	c.SetArgs([]string{"history", "-R", "/", ensemble3})
 	if err := c.ExecuteContext(ctx); err == nil {
 		t.Error("no error")

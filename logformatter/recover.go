@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type recoverOptions struct {
@@ -29,7 +29,7 @@ func newRecoverCommand(s *ui.Streams, run func(context.Context, *recoverOptions)
 	}
 	c := &cobra.Command{
 		Use:               "recover FILE",
-		ValidArgsFunction: verb.Files(0, 0),
+		ValidArgsFunction: command.Takes(command.File, 0, 0),
 		Short:             "repair checksums in a copy, as zkTxnLogToolkit.sh -r does",
 		Long:              `Write FILE.fixed: the transactions of the log up to where it becomes\nunreadable, with those wrong checksums corrected that you confirm. FILE itself\nis not changed.`,
 		Example: `  zkctl txnlog recover version-2/log.100000001

@@ -150,7 +150,7 @@ func TestCopiesAreWholeOrAbsent(t *testing.T) {
 		{"", "Chopping at", "chopped", "chop 5 log.crc chopped"},
 	} {
 		out := &watchedOut{t: t, file: tc.file, last: tc.last}
-		c := NewCommand(&ui.Streams{In: strings.NewReader(tc.in), Out: out, Err: os.Stderr, Width: 80})
+		c := newCommand(&ui.Streams{In: strings.NewReader(tc.in), Out: out, Err: os.Stderr, Width: 80})
 		c.SetArgs(strings.Fields(tc.args))
 		if err := c.Execute(); err != nil {
 			t.Errorf("%s: %v", tc.args, err)

@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type sessionsOptions struct {
@@ -27,7 +27,7 @@ func newSessionsCommand(s *ui.Streams) *cobra.Command {
 	var output string
 	c := &cobra.Command{
 		Use:               "sessions FILE|DIR...",
-		ValidArgsFunction: verb.Files(0, -1),
+		ValidArgsFunction: command.Takes(command.File, 0, -1),
 		Short:             "list sessions, their writes and how they ended",
 		Long:              `List the sessions in logs: when each was opened, what it wrote, how it ended,\nand which ephemerals were removed with it. Sessions opened before the first log\nare taken from the latest earlier snapshot in the directory, or from their\nwrites.`,
 		Example: `  zkctl txnlog sessions version-2

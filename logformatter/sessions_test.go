@@ -93,7 +93,7 @@ func TestSessionsOfDamagedLog(t *testing.T) {
 func TestSessionsFitTheTerminal(t *testing.T) {
 	for _, width := range []int{30, 60, 80, 100, 200} {
 		var out bytes.Buffer
-		c := NewCommand(&ui.Streams{Out: &out, Err: io.Discard, OutTTY: true, Width: width})
+		c := newCommand(&ui.Streams{Out: &out, Err: io.Discard, OutTTY: true, Width: width})
 		c.SetArgs([]string{"sessions", ensemble3})
 		if err := c.ExecuteContext(context.Background()); err != nil {
 			t.Fatal(err)

@@ -7,10 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type statsOptions struct {
@@ -29,7 +29,7 @@ func newStatsCommand(s *ui.Streams, run func(context.Context, *statsOptions) err
 	}
 	c := &cobra.Command{
 		Use:               "stats FILE|DIR...",
-		ValidArgsFunction: verb.Files(0, -1),
+		ValidArgsFunction: command.Takes(command.File, 0, -1),
 		Short:             "count transactions by type, path, session and time",
 		Example: `  zkctl txnlog stats version-2
   zkctl txnlog stats --depth 2 --since 1d version-2

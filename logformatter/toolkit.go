@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 // toolkitOptions are zkTxnLogToolkit.sh's own options, on the verb itself: zkctl txnlog -r -y
@@ -39,7 +39,7 @@ func addToolkitFlags(c *cobra.Command, s *ui.Streams) {
 			}
 			return usageError(c, "missing log file")
 		case c.Flags().NFlag() == 0 && !exists(args[0]):
-			return verb.Unknown(c, args[0], ", and no such file exists")
+			return command.NoSubcommand(c, args[0], ", and no such file exists")
 		case o.Chop:
 			if o.Zxid == "" {
 				return errors.New("-c needs the last zxid to copy: -c -z 0x10000002f FILE")

@@ -1,17 +1,22 @@
 package shell
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"github.com/zkctl/zkctl/completions"
-	"github.com/zkctl/zkctl/internal/verb"
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/logformatter"
 	"github.com/zkctl/zkctl/snapshot"
 )
 
-var testVerbs = []verb.Constructor{logformatter.NewCommand, logformatter.NewLegacyCommand, snapshot.NewCommand}
+var testVerbs = []command.Verb{logformatter.Verb, logformatter.LegacyVerb, snapshot.Verb}
 
 const testLog = "../logformatter/testdata/standalone/version-2/log.73"
 
@@ -42,8 +47,42 @@ func TestVerbsInScripts(t *testing.T) {
 	}
 }
 
+// A verb works on the shell's session and completes znodes of it.
+func TestVerbsUseTheSession(t *testing.T) {
+	where := command.Verb{Name: "where", Short: "where it works", Group: command.Offline, New: func(env *command.Env) *cobra.Command {
+		return &cobra.Command{Use: "where PATH", ValidArgsFunction: command.Takes(command.Path, 0, 0), RunE: func(_ *cobra.Command, words []string) error {
+			_, err := fmt.Fprintln(env.Streams.Out, env.Session.Servers(), env.Dir, words)
+			return err
+		}}
+	}}
+	opts, out, _ := offline("where x | cat\n")
+	opts.Verbs = []command.Verb{where}
+	if err := RunScript(t.Context(), opts, opts.Streams.In, "s.zk"); err != nil || out.String() != "127.0.0.1:1 / [x]\n" {
+		t.Errorf("%v, %q", err, out.String())
+	}
+	c := completions.New(completions.Config{
+		Env:  &command.Env{Verbs: opts.Verbs},
+		Tree: func() completions.Tree { return oneChild{} },
+	})
+	if r := c.Complete(t.Context(), "where ap", 8, "/"); len(r.Suggestions) != 1 || r.Suggestions[0].Text != "app" {
+		t.Errorf("%+v", r)
+	}
+	if r := c.Complete(t.Context(), "where app ", 10, "/"); len(r.Suggestions) != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// oneChild is a tree in which each znode has the child app.
+type oneChild struct{ completions.Tree }
+
+func (oneChild) Children(context.Context, string, bool) ([]string, proto.Stat, error) {
+	return []string{"app"}, proto.Stat{}, nil
+}
+
+func (oneChild) Exists(context.Context, string, bool) (proto.Stat, error) { return proto.Stat{}, nil }
+
 func TestVerbsComplete(t *testing.T) {
-	c := completions.New(completions.Config{Verbs: completedVerbs(testVerbs)})
+	c := completions.New(completions.Config{Env: &command.Env{Verbs: testVerbs}})
 	for line, want := range map[string][]string{
 		"tx":                       {"txnlog"},
 		"txnlog du":                {"dump"},

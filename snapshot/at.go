@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
@@ -30,7 +30,7 @@ func newAtCommand(s *ui.Streams, run func(context.Context, *atOptions) error) *c
 	opt := &atOptions{streams: s}
 	c := &cobra.Command{
 		Use:               "at DIR [--zxid ZXID | --time TIME] [--write FILE]",
-		ValidArgsFunction: verb.Files(0, 0),
+		ValidArgsFunction: command.Takes(command.File, 0, 0),
 		Short:             "print or save the tree as it was at a zxid or a time",
 		Long:              `Rebuild the tree as it was right after transaction ZXID, or at TIME, from the\nlatest earlier snapshot and the logs after it. Without either option, rebuild it\nas of the last transaction. DIR is a data directory; it is only read. The tree is\nheld in memory.\n\nThe tree is printed as by snapshot dump, with the same options. With --write\nFILE, it is saved as a snapshot instead. If FILE is a directory, the snapshot\ngets the name that a server expects: snapshot.ZXID.\n\nTo take a whole server back to that moment: stop it, move its version-2 away,\ncreate an empty version-2, run at --write version-2, and start the server. In an\nensemble, stop all members and give each the same file. To restore one branch\ninto a running ensemble, print that branch: --path /config -o json.`,
 		Example: `  zkctl snapshot at /var/lib/zookeeper --time "2026-11-22 03:07:00" --tree

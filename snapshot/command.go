@@ -22,21 +22,25 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 // exitUsage is the exit code of Apache's snapshot tools if called wrongly
 // (ExitCode.INVALID_INVOCATION).
 const exitUsage = 2
 
-// NewCommand returns the verb snapshot.
-func NewCommand(s *ui.Streams) *cobra.Command {
+// Verb is snapshot.
+var Verb = command.Verb{
+	Name: "snapshot", Short: "print, compare, check, rebuild and purge snapshots", Group: command.Offline,
+	New: func(env *command.Env) *cobra.Command { return newCommand(env.Streams) },
+}
+
+func newCommand(s *ui.Streams) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "snapshot",
-		Short: "print, compare, check, rebuild and purge snapshots",
-		Long:  `Work on the snapshots of a data directory without a server. Files are only\nread, except by purge, which removes old ones, and at --write, which creates\na new one.`,
+		Use:  "snapshot",
+		Long: `Work on the snapshots of a data directory without a server. Files are only\nread, except by purge, which removes old ones, and at --write, which creates\na new one.`,
 		Example: `  zkctl snapshot dump version-2/snapshot.71
   zkctl snapshot diff version-2/snapshot.36 version-2/snapshot.71
   zkctl snapshot at /var/lib/zookeeper --time 2h --path /config`,
@@ -45,7 +49,7 @@ func NewCommand(s *ui.Streams) *cobra.Command {
 		SilenceUsage:  true,
 		RunE: func(c *cobra.Command, words []string) error {
 			if len(words) > 0 {
-				return usageError(verb.Unknown(c, words[0], ""))
+				return usageError(command.NoSubcommand(c, words[0], ""))
 			}
 			return c.Help()
 		},

@@ -14,11 +14,11 @@ import (
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 // Exit codes of diff, the same as diff(1)'s.
@@ -40,7 +40,7 @@ func newDiffCommand(s *ui.Streams, run func(context.Context, *diffOptions) error
 	opt := &diffOptions{streams: s}
 	c := &cobra.Command{
 		Use:               "diff OLD NEW",
-		ValidArgsFunction: verb.Files(0, 1),
+		ValidArgsFunction: command.Takes(command.File, 0, 1),
 		Short:             "list the znodes that differ between two snapshots",
 		Long:              `List the znodes that only NEW has (+), that only OLD has (-), and that differ\n(~), with old and new values of data, ACL and stat.\n\nThe exit code is diff's: 0 if there is no difference, 1 if there is one, 2 if\nsomething fails. Both snapshots are held in memory.`,
 		Example: `  zkctl snapshot diff snapshot.36 snapshot.71

@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type dumpOptions struct {
@@ -74,7 +74,7 @@ func newDumpCommand(s *ui.Streams, run func(context.Context, *dumpOptions) error
 	opt := &dumpOptions{streams: s}
 	c := &cobra.Command{
 		Use:               "dump [-d|-json] FILE",
-		ValidArgsFunction: verb.Files(0, 0),
+		ValidArgsFunction: command.Takes(command.File, 0, 0),
 		Short:             "print a snapshot, as SnapshotFormatter does",
 		Long:              `Print a snapshot as Apache's SnapshotFormatter (zkSnapShotToolkit.sh) does,\nwith siblings in file order. The file may be compressed (.gz, .snappy).\nIf the file is damaged, everything before the fault is printed, the fault is\nreported on stderr, and the exit code is 1. A wrong checksum is a fault, too.`,
 		Example: `  zkctl snapshot dump version-2/snapshot.71

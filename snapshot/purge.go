@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type purgeOptions struct {
@@ -30,7 +30,7 @@ func newPurgeCommand(s *ui.Streams, run func(context.Context, *purgeOptions) err
 	opt := &purgeOptions{streams: s}
 	c := &cobra.Command{
 		Use:               "purge DIR [SNAPDIR] -n COUNT",
-		ValidArgsFunction: verb.Files(0, 1),
+		ValidArgsFunction: command.Takes(command.File, 0, 1),
 		Short:             "remove old snapshots and logs, as zkCleanup.sh does",
 		Long:              `Keep the newest COUNT snapshots (at least 3) and the logs needed to continue\nfrom the oldest of them, and remove everything older, as Apache's PurgeTxnLog\n(zkCleanup.sh) does. Only snapshots that are complete and have their checksum\nare counted. SNAPDIR is the directory of the snapshots if it is not DIR.\n\nOn a terminal, purge lists the files and asks before removing them, unless -y\nis given. A server may be running meanwhile.`,
 		Example: `  zkctl snapshot purge /var/lib/zookeeper -n 3 --dry-run

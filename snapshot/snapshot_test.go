@@ -37,7 +37,7 @@ func runWith(t testing.TB, s *ui.Streams, args ...string) answer {
 	t.Helper()
 	var out, err bytes.Buffer
 	s.Out, s.Err = &out, &err
-	c := NewCommand(s)
+	c := newCommand(s)
 	c.SetArgs(args)
 	failure := c.ExecuteContext(context.Background())
 	a := answer{out: out.String()}

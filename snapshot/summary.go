@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 )
 
 type summaryOptions struct {
@@ -28,7 +28,7 @@ func newSummaryCommand(s *ui.Streams, run func(context.Context, *summaryOptions)
 	opt := &summaryOptions{streams: s, path: "/"}
 	c := &cobra.Command{
 		Use:               "summary FILE [PATH [DEPTH]]",
-		ValidArgsFunction: verb.Files(0, 0),
+		ValidArgsFunction: command.Takes(command.File, 0, 0),
 		Short:             "count znodes and bytes, as SnapshotRecursiveSummary does",
 		Long:              `For the znode at PATH (default /) and each znode with children down to DEPTH\nlevels below it (default 0: all levels), print how many znodes are below it, and\nhow many bytes of data they and it have, as Apache's SnapshotRecursiveSummary\n(zkSnapshotRecursiveSummaryToolkit.sh) does.\n\nWith --top N, list the N largest subtrees below PATH instead, by bytes and by\nnumber of znodes.`,
 		Example: `  zkctl snapshot summary version-2/snapshot.71 / 1

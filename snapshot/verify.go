@@ -8,10 +8,10 @@ import (
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
-	"github.com/zkctl/zkctl/internal/verb"
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
@@ -25,7 +25,7 @@ func newVerifyCommand(s *ui.Streams, run func(context.Context, *verifyOptions) e
 	opt := &verifyOptions{streams: s}
 	c := &cobra.Command{
 		Use:               "verify FILE...",
-		ValidArgsFunction: verb.Files(0, -1),
+		ValidArgsFunction: command.Takes(command.File, 0, -1),
 		Short:             "check checksum, digest and structure of snapshots",
 		Long:              `Check each snapshot: that it is complete; that its checksums are right; that\nevery znode has a valid path, a parent and an ACL, and occurs once; that\nephemeral znodes belong to a session in the snapshot and have no children; and\nthat the znodes have the digest that the server recorded.\n\nA server keeps writing while it takes a snapshot. The digest of such a snapshot\ncan only be checked with the logs: zkctl txnlog verify DIR.\n\nThe exit code is 0 if all files are sound, and 1 otherwise. Memory use grows by\nabout 20 bytes per znode.`,
 		Example: `  zkctl snapshot verify version-2/snapshot.*

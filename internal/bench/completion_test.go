@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 )
 
 // The benchmarks live in a test because internal packages import no room, and bench runs
@@ -32,7 +34,7 @@ func openBenchTree(b *testing.B) (*client.Conn, string) {
 }
 
 func newCompleter(conn *client.Conn) *completions.Completer {
-	return completions.New(completions.Config{Tree: func() completions.Tree { return conn }, TTL: time.Hour})
+	return completions.New(completions.Config{Env: &command.Env{Commands: commands.All}, Tree: func() completions.Tree { return conn }, TTL: time.Hour})
 }
 
 func reportMedian(b *testing.B, times []time.Duration) {

@@ -1,6 +1,20 @@
 // Package command is what a command is: how a line becomes words, options and arguments, what
 // kinds of values there are, how help is printed, how a command runs and what its errors say.
-// The commands themselves are in the room commands.
+// There are two sorts, which run alike from the command line and in the shell, and complete there:
+//
+//   - A [Command] works on znodes and takes its options as zkCli does. The room commands has them.
+//   - A [Verb] is a tree of cobra commands with subcommands of its own. Other rooms have them.
+//
+// A room adds a verb by declaring it, and by its name in the list in cmd/verbs.go:
+//
+//	var Verb = command.Verb{
+//		Name: "find", Short: "find znodes by name, data or age", Group: command.Reading,
+//		New: func(env *command.Env) *cobra.Command {
+//			return &cobra.Command{Use: "find PATH", ValidArgsFunction: command.Takes(command.Path, 0, 0), RunE: …}
+//		},
+//	}
+//
+// What runs prints to env.Streams, and works on env.Conn() or on what env.Session says.
 package command
 
 import (
@@ -22,6 +36,7 @@ const (
 	ACLs             // scheme:id:perms,…
 	AuthScheme       // digest, ip, …
 	File             // a file of the local system
+	Folder           // a folder of the local system
 	Servers          // a connect string
 	CommandName      // the name of a command
 	Operation        // of multi: a line, or words up to a ;
@@ -62,13 +77,17 @@ type Group string
 
 // Groups, in the order of the list.
 const (
-	Reading  Group = "Reading znodes"
-	Writing  Group = "Writing znodes"
-	ACLGroup Group = "Access control and identity"
-	Quotas   Group = "Quotas"
-	Watches  Group = "Watches"
-	Ensemble Group = "Ensemble and session"
-	ShellCmd Group = "Shell"
+	Reading   Group = "Reading znodes"
+	Writing   Group = "Writing znodes"
+	ACLGroup  Group = "Access control and identity"
+	Quotas    Group = "Quotas"
+	Watches   Group = "Watches"
+	Ensemble  Group = "Ensemble and session"
+	Ensembles Group = "Ensembles"
+	Local     Group = "Servers on this machine"
+	Offline   Group = "Offline"
+	ShellCmd  Group = "Shell"
+	Other     Group = "Other commands"
 )
 
 // Command is one command.
@@ -85,6 +104,8 @@ type Command struct {
 	Differs  string // how it differs from zkCli's, for help
 	// Verbatim says that options end at the first argument: what follows has options of its own.
 	Verbatim bool
+	// Operations are what an argument of the kind Operation begins with.
+	Operations Set
 	// Nameless reports whether a path may end with a slash: the server appends the name.
 	Nameless func(in *Invocation) bool
 	// Secret says that arguments are credentials: neither errors nor the history repeat them.

@@ -11,17 +11,18 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// Help explains a command or a verb; for "" it lists them all.
-func (env *Env) Help(ctx context.Context, name string) error {
-	if name == "" {
+// Help explains the command or the verb, and its subcommand, that the words name; without words
+// it lists them all.
+func (env *Env) Help(ctx context.Context, words ...string) error {
+	if len(words) == 0 {
 		return env.printCommandList()
 	}
-	if v := env.verb(name); v != nil {
-		return env.runVerb(ctx, v, []string{"--help"})
+	if v := env.Verb(words[0]); v != nil {
+		return v.Run(ctx, env, append(words[1:len(words):len(words)], "--help"))
 	}
-	c := env.Commands.Lookup(name)
+	c := env.Commands.Lookup(words[0])
 	if c == nil {
-		return env.unknownCommand(name)
+		return env.unknownCommand(words[0])
 	}
 	return env.printCommandHelp(c)
 }
@@ -34,8 +35,8 @@ func (env *Env) printCommandList() error {
 		for _, c := range env.Commands {
 			list = append(list, jsonCommand(c))
 		}
-		for _, v := range env.Verbs {
-			list = append(list, commandJSON{Name: v.Name, Group: Offline, Usage: v.Name, Short: v.Short})
+		for _, v := range env.Listed() {
+			list = append(list, commandJSON{Name: v.Name, Group: v.Group, Usage: v.Name, Short: v.Short})
 		}
 		return env.PrintJSON(Object{"commands": list})
 	}
@@ -51,9 +52,13 @@ func (env *Env) printCommandList() error {
 				p.entry(c.Name, c.Short, widest)
 			}
 		}
-		if g == Ensemble && len(env.Verbs) > 0 {
-			p.heading(string(Offline))
-			for _, v := range env.Verbs {
+		if g == Ensemble {
+			above := g
+			for _, v := range env.Listed() {
+				if v.Group != above {
+					p.heading(string(v.Group))
+					above = v.Group
+				}
 				p.entry(v.Name, v.Short, widest)
 			}
 		}

@@ -33,8 +33,8 @@ func (s Set) Lookup(name string) *Command {
 // code is that of a *ui.ExitError in it, or ui.ExitFailed.
 func Run(ctx context.Context, env *Env, words []Word) error {
 	if len(words) > 0 {
-		if v := env.verb(words[0].Text); v != nil {
-			return env.runVerb(ctx, v, texts(words[1:]))
+		if v := env.Verb(words[0].Text); v != nil {
+			return v.Run(ctx, env, texts(words[1:]))
 		}
 	}
 	call := *env // -o and others hold for this command alone

@@ -86,17 +86,20 @@ func (env *Env) meant(name string) string {
 	if slices.Contains(fourletter.Words, word) {
 		return fmt.Sprintf(" It is a four-letter word; did you mean `zkctl 4lw %s`?", word)
 	}
-	if slices.Contains(env.Outside, name) {
-		return fmt.Sprintf(" It is no command of the shell: run `zkctl %s` outside it.", word)
-	}
 	var names []string
 	for _, c := range env.Commands {
 		names = append(append(names, c.Name), c.Aliases...)
 	}
 	for _, v := range env.Verbs {
-		names = append(names, v.Name)
+		switch {
+		case v.Hidden:
+		case v.Name == word: // and it is Outside
+			return fmt.Sprintf(" It is no command of the shell: run `zkctl %s` outside it.", word)
+		default:
+			names = append(names, v.Name)
+		}
 	}
-	if q := ui.DidYouMean(name, "", append(names, env.Outside...)); q != "" {
+	if q := ui.DidYouMean(name, "", names); q != "" {
 		return " D" + q[1:]
 	}
 	return ""

@@ -26,14 +26,15 @@ type Session struct {
 	Named  func(name string) (cfg client.Config, ok bool, err error)
 	Advise func(err error) string
 
-	mu      sync.Mutex
-	own     client.Config // for servers without a name
-	cfg     client.Config // of conn
-	conn    *client.Conn
-	closed  bool              // on purpose
-	expired bool              // an event said so
-	told    proto.KeeperState // of conn, in its last event
-	silent  bool              // printwatches off
+	mu        sync.Mutex
+	configure func() (client.Config, error) // nil once there is a configuration
+	own       client.Config                 // for servers without a name
+	cfg       client.Config                 // of conn
+	conn      *client.Conn
+	closed    bool              // on purpose
+	expired   bool              // an event said so
+	told      proto.KeeperState // of conn, in its last event
+	silent    bool              // printwatches off
 }
 
 // ErrNone says that there is no session to work on.
@@ -41,6 +42,11 @@ var ErrNone = errors.New("Not connected; `connect host:port` opens a session")
 
 // notTold is the state of a connection before its first event.
 const notTold proto.KeeperState = -2
+
+// Deferred is New with a configuration that is made when the session is first used.
+func Deferred(configure func() (client.Config, error)) *Session {
+	return &Session{configure: configure}
+}
 
 // New returns a session that is not open yet. cfg.OnEvent, unless nil, also hears of
 // every event.
@@ -57,6 +63,9 @@ func (s *Session) Conn() (*client.Conn, error) {
 	case s.closed:
 		return nil, ErrNone
 	case s.conn == nil:
+		if err := s.configured(); err != nil {
+			return nil, err
+		}
 		if err := s.open(); err != nil {
 			return nil, err
 		}
@@ -71,6 +80,30 @@ func (s *Session) Conn() (*client.Conn, error) {
 		return nil, ErrNone
 	}
 	return s.conn, nil
+}
+
+// configured makes the configuration, if that was deferred; s.mu is held.
+func (s *Session) configured() error {
+	if s.configure == nil {
+		return nil
+	}
+	cfg, err := s.configure()
+	if err != nil {
+		s.configure = func() (client.Config, error) { return cfg, err } // it is no better the next time
+		return err
+	}
+	s.own, s.cfg, s.configure = cfg, cfg, nil
+	if s.OnEvent == nil {
+		s.OnEvent = cfg.OnEvent
+	}
+	return nil
+}
+
+// Config is the configuration of the session, for who asks its servers outside of it.
+func (s *Session) Config() (client.Config, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cfg, s.configured()
 }
 
 // open starts a connection; s.mu is held.
@@ -177,10 +210,11 @@ func (s *Session) replace(conn *client.Conn, cfg client.Config) {
 // identities, is for its servers alone.
 func (s *Session) configOf(servers string) (client.Config, error) {
 	s.mu.Lock()
+	err := s.configured()
 	cfg, own := s.cfg, s.own
 	s.mu.Unlock()
-	if servers == "" {
-		return cfg, nil
+	if err != nil || servers == "" {
+		return cfg, err
 	}
 	if s.Named != nil {
 		if named, found, err := s.Named(servers); found || err != nil {
@@ -215,6 +249,7 @@ func (s *Session) Close() error {
 func (s *Session) MaxPacket() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	_ = s.configured() // who connects hears of the error
 	return cmp.Or(s.cfg.MaxPacket, client.DefaultMaxPacket)
 }
 
@@ -222,6 +257,7 @@ func (s *Session) MaxPacket() int {
 func (s *Session) Servers() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	_ = s.configured()
 	return s.cfg.Servers
 }
 

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -40,5 +41,32 @@ func TestExpiredSessionSaysSo(t *testing.T) {
 		t.Error(err)
 	} else if _, _, err := conn.Children(ctx, "/", false); err != nil {
 		t.Errorf("after Connect: %v", err)
+	}
+}
+
+func TestDeferred(t *testing.T) {
+	made := 0
+	s := Deferred(func() (client.Config, error) { made++; return client.Config{Servers: "h:1"}, nil })
+	if made != 0 {
+		t.Error("the configuration is made before it is needed")
+	}
+	if cfg, err := s.Config(); err != nil || cfg.Servers != "h:1" || s.Servers() != "h:1" || made != 1 {
+		t.Errorf("%+v, %v; made %d times", cfg, err, made)
+	}
+	wrong := errors.New("no profile")
+	s = Deferred(func() (client.Config, error) { made++; return client.Config{}, wrong })
+	for range 2 {
+		if _, err := s.Conn(); !errors.Is(err, wrong) {
+			t.Errorf("Conn: %v", err)
+		}
+		if err := s.Connect(t.Context(), ""); !errors.Is(err, wrong) {
+			t.Errorf("Connect: %v", err)
+		}
+	}
+	if made != 2 {
+		t.Errorf("made %d times", made)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package verb
+package command
 
 import (
 	"bytes"
@@ -14,8 +14,11 @@ import (
 )
 
 // sample is a verb that prints what it was given.
-func sample(s *ui.Streams) *cobra.Command {
-	c := &cobra.Command{Use: "sample COMMAND", Short: "an example", RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+var sample = Verb{Name: "sample", Short: "an example", New: newSample}
+
+func newSample(env *Env) *cobra.Command {
+	s := env.Streams
+	c := &cobra.Command{Use: "sample COMMAND", RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	sub := &cobra.Command{Use: "show FILE", Short: "show it", RunE: func(c *cobra.Command, args []string) error {
 		json, _ := c.Flags().GetBool("json")
 		depth, _ := c.Flags().GetInt("depth")
@@ -32,13 +35,16 @@ func sample(s *ui.Streams) *cobra.Command {
 	sub.Flags().String("since", "", "from a `time` on")
 	sub.Flags().String("from", "", "read the `file`")
 	sub.Flags().String("in", "", "read the files of the `folder`")
-	sub.ValidArgsFunction = Files(0, 0)
+	sub.ValidArgsFunction = Takes(File, 0, 0)
 	_ = sub.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	c.AddCommand(sub)
 	return c
 }
 
-func TestRun(t *testing.T) {
+// shell is a Shell that does nothing.
+type shell struct{ Shell }
+
+func TestVerbRuns(t *testing.T) {
 	for line, want := range map[string]string{
 		"show x":                 "false 1text[x]",
 		"show -json x":           "true 1text[x]",
@@ -48,48 +54,52 @@ func TestRun(t *testing.T) {
 		"show -j -o json x y":    "true 1json[x y]",
 		"show -- -json":          "false 1text[-json]",
 		"show -o -json x":        "false 1-json[x]",
-		"-help":                  "an example\n\nUsage: sample COMMAND",
-		"show -help":             "show it\n\nUsage: sample show FILE",
+		"-help":                  "an example\n\nUsage: zkctl sample COMMAND",
+		"show -help":             "show it\n\nUsage: zkctl sample show FILE",
 	} {
 		var out bytes.Buffer
-		err := Run(t.Context(), sample, &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &out, Width: 60}, strings.Fields(line), nil)
+		err := sample.Run(t.Context(), &Env{Streams: &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &out, Width: 60}}, strings.Fields(line))
 		if err != nil || !strings.HasPrefix(out.String(), want) {
 			t.Errorf("%s: %v, %q", line, err, out.String())
 		}
 	}
 	var out bytes.Buffer
+	inShell := &Env{Streams: &ui.Streams{Out: &out, Err: &out, Width: 60}, Shell: shell{}}
+	if err := sample.Run(t.Context(), inShell, nil); err != nil || !strings.HasPrefix(out.String(), "an example\n\nUsage: sample COMMAND") {
+		t.Errorf("in the shell: %v, %q", err, out.String())
+	}
+	out.Reset()
 	s := &ui.Streams{Out: &out, Err: &out}
-	shared := map[string]string{"output": "json", "yes": "true"}
-	if err := Run(t.Context(), sample, s, []string{"show", "x"}, shared); err != nil || out.String() != "false 1json[x]" {
+	if err := sample.Run(t.Context(), &Env{Streams: s, Output: ui.JSON, Yes: true}, []string{"show", "x"}); err != nil || out.String() != "false 1json[x]" {
 		t.Errorf("%v, %q", err, out.String())
 	}
-	if err := Run(t.Context(), sample, s, []string{"show", "-frob"}, nil); err == nil || out.String() != "false 1json[x]" {
+	if err := sample.Run(t.Context(), &Env{Streams: s}, []string{"show", "-frob"}); err == nil || out.String() != "false 1json[x]" {
 		t.Errorf("%v, %q", err, out.String())
 	}
 }
 
-func TestComplete(t *testing.T) {
+func TestVerbCompletes(t *testing.T) {
 	for _, test := range []struct {
-		line  string // the last word is the one to complete
-		want  []string
-		place Place
+		line string // the last word is the one to complete
+		want []string
+		kind Kind
 	}{
-		{"s", []string{"show"}, Nothing},
-		{"show ", nil, AFile},
-		{"show x ", nil, Nothing},
-		{"show --since ", nil, Nothing},
-		{"show --from ", nil, AFile},
-		{"show --from=", nil, AFile},
-		{"show -in ", nil, AFolder},
-		{"n", nil, Nothing},
-		{"h", nil, Nothing},
-		{"show --de", []string{"--depth"}, Nothing},
-		{"show -de", []string{"-depth"}, Nothing},
-		{"show -o ", []string{"text", "json"}, Nothing},
-		{"show -output j", []string{"text", "json"}, Nothing},
+		{"s", []string{"show"}, Any},
+		{"show ", nil, File},
+		{"show x ", nil, Any},
+		{"show --since ", nil, Any},
+		{"show --from ", nil, File},
+		{"show --from=", nil, File},
+		{"show -in ", nil, Folder},
+		{"n", nil, Any},
+		{"h", nil, Any},
+		{"show --de", []string{"--depth"}, Any},
+		{"show -de", []string{"-depth"}, Any},
+		{"show -o ", []string{"text", "json"}, Any},
+		{"show -output j", []string{"text", "json"}, Any},
 	} {
 		words := strings.Split(test.line, " ")
-		list, place := Complete(sample, words[:len(words)-1], words[len(words)-1])
+		list, kind := sample.Complete(&Env{}, words[:len(words)-1], words[len(words)-1])
 		var texts []string
 		for _, c := range list {
 			texts = append(texts, c.Text)
@@ -97,8 +107,8 @@ func TestComplete(t *testing.T) {
 				t.Errorf("help %q", c.Help)
 			}
 		}
-		if !slices.Equal(texts, test.want) || place != test.place {
-			t.Errorf("%q: %q, place %v", test.line, texts, place)
+		if !slices.Equal(texts, test.want) || kind != test.kind {
+			t.Errorf("%q: %q, kind %v", test.line, texts, kind)
 		}
 	}
 }

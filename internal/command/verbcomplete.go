@@ -1,4 +1,4 @@
-package verb
+package command
 
 import (
 	"context"
@@ -13,54 +13,45 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// Choice is a word that can come next.
-type Choice struct {
+// Candidate is a word that can come next.
+type Candidate struct {
 	Text, Help string
 	Open       bool // the word may continue
 }
 
-// Place is what can replace a word, besides the choices.
-type Place int
-
-// The places.
-const (
-	Nothing Place = iota
-	AFile         // a file, or a folder on the way to it
-	AFolder
-)
-
-// noHelp disables a verb's help command, which cobra would otherwise add.
-const noHelp = "no-help"
-
-// Complete returns what can replace word, after words, which follow the verb's name.
-func Complete(construct Constructor, words []string, word string) (list []Choice, place Place) {
-	c := construct(&ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
-	c.CompletionOptions.DisableDefaultCmd = true
-	c.SetHelpCommand(&cobra.Command{Use: noHelp, Hidden: true})
+// Complete returns what can replace word, after words, which follow the verb's name: the words of
+// the list or, unless it is Any, a value of the kind.
+func (v *Verb) Complete(env *Env, words []string, word string) (list []Candidate, kind Kind) {
+	quiet := *env
+	quiet.Streams = &ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}
+	c := v.Tree(&quiet)
 	var out strings.Builder
+	c.Root().SetOut(&out)
+	c.Root().SetErr(io.Discard)
 	c.SetOut(&out)
-	c.SetErr(io.Discard)
-	c.SilenceErrors, c.SilenceUsage = true, true
-	placeFiles(c)
+	takeNothing(c)
 	plainUsage(c)
 	r := read(c, words)
 	if strings.HasPrefix(word, "-") && !strings.Contains(word, "=") && !r.waiting && !r.ended {
-		return r.options(word), Nothing
+		return r.options(word), Any
 	}
 	dash := ""
 	if len(word) > 2 && word[0] == '-' && word[1] != '-' { // one dash is enough for a long option
 		dash = "-"
 	}
-	request := append([]string{cobra.ShellCompRequestCmd}, r.args...)
-	c.SetArgs(append(request, dash+word))
-	if c.ExecuteContext(context.Background()) != nil {
-		return nil, Nothing
+	request := []string{cobra.ShellCompRequestCmd}
+	if c.HasParent() {
+		request = append(request, c.Name())
+	}
+	c.Root().SetArgs(append(append(request, r.args...), dash+word))
+	if c.Root().ExecuteContext(context.Background()) != nil {
+		return nil, Any
 	}
 	lines := strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
 	last := lines[len(lines)-1]
 	code, err := strconv.Atoi(strings.TrimPrefix(last, ":"))
 	if err != nil || !strings.HasPrefix(last, ":") {
-		return nil, Nothing
+		return nil, Any
 	}
 	directive := cobra.ShellCompDirective(code)
 	for _, line := range lines[:len(lines)-1] {
@@ -69,21 +60,23 @@ func Complete(construct Constructor, words []string, word string) (list []Choice
 		if text == "" || text == noHelp || strings.HasPrefix(text, "_activeHelp_") {
 			continue
 		}
-		list = append(list, Choice{Text: text, Help: help, Open: directive&cobra.ShellCompDirectiveNoSpace != 0})
+		list = append(list, Candidate{Text: text, Help: help, Open: directive&cobra.ShellCompDirectiveNoSpace != 0})
 	}
-	switch {
+	switch kind = Kind(directive / takes); {
+	case kind != Any && len(list) == 0:
+		return nil, kind
 	case directive&(cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveError) != 0:
 	case directive&cobra.ShellCompDirectiveFilterDirs != 0:
-		return nil, AFolder
+		return nil, Folder
 	case len(list) == 0:
-		return nil, AFile
+		return nil, File
 	}
-	return list, Nothing
+	return list, Any
 }
 
 // options returns the target's options, with as many dashes as word has. An option already given
 // that cannot be repeated is omitted.
-func (r *reading) options(word string) (list []Choice) {
+func (r *reading) options(word string) (list []Candidate) {
 	dashes := "-"
 	if strings.HasPrefix(word, "--") {
 		dashes = "--"
@@ -97,30 +90,34 @@ func (r *reading) options(word string) (list []Choice) {
 			return
 		}
 		if "-"+f.Shorthand == word {
-			list = append(list, Choice{Text: word, Help: f.Usage})
+			list = append(list, Candidate{Text: word, Help: f.Usage})
 		}
 		if strings.HasPrefix(dashes+f.Name, word) {
-			list = append(list, Choice{Text: dashes + f.Name, Help: f.Usage})
+			list = append(list, Candidate{Text: dashes + f.Name, Help: f.Usage})
 		}
 	})
 	return list
 }
 
-// Files completes a command's arguments with files, from index from to index to, or to the end if
-// that is negative.
-func Files(from, to int) cobra.CompletionFunc {
+// takes is the directive for a value of the kind 1; cobra's own are smaller.
+const takes cobra.ShellCompDirective = 1 << 10
+
+// Takes completes the arguments of a verb's command with values of a kind, from index from to index
+// to, or to the end if that is negative. It also completes the value of an option; without it, the
+// usage counts, if it calls the value `file` or `folder`.
+func Takes(kind Kind, from, to int) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if n := len(args); n < from || to >= 0 && n > to {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return nil, cobra.ShellCompDirectiveDefault
+		return nil, takes * cobra.ShellCompDirective(kind)
 	}
 }
 
-// placeFiles offers files only where they belong; cobra offers them wherever it knows nothing
+// takeNothing offers files only where they belong; cobra offers them wherever it knows nothing
 // else. They belong in an option whose value is called file or folder, and where a command says
-// so with Files.
-func placeFiles(c *cobra.Command) {
+// so with Takes.
+func takeNothing(c *cobra.Command) {
 	nothing := cobra.FixedCompletions(nil, cobra.ShellCompDirectiveNoFileComp)
 	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		switch value, _ := pflag.UnquoteUsage(f); value {
@@ -135,7 +132,7 @@ func placeFiles(c *cobra.Command) {
 		c.ValidArgsFunction = nothing
 	}
 	for _, sub := range c.Commands() {
-		placeFiles(sub)
+		takeNothing(sub)
 	}
 }
 

@@ -1,0 +1,122 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/ensemble"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/session"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/logformatter"
+	"github.com/zkctl/zkctl/snapshot"
+)
+
+// verbs are what zkctl runs besides the znode commands, in the order of help: on the command
+// line, in the shell, in completion and among the man pages.
+func (a *app) verbs() []command.Verb {
+	return []command.Verb{
+		{Name: "local", Short: "run ZooKeeper on this machine: one server or an ensemble, in the background, under a name",
+			Group: command.Local, New: a.localCommand},
+		{Name: "server", Short: "run one server from its zoo.cfg, as zkServer.sh does", Group: command.Local, New: serverCommand},
+		ensemble.Verb,
+		ensemble.WordVerb,
+		ensemble.AdminVerb,
+		logformatter.Verb,
+		logformatter.LegacyVerb,
+		snapshot.Verb,
+		a.completionVerb(),
+		a.manVerb(),
+	}
+}
+
+// command runs one command or verb in a session of its own.
+func (a *app) command(ctx context.Context, words []string) error {
+	c := commands.All.Lookup(words[0])
+	switch env := a.env(); {
+	case env.Verb(words[0]) != nil:
+		return a.verb(ctx, env, words)
+	case c == helpCommand:
+		return a.helpCommand(ctx, words)
+	case c == nil:
+		return command.Run(ctx, a.quickEnv(), command.Args(words...)) // it is unknown
+	}
+	stop, err := a.settle(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	env, err := a.environment()
+	if err != nil {
+		return err
+	}
+	// Differs(session-closed): zkCli leaves the session to its timeout, and with it ephemeral znodes.
+	defer env.Session.Close()
+	printWatches(env)
+	return interruptible(ctx, func(ctx context.Context) error { return command.Run(ctx, env, command.Args(words...)) })
+}
+
+// verb runs a verb. What the options say of a session, good or bad, counts when it asks for one.
+func (a *app) verb(ctx context.Context, env *command.Env, words []string) error {
+	if _, err := ui.ParseFormat(a.options.Output); err != nil {
+		return fmt.Errorf("-output: %w", err)
+	}
+	stop := func() {}
+	env.Session = a.session(func() error {
+		end, err := a.settle(ctx, false)
+		if err == nil {
+			stop = end
+		}
+		return err
+	})
+	defer func() {
+		_ = env.Session.Close()
+		stop()
+	}()
+	return interruptible(ctx, func(ctx context.Context) error { return command.Run(ctx, env, command.Args(words...)) })
+}
+
+// environment is what commands run in once the options are settled, with a session that opens when
+// the first of them needs it. The caller closes the session.
+func (a *app) environment() (*command.Env, error) {
+	env := a.env()
+	env.Session = a.session(func() error { return nil })
+	_, err := env.Session.Config() // what is wrong with the options is wrong before any command runs
+	return env, err
+}
+
+// quickEnv is for what needs no session: help, and an unknown command.
+func (a *app) quickEnv() *command.Env {
+	_ = fillFromEnv(a.flags) // for the form of the answer, which a mistake elsewhere does not change
+	return a.env()
+}
+
+func (a *app) env() *command.Env {
+	return &command.Env{
+		Streams: a.streams, Commands: commands.All, Verbs: a.verbs(), Dir: "/",
+		Output: a.options.format(), Yes: a.options.Yes, Quiet: a.options.Quiet,
+	}
+}
+
+// session is one that the options describe, once settle has completed them.
+func (a *app) session(settle func() error) *session.Session {
+	s := session.Deferred(func() (client.Config, error) {
+		if err := settle(); err != nil {
+			return client.Config{}, err
+		}
+		return a.options.session(a.flags, a.streams)
+	})
+	s.Named, s.Advise = a.named, a.advise
+	return s
+}
+
+// printWatches prints the events of znodes while a command runs, between its own writes.
+func printWatches(env *command.Env) {
+	streams := *env.Streams
+	out := &ui.LockedWriter{W: streams.Out}
+	streams.Out = out
+	env.Streams = &streams
+	env.Session.OnWatch = session.EventPrinter(out, env.Output)
+}

@@ -1,0 +1,217 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// Verb is a tree of cobra commands, such as txnlog with its subcommands. It runs alike from the
+// command line and in the shell: options with one dash, help, completion. A room declares it, and
+// the list in cmd names it; nothing else knows of it.
+type Verb struct {
+	Name, Short string
+	Group       Group
+	// New builds the tree for one run. Its Use begins with Name; its Short is filled in. What it
+	// prints goes to env.Streams. env.Session is that of the shell or, on the command line, one
+	// that the options describe and that is opened when it is first asked for.
+	New     func(env *Env) *cobra.Command
+	Outside bool // of the shell only: no line of it can begin with the verb
+	Hidden  bool // in no list
+}
+
+// Listed are the verbs that can be run here, in the order of the list that help prints.
+func (env *Env) Listed() (verbs []*Verb) {
+	for i := range env.Verbs {
+		if v := &env.Verbs[i]; !v.Hidden && env.takes(v) {
+			verbs = append(verbs, v)
+		}
+	}
+	return verbs
+}
+
+func (env *Env) takes(v *Verb) bool { return env.Shell == nil || !v.Outside }
+
+// Verb finds a verb that can be run here by its name in any case, or returns nil.
+func (env *Env) Verb(name string) *Verb {
+	for i := range env.Verbs {
+		if v := &env.Verbs[i]; strings.EqualFold(v.Name, name) && env.takes(v) {
+			return v
+		}
+	}
+	return nil
+}
+
+// noHelp disables a verb's help command, which cobra would otherwise add.
+const noHelp = "no-help"
+
+// Tree is the verb's tree, for a run in env. Outside the shell it hangs below zkctl, of which its
+// usage speaks.
+func (v *Verb) Tree(env *Env) *cobra.Command {
+	c := v.New(env)
+	c.Short = v.Short
+	if env.Shell == nil {
+		top := &cobra.Command{Use: "zkctl", TraverseChildren: true}
+		top.AddCommand(c)
+	}
+	top := c.Root()
+	top.CompletionOptions.DisableDefaultCmd = true
+	top.SetHelpCommand(&cobra.Command{Use: noHelp, Hidden: true})
+	top.SilenceErrors, top.SilenceUsage = true, true
+	return c
+}
+
+// setArgs makes the tree of c run with the arguments behind the verb's name.
+func setArgs(c *cobra.Command, args ...string) {
+	all := []string{} // cobra takes nil for the arguments of the process
+	if c.HasParent() {
+		all = append(all, c.Name())
+	}
+	c.Root().SetArgs(append(all, args...))
+}
+
+// Run runs the verb with the words behind its name. -o and -y of the shell or before the verb
+// hold for it where it has such an option and is not told otherwise.
+func (v *Verb) Run(ctx context.Context, env *Env, words []string) error {
+	c := v.Tree(env)
+	s := env.Streams
+	suggest(c)
+	c.SetIn(s.In)
+	c.SetOut(s.Out)
+	c.SetErr(s.Err)
+	var helpErr error
+	c.SetHelpFunc(func(c *cobra.Command, _ []string) { helpErr = PrintVerbHelp(s.Out, c, s.Width) })
+	c.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return env.share(c.Flags()) }
+	setArgs(c, read(c, words).args...)
+	if ran, err := c.Root().ExecuteContextC(ctx); err != nil {
+		return inFormat(ran, env.Explain(ctx, err))
+	}
+	return helpErr
+}
+
+// share gives the env's values to those options that were not given on the verb's own line.
+func (env *Env) share(fs *pflag.FlagSet) error {
+	shared := map[string]string{}
+	if env.Output != "" && env.Output != ui.Text {
+		shared["output"] = string(env.Output)
+	}
+	if env.Yes {
+		shared["yes"] = "true"
+	}
+	for name, value := range shared {
+		if f := fs.Lookup(name); f != nil && !f.Changed {
+			if err := fs.Set(name, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// inFormat makes the error print in the format that the command's options ask for.
+func inFormat(c *cobra.Command, err error) error {
+	for _, name := range []string{"output", "format"} {
+		if f := c.Flags().Lookup(name); f != nil && strings.EqualFold(f.Value.String(), string(ui.JSON)) {
+			return ui.InFormat(err, ui.JSON)
+		}
+	}
+	return err
+}
+
+// suggest makes the errors about unknown options of c and its subcommands suggest the option that
+// was meant.
+func suggest(c *cobra.Command) {
+	wrong := c.FlagErrorFunc()
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) {
+			err = unknownFlag(c, unknown)
+		}
+		return wrong(c, err)
+	})
+}
+
+func unknownFlag(c *cobra.Command, unknown *pflag.NotExistError) error {
+	word, dashes := unknown.GetSpecifiedName(), "--"
+	if letters := unknown.GetSpecifiedShortnames(); letters != "" { // or a long name with one dash
+		word, dashes = ui.OptionName(letters), "-"
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	hint := c.CommandPath() + " --help lists the options"
+	if q := ui.DidYouMean(word, "--", names); q != "" {
+		hint = q
+	}
+	return fmt.Errorf("unknown option %s%s; %s", dashes, word, hint)
+}
+
+// NoSubcommand is the error for a word that is not a subcommand of c; what says what else it is not.
+func NoSubcommand(c *cobra.Command, word, what string) error {
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	hint := c.CommandPath() + " --help lists them"
+	if q := ui.DidYouMean(word, "", names); q != "" {
+		hint = q
+	}
+	return fmt.Errorf("%s has no command %q%s; %s", c.CommandPath(), word, what, hint)
+}
+
+// reading is the result of reading a verb's arguments.
+type reading struct {
+	args    []string       // as pflag reads them
+	target  *cobra.Command // the subcommand, or the verb itself
+	given   []*pflag.Flag
+	waiting bool // the last option waits for its value
+	ended   bool // no options follow, after --
+}
+
+func read(c *cobra.Command, args []string) (r reading) {
+	target, rest, err := c.Find(args)
+	if err != nil {
+		target, rest = c, args
+	}
+	target.InitDefaultHelpFlag()
+	r.target = target
+	fs := target.Flags()
+	path := len(args) - len(rest)
+	r.args = append(r.args, args[:path]...)
+	for i, arg := range rest {
+		switch {
+		case r.waiting:
+			r.waiting = false
+		case arg == "--":
+			r.ended = true
+			r.args = append(r.args, rest[i:]...)
+			return r
+		case len(arg) > 1 && arg[0] == '-':
+			name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+			flag := fs.Lookup(name)
+			if flag != nil && len(name) > 1 && !strings.HasPrefix(arg, "--") {
+				arg = "-" + arg
+			}
+			if flag == nil && len(name) == 1 {
+				flag = fs.ShorthandLookup(name)
+			}
+			if flag != nil {
+				r.given = append(r.given, flag)
+				r.waiting = flag.NoOptDefVal == "" && !hasValue
+			}
+		}
+		r.args = append(r.args, arg)
+	}
+	return r
+}

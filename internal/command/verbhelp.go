@@ -1,0 +1,103 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// PrintVerbHelp explains a command: what it does, its subcommands, options and examples.
+func PrintVerbHelp(w io.Writer, c *cobra.Command, width int) error {
+	out := &strings.Builder{}
+	text := c.Long
+	if text == "" {
+		text = c.Short
+	}
+	fmt.Fprintf(out, "%s\n\nUsage: %s\n", strings.TrimSpace(text), c.UseLine())
+	var rows [][2]string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			rows = append(rows, [2]string{sub.Name(), sub.Short})
+		}
+	}
+	if len(rows) > 0 {
+		fmt.Fprintln(out)
+		Columns(out, rows, width)
+	}
+	if rows = OptionRows(c.LocalFlags()); len(rows) > 0 {
+		fmt.Fprint(out, "\nOptions:\n")
+		Columns(out, rows, width)
+	}
+	if c.HasExample() {
+		fmt.Fprintf(out, "\nExamples:\n%s\n", strings.TrimRight(c.Example, "\n"))
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+// OptionRows lists options with what they do.
+func OptionRows(fs *pflag.FlagSet) (rows [][2]string) {
+	fs.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || f.Name == "help" {
+			return
+		}
+		value, usage := pflag.UnquoteUsage(f)
+		name := "--" + f.Name
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand + ", " + name
+		}
+		if value != "" {
+			name += " " + value
+		}
+		switch f.DefValue {
+		case "", "[]", "0", "-1", "false":
+		default:
+			usage += " (default " + f.DefValue + ")"
+		}
+		rows = append(rows, [2]string{name, usage})
+	})
+	return rows
+}
+
+// Columns prints a term and its explanation side by side, wrapped to the width; a long term gets
+// its own line.
+func Columns(w io.Writer, rows [][2]string, width int) {
+	const indent, gap, widest = 2, 2, 24
+	left := 0
+	for _, r := range rows {
+		if len(r[0]) <= widest {
+			left = max(left, len(r[0]))
+		}
+	}
+	left += indent + gap
+	for _, r := range rows {
+		line := strings.Repeat(" ", indent) + r[0]
+		if len(line)+gap > left {
+			fmt.Fprintln(w, line)
+			line = ""
+		}
+		for _, text := range Wrap(r[1], max(width, 40)-left) {
+			fmt.Fprintf(w, "%-*s%s\n", left, line, text)
+			line = ""
+		}
+	}
+}
+
+// Wrap breaks text between words so that no line is longer than width.
+func Wrap(text string, width int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}
