@@ -18,12 +18,12 @@ import (
 // line, in the shell, in completion and among the man pages.
 func (a *app) verbs() []command.Verb {
 	return []command.Verb{
-		{Name: "local", Short: "run ZooKeeper on this machine: one server or an ensemble, in the background, under a name",
-			Group: command.Local, New: a.localCommand},
-		{Name: "server", Short: "run one server from its zoo.cfg, as zkServer.sh does", Group: command.Local, New: serverCommand},
 		ensemble.Verb,
 		ensemble.WordVerb,
 		ensemble.AdminVerb,
+		{Name: "local", Short: "run ZooKeeper on this machine: one server or an ensemble, in the background, under a name",
+			Group: command.Local, New: a.localCommand},
+		{Name: "server", Short: "run one server from its zoo.cfg, as zkServer.sh does", Group: command.Local, New: serverCommand},
 		logformatter.Verb,
 		logformatter.LegacyVerb,
 		snapshot.Verb,
