@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/ensemble"
@@ -17,10 +18,7 @@ import (
 // verbs are what zkctl runs besides the znode commands, in the order of help: on the command
 // line, in the shell, in completion and among the man pages.
 func (a *app) verbs() []command.Verb {
-	return []command.Verb{
-		ensemble.Verb,
-		ensemble.WordVerb,
-		ensemble.AdminVerb,
+	return slices.Concat(ensemble.Verbs, []command.Verb{
 		{Name: "local", Short: "run ZooKeeper on this machine: one server or an ensemble, in the background, under a name",
 			Group: command.Local, New: a.localCommand},
 		{Name: "server", Short: "run one server from its zoo.cfg, as zkServer.sh does", Group: command.Local, New: serverCommand},
@@ -29,7 +27,7 @@ func (a *app) verbs() []command.Verb {
 		snapshot.Verb,
 		a.completionVerb(),
 		a.manVerb(),
-	}
+	})
 }
 
 // command runs one command or verb in a session of its own.
