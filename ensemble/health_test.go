@@ -16,7 +16,7 @@ import (
 func TestHealth(t *testing.T) {
 	e := embedded(t, 3, map[string]string{"4lw.commands.whitelist": "srvr"})
 	health := func(args ...string) output {
-		return run(t, NewCommand, e.ConnectString(), append([]string{"health", "--admin-port", "0", "--timeout", "2s"}, args...)...)
+		return run(t, newCommand, e.ConnectString(), append([]string{"health", "--admin-port", "0", "--timeout", "2s"}, args...)...)
 	}
 	if o := health("--min-members", "3", "--max-lag", "0", "--max-outstanding", "1000", "--max-latency", "1e9", "--strict"); o.code != 0 || !strings.HasPrefix(o.out, "healthy: quorum 3 of 3") {
 		t.Errorf("%+v", o)
@@ -55,7 +55,10 @@ func TestHealth(t *testing.T) {
 		}
 	}
 
-	leader := e.Leader(t.Context())
+	leader, err := e.Leader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, m := range e.Members() {
 		if m != leader {
 			if err := m.Kill(); err != nil {
