@@ -63,13 +63,13 @@ func (s *Replica) ServeAdmin(ln net.Listener, opt AdminOptions) error {
 	// 3.9 takes the interval for microseconds here.
 	a.snapshot.interval, a.restore.interval = opt.RateInterval/1000, opt.RateInterval
 	a.http = http.Server{Handler: a, ReadHeaderTimeout: opt.IdleTimeout, IdleTimeout: opt.IdleTimeout, MaxHeaderBytes: 8 << 10}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	s.accepting.mu.Lock()
+	defer s.accepting.mu.Unlock()
+	if s.accepting.closed {
 		ln.Close()
 		return errClosed
 	}
-	s.admins = append(s.admins, a)
+	s.accepting.admins = append(s.accepting.admins, a)
 	host, port, _ := net.SplitHostPort(ln.Addr().String())
 	s.log.Infof("Started AdminServer on address %s, port %s and command URL %s", host, port, opt.CommandURL)
 	s.wg.Go(func() {

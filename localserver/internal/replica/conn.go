@@ -194,8 +194,8 @@ func (c *conn) read() error {
 		r.Cxid, r.Type, r.Body = h.Xid, h.Type, d.Rest()
 		r.large, c.large = c.large, 0
 		c.outstanding.Add(1)
-		c.s.inProcess.Add(1)
-		c.s.inBytes.Add(r.size)
+		c.s.shared.inProcess.Add(1)
+		c.s.shared.inBytes.Add(r.size)
 		if r.fault = r.struck(true); r.fault.Delay > 0 {
 			if !c.s.box.put(batch...) || !c.s.holdUp(r.fault.Delay) {
 				return errHangUp
@@ -245,7 +245,7 @@ func (c *conn) admitLarge(length int64) error {
 		return nil
 	}
 	c.large = length
-	if s.largeBytes.Add(length) > s.opt.LargeMax {
+	if s.shared.largeBytes.Add(length) > s.opt.LargeMax {
 		s.metrics.Add("large_requests_rejected", 1)
 		return errors.New("Rejecting large request")
 	}
@@ -255,7 +255,7 @@ func (c *conn) admitLarge(length int64) error {
 // dropLarge undoes admitLarge.
 func (s *Replica) dropLarge(n *int64) {
 	if *n != 0 {
-		s.largeBytes.Add(-*n)
+		s.shared.largeBytes.Add(-*n)
 		*n = 0
 	}
 }
@@ -348,7 +348,7 @@ const connectSize = 4 + 8 + 4 + 8 + 4
 func (c *conn) throttled() bool {
 	n := c.outstanding.Load()
 	return n > outstandingByConn || c.stalled.Load() ||
-		n > 0 && (c.s.inProcess.Load() > int64(c.s.opt.OutstandingLimit) || c.s.inBytes.Load() > c.s.opt.OutstandingBytes)
+		n > 0 && (c.s.shared.inProcess.Load() > int64(c.s.opt.OutstandingLimit) || c.s.shared.inBytes.Load() > c.s.opt.OutstandingBytes)
 }
 
 // throttle keeps the reader from reading on while there is too much to do.
@@ -382,8 +382,8 @@ func (c *conn) answered(r *request) {
 func (s *Replica) discount(r *request) {
 	if !r.discounted {
 		r.discounted = true
-		s.inProcess.Add(-1)
-		s.inBytes.Add(-r.size)
+		s.shared.inProcess.Add(-1)
+		s.shared.inBytes.Add(-r.size)
 	}
 }
 

@@ -5,7 +5,7 @@
 // A server of an ensemble has four names, one for each thing that there is of it:
 //
 //	member   the server as its ensemble sees it: an id, addresses, a data directory; it may be
-//	         stopped ([localserver.Member])
+//	         stopped (localserver.Member)
 //	server   a running member: a replica, a peer or a journal of its own, and its ports
 //	peer     its part in the ensemble: votes, leads or follows ([zab.Peer])
 //	replica  its data tree, sessions and clients ([Replica])

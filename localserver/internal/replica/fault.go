@@ -25,15 +25,15 @@ type Faults func(before bool, op proto.Op, session int64, body []byte) Fault
 // SetFaults has f asked from now on; nil ends that.
 func (s *Replica) SetFaults(f Faults) {
 	if f == nil {
-		s.faults.Store(nil)
+		s.shared.faults.Store(nil)
 		return
 	}
-	s.faults.Store(&f)
+	s.shared.faults.Store(&f)
 }
 
 // struck asks for the fault that strikes a request or its reply.
 func (r *request) struck(before bool) (f Fault) {
-	if faults := r.conn.s.faults.Load(); faults != nil {
+	if faults := r.conn.s.shared.faults.Load(); faults != nil {
 		f = (*faults)(before, r.Type, r.conn.session, r.Body)
 	}
 	return f

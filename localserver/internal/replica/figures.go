@@ -162,9 +162,9 @@ func (s *Replica) resetStats() { s.do(s.stats.reset) }
 // ports are the client ports, -1 for none.
 func (s *Replica) ports() (plain, secure int) {
 	plain, secure = -1, -1
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, l := range s.listeners {
+	s.accepting.mu.Lock()
+	defer s.accepting.mu.Unlock()
+	for _, l := range s.accepting.listeners {
 		a, ok := l.Addr().(*net.TCPAddr)
 		switch {
 		case !ok:

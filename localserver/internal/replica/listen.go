@@ -28,13 +28,13 @@ func (s *Replica) Serve(ln net.Listener, mode ListenMode) error {
 		return fmt.Errorf("listen on %s: TLS needs a key store (ssl.keyStore.location)", ln.Addr())
 	}
 	l := &listener{ln, mode}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	s.accepting.mu.Lock()
+	defer s.accepting.mu.Unlock()
+	if s.accepting.closed {
 		ln.Close()
 		return errClosed
 	}
-	s.listeners = append(s.listeners, l)
+	s.accepting.listeners = append(s.accepting.listeners, l)
 	s.log.Infof("binding to port %s", javaAddress(ln.Addr()))
 	s.wg.Go(func() { s.accept(l) })
 	return nil
@@ -45,9 +45,9 @@ func (s *Replica) accept(l *listener) {
 	for {
 		nc, err := l.Accept()
 		if err != nil {
-			s.mu.Lock()
-			over := s.closed || !s.has(l)
-			s.mu.Unlock()
+			s.accepting.mu.Lock()
+			over := s.accepting.closed || !s.has(l)
+			s.accepting.mu.Unlock()
 			if over {
 				return
 			}
@@ -58,15 +58,15 @@ func (s *Replica) accept(l *listener) {
 			continue
 		}
 		pause = time.Millisecond
-		s.mu.Lock()
-		if s.closed {
-			s.mu.Unlock()
+		s.accepting.mu.Lock()
+		if s.accepting.closed {
+			s.accepting.mu.Unlock()
 			nc.Close()
 			return
 		}
 		host := hostOf(nc)
 		if err := s.admit(nc, host); err != nil {
-			s.acceptErrors.log(fmt.Sprintf("Error accepting new connection: %v", err))
+			s.accepting.acceptErrors.log(fmt.Sprintf("Error accepting new connection: %v", err))
 			nc.Close()
 		} else {
 			s.wg.Go(func() {
@@ -74,7 +74,7 @@ func (s *Replica) accept(l *listener) {
 				s.welcome(nc, l.mode)
 			})
 		}
-		s.mu.Unlock()
+		s.accepting.mu.Unlock()
 	}
 }
 
@@ -88,7 +88,7 @@ func hostOf(nc net.Conn) string {
 }
 
 func (s *Replica) has(l *listener) bool {
-	for _, one := range s.listeners {
+	for _, one := range s.accepting.listeners {
 		if one == l {
 			return true
 		}
@@ -98,29 +98,29 @@ func (s *Replica) has(l *listener) bool {
 
 // CloseListener stops accepting on an address; those who are connected stay.
 func (s *Replica) CloseListener(ln net.Listener) {
-	s.mu.Lock()
-	kept := s.listeners[:0:0]
-	for _, l := range s.listeners {
+	s.accepting.mu.Lock()
+	kept := s.accepting.listeners[:0:0]
+	for _, l := range s.accepting.listeners {
 		if l.Listener != ln {
 			kept = append(kept, l)
 		}
 	}
-	s.listeners = kept
-	s.mu.Unlock()
+	s.accepting.listeners = kept
+	s.accepting.mu.Unlock()
 	ln.Close()
 }
 
 func (s *Replica) closeListeners() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	for _, a := range s.admins {
+	s.accepting.mu.Lock()
+	defer s.accepting.mu.Unlock()
+	s.accepting.closed = true
+	for _, a := range s.accepting.admins {
 		a.close()
 	}
-	for _, l := range s.listeners {
+	for _, l := range s.accepting.listeners {
 		l.Close()
 	}
-	s.listeners = nil
+	s.accepting.listeners = nil
 }
 
 // welcome brings a connection to where requests can be read.
@@ -144,9 +144,9 @@ func (s *Replica) welcome(nc net.Conn, mode ListenMode) {
 	if mode == Secure {
 		t := tls.Server(nc, s.opt.TLS)
 		ctx, cancel := context.WithTimeout(context.Background(), handshake)
-		s.handshakes.Add(1)
+		s.shared.handshakes.Add(1)
 		err := t.HandshakeContext(ctx)
-		s.handshakes.Add(-1)
+		s.shared.handshakes.Add(-1)
 		cancel()
 		if err != nil {
 			s.metrics.Add("unsuccessful_handshake", 1)
@@ -167,37 +167,37 @@ type peekedConn struct {
 func (c *peekedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 // admit counts a connection, unless there are too many (NIOServerCnxnFactory.AcceptThread).
-// s.mu is held.
+// s.accepting.mu is held.
 func (s *Replica) admit(nc net.Conn, host string) error {
-	if limit := s.opt.MaxCnxns; limit > 0 && len(s.open) >= limit {
+	if limit := s.opt.MaxCnxns; limit > 0 && len(s.accepting.open) >= limit {
 		s.metrics.Add("connection_rejected", 1)
-		s.log.Errorf("Too many connections %d - max is %d", len(s.open), limit)
+		s.log.Errorf("Too many connections %d - max is %d", len(s.accepting.open), limit)
 		return fmt.Errorf("Too many connections max allowed is %d", limit)
 	}
-	if limit := s.opt.MaxClientCnxns; limit > 0 && s.byHost[host] >= limit {
+	if limit := s.opt.MaxClientCnxns; limit > 0 && s.accepting.byHost[host] >= limit {
 		s.metrics.Add("connection_rejected", 1)
 		return fmt.Errorf("Too many connections from /%s - max is %d", plainIP(host), limit)
 	}
-	s.open[nc] = struct{}{}
-	s.byHost[host]++
+	s.accepting.open[nc] = struct{}{}
+	s.accepting.byHost[host]++
 	return nil
 }
 
 // dismiss undoes admit.
 func (s *Replica) dismiss(nc net.Conn, host string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.open, nc)
-	if s.byHost[host]--; s.byHost[host] == 0 {
-		delete(s.byHost, host)
+	s.accepting.mu.Lock()
+	defer s.accepting.mu.Unlock()
+	delete(s.accepting.open, nc)
+	if s.accepting.byHost[host]--; s.accepting.byHost[host] == 0 {
+		delete(s.accepting.byHost, host)
 	}
 }
 
 // hangUp closes all connections, also those that are not a client's yet or no more.
 func (s *Replica) hangUp() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for nc := range s.open {
+	s.accepting.mu.Lock()
+	defer s.accepting.mu.Unlock()
+	for nc := range s.accepting.open {
 		nc.Close()
 	}
 }

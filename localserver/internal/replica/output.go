@@ -74,14 +74,10 @@ type outputs struct {
 	relieveAt time.Time          // when to look again for clients that take nothing
 	crowded   bool               // much has been in use since memory was given back
 	freeAt    time.Time          // when it may be given back again
-
-	unsent   atomic.Int64 // bytes that are with the writers
-	wanted   atomic.Bool  // somebody awaits room
-	awakened atomic.Bool  // the loop has been told that there is some
 }
 
 // held is how many bytes wait for clients to read them.
-func (s *Replica) held() int64 { return s.unsent.Load() + s.fresh }
+func (s *Replica) held() int64 { return s.shared.unsent.Load() + s.fresh }
 
 // pending is how many bytes wait for this client.
 func (c *conn) pending() int { return len(c.out) + int(c.unsent.Load()) }
@@ -214,7 +210,7 @@ func (c *conn) mustWait(next *request) bool {
 	if !c.awaiting {
 		c.awaiting = true
 		c.s.awaiting[c] = struct{}{}
-		c.s.wanted.Store(true)
+		c.s.shared.wanted.Store(true)
 	}
 	return true
 }
@@ -235,7 +231,7 @@ func (s *Replica) relieve() {
 
 // makeRoom lets those go on who await room, if there is some.
 func (s *Replica) makeRoom() {
-	s.outputs.awakened.Store(false)
+	s.shared.awakened.Store(false)
 	s.relieve()
 	for c := range s.awaiting {
 		c.touch()
@@ -245,7 +241,7 @@ func (s *Replica) makeRoom() {
 	}
 	list := s.awaiting
 	s.awaiting = map[*conn]struct{}{}
-	s.wanted.Store(false)
+	s.shared.wanted.Store(false)
 	for c := range list {
 		c.awaiting = false
 		c.advance()
@@ -259,7 +255,7 @@ func (s *Replica) flushAll() {
 	}
 	clear(s.dirty)
 	s.dirty = s.dirty[:0]
-	switch held := s.unsent.Load(); {
+	switch held := s.shared.unsent.Load(); {
 	case held > outTotal/4:
 		s.crowded = true
 		s.relieve()
@@ -283,7 +279,7 @@ func (c *conn) flush() {
 	n := int64(len(c.out))
 	c.s.fresh -= n
 	c.unsent.Add(n)
-	c.s.unsent.Add(n)
+	c.s.shared.unsent.Add(n)
 	c.enqueue()
 	c.unasked = min(c.unasked, c.pending())
 	if c.leaving {
@@ -367,12 +363,12 @@ func (c *conn) sent(n int) bool {
 		return false
 	}
 	left := c.unsent.Add(int64(-n))
-	all := c.s.unsent.Add(int64(-n))
+	all := c.s.shared.unsent.Add(int64(-n))
 	c.mu.Unlock()
 	if c.stalled.Load() && left <= outPause/2 && c.awakened.CompareAndSwap(false, true) {
 		c.s.box.put(event{run: c.drained})
 	}
-	if all <= outTotal/2 && c.s.wanted.Load() && c.s.outputs.awakened.CompareAndSwap(false, true) {
+	if all <= outTotal/2 && c.s.shared.wanted.Load() && c.s.shared.awakened.CompareAndSwap(false, true) {
 		c.s.box.put(event{run: c.s.makeRoom})
 	}
 	return true
@@ -386,7 +382,7 @@ func (c *conn) dropFresh() {
 
 // dropOutput forgets what is unsent. conn.mu is held.
 func (c *conn) dropOutput() {
-	c.s.unsent.Add(-c.unsent.Swap(0))
+	c.s.shared.unsent.Add(-c.unsent.Swap(0))
 	c.pieces, c.spare = nil, nil
 }
 

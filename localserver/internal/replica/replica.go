@@ -30,14 +30,27 @@ const (
 )
 
 // Replica is one member. Create it with Open; it serves once zab has called Lead or Follow.
+//
+// Its fields stand by their owner, so that a race shows where it is written: what has no group's
+// name before it is the loop's, or safe by its own type.
 type Replica struct {
-	opt Options
-	log *zklog.Logger
+	opt  Options // not changed once it is open
+	log  *zklog.Logger
+	auth authSchemes // not changed once it is open
 
-	box  mailbox
-	done chan struct{} // closed when the loop has ended
+	box      mailbox
+	done     chan struct{} // closed when the loop has ended
+	metrics  *Metrics
+	listings chan struct{}  // holds a token for each command under way that lists things
+	wg       sync.WaitGroup // acceptors, connections, snapshots
 
-	// The loop's.
+	owned     // by the loop
+	shared    shared
+	accepting accepting
+}
+
+// owned is what only the loop may touch: requests, commits, and what others have run on it with do.
+type owned struct {
 	role     role
 	observer bool
 	leader   zab.Leader  // while leading
@@ -56,6 +69,7 @@ type Replica struct {
 	zxid     int64           // of the last proposal, while leading
 	fuzzy    int             // so many transactions may still find the tree ahead of its zxid
 	config   []byte          // the configuration's text, which /zookeeper/config holds
+	quota    quotaCheck
 	reapAt   time.Time
 	savings  []*saving       // snapshots in the making
 	saves    bool            // one of them goes to the disk because it is due
@@ -70,19 +84,25 @@ type Replica struct {
 	stopping bool
 	stats    stats
 	refuse   bool // turn new connections away
+}
 
-	listings   chan struct{} // holds a token for each command under way that lists things
-	metrics    *Metrics
+// shared is what the loop, the connections' readers and writers, and monitoring read and change
+// beside each other.
+type shared struct {
 	release    atomic.Pointer[release.Release]
-	trace      atomic.Int64           // the trace mask
 	faults     atomic.Pointer[Faults] // nil without any
+	trace      atomic.Int64           // the trace mask
 	handshakes atomic.Int64           // TLS handshakes under way
-	quota      quotaCheck
-	auth       authSchemes  // not changed once open
-	inProcess  atomic.Int64 // requests read and not answered
-	inBytes    atomic.Int64 // their bytes
-	largeBytes atomic.Int64 // of the large requests that are being read or processed
+	inProcess  atomic.Int64           // requests read and not answered
+	inBytes    atomic.Int64           // their bytes
+	largeBytes atomic.Int64           // of the large requests that are being read or processed
+	unsent     atomic.Int64           // bytes that are with the connections' writers
+	wanted     atomic.Bool            // somebody awaits room for a reply
+	awakened   atomic.Bool            // the loop has been told that there is some
+}
 
+// accepting is what acceptors and connections know of each other. mu guards it.
+type accepting struct {
 	mu           sync.Mutex
 	listeners    []*listener
 	admins       []*admin
@@ -90,7 +110,6 @@ type Replica struct {
 	byHost       map[string]int // how many of them
 	acceptErrors rateLog
 	closed       bool
-	wg           sync.WaitGroup // acceptors, connections, snapshots
 }
 
 // Open loads a member's data and starts its loop. It does not serve yet. The journal that
@@ -100,19 +119,18 @@ func Open(opt Options) (*Replica, error) {
 	if err := opt.Check(); err != nil {
 		return nil, err
 	}
-	s := &Replica{opt: opt, log: opt.Log, done: make(chan struct{}), now: time.Now(), ahead: opt.Ahead,
-		outputs: outputs{awaiting: map[*conn]struct{}{}}, all: map[*conn]struct{}{}, open: map[net.Conn]struct{}{}, byHost: map[string]int{},
-		listings: make(chan struct{}, listingsMost), box: mailbox{ready: make(chan struct{}, 1)}}
-	s.auth = opt.authSchemes()
+	s := &Replica{opt: opt, log: opt.Log, auth: opt.authSchemes(), metrics: newMetrics(),
+		box: mailbox{ready: make(chan struct{}, 1)}, done: make(chan struct{}), listings: make(chan struct{}, listingsMost),
+		accepting: accepting{open: map[net.Conn]struct{}{}, byHost: map[string]int{}}}
+	s.now, s.ahead, s.all, s.awaiting = time.Now(), opt.Ahead, map[*conn]struct{}{}, map[*conn]struct{}{}
 	s.auth.ipv6 = func() bool { return s.emulated().IPv6ACLs() }
 	s.quota = quotaCheck{enforce: opt.EnforceQuota, warn: rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}}
-	s.acceptErrors = rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}
+	s.accepting.acceptErrors = rateLog{warn: func(m string) { s.log.Warnf("%s", m) }}
 	s.reset()
 	s.Emulate(opt.Release)
 	s.log.Infof("Server environment:zookeeper.version=%s", Version(opt.Release))
 	s.watches = newWatches[*conn](func() bool { return s.emulated().WatchModes() })
-	s.metrics = newMetrics()
-	s.trace.Store(traceMask)
+	s.shared.trace.Store(traceMask)
 	s.stats = stats{metrics: s.metrics, since: s.now, responses: noSizes, proposals: noSizes}
 	if err := s.load(); err != nil {
 		return nil, err
@@ -123,9 +141,9 @@ func Open(opt Options) (*Replica, error) {
 }
 
 // Emulate makes the member behave like a release of ZooKeeper from now on.
-func (s *Replica) Emulate(r release.Release) { s.release.Store(&r) }
+func (s *Replica) Emulate(r release.Release) { s.shared.release.Store(&r) }
 
-func (s *Replica) emulated() release.Release { return *s.release.Load() }
+func (s *Replica) emulated() release.Release { return *s.shared.release.Load() }
 
 // reset forgets everything that belongs to a role.
 func (s *Replica) reset() {

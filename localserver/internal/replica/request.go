@@ -241,7 +241,7 @@ func (s *Replica) answer(r *request) {
 // reply answers a client and accounts for it.
 func (s *Replica) reply(r *request, err proto.Error, body jute.Record) {
 	c := r.conn
-	if s.faults.Load() != nil && !s.injected(r, &err, &body) {
+	if s.shared.faults.Load() != nil && !s.injected(r, &err, &body) {
 		return
 	}
 	if err != 0 && r.Type != proto.OpMultiRead {

@@ -295,7 +295,7 @@ func TestTurns(t *testing.T) {
 	for range many {
 		hog.request(proto.OpGetEphemerals, &proto.PathRequest{Path: "/nothing"})
 	}
-	until(t, "the server has read what takes long", func() bool { return s.inProcess.Load() > 0 || s.stalledAny() })
+	until(t, "the server has read what takes long", func() bool { return s.shared.inProcess.Load() > 0 || s.stalledAny() })
 	for range 5 {
 		other.call(proto.OpExists, &proto.PathWatchRequest{Path: "/"}, nil)
 	}
@@ -327,17 +327,17 @@ func TestLargeRequests(t *testing.T) {
 	if _, err := half.nc.Write(binary.BigEndian.AppendUint32(nil, 90_000)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the announced request counts", func() bool { return s.largeBytes.Load() == 90_000 })
+	until(t, "the announced request counts", func() bool { return s.shared.largeBytes.Load() == 90_000 })
 	w.call(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 900), Version: -1}, nil) // a small one
 	w.request(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 50_000), Version: -1})
 	if w.frame() != nil {
 		t.Error("a large request is answered that is too much with the other")
 	}
 	half.nc.Close()
-	until(t, "nothing large is left", func() bool { return s.largeBytes.Load() == 0 })
+	until(t, "nothing large is left", func() bool { return s.shared.largeBytes.Load() == 0 })
 	again := dialRaw(t, s.addr, nil)
 	again.call(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 50_000), Version: -1}, nil)
-	if n := s.largeBytes.Load(); n != 0 {
+	if n := s.shared.largeBytes.Load(); n != 0 {
 		t.Errorf("%d bytes of large requests are left", n)
 	}
 	if got := s.metrics.counters["large_requests_rejected"].Load(); got != 1 {

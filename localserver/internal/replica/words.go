@@ -120,11 +120,11 @@ func (s *Replica) answerWord(c *conn, word string) {
 const traceMask = 1<<1 | 1<<4 | 1<<5 | 1<<8
 
 func (s *Replica) setTraceMask(mask int64) {
-	s.trace.Store(mask)
+	s.shared.trace.Store(mask)
 	s.log.Infof("Set text trace mask to 0x%x", uint64(mask))
 }
 
-func (s *Replica) wordGtmk(_ *conn, w io.Writer) { fmt.Fprint(w, s.trace.Load()) }
+func (s *Replica) wordGtmk(_ *conn, w io.Writer) { fmt.Fprint(w, s.shared.trace.Load()) }
 
 // wordStmk reads the mask, eight bytes that follow the word.
 func (s *Replica) wordStmk(c *conn, w io.Writer) {
@@ -134,7 +134,7 @@ func (s *Replica) wordStmk(c *conn, w io.Writer) {
 		return
 	}
 	s.setTraceMask(int64(binary.BigEndian.Uint64(mask[:])))
-	fmt.Fprint(w, s.trace.Load())
+	fmt.Fprint(w, s.shared.trace.Load())
 }
 
 func (s *Replica) wordCrst(_ *conn, w io.Writer) {

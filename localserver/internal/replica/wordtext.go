@@ -36,7 +36,7 @@ func (s *Replica) wordStat(w io.Writer, clients bool) {
 	l := &f.stats.latency
 	fmt.Fprintf(w, "Latency min/avg/max: %d/%s/%d\n", l.min.Milliseconds(), decimal(l.avg()), l.max.Milliseconds())
 	fmt.Fprintf(w, "Received: %d\nSent: %d\nConnections: %d\n", f.stats.received, f.stats.sent, f.conns)
-	fmt.Fprintf(w, "Outstanding: %d\nZxid: 0x%x\nMode: %s\n", s.inProcess.Load(), uint64(f.zxid), f.state())
+	fmt.Fprintf(w, "Outstanding: %d\nZxid: 0x%x\nMode: %s\n", s.shared.inProcess.Load(), uint64(f.zxid), f.state())
 	fmt.Fprintf(w, "Node count: %d\n", f.znodes)
 	if f.leads() {
 		fmt.Fprintf(w, "Proposal sizes last/min/max: %d/%d/%d\n", f.proposals.Last, f.proposals.Min, f.proposals.Max)

@@ -216,7 +216,7 @@ func (c *learnerConn) discover() (int64, error) {
 
 // process handles a packet of a learner that is up to date.
 func (c *learnerConn) process(qp *proto.QuorumPacket) error {
-	r := c.l.p.replica
+	r := LeaderSessions(c.l.p.replica)
 	c.mu.Lock()
 	c.deadline = time.Now().Add(c.l.p.opt.syncTimeout())
 	c.packetsIn++
