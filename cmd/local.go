@@ -18,13 +18,13 @@ func localHome() local.Home { return local.Home(filepath.Join(stateDir(), "local
 
 // localVerb is zkctl local.
 type localVerb struct {
-	streams *ui.Streams
-	home    local.Home
-	shell   func(ctx context.Context, name string) error // opens the shell on a server
+	env   *command.Env
+	home  local.Home
+	shell func(ctx context.Context, name string) error // opens the shell on a server
 }
 
 func (a *app) localCommand(env *command.Env) *cobra.Command {
-	l := &localVerb{streams: env.Streams, home: localHome(), shell: func(ctx context.Context, name string) error {
+	l := &localVerb{env: env, home: localHome(), shell: func(ctx context.Context, name string) error {
 		if env.Shell != nil {
 			return command.Run(ctx, env, command.Args("connect", name))
 		}
@@ -118,7 +118,7 @@ func (l *localVerb) do(ctx context.Context, name string, action local.Action, pr
 		return err
 	}
 	slow := time.AfterFunc(localPatience, func() {
-		fmt.Fprintf(l.streams.Err, "%s is still busy with it; zkctl local status %s shows its members\n", name, name)
+		l.env.Note("%s is still busy with it; zkctl local status %s shows its members", name, name)
 	})
 	done, err := s.Do(ctx, action)
 	slow.Stop()
@@ -126,7 +126,7 @@ func (l *localVerb) do(ctx context.Context, name string, action local.Action, pr
 		return err
 	}
 	for _, id := range done.Members {
-		if _, err := fmt.Fprintln(l.streams.Out, id); err != nil {
+		if _, err := fmt.Fprintln(l.env.Streams.Out, id); err != nil {
 			return err
 		}
 	}

@@ -27,7 +27,7 @@ Apache ZooKeeper has a log of its own, as long as it lives.`,
 		if len(words) > 1 {
 			opt.Member = words[1]
 		}
-		return s.Logs(c.Context(), l.streams.Out, opt)
+		return s.Logs(c.Context(), l.env.Streams.Out, opt)
 	}
 	return c
 }

@@ -1,8 +1,6 @@
 package cmd
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/ui"
@@ -27,13 +25,13 @@ ended without being told to), or what keeps a running process from serving, as
 		}
 		list, unreadable := l.home.List(c.Context())
 		for _, err := range unreadable {
-			ui.Report(l.streams.Err, ui.InFormat(err, format))
+			ui.Report(l.env.Streams.Err, ui.InFormat(err, format))
 		}
 		if len(list) > 0 {
-			return local.PrintList(l.streams, list, format)
+			return local.PrintList(l.env.Streams, list, format)
 		}
 		if len(unreadable) == 0 && format == ui.Text {
-			fmt.Fprintln(l.streams.Err, "There is no local server; zkctl local start makes one.")
+			l.env.Note("There is no local server; zkctl local start makes one.")
 		}
 		return nil
 	}

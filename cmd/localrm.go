@@ -1,10 +1,6 @@
 package cmd
 
-import (
-	"fmt"
-
-	"github.com/spf13/cobra"
-)
+import "github.com/spf13/cobra"
 
 func (l *localVerb) rmCommand() *cobra.Command {
 	force := false
@@ -26,7 +22,7 @@ directory that was given with --data-dir stays.`,
 				return err
 			}
 			if kept != "" {
-				fmt.Fprintf(l.streams.Err, "The data of %s stays in %s\n", name, kept)
+				l.env.Note("The data of %s stays in %s", name, kept)
 			}
 		}
 		return nil

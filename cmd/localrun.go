@@ -32,7 +32,7 @@ with it.`,
 		}
 		opt := f.spec.Options()
 		if !quiet {
-			opt.Log = l.streams.Err
+			opt.Log = l.env.Streams.Err
 		}
 		ctx, cancel := context.WithTimeout(c.Context(), local.StartTimeout)
 		defer cancel()
@@ -40,7 +40,7 @@ with it.`,
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintln(l.streams.Out, e.ConnectString()); err != nil {
+		if _, err := fmt.Fprintln(l.env.Streams.Out, e.ConnectString()); err != nil {
 			return errors.Join(err, e.Close())
 		}
 		<-c.Context().Done()

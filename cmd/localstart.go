@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/local"
 )
 
@@ -50,13 +49,13 @@ func (l *localVerb) start(ctx context.Context, name string, spec *local.Spec) er
 		return err
 	}
 	if up.Was != "" {
-		ui.Warn(l.streams.Err, "another program has taken a port of the local server %s. It was on %s, and is on other ports now: clients that know it by its address must be told", name, up.Was)
+		l.env.Warn("another program has taken a port of the local server %s. It was on %s, and is on other ports now: clients that know it by its address must be told", name, up.Was)
 	}
 	where := "in memory"
 	if up.DataDir != "" {
 		where = "in " + up.DataDir
 	}
-	fmt.Fprintf(l.streams.Err, "The local server %s runs, its data is %s. Stop it: zkctl local stop %s\n", name, where, name)
-	_, err = fmt.Fprintln(l.streams.Out, up.ConnectString)
+	l.env.Note("The local server %s runs, its data is %s. Stop it: zkctl local stop %s", name, where, name)
+	_, err = fmt.Fprintln(l.env.Streams.Out, up.ConnectString)
 	return err
 }

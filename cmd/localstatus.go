@@ -31,13 +31,13 @@ unless clients are served: when it does not run, has no quorum, or has failed.`,
 			return err
 		}
 		if watch {
-			return l.home.Watch(c.Context(), s.Name, l.streams, format)
+			return l.home.Watch(c.Context(), s.Name, l.env.Streams, format)
 		}
 		st, err := s.Status(c.Context())
 		if err != nil {
 			return err
 		}
-		if err := st.Print(l.streams, format); err != nil {
+		if err := st.Print(l.env.Streams, format); err != nil {
 			return err
 		}
 		if !st.Serves() {

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +25,7 @@ or "leader", only these stop; "zkctl local restart NAME MEMBER" starts them.`,
 			}
 			err = s.Stop(c.Context())
 			if errors.Is(err, local.ErrNotRunning) {
-				fmt.Fprintln(l.streams.Err, err)
+				l.env.Note("%s", err)
 				return nil
 			}
 			return err
