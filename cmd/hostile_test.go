@@ -5,10 +5,15 @@ package cmd
 import (
 	"bufio"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
+	"os"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -216,5 +221,86 @@ func TestPipesStayExact(t *testing.T) {
 		if err != nil || string(out) != want {
 			t.Errorf("%s prints\n%q, want\n%q; %v %s", line, out, want, err, stderr)
 		}
+	}
+}
+
+// endless is a server on which every znode has children of the given names, which are created
+// as fast as they are asked for. Deletes are answered with the error.
+func endless(t testing.TB, names []string, deletes proto.Error) *hostile {
+	stat := proto.Stat{NumChildren: int32(len(names))}
+	h := &hostile{answer: func(c *hostileConn, h proto.RequestHeader, body []byte) {
+		switch h.Type {
+		case proto.OpGetChildren:
+			c.reply(h, &proto.GetChildrenResponse{Children: names})
+		case proto.OpGetChildren2:
+			c.reply(h, &proto.GetChildren2Response{Children: names, Stat: stat})
+		case proto.OpExists:
+			c.reply(h, &proto.StatResponse{Stat: stat})
+		case proto.OpGetData:
+			c.reply(h, &proto.GetDataResponse{Data: []byte("x"), Stat: stat})
+		case proto.OpDelete:
+			c.fail(h, deletes)
+		case proto.OpMultiRead:
+			var req proto.MultiRequest
+			req.Visit(jute.NewDecoder(body))
+			var res proto.MultiResponse
+			for range req.Ops {
+				res.Results = append(res.Results, proto.MultiResult{Type: proto.OpGetChildren, Children: names})
+			}
+			c.reply(h, &res)
+		default:
+			c.fail(h, proto.ErrUnimplemented)
+		}
+	}}
+	return h.start(t)
+}
+
+// TestEndlessTree: a tree without an end is walked, or not, in memory that does not grow, and
+// Ctrl-C ends it.
+func TestEndlessTree(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes as long as the trees are large")
+	}
+	one, wide := []string{"a"}, make([]string, 10_000)
+	for i := range wide {
+		wide[i] = fmt.Sprintf("child-%05d", i)
+	}
+	for _, tc := range []struct {
+		names []string
+		line  string
+		says  string // what it ends with; "" for one that Ctrl-C ends
+	}{
+		{one, "ls -R /", ""},
+		{one, "ls -R -w /", ""},
+		{one, "deleteall -y /x", ""},
+		{one, "setAcl -R /x world:anyone:cdrwa -y", ""},
+		{wide, "ls -R /", "or has no end"},
+		{wide, "ls -R -w /", "or has no end"},
+		{wide, "deleteall -y /x", "or has no end"},
+		{wide, "setAcl -R /x world:anyone:cdrwa -y", "or has no end"},
+	} {
+		t.Run(fmt.Sprintf("%s of %d", tc.line, len(tc.names)), func(t *testing.T) {
+			server := endless(t, tc.names, proto.ErrNotEmpty)
+			cmd, stderr := process(t, append([]string{"-server", server.addr}, strings.Fields(tc.line)...)...)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if tc.says == "" {
+				time.AfterFunc(1500*time.Millisecond, func() { _ = cmd.Process.Signal(os.Interrupt) })
+			}
+			exit := exitCode(t, cmd.Wait())
+			if tc.says == "" && exit != 130 || tc.says != "" && (exit != 1 || !strings.Contains(stderr.String(), tc.says)) {
+				t.Errorf("exit code %d: %.500s", exit, stderr)
+			}
+			usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+			if ok && runtime.GOOS == "linux" {
+				t.Logf("%d MiB, %v", usage.Maxrss>>10, cmd.ProcessState.UserTime())
+				// A walk holds up to 64 MiB and a few lists, and garbage waits until it is as much again.
+				// The race detector doubles that.
+				if usage.Maxrss > 512<<10 { // KiB
+					t.Errorf("it took %d MiB", usage.Maxrss>>10)
+				}
+			}
+		})
 	}
 }

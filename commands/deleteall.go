@@ -40,6 +40,7 @@ const deleteAskAbove = 100
 type doomed struct {
 	root  string
 	paths []string // from the leaves up; nil where root cannot be listed
+	bytes int      // that they take
 	err   error    // why
 }
 
@@ -64,12 +65,13 @@ func runDeleteAll(ctx context.Context, env *command.Env, in *command.Invocation)
 		return err
 	}
 	trees := make([]doomed, len(roots))
-	total := 0
+	total, room := 0, maxTree
 	for i, root := range roots {
-		if trees[i], err = listDoomed(ctx, env, conn, root); err != nil {
+		if trees[i], err = listDoomed(ctx, env, conn, root, room); err != nil {
 			return err
 		}
 		total += len(trees[i].paths)
+		room -= trees[i].bytes
 	}
 	if total > deleteAskAbove {
 		question := fmt.Sprintf("Delete %s and the %s znodes below it?", roots[0], command.Thousands(total-1))
@@ -101,19 +103,19 @@ func checkRoots(conn *client.Conn, roots []string) error {
 	return errors.New("/ itself cannot be deleted, and /zookeeper in it belongs to the server; name what to delete, such as a child of /")
 }
 
-// listDoomed lists a tree. Its error is one that ends the command.
-func listDoomed(ctx context.Context, env *command.Env, conn *client.Conn, root string) (doomed, error) {
+// listDoomed lists a tree that takes up to room bytes. Its error is one that ends the command.
+func listDoomed(ctx context.Context, env *command.Env, conn *client.Conn, root string, room int) (doomed, error) {
 	if special(conn, root) {
 		return doomed{root: root}, nil
 	}
-	t, err := readTree(ctx, env, conn, root)
+	t, err := readTree(ctx, env, conn, root, room)
 	if interrupted := command.Stopped(ctx, err, "nothing was deleted"); interrupted != nil {
 		return doomed{}, interrupted
 	}
 	if err != nil {
 		return doomed{root: root, err: err}, command.About(err)
 	}
-	return doomed{root: root, paths: t.bottomUp()}, nil
+	return doomed{root: root, paths: t.bottomUp(), bytes: t.bytes}, nil
 }
 
 // delete deletes a tree and says what became of it.

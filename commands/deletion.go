@@ -20,6 +20,8 @@ const (
 	batchesInFlight = 16
 	// deleteRounds is how often new children of a znode are deleted before giving up.
 	deleteRounds = 5
+	// maxLate is how often such children are listed in all.
+	maxLate = 10_000
 )
 
 // deletion deletes znodes in batches. It belongs to one goroutine.
@@ -30,6 +32,7 @@ type deletion struct {
 	unsure   int              // were on their way when the wait for replies ended
 	failed   command.Failures // that the server refuses to delete
 	staying  map[string]bool  // those and all above them
+	late     int              // listings of children that came after the tree was listed
 	progress func()
 }
 
@@ -198,6 +201,9 @@ func (d *deletion) oneByOne(ctx context.Context, paths []string) error {
 // again deletes a znode that got children after the tree was listed, and those children.
 func (d *deletion) again(ctx context.Context, path string) (err error) {
 	for range deleteRounds {
+		if d.late++; d.late > maxLate { // new ones come as fast as they are deleted
+			return &client.OpError{Op: proto.OpDelete, Path: path, Code: proto.ErrNotEmpty}
+		}
 		var children []string
 		if children, _, err = d.conn.Children(ctx, path, false); err != nil {
 			return err

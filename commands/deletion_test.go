@@ -145,7 +145,7 @@ func TestDeleteAllOfAChangingTree(t *testing.T) {
 		}
 	}
 	d.progress = disturb
-	tree, err := readTree(b.ctx, b.env, conn, "/big")
+	tree, err := readTree(b.ctx, b.env, conn, "/big", maxTree)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestDeleteAllInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(b.ctx)
 	defer cancel()
 	d := deletion{conn: conn, size: 100, progress: cancel}
-	tree, err := readTree(ctx, b.env, conn, "/big")
+	tree, err := readTree(ctx, b.env, conn, "/big", maxTree)
 	if err != nil {
 		t.Fatal(err)
 	}

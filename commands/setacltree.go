@@ -25,7 +25,7 @@ type aclSetter struct {
 }
 
 func (s *aclSetter) run(ctx context.Context, root string) error {
-	tree, err := readTree(ctx, s.env, s.conn, root)
+	tree, err := readTree(ctx, s.env, s.conn, root, maxTree)
 	if interrupted := command.Stopped(ctx, err, "no ACL was set"); interrupted != nil {
 		return interrupted
 	}
@@ -90,7 +90,7 @@ func (s *aclSetter) apply(ctx context.Context, tree *tree, root string) error {
 			if err := flush(); err != nil {
 				return err
 			}
-			sub, err := readTree(ctx, s.env, s.conn, path)
+			sub, err := readTree(ctx, s.env, s.conn, path, maxTree-tree.bytes)
 			if errors.Is(err, proto.ErrNoNode) {
 				return nil
 			}

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
@@ -15,7 +16,11 @@ type tree struct {
 	children map[string][]string // names, sorted; only of znodes that have some
 	denied   map[string]error    // znodes whose children the session may not list
 	n        int
+	bytes    int // of names and paths, with what holds them
 }
+
+// maxTree is how many bytes of a tree are held at most.
+const maxTree = 384 << 20
 
 func (t *tree) size() int { return t.n }
 
@@ -32,6 +37,7 @@ func (t *tree) add(sub *tree) {
 		t.denied[sub.root] = sub.denied[sub.root]
 	}
 	t.n += sub.n - 1
+	t.bytes += sub.bytes
 }
 
 // bottomUp returns the paths, the deepest first.
@@ -56,21 +62,32 @@ func childPath(parent, name string) string {
 	return parent + "/" + name
 }
 
+// errTreeTooLarge is in readTree's error about a tree that cannot be held.
+var errTreeTooLarge = errors.New("the tree is too large to be listed before anything is done, or has no end")
+
 // readTree lists a subtree with many requests in flight. It fails when the root is not
-// there; a znode that goes meanwhile is left out.
-func readTree(ctx context.Context, env *command.Env, conn *client.Conn, root string) (*tree, error) {
+// there, and with errTreeTooLarge when the tree takes more than most bytes; a znode that is
+// deleted meanwhile is left out.
+func readTree(ctx context.Context, env *command.Env, conn *client.Conn, root string, most int) (*tree, error) {
 	t := &tree{root: root, children: map[string][]string{}, denied: map[string]error{}}
 	progress := env.Streams.NewProgress("listed", 0)
 	defer progress.Done()
-	opt := client.WalkOptions{Unordered: true, Progress: func(found int) { progress.Set(int64(found)) }}
+	opt := client.WalkOptions{Progress: func(found int) { progress.Set(int64(found)) }}
 	err := conn.Walk(ctx, root, opt, func(path string, children []string, err error) error {
 		t.n++
+		if t.bytes > most {
+			return fmt.Errorf("%s: %w; take its parts one after the other", root, errTreeTooLarge)
+		}
 		switch {
 		case err == nil && len(children) > 0:
-			command.SortNames(children)
 			t.children[path] = children
+			t.bytes += len(path) + 100
+			for _, c := range children {
+				t.bytes += len(path) + 2*len(c) + 64 // in the list of paths, too
+			}
 		case err != nil && !errors.Is(err, proto.ErrNoNode):
 			t.denied[path] = err
+			t.bytes += len(path) + 200
 		case err != nil && path == root:
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/zkctl/zkctl/internal/client"
-	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -30,23 +29,5 @@ func walkTree(ctx context.Context, conn *client.Conn, root string, watch bool, v
 		}
 		return nil
 	}
-	if watch {
-		return walkWatching(ctx, conn, root, list)
-	}
-	return conn.Walk(ctx, root, client.WalkOptions{}, list)
-}
-
-// walkWatching also sets a watch on each znode, which a request for many cannot.
-func walkWatching(ctx context.Context, conn *client.Conn, root string, list func(path string, children []string, err error) error) error {
-	children, _, err := conn.Children(ctx, root, true)
-	command.SortNames(children)
-	if err := list(root, children, err); err != nil {
-		return err
-	}
-	for _, c := range children {
-		if err := walkWatching(ctx, conn, childPath(root, c), list); err != nil {
-			return err
-		}
-	}
-	return nil
+	return conn.Walk(ctx, root, client.WalkOptions{Watch: watch}, list)
 }

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -94,29 +97,193 @@ func TestWalk(t *testing.T) {
 		t.Errorf("Walk below a chroot: %v, %q", err, got)
 	}
 
-	last := 0
-	var list []string
-	unordered := WalkOptions{Unordered: true, Progress: func(found int) { last = found }}
-	err = c.Walk(ctx, "/walk", unordered, func(path string, _ []string, err error) error {
-		list = append(list, path)
+	visits, last := 0, 0
+	err = c.Walk(ctx, "/walk", WalkOptions{Progress: func(found int) { last = found }}, func(_ string, _ []string, err error) error {
+		visits++
 		return err
 	})
-	if err != nil || len(list) != len(paths) || last != len(paths) {
-		t.Errorf("unordered: %v, %d paths, progress to %d, want %d", err, len(list), last, len(paths))
-	}
-	seen := map[string]bool{"": true}
-	for _, p := range list {
-		if parent := p[:len(p)-len(p[lastSlash(p):])]; !seen[parent] {
-			t.Fatalf("%s comes before its parent", p)
-		}
-		seen[p] = true
+	if err != nil || visits != len(paths) || last != len(paths) {
+		t.Errorf("%v, %d visits, progress to %d, want %d", err, visits, last, len(paths))
 	}
 }
 
-func lastSlash(p string) int {
-	for i := len(p) - 1; ; i-- {
-		if p[i] == '/' {
-			return i
+// TestWalkHoldsLittle walks a tree with next to no room for what waits to be visited.
+func TestWalkHoldsLittle(t *testing.T) {
+	servers := home(t)
+	ctx := testContext(t)
+	c := open(t, Config{Servers: servers})
+	plant(t, c, forest("/little", 7, 11, 13))
+	want := slowLsR(t, c, "/little", []string{"/little"})
+	for _, watch := range []bool{false, true} {
+		for _, room := range []int{0, 1 << 10, 10 << 10} {
+			most := 0
+			lines := []string{"/little"}
+			var w *walk
+			w = newWalk(c, WalkOptions{Watch: watch}, func(path string, children []string, err error) error {
+				for _, name := range children {
+					lines = append(lines, path+"/"+name)
+				}
+				most = max(most, w.ahead)
+				return err
+			})
+			w.room = room
+			if err := w.run(ctx, "/little"); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(lines, want) {
+				t.Errorf("room %d: %d lines, want %d", room, len(lines), len(want))
+			}
+			if w.ahead != 0 || w.above != 0 || len(w.way) != 0 || w.open.after != &w.open {
+				t.Errorf("room %d: at the end there are %d bytes ahead and %d above", room, w.ahead, w.above)
+			}
+			// Besides the room, a list and the znodes of each batch, whose own lists have been thrown away.
+			if bound := 2*room + walkBatches*(w.longest+maxParts*(nodeBytes+40)); most > bound {
+				t.Errorf("room %d: %d bytes were held, at most %d are expected", room, most, bound)
+			}
+		}
+	}
+}
+
+// TestWalkBesideChanges: znodes that come and go while they are walked do not confuse the walk.
+func TestWalkBesideChanges(t *testing.T) {
+	servers := home(t)
+	ctx := testContext(t)
+	c, other := open(t, Config{Servers: servers}), open(t, Config{Servers: servers})
+	plant(t, c, forest("/beside", 20, 20))
+	n := 0
+	w := newWalk(c, WalkOptions{}, nil)
+	w.room = 0
+	w.visit = func(path string, children []string, err error) error {
+		n++
+		for _, name := range children {
+			if child := path + "/" + name; n%3 == 0 {
+				_ = other.Delete(ctx, child, -1)
+			} else if n%5 == 0 {
+				_, _, _ = other.Create(ctx, child+"/new", nil, proto.OpenACL, proto.Persistent, 0)
+			}
+		}
+		if err != nil && !errors.Is(err, proto.ErrNoNode) {
+			return err
+		}
+		return nil
+	}
+	if err := w.run(ctx, "/beside"); err != nil || n < 421 || w.ahead != 0 || w.above != 0 {
+		t.Errorf("%d visits, %v, %d bytes ahead, %d above", n, err, w.ahead, w.above)
+	}
+}
+
+// TestWalkWatches: each znode that is listed is watched.
+func TestWalkWatches(t *testing.T) {
+	servers := home(t)
+	ctx := testContext(t)
+	events := make(chan Event, 100)
+	c := open(t, Config{Servers: servers, OnEvent: func(e Event) {
+		if e.Path != "" {
+			events <- e
+		}
+	}})
+	plant(t, c, forest("/watched", 3, 2))
+	n := 0
+	if err := c.Walk(ctx, "/watched", WalkOptions{Watch: true}, func(_ string, _ []string, err error) error { n++; return err }); err != nil || n != 10 {
+		t.Fatalf("%d znodes, %v", n, err)
+	}
+	create(t, c, "/watched/a0001/b0000/new", proto.Persistent)
+	select {
+	case e := <-events:
+		if e.Path != "/watched/a0001/b0000" || e.Type != proto.EventNodeChildrenChanged {
+			t.Errorf("event %+v", e)
+		}
+	case <-ctx.Done():
+		t.Error("no event")
+	}
+}
+
+// serveLists serves a tree in which each znode has the children that names returns for its path.
+func serveLists(t *testing.T, multi bool, names func(path string) []string) string {
+	return serve(t, func(_ int, p *peer) {
+		_ = p.SetDeadline(time.Time{})
+		p.welcome(30 * time.Second)
+		for {
+			h, body, ok := p.request()
+			switch {
+			case !ok:
+				return
+			case h.Type == proto.OpGetChildren:
+				var req proto.PathWatchRequest
+				_ = jute.Unmarshal(body, &req)
+				p.reply(h, &proto.GetChildrenResponse{Children: names(req.Path)})
+			case h.Type == proto.OpMultiRead && multi:
+				var req proto.MultiRequest
+				_ = jute.Unmarshal(body, &req)
+				var res proto.MultiResponse
+				for _, op := range req.Ops {
+					list := names(op.Request.(*proto.PathWatchRequest).Path)
+					res.Results = append(res.Results, proto.MultiResult{Type: proto.OpGetChildren, Children: list})
+				}
+				p.reply(h, &res)
+			default:
+				p.send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
+				return
+			}
+		}
+	})
+}
+
+// TestWalkEndless: a tree without an end ends the walk, by its width or by its depth.
+func TestWalkEndless(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	for _, names := range [][]string{{"a", "b", "c", "d", "e", "f", "g", "h"}, {long}} {
+		for _, multi := range []bool{true, false} {
+			c := open(t, Config{Servers: serveLists(t, multi, func(string) []string { return slices.Clone(names) })})
+			most := 0
+			var w *walk
+			w = newWalk(c, WalkOptions{}, func(_ string, _ []string, err error) error {
+				most = max(most, w.ahead+w.above)
+				return err
+			})
+			w.room = 1 << 16
+			if len(names) > 1 {
+				w.most = 1 << 20
+			}
+			if err := w.run(testContext(t), "/x"); !errors.Is(err, ErrTooLarge) {
+				t.Errorf("%d names, multi %v: %v", len(names), multi, err)
+			}
+			if most > w.most+1<<20 {
+				t.Errorf("%d names, multi %v: %d bytes were held", len(names), multi, most)
+			}
+		}
+	}
+}
+
+// TestWalkLongReplies: a reply that is longer than the client takes costs no znode, and lists for
+// which there is no room are asked for again.
+func TestWalkLongReplies(t *testing.T) {
+	wide := make([]string, 1000)
+	for i := range wide {
+		wide[i] = fmt.Sprintf("child-%04d", i)
+	}
+	for _, multi := range []bool{true, false} {
+		c := open(t, Config{MaxPacket: 60_000, Servers: serveLists(t, multi, func(path string) []string {
+			switch strings.Count(path, "/") {
+			case 1:
+				return slices.Clone(wide[:30])
+			case 2:
+				return slices.Clone(wide)
+			}
+			return nil
+		})})
+		n, last := 0, ""
+		w := newWalk(c, WalkOptions{}, func(path string, _ []string, err error) error {
+			if path <= last {
+				t.Fatalf("%s comes after %s", path, last)
+			}
+			n++
+			last = path
+			return err
+		})
+		w.room = 50_000
+		if err := w.run(testContext(t), "/x"); err != nil || n != 1+30+30*1000 {
+			t.Errorf("multi %v: %d znodes, %v", multi, n, err)
 		}
 	}
 }

@@ -263,6 +263,34 @@ func (c *Codec) Strings(v *[]string) {
 	}
 }
 
+// StringBlock visits a vector of strings as Strings does. What is decoded shares one copy of the
+// input: it suits strings that are kept, and dropped, together.
+func (c *Codec) StringBlock(v *[]string) {
+	if !c.decoding || c.view {
+		c.Strings(v)
+		return
+	}
+	n := c.Count(0, 4)
+	start := c.off
+	for i := 0; i < n && c.err == nil; i++ {
+		c.take(max(0, c.length(1)))
+	}
+	*v = nil
+	if n == 0 || c.err != nil {
+		return
+	}
+	wire := c.buf[start:c.off]
+	own := string(wire)
+	list := make([]string, n)
+	at := 0
+	for i := range list {
+		size := max(0, int(int32(binary.BigEndian.Uint32(wire[at:]))))
+		list[i] = own[at+4 : at+4+size]
+		at += 4 + size
+	}
+	*v = list
+}
+
 // Count visits the number of elements of a vector, each of which occupies at least unit
 // bytes, and returns it; null decodes as 0.
 func (c *Codec) Count(n int, unit int64) int {

@@ -27,6 +27,7 @@ type sample struct {
 	Buf  []byte
 	Null []byte
 	Strs []string
+	Blck []string
 	Vec  []inner
 }
 
@@ -40,13 +41,14 @@ func (r *sample) Visit(c *Codec) {
 	c.Buffer(&r.Buf)
 	c.Buffer(&r.Null)
 	c.Strings(&r.Strs)
+	c.StringBlock(&r.Blck)
 	Vector(c, &r.Vec, 12)
 }
 
 func full() *sample {
 	return &sample{
 		I: math.MinInt32, L: math.MaxInt64, B: true, Y: 0x42, S: "grüße/世界",
-		Buf: bytes.Repeat([]byte("0123456789"), 20_000), Strs: []string{"", "a", strings.Repeat("b", 70_000)},
+		Buf: bytes.Repeat([]byte("0123456789"), 20_000), Strs: []string{"", "a", strings.Repeat("b", 70_000)}, Blck: []string{"", "c", strings.Repeat("d", 70_000)},
 		Vec: []inner{{"x", 1}, {"", -1}},
 	}
 }
@@ -100,6 +102,7 @@ func TestImpossibleLengthAllocatesNothing(t *testing.T) {
 				func(c *Codec) { var b []byte; c.Buffer(&b) },
 				func(c *Codec) { var s string; c.String(&s) },
 				func(c *Codec) { var v []string; c.Strings(&v) },
+				func(c *Codec) { var v []string; c.StringBlock(&v) },
 				func(c *Codec) { var v []inner; Vector(c, &v, 12) },
 			} {
 				var before, after runtime.MemStats
@@ -120,7 +123,7 @@ func TestImpossibleLengthAllocatesNothing(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add(Marshal(&sample{Strs: []string{"a"}, Vec: []inner{{"b", 2}}}))
+	f.Add(Marshal(&sample{Strs: []string{"a"}, Blck: []string{"", "b"}, Vec: []inner{{"b", 2}}}))
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		var a sample
 		if Unmarshal(wire, &a) != nil {

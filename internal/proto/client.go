@@ -353,7 +353,7 @@ type GetChildrenResponse struct {
 
 // Visit walks the fields in wire order.
 func (r *GetChildrenResponse) Visit(c *jute.Codec) {
-	c.Strings(&r.Children)
+	c.StringBlock(&r.Children)
 }
 
 // GetChildren2Response is the reply of getChildren2.
@@ -364,7 +364,7 @@ type GetChildren2Response struct {
 
 // Visit walks the fields in wire order.
 func (r *GetChildren2Response) Visit(c *jute.Codec) {
-	c.Strings(&r.Children)
+	c.StringBlock(&r.Children)
 	r.Stat.Visit(c)
 }
 

@@ -93,6 +93,9 @@ func (r *MultiResponse) Visit(c *jute.Codec) {
 		return
 	}
 	r.Results = nil
+	if left := c.Remaining(); r.Most > 0 && left > 0 {
+		r.Results = make([]MultiResult, 0, min(int64(r.Most), left/9)) // each has a header
+	}
 	for c.Err() == nil {
 		var h MultiHeader
 		h.Visit(c)
@@ -128,7 +131,7 @@ func (r *MultiResult) visitBody(c *jute.Codec) {
 		c.Buffer(&r.Data)
 		stat()
 	case r.Type == OpGetChildren:
-		c.Strings(&r.Children)
+		c.StringBlock(&r.Children)
 	case r.Type == OpDelete, r.Type == OpCheck:
 	case r.Type == OpError:
 		c.Int((*int32)(&r.Err))
