@@ -16,4 +16,6 @@
 //	txn.go        transactions as logged and proposed, file headers
 //	txnbodies.go  bodies of transactions that are used again
 //	quorum.go     packets between servers
+//	hex.go        zxids and ids as text
+//	quota.go      the znodes that every server has, and quotas
 package proto

@@ -8,7 +8,7 @@
 //	peer.go         a member's life: it looks for a leader, then leads or follows
 //	options.go      what it is told when it is made
 //	status.go       what monitoring sees of it
-//	election*.go    fast leader election, its connections, votes
+//	election*.go    fast leader election and its connections; votes.go is how they are counted
 //	leader.go       a leader's term: discovery, waiting for a quorum, ticks
 //	learnerconn.go  a learner's connection, on the leader
 //	sync.go         how a learner is brought up to date: DIFF, TRUNC or SNAP
