@@ -5,6 +5,7 @@
 //	status.go    ensemble status
 //	health.go    ensemble health, for monitors; healthprint.go its formats; canary.go proves that an ensemble works
 //	verify.go    ensemble verify: digests; deep.go compares znodes
+//	restart.go   ensemble restart --rolling
 //	session.go   session: ls, show, owner; sessionid.go decodes ids
 //	members.go   the options that choose members
 //	words.go     4lw: four-letter words; matrix.go puts members side by side

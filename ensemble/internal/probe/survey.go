@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
@@ -78,6 +79,23 @@ func (p *Prober) Survey(ctx context.Context, widen bool) (*Survey, error) {
 	s.measureLag()
 	sortMembers(s.Readings)
 	return s, nil
+}
+
+// Again asks the members of a survey once more, without looking for others. It needs no session.
+func (p *Prober) Again(ctx context.Context, known *Survey) *Survey {
+	s := &Survey{Config: known.Config, Notes: known.Notes, Alone: known.Alone, Readings: make([]*Reading, len(known.Readings))}
+	var members []Member
+	for _, r := range known.Readings {
+		members = append(members, r.Member)
+	}
+	var wg sync.WaitGroup
+	for i, m := range members {
+		crowded := slices.ContainsFunc(members, func(o Member) bool { return o.Name() != m.Name() && sharesHost(o, m) })
+		wg.Go(func() { s.Readings[i] = p.take(ctx, m, crowded) })
+	}
+	wg.Wait()
+	s.measureLag()
+	return s
 }
 
 // survey is a Survey under way. One goroutine owns it.

@@ -1,0 +1,341 @@
+package ensemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+type restartOptions struct {
+	asking
+	rolling bool
+	exec    string
+	dryRun  bool
+	pause   time.Duration
+	step    time.Duration
+	yes     bool
+}
+
+func newRestartCommand(s *ui.Streams, connect Connect) *cobra.Command {
+	opt := &restartOptions{asking: asking{streams: s, connect: connect}}
+	c := &cobra.Command{
+		Use:   "restart --rolling --exec COMMAND",
+		Short: "restart the members one by one, without losing the quorum",
+		Long: `Restart the members one by one by running a command of yours for each: observers
+first, then followers, the leader last. Before each step all members must serve,
+and the others must be a quorum without the one that is restarted; after it, the
+member must have been restarted and be in step with the leader again. At the first
+failure zkctl stops and says where it stands.
+
+The command is split into words as a line of the shell is; then {host}, {port},
+{address} and {id} are replaced in each word. It is run as it is, by no shell, and
+is done when the member may be expected to start.`,
+		Example: `  zkctl -server zk1 ensemble restart --rolling --exec 'ssh {host} sudo systemctl restart zookeeper'
+  zkctl ensemble restart --rolling --dry-run --exec 'kubectl delete pod zk-{id}'
+  zkctl ensemble restart --rolling --pause 30s -y --exec './restart.sh {id} {address}'`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runRestart(c.Context(), opt) },
+	}
+	opt.add(c)
+	fs := c.Flags()
+	fs.BoolVar(&opt.rolling, "rolling", false, "one member after the other; the only way there is")
+	fs.StringVar(&opt.exec, "exec", "", "`command` that restarts a member")
+	fs.BoolVar(&opt.dryRun, "dry-run", false, "check the ensemble and print the steps, and restart nothing")
+	fs.DurationVar(&opt.pause, "pause", 0, "`time` to wait between two members")
+	fs.DurationVar(&opt.step, "step-timeout", 5*time.Minute, "most `time` that one member may take")
+	fs.BoolVarP(&opt.yes, "yes", "y", false, "do not ask before the first member")
+	return c
+}
+
+func runRestart(ctx context.Context, opt *restartOptions) error {
+	if !opt.rolling {
+		return errors.New("restart: --rolling says that you mean one member after the other; all at once is not supported")
+	}
+	words, err := commandWords(opt.exec)
+	if err != nil {
+		return err
+	}
+	p, widen, done, err := opt.prober(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	t := &tour{opt: opt, p: p, widen: widen, words: words}
+	s, err := t.ready(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range s.Readings {
+		if _, err := expand(words, r); err != nil {
+			return err
+		}
+	}
+	if opt.dryRun {
+		return t.plan(s)
+	}
+	var names []string
+	for _, r := range order(s) {
+		names = append(names, r.Name())
+	}
+	if err := confirm(ctx, opt.streams, opt.yes, "this would restart "+strings.Join(names, ", ")); err != nil {
+		return err
+	}
+	return t.run(ctx, len(names))
+}
+
+// commandWords splits the command as the shell splits a line.
+func commandWords(line string) (words []string, err error) {
+	tokens, err := command.Lex(line)
+	if err != nil {
+		return nil, fmt.Errorf("--exec: %w", err)
+	}
+	for _, t := range tokens {
+		if t.Operator {
+			return nil, fmt.Errorf("--exec: %s has no meaning, because no shell runs the command; put it into a script", t.Text)
+		}
+		words = append(words, t.Text)
+	}
+	if len(words) == 0 {
+		return nil, errors.New("--exec: name the command that restarts a member, such as 'ssh {host} sudo systemctl restart zookeeper'")
+	}
+	return words, nil
+}
+
+// expand replaces the placeholders in each word. A host that a command could take for an option is refused.
+func expand(words []string, r *probe.Reading) (list []string, err error) {
+	a := r.Addresses[0]
+	if strings.HasPrefix(a.Host, "-") {
+		return nil, fmt.Errorf("the host %q begins with a dash, and the command could take it for an option", a.Host)
+	}
+	id, known := r.ID.Get()
+	if !known && slices.ContainsFunc(words, func(w string) bool { return strings.Contains(w, "{id}") }) {
+		return nil, fmt.Errorf("--exec: the id of %s is unknown; use {host} or {address}", r.Name())
+	}
+	replace := strings.NewReplacer("{host}", a.Host, "{port}", strconv.Itoa(a.Port), "{address}", a.String(), "{id}", strconv.FormatInt(id, 10))
+	for _, w := range words {
+		list = append(list, replace.Replace(w))
+	}
+	return list, nil
+}
+
+// order is observers, followers, the leader, each by id.
+func order(s *probe.Survey) []*probe.Reading {
+	list := slices.Clone(s.Readings)
+	rank := func(r *probe.Reading) int {
+		switch {
+		case r.Leads():
+			return 2
+		case r.Votes():
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(list, func(a, b *probe.Reading) int { return rank(a) - rank(b) })
+	return list
+}
+
+// tour restarts the members of an ensemble.
+type tour struct {
+	opt   *restartOptions
+	p     *probe.Prober
+	widen bool
+	words []string
+	done  []string // names of members
+}
+
+// ready surveys the ensemble and says why no member may be taken down now.
+func (t *tour) ready(ctx context.Context) (*probe.Survey, error) {
+	s, err := survey(ctx, t.p, t.widen, t.opt.timeout)
+	if err != nil {
+		return nil, err
+	}
+	v := s.Judge()
+	leaders := 0
+	for _, r := range s.Readings {
+		switch {
+		case r.State != probe.Serving || r.Mode == "read-only" || r.Stranger:
+			return nil, fmt.Errorf("not every member serves: %s", strings.Join(v.Problems, "; "))
+		case r.Leads():
+			leaders++
+		}
+	}
+	switch {
+	case leaders != 1:
+		return nil, fmt.Errorf("there has to be one leader among the members: %s", v.Sentence)
+	case !v.Quorum.Or(false):
+		return nil, errors.New(v.Sentence)
+	case v.Tolerates.Or(0) < 1:
+		return nil, fmt.Errorf("the ensemble would lose its quorum: %s", v.Sentence)
+	}
+	return s, nil
+}
+
+// plan prints the steps.
+func (t *tour) plan(s *probe.Survey) error {
+	rows := [][]string{{"STEP", "ID", "ADDRESS", "ROLE", "COMMAND"}}
+	for i, r := range order(s) {
+		words, err := expand(t.words, r)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, []string{strconv.Itoa(i + 1), count(r.ID), escape.Line(r.Name()), escape.Line(r.Mode), escape.Line(strings.Join(words, " "))})
+	}
+	_, err := io.WriteString(t.opt.streams.Out, ui.Table(rows, "STEP", "ID"))
+	return err
+}
+
+// run restarts n members. Who is next is decided anew each time, because the leader may change.
+func (t *tour) run(ctx context.Context, n int) error {
+	for i := range n {
+		if i > 0 {
+			select {
+			case <-time.After(t.opt.pause):
+			case <-ctx.Done():
+				return t.stopped(ctx.Err(), nil)
+			}
+		}
+		s, err := t.ready(ctx)
+		if err != nil {
+			return t.stopped(err, nil)
+		}
+		at := slices.IndexFunc(order(s), func(r *probe.Reading) bool { return !slices.Contains(t.done, r.Name()) })
+		if at < 0 {
+			break
+		}
+		r := order(s)[at]
+		start := time.Now()
+		zxid, err := t.step(ctx, s, r)
+		if err != nil {
+			return t.stopped(fmt.Errorf("%s %s: %w", r.Mode, r.Name(), err), s)
+		}
+		t.done = append(t.done, r.Name())
+		if _, err := fmt.Fprintf(t.opt.streams.Out, "%d/%d  %s %s was restarted in %.1f s and is in step at zxid %v\n",
+			i+1, n, escape.Line(r.Mode), escape.Line(r.Name()), time.Since(start).Seconds(), zxid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stopped adds to an error where the tour stands.
+func (t *tour) stopped(err error, s *probe.Survey) error {
+	text := "none was restarted before"
+	if t.done != nil {
+		text = "restarted before: " + strings.Join(t.done, ", ")
+	}
+	if s != nil {
+		var left []string
+		for _, r := range order(s) {
+			if !slices.Contains(t.done, r.Name()) {
+				left = append(left, r.Name())
+			}
+		}
+		text += "; not done: " + strings.Join(left, ", ")
+	}
+	return fmt.Errorf("%w (%s)", err, text)
+}
+
+// pollPause is the time between two looks at a member that restarts.
+const pollPause = 200 * time.Millisecond
+
+// step restarts one member and waits until it is in step again: it was gone or counts from the start again, serves, and has what
+// the leader had when it came back. The zxid is the member's.
+func (t *tour) step(ctx context.Context, before *probe.Survey, r *probe.Reading) (answer.Hex, error) {
+	words, err := expand(t.words, r)
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, t.opt.step)
+	defer cancel()
+	start := time.Now()
+	ended := make(chan error, 1)
+	go func() {
+		c := exec.CommandContext(ctx, words[0], words[1:]...)
+		c.Stdout, c.Stderr = t.opt.streams.Err, t.opt.streams.Err
+		c.WaitDelay = time.Second
+		ended <- c.Run()
+	}()
+	gone, finished := false, false
+	var last *probe.Reading
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return 0, fmt.Errorf("%s: %w", strings.Join(words, " "), err)
+			}
+			finished = true
+		case <-time.After(pollPause):
+		case <-ctx.Done():
+			return 0, t.notBack(ctx, finished, gone, last)
+		}
+		s, err := t.look(ctx, before)
+		if err != nil {
+			return 0, t.notBack(ctx, finished, gone, last)
+		}
+		for _, now := range s.Readings {
+			if now.Name() != r.Name() {
+				continue
+			}
+			last = now
+			gone = gone || restarted(r, now, time.Since(start))
+			if lag, known := now.Lag.Get(); finished && gone && now.State == probe.Serving && known && lag <= inStep && s.Judge().Quorum.Or(false) {
+				return now.Zxid.Or(0), nil
+			}
+		}
+	}
+}
+
+// inStep is how many transactions a member may be behind when it counts as in step, because it is asked at another moment than the
+// leader. One that only starts does not serve.
+const inStep = 100
+
+// restarted reports whether now shows that the member was restarted since before.
+func restarted(before, now *probe.Reading, since time.Duration) bool {
+	if now.State != probe.Serving {
+		return now.State == probe.Down || now.State == probe.NotServing
+	}
+	if up, ok := now.Uptime.Get(); ok && time.Duration(up)*time.Millisecond < since {
+		return true
+	}
+	a, ok := before.Received.Get()
+	b, ok2 := now.Received.Get()
+	return ok && ok2 && b < a
+}
+
+// look asks the members of a survey again.
+func (t *tour) look(ctx context.Context, known *probe.Survey) (*probe.Survey, error) {
+	within, cancel := context.WithTimeout(ctx, t.opt.timeout)
+	defer cancel()
+	s := t.p.Again(within, known)
+	return s, ctx.Err()
+}
+
+// notBack says what a step waited for in vain.
+func (t *tour) notBack(ctx context.Context, finished, gone bool, last *probe.Reading) error {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return ctx.Err()
+	}
+	switch {
+	case !finished:
+		return fmt.Errorf("the command did not end in %v", t.opt.step)
+	case !gone:
+		return fmt.Errorf("the command ended, and the member was not restarted in %v", t.opt.step)
+	case last != nil && last.State != probe.Serving:
+		return fmt.Errorf("it did not serve again in %v: it is %s", t.opt.step, last.State)
+	}
+	return fmt.Errorf("it was not in step with the leader again in %v", t.opt.step)
+}

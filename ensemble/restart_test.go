@@ -1,0 +1,185 @@
+package ensemble
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/localserver"
+)
+
+// helperAddr names the variable with the address at which the test restarts members for its helper.
+const helperAddr = "ZKCTL_TEST_RESTARTER"
+
+// TestRestartHelper is the command that restarts a member, in a process of its own: it asks the test to.
+func TestRestartHelper(t *testing.T) {
+	addr := os.Getenv(helperAddr)
+	if addr == "" {
+		t.Skip("it is no test, but a command that TestRollingRestart runs")
+	}
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintln(c, os.Args[len(os.Args)-1])
+	text, _ := io.ReadAll(c)
+	if string(text) != "ok" {
+		t.Fatalf("%s", text)
+	}
+}
+
+// restarter restarts members when the helper asks, and returns the command that does.
+func restarter(t *testing.T, e *localserver.Ensemble, restart func(*localserver.Member) error) (command string, done func() []string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	t.Setenv(helperAddr, l.Addr().String())
+	ids := make(chan string, 100)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			line, _ := bufio.NewReader(c).ReadString('\n')
+			line = strings.TrimSpace(line)
+			id, _ := strconv.ParseInt(line, 10, 64)
+			if err := restart(e.Member(id)); err != nil {
+				fmt.Fprint(c, err)
+			} else {
+				fmt.Fprint(c, "ok")
+			}
+			ids <- line
+			_ = c.Close()
+		}
+	}()
+	return fmt.Sprintf("%q -test.run=^TestRestartHelper$ {id}", os.Args[0]), func() (list []string) {
+		for len(ids) > 0 {
+			list = append(list, <-ids)
+		}
+		return list
+	}
+}
+
+func TestRollingRestart(t *testing.T) {
+	e := embedded(t, 3, map[string]string{"4lw.commands.whitelist": "srvr"})
+	command, ids := restarter(t, e, func(m *localserver.Member) error { return m.Restart(t.Context()) })
+	restart := func(args ...string) output {
+		return run(t, newCommand, e.ConnectString(), append([]string{"restart", "--rolling", "--admin-port", "0", "--timeout", "2s", "--step-timeout", "40s"}, args...)...)
+	}
+	leader, err := e.Leader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := restart("--exec", command, "--dry-run"); o.code != 0 || strings.Count(o.out, "\n") != 4 || !strings.Contains(strings.Split(o.out, "\n")[3], leader.Addr()) || ids() != nil {
+		t.Errorf("%+v", o)
+	}
+	if o := restart("--exec", command); o.code != ui.ExitFailed || !strings.Contains(o.err, "confirm it with -y") {
+		t.Errorf("%+v", o)
+	}
+
+	// A writer sees every write that was acknowledged.
+	stop, written := make(chan struct{}), make(chan []string)
+	go func() {
+		var names []string
+		defer func() { written <- names }()
+		c, err := client.Open(client.Config{Servers: e.ConnectString(), SessionTimeout: 10 * time.Second, Wait: true})
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			name := fmt.Sprintf("/w%d", i)
+			if _, _, err := c.Create(t.Context(), name, nil, proto.OpenACL, proto.Persistent, 0); err == nil {
+				names = append(names, name)
+			}
+		}
+	}()
+	o := restart("--exec", command, "-y")
+	close(stop)
+	names := <-written
+	if got := ids(); o.code != 0 || strings.Count(o.out, "in step at zxid 0x") != 3 || len(got) != 3 || got[2] != strconv.FormatInt(leader.ID(), 10) {
+		t.Errorf("%v: %+v", got, o)
+	}
+	c, err := client.Open(client.Config{Servers: e.ConnectString(), Wait: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if len(names) == 0 {
+		t.Error("nothing was written")
+	}
+	for _, name := range names {
+		if _, err := c.Exists(t.Context(), name, false); err != nil {
+			t.Errorf("%s was acknowledged and is lost: %v", name, err)
+		}
+	}
+
+	// With a member down, or a command that fails, it stops.
+	if o := restart("--exec", "false", "-y"); o.code != ui.ExitFailed || !strings.Contains(o.err, "exit status 1 (none was restarted before; not done: ") {
+		t.Errorf("%+v", o)
+	}
+	if err := e.Members()[0].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if o := restart("--exec", command, "-y"); o.code != ui.ExitFailed || !strings.Contains(o.err, "not every member serves: member 1") || ids() != nil {
+		t.Errorf("%+v", o)
+	}
+}
+
+// A command that ends and restarts nothing is no success.
+func TestRestartThatIsNone(t *testing.T) {
+	e := embedded(t, 3, nil)
+	o := run(t, newCommand, e.ConnectString(), "restart", "--rolling", "--admin-port", "0", "--step-timeout", "2s", "--exec", "true", "-y")
+	if o.code != ui.ExitFailed || !strings.Contains(o.err, "was not restarted in 2s") {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestRestartCommands(t *testing.T) {
+	r := &probe.Reading{Member: probe.Member{ID: answer.Some[int64](3), Addresses: []client.Address{{Host: "zk 3", Port: 2181}}}}
+	words, err := commandWords(`ssh {host} 'systemctl restart zk@{id}' {address}:{port}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := expand(words, r)
+	if want := []string{"ssh", "zk 3", "systemctl restart zk@3", "zk 3:2181:2181"}; err != nil || fmt.Sprint(got) != fmt.Sprint(want) || len(got) != len(want) {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+	r.Addresses[0].Host = "-oProxyCommand=x"
+	if _, err := expand(words, r); err == nil || !strings.Contains(err.Error(), "begins with a dash") {
+		t.Errorf("%v", err)
+	}
+	for _, line := range []string{"", "  ", "a | b", "a > b", "'a"} {
+		if words, err := commandWords(line); err == nil {
+			t.Errorf("%q is taken as %q", line, words)
+		}
+	}
+	e := embedded(t, 1, nil)
+	if o := run(t, newCommand, e.ConnectString(), "restart", "--rolling", "--admin-port", "0", "--exec", "true", "-y"); o.code != ui.ExitFailed || !strings.Contains(o.err, "one leader among the members") {
+		t.Errorf("%+v", o)
+	}
+	if o := run(t, newCommand, e.ConnectString(), "restart", "--exec", "true"); o.code != ui.ExitFailed || !strings.Contains(o.err, "--rolling") {
+		t.Errorf("%+v", o)
+	}
+}
