@@ -102,7 +102,7 @@ func (v *vantage) read(ctx context.Context, root string) error {
 		return err
 	}
 	var paths []string
-	err := v.conn.Walk(ctx, root, client.WalkOptions{Unordered: true}, func(path string, _ []string, err error) error {
+	err := v.conn.Walk(ctx, root, client.WalkOptions{}, func(path string, _ []string, err error) error {
 		switch {
 		case errors.Is(err, proto.ErrNoNode) && path != root:
 			return nil // it vanished
