@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -113,7 +114,7 @@ func unknownOption(fs *pflag.FlagSet, arg string) error {
 	option := ui.OptionName(arg)
 	var names []string
 	fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if q := ui.DidYouMean(strings.TrimLeft(option, "-"), "-", names); q != "" {
+	if q := nearest.DidYouMean(strings.TrimLeft(option, "-"), "-", names); q != "" {
 		return fmt.Errorf("unknown option %s; %s (zkctl --help lists the options)", option, q)
 	}
 	return fmt.Errorf("unknown option %s; zkctl --help lists the options", option)

@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/zkctl/zkctl/internal/infile"
+	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -103,7 +104,7 @@ func (c *config) at(n *yaml.Node, format string, a ...any) error {
 
 func (c *config) unknown(key *yaml.Node, known ...string) error {
 	hint := "known are " + strings.Join(known, ", ")
-	if q := ui.DidYouMean(key.Value, "", known); q != "" {
+	if q := nearest.DidYouMean(key.Value, "", known); q != "" {
 		hint = q
 	} else if len(known) > 4 {
 		hint = "a profile has the long options of zkctl --help as keys, without their dashes"
@@ -172,7 +173,7 @@ func (c *config) fill(flags *pflag.FlagSet, profile string) (secret bool, err er
 		if len(names) > 0 {
 			has = "has " + strings.Join(names, ", ")
 		}
-		if q := ui.DidYouMean(profile, "", names); q != "" {
+		if q := nearest.DidYouMean(profile, "", names); q != "" {
 			has += "; " + q
 		}
 		return false, fmt.Errorf("no profile %q: %s %s", profile, c.file, has)

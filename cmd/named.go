@@ -9,7 +9,7 @@ import (
 
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/internal/client"
-	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/nearest"
 )
 
 // named is the configuration of a session with a local server or a profile, to whose name a
@@ -111,10 +111,10 @@ func (a *app) advise(err error) string {
 // similarNames names the profiles and local servers that may have been meant by an unknown host.
 func (a *app) similarNames(host string) string {
 	var meant []string
-	for _, name := range ui.Nearest(host, a.profileNames()) {
+	for _, name := range nearest.Names(host, a.profileNames()) {
 		meant = append(meant, fmt.Sprintf("the profile %s (-profile %s, or connect %s in the shell)", name, name, name))
 	}
-	for _, name := range ui.Nearest(host, localHome().Names()) {
+	for _, name := range nearest.Names(host, localHome().Names()) {
 		meant = append(meant, fmt.Sprintf("the local server %s (-server %s, or connect %s in the shell)", name, name, name))
 	}
 	if len(meant) == 0 {

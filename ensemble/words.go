@@ -17,6 +17,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -111,7 +112,7 @@ func unknownWord(word string) error {
 	for _, w := range answer.Words {
 		names = append(names, w.Name)
 	}
-	if q := ui.DidYouMean(word, "", names); q != "" {
+	if q := nearest.DidYouMean(word, "", names); q != "" {
 		return fmt.Errorf("%q is not a four-letter word; %s", word, q)
 	}
 	return fmt.Errorf("%q is not a four-letter word; they are %s", word, strings.Join(names, " "))

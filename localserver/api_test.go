@@ -119,6 +119,8 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 		"engine":         {Options{Engine: "paper"}, `unknown engine "paper"`},
 		"observers":      {Options{Observers: 1}, "observers need an ensemble"},
 		"property":       {Options{Properties: map[string]string{"tickTime": "often"}}, "tickTime"},
+		"mistyped":       {Options{Properties: map[string]string{"tickTim": "500"}}, `unknown property "tickTim": did you mean tickTime?`},
+		"unknown":        {Options{Properties: map[string]string{"completely": "new"}}, `unknown property "completely"`},
 		"line break":     {Options{Properties: map[string]string{"a": "b\nserver.1=x"}}, "fits on a line"},
 		"member of more": {Options{Properties: map[string]string{"server.1": "a:1:2"}}, "Size and Observers"},
 		"no config":      {Options{Config: file + "x"}, "no such file"},

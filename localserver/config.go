@@ -13,6 +13,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/atomicfile"
 	"github.com/zkctl/zkctl/internal/infile"
+	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
@@ -65,6 +66,30 @@ func (o *Options) base() (map[string]string, error) {
 		base[zoocfg.EmulateKey] = o.Emulate
 	}
 	return base, nil
+}
+
+// checkProperties refuses one of Properties that nobody knows. Apache's members may know more, and
+// get it as a system property.
+func (o *Options) checkProperties(base map[string]string) error {
+	if o.Engine == Apache || o.Apache > 0 {
+		return nil
+	}
+	cfg := maps.Clone(base)
+	cfg["dataDir"], cfg["clientPort"] = "/nowhere", "1"
+	_, warnings, err := zoocfg.Parse("zoo.cfg", cfgText(cfg), zoocfg.Properties(o.System))
+	if err != nil {
+		return nil // the start will say
+	}
+	for _, w := range warnings {
+		if _, ours := o.Properties[w.Key]; ours && w.Unknown() {
+			err := fmt.Errorf("unknown property %q", w.Key)
+			if q := nearest.DidYouMean(w.Key, "", zoocfg.Names()); q != "" {
+				err = fmt.Errorf("%w: %s", err, q)
+			}
+			return err
+		}
+	}
+	return nil
 }
 
 // isPlace tells of the keys that describe an ensemble.

@@ -81,6 +81,9 @@ func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error
 	if e.base, err = opt.base(); err != nil {
 		return nil, err
 	}
+	if err := opt.checkProperties(e.base); err != nil {
+		return nil, err
+	}
 	if opt.Size == 1 && e.dir == "" && !opt.Ephemeral {
 		e.dir = e.base["dataDir"]
 	}

@@ -65,8 +65,8 @@ type Options struct {
 	// there is none.
 	Emulate string
 
-	// Properties are further lines of zoo.cfg, by ZooKeeper's names; they win over Config.
-	// System are system properties (-Dname=value of a JVM), "jute.maxbuffer" for one.
+	// Properties are further lines of zoo.cfg, by ZooKeeper's names; they win over Config, and an
+	// unknown one is an error. System are system properties (-Dname=value of a JVM), "jute.maxbuffer" for one.
 	Properties map[string]string
 	System     map[string]string
 

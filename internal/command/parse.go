@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -209,7 +210,7 @@ func (in *Invocation) unknown(word string) error {
 		}
 	}
 	hint := fmt.Sprintf("%s takes %s", in.Command.Name, strings.Join(takes, ", "))
-	if q := ui.DidYouMean(strings.TrimLeft(word, "-"), "-", names); q != "" {
+	if q := nearest.DidYouMean(strings.TrimLeft(word, "-"), "-", names); q != "" {
 		hint = q
 	}
 	return in.Problem("unknown option %s; %s (an argument that begins with a dash goes after --)", word, hint)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/fourletter"
+	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -69,7 +70,7 @@ func (s Set) Secret(word string) bool {
 			names = append(append(names, c.Name), c.Aliases...)
 		}
 	}
-	return len(ui.Nearest(word, names)) > 0
+	return len(nearest.Names(word, names)) > 0
 }
 
 func (env *Env) meant(name string) string {
@@ -99,7 +100,7 @@ func (env *Env) meant(name string) string {
 			names = append(names, v.Name)
 		}
 	}
-	if q := ui.DidYouMean(name, "", names); q != "" {
+	if q := nearest.DidYouMean(name, "", names); q != "" {
 		return " D" + q[1:]
 	}
 	return ""

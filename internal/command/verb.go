@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -149,7 +150,7 @@ func unknownFlag(c *cobra.Command, unknown *pflag.NotExistError) error {
 		}
 	})
 	hint := c.CommandPath() + " --help lists the options"
-	if q := ui.DidYouMean(word, "--", names); q != "" {
+	if q := nearest.DidYouMean(word, "--", names); q != "" {
 		hint = q
 	}
 	return fmt.Errorf("unknown option %s%s; %s", dashes, word, hint)
@@ -164,7 +165,7 @@ func NoSubcommand(c *cobra.Command, word, what string) error {
 		}
 	}
 	hint := c.CommandPath() + " --help lists them"
-	if q := ui.DidYouMean(word, "", names); q != "" {
+	if q := nearest.DidYouMean(word, "", names); q != "" {
 		hint = q
 	}
 	return fmt.Errorf("%s has no command %q%s; %s", c.CommandPath(), word, what, hint)

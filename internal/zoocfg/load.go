@@ -31,6 +31,9 @@ type Warning struct {
 	Text string // the message, without the key
 }
 
+// Unknown reports whether it warns about a property that neither ZooKeeper nor this server knows.
+func (w Warning) Unknown() bool { return w.Text == unknown }
+
 func (w Warning) String() string {
 	where := ""
 	switch {

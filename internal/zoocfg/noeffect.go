@@ -4,6 +4,7 @@ import "strings"
 
 const (
 	onlyJVM      = "has no effect here: it only concerns Java"
+	unknown      = "is unknown and has no effect here"
 	noSASLEffect = "has no effect here: SASL is not supported"
 )
 
@@ -120,5 +121,5 @@ func propertyWithoutEffect(key string, fromFile bool) string {
 			return reason
 		}
 	}
-	return "is unknown and has no effect here"
+	return unknown
 }

@@ -2,7 +2,9 @@ package zoocfg
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +12,17 @@ import (
 
 // setting stores a property's value, trimmed of white space, in a Config.
 type setting func(c *Config, value string) error
+
+// Names returns the names of the properties that have an effect, as zoo.cfg has them, sorted.
+func Names() []string {
+	names := map[string]bool{}
+	for _, settings := range []map[string]setting{fileSettings, propertySettings, bareSettings} {
+		for name := range settings {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
 
 // fileSettings are the keys that QuorumPeerConfig.parseProperties handles itself. A bad value of
 // one of them stops the server. server.N, group.N and weight.N are read together later.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/background"
 	"github.com/zkctl/zkctl/internal/infile"
+	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 	"github.com/zkctl/zkctl/localserver"
@@ -88,7 +89,7 @@ func (s *server) run(ctx context.Context, command string) error {
 			name, _, _ := strings.Cut(c, "\t")
 			names = append(names, name)
 		}
-		if q := ui.DidYouMean(command, "", names); q != "" {
+		if q := nearest.DidYouMean(command, "", names); q != "" {
 			usage += "\n" + q
 		}
 		return errors.New(usage)

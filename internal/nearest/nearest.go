@@ -1,13 +1,13 @@
-package ui
+// Package nearest finds the name that a mistyped word was meant to be.
+package nearest
 
 import (
 	"strings"
-	"unicode"
 )
 
-// Nearest returns the names that word was most likely meant to be: those with the fewest typing
+// Names returns the names that word was most likely meant to be: those with the fewest typing
 // errors. A name that starts with word counts as one error.
-func Nearest(word string, names []string) (near []string) {
+func Names(word string, names []string) (near []string) {
 	word = strings.ToLower(word)
 	best := max(1, min(len(word)/3, 2)) // errors
 	for _, name := range names {
@@ -52,22 +52,10 @@ func typingErrors(a, b string) int {
 	return last[len(b)]
 }
 
-// OptionName returns the option in a word, without anything that may be its value, which an error
-// must not repeat: --auth-fiel for --auth-fiel=digest:u:secret.
-func OptionName(word string) string {
-	end := strings.IndexFunc(word, func(r rune) bool {
-		return r != '-' && r != '_' && r != '?' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	})
-	if end < 0 {
-		return word
-	}
-	return word[:end]
-}
-
-// DidYouMean asks about the names that Nearest finds, each with prefix in front; it returns "" if
+// DidYouMean asks about the names that Names finds, each with prefix in front; it returns "" if
 // there are none.
 func DidYouMean(word, prefix string, names []string) string {
-	near := Nearest(word, names)
+	near := Names(word, names)
 	if len(near) == 0 {
 		return ""
 	}

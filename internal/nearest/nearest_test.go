@@ -1,11 +1,11 @@
-package ui
+package nearest
 
 import (
 	"strings"
 	"testing"
 )
 
-func TestNearest(t *testing.T) {
+func TestNames(t *testing.T) {
 	names := strings.Fields("ls ls2 get getAcl getEphemerals set setAcl deleteall s R start status stop")
 	for word, want := range map[string]string{
 		"getacll":    "getAcl",
@@ -23,7 +23,7 @@ func TestNearest(t *testing.T) {
 		"unlike":     "",
 		"completely": "",
 	} {
-		if got := strings.Join(Nearest(word, names), " "); got != want {
+		if got := strings.Join(Names(word, names), " "); got != want {
 			t.Errorf("%s: %q, want %q", word, got, want)
 		}
 	}
