@@ -1,6 +1,7 @@
 package localserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -8,13 +9,21 @@ import (
 
 var errEmbeddedOnly = errors.New("only an embedded member can do that")
 
-// ExpireSession ends a session now, as if its client had been silent for too long: its
-// ephemeral znodes go, and its client learns that it has expired.
-func (e *Ensemble) ExpireSession(session int64) error {
+// ExpireSession ends a session, as if its client had been silent for too long, and returns when no
+// member that serves has its ephemeral znodes any more. A connected client is disconnected; it
+// learns that its session has expired when it reconnects.
+func (e *Ensemble) ExpireSession(ctx context.Context, session int64) error {
 	for _, m := range e.Members() {
-		if s := m.embedded(); s != nil && s.ExpireSession(session) {
-			return nil
+		s := m.embedded()
+		if s == nil || !s.ExpireSession(session) {
+			continue
 		}
+		if zxid, leads := s.LastProposed(); leads {
+			if err := e.awaitApplied(ctx, zxid); err != nil {
+				return fmt.Errorf("expire session 0x%x: %w", uint64(session), err)
+			}
+		}
+		return nil
 	}
 	return fmt.Errorf("expire session 0x%x: no embedded member leads and knows it, or has it as a local session", uint64(session))
 }

@@ -123,7 +123,7 @@ func TestLocalSessions(t *testing.T) {
 				}
 				if m.Engine() == localserver.Embedded {
 					expired := mustDial(t, m.Addr(), time.Minute, nil)
-					if err := s.ExpireSession(expired.id); err != nil || !ended(t, m, expired) {
+					if err := s.ExpireSession(t.Context(), expired.id); err != nil || !ended(t, m, expired) {
 						t.Errorf("expire: %v", err)
 					}
 				}
