@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/command"
@@ -11,6 +12,17 @@ import (
 
 const watchModes = "[PERSISTENT, PERSISTENT_RECURSIVE]"
 
+var addWatchMode = command.NewValue("m", "mode", command.Choice, "PERSISTENT or PERSISTENT_RECURSIVE (default), in any case",
+	func(text string) (proto.AddWatchMode, error) {
+		switch strings.ToUpper(text) {
+		case "PERSISTENT":
+			return proto.WatchPersistent, nil
+		case "PERSISTENT_RECURSIVE":
+			return proto.WatchPersistentRecursive, nil
+		}
+		return 0, fmt.Errorf("unknown mode %q", text)
+	}, "PERSISTENT", "PERSISTENT_RECURSIVE")
+
 var addWatchCommand = &command.Command{
 	Name: "addWatch", Group: command.Watches,
 	Usage: "[-m mode] path # optional mode is one of " + watchModes + " - default is PERSISTENT_RECURSIVE",
@@ -18,22 +30,13 @@ var addWatchCommand = &command.Command{
 	Long: "Unlike the watches of -w it stays after it has fired. PERSISTENT reports the znode's data and its list of " +
 		"children; PERSISTENT_RECURSIVE reports the data, the creation and the deletion of the znode and of all below it. " +
 		"Needs a server of 3.6 or later.",
-	Options: []command.Option{{
-		Name: "m", Value: "mode", Kind: command.Choice, Values: []string{"PERSISTENT", "PERSISTENT_RECURSIVE"},
-		Help: "PERSISTENT or PERSISTENT_RECURSIVE (default), in any case",
-	}},
+	Options:  command.Options{addWatchMode},
 	Args:     []command.Arg{{Name: "path", Kind: command.NewPath}},
 	Examples: []command.Example{{"addWatch /app", "every change below /app"}, {"addWatch -m PERSISTENT /app/config", "this znode alone"}},
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
-		mode := proto.WatchPersistentRecursive
-		if in.Has("m") {
-			switch strings.ToUpper(in.Value("m")) {
-			case "PERSISTENT":
-				mode = proto.WatchPersistent
-			case "PERSISTENT_RECURSIVE":
-			default:
-				return in.Problem("unknown mode %q", in.Value("m"))
-			}
+		mode, err := addWatchMode.Or(in, proto.WatchPersistentRecursive)
+		if err != nil {
+			return in.Problem("%v", err)
 		}
 		conn, err := env.Conn()
 		if err != nil {

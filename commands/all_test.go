@@ -38,7 +38,7 @@ func TestEveryCommandIsWhole(t *testing.T) {
 		if c.Short == "" || c.Run == nil || c.Group == "" {
 			t.Errorf("%s: Short, Run or Group is missing", c.Name)
 		}
-		for _, o := range c.Options {
+		for _, o := range c.Options.List() {
 			if o.Help == "" {
 				t.Errorf("%s: option %s has no Help", c.Name, o.Name)
 			}

@@ -10,26 +10,28 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
+var (
+	configClients = command.NewFlag("c", "the version and the connect string for clients only")
+	configWatch   = command.NewFlag("w", "watch: print an event when the configuration changes")
+	configStat    = command.NewFlag("s", "print the stat of the configuration's znode as well")
+)
+
 var configCommand = &command.Command{
 	Name: "config", Group: command.Ensemble, Usage: "[-c] [-w] [-s]", Short: "print the ensemble's configuration",
 	Long: "The dynamic configuration: members, their ports and roles, and its version. It is empty on a " +
 		"server that runs alone.",
-	Options: []command.Option{
-		{Name: "c", Help: "the version and the connect string for clients only"},
-		{Name: "w", Help: "watch: print an event when the configuration changes"},
-		{Name: "s", Help: "print the stat of the configuration's znode as well"},
-	},
+	Options:  command.Options{configClients, configWatch, configStat},
 	Examples: []command.Example{{"config", "the members"}, {"config -c", "host:port,… for clients"}},
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		conn, err := env.Conn()
 		if err != nil {
 			return err
 		}
-		data, stat, err := conn.GetConfig(ctx, in.Has("w"))
+		data, stat, err := conn.GetConfig(ctx, configWatch.On(in))
 		if err != nil {
 			return err
 		}
-		if in.Has("w") {
+		if configWatch.On(in) {
 			warnOfWatch(env)
 		}
 		version, servers := zoocfg.ClientConfig(string(data))
@@ -43,14 +45,14 @@ var configCommand = &command.Command{
 		}
 		var b bytes.Buffer
 		switch {
-		case in.Has("c"):
+		case configClients.On(in):
 			fmt.Fprintf(&b, "%s %s\n", version, servers)
 		case data == nil:
 			b.WriteString("null\n")
 		default:
 			fmt.Fprintf(&b, "%s\n", data)
 		}
-		if in.Has("s") {
+		if configStat.On(in) {
 			printStat(&b, stat)
 		}
 		_, err = env.Streams.Out.Write(b.Bytes())

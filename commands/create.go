@@ -9,20 +9,22 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
+var (
+	createSequential = command.NewFlag("s", "sequential: the server appends a counter to the name")
+	createEphemeral  = command.NewFlag("e", "ephemeral: it goes when this session ends")
+	createContainer  = command.NewFlag("c", "container: the server deletes it some time after its last child")
+	createTTL        = command.NewValue("t", "ttl", command.Number,
+		"the server deletes it when it is unchanged and childless for so many milliseconds", parseTTL)
+	createParents = command.NewFlag("p", "create missing parents too, persistent and with the same ACL")
+)
+
 var createCommand = &command.Command{
 	Name: "create", Group: command.Writing, Usage: "[-s] [-e] [-c] [-t ttl] [-p] [-b] [-file file] path [data] [acl]",
 	Short: "create a znode",
 	Long: "Without data the znode's data is null. The data is text as it stands, @file for the content of a " +
 		"file, or - for standard input; text that begins with @ is written with two. Without an ACL " +
 		"everyone may do everything.",
-	Options: []command.Option{
-		{Name: "s", Help: "sequential: the server appends a counter to the name"},
-		{Name: "e", Help: "ephemeral: it goes when this session ends"},
-		{Name: "c", Help: "container: the server deletes it some time after its last child"},
-		{Name: "t", Value: "ttl", Kind: command.Number, Help: "the server deletes it when it is unchanged and childless for so many milliseconds"},
-		{Name: "p", Help: "create missing parents too, persistent and with the same ACL"},
-		base64Option, fileOption,
-	},
+	Options: command.Options{createSequential, createEphemeral, createContainer, createTTL, createParents, dataBase64, dataFile},
 	Args: []command.Arg{
 		{Name: "path", Kind: command.NewPath},
 		{Name: "data", Kind: command.Data, Optional: true, Help: "text, @file, or - for standard input; not with -file"},
@@ -37,7 +39,7 @@ var createCommand = &command.Command{
 	},
 	Differs: "A malformed ACL is refused as a whole; zkCli skips what it cannot read and creates the znode with the rest, which may be nothing. " +
 		"zkCli takes - and @file for the data itself.",
-	Nameless: func(in *command.Invocation) bool { return in.Has("s") },
+	Nameless: createSequential.On,
 	Run:      runCreate,
 }
 
@@ -50,7 +52,7 @@ func runCreate(ctx context.Context, env *command.Env, in *command.Invocation) er
 	if err != nil {
 		return err
 	}
-	path, stat, err := op.run(ctx, conn, in.Has("p"))
+	path, stat, err := op.run(ctx, conn, createParents.On(in))
 	if err != nil {
 		return op.explain(err)
 	}

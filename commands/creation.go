@@ -39,16 +39,21 @@ func newCreate(ctx context.Context, env *command.Env, in *command.Invocation) (o
 	return op, err
 }
 
+func parseTTL(text string) (ttl int64, err error) {
+	if ttl, err = strconv.ParseInt(text, 10, 64); err != nil {
+		return 0, fmt.Errorf("-t argument must be a long value: %q is not a number of milliseconds", text)
+	}
+	return ttl, nil
+}
+
 // createMode checks the options as zkCli does, in its words.
 func createMode(in *command.Invocation) (mode proto.CreateMode, ttl int64, err error) {
-	s, e, c, t := in.Has("s"), in.Has("e"), in.Has("c"), in.Has("t")
+	s, e, c, t := createSequential.On(in), createEphemeral.On(in), createContainer.On(in), createTTL.Given(in)
 	if c && (s || e) {
 		return 0, 0, errors.New("-c cannot be combined with -s or -e. Containers cannot be ephemeral or sequential.") //nolint:staticcheck // zkCli's words
 	}
-	if t {
-		if ttl, err = strconv.ParseInt(in.Value("t"), 10, 64); err != nil {
-			return 0, 0, fmt.Errorf("-t argument must be a long value: %q is not a number of milliseconds", in.Value("t"))
-		}
+	if ttl, err = createTTL.Or(in, 0); err != nil {
+		return 0, 0, err
 	}
 	switch {
 	case t && e:

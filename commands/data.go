@@ -11,8 +11,8 @@ import (
 
 // Options that every command with a data argument has.
 var (
-	fileOption   = command.Option{Name: "file", Value: "file", Kind: command.File, Help: "read the data from a file, - for standard input"}
-	base64Option = command.Option{Name: "b", Help: "the data is base64"}
+	dataFile   = command.NewText("file", "file", command.File, "read the data from a file, - for standard input")
+	dataBase64 = command.NewFlag("b", "the data is base64")
 )
 
 // takeData finds the data of an invocation: the -file option, or args[i] when there are so
@@ -20,15 +20,15 @@ var (
 func takeData(ctx context.Context, env *command.Env, in *command.Invocation, i int) (data []byte, args []string, err error) {
 	args = in.Args
 	switch {
-	case in.Value("file") == "-":
+	case dataFile.In(in) == "-":
 		data, err = env.Data(ctx, "-")
-	case in.Has("file"):
-		data, err = env.DataFile(ctx, in.Value("file"))
+	case dataFile.Given(in):
+		data, err = env.DataFile(ctx, dataFile.In(in))
 	case i < len(args):
 		data, err = env.Data(ctx, args[i])
 		args = append(args[:i:i], args[i+1:]...)
 	}
-	if err == nil && in.Has("b") && data != nil {
+	if err == nil && dataBase64.On(in) && data != nil {
 		data, err = decodeBase64(data)
 	}
 	return data, args, err

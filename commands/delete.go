@@ -14,7 +14,7 @@ var deleteCommand = &command.Command{
 	Short: "delete znodes that have no children",
 	Long: "deleteall deletes a znode with everything below it. A pattern deletes each match. On a terminal more than " +
 		"100 znodes are asked about first; -y answers yes.",
-	Options: []command.Option{versionOption},
+	Options: command.Options{dataVersion},
 	Args:    []command.Arg{{Name: "path", Kind: command.Path, Repeat: true}},
 	Examples: []command.Example{
 		{"delete /app/lock", "delete a znode"},
@@ -71,6 +71,6 @@ func toDelete(in *command.Invocation) (n int, version int32, err error) {
 	if n == 2 && wholeNumber.MatchString(in.Words[1].Text) {
 		n, args = 1, []string{in.Args[0], in.Words[1].Text}
 	}
-	version, err = expectedVersion(in, args[:min(len(args), n+1)], n)
+	version, err = expectedVersion(in, dataVersion, args[:min(len(args), n+1)], n)
 	return n, version, err
 }

@@ -13,6 +13,15 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
+var deleteBatch = command.NewValue("b", "batch size", command.Number, "znodes per transaction, 1000 unless given; 0 deletes one by one",
+	func(text string) (int, error) {
+		size, err := strconv.Atoi(text)
+		if err != nil {
+			return 0, fmt.Errorf("-b argument must be an int value: %q is not a number of znodes", text)
+		}
+		return size, nil
+	})
+
 var deleteAllCommand = &command.Command{
 	Name: "deleteall", Aliases: []string{"rmr"}, Group: command.Writing, Usage: "path [path ...] [-b batch size]",
 	Short: "delete znodes with everything below them",
@@ -20,7 +29,7 @@ var deleteAllCommand = &command.Command{
 		"one transaction: Ctrl-C stops it and says how far it got. On a terminal more than 100 znodes " +
 		"are asked about first; -y answers yes. What may not be listed or deleted is named and stays, and with it the " +
 		"znodes above it. / and what the server keeps in /zookeeper are never deleted.",
-	Options: []command.Option{{Name: "b", Value: "batch size", Kind: command.Number, Help: "znodes per transaction, 1000 unless given; 0 deletes one by one"}},
+	Options: command.Options{deleteBatch},
 	Args:    []command.Arg{{Name: "path", Kind: command.Path, Repeat: true}},
 	Examples: []command.Example{
 		{"deleteall /app", "delete a tree"},
@@ -45,12 +54,9 @@ type doomed struct {
 }
 
 func runDeleteAll(ctx context.Context, env *command.Env, in *command.Invocation) error {
-	size := 1000
-	if in.Has("b") {
-		var err error
-		if size, err = strconv.Atoi(in.Value("b")); err != nil {
-			return fmt.Errorf("-b argument must be an int value: %q is not a number of znodes", in.Value("b"))
-		}
+	size, err := deleteBatch.Or(in, 1000)
+	if err != nil {
+		return err
 	}
 	conn, err := env.Conn()
 	if err != nil {

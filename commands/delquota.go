@@ -14,15 +14,10 @@ import (
 
 var delQuotaCommand = &command.Command{
 	Name: "delquota", Group: command.Quotas, Usage: "[-n|-b|-N|-B] path",
-	Short: "remove the limits of a tree of znodes",
-	Long:  "Without an option all limits go, otherwise those that are named.",
-	Options: []command.Option{
-		{Name: "n", Help: "the soft limit of the number of znodes"},
-		{Name: "b", Help: "the soft limit of the bytes of data"},
-		{Name: "N", Help: "the hard limit of the number of znodes"},
-		{Name: "B", Help: "the hard limit of the bytes of data"},
-	},
-	Args: []command.Arg{{Name: "path", Kind: command.Path}},
+	Short:   "remove the limits of a tree of znodes",
+	Long:    "Without an option all limits go, otherwise those that are named.",
+	Options: command.Options{quotaLimits[0].remove, quotaLimits[1].remove, quotaLimits[2].remove, quotaLimits[3].remove},
+	Args:    []command.Arg{{Name: "path", Kind: command.Path}},
 	Examples: []command.Example{
 		{"delquota /app", "remove all limits"},
 		{"delquota -N -B /app", "remove the hard limits"},
@@ -49,7 +44,7 @@ func runDelQuota(ctx context.Context, env *command.Env, in *command.Invocation) 
 	}
 	named := false
 	for _, l := range quotaLimits {
-		named = named || in.Has(l.option)
+		named = named || l.remove.On(in)
 	}
 	var quota proto.StatsTrack
 	if named {
@@ -57,7 +52,7 @@ func runDelQuota(ctx context.Context, env *command.Env, in *command.Invocation) 
 			return fmt.Errorf("read %s: %w (delquota without options removes it)", proto.LimitsPath(path), err)
 		}
 		for _, l := range quotaLimits {
-			if in.Has(l.option) {
+			if l.remove.On(in) {
 				quota[l.key] = -1
 			}
 		}

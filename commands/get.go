@@ -14,18 +14,19 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
+var (
+	getBase64  = command.NewFlag("b", "print the data as base64")
+	getHexDump = command.NewFlag("x", "print the data as a hex dump")
+	getRaw     = command.NewFlag("n", "print the bytes of the data and nothing else", "raw")
+)
+
 var getCommand = &command.Command{
 	Name: "get", Group: command.Reading, Usage: "[-s] [-w] [-b] [-x] [-n] [path]", Short: "print the data of a znode",
 	Long: "In a pipe or a file the data comes byte for byte, with a line break after it; -n leaves that out. " +
 		"On a terminal JSON is indented, and data that is not text is shown as a hex dump, the first 4 KiB of it. " +
 		"Data that is null, which is not the same as empty, is printed as the word null.",
-	Options: []command.Option{
-		withStatOption, watchOption,
-		{Name: "b", Help: "print the data as base64"},
-		{Name: "x", Help: "print the data as a hex dump"},
-		{Name: "n", Aliases: []string{"raw"}, Help: "print the bytes of the data and nothing else"},
-	},
-	Args: []command.Arg{pathArg, oldWatchArg},
+	Options: command.Options{withStat, watch, getBase64, getHexDump, getRaw},
+	Args:    []command.Arg{pathArg, oldWatchArg},
 	Examples: []command.Example{
 		{"get /app/config", "the data"},
 		{"get -n /app/image > image.png", "the bytes, unchanged"},
@@ -53,7 +54,7 @@ func runGet(ctx context.Context, env *command.Env, in *command.Invocation) error
 		}
 		var out bytes.Buffer
 		rest := 0
-		switch raw := in.Has("n"); {
+		switch raw := getRaw.On(in); {
 		case raw:
 			out.Write(data)
 		case data == nil:
@@ -65,7 +66,7 @@ func runGet(ctx context.Context, env *command.Env, in *command.Invocation) error
 			out.Write(shown)
 			out.WriteByte('\n')
 		}
-		if in.Has("s") {
+		if withStat.On(in) {
 			printStat(&out, stat)
 		}
 		_, err = env.Streams.Out.Write(out.Bytes())
@@ -82,9 +83,9 @@ const dumpLimit = 4 << 10
 // formatData is the data as it is shown, and how many bytes of it are not.
 func formatData(data []byte, in *command.Invocation, s *ui.Streams) (shown []byte, rest int) {
 	switch {
-	case in.Has("x"): // as in zkCli, -x goes before -b
+	case getHexDump.On(in): // as in zkCli, -x goes before -b
 		return []byte(ui.HexDump(data, 16)), 0
-	case in.Has("b"):
+	case getBase64.On(in):
 		return []byte(base64.StdEncoding.EncodeToString(data)), 0
 	case !s.OutTTY:
 		return data, 0

@@ -13,7 +13,7 @@ import (
 var getACLCommand = &command.Command{
 	Name: "getAcl", Group: command.ACLGroup, Usage: "[-s] [path]", Short: "print who may do what with a znode",
 	Long:    "The letters are c create, d delete (both of children), r read, w write, a change the list itself.",
-	Options: []command.Option{withStatOption},
+	Options: command.Options{withStat},
 	Args:    []command.Arg{pathArg},
 	Examples: []command.Example{
 		{"getAcl /app", "one entry in two lines: scheme and id, permissions"},
@@ -37,7 +37,7 @@ var getACLCommand = &command.Command{
 				// A record's text in Java ends with a line break, hence the second line.
 				fmt.Fprintf(&b, "'%s,'%s\n: %s\n", env.Streams.Name(a.ID.Scheme), env.Streams.Name(a.ID.ID), a.Perms)
 			}
-			if in.Has("s") {
+			if withStat.On(in) {
 				printStat(&b, stat)
 			}
 			_, err = env.Streams.Out.Write(b.Bytes())

@@ -11,12 +11,14 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
+var lsTree = command.NewFlag("R", "list the whole tree below the znode, one path a line")
+
 var lsCommand = &command.Command{
 	Name: "ls", Aliases: []string{"ls2"}, Group: command.Reading, Usage: "[-s] [-w] [-R] [path]",
 	Short: "list the children of a znode",
 	Long: "The children come in zkCli's order, that of Java's strings. With -R the znode itself, then the " +
 		"children of each znode, level within level, one path a line. A pattern lists each znode that it matches.",
-	Options: []command.Option{withStatOption, watchOption, {Name: "R", Help: "list the whole tree below the znode, one path a line"}},
+	Options: command.Options{withStat, watch, lsTree},
 	Args:    []command.Arg{pathArg, oldWatchArg},
 	Examples: []command.Example{
 		{"ls /", "the children of the root"},
@@ -36,9 +38,9 @@ type lsJSON struct {
 
 func runLs(ctx context.Context, env *command.Env, in *command.Invocation) error {
 	watch := watching(env, in)
-	withStat := in.Has("s") || strings.EqualFold(in.Called, "ls2")
+	stats := withStat.On(in) || strings.EqualFold(in.Called, "ls2")
 	return each(ctx, env, in, func(conn *client.Conn, path string) error {
-		if in.Has("R") {
+		if lsTree.On(in) {
 			return printTree(ctx, env, conn, path, watch)
 		}
 		children, stat, err := conn.Children(ctx, path, watch)
@@ -54,7 +56,7 @@ func runLs(ctx context.Context, env *command.Env, in *command.Invocation) error 
 		}
 		w := bufio.NewWriter(env.Streams.Out)
 		printList(w, env.Streams, children)
-		if withStat {
+		if stats {
 			printStat(w, stat)
 		}
 		return w.Flush()

@@ -12,13 +12,15 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
+var multiFrom = command.NewText("file", "file", command.File, "read the operations from a file, a line each; - is standard input")
+
 var multiCommand = &command.Command{
 	Name: "multi", Group: command.Writing, Usage: "[-file file] [operation ...]",
 	Short: "several writes in one transaction: all happen or none",
 	Long: "An operation is create, set or delete as the command of that name takes it, or check path version, " +
 		"which fails unless the znode has the version. Operations are quoted, one argument each, or separated by " +
 		"the word ; between blanks. With -file they are lines of a file; - is standard input.",
-	Options: []command.Option{{Name: "file", Value: "file", Kind: command.File, Help: "read the operations from a file, a line each; - is standard input"}},
+	Options: command.Options{multiFrom},
 	Args:    []command.Arg{{Name: "operation", Kind: command.Operation, Optional: true, Repeat: true}},
 	Examples: []command.Example{
 		{"multi 'create /a x' 'set -v 3 /b y' 'delete /c'", "three writes at once"},

@@ -31,7 +31,7 @@ func multiLines(ctx context.Context, env *command.Env, in *command.Invocation) (
 		}
 		return nil
 	}
-	file := in.Value("file")
+	file := multiFrom.In(in)
 	switch {
 	case file != "" && len(in.Args) > 0:
 		return nil, in.Problem("operations stand in the file or in the arguments, not in both")
@@ -107,7 +107,7 @@ func multiOp(ctx context.Context, env *command.Env, words []command.Word) (op pr
 	}
 	if in.Command == createCommand {
 		c, err := newCreate(ctx, env, in)
-		if err == nil && in.Has("p") {
+		if err == nil && createParents.On(in) {
 			err = errors.New("create -p has no place in a multi; create the parents in it, one by one")
 		}
 		if err == nil {
@@ -132,7 +132,7 @@ func multiOp(ctx context.Context, env *command.Env, words []command.Word) (op pr
 			err = errors.New("delete takes one path in a multi; write an operation for each")
 		}
 	} else {
-		version, err = expectedVersion(in, args, 1)
+		version, err = expectedVersion(in, dataVersion, args, 1)
 	}
 	if err == nil {
 		err = client.ValidatePath(args[0])

@@ -11,9 +11,27 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
+// quotaLimits are the limits of a quota, with the options of setquota and delquota for them.
+var quotaLimits = []struct {
+	limit  command.Text
+	remove command.Flag
+	key    string
+	least  int64
+	what   string
+}{
+	{command.NewText("n", "val", command.Number, "soft limit of the number of znodes"),
+		command.NewFlag("n", "the soft limit of the number of znodes"), proto.QuotaCount, 1, "num"},
+	{command.NewText("b", "val", command.Number, "soft limit of the bytes of data"),
+		command.NewFlag("b", "the soft limit of the bytes of data"), proto.QuotaBytes, 0, "bytes"},
+	{command.NewText("N", "val", command.Number, "hard limit of the number of znodes"),
+		command.NewFlag("N", "the hard limit of the number of znodes"), proto.QuotaHardCount, 1, "num"},
+	{command.NewText("B", "val", command.Number, "hard limit of the bytes of data"),
+		command.NewFlag("B", "the hard limit of the bytes of data"), proto.QuotaHardBytes, 0, "bytes"},
+}
+
 // quotaConn is the session, unless its chroot hides the quotas.
 func quotaConn(env *command.Env) (*client.Conn, error) {
-	c, err := env.Session.Conn()
+	c, err := env.Conn()
 	if err == nil && c.Chroot() != "" {
 		return nil, fmt.Errorf("quotas are kept in %s, outside the chroot %s of this session; connect without the chroot", proto.QuotaPath, c.Chroot())
 	}

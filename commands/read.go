@@ -12,24 +12,24 @@ import (
 
 // Options and arguments that several reading commands share.
 var (
-	withStatOption = command.Option{Name: "s", Help: "print the znode's stat as well"}
-	watchOption    = command.Option{Name: "w", Help: "watch: print an event when it changes"}
-	pathArg        = command.Arg{Name: "path", Kind: command.Path, Optional: true} // without it: the current znode
-	oldWatchArg    = command.Arg{Name: "watch", Optional: true, Old: true}
+	withStat    = command.NewFlag("s", "print the znode's stat as well")
+	watch       = command.NewFlag("w", "watch: print an event when it changes")
+	pathArg     = command.Arg{Name: "path", Kind: command.Path, Optional: true} // without it: the current znode
+	oldWatchArg = command.Arg{Name: "watch", Optional: true, Old: true}
 )
 
 // watching tells whether the command sets a watch: by -w, or by the word after the path
 // that zkCli took before 3.5 and still takes.
 func watching(env *command.Env, in *command.Invocation) bool {
-	watch := in.Has("w")
+	watches := watch.On(in)
 	if len(in.Args) > 1 {
 		env.Note("'%[1]s path [watch]' has been deprecated. Please use '%[1]s -w path' instead.", in.Command.Name)
-		watch = true
+		watches = true
 	}
-	if watch {
+	if watches {
 		warnOfWatch(env)
 	}
-	return watch
+	return watches
 }
 
 // warnOfWatch says of a watch in a session of one command that nothing can come of it.

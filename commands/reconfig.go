@@ -11,6 +11,22 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
+var (
+	reconfigStat    = command.NewFlag("s", "print the stat of the configuration as well")
+	reconfigVersion = command.NewValue("v", "version", command.Any, "only if the configuration has this version, hexadecimal as config shows it",
+		func(text string) (int64, error) {
+			version, err := strconv.ParseInt(strings.TrimPrefix(text, "0x"), 16, 64)
+			if err != nil {
+				return 0, fmt.Errorf("-v must be followed by a long (configuration version): %q is not a hexadecimal number", text)
+			}
+			return version, nil
+		})
+	reconfigFile    = command.NewText("file", "path", command.File, "a file with all servers, a line server.N=… each (zoo.cfg.dynamic)")
+	reconfigMembers = command.NewText("members", "servers", command.Members, "all servers")
+	reconfigAdd     = command.NewTexts("add", "servers", command.Members, "servers to add, or to change")
+	reconfigRemove  = command.NewTexts("remove", "ids", command.MemberIDs, "servers to remove")
+)
+
 var reconfigCommand = &command.Command{
 	Name: "reconfig", Group: command.Ensemble,
 	Usage: "[-s] [-v version] [[-file path] | [-members serverID=host:port1:port2;port3[,...]*]] | " +
@@ -19,14 +35,7 @@ var reconfigCommand = &command.Command{
 	Long: "Either -add and -remove change the present servers, or -members or -file name all of them. The servers must " +
 		"have reconfigEnabled=true, and the session the permission to write /zookeeper/config (addauth as super). " +
 		"A new server must run and be in touch with the leader before it is added. In a shell the ; stands in quotes.",
-	Options: []command.Option{
-		{Name: "s", Help: "print the stat of the configuration as well"},
-		{Name: "v", Value: "version", Help: "only if the configuration has this version, hexadecimal as config shows it"},
-		{Name: "file", Value: "path", Kind: command.File, Help: "a file with all servers, a line server.N=… each (zoo.cfg.dynamic)"},
-		{Name: "members", Value: "servers", Kind: command.Members, Help: "all servers"},
-		{Name: "add", Value: "servers", Kind: command.Members, Repeat: true, Help: "servers to add, or to change"},
-		{Name: "remove", Value: "ids", Kind: command.MemberIDs, Repeat: true, Help: "servers to remove"},
-	},
+	Options: command.Options{reconfigStat, reconfigVersion, reconfigFile, reconfigMembers, reconfigAdd, reconfigRemove},
 	Examples: []command.Example{
 		{"reconfig -add 'server.4=zk4:2888:3888;2181'", "add a server"},
 		{"reconfig -add 'server.4=zk4:2888:3888:observer;2181' -remove 1", "add an observer and remove server 1"},
@@ -54,7 +63,7 @@ func runReconfig(ctx context.Context, env *command.Env, in *command.Invocation) 
 		return env.PrintJSON(command.Object{"config": string(config), "stat": jsonStat(stat)})
 	}
 	fmt.Fprintf(env.Streams.Out, "Committed new configuration:\n%s\n", config)
-	if in.Has("s") {
+	if reconfigStat.On(in) {
 		printStat(env.Streams.Out, stat)
 	}
 	return nil
@@ -68,37 +77,34 @@ type reconfiguration struct {
 
 // newReconfig checks options as ReconfigCommand does, and the servers besides.
 func newReconfig(ctx context.Context, in *command.Invocation) (r reconfiguration, err error) {
-	whole, steps := in.Has("file") || in.Has("members"), in.Has("add") || in.Has("remove")
-	r.version = -1
-	if in.Has("v") {
-		if r.version, err = strconv.ParseInt(strings.TrimPrefix(in.Value("v"), "0x"), 16, 64); err != nil {
-			return r, fmt.Errorf("-v must be followed by a long (configuration version): %q is not a hexadecimal number", in.Value("v"))
-		}
+	whole, steps := reconfigFile.Given(in) || reconfigMembers.Given(in), reconfigAdd.Given(in) || reconfigRemove.Given(in)
+	if r.version, err = reconfigVersion.Or(in, -1); err != nil {
+		return r, err
 	}
 	switch {
 	case !whole && !steps:
 		return r, in.Problem("say what to change: -add, -remove, or all servers with -members or -file")
 	case whole && steps:
 		return r, in.Problem("Can't use -file or -members together with -add or -remove (mixing incremental and non-incremental modes is not allowed)")
-	case in.Has("file") && in.Has("members"):
+	case reconfigFile.Given(in) && reconfigMembers.Given(in):
 		return r, in.Problem("Can't use -file and -members together (conflicting non-incremental modes)")
 	}
-	if in.Has("add") {
-		if r.joining, err = ParseMembers(strings.Join(in.Values("add"), ",")); err != nil {
+	if reconfigAdd.Given(in) {
+		if r.joining, err = ParseMembers(strings.Join(reconfigAdd.All(in), ",")); err != nil {
 			return r, fmt.Errorf("-add: %w", err)
 		}
 	}
-	if in.Has("remove") {
-		if r.leaving, err = parseServerIDs(strings.Join(in.Values("remove"), ",")); err != nil {
+	if reconfigRemove.Given(in) {
+		if r.leaving, err = parseServerIDs(strings.Join(reconfigRemove.All(in), ",")); err != nil {
 			return r, err
 		}
 	}
-	if in.Has("members") {
-		if r.members, err = ParseMembers(in.Value("members")); err != nil {
+	if reconfigMembers.Given(in) {
+		if r.members, err = ParseMembers(reconfigMembers.In(in)); err != nil {
 			return r, fmt.Errorf("-members: %w", err)
 		}
 	}
-	if name := in.Value("file"); name != "" {
+	if name := reconfigFile.In(in); name != "" {
 		text, err := infile.File(ctx, name, infile.MostSettings)
 		if err == nil {
 			r.members, err = readMembers(text)

@@ -11,32 +11,27 @@ import (
 
 // watchKinds are the options that choose watches, the first given one counting, as in zkCli.
 var watchKinds = []struct {
-	option string
-	kind   proto.WatcherType
+	command.Flag
+	kind proto.WatcherType
 }{
-	{"c", proto.WatcherChildren},
-	{"d", proto.WatcherData},
-	{"p", proto.WatcherPersistent},
-	{"r", proto.WatcherPersistentRecursive},
-	{"a", proto.WatcherAny},
+	{command.NewFlag("c", "those of the list of children"), proto.WatcherChildren},
+	{command.NewFlag("d", "those of the data"), proto.WatcherData},
+	{command.NewFlag("p", "persistent ones (3.9)"), proto.WatcherPersistent},
+	{command.NewFlag("r", "persistent recursive ones (3.9)"), proto.WatcherPersistentRecursive},
+	{command.NewFlag("a", "all of them (default)"), proto.WatcherAny},
 }
+
+var forgetWatches = command.NewFlag("l", "also when no server can be reached: forget them here")
 
 var removeWatchesCommand = &command.Command{
 	Name: "removewatches", Group: command.Watches, Usage: "path [-c|-d|-p|-r|-a] [-l]", Short: "remove this session's watches of a znode",
-	Options: []command.Option{
-		{Name: "c", Help: "those of the list of children"},
-		{Name: "d", Help: "those of the data"},
-		{Name: "p", Help: "persistent ones (3.9)"},
-		{Name: "r", Help: "persistent recursive ones (3.9)"},
-		{Name: "a", Help: "all of them (default)"},
-		{Name: "l", Help: "also when no server can be reached: forget them here"},
-	},
+	Options:  command.Options{watchKinds[0], watchKinds[1], watchKinds[2], watchKinds[3], watchKinds[4], forgetWatches},
 	Args:     []command.Arg{{Name: "path", Kind: command.NewPath}},
 	Examples: []command.Example{{"removewatches /app", "all kinds"}, {"removewatches -d /app", "only those of its data"}},
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		kind := proto.WatcherAny
 		for _, k := range watchKinds {
-			if in.Has(k.option) {
+			if k.On(in) {
 				kind = k.kind
 				break
 			}
@@ -45,7 +40,7 @@ var removeWatchesCommand = &command.Command{
 		if err != nil {
 			return err
 		}
-		err = conn.RemoveWatches(ctx, in.Args[0], kind, in.Has("l"))
+		err = conn.RemoveWatches(ctx, in.Args[0], kind, forgetWatches.On(in))
 		if errors.Is(err, proto.ErrNoWatcher) {
 			return command.Reword(err, "%v in this session", err)
 		}

@@ -9,14 +9,14 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var versionOption = command.Option{Name: "v", Value: "version", Kind: command.Number, Help: "only if the znode has this version (dataVersion of stat)"}
+var dataVersion = command.NewText("v", "version", command.Number, "only if the znode has this version (dataVersion of stat)")
 
 var setCommand = &command.Command{
 	Name: "set", Group: command.Writing, Usage: "[-s] [-v version] [-b] [-file file] path data",
 	Short: "replace the data of a znode",
 	Long: "The data is text as it stands, @file for the content of a file, or - for standard input. " +
 		"Text that begins with @ is written with two.",
-	Options: []command.Option{withStatOption, versionOption, base64Option, fileOption},
+	Options: command.Options{withStat, dataVersion, dataBase64, dataFile},
 	Args: []command.Arg{
 		{Name: "path", Kind: command.Path},
 		{Name: "data", Kind: command.Data, Optional: true, Help: "text, @file, or - for standard input; not with -file"},
@@ -40,7 +40,7 @@ func runSet(ctx context.Context, env *command.Env, in *command.Invocation) error
 	if data == nil {
 		return in.Problem("data is missing; '' is empty data")
 	}
-	version, err := expectedVersion(in, args, 1)
+	version, err := expectedVersion(in, dataVersion, args, 1)
 	if err != nil {
 		return err
 	}
@@ -55,21 +55,21 @@ func runSet(ctx context.Context, env *command.Env, in *command.Invocation) error
 	if env.Output == ui.JSON {
 		return env.PrintJSON(command.Object{"path": args[0], "stat": jsonStat(stat)})
 	}
-	if in.Has("s") {
+	if withStat.On(in) {
 		printStat(env.Streams.Out, stat)
 	}
 	return nil
 }
 
 // expectedVersion is -v or, as zkCli of 3.4 had it, the argument at i; -1 without either.
-func expectedVersion(in *command.Invocation, args []string, i int) (int32, error) {
-	text := in.Value("v")
+func expectedVersion(in *command.Invocation, option command.Text, args []string, i int) (int32, error) {
+	text := option.In(in)
 	switch {
-	case in.Has("v") && i < len(args):
+	case option.Given(in) && i < len(args):
 		return 0, in.Problem("the version is given twice, as -v %s and as %q", text, args[i])
 	case i < len(args):
 		text = args[i]
-	case !in.Has("v"):
+	case !option.Given(in):
 		return -1, nil
 	}
 	v, err := strconv.ParseInt(text, 10, 32)

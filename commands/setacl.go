@@ -7,6 +7,11 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
+var (
+	aclVersion = command.NewText("v", "version", command.Number, "only if the ACL has this version (aclVersion of stat)")
+	setACLTree = command.NewFlag("R", "on the whole tree below as well")
+)
+
 var setACLCommand = &command.Command{
 	Name: "setAcl", Group: command.ACLGroup, Usage: "[-s] [-v version] [-R] path acl",
 	Short: "replace the access control list of a znode",
@@ -14,11 +19,7 @@ var setACLCommand = &command.Command{
 		"d (delete children), r (read), w (write) and a (set the ACL). A comma inside an id is written \\, " +
 		"and a list with spaces stands in quotes. A list that gives this session no a, so that it could not set another one, " +
 		"is asked about on a terminal and takes -y elsewhere.",
-	Options: []command.Option{
-		withStatOption,
-		{Name: "v", Value: "version", Kind: command.Number, Help: "only if the ACL has this version (aclVersion of stat)"},
-		{Name: "R", Help: "on the whole tree below as well"},
-	},
+	Options: command.Options{withStat, aclVersion, setACLTree},
 	Args: []command.Arg{
 		{Name: "path", Kind: command.Path},
 		{Name: "acl", Kind: command.ACLs},
@@ -41,7 +42,7 @@ func runSetACL(ctx context.Context, env *command.Env, in *command.Invocation) er
 	if err != nil {
 		return err
 	}
-	version, err := expectedVersion(in, in.Args, 2)
+	version, err := expectedVersion(in, aclVersion, in.Args, 2)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func runSetACL(ctx context.Context, env *command.Env, in *command.Invocation) er
 	if err != nil {
 		return err
 	}
-	if in.Has("R") {
+	if setACLTree.On(in) {
 		s := aclSetter{env: env, conn: conn, acl: acl, version: version}
 		return s.run(ctx, in.Args[0])
 	}
@@ -63,7 +64,7 @@ func runSetACL(ctx context.Context, env *command.Env, in *command.Invocation) er
 	if env.Output == ui.JSON {
 		return env.PrintJSON(command.Object{"path": in.Args[0], "stat": jsonStat(stat)})
 	}
-	if in.Has("s") {
+	if withStat.On(in) {
 		printStat(env.Streams.Out, stat)
 	}
 	return nil

@@ -18,28 +18,14 @@ var setQuotaCommand = &command.Command{
 	Long: "A server writes a warning to its log when a tree is beyond a soft limit. It refuses what would go beyond " +
 		"a hard limit, provided that enforceQuota=true is set (3.7). The znode itself counts. Limits that are not " +
 		"named stay as they are. A tree can have one quota alone: not also above or below.",
-	Options: []command.Option{
-		{Name: "n", Value: "val", Kind: command.Number, Help: "soft limit of the number of znodes"},
-		{Name: "b", Value: "val", Kind: command.Number, Help: "soft limit of the bytes of data"},
-		{Name: "N", Value: "val", Kind: command.Number, Help: "hard limit of the number of znodes"},
-		{Name: "B", Value: "val", Kind: command.Number, Help: "hard limit of the bytes of data"},
-	},
-	Args: []command.Arg{{Name: "path", Kind: command.Path}},
+	Options: command.Options{quotaLimits[0].limit, quotaLimits[1].limit, quotaLimits[2].limit, quotaLimits[3].limit},
+	Args:    []command.Arg{{Name: "path", Kind: command.Path}},
 	Examples: []command.Example{
 		{"setquota -n 1000 /app", "warn beyond 1000 znodes"},
 		{"setquota -N 2000 -B 1048576 /app", "at most 2000 znodes and 1 MiB of data"},
 	},
 	Differs: "Several limits can be set at once. A value that is no limit, and a path inside /zookeeper/quota, make the exit code 1, with zkCli it is 0.",
 	Run:     runSetQuota,
-}
-
-// quotaLimits are the options of the quota commands and what they stand for.
-var quotaLimits = []struct {
-	option, key string
-	least       int64
-	what        string
-}{
-	{"n", proto.QuotaCount, 1, "num"}, {"b", proto.QuotaBytes, 0, "bytes"}, {"N", proto.QuotaHardCount, 1, "num"}, {"B", proto.QuotaHardBytes, 0, "bytes"},
 }
 
 func runSetQuota(ctx context.Context, env *command.Env, in *command.Invocation) error {
@@ -78,13 +64,13 @@ func runSetQuota(ctx context.Context, env *command.Env, in *command.Invocation) 
 func quotaOptions(in *command.Invocation) (proto.StatsTrack, error) {
 	limits := proto.StatsTrack{}
 	for _, l := range quotaLimits {
-		if !in.Has(l.option) {
+		if !l.limit.Given(in) {
 			continue
 		}
-		n, err := strconv.ParseInt(in.Value(l.option), 10, 64)
+		n, err := strconv.ParseInt(l.limit.In(in), 10, 64)
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("-%s: %q is not a number", l.option, in.Value(l.option))
+			return nil, fmt.Errorf("-%s: %q is not a number", l.limit.Name, l.limit.In(in))
 		case n < l.least && l.least > 0:
 			return nil, fmt.Errorf("the %s quota must be greater than zero", l.what)
 		case n < l.least:

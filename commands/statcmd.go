@@ -11,7 +11,7 @@ import (
 
 var statCommand = &command.Command{
 	Name: "stat", Group: command.Reading, Usage: "[-w] [path]", Short: "print the metadata of a znode",
-	Options:  []command.Option{watchOption},
+	Options:  command.Options{watch},
 	Args:     []command.Arg{pathArg, oldWatchArg},
 	Examples: []command.Example{{"stat /app", "zxids, times, versions, owner, sizes"}},
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {

@@ -214,7 +214,7 @@ func TestEveryPlaceOfEveryCommand(t *testing.T) {
 	}
 	for _, cmd := range commands.All {
 		line := cmd.Name + " "
-		for _, o := range cmd.Options {
+		for _, o := range cmd.Options.List() {
 			if o.Value != "" {
 				check(cmd.Name+" -"+o.Name+" ", o.Kind, o.Values)
 				if len(o.Name) > 1 {
@@ -248,7 +248,7 @@ func TestEveryOptionOfEveryCommandIsOffered(t *testing.T) {
 	for _, cmd := range commands.All {
 		r := c.Lookup(cmd.Name+" -", len(cmd.Name)+2, "/")
 		offered := texts(r)
-		for _, o := range cmd.Options {
+		for _, o := range cmd.Options.List() {
 			if !slices.Contains(offered, "-"+o.Name) {
 				t.Errorf("%s: -%s is not offered: %q", cmd.Name, o.Name, offered)
 			}

@@ -109,12 +109,10 @@ func options(cmd *command.Command, typed string, given map[string]bool) Result {
 			return
 		}
 	}
-	for i := range cmd.Options {
-		o := &cmd.Options[i]
+	for _, o := range cmd.Options.List() {
 		offer(o, append([]string{o.Name}, o.Aliases...)...)
 	}
-	for i := range command.GlobalOptions {
-		o := &command.GlobalOptions[i]
+	for _, o := range command.GlobalOptions.List() {
 		if dash == "--" {
 			offer(o, o.Name)
 		} else {

@@ -46,18 +46,6 @@ const (
 	Number
 )
 
-// Option is one option of a command. A name of one letter or several; both are written
-// with one dash or two.
-type Option struct {
-	Name    string
-	Aliases []string
-	Value   string // what the value is called in the usage; empty for a flag
-	Kind    Kind
-	Values  []string // of a Choice
-	Repeat  bool     // may be given more than once
-	Help    string
-}
-
 // Arg is one positional argument.
 type Arg struct {
 	Name     string
@@ -98,7 +86,7 @@ type Command struct {
 	Usage    string // options and arguments, as zkCli prints them
 	Short    string // one line
 	Long     string // more, where one line is not enough
-	Options  []Option
+	Options  Options
 	Args     []Arg
 	Examples []Example
 	Differs  string // how it differs from zkCli's, for help

@@ -127,9 +127,9 @@ func (env *Env) printCommandHelp(c *Command) error {
 
 // OptionRows lists the command's options, the global ones too, and what they do.
 func (c *Command) OptionRows() (rows [][2]string) {
-	for _, list := range [][]Option{c.Options, GlobalOptions} {
-		for _, o := range list {
-			if c.FindOption(strings.Fields(o.Spelling())[0]).Name != o.Name {
+	for _, list := range []Options{c.Options, GlobalOptions} {
+		for _, o := range list.List() {
+			if c.FindOption(strings.Fields(o.Spelling())[0]) != o {
 				continue // the command uses the letter otherwise
 			}
 			help := o.Help
@@ -245,7 +245,7 @@ type optionJSON struct {
 
 func jsonCommand(c *Command) commandJSON {
 	j := commandJSON{Name: c.Name, Aliases: c.Aliases, Group: c.Group, Usage: c.UsageLine(), Short: c.Short, Long: c.Long}
-	for _, o := range c.Options {
+	for _, o := range c.Options.List() {
 		j.Options = append(j.Options, optionJSON{o.Name, o.Value, o.Help})
 	}
 	return j

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/nearest"
@@ -15,24 +16,10 @@ type Invocation struct {
 	Command  *Command
 	Called   string   // the name as it was typed: an alias, perhaps
 	Args     []string // without options; znode paths are absolute once Run has resolved them
-	options  map[string][]string
+	options  map[*Option][]string
 	Words    []Word   // Args as they were typed
 	patterns []string // of the Args that are paths and patterns, as path.Match takes them; "" of others
 }
-
-// Has tells whether the option was given; name is its Name, not an alias.
-func (in *Invocation) Has(name string) bool { return len(in.options[name]) > 0 }
-
-// Value is the option's last value, "" when it was not given.
-func (in *Invocation) Value(name string) string {
-	if v := in.options[name]; len(v) > 0 {
-		return v[len(v)-1]
-	}
-	return ""
-}
-
-// Values are all values of a repeated option.
-func (in *Invocation) Values(name string) []string { return in.options[name] }
 
 // Arg is the i-th argument, "" when it was not given.
 func (in *Invocation) Arg(i int) string {
@@ -42,28 +29,26 @@ func (in *Invocation) Arg(i int) string {
 	return ""
 }
 
+// The options of every command.
+var (
+	output = Value[ui.Format]{Text{&Option{Name: "output", Aliases: []string{"o"}, Value: "format", Kind: Choice, Values: []string{"text", "json"},
+		Help: "form of the answer: text (as zkCli prints it) or json"}}, ui.ParseFormat}
+	yes   = NewFlag("yes", "do not ask for confirmation", "y")
+	quiet = NewFlag("quiet", "print errors and warnings alone besides the answer", "q")
+	help  = NewFlag("help", "show this help", "?")
+)
+
 // GlobalOptions are the options of every command, unless it uses the name otherwise.
-var GlobalOptions = []Option{
-	{Name: "output", Aliases: []string{"o"}, Value: "format", Kind: Choice, Values: []string{"text", "json"},
-		Help: "form of the answer: text (as zkCli prints it) or json"},
-	{Name: "yes", Aliases: []string{"y"}, Help: "do not ask for confirmation"},
-	{Name: "quiet", Aliases: []string{"q"}, Help: "print errors and warnings alone besides the answer"},
-	{Name: "help", Aliases: []string{"?"}, Help: "show this help"},
-}
+var GlobalOptions = Options{output, yes, quiet, help}
 
 // FindOption returns the option of the command, or the global one, that a word like -t,
 // --members or -? names (without a value), or nil.
 func (c *Command) FindOption(word string) *Option {
 	name := strings.TrimPrefix(strings.TrimPrefix(word, "-"), "-")
-	for _, list := range [][]Option{c.Options, GlobalOptions} {
-		for i := range list {
-			if list[i].Name == name {
-				return &list[i]
-			}
-			for _, a := range list[i].Aliases {
-				if a == name {
-					return &list[i]
-				}
+	for _, list := range []Options{c.Options, GlobalOptions} {
+		for _, o := range list.List() {
+			if o.Name == name || slices.Contains(o.Aliases, name) {
+				return o
 			}
 		}
 	}
@@ -103,7 +88,7 @@ func (s Set) Parse(words []Word) (*Invocation, error) {
 	if cmd == nil {
 		return nil, ErrNoCommand
 	}
-	in := &Invocation{Command: cmd, Called: words[0].Text, options: map[string][]string{}}
+	in := &Invocation{Command: cmd, Called: words[0].Text, options: map[*Option][]string{}}
 	for rest := words[1:]; len(rest) > 0; {
 		word, text := rest[0], rest[0].Text
 		rest = rest[1:]
@@ -197,14 +182,14 @@ func (in *Invocation) isOption(word string) bool {
 }
 
 func (in *Invocation) set(opt *Option, value string) {
-	in.options[opt.Name] = append(in.options[opt.Name], value)
+	in.options[opt] = append(in.options[opt], value)
 }
 
 func (in *Invocation) unknown(word string) error {
 	word = ui.OptionName(word)
 	var takes, names []string
-	for _, list := range [][]Option{in.Command.Options, GlobalOptions} {
-		for _, o := range list {
+	for _, list := range []Options{in.Command.Options, GlobalOptions} {
+		for _, o := range list.List() {
 			takes = append(takes, o.Spelling())
 			names = append(append(names, o.Name), o.Aliases...)
 		}
@@ -219,8 +204,8 @@ func (in *Invocation) unknown(word string) error {
 // Spelling is the option as help writes it: "-t ttl", "--output format".
 func (o *Option) Spelling() string {
 	s := "-" + o.Name
-	for i := range GlobalOptions {
-		if o.Name == GlobalOptions[i].Name && len(o.Aliases) > 0 {
+	for _, global := range GlobalOptions.List() {
+		if o.Name == global.Name && len(o.Aliases) > 0 {
 			s = "-" + o.Aliases[0]
 		}
 	}
@@ -239,7 +224,7 @@ func (in *Invocation) Problem(format string, a ...any) error {
 //
 // Differs(strict-arguments): zkCli ignores those that are too many.
 func (in *Invocation) count() error {
-	if in.Has("help") {
+	if help.On(in) {
 		return nil
 	}
 	args := in.Command.Args

@@ -10,9 +10,8 @@ import (
 func TestParse(t *testing.T) {
 	probe := Set{{
 		Name: "probe", Aliases: []string{"p2"}, Usage: "[-s] [-e] [-t ttl] [-add member]… path [data]",
-		Options: []Option{
-			{Name: "s"}, {Name: "e"}, {Name: "t", Value: "ttl"}, {Name: "add", Value: "member", Repeat: true},
-			{Name: "n", Aliases: []string{"raw"}},
+		Options: Options{
+			NewFlag("s", ""), NewFlag("e", ""), NewText("t", "ttl", Any, ""), NewTexts("add", "member", Any, ""), NewFlag("n", "", "raw"),
 		},
 		Args: []Arg{{Name: "path", Kind: Path}, {Name: "data", Optional: true}},
 	}}
@@ -81,8 +80,12 @@ func TestParse(t *testing.T) {
 			if tc.opts == nil {
 				tc.opts = map[string][]string{}
 			}
-			if got := strings.Join(in.Args, "|"); got != tc.args || !reflect.DeepEqual(in.options, tc.opts) {
-				t.Errorf("args %q, options %q", got, in.options)
+			opts := map[string][]string{}
+			for o, values := range in.options {
+				opts[o.Name] = values
+			}
+			if got := strings.Join(in.Args, "|"); got != tc.args || !reflect.DeepEqual(opts, tc.opts) {
+				t.Errorf("args %q, options %q", got, opts)
 			}
 		})
 	}

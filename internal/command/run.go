@@ -51,14 +51,12 @@ func (env *Env) run(ctx context.Context, words []Word) error {
 	if err != nil {
 		return err
 	}
-	if in.Has("output") {
-		if env.Output, err = ui.ParseFormat(in.Value("output")); err != nil {
-			return fmt.Errorf("%s: %w", in.Command.Name, err)
-		}
+	if env.Output, err = output.Or(in, env.Output); err != nil {
+		return fmt.Errorf("%s: %w", in.Command.Name, err)
 	}
-	env.Yes = env.Yes || in.Has("yes")
-	env.Quiet = env.Quiet || in.Has("quiet")
-	if in.Has("help") {
+	env.Yes = env.Yes || yes.On(in)
+	env.Quiet = env.Quiet || quiet.On(in)
+	if help.On(in) {
 		err = env.printCommandHelp(in.Command)
 	} else if err = in.Resolve(env.Dir); err == nil {
 		err = in.Command.Run(ctx, env, in)
