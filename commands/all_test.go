@@ -2,6 +2,10 @@ package commands
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,4 +83,36 @@ func FuzzParse(f *testing.F) {
 			_ = in.Resolve("/dir")
 		}
 	})
+}
+
+// shared are the files that belong to several commands.
+var shared = []string{
+	"all.go",   // the list
+	"data.go",  // options and arguments with data
+	"quota.go", // the limits of a quota
+	"read.go",  // options and arguments of the commands that read
+	"show.go",  // stats, data and ACLs as text and JSON
+	"tree.go",  // a tree in memory
+	"walk.go",  // a tree in zkCli's order
+}
+
+// TestEachCommandHasItsFile: a command NAME is in NAME.go, and a further part of it in NAMEpart.go.
+// What a command is belongs in internal/command.
+func TestEachCommandHasItsFile(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range All {
+		file := strings.ToLower(c.Name) + ".go"
+		if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), fmt.Sprintf("Name: %q", c.Name)) {
+			t.Errorf("%s is not in %s: %v", c.Name, file, err)
+		}
+	}
+	for _, file := range files {
+		ofCommand := func(c *command.Command) bool { return strings.HasPrefix(file, strings.ToLower(c.Name)) }
+		if !strings.HasSuffix(file, "_test.go") && !slices.Contains(shared, file) && !slices.ContainsFunc(All, ofCommand) {
+			t.Errorf("%s is named after no command", file)
+		}
+	}
 }

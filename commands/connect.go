@@ -46,18 +46,3 @@ var connectCommand = &command.Command{
 		return env.PrintJSON(command.Object{"servers": env.Session.Servers(), "server": conn.Server(), "state": conn.State()})
 	},
 }
-
-var closeCommand = &command.Command{
-	Name: "close", Group: command.Ensemble, Short: "close the session",
-	Long:    "Its ephemeral znodes and watches go. connect opens a new one.",
-	Offline: true,
-	Run: func(_ context.Context, env *command.Env, _ *command.Invocation) error {
-		if env.Session == nil {
-			return nil
-		}
-		if err := env.Session.Close(); err != nil || env.Output != ui.JSON {
-			return err
-		}
-		return env.PrintJSON(command.Object{"closed": true})
-	},
-}

@@ -55,35 +55,3 @@ var historyCommand = &command.Command{
 		return w.Flush()
 	},
 }
-
-var redoCommand = &command.Command{
-	Name: "redo", Group: command.ShellCmd, Usage: "cmdno", Short: "run a line of the history again",
-	Args:     []command.Arg{{Name: "cmdno", Kind: command.Number}},
-	Examples: []command.Example{{"redo 3", "the line that history shows with 3"}},
-	Offline:  true,
-	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
-		if env.Shell == nil {
-			return errOnlyInShell
-		}
-		n, err := strconv.Atoi(in.Args[0])
-		if err != nil {
-			return in.Problem("the number of a line is expected, found %q; `history` shows them", in.Args[0])
-		}
-		return env.Shell.Redo(ctx, n)
-	},
-}
-
-var quitCommand = &command.Command{
-	Name: "quit", Aliases: []string{"exit"}, Group: command.ShellCmd, Short: "close the session and leave",
-	Offline: true,
-	Run: func(_ context.Context, env *command.Env, _ *command.Invocation) error {
-		if env.Shell != nil {
-			env.Shell.Quit()
-			return nil
-		}
-		if env.Session == nil {
-			return nil
-		}
-		return env.Session.Close()
-	},
-}
