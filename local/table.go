@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/fatih/color"
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -95,9 +93,9 @@ func (st *Status) text(s *ui.Streams) string {
 		rows = append(rows, st.row(s, &st.Members[i], shared > 1))
 	}
 	if s.OutTTY {
-		rows = fit(rows, s.Width, "WATCHES", "DATA", "ZNODES", "ENGINE", "DIRECTORY", "MEMORY", "ADDRESS", "EPOCH")
+		rows = ui.FitTable(rows, s.Width, "WATCHES", "DATA", "ZNODES", "ENGINE", "DIRECTORY", "MEMORY", "ADDRESS", "EPOCH")
 	}
-	out.WriteString(plainTable(rows, "ID", "LAG", "EPOCH", "SESSIONS", "CONNS", "ZNODES", "DATA", "WATCHES", "MEMORY"))
+	out.WriteString(ui.Table(rows, "ID", "LAG", "EPOCH", "SESSIONS", "CONNS", "ZNODES", "DATA", "WATCHES", "MEMORY"))
 	if shared > 1 && slices.Contains(rows[0], "MEMORY") {
 		fmt.Fprintf(out, "* that of process %d, which these members share\n", st.PID)
 	}
@@ -193,55 +191,6 @@ func PrintList(s *ui.Streams, list []Entry, format ui.Format) error {
 	for _, e := range list {
 		rows = append(rows, []string{e.Name, paintState(s, e.State), strconv.Itoa(e.Members), e.ConnectString, e.DataDir})
 	}
-	_, err := io.WriteString(s.Out, plainTable(rows, "MEMBERS"))
+	_, err := io.WriteString(s.Out, ui.Table(rows, "MEMBERS"))
 	return err
-}
-
-// fit leaves out columns, the first of those named before the others, until a table is no
-// wider than width.
-func fit(rows [][]string, width int, dispensable ...string) [][]string {
-	for _, name := range dispensable {
-		if text.LongestLineLen(plainTable(rows)) <= width {
-			break
-		}
-		at := slices.Index(rows[0], name)
-		for i, row := range rows {
-			rows[i] = slices.Delete(slices.Clone(row), at, at+1)
-		}
-	}
-	return rows
-}
-
-// plainTable is a table without rules; the first row is its head. Columns with a name in
-// right are aligned there.
-func plainTable(rows [][]string, right ...string) string {
-	tw := table.NewWriter()
-	style := table.StyleDefault
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	tw.SetStyle(style)
-	var configs []table.ColumnConfig
-	for i, head := range rows[0] {
-		if slices.Contains(right, head) {
-			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
-		}
-	}
-	tw.SetColumnConfigs(configs)
-	for i, cells := range rows {
-		var row table.Row
-		for _, cell := range cells {
-			row = append(row, cell)
-		}
-		if i == 0 {
-			tw.AppendHeader(row)
-		} else {
-			tw.AppendRow(row)
-		}
-	}
-	out := &strings.Builder{}
-	for line := range strings.Lines(tw.Render()) {
-		out.WriteString(strings.TrimRight(line, " \n"))
-		out.WriteByte('\n')
-	}
-	return out.String()
 }

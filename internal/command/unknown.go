@@ -85,7 +85,11 @@ func (env *Env) meant(name string) string {
 		return " Here " + does + "."
 	}
 	if slices.Contains(fourletter.Words, word) {
-		return fmt.Sprintf(" It is a four-letter word; did you mean `zkctl 4lw %s`?", word)
+		verb := "zkctl 4lw"
+		if env.Shell != nil {
+			verb = "4lw"
+		}
+		return fmt.Sprintf(" It is a four-letter word; did you mean `%s %s`?", verb, word)
 	}
 	var names []string
 	for _, c := range env.Commands {
