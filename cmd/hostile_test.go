@@ -24,7 +24,8 @@ type hostile struct {
 	t      testing.TB
 	addr   string
 	answer func(c *hostileConn, h proto.RequestHeader, body []byte)
-	words  string // the answer to four-letter words
+	words  string            // the answer to four-letter words
+	byWord map[string]string // to these instead
 }
 
 // hostileConn is a connection with a client.
@@ -59,7 +60,11 @@ func (h *hostile) start(t testing.TB) *hostile {
 func (h *hostile) serve(c *hostileConn) {
 	word, err := c.r.Peek(4)
 	if err != nil || word[0] >= 'a' {
-		_, _ = io.WriteString(c, h.words)
+		answer, ok := h.byWord[string(word)]
+		if !ok {
+			answer = h.words
+		}
+		_, _ = io.WriteString(c, answer)
 		return
 	}
 	if c.frame() == nil {
@@ -129,7 +134,14 @@ const (
 
 // evil is a server whose every name, id and datum is hostile.
 func evil(t testing.TB) *hostile {
-	h := &hostile{answer: evilAnswer, words: "Zookeeper version: 3.9.9" + obeyed + "\nMode: " + evilName + "\n"}
+	h := &hostile{answer: evilAnswer, words: "Zookeeper version: 3.9.9" + obeyed + "\nMode: evil" + obeyed + "\n"}
+	name := strings.ReplaceAll(evilName, "\n", "") // which ends a line of these answers
+	h.byWord = map[string]string{
+		"mntr": "zk_version\t3.9.9" + obeyed + "\nzk_server_state\t" + name + "\nzk_" + name + "\t1\nzk_avg_latency\t" + name + "\n",
+		"cons": " /" + name + ":1[1](queued=0,recved=1,sent=1,sid=0x1234,lop=" + name + ",est=1,to=30000,lcxid=0x1,lzxid=0x1,lresp=1,llat=0,minlat=0,avglat=0,maxlat=0)\n",
+		"dump": "SessionTracker dump:\nSession Sets (1)/(1):\n1 expire at " + name + ":\n\t0x1234\nephemeral nodes dump:\nSessions with Ephemerals (1):\n0x1234:\n\t/" + name + "\n",
+		"conf": "clientPort=" + name + "\ndataDir=" + obeyed + "\nserverId=1\n",
+	}
 	return h.start(t)
 }
 

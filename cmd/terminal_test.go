@@ -247,7 +247,7 @@ func evilFiles(t *testing.T, dir string) {
 }
 
 // verbsWithout print nothing from outside, or nothing that the other verbs do not print.
-var verbsWithout = regexp.MustCompile(`^(completion|help|man|local (add|background|heal|kill|partition|pause|remove|restart|resume|rm|run|shell|start|stop)|server)`)
+var verbsWithout = regexp.MustCompile(`^(completion|ensemble (doctor|exporter|restart)|help|man|session decode|local (add|background|heal|kill|partition|pause|remove|restart|resume|rm|run|shell|start|stop)|server)`)
 
 func evilVerbs(t *testing.T, server *hostile) {
 	home := t.TempDir()
@@ -288,6 +288,9 @@ func evilVerbs(t *testing.T, server *hostile) {
 	if err := os.WriteFile(cfg, []byte("dataDir="+home+"\nclientPort="+port+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	member := func(args ...string) []string {
+		return append(args, "--members", server.addr, "--admin-port", "0", "--timeout", "2s")
+	}
 	lines := map[string][][]string{
 		"txnlog dump": {{"!", log}, {"!", "--format", "logformatter", log}, {"!", "-o", "json", log}, {"!", "--tail", "3", log},
 			{"!", damaged}, {"!", obeyed}},
@@ -305,6 +308,14 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"snapshot purge":   {{"-n", "3", data}},
 		"snapshot summary": {{"!", snap, "/", "3"}, {"!", "--top", "5", snap}, {"!", "-o", "json", snap}},
 		"snapshot verify":  {{snap}, {"!", obeyed}},
+		"4lw":              {member("!", "srvr"), member("!", "mntr", "--columns"), member("cons", "-o", "json"), member("!", "dump"), member("!", "srvr", "--raw"), member(obeyed)},
+		"admin":            {{"--admin-port", port, "--members", server.addr}},
+		"ensemble health":  {member(), member("--format", "nagios"), member("--format", "prometheus"), member("--canary")},
+		"ensemble status":  {member("!"), member("-o", "json")},
+		"ensemble verify":  {member(), member("--deep", "/")},
+		"session ls":       {member("!"), member("-o", "json")},
+		"session owner":    {member("/plain"), member("/" + evilName)},
+		"session show":     {member("!", "0x1234"), member(obeyed)},
 		"local logs":       {{"!", "dead"}},
 		"local ls":         {{"!"}, {"!", "-o", "json"}},
 		"local status":     {{"!", "dead"}, {"!", "-o", "json", "dead"}},
