@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/infile"
 )
 
 // Home is the path of the folder that holds the named servers, each in a folder of its own.
@@ -72,7 +74,7 @@ func (h Home) Load(name string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{dir: h.dir(name)}
-	text, err := os.ReadFile(s.file())
+	text, err := infile.Regular(s.file())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, h.noServer(name)
 	}

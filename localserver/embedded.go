@@ -325,7 +325,9 @@ func lockData(dir string) (*filelock.Lock, error) {
 
 // tryWriting finds a folder in which nothing can be written.
 func tryWriting(dir string) error {
-	f, err := os.OpenFile(filepath.Join(dir, ".try"), os.O_CREATE|os.O_WRONLY, 0o600)
+	path := filepath.Join(dir, ".try")
+	_ = os.Remove(path) // what is no file, such as a FIFO, is not to be opened
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("Cannot write to data directory %s: %w", dir, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/tempdir"
 	"github.com/zkctl/zkctl/internal/zklog"
@@ -314,7 +315,7 @@ func (e *Ensemble) newMember(id int64, role zoocfg.Role) *Member {
 const engineFile = "engine"
 
 func (m *Member) savedEngine() (Engine, error) {
-	text, err := os.ReadFile(filepath.Join(m.home, engineFile))
+	text, err := infile.Regular(filepath.Join(m.home, engineFile))
 	if err != nil {
 		return m.engine, nil
 	}

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"strconv"
 
 	"github.com/zkctl/zkctl/internal/filelock"
+	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/release"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -121,7 +121,7 @@ func initialConfig(cfg *zoocfg.Config) string {
 	if cfg.File == "" {
 		return ""
 	}
-	text, err := os.ReadFile(cfg.File)
+	text, err := infile.Regular(cfg.File)
 	if err != nil {
 		return ""
 	}

@@ -31,6 +31,15 @@ func File(ctx context.Context, name string, most int) ([]byte, error) {
 // Settings reads a file of settings at a time when nothing can be interrupted yet.
 func Settings(name string) ([]byte, error) { return File(context.Background(), name, MostSettings) }
 
+// Regular reads a file of settings that a program keeps for itself. Nobody is at the other end of a
+// FIFO or a device of its name, so it is an error instead of a wait.
+func Regular(name string) ([]byte, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, fmt.Errorf("%s: it is a device, a pipe or a socket, not a file", name)
+	}
+	return Settings(name)
+}
+
 // All reads at most this many bytes from r; name is for the error. It ends with ctx's error as
 // soon as ctx is done; r must not be read any more then.
 func All(ctx context.Context, r io.Reader, name string, most int) ([]byte, error) {

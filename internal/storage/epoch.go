@@ -29,6 +29,9 @@ func WriteEpoch(dir, name string, epoch int64) (err error) {
 			err = fmt.Errorf("write epoch %d to %s: %w", epoch, path, err)
 		}
 	}()
+	if err := removeFile(tmp); err != nil { // to open a FIFO would wait for its reader
+		return err
+	}
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/infile"
 )
 
 // File is a log or a snapshot in a directory.
@@ -146,7 +148,7 @@ func dataDirsBelow(path string, levels int) (found []string) {
 // readEpoch reads a file that holds a single decimal number (QuorumPeer.readLongFromFile).
 func (d *Dir) readEpoch(name string) int64 {
 	path := filepath.Join(d.Path, name)
-	b, err := os.ReadFile(path)
+	b, err := infile.Regular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return -1
 	}

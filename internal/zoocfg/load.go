@@ -307,7 +307,7 @@ func (l *loader) validate(path string) error {
 // dynamic reads the dynamic configuration file and the next one.
 func (l *loader) dynamic() error {
 	file := l.c.DynamicFile
-	text, err := infile.Settings(file)
+	text, err := infile.Regular(file)
 	if err != nil {
 		return fmt.Errorf("dynamicConfigFile: %w", err)
 	}
@@ -330,7 +330,7 @@ func (l *loader) dynamic() error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	next := NextDynamicFile(l.c.File)
-	text, err = infile.Settings(next)
+	text, err = infile.Regular(next)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/infile"
 )
 
 // NextDynamicFile returns where a member keeps a configuration that is proposed but not
@@ -58,7 +59,7 @@ func CommitVerifier(configFile string, v QuorumVerifier, self int64) error {
 // QuorumPeerConfig.editStaticConfig it keeps the comments, order and escapes of the rest.
 func EditStatic(configFile, dynamicFile string, eraseClient bool) error {
 	fail := func(err error) error { return fmt.Errorf("edit %s: %w", configFile, err) }
-	text, err := os.ReadFile(configFile)
+	text, err := infile.Regular(configFile)
 	if err != nil {
 		return fail(err)
 	}
@@ -103,7 +104,7 @@ func leavesStatic(key string, eraseClient bool) bool {
 // BackUp copies zoo.cfg to zoo.cfg.bak. Apache does that whenever a member with reconfigEnabled
 // starts whose servers are still in zoo.cfg itself; see Config.WantsBackUp.
 func BackUp(configFile string) error {
-	text, err := os.ReadFile(configFile)
+	text, err := infile.Regular(configFile)
 	if err == nil {
 		err = atomicfile.Write(configFile+".bak", text)
 	}

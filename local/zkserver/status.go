@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/localserver"
 )
@@ -79,7 +80,7 @@ func (s *server) clientPort() (host, port string, secure bool, err error) {
 	host, port = or(key(s.text, "clientPortAddress"), "localhost"), key(s.text, "clientPort")
 	if !digits.MatchString(port) {
 		port = ""
-		text, _ := os.ReadFile(filepath.Join(s.data, "myid"))
+		text, _ := infile.Regular(filepath.Join(s.data, "myid"))
 		myid := strings.TrimSpace(string(text))
 		if !digits.MatchString(myid) {
 			err = s.say("myid could not be determined, will not able to locate clientPort in the server configs.\n")
@@ -89,7 +90,7 @@ func (s *server) clientPort() (host, port string, secure bool, err error) {
 				if err := s.say("Client port not found in static config file. Looking in dynamic config file.\n"); err != nil {
 					return "", "", false, err
 				}
-				text, _ := os.ReadFile(key(s.text, "dynamicConfigFile"))
+				text, _ := infile.Regular(key(s.text, "dynamicConfigFile"))
 				client = clientOf(string(text), myid)
 			}
 			if client == "" {

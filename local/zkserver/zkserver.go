@@ -208,7 +208,7 @@ func (s *server) prepare() error {
 
 // pid is the process in the pid file, 0 without one.
 func (s *server) pid() int {
-	text, err := os.ReadFile(s.pidFile())
+	text, err := infile.Regular(s.pidFile())
 	if err != nil {
 		return 0
 	}
