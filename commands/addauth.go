@@ -17,21 +17,21 @@ import (
 var addAuthCommand = &command.Command{
 	Name: "addauth", Group: command.ACLGroup, Usage: "scheme auth",
 	Short: "add an identity to this session",
-	Long: "The identity of the scheme digest is user:password. @file takes it from a file, - from standard input and " +
-		"$NAME from the environment, so that it is neither in the history nor among the arguments of a process. " +
-		"Of a user alone the password is asked for, on a terminal, and not shown.",
+	Long: "With the scheme digest the identity is user:password. @file reads it from a file, - from standard input and " +
+		"$NAME from an environment variable, which keeps it out of the history and the arguments of a process. " +
+		"If only a user is given on a terminal, the password is asked for without echo.",
 	Args: []command.Arg{
 		{Name: "scheme", Kind: command.AuthScheme},
 		{Name: "auth", Kind: command.Data, Optional: true, Help: "the credential, a user, @file, $NAME, or - for standard input"},
 	},
 	Examples: []command.Example{
-		{"addauth digest bob:secret", "be user bob of the scheme digest"},
-		{"addauth digest bob", "the same; asks for the password"},
+		{"addauth digest bob:secret", "become user bob of the scheme digest"},
+		{"addauth digest bob", "the same, but ask for the password"},
 		{"addauth digest @/run/secrets/zk", "with user:password from a file"},
 		{"addauth digest '$ZK_AUTH'", "with user:password from the environment"},
 	},
-	Differs: "A digest without a colon is refused, or the password is asked for: it would be taken and match nothing. $NAME, @file and - are what they stand for. " +
-		"When the server refuses the identity, which ends the session, it is said at once; zkCli lets the next command find out.",
+	Differs: "A digest without a colon is refused, or the password is asked for: the server would accept it, but it would match nothing. $NAME, @file and - name a source of the credential; zkCli treats them as the credential. " +
+		"A refusal by the server, which ends the session, is reported at once; with zkCli the next command fails.",
 	Secret: true,
 	Run:    runAddAuth,
 }
@@ -66,8 +66,8 @@ func runAddAuth(ctx context.Context, env *command.Env, in *command.Invocation) e
 		return fmt.Errorf("addauth %s: %w", scheme, err)
 	}
 	if refused {
-		// zkCli does not wait for the answer: success, and every later command fails.
-		env.Warn("addauth %s: the server refuses this identity or does not know the scheme, and has ended the session; `connect` opens a new one", scheme)
+		// zkCli does not wait for the answer: it reports success, and every later command fails.
+		env.Warn("addauth %s: the server refused this identity, or does not know the scheme, and ended the session; `connect` opens a new one", scheme)
 	}
 	if env.Output == ui.JSON {
 		return env.PrintJSON(command.Object{"scheme": scheme, "accepted": !refused})
@@ -75,19 +75,19 @@ func runAddAuth(ctx context.Context, env *command.Env, in *command.Invocation) e
 	return nil
 }
 
-// CheckIdentity refuses a credential that a server takes and that matches nothing. Its error
-// does not show the credential.
+// CheckIdentity refuses a credential that a server would accept but that matches nothing. Its
+// error does not show the credential.
 //
-// Differs(digest-without-a-password): zkCli adds it, and all that it was to open stays shut.
+// Differs(digest-without-a-password): zkCli adds it, and it opens nothing.
 func CheckIdentity(scheme string, credential []byte) error {
 	if scheme == "digest" && !bytes.Contains(credential, []byte(":")) {
-		return errors.New("the identity of the scheme digest is user:password, and this has no colon")
+		return errors.New("a digest identity is user:password, but this one has no colon")
 	}
 	return nil
 }
 
-// credential reads a credential: text, @file or - without the line break at the end, or
-// $NAME. @@ and $$ stand for a leading @ and $.
+// credential reads a credential: text, @file or - without the final line break, or $NAME. @@ and
+// $$ stand for a leading @ and $.
 func credential(ctx context.Context, env *command.Env, arg string) ([]byte, error) {
 	if name, ok := strings.CutPrefix(arg, "$"); ok {
 		if strings.HasPrefix(name, "$") {
@@ -95,7 +95,7 @@ func credential(ctx context.Context, env *command.Env, arg string) ([]byte, erro
 		}
 		value, set := os.LookupEnv(name)
 		if !set || name == "" {
-			return nil, errors.New("the credential begins with $, which means a variable of the environment, and there is none of that name; write $$ for a $")
+			return nil, errors.New("the credential names an environment variable, but it is not set; write $$ for a leading $")
 		}
 		return []byte(value), nil
 	}

@@ -32,7 +32,7 @@ var addWatchCommand = &command.Command{
 		"Needs a server of 3.6 or later.",
 	Options:  command.Options{addWatchMode},
 	Args:     []command.Arg{{Name: "path", Kind: command.NewPath}},
-	Examples: []command.Example{{"addWatch /app", "every change below /app"}, {"addWatch -m PERSISTENT /app/config", "this znode alone"}},
+	Examples: []command.Example{{"addWatch /app", "every change below /app"}, {"addWatch -m PERSISTENT /app/config", "only this znode and its list of children"}},
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		mode, err := addWatchMode.Or(in, proto.WatchPersistentRecursive)
 		if err != nil {

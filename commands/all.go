@@ -1,11 +1,11 @@
-// Package commands holds the znode commands: one file each, with everything about it
-// (usage, options, help, run, text and JSON output). The shell and the command line run
-// the same commands; completion asks them what they take. What a command is, internal/command says.
+// Package commands holds the znode commands: one file each, with everything about it (usage,
+// options, help, run, text and JSON output). The shell and the command line run the same
+// commands; completion asks them what they accept. internal/command defines what a command is.
 package commands
 
 import "github.com/zkctl/zkctl/internal/command"
 
-// All is every command, in the order of the list that help prints.
+// All holds every command, in the order of the list that help prints.
 var All = command.Set{
 	// Reading znodes
 	lsCommand,

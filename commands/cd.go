@@ -12,12 +12,12 @@ import (
 
 var cdCommand = &command.Command{
 	Name: "cd", Group: command.ShellCmd, Usage: "[path|-]",
-	Short: "change the current znode, from which relative paths start",
-	Long:  "Without a path it goes to /, with - to the znode before.",
+	Short: "change the current znode, where relative paths start",
+	Long:  "Without a path it changes to /, with - to the previous znode.",
 	Args:  []command.Arg{{Name: "path", Kind: command.Path, Optional: true}},
 	Examples: []command.Example{
 		{"cd /app/config", "then `get db` reads /app/config/db"},
-		{"cd ..", "one up"},
+		{"cd ..", "one level up"},
 		{"cd -", "back"},
 	},
 	Differs: "zkCli has no such command.",
@@ -43,11 +43,11 @@ var cdCommand = &command.Command{
 	},
 }
 
-// chosenDir is the znode that the argument of cd names.
+// chosenDir returns the znode named by the argument of cd.
 func chosenDir(ctx context.Context, env *command.Env, conn *client.Conn, in *command.Invocation) (string, error) {
 	if in.Words[0] == (command.Word{Text: "-"}) {
 		if env.Before == "" {
-			return "", errors.New("cd -: there was no other current znode before")
+			return "", errors.New("cd -: no previous znode")
 		}
 		return env.Before, nil
 	}
@@ -60,7 +60,7 @@ func chosenDir(ctx context.Context, env *command.Env, conn *client.Conn, in *com
 		return "", err
 	}
 	if len(paths) > 1 {
-		return "", in.Problem("%s means %d znodes", in.Args[0], len(paths))
+		return "", in.Problem("%s matches %d znodes", in.Args[0], len(paths))
 	}
 	return paths[0], nil
 }

@@ -10,17 +10,17 @@ import (
 )
 
 var connectCommand = &command.Command{
-	Name: "connect", Group: command.Ensemble, Usage: "[host:port[,host:port…][/chroot] | name]", Short: "open a new session, perhaps with other servers",
-	Long: "Once it is open the session before is closed, and its ephemeral znodes go; when it cannot be opened the one before " +
-		"stays. Without servers: the same ones. A name is that of a local server or of a profile, which " +
-		"brings its own identities and TLS. Identities that addauth added do not carry over.",
+	Name: "connect", Group: command.Ensemble, Usage: "[host:port[,host:port…][/chroot] | name]", Short: "open a new session, with the same or other servers",
+	Long: "Once the new session is open, the previous one is closed and its ephemeral znodes are removed; if it cannot be opened, the previous one " +
+		"stays. Without servers it connects to the same ones. A name is that of a local server or of a profile, which " +
+		"has its own identities and TLS settings. Identities added by addauth are not carried over.",
 	Args: []command.Arg{{Name: "servers", Kind: command.Servers, Optional: true}},
 	Examples: []command.Example{
-		{"connect", "again, after the session has expired"},
+		{"connect", "again, after the session expired"},
 		{"connect zk1:2181,zk2:2181/app", "another ensemble, below /app"},
-		{"connect prod", "as the profile prod says"},
+		{"connect prod", "the servers of the profile prod"},
 	},
-	Differs: "It waits for the connection. When there is none it fails, and the session that was there stays; zkCli closes it first.",
+	Differs: "It waits for the connection. If that fails, the previous session stays; zkCli closes it first.",
 	Offline: true,
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		if env.Session == nil {
@@ -38,7 +38,7 @@ var connectCommand = &command.Command{
 			return err
 		}
 		if in.Arg(0) != "" {
-			env.Dir, env.Before = "/", "" // the current znode was one of the other ensemble
+			env.Dir, env.Before = "/", "" // the current znode belonged to another ensemble
 		}
 		if env.Output != ui.JSON {
 			return nil

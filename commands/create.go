@@ -34,8 +34,8 @@ var createCommand = &command.Command{
 		{"create /app 'some data'", "create a znode"},
 		{"create -p /app/config/db @db.json", "with its parents, from a file"},
 		{"create -e -s /app/members/m- host1", "an ephemeral one with a number"},
-		{"create -t 60000 /app/tmp", "gone a minute after its last change"},
-		{"create /app/secret x auth::cdrwa", "for this session's identities alone"},
+		{"create -t 60000 /app/tmp", "deleted a minute after its last change"},
+		{"create /app/secret x auth::cdrwa", "only for this session's identities"},
 	},
 	Differs: "A malformed ACL is refused as a whole; zkCli skips what it cannot read and creates the znode with the rest, which may be nothing. " +
 		"zkCli takes - and @file for the data itself.",
@@ -58,7 +58,7 @@ func runCreate(ctx context.Context, env *command.Env, in *command.Invocation) er
 	}
 	env.Note("Created %s", escape.Line(path))
 	if op.mode.IsEphemeral() && env.Shell == nil {
-		env.Warn("the znode is ephemeral and goes with this session, which ends now")
+		env.Warn("the znode is ephemeral and is removed with this session, which ends now")
 	}
 	if env.Output == ui.JSON {
 		o := command.Object{"path": path}

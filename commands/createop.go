@@ -12,7 +12,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// creation is what a create command asks for.
+// creation is what a create command requests.
 type creation struct {
 	path string
 	data []byte
@@ -30,7 +30,7 @@ func newCreate(ctx context.Context, env *command.Env, in *command.Invocation) (o
 		return op, err
 	}
 	if len(args) > 2 {
-		return op, in.Problem("with -file there is no data argument: found %q and %q", args[1], args[2])
+		return op, in.Problem("-file allows no data argument: found %q and %q", args[1], args[2])
 	}
 	op.path, op.acl = args[0], proto.OpenACL
 	if len(args) > 1 {
@@ -92,10 +92,10 @@ func (op creation) run(ctx context.Context, conn *client.Conn, parents bool) (st
 	return conn.Create(ctx, op.path, op.data, op.acl, op.mode, op.ttl)
 }
 
-// explain says more about what a server's refusal of the create means.
+// explain adds to what a server's refusal of the create means.
 func (op creation) explain(err error) error {
 	if op.mode.IsTTL() && errors.Is(err, proto.ErrUnimplemented) {
-		return command.Reword(err, "%s for %s: this server has no TTL znodes; start every server of the ensemble (3.5.4 or later) with "+
+		return command.Reword(err, "%s for %s: this server does not support TTL znodes; start every server of the ensemble (3.5.4 or later) with "+
 			"the Java property zookeeper.extendedTypesEnabled=true", proto.ErrUnimplemented.Error(), op.path)
 	}
 	if errors.Is(err, proto.ErrEphemeralOnLocal) {
@@ -104,7 +104,7 @@ func (op creation) explain(err error) error {
 	var refused *client.OpError
 	if errors.As(err, &refused) && refused.Code == proto.ErrNoNode {
 		if text, hint := command.Refusal(refused); hint != "" {
-			return command.Reword(err, "%s (%s; create -p makes missing parents)", text, hint)
+			return command.Reword(err, "%s (%s; create -p creates missing parents)", text, hint)
 		}
 	}
 	return command.ExplainACL(err, op.acl)

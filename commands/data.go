@@ -9,14 +9,14 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 )
 
-// Options that every command with a data argument has.
+// The options of every command with a data argument.
 var (
 	dataFile   = command.NewText("file", "file", command.File, "read the data from a file, - for standard input")
 	dataBase64 = command.NewFlag("b", "the data is base64")
 )
 
-// takeData finds the data of an invocation: the -file option, or args[i] when there are so
-// many arguments. It returns the arguments without it, and nil data when there is none.
+// takeData finds the data of an invocation: the -file option, or args[i] if there are that many
+// arguments. It returns the arguments without it, and nil data if there is none.
 func takeData(ctx context.Context, env *command.Env, in *command.Invocation, i int) (data []byte, args []string, err error) {
 	args = in.Args
 	switch {
@@ -34,12 +34,12 @@ func takeData(ctx context.Context, env *command.Env, in *command.Invocation, i i
 	return data, args, err
 }
 
-// decodeBase64 reads standard base64, with or without padding, over any number of lines.
+// decodeBase64 decodes standard base64, with or without padding, on any number of lines.
 func decodeBase64(text []byte) ([]byte, error) {
 	s := strings.NewReplacer("\r", "", "\n", "").Replace(strings.TrimSpace(string(text)))
 	data, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
 	if err != nil {
-		return nil, fmt.Errorf("the data is not base64, which -b asks for: %w", err)
+		return nil, fmt.Errorf("-b: the data is not valid base64: %w", err)
 	}
 	return data, nil
 }

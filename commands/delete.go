@@ -18,10 +18,10 @@ var deleteCommand = &command.Command{
 	Args:    []command.Arg{{Name: "path", Kind: command.Path, Repeat: true}},
 	Examples: []command.Example{
 		{"delete /app/lock", "delete a znode"},
-		{"delete -v 2 /app/config", "only if nobody has changed it since version 2"},
+		{"delete -v 2 /app/config", "only if it still has version 2"},
 		{"delete /app/job-* /app/done", "several"},
 	},
-	Differs: "It takes several paths, and patterns. The old form `delete path version` keeps to the version; zkCli ignores it and deletes any.",
+	Differs: "It accepts several paths, and patterns. The old form `delete path version` checks the version; zkCli ignores it and deletes any version.",
 	Run:     runDelete,
 }
 
@@ -40,7 +40,7 @@ func runDelete(ctx context.Context, env *command.Env, in *command.Invocation) er
 		return err
 	}
 	if version != -1 && len(paths) > 1 {
-		return in.Problem("a version is one znode's, and these are %s", command.Thousands(len(paths)))
+		return in.Problem("-v needs a single znode, not %s", command.Thousands(len(paths)))
 	}
 	if len(paths) > deleteAskAbove {
 		if err := env.Confirm(ctx, fmt.Sprintf("Delete %s znodes?", command.Thousands(len(paths))), "nothing was deleted"); err != nil {
@@ -64,8 +64,8 @@ func runDelete(ctx context.Context, env *command.Env, in *command.Invocation) er
 
 var wholeNumber = regexp.MustCompile(`^-?\d+$`)
 
-// toDelete is how many of the arguments are paths, and the version: a number behind one path is
-// the version, as zkCli of 3.4 had it.
+// toDelete returns how many of the arguments are paths, and the version: a number after a single
+// path is the version, as in zkCli 3.4.
 func toDelete(in *command.Invocation) (n int, version int32, err error) {
 	n, args := len(in.Args), in.Args
 	if n == 2 && wholeNumber.MatchString(in.Words[1].Text) {

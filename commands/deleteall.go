@@ -33,19 +33,19 @@ var deleteAllCommand = &command.Command{
 	Args:    []command.Arg{{Name: "path", Kind: command.Path, Repeat: true}},
 	Examples: []command.Example{
 		{"deleteall /app", "delete a tree"},
-		{"deleteall -y /app/cache", "without a question"},
+		{"deleteall -y /app/cache", "without confirmation"},
 		{"deleteall /app/tmp-* /app/old", "several trees"},
 	},
-	Differs: "It takes several paths, and patterns. It refuses / (zkCli deletes a part of it, or nothing, and reports success). " +
-		"A znode that is not deleted makes the exit code 1, with zkCli it is 0, and the rest is deleted; zkCli deletes nothing when a " +
-		"znode may not be listed, and stops at the first that it may not delete. A znode that appears or goes while it runs does not end it.",
+	Differs: "It accepts several paths, and patterns. It refuses / (zkCli deletes part of it, or nothing, and reports success). " +
+		"If a znode cannot be deleted, the rest is deleted and the exit code is 1 (0 with zkCli); zkCli deletes nothing if a " +
+		"znode may not be listed, and stops at the first that it may not delete. It does not stop if znodes are created or deleted meanwhile.",
 	Run: runDeleteAll,
 }
 
-// deleteAskAbove is the number of znodes beyond which a person is asked.
+// deleteAskAbove is the number of znodes above which a person is asked.
 const deleteAskAbove = 100
 
-// doomed is a tree that is to be deleted.
+// doomed is a tree to be deleted.
 type doomed struct {
 	root  string
 	paths []string // from the leaves up; nil where root cannot be listed
@@ -82,7 +82,7 @@ func runDeleteAll(ctx context.Context, env *command.Env, in *command.Invocation)
 	if total > deleteAskAbove {
 		question := fmt.Sprintf("Delete %s and the %s znodes below it?", roots[0], command.Thousands(total-1))
 		if len(roots) > 1 {
-			question = fmt.Sprintf("Delete %s trees, %s znodes in all?", command.Thousands(len(roots)), command.Thousands(total))
+			question = fmt.Sprintf("Delete %s trees with %s znodes in total?", command.Thousands(len(roots)), command.Thousands(total))
 		}
 		if err := env.Confirm(ctx, question, "nothing was deleted"); err != nil {
 			return err
@@ -98,15 +98,15 @@ func runDeleteAll(ctx context.Context, env *command.Env, in *command.Invocation)
 	return env.AndSkipped(err, &skipped)
 }
 
-// checkRoots refuses to delete all that there is, before anything is deleted.
+// checkRoots refuses, before anything is deleted, to delete everything there is.
 func checkRoots(conn *client.Conn, roots []string) error {
 	switch chroot := conn.Chroot(); {
 	case !slices.Contains(roots, "/"):
 		return nil
 	case chroot != "":
-		return fmt.Errorf("/ is the chroot %s of this session and stays; name what to delete, such as a child of /", chroot)
+		return fmt.Errorf("/ is the chroot %s of this session and cannot be deleted; name what to delete, such as a child of /", chroot)
 	}
-	return errors.New("/ itself cannot be deleted, and /zookeeper in it belongs to the server; name what to delete, such as a child of /")
+	return errors.New("/ cannot be deleted, and /zookeeper in it belongs to the server; name what to delete, such as a child of /")
 }
 
 // listDoomed lists a tree that takes up to room bytes. Its error is one that ends the command.
@@ -124,10 +124,10 @@ func listDoomed(ctx context.Context, env *command.Env, conn *client.Conn, root s
 	return doomed{root: root, paths: t.bottomUp(), bytes: t.bytes}, nil
 }
 
-// delete deletes a tree and says what became of it.
+// delete deletes a tree and reports the result.
 func (d *deletion) delete(ctx context.Context, env *command.Env, tree doomed) error {
 	if tree.paths == nil {
-		// zkCli too reports success here and leaves all as it is.
+		// zkCli also reports success here and leaves everything unchanged.
 		fmt.Fprintln(env.Streams.Err, "Failed to delete some node(s) in the subtree!", specialError(tree.root))
 		return nil
 	}
@@ -154,7 +154,7 @@ func (d *deletion) delete(ctx context.Context, env *command.Env, tree doomed) er
 		return d.failed.List[0].Op
 	}
 	return command.Reword(d.failed.List[0].Op,
-		"Failed to delete some node(s) in the subtree! %s; what is named above stays, and with it the znodes above it", done)
+		"Failed to delete some node(s) in the subtree! %s; the znodes named above and their ancestors stay", done)
 }
 
 func (d *deletion) report(env *command.Env, root string, err error) error {

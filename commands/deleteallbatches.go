@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// batchBytes bounds a batch below a server's default jute.maxbuffer.
+	// batchBytes keeps a batch below a server's default jute.maxbuffer.
 	batchBytes = 900 << 10
 	// deleteOverhead is what a delete adds to its path in a multi: header, length, version.
 	deleteOverhead = 9 + 4 + 4
-	// batchesInFlight is how many multis wait for replies at once.
+	// batchesInFlight is how many multis may wait for replies at the same time.
 	batchesInFlight = 16
-	// deleteRounds is how often new children of a znode are deleted before giving up.
+	// deleteRounds is how many times new children of a znode are deleted before giving up.
 	deleteRounds = 5
 	// maxLate is how often such children are listed in all.
 	maxLate = 10_000
 )
 
-// deletion deletes znodes in batches. It belongs to one goroutine.
+// deletion deletes znodes in batches. It is not safe for concurrent use.
 type deletion struct {
 	conn     *client.Conn
 	size     int              // znodes per batch
@@ -36,8 +36,8 @@ type deletion struct {
 	progress func()
 }
 
-// stays notes that the server refuses to delete a znode, for which those above it stay too. It
-// returns any other error.
+// stays records that the server refuses to delete a znode; its ancestors stay too. It returns any
+// other error.
 func (d *deletion) stays(path string, err error) error {
 	if other := d.failed.Add(err); other != nil {
 		return other
@@ -52,7 +52,7 @@ func (d *deletion) stays(path string, err error) error {
 	return nil
 }
 
-// leaving are the paths without those that stay.
+// leaving returns the paths without those that stay.
 func (d *deletion) leaving(paths []string) []string {
 	if len(d.staying) == 0 {
 		return paths
@@ -60,13 +60,13 @@ func (d *deletion) leaving(paths []string) []string {
 	return slices.DeleteFunc(slices.Clone(paths), func(path string) bool { return d.staying[path] })
 }
 
-// batch is znodes that one multi deletes, children before parents.
+// batch holds znodes for one multi, children before parents.
 type batch struct {
 	paths []string
-	after int // batches with lower numbers hold children of these and must be done before
+	after int // batches with lower numbers hold children of these and must be done first
 }
 
-// batches splits paths, which are in order from the leaves up.
+// batches splits paths that are in order from the leaves up.
 func batches(paths []string, size int) []batch {
 	var all []batch
 	type children struct{ last, before int } // 1 + the last batch with a child, and the last but one
@@ -78,7 +78,7 @@ func batches(paths []string, size int) []batch {
 			path := paths[n]
 			bytes += len(path) + deleteOverhead
 			c := below[path]
-			if c.last > len(all) { // children in the same batch come before
+			if c.last > len(all) { // children in the same batch come first
 				c.last = c.before
 			}
 			b.after = max(b.after, c.last)
@@ -97,8 +97,8 @@ func batches(paths []string, size int) []batch {
 }
 
 // run deletes the paths, which are in order from the leaves up, until ctx ends or the session
-// fails. What is on its way then is waited for, so that deleted is exact. What the server
-// refuses to delete is noted, and the rest goes.
+// fails. It then waits for what is in flight, so that deleted is exact. What the server refuses
+// to delete is recorded, and the rest is deleted.
 func (d *deletion) run(ctx context.Context, paths []string) error {
 	all := batches(paths, d.size)
 	settled, cancel := command.Settling(ctx)
@@ -161,8 +161,8 @@ func deleteOps(paths []string) []proto.MultiOp {
 	return ops
 }
 
-// oneByOne deletes the znodes of a batch that failed as a whole: one of them had gone, had got
-// a child, or may not be deleted.
+// oneByOne deletes the znodes of a batch that failed as a whole, because one of them was deleted,
+// got a child, or may not be deleted.
 func (d *deletion) oneByOne(ctx context.Context, paths []string) error {
 	settled, cancel := command.Settling(ctx)
 	defer cancel()
@@ -198,7 +198,8 @@ func (d *deletion) oneByOne(ctx context.Context, paths []string) error {
 	return nil
 }
 
-// again deletes a znode that got children after the tree was listed, and those children.
+// again deletes a znode that got children after the tree was listed, together with those
+// children.
 func (d *deletion) again(ctx context.Context, path string) (err error) {
 	for range deleteRounds {
 		if d.late++; d.late > maxLate { // new ones come as fast as they are deleted

@@ -66,7 +66,7 @@ func runDelQuota(ctx context.Context, env *command.Env, in *command.Invocation) 
 	return err
 }
 
-// removeQuota deletes the znodes of a quota, and above them those that hold no other.
+// removeQuota deletes the znodes of a quota, and those above them that hold no other quota.
 func removeQuota(ctx context.Context, conn *client.Conn, path string) error {
 	for _, name := range []string{proto.StatsNode, proto.LimitsNode} {
 		if err := conn.Delete(ctx, path+"/"+name, -1); err != nil && !errors.Is(err, proto.ErrNoNode) {

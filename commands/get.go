@@ -32,7 +32,7 @@ var getCommand = &command.Command{
 		{"get -n /app/image > image.png", "the bytes, unchanged"},
 		{"get /app/*/config", "of each match"},
 	},
-	Differs: "Bytes that are not UTF-8 are printed as they are; zkCli replaces them.",
+	Differs: "Bytes that are not UTF-8 are printed unchanged; zkCli replaces them.",
 	Run:     runGet,
 }
 
@@ -71,16 +71,16 @@ func runGet(ctx context.Context, env *command.Env, in *command.Invocation) error
 		}
 		_, err = env.Streams.Out.Write(out.Bytes())
 		if rest > 0 {
-			fmt.Fprintf(env.Streams.Err, "and %s more bytes; get -x shows all, get -n > file writes them to a file\n", command.Thousands(rest))
+			fmt.Fprintf(env.Streams.Err, "and %s more bytes; get -x shows all of them, get -n > file writes them to a file\n", command.Thousands(rest))
 		}
 		return err
 	})
 }
 
-// dumpLimit is how many bytes of data that is not text a terminal gets unasked.
+// dumpLimit is how many bytes of binary data are shown on a terminal by default.
 const dumpLimit = 4 << 10
 
-// formatData is the data as it is shown, and how many bytes of it are not.
+// formatData returns the data as shown, and how many bytes of it are not.
 func formatData(data []byte, in *command.Invocation, s *ui.Streams) (shown []byte, rest int) {
 	switch {
 	case getHexDump.On(in): // as in zkCli, -x goes before -b
@@ -106,7 +106,7 @@ func formatData(data []byte, in *command.Invocation, s *ui.Streams) (shown []byt
 	return data, 0
 }
 
-// printable tells whether data can go to a terminal: text without control characters.
+// printable reports whether data can be shown on a terminal: text without control characters.
 func printable(data []byte) bool {
 	for len(data) > 0 {
 		r, n := utf8.DecodeRune(data)

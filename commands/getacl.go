@@ -16,8 +16,8 @@ var getACLCommand = &command.Command{
 	Options: command.Options{withStat},
 	Args:    []command.Arg{pathArg},
 	Examples: []command.Example{
-		{"getAcl /app", "one entry in two lines: scheme and id, permissions"},
-		{"getAcl -o json /app", "for programs"},
+		{"getAcl /app", "two lines per entry: scheme and id, permissions"},
+		{"getAcl -o json /app", "as JSON"},
 	},
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		return each(ctx, env, in, func(conn *client.Conn, path string) error {
@@ -34,7 +34,7 @@ var getACLCommand = &command.Command{
 			}
 			var b bytes.Buffer
 			for _, a := range acl {
-				// A record's text in Java ends with a line break, hence the second line.
+				// In Java a record's text ends with a line break, hence the second line.
 				fmt.Fprintf(&b, "'%s,'%s\n: %s\n", env.Streams.Name(a.ID.Scheme), env.Streams.Name(a.ID.ID), a.Perms)
 			}
 			if withStat.On(in) {

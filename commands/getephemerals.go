@@ -12,7 +12,7 @@ import (
 
 var getEphemeralsCommand = &command.Command{
 	Name: "getEphemerals", Group: command.Reading, Usage: "[path]", Short: "list the ephemeral znodes of this session",
-	Long:     "Only those of this very session, in the order in which the server has them. With a path, those whose paths begin with it.",
+	Long:     "Only those of this session, in the server's order. With a path, only those whose paths start with it.",
 	Args:     []command.Arg{{Name: "path", Kind: command.Path, Optional: true}},
 	Examples: []command.Example{{"getEphemerals /app", "those below /app"}},
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
@@ -28,7 +28,7 @@ var getEphemeralsCommand = &command.Command{
 		if err != nil {
 			return err
 		}
-		if len(in.Args) > 0 && prefix != "/" && strings.HasSuffix(in.Words[0].Text, "/") { // none of /apple for /app/
+		if len(in.Args) > 0 && prefix != "/" && strings.HasSuffix(in.Words[0].Text, "/") { // /app/ must not match /apple
 			paths = slices.DeleteFunc(paths, func(p string) bool { return !strings.HasPrefix(p, prefix+"/") })
 		}
 		if env.Output == ui.JSON {

@@ -13,13 +13,13 @@ import (
 
 var errOnlyInShell = errors.New("only the shell has a history; `zkctl` without a command opens it")
 
-// historyLength is how many lines history prints: as many as zkCli.
+// historyLength is how many lines history prints, the same as in zkCli.
 const historyLength = 11
 
 var historyCommand = &command.Command{
-	Name: "history", Group: command.ShellCmd, Usage: "[number of lines]", Short: "print the lines typed last",
+	Name: "history", Group: command.ShellCmd, Usage: "[number of lines]", Short: "print the last lines typed",
 	Args:     []command.Arg{{Name: "number", Kind: command.Number, Optional: true}},
-	Examples: []command.Example{{"history 50", "the last fifty"}},
+	Examples: []command.Example{{"history 50", "the last fifty lines"}},
 	Offline:  true,
 	Run: func(_ context.Context, env *command.Env, in *command.Invocation) error {
 		if env.Shell == nil {
@@ -29,7 +29,7 @@ var historyCommand = &command.Command{
 		if len(in.Args) > 0 {
 			n, err := strconv.Atoi(in.Args[0])
 			if err != nil || n < 1 {
-				return in.Problem("a number of lines is expected, found %q", in.Args[0])
+				return in.Problem("expected a number of lines, found %q", in.Args[0])
 			}
 			want = n
 		}

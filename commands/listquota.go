@@ -13,10 +13,10 @@ import (
 var listQuotaCommand = &command.Command{
 	Name: "listquota", Group: command.Quotas, Usage: "path",
 	Short: "show the limits and the usage of a tree of znodes",
-	Long: "count and bytes are the soft limits, countHardLimit and byteHardLimit the hard ones; -1 is no limit. " +
-		"The stat is what the tree has now. `ls -R /zookeeper/quota` shows where quotas are.",
+	Long: "count and bytes are the soft limits, countHardLimit and byteHardLimit the hard ones; -1 means no limit. " +
+		"The stat is the current usage. `ls -R /zookeeper/quota` shows where quotas are.",
 	Args:     []command.Arg{{Name: "path", Kind: command.Path}},
-	Examples: []command.Example{{"listquota /app", "show what /app may have and what it has"}},
+	Examples: []command.Example{{"listquota /app", "show the limits and the usage of /app"}},
 	Run:      runListQuota,
 }
 

@@ -22,11 +22,11 @@ var lsCommand = &command.Command{
 	Args:    []command.Arg{pathArg, oldWatchArg},
 	Examples: []command.Example{
 		{"ls /", "the children of the root"},
-		{"ls -s /app", "children and stat"},
-		{"ls /app/node-*", "the children of each match"},
+		{"ls -s /app", "the children and the stat"},
+		{"ls /app/node-*", "the children of every match"},
 		{"ls -R / | grep config", "in the shell: search the tree"},
 	},
-	Differs: "ls -R asks on a terminal before it lists more than 10,000 znodes. Ctrl-C stops it. ls2 is ls -s.",
+	Differs: "On a terminal, ls -R asks before it lists more than 10,000 znodes. Ctrl-C stops it. ls2 is ls -s.",
 	Run:     runLs,
 }
 
@@ -63,7 +63,7 @@ func runLs(ctx context.Context, env *command.Env, in *command.Invocation) error 
 	})
 }
 
-// printList writes names as Java writes a list: [a, b].
+// printList prints names as Java prints a list: [a, b].
 func printList(w *bufio.Writer, s *ui.Streams, names []string) {
 	_ = w.WriteByte('[')
 	for i, name := range names {

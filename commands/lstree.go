@@ -17,7 +17,7 @@ import (
 // listAskAbove is the number of znodes from which ls -R asks on a terminal.
 const listAskAbove = 10000
 
-// flushEvery is how long a listed znode may stay unseen on a terminal.
+// flushEvery is how long a listed znode may be held back on a terminal.
 const flushEvery = 50 * time.Millisecond
 
 // printTree is ls -R.
@@ -33,15 +33,15 @@ func printTree(ctx context.Context, env *command.Env, conn *client.Conn, root st
 		} // otherwise the server is older than 3.6, or the walk meets the error again
 	}
 	if ask && total > listAskAbove {
-		question := fmt.Sprintf("There are %s znodes below %s. List them all?", command.Thousands(int(total-1)), root)
+		question := fmt.Sprintf("There are %s znodes below %s. List all of them?", command.Thousands(int(total-1)), root)
 		if ok, err := s.Ask(ctx, question); err != nil {
 			return err
 		} else if !ok {
-			return errors.New("not listed; -y lists without asking")
+			return errors.New("nothing was listed; use -y to list without confirmation")
 		}
 	}
 
-	// As in zkCli, reading the root's data tells whether it is there (ZKUtil.visitSubTreeDFS).
+	// As in zkCli, reading the root's data shows whether it exists (ZKUtil.visitSubTreeDFS).
 	if _, _, err := conn.Get(ctx, root, watch); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func printTree(ctx context.Context, env *command.Env, conn *client.Conn, root st
 		err = flushErr
 	}
 	if err != nil && ctx.Err() != nil {
-		return &ui.ExitError{Code: ui.ExitInterrupted, Err: fmt.Errorf("interrupted: %d znodes are listed", list.count)}
+		return &ui.ExitError{Code: ui.ExitInterrupted, Err: fmt.Errorf("interrupted: %d znodes were listed", list.count)}
 	}
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func printTree(ctx context.Context, env *command.Env, conn *client.Conn, root st
 	return skipped.Skipped(env)
 }
 
-// treeLister writes paths, one a line or as the znodes of one JSON document.
+// treeLister writes paths, one per line or as the znodes of a JSON document.
 type treeLister struct {
 	w       *bufio.Writer
 	json    bool

@@ -24,7 +24,7 @@ var multiCommand = &command.Command{
 	Args:    []command.Arg{{Name: "operation", Kind: command.Operation, Optional: true, Repeat: true}},
 	Examples: []command.Example{
 		{"multi 'create /a x' 'set -v 3 /b y' 'delete /c'", "three writes at once"},
-		{"multi 'check /config 7' 'set /state go'", "only if /config has not changed"},
+		{"multi 'check /config 7' 'set /state go'", "only if /config still has version 7"},
 		{"multi create -e /a x ; set -v 3 /b y ; delete /c", "the same without quotes, in the shell"},
 		{"multi -file ops.txt", "from a file"},
 	},
@@ -43,7 +43,7 @@ func runMulti(ctx context.Context, env *command.Env, in *command.Invocation) err
 		return err
 	}
 	if len(lines) == 0 {
-		return in.Problem("there is no operation; `help multi` shows examples")
+		return in.Problem("missing operation; `help multi` shows examples")
 	}
 	ops := make([]proto.MultiOp, len(lines))
 	for i, words := range lines {
@@ -62,7 +62,7 @@ func runMulti(ctx context.Context, env *command.Env, in *command.Invocation) err
 	return multiDone(env, ops, results)
 }
 
-// multiOutcome is one operation of the JSON answer.
+// multiOutcome is an operation in the JSON answer.
 type multiOutcome struct {
 	Op    string    `json:"op"`
 	Path  string    `json:"path"`
@@ -108,7 +108,8 @@ func multiDone(env *command.Env, ops []proto.MultiOp, results []proto.MultiResul
 	return err
 }
 
-// multiFailed says which operation failed. Without a server's answer it says what is known.
+// multiFailed says which operation failed. Without an answer from the server it says what is
+// known.
 func multiFailed(ctx context.Context, env *command.Env, lines [][]command.Word, results []proto.MultiResult, err error) error {
 	var op *client.OpError
 	if !errors.As(err, &op) {

@@ -34,7 +34,7 @@ func multiLines(ctx context.Context, env *command.Env, in *command.Invocation) (
 	file := multiFrom.In(in)
 	switch {
 	case file != "" && len(in.Args) > 0:
-		return nil, in.Problem("operations stand in the file or in the arguments, not in both")
+		return nil, in.Problem("give operations in the file or as arguments, not both")
 	case file == "" && len(in.Args) == 1 && in.Args[0] == "-":
 		file = "-"
 	}
@@ -83,7 +83,7 @@ func multiFile(ctx context.Context, env *command.Env, name string) ([]byte, erro
 	return env.ReadInput(ctx, f, name)
 }
 
-// multiOp reads one operation.
+// multiOp parses an operation.
 func multiOp(ctx context.Context, env *command.Env, words []command.Word) (op proto.MultiOp, err error) {
 	name := words[0].Text
 	if strings.EqualFold(name, "check") {
@@ -92,7 +92,7 @@ func multiOp(ctx context.Context, env *command.Env, words []command.Word) (op pr
 	switch env.Commands.Lookup(name) {
 	case createCommand, setCommand, deleteCommand:
 	default:
-		return op, fmt.Errorf("%s has no place in a multi, which takes create, set, delete and check", name)
+		return op, fmt.Errorf("%s is not possible in a multi; use create, set, delete or check", name)
 	}
 	in, err := env.Commands.Parse(words)
 	var usage *command.UsageError
@@ -122,14 +122,14 @@ func multiOp(ctx context.Context, env *command.Env, words []command.Word) (op pr
 			return op, err
 		}
 		if data == nil {
-			return op, errors.New("set: data is missing; '' is empty data")
+			return op, errors.New("set: missing data; use '' for empty data")
 		}
 	}
 	var version int32
 	if in.Command == deleteCommand {
 		var n int
 		if n, version, err = toDelete(in); err == nil && n > 1 {
-			err = errors.New("delete takes one path in a multi; write an operation for each")
+			err = errors.New("in a multi, delete takes one path; write one operation per path")
 		}
 	} else {
 		version, err = expectedVersion(in, dataVersion, args, 1)
@@ -145,16 +145,16 @@ func multiOp(ctx context.Context, env *command.Env, words []command.Word) (op pr
 
 func multiCheck(env *command.Env, words []command.Word) (op proto.MultiOp, err error) {
 	if len(words) < 2 || len(words) > 3 {
-		return op, errors.New("check takes a path and a version, for example: check /config 7")
+		return op, errors.New("check needs a path and a version, such as: check /config 7")
 	}
 	path, err := command.Absolute(env.Dir, words[1].Text)
 	if err == nil {
 		err = client.ValidatePath(path)
 	}
-	version := int64(-1) // that it exists is enough
+	version := int64(-1) // any version is enough
 	if err == nil && len(words) == 3 {
 		if version, err = strconv.ParseInt(words[2].Text, 10, 32); err != nil {
-			err = fmt.Errorf("check %s: %q is not a version: a number as in dataVersion of stat", path, words[2].Text)
+			err = fmt.Errorf("check %s: invalid version %q; use a number, as in dataVersion of stat", path, words[2].Text)
 		}
 	}
 	return proto.MultiOp{Type: proto.OpCheck, Request: &proto.PathVersionRequest{Path: path, Version: int32(version)}}, err

@@ -11,10 +11,10 @@ import (
 )
 
 var printWatchesCommand = &command.Command{
-	Name: "printwatches", Group: command.Watches, Usage: "[on|off]", Short: "say or decide whether events are printed",
+	Name: "printwatches", Group: command.Watches, Usage: "[on|off]", Short: "turn the printing of watch events on or off",
 	Args:     []command.Arg{{Name: "on|off", Kind: command.Choice, Values: []string{"on", "off"}, Optional: true}},
-	Examples: []command.Example{{"printwatches off", "keep events of watches off the screen"}},
-	Differs:  "Anything but on and off is an error; zkCli takes it for off.",
+	Examples: []command.Example{{"printwatches off", "do not print watch events"}},
+	Differs:  "Anything but on and off is an error; zkCli treats it as off.",
 	Offline:  true,
 	Run: func(_ context.Context, env *command.Env, in *command.Invocation) error {
 		if env.Session == nil {
@@ -27,7 +27,7 @@ var printWatchesCommand = &command.Command{
 			case "off":
 				env.Session.SetPrintWatches(false)
 			default:
-				return in.Problem("on or off is expected, found %q", in.Args[0])
+				return in.Problem("expected on or off, found %q", in.Args[0])
 			}
 		}
 		on := env.Session.PrintWatches()

@@ -50,7 +50,7 @@ func readStatsTrack(ctx context.Context, c *client.Conn, path string) (proto.Sta
 	return st, nil
 }
 
-// quotaAbove returns the nearest-to-the-root ancestor of path that has a quota, or "".
+// quotaAbove returns the ancestor of path nearest to the root that has a quota, or "".
 func quotaAbove(ctx context.Context, c *client.Conn, path string) (string, error) {
 	for i := 1; i < len(path); i++ {
 		if path[i] != '/' {

@@ -10,7 +10,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// Options and arguments that several reading commands share.
+// Options and arguments shared by several reading commands.
 var (
 	withStat    = command.NewFlag("s", "print the znode's stat as well")
 	watch       = command.NewFlag("w", "watch: print an event when it changes")
@@ -18,8 +18,8 @@ var (
 	oldWatchArg = command.Arg{Name: "watch", Optional: true, Old: true}
 )
 
-// watching tells whether the command sets a watch: by -w, or by the word after the path
-// that zkCli took before 3.5 and still takes.
+// watching reports whether the command sets a watch: by -w, or by the word after the path that
+// zkCli used before 3.5 and still accepts.
 func watching(env *command.Env, in *command.Invocation) bool {
 	watches := watch.On(in)
 	if len(in.Args) > 1 {
@@ -32,17 +32,17 @@ func watching(env *command.Env, in *command.Invocation) bool {
 	return watches
 }
 
-// warnOfWatch says of a watch in a session of one command that nothing can come of it.
+// warnOfWatch warns that a watch in a session of a single command is useless.
 func warnOfWatch(env *command.Env) {
 	if env.Shell == nil {
-		env.Warn("a watch goes with its session, and this one ends now; the shell waits for its events, and a script " +
+		env.Warn("a watch ends with its session, and this one ends now; the shell waits for its events, and so does a script " +
 			"while its input is open: (echo 'get -w /app'; cat) | zkctl")
 	}
 }
 
-// each calls show for each znode that the first argument names; without one, for the current
-// znode. Several are set apart by lines with their paths; an error of one does not keep the
-// others back.
+// each calls show for each znode named by the first argument, or for the current znode if there
+// is none. Several are separated by lines with their paths; an error for one does not stop the
+// others.
 func each(ctx context.Context, env *command.Env, in *command.Invocation, show func(conn *client.Conn, path string) error) error {
 	conn, err := env.Conn()
 	if err != nil {

@@ -90,7 +90,7 @@ func TestGetOnATerminal(t *testing.T) {
 		got, stderr, _ := b.run(line)
 		more := ""
 		if line == "get /bytes" {
-			more = "and 5,904 more bytes; get -x shows all, get -n > file writes them to a file\n"
+			more = "and 5,904 more bytes; get -x shows all of them, get -n > file writes them to a file\n"
 		}
 		if got != want || stderr != more {
 			t.Errorf("%s of 10,000 bytes on a terminal: %d bytes, %q", line, len(got), stderr)
@@ -145,7 +145,7 @@ func TestListALargeTree(t *testing.T) {
 	s.InTTY, s.OutTTY = true, true
 	s.In = strings.NewReader("n\n")
 	out, errOut, exit := b.run("ls -R /big")
-	if out != "" || exit != ui.ExitFailed || !strings.Contains(errOut, "There are 10,500 znodes below /big. List them all? [y/N]") {
+	if out != "" || exit != ui.ExitFailed || !strings.Contains(errOut, "There are 10,500 znodes below /big. List all of them? [y/N]") {
 		t.Errorf("asked and refused: %d bytes, exit %d, %s", len(out), exit, errOut)
 	}
 	s.In = strings.NewReader("y\n")
@@ -177,7 +177,7 @@ func TestListIsInterrupted(t *testing.T) {
 	b.env.Streams.Out = w
 	err := command.Run(ctx, b.env, command.Args("ls", "-R", "/big"))
 	var exit *ui.ExitError
-	if !errors.As(err, &exit) || exit.Code != ui.ExitInterrupted || !strings.Contains(err.Error(), "znodes are listed") {
+	if !errors.As(err, &exit) || exit.Code != ui.ExitInterrupted || !strings.Contains(err.Error(), "znodes were listed") {
 		t.Errorf("error %v", err)
 	}
 	if !strings.HasPrefix(w.String(), "/big\n/big/00000\n") {

@@ -39,9 +39,9 @@ var reconfigCommand = &command.Command{
 	Examples: []command.Example{
 		{"reconfig -add 'server.4=zk4:2888:3888;2181'", "add a server"},
 		{"reconfig -add 'server.4=zk4:2888:3888:observer;2181' -remove 1", "add an observer and remove server 1"},
-		{"reconfig -file zoo.cfg.dynamic", "as a file says"},
+		{"reconfig -file zoo.cfg.dynamic", "use the servers in a file"},
 	},
-	Differs: "-add and -remove may be given more than once, as the usage says; zkCli uses the first alone. " +
+	Differs: "-add and -remove are repeatable, as the usage says; zkCli uses only the first. " +
 		"Servers and ids are checked before anything is sent.",
 	Run: runReconfig,
 }
@@ -69,13 +69,13 @@ func runReconfig(ctx context.Context, env *command.Env, in *command.Invocation) 
 	return nil
 }
 
-// reconfiguration is what a reconfig command asks for.
+// reconfiguration is what a reconfig command requests.
 type reconfiguration struct {
 	joining, leaving, members string
 	version                   int64
 }
 
-// newReconfig checks options as ReconfigCommand does, and the servers besides.
+// newReconfig checks the options as ReconfigCommand does, and also the servers.
 func newReconfig(ctx context.Context, in *command.Invocation) (r reconfiguration, err error) {
 	whole, steps := reconfigFile.Given(in) || reconfigMembers.Given(in), reconfigAdd.Given(in) || reconfigRemove.Given(in)
 	if r.version, err = reconfigVersion.Or(in, -1); err != nil {
@@ -83,7 +83,7 @@ func newReconfig(ctx context.Context, in *command.Invocation) (r reconfiguration
 	}
 	switch {
 	case !whole && !steps:
-		return r, in.Problem("say what to change: -add, -remove, or all servers with -members or -file")
+		return r, in.Problem("nothing to change; use -add, -remove, or all servers with -members or -file")
 	case whole && steps:
 		return r, in.Problem("Can't use -file or -members together with -add or -remove (mixing incremental and non-incremental modes is not allowed)")
 	case reconfigFile.Given(in) && reconfigMembers.Given(in):

@@ -11,17 +11,17 @@ import (
 
 const memberForm = "write serverId=host:port1:port2[:participant|observer];[host:]port3, with the ports of quorum, election and clients"
 
-// ParseMember checks one server of an ensemble, "[server.]5=host:2888:3888:observer;2181",
-// as QuorumPeer.QuorumServer reads it: several addresses are separated by |, a secure
-// client address may follow after a second semicolon, and IPv6 addresses stand in
-// brackets. It returns the server's id and what the equals sign is followed by.
+// ParseMember checks a server of an ensemble, "[server.]5=host:2888:3888:observer;2181", as
+// QuorumPeer.QuorumServer parses it: several addresses are separated by |, a secure client
+// address may follow after a second semicolon, and IPv6 addresses are in brackets. It returns the
+// server's id and what follows the equals sign.
 func ParseMember(text string) (id int64, spec string, err error) {
 	fail := func(format string, args ...any) (int64, string, error) {
 		return 0, "", fmt.Errorf("%s; %s", fmt.Sprintf("%q: "+format, append([]any{text}, args...)...), memberForm)
 	}
 	name, spec, ok := strings.Cut(text, "=")
 	if !ok {
-		return fail("there is no equals sign after the server's id")
+		return fail("missing = after the server's id")
 	}
 	name, spec = strings.TrimSpace(name), strings.TrimSpace(spec)
 	if id, err = parseServerID(strings.TrimPrefix(name, "server.")); err != nil {
@@ -38,11 +38,11 @@ func ParseMember(text string) (id int64, spec string, err error) {
 			return fail("%v", err)
 		}
 		if len(f) < 3 || len(f) > 4 || f[0] == "" {
-			return fail("%q is not host:port1:port2", address)
+			return fail("%q is not of the form host:port1:port2", address)
 		}
 		for _, port := range f[1:3] {
 			if !validPort(port) {
-				return fail("%q is not a port", port)
+				return fail("%q is not a valid port", port)
 			}
 		}
 		if f[1] == f[2] {
@@ -51,7 +51,7 @@ func ParseMember(text string) (id int64, spec string, err error) {
 		r := ""
 		if len(f) == 4 {
 			if r = strings.ToLower(f[3]); r != "participant" && r != "observer" {
-				return fail("%q is not a role", f[3])
+				return fail("%q is not a valid role", f[3])
 			}
 		}
 		if role != "" && r != "" && r != role {
@@ -77,12 +77,12 @@ func ParseMember(text string) (id int64, spec string, err error) {
 func parseServerID(text string) (int64, error) {
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || id < 0 {
-		return 0, fmt.Errorf("%q is not a server's id, which is a number", text)
+		return 0, fmt.Errorf("invalid server id %q; use a number", text)
 	}
 	return id, nil
 }
 
-// splitAddress splits at colons, those inside brackets excepted.
+// splitAddress splits at colons outside brackets.
 func splitAddress(s string) ([]string, error) {
 	if !strings.HasPrefix(s, "[") {
 		return strings.Split(s, ":"), nil
@@ -99,8 +99,8 @@ func validPort(s string) bool {
 	return err == nil && n > 0
 }
 
-// ParseMembers checks a list of members separated by commas, in lower case as zkCli sends
-// it. Names in it begin with server., which the whole of a configuration requires.
+// ParseMembers checks a comma-separated list of members, in lower case as zkCli sends it. Names
+// in it start with server., which a whole configuration requires.
 func ParseMembers(list string) (string, error) {
 	var out []string
 	seen := map[int64]bool{}
@@ -118,21 +118,21 @@ func ParseMembers(list string) (string, error) {
 	return strings.Join(out, ","), nil
 }
 
-// parseServerIDs checks a list of ids separated by commas.
+// parseServerIDs checks a comma-separated list of ids.
 func parseServerIDs(list string) (string, error) {
 	ids := strings.Split(list, ",")
 	for i := range ids {
 		ids[i] = strings.TrimPrefix(strings.TrimSpace(strings.ToLower(ids[i])), "server.")
 		if _, err := parseServerID(ids[i]); err != nil {
-			return "", fmt.Errorf("-remove: %w; write ids separated by commas", err)
+			return "", fmt.Errorf("-remove: %w, or numbers separated by commas", err)
 		}
 	}
 	return strings.Join(ids, ","), nil
 }
 
-// readMembers reads a dynamic configuration file (zoo.cfg.dynamic): lines server.N=…, and
-// group and weight lines of a hierarchical quorum. A version line is left out: the
-// ensemble gives the new one.
+// readMembers reads a dynamic configuration file (zoo.cfg.dynamic): lines server.N=…, and the
+// group and weight lines of a hierarchical quorum. It drops the version line: the ensemble
+// assigns the new version.
 func readMembers(text []byte) (string, error) {
 	loader := properties.Loader{Encoding: properties.UTF8, DisableExpansion: true}
 	p, err := loader.LoadBytes(text)
@@ -155,11 +155,11 @@ func readMembers(text []byte) (string, error) {
 			out = append(out, key+"="+value)
 		case key == "version":
 		default:
-			return "", fmt.Errorf("Unrecognised parameter: %s; the file holds lines server.N=… alone", key)
+			return "", fmt.Errorf("Unrecognised parameter: %s; only lines server.N=… are allowed", key)
 		}
 	}
 	if servers == 0 {
-		return "", fmt.Errorf("there is no line server.N=…")
+		return "", fmt.Errorf("missing line server.N=…")
 	}
 	return strings.Join(out, "\n"), nil
 }

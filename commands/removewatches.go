@@ -9,7 +9,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// watchKinds are the options that choose watches, the first given one counting, as in zkCli.
+// watchKinds are the options that select watches; the first one given wins, as in zkCli.
 var watchKinds = []struct {
 	command.Flag
 	kind proto.WatcherType
@@ -27,7 +27,7 @@ var removeWatchesCommand = &command.Command{
 	Name: "removewatches", Group: command.Watches, Usage: "path [-c|-d|-p|-r|-a] [-l]", Short: "remove this session's watches of a znode",
 	Options:  command.Options{watchKinds[0], watchKinds[1], watchKinds[2], watchKinds[3], watchKinds[4], forgetWatches},
 	Args:     []command.Arg{{Name: "path", Kind: command.NewPath}},
-	Examples: []command.Example{{"removewatches /app", "all kinds"}, {"removewatches -d /app", "only those of its data"}},
+	Examples: []command.Example{{"removewatches /app", "remove all kinds"}, {"removewatches -d /app", "remove only watches of the data"}},
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		kind := proto.WatcherAny
 		for _, k := range watchKinds {

@@ -24,11 +24,11 @@ var setCommand = &command.Command{
 	},
 	Examples: []command.Example{
 		{"set /app/config 'two words'", "set text"},
-		{"set -v 3 /app/config new", "only if nobody else has changed it since"},
-		{"set /app/config @config.json", "set what a file holds"},
+		{"set -v 3 /app/config new", "only if it still has version 3"},
+		{"set /app/config @config.json", "set the content of a file"},
 		{"set -b /app/key AAEC/w==", "set binary data"},
 	},
-	Differs: "zkCli takes - and @file for the data itself (write @@file for that), and ignores an old-style version after the data.",
+	Differs: "zkCli treats - and @file as the data itself (here @@file does that), and ignores an old-style version after the data.",
 	Run:     runSet,
 }
 
@@ -38,7 +38,7 @@ func runSet(ctx context.Context, env *command.Env, in *command.Invocation) error
 		return err
 	}
 	if data == nil {
-		return in.Problem("data is missing; '' is empty data")
+		return in.Problem("missing data; use '' for empty data")
 	}
 	version, err := expectedVersion(in, dataVersion, args, 1)
 	if err != nil {
@@ -74,7 +74,7 @@ func expectedVersion(in *command.Invocation, option command.Text, args []string,
 	}
 	v, err := strconv.ParseInt(text, 10, 32)
 	if err != nil || v < -1 {
-		return 0, fmt.Errorf("%q is not a version: a number as in dataVersion of stat, or -1 for any", text)
+		return 0, fmt.Errorf("invalid version %q; use a number, as in dataVersion of stat, or -1 for any", text)
 	}
 	return int32(v), nil
 }

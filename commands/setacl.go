@@ -26,14 +26,14 @@ var setACLCommand = &command.Command{
 		{Name: "version", Kind: command.Number, Optional: true, Old: true},
 	},
 	Examples: []command.Example{
-		{"setAcl /app world:anyone:r,ip:10.0.0.0/8:cdrwa", "all may read, one network may write"},
-		{"setAcl -R /app auth::cdrwa", "the whole tree for this session's identities alone"},
-		{"setAcl /app x509:CN=app\\,O=org:cdrwa", "a TLS client; its name has a comma"},
+		{"setAcl /app world:anyone:r,ip:10.0.0.0/8:cdrwa", "everyone may read, a network may do everything"},
+		{"setAcl -R /app auth::cdrwa", "the whole tree, only for this session's identities"},
+		{"setAcl /app x509:CN=app\\,O=org:cdrwa", "a TLS client whose name contains a comma"},
 	},
-	Differs: "A malformed list is refused as a whole; zkCli skips what it cannot read and sets the rest. " +
-		"So is a digest that is no hash and, without -y, a list that locks this session out. " +
-		"With -R, a tree whose znodes the new list makes readable is listed with it, and one that it makes unreadable was listed before. " +
-		"A znode whose ACL is not set makes the exit code 1, with zkCli it is 0.",
+	Differs: "A malformed ACL is refused as a whole; zkCli skips what it cannot parse and sets the rest. " +
+		"So is a digest that is not a hash and, without -y, an ACL that locks this session out. " +
+		"With -R, a tree that the new ACL makes readable is listed with it, and one that it makes unreadable is listed before. " +
+		"If an ACL cannot be set, the exit code is 1 (0 with zkCli).",
 	Run: runSetACL,
 }
 

@@ -16,11 +16,11 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// confirmACL asks before a list is set with which this session could not set another one, which
-// is a mistake that only somebody else can undo. Where nobody can be asked it takes -y. below is
-// the number of znodes below path that get the list, too.
+// confirmACL asks before setting an ACL that would keep this session from setting another one, a
+// mistake that only somebody else can undo. If nobody can be asked, it requires -y. below is the
+// number of znodes below path that get the ACL too.
 //
-// Differs(locked-out): zkCli sets the list without a word.
+// Differs(locked-out): zkCli sets the ACL without asking.
 func confirmACL(ctx context.Context, env *command.Env, conn *client.Conn, path string, below int, acl []proto.ACL) error {
 	if env.Yes {
 		return nil
@@ -30,7 +30,8 @@ func confirmACL(ctx context.Context, env *command.Env, conn *client.Conn, path s
 		return nil
 	}
 	if below == 0 {
-		// Who has no say now has nothing to lose, and the server's answer is the better one.
+		// A session without the permission has nothing to lose, and the server's answer is the
+		// better one.
 		if now, _, err := conn.GetACL(ctx, path); command.Fatal(err) != nil {
 			return err
 		} else if err != nil || !who.admin(now) {
@@ -41,26 +42,26 @@ func confirmACL(ctx context.Context, env *command.Env, conn *client.Conn, path s
 	if below > 0 {
 		what += fmt.Sprintf(" and %s below it", command.Counted(below, "znode"))
 	}
-	loss := fmt.Sprintf("%s gives this session no permission a (admin), so that it could not set the ACL of %s again", escape.Line(command.FormatACL(acl)), what)
+	loss := fmt.Sprintf("%s gives this session no permission a (admin), so it could not set the ACL of %s again", escape.Line(command.FormatACL(acl)), what)
 	if !env.Streams.InTTY {
-		return fmt.Errorf("%s; nothing was changed (-y sets it all the same)", loss)
+		return fmt.Errorf("%s; nothing was changed (use -y to set it anyway)", loss)
 	}
 	return env.Confirm(ctx, loss+". Set it?", "nothing was changed")
 }
 
-// identities are those of a session, as far as they can be known.
+// identities are those of a session, as far as they are known.
 type identities struct {
-	infos []proto.ClientInfo // what the server says, from 3.7 on; of a digest the user alone
-	auths []client.Auth      // what it was told
+	infos []proto.ClientInfo // as reported by the server, from 3.7 on; for a digest only the user
+	auths []client.Auth      // as added by the session
 }
 
 func newIdentities(ctx context.Context, conn *client.Conn) *identities {
 	who := &identities{auths: conn.Identities()}
-	who.infos, _ = conn.WhoAmI(ctx) // an older server does not know; then nobody is recognised by it
+	who.infos, _ = conn.WhoAmI(ctx) // an older server does not know; then it recognises nobody
 	return who
 }
 
-// admin tells whether a list lets them set the ACL.
+// admin reports whether an ACL allows them to set the ACL.
 func (who *identities) admin(acl []proto.ACL) bool {
 	for _, info := range who.infos {
 		if info.AuthScheme == "super" {
@@ -99,8 +100,8 @@ func (who *identities) match(id proto.ID) bool {
 	return false
 }
 
-// isDigest tells whether id is user:base64(hash) of the credential user:password. The hash is
-// SHA-1 unless the servers' zookeeper.DigestAuthenticationProvider.digestAlg is another.
+// isDigest reports whether id is user:base64(hash) of the credential user:password. The hash is
+// SHA-1 unless the servers' zookeeper.DigestAuthenticationProvider.digestAlg says otherwise.
 func isDigest(id string, credential []byte) bool {
 	user, _, _ := strings.Cut(string(credential), ":")
 	name, text, _ := strings.Cut(id, ":")
@@ -116,10 +117,11 @@ func isDigest(id string, credential []byte) bool {
 	case sha512.Size:
 		return sha512.Sum512(credential) == [sha512.Size]byte(sum)
 	}
-	return true // an algorithm that is not known here
+	return true // an unknown algorithm
 }
 
-// inNetwork tells whether the address is the ACL's, or in its network (IPAuthenticationProvider).
+// inNetwork reports whether the address is the ACL's, or in its network
+// (IPAuthenticationProvider).
 func inNetwork(address, network string) bool {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

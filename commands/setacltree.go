@@ -11,8 +11,8 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// aclSetter sets the ACL of a tree. It lists and sets a znode's children before it goes
-// into them, as ZKUtil.visitSubTreeDFS does; what it prints has that order.
+// aclSetter sets the ACL of a tree. It lists and sets a znode's children before it descends into
+// them, as ZKUtil.visitSubTreeDFS does, and prints in that order.
 type aclSetter struct {
 	env     *command.Env
 	conn    *client.Conn
@@ -65,7 +65,7 @@ func (s *aclSetter) run(ctx context.Context, root string) error {
 	return err
 }
 
-// also returns the error of the two that the command ends with, and prints the other.
+// also returns one of two errors, with which the command ends, and prints the other.
 func (s *aclSetter) also(err, next error) error {
 	if err == nil {
 		return next
@@ -74,9 +74,8 @@ func (s *aclSetter) also(err, next error) error {
 	return err
 }
 
-// apply sets the ACLs in visiting order. A znode whose children could not be listed is listed
-// again after its own ACL is set, which may have helped; where it has not, its children are
-// skipped.
+// apply sets the ACLs in visiting order. If the children of a znode could not be listed, they are
+// listed again after its own ACL is set, which may have helped; otherwise they are skipped.
 func (s *aclSetter) apply(ctx context.Context, tree *tree, root string) error {
 	pending := []string{root}
 	flush := func() error {
@@ -120,8 +119,8 @@ func (s *aclSetter) apply(ctx context.Context, tree *tree, root string) error {
 	return flush()
 }
 
-// setAll sets the ACL of each path, many at once, and reports command.Failures in the paths' order.
-// It fails only when the session or the context does.
+// setAll sets the ACL of each path, many at the same time, and reports command.Failures in path
+// order. It fails only if the session or the context does.
 func (s *aclSetter) setAll(ctx context.Context, paths []string) error {
 	errs := make([]error, len(paths))
 	settled, cancel := command.Settling(ctx)

@@ -24,7 +24,7 @@ var setQuotaCommand = &command.Command{
 		{"setquota -n 1000 /app", "warn beyond 1000 znodes"},
 		{"setquota -N 2000 -B 1048576 /app", "at most 2000 znodes and 1 MiB of data"},
 	},
-	Differs: "Several limits can be set at once. A value that is no limit, and a path inside /zookeeper/quota, make the exit code 1, with zkCli it is 0.",
+	Differs: "Several limits can be set at once. For an invalid limit or a path inside /zookeeper/quota the exit code is 1 (0 with zkCli).",
 	Run:     runSetQuota,
 }
 
@@ -79,7 +79,7 @@ func quotaOptions(in *command.Invocation) (proto.StatsTrack, error) {
 		limits[l.key] = n
 	}
 	if len(limits) == 0 {
-		return nil, in.Problem("no limit is given: -n (znodes, soft), -b (bytes, soft), -N (znodes, hard) or -B (bytes, hard)")
+		return nil, in.Problem("missing limit; use -n (znodes, soft), -b (bytes, soft), -N (znodes, hard) or -B (bytes, hard)")
 	}
 	return limits, nil
 }

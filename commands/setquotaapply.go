@@ -56,8 +56,8 @@ func applyQuota(ctx context.Context, conn *client.Conn, path string, limits prot
 	return quota, usage, err
 }
 
-// createQuota makes both znodes of a quota at once, and those above them that are missing.
-// The server fills in the usage.
+// createQuota creates both znodes of a quota at once, and those above them that are missing. The
+// server fills in the usage.
 func createQuota(ctx context.Context, conn *client.Conn, path string, limits proto.StatsTrack) (proto.StatsTrack, error) {
 	quota := proto.StatsTrack{proto.QuotaCount: -1, proto.QuotaBytes: -1, proto.QuotaHardCount: -1, proto.QuotaHardBytes: -1}
 	for key, n := range limits {
@@ -74,7 +74,7 @@ func createQuota(ctx context.Context, conn *client.Conn, path string, limits pro
 	return quota, err
 }
 
-// quotaWarnings are zkCli's words for limits that the tree is beyond already.
+// quotaWarnings are zkCli's words for limits that the tree already exceeds.
 func quotaWarnings(quota, usage proto.StatsTrack) (warnings []string) {
 	beyond := func(soft, hard, key string) bool {
 		return quota.Get(soft) > -1 && quota.Get(soft) < usage.Get(key) || quota.Get(hard) > -1 && quota.Get(hard) < usage.Get(key)

@@ -10,10 +10,10 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// tree is the paths of a subtree as they were found; it is no snapshot.
+// tree holds the paths of a subtree as they were found; it is not a snapshot.
 type tree struct {
 	root     string
-	children map[string][]string // names, sorted; only of znodes that have some
+	children map[string][]string // names, sorted; only of znodes that have children
 	denied   map[string]error    // znodes whose children the session may not list
 	n        int
 	bytes    int // of names and paths, with what holds them
@@ -24,7 +24,7 @@ const maxTree = 384 << 20
 
 func (t *tree) size() int { return t.n }
 
-// add takes over the children that another listing, of a part of the tree, found.
+// add adds the children found by another listing, of part of the tree.
 func (t *tree) add(sub *tree) {
 	for path, c := range sub.children {
 		t.children[path] = c
@@ -40,7 +40,7 @@ func (t *tree) add(sub *tree) {
 	t.bytes += sub.bytes
 }
 
-// bottomUp returns the paths, the deepest first.
+// bottomUp returns the paths, deepest first.
 func (t *tree) bottomUp() []string {
 	paths := make([]string, 1, t.n)
 	paths[0] = t.root

@@ -9,11 +9,11 @@ import (
 )
 
 // walkTree calls visit for each znode below root in zkCli's order: the children of a znode, and
-// then what is below each of them (ZKUtil.visitSubTreeDFS). A znode that goes meanwhile is
-// passed over. refused takes the error for one that the session may not list; the walk goes on.
+// then what is below each of them (ZKUtil.visitSubTreeDFS). Znodes deleted meanwhile are skipped.
+// refused receives the error for a znode that the session may not list; the walk continues.
 //
-// Differs(walk-goes-on): zkCli ends at the first znode that may not be read, and the rest of the
-// tree stays unseen.
+// Differs(walk-goes-on): zkCli stops at the first znode that may not be read, and never shows the
+// rest of the tree.
 func walkTree(ctx context.Context, conn *client.Conn, root string, watch bool, visit func(path string) error, refused func(error) error) error {
 	list := func(path string, children []string, err error) error {
 		switch {

@@ -11,7 +11,7 @@ import (
 
 var whoamiCommand = &command.Command{
 	Name: "whoami", Group: command.ACLGroup, Short: "print the identities of this session",
-	Long: "Needs a server of 3.7 or later. addauth adds an identity.",
+	Long: "Needs ZooKeeper 3.7 or later. addauth adds an identity.",
 	Run: func(ctx context.Context, env *command.Env, _ *command.Invocation) error {
 		conn, err := env.Conn()
 		if err != nil {

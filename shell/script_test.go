@@ -156,7 +156,7 @@ func TestAFileIsNeverSilentlyCutShort(t *testing.T) {
 		t.Errorf("an interrupted command: %v", err)
 	}
 	if runtime.GOOS == "linux" {
-		if err := writeHalf("/dev/full", nil); err == nil || !strings.Contains(err.Error(), "/dev/full holds a part") {
+		if err := writeHalf("/dev/full", nil); err == nil || !strings.Contains(err.Error(), "/dev/full holds only part") {
 			t.Errorf("a full disk: %v", err)
 		}
 	}

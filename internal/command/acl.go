@@ -11,14 +11,14 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// Permission is a letter of an ACL entry.
+// Permission is a letter in an ACL entry.
 type Permission struct {
 	Letter byte
 	Perm   proto.Perms
 	Help   string
 }
 
-// Permissions are the letters that an ACL entry may have, in the order that getAcl prints.
+// Permissions are the letters allowed in an ACL entry, in the order that getAcl prints.
 var Permissions = []Permission{
 	{'c', proto.PermCreate, "create children"},
 	{'d', proto.PermDelete, "delete children"},
@@ -27,15 +27,15 @@ var Permissions = []Permission{
 	{'a', proto.PermAdmin, "set the ACL"},
 }
 
-// Scheme is a kind of identity. A server may know more, through its authentication plugins.
+// Scheme is a kind of identity. A server may have more, through authentication plugins.
 type Scheme struct {
 	Name    string
 	Example string // an ACL entry with it
 	Help    string
-	Auth    bool // addauth takes it
+	Auth    bool // addauth accepts it
 }
 
-// Schemes are those that ZooKeeper comes with.
+// Schemes are those that come with ZooKeeper.
 var Schemes = []Scheme{
 	{"world", "world:anyone:cdrwa", "everyone; the only id is anyone", false},
 	{"auth", "auth::cdrwa", "the identities of this session", false},
@@ -45,15 +45,15 @@ var Schemes = []Scheme{
 	{"x509", "x509:CN=app\\,O=org:cdrwa", "the subject of a TLS certificate", false},
 }
 
-// aclForm is said in every error about an ACL.
+// aclForm ends every error about an ACL.
 const aclForm = "write scheme:id:perm, separated by commas, with the permissions c (create), d (delete), r (read), w (write), a (admin), " +
-	"for example world:anyone:cdrwa or ip:10.0.0.0/8:r; a comma inside an id is written \\,"
+	"such as world:anyone:cdrwa or ip:10.0.0.0/8:r; write a comma in an id as \\,"
 
-// ParseACL reads scheme:id:perm[,…]. The first colon ends the scheme and the last begins
-// the permissions, so an id may hold colons; \, and \\ stand for a comma and a backslash.
+// ParseACL parses scheme:id:perm[,…]. The first colon ends the scheme and the last one starts the
+// permissions, so an id may contain colons; \, and \\ stand for a comma and a backslash.
 //
-// Differs(acls-checked): zkCli's AclParser skips an entry or a letter that it cannot read, which
-// makes another ACL than the one asked for.
+// Differs(acls-checked): zkCli's AclParser skips entries and letters that it cannot parse, and so
+// sets a different ACL than the one given.
 func ParseACL(text string) ([]proto.ACL, error) {
 	var acls []proto.ACL
 	entries := splitACL(text)
@@ -75,7 +75,7 @@ func ParseACL(text string) ([]proto.ACL, error) {
 	return acls, nil
 }
 
-// splitACL splits at the commas that no backslash precedes.
+// splitACL splits at commas not preceded by a backslash.
 func splitACL(text string) []string {
 	var entries []string
 	var b strings.Builder
@@ -98,7 +98,7 @@ func parseACLEntry(entry string) (proto.ACL, error) {
 	first, last := strings.IndexByte(entry, ':'), strings.LastIndexByte(entry, ':')
 	switch {
 	case entry == "":
-		return proto.ACL{}, errors.New("an ACL entry is empty")
+		return proto.ACL{}, errors.New("empty ACL entry")
 	case first == last: // one colon or none
 		err := fmt.Errorf("%s does not have the form scheme:id:perm", entry)
 		if strings.HasPrefix(entry, "auth:") {
@@ -130,26 +130,27 @@ func parseACLEntry(entry string) (proto.ACL, error) {
 	return acl, nil
 }
 
-// digestError says that an entry's digest is none. It does not repeat what may be a password.
+// digestError means that an entry's digest is not a hash. It does not repeat what may be a
+// password.
 type digestError struct {
 	user  string
 	perms proto.Perms
 }
 
 func (e *digestError) Error() string {
-	return fmt.Sprintf("the digest of user %s is not base64 of a hash, so that no password would match it and nobody could use the "+
+	return fmt.Sprintf("the digest of user %s is not the base64 of a hash, so no password would match it and nobody could use the "+
 		"znode through it; to mean your own identity: addauth digest %s:password, then the ACL auth::%s", e.user, e.user, e.perms)
 }
 
-// isHash tells whether text can be the hash of an ACL's digest: base64 of as many bytes as
-// MD5, SHA-1, SHA-2 and SHA-3 have, of which the servers choose one
-// (zookeeper.DigestAuthenticationProvider.digestAlg, SHA-1 unless set).
+// isHash reports whether text can be the hash in an ACL's digest: base64 of as many bytes as MD5,
+// SHA-1, SHA-2 or SHA-3 have. The servers choose one of these
+// (zookeeper.DigestAuthenticationProvider.digestAlg, SHA-1 by default).
 func isHash(text string) bool {
 	sum, err := base64.StdEncoding.DecodeString(text)
 	return err == nil && slices.Contains([]int{16, 20, 28, 32, 48, 64}, len(sum))
 }
 
-// FormatACL writes a list as ParseACL reads it.
+// FormatACL formats an ACL as ParseACL reads it.
 func FormatACL(acls []proto.ACL) string {
 	escape := strings.NewReplacer(`\`, `\\`, ",", `\,`)
 	entries := make([]string, len(acls))
@@ -159,16 +160,16 @@ func FormatACL(acls []proto.ACL) string {
 	return strings.Join(entries, ",")
 }
 
-// ExplainACL says more about an ACL that the server rejects; other errors stay as they are.
+// ExplainACL says more about an ACL that the server rejects; it returns other errors unchanged.
 func ExplainACL(err error, acls []proto.ACL) error {
 	var op *client.OpError
 	if !errors.As(err, &op) || op.Code != proto.ErrInvalidACL {
 		return err
 	}
-	why := "the server does not know a scheme or an id's form in " + FormatACL(acls)
+	why := "the server does not accept a scheme or an id in " + FormatACL(acls)
 	for _, a := range acls {
 		if a.ID.Scheme == "auth" {
-			why = "the scheme auth stands for this session's identities, and it has none yet; first: addauth digest user:password"
+			why = "the scheme auth stands for this session's identities, but it has none yet; add one first: addauth digest user:password"
 		}
 	}
 	return Reword(err, "%s (%s)", Sentence(op), why)

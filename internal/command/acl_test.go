@@ -58,7 +58,7 @@ func TestParseACLDigest(t *testing.T) {
 		"digest:bob:secret:r":                                       "the digest of user bob is not base64 of a hash",
 		"digest:bob:r":                                              "the digest of user bob is not base64 of a hash",
 		"digest:bob:Xn3=:rw":                                        "addauth digest bob:password, then the ACL auth::rw",
-		"world:anyone:cdrwa,digest:c:secret:r":                      "user c is not base64 of a hash, so that no password would match it and nobody could use the znode through it; to mean your own identity: addauth digest c:password, then the ACL auth::r (entry 2 of 2)",
+		"world:anyone:cdrwa,digest:c:secret:r":                      "user c is not the base64 of a hash, so no password would match it and nobody could use the znode through it; to mean your own identity: addauth digest c:password, then the ACL auth::r (entry 2 of 2)",
 		"digest:bob:bLqh6cFl5d7MeeFHrUI6NZx9fzQ=:r":                 "",
 		"digest:bob:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:r": "", // SHA-256
 		"digest:bob:1B2M2Y8AsgTpgAmY7PhCfg==:r,digest:a:bLqh6cFl5d7MeeFHrUI6NZx9fzQ=:a": "",

@@ -27,10 +27,10 @@ import (
 // Kind says what an argument or an option's value is, so that it can be completed.
 type Kind int
 
-// Kinds of values.
+// The kinds of values.
 const (
 	Any         Kind = iota
-	Path             // a znode path, absolute or relative, perhaps a glob
+	Path             // a znode path, absolute or relative, possibly a glob
 	NewPath          // a znode path that need not exist
 	Data             // text, @file, or - for standard input
 	ACLs             // scheme:id:perms,…
@@ -53,7 +53,7 @@ type Arg struct {
 	Values   []string // of a Choice
 	Optional bool
 	Repeat   bool // the last one only
-	Old      bool // an old form that is still understood; help and completion leave it out
+	Old      bool // an old form that is still accepted; help and completion omit it
 	Help     string
 }
 
@@ -63,7 +63,7 @@ type Example [2]string
 // Group orders commands in the list that help prints.
 type Group string
 
-// Groups, in the order of the list.
+// The groups, in the order of the list.
 const (
 	Reading   Group = "Reading znodes"
 	Writing   Group = "Writing znodes"
@@ -90,7 +90,7 @@ type Command struct {
 	Args     []Arg
 	Examples []Example
 	Differs  string // how it differs from zkCli's, for help
-	// Verbatim says that options end at the first argument: what follows has options of its own.
+	// Verbatim says that options end at the first argument: what follows has its own options.
 	Verbatim bool
 	// Operations are what an argument of the kind Operation begins with.
 	Operations Set
@@ -103,7 +103,7 @@ type Command struct {
 	Run     func(ctx context.Context, env *Env, in *Invocation) error
 }
 
-// Shell is what the commands of the shell itself need. It is nil outside a shell.
+// Shell is what commands need from the shell. It is nil outside a shell.
 type Shell interface {
 	// History returns the lines typed so far, oldest first, and the number of the first.
 	History() (lines []string, first int)
@@ -116,14 +116,14 @@ type Shell interface {
 // Env is what a command may use besides its arguments.
 type Env struct {
 	Streams  *ui.Streams
-	Commands Set              // that can be run
-	Session  *session.Session // nil where there is none
+	Commands Set              // those that can be run
+	Session  *session.Session // nil if there is none
 	Shell    Shell            // nil outside a shell
-	Dir      string           // the current znode: what relative paths start from
-	Before   string           // the current znode before the last cd; cd - goes back
+	Dir      string           // the current znode, where relative paths start
+	Before   string           // the current znode before the last cd, for cd -
 	Output   ui.Format        // of this command
-	Yes      bool             // do not ask
-	Quiet    bool             // do not tell what went well
-	Verbs    []Verb           // that are run besides the commands
-	Outside  []string         // what zkctl runs outside the shell alone
+	Yes      bool             // do not ask for confirmation
+	Quiet    bool             // do not report success
+	Verbs    []Verb           // run in addition to the commands
+	Outside  []string         // what zkctl only runs outside the shell
 }

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Continuation follows a line over the rows that it takes: it goes on in the next one while a
-// quote is open. The zero value is before the first row.
+// Continuation follows a line over several rows: it continues on the next row while a quote is
+// open. The zero value is before the first row.
 type Continuation struct {
-	quote   byte // that is open, 0 for none
-	program bool // behind |, where quotes are those of a POSIX shell
+	quote   byte // the open quote, or 0
+	program bool // after |, where quotes are those of a POSIX shell
 }
 
-// Continues tells whether the text, one line of perhaps several rows, goes on in another one.
+// Continues reports whether the text, a line of one or more rows, continues on another row.
 func Continues(text string) bool {
 	var c Continuation
 	for row := range strings.SplitSeq(text, "\n") {
@@ -21,7 +21,8 @@ func Continues(text string) bool {
 	return c.quote != 0
 }
 
-// Add takes the next row, without its line break, and tells whether the line goes on behind it.
+// Add takes the next row, without its line break, and reports whether the line continues after
+// it.
 func (c *Continuation) Add(row string) bool {
 	begun := c.quote != 0
 	if c.quote != 0 && !c.program {
@@ -40,7 +41,7 @@ func (c *Continuation) Add(row string) bool {
 	return c.quote != 0
 }
 
-// closing is where the open quote ends in a row of words, -1 if it does not.
+// closing returns where the open quote ends in a row of words, or -1.
 func (c *Continuation) closing(row string) int {
 	for i := 0; i < len(row); i++ {
 		if escapes(c.quote, row[i:]) {
@@ -53,7 +54,7 @@ func (c *Continuation) closing(row string) int {
 	return -1
 }
 
-// words takes the words of a row up to the first | and returns what is behind it.
+// words takes the words of a row up to the first | and returns what follows it.
 func (c *Continuation) words(row string, begun bool) (rest string) {
 	tokens, _ := lex(row, begun)
 	for _, t := range tokens {
@@ -65,7 +66,7 @@ func (c *Continuation) words(row string, begun bool) (rest string) {
 	return ""
 }
 
-// shell takes a row as a POSIX shell does. Windows' cmd has no quotes that go on.
+// shell takes a row as a POSIX shell does. In Windows' cmd, quotes do not continue.
 func (c *Continuation) shell(row string) {
 	if runtime.GOOS == "windows" {
 		return

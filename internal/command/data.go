@@ -11,11 +11,11 @@ import (
 	"github.com/zkctl/zkctl/internal/infile"
 )
 
-// Data reads a data argument: text as it stands, @file, or - for standard input; @@
-// stands for a leading @.
+// Data reads a data argument: literal text, @file, or - for standard input; @@ stands for a
+// leading @.
 //
-// Differs(data-sources): zkCli stores what was typed; data of more than a line, or of bytes, has no
-// other way in.
+// Differs(data-sources): zkCli stores what was typed; it has no other way to enter several lines
+// or binary data.
 func (env *Env) Data(ctx context.Context, arg string) ([]byte, error) {
 	switch {
 	case arg == "-":
@@ -24,7 +24,7 @@ func (env *Env) Data(ctx context.Context, arg string) ([]byte, error) {
 		return []byte(arg[1:]), nil
 	case strings.HasPrefix(arg, "@"):
 		if arg == "@" {
-			return nil, errors.New("@ names no file; write @file for a file's content, or @@ for data that begins with @")
+			return nil, errors.New("missing file name after @; write @file for a file's content, or @@ for data that starts with @")
 		}
 		return env.DataFile(ctx, arg[1:])
 	}
@@ -35,7 +35,7 @@ func (env *Env) Data(ctx context.Context, arg string) ([]byte, error) {
 func (env *Env) DataFile(ctx context.Context, name string) ([]byte, error) {
 	f, err := infile.Open(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("read the data: %w (data that begins with @ is written @@)", err)
+		return nil, fmt.Errorf("read the data: %w (write @@ for data that starts with @)", err)
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
@@ -44,7 +44,7 @@ func (env *Env) DataFile(ctx context.Context, name string) ([]byte, error) {
 	return env.ReadInput(ctx, f, name)
 }
 
-// ReadInput reads data, at most as much as the client takes in one packet.
+// ReadInput reads data, up to the size that the client accepts in a packet.
 func (env *Env) ReadInput(ctx context.Context, in io.Reader, name string) ([]byte, error) {
 	most := client.DefaultMaxPacket
 	if env.Session != nil {
@@ -52,7 +52,7 @@ func (env *Env) ReadInput(ctx context.Context, in io.Reader, name string) ([]byt
 	}
 	data, err := infile.All(ctx, in, name, most)
 	if errors.Is(err, infile.ErrTooLong) {
-		return nil, fmt.Errorf("%s has more than %d bytes, which is the limit of jute.maxbuffer (-jute-maxbuffer raises it)", name, most)
+		return nil, fmt.Errorf("%s is longer than %d bytes, the limit of jute.maxbuffer (raise it with -jute-maxbuffer)", name, most)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the data from %s: %w", name, err)

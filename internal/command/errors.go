@@ -14,7 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// explained is an error in the words of zkCli (CliWrapperException), the cause inside.
+// explained is an error in zkCli's words (CliWrapperException), with the cause inside.
 type explained struct {
 	text  string
 	cause error
@@ -23,15 +23,15 @@ type explained struct {
 func (e *explained) Error() string { return e.text }
 func (e *explained) Unwrap() error { return e.cause }
 
-// Reword returns an error with the text and what err wraps; Explain leaves it as it is.
+// Reword returns an error with this text that wraps err; Explain leaves it unchanged.
 func Reword(err error, format string, a ...any) error {
 	return &explained{fmt.Sprintf(format, a...), err}
 }
 
-// Explain gives an error of the client the sentence that zkCli has for it. An interrupted
-// command's exit code is that of Ctrl-C.
+// Explain gives a client error the sentence that zkCli has for it. The exit code of an
+// interrupted command is that of Ctrl-C.
 //
-// Differs(errors-say-more): zkCli prints that sentence alone, or a stack trace.
+// Differs(errors-say-more): zkCli prints only that sentence, or a stack trace.
 func Explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -53,7 +53,7 @@ func Explain(ctx context.Context, err error) error {
 	return err
 }
 
-// Sentence is what zkCli says of a server's refusal, with a hint; "" when it has no words for it.
+// Sentence returns zkCli's sentence for a server's refusal, with a hint, or "" if it has none.
 func Sentence(e *client.OpError) string {
 	text, hint := Refusal(e)
 	if hint != "" {
@@ -62,14 +62,14 @@ func Sentence(e *client.OpError) string {
 	return text
 }
 
-// Refusal is zkCli's for the refusal, and what helps.
+// Refusal returns zkCli's words for the refusal, and a hint.
 func Refusal(e *client.OpError) (text, hint string) {
 	if e.Op == proto.OpReconfig {
 		if text, hint = reconfigWords(e); text != "" {
 			return text, hint
 		}
 	}
-	path := escape.Line(e.Path) // a server's name may be in it
+	path := escape.Line(e.Path) // it may contain a name from the server
 	switch e.Code {
 	case proto.ErrNoNode:
 		if slash := strings.LastIndexByte(path, '/'); e.Op.Creates() && slash > 0 {
@@ -81,9 +81,9 @@ func Refusal(e *client.OpError) (text, hint string) {
 	case proto.ErrNodeExists:
 		return "Node already exists: " + path, ""
 	case proto.ErrNotEmpty:
-		return "Node not empty: " + path, "deleteall removes it with all below"
+		return "Node not empty: " + path, "deleteall deletes it with everything below it"
 	case proto.ErrNotReadOnly:
-		return "Not a read-only call: " + cmp.Or(path, e.Op.String()), "this server is cut off from the quorum and serves reads alone"
+		return "Not a read-only call: " + cmp.Or(path, e.Op.String()), "this server is cut off from the quorum and only serves reads"
 	case proto.ErrInvalidACL:
 		return "Acl is not valid : " + path, ""
 	case proto.ErrNoAuth:
@@ -91,24 +91,24 @@ func Refusal(e *client.OpError) (text, hint string) {
 	case proto.ErrBadArguments:
 		return "Arguments are not valid : " + path, ""
 	case proto.ErrBadVersion:
-		return "version No is not valid : " + path, "stat shows the version it has now"
+		return "version No is not valid : " + path, "stat shows its current version"
 	case proto.ErrQuotaExceeded:
 		return "Quota has exceeded : " + path, "listquota shows the limits"
 	}
 	return "", ""
 }
 
-// reconfigWords are words for a reconfiguration, which is of no znode.
+// reconfigWords are the words for a failed reconfiguration, which concerns no znode.
 func reconfigWords(e *client.OpError) (text, hint string) {
 	switch e.Code {
 	case proto.ErrNoAuth:
-		return "Insufficient permission : a reconfiguration takes the permission to write /zookeeper/config, " +
-			"which only the super user has by default", "addauth adds an identity"
+		return "Insufficient permission : a reconfiguration needs permission to write /zookeeper/config, " +
+			"which by default only the super user has", "addauth adds an identity"
 	case proto.ErrBadVersion:
-		return "version No is not valid : the configuration has another version", "config shows it"
+		return "version No is not valid : the configuration has another version", "config shows its version"
 	case proto.ErrBadArguments:
 		return "Arguments are not valid : the leader refuses the new configuration",
-			"are enough participants left, and has each server ports of its own?"
+			"check that enough participants are left and that no two servers share a port"
 	case proto.ErrReconfigInProgress:
 		return "Another reconfiguration is in progress; try again when it is done", ""
 	case proto.ErrNewConfigNoQuorum:
@@ -120,19 +120,19 @@ func reconfigWords(e *client.OpError) (text, hint string) {
 	return "", ""
 }
 
-// permissionHint says which ACL decides: the parent's over creating and deleting.
+// permissionHint says which ACL applies: the parent's for creating and deleting.
 func permissionHint(e *client.OpError) string {
 	switch {
 	case e.Op == proto.OpGetACL:
-		return "reading an ACL takes the permission r or a"
+		return "reading an ACL needs permission r or a"
 	case e.Op.Creates() || e.Op == proto.OpDelete:
 		return "getAcl of its parent shows who may"
 	}
 	return "getAcl shows who may"
 }
 
-// Explain is the function Explain, and says what the server knows besides: the version that there is, or that
-// the chroot is missing, where that is certain.
+// Explain is the function Explain, and adds what else the server knows, if it is certain: the
+// actual version, or that the chroot is missing.
 func (env *Env) Explain(ctx context.Context, err error) error {
 	var op *client.OpError
 	var known *explained
@@ -151,7 +151,7 @@ func (env *Env) Explain(ctx context.Context, err error) error {
 	return explainChroot(env, Explain(ctx, err))
 }
 
-// versionNow says which version a change would have had to name, "" when that cannot be read.
+// versionNow returns which version a change should have named, or "" if that cannot be read.
 func (env *Env) versionNow(ctx context.Context, op *client.OpError) string {
 	conn, err := env.Conn()
 	if err != nil {
@@ -160,7 +160,7 @@ func (env *Env) versionNow(ctx context.Context, op *client.OpError) string {
 	if op.Op == proto.OpReconfig {
 		config, _, err := conn.GetConfig(ctx, false)
 		if version, _ := zoocfg.ClientConfig(string(config)); err == nil && version != "" {
-			return "it has version " + version
+			return "its version is " + version
 		}
 		return ""
 	}
@@ -169,13 +169,13 @@ func (env *Env) versionNow(ctx context.Context, op *client.OpError) string {
 	case err != nil:
 		return ""
 	case op.Op == proto.OpSetACL:
-		return fmt.Sprintf("its ACL has version %d", stat.Aversion)
+		return fmt.Sprintf("the version of its ACL is %d", stat.Aversion)
 	}
-	return fmt.Sprintf("it has version %d", stat.Version)
+	return fmt.Sprintf("its version is %d", stat.Version)
 }
 
-// explainChroot says of a znode that is missing that the chroot above it is missing too,
-// where that is certain.
+// explainChroot adds to the error about a missing znode that the chroot is missing too, if that
+// is certain.
 func explainChroot(env *Env, err error) error {
 	var op *client.OpError
 	if !errors.As(err, &op) || op.Code != proto.ErrNoNode || strings.LastIndexByte(op.Path, '/') != 0 ||

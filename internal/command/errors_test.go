@@ -19,7 +19,7 @@ func TestSentence(t *testing.T) {
 		{client.OpError{Op: proto.OpMulti, Code: proto.ErrNotReadOnly}, "Not a read-only call: multi ("},
 		{client.OpError{Op: proto.OpSetData, Path: "/a", Code: proto.ErrNotReadOnly}, "Not a read-only call: /a ("},
 		{client.OpError{Op: proto.OpGetData, Path: "/a", Code: proto.ErrNoAuth}, "/a (getAcl shows who may"},
-		{client.OpError{Op: proto.OpGetACL, Path: "/a", Code: proto.ErrNoAuth}, "/a (reading an ACL takes the permission r or a"},
+		{client.OpError{Op: proto.OpGetACL, Path: "/a", Code: proto.ErrNoAuth}, "/a (reading an ACL needs permission r or a"},
 		{client.OpError{Op: proto.OpCreate2, Path: "/a/b", Code: proto.ErrNoAuth}, "/a/b (getAcl of its parent"},
 		{client.OpError{Op: proto.OpDelete, Path: "/a/b", Code: proto.ErrNoAuth}, "/a/b (getAcl of its parent"},
 	} {

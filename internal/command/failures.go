@@ -6,24 +6,24 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 )
 
-// Failures are znodes with which the server refused to do what was done with others. The zero
-// value is none.
+// Failures are znodes for which the server refused what it did for others. The zero value is
+// empty.
 type Failures struct {
-	List []Failure // the first of them
-	N    int       // of all
+	List []Failure // the first ones
+	N    int       // the total number
 }
 
-// Failure is one of them, as JSON has it.
+// Failure is a single failure, as in JSON.
 type Failure struct {
 	Path  string          `json:"path"`
 	Error string          `json:"error"`
 	Op    *client.OpError `json:"-"`
 }
 
-// maxNamed bounds how many are kept to be named; all are counted.
+// maxNamed limits how many are kept to be named; all are counted.
 const maxNamed = 1000
 
-// Add takes a server's refusal, and returns any other error.
+// Add adds a server's refusal, and returns any other error.
 func (f *Failures) Add(err error) error {
 	var op *client.OpError
 	if !errors.As(err, &op) {
@@ -35,7 +35,7 @@ func (f *Failures) Add(err error) error {
 	return nil
 }
 
-// Name prints them, a line each.
+// Name prints them, one per line.
 func (f *Failures) Name(env *Env) {
 	for _, one := range f.List {
 		text, _ := Refusal(one.Op)
@@ -49,13 +49,13 @@ func (f *Failures) Name(env *Env) {
 	}
 }
 
-// Skipped names those that a walk did not go into, and is the error for them, nil for none.
+// Skipped names those that a walk did not enter, and returns the error for them, or nil.
 func (f *Failures) Skipped(env *Env) error {
 	if f.N == 0 {
 		return nil
 	}
 	f.Name(env)
-	return Reword(f.List[0].Op, "%s skipped, with all that is below (getAcl shows who may list; addauth adds an identity)",
+	return Reword(f.List[0].Op, "%s skipped, with everything below (getAcl shows who may list; addauth adds an identity)",
 		were(f.N, "znode"))
 }
 

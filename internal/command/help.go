@@ -65,12 +65,12 @@ func (env *Env) printCommandList() error {
 	}
 	p.heading("Notes")
 	p.entry("help command", "usage, options and examples", 12)
-	p.entry("-o json", "on any command: the answer for programs", 12)
-	p.entry("-y", "on any command: do not ask", 12)
+	p.entry("-o json", "with any command: print JSON", 12)
+	p.entry("-y", "with any command: do not ask for confirmation", 12)
 	return p.flush()
 }
 
-// printCommandHelp explains one
+// printCommandHelp explains a command.
 func (env *Env) printCommandHelp(c *Command) error {
 	if env.Output == ui.JSON {
 		return env.PrintJSON(jsonCommand(c))
@@ -125,7 +125,7 @@ func (env *Env) printCommandHelp(c *Command) error {
 	return p.flush()
 }
 
-// OptionRows lists the command's options, the global ones too, and what they do.
+// OptionRows lists the command's options, including the global ones, with what they do.
 func (c *Command) OptionRows() (rows [][2]string) {
 	for _, list := range []Options{c.Options, GlobalOptions} {
 		for _, o := range list.List() {
@@ -134,7 +134,7 @@ func (c *Command) OptionRows() (rows [][2]string) {
 			}
 			help := o.Help
 			if o.Repeat {
-				help += " (may be repeated)"
+				help += " (repeatable)"
 			}
 			rows = append(rows, [2]string{o.Spelling(), help})
 		}
@@ -149,7 +149,7 @@ func upperFirst(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// page is help, wrapped to the width of the terminal.
+// page is a help page, wrapped to the width of the terminal.
 type page struct {
 	s     *ui.Streams
 	width int
@@ -173,8 +173,7 @@ func (p *page) heading(s string) {
 	p.line(p.s.Paint(s, color.Bold))
 }
 
-// entry writes a term and what it means: side by side, or below it where the terms are
-// too wide for that.
+// entry writes a term and its meaning: side by side, or on two lines if the terms are too wide.
 func (p *page) entry(term, meaning string, widest int) {
 	column := widest + 4
 	if column > p.width/2 {

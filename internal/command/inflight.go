@@ -12,10 +12,10 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// InFlight is how many single requests wait for replies at once.
+// InFlight is how many single requests may wait for replies at the same time.
 const InFlight = 256
 
-// Fatal is the error unless the server answered it.
+// Fatal returns the error, or nil if it is an answer of the server.
 func Fatal(err error) error {
 	var op *client.OpError
 	if errors.As(err, &op) {
@@ -24,9 +24,9 @@ func Fatal(err error) error {
 	return err
 }
 
-// ForEach calls f for 0…n-1, at most limit at once, in the order of the numbers, until ctx
-// ends or f fails. errs, of length n, gets the reason for those not called. progress is
-// called on the caller's goroutine with how many are done, or nearly.
+// ForEach calls f for 0…n-1, at most limit at the same time, in numeric order, until ctx ends or
+// f fails. errs, of length n, receives the reason for those not called. progress is called on the
+// caller's goroutine with about how many are done.
 func ForEach(ctx context.Context, n, limit int, f func(i int) error, errs []error, progress func(done int)) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -52,10 +52,10 @@ func ForEach(ctx context.Context, n, limit int, f func(i int) error, errs []erro
 	wg.Wait()
 }
 
-// settleTime is how long an interrupted command waits for the replies that are due.
+// settleTime is how long an interrupted command waits for pending replies.
 const settleTime = 3 * time.Second
 
-// Settling returns a context for requests whose outcome should be known also after ctx is
+// Settling returns a context for requests whose outcome should be known even after ctx is
 // cancelled: it ends settleTime after ctx.
 func Settling(ctx context.Context) (context.Context, context.CancelFunc) {
 	settled, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -66,7 +66,7 @@ func Settling(ctx context.Context) (context.Context, context.CancelFunc) {
 	return settled, func() { stop(); cancel() }
 }
 
-// Stopped is what an interrupted command says, nil when err is no interruption.
+// Stopped returns the error of an interrupted command, or nil if err is not an interruption.
 func Stopped(ctx context.Context, err error, text string) error {
 	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
 		return nil
@@ -74,7 +74,7 @@ func Stopped(ctx context.Context, err error, text string) error {
 	return &ui.ExitError{Code: ui.ExitInterrupted, Err: fmt.Errorf("interrupted: %s", text)}
 }
 
-// Thousands writes a number as 1,234,567.
+// Thousands formats a number as 1,234,567.
 func Thousands(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0; i -= 3 {

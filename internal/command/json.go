@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 )
 
-// PrintJSON writes one document, on one line. It leaves <, > and & as they are.
+// PrintJSON writes a document on one line, without escaping <, > and &.
 func (env *Env) PrintJSON(v any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -17,5 +17,5 @@ func (env *Env) PrintJSON(v any) error {
 	return err
 }
 
-// Object is a JSON document for answers of a few fields.
+// Object is a JSON document with a few fields.
 type Object map[string]any

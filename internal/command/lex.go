@@ -5,36 +5,35 @@ import (
 	"strings"
 )
 
-// Token is one word or operator of a line.
+// Token is a word or operator of a line.
 type Token struct {
 	Word
-	Start, End int  // bytes of the line that it came from
+	Start, End int  // its bytes in the line
 	Operator   bool // |, > or >>
-	Open       byte // the quote that the line ends inside of; 0 otherwise
+	Open       byte // the quote that is still open at the end of the line; otherwise 0
 }
 
-// Word is a word of a command: of a line, or an argument of the process.
+// Word is a word of a command: from a line, or an argument of the process.
 type Word struct {
 	Text   string // without the quotes around it
-	Quoted bool   // it had them: it is no pattern
+	Quoted bool   // it was quoted, so it is not a pattern
 }
 
-// ErrOpenQuote says that a line ends inside a quote.
-var ErrOpenQuote = errors.New("the quote is not closed")
+// ErrOpenQuote means that a line ends inside a quote.
+var ErrOpenQuote = errors.New("unclosed quote")
 
-// Lex splits a line as zkCli does (ZooKeeperMain.MyCommandOptions.parseCommand): a word that
-// does not begin with a quote is what stands there up to the next whitespace, a word that does
-// is what stands between the quotes, and another word may follow it without a space.
+// Lex splits a line as zkCli does (ZooKeeperMain.MyCommandOptions.parseCommand): a word that does
+// not start with a quote ends at the next whitespace; a word that does ends at the closing quote,
+// and another word may follow it without a space.
 //
-// With ErrOpenQuote the tokens are still returned, the last with Open set: completion works on
-// them.
+// With ErrOpenQuote the tokens are still returned, the last one with Open set, for completion.
 //
-// Differs(open-quote): zkCli skips an open quote and takes what follows for words; here the line
-// goes on in the next row, so that data can have several.
-// Differs(blank-line): zkCli's pattern finds a word in a line of spaces, the last of them.
+// Differs(open-quote): zkCli skips an open quote and treats what follows as words; here the line
+// continues on the next row, so that data can have several. Differs(blank-line): zkCli's pattern
+// finds a word in a line of spaces: the last space.
 func Lex(line string) ([]Token, error) { return lex(line, false) }
 
-// lex is Lex; begun says that a word stands before on the same row.
+// lex is Lex; begun says that a word precedes it on the same row.
 func lex(line string, begun bool) (tokens []Token, err error) {
 	for i := 0; i < len(line); {
 		if isSpace(line[i]) {
@@ -65,8 +64,8 @@ func lexWord(line string, start int) Token {
 		end++
 	}
 	text := line[start:end]
-	// Differs(operators): to zkCli |, > and >> are data as other words are, and no line has a
-	// comment. Pipes, files and comments are worth three words that nobody stores.
+	// Differs(operators): to zkCli |, > and >> are data like other words, and there are no
+	// comments. Pipes, files and comments are worth three words that nobody stores.
 	operator := text == "|" || text == ">" || text == ">>"
 	return Token{Word: Word{Text: text}, Start: start, End: end, Operator: operator}
 }
@@ -77,8 +76,8 @@ func lexQuoted(line string, start int) Token {
 	var text strings.Builder
 	i := start + 1
 	for ; i < len(line); i++ {
-		// Differs(escapes): to zkCli a backslash between double quotes is a backslash, so that no
-		// word can hold a space and both kinds of quotes.
+		// Differs(escapes): to zkCli a backslash between double quotes is just a backslash, so no
+		// word can contain a space and both kinds of quotes.
 		if escapes(quote, line[i:]) {
 			i++
 		} else if line[i] == quote {
@@ -91,12 +90,13 @@ func lexQuoted(line string, start int) Token {
 	return t
 }
 
-// escapes tells whether rest, within the quote, begins with \" or \\.
+// escapes reports whether rest, inside the quote, starts with \" or \\.
 func escapes(quote byte, rest string) bool {
 	return quote == '"' && (strings.HasPrefix(rest, `\"`) || strings.HasPrefix(rest, `\\`))
 }
 
-// isComment tells whether the word begins one: # at the start of a row or as a word of its own.
+// isComment reports whether the word starts a comment: # at the start of a row or as a separate
+// word.
 func isComment(t Token, begun bool) bool {
 	return !t.Quoted && (t.Text == "#" || !begun && strings.HasPrefix(t.Text, "#"))
 }
@@ -108,12 +108,12 @@ func endOfRow(line string, i int) int {
 	return len(line)
 }
 
-// isSpace tells whether Java's \s matches.
+// isSpace reports whether Java's \s matches.
 func isSpace(ch byte) bool {
 	return ch == ' ' || '\t' <= ch && ch <= '\r'
 }
 
-// Quote writes a word so that Lex reads it back wherever it stands, and no pattern is found in it.
+// Quote quotes a word so that Lex reads it back anywhere, and no pattern is found in it.
 func Quote(word string) string {
 	switch {
 	case word != "" && strings.IndexByte(`'"#`, word[0]) < 0 && word != "|" && word != ">" && word != ">>" &&
@@ -125,7 +125,7 @@ func Quote(word string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
 }
 
-// Words are the words of a line for Run.
+// Words returns the words of a line for Run.
 func Words(tokens []Token) []Word {
 	words := make([]Word, len(tokens))
 	for i, t := range tokens {
@@ -134,7 +134,7 @@ func Words(tokens []Token) []Word {
 	return words
 }
 
-// Args are the arguments of a process for Run; whoever split them has dealt with quotes.
+// Args returns the arguments of a process for Run; quotes were already resolved.
 func Args(args ...string) []Word {
 	words := make([]Word, len(args))
 	for i, a := range args {

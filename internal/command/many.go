@@ -8,8 +8,8 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// Many calls do for each path. Of one path its error is returned; those of several are printed,
-// unless they are about more than the path, and the rest goes on.
+// Many calls do for each path. For a single path it returns the error; for several it prints
+// errors and continues, unless the error concerns more than the path.
 func (env *Env) Many(ctx context.Context, paths []string, do func(i int, path string) error) error {
 	if len(paths) == 1 {
 		return do(0, paths[0])
@@ -30,7 +30,7 @@ func (env *Env) Many(ctx context.Context, paths []string, do func(i int, path st
 	return nil
 }
 
-// AndSkipped adds what a pattern has skipped to the error of a
+// AndSkipped adds what a pattern has skipped to the error of a command.
 func (env *Env) AndSkipped(err error, skipped *Failures) error {
 	if err != nil && About(err) != nil && err.Error() != "" {
 		return err // which ended it
@@ -44,7 +44,8 @@ func (env *Env) AndSkipped(err error, skipped *Failures) error {
 	return err
 }
 
-// About is the error unless it is about one znode alone: the server's answer, or a bad path.
+// About returns the error, or nil if it concerns only a single znode: the server's answer, or a
+// bad path.
 func About(err error) error {
 	var path *client.PathError
 	if errors.As(err, &path) {

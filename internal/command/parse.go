@@ -11,10 +11,10 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// Invocation is one parsed line: a command with its options and arguments.
+// Invocation is a parsed line: a command with its options and arguments.
 type Invocation struct {
 	Command  *Command
-	Called   string   // the name as it was typed: an alias, perhaps
+	Called   string   // the name as typed, possibly an alias
 	Args     []string // without options; znode paths are absolute once Run has resolved them
 	options  map[*Option][]string
 	Words    []Word   // Args as they were typed
@@ -41,8 +41,8 @@ var (
 // GlobalOptions are the options of every command, unless it uses the name otherwise.
 var GlobalOptions = Options{output, yes, quiet, help}
 
-// FindOption returns the option of the command, or the global one, that a word like -t,
-// --members or -? names (without a value), or nil.
+// FindOption returns the option of the command, or the global one, named by a word like -t,
+// --members or -? (without a value), or nil.
 func (c *Command) FindOption(word string) *Option {
 	name := strings.TrimPrefix(strings.TrimPrefix(word, "-"), "-")
 	for _, list := range []Options{c.Options, GlobalOptions} {
@@ -55,34 +55,35 @@ func (c *Command) FindOption(word string) *Option {
 	return nil
 }
 
-// UsageError says what is wrong with the options or arguments of a command.
+// UsageError describes what is wrong with a command's options or arguments.
 type UsageError struct {
 	Command *Command
 	Problem string
 }
 
-// Error is the usage as zkCli prints it, and the problem.
+// Error returns the usage as zkCli prints it, and the problem.
 func (e *UsageError) Error() string {
 	return e.Command.UsageLine() + "\n" + e.Problem
 }
 
-// UsageLine is the command's name and usage.
+// UsageLine returns the command's name and usage.
 func (c *Command) UsageLine() string { return strings.TrimRight(c.Name+" "+c.Usage, " ") }
 
 var negativeNumber = regexp.MustCompile(`^-(\d+\.?\d*|\.\d+)$`)
 
-// ErrNoCommand says that the first word is no command.
+// ErrNoCommand means that the first word is not a command.
 var ErrNoCommand = errors.New("command not found")
 
-// Parse reads options and arguments; words[0] is the command's name. Options may stand
-// anywhere; "--" ends them. As in commons-cli's DefaultParser, which zkCli uses, -t 5,
-// -t5 and -t=5 are the same, flags of one letter may be joined (-sw), and what looks like
-// an option but is none of this command's may be an option's value.
+// Parse parses options and arguments; words[0] is the command's name. Options may appear
+// anywhere; "--" ends them. As in commons-cli's DefaultParser, which zkCli uses, -t 5, -t5 and
+// -t=5 are the same, one-letter flags may be joined (-sw), and what looks like an option but is
+// not one of this command's may be an option's value.
 //
-// Differs(more-accepted): zkCli takes options before the arguments only, and names in one case.
+// Differs(more-accepted): zkCli accepts options only before the arguments, and names in one case
+// only.
 func (s Set) Parse(words []Word) (*Invocation, error) {
 	if len(words) == 0 || words[0].Text == "" {
-		return nil, errors.New("no command entered; `help` lists all")
+		return nil, errors.New("no command entered; `help` lists them")
 	}
 	cmd := s.Lookup(words[0].Text)
 	if cmd == nil {
@@ -114,7 +115,7 @@ func (s Set) Parse(words []Word) (*Invocation, error) {
 	return in, in.count()
 }
 
-// option reads the option that word begins and returns the words after it.
+// option parses the option at the start of word and returns the words after it.
 func (in *Invocation) option(word Word, rest []Word) ([]Word, error) {
 	name, value, hasValue := strings.Cut(word.Text, "=")
 	if opt := in.Command.FindOption(name); opt != nil {
@@ -145,7 +146,7 @@ func (in *Invocation) option(word Word, rest []Word) ([]Word, error) {
 	return nil, in.unknown(word.Text)
 }
 
-// joined reads flags of one letter, of which the last may have its value attached.
+// joined parses one-letter flags, the last of which may have its value attached.
 func (in *Invocation) joined(letters string) bool {
 	type found struct {
 		opt   *Option
@@ -172,7 +173,7 @@ func (in *Invocation) joined(letters string) bool {
 	return true
 }
 
-// isOption tells whether the word, where a value is expected, is an option of the command.
+// isOption reports whether the word, where a value is expected, is an option of the command.
 func (in *Invocation) isOption(word string) bool {
 	if len(word) < 2 || word[0] != '-' || negativeNumber.MatchString(word) {
 		return false
@@ -198,10 +199,10 @@ func (in *Invocation) unknown(word string) error {
 	if q := nearest.DidYouMean(strings.TrimLeft(word, "-"), "-", names); q != "" {
 		hint = q
 	}
-	return in.Problem("unknown option %s; %s (an argument that begins with a dash goes after --)", word, hint)
+	return in.Problem("unknown option %s; %s (put an argument that starts with a dash after --)", word, hint)
 }
 
-// Spelling is the option as help writes it: "-t ttl", "--output format".
+// Spelling returns the option as help prints it: "-t ttl", "--output format".
 func (o *Option) Spelling() string {
 	s := "-" + o.Name
 	for _, global := range GlobalOptions.List() {
@@ -215,14 +216,14 @@ func (o *Option) Spelling() string {
 	return s
 }
 
-// Problem is the error for options or arguments that are wrong.
+// Problem returns the error for wrong options or arguments.
 func (in *Invocation) Problem(format string, a ...any) error {
 	return &UsageError{Command: in.Command, Problem: fmt.Sprintf(format, a...)}
 }
 
 // count checks the number of arguments.
 //
-// Differs(strict-arguments): zkCli ignores those that are too many.
+// Differs(strict-arguments): zkCli ignores excess arguments.
 func (in *Invocation) count() error {
 	if help.On(in) {
 		return nil
@@ -230,7 +231,7 @@ func (in *Invocation) count() error {
 	args := in.Command.Args
 	for i, a := range args {
 		if !a.Optional && i >= len(in.Args) {
-			return in.Problem("%s is missing; `help %s` says more", a.Name, in.Command.Name)
+			return in.Problem("missing argument: %s; see `help %s`", a.Name, in.Command.Name)
 		}
 	}
 	if len(in.Args) > len(args) && (len(args) == 0 || !args[len(args)-1].Repeat) {
@@ -239,21 +240,21 @@ func (in *Invocation) count() error {
 	return nil
 }
 
-// tooMany reports the first of the words that are too many, and what may have been meant.
+// tooMany reports the first of the excess words, and what may have been meant.
 func (in *Invocation) tooMany(words []Word) error {
 	if in.Command.Secret {
-		return in.Problem("too many arguments: a credential with spaces is quoted")
+		return in.Problem("too many arguments; quote a credential that contains spaces")
 	}
 	hint := "quote an argument that contains spaces"
 	for _, w := range words {
 		if !w.Quoted && strings.ContainsAny(w.Text[:min(1, len(w.Text))], "|>") {
-			hint = fmt.Sprintf("%s acts only with a space behind it", w.Text[:1])
+			hint = fmt.Sprintf("%s only works with a space after it", w.Text[:1])
 		}
 	}
 	return in.Problem("unexpected argument %q (%s)", words[0].Text, hint)
 }
 
-// kind is the kind of the i-th argument.
+// kind returns the kind of the i-th argument.
 func (c *Command) kind(i int) Kind {
 	if i >= len(c.Args) {
 		i = len(c.Args) - 1

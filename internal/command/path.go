@@ -16,22 +16,22 @@ import (
 // wild are the characters that make a path a pattern.
 const wild = "*?["
 
-// literal writes text as a pattern that matches it alone.
+// literal turns text into a pattern that matches only that text.
 var literal = strings.NewReplacer("*", `\*`, "?", `\?`, "[", `\[`, `\`, `\\`)
 
-// Resolve makes a path absolute. One that begins with / stays as it is. A relative one
-// starts from dir, the current znode; "." and ".." are understood in it.
+// Resolve makes a path absolute. A path that starts with / is unchanged. A relative one starts at
+// dir, the current znode, and may contain "." and "..".
 //
-// Differs(relative-paths): zkCli has no current znode and takes paths from / on only.
+// Differs(relative-paths): zkCli has no current znode and accepts only paths that start with /.
 func Resolve(dir, name string) (string, error) {
 	switch {
 	case strings.HasPrefix(name, "/"):
 		return name, nil
 	case name == "":
-		return "", errors.New("the path is empty")
+		return "", errors.New("empty path")
 	}
 	abs := path.Join(cmp.Or(dir, "/"), name)
-	// The slash at the end means a nameless sequential znode to create.
+	// A trailing slash means a nameless sequential znode to be created.
 	if last := name[strings.LastIndexByte(strings.TrimSuffix(name, "/"), '/')+1:]; last != "./" && last != "../" &&
 		strings.HasSuffix(last, "/") && abs != "/" {
 		abs += "/"
@@ -55,7 +55,7 @@ func (in *Invocation) Resolve(dir string) error {
 			return err
 		}
 		if !word.Quoted && strings.ContainsAny(word.Text, wild) {
-			// A backslash in it is no escape: a quoted path is what means the characters.
+			// A backslash in it does not escape: quote a path to take its characters literally.
 			if in.patterns[i], err = absolute(literal.Replace(dir), strings.ReplaceAll(word.Text, `\`, `\\`)); err != nil {
 				return err
 			}
@@ -64,9 +64,9 @@ func (in *Invocation) Resolve(dir string) error {
 	return nil
 }
 
-// Absolute is Resolve, without a slash at the end.
+// Absolute is Resolve, without a trailing slash.
 //
-// Differs(slash-at-the-end): zkCli refuses /app/, which Tab leads to; only /app can be meant.
+// Differs(slash-at-the-end): zkCli refuses /app/, which its Tab produces; it can only mean /app.
 func Absolute(dir, name string) (string, error) {
 	abs, err := Resolve(dir, name)
 	if len(abs) > 1 {
@@ -75,20 +75,20 @@ func Absolute(dir, name string) (string, error) {
 	return abs, err
 }
 
-// SortNames sorts as zkCli does: as Java compares strings, by UTF-16 code units. That is the
-// order of bytes but for characters beyond U+FFFF, which no znode's name may have
+// SortNames sorts as zkCli does: as Java compares strings, by UTF-16 code units. That is the byte
+// order except for characters beyond U+FFFF, which are not allowed in a znode's name
 // (PathUtils.validatePath refuses surrogates).
 func SortNames(names []string) { slices.Sort(names) }
 
-// Paths returns the znodes that the i-th argument, a path or a pattern, names, in the order
-// of ls. A znode whose name is the pattern itself comes first and alone. Without a pattern no
-// request is made, and the znode need not exist. skipped gets the znodes whose children the
-// pattern could not be compared with.
+// Paths returns the znodes named by the i-th argument, a path or a pattern, in the order of ls.
+// If a znode's name is the pattern itself, only that znode is returned. Without a pattern no
+// request is made, and the znode need not exist. skipped receives the znodes whose children could
+// not be compared with the pattern.
 func (in *Invocation) Paths(ctx context.Context, conn *client.Conn, i int, skipped *Failures) ([]string, error) {
 	if i >= len(in.patterns) || in.patterns[i] == "" {
 		return in.Args[i : i+1], nil
 	}
-	// Since 3.8.4 and 3.9.2 a znode that must not be read is not said to exist, either.
+	// Since 3.8.4 and 3.9.2 the existence of an unreadable znode is not revealed either.
 	if _, err := conn.Exists(ctx, in.Args[i], false); err == nil || errors.Is(err, proto.ErrNoAuth) {
 		return in.Args[i : i+1], nil
 	} else if !errors.Is(err, proto.ErrNoNode) {
@@ -105,7 +105,7 @@ func (in *Invocation) Paths(ctx context.Context, conn *client.Conn, i int, skipp
 	return found, err
 }
 
-// AllPaths returns the znodes that the first n arguments name, each of them once.
+// AllPaths returns the znodes named by the first n arguments, without duplicates.
 func (in *Invocation) AllPaths(ctx context.Context, conn *client.Conn, n int, skipped *Failures) (all []string, err error) {
 	seen := map[string]bool{}
 	for i := range n {
@@ -123,7 +123,7 @@ func (in *Invocation) AllPaths(ctx context.Context, conn *client.Conn, n int, sk
 	return all, nil
 }
 
-// isPattern tells whether a pattern means more than one text.
+// isPattern reports whether a pattern matches more than one text.
 func isPattern(pattern string) bool {
 	for i := 0; i < len(pattern); i++ {
 		switch pattern[i] {
@@ -136,10 +136,9 @@ func isPattern(pattern string) bool {
 	return false
 }
 
-// expand matches segment by segment; what stands after the last pattern is looked up at
-// the end.
+// expand matches segment by segment; what follows the last pattern is looked up at the end.
 func expand(ctx context.Context, conn *client.Conn, pattern string, skipped *Failures) ([]string, error) {
-	found := []string{""} // paths so far, the root's being empty
+	found := []string{""} // paths so far; the root's is empty
 	checked := true
 	for segment := range strings.SplitSeq(strings.TrimPrefix(pattern, "/"), "/") {
 		checked = isPattern(segment)
@@ -169,7 +168,7 @@ func expand(ctx context.Context, conn *client.Conn, pattern string, skipped *Fai
 	kept := found[:0]
 	for _, p := range found {
 		_, err := conn.Exists(ctx, p, false)
-		if err == nil || errors.Is(err, proto.ErrNoAuth) { // it is there, or nobody can say
+		if err == nil || errors.Is(err, proto.ErrNoAuth) { // it exists, or that is unknowable
 			kept = append(kept, p)
 		} else if !errors.Is(err, proto.ErrNoNode) {
 			return nil, err
@@ -200,7 +199,7 @@ func matches(ctx context.Context, conn *client.Conn, parent, segment string) ([]
 	return names, nil
 }
 
-// unescape is the text that a pattern was made from.
+// unescape returns the text that a pattern was made from.
 func unescape(pattern string) string {
 	var b strings.Builder
 	for i := 0; i < len(pattern); i++ {

@@ -11,10 +11,10 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// Set is commands, in the order of the list that help prints.
+// Set is a list of commands, in the order of the list that help prints.
 type Set []*Command
 
-// Lookup finds a command by its name or an alias in any case, or returns nil.
+// Lookup finds a command by its name or an alias, ignoring case, or returns nil.
 func (s Set) Lookup(name string) *Command {
 	for _, c := range s {
 		if strings.EqualFold(c.Name, name) {
@@ -29,15 +29,15 @@ func (s Set) Lookup(name string) *Command {
 	return nil
 }
 
-// Run parses and runs one command. An error that is not said yet is returned; its exit
-// code is that of a *ui.ExitError in it, or ui.ExitFailed.
+// Run parses and runs a command. It returns an error that is not yet reported; its exit code is
+// that of the *ui.ExitError in it, or ui.ExitFailed.
 func Run(ctx context.Context, env *Env, words []Word) error {
 	if len(words) > 0 {
 		if v := env.Verb(words[0].Text); v != nil {
 			return v.Run(ctx, env, texts(words[1:]))
 		}
 	}
-	call := *env // -o and others hold for this command alone
+	call := *env // -o and others apply only to this command
 	err := call.run(ctx, words)
 	env.Dir, env.Before = call.Dir, call.Before // cd
 	return ui.InFormat(err, call.Output)
@@ -64,7 +64,7 @@ func (env *Env) run(ctx context.Context, words []Word) error {
 	return env.Explain(ctx, err)
 }
 
-// Conn is the session that a command works on.
+// Conn returns the session that a command works on.
 func (env *Env) Conn() (*client.Conn, error) {
 	if env.Session == nil {
 		return nil, session.ErrNone

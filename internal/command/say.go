@@ -21,15 +21,15 @@ func (env *Env) Warn(format string, a ...any) {
 	ui.Warn(env.Streams.Err, "%s", text)
 }
 
-// Note tells a person of what went well, and where it went; -q leaves it out. In JSON the answer has it.
+// Note tells a person what succeeded; -q suppresses it. In JSON the answer contains it.
 func (env *Env) Note(format string, a ...any) {
 	if !env.Quiet && env.Output != ui.JSON {
 		fmt.Fprintf(env.Streams.Err, format+"\n", a...)
 	}
 }
 
-// Confirm asks a person, on a terminal, before much is changed. The error says what a no, or
-// Ctrl-C, leaves.
+// Confirm asks a person, on a terminal, before a big change. otherwise says, in the error, what a
+// no or Ctrl-C leaves.
 func (env *Env) Confirm(ctx context.Context, question, otherwise string) error {
 	if !env.Streams.InTTY || env.Yes {
 		return nil

@@ -10,26 +10,26 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// elsewhere are words of other tools, and what does here what they do there.
+// elsewhere maps words of other tools to what does the same here.
 var elsewhere = map[string]string{
 	"cat":    "`get path` prints the data of a znode",
 	"clear":  "Ctrl-L clears the screen",
 	"cp":     "`get -n /a > file` and `create /b @file` copy the data of a znode",
 	"echo":   "`set path data` replaces the data of a znode",
-	"edit":   "`get -n /a > file` and `set /a @file` take the data out and back",
+	"edit":   "`get -n /a > file` and `set /a @file` export and import the data",
 	"exists": "`stat path` fails unless the znode exists",
-	"find":   "`ls -R / | grep name` finds znodes by their names",
-	"grep":   "`ls -R / | grep name` finds znodes by their names",
+	"find":   "`ls -R / | grep name` finds znodes by name",
+	"grep":   "`ls -R / | grep name` finds znodes by name",
 	"ll":     "`ls -s path` lists the children and prints the stat",
 	"mkdir":  "`create path` creates a znode, `create -p path` its parents too",
 	"mv":     "a znode cannot be renamed; `get -n /a > file`, `create /b @file` and `delete /a` move its data",
 	"rm":     "`delete path` deletes a znode, `deleteall path` with everything below it",
 	"source": "`zkctl -f file` runs a file of commands",
 	"tree":   "`ls -R path` lists a tree",
-	"watch":  "`addWatch path` reports every change of a znode and below it, `get -w path` the next one",
+	"watch":  "`addWatch path` reports every change at and below a znode, `get -w path` the next change",
 }
 
-// sameElsewhere are further words for those.
+// sameElsewhere are synonyms of those.
 var sameElsewhere = map[string]string{
 	"auth": "addauth", "chmod": "setAcl", "chown": "setAcl", "cls": "clear", "copy": "cp", "del": "rm", "dir": "ll",
 	"getdata": "get", "getchildren": "ls", "head": "cat", "less": "cat", "login": "addauth", "more": "cat", "move": "mv",
@@ -37,7 +37,7 @@ var sameElsewhere = map[string]string{
 	"touch": "mkdir", "vi": "edit", "vim": "edit",
 }
 
-// unknownCommand says which command may have been meant.
+// unknownCommand suggests the command that may have been meant.
 func (env *Env) unknownCommand(name string) error {
 	return &ui.ExitError{
 		Code: ui.ExitUnknownCommand,
@@ -45,8 +45,8 @@ func (env *Env) unknownCommand(name string) error {
 	}
 }
 
-// withoutCredential cuts off what follows a colon, which no command has and scheme:data does: it
-// stands there if the option before it was misspelt.
+// withoutCredential cuts off what follows a colon. No command name contains one, but scheme:data
+// does, and it ends up here if the option before it was misspelt.
 func withoutCredential(name string) string {
 	if before, _, found := strings.Cut(name, ":"); found {
 		return before + ":…"
@@ -54,7 +54,7 @@ func withoutCredential(name string) string {
 	return name
 }
 
-// Secret reports whether a line that begins with the word holds credentials, also if its command
+// Secret reports whether a line that starts with the word holds credentials, even if its command
 // is misspelt or has the name that another tool gives it.
 func (s Set) Secret(word string) bool {
 	word = strings.ToLower(word)
@@ -99,7 +99,7 @@ func (env *Env) meant(name string) string {
 		switch {
 		case v.Hidden:
 		case v.Name == word: // and it is Outside
-			return fmt.Sprintf(" It is no command of the shell: run `zkctl %s` outside it.", word)
+			return fmt.Sprintf(" It is not a command of the shell; run `zkctl %s` outside it.", word)
 		default:
 			names = append(names, v.Name)
 		}

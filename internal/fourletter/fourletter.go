@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Words are all four-letter words of ZooKeeper 3.8, sorted.
+// Words holds all four-letter words of ZooKeeper 3.8, sorted.
 var Words = []string{
 	"conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro",
 	"mntr", "ruok", "srst", "srvr", "stat", "stmk", "wchc", "wchp", "wchs",
@@ -32,12 +32,12 @@ const (
 	// MaxReply is the longest reply that Ask accepts, in bytes. The listings of a server with a million watches fit.
 	MaxReply = 64 << 20
 
-	// Patience bounds an Ask whose context has no deadline.
+	// Patience limits an Ask whose context has no deadline.
 	Patience = time.Minute
 )
 
 // ErrTooLong is wrapped by the error for a reply longer than MaxReply.
-var ErrTooLong = errors.New("the reply is too long")
+var ErrTooLong = errors.New("reply too long")
 
 // Dial opens a connection, as net.Dialer.DialContext does.
 type Dial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -50,9 +50,10 @@ func TLS(cfg *tls.Config) Dial {
 // Ask sends the word to the server at addr (host:port) and returns the reply, at most MaxReply bytes. dial is nil
 // for plain TCP.
 //
-// Ask returns when ctx ends, even if the server is silent or never stops sending. A reply that is cut off by then is an
-// error; one that the server ends with a reset is not, because servers reset connections that they close with unread
-// input. An empty reply is possible: a port that expects TLS and a word that the server does not know end that way.
+// Ask returns when ctx ends, even if the server is silent or never stops sending. A reply cut off
+// by then is an error; one that the server ends with a reset is not, because servers reset
+// connections that they close with unread input. An empty reply is possible, from a port that
+// expects TLS or for an unknown word.
 func Ask(ctx context.Context, dial Dial, addr, word string) ([]byte, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -79,7 +80,8 @@ func ask(ctx context.Context, dial Dial, addr, word string) ([]byte, error) {
 	}
 	defer conn.Close()
 	if local, ok := conn.LocalAddr().(*net.TCPAddr); ok && local.String() == conn.RemoteAddr().String() {
-		// Nobody listens, and the system has taken addr's port for this end: Ask would read its own word.
+		// Nobody listens, and the system chose addr's port for this end: Ask would read its own
+		// word.
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: conn.RemoteAddr(), Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()

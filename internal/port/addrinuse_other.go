@@ -4,5 +4,5 @@ package port
 
 import "syscall"
 
-// errAddrInUse is what listening on a taken port fails with.
+// errAddrInUse is the error for listening on a taken port.
 var errAddrInUse error = syscall.EADDRINUSE

@@ -2,5 +2,5 @@ package port
 
 import "golang.org/x/sys/windows"
 
-// errAddrInUse is what listening on a taken port fails with.
+// errAddrInUse is the error for listening on a taken port.
 var errAddrInUse error = windows.WSAEADDRINUSE

@@ -1,4 +1,4 @@
-// Package port finds free ports and recognizes taken ones.
+// Package port finds free ports and recognises taken ones.
 package port
 
 import (
@@ -9,10 +9,10 @@ import (
 	"strconv"
 )
 
-// ErrTaken is that somebody else listens on a port.
-var ErrTaken = errors.New("the port is taken")
+// ErrTaken means that somebody else listens on the port.
+var ErrTaken = errors.New("port already in use")
 
-// Listen is net.Listen for TCP; its error is ErrTaken, for errors.Is, if the port is taken.
+// Listen is net.Listen for TCP; if the port is taken, its error is ErrTaken for errors.Is.
 func Listen(addr string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	if errors.Is(err, errAddrInUse) {
@@ -21,16 +21,15 @@ func Listen(addr string) (net.Listener, error) {
 	return ln, err
 }
 
-// taken is an error of the system's that is ErrTaken.
+// taken is a system error that is ErrTaken.
 type taken struct{ error }
 
 func (t taken) Is(target error) bool { return target == ErrTaken }
 func (t taken) Unwrap() error        { return t.error }
 
-// Free finds a free port of 127.0.0.1. It looks below the range from which systems take the ports
-// of outgoing connections (Linux: from 32768). In that range a client that keeps dialling a stopped
-// server can be given the server's port as its own and connect to itself, and the server cannot
-// come back.
+// Free finds a free port on 127.0.0.1, below the range that systems use for outgoing connections
+// (Linux: from 32768). In that range a client that keeps dialling a stopped server can be given
+// the server's port as its own and connect to itself, and then the server cannot restart.
 func Free() (int, error) {
 	var last error
 	for range 100 {

@@ -11,7 +11,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// EventText is an event as zkCli prints it, without line breaks around it: two paragraphs,
+// EventText formats an event as zkCli prints it, without line breaks around it: two paragraphs,
 // "WATCHER::" and "WatchedEvent …".
 func EventText(e client.Event) string {
 	path := escape.Line(e.Path)
@@ -22,7 +22,7 @@ func EventText(e client.Event) string {
 }
 
 // EventPrinter returns an OnWatch for commands that run without a terminal. It prints what
-// happened to znodes, in JSON as an object a line; changes of the connection show in the
+// happened to znodes, in JSON as one object per line; changes of the connection show up in the
 // commands' errors.
 func EventPrinter(w io.Writer, form ui.Format) func(client.Event) {
 	return func(e client.Event) {

@@ -1,5 +1,5 @@
-// Package session is the session of a shell or of one command: it connects, authenticates,
-// tells of events, and closes.
+// Package session is the session of a shell or of a single command: it connects, authenticates,
+// passes on events, and closes.
 package session
 
 import (
@@ -13,16 +13,16 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// Session is the session that the commands of a shell, or one command, work on. It opens its
-// connection when Conn is first called. Its methods may be called from any goroutine.
+// Session is the session that the commands of a shell, or a single command, work on. It opens its
+// connection when Conn is first called. It is safe for concurrent use.
 type Session struct {
-	// OnEvent hears of every event of the open session, OnWatch of those to be printed:
-	// all while PrintWatches is on. Both are called on the connection's own goroutine, one
+	// OnEvent is called for every event of the open session, OnWatch for those to be printed: all
+	// of them while PrintWatches is on. Both are called on the connection's own goroutine, one
 	// event at a time, and may be nil. Set them before the first use.
 	OnEvent func(client.Event)
 	OnWatch func(client.Event)
-	// Named returns the configuration of a session with what connect names, such as a
-	// profile; ok is false for a connect string. Advise is Advice. Both may be nil.
+	// Named returns the configuration for a name, such as that of a profile, given to connect; ok
+	// is false for a connect string. Advise is Advice. Both may be nil.
 	Named  func(name string) (cfg client.Config, ok bool, err error)
 	Advise func(err error) string
 
@@ -37,7 +37,7 @@ type Session struct {
 	silent    bool              // printwatches off
 }
 
-// ErrNone says that there is no session to work on.
+// ErrNone means that there is no session to work on.
 var ErrNone = errors.New("Not connected; `connect host:port` opens a session")
 
 // notTold is the state of a connection before its first event.
@@ -54,7 +54,7 @@ func New(cfg client.Config) *Session {
 	return &Session{own: cfg, cfg: cfg, OnEvent: cfg.OnEvent}
 }
 
-// Conn returns the session, connected or connecting. After expiry and after Close it is an
+// Conn returns the session, connected or connecting. After expiry and after Close it returns an
 // error that says so and what to do.
 func (s *Session) Conn() (*client.Conn, error) {
 	s.mu.Lock()
@@ -72,7 +72,7 @@ func (s *Session) Conn() (*client.Conn, error) {
 	}
 	switch state := s.conn.State(); {
 	case s.expired || state == client.Expired:
-		return nil, fmt.Errorf("%w: session 0x%x is over, its ephemeral znodes and watches are gone; `connect` opens a new one",
+		return nil, fmt.Errorf("%w: session 0x%x has ended; its ephemeral znodes and watches are gone; `connect` opens a new one",
 			proto.ErrSessionExpired, uint64(s.conn.SessionID()))
 	case state == client.AuthFailed:
 		return nil, fmt.Errorf("%w: the server refused an identity of this session; `connect` opens a new one", proto.ErrAuthFailed)
@@ -115,9 +115,9 @@ func (s *Session) open() error {
 	return err
 }
 
-// dial starts a connection, whose events count from when it is taken.
+// dial starts a connection, whose events count once it is taken.
 func (s *Session) dial(cfg client.Config) (*client.Conn, error) {
-	var own *client.Conn // the connection that the events are of
+	var own *client.Conn // the connection that the events belong to
 	ready := make(chan struct{})
 	cfg.OnEvent = func(e client.Event) {
 		<-ready
@@ -134,7 +134,7 @@ func (s *Session) take(conn *client.Conn, cfg client.Config) {
 	s.conn, s.cfg, s.closed, s.expired, s.told = conn, cfg, false, false, notTold
 }
 
-// event passes on what happened, unless the connection has been replaced.
+// event passes on an event, unless the connection has been replaced.
 func (s *Session) event(from *client.Conn, e client.Event) {
 	s.mu.Lock()
 	if s.conn != from || e.Type == proto.EventNone && e.State == s.told {
@@ -157,9 +157,9 @@ func (s *Session) event(from *client.Conn, e client.Event) {
 	}
 }
 
-// Connect opens a session with the servers, or what Named knows by that name, and with the same
-// ones for "". Once it is connected it takes the place of the one before, which is closed. When
-// there is an error the one before stays as it is.
+// Connect opens a session with the servers, or with what Named returns for the name, or with the
+// same servers for "". Once connected, it replaces the previous session, which is closed. On
+// error the previous one stays.
 func (s *Session) Connect(ctx context.Context, servers string) error {
 	cfg, err := s.configOf(servers)
 	if err != nil {
@@ -177,7 +177,7 @@ func (s *Session) Connect(ctx context.Context, servers string) error {
 	return nil
 }
 
-// Reopen opens a session with the same servers in place of one that is over. It does not wait
+// Reopen replaces a session that has ended with a new one with the same servers. It does not wait
 // for the connection.
 func (s *Session) Reopen() error {
 	s.mu.Lock()
@@ -195,7 +195,7 @@ func (s *Session) replace(conn *client.Conn, cfg client.Config) {
 	old := s.conn
 	s.take(conn, cfg)
 	s.mu.Unlock()
-	switch conn.State() { // whose event came before it was taken
+	switch conn.State() { // its event may have come before it was taken
 	case client.Connected:
 		s.event(conn, client.Event{Type: proto.EventNone, State: proto.StateSyncConnected, Zxid: -1})
 	case client.ConnectedReadOnly:
@@ -206,8 +206,8 @@ func (s *Session) replace(conn *client.Conn, cfg client.Config) {
 	}
 }
 
-// configOf is the configuration of a session with the servers. What a name brings, such as
-// identities, is for its servers alone.
+// configOf returns the configuration of a session with the servers. What a name brings, such as
+// identities, applies only to its servers.
 func (s *Session) configOf(servers string) (client.Config, error) {
 	s.mu.Lock()
 	err := s.configured()
@@ -225,7 +225,7 @@ func (s *Session) configOf(servers string) (client.Config, error) {
 	return own, nil
 }
 
-// Advice is what may help against an error of connecting, "" for nothing.
+// Advice returns what may help against a connection error, or "".
 func (s *Session) Advice(err error) string {
 	if s.Advise == nil {
 		return ""
@@ -233,7 +233,7 @@ func (s *Session) Advice(err error) string {
 	return s.Advise(err)
 }
 
-// Close closes the session; its ephemeral znodes go at once.
+// Close closes the session; its ephemeral znodes are removed at once.
 func (s *Session) Close() error {
 	s.mu.Lock()
 	conn := s.conn
@@ -245,7 +245,7 @@ func (s *Session) Close() error {
 	return conn.Close()
 }
 
-// MaxPacket is the longest request or reply, in bytes.
+// MaxPacket returns the length of the longest request or reply, in bytes.
 func (s *Session) MaxPacket() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -253,7 +253,7 @@ func (s *Session) MaxPacket() int {
 	return cmp.Or(s.cfg.MaxPacket, client.DefaultMaxPacket)
 }
 
-// Servers is the connect string of the last session.
+// Servers returns the connect string of the last session.
 func (s *Session) Servers() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -261,7 +261,7 @@ func (s *Session) Servers() string {
 	return s.cfg.Servers
 }
 
-// State is the session's state for a prompt: CONNECTING before the first use.
+// State returns the session's state for a prompt: CONNECTING before the first use.
 func (s *Session) State() client.State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -276,14 +276,14 @@ func (s *Session) State() client.State {
 	return s.conn.State()
 }
 
-// PrintWatches tells whether events are printed.
+// PrintWatches reports whether events are printed.
 func (s *Session) PrintWatches() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.silent
 }
 
-// SetPrintWatches decides whether events are printed.
+// SetPrintWatches sets whether events are printed.
 func (s *Session) SetPrintWatches(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
