@@ -10,16 +10,16 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// argv is a command line, taken apart where zkCli does it: at the first word that is not
-// an option. What follows belongs to the command, which has a parser of its own.
+// argv is a parsed command line. As in zkCli, options end at the first word that is not one. What
+// follows belongs to the command, which has its own parser.
 type argv struct {
-	options []string // as pflag reads them: --name or --name=value
+	options []string // in the form for pflag: --name or --name=value
 	words   []string
-	pending string // the option that still waits for its value; completion needs it
+	pending string // the option that still lacks its value; completion needs it
 }
 
-// splitArgs reads the options as zkCli does: a long one may have one dash or two, and its
-// value follows '=' or stands in the next argument. Letters may run together.
+// splitArgs reads options as zkCli does: a long one may have one dash or two, and its value
+// follows '=' or is the next argument. One-letter options may be joined.
 func splitArgs(fs *pflag.FlagSet, args []string) (argv, error) {
 	var a argv
 	var bad error
@@ -64,8 +64,8 @@ func splitArgs(fs *pflag.FlagSet, args []string) (argv, error) {
 	return a, bad
 }
 
-// findFlag finds the option that arg begins with; rest is what follows its name. A long
-// name wins over letters: -timeout is not -t.
+// findFlag finds the option at the start of arg; rest is what follows its name. A long name takes
+// precedence over letters: -timeout is not -t.
 func findFlag(fs *pflag.FlagSet, arg string) (flag *pflag.Flag, rest string) {
 	name := strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")
 	if eq := strings.IndexByte(name, '='); eq >= 0 {
@@ -83,7 +83,7 @@ func findFlag(fs *pflag.FlagSet, arg string) (flag *pflag.Flag, rest string) {
 	return flag, name[1:] + rest
 }
 
-// isLetters tells whether name is letters run together, the first that takes a value
+// isLetters reports whether name is joined one-letter options, the first that takes a value
 // followed by it.
 func isLetters(fs *pflag.FlagSet, name string) bool {
 	for i := range len(name) {
@@ -98,8 +98,8 @@ func isLetters(fs *pflag.FlagSet, name string) bool {
 	return true
 }
 
-// lastLetter returns the option of the last of letters run together, or nil when the rest
-// of arg is an option's value.
+// lastLetter returns the option of the last of joined letters, or nil if the rest of arg is an
+// option's value.
 func lastLetter(fs *pflag.FlagSet, arg string) *pflag.Flag {
 	var flag *pflag.Flag
 	for i := 1; i < len(arg); i++ {

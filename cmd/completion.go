@@ -18,7 +18,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// completionPatience is how long a Tab in the outer shell may wait for the server.
+// completionPatience is how long Tab in the outer shell may wait for the server.
 const completionPatience = time.Second
 
 // completionVerb prints the script that makes an outer shell ask zkctl __complete.
@@ -28,11 +28,11 @@ func (a *app) completionVerb() command.Verb {
 		New: func(*command.Env) *cobra.Command {
 			return &cobra.Command{
 				Use: "completion bash|zsh|fish|powershell",
-				Long: `Print the script that lets your shell complete zkctl's commands,
-options and the paths of znodes, which it asks the server for.`,
-				Example: `  source <(zkctl completion bash)       now, in bash
+				Long: `Print the script that lets your shell complete zkctl's commands, options and
+znode paths. It gets the paths from the server.`,
+				Example: `  source <(zkctl completion bash)       now, in this bash
   zkctl completion bash > ~/.local/share/bash-completion/completions/zkctl
-  source <(zkctl completion zsh)        now, in zsh
+  source <(zkctl completion zsh)        now, in this zsh
   zkctl completion zsh > "${fpath[1]}/_zkctl"
   zkctl completion fish > ~/.config/fish/completions/zkctl.fish
   zkctl completion powershell | Out-String | Invoke-Expression`,
@@ -61,7 +61,7 @@ options and the paths of znodes, which it asks the server for.`,
 	}
 }
 
-// completeRequest is the hidden verb by which the completion scripts ask.
+// completeRequest is the hidden verb that the completion scripts call.
 const completeRequest = "__complete"
 
 // complete answers a completion script.
@@ -78,11 +78,11 @@ func (a *app) complete(ctx context.Context, args []string) error {
 	return request.Answer(a.streams.Out, a.candidates(ctx, request.Words[1:], request.Word))
 }
 
-// candidates is what can stand in place of word, behind words.
+// candidates returns what can replace word, after words.
 func (a *app) candidates(ctx context.Context, words []string, word string) completions.Result {
 	line, _ := splitArgs(a.flags, words)
 	for _, option := range line.options {
-		_ = a.flags.Parse([]string{option}) // one that is wrong hides no other
+		_ = a.flags.Parse([]string{option}) // a wrong option must not hide the others
 	}
 	name, value, hasValue := strings.Cut(word, "=")
 	switch {
@@ -108,7 +108,8 @@ func (a *app) candidates(ctx context.Context, words []string, word string) compl
 	}).CompleteWords(ctx, line.words, word, "/")
 }
 
-// quietSession is the session that the options describe. It starts no server and says nothing.
+// quietSession returns the session that the options describe. It starts no server and prints
+// nothing.
 func (a *app) quietSession() *session.Session {
 	quiet := *a.streams
 	quiet.Err = io.Discard
@@ -125,7 +126,7 @@ func (a *app) quietSession() *session.Session {
 	})
 }
 
-// optionNames completes an option's name, with as many dashes as were typed.
+// optionNames completes an option name, with as many dashes as were typed.
 func (a *app) optionNames(word string) completions.Result {
 	dashes := "-"
 	if strings.HasPrefix(word, "--") {
@@ -139,7 +140,7 @@ func (a *app) optionNames(word string) completions.Result {
 	return completions.Among(all, word, "")
 }
 
-// optionValue completes what an option takes; lead is the part of the word before it.
+// optionValue completes an option's value; lead is the part of the word before it.
 func (a *app) optionValue(ctx context.Context, f *pflag.Flag, word, lead string) completions.Result {
 	if f == nil {
 		return completions.Result{}
@@ -178,7 +179,7 @@ func fixed(values ...string) (list []completions.Suggestion) {
 	return list
 }
 
-// profiles are the names in the config file.
+// profiles returns the names in the config file.
 func (a *app) profiles() []completions.Suggestion {
 	if fillFromEnv(a.flags) != nil {
 		return nil

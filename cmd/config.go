@@ -22,10 +22,10 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// configFile is where the config file is looked for when nothing names one.
+// configFile returns the default path of the config file.
 func configFile() string { return filepath.Join(xdg.ConfigHome, "zkctl", "config.yaml") }
 
-// shownConfigFile is configFile as help writes it.
+// shownConfigFile returns configFile as shown in help.
 func shownConfigFile() string {
 	file := configFile()
 	if home, err := os.UserHomeDir(); err == nil {
@@ -36,7 +36,7 @@ func shownConfigFile() string {
 	return file
 }
 
-// config is a config file that was read. Its form:
+// config is a config file. Its format:
 //
 //	default-profile: dev
 //	profiles:
@@ -51,7 +51,7 @@ type config struct {
 	profiles map[string]*yaml.Node
 }
 
-// readConfig reads the file; with named false it need not exist.
+// readConfig reads the file; if named is false, it need not exist.
 func readConfig(file string, named bool) (*config, error) {
 	text, err := infile.Settings(file)
 	if errors.Is(err, fs.ErrNotExist) && !named {
@@ -66,7 +66,7 @@ func readConfig(file string, named bool) (*config, error) {
 	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
 		return c, nil
 	} else if line := tabbed(text); err != nil && line > 0 {
-		return nil, fmt.Errorf("%s, line %d: a tab; YAML takes spaces alone before a key", file, line)
+		return nil, fmt.Errorf("%s, line %d: YAML allows only spaces before a key, not tabs", file, line)
 	} else if err != nil {
 		return nil, fmt.Errorf("%s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
@@ -86,7 +86,7 @@ func readConfig(file string, named bool) (*config, error) {
 	return c, err
 }
 
-// tabbed is the number of the first line that a tab indents, 0 when none does.
+// tabbed returns the number of the first line indented with a tab, or 0.
 func tabbed(text []byte) int {
 	number := 0
 	for line := range bytes.Lines(text) {
@@ -107,19 +107,19 @@ func (c *config) unknown(key *yaml.Node, known ...string) error {
 	if q := nearest.DidYouMean(key.Value, "", known); q != "" {
 		hint = q
 	} else if len(known) > 4 {
-		hint = "a profile has the long options of zkctl --help as keys, without their dashes"
+		hint = "the keys of a profile are the long options in zkctl --help, without dashes"
 	}
 	return c.at(key, "unknown key %q; %s", key.Value, hint)
 }
 
 func (c *config) scalar(key, value *yaml.Node) error {
 	if value.Kind != yaml.ScalarNode {
-		return c.at(key, "%s takes one value, not a list or a map", key.Value)
+		return c.at(key, "%s needs a single value, not a list or a map", key.Value)
 	}
 	return nil
 }
 
-// eachKey visits the keys of a map; the empty value is an empty map.
+// eachKey visits the keys of a map; an empty value is an empty map.
 func (c *config) eachKey(n *yaml.Node, what string, visit func(key, value *yaml.Node) error) error {
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return nil
@@ -131,7 +131,7 @@ func (c *config) eachKey(n *yaml.Node, what string, visit func(key, value *yaml.
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		if seen[key.Value] {
-			return c.at(key, "%q is given twice", key.Value)
+			return c.at(key, "duplicate key %q", key.Value)
 		}
 		seen[key.Value] = true
 		if err := visit(key, resolveAlias(n.Content[i+1])); err != nil {
@@ -157,8 +157,8 @@ func (c *config) names() []string {
 	return names
 }
 
-// fill sets the options that the command line and the environment left alone from the
-// profile, "" for the default one. secret tells that the profile holds one.
+// fill sets the options not set on the command line or in the environment from the profile, ""
+// for the default one. secret reports whether the profile holds a secret.
 func (c *config) fill(flags *pflag.FlagSet, profile string) (secret bool, err error) {
 	if profile == "" {
 		profile = c.fallback
@@ -222,8 +222,8 @@ func (c *config) values(f *pflag.Flag, key, value *yaml.Node) ([]string, error) 
 	return values, nil
 }
 
-// path is a file that the config file names: ~ is the home folder, and a relative path
-// starts from the folder of the config file.
+// path returns the path of a file named in the config file: ~ is the home folder, and a relative
+// path starts in the config file's folder.
 func (c *config) path(name string) string {
 	if rest, ok := strings.CutPrefix(name, "~"); ok && (rest == "" || os.IsPathSeparator(rest[0])) {
 		if home, err := os.UserHomeDir(); err == nil {
@@ -238,14 +238,14 @@ func (c *config) path(name string) string {
 
 func isSecret(option string) bool { return option == "auth" || strings.HasSuffix(option, "-password") }
 
-// warnIfShared warns of a file with a secret in it that others can read.
+// warnIfShared warns about a file that holds a secret and can be read by others.
 func warnIfShared(s *ui.Streams, file string) {
 	if runtime.GOOS == "windows" {
 		return
 	}
 	info, err := os.Stat(file)
 	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-		ui.Warn(s.Err, "%s holds a secret and others may read it (mode %04o); run: chmod 600 %s",
+		ui.Warn(s.Err, "%s holds a secret but can be read by others (mode %04o); run: chmod 600 %s",
 			file, info.Mode().Perm(), file)
 	}
 }

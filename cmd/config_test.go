@@ -115,22 +115,22 @@ func TestConfigFaults(t *testing.T) {
 		text, profile, want string
 	}{
 		"unknown key":         {"profiles:\n  p:\n    servr: x\n", "p", `line 3: unknown key "servr"; did you mean server?`},
-		"unlike any key":      {"profiles:\n  p:\n    quux: x\n", "p", `line 3: unknown key "quux"; a profile has the long options`},
+		"unlike any key":      {"profiles:\n  p:\n    quux: x\n", "p", `line 3: unknown key "quux"; the keys of a profile are the long options`},
 		"unknown key at top":  {"\nprofils: x\n", "", `line 2: unknown key "profils"; did you mean profiles?`},
-		"unlike any at top":   {"\nquux: x\n", "", `line 2: unknown key "quux"; known are default-profile, profiles`},
+		"unlike any at top":   {"\nquux: x\n", "", `line 2: unknown key "quux"; use one of default-profile, profiles`},
 		"flag that is no key": {"profiles:\n  p:\n    keep-going: true\n", "p", `line 3: unknown key "keep-going"`},
-		"tab":                 {"profiles:\n\tp: {}\n", "p", `line 2: a tab; YAML takes spaces alone`},
-		"tab after spaces":    {"profiles:\n  p:\n  \tserver: x\n", "p", `line 3: a tab; YAML takes spaces alone`},
+		"tab":                 {"profiles:\n\tp: {}\n", "p", `line 2: YAML allows only spaces before a key`},
+		"tab after spaces":    {"profiles:\n  p:\n  \tserver: x\n", "p", `line 3: YAML allows only spaces before a key`},
 		"mistyped profile":    {"profiles:\n  prod: {}\n  dev: {}\n", "prdo", `has dev, prod; did you mean prod?`},
 		"no such profile":     {sampleConfig, "q", `no profile "q": `},
 		"names the profiles":  {sampleConfig, "q", " has dev, empty, prod"},
 		"no such default":     {"default-profile: x\n", "", `no profile "x"`},
-		"bad time":            {"profiles:\n  p:\n    timeout: soon\n", "p", `line 3: timeout: "soon" is not a time: give milliseconds`},
-		"bad truth":           {"profiles:\n  p:\n    tls: maybe\n", "p", `line 3: tls: "maybe" is neither true nor false`},
-		"bad size":            {"profiles:\n  p:\n    jute-maxbuffer: 0\n", "p", `line 3: jute-maxbuffer: "0" is not a number of bytes`},
-		"list for one value":  {"profiles:\n  p:\n    server: [a, b]\n", "p", "line 3: server takes one value"},
+		"bad time":            {"profiles:\n  p:\n    timeout: soon\n", "p", `line 3: timeout: invalid time "soon"; use milliseconds`},
+		"bad truth":           {"profiles:\n  p:\n    tls: maybe\n", "p", `line 3: tls: invalid value "maybe"; use true or false`},
+		"bad size":            {"profiles:\n  p:\n    jute-maxbuffer: 0\n", "p", `line 3: jute-maxbuffer: invalid number of bytes "0"`},
+		"list for one value":  {"profiles:\n  p:\n    server: [a, b]\n", "p", "line 3: server needs a single value"},
 		"no map":              {"profiles: x\n", "", "line 1: profiles must be a map"},
-		"twice":               {"profiles:\n  p:\n    server: a\n    server: b\n", "p", `line 4: "server" is given twice`},
+		"twice":               {"profiles:\n  p:\n    server: a\n    server: b\n", "p", `line 4: duplicate key "server"`},
 		"no YAML":             {"profiles: [\n", "", "line 1: "},
 		"bad format":          {"profiles:\n  p:\n    output: xml\n", "p", `unknown output format "xml"`},
 	} {
@@ -152,9 +152,9 @@ func TestConfigFaults(t *testing.T) {
 func TestEnvironmentFaults(t *testing.T) {
 	config := writeFile(t, "config.yaml", "", 0o600)
 	for name, tc := range map[string]struct{ variable, value, want string }{
-		"time":  {"ZKCTL_TIMEOUT", "-5", `environment ZKCTL_TIMEOUT: "-5" is not a time`},
-		"truth": {"ZKCTL_READONLY", "2", `environment ZKCTL_READONLY: "2" is neither true nor false`},
-		"color": {"ZKCTL_COLOR", "blue", `--color: "blue" is not known`},
+		"time":  {"ZKCTL_TIMEOUT", "-5", `environment ZKCTL_TIMEOUT: invalid time "-5"`},
+		"truth": {"ZKCTL_READONLY", "2", `environment ZKCTL_READONLY: invalid value "2"; use true or false`},
+		"color": {"ZKCTL_COLOR", "blue", `--color: invalid value "blue"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(tc.variable, tc.value)
@@ -202,7 +202,7 @@ func TestAuthFile(t *testing.T) {
 		t.Errorf("got %q", list)
 	}
 	_, err = readAuthFile(streams, writeFile(t, "auth", "\nsecret\n", 0o600))
-	if err == nil || !strings.Contains(err.Error(), "line 2: an identity has the form scheme:data") || strings.Contains(err.Error(), "secret") {
+	if err == nil || !strings.Contains(err.Error(), "line 2: invalid identity; use scheme:data") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -46,9 +46,9 @@ Usage: zkctl [options]              opens the shell
 
 Examples:
   zkctl --local
-      a shell on a ZooKeeper of your own, for trying out
+      a shell on a private ZooKeeper, to try things out
   zkctl
-      a shell on localhost:2181; Tab completes
+      a shell on localhost:2181, with Tab completion
   zkctl -server zk1:2181,zk2:2181/app ls -R /
       the whole tree below /app
   zkctl get /app/config | jq .
@@ -58,19 +58,19 @@ Examples:
 `
 
 const helpTail = `
-Options stand before the command and may have one dash or
-two. What a command takes: zkctl help ls, zkctl ls --help.
+Put options before the command, with one dash or two. For a
+command's own options: zkctl help ls or zkctl ls --help.
 
-Each option can also be set by an environment variable
-(-server: ZKCTL_SERVER) or in a profile of the config file.
-The command line wins over the environment, the environment
-over the profile.
+Options can also be set in the environment (-server as
+ZKCTL_SERVER) or in a profile of the config file. The
+command line overrides the environment, which overrides
+the profile.
 
-Exit codes: 0 done, 1 failed, 127 no such command,
+Exit codes: 0 success, 1 failure, 127 unknown command,
 130 interrupted.
 `
 
-// printHelp prints the page for zkctl as a whole; it fits 60 columns.
+// printHelp prints the help for zkctl as a whole, in 60 columns.
 func (a *app) printHelp() error {
 	out := &strings.Builder{}
 	out.WriteString(helpHead)
@@ -87,13 +87,13 @@ func (a *app) printHelp() error {
 	return err
 }
 
-// commandGroup is a heading and the commands below it.
+// commandGroup is a heading with the commands below it.
 type commandGroup struct {
 	name string
 	rows [][2]string
 }
 
-// commandGroups are all commands of the command line, in the order of help.
+// commandGroups are all commands of the command line, in the order of the help.
 func (a *app) commandGroups() (groups []commandGroup) {
 	add := func(group, name, short string) {
 		if len(groups) == 0 || groups[len(groups)-1].name != group {
@@ -114,7 +114,7 @@ func (a *app) commandGroups() (groups []commandGroup) {
 	return groups
 }
 
-// optionRows lists a group's options, a long one with one dash as zkCli has it.
+// optionRows lists a group's options, long ones with one dash as in zkCli.
 func optionRows(fs *pflag.FlagSet, group string) (rows [][2]string) {
 	fs.VisitAll(func(f *pflag.Flag) {
 		if annotation(f, groupKey) != group {

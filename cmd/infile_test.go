@@ -27,7 +27,7 @@ var filesNamed = []struct {
 	{"-tls-truststore F ls /", "too long", false},
 	{"-f F", "the line is longer than", false},
 	{"set /x @F", "limit of jute.maxbuffer", false},
-	{"-jute-maxbuffer 1000 set /x @F", "more than 1000 bytes", false},
+	{"-jute-maxbuffer 1000 set /x @F", "is longer than 1000 bytes", false},
 	{"create /x -file F", "limit of jute.maxbuffer", false},
 	{"reconfig -file F", "too long", false},
 	{"multi -file F", "limit of jute.maxbuffer", false},

@@ -39,11 +39,11 @@ func (a *app) localCommand(env *command.Env) *cobra.Command {
 func (l *localVerb) command() *cobra.Command {
 	c := &cobra.Command{
 		Use: "local COMMAND",
-		Long: `Run ZooKeeper on this machine, for development and tests: one server or a whole
+		Long: `Run ZooKeeper on this machine for development and tests: a single server or an
 ensemble, in the background under a name, or in the foreground. It listens on
-127.0.0.1 and needs no Java. Without a NAME, "default" or the only one is meant.
-"zkctl -server NAME" connects to a running one.`,
-		Example: `  zkctl local start                  one server, called default
+127.0.0.1 and needs no Java. NAME defaults to "default", or to the only server.
+To connect to a running server, use "zkctl -server NAME".`,
+		Example: `  zkctl local start                  a single server named default
   zkctl local start --size 3 dev     an ensemble
   zkctl local status -w dev
   zkctl local kill dev leader
@@ -65,7 +65,7 @@ ensemble, in the background under a name, or in the foreground. It listens on
 	return c
 }
 
-// backgroundCommand is what the process in the background runs.
+// backgroundCommand is what the background process runs.
 func (l *localVerb) backgroundCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "background NAME", Hidden: true, Args: cobra.ExactArgs(1),
@@ -73,7 +73,7 @@ func (l *localVerb) backgroundCommand() *cobra.Command {
 	}
 }
 
-// completeServer completes a first word with the names of servers.
+// completeServer completes the first word with the names of servers.
 func (l *localVerb) completeServer(_ *cobra.Command, words []string, _ string) (list []string, _ cobra.ShellCompDirective) {
 	if len(words) == 0 {
 		list = l.completeServers()
@@ -90,7 +90,8 @@ func (l *localVerb) completeServers() (list []string) {
 	return list
 }
 
-// completeMembers completes a first word with the names of servers, further words with the members of the first.
+// completeMembers completes the first word with the names of servers, and further words with the
+// members of that server.
 func (l *localVerb) completeMembers(_ *cobra.Command, words []string, _ string) (list []string, _ cobra.ShellCompDirective) {
 	if len(words) == 0 {
 		return l.completeServers(), cobra.ShellCompDirectiveNoFileComp
@@ -108,17 +109,17 @@ func (l *localVerb) completeMembers(_ *cobra.Command, words []string, _ string) 
 	return list, cobra.ShellCompDirectiveNoFileComp
 }
 
-// localPatience is how long a server may take for something without a word to who waits.
+// localPatience is how long a server may take for an action before its user is told so.
 const localPatience = 5 * time.Second
 
-// do has a server do something, and prints the members that it was done to if printed is set.
+// do makes a server perform an action and, if printed is set, prints the members concerned.
 func (l *localVerb) do(ctx context.Context, name string, action local.Action, printed bool) error {
 	s, err := l.home.Load(name)
 	if err != nil {
 		return err
 	}
 	slow := time.AfterFunc(localPatience, func() {
-		l.env.Note("%s is still busy with it; zkctl local status %s shows its members", name, name)
+		l.env.Note("%s is still working on it; zkctl local status %s shows its members", name, name)
 	})
 	done, err := s.Do(ctx, action)
 	slow.Stop()
@@ -133,8 +134,8 @@ func (l *localVerb) do(ctx context.Context, name string, action local.Action, pr
 	return nil
 }
 
-// toMembers has a server do something to the members that stand behind its name in words. Who is meant by leader is
-// printed.
+// toMembers makes a server apply an action to the members that follow its name in words. If the
+// leader is meant, its number is printed.
 func (l *localVerb) toMembers(ctx context.Context, words []string, action func(local.Members) local.Action) error {
 	which, err := local.ParseMembers(words[1:])
 	if err != nil {
@@ -144,6 +145,6 @@ func (l *localVerb) toMembers(ctx context.Context, words []string, action func(l
 }
 
 func outputFlag(c *cobra.Command, output *string) {
-	c.Flags().StringVarP(output, "output", "o", string(ui.Text), "`format`: text or json")
+	c.Flags().StringVarP(output, "output", "o", string(ui.Text), "print as `format`: text or json")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{string(ui.Text), string(ui.JSON)}, cobra.ShellCompDirectiveNoFileComp))
 }

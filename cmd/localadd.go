@@ -9,13 +9,13 @@ import (
 func (l *localVerb) addCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:               "add NAME",
-		Short:             "add a member to an ensemble by reconfiguration; prints its number",
+		Short:             "add a member by reconfiguration and print its number",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: l.completeServer,
 	}
 	var action local.Add
-	c.Flags().BoolVar(&action.Observer, "observer", false, "one that does not vote")
-	c.Flags().BoolVar(&action.Apache, "apache", false, "one that is an Apache ZooKeeper process")
+	c.Flags().BoolVar(&action.Observer, "observer", false, "add an observer, which does not vote")
+	c.Flags().BoolVar(&action.Apache, "apache", false, "run the member as an Apache ZooKeeper process")
 	c.RunE = func(c *cobra.Command, words []string) error { return l.do(c.Context(), words[0], action, true) }
 	return c
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// settle completes the options and starts the server that they ask for, which the returned
-// function ends. announce tells a person of it.
+// settle completes the options and starts the server that they ask for; the returned function
+// stops it. With announce it is reported to the user.
 func (a *app) settle(ctx context.Context, announce bool) (stop func(), err error) {
 	given := a.flags.Changed("server") // on the command line, not by a profile
 	if err := a.options.settle(a.flags, a.streams); err != nil {
@@ -27,25 +27,25 @@ func (a *app) settle(ctx context.Context, announce bool) (stop func(), err error
 	return a.startOwn(ctx, given, announce)
 }
 
-// startOwn starts the server that -local asks for and makes it the one that is connected to.
-// The returned function ends it; without -local it does nothing.
+// startOwn starts the server that -local asks for and makes it the one to connect to. The
+// returned function stops it. Without -local it does nothing.
 func (a *app) startOwn(ctx context.Context, given, announce bool) (stop func(), err error) {
 	o := &a.options
 	if o.Local == 0 {
 		if o.Emulate != "" {
-			return nil, errors.New("-emulate is the release that the server of -local behaves like; without -local there is none")
+			return nil, errors.New("-emulate needs -local")
 		}
 		if o.DataDir != "" {
-			return nil, errors.New("-data-dir is the folder of the server that -local starts; without -local there is none")
+			return nil, errors.New("-data-dir needs -local")
 		}
 		return func() {}, nil
 	}
 	if given {
-		return nil, errors.New("-local is a server of its own: -server has no place beside it")
+		return nil, errors.New("-local and -server exclude each other; give one of them")
 	}
 	opt := localserver.Options{Size: int(o.Local), DataDir: o.DataDir, Emulate: o.Emulate, Log: a.ownLog()}
 	if o.DataDir == "" {
-		// What goes anyway need not wait for the disk.
+		// Data that will be removed need not be synced to disk.
 		opt.Properties = map[string]string{"forceSync": "no"}
 	}
 	e, err := localserver.Start(ctx, opt)
@@ -53,13 +53,13 @@ func (a *app) startOwn(ctx context.Context, given, announce bool) (stop func(), 
 		return nil, err
 	}
 	o.Server = e.ConnectString()
-	o.TLS, o.ClientConfiguration, o.ours = tlsOptions{}, "", true // a profile's are for another ensemble
+	o.TLS, o.ClientConfiguration, o.ours = tlsOptions{}, "", true // a profile's settings are for another ensemble
 	if announce {
-		text := "it goes when you leave"
+		text := "both are removed when you exit"
 		if o.DataDir != "" {
-			text = "the data stays"
+			text = "the data is kept"
 		}
-		fmt.Fprintf(a.streams.Err, "A ZooKeeper of your own on %s, data in %s; %s.\n", e.ConnectString(), e.DataDir(), text)
+		fmt.Fprintf(a.streams.Err, "Started a private ZooKeeper on %s with data in %s; %s.\n", e.ConnectString(), e.DataDir(), text)
 	}
 	return func() {
 		if err := e.Close(); err != nil {
@@ -68,7 +68,7 @@ func (a *app) startOwn(ctx context.Context, given, announce bool) (stop func(), 
 	}, nil
 }
 
-// ownLog is where the server's log goes: with -verbose to stderr.
+// ownLog is where the server's log goes: to stderr with -verbose.
 func (a *app) ownLog() io.Writer {
 	if a.options.Verbose {
 		return a.streams.Err

@@ -9,7 +9,7 @@ import (
 func (l *localVerb) healCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "heal NAME [MEMBER...]",
-		Short:             "give back the links that partition cut: all, or those of members",
+		Short:             "restore the links cut by partition",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: l.completeMembers,
 		RunE: func(c *cobra.Command, words []string) error {

@@ -8,9 +8,10 @@ import (
 
 func (l *localVerb) killCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:               "kill NAME [MEMBER...]",
-		Short:             "end members as kill -9 does",
-		Long:              `End members as kill -9 does: by their numbers, or "leader" for the one that leads.`,
+		Use:   "kill NAME [MEMBER...]",
+		Short: "kill members as kill -9 does",
+		Long: `Kill members as kill -9 does. Name them by number, or "leader" for the current
+leader.`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: l.completeMembers,
 		RunE: func(c *cobra.Command, words []string) error {

@@ -10,15 +10,15 @@ func (l *localVerb) logsCommand() *cobra.Command {
 	var opt local.LogOptions
 	c := &cobra.Command{
 		Use:   "logs [NAME [MEMBER]]",
-		Short: "print a local server's log",
+		Short: "print the log of a local server",
 		Long: `Print the log of a local server, in ZooKeeper's own pattern. The members of an
-ensemble share it, and with a MEMBER there is what it has logged. One that is
-Apache ZooKeeper has a log of its own, as long as it lives.`,
+ensemble share a log; with MEMBER, print only that member's lines. A member that
+is an Apache ZooKeeper process has its own log, which exists while it runs.`,
 		Args:              cobra.MaximumNArgs(2),
 		ValidArgsFunction: l.completeMembers,
 	}
-	c.Flags().BoolVarP(&opt.Follow, "follow", "f", false, "go on printing what is logged, until Ctrl-C")
-	c.Flags().IntVarP(&opt.Lines, "lines", "n", 0, "only the last `number` of lines; 0 is all")
+	c.Flags().BoolVarP(&opt.Follow, "follow", "f", false, "keep printing new lines until Ctrl-C")
+	c.Flags().IntVarP(&opt.Lines, "lines", "n", 0, "print only the last `number` of lines; 0 means all")
 	c.RunE = func(c *cobra.Command, words []string) error {
 		s, err := l.home.Choose(words)
 		if err != nil {

@@ -12,9 +12,9 @@ func (l *localVerb) lsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ls",
 		Short: "list the local servers",
-		Long: `List the local servers: running (clients are served), stopped, dead (the process
-ended without being told to), or what keeps a running process from serving, as
-"zkctl local status" has it: no quorum, no leader, failed, down, no answer.`,
+		Long: `List the local servers with their state: running (clients are served), stopped,
+dead (the process ended unexpectedly), or why a running process does not serve
+clients, as in "zkctl local status": no quorum, no leader, failed, down, no answer.`,
 		Args: cobra.NoArgs,
 	}
 	outputFlag(c, &output)
@@ -31,7 +31,7 @@ ended without being told to), or what keeps a running process from serving, as
 			return local.PrintList(l.env.Streams, list, format)
 		}
 		if len(unreadable) == 0 && format == ui.Text {
-			l.env.Note("There is no local server; zkctl local start makes one.")
+			l.env.Note("No local servers; create one with: zkctl local start")
 		}
 		return nil
 	}

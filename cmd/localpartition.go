@@ -11,10 +11,10 @@ import (
 func (l *localVerb) partitionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "partition NAME SIDE...",
-		Short: "cut the links between sides",
-		Long: `Cut the links between members of different sides. A SIDE is numbers of members
-with commas between them, or "leader"; the members that are not named are a side
-too.`,
+		Short: "cut the links between groups of members",
+		Long: `Cut the links between members on different sides. A SIDE is a comma-separated
+list of member numbers, or "leader". Members that are not named form another
+side. To restore the links: zkctl local heal NAME.`,
 		Example:           "  zkctl local partition dev 3          3 on one side, the others on the other\n  zkctl local partition dev 1,2 3,4,5",
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: l.completeMembers,

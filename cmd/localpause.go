@@ -8,9 +8,10 @@ import (
 
 func (l *localVerb) pauseCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:               "pause NAME [MEMBER...]",
-		Short:             "make members hang as SIGSTOP does",
-		Long:              `Make members hang as SIGSTOP does: by their numbers, or "leader" for the one that leads.`,
+		Use:   "pause NAME [MEMBER...]",
+		Short: "suspend members as SIGSTOP does",
+		Long: `Suspend members as SIGSTOP does. Name them by number, or "leader" for the current
+leader.`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: l.completeMembers,
 		RunE: func(c *cobra.Command, words []string) error {

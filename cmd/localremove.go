@@ -9,7 +9,7 @@ import (
 func (l *localVerb) removeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "remove NAME MEMBER...",
-		Short:             "remove members from an ensemble by reconfiguration, and stop them",
+		Short:             "remove members by reconfiguration, and stop them",
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: l.completeMembers,
 		RunE: func(c *cobra.Command, words []string) error {

@@ -10,9 +10,10 @@ import (
 
 func (l *localVerb) restartCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:               "restart [NAME [MEMBER...]]",
-		Short:             "stop and start a local server, or members of it",
-		Long:              `Stop a local server when it runs, and start it; with MEMBERs only these.`,
+		Use:   "restart [NAME [MEMBER...]]",
+		Short: "restart a local server, or some of its members",
+		Long: `Stop a local server if it is running, and start it. With MEMBERs, restart only
+these.`,
 		ValidArgsFunction: l.completeMembers,
 		RunE: func(c *cobra.Command, words []string) error {
 			if len(words) > 1 {

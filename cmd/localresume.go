@@ -8,9 +8,10 @@ import (
 
 func (l *localVerb) resumeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:               "resume NAME [MEMBER...]",
-		Short:             "let paused members go on, all or some",
-		Long:              `Let paused members go on, all or some: by their numbers, or "leader" for the one that leads.`,
+		Use:   "resume NAME [MEMBER...]",
+		Short: "resume paused members",
+		Long: `Resume paused members: all of them, or those named by number, or "leader" for the
+current leader.`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: l.completeMembers,
 		RunE: func(c *cobra.Command, words []string) error {

@@ -6,15 +6,15 @@ func (l *localVerb) rmCommand() *cobra.Command {
 	force := false
 	c := &cobra.Command{
 		Use:   "rm NAME...",
-		Short: "forget local servers and delete their data",
-		Long: `Forget local servers that do not run, and delete their data and logs. A data
-directory that was given with --data-dir stays.`,
+		Short: "remove local servers and their data",
+		Long: `Remove stopped local servers with their data and logs. A data directory given with
+--data-dir is kept.`,
 		Args: cobra.MinimumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return l.completeServers(), cobra.ShellCompDirectiveNoFileComp
 		},
 	}
-	c.Flags().BoolVarP(&force, "force", "f", false, "stop those that run")
+	c.Flags().BoolVarP(&force, "force", "f", false, "stop running servers first")
 	c.RunE = func(c *cobra.Command, words []string) error {
 		for _, name := range words {
 			kept, err := l.home.Remove(c.Context(), name, force)
@@ -22,7 +22,7 @@ directory that was given with --data-dir stays.`,
 				return err
 			}
 			if kept != "" {
-				l.env.Note("The data of %s stays in %s", name, kept)
+				l.env.Note("The data of %s is kept in %s", name, kept)
 			}
 		}
 		return nil

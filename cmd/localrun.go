@@ -16,10 +16,10 @@ func (l *localVerb) runCommand() *cobra.Command {
 	quiet := false
 	c := &cobra.Command{
 		Use:   "run",
-		Short: "run a server or an ensemble in the foreground, until Ctrl-C",
-		Long: `Run a server or an ensemble in the foreground. The connect string goes to
-stdout, the log to stderr; Ctrl-C ends it. Without --data-dir its data goes
-with it.`,
+		Short: "run a server or an ensemble in the foreground",
+		Long: `Run a server or an ensemble in the foreground until Ctrl-C. The connect string is
+printed to stdout, the log to stderr. Without --data-dir the data is removed at
+the end.`,
 		Example: `  zkctl local run --port 2181
   zkctl local run --size 3 --quiet`,
 		Args: cobra.NoArgs,

@@ -14,8 +14,8 @@ func (l *localVerb) startCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "start [NAME]",
 		Short: "start a server or an ensemble in the background",
-		Long: `Start a server or an ensemble in the background and print its connect string.
-A NAME that was used before is started again as it was, on its data and ports.`,
+		Long: `Start a server or an ensemble in the background and print its connect string. If
+NAME already exists, it starts with the same settings, data and ports as before.`,
 		Example: `  zkctl local start
   zkctl local start --size 3 --observers 1 dev
   zkctl local start --port 2181 --data-dir ./data
@@ -49,13 +49,13 @@ func (l *localVerb) start(ctx context.Context, name string, spec *local.Spec) er
 		return err
 	}
 	if up.Was != "" {
-		l.env.Warn("another program has taken a port of the local server %s. It was on %s, and is on other ports now: clients that know it by its address must be told", name, up.Was)
+		l.env.Warn("another program took a port of the local server %s. It was on %s and now uses other ports: clients that use the address must be updated", name, up.Was)
 	}
 	where := "in memory"
 	if up.DataDir != "" {
 		where = "in " + up.DataDir
 	}
-	l.env.Note("The local server %s runs, its data is %s. Stop it: zkctl local stop %s", name, where, name)
+	l.env.Note("Started the local server %s with its data %s. To stop it: zkctl local stop %s", name, where, name)
 	_, err = fmt.Fprintln(l.env.Streams.Out, up.ConnectString)
 	return err
 }

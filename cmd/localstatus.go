@@ -11,15 +11,15 @@ func (l *localVerb) statusCommand() *cobra.Command {
 	watch := false
 	c := &cobra.Command{
 		Use:   "status [NAME]",
-		Short: "show a local server's members: role, zxid, sessions, connections",
-		Long: `Show a local server's members: their role, last zxid, how many transactions they
-lag behind the leader, sessions, connections, data, memory, data directory. A
-narrow terminal gets the columns for which there is room. The exit code is 1
-unless clients are served: when it does not run, has no quorum, or has failed.`,
+		Short: "show the members of a local server",
+		Long: `Show the members of a local server: role, last zxid, number of transactions behind
+the leader, sessions, connections, data, memory and data directory. A narrow
+terminal shows only the columns that fit. The exit code is 1 unless clients are
+served: if the server is not running, has no quorum or has failed.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: l.completeServer,
 	}
-	c.Flags().BoolVarP(&watch, "watch", "w", false, "go on showing it, until Ctrl-C")
+	c.Flags().BoolVarP(&watch, "watch", "w", false, "keep updating until Ctrl-C")
 	outputFlag(c, &output)
 	c.RunE = func(c *cobra.Command, words []string) error {
 		format, err := ui.ParseFormat(output)

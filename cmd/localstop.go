@@ -11,9 +11,9 @@ import (
 func (l *localVerb) stopCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "stop [NAME [MEMBER...]]",
-		Short: "stop a local server, or members of it",
-		Long: `Stop a local server, gracefully; its data stays. With MEMBERs, by their numbers
-or "leader", only these stop; "zkctl local restart NAME MEMBER" starts them.`,
+		Short: "stop a local server, or some of its members",
+		Long: `Stop a local server gracefully; its data is kept. With MEMBERs (numbers, or
+"leader"), stop only these; "zkctl local restart NAME MEMBER" starts them again.`,
 		ValidArgsFunction: l.completeMembers,
 		RunE: func(c *cobra.Command, words []string) error {
 			if len(words) > 1 {

@@ -79,9 +79,9 @@ func (a *app) manPage() *man.Page {
 		Name: "zkctl", Short: "a command line for Apache ZooKeeper",
 		Synopsis: []string{"zkctl [options]", "zkctl [options] command ...", "zkctl [options] < script"},
 		Sections: []man.Section{{Title: "Description", Paragraphs: []string{
-			"Without a command, zkctl opens a shell on the servers. With one, it runs the command and exits. " +
-				"From a pipe or a file it runs the commands that it reads, one a line.",
-			"Options stand before the command and may have one dash or two.",
+			"Without a command, zkctl opens a shell on the servers. With a command, it runs the command and exits. " +
+				"If its input is a pipe or a file, it runs the commands in it, one per line.",
+			"Put options before the command, with one dash or two.",
 		}}},
 	}
 	for _, group := range optionGroups {
@@ -92,11 +92,11 @@ func (a *app) manPage() *man.Page {
 	}
 	_, examples, _ := strings.Cut(helpHead, "Examples:\n")
 	p.Sections = append(p.Sections, man.Section{Title: "Examples", Verbatim: examples}, man.Section{Title: "Environment", Paragraphs: []string{
-		"Each option can also be set by an environment variable (-server: ZKCTL_SERVER) or in a profile of the config file. " +
-			"The command line wins over the environment, the environment over the profile.",
+		"Options can also be set in the environment (-server as ZKCTL_SERVER) or in a profile of the config file. " +
+			"The command line overrides the environment, which overrides the profile.",
 	}}, man.Section{Title: "Files", Terms: []man.Term{{Term: shownConfigFile(), Meaning: "profiles"}}},
-		man.Section{Title: "Exit status", Terms: []man.Term{{Term: "0", Meaning: "done"}, {Term: "1", Meaning: "failed; stderr says why"},
-			{Term: "127", Meaning: "no such command"}, {Term: "130, 141, 143", Meaning: "interrupted; the reader of the output has gone; terminated"}}})
+		man.Section{Title: "Exit status", Terms: []man.Term{{Term: "0", Meaning: "done"}, {Term: "1", Meaning: "failure; see stderr"},
+			{Term: "127", Meaning: "unknown command"}, {Term: "130, 141, 143", Meaning: "interrupted; the reader of the output is gone; terminated"}}})
 	return p
 }
 
@@ -129,7 +129,7 @@ func znodeManPage(c *command.Command) *man.Page {
 	return p
 }
 
-// verbManPages are the pages of a verb and of its subcommands.
+// verbManPages are the pages of a verb and its subcommands.
 func verbManPages(c *cobra.Command) []*man.Page {
 	name := strings.ReplaceAll(c.CommandPath(), " ", "-")
 	p := &man.Page{Name: name, Short: c.Short, Synopsis: []string{c.UseLine()}, SeeAlso: []string{"zkctl"}}
@@ -163,7 +163,7 @@ func section(title string, paragraphs []string, t []man.Term) man.Section {
 	return man.Section{Title: title, Paragraphs: paragraphs, Terms: t}
 }
 
-// filled leaves out what has nothing to say.
+// filled drops empty sections.
 func filled(sections []man.Section) (out []man.Section) {
 	for _, s := range sections {
 		if len(s.Paragraphs)+len(s.Terms)+len(s.Verbatim) > 0 {

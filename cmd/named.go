@@ -66,7 +66,7 @@ func (a *app) elsewhere(servers string) (cfg client.Config, ok bool, err error) 
 	return cfg, err == nil, err
 }
 
-// connectable are the local servers that run, and the connect strings that the shell has seen.
+// connectable returns the running local servers, and the connect strings that the shell has seen.
 func (a *app) connectable() (list []completions.Suggestion) {
 	for _, name := range localHome().Running() {
 		list = append(list, completions.Suggestion{Text: name, Help: "local server", Final: true})
@@ -74,7 +74,7 @@ func (a *app) connectable() (list []completions.Suggestion) {
 	return append(list, completions.SeenServers(stateDir())...)
 }
 
-// nameable is what connect takes: profiles, too.
+// nameable returns what connect accepts: also profiles.
 func (a *app) nameable() (list []completions.Suggestion) {
 	list = a.profiles()
 	for i := range list {
@@ -83,7 +83,7 @@ func (a *app) nameable() (list []completions.Suggestion) {
 	return append(list, a.connectable()...)
 }
 
-// advise says what may help when no server could be reached.
+// advise returns what may help if no server could be reached.
 func (a *app) advise(err error) string {
 	var round *client.RoundError
 	if !errors.As(err, &round) || len(round.Attempts) == 0 {
@@ -98,17 +98,17 @@ func (a *app) advise(err error) string {
 	if a.flags.Lookup("server").Changed || a.options.Local > 0 || round.Attempts[0].Address != (client.Address{Host: "localhost", Port: client.DefaultPort}) {
 		return ""
 	}
-	advice := "no server is named: -server HOST:PORT names one"
+	advice := "no server was given; use -server HOST:PORT"
 	if running := localHome().Running(); len(running) > 0 {
-		advice += ", -server " + running[0] + " is the local server of that name"
+		advice += ", or -server " + running[0] + " for the local server of that name"
 	}
 	if profiles := a.profileNames(); len(profiles) > 0 {
-		advice += ", -profile NAME takes one from the config file (" + strings.Join(profiles, ", ") + ")"
+		advice += ", or -profile NAME for one from the config file (" + strings.Join(profiles, ", ") + ")"
 	}
-	return advice + ", and zkctl --local starts a ZooKeeper to try things on"
+	return advice + "; zkctl --local starts a private ZooKeeper to try things out"
 }
 
-// similarNames names the profiles and local servers that may have been meant by an unknown host.
+// similarNames returns the profiles and local servers that an unknown host may have meant.
 func (a *app) similarNames(host string) string {
 	var meant []string
 	for _, name := range nearest.Names(host, a.profileNames()) {
@@ -123,7 +123,7 @@ func (a *app) similarNames(host string) string {
 	return "did you mean " + strings.Join(meant, " or ") + "?"
 }
 
-// profileNames are those in the config file, none when it cannot be read.
+// profileNames returns the profiles in the config file, or none if it cannot be read.
 func (a *app) profileNames() []string {
 	c, err := a.options.readConfig()
 	if err != nil {

@@ -23,9 +23,9 @@ func TestAdvice(t *testing.T) {
 		want         string
 	}{
 		{"nothing named", "", nil, "localhost", refused,
-			"no server is named: -server HOST:PORT names one, and zkctl --local starts a ZooKeeper to try things on"},
+			"no server was given; use -server HOST:PORT; zkctl --local starts a private ZooKeeper to try things out"},
 		{"nothing named, profiles", profiles, nil, "localhost", refused,
-			"no server is named: -server HOST:PORT names one, -profile NAME takes one from the config file (prod, staging), and zkctl --local"},
+			"no server was given; use -server HOST:PORT, or -profile NAME for one from the config file (prod, staging); zkctl --local"},
 		{"named", profiles, []string{"-server", "localhost:2181"}, "localhost", refused, ""},
 		{"named by a profile", "profiles:\n  p: {server: localhost}\n", []string{"-profile", "p"}, "localhost", refused, ""},
 		{"connected elsewhere since", "", nil, "zk1", refused, ""},

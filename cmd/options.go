@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// options are what the command line, the environment and the profile say. Each has one
-// name: the flag -name, the variable ZKCTL_NAME and the profile's key name.
+// options are the settings from the command line, the environment and the profile. Each has the
+// same name in all: the flag -name, the variable ZKCTL_NAME and the profile's key name.
 type options struct {
 	Server              string
 	Timeout             millis
@@ -43,7 +43,7 @@ type options struct {
 
 	Help, Version bool
 
-	ours bool // Server is one that zkctl runs: what zkCli's JVM is told is not about it
+	ours bool // Server is run by zkctl, so the settings for zkCli's JVM do not apply
 }
 
 type tlsOptions struct {
@@ -55,10 +55,10 @@ type tlsOptions struct {
 	SkipHostnameVerification               bool
 }
 
-// Parts of the list that --help prints.
+// The groups in the list that --help prints.
 const (
 	groupConnection = "Connection"
-	groupLocal      = "A server of your own"
+	groupLocal      = "Private server"
 	groupRunning    = "Running commands"
 	groupIdentity   = "Identity and TLS"
 	groupSettings   = "Settings"
@@ -70,10 +70,10 @@ var optionGroups = []string{groupConnection, groupLocal, groupRunning, groupIden
 const (
 	groupKey  = "zkctl_group"
 	scopeKey  = "zkctl_scope"
-	isFileKey = "zkctl_file" // a profile's relative path starts from the config file's folder
+	isFileKey = "zkctl_file" // in a profile, a relative path starts in the config file's folder
 )
 
-// Where an option can be set besides the command line.
+// Where an option can be set, besides the command line.
 const (
 	scopeFlag = "flag" // nowhere
 	scopeEnv  = "env"  // the environment, not a profile
@@ -97,50 +97,50 @@ func (o *options) flags() *pflag.FlagSet {
 	o.Timeout = millis(30 * time.Second)
 	fs.StringVar(&o.Server, "server", "localhost:2181", "`servers` of the ensemble: host:port,host:port/chroot")
 	fs.Var(&o.Timeout, "timeout", "session `timeout`, in milliseconds or with a unit (10s)")
-	fs.BoolVarP(&o.ReadOnly, "readonly", "r", false, "also take a server that is cut off from the quorum")
-	fs.BoolVar(&o.WaitForConnection, "waitforconnection", false, "keep trying until the timeout when no server answers")
+	fs.BoolVarP(&o.ReadOnly, "readonly", "r", false, "accept a server that is cut off from the quorum")
+	fs.BoolVar(&o.WaitForConnection, "waitforconnection", false, "if no server answers, keep trying until the timeout")
 	fs.StringVar(&o.ClientConfiguration, "client-configuration", "", "ZooKeeper's client property `file` (TLS and others)")
 	fs.Var(&o.MaxBuffer, "jute-maxbuffer", "largest reply to accept, in `bytes` (default 64 MiB)")
 	mark("", "server", "timeout", "readonly", "waitforconnection", "client-configuration", "jute-maxbuffer")
 
 	group = groupLocal
-	fs.Var(&o.Local, "local", "start an embedded ZooKeeper, which goes with zkctl; -local=3 is an ensemble of `members`")
+	fs.Var(&o.Local, "local", "start a private ZooKeeper that stops when zkctl exits; -local=3 starts an ensemble of 3 `members`")
 	fs.Lookup("local").NoOptDefVal = "1"
 	fs.StringVar(&o.DataDir, "data-dir", "", "keep the data of -local in `folder`")
-	fs.StringVar(&o.Emulate, "emulate", "", "`release` of ZooKeeper that -local behaves like: 3.8 or 3.9 (default 3.9)")
+	fs.StringVar(&o.Emulate, "emulate", "", "ZooKeeper `release` for -local to emulate: 3.8 or 3.9 (default 3.9)")
 	mark(scopeFlag, "local", "data-dir", "emulate")
 
 	group = groupRunning
-	fs.StringVarP(&o.Script, "file", "f", "", "run the commands in `file`, one a line; - is standard input")
-	fs.BoolVar(&o.KeepGoing, "keep-going", false, "in a script, go on after an error")
-	fs.StringVarP(&o.Output, "output", "o", "text", "`format` of answers: text (as zkCli.sh prints it) or json")
-	fs.BoolVarP(&o.Yes, "yes", "y", false, "do not ask before commands that change much")
-	fs.BoolVarP(&o.Quiet, "quiet", "q", false, "print errors and warnings alone besides the answer")
-	fs.StringVar(&o.Color, "color", "auto", "`when` to colour: auto, always or never")
-	// Differs(stdout-answers): zkCli tells of its connection on stdout.
-	fs.BoolVarP(&o.Verbose, "verbose", "v", false, "say on stderr what happens to the connection")
+	fs.StringVarP(&o.Script, "file", "f", "", "run the commands in `file`, one per line; - means standard input")
+	fs.BoolVar(&o.KeepGoing, "keep-going", false, "in a script, continue after an error")
+	fs.StringVarP(&o.Output, "output", "o", "text", "output `format`: text (like zkCli.sh) or json")
+	fs.BoolVarP(&o.Yes, "yes", "y", false, "skip confirmation prompts")
+	fs.BoolVarP(&o.Quiet, "quiet", "q", false, "print only the answer, errors and warnings")
+	fs.StringVar(&o.Color, "color", "auto", "`when` to use colour: auto, always or never")
+	// Differs(stdout-answers): zkCli reports its connection on stdout.
+	fs.BoolVarP(&o.Verbose, "verbose", "v", false, "log connection events to stderr")
 	mark(scopeFlag, "file", "keep-going")
 	mark("", "output", "yes", "quiet", "color", "verbose")
 
 	group = groupIdentity
-	fs.StringArrayVar(&o.Auth, "auth", nil, "add the `identity` scheme:data; may be repeated")
-	fs.StringArrayVar(&o.AuthFile, "auth-file", nil, "add the identities in `file`, one scheme:data a line")
-	fs.BoolVar(&o.TLS.On, "tls", false, "connect with TLS; a store below implies it")
-	fs.StringVar(&o.TLS.TrustStore, "tls-truststore", "", "`file` of the authorities to trust: PEM, PKCS12 or JKS")
-	fs.StringVar(&o.TLS.KeyStore, "tls-keystore", "", "`file` of the client's key and certificate: PEM, PKCS12 or JKS")
-	fs.StringVar(&o.TLS.TrustStoreType, "tls-truststore-type", "", "`type` of the file when its name does not tell: PEM, PKCS12, JKS")
-	fs.StringVar(&o.TLS.KeyStoreType, "tls-keystore-type", "", "`type` of the file when its name does not tell: PEM, PKCS12, JKS")
-	fs.StringVar(&o.TLS.TrustPassword, "tls-truststore-password", "", "`password` of the trust store; better from a file")
+	fs.StringArrayVar(&o.Auth, "auth", nil, "add the `identity` scheme:data; repeatable")
+	fs.StringArrayVar(&o.AuthFile, "auth-file", nil, "add the identities in `file`, one scheme:data per line")
+	fs.BoolVar(&o.TLS.On, "tls", false, "connect with TLS; implied by a store below")
+	fs.StringVar(&o.TLS.TrustStore, "tls-truststore", "", "`file` with the trusted authorities: PEM, PKCS12 or JKS")
+	fs.StringVar(&o.TLS.KeyStore, "tls-keystore", "", "`file` with the client's key and certificate: PEM, PKCS12 or JKS")
+	fs.StringVar(&o.TLS.TrustStoreType, "tls-truststore-type", "", "`type` of the file: PEM, PKCS12 or JKS (default: from its name)")
+	fs.StringVar(&o.TLS.KeyStoreType, "tls-keystore-type", "", "`type` of the file: PEM, PKCS12 or JKS (default: from its name)")
+	fs.StringVar(&o.TLS.TrustPassword, "tls-truststore-password", "", "`password` of the trust store; a password file is safer")
 	fs.StringVar(&o.TLS.TrustPasswordFile, "tls-truststore-password-file", "", "`file` with the password of the trust store")
-	fs.StringVar(&o.TLS.KeyStorePassword, "tls-keystore-password", "", "`password` of the key store; better from a file")
+	fs.StringVar(&o.TLS.KeyStorePassword, "tls-keystore-password", "", "`password` of the key store; a password file is safer")
 	fs.StringVar(&o.TLS.KeyStorePasswordFile, "tls-keystore-password-file", "", "`file` with the password of the key store")
-	fs.BoolVar(&o.TLS.SkipHostnameVerification, "tls-skip-hostname-verification", false, "take a certificate that names another host")
+	fs.BoolVar(&o.TLS.SkipHostnameVerification, "tls-skip-hostname-verification", false, "accept a certificate for another host")
 	mark("", "auth", "auth-file", "tls", "tls-truststore", "tls-keystore", "tls-truststore-type", "tls-keystore-type",
 		"tls-truststore-password", "tls-truststore-password-file", "tls-keystore-password",
 		"tls-keystore-password-file", "tls-skip-hostname-verification")
 
 	group = groupSettings
-	fs.StringVar(&o.Profile, "profile", "", "take what is not given here from the `profile` of the config file")
+	fs.StringVar(&o.Profile, "profile", "", "use the settings of `profile` in the config file")
 	fs.StringVar(&o.Config, "config", "", "config `file` (default "+shownConfigFile()+")")
 	fs.BoolVarP(&o.Help, "help", "h", false, "show this help")
 	fs.BoolVar(&o.Version, "version", false, "show the version")
@@ -161,7 +161,7 @@ func annotation(f *pflag.Flag, key string) string {
 	return ""
 }
 
-// envName is the variable that sets an option, "" for one that has none.
+// envName returns the variable that sets an option, or "" if there is none.
 func envName(f *pflag.Flag) string {
 	if annotation(f, scopeKey) == scopeFlag {
 		return ""
@@ -169,7 +169,7 @@ func envName(f *pflag.Flag) string {
 	return "ZKCTL_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 }
 
-// profileKey is the key that sets an option in a profile, "" for one that has none.
+// profileKey returns the key that sets an option in a profile, or "" if there is none.
 func profileKey(f *pflag.Flag) string {
 	if annotation(f, scopeKey) != "" {
 		return ""
@@ -182,8 +182,8 @@ func valueName(f *pflag.Flag) string {
 	return name
 }
 
-// set gives the option values from the environment or a profile. pflag's own Set marks
-// the flag as changed, so that what comes later in the order of precedence leaves it alone.
+// set sets the option to values from the environment or a profile. pflag's own Set marks the flag
+// as changed, so that lower priorities leave it alone.
 func set(fs *pflag.FlagSet, f *pflag.Flag, values []string) error {
 	for _, v := range values {
 		if err := fs.Set(f.Name, v); err != nil {
@@ -193,23 +193,23 @@ func set(fs *pflag.FlagSet, f *pflag.Flag, values []string) error {
 	return nil
 }
 
-// reason says what an option takes, for a value that it did not take.
+// reason says what an option accepts, for a value that it did not accept.
 func reason(f *pflag.Flag, value string) string {
 	switch f.Value.Type() {
 	case "bool":
-		return fmt.Sprintf("%q is neither true nor false", value)
+		return fmt.Sprintf("invalid value %q; use true or false", value)
 	case "millis":
-		return fmt.Sprintf("%q is not a time: give milliseconds (10000) or a number with a unit (10s)", value)
+		return fmt.Sprintf("invalid time %q; use milliseconds (10000) or a number with a unit (10s)", value)
 	case "members":
-		return fmt.Sprintf("%q is not a number of members between 1 and 99", value)
+		return fmt.Sprintf("invalid number of members %q; use 1 to 99", value)
 	case "size":
-		return fmt.Sprintf("%q is not a number of bytes between 1 and 2147483647, decimal or 0x…", value)
+		return fmt.Sprintf("invalid number of bytes %q; use 1 to 2147483647, in decimal or 0x…", value)
 	}
-	return fmt.Sprintf("%q is not accepted", value)
+	return fmt.Sprintf("invalid value %q", value)
 }
 
-// fillFromEnv sets the options that the command line left alone from ZKCTL_*. An empty
-// variable counts as unset. A list has one value a line.
+// fillFromEnv sets the options not given on the command line from ZKCTL_*. An empty variable
+// counts as unset. A list has one value per line.
 func fillFromEnv(fs *pflag.FlagSet) error {
 	var failed error
 	fs.VisitAll(func(f *pflag.Flag) {
@@ -232,7 +232,7 @@ func fillFromEnv(fs *pflag.FlagSet) error {
 	return failed
 }
 
-// millis is a time, given in milliseconds or with a unit.
+// millis is a duration, given in milliseconds or with a unit.
 type millis time.Duration
 
 func (m *millis) String() string { return strconv.FormatInt(time.Duration(*m).Milliseconds(), 10) }
@@ -244,7 +244,7 @@ func (m *millis) Set(s string) error {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n <= math.MaxInt32 {
 		d = time.Duration(n) * time.Millisecond
 	} else if d, err = time.ParseDuration(s); err != nil {
-		return errors.New("give milliseconds, such as 30000, or a time with its unit, such as 30s")
+		return errors.New("use milliseconds, such as 30000, or a number with a unit, such as 30s")
 	}
 	if d < time.Millisecond || d > math.MaxInt32*time.Millisecond {
 		return errors.New("give 1 to 2147483647 milliseconds")
@@ -253,7 +253,7 @@ func (m *millis) Set(s string) error {
 	return nil
 }
 
-// size is a number of bytes; 0 stands for the default.
+// size is a number of bytes; 0 means the default.
 type size int
 
 func (b *size) String() string {
@@ -264,17 +264,17 @@ func (b *size) String() string {
 }
 func (*size) Type() string { return "size" }
 
-// Set accepts what Java's Integer.decode does, as -Djute.maxbuffer is read.
+// Set accepts what Java's Integer.decode does, which reads -Djute.maxbuffer.
 func (b *size) Set(s string) error {
 	n, err := strconv.ParseInt(s, 0, 32)
 	if err != nil || n < 1 {
-		return errors.New("give 1 to 2147483647 bytes, such as 4194304 or 0x400000")
+		return errors.New("use 1 to 2147483647 bytes, such as 4194304 or 0x400000")
 	}
 	*b = size(n)
 	return nil
 }
 
-// members is a number of members of an ensemble; 0 stands for none.
+// members is a number of members of an ensemble; 0 means none.
 type members int
 
 func (m *members) String() string {
@@ -288,7 +288,7 @@ func (*members) Type() string { return "members" }
 func (m *members) Set(s string) error {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || n > 99 {
-		return fmt.Errorf("%q is not a number of members between 1 and 99", s)
+		return fmt.Errorf("invalid number of members %q; use 1 to 99", s)
 	}
 	*m = members(n)
 	return nil

@@ -1,5 +1,5 @@
-// Package cmd is the command line: it reads options, environment and profile, and then
-// runs a znode command, a script, the shell, or a verb of its own.
+// Package cmd is the command line: it reads options, environment and profile, and runs a znode
+// command, a script, the shell, or another verb.
 package cmd
 
 import (
@@ -18,11 +18,11 @@ import (
 	"github.com/zkctl/zkctl/internal/version"
 )
 
-// Exit codes besides those of ui.
+// Exit codes in addition to those of ui.
 const (
 	exitHungUp     = 128 + 1  // SIGHUP, as a shell reports it
 	exitTerminated = 128 + 15 // SIGTERM
-	exitBrokenPipe = 128 + 13 // the reader of our stdout has gone away
+	exitBrokenPipe = 128 + 13 // the reader of our stdout is gone
 )
 
 // Main runs zkctl with the process's streams and returns its exit code.
@@ -51,7 +51,7 @@ func Execute(ctx context.Context, args []string, s *ui.Streams) int {
 	return code
 }
 
-// app is one run of zkctl.
+// app is a single run of zkctl.
 type app struct {
 	streams *ui.Streams
 	options options
@@ -70,7 +70,7 @@ func (a *app) execute(ctx context.Context, args []string) error {
 	}
 	line, err := splitArgs(a.flags, args)
 	if slices.Contains(line.options, "--output=json") {
-		a.options.Output = string(ui.JSON) // also of what is wrong before the options are read
+		a.options.Output = string(ui.JSON) // even for errors before the options are read
 	}
 	if err == nil {
 		err = a.flags.Parse(line.options)
@@ -82,7 +82,7 @@ func (a *app) execute(ctx context.Context, args []string) error {
 	case o.Help:
 		return a.help(ctx, line.words)
 	case o.Script != "" && len(line.words) > 0:
-		return fmt.Errorf("-f %s runs a script, and %q is a command: give one of the two", o.Script, strings.Join(line.words, " "))
+		return fmt.Errorf("-f %s runs a script, but %q is a command; give only one of them", o.Script, strings.Join(line.words, " "))
 	case len(line.words) > 0:
 		return a.command(ctx, line.words)
 	case o.Version:
@@ -108,22 +108,21 @@ func (a *app) open(ctx context.Context) error {
 	return a.runShell(ctx)
 }
 
-// catchBrokenPipe makes a write to a closed pipe an error instead of the process's end,
-// so that the session is closed. It takes a handler because an ignored signal would be
-// ignored by the programs that the shell starts, too.
+// catchBrokenPipe turns a write to a closed pipe into an error instead of ending the process, so
+// that the session is closed. It installs a handler, because programs started by the shell would
+// inherit an ignored signal.
 func catchBrokenPipe() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 }
 
-// interruptible runs f with a context that Ctrl-C, SIGTERM or the end of the terminal
-// cancels, and gives the error the exit code of the signal. A second signal ends the process
-// at once.
+// interruptible calls f with a context that Ctrl-C, SIGTERM or the end of the terminal cancels,
+// and gives the error the signal's exit code. A second signal ends the process at once.
 func interruptible(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // by nohup
+	if !signal.Ignored(syscall.SIGHUP) { // ignored by nohup
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	defer signal.Stop(signals)
@@ -152,7 +151,7 @@ func interruptible(ctx context.Context, f func(context.Context) error) error {
 	return &ui.ExitError{Code: code, Err: unwrapExit(err)}
 }
 
-// unwrapExit takes off the exit code that an error carries.
+// unwrapExit removes the exit code that an error carries.
 func unwrapExit(err error) error {
 	if exit, ok := err.(*ui.ExitError); ok { //nolint:errorlint // only the outermost
 		return exit.Err
@@ -160,7 +159,7 @@ func unwrapExit(err error) error {
 	return err
 }
 
-// signalError is the cause of a context that a signal cancelled.
+// signalError is the cause of a context cancelled by a signal.
 type signalError struct{ signal os.Signal }
 
 func (e *signalError) Error() string {

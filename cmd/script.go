@@ -17,7 +17,7 @@ func (a *app) runScript(ctx context.Context, file string) error {
 	var in io.Reader = a.streams.In
 	name := "stdin"
 	if file != "-" {
-		f, err := os.Open(file) // nobody has the signals yet: Ctrl-C ends the wait for a FIFO's writer
+		f, err := os.Open(file) // signals are not yet handled, so Ctrl-C ends the wait for a FIFO's writer
 		if err != nil {
 			return fmt.Errorf("read the script: %w", err)
 		}
@@ -37,7 +37,7 @@ func (a *app) runScript(ctx context.Context, file string) error {
 	})
 }
 
-// runShell opens the shell, which has the signals to itself.
+// runShell opens the shell, which handles all signals.
 func (a *app) runShell(ctx context.Context) error {
 	env, err := a.environment()
 	if err != nil {

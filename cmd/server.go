@@ -14,21 +14,21 @@ func serverCommand(env *command.Env) *cobra.Command {
 	var confDir string
 	c := &cobra.Command{
 		Use: "server start|start-foreground|stop|restart|status|version|print-cmd [zoo.cfg]",
-		Long: `Run one embedded server from its zoo.cfg, as zkServer.sh runs Apache's, with the
-same answers, exit codes and pid file. With server.N lines and a myid it is a
-member of an ensemble; the others may be Apache ZooKeeper.
+		Long: `Run an embedded server from its zoo.cfg, as zkServer.sh runs Apache's, with the
+same output, exit codes and pid file. With server.N lines and a myid it is a
+member of an ensemble, whose other members may be Apache ZooKeeper.
 
   start             start it in the background
-  start-foreground  run it here, until Ctrl-C
-  stop              end the one in the background
+  start-foreground  run it in the foreground until Ctrl-C
+  stop              stop the one in the background
   restart           stop and start
-  status            say what it does: Mode: standalone, leader, follower, observer
+  status            print its mode: standalone, leader, follower or observer
   version           show the version
   print-cmd         print the command line that start runs
 
 ZOOCFGDIR, ZOOCFG, ZOOPIDFILE, ZOO_LOG_DIR, SERVER_JVMFLAGS, JVMFLAGS and
-ZOO_DATADIR_AUTOCREATE_DISABLE mean what they mean to zkServer.sh, and
-zookeeper-env.sh and java.env in the configuration's folder are read.`,
+ZOO_DATADIR_AUTOCREATE_DISABLE work as with zkServer.sh, and so do
+zookeeper-env.sh and java.env in the configuration's folder.`,
 		Example: `  zkctl server start ./zoo.cfg
   zkctl server status ./zoo.cfg
   SERVER_JVMFLAGS=-Djute.maxbuffer=4194304 zkctl server start-foreground ./zoo.cfg`,

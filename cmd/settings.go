@@ -17,8 +17,8 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// settle completes the options: what a flag says wins over ZKCTL_*, that over the
-// profile, that over the default. Then it checks them and sets up the streams.
+// settle completes the options: flags override ZKCTL_*, which override the profile, which
+// overrides the defaults. Then it checks them and sets up the streams.
 func (o *options) settle(flags *pflag.FlagSet, s *ui.Streams) error {
 	if err := fillFromEnv(flags); err != nil {
 		return err
@@ -44,7 +44,7 @@ func (o *options) settle(flags *pflag.FlagSet, s *ui.Streams) error {
 	case "never":
 		s.UseColor(false)
 	default:
-		return fmt.Errorf("--color: %q is not known; auto, always and never are", o.Color)
+		return fmt.Errorf("--color: invalid value %q; use auto, always or never", o.Color)
 	}
 	return nil
 }
@@ -57,7 +57,7 @@ func (o *options) readConfig() (*config, error) {
 	file := configFile()
 	if o.Profile != "" {
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("no profile %q: there is no config file %s (--config names another)", o.Profile, file)
+			return nil, fmt.Errorf("no profile %q: config file %s does not exist (use --config to name another)", o.Profile, file)
 		}
 	}
 	return readConfig(file, false)
@@ -69,9 +69,8 @@ func (o *options) format() ui.Format {
 	return f
 }
 
-// session is the configuration of a session as the options describe it. What ZooKeeper's
-// own property file says counts where the options say nothing, and after it what zkCli.sh gives
-// its JVM.
+// session returns the configuration of a session as the options describe it. ZooKeeper's own
+// property file fills in what the options leave open, followed by what zkCli.sh gives its JVM.
 func (o *options) session(flags *pflag.FlagSet, s *ui.Streams) (client.Config, error) {
 	cfg := client.Config{
 		Servers:        o.Server,
@@ -135,7 +134,7 @@ func (o *options) session(flags *pflag.FlagSet, s *ui.Streams) (client.Config, e
 	return cfg, nil
 }
 
-// override replaces what the options set. A store, unless -tls=false, means TLS.
+// override replaces what the options set. A store implies TLS, unless -tls=false is given.
 func (o *tlsOptions) override(flags *pflag.FlagSet, p *client.Properties) {
 	replace := func(field *string, value string) {
 		if value != "" {
@@ -168,16 +167,16 @@ func (o *tlsOptions) override(flags *pflag.FlagSet, p *client.Properties) {
 	}
 }
 
-// parseAuth reads "scheme:data". The message does not repeat the data, which is a secret.
+// parseAuth parses "scheme:data". The error does not repeat the data, which is a secret.
 func parseAuth(text string) (client.Auth, error) {
 	scheme, data, ok := strings.Cut(text, ":")
 	if !ok || scheme == "" || strings.ContainsAny(scheme, " \t") {
-		return client.Auth{}, fmt.Errorf("an identity has the form scheme:data, such as digest:user:password")
+		return client.Auth{}, fmt.Errorf("invalid identity; use scheme:data, such as digest:user:password")
 	}
 	return client.Auth{Scheme: scheme, Data: []byte(data)}, commands.CheckIdentity(scheme, []byte(data))
 }
 
-// readAuthFile reads one identity a line; empty lines and those that begin with # are not.
+// readAuthFile reads one identity per line; empty lines and lines that start with # are skipped.
 func readAuthFile(s *ui.Streams, file string) ([]client.Auth, error) {
 	text, err := infile.Settings(file)
 	if err != nil {

@@ -19,9 +19,9 @@ import (
 // line, in the shell, in completion and among the man pages.
 func (a *app) verbs() []command.Verb {
 	return slices.Concat(ensemble.Verbs, []command.Verb{
-		{Name: "local", Short: "run ZooKeeper on this machine: one server or an ensemble, in the background, under a name",
+		{Name: "local", Short: "run ZooKeeper servers and ensembles on this machine",
 			Group: command.Local, New: a.localCommand},
-		{Name: "server", Short: "run one server from its zoo.cfg, as zkServer.sh does", Group: command.Local, New: serverCommand},
+		{Name: "server", Short: "run a server from its zoo.cfg, as zkServer.sh does", Group: command.Local, New: serverCommand},
 		logformatter.Verb,
 		logformatter.LegacyVerb,
 		snapshot.Verb,

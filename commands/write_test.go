@@ -68,7 +68,7 @@ func TestQuotas(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s%swant exit %d\n%s%s", step.line, exit, out, stderr, step.exit, step.out, step.err)
 		}
 	}
-	if out, stderr, exit := b.run("setquota /quotas/a"); out != "" || exit != 1 || !strings.Contains(stderr, "no limit is given") {
+	if out, stderr, exit := b.run("setquota /quotas/a"); out != "" || exit != 1 || !strings.Contains(stderr, "missing limit") {
 		t.Errorf("setquota without a limit: exit %d, %s", exit, stderr)
 	}
 }
@@ -154,7 +154,7 @@ func TestReconfigRequests(t *testing.T) {
 		{[]string{"-members", "server.1=a:1:2;3", "-v", "1f"}, reconfiguration{"", "", "server.1=a:1:2;3", 0x1f}, ""},
 		{[]string{"-file", file}, reconfiguration{"", "", "server.1=a:1:2;3\nserver.2=b:1:2;3", -1}, ""},
 		{[]string{"-file", file, "-remove", "1"}, reconfiguration{}, "mixing incremental"},
-		{[]string{"-s"}, reconfiguration{}, "say what to change"},
+		{[]string{"-s"}, reconfiguration{}, "nothing to change"},
 	} {
 		in, err := All.Parse(command.Args(append([]string{"reconfig"}, tc.args...)...))
 		var got reconfiguration

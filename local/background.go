@@ -15,8 +15,8 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// Background runs a named server until it is stopped. It is what the process that Start starts does: stderr is the log,
-// stdout is for one report.
+// Background runs a named server until it is stopped. It is what the process started by Start
+// runs: stderr is the log, stdout is for a single report.
 func (h Home) Background(name string) error {
 	return background.Report(func(report func(background.Started)) error { return h.runBackground(name, report) })
 }
@@ -28,7 +28,7 @@ func (h Home) runBackground(name string, report func(background.Started)) error 
 	}
 	lock, err := lockSoon(s.lockFile())
 	if errors.Is(err, filelock.ErrLocked) {
-		return fmt.Errorf("the local server %s is running already", name)
+		return fmt.Errorf("the local server %s is already running", name)
 	}
 	if err != nil {
 		return err
@@ -71,14 +71,14 @@ func (h Home) runBackground(name string, report func(background.Started)) error 
 	signal.Stop(signals) // a second one ends the process at once
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = p.http.Shutdown(ctx) // the answer to stop gets out
+	_ = p.http.Shutdown(ctx) // lets the answer to stop get out
 	err = e.Close()
 	forgetControl(s)
 	s.PID, s.Control = 0, controlAddr{}
 	return errors.Join(err, s.save())
 }
 
-// lockSoon tries for a moment, because one who asks whether the server runs has the lock for an
+// lockSoon tries for a moment, because whoever asks whether the server runs holds the lock for an
 // instant.
 func lockSoon(file string) (*filelock.Lock, error) {
 	for deadline := time.Now().Add(500 * time.Millisecond); ; time.Sleep(5 * time.Millisecond) {
@@ -89,8 +89,8 @@ func lockSoon(file string) (*filelock.Lock, error) {
 	}
 }
 
-// startAgain starts a server on the port that it had, or on another one if another program has
-// taken it in the meantime and the port was not asked for.
+// startAgain starts a server on its previous port, or on another one if another program has taken
+// that port meanwhile and the port was not asked for.
 func startAgain(opt localserver.Options, port int) (*localserver.Ensemble, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), StartTimeout)
 	defer cancel()

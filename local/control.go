@@ -22,9 +22,10 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// On the control socket, a request is an HTTP POST of an envelope, and so is the reply. The process of a server may be of
-// another version of zkctl than those who ask it, so both name the version of what they say. It changes with a request
-// or reply that the older side would misread. Version 1 had no envelope.
+// On the control socket, a request is an HTTP POST of an envelope, and so is the reply. The
+// process of a server may be of another version of zkctl than its clients, so both name the
+// version of what they send. It changes with a request or reply that the older side would
+// misread. Version 1 had no envelope.
 const controlVersion = 2
 
 type requestEnvelope struct {
@@ -39,17 +40,17 @@ type replyEnvelope struct {
 	Body    json.RawMessage `json:"body,omitempty"`
 }
 
-// maxControl bounds a request and its reply, in bytes.
+// maxControl limits a request and its reply, in bytes.
 const maxControl = 1 << 20
 
-// controlAddr is how to reach the process in the background.
+// controlAddr says how to reach the background process.
 type controlAddr struct {
 	Network string `json:"network"` // unix or tcp
 	Address string `json:"address"`
 	Token   string `json:"token"`
 }
 
-// process is the process in the background, as requests find it.
+// process is the background process, as seen by requests.
 type process struct {
 	ensemble *localserver.Ensemble
 	stop     chan struct{} // receives a value to end the process; has room for it
@@ -59,10 +60,11 @@ type process struct {
 	server *Server
 }
 
-// maxSocketPath is the longest path of a socket that every system takes (macOS takes the least).
+// maxSocketPath is the longest socket path that every system accepts (macOS has the lowest
+// limit).
 const maxSocketPath = 103
 
-// listenControl opens the socket and notes in the state how to reach it.
+// listenControl opens the socket and records in the state how to reach it.
 func listenControl(s *Server) (_ net.Listener, err error) {
 	var token [16]byte
 	if _, err := rand.Read(token[:]); err != nil {
@@ -77,7 +79,7 @@ func listenControl(s *Server) (_ net.Listener, err error) {
 			}
 			s.Control.Address = filepath.Join(s.temp.Path(), "control.sock")
 		}
-		_ = os.Remove(s.Control.Address) // of a run that was killed; the lock is ours
+		_ = os.Remove(s.Control.Address) // left by a killed process; the lock is ours
 	} else {
 		s.Control.Address = "127.0.0.1:0"
 	}
@@ -93,7 +95,7 @@ func listenControl(s *Server) (_ net.Listener, err error) {
 	return ln, err
 }
 
-// forgetControl removes what listenControl made.
+// forgetControl removes what listenControl created.
 func forgetControl(s *Server) {
 	if s.Control.Network == "unix" {
 		_ = os.Remove(s.Control.Address)
@@ -111,7 +113,7 @@ func (p *process) serve(ln net.Listener) {
 func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if subtle.ConstantTimeCompare([]byte(token), []byte(p.server.Control.Token)) != 1 {
-		http.Error(w, "the token is wrong", http.StatusForbidden)
+		http.Error(w, "invalid token", http.StatusForbidden)
 		return
 	}
 	reply := replyEnvelope{Version: controlVersion}
@@ -139,7 +141,7 @@ func (p *process) answer(ctx context.Context, in io.Reader) (reply any, err erro
 }
 
 func (s *Server) otherVersion() error {
-	return fmt.Errorf("the local server %s (process %d) was started by another version of zkctl, which takes other requests; restart it: zkctl local restart %s",
+	return fmt.Errorf("the local server %s (process %d) was started by another version of zkctl with other requests; restart it: zkctl local restart %s",
 		s.Name, s.PID, s.Name)
 }
 

@@ -15,23 +15,23 @@ import (
 	"github.com/zkctl/zkctl/internal/infile"
 )
 
-// Home is the path of the folder that holds the named servers, each in a folder of its own.
+// Home is the path of the folder with the named servers, each in its own folder.
 type Home string
 
-// DefaultName is the server that is meant if none is named.
+// DefaultName is the name of the server if none is given.
 const DefaultName = "default"
 
 // stateFile is in the folder of each named server.
 const stateFile = "server.json"
 
-// ErrNoServer is wrapped by the error for a name that no server has.
-var ErrNoServer = errors.New("there is no such local server")
+// ErrNoServer is wrapped by the error for an unknown name.
+var ErrNoServer = errors.New("no such local server")
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 func checkName(name string) error {
 	if !namePattern.MatchString(name) {
-		return fmt.Errorf("%q is no name for a local server: letters, digits, dot, dash and underscore make one, up to 63 of them", name)
+		return fmt.Errorf("invalid name %q for a local server; use up to 63 letters, digits, dots, dashes and underscores", name)
 	}
 	return nil
 }
@@ -58,7 +58,7 @@ func (h Home) Names() (names []string) {
 	return names
 }
 
-// Running returns the names of the servers whose process runs, sorted.
+// Running returns the names of the servers whose process is running, sorted.
 func (h Home) Running() (names []string) {
 	for _, name := range h.Names() {
 		if s, err := h.Load(name); err == nil && s.Running() {
@@ -82,7 +82,7 @@ func (h Home) Load(name string) (*Server, error) {
 		return nil, fmt.Errorf("read the state of the local server %s: %w", name, err)
 	}
 	if err := json.Unmarshal(text, s); err != nil {
-		return nil, fmt.Errorf("read the state of the local server %s: %s: %w (zkctl local rm --force %s forgets it)", name, s.file(), err, name)
+		return nil, fmt.Errorf("read the state of the local server %s: %s: %w (to remove it: zkctl local rm --force %s)", name, s.file(), err, name)
 	}
 	s.Name = name
 	return s, nil
@@ -91,12 +91,13 @@ func (h Home) Load(name string) (*Server, error) {
 func (h Home) noServer(name string) error {
 	names := h.Names()
 	if len(names) == 0 {
-		return fmt.Errorf("%w: %s; there is none at all (zkctl local start %s makes it)", ErrNoServer, name, name)
+		return fmt.Errorf("%w: %s; none exist yet (create it: zkctl local start %s)", ErrNoServer, name, name)
 	}
-	return fmt.Errorf("%w: %s (there is: %s)", ErrNoServer, name, strings.Join(names, ", "))
+	return fmt.Errorf("%w: %s (existing: %s)", ErrNoServer, name, strings.Join(names, ", "))
 }
 
-// Choose returns the server that the first of words names. Without words it is the one called default, or the only one.
+// Choose returns the server named by the first of words. Without words it is the one called
+// default, or the only one.
 func (h Home) Choose(words []string) (*Server, error) {
 	if len(words) > 0 {
 		return h.Load(words[0])
@@ -108,13 +109,13 @@ func (h Home) Choose(words []string) (*Server, error) {
 	case len(names) == 1:
 		return h.Load(names[0])
 	case len(names) == 0:
-		return nil, errors.New("there is no local server; zkctl local start makes one")
+		return nil, errors.New("no local servers exist yet; create one with: zkctl local start")
 	}
-	return nil, fmt.Errorf("which local server? There are %s", strings.Join(names, ", "))
+	return nil, fmt.Errorf("which local server? Name one of: %s", strings.Join(names, ", "))
 }
 
-// Resolve replaces the name of a server, to which a chroot may be attached (dev/app), by its connect string. Any other
-// text is returned as it is.
+// Resolve replaces the name of a server, which may be followed by a chroot (dev/app), by its
+// connect string. It returns any other text unchanged.
 func (h Home) Resolve(text string) (string, error) {
 	name, chroot, _ := strings.Cut(text, "/")
 	if !namePattern.MatchString(name) || !h.has(name) {
@@ -125,10 +126,10 @@ func (h Home) Resolve(text string) (string, error) {
 		return "", err
 	}
 	if !s.Running() {
-		return "", fmt.Errorf("the local server %s does not run (zkctl local start %s)", name, name)
+		return "", fmt.Errorf("the local server %s is not running (start it: zkctl local start %s)", name, name)
 	}
 	if s.ConnectString == "" {
-		return "", fmt.Errorf("no member of %s is left here: all have moved elsewhere (zkctl local rm --force %s forgets it)", name, name)
+		return "", fmt.Errorf("no members of %s are left here: all have moved elsewhere (to remove it: zkctl local rm --force %s)", name, name)
 	}
 	if strings.Contains(text, "/") {
 		return s.ConnectString + "/" + chroot, nil
@@ -136,8 +137,9 @@ func (h Home) Resolve(text string) (string, error) {
 	return s.ConnectString, nil
 }
 
-// Remove deletes a server's state and logs, and its data unless its Spec says where to keep it; then kept is that folder.
-// A server that runs is stopped first if force is set, and an unreadable state does not matter then.
+// Remove deletes a server's state and logs, and its data unless its Spec says where to keep that;
+// kept is then that folder. With force it stops a running server first, and ignores an unreadable
+// state.
 func (h Home) Remove(ctx context.Context, name string, force bool) (kept string, err error) {
 	s, err := h.Load(name)
 	if err != nil && force && checkName(name) == nil && !errors.Is(err, ErrNoServer) {
@@ -148,14 +150,14 @@ func (h Home) Remove(ctx context.Context, name string, force bool) (kept string,
 	}
 	if s.Running() {
 		if !force {
-			return "", fmt.Errorf("the local server %s is running; stop it first, or give --force", name)
+			return "", fmt.Errorf("the local server %s is running; stop it first, or use --force", name)
 		}
 		if err := s.end(ctx); err != nil {
 			return "", err
 		}
 	}
 	if err := os.RemoveAll(s.dir); err != nil {
-		return "", fmt.Errorf("forget the local server %s: %w", name, err)
+		return "", fmt.Errorf("remove the local server %s: %w", name, err)
 	}
 	return s.Spec.DataDir, nil
 }

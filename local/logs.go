@@ -12,11 +12,11 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// LogOptions say what of a log is printed.
+// LogOptions select what to print of a log.
 type LogOptions struct {
 	Member string // only what this member logged: its number, or leader; "" for all
-	Lines  int    // only so many of the last lines; 0 for all
-	Follow bool   // go on until the context ends
+	Lines  int    // only this many of the last lines; 0 means all
+	Follow bool   // continue until the context ends
 }
 
 // Logs writes the server's log.
@@ -53,7 +53,7 @@ func (s *Server) Logs(ctx context.Context, w io.Writer, opt LogOptions) error {
 	}
 }
 
-// memberLog is the log of a member, and what marks its lines where others write, too.
+// memberLog returns the log of a member, and what marks its lines if others write to it too.
 func (s *Server) memberLog(ctx context.Context, word string) (file, mark string, err error) {
 	which, err := ParseMembers([]string{word})
 	if err != nil {
@@ -74,14 +74,14 @@ func (s *Server) memberLog(ctx context.Context, word string) (file, mark string,
 			return s.LogFile(), fmt.Sprintf("[myid:%d]", m.ID), nil
 		}
 	}
-	return "", "", fmt.Errorf("%s has no member %s that runs", s.Name, word)
+	return "", "", fmt.Errorf("%s has no running member %s", s.Name, word)
 }
 
-// linesWith passes on the lines that have a mark; all if it is "".
+// linesWith passes on lines with a mark, or all lines if mark is "".
 type linesWith struct {
 	mark string
 	out  io.Writer
-	rest []byte // of a line that has not ended
+	rest []byte // of an unfinished line
 }
 
 func (l *linesWith) Write(p []byte) (int, error) {
@@ -103,7 +103,7 @@ func (l *linesWith) Write(p []byte) (int, error) {
 	}
 }
 
-// seek goes to where the last n of these lines begin.
+// seek moves to where the last n of these lines start.
 func (l *linesWith) seek(f *os.File, n int) error {
 	if l.mark == "" {
 		return seekLines(f, n)
@@ -132,7 +132,7 @@ func (l *linesWith) seek(f *os.File, n int) error {
 	return err
 }
 
-// seekLines goes to where the last n lines begin.
+// seekLines moves to where the last n lines start.
 func seekLines(f *os.File, n int) error {
 	end, err := f.Seek(0, io.SeekEnd)
 	if err != nil {

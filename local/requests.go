@@ -12,14 +12,14 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// request is something that the process of a named server can be asked; its fields are on the wire as JSON. R is the
-// type of the reply.
+// request is something to ask of the process of a named server; its fields are sent as JSON. R is
+// the type of the reply.
 type request[R any] interface {
 	name() string
 	answer(ctx context.Context, p *process) (R, error) // in the process
 }
 
-// answers has every request by its name.
+// answers holds every request by name.
 var answers = func() map[string]func(context.Context, *process, json.RawMessage) (any, error) {
 	m := map[string]func(context.Context, *process, json.RawMessage) (any, error){}
 	add[statusRequest](m)
@@ -64,7 +64,7 @@ func (stopRequest) name() string { return "stop" }
 func (stopRequest) answer(_ context.Context, p *process) (struct{}, error) {
 	select {
 	case p.stop <- struct{}{}:
-	default: // it is stopping
+	default: // already stopping
 	}
 	return struct{}{}, nil
 }
@@ -72,21 +72,21 @@ func (stopRequest) answer(_ context.Context, p *process) (struct{}, error) {
 // Action is something to do to a running server: Kill, Halt, Restart, Pause, Resume, Partition, Heal, Add or Remove.
 type Action = request[Done]
 
-// Done is what an Action came to.
+// Done is the result of an Action.
 type Done struct {
-	Members []int64 `json:"members,omitempty"` // the numbers of those that it was done to, or found as the leader
+	Members []int64 `json:"members,omitempty"` // the numbers of the members concerned, or of the leader that was found
 }
 
-// Do has the process of the server do something.
+// Do makes the server's process perform an action.
 func (s *Server) Do(ctx context.Context, action Action) (Done, error) { return ask(ctx, s, action) }
 
-// Members says which members are meant. A single server need not be named.
+// Members says which members are meant. A standalone server need not be named.
 type Members struct {
 	IDs    []int64 `json:"ids,omitempty"`
-	Leader bool    `json:"leader,omitempty"` // the one that leads, too
+	Leader bool    `json:"leader,omitempty"` // also the current leader
 }
 
-// ParseMembers reads numbers of members, and the word leader.
+// ParseMembers parses member numbers and the word leader.
 func ParseMembers(words []string) (m Members, err error) {
 	for _, word := range words {
 		if strings.EqualFold(word, "leader") {
@@ -95,17 +95,17 @@ func ParseMembers(words []string) (m Members, err error) {
 		}
 		id, err := strconv.ParseInt(word, 10, 64)
 		if err != nil || id < 1 {
-			return Members{}, fmt.Errorf("%q is no member: give its number, or leader", word)
+			return Members{}, fmt.Errorf("invalid member %q; use its number, or leader", word)
 		}
 		m.IDs = append(m.IDs, id)
 	}
 	return m, nil
 }
 
-// empty reports whether none is named.
+// empty reports whether no member is named.
 func (m Members) empty() bool { return len(m.IDs) == 0 && !m.Leader }
 
-// find returns the members that are named.
+// find returns the named members.
 func (m Members) find(ctx context.Context, p *process) (list []*localserver.Member, err error) {
 	for _, id := range m.IDs {
 		member := p.ensemble.Member(id)
@@ -127,14 +127,14 @@ func (m Members) find(ctx context.Context, p *process) (list []*localserver.Memb
 	if all := p.ensemble.Members(); len(all) == 1 {
 		return all, nil
 	}
-	return nil, fmt.Errorf("which member of %s? Give its number, or leader", p.server.Name)
+	return nil, fmt.Errorf("which member of %s? Use its number, or leader", p.server.Name)
 }
 
 func (p *process) leader(ctx context.Context) (*localserver.Member, error) {
 	return p.ensemble.Leader(ctx)
 }
 
-// each does something to the members that are named, one after the other.
+// each calls do for the named members, one after another.
 func (m Members) each(ctx context.Context, p *process, do func(*localserver.Member) error) (done Done, err error) {
 	list, err := m.find(ctx, p)
 	if err != nil {
@@ -153,7 +153,7 @@ func toEach(list []*localserver.Member, do func(*localserver.Member) error) (don
 	return done, nil
 }
 
-// Kill ends members as kill -9 does.
+// Kill kills members as kill -9 does.
 type Kill struct{ Members }
 
 func (Kill) name() string { return "kill" }
@@ -162,7 +162,7 @@ func (q Kill) answer(ctx context.Context, p *process) (Done, error) {
 	return q.each(ctx, p, (*localserver.Member).Kill)
 }
 
-// Halt stops members, gracefully; the others go on.
+// Halt stops members gracefully; the others continue.
 type Halt struct{ Members }
 
 func (Halt) name() string { return "halt" }
@@ -171,7 +171,7 @@ func (q Halt) answer(ctx context.Context, p *process) (Done, error) {
 	return q.each(ctx, p, (*localserver.Member).Stop)
 }
 
-// Restart stops members that run, and starts them.
+// Restart stops running members and starts them.
 type Restart struct{ Members }
 
 func (Restart) name() string { return "restart" }
@@ -180,7 +180,7 @@ func (q Restart) answer(ctx context.Context, p *process) (Done, error) {
 	return q.each(ctx, p, func(m *localserver.Member) error { return m.Restart(ctx) })
 }
 
-// Pause makes members hang as SIGSTOP does.
+// Pause suspends members as SIGSTOP does.
 type Pause struct{ Members }
 
 func (Pause) name() string { return "pause" }
@@ -189,7 +189,7 @@ func (q Pause) answer(ctx context.Context, p *process) (Done, error) {
 	return q.each(ctx, p, (*localserver.Member).Pause)
 }
 
-// Resume lets paused members go on; all of them if none is named.
+// Resume resumes paused members; all of them if none is named.
 type Resume struct{ Members }
 
 func (Resume) name() string { return "resume" }
@@ -229,12 +229,12 @@ func (q Partition) answer(ctx context.Context, p *process) (done Done, err error
 		return done, err
 	}
 	if len(p.ensemble.CutLinks()) == 0 {
-		return done, errors.New("partition: all members are on one side, no link is cut")
+		return done, errors.New("partition: all members are on one side, so no link is cut")
 	}
 	return done, nil
 }
 
-// Heal restores the links of members that Partition cut; all links if no member is named.
+// Heal restores the links of members that Partition cut; all links if none is named.
 type Heal struct{ Members }
 
 func (Heal) name() string { return "heal" }
@@ -254,8 +254,8 @@ func (q Heal) answer(ctx context.Context, p *process) (Done, error) {
 
 // Add adds a member by reconfiguration; Done has its number.
 type Add struct {
-	Observer bool `json:"observer,omitempty"` // one that does not vote
-	Apache   bool `json:"apache,omitempty"`   // one that is an Apache ZooKeeper process
+	Observer bool `json:"observer,omitempty"` // an observer, which does not vote
+	Apache   bool `json:"apache,omitempty"`   // an Apache ZooKeeper process
 }
 
 func (Add) name() string { return "add" }
@@ -279,7 +279,7 @@ func (Remove) name() string { return "remove" }
 
 func (q Remove) answer(ctx context.Context, p *process) (Done, error) {
 	done, err := q.each(ctx, p, func(m *localserver.Member) error { return adviseStandalone(p.ensemble.Remove(ctx, m.ID())) })
-	return done, errors.Join(err, p.membersChanged()) // the first may be gone even if the next stays
+	return done, errors.Join(err, p.membersChanged()) // the first may be removed even if the next stays
 }
 
 // adviseStandalone says how to start a server that can be reconfigured.
@@ -290,7 +290,7 @@ func adviseStandalone(err error) error {
 	return err
 }
 
-// membersChanged keeps the new connect string for those who connect by name.
+// membersChanged stores the new connect string for those who connect by name.
 func (p *process) membersChanged() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

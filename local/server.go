@@ -13,7 +13,7 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// Spec is what a named server was asked to be; localserver.Options describes the fields.
+// Spec is what was asked for; localserver.Options describes the fields.
 type Spec struct {
 	Size          int                `json:"size"`
 	Observers     int                `json:"observers,omitempty"`
@@ -21,7 +21,7 @@ type Spec struct {
 	Engine        localserver.Engine `json:"engine"`
 	ZooKeeperHome string             `json:"zookeeperHome,omitempty"`
 	Emulate       string             `json:"emulate,omitempty"`
-	DataDir       string             `json:"dataDir,omitempty"` // the user's; "" for one in the state folder
+	DataDir       string             `json:"dataDir,omitempty"` // given by the user; "" means in the state folder
 	Ephemeral     bool               `json:"ephemeral,omitempty"`
 	Host          string             `json:"host,omitempty"`
 	Port          int                `json:"port,omitempty"`
@@ -30,7 +30,7 @@ type Spec struct {
 	System        map[string]string  `json:"system,omitempty"`
 }
 
-// Options returns what localserver.Start starts.
+// Options returns the options for localserver.Start.
 func (s *Spec) Options() localserver.Options {
 	return localserver.Options{
 		Size: s.Size, Observers: s.Observers, Apache: s.Apache, Engine: s.Engine, ZooKeeperHome: s.ZooKeeperHome, Emulate: s.Emulate,
@@ -39,21 +39,21 @@ func (s *Spec) Options() localserver.Options {
 	}
 }
 
-// Server is the state of a named server, as server.json in its folder has it.
+// Server is the state of a named server, as in server.json in its folder.
 type Server struct {
 	Name    string    `json:"name"`
 	Spec    Spec      `json:"spec"`
-	PID     int       `json:"pid,omitempty"` // of the process in the background; 0 once it was stopped
+	PID     int       `json:"pid,omitempty"` // of the background process; 0 once stopped
 	Started time.Time `json:"started"`
 
 	ConnectString string `json:"connectString,omitempty"`
-	DataDir       string `json:"dataDir,omitempty"` // what it uses
-	Port          int    `json:"port,omitempty"`    // of the first member, to come back on
+	DataDir       string `json:"dataDir,omitempty"` // in use
+	Port          int    `json:"port,omitempty"`    // of the first member, to reuse
 
 	Control controlAddr `json:"control"`
 
 	dir  string
-	temp *tempdir.Dir // of the process in the background: where its socket is, if not in dir
+	temp *tempdir.Dir // of the background process: where its socket is, if not in dir
 }
 
 func (s *Server) file() string       { return filepath.Join(s.dir, stateFile) }
@@ -63,33 +63,33 @@ func (s *Server) socketFile() string { return filepath.Join(s.dir, "control.sock
 // LogFile returns the path of the server's log.
 func (s *Server) LogFile() string { return filepath.Join(s.dir, "server.log") }
 
-// save writes server.json as a whole or not at all.
+// save writes server.json completely or not at all.
 func (s *Server) save() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return fmt.Errorf("keep the state of the local server %s: %w", s.Name, err)
+		return fmt.Errorf("save the state of the local server %s: %w", s.Name, err)
 	}
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
 	if err := atomicfile.Write(s.file(), append(text, '\n')); err != nil {
-		return fmt.Errorf("keep the state of the local server %s: %w", s.Name, err)
+		return fmt.Errorf("save the state of the local server %s: %w", s.Name, err)
 	}
 	return nil
 }
 
-// Running reports whether the process in the background lives: it holds the lock. Its process id proves nothing, because
-// another process may have it by now.
+// Running reports whether the background process is alive: it holds the lock. Its process id
+// proves nothing, because another process may have it by now.
 func (s *Server) Running() bool { return filelock.Held(s.lockFile()) }
 
-// What Condition returns.
+// The results of Condition.
 const (
 	conditionRunning = "running"
 	conditionStopped = "stopped"
-	conditionDead    = "dead" // its process ended without being told to
+	conditionDead    = "dead" // its process ended unexpectedly
 )
 
-// Condition returns running, stopped, or dead if the process ended without being told to.
+// Condition returns running, stopped, or dead if the process ended unexpectedly.
 func (s *Server) Condition() string {
 	switch {
 	case s.Running():

@@ -15,11 +15,12 @@ import (
 // StartTimeout is how long a server may take until it serves.
 const StartTimeout = 2 * time.Minute
 
-// stopTimeout is how long one may take to end.
+// stopTimeout is how long a server may take to end.
 const stopTimeout = 30 * time.Second
 
-// Start starts a server in the background and returns once it serves. A name that exists starts again as it was; spec
-// is for a new one, and nil stands for a single embedded server. If a new one does not start, nothing is left of it.
+// Start starts a server in the background and returns once it serves. An existing name starts
+// again with the same settings; spec is for a new one, and nil means a single embedded server. If
+// a new one does not start, nothing is left of it.
 func (h Home) Start(ctx context.Context, name string, spec *Spec) (*background.Started, error) {
 	s, err := h.Load(name)
 	fresh := errors.Is(err, ErrNoServer)
@@ -33,11 +34,11 @@ func (h Home) Start(ctx context.Context, name string, spec *Spec) (*background.S
 		return nil, err
 	case s.Running():
 		if st, err := s.Status(ctx); err == nil && !st.Serves() {
-			return nil, fmt.Errorf("the local server %s is running already, but serves nobody: %s: %s (zkctl local restart %s)", name, st.State, st.Reason, name)
+			return nil, fmt.Errorf("the local server %s is already running but does not serve clients: %s: %s (try: zkctl local restart %s)", name, st.State, st.Reason, name)
 		}
-		return nil, fmt.Errorf("the local server %s is running already, on %s; members of it that do not run start by zkctl local restart", name, s.ConnectString)
+		return nil, fmt.Errorf("the local server %s is already running on %s; to start stopped members, use zkctl local restart", name, s.ConnectString)
 	case spec != nil:
-		return nil, fmt.Errorf("the local server %s exists and starts again as it was; options are for a new one (zkctl local rm %s forgets it)", name, name)
+		return nil, fmt.Errorf("the local server %s exists and keeps its settings; options are only for a new one (to remove it: zkctl local rm %s)", name, name)
 	}
 	started, err := s.spawn(ctx)
 	if err != nil {
@@ -63,8 +64,8 @@ func (s *Server) spawn(ctx context.Context) (*background.Started, error) {
 	return p.Start(ctx)
 }
 
-// Stop stops the server. If its process does not run, Stop returns an ErrNotRunning that says why, and a dead server
-// counts as stopped from then on.
+// Stop stops the server. If its process is not running, Stop returns an ErrNotRunning that says
+// why, and a dead server counts as stopped from then on.
 func (s *Server) Stop(ctx context.Context) error {
 	if s.Running() {
 		return s.end(ctx)
@@ -77,7 +78,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	return notRunning
 }
 
-// end ends the process in the background: it is asked to, then gets a signal, then is killed.
+// end ends the background process: by request, then by a signal, then by killing it.
 func (s *Server) end(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
@@ -99,7 +100,7 @@ func (s *Server) end(ctx context.Context) error {
 				err = p.Kill()
 			}
 			if err != nil {
-				return fmt.Errorf("stop the local server %s: process %d does not end: %w", s.Name, pid, err)
+				return fmt.Errorf("stop the local server %s: process %d did not end: %w", s.Name, pid, err)
 			}
 			return fmt.Errorf("the local server %s did not end within %v and was killed", s.Name, stopTimeout)
 		}
@@ -107,8 +108,8 @@ func (s *Server) end(ctx context.Context) error {
 	return nil
 }
 
-// ErrNotRunning is wrapped by the error for a request to a server whose process does not run.
-var ErrNotRunning = errors.New("the local server does not run")
+// ErrNotRunning is wrapped by the error for a request to a server whose process is not running.
+var ErrNotRunning = errors.New("the local server is not running")
 
 type notRunningError struct{ text string }
 
@@ -117,8 +118,8 @@ func (e *notRunningError) Is(target error) bool { return target == ErrNotRunning
 
 func (s *Server) notRunning() error {
 	if s.Condition() == conditionDead {
-		return &notRunningError{fmt.Sprintf("the local server %s is dead: process %d ended without being told to, its log is %s (zkctl local start %s)",
+		return &notRunningError{fmt.Sprintf("the local server %s is dead: process %d ended unexpectedly; see its log %s (restart it: zkctl local start %s)",
 			s.Name, s.PID, s.LogFile(), s.Name)}
 	}
-	return &notRunningError{fmt.Sprintf("the local server %s does not run (zkctl local start %s)", s.Name, s.Name)}
+	return &notRunningError{fmt.Sprintf("the local server %s is not running (start it: zkctl local start %s)", s.Name, s.Name)}
 }

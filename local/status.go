@@ -11,7 +11,7 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// Status is a named server as its process sees it or, if that does not run, as its state has it.
+// Status is a named server as seen by its process or, if that is not running, as in its state.
 type Status struct {
 	Name          string               `json:"name"`
 	State         string               `json:"state"`            // stopped, dead, or one of localserver's conditions
@@ -20,7 +20,7 @@ type Status struct {
 	Started       time.Time            `json:"started"`
 	ConnectString string               `json:"connectString"`
 	DataDir       string               `json:"dataDir,omitempty"`
-	Memory        int64                `json:"memory"` // bytes that the process has from the system
+	Memory        int64                `json:"memory"` // bytes that the process has obtained from the system
 	Cut           [][2]int64           `json:"cut,omitempty"`
 	Members       []localserver.Status `json:"members"`
 }
@@ -28,7 +28,7 @@ type Status struct {
 // Serves reports whether clients are served.
 func (st *Status) Serves() bool { return st.State == localserver.ConditionServing.String() }
 
-// Status returns the server's status, whether it runs or not.
+// Status returns the server's status, whether or not it is running.
 func (s *Server) Status(ctx context.Context) (*Status, error) {
 	if state := s.Condition(); state != conditionRunning {
 		return &Status{Name: s.Name, State: state, PID: s.PID, Started: s.Started, ConnectString: s.ConnectString, DataDir: s.DataDir}, nil
@@ -56,7 +56,7 @@ type Entry struct {
 	DataDir       string             `json:"dataDir"`
 	Engine        localserver.Engine `json:"engine"`
 	Log           string             `json:"log"`
-	Members       int                `json:"members"` // some may have been added or removed since it was started
+	Members       int                `json:"members"` // some may have been added or removed since the start
 	Name          string             `json:"name"`
 	Observers     int                `json:"observers"` // Size and Observers are what was asked for
 	PID           int                `json:"pid"`
@@ -64,11 +64,11 @@ type Entry struct {
 	State         string             `json:"state"`
 }
 
-// listPatience is how long a server in a list may take for its state.
+// listPatience is how long a server in a list may take to report its state.
 const listPatience = 5 * time.Second
 
-// List returns all servers and asks those that run for their state, side by side. Those that cannot be read are in
-// unreadable.
+// List returns all servers and concurrently asks the running ones for their state. Those that
+// cannot be read are in unreadable.
 func (h Home) List(ctx context.Context) (list []Entry, unreadable []error) {
 	ctx, cancel := context.WithTimeout(ctx, listPatience)
 	defer cancel()

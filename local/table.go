@@ -18,7 +18,7 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// Print prints the status: a table of the members or, as JSON, an object on a line.
+// Print prints the status: a table of the members or, as JSON, an object on one line.
 func (st *Status) Print(s *ui.Streams, format ui.Format) error {
 	if format == ui.JSON {
 		return json.NewEncoder(s.Out).Encode(st)
@@ -30,7 +30,8 @@ func (st *Status) Print(s *ui.Streams, format ui.Format) error {
 // watchEvery is how often Watch asks.
 const watchEvery = 500 * time.Millisecond
 
-// Watch prints a server's status again and again until ctx ends: on a terminal in place, else one after the other.
+// Watch prints a server's status repeatedly until ctx ends: on a terminal in place, otherwise one
+// after another.
 func (h Home) Watch(ctx context.Context, name string, s *ui.Streams, format ui.Format) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -70,7 +71,7 @@ func (st *Status) text(s *ui.Streams) string {
 	fmt.Fprintf(out, "%s: %s", st.Name, paintState(s, st.State))
 	switch {
 	case st.State == conditionDead:
-		fmt.Fprintf(out, ": its process %d ended without being told to", st.PID)
+		fmt.Fprintf(out, ": its process %d ended unexpectedly", st.PID)
 	case st.Reason != "":
 		fmt.Fprintf(out, ": %s", st.Reason)
 	}
@@ -79,12 +80,12 @@ func (st *Status) text(s *ui.Streams) string {
 		fmt.Fprintf(out, "data:    %s\n", st.DataDir)
 	}
 	if st.Members == nil {
-		return out.String() // its process is gone
+		return out.String() // its process has ended
 	}
 	fmt.Fprintf(out, "connect: %s\n", st.ConnectString)
 	fmt.Fprintf(out, "process: %d, up %s, %s\n", st.PID, time.Since(st.Started).Round(time.Second), ui.Bytes(st.Memory))
 	for _, pair := range st.Cut {
-		fmt.Fprintf(out, "cut:     %d and %d do not see each other\n", pair[0], pair[1])
+		fmt.Fprintf(out, "cut:     %d and %d cannot reach each other\n", pair[0], pair[1])
 	}
 	out.WriteByte('\n')
 	rows := [][]string{{"ID", "ROLE", "ADDRESS", "ZXID", "EPOCH", "LAG", "SESSIONS", "CONNS", "ZNODES", "DATA", "WATCHES", "MEMORY", "ENGINE", "DIRECTORY"}}
@@ -97,7 +98,7 @@ func (st *Status) text(s *ui.Streams) string {
 	}
 	out.WriteString(ui.Table(rows, "ID", "LAG", "EPOCH", "SESSIONS", "CONNS", "ZNODES", "DATA", "WATCHES", "MEMORY"))
 	if shared > 1 && slices.Contains(rows[0], "MEMORY") {
-		fmt.Fprintf(out, "* that of process %d, which these members share\n", st.PID)
+		fmt.Fprintf(out, "* of process %d, which these members share\n", st.PID)
 	}
 	for _, m := range st.Members {
 		if m.Error != "" {
@@ -107,7 +108,7 @@ func (st *Status) text(s *ui.Streams) string {
 	return out.String()
 }
 
-// embedded is how many members run in the server's one process.
+// embedded returns how many members run in the server's own process.
 func (st *Status) embedded() (n int) {
 	for _, m := range st.Members {
 		if m.Engine == localserver.Embedded && m.Role != localserver.RoleStopped {
@@ -117,7 +118,7 @@ func (st *Status) embedded() (n int) {
 	return n
 }
 
-// row is a member's row; shared says that others are in its process.
+// row returns a member's row; shared says that other members are in its process.
 func (st *Status) row(s *ui.Streams, m *localserver.Status, shared bool) []string {
 	engine, memory := string(m.Engine), ""
 	switch {
@@ -156,7 +157,7 @@ func paintRole(s *ui.Streams, role localserver.Role) string {
 	return role.String()
 }
 
-// paintState colours what a server as a whole is.
+// paintState colours the state of a whole server.
 func paintState(s *ui.Streams, state string) string {
 	switch localserver.Condition(state) {
 	case localserver.ConditionServing:
@@ -169,7 +170,7 @@ func paintState(s *ui.Streams, state string) string {
 	return s.Paint(state, color.FgRed)
 }
 
-// memberDir is a member's data directory, relative to that of all if it is in there.
+// memberDir returns a member's data directory, relative to that of all members if it is inside.
 func (st *Status) memberDir(m *localserver.Status) string {
 	if rel, err := filepath.Rel(st.DataDir, m.DataDir); err == nil && m.DataDir != "" && filepath.IsLocal(rel) {
 		return rel
@@ -177,7 +178,7 @@ func (st *Status) memberDir(m *localserver.Status) string {
 	return m.DataDir
 }
 
-// PrintList prints a list of servers: a table or, as JSON, an object on a line for each.
+// PrintList prints a list of servers: a table or, as JSON, one object per line.
 func PrintList(s *ui.Streams, list []Entry, format ui.Format) error {
 	if format == ui.JSON {
 		for _, e := range list {

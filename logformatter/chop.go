@@ -30,9 +30,10 @@ func newChopCommand(s *ui.Streams, run func(context.Context, *chopOptions) error
 		run = runChop
 	}
 	return &cobra.Command{
-		Use:     "chop ZXID SRC DST",
-		Short:   "copy a log up to a zxid, as LogChopper does",
-		Long:    `Copy the transactions of the log SRC, up to and including ZXID, to the new\nfile DST. DST must not exist.`,
+		Use:   "chop ZXID SRC DST",
+		Short: "copy a log up to a zxid, as LogChopper does",
+		Long: `Copy the transactions of the log SRC, up to and including ZXID, to the new
+file DST. DST must not exist.`,
 		Example: "  zkctl txnlog chop 0x10000002f version-2/log.100000001 /tmp/log.100000001",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) != 3 {

@@ -51,7 +51,8 @@ func newDumpCommand(s *ui.Streams, run func(context.Context, *dumpOptions) error
 		Use:               "dump FILE|DIR...",
 		ValidArgsFunction: command.Takes(command.File, 0, -1),
 		Short:             "print transactions, as zkTxnLogToolkit.sh -d does",
-		Long:              `Print the transactions in logs in zxid order. Filters combine: a transaction\nmust match all of them.`,
+		Long: `Print the transactions in logs in zxid order. Filters combine: a transaction
+must match all of them.`,
 		Example: `  zkctl txnlog dump version-2/log.100000001
   zkctl txnlog dump --zxid 0x100000005..0x10000002f version-2
   zkctl txnlog dump --path /app --type delete --since 2h version-2

@@ -30,7 +30,13 @@ func newHistoryCommand(s *ui.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "history PATH FILE|DIR...",
 		Short: "print every transaction that touched a znode",
-		Long:  `Print every transaction that touched a znode, in order: its creation and\ncreator, each change with old and new data, ACL changes, deletions, and the\nimplicit deletion when an ephemeral's session ends. The state before the first\nlog comes from the latest earlier snapshot in the directory.\n\nPATH may be a glob, as in dump --path: * ? [] within a name, ** across\nslashes.`,
+		Long: `Print every transaction that touched a znode, in order: its creation and
+creator, each change with old and new data, ACL changes, deletions, and the
+implicit deletion when an ephemeral's session ends. The state before the first
+log comes from the latest earlier snapshot in the directory.
+
+PATH may be a glob, as in dump --path: * ? [] within a name, ** across
+slashes.`,
 		Example: `  zkctl txnlog history /app/config version-2
   zkctl txnlog history --recursive /app version-2
   zkctl txnlog history '/app/**/lock' version-2

@@ -57,11 +57,11 @@ func expect(t *testing.T, got []map[string]any, want ...map[string]string) {
 
 func TestHistoryOfReferenceEnsemble(t *testing.T) {
 	got := txnlog(t, "", "history", "/app/eph", ensemble3)
-	sameText(t, got.out, `11/22/26, 3:08:51 AM UTC  0x10000000a  create /app/eph
+	sameText(t, got.out, `2026-11-22T03:08:51.095Z  0x10000000a  create /app/eph
     by session 0x100001329410000, ephemeral
     data  e
     acl   world:anyone:cdrwa
-11/22/26, 3:08:51 AM UTC  0x10000005e  closeSession /app/eph
+2026-11-22T03:08:51.706Z  0x10000005e  closeSession /app/eph
     deleted because its session 0x100001329410000 was closed by the client
     was   e
     version 0

@@ -26,7 +26,6 @@ type changeForm interface {
 type textChange struct {
 	data  string // form
 	width int    // columns that lines are cut to; 0 means no limit
-	dates ui.LogDates
 }
 
 func (t *textChange) write(w *bufio.Writer, c *change) error {
@@ -37,7 +36,7 @@ func (t *textChange) write(w *bufio.Writer, c *change) error {
 			op = "multi: " + op
 		}
 	}
-	t.line(w, fmt.Sprintf("%s  0x%x  %s %s", t.dates.Append(nil, c.Time), uint64(c.Zxid), op, escape.Line(c.path)))
+	t.line(w, fmt.Sprintf("%s  0x%x  %s %s", ui.Time(c.Time), uint64(c.Zxid), op, escape.Line(c.path)))
 	t.line(w, "    "+c.sentence())
 	if c.damaged {
 		t.line(w, "    the transaction's checksum is wrong")

@@ -31,7 +31,9 @@ func newRecoverCommand(s *ui.Streams, run func(context.Context, *recoverOptions)
 		Use:               "recover FILE",
 		ValidArgsFunction: command.Takes(command.File, 0, 0),
 		Short:             "repair checksums in a copy, as zkTxnLogToolkit.sh -r does",
-		Long:              `Write FILE.fixed: the transactions of the log up to where it becomes\nunreadable, with those wrong checksums corrected that you confirm. FILE itself\nis not changed.`,
+		Long: `Write FILE.fixed: the transactions of the log up to where it becomes
+unreadable, with those wrong checksums corrected that you confirm. FILE itself
+is not changed.`,
 		Example: `  zkctl txnlog recover version-2/log.100000001
   zkctl txnlog recover -y -v version-2/log.100000001`,
 		RunE: func(c *cobra.Command, args []string) error {

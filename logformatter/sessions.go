@@ -29,7 +29,10 @@ func newSessionsCommand(s *ui.Streams) *cobra.Command {
 		Use:               "sessions FILE|DIR...",
 		ValidArgsFunction: command.Takes(command.File, 0, -1),
 		Short:             "list sessions, their writes and how they ended",
-		Long:              `List the sessions in logs: when each was opened, what it wrote, how it ended,\nand which ephemerals were removed with it. Sessions opened before the first log\nare taken from the latest earlier snapshot in the directory, or from their\nwrites.`,
+		Long: `List the sessions in logs: when each was opened, what it wrote, how it ended,
+and which ephemerals were removed with it. Sessions opened before the first log
+are taken from the latest earlier snapshot in the directory, or from their
+writes.`,
 		Example: `  zkctl txnlog sessions version-2
   zkctl txnlog sessions --session 0x100001329410000 version-2
   zkctl txnlog sessions -o json version-2 | jq 'select(.end == "expired")'`,

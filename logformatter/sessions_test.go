@@ -50,10 +50,10 @@ func TestSessionsBeforeTheLogs(t *testing.T) {
 func TestOneSession(t *testing.T) {
 	got := txnlog(t, "", "sessions", "--session", "100001329410000", ensemble3)
 	sameText(t, got.out, `session 0x100001329410000
-  opened      11/22/26, 3:08:50 AM UTC  zxid 0x100000001
+  opened      2026-11-22T03:08:50.979Z  zxid 0x100000001
   timeout     10s
   lasted      727ms
-  ended       11/22/26, 3:08:51 AM UTC  zxid 0x10000005e
+  ended       2026-11-22T03:08:51.706Z  zxid 0x10000005e
   end         closed by the client
   writes      88: 62 create, 20 delete, 1 setData, 1 setACL, 1 multi, 1 createContainer, 2 createTTL
   errors      4: 2 NoNode, 1 BadVersion, 1 NodeExists

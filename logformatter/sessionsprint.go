@@ -33,7 +33,7 @@ var sessionColumns = []sessionColumn{
 		if !s.known {
 			return "before the logs"
 		}
-		return ui.LogDate(s.opened)
+		return ui.Time(s.opened)
 	}},
 	{"zxid", 6, false, func(_ *sessionTable, s *session) string {
 		if !s.known {
@@ -131,14 +131,14 @@ var endTexts = map[string]string{
 func writeSession(w *bufio.Writer, t *sessionTable, s *session) {
 	fmt.Fprintf(w, "session %s\n", proto.Hex(s.id))
 	if s.known {
-		fmt.Fprintf(w, "  opened      %s  zxid %s\n", ui.LogDate(s.opened), proto.Hex(s.openedZxid))
+		fmt.Fprintf(w, "  opened      %s  zxid %s\n", ui.Time(s.opened), proto.Hex(s.openedZxid))
 	} else {
 		fmt.Fprintf(w, "  opened      before the first log\n")
 	}
 	fmt.Fprintf(w, "  timeout     %s\n", timeoutText(s.timeout))
 	fmt.Fprintf(w, "  lasted      %s\n", lastedText(t, s))
 	if s.end != endOpen {
-		fmt.Fprintf(w, "  ended       %s  zxid %s\n", ui.LogDate(s.closed), proto.Hex(s.closedZxid))
+		fmt.Fprintf(w, "  ended       %s  zxid %s\n", ui.Time(s.closed), proto.Hex(s.closedZxid))
 	}
 	fmt.Fprintf(w, "  end         %s\n", endTexts[s.end])
 	fmt.Fprintf(w, "  writes      %d", s.writes)

@@ -66,7 +66,7 @@ func (s *stats) printSummary(out *strings.Builder) {
 		return
 	}
 	fmt.Fprintf(out, "zxid  %#x to %#x\n", uint64(s.firstZxid), uint64(s.lastZxid))
-	fmt.Fprintf(out, "time  %s\n  to  %s (%s)\n", ui.LogDate(s.firstTime), ui.LogDate(s.lastTime),
+	fmt.Fprintf(out, "time  %s\n  to  %s (%s)\n", ui.Time(s.firstTime), ui.Time(s.lastTime),
 		(time.Duration(s.lastTime-s.firstTime) * time.Millisecond).Round(time.Second))
 	fmt.Fprintf(out, "size  %d to %d bytes, %d on average, %s in all\n", s.least, s.most, s.average(), ui.Bytes(s.all.bytes))
 	fmt.Fprintf(out, "      the largest is zxid %#x, %s %s\n", uint64(s.largest.zxid), s.largest.op, escape.Line(s.largest.path))

@@ -33,7 +33,20 @@ func verifyCommand(s *ui.Streams, run func(context.Context, *verifyOptions) erro
 		Use:               "verify FILE|DIR...",
 		ValidArgsFunction: command.Takes(command.File, 0, -1),
 		Short:             "check logs and data directories, and explain each fault",
-		Long:              `Check transaction logs: checksums, record ends, zxids that rise without a gap,\nand whatever follows the last transaction.\n\nFor a data directory, also check the snapshots, look for gaps between the\nfiles, and replay snapshots and logs: after each transaction the tree's digest\nmust equal the one in the log (ZooKeeper 3.6 and later).\n\nA log does not record where it should end. If it was cut exactly between two\ntransactions, or if its last transactions were overwritten with zeros, verify\nreports OK: what is there is sound, but it may not be all. In a directory, the\nnext log or snapshot shows what is missing before it; what is missing after\nthe newest file can only be found on another member of the ensemble.\n\nThe exit code is 0 if everything is sound, and 1 otherwise.`,
+		Long: `Check transaction logs: checksums, record ends, zxids that rise without a gap,
+and whatever follows the last transaction.
+
+For a data directory, also check the snapshots, look for gaps between the
+files, and replay snapshots and logs: after each transaction the tree's digest
+must equal the one in the log (ZooKeeper 3.6 and later).
+
+A log does not record where it should end. If it was cut exactly between two
+transactions, or if its last transactions were overwritten with zeros, verify
+reports OK: what is there is sound, but it may not be all. In a directory, the
+next log or snapshot shows what is missing before it; what is missing after
+the newest file can only be found on another member of the ensemble.
+
+The exit code is 0 if everything is sound, and 1 otherwise.`,
 		Example: `  zkctl txnlog verify version-2/log.100000001
   zkctl txnlog verify /var/lib/zookeeper
   zkctl txnlog verify -o json version-2 | jq .faults`,

@@ -32,7 +32,19 @@ func newAtCommand(s *ui.Streams, run func(context.Context, *atOptions) error) *c
 		Use:               "at DIR [--zxid ZXID | --time TIME] [--write FILE]",
 		ValidArgsFunction: command.Takes(command.File, 0, 0),
 		Short:             "print or save the tree as it was at a zxid or a time",
-		Long:              `Rebuild the tree as it was right after transaction ZXID, or at TIME, from the\nlatest earlier snapshot and the logs after it. Without either option, rebuild it\nas of the last transaction. DIR is a data directory; it is only read. The tree is\nheld in memory.\n\nThe tree is printed as by snapshot dump, with the same options. With --write\nFILE, it is saved as a snapshot instead. If FILE is a directory, the snapshot\ngets the name that a server expects: snapshot.ZXID.\n\nTo take a whole server back to that moment: stop it, move its version-2 away,\ncreate an empty version-2, run at --write version-2, and start the server. In an\nensemble, stop all members and give each the same file. To restore one branch\ninto a running ensemble, print that branch: --path /config -o json.`,
+		Long: `Rebuild the tree as it was right after transaction ZXID, or at TIME, from the
+latest earlier snapshot and the logs after it. Without either option, rebuild it
+as of the last transaction. DIR is a data directory; it is only read. The tree is
+held in memory.
+
+The tree is printed as by snapshot dump, with the same options. With --write
+FILE, it is saved as a snapshot instead. If FILE is a directory, the snapshot
+gets the name that a server expects: snapshot.ZXID.
+
+To take a whole server back to that moment: stop it, move its version-2 away,
+create an empty version-2, run at --write version-2, and start the server. In an
+ensemble, stop all members and give each the same file. To restore one branch
+into a running ensemble, print that branch: --path /config -o json.`,
 		Example: `  zkctl snapshot at /var/lib/zookeeper --time "2026-11-22 03:07:00" --tree
   zkctl snapshot at /var/lib/zookeeper --zxid 0x100000041 --path /config -o json
   zkctl snapshot at old/version-2 --zxid 0x100000041 --write /var/lib/zookeeper/version-2`,
@@ -95,7 +107,7 @@ func runAt(ctx context.Context, opt *atOptions) error {
 	}
 	of := ""
 	if last != 0 {
-		of = ", of " + ui.JavaDate(last)
+		of = ", of " + ui.Time(last)
 	}
 	fmt.Fprintf(opt.streams.Err, "the tree at zxid %s%s\n", proto.Hex(tree.LastZxid()), of)
 	if opt.write != "" {

@@ -39,8 +39,10 @@ var Verb = command.Verb{
 
 func newCommand(s *ui.Streams) *cobra.Command {
 	c := &cobra.Command{
-		Use:  "snapshot",
-		Long: `Work on the snapshots of a data directory without a server. Files are only\nread, except by purge, which removes old ones, and at --write, which creates\na new one.`,
+		Use: "snapshot",
+		Long: `Work on the snapshots of a data directory without a server. Files are only
+read, except by purge, which removes old ones, and at --write, which creates
+a new one.`,
 		Example: `  zkctl snapshot dump version-2/snapshot.71
   zkctl snapshot diff version-2/snapshot.36 version-2/snapshot.71
   zkctl snapshot at /var/lib/zookeeper --time 2h --path /config`,

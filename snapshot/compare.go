@@ -28,7 +28,12 @@ func newCompareCommand(s *ui.Streams, run func(context.Context, *compareOptions)
 	c := &cobra.Command{
 		Use:   "compare -l LEFT -r RIGHT -b BYTES -n NODES [-i] [-d]",
 		Short: "compare subtree sizes, as SnapshotComparer does",
-		Long:  `Compare two snapshots as Apache's SnapshotComparer (zkSnapshotComparer.sh)\ndoes: list, level by level, the znodes whose subtrees differ by more than a\nnumber of bytes or znodes. To see what differs in each znode, use snapshot diff.\n\nThe times in the output are those of this run: first for reading and decoding a\nfile, then for sorting its znodes.`,
+		Long: `Compare two snapshots as Apache's SnapshotComparer (zkSnapshotComparer.sh)
+does: list, level by level, the znodes whose subtrees differ by more than a
+number of bytes or znodes. To see what differs in each znode, use snapshot diff.
+
+The times in the output are those of this run: first for reading and decoding a
+file, then for sorting its znodes.`,
 		Example: `  zkctl snapshot compare -l snapshot.36 -r snapshot.71 -b 2 -n 1
   zkctl snapshot compare -l snapshot.36 -r snapshot.71 -b 0 -n 0 -i`,
 		Args: usageArgs(cobra.NoArgs),

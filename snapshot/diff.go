@@ -42,7 +42,11 @@ func newDiffCommand(s *ui.Streams, run func(context.Context, *diffOptions) error
 		Use:               "diff OLD NEW",
 		ValidArgsFunction: command.Takes(command.File, 0, 1),
 		Short:             "list the znodes that differ between two snapshots",
-		Long:              `List the znodes that only NEW has (+), that only OLD has (-), and that differ\n(~), with old and new values of data, ACL and stat.\n\nThe exit code is diff's: 0 if there is no difference, 1 if there is one, 2 if\nsomething fails. Both snapshots are held in memory.`,
+		Long: `List the znodes that only NEW has (+), that only OLD has (-), and that differ
+(~), with old and new values of data, ACL and stat.
+
+The exit code is diff's: 0 if there is no difference, 1 if there is one, 2 if
+something fails. Both snapshots are held in memory.`,
 		Example: `  zkctl snapshot diff snapshot.36 snapshot.71
   zkctl snapshot diff --values --path /config snapshot.36 snapshot.71
   zkctl snapshot diff -o json snapshot.36 snapshot.71 | jq -r 'select(.change=="removed").path'`,
@@ -257,8 +261,8 @@ func (r *record) fields(values bool) []field {
 	number := func(v int32) string { return strconv.Itoa(int(v)) }
 	s := &r.stat
 	return append(list,
-		field{"cZxid", "czxid", proto.Hex(s.Czxid)}, field{"ctime", "ctime", ui.JavaDate(s.Ctime)},
-		field{"mZxid", "mzxid", proto.Hex(s.Mzxid)}, field{"mtime", "mtime", ui.JavaDate(s.Mtime)},
+		field{"cZxid", "czxid", proto.Hex(s.Czxid)}, field{"ctime", "ctime", ui.Time(s.Ctime)},
+		field{"mZxid", "mzxid", proto.Hex(s.Mzxid)}, field{"mtime", "mtime", ui.Time(s.Mtime)},
 		field{"pZxid", "pzxid", proto.Hex(s.Pzxid)}, field{"cversion", "cversion", number(s.Cversion)},
 		field{"dataVersion", "version", number(s.Version)}, field{"aclVersion", "aversion", number(s.Aversion)},
 		field{"ephemeralOwner", "ephemeralOwner", proto.Hex(s.EphemeralOwner)})

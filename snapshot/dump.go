@@ -76,7 +76,10 @@ func newDumpCommand(s *ui.Streams, run func(context.Context, *dumpOptions) error
 		Use:               "dump [-d|-json] FILE",
 		ValidArgsFunction: command.Takes(command.File, 0, 0),
 		Short:             "print a snapshot, as SnapshotFormatter does",
-		Long:              `Print a snapshot as Apache's SnapshotFormatter (zkSnapShotToolkit.sh) does,\nwith siblings in file order. The file may be compressed (.gz, .snappy).\nIf the file is damaged, everything before the fault is printed, the fault is\nreported on stderr, and the exit code is 1. A wrong checksum is a fault, too.`,
+		Long: `Print a snapshot as Apache's SnapshotFormatter (zkSnapShotToolkit.sh) does,
+with siblings in file order. The file may be compressed (.gz, .snappy).
+If the file is damaged, everything before the fault is printed, the fault is
+reported on stderr, and the exit code is 1. A wrong checksum is a fault, too.`,
 		Example: `  zkctl snapshot dump version-2/snapshot.71
   zkctl snapshot dump -d version-2/snapshot.71             with the data
   zkctl snapshot dump -json version-2/snapshot.71 | ncdu -f-

@@ -32,7 +32,13 @@ func newPurgeCommand(s *ui.Streams, run func(context.Context, *purgeOptions) err
 		Use:               "purge DIR [SNAPDIR] -n COUNT",
 		ValidArgsFunction: command.Takes(command.File, 0, 1),
 		Short:             "remove old snapshots and logs, as zkCleanup.sh does",
-		Long:              `Keep the newest COUNT snapshots (at least 3) and the logs needed to continue\nfrom the oldest of them, and remove everything older, as Apache's PurgeTxnLog\n(zkCleanup.sh) does. Only snapshots that are complete and have their checksum\nare counted. SNAPDIR is the directory of the snapshots if it is not DIR.\n\nOn a terminal, purge lists the files and asks before removing them, unless -y\nis given. A server may be running meanwhile.`,
+		Long: `Keep the newest COUNT snapshots (at least 3) and the logs needed to continue
+from the oldest of them, and remove everything older, as Apache's PurgeTxnLog
+(zkCleanup.sh) does. Only snapshots that are complete and have their checksum
+are counted. SNAPDIR is the directory of the snapshots if it is not DIR.
+
+On a terminal, purge lists the files and asks before removing them, unless -y
+is given. A server may be running meanwhile.`,
 		Example: `  zkctl snapshot purge /var/lib/zookeeper -n 3 --dry-run
   zkctl snapshot purge /var/lib/zookeeper -n 5 -y
   zkctl snapshot purge /data/zklog /data/zksnap -n 3`,

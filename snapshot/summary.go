@@ -30,7 +30,13 @@ func newSummaryCommand(s *ui.Streams, run func(context.Context, *summaryOptions)
 		Use:               "summary FILE [PATH [DEPTH]]",
 		ValidArgsFunction: command.Takes(command.File, 0, 0),
 		Short:             "count znodes and bytes, as SnapshotRecursiveSummary does",
-		Long:              `For the znode at PATH (default /) and each znode with children down to DEPTH\nlevels below it (default 0: all levels), print how many znodes are below it, and\nhow many bytes of data they and it have, as Apache's SnapshotRecursiveSummary\n(zkSnapshotRecursiveSummaryToolkit.sh) does.\n\nWith --top N, list the N largest subtrees below PATH instead, by bytes and by\nnumber of znodes.`,
+		Long: `For the znode at PATH (default /) and each znode with children down to DEPTH
+levels below it (default 0: all levels), print how many znodes are below it, and
+how many bytes of data they and it have, as Apache's SnapshotRecursiveSummary
+(zkSnapshotRecursiveSummaryToolkit.sh) does.
+
+With --top N, list the N largest subtrees below PATH instead, by bytes and by
+number of znodes.`,
 		Example: `  zkctl snapshot summary version-2/snapshot.71 / 1
   zkctl snapshot summary --top 10 version-2/snapshot.71`,
 		Args: usageArgs(cobra.RangeArgs(1, 3)),

@@ -37,7 +37,7 @@ func TestParseACL(t *testing.T) {
 		{"world:anyone:", nil, "grants no permission"},
 		{":anyone:r", nil, "names no scheme"},
 		{"", nil, "empty"},
-		{"world:anyone:r,", nil, "empty (entry 2 of 2)"},
+		{"world:anyone:r,", nil, "empty ACL entry (entry 2 of 2)"},
 	} {
 		got, err := ParseACL(tc.text)
 		if tc.err != "" {
@@ -55,8 +55,8 @@ func TestParseACL(t *testing.T) {
 // A digest that is no hash makes an entry that matches nobody.
 func TestParseACLDigest(t *testing.T) {
 	for text, want := range map[string]string{
-		"digest:bob:secret:r":                                       "the digest of user bob is not base64 of a hash",
-		"digest:bob:r":                                              "the digest of user bob is not base64 of a hash",
+		"digest:bob:secret:r":                                       "the digest of user bob is not the base64 of a hash",
+		"digest:bob:r":                                              "the digest of user bob is not the base64 of a hash",
 		"digest:bob:Xn3=:rw":                                        "addauth digest bob:password, then the ACL auth::rw",
 		"world:anyone:cdrwa,digest:c:secret:r":                      "user c is not the base64 of a hash, so no password would match it and nobody could use the znode through it; to mean your own identity: addauth digest c:password, then the ACL auth::r (entry 2 of 2)",
 		"digest:bob:bLqh6cFl5d7MeeFHrUI6NZx9fzQ=:r":                 "",

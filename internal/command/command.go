@@ -1,9 +1,9 @@
-// Package command is what a command is: how a line becomes words, options and arguments, what
-// kinds of values there are, how help is printed, how a command runs and what its errors say.
-// There are two sorts, which run alike from the command line and in the shell, and complete there:
+// Package command defines what a command is: how a line becomes words, options and arguments,
+// what kinds of values there are, how help is printed, how a command runs and what its errors say.
+// There are two kinds, which run and complete the same way on the command line and in the shell:
 //
-//   - A [Command] works on znodes and takes its options as zkCli does. The room commands has them.
-//   - A [Verb] is a tree of cobra commands with subcommands of its own. Other rooms have them.
+//   - A [Command] works on znodes and takes its options as zkCli does. They are in package commands.
+//   - A [Verb] is a tree of cobra commands with its own subcommands. They are in other rooms.
 //
 // A room adds a verb by declaring it, and by its name in the list in cmd/verbs.go:
 //

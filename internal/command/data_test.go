@@ -29,7 +29,7 @@ func TestDataArg(t *testing.T) {
 		{"@@text", "@text", ""},
 		{"@@", "@", ""},
 		{"a@b", "a@b", ""},
-		{"@", "", "names no file"},
+		{"@", "", "missing file name"},
 		{"@" + dir, "", "is a directory"},
 		{"@" + file + "x", "", "no such file"},
 	} {

@@ -50,7 +50,7 @@ func TestParse(t *testing.T) {
 		{line: "probe -s=1 /a", err: "option -s takes no value"},
 		{line: "probe /a -t", err: "option -t needs a value: ttl"},
 		{line: "probe -t -s /a", err: "option -t needs a value: ttl"},
-		{line: "probe", err: "path is missing"},
+		{line: "probe", err: "missing argument: path"},
 		{line: "probe /a b c", err: `unexpected argument "c" (quote an argument that contains spaces)`},
 		{line: "probe /a b |grep c", err: `unexpected argument "|grep" (| only works with a space after it)`},
 		{line: "probe /a b c >>out", err: `unexpected argument "c" (> only works with a space after it)`},

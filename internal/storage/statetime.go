@@ -29,7 +29,7 @@ func (d *Dir) zxidAt(ctx context.Context, ms int64) (int64, error) {
 		}
 		at = i
 	}
-	when := time.UnixMilli(ms).Local().Format("2006-01-02 15:04:05.000 MST")
+	when := time.UnixMilli(ms).Local().Format("2006-01-02T15:04:05.000Z07:00")
 	if at < 0 {
 		if next != 0 && !first(next) {
 			return 0, fmt.Errorf("load %s at %s: %w: the logs start later, at %#x", d.Path, when, ErrMissing, next)

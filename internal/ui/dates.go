@@ -5,13 +5,15 @@ import (
 	"time"
 )
 
-// LogDate formats a time, in milliseconds since 1970, as Apache's log tools print it:
-// java.text.DateFormat SHORT, LONG in the en_US locale of JDK 17, in the local time zone:
-// "11/22/26, 3:07:05 AM UTC".
-func LogDate(ms int64) string { return string(new(LogDates).Append(nil, ms)) }
+// Time formats a time, in milliseconds since 1970, as zkctl's own verbs print it: RFC 3339 with
+// milliseconds and the offset of the local time zone, "2026-11-22T03:07:05.267Z". ParseWhen
+// reads it back.
+func Time(ms int64) string { return time.UnixMilli(ms).Local().Format("2006-01-02T15:04:05.000Z07:00") }
 
-// LogDates formats many times as LogDate does, and does the work once per second. It is not safe
-// for concurrent use.
+// LogDates formats many times, in milliseconds since 1970, as Apache's log tools print them:
+// java.text.DateFormat SHORT, LONG in the en_US locale of JDK 17, in the local time zone:
+// "11/22/26, 3:07:05 AM UTC". It does the work once per second and is not safe for concurrent
+// use.
 type LogDates struct {
 	second int64
 	text   []byte // of the second; nil before the first

@@ -6,7 +6,29 @@ import (
 	"time"
 )
 
-func TestLogDate(t *testing.T) {
+func TestTime(t *testing.T) {
+	defer func(zone *time.Location) { time.Local = zone }(time.Local)
+	for zone, want := range map[string]string{
+		"UTC":              "2026-11-22T03:07:05.267Z",
+		"America/New_York": "2026-11-21T22:07:05.267-05:00",
+		"Asia/Kolkata":     "2026-11-22T08:37:05.267+05:30",
+	} {
+		const ms = 1795316825267
+		where, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Local = where
+		if got := Time(ms); got != want {
+			t.Errorf("%s: %q, want %q", zone, got, want)
+		}
+		if back, err := ParseWhen(want, time.Now()); err != nil || back.UnixMilli() != ms {
+			t.Errorf("%s: %q is read as %v, %v", zone, want, back, err)
+		}
+	}
+}
+
+func TestLogDates(t *testing.T) {
 	defer func(zone *time.Location) { time.Local = zone }(time.Local)
 	for _, test := range []struct {
 		zone string
@@ -26,15 +48,15 @@ func TestLogDate(t *testing.T) {
 			t.Skip(err)
 		}
 		time.Local = where
-		if got := LogDate(test.ms); got != test.want {
+		if got := string(new(LogDates).Append(nil, test.ms)); got != test.want {
 			t.Errorf("%s: %q, want %q", test.zone, got, test.want)
 		}
 	}
 	time.Local = time.UTC
 	var d LogDates
 	for _, ms := range []int64{-1, 0, 1, 999, 1000, 1001, 999, -1000, -999} {
-		if got := string(d.Append(nil, ms)); got != LogDate(ms) {
-			t.Errorf("%d: %q, want %q", ms, got, LogDate(ms))
+		if got := string(d.Append(nil, ms)); got != string(new(LogDates).Append(nil, ms)) {
+			t.Errorf("%d: %q, want %q", ms, got, new(LogDates).Append(nil, ms))
 		}
 	}
 }

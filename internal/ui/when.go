@@ -20,7 +20,7 @@ var whenLayouts = []string{
 	"2006-01-02T15:04",
 	"2006-01-02 15:04",
 	"2006-01-02",
-	"1/2/06, 3:04:05 PM MST", // LogDate
+	"1/2/06, 3:04:05 PM MST", // LogDates
 	"1/2/06, 3:04:05 PM",
 	"Mon Jan 2 15:04:05 MST 2006", // JavaDate
 	time.RFC1123,
