@@ -103,7 +103,7 @@ func (c *config) at(n *yaml.Node, format string, a ...any) error {
 }
 
 func (c *config) unknown(key *yaml.Node, known ...string) error {
-	hint := "known are " + strings.Join(known, ", ")
+	hint := "use one of " + strings.Join(known, ", ")
 	if q := nearest.DidYouMean(key.Value, "", known); q != "" {
 		hint = q
 	} else if len(known) > 4 {
