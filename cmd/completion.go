@@ -46,7 +46,7 @@ znode paths. It gets the paths from the server.`,
 				RunE: func(_ *cobra.Command, words []string) error {
 					shells := strings.Join(outer.Shells, ", ")
 					if len(words) != 1 {
-						return fmt.Errorf("completion takes one word, the shell: %s", shells)
+						return fmt.Errorf("missing shell; use one of %s", shells)
 					}
 					for _, shell := range outer.Shells {
 						if shell == words[0] {
@@ -54,7 +54,7 @@ znode paths. It gets the paths from the server.`,
 							return err
 						}
 					}
-					return fmt.Errorf("no completion for %q; there is one for %s", words[0], shells)
+					return fmt.Errorf("no completion for %q; use one of %s", words[0], shells)
 				},
 			}
 		},

@@ -110,7 +110,7 @@ func (a *app) commandGroups() (groups []commandGroup) {
 	for _, v := range a.env().Listed() {
 		add(string(v.Group), v.Name, v.Short)
 	}
-	add(string(command.Other), "help", "show how zkctl, or one of its commands, is used")
+	add(string(command.Other), "help", "show help for zkctl or one of its commands")
 	return groups
 }
 

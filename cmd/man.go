@@ -30,7 +30,7 @@ which is created if it does not exist.`,
   sudo zkctl man /usr/local/share/man/man1`,
 				RunE: func(_ *cobra.Command, words []string) error {
 					if len(words) != 1 {
-						return errors.New("man takes one argument, the folder to write to")
+						return errors.New("missing folder to write to, such as: zkctl man ./man")
 					}
 					if err := os.MkdirAll(words[0], 0o755); err != nil {
 						return err

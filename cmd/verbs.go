@@ -50,7 +50,7 @@ func (a *app) command(ctx context.Context, words []string) error {
 	if err != nil {
 		return err
 	}
-	// Differs(session-closed): zkCli leaves the session to its timeout, and with it ephemeral znodes.
+	// Differs(session-closed): zkCli lets the session time out, and with it ephemeral znodes.
 	defer env.Session.Close()
 	printWatches(env)
 	return interruptible(ctx, func(ctx context.Context) error { return command.Run(ctx, env, command.Args(words...)) })
@@ -87,7 +87,7 @@ func (a *app) environment() (*command.Env, error) {
 
 // quickEnv is for what needs no session: help, and an unknown command.
 func (a *app) quickEnv() *command.Env {
-	_ = fillFromEnv(a.flags) // for the form of the answer, which a mistake elsewhere does not change
+	_ = fillFromEnv(a.flags) // for the output format, which does not depend on mistakes elsewhere
 	return a.env()
 }
 
@@ -110,7 +110,7 @@ func (a *app) session(settle func() error) *session.Session {
 	return s
 }
 
-// printWatches prints the events of znodes while a command runs, between its own writes.
+// printWatches prints watch events while a command runs, between its own writes.
 func printWatches(env *command.Env) {
 	streams := *env.Streams
 	out := &ui.LockedWriter{W: streams.Out}

@@ -27,9 +27,9 @@ var addWatchCommand = &command.Command{
 	Name: "addWatch", Group: command.Watches,
 	Usage: "[-m mode] path # optional mode is one of " + watchModes + " - default is PERSISTENT_RECURSIVE",
 	Short: "watch a znode until the watch is removed",
-	Long: "Unlike the watches of -w it stays after it has fired. PERSISTENT reports the znode's data and its list of " +
-		"children; PERSISTENT_RECURSIVE reports the data, the creation and the deletion of the znode and of all below it. " +
-		"Needs a server of 3.6 or later.",
+	Long: "Unlike a watch set with -w, it stays after it fires. PERSISTENT reports changes to the znode's data and its list of " +
+		"children; PERSISTENT_RECURSIVE reports changes to the data, the creation and the deletion of the znode and everything below it. " +
+		"Needs ZooKeeper 3.6 or later.",
 	Options:  command.Options{addWatchMode},
 	Args:     []command.Arg{{Name: "path", Kind: command.NewPath}},
 	Examples: []command.Example{{"addWatch /app", "every change below /app"}, {"addWatch -m PERSISTENT /app/config", "only this znode and its list of children"}},

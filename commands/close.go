@@ -9,7 +9,7 @@ import (
 
 var closeCommand = &command.Command{
 	Name: "close", Group: command.Ensemble, Short: "close the session",
-	Long:    "Its ephemeral znodes and watches go. connect opens a new one.",
+	Long:    "Its ephemeral znodes and watches are removed. connect opens a new one.",
 	Offline: true,
 	Run: func(_ context.Context, env *command.Env, _ *command.Invocation) error {
 		if env.Session == nil {

@@ -11,17 +11,17 @@ import (
 )
 
 var (
-	configClients = command.NewFlag("c", "the version and the connect string for clients only")
+	configClients = command.NewFlag("c", "print only the version and the connect string for clients")
 	configWatch   = command.NewFlag("w", "watch: print an event when the configuration changes")
-	configStat    = command.NewFlag("s", "print the stat of the configuration's znode as well")
+	configStat    = command.NewFlag("s", "also print the stat of the configuration's znode")
 )
 
 var configCommand = &command.Command{
 	Name: "config", Group: command.Ensemble, Usage: "[-c] [-w] [-s]", Short: "print the ensemble's configuration",
-	Long: "The dynamic configuration: members, their ports and roles, and its version. It is empty on a " +
-		"server that runs alone.",
+	Long: "The dynamic configuration: members with their ports and roles, and its version. It is empty on a " +
+		"standalone server.",
 	Options:  command.Options{configClients, configWatch, configStat},
-	Examples: []command.Example{{"config", "the members"}, {"config -c", "host:port,… for clients"}},
+	Examples: []command.Example{{"config", "the members"}, {"config -c", "the version, and host:port,… for clients"}},
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		conn, err := env.Conn()
 		if err != nil {

@@ -11,19 +11,19 @@ import (
 
 var (
 	createSequential = command.NewFlag("s", "sequential: the server appends a counter to the name")
-	createEphemeral  = command.NewFlag("e", "ephemeral: it goes when this session ends")
-	createContainer  = command.NewFlag("c", "container: the server deletes it some time after its last child")
+	createEphemeral  = command.NewFlag("e", "ephemeral: it is removed when this session ends")
+	createContainer  = command.NewFlag("c", "container: the server deletes it some time after its last child is deleted")
 	createTTL        = command.NewValue("t", "ttl", command.Number,
-		"the server deletes it when it is unchanged and childless for so many milliseconds", parseTTL)
-	createParents = command.NewFlag("p", "create missing parents too, persistent and with the same ACL")
+		"the server deletes it after this many milliseconds without changes and children", parseTTL)
+	createParents = command.NewFlag("p", "also create missing parents, persistent and with the same ACL")
 )
 
 var createCommand = &command.Command{
 	Name: "create", Group: command.Writing, Usage: "[-s] [-e] [-c] [-t ttl] [-p] [-b] [-file file] path [data] [acl]",
 	Short: "create a znode",
-	Long: "Without data the znode's data is null. The data is text as it stands, @file for the content of a " +
-		"file, or - for standard input; text that begins with @ is written with two. Without an ACL " +
-		"everyone may do everything.",
+	Long: "Without data the znode's data is null. Data is literal text, @file for the content of a " +
+		"file, or - for standard input; write @@ for text that starts with @. Without an ACL " +
+		"everyone has all permissions.",
 	Options: command.Options{createSequential, createEphemeral, createContainer, createTTL, createParents, dataBase64, dataFile},
 	Args: []command.Arg{
 		{Name: "path", Kind: command.NewPath},
@@ -37,8 +37,8 @@ var createCommand = &command.Command{
 		{"create -t 60000 /app/tmp", "deleted a minute after its last change"},
 		{"create /app/secret x auth::cdrwa", "only for this session's identities"},
 	},
-	Differs: "A malformed ACL is refused as a whole; zkCli skips what it cannot read and creates the znode with the rest, which may be nothing. " +
-		"zkCli takes - and @file for the data itself.",
+	Differs: "A malformed ACL is refused as a whole; zkCli skips what it cannot parse and creates the znode with the rest, which may be nothing. " +
+		"zkCli treats - and @file as the data itself.",
 	Nameless: createSequential.On,
 	Run:      runCreate,
 }

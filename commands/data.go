@@ -12,7 +12,7 @@ import (
 // The options of every command with a data argument.
 var (
 	dataFile   = command.NewText("file", "file", command.File, "read the data from a file, - for standard input")
-	dataBase64 = command.NewFlag("b", "the data is base64")
+	dataBase64 = command.NewFlag("b", "decode the data from base64")
 )
 
 // takeData finds the data of an invocation: the -file option, or args[i] if there are that many

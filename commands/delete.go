@@ -12,8 +12,8 @@ import (
 var deleteCommand = &command.Command{
 	Name: "delete", Group: command.Writing, Usage: "[-v version] path [path ...]",
 	Short: "delete znodes that have no children",
-	Long: "deleteall deletes a znode with everything below it. A pattern deletes each match. On a terminal more than " +
-		"100 znodes are asked about first; -y answers yes.",
+	Long: "deleteall deletes a znode with everything below it. A pattern deletes every match. On a terminal, more than " +
+		"100 znodes need confirmation, unless -y is given.",
 	Options: command.Options{dataVersion},
 	Args:    []command.Arg{{Name: "path", Kind: command.Path, Repeat: true}},
 	Examples: []command.Example{

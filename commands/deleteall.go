@@ -13,7 +13,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var deleteBatch = command.NewValue("b", "batch size", command.Number, "znodes per transaction, 1000 unless given; 0 deletes one by one",
+var deleteBatch = command.NewValue("b", "batch size", command.Number, "znodes per transaction (default 1000); 0 deletes one by one",
 	func(text string) (int, error) {
 		size, err := strconv.Atoi(text)
 		if err != nil {
@@ -25,10 +25,10 @@ var deleteBatch = command.NewValue("b", "batch size", command.Number, "znodes pe
 var deleteAllCommand = &command.Command{
 	Name: "deleteall", Aliases: []string{"rmr"}, Group: command.Writing, Usage: "path [path ...] [-b batch size]",
 	Short: "delete znodes with everything below them",
-	Long: "The tree is listed first, then deleted from the leaves up, in transactions of many znodes. It is not " +
-		"one transaction: Ctrl-C stops it and says how far it got. On a terminal more than 100 znodes " +
-		"are asked about first; -y answers yes. What may not be listed or deleted is named and stays, and with it the " +
-		"znodes above it. / and what the server keeps in /zookeeper are never deleted.",
+	Long: "It lists the tree, then deletes it from the leaves up, in transactions of many znodes. It is not " +
+		"a single transaction: Ctrl-C stops it and reports how far it got. On a terminal, more than 100 znodes " +
+		"need confirmation, unless -y is given. What may not be listed or deleted is reported and stays, and so do the " +
+		"znodes above it. / and the server's own znodes in /zookeeper are never deleted.",
 	Options: command.Options{deleteBatch},
 	Args:    []command.Arg{{Name: "path", Kind: command.Path, Repeat: true}},
 	Examples: []command.Example{
@@ -48,7 +48,7 @@ const deleteAskAbove = 100
 // doomed is a tree to be deleted.
 type doomed struct {
 	root  string
-	paths []string // from the leaves up; nil where root cannot be listed
+	paths []string // from the leaves up; nil if root cannot be listed
 	bytes int      // that they take
 	err   error    // why
 }

@@ -28,10 +28,10 @@ const (
 type deletion struct {
 	conn     *client.Conn
 	size     int              // znodes per batch
-	deleted  int              // so far, znodes that went by themselves included
-	unsure   int              // were on their way when the wait for replies ended
-	failed   command.Failures // that the server refuses to delete
-	staying  map[string]bool  // those and all above them
+	deleted  int              // so far, including znodes deleted by others
+	unsure   int              // were in flight when the wait for replies ended
+	failed   command.Failures // those that the server refuses to delete
+	staying  map[string]bool  // those and all their ancestors
 	late     int              // listings of children that came after the tree was listed
 	progress func()
 }

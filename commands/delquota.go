@@ -14,8 +14,8 @@ import (
 
 var delQuotaCommand = &command.Command{
 	Name: "delquota", Group: command.Quotas, Usage: "[-n|-b|-N|-B] path",
-	Short:   "remove the limits of a tree of znodes",
-	Long:    "Without an option all limits go, otherwise those that are named.",
+	Short:   "remove the quota of a tree of znodes",
+	Long:    "Without options all limits are removed, otherwise only those named.",
 	Options: command.Options{quotaLimits[0].remove, quotaLimits[1].remove, quotaLimits[2].remove, quotaLimits[3].remove},
 	Args:    []command.Arg{{Name: "path", Kind: command.Path}},
 	Examples: []command.Example{

@@ -17,14 +17,14 @@ import (
 var (
 	getBase64  = command.NewFlag("b", "print the data as base64")
 	getHexDump = command.NewFlag("x", "print the data as a hex dump")
-	getRaw     = command.NewFlag("n", "print the bytes of the data and nothing else", "raw")
+	getRaw     = command.NewFlag("n", "print only the bytes of the data", "raw")
 )
 
 var getCommand = &command.Command{
 	Name: "get", Group: command.Reading, Usage: "[-s] [-w] [-b] [-x] [-n] [path]", Short: "print the data of a znode",
-	Long: "In a pipe or a file the data comes byte for byte, with a line break after it; -n leaves that out. " +
-		"On a terminal JSON is indented, and data that is not text is shown as a hex dump, the first 4 KiB of it. " +
-		"Data that is null, which is not the same as empty, is printed as the word null.",
+	Long: "In a pipe or a file the data comes byte for byte, followed by a line break; -n omits that. " +
+		"On a terminal, JSON is indented, and the first 4 KiB of binary data are shown as a hex dump. " +
+		"Null data, which is not the same as empty data, is printed as the word null.",
 	Options: command.Options{withStat, watch, getBase64, getHexDump, getRaw},
 	Args:    []command.Arg{pathArg, oldWatchArg},
 	Examples: []command.Example{
@@ -83,7 +83,7 @@ const dumpLimit = 4 << 10
 // formatData returns the data as shown, and how many bytes of it are not.
 func formatData(data []byte, in *command.Invocation, s *ui.Streams) (shown []byte, rest int) {
 	switch {
-	case getHexDump.On(in): // as in zkCli, -x goes before -b
+	case getHexDump.On(in): // as in zkCli, -x takes precedence over -b
 		return []byte(ui.HexDump(data, 16)), 0
 	case getBase64.On(in):
 		return []byte(base64.StdEncoding.EncodeToString(data)), 0

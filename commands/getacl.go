@@ -11,8 +11,8 @@ import (
 )
 
 var getACLCommand = &command.Command{
-	Name: "getAcl", Group: command.ACLGroup, Usage: "[-s] [path]", Short: "print who may do what with a znode",
-	Long:    "The letters are c create, d delete (both of children), r read, w write, a change the list itself.",
+	Name: "getAcl", Group: command.ACLGroup, Usage: "[-s] [path]", Short: "print a znode's ACL",
+	Long:    "The letters mean: c create and d delete children, r read, w write, a set the ACL.",
 	Options: command.Options{withStat},
 	Args:    []command.Arg{pathArg},
 	Examples: []command.Example{

@@ -11,13 +11,13 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var lsTree = command.NewFlag("R", "list the whole tree below the znode, one path a line")
+var lsTree = command.NewFlag("R", "list the whole tree below the znode, one path per line")
 
 var lsCommand = &command.Command{
 	Name: "ls", Aliases: []string{"ls2"}, Group: command.Reading, Usage: "[-s] [-w] [-R] [path]",
 	Short: "list the children of a znode",
-	Long: "The children come in zkCli's order, that of Java's strings. With -R the znode itself, then the " +
-		"children of each znode, level within level, one path a line. A pattern lists each znode that it matches.",
+	Long: "The children come in zkCli's order, that of Java's strings. With -R: the znode itself, then the " +
+		"children of each znode, level by level, one path per line. A pattern lists every matching znode.",
 	Options: command.Options{withStat, watch, lsTree},
 	Args:    []command.Arg{pathArg, oldWatchArg},
 	Examples: []command.Example{

@@ -12,14 +12,14 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-var multiFrom = command.NewText("file", "file", command.File, "read the operations from a file, a line each; - is standard input")
+var multiFrom = command.NewText("file", "file", command.File, "read the operations from a file, one per line; - means standard input")
 
 var multiCommand = &command.Command{
 	Name: "multi", Group: command.Writing, Usage: "[-file file] [operation ...]",
-	Short: "several writes in one transaction: all happen or none",
-	Long: "An operation is create, set or delete as the command of that name takes it, or check path version, " +
-		"which fails unless the znode has the version. Operations are quoted, one argument each, or separated by " +
-		"the word ; between blanks. With -file they are lines of a file; - is standard input.",
+	Short: "run several writes in one transaction, all or none",
+	Long: "An operation is create, set or delete with the arguments of that command, or check path version, " +
+		"which fails unless the znode has the version. Each operation is a quoted argument, or they are separated by " +
+		"the word ; with spaces around it. With -file they are the lines of a file; - means standard input.",
 	Options: command.Options{multiFrom},
 	Args:    []command.Arg{{Name: "operation", Kind: command.Operation, Optional: true, Repeat: true}},
 	Examples: []command.Example{

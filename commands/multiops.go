@@ -108,7 +108,7 @@ func multiOp(ctx context.Context, env *command.Env, words []command.Word) (op pr
 	if in.Command == createCommand {
 		c, err := newCreate(ctx, env, in)
 		if err == nil && createParents.On(in) {
-			err = errors.New("create -p has no place in a multi; create the parents in it, one by one")
+			err = errors.New("create -p is not possible in a multi; create the parents one by one in it")
 		}
 		if err == nil {
 			err = client.ValidateCreatePath(c.path, c.mode.IsSequential())

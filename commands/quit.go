@@ -7,7 +7,7 @@ import (
 )
 
 var quitCommand = &command.Command{
-	Name: "quit", Aliases: []string{"exit"}, Group: command.ShellCmd, Short: "close the session and leave",
+	Name: "quit", Aliases: []string{"exit"}, Group: command.ShellCmd, Short: "close the session and exit",
 	Offline: true,
 	Run: func(_ context.Context, env *command.Env, _ *command.Invocation) error {
 		if env.Shell != nil {

@@ -29,7 +29,7 @@ var quotaLimits = []struct {
 		command.NewFlag("B", "the hard limit of the bytes of data"), proto.QuotaHardBytes, 0, "bytes"},
 }
 
-// quotaConn is the session, unless its chroot hides the quotas.
+// quotaConn returns the session, unless its chroot hides the quotas.
 func quotaConn(env *command.Env) (*client.Conn, error) {
 	c, err := env.Conn()
 	if err == nil && c.Chroot() != "" {

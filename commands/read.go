@@ -12,7 +12,7 @@ import (
 
 // Options and arguments shared by several reading commands.
 var (
-	withStat    = command.NewFlag("s", "print the znode's stat as well")
+	withStat    = command.NewFlag("s", "also print the znode's stat")
 	watch       = command.NewFlag("w", "watch: print an event when it changes")
 	pathArg     = command.Arg{Name: "path", Kind: command.Path, Optional: true} // without it: the current znode
 	oldWatchArg = command.Arg{Name: "watch", Optional: true, Old: true}

@@ -12,8 +12,8 @@ import (
 )
 
 var (
-	reconfigStat    = command.NewFlag("s", "print the stat of the configuration as well")
-	reconfigVersion = command.NewValue("v", "version", command.Any, "only if the configuration has this version, hexadecimal as config shows it",
+	reconfigStat    = command.NewFlag("s", "also print the stat of the configuration")
+	reconfigVersion = command.NewValue("v", "version", command.Any, "only if the configuration has this version (hexadecimal, as config shows it)",
 		func(text string) (int64, error) {
 			version, err := strconv.ParseInt(strings.TrimPrefix(text, "0x"), 16, 64)
 			if err != nil {
@@ -21,9 +21,9 @@ var (
 			}
 			return version, nil
 		})
-	reconfigFile    = command.NewText("file", "path", command.File, "a file with all servers, a line server.N=… each (zoo.cfg.dynamic)")
+	reconfigFile    = command.NewText("file", "path", command.File, "a file with all servers, one line server.N=… each (zoo.cfg.dynamic)")
 	reconfigMembers = command.NewText("members", "servers", command.Members, "all servers")
-	reconfigAdd     = command.NewTexts("add", "servers", command.Members, "servers to add, or to change")
+	reconfigAdd     = command.NewTexts("add", "servers", command.Members, "servers to add or change")
 	reconfigRemove  = command.NewTexts("remove", "ids", command.MemberIDs, "servers to remove")
 )
 
@@ -32,9 +32,9 @@ var reconfigCommand = &command.Command{
 	Usage: "[-s] [-v version] [[-file path] | [-members serverID=host:port1:port2;port3[,...]*]] | " +
 		"[-add serverId=host:port1:port2;port3[,...]]* [-remove serverId[,...]*]",
 	Short: "change the servers of the ensemble",
-	Long: "Either -add and -remove change the present servers, or -members or -file name all of them. The servers must " +
-		"have reconfigEnabled=true, and the session the permission to write /zookeeper/config (addauth as super). " +
-		"A new server must run and be in touch with the leader before it is added. In a shell the ; stands in quotes.",
+	Long: "Use -add and -remove to change the current servers, or -members or -file to list all of them. The servers need " +
+		"reconfigEnabled=true, and the session needs permission to write /zookeeper/config (addauth as super). " +
+		"A new server must be running and connected to the leader before it is added. In a shell, quote the ;.",
 	Options: command.Options{reconfigStat, reconfigVersion, reconfigFile, reconfigMembers, reconfigAdd, reconfigRemove},
 	Examples: []command.Example{
 		{"reconfig -add 'server.4=zk4:2888:3888;2181'", "add a server"},

@@ -8,9 +8,9 @@ import (
 )
 
 var redoCommand = &command.Command{
-	Name: "redo", Group: command.ShellCmd, Usage: "cmdno", Short: "run a line of the history again",
+	Name: "redo", Group: command.ShellCmd, Usage: "cmdno", Short: "run a line from the history again",
 	Args:     []command.Arg{{Name: "cmdno", Kind: command.Number}},
-	Examples: []command.Example{{"redo 3", "the line that history shows with 3"}},
+	Examples: []command.Example{{"redo 3", "the line with number 3 in history"}},
 	Offline:  true,
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		if env.Shell == nil {
@@ -18,7 +18,7 @@ var redoCommand = &command.Command{
 		}
 		n, err := strconv.Atoi(in.Args[0])
 		if err != nil {
-			return in.Problem("the number of a line is expected, found %q; `history` shows them", in.Args[0])
+			return in.Problem("expected the number of a line, found %q; `history` shows the numbers", in.Args[0])
 		}
 		return env.Shell.Redo(ctx, n)
 	},

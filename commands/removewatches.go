@@ -14,14 +14,14 @@ var watchKinds = []struct {
 	command.Flag
 	kind proto.WatcherType
 }{
-	{command.NewFlag("c", "those of the list of children"), proto.WatcherChildren},
-	{command.NewFlag("d", "those of the data"), proto.WatcherData},
-	{command.NewFlag("p", "persistent ones (3.9)"), proto.WatcherPersistent},
-	{command.NewFlag("r", "persistent recursive ones (3.9)"), proto.WatcherPersistentRecursive},
-	{command.NewFlag("a", "all of them (default)"), proto.WatcherAny},
+	{command.NewFlag("c", "watches of the list of children"), proto.WatcherChildren},
+	{command.NewFlag("d", "watches of the data"), proto.WatcherData},
+	{command.NewFlag("p", "persistent watches (3.9)"), proto.WatcherPersistent},
+	{command.NewFlag("r", "persistent recursive watches (3.9)"), proto.WatcherPersistentRecursive},
+	{command.NewFlag("a", "all watches (default)"), proto.WatcherAny},
 }
 
-var forgetWatches = command.NewFlag("l", "also when no server can be reached: forget them here")
+var forgetWatches = command.NewFlag("l", "remove them locally even if no server can be reached")
 
 var removeWatchesCommand = &command.Command{
 	Name: "removewatches", Group: command.Watches, Usage: "path [-c|-d|-p|-r|-a] [-l]", Short: "remove this session's watches of a znode",

@@ -14,8 +14,8 @@ var dataVersion = command.NewText("v", "version", command.Number, "only if the z
 var setCommand = &command.Command{
 	Name: "set", Group: command.Writing, Usage: "[-s] [-v version] [-b] [-file file] path data",
 	Short: "replace the data of a znode",
-	Long: "The data is text as it stands, @file for the content of a file, or - for standard input. " +
-		"Text that begins with @ is written with two.",
+	Long: "Data is literal text, @file for the content of a file, or - for standard input. " +
+		"Write @@ for text that starts with @.",
 	Options: command.Options{withStat, dataVersion, dataBase64, dataFile},
 	Args: []command.Arg{
 		{Name: "path", Kind: command.Path},
@@ -61,12 +61,12 @@ func runSet(ctx context.Context, env *command.Env, in *command.Invocation) error
 	return nil
 }
 
-// expectedVersion is -v or, as zkCli of 3.4 had it, the argument at i; -1 without either.
+// expectedVersion returns -v or, as in zkCli 3.4, the argument at i; -1 without either.
 func expectedVersion(in *command.Invocation, option command.Text, args []string, i int) (int32, error) {
 	text := option.In(in)
 	switch {
 	case option.Given(in) && i < len(args):
-		return 0, in.Problem("the version is given twice, as -v %s and as %q", text, args[i])
+		return 0, in.Problem("two versions are given: -v %s and %q", text, args[i])
 	case i < len(args):
 		text = args[i]
 	case !option.Given(in):

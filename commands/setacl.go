@@ -9,16 +9,16 @@ import (
 
 var (
 	aclVersion = command.NewText("v", "version", command.Number, "only if the ACL has this version (aclVersion of stat)")
-	setACLTree = command.NewFlag("R", "on the whole tree below as well")
+	setACLTree = command.NewFlag("R", "also set the ACL of everything below")
 )
 
 var setACLCommand = &command.Command{
 	Name: "setAcl", Group: command.ACLGroup, Usage: "[-s] [-v version] [-R] path acl",
-	Short: "replace the access control list of a znode",
-	Long: "The list is scheme:id:perm, separated by commas, with the permissions c (create children), " +
-		"d (delete children), r (read), w (write) and a (set the ACL). A comma inside an id is written \\, " +
-		"and a list with spaces stands in quotes. A list that gives this session no a, so that it could not set another one, " +
-		"is asked about on a terminal and takes -y elsewhere.",
+	Short: "replace the ACL of a znode",
+	Long: "The ACL is a list of scheme:id:perm, separated by commas, with the permissions c (create children), " +
+		"d (delete children), r (read), w (write) and a (set the ACL). Write a comma in an id as \\, " +
+		"and quote a list that contains spaces. An ACL without a for this session, which could then not set another one, " +
+		"needs confirmation on a terminal and -y elsewhere.",
 	Options: command.Options{withStat, aclVersion, setACLTree},
 	Args: []command.Arg{
 		{Name: "path", Kind: command.Path},

@@ -14,10 +14,10 @@ import (
 
 var setQuotaCommand = &command.Command{
 	Name: "setquota", Group: command.Quotas, Usage: "-n|-b|-N|-B val path",
-	Short: "limit a tree of znodes",
-	Long: "A server writes a warning to its log when a tree is beyond a soft limit. It refuses what would go beyond " +
-		"a hard limit, provided that enforceQuota=true is set (3.7). The znode itself counts. Limits that are not " +
-		"named stay as they are. A tree can have one quota alone: not also above or below.",
+	Short: "set a quota on a tree of znodes",
+	Long: "If a tree exceeds a soft limit, a server logs a warning. It refuses writes that would exceed a hard limit " +
+		"if enforceQuota=true is set (3.7). The znode itself counts. Limits that are not " +
+		"named stay as they are. Quotas do not nest: no other quota may exist above or below.",
 	Options: command.Options{quotaLimits[0].limit, quotaLimits[1].limit, quotaLimits[2].limit, quotaLimits[3].limit},
 	Args:    []command.Arg{{Name: "path", Kind: command.Path}},
 	Examples: []command.Example{

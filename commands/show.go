@@ -10,7 +10,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// printStat writes a stat as zkCli does (StatPrinter).
+// printStat prints a stat as zkCli does (StatPrinter).
 func printStat(w io.Writer, s proto.Stat) {
 	fmt.Fprintf(w, "cZxid = 0x%x\nctime = %s\nmZxid = 0x%x\nmtime = %s\npZxid = 0x%x\n"+
 		"cversion = %d\ndataVersion = %d\naclVersion = %d\nephemeralOwner = 0x%x\ndataLength = %d\nnumChildren = %d\n",
@@ -18,9 +18,9 @@ func printStat(w io.Writer, s proto.Stat) {
 		s.Cversion, s.Version, s.Aversion, uint64(s.EphemeralOwner), s.DataLength, s.NumChildren)
 }
 
-// statJSON is a stat with ZooKeeper's field names. Zxids and the owner are 0x…, as the
-// text has them: JSON numbers lose digits beyond 2^53 in many programs. Times are
-// milliseconds since 1970.
+// statJSON is a stat with ZooKeeper's field names. Zxids and the owner are 0x…, as in text,
+// because many programs lose digits of JSON numbers beyond 2^53. Times are milliseconds since
+// 1970.
 type statJSON struct {
 	Czxid          string `json:"czxid"`
 	Mzxid          string `json:"mzxid"`

@@ -22,14 +22,14 @@ import (
 type Options struct {
 	Session   *session.Session
 	Streams   *ui.Streams
-	Output    ui.Format                       // of the commands' answers; text when empty
-	Yes       bool                            // do not ask before commands that change much
-	Quiet     bool                            // do not tell what went well
-	KeepGoing bool                            // RunScript: go on after an error
-	Verbs     []command.Verb                  // what lines can begin with besides commands
-	Transient bool                            // the server goes with the shell: it is not remembered
-	Servers   func() []completions.Suggestion // that connect takes; those seen before if nil
-	StateDir  string                          // holds history and the servers seen; created 0700; "" keeps nothing
+	Output    ui.Format                       // of the commands' answers; text if empty
+	Yes       bool                            // do not ask for confirmation
+	Quiet     bool                            // do not report success
+	KeepGoing bool                            // RunScript: continue after an error
+	Verbs     []command.Verb                  // what a line can start with, besides commands
+	Transient bool                            // the server stops with the shell, so do not remember it
+	Servers   func() []completions.Suggestion // that connect accepts; those seen before if nil
+	StateDir  string                          // for the history and the servers seen; created with mode 0700; "" keeps nothing
 }
 
 // Run runs the interactive shell. It returns when the person leaves or the process is told to

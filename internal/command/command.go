@@ -35,7 +35,7 @@ const (
 	Data             // text, @file, or - for standard input
 	ACLs             // scheme:id:perms,…
 	AuthScheme       // digest, ip, …
-	File             // a file of the local system
+	File             // a local file
 	Folder           // a folder of the local system
 	Servers          // a connect string
 	CommandName      // the name of a command
@@ -46,7 +46,7 @@ const (
 	Number
 )
 
-// Arg is one positional argument.
+// Arg is a positional argument.
 type Arg struct {
 	Name     string
 	Kind     Kind
@@ -85,7 +85,7 @@ type Command struct {
 	Group    Group
 	Usage    string // options and arguments, as zkCli prints them
 	Short    string // one line
-	Long     string // more, where one line is not enough
+	Long     string // more, if one line is not enough
 	Options  Options
 	Args     []Arg
 	Examples []Example

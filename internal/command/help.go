@@ -130,7 +130,7 @@ func (c *Command) OptionRows() (rows [][2]string) {
 	for _, list := range []Options{c.Options, GlobalOptions} {
 		for _, o := range list.List() {
 			if c.FindOption(strings.Fields(o.Spelling())[0]) != o {
-				continue // the command uses the letter otherwise
+				continue // the command uses the letter for something else
 			}
 			help := o.Help
 			if o.Repeat {

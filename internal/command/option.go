@@ -5,7 +5,7 @@ package command
 type Option struct {
 	Name    string
 	Aliases []string
-	Value   string // what the value is called in the usage; empty for a flag
+	Value   string // what the usage calls the value; empty for a flag
 	Kind    Kind
 	Values  []string // of a Choice
 	Repeat  bool     // may be given more than once

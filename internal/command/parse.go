@@ -17,11 +17,11 @@ type Invocation struct {
 	Called   string   // the name as typed, possibly an alias
 	Args     []string // without options; znode paths are absolute once Run has resolved them
 	options  map[*Option][]string
-	Words    []Word   // Args as they were typed
-	patterns []string // of the Args that are paths and patterns, as path.Match takes them; "" of others
+	Words    []Word   // Args as typed
+	patterns []string // of the Args that are paths and patterns, as for path.Match; "" for others
 }
 
-// Arg is the i-th argument, "" when it was not given.
+// Arg returns the i-th argument, or "" if it was not given.
 func (in *Invocation) Arg(i int) string {
 	if i < len(in.Args) {
 		return in.Args[i]
@@ -32,13 +32,13 @@ func (in *Invocation) Arg(i int) string {
 // The options of every command.
 var (
 	output = Value[ui.Format]{Text{&Option{Name: "output", Aliases: []string{"o"}, Value: "format", Kind: Choice, Values: []string{"text", "json"},
-		Help: "form of the answer: text (as zkCli prints it) or json"}}, ui.ParseFormat}
+		Help: "print as text (like zkCli) or json"}}, ui.ParseFormat}
 	yes   = NewFlag("yes", "do not ask for confirmation", "y")
-	quiet = NewFlag("quiet", "print errors and warnings alone besides the answer", "q")
+	quiet = NewFlag("quiet", "print only the answer, errors and warnings", "q")
 	help  = NewFlag("help", "show this help", "?")
 )
 
-// GlobalOptions are the options of every command, unless it uses the name otherwise.
+// GlobalOptions are the options of every command, unless it uses the name for something else.
 var GlobalOptions = Options{output, yes, quiet, help}
 
 // FindOption returns the option of the command, or the global one, named by a word like -t,

@@ -30,7 +30,7 @@ func EventPrinter(w io.Writer, form ui.Format) func(client.Event) {
 		case e.Type == proto.EventNone:
 		case form == ui.JSON:
 			event := map[string]any{"type": e.Type.String(), "state": e.State.String(), "path": e.Path}
-			if e.Zxid > 0 { // servers before 3.9 do not tell
+			if e.Zxid > 0 { // servers before 3.9 do not report it
 				event["zxid"] = proto.Hex(e.Zxid)
 			}
 			_ = json.NewEncoder(w).Encode(map[string]any{"event": event})

@@ -32,7 +32,7 @@ type Session struct {
 	cfg       client.Config                 // of conn
 	conn      *client.Conn
 	closed    bool              // on purpose
-	expired   bool              // an event said so
+	expired   bool              // as reported by an event
 	told      proto.KeeperState // of conn, in its last event
 	silent    bool              // printwatches off
 }
@@ -48,8 +48,8 @@ func Deferred(configure func() (client.Config, error)) *Session {
 	return &Session{configure: configure}
 }
 
-// New returns a session that is not open yet. cfg.OnEvent, unless nil, also hears of
-// every event.
+// New returns a session that is not open yet. cfg.OnEvent, unless nil, is also called for every
+// event.
 func New(cfg client.Config) *Session {
 	return &Session{own: cfg, cfg: cfg, OnEvent: cfg.OnEvent}
 }
