@@ -69,7 +69,7 @@ a session.`,
 			return c.Help()
 		},
 	}
-	c.AddCommand(newStatusCommand(s, connect), newHealthCommand(s, connect), newVerifyCommand(s, connect), newRestartCommand(s, connect))
+	c.AddCommand(newStatusCommand(s, connect), newHealthCommand(s, connect), newVerifyCommand(s, connect), newRestartCommand(s, connect), newDoctorCommand(s, connect))
 	return c
 }
 

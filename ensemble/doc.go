@@ -5,6 +5,7 @@
 //	status.go    ensemble status
 //	health.go    ensemble health, for monitors; healthprint.go its formats; canary.go proves that an ensemble works
 //	verify.go    ensemble verify: digests; deep.go compares znodes
+//	doctor.go    ensemble doctor: a table of rules, each with a code
 //	restart.go   ensemble restart --rolling
 //	session.go   session: ls, show, owner; sessionid.go decodes ids
 //	members.go   the options that choose members
