@@ -154,9 +154,9 @@ func TestPausedServer(t *testing.T) {
 
 // TestPing: an idle session lives on through several timeouts.
 func TestPing(t *testing.T) {
-	s := apachetest.Test(t, apache.Options{TickTime: 100 * time.Millisecond})
+	s := apachetest.Test(t, apache.Options{TickTime: 250 * time.Millisecond})
 	e := newEvents()
-	c := open(t, Config{Servers: s.Addr(), SessionTimeout: 300 * time.Millisecond, OnEvent: e.take})
+	c := open(t, Config{Servers: s.Addr(), SessionTimeout: time.Second, OnEvent: e.take})
 	if err := c.WaitConnected(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestPing(t *testing.T) {
 	select {
 	case ev := <-e:
 		t.Errorf("event %s of an idle session", ev.text())
-	case <-time.After(1500 * time.Millisecond):
+	case <-time.After(3500 * time.Millisecond):
 	}
 }
 
