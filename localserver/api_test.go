@@ -57,6 +57,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		"ephemeral": {Ephemeral: true},
 		"ensemble":  {Size: 3, Observers: 1, Properties: quick},
 		"memory":    {Size: 3, Ephemeral: true, Properties: quick},
+		"tls":       {Size: 3, TLS: true, Properties: quick},
 		"autopurge": {Properties: map[string]string{"autopurge.purgeInterval": "1", "admin.enableServer": "true", "admin.serverPort": "0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,6 +122,8 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 		"property":       {Options{Properties: map[string]string{"tickTime": "often"}}, "tickTime"},
 		"mistyped":       {Options{Properties: map[string]string{"tickTim": "500"}}, `unknown property "tickTim": did you mean tickTime?`},
 		"unknown":        {Options{Properties: map[string]string{"completely": "new"}}, `unknown property "completely"`},
+		"tls of apache":  {Options{TLS: true, Engine: Apache}, "only embedded members"},
+		"tls twice":      {Options{TLS: true, Properties: map[string]string{"secureClientPort": "1"}}, "chooses secureClientPort"},
 		"line break":     {Options{Properties: map[string]string{"a": "b\nserver.1=x"}}, "fits on a line"},
 		"member of more": {Options{Properties: map[string]string{"server.1": "a:1:2"}}, "Size and Observers"},
 		"no config":      {Options{Config: file + "x"}, "no such file"},

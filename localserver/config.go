@@ -115,6 +115,9 @@ func (e *Ensemble) zooCfg(m *Member, dynamic string) map[string]string {
 	default:
 		cfg["dataDir"] = "/nowhere" // of an ephemeral server; it is required
 	}
+	if e.authority != nil {
+		maps.Copy(cfg, e.authority.settings(m))
+	}
 	if !e.distributed() {
 		cfg["clientPort"] = strconv.Itoa(m.Port())
 		cfg["clientPortAddress"] = m.at().client.Host

@@ -26,14 +26,15 @@ import (
 // Ensemble is what Start started: one server, or several that replicate to each other. Its
 // methods may be called from any goroutine.
 type Ensemble struct {
-	opt   Options
-	dir   string       // the data's
-	work  *tempdir.Dir // a temporary folder, nil for none
-	base  map[string]string
-	log   io.Writer
-	links *links
-	java  engine.Installation // nil without Apache members
-	super string              // the password of the identity that may reconfigure
+	opt       Options
+	dir       string       // the data's
+	work      *tempdir.Dir // a temporary folder, nil for none
+	base      map[string]string
+	log       io.Writer
+	links     *links
+	java      engine.Installation // nil without Apache members
+	authority *authority          // nil without Options.TLS
+	super     string              // the password of the identity that may reconfigure
 
 	reconfig sync.Mutex   // held during a reconfiguration
 	clock    sync.RWMutex // held while the clock is moved, and for reading while an embedded member starts
@@ -98,6 +99,11 @@ func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error
 			_ = e.Close()
 		}
 	}()
+	if opt.TLS {
+		if e.authority, err = newAuthority(opt.Host); err != nil {
+			return nil, err
+		}
+	}
 	if e.dir == "" && (!opt.Ephemeral || e.distributed()) { // members find each other by files
 		if e.work, err = tempdir.Make("local"); err != nil {
 			return nil, err
@@ -220,6 +226,9 @@ func (e *Ensemble) plan(fresh bool) error {
 					return err
 				}
 				m.ports = portsOf(s)
+				if err := e.choosePorts(m); err != nil { // the one for TLS
+					return err
+				}
 				e.place(m)
 			}
 			if len(e.members) == 0 {
@@ -330,12 +339,15 @@ func (e *Ensemble) choosePorts(m *Member) error {
 	taken := map[int]bool{}
 	for _, other := range append(e.Members(), m) {
 		at := other.at()
-		taken[at.client.Port], taken[at.members.QuorumPort], taken[at.members.ElectionPort] = true, true, true
+		taken[at.client.Port], taken[at.members.QuorumPort], taken[at.members.ElectionPort], taken[other.secure] = true, true, true, true
 	}
 	list := []*int{&m.ports.client.Port}
 	if e.distributed() {
-		m.ports.members.Host = m.ports.client.Host
+		m.ports.members.Host = cmp.Or(m.ports.members.Host, m.ports.client.Host)
 		list = append(list, &m.ports.members.QuorumPort, &m.ports.members.ElectionPort)
+	}
+	if e.authority != nil {
+		list = append(list, &m.secure)
 	}
 	for _, need := range list {
 		for *need == 0 {
@@ -558,7 +570,7 @@ func (e *Ensemble) Close() error {
 	e.mu.Unlock()
 	err := e.all((*Member).close)
 	e.end(nil)
-	return errors.Join(err, e.work.Remove())
+	return errors.Join(err, e.work.Remove(), e.authority.close())
 }
 
 // lockedWriter lets the members share a log.

@@ -21,6 +21,7 @@ type Member struct {
 	dir    string // of the data; "" for an ephemeral one
 	home   string // of an ensemble's member: where its zoo.cfg and myid are
 	gate   *gate
+	secure int // the port for TLS; 0 for none
 
 	change  sync.Mutex   // held by what starts and ends the member
 	started bool         // once at least

@@ -53,6 +53,10 @@ type Options struct {
 	// means free ones.
 	Port int
 
+	// TLS opens a second port of each member for clients that use TLS, with a certificate that is
+	// made for it: Ensemble.TLSConnectString and Ensemble.TLSConfig. Embedded only.
+	TLS bool
+
 	// Config is the path of a zoo.cfg to start from; where neither it nor Properties says
 	// otherwise, tickTime is 2000, all four-letter words are answered, connections are not
 	// limited, znodes may have a time to live. Of a single server it also gives the ports
@@ -101,6 +105,10 @@ func (o *Options) check() error {
 		return errors.New("observers need an ensemble to watch: at least 2 members that vote")
 	case o.Ephemeral && (o.Engine == Apache || o.Apache > 0):
 		return errors.New("Apache ZooKeeper keeps its data on disk: it cannot be ephemeral")
+	case o.TLS && (o.Engine == Apache || o.Apache > 0):
+		return errors.New("only embedded members have TLS ports with a certificate that is made for them")
+	case o.TLS && (o.Properties["secureClientPort"] != "" || o.Properties["ssl.keyStore.location"] != ""):
+		return errors.New("the option TLS chooses secureClientPort and ssl.keyStore.location itself")
 	case o.Ephemeral && o.DataDir != "":
 		return fmt.Errorf("an ephemeral server keeps nothing: it has no use for the data directory %s", o.DataDir)
 	case o.Emulate != "" && o.Engine == Apache:
