@@ -75,7 +75,7 @@ const (
 
 // forms are the operations that one of several forms stands for.
 var forms = map[Op][]proto.Op{
-	OpCreate:      {proto.OpCreate, proto.OpCreate2, proto.OpCreateContainer, proto.OpCreateTTL},
+	OpCreate:      slices.DeleteFunc(proto.Ops(), func(op proto.Op) bool { return !op.Creates() }),
 	OpGetChildren: {proto.OpGetChildren, proto.OpGetChildren2},
 	OpSetWatches:  {proto.OpSetWatches, proto.OpSetWatches2},
 }
@@ -85,7 +85,7 @@ func (o Op) ops() []proto.Op {
 	if all, ok := forms[o]; ok {
 		return all
 	}
-	for op := proto.OpCloseSession; op <= proto.OpWhoAmI; op++ {
+	for _, op := range proto.Ops() {
 		if op.String() == string(o) {
 			return []proto.Op{op}
 		}
@@ -249,25 +249,18 @@ func (f *Fault) about(path string) bool {
 
 // pathsOf are the znodes that a request is about.
 func pathsOf(op proto.Op, body []byte) (paths []string) {
-	switch op {
-	case proto.OpPing, proto.OpAuth, proto.OpSASL, proto.OpReconfig, proto.OpWhoAmI, proto.OpCreateSession, proto.OpCloseSession,
-		proto.OpSetWatches, proto.OpSetWatches2:
-		return nil
-	case proto.OpMulti, proto.OpMultiRead:
-		var r proto.MultiRequest
-		if jute.Unmarshal(body, &r) != nil {
+	switch r := op.NewRequest().(type) {
+	case proto.Pathed:
+		var path string
+		jute.NewDecoder(body).String(&path)
+		return []string{path}
+	case *proto.MultiRequest:
+		if jute.Unmarshal(body, r) != nil {
 			return nil
 		}
-		for _, op := range r.Ops {
-			paths = append(paths, firstString(jute.Marshal(op.Request)))
+		for _, part := range r.Ops {
+			paths = append(paths, *part.Request.(proto.Pathed).ZnodePath())
 		}
-		return paths
 	}
-	return []string{firstString(body)}
-}
-
-// firstString is the first field of a request that is about a znode, its path.
-func firstString(body []byte) (path string) {
-	jute.NewDecoder(body).String(&path)
-	return path
+	return paths
 }

@@ -55,10 +55,6 @@ func firstString(r jute.Record) (*string, bool) {
 }
 
 func TestFactsAboutOperations(t *testing.T) {
-	recorded := map[reflect.Type]bool{}
-	for _, r := range every() {
-		recorded[reflect.TypeOf(r)] = true
-	}
 	for _, op := range Ops() {
 		t.Run(op.String(), func(t *testing.T) {
 			if since := op.Since(); !op.Known() || since < "3.4" || since > "3.9" {
@@ -68,9 +64,6 @@ func TestFactsAboutOperations(t *testing.T) {
 			for _, r := range []jute.Record{op.NewRequest(), op.NewReply(), body} {
 				if r == nil {
 					continue
-				}
-				if !recorded[reflect.TypeOf(r)] {
-					t.Errorf("%T is not among the records that the other tests look at", r)
 				}
 				path, begins := firstString(r)
 				switch p, pathed := r.(Pathed); {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/jute"
@@ -11,20 +12,21 @@ import (
 
 // every is one empty value of each record.
 func every() []jute.Record {
-	return []jute.Record{
+	all := []jute.Record{
 		&ID{}, &ACL{}, &Stat{}, &StatPersisted{}, &ClientInfo{},
-		&ConnectRequest{}, &ConnectResponse{}, &RequestHeader{}, &ReplyHeader{}, &AuthPacket{},
-		&SetWatches{}, &SetWatches2{}, &PathRequest{}, &PathWatchRequest{}, &PathVersionRequest{},
-		&CreateRequest{}, &CreateTTLRequest{}, &SetDataRequest{}, &SetACLRequest{}, &ReconfigRequest{},
-		&AddWatchRequest{}, &WatchesRequest{}, &SASLToken{}, &PathResponse{}, &Create2Response{},
-		&StatResponse{}, &GetDataResponse{}, &GetChildrenResponse{}, &GetChildren2Response{},
-		&GetACLResponse{}, &GetAllChildrenNumberResponse{}, &GetEphemeralsResponse{}, &WhoAmIResponse{},
-		&WatcherEvent{}, &ErrorResponse{}, &MultiHeader{}, &MultiRequest{}, &MultiResponse{},
-		&FileHeader{}, &TxnHeader{}, &TxnDigest{}, &CreateTxn{}, &CreateTTLTxn{}, &CreateContainerTxn{},
-		&DeleteTxn{}, &SetDataTxn{}, &CheckVersionTxn{}, &SetACLTxn{}, &CreateSessionTxn{},
-		&CloseSessionTxn{}, &ErrorTxn{}, &Txn{}, &MultiTxn{}, &TxnEntry{},
+		&ConnectRequest{}, &ConnectResponse{}, &RequestHeader{}, &ReplyHeader{}, &MultiHeader{},
+		&FileHeader{}, &TxnHeader{}, &TxnDigest{}, &Txn{}, &TxnEntry{},
 		&LearnerInfo{}, &QuorumPacket{}, &QuorumAuthPacket{}, &Notification{}, &InitialMessage{},
 	}
+	for _, op := range Ops() {
+		body, _ := NewTxnBody(op)
+		for _, r := range []jute.Record{op.NewRequest(), op.NewReply(), body} {
+			if r != nil && !slices.ContainsFunc(all, func(known jute.Record) bool { return reflect.TypeOf(known) == reflect.TypeOf(r) }) {
+				all = append(all, r)
+			}
+		}
+	}
+	return all
 }
 
 // fillIn sets every field to a value that is not its zero, so that a field which Visit

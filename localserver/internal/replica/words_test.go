@@ -201,3 +201,9 @@ func TestSummary(t *testing.T) {
 		t.Errorf("the median of 1 to 4 is %v", q)
 	}
 }
+
+func TestAllWordsAreAnswered(t *testing.T) {
+	if got := slices.Sorted(maps.Keys(fourLetterWords)); !slices.Equal(got, fourletter.Words) {
+		t.Errorf("answered are %v, there are %v", got, fourletter.Words)
+	}
+}
