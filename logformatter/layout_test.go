@@ -44,3 +44,19 @@ func TestLayoutsMatchTheRecords(t *testing.T) {
 		}
 	}
 }
+
+// What happens to a znode is part of its history, whatever the transaction.
+func TestEachTypeIsOfAHistory(t *testing.T) {
+	for _, op := range proto.TxnTypes() {
+		if !op.HasPath() {
+			continue
+		}
+		body, _ := proto.NewTxnBody(op)
+		*body.(proto.Pathed).ZnodePath() = "/a"
+		changes := 0
+		r := newReplay(znodePattern{pathPattern: pathPattern{text: "/a"}}, func(*change) error { changes++; return nil })
+		if err := r.part(change{}, op, body); err != nil || changes != 1 {
+			t.Errorf("%v: %d changes, %v", op, changes, err)
+		}
+	}
+}

@@ -113,29 +113,58 @@ func (r *MultiResponse) Visit(c *jute.Codec) {
 }
 
 func (r *MultiResult) visitBody(c *jute.Codec) {
-	stat := func() {
+	has := r.Type.facts().result
+	if has == 0 {
+		c.Fail(fmt.Errorf("unknown operation %d in the reply of a multi", int32(r.Type)))
+		return
+	}
+	if has&hasPath != 0 {
+		c.String(&r.Path)
+	}
+	if has&hasData != 0 {
+		c.Buffer(&r.Data)
+	}
+	if has&hasChildren != 0 {
+		c.Strings(&r.Children)
+	}
+	if has&hasStat != 0 {
 		if r.Stat == nil {
 			r.Stat = new(Stat)
 		}
 		r.Stat.Visit(c)
 	}
-	switch {
-	case r.Type == OpCreate:
-		c.String(&r.Path)
-	case r.Type.Creates():
-		c.String(&r.Path)
-		stat()
-	case r.Type == OpSetData:
-		stat()
-	case r.Type == OpGetData:
-		c.Buffer(&r.Data)
-		stat()
-	case r.Type == OpGetChildren:
-		c.StringBlock(&r.Children)
-	case r.Type == OpDelete, r.Type == OpCheck:
-	case r.Type == OpError:
+	if has&hasError != 0 {
 		c.Int((*int32)(&r.Err))
-	default:
-		c.Fail(fmt.Errorf("unknown operation %d in the reply of a multi", int32(r.Type)))
 	}
+}
+
+// resultFields are those of a MultiResult that a part's result has on the wire; 0 if there is no such result.
+type resultFields int
+
+const (
+	isResult resultFields = 1 << iota
+	hasPath
+	hasData
+	hasChildren
+	hasStat
+	hasError
+)
+
+// resultLike is the fields of a part's result, which are those of the reply to the operation alone.
+func resultLike(reply jute.Record) resultFields {
+	switch reply.(type) {
+	case *PathResponse:
+		return isResult | hasPath
+	case *Create2Response:
+		return isResult | hasPath | hasStat
+	case *StatResponse:
+		return isResult | hasStat
+	case *GetDataResponse:
+		return isResult | hasData | hasStat
+	case *GetChildrenResponse:
+		return isResult | hasChildren
+	case *ErrorResponse:
+		return isResult | hasError
+	}
+	return isResult
 }

@@ -152,6 +152,7 @@ func (o Op) slot() (uint, bool) {
 type facts struct {
 	operation
 	pathInTxn bool
+	result    resultFields // as a part of a multi or a multiRead
 }
 
 var bySlot = func() (slots [highest - lowest + 1]facts) {
@@ -160,6 +161,9 @@ var bySlot = func() (slots [highest - lowest + 1]facts) {
 		slots[i] = facts{operation: o}
 		if o.txn != nil {
 			_, slots[i].pathInTxn = o.txn().(Pathed)
+		}
+		if o.part&asked != 0 || o.op == OpError {
+			slots[i].result = resultLike(o.reply.new())
 		}
 	}
 	return slots
