@@ -245,9 +245,9 @@ func rules() []*rule {
 		{Code: "LATENCY", Severity: warning, Limit: 100, unit: "ms", Meaning: "Requests have taken long, on average since the start.",
 			Fix:  "Look at the latency of its log's disk and at garbage collection.",
 			look: member(number(func(m *probe.Reading) (float64, bool) { return m.Latency.Avg.Get() }), "%s ms on average, more than %s")},
-		{Code: "SLOW_FSYNC", Severity: warning, Limit: 0, unit: "syncs", Meaning: "The log was written slowly (fsync.warningthresholdms); every write of the ensemble waits for that.",
+		{Code: "SLOW_FSYNC", Severity: warning, Limit: 1000, unit: "ms", Meaning: "A sync of the log was slow; writes wait for it.",
 			Fix:  "Give the log a disk of its own (dataLogDir).",
-			look: member(metric("zk_fsync_threshold_exceed_count"), "%s slow syncs, more than %s")},
+			look: member(metric("zk_max_fsynctime"), "%s ms for the slowest sync since the start, more than %s")},
 		{Code: "FILE_DESCRIPTORS", Severity: warning, Limit: 80, unit: "percent", Meaning: "Without free file descriptors no client can connect.",
 			Fix: "Raise the limit of the process (ulimit -n), or find who holds the connections (zkctl session ls).",
 			look: member(func(m *probe.Reading) (float64, bool) {

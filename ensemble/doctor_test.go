@@ -2,6 +2,7 @@ package ensemble
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,7 @@ func well(t *testing.T) *probe.Survey {
 		if err != nil {
 			t.Fatal(err)
 		}
-		metrics, err := answer.ParseMntr([]byte("zk_fsync_threshold_exceed_count\t0\n"))
+		metrics, err := answer.ParseMntr([]byte("zk_max_fsynctime\t12\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +124,7 @@ func TestEachCodeIsRaised(t *testing.T) {
 		"DATA_SIZE":        first(func(r *probe.Reading) { r.DataSize = answer.Some[int64](1<<30 + 1) }),
 		"WATCHES":          first(func(r *probe.Reading) { r.Watches = answer.Some[int64](1e6 + 1) }),
 		"SLOW_FSYNC": first(func(r *probe.Reading) {
-			r.Metrics, _ = answer.ParseMntr([]byte("zk_fsync_threshold_exceed_count\t3\n"))
+			r.Metrics, _ = answer.ParseMntr([]byte("zk_max_fsynctime\t3000\n"))
 		}),
 	} {
 		s := well(t)
@@ -163,6 +164,23 @@ func TestEachCodeIsRaised(t *testing.T) {
 	clean.survey = well(t)
 	if got := codes(clean); got != nil || clean.skipped != nil {
 		t.Errorf("a clean ensemble has %v, skipped %v, %v", got, clean.skipped, clean.problem)
+	}
+}
+
+// The page lists what the table of rules has.
+func TestDocumentedCodes(t *testing.T) {
+	text, err := os.ReadFile("../docs/ensemble.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rules() {
+		limit := ""
+		if r.unit != "" {
+			limit = decimal(r.Limit) + " " + r.unit
+		}
+		if row := fmt.Sprintf("| `%s` | %v | %s | %s |", r.Code, r.Severity, limit, r.Meaning); !strings.Contains(string(text), row) {
+			t.Errorf("docs/ensemble.md lacks %s", row)
+		}
 	}
 }
 
