@@ -161,6 +161,30 @@ func (s *splitter) home(i int) bool {
 	return ok
 }
 
+// unquoted handles a character outside quotes, which POSIX shells and fish take alike, and returns
+// where the line continues, or 0 if only the shell can handle it.
+func (s *splitter) unquoted(i int) int {
+	switch ch := s.line[i]; {
+	case ch == '\'' || ch == '"':
+		s.begin(i)
+		s.quote = ch
+	case ch == ' ' || ch == '\t':
+		s.end()
+	case ch == '\n':
+		s.end()
+		s.words = nil
+	case strings.IndexByte("|&;<>()", ch) >= 0:
+		return s.operator(i)
+	case ch == '#' && !s.begun:
+		return 0
+	case ch == '~' && s.home(i):
+	default:
+		s.begin(i)
+		s.text.WriteByte(ch)
+	}
+	return i + 1
+}
+
 func (s *splitter) posix(fields bool) bool {
 	for i := 0; i < len(s.line); {
 		ch := s.line[i]
@@ -195,29 +219,10 @@ func (s *splitter) posix(fields bool) bool {
 			i = next
 		case ch == '`':
 			return false
-		case ch == '\'' || ch == '"':
-			s.begin(i)
-			s.quote = ch
-			i++
-		case ch == ' ' || ch == '\t':
-			s.end()
-			i++
-		case ch == '\n':
-			s.end()
-			s.words = nil
-			i++
-		case strings.IndexByte("|&;<>()", ch) >= 0:
-			if i = s.operator(i); i == 0 {
+		default:
+			if i = s.unquoted(i); i == 0 {
 				return false
 			}
-		case ch == '#' && !s.begun:
-			return false
-		case ch == '~' && s.home(i):
-			i++
-		default:
-			s.begin(i)
-			s.text.WriteByte(ch)
-			i++
 		}
 	}
 	return true
@@ -261,29 +266,10 @@ func (s *splitter) fish() bool {
 		case s.quote != 0:
 			s.text.WriteByte(ch)
 			i++
-		case ch == '\'' || ch == '"':
-			s.begin(i)
-			s.quote = ch
-			i++
-		case ch == ' ' || ch == '\t':
-			s.end()
-			i++
-		case ch == '\n':
-			s.end()
-			s.words = nil
-			i++
-		case strings.IndexByte("|&;<>()", ch) >= 0:
-			if i = s.operator(i); i == 0 {
+		default:
+			if i = s.unquoted(i); i == 0 {
 				return false
 			}
-		case ch == '#' && !s.begun:
-			return false
-		case ch == '~' && s.home(i):
-			i++
-		default:
-			s.begin(i)
-			s.text.WriteByte(ch)
-			i++
 		}
 	}
 	return true

@@ -4,6 +4,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
 var page = Page{
@@ -59,7 +61,7 @@ print the stat
 func TestGroffReadsIt(t *testing.T) {
 	groff, err := exec.LookPath("groff")
 	if err != nil {
-		t.Skip("groff is not installed")
+		apachetest.Missing(t, err)
 	}
 	var b, complaints strings.Builder
 	if err := page.Write(&b, "v1.2.3", "2026-01-02"); err != nil {
