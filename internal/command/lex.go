@@ -29,8 +29,9 @@ var ErrOpenQuote = errors.New("unclosed quote")
 // With ErrOpenQuote the tokens are still returned, the last one with Open set, for completion.
 //
 // Differs(open-quote): zkCli skips an open quote and treats what follows as words; here the line
-// continues on the next row, so that data can have several. Differs(blank-line): zkCli's pattern
-// finds a word in a line of spaces: the last space.
+// continues on the next row, so that data can have several.
+//
+// Differs(blank-line): zkCli's pattern finds a word in a line of spaces: the last space.
 func Lex(line string) ([]Token, error) { return lex(line, false) }
 
 // lex is Lex; begun says that a word precedes it on the same row.
