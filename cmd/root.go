@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/version"
 )
@@ -47,7 +48,7 @@ func Execute(ctx context.Context, args []string, s *ui.Streams) int {
 	if errors.As(err, &exit) {
 		code = exit.Code
 	}
-	ui.Report(s.Err, ui.InFormat(err, a.options.format()))
+	ui.Report(s.Err, ui.InFormat(command.Advise(err), a.options.format()))
 	return code
 }
 

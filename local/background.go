@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/background"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/filelock"
 	"github.com/zkctl/zkctl/localserver"
 )
@@ -101,5 +102,6 @@ func startAgain(opt localserver.Options, port int) (*localserver.Ensemble, error
 			return e, err
 		}
 	}
-	return localserver.Start(ctx, opt)
+	e, err := localserver.Start(ctx, opt)
+	return e, command.Advise(err)
 }

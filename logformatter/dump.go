@@ -312,7 +312,7 @@ func (d *dumper) fault(err error) error {
 	if !errors.As(err, &fault) {
 		return err
 	}
-	ui.Report(d.opt.Streams.Err, err)
+	ui.Report(d.opt.Streams.Err, command.Advise(err))
 	d.exit = max(d.exit, faultExit(fault))
 	return nil
 }

@@ -102,7 +102,7 @@ func runHistory(ctx context.Context, o *historyOptions) error {
 	}
 	faults = append(faults, found...)
 	for _, fault := range faults {
-		ui.Report(o.Streams.Err, fault)
+		ui.Report(o.Streams.Err, command.Advise(fault))
 	}
 	if changes == 0 {
 		fmt.Fprintf(o.Streams.Err, "no transaction in the logs touched %s\n", o.Path)

@@ -98,6 +98,7 @@ type verifyFault struct {
 const maxFaults = 20
 
 func (v *verdict) add(f *storage.Fault) {
+	_ = command.Advise(f)
 	v.OK = false
 	if len(v.Faults) == maxFaults {
 		v.More++

@@ -116,7 +116,7 @@ func RunScript(ctx context.Context, opts Options, r io.Reader, name string) erro
 		if errors.As(err, &open) {
 			number += open.row // the rest of the script is inside the quote
 		}
-		err = ui.InFormat(atLine(err, name, number), opts.Output)
+		err = ui.InFormat(atLine(command.Advise(err), name, number), opts.Output)
 		if !opts.KeepGoing || ctx.Err() != nil || out.Failed() != nil { // nobody reads the rest of the output
 			return err
 		}

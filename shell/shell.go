@@ -146,7 +146,7 @@ func (s *shell) do(text string) {
 		if exitCode(err) == ui.ExitInterrupted {
 			s.lines.freshRow() // the terminal has printed ^C
 		}
-		s.failure.set(err.Error())
+		s.failure.set(command.Advise(err).Error())
 		ui.Report(s.opts.Streams.Err, err)
 	}
 	if ctx.Err() == nil || s.ctx.Err() != nil {

@@ -103,7 +103,7 @@ func runAt(ctx context.Context, opt *atOptions) error {
 		return err
 	}
 	for _, f := range faults {
-		ui.Report(opt.streams.Err, f)
+		ui.Report(opt.streams.Err, command.Advise(f))
 	}
 	of := ""
 	if last != 0 {

@@ -135,6 +135,7 @@ func (r *report) print(s *ui.Streams, p *printer) {
 }
 
 func (r *report) fault(f *storage.Fault) {
+	_ = command.Advise(f)
 	r.FaultsAll++
 	if len(r.Faults) < mostFaults {
 		r.Faults = append(r.Faults, faultReport{f.Offset, proto.Hex(f.Zxid), f.Kind.String(), f.Err.Error(), f.Meaning})

@@ -45,9 +45,21 @@ type Fault struct {
 	Zxid   int64 // of the record if it can be read, else the last zxid before it, or 0 if there is none
 	Err    error // what was found
 
-	// Meaning says what follows from it and what to do. It ends the sentence and may be empty.
-	Meaning string
+	Meaning string // what follows from it; ends the sentence, may be empty
+	Remedy  Remedy // what may help
 }
+
+// Remedy is what may help with a file. How to do it is for those to say who know their readers:
+// package command names the verbs of zkctl.
+type Remedy int
+
+// Remedies.
+const (
+	NoRemedy       Remedy = iota
+	ReadAsLog             // the file is a transaction log
+	ReadAsSnapshot        // the file is a snapshot
+	RecoverLog            // the transactions before the damage can be copied to a new log
+)
 
 // Error returns a single sentence: file, byte, zxid, what was found and what it means.
 func (f *Fault) Error() string {

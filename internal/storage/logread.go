@@ -123,7 +123,7 @@ func (r *LogReader) readHeader() error {
 	switch h := r.header; {
 	case h.Magic == proto.SnapMagic:
 		return &Fault{File: r.name, Kind: BadMagic, Err: errors.New("this is a snapshot, not a transaction log"),
-			Meaning: "try: zkctl snapshot dump " + r.name}
+			Remedy: ReadAsSnapshot}
 	case have == 0:
 		return unwritten(r.name, errors.New("the file is empty"))
 	case allZero(r.window[:min(have, fileHeaderSize)]):
@@ -425,13 +425,14 @@ func (r *LogReader) fault(kind FaultKind, err error) error {
 
 func (r *LogReader) faultAt(offset, zxid int64, kind FaultKind, err error) *Fault {
 	f := &Fault{File: r.name, Offset: offset, Kind: kind, Zxid: zxid, Err: err}
+	f.Remedy = RecoverLog
 	switch {
 	case zxid == 0:
-		f.Meaning = "nothing in the log can be read; " + giveUp
+		f.Meaning, f.Remedy = "nothing in the log can be read; "+giveUp, NoRemedy
 	case zxid == r.last:
-		f.Meaning = fmt.Sprintf("the log is damaged after zxid %#x (try: zkctl txnlog recover %s)", uint64(zxid), r.name)
+		f.Meaning = fmt.Sprintf("the log is damaged after zxid %#x", uint64(zxid))
 	default:
-		f.Meaning = fmt.Sprintf("the log is damaged from zxid %#x on (try: zkctl txnlog recover %s)", uint64(zxid), r.name)
+		f.Meaning = fmt.Sprintf("the log is damaged from zxid %#x on", uint64(zxid))
 	}
 	return f
 }

@@ -37,7 +37,7 @@ func nextSound(r *LogReader) (*Entry, error) {
 	}
 	return nil, &Fault{File: r.name, Offset: offset, Kind: BadRecord, Zxid: last,
 		Err:     fmt.Errorf("%w, but transaction %#x follows at byte %d", err, uint64(zxid), at),
-		Meaning: "the bytes in between are damaged; Apache ZooKeeper drops the transactions from here to the end of the log (try: zkctl txnlog recover " + r.name + ")"}
+		Meaning: "the bytes in between are damaged; Apache ZooKeeper drops the transactions from here to the end of the log", Remedy: RecoverLog}
 }
 
 // nextWhole returns the next entry if it is intact, or else its fault. It checks the end first,
@@ -58,7 +58,7 @@ func nextWhole(r *LogReader) (*Entry, error) {
 	case !e.Intact():
 		f.Kind = BadChecksum
 		f.Err = fmt.Errorf("wrong checksum: the file says %#x, the bytes give %#x", e.Stored, e.Computed)
-		f.Meaning = "the transaction cannot be trusted, and ZooKeeper refuses to start with it (try: zkctl txnlog recover " + r.Name() + ")"
+		f.Meaning, f.Remedy = "the transaction cannot be trusted, and ZooKeeper refuses to start with it", RecoverLog
 		return nil, f
 	}
 	return e, nil

@@ -109,7 +109,7 @@ func (r *SnapshotReader) readHeader() error {
 	switch {
 	case h.Magic == proto.LogMagic:
 		return &Fault{File: r.name, Kind: BadMagic, Err: errors.New("this is a transaction log, not a snapshot"),
-			Meaning: "try: zkctl txnlog dump " + r.name}
+			Remedy: ReadAsLog}
 	case h.Magic != proto.SnapMagic:
 		return &Fault{File: r.name, Kind: BadMagic, Err: fmt.Errorf("the file starts with %q instead of \"ZKSN\"", b[:4]),
 			Meaning: "it is not a snapshot, or its first bytes are damaged; " + PassedOver}

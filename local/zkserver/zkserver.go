@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/background"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -333,7 +334,7 @@ func (s *server) ended(ctx context.Context, err error) error {
 func (s *server) background(ctx context.Context) error {
 	signal.Ignore(syscall.SIGHUP) // as nohup does for the script
 	return s.ended(ctx, background.Report(func(report func(background.Started)) error {
-		return localserver.Serve(ctx, localserver.ServeOptions{Config: s.file, System: s.env.System, Log: os.Stderr,
-			Listening: func(addr string) { report(background.Started{ConnectString: addr}) }})
+		return command.Advise(localserver.Serve(ctx, localserver.ServeOptions{Config: s.file, System: s.env.System, Log: os.Stderr,
+			Listening: func(addr string) { report(background.Started{ConnectString: addr}) }}))
 	}))
 }
