@@ -1,8 +1,12 @@
 package command
 
-import "github.com/zkctl/zkctl/internal/storage"
+import (
+	"fmt"
 
-// Advise completes each fault of a file that err wraps with the verb that may help, and returns err.
+	"github.com/zkctl/zkctl/internal/storage"
+)
+
+// Advise completes err, which people read, with the verbs that may help with the faults of files that it wraps.
 func Advise(err error) error {
 	for _, f := range storage.Faults(err) {
 		verb := ""
@@ -16,11 +20,15 @@ func Advise(err error) error {
 		default:
 			continue
 		}
+		try, text := "try: zkctl "+verb+" "+f.File, err.Error()
 		f.Remedy = storage.NoRemedy
-		if try := "try: zkctl " + verb + " " + f.File; f.Meaning == "" {
+		if f.Meaning == "" {
 			f.Meaning = try
 		} else {
 			f.Meaning += " (" + try + ")"
+		}
+		if err.Error() == text { // fmt.Errorf made the text before
+			err = fmt.Errorf("%w (%s)", err, try)
 		}
 	}
 	return err
