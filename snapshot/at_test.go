@@ -55,7 +55,7 @@ func TestVerifyStructure(t *testing.T) {
 		"unknown ACL":     {[]*storage.Node{node(""), acl}, "number 77"},
 		"unknown session": {[]*storage.Node{node(""), ephemeral("/e", 5)}, "session 0x5"},
 		"child of one":    {[]*storage.Node{node(""), ephemeral("/e", 5), node("/e/f")}, "the parent of /e/f is ephemeral"},
-		"bad path":        {[]*storage.Node{node(""), node("/a"), node("/a/..")}, "not a znode's name"},
+		"bad path":        {[]*storage.Node{node(""), node("/a"), node("/a/..")}, "not a valid znode name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			im := &fileImage{path: "testdata/version-2/snapshot.0"}
