@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -91,5 +92,16 @@ func TestEveryPlaceOfEveryVerb(t *testing.T) {
 	env := a.env()
 	for _, v := range env.Listed() {
 		walk(v.Tree(env), []string{v.Name})
+	}
+}
+
+// A verb's argument that is a znode completes on the servers that the options name.
+func TestVerbsCompleteZnodes(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	server := apachetest.Shared(t).Addr()
+	a := newApp(discard())
+	r := a.candidates(t.Context(), []string{"-server", server, "session", "owner"}, "/zookeeper/q")
+	if len(r.Suggestions) != 1 || r.Suggestions[0].Text != "/zookeeper/quota" {
+		t.Errorf("%+v", r)
 	}
 }

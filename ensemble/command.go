@@ -88,6 +88,7 @@ const patience = 3 * time.Second
 func (a *asking) add(c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&a.members, "members", "", "ask exactly these `servers`, host:port,…, instead of those of -server and of the configuration")
+	_ = c.RegisterFlagCompletionFunc("members", command.Takes(command.Servers, 0, -1))
 	fs.StringVar(&a.admin, "admin-port", strconv.Itoa(probe.DefaultAdminPort), "`port` of the AdminServers, or one for each server, separated by commas; 0 leaves them alone")
 	fs.DurationVar(&a.timeout, "timeout", patience, "wait no longer than `time` for the members")
 }

@@ -99,7 +99,8 @@ that it is connected to. The znode is read in a session; the rest is what sessio
 ls tells.`,
 		Example: `  zkctl -server zk1 session owner /app/leader
   zkctl session owner /locks/a /locks/b -o json`,
-		Args: cobra.MinimumNArgs(1),
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: command.Takes(command.Path, 0, -1),
 		RunE: func(c *cobra.Command, words []string) error {
 			opt.words = words
 			return runSessionOwner(c.Context(), opt)

@@ -14,7 +14,8 @@
 //		},
 //	}
 //
-// What runs prints to env.Streams, and works on env.Conn() or on what env.Session says.
+// It prints to env.Streams, and uses env.Conn() or, to reach the servers in another way,
+// env.Session.Config(). A znode path that it is given becomes absolute with [Absolute] and env.Dir.
 package command
 
 import (

@@ -13,21 +13,21 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// Verb is a tree of cobra commands, such as txnlog with its subcommands. It runs alike from the
-// command line and in the shell: options with one dash, help, completion. A room declares it, and
-// the list in cmd names it; nothing else knows of it.
+// Verb is a tree of cobra commands, such as txnlog with its subcommands. It runs the same way on
+// the command line and in the shell: options with one dash, help, completion. A room declares it,
+// and the list in cmd names it.
 type Verb struct {
 	Name, Short string
 	Group       Group
-	// New builds the tree for one run. Its Use begins with Name; its Short is filled in. What it
-	// prints goes to env.Streams. env.Session is that of the shell or, on the command line, one
-	// that the options describe and that is opened when it is first asked for.
+	// New builds the tree for one run. Its Use starts with Name; its Short is filled in. It prints to
+	// env.Streams. env.Session is the shell's session or, on the command line, the session that the
+	// options describe, which opens on first use.
 	New     func(env *Env) *cobra.Command
-	Outside bool // of the shell only: no line of it can begin with the verb
-	Hidden  bool // in no list
+	Outside bool // only outside the shell
+	Hidden  bool // not listed
 }
 
-// Listed are the verbs that can be run here, in the order of the list that help prints.
+// Listed returns the verbs that can run here, in the order in which help lists them.
 func (env *Env) Listed() (verbs []*Verb) {
 	for i := range env.Verbs {
 		if v := &env.Verbs[i]; !v.Hidden && env.takes(v) {
@@ -39,7 +39,7 @@ func (env *Env) Listed() (verbs []*Verb) {
 
 func (env *Env) takes(v *Verb) bool { return env.Shell == nil || !v.Outside }
 
-// Verb finds a verb that can be run here by its name in any case, or returns nil.
+// Verb finds a verb that can run here by its name, ignoring case, or returns nil.
 func (env *Env) Verb(name string) *Verb {
 	for i := range env.Verbs {
 		if v := &env.Verbs[i]; strings.EqualFold(v.Name, name) && env.takes(v) {
@@ -52,8 +52,8 @@ func (env *Env) Verb(name string) *Verb {
 // noHelp disables a verb's help command, which cobra would otherwise add.
 const noHelp = "no-help"
 
-// Tree is the verb's tree, for a run in env. Outside the shell it hangs below zkctl, of which its
-// usage speaks.
+// Tree builds the verb's tree for a run in env. Outside the shell its parent is zkctl, so that the
+// usage names it.
 func (v *Verb) Tree(env *Env) *cobra.Command {
 	c := v.New(env)
 	c.Short = v.Short
@@ -77,8 +77,8 @@ func setArgs(c *cobra.Command, args ...string) {
 	c.Root().SetArgs(append(all, args...))
 }
 
-// Run runs the verb with the words behind its name. -o and -y of the shell or before the verb
-// hold for it where it has such an option and is not told otherwise.
+// Run runs the verb with the words that follow its name. If the verb has an option -o or -y that is
+// not given, it takes the value from the shell or from before the verb.
 func (v *Verb) Run(ctx context.Context, env *Env, words []string) error {
 	c := v.Tree(env)
 	s := env.Streams
