@@ -90,7 +90,7 @@ func (e *Ensemble) Condition(members []Status) (condition Condition, why string)
 	return condition, why
 }
 
-// linked tells whether one of the members sees enough others to lead them.
+// linked reports whether one of the members sees enough others to lead them.
 func (e *Ensemble) linked(v zoocfg.QuorumVerifier, alive zoocfg.IDs) bool {
 	cut := e.CutLinks()
 	for id := range alive {

@@ -81,7 +81,7 @@ func (e *Ensemble) peers() map[int64]*zab.Peer {
 	return peers
 }
 
-// agree tells whether all embedded members take a member for the leader and serve.
+// agree reports whether all embedded members take a member for the leader and serve.
 func (e *Ensemble) agree(leader int64) bool {
 	for _, p := range e.peers() {
 		if s := p.Status(); s.Leader != leader || s.Zab != zab.Broadcasting {

@@ -281,7 +281,7 @@ func (m *Member) initialize() error {
 // home is the folder of an ensemble's member.
 func (e *Ensemble) home(id int64) string { return filepath.Join(e.dir, strconv.FormatInt(id, 10)) }
 
-// hasFolder tells whether a member is, or was, one of this ensemble's own.
+// hasFolder reports whether a member is, or was, one of this ensemble's own.
 func (e *Ensemble) hasFolder(id int64) bool {
 	_, err := os.Stat(filepath.Join(e.home(id), "zoo.cfg"))
 	return err == nil
@@ -412,7 +412,7 @@ func (e *Ensemble) logger(m *Member) *zklog.Logger {
 	return zklog.New(e.log, myid, zklog.Info)
 }
 
-// distributed tells whether the members are an ensemble; one member is, too, if it is not to
+// distributed reports whether the members are an ensemble; one member is, too, if it is not to
 // stand alone.
 func (e *Ensemble) distributed() bool {
 	return e.opt.Size+e.opt.Observers > 1 || e.base["standaloneEnabled"] == "false"

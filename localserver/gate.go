@@ -37,7 +37,7 @@ func (g *gate) setPaused(paused bool) {
 	}
 }
 
-// shut tells whether nothing may pass, and what is closed when that may have changed. peer is
+// shut reports whether nothing may pass, and what is closed when that may have changed. peer is
 // 0 for a connection that is not dialled to a member.
 func (g *gate) shut(peer int64) (shut bool, changed <-chan struct{}) {
 	g.mu.Lock()

@@ -65,7 +65,7 @@ func (m *Member) ID() int64 { return m.id }
 // Engine is what the member is made of.
 func (m *Member) Engine() Engine { return m.engine }
 
-// Observer tells whether the member was started without a vote.
+// Observer reports whether the member was started without a vote.
 func (m *Member) Observer() bool { return m.role == zoocfg.Observer }
 
 // Addr is where clients connect, host:port.
@@ -77,7 +77,7 @@ func (m *Member) Port() int { return m.at().client.Port }
 // DataDir is the member's data directory (zoo.cfg's dataDir); "" for an ephemeral one.
 func (m *Member) DataDir() string { return m.dir }
 
-// Running tells whether the member was started and neither stopped nor killed. A paused
+// Running reports whether the member was started and neither stopped nor killed. A paused
 // member runs.
 func (m *Member) Running() bool {
 	m.mu.Lock()
@@ -85,7 +85,7 @@ func (m *Member) Running() bool {
 	return m.run != nil
 }
 
-// Paused tells whether Pause holds the member.
+// Paused reports whether Pause holds the member.
 func (m *Member) Paused() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -269,7 +269,7 @@ func (e *Ensemble) idle() (ids []int64) {
 	return ids
 }
 
-// outlives tells whether the members that would vote without id are a quorum as they are. A
+// outlives reports whether the members that would vote without id are a quorum as they are. A
 // leader takes one that hangs for one that is there until syncLimit has passed, and with a
 // configuration that was proposed to too few nobody leads any more.
 func (e *Ensemble) outlives(ctx context.Context, c *client.Conn, id int64) bool {
