@@ -44,5 +44,5 @@
 //	status.go        what the member knows of itself; ensemble.go of its ensemble
 //	figures.go       what monitoring tells: stats.go, metrics.go, monitor.go, environment*.go
 //	listings.go      commands that list much take turns
-//	java.go          texts as a server in Java has them
+//	javatext.go      texts as a server in Java has them
 package replica
