@@ -8,8 +8,8 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
-// launchApache starts the member's Java process. Its configuration and its log are in a
-// temporary folder, which lives as long as the ensemble.
+// launchApache starts the member's Java process. Its configuration and its log are in a temporary
+// folder that lives as long as the ensemble.
 func (m *Member) launchApache(ctx context.Context) (process, error) {
 	m.mu.Lock()
 	java := m.java
@@ -21,18 +21,18 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 		}
 		return &apacheRun{java}, nil
 	}
-	cfg, _, err := m.e.config(m) // with the same complaints as an embedded member
+	cfg, _, err := m.e.config(m) // with the same errors as an embedded member
 	if err != nil {
 		return nil, err
 	}
 	if cfg.Client.Host != "127.0.0.1" && cfg.Client.Host != "0.0.0.0" {
-		return nil, fmt.Errorf("an Apache ZooKeeper here listens on 127.0.0.1 or on 0.0.0.0, not on %s", cfg.Client.Host)
+		return nil, fmt.Errorf("Apache ZooKeeper can only listen on 127.0.0.1 or 0.0.0.0 here, not on %s", cfg.Client.Host)
 	}
 	opt := engine.Options{Dir: m.dir, Port: m.Port(), Properties: m.e.zooCfg(m, "")}
 	for key, value := range m.e.opt.System {
 		opt.JVM = append(opt.JVM, "-D"+key+"="+value)
 	}
-	if cfg.SuperDigest == "" && m.e.super != "" { // it has room for one
+	if cfg.SuperDigest == "" && m.e.super != "" { // do not replace the user's own
 		digest, err := replica.Digest(cfg.DigestAlg, "super:"+m.e.super)
 		if err != nil {
 			return nil, err
@@ -56,7 +56,7 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 	return &apacheRun{java}, nil
 }
 
-// LogFile is the file with the log of an Apache member; "" for an embedded one, whose log is
+// LogFile returns the path of an Apache member's log, or "" for an embedded member, whose log is
 // Options.Log.
 func (m *Member) LogFile() string {
 	m.mu.Lock()

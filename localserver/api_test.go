@@ -124,7 +124,7 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 		"unknown":        {Options{Properties: map[string]string{"completely": "new"}}, `unknown property "completely"`},
 		"tls of apache":  {Options{TLS: true, Engine: Apache}, "only embedded members"},
 		"tls twice":      {Options{TLS: true, Properties: map[string]string{"secureClientPort": "1"}}, "chooses secureClientPort"},
-		"line break":     {Options{Properties: map[string]string{"a": "b\nserver.1=x"}}, "fits on a line"},
+		"line break":     {Options{Properties: map[string]string{"a": "b\nserver.1=x"}}, "does not fit on a line"},
 		"member of more": {Options{Properties: map[string]string{"server.1": "a:1:2"}}, "Size and Observers"},
 		"no config":      {Options{Config: file + "x"}, "no such file"},
 		"no java":        {Options{Engine: Apache, ZooKeeperHome: t.TempDir()}, "zookeeper"},
@@ -342,7 +342,7 @@ func TestConfig(t *testing.T) {
 	if err != nil || !strings.Contains(conf, "tickTime=700\n") || !strings.Contains(conf, "maxSessionTimeout=9000\n") {
 		t.Errorf("conf: %v\n%s", err, conf)
 	}
-	for _, want := range []string{"server.1: this server has its own place", "noSuchKey"} {
+	for _, want := range []string{"server.1: line ignored", "noSuchKey"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log does not say %q:\n%s", want, log.String())
 		}

@@ -9,24 +9,24 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// Condition is how an ensemble, or a single server, is as a whole.
+// Condition is the state of an ensemble, or of a standalone server, as a whole.
 type Condition string
 
-// Conditions.
+// The conditions.
 const (
 	ConditionServing  Condition = "running"   // clients are served
-	ConditionNoQuorum Condition = "no quorum" // too few of the voting members run and see each other
-	ConditionNoLeader Condition = "no leader" // enough do, and have not agreed on a leader yet
-	ConditionFailed   Condition = "failed"    // no member runs, and one at least has failed
-	ConditionDown     Condition = "down"      // no member runs
-	ConditionSilent   Condition = "no answer" // the only member runs, and does not answer
+	ConditionNoQuorum Condition = "no quorum" // too few of the voting members are running and can reach each other
+	ConditionNoLeader Condition = "no leader" // enough of them are, but have not elected a leader yet
+	ConditionFailed   Condition = "failed"    // no member is running, and at least one has failed
+	ConditionDown     Condition = "down"      // no member is running
+	ConditionSilent   Condition = "no answer" // the only member is running but does not answer
 )
 
-// String is the condition in words.
+// String returns the condition in words.
 func (c Condition) String() string { return string(c) }
 
-// Condition tells how the ensemble is as a whole, from what its members say of themselves
-// (Status), and why, unless clients are served.
+// Condition returns the state of the ensemble as a whole, derived from its members' Status, and
+// why, unless clients are served.
 func (e *Ensemble) Condition(members []Status) (condition Condition, why string) {
 	run, failed, readers := 0, "", 0
 	alive := zoocfg.IDs{}
@@ -50,11 +50,11 @@ func (e *Ensemble) Condition(members []Status) (condition Condition, why string)
 	}
 	switch {
 	case len(members) == 0:
-		return ConditionDown, "no member is left here"
+		return ConditionDown, "no members are left here"
 	case run == 0 && failed != "":
 		return ConditionFailed, failed
 	case run == 0:
-		return ConditionDown, "no member runs"
+		return ConditionDown, "no member is running"
 	case !e.distributed():
 		return ConditionSilent, fmt.Sprintf("it did not answer within %v", statusPatience)
 	}
@@ -75,17 +75,17 @@ func (e *Ensemble) Condition(members []Status) (condition Condition, why string)
 	}
 	switch {
 	case len(missing) == len(voting):
-		condition, why = ConditionNoQuorum, fmt.Sprintf("none of the voting members %s runs", strings.Join(voting, ", "))
+		condition, why = ConditionNoQuorum, fmt.Sprintf("none of the voting members %s is running", strings.Join(voting, ", "))
 	case !v.ContainsQuorum(alive):
-		condition, why = ConditionNoQuorum, fmt.Sprintf("of the voting members %s only %d run, which are no majority; %s are missing",
+		condition, why = ConditionNoQuorum, fmt.Sprintf("only %[2]d of the voting members %[1]s are running, which is not a majority; missing: %[3]s",
 			strings.Join(voting, ", "), len(voting)-len(missing), strings.Join(missing, ", "))
 	case !e.linked(v, alive):
-		condition, why = ConditionNoQuorum, "the voting members that see each other are no majority"
+		condition, why = ConditionNoQuorum, "the voting members that can reach each other are not a majority"
 	default:
-		condition, why = ConditionNoLeader, "an election is under way"
+		condition, why = ConditionNoLeader, "an election is in progress"
 	}
 	if readers > 0 {
-		why += "; those who only read are served"
+		why += "; only read-only clients are served"
 	}
 	return condition, why
 }
@@ -110,7 +110,7 @@ func (e *Ensemble) linked(v zoocfg.QuorumVerifier, alive zoocfg.IDs) bool {
 	return false
 }
 
-// newestConfig is the newest configuration that is known, nil without one.
+// newestConfig returns the newest known configuration, or nil.
 func (e *Ensemble) newestConfig() (newest zoocfg.QuorumVerifier) {
 	for _, m := range e.Members() {
 		if s := m.embedded(); s != nil {

@@ -17,8 +17,7 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// defaults are what suits development and is not ZooKeeper's default; zoo_sample.cfg has the
-// first three.
+// defaults suit development and are not ZooKeeper's defaults; zoo_sample.cfg has the first three.
 var defaults = map[string]string{
 	"tickTime":               "2000",
 	"initLimit":              "10",
@@ -29,7 +28,7 @@ var defaults = map[string]string{
 	"extendedTypesEnabled":   "true",
 }
 
-// base is the configuration that the members share.
+// base returns the configuration that the members share.
 func (o *Options) base() (map[string]string, error) {
 	base := maps.Clone(defaults)
 	if o.Config != "" {
@@ -49,7 +48,7 @@ func (o *Options) base() (map[string]string, error) {
 		for _, key := range p.Keys() {
 			if isPlace(key) {
 				if o.Log != nil {
-					fmt.Fprintf(o.Log, "%s: %s: this server has its own place in its ensemble; the line is not used\n", o.Config, key)
+					fmt.Fprintf(o.Log, "%s: %s: line ignored, because Size and Observers define the ensemble\n", o.Config, key)
 				}
 				continue
 			}
@@ -58,7 +57,7 @@ func (o *Options) base() (map[string]string, error) {
 	}
 	for key, value := range o.Properties {
 		if isPlace(key) {
-			return nil, fmt.Errorf("property %s: the place of members in the ensemble is given by Size and Observers", key)
+			return nil, fmt.Errorf("property %s: not allowed, because Size and Observers define the ensemble", key)
 		}
 		base[key] = value
 	}
@@ -92,14 +91,13 @@ func (o *Options) checkProperties(base map[string]string) error {
 	return nil
 }
 
-// isPlace tells of the keys that describe an ensemble.
+// isPlace reports whether a key describes an ensemble.
 func isPlace(key string) bool {
 	return key == "dynamicConfigFile" || key == "peerType" || strings.HasPrefix(key, "server.") ||
 		strings.HasPrefix(key, "group") || strings.HasPrefix(key, "weight")
 }
 
-// zooCfg is a member's zoo.cfg, without the ensemble in it when dynamic names the file that
-// has it.
+// zooCfg returns a member's zoo.cfg, without the ensemble if dynamic names the file that has it.
 func (e *Ensemble) zooCfg(m *Member, dynamic string) map[string]string {
 	cfg := maps.Clone(e.base)
 	delete(cfg, "clientPort")
@@ -113,7 +111,7 @@ func (e *Ensemble) zooCfg(m *Member, dynamic string) map[string]string {
 	case m.dir != "":
 		cfg["dataDir"] = filepath.ToSlash(m.dir)
 	default:
-		cfg["dataDir"] = "/nowhere" // of an ephemeral server; it is required
+		cfg["dataDir"] = "/nowhere" // required even for an ephemeral server
 	}
 	if e.authority != nil {
 		maps.Copy(cfg, e.authority.settings(m))
@@ -147,13 +145,13 @@ func cfgText(cfg map[string]string) []byte {
 	return []byte(text.String())
 }
 
-// line is the value of the member's server.N line.
+// line returns the value of the member's server.N line.
 func (m *Member) line() string {
 	at := m.at()
 	return zoocfg.Member{ID: m.id, Role: m.role, Addrs: []zoocfg.QuorumAddr{at.members}, Client: at.client}.String()
 }
 
-// config reads the member's configuration as the server in it will.
+// config reads the member's configuration as its server will.
 func (e *Ensemble) config(m *Member) (*zoocfg.Config, []zoocfg.Warning, error) {
 	if m.home == "" {
 		return zoocfg.Parse("zoo.cfg", cfgText(e.zooCfg(m, "")), zoocfg.Properties(e.opt.System))
@@ -169,7 +167,7 @@ func (e *Ensemble) config(m *Member) (*zoocfg.Config, []zoocfg.Warning, error) {
 	}
 	file := filepath.Join(m.home, "zoo.cfg")
 	if !m.started {
-		// What an earlier run of the ensemble has learnt of its members stays.
+		// What an earlier run of the ensemble has learnt about its members stays.
 		dynamic := ""
 		if _, err := os.Stat(file); err == nil {
 			old, _, err := zoocfg.Load(file, zoocfg.Properties(e.opt.System))

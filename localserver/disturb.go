@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-var errEmbeddedOnly = errors.New("only an embedded member can do that")
+var errEmbeddedOnly = errors.New("only embedded members support this")
 
 // ExpireSession ends a session, as if its client had been silent for too long, and returns when no
 // member that serves has its ephemeral znodes any more. A connected client is disconnected; it
@@ -25,11 +25,11 @@ func (e *Ensemble) ExpireSession(ctx context.Context, session int64) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("expire session 0x%x: no embedded member leads and knows it, or has it as a local session", uint64(session))
+	return fmt.Errorf("expire session 0x%x: no embedded member is the leader and knows it, or has it as a local session", uint64(session))
 }
 
-// DropConnections closes the clients' connections to embedded members, and returns how many
-// there were. The sessions live on.
+// DropConnections closes the clients' connections to embedded members, and returns how many there
+// were. The sessions stay alive.
 func (e *Ensemble) DropConnections() (n int) {
 	for _, m := range e.Members() {
 		n += m.DropConnections()
@@ -45,16 +45,15 @@ func (m *Member) DropConnections() int {
 	return 0
 }
 
-// Refuse has embedded members turn away clients that want a session, a new one or theirs
-// again, until d has passed; at once with d 0 they are welcome again. Those who are connected
-// stay.
+// Refuse makes embedded members refuse clients that want a new session, or want to resume one,
+// until d has passed; d 0 ends that at once. Connected clients stay connected.
 func (e *Ensemble) Refuse(d time.Duration) {
 	for _, m := range e.Members() {
 		m.Refuse(d)
 	}
 }
 
-// Refuse is Ensemble.Refuse for one member. It ends with the member's run.
+// Refuse is Ensemble.Refuse for a single member. It ends when the member stops.
 func (m *Member) Refuse(d time.Duration) {
 	s := m.embedded()
 	if s == nil {

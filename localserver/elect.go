@@ -9,22 +9,22 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// electPatience is how long the others have to elect one of them while a leader of Apache's is
+// electPatience is how long the others have to elect a new leader while Apache's leader is
 // stopped.
 const electPatience = 10 * time.Second
 
-// startPatience is how long the old leader then has to start again, whatever becomes of the
-// caller's patience.
+// startPatience is how long the old leader then has to start again, whatever the caller's
+// deadline is.
 const startPatience = time.Minute
 
-// electTries is how often Elect asks a leader to step down that comes back although another could
-// lead: the one that was elected did not serve in time.
+// electTries is how often Elect asks a leader to step down if the same one comes back although
+// another could lead: the one elected did not serve in time.
 const electTries = 3
 
 // Elect forces an election: the leader steps down and votes for the best of the others. It may
-// lead again, if it alone has all that was acknowledged. A leader of Apache's is stopped and
-// started again for that. Elect returns the new leader when all embedded members that run serve
-// under it.
+// lead again, if only it has everything that was acknowledged. If the leader is an Apache member,
+// it is stopped and restarted. Elect returns the new leader once all running embedded members
+// serve under it.
 func (e *Ensemble) Elect(ctx context.Context) (*Member, error) {
 	old, err := e.WaitLeader(ctx)
 	next := old
@@ -44,14 +44,14 @@ func (e *Ensemble) elect(ctx context.Context, old *Member) (next *Member, err er
 	case old.engine == Apache:
 		if err = old.Stop(); err == nil {
 			apart, cancel := context.WithTimeout(ctx, electPatience)
-			_, _ = e.WaitLeader(apart) // there may be no quorum without the old one
+			_, _ = e.WaitLeader(apart) // without the old one there may be no quorum
 			cancel()
 			again, cancel := context.WithTimeout(context.WithoutCancel(ctx), startPatience)
 			err = old.Start(again)
 			cancel()
 		}
 	case leader == nil:
-		err = fmt.Errorf("the leader, member %d, has just been stopped", old.id)
+		err = fmt.Errorf("the leader, member %d, was just stopped", old.id)
 	default:
 		epoch = e.epoch()
 		leader.Resign()
@@ -70,7 +70,7 @@ func (e *Ensemble) elect(ctx context.Context, old *Member) (next *Member, err er
 	return next, nil
 }
 
-// peers are the embedded members that run and are not paused.
+// peers returns the embedded members that are running and not paused.
 func (e *Ensemble) peers() map[int64]*zab.Peer {
 	peers := map[int64]*zab.Peer{}
 	for _, m := range e.Members() {
@@ -91,7 +91,7 @@ func (e *Ensemble) agree(leader int64) bool {
 	return true
 }
 
-// epoch is the least that an embedded member has taken on.
+// epoch returns the lowest current epoch of the embedded members.
 func (e *Ensemble) epoch() int64 {
 	least := int64(math.MaxInt64)
 	for _, p := range e.peers() {

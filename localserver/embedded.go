@@ -22,26 +22,25 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// serverOptions are what a server's configuration does not say.
+// serverOptions are what a server needs in addition to its configuration.
 type serverOptions struct {
 	log       *zklog.Logger
 	ephemeral bool
 	supers    []string          // digests of the passwords of the ensemble's own super
-	system    map[string]string // what the AdminServer tells
-	release   release.Release   // to emulate, unless the configuration says
-	gate      *gate             // nil when the member is not to be paused
-	faults    replica.Faults    // nil without any
+	system    map[string]string // shown by the AdminServer
+	release   release.Release   // to emulate, unless the configuration says otherwise
+	gate      *gate             // nil if the member cannot be paused
+	faults    replica.Faults    // nil means none
 	ahead     time.Duration     // of the clock
 
-	// configured is told of a configuration that has come into force, if it is not nil.
+	// configured, if not nil, is called with each configuration that takes effect.
 	configured func(zoocfg.QuorumVerifier)
 
-	// failed is told once when the server cannot go on, such as when its disk fails.
+	// failed is called once if the server cannot continue, such as after a disk failure.
 	failed func(error)
 }
 
-// server is a running embedded member: a replica, the quorum that it is part of, and the
-// ports that it listens on.
+// server is a running embedded member: a replica, its quorum, and the ports that it listens on.
 type server struct {
 	*replica.Replica
 	cfg     *zoocfg.Config
@@ -49,13 +48,13 @@ type server struct {
 	quorum  quorum
 	clients clientPort
 	purge   *purger
-	lock    *filelock.Lock // of the data directory; nil without one
+	lock    *filelock.Lock // of the data directory; nil means none
 }
 
-// quorum is how a member's transactions come about.
+// quorum decides a member's transactions.
 type quorum interface {
-	// close ends it; what was acknowledged is on disk. crash ends it as a kill would. The
-	// replica is closed in between, by calling its Close from within.
+	// close ends it; what was acknowledged is on disk. crash ends it as a kill would. The replica
+	// is closed in between: closeReplica closes it.
 	close(closeReplica func())
 	crash(closeReplica func())
 }
@@ -69,7 +68,7 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var place *zab.Peer // set before anybody is served
+	var place *zab.Peer // set before any client is served
 	if cfg.Distributed() {
 		mopt.Ensemble = watchPeer(cfg, &place, mopt.ID)
 	}
@@ -95,7 +94,7 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 				_ = p.Close()
 			}
 			if s.clients.ln != nil {
-				_ = s.clients.ln.Close() // it may have moved
+				_ = s.clients.ln.Close() // the port may have moved
 			}
 		}
 	}()
@@ -143,14 +142,14 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 	return s, nil
 }
 
-// Close ends the server; everything acknowledged is on disk.
+// Close stops the server; everything acknowledged is on disk.
 func (s *server) Close() {
 	s.purge.close()
 	s.quorum.close(s.Replica.Close)
 	_ = s.lock.Close()
 }
 
-// Crash ends it as a kill would.
+// Crash stops it as a kill would.
 func (s *server) Crash() {
 	s.purge.close()
 	s.quorum.crash(s.Replica.Close)
@@ -167,7 +166,7 @@ type openPort struct {
 // clientPort is where a server's clients connect (clientPort).
 type clientPort struct {
 	mu     sync.Mutex
-	at     zoocfg.HostPort // as the configuration has it; zero without such a port
+	at     zoocfg.HostPort // as configured; zero without such a port
 	ln     net.Listener
 	mode   replica.ListenMode
 	served bool
@@ -182,7 +181,7 @@ func (s *server) servePorts(ports []openPort, admin replica.AdminOptions) (err e
 			err = s.ServeAdmin(p.Listener, admin)
 		case p.clients:
 			s.clients.served = true
-			err = s.Serve(s.clients.ln, p.mode) // it may have moved already
+			err = s.Serve(s.clients.ln, p.mode) // the port may have moved already
 		default:
 			err = s.Serve(p.Listener, p.mode)
 		}
@@ -193,11 +192,11 @@ func (s *server) servePorts(ports []openPort, admin replica.AdminOptions) (err e
 	return nil
 }
 
-// moveClients serves clients at another address from now on; those who are connected stay
+// moveClients serves clients at another address from now on; connected clients stay
 // (NIOServerCnxnFactory.reconfigure).
 //
-// Differs(client-port-taken): Apache closes the old port first, and when the new one cannot be had
-// it serves no new clients until it is restarted. Here the old one serves on.
+// Differs(client-port-taken): Apache closes the old port first; if it cannot open the new one, it
+// serves no new clients until it is restarted. Here the old port stays open.
 func (s *server) moveClients(to zoocfg.HostPort, g *gate) {
 	c := &s.clients
 	c.mu.Lock()
@@ -434,7 +433,7 @@ func (s *server) adminOptions(opt serverOptions, m replica.Options, j zab.Journa
 	return a
 }
 
-// embedded is the server that runs, nil without one.
+// embedded returns the running server, or nil.
 func (m *Member) embedded() *server {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -472,7 +471,7 @@ type embeddedRun struct {
 	gate   *gate
 }
 
-// Both open the gate after the sockets are closed: nothing of what was held back gets out.
+// Both open the gate after the sockets are closed, so that nothing held back is sent.
 func (r *embeddedRun) stop() error   { r.gate.setPaused(false); r.server.Close(); return nil }
 func (r *embeddedRun) kill() error   { r.server.Crash(); return nil }
 func (r *embeddedRun) pause() error  { r.gate.setPaused(true); return nil }

@@ -23,12 +23,12 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/engine"
 )
 
-// Ensemble is what Start started: one server, or several that replicate to each other. Its
-// methods may be called from any goroutine.
+// Ensemble is what Start started: a single server, or several that replicate to each other. Its
+// methods are safe for concurrent use.
 type Ensemble struct {
 	opt       Options
-	dir       string       // the data's
-	work      *tempdir.Dir // a temporary folder, nil for none
+	dir       string       // of the data
+	work      *tempdir.Dir // a temporary folder; nil means none
 	base      map[string]string
 	log       io.Writer
 	links     *links
@@ -50,12 +50,12 @@ type Ensemble struct {
 	done    chan struct{} // closed when the ensemble has ended
 }
 
-// portAttempts is how often free ports are looked for: between finding one and listening on
-// it somebody else may take it.
+// portAttempts is how often to look for free ports: somebody else may take one before it is
+// listened on.
 const portAttempts = 5
 
-// Start starts what opt describes and returns when it serves clients. ctx bounds the start
-// alone. On an error nothing is left running and nothing left behind in temporary folders.
+// Start starts what opt describes and returns once it serves clients. ctx bounds only the start.
+// On error nothing is left running, and no temporary folder is left behind.
 func Start(ctx context.Context, opt Options) (*Ensemble, error) {
 	if err := opt.check(); err != nil {
 		return nil, fmt.Errorf("start a local ZooKeeper: %w", err)
@@ -71,10 +71,11 @@ func Start(ctx context.Context, opt Options) (*Ensemble, error) {
 	}
 }
 
-// ErrPortTaken is, for errors.Is, why Start failed if somebody else listens on one of the ports.
+// ErrPortTaken is wrapped by Start's error if somebody else listens on one of the ports.
 var ErrPortTaken = port.ErrTaken
 
-// start starts; fresh is for new ports in place of those that somebody else has taken.
+// start starts the ensemble; with fresh it chooses new ports in place of those that somebody else
+// has taken.
 func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error) {
 	e := &Ensemble{opt: opt, dir: opt.DataDir, links: newLinks(), done: make(chan struct{})}
 	if opt.Log != nil {
@@ -104,7 +105,7 @@ func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error
 			return nil, err
 		}
 	}
-	if e.dir == "" && (!opt.Ephemeral || e.distributed()) { // members find each other by files
+	if e.dir == "" && (!opt.Ephemeral || e.distributed()) { // members find each other through files
 		if e.work, err = tempdir.Make("local"); err != nil {
 			return nil, err
 		}
@@ -146,7 +147,7 @@ func (e *Ensemble) findJava() error {
 	return err
 }
 
-// launch starts members side by side and waits until each serves.
+// launch starts members concurrently and waits until all of them serve.
 func (e *Ensemble) launch(ctx context.Context, members []*Member) error {
 	failed := make(chan error, len(members))
 	for _, m := range members {
@@ -164,7 +165,7 @@ func (e *Ensemble) launch(ctx context.Context, members []*Member) error {
 	return err
 }
 
-// waitServing waits until members have found their places.
+// waitServing waits until members serve.
 func (e *Ensemble) waitServing(ctx context.Context, members []*Member) error {
 	for _, m := range members {
 		if err := poll(ctx, func() bool { return m.mode(ctx) != "" || m.Err() != nil }); err != nil {
@@ -177,8 +178,8 @@ func (e *Ensemble) waitServing(ctx context.Context, members []*Member) error {
 	return nil
 }
 
-// checkDir refuses to begin anew beside what the other kind of server has in the folder: a
-// single one has version-2 in it, an ensemble a folder for each member.
+// checkDir refuses to start from scratch next to data of the other kind: a standalone server has
+// version-2 in the folder, an ensemble has one folder per member.
 func (e *Ensemble) checkDir() error {
 	if e.opt.DataDir == "" {
 		return nil
@@ -192,15 +193,15 @@ func (e *Ensemble) checkDir() error {
 	}
 	switch {
 	case e.distributed() && single && members == 0:
-		return fmt.Errorf("%s has the data of a single server, which cannot become an ensemble's; start one server on it, or take another folder", e.dir)
+		return fmt.Errorf("%s has the data of a single server, which cannot become that of an ensemble; start a single server, or use another folder", e.dir)
 	case !e.distributed() && !single && members > 0:
-		return fmt.Errorf("%s has the data of an ensemble; start it with its number of members (%d), or take another folder", e.dir, members)
+		return fmt.Errorf("%s has the data of an ensemble; start it with the same number of members (%d), or use another folder", e.dir, members)
 	}
 	return nil
 }
 
-// plan gives each member its number, folder and ports: those it had, when there is an
-// ensemble in the data directory already.
+// plan assigns each member its number, folder and ports: those it had, if the data directory has
+// an ensemble already.
 func (e *Ensemble) plan(fresh bool) error {
 	n := e.opt.Size + e.opt.Observers
 	begins := false
@@ -232,7 +233,7 @@ func (e *Ensemble) plan(fresh bool) error {
 				e.place(m)
 			}
 			if len(e.members) == 0 {
-				return fmt.Errorf("all members of the ensemble in %s have moved elsewhere: none has a folder there", e.dir)
+				return fmt.Errorf("all members of the ensemble in %s have moved elsewhere: none of them has a folder there", e.dir)
 			}
 			return nil
 		}
@@ -250,7 +251,7 @@ func (e *Ensemble) plan(fresh bool) error {
 		if e.opt.Port == 0 && n == 1 && e.base["clientPort"] != "" {
 			var err error
 			if m.ports.client.Port, err = strconv.Atoi(e.base["clientPort"]); err != nil {
-				return fmt.Errorf("clientPort=%s is not a number", e.base["clientPort"])
+				return fmt.Errorf("clientPort=%s: not a number", e.base["clientPort"])
 			}
 			if a := e.base["clientPortAddress"]; a != "" {
 				m.ports.client.Host = a
@@ -269,7 +270,7 @@ func (e *Ensemble) plan(fresh bool) error {
 	return nil
 }
 
-// initialize lets a member of an ensemble that begins have no data even with db.autocreate=false
+// initialize allows a member of a new ensemble to have no data even with db.autocreate=false
 // (zkServer-initialize.sh).
 func (m *Member) initialize() error {
 	if err := mkdirPrivate(m.home); err != nil {
@@ -278,7 +279,7 @@ func (m *Member) initialize() error {
 	return atomicfile.Write(filepath.Join(m.home, "initialize"), nil)
 }
 
-// home is the folder of an ensemble's member.
+// home returns the folder of an ensemble's member.
 func (e *Ensemble) home(id int64) string { return filepath.Join(e.dir, strconv.FormatInt(id, 10)) }
 
 // hasFolder reports whether a member is, or was, one of this ensemble's own.
@@ -287,7 +288,7 @@ func (e *Ensemble) hasFolder(id int64) bool {
 	return err == nil
 }
 
-// saved is the newest configuration that members in the data directory have, nil without any.
+// saved returns the newest configuration of the members in the data directory, or nil.
 func (e *Ensemble) saved() (newest zoocfg.QuorumVerifier, err error) {
 	for id := int64(1); id <= maxMembers; id++ {
 		if !e.hasFolder(id) {
@@ -320,7 +321,7 @@ func (e *Ensemble) newMember(id int64, role zoocfg.Role) *Member {
 	return m
 }
 
-// engineFile is beside an ensemble's member's zoo.cfg and says what it is made of.
+// engineFile is next to a member's zoo.cfg and names its engine.
 const engineFile = "engine"
 
 func (m *Member) savedEngine() (Engine, error) {
@@ -331,10 +332,10 @@ func (m *Member) savedEngine() (Engine, error) {
 	if engine := Engine(strings.TrimSpace(string(text))); engine == Embedded || engine == Apache {
 		return engine, nil
 	}
-	return "", fmt.Errorf("%s: %q is no engine", filepath.Join(m.home, engineFile), text)
+	return "", fmt.Errorf("%s: unknown engine %q", filepath.Join(m.home, engineFile), text)
 }
 
-// choosePorts finds free ports for those that m has not.
+// choosePorts finds free ports for those that m lacks.
 func (e *Ensemble) choosePorts(m *Member) error {
 	taken := map[int]bool{}
 	for _, other := range append(e.Members(), m) {
@@ -373,12 +374,12 @@ func (e *Ensemble) place(m *Member) {
 	e.members = append(slices.Clone(e.members), m)
 }
 
-// learn is told where a new configuration has the members.
+// learn records where a new configuration puts the members.
 func (e *Ensemble) learn(v zoocfg.QuorumVerifier) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if v.Version() < e.version {
-		return // of a member that comes late
+		return // from a member that lags behind
 	}
 	e.version = v.Version()
 	for _, m := range e.members {
@@ -392,7 +393,7 @@ func portsOf(m zoocfg.Member) ports {
 	return ports{m.Client, m.Addrs[0]}
 }
 
-// locate says where a member is.
+// locate records where a member is.
 func (e *Ensemble) locate(m *Member, at ports) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -400,7 +401,7 @@ func (e *Ensemble) locate(m *Member, at ports) {
 	e.links.place(m.id, at.members.Quorum().String(), at.members.Election().String())
 }
 
-// logger is the log of a member.
+// logger returns the log of a member.
 func (e *Ensemble) logger(m *Member) *zklog.Logger {
 	if e.log == nil {
 		return nil
@@ -418,8 +419,8 @@ func (e *Ensemble) distributed() bool {
 	return e.opt.Size+e.opt.Observers > 1 || e.base["standaloneEnabled"] == "false"
 }
 
-// ConnectString is what clients connect to: the address of each member, host:port, with
-// commas between them.
+// ConnectString returns what clients connect to: the addresses of the members, host:port,
+// separated by commas.
 func (e *Ensemble) ConnectString() string { return connectString(e.Members()) }
 
 func connectString(members []*Member) string {
@@ -430,8 +431,8 @@ func connectString(members []*Member) string {
 	return strings.Join(addrs, ",")
 }
 
-// DataDir is the folder of the data: zoo.cfg's dataDir of a single server; of an ensemble the
-// folder in which each member has its own. "" for an ephemeral one.
+// DataDir returns the data folder: the dataDir of a standalone server, or for an ensemble the
+// folder with one folder per member. It is "" for an ephemeral ensemble.
 func (e *Ensemble) DataDir() string {
 	if e.opt.Ephemeral {
 		return ""
@@ -439,14 +440,14 @@ func (e *Ensemble) DataDir() string {
 	return e.dir
 }
 
-// Members are the members in the order of their numbers.
+// Members returns the members ordered by number.
 func (e *Ensemble) Members() []*Member {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return append([]*Member(nil), e.members...)
 }
 
-// Member is the member with that number (myid), from 1; nil when there is none.
+// Member returns the member with this number (myid), starting from 1, or nil if there is none.
 func (e *Ensemble) Member(id int64) *Member {
 	for _, m := range e.Members() {
 		if m.id == id {
@@ -456,10 +457,10 @@ func (e *Ensemble) Member(id int64) *Member {
 	return nil
 }
 
-// ErrNoLeader is, for errors.Is, why Leader has no member to return.
-var ErrNoLeader = errors.New("no member leads now")
+// ErrNoLeader is wrapped by Leader's error if no member leads.
+var ErrNoLeader = errors.New("no member is leading at the moment")
 
-// Leader returns the member that leads now, or ErrNoLeader. A single server leads itself.
+// Leader returns the current leader, or ErrNoLeader. A standalone server leads itself.
 func (e *Ensemble) Leader(ctx context.Context) (*Member, error) {
 	for _, m := range e.Members() {
 		if m.mode(ctx).leads() {
@@ -469,10 +470,10 @@ func (e *Ensemble) Leader(ctx context.Context) (*Member, error) {
 	return nil, ErrNoLeader
 }
 
-// leaderPatience bounds WaitLeader if its context has no deadline.
+// leaderPatience limits WaitLeader if its context has no deadline.
 const leaderPatience = time.Minute
 
-// WaitLeader waits until a member leads: until ctx ends, or for a minute if it has no deadline.
+// WaitLeader waits for a leader until ctx ends, or for a minute if ctx has no deadline.
 func (e *Ensemble) WaitLeader(ctx context.Context) (leader *Member, err error) {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
@@ -488,7 +489,7 @@ func (e *Ensemble) WaitLeader(ctx context.Context) (leader *Member, err error) {
 	return leader, nil
 }
 
-// Start starts the members that do not run, side by side, and returns when all serve.
+// Start starts the stopped members concurrently, and returns once all of them serve.
 func (e *Ensemble) Start(ctx context.Context) error {
 	if err := e.launch(ctx, e.Members()); err != nil {
 		return fmt.Errorf("start all members: %w", err)
@@ -496,13 +497,13 @@ func (e *Ensemble) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops all members gracefully. They can be started again; Close is for good.
+// Stop stops all members gracefully. They can be started again; Close is final.
 func (e *Ensemble) Stop() error { return e.all((*Member).Stop) }
 
-// Kill ends all members as a power failure would.
+// Kill stops all members as a power failure would.
 func (e *Ensemble) Kill() error { return e.all((*Member).Kill) }
 
-// Restart stops the members that run, starts all, and returns when all serve.
+// Restart stops the running members, starts all, and returns once all of them serve.
 func (e *Ensemble) Restart(ctx context.Context) error {
 	if err := e.Stop(); err != nil {
 		return err
@@ -510,13 +511,13 @@ func (e *Ensemble) Restart(ctx context.Context) error {
 	return e.Start(ctx)
 }
 
-// Pause makes all members that run hang.
+// Pause makes all running members hang.
 func (e *Ensemble) Pause() error { return e.allRunning((*Member).Pause) }
 
-// Resume lets all paused members go on.
+// Resume resumes all paused members.
 func (e *Ensemble) Resume() error { return e.allRunning((*Member).Resume) }
 
-// all does something to every member at the same time.
+// all calls do for every member concurrently.
 func (e *Ensemble) all(do func(*Member) error) error {
 	members := e.Members()
 	errs := make([]error, len(members))
@@ -537,11 +538,11 @@ func (e *Ensemble) allRunning(do func(*Member) error) error {
 	})
 }
 
-// Done is closed when the ensemble has ended: by Close, or because a member has stopped serving
-// by itself, such as when its disk fails. Err says which.
+// Done is closed when the ensemble has ended: by Close, or because a member stopped serving by
+// itself, such as after a disk failure. Err says which.
 func (e *Ensemble) Done() <-chan struct{} { return e.done }
 
-// Err is why a member has stopped serving by itself, the first that did; nil if none has.
+// Err returns why a member stopped serving by itself, for the first that did, or nil.
 func (e *Ensemble) Err() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -562,7 +563,7 @@ func (e *Ensemble) end(failure error) {
 	}
 }
 
-// Close ends every member, gracefully, and removes what Start made in temporary folders. A
+// Close stops every member gracefully, and removes the temporary folders that Start created. A
 // second Close does nothing.
 func (e *Ensemble) Close() error {
 	e.mu.Lock()

@@ -13,17 +13,17 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
-// Fault is something that goes wrong with requests of clients to embedded members. Op, Path,
-// Session and Member choose the requests, and what is not set chooses all; Skip and Times choose
-// among those. Delay, Error and Drop say what goes wrong; at least one of them is set.
+// Fault is a failure of clients' requests to embedded members. Op, Path, Session and Member
+// select requests; what is not set selects all. Skip and Times choose among those. Delay, Error
+// and Drop say what happens; at least one of them must be set.
 type Fault struct {
-	// Op is the operation: one of the constants, or ZooKeeper's name for a single form of it, such
-	// as "create2".
+	// Op is the operation: one of the constants, or ZooKeeper's name for a specific form of it,
+	// such as "create2".
 	Op Op
 
-	// Path is the znode that the request is about: the requested path, without the number of a
-	// sequential one. With Subtree those below it count, too. A multi is about the path of each
-	// operation in it.
+	// Path is the znode of the request: the requested path, without the number of a sequential
+	// one. With Subtree everything below it counts too. A multi has the path of each of its
+	// operations.
 	Path    string
 	Subtree bool
 
@@ -31,14 +31,14 @@ type Fault struct {
 	Member  int64 // number of the member that the client is connected to
 
 	Skip  int // let this many requests pass first
-	Times int // strike this many, 0 for any number
+	Times int // strike this many times; 0 means no limit
 
-	// Before has the fault strike before the operation is done, so that an Error or a Drop keeps it
-	// from being done. Otherwise it is done, and the fault strikes its reply, as when a connection
+	// Before makes the fault strike before the operation is done, so that Error or Drop prevents
+	// it. Otherwise the operation is done and the fault strikes its reply, as when a connection
 	// breaks after a write.
 	Before bool
 
-	Delay time.Duration // hold the request or its reply back; the client's later ones wait, too
+	Delay time.Duration // hold the request or its reply back; the client's later ones wait too
 	Error ErrorCode     // answer with this error
 	Drop  bool          // close the connection instead of answering
 }
@@ -46,24 +46,24 @@ type Fault struct {
 // Op is an operation of ZooKeeper's client protocol.
 type Op string
 
-// Operations. OpCreate, OpGetChildren and OpSetWatches stand for all forms of theirs; which one is
-// sent depends on the client.
+// The operations. OpCreate, OpGetChildren and OpSetWatches stand for all their forms; which one
+// is sent depends on the client.
 const (
-	OpCreate               Op = "create" // also create2, createContainer and createTTL
+	OpCreate               Op = "create" // includes create2, createContainer and createTTL
 	OpDelete               Op = "delete"
 	OpExists               Op = "exists"
 	OpGetData              Op = "getData"
 	OpSetData              Op = "setData"
 	OpGetACL               Op = "getACL"
 	OpSetACL               Op = "setACL"
-	OpGetChildren          Op = "getChildren" // also getChildren2
+	OpGetChildren          Op = "getChildren" // includes getChildren2
 	OpSync                 Op = "sync"
 	OpMulti                Op = "multi"
 	OpMultiRead            Op = "multiRead"
 	OpReconfig             Op = "reconfig"
 	OpPing                 Op = "ping"
 	OpAddWatch             Op = "addWatch"
-	OpSetWatches           Op = "setWatches" // also setWatches2; sent when a client reconnects
+	OpSetWatches           Op = "setWatches" // includes setWatches2; sent when a client reconnects
 	OpCheckWatches         Op = "checkWatches"
 	OpRemoveWatches        Op = "removeWatches"
 	OpGetEphemerals        Op = "getEphemerals"
@@ -73,14 +73,14 @@ const (
 	OpCloseSession         Op = "closeSession"
 )
 
-// forms are the operations that one of several forms stands for.
+// forms maps an operation to its forms, if there are several.
 var forms = map[Op][]proto.Op{
 	OpCreate:      slices.DeleteFunc(proto.Ops(), func(op proto.Op) bool { return !op.Creates() }),
 	OpGetChildren: {proto.OpGetChildren, proto.OpGetChildren2},
 	OpSetWatches:  {proto.OpSetWatches, proto.OpSetWatches2},
 }
 
-// ops are the operations that o stands for; none if there is no such operation.
+// ops returns the operations that o stands for, or none if it is unknown.
 func (o Op) ops() []proto.Op {
 	if all, ok := forms[o]; ok {
 		return all
@@ -96,8 +96,8 @@ func (o Op) ops() []proto.Op {
 // ErrorCode is an error code of ZooKeeper's client protocol (KeeperException.Code).
 type ErrorCode int32
 
-// Error codes that a server answers with. ErrorConnectionLoss is one that clients otherwise
-// raise themselves; to break the connection, use Fault.Drop.
+// The error codes that a server returns. Clients normally raise ErrorConnectionLoss themselves;
+// to break the connection, use Fault.Drop.
 const (
 	ErrorSystemError             = ErrorCode(proto.ErrSystemError)
 	ErrorRuntimeInconsistency    = ErrorCode(proto.ErrRuntimeInconsistency)
@@ -126,22 +126,23 @@ const (
 	ErrorThrottledOp             = ErrorCode(proto.ErrThrottledOp)
 )
 
-// String is the code's name in KeeperException.Code, such as NONODE, or its number if it has none.
+// String returns the code's name in KeeperException.Code, such as NONODE, or its number if it has
+// none.
 func (c ErrorCode) String() string { return proto.Error(c).Name() }
 
-// Injection is a fault that was injected.
+// Injection is an injected fault.
 type Injection struct {
 	e     *Ensemble
 	fault Fault
-	ops   []proto.Op // none for all
+	ops   []proto.Op // none means all
 
 	mu      sync.Mutex
 	matches int
 	hits    int
 }
 
-// Inject makes embedded members fail as f says from now on, even if they are started again. If
-// several faults choose a request, the first one injected strikes.
+// Inject makes embedded members fail as f says from now on, even if they are restarted. If
+// several faults select a request, the one injected first strikes.
 func (e *Ensemble) Inject(f Fault) (*Injection, error) {
 	if err := e.checkFault(&f); err != nil {
 		return nil, fmt.Errorf("inject a fault: %w", err)
@@ -154,33 +155,33 @@ func (e *Ensemble) Inject(f Fault) (*Injection, error) {
 func (e *Ensemble) checkFault(f *Fault) error {
 	switch {
 	case f.Delay == 0 && f.Error == 0 && !f.Drop:
-		return errors.New("it does nothing: set Delay, Error or Drop")
+		return errors.New("the fault has no effect; set Delay, Error or Drop")
 	case f.Delay < 0 || f.Skip < 0 || f.Times < 0:
 		return errors.New("Delay, Skip and Times cannot be negative")
 	case f.Drop && f.Error != 0:
-		return fmt.Errorf("a connection that is dropped answers nothing: set either Drop or Error (%v)", f.Error)
+		return fmt.Errorf("a dropped connection cannot answer; set either Drop or Error (%v)", f.Error)
 	case f.Op != "" && f.Op.ops() == nil:
-		return fmt.Errorf("unknown operation %q; they have names such as create, getData, getChildren, exists, setData, multi", f.Op)
+		return fmt.Errorf("unknown operation %q; use a name such as create, getData, getChildren, exists, setData or multi", f.Op)
 	case f.Path != "" && !strings.HasPrefix(f.Path, "/"):
 		return fmt.Errorf("path %q does not start with /", f.Path)
 	case f.Subtree && f.Path == "":
 		return errors.New("Subtree needs a Path")
 	case f.Member != 0 && e.Member(f.Member) == nil:
-		return fmt.Errorf("there is no member %d", f.Member)
+		return fmt.Errorf("no member %d", f.Member)
 	case !slices.ContainsFunc(e.Members(), func(m *Member) bool { return m.engine == Embedded }):
 		return errEmbeddedOnly
 	}
 	return nil
 }
 
-// Hits is how many requests the fault has struck.
+// Hits returns how many requests the fault has struck.
 func (i *Injection) Hits() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.hits
 }
 
-// Remove ends the fault. What is delayed already still comes late.
+// Remove ends the fault. What is already delayed still arrives late.
 func (i *Injection) Remove() {
 	i.e.setFaults(func(list []*Injection) []*Injection {
 		return slices.DeleteFunc(list, func(one *Injection) bool { return one == i })
@@ -197,7 +198,7 @@ func (e *Ensemble) setFaults(change func([]*Injection) []*Injection) {
 	}
 }
 
-// applyFaults hands the faults to a running embedded member.
+// applyFaults passes the faults to a running embedded member.
 func (m *Member) applyFaults() {
 	s := m.embedded()
 	if s == nil {
@@ -208,7 +209,7 @@ func (m *Member) applyFaults() {
 	s.SetFaults(m.strikes(m.e.faults))
 }
 
-// strikes has faults strike the member's clients; nil without any.
+// strikes returns the function through which faults strike the member's clients; nil means none.
 func (m *Member) strikes(faults []*Injection) replica.Faults {
 	if len(faults) == 0 {
 		return nil
@@ -239,7 +240,7 @@ func (i *Injection) strikes(member int64, op proto.Op, session int64, body []byt
 	return true
 }
 
-// about reports whether the fault is about a path.
+// about reports whether the fault concerns a path.
 func (f *Fault) about(path string) bool {
 	if path == f.Path {
 		return true
@@ -247,7 +248,7 @@ func (f *Fault) about(path string) bool {
 	return f.Subtree && strings.HasPrefix(path, strings.TrimSuffix(f.Path, "/")+"/")
 }
 
-// pathsOf are the znodes that a request is about.
+// pathsOf returns the znodes that a request concerns.
 func pathsOf(op proto.Op, body []byte) (paths []string) {
 	switch r := op.NewRequest().(type) {
 	case proto.Pathed:

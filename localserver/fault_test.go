@@ -200,7 +200,7 @@ func TestFaultDelays(t *testing.T) {
 func TestFaultsThatAreRefused(t *testing.T) {
 	e := New(t, Options{Ephemeral: true})
 	for want, f := range map[string]Fault{
-		"does nothing":       {Op: OpGetData},
+		"has no effect":      {Op: OpGetData},
 		"unknown operation":  {Op: "fetchData", Drop: true},
 		"cannot be negative": {Delay: -1},
 		"does not start":     {Path: "a", Drop: true},

@@ -13,7 +13,7 @@ import (
 )
 
 // gate stops what a member sends and receives without closing anything, as SIGSTOP does to a
-// process and a cut cable to a connection. A nil gate is always open. It is a zab.Network.
+// process and an unplugged cable to a connection. A nil gate is always open. It is a zab.Network.
 type gate struct {
 	id    int64
 	links *links
@@ -65,7 +65,7 @@ func (g *gate) Listen(addr string) (net.Listener, error) {
 	return g.listener(ln), nil
 }
 
-// Dial implements zab.Network. It waits for a cut link to be healed, until ctx ends.
+// Dial implements zab.Network. It waits until ctx ends for a cut link to be healed.
 func (g *gate) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	peer := g.links.memberAt(addr)
 	for {
@@ -107,7 +107,7 @@ type gateConn struct {
 	closed chan struct{}
 	once   sync.Once
 
-	// The reader's: what has arrived and was not let through.
+	// For the reader: what has arrived but was not let through.
 	held    []byte
 	heldErr error
 
@@ -220,9 +220,8 @@ func (c *gateConn) remember(t time.Time, deadlines ...*time.Time) {
 	c.deadlineMove = make(chan struct{})
 }
 
-// links says which members cannot reach each other. A cut holds in both directions; it is the
-// side that made a connection that holds its bytes back, because the other does not know who
-// is connected.
+// links records which members cannot reach each other. A cut works in both directions. The side
+// that made a connection holds its bytes back, because the other does not know who is connected.
 type links struct {
 	mu      sync.Mutex
 	members map[string]int64 // by the address of a quorum or election port
@@ -244,7 +243,7 @@ func (l *links) place(id int64, addrs ...string) {
 	}
 }
 
-// memberAt is 0 for an address that is no member's.
+// memberAt returns the member with the address, or 0.
 func (l *links) memberAt(addr string) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

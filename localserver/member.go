@@ -11,27 +11,27 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/engine"
 )
 
-// Member is one server of an ensemble, or the only one. It can be stopped and started again
-// any number of times, on the same ports and data.
+// Member is a server of an ensemble, or the only one. It can be stopped and started again any
+// number of times, on the same ports and data.
 type Member struct {
 	e      *Ensemble
 	id     int64
 	engine Engine
 	role   zoocfg.Role
-	dir    string // of the data; "" for an ephemeral one
+	dir    string // of the data; "" for an ephemeral member
 	home   string // of an ensemble's member: where its zoo.cfg and myid are
 	gate   *gate
 	secure int // the port for TLS; 0 for none
 
-	change  sync.Mutex   // held by what starts and ends the member
-	started bool         // once at least
-	proxy   engine.Proxy // of an ensemble's Apache member that was started once
+	change  sync.Mutex   // held while the member is being started or stopped
+	started bool         // at least once
+	proxy   engine.Proxy // of an ensemble's Apache member that was started before
 
 	mu      sync.Mutex
 	ports   ports
-	run     process // nil while it does not run
+	run     process // nil while it is not running
 	paused  bool
-	java    engine.Server // of an Apache member that was started once
+	java    engine.Server // of an Apache member that was started before
 	failure error
 	welcome *time.Timer // ends Refuse
 }
@@ -57,24 +57,24 @@ type process interface {
 	pid() int // 0 for this process
 }
 
-var errNotRunning = errors.New("it does not run")
+var errNotRunning = errors.New("it is not running")
 
-// ID is the member's number (myid); 1 for a standalone server.
+// ID returns the member's number (myid); 1 for a standalone server.
 func (m *Member) ID() int64 { return m.id }
 
-// Engine is what the member is made of.
+// Engine returns the member's engine.
 func (m *Member) Engine() Engine { return m.engine }
 
 // Observer reports whether the member was started without a vote.
 func (m *Member) Observer() bool { return m.role == zoocfg.Observer }
 
-// Addr is where clients connect, host:port.
+// Addr returns where clients connect, as host:port.
 func (m *Member) Addr() string { return m.at().client.String() }
 
-// Port is the port of Addr.
+// Port returns the port of Addr.
 func (m *Member) Port() int { return m.at().client.Port }
 
-// DataDir is the member's data directory (zoo.cfg's dataDir); "" for an ephemeral one.
+// DataDir returns the member's data directory (zoo.cfg's dataDir), or "" for an ephemeral member.
 func (m *Member) DataDir() string { return m.dir }
 
 // Running reports whether the member was started and neither stopped nor killed. A paused
@@ -92,8 +92,8 @@ func (m *Member) Paused() bool {
 	return m.paused
 }
 
-// Err is why an embedded member has stopped serving by itself, such as a disk that fails;
-// nil when it has not.
+// Err returns why an embedded member stopped serving by itself, such as a disk failure; nil if it
+// did not.
 func (m *Member) Err() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -109,8 +109,8 @@ func (m *Member) fail(err error) {
 	}
 }
 
-// Start starts a member that does not run; one that does is left alone. A single server
-// serves when it returns; a member of an ensemble may still look for its leader.
+// Start starts a stopped member and does nothing if it is running. When it returns, a standalone
+// server serves; a member of an ensemble may still be looking for its leader.
 func (m *Member) Start(ctx context.Context) error {
 	m.change.Lock()
 	defer m.change.Unlock()
@@ -147,14 +147,14 @@ func (m *Member) start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the member gracefully. Its sessions live on: clients may come back within their
+// Stop stops the member gracefully. Its sessions stay alive: clients may return within their
 // timeouts.
 func (m *Member) Stop() error { return m.end(process.stop) }
 
-// Kill ends the member as SIGKILL ends a process: what was not acknowledged may be lost.
+// Kill stops the member as SIGKILL ends a process: what was not acknowledged may be lost.
 func (m *Member) Kill() error { return m.end(process.kill) }
 
-// Restart stops the member, when it runs, and starts it.
+// Restart stops the member, if it is running, and starts it.
 func (m *Member) Restart(ctx context.Context) error {
 	m.change.Lock()
 	defer m.change.Unlock()
@@ -183,7 +183,7 @@ func (m *Member) endNow(how func(process) error) error {
 	return err
 }
 
-// close is Stop, and gives back what the member holds while it is stopped.
+// close is Stop, and also releases what the member holds while it is stopped.
 func (m *Member) close() error {
 	err := m.Stop()
 	m.change.Lock()
@@ -197,11 +197,11 @@ func (m *Member) close() error {
 	return err
 }
 
-// Pause makes the member hang as SIGSTOP does a process: its connections stay, nothing is
-// answered, its timers do not count for others.
+// Pause makes the member hang as SIGSTOP does a process: its connections stay, but nothing is
+// answered.
 func (m *Member) Pause() error { return m.setPaused(true) }
 
-// Resume lets a paused member go on.
+// Resume resumes a paused member.
 func (m *Member) Resume() error { return m.setPaused(false) }
 
 func (m *Member) setPaused(paused bool) error {
@@ -226,7 +226,7 @@ func (m *Member) setPaused(paused bool) error {
 	return nil
 }
 
-// poll asks until the answer is true, more and more seldom, down to 50 times a second.
+// poll asks, less and less often, down to 50 times a second, until the answer is true.
 func poll(ctx context.Context, done func() bool) error {
 	wait := time.Millisecond
 	for {

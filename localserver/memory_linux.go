@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// processMemory is a process's resident memory in bytes, 0 when it is not known.
+// processMemory returns a process's resident memory in bytes, or 0 if unknown.
 func processMemory(pid int) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {

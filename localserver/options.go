@@ -11,62 +11,61 @@ import (
 	"github.com/zkctl/zkctl/internal/release"
 )
 
-// Engine is what a member is made of.
+// Engine is what runs a member.
 type Engine string
 
-// Engines.
+// The engines.
 const (
-	Embedded Engine = "embedded" // a server within this process
+	Embedded Engine = "embedded" // a server in this process
 	Apache   Engine = "apache"   // a Java process of Apache ZooKeeper
 )
 
-// Options describe what Start starts. The zero value is one server that keeps its data in a
-// temporary folder.
+// Options describe what Start starts. The zero value is a standalone server that keeps its data
+// in a temporary folder.
 type Options struct {
-	// Size is the number of members that vote; 1, a standalone server, when 0.
+	// Size is the number of voting members; 0 means 1, a standalone server.
 	Size int
 
-	// Observers is the number of further members, which do not vote. They need a Size of 2
-	// or more.
+	// Observers is the number of additional members that do not vote. They need a Size of 2 or
+	// more.
 	Observers int
 
-	// Engine is what members are made of; Embedded when "". Apache, with Engine Embedded, is
-	// how many of the voting members, the last ones, are Apache ZooKeeper all the same.
+	// Engine runs the members; "" means Embedded. With Embedded, Apache is how many of the voting
+	// members, the last ones, run as Apache ZooKeeper nevertheless.
 	Engine Engine
 	Apache int
 
-	// ZooKeeperHome is an unpacked release of Apache ZooKeeper, for members of that engine.
-	// Without it ZOOKEEPER_HOME is one, or Debian's package zookeeper is used.
+	// ZooKeeperHome is an unpacked release of Apache ZooKeeper, for Apache members. The default
+	// is ZOOKEEPER_HOME or Debian's package zookeeper.
 	ZooKeeperHome string
 
-	// DataDir holds the data and stays. The members of an ensemble have a folder in it
-	// each, by their number. Without it there is a temporary folder, which Close removes.
+	// DataDir holds the data and is kept. Each member of an ensemble has a folder in it, named by
+	// its number. Without it, a temporary folder is used, which Close removes.
 	DataDir string
 
 	// Ephemeral keeps the data in memory: a member that stops forgets it. Embedded only.
 	Ephemeral bool
 
-	// Host is the address to listen on; 127.0.0.1 when "".
+	// Host is the address to listen on; "" means 127.0.0.1.
 	Host string
 
-	// Port is the client port of the first member; the others have those that follow. 0
-	// means free ones.
+	// Port is the client port of the first member; the others have the following ones. 0 means
+	// free ports.
 	Port int
 
 	// TLS opens a second port of each member for clients that use TLS, with a certificate that is
 	// made for it: Ensemble.TLSConnectString and Ensemble.TLSConfig. Embedded only.
 	TLS bool
 
-	// Config is the path of a zoo.cfg to start from; where neither it nor Properties says
-	// otherwise, tickTime is 2000, all four-letter words are answered, connections are not
-	// limited, znodes may have a time to live. Of a single server it also gives the ports
-	// and the data directory, unless Port and DataDir are set.
+	// Config is the path of a zoo.cfg to start from. Unless it or Properties say otherwise,
+	// tickTime is 2000, all four-letter words are answered, connections are not limited, and
+	// znodes may have a TTL. For a standalone server it also sets the ports and the data
+	// directory, unless Port and DataDir are set.
 	Config string
 
-	// Emulate is the release of ZooKeeper that embedded members behave like and say they are:
-	// "3.8" or "3.9", or a single one from 3.8.0 on such as "3.8.4". When it is "" and neither
-	// Config nor Properties has zkctl.emulate, it is that of the Apache members, or 3.9 when
-	// there is none.
+	// Emulate is the ZooKeeper release that embedded members behave like and report: "3.8",
+	// "3.9", or an exact one from 3.8.0 on such as "3.8.4". If it is "" and neither Config nor
+	// Properties set zkctl.emulate, it is that of the Apache members, or 3.9 if there are none.
 	Emulate string
 
 	// Properties are further lines of zoo.cfg, by ZooKeeper's names; they win over Config, and an
@@ -74,12 +73,12 @@ type Options struct {
 	Properties map[string]string
 	System     map[string]string
 
-	// Log gets the embedded members' logs, in ZooKeeper's pattern, and what is odd about the
-	// configuration. nil drops them. Apache members have a file each: Member.LogFile.
+	// Log gets the embedded members' logs, in ZooKeeper's pattern, and warnings about the
+	// configuration. nil discards them. Each Apache member has its own file: Member.LogFile.
 	Log io.Writer
 }
 
-// maxMembers bounds an ensemble on one machine.
+// maxMembers limits the size of an ensemble on one machine.
 const maxMembers = 99
 
 func (o *Options) check() error {
@@ -94,25 +93,25 @@ func (o *Options) check() error {
 	}
 	switch {
 	case o.Size < 0 || o.Observers < 0 || o.Apache < 0:
-		return errors.New("a number of members cannot be negative")
+		return errors.New("the number of members cannot be negative")
 	case o.Size+o.Observers > maxMembers:
-		return fmt.Errorf("%d members are more than %d, the most that one machine gets", o.Size+o.Observers, maxMembers)
+		return fmt.Errorf("%d members exceed the limit of %d per machine", o.Size+o.Observers, maxMembers)
 	case o.Engine != Embedded && o.Engine != Apache:
 		return unknownEngine(o.Engine)
 	case o.Apache > o.Size:
-		return fmt.Errorf("%d Apache members are more than there are members that vote (%d)", o.Apache, o.Size)
+		return fmt.Errorf("%d Apache members are more than the %d voting members", o.Apache, o.Size)
 	case o.Observers > 0 && o.Size < 2:
-		return errors.New("observers need an ensemble to watch: at least 2 members that vote")
+		return errors.New("observers need an ensemble with at least 2 voting members")
 	case o.Ephemeral && (o.Engine == Apache || o.Apache > 0):
-		return errors.New("Apache ZooKeeper keeps its data on disk: it cannot be ephemeral")
+		return errors.New("Apache ZooKeeper keeps its data on disk and cannot be ephemeral")
 	case o.TLS && (o.Engine == Apache || o.Apache > 0):
 		return errors.New("only embedded members have TLS ports with a certificate that is made for them")
 	case o.TLS && (o.Properties["secureClientPort"] != "" || o.Properties["ssl.keyStore.location"] != ""):
 		return errors.New("the option TLS chooses secureClientPort and ssl.keyStore.location itself")
 	case o.Ephemeral && o.DataDir != "":
-		return fmt.Errorf("an ephemeral server keeps nothing: it has no use for the data directory %s", o.DataDir)
+		return fmt.Errorf("an ephemeral server cannot use the data directory %s", o.DataDir)
 	case o.Emulate != "" && o.Engine == Apache:
-		return fmt.Errorf("Apache members are what they are: they cannot emulate ZooKeeper %s", o.Emulate)
+		return fmt.Errorf("Apache members cannot emulate ZooKeeper %s; only embedded members can", o.Emulate)
 	case o.Port < 0 || o.Port+o.Size+o.Observers-1 > 65535:
 		return fmt.Errorf("port %d is out of range", o.Port)
 	case net.ParseIP(o.Host) == nil && o.Host != "localhost":
@@ -126,7 +125,7 @@ func (o *Options) check() error {
 	for _, p := range []map[string]string{o.Properties, o.System} {
 		for key, value := range p {
 			if strings.ContainsAny(key, " \t\r\n=:#!\\") || key == "" || strings.ContainsAny(value, "\r\n") {
-				return fmt.Errorf("property %q: neither its name nor its value fits on a line of zoo.cfg", key)
+				return fmt.Errorf("property %q: its name or value does not fit on a line of zoo.cfg", key)
 			}
 		}
 	}
@@ -134,10 +133,10 @@ func (o *Options) check() error {
 }
 
 func unknownEngine(e Engine) error {
-	return fmt.Errorf("unknown engine %q: it is %q or %q", e, Embedded, Apache)
+	return fmt.Errorf("unknown engine %q; use %q or %q", e, Embedded, Apache)
 }
 
-// engineOf is the engine of the member with that number, from 1.
+// engineOf returns the engine of the member with this number, starting from 1.
 func (o *Options) engineOf(id int) Engine {
 	if o.Engine == Apache || id > o.Size-o.Apache && id <= o.Size {
 		return Apache

@@ -2,14 +2,14 @@ package localserver
 
 import "fmt"
 
-// Partition cuts every link between members of different sides; within a side all are as they
-// were started. The members that are on no side form one together.
+// Partition cuts every link between members on different sides, and restores all links within a
+// side. Members that are on no side form another one together.
 func (e *Ensemble) Partition(sides ...[]int64) error {
 	side := map[int64]int{}
 	for i, ids := range sides {
 		for _, id := range ids {
 			if e.Member(id) == nil {
-				return fmt.Errorf("partition: there is no member %d", id)
+				return fmt.Errorf("partition: no member %d", id)
 			}
 			if _, twice := side[id]; twice {
 				return fmt.Errorf("partition: member %d is on two sides", id)
@@ -38,19 +38,20 @@ func (e *Ensemble) Partition(sides ...[]int64) error {
 // Cut cuts the link between two members.
 func (e *Ensemble) Cut(a, b int64) error {
 	if e.Member(a) == nil || e.Member(b) == nil || a == b {
-		return fmt.Errorf("cut the link between members %d and %d: there are no two such members", a, b)
+		return fmt.Errorf("cut the link between members %d and %d: no such members", a, b)
 	}
 	e.links.set(func(cut map[[2]int64]bool) { cut[link(a, b)] = true })
 	return nil
 }
 
-// Heal gives back the link between two members.
+// Heal restores the link between two members.
 func (e *Ensemble) Heal(a, b int64) {
 	e.links.set(func(cut map[[2]int64]bool) { delete(cut, link(a, b)) })
 }
 
-// CutLinks are the links that are cut, each by the numbers of its two members, in order.
+// CutLinks returns the links that are cut, each as the numbers of its two members in ascending
+// order.
 func (e *Ensemble) CutLinks() [][2]int64 { return e.links.pairs() }
 
-// HealAll gives back all links.
+// HealAll restores all links.
 func (e *Ensemble) HealAll() { e.links.set(func(cut map[[2]int64]bool) { clear(cut) }) }

@@ -12,7 +12,7 @@ import (
 // peer is the quorum of an ensemble's member.
 type peer struct{ *zab.Peer }
 
-// peerOptions translates a configuration. Replica is left to the caller.
+// peerOptions translates a configuration. The caller sets Replica.
 func peerOptions(cfg *zoocfg.Config, opt serverOptions, id int64, j zab.JournalOptions) zab.PeerOptions {
 	o := zab.PeerOptions{
 		ID: id, Network: zab.TCP{}, Log: opt.log,
@@ -36,7 +36,7 @@ func peerOptions(cfg *zoocfg.Config, opt serverOptions, id int64, j zab.JournalO
 	return o
 }
 
-// saveConfig keeps a configuration where a member finds it when it starts again.
+// saveConfig stores a configuration where a member finds it at the next start.
 func saveConfig(file string, v zoocfg.QuorumVerifier, committed bool, id int64) error {
 	if !committed {
 		return zoocfg.WriteDynamic(zoocfg.NextDynamicFile(file), v, true)
@@ -47,7 +47,7 @@ func saveConfig(file string, v zoocfg.QuorumVerifier, committed bool, id int64) 
 	return zoocfg.RemoveNext(file)
 }
 
-// run lives with the ensemble until close or crash. failed is told why it ended otherwise.
+// run runs the peer until close or crash. failed is called with the reason if it ends otherwise.
 func (p *peer) run(failed func(error)) {
 	go func() {
 		if err := p.Run(context.Background()); err != nil {
@@ -66,8 +66,8 @@ func (p *peer) crash(closeReplica func()) {
 	closeReplica()
 }
 
-// watchPeer tells a replica's monitoring of its ensemble. The peer is there only after the
-// replica is.
+// watchPeer gives a replica's monitoring access to its ensemble. The peer exists only after the
+// replica does.
 func watchPeer(cfg *zoocfg.Config, p **zab.Peer, id int64) func() replica.Ensemble {
 	return func() replica.Ensemble {
 		e := replica.Ensemble{
@@ -89,7 +89,7 @@ func startPeer(s *server, opt serverOptions, m replica.Options, j zab.JournalOpt
 		}
 	}
 	if _, ok := s.cfg.Self(); !ok {
-		return fmt.Errorf("My id %d not in the peer list: %s has no server.%d; give it one, or add the server by a reconfiguration and a configuration that has it", m.ID, s.cfg.File, m.ID)
+		return fmt.Errorf("My id %d not in the peer list: %s has no server.%d; add that line, or add the server by a reconfiguration", m.ID, s.cfg.File, m.ID)
 	}
 	j.Due = s.SaveSoon
 	j.Slow = slowSync(s.Metrics(), opt.log, m.ID, s.cfg.FsyncWarning)
@@ -120,7 +120,7 @@ func startPeer(s *server, opt serverOptions, m replica.Options, j zab.JournalOpt
 	return nil
 }
 
-// mode is the server's role, "" while it serves nobody.
+// mode returns the server's role, or "" while it serves nobody.
 func (s *server) mode() Role {
 	q, ok := s.quorum.(*peer)
 	if !ok {

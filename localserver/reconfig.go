@@ -20,11 +20,11 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
-// superDigestProperty gives the identity super its password.
+// superDigestProperty sets the password of the identity super.
 const superDigestProperty = "zookeeper.DigestAuthenticationProvider.superDigest"
 
-// newPassword makes the password by which an ensemble is reconfigured. It is nowhere but in
-// this process; the members know its digest.
+// newPassword creates the password for reconfiguring an ensemble. It exists only in this process;
+// the members know its digest.
 func newPassword() (string, error) {
 	var b [16]byte
 	if _, err := rand.Read(b[:]); err != nil {
@@ -33,7 +33,7 @@ func newPassword() (string, error) {
 	return hex.EncodeToString(b[:]), nil
 }
 
-// supers are the digests by which embedded members know the ensemble's own identity super.
+// supers returns the digests by which embedded members know the ensemble's own identity super.
 func (e *Ensemble) supers() []string {
 	if e.super == "" {
 		return nil
@@ -45,8 +45,9 @@ func (e *Ensemble) supers() []string {
 	return []string{digest}
 }
 
-// ownServers are the members that surely know the ensemble's super: embedded ones that run;
-// all when there is none. Apache's know it unless the configuration has another one.
+// ownServers returns the members that certainly know the ensemble's super: running embedded ones,
+// or all members if there are none. Apache members know it unless the configuration sets another
+// one.
 func (e *Ensemble) ownServers() string {
 	own := slices.DeleteFunc(e.Members(), func(m *Member) bool { return m.embedded() == nil || m.Paused() })
 	if len(own) == 0 {
@@ -55,19 +56,19 @@ func (e *Ensemble) ownServers() string {
 	return connectString(own)
 }
 
-// ErrStandalone is, for errors.Is, why Add and Remove fail on a single server that was not started
-// with the property standaloneEnabled=false.
+// ErrStandalone is wrapped by the errors of Add and Remove for a standalone server that was not
+// started with the property standaloneEnabled=false.
 var ErrStandalone = errors.New("a standalone server cannot be reconfigured; start it with the property standaloneEnabled=false, or with more members")
 
-// AddOptions describe a member that is added. The zero value is an embedded one that votes.
+// AddOptions describe a member to add. The zero value is an embedded voting member.
 type AddOptions struct {
 	Observer bool   // it does not vote
-	Engine   Engine // what it is made of; Embedded when ""
+	Engine   Engine // "" means Embedded
 }
 
-// Add starts one more member, takes it into the ensemble by a reconfiguration, and returns when it
-// serves clients. The ensemble has two members at least, or was started with the property
-// standaloneEnabled=false.
+// Add starts another member, adds it to the ensemble by a reconfiguration, and returns once it
+// serves clients. The ensemble must have at least two members, or have been started with the
+// property standaloneEnabled=false.
 func (e *Ensemble) Add(ctx context.Context, opt AddOptions) (*Member, error) {
 	if !e.distributed() {
 		return nil, fmt.Errorf("add a member: %w", ErrStandalone)
@@ -76,7 +77,7 @@ func (e *Ensemble) Add(ctx context.Context, opt AddOptions) (*Member, error) {
 		return nil, fmt.Errorf("add a member: %w", unknownEngine(opt.Engine))
 	}
 	if len(e.Members()) == 0 {
-		return nil, errors.New("add a member: none is left here that could let it in; all have moved elsewhere")
+		return nil, errors.New("add a member: no members are left here to reconfigure; all have moved elsewhere")
 	}
 	e.reconfig.Lock()
 	defer e.reconfig.Unlock()
@@ -92,7 +93,7 @@ func (e *Ensemble) Add(ctx context.Context, opt AddOptions) (*Member, error) {
 	for _, other := range e.members {
 		e.lastID = max(e.lastID, other.id)
 	}
-	if saved != nil { // servers that run elsewhere have numbers, too
+	if saved != nil { // servers that run elsewhere have numbers too
 		for _, other := range saved.Members() {
 			e.lastID = max(e.lastID, other.ID)
 		}
@@ -116,8 +117,8 @@ func (e *Ensemble) Add(ctx context.Context, opt AddOptions) (*Member, error) {
 		}
 		e.adoptRelease()
 	}
-	e.place(m) // it knows itself from its configuration, too
-	// An Apache member answers nobody before it serves, and serves only once the others know it.
+	e.place(m) // it also learns this from its configuration
+	// An Apache member answers nobody until it serves, and serves only once the others know it.
 	started := make(chan error, 1)
 	go func() { started <- m.Start(ctx) }()
 	if m.engine == Embedded {
@@ -138,15 +139,15 @@ func (e *Ensemble) Add(ctx context.Context, opt AddOptions) (*Member, error) {
 	return m, e.waitServing(ctx, []*Member{m})
 }
 
-// Remove takes a member out of the ensemble by a reconfiguration, stops it, and waits until
-// the others serve. Its folder stays until the ensemble's does.
+// Remove removes a member from the ensemble by a reconfiguration, stops it, and waits until the
+// others serve. Its folder is kept as long as the ensemble's.
 func (e *Ensemble) Remove(ctx context.Context, id int64) error {
 	m := e.Member(id)
 	switch {
 	case !e.distributed():
 		return fmt.Errorf("remove a member: %w", ErrStandalone)
 	case m == nil:
-		return fmt.Errorf("remove a member: there is no member %d", id)
+		return fmt.Errorf("remove a member: no member %d", id)
 	}
 	e.reconfig.Lock()
 	defer e.reconfig.Unlock()
@@ -160,7 +161,7 @@ func (e *Ensemble) Remove(ctx context.Context, id int64) error {
 	if err := m.close(); err != nil {
 		return err
 	}
-	// When the leader goes, the others may have to find their places again.
+	// If the leader leaves, the others may have to elect a new one.
 	var rest []*Member
 	for _, other := range e.Members() {
 		if other.Running() && !other.Paused() {
@@ -177,10 +178,10 @@ func (e *Ensemble) forget(m *Member) {
 	e.members = slices.DeleteFunc(slices.Clone(e.members), func(one *Member) bool { return one == m })
 }
 
-// reconfigPatience bounds a reconfiguration whose context has no deadline.
+// reconfigPatience limits a reconfiguration whose context has no deadline.
 const reconfigPatience = time.Minute
 
-// reconfigure is ZooKeeper's own operation, by an identity that may. It is repeated while
+// reconfigure is ZooKeeper's own operation, by an authorised identity. It is repeated while
 // leaders change or a joining member still catches up.
 func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string, done func(zoocfg.QuorumVerifier) bool) error {
 	if _, ok := ctx.Deadline(); !ok {
@@ -198,7 +199,7 @@ func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string, don
 		return e.noQuorum(proto.ErrNewConfigNoQuorum)
 	}
 	var fault error
-	lost := false // an answer: it may be done already
+	lost := false // the answer was lost; it may be done already
 	pause := 10 * time.Millisecond
 	pollErr := poll(ctx, func() bool {
 		var text []byte
@@ -226,7 +227,7 @@ func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string, don
 		if !errors.Is(fault, proto.ErrReconfigInProgress) && !errors.Is(fault, proto.ErrNewConfigNoQuorum) {
 			return true
 		}
-		// Each attempt is a transaction, if one that fails.
+		// Even a failed attempt is a transaction.
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -239,9 +240,9 @@ func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string, don
 	}
 	switch {
 	case errors.Is(fault, proto.ErrNoAuth):
-		return fmt.Errorf("%w: the configuration has a superDigest of its own, and Apache members know no other; reconfigure as that super user (addauth digest super:…, reconfig)", fault)
+		return fmt.Errorf("%w: the configuration sets its own superDigest, and Apache members accept no other; reconfigure as that super user (addauth digest super:…, reconfig)", fault)
 	case errors.Is(fault, proto.ErrBadArguments) && leaving != "":
-		return fmt.Errorf("two members that vote must stay, or one with standaloneEnabled=false: %w", fault)
+		return fmt.Errorf("at least two voting members must stay, or one with standaloneEnabled=false: %w", fault)
 	case errors.Is(fault, context.DeadlineExceeded):
 		return e.noQuorum(context.DeadlineExceeded)
 	case errors.Is(fault, proto.ErrNewConfigNoQuorum), errors.Is(fault, proto.ErrConnectionLoss):
@@ -250,16 +251,16 @@ func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string, don
 	return fault
 }
 
-// noQuorum says who may be missing.
+// noQuorum reports which members may be missing.
 func (e *Ensemble) noQuorum(cause error) error {
-	why := "no quorum of members that are up to date"
+	why := "no quorum of up-to-date members"
 	if idle := e.idle(); len(idle) > 0 {
-		why = fmt.Sprintf("no quorum while these members do not run, or hang: %s", strings.Trim(fmt.Sprint(idle), "[]"))
+		why = fmt.Sprintf("no quorum while these members are stopped or paused: %s", strings.Trim(fmt.Sprint(idle), "[]"))
 	}
 	return fmt.Errorf("%s: %w", why, cause)
 }
 
-// idle are the members that should vote and do not run, or hang.
+// idle returns the voting members that are stopped or paused.
 func (e *Ensemble) idle() (ids []int64) {
 	for _, m := range e.Members() {
 		if m.role == zoocfg.Participant && (!m.Running() || m.Paused()) {
@@ -275,7 +276,7 @@ func (e *Ensemble) idle() (ids []int64) {
 func (e *Ensemble) outlives(ctx context.Context, c *client.Conn, id int64) bool {
 	text, _, err := c.GetConfig(ctx, false)
 	if err != nil {
-		return true // the reconfiguration will say
+		return true // the reconfiguration will report it
 	}
 	v, err := zoocfg.ParseVerifier(text)
 	if err != nil {
@@ -291,8 +292,8 @@ func (e *Ensemble) outlives(ctx context.Context, c *client.Conn, id int64) bool 
 	return len(rest.Voting()) == 0 || rest.ContainsQuorum(there)
 }
 
-// keepConfig keeps a configuration in the folders of Apache members, who have written it
-// where it goes with their processes.
+// keepConfig stores a configuration in the folders of Apache members, which have written it to a
+// place that is removed with their processes.
 func (e *Ensemble) keepConfig(v zoocfg.QuorumVerifier) error {
 	for _, m := range e.Members() {
 		file := filepath.Join(m.home, "zoo.cfg")

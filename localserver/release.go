@@ -12,8 +12,9 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// release is what embedded members behave like unless their configuration says: the Apache
-// members, if there are any. A leader must not propose what an older member cannot apply.
+// release returns what embedded members emulate unless their configuration says otherwise: the
+// release of the Apache members, if there are any. A leader must not propose what an older member
+// cannot apply.
 func (e *Ensemble) release() release.Release {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -25,8 +26,8 @@ func (e *Ensemble) release() release.Release {
 	return release.Newest
 }
 
-// adoptRelease tells the running members of the Apache members' release, unless the configuration
-// says what they are to be.
+// adoptRelease tells the running members about the Apache members' release, unless the
+// configuration says what to emulate.
 func (e *Ensemble) adoptRelease() {
 	r := e.release()
 	if asked, err := release.Parse(e.base[zoocfg.EmulateKey]); err == nil && asked.MultiKeepsCreate2() && !r.MultiKeepsCreate2() && e.log != nil {
@@ -39,11 +40,11 @@ func (e *Ensemble) adoptRelease() {
 	}
 }
 
-// releasePatience is how long the other servers of an ensemble may take to say what they are.
+// releasePatience is how long the other servers of an ensemble may take to report their release.
 const releasePatience = time.Second
 
-// ensembleRelease is the release that the other servers of an ensemble have: the oldest when they
-// differ, the newest of all when nobody answers.
+// ensembleRelease returns the release of the other servers of an ensemble: the oldest if they
+// differ, or the newest of all if nobody answers.
 func ensembleRelease(cfg *zoocfg.Config, log *zklog.Logger) release.Release {
 	ctx, cancel := context.WithTimeout(context.Background(), releasePatience)
 	defer cancel()
@@ -80,8 +81,8 @@ func ensembleRelease(cfg *zoocfg.Config, log *zklog.Logger) release.Release {
 	return oldest
 }
 
-// clientAddress is where another server of the ensemble probably serves clients: where its line
-// says, or on the same port as this one when it is on another host. "" when that is not known.
+// clientAddress returns where another server of the ensemble probably serves clients: where its
+// line says, or on this server's port if it is on another host; "" if unknown.
 func clientAddress(cfg *zoocfg.Config, self, other zoocfg.Member) string {
 	if len(other.Addrs) == 0 {
 		return ""

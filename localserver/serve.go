@@ -17,7 +17,7 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
-// What Serve could not begin with; errors.Is finds them.
+// The errors of Serve before it runs, for errors.Is.
 var (
 	ErrConfig  = errors.New("invalid config")
 	ErrDataDir = errors.New("unable to access datadir")
@@ -30,14 +30,14 @@ type ServeOptions struct {
 	Log    io.Writer
 
 	// Listening, if not nil, is called once the ports are open and the data is loaded; addr is
-	// where clients connect, "" when they cannot without TLS.
+	// where clients connect, or "" if they need TLS.
 	Listening func(addr string)
 }
 
-// Serve is a server by its configuration, as ZooKeeper's own main class is (QuorumPeerMain):
-// alone, or with server.N lines and myid a member of an ensemble whose others are elsewhere.
-// It returns nil when ctx has ended and everything is on disk, and an error when the server
-// cannot start or go on.
+// Serve runs a server from its configuration, as ZooKeeper's own main class does
+// (QuorumPeerMain): standalone or, with server.N lines and myid, as a member of an ensemble whose
+// other members are elsewhere. It returns nil once ctx has ended and everything is on disk, and
+// an error if the server cannot start or continue.
 func Serve(ctx context.Context, opt ServeOptions) error {
 	cfg, warnings, err := zoocfg.Load(opt.Config, zoocfg.Properties(opt.System))
 	if err != nil {
@@ -99,12 +99,12 @@ func Serve(ctx context.Context, opt ServeOptions) error {
 	}
 }
 
-// RunningOn is the process of an embedded server that uses a data directory, zoo.cfg's dataDir; 0
-// without one.
+// RunningOn returns the process of an embedded server that uses a data directory (zoo.cfg's
+// dataDir), or 0.
 func RunningOn(dataDir string) (pid int) { return filelock.Holder(filepath.Join(dataDir, lockFile)) }
 
-// CheckConfig reads a configuration as Serve does, and returns the error with which Serve would
-// refuse it, and its dataDir where that is known.
+// CheckConfig reads a configuration as Serve does. It returns the error with which Serve would
+// refuse it, and its dataDir if known.
 func CheckConfig(config string, system map[string]string) (dataDir string, err error) {
 	cfg, _, err := zoocfg.Load(config, zoocfg.Properties(system))
 	if err == nil {
@@ -116,7 +116,7 @@ func CheckConfig(config string, system map[string]string) (dataDir string, err e
 	return dataDir, nil
 }
 
-// initialConfig is the text of zoo.cfg for the AdminServer.
+// initialConfig returns the text of zoo.cfg for the AdminServer.
 func initialConfig(cfg *zoocfg.Config) string {
 	if cfg.File == "" {
 		return ""
@@ -128,7 +128,7 @@ func initialConfig(cfg *zoocfg.Config) string {
 	return string(text)
 }
 
-// systemProperties are what the AdminServer tells of the system properties.
+// systemProperties returns the system properties that the AdminServer shows.
 func systemProperties(system map[string]string, cfg *zoocfg.Config) map[string]string {
 	p := maps.Clone(system)
 	if p == nil {
@@ -142,6 +142,6 @@ func systemProperties(system map[string]string, cfg *zoocfg.Config) map[string]s
 	return p
 }
 
-// Version is what an embedded member says it is unless Emulate asks for another release, as
-// ZooKeeper writes it: "3.9.5-v1.2.3, built on 2026-01-02 03:04 UTC".
+// Version returns what an embedded member reports unless Emulate asks for another release, in
+// ZooKeeper's format: "3.9.5-v1.2.3, built on 2026-01-02 03:04 UTC".
 func Version() string { return replica.Version(release.Newest) }

@@ -63,19 +63,19 @@ type soloLock struct {
 	closed bool
 }
 
-// restore replaces a standalone server's data by a snapshot. Its history goes: the logs lead
-// elsewhere.
+// restore replaces a standalone server's data with a snapshot. Its history is removed: the logs
+// lead elsewhere.
 func (n *solo) restore(s *server, m replica.Options, j zab.JournalOptions, t *ztree.Tree) error {
 	n.lock.Lock()
 	defer n.lock.Unlock()
 	if n.lock.closed {
-		return errors.New("the server is being stopped")
+		return errors.New("the server is stopping")
 	}
 	s.Retire()
 	n.journal.Close()
 	var err error
 	if m.DataDir != "" {
-		_, _, err = s.Save() // what the logs have outlives a failure
+		_, _, err = s.Save() // so that what is in the logs survives a failure
 	}
 	if err == nil {
 		err = dropLogs(m.LogDir)
@@ -99,7 +99,7 @@ func dropLogs(dir string) error {
 	if err != nil {
 		return err
 	}
-	for i := len(d.Logs) - 1; i >= 0; i-- { // no gap in between
+	for i := len(d.Logs) - 1; i >= 0; i-- { // in this order there is never a gap
 		if err := os.Remove(d.Logs[i].Path); err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ func dropLogs(dir string) error {
 	return nil
 }
 
-// dropSnapshots removes those after zxid.
+// dropSnapshots removes the snapshots after zxid.
 func dropSnapshots(dir string, zxid int64) error {
 	if dir == "" {
 		return nil

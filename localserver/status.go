@@ -11,26 +11,26 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
-// Role is what a member does in its ensemble, in the word that ZooKeeper has for it.
+// Role is what a member does in its ensemble, in ZooKeeper's words.
 type Role string
 
-// Roles.
+// The roles.
 const (
 	RoleLeader     Role = "leader"
 	RoleFollower   Role = "follower"
 	RoleObserver   Role = "observer"
 	RoleStandalone Role = "standalone" // a single server
-	RoleReadOnly   Role = "read-only"  // without a leader, it serves clients that only read
-	RoleLooking    Role = "looking"    // for a leader, or it does not answer
+	RoleReadOnly   Role = "read-only"  // without a leader, serving read-only clients
+	RoleLooking    Role = "looking"    // looking for a leader, or not answering
 	RolePaused     Role = "paused"     // by Pause
 	RoleStopped    Role = "stopped"    // not started, stopped or killed
-	RoleFailed     Role = "failed"     // it has stopped serving by itself; Status.Error says why
+	RoleFailed     Role = "failed"     // it stopped serving by itself; see Status.Error
 )
 
-// String is the role's word.
+// String returns the role's name.
 func (r Role) String() string { return string(r) }
 
-// Serves reports whether a member in this role serves clients, if only those that read.
+// Serves reports whether a member in this role serves clients, even if only read-only ones.
 func (r Role) Serves() bool {
 	switch r {
 	case RoleLeader, RoleFollower, RoleObserver, RoleStandalone, RoleReadOnly:
@@ -39,10 +39,10 @@ func (r Role) Serves() bool {
 	return false
 }
 
-// leads reports whether a member in this role makes the transactions.
+// leads reports whether a member in this role creates the transactions.
 func (r Role) leads() bool { return r == RoleLeader || r == RoleStandalone }
 
-// Status is what a member says of itself.
+// Status is what a member reports about itself.
 type Status struct {
 	ID      int64  `json:"id"`
 	Role    Role   `json:"role"`
@@ -53,24 +53,24 @@ type Status struct {
 	LogFile string `json:"logFile,omitempty"` // of an Apache member
 	Error   string `json:"error,omitempty"`   // why it failed
 
-	// Of one that serves:
+	// If it serves:
 	Version     string `json:"version,omitempty"`
 	Zxid        int64  `json:"zxid"`
 	Epoch       int64  `json:"epoch"`
 	Lag         int64  `json:"lag"`      // transactions behind the leader
-	Sessions    int64  `json:"sessions"` // that the member knows, -1 when it does not tell
+	Sessions    int64  `json:"sessions"` // known to the member; -1 if it does not report them
 	Connections int64  `json:"connections"`
 	Znodes      int64  `json:"znodes"`
 	DataSize    int64  `json:"dataSize"` // bytes of paths and data
 	Watches     int64  `json:"watches"`
-	Memory      int64  `json:"memory"` // bytes that an Apache member's process has; 0 when not known
+	Memory      int64  `json:"memory"` // bytes used by an Apache member's process; 0 if unknown
 }
 
 // statusPatience is how long a member may take to answer.
 const statusPatience = 2 * time.Second
 
-// Status asks every member. One that does not answer in two seconds counts as looking for
-// its ensemble.
+// Status asks every member. One that does not answer within two seconds counts as looking for a
+// leader.
 func (e *Ensemble) Status(ctx context.Context) []Status {
 	members := e.Members()
 	list := make([]Status, len(members))
@@ -131,7 +131,7 @@ func (m *Member) Status(ctx context.Context) Status {
 	return s
 }
 
-// askEmbedded asks a member of this process. One that is too busy to answer leaves no trace.
+// askEmbedded asks a member in this process. If it is too busy to answer, nothing is recorded.
 func (s *Status) askEmbedded(ctx context.Context, member *server) {
 	answer := make(chan replica.Status, 1)
 	go func() {
@@ -151,11 +151,11 @@ func (s *Status) askEmbedded(ctx context.Context, member *server) {
 	}
 }
 
-// askApache asks a member that is a process, by words that its own configuration allows.
+// askApache asks a member that is a process, with words that its configuration allows.
 func (s *Status) askApache(ctx context.Context) {
 	if text, err := FourLetterWord(ctx, s.Addr, "srvr", nil); err == nil {
 		s.readSrvr(text)
-		s.Connections = max(0, s.Connections-1) // without the one that asked
+		s.Connections = max(0, s.Connections-1) // without our own
 	}
 	if s.Role.Serves() {
 		if text, err := FourLetterWord(ctx, s.Addr, "mntr", nil); err == nil {
@@ -164,13 +164,13 @@ func (s *Status) askApache(ctx context.Context) {
 	}
 }
 
-// version is the version without the time at which it was built.
+// version returns the version without the build time.
 func version(text string) string {
 	v, _, _ := strings.Cut(text, ",")
 	return v
 }
 
-// mode is the member's role, "" when it does not serve.
+// mode returns the member's role, or "" if it does not serve.
 func (m *Member) mode(ctx context.Context) Role {
 	m.mu.Lock()
 	run := m.run
@@ -229,8 +229,8 @@ func (s *Status) readMntr(text string) {
 	}
 }
 
-// FourLetterWord sends one of ZooKeeper's four-letter words, such as srvr or mntr, to a
-// server and returns the answer. cfg is nil for a port without TLS.
+// FourLetterWord sends one of ZooKeeper's four-letter words, such as srvr or mntr, to a server
+// and returns the answer. cfg is nil for a port without TLS.
 func FourLetterWord(ctx context.Context, addr, word string, cfg *tls.Config) (string, error) {
 	var dial fourletter.Dial
 	if cfg != nil {

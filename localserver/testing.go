@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// testStart bounds the start of a server for a test.
+// testStart limits the start of a server for a test.
 const testStart = time.Minute
 
-// TB is the part of a test that New needs. *testing.T, *testing.B and *testing.F have it; a
-// program that is not a test does not link the package testing.
+// TB is the part of a test that New needs, implemented by *testing.T, *testing.B and *testing.F.
+// With it, programs that are not tests need not link the package testing.
 type TB interface {
 	Helper()
 	Failed() bool
@@ -21,9 +21,9 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// New starts what opt describes (without it, one server) for a test or a benchmark, and closes
-// it when that ends. If it cannot, the test fails. A failed test shows the last lines of the
-// log, unless opt sends it elsewhere.
+// New starts what opt describes (by default, one server) for a test or benchmark, and closes it
+// at the end. If it cannot start, the test fails. A failed test shows the last lines of the log,
+// unless opt sends it elsewhere.
 func New(t TB, opt ...Options) *Ensemble {
 	t.Helper()
 	var o Options
@@ -46,7 +46,7 @@ func New(t TB, opt ...Options) *Ensemble {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the log of the local ZooKeeper ends:\n%s", tail)
+			t.Logf("the last lines of the local ZooKeeper's log:\n%s", tail)
 		}
 		if err := e.Close(); err != nil {
 			t.Errorf("%v", err)

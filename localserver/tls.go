@@ -11,10 +11,10 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// serverTLS reads the stores for the ports that speak TLS (X509Util).
+// serverTLS reads the stores for the TLS ports (X509Util).
 func serverTLS(t *zoocfg.TLS, r release.Release) (*tls.Config, error) {
 	if t.KeyStore.Location == "" {
-		return nil, errors.New("TLS for clients: ssl.keyStore.location is not set: it is the file with the server's key and certificate (JKS, PKCS12 or PEM)")
+		return nil, errors.New("TLS for clients: ssl.keyStore.location is not set; set it to the file with the server's key and certificate (JKS, PKCS12 or PEM)")
 	}
 	cert, err := store(&t.KeyStore).Key()
 	if err != nil {
@@ -27,11 +27,11 @@ func serverTLS(t *zoocfg.TLS, r release.Release) (*tls.Config, error) {
 	case zoocfg.ClientAuthWant:
 		cfg.ClientAuth = tls.VerifyClientCertIfGiven
 	}
-	// Differs(expired-client-certificate): Java does not look at the validity of a certificate that
-	// stands in the trust store itself.
+	// Differs(expired-client-certificate): Java does not check the validity of a certificate that
+	// is itself in the trust store.
 	if cfg.ClientAuth != tls.NoClientCert {
 		if t.TrustStore.Location == "" {
-			return nil, fmt.Errorf("TLS for clients: ssl.trustStore.location is not set: with ssl.clientAuth=%s it says whose certificates are accepted", t.ClientAuth)
+			return nil, fmt.Errorf("TLS for clients: ssl.trustStore.location is not set; with ssl.clientAuth=%s it must name the trusted authorities", t.ClientAuth)
 		}
 		if cfg.ClientCAs, err = store(&t.TrustStore).Trust(); err != nil {
 			return nil, fmt.Errorf("TLS for clients: %w", err)
@@ -46,7 +46,7 @@ func serverTLS(t *zoocfg.TLS, r release.Release) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// serverProtocols are the versions of TLS that a server speaks (SSLContextAndOptions).
+// serverProtocols returns the TLS versions that a server accepts (SSLContextAndOptions).
 func serverProtocols(t *zoocfg.TLS, r release.Release) []string {
 	const v12, v13 = "TLSv1.2", "TLSv1.3"
 	protocol := t.Protocol
