@@ -149,7 +149,8 @@ func (s *shell) do(text string) {
 		s.failure.set(command.Advise(err).Error())
 		ui.Report(s.opts.Streams.Err, err)
 	}
-	if ctx.Err() == nil || s.ctx.Err() != nil {
+	// Ctrl-C may have ended the program of a pipe before the shell has seen it.
+	if ctx.Err() == nil && exitCode(err) != ui.ExitInterrupted || s.ctx.Err() != nil {
 		return
 	}
 	if n := s.lines.dropPasted(); n > 0 { // whoever interrupts one wants none of the others
