@@ -201,7 +201,7 @@ func TestErrorOnANarrowTerminal(t *testing.T) {
 	tt.await("a prompt", func(string) bool { return strings.HasSuffix(tt.cursorRow(), " 0]") })
 	tt.send("get -zz /\r")
 	tt.await("a prompt", func(string) bool { return strings.HasSuffix(tt.cursorRow(), " 1]") })
-	if text, want := strings.ReplaceAll(tt.screen(), "\n", " "), "argument that begins with a dash goes after"; !strings.Contains(text, want) {
+	if text, want := strings.ReplaceAll(tt.screen(), "\n", " "), "an argument that starts with a dash after"; !strings.Contains(text, want) {
 		t.Errorf("%q is broken within words in\n%s", want, tt.screen())
 	}
 	tt.mu.Lock()
