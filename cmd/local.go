@@ -145,6 +145,6 @@ func (l *localVerb) toMembers(ctx context.Context, words []string, action func(l
 }
 
 func outputFlag(c *cobra.Command, output *string) {
-	c.Flags().StringVarP(output, "output", "o", string(ui.Text), "print as `format`: text or json")
+	c.Flags().StringVarP(output, "output", "o", string(ui.Text), "output `format`: text or json")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{string(ui.Text), string(ui.JSON)}, cobra.ShellCompDirectiveNoFileComp))
 }

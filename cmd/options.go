@@ -134,7 +134,7 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.StringVar(&o.TLS.TrustPasswordFile, "tls-truststore-password-file", "", "`file` with the password of the trust store")
 	fs.StringVar(&o.TLS.KeyStorePassword, "tls-keystore-password", "", "`password` of the key store; a password file is safer")
 	fs.StringVar(&o.TLS.KeyStorePasswordFile, "tls-keystore-password-file", "", "`file` with the password of the key store")
-	fs.BoolVar(&o.TLS.SkipHostnameVerification, "tls-skip-hostname-verification", false, "accept a certificate for another host")
+	fs.BoolVar(&o.TLS.SkipHostnameVerification, "tls-skip-hostname-verification", false, "accept a certificate issued for another host")
 	mark("", "auth", "auth-file", "tls", "tls-truststore", "tls-keystore", "tls-truststore-type", "tls-keystore-type",
 		"tls-truststore-password", "tls-truststore-password-file", "tls-keystore-password",
 		"tls-keystore-password-file", "tls-skip-hostname-verification")

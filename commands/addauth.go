@@ -25,7 +25,7 @@ var addAuthCommand = &command.Command{
 		{Name: "auth", Kind: command.Data, Optional: true, Help: "the credential, a user, @file, $NAME, or - for standard input"},
 	},
 	Examples: []command.Example{
-		{"addauth digest bob:secret", "become user bob of the scheme digest"},
+		{"addauth digest bob:secret", "add user bob of the scheme digest"},
 		{"addauth digest bob", "the same, but ask for the password"},
 		{"addauth digest @/run/secrets/zk", "with user:password from a file"},
 		{"addauth digest '$ZK_AUTH'", "with user:password from the environment"},

@@ -22,7 +22,7 @@ import (
 // Verbs are ensemble, 4lw, admin and session.
 var Verbs = []command.Verb{
 	{
-		Name: "ensemble", Short: "show how an ensemble is, and check it", Group: command.Ensembles,
+		Name: "ensemble", Short: "show and check the state of an ensemble", Group: command.Ensembles,
 		New: func(env *command.Env) *cobra.Command { return newCommand(env.Streams, connection(env)) },
 	}, {
 		Name: "4lw", Short: "ask members for a four-letter word", Group: command.Ensembles,

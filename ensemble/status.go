@@ -30,7 +30,7 @@ func newStatusCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &statusOptions{asking: asking{streams: s, connect: connect}}
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "show the members and what they come to",
+		Short: "show the members and a verdict on the whole",
 		Long: `Show each member's role, last zxid, lag behind the leader, connections, latency,
 version and uptime, the doors that it answered through, and in a sentence whether
 the ensemble serves and how many failures it survives. What a member did not tell

@@ -82,13 +82,13 @@ must match all of them.`,
 	}
 	fs := c.Flags()
 	fs.SortFlags = false
-	fs.StringVar(&o.Format, "format", formatToolkit, "print as `format`: toolkit (zkTxnLogToolkit.sh), logformatter (LogFormatter of 3.5) or json")
+	fs.StringVar(&o.Format, "format", formatToolkit, "output `format`: toolkit (zkTxnLogToolkit.sh), logformatter (LogFormatter of 3.5) or json")
 	fs.StringVar(&o.Data, "data", dataText, "in JSON, show data as `form`: text (base64 if not UTF-8), hex, base64, none or length")
 	o.Filter.addFlags(fs)
 	fs.Int64Var(&o.Limit, "limit", 0, "stop after `n` transactions")
 	fs.IntVar(&o.Tail, "tail", -1, "print only the last `n` transactions")
 	fs.BoolVarP(&o.Follow, "follow", "f", false, "keep printing as the server writes, into its next logs too")
-	fs.StringVarP(&output, "output", "o", "", "print as `format`: text or json (same as --format json)")
+	fs.StringVarP(&output, "output", "o", "", "output `format`: text or json (same as --format json)")
 	completeValues(c, "format", dumpFormats...)
 	completeValues(c, "data", dataModes...)
 	completeValues(c, "output", string(ui.Text), string(ui.JSON))

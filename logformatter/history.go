@@ -62,7 +62,7 @@ slashes.`,
 	fs.SortFlags = false
 	fs.BoolVarP(&o.Recursive, "recursive", "R", false, "include all znodes below it")
 	fs.StringVar(&o.Data, "data", dataText, "show data as `form`: text (base64 if not UTF-8), hex, base64, none or length")
-	fs.StringVarP(&output, "output", "o", string(ui.Text), "print as `format`: text or json (one object per line)")
+	fs.StringVarP(&output, "output", "o", string(ui.Text), "output `format`: text or json (one object per line)")
 	completeValues(c, "data", dataModes...)
 	completeValues(c, "output", string(ui.Text), string(ui.JSON))
 	return c

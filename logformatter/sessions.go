@@ -50,7 +50,7 @@ writes.`,
 	fs := c.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&o.Session, "session", "", "only session `0x…`, with all its ephemerals")
-	fs.StringVarP(&output, "output", "o", string(ui.Text), "print as `format`: text or json (one object per line)")
+	fs.StringVarP(&output, "output", "o", string(ui.Text), "output `format`: text or json (one object per line)")
 	completeValues(c, "output", string(ui.Text), string(ui.JSON))
 	return c
 }

@@ -53,7 +53,7 @@ func newStatsCommand(s *ui.Streams, run func(context.Context, *statsOptions) err
 	fs.IntVar(&o.Depth, "depth", 1, "group paths by their first `n` names")
 	fs.IntVar(&o.Top, "top", 10, "show the `n` busiest paths and sessions")
 	o.Filter.addFlags(fs)
-	fs.StringVarP(&o.Output, "output", "o", string(ui.Text), "print as `format`: text or json")
+	fs.StringVarP(&o.Output, "output", "o", string(ui.Text), "output `format`: text or json")
 	completeValues(c, "output", string(ui.Text), string(ui.JSON))
 	completeFilter(c)
 	return c

@@ -61,7 +61,7 @@ The exit code is 0 if everything is sound, and 1 otherwise.`,
 			return run(c.Context(), o)
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", string(ui.Text), "print as `format`: text or json (one object per line and file)")
+	c.Flags().StringVarP(&output, "output", "o", string(ui.Text), "output `format`: text or json (one object per line and file)")
 	completeValues(c, "output", string(ui.Text), string(ui.JSON))
 	return c
 }
