@@ -99,10 +99,11 @@ func (e events) drain(c *Conn, t *testing.T) (all []string) {
 }
 
 func TestServerRestartResumesTheSession(t *testing.T) {
-	s := apachetest.Test(t, apache.Options{})
+	// The session outlives a restart on a busy machine.
+	s := apachetest.Test(t, apache.Options{TickTime: 3 * time.Second})
 	ctx := testContext(t)
 	e := newEvents()
-	c := open(t, Config{Servers: s.Addr(), OnEvent: e.take})
+	c := open(t, Config{Servers: s.Addr(), SessionTimeout: time.Minute, OnEvent: e.take})
 	create(t, c, "/ephemeral", proto.Ephemeral)
 	id := c.SessionID()
 	e.await(t, "SyncConnected")
