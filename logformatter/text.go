@@ -2,7 +2,6 @@ package logformatter
 
 import (
 	"bytes"
-	"strconv"
 
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -68,10 +67,31 @@ func appendHead(dst []byte, dates *ui.LogDates, h *proto.TxnHeader) []byte {
 	return append(dst, ' ')
 }
 
-// appendToolkitBody is TxnLogToolkit.getFormattedTxnStr: data is text, and what has none is the
-// record's toString.
+// appendToolkitBody is TxnLogToolkit.getFormattedTxnStr: the types that it knows have data, which is
+// text; the others print as the record's toString. Most lines have this form, hence no loop over the layout.
 func appendToolkitBody(dst []byte, f *fields, op proto.Op) ([]byte, error) {
-	if op == proto.OpMulti {
+	switch op {
+	case proto.OpCreate, proto.OpCreate2:
+		dst = appendPathData(dst, f)
+		dst = appendACLList(dst, f)
+		if f.bool() {
+			dst = append(dst, ",true,"...)
+		} else {
+			dst = append(dst, ",false,"...)
+		}
+		return appendInt(dst, int64(parentCVersion(f, op))), nil
+	case proto.OpCreateContainer, proto.OpCreateTTL:
+		dst = appendPathData(dst, f)
+		dst = appendACLList(dst, f)
+		dst = appendInt(append(dst, ','), int64(f.int()))
+		if op == proto.OpCreateTTL {
+			dst = appendInt(append(dst, ','), f.long())
+		}
+		return dst, nil
+	case proto.OpSetData, proto.OpReconfig:
+		dst = appendPathData(dst, f)
+		return appendInt(dst, int64(f.int())), nil
+	case proto.OpMulti:
 		n := f.count(8)
 		for i := 0; i < n && !f.bad; i++ {
 			if i > 0 {
@@ -82,28 +102,13 @@ func appendToolkitBody(dst []byte, f *fields, op proto.Op) ([]byte, error) {
 		}
 		return dst, nil
 	}
-	list := layout(op)
-	if len(list) < 2 || list[1].kind != fieldData {
-		return appendRecord(dst, f, op, "")
-	}
-	dst = append(appendString(dst, f.text()), ',') // the path
-	dst = appendText(dst, f.text())
-	for i := 2; i < len(list); i++ {
-		dst = append(dst, ',')
-		switch list[i].kind {
-		case fieldACL:
-			dst = appendACLList(dst, f)
-		case fieldBool:
-			dst = strconv.AppendBool(dst, f.bool())
-		case fieldCVersion:
-			dst = appendInt(dst, int64(parentCVersion(f, op)))
-		case fieldInt:
-			dst = appendInt(dst, int64(f.int()))
-		case fieldLong:
-			dst = appendInt(dst, f.long())
-		}
-	}
-	return dst, nil
+	return appendRecord(dst, f, op, "")
+}
+
+// appendPathData appends path and data, each followed by a comma.
+func appendPathData(dst []byte, f *fields) []byte {
+	dst = append(appendString(dst, f.text()), ',')
+	return append(appendText(dst, f.text()), ',')
 }
 
 // parentCVersion returns -1 for a create written by 3.3 or earlier, which has no such field.
