@@ -11,7 +11,6 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/internal/client"
-	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
 // Survey is what was learnt of an ensemble.
@@ -404,15 +403,4 @@ func (s *Survey) ByID(id int64) (*Reading, error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: %d", errNoMember, id)
-}
-
-// voters are the ids of the participants, as the configuration has them.
-func (s *Survey) voters() zoocfg.IDs {
-	ids := zoocfg.IDs{}
-	if s.Config != nil {
-		for _, m := range s.Config.Voting() {
-			ids.Add(m.ID)
-		}
-	}
-	return ids
 }
