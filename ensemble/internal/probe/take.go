@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
@@ -51,8 +52,7 @@ func (p *Prober) take(ctx context.Context, m Member, crowded bool) *Reading {
 			}
 			continue
 		case <-ctx.Done():
-			t.expire(r, outcome)
-			t.pending = 0
+			t.expire(outcome)
 			continue
 		case got := <-t.pieces:
 			t.pending--
@@ -65,6 +65,10 @@ func (p *Prober) take(ctx context.Context, m Member, crowded bool) *Reading {
 					r.State = Serving
 				}
 			}
+		}
+		if isForeign(outcome["session"]) && !t.open["admin"] { // whatever waits for a word waits in vain
+			t.expire(outcome)
+			continue
 		}
 		switch err := outcome["srvr"]; {
 		case t.open["srvr"]:
@@ -141,11 +145,12 @@ func (t *taking) askSession(ctx context.Context) {
 	})
 }
 
-// expire notes what had not come in time.
-func (t *taking) expire(r *Reading, outcome map[string]error) {
+// expire gives up what has not come yet.
+func (t *taking) expire(outcome map[string]error) {
 	for what := range t.open {
 		outcome[what] = errTimeout
 	}
+	t.pending = 0
 }
 
 func (r *Reading) opened(d Door) {
@@ -188,6 +193,12 @@ func (r *Reading) conclude(outcome map[string]error) {
 }
 
 func isRefused(err error) bool { return errors.Is(err, errRefused) }
+
+// isForeign reports whether a session failed because the port speaks another protocol.
+func isForeign(err error) bool {
+	var foreign *client.ProtocolError
+	return errors.As(err, &foreign)
+}
 
 func isTimeout(err error) bool {
 	return errors.Is(err, errTimeout) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
