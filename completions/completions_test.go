@@ -390,9 +390,14 @@ func TestWatchesAndChanges(t *testing.T) {
 	for len(changed) > 0 {
 		<-changed
 	}
+	answer := make(chan struct{})
+	tree.mu.Lock()
+	tree.block = answer
+	tree.mu.Unlock()
 	if got := labels(c.Lookup("ls /a/", 6, "/")); !slices.Equal(got, []string{"b"}) {
 		t.Errorf("while it is looked up: %q", got)
 	}
+	close(answer)
 	for !slices.Equal(labels(c.Lookup("ls /a/", 6, "/")), []string{"b", "new"}) {
 		select {
 		case <-changed:

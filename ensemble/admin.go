@@ -40,7 +40,7 @@ var adminCommands = []struct {
 	{"configuration", "the configuration", false, false},
 	{"connection_stat_reset", "reset the statistics of the connections", true, false},
 	{"connections", "the connections of clients", false, false},
-	{"dirs", "the bytes that logs and snapshots take", false, false},
+	{"dirs", "the size of logs and snapshots in bytes", false, false},
 	{"dump", "sessions and ephemeral znodes", false, false},
 	{"environment", "the Java runtime and the machine", false, false},
 	{"get_trace_mask", "the trace mask", false, false},
@@ -62,7 +62,7 @@ var adminCommands = []struct {
 	{"stats", "the server and its connections", false, false},
 	{"system_properties", "the properties of the Java process", false, false},
 	{"voting_view", "the members that vote", false, false},
-	{"watch_summary", "how many watches there are", false, false},
+	{"watch_summary", "the number of watches", false, false},
 	{"watches", "watches, by session", false, false},
 	{"watches_by_path", "watches, by path", false, false},
 	{"zabstate", "the member's state in the broadcast protocol", false, false},
@@ -78,17 +78,17 @@ func newAdminCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &adminOptions{choosing: choosing{asking: asking{streams: s, connect: connect}}}
 	c := &cobra.Command{
 		Use: "admin [COMMAND [KEY=VALUE...]]",
-		Long: `Run a command of the AdminServers (admin.serverPort, 8080 by default) of the servers
-of -server and print the JSON that they answer; answers of several servers stand
-below headings. Without a command, list those that the servers have. HTTPS is
-tried where HTTP is not spoken, with the certificates of the -tls options.
+		Long: `Run an AdminServer command (admin.serverPort, 8080 by default) on each server of
+-server and print the JSON reply. Replies of several servers get a heading each.
+Without a command, list the commands that the servers offer. If a port does not
+speak HTTP, HTTPS is tried with the certificates of the -tls options.
 
 snapshot, restore and shed_connections (3.9) need an identity with all permissions
-on /: -auth digest:USER:PASSWORD. It is sent with no other command.`,
+on /, given with -auth or -auth-file. It is sent only with these commands.`,
 		Example: `  zkctl -server zk1 admin
   zkctl admin leader --admin-port 8081
   zkctl admin voting_view --all -o json
-  zkctl -auth digest:root:secret admin snapshot --out snapshot.bin --members zk1:2181
+  zkctl -auth-file admin.auth admin snapshot --out snapshot.bin --members zk1:2181
   zkctl admin set_trace_mask traceMask=306 -y`,
 		Args: func(_ *cobra.Command, words []string) error {
 			for _, w := range words[min(1, len(words)):] {
@@ -122,7 +122,7 @@ on /: -auth digest:USER:PASSWORD. It is sent with no other command.`,
 	fs := c.Flags()
 	fs.StringVar(&opt.out, "out", "", "write a snapshot that is answered to `file`")
 	fs.StringVar(&opt.in, "in", "", "send the snapshot in `file`, for restore")
-	fs.BoolVar(&opt.raw, "raw", false, "print the bytes of the answer, also if they are no JSON")
+	fs.BoolVar(&opt.raw, "raw", false, "print the answer's bytes, even if they are not JSON")
 	fs.BoolVarP(&opt.yes, "yes", "y", false, "do not ask before a command that changes something")
 	formatFlag(c, &opt.output, "one object")
 	return c

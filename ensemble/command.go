@@ -54,10 +54,10 @@ const exitUnknown = 2
 func newCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
 		Use: "ensemble COMMAND",
-		Long: `Show how a running ensemble is. The members are those of -server and, if the
-ensemble's configuration can be read, those that it lists. Each is asked through
-the first door that opens: four-letter words at its client port, its AdminServer,
-a session.`,
+		Long: `Inspect and look after a running ensemble. Its members are the servers of -server
+and, if the ensemble's configuration can be read, those listed there. zkctl asks
+each member by four-letter word, through its AdminServer or in a session, and uses
+whichever answers first in that order.`,
 		Example: `  zkctl -server zk1 ensemble status
   zkctl ensemble status -w --members zk1:2181,zk2:2181,zk3:2181
   zkctl ensemble health --min-members 3`,
@@ -89,7 +89,7 @@ func (a *asking) add(c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&a.members, "members", "", "ask exactly these `servers`, host:port,…, instead of those of -server and of the configuration")
 	_ = c.RegisterFlagCompletionFunc("members", command.Takes(command.Servers, 0, -1))
-	fs.StringVar(&a.admin, "admin-port", strconv.Itoa(probe.DefaultAdminPort), "`port` of the AdminServers, or one for each server, separated by commas; 0 leaves them alone")
+	fs.StringVar(&a.admin, "admin-port", strconv.Itoa(probe.DefaultAdminPort), "`port` of the AdminServers, or one for each server, separated by commas; 0 to not ask them")
 	fs.DurationVar(&a.timeout, "timeout", patience, "wait no longer than `time` for the members")
 }
 

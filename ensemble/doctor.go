@@ -368,11 +368,11 @@ func newDoctorCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "look for what is wrong or will go wrong",
-		Long: `Look for what is wrong with an ensemble, or will go wrong: at its members and, with
---config, at a zoo.cfg. Each finding has a code, what was seen, what it means and
-how to fix it. What could not be checked is listed, with the reason.
+		Long: `Look for problems, present and coming, in the members of an ensemble and, with
+--config, in a zoo.cfg. Each finding has a code, the evidence, what it means and
+how to fix it. Checks that could not run are listed with the reason.
 
-The exit code is 1 if there is a finding of the severity --fail-on or worse.`,
+The exit code is 1 if a finding is at least as severe as --fail-on.`,
 		Example: `  zkctl -server zk1 ensemble doctor
   zkctl ensemble doctor --config /etc/zookeeper/conf/zoo.cfg --no-members
   zkctl ensemble doctor --list
@@ -383,8 +383,8 @@ The exit code is 1 if there is a finding of the severity --fail-on or worse.`,
 	opt.add(c)
 	fs := c.Flags()
 	fs.StringVar(&opt.config, "config", "", "check this zoo.cfg `file` too")
-	fs.BoolVar(&opt.live, "no-members", false, "ask no member")
-	fs.BoolVar(&opt.list, "list", false, "list the codes, and check nothing")
+	fs.BoolVar(&opt.live, "no-members", false, "do not contact the members")
+	fs.BoolVar(&opt.list, "list", false, "list the codes without checking anything")
 	fs.StringSliceVar(&opt.only, "only", nil, "look for these `codes` only")
 	fs.StringSliceVar(&opt.less, "skip", nil, "do not look for these `codes`")
 	fs.StringArrayVar(&opt.set, "set", nil, "change a limit: `CODE.limit=N`; may be repeated")

@@ -46,13 +46,13 @@ func newHealthCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "health",
 		Short: "check an ensemble, for monitors",
-		Long: `Check that the ensemble has a quorum with one leader, and that its members keep the
-limits. A limit on what a member does not tell cannot be checked; only srvr is
-needed for all of them.
+		Long: `Check that the ensemble has a quorum with one leader and that its members are
+within the limits. All limits can be checked with the word srvr alone, which
+servers answer by default.
 
-The exit code is 0 if all is well, 1 if not, and 2 if it could not be told. With
---format nagios it is that of Nagios plugins: 0 OK, 1 WARNING for a limit,
-2 CRITICAL without a quorum or if the canary fails, 3 UNKNOWN.`,
+The exit code is 0 if the ensemble is healthy, 1 if it is not, and 2 if that cannot
+be determined. With --format nagios it follows Nagios: 0 OK, 1 WARNING (a limit
+exceeded), 2 CRITICAL (no quorum, or the canary failed), 3 UNKNOWN.`,
 		Example: `  zkctl -server zk1 ensemble health
   zkctl ensemble health --min-members 3 --max-lag 100 --max-latency 50 --format nagios
   zkctl ensemble health --canary --wait 60s

@@ -35,15 +35,15 @@ func newRestartCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "restart --rolling --exec COMMAND",
 		Short: "restart the members one by one, without losing the quorum",
-		Long: `Restart the members one by one by running a command of yours for each: observers
-first, then followers, the leader last. Before each step all members must serve,
-and the others must be a quorum without the one that is restarted; after it, the
-member must have been restarted and be in step with the leader again. At the first
-failure zkctl stops and says where it stands.
+		Long: `Restart the members one at a time by running your command for each: observers
+first, then followers, and the leader last. Before each step, all members must
+serve, and the others must form a quorum on their own. After each step, the member
+must have restarted and caught up with the leader. At the first failure, zkctl stops
+and reports which members have been restarted.
 
-The command is split into words as a line of the shell is; then {host}, {port},
-{address} and {id} are replaced in each word. It is run as it is, by no shell, and
-is done when the member may be expected to start.`,
+The command is split into words like a line of the shell; then {host}, {port},
+{address} and {id} are replaced in each word. zkctl runs it directly, without a
+shell, and starts to wait for the member when the command ends.`,
 		Example: `  zkctl -server zk1 ensemble restart --rolling --exec 'ssh {host} sudo systemctl restart zookeeper'
   zkctl ensemble restart --rolling --dry-run --exec 'kubectl delete pod zk-{id}'
   zkctl ensemble restart --rolling --pause 30s -y --exec './restart.sh {id} {address}'`,
@@ -52,9 +52,9 @@ is done when the member may be expected to start.`,
 	}
 	opt.add(c)
 	fs := c.Flags()
-	fs.BoolVar(&opt.rolling, "rolling", false, "one member after the other; the only way there is")
+	fs.BoolVar(&opt.rolling, "rolling", false, "restart one member at a time; required")
 	fs.StringVar(&opt.exec, "exec", "", "`command` that restarts a member")
-	fs.BoolVar(&opt.dryRun, "dry-run", false, "check the ensemble and print the steps, and restart nothing")
+	fs.BoolVar(&opt.dryRun, "dry-run", false, "check the ensemble and print the steps without restarting anything")
 	fs.DurationVar(&opt.pause, "pause", 0, "`time` to wait between two members")
 	fs.DurationVar(&opt.step, "step-timeout", 5*time.Minute, "most `time` that one member may take")
 	fs.BoolVarP(&opt.yes, "yes", "y", false, "do not ask before the first member")

@@ -29,9 +29,9 @@ type sessionOptions struct {
 func newSessionCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
 		Use: "session COMMAND",
-		Long: `Show who is connected to an ensemble. Which connections there are is told by the
-word cons or the AdminServer, of each member its own; ephemeral znodes and expiry
-by dump; watches by wchc.`,
+		Long: `Show who is connected to an ensemble. Each member lists its own connections (the
+word cons, or the AdminServer); dump gives ephemeral znodes and expiry, wchc gives
+watches.`,
 		Example: `  zkctl -server zk1 session ls
   zkctl session owner /app/leader
   zkctl session decode 0x10000221ceb0000`,
@@ -52,12 +52,12 @@ func newSessionList(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ls",
 		Short: "list the sessions of all members",
-		Long: `List the sessions of all members: client, member, timeout, how long the client has
-been silent at least (by the member's clock), age, ephemeral znodes, watches,
-packets received and requests that wait. A session that is on no member is
-"disconnected"; it expires unless its client comes back.
+		Long: `List the sessions of all members with client, member, timeout, the least time since
+the client was heard from (by the member's clock), age, ephemeral znodes, watches,
+packets received and outstanding requests. A session that is on no member is
+"disconnected"; it expires unless its client reconnects.
 
-The exit code is 2 if a member would not tell its connections.`,
+The exit code is 2 if a member would not list its connections.`,
 		Example: `  zkctl -server zk1 session ls
   zkctl session ls -o json | jq -r '.sessions[] | select(.ephemerals > 0).client'`,
 		Args: cobra.NoArgs,
@@ -72,10 +72,9 @@ func newSessionShow(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &sessionOptions{asking: asking{streams: s, connect: connect}}
 	c := &cobra.Command{
 		Use:   "show SESSION",
-		Short: "show all that is known of a session",
-		Long: `Show all that is known of a session: its connection, its ephemeral znodes, the
-paths that it watches, and when it expires unless its client is heard of, which
-only the leader knows.`,
+		Short: "show everything known about a session",
+		Long: `Show everything known about a session: its connection, ephemeral znodes and watched
+paths, and when it expires if its client stays silent, which only the leader knows.`,
 		Example: `  zkctl session show 0x10000221ceb0000
   zkctl session show 0x10000221ceb0000 -o json`,
 		Args: cobra.ExactArgs(1),
@@ -94,9 +93,8 @@ func newSessionOwner(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "owner PATH...",
 		Short: "show which client owns an ephemeral znode",
-		Long: `Show which session owns an ephemeral znode, the address of its client and the member
-that it is connected to. The znode is read in a session; the rest is what session
-ls tells.`,
+		Long: `Show which session owns an ephemeral znode, its client's address, and the member
+that the client is connected to.`,
 		Example: `  zkctl -server zk1 session owner /app/leader
   zkctl session owner /locks/a /locks/b -o json`,
 		Args:              cobra.MinimumNArgs(1),
@@ -116,8 +114,8 @@ func newSessionDecode(s *ui.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "decode SESSION...",
 		Short: "read a session id, offline",
-		Long: `Read what a session id says: the server that made it, when that server's session
-tracker started, and which session it was since then. No server is asked.`,
+		Long: `Decode a session id: the server that issued it, when that server's session tracker
+started, and how many sessions it had issued before. No server is contacted.`,
 		Example: `  zkctl session decode 0x10000221ceb0000
   zkctl session decode 72057740551979008 -o json`,
 		Args: cobra.MinimumNArgs(1),

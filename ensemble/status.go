@@ -32,9 +32,9 @@ func newStatusCommand(s *ui.Streams, connect Connect) *cobra.Command {
 		Use:   "status",
 		Short: "show the members and a verdict on the whole",
 		Long: `Show each member's role, last zxid, lag behind the leader, connections, latency,
-version and uptime, the doors that it answered through, and in a sentence whether
-the ensemble serves and how many failures it survives. What a member did not tell
-is "?". A narrow terminal gets the columns for which there is room.
+version and uptime, and how it was asked; then, in a sentence, whether the ensemble
+serves and how many failures it survives. "?" stands for what a member did not
+report. Columns that do not fit the terminal are left out.
 
 The exit code is 0 if there is a quorum, 1 if there is none, 2 if no member
 answered.`,
@@ -45,7 +45,7 @@ answered.`,
 		RunE: func(c *cobra.Command, _ []string) error { return runStatus(c.Context(), opt) },
 	}
 	opt.add(c)
-	c.Flags().BoolVarP(&opt.watch, "watch", "w", false, "go on showing it, with rates, until Ctrl-C")
+	c.Flags().BoolVarP(&opt.watch, "watch", "w", false, "keep showing it, with rates, until Ctrl-C")
 	c.Flags().DurationVar(&opt.every, "every", time.Second, "`time` between two answers with -w")
 	formatFlag(c, &opt.output, "one object")
 	return c

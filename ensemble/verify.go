@@ -30,15 +30,15 @@ func newVerifyCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify",
 		Short: "check that all members hold the same data",
-		Long: `Compare the digests of the members' trees. Members keep one every 128 zxids in
-memory (3.6 and later; the word hash or the AdminServer tells them), so what is
-compared is how the trees were at the last zxids that all members have.
+		Long: `Compare the digests of the members' trees. Members (3.6 and later) keep a digest
+for every 128 zxids in memory and report them through the word hash or the
+AdminServer; verify compares those at zxids that all members have.
 
---deep reads the znodes of a subtree through every member instead, after a sync,
-and compares their czxids, mzxids, data and ACLs.
+--deep instead reads a subtree through every member, after a sync, and compares
+czxid, mzxid, data and ACL of each znode.
 
-The exit code is 0 if all members agree, 1 if they differ, and 2 if it could not
-be told.`,
+The exit code is 0 if all members agree, 1 if they differ, and 2 if that cannot be
+determined.`,
 		Example: `  zkctl -server zk1 ensemble verify
   zkctl -server zk1 ensemble verify --deep /app
   zkctl ensemble verify --members zk1:2181,zk2:2181 -o json`,

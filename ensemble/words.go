@@ -46,14 +46,14 @@ func newWordCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &wordOptions{choosing: choosing{asking: asking{streams: s, connect: connect}}}
 	c := &cobra.Command{
 		Use: "4lw WORD [MASK]",
-		Long: `Ask the servers of -server for a four-letter word, such as mntr, and print the
-answer as it is; answers of several servers stand below headings, or with
---columns beside each other. Where the white list (4lw.commands.whitelist) does
-not have the word, the AdminServer is asked for the same.
+		Long: `Send a four-letter word, such as mntr, to the servers of -server and print the
+replies. Replies of several servers get a heading each or, with --columns, stand
+side by side. If a server's whitelist (4lw.commands.whitelist) refuses the word, its
+AdminServer is asked for the same.
 
 Words:
 ` + wordList() + `
-The exit code is 1 if a member could not be asked, and 2 if one would not tell.`,
+The exit code is 1 if a member could not be reached, and 2 if one refused to answer.`,
 		Example: `  zkctl -server zk1 4lw ruok
   zkctl 4lw mntr --all --columns --match 'latency|outstanding'
   zkctl 4lw cons --member 2 -o json
@@ -90,7 +90,7 @@ The exit code is 1 if a member could not be asked, and 2 if one would not tell.`
 	opt.add(c)
 	fs := c.Flags()
 	fs.StringVar(&opt.via, "via", viaAuto, "`door` to ask at: auto, 4lw or admin")
-	fs.BoolVar(&opt.raw, "raw", false, "print the bytes that the port answers with, whatever they are")
+	fs.BoolVar(&opt.raw, "raw", false, "print the answer's bytes unchanged")
 	fs.StringVar(&opt.match, "match", "", "print only lines, or names of --columns and JSON, that match the regular `expression`")
 	fs.BoolVar(&opt.columns, "columns", false, "print names and values, a column for each member")
 	fs.BoolVarP(&opt.yes, "yes", "y", false, "do not ask before a word that changes something")
