@@ -302,6 +302,12 @@ func (s *subject) compareDisks() {
 			s.t.Fatal(err)
 		}
 		tree, faults, err := dir.Load(context.Background(), storage.LoadOptions{})
+		if m.Engine() == localserver.Apache && errors.Is(err, storage.ErrMissing) {
+			// Apache's learner loses transactions of a DIFF or TRUNC that was cut short on their way to
+			// its disk (ZOOKEEPER-4785, ZOOKEEPER-5094).
+			s.t.Logf("the files of member %d, apache, are NOT compared: %v", m.ID(), err)
+			continue
+		}
 		if err != nil {
 			s.t.Fatalf("load the data of member %d: %v, %v", m.ID(), err, faults)
 		}
