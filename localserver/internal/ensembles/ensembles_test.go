@@ -276,18 +276,6 @@ func (s *subject) compareTrees() (tree map[string]znode) {
 	return tree
 }
 
-// awaitSameZxid waits until all members have applied the same transactions.
-func (s *subject) awaitSameZxid() {
-	s.t.Helper()
-	s.await("all have the same zxid", func() bool {
-		zxids := map[int64]bool{}
-		for _, m := range s.Status(s.t.Context()) {
-			zxids[m.Zxid] = true
-		}
-		return len(zxids) == 1
-	})
-}
-
 // compareDisks ends the ensemble and checks that each directory, loaded as a server does,
 // gives the same tree. All have caught up.
 func (s *subject) compareDisks() {
@@ -296,7 +284,13 @@ func (s *subject) compareDisks() {
 	if text := s.log.matching("igest mismatch"); text != "" {
 		s.t.Errorf("an embedded member has another tree than its leader:\n%s", text)
 	}
-	s.awaitSameZxid()
+	s.await("all have the same zxid", func() bool {
+		zxids := map[int64]bool{}
+		for _, m := range s.Status(s.t.Context()) {
+			zxids[m.Zxid] = true
+		}
+		return len(zxids) == 1
+	})
 	s.checkApacheLogs()
 	if err := s.Close(); err != nil {
 		s.t.Error(err)
