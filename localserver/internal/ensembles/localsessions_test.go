@@ -86,6 +86,10 @@ func TestLocalSessions(t *testing.T) {
 		for _, m := range s.Members() {
 			t.Run(describe(m, leader), func(t *testing.T) {
 				s.awaitAll()
+				// What was written before may still be on its way to a learner.
+				for end := time.Now().Add(2 * time.Second); m.Status(t.Context()).Zxid < leader.Status(t.Context()).Zxid && time.Now().Before(end); {
+					time.Sleep(10 * time.Millisecond)
+				}
 				before := m.Status(t.Context()).Zxid
 				w := mustDial(t, m.Addr(), time.Minute, nil)
 				short := mustDial(t, m.Addr(), time.Second, nil)
