@@ -319,9 +319,6 @@ func (c *conn) connect(body []byte) error {
 	if old {
 		c.s.log.Warnf("Connection request from old client %s; will be dropped if server is in r-o mode", c.remote)
 	}
-	if old {
-		c.s.log.Warnf("Connection request from old client %s; will be dropped if server is in r-o mode", c.remote)
-	}
 	ready := make(chan bool, 1)
 	c.s.do(func() {
 		c.oldest = old
