@@ -147,11 +147,10 @@ func runAdmin(ctx context.Context, opt *adminOptions) error {
 	if full, ok := adminAliases[name]; ok {
 		name = full
 	}
-	p, widen, done, err := opt.prober(ctx)
+	p, widen, err := opt.prober()
 	if err != nil {
 		return err
 	}
-	defer done()
 	if slices.Contains(p.AdminPorts, 0) {
 		return errors.New("--admin-port 0: there is no AdminServer to ask")
 	}

@@ -2,7 +2,6 @@ package ensemble
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,17 +35,13 @@ var Verbs = []command.Verb{
 	},
 }
 
-// connection is the configuration of the session in env.
+// connection is the configuration of the session in env, which may not be there before the verb runs.
 func connection(env *command.Env) Connect {
-	return func(context.Context) (client.Config, func(), error) {
-		cfg, err := env.Session.Config()
-		return cfg, func() {}, err
-	}
+	return func() (client.Config, error) { return env.Session.Config() }
 }
 
-// Connect returns how to reach the servers that the command line, or the shell, names. done ends what had to be started
-// for that.
-type Connect func(ctx context.Context) (cfg client.Config, done func(), err error)
+// Connect returns how to reach the servers that the command line, or the shell, names.
+type Connect func() (client.Config, error)
 
 // exitUnknown is the exit code if what was asked could not be told.
 const exitUnknown = 2
@@ -94,29 +89,28 @@ func (a *asking) add(c *cobra.Command) {
 }
 
 // prober is what the options come to. widen says to ask the members of the configuration too.
-func (a *asking) prober(ctx context.Context) (p *probe.Prober, widen bool, done func(), err error) {
+func (a *asking) prober() (p *probe.Prober, widen bool, err error) {
 	if a.timeout <= 0 {
-		return nil, false, nil, fmt.Errorf("--timeout: %v is no time to wait", a.timeout)
+		return nil, false, fmt.Errorf("--timeout: %v is no time to wait", a.timeout)
 	}
 	p = &probe.Prober{}
 	for _, part := range strings.Split(a.admin, ",") {
 		port, err := strconv.ParseUint(strings.TrimSpace(part), 10, 16)
 		if err != nil {
-			return nil, false, nil, fmt.Errorf("--admin-port: %q is not a port, 0 to 65535", part)
+			return nil, false, fmt.Errorf("--admin-port: %q is not a port, 0 to 65535", part)
 		}
 		p.AdminPorts = append(p.AdminPorts, int(port))
 	}
-	if p.Client, done, err = a.connect(ctx); err != nil {
-		return nil, false, nil, err
+	if p.Client, err = a.connect(); err != nil {
+		return nil, false, err
 	}
 	if a.members != "" {
 		p.Client.Servers = a.members
 		if _, chroot, err := client.ParseServers(a.members); err != nil || chroot != "" {
-			done()
-			return nil, false, nil, errors.Join(err, chrootFault(chroot))
+			return nil, false, errors.Join(err, chrootFault(chroot))
 		}
 	}
-	return p, a.members == "", done, nil
+	return p, a.members == "", nil
 }
 
 func chrootFault(chroot string) error {

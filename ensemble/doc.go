@@ -7,7 +7,7 @@
 //	verify.go    ensemble verify: digests; deep.go compares znodes
 //	doctor.go    ensemble doctor: a table of rules, each with a code
 //	restart.go   ensemble restart --rolling
-//	session.go   session: ls, show, owner; sessionid.go decodes ids
+//	session.go   session: ls, show, owner; sessions.go asks the members; sessionid.go decodes ids
 //	members.go   the options that choose members
 //	words.go     4lw: four-letter words; matrix.go puts members side by side
 //	admin.go     admin: commands of the AdminServer

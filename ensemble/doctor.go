@@ -490,11 +490,10 @@ func (opt *doctorOptions) examine(ctx context.Context) (*patient, error) {
 	if opt.live {
 		return p, nil
 	}
-	prober, widen, done, err := opt.prober(ctx)
+	prober, widen, err := opt.prober()
 	if err != nil {
 		return nil, err
 	}
-	defer done()
 	if p.survey, err = survey(ctx, prober, widen, opt.timeout); err != nil {
 		return nil, err
 	}

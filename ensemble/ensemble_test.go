@@ -2,7 +2,6 @@ package ensemble
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,7 +59,7 @@ func runWith(t *testing.T, construct func(*ui.Streams, Connect) *cobra.Command, 
 	t.Helper()
 	var out, errs bytes.Buffer
 	s := &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Width: 80}
-	connect := func(context.Context) (client.Config, func(), error) { return cfg, func() {}, nil }
+	connect := func() (client.Config, error) { return cfg, nil }
 	verb := command.Verb{Name: "verb", New: func(env *command.Env) *cobra.Command { return construct(env.Streams, connect) }}
 	err := verb.Run(t.Context(), &command.Env{Streams: s}, args)
 	o := output{out: out.String(), err: errs.String()}

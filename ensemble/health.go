@@ -116,11 +116,10 @@ func runHealth(ctx context.Context, opt *healthOptions) error {
 	if !slices.Contains(healthFormats, opt.format) {
 		return fmt.Errorf("--format: unknown format %q; %s are known", opt.format, strings.Join(healthFormats, ", "))
 	}
-	p, widen, done, err := opt.prober(ctx)
+	p, widen, err := opt.prober()
 	if err != nil {
 		return err
 	}
-	defer done()
 	until := time.Now().Add(opt.wait)
 	for {
 		h, err := opt.check(ctx, p, widen)

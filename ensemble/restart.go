@@ -69,11 +69,10 @@ func runRestart(ctx context.Context, opt *restartOptions) error {
 	if err != nil {
 		return err
 	}
-	p, widen, done, err := opt.prober(ctx)
+	p, widen, err := opt.prober()
 	if err != nil {
 		return err
 	}
-	defer done()
 	t := &tour{opt: opt, p: p, widen: widen, words: words}
 	s, err := t.ready(ctx)
 	if err != nil {

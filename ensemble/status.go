@@ -56,11 +56,10 @@ func runStatus(ctx context.Context, opt *statusOptions) error {
 	if err != nil {
 		return err
 	}
-	p, widen, done, err := opt.prober(ctx)
+	p, widen, err := opt.prober()
 	if err != nil {
 		return err
 	}
-	defer done()
 	view := &statusView{streams: opt.streams, format: format}
 	if opt.watch {
 		return opt.repeat(ctx, p, widen, view)

@@ -80,11 +80,10 @@ func runVerify(ctx context.Context, opt *verifyOptions) error {
 			return fmt.Errorf("--deep: %w", err)
 		}
 	}
-	p, widen, done, err := opt.prober(ctx)
+	p, widen, err := opt.prober()
 	if err != nil {
 		return err
 	}
-	defer done()
 	root := opt.deep
 	if _, chroot, err := client.ParseServers(p.Client.Servers); err == nil && chroot != "" {
 		root = strings.TrimSuffix(chroot+root, "/")

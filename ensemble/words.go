@@ -142,11 +142,10 @@ func runWord(ctx context.Context, opt *wordOptions) error {
 		}
 		word += string(binary.BigEndian.AppendUint64(nil, uint64(mask)))
 	}
-	p, widen, done, err := opt.prober(ctx)
+	p, widen, err := opt.prober()
 	if err != nil {
 		return err
 	}
-	defer done()
 	members, err := opt.chosen(ctx, p, widen)
 	if err != nil {
 		return err

@@ -1,0 +1,244 @@
+package ensemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
+)
+
+// session is one session, put together from what the members say.
+type session struct {
+	ID         answer.Hex
+	Member     string // "" if it is on none
+	MemberID   answer.Opt[int64]
+	Conn       *answer.Connection // nil if it is on no member
+	Timeout    answer.Opt[int64]  // ms
+	Idle       answer.Opt[int64]  // ms, at least
+	Expires    answer.Opt[int64]  // ms since 1970
+	Ephemerals answer.Opt[[]string]
+	Watches    answer.Opt[[]string]
+}
+
+func (s *session) state() string {
+	if s.Conn == nil {
+		return "disconnected"
+	}
+	return "connected"
+}
+
+func (s *session) client() string {
+	if s.Conn == nil {
+		return ""
+	}
+	return s.Conn.Address
+}
+
+// sessions are those of an ensemble.
+type sessions struct {
+	survey *probe.Survey
+	list   []*session
+	shut   []string // why something is unknown
+	blind  bool     // a member did not tell its connections
+}
+
+func (l *sessions) find(id answer.Hex) *session {
+	if i := slices.IndexFunc(l.list, func(s *session) bool { return s.ID == id }); i >= 0 {
+		return l.list[i]
+	}
+	return nil
+}
+
+// gathering is what one member said.
+type gathering struct {
+	conns                        []*answer.Connection
+	dump                         *answer.Dump
+	watches                      []*answer.SessionPaths
+	consErr, dumpErr, watchesErr error
+	tooMany                      bool
+}
+
+// gather asks all members for their sessions.
+func gather(ctx context.Context, opt *sessionOptions) (*sessions, error) {
+	p, widen, err := opt.prober()
+	if err != nil {
+		return nil, err
+	}
+	return gatherWith(ctx, opt, p, widen)
+}
+
+func gatherWith(ctx context.Context, opt *sessionOptions, p *probe.Prober, widen bool) (*sessions, error) {
+	s, err := survey(ctx, p, widen, opt.timeout)
+	if err != nil {
+		return nil, err
+	}
+	l := &sessions{survey: s}
+	within, cancel := context.WithTimeout(ctx, opt.timeout)
+	defer cancel()
+	found := make(map[*probe.Reading]*gathering)
+	type told struct {
+		r *probe.Reading
+		g *gathering
+	}
+	results := make(chan told)
+	for _, r := range s.Readings {
+		if r.State == probe.Serving {
+			found[r] = nil
+			go func() { results <- told{r, ask(within, p, r)} }()
+		}
+	}
+	for range found {
+		t := <-results
+		found[t.r] = t.g
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if len(found) == 0 {
+		return nil, errors.New("no member serves; zkctl ensemble status says why")
+	}
+	for _, r := range s.Readings {
+		if g := found[r]; g != nil {
+			l.connections(r, g)
+		}
+	}
+	l.dumps(found)
+	l.watches(found)
+	return l, nil
+}
+
+// ask asks one member for its connections, its dump and its watches at once.
+func ask(ctx context.Context, p *probe.Prober, r *probe.Reading) *gathering {
+	g := &gathering{tooMany: r.Watches.Or(0) > large}
+	done := make(chan struct{}, 3)
+	m := r.Member
+	go func() {
+		g.conns, g.consErr = answerOf[[]*answer.Connection](ctx, p, &m, "cons")
+		done <- struct{}{}
+	}()
+	go func() {
+		g.dump, g.dumpErr = answerOf[*answer.Dump](ctx, p, &m, "dump")
+		done <- struct{}{}
+	}()
+	go func() {
+		if !g.tooMany {
+			g.watches, g.watchesErr = answerOf[[]*answer.SessionPaths](ctx, p, &m, "wchc")
+		}
+		done <- struct{}{}
+	}()
+	for range 3 {
+		<-done
+	}
+	return g
+}
+
+func answerOf[T any](ctx context.Context, p *probe.Prober, m *probe.Member, word string) (v T, err error) {
+	got, _, err := p.Answer(ctx, m, answer.WordOf(word))
+	if err == nil {
+		v, _ = got.(T)
+	}
+	return v, err
+}
+
+// connections adds the sessions that are on a member.
+func (l *sessions) connections(r *probe.Reading, g *gathering) {
+	if g.consErr != nil {
+		l.blind = true
+		l.shut = append(l.shut, fmt.Sprintf("%s does not tell its connections: %v", r.Name(), g.consErr))
+		return
+	}
+	newest := int64(0) // by the member's clock
+	for _, c := range g.conns {
+		newest = max(newest, c.LastResponse.Or(0))
+	}
+	for _, c := range g.conns {
+		id, ok := c.Session.Get()
+		if !ok {
+			continue
+		}
+		s := &session{ID: id, Member: r.Name(), MemberID: r.ID, Conn: c, Timeout: c.Timeout}
+		if last, ok := c.LastResponse.Get(); ok && last > 0 {
+			s.Idle = answer.Some(newest - last)
+		}
+		l.list = append(l.list, s)
+	}
+}
+
+// dumps adds what the members' dumps tell: ephemeral znodes, sessions on no member, and when they expire.
+func (l *sessions) dumps(found map[*probe.Reading]*gathering) {
+	var told *answer.Dump
+	var failure error
+	for r, g := range found {
+		switch {
+		case g.dumpErr != nil:
+			failure = fmt.Errorf("%s: %w", r.Name(), g.dumpErr)
+		case told == nil || r.Leads() || r.Mode == "standalone": // the others do not know when sessions expire
+			told = g.dump
+		}
+	}
+	if told == nil {
+		l.shut = append(l.shut, fmt.Sprintf("ephemeral znodes and expiry are unknown: %v", failure))
+		return
+	}
+	for _, t := range told.Sessions {
+		s := l.find(t.Session)
+		if s == nil {
+			s = &session{ID: t.Session}
+			l.list = append(l.list, s)
+		}
+		s.Timeout.Fill(t.Timeout)
+	}
+	for _, g := range found { // a leader tells no timeouts, and the others do
+		if g.dump == nil {
+			continue
+		}
+		for _, t := range g.dump.Sessions {
+			if s := l.find(t.Session); s != nil {
+				s.Timeout.Fill(t.Timeout)
+			}
+		}
+	}
+	for _, e := range told.Expiries {
+		for _, id := range e.Sessions {
+			if at, ok := e.At.Get(); ok && at > 1e12 { // else it is of the member's own clock
+				l.find(id).Expires = answer.Some(at)
+			}
+		}
+	}
+	owned := map[answer.Hex][]string{}
+	for _, e := range told.Ephemerals {
+		owned[e.Session] = e.Paths
+	}
+	for _, s := range l.list {
+		paths := owned[s.ID]
+		slices.Sort(paths)
+		s.Ephemerals = answer.Some(paths)
+	}
+}
+
+func (l *sessions) watches(found map[*probe.Reading]*gathering) {
+	for r, g := range found {
+		switch {
+		case g.tooMany:
+			l.shut = append(l.shut, fmt.Sprintf("%s has %d watches, too many to list", r.Name(), r.Watches.Or(0)))
+			continue
+		case g.watchesErr != nil:
+			l.shut = append(l.shut, fmt.Sprintf("%s does not tell its watches: %v", r.Name(), g.watchesErr))
+			continue
+		}
+		watched := map[answer.Hex][]string{}
+		for _, w := range g.watches {
+			watched[w.Session] = w.Paths
+		}
+		for _, s := range l.list {
+			if s.Member == r.Name() {
+				paths := watched[s.ID]
+				slices.Sort(paths)
+				s.Watches = answer.Some(paths)
+			}
+		}
+	}
+}
