@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/jute"
+	"github.com/zkctl/zkctl/internal/port/porttest"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -36,24 +37,8 @@ type hostileConn struct {
 
 func (h *hostile) start(t testing.TB) *hostile {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	h.t, h.addr = t, l.Addr().String()
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				h.serve(&hostileConn{conn, bufio.NewReader(conn)})
-			}()
-		}
-	}()
+	h.t = t
+	h.addr = porttest.Serve(t, func(c net.Conn) { h.serve(&hostileConn{c, bufio.NewReader(c)}) })
 	return h
 }
 

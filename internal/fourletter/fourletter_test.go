@@ -14,30 +14,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-// serve answers each connection to a port of this machine with answer, and closes it.
-func serve(t *testing.T, answer func(net.Conn)) (addr string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				answer(c)
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
+	"github.com/zkctl/zkctl/internal/port/porttest"
+)
 
 // heard reads a four-letter word.
 func heard(c net.Conn) string {
@@ -47,7 +26,7 @@ func heard(c net.Conn) string {
 }
 
 func TestAsk(t *testing.T) {
-	addr := serve(t, func(c net.Conn) { _, _ = io.WriteString(c, "you asked for "+heard(c)) })
+	addr := porttest.Serve(t, func(c net.Conn) { _, _ = io.WriteString(c, "you asked for "+heard(c)) })
 	reply, err := Ask(t.Context(), nil, addr, "srvr")
 	if err != nil || string(reply) != "you asked for srvr" {
 		t.Errorf("got %q, %v", reply, err)
@@ -55,7 +34,7 @@ func TestAsk(t *testing.T) {
 }
 
 func TestAskKeepsWhatCameBeforeAReset(t *testing.T) {
-	addr := serve(t, func(c net.Conn) {
+	addr := porttest.Serve(t, func(c net.Conn) {
 		_, _ = io.WriteString(c, "imok") // and closes with the word unread, which resets the connection
 	})
 	for range 20 {
@@ -87,7 +66,7 @@ func TestAskEndsWithItsContext(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
 			start := time.Now()
-			reply, err := Ask(ctx, nil, serve(t, answer), "srvr")
+			reply, err := Ask(ctx, nil, porttest.Serve(t, answer), "srvr")
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %q, %v", reply, err)
 			}
@@ -100,7 +79,7 @@ func TestAskEndsWithItsContext(t *testing.T) {
 
 func TestAskBoundsTheReply(t *testing.T) {
 	much := bytes.Repeat([]byte("/a-znode\n"), 100_000)
-	addr := serve(t, func(c net.Conn) {
+	addr := porttest.Serve(t, func(c net.Conn) {
 		for err := error(nil); err == nil; {
 			_, err = c.Write(much)
 		}
@@ -113,7 +92,7 @@ func TestAskBoundsTheReply(t *testing.T) {
 func TestAskOverTLS(t *testing.T) {
 	donor := httptest.NewTLSServer(nil) // of a certificate, and of a client that trusts it
 	defer donor.Close()
-	addr := serve(t, func(c net.Conn) {
+	addr := porttest.Serve(t, func(c net.Conn) {
 		secure := tls.Server(c, donor.TLS)
 		heard(secure)
 		_, _ = io.WriteString(secure, "imok")

@@ -19,30 +19,8 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/fourletter"
+	"github.com/zkctl/zkctl/internal/port/porttest"
 )
-
-// port listens and lets serve answer each connection, which is closed behind it.
-func port(t *testing.T, serve func(net.Conn)) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				serve(c)
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
 
 // words answers four-letter words; a word that is not among them is not in the white list.
 func words(answers map[string]string) func(net.Conn) {
@@ -124,7 +102,7 @@ func TestPortsThatAreNoMembers(t *testing.T) {
 				timeout = 2 * time.Second
 			}
 			start := time.Now()
-			r := ask(t, prober(port(t, test.serve)), timeout).Readings[0]
+			r := ask(t, prober(porttest.Serve(t, test.serve)), timeout).Readings[0]
 			if took := time.Since(start); took > timeout+5*time.Second || timeout > 10*time.Second && took > timeout/2 {
 				t.Errorf("it took %v", took)
 			}
@@ -143,7 +121,7 @@ func TestPortsThatAreNoMembers(t *testing.T) {
 }
 
 func TestOnlySrvrIsOpen(t *testing.T) {
-	a := port(t, words(map[string]string{"srvr": follower}))
+	a := porttest.Serve(t, words(map[string]string{"srvr": follower}))
 	r := ask(t, prober(a), 5*time.Second).Readings[0]
 	if r.State != Serving || r.Mode != "follower" || r.Release() != "3.5.9" || r.Zxid != answer.Some(answer.Hex(0x200000005)) || r.DoorText() != "4lw" {
 		t.Errorf("%+v", r)
@@ -165,9 +143,9 @@ func TestDeadMembersCostOneTimeout(t *testing.T) {
 	hold := func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 	var servers []string
 	for range 5 {
-		servers = append(servers, port(t, hold))
+		servers = append(servers, porttest.Serve(t, hold))
 	}
-	servers = append(servers, port(t, words(map[string]string{"srvr": follower})))
+	servers = append(servers, porttest.Serve(t, words(map[string]string{"srvr": follower})))
 	const timeout = 500 * time.Millisecond
 	start := time.Now()
 	s := ask(t, prober(servers...), timeout)
@@ -199,7 +177,7 @@ func TestAdminServers(t *testing.T) {
 			_, _ = io.WriteString(w, text)
 		}
 	}
-	member := port(t, words(map[string]string{"srvr": follower}))
+	member := porttest.Serve(t, words(map[string]string{"srvr": follower}))
 	for name, test := range map[string]struct {
 		answer http.HandlerFunc
 		want   string // of the error
@@ -260,7 +238,7 @@ func TestIdentityStaysHere(t *testing.T) {
 
 // The AdminServer at the port may be that of another member on the host.
 func TestAdminServerOfAnotherMember(t *testing.T) {
-	a, b := port(t, words(map[string]string{"srvr": follower})), port(t, words(map[string]string{"srvr": follower}))
+	a, b := porttest.Serve(t, words(map[string]string{"srvr": follower})), porttest.Serve(t, words(map[string]string{"srvr": follower}))
 	_, first, _ := net.SplitHostPort(a)
 	n, _ := adminPort(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"client_port":%s,"server_id":4,"uptime":12,"command":"configuration","error":null}`, first)
