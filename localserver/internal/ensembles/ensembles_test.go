@@ -276,6 +276,16 @@ func (s *subject) compareTrees() (tree map[string]znode) {
 	return tree
 }
 
+// newestZxid is that of the last transaction that any member has applied, so of each write that was acknowledged, while
+// a learner may be behind.
+func (s *subject) newestZxid() (zxid int64) {
+	s.t.Helper()
+	for _, status := range s.Status(s.t.Context()) {
+		zxid = max(zxid, status.Zxid)
+	}
+	return zxid
+}
+
 // compareDisks ends the ensemble and checks that each directory, loaded as a server does,
 // gives the same tree. All have caught up.
 func (s *subject) compareDisks() {

@@ -86,11 +86,7 @@ func TestLocalSessions(t *testing.T) {
 		for _, m := range s.Members() {
 			t.Run(describe(m, leader), func(t *testing.T) {
 				s.awaitAll()
-				// What was written before may still be on its way to a learner.
-				for end := time.Now().Add(2 * time.Second); m.Status(t.Context()).Zxid < leader.Status(t.Context()).Zxid && time.Now().Before(end); {
-					time.Sleep(10 * time.Millisecond)
-				}
-				before := m.Status(t.Context()).Zxid
+				before := s.newestZxid()
 				w := mustDial(t, m.Addr(), time.Minute, nil)
 				short := mustDial(t, m.Addr(), time.Second, nil)
 				if local, global := s.figure(m, "zk_local_sessions"), s.figure(m, "zk_global_sessions"); local != "2" || global != "0" {
@@ -134,7 +130,7 @@ func TestLocalSessions(t *testing.T) {
 				if err := w.exists("/"); err != nil {
 					t.Errorf("read: %v", err)
 				}
-				if now := m.Status(t.Context()).Zxid; now != before {
+				if now := s.newestZxid(); now != before {
 					t.Errorf("the zxid was 0x%x and is 0x%x without a write", before, now)
 				}
 
@@ -165,14 +161,14 @@ func TestLocalSessions(t *testing.T) {
 					t.Errorf("the ephemeral: %v", err)
 				}
 
-				before = m.Status(t.Context()).Zxid
+				before = s.newestZxid()
 				if err := w.call(proto.OpCloseSession, nil, nil); err != nil {
 					t.Errorf("close: %v", err)
 				}
 				if !ended(t, m, w) {
 					t.Error("the session goes on after its client has closed it")
 				}
-				if now := m.Status(t.Context()).Zxid; now != before {
+				if now := s.newestZxid(); now != before {
 					t.Errorf("the zxid was 0x%x and is 0x%x after the session was closed", before, now)
 				}
 			})
