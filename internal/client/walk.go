@@ -89,7 +89,7 @@ type walkNode struct {
 	sibling       *walkNode // the next of those
 }
 
-// more tells whether children are to be asked for.
+// more reports whether children are to be asked for.
 func (n *walkNode) more() bool { return n.asked < len(n.names) }
 
 // drop lets go of what is not needed once the znode is done with.

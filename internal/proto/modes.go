@@ -19,13 +19,13 @@ const (
 // Valid reports whether there is such a mode.
 func (m CreateMode) Valid() bool { return m >= Persistent && m <= PersistentSequentialTTL }
 
-// IsTTL tells whether a create with this mode carries a TTL.
+// IsTTL reports whether a create with this mode carries a TTL.
 func (m CreateMode) IsTTL() bool { return m == PersistentTTL || m == PersistentSequentialTTL }
 
-// IsEphemeral tells whether the znode goes with its session.
+// IsEphemeral reports whether the znode goes with its session.
 func (m CreateMode) IsEphemeral() bool { return m == Ephemeral || m == EphemeralSequential }
 
-// IsSequential tells whether the server appends a counter to the name.
+// IsSequential reports whether the server appends a counter to the name.
 func (m CreateMode) IsSequential() bool {
 	return m == PersistentSequential || m == EphemeralSequential || m == PersistentSequentialTTL
 }

@@ -161,7 +161,7 @@ func TestLogCutAnywhere(t *testing.T) {
 	}
 }
 
-// zerosAfter tells whether what follows the last whole entry is zeros, an end like any other.
+// zerosAfter reports whether what follows the last whole entry is zeros, an end like any other.
 func zerosAfter(b []byte, ends []int64, entries int) bool {
 	start := int64(fileHeaderSize)
 	if entries > 0 {

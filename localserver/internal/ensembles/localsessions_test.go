@@ -26,7 +26,7 @@ func (s *subject) figure(m *localserver.Member, name string) (value string) {
 	return value
 }
 
-// ended tells whether a session cannot be resumed at a member.
+// ended reports whether a session cannot be resumed at a member.
 func ended(t *testing.T, m *localserver.Member, w *wire) bool {
 	t.Helper()
 	again, err := resume(m.Addr(), time.Minute, w)

@@ -180,7 +180,7 @@ func (a *admin) answer(w http.ResponseWriter, r *http.Request, command string) {
 	a.fail(w, http.StatusOK, command, "Unknown command: "+command)
 }
 
-// is tells whether the command is one of 3.9's, and known.
+// is reports whether the command is one of 3.9's, and known.
 func (a *admin) is(names []string, command string) bool {
 	return slices.Contains(names, command) && a.s.emulated().AdminSnapshots()
 }
@@ -260,7 +260,7 @@ func (w *patientResponse) Write(p []byte) (int, error) {
 	return w.Writer.Write(p)
 }
 
-// authorized tells whether the request's Authorization, "scheme" or "scheme data", has every
+// authorized reports whether the request's Authorization, "scheme" or "scheme data", has every
 // permission on the root znode. Otherwise it answers (3.9's Commands.runCommand).
 func (a *admin) authorized(w http.ResponseWriter, r *http.Request, command string) bool {
 	if !a.s.serving() {

@@ -29,7 +29,7 @@ func (a *admin) foreign(r *http.Request) string {
 	return ""
 }
 
-// named tells whether a host, which may have a port, is a name of this machine that nobody else
+// named reports whether a host, which may have a port, is a name of this machine that nobody else
 // can give it. Browsers send one; what sends none is no browser.
 func (a *admin) named(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
@@ -42,7 +42,7 @@ func (a *admin) named(host string) bool {
 	return host == "" || strings.EqualFold(host, "localhost") || strings.EqualFold(host, a.opt.Host)
 }
 
-// onLoopback tells whether only this machine can connect to an address.
+// onLoopback reports whether only this machine can connect to an address.
 func onLoopback(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()

@@ -45,7 +45,7 @@ type authSchemes struct {
 	ipv6 func() bool // whether ids of the scheme ip can be of IPv6; nil for no
 }
 
-// known tells whether there is a provider for the scheme.
+// known reports whether there is a provider for the scheme.
 func (a *authSchemes) known(scheme string) bool {
 	switch scheme {
 	case schemeIP:
@@ -66,7 +66,7 @@ func (a *authSchemes) names() string {
 	return strings.Join(list, " ")
 }
 
-// creator tells whether an id of the scheme identifies who made a znode
+// creator reports whether an id of the scheme identifies who made a znode
 // (AuthenticationProvider.isAuthenticated).
 func (a *authSchemes) creator(scheme string) bool { return a.known(scheme) && scheme != schemeIP }
 
@@ -118,7 +118,7 @@ func (a *authSchemes) isOwn(data []byte) bool {
 	return err == nil && slices.Contains(a.ownDigests, digest)
 }
 
-// admits tells whether a client with these ids may do more than authenticate
+// admits reports whether a client with these ids may do more than authenticate
 // (AuthenticationHelper).
 func (a *authSchemes) admits(ids []proto.ID) bool {
 	return a.enforced == nil || slices.ContainsFunc(ids, func(id proto.ID) bool {
@@ -216,7 +216,7 @@ func javaHash(s string) uint32 {
 	return h
 }
 
-// valid tells whether an ACL may name the id.
+// valid reports whether an ACL may name the id.
 func (a *authSchemes) valid(id proto.ID) bool {
 	if !a.known(id.Scheme) {
 		return false
@@ -241,7 +241,7 @@ func validKerberosName(name string) bool {
 	return ok && !strings.ContainsAny(realm, "/@") && strings.Count(who, "/") <= 1
 }
 
-// matches tells whether a client's id is one that the ACL's id stands for, both of the scheme.
+// matches reports whether a client's id is one that the ACL's id stands for, both of the scheme.
 func (a *authSchemes) matches(scheme, id, expr string) bool {
 	if !a.known(scheme) {
 		return false

@@ -27,7 +27,7 @@ func (a *authSchemes) ipNet(expr string) (netip.Prefix, bool) {
 	return net, err == nil
 }
 
-// ipMatches tells whether an address is one that an ACL's id stands for.
+// ipMatches reports whether an address is one that an ACL's id stands for.
 func (a *authSchemes) ipMatches(id, expr string) bool {
 	net, ok := a.ipNet(expr)
 	if !ok {

@@ -66,7 +66,7 @@ func (s *Replica) commit(p *zab.Proposal) {
 	}
 }
 
-// asked tells whether a transaction is the one that the request waits for. Where this member
+// asked reports whether a transaction is the one that the request waits for. Where this member
 // made it the zxid tells; an earlier connection of the session may have used the same xid.
 func (r *request) asked(h *proto.TxnHeader) bool {
 	return r.sent && r.Cxid == h.Cxid && (r.zxid == 0 || r.zxid == h.Zxid) &&

@@ -297,7 +297,7 @@ func (c *conn) frame() ([]byte, error) {
 	}
 }
 
-// another tells whether a whole frame has been read from the network already.
+// another reports whether a whole frame has been read from the network already.
 func (c *conn) another() bool {
 	if c.r.Buffered() < 4 {
 		return false
@@ -340,7 +340,7 @@ func (c *conn) connect(body []byte) error {
 // connectSize is a ConnectRequest without its password and its last byte.
 const connectSize = 4 + 8 + 4 + 8 + 4
 
-// throttled tells whether the connection's requests have to wait (ZooKeeperServer.shouldThrottle):
+// throttled reports whether the connection's requests have to wait (ZooKeeperServer.shouldThrottle):
 // a connection whose client reads can always have one in process.
 func (c *conn) throttled() bool {
 	n := c.outstanding.Load()

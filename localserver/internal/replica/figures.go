@@ -66,7 +66,7 @@ func (s *Replica) figures() (f figures, serving bool) {
 	return f, serving
 }
 
-// serving tells whether the member serves.
+// serving reports whether the member serves.
 func (s *Replica) serving() (serving bool) {
 	s.do(func() { serving = s.role != idle })
 	return serving
@@ -87,7 +87,7 @@ func (f *figures) state() string {
 	return "follower"
 }
 
-// leads tells whether the member leads an ensemble.
+// leads reports whether the member leads an ensemble.
 func (f *figures) leads() bool { return f.role == leading && !f.alone }
 
 // connInfo is a connection as cons lists it.

@@ -14,7 +14,7 @@ const (
 	tooMany      = "Too many commands that list things are being answered; try again"
 )
 
-// lists tells whether a command, by the name that is a four-letter word, is one of these.
+// lists reports whether a command, by the name that is a four-letter word, is one of these.
 func lists(word string) bool {
 	switch word {
 	case "cons", "dump", "stat", "wchc", "wchp":

@@ -22,7 +22,7 @@ func (s *Replica) newLocalSessions() *sessions {
 	return newSessions(s.opt.Tick, s.opt.ID)
 }
 
-// replicated tells whether a request needs a transaction.
+// replicated reports whether a request needs a transaction.
 func (s *Replica) replicated(r *request) bool {
 	switch r.Type {
 	case proto.OpCreateSession:

@@ -177,7 +177,7 @@ func (c *conn) pushed(bytes int) {
 	}
 }
 
-// overdue tells whether a client has more events to read than there is room for.
+// overdue reports whether a client has more events to read than there is room for.
 func (c *conn) overdue() bool { return c.unasked > min(unaskedLimit, int(outTotal-c.s.held())) }
 
 func (c *conn) cut() {
@@ -185,10 +185,10 @@ func (c *conn) cut() {
 	c.close()
 }
 
-// scarce tells whether large replies have to wait.
+// scarce reports whether large replies have to wait.
 func (s *Replica) scarce() bool { return s.held() > outTotal/2 }
 
-// mustWait tells whether the connection's next request, if it is known, must wait: for its turn,
+// mustWait reports whether the connection's next request, if it is known, must wait: for its turn,
 // for the client to read, or for others to do so.
 func (c *conn) mustWait(next *request) bool {
 	if c.turn.over {

@@ -86,7 +86,7 @@ func (r *request) describe(zxid int64, txn string) string {
 	return fmt.Sprintf("sessionid:0x%x type:%v cxid:0x%x zxid:0x%x txntype:%s reqpath:%s", uint64(r.Session), r.Type, uint32(r.Cxid), uint64(zxid), txn, path)
 }
 
-// nullPath tells whether the first field of a request is null, not "". Where ZooKeeper does not
+// nullPath reports whether the first field of a request is null, not "". Where ZooKeeper does not
 // look it fails as it does on a record that it cannot read.
 func nullPath(r *request) bool { return len(r.Body) >= 4 && binary.BigEndian.Uint32(r.Body) == 1<<32-1 }
 

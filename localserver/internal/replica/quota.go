@@ -34,7 +34,7 @@ func (q *quotaCheck) check(t *ztree.Tree, path string, bytes, count int64) proto
 	return proto.OK
 }
 
-// exceeded tells whether more goes beyond a hard limit.
+// exceeded reports whether more goes beyond a hard limit.
 func (q *quotaCheck) exceeded(path, what, name string, more, used, soft, hard int64) bool {
 	if more == 0 || soft < 0 && hard < 0 {
 		return false

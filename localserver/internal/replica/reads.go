@@ -87,7 +87,7 @@ func (s *Replica) readable(r *request, path string) (*ztree.Node, proto.Error) {
 	return n, s.allowed(n.ACL, proto.PermRead, r.Auth)
 }
 
-// allowed tells whether a list, by its key in the tree, grants one of the permissions.
+// allowed reports whether a list, by its key in the tree, grants one of the permissions.
 func (s *Replica) allowed(key int64, perms proto.Perms, ids []proto.ID) proto.Error {
 	return s.checkList(s.tree.ACLList(key), perms, ids)
 }

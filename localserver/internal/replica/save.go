@@ -90,7 +90,7 @@ func (s *Replica) advance(v *saving) bool {
 	return true
 }
 
-// busy tells whether a snapshot could go on now.
+// busy reports whether a snapshot could go on now.
 func (s *Replica) busy() bool {
 	for _, v := range s.savings {
 		if !v.blocked || v.over {

@@ -33,7 +33,7 @@ const (
 // keep the order of arrival. So each operation takes the same time however many watches
 // there are, and the garbage collector meets no pointer but one for each path and watcher.
 type watches[W comparable] struct {
-	// several tells whether a path can have watches of several modes of one watcher, of which
+	// several reports whether a path can have watches of several modes of one watcher, of which
 	// each can be asked for and removed, and a recursive one is in the table of data alone
 	// (release.WatchModes).
 	several func() bool
@@ -320,7 +320,7 @@ func (t *watches[W]) own(path string, w W, kind proto.WatcherType, visit func(n 
 	}
 }
 
-// remove takes watches of a client away and tells whether there was one.
+// remove takes watches of a client away and reports whether there was one.
 func (t *watches[W]) remove(path string, w W, kind proto.WatcherType) (removed bool) {
 	t.own(path, w, kind, func(n uint32) {
 		k := t.watches.get(n).place & 1
@@ -345,7 +345,7 @@ func (t *watches[W]) contains(path string, w W, kind proto.WatcherType) (found b
 	return number != 0 && slices.ContainsFunc(kindsOf(kind), func(k watchKind) bool { return t.places.get(number).first[k] != 0 })
 }
 
-// lost tells whether the search for a watch fails that in 3.8 looks for parents in what is no path
+// lost reports whether the search for a watch fails that in 3.8 looks for parents in what is no path
 // (PathParentIterator).
 func (t *watches[W]) lost(path string, kind proto.WatcherType) bool {
 	if t.several() || path == "" || path[0] == '/' {

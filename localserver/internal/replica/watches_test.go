@@ -310,7 +310,7 @@ func (s simpleWatches) trigger(kind watchKind, path string, e proto.EventType, t
 	}
 }
 
-// forget tells whether there was one of the modes.
+// forget reports whether there was one of the modes.
 func (s simpleWatches) forget(key string, who int, modes watchModes) bool {
 	before, there := s[key][who]
 	if after := before &^ modes; there && after == 0 {

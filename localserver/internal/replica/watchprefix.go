@@ -34,7 +34,7 @@ func firstName(path string) string {
 	return name
 }
 
-// canBeAbove tells whether there can be znodes below a path.
+// canBeAbove reports whether there can be znodes below a path.
 func canBeAbove(path string) bool {
 	return path == "/" || path != "" && path[0] == '/' && path[len(path)-1] != '/'
 }

@@ -45,7 +45,7 @@ func isWord(head string) bool {
 	return ok || head == telnetClose
 }
 
-// enabled tells whether the white list has a word. srvr always is in it, because zkServer.sh
+// enabled reports whether the white list has a word. srvr always is in it, because zkServer.sh
 // needs it, and isro where clients look for members that only read.
 func (s *Replica) enabled(word string) bool {
 	if word == "srvr" || word == "isro" && s.opt.ReadOnlyMode {

@@ -98,7 +98,7 @@ var x500Names = map[string]bool{
 	"INITIALS": true, "GENERATION": true, "EMAIL": true, "EMAILADDRESS": true, "UID": true, "SERIALNUMBER": true,
 }
 
-// validX500Name tells whether Java's X500Principal takes the name.
+// validX500Name reports whether Java's X500Principal takes the name.
 func validX500Name(name string) bool {
 	for rest := name; name != ""; {
 		keyword, value, ok := strings.Cut(rest, "=")

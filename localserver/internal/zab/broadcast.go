@@ -49,7 +49,7 @@ type ensemble interface {
 	// config is the text of the configuration in force.
 	config() []byte
 
-	// reconfig computes the next configuration; synced tells whether enough members of it
+	// reconfig computes the next configuration; synced reports whether enough members of it
 	// are connected and up to date.
 	reconfig(r *proto.ReconfigRequest, zxid int64, synced func(zoocfg.QuorumVerifier) bool) ([]byte, error)
 
@@ -299,7 +299,7 @@ func (b *Broadcast) Reconfig(r *proto.ReconfigRequest, zxid int64) ([]byte, erro
 	return b.ensemble.reconfig(r, zxid, b.synced)
 }
 
-// synced tells whether a quorum of a configuration follows and is up to date.
+// synced reports whether a quorum of a configuration follows and is up to date.
 func (b *Broadcast) synced(q zoocfg.QuorumVerifier) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -126,7 +126,7 @@ func (d fileDisk) since(zxid, limit int64, visit func(*Proposal) (bool, error)) 
 	return hole(snaps.Snapshots, before, math.MaxInt64)
 }
 
-// hole tells whether transactions may be missing between two that follow each other in the
+// hole reports whether transactions may be missing between two that follow each other in the
 // logs, or after the last. Apache ZooKeeper leaves its logs in place when it takes a snapshot
 // from its leader: it then has a snapshot of a time between the two.
 func hole(snapshots []storage.File, before, zxid int64) error {

@@ -39,7 +39,7 @@ type ElectionOptions struct {
 	// seen; next is nil otherwise.
 	Views func() (current, next View)
 
-	// Observer tells whether this server is to observe (QuorumPeer.getLearnerType).
+	// Observer reports whether this server is to observe (QuorumPeer.getLearnerType).
 	Observer func() bool
 
 	// NewerConfig is told of a configuration with a version above that in force, which a

@@ -274,7 +274,7 @@ func (c *electionConns) dialed(sid int64, absent bool) {
 	}
 }
 
-// absent tells whether a server was not there when it was last sent something.
+// absent reports whether a server was not there when it was last sent something.
 func (c *electionConns) absent(sid int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -59,7 +59,7 @@ func (r *electionRound) run(ctx context.Context) (Vote, error) {
 	}
 }
 
-// looking takes the vote of a server that looks too, and tells whether the proposal has won.
+// looking takes the vote of a server that looks too, and reports whether the proposal has won.
 func (r *electionRound) looking(ctx context.Context, n *notification, views []View) (bool, error) {
 	e := r.e
 	proposal := e.proposed()
@@ -104,7 +104,7 @@ func (r *electionRound) looking(ctx context.Context, n *notification, views []Vi
 	}
 }
 
-// complete tells whether nobody is left to wait for: all have voted for the proposal but
+// complete reports whether nobody is left to wait for: all have voted for the proposal but
 // those that nobody listens for.
 //
 // Differs(election-skips-absent): Apache waits 200 ms for further votes in every election.
@@ -119,7 +119,7 @@ func (r *electionRound) complete(views []View, proposal Vote) bool {
 	return true
 }
 
-// established takes the vote of a server that has a leader, and tells whether that leader is
+// established takes the vote of a server that has a leader, and reports whether that leader is
 // believable: of a configuration that is only proposed the others may never hear, and the
 // leader looks at whom it takes.
 func (r *electionRound) established(n *notification, views []View) bool {

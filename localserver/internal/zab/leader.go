@@ -236,7 +236,7 @@ func (l *leader) tick() error {
 	}
 }
 
-// participates tells whether a member votes in the configuration in force.
+// participates reports whether a member votes in the configuration in force.
 func (l *leader) participates(id int64) bool {
 	m, ok := l.p.views.inForce().Member(id)
 	return ok && m.Role == zoocfg.Participant

@@ -348,7 +348,7 @@ func (l *learner) upToDate() error {
 	return nil
 }
 
-// awaits tells whether a configuration is one that is proposed and not committed.
+// awaits reports whether a configuration is one that is proposed and not committed.
 func (l *learner) awaits(q zoocfg.QuorumVerifier) bool {
 	return slices.ContainsFunc(l.pending, func(p *Proposal) bool { return p.Config != nil && p.Zxid() == q.Version() })
 }

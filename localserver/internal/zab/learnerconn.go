@@ -328,7 +328,7 @@ func (c *learnerConn) follows() (id int64, alive bool) {
 	return c.id, alive
 }
 
-// alive tells whether it has been heard of lately.
+// alive reports whether it has been heard of lately.
 func (c *learnerConn) alive() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -86,7 +86,7 @@ func (c *memoryConn) deliver(data []byte) {
 	p.stir()
 }
 
-// ended tells whether the other end's farewell has arrived.
+// ended reports whether the other end's farewell has arrived.
 func (c *memoryConn) ended() bool {
 	n := len(c.in)
 	return n > 0 && c.in[n-1].data == nil && !c.in[n-1].at.After(time.Now()) && !c.m.cut[pair(c.host, c.peer.host)]

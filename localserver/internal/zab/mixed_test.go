@@ -147,7 +147,7 @@ func (m *mixed) loseFollowers(last mixedServer, path string) {
 	last.kill()
 }
 
-// logged tells whether a server's logs have the creation of a znode.
+// logged reports whether a server's logs have the creation of a znode.
 func logged(t *testing.T, dir, path string) (found bool) {
 	t.Helper()
 	d, err := storage.ReadDir(dir)

@@ -246,7 +246,7 @@ func (c *learnerConn) syncFromLog(peer, last int64) (bool, error) {
 	return true, nil
 }
 
-// follows tells whether zxid can be the next transaction after last.
+// follows reports whether zxid can be the next transaction after last.
 func follows(last, zxid int64) bool {
 	return zxid == last+1 || Epoch(zxid) > Epoch(last) && Counter(zxid) == 1
 }

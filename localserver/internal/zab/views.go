@@ -69,7 +69,7 @@ func (v *ensembleViews) setLeader(id int64) {
 	v.leader, v.change = id, false
 }
 
-// takeChange tells whether a reconfiguration has named a leader, and whom, and forgets it.
+// takeChange reports whether a reconfiguration has named a leader, and whom, and forgets it.
 func (v *ensembleViews) takeChange() (leader int64, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -77,7 +77,7 @@ func (v *ensembleViews) takeChange() (leader int64, ok bool) {
 	return v.leader, ok
 }
 
-// changed tells whether a reconfiguration has given this member another role or leader.
+// changed reports whether a reconfiguration has given this member another role or leader.
 func (v *ensembleViews) changed() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

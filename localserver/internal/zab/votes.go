@@ -98,7 +98,7 @@ func supporters(votes map[int64]ballot, b ballot) zoocfg.IDs {
 	return ids
 }
 
-// decided tells whether the participants among ids are a quorum of every view
+// decided reports whether the participants among ids are a quorum of every view
 // (SyncedLearnerTracker).
 func decided(views []View, ids zoocfg.IDs) bool {
 	for _, view := range views {
@@ -115,7 +115,7 @@ func decided(views []View, ids zoocfg.IDs) bool {
 	return true
 }
 
-// validVoter tells whether id is a participant of one of the views.
+// validVoter reports whether id is a participant of one of the views.
 func validVoter(views []View, id int64) bool {
 	return slices.ContainsFunc(views, func(v View) bool {
 		m, ok := v.Member(id)
@@ -123,7 +123,7 @@ func validVoter(views []View, id int64) bool {
 	})
 }
 
-// leaderVouches tells whether the votes for a leader may be believed: it has said itself
+// leaderVouches reports whether the votes for a leader may be believed: it has said itself
 // that it leads, else all would elect a crashed leader over and over (checkLeader). If it
 // is this server, the votes must be from this round.
 func leaderVouches(votes map[int64]ballot, self, round int64, b ballot) bool {
