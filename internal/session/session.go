@@ -103,7 +103,8 @@ func (s *Session) configured() error {
 func (s *Session) Config() (client.Config, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cfg, s.configured()
+	err := s.configured()
+	return s.cfg, err
 }
 
 // open starts a connection; s.mu is held.
