@@ -1,6 +1,10 @@
 package shell
 
-import "unicode"
+import (
+	"unicode"
+
+	"github.com/zkctl/zkctl/internal/keys"
+)
 
 // edit is the line being typed, with what has been cut from it.
 type edit struct {
@@ -95,13 +99,13 @@ func (e edit) blankLeft() int {
 // clipboard is what Ctrl-W, Ctrl-K, Ctrl-U, Alt-D and Alt-Backspace cut and Ctrl-Y inserts.
 type clipboard struct{ text []rune }
 
-func (c *clipboard) knows(k key) bool {
+func (c *clipboard) knows(k keys.Key) bool {
 	_, ok := c.apply(edit{}, k)
 	return ok
 }
 
 // apply handles the keys that change the line or move the cursor. ok is false for other keys.
-func (c *clipboard) apply(e edit, k key) (after edit, ok bool) {
+func (c *clipboard) apply(e edit, k keys.Key) (after edit, ok bool) {
 	cut := func(from, to int) edit {
 		if from < to {
 			c.text = append([]rune(nil), e.text[from:to]...)
@@ -109,49 +113,49 @@ func (c *clipboard) apply(e edit, k key) (after edit, ok bool) {
 		return e.replace(from, to, nil)
 	}
 	switch k {
-	case keyLeft, keyCtrl + "b":
+	case keys.Left, keys.Ctrl + "b":
 		return edit{e.text, max(0, e.cursor-1)}, true
-	case keyRight, keyCtrl + "f":
+	case keys.Right, keys.Ctrl + "f":
 		return edit{e.text, min(len(e.text), e.cursor+1)}, true
-	case keyHome, keyCtrl + "a":
+	case keys.Home, keys.Ctrl + "a":
 		return edit{e.text, e.rowStart(e.cursor)}, true
-	case keyEnd, keyCtrl + "e":
+	case keys.End, keys.Ctrl + "e":
 		return edit{e.text, e.rowEnd(e.cursor)}, true
-	case keyWordLeft, keyAlt + "b":
+	case keys.WordLeft, keys.Alt + "b":
 		return edit{e.text, e.wordLeft()}, true
-	case keyWordRight, keyAlt + "f":
+	case keys.WordRight, keys.Alt + "f":
 		return edit{e.text, e.wordRight()}, true
-	case keyAlt + "backspace":
+	case keys.Alt + "backspace":
 		return cut(e.wordLeft(), e.cursor), true
-	case keyAlt + "d", keyDeleteWord:
+	case keys.Alt + "d", keys.DeleteWord:
 		return cut(e.cursor, e.wordRight()), true
-	case keyCtrl + "w":
+	case keys.Ctrl + "w":
 		return cut(e.blankLeft(), e.cursor), true
-	case keyCtrl + "u":
+	case keys.Ctrl + "u":
 		return cut(0, e.cursor), true
-	case keyCtrl + "k":
+	case keys.Ctrl + "k":
 		return cut(e.cursor, len(e.text)), true
-	case keyCtrl + "y":
+	case keys.Ctrl + "y":
 		return e.replace(e.cursor, e.cursor, c.text), true
-	case keyCtrl + "t":
+	case keys.Ctrl + "t":
 		i := min(e.cursor, len(e.text)-1)
 		if i < 1 {
 			return e, true
 		}
 		return e.replace(i-1, i+1, []rune{e.text[i], e.text[i-1]}), true
-	case keyAlt + "u", keyAlt + "l", keyAlt + "c":
+	case keys.Alt + "u", keys.Alt + "l", keys.Alt + "c":
 		return e.changeCase(k), true
 	}
 	return e, false
 }
 
-func (e edit) changeCase(k key) edit {
+func (e edit) changeCase(k keys.Key) edit {
 	to := e.wordRight()
 	word := append([]rune(nil), e.text[e.cursor:to]...)
 	first := true
 	for i, r := range word {
 		switch {
-		case k == keyAlt+"u" || k == keyAlt+"c" && first && isWord(r):
+		case k == keys.Alt+"u" || k == keys.Alt+"c" && first && isWord(r):
 			word[i] = unicode.ToUpper(r)
 		default:
 			word[i] = unicode.ToLower(r)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/keys"
 )
 
 // errStopped is returned by ReadLine after Stop.
@@ -45,14 +46,14 @@ type editor struct {
 	gone   bool              // the terminal is gone
 	edits  []func(edit) edit // for change
 
-	suggested           // as last shown
-	asked     suggested // what go-prompt is about to show
-	hidden    string    // the line whose menu Escape hid
-	listing   bool      // Tab on an empty line lists the commands
-	tabbed    string    // the line whose suggestions Tab waits for
-	search    *search   // Ctrl-R
-	next      []press   // keys to handle before those of the terminal
-	pasted    string    // text to handle after those keys, possibly lines to run one after another
+	suggested              // as last shown
+	asked     suggested    // what go-prompt is about to show
+	hidden    string       // the line whose menu Escape hid
+	listing   bool         // Tab on an empty line lists the commands
+	tabbed    string       // the line whose suggestions Tab waits for
+	search    *search      // Ctrl-R
+	next      []keys.Press // keys to handle before those of the terminal
+	pasted    string       // text to handle after those keys, possibly lines to run one after another
 
 	suspended bool      // Ctrl-Z stopped the process
 	continued time.Time // when it continued
@@ -132,7 +133,7 @@ func (e *editor) answer(is func(string) bool) (line string, ok bool) {
 	ahead := e.term.typedAhead()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.pasted += pastedText(ahead)
+	e.pasted += keys.PastedText(ahead)
 	line, rest, _ := strings.Cut(e.pasted, "\n")
 	if !is(line) {
 		return "", false

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	prompt "github.com/c-bata/go-prompt"
+
+	"github.com/zkctl/zkctl/internal/keys"
 )
 
 // Only this file knows go-prompt. Release 0.2.6 keeps the line, its history and the selected
@@ -45,10 +47,10 @@ var callKey = []byte("\x00call")
 var stopKey = []byte{0x1b, 0x5b, 0x24, 0x3b, 0x32, 0x7e} // F24
 
 // native are the keys that go-prompt handles itself, as it reads them.
-var native = map[key][]byte{
-	keyEnter: {0x0d}, keyTab: {0x09}, keyBackTab: {0x1b, 0x5b, 0x5a}, keyBackspace: {0x7f},
-	keyDelete: {0x1b, 0x5b, 0x33, 0x7e}, keyUp: {0x1b, 0x5b, 0x41}, keyDown: {0x1b, 0x5b, 0x42},
-	keyCtrl + "c": {0x03}, keyCtrl + "d": {0x04}, keyCtrl + "n": {0x0e}, keyCtrl + "p": {0x10},
+var native = map[keys.Key][]byte{
+	keys.Enter: {0x0d}, keys.Tab: {0x09}, keys.BackTab: {0x1b, 0x5b, 0x5a}, keys.Backspace: {0x7f},
+	keys.Delete: {0x1b, 0x5b, 0x33, 0x7e}, keys.Up: {0x1b, 0x5b, 0x41}, keys.Down: {0x1b, 0x5b, 0x42},
+	keys.Ctrl + "c": {0x03}, keys.Ctrl + "d": {0x04}, keys.Ctrl + "n": {0x0e}, keys.Ctrl + "p": {0x10},
 }
 
 // lineEditor is go-prompt's side of an editor.
@@ -136,10 +138,10 @@ func (p parser) Read() ([]byte, error) {
 		return stopKey, nil
 	case s.change:
 		return callKey, nil
-	case s.key == keyText:
-		return []byte(s.text), nil
+	case s.Key == keys.Text:
+		return []byte(s.Text), nil
 	default:
-		return native[s.key], nil
+		return native[s.Key], nil
 	}
 }
 

@@ -7,14 +7,15 @@ import (
 
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/keys"
 )
 
 // stroke is what go-prompt is to do next.
 type stroke struct {
-	press       // a key that it handles itself
-	change bool // the line changes as editor.change says
-	stop   bool // leave
-	end    bool // the line has ended already
+	keys.Press      // a key that it handles itself
+	change     bool // the line changes as editor.change says
+	stop       bool // leave
+	end        bool // the line has ended already
 }
 
 // stroke waits for the next stroke, after go-prompt has shown the effect of the last one.
@@ -67,14 +68,14 @@ func (e *editor) nextStroke() (stroke, bool) {
 	}
 	p, err := e.readKey()
 	switch {
-	case e.done, p.key == keyNone && err == nil: // woken
+	case e.done, p.Key == keys.None && err == nil: // woken
 		return stroke{}, false
 	case err != nil:
 		e.gone, e.stop = true, true
 		return stroke{stop: true}, true
 	}
-	if p.key == keyPosition {
-		if col, err := strconv.Atoi(p.text); err == nil {
+	if p.Key == keys.Position {
+		if col, err := strconv.Atoi(p.Text); err == nil {
 			e.located(col - 1)
 		}
 		return stroke{}, false
@@ -86,7 +87,7 @@ func (e *editor) nextStroke() (stroke, bool) {
 	return e.key(p)
 }
 
-func (e *editor) readKey() (press, error) {
+func (e *editor) readKey() (keys.Press, error) {
 	e.mu.Unlock()
 	defer e.mu.Lock()
 	return e.term.readKey()
@@ -98,44 +99,44 @@ func (e *editor) edit(f func(edit) edit) (stroke, bool) {
 }
 
 // key translates a key for go-prompt, or handles a key that go-prompt does not know.
-func (e *editor) key(p press) (stroke, bool) {
-	switch p.key {
-	case keyTab:
+func (e *editor) key(p keys.Press) (stroke, bool) {
+	switch p.Key {
+	case keys.Tab:
 		return e.tab()
-	case keyPaste:
-		e.pasted += p.text
-	case keyEnter:
+	case keys.Paste:
+		e.pasted += p.Text
+	case keys.Enter:
 		if !command.Continues(string(e.view().text)) {
-			return stroke{press: p}, true
+			return stroke{Press: p}, true
 		}
 		return e.edit(func(line edit) edit { return line.replace(line.cursor, line.cursor, []rune{'\n'}) })
-	case keyUp, keyDown, keyCtrl + "p", keyCtrl + "n":
+	case keys.Up, keys.Down, keys.Ctrl + "p", keys.Ctrl + "n":
 		move := edit.rowUp
-		if p.key == keyDown || p.key == keyCtrl+"n" {
+		if p.Key == keys.Down || p.Key == keys.Ctrl+"n" {
 			move = edit.rowDown
 		}
 		if after, ok := move(e.line); ok && e.selected < 0 {
 			return e.edit(func(edit) edit { return after })
 		}
-		return stroke{press: p}, true
-	case keyBackTab:
-		return stroke{press: p}, e.selected >= 0
-	case keyEscape, keyCtrl + "g":
+		return stroke{Press: p}, true
+	case keys.BackTab:
+		return stroke{Press: p}, e.selected >= 0
+	case keys.Escape, keys.Ctrl + "g":
 		return e.hideMenu()
-	case keyCtrl + "l":
+	case keys.Ctrl + "l":
 		e.screen.clear(e.view())
-	case keyCtrl + "r":
+	case keys.Ctrl + "r":
 		e.search = newSearch(e.history())
 		e.paint()
-	case keyCtrl + "z":
+	case keys.Ctrl + "z":
 		e.suspend()
 	default:
-		if p.key == keyText || native[p.key] != nil {
-			return stroke{press: p}, true
+		if p.Key == keys.Text || native[p.Key] != nil {
+			return stroke{Press: p}, true
 		}
-		if (&clipboard{}).knows(p.key) {
+		if (&clipboard{}).knows(p.Key) {
 			return e.edit(func(line edit) edit {
-				after, _ := e.clip.apply(line, p.key)
+				after, _ := e.clip.apply(line, p.Key)
 				return after
 			})
 		}
@@ -165,7 +166,7 @@ func (e *editor) insertPasted(line edit) edit {
 	text := []rune(e.pasted[:end])
 	if e.pasted = e.pasted[end:]; ended {
 		e.pasted = e.pasted[1:]
-		e.next = append(e.next, press{key: keyEnter})
+		e.next = append(e.next, keys.Press{Key: keys.Enter})
 	}
 	return line.replace(line.cursor, line.cursor, text)
 }
@@ -181,7 +182,7 @@ func (e *editor) hideMenu() (stroke, bool) {
 // suggestions, comes after that.
 func (e *editor) tab() (stroke, bool) {
 	if e.selected >= 0 {
-		return stroke{press: press{key: keyTab}}, true
+		return stroke{Press: keys.Press{Key: keys.Tab}}, true
 	}
 	before := e.line.before()
 	if e.hidden != "" || before == "" && !e.listing {
@@ -210,7 +211,7 @@ func (e *editor) tab() (stroke, bool) {
 		}
 	}
 	if len(insert) < len(word) || insert == word {
-		return stroke{press: press{key: keyTab}}, true
+		return stroke{Press: keys.Press{Key: keys.Tab}}, true
 	}
 	line := e.line.replace(len([]rune(before[:e.found.Start])), e.line.cursor, []rune(insert))
 	return e.edit(func(edit) edit { return line })
@@ -238,26 +239,26 @@ func (e *editor) suspend() {
 
 // searchKey handles a key during a search. Enter runs the line found, Ctrl-G and Ctrl-C restore
 // the original line, and any other key edits the line found. e.mu is held.
-func (e *editor) searchKey(p press) (stroke, bool) {
+func (e *editor) searchKey(p keys.Press) (stroke, bool) {
 	s := e.search
-	if p.key == keyPaste && !strings.Contains(p.text, "\n") {
-		p.key = keyText
+	if p.Key == keys.Paste && !strings.Contains(p.Text, "\n") {
+		p.Key = keys.Text
 	}
-	switch p.key {
-	case keyText:
-		s.typed(p.text)
-	case keyBackspace:
+	switch p.Key {
+	case keys.Text:
+		s.typed(p.Text)
+	case keys.Backspace:
 		s.backspace()
-	case keyCtrl + "r", keyUp:
+	case keys.Ctrl + "r", keys.Up:
 		s.again(-1)
-	case keyCtrl + "s", keyDown:
+	case keys.Ctrl + "s", keys.Down:
 		s.again(1)
-	case keyCtrl + "g", keyCtrl + "c":
+	case keys.Ctrl + "g", keys.Ctrl + "c":
 		e.search = nil
 	default:
 		line := s.result(e.line)
 		e.search = nil
-		if p.key != keyEscape && p.key != keyTab {
+		if p.Key != keys.Escape && p.Key != keys.Tab {
 			e.next = append(e.next, p)
 		}
 		e.hidden = string(line.text) // no menu for a line that was not typed

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/zkctl/zkctl/internal/keys"
 )
 
 // terminal is the input side of the terminal: its modes, its size and its keys. raw, restore and
@@ -14,7 +16,7 @@ import (
 type terminal struct {
 	in, out *os.File
 	saved   *term.State // the original state
-	keys    decoder
+	keys    keys.Decoder
 	woken   atomic.Bool
 	waiter  waiter
 }
@@ -63,7 +65,7 @@ func (t *terminal) size() (width, height int) {
 	return 80, 24
 }
 
-// wake makes readKey return keyNone.
+// wake makes readKey return keys.None.
 func (t *terminal) wake() {
 	if !t.woken.Swap(true) {
 		t.waiter.wake()
@@ -71,30 +73,30 @@ func (t *terminal) wake() {
 }
 
 // readKey waits for a key. A paste counts as one.
-func (t *terminal) readKey() (press, error) {
+func (t *terminal) readKey() (keys.Press, error) {
 	for {
-		if p := t.keys.next(false); p.key != keyNone {
+		if p := t.keys.Next(false); p.Key != keys.None {
 			return p, nil
 		}
 		patience := time.Duration(-1)
-		if len(t.keys.buf) > 0 && !t.keys.pasting() {
+		if t.keys.Waiting() && !t.keys.Pasting() {
 			patience = sequencePatience
 		}
 		ready, err := t.waiter.wait(patience)
 		switch {
 		case err != nil:
-			return press{}, err
+			return keys.Press{}, err
 		case t.woken.Swap(false):
 			t.waiter.rest()
-			return press{}, nil
+			return keys.Press{}, nil
 		case !ready:
-			if p := t.keys.next(true); p.key != keyNone {
+			if p := t.keys.Next(true); p.Key != keys.None {
 				return p, nil
 			}
 			continue
 		}
 		if err := t.read(); err != nil {
-			return press{}, err
+			return keys.Press{}, err
 		}
 	}
 }
@@ -105,12 +107,12 @@ func (t *terminal) read() error {
 	buf := make([]byte, 4096)
 	var n int
 	var err error
-	if t.keys.pasting() {
+	if t.keys.Pasting() {
 		n, err = t.waiter.read(buf)
 	} else {
 		n, err = t.waiter.readLine(buf)
 	}
-	t.keys.feed(buf[:n])
+	t.keys.Feed(buf[:n])
 	return err
 }
 

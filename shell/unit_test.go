@@ -6,103 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/keys"
 )
-
-func TestDecoder(t *testing.T) {
-	for _, test := range []struct {
-		name  string
-		reads []string // what arrives, one read after the other
-		want  string   // keys; the text of keyText in quotes
-	}{
-		{"letters in one read", []string{"ls /"}, `"ls /"`},
-		{"a character cut in two", []string{"\xe6\x97", "\xa5x"}, `"日x"`},
-		{"half a character and no more", []string{"a\xe6\x97"}, `"a" "\ufffd\ufffd"`},
-		{"keys of the cursor", []string{"\x1b[A\x1bOB\x1b[C\x1bOD"}, "up down right left"},
-		{"a sequence cut in two", []string{"\x1b[", "3~"}, "delete"},
-		{"home and end of four terminals", []string{"\x1b[H\x1bOH\x1b[1~\x1b[7~\x1b[F\x1bOF\x1b[4~\x1b[8~"}, "home home home home end end end end"},
-		{"words", []string{"\x1bb\x1bf\x1bd\x1b\x7f\x1b[1;5C\x1b[1;5D"}, "alt-b alt-f alt-d alt-backspace wordright wordleft"},
-		{"alt with a capital", []string{"\x1bB"}, "alt-b"},
-		{"escape alone", []string{"\x1b"}, "escape"},
-		{"escape twice", []string{"\x1b\x1b"}, "escape escape"},
-		{"control", []string{"\x01\x05\x12\x1a\x1f"}, "ctrl-a ctrl-e ctrl-r ctrl-z ctrl-_"},
-		{"NUL is dropped", []string{"a\x00b"}, `"a" "b"`},
-		{"C1 controls are dropped", []string{"a\u009bb"}, `"ab"`},
-		{"an unknown sequence", []string{"\x1b[99;99;99xa"}, `"a"`},
-		{"a sequence that never ends", []string{"\x1b[1;1;"}, ""},
-		{"a sequence with a control in it", []string{"\x1b[1\rx"}, `enter "x"`},
-		{"a function key of the Linux console", []string{"\x1b[[Aa"}, `"a"`},
-		{"lines pasted without marks", []string{"ls /\rget /a\r"}, `"ls /" enter "get /a" enter`},
-		{"line ends pasted without marks", []string{"a\nb"}, `"a" enter "b"`},
-		{"a paste", []string{"\x1b[200~ls\t/\r\nget /a\r\n\ry\nz\x1b[201~x"}, `paste"ls\t/\nget /a\n\ny\nz" "x"`},
-		{"a paste with controls and keys in it", []string{"\x1b[200~a\x03\x1b[Ab\x1bxc\x1b[201~\t"}, `paste"abxc" tab`},
-		{"an end of a paste cut in two", []string{"a\x1b[200~a\x1b[20", "1~\t"}, `"a" paste"a" tab`},
-		{"a paste that comes in pieces", []string{"\x1b[20", "0~a", "\rb\xe6\x97", "\xa5\x1b", "[201~"}, `paste"a\nb日"`},
-		{"two pastes", []string{"\x1b[200~a\x1b[201~\x1b[200~b\x1b[201~"}, `paste"a" paste"b"`},
-		{"Ctrl-C gives up a paste without an end", []string{"\x1b[200~a", "b\x03", "c"}, `ctrl-c "c"`},
-		{"a tab of its own", []string{"ls\t"}, `"ls" tab`},
-		{"backtab", []string{"\x1b[Z"}, "backtab"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			var d decoder
-			var got []string
-			take := func(final bool) {
-				for {
-					p := d.next(final)
-					switch p.key {
-					case keyNone:
-						return
-					case keyText:
-						got = append(got, `"`+p.text+`"`)
-					case keyPaste:
-						got = append(got, "paste"+strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(`"`+p.text+`"`))
-					default:
-						got = append(got, string(p.key))
-					}
-				}
-			}
-			for _, r := range test.reads {
-				d.feed([]byte(r))
-				take(false)
-			}
-			take(true)
-			if s := strings.Join(got, " "); s != strings.ReplaceAll(test.want, `\ufffd`, "\ufffd") {
-				t.Errorf("keys %s, want %s", s, test.want)
-			}
-			if len(d.buf) > 0 {
-				t.Errorf("%q is left", d.buf)
-			}
-		})
-	}
-}
-
-func FuzzDecoder(f *testing.F) {
-	for _, s := range []string{"ls", "\x1b[", "\x1b[200~a\r\x1b[201~", "\xe6\x97", "\x1b\x1b[A", "\x1bO"} {
-		f.Add([]byte(s), 1)
-	}
-	f.Fuzz(func(t *testing.T, input []byte, cut int) {
-		var d decoder
-		cut = min(max(0, cut), len(input))
-		for _, part := range [][]byte{input[:cut], input[cut:]} {
-			d.feed(part)
-			for p := d.next(false); p.key != keyNone; p = d.next(false) {
-				control := func(r rune) bool { return r < ' ' && !(p.key == keyPaste && (r == '\n' || r == '\t')) }
-				if p.text != "" && (!utf8.ValidString(p.text) || strings.ContainsFunc(p.text, control)) {
-					t.Fatalf("text %q", p.text)
-				}
-			}
-		}
-		for p := d.next(true); p.key != keyNone; p = d.next(true) {
-			continue
-		}
-		if len(d.buf) > 0 && (!d.pasting() || bytes.Contains(d.buf[len(pasteBegin):], pasteEnd)) {
-			t.Fatalf("%q is left", d.buf)
-		}
-	})
-}
 
 // at is a line with its cursor at |.
 func at(s string) edit {
@@ -114,36 +22,36 @@ func (e edit) String() string { return string(e.text[:e.cursor]) + "|" + string(
 
 func TestEditing(t *testing.T) {
 	for _, test := range []struct {
-		key          key
+		key          keys.Key
 		before, want string
 	}{
-		{keyLeft, "a日|b", "a|日b"},
-		{keyLeft, "|a", "|a"},
-		{keyRight, "a|\nb", "a\n|b"},
-		{keyRight, "a|", "a|"},
-		{keyHome, "ab\ncd|e\nf", "ab\n|cde\nf"},
-		{keyEnd, "ab\nc|de\nf", "ab\ncde|\nf"},
-		{keyCtrl + "a", "ab|c", "|abc"},
-		{keyCtrl + "e", "|abc", "abc|"},
-		{keyAlt + "b", "get /app/日本語|", "get /app/|日本語"},
-		{keyAlt + "b", "get /app/|", "get /|app/"},
-		{keyAlt + "b", "|get", "|get"},
-		{keyAlt + "f", "get |/app/x", "get /app|/x"},
-		{keyWordRight, "get| ", "get |"},
-		{keyAlt + "backspace", "get /app/日本|x", "get /app/|x"},
-		{keyAlt + "d", "get |/app x", "get | x"},
-		{keyCtrl + "w", "get /app/日本|", "get |"},
-		{keyCtrl + "w", "get /app  |x", "get |x"},
-		{keyCtrl + "u", "get /a|pp", "|pp"},
-		{keyCtrl + "k", "get /a|pp", "get /a|"},
-		{keyCtrl + "t", "gt|e", "gte|"[:0] + "get|"},
-		{keyCtrl + "t", "ge|", "eg|"},
-		{keyCtrl + "t", "g|", "g|"},
-		{keyCtrl + "t", "|", "|"},
-		{keyAlt + "u", "|get /app", "GET| /app"},
-		{keyAlt + "l", "|GET x", "get| x"},
-		{keyAlt + "c", "get| /äPP x", "get /Äpp| x"},
-		{keyCtrl + "y", "a|b", "aKILL|b"},
+		{keys.Left, "a日|b", "a|日b"},
+		{keys.Left, "|a", "|a"},
+		{keys.Right, "a|\nb", "a\n|b"},
+		{keys.Right, "a|", "a|"},
+		{keys.Home, "ab\ncd|e\nf", "ab\n|cde\nf"},
+		{keys.End, "ab\nc|de\nf", "ab\ncde|\nf"},
+		{keys.Ctrl + "a", "ab|c", "|abc"},
+		{keys.Ctrl + "e", "|abc", "abc|"},
+		{keys.Alt + "b", "get /app/日本語|", "get /app/|日本語"},
+		{keys.Alt + "b", "get /app/|", "get /|app/"},
+		{keys.Alt + "b", "|get", "|get"},
+		{keys.Alt + "f", "get |/app/x", "get /app|/x"},
+		{keys.WordRight, "get| ", "get |"},
+		{keys.Alt + "backspace", "get /app/日本|x", "get /app/|x"},
+		{keys.Alt + "d", "get |/app x", "get | x"},
+		{keys.Ctrl + "w", "get /app/日本|", "get |"},
+		{keys.Ctrl + "w", "get /app  |x", "get |x"},
+		{keys.Ctrl + "u", "get /a|pp", "|pp"},
+		{keys.Ctrl + "k", "get /a|pp", "get /a|"},
+		{keys.Ctrl + "t", "gt|e", "gte|"[:0] + "get|"},
+		{keys.Ctrl + "t", "ge|", "eg|"},
+		{keys.Ctrl + "t", "g|", "g|"},
+		{keys.Ctrl + "t", "|", "|"},
+		{keys.Alt + "u", "|get /app", "GET| /app"},
+		{keys.Alt + "l", "|GET x", "get| x"},
+		{keys.Alt + "c", "get| /äPP x", "get /Äpp| x"},
+		{keys.Ctrl + "y", "a|b", "aKILL|b"},
 	} {
 		c := clipboard{text: []rune("KILL")}
 		e := at(test.before)
@@ -157,12 +65,12 @@ func TestEditing(t *testing.T) {
 		}
 	}
 	var c clipboard
-	e, _ := c.apply(at("get /app/x|"), keyCtrl+"w")
-	e, _ = c.apply(e, keyCtrl+"y")
+	e, _ := c.apply(at("get /app/x|"), keys.Ctrl+"w")
+	e, _ = c.apply(e, keys.Ctrl+"y")
 	if e.String() != "get /app/x|" {
 		t.Errorf("cut and inserted: %s", e)
 	}
-	if _, ok := c.apply(e, keyAlt+"q"); ok {
+	if _, ok := c.apply(e, keys.Alt+"q"); ok {
 		t.Error("an unknown key is taken")
 	}
 }
