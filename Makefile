@@ -13,7 +13,8 @@ COMMIT ?= $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev
 DATE ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
 VERSION_PACKAGE := github.com/zkctl/zkctl/internal/version
 LDFLAGS := -s -w -X $(VERSION_PACKAGE).Version=$(VERSION) -X $(VERSION_PACKAGE).Commit=$(COMMIT) -X $(VERSION_PACKAGE).Date=$(DATE)
-BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+# AdminServers speak HTTP/1.1 only; without HTTP/2 the binary is half a megabyte smaller.
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2 -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
 .PHONY: build demo test lint bench bench-offline bench-local cross release-snapshot screenshot fuzz torture clean help

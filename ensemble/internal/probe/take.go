@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -236,8 +238,7 @@ func (p *Prober) wordPiece(ctx context.Context, m *Member, word string) (func(*R
 }
 
 func number(s string) (id answer.Opt[int64]) {
-	var n int64
-	if _, err := fmt.Sscan(s, &n); err == nil {
+	if n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64); err == nil {
 		id = answer.Some(n)
 	}
 	return id
