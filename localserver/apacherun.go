@@ -28,7 +28,7 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 	if cfg.Client.Host != "127.0.0.1" && cfg.Client.Host != "0.0.0.0" {
 		return nil, fmt.Errorf("Apache ZooKeeper can only listen on 127.0.0.1 or 0.0.0.0 here, not on %s", cfg.Client.Host)
 	}
-	opt := engine.Options{Dir: m.dir, Port: m.Port(), Properties: m.e.zooCfg(m, "")}
+	opt := engine.Options{Dir: m.dir, Port: m.Port(), Properties: m.e.zooCfg(m, ""), Died: m.fail}
 	for key, value := range m.e.opt.System {
 		opt.JVM = append(opt.JVM, "-D"+key+"="+value)
 	}

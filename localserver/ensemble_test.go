@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -385,6 +386,24 @@ func TestMoveToApache(t *testing.T) {
 				t.Errorf("member %d has lost %s", m.ID(), path)
 			}
 		}
+	}
+	// A process that ends by itself is noticed; those that were told to, above, were not.
+	if err := e.Err(); err != nil {
+		t.Errorf("before any process died: %v", err)
+	}
+	java, err := os.FindProcess(e.Member(5).java.Pid())
+	if err == nil {
+		err = java.Kill()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-e.Done()
+	if err := e.Err(); err == nil || !strings.HasPrefix(err.Error(), "member 5: the server's process ended by itself (signal: killed)") {
+		t.Errorf("the ensemble's error is %v", err)
+	}
+	if err := e.Member(5).Err(); err == nil {
+		t.Error("the member has no error")
 	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)

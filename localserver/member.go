@@ -92,8 +92,8 @@ func (m *Member) Paused() bool {
 	return m.paused
 }
 
-// Err returns why an embedded member stopped serving by itself, such as a disk failure; nil if it
-// did not.
+// Err returns why a member stopped serving by itself, such as a disk failure or the end of an Apache
+// member's process; nil if it did not.
 func (m *Member) Err() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

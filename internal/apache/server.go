@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/fourletter"
@@ -51,6 +52,10 @@ type Options struct {
 
 	// Secure opens a second client port that speaks TLS.
 	Secure *TLSFiles
+
+	// Died, if not nil, is called with the reason when the server's process ends
+	// after Start or Restart and before it is told to.
+	Died func(error)
 }
 
 // TLSFiles are the key material of a secure client port. Types are told by the
@@ -83,9 +88,10 @@ type Server struct {
 
 // process is one life of the server's JVM.
 type process struct {
-	cmd  *exec.Cmd
-	done chan struct{} // closed after Wait
-	err  error         // what Wait returned; valid once done is closed
+	cmd    *exec.Cmd
+	done   chan struct{} // closed after Wait
+	err    error         // what Wait returned; valid once done is closed
+	wanted atomic.Bool   // it serves, and was not told to end
 }
 
 // Start starts a standalone server and returns when it serves clients. The
@@ -253,6 +259,7 @@ func (s *Server) launch(ctx context.Context) error {
 		p.err = cmd.Wait()
 		s.guard.watch(0)
 		close(p.done)
+		s.reportDeath(p)
 	}()
 	s.mu.Lock()
 	s.proc = p
@@ -266,7 +273,20 @@ func (s *Server) launch(ctx context.Context) error {
 		}
 		return fmt.Errorf("start ZooKeeper on %s: %w; its log ends:\n%s", s.Addr(), err, tail)
 	}
+	p.wanted.Store(true)
+	select {
+	case <-p.done:
+		s.reportDeath(p)
+	default:
+	}
 	return nil
+}
+
+// reportDeath calls Options.Died, once, if p should still serve. p must have ended.
+func (s *Server) reportDeath(p *process) {
+	if p.wanted.CompareAndSwap(true, false) && s.opt.Died != nil {
+		s.opt.Died(fmt.Errorf("the server's process ended by itself (%v); its log ends:\n%s", p.cmd.ProcessState, s.LogTail()))
+	}
 }
 
 // awaitService polls until the server names its mode, which it does once it
@@ -321,6 +341,7 @@ func (s *Server) end(send func(*os.Process) error, patience time.Duration) error
 	if p == nil {
 		return nil
 	}
+	p.wanted.Store(false)
 	_ = resume(p.cmd.Process) // a stopped process does not take SIGTERM
 	if err := send(p.cmd.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop ZooKeeper: %w", err)

@@ -31,7 +31,7 @@ type installation struct{ in *apache.Installation }
 func (i installation) Version() string { return i.in.Version }
 
 func (i installation) Start(ctx context.Context, opt engine.Options) (engine.Server, error) {
-	s, err := i.in.Start(ctx, apache.Options{Dir: opt.Dir, Port: opt.Port, Properties: opt.Properties, JVM: opt.JVM})
+	s, err := i.in.Start(ctx, apache.Options{Dir: opt.Dir, Port: opt.Port, Properties: opt.Properties, JVM: opt.JVM, Died: opt.Died})
 	if err != nil {
 		return nil, err // not a nil *Server in an interface
 	}

@@ -31,6 +31,7 @@ type Options struct {
 	Port       int               // clientPort
 	Properties map[string]string // further lines of zoo.cfg
 	JVM        []string          // options of the JVM
+	Died       func(error)       // called when a run of the server ends that was not told to
 }
 
 // Server is a server that was started. Its methods are called one at a time.
