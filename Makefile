@@ -17,7 +17,7 @@ LDFLAGS := -s -w -X $(VERSION_PACKAGE).Version=$(VERSION) -X $(VERSION_PACKAGE).
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2 -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint bench bench-offline bench-local cross release-snapshot screenshot fuzz torture clean help
+.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble cross release-snapshot screenshot fuzz torture clean help
 
 build: ## build bin/zkctl, a static binary for this machine
 	@mkdir -p $(dir $(BIN))
@@ -45,6 +45,10 @@ bench-offline: build ## measure the tools for logs and snapshots beside Apache's
 bench-local: build ## measure the embedded server and ensemble beside Apache's and print the ratios
 	@scripts/install-zookeeper.sh
 	@$(GO) run ./internal/bench -local -zkctl $(BIN)
+
+bench-ensemble: build ## measure the verbs for running ensembles beside zkServer.sh and nc and print the ratios
+	@scripts/install-zookeeper.sh
+	@$(GO) run ./internal/bench -ensemble -zkctl $(BIN)
 
 cross: ## build for linux, macOS and Windows, amd64 and arm64, into dist/
 	@mkdir -p dist

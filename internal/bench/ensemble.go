@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,8 +43,8 @@ func (m servedEnsemble) memory() (sum float64, err error) {
 	return sum, nil
 }
 
-// serveEnsemble starts the members at once and returns when a client has got an answer.
-func (b *bench) serveEnsemble(ctx context.Context, e engine) (m servedEnsemble, took time.Duration, err error) {
+// serveEnsemble starts the members at once, with further lines of zoo.cfg, and returns when a client has got an answer.
+func (b *bench) serveEnsemble(ctx context.Context, e engine, more ...string) (m servedEnsemble, took time.Duration, err error) {
 	defer func() {
 		if err != nil {
 			m.stop()
@@ -60,9 +61,9 @@ func (b *bench) serveEnsemble(ctx context.Context, e engine) (m servedEnsemble, 
 			}
 		}
 	}
-	lines := "initLimit=10\nsyncLimit=5\n"
+	lines := "initLimit=10\nsyncLimit=5\n" + strings.Join(more, "")
 	for i := range ensembleSize {
-		lines += fmt.Sprintf("server.%d=127.0.0.1:%d:%d\n", i+1, ports[3*i], ports[3*i+1])
+		lines += fmt.Sprintf("server.%d=127.0.0.1:%d:%d:participant;127.0.0.1:%d\n", i+1, ports[3*i], ports[3*i+1], ports[3*i+2])
 	}
 	dirs := make([]string, ensembleSize)
 	for i := range dirs {

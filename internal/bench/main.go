@@ -2,7 +2,7 @@
 // files in the same run, in turns, so that both meet the same machine. It prints a table in
 // Markdown.
 //
-//	go run ./internal/bench [-offline | -local] -zkctl bin/zkctl [-runs 5] [-write docs/performance.md]
+//	go run ./internal/bench [-offline | -local | -ensemble] -zkctl bin/zkctl [-runs 5] [-write docs/performance.md]
 package main
 
 import (
@@ -44,6 +44,7 @@ func main() {
 	only := flag.String("only", "", "measure only what has this `word` in its name")
 	offline := flag.Bool("offline", false, "measure the tools for logs and snapshots instead of the client")
 	local := flag.Bool("local", false, "measure the embedded server beside Apache's instead")
+	ensemble := flag.Bool("ensemble", false, "measure the verbs that look at an ensemble from outside instead")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -54,6 +55,9 @@ func main() {
 	}
 	if *local {
 		run, kind = b.runLocal, "bench-local"
+	}
+	if *ensemble {
+		run, kind = b.runEnsemble, "bench-ensemble"
 	}
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

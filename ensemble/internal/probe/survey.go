@@ -49,22 +49,28 @@ func (p *Prober) Survey(ctx context.Context, widen bool) (*Survey, error) {
 		return nil, err
 	}
 	s := &Survey{Alone: !widen}
-	b := &survey{Survey: s, p: p, ctx: ctx, seeds: members, readings: make(chan *Reading), configs: make(chan *Config), refreshed: make(chan func())}
+	b := &survey{
+		Survey: s, p: p, ctx: ctx, seeds: members,
+		readings: make(chan *Reading), hints: make(chan hint), configs: make(chan *Config), closed: make(chan time.Time), refreshed: make(chan func()),
+	}
 	for _, m := range members {
 		b.start(m)
 	}
 	for b.taking > 0 || b.asking || b.refreshing > 0 {
 		select {
+		case h := <-b.hints:
+			if h.config == nil {
+				b.candidates = append(b.candidates, h.member)
+			}
+			b.learn(h.config)
 		case r := <-b.readings:
 			b.taking--
 			s.Readings = append(s.Readings, r)
-			if s.Config == nil {
-				b.learn(r.Config)
-			}
+			b.learn(r.Config)
 		case c := <-b.configs:
-			b.asking = false
-			b.session = time.Now()
 			b.learn(c)
+		case b.session = <-b.closed:
+			b.asking = false
 		case take := <-b.refreshed:
 			b.refreshing--
 			take()
@@ -90,7 +96,7 @@ func (p *Prober) Again(ctx context.Context, known *Survey) *Survey {
 	var wg sync.WaitGroup
 	for i, m := range members {
 		crowded := slices.ContainsFunc(members, func(o Member) bool { return o.Name() != m.Name() && sharesHost(o, m) })
-		wg.Go(func() { s.Readings[i] = p.take(ctx, m, crowded) })
+		wg.Go(func() { s.Readings[i] = p.take(ctx, m, crowded, nil) })
 	}
 	wg.Wait()
 	s.measureLag()
@@ -105,12 +111,15 @@ type survey struct {
 	seeds    []Member
 	all      []Member // that are or were asked
 	readings chan *Reading
+	hints    chan hint
 	configs  chan *Config
-	taking   int             // readings under way
-	asking   bool            // for the configuration
-	refused  map[string]bool // members that did not tell it
-	widened  bool
+	closed   chan time.Time
+	taking   int       // readings under way
+	asking   bool      // for the configuration, by a session
 	session  time.Time // when the session that told the configuration was over; zero without one
+	widened  bool
+
+	candidates []Member // for a session; not yet asked
 
 	again      map[*Reading]bool // readings whose zxid was or is asked for again
 	refreshing int
@@ -147,7 +156,7 @@ func (b *survey) start(m Member) {
 	b.taking++
 	crowded := slices.ContainsFunc(b.seeds, func(o Member) bool { return o.Name() != m.Name() && sharesHost(o, m) }) ||
 		slices.ContainsFunc(b.all, func(o Member) bool { return o.Name() != m.Name() && sharesHost(o, m) })
-	go func() { b.readings <- b.p.take(b.ctx, m, crowded) }()
+	go func() { b.readings <- b.p.take(b.ctx, m, crowded, b.hints) }()
 }
 
 func sharesHost(a, b Member) bool {
@@ -166,32 +175,24 @@ func sharesHost(a, b Member) bool {
 
 // wantsConfig reports whether it is time to ask for the configuration by a session.
 func (b *survey) wantsConfig(widen bool) bool {
-	return widen && b.Config == nil && !b.asking && b.candidate() != nil
+	return widen && b.Config == nil && !b.asking && len(b.candidates) > 0
 }
 
-// candidate is a member that serves in an ensemble and has not been asked for the configuration.
-func (b *survey) candidate() *Reading {
-	for _, r := range b.Readings {
-		if r.State == Serving && r.Mode != "standalone" && !b.refused[r.Name()] && !slices.Contains(r.Doors, Session) {
-			return r
-		}
-	}
-	return nil
-}
-
+// askConfig asks the next candidate. Its members are asked while the session is being closed, which takes a transaction.
 func (b *survey) askConfig() {
-	r := b.candidate()
-	if b.refused == nil {
-		b.refused = map[string]bool{}
-	}
-	b.refused[r.Name()] = true
+	m := b.candidates[0]
+	b.candidates = b.candidates[1:]
 	b.asking = true
-	m := r.Member
 	go func() {
-		g, err := b.p.open(b.ctx, &m)
+		defer func() { b.closed <- time.Now() }()
+		conn, err := b.p.Session(b.ctx, &m, true)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
 		told := &Reading{Member: m}
-		if err == nil {
-			told.takeConfig(string(g.config), Session)
+		if text, _, err := conn.GetConfig(b.ctx, false); err == nil {
+			told.takeConfig(string(text), Session)
 		}
 		b.configs <- told.Config
 	}()
@@ -328,6 +329,7 @@ func (b *survey) identify() {
 	if b.Config == nil {
 		return
 	}
+	b.unite()
 	list := configured(b.Config, 0)
 	taken := map[int64]bool{}
 	for _, r := range b.Readings {
@@ -350,6 +352,18 @@ func (b *survey) identify() {
 		r.Stranger = r.ID.Known() && !listed || r.Mode == "standalone" && len(b.Config.Members()) > 1
 	}
 	b.note()
+}
+
+// unite drops the second reading of a member that was named by another address than that of the configuration, as its id
+// shows.
+func (b *survey) unite() {
+	named := map[int64]bool{}
+	for _, r := range b.Readings {
+		if id, ok := r.ID.Get(); ok && !r.Role.Known() {
+			named[id] = true
+		}
+	}
+	b.Readings = slices.DeleteFunc(b.Readings, func(r *Reading) bool { return r.Role.Known() && named[r.ID.Or(-1)] })
 }
 
 func (b *survey) note() {

@@ -27,9 +27,15 @@ type piece struct {
 	err  error
 }
 
+// hint is what one member tells of the others before its reading is complete.
+type hint struct {
+	member Member
+	config *Config // nil if it serves in an ensemble, but only a session could tell the configuration
+}
+
 // take asks one member until ctx ends. crowded says that other members are on its host, so that an AdminServer there may
-// be another's.
-func (p *Prober) take(ctx context.Context, m Member, crowded bool) *Reading {
+// be another's. At most one hint is sent, unless hints is nil.
+func (p *Prober) take(ctx context.Context, m Member, crowded bool, hints chan<- hint) *Reading {
 	r := &Reading{Member: m, At: time.Now(), State: Failed}
 	defer func() { r.Took = time.Since(r.At) }()
 	if len(m.Addresses) == 0 {
@@ -67,6 +73,11 @@ func (p *Prober) take(ctx context.Context, m Member, crowded bool) *Reading {
 					r.State = Serving
 				}
 			}
+		}
+		told := r.Config != nil || r.State == Serving && r.Mode != "standalone" && t.asked["conf"] && !t.open["conf"] && !t.asked["session"]
+		if told && hints != nil {
+			hints <- hint{r.Member, r.Config}
+			hints = nil
 		}
 		if isForeign(outcome["session"]) && !t.open["admin"] { // whatever waits for a word waits in vain
 			t.expire(outcome)
