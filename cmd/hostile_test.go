@@ -3,11 +3,8 @@
 package cmd
 
 import (
-	"bufio"
-	"encoding/binary"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -16,34 +13,28 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/jute"
-	"github.com/zkctl/zkctl/internal/port/porttest"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 // hostile is a server that answers requests as it likes, on a socket of its own.
 type hostile struct {
 	t      testing.TB
 	addr   string
-	answer func(c *hostileConn, h proto.RequestHeader, body []byte)
+	answer func(c *wiretest.Peer, h proto.RequestHeader, body []byte)
 	words  string            // the answer to four-letter words
 	byWord map[string]string // to these instead
-}
-
-// hostileConn is a connection with a client.
-type hostileConn struct {
-	net.Conn
-	r *bufio.Reader
 }
 
 func (h *hostile) start(t testing.TB) *hostile {
 	t.Helper()
 	h.t = t
-	h.addr = porttest.Serve(t, func(c net.Conn) { h.serve(&hostileConn{c, bufio.NewReader(c)}) })
+	h.addr = wiretest.Serve(t, func(_ int, c *wiretest.Peer) { h.serve(c) })
 	return h
 }
 
-func (h *hostile) serve(c *hostileConn) {
-	word, err := c.r.Peek(4)
+func (h *hostile) serve(c *wiretest.Peer) {
+	word, err := c.R.Peek(4)
 	if err != nil || word[0] >= 'a' {
 		answer, ok := h.byWord[string(word)]
 		if !ok {
@@ -52,60 +43,18 @@ func (h *hostile) serve(c *hostileConn) {
 		_, _ = io.WriteString(c, answer)
 		return
 	}
-	if c.frame() == nil {
-		return
-	}
-	c.send(&proto.ConnectResponse{TimeOut: 30000, SessionID: 0x1234, Passwd: make([]byte, 16)})
+	c.Welcome(30 * time.Second)
 	for {
-		b := c.frame()
-		if b == nil {
+		head, body, ok := c.Request()
+		switch {
+		case !ok:
 			return
-		}
-		d := jute.NewDecoder(b)
-		var head proto.RequestHeader
-		head.Visit(d)
-		switch head.Type {
-		case proto.OpPing:
-			c.send(&proto.ReplyHeader{Xid: proto.XidPing})
-		case proto.OpAuth:
-			c.send(&proto.ReplyHeader{Xid: proto.XidAuth})
-		case proto.OpCloseSession:
-			c.send(&proto.ReplyHeader{Xid: head.Xid})
-			return
+		case head.Type == proto.OpAuth:
+			c.Reply(head)
 		default:
-			h.answer(c, head, d.Rest())
+			h.answer(c, head, body)
 		}
 	}
-}
-
-// frame reads one frame, nil at the end of the stream.
-func (c *hostileConn) frame() []byte {
-	var head [4]byte
-	if _, err := io.ReadFull(c.r, head[:]); err != nil {
-		return nil
-	}
-	b := make([]byte, binary.BigEndian.Uint32(head[:]))
-	if _, err := io.ReadFull(c.r, b); err != nil {
-		return nil
-	}
-	return b
-}
-
-func (c *hostileConn) send(records ...jute.Record) {
-	body := make([]byte, 4)
-	for _, r := range records {
-		body = append(body, jute.Marshal(r)...)
-	}
-	binary.BigEndian.PutUint32(body, uint32(len(body)-4))
-	_, _ = c.Write(body)
-}
-
-func (c *hostileConn) reply(h proto.RequestHeader, res ...jute.Record) {
-	c.send(append([]jute.Record{&proto.ReplyHeader{Xid: h.Xid, Zxid: 1}}, res...)...)
-}
-
-func (c *hostileConn) fail(h proto.RequestHeader, code proto.Error) {
-	c.send(&proto.ReplyHeader{Xid: h.Xid, Zxid: 1, Err: code})
 }
 
 // What a terminal obeys, in a name and in data. NAMEFORGED would begin a line of its own.
@@ -130,7 +79,7 @@ func evil(t testing.TB) *hostile {
 	return h.start(t)
 }
 
-func evilAnswer(c *hostileConn, h proto.RequestHeader, body []byte) {
+func evilAnswer(c *wiretest.Peer, h proto.RequestHeader, body []byte) {
 	d := jute.NewDecoder(body)
 	path := ""
 	if h.Type != proto.OpMulti && h.Type != proto.OpMultiRead {
@@ -145,45 +94,45 @@ func evilAnswer(c *hostileConn, h proto.RequestHeader, body []byte) {
 	stat := proto.Stat{Czxid: 1, EphemeralOwner: 7, NumChildren: 3}
 	switch {
 	case path == "/none", strings.Contains(path, "*"):
-		c.fail(h, proto.ErrNoNode)
+		c.Fail(h, proto.ErrNoNode)
 		return
 	case path == "/"+evilBidi && h.Type == proto.OpGetData:
-		c.fail(h, proto.ErrNoAuth)
+		c.Fail(h, proto.ErrNoAuth)
 		return
 	}
 	switch h.Type {
 	case proto.OpGetChildren:
-		c.reply(h, &proto.GetChildrenResponse{Children: children(path)})
+		c.Reply(h, &proto.GetChildrenResponse{Children: children(path)})
 	case proto.OpGetChildren2:
-		c.reply(h, &proto.GetChildren2Response{Children: children(path), Stat: stat})
+		c.Reply(h, &proto.GetChildren2Response{Children: children(path), Stat: stat})
 	case proto.OpGetData:
 		data := evilData
 		if path == "/text" {
 			data = evilText
 		}
-		c.reply(h, &proto.GetDataResponse{Data: []byte(data), Stat: stat})
+		c.Reply(h, &proto.GetDataResponse{Data: []byte(data), Stat: stat})
 	case proto.OpReconfig:
-		c.reply(h, &proto.GetDataResponse{Data: []byte(evilData)})
+		c.Reply(h, &proto.GetDataResponse{Data: []byte(evilData)})
 	case proto.OpExists, proto.OpSetData, proto.OpSetACL:
-		c.reply(h, &proto.StatResponse{Stat: stat})
+		c.Reply(h, &proto.StatResponse{Stat: stat})
 	case proto.OpGetACL:
-		c.reply(h, &proto.GetACLResponse{ACL: []proto.ACL{{Perms: 31, ID: proto.ID{Scheme: "x" + evilName, ID: evilName}}}, Stat: stat})
+		c.Reply(h, &proto.GetACLResponse{ACL: []proto.ACL{{Perms: 31, ID: proto.ID{Scheme: "x" + evilName, ID: evilName}}}, Stat: stat})
 	case proto.OpCreate2, proto.OpCreateContainer, proto.OpCreateTTL:
-		c.reply(h, &proto.Create2Response{Path: "/" + evilName, Stat: stat})
+		c.Reply(h, &proto.Create2Response{Path: "/" + evilName, Stat: stat})
 	case proto.OpDelete, proto.OpCheckWatches, proto.OpRemoveWatches:
-		c.reply(h)
+		c.Reply(h)
 	case proto.OpGetEphemerals:
-		c.reply(h, &proto.GetEphemeralsResponse{Ephemerals: []string{"/" + evilName}})
+		c.Reply(h, &proto.GetEphemeralsResponse{Ephemerals: []string{"/" + evilName}})
 	case proto.OpGetAllChildrenNumber:
-		c.reply(h, &proto.GetAllChildrenNumberResponse{TotalNumber: 3})
+		c.Reply(h, &proto.GetAllChildrenNumberResponse{TotalNumber: 3})
 	case proto.OpWhoAmI:
-		c.reply(h, &proto.WhoAmIResponse{ClientInfo: []proto.ClientInfo{{AuthScheme: "x" + evilName, User: evilName}}})
+		c.Reply(h, &proto.WhoAmIResponse{ClientInfo: []proto.ClientInfo{{AuthScheme: "x" + evilName, User: evilName}}})
 	case proto.OpSync:
-		c.reply(h, &proto.PathResponse{Path: path})
+		c.Reply(h, &proto.PathResponse{Path: path})
 	case proto.OpAddWatch:
-		c.reply(h, &proto.ErrorResponse{})
+		c.Reply(h, &proto.ErrorResponse{})
 		event := proto.WatcherEvent{Type: 99, State: proto.StateSyncConnected, Path: "/" + evilName}
-		c.send(&proto.ReplyHeader{Xid: proto.XidWatcherEvent}, &event)
+		c.Send(&proto.ReplyHeader{Xid: proto.XidWatcherEvent}, &event)
 	case proto.OpMulti, proto.OpMultiRead:
 		var req proto.MultiRequest
 		req.Visit(d)
@@ -198,9 +147,9 @@ func evilAnswer(c *hostileConn, h proto.RequestHeader, body []byte) {
 			}
 			res.Results = append(res.Results, r)
 		}
-		c.reply(h, &res)
+		c.Reply(h, &res)
 	default:
-		c.fail(h, proto.ErrUnimplemented)
+		c.Fail(h, proto.ErrUnimplemented)
 	}
 }
 
@@ -225,18 +174,18 @@ func TestPipesStayExact(t *testing.T) {
 // as fast as they are asked for. Deletes are answered with the error.
 func endless(t testing.TB, names []string, deletes proto.Error) *hostile {
 	stat := proto.Stat{NumChildren: int32(len(names))}
-	h := &hostile{answer: func(c *hostileConn, h proto.RequestHeader, body []byte) {
+	h := &hostile{answer: func(c *wiretest.Peer, h proto.RequestHeader, body []byte) {
 		switch h.Type {
 		case proto.OpGetChildren:
-			c.reply(h, &proto.GetChildrenResponse{Children: names})
+			c.Reply(h, &proto.GetChildrenResponse{Children: names})
 		case proto.OpGetChildren2:
-			c.reply(h, &proto.GetChildren2Response{Children: names, Stat: stat})
+			c.Reply(h, &proto.GetChildren2Response{Children: names, Stat: stat})
 		case proto.OpExists:
-			c.reply(h, &proto.StatResponse{Stat: stat})
+			c.Reply(h, &proto.StatResponse{Stat: stat})
 		case proto.OpGetData:
-			c.reply(h, &proto.GetDataResponse{Data: []byte("x"), Stat: stat})
+			c.Reply(h, &proto.GetDataResponse{Data: []byte("x"), Stat: stat})
 		case proto.OpDelete:
-			c.fail(h, deletes)
+			c.Fail(h, deletes)
 		case proto.OpMultiRead:
 			var req proto.MultiRequest
 			req.Visit(jute.NewDecoder(body))
@@ -244,9 +193,9 @@ func endless(t testing.TB, names []string, deletes proto.Error) *hostile {
 			for range req.Ops {
 				res.Results = append(res.Results, proto.MultiResult{Type: proto.OpGetChildren, Children: names})
 			}
-			c.reply(h, &res)
+			c.Reply(h, &res)
 		default:
-			c.fail(h, proto.ErrUnimplemented)
+			c.Fail(h, proto.ErrUnimplemented)
 		}
 	}}
 	return h.start(t)

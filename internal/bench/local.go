@@ -18,6 +18,7 @@ import (
 	"github.com/zkctl/zkctl/internal/load"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 // figure is one property of a server, measured on ours and on Apache's.
@@ -160,7 +161,7 @@ func try(ctx context.Context, addr string, op proto.Op, record jute.Record) erro
 		return err
 	}
 	defer s.Close()
-	return s.Do(1, op, record, nil)
+	return s.Call(op, record, nil)
 }
 
 // stop ends the server and removes its directory.
@@ -354,7 +355,7 @@ func makeZnodes(ctx context.Context, addr string, n int) error {
 	}
 	defer s.Close()
 	for i := range n {
-		err := s.Do(int32(i), proto.OpCreate, &proto.CreateRequest{Path: loadPath(i), Data: payload, ACL: proto.OpenACL}, nil)
+		err := s.Call(proto.OpCreate, &proto.CreateRequest{Path: loadPath(i), Data: payload, ACL: proto.OpenACL}, nil)
 		if err != nil && err != proto.ErrNodeExists {
 			return err
 		}
@@ -408,7 +409,7 @@ func (b *bench) manySessions(ctx context.Context) error {
 			return 0, err
 		}
 		defer s.stop()
-		var open []*load.Session
+		var open []*wiretest.Client
 		defer func() {
 			for _, one := range open {
 				one.Close()
@@ -429,7 +430,7 @@ func (b *bench) manySessions(ctx context.Context) error {
 		k++
 		for i, one := range open {
 			for n := range each {
-				err := one.Do(int32(n), proto.OpExists, &proto.PathWatchRequest{Path: fmt.Sprintf("/watched/%d/%d", i, n), Watch: true}, nil)
+				err := one.Call(proto.OpExists, &proto.PathWatchRequest{Path: fmt.Sprintf("/watched/%d/%d", i, n), Watch: true}, nil)
 				if err != nil && err != proto.ErrNoNode {
 					return 0, err
 				}

@@ -11,121 +11,31 @@ import (
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
-// serve listens on a loopback port and hands each connection, numbered from 0, to f, after
-// which it closes it.
-func serve(t testing.TB, f func(n int, c *peer)) string {
+// serve hands each connection to a loopback port, numbered from 0, to f.
+func serve(t testing.TB, f func(n int, p *wiretest.Peer)) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for n := 0; ; n++ {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-				f(n, newPeer(conn))
-			}()
-		}
-	}()
-	return l.Addr().String()
+	return wiretest.Serve(t, func(n int, p *wiretest.Peer) {
+		_ = p.SetDeadline(time.Now().Add(20 * time.Second))
+		f(n, p)
+	})
 }
-
-// peer is the server's end of a connection.
-type peer struct {
-	net.Conn
-	r *bufio.Reader
-}
-
-func newPeer(conn net.Conn) *peer { return &peer{Conn: conn, r: bufio.NewReader(conn)} }
-
-// frame reads one frame, nil at the end of the stream.
-func (p *peer) frame() []byte {
-	var head [4]byte
-	if _, err := io.ReadFull(p.r, head[:]); err != nil {
-		return nil
-	}
-	b := make([]byte, binary.BigEndian.Uint32(head[:]))
-	if _, err := io.ReadFull(p.r, b); err != nil {
-		return nil
-	}
-	return b
-}
-
-func (p *peer) send(records ...jute.Record) {
-	var body []byte
-	for _, r := range records {
-		body = append(body, jute.Marshal(r)...)
-	}
-	p.raw(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...))
-}
-
-func (p *peer) raw(b []byte) { _, _ = p.Write(b) }
-
-// welcome answers the handshake with a session of the timeout.
-func (p *peer) welcome(timeout time.Duration) (hello proto.ConnectRequest) {
-	_ = jute.Unmarshal(p.frame(), &hello)
-	id := hello.SessionID
-	if id == 0 {
-		id = 0x1234
-	}
-	p.send(&proto.ConnectResponse{TimeOut: int32(timeout.Milliseconds()), SessionID: id, Passwd: make([]byte, 16)})
-	return hello
-}
-
-// request reads the next request that is neither a ping nor answered here.
-func (p *peer) request() (h proto.RequestHeader, body []byte, ok bool) {
-	for {
-		b := p.frame()
-		if b == nil {
-			return h, nil, false
-		}
-		c := jute.NewDecoder(b)
-		h.Visit(c)
-		switch h.Type {
-		case proto.OpPing:
-			p.send(&proto.ReplyHeader{Xid: proto.XidPing})
-			continue
-		case proto.OpCloseSession:
-			p.send(&proto.ReplyHeader{Xid: h.Xid})
-			return h, nil, false
-		}
-		return h, c.Rest(), true
-	}
-}
-
-// reply answers a request without error.
-func (p *peer) reply(h proto.RequestHeader, res jute.Record) {
-	if res == nil {
-		p.send(&proto.ReplyHeader{Xid: h.Xid, Zxid: 1})
-		return
-	}
-	p.send(&proto.ReplyHeader{Xid: h.Xid, Zxid: 1}, res)
-}
-
-// hold keeps the connection open until the client closes it.
-func (p *peer) hold() { _, _ = io.Copy(io.Discard, p.r) }
 
 // echo is a server whose only znode has the given data.
-func echo(p *peer, data []byte) {
-	p.welcome(30 * time.Second)
+func echo(p *wiretest.Peer, data []byte) {
+	p.Welcome(30 * time.Second)
 	for {
-		h, _, ok := p.request()
+		h, _, ok := p.Request()
 		if !ok {
 			return
 		}
 		switch h.Type {
 		case proto.OpGetData:
-			p.reply(h, &proto.GetDataResponse{Data: data})
+			p.Reply(h, &proto.GetDataResponse{Data: data})
 		default:
-			p.send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
+			p.Send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
 		}
 	}
 }
@@ -133,22 +43,22 @@ func echo(p *peer, data []byte) {
 // BenchmarkPipelinedGet is the client's own speed: the server in the same process does
 // next to nothing.
 func BenchmarkPipelinedGet(b *testing.B) {
-	addr := serve(b, func(_ int, p *peer) {
+	addr := serve(b, func(_ int, p *wiretest.Peer) {
 		_ = p.SetDeadline(time.Time{})
-		p.welcome(30 * time.Second)
+		p.Welcome(30 * time.Second)
 		w := bufio.NewWriterSize(p, 64<<10)
 		answer := jute.Marshal(&proto.GetDataResponse{Data: []byte("0123456789")})
 		for {
 			var head [12]byte
-			if _, err := io.ReadFull(p.r, head[:]); err != nil {
+			if _, err := io.ReadFull(p.R, head[:]); err != nil {
 				return
 			}
-			_, _ = p.r.Discard(int(binary.BigEndian.Uint32(head[:])) - 8)
+			_, _ = p.R.Discard(int(binary.BigEndian.Uint32(head[:])) - 8)
 			out := binary.BigEndian.AppendUint32(nil, uint32(16+len(answer)))
 			out = append(out, head[4:8]...)
 			out = append(append(out, make([]byte, 12)...), answer...)
 			_, _ = w.Write(out)
-			if p.r.Buffered() == 0 {
+			if p.R.Buffered() == 0 {
 				_ = w.Flush()
 			}
 		}

@@ -6,21 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 // FuzzServer is a server that sends arbitrary bytes from the handshake on. Whatever they
 // are, a session neither panics nor hangs.
 func FuzzServer(f *testing.F) {
-	frame := func(records ...jute.Record) []byte {
-		var body []byte
-		for _, r := range records {
-			body = append(body, jute.Marshal(r)...)
-		}
-		n := len(body)
-		return append([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}, body...)
-	}
+	frame := wiretest.Marshal
 	hello := frame(&proto.ConnectResponse{TimeOut: 30000, SessionID: 1, Passwd: make([]byte, 16)})
 	with := func(frames ...[]byte) []byte {
 		all := append([]byte(nil), hello...)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 // TestHostileHandshake: whatever answers instead of a ZooKeeper server, a request fails
@@ -25,10 +26,10 @@ func TestHostileHandshake(t *testing.T) {
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(secure.Close)
 	says := func(text string) string {
-		return serve(t, func(_ int, p *peer) { p.frame(); p.raw([]byte(text)); p.hold() })
+		return serve(t, func(_ int, p *wiretest.Peer) { p.Frame(); _, _ = p.Write([]byte(text)); p.Hold() })
 	}
 	hangsUp := func(b ...byte) string {
-		return serve(t, func(_ int, p *peer) { p.frame(); p.raw(b) })
+		return serve(t, func(_ int, p *wiretest.Peer) { p.Frame(); _, _ = p.Write(b) })
 	}
 	gone := refused(t)
 	for _, test := range []struct {
@@ -38,8 +39,8 @@ func TestHostileHandshake(t *testing.T) {
 	}{
 		{"refused", refused(t), nil, []string{"connect 127.0.0.1:", ": connection refused"}},
 		{"unknown host", "no-such-host.invalid:2181", nil, []string{"connect no-such-host.invalid:2181: ", "host"}},
-		{"silent", serve(t, func(_ int, p *peer) { p.hold() }), nil, []string{"timed out: the server accepted the connection but did not answer the session handshake within"}},
-		{"hangs up at once", serve(t, func(int, *peer) {}), nil, []string{"closed the connection during the session handshake", "no quorum", "require TLS"}},
+		{"silent", serve(t, func(_ int, p *wiretest.Peer) { p.Hold() }), nil, []string{"timed out: the server accepted the connection but did not answer the session handshake within"}},
+		{"hangs up at once", serve(t, func(int, *wiretest.Peer) {}), nil, []string{"closed the connection during the session handshake", "no quorum", "require TLS"}},
 		{"hangs up after the request", hangsUp(), nil, []string{"closed the connection during the session handshake", "no quorum", "require TLS"}},
 		{"hangs up in the length", hangsUp(0, 0), nil, []string{"closed the connection in the middle of the session handshake, after 2 bytes"}},
 		{"hangs up in the answer", hangsUp(0, 0, 0, 37, 1, 2, 3), nil, []string{"in the middle of the session handshake, after 7 of 41 bytes"}},
@@ -52,9 +53,9 @@ func TestHostileHandshake(t *testing.T) {
 		{"enormous length", says("\x7f\xff\xff\xff"), nil, []string{"announced 2147483647 bytes"}},
 		{"truncated answer", says("\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x75\x30"), nil, []string{"the answer to the session handshake, 8 bytes long, cannot be read"}},
 		{"no local sessions", says("\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x2b\xff\xff\xff\x89"), nil, []string{"cut off from the quorum", "localSessionsEnabled=true"}},
-		{"plain server, TLS client", serve(t, func(_ int, p *peer) { p.raw([]byte("\x00\x00\x00\x25\x00\x00")); p.hold() }), &tls.Config{}, []string{"does not speak TLS on this port"}},
-		{"silent server, TLS client", serve(t, func(_ int, p *peer) { p.hold() }), &tls.Config{}, []string{"did not answer the TLS handshake within"}},
-		{"TLS server hangs up", serve(t, func(_ int, p *peer) { b := make([]byte, 10); _, _ = p.Read(b) }), &tls.Config{}, []string{"closed the connection during the TLS handshake"}},
+		{"plain server, TLS client", serve(t, func(_ int, p *wiretest.Peer) { _, _ = p.Write([]byte("\x00\x00\x00\x25\x00\x00")); p.Hold() }), &tls.Config{}, []string{"does not speak TLS on this port"}},
+		{"silent server, TLS client", serve(t, func(_ int, p *wiretest.Peer) { p.Hold() }), &tls.Config{}, []string{"did not answer the TLS handshake within"}},
+		{"TLS server hangs up", serve(t, func(_ int, p *wiretest.Peer) { b := make([]byte, 10); _, _ = p.Read(b) }), &tls.Config{}, []string{"closed the connection during the TLS handshake"}},
 		{"certificate of a stranger", secure.Listener.Addr().String(), &tls.Config{}, []string{"certificate was rejected", "unknown authority"}},
 		{"three servers that refuse", gone + "," + gone + "," + gone, nil, []string{"connect " + gone + ", " + gone + ", " + gone + ": connection refused"}},
 		{"two servers", refused(t) + "," + web.Listener.Addr().String(), nil, []string{"connection refused", "; connect 127.0.0.1:", "HTTP"}},
@@ -99,30 +100,36 @@ func TestHostileReplies(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name  string
-		reply func(p *peer, h proto.RequestHeader)
+		reply func(p *wiretest.Peer, h proto.RequestHeader)
 		want  []string
 		sent  bool
 	}{
-		{"hangs up", func(p *peer, _ proto.RequestHeader) {}, []string{"KeeperErrorCode = ConnectionLoss: connection to 127.0.0.1:", "the server closed the connection; the delete may or may not have happened"}, true},
-		{"hangs up in the length", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0, 0, 0}) }, []string{"in the middle of a packet, after 3 bytes"}, true},
-		{"hangs up in a reply", func(p *peer, h proto.RequestHeader) { p.raw(header(h, 84)) }, []string{"in the middle of a packet, after 20 of 88 bytes"}, true},
-		{"wrong xid", func(p *peer, h proto.RequestHeader) { p.send(&proto.ReplyHeader{Xid: h.Xid + 7}); p.hold() }, []string{"sent a reply with xid 8 instead of 1, to delete"}, true},
-		{"negative length", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0xff, 0xff, 0xff, 0xff}); p.hold() }, []string{"packet with an impossible length of -1"}, true},
-		{"enormous length", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0x7f, 0, 0, 0}); p.hold() }, []string{"packet of 2130706432 bytes, but the limit is 67108864", "-jute-maxbuffer"}, true},
-		{"short packet", func(p *peer, _ proto.RequestHeader) { p.raw([]byte{0, 0, 0, 4, 0, 0, 0, 1}); p.hold() }, []string{"packet of 4 bytes, which is too short for a reply"}, true},
-		{"event that cannot be read", func(p *peer, h proto.RequestHeader) { h.Xid = -1; p.raw(header(h, 16)); p.hold() }, []string{"an event that cannot be read"}, true},
-		{"answer to an auth packet that was not sent", func(p *peer, h proto.RequestHeader) { p.send(&proto.ReplyHeader{Xid: -4}); p.hold() }, []string{"auth packet that was not sent"}, true},
-		{"silence", func(p *peer, _ proto.RequestHeader) {
-			for p.frame() != nil { // pings too
+		{"hangs up", func(p *wiretest.Peer, _ proto.RequestHeader) {}, []string{"KeeperErrorCode = ConnectionLoss: connection to 127.0.0.1:", "the server closed the connection; the delete may or may not have happened"}, true},
+		{"hangs up in the length", func(p *wiretest.Peer, _ proto.RequestHeader) { _, _ = p.Write([]byte{0, 0, 0}) }, []string{"in the middle of a packet, after 3 bytes"}, true},
+		{"hangs up in a reply", func(p *wiretest.Peer, h proto.RequestHeader) { _, _ = p.Write(header(h, 84)) }, []string{"in the middle of a packet, after 20 of 88 bytes"}, true},
+		{"wrong xid", func(p *wiretest.Peer, h proto.RequestHeader) { p.Send(&proto.ReplyHeader{Xid: h.Xid + 7}); p.Hold() }, []string{"sent a reply with xid 8 instead of 1, to delete"}, true},
+		{"negative length", func(p *wiretest.Peer, _ proto.RequestHeader) {
+			_, _ = p.Write([]byte{0xff, 0xff, 0xff, 0xff})
+			p.Hold()
+		}, []string{"packet with an impossible length of -1"}, true},
+		{"enormous length", func(p *wiretest.Peer, _ proto.RequestHeader) { _, _ = p.Write([]byte{0x7f, 0, 0, 0}); p.Hold() }, []string{"packet of 2130706432 bytes, but the limit is 67108864", "-jute-maxbuffer"}, true},
+		{"short packet", func(p *wiretest.Peer, _ proto.RequestHeader) {
+			_, _ = p.Write([]byte{0, 0, 0, 4, 0, 0, 0, 1})
+			p.Hold()
+		}, []string{"packet of 4 bytes, which is too short for a reply"}, true},
+		{"event that cannot be read", func(p *wiretest.Peer, h proto.RequestHeader) { h.Xid = -1; _, _ = p.Write(header(h, 16)); p.Hold() }, []string{"an event that cannot be read"}, true},
+		{"answer to an auth packet that was not sent", func(p *wiretest.Peer, h proto.RequestHeader) { p.Send(&proto.ReplyHeader{Xid: -4}); p.Hold() }, []string{"auth packet that was not sent"}, true},
+		{"silence", func(p *wiretest.Peer, _ proto.RequestHeader) {
+			for p.Frame() != nil { // pings too
 			}
 		}, []string{"timed out: nothing arrived from the server for"}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			addr := serve(t, func(n int, p *peer) {
-				p.welcome(time.Second)
+			addr := serve(t, func(n int, p *wiretest.Peer) {
+				p.Welcome(time.Second)
 				for {
-					h, _, ok := p.request()
+					h, _, ok := p.Request()
 					if !ok {
 						return
 					}
@@ -130,7 +137,7 @@ func TestHostileReplies(t *testing.T) {
 						test.reply(p, h)
 						return
 					}
-					p.reply(h, nil)
+					p.Reply(h, nil)
 				}
 			})
 			c := open(t, Config{Servers: addr, SessionTimeout: time.Second})
@@ -156,17 +163,17 @@ func TestHostileReplies(t *testing.T) {
 }
 
 func TestTruncatedRecord(t *testing.T) {
-	addr := serve(t, func(_ int, p *peer) {
-		p.welcome(30 * time.Second)
+	addr := serve(t, func(_ int, p *wiretest.Peer) {
+		p.Welcome(30 * time.Second)
 		for first := true; ; first = false {
-			h, _, ok := p.request()
+			h, _, ok := p.Request()
 			if !ok {
 				return
 			}
 			if first {
-				p.send(&proto.ReplyHeader{Xid: h.Xid}, &proto.PathResponse{Path: "only half"})
+				p.Send(&proto.ReplyHeader{Xid: h.Xid}, &proto.PathResponse{Path: "only half"})
 			} else {
-				p.reply(h, &proto.GetDataResponse{Data: []byte("x")})
+				p.Reply(h, &proto.GetDataResponse{Data: []byte("x")})
 			}
 		}
 	})
@@ -185,10 +192,10 @@ func TestTruncatedRecord(t *testing.T) {
 // only once; a write never.
 func TestReadIsRetried(t *testing.T) {
 	for breaks, wantErr := range map[int]bool{1: false, 2: true} {
-		addr := serve(t, func(n int, p *peer) {
+		addr := serve(t, func(n int, p *wiretest.Peer) {
 			if n < breaks {
-				p.welcome(30 * time.Second)
-				p.request()
+				p.Welcome(30 * time.Second)
+				p.Request()
 				return
 			}
 			echo(p, []byte("x"))
@@ -211,7 +218,7 @@ func TestReadIsRetried(t *testing.T) {
 // within the session's timeout.
 func TestSilenceEndsWithinTheTimeout(t *testing.T) {
 	timeout := 3 * time.Second
-	addr := serve(t, func(_ int, p *peer) { p.welcome(timeout); p.hold() })
+	addr := serve(t, func(_ int, p *wiretest.Peer) { p.Welcome(timeout); p.Hold() })
 	c := open(t, Config{Servers: addr, SessionTimeout: timeout})
 	start := time.Now()
 	_, _, err := c.Get(testContext(t), "/", false)
@@ -226,30 +233,30 @@ func TestSilenceEndsWithinTheTimeout(t *testing.T) {
 func TestUnknownOperation(t *testing.T) {
 	ctx := testContext(t)
 	// ZooKeeper answers and then closes the connection (ZOOKEEPER-1495).
-	answers := open(t, Config{Servers: serve(t, func(_ int, p *peer) {
-		p.welcome(30 * time.Second)
-		h, _, _ := p.request()
-		p.send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
+	answers := open(t, Config{Servers: serve(t, func(_ int, p *wiretest.Peer) {
+		p.Welcome(30 * time.Second)
+		h, _, _ := p.Request()
+		p.Send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
 	})})
 	_, err := answers.Ephemerals(ctx, "/")
 	if !errors.Is(err, proto.ErrUnimplemented) || !strings.Contains(err.Error(), "getEphemerals; it needs ZooKeeper 3.6 or later") {
 		t.Errorf("answered: %v", err)
 	}
-	hangsUp := open(t, Config{Servers: serve(t, func(_ int, p *peer) {
-		p.welcome(30 * time.Second)
-		p.request()
+	hangsUp := open(t, Config{Servers: serve(t, func(_ int, p *wiretest.Peer) {
+		p.Welcome(30 * time.Second)
+		p.Request()
 	})})
 	_, err = hangsUp.Ephemerals(ctx, "/")
 	if !errors.Is(err, proto.ErrConnectionLoss) || !strings.Contains(err.Error(), "closed the connection on getEphemerals; servers before ZooKeeper 3.6") {
 		t.Errorf("hung up: %v", err)
 	}
 	// One that has answered such an operation has another reason.
-	knows := open(t, Config{Servers: serve(t, func(n int, p *peer) {
-		p.welcome(30 * time.Second)
-		h, _, _ := p.request()
+	knows := open(t, Config{Servers: serve(t, func(n int, p *wiretest.Peer) {
+		p.Welcome(30 * time.Second)
+		h, _, _ := p.Request()
 		if n == 0 {
-			p.reply(h, &proto.GetEphemeralsResponse{})
-			p.request()
+			p.Reply(h, &proto.GetEphemeralsResponse{})
+			p.Request()
 		}
 	})})
 	if _, err = knows.Ephemerals(ctx, "/"); err != nil {
@@ -262,17 +269,17 @@ func TestUnknownOperation(t *testing.T) {
 }
 
 func TestCreateOnAnOldServer(t *testing.T) {
-	addr := serve(t, func(_ int, p *peer) {
-		p.welcome(30 * time.Second)
+	addr := serve(t, func(_ int, p *wiretest.Peer) {
+		p.Welcome(30 * time.Second)
 		for {
-			h, _, ok := p.request()
+			h, _, ok := p.Request()
 			switch {
 			case !ok:
 				return
 			case h.Type == proto.OpCreate:
-				p.reply(h, &proto.PathResponse{Path: "/x"})
+				p.Reply(h, &proto.PathResponse{Path: "/x"})
 			default:
-				p.send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
+				p.Send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
 				return
 			}
 		}
@@ -286,19 +293,19 @@ func TestCreateOnAnOldServer(t *testing.T) {
 func TestWalkOnAnOldServer(t *testing.T) {
 	tree := map[string][]string{"/": {"a", "b"}, "/a": {"x", "y"}}
 	for _, answers := range []bool{true, false} {
-		addr := serve(t, func(_ int, p *peer) {
-			p.welcome(30 * time.Second)
+		addr := serve(t, func(_ int, p *wiretest.Peer) {
+			p.Welcome(30 * time.Second)
 			for {
-				h, body, ok := p.request()
+				h, body, ok := p.Request()
 				switch {
 				case !ok:
 					return
 				case h.Type == proto.OpGetChildren:
 					children := tree[string(body[4:len(body)-1])]
-					p.reply(h, &proto.GetChildrenResponse{Children: append([]string(nil), children...)})
+					p.Reply(h, &proto.GetChildrenResponse{Children: append([]string(nil), children...)})
 				default:
 					if answers {
-						p.send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
+						p.Send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
 					}
 					return
 				}
@@ -341,9 +348,9 @@ func TestTooLargeRequest(t *testing.T) {
 // A server that hangs up once it has read a request may have done it, however long it was.
 func TestHangupAfterRequest(t *testing.T) {
 	for _, size := range []int{10, 3 << 20} {
-		addr := serve(t, func(_ int, p *peer) {
-			p.welcome(10 * time.Second)
-			p.request()
+		addr := serve(t, func(_ int, p *wiretest.Peer) {
+			p.Welcome(10 * time.Second)
+			p.Request()
 		})
 		c := open(t, Config{Servers: addr})
 		_, _, err := c.Create(testContext(t), "/a", make([]byte, size), proto.OpenACL, proto.Persistent, 0)
@@ -355,10 +362,10 @@ func TestHangupAfterRequest(t *testing.T) {
 
 // Of a request that the connection did not take as a whole it is certain that nothing happened.
 func TestHangupWithinRequest(t *testing.T) {
-	addr := serve(t, func(_ int, p *peer) {
-		p.welcome(10 * time.Second)
-		_, _ = io.ReadFull(p.r, make([]byte, 4))
-		_ = p.Conn.(*net.TCPConn).CloseWrite() // no reset
+	addr := serve(t, func(_ int, p *wiretest.Peer) {
+		p.Welcome(10 * time.Second)
+		_, _ = io.ReadFull(p.R, make([]byte, 4))
+		_ = p.Conn.Conn.(*net.TCPConn).CloseWrite() // no reset
 	})
 	c := open(t, Config{Servers: addr, MaxPacket: 64 << 20})
 	_, _, err := c.Create(testContext(t), "/a", make([]byte, 32<<20), proto.OpenACL, proto.Persistent, 0)
@@ -382,15 +389,15 @@ func TestTooLargeReply(t *testing.T) {
 
 func TestCancelledCalls(t *testing.T) {
 	release := make(chan struct{})
-	addr := serve(t, func(_ int, p *peer) {
-		p.welcome(30 * time.Second)
+	addr := serve(t, func(_ int, p *wiretest.Peer) {
+		p.Welcome(30 * time.Second)
 		for {
-			h, _, ok := p.request()
+			h, _, ok := p.Request()
 			if !ok {
 				return
 			}
 			<-release
-			p.reply(h, &proto.GetDataResponse{Data: []byte{byte(h.Xid)}})
+			p.Reply(h, &proto.GetDataResponse{Data: []byte{byte(h.Xid)}})
 		}
 	})
 	c := open(t, Config{Servers: addr})
@@ -426,7 +433,7 @@ func TestWait(t *testing.T) {
 		t.Errorf("error %v after %v", err, took)
 	}
 	_ = c.Close()
-	silent := serve(t, func(_ int, p *peer) { p.hold() })
+	silent := serve(t, func(_ int, p *wiretest.Peer) { p.Hold() })
 	c = open(t, Config{Servers: silent + "," + silent, SessionTimeout: 300 * time.Millisecond, Wait: true})
 	if err := c.WaitConnected(testContext(t)); err == nil || !strings.Contains(err.Error(), silent) {
 		t.Errorf("error %v does not name the silent server", err)
@@ -443,9 +450,9 @@ func TestWait(t *testing.T) {
 	defer l.Close()
 	go func() {
 		if conn, err := l.Accept(); err == nil {
-			p := newPeer(conn)
-			p.welcome(20 * time.Second)
-			p.request()
+			p := wiretest.NewPeer(conn)
+			p.Welcome(20 * time.Second)
+			p.Request()
 		}
 	}()
 	if err := c.WaitConnected(testContext(t)); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 func TestCloseEndsTheSessionOnTheServer(t *testing.T) {
@@ -31,7 +32,7 @@ func TestCloseEndsTheSessionOnTheServer(t *testing.T) {
 }
 
 func TestCloseWithoutAServer(t *testing.T) {
-	addr := serve(t, func(_ int, p *peer) { p.welcome(500 * time.Millisecond); p.hold() })
+	addr := serve(t, func(_ int, p *wiretest.Peer) { p.Welcome(500 * time.Millisecond); p.Hold() })
 	c := open(t, Config{Servers: addr})
 	if err := c.WaitConnected(testContext(t)); err != nil {
 		t.Fatal(err)
@@ -45,18 +46,18 @@ func TestCloseWithoutAServer(t *testing.T) {
 // A session that the server makes while Close runs must not be left to time out there.
 func TestCloseDuringTheHandshake(t *testing.T) {
 	asked, answer, closed := make(chan bool), make(chan bool), make(chan bool, 1)
-	addr := serve(t, func(_ int, p *peer) {
-		hello := p.frame()
+	addr := serve(t, func(_ int, p *wiretest.Peer) {
+		hello := p.Frame()
 		if hello == nil {
 			return
 		}
 		asked <- true
 		<-answer
-		p.send(&proto.ConnectResponse{TimeOut: 30000, SessionID: 0x1234, Passwd: make([]byte, 16)})
+		p.Send(&proto.ConnectResponse{TimeOut: 30000, SessionID: 0x1234, Passwd: make([]byte, 16)})
 		var h proto.RequestHeader
-		_ = jute.Unmarshal(p.frame(), &h)
+		_ = jute.Unmarshal(p.Frame(), &h)
 		closed <- h.Type == proto.OpCloseSession
-		p.send(&proto.ReplyHeader{Xid: h.Xid})
+		p.Send(&proto.ReplyHeader{Xid: h.Xid})
 	})
 	c := open(t, Config{Servers: addr})
 	<-asked
@@ -122,32 +123,32 @@ func TestAuthFailed(t *testing.T) {
 func TestReadOnly(t *testing.T) {
 	var rwUp sync.Mutex // held while the second server has no quorum
 	rwUp.Lock()
-	serverRO := func(_ int, p *peer) {
-		if b, _ := p.r.Peek(4); string(b) == "isro" {
-			p.raw([]byte("ro"))
+	serverRO := func(_ int, p *wiretest.Peer) {
+		if b, _ := p.R.Peek(4); string(b) == "isro" {
+			_, _ = p.Write([]byte("ro"))
 			return
 		}
-		p.frame()
-		p.send(&proto.ConnectResponse{TimeOut: 30000, SessionID: 7, Passwd: make([]byte, 16), ReadOnly: true})
+		p.Frame()
+		p.Send(&proto.ConnectResponse{TimeOut: 30000, SessionID: 7, Passwd: make([]byte, 16), ReadOnly: true})
 		for {
-			h, _, ok := p.request()
+			h, _, ok := p.Request()
 			if !ok {
 				return
 			}
-			p.send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrNotReadOnly})
+			p.Send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrNotReadOnly})
 		}
 	}
 	var resumed int64 = -1
-	serverRW := func(_ int, p *peer) {
+	serverRW := func(_ int, p *wiretest.Peer) {
 		rwUp.Lock()
 		defer rwUp.Unlock()
-		if b, _ := p.r.Peek(4); string(b) == "isro" {
-			p.raw([]byte("rw"))
+		if b, _ := p.R.Peek(4); string(b) == "isro" {
+			_, _ = p.Write([]byte("rw"))
 			return
 		}
-		hello := p.welcome(30 * time.Second)
+		hello := p.Welcome(30 * time.Second)
 		resumed = hello.SessionID
-		p.request()
+		p.Request()
 	}
 	ro := serve(t, serverRO)
 	rw := serve(t, serverRW)

@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 // TestTimeoutBoundsARequest: a server that never gives a whole reply, but something all the
 // time, does not keep a request longer than the timeout; nor does one that grants the session
 // a timeout of weeks.
 func TestTimeoutBoundsARequest(t *testing.T) {
-	drip := func(p *peer, bytes func() []byte) {
+	drip := func(p *wiretest.Peer, bytes func() []byte) {
 		for {
 			if _, err := p.Write(bytes()); err != nil {
 				return
@@ -33,26 +34,26 @@ func TestTimeoutBoundsARequest(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		granted time.Duration
-		reply   func(p *peer, h proto.RequestHeader)
+		reply   func(p *wiretest.Peer, h proto.RequestHeader)
 	}{
-		{"bytes drip", timeout, func(p *peer, h proto.RequestHeader) {
-			p.raw(binary.BigEndian.AppendUint32([]byte{0, 1, 0, 0}, uint32(h.Xid)))
+		{"bytes drip", timeout, func(p *wiretest.Peer, h proto.RequestHeader) {
+			_, _ = p.Write(binary.BigEndian.AppendUint32([]byte{0, 1, 0, 0}, uint32(h.Xid)))
 			drip(p, func() []byte { return []byte{0} })
 		}},
-		{"bytes of a length drip", timeout, func(p *peer, _ proto.RequestHeader) {
-			p.raw([]byte{0})
+		{"bytes of a length drip", timeout, func(p *wiretest.Peer, _ proto.RequestHeader) {
+			_, _ = p.Write([]byte{0})
 			drip(p, func() []byte { return nil })
 		}},
-		{"pings never end", timeout, func(p *peer, _ proto.RequestHeader) { drip(p, pong) }},
-		{"events never end", timeout, func(p *peer, _ proto.RequestHeader) { drip(p, event) }},
-		{"silence in a session of weeks", 1<<31*time.Millisecond - 1, func(p *peer, _ proto.RequestHeader) { p.hold() }},
+		{"pings never end", timeout, func(p *wiretest.Peer, _ proto.RequestHeader) { drip(p, pong) }},
+		{"events never end", timeout, func(p *wiretest.Peer, _ proto.RequestHeader) { drip(p, event) }},
+		{"silence in a session of weeks", 1<<31*time.Millisecond - 1, func(p *wiretest.Peer, _ proto.RequestHeader) { p.Hold() }},
 	} {
 		for _, write := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, write %v", test.name, write), func(t *testing.T) {
 				t.Parallel()
-				addr := serve(t, func(_ int, p *peer) {
-					p.welcome(test.granted)
-					if h, _, ok := p.request(); ok {
+				addr := serve(t, func(_ int, p *wiretest.Peer) {
+					p.Welcome(test.granted)
+					if h, _, ok := p.Request(); ok {
 						test.reply(p, h)
 					}
 				})
@@ -83,10 +84,10 @@ func TestTimeoutBoundsARequest(t *testing.T) {
 // TestTimeoutBoundsAuthentication is the same for an identity.
 func TestTimeoutBoundsAuthentication(t *testing.T) {
 	const timeout = 900 * time.Millisecond
-	addr := serve(t, func(_ int, p *peer) {
-		p.welcome(timeout)
+	addr := serve(t, func(_ int, p *wiretest.Peer) {
+		p.Welcome(timeout)
 		for { // requests are read, pings answered, and nothing else
-			if _, _, ok := p.request(); !ok {
+			if _, _, ok := p.Request(); !ok {
 				return
 			}
 		}
@@ -108,12 +109,12 @@ func TestFloodOfEvents(t *testing.T) {
 	const enough = 600 << 20 // bytes of paths, unless the client hangs up before
 	path := "/" + strings.Repeat("x", 1000)
 	sent := make(chan int, 100)
-	addr := serve(t, func(_ int, p *peer) {
-		p.welcome(30 * time.Second)
+	addr := serve(t, func(_ int, p *wiretest.Peer) {
+		p.Welcome(30 * time.Second)
 		body := append(make([]byte, 16), 0, 0, 0, 99, 0, 0, 0, 3)
 		binary.BigEndian.PutUint32(body, ^uint32(0))
 		body = append(binary.BigEndian.AppendUint32(body, uint32(len(path))), path...)
-		frame := append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
+		frame := wiretest.Frame(body)
 		burst := []byte(strings.Repeat(string(frame), 1000))
 		n := 0
 		for ; n < enough; n += len(burst) {
@@ -122,7 +123,7 @@ func TestFloodOfEvents(t *testing.T) {
 			}
 		}
 		sent <- n
-		p.hold()
+		p.Hold()
 	})
 	block := make(chan struct{})
 	var once sync.Once
@@ -161,11 +162,11 @@ func TestFloodOfEvents(t *testing.T) {
 // TestUnaskedFramesAreShort: what answers no request is refused before it is read.
 func TestUnaskedFramesAreShort(t *testing.T) {
 	for _, xid := range []int32{proto.XidWatcherEvent, proto.XidPing, proto.XidAuth} {
-		addr := serve(t, func(_ int, p *peer) {
-			p.welcome(30 * time.Second)
-			p.request()
-			p.raw(binary.BigEndian.AppendUint32([]byte{0, 0x40, 0, 0}, uint32(xid))) // 4 MiB
-			p.hold()
+		addr := serve(t, func(_ int, p *wiretest.Peer) {
+			p.Welcome(30 * time.Second)
+			p.Request()
+			_, _ = p.Write(binary.BigEndian.AppendUint32([]byte{0, 0x40, 0, 0}, uint32(xid))) // 4 MiB
+			p.Hold()
 		})
 		c := open(t, Config{Servers: addr})
 		if err := c.Delete(testContext(t), "/x", -1); err == nil || !strings.Contains(err.Error(), "an unsolicited packet of 4194304 bytes") {
@@ -177,15 +178,15 @@ func TestUnaskedFramesAreShort(t *testing.T) {
 // TestMultiHasNoMoreResults: of the results that a reply claims no more are decoded than there
 // were requests.
 func TestMultiHasNoMoreResults(t *testing.T) {
-	addr := serve(t, func(_ int, p *peer) {
-		p.welcome(30 * time.Second)
-		h, _, _ := p.request()
+	addr := serve(t, func(_ int, p *wiretest.Peer) {
+		p.Welcome(30 * time.Second)
+		h, _, _ := p.Request()
 		res := &proto.MultiResponse{Results: make([]proto.MultiResult, 1000)}
 		for i := range res.Results {
 			res.Results[i].Type = proto.OpDelete
 		}
-		p.reply(h, res)
-		p.hold()
+		p.Reply(h, res)
+		p.Hold()
 	})
 	c := open(t, Config{Servers: addr})
 	results, err := c.Multi(testContext(t), []proto.MultiOp{{Type: proto.OpDelete, Request: &proto.PathVersionRequest{Path: "/x"}}})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 // stores makes an authority, a server's and a client's certificate in every format, with
@@ -274,7 +275,7 @@ func TestSystemProperties(t *testing.T) {
 }
 
 func TestRequestTimeout(t *testing.T) {
-	addr := serve(t, func(_ int, p *peer) { p.welcome(30 * time.Second); p.request(); p.hold() })
+	addr := serve(t, func(_ int, p *wiretest.Peer) { p.Welcome(30 * time.Second); p.Request(); p.Hold() })
 	c := open(t, Config{Servers: addr, RequestTimeout: 100 * time.Millisecond})
 	err := c.Delete(testContext(t), "/x", -1)
 	if err == nil || !strings.Contains(err.Error(), "no reply to delete within 100ms") {

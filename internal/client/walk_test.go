@@ -13,6 +13,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 // plant creates znodes, parents first, in multis of 500.
@@ -200,18 +201,18 @@ func TestWalkWatches(t *testing.T) {
 
 // serveLists serves a tree in which each znode has the children that names returns for its path.
 func serveLists(t *testing.T, multi bool, names func(path string) []string) string {
-	return serve(t, func(_ int, p *peer) {
+	return serve(t, func(_ int, p *wiretest.Peer) {
 		_ = p.SetDeadline(time.Time{})
-		p.welcome(30 * time.Second)
+		p.Welcome(30 * time.Second)
 		for {
-			h, body, ok := p.request()
+			h, body, ok := p.Request()
 			switch {
 			case !ok:
 				return
 			case h.Type == proto.OpGetChildren:
 				var req proto.PathWatchRequest
 				_ = jute.Unmarshal(body, &req)
-				p.reply(h, &proto.GetChildrenResponse{Children: names(req.Path)})
+				p.Reply(h, &proto.GetChildrenResponse{Children: names(req.Path)})
 			case h.Type == proto.OpMultiRead && multi:
 				var req proto.MultiRequest
 				_ = jute.Unmarshal(body, &req)
@@ -220,9 +221,9 @@ func serveLists(t *testing.T, multi bool, names func(path string) []string) stri
 					list := names(op.Request.(*proto.PathWatchRequest).Path)
 					res.Results = append(res.Results, proto.MultiResult{Type: proto.OpGetChildren, Children: list})
 				}
-				p.reply(h, &res)
+				p.Reply(h, &res)
 			default:
-				p.send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
+				p.Send(&proto.ReplyHeader{Xid: h.Xid, Err: proto.ErrUnimplemented})
 				return
 			}
 		}

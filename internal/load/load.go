@@ -4,19 +4,18 @@
 package load
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 // Options say what the clients do.
@@ -45,122 +44,20 @@ type Result struct {
 // PerSecond is the throughput.
 func (r Result) PerSecond() float64 { return float64(r.Ops) / r.Took.Seconds() }
 
-// Session is one client's connection with a session on it.
-type Session struct {
-	ID     int64
-	Passwd []byte
-	nc     net.Conn
-	r      *bufio.Reader
-}
-
-// Open opens a session, no later than the deadline of ctx, or after timeout.
-func Open(ctx context.Context, addr string, timeout time.Duration) (*Session, error) {
-	var d net.Dialer
-	nc, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	s := &Session{nc: nc, r: bufio.NewReaderSize(nc, 64<<10)}
+// Open opens a session, no later than the deadline of ctx, or after timeout. Its requests may take as long.
+func Open(ctx context.Context, addr string, timeout time.Duration) (*wiretest.Client, error) {
 	if timeout == 0 {
 		timeout = 30 * time.Second
 	}
-	request := proto.ConnectRequest{TimeOut: int32(timeout.Milliseconds()), Passwd: make([]byte, 16)}
-	deadline := time.Now().Add(timeout)
-	if at, ok := ctx.Deadline(); ok && at.Before(deadline) {
-		deadline = at
+	wait := timeout
+	if at, ok := ctx.Deadline(); ok {
+		wait = max(min(wait, time.Until(at)), time.Nanosecond)
 	}
-	if err := nc.SetDeadline(deadline); err != nil {
-		nc.Close()
-		return nil, err
-	}
-	if _, err := nc.Write(frame(&request)); err != nil {
-		nc.Close()
-		return nil, err
-	}
-	body, err := s.next()
+	c, err := wiretest.Dialer{Wait: wait}.Dial(addr, timeout, nil)
 	if err != nil {
-		nc.Close()
 		return nil, fmt.Errorf("open a session: %w", err)
 	}
-	var response proto.ConnectResponse
-	if err := jute.Unmarshal(body, &response); err != nil {
-		nc.Close()
-		return nil, err
-	}
-	if response.TimeOut == 0 {
-		nc.Close()
-		return nil, errors.New("open a session: the server refused")
-	}
-	s.ID, s.Passwd = response.SessionID, response.Passwd
-	return s, nc.SetDeadline(time.Time{})
-}
-
-// Close drops the connection; the session lives on until it times out.
-func (s *Session) Close() { s.nc.Close() }
-
-// Do sends one request and waits for its reply, past watch events.
-func (s *Session) Do(xid int32, op proto.Op, record, reply jute.Record) error {
-	if _, err := s.nc.Write(request(xid, op, record)); err != nil {
-		return err
-	}
-	for {
-		body, err := s.next()
-		if err != nil {
-			return err
-		}
-		d := jute.NewDecoder(body)
-		var h proto.ReplyHeader
-		h.Visit(d)
-		if h.Xid != xid {
-			continue
-		}
-		if h.Err != 0 {
-			return h.Err
-		}
-		if reply != nil {
-			reply.Visit(d)
-		}
-		return d.Err()
-	}
-}
-
-// next returns the next frame, valid until the one after it is read.
-func (s *Session) next() ([]byte, error) {
-	head, err := s.r.Peek(4)
-	if err != nil {
-		return nil, err
-	}
-	n := int(binary.BigEndian.Uint32(head))
-	if _, err := s.r.Discard(4); err != nil {
-		return nil, err
-	}
-	if n <= s.r.Size() {
-		body, err := s.r.Peek(n)
-		if err != nil {
-			return nil, err
-		}
-		_, err = s.r.Discard(n)
-		return body, err
-	}
-	body := make([]byte, n)
-	_, err = io.ReadFull(s.r, body)
-	return body, err
-}
-
-func frame(records ...jute.Record) []byte {
-	c := jute.NewEncoder(make([]byte, 4, 64))
-	for _, r := range records {
-		if r != nil {
-			r.Visit(c)
-		}
-	}
-	b := c.Bytes()
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-	return b
-}
-
-func request(xid int32, op proto.Op, record jute.Record) []byte {
-	return frame(&proto.RequestHeader{Xid: xid, Type: op}, record)
+	return c, c.SetDeadline(time.Time{})
 }
 
 // Run keeps a server busy.
@@ -172,7 +69,7 @@ func Run(ctx context.Context, opt Options) (Result, error) {
 		answers   []time.Time
 		failed    error
 	)
-	sessions := make([]*Session, opt.Clients)
+	sessions := make([]*wiretest.Client, opt.Clients)
 	for i := range sessions {
 		s, err := Open(ctx, opt.Addr, opt.Timeout)
 		if err != nil {
@@ -184,7 +81,7 @@ func Run(ctx context.Context, opt Options) (Result, error) {
 	start := time.Now()
 	for i, s := range sessions {
 		wg.Go(func() {
-			took, at, err := s.busy(opt, i, start.Add(opt.For))
+			took, at, err := busy(s, opt, i, start.Add(opt.For))
 			mu.Lock()
 			defer mu.Unlock()
 			latencies = append(latencies, took...)
@@ -211,7 +108,7 @@ func Run(ctx context.Context, opt Options) (Result, error) {
 }
 
 // busy is one client: a goroutine sends while this one takes the replies.
-func (s *Session) busy(opt Options, client int, until time.Time) (took []time.Duration, at []time.Time, err error) {
+func busy(s *wiretest.Client, opt Options, client int, until time.Time) (took []time.Duration, at []time.Time, err error) {
 	window := make(chan time.Time, opt.Window)
 	sent := make(chan error, 1)
 	stop := make(chan struct{})
@@ -223,7 +120,7 @@ func (s *Session) busy(opt Options, client int, until time.Time) (took []time.Du
 			now := time.Now()
 			over := opt.Count > 0 && n >= opt.Count || opt.Count == 0 && now.After(until)
 			if over || len(window) == cap(window) || len(batch) > 16<<10 {
-				if err := flush(s.nc, batch); err != nil || over {
+				if err := flush(s, batch); err != nil || over {
 					sent <- err
 					return
 				}
@@ -235,12 +132,12 @@ func (s *Session) busy(opt Options, client int, until time.Time) (took []time.Du
 				return
 			}
 			op, record := opt.Request(client, n)
-			batch = append(batch, request(int32(n), op, record)...)
+			batch = append(batch, wiretest.Request(int32(n), op, record)...)
 		}
 	}()
 	n := int32(0)
 	for began := range window {
-		body, err := s.next()
+		body, err := s.View()
 		if err != nil {
 			return took, at, err
 		}

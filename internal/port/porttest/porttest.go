@@ -14,20 +14,26 @@ type TB interface {
 // returns, the connection is closed.
 func Serve(t TB, answer func(net.Conn)) (addr string) {
 	t.Helper()
+	return ServeEach(t, func(_ int, c net.Conn) { answer(c) })
+}
+
+// ServeEach is Serve; it numbers the connections from 0.
+func ServeEach(t TB, answer func(n int, c net.Conn)) (addr string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
-		for {
+		for n := 0; ; n++ {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
 			go func() {
 				defer c.Close()
-				answer(c)
+				answer(n, c)
 			}()
 		}
 	}()

@@ -60,7 +60,7 @@ func (p *player) visit(text string) {
 		p.fail("dial: %v", err)
 		return
 	}
-	defer w.nc.Close()
+	defer w.Close()
 	if err := w.write([]byte(text)); err != nil {
 		p.fail("%q: %v", text, err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 // TestWhatSessionsLeaveOpen shows on both servers what docs/server.md says of sessions: whoever can
@@ -66,12 +67,12 @@ func resumed(t *testing.T, addr string, id int64, passwd []byte) (*wire, proto.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { w.nc.Close() })
+	t.Cleanup(func() { w.Close() })
 	if passwd == nil {
 		passwd = make([]byte, 16)
 	}
 	q := proto.ConnectRequest{TimeOut: int32((10 * time.Second).Milliseconds()), SessionID: id, Passwd: passwd}
-	if err := w.write(frame(jute.Marshal(&q))); err != nil {
+	if err := w.write(wiretest.Marshal(&q)); err != nil {
 		t.Fatal(err)
 	}
 	body, err := w.read(patience)

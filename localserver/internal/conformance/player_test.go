@@ -11,6 +11,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 // player plays a script against one server and writes down what the server said, in a form
@@ -67,7 +68,7 @@ func (p *player) fail(format string, args ...any) {
 func (p *player) hangUp() {
 	for _, s := range p.sessions {
 		if s.w != nil {
-			s.w.nc.Close()
+			s.w.Close()
 		}
 	}
 }
@@ -104,7 +105,7 @@ func (p *player) end(name string) {
 		return
 	}
 	if s.w != nil {
-		s.w.nc.Close()
+		s.w.Close()
 		s.w = nil
 	}
 	if s.over {
@@ -116,9 +117,9 @@ func (p *player) end(name string) {
 		p.fail("end: %v", err)
 		return
 	}
-	defer w.nc.Close()
+	defer w.Close()
 	hello := proto.ConnectRequest{TimeOut: 10_000, SessionID: s.id, Passwd: s.passwd}
-	_ = w.write(frame(jute.Marshal(&hello)))
+	_ = w.write(wiretest.Marshal(&hello))
 	_, _ = w.read(patience)
 	_ = w.write(request(1, proto.OpCloseSession, nil))
 	for {
@@ -169,7 +170,7 @@ func (p *player) connect(name string, h hello) {
 			body = body[:len(body)-1]
 		}
 	}
-	if err := w.write(frame(body)); err != nil {
+	if err := w.write(wiretest.Frame(body)); err != nil {
 		p.fail("connect: %v", err)
 		return
 	}
@@ -181,12 +182,12 @@ func (p *player) connect(name string, h hello) {
 	}
 	if err != nil {
 		p.say("  %s: %s", name, ending(err))
-		w.nc.Close()
+		w.Close()
 		p.fence()
 		return
 	}
 	if s.w != nil {
-		defer s.w.nc.Close()
+		defer s.w.Close()
 	}
 	s.w = w
 	p.sessions[name] = s
@@ -249,7 +250,7 @@ func (p *player) resume(name string) {
 func (p *player) drop(name string) {
 	p.say("> %s drops its connection", name)
 	if s := p.sessions[name]; s != nil && s.w != nil {
-		s.w.nc.Close()
+		s.w.Close()
 		s.w = nil
 	}
 }
@@ -367,7 +368,7 @@ func (p *player) listen(s *session, others int) {
 			if errors.Is(err, errSilent) {
 				p.fail("%s hears nothing", s.name)
 			}
-			s.w.nc.Close()
+			s.w.Close()
 			s.w = nil
 			return
 		}

@@ -1,23 +1,19 @@
 package conformance
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 // wire is one connection to a server, on which anything can be sent.
-type wire struct {
-	nc net.Conn
-	r  *bufio.Reader
-}
+type wire struct{ wiretest.Conn }
 
 // patience is how long a reply may take before a test gives up.
 const patience = 20 * time.Second
@@ -27,22 +23,12 @@ func dial(addr string) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wire{nc, bufio.NewReader(nc)}, nil
-}
-
-// frame puts a length before a body.
-func frame(body []byte) []byte {
-	return append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
-}
-
-// request is a frame with a header of a request.
-func request(xid int32, op proto.Op, body []byte) []byte {
-	return frame(append(jute.Marshal(&proto.RequestHeader{Xid: xid, Type: op}), body...))
+	return &wire{wiretest.NewConn(nc)}, nil
 }
 
 func (w *wire) write(b []byte) error {
-	_ = w.nc.SetWriteDeadline(time.Now().Add(patience))
-	_, err := w.nc.Write(b)
+	_ = w.SetWriteDeadline(time.Now().Add(patience))
+	_, err := w.Write(b)
 	return err
 }
 
@@ -51,22 +37,17 @@ var errSilent = errors.New("silent")
 
 // read returns the body of the next frame.
 func (w *wire) read(wait time.Duration) ([]byte, error) {
-	_ = w.nc.SetReadDeadline(time.Now().Add(wait))
-	var head [4]byte
-	if _, err := io.ReadFull(w.r, head[:]); err != nil {
-		var timeout net.Error
-		if errors.As(err, &timeout) && timeout.Timeout() {
-			return nil, errSilent
-		}
-		return nil, err
+	_ = w.SetReadDeadline(time.Now().Add(wait))
+	body, err := w.Next()
+	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+		return nil, errSilent
 	}
-	n := binary.BigEndian.Uint32(head[:])
-	if n > 1<<26 {
-		return nil, fmt.Errorf("a frame of %d bytes", n)
-	}
-	body := make([]byte, n)
-	_, err := io.ReadFull(w.r, body)
 	return body, err
+}
+
+// request is a frame of a request whose body may be anything.
+func request(xid int32, op proto.Op, body []byte) []byte {
+	return wiretest.Frame(append(jute.Marshal(&proto.RequestHeader{Xid: xid, Type: op}), body...))
 }
 
 // raw concatenates pieces of a body: int32, int64, bool, string, []byte, []string, proto.ACL

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -27,16 +28,16 @@ func (s *subject) figure(m *localserver.Member, name string) (value string) {
 }
 
 // ended reports whether a session cannot be resumed at a member.
-func ended(t *testing.T, m *localserver.Member, w *wire) bool {
+func ended(t *testing.T, m *localserver.Member, w *wiretest.Client) bool {
 	t.Helper()
 	again, err := resume(m.Addr(), time.Minute, w)
 	switch {
-	case errors.Is(err, errOver):
+	case errors.Is(err, wiretest.ErrOver):
 		return true
 	case err != nil:
-		t.Fatalf("resume session 0x%x at member %d: %v", w.id, m.ID(), err)
+		t.Fatalf("resume session 0x%x at member %d: %v", w.ID, m.ID(), err)
 	}
-	again.nc.Close()
+	again.Close()
 	return false
 }
 
@@ -100,15 +101,15 @@ func TestLocalSessions(t *testing.T) {
 				if m == leader {
 					global = "\nGlobal Session Sets (0)/(0):\n"
 				}
-				if err != nil || !strings.Contains(dump, "Local Session Sets (2)/(2):\n") || !strings.Contains(dump, fmt.Sprintf("\t0x%x\n", uint64(w.id))) ||
+				if err != nil || !strings.Contains(dump, "Local Session Sets (2)/(2):\n") || !strings.Contains(dump, fmt.Sprintf("\t0x%x\n", uint64(w.ID))) ||
 					!strings.Contains(dump, global) {
 					t.Errorf("dump: %v\n%s", err, dump)
 				}
-				if uint64(w.id)>>56 != uint64(m.ID()) {
-					t.Errorf("session 0x%x is not of member %d", uint64(w.id), m.ID())
+				if uint64(w.ID)>>56 != uint64(m.ID()) {
+					t.Errorf("session 0x%x is not of member %d", uint64(w.ID), m.ID())
 				}
 				// Its client comes back, and cannot go elsewhere.
-				w.nc.Close()
+				w.Close()
 				w = mustDial(t, m.Addr(), time.Minute, w)
 				for _, other := range s.others(m) {
 					if !ended(t, other, w) {
@@ -116,18 +117,18 @@ func TestLocalSessions(t *testing.T) {
 					}
 				}
 				// One that is silent ends.
-				short.nc.Close()
+				short.Close()
 				s.await("the silent session ends", func() bool { return s.figure(m, "zk_local_sessions") == "1" })
 				if !ended(t, m, short) {
 					t.Error("the silent session has not ended")
 				}
 				if m.Engine() == localserver.Embedded {
 					expired := mustDial(t, m.Addr(), time.Minute, nil)
-					if err := s.ExpireSession(t.Context(), expired.id); err != nil || !ended(t, m, expired) {
+					if err := s.ExpireSession(t.Context(), expired.ID); err != nil || !ended(t, m, expired) {
 						t.Errorf("expire: %v", err)
 					}
 				}
-				if err := w.exists("/"); err != nil {
+				if err := w.Exists("/"); err != nil {
 					t.Errorf("read: %v", err)
 				}
 				if now := s.newestZxid(); now != before {
@@ -135,13 +136,13 @@ func TestLocalSessions(t *testing.T) {
 				}
 
 				path := fmt.Sprintf("/local-%d", m.ID())
-				if err := w.create(path, proto.Persistent); err != nil {
+				if err := w.Create(path, proto.Persistent); err != nil {
 					t.Errorf("create: %v", err)
 				}
-				if err := w.create(path+"/e", proto.Ephemeral); err != proto.ErrEphemeralOnLocal {
+				if err := w.Create(path+"/e", proto.Ephemeral); err != proto.ErrEphemeralOnLocal {
 					t.Errorf("create an ephemeral: %v", err)
 				}
-				if err := w.call(proto.OpCreate2, &proto.CreateRequest{Path: path + "/e-", ACL: proto.OpenACL, Flags: proto.EphemeralSequential}, nil); err != proto.ErrEphemeralOnLocal {
+				if err := w.Call(proto.OpCreate2, &proto.CreateRequest{Path: path + "/e-", ACL: proto.OpenACL, Flags: proto.EphemeralSequential}, nil); err != proto.ErrEphemeralOnLocal {
 					t.Errorf("create an ephemeral with a number: %v", err)
 				}
 				// Apache's learner does not find its own reason within a multi.
@@ -150,19 +151,19 @@ func TestLocalSessions(t *testing.T) {
 					code = proto.ErrEphemeralOnLocal
 				}
 				var multi proto.MultiResponse
-				err = w.call(proto.OpMulti, &proto.MultiRequest{Ops: []proto.MultiOp{
+				err = w.Call(proto.OpMulti, &proto.MultiRequest{Ops: []proto.MultiOp{
 					{Type: proto.OpCreate, Request: &proto.CreateRequest{Path: path + "/m", ACL: proto.OpenACL}},
 					{Type: proto.OpCreate, Request: &proto.CreateRequest{Path: path + "/m/e", ACL: proto.OpenACL, Flags: proto.Ephemeral}},
 				}}, &multi)
 				if err != nil || len(multi.Results) != 2 || multi.Results[0].Err != 0 || multi.Results[1].Err != code {
 					t.Errorf("multi: %v, %+v", err, multi.Results)
 				}
-				if err := w.exists(path + "/e"); err != proto.ErrNoNode {
+				if err := w.Exists(path + "/e"); err != proto.ErrNoNode {
 					t.Errorf("the ephemeral: %v", err)
 				}
 
 				before = s.newestZxid()
-				if err := w.call(proto.OpCloseSession, nil, nil); err != nil {
+				if err := w.Call(proto.OpCloseSession, nil, nil); err != nil {
 					t.Errorf("close: %v", err)
 				}
 				if !ended(t, m, w) {
@@ -180,11 +181,11 @@ func TestLocalSessions(t *testing.T) {
 // DuplicateLocalSessionUpgradeTest, MultiOpSessionUpgradeTest, SessionUpgradeQuorumTest).
 func TestLocalSessionsUpgrade(t *testing.T) {
 	withLocalSessions(t, true, func(t *testing.T, s *subject, leader *localserver.Member) {
-		create := map[string]func(w *wire, path string) error{
-			"create": func(w *wire, path string) error { return w.create(path, proto.Ephemeral) },
-			"multi": func(w *wire, path string) error {
+		create := map[string]func(w *wiretest.Client, path string) error{
+			"create": func(w *wiretest.Client, path string) error { return w.Create(path, proto.Ephemeral) },
+			"multi": func(w *wiretest.Client, path string) error {
 				var response proto.MultiResponse
-				return w.call(proto.OpMulti, &proto.MultiRequest{Ops: []proto.MultiOp{
+				return w.Call(proto.OpMulti, &proto.MultiRequest{Ops: []proto.MultiOp{
 					{Type: proto.OpCreate2, Request: &proto.CreateRequest{Path: path, ACL: proto.OpenACL, Flags: proto.Ephemeral}},
 					{Type: proto.OpCreate, Request: &proto.CreateRequest{Path: path + "-second", ACL: proto.OpenACL, Flags: proto.Ephemeral}},
 				}}, &response)
@@ -195,34 +196,34 @@ func TestLocalSessionsUpgrade(t *testing.T) {
 				t.Run(describe(m, leader)+", "+name, func(t *testing.T) {
 					path := fmt.Sprintf("/%s-%d", name, m.ID())
 					w := mustDial(t, m.Addr(), time.Minute, nil)
-					if err := w.create(path+"-first", proto.Persistent); err != nil {
+					if err := w.Create(path+"-first", proto.Persistent); err != nil {
 						t.Fatal(err)
 					}
-					before := w.seen
+					before := w.Zxid
 					if err := ephemeral(w, path); err != nil {
 						t.Fatalf("create an ephemeral: %v", err)
 					}
-					if w.seen != before+2 {
-						t.Errorf("the session and its ephemeral took the zxid from 0x%x to 0x%x", before, w.seen)
+					if w.Zxid != before+2 {
+						t.Errorf("the session and its ephemeral took the zxid from 0x%x to 0x%x", before, w.Zxid)
 					}
-					if err := w.create(path+"-third", proto.Ephemeral); err != nil || w.seen != before+3 {
-						t.Errorf("another ephemeral: %v, zxid 0x%x", err, w.seen)
+					if err := w.Create(path+"-third", proto.Ephemeral); err != nil || w.Zxid != before+3 {
+						t.Errorf("another ephemeral: %v, zxid 0x%x", err, w.Zxid)
 					}
 					for _, other := range s.others(m) {
-						w.nc.Close()
+						w.Close()
 						w = mustDial(t, other.Addr(), time.Minute, w)
-						if err := w.exists(path); err != nil {
+						if err := w.Exists(path); err != nil {
 							t.Errorf("the ephemeral at member %d: %v", other.ID(), err)
 						}
 					}
-					if err := w.call(proto.OpCloseSession, nil, nil); err != nil {
+					if err := w.Call(proto.OpCloseSession, nil, nil); err != nil {
 						t.Errorf("close: %v", err)
 					}
 					reader := mustDial(t, m.Addr(), time.Minute, nil)
-					if err := reader.sync(); err != nil {
+					if err := reader.Sync(); err != nil {
 						t.Fatal(err)
 					}
-					if err := reader.exists(path); err != proto.ErrNoNode {
+					if err := reader.Exists(path); err != proto.ErrNoNode {
 						t.Errorf("the ephemeral after its session: %v", err)
 					}
 					if !ended(t, m, w) {
@@ -233,21 +234,21 @@ func TestLocalSessionsUpgrade(t *testing.T) {
 			t.Run(describe(m, leader)+", closed meanwhile", func(t *testing.T) {
 				path := fmt.Sprintf("/hasty-%d", m.ID())
 				w := mustDial(t, m.Addr(), time.Minute, nil)
-				if err := w.send(1, proto.OpCreate, &proto.CreateRequest{Path: path, ACL: proto.OpenACL, Flags: proto.Ephemeral}); err != nil {
+				created := w.Queue(proto.OpCreate, wiretest.Create(path, nil, proto.Ephemeral))
+				closed := w.Queue(proto.OpCloseSession, nil)
+				if err := w.Flush(); err != nil {
 					t.Fatal(err)
 				}
-				w.xid = 1
-				if err := w.call(proto.OpCloseSession, nil, nil); err != nil {
-					t.Fatal(err) // the answer to create
-				}
-				if _, err := w.frame(); err != nil {
-					t.Fatalf("the answer to closeSession: %v", err)
+				for _, xid := range []int32{created, closed} {
+					if p, err := w.Receive(); err != nil || p.Xid != xid || p.Err != 0 {
+						t.Fatalf("the reply of xid %d: %+v, %v", xid, p.ReplyHeader, err)
+					}
 				}
 				reader := mustDial(t, m.Addr(), time.Minute, nil)
-				if err := reader.sync(); err != nil {
+				if err := reader.Sync(); err != nil {
 					t.Fatal(err)
 				}
-				if err := reader.exists(path); err != proto.ErrNoNode {
+				if err := reader.Exists(path); err != proto.ErrNoNode {
 					t.Errorf("the ephemeral after its session: %v", err)
 				}
 			})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -22,7 +23,7 @@ func TestReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := mustDial(t, alone.Addr(), 30*time.Second, nil)
-	if err := before.create("/mine", proto.Ephemeral); err != nil {
+	if err := before.Create("/mine", proto.Ephemeral); err != nil {
 		t.Fatal(err)
 	}
 	isro := func() string {
@@ -39,7 +40,7 @@ func TestReadOnly(t *testing.T) {
 	if role := s.role(alone); role != "read-only" {
 		t.Errorf("the role is %q", role)
 	}
-	if _, err := dialWire(alone.Addr(), 30*time.Second, nil, false); err == nil {
+	if _, err := wiretest.Dial(alone.Addr(), 30*time.Second, nil); err == nil {
 		t.Error("a client that wants to write is welcome")
 	}
 	// A new session, and one of before.
@@ -62,17 +63,17 @@ func TestReadOnly(t *testing.T) {
 	refused("sync", reader.Sync(ctx, "/"))
 	_, err = reader.Multi(ctx, []proto.MultiOp{client.CreateOp("/b", nil, proto.OpenACL, proto.Persistent, 0)})
 	refused("multi", err)
-	again, err := dialWire(alone.Addr(), 30*time.Second, before, true)
-	if err != nil || !again.readOnly || again.id != before.id {
-		t.Fatalf("session 0x%x read-only: %+v, %v", before.id, again, err)
+	again, err := wiretest.Dialer{Wait: patience, ReadOnly: true}.Dial(alone.Addr(), 30*time.Second, before)
+	if err != nil || !again.ReadOnly || again.ID != before.ID {
+		t.Fatalf("session 0x%x read-only: %+v, %v", before.ID, again, err)
 	}
-	if err := again.exists("/mine"); err != nil {
+	if err := again.Exists("/mine"); err != nil {
 		t.Errorf("the ephemeral of before: %v", err)
 	}
-	if err := again.create("/b", proto.Persistent); err != proto.ErrNotReadOnly {
+	if err := again.Create("/b", proto.Persistent); err != proto.ErrNotReadOnly {
 		t.Errorf("create in the session of before: %v", err)
 	}
-	again.nc.Close()
+	again.Close()
 
 	s.HealAll()
 	s.awaitAll()
@@ -81,7 +82,7 @@ func TestReadOnly(t *testing.T) {
 		t.Error(err)
 	}
 	back := mustDial(t, alone.Addr(), 30*time.Second, before)
-	if err := back.create("/mine/d", proto.Persistent); err != proto.ErrNoChildrenForEphemeral {
+	if err := back.Create("/mine/d", proto.Persistent); err != proto.ErrNoChildrenForEphemeral {
 		t.Errorf("the session of before has lost its ephemeral: %v", err)
 	}
 
@@ -111,32 +112,32 @@ func TestReadOnlyLocalSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.await("the role is read-only", func() bool { return s.role(alone) == "read-only" })
-	dial := func(timeout time.Duration, old *wire) *wire {
+	dial := func(timeout time.Duration, old *wiretest.Client) *wiretest.Client {
 		t.Helper()
-		w, err := dialWire(alone.Addr(), timeout, old, true)
+		w, err := wiretest.Dialer{Wait: patience, ReadOnly: true}.Dial(alone.Addr(), timeout, old)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { w.nc.Close() })
+		t.Cleanup(func() { w.Close() })
 		return w
 	}
 	w := dial(time.Minute, nil)
 	closed := dial(time.Minute, nil)
-	if err := closed.call(proto.OpCloseSession, nil, nil); err != nil {
+	if err := closed.Call(proto.OpCloseSession, nil, nil); err != nil {
 		t.Errorf("close: %v", err)
 	}
 	if n := s.figure(alone, "zk_local_sessions"); n != "1" {
 		t.Errorf("there are %s local sessions", n)
 	}
 	silent := dial(time.Second, nil)
-	silent.nc.Close()
+	silent.Close()
 	s.await("the silent session ends", func() bool { return s.figure(alone, "zk_local_sessions") == "1" })
-	w.nc.Close()
+	w.Close()
 	again := dial(time.Minute, w)
-	if again.id != w.id || !again.readOnly {
-		t.Errorf("session 0x%x became %+v", w.id, again)
+	if again.ID != w.ID || !again.ReadOnly {
+		t.Errorf("session 0x%x became %+v", w.ID, again)
 	}
-	if err := again.create("/e", proto.Ephemeral); err != proto.ErrNotReadOnly {
+	if err := again.Create("/e", proto.Ephemeral); err != proto.ErrNotReadOnly {
 		t.Errorf("create an ephemeral: %v", err)
 	}
 	s.HealAll()

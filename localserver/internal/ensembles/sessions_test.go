@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -37,28 +38,30 @@ func TestSessionMoves(t *testing.T) {
 				n++
 				path := "/moves-" + string(rune('a'+n))
 				old := mustDial(t, from.Addr(), 20*time.Second, nil)
-				if err := old.create(path, proto.Ephemeral); err != nil {
+				if err := old.Create(path, proto.Ephemeral); err != nil {
 					t.Fatal(err)
 				}
 				moved := mustDial(t, to.Addr(), 20*time.Second, old)
-				if moved.id != old.id {
-					t.Fatalf("session 0x%x became 0x%x", old.id, moved.id)
+				if moved.ID != old.ID {
+					t.Fatalf("session 0x%x became 0x%x", old.ID, moved.ID)
 				}
-				if err := moved.exists(path); err != nil {
+				if err := moved.Exists(path); err != nil {
 					t.Errorf("from %d to %d: the ephemeral: %v", from.ID(), to.ID(), err)
 				}
 				// The client, back again, has its watches told of what it missed.
-				watch := proto.SetWatches{RelativeZxid: moved.seen, ExistWatches: []string{path + "-new"}, DataWatches: []string{path}}
-				if err := moved.call(proto.OpSetWatches, &watch, nil); err != nil {
+				var events []proto.WatcherEvent
+				moved.Event = func(e *proto.WatcherEvent) { events = append(events, *e) }
+				watch := proto.SetWatches{RelativeZxid: moved.Zxid, ExistWatches: []string{path + "-new"}, DataWatches: []string{path}}
+				if err := moved.Call(proto.OpSetWatches, &watch, nil); err != nil {
 					t.Error(err)
 				}
 				// The old connection either is closed, or learns that the session has moved; never by
 				// the results of a multi (FinalRequestProcessor).
-				late := func() error { return old.create(path+"-late", proto.Persistent) }
+				late := func() error { return old.Create(path+"-late", proto.Persistent) }
 				if n%2 == 0 {
 					late = func() error {
 						request := &proto.MultiRequest{Ops: []proto.MultiOp{{Type: proto.OpCreate, Request: &proto.CreateRequest{Path: path + "-late", ACL: proto.OpenACL}}}}
-						return old.call(proto.OpMulti, request, nil)
+						return old.Call(proto.OpMulti, request, nil)
 					}
 				}
 				err := late()
@@ -68,20 +71,20 @@ func TestSessionMoves(t *testing.T) {
 				if code := proto.Error(0); errors.As(err, &code) && code != proto.ErrSessionMoved {
 					t.Errorf("from %d to %d: the old connection is told %v", from.ID(), to.ID(), err)
 				}
-				if err := moved.create(path+"-new", proto.Ephemeral); err != nil {
+				if err := moved.Create(path+"-new", proto.Ephemeral); err != nil {
 					t.Errorf("from %d to %d: create: %v", from.ID(), to.ID(), err)
 				}
-				if err := moved.exists(path + "-late"); err != proto.ErrNoNode {
+				if err := moved.Exists(path + "-late"); err != proto.ErrNoNode {
 					t.Errorf("what the old connection asked for: %v", err)
 				}
-				if err := moved.call(proto.OpDelete, &proto.PathVersionRequest{Path: path, Version: -1}, nil); err != nil {
+				if err := moved.Call(proto.OpDelete, &proto.PathVersionRequest{Path: path, Version: -1}, nil); err != nil {
 					t.Error(err)
 				}
 				want := map[string]proto.EventType{path: proto.EventNodeDeleted, path + "-new": proto.EventNodeCreated}
-				if err := moved.sync(); err != nil {
+				if err := moved.Sync(); err != nil {
 					t.Error(err)
 				}
-				for _, e := range moved.events {
+				for _, e := range events {
 					if want[e.Path] != e.Type {
 						t.Errorf("event %v of %s", e.Type, e.Path)
 					}
@@ -90,10 +93,10 @@ func TestSessionMoves(t *testing.T) {
 				if len(want) > 0 {
 					t.Errorf("from %d to %d: watches were not told of %v", from.ID(), to.ID(), want)
 				}
-				if err := moved.call(proto.OpCloseSession, nil, nil); err != nil {
+				if err := moved.Call(proto.OpCloseSession, nil, nil); err != nil {
 					t.Error(err)
 				}
-				if _, err := resume(from.Addr(), time.Second, moved); !errors.Is(err, errOver) {
+				if _, err := resume(from.Addr(), time.Second, moved); !errors.Is(err, wiretest.ErrOver) {
 					t.Errorf("who resumes a closed session is told %v", err)
 				}
 			})
@@ -114,10 +117,10 @@ func TestSessionsOutliveTheirMember(t *testing.T) {
 		const timeout = 6 * time.Second
 		lost := mustDial(t, m.Addr(), timeout, nil)
 		kept := mustDial(t, m.Addr(), timeout, nil)
-		if err := lost.create("/lost", proto.Ephemeral); err != nil {
+		if err := lost.Create("/lost", proto.Ephemeral); err != nil {
 			t.Fatal(err)
 		}
-		if err := kept.create("/kept", proto.Ephemeral); err != nil {
+		if err := kept.Create("/kept", proto.Ephemeral); err != nil {
 			t.Fatal(err)
 		}
 		last := time.Now()
@@ -125,19 +128,19 @@ func TestSessionsOutliveTheirMember(t *testing.T) {
 		s.await("another serves", func() bool { return serves(s.role(other)) })
 		kept = mustDial(t, other.Addr(), timeout, kept)
 		watcher := mustDial(t, other.Addr(), 30*time.Second, nil)
-		if err := watcher.sync(); err != nil {
+		if err := watcher.Sync(); err != nil {
 			t.Fatal(err)
 		}
 		for _, path := range []string{"/lost", "/kept"} {
-			if err := watcher.exists(path); err != nil {
+			if err := watcher.Exists(path); err != nil {
 				t.Errorf("%s %v after its member's death: %v", path, time.Since(last), err)
 			}
 		}
 		s.await("the session expires", func() bool {
-			if err := kept.call(proto.OpPing, nil, nil); err != nil {
+			if err := kept.Call(proto.OpPing, nil, nil); err != nil {
 				t.Fatal(err)
 			}
-			err := watcher.exists("/lost")
+			err := watcher.Exists("/lost")
 			if err != nil && err != proto.ErrNoNode {
 				t.Fatal(err)
 			}
@@ -148,13 +151,13 @@ func TestSessionsOutliveTheirMember(t *testing.T) {
 		} else {
 			t.Logf("a session of %v was over after %v", timeout, took)
 		}
-		if _, err := resume(other.Addr(), timeout, lost); !errors.Is(err, errOver) {
+		if _, err := resume(other.Addr(), timeout, lost); !errors.Is(err, wiretest.ErrOver) {
 			t.Errorf("who resumes the expired session is told %v", err)
 		}
-		if err := watcher.exists("/kept"); err != nil {
+		if err := watcher.Exists("/kept"); err != nil {
 			t.Errorf("the other session's ephemeral: %v", err)
 		}
-		if err := kept.call(proto.OpCloseSession, nil, nil); err != nil {
+		if err := kept.Call(proto.OpCloseSession, nil, nil); err != nil {
 			t.Error(err)
 		}
 		s.start(m)
@@ -173,15 +176,35 @@ func TestSync(t *testing.T) {
 		reader := mustDial(t, m.Addr(), 20*time.Second, nil)
 		for i := range 50 {
 			path := "/sync-" + string(rune('a'+m.ID())) + "-" + time.Duration(i).String()
-			if err := writer.create(path, proto.Persistent); err != nil {
+			if err := writer.Create(path, proto.Persistent); err != nil {
 				t.Fatal(err)
 			}
-			if err := reader.sync(); err != nil {
+			if err := reader.Sync(); err != nil {
 				t.Fatal(err)
 			}
-			if err := reader.exists(path); err != nil {
+			if err := reader.Exists(path); err != nil {
 				t.Fatalf("member %d (%s) after a sync: %s: %v", m.ID(), s.role(m), path, err)
 			}
 		}
 	}
+}
+
+// resume is wiretest's Dial, repeated until the member has what the session has seen; before, it refuses.
+func resume(addr string, timeout time.Duration, old *wiretest.Client) (w *wiretest.Client, err error) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		w, err = wiretest.Dialer{Wait: patience}.Dial(addr, timeout, old)
+		if err == nil || errors.Is(err, wiretest.ErrOver) || time.Now().After(deadline) {
+			return w, err
+		}
+	}
+}
+
+func mustDial(t *testing.T, addr string, timeout time.Duration, old *wiretest.Client) *wiretest.Client {
+	t.Helper()
+	w, err := resume(addr, timeout, old)
+	if err != nil {
+		t.Fatalf("connect to %s: %v", addr, err)
+	}
+	t.Cleanup(func() { w.Close() })
+	return w
 }

@@ -1,11 +1,8 @@
 package replica
 
 import (
-	"bufio"
 	"encoding/binary"
 	"fmt"
-	"io"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -13,103 +10,58 @@ import (
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 	"github.com/zkctl/zkctl/internal/zklog"
 )
 
 // raw is a session whose client reads when the test does.
 type raw struct {
-	t       testing.TB
-	nc      net.Conn
-	r       *bufio.Reader
-	session proto.ConnectResponse
-	xid     int32
+	*wiretest.Client
+	t testing.TB
 }
 
-// dialRaw opens a session, or resumes one.
-func dialRaw(t testing.TB, addr string, resumed *proto.ConnectResponse) *raw {
+// dialRaw opens a session, or resumes that of old unless it is nil.
+func dialRaw(t testing.TB, addr string, old *raw) *raw {
 	t.Helper()
-	nc, err := net.Dial("tcp", addr)
+	var resumed *wiretest.Client
+	if old != nil {
+		resumed = old.Client
+	}
+	c, err := wiretest.Dialer{Wait: time.Minute}.Dial(addr, time.Minute, resumed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { nc.Close() })
-	_ = nc.SetDeadline(time.Now().Add(time.Minute))
-	c := &raw{t: t, nc: nc, r: bufio.NewReader(nc)}
-	q := proto.ConnectRequest{TimeOut: 60_000, Passwd: make([]byte, 16)}
-	if resumed != nil {
-		q.SessionID, q.Passwd = resumed.SessionID, resumed.Passwd
-	}
-	c.write(&q)
-	if err := jute.Unmarshal(c.frame(), &c.session); err != nil || c.session.TimeOut == 0 {
-		t.Fatalf("no session: %v", err)
-	}
-	return c
+	t.Cleanup(func() { c.Close() })
+	return &raw{c, t}
 }
 
-func frameOf(records ...jute.Record) []byte {
-	e := jute.NewEncoder(make([]byte, 4))
-	for _, r := range records {
-		r.Visit(e)
-	}
-	b := e.Bytes()
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-	return b
-}
-
-func (c *raw) write(records ...jute.Record) {
+// request sends one, and reads nothing.
+func (c *raw) request(op proto.Op, body jute.Record) {
 	c.t.Helper()
-	if _, err := c.nc.Write(frameOf(records...)); err != nil {
+	c.Queue(op, body)
+	if err := c.Flush(); err != nil {
 		c.t.Fatal(err)
 	}
 }
 
-func (c *raw) request(op proto.Op, body jute.Record) {
-	c.t.Helper()
-	c.xid++
-	c.write(&proto.RequestHeader{Xid: c.xid, Type: op}, body)
-}
-
-// frame reads a frame; nil when the server has cut the connection.
-func (c *raw) frame() []byte {
-	c.t.Helper()
-	var head [4]byte
-	if _, err := io.ReadFull(c.r, head[:]); err != nil {
-		return nil
-	}
-	b := make([]byte, binary.BigEndian.Uint32(head[:]))
-	if _, err := io.ReadFull(c.r, b); err != nil {
-		return nil
-	}
-	return b
-}
-
 // reply reads one, or an event.
-func (c *raw) reply(body jute.Record) (h proto.ReplyHeader) {
+func (c *raw) reply(body jute.Record) proto.ReplyHeader {
 	c.t.Helper()
-	b := c.frame()
-	if b == nil {
-		c.t.Fatal("the server has cut the connection")
+	p, err := c.Receive()
+	if err == nil && body != nil && p.Err == 0 {
+		err = jute.Unmarshal(p.Body, body)
 	}
-	d := jute.NewDecoder(b)
-	if h.Visit(d); body != nil && h.Err == 0 {
-		body.Visit(d)
+	if err != nil {
+		c.t.Fatal(err)
 	}
-	if d.Err() != nil {
-		c.t.Fatal(d.Err())
-	}
-	return h
+	return p.ReplyHeader
 }
 
 func (c *raw) call(op proto.Op, q, body jute.Record) {
 	c.t.Helper()
-	c.request(op, q)
-	if h := c.reply(body); h.Err != 0 {
-		c.t.Fatalf("%v: %v", op, h.Err)
+	if err := c.Call(op, q, body); err != nil {
+		c.t.Fatalf("%v: %v", op, err)
 	}
-}
-
-func creating(path string, data []byte) *proto.CreateRequest {
-	return &proto.CreateRequest{Path: path, Data: data, ACL: proto.OpenACL}
 }
 
 // logged is a log that can be read while it is written.
@@ -145,7 +97,7 @@ func TestUnreadEvents(t *testing.T) {
 	var log logged
 	s := serveAlone(t, Options{MaxClientCnxns: -1, Log: zklog.New(&log, "", zklog.Warn)})
 	w := dialRaw(t, s.addr, nil)
-	w.call(proto.OpCreate, creating("/seen", nil), nil)
+	w.call(proto.OpCreate, wiretest.Create("/seen", nil, proto.Persistent), nil)
 	const many = 12
 	var deaf []*raw
 	for range many {
@@ -158,7 +110,7 @@ func TestUnreadEvents(t *testing.T) {
 	var most int64
 	path := "/" + strings.Repeat("n", 50_000)
 	for n := 0; log.count(cut) < many; n++ {
-		w.call(proto.OpCreate, creating(path, nil), nil)
+		w.call(proto.OpCreate, wiretest.Create(path, nil, proto.Persistent), nil)
 		w.call(proto.OpDelete, &proto.PathVersionRequest{Path: path, Version: -1}, nil)
 		s.do(func() { most = max(most, s.held()) })
 		if n > 2000 {
@@ -174,7 +126,7 @@ func TestUnreadEvents(t *testing.T) {
 	})
 	w.call(proto.OpSetData, &proto.SetDataRequest{Path: "/seen", Version: -1}, nil)
 	for _, c := range deaf {
-		again := dialRaw(t, s.addr, &c.session)
+		again := dialRaw(t, s.addr, c)
 		again.request(proto.OpSetWatches, &proto.SetWatches{RelativeZxid: 2, DataWatches: []string{"/seen"}})
 		var e proto.WatcherEvent
 		if h := again.reply(&e); h.Xid != proto.XidWatcherEvent || e.Type != proto.EventNodeDataChanged || e.Path != "/seen" {
@@ -191,7 +143,7 @@ func TestLateReader(t *testing.T) {
 	name := strings.Repeat("n", 50_000)
 	const n = unaskedLimit / 2 / 50_000
 	for i := range n {
-		w.call(proto.OpCreate, creating(fmt.Sprintf("/%s%d", name, i), nil), nil)
+		w.call(proto.OpCreate, wiretest.Create(fmt.Sprintf("/%s%d", name, i), nil, proto.Persistent), nil)
 	}
 	for i := range n {
 		var e proto.WatcherEvent
@@ -207,7 +159,7 @@ func TestUnreadReplies(t *testing.T) {
 	s := serveAlone(t, Options{MaxClientCnxns: -1, Log: zklog.New(&log, "", zklog.Warn)})
 	data := make([]byte, 1_000_000)
 	w := dialRaw(t, s.addr, nil)
-	w.call(proto.OpCreate, creating("/big", data), nil)
+	w.call(proto.OpCreate, wiretest.Create("/big", data, proto.Persistent), nil)
 	const many = 100
 	ask := func(c *raw) { c.request(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"}) }
 	for range many {
@@ -251,16 +203,16 @@ func TestUnreadReplies(t *testing.T) {
 func TestUnreadAnswers(t *testing.T) {
 	s := serveAlone(t, Options{})
 	c := dialRaw(t, s.addr, nil)
-	c.call(proto.OpCreate, creating("/a", nil), nil)
+	c.call(proto.OpCreate, wiretest.Create("/a", nil, proto.Persistent), nil)
 	for what, request := range map[string][]byte{
-		"auth":    frameOf(&proto.RequestHeader{Xid: proto.XidAuth, Type: proto.OpAuth}, &proto.AuthPacket{Scheme: "ip"}),
-		"setData": frameOf(&proto.RequestHeader{Xid: 1, Type: proto.OpSetData}, &proto.SetDataRequest{Path: "/a", Version: -1}),
+		"auth":    wiretest.Marshal(&proto.RequestHeader{Xid: proto.XidAuth, Type: proto.OpAuth}, &proto.AuthPacket{Scheme: "ip"}),
+		"setData": wiretest.Marshal(&proto.RequestHeader{Xid: 1, Type: proto.OpSetData}, &proto.SetDataRequest{Path: "/a", Version: -1}),
 	} {
 		c := dialRaw(t, s.addr, nil)
 		batch := []byte(strings.Repeat(string(request), 1000))
 		go func() {
 			for err := error(nil); err == nil; { // until it is closed
-				_, err = c.nc.Write(batch)
+				_, err = c.Write(batch)
 			}
 		}()
 		until(t, "the server does not read on", func() (stalled bool) {
@@ -274,7 +226,7 @@ func TestUnreadAnswers(t *testing.T) {
 			})
 			return stalled
 		})
-		c.nc.Close()
+		c.Close()
 		until(t, "nothing waits for anybody", func() (done bool) {
 			s.do(func() { done = s.held() == 0 })
 			return done
@@ -288,7 +240,7 @@ func TestTurns(t *testing.T) {
 	hog, other := dialRaw(t, s.addr, nil), dialRaw(t, s.addr, nil)
 	s.do(func() {
 		for n := range 20_000 {
-			plant(s.Replica, fmt.Sprintf("/planted%d", n), nil, hog.session.SessionID)
+			plant(s.Replica, fmt.Sprintf("/planted%d", n), nil, hog.ID)
 		}
 	})
 	const many = 200
@@ -300,7 +252,7 @@ func TestTurns(t *testing.T) {
 		other.call(proto.OpExists, &proto.PathWatchRequest{Path: "/"}, nil)
 	}
 	answered := int64(0)
-	s.do(func() { answered = s.conns[hog.session.SessionID].stats.sent })
+	s.do(func() { answered = s.conns[hog.ID].stats.sent })
 	if answered > many/2 {
 		t.Errorf("%d of %d answers went before those to five short questions", answered, many)
 	}
@@ -322,18 +274,18 @@ func (s *alone) stalledAny() (stalled bool) {
 func TestLargeRequests(t *testing.T) {
 	s := serveAlone(t, Options{LargeThreshold: 1000, LargeMax: 100_000})
 	w := dialRaw(t, s.addr, nil)
-	w.call(proto.OpCreate, creating("/a", make([]byte, 50_000)), nil)
+	w.call(proto.OpCreate, wiretest.Create("/a", make([]byte, 50_000), proto.Persistent), nil)
 	half := dialRaw(t, s.addr, nil)
-	if _, err := half.nc.Write(binary.BigEndian.AppendUint32(nil, 90_000)); err != nil {
+	if _, err := half.Write(binary.BigEndian.AppendUint32(nil, 90_000)); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the announced request counts", func() bool { return s.shared.largeBytes.Load() == 90_000 })
 	w.call(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 900), Version: -1}, nil) // a small one
 	w.request(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 50_000), Version: -1})
-	if w.frame() != nil {
+	if _, err := w.Next(); err == nil {
 		t.Error("a large request is answered that is too much with the other")
 	}
-	half.nc.Close()
+	half.Close()
 	until(t, "nothing large is left", func() bool { return s.shared.largeBytes.Load() == 0 })
 	again := dialRaw(t, s.addr, nil)
 	again.call(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 50_000), Version: -1}, nil)

@@ -276,6 +276,9 @@ func freePort(t testing.TB) int {
 	return 0
 }
 
+// patience bounds every wait for the network.
+const patience = 30 * time.Second
+
 // await waits until done, a generous while at most.
 func await(t testing.TB, what string, done func() bool) {
 	t.Helper()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/localserver/internal/replica"
@@ -25,21 +26,21 @@ import (
 // acknowledged and the error that came then.
 func fill(t *testing.T, addr string, from int, limit int) (acked int, failure error) {
 	t.Helper()
-	w, err := dial(addr, time.Minute, nil)
+	w, err := wiretest.Dial(addr, time.Minute, nil)
 	if err != nil {
 		return 0, err
 	}
-	defer w.drop()
+	defer w.Close()
 	const window = 16
 	for sent := from; sent < limit || acked < limit-from; {
 		for sent < limit && sent-from-acked < window {
-			w.queue(proto.OpCreate, create(nth(sent), make([]byte, 2000), proto.Persistent))
+			w.Queue(proto.OpCreate, wiretest.Create(nth(sent), make([]byte, 2000), proto.Persistent))
 			sent++
 		}
-		if err := w.flush(); err != nil {
+		if err := w.Flush(); err != nil {
 			return acked, err
 		}
-		p, err := w.receive()
+		p, err := w.Receive()
 		if err != nil {
 			return acked, err
 		}
@@ -56,11 +57,11 @@ func nth(n int) string { return fmt.Sprintf("/n%06d", n) }
 // present tells how many of the numbered znodes there are, without a gap.
 func present(t *testing.T, addr string) int {
 	t.Helper()
-	w, err := dial(addr, time.Minute, nil)
+	w, err := wiretest.Dial(addr, time.Minute, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.drop()
+	defer w.Close()
 	n := 0
 	for path := range readState(t, w, "/") {
 		if strings.HasPrefix(path, "/n") {
@@ -68,7 +69,7 @@ func present(t *testing.T, addr string) int {
 		}
 	}
 	for i := range n {
-		if err := w.call(proto.OpExists, &proto.PathWatchRequest{Path: nth(i)}, nil); err != nil {
+		if err := w.Call(proto.OpExists, &proto.PathWatchRequest{Path: nth(i)}, nil); err != nil {
 			t.Fatalf("of %d znodes number %d is not there: %v", n, i, err)
 		}
 	}
@@ -210,7 +211,7 @@ func TestSyncFails(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("Failed is not called")
 	}
-	if _, err := dial(ln.Addr().String(), time.Second, nil); err == nil {
+	if _, err := wiretest.Dial(ln.Addr().String(), time.Second, nil); err == nil {
 		t.Error("the server takes sessions after its disk has failed")
 	}
 	if !strings.Contains(log.String(), "Severe unrecoverable error") {

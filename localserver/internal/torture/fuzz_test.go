@@ -10,6 +10,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/localserver/internal/replica"
 	"github.com/zkctl/zkctl/localserver/internal/zab"
@@ -63,8 +64,8 @@ func FuzzConnection(f *testing.F) {
 		_ = ours.SetDeadline(time.Now().Add(patience / 2))
 		return ours
 	}
-	hello := framed(&proto.ConnectRequest{TimeOut: 4000, Passwd: make([]byte, 16)})
-	bye := framed(&proto.RequestHeader{Xid: 1, Type: proto.OpCloseSession})
+	hello := wiretest.Marshal(&proto.ConnectRequest{TimeOut: 4000, Passwd: make([]byte, 16)})
+	bye := wiretest.Marshal(&proto.RequestHeader{Xid: 1, Type: proto.OpCloseSession})
 	// talk sends bytes and takes what comes until the server ends it; a pipe has no room, so
 	// that both must go on at once.
 	talk := func(b []byte) []byte {
@@ -82,12 +83,12 @@ func FuzzConnection(f *testing.F) {
 	f.Add(false, []byte{0x16, 3, 1, 2, 0, 1})
 	f.Add(false, []byte{0xff, 0xff, 0xff, 0xff})
 	request := func(op proto.Op, record jute.Record) []byte {
-		return framed(&proto.RequestHeader{Xid: 1, Type: op}, record)
+		return wiretest.Marshal(&proto.RequestHeader{Xid: 1, Type: op}, record)
 	}
 	for _, b := range [][]byte{
-		request(proto.OpCreate, create("/a", []byte("x"), proto.Persistent)),
+		request(proto.OpCreate, wiretest.Create("/a", []byte("x"), proto.Persistent)),
 		request(proto.OpCreateTTL, &proto.CreateTTLRequest{Path: "/t", ACL: proto.OpenACL, Flags: 5, TTL: 1000}),
-		request(proto.OpCreateContainer, create("/c", nil, 4)),
+		request(proto.OpCreateContainer, wiretest.Create("/c", nil, 4)),
 		request(proto.OpSetData, &proto.SetDataRequest{Path: "/zookeeper/quota", Data: []byte("count=1"), Version: -1}),
 		request(proto.OpDelete, &proto.PathVersionRequest{Path: "/a", Version: -1}),
 		request(proto.OpGetData, &proto.PathWatchRequest{Path: "/", Watch: true}),
@@ -97,7 +98,7 @@ func FuzzConnection(f *testing.F) {
 		request(proto.OpRemoveWatches, &proto.WatchesRequest{Path: "/", Type: proto.WatcherAny}),
 		request(proto.OpAuth, &proto.AuthPacket{Scheme: "digest", Auth: []byte("a:b")}),
 		request(proto.OpSetACL, &proto.SetACLRequest{Path: "/a", ACL: []proto.ACL{{Perms: 31, ID: proto.ID{Scheme: "auth"}}}, Version: -1}),
-		request(proto.OpMulti, &proto.MultiRequest{Ops: []proto.MultiOp{{Type: proto.OpCreate, Request: create("/m", nil, proto.Ephemeral)}, {Type: proto.OpCheck, Request: &proto.PathVersionRequest{Path: "/m"}}}}),
+		request(proto.OpMulti, &proto.MultiRequest{Ops: []proto.MultiOp{{Type: proto.OpCreate, Request: wiretest.Create("/m", nil, proto.Ephemeral)}, {Type: proto.OpCheck, Request: &proto.PathVersionRequest{Path: "/m"}}}}),
 		request(proto.OpMultiRead, &proto.MultiRequest{Ops: []proto.MultiOp{{Type: proto.OpGetData, Request: &proto.PathWatchRequest{Path: "/"}}}}),
 		request(proto.OpReconfig, &proto.ReconfigRequest{JoiningServers: "server.2=a:1:2", CurConfigID: -1}),
 		request(proto.OpGetEphemerals, &proto.PathRequest{Path: "/"}),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 // attack is what hostile clients do to a server. It returns when it is done, with its
@@ -59,23 +60,23 @@ func closedConn() net.Conn {
 	return c
 }
 
-func (a *attacker) session() *wire { return a.sessionFor(time.Second) }
+func (a *attacker) session() *wiretest.Client { return a.sessionFor(time.Second) }
 
 // watcher is told of everything below /hostile, and is not heard of again for a minute.
 func (a *attacker) watcher() {
 	w := a.sessionFor(time.Minute)
-	if err := w.call(proto.OpAddWatch, &proto.AddWatchRequest{Path: "/hostile", Mode: proto.WatchPersistentRecursive}, nil); err != nil {
+	if err := w.Call(proto.OpAddWatch, &proto.AddWatchRequest{Path: "/hostile", Mode: proto.WatchPersistentRecursive}, nil); err != nil {
 		a.t.Error(err)
 	}
 }
 
-func (a *attacker) sessionFor(timeout time.Duration) *wire {
-	w, err := dial(a.addr, timeout, nil)
+func (a *attacker) sessionFor(timeout time.Duration) *wiretest.Client {
+	w, err := wiretest.Dial(a.addr, timeout, nil)
 	if err != nil {
 		a.t.Errorf("open a session: %v", err)
-		return &wire{nc: closedConn()}
+		return &wiretest.Client{Conn: wiretest.NewConn(closedConn())}
 	}
-	a.keep(w.nc)
+	a.keep(w.Conn)
 	return w
 }
 
@@ -133,8 +134,8 @@ var attacks = []attack{
 			}
 			if i%2 == 0 { // within a frame, and after a session is there
 				w := a.session()
-				_, _ = w.nc.Write(append(lengthOf(int32(len(junk))), junk...))
-				_, _ = w.nc.Write(junk)
+				_, _ = w.Write(append(lengthOf(int32(len(junk))), junk...))
+				_, _ = w.Write(junk)
 				return
 			}
 			_, _ = a.dial().Write(junk)
@@ -149,8 +150,8 @@ var attacks = []attack{
 				continue
 			}
 			w := a.session()
-			_, _ = w.nc.Write(append(lengthOf(n), make([]byte, 50)...))
-			a.gone(w.nc, fmt.Sprint("length ", n, " of a request"))
+			_, _ = w.Write(append(lengthOf(n), make([]byte, 50)...))
+			a.gone(w.Conn, fmt.Sprint("length ", n, " of a request"))
 		}
 	}},
 	{"lengths announced and nothing sent", func(a *attacker) {
@@ -167,11 +168,11 @@ var attacks = []attack{
 	}},
 	{"idle connections", func(a *attacker) { a.each(a.many, func(int) { a.dial() }) }},
 	{"connect requests that never end", func(a *attacker) {
-		half := framed(&proto.ConnectRequest{TimeOut: 1000, Passwd: make([]byte, 16)})
+		half := wiretest.Marshal(&proto.ConnectRequest{TimeOut: 1000, Passwd: make([]byte, 16)})
 		a.each(a.many/4, func(i int) { _, _ = a.dial().Write(half[:1+i%(len(half)-1)]) })
 	}},
 	{"a byte now and then", func(a *attacker) {
-		request := framed(&proto.ConnectRequest{TimeOut: 1000, Passwd: make([]byte, 16)})
+		request := wiretest.Marshal(&proto.ConnectRequest{TimeOut: 1000, Passwd: make([]byte, 16)})
 		a.each(64, func(i int) {
 			nc := a.dial()
 			for _, b := range request[:8+i%16] {
@@ -183,7 +184,7 @@ var attacks = []attack{
 	{"sessions opened and abandoned", func(a *attacker) {
 		a.each(a.many, func(i int) {
 			if w := a.session(); i%2 == 0 {
-				w.drop()
+				w.Close()
 			}
 		})
 	}},
@@ -191,32 +192,32 @@ var attacks = []attack{
 		for range 6 {
 			w := a.sessionFor(time.Minute)
 			for range 10_000 {
-				w.queue(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"})
+				w.Queue(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"})
 			}
-			_ = w.nc.SetDeadline(time.Now().Add(time.Second))
-			_, _ = w.nc.Write(w.out) // it blocks when the server has had enough
-			_, _ = w.nc.Write(w.out)
+			_ = w.SetDeadline(time.Now().Add(time.Second))
+			_, _ = w.Write(w.Out) // it blocks when the server has had enough
+			_, _ = w.Write(w.Out)
 		}
 	}},
 	{"writes behind replies that nobody reads", func(a *attacker) {
 		for i := range 6 {
 			w := a.sessionFor(time.Minute)
 			for n := range 2_000 {
-				w.queue(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"})
-				w.queue(proto.OpCreate, create(fmt.Sprintf("/hostile/w%d-%d", i, n), nil, proto.Ephemeral))
+				w.Queue(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"})
+				w.Queue(proto.OpCreate, wiretest.Create(fmt.Sprintf("/hostile/w%d-%d", i, n), nil, proto.Ephemeral))
 			}
-			_ = w.nc.SetDeadline(time.Now().Add(time.Second))
-			_, _ = w.nc.Write(w.out)
+			_ = w.SetDeadline(time.Now().Add(time.Second))
+			_, _ = w.Write(w.Out)
 		}
 	}},
 	{"a session closed behind replies that nobody reads", func(a *attacker) {
 		for range 6 {
 			w := a.session()
 			for range 10 {
-				w.queue(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"})
+				w.Queue(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"})
 			}
-			w.queue(proto.OpCloseSession, nil)
-			_ = w.flush()
+			w.Queue(proto.OpCloseSession, nil)
+			_ = w.Flush()
 		}
 	}},
 	{"events that nobody reads", func(a *attacker) {
@@ -227,12 +228,12 @@ var attacks = []attack{
 		long := strings.Repeat("n", 2000)
 		for n := range 20_000 { // 80 MB for each of them
 			path := fmt.Sprintf("/hostile/%s%d", long, n)
-			w.queue(proto.OpCreate, create(path, nil, proto.Persistent))
-			w.queue(proto.OpDelete, &proto.PathVersionRequest{Path: path, Version: -1})
+			w.Queue(proto.OpCreate, wiretest.Create(path, nil, proto.Persistent))
+			w.Queue(proto.OpDelete, &proto.PathVersionRequest{Path: path, Version: -1})
 			if n%50 == 49 {
-				_ = w.flush()
+				_ = w.Flush()
 				for range 100 {
-					if _, err := w.receive(); err != nil {
+					if _, err := w.Receive(); err != nil {
 						a.t.Errorf("write: %v", err)
 						return
 					}
@@ -247,10 +248,10 @@ var attacks = []attack{
 		w := a.session()
 		path := "/hostile/" + strings.Repeat("n", 900_000)
 		for range 3 {
-			if err := w.call(proto.OpCreate, create(path, nil, proto.Persistent), nil); err != nil {
+			if err := w.Call(proto.OpCreate, wiretest.Create(path, nil, proto.Persistent), nil); err != nil {
 				a.t.Error(err)
 			}
-			if err := w.call(proto.OpDelete, &proto.PathVersionRequest{Path: path, Version: -1}, nil); err != nil {
+			if err := w.Call(proto.OpDelete, &proto.PathVersionRequest{Path: path, Version: -1}, nil); err != nil {
 				a.t.Error(err)
 			}
 		}
@@ -259,11 +260,11 @@ var attacks = []attack{
 		w := a.session()
 		name := strings.Repeat("n", 250)
 		for n := range 20_000 { // 5 MB
-			w.queue(proto.OpCreate, create(fmt.Sprintf("/list/%s%d", name, n), nil, proto.Persistent))
+			w.Queue(proto.OpCreate, wiretest.Create(fmt.Sprintf("/list/%s%d", name, n), nil, proto.Persistent))
 			if n%1000 == 999 {
-				_ = w.flush()
+				_ = w.Flush()
 				for range 1000 {
-					if _, err := w.receive(); err != nil {
+					if _, err := w.Receive(); err != nil {
 						a.t.Error(err)
 						return
 					}
@@ -273,30 +274,29 @@ var attacks = []attack{
 		for range a.many / 4 {
 			w := a.sessionFor(time.Minute)
 			for range 10 {
-				w.queue(proto.OpGetChildren, &proto.PathWatchRequest{Path: "/list"})
+				w.Queue(proto.OpGetChildren, &proto.PathWatchRequest{Path: "/list"})
 			}
-			_ = w.flush()
+			_ = w.Flush()
 		}
 	}},
 	{"identities that nobody reads the answers to", func(a *attacker) {
 		a.each(20, func(int) {
 			w := a.sessionFor(time.Minute)
 			for range 50_000 {
-				w.xid = proto.XidAuth - 1 // queue adds one
-				w.queue(proto.OpAuth, &proto.AuthPacket{Scheme: "ip"})
+				w.Queue(proto.OpAuth, &proto.AuthPacket{Scheme: "ip"})
 			}
-			_ = w.nc.SetDeadline(time.Now().Add(2 * time.Second))
-			_, _ = w.nc.Write(w.out)
+			_ = w.SetDeadline(time.Now().Add(2 * time.Second))
+			_, _ = w.Write(w.Out)
 		})
 	}},
 	{"writes whose answers nobody reads", func(a *attacker) {
 		a.each(6, func(int) {
 			w := a.sessionFor(time.Minute)
 			for range 200_000 {
-				w.queue(proto.OpSetData, &proto.SetDataRequest{Path: "/hostile", Version: -1})
+				w.Queue(proto.OpSetData, &proto.SetDataRequest{Path: "/hostile", Version: -1})
 			}
-			_ = w.nc.SetDeadline(time.Now().Add(2 * time.Second))
-			_, _ = w.nc.Write(w.out)
+			_ = w.SetDeadline(time.Now().Add(2 * time.Second))
+			_, _ = w.Write(w.Out)
 		})
 	}},
 	{"watches that fire as they are set", func(a *attacker) {
@@ -307,20 +307,20 @@ var attacks = []attack{
 		for range 4 {
 			w := a.sessionFor(time.Minute)
 			for range 10 {
-				w.queue(proto.OpSetWatches, &proto.SetWatches{DataWatches: paths, ExistWatches: nil, ChildWatches: nil})
+				w.Queue(proto.OpSetWatches, &proto.SetWatches{DataWatches: paths, ExistWatches: nil, ChildWatches: nil})
 			}
-			_ = w.nc.SetDeadline(time.Now().Add(time.Second))
-			_, _ = w.nc.Write(w.out)
+			_ = w.SetDeadline(time.Now().Add(time.Second))
+			_, _ = w.Write(w.Out)
 		}
 	}},
 	{"a hundred thousand watches", func(a *attacker) {
 		w := a.session()
 		for n := range 100_000 {
-			w.queue(proto.OpExists, &proto.PathWatchRequest{Path: fmt.Sprintf("/hostile/watched/%d", n), Watch: true})
+			w.Queue(proto.OpExists, &proto.PathWatchRequest{Path: fmt.Sprintf("/hostile/watched/%d", n), Watch: true})
 			if n%1000 == 999 {
-				_ = w.flush()
+				_ = w.Flush()
 				for range 1000 {
-					if _, err := w.receive(); err != nil {
+					if _, err := w.Receive(); err != nil {
 						a.t.Error(err)
 						return
 					}
@@ -331,9 +331,9 @@ var attacks = []attack{
 	{"a huge multi", func(a *attacker) {
 		multi := &proto.MultiRequest{}
 		for n := range 15_000 {
-			multi.Ops = append(multi.Ops, proto.MultiOp{Type: proto.OpCreate, Request: create(fmt.Sprintf("/hostile/m%d", n), nil, proto.Ephemeral)})
+			multi.Ops = append(multi.Ops, proto.MultiOp{Type: proto.OpCreate, Request: wiretest.Create(fmt.Sprintf("/hostile/m%d", n), nil, proto.Ephemeral)})
 		}
-		if err := a.session().call(proto.OpMulti, multi, nil); err != nil {
+		if err := a.session().Call(proto.OpMulti, multi, nil); err != nil {
 			a.t.Error(err)
 		}
 	}},
@@ -344,9 +344,9 @@ var attacks = []attack{
 		}
 		for range 2 {
 			w := a.session()
-			w.queue(proto.OpMultiRead, multi)
-			_ = w.flush()
-			a.gone(w.nc, "a multiRead of 20 GB")
+			w.Queue(proto.OpMultiRead, multi)
+			_ = w.Flush()
+			a.gone(w.Conn, "a multiRead of 20 GB")
 		}
 	}},
 	{"deep paths", func(a *attacker) {
@@ -356,15 +356,15 @@ var attacks = []attack{
 			multi := &proto.MultiRequest{}
 			for range 50 {
 				path += "/d"
-				multi.Ops = append(multi.Ops, proto.MultiOp{Type: proto.OpCreate, Request: create(path, nil, proto.Persistent)})
+				multi.Ops = append(multi.Ops, proto.MultiOp{Type: proto.OpCreate, Request: wiretest.Create(path, nil, proto.Persistent)})
 			}
-			if err := w.call(proto.OpMulti, multi, nil); err != nil {
+			if err := w.Call(proto.OpMulti, multi, nil); err != nil {
 				a.t.Error(err)
 				return
 			}
 		}
 		for _, p := range []string{path, path + strings.Repeat("/d", 400_000), strings.Repeat("/", 900_000), "/" + strings.Repeat("x", 900_000)} {
-			err := w.call(proto.OpExists, &proto.PathWatchRequest{Path: p, Watch: true}, nil)
+			err := w.Call(proto.OpExists, &proto.PathWatchRequest{Path: p, Watch: true}, nil)
 			if code := proto.Error(0); err != nil && !errors.As(err, &code) {
 				a.t.Errorf("exists of %d bytes: %v", len(p), err)
 				return
@@ -374,11 +374,10 @@ var attacks = []attack{
 	{"identities without end", func(a *attacker) {
 		w := a.session()
 		for n := range 5000 {
-			w.xid = proto.XidAuth - 1 // queue adds one
-			w.queue(proto.OpAuth, &proto.AuthPacket{Scheme: "digest", Auth: fmt.Appendf(nil, "user%d:x", n)})
+			w.Queue(proto.OpAuth, &proto.AuthPacket{Scheme: "digest", Auth: fmt.Appendf(nil, "user%d:x", n)})
 		}
-		_ = w.flush()
-		a.gone(w.nc, "5000 identities")
+		_ = w.Flush()
+		a.gone(w.Conn, "5000 identities")
 	}},
 }
 
@@ -387,17 +386,17 @@ var attacks = []attack{
 func TestHostile(t *testing.T) {
 	rng := random(t)
 	c := startChild(t, childOptions{Properties: map[string]string{"tickTime": "250", "preAllocSize": "64", "maxSessionTimeout": "60000"}})
-	w, err := dial(c.addr, time.Minute, nil)
+	w, err := wiretest.Dial(c.addr, time.Minute, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.drop()
+	defer w.Close()
 	for _, path := range []string{"/big", "/good", "/hostile", "/list"} {
 		data := []byte("x")
 		if path == "/big" {
 			data = make([]byte, bigSize)
 		}
-		if err := w.call(proto.OpCreate, create(path, data, proto.Persistent), nil); err != nil {
+		if err := w.Call(proto.OpCreate, wiretest.Create(path, data, proto.Persistent), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -451,7 +450,7 @@ func TestHostile(t *testing.T) {
 }
 
 // behave reads and writes, one after the other, until over, and returns how long each took.
-func behave(t *testing.T, w *wire, over <-chan struct{}) (took []time.Duration) {
+func behave(t *testing.T, w *wiretest.Client, over <-chan struct{}) (took []time.Duration) {
 	for n := 0; ; n++ {
 		select {
 		case <-over:
@@ -463,9 +462,9 @@ func behave(t *testing.T, w *wire, over <-chan struct{}) (took []time.Duration) 
 		began := time.Now()
 		var err error
 		if n%2 == 0 {
-			err = w.call(proto.OpSetData, &proto.SetDataRequest{Path: "/good", Data: []byte("y"), Version: -1}, nil)
+			err = w.Call(proto.OpSetData, &proto.SetDataRequest{Path: "/good", Data: []byte("y"), Version: -1}, nil)
 		} else {
-			err = w.call(proto.OpGetData, &proto.PathWatchRequest{Path: "/good"}, new(proto.GetDataResponse))
+			err = w.Call(proto.OpGetData, &proto.PathWatchRequest{Path: "/good"}, new(proto.GetDataResponse))
 		}
 		if err != nil {
 			t.Errorf("the client that behaves: %v", err)
@@ -479,7 +478,7 @@ func behave(t *testing.T, w *wire, over <-chan struct{}) (took []time.Duration) 
 func TestSessionless(t *testing.T) {
 	t.Parallel()
 	c := startChild(t, childOptions{})
-	half := framed(&proto.ConnectRequest{TimeOut: 1000, Passwd: make([]byte, 16)})
+	half := wiretest.Marshal(&proto.ConnectRequest{TimeOut: 1000, Passwd: make([]byte, 16)})
 	var wg sync.WaitGroup
 	for _, sent := range [][]byte{nil, {0}, half[:20]} {
 		wg.Go(func() {
@@ -518,21 +517,21 @@ func TestLimits(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 4 { // whoever sends more than the limit is served all the same, in order
 			wg.Go(func() {
-				w, err := dial(c.addr, time.Minute, nil)
+				w, err := wiretest.Dial(c.addr, time.Minute, nil)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				defer w.drop()
-				first := w.xid + 1
+				defer w.Close()
+				first := w.Xid + 1
 				for n := range 1000 {
-					w.queue(proto.OpCreate, create(fmt.Sprintf("/c%d-%d", i, n), nil, proto.Persistent))
+					w.Queue(proto.OpCreate, wiretest.Create(fmt.Sprintf("/c%d-%d", i, n), nil, proto.Persistent))
 				}
-				if err := w.flush(); err != nil {
+				if err := w.Flush(); err != nil {
 					t.Error(err)
 				}
 				for n := range int32(1000) {
-					if p, err := w.receive(); err != nil || p.Err != 0 || p.Xid != first+n {
+					if p, err := w.Receive(); err != nil || p.Err != 0 || p.Xid != first+n {
 						t.Errorf("reply %d: %+v, %v", n, p.ReplyHeader, err)
 						return
 					}
@@ -545,25 +544,25 @@ func TestLimits(t *testing.T) {
 
 // testFull opens as many connections as there may be, and one more; one that leaves makes room.
 func testFull(t *testing.T, c *child, max int, message string) {
-	var open []*wire
+	var open []*wiretest.Client
 	for range max {
-		w, err := dial(c.addr, time.Minute, nil)
+		w, err := wiretest.Dial(c.addr, time.Minute, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer w.drop()
+		defer w.Close()
 		open = append(open, w)
 	}
-	if w, err := dial(c.addr, time.Minute, nil); err == nil {
-		w.drop()
+	if w, err := wiretest.Dial(c.addr, time.Minute, nil); err == nil {
+		w.Close()
 		t.Errorf("connection %d is accepted", max+1)
 	}
 	await(t, message, func() bool { return strings.Contains(c.log.String(), message) })
-	open[0].drop()
+	open[0].Close()
 	await(t, "a connection that leaves makes room", func() bool {
-		w, err := dial(c.addr, time.Minute, nil)
+		w, err := wiretest.Dial(c.addr, time.Minute, nil)
 		if err == nil {
-			w.drop()
+			w.Close()
 		}
 		return err == nil
 	})
@@ -573,22 +572,22 @@ func testFull(t *testing.T, c *child, max int, message string) {
 // come, in order, and reads must not see the writes behind them.
 func TestSlowReader(t *testing.T) {
 	c := startChild(t, childOptions{})
-	w, err := dial(c.addr, time.Minute, nil)
+	w, err := wiretest.Dial(c.addr, time.Minute, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.drop()
-	if err := w.call(proto.OpCreate, create("/big", make([]byte, 400_000), proto.Persistent), nil); err != nil {
+	defer w.Close()
+	if err := w.Call(proto.OpCreate, wiretest.Create("/big", make([]byte, 400_000), proto.Persistent), nil); err != nil {
 		t.Fatal(err)
 	}
 	const n = 50
 	sent := make(chan error, 1)
 	go func() {
 		for range n {
-			w.queue(proto.OpSetData, &proto.SetDataRequest{Path: "/big", Data: make([]byte, 400_000), Version: -1})
-			w.queue(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"})
-			w.queue(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"})
-			if err := w.flush(); err != nil {
+			w.Queue(proto.OpSetData, &proto.SetDataRequest{Path: "/big", Data: make([]byte, 400_000), Version: -1})
+			w.Queue(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"})
+			w.Queue(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"})
+			if err := w.Flush(); err != nil {
 				sent <- err
 				return
 			}
@@ -596,7 +595,7 @@ func TestSlowReader(t *testing.T) {
 		sent <- nil
 	}()
 	for i := range 3 * n {
-		p, err := w.receive()
+		p, err := w.Receive()
 		if err != nil || p.Err != 0 || p.Xid != int32(2+i) {
 			t.Fatalf("reply %d of %d: %+v, %v", i, 3*n, p.ReplyHeader, err)
 		}
@@ -604,7 +603,7 @@ func TestSlowReader(t *testing.T) {
 			continue
 		}
 		var got proto.GetDataResponse
-		if err := jute.Unmarshal(p.body, &got); err != nil {
+		if err := jute.Unmarshal(p.Body, &got); err != nil {
 			t.Fatal(err)
 		}
 		if want := int32(1 + i/3); got.Stat.Version != want {

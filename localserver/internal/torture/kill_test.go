@@ -20,6 +20,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
@@ -69,7 +70,7 @@ func TestKill(t *testing.T) {
 	})
 	t.Logf("%d acknowledged writes, %d more were under way", acked, unacked)
 	for _, w := range writers {
-		w.conn.drop()
+		w.conn.Close()
 	}
 	c.kill()
 	checkWithApache(t, c.opt.Dir, writers)
@@ -93,7 +94,7 @@ type writer struct {
 	i       int
 	root    string
 	rng     *rand.Rand
-	conn    *wire
+	conn    *wiretest.Client
 	next    int
 	known   state  // after all that was acknowledged
 	pending []step // sent and not acknowledged
@@ -105,7 +106,7 @@ type writer struct {
 func newWriter(t *testing.T, addr string, i int, rng *rand.Rand) *writer {
 	w := &writer{t: t, addr: addr, i: i, root: fmt.Sprintf("/w%d", i), rng: rand.New(rand.NewPCG(rng.Uint64(), 1)), known: state{}, ahead: state{}}
 	w.connect()
-	if err := w.conn.call(proto.OpCreate, create(w.root, nil, proto.Persistent), nil); err != nil {
+	if err := w.conn.Call(proto.OpCreate, wiretest.Create(w.root, nil, proto.Persistent), nil); err != nil {
 		t.Fatal(err)
 	}
 	w.known[w.root], w.ahead[w.root] = at(nil, 0), at(nil, 0)
@@ -116,7 +117,7 @@ func at(data []byte, version int) string { return fmt.Sprintf("%s v%d", data, ve
 
 func (w *writer) connect() {
 	w.t.Helper()
-	conn, err := dial(w.addr, time.Minute, w.conn)
+	conn, err := wiretest.Dial(w.addr, time.Minute, w.conn)
 	if err != nil {
 		w.t.Fatalf("writer %d, session of before %t: %v", w.i, w.conn != nil, err)
 	}
@@ -152,15 +153,15 @@ func (w *writer) make() step {
 	case kind < 4:
 		p := path("e", n)
 		data = append([]byte(ephemeral), data...)
-		return step{proto.OpCreate, create(p, data, proto.Ephemeral), 0, func(s state) { s[p] = at(data, 0) }}
+		return step{proto.OpCreate, wiretest.Create(p, data, proto.Ephemeral), 0, func(s state) { s[p] = at(data, 0) }}
 	case kind < 6 && len(here) > 0:
 		p := here[w.rng.IntN(len(here))]
 		return step{proto.OpDelete, &proto.PathVersionRequest{Path: p, Version: -1}, 0, func(s state) { delete(s, p) }}
 	case kind < 8 && len(here) > 0:
 		a, b, old := path("m", n)+"a", path("m", n)+"b", here[w.rng.IntN(len(here))]
 		multi := &proto.MultiRequest{Ops: []proto.MultiOp{
-			{Type: proto.OpCreate, Request: create(a, data, proto.Persistent)},
-			{Type: proto.OpCreate, Request: create(b, data, proto.Persistent)},
+			{Type: proto.OpCreate, Request: wiretest.Create(a, data, proto.Persistent)},
+			{Type: proto.OpCreate, Request: wiretest.Create(b, data, proto.Persistent)},
 			{Type: proto.OpSetData, Request: &proto.SetDataRequest{Path: w.root, Data: data, Version: int32(version)}},
 			{Type: proto.OpDelete, Request: &proto.PathVersionRequest{Path: old, Version: -1}},
 		}}
@@ -182,7 +183,7 @@ func (w *writer) make() step {
 		return step{proto.OpSetData, &proto.SetDataRequest{Path: w.root, Version: int32(version) + 5}, proto.ErrBadVersion, func(state) {}}
 	}
 	p := path("p", n)
-	return step{proto.OpCreate, create(p, data, proto.Persistent), 0, put(p)}
+	return step{proto.OpCreate, wiretest.Create(p, data, proto.Persistent), 0, put(p)}
 }
 
 // run writes, many at a time, until the connection ends; acked is told of each reply.
@@ -193,10 +194,10 @@ func (w *writer) run(acked func()) {
 			s := w.make()
 			s.apply(w.ahead)
 			w.pending = append(w.pending, s)
-			w.conn.queue(s.op, s.request)
+			w.conn.Queue(s.op, s.request)
 			w.ended = s.op == proto.OpCloseSession
 		}
-		if w.conn.flush() != nil {
+		if w.conn.Flush() != nil {
 			// Replies may have arrived before the end.
 			w.drain(acked)
 			return
@@ -207,9 +208,9 @@ func (w *writer) run(acked func()) {
 			}
 		}
 		if w.ended && len(w.pending) == 0 {
-			w.conn.drop()
+			w.conn.Close()
 			w.conn, w.ended = nil, false
-			conn, err := dial(w.addr, time.Minute, nil)
+			conn, err := wiretest.Dial(w.addr, time.Minute, nil)
 			if err != nil {
 				return // killed meanwhile
 			}
@@ -225,13 +226,13 @@ func (w *writer) drain(acked func()) {
 
 // take receives one reply; false at the connection's end.
 func (w *writer) take(acked func()) bool {
-	p, err := w.conn.receive()
+	p, err := w.conn.Receive()
 	if err != nil {
 		return false
 	}
 	s := w.pending[0]
-	if p.Xid != w.conn.xid-int32(len(w.pending))+1 || p.Err != s.fails {
-		w.err = fmt.Errorf("xid %d of %v is answered by xid %d, error %v, want %v", w.conn.xid-int32(len(w.pending))+1, s.op, p.Xid, p.Err, s.fails)
+	if p.Xid != w.conn.Xid-int32(len(w.pending))+1 || p.Err != s.fails {
+		w.err = fmt.Errorf("xid %d of %v is answered by xid %d, error %v, want %v", w.conn.Xid-int32(len(w.pending))+1, s.op, p.Xid, p.Err, s.fails)
 		return false
 	}
 	s.apply(w.known)
@@ -244,12 +245,12 @@ func (w *writer) take(acked func()) bool {
 // session, and goes on from what it found.
 func (w *writer) verify() {
 	w.t.Helper()
-	reader, err := dial(w.addr, time.Minute, nil)
+	reader, err := wiretest.Dial(w.addr, time.Minute, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	found := readState(w.t, reader, w.root)
-	if err := reader.end(); err != nil {
+	if err := reader.End(); err != nil {
 		w.t.Fatal(err)
 	}
 	closed := false
@@ -264,17 +265,17 @@ func (w *writer) verify() {
 		closed = closed || w.pending[n].op == proto.OpCloseSession
 	}
 	if w.conn != nil && closed {
-		if _, err := dial(w.addr, time.Minute, w.conn); !errors.Is(err, errRefused) {
+		if _, err := wiretest.Dial(w.addr, time.Minute, w.conn); !errors.Is(err, wiretest.ErrOver) {
 			w.t.Errorf("writer %d: its session has been closed, but can be resumed: %v", w.i, err)
 		}
 		w.conn = nil
 	}
 	if w.ended && !closed && !slices.ContainsFunc(slices.Collect(maps.Values(found)), func(v string) bool { return strings.HasPrefix(v, ephemeral) }) {
 		// Without ephemerals the tree does not tell whether the session is closed.
-		if conn, err := dial(w.addr, time.Minute, w.conn); errors.Is(err, errRefused) {
+		if conn, err := wiretest.Dial(w.addr, time.Minute, w.conn); errors.Is(err, wiretest.ErrOver) {
 			w.conn = nil
 		} else if err == nil {
-			conn.drop()
+			conn.Close()
 		}
 	}
 	w.pending, w.ended = nil, false
@@ -298,17 +299,17 @@ func difference(found, want state) string {
 }
 
 // readState reads a znode and its children.
-func readState(t testing.TB, w *wire, root string) state {
+func readState(t testing.TB, w *wiretest.Client, root string) state {
 	t.Helper()
 	var kids proto.GetChildrenResponse
-	if err := w.call(proto.OpGetChildren, &proto.PathWatchRequest{Path: root}, &kids); err != nil {
+	if err := w.Call(proto.OpGetChildren, &proto.PathWatchRequest{Path: root}, &kids); err != nil {
 		t.Fatalf("read %s: %v", root, err)
 	}
 	s := state{}
 	for _, p := range append([]string{""}, kids.Children...) {
 		p = path.Join(root, p)
 		var got proto.GetDataResponse
-		if err := w.call(proto.OpGetData, &proto.PathWatchRequest{Path: p}, &got); err != nil {
+		if err := w.Call(proto.OpGetData, &proto.PathWatchRequest{Path: p}, &got); err != nil {
 			t.Fatalf("read %s: %v", p, err)
 		}
 		s[p] = at(got.Data, int(got.Stat.Version))
@@ -364,11 +365,11 @@ func checkWithApache(t *testing.T, dir string, writers []*writer) {
 		t.Fatal(err)
 	}
 	s := apachetest.Test(t, apache.Options{Dir: copied})
-	w, err := dial(s.Addr(), time.Minute, nil)
+	w, err := wiretest.Dial(s.Addr(), time.Minute, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.drop()
+	defer w.Close()
 	for _, one := range writers {
 		if found := readState(t, w, one.root); !maps.Equal(found, one.known) {
 			t.Errorf("Apache ZooKeeper finds another tree:\n%s", difference(found, one.known))

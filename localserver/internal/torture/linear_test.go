@@ -15,6 +15,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 // registers is how many znodes the clients compete for.
@@ -164,7 +165,7 @@ type competitor struct {
 	syncs   bool // reads are preceded by sync, since members may lag behind
 	lags    func(addr string) bool
 
-	session *wire
+	session *wiretest.Client
 	up      bool
 	owns    bool // the session has its ephemeral
 	lagging bool // what it is connected to
@@ -186,9 +187,9 @@ func ephemeralPath(session int64) string { return fmt.Sprintf("/eph/%x", uint64(
 func (c *competitor) connect() error {
 	addrs := c.addrs()
 	addr := addrs[c.rng.IntN(len(addrs))]
-	w, err := dialFor(opTimeout, addr, 20*time.Second, c.session)
-	if errors.Is(err, errRefused) {
-		c.over = append(c.over, c.session.id)
+	w, err := wiretest.Dialer{Wait: opTimeout}.Dial(addr, 20*time.Second, c.session)
+	if errors.Is(err, wiretest.ErrOver) {
+		c.over = append(c.over, c.session.ID)
 		c.session = nil
 	}
 	if err != nil {
@@ -197,14 +198,14 @@ func (c *competitor) connect() error {
 	if c.session == nil {
 		c.owns = false
 	}
-	record := create("/barrier", nil, proto.Persistent)
+	record := wiretest.Create("/barrier", nil, proto.Persistent)
 	if !c.owns {
-		record = create(ephemeralPath(w.id), nil, proto.Ephemeral)
+		record = wiretest.Create(ephemeralPath(w.ID), nil, proto.Ephemeral)
 	}
 	c.session, c.up = w, true
 	c.lagging = c.syncs && c.lags(addr)
 	c.watched = [registers]int32{-1, -1, -1}
-	w.event = func(e *proto.WatcherEvent) {
+	w.Event = func(e *proto.WatcherEvent) {
 		for i := range registers {
 			if e.Path == registerPath(i) {
 				c.watched[i] = -1
@@ -213,7 +214,7 @@ func (c *competitor) connect() error {
 	}
 	// No server may let a request of the old connection through once a write on the new one is
 	// done, or the old session is over.
-	if err := w.call(proto.OpCreate, record, nil); err != nil && err != proto.ErrNodeExists {
+	if err := w.Call(proto.OpCreate, record, nil); err != nil && err != proto.ErrNodeExists {
 		c.lose()
 		return err
 	}
@@ -225,7 +226,7 @@ func (c *competitor) connect() error {
 
 // lose gives the connection up.
 func (c *competitor) lose() {
-	c.session.drop()
+	c.session.Close()
 	c.up = false
 }
 
@@ -291,7 +292,7 @@ func (c *competitor) act(a action) {
 
 func (c *competitor) do(a action) (out answer, err error) {
 	w := c.session
-	out.at = w.nc.RemoteAddr().String()
+	out.at = w.RemoteAddr().String()
 	switch a.kind {
 	case "get":
 		if err := c.catchUp(registerPath(a.i)); err != nil {
@@ -299,7 +300,7 @@ func (c *competitor) do(a action) (out answer, err error) {
 		}
 		watch := c.rng.IntN(2) == 0
 		var r proto.GetDataResponse
-		if err := w.call(proto.OpGetData, &proto.PathWatchRequest{Path: registerPath(a.i), Watch: watch}, &r); err != nil {
+		if err := w.Call(proto.OpGetData, &proto.PathWatchRequest{Path: registerPath(a.i), Watch: watch}, &r); err != nil {
 			return out, err
 		}
 		c.see(a.i, r.Stat.Version)
@@ -309,7 +310,7 @@ func (c *competitor) do(a action) (out answer, err error) {
 		out.reg = register{r.Stat.Version, string(r.Data)}
 	case "set":
 		var r proto.StatResponse
-		if err := w.call(proto.OpSetData, &proto.SetDataRequest{Path: registerPath(a.i), Data: []byte(a.value), Version: a.version}, &r); err != nil {
+		if err := w.Call(proto.OpSetData, &proto.SetDataRequest{Path: registerPath(a.i), Data: []byte(a.value), Version: a.version}, &r); err != nil {
 			return out, err
 		}
 		c.see(a.i, r.Stat.Version)
@@ -320,7 +321,7 @@ func (c *competitor) do(a action) (out answer, err error) {
 			multi.Ops = append(multi.Ops, proto.MultiOp{Type: proto.OpSetData, Request: &part})
 		}
 		var r proto.MultiResponse
-		if err := w.call(proto.OpMulti, multi, &r); err != nil {
+		if err := w.Call(proto.OpMulti, multi, &r); err != nil {
 			return out, err
 		}
 		if len(r.Results) != 2 {
@@ -342,7 +343,7 @@ func (c *competitor) do(a action) (out answer, err error) {
 		c.see(a.j, out.regJ.version)
 	case "sequential":
 		var r proto.PathResponse
-		if err := w.call(proto.OpCreate, create("/seq/n-", nil, proto.PersistentSequential), &r); err != nil {
+		if err := w.Call(proto.OpCreate, wiretest.Create("/seq/n-", nil, proto.PersistentSequential), &r); err != nil {
 			return out, err
 		}
 		n, err := strconv.Atoi(strings.TrimPrefix(r.Path, "/seq/n-"))
@@ -361,12 +362,12 @@ func (c *competitor) do(a action) (out answer, err error) {
 func (c *competitor) catchUp(path string) error {
 	switch {
 	case c.lagging:
-		if err := c.session.call(proto.OpCreate, create("/barrier", nil, proto.Persistent), nil); err != proto.ErrNodeExists {
+		if err := c.session.Call(proto.OpCreate, wiretest.Create("/barrier", nil, proto.Persistent), nil); err != proto.ErrNodeExists {
 			return err
 		}
 		return nil
 	case c.syncs:
-		return c.session.call(proto.OpSync, &proto.PathRequest{Path: path}, nil)
+		return c.session.Call(proto.OpSync, &proto.PathRequest{Path: path}, nil)
 	}
 	return nil
 }
@@ -390,19 +391,19 @@ func (c *competitor) finish() {
 		c.act(action{kind: "get", i: i})
 		await(c.t, "a client connects when all is well again", func() bool { return c.up || c.connect() == nil })
 	}
-	c.session.wait = patience
+	c.session.Wait = patience
 	if err := c.catchUp("/eph"); err != nil {
 		c.t.Errorf("sync: %v", err)
 	}
 	exists := func(session int64) bool {
-		err := c.session.call(proto.OpExists, &proto.PathWatchRequest{Path: ephemeralPath(session)}, nil)
+		err := c.session.Call(proto.OpExists, &proto.PathWatchRequest{Path: ephemeralPath(session)}, nil)
 		if err != nil && err != proto.ErrNoNode {
 			c.t.Errorf("exists: %v", err)
 		}
 		return err == nil
 	}
-	if !exists(c.session.id) {
-		c.t.Errorf("session 0x%x lives, its ephemeral does not", uint64(c.session.id))
+	if !exists(c.session.ID) {
+		c.t.Errorf("session 0x%x lives, its ephemeral does not", uint64(c.session.ID))
 	}
 	for _, id := range c.over {
 		if exists(id) {
@@ -426,16 +427,16 @@ func compete(t *testing.T, rng *rand.Rand, s servers, clients, faults int) {
 	h := &history{t: t, began: time.Now()}
 	w := awaitSession(t, s.addrs()[0])
 	for _, p := range []string{"/eph", "/seq"} {
-		if err := w.call(proto.OpCreate, create(p, nil, proto.Persistent), nil); err != nil && err != proto.ErrNodeExists {
+		if err := w.Call(proto.OpCreate, wiretest.Create(p, nil, proto.Persistent), nil); err != nil && err != proto.ErrNodeExists {
 			t.Fatal(err)
 		}
 	}
 	for i := range registers {
-		if err := w.call(proto.OpCreate, create(registerPath(i), nil, proto.Persistent), nil); err != nil {
+		if err := w.Call(proto.OpCreate, wiretest.Create(registerPath(i), nil, proto.Persistent), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.drop()
+	w.Close()
 	var wg sync.WaitGroup
 	var stop atomic.Bool
 	all := make([]*competitor, clients)
@@ -455,47 +456,47 @@ func compete(t *testing.T, rng *rand.Rand, s servers, clients, faults int) {
 	}
 	defer h.check() // sessions may end while it takes its time
 	w = awaitSession(t, s.addrs()[0])
-	defer w.drop()
+	defer w.Close()
 	for _, c := range all {
-		if err := c.session.end(); err != nil {
+		if err := c.session.End(); err != nil {
 			t.Errorf("close a session: %v", err)
 		}
 	}
-	if err := w.call(proto.OpSync, &proto.PathRequest{Path: "/eph"}, nil); err != nil {
+	if err := w.Call(proto.OpSync, &proto.PathRequest{Path: "/eph"}, nil); err != nil {
 		t.Error(err)
 	}
 	for _, c := range all {
-		if err := w.call(proto.OpExists, &proto.PathWatchRequest{Path: ephemeralPath(c.session.id)}, nil); err != proto.ErrNoNode {
+		if err := w.Call(proto.OpExists, &proto.PathWatchRequest{Path: ephemeralPath(c.session.ID)}, nil); err != proto.ErrNoNode {
 			t.Errorf("the ephemeral of a session that was closed is there: %v", err)
 		}
 	}
 	// Clean for the next round.
 	for p := range readState(t, w, "/seq") {
 		if p != "/seq" {
-			if err := w.call(proto.OpDelete, &proto.PathVersionRequest{Path: p, Version: -1}, nil); err != nil {
+			if err := w.Call(proto.OpDelete, &proto.PathVersionRequest{Path: p, Version: -1}, nil); err != nil {
 				t.Error(err)
 			}
 		}
 	}
 	for _, p := range []string{"/seq", registerPath(0), registerPath(1), registerPath(2)} {
-		if err := w.call(proto.OpDelete, &proto.PathVersionRequest{Path: p, Version: -1}, nil); err != nil {
+		if err := w.Call(proto.OpDelete, &proto.PathVersionRequest{Path: p, Version: -1}, nil); err != nil {
 			t.Error(err)
 		}
 	}
-	if err := w.end(); err != nil {
+	if err := w.End(); err != nil {
 		t.Error(err)
 	}
 }
 
 // awaitSession opens a session once the server takes one.
-func awaitSession(t *testing.T, addr string) (w *wire) {
+func awaitSession(t *testing.T, addr string) (w *wiretest.Client) {
 	t.Helper()
 	await(t, "a session on "+addr, func() (up bool) {
 		var err error
-		w, err = dialFor(5*time.Second, addr, time.Minute, nil)
+		w, err = wiretest.Dialer{Wait: 5 * time.Second}.Dial(addr, time.Minute, nil)
 		return err == nil
 	})
-	w.wait = patience
+	w.Wait = patience
 	return w
 }
 

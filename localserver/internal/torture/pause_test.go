@@ -11,6 +11,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
 // TestPause stops a server's process for longer than a session's timeout, and for less than
@@ -31,18 +32,18 @@ func TestPause(t *testing.T) {
 
 func testPause(t *testing.T, addr string, pause, resume func() error) {
 	t.Helper()
-	long, err := dial(addr, time.Minute, nil)
+	long, err := wiretest.Dial(addr, time.Minute, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { long.drop() }()
-	short, err := dial(addr, time.Second, nil)
+	defer func() { long.Close() }()
+	short, err := wiretest.Dial(addr, time.Second, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer short.drop()
-	for path, w := range map[string]*wire{"/long": long, "/short": short} {
-		if err := w.call(proto.OpCreate, create(path, nil, proto.Ephemeral), nil); err != nil {
+	defer short.Close()
+	for path, w := range map[string]*wiretest.Client{"/long": long, "/short": short} {
+		if err := w.Call(proto.OpCreate, wiretest.Create(path, nil, proto.Ephemeral), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -54,19 +55,19 @@ func testPause(t *testing.T, addr string, pause, resume func() error) {
 		t.Fatal(err)
 	}
 	await(t, "the ephemeral of the session with the short timeout is gone", func() bool {
-		return long.call(proto.OpExists, &proto.PathWatchRequest{Path: "/short"}, nil) == proto.ErrNoNode
+		return long.Call(proto.OpExists, &proto.PathWatchRequest{Path: "/short"}, nil) == proto.ErrNoNode
 	})
-	if err := long.call(proto.OpExists, &proto.PathWatchRequest{Path: "/long"}, nil); err != nil {
+	if err := long.Call(proto.OpExists, &proto.PathWatchRequest{Path: "/long"}, nil); err != nil {
 		t.Errorf("the session with the long timeout has lost its ephemeral: %v", err)
 	}
-	if w, err := dial(addr, time.Second, short); !errors.Is(err, errRefused) {
+	if w, err := wiretest.Dial(addr, time.Second, short); !errors.Is(err, wiretest.ErrOver) {
 		if err == nil {
-			w.drop()
+			w.Close()
 		}
 		t.Errorf("the session with the short timeout can be resumed: %v", err)
 	}
-	long.drop()
-	if long, err = dial(addr, time.Minute, long); err != nil {
+	long.Close()
+	if long, err = wiretest.Dial(addr, time.Minute, long); err != nil {
 		t.Errorf("the session with the long timeout cannot be resumed: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/proto/wiretest"
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
@@ -19,16 +20,16 @@ import (
 // that is hit must be there. A byte that changed within an entry must be told, not passed over.
 func TestTornTail(t *testing.T) {
 	c := startChild(t, childOptions{Properties: map[string]string{"preAllocSize": "16"}})
-	w, err := dial(c.addr, time.Minute, nil)
+	w, err := wiretest.Dial(c.addr, time.Minute, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n := range 12 {
-		if err := w.call(proto.OpCreate, create(fmt.Sprintf("/n%02d", n), []byte(strings.Repeat("x", 10*n)), proto.Persistent), nil); err != nil {
+		if err := w.Call(proto.OpCreate, wiretest.Create(fmt.Sprintf("/n%02d", n), []byte(strings.Repeat("x", 10*n)), proto.Persistent), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.drop()
+	w.Close()
 	c.kill()
 	version2 := filepath.Join(c.opt.Dir, "version-2")
 	dir, err := storage.ReadDir(version2)
@@ -94,17 +95,17 @@ func TestTornTail(t *testing.T) {
 	want := len(ends) - 2 + 2 // without createSession and the entry cut short; the root, /zookeeper
 	for i := range 4 {
 		c.start()
-		w, err := dial(c.addr, time.Minute, nil)
+		w, err := wiretest.Dial(c.addr, time.Minute, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if found := readState(t, w, "/"); len(found) != want {
 			t.Errorf("start %d: %d znodes, want %d: %v", i, len(found), want, found)
 		}
-		if err := w.call(proto.OpCreate, create(fmt.Sprintf("/after%d", i), make([]byte, 100), proto.Persistent), nil); err != nil {
+		if err := w.Call(proto.OpCreate, wiretest.Create(fmt.Sprintf("/after%d", i), make([]byte, 100), proto.Persistent), nil); err != nil {
 			t.Fatal(err)
 		}
-		w.drop()
+		w.Close()
 		c.kill()
 		if i%2 == 0 {
 			tear(t, version2)
