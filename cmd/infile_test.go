@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/zkctl/zkctl/internal/await"
 )
 
 // filesNamed are command lines that name a file F, each with what it says of /dev/zero, and
@@ -113,15 +116,14 @@ func TestFIFOsAreInterrupted(t *testing.T) {
 // awaitOpening waits until a thread of the process is in open(2), which blocks for a FIFO.
 func awaitOpening(t *testing.T, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	await.Within(20*time.Second, func() bool {
 		tasks, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/wchan")
 		if err != nil || len(tasks) == 0 {
-			return // no /proc here: signal it at once
+			return true // no /proc here: signal it at once
 		}
-		for _, task := range tasks {
-			if text, _ := os.ReadFile(task); strings.Contains(string(text), "fifo") || strings.Contains(string(text), "wait_for_partner") {
-				return
-			}
-		}
-	}
+		return slices.ContainsFunc(tasks, func(task string) bool {
+			text, _ := os.ReadFile(task)
+			return strings.Contains(string(text), "fifo") || strings.Contains(string(text), "wait_for_partner")
+		})
+	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/local"
 )
@@ -97,10 +98,8 @@ func sigkill(ts *testscript.TestScript, neg bool, args []string) {
 			continue
 		}
 		ts.Check(syscall.Kill(s.PID, syscall.SIGKILL))
-		for deadline := time.Now().Add(10 * time.Second); s.Running(); time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				ts.Fatalf("process %d survives SIGKILL", s.PID)
-			}
+		if !await.Within(10*time.Second, func() bool { return !s.Running() }) {
+			ts.Fatalf("process %d survives SIGKILL", s.PID)
 		}
 		return
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -66,10 +67,7 @@ func TestHealth(t *testing.T) {
 			}
 		}
 	}
-	until := time.Now().Add(30 * time.Second)
-	for o = health(); o.code != ui.ExitFailed && time.Now().Before(until); {
-		o = health()
-	}
+	await.Within(30*time.Second, func() bool { o = health(); return o.code == ui.ExitFailed })
 	if o.code != ui.ExitFailed || !strings.Contains(o.out, "unhealthy: no quorum") {
 		t.Errorf("%+v", o)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -57,11 +58,8 @@ func TestVerify(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	until := time.Now().Add(20 * time.Second)
-	o := verify()
-	for o.code != 0 && time.Now().Before(until) { // a follower may be behind
-		o = verify()
-	}
+	var o output
+	await.Within(20*time.Second, func() bool { o = verify(); return o.code == 0 }) // a follower may be behind
 	if o.code != 0 || !strings.Contains(o.out, "3 members agree at ") {
 		t.Errorf("%+v", o)
 	}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/background"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/filelock"
@@ -81,13 +82,12 @@ func (h Home) runBackground(name string, report func(background.Started)) error 
 
 // lockSoon tries for a moment, because whoever asks whether the server runs holds the lock for an
 // instant.
-func lockSoon(file string) (*filelock.Lock, error) {
-	for deadline := time.Now().Add(500 * time.Millisecond); ; time.Sleep(5 * time.Millisecond) {
-		lock, err := filelock.Try(file)
-		if !errors.Is(err, filelock.ErrLocked) || time.Now().After(deadline) {
-			return lock, err
-		}
-	}
+func lockSoon(file string) (lock *filelock.Lock, err error) {
+	await.Within(500*time.Millisecond, func() bool {
+		lock, err = filelock.Try(file)
+		return !errors.Is(err, filelock.ErrLocked)
+	})
+	return lock, err
 }
 
 // startAgain starts a server on its previous port, or on another one if another program has taken

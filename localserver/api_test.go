@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -29,7 +30,7 @@ func leavesNothing(t *testing.T, f func() *Ensemble) {
 	e := f()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := poll(ctx, func() bool { return runtime.NumGoroutine() <= before }); err != nil {
+	if err := await.Until(ctx, func() bool { return runtime.NumGoroutine() <= before }); err != nil {
 		stacks := make([]byte, 1<<20)
 		t.Errorf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
 	}
@@ -159,7 +160,7 @@ func TestDisturb(t *testing.T) {
 	if e.DropConnections() == 0 {
 		t.Error("no connection was dropped")
 	}
-	if err := poll(ctx, func() bool { return get() == nil }); err != nil || c.SessionID() != session {
+	if err := await.Until(ctx, func() bool { return get() == nil }); err != nil || c.SessionID() != session {
 		t.Errorf("after the connection was dropped: session 0x%x became 0x%x, %v", session, c.SessionID(), err)
 	}
 
@@ -207,7 +208,7 @@ func TestStopAndKill(t *testing.T) {
 		if err := e.Member(1).Restart(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if err := poll(ctx, func() bool { _, _, err := c.Get(ctx, fmt.Sprint("/", i), false); return err == nil }); err != nil {
+		if err := await.Until(ctx, func() bool { _, _, err := c.Get(ctx, fmt.Sprint("/", i), false); return err == nil }); err != nil {
 			t.Fatal(err)
 		}
 		if c.SessionID() != session {
@@ -280,7 +281,7 @@ func TestEndUnderLoad(t *testing.T) {
 				}
 			})
 		}
-		if err := poll(ctx, func() bool { return acked[0].Load() > 20 && acked[3].Load() > 20 }); err != nil {
+		if err := await.Until(ctx, func() bool { return acked[0].Load() > 20 && acked[3].Load() > 20 }); err != nil {
 			t.Fatal(err)
 		}
 		end := e.Close

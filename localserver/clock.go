@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/await"
 )
 
 // advancePatience bounds Advance if its context has no deadline.
@@ -91,7 +93,7 @@ func (e *Ensemble) move(d time.Duration) {
 // awaitApplied waits until every member that serves has applied a transaction.
 func (e *Ensemble) awaitApplied(ctx context.Context, zxid int64) error {
 	for _, m := range e.Members() {
-		err := poll(ctx, func() bool {
+		err := await.Until(ctx, func() bool {
 			s := m.embedded()
 			return s == nil || m.mode(ctx) == "" || s.LastZxid() >= zxid
 		})

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -56,7 +57,7 @@ func TestAdvanceEndsSessions(t *testing.T) {
 			e.Refuse(time.Minute)
 			inject(t, e, Fault{Session: lost, Drop: true, Before: true})
 			_, _, _ = c.Get(t.Context(), "/", false)
-			if err := poll(t.Context(), func() bool {
+			if err := await.Until(t.Context(), func() bool {
 				return !slices.ContainsFunc(e.Sessions(), func(s Session) bool { return s.ID == lost && s.Member != 0 })
 			}); err != nil {
 				t.Fatal(err)
@@ -135,7 +136,7 @@ func TestAdvanceOutlivesRestarts(t *testing.T) {
 	if err := e.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := poll(t.Context(), func() bool {
+	if err := await.Until(t.Context(), func() bool {
 		_, _, err := c.Create(t.Context(), "/a", nil, proto.OpenACL, proto.Persistent, 0)
 		return err == nil || errors.Is(err, proto.ErrNodeExists)
 	}); err != nil {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
@@ -59,7 +60,7 @@ func (e *Ensemble) elect(ctx context.Context, old *Member) (next *Member, err er
 	if err != nil {
 		return nil, err
 	}
-	err = poll(ctx, func() bool {
+	err = await.Until(ctx, func() bool {
 		var none error
 		next, none = e.Leader(ctx)
 		return none == nil && e.epoch() > epoch && e.agree(next.id)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/tempdir"
@@ -168,7 +169,7 @@ func (e *Ensemble) launch(ctx context.Context, members []*Member) error {
 // waitServing waits until members serve.
 func (e *Ensemble) waitServing(ctx context.Context, members []*Member) error {
 	for _, m := range members {
-		if err := poll(ctx, func() bool { return m.mode(ctx) != "" || m.Err() != nil }); err != nil {
+		if err := await.Until(ctx, func() bool { return m.mode(ctx) != "" || m.Err() != nil }); err != nil {
 			return fmt.Errorf("wait until member %d serves: %w", m.id, err)
 		}
 		if err := m.Err(); err != nil {
@@ -480,7 +481,7 @@ func (e *Ensemble) WaitLeader(ctx context.Context) (leader *Member, err error) {
 		ctx, cancel = context.WithTimeout(ctx, leaderPatience)
 		defer cancel()
 	}
-	if waitErr := poll(ctx, func() bool {
+	if waitErr := await.Until(ctx, func() bool {
 		leader, err = e.Leader(ctx)
 		return err == nil
 	}); waitErr != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -68,7 +69,7 @@ func newLeader(t *testing.T, e *Ensemble, old *Member) *Member {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var m *Member
-	err := poll(ctx, func() bool {
+	err := await.Until(ctx, func() bool {
 		m = leading(t, e)
 		return m != nil && m != old
 	})
@@ -116,7 +117,7 @@ func TestEnsembleFailsOver(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var roles map[Role]int
-	err := poll(ctx, func() bool {
+	err := await.Until(ctx, func() bool {
 		roles = map[Role]int{}
 		for _, s := range e.Status(ctx) {
 			roles[s.Role]++
@@ -133,7 +134,7 @@ func TestEnsembleFailsOver(t *testing.T) {
 func replaced(t *testing.T, e *Ensemble, leader *Member, path string) *Member {
 	t.Helper()
 	second := newLeader(t, e, leader)
-	if err := poll(t.Context(), func() bool { return leader.mode(t.Context()) == "" }); err != nil {
+	if err := await.Until(t.Context(), func() bool { return leader.mode(t.Context()) == "" }); err != nil {
 		t.Fatalf("the leader without a quorum goes on serving: %v", err)
 	}
 	c := open(t, second.Addr())
@@ -252,7 +253,7 @@ func TestMixedEnsemble(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := poll(t.Context(), func() bool { return java.at() == to }); err != nil {
+	if err := await.Until(t.Context(), func() bool { return java.at() == to }); err != nil {
 		t.Fatal(err)
 	}
 	if err := java.Restart(t.Context()); err != nil {
@@ -299,7 +300,7 @@ func TestPartitionOfApache(t *testing.T) {
 	if err := e.Cut(second.ID(), follower.ID()); err != nil {
 		t.Fatal(err)
 	}
-	if err := poll(t.Context(), func() bool { return follower.mode(t.Context()) == "" }); err != nil {
+	if err := await.Until(t.Context(), func() bool { return follower.mode(t.Context()) == "" }); err != nil {
 		t.Fatalf("a follower without its leader goes on serving: %v", err)
 	}
 	write(t, e, "/c")
@@ -432,7 +433,7 @@ func TestMembersElsewhere(t *testing.T) {
 	if err := e.reconfigure(t.Context(), "server.7=127.0.0.1:1:2:observer;127.0.0.1:3", "", has); err != nil {
 		t.Fatal(err)
 	}
-	if err := poll(t.Context(), func() bool { v, err := e.saved(); return err == nil && has(v) }); err != nil {
+	if err := await.Until(t.Context(), func() bool { v, err := e.saved(); return err == nil && has(v) }); err != nil {
 		t.Fatal(err)
 	}
 	m, err := e.Add(t.Context(), AddOptions{Engine: Embedded})
@@ -475,7 +476,7 @@ func TestMemberMoves(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if err := poll(t.Context(), func() bool { return m.at() == to }); err != nil {
+		if err := await.Until(t.Context(), func() bool { return m.at() == to }); err != nil {
 			t.Fatalf("member %d is said to be at %v, it is to be at %v", m.id, m.at(), to)
 		}
 		settle(t, e)
@@ -528,7 +529,7 @@ func settle(t *testing.T, e *Ensemble) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	err := poll(ctx, func() bool {
+	err := await.Until(ctx, func() bool {
 		leader := leading(t, e)
 		if leader == nil || !e.agree(leader.id) {
 			return false

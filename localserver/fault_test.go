@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -133,7 +134,7 @@ func TestFaultBeforeAndAfter(t *testing.T) {
 			t.Helper()
 			var data []byte
 			var err error
-			if waitErr := poll(t.Context(), func() bool { data, _, err = c.Get(t.Context(), "/a", false); return err == nil }); waitErr != nil {
+			if waitErr := await.Until(t.Context(), func() bool { data, _, err = c.Get(t.Context(), "/a", false); return err == nil }); waitErr != nil {
 				t.Fatal(err)
 			}
 			return string(data)
@@ -181,7 +182,7 @@ func TestFaultDelays(t *testing.T) {
 			}
 			slow <- time.Since(began)
 		}()
-		if err := poll(t.Context(), func() bool { return i.Hits() > 0 }); err != nil {
+		if err := await.Until(t.Context(), func() bool { return i.Hits() > 0 }); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := other.Set(t.Context(), "/a", nil, -1); err != nil {

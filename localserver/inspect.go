@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ztree"
@@ -113,7 +114,7 @@ func (e *Ensemble) see(ctx context.Context, f func(*ztree.Tree)) error {
 	if s == nil {
 		return ErrNoLeader
 	}
-	if err := poll(ctx, func() bool { return s.LastZxid() >= newest }); err != nil {
+	if err := await.Until(ctx, func() bool { return s.LastZxid() >= newest }); err != nil {
 		return err
 	}
 	s.See(f)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -98,7 +99,7 @@ func TestSessionsAndWatches(t *testing.T) {
 		t.Errorf("watches are %s, want %s", got, want)
 	}
 	c.Close()
-	if err := poll(t.Context(), func() bool { return len(e.Sessions())+len(e.Watches()) == 0 }); err != nil {
+	if err := await.Until(t.Context(), func() bool { return len(e.Sessions())+len(e.Watches()) == 0 }); err != nil {
 		t.Errorf("after Close there are %v, %v", e.Sessions(), e.Watches())
 	}
 }

@@ -225,21 +225,3 @@ func (m *Member) setPaused(paused bool) error {
 	m.mu.Unlock()
 	return nil
 }
-
-// poll asks, less and less often, down to 50 times a second, until the answer is true.
-func poll(ctx context.Context, done func() bool) error {
-	wait := time.Millisecond
-	for {
-		if done() {
-			return nil
-		}
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return ctx.Err()
-		}
-		wait = min(2*wait, 20*time.Millisecond)
-	}
-}

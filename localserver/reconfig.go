@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -201,7 +202,7 @@ func (e *Ensemble) reconfigure(ctx context.Context, joining, leaving string, don
 	var fault error
 	lost := false // the answer was lost; it may be done already
 	pause := 10 * time.Millisecond
-	pollErr := poll(ctx, func() bool {
+	pollErr := await.Until(ctx, func() bool {
 		var text []byte
 		if lost {
 			if text, _, fault = c.GetConfig(ctx, false); fault != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/tlsstore"
@@ -137,7 +138,7 @@ func TestEmulateTheEnsemble(t *testing.T) {
 		}()
 		select {
 		case addr := <-served:
-			if err := poll(ctx, func() bool {
+			if err := await.Until(ctx, func() bool {
 				answer, err := FourLetterWord(ctx, addr, "srvr", nil)
 				return err == nil && strings.Contains(answer, "Mode: observer")
 			}); err != nil {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -153,7 +154,7 @@ func TestAutopurge(t *testing.T) {
 	}
 	c := open(t, e.ConnectString())
 	i := 0
-	err := poll(t.Context(), func() bool {
+	err := await.Until(t.Context(), func() bool {
 		i++
 		if _, _, err := c.Create(t.Context(), fmt.Sprint("/", i), nil, proto.OpenACL, proto.Persistent, 0); err != nil {
 			t.Fatal(err)
@@ -169,7 +170,7 @@ func TestAutopurge(t *testing.T) {
 	}
 	opt.Properties["autopurge.purgeInterval"] = "1"
 	e = New(t, opt)
-	if err := poll(t.Context(), func() bool { return snapshots() == 3 }); err != nil {
+	if err := await.Until(t.Context(), func() bool { return snapshots() == 3 }); err != nil {
 		t.Fatal(err)
 	}
 	c = open(t, e.ConnectString())

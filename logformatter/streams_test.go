@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -38,9 +39,7 @@ func (l *lines) text() string {
 // await waits until the text has been printed.
 func (l *lines) await(t *testing.T, want string) {
 	t.Helper()
-	for began := time.Now(); !strings.Contains(l.text(), want); time.Sleep(5 * time.Millisecond) {
-		if time.Since(began) > 30*time.Second {
-			t.Fatalf("%q did not come:\n%s", want, l.text())
-		}
+	if !await.Within(30*time.Second, func() bool { return strings.Contains(l.text(), want) }) {
+		t.Fatalf("%q did not come:\n%s", want, l.text())
 	}
 }

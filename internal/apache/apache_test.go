@@ -15,6 +15,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/fourletter"
 )
 
@@ -141,17 +142,12 @@ func TestServerDiesWithItsOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr, work, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
-	for {
+	if err := await.Until(ctx, func() bool {
 		_, dialErr := fourletter.Ask(ctx, nil, addr, "ruok")
 		_, statErr := os.Stat(work)
-		if dialErr != nil && os.IsNotExist(statErr) {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("the server on %s or its folder %s is still there", addr, work)
-		case <-time.After(10 * time.Millisecond):
-		}
+		return dialErr != nil && os.IsNotExist(statErr)
+	}); err != nil {
+		t.Fatalf("the server on %s or its folder %s is still there", addr, work)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/tempdir"
@@ -293,20 +294,22 @@ func (s *Server) reportDeath(p *process) {
 // has loaded its data and serves sessions. A foreign server on the same port
 // is told apart by its working directory.
 func (s *Server) awaitService(ctx context.Context, p *process) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if s.serves(ctx) {
-			return nil
-		}
+	exited := false
+	err := await.Until(ctx, func() bool {
 		select {
 		case <-p.done:
-			return fmt.Errorf("the server exited: %v", p.err)
-		case <-ctx.Done():
-			return fmt.Errorf("the server did not serve in time: %w", ctx.Err())
-		case <-tick.C:
+			exited = true
+		default:
 		}
+		return exited || s.serves(ctx)
+	})
+	switch {
+	case exited:
+		return fmt.Errorf("the server exited: %v", p.err)
+	case err != nil:
+		return fmt.Errorf("the server did not serve in time: %w", err)
 	}
+	return nil
 }
 
 func (s *Server) serves(ctx context.Context) bool {

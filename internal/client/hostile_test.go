@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
@@ -440,9 +441,7 @@ func TestWait(t *testing.T) {
 	}
 	_ = c.Close()
 	c = open(t, Config{Servers: addr, SessionTimeout: 20 * time.Second, Wait: true})
-	for c.Err() == nil { // a whole round has failed
-		time.Sleep(time.Millisecond)
-	}
+	await.That(t, 20*time.Second, "a whole round has failed", func() bool { return c.Err() != nil })
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Skip(err)

@@ -24,6 +24,8 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/hinshun/vt10x"
+
+	"github.com/zkctl/zkctl/internal/await"
 )
 
 const (
@@ -120,17 +122,16 @@ func (s *session) do(line string) error {
 
 // await waits until the screen shows the text.
 func (s *session) await(text string) error {
-	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	shown := ""
+	if !await.Within(patience, func() bool {
 		s.mu.Lock()
-		shown := s.term.String()
-		s.mu.Unlock()
-		if strings.Contains(shown, text) {
-			return nil
-		}
-		if time.Now().After(end) {
-			return fmt.Errorf("%q does not appear; the screen is\n%s", text, shown)
-		}
+		defer s.mu.Unlock()
+		shown = s.term.String()
+		return strings.Contains(shown, text)
+	}) {
+		return fmt.Errorf("%q does not appear; the screen is\n%s", text, shown)
 	}
+	return nil
 }
 
 // style is how a run of cells looks.

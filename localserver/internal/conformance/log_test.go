@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/zklog"
@@ -121,11 +122,8 @@ func TestLogHasWhatPeopleSearchFor(t *testing.T) {
 					t.Fatalf("%s: %v", l.phrase, p.err)
 				}
 				phrase := regexp.MustCompile(l.phrase)
-				for deadline := time.Now().Add(patience); !phrase.MatchString(s.log()[before:]); time.Sleep(5 * time.Millisecond) {
-					if time.Now().After(deadline) {
-						t.Errorf("the log has no line %s, but\n%s", l.phrase, s.log()[before:])
-						break
-					}
+				if !await.Within(patience, func() bool { return phrase.MatchString(s.log()[before:]) }) {
+					t.Errorf("the log has no line %s, but\n%s", l.phrase, s.log()[before:])
 				}
 				p.ping("base")
 			}

@@ -2,6 +2,7 @@ package ensembles
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 	"github.com/zkctl/zkctl/localserver"
 )
@@ -25,11 +27,7 @@ func (s *seat) mode() string {
 
 func (s *seat) await(what string, cond func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); !cond(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("server %d: waited in vain: %s", s.id, what)
-		}
-	}
+	await.That(s.t, patience, fmt.Sprintf("server %d: %s", s.id, what), cond)
 }
 
 // With db.autocreate=false a member whose data directory is found empty does not help to elect a
@@ -70,10 +68,9 @@ func TestEmptiedMemberHasNoVote(t *testing.T) {
 			emptied.start()
 			list[1].start()
 			// Between members that may vote an election takes a fraction of this.
-			for began := time.Now(); time.Since(began) < 3*time.Second; time.Sleep(50 * time.Millisecond) {
-				if mode := list[1].mode(); mode != "" {
-					t.Fatalf("server 2 is %s, of what may have lost what was acknowledged", mode)
-				}
+			mode := ""
+			if await.Within(3*time.Second, func() bool { mode = list[1].mode(); return mode != "" }) {
+				t.Fatalf("server 2 is %s, of what may have lost what was acknowledged", mode)
 			}
 			list[0].start()
 			for _, s := range list {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/localserver"
@@ -91,15 +92,14 @@ func begin(t *testing.T, opt localserver.Options, properties ...string) *subject
 // await polls, for servers tell nobody.
 func (s *subject) await(what string, cond func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); !cond(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			var list []string
-			for _, m := range s.Status(context.Background()) {
-				list = append(list, fmt.Sprintf("%d %s 0x%x", m.ID, m.Role, m.Zxid))
-			}
-			s.t.Fatalf("waited in vain until %s: %v", what, list)
-		}
+	if await.Within(patience, cond) {
+		return
 	}
+	var list []string
+	for _, m := range s.Status(context.Background()) {
+		list = append(list, fmt.Sprintf("%d %s 0x%x", m.ID, m.Role, m.Zxid))
+	}
+	s.t.Fatalf("not within %v: %s; %v", patience, what, list)
 }
 
 // role is what a member calls itself.

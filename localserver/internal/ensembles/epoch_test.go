@@ -1,10 +1,10 @@
 package ensembles
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -54,16 +54,11 @@ func TestEpochBehindHistory(t *testing.T) {
 	if log := behind.log.tail(); !strings.Contains(log, "is older than the last zxid") {
 		t.Errorf("the log does not say so:\n%s", log)
 	}
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	behind.await(fmt.Sprintf("its epoch is above %d", dir.CurrentEpoch), func() bool {
 		now, err := storage.ReadDir(version2)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if now.CurrentEpoch > dir.CurrentEpoch {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("its epoch is still %d", now.CurrentEpoch)
-		}
-	}
+		return now.CurrentEpoch > dir.CurrentEpoch
+	})
 }

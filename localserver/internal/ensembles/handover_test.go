@@ -15,6 +15,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -186,16 +187,14 @@ func work(t *testing.T, at, seen *seat, path string) {
 // awaitConfig waits until a server serves with a configuration in force.
 func (s *seat) awaitConfig(want string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	defer cancel()
 	c := s.open()
-	got := []byte(nil)
-	for string(got) != want {
-		var err error
-		if got, _, err = c.GetConfig(ctx, false); ctx.Err() != nil {
-			s.t.Fatalf("server %d has the configuration %q, %v; want %q", s.id, got, err, want)
-		}
-		time.Sleep(50 * time.Millisecond)
+	var got []byte
+	var err error
+	if !await.Within(patience, func() bool {
+		got, _, err = c.GetConfig(s.t.Context(), false)
+		return string(got) == want
+	}) {
+		s.t.Fatalf("server %d has the configuration %q, %v; want %q", s.id, got, err, want)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -37,16 +36,7 @@ func TestMemberZero(t *testing.T) {
 			list[2].end()
 			list[1].start()
 			work(t, list[0], list[1], "/behind")
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			mode := ""
-			for !strings.Contains(mode, "Mode: leader") {
-				var err error
-				if mode, err = localserver.FourLetterWord(ctx, list[0].addr(), "srvr", nil); ctx.Err() != nil {
-					t.Fatalf("server 0 does not lead: %v\n%s", err, mode)
-				}
-				time.Sleep(50 * time.Millisecond)
-			}
+			list[0].await("it leads", func() bool { return list[0].mode() == "leader" })
 		})
 	}
 }

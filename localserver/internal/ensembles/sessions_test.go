@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 	"github.com/zkctl/zkctl/localserver"
@@ -191,12 +192,11 @@ func TestSync(t *testing.T) {
 
 // resume is wiretest's Dial, repeated until the member has what the session has seen; before, it refuses.
 func resume(addr string, timeout time.Duration, old *wiretest.Client) (w *wiretest.Client, err error) {
-	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	await.Within(patience, func() bool {
 		w, err = wiretest.Dialer{Wait: patience}.Dial(addr, timeout, old)
-		if err == nil || errors.Is(err, wiretest.ErrOver) || time.Now().After(deadline) {
-			return w, err
-		}
-	}
+		return err == nil || errors.Is(err, wiretest.ErrOver)
+	})
+	return w, err
 }
 
 func mustDial(t *testing.T, addr string, timeout time.Duration, old *wiretest.Client) *wiretest.Client {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
@@ -82,15 +83,6 @@ func (l *logged) count(text string) int {
 	return strings.Count(l.text.String(), text)
 }
 
-func until(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not in a minute: %s", what)
-		}
-	}
-}
-
 // Clients that read none of their events are cut off before these take too much, their sessions
 // live on, and SetWatches tells them what they missed.
 func TestUnreadEvents(t *testing.T) {
@@ -120,7 +112,7 @@ func TestUnreadEvents(t *testing.T) {
 	if limit := int64(outTotal + many*smallReply + 2*len(path)); most > limit {
 		t.Errorf("%d bytes waited for the clients, more than %d", most, limit)
 	}
-	until(t, "nothing waits for anybody", func() (done bool) {
+	await.That(t, time.Minute, "nothing waits for anybody", func() (done bool) {
 		s.do(func() { done = s.held() == 0 })
 		return done
 	})
@@ -215,7 +207,7 @@ func TestUnreadAnswers(t *testing.T) {
 				_, err = c.Write(batch)
 			}
 		}()
-		until(t, "the server does not read on", func() (stalled bool) {
+		await.That(t, time.Minute, "the server does not read on", func() (stalled bool) {
 			s.do(func() {
 				if held := s.held(); held > 2*outPause {
 					t.Errorf("%s: %d bytes wait for the client", what, held)
@@ -227,7 +219,7 @@ func TestUnreadAnswers(t *testing.T) {
 			return stalled
 		})
 		c.Close()
-		until(t, "nothing waits for anybody", func() (done bool) {
+		await.That(t, time.Minute, "nothing waits for anybody", func() (done bool) {
 			s.do(func() { done = s.held() == 0 })
 			return done
 		})
@@ -247,7 +239,7 @@ func TestTurns(t *testing.T) {
 	for range many {
 		hog.request(proto.OpGetEphemerals, &proto.PathRequest{Path: "/nothing"})
 	}
-	until(t, "the server has read what takes long", func() bool { return s.shared.inProcess.Load() > 0 || s.stalledAny() })
+	await.That(t, time.Minute, "the server has read what takes long", func() bool { return s.shared.inProcess.Load() > 0 || s.stalledAny() })
 	for range 5 {
 		other.call(proto.OpExists, &proto.PathWatchRequest{Path: "/"}, nil)
 	}
@@ -279,14 +271,14 @@ func TestLargeRequests(t *testing.T) {
 	if _, err := half.Write(binary.BigEndian.AppendUint32(nil, 90_000)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the announced request counts", func() bool { return s.shared.largeBytes.Load() == 90_000 })
+	await.That(t, time.Minute, "the announced request counts", func() bool { return s.shared.largeBytes.Load() == 90_000 })
 	w.call(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 900), Version: -1}, nil) // a small one
 	w.request(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 50_000), Version: -1})
 	if _, err := w.Next(); err == nil {
 		t.Error("a large request is answered that is too much with the other")
 	}
 	half.Close()
-	until(t, "nothing large is left", func() bool { return s.shared.largeBytes.Load() == 0 })
+	await.That(t, time.Minute, "nothing large is left", func() bool { return s.shared.largeBytes.Load() == 0 })
 	again := dialRaw(t, s.addr, nil)
 	again.call(proto.OpSetData, &proto.SetDataRequest{Path: "/a", Data: make([]byte, 50_000), Version: -1}, nil)
 	if n := s.shared.largeBytes.Load(); n != 0 {

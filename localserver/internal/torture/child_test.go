@@ -278,13 +278,3 @@ func freePort(t testing.TB) int {
 
 // patience bounds every wait for the network.
 const patience = 30 * time.Second
-
-// await waits until done, a generous while at most.
-func await(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("in 30 s not: %s", what)
-		}
-	}
-}

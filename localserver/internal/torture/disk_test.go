@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 	"github.com/zkctl/zkctl/internal/storage"
@@ -127,7 +128,7 @@ func TestSnapshotFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the log tells", func() bool { return strings.Contains(c.log.String(), "Snapshot failed") })
+	await.That(t, patience, "the log tells", func() bool { return strings.Contains(c.log.String(), "Snapshot failed") })
 	c.kill()
 	checkFiles(t, c.opt.Dir)
 	c.opt.FileLimit = 0

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ztree"
 	"github.com/zkctl/zkctl/localserver"
@@ -151,7 +152,7 @@ func checkEqual(t *testing.T, e *localserver.Ensemble, checked map[string]bool) 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	members := e.Members()
-	await(t, "all members have the same last zxid", func() bool {
+	await.That(t, patience, "all members have the same last zxid", func() bool {
 		for i, s := range e.Status(ctx) {
 			if s.Zxid == 0 || i > 0 && s.Zxid != e.Status(ctx)[0].Zxid {
 				return false

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
@@ -435,10 +436,11 @@ func TestHostile(t *testing.T) {
 				t.Errorf("the server's memory is %d MiB", rss>>20)
 			}
 			n := 0
-			for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-				if n, rss = c.goroutines(), c.rss(); n <= base && rss <= (120<<20+room)*raceFactor {
-					return
-				}
+			if await.Within(patience, func() bool {
+				n, rss = c.goroutines(), c.rss()
+				return n <= base && rss <= (120<<20+room)*raceFactor
+			}) {
+				return
 			}
 			c.ask("stacks")
 			t.Errorf("%d goroutines stay, %d were there before; the server's memory stays at %d MiB", n, base, rss>>20)
@@ -557,9 +559,9 @@ func testFull(t *testing.T, c *child, max int, message string) {
 		w.Close()
 		t.Errorf("connection %d is accepted", max+1)
 	}
-	await(t, message, func() bool { return strings.Contains(c.log.String(), message) })
+	await.That(t, patience, message, func() bool { return strings.Contains(c.log.String(), message) })
 	open[0].Close()
-	await(t, "a connection that leaves makes room", func() bool {
+	await.That(t, patience, "a connection that leaves makes room", func() bool {
 		w, err := wiretest.Dial(c.addr, time.Minute, nil)
 		if err == nil {
 			w.Close()

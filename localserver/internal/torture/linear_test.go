@@ -14,6 +14,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
@@ -386,10 +387,10 @@ func (c *competitor) see(i int, version int32) {
 // the ephemerals of its sessions are there exactly as long as the session is.
 func (c *competitor) finish() {
 	c.t.Helper()
-	await(c.t, "a client connects when all is well again", func() bool { return c.up || c.connect() == nil })
+	await.That(c.t, patience, "a client connects when all is well again", func() bool { return c.up || c.connect() == nil })
 	for i := range registers {
 		c.act(action{kind: "get", i: i})
-		await(c.t, "a client connects when all is well again", func() bool { return c.up || c.connect() == nil })
+		await.That(c.t, patience, "a client connects when all is well again", func() bool { return c.up || c.connect() == nil })
 	}
 	c.session.Wait = patience
 	if err := c.catchUp("/eph"); err != nil {
@@ -491,7 +492,7 @@ func compete(t *testing.T, rng *rand.Rand, s servers, clients, faults int) {
 // awaitSession opens a session once the server takes one.
 func awaitSession(t *testing.T, addr string) (w *wiretest.Client) {
 	t.Helper()
-	await(t, "a session on "+addr, func() (up bool) {
+	await.That(t, patience, "a session on "+addr, func() (up bool) {
 		var err error
 		w, err = wiretest.Dialer{Wait: 5 * time.Second}.Dial(addr, time.Minute, nil)
 		return err == nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
@@ -54,7 +55,7 @@ func testPause(t *testing.T, addr string, pause, resume func() error) {
 	if err := resume(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the ephemeral of the session with the short timeout is gone", func() bool {
+	await.That(t, patience, "the ephemeral of the session with the short timeout is gone", func() bool {
 		return long.Call(proto.OpExists, &proto.PathWatchRequest{Path: "/short"}, nil) == proto.ErrNoNode
 	})
 	if err := long.Call(proto.OpExists, &proto.PathWatchRequest{Path: "/long"}, nil); err != nil {

@@ -2,6 +2,7 @@ package zab_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/port"
@@ -98,32 +100,28 @@ func freePort(t *testing.T) int {
 // write creates a znode; one whose fate is unknown is tried again.
 func (m *mixed) write(path, data string) {
 	m.t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
-	for {
-		_, _, err := m.client.Create(context.Background(), path, []byte(data), proto.OpenACL, proto.Persistent, 0)
-		if err == nil || strings.Contains(err.Error(), "exists") {
-			m.written[path] = data
-			return
-		}
-		if time.Now().After(deadline) {
-			m.t.Fatalf("create %s: %v", path, err)
-		}
-		time.Sleep(50 * time.Millisecond)
+	var err error
+	if !await.Within(time.Minute, func() bool {
+		_, _, err = m.client.Create(context.Background(), path, []byte(data), proto.OpenACL, proto.Persistent, 0)
+		return err == nil || errors.Is(err, proto.ErrNodeExists)
+	}) {
+		m.t.Fatalf("create %s: %v", path, err)
 	}
+	m.written[path] = data
 }
 
 // await polls, for real servers tell nobody.
 func (m *mixed) await(what string, cond func() bool) {
 	m.t.Helper()
-	for deadline := time.Now().Add(90 * time.Second); !cond(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			var modes []string
-			for id, s := range m.servers {
-				modes = append(modes, fmt.Sprintf("%d: %q", id, s.mode()))
-			}
-			m.t.Fatalf("waited in vain: %s; %v", what, modes)
-		}
+	const limit = 90 * time.Second
+	if await.Within(limit, cond) {
+		return
 	}
+	var modes []string
+	for id, s := range m.servers {
+		modes = append(modes, fmt.Sprintf("%d: %q", id, s.mode()))
+	}
+	m.t.Fatalf("not within %v: %s; %v", limit, what, modes)
 }
 
 // leader waits until all servers named serve, one of them as leader, and returns its id.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
@@ -157,11 +158,9 @@ func (c *cluster) stop()  { c.each((*node).stop) }
 // await waits, in simulated time, until cond holds.
 func (c *cluster) await(what string, cond func() bool) {
 	c.t.Helper()
-	for range 60_000 {
-		if cond() {
-			return
-		}
-		time.Sleep(2 * time.Millisecond)
+	const limit = 2 * time.Minute
+	if await.Within(limit, cond) {
+		return
 	}
 	var states []string
 	c.each(func(n *node) {
@@ -169,7 +168,7 @@ func (c *cluster) await(what string, cond func() bool) {
 			states = append(states, fmt.Sprintf("%d: %s at %#x", n.id, n.peer.DetailedState(), n.replica.LastZxid()))
 		}
 	})
-	c.t.Fatalf("seed %d: waited in vain: %s; %s", c.seed, what, strings.Join(states, "; "))
+	c.t.Fatalf("seed %d: not within %v: %s; %s", c.seed, limit, what, strings.Join(states, "; "))
 }
 
 // leader is the one that leads with a quorum, nil for none.

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/await"
 )
 
 // A member that knows that it has lost its data (db.autocreate=false) is no help in electing a
@@ -23,11 +25,8 @@ func TestEmptyMemberHasNoVote(t *testing.T) {
 		lost.disk, lost.empty = newMemDisk(), true
 		c.nodes[2].start()
 		lost.start()
-		for range 100 {
-			time.Sleep(100 * time.Millisecond)
-			if leader := c.leader(); leader != nil {
-				t.Fatalf("server %d leads without what was acknowledged", leader.id)
-			}
+		if await.Within(10*time.Second, func() bool { return c.leader() != nil }) {
+			t.Fatal("one leads without what was acknowledged")
 		}
 		c.nodes[1].start()
 		if leader := c.awaitAll(); leader.id != 1 {

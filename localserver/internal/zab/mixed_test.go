@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
@@ -226,20 +227,17 @@ func TestMixedReconfig(t *testing.T) {
 	m.client = c
 	reconfig := func(joining, leaving string) {
 		t.Helper()
-		deadline := time.Now().Add(60 * time.Second)
-		for {
-			config, _, err := c.Reconfig(context.Background(), joining, leaving, "", -1)
-			if err == nil {
+		var err error
+		if !await.Within(time.Minute, func() bool {
+			var config []byte
+			if config, _, err = c.Reconfig(context.Background(), joining, leaving, "", -1); err == nil {
 				t.Logf("join %q, leave %q: %q", joining, leaving, config)
-				return
+				return true
 			}
-			if config, _, e := c.GetConfig(context.Background(), false); e == nil && leaving != "" && !strings.Contains(string(config), "server."+leaving+"=") {
-				return // the answer was lost with its connection
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("join %q, leave %q: %v", joining, leaving, err)
-			}
-			time.Sleep(100 * time.Millisecond)
+			config, _, e := c.GetConfig(context.Background(), false)
+			return e == nil && leaving != "" && !strings.Contains(string(config), "server."+leaving+"=") // the answer was lost with its connection
+		}) {
+			t.Fatalf("join %q, leave %q: %v", joining, leaving, err)
 		}
 	}
 	n := 0

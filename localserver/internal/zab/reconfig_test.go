@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
@@ -15,24 +16,21 @@ import (
 // reconfigure changes the ensemble through its leader, and waits for the answer.
 func (c *cluster) reconfigure(joining, leaving string) {
 	c.t.Helper()
-	var err error
-	for range 1000 {
+	err := errors.New("no leader")
+	if !await.Within(20*time.Second, func() bool {
 		leader := c.leader()
 		if leader == nil {
-			time.Sleep(10 * time.Millisecond)
-			continue
+			return false
 		}
 		var done <-chan bool
 		done, err = leader.replica.reconfigure(&proto.ReconfigRequest{JoiningServers: joining, LeavingServers: leaving, CurConfigID: -1})
-		if err == nil {
-			if ok := <-done; ok {
-				return
-			}
+		if err == nil && !<-done {
 			err = errors.New("no answer")
 		}
-		time.Sleep(10 * time.Millisecond)
+		return err == nil
+	}) {
+		c.t.Fatalf("reconfigure (join %q, leave %q): %v", joining, leaving, err)
 	}
-	c.t.Fatalf("reconfigure (join %q, leave %q): %v", joining, leaving, err)
 }
 
 func line(id int64, role zoocfg.Role) string {
