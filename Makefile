@@ -14,7 +14,8 @@ DATE ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%
 VERSION_PACKAGE := github.com/zkctl/zkctl/internal/version
 LDFLAGS := -s -w -X $(VERSION_PACKAGE).Version=$(VERSION) -X $(VERSION_PACKAGE).Commit=$(COMMIT) -X $(VERSION_PACKAGE).Date=$(DATE)
 # AdminServers speak HTTP/1.1 only; without HTTP/2 the binary is half a megabyte smaller.
-BUILD := CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2 -ldflags '$(LDFLAGS)'
+BUILDFLAGS := -trimpath -tags nethttpomithttp2
+BUILD := CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
 .PHONY: build demo test lint bench bench-offline bench-local bench-ensemble cross release-snapshot screenshot fuzz torture clean help
@@ -58,11 +59,10 @@ cross: ## build for linux, macOS and Windows, amd64 and arm64, into dist/
 		out=dist/zkctl-$$GOOS-$$GOARCH$$ext; \
 		echo "$$out"; \
 		$(BUILD) -o $$out ./cmd/zkctl; \
-		CGO_ENABLED=0 $(GO) build ./...; \
 	done
 	@set -e; for os in darwin windows; do \
 		echo "go vet ./... ($$os)"; \
-		GOOS=$$os GOARCH=amd64 CGO_ENABLED=0 $(GO) vet ./...; \
+		GOOS=$$os GOARCH=amd64 CGO_ENABLED=0 $(GO) vet $(BUILDFLAGS) ./...; \
 	done
 
 release-snapshot: ## build archives, packages, manifests and the container image into dist/, publish nothing

@@ -25,7 +25,9 @@ func TestTree(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		zkctl += ".exe"
 	}
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", zkctl, "../../cmd/zkctl").CombinedOutput(); err != nil {
+	build := exec.CommandContext(ctx, "go", "build", "-o", zkctl, "../../cmd/zkctl")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build zkctl: %v\n%s", err, out)
 	}
 
