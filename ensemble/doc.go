@@ -5,7 +5,9 @@
 //	status.go    ensemble status
 //	health.go    ensemble health, for monitors; healthprint.go its formats; canary.go proves that an ensemble works
 //	verify.go    ensemble verify: digests; deep.go compares znodes
-//	doctor.go    ensemble doctor: a table of rules, each with a code
+//	doctor.go    ensemble doctor: rules, each with a code, and what they look at
+//	doctor*.go   tables of rules: doctormembers.go, doctorclients.go, doctorconfig.go, doctorfiles.go; doctorask.go and
+//	             doctorscan.go collect what they look at, from members and from files; doctorprint.go prints findings
 //	restart.go   ensemble restart --rolling
 //	session.go   session: ls, show, owner; sessions.go asks the members; sessionid.go decodes ids
 //	members.go   the options that choose members

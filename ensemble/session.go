@@ -199,7 +199,7 @@ func runSessionList(ctx context.Context, opt *sessionOptions) error {
 		err = printJSON(opt.streams.Out, struct {
 			Sessions []sessionJSON `json:"sessions"`
 			Unknown  []string      `json:"unknown,omitempty"`
-		}{list, l.shut})
+		}{list, l.texts()})
 	} else {
 		err = l.printTable(opt.streams)
 	}
@@ -212,8 +212,7 @@ func runSessionList(ctx context.Context, opt *sessionOptions) error {
 // exit says on stderr what is unknown.
 func (l *sessions) exit(s *ui.Streams, format ui.Format) error {
 	if format == ui.Text && l.shut != nil {
-		slices.Sort(l.shut)
-		for _, text := range l.shut {
+		for _, text := range l.texts() {
 			fmt.Fprintln(s.Err, escape.Line(text))
 		}
 		fmt.Fprintln(s.Err, "4lw.commands.whitelist=cons,dump,wchc in zoo.cfg opens these words; --admin-port names the AdminServers' ports")

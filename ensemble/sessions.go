@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
@@ -41,8 +42,29 @@ func (s *session) client() string {
 type sessions struct {
 	survey *probe.Survey
 	list   []*session
-	shut   []string // why something is unknown
-	blind  bool     // a member did not tell its connections
+	found  map[*probe.Reading]*gathering
+	shut   []lack
+	blind  bool // a member did not tell its connections
+}
+
+// lack is something unknown, and why.
+type lack struct {
+	word string // that would tell it
+	text string
+}
+
+func (l *sessions) lacks(word, format string, a ...any) {
+	l.shut = append(l.shut, lack{word, fmt.Sprintf(format, a...)})
+}
+
+// texts are the reasons why something is unknown, sorted.
+func (l *sessions) texts() []string {
+	var list []string
+	for _, s := range l.shut {
+		list = append(list, s.text)
+	}
+	slices.Sort(list)
+	return list
 }
 
 func (l *sessions) find(id answer.Hex) *session {
@@ -75,8 +97,13 @@ func gatherWith(ctx context.Context, opt *sessionOptions, p *probe.Prober, widen
 	if err != nil {
 		return nil, err
 	}
+	return sessionsOf(ctx, p, s, opt.timeout)
+}
+
+// sessionsOf asks the members that serve for their sessions.
+func sessionsOf(ctx context.Context, p *probe.Prober, s *probe.Survey, timeout time.Duration) (*sessions, error) {
 	l := &sessions{survey: s}
-	within, cancel := context.WithTimeout(ctx, opt.timeout)
+	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	found := make(map[*probe.Reading]*gathering)
 	type told struct {
@@ -100,6 +127,7 @@ func gatherWith(ctx context.Context, opt *sessionOptions, p *probe.Prober, widen
 	if len(found) == 0 {
 		return nil, errors.New("no member serves; zkctl ensemble status says why")
 	}
+	l.found = found
 	for _, r := range s.Readings {
 		if g := found[r]; g != nil {
 			l.connections(r, g)
@@ -147,7 +175,7 @@ func answerOf[T any](ctx context.Context, p *probe.Prober, m *probe.Member, word
 func (l *sessions) connections(r *probe.Reading, g *gathering) {
 	if g.consErr != nil {
 		l.blind = true
-		l.shut = append(l.shut, fmt.Sprintf("%s does not tell its connections: %v", r.Name(), g.consErr))
+		l.lacks("cons", "%s does not tell its connections: %v", r.Name(), g.consErr)
 		return
 	}
 	newest := int64(0) // by the member's clock
@@ -180,7 +208,7 @@ func (l *sessions) dumps(found map[*probe.Reading]*gathering) {
 		}
 	}
 	if told == nil {
-		l.shut = append(l.shut, fmt.Sprintf("ephemeral znodes and expiry are unknown: %v", failure))
+		l.lacks("dump", "ephemeral znodes and expiry are unknown: %v", failure)
 		return
 	}
 	for _, t := range told.Sessions {
@@ -223,10 +251,10 @@ func (l *sessions) watches(found map[*probe.Reading]*gathering) {
 	for r, g := range found {
 		switch {
 		case g.tooMany:
-			l.shut = append(l.shut, fmt.Sprintf("%s has %d watches, too many to list", r.Name(), r.Watches.Or(0)))
+			l.lacks("wchc", "%s has %d watches, too many to list", r.Name(), r.Watches.Or(0))
 			continue
 		case g.watchesErr != nil:
-			l.shut = append(l.shut, fmt.Sprintf("%s does not tell its watches: %v", r.Name(), g.watchesErr))
+			l.lacks("wchc", "%s does not tell its watches: %v", r.Name(), g.watchesErr)
 			continue
 		}
 		watched := map[answer.Hex][]string{}

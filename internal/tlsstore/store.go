@@ -140,6 +140,30 @@ func (s *Store) key() (*tls.Certificate, error) {
 	return cert, nil
 }
 
+// Certificates returns the certificates of a key store or trust store: those of its keys, and those that it trusts.
+func (s *Store) Certificates() ([]*x509.Certificate, error) {
+	list, err := s.trust()
+	if err == nil && len(list) > 0 {
+		return list, nil
+	}
+	cert, keyErr := s.key()
+	if keyErr != nil {
+		if err == nil {
+			err = keyErr
+		}
+		return nil, fmt.Errorf("store %s: %w", s.File, err)
+	}
+	list = nil
+	for _, der := range cert.Certificate {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, fmt.Errorf("store %s: %w", s.File, err)
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
 func loadKeyPEM(b []byte) (*tls.Certificate, error) {
 	var certs, keys []byte
 	for rest := b; ; {

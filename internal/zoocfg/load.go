@@ -34,6 +34,20 @@ type Warning struct {
 // Unknown reports whether it warns about a property that neither ZooKeeper nor this server knows.
 func (w Warning) Unknown() bool { return w.Text == unknown }
 
+// EmbeddedOnly reports whether it is about the embedded server, so that Apache's may well run as the file says.
+func (w Warning) EmbeddedOnly() bool { return !w.Unknown() && strings.Contains(w.Text, noEffectHere) }
+
+// Repeated reports whether the property is set again further down.
+func (w Warning) Repeated() bool { return w.Text == repeated }
+
+// AboutVoters reports whether it warns about the number of participants.
+func (w Warning) AboutVoters() bool {
+	return w.Text == oneServer || w.Text == noFailure || w.Text == evenVoters
+}
+
+// ErrMyID is wrapped by Load's error if only the file myid is wrong or missing; Load then returns the Config too.
+var ErrMyID = errors.New("myid")
+
 func (w Warning) String() string {
 	where := ""
 	switch {
@@ -92,11 +106,15 @@ func Parse(name string, text []byte, system Properties) (*Config, []Warning, err
 
 func load(path string, text []byte, system Properties, isFile bool) (*Config, []Warning, error) {
 	l := &loader{c: Default(), given: map[string]origin{}}
-	if err := l.load(path, text, system, isFile); err != nil {
-		return nil, l.warnings, fmt.Errorf("Error processing %s: %w", path, err)
+	err := l.load(path, text, system, isFile)
+	if err != nil {
+		err = fmt.Errorf("Error processing %s: %w", path, err)
+	}
+	if err != nil && !errors.Is(err, ErrMyID) {
+		return nil, l.warnings, err
 	}
 	l.checkSupported()
-	return l.c, l.warnings, nil
+	return l.c, l.warnings, err
 }
 
 func (l *loader) load(path string, text []byte, system Properties, isFile bool) error {
@@ -104,6 +122,7 @@ func (l *loader) load(path string, text []byte, system Properties, isFile bool) 
 	if err != nil {
 		return err
 	}
+	l.warnRepeated(path, text)
 	if isFile {
 		l.c.File = path
 	}
@@ -172,6 +191,20 @@ func (l *loader) static(path string, entries []entry, system Properties) error {
 
 func isEnsembleKey(key string) bool {
 	return strings.HasPrefix(key, "server.") || strings.HasPrefix(key, "group") || strings.HasPrefix(key, "weight")
+}
+
+// warnRepeated warns about keys that a property file sets more than once.
+func (l *loader) warnRepeated(file string, text []byte) {
+	seen := map[string]int{}
+	_ = scanProperties(text, false, func(line logicalLine) {
+		if !line.isEntry {
+			return
+		}
+		if before, again := seen[line.key]; again {
+			l.warn(origin{key: line.key, file: file, line: before}, repeated)
+		}
+		seen[line.key] = line.line
+	})
 }
 
 // warnUnused warns about a value that was read but makes no difference. A value that asks for
@@ -315,6 +348,7 @@ func (l *loader) dynamic() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
+	l.warnRepeated(file, text)
 	if slices.ContainsFunc(entries, func(e entry) bool { return e.key == "version" }) {
 		return fmt.Errorf("%s: dynamic file shouldn't have version inside (its name ends in it)", file)
 	}
@@ -368,14 +402,15 @@ func (l *loader) ensemble(file string, entries []entry, strict bool) error {
 	voters := len(v.Voting())
 	switch {
 	case voters == 1 && c.StandaloneEnabled:
-		l.warn(origin{file: file}, "Invalid configuration, only one server specified (ignoring): it runs standalone")
+		l.warn(origin{file: file}, oneServer)
 	case voters == 1 || voters == 2:
-		l.warn(origin{file: file}, "No server failure will be tolerated. You need at least 3 servers.")
+		l.warn(origin{file: file}, noFailure)
 	case voters > 0 && voters%2 == 0:
-		l.warn(origin{file: file}, "Non-optimal configuration, consider an odd number of servers.")
+		l.warn(origin{file: file}, evenVoters)
 	}
 	if c.ServerID, err = ReadMyID(c.DataDir); err != nil {
-		return err
+		c.ServerID = NoServerID
+		return myIDError{err}
 	}
 	if err := l.clientPort(); err != nil {
 		return err
@@ -397,10 +432,15 @@ func (l *loader) ensemble(file string, entries []entry, strict bool) error {
 	case c.SyncLimit == 0:
 		return errors.New("syncLimit is not set: set the number of ticks that a follower may lag behind, such as syncLimit=5")
 	case c.ServerID == NoServerID:
-		return fmt.Errorf("myid file is missing: write this server's number to %s", filepath.Join(c.DataDir, "myid"))
+		return fmt.Errorf("%w file is missing: write this server's number to %s", ErrMyID, filepath.Join(c.DataDir, "myid"))
 	}
 	return nil
 }
+
+// myIDError is the error for a myid that cannot be read.
+type myIDError struct{ error }
+
+func (e myIDError) Unwrap() []error { return []error{e.error, ErrMyID} }
 
 // clientPort determines where clients connect (QuorumPeerConfig.setupClientPort).
 func (l *loader) clientPort() error {

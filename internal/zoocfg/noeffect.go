@@ -2,6 +2,15 @@ package zoocfg
 
 import "strings"
 
+// Texts of warnings by which their kind is told.
+const (
+	noEffectHere = "has no effect here"
+	repeated     = "is set again further down; the last line wins"
+	oneServer    = "Invalid configuration, only one server specified (ignoring): it runs standalone"
+	noFailure    = "No server failure will be tolerated. You need at least 3 servers."
+	evenVoters   = "Non-optimal configuration, consider an odd number of servers."
+)
+
 const (
 	onlyJVM      = "has no effect here: it only concerns Java"
 	unknown      = "is unknown and has no effect here"

@@ -220,6 +220,15 @@ func (o Object) ClientPort() Opt[int64] { return o.int("client_port") }
 // ServerID is the member's id, of configuration.
 func (o Object) ServerID() Opt[int64] { return o.int("server_id") }
 
+// LastSnapshot is the zxid that last_snapshot tells; unknown if there is no snapshot.
+func (o Object) LastSnapshot() Opt[Hex] {
+	zxid := hex(o.Text("zxid"))
+	if zxid.Or(-1) == -1 {
+		return Opt[Hex]{}
+	}
+	return zxid
+}
+
 // Dump is what dump tells.
 func (o Object) Dump() *Dump {
 	d := &Dump{Sessions: []*SessionTimeout{}, Ephemerals: o.sessionPaths("session_id_to_ephemeral_paths")}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+	"unicode"
 )
 
 // Settings is the answer to conf or envi: keys and values in the member's order.
@@ -15,6 +16,25 @@ type Settings struct {
 
 // Get returns a setting, "" if there is none.
 func (s *Settings) Get(key string) string { return s.Values[key] }
+
+// Int is a setting's number, by the name that zoo.cfg has for it: the AdminServer calls maxClientCnxns
+// max_client_cnxns. It is unknown if s is nil.
+func (s *Settings) Int(key string) Opt[int64] {
+	if s == nil {
+		return Opt[int64]{}
+	}
+	if text, ok := s.Values[key]; ok {
+		return whole(text)
+	}
+	var snake strings.Builder
+	for _, r := range key {
+		if unicode.IsUpper(r) {
+			snake.WriteByte('_')
+		}
+		snake.WriteRune(unicode.ToLower(r))
+	}
+	return whole(s.Values[snake.String()])
+}
 
 func (s *Settings) add(key, value string) {
 	if _, twice := s.Values[key]; twice {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/internal/fourletter"
@@ -45,27 +46,44 @@ type AdminReply struct {
 	Body   []byte        // complete, unless Stream is set
 	Stream io.ReadCloser // of an answer that is neither JSON nor text, such as a snapshot
 	Header http.Header
+	Clock  answer.Opt[int64] // ms that the server's clock is ahead of this machine's
 }
 
 // Admin asks the member's AdminServer for a command and reads its JSON.
 func (p *Prober) Admin(ctx context.Context, m *Member, command string) (answer.Object, error) {
+	o, _, err := p.AdminAndClock(ctx, m, command)
+	return o, err
+}
+
+// AdminAndClock is Admin, and how many ms the server's clock is ahead of this machine's: its Date tells that to within a
+// second and the time that the request took.
+func (p *Prober) AdminAndClock(ctx context.Context, m *Member, command string) (answer.Object, answer.Opt[int64], error) {
 	r, err := p.RawAdmin(ctx, m, Request{Command: command})
 	if err != nil {
-		return answer.Object{}, err
+		return answer.Object{}, answer.Opt[int64]{}, err
 	}
 	if r.Stream != nil {
 		_ = r.Stream.Close()
-		return answer.Object{}, ErrForeign
+		return answer.Object{}, answer.Opt[int64]{}, ErrForeign
 	}
 	o, err := answer.ParseAdmin(r.Body)
 	var failed *answer.AdminError
 	switch {
 	case errors.As(err, &failed) && failed.Text == fourletter.NotServing:
-		return o, ErrNotServing
+		return o, r.Clock, ErrNotServing
 	case errors.Is(err, answer.ErrNotUnderstood):
-		return o, ErrForeign
+		return o, answer.Opt[int64]{}, ErrForeign
 	}
-	return o, err
+	return o, r.Clock, err
+}
+
+// clockOf compares a Date, in whole seconds, with the middle of the time that the request took.
+func clockOf(header http.Header, sent, received time.Time) (ahead answer.Opt[int64]) {
+	date, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		return ahead
+	}
+	return answer.Some(date.Add(time.Second / 2).Sub(sent.Add(received.Sub(sent) / 2)).Milliseconds())
 }
 
 // RawAdmin sends a request to the member's AdminServer. HTTPS is tried where HTTP is not spoken.
@@ -131,6 +149,7 @@ func (p *Prober) request(ctx context.Context, scheme, host string, r Request) (*
 		TLSClientConfig: p.adminTLS(), MaxResponseHeaderBytes: 64 << 10,
 	}
 	c := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	sent := time.Now()
 	res, err := c.Do(req)
 	if err != nil {
 		var u *url.Error
@@ -139,9 +158,10 @@ func (p *Prober) request(ctx context.Context, scheme, host string, r Request) (*
 		}
 		return nil, err
 	}
+	clock := clockOf(res.Header, sent, time.Now())
 	kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";")
 	if res.StatusCode == http.StatusOK && kind == "application/octet-stream" {
-		return &AdminReply{Stream: res.Body, Header: res.Header}, nil
+		return &AdminReply{Stream: res.Body, Header: res.Header, Clock: clock}, nil
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAdminAnswer+1))
@@ -151,7 +171,7 @@ func (p *Prober) request(ctx context.Context, scheme, host string, r Request) (*
 	case len(body) > maxAdminAnswer:
 		return nil, fmt.Errorf("the answer is longer than %d MiB", maxAdminAnswer>>20)
 	}
-	return &AdminReply{Body: body, Header: res.Header}, statusFault(res, body)
+	return &AdminReply{Body: body, Header: res.Header, Clock: clock}, statusFault(res, body)
 }
 
 // statusFault says what a status other than 200 means.

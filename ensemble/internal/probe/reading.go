@@ -52,7 +52,9 @@ type Reading struct {
 	SyncedFollowers answer.Opt[int64] // of a leader
 	SyncedObservers answer.Opt[int64]
 	PendingSyncs    answer.Opt[int64]
-	Metrics         *answer.Metrics // of mntr or monitor; nil if unknown
+	Metrics         *answer.Metrics   // of mntr or monitor; nil if unknown
+	Settings        *answer.Settings  // of conf or configuration; nil if unknown
+	Clock           answer.Opt[int64] // ms that its clock is ahead of this machine's, to within a second or two
 
 	Config *Config // the ensemble's configuration as the member has it; nil if unknown
 }
@@ -156,13 +158,14 @@ func (r *Reading) MarshalJSON() ([]byte, error) {
 		MaxFiles    answer.Opt[int64]      `json:"maxFileDescriptors"`
 		Followers   answer.Opt[int64]      `json:"syncedFollowers"`
 		Observers   answer.Opt[int64]      `json:"syncedObservers"`
+		Clock       answer.Opt[int64]      `json:"clockAhead"`
 		Doors       []Door                 `json:"doors"`
 		Tried       []Attempt              `json:"tried"`
 		At          int64                  `json:"time"`
 		Took        float64                `json:"took"`
 	}{r.ID, r.Name(), r.Guessed, r.Stranger, role, r.State, failure, null(r.Mode), null(r.Peer), null(r.Version), r.Zxid, r.Epoch(), r.Lag,
 		r.Uptime, r.Latency, r.Received, r.Sent, r.Outstanding, r.Connections, r.Sessions, r.Znodes, r.Ephemerals, r.Watches, r.DataSize,
-		r.OpenFiles, r.MaxFiles, r.SyncedFollowers, r.SyncedObservers, r.Doors, r.Tried, r.At.UnixMilli(), float64(r.Took.Microseconds()) / 1000})
+		r.OpenFiles, r.MaxFiles, r.SyncedFollowers, r.SyncedObservers, r.Clock, r.Doors, r.Tried, r.At.UnixMilli(), float64(r.Took.Microseconds()) / 1000})
 }
 
 func (r *Reading) takeSrvr(s *answer.Srvr) {

@@ -243,6 +243,7 @@ func (p *Prober) wordPiece(ctx context.Context, m *Member, word string) (func(*R
 	}
 	id := number(s.Get("serverId"))
 	return func(r *Reading) {
+		r.Settings = s
 		r.takeID(id, s.Membership != "")
 		r.takeConfig(s.Membership, Words)
 	}, nil
@@ -276,9 +277,10 @@ func (r *Reading) takeConfig(text string, door Door) {
 func (p *Prober) adminPiece(ctx context.Context, m *Member, crowded bool) (func(*Reading), error) {
 	commands := []string{"configuration", "server_stats", "monitor"}
 	objects, errs := make([]answer.Object, len(commands)), make([]error, len(commands))
+	clocks := make([]answer.Opt[int64], len(commands))
 	var wg sync.WaitGroup
 	for i, command := range commands {
-		wg.Go(func() { objects[i], errs[i] = p.Admin(ctx, m, command) })
+		wg.Go(func() { objects[i], clocks[i], errs[i] = p.AdminAndClock(ctx, m, command) })
 	}
 	wg.Wait()
 	if errs[2] != nil { // it is answered without a role too
@@ -292,6 +294,7 @@ func (p *Prober) adminPiece(ctx context.Context, m *Member, crowded bool) (func(
 		return nil, fmt.Errorf("the AdminServer at port %d does not tell which of the members there it is of", m.AdminPort)
 	}
 	return func(r *Reading) {
+		r.Clock = clocks[2]
 		if errs[1] == nil {
 			r.takeSrvr(objects[1].Srvr())
 		}
@@ -301,6 +304,9 @@ func (p *Prober) adminPiece(ctx context.Context, m *Member, crowded bool) (func(
 			r.Mode = mode
 		}
 		if errs[0] == nil {
+			if r.Settings == nil {
+				r.Settings = objects[0].Settings()
+			}
 			r.takeID(objects[0].ServerID(), r.Mode != "standalone")
 		}
 	}, nil

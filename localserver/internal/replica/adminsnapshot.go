@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/disk"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/tempdir"
 )
@@ -164,8 +165,8 @@ func (a *admin) restoreFrom(w http.ResponseWriter, body io.Reader) (zxid int64, 
 	defer f.Close()
 	_ = os.Remove(f.Name()) // at once, where a file can be removed that is open
 	most := int64(restoreMost)
-	if free, ok := freeSpace(filepath.Dir(f.Name())); ok {
-		most = min(most, free/2)
+	if space, err := disk.SpaceOf(filepath.Dir(f.Name())); err == nil {
+		most = min(most, space.Free/2)
 	}
 	slow := &patientBody{body, http.NewResponseController(w), a.opt.IdleTimeout, began.Add(restoreLongest)}
 	if err := receive(f, slow, most); err != nil {

@@ -36,7 +36,7 @@
 //	quota.go         quotas
 //	auth*.go         schemes and ACLs; grants.go long lists, x500.go the names in certificates
 //	watch*.go        watches and their events
-//	save.go          snapshots; freespace*.go the room for them
+//	save.go          snapshots
 //	fault.go         faults that a test injects
 //	look.go          the tree as a test looks at it
 //	words.go         four-letter words; wordtext.go their texts

@@ -15,6 +15,7 @@ type latency struct {
 }
 
 func (l *latency) add(d time.Duration) {
+	d = d.Truncate(time.Millisecond) // as ServerStats counts, or the average could exceed the maximum
 	if l.count == 0 || d < l.min {
 		l.min = d
 	}

@@ -1,0 +1,181 @@
+package ensemble
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/nearest"
+	"github.com/zkctl/zkctl/internal/zoocfg"
+)
+
+// configRules look at a zoo.cfg.
+func configRules() []*rule {
+	return []*rule{
+		{Code: "CONFIG_INVALID", Severity: critical, from: ofFile, Meaning: "The server does not start with this file.", Fix: "Correct what the evidence names.", look: configInvalid},
+		{Code: "CONFIG_WARNING", Severity: warning, from: ofFile, Meaning: "A setting has no effect, or another than it seems.", Fix: "Correct the key, or take the line out.", look: configWarning},
+		{Code: "UNKNOWN_KEY", Severity: warning, from: ofFile, Meaning: "ZooKeeper does not know the key, so the setting has no effect.", Fix: "Correct the key, or take the line out.", look: unknownKey},
+		{Code: "MYID", Severity: critical, from: ofFile, Meaning: "The server does not start, or as another member, without the right number in dataDir/myid.",
+			Fix: "Write the number of this host's server line to the file myid in dataDir.", look: myID},
+		{Code: "NO_AUTOPURGE", Severity: warning, from: ofConfig, Meaning: "Old snapshots and logs stay until the disk is full.", Fix: "Set autopurge.purgeInterval=24, or run zkctl snapshot purge regularly.", look: noAutopurge},
+		{Code: "DATA_IN_TMP", Severity: critical, from: ofConfig | ofDirs, Meaning: "The system may delete the data at its next start.", Fix: "Move dataDir out of /tmp.", look: dataInTmp},
+		{Code: "ANY_ADDRESS", Severity: critical, from: ofConfig, Meaning: "Other members cannot connect to 0.0.0.0.", Fix: "Write the host's name or address; quorumListenOnAllIPs=true listens on all of them.", look: anyAddress},
+		{Code: "DUPLICATE_ADDRESS", Severity: critical, from: ofConfig, Meaning: "Two sockets cannot listen at one address.", Fix: "Give each member ports of its own.", look: duplicateAddress},
+		{Code: "DUPLICATE_ID", Severity: critical, from: ofFile, Meaning: "Of two server lines with one id the last one counts, and the other member is missing.", Fix: "Give each member an id of its own.", look: duplicateID},
+		{Code: "SESSION_TIMEOUTS", Severity: warning, from: ofConfig, Meaning: "Sessions outside 2 to 20 ticks expire early or late: expiry is rounded to the tick.",
+			Fix: "Leave minSessionTimeout and maxSessionTimeout out, or change tickTime.", look: sessionTimeouts},
+		{Code: "SERVER_ID", Severity: critical, from: ofConfig, Meaning: "Ids over 254 break znodes with a time to live.", Fix: "Give the member an id from 1 to 254.", look: serverID},
+		{Code: "WORDS_OPEN", Severity: info, from: ofConfig, Meaning: "Everybody who reaches the client port may reset statistics and list all sessions and watches.",
+			Fix: "Name the words that you need in 4lw.commands.whitelist.", look: wordsOpen},
+	}
+}
+
+// loadConfig reads a zoo.cfg, which may be wrong.
+func (p *patient) loadConfig(file string) {
+	p.config, p.warnings, p.problem = zoocfg.Load(file, nil)
+	if p.config == nil {
+		p.lacks(ofConfig, "the configuration cannot be read")
+	}
+}
+
+func configInvalid(p *patient, r *rule) {
+	if p.problem != nil && !errors.Is(p.problem, zoocfg.ErrMyID) {
+		p.find(r, "%v", p.problem)
+	}
+}
+
+func configWarning(p *patient, r *rule) {
+	for _, w := range p.warnings {
+		// The others have codes of their own, or concern the embedded server alone.
+		if !w.Unknown() && !w.EmbeddedOnly() && !w.AboutVoters() && !isServerTwice(w) {
+			p.find(r, "%v", w)
+		}
+	}
+}
+
+func unknownKey(p *patient, r *rule) {
+	for _, w := range p.warnings {
+		if !w.Unknown() {
+			continue
+		}
+		text := fmt.Sprintf("%s:%d: %s", w.File, w.Line, w.Key)
+		if q := nearest.DidYouMean(w.Key, "", zoocfg.Names()); q != "" {
+			text += "; " + q
+		}
+		p.find(r, "%s", text)
+	}
+}
+
+func myID(p *patient, r *rule) {
+	switch {
+	case p.config == nil:
+		p.skip(r, "the configuration cannot be read")
+	case !p.config.Distributed():
+	case !p.has(ofDirs):
+		p.skip(r, "%s", p.absent[ofDirs])
+	case errors.Is(p.problem, zoocfg.ErrMyID):
+		p.find(r, "%v", p.problem)
+	default:
+		if _, listed := p.config.Self(); !listed {
+			p.find(r, "%s has %d, and there is no server.%d in %s", filepath.Join(p.config.DataDir, "myid"), p.config.ServerID, p.config.ServerID, p.config.File)
+		}
+	}
+}
+
+func noAutopurge(p *patient, r *rule) {
+	if p.config.PurgeInterval <= 0 {
+		p.find(r, "autopurge.purgeInterval is not set")
+	}
+}
+
+func dataInTmp(p *patient, r *rule) {
+	var folders []string
+	if p.config != nil {
+		folders = append(folders, p.config.DataDir, p.config.DataLogDir)
+	} else {
+		folders = p.dirs.folders
+	}
+	slices.Sort(folders)
+	for _, dir := range slices.Compact(folders) {
+		if clean := filepath.ToSlash(filepath.Clean(dir)); clean == "/tmp" || strings.HasPrefix(clean, "/tmp/") || strings.HasPrefix(clean, "/var/tmp/") {
+			p.find(r, "%s", dir)
+		}
+	}
+}
+
+func anyAddress(p *patient, r *rule) {
+	for _, m := range p.config.Verifier.Members() {
+		if slices.ContainsFunc(m.Addrs, func(a zoocfg.QuorumAddr) bool { return a.Quorum().AnyHost() }) {
+			p.find(r, "server.%d=%v", m.ID, m)
+		}
+	}
+}
+
+func duplicateAddress(p *patient, r *rule) {
+	type use struct {
+		id   int64
+		what string
+	}
+	seen := map[string]use{}
+	take := func(address zoocfg.HostPort, id int64, what string) {
+		if other, twice := seen[address.String()]; twice {
+			p.find(r, "%v is the %s of server.%d and the %s of server.%d", address, other.what, other.id, what, id)
+			return
+		}
+		seen[address.String()] = use{id, what}
+	}
+	for _, m := range p.config.Verifier.Members() {
+		for _, a := range m.Addrs {
+			take(a.Quorum(), m.ID, "quorum address")
+			take(a.Election(), m.ID, "election address")
+			if m.Client.Port > 0 && m.Client.AnyHost() {
+				take(zoocfg.HostPort{Host: a.Host, Port: m.Client.Port}, m.ID, "client address")
+			}
+		}
+		if m.Client.Port > 0 && !m.Client.AnyHost() {
+			take(m.Client, m.ID, "client address")
+		}
+	}
+}
+
+func isServerTwice(w zoocfg.Warning) bool { return w.Repeated() && strings.HasPrefix(w.Key, "server.") }
+
+func duplicateID(p *patient, r *rule) {
+	for _, w := range p.warnings {
+		if isServerTwice(w) {
+			p.find(r, "%v", w)
+		}
+	}
+}
+
+func sessionTimeouts(p *patient, r *rule) {
+	c := p.config
+	if c.MinSessionTimeout < 2*c.TickTime || c.MaxSessionTimeout > 20*c.TickTime {
+		p.find(r, "sessions may take %v to %v; a tick is %v", c.MinSessionTimeout, c.MaxSessionTimeout, c.TickTime)
+	}
+}
+
+func serverID(p *patient, r *rule) {
+	why := ""
+	switch {
+	case p.config.ExtendedTypes:
+		why = "extendedTypesEnabled is on"
+	case p.snapshot != nil && p.snapshot.ttl != "":
+		why = fmt.Sprintf("%s has a time to live", p.snapshot.ttl)
+	default:
+		return
+	}
+	for _, m := range p.config.Verifier.Members() {
+		if m.ID > 254 {
+			p.find(r, "server.%d, and %s", m.ID, why)
+		}
+	}
+}
+
+func wordsOpen(p *patient, r *rule) {
+	if slices.Contains(p.config.FourLetterWords, "*") {
+		p.find(r, "4lw.commands.whitelist=*")
+	}
+}
