@@ -159,8 +159,8 @@ func (s *server) Crash() {
 // openPort is an open port of a server.
 type openPort struct {
 	net.Listener
-	mode           replica.ListenMode
-	clients, admin bool
+	mode                    replica.ListenMode
+	clients, admin, metrics bool
 }
 
 // clientPort is where a server's clients connect (clientPort).
@@ -179,6 +179,8 @@ func (s *server) servePorts(ports []openPort, admin replica.AdminOptions) (err e
 		switch {
 		case p.admin:
 			err = s.ServeAdmin(p.Listener, admin)
+		case p.metrics:
+			err = s.ServeMetrics(p.Listener, replica.MetricsOptions{Host: s.cfg.MetricsAddress.Host, NoProcess: !s.cfg.MetricsProcess})
 		case p.clients:
 			s.clients.served = true
 			err = s.Serve(s.clients.ln, p.mode) // the port may have moved already
@@ -232,7 +234,7 @@ func loopbackUnlessSet(a zoocfg.HostPort) zoocfg.HostPort {
 	return a
 }
 
-// listen opens the ports for clients and the AdminServer's.
+// listen opens the ports for clients, and those of the AdminServer and of Prometheus.
 func listen(cfg *zoocfg.Config, g *gate) (ports []openPort, err error) {
 	open := func(a zoocfg.HostPort, key string, p openPort) error {
 		if a.IsZero() {
@@ -256,6 +258,9 @@ func listen(cfg *zoocfg.Config, g *gate) (ports []openPort, err error) {
 	// Differs(admin-port-taken): Apache starts without its AdminServer, and only its log says so.
 	if err == nil && cfg.AdminEnabled {
 		err = open(cfg.AdminAddress, "admin.serverPort", openPort{admin: true})
+	}
+	if err == nil && cfg.ExportsMetrics() {
+		err = open(cfg.MetricsAddress, "metricsProvider.httpPort", openPort{metrics: true})
 	}
 	if err != nil {
 		for _, p := range ports {

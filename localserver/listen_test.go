@@ -11,8 +11,8 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// A configuration that names a client port and no address serves this machine alone, and has no
-// AdminServer.
+// A configuration that names ports and no addresses serves this machine alone, and has no AdminServer and no
+// metrics unless it says so.
 func TestListenOnLoopback(t *testing.T) {
 	probe, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -20,11 +20,15 @@ func TestListenOnLoopback(t *testing.T) {
 	}
 	free := probe.Addr().(*net.TCPAddr).Port
 	_ = probe.Close()
-	for _, admin := range []bool{false, true} {
-		text := fmt.Sprintf("dataDir=%s\nclientPort=%d\n", filepath.ToSlash(t.TempDir()), free)
-		if admin {
-			text += "admin.enableServer=true\nadmin.serverPort=0\n"
-		}
+	for name, test := range map[string]struct {
+		text string
+		want int // ports
+	}{
+		"bare":        {"", 1},
+		"AdminServer": {"admin.enableServer=true\nadmin.serverPort=0\n", 2},
+		"metrics":     {"metricsProvider.className=" + zoocfg.PrometheusProvider + "\nmetricsProvider.httpPort=0\n", 2},
+	} {
+		text := fmt.Sprintf("dataDir=%s\nclientPort=%d\n%s", filepath.ToSlash(t.TempDir()), free, test.text)
 		cfg, _, err := zoocfg.Parse("zoo.cfg", []byte(text), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -33,8 +37,8 @@ func TestListenOnLoopback(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := map[bool]int{false: 1, true: 2}[admin]; len(ports) != want {
-			t.Errorf("with admin.enableServer=%t there are %d ports, want %d", admin, len(ports), want)
+		if len(ports) != test.want {
+			t.Errorf("%s: there are %d ports, want %d", name, len(ports), test.want)
 		}
 		for _, p := range ports {
 			if at := p.Addr().(*net.TCPAddr); !at.IP.IsLoopback() {
@@ -45,19 +49,23 @@ func TestListenOnLoopback(t *testing.T) {
 	}
 }
 
-// A port of the AdminServer that somebody else has ends the start.
+// A port of the AdminServer, or of the metrics, that somebody else has ends the start.
 func TestTakenAdminPort(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	e, err := Start(t.Context(), Options{Ephemeral: true, Properties: map[string]string{
-		"admin.enableServer": "true", "admin.serverPort": fmt.Sprint(taken.Addr().(*net.TCPAddr).Port)}})
-	if err == nil {
-		e.Close()
-	}
-	if !errors.Is(err, ErrPortTaken) || !strings.Contains(err.Error(), "admin.serverPort") {
-		t.Error(err)
+	for key, on := range map[string][2]string{
+		"admin.serverPort":         {"admin.enableServer", "true"},
+		"metricsProvider.httpPort": {"metricsProvider.className", zoocfg.PrometheusProvider},
+	} {
+		e, err := Start(t.Context(), Options{Ephemeral: true, Properties: map[string]string{on[0]: on[1], key: fmt.Sprint(taken.Addr().(*net.TCPAddr).Port)}})
+		if err == nil {
+			e.Close()
+		}
+		if !errors.Is(err, ErrPortTaken) || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v", key, err)
+		}
 	}
 }

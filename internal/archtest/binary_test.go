@@ -13,7 +13,8 @@ import (
 func TestBinaryHasNoTests(t *testing.T) {
 	readSources(t)
 	deps := dependencies(t, "./cmd/zkctl")
-	for _, unwanted := range []string{"testing", module + "/internal/apache/apachetest", module + "/internal/port/porttest", module + "/internal/proto/wiretest"} {
+	for _, unwanted := range []string{"testing", module + "/internal/apache/apachetest", module + "/internal/port/porttest",
+		module + "/internal/proto/wiretest", module + "/internal/exposition/expositiontest"} {
 		if slices.Contains(deps, unwanted) {
 			t.Errorf("cmd/zkctl links %s", unwanted)
 		}

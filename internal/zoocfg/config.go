@@ -193,6 +193,15 @@ type Config struct {
 	AdminRestore      bool          // admin.restore.enabled (both); true
 	AdminRateInterval time.Duration // admin.rateLimiterIntervalInMS (both); 5 min
 
+	// MetricsProvider is metricsProvider.className (zoo.cfg); see ExportsMetrics.
+	MetricsProvider string
+	// MetricsAddress is metricsProvider.httpHost and metricsProvider.httpPort (zoo.cfg); 127.0.0.1:7000. Port 0 lets
+	// the system choose.
+	//
+	// Differs(metrics-on-loopback): Apache's PrometheusMetricsProvider listens on every interface.
+	MetricsAddress HostPort
+	MetricsProcess bool // metricsProvider.exportJvmInfo (zoo.cfg): metrics of the process too; true
+
 	// Emulate is zkctl.emulate (both, and without prefix as a system property), the ZooKeeper
 	// release that the server behaves like; zero if not set. Apache has no such property.
 	Emulate release.Release
@@ -230,6 +239,7 @@ func Default() *Config {
 		FourLetterWords:     []string{"srvr"},
 		AdminAddress:        HostPort{"127.0.0.1", 8080}, AdminCommandURL: "/commands", AdminIdleTimeout: 30 * time.Second,
 		AdminSnapshot: true, AdminRestore: true, AdminRateInterval: 5 * time.Minute,
+		MetricsAddress: HostPort{"127.0.0.1", 7000}, MetricsProcess: true,
 	}
 	c.deriveTimeouts()
 	return c
@@ -260,6 +270,15 @@ func (c *Config) Self() (Member, bool) {
 	}
 	return c.Verifier.Member(c.ServerID)
 }
+
+// ExportsMetrics reports whether the server has a page of metrics for Prometheus.
+func (c *Config) ExportsMetrics() bool { return c.MetricsProvider == PrometheusProvider }
+
+// Classes of metricsProvider.className. The default one only answers mntr.
+const (
+	PrometheusProvider = "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider"
+	defaultProvider    = "org.apache.zookeeper.metrics.impl.DefaultMetricsProvider"
+)
 
 // SnapDir returns the folder of snapshots, LogDir that of transaction logs.
 func (c *Config) SnapDir() string { return filepath.Join(c.DataDir, "version-2") }

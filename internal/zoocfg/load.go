@@ -313,6 +313,9 @@ func (l *loader) validate(path string) error {
 			l.warn(origin{key: dir.key, file: path}, "%s is relative. Prepend ./ to indicate that you're sure!", dir.path)
 		}
 	}
+	if p := c.MetricsProvider; p != "" && p != defaultProvider && !c.ExportsMetrics() {
+		l.warn(l.given["metricsProvider.className"], "has no effect here: the only metrics providers are %s and %s", defaultProvider, PrometheusProvider)
+	}
 	if c.Client.Port == 0 {
 		c.Client = HostPort{}
 	}

@@ -102,6 +102,41 @@ func TestWarnOfSettingsWithoutEffect(t *testing.T) {
 	}
 }
 
+// Metrics for Prometheus are off, and on loopback once they are on.
+func TestMetricsProvider(t *testing.T) {
+	const alone, class = "dataDir=DIR\nclientPort=2181\n", "metricsProvider.className="
+	for _, test := range []struct {
+		cfg     string
+		system  Properties
+		exports bool
+		at      string
+		process bool
+		warning string // "" for none
+	}{
+		{alone, nil, false, "127.0.0.1:7000", true, ""},
+		{alone + class + defaultProvider + "\n", nil, false, "127.0.0.1:7000", true, ""},
+		{alone + class + PrometheusProvider + "\n", nil, true, "127.0.0.1:7000", true, ""},
+		{alone + class + PrometheusProvider + "\nmetricsProvider.httpHost=0.0.0.0\nmetricsProvider.httpPort=9000\nmetricsProvider.exportJvmInfo=FALSE\n", nil, true, "0.0.0.0:9000", false, ""},
+		{alone + class + "com.example.Own\n", nil, false, "127.0.0.1:7000", true, "has no effect here: the only metrics providers are"},
+		{alone + "metricsProvider.maxQueueSize=9\n", nil, false, "127.0.0.1:7000", true, onlyJVM},
+		{alone, Properties{"zookeeper." + strings.TrimSuffix(class, "="): PrometheusProvider}, false, "127.0.0.1:7000", true, "has no effect: it must be in zoo.cfg"},
+	} {
+		c, warnings, err := Load(write(t, map[string]string{"zoo.cfg": test.cfg}), test.system)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.ExportsMetrics() != test.exports || c.MetricsAddress.String() != test.at || c.MetricsProcess != test.process {
+			t.Errorf("%s%v: %t, %s, %t", test.cfg, test.system, c.ExportsMetrics(), c.MetricsAddress, c.MetricsProcess)
+		}
+		if len(warnings) > 1 || (len(warnings) == 1) != (test.warning != "") || len(warnings) == 1 && !strings.HasPrefix(warnings[0].Text, test.warning) {
+			t.Errorf("%s%v: warnings %v", test.cfg, test.system, warnings)
+		}
+	}
+	if _, _, err := Load(write(t, map[string]string{"zoo.cfg": alone + "metricsProvider.httpPort=x\n"}), nil); err == nil || !strings.Contains(err.Error(), "line 3: metricsProvider.httpPort=x") {
+		t.Error(err)
+	}
+}
+
 // A member whose dynamic file is empty does not go on alone with its ensemble's data.
 func TestEmptyDynamicFile(t *testing.T) {
 	for _, text := range []string{"", "# no server\n\n"} {

@@ -35,8 +35,10 @@ func fileWithoutEffect(key string) string {
 		return "has no effect here: SASL among members is not supported"
 	case strings.HasPrefix(key, "jvm.pause."):
 		return onlyJVM
+	case key == "metricsProvider.httpsPort", strings.HasPrefix(key, "metricsProvider.ssl."):
+		return "has no effect here: metrics are served without TLS"
 	case strings.HasPrefix(key, "metricsProvider."):
-		return "has no effect here: there are no metrics providers"
+		return onlyJVM
 	}
 	return ""
 }
@@ -115,7 +117,7 @@ func propertyWithoutEffect(key string, fromFile bool) string {
 		"netty.":                       onlyJVM,
 		"nio.":                         onlyJVM,
 		"commitProcessor.":             "has no effect here: there are no worker threads to configure",
-		"metricsProvider.":             "has no effect here: there are no metrics providers",
+		"metricsProvider.":             "has no effect: it must be in zoo.cfg",
 		"pathStats.":                   "has no effect here: paths are not counted",
 		"request_":                     "has no effect here: requests are limited by globalOutstandingLimit",
 		"throttled_op":                 "has no effect here: requests are limited by globalOutstandingLimit",

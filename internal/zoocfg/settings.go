@@ -60,6 +60,13 @@ var fileSettings = map[string]setting{
 		c.Role, err = parseRole(v)
 		return err
 	},
+	"metricsProvider.className": text(func(c *Config) *string { return &c.MetricsProvider }),
+	"metricsProvider.httpHost":  host(func(c *Config) *string { return &c.MetricsAddress.Host }),
+	"metricsProvider.httpPort":  port(func(c *Config) *int { return &c.MetricsAddress.Port }),
+	"metricsProvider.exportJvmInfo": func(c *Config, v string) error {
+		c.MetricsProcess = isTrue(v) // Boolean.parseBoolean
+		return nil
+	},
 	"electionAlg": func(_ *Config, v string) error {
 		if n, err := javaInt(v); err != nil || n != 3 {
 			return fmt.Errorf("Invalid electionAlg value. Only 3 is supported.")

@@ -58,6 +58,7 @@ var unsupportedSettings = []unsupported{
 	{"client.certReload", isTrue, (*Config).UsesTLS, "the stores are read only once here, so a certificate removed from the trust store would be accepted until the server restarts"},
 	{"admin.needClientAuth", isTrue, adminEnabled, "the AdminServer has no TLS here, so anybody could reach it"},
 	{"admin.forceHttps", isTrue, adminEnabled, "the AdminServer has no TLS here"},
+	{"metricsProvider.httpsPort", isPositive, (*Config).ExportsMetrics, "metrics have no TLS here"},
 	{"IPAuthenticationProvider.usexforwardedfor", isTrue, adminEnabled, "X-Forwarded-For is not read here, so every client behind a proxy would have the proxy's address"},
 
 	// Differs(unsupported-relied-on): Apache supports these settings. If its observers are set up

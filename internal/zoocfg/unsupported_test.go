@@ -40,6 +40,8 @@ func TestUnsupportedSettings(t *testing.T) {
 		{cfg: alone + "admin.enableServer=true\nadmin.needClientAuth=true\n", say: "admin.needClientAuth=true: the AdminServer has no TLS here"},
 		{cfg: alone + "admin.enableServer=true\nadmin.forceHttps=true\n", say: "admin.forceHttps=true: the AdminServer"},
 		{cfg: alone + "admin.enableServer=true\nIPAuthenticationProvider.usexforwardedfor=true\n", say: "X-Forwarded-For is not read here"},
+		{cfg: alone + "metricsProvider.httpsPort=7443\n"},
+		{cfg: alone + "metricsProvider.className=" + PrometheusProvider + "\nmetricsProvider.httpsPort=7443\n", say: "metricsProvider.httpsPort=7443: metrics have no TLS here"},
 		{cfg: alone + "sessionRequireClientSASLAuth=true\nauthProvider.1=Own\n", say: "sessionRequireClientSASLAuth=true: SASL"},
 		{cfg: alone + "sessionRequireClientSASLAuth=true\nauthProvider.1=Own\n", say: "authProvider.1=Own: this"},
 		{cfg: alone + "observerMasterPort=2191\noraclePath=/o\nemulate353TTLNodes=true\n"},

@@ -39,16 +39,10 @@ type AdminOptions struct {
 
 // admin is an AdminServer.
 type admin struct {
-	s        *Replica
+	web
 	opt      AdminOptions
-	http     http.Server
-	local    bool // nobody but this machine can connect
 	snapshot limiter
 	restore  limiter
-
-	mu      sync.Mutex
-	closed  bool
-	running sync.WaitGroup // requests
 }
 
 // ServeAdmin answers HTTP requests for the AdminServer's commands on ln (JettyAdminServer),
@@ -59,58 +53,19 @@ func (s *Replica) ServeAdmin(ln net.Listener, opt AdminOptions) error {
 	def(&opt.CommandURL, "/commands")
 	def(&opt.IdleTimeout, 30*time.Second)
 	def(&opt.RateInterval, 5*time.Minute)
-	a := &admin{s: s, opt: opt, local: onLoopback(ln.Addr())}
+	a := &admin{web: web{s: s, what: "AdminServer", host: opt.Host}, opt: opt}
 	// 3.9 takes the interval for microseconds here.
 	a.snapshot.interval, a.restore.interval = opt.RateInterval/1000, opt.RateInterval
-	a.http = http.Server{Handler: a, ReadHeaderTimeout: opt.IdleTimeout, IdleTimeout: opt.IdleTimeout, MaxHeaderBytes: 8 << 10}
-	s.accepting.mu.Lock()
-	defer s.accepting.mu.Unlock()
-	if s.accepting.closed {
-		ln.Close()
-		return errClosed
+	if err := a.serve(ln, opt.IdleTimeout, a.handle); err != nil {
+		return err
 	}
-	s.accepting.admins = append(s.accepting.admins, a)
 	host, port, _ := net.SplitHostPort(ln.Addr().String())
 	s.log.Infof("Started AdminServer on address %s, port %s and command URL %s", host, port, opt.CommandURL)
-	s.wg.Go(func() {
-		if err := a.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Warnf("The AdminServer on %s ends: %v", ln.Addr(), err)
-		}
-		a.running.Wait()
-	})
 	return nil
 }
 
-// close ends it; requests under way find their connections closed.
-func (a *admin) close() {
-	a.mu.Lock()
-	a.closed = true
-	a.mu.Unlock()
-	_ = a.http.Close()
-}
-
-// begin counts a request; false when the server is closing.
-func (a *admin) begin() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.closed {
-		a.running.Add(1)
-	}
-	return !a.closed
-}
-
-// ServeHTTP implements http.Handler.
-func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !a.begin() {
-		http.Error(w, "The server is closing", http.StatusServiceUnavailable)
-		return
-	}
-	defer a.running.Done()
-	if why := a.foreign(r); why != "" {
-		a.s.log.Warnf("Refusing a request to the AdminServer from %s: %s", r.RemoteAddr, why)
-		http.Error(w, "Forbidden: "+why, http.StatusForbidden)
-		return
-	}
+// handle answers a request.
+func (a *admin) handle(w http.ResponseWriter, r *http.Request) {
 	command, ok := strings.CutPrefix(r.URL.Path, strings.TrimSuffix(a.opt.CommandURL, "/"))
 	if !ok || command != "" && command[0] != '/' {
 		http.NotFound(w, r)

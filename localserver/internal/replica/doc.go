@@ -40,7 +40,7 @@
 //	fault.go         faults that a test injects
 //	look.go          the tree as a test looks at it
 //	words.go         four-letter words; wordtext.go their texts
-//	admin*.go        the AdminServer
+//	web*.go          HTTP, and whom it does not answer; admin*.go the AdminServer, metricspage.go Prometheus's page
 //	status.go        what the member knows of itself; ensemble.go of its ensemble
 //	figures.go       what monitoring tells: stats.go, metrics.go, monitor.go, environment*.go
 //	listings.go      commands that list much take turns

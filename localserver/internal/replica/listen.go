@@ -114,8 +114,8 @@ func (s *Replica) closeListeners() {
 	s.accepting.mu.Lock()
 	defer s.accepting.mu.Unlock()
 	s.accepting.closed = true
-	for _, a := range s.accepting.admins {
-		a.close()
+	for _, w := range s.accepting.web {
+		w.close()
 	}
 	for _, l := range s.accepting.listeners {
 		l.Close()

@@ -102,12 +102,17 @@ func (m *Metrics) reset() {
 	}
 }
 
+// metricNames are the counters and the summaries without percentiles that the release has.
+func metricNames(r release.Release) (counters, basic []string) {
+	if !r.AdminSnapshots() {
+		return counterNames, basicSummaries
+	}
+	return slices.Concat(counterNames, snapshotCounters), slices.Concat(basicSummaries, snapshotSummaries)
+}
+
 // values calls visit with the name and the value, an int64 or a float64, of all that the release has.
 func (m *Metrics) values(r release.Release, visit func(name string, value any)) {
-	counters, basic := counterNames, basicSummaries
-	if r.AdminSnapshots() {
-		counters, basic = slices.Concat(counters, snapshotCounters), slices.Concat(basic, snapshotSummaries)
-	}
+	counters, basic := metricNames(r)
 	for _, name := range counters {
 		visit(name, m.counters[name].Load())
 	}
@@ -160,25 +165,30 @@ func (s *summary) reset() {
 	s.min, s.max, s.sum, s.count, s.sample = 0, 0, 0, 0, s.sample[:0]
 }
 
-func (s *summary) values(name string, visit func(name string, value any)) {
+// read copies what is known of the values, with the sample sorted.
+func (s *summary) read() *summary {
 	s.mu.Lock()
-	least, most, sum, count := s.min, s.max, s.sum, s.count
-	sample := slices.Clone(s.sample)
+	of := &summary{sampled: s.sampled, min: s.min, max: s.max, sum: s.sum, count: s.count, sample: slices.Clone(s.sample)}
 	s.mu.Unlock()
-	visit("avg_"+name, average(sum, count))
-	visit("min_"+name, int64(least))
-	visit("max_"+name, int64(most))
-	visit("cnt_"+name, count)
-	visit("sum_"+name, int64(sum))
-	if !s.sampled {
+	slices.Sort(of.sample)
+	return of
+}
+
+func (s *summary) values(name string, visit func(name string, value any)) {
+	of := s.read()
+	visit("avg_"+name, average(of.sum, of.count))
+	visit("min_"+name, int64(of.min))
+	visit("max_"+name, int64(of.max))
+	visit("cnt_"+name, of.count)
+	visit("sum_"+name, int64(of.sum))
+	if !of.sampled {
 		return
 	}
-	slices.Sort(sample)
 	for _, q := range []struct {
 		name string
 		of   float64
 	}{{"p50_", 0.5}, {"p95_", 0.95}, {"p99_", 0.99}, {"p999_", 0.999}} {
-		visit(q.name+name, int64(math.Round(quantile(sample, q.of))))
+		visit(q.name+name, int64(math.Round(quantile(of.sample, q.of))))
 	}
 }
 

@@ -39,13 +39,17 @@ func (s *Replica) monitor(visit func(name string, value any)) {
 			ensembleGauges(&f, &e, visit)
 		}
 		for _, q := range s.quotas() {
-			visit(q.name, q.value)
+			visit(q.namespace+"_"+q.name, q.value)
 		}
-		// What the loop counts itself.
-		s.metrics.counters["digest_mismatches_count"].Store(f.stats.digestMismatches)
-		s.metrics.counters["stale_sessions_expired"].Store(f.stats.expired)
+		s.metrics.settle(&f)
 	}
 	s.metrics.values(s.emulated(), visit)
+}
+
+// settle takes over what the loop counts itself.
+func (m *Metrics) settle(f *figures) {
+	m.counters["digest_mismatches_count"].Store(f.stats.digestMismatches)
+	m.counters["stale_sessions_expired"].Store(f.stats.expired)
 }
 
 // gauges are those of ZooKeeperServer.
@@ -98,9 +102,10 @@ func ensembleGauges(f *figures, e *Ensemble, visit func(name string, value any))
 	visit("min_proposal_size", f.proposals.Min)
 }
 
+// gauge is one of a gauge set, whose keys are namespaces.
 type gauge struct {
-	name  string
-	value int64
+	namespace, name string
+	value           int64
 }
 
 // quotas are the limits and the use of what is below each quota, by the first name of its
@@ -121,8 +126,8 @@ func (s *Replica) quotas() (list []gauge) {
 			if limits {
 				kind = "limit"
 			}
-			list = append(list, gauge{top + "_quota_count_" + kind + "_per_namespace", count},
-				gauge{top + "_quota_bytes_" + kind + "_per_namespace", bytes})
+			list = append(list, gauge{top, "quota_count_" + kind + "_per_namespace", count},
+				gauge{top, "quota_bytes_" + kind + "_per_namespace", bytes})
 		}
 	})
 	return list

@@ -105,7 +105,7 @@ type shared struct {
 type accepting struct {
 	mu           sync.Mutex
 	listeners    []*listener
-	admins       []*admin
+	web          []*web // AdminServers and pages of metrics
 	open         map[net.Conn]struct{}
 	byHost       map[string]int // how many of them
 	acceptErrors rateLog
