@@ -18,11 +18,14 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// Verbs are ensemble, 4lw, admin and session.
+// Verbs are ensemble, top, 4lw, admin and session.
 var Verbs = []command.Verb{
 	{
 		Name: "ensemble", Short: "show and check the state of an ensemble", Group: command.Ensembles,
 		New: func(env *command.Env) *cobra.Command { return newCommand(env.Streams, connection(env)) },
+	}, {
+		Name: "top", Short: "watch an ensemble: load, members, clients, elections", Group: command.Ensembles,
+		New: func(env *command.Env) *cobra.Command { return newTopCommand(env.Streams, connection(env)) },
 	}, {
 		Name: "4lw", Short: "ask members for a four-letter word", Group: command.Ensembles,
 		New: func(env *command.Env) *cobra.Command { return newWordCommand(env.Streams, connection(env)) },

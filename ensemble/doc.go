@@ -1,8 +1,9 @@
-// Package ensemble looks at an ensemble that runs somewhere, and at its members one by one: the verbs ensemble, 4lw,
-// admin and session.
+// Package ensemble looks at an ensemble that runs somewhere, and at its members one by one: the verbs ensemble, top,
+// 4lw, admin and session.
 //
 //	command.go   the verbs, and the options that say which members are asked
 //	status.go    ensemble status
+//	top.go       top
 //	health.go    ensemble health, for monitors; healthprint.go its formats; canary.go proves that an ensemble works
 //	verify.go    ensemble verify: digests; deep.go compares znodes
 //	doctor.go    ensemble doctor: rules, each with a code, and what they look at

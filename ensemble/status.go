@@ -187,21 +187,12 @@ func millis(f answer.Opt[float64]) string {
 	return fmt.Sprintf("%.1f", v)
 }
 
-// span is a duration in ms as a person reads it: 3d4h, 2h5m, 12m, 45s.
+// span is a duration in ms as a person reads it.
 func span(ms answer.Opt[int64]) string {
-	v, ok := ms.Get()
-	d := time.Duration(v) * time.Millisecond
-	switch {
-	case !ok:
-		return unknown
-	case d >= 24*time.Hour:
-		return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d/time.Hour%24)
-	case d >= time.Hour:
-		return fmt.Sprintf("%dh%dm", d/time.Hour, d/time.Minute%60)
-	case d >= time.Minute:
-		return fmt.Sprintf("%dm", d/time.Minute)
+	if v, ok := ms.Get(); ok {
+		return probe.Span(time.Duration(v) * time.Millisecond)
 	}
-	return fmt.Sprintf("%ds", d/time.Second)
+	return unknown
 }
 
 // head are the names of the columns.

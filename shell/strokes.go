@@ -8,6 +8,7 @@ import (
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/keys"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // stroke is what go-prompt is to do next.
@@ -225,7 +226,7 @@ func (e *editor) suspend() {
 	stopProcess := func() {
 		e.mu.Unlock()
 		defer e.mu.Lock()
-		suspendProcess()
+		ui.SuspendProcess()
 	}
 	stopProcess()
 	e.suspended, e.continued = false, time.Now()

@@ -139,21 +139,6 @@ func notifyTerminal(resized, continued chan<- os.Signal) (stop func()) {
 	return func() { signal.Stop(resized); signal.Stop(continued) }
 }
 
-// suspendProcess stops the process group, as the terminal does for Ctrl-Z, and returns when it
-// continues; at once if nobody could continue it (an orphaned process group).
-func suspendProcess() {
-	continued := make(chan os.Signal, 1)
-	signal.Notify(continued, syscall.SIGCONT)
-	defer signal.Stop(continued)
-	if err := syscall.Kill(0, syscall.SIGTSTP); err != nil {
-		return
-	}
-	select {
-	case <-continued:
-	case <-time.After(200 * time.Millisecond):
-	}
-}
-
 // dieOf ends the process with the signal's default effect.
 func dieOf(sig os.Signal) {
 	signal.Reset(sig)

@@ -81,9 +81,6 @@ func notifyTerminal(resized, _ chan<- os.Signal) (stop func()) {
 	return func() { ticker.Stop(); close(done) }
 }
 
-// suspendProcess does nothing: there is no job control.
-func suspendProcess() {}
-
 func dieOf(os.Signal) { os.Exit(1) }
 
 func signalNumber(os.Signal) int { return 1 }

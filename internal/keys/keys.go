@@ -34,6 +34,8 @@ const (
 	WordLeft   Key = "wordleft"
 	WordRight  Key = "wordright"
 	DeleteWord Key = "deleteword" // after the cursor
+	F1         Key = "f1"
+	F10        Key = "f10"
 	Ctrl       Key = "ctrl-"
 	Alt        Key = "alt-"
 	Ignored    Key = "ignored"  // a sequence without a meaning here
@@ -142,6 +144,7 @@ var sequences = map[string]Key{
 	"[5C": WordRight, "[5D": WordLeft, "Oc": WordRight, "Od": WordLeft,
 	"[3;5~": DeleteWord, "[3;3~": DeleteWord,
 	"OM": Enter,
+	"OP": F1, "[11~": F1, "[[A": F1, "[21~": F10,
 }
 
 func (d *Decoder) escape(final bool) (Press, int) {

@@ -25,6 +25,7 @@ type Streams struct {
 	InTTY, OutTTY, ErrTTY bool // whether each is a terminal
 	Color                 bool // whether Out has colours
 	Width                 int  // columns of the terminal, 80 if unknown
+	Height                int  // its rows, 24 if unknown
 }
 
 // System returns the process's own streams. NO_COLOR and TERM=dumb turn colours off.
@@ -32,7 +33,7 @@ func System() *Streams {
 	s := &Streams{
 		In: os.Stdin, Out: color.Output, Err: color.Error,
 		InTTY: IsTerminal(os.Stdin), OutTTY: IsTerminal(os.Stdout), ErrTTY: IsTerminal(os.Stderr),
-		Width: 80,
+		Width: 80, Height: 24,
 	}
 	if s.OutTTY {
 		s.Out = Terminal(s.Out)
@@ -57,10 +58,10 @@ func (s *Streams) UseColor(on bool) {
 	}
 }
 
-// Measure updates Width to the terminal's current width.
+// Measure updates Width and Height to the terminal's current size.
 func (s *Streams) Measure() {
-	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 {
-		s.Width = w
+	if w, h, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 && h > 0 {
+		s.Width, s.Height = w, h
 	}
 }
 

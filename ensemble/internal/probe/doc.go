@@ -10,7 +10,9 @@
 //	door.go      four-letter words and sessions
 //	admin.go     the AdminServer
 //	reading.go   what is known of a member
+//	question.go  what a member is asked, at first and again
 //	take.go      one member is asked
 //	survey.go    all members are asked; the members of the ensemble's configuration are found
+//	watch.go     all members are asked again and again; rates
 //	verdict.go   what the readings come to
 package probe

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
@@ -25,6 +27,14 @@ var (
 type Prober struct {
 	Client     client.Config // how to connect: TLS, identities, Dial; Servers are the members to begin with
 	AdminPorts []int         // one for all, or one for each of Servers; none to leave the AdminServers alone
+
+	words sync.Map // how many words each member was asked for: *atomic.Int64 by the member's name
+}
+
+// own is the number of words that the member was asked for, which it counts as packets received.
+func (p *Prober) own(m *Member) *atomic.Int64 {
+	n, _ := p.words.LoadOrStore(m.Name(), new(atomic.Int64))
+	return n.(*atomic.Int64)
 }
 
 // Word asks the member for a four-letter word, whose argument may follow it. The answer is never the refusal of the white list,
@@ -67,6 +77,7 @@ func (p *Prober) RawWord(ctx context.Context, m *Member, word string) ([]byte, e
 	if len(m.Addresses) == 0 {
 		return nil, errNoAddress
 	}
+	p.own(m).Add(1)
 	var failure error
 	for i, a := range m.Addresses {
 		ctx, cancel := shared(ctx, len(m.Addresses)-i)

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ const (
 	Down       State = "down"        // nobody listens at its client port
 	Silent     State = "silent"      // no answer in time
 	Failed     State = "failed"      // it could not be asked; Error says why
+	Asked      State = "asked"       // it has not answered yet, nor been waited for long enough
 )
 
 // Reading is what is known of a member. Numbers that it did not tell are unknown.
@@ -57,6 +59,15 @@ type Reading struct {
 	Clock           answer.Opt[int64] // ms that its clock is ahead of this machine's, to within a second or two
 
 	Config *Config // the ensemble's configuration as the member has it; nil if unknown
+
+	// Of a member that is watched, from this reading and the one before:
+	Requests  answer.Opt[float64] // packets received per second, without zkctl's own
+	Restarted bool                // its uptime fell
+	Reset     bool                // its counters fell: it was restarted, or srst reset them
+
+	told []string            // the questions that it answered: srvr, mntr, conf, admin, session
+	own  int64               // words that it was asked for by then
+	txns answer.Opt[float64] // by how many its zxid rose per second
 }
 
 // Latency is that of requests since the start, in ms.
@@ -105,6 +116,19 @@ func (r *Reading) DoorText() string {
 		names = append(names, string(d))
 	}
 	return strings.Join(names, "+")
+}
+
+// Span is a duration as a person reads it: 3d4h, 2h5m, 12m, 45s.
+func Span(d time.Duration) string {
+	switch {
+	case d >= 24*time.Hour:
+		return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d/time.Hour%24)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d/time.Minute%60)
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
 }
 
 // MarshalJSON writes the reading with ZooKeeper's own names. What is unknown is null.

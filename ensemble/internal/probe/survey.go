@@ -19,6 +19,9 @@ type Survey struct {
 	Config   *Config    // nil if no member told it
 	Notes    []string   // what the reader should know about how the members were found
 	Alone    bool       // exactly the members that were named were asked
+
+	Writes answer.Opt[float64] // transactions per second; only if the members are watched, as the others below
+	Reads  answer.Opt[float64] // other packets that the members received per second, pings among them, without zkctl's own
 }
 
 // Members are those that the connect string of the prober's configuration names.
@@ -81,7 +84,7 @@ func (p *Prober) Survey(ctx context.Context, widen bool) (*Survey, error) {
 		}
 	}
 	b.identify()
-	s.measureLag()
+	s.measureLag(nil)
 	sortMembers(s.Readings)
 	return s, nil
 }
@@ -96,10 +99,10 @@ func (p *Prober) Again(ctx context.Context, known *Survey) *Survey {
 	var wg sync.WaitGroup
 	for i, m := range members {
 		crowded := slices.ContainsFunc(members, func(o Member) bool { return o.Name() != m.Name() && sharesHost(o, m) })
-		wg.Go(func() { s.Readings[i] = p.take(ctx, m, crowded, nil) })
+		wg.Go(func() { s.Readings[i] = p.take(ctx, m, crowded, everything(), nil) })
 	}
 	wg.Wait()
-	s.measureLag()
+	s.measureLag(nil)
 	return s
 }
 
@@ -108,16 +111,19 @@ type survey struct {
 	*Survey
 	p        *Prober
 	ctx      context.Context
+	patience time.Duration // for each question; 0 if ctx has a deadline for all
 	seeds    []Member
 	all      []Member // that are or were asked
 	readings chan *Reading
 	hints    chan hint
 	configs  chan *Config
 	closed   chan time.Time
-	taking   int       // readings under way
-	asking   bool      // for the configuration, by a session
-	session  time.Time // when the session that told the configuration was over; zero without one
+	taking   int             // readings under way
+	busy     map[string]bool // the members that are being asked, by name
+	asking   bool            // for the configuration, by a session
+	session  time.Time       // when the session that told the configuration was over; zero without one
 	widened  bool
+	resolved map[string][]string
 
 	candidates []Member // for a session; not yet asked
 
@@ -153,10 +159,31 @@ func (b *survey) refresh() {
 
 func (b *survey) start(m Member) {
 	b.all = append(b.all, m)
+	b.ask(m, everything())
+}
+
+// ask takes a reading of a member.
+func (b *survey) ask(m Member, q questions) {
 	b.taking++
+	if b.busy == nil {
+		b.busy = map[string]bool{}
+	}
+	b.busy[m.Name()] = true
 	crowded := slices.ContainsFunc(b.seeds, func(o Member) bool { return o.Name() != m.Name() && sharesHost(o, m) }) ||
 		slices.ContainsFunc(b.all, func(o Member) bool { return o.Name() != m.Name() && sharesHost(o, m) })
-	go func() { b.readings <- b.p.take(b.ctx, m, crowded, b.hints) }()
+	go func() {
+		ctx, cancel := b.within()
+		defer cancel()
+		b.readings <- b.p.take(ctx, m, crowded, q, b.hints)
+	}()
+}
+
+// within is the time for a question.
+func (b *survey) within() (context.Context, context.CancelFunc) {
+	if b.patience == 0 {
+		return context.WithCancel(b.ctx)
+	}
+	return context.WithTimeout(b.ctx, b.patience)
 }
 
 func sharesHost(a, b Member) bool {
@@ -185,13 +212,15 @@ func (b *survey) askConfig() {
 	b.asking = true
 	go func() {
 		defer func() { b.closed <- time.Now() }()
-		conn, err := b.p.Session(b.ctx, &m, true)
+		ctx, cancel := b.within()
+		defer cancel()
+		conn, err := b.p.Session(ctx, &m, true)
 		if err != nil {
 			return
 		}
 		defer conn.Close()
 		told := &Reading{Member: m}
-		if text, _, err := conn.GetConfig(b.ctx, false); err == nil {
+		if text, _, err := conn.GetConfig(ctx, false); err == nil {
 			told.takeConfig(string(text), Session)
 		}
 		b.configs <- told.Config
@@ -315,12 +344,19 @@ func (b *survey) resolve(host string) (list []string) {
 	if ip := net.ParseIP(host); ip != nil {
 		return []string{ip.String()}
 	}
+	if list, known := b.resolved[host]; known {
+		return list
+	}
 	ctx, cancel := context.WithTimeout(b.ctx, resolveTime)
 	defer cancel()
 	found, _ := net.DefaultResolver.LookupIPAddr(ctx, host)
 	for _, ip := range found {
 		list = append(list, ip.IP.String())
 	}
+	if b.resolved == nil {
+		b.resolved = map[string][]string{}
+	}
+	b.resolved[host] = list
 	return list
 }
 
@@ -357,13 +393,16 @@ func (b *survey) identify() {
 // unite drops the second reading of a member that was named by another address than that of the configuration, as its id
 // shows.
 func (b *survey) unite() {
+	seed := func(r *Reading) bool {
+		return slices.ContainsFunc(b.seeds, func(m Member) bool { return m.Name() == r.Name() })
+	}
 	named := map[int64]bool{}
 	for _, r := range b.Readings {
-		if id, ok := r.ID.Get(); ok && !r.Role.Known() {
+		if id, ok := r.ID.Get(); ok && seed(r) {
 			named[id] = true
 		}
 	}
-	b.Readings = slices.DeleteFunc(b.Readings, func(r *Reading) bool { return r.Role.Known() && named[r.ID.Or(-1)] })
+	b.Readings = slices.DeleteFunc(b.Readings, func(r *Reading) bool { return named[r.ID.Or(-1)] && !seed(r) })
 }
 
 func (b *survey) note() {
@@ -378,8 +417,8 @@ func (b *survey) note() {
 	}
 }
 
-// measureLag compares the members with the leader.
-func (s *Survey) measureLag() {
+// measureLag compares the members with the leader, if their readings can be compared.
+func (s *Survey) measureLag(comparable func(r, leader *Reading) bool) {
 	var leader *Reading
 	for _, r := range s.Readings {
 		if !r.Leads() || !r.Zxid.Known() {
@@ -397,7 +436,7 @@ func (s *Survey) measureLag() {
 	for _, r := range s.Readings {
 		z, ok := r.Zxid.Get()
 		switch {
-		case !ok || r.State != Serving || r.Mode == "standalone" || r.Mode == "read-only":
+		case !ok || r.State != Serving || r.Mode == "standalone" || r.Mode == "read-only" || comparable != nil && !comparable(r, leader):
 		case z>>32 == last>>32:
 			r.Lag = answer.Some(max(0, int64(last-z)))
 		case z>>32 < last>>32: // it has synced with this leader, and no transaction since

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,8 +36,8 @@ type hint struct {
 
 // take asks one member until ctx ends. crowded says that other members are on its host, so that an AdminServer there may
 // be another's. At most one hint is sent, unless hints is nil.
-func (p *Prober) take(ctx context.Context, m Member, crowded bool, hints chan<- hint) *Reading {
-	r := &Reading{Member: m, At: time.Now(), State: Failed}
+func (p *Prober) take(ctx context.Context, m Member, crowded bool, q questions, hints chan<- hint) *Reading {
+	r := &Reading{Member: m, At: time.Now(), State: Failed, own: p.own(&m).Load()}
 	defer func() { r.Took = time.Since(r.At) }()
 	if len(m.Addresses) == 0 {
 		r.Error = errNoAddress
@@ -45,8 +46,18 @@ func (p *Prober) take(ctx context.Context, m Member, crowded bool, hints chan<- 
 	deadline, _ := ctx.Deadline()
 	brief := time.Until(deadline) / impatience
 	t := &taking{p: p, m: &r.Member, crowded: crowded, pieces: make(chan piece, 8)}
-	for _, word := range []string{"srvr", "mntr", "conf"} {
-		t.ask(ctx, Words, word, func(ctx context.Context) (func(*Reading), error) { return p.wordPiece(ctx, &m, word) })
+	words := func(list []string) {
+		for _, word := range list {
+			t.ask(ctx, Words, word, func(ctx context.Context) (func(*Reading), error) { return p.wordPiece(ctx, &m, word) })
+		}
+	}
+	first := len(q.words)
+	if q.inTurn {
+		first = min(first, 1)
+	}
+	words(q.words[:first])
+	if len(q.admin) > 0 {
+		t.askAdmin(ctx, q.admin...)
 	}
 	late := time.NewTimer(brief)
 	defer late.Stop()
@@ -69,6 +80,10 @@ func (p *Prober) take(ctx context.Context, m Member, crowded bool, hints chan<- 
 			if got.err == nil {
 				got.take(r)
 				r.opened(got.door)
+				r.told = append(r.told, got.what)
+				if got.what == "srvr" {
+					words(q.words[first:])
+				}
 				if got.what == "session" || got.what == "srvr" || got.what == "admin" && r.Mode != "" {
 					r.State = Serving
 				}
@@ -135,10 +150,14 @@ func (t *taking) ask(ctx context.Context, door Door, what string, question func(
 	}()
 }
 
-func (t *taking) askAdmin(ctx context.Context) {
+// askAdmin asks the AdminServer for commands, or for all that are of use.
+func (t *taking) askAdmin(ctx context.Context, commands ...string) {
+	if len(commands) == 0 {
+		commands = []string{adminConfiguration, adminStats, adminMonitor}
+	}
 	if t.m.AdminPort != 0 {
 		m := *t.m
-		t.ask(ctx, Admin, "admin", func(ctx context.Context) (func(*Reading), error) { return t.p.adminPiece(ctx, &m, t.crowded) })
+		t.ask(ctx, Admin, "admin", func(ctx context.Context) (func(*Reading), error) { return t.p.adminPiece(ctx, &m, t.crowded, commands) })
 	}
 }
 
@@ -273,41 +292,56 @@ func (r *Reading) takeConfig(text string, door Door) {
 	}
 }
 
-// adminPiece asks the AdminServer, if it is the member's.
-func (p *Prober) adminPiece(ctx context.Context, m *Member, crowded bool) (func(*Reading), error) {
-	commands := []string{"configuration", "server_stats", "monitor"}
-	objects, errs := make([]answer.Object, len(commands)), make([]error, len(commands))
-	clocks := make([]answer.Opt[int64], len(commands))
+// adminPiece asks the AdminServer for commands. If its configuration is among them, the answers count only if the
+// AdminServer is the member's.
+func (p *Prober) adminPiece(ctx context.Context, m *Member, crowded bool, commands []string) (func(*Reading), error) {
+	type reply struct {
+		answer.Object
+		clock answer.Opt[int64]
+		err   error
+	}
+	replies := make([]reply, len(commands))
 	var wg sync.WaitGroup
 	for i, command := range commands {
-		wg.Go(func() { objects[i], clocks[i], errs[i] = p.AdminAndClock(ctx, m, command) })
+		wg.Go(func() { replies[i].Object, replies[i].clock, replies[i].err = p.AdminAndClock(ctx, m, command) })
 	}
 	wg.Wait()
-	if errs[2] != nil { // it is answered without a role too
-		return nil, errs[2]
+	find := func(command string) (answer.Object, bool) {
+		i := slices.Index(commands, command)
+		if i < 0 || replies[i].err != nil {
+			return answer.Object{}, false
+		}
+		return replies[i].Object, true
 	}
-	port, known := objects[0].ClientPort().Get()
-	if known && crowded && port > 0 && !m.listens(int(port)) {
-		return nil, fmt.Errorf("the AdminServer at port %d is that of the member with client port %d", m.AdminPort, port)
+	monitor := slices.Index(commands, adminMonitor)
+	if err := replies[monitor].err; err != nil { // it is answered without a role too
+		return nil, err
 	}
-	if !known && crowded {
-		return nil, fmt.Errorf("the AdminServer at port %d does not tell which of the members there it is of", m.AdminPort)
+	configuration, _ := find(adminConfiguration)
+	if slices.Contains(commands, adminConfiguration) && crowded {
+		switch port, known := configuration.ClientPort().Get(); {
+		case !known:
+			return nil, fmt.Errorf("the AdminServer at port %d does not tell which of the members there it is of", m.AdminPort)
+		case port > 0 && !m.listens(int(port)):
+			return nil, fmt.Errorf("the AdminServer at port %d is that of the member with client port %d", m.AdminPort, port)
+		}
 	}
 	return func(r *Reading) {
-		r.Clock = clocks[2]
-		if errs[1] == nil {
-			r.takeSrvr(objects[1].Srvr())
+		r.Clock = replies[monitor].clock
+		stats, serves := find(adminStats)
+		if serves {
+			r.takeSrvr(stats.Srvr())
 		}
 		mode := r.Mode
-		r.takeMetrics(objects[2].Metrics())
-		if errs[1] != nil { // it does not serve, whatever it was
+		r.takeMetrics(replies[monitor].Metrics())
+		if !serves { // it does not serve, whatever it was
 			r.Mode = mode
 		}
-		if errs[0] == nil {
+		if configuration, ok := find(adminConfiguration); ok {
 			if r.Settings == nil {
-				r.Settings = objects[0].Settings()
+				r.Settings = configuration.Settings()
 			}
-			r.takeID(objects[0].ServerID(), r.Mode != "standalone")
+			r.takeID(configuration.ServerID(), r.Mode != "standalone")
 		}
 	}, nil
 }

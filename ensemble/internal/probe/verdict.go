@@ -32,7 +32,7 @@ func (s *Survey) Judge() Verdict {
 			continue
 		}
 		voters++
-		if r.State == Silent || r.State == Failed {
+		if r.State == Silent || r.State == Failed || r.State == Asked {
 			unsure = append(unsure, r)
 		}
 		if r.State != Serving || r.Mode == "read-only" {
@@ -169,7 +169,7 @@ func (s *Survey) survives(ids []int64, up zoocfg.IDs, n int) bool {
 // memberProblems says what is wrong with single members.
 func (s *Survey) memberProblems(v *Verdict) {
 	add := func(r *Reading, format string, a ...any) {
-		v.Problems = append(v.Problems, r.label()+" "+fmt.Sprintf(format, a...))
+		v.Problems = append(v.Problems, r.Label()+" "+fmt.Sprintf(format, a...))
 	}
 	releases := map[string]bool{}
 	for _, r := range s.Readings {
@@ -214,8 +214,8 @@ func (s *Survey) memberProblems(v *Verdict) {
 	}
 }
 
-// label names a member in a sentence.
-func (r *Reading) label() string {
+// Label names a member in a sentence.
+func (r *Reading) Label() string {
 	if id, ok := r.ID.Get(); ok {
 		return fmt.Sprintf("member %d (%s)", id, r.Name())
 	}

@@ -53,7 +53,7 @@ func surveyOf(t *testing.T, config bool, members ...string) *Survey {
 		}
 		s.Config = &Config{QuorumVerifier: v, From: "zk1:2181"}
 	}
-	s.measureLag()
+	s.measureLag(nil)
 	return s
 }
 

@@ -1,0 +1,169 @@
+package top
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
+)
+
+// connection is a client's connection to a member.
+type connection struct {
+	*answer.Connection
+	member   *probe.Member
+	requests answer.Opt[float64] // packets received per second
+}
+
+// client is what connects from one address.
+type client struct {
+	host     string
+	conns    []*connection // the busiest first
+	requests answer.Opt[float64]
+	queued   answer.Opt[int64]
+	latency  answer.Opt[float64] // average since the start of the connections, in ms
+	worst    answer.Opt[float64] // the longest, in ms
+}
+
+// busiest is the connection with the most requests.
+func (c *client) busiest() *connection { return c.conns[0] }
+
+// listing is a member's connections at a moment.
+type listing struct {
+	member *probe.Member
+	door   probe.Door
+	at     time.Time
+	took   time.Duration
+	conns  []*connection
+	err    error // why they are unknown
+}
+
+// cons asks a member for its connections, at the door that was open before.
+func cons(ctx context.Context, p *probe.Prober, m *probe.Member, before *listing) *listing {
+	l := &listing{member: m, at: time.Now()}
+	w := answer.WordOf("cons")
+	var v any
+	if before != nil && before.err == nil && before.door == probe.Admin {
+		o, err := p.Admin(ctx, m, w.Command)
+		if v, l.door, l.err = w.Admin(o), probe.Admin, probe.Reason(err); err != nil {
+			v = nil
+		}
+	} else {
+		v, l.door, l.err = p.Answer(ctx, m, w)
+	}
+	l.took = time.Since(l.at)
+	list, _ := v.([]*answer.Connection)
+	for _, c := range list {
+		if c.Session.Known() { // else it asks for a word, as we do, or is about to connect
+			l.conns = append(l.conns, &connection{Connection: c, member: m})
+		}
+	}
+	if before != nil && before.err == nil && l.err == nil {
+		l.rate(before)
+	}
+	return l
+}
+
+// rate compares the connections with those before.
+func (l *listing) rate(before *listing) {
+	type key struct {
+		address string
+		session answer.Opt[answer.Hex]
+	}
+	known := make(map[key]*connection, len(before.conns))
+	for _, c := range before.conns {
+		known[key{c.Address, c.Session}] = c
+	}
+	for _, c := range l.conns {
+		if o := known[key{c.Address, c.Session}]; o != nil {
+			c.requests = probe.PerSecond(o.Received, c.Received, l.at.Sub(before.at))
+		}
+	}
+}
+
+// hostOf is an address without its port.
+func hostOf(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
+}
+
+// byHost groups connections by the address that they come from.
+func byHost(conns []*connection) []*client {
+	index := map[string]*client{}
+	var list []*client
+	for _, c := range conns {
+		host := hostOf(c.Address)
+		g := index[host]
+		if g == nil {
+			g = &client{host: host}
+			index[host] = g
+			list = append(list, g)
+		}
+		g.conns = append(g.conns, c)
+	}
+	for _, g := range list {
+		g.sum()
+	}
+	return list
+}
+
+// one is a connection as a client of its own.
+func one(c *connection) *client {
+	g := &client{host: c.Address, conns: []*connection{c}}
+	g.sum()
+	return g
+}
+
+func (g *client) sum() {
+	slices.SortStableFunc(g.conns, func(a, b *connection) int {
+		return cmp.Or(cmp.Compare(b.requests.Or(0), a.requests.Or(0)), cmp.Compare(b.LastResponse.Or(0), a.LastResponse.Or(0)))
+	})
+	var packets, weighted float64
+	for _, c := range g.conns {
+		add(&g.requests, c.requests)
+		add(&g.queued, c.Queued)
+		if w, ok := c.MaxLatency.Get(); ok {
+			g.worst = answer.Some(max(w, g.worst.Or(0)))
+		}
+		if avg, ok := c.AvgLatency.Get(); ok {
+			n := float64(max(1, c.Received.Or(1)))
+			packets, weighted = packets+n, weighted+n*avg
+		}
+	}
+	if packets > 0 {
+		g.latency = answer.Some(weighted / packets)
+	}
+}
+
+// add adds what is known.
+func add[T int64 | float64](sum *answer.Opt[T], v answer.Opt[T]) {
+	if n, ok := v.Get(); ok {
+		*sum = answer.Some(sum.Or(0) + n)
+	}
+}
+
+// members are the ids or addresses of the members that the client is connected to.
+func (g *client) members() string {
+	var names []string
+	for _, c := range g.conns {
+		if name := label(c.member); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ",")
+}
+
+// label is a member's id, or its address without one.
+func label(m *probe.Member) string {
+	if id, ok := m.ID.Get(); ok {
+		return decimal(id)
+	}
+	return m.Name()
+}

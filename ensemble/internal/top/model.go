@@ -1,0 +1,240 @@
+package top
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
+)
+
+// model is what is known at a moment. The loop owns it; what a pause shows is a copy.
+type model struct {
+	at       time.Time
+	began    time.Time
+	every    time.Duration
+	survey   *probe.Survey // nil before the first one
+	verdict  probe.Verdict
+	writes   history
+	reads    history
+	requests map[string]*history // by member
+	listings map[string]*listing // connections, by member
+	events   []event
+	clients  []*client // each connection
+	hosts    []*client // the same, grouped
+	logged   bool      // a transaction log is followed
+	paths    []*written
+	pathsErr error
+}
+
+// historyLength is how many samples sparklines can have.
+const historyLength = 60
+
+// history are the last values of a rate, the newest last; unknown ones are negative.
+type history []float64
+
+func (h *history) add(v answer.Opt[float64]) {
+	*h = append(*h, v.Or(-1))
+	if len(*h) > historyLength {
+		*h = (*h)[1:]
+	}
+}
+
+var bars = []rune("▁▂▃▄▅▆▇█")
+
+// spark draws the last n values, the highest of them at full height.
+func (h history) spark(n int) string {
+	if len(h) > n {
+		h = h[len(h)-n:]
+	}
+	most := 0.0
+	for _, v := range h {
+		most = max(most, v)
+	}
+	out := []rune(strings.Repeat(" ", n-len(h)))
+	for _, v := range h {
+		switch {
+		case v < 0:
+			out = append(out, ' ')
+		case most == 0:
+			out = append(out, bars[0])
+		default:
+			out = append(out, bars[min(len(bars)-1, int(v/most*float64(len(bars))))])
+		}
+	}
+	return string(out)
+}
+
+// take adds a survey; fresh says that it is the first of its round.
+func (m *model) take(s *probe.Survey, fresh bool) {
+	m.at, m.survey, m.verdict = time.Now(), s, s.Judge()
+	if m.requests == nil {
+		m.requests = map[string]*history{}
+	}
+	if !fresh {
+		return
+	}
+	m.writes.add(s.Writes)
+	m.reads.add(s.Reads)
+	for _, r := range s.Readings {
+		h := m.requests[r.Name()]
+		if h == nil {
+			h = &history{}
+			m.requests[r.Name()] = h
+		}
+		h.add(r.Requests)
+	}
+}
+
+// connect works out the clients from the listings of the members that serve.
+func (m *model) connect() {
+	var conns []*connection
+	m.clients = m.clients[:0:0]
+	for _, l := range m.serving() {
+		conns = append(conns, l.conns...)
+	}
+	for _, c := range conns {
+		m.clients = append(m.clients, one(c))
+	}
+	m.hosts = byHost(conns)
+}
+
+// serving are the listings of members that serve, in the members' order.
+func (m *model) serving() (list []*listing) {
+	if m.survey == nil {
+		return nil
+	}
+	for _, r := range m.survey.Readings {
+		if l := m.listings[r.Name()]; l != nil && r.State == probe.Serving {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// blind says which members do not tell their connections, and what would make them; "" if all do.
+func (m *model) blind() string {
+	reasons := map[string][]string{}
+	for _, l := range m.serving() {
+		if l.err != nil {
+			reasons[l.err.Error()] = append(reasons[l.err.Error()], l.member.Name())
+		}
+	}
+	var parts []string
+	for reason, members := range reasons {
+		parts = append(parts, strings.Join(members, ", ")+": "+reason)
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	slices.Sort(parts)
+	return "clients are unknown at " + strings.Join(parts, "; ") + " (4lw.commands.whitelist=mntr,conf,cons in zoo.cfg, or --admin-port, opens a door)"
+}
+
+// behind is how old the oldest listing is, if connections are not listed in each round.
+func (m *model) behind() time.Duration {
+	oldest := time.Duration(0)
+	for _, l := range m.serving() {
+		if l.err == nil {
+			oldest = max(oldest, m.at.Sub(l.at))
+		}
+	}
+	if oldest < 2*m.every+time.Second {
+		return 0
+	}
+	return oldest
+}
+
+// connections are those of a member: the clients that it lists, else what it counts, which has those that ask for words too.
+func (m *model) connections(r *probe.Reading) answer.Opt[int64] {
+	if l := m.listings[r.Name()]; l != nil && l.err == nil {
+		return answer.Some(int64(len(l.conns)))
+	}
+	return r.Connections
+}
+
+// lag is that of the member that is furthest behind.
+func (m *model) lag() (most answer.Opt[int64]) {
+	for _, r := range m.survey.Readings {
+		if n, ok := r.Lag.Get(); ok {
+			most = answer.Some(max(n, most.Or(0)))
+		}
+	}
+	return most
+}
+
+// sum adds up what the members tell; unknown if none does.
+func (m *model) sum(of func(*probe.Reading) answer.Opt[int64]) (total answer.Opt[int64]) {
+	for _, r := range m.survey.Readings {
+		if r.State == probe.Serving {
+			add(&total, of(r))
+		}
+	}
+	return total
+}
+
+// sessions are those of the whole ensemble, of which every member knows.
+func (m *model) sessions() (most answer.Opt[int64]) {
+	for _, r := range m.survey.Readings {
+		if n, ok := r.Sessions.Get(); ok {
+			most = answer.Some(max(n, most.Or(0)))
+		}
+	}
+	return most
+}
+
+const unknown = "?"
+
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+
+func whole(n answer.Opt[int64]) string {
+	if v, ok := n.Get(); ok {
+		return decimal(v)
+	}
+	return unknown
+}
+
+// rate is a number of things per second, short.
+func rate(f answer.Opt[float64]) string {
+	v, ok := f.Get()
+	switch {
+	case !ok:
+		return unknown
+	case v == 0:
+		return "0"
+	case v < 9.95:
+		return fmt.Sprintf("%.1f", v)
+	case v < 99_950:
+		return fmt.Sprintf("%.0f", v)
+	case v < 9_995_000:
+		return fmt.Sprintf("%.0fk", v/1e3)
+	}
+	return fmt.Sprintf("%.0fM", v/1e6)
+}
+
+// millis are an average and a maximum in ms.
+func millis(avg, most answer.Opt[float64]) string {
+	if !avg.Known() {
+		return unknown
+	}
+	return rate(avg) + "/" + rate(most)
+}
+
+// compare orders values; unknown ones come first.
+func compare[T cmp.Ordered](a, b answer.Opt[T]) int {
+	x, ok := a.Get()
+	y, ok2 := b.Get()
+	switch {
+	case ok && ok2:
+		return cmp.Compare(x, y)
+	case ok:
+		return 1
+	case ok2:
+		return -1
+	}
+	return 0
+}
