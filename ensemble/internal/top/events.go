@@ -106,15 +106,17 @@ func (c *chronicle) election(at time.Time, s *probe.Survey) {
 	case c.leader == "":
 		c.leader = leader.Name()
 	case c.leader != leader.Name() || !c.lostAt.IsZero():
-		without := ""
-		if !c.lostAt.IsZero() {
-			without = fmt.Sprintf(", after about %v without a leader", at.Sub(c.lostAt).Round(100*time.Millisecond))
-		}
-		how := "leads"
+		text := leader.Label() + " leads"
 		if c.leader == leader.Name() {
-			how = "leads again"
+			text += " again"
 		}
-		c.note(at, false, "%s %s%s", leader.Label(), how, without)
+		if !c.lostAt.IsZero() {
+			text += fmt.Sprintf(", after about %v without a leader", at.Sub(c.lostAt).Round(100*time.Millisecond))
+		}
+		if c.leader != leader.Name() {
+			text += "; before, " + c.leader + " did"
+		}
+		c.note(at, false, "%s", text)
 		c.leader, c.lostAt = leader.Name(), time.Time{}
 	}
 }

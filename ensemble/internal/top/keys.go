@@ -31,11 +31,12 @@ func (u *screen) press(p keys.Press) action {
 		return draw
 	}
 	if p.Key == keys.Text {
-		for _, r := range p.Text {
+		for i, r := range p.Text {
 			if u.letter(r) == quit {
 				return quit
 			}
 			if u.typing { // what follows the slash is the filter
+				*u.filter() += p.Text[i+utf8.RuneLen(r):]
 				break
 			}
 		}

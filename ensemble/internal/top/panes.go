@@ -30,7 +30,7 @@ func (u *screen) memberTable() *table[*probe.Reading] {
 				order: func(a, b *probe.Reading) int { return compare(a.ID, b.ID) }},
 			{head: "ADDRESS", least: 12, most: 40, cell: address, order: func(a, b *probe.Reading) int { return cmp.Compare(a.Name(), b.Name()) }},
 			{head: "ROLE", least: 8, most: 12, cell: role, paint: u.style.role, order: func(a, b *probe.Reading) int { return cmp.Compare(role(a), role(b)) }},
-			{head: "LAG", right: true, most: 9, keep: 90, down: true, cell: serving(func(r *probe.Reading) string { return whole(r.Lag) }),
+			{head: "LAG", right: true, most: 9, keep: 90, down: true, cell: serving(lag),
 				order: func(a, b *probe.Reading) int { return compare(a.Lag, b.Lag) }},
 			{head: "CONNS", right: true, most: 7, keep: 85, down: true, cell: serving(func(r *probe.Reading) string { return whole(u.shown.connections(r)) }),
 				order: func(a, b *probe.Reading) int { return compare(u.shown.connections(a), u.shown.connections(b)) }},
@@ -84,6 +84,14 @@ func role(r *probe.Reading) string {
 		return unknown
 	}
 	return r.Mode
+}
+
+// lag is in transactions; a server that runs alone has none.
+func lag(r *probe.Reading) string {
+	if r.Mode == "standalone" {
+		return ""
+	}
+	return whole(r.Lag)
 }
 
 func zxid(r *probe.Reading) string {

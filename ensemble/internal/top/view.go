@@ -165,7 +165,11 @@ func (u *screen) totals(width int) string {
 	outstanding := m.sum(func(r *probe.Reading) optInt { return r.Outstanding })
 	connections := m.sum(m.connections)
 	writes, reads := "writes "+rate(m.survey.Writes)+"/s", "reads "+rate(m.survey.Reads)+"/s"
-	rest := "lag " + whole(m.lag()) + "  outstanding " + whole(outstanding) + "  connections " + whole(connections)
+	rest := ""
+	if len(m.survey.Readings) > 1 {
+		rest = "lag " + whole(m.lag()) + "  "
+	}
+	rest += "outstanding " + whole(outstanding) + "  connections " + whole(connections)
 	if n := m.sessions(); n.Known() {
 		rest += "  sessions " + whole(n)
 	}
