@@ -313,6 +313,7 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"ensemble health":  {member(), member("--format", "nagios"), member("--format", "prometheus"), member("--canary")},
 		"ensemble status":  {member("!"), member("-o", "json")},
 		"ensemble verify":  {member(), member("--deep", "/")},
+		"top":              {member("--once"), member("--once", "-o", "json")},
 		"session ls":       {member("!"), member("-o", "json")},
 		"session owner":    {member("/plain"), member("/" + evilName)},
 		"session show":     {member("!", "0x1234"), member(obeyed)},
