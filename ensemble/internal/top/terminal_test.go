@@ -125,13 +125,6 @@ func open(t *testing.T, servers string, cols int, env ...string) *terminal {
 	return tt
 }
 
-// text is what the terminal shows.
-func (tt *terminal) text() string {
-	tt.mu.Lock()
-	defer tt.mu.Unlock()
-	return tt.vt.String()
-}
-
 func (tt *terminal) sent() string {
 	tt.mu.Lock()
 	defer tt.mu.Unlock()
