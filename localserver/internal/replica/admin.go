@@ -18,22 +18,21 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// AdminOptions say how the AdminServer answers. The zero value of a field is ZooKeeper's
-// default.
+// AdminOptions configure the AdminServer. The zero value of a field means ZooKeeper's default.
 type AdminOptions struct {
-	Host          string            // admin.serverAddress, which requests may name, whatever it is
+	Host          string            // admin.serverAddress; always accepted as a Host header
 	CommandURL    string            // admin.commandURL; /commands
 	IdleTimeout   time.Duration     // admin.idleTimeout, for each read and write too; 30 s
 	InitialConfig string            // the text of zoo.cfg, for initial_configuration
-	Properties    map[string]string // for system_properties: what was given, by its name
+	Properties    map[string]string // for system_properties: the values given, by name
 
-	// Of 3.9's snapshot and restore.
+	// For 3.9's snapshot and restore.
 	RateInterval time.Duration // admin.rateLimiterIntervalInMS; 5 min
 	NoSnapshot   bool          // admin.snapshot.enabled=false
 	NoRestore    bool          // admin.restore.enabled=false
 
-	// Restore replaces the server's data, by Replica.Replace; it has to close the journal
-	// meanwhile. Without it the command is disabled.
+	// Restore replaces the server's data with Replica.Replace; it must keep the journal closed
+	// meanwhile. If nil, the command is disabled.
 	Restore func(t *ztree.Tree) error
 }
 
@@ -45,16 +44,16 @@ type admin struct {
 	restore  limiter
 }
 
-// ServeAdmin answers HTTP requests for the AdminServer's commands on ln (JettyAdminServer),
-// until the member is closed. Who can connect may ask for everything but snapshot and
-// restore, which want an Authorization that has all permissions on the root znode; so ln
-// should be on loopback.
+// ServeAdmin answers HTTP requests for the AdminServer's commands on ln (JettyAdminServer) until
+// the member is closed. Anyone who can connect may run any command except snapshot and restore,
+// which require an Authorization with all permissions on the root znode, so ln should be on
+// loopback.
 func (s *Replica) ServeAdmin(ln net.Listener, opt AdminOptions) error {
 	def(&opt.CommandURL, "/commands")
 	def(&opt.IdleTimeout, 30*time.Second)
 	def(&opt.RateInterval, 5*time.Minute)
 	a := &admin{web: web{s: s, what: "AdminServer", host: opt.Host}, opt: opt}
-	// 3.9 takes the interval for microseconds here.
+	// 3.9 treats the interval as microseconds here.
 	a.snapshot.interval, a.restore.interval = opt.RateInterval/1000, opt.RateInterval
 	if err := a.serve(ln, opt.IdleTimeout, a.handle); err != nil {
 		return err
@@ -99,7 +98,7 @@ func (a *admin) answer(w http.ResponseWriter, r *http.Request, command string) {
 		a.list(w)
 		return
 	}
-	// As the servlet does, the first of several values of an argument counts.
+	// As in the servlet, the first of several values of an argument wins.
 	args, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		http.Error(w, "Bad Request", http.StatusBadRequest)
@@ -135,7 +134,7 @@ func (a *admin) answer(w http.ResponseWriter, r *http.Request, command string) {
 	a.fail(w, http.StatusOK, command, "Unknown command: "+command)
 }
 
-// is reports whether the command is one of 3.9's, and known.
+// is reports whether the command is one of names and this release has it.
 func (a *admin) is(names []string, command string) bool {
 	return slices.Contains(names, command) && a.s.emulated().AdminSnapshots()
 }
@@ -163,8 +162,7 @@ func (a *admin) fail(w http.ResponseWriter, status int, command, err string) {
 	a.send(w, status, fields{{"command", command}, {"error", err}})
 }
 
-// write answers in JSON. Every answer has a command and an error, which stands first when
-// there is one.
+// write answers in JSON. Every answer has a command and an error; an actual error comes first.
 func (a *admin) write(w http.ResponseWriter, status int, command string, f fields) {
 	failed := slices.ContainsFunc(f, func(one field) bool { return one.name == "error" })
 	f = append(f, field{"command", command})
@@ -185,7 +183,7 @@ func (a *admin) send(w http.ResponseWriter, status int, f fields) {
 	}
 }
 
-// patient is a writer to a client that gets IdleTimeout for each piece.
+// patient returns a writer that gives the client IdleTimeout for each piece.
 func (a *admin) patient(w http.ResponseWriter) *bufio.Writer {
 	p := &patientResponse{Writer: w, patience: a.opt.IdleTimeout}
 	if h, ok := w.(*hurriedResponse); ok {
@@ -202,7 +200,7 @@ type patientResponse struct {
 	until    time.Time // for the whole, unless it is zero
 }
 
-// hurriedResponse is one that must be taken by a time.
+// hurriedResponse is a response that the client must have received by a deadline.
 type hurriedResponse struct {
 	http.ResponseWriter
 	until time.Time

@@ -16,8 +16,8 @@ import (
 
 // adminCommand is one command of the AdminServer (admin.Commands).
 type adminCommand struct {
-	names []string // the first is the one that the answer and the list have
-	idle  bool     // answered without a role too
+	names []string // the first appears in the answer and in the list
+	idle  bool     // answered even without a role
 	run   func(a *admin, args url.Values) fields
 }
 
@@ -35,7 +35,8 @@ var adminCommands = []adminCommand{
 	{[]string{"last_snapshot", "lsnp"}, false, (*admin).lastSnapshot},
 	{[]string{"leader", "lead"}, false, (*admin).leader},
 	{[]string{"monitor", "mntr"}, true, (*admin).monitor},
-	// What it would reset is counted where the learners are connected, and stays.
+	// The statistics that it would reset are kept where the learners are connected, and are not
+	// reset.
 	{[]string{"observer_connection_stat_reset", "orst"}, false, func(*admin, url.Values) fields { return nil }},
 	{[]string{"ruok"}, false, func(*admin, url.Values) fields { return nil }},
 	{[]string{"set_trace_mask", "stmk"}, true, (*admin).setTraceMask},
@@ -98,7 +99,7 @@ func (a *admin) dirs(url.Values) fields {
 }
 
 func (a *admin) dump(url.Values) fields {
-	var list []expiry // a learner tells none
+	var list []expiry // empty on a learner
 	a.s.do(func() {
 		if a.s.role == leading {
 			list = append(a.s.local.expiries(), a.s.sessions.expiries()...)
@@ -136,8 +137,7 @@ func (a *admin) isReadOnly(url.Values) fields {
 	return fields{{"read_only", f.role == readOnly}}
 }
 
-// lastSnapshot tells of the newest snapshot on disk. The zxid is hexadecimal, the time in
-// seconds.
+// lastSnapshot describes the newest snapshot on disk. The zxid is hexadecimal, the time in seconds.
 func (a *admin) lastSnapshot(url.Values) fields {
 	zxid, at := int64(-1), int64(-1)
 	entries, _ := os.ReadDir(a.s.opt.DataDir)
@@ -205,7 +205,7 @@ func (a *admin) serverStats(url.Values) fields {
 	return append(out, field{"node_count", f.znodes})
 }
 
-// observers tells of the observers that this leader serves (LearnerHandler.getLearnerHandlerInfo).
+// observers lists the observers that this leader serves (LearnerHandler.getLearnerHandlerInfo).
 func (a *admin) observers(url.Values) fields {
 	var e Ensemble
 	if f, _ := a.s.figures(); f.leads() {
@@ -223,8 +223,8 @@ func (a *admin) observers(url.Values) fields {
 	return fields{{"synced_observers", synced}, {"observers", listOf(infos)}}
 }
 
-// systemProperties are those that a JVM has of itself and that make sense here, and those
-// that were given.
+// systemProperties returns a JVM's built-in properties, as far as they make sense here, and those
+// that were set.
 func (a *admin) systemProperties(url.Values) (f fields) {
 	properties := map[string]string{"file.separator": string(os.PathSeparator), "path.separator": string(os.PathListSeparator)}
 	for _, e := range a.s.environment() {
@@ -308,8 +308,7 @@ func (a *admin) zabState(url.Values) fields {
 		{"zabstate", strings.ToLower(e.Zab.String())}}
 }
 
-// addressFields is what Jackson makes of a MultipleAddresses. All addresses count as
-// reachable.
+// addressFields formats a MultipleAddresses as Jackson does. All addresses count as reachable.
 func addressFields(m zoocfg.Member, of func(zoocfg.QuorumAddr) zoocfg.HostPort) fields {
 	var wild, hosts []string
 	var ports []int

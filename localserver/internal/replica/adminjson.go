@@ -17,7 +17,7 @@ type field struct {
 	value any
 }
 
-// object is a JSON object whose fields are made as they are written; a list likewise.
+// object is a JSON object whose fields are produced as they are written; so is a list.
 type (
 	object iter.Seq2[string, any]
 	list   iter.Seq[any]
@@ -33,7 +33,7 @@ func (f fields) all() object {
 	}
 }
 
-// listOf makes a list of a slice.
+// listOf turns a slice into a list.
 func listOf[T any](items []T) list {
 	return func(yield func(any) bool) {
 		for _, item := range items {
@@ -44,7 +44,7 @@ func listOf[T any](items []T) list {
 	}
 }
 
-// jsonWriter lays JSON out as Jackson's DefaultPrettyPrinter does. Errors are sticky in w.
+// jsonWriter formats JSON as Jackson's DefaultPrettyPrinter does. Errors are sticky in w.
 type jsonWriter struct {
 	w     *bufio.Writer
 	depth int // of objects

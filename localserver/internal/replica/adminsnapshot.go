@@ -18,15 +18,15 @@ import (
 	"github.com/zkctl/zkctl/internal/tempdir"
 )
 
-// The two commands that 3.9 has added. Both want an Authorization.
+// The two commands added in 3.9. Both require an Authorization.
 var (
 	snapshotNames = []string{"snapshot", "snap"}
 	restoreNames  = []string{"restore", "rest"}
 )
 
-// takeSnapshot sends a snapshot as a file, or with streaming=false only writes it to the
-// data directory. As in 3.9 it is fuzzy when the server has more than a few znodes and writes
-// go on meanwhile.
+// takeSnapshot sends a snapshot as a file or, with streaming=false, only writes it to the data
+// directory. As in 3.9, it is fuzzy if the server has more than a few znodes and writes continue
+// meanwhile.
 func (a *admin) takeSnapshot(w http.ResponseWriter, r *http.Request, command string, args url.Values) {
 	if !a.authorized(w, r, command) {
 		return
@@ -59,7 +59,7 @@ func (a *admin) takeSnapshot(w http.ResponseWriter, r *http.Request, command str
 		a.write(w, http.StatusInternalServerError, snapshotNames[0], nil)
 		return
 	}
-	// The names are not in the canonical form, so that they go out as 3.9 writes them.
+	// Not http.Header.Set, which would change the names that 3.9 sends.
 	w.Header()["last_zxid"] = []string{"0x" + strconv.FormatUint(uint64(zxid), 16)}
 	w.Header()["snapshot_size"] = []string{strconv.FormatInt(size, 10)}
 	if !streaming {
@@ -80,8 +80,8 @@ func (a *admin) takeSnapshot(w http.ResponseWriter, r *http.Request, command str
 	}
 }
 
-// snapshotFile takes a snapshot. One that is to be sent is in a folder of its own, dir, and
-// has what 3.9 adds to its end; otherwise it stays where the server keeps its own.
+// snapshotFile takes a snapshot. With send, the file is in a separate folder, dir, and ends as
+// 3.9's does; otherwise it stays among the server's own snapshots.
 func (a *admin) snapshotFile(send bool) (dir *tempdir.Dir, _ *os.File, zxid int64, err error) {
 	s := a.s
 	if !send {
@@ -119,7 +119,7 @@ func (a *admin) snapshotFile(send bool) (dir *tempdir.Dir, _ *os.File, zxid int6
 	return dir, f, zxid, err
 }
 
-// takeRestore replaces the server's data by a snapshot, which is checked first.
+// takeRestore checks a snapshot and replaces the server's data with it.
 func (a *admin) takeRestore(w http.ResponseWriter, r *http.Request, command string) {
 	if !a.authorized(w, r, command) {
 		return
@@ -145,16 +145,15 @@ func (a *admin) takeRestore(w http.ResponseWriter, r *http.Request, command stri
 	a.write(w, http.StatusOK, restoreNames[0], fields{{"last_zxid", zxid}})
 }
 
-// Differs(restore-bounded): Apache reads a restore's body for as long and as far as it goes, into
-// memory. Whoever may restore could end the server that way.
+// Differs(restore-bounded): Apache reads a restore's body into memory, however large it is and
+// however long it takes. Anyone allowed to restore could bring the server down that way.
 const (
-	restoreMost    = 4 << 30          // bytes of a snapshot, not compressed
-	restoreLongest = 10 * time.Minute // until it is there
+	restoreMost    = 4 << 30          // bytes of an uncompressed snapshot
+	restoreLongest = 10 * time.Minute // to receive it
 )
 
-// restoreFrom takes a snapshot to the disk, where no more room is taken than half of what is
-// free, because the server's log needs some too; it is checked there, and put in place of the
-// server's data.
+// restoreFrom writes a snapshot to disk, checks it there, and replaces the server's data with it.
+// It uses at most half of the free space, because the server's log needs some too.
 func (a *admin) restoreFrom(w http.ResponseWriter, body io.Reader) (zxid int64, err error) {
 	began := time.Now()
 	f, err := os.CreateTemp(a.s.opt.DataDir, ".restore-*.tmp") // of mode 0600
@@ -163,7 +162,7 @@ func (a *admin) restoreFrom(w http.ResponseWriter, body io.Reader) (zxid int64, 
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	_ = os.Remove(f.Name()) // at once, where a file can be removed that is open
+	_ = os.Remove(f.Name()) // at once, if the system can remove an open file
 	most := int64(restoreMost)
 	if space, err := disk.SpaceOf(filepath.Dir(f.Name())); err == nil {
 		most = min(most, space.Free/2)
@@ -195,7 +194,7 @@ func (a *admin) restoreFrom(w http.ResponseWriter, body io.Reader) (zxid int64, 
 	return zxid, nil
 }
 
-// receive writes a snapshot to a file as it is without compression, up to most bytes.
+// receive writes a snapshot to a file, uncompressed, up to most bytes.
 func receive(f *os.File, body io.Reader, most int64) error {
 	packed := bufio.NewReaderSize(io.LimitReader(body, most+1), 64<<10)
 	src, err := storage.Decompress(packed, most)
@@ -213,8 +212,7 @@ func receive(f *os.File, body io.Reader, most int64) error {
 	return err
 }
 
-// patientBody is a request's body of which each piece may take as long as patience, and the
-// whole until a time.
+// patientBody is a request's body with a time limit for each piece and a deadline for the whole.
 type patientBody struct {
 	io.Reader
 	control  *http.ResponseController

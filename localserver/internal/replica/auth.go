@@ -16,7 +16,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// Schemes of authentication.
+// Authentication schemes.
 const (
 	schemeWorld  = "world"
 	schemeAuth   = "auth" // in a new ACL: all that the client is
@@ -27,22 +27,23 @@ const (
 	schemeSASL   = "sasl"
 )
 
-// authSchemes says which schemes of authentication a server knows, and decides by them. By
-// default ZooKeeper knows ip and digest (ProviderRegistry); an ACL with another is invalid.
+// authSchemes are the authentication schemes that a server supports, with their settings. By
+// default ZooKeeper supports ip and digest (ProviderRegistry); an ACL with any other scheme is
+// invalid.
 type authSchemes struct {
 	skipACL       bool
 	noDigest      bool     // DigestAuthenticationProvider.enabled=false
 	digestAlg     string   // DigestAuthenticationProvider.digestAlg, as Java names it; SHA1 when ""
 	superDigests  []string // DigestAuthenticationProvider.superDigest
-	ownDigests    []string // of the passwords of the ensemble's own super, which work whatever is set
-	enforced      []string // enforce.auth.schemes, one of which a client must have proved; nil without enforce.auth.enabled
+	ownDigests    []string // of the passwords of the ensemble's own super user; always accepted
+	enforced      []string // enforce.auth.schemes: a client must authenticate with one of them; nil without enforce.auth.enabled
 	x509          bool     // clients may connect with TLS, or authProvider.x509 is set
 	x509SuperUser string   // X509AuthenticationProvider.superUser, a subject
 	sasl          bool     // authProvider.… is SASLAuthenticationProvider
 	anySASLUserDo string   // letAnySaslUserDoX, the id in an ACL that stands for every SASL user
-	maxACL        int      // bytes that "auth" may come to in one list; no limit when 0
+	maxACL        int      // most bytes that "auth" may expand to in one list; 0 for no limit
 
-	ipv6 func() bool // whether ids of the scheme ip can be of IPv6; nil for no
+	ipv6 func() bool // whether ids of the scheme ip can be IPv6 addresses; nil means no
 }
 
 // known reports whether there is a provider for the scheme.
@@ -60,19 +61,19 @@ func (a *authSchemes) known(scheme string) bool {
 	return false
 }
 
-// names lists the schemes as the log has them.
+// names lists the schemes as the log prints them.
 func (a *authSchemes) names() string {
 	list := slices.DeleteFunc([]string{schemeDigest, schemeX509, schemeSASL, schemeIP}, func(s string) bool { return !a.known(s) })
 	return strings.Join(list, " ")
 }
 
-// creator reports whether an id of the scheme identifies who made a znode
+// creator reports whether an id of the scheme identifies the creator of a znode
 // (AuthenticationProvider.isAuthenticated).
 func (a *authSchemes) creator(scheme string) bool { return a.known(scheme) && scheme != schemeIP }
 
-// authenticate adds what an auth request proves to ids. addr is the client's address without
-// a port, subject that of its certificate, which was verified, or "". ok is false when the
-// client must be told AuthFailed and be cut off.
+// authenticate adds the identity that an auth request proves to ids. addr is the client's address
+// without a port; subject is that of its verified certificate, or "". If ok is false, the client
+// must get AuthFailed and be disconnected.
 func (a *authSchemes) authenticate(ids []proto.ID, scheme string, data []byte, addr, subject string) (_ []proto.ID, ok bool) {
 	if scheme == schemeDigest && a.isOwn(data) {
 		return addID(ids, ownSuper), true
@@ -104,10 +105,10 @@ func (a *authSchemes) authenticate(ids []proto.ID, scheme string, data []byte, a
 		}
 		return addID(ids, proto.ID{Scheme: schemeX509, ID: subject}), true
 	}
-	return ids, false // SASL is negotiated otherwise
+	return ids, false // SASL is negotiated by requests of its own
 }
 
-// ownSuper is who the ensemble itself is when it reconfigures.
+// ownSuper is the identity that the ensemble itself uses to reconfigure.
 var ownSuper = proto.ID{Scheme: schemeSuper, ID: "ensemble"}
 
 func (a *authSchemes) isOwn(data []byte) bool {
@@ -188,8 +189,8 @@ func Digest(algorithm, userPassword string) (string, error) {
 	return user + ":" + base64.StdEncoding.EncodeToString(sum), nil
 }
 
-// addID adds an id to those of a connection. ZooKeeper keeps them in a ConcurrentHashMap,
-// whose order a client sees in what it makes of an "auth" ACL, and in whoAmI.
+// addID adds an id to those of a connection. ZooKeeper keeps them in a ConcurrentHashMap, whose
+// order clients see in expanded "auth" ACLs and in whoAmI.
 func addID(ids []proto.ID, id proto.ID) []proto.ID {
 	if slices.Contains(ids, id) {
 		return ids
@@ -235,13 +236,13 @@ func (a *authSchemes) valid(id proto.ID) bool {
 	return false
 }
 
-// validKerberosName matches "service/host@realm", of which no part has a "/" or "@".
+// validKerberosName matches "service/host@realm"; no part contains "/" or "@".
 func validKerberosName(name string) bool {
 	who, realm, ok := strings.Cut(name, "@")
 	return ok && !strings.ContainsAny(realm, "/@") && strings.Count(who, "/") <= 1
 }
 
-// matches reports whether a client's id is one that the ACL's id stands for, both of the scheme.
+// matches reports whether an ACL's id covers a client's id, both of the scheme.
 func (a *authSchemes) matches(scheme, id, expr string) bool {
 	if !a.known(scheme) {
 		return false
@@ -257,7 +258,8 @@ func (a *authSchemes) matches(scheme, id, expr string) bool {
 	return id == expr
 }
 
-// checkACL is ErrNoAuth unless the list lets one of the ids do it (ZooKeeperServer.checkACL).
+// checkACL returns ErrNoAuth unless the list grants perm to one of the ids
+// (ZooKeeperServer.checkACL).
 func (a *authSchemes) checkACL(list *ztree.ACL, perm proto.Perms, ids []proto.ID) proto.Error {
 	if a.skipACL || list == nil || len(list.List) == 0 {
 		return proto.OK
@@ -289,13 +291,13 @@ func (a *authSchemes) checkACL(list *ztree.ACL, perm proto.Perms, ids []proto.ID
 	return proto.ErrNoAuth
 }
 
-// fixupACL is the list that a znode gets where a client asked for one: without duplicates,
-// and with the client's ids in place of "auth" (PrepRequestProcessor.fixupACL). It is
-// ErrInvalidACL for a list that is empty or has an entry that is not valid.
+// fixupACL returns the list that a znode gets if a client asks for this one: without duplicates,
+// and with the client's ids in place of "auth" (PrepRequestProcessor.fixupACL). It returns
+// ErrInvalidACL for an empty list or an invalid entry.
 func (a *authSchemes) fixupACL(list []proto.ACL, ids []proto.ID) ([]proto.ACL, proto.Error) {
 	fixed := make([]proto.ACL, 0, len(list))
 	again := repeats(list)
-	bytes := 0 // of what stands for auth
+	bytes := 0 // of the ids that replace auth
 	for i, entry := range list {
 		if again(i) {
 			continue
@@ -329,7 +331,7 @@ func (a *authSchemes) fixupACL(list []proto.ACL, ids []proto.ID) ([]proto.ACL, p
 	return fixed, proto.OK
 }
 
-// repeats tells of each entry of a list whether it has been there before.
+// repeats reports, for each entry of a list, whether it repeats an earlier one.
 func repeats(list []proto.ACL) func(i int) bool {
 	if len(list) <= shortACL {
 		return func(i int) bool { return slices.Contains(list[:i], list[i]) }
@@ -351,7 +353,7 @@ func (a *authSchemes) clientInfos(ids []proto.ID) []proto.ClientInfo {
 	return infos
 }
 
-// user is the name behind an id, "" for a scheme without provider, such as super.
+// user returns the name in an id, or "" for a scheme without a provider, such as super.
 func (a *authSchemes) user(id proto.ID) string {
 	switch {
 	case !a.known(id.Scheme):

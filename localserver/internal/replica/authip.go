@@ -8,7 +8,7 @@ import (
 
 // The scheme ip (IPAuthenticationProvider).
 
-// ipNet is what an ACL's id stands for: an address, or those of "address/bits".
+// ipNet returns the addresses that an ACL's id covers: one, or those of "address/bits".
 func (a *authSchemes) ipNet(expr string) (netip.Prefix, bool) {
 	host, mask, masked := strings.Cut(expr, "/")
 	addr, ok := a.ipAddr(host)
@@ -27,7 +27,7 @@ func (a *authSchemes) ipNet(expr string) (netip.Prefix, bool) {
 	return net, err == nil
 }
 
-// ipMatches reports whether an address is one that an ACL's id stands for.
+// ipMatches reports whether an ACL's id covers an address.
 func (a *authSchemes) ipMatches(id, expr string) bool {
 	net, ok := a.ipNet(expr)
 	if !ok {
@@ -37,7 +37,7 @@ func (a *authSchemes) ipMatches(id, expr string) bool {
 	return ok && net.Contains(addr)
 }
 
-// ipAddr reads an address, of IPv6 where that is known.
+// ipAddr parses an address, IPv6 included if the release supports that.
 func (a *authSchemes) ipAddr(s string) (netip.Addr, bool) {
 	if strings.Contains(s, ":") {
 		if a.ipv6 == nil || !a.ipv6() {
@@ -48,7 +48,7 @@ func (a *authSchemes) ipAddr(s string) (netip.Addr, bool) {
 	return parseIPv4(s)
 }
 
-// parseIPv4 takes what Integer.parseInt takes: signs and zeros before the number too.
+// parseIPv4 accepts numbers as Integer.parseInt does, with signs and leading zeros.
 func parseIPv4(s string) (netip.Addr, bool) {
 	parts := strings.Split(s, ".")
 	if len(parts) != 4 {
@@ -65,8 +65,8 @@ func parseIPv4(s string) (netip.Addr, bool) {
 	return netip.AddrFrom4(addr), true
 }
 
-// parseIPv6 reads eight groups of hexadecimal digits, or fewer around one "::". As Integer.parseInt
-// does it takes a sign before them.
+// parseIPv6 reads eight groups of hexadecimal digits, or fewer around one "::". Like
+// Integer.parseInt, it accepts a sign before them.
 func parseIPv6(s string) (netip.Addr, bool) {
 	groups := func(s string) (b []byte, ok bool) {
 		if s == "" {

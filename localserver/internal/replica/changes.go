@@ -5,8 +5,8 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// change is what a znode will be once what has been proposed is applied
-// (ZooKeeperServer.ChangeRecord). It is not changed once it is in changes.
+// change is a znode as it will be once all proposals are applied (ZooKeeperServer.ChangeRecord). It
+// is immutable once it is in changes.
 type change struct {
 	zxid     int64
 	path     string
@@ -15,11 +15,11 @@ type change struct {
 	children int
 	acl      *ztree.ACL
 	data     []byte
-	node     *ztree.Node   // which has the data, until content is summed
-	content  ztree.Content // what the digest is made of, when summed
+	node     *ztree.Node   // holds the data until content is computed
+	content  ztree.Content // the digest's input, once summed
 	summed   bool
-	digest   uint64 // the znode's part of the tree's digest, then
-	tree     uint64 // the tree's digest, then
+	digest   uint64 // the znode's part of the tree's digest at that point
+	tree     uint64 // the tree's digest at that point
 }
 
 // fill gives the znode new data.
@@ -37,7 +37,7 @@ func (c *change) sumUp() {
 	c.summed = true
 }
 
-// owner is the session that the znode goes with, 0 for none.
+// owner returns the session that owns the ephemeral znode, or 0.
 func (c *change) owner() int64 {
 	if c.gone || proto.EphemeralTypeOf(c.stat.EphemeralOwner) != proto.EphemeralNormal {
 		return 0
@@ -45,11 +45,12 @@ func (c *change) owner() int64 {
 	return c.stat.EphemeralOwner
 }
 
-// changes are the proposals that are not applied yet, as the next one must see the tree.
+// changes are the effects of proposals that are not applied yet: what the next one must see in the
+// tree.
 type changes struct {
 	list   []*change // by zxid
 	byPath map[string]*change
-	owned  map[int64]map[*change]struct{} // those of ephemeral znodes, by session
+	owned  map[int64]map[*change]struct{} // the changes of ephemeral znodes, by session
 }
 
 func newChanges() changes {
@@ -69,7 +70,7 @@ func (c *changes) add(one *change) {
 	c.owned[owner][one] = struct{}{}
 }
 
-// disown forgets that a session owns what a change is about.
+// disown forgets that a session owns the znode of a change.
 func (c *changes) disown(one *change) {
 	owner := one.owner()
 	if owner == 0 {
@@ -80,7 +81,7 @@ func (c *changes) disown(one *change) {
 	}
 }
 
-// applied drops what the tree has now.
+// applied drops the changes that the tree now contains.
 func (c *changes) applied(zxid int64) {
 	n := 0
 	for n < len(c.list) && c.list[n].zxid <= zxid {
@@ -96,10 +97,10 @@ func (c *changes) applied(zxid int64) {
 	}
 }
 
-// mark is a point to which a multi that fails can go back.
+// mark is a point to which a failed multi is rolled back.
 type mark struct {
 	length int
-	former map[string]*change // what byPath had for the paths that the multi changed
+	former map[string]*change // byPath's entries for the paths that the multi changed
 }
 
 func (c *changes) mark() *mark { return &mark{length: len(c.list), former: map[string]*change{}} }
@@ -120,7 +121,7 @@ func (c *changes) rewind(m *mark) {
 	}
 }
 
-// look returns what the next transaction meets at a path; nil where there is no znode.
+// look returns what the next transaction finds at a path, or nil if there is no znode.
 func (p *prep) look(path string) *change {
 	if c := p.s.changes.byPath[canonical(path)]; c != nil {
 		if c.gone {
@@ -136,7 +137,7 @@ func (p *prep) look(path string) *change {
 		node: n, digest: p.digestOf(n)}
 }
 
-// canonical is the one name of a znode: the root has two.
+// canonical returns the one name used for a znode: the root has two.
 func canonical(path string) string {
 	if path == "" {
 		return "/"
@@ -151,7 +152,7 @@ func (p *prep) digestOf(n *ztree.Node) uint64 {
 	return n.Digest()
 }
 
-// treeDigest is the tree's digest after everything proposed so far.
+// treeDigest returns the tree's digest after all proposals so far.
 func (p *prep) treeDigest() uint64 {
 	if p.s.opt.NoDigest {
 		return 0
@@ -162,8 +163,8 @@ func (p *prep) treeDigest() uint64 {
 	return uint64(p.s.tree.Digest())
 }
 
-// enter records what a znode becomes. c is a copy that nobody else has; was is the znode's
-// digest before.
+// enter records a znode's new state. The caller must not use c afterwards; was is the znode's
+// previous digest.
 func (p *prep) enter(c *change, was uint64) {
 	c.zxid = p.header.Zxid
 	if !p.s.opt.NoDigest {
@@ -190,7 +191,7 @@ func (p *prep) alter(old *change, f func(*change)) {
 	p.enter(&c, old.digest)
 }
 
-// remove is enter for a znode that goes.
+// remove is enter for a deleted znode.
 func (p *prep) remove(old *change) {
 	p.enter(&change{path: old.path, gone: true}, old.digest)
 }

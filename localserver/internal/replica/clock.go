@@ -2,13 +2,13 @@ package replica
 
 import "time"
 
-// moment is what sessions, times to live and transactions take for the time: a test may move it.
+// moment is the time that sessions, TTLs and transactions go by; a test may move it ahead.
 func (s *Replica) moment() time.Time { return s.now.Add(s.ahead) }
 
-// realTime is when the clock will show a moment.
+// realTime converts a moment to the system's time.
 func (s *Replica) realTime(at time.Time, ok bool) (time.Time, bool) { return at.Add(-s.ahead), ok }
 
-// Connected are the sessions whose clients are connected to this member.
+// Connected returns the sessions whose clients are connected to this member.
 func (s *Replica) Connected() (ids []int64) {
 	s.do(func() {
 		for _, conns := range []map[int64]*conn{s.conns, s.opening, s.resuming} {
@@ -20,8 +20,8 @@ func (s *Replica) Connected() (ids []int64) {
 	return ids
 }
 
-// Advance moves the clock ahead. It ends the sessions that are over then, unless they are this
-// member's local ones and connected, or, on the leader, among connected.
+// Advance moves the clock ahead. It ends the sessions that expire by then, except this member's
+// local sessions that are connected and, on the leader, those in connected.
 func (s *Replica) Advance(d time.Duration, connected []int64) {
 	s.do(func() {
 		s.ahead += d
@@ -43,8 +43,8 @@ func (s *Replica) Advance(d time.Duration, connected []int64) {
 	})
 }
 
-// Reap deletes the containers and the znodes with a time to live that are ripe, and returns how
-// many there are, or -1 if this member does not lead.
+// Reap deletes the containers and TTL znodes that are due, and returns their number, or -1 if this
+// member is not the leader.
 func (s *Replica) Reap() (n int) {
 	n = -1
 	s.do(func() {
@@ -55,8 +55,8 @@ func (s *Replica) Reap() (n int) {
 	return n
 }
 
-// LastProposed is the zxid of the last transaction of a leader, applied or not; false if this
-// member does not lead.
+// LastProposed returns the zxid of the leader's last transaction, applied or not; leads is false if
+// this member is not the leader.
 func (s *Replica) LastProposed() (zxid int64, leads bool) {
 	s.do(func() { zxid, leads = s.zxid, s.role == leading })
 	return zxid, leads

@@ -9,12 +9,12 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// commit applies a transaction that a quorum has, tells the watches, and answers the client
-// that asked for it if it is connected here.
+// commit applies a transaction that a quorum has logged, fires watches, and answers the client that
+// requested it if it is connected here.
 func (s *Replica) commit(p *zab.Proposal) {
 	h := &p.Txn.Header
 	if h.Zxid <= s.tree.LastZxid() {
-		return // it came with the state that a role began with
+		return // it was part of the state that the role started with
 	}
 	if c := s.conns[h.ClientID]; c != nil {
 		c.catchUp()
@@ -66,19 +66,19 @@ func (s *Replica) commit(p *zab.Proposal) {
 	}
 }
 
-// asked reports whether a transaction is the one that the request waits for. Where this member
-// made it the zxid tells; an earlier connection of the session may have used the same xid.
+// asked reports whether a transaction is the one that the request waits for. If this member made
+// it, the zxid decides: an earlier connection of the session may have used the same xid.
 func (r *request) asked(h *proto.TxnHeader) bool {
 	return r.sent && r.Cxid == h.Cxid && (r.zxid == 0 || r.zxid == h.Zxid) &&
 		(h.Type != proto.OpCreateSession || r.Type == proto.OpCreateSession)
 }
 
-// maxFuzzy bounds the transactions that a leader's snapshot, made while the tree changed, may
-// have ahead of its zxid. They come again behind it, and until all have the tree matches no
-// digest. Its znodes do not tell how many they are: a deletion leaves nothing behind.
+// maxFuzzy bounds the transactions after its zxid that a leader's snapshot, made while the tree
+// changed, may contain. They are sent again after the snapshot; until the last of them, the tree
+// matches no digest. Its znodes do not reveal their number: a deletion leaves no trace.
 const maxFuzzy = 1 << 16
 
-// compareDigest looks whether the tree is the one that the leader had.
+// compareDigest checks the tree against the leader's digest.
 func (s *Replica) compareDigest(p *zab.Proposal) {
 	d := p.Txn.Digest
 	switch {
@@ -97,7 +97,7 @@ func (s *Replica) compareDigest(p *zab.Proposal) {
 	}
 }
 
-// fire tells the watches what a transaction changed, in the order of DataTree.processTxn.
+// fire fires the watches of what a transaction changed, in the order of DataTree.processTxn.
 func (s *Replica) fire(h *proto.TxnHeader, body jute.Record, result *ztree.Result) {
 	if s.watches.count() == 0 {
 		return
@@ -131,10 +131,12 @@ func (s *Replica) fire(h *proto.TxnHeader, body jute.Record, result *ztree.Resul
 	}
 }
 
-// teller is tell for those who may read the znode. Who may not has lost a one-shot all the same.
+// teller returns tell restricted to clients that may read the znode. The others lose a one-shot
+// watch without an event.
 //
-// Differs(events-need-read): Apache before 3.8.4 and 3.9.2 tells everybody (ZOOKEEPER-4799,
-// CVE-2024-23944; Debian's 3.8.0 has the correction). No release is worth emulating in that.
+// Differs(events-need-read): Apache before 3.8.4 and 3.9.2 sends the event to everyone
+// (ZOOKEEPER-4799, CVE-2024-23944; Debian's 3.8.0 has the fix). This is not emulated for any
+// release.
 func (s *Replica) teller(zxid int64, rights *ztree.Rights) emit[*conn] {
 	return func(c *conn, path string, event proto.EventType) {
 		list := rights.ACL
@@ -147,7 +149,7 @@ func (s *Replica) teller(zxid int64, rights *ztree.Rights) emit[*conn] {
 	}
 }
 
-// noZxid is the zxid of an event that no transaction has just made (WatchedEvent.NO_ZXID).
+// noZxid is the zxid of an event that was not caused by a new transaction (WatchedEvent.NO_ZXID).
 const noZxid = -1
 
 // tell sends a watch's event.
@@ -157,8 +159,8 @@ func (s *Replica) tell(c *conn, path string, event proto.EventType, zxid int64) 
 	c.pushed(len(c.out) - before)
 }
 
-// tellAsked is tell for what a request of the client itself brings about, which waits until the
-// client has read what was sent before.
+// tellAsked is tell for an event caused by the client's own request; it waits until the client has
+// read everything sent before.
 func (s *Replica) tellAsked(c *conn, path string, event proto.EventType, zxid int64) {
 	s.stats.told(s.watches.round, event)
 	if !s.emulated().EventZxid() {
@@ -167,7 +169,7 @@ func (s *Replica) tellAsked(c *conn, path string, event proto.EventType, zxid in
 	c.notify(zxid, &proto.WatcherEvent{Type: event, State: proto.StateSyncConnected, Path: path})
 }
 
-// parentPath is the path above, "/" for the root's children.
+// parentPath returns the parent's path, "/" for the root's children.
 func parentPath(path string) string {
 	if up := parentOf(path); up != "" {
 		return up
@@ -175,17 +177,17 @@ func parentPath(path string) string {
 	return "/"
 }
 
-// replyWrite answers a write with what its transaction did.
+// replyWrite answers a write with the result of its transaction.
 func (s *Replica) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) {
 	err := result.Err
 	switch {
 	case err == proto.ErrSessionMoved: // or a part of a multi met it
-		// A fault of the connection, not of the request: the client has gone elsewhere.
+		// The fault is the connection's, not the request's: the client has moved to another server.
 		r.conn.part()
 		return
 	case p.Txn.Header.Type == proto.OpError:
 		if r.refused != 0 {
-			err = r.refused // the leader only finds that it does not know the session
+			err = r.refused // the leader would only report that it does not know the session
 		}
 		s.reply(r, err, nil)
 		return
@@ -199,7 +201,7 @@ func (s *Replica) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) 
 		body = o.reply(p, result)
 	}
 	if r.Type == proto.OpMulti {
-		err = 0 // its parts tell what failed
+		err = 0 // its parts say what failed
 	}
 	s.reply(r, err, body)
 }

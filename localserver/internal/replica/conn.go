@@ -20,48 +20,48 @@ import (
 )
 
 const (
-	// parting is how long a client may take to read what was written to it before the member
-	// closes its connection.
+	// parting is how long a client may take to read what was sent before the member closes its
+	// connection.
 	parting = 5 * time.Second
 
-	// frameStep is the room that a request gets before its bytes have come.
+	// frameStep is the buffer allocated for a request before its bytes arrive.
 	frameStep = 16 << 10
 
 	// outstandingByConn bounds the unanswered requests of one connection.
 	outstandingByConn = 4096
 )
 
-// conn is a client's connection. Its reader and its writer are goroutines; what has no other
-// remark is the loop's.
+// conn is a client's connection. Its reader and its writer are goroutines; fields belong to the
+// loop unless stated otherwise.
 type conn struct {
 	s       *Replica
 	nc      net.Conn
 	r       *bufio.Reader // the reader's
 	remote  string        // as Java prints it, "/host:port"
-	large   int64         // of the frame that is being read, if it is a large one; the reader's
+	large   int64         // length of the frame being read, if it is large; the reader's
 	address string        // as Java prints it
 	subject string        // of the client's verified certificate
 	secure  bool
 	started time.Time
 
-	established func(ok bool) // told once, when the session is set up or refused
+	established func(ok bool) // called once, when the session is set up or refused
 	session     int64         // 0 until a session is set up
 	timeout     time.Duration
-	oldest      bool // the client, before 3.4, sends and gets no byte that says so
+	oldest      bool // the client predates 3.4 and neither sends nor receives the read-only byte
 	auth        []proto.ID
-	queue       []*request // not answered yet, in the order of their arrival
+	queue       []*request // unanswered, in order of arrival
 	gone        bool       // closed; nothing more is read or answered
-	leaving     bool       // will be closed once what was written is sent
+	leaving     bool       // will be closed once all output is sent
 	stats       connStats
 	asked       time.Time // when it asked for a session
-	resumed     bool      // the session is an older one
-	probe       bool      // it brought a four-letter word
+	resumed     bool      // the session existed before
+	probe       bool      // it sent a four-letter word
 
 	outstanding atomic.Int32 // requests read and not answered
-	held        int          // writes in queue that have not set out
+	held        int          // writes in queue that are not submitted yet
 	reads       int          // requests in queue that need no transaction
-	weighed     int          // so many of the queue are counted in dueBytes
-	dueBytes    int          // of the replies to reads among them
+	weighed     int          // how many of the queue are counted in dueBytes
+	dueBytes    int          // bytes of the replies to the reads among them
 	turn        turn
 	late        []lateFrame // held back by a fault
 	output
@@ -72,10 +72,10 @@ type conn struct {
 	closed bool
 }
 
-// errHangUp ends a reader without a word.
+// errHangUp ends a reader without a log line.
 var errHangUp = errors.New("closed")
 
-// serveConn reads what a client sends, until it is gone.
+// serveConn reads a client's requests until it is gone.
 func (s *Replica) serveConn(nc net.Conn, secure bool) {
 	c := &conn{s: s, nc: nc, r: bufio.NewReaderSize(nc, 4<<10), secure: secure, started: time.Now()}
 	c.resume = sync.NewCond(&c.mu)
@@ -102,12 +102,12 @@ func (s *Replica) serveConn(nc net.Conn, secure bool) {
 		leaving = c.leaving
 	})
 	if leaving {
-		c.awaitEnd() // such as the answer that the session is over has yet to be sent
+		c.awaitEnd() // the answer that the session has expired, for example, has yet to be sent
 	}
 	c.hangUp()
 }
 
-// logLoss tells of a connection that the client has ended (NIOServerCnxn.doIO).
+// logLoss logs that the client ended the connection (NIOServerCnxn.doIO).
 func (c *conn) logLoss(err error) {
 	var timeout net.Error
 	var network *net.OpError
@@ -123,8 +123,8 @@ func (c *conn) logLoss(err error) {
 	c.s.log.Warnf("Close of session 0x%x: %v", uint64(c.session), err)
 }
 
-// awaitEnd waits until the writer has sent everything and closed the connection, or its time
-// for that is over.
+// awaitEnd waits until the writer has sent everything and closed the connection, or has run out of
+// time.
 func (c *conn) awaitEnd() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,13 +133,13 @@ func (c *conn) awaitEnd() {
 	}
 }
 
-// sessionID may be called by the reader after it is done.
+// sessionID may be called by the reader when it is done.
 func (c *conn) sessionID() (id int64) {
 	c.s.do(func() { id = c.session })
 	return id
 }
 
-// plainIP is an address as Java prints it: an IPv6 one in full, without leading zeros
+// plainIP formats an address as Java does: IPv6 in full, without leading zeros
 // (Inet6Address.getHostAddress).
 func plainIP(host string) string {
 	bare, zone, _ := strings.Cut(host, "%")
@@ -204,7 +204,7 @@ func (c *conn) read() error {
 			batch = batch[:0]
 		}
 		batch = append(batch, event{request: r})
-		// Whole frames that have arrived already go to the loop together.
+		// Complete frames that have already arrived go to the loop together.
 		if len(batch) < 128 && c.another() {
 			continue
 		}
@@ -219,7 +219,7 @@ func (c *conn) read() error {
 	}
 }
 
-// greet looks at the first four bytes, which may be a four-letter word.
+// greet reads the first four bytes, which may be a four-letter word.
 func (c *conn) greet() (handled bool, err error) {
 	head, err := c.r.Peek(4)
 	if err != nil {
@@ -234,11 +234,11 @@ func (c *conn) greet() (handled bool, err error) {
 	return false, nil
 }
 
-// admitLarge takes a request in if it is not too much with the other large ones
+// admitLarge admits a large request if the total of large ones stays within the limit
 // (ZooKeeperServer.checkRequestSizeWhenReceivingMessage).
 //
-// Differs(large-requests-announced): Apache counts a large request once all of it has come, so that
-// those of which half has been sent may take any amount of memory.
+// Differs(large-requests-announced): Apache counts a large request only once it is complete, so
+// half-sent ones can take any amount of memory.
 func (c *conn) admitLarge(length int64) error {
 	s := c.s
 	if s.opt.LargeThreshold == 0 || length <= int64(s.opt.LargeThreshold) {
@@ -260,7 +260,7 @@ func (s *Replica) dropLarge(n *int64) {
 	}
 }
 
-// frame reads one length and what it announces.
+// frame reads a length and as many bytes.
 func (c *conn) frame() ([]byte, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(c.r, head[:]); err != nil {
@@ -277,7 +277,7 @@ func (c *conn) frame() ([]byte, error) {
 	if err := c.admitLarge(int64(n)); err != nil {
 		return nil, err
 	}
-	// Room is made for what has come, not for what was announced.
+	// Memory is allocated for what has arrived, not for what was announced.
 	body := make([]byte, 0, min(int(n), frameStep))
 	for {
 		have := len(body)
@@ -307,7 +307,7 @@ func (c *conn) another() bool {
 	return n <= c.r.Size() && c.r.Buffered() >= 4+n
 }
 
-// connect hands the loop the request for a session and waits until it is set up.
+// connect passes the session request to the loop and waits until it is set up.
 func (c *conn) connect(body []byte) error {
 	var r proto.ConnectRequest
 	d := jute.NewDecoder(body)
@@ -337,18 +337,18 @@ func (c *conn) connect(body []byte) error {
 	}
 }
 
-// connectSize is a ConnectRequest without its password and its last byte.
+// connectSize is the size of a ConnectRequest without its password and last byte.
 const connectSize = 4 + 8 + 4 + 8 + 4
 
 // throttled reports whether the connection's requests have to wait (ZooKeeperServer.shouldThrottle):
-// a connection whose client reads can always have one in process.
+// a client that reads its replies may always have one in progress.
 func (c *conn) throttled() bool {
 	n := c.outstanding.Load()
 	return n > outstandingByConn || c.stalled.Load() ||
 		n > 0 && (c.s.shared.inProcess.Load() > int64(c.s.opt.OutstandingLimit) || c.s.shared.inBytes.Load() > c.s.opt.OutstandingBytes)
 }
 
-// throttle keeps the reader from reading on while there is too much to do.
+// throttle blocks the reader while there is too much to do.
 func (c *conn) throttle() error {
 	if !c.throttled() {
 		return nil
@@ -375,7 +375,7 @@ func (c *conn) answered(r *request) {
 	c.readOn()
 }
 
-// discount takes a request out of what the member has to do.
+// discount removes a request from the member's count of outstanding ones.
 func (s *Replica) discount(r *request) {
 	if !r.discounted {
 		r.discounted = true
@@ -384,7 +384,7 @@ func (s *Replica) discount(r *request) {
 	}
 }
 
-// readOn wakes the reader if it may go on.
+// readOn wakes the reader if it may continue.
 func (c *conn) readOn() {
 	c.mu.Lock()
 	if c.paused && !c.throttled() {
@@ -393,7 +393,7 @@ func (c *conn) readOn() {
 	c.mu.Unlock()
 }
 
-// hangUp closes the network's connection; the reader then ends.
+// hangUp closes the network connection, which ends the reader.
 func (c *conn) hangUp() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -408,13 +408,13 @@ func (c *conn) closeLocked() {
 	c.resume.Broadcast()
 	c.dropOutput()
 	if c.secure {
-		go c.nc.Close() // it says goodbye, and may wait five seconds for room for that
+		go c.nc.Close() // TLS sends a close alert, which may block for five seconds
 	} else {
 		c.nc.Close()
 	}
 }
 
-// close forgets the connection: its watches, and its unanswered requests.
+// close forgets the connection, its watches and its unanswered requests.
 func (c *conn) close() {
 	if c.gone {
 		return
@@ -440,7 +440,7 @@ func (c *conn) close() {
 	}
 }
 
-// part closes the connection after what was written to it has been sent.
+// part closes the connection once its output has been sent.
 func (c *conn) part() {
 	c.leaving = true
 	c.mark()

@@ -11,8 +11,8 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// connect opens a session or resumes one (ZooKeeperServer.processConnectRequest). Whatever
-// comes of it, c.established is called.
+// connect opens a session or resumes one (ZooKeeperServer.processConnectRequest). It always leads
+// to a call of c.established.
 func (s *Replica) connect(c *conn, r *proto.ConnectRequest) {
 	s.metrics.Add("connection_request_count", 1)
 	switch {
@@ -57,9 +57,9 @@ func (s *Replica) connect(c *conn, r *proto.ConnectRequest) {
 	case s.role == leading:
 		s.finishSession(c, s.adopt(r.SessionID, c.timeout, ownClients))
 	case s.role == readOnly:
-		// Differs(read-only-sessions): Apache's read-only server closes the connection of who has
-		// a global session, and without localSessionsEnabled answers who asks for a new one with
-		// an error that no client reads (ReadOnlyRequestProcessor). Its readers could not read.
+		// Differs(read-only-sessions): Apache's read-only server disconnects clients with a global
+		// session and, without localSessionsEnabled, answers a request for a new one with an error
+		// that no client reads (ReadOnlyRequestProcessor), so nobody could read from it.
 		s.finishSession(c, true)
 	default:
 		if old := s.resuming[c.session]; old != nil {
@@ -70,7 +70,7 @@ func (s *Replica) connect(c *conn, r *proto.ConnectRequest) {
 	}
 }
 
-// openSession creates a session, a global one by a transaction.
+// openSession creates a session: a local one at once, a global one by a transaction.
 func (s *Replica) openSession(c *conn) {
 	id := s.sessions.nextID
 	s.sessions.nextID++
@@ -86,7 +86,7 @@ func (s *Replica) openSession(c *conn) {
 	s.createSession(id, c.timeout)
 }
 
-// createSession asks for a transaction that creates a session.
+// createSession submits the transaction that creates a session.
 func (s *Replica) createSession(id int64, timeout time.Duration) {
 	ms := int32(timeout.Milliseconds())
 	body := binary.BigEndian.AppendUint32(nil, uint32(ms))
@@ -99,7 +99,7 @@ func (s *Replica) createSession(id int64, timeout time.Duration) {
 	s.learner.Forward(&r.Request)
 }
 
-// adopt makes origin the owner of a session that is alive.
+// adopt makes origin the owner of a live session.
 func (s *Replica) adopt(id int64, timeout time.Duration, origin zab.Origin) bool {
 	t := s.sessions.byID[id]
 	if t == nil || t.closing {
@@ -110,7 +110,7 @@ func (s *Replica) adopt(id int64, timeout time.Duration, origin zab.Origin) bool
 	return true
 }
 
-// finishSession tells the client that its session is set up, or that it is over
+// finishSession tells the client that its session is set up, or has expired
 // (ZooKeeperServer.finishSessionInit).
 func (s *Replica) finishSession(c *conn, valid bool) {
 	if c.gone {
@@ -122,7 +122,7 @@ func (s *Replica) finishSession(c *conn, valid bool) {
 		c.part()
 		return
 	}
-	// Differs(log-lines): Apache since 3.6 says that at the level DEBUG only.
+	// Differs(log-lines): Apache since 3.6 logs this at level DEBUG only.
 	s.log.Infof("Established session 0x%x with negotiated timeout %d for client %s", uint64(c.session), c.timeout.Milliseconds(), c.remote)
 	s.conns[c.session] = c
 	c.established(true)

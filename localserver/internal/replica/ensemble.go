@@ -7,7 +7,7 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// Ensemble is what monitoring tells of a member's ensemble and of its own place there.
+// Ensemble is what monitoring reports about a member's ensemble and its place in it.
 type Ensemble struct {
 	zab.Status
 	PeerState string // zab.Peer.DetailedState
@@ -26,8 +26,8 @@ func (e *Ensemble) self() (m zoocfg.Member, voting bool) {
 	return m, ok && m.Role == zoocfg.Participant
 }
 
-// leaderHosts are the hosts at which the leader serves its learners, joined by "|" as
-// ZooKeeper does; "" when there is no leader.
+// leaderHosts returns the hosts at which the leader serves learners, joined by "|" as in ZooKeeper,
+// or "" if there is no leader.
 func (e *Ensemble) leaderHosts() string {
 	if e.Config == nil {
 		return ""

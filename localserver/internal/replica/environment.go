@@ -18,12 +18,12 @@ import (
 // (Version.getFullVersion): "3.9.5-v1.2.3, built on 2026-01-02 03:04 UTC".
 func Version(r release.Release) string { return r.String() + "-" + build() }
 
-// build is which build of zkctl this is, in place of the commit of Apache ZooKeeper.
+// build identifies the build of zkctl, in place of Apache ZooKeeper's commit.
 var build = sync.OnceValue(func() string {
-	_ = version.String() // fills what it is made of
+	_ = version.String() // sets the variables read below
 	built, err := time.Parse(time.RFC3339, version.Date)
 	if err != nil {
-		// A build that does not know its commit: the program's own date.
+		// If the build does not know its commit's date, use that of the executable.
 		if program, err := os.Executable(); err == nil {
 			if info, err := os.Stat(program); err == nil {
 				built = info.ModTime()
@@ -63,7 +63,7 @@ func (s *Replica) environment() []setting {
 	}
 }
 
-// javaOS is the system's name as Java spells it.
+// javaOS is the operating system's name in Java's spelling.
 func javaOS() string {
 	switch runtime.GOOS {
 	case "linux":
@@ -76,8 +76,8 @@ func javaOS() string {
 	return runtime.GOOS
 }
 
-// memory is, in bytes, what is free of the memory that the process has, what it may have at
-// most, and what it has.
+// memory returns, in bytes, the free part of the process's memory, the most it may use, and its
+// total.
 func memory() (free, most, total uint64) {
 	const all, released, objects, limit = "/memory/classes/total:bytes", "/memory/classes/heap/released:bytes",
 		"/memory/classes/heap/objects:bytes", "/gc/gomemlimit:bytes"

@@ -9,8 +9,7 @@ import (
 	"syscall"
 )
 
-// openFiles are the file descriptors in use and how many the process may have; -1 for what
-// is not known.
+// openFiles returns the number of open file descriptors and the process's limit; -1 means unknown.
 func openFiles() (open, limit int64) {
 	open, limit = -1, -1
 	for _, dir := range []string{"/proc/self/fd", "/dev/fd"} {

@@ -9,20 +9,19 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// Fault is what becomes of a request instead of what it asks for, or of its reply. The zero value
-// is nothing.
+// Fault is what happens to a request, or to its reply, instead of the usual. The zero value changes
+// nothing.
 type Fault struct {
 	Err   proto.Error   // the answer
-	Delay time.Duration // for the request to be done, or for its reply
-	Drop  bool          // close the connection instead of an answer
+	Delay time.Duration // before the request runs, or before its reply is sent
+	Drop  bool          // close the connection instead of answering
 }
 
-// Faults decides what becomes of a client's request: before it is done, and again when it has
-// been, of its reply. body is the request's record. It is called on several goroutines, and must
-// not wait.
+// Faults chooses the fault for a client's request: once before it runs, and again, for its reply,
+// afterwards. body is the request's record. It is called on several goroutines and must not block.
 type Faults func(before bool, op proto.Op, session int64, body []byte) Fault
 
-// SetFaults has f asked from now on; nil ends that.
+// SetFaults consults f from now on; nil stops that.
 func (s *Replica) SetFaults(f Faults) {
 	if f == nil {
 		s.shared.faults.Store(nil)
@@ -31,7 +30,7 @@ func (s *Replica) SetFaults(f Faults) {
 	s.shared.faults.Store(&f)
 }
 
-// struck asks for the fault that strikes a request or its reply.
+// struck returns the fault for a request or its reply.
 func (r *request) struck(before bool) (f Fault) {
 	if faults := r.conn.s.shared.faults.Load(); faults != nil {
 		f = (*faults)(before, r.Type, r.conn.session, r.Body)
@@ -39,7 +38,7 @@ func (r *request) struck(before bool) (f Fault) {
 	return f
 }
 
-// holdUp keeps the reader from going on, as a slow network would; false when the server ends.
+// holdUp blocks the reader, as a slow network would; it returns false if the server is closed.
 func (s *Replica) holdUp(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -51,7 +50,7 @@ func (s *Replica) holdUp(d time.Duration) bool {
 	}
 }
 
-// fail answers a request that a fault keeps from being done.
+// fail answers a request that a fault keeps from running.
 func (c *conn) fail(r *request) {
 	defer c.answered(r)
 	if r.fault.Drop {
@@ -61,7 +60,7 @@ func (c *conn) fail(r *request) {
 	c.send(&proto.ReplyHeader{Xid: r.Cxid, Zxid: c.s.tree.LastZxid(), Err: r.fault.Err}, nil)
 }
 
-// injected applies a fault to a reply; false when the reply is not to be sent now.
+// injected applies a fault to a reply; it returns false if the reply must not be sent now.
 func (s *Replica) injected(r *request, err *proto.Error, body *jute.Record) bool {
 	f, c := r.struck(false), r.conn
 	if f.Err != 0 {
@@ -86,8 +85,8 @@ func (s *Replica) injected(r *request, err *proto.Error, body *jute.Record) bool
 	return true
 }
 
-// lateFrame is a frame that a fault holds back, or, with no time, one that must not overtake such
-// a frame.
+// lateFrame is a frame delayed by a fault or, if it has no time, one that must not overtake such a
+// frame.
 type lateFrame struct {
 	header proto.ReplyHeader
 	body   jute.Record
@@ -112,8 +111,8 @@ func (c *conn) sendLate() {
 	}
 }
 
-// ExpireSession ends a session now, as if its client had been silent; false when there is
-// none such.
+// ExpireSession ends a session now, as if its client had been silent. found is false if the session
+// does not exist.
 func (s *Replica) ExpireSession(id int64) (found bool) {
 	s.do(func() {
 		if t := s.local.get(id); t != nil {
@@ -127,8 +126,8 @@ func (s *Replica) ExpireSession(id int64) (found bool) {
 	return found
 }
 
-// DropConnections closes every client's connection; the sessions live on. It returns how
-// many there were.
+// DropConnections closes every client's connection and returns their number. The sessions stay
+// open.
 func (s *Replica) DropConnections() (n int) {
 	s.do(func() {
 		n = len(s.all)
@@ -139,10 +138,10 @@ func (s *Replica) DropConnections() (n int) {
 	return n
 }
 
-// Refuse turns clients away that want a session, until it is called with false.
+// Refuse rejects clients that want a session until it is called with false.
 func (s *Replica) Refuse(on bool) { s.do(func() { s.refuse = on }) }
 
-// Sessions are the ids of the sessions that are open, the member's own local ones included.
+// Sessions returns the ids of all open sessions, including the member's local ones.
 func (s *Replica) Sessions() (ids []int64) {
 	s.do(func() {
 		if s.local != nil {

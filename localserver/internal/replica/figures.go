@@ -16,7 +16,7 @@ import (
 // (Time.currentElapsedTime).
 var booted = time.Now()
 
-// elapsed is a moment in milliseconds on that clock; 0 for no moment.
+// elapsed converts a moment to milliseconds on that clock; the zero time is 0.
 func elapsed(at time.Time) int64 {
 	if at.IsZero() {
 		return 0
@@ -32,7 +32,7 @@ type figures struct {
 	stats    stats
 	conns    int
 	zxid     int64
-	znodes   int // with "", by which name ZooKeeper has the root a second time
+	znodes   int // including "", ZooKeeper's second name for the root
 	watches  int
 
 	ephemerals int
@@ -44,7 +44,7 @@ type figures struct {
 	proposals  BufferSizes
 }
 
-// figures copies them; false when the member does not serve.
+// figures copies them; serving is false if the member does not serve.
 func (s *Replica) figures() (f figures, serving bool) {
 	s.do(func() {
 		if s.role == idle {
@@ -72,7 +72,7 @@ func (s *Replica) serving() (serving bool) {
 	return serving
 }
 
-// state is the member's part in ZooKeeper's words (ServerStats.Provider.getState).
+// state is the member's role in ZooKeeper's words (ServerStats.Provider.getState).
 func (f *figures) state() string {
 	switch {
 	case f.role == readOnly:
@@ -94,16 +94,16 @@ func (f *figures) leads() bool { return f.role == leading && !f.alone }
 type connInfo struct {
 	remote   string // as InetSocketAddress prints it, without the slash
 	secure   bool
-	ops      int // what its selection key would wait for: 1 to read, 4 to write
+	ops      int // its selection key's interest: 1 to read, 4 to write
 	queued   int32
 	session  int64
 	timeout  time.Duration
 	started  time.Time
-	deadline time.Time // when its silence would end it
+	deadline time.Time // when it is closed if it stays silent
 	stats    connStats
 }
 
-// connections lists the connections, the oldest first.
+// connections lists the connections, oldest first.
 func (s *Replica) connections() (list []connInfo) {
 	s.do(func() {
 		list = make([]connInfo, 0, len(s.all))
@@ -121,7 +121,7 @@ func (s *Replica) connections() (list []connInfo) {
 
 func (c *conn) info() connInfo {
 	i := connInfo{remote: c.remote[1:], secure: c.secure, queued: max(0, c.outstanding.Load()), started: c.started, stats: c.stats}
-	// A session is set up when it is in the table; before that its id is only a proposal.
+	// A session is set up once it is in the table; until then its id is only proposed.
 	if c.s.conns[c.session] == c {
 		i.session, i.timeout = c.session, c.timeout
 	}
@@ -177,7 +177,7 @@ func (s *Replica) ports() (plain, secure int) {
 	return plain, secure
 }
 
-// expiries are a table's sessions by the time at which they expire, the first first.
+// expiries lists a table's sessions by expiry time, soonest first.
 func (t *sessions) expiries() (list []expiry) {
 	if t == nil {
 		return nil
@@ -199,12 +199,12 @@ type expiry struct {
 	sessions []int64
 }
 
-// piece is about how many paths are copied at once: monitoring must not hold up the loop,
-// however much there is to tell.
+// piece is roughly how many paths are copied at once: monitoring must not block the loop, however
+// much there is to report.
 const piece = 4096
 
-// ephemerals calls visit with the ephemeral znodes of each session. It asks the loop for
-// some sessions at a time, so that the whole is of no single moment.
+// ephemerals calls visit with the ephemeral znodes of each session. It asks the loop for some
+// sessions at a time, so the result is not a consistent view.
 func (s *Replica) ephemerals(begin func(sessions int), visit func(session int64, paths []string)) {
 	var owners []int64
 	s.do(func() { owners = s.tree.EphemeralOwners() })
@@ -245,7 +245,7 @@ func (s *Replica) ephemerals(begin func(sessions int), visit func(session int64,
 
 // watchList is what wchc and wchp list, a pair for each data watch.
 type watchList struct {
-	watchers []int64 // sessions that have or had a watch, in no order
+	watchers []int64 // sessions that have or had a watch, unordered
 	pairs    []watchPair
 	sessions []int64 // of the pairs
 }
@@ -300,7 +300,7 @@ type watchedBySession struct {
 	paths   []string
 }
 
-// bySession groups the pairs; a session that has had a watch is there without one too.
+// bySession groups the pairs by session; a session that once had a watch appears even without one.
 func (l watchList) bySession() (groups []watchedBySession) {
 	paths := make(map[int64][]string, len(l.watchers))
 	for _, id := range l.watchers {
@@ -320,7 +320,7 @@ type watchersByPath struct {
 	sessions []int64
 }
 
-// byPath groups the pairs, in the order in which the paths come first.
+// byPath groups the pairs by path, in order of first occurrence.
 func (l watchList) byPath() []watchersByPath {
 	groups := make([]watchersByPath, 0, len(l.pairs))
 	at := make(map[string]int, len(l.pairs))
@@ -341,10 +341,10 @@ func (l watchList) byPath() []watchersByPath {
 	return groups
 }
 
-// ids is the session of pair i as a list, for which no memory is taken when it stays alone.
+// ids returns the session of pair i as a list; it allocates only if the list grows.
 func (l watchList) ids(i int) []int64 { return l.sessions[i : i+1 : i+1] }
 
-// dirSize is the size of all files in a folder; 0 for no folder.
+// dirSize returns the size of all files in a folder, or 0 if there is none.
 func dirSize(dir string) (sum int64) {
 	if dir == "" {
 		return 0

@@ -8,20 +8,20 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// shortACL is the length up to which the entries of a list are looked at one by one.
+// shortACL is the length up to which a list's entries are checked one by one.
 const shortACL = 16
 
-// grants are what the entries of a long list grant, by whom they name: a check takes the same
-// time however long the list is. They stand for as long as the list.
+// grants index the entries of a long list by whom they name, so that a check takes the same time
+// however long the list is. They live as long as the list.
 type grants struct {
 	ids     map[proto.ID]proto.Perms
 	schemes map[string]proto.Perms // all entries of a scheme together
 	nets    map[netip.Prefix]proto.Perms
 	bits    []int // the lengths of nets
-	ipv6    bool  // nets has those of IPv6
+	ipv6    bool  // nets has IPv6 ones
 }
 
-// grantsOf makes them when a list is checked for the first time.
+// grantsOf returns a list's grants, which it builds on the first check.
 func (a *authSchemes) grantsOf(list *ztree.ACL) *grants {
 	ipv6 := a.ipv6 != nil && a.ipv6()
 	if g, ok := list.Index.(*grants); ok && g.ipv6 == ipv6 {
@@ -45,7 +45,7 @@ func (a *authSchemes) grantsOf(list *ztree.ACL) *grants {
 	return g
 }
 
-// to is what the list grants to an id: the entries that matches finds.
+// to returns what the list grants to an id, by the entries that matches accepts.
 func (g *grants) to(a *authSchemes, id proto.ID) proto.Perms {
 	if !a.known(id.Scheme) {
 		return 0

@@ -11,9 +11,9 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// javaText is a string as a server in Java sends it back: bytes that are not UTF-8 have become
-// U+FFFD when it was read, and characters beyond U+FFFF are written as two surrogates of three
-// bytes each (BinaryInputArchive.readString, BinaryOutputArchive.stringToByteBuffer).
+// javaText returns a string as a Java server sends it back: invalid UTF-8 becomes U+FFFD on
+// reading, and a character above U+FFFF is written as two surrogates of three bytes each
+// (BinaryInputArchive.readString, BinaryOutputArchive.stringToByteBuffer).
 func javaText(s string) string {
 	plain := true
 	for i := 0; i < len(s) && plain; i++ {
@@ -46,7 +46,7 @@ func surrogate(b *strings.Builder, unit rune) {
 	b.WriteByte(byte(0x80 | unit&0x3f))
 }
 
-// malformed is how many bytes at the beginning of s become one U+FFFD.
+// malformed returns how many bytes at the start of s become one U+FFFD.
 func malformed(s string) int {
 	follows := func(i int, low, high byte) bool { return i < len(s) && s[i] >= low && s[i] <= high }
 	switch c := s[0]; {
@@ -79,7 +79,7 @@ func javaACL(list []proto.ACL) []proto.ACL {
 	return list
 }
 
-// javaAddress is an address as InetSocketAddress.toString has it.
+// javaAddress formats an address as InetSocketAddress.toString does.
 func javaAddress(a net.Addr) string {
 	host, port, err := net.SplitHostPort(a.String())
 	if err != nil {
@@ -88,15 +88,15 @@ func javaAddress(a net.Addr) string {
 	return "/" + net.JoinHostPort(plainIP(host), port)
 }
 
-// hashOrder puts the paths of a session's ephemerals in the order in which a clone of the
-// java.util.HashSet that ZooKeeper keeps them in has them: clients see it in the order of the
-// events when the session ends. The paths come in the order in which they were added.
+// hashOrder sorts the paths of a session's ephemerals, given in the order of creation, into the
+// order of a clone of the java.util.HashSet in which ZooKeeper keeps them. Clients see that order
+// in the events at the end of the session.
 func hashOrder(paths []string) {
 	n := len(paths)
 	if n < 2 {
 		return
 	}
-	kept := uint32(16) // of the set, as it has grown
+	kept := uint32(16) // capacity that the set has grown to
 	for n > int(kept-kept>>2) {
 		kept *= 2
 	}
@@ -118,5 +118,5 @@ func hashOrder(paths []string) {
 	}
 }
 
-// powerOfTwo is the least that is not below n (HashMap.tableSizeFor).
+// powerOfTwo returns the least power of two that is at least n (HashMap.tableSizeFor).
 func powerOfTwo(n uint32) uint32 { return 1 << bits.Len32(n-1) }

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// ListenMode says what is spoken on a port.
+// ListenMode is what a port accepts.
 type ListenMode int
 
 // Modes.
 const (
 	Plain   ListenMode = iota
-	Secure             // TLS alone (secureClientPort)
-	Unified            // TLS or not, as the client begins (client.portUnification)
+	Secure             // only TLS (secureClientPort)
+	Unified            // TLS or plain text, as the client chooses (client.portUnification)
 )
 
-// handshake is how long a client may take for TLS.
+// handshake limits a client's TLS handshake.
 const handshake = 10 * time.Second
 
 // Serve accepts clients on ln until the member is closed or CloseListener is called.
@@ -51,7 +51,7 @@ func (s *Replica) accept(l *listener) {
 			if over {
 				return
 			}
-			// Such as too many open files: clients that leave make room.
+			// For example too many open files; clients that disconnect make room.
 			s.log.Warnf("Error accepting new connection: %v", err)
 			time.Sleep(pause)
 			pause = min(2*pause, time.Second)
@@ -78,7 +78,7 @@ func (s *Replica) accept(l *listener) {
 	}
 }
 
-// hostOf is a client's address without its port.
+// hostOf returns a client's address without the port.
 func hostOf(nc net.Conn) string {
 	remote := nc.RemoteAddr().String()
 	if host, _, err := net.SplitHostPort(remote); err == nil {
@@ -96,7 +96,7 @@ func (s *Replica) has(l *listener) bool {
 	return false
 }
 
-// CloseListener stops accepting on an address; those who are connected stay.
+// CloseListener stops accepting on an address; existing connections stay open.
 func (s *Replica) CloseListener(ln net.Listener) {
 	s.accepting.mu.Lock()
 	kept := s.accepting.listeners[:0:0]
@@ -123,7 +123,7 @@ func (s *Replica) closeListeners() {
 	s.accepting.listeners = nil
 }
 
-// welcome brings a connection to where requests can be read.
+// welcome prepares a connection up to the point where requests can be read.
 func (s *Replica) welcome(nc net.Conn, mode ListenMode) {
 	defer nc.Close()
 	if t, ok := nc.(*net.TCPConn); ok {
@@ -158,7 +158,7 @@ func (s *Replica) welcome(nc net.Conn, mode ListenMode) {
 	s.serveConn(nc, mode == Secure)
 }
 
-// peekedConn is a connection whose first bytes have been looked at.
+// peekedConn is a connection whose first bytes have already been read.
 type peekedConn struct {
 	net.Conn
 	r *bufio.Reader
@@ -193,7 +193,7 @@ func (s *Replica) dismiss(nc net.Conn, host string) {
 	}
 }
 
-// hangUp closes all connections, also those that are not a client's yet or no more.
+// hangUp closes all connections, even those that are not a client's yet, or no longer.
 func (s *Replica) hangUp() {
 	s.accepting.mu.Lock()
 	defer s.accepting.mu.Unlock()

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Differs(listings-few): Apache answers all commands at once. Some copy whatever clients have made, such
-// as a million watches, to list it. So that nobody fills the memory by asking many times, or by
-// not reading the answers, a few of these are answered at a time, each for no longer than a while.
+// Differs(listings-few): Apache answers any number of commands at once. Some copy what clients have
+// created, such as a million watches, to list it. So that nobody can exhaust memory with many such
+// requests, or by not reading the answers, only a few run at a time, each with a time limit.
 const (
 	listingsMost = 4
 	listingTime  = 30 * time.Second
 	tooMany      = "Too many commands that list things are being answered; try again"
 )
 
-// lists reports whether a command, by the name that is a four-letter word, is one of these.
+// lists reports whether a command, named by its four-letter word, is one of these.
 func lists(word string) bool {
 	switch word {
 	case "cons", "dump", "stat", "wchc", "wchp":
@@ -23,8 +23,8 @@ func lists(word string) bool {
 	return false
 }
 
-// listing runs f, which lists something, as soon as there is room for it; false when there is none
-// for too long.
+// listing runs f, which lists something, as soon as a slot is free; it returns false if none
+// becomes free in time.
 func (s *Replica) listing(wait time.Duration, f func()) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -40,7 +40,7 @@ func (s *Replica) listing(wait time.Duration, f func()) bool {
 	return true
 }
 
-// patientWriter ends a client that does not read.
+// patientWriter disconnects a client that does not read.
 type patientWriter struct {
 	net.Conn
 	until time.Time // for the whole, unless it is zero
@@ -53,8 +53,8 @@ func (w *patientWriter) Write(p []byte) (int, error) {
 	return w.Conn.Write(p)
 }
 
-// patientUntil is when a client must have taken or sent the next piece, and all by end unless that
-// is zero.
+// patientUntil returns the deadline for a client to receive or send the next piece: no later than
+// end, unless that is zero.
 func patientUntil(patience time.Duration, end time.Time) time.Time {
 	next := time.Now().Add(patience)
 	if !end.IsZero() && next.After(end) {

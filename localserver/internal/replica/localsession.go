@@ -8,13 +8,13 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// With localSessionsEnabled a new session is local: only the member that its client is connected
-// to knows it and ends it, and no transaction tells of it. It is gone when the member's role
-// ends, and cannot be taken to another one. When its client wants an ephemeral znode the session
-// becomes global first, if localSessionsUpgradingEnabled allows it (LocalSessionTracker,
+// With localSessionsEnabled, a new session is local: only the member that its client is connected
+// to knows it and expires it, and it appears in no transaction. It ends with the member's role and
+// cannot move to another member. If its client creates an ephemeral znode, the session first
+// becomes global, provided that localSessionsUpgradingEnabled is set (LocalSessionTracker,
 // UpgradeableSessionTracker).
 
-// newLocalSessions is nil without local sessions, which only members of an ensemble have.
+// newLocalSessions returns nil without local sessions, which only members of an ensemble have.
 func (s *Replica) newLocalSessions() *sessions {
 	if !s.opt.LocalSessions || s.opt.Ensemble == nil {
 		return nil
@@ -33,8 +33,8 @@ func (s *Replica) replicated(r *request) bool {
 	return r.Type.Writes()
 }
 
-// upgrade makes a local session global whose client wants an ephemeral znode, or says why the
-// request is not granted (QuorumZooKeeperServer.checkUpgradeSession).
+// upgrade makes a local session global if its client wants an ephemeral znode, or sets why the
+// request is refused (QuorumZooKeeperServer.checkUpgradeSession).
 func (s *Replica) upgrade(r *request) {
 	t := s.local.get(r.Session)
 	if t == nil || s.role == readOnly || !wantsEphemeral(r) {
@@ -68,7 +68,7 @@ func wantsEphemeral(r *request) bool {
 	return false
 }
 
-// checkSession is what every write has to pass, and on the leader its own clients' reads
+// checkSession is the check for every write and, on the leader, for its own clients' reads
 // (LeaderSessionTracker.checkSession).
 func (s *Replica) checkSession(id int64, origin zab.Origin) proto.Error {
 	if s.local.get(id) != nil {
@@ -76,12 +76,12 @@ func (s *Replica) checkSession(id int64, origin zab.Origin) proto.Error {
 	}
 	err := s.checkGlobal(id, origin)
 	if err == proto.ErrSessionExpired && s.sessions.get(id) == nil && s.local != nil && uint8(id>>56) != uint8(s.opt.ID) {
-		return 0 // a local one of another member
+		return 0 // another member's local session
 	}
 	return err
 }
 
-// checkGlobal is what one has to pass who makes something that ends with the session.
+// checkGlobal is the check for creating something that ends with the session.
 func (s *Replica) checkGlobal(id int64, origin zab.Origin) proto.Error {
 	err := s.sessions.check(id, origin)
 	if err == proto.ErrUnknownSession && s.opt.Ensemble != nil {
@@ -90,14 +90,14 @@ func (s *Replica) checkGlobal(id int64, origin zab.Origin) proto.Error {
 	return err
 }
 
-// expireLocal ends the local sessions whose time is over.
+// expireLocal ends the local sessions that have expired.
 func (s *Replica) expireLocal() {
 	for _, t := range s.local.expired(s.moment()) {
 		s.endLocal(t)
 	}
 }
 
-// endLocal ends a session as if its client had been silent for too long.
+// endLocal ends a session as if it had expired.
 func (s *Replica) endLocal(t *session) {
 	s.logExpiry(t)
 	s.local.remove(t.id)
@@ -111,7 +111,8 @@ func (s *Replica) logExpiry(t *session) {
 	s.stats.expired++
 }
 
-// resumeLocal takes a client's new connection to its local session; false when it has none here.
+// resumeLocal attaches a client's new connection to its local session; it returns false if there is
+// none here.
 func (s *Replica) resumeLocal(id int64, timeout time.Duration) bool {
 	t := s.local.get(id)
 	if t == nil {

@@ -6,10 +6,10 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// See has f look at the data tree. It must not change it, nor keep a *ztree.Node.
+// See calls f with the data tree. f must not change it or keep a *ztree.Node.
 func (s *Replica) See(f func(*ztree.Tree)) { s.do(func() { f(s.tree) }) }
 
-// Session is a session as a member knows it.
+// Session is a session as one member sees it.
 type Session struct {
 	ID        int64
 	Timeout   time.Duration
@@ -17,7 +17,7 @@ type Session struct {
 	Connected bool // to this member
 }
 
-// OpenSessions are the sessions that are open.
+// OpenSessions lists the open sessions.
 func (s *Replica) OpenSessions() (list []Session) {
 	s.do(func() {
 		if s.local != nil {
@@ -36,7 +36,7 @@ func (s *Replica) OpenSessions() (list []Session) {
 type Watch struct {
 	Session               int64
 	Path                  string
-	Children              bool // the watch of getChildren, not of getData or exists; false for those of addWatch
+	Children              bool // left by getChildren, rather than getData or exists; false for those of addWatch
 	Persistent, Recursive bool // of addWatch
 }
 

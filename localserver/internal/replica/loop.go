@@ -14,12 +14,12 @@ type event struct {
 	run     func()
 }
 
-// mailbox is how other goroutines send to the loop. Sending never blocks.
+// mailbox carries events from other goroutines to the loop. Sending never blocks.
 type mailbox struct {
 	mu     sync.Mutex
 	queue  []event
 	closed bool
-	ready  chan struct{} // holds one token when the queue is not empty
+	ready  chan struct{} // holds a token if the queue is not empty
 }
 
 func (m *mailbox) put(e ...event) bool {
@@ -46,8 +46,8 @@ func (m *mailbox) take(spare []event) []event {
 	return batch
 }
 
-// do runs f on the loop and waits until it has. It returns false, without having run f, when
-// the member is closed.
+// do runs f on the loop and waits for it. It returns false, without running f, if the member is
+// closed.
 func (s *Replica) do(f func()) bool {
 	done := make(chan struct{})
 	if !s.box.put(event{run: func() { f(); close(done) }}) {
@@ -63,7 +63,7 @@ func (s *Replica) loop() {
 	timer := time.NewTimer(time.Hour)
 	var batch []event
 	for !s.stopping {
-		// A snapshot in the making is written piece by piece whenever there is a moment.
+		// An unfinished snapshot is written piece by piece whenever the loop is idle.
 		if !s.busy() && len(s.later) == 0 {
 			timer.Reset(s.nextTimer())
 			select {
@@ -105,7 +105,7 @@ func (s *Replica) loop() {
 	s.box.mu.Unlock()
 	for _, e := range rest {
 		if e.run != nil {
-			e.run() // somebody waits for it
+			e.run() // its caller is waiting
 		}
 	}
 	s.abort()
@@ -129,9 +129,10 @@ func (s *Replica) nextTimer() time.Duration {
 	return max(0, time.Until(next))
 }
 
-// readersAt is when those are served who only read, if the election takes that long (QuorumPeer).
+// readersAt returns when read-only clients will be served if the election takes that long
+// (QuorumPeer).
 //
-// Differs(read-only-while-looking): Apache may begin while it synchronises with a leader, too.
+// Differs(read-only-while-looking): Apache may begin even while it synchronises with a leader.
 func (s *Replica) readersAt() (at time.Time, waits bool) {
 	waits = s.opt.ReadOnlyMode && s.role == idle && !s.looking.IsZero() && !s.refuse
 	return s.looking.Add(max(2*time.Second, s.opt.Tick)), waits

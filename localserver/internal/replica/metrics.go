@@ -12,16 +12,15 @@ import (
 	"github.com/zkctl/zkctl/internal/release"
 )
 
-// Metrics are the counters and summaries that mntr lists behind the gauges, under the names
-// of ServerMetrics. Those that measure the inside of Apache's pipeline of threads (prep_*,
-// sync_processor_* and the like) have no counterpart here and are left out; those of parts
-// that do not exist, such as the observer masters, stay 0, as they do there when not in use.
-// Metrics may be used from any goroutine.
+// Metrics are the counters and summaries that mntr lists after the gauges, under the names of
+// ServerMetrics. Those that measure Apache's pipeline of threads (prep_*, sync_processor_* and the
+// like) have no counterpart here and are left out; those of missing features, such as observer
+// masters, stay 0, as they do in Apache when not in use. Metrics may be used from any goroutine.
 type Metrics struct {
-	counters  map[string]*atomic.Int64 // not changed once made
+	counters  map[string]*atomic.Int64 // immutable
 	summaries map[string]*summary
 
-	slowSyncs atomic.Int64 // syncs of the log beyond the threshold
+	slowSyncs atomic.Int64 // syncs of the log that exceeded the threshold
 }
 
 var counterNames = []string{
@@ -36,8 +35,7 @@ var counterNames = []string{
 	"skip_learner_request_to_next_processor_count", "response_bytes", "watch_bytes",
 }
 
-// The counters and summaries that came with the commands snapshot and restore
-// (release.AdminSnapshots).
+// The counters and summaries added with the commands snapshot and restore (release.AdminSnapshots).
 var (
 	snapshotCounters  = []string{"snapshot_error_count", "snapshot_rate_limited_count", "restore_error_count", "restore_rate_limited_count"}
 	snapshotSummaries = []string{"restore_time"}
@@ -73,7 +71,7 @@ func newMetrics() *Metrics {
 	return m
 }
 
-// Add adds to a counter. A name that is not one of ZooKeeper's is passed over.
+// Add adds to a counter. It ignores names that ZooKeeper does not have.
 func (m *Metrics) Add(name string, n int64) {
 	if c := m.counters[name]; c != nil {
 		c.Add(n)
@@ -110,7 +108,8 @@ func metricNames(r release.Release) (counters, basic []string) {
 	return slices.Concat(counterNames, snapshotCounters), slices.Concat(basicSummaries, snapshotSummaries)
 }
 
-// values calls visit with the name and the value, an int64 or a float64, of all that the release has.
+// values calls visit with the name and the value, an int64 or a float64, of each metric that the
+// release has.
 func (m *Metrics) values(r release.Release, visit func(name string, value any)) {
 	counters, basic := metricNames(r)
 	for _, name := range counters {
@@ -124,7 +123,7 @@ func (m *Metrics) values(r release.Release, visit func(name string, value any)) 
 	}
 }
 
-// sampleSize is how many values stand for all of a summary when its percentiles are computed.
+// sampleSize is the number of values from which a summary's percentiles are computed.
 const sampleSize = 4096
 
 // summary is an AvgMinMaxCounter or, sampled, an AvgMinMaxPercentileCounter.
@@ -200,7 +199,7 @@ func average(sum float64, count int64) float64 {
 	return math.Round(sum/float64(count)*1e4) / 1e4
 }
 
-// quantile of sorted values, as UniformSnapshot.getValue has it.
+// quantile returns a quantile of sorted values, as UniformSnapshot.getValue computes it.
 func quantile(sorted []float64, q float64) float64 {
 	n := len(sorted)
 	if n == 0 {
@@ -217,8 +216,8 @@ func quantile(sorted []float64, q float64) float64 {
 	}
 }
 
-// decimal prints a number as Java does, but never with an exponent: parsers of "0/0.0/0" do
-// not expect one.
+// decimal formats a number as Java does, but never with an exponent, which parsers of "0/0.0/0" do
+// not expect.
 func decimal(v float64) string {
 	if v == math.Trunc(v) {
 		return strconv.FormatFloat(v, 'f', 1, 64)
@@ -226,10 +225,10 @@ func decimal(v float64) string {
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
-// Metrics are the member's, for what is measured outside of it, such as elections.
+// Metrics returns the member's metrics, for what is measured outside it, such as elections.
 func (s *Replica) Metrics() *Metrics { return s.metrics }
 
-// Synced accounts for a sync of the transaction log; slow when it took longer than
+// Synced accounts for a sync of the transaction log; slow means that it took longer than
 // fsync.warningthresholdms.
 func (m *Metrics) Synced(took time.Duration, slow bool) {
 	m.Took("fsynctime", took)

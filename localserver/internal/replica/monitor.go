@@ -20,8 +20,8 @@ func (s *Replica) wordMntr(_ *conn, w io.Writer) {
 	})
 }
 
-// monitor tells the values of mntr and of the command monitor: strings, ints and floats. A
-// member without a role has the counters and no gauges.
+// monitor calls visit with the values of mntr and of the command monitor: strings, ints and floats.
+// A member without a role has counters but no gauges.
 func (s *Replica) monitor(visit func(name string, value any)) {
 	if f, ok := s.figures(); ok {
 		visit("version", Version(s.emulated()))
@@ -46,7 +46,7 @@ func (s *Replica) monitor(visit func(name string, value any)) {
 	s.metrics.values(s.emulated(), visit)
 }
 
-// settle takes over what the loop counts itself.
+// settle copies the counters that the loop keeps itself.
 func (m *Metrics) settle(f *figures) {
 	m.counters["digest_mismatches_count"].Store(f.stats.digestMismatches)
 	m.counters["stale_sessions_expired"].Store(f.stats.expired)
@@ -108,12 +108,12 @@ type gauge struct {
 	value           int64
 }
 
-// quotas are the limits and the use of what is below each quota, by the first name of its
-// path (QuotaMetricsUtils).
+// quotas returns the limits and the usage of each quota, by the first name of its path
+// (QuotaMetricsUtils).
 func (s *Replica) quotas() (list []gauge) {
 	s.do(func() {
 		if top := s.tree.Get(proto.QuotaPath); top == nil || top.Descendants() > piece {
-			return // too many to hold up the loop for them
+			return // too many to block the loop for
 		}
 		for path, n := range s.tree.Below(proto.QuotaPath) {
 			limits := strings.HasSuffix(path, "/"+proto.LimitsNode)

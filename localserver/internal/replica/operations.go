@@ -7,34 +7,34 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// operation is how requests of one type are answered. What the operation is in itself, such as
-// whether it writes and which records it has, stands in package proto.
+// operation is how requests of one type are answered. Facts about the operation, such as whether it
+// writes and which records it uses, are in package proto.
 type operation struct {
-	word string // what cons shows of it (FinalRequestProcessor's lastOp)
+	word string // its name in cons (FinalRequestProcessor's lastOp)
 
 	// read answers an operation that changes no znode. q is the request's record, nil if it has none.
 	read func(s *Replica, r *request, q jute.Record) (jute.Record, proto.Error)
 
-	// weigh tells how many bytes read will answer, about; nil where they are few.
+	// weigh estimates how many bytes read will answer; nil if they are few.
 	weigh func(s *Replica, r *request) int
 
-	// prep makes the body of the transaction of an operation that writes. As a part of a multi op
-	// can be another type than that of the request.
+	// prep makes the body of a write's transaction. For a part of a multi, op may differ from the
+	// request's type.
 	prep func(p *prep, op proto.Op, q jute.Record) (jute.Record, proto.Error)
 
-	// reply is the record that answers a write that took effect; nil where the header says enough.
+	// reply is the record that answers a successful write; nil if the header is enough.
 	reply func(p *zab.Proposal, result *ztree.Result) jute.Record
 }
 
-// operations are all that clients may ask for, but auth and sasl, which are answered before
-// their session is looked at; and check, which is only a part of a multi.
+// operations are all that clients may request, except auth and sasl, which are answered before the
+// session is checked, and check, which exists only as a part of a multi.
 //
-// Differs(check-alone): Apache before 3.8.5 and 3.9.3 takes check outside of a multi, too. It never
-// answers and writes a transaction with which later servers do not start (ZOOKEEPER-2623), so it
-// is unimplemented here whatever the release.
+// Differs(check-alone): Apache before 3.8.5 and 3.9.3 also accepts check outside a multi. It never
+// answers, and it writes a transaction that keeps servers from starting later (ZOOKEEPER-2623), so
+// check alone is unimplemented here for every release.
 var operations map[proto.Op]*operation
 
-func init() { // not in the declaration: what answers them refers to it
+func init() { // not in the declaration, because the functions refer to operations
 	operations = map[proto.Op]*operation{
 		proto.OpPing:                 {word: "PING", read: (*Replica).ping},
 		proto.OpSync:                 {word: "SYNC", read: reads((*Replica).sync)},
@@ -69,12 +69,12 @@ func init() { // not in the declaration: what answers them refers to it
 	}
 }
 
-// reads is a read of a request with a record of the type.
+// reads makes a read function for requests with a record of type Q.
 func reads[Q jute.Record](f func(*Replica, *request, Q) (jute.Record, proto.Error)) func(*Replica, *request, jute.Record) (jute.Record, proto.Error) {
 	return func(s *Replica, r *request, q jute.Record) (jute.Record, proto.Error) { return f(s, r, q.(Q)) }
 }
 
-// writes is reads for a write.
+// writes is reads for a prep function.
 func writes[Q jute.Record](f func(*prep, proto.Op, Q) (jute.Record, proto.Error)) func(*prep, proto.Op, jute.Record) (jute.Record, proto.Error) {
 	return func(p *prep, op proto.Op, q jute.Record) (jute.Record, proto.Error) { return f(p, op, q.(Q)) }
 }

@@ -10,59 +10,59 @@ import (
 	"github.com/zkctl/zkctl/internal/zklog"
 )
 
-// Options say how a member serves. The zero value of a field is ZooKeeper's default.
+// Options configure a member. The zero value of a field means ZooKeeper's default.
 type Options struct {
 	ID      int64  // myid, 1 for a standalone server; in the highest byte of session ids
-	DataDir string // the folder version-2 that gets the snapshots; "" keeps everything in memory
-	LogDir  string // the folder version-2 that gets the logs; DataDir when ""
+	DataDir string // the folder version-2 for snapshots; "" keeps everything in memory
+	LogDir  string // the folder version-2 for logs; "" means DataDir
 
-	Release release.Release // of ZooKeeper, to behave like; the newest
+	Release release.Release // release of ZooKeeper to emulate; the newest
 
 	Tick                   time.Duration // 3 s
 	MinSession, MaxSession time.Duration // 2 and 20 ticks
-	Sessionless            time.Duration // nio.sessionlessCnxnTimeout: for a connection to get a session; 10 s
+	Sessionless            time.Duration // nio.sessionlessCnxnTimeout: time for a connection to open a session; 10 s
 	MaxPacket              int           // jute.maxbuffer, bytes; 0xfffff
-	MaxClientCnxns         int           // by address; 60 when 0, no limit when negative
-	MaxCnxns               int           // no limit when 0
+	MaxClientCnxns         int           // per address; 0 means 60, negative no limit
+	MaxCnxns               int           // 0 means no limit
 	OutstandingLimit       int           // globalOutstandingLimit, requests; 1,000
 	OutstandingBytes       int64         // bytes of requests in process; 64 MiB
-	LargeThreshold         int           // largeRequestThreshold, bytes above which a request is a large one; none is when 0
-	LargeMax               int64         // largeRequestMaxBytes, of all large requests; 100 MiB
-	NoAutoCreate           bool          // db.autocreate=false: an empty directory has lost its data, in an ensemble
-	TrustEmpty             bool          // snapshot.trust.empty: logs without a snapshot have everything
+	LargeThreshold         int           // largeRequestThreshold, bytes above which a request is large; 0 means never
+	LargeMax               int64         // largeRequestMaxBytes, for all large requests together; 100 MiB
+	NoAutoCreate           bool          // db.autocreate=false: in an ensemble, an empty directory means that the data is lost
+	TrustEmpty             bool          // snapshot.trust.empty: accept logs without a snapshot as complete
 	Compression            string        // of snapshots: "", "gz" or "snappy"
 
 	SkipACL         bool
 	EnforceQuota    bool
-	ExtendedTypes   bool     // znodes with a time to live (extendedTypesEnabled)
+	ExtendedTypes   bool     // TTL znodes (extendedTypesEnabled)
 	ReconfigEnabled bool     // reconfigEnabled
 	NoDigest        bool     // digest.enabled=false
 	SuperDigests    []string // each as DigestAuthenticationProvider.superDigest, user:base64(digest(user:password))
-	OwnSuperDigests []string // of passwords that are known to the ensemble alone; always with SHA1
-	X509SuperUser   string   // subject of a certificate that may do everything
+	OwnSuperDigests []string // of passwords known only to the ensemble; always SHA1
+	X509SuperUser   string   // subject of the certificate of a super user
 	NoDigestAuth    bool     // DigestAuthenticationProvider.enabled=false
-	DigestAlg       string   // DigestAuthenticationProvider.digestAlg; SHA1 when ""
-	X509            bool     // the scheme x509 is there without TLS, too (authProvider.x509)
-	EnforceAuth     bool     // enforce.auth.enabled: sessions of clients that have not
-	AuthSchemes     []string // enforce.auth.schemes: proved who they are by one of these are closed
-	Words           []string // four-letter words that are answered ("*" for all); only srvr when nil
+	DigestAlg       string   // DigestAuthenticationProvider.digestAlg; "" means SHA1
+	X509            bool     // enable the scheme x509 even without TLS (authProvider.x509)
+	EnforceAuth     bool     // enforce.auth.enabled: close sessions of clients that have not
+	AuthSchemes     []string // enforce.auth.schemes: authenticated with one of these
+	Words           []string // enabled four-letter words ("*" for all); nil means srvr only
 	ReadOnlyMode    bool     // readonlymode.enabled
 	LocalSessions   bool     // localSessionsEnabled, in an ensemble
 	UpgradeSessions bool     // localSessionsUpgradingEnabled
 
 	ReapEvery time.Duration // znode.container.checkIntervalMs; 1 min
 	ReapMax   int           // znode.container.maxPerMinute; 10,000
-	Ahead     time.Duration // of the clock that Advance moves; 0
+	Ahead     time.Duration // how far the clock starts ahead of the system's (see Advance); 0
 	NeverUsed time.Duration // znode.container.maxNeverUsedIntervalMs; 0 keeps unused containers
 
-	// Ensemble tells how the member's ensemble is, for monitoring; nil for a standalone server.
-	// It is not called on the loop.
+	// Ensemble returns the state of the member's ensemble, for monitoring; nil for a standalone
+	// server. It is not called on the loop.
 	Ensemble func() Ensemble
 
 	TLS *tls.Config // of secure listeners and of port unification
 	Log *zklog.Logger
 
-	// Failed is called once when the member cannot go on, such as when its disk fails.
+	// Failed is called once if the member cannot continue, for example because its disk failed.
 	Failed func(error)
 }
 
@@ -88,7 +88,7 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Check is an error where the options contradict each other. Open makes the same check.
+// Check returns an error if the options contradict each other. Open makes the same check.
 func (o *Options) Check() error {
 	a := o.authSchemes()
 	if _, err := a.digest(""); err != nil {

@@ -10,76 +10,78 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// Differs(unread-bounded): Apache keeps what a client does not read until its memory is used up. Here a
-// client that does not read gets no further reply, and one that has too many events to read is
-// cut off: it finds out by SetWatches what it missed, when it comes back.
+// Differs(unread-bounded): Apache buffers what a client does not read until it runs out of memory. Here
+// a client that does not read gets no further replies, and one with too many unread events is
+// disconnected: when it reconnects, SetWatches tells it what it missed.
 const (
-	// outPause is how many unsent bytes make the member answer no further request of the
+	// outPause is the number of unsent bytes at which the member answers no further requests of the
 	// connection until its client has read half of them.
 	outPause = 1 << 20
 
-	// writeAhead is how many bytes of replies to reads may be due before a write. More, and
-	// the write sets out only when the client has taken some: they are made before it is applied.
+	// writeAhead is how many bytes of replies to reads may be due before a write. With more, the
+	// write is submitted only once the client has read some: these replies must be made before the
+	// write is applied.
 	writeAhead = 4 << 20
 
-	// unaskedLimit is how many bytes may be unsent of what does not wait for the client:
-	// events, and replies to reads before a write.
+	// unaskedLimit limits the unsent bytes of output that does not wait for the client: events, and
+	// replies to reads before a write.
 	unaskedLimit = 16 << 20
 
-	// outTotal is how many unsent bytes all connections may have together, but for single
-	// replies, of which one more is made while there are fewer than half as many.
+	// outTotal limits the unsent bytes of all connections together. A single reply may exceed it,
+	// if less than half of it is in use.
 	outTotal = 32 << 20
 
-	// smallReply is the size of replies and events that one connection is always allowed.
+	// smallReply is how many bytes of replies and events a connection may always have.
 	smallReply = 64 << 10
 
-	// stuck is for how long a client may take nothing when others need the room.
+	// stuck is how long a client may read nothing while others need the memory.
 	stuck = time.Second
 
-	// freeEvery is how often memory is given back to the system at most.
+	// freeEvery is the shortest time between two returns of memory to the system.
 	freeEvery = 10 * time.Second
 
 	// outPiece is how many bytes are written to the network at once.
 	outPiece = 256 << 10
 
-	// outKept is the room that a connection keeps for its next replies.
+	// outKept is the buffer that a connection keeps for its next replies.
 	outKept = 16 << 10
 )
 
-// output is what is to be sent to a client. The loop writes it; the writer, a goroutine that
-// lives only while there is something, sends it. What has no other remark is the loop's.
+// output is what remains to be sent to a client. The loop writes it; the writer, a goroutine that
+// exists only while there is something to send, sends it. Fields belong to the loop unless stated
+// otherwise.
 type output struct {
 	out      []byte // written in this round
 	marked   bool   // is in Replica.dirty
-	unasked  int    // bytes of what does not wait for the client, of those that are unsent
+	unasked  int    // unsent bytes of output that does not wait for the client
 	awaiting bool   // is in Replica.awaiting
 
-	stalled  atomic.Bool  // requests wait: for the client to read, for room, or for their turn
-	unsent   atomic.Int64 // bytes in pieces and on their way
-	taking   atomic.Int64 // since when the client is to take the piece on its way, ns since 1970; 0 for none
+	stalled  atomic.Bool  // requests wait for the client to read, for memory, or for their turn
+	unsent   atomic.Int64 // bytes in pieces and being written
+	taking   atomic.Int64 // when the write in progress began, ns since 1970; 0 for none
 	awakened atomic.Bool  // the loop has been told that the client has read
 
 	// Guarded by conn.mu.
-	pieces  [][]byte // what the writer is to send
-	spare   []byte   // to be written into again
-	writing bool     // there is a writer
-	ending  bool     // the writer closes the connection when it has sent everything
+	pieces  [][]byte // for the writer to send
+	spare   []byte   // for reuse
+	writing bool     // a writer is running
+	ending  bool     // the writer closes the connection once it has sent everything
 }
 
-// outputs is what a server knows of the output of all its connections.
+// outputs is the loop's view of the output of all connections.
 type outputs struct {
 	dirty     []*conn            // with output of this round
 	fresh     int64              // bytes of it
-	awaiting  map[*conn]struct{} // whose next reply needs room
-	relieveAt time.Time          // when to look again for clients that take nothing
-	crowded   bool               // much has been in use since memory was given back
-	freeAt    time.Time          // when it may be given back again
+	awaiting  map[*conn]struct{} // whose next reply needs memory
+	relieveAt time.Time          // when to look again for clients that read nothing
+	crowded   bool               // much memory has been used since it was last returned
+	freeAt    time.Time          // when it may be returned again
 }
 
-// held is how many bytes wait for clients to read them.
+// held returns how many bytes wait for clients to read them.
 func (s *Replica) held() int64 { return s.shared.unsent.Load() + s.fresh }
 
-// pending is how many bytes wait for this client.
+// pending returns how many bytes wait for this client.
 func (c *conn) pending() int { return len(c.out) + int(c.unsent.Load()) }
 
 // send writes a frame: a header, and a record unless it is nil.
@@ -102,7 +104,7 @@ func (c *conn) send(h *proto.ReplyHeader, body jute.Record) {
 	c.s.stats.responded(&c.stats, h.Xid, size)
 }
 
-// frameBegin makes room for a frame, and leaves some for its length.
+// frameBegin starts a frame and reserves space for its length.
 func (c *conn) frameBegin(body jute.Record) (start int) {
 	start = len(c.out)
 	if size := sizeOf(body); size > smallReply && cap(c.out)-start < size {
@@ -131,7 +133,7 @@ func (c *conn) mark() {
 
 const replyHeaderSize = 4 + 8 + 4
 
-// sizeOf is how long a frame with a large reply is; 0 where that does not matter.
+// sizeOf returns the length of a frame with a large reply, or 0 for others.
 func sizeOf(body jute.Record) int {
 	const rest = 4 + replyHeaderSize + proto.StatSize
 	names := func(list []string) int {
@@ -159,8 +161,8 @@ func (c *conn) notify(zxid int64, event *proto.WatcherEvent) {
 	c.send(&proto.ReplyHeader{Xid: proto.XidWatcherEvent, Zxid: zxid}, event)
 }
 
-// pushed cuts the client off when too much has been written that did not wait for it to read.
-// Those who take nothing at all make room first.
+// pushed disconnects the client if there is too much output that did not wait for it to read.
+// Clients that read nothing at all are disconnected first.
 func (c *conn) pushed(bytes int) {
 	if c.gone {
 		return
@@ -177,7 +179,7 @@ func (c *conn) pushed(bytes int) {
 	}
 }
 
-// overdue reports whether a client has more events to read than there is room for.
+// overdue reports whether a client has more unread events than memory allows.
 func (c *conn) overdue() bool { return c.unasked > min(unaskedLimit, int(outTotal-c.s.held())) }
 
 func (c *conn) cut() {
@@ -188,8 +190,8 @@ func (c *conn) cut() {
 // scarce reports whether large replies have to wait.
 func (s *Replica) scarce() bool { return s.held() > outTotal/2 }
 
-// mustWait reports whether the connection's next request, if it is known, must wait: for its turn,
-// for the client to read, or for others to do so.
+// mustWait reports whether the connection's next request, if known, must wait: for its turn, for
+// the client to read, or for others to read.
 func (c *conn) mustWait(next *request) bool {
 	if c.turn.over {
 		return true
@@ -215,7 +217,8 @@ func (c *conn) mustWait(next *request) bool {
 	return true
 }
 
-// relieve cuts off who has taken nothing for a while, when there is little room left for others.
+// relieve disconnects clients that have read nothing for a while, if little memory is left for
+// others.
 func (s *Replica) relieve() {
 	if !s.scarce() || s.now.Before(s.relieveAt) {
 		return
@@ -229,7 +232,7 @@ func (s *Replica) relieve() {
 	}
 }
 
-// makeRoom lets those go on who await room, if there is some.
+// makeRoom resumes the connections that wait for memory, if there is some.
 func (s *Replica) makeRoom() {
 	s.shared.awakened.Store(false)
 	s.relieve()
@@ -248,7 +251,7 @@ func (s *Replica) makeRoom() {
 	}
 }
 
-// flushAll hands what was written in this round to the connections' writers.
+// flushAll passes this round's output to the connections' writers.
 func (s *Replica) flushAll() {
 	for _, c := range s.dirty {
 		c.flush()
@@ -260,14 +263,13 @@ func (s *Replica) flushAll() {
 		s.crowded = true
 		s.relieve()
 	case held < outTotal/16 && s.crowded && s.now.After(s.freeAt):
-		// What unsent replies and events took is not to stay with the process: the runtime
-		// would give it back within minutes.
+		// Return the memory of unsent replies and events at once: the runtime would take minutes.
 		s.crowded, s.freeAt = false, s.now.Add(freeEvery)
-		time.AfterFunc(stuck, debug.FreeOSMemory) // the writers have let go of it then
+		time.AfterFunc(stuck, debug.FreeOSMemory) // by then the writers have released it
 	}
 }
 
-// flush hands what was written to the writer.
+// flush passes the output to the writer.
 func (c *conn) flush() {
 	c.marked = false
 	c.mu.Lock()
@@ -354,11 +356,11 @@ func (c *conn) write() {
 	}
 }
 
-// sent counts what the writer has sent, and tells the loop when that lets requests go on. It is
-// false when the connection is closed.
+// sent counts what the writer has sent, and wakes the loop if requests can continue. It returns
+// false if the connection is closed.
 func (c *conn) sent(n int) bool {
 	c.mu.Lock()
-	if c.closed { // what is unsent is counted no more
+	if c.closed { // unsent bytes no longer count
 		c.mu.Unlock()
 		return false
 	}
@@ -386,15 +388,15 @@ func (c *conn) dropOutput() {
 	c.pieces, c.spare = nil, nil
 }
 
-// drained lets requests go on whose client has read. Who reads is alive, even if its pings wait
-// behind what it has yet to read.
+// drained resumes requests once the client has read. A client that reads is alive, even if its
+// pings wait in the queue.
 func (c *conn) drained() {
 	c.awakened.Store(false)
 	c.touch()
 	c.advance()
 }
 
-// touch keeps the session of a connection whose pings are not read, because it has to wait.
+// touch keeps a session alive whose pings are not read because its connection has to wait.
 func (c *conn) touch() {
 	if c.s.conns[c.session] == c {
 		c.s.touch(c.session, c.timeout)

@@ -16,8 +16,8 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// prep makes the transaction of one request (PrepRequestProcessor): it checks the request
-// against the tree and everything proposed before, and records what will be different.
+// prep makes the transaction of one request (PrepRequestProcessor): it checks the request against
+// the tree and all earlier proposals, and records what will change.
 type prep struct {
 	s      *Replica
 	r      *request
@@ -26,14 +26,14 @@ type prep struct {
 	config []byte // of a reconfig
 }
 
-// propose gives a request a transaction with the next zxid and hands it to zab. A request
-// that cannot be granted gets one too, which says why.
+// propose makes a transaction with the next zxid from a request and passes it to zab. A refused
+// request gets one too, with the reason.
 func (s *Replica) propose(r *request) {
 	if r.Type == proto.OpSync {
 		s.leader.SyncAfter(r.Origin)
 		return
 	}
-	// Differs(unreadable-write): one that cannot be read gets the zxid before it from Apache 3.9.
+	// Differs(unreadable-write): Apache 3.9 gives an unreadable one the previous zxid.
 	s.zxid++
 	p := &prep{s: s, r: r, header: proto.TxnHeader{ClientID: r.Session, Cxid: r.Cxid, Zxid: s.zxid, Time: time.Now().Add(s.ahead).UnixMilli(), Type: r.Type}}
 	body, err := p.txn()
@@ -51,8 +51,8 @@ func (s *Replica) propose(r *request) {
 	s.leader.Propose(proposal)
 }
 
-// logRefusal tells of a request that is wrong in itself, as PrepRequestProcessor does; that a znode
-// is missing, or not the client's to change, is usual.
+// logRefusal logs a malformed request, as PrepRequestProcessor does. A missing znode or permission
+// is usual and is not logged.
 func (s *Replica) logRefusal(r *request, err proto.Error, aborting string) {
 	switch {
 	case err == proto.ErrMarshallingError:
@@ -62,7 +62,7 @@ func (s *Replica) logRefusal(r *request, err proto.Error, aborting string) {
 	}
 }
 
-// dumped is how much of a request that cannot be read goes to the log, in bytes.
+// dumped is how many bytes of an unreadable request go to the log.
 const dumped = 256
 
 func (s *Replica) logUnreadable(r *request, zxid int64, txn string) {
@@ -74,8 +74,8 @@ func (s *Replica) logUnreadable(r *request, zxid int64, txn string) {
 	s.log.Errorf("Dumping request buffer for request type %v: 0x%x%s", r.Type, r.Body[:min(len(r.Body), dumped)], more)
 }
 
-// describe is Request.toString; zxid and the type of the transaction are -2 and "unknown" without
-// one. What begins a request is its path, if it has one.
+// describe is Request.toString; without a transaction, zxid and txn are -2 and "unknown". A request
+// starts with its path, if it has one.
 func (r *request) describe(zxid int64, txn string) string {
 	path := "n/a"
 	if r.Type != proto.OpMulti && r.Type != proto.OpMultiRead && len(r.Body) >= 4 {
@@ -86,14 +86,14 @@ func (r *request) describe(zxid int64, txn string) string {
 	return fmt.Sprintf("sessionid:0x%x type:%v cxid:0x%x zxid:0x%x txntype:%s reqpath:%s", uint64(r.Session), r.Type, uint32(r.Cxid), uint64(zxid), txn, path)
 }
 
-// nullPath reports whether the first field of a request is null, not "". Where ZooKeeper does not
-// look it fails as it does on a record that it cannot read.
+// nullPath reports whether the first field of a request is null rather than "". If ZooKeeper does
+// not check it, it fails as on an unreadable record.
 func nullPath(r *request) bool { return len(r.Body) >= 4 && binary.BigEndian.Uint32(r.Body) == 1<<32-1 }
 
-// session is the check that every write begins with.
+// session is the check that starts every write.
 func (p *prep) session() proto.Error { return p.s.checkSession(p.r.Session, p.r.Origin) }
 
-// owner is the check in its place for what ends with the session.
+// owner replaces session for what ends with the session.
 func (p *prep) owner() proto.Error {
 	if p.r.refused != 0 {
 		return p.r.refused
@@ -141,11 +141,11 @@ func (p *prep) take(parent, n *change) {
 	p.remove(n)
 }
 
-// deleteContainer deletes a container or a znode with a time to live that is due.
+// deleteContainer deletes a container or TTL znode that is due.
 func (p *prep) deleteContainer(proto.Op, jute.Record) (jute.Record, proto.Error) {
 	if p.r.Session != 0 {
-		// Differs(delete-container): Apache 3.8 misreads what a client sends, with this outcome;
-		// 3.9 deletes the znode whatever its ACL, if it is empty and not ephemeral.
+		// Differs(delete-container): Apache 3.8 misreads a client's request and answers this; 3.9
+		// deletes the znode, whatever its ACL, if it is empty and not ephemeral.
 		return nil, proto.ErrBadArguments
 	}
 	path := string(p.r.Body)
@@ -168,7 +168,7 @@ func (p *prep) deleteContainer(proto.Op, jute.Record) (jute.Record, proto.Error)
 	return &proto.DeleteTxn{Path: path}, 0
 }
 
-// parentForDelete is the path above one that may be deleted.
+// parentForDelete returns the parent of a path that may be deleted.
 func parentForDelete(path string) (string, proto.Error) {
 	i := strings.LastIndexByte(path, '/')
 	if i < 0 || strings.IndexByte(path, 0) >= 0 || proto.IsSpecialPath(path) {
@@ -196,8 +196,8 @@ func (p *prep) setData(_ proto.Op, q *proto.SetDataRequest) (jute.Record, proto.
 	return &proto.SetDataTxn{Path: q.Path, Data: q.Data, Version: version}, 0
 }
 
-// target is the znode of a write that is neither made nor deleted, on which the client has
-// the permission.
+// target returns the znode of a write that neither creates nor deletes it, if the client has the
+// permission.
 func (p *prep) target(path string, perm proto.Perms) (*change, proto.Error) {
 	if err := p.session(); err != 0 {
 		return nil, err
@@ -252,13 +252,13 @@ func (p *prep) createSession(proto.Op, jute.Record) (jute.Record, proto.Error) {
 		return nil, proto.ErrMarshallingError
 	}
 	timeout := int32(binary.BigEndian.Uint32(r.Body))
-	// What a client sends as a request may have any timeout; the session must not end at once.
+	// A client's request may contain any timeout; the session must not end at once.
 	t := p.s.sessions.add(r.Session, max(p.s.opt.MinSession, time.Duration(timeout)*time.Millisecond), p.s.moment())
 	t.owner, t.owned = r.Origin, true
 	return &proto.CreateSessionTxn{TimeOut: timeout}, 0
 }
 
-// closeSession names the ephemerals that go with the session: those in the tree, and those
+// closeSession names the ephemerals that are deleted with the session: those in the tree, and those
 // that have been proposed.
 func (p *prep) closeSession(proto.Op, jute.Record) (jute.Record, proto.Error) {
 	all := &p.s.changes
@@ -269,7 +269,7 @@ func (p *prep) closeSession(proto.Op, jute.Record) (jute.Record, proto.Error) {
 		}
 	}
 	for c := range all.owned[p.r.Session] {
-		if all.byPath[c.path] == c { // the last word about it
+		if all.byPath[c.path] == c { // the latest change of it
 			made[c.path] = c.stat.Czxid
 		}
 	}
@@ -288,8 +288,7 @@ func (p *prep) closeSession(proto.Op, jute.Record) (jute.Record, proto.Error) {
 	return &proto.CloseSessionTxn{Paths2Delete: paths}, 0
 }
 
-// multi makes the transactions of all parts, or, when one of them cannot be granted, errors
-// in place of all.
+// multi makes the transactions of all parts or, if one of them is refused, errors in place of all.
 func (p *prep) multi(_ proto.Op, q *proto.MultiRequest) (jute.Record, proto.Error) {
 	keep := p.s.emulated().MultiKeepsCreate2()
 	for i := range q.Ops {
@@ -310,7 +309,7 @@ func (p *prep) multi(_ proto.Op, q *proto.MultiRequest) (jute.Record, proto.Erro
 			failed = true
 			p.s.changes.rewind(p.mark)
 			if err == proto.ErrMarshallingError {
-				return nil, err // an exception that no part answers for
+				return nil, err // an exception that is not a part's
 			}
 			p.s.logRefusal(p.r, err, " aborting remaining multi ops.")
 			txn.Txns = append(txn.Txns, errorPart(err))
@@ -321,9 +320,9 @@ func (p *prep) multi(_ proto.Op, q *proto.MultiRequest) (jute.Record, proto.Erro
 	return txn, 0
 }
 
-// asMade gives a part of a multi the type that its flags say, as the classes of ZooKeeper's
-// client have it, which its server uses to read a multi (org.apache.zookeeper.Op). keep leaves it
-// a type that its flags are silent about. Reads are not a part of one.
+// asMade gives a part of a multi the type that its flags say, as do the classes of ZooKeeper's
+// client, with which the server reads a multi (org.apache.zookeeper.Op). keep preserves a type that
+// the flags do not determine. Reads are never part of one.
 func asMade(op *proto.MultiOp, keep bool) proto.Error {
 	switch q := op.Request.(type) {
 	case *proto.CreateTTLRequest:

@@ -31,7 +31,7 @@ func (p *prep) createAny(op proto.Op, q *proto.CreateRequest, ttl int64) (jute.R
 		return nil, proto.ErrBadArguments
 	}
 	if op == proto.OpCreateTTL && ttl < 0 {
-		return nil, proto.ErrBadArguments // Apache ZooKeeper grants it, and dies of it
+		return nil, proto.ErrBadArguments // Apache ZooKeeper accepts it, and crashes
 	}
 	check := p.session
 	if mode.IsEphemeral() {
@@ -84,7 +84,7 @@ func (p *prep) createAny(op proto.Op, q *proto.CreateRequest, ttl int64) (jute.R
 	default:
 		body = &proto.CreateTxn{Path: path, Data: q.Data, ACL: list, Ephemeral: mode.IsEphemeral(), ParentCVersion: cversion}
 	}
-	// By what the transaction will do: an operation may come with the mode of another.
+	// By what the transaction will do: an operation may carry another's mode.
 	switch {
 	case op == proto.OpCreateContainer:
 		owner = proto.ContainerOwner
@@ -132,7 +132,7 @@ func (p *prep) reconfig(_ proto.Op, q *proto.ReconfigRequest) (jute.Record, prot
 	return &proto.SetDataTxn{Path: proto.ConfigPath, Data: config, Version: -1}, 0
 }
 
-// validPath is PathUtils.validatePath, which looks at UTF-16.
+// validPath is PathUtils.validatePath, which checks UTF-16.
 func validPath(path string) bool {
 	if path == "" || path[0] != '/' {
 		return false

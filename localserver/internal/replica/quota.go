@@ -8,21 +8,21 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// quotaCheck refuses what goes beyond a hard quota, and says so of a soft one
-// (ZooKeeperServer.checkQuota). Like ZooKeeper it does neither unless enforceQuota is set.
+// quotaCheck refuses what exceeds a hard quota, and logs what exceeds a soft one
+// (ZooKeeperServer.checkQuota). Like ZooKeeper, it does neither unless enforceQuota is set.
 type quotaCheck struct {
 	enforce bool
 	warn    rateLog
 }
 
-// check is asked before bytes more data and count more znodes come to be at a path.
+// check is called before bytes more data and count more znodes are added at a path.
 func (q *quotaCheck) check(t *ztree.Tree, path string, bytes, count int64) proto.Error {
 	if !q.enforce {
 		return proto.OK
 	}
 	quota, ok := t.QuotaOf(path)
 	if !ok {
-		return proto.ErrMarshallingError // as the NumberFormatException of StatsTrack ends
+		return proto.ErrMarshallingError // the outcome of StatsTrack's NumberFormatException
 	}
 	if quota == nil {
 		return proto.OK
@@ -34,7 +34,7 @@ func (q *quotaCheck) check(t *ztree.Tree, path string, bytes, count int64) proto
 	return proto.OK
 }
 
-// exceeded reports whether more goes beyond a hard limit.
+// exceeded reports whether more exceeds a hard limit.
 func (q *quotaCheck) exceeded(path, what, name string, more, used, soft, hard int64) bool {
 	if more == 0 || soft < 0 && hard < 0 {
 		return false
@@ -50,8 +50,7 @@ func (q *quotaCheck) exceeded(path, what, name string, more, used, soft, hard in
 	return hard >= 0
 }
 
-// rateLog says a message that comes again and again no more often than ten times a second
-// (RateLogger).
+// rateLog logs a repeated message at most ten times a second (RateLogger).
 type rateLog struct {
 	warn func(string)     // to the log
 	now  func() time.Time // time.Now when nil
@@ -80,7 +79,7 @@ func (r *rateLog) log(message string) {
 	}
 }
 
-// flush says how often the last message came since it was said.
+// flush logs how often the last message was suppressed.
 func (r *rateLog) flush() {
 	switch {
 	case r.count > 1:

@@ -75,7 +75,7 @@ func (nullString) Visit(c *jute.Codec) {
 	c.NullString(&null)
 }
 
-// readable is a znode that the client may read.
+// readable returns a znode if the client may read it.
 func (s *Replica) readable(r *request, path string) (*ztree.Node, proto.Error) {
 	if path == "" && r.Type != proto.OpMultiRead && nullPath(r) {
 		return nil, proto.ErrMarshallingError
@@ -152,7 +152,7 @@ func (s *Replica) getAllChildrenNumber(r *request, q *proto.PathRequest) (jute.R
 	}
 	total := n.Descendants()
 	if q.Path == "" {
-		total++ // the root, which is below its other name
+		total++ // the root, which counts as a child of its other name
 	}
 	return &proto.GetAllChildrenNumberResponse{TotalNumber: int32(total)}, 0
 }
@@ -192,7 +192,7 @@ func (s *Replica) getACL(r *request, q *proto.PathRequest) (jute.Record, proto.E
 	}
 	list := s.tree.ACL(n.ACL)
 	if s.allowed(n.ACL, proto.PermAdmin, r.Auth) != 0 {
-		for i := range list { // who may not change the list does not see the hashes of passwords
+		for i := range list { // hide password hashes from clients that may not change the list
 			if id := &list[i].ID; id.Scheme == "digest" {
 				user, _, found := strings.Cut(id.ID, ":")
 				if found {
@@ -259,8 +259,8 @@ func (s *Replica) setWatches(r *request, q *proto.SetWatches) (jute.Record, prot
 		ExistWatches: q.ExistWatches, ChildWatches: q.ChildWatches})
 }
 
-// setWatches2 leaves again the watches that a client had before it reconnected; what changed
-// since is told at once, before the reply.
+// setWatches2 restores the watches that a client had before it reconnected. Events for what has
+// changed since are sent at once, before the reply.
 func (s *Replica) setWatches2(r *request, q *proto.SetWatches2) (jute.Record, proto.Error) {
 	for _, list := range [][]string{q.DataWatches, q.ExistWatches, q.ChildWatches} {
 		for i := range list {

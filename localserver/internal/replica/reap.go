@@ -9,8 +9,8 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// reap deletes containers that had children and have none, and znodes whose time to live is
-// over, at most ReapMax in a round, and returns how many (ContainerManager).
+// reap deletes containers that have lost their last child, and znodes whose TTL has passed, at most
+// ReapMax in a round, and returns their number (ContainerManager).
 func (s *Replica) reap() int {
 	var ripe []string // proposing may delete at once
 	for n := range s.tree.Reapable() {

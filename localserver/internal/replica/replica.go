@@ -23,25 +23,25 @@ import (
 type role int
 
 const (
-	idle      role = iota // looking for a leader, or stopped: clients are turned away
-	leading               // also a standalone server
-	following             // also an observer
-	readOnly              // without a quorum, but clients that ask for it may read
+	idle      role = iota // looking for a leader, or stopped: clients are rejected
+	leading               // or standalone
+	following             // or observing
+	readOnly              // without a quorum, but serving read-only clients
 )
 
-// Replica is one member. Create it with Open; it serves once zab has called Lead or Follow.
+// Replica is one member. Create it with Open; it serves once zab calls Lead or Follow.
 //
-// Its fields stand by their owner, so that a race shows where it is written: what has no group's
-// name before it is the loop's, or safe by its own type.
+// Its fields are grouped by owner, so that a race is visible in the code: a field accessed without
+// a group's name is the loop's, or its type is safe for concurrent use.
 type Replica struct {
-	opt  Options // not changed once it is open
+	opt  Options // immutable
 	log  *zklog.Logger
-	auth authSchemes // not changed once it is open
+	auth authSchemes // immutable
 
 	box      mailbox
-	done     chan struct{} // closed when the loop has ended
+	done     chan struct{} // closed at the end of the loop
 	metrics  *Metrics
-	listings chan struct{}  // holds a token for each command under way that lists things
+	listings chan struct{}  // holds a token for each listing command in progress
 	wg       sync.WaitGroup // acceptors, connections, snapshots
 
 	owned     // by the loop
@@ -49,7 +49,7 @@ type Replica struct {
 	accepting accepting
 }
 
-// owned is what only the loop may touch: requests, commits, and what others have run on it with do.
+// owned is what only the loop may touch: requests, commits, and functions run with do.
 type owned struct {
 	role     role
 	observer bool
@@ -58,62 +58,61 @@ type owned struct {
 	tree     *ztree.Tree
 	watches  *watches[*conn]
 	sessions *sessions
-	local    *sessions // those that only this member knows; nil without localSessionsEnabled
+	local    *sessions // local sessions; nil without localSessionsEnabled
 	all      map[*conn]struct{}
 	conns    map[int64]*conn // by session
 	opening  map[int64]*conn // sessions whose creation has been proposed
-	resuming map[int64]*conn // sessions about which the leader has been asked
-	touched  map[int64]int32 // a learner's sessions that have been active, for the next PING
-	syncs    []*request      // forwarded and not answered
-	changes  changes         // what was proposed and is not applied yet
+	resuming map[int64]*conn // sessions that the leader has been asked to confirm
+	touched  map[int64]int32 // a learner's active sessions, for the next PING
+	syncs    []*request      // forwarded, unanswered
+	changes  changes         // proposed, not applied yet
 	zxid     int64           // of the last proposal, while leading
-	fuzzy    int             // so many transactions may still find the tree ahead of its zxid
-	config   []byte          // the configuration's text, which /zookeeper/config holds
+	fuzzy    int             // how many more transactions the tree may already contain
+	config   []byte          // the text of /zookeeper/config
 	quota    quotaCheck
 	reapAt   time.Time
-	savings  []*saving       // snapshots in the making
-	saves    bool            // one of them goes to the disk because it is due
-	writers  []chan struct{} // of those that go to the data directory; closed when they have ended
+	savings  []*saving       // unfinished snapshots
+	saves    bool            // one of them is a periodic one
+	writers  []chan struct{} // one per snapshot written to the data directory; closed when it ends
 	outputs
-	later    []*conn       // whose turn is over in this round, and who have more to do
+	later    []*conn       // connections that have used their turn in this round and have more to do
 	round    uint64        // of the loop
 	clock    time.Time     // when the last answer was ready
 	now      time.Time     // when the current round began
-	ahead    time.Duration // of the clock, for moment
-	looking  time.Time     // since when there is an election; zero without one
+	ahead    time.Duration // offset of the clock, for moment
+	looking  time.Time     // start of the current election; zero if there is none
 	stopping bool
 	stats    stats
-	refuse   bool // turn new connections away
+	refuse   bool // reject new connections
 }
 
-// shared is what the loop, the connections' readers and writers, and monitoring read and change
-// beside each other.
+// shared is what the loop, the connections' readers and writers, and monitoring use concurrently.
 type shared struct {
 	release    atomic.Pointer[release.Release]
-	faults     atomic.Pointer[Faults] // nil without any
+	faults     atomic.Pointer[Faults] // nil if there are none
 	trace      atomic.Int64           // the trace mask
-	handshakes atomic.Int64           // TLS handshakes under way
-	inProcess  atomic.Int64           // requests read and not answered
+	handshakes atomic.Int64           // TLS handshakes in progress
+	inProcess  atomic.Int64           // requests read but not answered
 	inBytes    atomic.Int64           // their bytes
-	largeBytes atomic.Int64           // of the large requests that are being read or processed
-	unsent     atomic.Int64           // bytes that are with the connections' writers
-	wanted     atomic.Bool            // somebody awaits room for a reply
-	awakened   atomic.Bool            // the loop has been told that there is some
+	largeBytes atomic.Int64           // bytes of large requests being read or processed
+	unsent     atomic.Int64           // bytes passed to the connections' writers
+	wanted     atomic.Bool            // a connection waits for memory for a reply
+	awakened   atomic.Bool            // the loop has been woken for that
 }
 
-// accepting is what acceptors and connections know of each other. mu guards it.
+// accepting is the state shared by acceptors and connections. mu guards it.
 type accepting struct {
 	mu           sync.Mutex
 	listeners    []*listener
 	web          []*web // AdminServers and pages of metrics
 	open         map[net.Conn]struct{}
-	byHost       map[string]int // how many of them
+	byHost       map[string]int // number of conns
 	acceptErrors rateLog
 	closed       bool
 }
 
-// Open loads a member's data and starts its loop. It does not serve yet. The journal that
-// takes its transactions must continue after LastZxid.
+// Open loads a member's data and starts its loop. It does not serve yet. The journal for its
+// transactions must continue after LastZxid.
 func Open(opt Options) (*Replica, error) {
 	opt.setDefaults()
 	if err := opt.Check(); err != nil {
@@ -154,7 +153,7 @@ func (s *Replica) reset() {
 	s.changes = newChanges()
 }
 
-// load reads the tree from disk, or begins with an empty one and its snapshot.
+// load reads the tree from disk, or starts with an empty one and a snapshot of it.
 func (s *Replica) load() error {
 	if s.opt.DataDir == "" {
 		s.tree = ztree.New()
@@ -174,13 +173,13 @@ func (s *Replica) load() error {
 		return s.saveNow(s.snapshotOptions())
 	}
 	if !s.opt.NoDigest {
-		s.tree.Digest() // the first time takes a second for a million znodes
+		s.tree.Digest() // the first call takes a second per million znodes
 	}
 	return nil
 }
 
-// Close ends the member: listeners and connections are closed; sessions live on in the data.
-// The journal must be closed after it.
+// Close ends the member and closes its listeners and connections. Sessions survive in the data. The
+// journal must be closed afterwards.
 func (s *Replica) Close() {
 	s.closeListeners()
 	s.do(func() {
@@ -311,7 +310,7 @@ func (s *Replica) Synced() {
 		}
 		r := s.syncs[0]
 		s.syncs = s.syncs[1:]
-		r.sent = false // it may be answered like a read now
+		r.sent = false // now it can be answered like a read
 		r.conn.reads++
 		r.conn.advance()
 	}})
@@ -333,13 +332,13 @@ func (s *Replica) showConfig() {
 	_, version, _ := bytes.Cut(s.config, []byte("\nversion="))
 	zxid, err := strconv.ParseInt(strings.TrimSpace(string(version)), 16, 64)
 	if err != nil {
-		zxid = 0 // a configuration that nobody has agreed on yet
+		zxid = 0 // a configuration that has not been agreed on yet
 	}
 	s.tree.SetConfig(s.config, zxid, s.moment().UnixMilli())
 }
 
-// Fail stops serving for good: the disk, or what else a member needs, has failed. Nothing is
-// acknowledged any more.
+// Fail stops serving for good, because the disk or something else that the member needs has failed.
+// Nothing more is acknowledged.
 func (s *Replica) Fail(err error) {
 	s.log.Errorf("Severe unrecoverable error, exiting: %v", err)
 	s.metrics.Add("unrecoverable_error_count", 1)
@@ -350,10 +349,10 @@ func (s *Replica) Fail(err error) {
 	s.opt.Failed(err)
 }
 
-// loadTree reads the newest state that the disk has, as a server does after a crash: a log
-// may end in the middle of an entry. bare tells that there is no snapshot. The tree's zxid is -1
-// when there is nothing at all and should be: its member has no say in elections until it has got
-// a leader's state.
+// loadTree reads the newest state on disk, as a server does after a crash: a log may end in the
+// middle of an entry. bare means that there is no snapshot. The tree's zxid is -1 if there is no
+// data although there should be; the member then takes no part in elections until it has received a
+// leader's state.
 func loadTree(opt Options, log *zklog.Logger) (tree *ztree.Tree, bare bool, err error) {
 	dir, err := storage.OpenDirs(opt.DataDir, opt.LogDir)
 	if err != nil {

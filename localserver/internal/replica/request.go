@@ -8,27 +8,27 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// request is one request of a client, or a transaction that the member wants itself: then it
-// has no connection.
+// request is a client's request, or a transaction that the member itself wants; then it has no
+// connection.
 type request struct {
 	zab.Request
 	conn     *conn
 	received time.Time
 	size     int64
 	large    int64 // the size of a large request, otherwise 0
-	zxid     int64 // of the transaction that it asked for, where this member made it
+	zxid     int64 // of its transaction, if this member made it
 
-	fault   Fault       // what strikes it before it is done
-	refused proto.Error // why it is not granted, if that is known here
+	fault   Fault       // injected before it runs
+	refused proto.Error // why it is refused, if this member knows
 
-	sent       bool // it waits for the transaction that it asked for
-	held       bool // it will ask for one when the client reads again
-	weight     int  // of a read: what its reply has, about, in bytes; 0 until it is asked for
-	discounted bool // it is no longer counted as in process
+	sent       bool // it waits for its transaction
+	held       bool // it will be submitted when the client reads again
+	weight     int  // of a read: estimated bytes of its reply; 0 until computed
+	discounted bool // it no longer counts as in progress
 }
 
-// request takes a request from its connection's reader. Writes set out at once, several of
-// them if the client does not wait; reads wait for the connection's writes before them.
+// request takes a request from its connection's reader. Writes are submitted at once, several of
+// them if the client does not wait; reads wait for the connection's earlier writes.
 func (s *Replica) request(r *request) {
 	c := r.conn
 	if c.gone || c.leaving {
@@ -69,7 +69,7 @@ func (s *Replica) request(r *request) {
 		return
 	}
 	if !r.Type.Requested() {
-		// At once, whatever waits for its answer (UnimplementedRequestProcessor).
+		// At once, before earlier requests are answered (UnimplementedRequestProcessor).
 		s.log.Warnf("Received packet at server of unknown type %d", int32(r.Type))
 		c.answered(r)
 		c.send(&proto.ReplyHeader{Xid: r.Cxid, Zxid: -1, Err: proto.ErrUnimplemented}, nil)
@@ -79,7 +79,7 @@ func (s *Replica) request(r *request) {
 	s.upgrade(r)
 	c.queue = append(c.queue, r)
 	if s.role != readOnly && (s.replicated(r) || r.Type == proto.OpSync && s.role == following) {
-		// Reads that wait for room must not see what comes after them.
+		// Reads that wait for memory must not see later writes.
 		if r.held = c.held > 0 || c.stalled.Load() || c.due() > writeAhead; r.held {
 			c.held++
 		} else {
@@ -91,7 +91,7 @@ func (s *Replica) request(r *request) {
 	c.advance()
 }
 
-// dispatch sends a write, or a learner's sync, on its way.
+// dispatch submits a write, or a learner's sync.
 func (s *Replica) dispatch(r *request) {
 	r.sent = true
 	if s.role == leading {
@@ -110,7 +110,7 @@ func (s *Replica) dispatch(r *request) {
 func (c *conn) advance() {
 	for len(c.queue) > 0 && !c.gone && !c.queue[0].sent {
 		if c.mustWait(c.queue[0]) {
-			if c.stall(); c.mustWait(c.queue[0]) { // the client has not read meanwhile
+			if c.stall(); c.mustWait(c.queue[0]) { // the client has still not read
 				return
 			}
 		}
@@ -125,8 +125,8 @@ func (c *conn) advance() {
 	}
 }
 
-// catchUp answers the reads that stand before a write which is about to be applied, so that
-// they see what was before it, whether the client takes the answers or not.
+// catchUp answers the reads that precede a write about to be applied, so that they see the state
+// before it, whether or not the client reads the answers.
 func (c *conn) catchUp() {
 	for len(c.queue) > 0 && !c.gone && !c.queue[0].sent && !c.queue[0].held {
 		before := len(c.out)
@@ -149,7 +149,7 @@ func (c *conn) pop() *request {
 	return r
 }
 
-// due is how many bytes the replies to the reads in the queue have, about.
+// due estimates the bytes of the replies to the reads in the queue.
 func (c *conn) due() int {
 	if c.reads == 0 || c.reads*(smallReply+int(c.s.tree.Bytes())) <= writeAhead {
 		return 0
@@ -162,8 +162,8 @@ func (c *conn) due() int {
 	return c.dueBytes
 }
 
-// stall keeps the reader from reading on. What waits for a client that does not read does
-// not count as work, which would keep others from theirs.
+// stall blocks the reader. Requests that wait for a client to read do not count as outstanding:
+// they would throttle other clients.
 func (c *conn) stall() {
 	c.stalled.Store(true)
 	for i := len(c.queue) - 1; i >= 0 && !c.queue[i].discounted; i-- {
@@ -171,8 +171,8 @@ func (c *conn) stall() {
 	}
 }
 
-// goOn ends a stall, and sends writes on their way that were held back, as far as the reads
-// before them allow.
+// goOn ends a stall and submits the writes that were held back, as far as the reads before them
+// allow.
 func (c *conn) goOn() {
 	if c.gone || c.mustWait(nil) {
 		return
@@ -231,7 +231,7 @@ func (s *Replica) answer(r *request) {
 		}
 	}
 	if err == proto.ErrSessionMoved {
-		// The client has gone to another member; this connection is of the past.
+		// The client has moved to another member; this connection is obsolete.
 		c.part()
 		return
 	}
@@ -251,13 +251,13 @@ func (s *Replica) reply(r *request, err proto.Error, body jute.Record) {
 	s.stats.answered(r, zxid, time.Since(r.received), &c.stats)
 	h := proto.ReplyHeader{Xid: r.Cxid, Zxid: zxid, Err: err}
 	if r.Type == proto.OpPing && err == 0 {
-		h.Xid = proto.XidPing // whatever the client called it
+		h.Xid = proto.XidPing // whatever xid the client sent
 	}
 	c.send(&h, body)
 }
 
-// refuseSASL answers a client that wants to authenticate by SASL as a server does that is not
-// set up for it (ZooKeeperServer.processSasl).
+// refuseSASL answers a client that wants to authenticate with SASL, as a server without SASL does
+// (ZooKeeperServer.processSasl).
 func (s *Replica) refuseSASL(c *conn, r *request) {
 	var token proto.SASLToken
 	if err := jute.Unmarshal(r.Body, &token); err != nil || token.Token == nil {
@@ -268,9 +268,9 @@ func (s *Replica) refuseSASL(c *conn, r *request) {
 	c.send(&proto.ReplyHeader{Xid: r.Cxid}, &proto.SASLToken{})
 }
 
-// Differs(identities-bounded): Apache keeps as many identities of a connection as it is sent, and
-// looks at all of them whenever it checks an ACL. "auth" in an ACL stands for all of them, too, and
-// can make a transaction of what no server loads again.
+// Differs(identities-bounded): Apache keeps any number of identities per connection and checks all
+// of them against every ACL. "auth" in an ACL expands to all of them, too, and can make a
+// transaction that no server can load again.
 const (
 	maxIdentities    = 256      // of one connection
 	maxIdentityBytes = 64 << 10 // in all of them

@@ -13,20 +13,20 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// saveBudget is for how long at a time the loop encodes znodes of a snapshot.
+// saveBudget is how long the loop encodes znodes of a snapshot at a time.
 const saveBudget = time.Millisecond
 
-// saving is a snapshot in the making: the loop encodes the tree piece by piece, another
-// goroutine takes the pieces and writes them.
+// saving is an unfinished snapshot: the loop encodes the tree piece by piece, and another goroutine
+// writes the pieces.
 type saving struct {
 	stream  *storage.SnapshotStream
 	pieces  chan []byte // to the writer
-	spare   chan []byte // from the writer, to be used again
-	piece   []byte      // encoded, and not taken by the writer yet
+	spare   chan []byte // from the writer, for reuse
+	piece   []byte      // encoded, but not yet taken by the writer
 	more    bool
-	blocked bool // the writer is behind; it will say when it has room
-	over    bool // given up by the writer
-	aborted bool // given up by the loop; set before pieces is closed
+	blocked bool // the writer is slow; it reports when it can continue
+	over    bool // abandoned by the writer
+	aborted bool // abandoned by the loop; set before pieces is closed
 }
 
 // begin starts a snapshot of the tree as it is now.
@@ -36,7 +36,8 @@ func (s *Replica) begin() *saving {
 	return v
 }
 
-// writer registers one who writes a snapshot to the data directory, and who closes the channel.
+// writer registers a goroutine that writes a snapshot to the data directory and closes the channel
+// at the end.
 func (s *Replica) writer() chan struct{} {
 	s.writers = slices.DeleteFunc(s.writers, func(ended chan struct{}) bool {
 		select {
@@ -51,7 +52,7 @@ func (s *Replica) writer() chan struct{} {
 	return ended
 }
 
-// saveStep goes on with the snapshots, a little each.
+// saveStep continues each snapshot a little.
 func (s *Replica) saveStep() {
 	kept := s.savings[:0]
 	for _, v := range s.savings {
@@ -63,7 +64,7 @@ func (s *Replica) saveStep() {
 	s.savings = kept
 }
 
-// advance is false when the snapshot is encoded and handed over.
+// advance returns false once the snapshot is encoded and passed to the writer.
 func (s *Replica) advance(v *saving) bool {
 	if v.over {
 		close(v.pieces)
@@ -90,7 +91,7 @@ func (s *Replica) advance(v *saving) bool {
 	return true
 }
 
-// busy reports whether a snapshot could go on now.
+// busy reports whether a snapshot could continue now.
 func (s *Replica) busy() bool {
 	for _, v := range s.savings {
 		if !v.blocked || v.over {
@@ -100,7 +101,7 @@ func (s *Replica) busy() bool {
 	return false
 }
 
-// drain writes a snapshot's pieces until the last one; an error ends it.
+// drain writes all of a snapshot's pieces; it stops at an error.
 func (s *Replica) drain(v *saving, w io.Writer) error {
 	for piece := range v.pieces {
 		s.box.put(event{run: func() { v.blocked = false }})
@@ -123,7 +124,7 @@ func (s *Replica) drain(v *saving, w io.Writer) error {
 
 var errRetired = errors.New("the server has stopped serving meanwhile")
 
-// abort ends all snapshots.
+// abort abandons all snapshots.
 func (s *Replica) abort() {
 	for _, v := range s.savings {
 		v.aborted = true
@@ -132,8 +133,7 @@ func (s *Replica) abort() {
 	s.savings = nil
 }
 
-// SaveSoon begins to write a snapshot to the disk, unless one is being written. It returns
-// at once.
+// SaveSoon starts writing a snapshot to disk unless one is being written. It does not wait.
 func (s *Replica) SaveSoon() {
 	s.box.put(event{run: func() {
 		if s.opt.DataDir == "" || s.saves {
@@ -161,7 +161,7 @@ func (s *Replica) save(v *saving) error {
 	if err != nil {
 		_ = s.drain(v, refuse{err})
 		if errors.Is(err, fs.ErrExist) {
-			return nil // nothing was written since
+			return nil // nothing has been written since
 		}
 		return err
 	}
@@ -178,7 +178,7 @@ func (s *Replica) save(v *saving) error {
 	return nil
 }
 
-// refuse is a writer that only fails.
+// refuse is a writer that always fails.
 type refuse struct{ err error }
 
 func (r refuse) Write([]byte) (int, error) { return 0, r.err }
@@ -191,7 +191,7 @@ func (s *Replica) snapshotOptions() storage.SnapshotOptions {
 	return storage.SnapshotOptions{Compression: s.opt.Compression, NoDigest: s.opt.NoDigest, LastProcessedZxid: s.emulated().AdminSnapshots()}
 }
 
-// saveNow writes a snapshot while nobody is served.
+// saveNow writes a snapshot while no clients are served.
 func (s *Replica) saveNow(options storage.SnapshotOptions) error {
 	if s.opt.DataDir == "" {
 		return nil
@@ -205,7 +205,7 @@ func (s *Replica) saveNow(options storage.SnapshotOptions) error {
 	return err
 }
 
-// Save writes a snapshot to the disk and returns its file, and the zxid in its name.
+// Save writes a snapshot to disk and returns its path and the zxid in its name.
 func (s *Replica) Save() (path string, zxid int64, err error) {
 	if s.opt.DataDir == "" {
 		return "", 0, errors.New("take a snapshot: the server keeps everything in memory")
@@ -240,15 +240,14 @@ func (s *Replica) Restore(r io.Reader, zxid int64) error {
 	return s.Replace(tree)
 }
 
-// Replace puts another tree, at the zxid that it has, in the place of this member's, once it is
-// on the disk.
+// Replace writes another tree to disk and then replaces this member's with it, at that tree's zxid.
 func (s *Replica) Replace(tree *ztree.Tree) (err error) {
 	alive := s.do(func() {
 		old := s.tree
 		s.tree = tree
 		s.showConfig()
-		// The tree is fuzzy until the transactions that the leader sends behind it have been
-		// applied: it does not have the digest of its zxid yet.
+		// The tree is fuzzy until the transactions that the leader sends next have been applied:
+		// its digest does not match its zxid yet.
 		options := s.snapshotOptions()
 		options.NoDigest, options.Replace = true, true
 		if err = s.saveNow(options); err != nil {

@@ -7,32 +7,32 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// session is a client's session as the leader tracks it, or a local one as the member does that
-// its client is connected to.
+// session is a client's session, tracked by the leader or, if it is local, by the member that its
+// client is connected to.
 type session struct {
 	id      int64
 	timeout time.Duration
-	owner   zab.Origin // where the client is connected; meaningful when owned
+	owner   zab.Origin // where the client is connected; valid if owned
 	owned   bool
-	closing bool // a closeSession was proposed, or is about to be
+	closing bool // a closeSession has been proposed, or is about to be
 	bucket  int64
 }
 
-// sessions is the session table (SessionTrackerImpl) with its buckets of one tick
-// (ExpiryQueue): a session sits in the bucket in which its timeout ends.
+// sessions is the session table (SessionTrackerImpl) with buckets of one tick (ExpiryQueue): a
+// session is in the bucket in which its timeout ends.
 type sessions struct {
 	tick    time.Duration
 	began   time.Time // buckets count from here, on the monotonic clock
 	byID    map[int64]*session
 	buckets map[int64]map[*session]struct{}
-	first   int64 // no bucket before this one has a session
+	first   int64 // no earlier bucket has a session
 	nextID  int64
 }
 
-// serverID goes into the highest byte of each session id.
+// serverID becomes the highest byte of each session id.
 func newSessions(tick time.Duration, serverID int64) *sessions {
 	now := time.Now()
-	// The time is the lower 40 bits of milliseconds, then come 16 bits of zeros
+	// The lower 40 bits of the time in milliseconds, followed by 16 zero bits
 	// (SessionTrackerImpl.initializeNextSessionId).
 	next := int64(uint64(now.UnixMilli())<<24>>8) | serverID<<56
 	if next == proto.ContainerOwner {
@@ -41,10 +41,10 @@ func newSessions(tick time.Duration, serverID int64) *sessions {
 	return &sessions{tick: tick, began: now, byID: map[int64]*session{}, buckets: map[int64]map[*session]struct{}{}, nextID: next}
 }
 
-// bucketOf is the bucket of a moment: the tick in which it lies, and one more.
+// bucketOf returns the bucket of a moment: its tick plus one.
 func (t *sessions) bucketOf(at time.Time) int64 { return int64(at.Sub(t.began)/t.tick) + 1 }
 
-// get finds a session; nil for none, or without a table.
+// get finds a session; it returns nil if there is none, or no table.
 func (t *sessions) get(id int64) *session {
 	if t == nil {
 		return nil
@@ -52,7 +52,7 @@ func (t *sessions) get(id int64) *session {
 	return t.byID[id]
 }
 
-// add begins to track a session, or touches it.
+// add starts to track a session, or touches it.
 func (t *sessions) add(id int64, timeout time.Duration, now time.Time) *session {
 	s := t.byID[id]
 	if s == nil {
@@ -99,7 +99,7 @@ func (t *sessions) remove(id int64) {
 	}
 }
 
-// next is when the first bucket that has sessions is due.
+// next returns when the first bucket with sessions is due.
 func (t *sessions) next() (time.Time, bool) {
 	if t == nil || len(t.buckets) == 0 {
 		return time.Time{}, false
@@ -110,7 +110,7 @@ func (t *sessions) next() (time.Time, bool) {
 	return t.began.Add(time.Duration(t.first) * t.tick), true
 }
 
-// expired takes the sessions whose bucket is due.
+// expired removes and returns the sessions whose bucket is due.
 func (t *sessions) expired(now time.Time) (list []*session) {
 	for {
 		at, ok := t.next()
@@ -128,7 +128,7 @@ func (t *sessions) expired(now time.Time) (list []*session) {
 	}
 }
 
-// check finds out whether a session is alive and connected there (SessionTrackerImpl.checkSession).
+// check checks that a session is alive and connected at owner (SessionTrackerImpl.checkSession).
 func (t *sessions) check(id int64, owner zab.Origin) proto.Error {
 	s := t.byID[id]
 	switch {
@@ -144,13 +144,13 @@ func (t *sessions) check(id int64, owner zab.Origin) proto.Error {
 	return 0
 }
 
-// touch tells that the session of a client is alive; false when it is not, or is closing.
+// touch records that a client's session is alive; it returns false if it has ended or is closing.
 func (s *Replica) touch(id int64, timeout time.Duration) bool {
 	switch {
 	case s.resumeLocal(id, timeout), s.role == readOnly:
 		return true
 	case s.role == following:
-		s.touched[id] = int32(timeout.Milliseconds()) // the leader will say when it is over
+		s.touched[id] = int32(timeout.Milliseconds()) // the leader decides when it expires
 		return true
 	}
 	t := s.sessions.byID[id]
@@ -161,7 +161,7 @@ func (s *Replica) touch(id int64, timeout time.Duration) bool {
 	return true
 }
 
-// expireSessions closes the sessions whose time is over, by a transaction each.
+// expireSessions closes each expired session with a transaction.
 func (s *Replica) expireSessions() {
 	for _, t := range s.sessions.expired(s.moment()) {
 		if t.closing {
@@ -178,8 +178,8 @@ func (s *Replica) expire(t *session) {
 	s.propose(&request{Request: zab.Request{Session: t.id, Type: proto.OpCloseSession}})
 }
 
-// javaRandom is java.util.Random: a server's passwords are its output, so that any member,
-// also after a restart and also one of Apache's, can check them.
+// javaRandom is java.util.Random: session passwords are its output, so that any member can check
+// them, even after a restart and even one of Apache's.
 type javaRandom uint64
 
 func newJavaRandom(seed int64) javaRandom {

@@ -8,7 +8,7 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// latency sums up how long requests took, from their arrival to their answer.
+// latency sums up the times of requests from arrival to answer.
 type latency struct {
 	min, max, sum time.Duration
 	count         int64
@@ -24,11 +24,11 @@ func (l *latency) add(d time.Duration) {
 	l.count++
 }
 
-// avg is in milliseconds.
+// avg returns milliseconds.
 func (l *latency) avg() float64 { return average(milliseconds(l.sum), l.count) }
 
-// BufferSizes are the sizes in bytes of the messages of one kind (BufferStats); -1 each
-// when there was none.
+// BufferSizes are the sizes in bytes of messages of one kind (BufferStats); all are -1 if there
+// were none.
 type BufferSizes struct{ Last, Min, Max int }
 
 var noSizes = BufferSizes{-1, -1, -1}
@@ -42,7 +42,7 @@ func (b *BufferSizes) Add(size int) {
 	b.Max = max(b.Max, size)
 }
 
-// stats are the member's figures (ServerStats). They are the loop's.
+// stats are the member's statistics (ServerStats). They belong to the loop.
 type stats struct {
 	latency
 	received, sent   int64 // packets
@@ -50,7 +50,7 @@ type stats struct {
 	digestMismatches int64
 	responses        BufferSizes // to clients
 	proposals        BufferSizes // of a leader
-	led              time.Time   // since when the member leads
+	led              time.Time   // when the member became leader
 	since            time.Time
 	metrics          *Metrics
 
@@ -58,13 +58,13 @@ type stats struct {
 	fired   firedWatches
 }
 
-// reset is what srst does: the time of the start stays.
+// reset is what srst does; it keeps the start time.
 func (s *stats) reset() {
 	s.metrics.reset()
 	*s = stats{since: s.since, metrics: s.metrics, digests: s.digests, led: s.led, responses: noSizes, proposals: noSizes}
 }
 
-// connStats are a connection's figures, as cons lists them.
+// connStats are a connection's statistics, as cons lists them.
 type connStats struct {
 	latency
 	received, sent int64
@@ -78,7 +78,7 @@ type connStats struct {
 // reset is what crst does.
 func (s *connStats) reset() { *s = connStats{lastCxid: -1, lastZxid: -1} }
 
-// answered accounts for a request. The xid of a ping is no client's.
+// answered accounts for a request. The xid of a ping is not one of the client's.
 func (s *stats) answered(r *request, zxid int64, took time.Duration, c *connStats) {
 	s.add(took)
 	c.add(took)
@@ -94,8 +94,8 @@ func (s *stats) answered(r *request, zxid int64, took time.Duration, c *connStat
 	}
 }
 
-// opened accounts for a connect request and its answer, which ZooKeeper counts as packets
-// and, when the session is new, as an operation.
+// opened accounts for a connect request and its answer, which ZooKeeper counts as packets and, if
+// the session is new, as an operation.
 func (s *stats) opened(c *conn, zxid int64, size int, valid bool) {
 	s.received++
 	c.stats.received++
@@ -134,7 +134,7 @@ const (
 	digestsKept = 1024 // (DIGEST_LOG_LIMIT)
 )
 
-// applied notes the digest that hash lists.
+// applied records the digests that hash lists.
 func (s *stats) applied(zxid int64, t *ztree.Tree) {
 	if zxid%digestEvery != 0 {
 		return
@@ -145,7 +145,7 @@ func (s *stats) applied(zxid int64, t *ztree.Tree) {
 	s.digests = append(s.digests, zxidDigest{zxid, t.Digest()})
 }
 
-// firedWatches counts the clients that one change tells of one kind of event.
+// firedWatches counts the clients that one change notifies of one kind of event.
 type firedWatches struct {
 	round uint64
 	event proto.EventType
@@ -166,7 +166,7 @@ func (s *stats) told(round uint64, event proto.EventType) {
 	s.fired.count++
 }
 
-// settleFired enters the last change's count.
+// settleFired adds the last change's count to the metrics.
 func (s *stats) settleFired() {
 	if s.fired.count > 0 {
 		s.metrics.Observe(firedNames[s.fired.event], float64(s.fired.count))
@@ -174,7 +174,7 @@ func (s *stats) settleFired() {
 	s.fired = firedWatches{}
 }
 
-// countLoss accounts for the end of a connection that the client, or its silence, brought.
+// countLoss accounts for a connection ended by the client or by its silence.
 func (c *conn) countLoss(err error) {
 	c.mu.Lock()
 	closed := c.closed

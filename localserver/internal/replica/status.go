@@ -1,18 +1,18 @@
 package replica
 
-// Status is what a server that serves clients knows of itself at a moment.
+// Status is the state of a serving member at a moment.
 type Status struct {
 	Version     string // as srvr prints it
 	Role        string // leader, follower, observer, standalone or read-only
-	Zxid        int64  // the last one that was applied
+	Zxid        int64  // of the last applied transaction
 	Connections int
-	Sessions    int // global and local ones
+	Sessions    int // global and local
 	Znodes      int // as srvr counts them
 	DataSize    int64
 	Watches     int
 }
 
-// Status returns the server's state; false while it serves nobody.
+// Status returns the member's state; serving is false while it serves no clients.
 func (s *Replica) Status() (st Status, serving bool) {
 	f, serving := s.figures()
 	if !serving {

@@ -9,13 +9,13 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// A connection whose reads take long must not keep the others waiting: the loop is for all.
+// A connection with slow reads must not keep the others waiting for the loop.
 const (
-	// turnTime is for how long one connection's reads are answered in a round of the loop
-	// before the others have had theirs.
+	// turnTime is how long one connection's reads are answered in a round of the loop before it is
+	// the others' turn.
 	turnTime = 2 * time.Millisecond
 
-	// turnsTime is for how long those are answered then who have had their time, all together.
+	// turnsTime is how long, in total, connections that have used their turn are then answered.
 	turnsTime = 4 * time.Millisecond
 )
 
@@ -26,8 +26,8 @@ type turn struct {
 	over  bool // is in Replica.later
 }
 
-// took accounts for an answer that has just been given. What else the loop has done since the
-// one before is taken for a part of it, which only makes somebody wait for the end of the round.
+// took accounts for the answer just given. It includes whatever the loop has done since the
+// previous one; at worst a connection waits for the end of the round.
 func (c *conn) took() {
 	s := c.s
 	if c.turn.round != s.round {
@@ -43,7 +43,7 @@ func (c *conn) took() {
 	}
 }
 
-// takeTurns goes on with those who have had their time.
+// takeTurns continues with the connections that have used their turn.
 func (s *Replica) takeTurns() {
 	if len(s.later) == 0 {
 		return
@@ -60,7 +60,7 @@ func (s *Replica) takeTurns() {
 	}
 }
 
-// weigh is how many bytes the reply to a read has, about, before it is made.
+// weigh estimates the bytes of the reply to a read before it is made.
 func (s *Replica) weigh(r *request) int {
 	if r.weight == 0 {
 		r.weight = 100
@@ -71,7 +71,7 @@ func (s *Replica) weigh(r *request) int {
 	return r.weight
 }
 
-// weighZnode weighs the reply about the znode whose path begins the request.
+// weighZnode weighs the reply about the znode whose path starts the request.
 func weighZnode(weigh func(*Replica, *ztree.Node) int) func(*Replica, *request) int {
 	return func(s *Replica, r *request) int {
 		n := s.tree.Get(firstString(r.Body))
@@ -95,7 +95,7 @@ func (s *Replica) weighACL(n *ztree.Node) int {
 
 func (s *Replica) weighEphemerals(r *request) int { return 64 * s.tree.EphemeralsOf(r.Session) }
 
-// weighEvents is for all of them, and short paths.
+// weighEvents assumes that all watches fire, and short paths.
 func (s *Replica) weighEvents(r *request) int { return 7 * len(r.Body) }
 
 func (s *Replica) weighMultiRead(r *request) (sum int) {
@@ -115,7 +115,7 @@ func (s *Replica) weighMultiRead(r *request) (sum int) {
 	return sum
 }
 
-// firstString is the string that a request begins with, "" where there is none.
+// firstString returns the string at the start of a request, or "" if there is none.
 func firstString(body []byte) string {
 	if len(body) < 4 {
 		return ""

@@ -25,16 +25,16 @@ const (
 	anyMode    = oneShot | persistent | recursive
 )
 
-// watches is who watches what, with the semantics of DataTree and of its two WatchManagers. A W is
-// a connection. The table must not be told of a W whose removeAll is past.
+// watches records who watches what, with the semantics of DataTree and its two WatchManagers. A W
+// is a connection. It must not be used after removeAll(w).
 //
-// Paths, watchers and watches have numbers, from 1, and those that became free are used
-// again. A watch is a member of two rings, that of its path and that of its watcher, which
-// keep the order of arrival. So each operation takes the same time however many watches
-// there are, and the garbage collector meets no pointer but one for each path and watcher.
+// Paths, watchers and watches are numbered from 1, and free numbers are reused. A watch is in two
+// rings, its path's and its watcher's, in order of arrival. So each operation takes the same time
+// however many watches there are, and the garbage collector sees only one pointer for each path and
+// watcher.
 type watches[W comparable] struct {
-	// several reports whether a path can have watches of several modes of one watcher, of which
-	// each can be asked for and removed, and a recursive one is in the table of data alone
+	// several reports whether one watcher can have watches of several modes on a path, each of
+	// which can be checked and removed, with recursive ones in the data table only
 	// (release.WatchModes).
 	several func() bool
 
@@ -49,8 +49,8 @@ type watches[W comparable] struct {
 	recurring  map[uint32]int // the same by place
 	prefixes   prefixes       // those places
 	paths      [2]int         // paths with a watch, by kind
-	hits       []W            // of the trigger under way
-	round      uint64         // number of the change under way
+	hits       []W            // of the current trigger
+	round      uint64         // number of the current change
 }
 
 type watchKey struct {
@@ -77,16 +77,16 @@ type watcher[W comparable] struct {
 	who   W
 	first [2]uint32 // watch, by kind; 0 for none
 	count [2]int32
-	known [2]bool // had a watch, which is what ZooKeeper counts
-	told  uint64  // the last change that it was told of
+	known [2]bool // has had a watch, which is what ZooKeeper counts
+	told  uint64  // the last change that it was notified of
 }
 
 func newWatches[W comparable](several func() bool) *watches[W] {
 	return &watches[W]{several: several, index: map[watchKey]uint32{}, numbers: map[string]uint32{}, ids: map[W]uint32{}, recurring: map[uint32]int{}}
 }
 
-// add leaves a watch. In 3.8 the last mode holds where there was a watch before, even if that
-// makes a persistent one a one-shot (ZOOKEEPER-4466).
+// add sets a watch. In 3.8 it replaces the mode of an existing watch, even if that turns a
+// persistent one into a one-shot (ZOOKEEPER-4466).
 func (t *watches[W]) add(path string, w W, kind watchKind, mode watchModes) {
 	number := t.numbers[path]
 	if number == 0 {
@@ -113,7 +113,7 @@ func (t *watches[W]) add(path string, w W, kind watchKind, mode watchModes) {
 	t.setModes(e, mode)
 }
 
-// setModes gives a watch other modes.
+// setModes changes the modes of a watch.
 func (t *watches[W]) setModes(e *watch, modes watchModes) {
 	was, is := e.modes&recursive != 0, modes&recursive != 0
 	if e.modes = modes; was == is {
@@ -164,7 +164,7 @@ func (t *watches[W]) enter(key watchKey) uint32 {
 	return n
 }
 
-// take takes a watch out, and its path's number back when the path has no other.
+// take removes a watch, and frees its path's number if the path has no other.
 func (t *watches[W]) take(n uint32) {
 	e := t.watches.get(n)
 	kind, number := e.place&1, e.place>>1
@@ -188,18 +188,18 @@ func (t *watches[W]) take(n uint32) {
 	}
 }
 
-// emit is told of an event for a watcher. It may call remove and removeAll, and nothing else.
+// emit sends an event to a watcher. It may call remove and removeAll, and nothing else.
 type emit[W comparable] func(w W, path string, event proto.EventType)
 
-// created tells of a new znode.
+// created fires the watches of a new znode.
 func (t *watches[W]) created(path string, tell emit[W]) {
 	t.round++
 	t.trigger(path, dataWatches, proto.EventNodeCreated, tell)
 	t.childrenChanged(path, tell)
 }
 
-// deleted tells of a znode that is gone. Who watches both its data and its children is told
-// once of that.
+// deleted fires the watches of a deleted znode. A watcher of both its data and its children gets
+// one event.
 func (t *watches[W]) deleted(path string, tell emit[W]) {
 	t.round++
 	t.trigger(path, dataWatches, proto.EventNodeDeleted, tell)
@@ -207,13 +207,13 @@ func (t *watches[W]) deleted(path string, tell emit[W]) {
 	t.childrenChanged(path, tell)
 }
 
-// dataChanged tells of new data.
+// dataChanged fires the watches of changed data.
 func (t *watches[W]) dataChanged(path string, tell emit[W]) {
 	t.round++
 	t.trigger(path, dataWatches, proto.EventNodeDataChanged, tell)
 }
 
-// childrenChanged tells those who watch the parent's children.
+// childrenChanged fires the watches of the parent's children.
 func (t *watches[W]) childrenChanged(path string, tell emit[W]) {
 	up := parentOf(path)
 	if up == "" {
@@ -223,9 +223,9 @@ func (t *watches[W]) childrenChanged(path string, tell emit[W]) {
 	t.trigger(up, childWatches, proto.EventNodeChildrenChanged, tell)
 }
 
-// trigger tells each watcher that this round has not told yet, and takes the one-shots out.
-// ZooKeeper has no recursive watch that is told of children: the creation or deletion below
-// it has been told.
+// trigger notifies each watcher not yet notified in this round, and removes the one-shots. In
+// ZooKeeper, recursive watches do not report changed children: they have reported the creation or
+// deletion itself.
 func (t *watches[W]) trigger(path string, kind watchKind, event proto.EventType, tell emit[W]) {
 	hits := t.hits[:0]
 	hit := func(id uint32) {
@@ -262,7 +262,7 @@ func (t *watches[W]) trigger(path string, kind watchKind, event proto.EventType,
 	}
 }
 
-// parentOf is the path above, "" for the root's and for what is no path.
+// parentOf returns the parent's path, or "" for the root and for an invalid path.
 func parentOf(path string) string {
 	i := strings.LastIndexByte(path, '/')
 	if i > 0 {
@@ -284,7 +284,7 @@ func kindsOf(kind proto.WatcherType) []watchKind {
 	return []watchKind{childWatches, dataWatches}
 }
 
-// forget takes modes off a watch, and it out with its last.
+// forget removes modes from a watch, and the watch with its last mode.
 func (t *watches[W]) forget(n uint32, modes watchModes) {
 	switch e := t.watches.get(n); {
 	case e.modes&^modes == 0:
@@ -294,7 +294,7 @@ func (t *watches[W]) forget(n uint32, modes watchModes) {
 	}
 }
 
-// modesOf are the modes that a kind selects: in 3.8 all, whatever the kind (ZOOKEEPER-4471).
+// modesOf returns the modes that a kind selects: in 3.8 always all (ZOOKEEPER-4471).
 func (t *watches[W]) modesOf(kind proto.WatcherType) watchModes {
 	if t.several() {
 		switch kind {
@@ -309,8 +309,7 @@ func (t *watches[W]) modesOf(kind proto.WatcherType) watchModes {
 	return anyMode
 }
 
-// own calls visit with the watches of a client that a kind selects (DataTree.removeWatch). visit
-// may take them out.
+// own calls visit with a client's watches of a kind (DataTree.removeWatch). visit may remove them.
 func (t *watches[W]) own(path string, w W, kind proto.WatcherType, visit func(n uint32)) {
 	for _, k := range kindsOf(kind) {
 		n, ok := t.index[watchKey{t.numbers[path]<<1 | uint32(k), t.ids[w]}]
@@ -320,12 +319,12 @@ func (t *watches[W]) own(path string, w W, kind proto.WatcherType, visit func(n 
 	}
 }
 
-// remove takes watches of a client away and reports whether there was one.
+// remove removes a client's watches of a kind and reports whether there were any.
 func (t *watches[W]) remove(path string, w W, kind proto.WatcherType) (removed bool) {
 	t.own(path, w, kind, func(n uint32) {
 		k := t.watches.get(n).place & 1
 		t.forget(n, t.modesOf(kind))
-		// In 3.9 a watcher that has removed all that it had counts no longer.
+		// In 3.9, a watcher that has removed all its watches no longer counts.
 		if by := t.watchers.get(t.ids[w]); t.several() && by.count[k] == 0 {
 			by.known[k] = false
 		}
@@ -334,7 +333,7 @@ func (t *watches[W]) remove(path string, w W, kind proto.WatcherType) (removed b
 	return removed
 }
 
-// contains is what checkWatches asks. In 3.8 anybody's watch at the path will do
+// contains answers checkWatches. In 3.8 anyone's watch on the path counts
 // (WatchManager.containsWatcher).
 func (t *watches[W]) contains(path string, w W, kind proto.WatcherType) (found bool) {
 	if t.several() {
@@ -345,8 +344,8 @@ func (t *watches[W]) contains(path string, w W, kind proto.WatcherType) (found b
 	return number != 0 && slices.ContainsFunc(kindsOf(kind), func(k watchKind) bool { return t.places.get(number).first[k] != 0 })
 }
 
-// lost reports whether the search for a watch fails that in 3.8 looks for parents in what is no path
-// (PathParentIterator).
+// lost reports whether 3.8's search for a watch fails because it looks for the parents of an invalid
+// path (PathParentIterator).
 func (t *watches[W]) lost(path string, kind proto.WatcherType) bool {
 	if t.several() || path == "" || path[0] == '/' {
 		return false
@@ -372,9 +371,9 @@ func (t *watches[W]) removeAll(w W) {
 	t.watchers.drop(id)
 }
 
-// resetWatches leaves the watches that a client had before it reconnected, or tells at once
-// what it missed since the zxid that it saw last (DataTree.setWatches). lookup says when a
-// znode's data and its children changed last.
+// resetWatches restores the watches that a client had before it reconnected, or sends at once what
+// it has missed since the last zxid that it saw (DataTree.setWatches). lookup returns when a
+// znode's data and its children last changed.
 func (t *watches[W]) resetWatches(w W, r *proto.SetWatches2, lookup func(path string) (mzxid, pzxid int64, found bool), tell emit[W]) {
 	for _, path := range r.DataWatches {
 		mzxid, _, found := lookup(path)

@@ -1,10 +1,10 @@
 package replica
 
-// count is the number of watches of both tables (zk_watch_count).
+// count returns the number of watches in both tables (zk_watch_count).
 func (t *watches[W]) count() int { return len(t.index) }
 
-// summary is what wchs tells, and that of the data watches only. A watcher counts from its
-// first watch until it goes, as in ZooKeeper.
+// summary is what wchs reports, for data watches only. As in ZooKeeper, a watcher counts from its
+// first watch until it disconnects.
 func (t *watches[W]) summary() (watchers, paths, total int) {
 	for _, id := range t.ids {
 		if by := t.watchers.get(id); by.known[dataWatches] {

@@ -2,16 +2,16 @@ package replica
 
 import "strings"
 
-// prefixes are the places of recursive watches, by path: a trie of names whose edges are as long
-// as nothing branches off. So those above a path are found in one pass over it, and a place takes
-// no more memory than its path. The zero value is empty.
+// prefixes are the places of recursive watches, by path: a trie of names whose edges extend until
+// something branches off. So one pass over a path finds all places above it, and a place takes no
+// more memory than its path. The zero value is empty.
 type prefixes struct {
-	text  string               // names, each with its slash, from those of the parent on
+	text  string               // names, each with its slash, after the parent's
 	place uint32               // 0 for none
 	below map[string]*prefixes // by the first name of their text
 }
 
-// above calls visit with the places above a path, the highest first.
+// above calls visit with the places above a path, highest first.
 func (p *prefixes) above(path string, visit func(place uint32)) {
 	for path != "" && path != "/" {
 		if p.place != 0 {
@@ -28,7 +28,7 @@ func (p *prefixes) above(path string, visit func(place uint32)) {
 	}
 }
 
-// firstName is the name up to the next slash of what begins with one.
+// firstName returns the leading slash and the name up to the next one.
 func firstName(path string) string {
 	name, _, _ := strings.Cut(path[1:], "/")
 	return name
@@ -39,7 +39,7 @@ func canBeAbove(path string) bool {
 	return path == "/" || path != "" && path[0] == '/' && path[len(path)-1] != '/'
 }
 
-// put enters a place.
+// put adds a place.
 func (p *prefixes) put(path string, place uint32) {
 	if !canBeAbove(path) {
 		return
@@ -78,7 +78,7 @@ func (p *prefixes) hang(next *prefixes) {
 	p.below[firstName(next.text)] = next
 }
 
-// common is the length of the names that both begin with. The first is the same.
+// common returns the length of the names that a and b start with. The first is the same.
 func common(a, b string) int {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
@@ -90,7 +90,7 @@ func common(a, b string) int {
 	return strings.LastIndexByte(a[:n], '/')
 }
 
-// drop takes a place out that is there.
+// drop removes an existing place.
 func (p *prefixes) drop(path string) {
 	if !canBeAbove(path) {
 		return
@@ -110,7 +110,7 @@ func (p *prefixes) drop(path string) {
 		delete(up.below, firstName(at.text))
 		at = up
 	}
-	if at != p && at.place == 0 && len(at.below) == 1 { // nothing branches off here any more
+	if at != p && at.place == 0 && len(at.below) == 1 { // nothing branches off here anymore
 		for _, only := range at.below {
 			at.text, at.place, at.below = at.text+only.text, only.place, only.below
 		}

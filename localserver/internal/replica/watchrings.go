@@ -2,8 +2,8 @@ package replica
 
 import "iter"
 
-// pool numbers records from 1. It grows in pieces, so that it never copies at once what a
-// million watches need.
+// pool numbers records from 1. It grows in pieces, so that it never has to copy a million watches
+// at once.
 type pool[T any] struct {
 	pieces [][]T
 	used   uint32
@@ -35,7 +35,7 @@ func (p *pool[T]) drop(n uint32) {
 func ofPath(e *watch) *link    { return &e.ofPath }
 func ofWatcher(e *watch) *link { return &e.ofWatcher }
 
-// join puts a watch at the end of a ring, the first of which it becomes when there is none.
+// join adds a watch at the end of a ring, or as the first of an empty one.
 func (t *watches[W]) join(first *uint32, n uint32, of func(*watch) *link) {
 	l := of(t.watches.get(n))
 	if *first == 0 {
@@ -49,7 +49,7 @@ func (t *watches[W]) join(first *uint32, n uint32, of func(*watch) *link) {
 	head.prev = n
 }
 
-// part takes a watch out of a ring.
+// part removes a watch from a ring.
 func (t *watches[W]) part(first *uint32, n uint32, of func(*watch) *link) {
 	l := of(t.watches.get(n))
 	if l.next == n {
@@ -63,7 +63,7 @@ func (t *watches[W]) part(first *uint32, n uint32, of func(*watch) *link) {
 	of(t.watches.get(l.next)).prev = l.prev
 }
 
-// ring goes once round. The watch that it is at may be taken out.
+// ring iterates once around a ring. The current watch may be removed.
 func (t *watches[W]) ring(first uint32, of func(*watch) *link) iter.Seq2[uint32, *watch] {
 	return func(yield func(uint32, *watch) bool) {
 		if first == 0 {

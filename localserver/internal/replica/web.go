@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// web is an HTTP server of a member, which ends with it.
+// web is an HTTP server that ends with its member.
 type web struct {
 	s     *Replica
 	what  string // its name in messages
-	host  string // as configured, which requests may name
+	host  string // as configured; always accepted as a Host header
 	http  http.Server
-	local bool // nobody but this machine can connect
+	local bool // only this machine can connect
 
 	mu      sync.Mutex
 	closed  bool
 	running sync.WaitGroup // requests
 }
 
-// serve answers requests on ln with handle until the member is closed, none of a web page from elsewhere. idle bounds
-// the wait for a request.
+// serve answers requests on ln with handle until the member is closed, except those from other sites' web pages. idle
+// limits the wait for a request.
 func (v *web) serve(ln net.Listener, idle time.Duration, handle http.HandlerFunc) error {
 	s := v.s
 	v.local = onLoopback(ln.Addr())
@@ -43,7 +43,7 @@ func (v *web) serve(ln net.Listener, idle time.Duration, handle http.HandlerFunc
 	return nil
 }
 
-// close ends it; requests under way find their connections closed.
+// close stops the server and closes the connections of requests in progress.
 func (v *web) close() {
 	v.mu.Lock()
 	v.closed = true
@@ -51,7 +51,7 @@ func (v *web) close() {
 	_ = v.http.Close()
 }
 
-// begin counts a request; false when the server is closing.
+// begin counts a request; it returns false if the server is closing.
 func (v *web) begin() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

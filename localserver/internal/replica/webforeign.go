@@ -9,28 +9,28 @@ import (
 	"strings"
 )
 
-// Differs(admin-foreign-pages): Apache's AdminServer answers every web page that the browser of
-// somebody who may connect has open, and so do its metrics. A page of a name that its owner lets point to 127.0.0.1
-// (DNS rebinding) could read what a developer's server has, and roll it back.
+// Differs(admin-foreign-pages): Apache's AdminServer and its metrics answer any web page open in
+// the browser of someone who can connect. A page whose host name its owner points to 127.0.0.1 (DNS
+// rebinding) could read a developer's server and roll it back.
 
-// foreign says why a request is a web page's from elsewhere; "" when it is not.
+// foreign returns why a request comes from another site's web page, or "" if it does not.
 func (v *web) foreign(r *http.Request) string {
 	if v.local && !v.named(r.Host) {
-		return fmt.Sprintf("the "+v.what+" is for this machine, and host %q is a name that anybody may have given it: use localhost or the IP address", r.Host)
+		return fmt.Sprintf("the "+v.what+" is for this machine only, and anyone can give it a host name such as %q: use localhost or the IP address", r.Host)
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" {
-		return "a web page of another site has asked (Sec-Fetch-Site: cross-site): type the address instead"
+		return "the request comes from another site's web page (Sec-Fetch-Site: cross-site): type the address instead"
 	}
 	for _, origin := range r.Header.Values("Origin") {
 		if u, err := url.Parse(origin); err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host) {
-			return fmt.Sprintf("a web page of another origin has asked (Origin: %q)", origin)
+			return fmt.Sprintf("the request comes from a web page of another origin (Origin: %q)", origin)
 		}
 	}
 	return ""
 }
 
-// named reports whether a host, which may have a port, is a name of this machine that nobody else
-// can give it. Browsers send one; what sends none is no browser.
+// named reports whether host, with or without a port, is a name of this machine that nobody else
+// can assign. Browsers always send a Host; a client that sends none is not a browser.
 func (v *web) named(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

@@ -12,9 +12,9 @@ import (
 	"github.com/zkctl/zkctl/internal/fourletter"
 )
 
-// fourLetterWords are all that there are, with what answers them.
+// fourLetterWords are all four-letter words, with the functions that answer them.
 var fourLetterWords = map[string]struct {
-	idle   bool // answered without a role too
+	idle   bool // answered even without a role
 	answer func(s *Replica, c *conn, w io.Writer)
 }{
 	"conf": {false, (*Replica).wordConf},
@@ -37,7 +37,7 @@ var fourLetterWords = map[string]struct {
 	"wchs": {false, (*Replica).wordWchs},
 }
 
-// telnetClose is what telnet sends when it is left by Ctrl-C. ZooKeeper takes it for a word.
+// telnetClose is what telnet sends on Ctrl-C. ZooKeeper treats it as a word.
 const telnetClose = "\xff\xf4\xff\xfd"
 
 func isWord(head string) bool {
@@ -45,8 +45,8 @@ func isWord(head string) bool {
 	return ok || head == telnetClose
 }
 
-// enabled reports whether the white list has a word. srvr always is in it, because zkServer.sh
-// needs it, and isro where clients look for members that only read.
+// enabled reports whether the whitelist contains a word. srvr is always enabled, because
+// zkServer.sh needs it, and so is isro where clients look for read-only members.
 func (s *Replica) enabled(word string) bool {
 	if word == "srvr" || word == "isro" && s.opt.ReadOnlyMode {
 		return true
@@ -58,17 +58,17 @@ func (s *Replica) enabled(word string) bool {
 }
 
 const (
-	// wordPatience is how long a client may let an answer's next 32 KiB wait.
+	// wordPatience is how long a client may take for the next 32 KiB of an answer.
 	wordPatience = 10 * time.Second
 
-	// wordLinger is how long a client has to close after the answer. To close first would
-	// reset the connection where bytes have come that nobody read, such as the end of the
-	// line of "echo ruok | nc", and take the answer away.
+	// wordLinger is how long a client has to close the connection after the answer. Closing first
+	// would reset the connection if bytes are unread, such as the newline of "echo ruok | nc", and
+	// the answer would be lost.
 	wordLinger = time.Second
 )
 
-// answerWord answers a four-letter word, on the connection's reader, and leaves the
-// connection to be closed.
+// answerWord answers a four-letter word, on the connection's reader. The caller closes the
+// connection.
 func (s *Replica) answerWord(c *conn, word string) {
 	s.do(func() {
 		c.probe = true
@@ -116,7 +116,7 @@ func (s *Replica) answerWord(c *conn, word string) {
 	}
 }
 
-// Bits of the trace mask (ZooTrace). It can be set and asked for, and has no other effect.
+// Bits of the trace mask (ZooTrace). It can be set and read, and has no other effect.
 const traceMask = 1<<1 | 1<<4 | 1<<5 | 1<<8
 
 func (s *Replica) setTraceMask(mask int64) {
@@ -160,7 +160,7 @@ func (s *Replica) wordIsro(_ *conn, w io.Writer) {
 	io.WriteString(w, text)
 }
 
-// wordHash lists the digests of the last transactions that were applied while it ran.
+// wordHash lists the digests after the latest transactions applied since the start.
 func (s *Replica) wordHash(_ *conn, w io.Writer) {
 	if !s.serving() {
 		io.WriteString(w, fourletter.NotServing)

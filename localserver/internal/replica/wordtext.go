@@ -14,7 +14,7 @@ import (
 // javaDate is the layout of java.util.Date.toString.
 const javaDate = "Mon Jan 02 15:04:05 MST 2006"
 
-// wordStat is srvr or, with the connections, stat.
+// wordStat answers srvr or, with the connections, stat.
 func (s *Replica) wordStat(w io.Writer, clients bool) {
 	f, ok := s.figures()
 	if !ok {
@@ -86,7 +86,7 @@ func (s *Replica) wordDirs(_ *conn, w io.Writer) {
 	fmt.Fprintf(w, "datadir_size: %d\nlogdir_size: %d\n", data, log)
 }
 
-// conf are the settings that conf tells.
+// conf are the settings that conf prints.
 type conf struct {
 	port, securePort             int
 	dataDir, logDir              string
@@ -212,8 +212,8 @@ func sortedKeys[V any](m map[int64]V) []int64 {
 	return keys
 }
 
-// printCnxnExpiry lists the connections by the time at which they would be given up, in the
-// steps of NIOServerCnxnFactory's queue.
+// printCnxnExpiry lists the connections by expiry time, in the steps of NIOServerCnxnFactory's
+// queue.
 func (s *Replica) printCnxnExpiry(w io.Writer) {
 	list := s.connections()
 	slices.SortStableFunc(list, func(a, b connInfo) int { return a.deadline.Compare(b.deadline) })

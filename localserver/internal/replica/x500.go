@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// The names of certificates' subjects, as Java has them: the id of the scheme x509 is
-// X500Principal.getName(), which is RFC 2253 with some habits of its own.
+// The names of certificates' subjects in Java's form: the id of the scheme x509 is
+// X500Principal.getName(), which is RFC 2253 with some peculiarities.
 
-// x500Keywords are the attributes that RFC 2253 names; all others appear as numbers.
+// x500Keywords are the attributes that RFC 2253 names; all others appear as OIDs.
 var x500Keywords = map[string]string{
 	"2.5.4.3": "CN", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.10": "O",
 	"2.5.4.11": "OU", "2.5.4.9": "STREET",
@@ -23,9 +23,9 @@ type x500Attribute struct {
 	Value asn1.RawValue
 }
 
-type x500SET []x500Attribute // encoding/asn1 takes SET from the name
+type x500SET []x500Attribute // encoding/asn1 derives SET from the type's name
 
-// subjectName is the certificate's subject, "" when it has none.
+// subjectName returns the certificate's subject, or "" if it has none.
 func subjectName(cert *x509.Certificate) string { return x500Name(cert.RawSubject) }
 
 func x500Name(der []byte) string {
@@ -91,14 +91,14 @@ func isX500String(v asn1.RawValue) bool {
 	return false
 }
 
-// x500Names are the keywords that X500Principal reads beside numbers.
+// x500Names are the keywords that X500Principal accepts besides OIDs.
 var x500Names = map[string]bool{
 	"CN": true, "C": true, "L": true, "S": true, "ST": true, "O": true, "OU": true, "T": true, "IP": true,
 	"STREET": true, "DC": true, "DNQUALIFIER": true, "DNQ": true, "SURNAME": true, "GIVENNAME": true,
 	"INITIALS": true, "GENERATION": true, "EMAIL": true, "EMAILADDRESS": true, "UID": true, "SERIALNUMBER": true,
 }
 
-// validX500Name reports whether Java's X500Principal takes the name.
+// validX500Name reports whether Java's X500Principal accepts the name.
 func validX500Name(name string) bool {
 	for rest := name; name != ""; {
 		keyword, value, ok := strings.Cut(rest, "=")
@@ -140,7 +140,7 @@ func validX500Keyword(s string) bool {
 
 const x500Ends = ",;+"
 
-// cutX500Value takes a value off; rest is empty or begins with what ended it.
+// cutX500Value cuts off a value; rest is empty or starts with the value's terminator.
 func cutX500Value(s string) (rest string, ok bool) {
 	switch {
 	case strings.HasPrefix(s, "#"):
@@ -185,7 +185,8 @@ func cutX500Value(s string) (rest string, ok bool) {
 	return "", true
 }
 
-// x500Escape is the index of the last byte of the escape at s[i], negative when it is none.
+// x500Escape returns the index of the last byte of the escape at s[i], or a negative number if it
+// is invalid.
 func x500Escape(s string, i int) int {
 	if i+1 < len(s) && strings.IndexByte(",=+<>#;\"\\ \n", s[i+1]) >= 0 {
 		return i + 1

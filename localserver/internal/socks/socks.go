@@ -1,4 +1,4 @@
-// Package socks is the way from a server of Apache ZooKeeper to the other members.
+// Package socks is a SOCKS proxy between a server of Apache ZooKeeper and the other members.
 package socks
 
 import (
@@ -12,18 +12,18 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/engine"
 )
 
-// Proxy is the way from a server to the other members, so that its links can be cut like those of
-// an embedded one. It speaks SOCKS, which a JVM can be told to use for all that it connects to.
+// Proxy carries a server's connections to the other members, so that its links can be cut like
+// those of an embedded one. It speaks SOCKS, which a JVM can use for all its connections.
 type Proxy struct {
 	ln     net.Listener
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 }
 
-// dialPatience is for a connection over a link that is cut. A JVM has given up long before.
+// dialPatience limits dialling over a cut link. A JVM gives up much sooner.
 const dialPatience = time.Minute
 
-// Start leads connections through dial.
+// Start starts a proxy that connects through dial.
 func Start(dial engine.Dial) (*Proxy, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -35,7 +35,7 @@ func Start(dial engine.Dial) (*Proxy, error) {
 		for {
 			c, err := ln.Accept()
 			if err != nil {
-				select { // too many open files, maybe
+				select { // perhaps too many open files
 				case <-ctx.Done():
 					return
 				case <-time.After(100 * time.Millisecond):
@@ -48,7 +48,7 @@ func Start(dial engine.Dial) (*Proxy, error) {
 	return p, nil
 }
 
-// serveProxied leads one connection to where it asks for. What goes wrong shows at its end.
+// serveProxied connects one connection to the address that it requests. An error closes it.
 func serveProxied(ctx context.Context, through engine.Dial, c net.Conn) {
 	ctx, done := context.WithCancel(ctx)
 	defer done()
@@ -62,11 +62,11 @@ func serveProxied(ctx context.Context, through engine.Dial, c net.Conn) {
 		}
 		return to, err
 	}
-	connect := &socks5.PermitCommand{EnableConnect: true} // for UDP it would listen on every interface
+	connect := &socks5.PermitCommand{EnableConnect: true} // UDP would make it listen on every interface
 	_ = socks5.NewServer(socks5.WithDial(dial), socks5.WithRule(connect)).ServeConn(c)
 }
 
-// Addr is where the proxy listens.
+// Addr returns the address that the proxy listens on.
 func (p *Proxy) Addr() net.Addr { return p.ln.Addr() }
 
 // JVM implements engine.Proxy. The proxy serves connections to this machine, too.

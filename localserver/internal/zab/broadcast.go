@@ -9,12 +9,12 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// Broadcast is the third phase of ZAB on the leader: proposals wait, in the order of their
-// zxids, until a quorum has them on disk, and are then applied by all.
+// Broadcast is the third phase of ZAB on the leader: proposals wait, in zxid order, until a quorum
+// has them on disk, and are then applied by all members.
 //
-// An acknowledgement stands for everything before it too: journals and connections keep the
-// order. One mutex orders everything that happens to the history. Of the replica only Apply,
-// which does not wait, is called under it: the replica's goroutine may be in Propose.
+// An acknowledgement covers everything before it: journals and connections keep the order. One
+// mutex orders all changes to the history. Of the replica's methods, only Apply, which does not
+// block, is called with it held: the replica's goroutine may be in Propose.
 type Broadcast struct {
 	replica  State
 	journal  *Journal
@@ -23,27 +23,27 @@ type Broadcast struct {
 	ensemble ensemble // nil for a standalone server
 
 	mu          sync.Mutex
-	closed      bool // nothing more is proposed or committed
-	deposed     bool // a reconfiguration has made another the leader: nothing more is committed
+	closed      bool // no more proposals or commits
+	deposed     bool // a reconfiguration has made another member the leader: no more commits
 	outstanding []*outstanding
-	acked       map[int64]int64        // by member: the last zxid that it has on disk
-	proposed    int64                  // the last one, or where the epoch began
-	committed   int64                  // the last one, or where the epoch began
-	learners    map[int64]*learnerConn // those that get what is proposed or committed, by id
+	acked       map[int64]int64        // by member: the last zxid on its disk
+	proposed    int64                  // last zxid, or the start of the epoch
+	committed   int64                  // last zxid, or the start of the epoch
+	learners    map[int64]*learnerConn // those that receive proposals and commits, by id
 	proposals   int64                  // in this epoch
-	activated   bool                   // the replica is to be told of a configuration
+	activated   bool                   // the replica must be notified of a configuration
 }
 
 // ensemble is what the broadcast needs to know of the ensemble's configuration.
 type ensemble interface {
-	// quorums are the configurations of each of which a quorum has to agree now: that in
-	// force, and the one that is to come.
+	// quorums returns the configurations that each need a quorum now: the one in force, and the
+	// proposed one.
 	quorums() []zoocfg.QuorumVerifier
 
-	// propose makes a configuration the one that is to come.
+	// propose makes a configuration the proposed one.
 	propose(config []byte) error
 
-	// activate puts the configuration that was to come into force, with its leader.
+	// activate puts the proposed configuration into force, with its leader.
 	activate(config []byte, leader, zxid int64)
 
 	// config is the text of the configuration in force.
@@ -53,8 +53,8 @@ type ensemble interface {
 	// are connected and up to date.
 	reconfig(r *proto.ReconfigRequest, zxid int64, synced func(zoocfg.QuorumVerifier) bool) ([]byte, error)
 
-	// designate chooses the leader for a configuration; acks are, in order of preference,
-	// sets of members.
+	// designate chooses the leader for a configuration; acks are sets of members in order of
+	// preference.
 	designate(config []byte, acks []zoocfg.IDs) int64
 
 	// over ends the leader's term.
@@ -65,10 +65,10 @@ type ensemble interface {
 type outstanding struct {
 	*Proposal
 	quorums []zoocfg.QuorumVerifier
-	syncs   []*learnerConn // to be told once it is committed
+	syncs   []*learnerConn // to be notified once it is committed
 }
 
-// NewSolo is the broadcast of a standalone server: a quorum of one. Its journal's Synced must
+// NewSolo returns the broadcast of a standalone server: a quorum of one. Its journal's Synced must
 // call Ack with the same self.
 func NewSolo(replica State, journal *Journal, self int64) *Broadcast {
 	return newBroadcast(replica, journal, self, nil, &history{limit: historyCount})
@@ -79,15 +79,15 @@ func newBroadcast(replica State, journal *Journal, self int64, e ensemble, past 
 		acked: map[int64]int64{}, learners: map[int64]*learnerConn{}}
 }
 
-// begin says where the history stands.
+// begin sets the zxid from which the history continues.
 func (b *Broadcast) begin(zxid int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.proposed, b.committed = zxid, zxid
 }
 
-// end makes it forget what is proposed from now on, and returns what has been proposed and
-// not committed; the journal has all of it.
+// end makes it ignore further proposals, and returns those not committed yet; the journal has all
+// of them.
 func (b *Broadcast) end() []*Proposal {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -143,7 +143,7 @@ func (b *Broadcast) Propose(p *Proposal) {
 	}
 }
 
-// Ack tells that a member has everything up to zxid on disk.
+// Ack records that a member has everything up to zxid on disk.
 func (b *Broadcast) Ack(member, zxid int64) {
 	b.mu.Lock()
 	b.ack(member, zxid)
@@ -171,7 +171,7 @@ func (b *Broadcast) ack(member, zxid int64) {
 		n := 0
 		for n < len(b.outstanding) && b.outstanding[n].Zxid() <= upTo && slices.Equal(b.outstanding[n].quorums, head) {
 			if n++; b.outstanding[n-1].Config != nil {
-				break // what follows may need another leader
+				break // the rest may need another leader
 			}
 		}
 		if n == 0 {
@@ -185,7 +185,7 @@ func (b *Broadcast) ack(member, zxid int64) {
 	}
 }
 
-// agreed is the last zxid that a quorum of each configuration has on disk.
+// agreed returns the last zxid that a quorum of each configuration has on disk.
 func (b *Broadcast) agreed(quorums []zoocfg.QuorumVerifier) int64 {
 	if len(quorums) == 0 {
 		return b.acked[b.self]
@@ -215,7 +215,7 @@ func (b *Broadcast) haveAcked(zxid int64) zoocfg.IDs {
 	return ids
 }
 
-// commit makes proposals, the first of those outstanding, part of the history.
+// commit makes the first outstanding proposals part of the history.
 func (b *Broadcast) commit(list []*outstanding) {
 	var commits, informs [][]byte
 	followers, observers := b.audience()
@@ -255,7 +255,7 @@ func (b *Broadcast) commit(list []*outstanding) {
 	}
 }
 
-// audience tells who there is to be told of commits.
+// audience reports whether there are followers and observers to send commits to.
 func (b *Broadcast) audience() (followers, observers bool) {
 	for _, c := range b.learners {
 		followers = followers || !c.observer
@@ -264,8 +264,8 @@ func (b *Broadcast) audience() (followers, observers bool) {
 	return followers, observers
 }
 
-// votersFor are the members that have a reconfiguration, then those that have the proposal
-// after it too, and so on: of the next leader it is asked to have as much as possible.
+// votersFor returns the members that have a reconfiguration, then those that also have the next
+// proposal, and so on: the next leader should have as much as possible.
 func (b *Broadcast) votersFor(o *outstanding) []zoocfg.IDs {
 	sets := []zoocfg.IDs{b.haveAcked(o.Zxid())}
 	for _, later := range b.outstanding {
@@ -312,10 +312,9 @@ func (b *Broadcast) synced(q zoocfg.QuorumVerifier) bool {
 	return q.ContainsQuorum(ids)
 }
 
-// forward makes c one of those that get what is proposed and committed from now on, after
-// what is outstanding. b.mu is held, and c has been sent everything committed. What an
-// earlier connection of the same member has acknowledged no longer counts: it may have been
-// told to forget it.
+// forward sends c what is outstanding, and from now on everything that is proposed and committed.
+// b.mu is held, and c has been sent everything committed. Acknowledgements on an earlier connection
+// of the same member no longer count: the member may since have been told to truncate.
 func (b *Broadcast) forward(c *learnerConn) {
 	if old := b.learners[c.id]; old != nil && old != c {
 		old.queue.close(errReplaced)
@@ -331,9 +330,8 @@ func (b *Broadcast) forward(c *learnerConn) {
 	}
 }
 
-// commit queues commits, or holds them until release: Apache's follower falls over one that
-// comes between NEWLEADER and UPTODATE when its proposal came before NEWLEADER
-// (ZOOKEEPER-4394). b.mu is held.
+// commit queues commits, or holds them until release: Apache's follower fails on a commit between
+// NEWLEADER and UPTODATE whose proposal came before NEWLEADER (ZOOKEEPER-4394). b.mu is held.
 func (c *learnerConn) commit(frames [][]byte) {
 	if c.holding {
 		c.held = append(c.held, frames...)
@@ -342,7 +340,7 @@ func (c *learnerConn) commit(frames [][]byte) {
 	c.queue.put(frames...)
 }
 
-// release queues UPTODATE, and what has been committed meanwhile.
+// release queues UPTODATE and the commits held meanwhile.
 func (b *Broadcast) release(c *learnerConn, upToDate []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -363,8 +361,8 @@ func (b *Broadcast) forget(c *learnerConn) {
 	}
 }
 
-// ackFrom is Ack of a learner, as long as c is its connection; false for a zxid that was
-// never proposed.
+// ackFrom is Ack for a learner, as long as c is its connection; it returns false for a zxid that
+// was never proposed.
 func (b *Broadcast) ackFrom(c *learnerConn, zxid int64) bool {
 	b.mu.Lock()
 	defer b.unlock()

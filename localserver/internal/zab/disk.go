@@ -10,10 +10,10 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// disk is where a member keeps what it has promised: its log and its two epochs. Everything
-// is on it when a method returns; of a logWriter, when Sync does.
+// disk stores what a member has promised: its log and its two epochs. Everything is on disk when a
+// method returns; for a logWriter, when Sync returns.
 type disk interface {
-	// epochs are -1 where none was ever written.
+	// epochs returns -1 for an epoch that was never written.
 	epochs() (accepted, current int64, err error)
 	setEpoch(name string, epoch int64) error
 	newLog(opt storage.LogOptions) logWriter
@@ -22,14 +22,14 @@ type disk interface {
 	truncate(zxid int64) error
 	keepOnly(zxid int64) error
 
-	// since calls visit with the logged transactions from the last one that is not after
-	// zxid, if there is such a one, until visit returns false. It fails with errTooLong,
-	// before the first, when the logs to read are longer than the limit (0: none), and with
-	// errHole, where or at the end, when a snapshot tells that transactions are missing.
+	// since calls visit with the logged transactions, starting with the last one not after zxid, if
+	// any, until visit returns false. It fails with errTooLong before the first call if the logs to
+	// read exceed the limit (0: none), and with errHole, in place or at the end, if a snapshot
+	// shows that transactions are missing.
 	since(zxid int64, limit int64, visit func(*Proposal) (bool, error)) error
 
-	// diffLimit is how long a log may be to be sent in place of a snapshot (0: no limit,
-	// negative: none ever).
+	// diffLimit returns how long a log may be to be sent in place of a snapshot (0: no limit,
+	// negative: never).
 	diffLimit(factor float64) int64
 }
 
@@ -104,7 +104,7 @@ func (d fileDisk) since(zxid, limit int64, visit func(*Proposal) (bool, error)) 
 	var held *Proposal // the last one not after zxid
 	before := int64(0)
 	seen := func(p *Proposal) (bool, error) {
-		if Epoch(p.Zxid()) != Epoch(before) { // within an epoch the counters tell
+		if Epoch(p.Zxid()) != Epoch(before) { // within an epoch, counters show gaps
 			if err := hole(snaps.Snapshots, before, p.Zxid()); err != nil {
 				return false, err
 			}
@@ -126,9 +126,9 @@ func (d fileDisk) since(zxid, limit int64, visit func(*Proposal) (bool, error)) 
 	return hole(snaps.Snapshots, before, math.MaxInt64)
 }
 
-// hole reports whether transactions may be missing between two that follow each other in the
-// logs, or after the last. Apache ZooKeeper leaves its logs in place when it takes a snapshot
-// from its leader: it then has a snapshot of a time between the two.
+// hole returns errHole if transactions may be missing between two consecutive ones in the logs, or
+// after the last. Apache ZooKeeper keeps its logs when it receives a snapshot from its leader, so a
+// snapshot between the two means that some may be missing.
 func hole(snapshots []storage.File, before, zxid int64) error {
 	if before == 0 {
 		return nil
@@ -145,7 +145,7 @@ func (d fileDisk) visitLog(path string, zxid int64, held **Proposal, visit func(
 	r, err := storage.OpenLog(path)
 	if err != nil {
 		if f := (*storage.Fault)(nil); errors.As(err, &f) && f.Kind == storage.NotAFile {
-			return true, nil // a crash left it, or it is just being made
+			return true, nil // left by a crash, or still being written
 		}
 		return false, err
 	}
@@ -153,7 +153,7 @@ func (d fileDisk) visitLog(path string, zxid int64, held **Proposal, visit func(
 	for {
 		e, err := r.Next()
 		if errors.Is(err, io.EOF) || len(storage.Faults(err)) > 0 || err == nil && !e.Intact() {
-			return true, nil // what follows was never acknowledged, or is missed by the caller
+			return true, nil // the rest was never acknowledged, or the caller notices its absence
 		}
 		if err != nil {
 			return false, err
@@ -184,8 +184,8 @@ func decoded(p *Proposal, visit func(*Proposal) (bool, error)) (bool, error) {
 	return visit(p)
 }
 
-// noDisk is that of a member that lives in memory only: what it promises is forgotten with
-// it, and its past cannot be rebuilt.
+// noDisk is the disk of a member in memory: its promises end with it, and its past cannot be
+// rebuilt.
 type noDisk struct{ accepted, current int64 }
 
 func (d *noDisk) epochs() (accepted, current int64, err error) { return d.accepted, d.current, nil }
@@ -216,7 +216,7 @@ func (noLog) Roll() error                   { return nil }
 func (noLog) Close() error                  { return nil }
 func (noLog) Abandon()                      {}
 
-// tail are the last proposals on a disk, up to last, at least limit of them.
+// tail returns the last proposals on a disk, up to last, and at least limit of them.
 func tail(d disk, from, last int64, limit int) (list []*Proposal, err error) {
 	err = d.since(from, 0, func(p *Proposal) (bool, error) {
 		if p.Zxid() > last {

@@ -14,49 +14,48 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// Logger takes what a server logs.
+// Logger receives what a server logs.
 type Logger interface {
 	Infof(format string, args ...any)
 	Warnf(format string, args ...any)
 }
 
-// ElectionOptions describe a server's part in elections. The functions are called from
-// several goroutines and must not call the election back, except for Vote and State.
+// ElectionOptions configure a server's part in elections. The functions are called from several
+// goroutines and must not call back into the election, except for Vote and State.
 type ElectionOptions struct {
 	ID      int64
 	Network Network
 	Log     Logger
 
-	// ListenAll is for ports on all of this machine's addresses, in place of the server's own
-	// addresses in Views.
+	// ListenAll listens on all of this machine's addresses, instead of the server's addresses in
+	// Views.
 	ListenAll bool
 
-	// MultiAddress tells other servers all of this one's addresses, which servers before
-	// 3.6 do not understand (multiAddress.enabled).
+	// MultiAddress announces all of this server's addresses, which servers before 3.6 do not
+	// understand (multiAddress.enabled).
 	MultiAddress bool
 
-	// Views are the configuration in force and, while it is being changed, the last one
-	// seen; next is nil otherwise.
+	// Views returns the configuration in force and, during a change, the last one seen; otherwise
+	// next is nil.
 	Views func() (current, next View)
 
-	// Observer reports whether this server is to observe (QuorumPeer.getLearnerType).
+	// Observer reports whether this server is an observer (QuorumPeer.getLearnerType).
 	Observer func() bool
 
-	// NewerConfig is told of a configuration with a version above that in force, which a
-	// peer had while this server was looking. It returns true when Views and Observer have
-	// changed, and the election starts anew. It may be nil.
+	// NewerConfig is called with a configuration newer than the one in force, received from a peer
+	// while this server was looking. If it returns true, Views and Observer have changed and the
+	// election restarts. It may be nil.
 	NewerConfig func(zoocfg.QuorumVerifier) bool
 
-	// FinalizeWait is how long a quorum waits for a better vote of those that may be there,
-	// and the first time after which a vote is sent again; 0 means 200 ms.
-	// MaxNotificationInterval bounds that time, which doubles; 0 means 60 s. ConnectTimeout is
-	// for a connection, and for each write on it; 0 means 5 s.
+	// FinalizeWait is how long a quorum waits for a better vote from servers that may be up, and
+	// the first interval after which votes are sent again; 0 means 200 ms. MaxNotificationInterval
+	// bounds that interval, which doubles; 0 means 60 s. ConnectTimeout limits a connection attempt
+	// and each write; 0 means 5 s.
 	FinalizeWait, MaxNotificationInterval, ConnectTimeout time.Duration
 }
 
-// Election elects leaders and tells other servers who leads (FastLeaderElection). It
-// listens from NewElection to Close. Methods may be called from any goroutine, Look by one
-// at a time.
+// Election elects leaders and tells other servers who leads (FastLeaderElection). It listens from
+// NewElection to Close. Methods may be called from any goroutine, but Look only by one at a time.
 type Election struct {
 	opt   ElectionOptions
 	conns *electionConns
@@ -65,7 +64,7 @@ type Election struct {
 	mu       sync.Mutex
 	state    ServerState
 	current  Vote            // the outcome of the last election
-	proposal Vote            // of the election that is going on
+	proposal Vote            // in the current election
 	round    int64           // the logical clock
 	queue    []*notification // for Look
 	restart  bool            // the configuration has changed
@@ -75,7 +74,7 @@ type Election struct {
 // maxElectionQueue bounds what peers can make Look remember; votes are sent again.
 const maxElectionQueue = 1000
 
-// NewElection listens, and answers other servers from now on.
+// NewElection starts to listen and to answer other servers.
 func NewElection(opt ElectionOptions) (*Election, error) {
 	if opt.FinalizeWait == 0 {
 		opt.FinalizeWait = 200 * time.Millisecond
@@ -101,8 +100,8 @@ func NewElection(opt ElectionOptions) (*Election, error) {
 
 func (e *Election) listenAddrs() []string { return listenAddrs(e.home(), e.opt.ListenAll) }
 
-// home is where this server is, or was when the configuration last had it: who is not a member
-// yet, or not any more, must be called back too.
+// home returns this server's addresses, or those it had when it was last in the configuration:
+// servers must be able to call back even one that is not a member yet, or no longer.
 func (e *Election) home() []string {
 	addrs := e.electionAddrs(e.opt.ID)
 	e.mu.Lock()
@@ -113,7 +112,7 @@ func (e *Election) home() []string {
 	return e.addrs
 }
 
-// listenAddrs are where to listen for those who connect to addrs.
+// listenAddrs returns where to listen for connections to addrs.
 func listenAddrs(addrs []string, all bool) []string {
 	if !all {
 		return addrs
@@ -128,53 +127,51 @@ func listenAddrs(addrs []string, all bool) []string {
 	return list
 }
 
-// Rebind listens where Views now say that this server is, and no longer where they said so
-// before. Connections stay. When a port cannot be had, nothing changes.
+// Rebind moves the listeners to this server's current addresses in Views. Connections stay open. If
+// a port cannot be opened, nothing changes.
 func (e *Election) Rebind() {
 	if err := e.conns.listen(e.listenAddrs()); err != nil {
 		e.opt.Log.Warnf("This server cannot be reached for elections where the configuration says: %v", err)
 	}
 }
 
-// Close ends a Look, closes all connections and waits until nothing is left running.
+// Close ends a Look, closes all connections and waits for all goroutines.
 func (e *Election) Close() { e.conns.close() }
 
-// State is what this server tells others that it does.
+// State returns the state that this server reports to others.
 func (e *Election) State() ServerState {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.state
 }
 
-// Vote is the outcome of the last election, or what SetState has made of it.
+// Vote returns the outcome of the last election, or the vote given to SetState since.
 func (e *Election) Vote() Vote {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.current
 }
 
-// SetState changes what this server tells others: Looking, from when it has lost its
-// leader until the next Look, or another leader without an election (a reconfiguration
-// can name one).
+// SetState changes what this server tells others: Looking, from the loss of its leader until the
+// next Look, or another leader without an election (a reconfiguration can name one).
 func (e *Election) SetState(state ServerState, vote Vote) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.state, e.current = state, vote
 }
 
-// SetEpoch puts the epoch that the leader and its quorum have begun into the vote that
-// others are told (QuorumPeer.updateElectionVote), so that those that come later see the
-// same vote from all.
+// SetEpoch puts the epoch that the leader and its quorum have started into the vote sent to others
+// (QuorumPeer.updateElectionVote), so that latecomers see the same vote from all.
 func (e *Election) SetEpoch(epoch int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.current.PeerEpoch = epoch
 }
 
-// Look elects a leader, and returns the vote that won and what this server is to do. own is
-// this server's vote: its id is ignored; its zxid is the last logged one, its epoch the
-// current one. From then on others are told the outcome, until the next Look or SetState.
-// An error means that ctx or the election ended.
+// Look elects a leader, and returns the winning vote and this server's new state. own is this
+// server's vote: its id is ignored; its zxid is the last logged one, its epoch the current one.
+// Until the next Look or SetState, other servers are told the outcome. An error means that ctx or
+// the election ended.
 func (e *Election) Look(ctx context.Context, own Vote) (Vote, ServerState, error) {
 	e.opt.Log.Infof("%s", Looking)
 	for {
@@ -195,12 +192,12 @@ func (e *Election) Look(ctx context.Context, own Vote) (Vote, ServerState, error
 
 var errRestart = errors.New("the configuration has changed")
 
-// begin starts a round. Who has no vote proposes what every vote beats, in a round that every
-// other is ahead of: whoever hears of it answers, and nobody would follow into another.
-// Differs(round-without-a-vote): Apache's member counts its own rounds even without a vote, from
-// the first again after it has heard of a newer configuration (QuorumPeer.shuttingDownLE). One
-// whose vote the next configuration needs, and who has tried in vain to follow once, is ahead of
-// the others from then on: they ignore each other for ever.
+// begin starts a round. A server without a vote proposes a vote that every other beats, in a round
+// earlier than every other's: whoever receives it answers, and nobody joins its round.
+// Differs(round-without-a-vote): Apache's member counts its rounds even without a vote, and starts
+// over after it has learned of a newer configuration (QuorumPeer.shuttingDownLE). If the next
+// configuration needs its vote, and it has once failed to follow, its round is ahead of the others'
+// from then on: they ignore each other forever.
 func (e *Election) begin(own Vote) *electionRound {
 	current, _ := e.opt.Views()
 	own.ID = e.opt.ID
@@ -236,7 +233,7 @@ func (e *Election) finish(vote Vote) ServerState {
 	return state
 }
 
-// views are the configuration in force and the one to come.
+// views returns the configuration in force and the proposed one.
 func (e *Election) views() []View {
 	current, next := e.opt.Views()
 	if next == nil || next.Version() <= current.Version() {
@@ -245,7 +242,7 @@ func (e *Election) views() []View {
 	return []View{current, next}
 }
 
-// electionAddrs are the addresses of a member, nil for a stranger.
+// electionAddrs returns a member's addresses, or nil for a stranger.
 func (e *Election) electionAddrs(id int64) (addrs []string) {
 	for _, view := range e.views() {
 		m, _ := view.Member(id)
@@ -258,7 +255,7 @@ func (e *Election) electionAddrs(id int64) (addrs []string) {
 	return addrs
 }
 
-// address is what this server says where it listens.
+// address returns the addresses that this server announces.
 func (e *Election) address() string {
 	addrs := e.home()
 	if !e.opt.MultiAddress && len(addrs) > 1 {
@@ -274,7 +271,7 @@ func (e *Election) tell(to int64, state ServerState, vote Vote) {
 	e.conns.send(to, n.encode())
 }
 
-// tellAll sends the proposal to all that have a vote, this server included.
+// tellAll sends the proposal to all voters, including this server.
 func (e *Election) tellAll() {
 	e.mu.Lock()
 	vote := e.proposal
@@ -311,8 +308,8 @@ func (e *Election) signal() {
 	}
 }
 
-// receive takes a message from a connection (WorkerReceiver): it answers those who ask, and
-// hands votes to Look.
+// receive handles a message from a connection (WorkerReceiver): it answers servers that look for a
+// leader, and passes votes to Look.
 func (e *Election) receive(from int64, msg []byte) error {
 	n, err := decodeNotification(from, msg)
 	if err != nil {
@@ -324,8 +321,8 @@ func (e *Election) receive(from int64, msg []byte) error {
 	e.mu.Unlock()
 
 	if !validVoter(e.views(), from) {
-		// It cannot be of use, but may want to know. Two without a vote, both looking, would
-		// answer each other for ever.
+		// Its vote is of no use, but it may want ours. Two servers without a vote, both looking,
+		// would answer each other forever.
 		if state == Looking && !validVoter(e.views(), e.opt.ID) {
 			return nil
 		}
@@ -356,7 +353,7 @@ func (e *Election) receive(from int64, msg []byte) error {
 	return nil
 }
 
-// seeConfig looks for a newer configuration in a notification and returns the version of the one in it.
+// seeConfig handles the configuration in a notification, in case it is newer, and returns its version.
 func (e *Election) seeConfig(n *notification) int64 {
 	current, _ := e.opt.Views()
 	if n.config == nil || bytes.Equal(n.config, current.Bytes()) {

@@ -15,22 +15,22 @@ import (
 
 const (
 	maxElectionPacket = 512 << 10 // QuorumCnxManager.PACKETMAXSIZE
-	maxElectionConns  = 1024      // connections at once, so that strangers cannot exhaust memory
+	maxElectionConns  = 1024      // so that strangers cannot exhaust memory
 )
 
-// electionConns keeps a connection to each server that there is something to send to
-// (QuorumCnxManager). Of two servers the one with the larger id connects: the other only
-// calls, says who it is and hangs up.
+// electionConns keeps a connection to each server that votes are sent to (QuorumCnxManager). Of two
+// servers, the one with the larger id connects: the other only calls, identifies itself and hangs
+// up.
 //
-// A server that cannot be reached holds up nobody: send leaves a message in the server's
-// slot, where the next one replaces it, and whoever gets a connection writes the newest.
+// An unreachable server does not block anyone: send puts a message into the server's slot, where
+// the next one replaces it; a new connection sends the newest.
 type electionConns struct {
 	self     int64
 	opt      *ElectionOptions
-	address  func() string                     // what to say where this server listens
+	address  func() string                     // the addresses that this server announces
 	members  func(sid int64) []string          // the election addresses of a member; nil for a stranger
-	receive  func(sid int64, msg []byte) error // an error breaks the connection
-	lost     func()                            // told when a server turns out to be absent
+	receive  func(sid int64, msg []byte) error // an error closes the connection
+	lost     func()                            // called when a server turns out to be absent
 	ctx      context.Context
 	shutdown context.CancelFunc
 	wg       sync.WaitGroup
@@ -40,19 +40,19 @@ type electionConns struct {
 	listeners map[string]net.Listener // by address
 	open      map[net.Conn]struct{}   // all of them, for close
 	peers     map[int64]*electionPeer
-	nameless  int64 // the id of the next server that has none
+	nameless  int64 // the id for the next server without one
 }
 
 type electionPeer struct {
 	slot      []byte // not written yet
-	last      []byte // written last; it may have got lost with its connection
+	last      []byte // written last; may have been lost with its connection
 	link      *electionLink
 	dialing   bool
-	absent    bool     // the last attempt to reach it was refused, not just slow
-	announced []string // where it says that it listens
+	absent    bool     // the last attempt to connect was refused, not just slow
+	announced []string // the addresses that it announces
 }
 
-// electionLink is a connection on which votes flow both ways.
+// electionLink is a connection that carries votes in both directions.
 type electionLink struct {
 	conn net.Conn
 	r    *bufio.Reader
@@ -60,12 +60,12 @@ type electionLink struct {
 	done chan struct{} // closed when the link is dropped
 }
 
-// listen listens on addrs, and on no other address any more.
+// listen listens on addrs, and no longer on any other address.
 func (c *electionConns) listen(addrs []string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(addrs) == 0 || c.closed {
-		return nil // who is not a member any more goes on answering
+		return nil // a former member continues to answer
 	}
 	opened := map[string]net.Listener{}
 	for _, addr := range addrs {
@@ -109,7 +109,7 @@ func (c *electionConns) close() {
 	c.wg.Wait()
 }
 
-// enter registers a connection, and closes it when there must not be another one.
+// enter registers a connection, or closes it if it is one too many.
 func (c *electionConns) enter(conn net.Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,7 +136,7 @@ func (c *electionConns) accept(l net.Listener) {
 				return
 			}
 			c.opt.Log.Warnf("Exception while listening to address %s: %v", l.Addr(), err)
-			select { // out of file descriptors, most likely
+			select { // probably out of file descriptors
 			case <-c.ctx.Done():
 			case <-time.After(time.Second):
 			}
@@ -152,7 +152,8 @@ func (c *electionConns) accept(l net.Listener) {
 	}
 }
 
-// answer is handleConnection: a smaller server is called back, a larger one is talked to.
+// answer is handleConnection: a server with a smaller id is called back; with a larger id, the
+// connection is used.
 func (c *electionConns) answer(conn net.Conn) {
 	_ = conn.SetDeadline(time.Now().Add(c.opt.ConnectTimeout))
 	r := bufio.NewReader(conn)
@@ -178,7 +179,7 @@ func (c *electionConns) answer(conn net.Conn) {
 		c.mu.Lock()
 		p := c.peer(sid)
 		p.announced = announced
-		c.drop(p, p.link) // the other end may have lost it unnoticed
+		c.drop(p, p.link) // the other end may have lost it without our noticing
 		c.connect(sid, p)
 		c.mu.Unlock()
 	default:
@@ -196,8 +197,8 @@ func (c *electionConns) peer(sid int64) *electionPeer {
 	return p
 }
 
-// send brings msg to a server as soon as there is a connection, unless a newer one comes
-// before. It does not block.
+// send sends msg to a server as soon as there is a connection, unless a newer message replaces it.
+// It does not block.
 func (c *electionConns) send(sid int64, msg []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -223,8 +224,8 @@ func (c *electionConns) connect(sid int64, p *electionPeer) {
 	c.wg.Go(func() { c.dial(sid, announced) })
 }
 
-// dial is initiateConnection. A member is where the configuration says it is. Where a
-// server says that it listens counts for those who are to become members.
+// dial is initiateConnection. The configuration has a member's address. The address that a server
+// announces counts only if it is not a member yet.
 func (c *electionConns) dial(sid int64, announced []string) {
 	addrs := c.members(sid)
 	if addrs == nil {
@@ -256,8 +257,8 @@ func (c *electionConns) dial(sid int64, announced []string) {
 	c.talk(sid, conn, bufio.NewReader(conn))
 }
 
-// refused tells of an error in dialling that says that nobody is there; one that took until a
-// timeout may come from a slow network.
+// refused reports whether a dialling error means that no server is there; a timeout may be due to a
+// slow network.
 func refused(err error) bool {
 	var timeout net.Error
 	return err != nil && !(errors.As(err, &timeout) && timeout.Timeout())
@@ -274,7 +275,7 @@ func (c *electionConns) dialed(sid int64, absent bool) {
 	}
 }
 
-// absent reports whether a server was not there when it was last sent something.
+// absent reports whether a server was down at the last attempt to send to it.
 func (c *electionConns) absent(sid int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -296,7 +297,7 @@ func (c *electionConns) dialAny(addrs []string) (net.Conn, error) {
 	return nil, err
 }
 
-// talk makes conn the connection to sid and returns when it has ended.
+// talk makes conn the connection to sid and returns when it ends.
 func (c *electionConns) talk(sid int64, conn net.Conn, r *bufio.Reader) {
 	link := &electionLink{conn: conn, r: r, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	c.mu.Lock()
@@ -336,7 +337,7 @@ func (c *electionConns) drop(p *electionPeer, link *electionLink) {
 	}
 }
 
-// forget lets go of a stranger that is not connected.
+// forget removes a stranger that is not connected.
 func (c *electionConns) forget(sid int64) {
 	if c.members(sid) != nil {
 		return
@@ -348,8 +349,8 @@ func (c *electionConns) forget(sid int64) {
 	}
 }
 
-// write sends what is in the slot. A new connection begins with the last message, if
-// there is no newer one: the former connection may have broken with it under way.
+// write sends the message in the slot. A new connection starts with the last message if there is no
+// newer one: the previous connection may have broken while sending it.
 func (c *electionConns) write(sid int64, p *electionPeer, link *electionLink) {
 	c.mu.Lock()
 	if p.slot == nil {
@@ -386,7 +387,7 @@ func (c *electionConns) write(sid int64, p *electionPeer, link *electionLink) {
 	}
 }
 
-// read hands on messages until the connection ends, which is never without an error.
+// read passes on messages until the connection ends, always with an error.
 func (c *electionConns) read(sid int64, link *electionLink) error {
 	for {
 		msg, err := readElectionPacket(link.r)
@@ -408,7 +409,7 @@ func readElectionPacket(r io.Reader) ([]byte, error) {
 	if n <= 0 || n > maxElectionPacket {
 		return nil, fmt.Errorf("Received packet with invalid packet: its length is %d, 1 to %d is possible", n, maxElectionPacket)
 	}
-	// What is announced may never come: memory grows with what does.
+	// Announced bytes may never arrive: memory grows only with what does.
 	buf := make([]byte, 0, min(int(n), 4<<10))
 	for len(buf) < int(n) {
 		if len(buf) == cap(buf) {

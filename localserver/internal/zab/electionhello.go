@@ -13,14 +13,14 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// observerID is the id of an observer that was given none (QuorumPeer.OBSERVER_ID).
+// observerID is the id of an observer without one (QuorumPeer.OBSERVER_ID).
 const observerID = math.MaxInt64
 
 // maxInitialAddresses bounds the addresses in an InitialMessage (QuorumCnxManager.maxBuffer).
 const maxInitialAddresses = 2048
 
-// encodeInitialMessage says who calls. Addresses are one "host:port", or several with '|'
-// between them, which servers before 3.6 do not understand.
+// encodeInitialMessage encodes the caller's identity. addresses is one "host:port", or several
+// separated by '|', which servers before 3.6 do not understand.
 func encodeInitialMessage(self int64, addresses string) []byte {
 	m := proto.InitialMessage{Protocol: proto.ElectionProtocolV1, ServerID: self, Addresses: addresses}
 	if strings.Contains(addresses, "|") {
@@ -29,8 +29,8 @@ func encodeInitialMessage(self int64, addresses string) []byte {
 	return jute.Marshal(&m)
 }
 
-// readInitialMessage reads who calls, and where that server can be called back, which is
-// nil for one that listens everywhere or says nothing.
+// readInitialMessage reads the caller's id and the addresses to call it back at, which are nil if
+// it listens on all addresses or does not say.
 func readInitialMessage(r io.Reader) (sid int64, addrs []string, err error) {
 	var head [20]byte
 	if _, err := io.ReadFull(r, head[:8]); err != nil {
@@ -38,7 +38,7 @@ func readInitialMessage(r io.Reader) (sid int64, addrs []string, err error) {
 	}
 	version := int64(binary.BigEndian.Uint64(head[:]))
 	if version >= 0 {
-		return version, nil, nil // before 3.5 a server sent nothing but its id
+		return version, nil, nil // before 3.5 a server sent only its id
 	}
 	if version != proto.ElectionProtocolV1 && version != proto.ElectionProtocolV2 {
 		return 0, nil, fmt.Errorf("Got unrecognized protocol version %d", version)

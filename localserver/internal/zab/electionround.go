@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// electionRound is one run of Look's algorithm (FastLeaderElection.lookForLeader). Its own
-// goroutine alone uses it.
+// electionRound is one run of Look's algorithm (FastLeaderElection.lookForLeader). Only its own
+// goroutine uses it.
 type electionRound struct {
 	e   *Election
-	own Vote // what this server proposes before it knows better
+	own Vote // what this server proposes at first
 
 	// votes are those of this round. outOfElection are those of servers that have a leader,
-	// of whatever round: they lead a latecomer to the leader (ZOOKEEPER-1732).
+	// whatever their round: they lead a latecomer to the leader (ZOOKEEPER-1732).
 	votes, outOfElection map[int64]ballot
 }
 
@@ -30,7 +30,7 @@ func (r *electionRound) run(ctx context.Context) (Vote, error) {
 			return Vote{}, err
 		}
 		if n == nil {
-			// Votes got lost, or servers are away. Sending also connects.
+			// Votes were lost, or servers are down. Sending also reconnects.
 			e.tellAll()
 			patience = min(2*patience, e.opt.MaxNotificationInterval)
 			e.opt.Log.Infof("Notification time out: %d ms", patience.Milliseconds())
@@ -59,16 +59,17 @@ func (r *electionRound) run(ctx context.Context) (Vote, error) {
 	}
 }
 
-// looking takes the vote of a server that looks too, and reports whether the proposal has won.
+// looking handles the vote of another server that is looking, and reports whether the proposal has
+// won.
 func (r *electionRound) looking(ctx context.Context, n *notification, views []View) (bool, error) {
 	e := r.e
 	proposal := e.proposed()
 	if r.own.Zxid == -1 || n.Zxid == -1 {
-		return false, nil // of a server that does not know what it has
+		return false, nil // from a server that has lost its data
 	}
 	switch {
 	case n.ElectionEpoch > proposal.ElectionEpoch:
-		// The others are further: join their round.
+		// The others are in a later round: join it.
 		clear(r.votes)
 		best := r.own
 		if n.beats(r.own, views[0]) {
@@ -77,11 +78,11 @@ func (r *electionRound) looking(ctx context.Context, n *notification, views []Vi
 		best.ElectionEpoch = n.ElectionEpoch
 		e.propose(best)
 	case n.ElectionEpoch < proposal.ElectionEpoch:
-		return false, nil // receive has told it our vote
+		return false, nil // receive has sent it our vote
 	case n.beats(proposal, views[0]):
 		e.propose(n.Vote)
 	case proposal.beats(n.Vote, views[0]):
-		// It began after it was told; ZooKeeper lets it wait until our patience is over.
+		// It started looking after our vote was sent; ZooKeeper makes it wait until we send again.
 		e.tell(n.from, Looking, proposal)
 	}
 	r.votes[n.from] = n.ballot
@@ -104,8 +105,8 @@ func (r *electionRound) looking(ctx context.Context, n *notification, views []Vi
 	}
 }
 
-// complete reports whether nobody is left to wait for: all have voted for the proposal but
-// those that nobody listens for.
+// complete reports whether there is nobody left to wait for: all have voted for the proposal except
+// those whose ports are closed.
 //
 // Differs(election-skips-absent): Apache waits 200 ms for further votes in every election.
 func (r *electionRound) complete(views []View, proposal Vote) bool {
@@ -119,9 +120,9 @@ func (r *electionRound) complete(views []View, proposal Vote) bool {
 	return true
 }
 
-// established takes the vote of a server that has a leader, and reports whether that leader is
-// believable: of a configuration that is only proposed the others may never hear, and the
-// leader looks at whom it takes.
+// established handles the vote of a server that has a leader, and reports whether to follow that
+// leader. The proposed configuration does not count: the others may never learn of it, and the
+// leader checks whom it admits.
 func (r *electionRound) established(n *notification, views []View) bool {
 	e, round := r.e, r.e.proposed().ElectionEpoch
 	wins := func(votes map[int64]ballot) bool {
@@ -133,14 +134,14 @@ func (r *electionRound) established(n *notification, views []View) bool {
 	return n.ElectionEpoch == round && wins(r.votes) || wins(r.outOfElection)
 }
 
-// proposed is what this server votes for.
+// proposed returns this server's current proposal.
 func (e *Election) proposed() Vote {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.proposal
 }
 
-// propose changes the vote, and with it the round, and tells all.
+// propose changes the proposal and its round, and sends it to all.
 func (e *Election) propose(v Vote) {
 	e.mu.Lock()
 	e.proposal, e.round = v, v.ElectionEpoch
@@ -148,8 +149,8 @@ func (e *Election) propose(v Vote) {
 	e.tellAll()
 }
 
-// next takes a notification from the queue, nil after d without one, or once there is nothing
-// to wait for. enough may be nil.
+// next takes a notification from the queue, or returns nil after d without one or once enough
+// returns true. enough may be nil.
 func (e *Election) next(ctx context.Context, d time.Duration, enough func() bool) (*notification, error) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -7,12 +7,12 @@ const (
 	historyBytes = 64 << 20
 )
 
-// history is the last committed proposals, from which members that were away for a while are
+// history is the last committed proposals, from which members that were down for a while are
 // brought up to date (ZKDatabase.committedLog).
 type history struct {
 	mu    sync.Mutex
-	limit int         // how many
-	list  []*Proposal // in the order of zxids
+	limit int         // maximum length
+	list  []*Proposal // in zxid order
 	bytes int64
 }
 
@@ -36,7 +36,7 @@ func (h *history) clear() {
 	h.list, h.bytes = nil, 0
 }
 
-// all is a copy of the list.
+// all returns a copy of the list.
 func (h *history) all() []*Proposal {
 	h.mu.Lock()
 	defer h.mu.Unlock()

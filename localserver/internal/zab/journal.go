@@ -9,26 +9,26 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// JournalOptions say how a member's history is kept.
+// JournalOptions configure how a member's history is stored.
 type JournalOptions struct {
-	Dir       string // version-2 of dataLogDir; "" keeps nothing, for servers that live in memory
+	Dir       string // version-2 of dataLogDir; "" stores nothing, for servers in memory
 	Log       storage.LogOptions
-	SnapCount int   // transactions after which Due is called, half of it at least; 100,000 when 0
-	SnapSize  int64 // or bytes; 4 GiB when 0, no limit when negative (snapSizeLimitInKb)
+	SnapCount int   // Due is called after half to all of this many transactions; 0 means 100,000
+	SnapSize  int64 // or bytes; 0 means 4 GiB, negative no limit (snapSizeLimitInKb)
 
-	// Synced tells that every proposal up to zxid is on disk. Failed tells that one is not
-	// and that no later one will be: the member must stop. Due tells that the log was rolled
-	// because it is time for a snapshot. All are called on the journal's goroutine and
-	// must not wait for it.
+	// Synced is called when every proposal up to zxid is on disk; Failed when one is not, and no
+	// later one will be, so that the member must stop; Due when the log has been rolled because it
+	// is time for a snapshot. All are called on the journal's goroutine and must not wait for it.
 	Synced func(zxid int64)
 	Failed func(error)
 	Due    func()
 
-	// Slow is told how long a sync of the disk took (fsync.warningthresholdms); may be nil.
+	// Slow is called with the duration of each sync of the disk (fsync.warningthresholdms); may be
+	// nil.
 	Slow func(time.Duration)
 }
 
-// Journal appends proposals to the transaction log on a goroutine of its own. All that wait
+// Journal appends proposals to the transaction log on its own goroutine. All waiting proposals
 // share one sync of the disk (SyncRequestProcessor).
 type Journal struct {
 	opt JournalOptions
@@ -37,15 +37,15 @@ type Journal struct {
 	mu      sync.Mutex
 	queue   []*Proposal
 	waiting int64           // bytes in queue
-	flushes []chan struct{} // closed when what is queued is on disk
+	flushes []chan struct{} // closed when everything queued is on disk
 	failed  bool
 	closing bool
 	crash   bool
-	ready   chan struct{} // holds one token when there is something to do
+	ready   chan struct{} // holds a token if there is something to do
 	done    chan struct{}
 	last    int64 // zxid of the last proposal queued
 
-	// Of the goroutine alone: since the last roll.
+	// Only the goroutine's: since the last roll.
 	count int
 	size  int64
 	limit int
@@ -91,15 +91,15 @@ func (j *Journal) Append(p *Proposal) {
 	j.wake()
 }
 
-// Last is the zxid of the last proposal queued, on disk or not.
+// Last returns the zxid of the last proposal queued, on disk or not.
 func (j *Journal) Last() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.last
 }
 
-// Flush waits until all that is queued is on disk, and Synced has been told;
-// false when that will never be.
+// Flush waits until everything queued is on disk and Synced has returned; it returns false if that
+// will never happen.
 func (j *Journal) Flush() bool {
 	j.mu.Lock()
 	flushed := make(chan struct{})
@@ -115,7 +115,7 @@ func (j *Journal) Flush() bool {
 	return !j.failed && !j.crash
 }
 
-// queued is the number of bytes that wait to be written.
+// queued returns the number of bytes waiting to be written.
 func (j *Journal) queued() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -129,10 +129,10 @@ func (j *Journal) wake() {
 	}
 }
 
-// Close brings what is queued to disk and ends the journal.
+// Close writes everything queued to disk and ends the journal.
 func (j *Journal) Close() { j.end(false) }
 
-// Crash ends the journal as a kill would: what is queued is lost, nothing more is synced.
+// Crash ends the journal as a kill would: what is queued is lost, and nothing more is synced.
 func (j *Journal) Crash() { j.end(true) }
 
 func (j *Journal) end(crash bool) {
@@ -180,7 +180,7 @@ func (j *Journal) run() {
 	}
 }
 
-// fail tells of a failure.
+// fail reports a failure.
 func (j *Journal) fail(err error, flushes []chan struct{}) {
 	j.mu.Lock()
 	j.failed = true
@@ -209,7 +209,7 @@ func (j *Journal) drain() {
 	}
 }
 
-// write brings a batch to disk and says so.
+// write writes a batch to disk and calls Synced.
 func (j *Journal) write(batch []*Proposal) error {
 	last := batch[len(batch)-1].Zxid()
 	if _, none := j.w.(noLog); none {

@@ -23,7 +23,7 @@ type leader struct {
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
 
-	badLog atomic.Bool // the log on disk lacks something: learners get snapshots
+	badLog atomic.Bool // the log on disk is incomplete: learners get snapshots
 
 	mu    sync.Mutex
 	conns map[*learnerConn]struct{}
@@ -32,18 +32,18 @@ type leader struct {
 	epoch      int64
 	connecting zoocfg.IDs
 	epochSet   chan struct{}
-	summary    Vote // what this server has: current epoch and last zxid
+	summary    Vote // this server's current epoch and last zxid
 	electing   zoocfg.IDs
 	elected    chan struct{} // closed when a quorum has acknowledged the epoch
 
 	// Synchronisation.
-	quorums []zoocfg.QuorumVerifier // of which NEWLEADER needs acknowledgements
+	quorums []zoocfg.QuorumVerifier // that must acknowledge NEWLEADER
 	acks    zoocfg.IDs
-	formed  chan struct{} // closed when it has them
+	formed  chan struct{} // closed when they have
 	started chan struct{} // closed when the replica leads
 }
 
-// lead leads until it cannot any more. The error is why.
+// lead leads until it no longer can. The error is the reason.
 func (p *Peer) lead(ctx context.Context, took time.Duration) error {
 	p.opt.Log.Infof("LEADING - LEADER ELECTION TOOK - %d MS", took.Milliseconds())
 	l := &leader{
@@ -52,7 +52,7 @@ func (p *Peer) lead(ctx context.Context, took time.Duration) error {
 	}
 	l.ctx, l.cancel = context.WithCancelCause(ctx)
 	l.b = newBroadcast(p.replica, p.log(), p.opt.ID, &leaderEnsemble{l}, p.past)
-	l.b.begin(p.replica.LastZxid()) // until the epoch does
+	l.b.begin(p.replica.LastZxid()) // until the epoch begins
 	p.setZabState(Discovery)
 	listeners, err := p.listenQuorum()
 	if err != nil {
@@ -79,7 +79,7 @@ func (p *Peer) lead(ctx context.Context, took time.Duration) error {
 	return err
 }
 
-// listenQuorum listens where learners connect to. The port may still be held by the term before.
+// listenQuorum listens for learners. The previous term may still hold the port.
 func (p *Peer) listenQuorum() (list []net.Listener, err error) {
 	addrs := listenAddrs(p.views.quorumAddrs(p.opt.ID), p.opt.ListenAll)
 	if len(addrs) == 0 {
@@ -143,7 +143,7 @@ func (l *leader) closeAll() {
 	}
 }
 
-// learners are the connections at the moment.
+// learners returns the current connections.
 func (l *leader) learners() []*learnerConn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -166,8 +166,8 @@ func (l *leader) run() error {
 		return err
 	}
 	begin := Zxid(epoch, 0)
-	// A configuration that nobody has agreed on yet gets a version that is above those of
-	// servers that know only a part of the ensemble (ZOOKEEPER-1783).
+	// A configuration that has not been agreed on yet gets a version above those of servers that
+	// know only a part of the ensemble (ZOOKEEPER-1783).
 	config, next := p.views.both()
 	if config.Version() == 0 && next == nil {
 		if err := p.views.propose(config.WithVersion(begin)); err != nil {
@@ -189,7 +189,7 @@ func (l *leader) run() error {
 	}
 	p.opt.Log.Infof("Have quorum of supporters, sids: [%s]; starting up and setting last processed zxid: 0x%x", l.ackSets(), uint64(begin))
 	l.b.begin(begin)
-	// What was proposed before, but maybe not committed, is in force now.
+	// A configuration proposed earlier, committed or not, is now in force.
 	config = p.views.lastSeen()
 	leads := (&leaderEnsemble{l}).designate(config.Bytes(), []zoocfg.IDs{l.acks})
 	p.activate(config, &leads, begin)
@@ -205,7 +205,7 @@ func (l *leader) run() error {
 	return l.tick()
 }
 
-// tick pings, and looks whether a quorum still follows.
+// tick pings, and checks that a quorum still follows.
 func (l *leader) tick() error {
 	half := time.NewTicker(max(l.p.opt.Tick/2, time.Millisecond))
 	defer half.Stop()
@@ -242,11 +242,11 @@ func (l *leader) participates(id int64) bool {
 	return ok && m.Role == zoocfg.Participant
 }
 
-// maxEpoch is the last one that fits into a zxid.
+// maxEpoch is the last epoch that fits into a zxid.
 const maxEpoch = 1<<31 - 2
 
-// proposeEpoch waits until a quorum has said which epochs it has accepted, and returns one
-// above all of them (getEpochToPropose). It is -1 of one that has lost what it had.
+// proposeEpoch waits until a quorum has reported the epochs that it has accepted, and returns one
+// above all of them (getEpochToPropose). accepted is -1 for a member that has lost its data.
 func (l *leader) proposeEpoch(id, accepted int64) (int64, error) {
 	if accepted < -1 || accepted > maxEpoch {
 		return 0, fmt.Errorf("%w: server %d has accepted epoch %#x", errPacket, id, accepted)
@@ -272,9 +272,9 @@ func (l *leader) proposeEpoch(id, accepted int64) (int64, error) {
 	return l.epoch, nil
 }
 
-// ackEpoch takes what a server has, and waits until a quorum has acknowledged the epoch
-// (waitForEpochAck). its is the server's current epoch, -1 when it had accepted this epoch
-// before, which does not count; nor does one without data (zxid -1).
+// ackEpoch takes a server's state, and waits until a quorum has acknowledged the epoch
+// (waitForEpochAck). its is the server's current epoch, or -1 if it had already accepted this
+// epoch, which does not count; nor does a server without data (zxid -1).
 func (l *leader) ackEpoch(id, its, zxid int64) error {
 	l.mu.Lock()
 	if !isClosed(l.elected) && its != -1 {
@@ -293,12 +293,12 @@ func (l *leader) ackEpoch(id, its, zxid int64) error {
 	return l.await(l.elected, "Timeout while waiting for epoch to be acked by quorum")
 }
 
-// newLeaderAck takes a learner's acknowledgement of NEWLEADER, and waits until the leader
-// leads (waitForNewLeaderAck). An observer's counts where the next configuration gives it a vote:
-// it has promised to follow this epoch, with all that came before on its disk, as a follower has.
+// newLeaderAck takes a learner's acknowledgement of NEWLEADER, and waits until the leader leads
+// (waitForNewLeaderAck). An observer's counts if the next configuration gives it a vote: like a
+// follower, it has promised to follow this epoch and has everything before it on disk.
 func (l *leader) newLeaderAck(c *learnerConn) error {
 	l.countAck(c.id)
-	// The queue sees to it that the learner does not wait in vain: PING keeps it alive.
+	// The queue keeps the learner waiting with PINGs.
 	return l.await(l.started, "Timeout while waiting for NEWLEADER to be acked by quorum")
 }
 
@@ -326,7 +326,7 @@ func (l *leader) awaitNewLeaderAcks(zxid int64) error {
 	return err
 }
 
-// await waits for a phase to end, for initLimit at most.
+// await waits for a phase to end, at most initLimit.
 func (l *leader) await(done chan struct{}, timeout string) error {
 	timer := time.NewTimer(l.p.opt.initTimeout())
 	defer timer.Stop()
@@ -349,7 +349,7 @@ func isClosed(c chan struct{}) bool {
 	}
 }
 
-// ackSets are the acknowledgements of NEWLEADER, a set for each configuration.
+// ackSets lists the acknowledgements of NEWLEADER, a set for each configuration.
 func (l *leader) ackSets() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -360,7 +360,7 @@ func (l *leader) ackSets() string {
 	return strings.Join(sets, ",")
 }
 
-// setString are those of ids that vote in q, as Java prints a set.
+// setString formats the ids that vote in q, as Java prints a set.
 func setString(q zoocfg.QuorumVerifier, ids zoocfg.IDs) string {
 	var list []int64
 	for _, m := range q.Voting() {

@@ -27,16 +27,16 @@ type learner struct {
 	leader   int64
 	epoch    int64
 
-	// Of the goroutine that reads alone.
-	pending []*Proposal // logged, or about to be, and not committed
-	last    int64       // zxid of the last transaction received, or that it began with
+	// Only the reading goroutine's.
+	pending []*Proposal // logged, or about to be, but not committed
+	last    int64       // zxid of the last transaction received, or the initial one
 	skip    int64       // transactions up to here are in the snapshot
 	config  zoocfg.QuorumVerifier
 	acked   bool  // NEWLEADER has been acknowledged
-	lacks   int64 // until this transaction is committed the tree is not fit to be shown; 0 for none
+	lacks   int64 // the tree must not be served until this transaction is committed; 0 for none
 
 	mu       sync.Mutex
-	toAck    []int64 // logged, or about to be, and not acknowledged
+	toAck    []int64 // logged, or about to be, but not acknowledged
 	acking   bool
 	received int64
 }
@@ -47,14 +47,14 @@ var (
 	errNeedSnap   = errors.New("the log cannot be truncated; a snapshot is needed")
 )
 
-// connectAttempts and connectPause are how often a learner tries to connect, and what it
-// waits in between: the leader may not have begun to listen (Learner.connectToLeader).
+// connectAttempts and connectPause are how often a learner tries to connect, and how long it waits
+// in between: the leader may not be listening yet (Learner.connectToLeader).
 const (
 	connectAttempts = 5
 	connectPause    = 100 * time.Millisecond
 )
 
-// follow follows a leader, or observes it, until it cannot any more. The error is why.
+// follow follows or observes a leader until it no longer can. The error is the reason.
 func (p *Peer) follow(ctx context.Context, leader int64, observer bool, took time.Duration) error {
 	if !observer {
 		p.opt.Log.Infof("FOLLOWING - LEADER ELECTION TOOK - %d MS", took.Milliseconds())
@@ -167,8 +167,8 @@ func (l *learner) run() error {
 	}
 }
 
-// register is the first phase: the learner says which epoch it has accepted, hears of the
-// new one, and tells what it has (registerWithLeader).
+// register is the first phase: the learner reports the epoch it has accepted, receives the new one,
+// and reports its state (registerWithLeader).
 func (l *learner) register() error {
 	p := l.p
 	accepted, current := p.epochs()
@@ -195,20 +195,20 @@ func (l *learner) register() error {
 			return err
 		}
 	case l.epoch == accepted:
-		ack = -1 // it has been acknowledged before, maybe to another
+		ack = -1 // it was acknowledged before, perhaps to another leader
 	default:
 		return fmt.Errorf("Leaders epoch, %d is less than accepted epoch, %d", l.epoch, accepted)
 	}
 	l.last = p.replica.LastZxid()
 	if p.needSnap {
-		// What this member has is of no use, so it must not count for the leader either.
+		// This member's data is of no use, so the leader must not count it either.
 		l.last, ack = 0, -1
 	}
 	l.queue.put(frame(proto.PacketAckEpoch, l.last, binary.BigEndian.AppendUint32(nil, uint32(ack))))
 	return nil
 }
 
-// begin takes DIFF, TRUNC or SNAP.
+// begin handles DIFF, TRUNC or SNAP.
 func (l *learner) begin() error {
 	p := l.p
 	qp, err := l.read(p.opt.initTimeout())
@@ -250,7 +250,7 @@ func (d *deadlineReader) Read(b []byte) (int, error) {
 	return d.r.Read(b)
 }
 
-// signedStream is a snapshot whose end counts only with the signature behind it.
+// signedStream is a snapshot that is complete only if the signature follows it.
 type signedStream struct {
 	s    *snapshotStream
 	in   *packetReader
@@ -273,7 +273,7 @@ func (s *signedStream) Read(b []byte) (int, error) {
 	return n, io.EOF
 }
 
-// synchronise takes a packet of the second phase.
+// synchronise handles a packet of the second phase.
 func (l *learner) synchronise(qp *proto.QuorumPacket) error {
 	switch qp.Type {
 	case proto.PacketProposal, proto.PacketCommit, proto.PacketCommitAndActivate, proto.PacketInform, proto.PacketInformAndActivate:
@@ -281,13 +281,13 @@ func (l *learner) synchronise(qp *proto.QuorumPacket) error {
 	case proto.PacketNewLeader:
 		return l.newLeader(qp)
 	case proto.PacketPing:
-		return nil // a leader that waits for others
+		return nil // the leader is waiting for others
 	}
 	return fmt.Errorf("%w: %s before UPTODATE", errPacket, packetName(qp))
 }
 
-// newLeader promises to follow the leader's epoch: everything it has sent is on disk, and
-// that it was from this leader.
+// newLeader promises to follow the leader's epoch: everything that the leader has sent is on disk,
+// and so is its epoch.
 func (l *learner) newLeader(qp *proto.QuorumPacket) error {
 	p := l.p
 	if qp.Zxid != Zxid(l.epoch, 0) || l.acked {
@@ -317,7 +317,7 @@ func (l *learner) newLeader(qp *proto.QuorumPacket) error {
 		l.mu.Lock()
 		l.acking = true
 		l.toAck = nil
-		// What was committed needs no acknowledgement.
+		// Committed transactions need no acknowledgement.
 		for _, p := range l.pending {
 			l.queue.put(frame(proto.PacketAck, p.Zxid()))
 		}
@@ -326,7 +326,7 @@ func (l *learner) newLeader(qp *proto.QuorumPacket) error {
 	return nil
 }
 
-// upToDate begins to serve clients.
+// upToDate starts to serve clients.
 func (l *learner) upToDate() error {
 	p := l.p
 	if !l.acked {
@@ -340,7 +340,7 @@ func (l *learner) upToDate() error {
 	l.queue.put(frame(proto.PacketAck, Zxid(l.epoch, 0)))
 	p.election.SetEpoch(l.epoch)
 	if l.skip != 0 && len(l.pending) > 0 {
-		// The snapshot may have what these do ahead of what comes before it.
+		// The snapshot may contain the effects of these before those of earlier transactions.
 		l.lacks = l.last
 		return nil
 	}
@@ -348,19 +348,19 @@ func (l *learner) upToDate() error {
 	return nil
 }
 
-// awaits reports whether a configuration is one that is proposed and not committed.
+// awaits reports whether a configuration is proposed but not committed.
 func (l *learner) awaits(q zoocfg.QuorumVerifier) bool {
 	return slices.ContainsFunc(l.pending, func(p *Proposal) bool { return p.Config != nil && p.Zxid() == q.Version() })
 }
 
-// serve lets clients in.
+// serve admits clients.
 func (l *learner) serve() {
 	l.lacks = 0
 	l.p.replica.Follow(l, l.observer)
 	l.p.setZabState(Broadcasting)
 }
 
-// process takes a packet of the third phase.
+// process handles a packet of the third phase.
 func (l *learner) process(qp *proto.QuorumPacket) error {
 	p := l.p
 	switch qp.Type {

@@ -18,8 +18,8 @@ var (
 	errSilent   = errors.New("Closing connection to peer due to transaction timeout.")
 )
 
-// learnerConn is a follower's or an observer's connection to the leader (LearnerHandler).
-// It is the Origin of the requests that come on it.
+// learnerConn is a follower's or an observer's connection to the leader (LearnerHandler). It is the
+// Origin of the requests that it carries.
 type learnerConn struct {
 	l     *leader
 	conn  net.Conn
@@ -28,21 +28,21 @@ type learnerConn struct {
 	queue *sendQueue
 	since time.Time
 
-	// Commits that wait until it has got UPTODATE; Broadcast.mu guards them.
+	// Commits held until UPTODATE has been sent; guarded by Broadcast.mu.
 	holding bool
 	held    [][]byte
 
 	mu        sync.Mutex
-	id        int64 // this and the next two are written by its own goroutine alone
+	id        int64 // this and the next two are written only by its own goroutine
 	observer  bool
-	mode      string    // how it was brought up to date: DIFF, TRUNC or SNAP
-	deadline  time.Time // by when it must have said something to be counted as following
-	pinging   bool      // it understands PING now
-	awaiting  sent      // a proposal that it has to acknowledge
-	next      sent      // the last one sent after that
-	watched   bool      // whether proposals are watched
+	mode      string    // how it was synchronised: DIFF, TRUNC or SNAP
+	deadline  time.Time // when it no longer counts as following unless it is heard from
+	pinging   bool      // it now understands PING
+	awaiting  sent      // a proposal that it must acknowledge
+	next      sent      // the last proposal sent after that
+	watched   bool      // acknowledgements are timed
 	acked     int64
-	synced    bool // it has got UPTODATE
+	synced    bool // it has been sent UPTODATE
 	packetsIn int64
 	requests  int64
 }
@@ -60,7 +60,7 @@ func newLearnerConn(l *leader, conn net.Conn) *learnerConn {
 		deadline: time.Now().Add(opt.initTimeout() + opt.syncTimeout())}
 }
 
-// read reads a packet that must come in time.
+// read reads a packet within a time limit.
 func (c *learnerConn) read(timeout time.Duration) (*proto.QuorumPacket, error) {
 	if err := c.conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return nil, err
@@ -91,10 +91,10 @@ func (c *learnerConn) serve() error {
 	if err := c.sync(peer); err != nil {
 		return err
 	}
-	// The learner takes it for agreed on when it hears UPTODATE. What the leader found when it
-	// began is, then; a proposal of its own may never be.
+	// The learner considers it agreed on as of UPTODATE. That is true of the configuration that the
+	// leader started with; its own proposal may never be.
 	//
-	// Differs(reconfig-when-committed): Apache's leader sends that, too, and there can be two leaders.
+	// Differs(reconfig-when-committed): Apache's leader sends even that, so there can be two leaders.
 	l.mu.Lock()
 	config := l.quorums[len(l.quorums)-1]
 	l.mu.Unlock()
@@ -136,9 +136,9 @@ func (c *learnerConn) serve() error {
 	}
 }
 
-// awaitNewLeaderAck reads until the learner acknowledges NEWLEADER. Apache's learners write
-// their log on another thread, and may acknowledge proposals before: the last of these is
-// returned, which must not count until the learner has taken on the epoch.
+// awaitNewLeaderAck reads until the learner acknowledges NEWLEADER. Apache's learners write their
+// log on another thread and may acknowledge proposals earlier. It returns the last of these, which
+// must not count until the learner has accepted the epoch.
 func (c *learnerConn) awaitNewLeaderAck(limit time.Duration) (early int64, err error) {
 	for {
 		qp, err := c.read(limit)
@@ -157,8 +157,8 @@ func (c *learnerConn) awaitNewLeaderAck(limit time.Duration) (early int64, err e
 	}
 }
 
-// discover is the first phase: the learner says who it is, hears of the epoch, and tells
-// what it has. The result is its last zxid.
+// discover is the first phase: the learner identifies itself, receives the epoch, and reports its
+// state. It returns the learner's last zxid.
 func (c *learnerConn) discover() (int64, error) {
 	l, opt := c.l, c.l.p.opt
 	qp, err := c.read(opt.initTimeout())
@@ -214,7 +214,7 @@ func (c *learnerConn) discover() (int64, error) {
 	return qp.Zxid, l.ackEpoch(c.id, int64(its), qp.Zxid)
 }
 
-// process handles a packet of a learner that is up to date.
+// process handles a packet from a learner that is up to date.
 func (c *learnerConn) process(qp *proto.QuorumPacket) error {
 	r := LeaderSessions(c.l.p.replica)
 	c.mu.Lock()
@@ -273,7 +273,7 @@ func (c *learnerConn) process(qp *proto.QuorumPacket) error {
 	return nil
 }
 
-// proposal queues a proposal and watches for its acknowledgement.
+// proposal queues a proposal and times its acknowledgement.
 func (c *learnerConn) proposal(zxid int64, f []byte) {
 	c.queue.put(f)
 	c.mu.Lock()
@@ -299,8 +299,7 @@ func (c *learnerConn) acknowledged(zxid int64) {
 	}
 }
 
-// ping keeps the connection alive, and ends it when a proposal has not been acknowledged in
-// time.
+// ping keeps the connection alive, and ends it if a proposal has not been acknowledged in time.
 func (c *learnerConn) ping(zxid int64) {
 	c.mu.Lock()
 	pinging := c.pinging
@@ -320,7 +319,7 @@ func (c *learnerConn) setMode(mode string) {
 	c.mode = mode
 }
 
-// follows is the member that is at the other end, if it has been heard of lately.
+// follows returns the member at the other end, and whether it has been heard from lately.
 func (c *learnerConn) follows() (id int64, alive bool) {
 	alive = c.alive()
 	c.mu.Lock()
@@ -328,7 +327,7 @@ func (c *learnerConn) follows() (id int64, alive bool) {
 	return c.id, alive
 }
 
-// alive reports whether it has been heard of lately.
+// alive reports whether it has been heard from lately.
 func (c *learnerConn) alive() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

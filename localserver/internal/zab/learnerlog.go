@@ -11,10 +11,10 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// maxUnlogged is how many bytes of proposals may wait for the disk before no more are read.
+// maxUnlogged is how many bytes of proposals may wait for the disk before reading stops.
 const maxUnlogged = 16 << 20
 
-// history takes a packet that adds to the history, in whichever phase.
+// history handles a packet that extends the history, in any phase.
 func (l *learner) history(qp *proto.QuorumPacket) error {
 	switch qp.Type {
 	case proto.PacketProposal:
@@ -45,7 +45,7 @@ func (l *learner) proposal(qp *proto.QuorumPacket) error {
 	return l.log(p)
 }
 
-// log takes a proposal into the history.
+// log adds a proposal to the history.
 func (l *learner) log(p *Proposal) error {
 	zxid := p.Zxid()
 	if !follows(l.last, zxid) || Epoch(zxid) > l.epoch {
@@ -75,7 +75,7 @@ func (l *learner) log(p *Proposal) error {
 	return nil
 }
 
-// synced acknowledges what is on disk now. The journal calls it.
+// synced acknowledges everything up to zxid, which is on disk. The journal calls it.
 func (l *learner) synced(zxid int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,7 +84,7 @@ func (l *learner) synced(zxid int64) {
 	}
 	n := 0
 	for n < len(l.toAck) && l.toAck[n] <= zxid {
-		// Apache's leader wants one for each.
+		// Apache's leader expects one for each.
 		l.queue.put(frame(proto.PacketAck, l.toAck[n]))
 		n++
 	}
@@ -124,7 +124,7 @@ func (l *learner) commit(qp *proto.QuorumPacket) error {
 	return nil
 }
 
-// inform takes a transaction that is committed already.
+// inform handles a transaction that is already committed.
 func (l *learner) inform(qp *proto.QuorumPacket, raw []byte) error {
 	if !l.observer {
 		return fmt.Errorf("%w: %s to a follower", errPacket, packetName(qp))
@@ -151,8 +151,7 @@ func (l *learner) inform(qp *proto.QuorumPacket, raw []byte) error {
 	return nil
 }
 
-// activate puts a committed configuration into force; head begins with the leader that goes
-// with it.
+// activate puts a committed configuration into force; head starts with its leader.
 func (l *learner) activate(p *Proposal, head []byte) error {
 	if p.Config == nil || len(head) < 8 {
 		return fmt.Errorf("%w: transaction %#x activates no configuration", errPacket, uint64(p.Zxid()))
@@ -170,7 +169,7 @@ func (l *learner) activate(p *Proposal, head []byte) error {
 	return nil
 }
 
-// truncate forgets every transaction after zxid, which the leader never saw.
+// truncate removes every transaction after zxid, which the leader does not have.
 func (p *Peer) truncate(zxid int64) error {
 	return p.withoutLog(func() (int64, error) {
 		err := p.disk.truncate(zxid)
@@ -192,7 +191,7 @@ func (p *Peer) truncate(zxid int64) error {
 	})
 }
 
-// restore replaces everything by the leader's snapshot.
+// restore replaces everything with the leader's snapshot.
 func (p *Peer) restore(r *deadlineReader, zxid int64) error {
 	return p.withoutLog(func() (int64, error) {
 		if err := p.replica.Restore(r, zxid); err != nil {

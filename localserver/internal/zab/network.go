@@ -5,7 +5,7 @@ import (
 	"net"
 )
 
-// Network is how members reach each other's quorum and election ports.
+// Network connects members to each other's quorum and election ports.
 type Network interface {
 	Listen(addr string) (net.Listener, error)
 	Dial(ctx context.Context, addr string) (net.Conn, error)

@@ -6,30 +6,29 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// PeerOptions describe a member of an ensemble. ID, Config, Replica and Network are needed;
-// the zero value of the others is ZooKeeper's default.
+// PeerOptions configure a member of an ensemble. ID, Config, Replica and Network are required; the
+// zero value of the others means ZooKeeper's default.
 type PeerOptions struct {
 	ID      int64
-	Replica Replica // with everything that is in SnapDir and in the journal
+	Replica Replica // with everything in SnapDir and in the journal
 	Network Network
 	Log     Logger
 
-	// Config is the configuration that the member was stopped with, Next the one that was
-	// proposed but not committed then, or nil. Observer is the role of one that Config
-	// does not have.
+	// Config is the configuration when the member was stopped, and Next the one that was then
+	// proposed but not committed, or nil. Observer is the role of a member missing from Config.
 	Config, Next zoocfg.QuorumVerifier
 	Observer     bool
 
-	// SaveConfig keeps configurations: one that is committed, or else one that is proposed.
-	// Calls come one after the other, and must not call the Peer back. It may be nil.
+	// SaveConfig stores a configuration, committed or only proposed. It is not called concurrently,
+	// and must not call back into the Peer. It may be nil.
 	SaveConfig func(v zoocfg.QuorumVerifier, committed bool) error
 
 	ReconfigEnabled bool // reconfigEnabled
 	Reconfig        zoocfg.ReconfigOptions
 
-	// SnapDir is the folder version-2 of dataDir, which has the epochs; Journal.Dir is that
-	// of dataLogDir. Both empty: the member lives in memory. Journal's Synced and Failed
-	// are the peer's own.
+	// SnapDir is the folder version-2 of dataDir, which contains the epochs; Journal.Dir is that of
+	// dataLogDir. If both are empty, the member is in memory only. The peer sets Journal's Synced
+	// and Failed.
 	SnapDir string
 	Journal JournalOptions
 
@@ -37,8 +36,8 @@ type PeerOptions struct {
 	InitLimit, SyncLimit int           // ticks; 10 and 5
 	ConnectLimit         int           // connectToLearnerMasterLimit; ticks; InitLimit
 
-	// ListenAll is for ports on all of this machine's addresses, in place of the member's own
-	// addresses in the configuration (quorumListenOnAllIPs).
+	// ListenAll listens on all of this machine's addresses, instead of the member's addresses in
+	// the configuration (quorumListenOnAllIPs).
 	ListenAll bool
 
 	MultiAddress       bool          // multiAddress.enabled
@@ -47,11 +46,11 @@ type PeerOptions struct {
 	ConnectTimeout     time.Duration // cnxTimeout; 5 s
 	MaxBuffer          int           // jute.maxbuffer, bytes; 0xfffff
 	LearnerQueue       int64         // bytes that may wait for a learner before it is dropped; 256 MiB
-	History            int           // commitLogCount: transactions that are kept for DIFF; 500
+	History            int           // commitLogCount: transactions kept for DIFF; 500
 	SnapshotSizeFactor float64       // zookeeper.snapshotSizeFactor; 0.33; negative: no DIFF from the log on disk
 	ForceSnapshotSync  bool          // zookeeper.forceSnapshotSync
 
-	disk disk // for tests; otherwise what SnapDir and Journal.Dir say
+	disk disk // for tests; otherwise made from SnapDir and Journal.Dir
 }
 
 func (o *PeerOptions) setDefaults() {

@@ -11,24 +11,24 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// The protocol version that leader and learners tell each other: ZAB 1.0, ZooKeeper 3.4 on.
+// The protocol version that leader and learners exchange: ZAB 1.0, since ZooKeeper 3.4.
 const protocolVersion = 0x10000
 
 const (
 	packetHead = 4 + 8 + 4 // type, zxid, length of the data
 
-	// packetSlack is what a packet's data may exceed jute.maxbuffer by: a transaction is
-	// longer than the request it was made of.
+	// packetSlack is by how much a packet's data may exceed jute.maxbuffer: a transaction is longer
+	// than the request it was made from.
 	packetSlack = 1 << 20
 
 	maxAuthInfo = 1 << 10 // identities in a packet
 )
 
-// errPacket is what a peer's bytes are that no server sends.
+// errPacket means that a peer sent bytes that no server sends.
 var errPacket = errors.New("malformed packet")
 
-// packetReader reads the packets of a quorum connection. Nothing is allocated for a length
-// before it has been compared with the limit.
+// packetReader reads the packets of a quorum connection. It compares each length with the limit
+// before it allocates.
 type packetReader struct {
 	r   *bufio.Reader
 	max int // bytes of data, and of an identity
@@ -39,7 +39,7 @@ func newPacketReader(r io.Reader, maxBuffer int) *packetReader {
 	return &packetReader{r: bufio.NewReaderSize(r, 64<<10), max: maxBuffer + packetSlack}
 }
 
-// read reads the next packet; its data is the caller's to keep.
+// read reads the next packet. The caller owns its data.
 func (p *packetReader) read() (*proto.QuorumPacket, error) {
 	if _, err := io.ReadFull(p.r, p.buf[:]); err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (p *packetReader) bytes(n int32) ([]byte, error) {
 	case n < 0 || int(n) > p.max:
 		return nil, fmt.Errorf("%w: length %d, at most %d are expected (jute.maxbuffer)", errPacket, n, p.max)
 	}
-	// Grow with what truly arrives.
+	// Grow only with what actually arrives.
 	b := make([]byte, 0, min(int(n), 64<<10))
 	for len(b) < int(n) {
 		piece := min(int(n)-len(b), max(64<<10, len(b)))
@@ -142,7 +142,7 @@ func frame(t proto.PacketType, zxid int64, data ...[]byte) []byte {
 	return binary.BigEndian.AppendUint32(b, ^uint32(0)) // null: no identities
 }
 
-// requestFrame is what carries a client's request to the leader (Learner.request).
+// requestFrame encodes a client's request for the leader (Learner.request).
 func requestFrame(r *Request) []byte {
 	c := jute.NewEncoder(make([]byte, 0, 16+len(r.Body)))
 	session, cxid, op := r.Session, r.Cxid, int32(r.Type)
@@ -152,7 +152,7 @@ func requestFrame(r *Request) []byte {
 	return jute.Marshal(&proto.QuorumPacket{Type: proto.PacketRequest, Zxid: -1, Data: append(c.Bytes(), r.Body...), AuthInfo: r.Auth})
 }
 
-// requestOf is the request in a packet.
+// requestOf returns the request in a packet.
 func requestOf(qp *proto.QuorumPacket, origin Origin) (*Request, error) {
 	c := jute.NewDecoder(qp.Data)
 	r := &Request{Auth: qp.AuthInfo, Origin: origin}
@@ -168,7 +168,7 @@ func requestOf(qp *proto.QuorumPacket, origin Origin) (*Request, error) {
 	return r, nil
 }
 
-// proposalOf is the transaction in a PROPOSAL or an INFORM.
+// proposalOf returns the transaction in a PROPOSAL or an INFORM.
 func proposalOf(qp *proto.QuorumPacket, raw []byte) (*Proposal, error) {
 	p := &Proposal{Raw: raw}
 	if err := jute.Unmarshal(raw, &p.Txn); err != nil {
@@ -181,7 +181,7 @@ func proposalOf(qp *proto.QuorumPacket, raw []byte) (*Proposal, error) {
 	return p, nil
 }
 
-// configOf is the configuration that a transaction brings, nil for most.
+// configOf returns the configuration in a transaction; nil for most.
 func configOf(txn *proto.TxnEntry) []byte {
 	if txn.Header.Type != proto.OpReconfig {
 		return nil
@@ -192,7 +192,7 @@ func configOf(txn *proto.TxnEntry) []byte {
 	return nil
 }
 
-// packetName is a packet in a line of the log.
+// packetName describes a packet in the log.
 func packetName(qp *proto.QuorumPacket) string {
 	names := [...]string{1: "REQUEST", "PROPOSAL", "ACK", "COMMIT", "PING", "REVALIDATE", "SYNC", "INFORM", "COMMITANDACTIVATE",
 		"NEWLEADER", "FOLLOWERINFO", "UPTODATE", "DIFF", "TRUNC", "SNAP", "OBSERVERINFO", "LEADERINFO", "ACKEPOCH", "INFORMANDACTIVATE"}

@@ -22,15 +22,15 @@ type Peer struct {
 	views    *ensembleViews
 	past     *history
 	election *Election
-	needSnap bool // of Run's goroutine: what this member has cannot be brought in line
+	needSnap bool // Run's goroutine's: this member's history cannot be reconciled
 
 	done chan struct{}
 
 	mu                sync.Mutex
 	cancel            context.CancelCauseFunc // of Run
 	endCurrent        context.CancelCauseFunc // of the current role; nil while looking
-	humble            bool                    // this member votes for anybody else, until it has a role again
-	stopped           error                   // why Run is to end before it has begun
+	humble            bool                    // this member votes for anyone else until it has a role again
+	stopped           error                   // why Run must end before it starts
 	crashed           bool
 	journal           *Journal
 	accepted, current int64
@@ -48,8 +48,8 @@ var (
 	errCrashed = errors.New("the member has crashed")
 )
 
-// NewPeer makes a member. It does nothing yet but listen for elections, so that the others
-// can reach it.
+// NewPeer creates a member. Until Run it only listens for elections, so that the others can reach
+// it.
 func NewPeer(opt PeerOptions) (*Peer, error) {
 	opt.setDefaults()
 	p := &Peer{opt: opt, replica: opt.Replica, disk: opt.disk, past: &history{limit: opt.History}, done: make(chan struct{}), following: -1}
@@ -95,16 +95,16 @@ func (p *Peer) activate(q zoocfg.QuorumVerifier, leader *int64, zxid int64) bool
 	return major
 }
 
-// newerConfig takes a configuration that another member has, while this one is looking.
+// newerConfig adopts another member's configuration while this one is looking.
 func (p *Peer) newerConfig(q zoocfg.QuorumVerifier) bool {
 	before := p.views.inForce()
-	p.views.activate(q, nil, 0) // the election sees to its ports: it may not be in p yet
+	p.views.activate(q, nil, 0) // the election rebinds its ports itself: it may not be in p yet
 	after := p.views.inForce()
 	return before.Version() != after.Version() && !before.Equal(after)
 }
 
-// loadEpochs reads the epochs, or derives them from the data of a server that never was in
-// an ensemble (QuorumPeer.loadDataBase).
+// loadEpochs reads the epochs, or derives them from the data of a server that has never been in an
+// ensemble (QuorumPeer.loadDataBase).
 func (p *Peer) loadEpochs() (err error) {
 	last := p.replica.LastZxid()
 	if p.accepted, p.current, err = p.disk.epochs(); err != nil {
@@ -131,9 +131,9 @@ func (p *Peer) loadEpochs() (err error) {
 	}
 	if Epoch(last) > p.current {
 		// Differs(current-epoch-behind): Apache does not start (QuorumPeer.loadDataBase). The member was
-		// killed after it had logged its leader's history, and before it had noted that leader's epoch.
-		// What it has is a part of what a quorum agreed on, and it has only not promised to follow that
-		// leader yet: it counts as what it has noted, so no election can be won by what is not committed.
+		// killed after it had logged its leader's history, but before it had recorded that leader's
+		// epoch. Its history is part of what a quorum agreed on; it has only not promised to follow that
+		// leader yet. In elections the recorded epoch counts, so nothing uncommitted can win.
 		p.opt.Log.Infof("The current epoch, %x, is older than the last zxid, %x", p.current, uint64(last))
 	}
 	if Epoch(last) > p.accepted {
@@ -148,7 +148,7 @@ func (p *Peer) epochs() (accepted, current int64) {
 	return p.accepted, p.current
 }
 
-// setEpoch brings an epoch to disk.
+// setEpoch writes an epoch to disk.
 func (p *Peer) setEpoch(name string, epoch int64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,7 +166,7 @@ func (p *Peer) setEpoch(name string, epoch int64) error {
 	return nil
 }
 
-// recall fills the history in memory with the end of that on disk.
+// recall fills the history in memory from the end of the log on disk.
 func (p *Peer) recall() {
 	p.past.clear()
 	last := p.replica.LastZxid()
@@ -183,11 +183,11 @@ func (p *Peer) recall() {
 		p.past.add(e)
 	}
 	if len(list) > 0 && list[len(list)-1].Zxid() != last && Counter(last) != 0 {
-		p.past.clear() // a snapshot goes further than the log
+		p.past.clear() // a snapshot is newer than the log
 	}
 }
 
-// openLog begins a journal after last.
+// openLog starts a journal after last.
 func (p *Peer) openLog(last int64) {
 	opt := p.opt.Journal
 	opt.Synced = p.synced
@@ -211,7 +211,7 @@ func (p *Peer) log() *Journal {
 	return p.journal
 }
 
-// withoutLog runs f while no log is open; f returns the last zxid, after which the next log begins.
+// withoutLog runs f while no log is open; f returns the last zxid, after which the next log starts.
 func (p *Peer) withoutLog(f func() (int64, error)) error {
 	j := p.log()
 	if !j.Flush() {
@@ -230,7 +230,7 @@ func (p *Peer) withoutLog(f func() (int64, error)) error {
 	return err
 }
 
-// synced is told by the journal what is on disk.
+// synced is called by the journal with what is on disk.
 func (p *Peer) synced(zxid int64) {
 	p.mu.Lock()
 	leader, learner := p.leader, p.learner
@@ -243,12 +243,12 @@ func (p *Peer) synced(zxid int64) {
 	}
 }
 
-// endRole makes the replica stop serving, and brings it up to date with the journal: rest
-// was logged and never heard of again. Whether it is committed the next leader decides.
+// endRole stops the replica's service and brings it up to date with the journal: rest was logged,
+// but its fate is unknown. The next leader decides whether it is committed.
 func (p *Peer) endRole(rest []*Proposal) {
 	p.replica.Retire()
 	if !p.log().Flush() {
-		return // it is stopped or has crashed
+		return // stopped or crashed
 	}
 	for _, r := range rest {
 		p.past.add(r)
@@ -258,8 +258,8 @@ func (p *Peer) endRole(rest []*Proposal) {
 	p.setSyncMode("")
 }
 
-// Run is the member's life. It ends after Stop and Crash, then without an error, and when the
-// member cannot go on, such as when its disk has failed.
+// Run runs the member. It returns nil after Stop and Crash, and an error if the member cannot
+// continue, for example because its disk failed.
 func (p *Peer) Run(ctx context.Context) error {
 	defer close(p.done)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -281,7 +281,7 @@ func (p *Peer) Run(ctx context.Context) error {
 	return cause
 }
 
-// loop looks for a leader, and then does what follows from it.
+// loop looks for a leader, and then leads or follows.
 func (p *Peer) loop(ctx context.Context) {
 	state, leader := Looking, int64(-1)
 	for ctx.Err() == nil {
@@ -317,12 +317,12 @@ func (p *Peer) loop(ctx context.Context) {
 	}
 }
 
-// after is what to do after a role: look for a leader, unless a reconfiguration has named
-// one (updateServerState).
+// after returns what to do after a role: look for a leader, unless a reconfiguration has named one
+// (updateServerState).
 func (p *Peer) after() (ServerState, int64) {
 	leader, named := p.views.takeChange()
 	state := Following
-	// Others go by the round of the last election, so it stays.
+	// Others compare the round of the last election, so it stays.
 	vote := p.vote()
 	vote.ElectionEpoch = p.election.Vote().ElectionEpoch
 	switch {
@@ -341,7 +341,7 @@ func (p *Peer) after() (ServerState, int64) {
 	return state, leader
 }
 
-// vote is what this member has.
+// vote returns this member's own vote.
 func (p *Peer) vote() Vote {
 	_, current := p.epochs()
 	return Vote{ID: p.opt.ID, Zxid: p.replica.LastZxid(), PeerEpoch: current}
@@ -365,14 +365,14 @@ func (p *Peer) look(ctx context.Context) (int64, ServerState, error) {
 	return vote.ID, state, nil
 }
 
-// Stop ends the member in good order and waits for it.
+// Stop ends the member gracefully and waits for it.
 func (p *Peer) Stop() {
 	p.stop(errStopped)
 	<-p.done
 }
 
-// Crash ends the member as a kill of its process would: what is not on disk is lost. It
-// waits until nothing is left running; the replica is of no use any more.
+// Crash ends the member as a kill of its process would: what is not on disk is lost. It waits for
+// all goroutines; the replica cannot be used afterwards.
 func (p *Peer) Crash() {
 	p.mu.Lock()
 	p.crashed = true

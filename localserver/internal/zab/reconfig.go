@@ -9,7 +9,7 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// leaderEnsemble is what a leader's broadcast knows of the ensemble.
+// leaderEnsemble is the ensemble of a leader's broadcast.
 type leaderEnsemble struct{ l *leader }
 
 func (e *leaderEnsemble) quorums() []zoocfg.QuorumVerifier { return e.l.p.views.quorums() }
@@ -28,7 +28,7 @@ func (e *leaderEnsemble) activate(config []byte, leader, zxid int64) {
 	p := e.l.p
 	q, err := zoocfg.ParseVerifier(config)
 	if err != nil {
-		e.over(err.Error()) // it was parsed when it was proposed
+		e.over(err.Error()) // unlikely: it was parsed when proposed
 		return
 	}
 	if leader != p.opt.ID {
@@ -40,8 +40,8 @@ func (e *leaderEnsemble) activate(config []byte, leader, zxid int64) {
 
 func (e *leaderEnsemble) config() []byte { return e.l.p.views.inForce().Bytes() }
 
-// designate is getDesignatedLeader: this member, if the configuration has it as a
-// participant at the same address; else the one with the most of what is outstanding.
+// designate is getDesignatedLeader: this member, if the configuration has it as a participant at
+// the same address; otherwise the one with the most outstanding proposals.
 func (e *leaderEnsemble) designate(config []byte, acks []zoocfg.IDs) int64 {
 	self := e.l.p.opt.ID
 	q, err := zoocfg.ParseVerifier(config)
@@ -97,15 +97,15 @@ func (e *leaderEnsemble) reconfig(r *proto.ReconfigRequest, zxid int64, synced f
 	return q.Bytes(), nil
 }
 
-// Designate makes this member leave what it does and follow another, or lead, without an
-// election, as if a reconfiguration had named that leader. When the others do not do the
-// same, or lack what it has, it looks for a leader as ever; and one that is looking goes on.
-// It is for tests that need a certain leader.
+// Designate makes this member leave its role and follow another member, or lead, without an
+// election, as if a reconfiguration had named that leader. If the others do not do the same, or
+// lack part of its history, it looks for a leader as usual; a member that is already looking
+// continues. It is for tests that need a particular leader.
 func (p *Peer) Designate(leader int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.endCurrent == nil {
-		return // nor must the name stay for the end of some later role
+		return // the designation must not apply at the end of some later role
 	}
 	p.views.mu.Lock()
 	p.views.leader, p.views.change = leader, true
@@ -113,9 +113,8 @@ func (p *Peer) Designate(leader int64) {
 	p.endCurrent(fmt.Errorf("server %d is to lead", leader))
 }
 
-// Resign makes this member leave what it does and look for a leader other than itself. When the
-// one it finds has less than was acknowledged, it is refused, and the next election is an
-// ordinary one.
+// Resign makes this member leave its role and look for a leader other than itself. A leader that
+// lacks acknowledged transactions is refused, and the next election is an ordinary one.
 func (p *Peer) Resign() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,12 +6,11 @@ import (
 	"sync"
 )
 
-// errQueueFull is why a connection is dropped whose other end does not read.
+// errQueueFull is the error of a connection dropped because the other end does not read.
 var errQueueFull = errors.New("its queue is full")
 
-// sendQueue writes frames to a connection on a goroutine of its own, so that senders never
-// wait for the network. It closes the connection when a write fails or when more waits than
-// the limit allows.
+// sendQueue writes frames to a connection on its own goroutine, so that senders never wait for the
+// network. It closes the connection if a write fails or the queue exceeds the limit.
 type sendQueue struct {
 	conn  net.Conn
 	limit int64 // bytes
@@ -67,14 +66,14 @@ func (q *sendQueue) close(err error) {
 	}
 }
 
-// cause is why the queue was closed, nil while it is open.
+// cause returns why the queue was closed; nil while it is open.
 func (q *sendQueue) cause() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.err
 }
 
-// length is the number of frames, and of their bytes, that wait.
+// length returns the number of queued frames and their bytes.
 func (q *sendQueue) length() (frames int, bytes int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -105,11 +104,11 @@ func (q *sendQueue) run() {
 	}
 }
 
-// joined is how many bytes of small frames are written at once.
+// joined is how many bytes of small frames are combined into a write.
 const joined = 64 << 10
 
-// write sends the batch, small frames together. What has been written no longer counts
-// against the limit.
+// write sends the batch and combines small frames. Bytes count against the limit until they are
+// written.
 func (q *sendQueue) write(batch [][]byte) error {
 	for len(batch) > 0 {
 		n, size := 0, 0

@@ -7,18 +7,18 @@ import (
 	"io"
 )
 
-// snapshotStream yields the snapshot that comes inside a stream of packets, and io.EOF at
-// its end, which only its structure tells (SerializeUtils.serializeSnapshot): sessions, the
-// table of ACLs, and znodes up to the path "/".
+// snapshotStream reads a snapshot from a stream of packets, and returns io.EOF at its end, which
+// only its structure reveals (SerializeUtils.serializeSnapshot): sessions, the table of ACLs, and
+// znodes up to the path "/".
 type snapshotStream struct {
 	r    *bufio.Reader
 	max  int // of a string or a znode's data
 	head []byte
-	bulk int64 // bytes to pass on as they are, after head
+	bulk int64 // bytes to pass on unchanged, after head
 	next func(*snapshotStream) error
 	err  error
-	acls int32 // tables to come
-	ids  int32 // ACLs to come in the current one
+	acls int32 // remaining tables
+	ids  int32 // remaining ACLs of the current one
 }
 
 func newSnapshotStream(r *bufio.Reader, max int) *snapshotStream {
@@ -70,7 +70,7 @@ func (s *snapshotStream) take(n int) ([]byte, error) {
 	return s.head[at:], nil
 }
 
-// count takes a number of things, or a length, of which -1 is null.
+// count reads a count or a length; -1 is null.
 func (s *snapshotStream) count(most int, what string) (int32, error) {
 	b, err := s.take(4)
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *snapshotStream) tables() (err error) {
 	return err
 }
 
-// table takes the head of one list of ACLs, or goes on to the znodes.
+// table reads the head of one ACL list, or moves on to the znodes.
 func (s *snapshotStream) table() (err error) {
 	if s.acls == 0 {
 		s.next = (*snapshotStream).node

@@ -8,7 +8,7 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// ZabState is how far a member is with its leader (QuorumPeer.ZabState).
+// ZabState is a member's phase (QuorumPeer.ZabState).
 type ZabState int32
 
 // The states.
@@ -23,7 +23,7 @@ func (s ZabState) String() string {
 	return [...]string{"ELECTION", "DISCOVERY", "SYNCHRONIZATION", "BROADCAST"}[s]
 }
 
-// Status is what monitoring wants to know of a member.
+// Status is a member's state, for monitoring.
 type Status struct {
 	State        ServerState
 	Zab          ZabState
@@ -35,13 +35,13 @@ type Status struct {
 	AcceptedEpoch, CurrentEpoch int64
 	LastLogged                  int64 // zxid of the last proposal queued for the log
 
-	// Of a leader.
+	// For a leader.
 	Proposed, Committed, Proposals int64
 	Outstanding                    int
-	PendingSyncs                   int // of the outstanding, those that learners' syncs wait for
+	PendingSyncs                   int // outstanding proposals that learners' syncs wait for
 	Learners                       []LearnerStatus
 
-	Config, NextConfig zoocfg.QuorumVerifier // NextConfig is nil when none is proposed
+	Config, NextConfig zoocfg.QuorumVerifier // NextConfig is nil if none is proposed
 }
 
 // LearnerStatus is a learner as its leader sees it.
@@ -49,9 +49,9 @@ type LearnerStatus struct {
 	ID           int64
 	Addr         string
 	Observer     bool
-	Synced       bool   // it has got UPTODATE
-	Mode         string // how it was brought up to date
-	Acked        int64  // the last zxid that it has on disk; 0 for an observer
+	Synced       bool   // it has been sent UPTODATE
+	Mode         string // how it was synchronised
+	Acked        int64  // the last zxid on its disk; 0 for an observer
 	Since        time.Time
 	QueuedFrames int
 	QueuedBytes  int64
@@ -91,7 +91,7 @@ func (p *Peer) setSyncMode(mode string) {
 
 func (p *Peer) tellState() { p.opt.Log.Infof("Peer state changed: %s", p.DetailedState()) }
 
-// DetailedState is the state in ZooKeeper's words, such as "following - broadcast".
+// DetailedState returns the state in ZooKeeper's words, such as "following - broadcast".
 func (p *Peer) DetailedState() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -117,7 +117,7 @@ func (p *Peer) setLearner(l *learner) {
 	p.learner = l
 }
 
-// Status tells how the member is.
+// Status returns the member's state.
 func (p *Peer) Status() Status {
 	config, next := p.views.both()
 	p.mu.Lock()

@@ -10,12 +10,12 @@ import (
 type syncKind int
 
 const (
-	syncSnap syncKind = iota // send everything
-	syncPast                 // send what it lacks, from memory
-	syncDisk                 // look into the log
+	syncSnap syncKind = iota // send a snapshot
+	syncPast                 // send the missing transactions from memory
+	syncDisk                 // read the log
 )
 
-// syncPlan is what brings a learner up to date: first op, then the proposals, each committed.
+// syncPlan is what synchronises a learner: first op, then the proposals, each with its commit.
 type syncPlan struct {
 	kind syncKind
 	op   proto.PacketType // PacketDiff or PacketTrunc
@@ -23,12 +23,12 @@ type syncPlan struct {
 	list []*Proposal
 }
 
-// planSync chooses how to bring a learner, whose last transaction is peer, to the leader's
-// state (LearnerHandler.syncFollower). past are the last committed proposals, processed is
-// the zxid of the leader's tree.
+// planSync chooses how to bring a learner whose last transaction is peer to the leader's state
+// (LearnerHandler.syncFollower). past are the last committed proposals, processed is the zxid of
+// the leader's tree.
 //
-// A zxid with counter 0 is that of a member that has only begun an epoch. No history has it,
-// but all before it was committed, or the epoch would not have begun.
+// A zxid with counter 0 means that the member has only started an epoch. It is in no history, but
+// everything before it was committed, or the epoch would not have started.
 func planSync(past []*Proposal, processed, peer int64) syncPlan {
 	first, last := processed, processed
 	if n := len(past); n > 0 {
@@ -53,17 +53,17 @@ func planSync(past []*Proposal, processed, peer int64) syncPlan {
 	return syncPlan{kind: syncPast, op: w.op, zxid: w.zxid, list: w.list}
 }
 
-// syncWalk goes through a history and finds what follows the learner's last transaction
+// syncWalk walks through a history and finds what follows the learner's last transaction
 // (LearnerHandler.queueCommittedProposals).
 type syncWalk struct {
 	peer, last int64
-	op         proto.PacketType // 0 until it is known
+	op         proto.PacketType // 0 until known
 	zxid       int64
 	list       []*Proposal // to send
 	before     int64       // the last one that is not after peer
 }
 
-// step takes the next proposal; false when neither DIFF nor TRUNC will do.
+// step takes the next proposal; it returns false if neither DIFF nor TRUNC is possible.
 func (w *syncWalk) step(p *Proposal) bool {
 	zxid := p.Zxid()
 	if zxid < w.peer {
@@ -86,10 +86,11 @@ func (w *syncWalk) step(p *Proposal) bool {
 	return true
 }
 
-// done is a walk's end: a history that ends before peer has nothing for it.
+// done ends the walk and reports whether it succeeded: a history that ends before peer is of no
+// use.
 func (w *syncWalk) done() bool { return w.op != 0 }
 
-// committed is how a committed proposal is sent.
+// committed returns the frames that send committed proposals.
 func committed(list []*Proposal) (frames [][]byte) {
 	for _, p := range list {
 		frames = append(frames, frame(proto.PacketProposal, p.Zxid(), p.Raw), frame(proto.PacketCommit, p.Zxid()))
@@ -97,8 +98,8 @@ func committed(list []*Proposal) (frames [][]byte) {
 	return frames
 }
 
-// sync brings the learner up to date and makes it one of those that the broadcast goes to.
-// It returns when everything that must come before NEWLEADER has been sent or is queued.
+// sync brings the learner up to date and adds it to the broadcast. It returns when everything that
+// must precede NEWLEADER has been sent or queued.
 func (c *learnerConn) sync(peer int64) error {
 	l, b := c.l, c.l.b
 	b.mu.Lock()
@@ -134,7 +135,7 @@ func (c *learnerConn) sync(peer int64) error {
 	return c.syncSnapshot(peer)
 }
 
-// committedLast is up to where the log on disk is known to be committed.
+// committedLast returns the zxid up to which the log on disk is known to be committed.
 func (b *Broadcast) committedLast(past []*Proposal, processed int64) int64 {
 	if n := len(past); n > 0 {
 		return past[n-1].Zxid()
@@ -156,8 +157,8 @@ func lastOf(past []*Proposal) int64 {
 	return past[len(past)-1].Zxid()
 }
 
-// syncFromLog sends what the learner lacks from the log on disk, and what has been committed
-// meanwhile from memory. It returns false, having sent nothing, when the log does not help.
+// syncFromLog sends the learner's missing transactions from the log on disk, and those committed
+// meanwhile from memory. It returns false, and sends nothing, if the log is of no use.
 func (c *learnerConn) syncFromLog(peer, last int64) (bool, error) {
 	l := c.l
 	limit := l.p.disk.diffLimit(l.p.opt.SnapshotSizeFactor)
@@ -166,7 +167,7 @@ func (c *learnerConn) syncFromLog(peer, last int64) (bool, error) {
 	}
 	w := syncWalk{peer: peer, last: last}
 	begun, sentTo, before := false, peer, int64(0)
-	var broken error // the connection is
+	var broken error // the connection's error
 	write := func(f []byte) error {
 		_, broken = c.out.Write(f)
 		return broken
@@ -217,7 +218,7 @@ func (c *learnerConn) syncFromLog(peer, last int64) (bool, error) {
 	})
 	if err != nil && begun {
 		if broken == nil {
-			l.badLog.Store(true) // it comes again
+			l.badLog.Store(true) // the learner will reconnect
 		}
 		return false, fmt.Errorf("read the log to bring learner %d up to date: %w", c.id, err)
 	}
@@ -246,12 +247,12 @@ func (c *learnerConn) syncFromLog(peer, last int64) (bool, error) {
 	return true, nil
 }
 
-// follows reports whether zxid can be the next transaction after last.
+// follows reports whether zxid can come right after last.
 func follows(last, zxid int64) bool {
 	return zxid == last+1 || Epoch(zxid) > Epoch(last) && Counter(zxid) == 1
 }
 
-// syncSnapshot sends everything.
+// syncSnapshot sends a snapshot.
 func (c *learnerConn) syncSnapshot(peer int64) error {
 	l, b := c.l, c.l.b
 	var zxid int64

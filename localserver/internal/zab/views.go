@@ -8,8 +8,7 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// ensembleViews are a member's knowledge of its ensemble's configuration, and what it is to
-// do there.
+// ensembleViews are a member's view of its ensemble's configuration and of its own role.
 type ensembleViews struct {
 	id      int64
 	enabled bool // reconfigEnabled
@@ -18,20 +17,20 @@ type ensembleViews struct {
 
 	mu       sync.Mutex
 	current  zoocfg.QuorumVerifier // in force
-	next     zoocfg.QuorumVerifier // proposed, with a later version; nil for none
+	next     zoocfg.QuorumVerifier // proposed, of a later version; nil for none
 	observer bool                  // LearnerType
-	leader   int64                 // whom this member follows, -1 for none
-	change   bool                  // a reconfiguration has just given this member another leader or role
+	leader   int64                 // the leader that this member follows, -1 for none
+	change   bool                  // a reconfiguration has just changed this member's leader or role
 }
 
-// inForce is the configuration that was agreed on last (getQuorumVerifier).
+// inForce returns the configuration agreed on last (getQuorumVerifier).
 func (v *ensembleViews) inForce() zoocfg.QuorumVerifier {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.current
 }
 
-// lastSeen is the one that was proposed last (getLastSeenQuorumVerifier).
+// lastSeen returns the configuration proposed last (getLastSeenQuorumVerifier).
 func (v *ensembleViews) lastSeen() zoocfg.QuorumVerifier {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -47,7 +46,7 @@ func (v *ensembleViews) both() (current, next zoocfg.QuorumVerifier) {
 	return v.current, v.next
 }
 
-// quorums are those of which an agreement needs one each. The slice is not changed.
+// quorums returns the configurations that must each agree with a quorum. The slice is immutable.
 func (v *ensembleViews) quorums() []zoocfg.QuorumVerifier {
 	current, next := v.both()
 	if next == nil {
@@ -62,14 +61,14 @@ func (v *ensembleViews) isObserver() bool {
 	return v.observer
 }
 
-// setLeader tells whom this member follows.
+// setLeader sets the leader that this member follows.
 func (v *ensembleViews) setLeader(id int64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.leader, v.change = id, false
 }
 
-// takeChange reports whether a reconfiguration has named a leader, and whom, and forgets it.
+// takeChange returns the leader named by a reconfiguration, if any, and forgets it.
 func (v *ensembleViews) takeChange() (leader int64, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -77,14 +76,14 @@ func (v *ensembleViews) takeChange() (leader int64, ok bool) {
 	return v.leader, ok
 }
 
-// changed reports whether a reconfiguration has given this member another role or leader.
+// changed reports whether a reconfiguration has changed this member's role or leader.
 func (v *ensembleViews) changed() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.change
 }
 
-// quorumAddrs are where a member listens for learners.
+// quorumAddrs returns the addresses at which a member listens for learners.
 func (v *ensembleViews) quorumAddrs(id int64) (addrs []string) {
 	for _, q := range v.quorums() {
 		m, _ := q.Member(id)
@@ -97,7 +96,7 @@ func (v *ensembleViews) quorumAddrs(id int64) (addrs []string) {
 	return addrs
 }
 
-// propose makes q the configuration that is to come (setLastSeenQuorumVerifier).
+// propose makes q the proposed configuration (setLastSeenQuorumVerifier).
 func (v *ensembleViews) propose(q zoocfg.QuorumVerifier) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -130,9 +129,9 @@ func (v *ensembleViews) store(q zoocfg.QuorumVerifier, committed bool) error {
 	return nil
 }
 
-// activate puts a configuration into force (processReconfig). leader is whom it names, nil
-// when there is no such word. It returns true when this member has another role or leader
-// now, so that it has to leave what it does.
+// activate puts a configuration into force (processReconfig). leader is the leader that it names,
+// or nil. It returns true if this member's role or leader has changed, so that it must leave its
+// role.
 func (v *ensembleViews) activate(q zoocfg.QuorumVerifier, leader *int64, zxid int64) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -150,7 +149,7 @@ func (v *ensembleViews) activate(q zoocfg.QuorumVerifier, leader *int64, zxid in
 	if before.Equal(q) {
 		return false
 	}
-	m, _ := q.Member(v.id) // a stranger is a follower without a vote
+	m, _ := q.Member(v.id) // a non-member is a follower without a vote
 	role := v.observer != (m.Role == zoocfg.Observer)
 	if role {
 		v.observer = m.Role == zoocfg.Observer

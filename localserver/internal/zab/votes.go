@@ -9,7 +9,7 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// ServerState is what a member does (QuorumPeer.ServerState). The numbers are on the wire.
+// ServerState is a member's state (QuorumPeer.ServerState). The numbers are on the wire.
 type ServerState int32
 
 // The states.
@@ -34,7 +34,7 @@ func (s ServerState) String() string {
 	return fmt.Sprintf("ServerState(%d)", int32(s))
 }
 
-// View is what the election asks of a configuration; a [zoocfg.QuorumVerifier] is one.
+// View is what the election needs from a configuration; a [zoocfg.QuorumVerifier] is one.
 type View interface {
 	ContainsQuorum(zoocfg.IDs) bool
 	Weight(id int64) int64
@@ -44,8 +44,8 @@ type View interface {
 	Bytes() []byte
 }
 
-// Vote is for a leader: the server ID, whose last transaction is Zxid and whose current
-// epoch is PeerEpoch. ElectionEpoch is the round of the election, which Look counts.
+// Vote is a vote for the server ID, whose last transaction is Zxid and whose current epoch is
+// PeerEpoch. ElectionEpoch is the round of the election, counted by Look.
 type Vote struct {
 	ID            int64
 	Zxid          int64
@@ -53,8 +53,8 @@ type Vote struct {
 	PeerEpoch     int64
 }
 
-// beats is the order of votes: by epoch, zxid and id (totalOrderPredicate). A server
-// without weight beats nobody.
+// beats is the order of votes: by epoch, zxid and id (totalOrderPredicate). A server without weight
+// beats none.
 func (v Vote) beats(o Vote, view View) bool {
 	switch {
 	case view.Weight(v.ID) == 0:
@@ -67,16 +67,16 @@ func (v Vote) beats(o Vote, view View) bool {
 	return v.ID > o.ID
 }
 
-// ballot is a vote as it was received. A format of 0 is that of ZooKeeper before 3.4.6.
+// ballot is a received vote. Format 0 is that of ZooKeeper before 3.4.6.
 type ballot struct {
 	Vote
 	state  ServerState
 	format int32
 }
 
-// agrees is Vote.equals. Among members with a leader only the leader and its epoch count:
-// zxid and round depend on when each of them joined (ZOOKEEPER-1805), and old formats
-// have another idea of the epoch (ZOOKEEPER-1732).
+// agrees is Vote.equals. Among members with a leader only the leader and its epoch count: zxid and
+// round depend on when each of them joined (ZOOKEEPER-1805), and old formats define the epoch
+// differently (ZOOKEEPER-1732).
 func (b ballot) agrees(o ballot) bool {
 	if b.state == Looking || o.state == Looking {
 		return b.Vote == o.Vote
@@ -87,7 +87,7 @@ func (b ballot) agrees(o ballot) bool {
 	return b.ID == o.ID && b.PeerEpoch == o.PeerEpoch
 }
 
-// supporters are the servers whose ballots agree with b.
+// supporters returns the servers whose ballots agree with b.
 func supporters(votes map[int64]ballot, b ballot) zoocfg.IDs {
 	ids := zoocfg.IDs{}
 	for id, other := range votes {
@@ -123,9 +123,9 @@ func validVoter(views []View, id int64) bool {
 	})
 }
 
-// leaderVouches reports whether the votes for a leader may be believed: it has said itself
-// that it leads, else all would elect a crashed leader over and over (checkLeader). If it
-// is this server, the votes must be from this round.
+// leaderVouches reports whether the votes for a leader are credible: the leader itself must have
+// said that it leads, or all would elect a crashed leader again and again (checkLeader). If it is
+// this server, the votes must be from this round.
 func leaderVouches(votes map[int64]ballot, self, round int64, b ballot) bool {
 	if b.ID == self {
 		return b.ElectionEpoch == round
@@ -134,18 +134,18 @@ func leaderVouches(votes map[int64]ballot, self, round int64, b ballot) bool {
 	return ok && l.state == Leading
 }
 
-// notification is a vote that a server sent.
+// notification is a vote received from a server.
 type notification struct {
 	ballot
 	from   int64
 	config []byte // the sender's configuration; nil before 3.5
 }
 
-// Lengths of the formats without epoch and without version.
+// Lengths of the formats without an epoch and without a version.
 const (
 	notificationLen28 = 28
 	notificationLen40 = 40
-	notificationV2    = 2 // with configuration
+	notificationV2    = 2 // with a configuration
 )
 
 func (n *notification) encode() []byte {
@@ -173,7 +173,7 @@ func decodeNotification(from int64, buf []byte) (*notification, error) {
 	case notificationLen28:
 		r.PeerEpoch = Epoch(r.Zxid)
 	case notificationLen40:
-		r.Version = 0 // ZooKeeper does not look at it
+		r.Version = 0 // ZooKeeper ignores it
 	}
 	if r.Version >= notificationV2 && r.Config == nil {
 		return nil, fmt.Errorf("read a notification of format %d from server %d: it lacks a configuration", r.Version, from)

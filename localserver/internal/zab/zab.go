@@ -6,20 +6,20 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// Zxid joins an epoch and a counter (ZxidUtils).
+// Zxid combines an epoch and a counter (ZxidUtils).
 func Zxid(epoch, counter int64) int64 { return epoch<<32 | counter&0xffffffff }
 
-// Epoch is the epoch of a zxid.
+// Epoch returns the epoch of a zxid.
 func Epoch(zxid int64) int64 { return zxid >> 32 }
 
-// Counter is the position of a zxid in its epoch.
+// Counter returns the position of a zxid in its epoch.
 func Counter(zxid int64) int64 { return zxid & 0xffffffff }
 
-// Origin is who holds a session's connection, as the leader sees it: nil for the leader
-// itself, else the connection of the learner that forwards for it. Origins are compared.
+// Origin identifies the member that holds a session's connection, as the leader sees it: nil for
+// the leader itself, otherwise the connection of the forwarding learner. Origins are comparable.
 type Origin any
 
-// Request is a write, or a sync, of a client on its way to the leader.
+// Request is a client's write or sync on its way to the leader.
 type Request struct {
 	Session int64
 	Cxid    int32
@@ -29,26 +29,25 @@ type Request struct {
 	Origin  Origin
 }
 
-// Proposal is a transaction that is to be logged by a quorum and then applied by all.
+// Proposal is a transaction to be logged by a quorum and then applied by all members.
 type Proposal struct {
 	Txn proto.TxnEntry
 	Raw []byte // Txn encoded, as it is logged and sent
 
-	// Config is the text of the new configuration that a reconfig brings; nil for others.
+	// Config is the text of the new configuration of a reconfig; otherwise nil.
 	Config []byte
 }
 
-// Zxid is the transaction's.
+// Zxid returns the transaction's zxid.
 func (p *Proposal) Zxid() int64 { return p.Txn.Header.Zxid }
 
-// Replica is the state that is replicated, the data tree with its sessions, and the server that shows
-// it to clients. All methods may be called from any goroutine; none may call back into the caller
-// before it returns.
+// Replica is the replicated state, the data tree with its sessions, and the server that makes it
+// available to clients. All methods may be called from any goroutine; none may call back into the
+// caller before it returns.
 //
-// Outside of a role the tree has every transaction of the journal. It begins a role with
-// Lead or Follow and ends it with Retire, after which Apply brings it what was logged and
-// not committed: the journal has it, and the next leader decides about it. No client may
-// hear of that.
+// Outside a role, the tree has every transaction of the journal. A role begins with Lead or Follow
+// and ends with Retire; Apply then adds what was logged but not committed: the journal has it, and
+// the next leader decides about it. No client may see that.
 type Replica interface {
 	State
 	Roles
@@ -56,76 +55,76 @@ type Replica interface {
 	LearnerSessions
 }
 
-// State is the part of a Replica that transactions change, and that members bring to each other.
+// State is the part of a Replica that transactions change and that members send to each other.
 type State interface {
-	// LastZxid is that of the last transaction applied.
+	// LastZxid returns the zxid of the last transaction applied.
 	LastZxid() int64
 
-	// Apply queues a committed transaction to be applied. Calls come in the order of zxids,
-	// during a role, before it to bring the tree up to date, and after Retire. It must not
-	// wait for a goroutine that may be in Leader.Propose.
+	// Apply queues a committed transaction to be applied. Calls are in zxid order: during a role,
+	// before it to bring the tree up to date, and after Retire. It must not wait for a goroutine
+	// that may be in Leader.Propose.
 	Apply(p *Proposal)
 
 	// Applied waits until everything queued by Apply has been applied.
 	Applied()
 
-	// Snapshot writes the tree as FileSnap.serialize lays it out, without file header,
-	// checksum and what follows it, while the tree goes on changing (it is fuzzy: all
-	// transactions after LastZxid before the call must be applied on top again). Used for SNAP.
+	// Snapshot writes the tree in the format of FileSnap.serialize, without file header, checksum
+	// and trailer, while the tree keeps changing (it is fuzzy: all transactions after the LastZxid
+	// before the call must be applied again on top). Used for SNAP.
 	Snapshot(w io.Writer) (zxid int64, err error)
 
-	// Restore replaces the tree by what Snapshot wrote on the leader, at zxid, and brings it to
-	// disk as a snapshot file of that zxid. r ends (io.EOF) where the snapshot does; only then,
-	// and without another error, may anything take effect: on an error tree and disk are as
-	// before. The zxid may be lower than that of the tree, and may begin an epoch. The journal
-	// is closed meanwhile; logs and all other snapshots are removed afterwards.
+	// Restore replaces the tree with what Snapshot wrote on the leader, at zxid, and writes it to
+	// disk as a snapshot file of that zxid. r ends (io.EOF) at the end of the snapshot; nothing may
+	// take effect before that, and after an error, tree and disk must be unchanged. The zxid may be
+	// lower than the tree's, and may start an epoch. The journal is closed meanwhile; logs and all
+	// other snapshots are removed afterwards.
 	Restore(r io.Reader, zxid int64) error
 
-	// Reload replaces the tree by what the disk has, after the journal was truncated and
-	// while it is closed. Its last zxid may be lower than before.
+	// Reload replaces the tree with the state on disk, after the journal was truncated and while it
+	// is closed. The last zxid may be lower than before.
 	Reload() error
 
-	// Reconfigured tells of the text of the configuration that is now in force; it is what
-	// /zookeeper/config holds.
+	// Reconfigured passes the text of the configuration now in force, the data of
+	// /zookeeper/config.
 	Reconfigured(config []byte)
 }
 
-// Roles is the part of a Replica that begins and ends to serve clients.
+// Roles is the part of a Replica that starts and stops serving clients.
 type Roles interface {
-	// Lead starts to serve clients and to make transactions, the first of which gets the
-	// zxid after last (Zxid(epoch, 0) for the leader of an ensemble).
+	// Lead starts serving clients and making transactions. The first gets the zxid after last
+	// (Zxid(epoch, 0) for the leader of an ensemble).
 	Lead(l Leader, last int64)
 
-	// Follow starts to serve clients; their writes go to l. An observer follows too.
+	// Follow starts serving clients; their writes are sent to l. An observer follows, too.
 	Follow(l Learner, observer bool)
 
-	// Retire stops serving: client connections are closed, requests without an answer are
-	// forgotten (their sessions live on), and a snapshot that is being written to the disk is
-	// given up, since it would get what is applied after. It returns when nothing of them is
-	// left running.
+	// Retire stops serving: it closes client connections, drops unanswered requests (their sessions
+	// stay open), and abandons a snapshot that is being written to disk, since it would contain
+	// what is applied afterwards. It returns when all of that has ended.
 	Retire()
 
-	// Looking tells when an election begins and ends. Meanwhile those may be served who only
-	// read (readonlymode.enabled), and who are until it ends.
+	// Looking reports the start and end of an election. In between, read-only clients may be served
+	// (readonlymode.enabled).
 	Looking(on bool)
 }
 
 // LeaderSessions is what a leader's Replica does for the clients of learners.
 type LeaderSessions interface {
-	// Submit hands it a request that a learner forwards. It is answered
-	// by a Propose, even when it fails, except for sync, which is answered by SyncAfter.
+	// Submit passes on a request forwarded by a learner. The answer is a Propose, even if the
+	// request fails, or a SyncAfter for a sync.
 	Submit(r *Request)
 
-	// Touch tells it which sessions are alive, with their timeouts in
-	// milliseconds. It does not wait.
+	// Touch passes the sessions that are alive, with their timeouts in milliseconds. It does not
+	// block.
 	Touch(alive map[int64]int32)
 
-	// Revalidate is Touch for a session that has come to origin; true makes it the owner, false
-	// says that there is none such.
+	// Revalidate is Touch for a session that has moved to origin, which becomes its owner. It
+	// returns false if there is no such session.
 	Revalidate(session int64, timeout int32, origin Origin) bool
 }
 
-// LearnerSessions is what a learner's Replica hears of its clients' requests, and says of their sessions.
+// LearnerSessions is how a learner's Replica receives answers for its clients, and reports their
+// sessions.
 type LearnerSessions interface {
 	// Touched drains the sessions that this learner's clients kept alive since the last
 	// call, with their timeouts in milliseconds: the body of the answer to a PING.
@@ -134,18 +133,18 @@ type LearnerSessions interface {
 	// Revalidated answers Learner.Revalidate.
 	Revalidated(session int64, valid bool)
 
-	// Synced answers the oldest sync that was forwarded and not answered yet.
+	// Synced answers the oldest unanswered sync that was forwarded.
 	Synced()
 }
 
-// Leader is what a leading replica calls. Propose and SyncAfter come from one goroutine and
+// Leader is what a leading replica calls. Propose and SyncAfter are called from one goroutine and
 // never block on the network or the disk. After Retire they do nothing.
 type Leader interface {
-	// Propose starts to replicate p, whose zxid is one more than the last. It comes back
-	// through Replica.Apply once a quorum has it.
+	// Propose starts to replicate p, whose zxid is one more than the last. It returns through
+	// Replica.Apply once a quorum has logged it.
 	Propose(p *Proposal)
 
-	// SyncAfter answers a learner's sync once all that was proposed so far is committed.
+	// SyncAfter answers a learner's sync once everything proposed so far is committed.
 	SyncAfter(origin Origin)
 
 	// Reconfig checks a reconfig request against the configuration in force and returns the text of the
