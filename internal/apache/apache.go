@@ -1,9 +1,8 @@
-// Package apache finds and runs a real Apache ZooKeeper, so that tests, the
-// demonstration and the benchmarks can hold zkctl against it, and so that
-// localserver can have members of that kind.
+// Package apache finds and runs a real Apache ZooKeeper, so that tests, the demo and benchmarks can
+// compare zkctl with it, and localserver can have such members.
 //
-// The jars come from Debian's package zookeeper, or from an unpacked release
-// of Apache ZooKeeper that ZOOKEEPER_HOME points at.
+// The jars come from Debian's package zookeeper, or from the unpacked release of Apache ZooKeeper
+// in ZOOKEEPER_HOME.
 package apache
 
 import (
@@ -20,41 +19,39 @@ import (
 	"strings"
 )
 
-// DebianJars is the folder in which Debian's Java packages install.
+// DebianJars is the folder in which Debian installs Java packages.
 const DebianJars = "/usr/share/java"
 
 // Installation is a Java runtime and the jars of one Apache ZooKeeper.
 type Installation struct {
-	// Version is the release, such as "3.8.0"; "" when the names of the jars do not tell.
+	// Version is the release, such as "3.8.0", or "" if the names of the jars do not contain it.
 	Version string
 
 	// Java is the path of the java program.
 	Java string
 
-	// ServerClassPath is what a server needs; it logs through log4j or logback.
+	// ServerClassPath is the class path of a server, with log4j or logback for its log.
 	ServerClassPath []string
 
-	// ToolClassPath is what Apache's command-line tools need, without a
-	// logging back end, so that stdout and stderr hold only what they print.
+	// ToolClassPath is the class path of Apache's command-line tools. It has no logging back end,
+	// so that stdout and stderr contain only what they print.
 	ToolClassPath []string
 
-	// ToolJVM are the options of the JVM that runs a tool. Find chooses some
-	// that suit a process of a second's life; clear it to measure the JVM's
-	// own defaults, which are those of zkCli.sh.
+	// ToolJVM are the JVM options for tools. Find chooses options for a short-lived process; clear
+	// it to measure the JVM's defaults, as zkCli.sh uses them.
 	ToolJVM []string
 
-	// Instead, if not nil, makes the process of a server that runs in place of Apache's, on the
-	// zoo.cfg with that path and with those options of a JVM.
+	// Instead, if not nil, returns the command of a server that replaces Apache's, for a zoo.cfg
+	// and JVM options.
 	Instead func(config string, jvm []string) *exec.Cmd
 }
 
-// Find locates Java and Apache ZooKeeper: the jars in $ZOOKEEPER_HOME/lib when
-// that variable is set, otherwise Debian's. The error says what is missing and
-// how to get it.
+// Find locates Java and Apache ZooKeeper: the jars in $ZOOKEEPER_HOME/lib if that variable is set,
+// otherwise Debian's. The error says what is missing and how to get it.
 func Find() (*Installation, error) { return FindIn("") }
 
-// FindIn locates Java and the unpacked release of Apache ZooKeeper in the
-// folder home; "" is for what Find finds.
+// FindIn locates Java and the unpacked release of Apache ZooKeeper in the folder home; for "" it is
+// Find.
 func FindIn(home string) (*Installation, error) {
 	in := &Installation{ToolJVM: []string{"-Xmx256m", "-XX:TieredStopAtLevel=1"}}
 	var err error
@@ -97,9 +94,8 @@ func findJava() (string, error) {
 	return java, nil
 }
 
-// findDebian names each jar: Debian's folder holds those of every Java
-// package, and its 3.8.0 needs more than zookeeper.jar's manifest lists to log
-// (log4j) and to serve TLS (the rest of netty).
+// findDebian names each jar: Debian's folder contains those of every Java package, and its 3.8.0
+// needs more than zookeeper.jar's manifest lists, for logging (log4j) and TLS (the rest of netty).
 func (in *Installation) findDebian(dir string) error {
 	path := func(name string) string { return filepath.Join(dir, name+".jar") }
 	var core, missing []string
@@ -133,7 +129,7 @@ func (in *Installation) findDebian(dir string) error {
 	return nil
 }
 
-// versionOf is the version in the name of ZooKeeper's own jar.
+// versionOf returns the version in the name of ZooKeeper's own jar.
 func versionOf(jars []string) string {
 	for _, jar := range jars {
 		if m := jarPattern.FindStringSubmatch(filepath.Base(jar)); m != nil {
@@ -145,7 +141,7 @@ func versionOf(jars []string) string {
 
 var jarPattern = regexp.MustCompile(`^zookeeper-(\d+\.\d+\.\d+.*)\.jar$`)
 
-// findRelease takes every jar of an unpacked release.
+// findRelease uses every jar of an unpacked release.
 func (in *Installation) findRelease(home string) error {
 	jars, err := filepath.Glob(filepath.Join(home, "lib", "*.jar"))
 	if err != nil {
@@ -171,8 +167,8 @@ func (in *Installation) findRelease(home string) error {
 }
 
 // JavaCommand prepares a run of a class from ZooKeeper's jars, such as
-// org.apache.zookeeper.server.SnapshotFormatter. The JVM speaks English as in
-// the United States and UTF-8, whatever the caller's locale; TZ is passed on.
+// org.apache.zookeeper.server.SnapshotFormatter. The JVM's locale is en_US.UTF-8, whatever the
+// caller's; TZ is passed on.
 func (in *Installation) JavaCommand(ctx context.Context, class string, args ...string) *exec.Cmd {
 	jvm := append(append([]string{}, localeFlags...), in.ToolJVM...)
 	jvm = append(jvm, "-cp", strings.Join(in.ToolClassPath, string(os.PathListSeparator)), class)
@@ -181,16 +177,14 @@ func (in *Installation) JavaCommand(ctx context.Context, class string, args ...s
 	return cmd
 }
 
-// ZkCliCommand prepares a run of zkCli with the given arguments. The caller
-// wires its streams.
+// ZkCliCommand prepares a run of zkCli with the given arguments. The caller sets its streams.
 func (in *Installation) ZkCliCommand(ctx context.Context, args ...string) *exec.Cmd {
 	return in.JavaCommand(ctx, "org.apache.zookeeper.ZooKeeperMain", args...)
 }
 
-// ZkCli runs zkCli with the given arguments and an empty stdin, and returns
-// what it printed and its exit code. The text begins with zkCli's connection
-// chatter, which WithoutChatter takes out. The error is nil when zkCli ran,
-// whatever its exit code.
+// ZkCli runs zkCli with the given arguments and an empty stdin, and returns what it printed and its
+// exit code. The text starts with zkCli's connection messages, which WithoutChatter removes. The
+// error is nil if zkCli ran, whatever its exit code.
 func (in *Installation) ZkCli(ctx context.Context, args ...string) (stdout, stderr string, exit int, err error) {
 	var out, errOut bytes.Buffer
 	cmd := in.ZkCliCommand(ctx, args...)
@@ -209,27 +203,27 @@ func (in *Installation) ZkCli(ctx context.Context, args ...string) (stdout, stde
 	return out.String(), errOut.String(), 0, nil
 }
 
-// What zkCli prints of an event: two calls of println, from the thread of events. Anything
-// that other threads print may stand before, between and behind them, also in the middle of
-// a line, because an answer such as that of ls is printed piece by piece; but each of the
-// two is written whole (a PrintStream locks itself). 3.9 adds the zxid.
+// What zkCli prints of an event: two calls of println, on the event thread. Output of other threads
+// may appear before, between and after them, even in the middle of a line, because an answer such
+// as that of ls is printed piece by piece; but each of the two is written whole (PrintStream
+// locks). 3.9 adds the zxid.
 var (
 	watcherPattern = regexp.MustCompile(`\nWATCHER::\r?\n`)
 	eventPattern   = regexp.MustCompile(`\nWatchedEvent state:\w+ type:(\w+) path:`)
 	stateEnd       = regexp.MustCompile(`^null(?: zxid: -?\d+)?\r?\n`)
 )
 
-// WithoutChatter removes from zkCli's stdout the line "Connecting to …", which comes first,
-// and the events that report changes of the connection's state, wherever they stand. Events
-// of znodes stay. Of an event that the end of zkCli cuts off after "WATCHER::" nothing stays.
+// WithoutChatter removes from zkCli's stdout the first line, "Connecting to …", and the events that
+// report the connection's state, wherever they appear. It keeps events of znodes. It removes an
+// event cut off after "WATCHER::" by the end of zkCli.
 func WithoutChatter(stdout string) string {
 	if strings.HasPrefix(stdout, "Connecting to ") {
 		_, stdout, _ = strings.Cut(stdout, "\n")
 	}
-	var chatter [][]int // what is removed, from and to
+	var chatter [][]int // the ranges to remove
 	watchers := watcherPattern.FindAllStringIndex(stdout, -1)
 	for _, event := range eventPattern.FindAllStringSubmatchIndex(stdout, -1) {
-		// One thread prints the events, so that each belongs to the first WATCHER:: left.
+		// A single thread prints the events, so each belongs to the first remaining WATCHER::.
 		if len(watchers) == 0 || watchers[0][0] > event[0] {
 			continue // data that looks like an event
 		}
@@ -255,8 +249,8 @@ var localeFlags = []string{
 	"-Dzookeeper.jmx.log4j.disable=true",
 }
 
-// javaEnv gives the JVM a UTF-8 locale, without which it cannot read
-// non-ASCII arguments, and drops what would print to stderr or change options.
+// javaEnv sets a UTF-8 locale, without which the JVM cannot read non-ASCII arguments, and drops
+// variables that make it print to stderr or change its options.
 func javaEnv() []string {
 	var env []string
 	for _, kv := range os.Environ() {

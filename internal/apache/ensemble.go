@@ -12,12 +12,12 @@ import (
 	"github.com/zkctl/zkctl/internal/port"
 )
 
-// Ensemble is the servers that are to form one, Apache's or others: for each id the value of
-// its server.N line.
+// Ensemble is the servers of an ensemble, Apache's or others: for each id, the value of its
+// server.N line.
 type Ensemble map[int64]string
 
-// NewEnsemble makes lines for servers 1 to n on free ports of 127.0.0.1. They do not tell
-// client ports, so that a server takes the one of its own zoo.cfg.
+// NewEnsemble returns lines for servers 1 to n on free ports of 127.0.0.1. They have no client
+// ports, so that each server uses the one in its zoo.cfg.
 func NewEnsemble(n int) (Ensemble, error) {
 	ports := map[int]bool{}
 	for len(ports) < 2*n {
@@ -34,9 +34,8 @@ func NewEnsemble(n int) (Ensemble, error) {
 	return e, nil
 }
 
-// StartMember starts one server of an ensemble and returns when it serves clients, which
-// takes a quorum: start them side by side. Options.Dir, the server's data directory, must
-// exist.
+// StartMember starts one server of an ensemble and returns when it serves clients, which takes a
+// quorum: start the servers concurrently. Options.Dir, the data directory, must exist.
 func (in *Installation) StartMember(ctx context.Context, e Ensemble, id int64, opt Options) (*Server, error) {
 	properties := map[string]string{"initLimit": "10", "syncLimit": "5"}
 	for id, line := range e {

@@ -10,7 +10,7 @@ import (
 
 var errNoSignals = errors.New("this system has no such signal")
 
-// Detach gives a command a process group of its own, where there are any.
+// Detach does nothing here: there are no process groups.
 func Detach(*exec.Cmd) {}
 
 func terminate(p *os.Process) error { return p.Kill() }

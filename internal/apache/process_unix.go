@@ -11,26 +11,24 @@ import (
 	"syscall"
 )
 
-// Detach gives a command a process group of its own, so that Ctrl-C in the
-// terminal of a demonstration or a test run does not end it before its owner does.
+// Detach gives a command its own process group, so that Ctrl-C in the terminal of a demo or a test
+// does not end it before its owner does.
 func Detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
 func pause(p *os.Process) error     { return p.Signal(syscall.SIGSTOP) }
 func resume(p *os.Process) error    { return p.Signal(syscall.SIGCONT) }
 
-// guard is a shell that outlives this process by a moment: when its stdin
-// ends, because this process ended in whatever way, it kills the server and
-// removes the server's folder. Unlike Linux' PDEATHSIG it works on every unix
-// and does not depend on which thread started the child.
+// guard is a shell that briefly outlives this process: when its stdin ends because this process has
+// ended, however that happens, it kills the server and removes its folder. Unlike Linux's
+// PDEATHSIG, it works on every Unix and does not depend on which thread started the child.
 type guard struct {
 	mu    sync.Mutex
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 }
 
-// guardScript reads process ids, one a line; the last is the one to kill. A
-// "0" says that there is none.
+// guardScript reads process ids, one per line; the last is the one to kill, or "0" for none.
 const guardScript = `trap '' HUP INT TERM
 pid=0
 while read -r line; do pid=$line; done
@@ -59,7 +57,7 @@ func (g *guard) watch(pid int) {
 	}
 }
 
-// release ends the guard without its killing anything.
+// release ends the guard without killing anything.
 func (g *guard) release() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

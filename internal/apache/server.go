@@ -42,9 +42,8 @@ type Options struct {
 	// MaxSessionTimeout is the longest session timeout; 0 means 20 ticks.
 	MaxSessionTimeout time.Duration
 
-	// Properties are further lines of zoo.cfg; they override those that Start
-	// writes. ZooKeeper makes a key it does not know the system property
-	// "zookeeper.<key>".
+	// Properties are further lines of zoo.cfg; they override those that Start writes. ZooKeeper
+	// turns an unknown key into the system property "zookeeper.<key>".
 	Properties map[string]string
 
 	// JVM are further options of the JVM, such as
@@ -59,8 +58,8 @@ type Options struct {
 	Died func(error)
 }
 
-// TLSFiles are the key material of a secure client port. Types are told by the
-// file's extension: .jks, .p12 or .pem.
+// TLSFiles are the key material of a secure client port. The extension determines the type: .jks,
+// .p12 or .pem.
 type TLSFiles struct {
 	KeyStore, KeyStorePassword     string
 	TrustStore, TrustStorePassword string
@@ -70,9 +69,9 @@ type TLSFiles struct {
 	ClientAuth string
 }
 
-// Server is a standalone ZooKeeper server, a child of this process. It listens
-// on 127.0.0.1 only, and on unix it dies with this process, however that ends.
-// Methods may be called from any goroutine, one at a time.
+// Server is a standalone ZooKeeper server, a child of this process. It listens only on 127.0.0.1,
+// and on Unix it ends with this process, however that ends. Methods may be called from any
+// goroutine, but not concurrently.
 type Server struct {
 	in         *Installation
 	opt        Options
@@ -80,14 +79,14 @@ type Server struct {
 	securePort int
 	dir        string // dataDir
 	temp       *tempdir.Dir
-	work       string // temp's path: configuration and log; holds dir when that is temporary
+	work       string // temp's path: configuration and log, and dir if that is temporary
 	guard      *guard
 
 	mu   sync.Mutex
 	proc *process
 }
 
-// process is one life of the server's JVM.
+// process is one run of the server's JVM.
 type process struct {
 	cmd    *exec.Cmd
 	done   chan struct{} // closed after Wait
@@ -95,9 +94,9 @@ type process struct {
 	wanted atomic.Bool   // it serves, and was not told to end
 }
 
-// Start starts a standalone server and returns when it serves clients. The
-// error of a server that does not come up ends with the tail of its log; it is
-// port.ErrTaken if somebody else has one of its ports.
+// Start starts a standalone server and returns when it serves clients. If the server does not
+// start, the error ends with the tail of its log; it wraps port.ErrTaken if another process has one
+// of its ports.
 func (in *Installation) Start(ctx context.Context, opt Options) (*Server, error) {
 	temp, err := tempdir.Make("zookeeper")
 	if err != nil {
@@ -111,8 +110,7 @@ func (in *Installation) Start(ctx context.Context, opt Options) (*Server, error)
 		_ = temp.Remove()
 		return nil, fmt.Errorf("start ZooKeeper: %w", err)
 	}
-	// Between choosing a free port and the JVM's listening someone else may
-	// take it.
+	// Another process may take a port between its choice and the JVM's start.
 	for attempt := 1; ; attempt++ {
 		if err = s.choosePorts(); err == nil {
 			err = s.launch(ctx)
@@ -127,7 +125,7 @@ func (in *Installation) Start(ctx context.Context, opt Options) (*Server, error)
 	}
 }
 
-// Pid is the process of the server's JVM, 0 when it does not run.
+// Pid returns the process id of the server's JVM, or 0 if it is not running.
 func (s *Server) Pid() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,13 +140,13 @@ func (s *Server) Pid() int {
 	}
 }
 
-// Addr is the client address, "127.0.0.1:port".
+// Addr returns the client address, "127.0.0.1:port".
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
 // Port is the client port.
 func (s *Server) Port() int { return s.port }
 
-// SecureAddr is the address of the TLS client port, or "" without Options.Secure.
+// SecureAddr returns the address of the TLS client port, or "" without Options.Secure.
 func (s *Server) SecureAddr() string {
 	if s.securePort == 0 {
 		return ""
@@ -156,21 +154,20 @@ func (s *Server) SecureAddr() string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.securePort))
 }
 
-// Dir is the data directory; logs and snapshots are in its folder version-2.
+// Dir returns the data directory; logs and snapshots are in its folder version-2.
 func (s *Server) Dir() string { return s.dir }
 
-// LogTail is the end of LogFile.
+// LogTail returns the end of LogFile.
 func (s *Server) LogTail() string { return s.logTail(0) }
 
-// LogFile is the server's own log, removed by Stop. Every life of the server
-// appends to it.
+// LogFile returns the path of the server's own log, which Stop removes. Every run appends to it.
 func (s *Server) LogFile() string { return filepath.Join(s.work, "server.log") }
 
 // Shutdown ends the server gracefully, keeping its data for Restart.
 func (s *Server) Shutdown() error { return s.end(terminate, 15*time.Second) }
 
-// Stop ends the server gracefully and removes what Start made, the data
-// directory too if it was temporary. A second Stop does nothing.
+// Stop ends the server gracefully and removes what Start created, including a temporary data
+// directory. A second Stop does nothing.
 func (s *Server) Stop() error {
 	err := s.Shutdown()
 	s.guard.release()
@@ -184,8 +181,8 @@ func (s *Server) Stop() error {
 // Restart.
 func (s *Server) Kill() error { return s.end((*os.Process).Kill, 15*time.Second) }
 
-// Restart starts the server again on the same data and port, unless it has Moved;
-// it shuts it down first when it still runs.
+// Restart starts the server again with the same data and port, unless it has Moved. A running
+// server is shut down first.
 func (s *Server) Restart(ctx context.Context) error {
 	if err := s.Shutdown(); err != nil {
 		return err
@@ -193,11 +190,11 @@ func (s *Server) Restart(ctx context.Context) error {
 	return s.launch(ctx)
 }
 
-// Moved says that a reconfiguration has given the server another client port.
+// Moved records that a reconfiguration has changed the server's client port.
 func (s *Server) Moved(port int) { s.port = port }
 
-// Pause stops the server's process (SIGSTOP): connections stay open, nothing
-// answers. Not on Windows.
+// Pause suspends the server's process (SIGSTOP): connections stay open, but get no answers. Not on
+// Windows.
 func (s *Server) Pause() error { return s.signal("pause", pause) }
 
 // Resume continues a paused server (SIGCONT).
@@ -209,7 +206,7 @@ func (s *Server) FourLetter(ctx context.Context, word string) (string, error) {
 	return string(answer), err
 }
 
-// choosePorts takes the requested port or free ones.
+// choosePorts uses the requested port, or free ones.
 func (s *Server) choosePorts() (err error) {
 	s.port = s.opt.Port
 	if s.port == 0 {
@@ -227,7 +224,7 @@ func (s *Server) choosePorts() (err error) {
 	return nil
 }
 
-// launch writes the configuration, starts the JVM and awaits its service.
+// launch writes the configuration, starts the JVM and waits until it serves clients.
 func (s *Server) launch(ctx context.Context) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -290,9 +287,8 @@ func (s *Server) reportDeath(p *process) {
 	}
 }
 
-// awaitService polls until the server names its mode, which it does once it
-// has loaded its data and serves sessions. A foreign server on the same port
-// is told apart by its working directory.
+// awaitService polls until the server reports its mode, which it does once it has loaded its data
+// and serves sessions. The working directory distinguishes it from another server on the same port.
 func (s *Server) awaitService(ctx context.Context, p *process) error {
 	exited := false
 	err := await.Until(ctx, func() bool {
@@ -336,7 +332,7 @@ func (s *Server) serves(ctx context.Context) bool {
 	return true
 }
 
-// end sends the process its end and waits for it; it kills one that ignores it.
+// end ends the process with send and waits for it; it kills one that ignores that.
 func (s *Server) end(send func(*os.Process) error, patience time.Duration) error {
 	s.mu.Lock()
 	p := s.proc
@@ -345,7 +341,7 @@ func (s *Server) end(send func(*os.Process) error, patience time.Duration) error
 		return nil
 	}
 	p.wanted.Store(false)
-	_ = resume(p.cmd.Process) // a stopped process does not take SIGTERM
+	_ = resume(p.cmd.Process) // a suspended process does not handle SIGTERM
 	if err := send(p.cmd.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop ZooKeeper: %w", err)
 	}
@@ -372,7 +368,7 @@ func (s *Server) signal(what string, send func(*os.Process) error) error {
 	return nil
 }
 
-// command is the server's process.
+// command returns the command of the server.
 func (s *Server) command() *exec.Cmd {
 	if s.in.Instead != nil {
 		return s.in.Instead(s.configPath("zoo.cfg"), s.opt.JVM)
@@ -402,11 +398,11 @@ func (s *Server) jvmArgs() []string {
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", s.configPath("zoo.cfg"))
 }
 
-// jvmOptions is the file with Options.JVM. There may be passwords among them, which must not stand
-// on a command line, where every user of the machine can read them.
+// jvmOptions is the file with Options.JVM. They may contain passwords, which every user of the
+// machine could read on a command line.
 const jvmOptions = "jvm.options"
 
-// argFile is the content of a file for java's @file: an option a line, quoted.
+// argFile returns the content of a file for java's @file: a quoted option per line.
 func argFile(options []string) []byte {
 	var b bytes.Buffer
 	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\f", `\f`)
@@ -416,7 +412,7 @@ func argFile(options []string) []byte {
 	return b.Bytes()
 }
 
-// takesArgFiles is false for Java 8, which knows no @file.
+// takesArgFiles reports whether Java supports @file; Java 8 does not.
 func (in *Installation) takesArgFiles() bool {
 	java, err := filepath.EvalSymlinks(in.Java)
 	if err != nil {
@@ -491,7 +487,7 @@ func (s *Server) writeConfig() error {
 		"zoo.cfg": cfg.Bytes(), "log4j.properties": []byte(log4jConfig), "logback.xml": []byte(logbackConfig), jvmOptions: argFile(s.opt.JVM),
 	} {
 		if name == "zoo.cfg" {
-			// A server that was reconfigured has rewritten it, and knows its ensemble better.
+			// A reconfigured server has rewritten it, and its version is newer.
 			if old, err := os.ReadFile(s.configPath(name)); err == nil && bytes.Contains(old, []byte("dynamicConfigFile=")) {
 				continue
 			}
@@ -503,7 +499,7 @@ func (s *Server) writeConfig() error {
 	return nil
 }
 
-// logTail returns the last lines of what the server logged since offset.
+// logTail returns the last lines that the server has logged since offset.
 func (s *Server) logTail(offset int64) string {
 	text, err := os.ReadFile(s.LogFile())
 	if err != nil {

@@ -16,12 +16,12 @@ import (
 	"unsafe"
 )
 
-// Record is anything that can walk its own fields in wire order.
+// Record is anything that can visit its own fields in wire order.
 type Record interface {
 	Visit(c *Codec)
 }
 
-// Errors that decoding can end with; test with [errors.Is].
+// Decoding errors; test with [errors.Is].
 var (
 	// ErrTruncated: the input ended inside a field.
 	ErrTruncated = errors.New("record is cut off")
@@ -43,14 +43,14 @@ func (e *FieldError) Unwrap() error { return e.Err }
 
 // Codec encodes to, or decodes from, jute's binary form. It is not safe for concurrent use.
 //
-// Decoding is sticky: after the first error every further read yields zero values, and
-// [Codec.Err] reports that first error. A length is compared with the bytes that are left
-// before anything is allocated.
+// Decoding is sticky: after the first error every further read yields zero values, and [Codec.Err]
+// reports that first error. A length is compared with the remaining bytes before anything is
+// allocated.
 type Codec struct {
 	buf      []byte
 	off      int
 	decoding bool
-	view     bool // decoded strings alias buf, vectors are used again
+	view     bool // decoded strings alias buf, vectors are reused
 	err      error
 }
 
@@ -63,21 +63,21 @@ func NewDecoder(buf []byte) *Codec { return &Codec{buf: buf, decoding: true} }
 // Reset makes a decoder read buf from its start, forgetting any error.
 func (c *Codec) Reset(buf []byte) { *c = Codec{buf: buf, decoding: true} }
 
-// ResetView is Reset for a decoder that allocates as little as it can: decoded strings
-// alias buf too, and a vector's former elements are overwritten. What it decodes is valid
-// as long as buf is not changed and the same record is not decoded again.
+// ResetView is Reset for a decoder that allocates as little as possible: decoded strings alias buf,
+// too, and a vector's previous elements are overwritten. Decoded values are valid until buf changes
+// or the same record is decoded again.
 func (c *Codec) ResetView(buf []byte) { *c = Codec{buf: buf, decoding: true, view: true} }
 
 // Decoding reports the direction, for the few records whose fields depend on it.
 func (c *Codec) Decoding() bool { return c.decoding }
 
-// Err is the first error met, or nil. While encoding it is always nil.
+// Err returns the first error, or nil. It is always nil while encoding.
 func (c *Codec) Err() error { return c.err }
 
-// Bytes is what has been encoded so far.
+// Bytes returns what has been encoded so far.
 func (c *Codec) Bytes() []byte { return c.buf }
 
-// Offset is the number of bytes decoded or encoded so far.
+// Offset returns the number of bytes decoded or encoded so far.
 func (c *Codec) Offset() int64 {
 	if !c.decoding {
 		return int64(len(c.buf))
@@ -85,10 +85,10 @@ func (c *Codec) Offset() int64 {
 	return int64(c.off)
 }
 
-// Remaining is the number of bytes that are left to decode.
+// Remaining returns the number of bytes left to decode.
 func (c *Codec) Remaining() int64 { return int64(len(c.buf) - c.off) }
 
-// Rest returns what is left of a decoder's buffer, aliasing it, and consumes it.
+// Rest consumes and returns the rest of a decoder's buffer, aliasing it.
 func (c *Codec) Rest() []byte {
 	if c.err != nil {
 		return nil
@@ -98,7 +98,7 @@ func (c *Codec) Rest() []byte {
 	return b
 }
 
-// Fail makes the codec fail with err at the current offset unless it has failed already.
+// Fail makes the codec fail with err at the current offset, unless it has already failed.
 func (c *Codec) Fail(err error) { c.failAt(c.Offset(), err) }
 
 func (c *Codec) failAt(offset int64, err error) {
@@ -175,8 +175,8 @@ func (c *Codec) Byte(v *byte) {
 	}
 }
 
-// length decodes a length and checks it against what is left; -1 is null. unit is the
-// least number of bytes that one element occupies.
+// length decodes a length and checks it against the remaining bytes; -1 is null. unit is the
+// smallest size of an element in bytes.
 func (c *Codec) length(unit int64) int {
 	start := c.Offset()
 	var n int32
@@ -195,7 +195,7 @@ func (c *Codec) length(unit int64) int {
 	return int(n)
 }
 
-// String visits a string. Null decodes as "". Bytes that are not UTF-8 are kept as they are.
+// String visits a string. Null decodes as "". Invalid UTF-8 is kept unchanged.
 func (c *Codec) String(v *string) {
 	if !c.decoding {
 		c.buf = binary.BigEndian.AppendUint32(c.buf, uint32(len(*v)))
@@ -263,8 +263,8 @@ func (c *Codec) Strings(v *[]string) {
 	}
 }
 
-// StringBlock visits a vector of strings as Strings does. What is decoded shares one copy of the
-// input: it suits strings that are kept, and dropped, together.
+// StringBlock is Strings, except that decoded strings share one copy of the input: it suits strings
+// with the same lifetime.
 func (c *Codec) StringBlock(v *[]string) {
 	if !c.decoding || c.view {
 		c.Strings(v)
@@ -312,7 +312,7 @@ func Vector[T any, P interface {
 		var none T
 		for i := 0; i < n && c.err == nil; i++ {
 			if c.view && i < cap(*v) {
-				*v = (*v)[:i+1] // with what the former element holds
+				*v = (*v)[:i+1] // with the previous element's contents
 			} else {
 				*v = append(*v, none)
 			}
@@ -325,8 +325,8 @@ func Vector[T any, P interface {
 	}
 }
 
-// grow returns room for n elements, the old vector's where the codec may overwrite it. Of a vector so long that
-// its count may be false it is room for the first.
+// grow returns capacity for n elements: the old vector's, if the codec may overwrite it. For a count so large
+// that it may be wrong, it returns less.
 func grow[T any](c *Codec, old []T, n int) []T {
 	if n == 0 {
 		return nil

@@ -1,6 +1,6 @@
-// Package load makes clients that keep a ZooKeeper server busy and measures how it does. It
-// speaks the protocol itself, with as little work of its own as it can, so that what is
-// measured is the server and not the client.
+// Package load runs clients that keep a ZooKeeper server busy and measures how it performs. It
+// implements the protocol itself, with as little work as possible, so that it measures the server
+// rather than the client.
 package load
 
 import (
@@ -18,20 +18,20 @@ import (
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
-// Options say what the clients do.
+// Options configure the clients.
 type Options struct {
 	Addr    string
 	Clients int
 	Window  int           // requests that a client has in flight
-	For     time.Duration // how long; what is in flight then is waited for
+	For     time.Duration // how long; then it waits for what is in flight
 	Count   int           // or: how many requests each client makes
-	Timeout time.Duration // of the sessions; 30 s when 0
+	Timeout time.Duration // session timeout; 0 means 30 s
 
-	// Request is the nth request of a client, its operation and its record.
+	// Request returns the nth request of a client: its operation and its record.
 	Request func(client, n int) (proto.Op, jute.Record)
 }
 
-// Result is what was measured.
+// Result is the measurement.
 type Result struct {
 	Ops   int
 	Took  time.Duration
@@ -41,7 +41,7 @@ type Result struct {
 	Gap   time.Duration // the longest time in which no client got any answer
 }
 
-// PerSecond is the throughput.
+// PerSecond returns the throughput.
 func (r Result) PerSecond() float64 { return float64(r.Ops) / r.Took.Seconds() }
 
 // Open opens a session, no later than the deadline of ctx, or after timeout. Its requests may take as long.
@@ -107,7 +107,7 @@ func Run(ctx context.Context, opt Options) (Result, error) {
 	return r, nil
 }
 
-// busy is one client: a goroutine sends while this one takes the replies.
+// busy is one client: a goroutine sends while this one receives the replies.
 func busy(s *wiretest.Client, opt Options, client int, until time.Time) (took []time.Duration, at []time.Time, err error) {
 	window := make(chan time.Time, opt.Window)
 	sent := make(chan error, 1)

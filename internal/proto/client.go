@@ -31,8 +31,8 @@ func (r *ConnectRequest) Visit(c *jute.Codec) {
 	}
 }
 
-// ConnectResponse answers a ConnectRequest. TimeOut 0 says that the session has expired.
-// The ReadOnly byte is absent from servers before 3.4.
+// ConnectResponse answers a ConnectRequest. TimeOut 0 means that the session has expired. The
+// ReadOnly byte is absent from servers before 3.4.
 type ConnectResponse struct {
 	ProtocolVersion int32
 	TimeOut         int32
@@ -128,7 +128,7 @@ func (r *SetWatches2) Visit(c *jute.Codec) {
 	c.Strings(&r.PersistentRecursiveWatches)
 }
 
-// PathRequest is the request of operations that take a path alone: getACL, sync,
+// PathRequest is the request of operations that take only a path: getACL, sync,
 // getAllChildrenNumber; and, as prefixPath, getEphemerals.
 type PathRequest struct {
 	Path string

@@ -2,7 +2,7 @@ package proto
 
 import "github.com/zkctl/zkctl/internal/jute"
 
-// ID names who an ACL entry is for, or who a client is: a scheme and an id within it.
+// ID identifies whom an ACL entry applies to, or a client: a scheme and an id within it.
 type ID struct {
 	Scheme string
 	ID     string
@@ -20,7 +20,7 @@ type ACL struct {
 // Visit walks the fields in wire order.
 func (r *ACL) Visit(c *jute.Codec) { c.Int((*int32)(&r.Perms)); r.ID.Visit(c) }
 
-// aclMin is the least number of bytes that an ACL entry occupies.
+// aclMin is the smallest size of an ACL entry in bytes.
 const aclMin = 12
 
 func visitACLs(c *jute.Codec, v *[]ACL) { jute.Vector(c, v, aclMin) }
@@ -42,7 +42,7 @@ type Stat struct {
 	Version        int32 // changes of the data
 	Cversion       int32 // changes of the list of children
 	Aversion       int32 // changes of the ACL
-	EphemeralOwner int64 // session id, 0 unless ephemeral; containers and TTLs are coded here too
+	EphemeralOwner int64 // session id, 0 unless ephemeral; also encodes containers and TTLs
 	DataLength     int32
 	NumChildren    int32
 	Pzxid          int64 // zxid that last changed the list of children

@@ -2,8 +2,8 @@ package proto
 
 import "strconv"
 
-// Error is an error code of ZooKeeper (KeeperException.Code). It is an error whose text
-// is that of KeeperException; 0 is success and must not be used as an error.
+// Error is an error code of ZooKeeper (KeeperException.Code), with the text of KeeperException; 0
+// is success and must not be used as an error.
 type Error int32
 
 // Error codes.
@@ -77,10 +77,10 @@ var errorNames = map[Error][2]string{ // constant's name, KeeperException's text
 	ErrThrottledOp:            {"THROTTLEDOP", "Op throttled due to high load"},
 }
 
-// Error is the text of KeeperException without a path.
+// Error returns the text of KeeperException without a path.
 func (e Error) Error() string { return "KeeperErrorCode = " + e.Message() }
 
-// Message is the text that KeeperException has for the code.
+// Message returns KeeperException's text for the code.
 func (e Error) Message() string {
 	if n, ok := errorNames[e]; ok {
 		return n[1]
@@ -88,7 +88,7 @@ func (e Error) Message() string {
 	return "Unknown error " + strconv.Itoa(int(e))
 }
 
-// Name is the code's constant in KeeperException.Code, or its number when it has none.
+// Name returns the code's constant in KeeperException.Code, or its number if it has none.
 func (e Error) Name() string {
 	if n, ok := errorNames[e]; ok {
 		return n[0]

@@ -22,14 +22,14 @@ func ParseHex(text string) (int64, error) {
 	return int64(n), err
 }
 
-// AppendHex appends the digits of Hex, without 0x. It is many times faster than strconv.AppendUint, because it makes
-// eight digits at once, one in each byte of a word: dumps of logs consist of such numbers.
+// AppendHex appends the digits of Hex, without 0x. Log dumps consist of such numbers, so it produces eight digits at
+// once, one in each byte of a word, which is many times faster than strconv.AppendUint.
 func AppendHex(dst []byte, n int64) []byte {
 	u := uint64(n)
 	digits := max((bits.Len64(u)+3)/4, 1)
 	u <<= 64 - 4*digits
 	from := len(dst)
-	dst = append(dst, "0123456789abcdef"...) // makes room for all digits
+	dst = append(dst, "0123456789abcdef"...) // makes space for all digits
 	binary.BigEndian.PutUint64(dst[from:], eightHex(uint32(u>>32)))
 	if digits > 8 {
 		binary.BigEndian.PutUint64(dst[from+8:], eightHex(uint32(u)))

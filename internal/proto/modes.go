@@ -22,7 +22,7 @@ func (m CreateMode) Valid() bool { return m >= Persistent && m <= PersistentSequ
 // IsTTL reports whether a create with this mode carries a TTL.
 func (m CreateMode) IsTTL() bool { return m == PersistentTTL || m == PersistentSequentialTTL }
 
-// IsEphemeral reports whether the znode goes with its session.
+// IsEphemeral reports whether the znode is deleted with its session.
 func (m CreateMode) IsEphemeral() bool { return m == Ephemeral || m == EphemeralSequential }
 
 // IsSequential reports whether the server appends a counter to the name.
@@ -43,7 +43,7 @@ const (
 	PermAll    Perms = 31
 )
 
-// String is the permissions as zkCli prints them, a subset of "cdrwa" in this order.
+// String returns the permissions as zkCli prints them, a subset of "cdrwa" in this order.
 func (p Perms) String() string {
 	var b []byte
 	for _, x := range []struct {
@@ -88,7 +88,7 @@ const (
 	WatcherPersistentRecursive WatcherType = 5 // 3.9
 )
 
-// EventType says what happened to a watched znode (Watcher.Event.EventType).
+// EventType is what happened to a watched znode (Watcher.Event.EventType).
 type EventType int32
 
 // Event types.

@@ -62,11 +62,11 @@ func (r *MultiRequest) Visit(c *jute.Codec) {
 	}
 }
 
-// MultiResult is the result of one part. Err is that part's error; then the other fields
-// are empty. In a multi that failed, parts before the failed one have OK and parts after
-// it ErrRuntimeInconsistency.
+// MultiResult is the result of one part. If Err, the part's error, is set, the other fields are
+// empty. In a multi that failed, parts before the failed one have OK and parts after it
+// ErrRuntimeInconsistency.
 type MultiResult struct {
-	Type     Op // OpError when Err is set
+	Type     Op // OpError if Err is set
 	Err      Error
 	Path     string   // create, create2
 	Stat     *Stat    // create2, setData, getData
@@ -77,7 +77,7 @@ type MultiResult struct {
 // MultiResponse is the reply of multi and multiRead (MultiResponse).
 type MultiResponse struct {
 	Results []MultiResult
-	Most    int // results to decode; more are jute.ErrLength, unless it is 0
+	Most    int // most results to decode, more fail with jute.ErrLength; 0 means no limit
 }
 
 // Visit walks the fields in wire order.
@@ -138,7 +138,8 @@ func (r *MultiResult) visitBody(c *jute.Codec) {
 	}
 }
 
-// resultFields are those of a MultiResult that a part's result has on the wire; 0 if there is no such result.
+// resultFields are the fields of a MultiResult that a part's result has on the wire; 0 if there is no such
+// result.
 type resultFields int
 
 const (
@@ -150,7 +151,7 @@ const (
 	hasError
 )
 
-// resultLike is the fields of a part's result, which are those of the reply to the operation alone.
+// resultLike returns the fields of a part's result: those of the reply to the operation on its own.
 func resultLike(reply jute.Record) resultFields {
 	switch reply.(type) {
 	case *PathResponse:

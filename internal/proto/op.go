@@ -10,7 +10,7 @@ import (
 // Op is an operation code: the type of a request and of a transaction (ZooDefs.OpCode).
 type Op int32
 
-// Operation codes. What is known about each stands in operations.
+// Operation codes. The facts about each are in operations.
 const (
 	OpNotification         Op = 0
 	OpCreate               Op = 1
@@ -51,14 +51,14 @@ const (
 type operation struct {
 	op      Op
 	name    string
-	since   string // the first release whose servers know it; "" is 3.4 or before
+	since   string // first release whose servers know it; "" is 3.4 or earlier
 	effect  effect
 	request record // nil without one
 	reply   record
-	txn     record // the body that is logged; nil if none ever is
+	txn     record // the logged body; nil if it is never logged
 	part    part
 
-	// event is what a transaction of the type tells the watches of its znode.
+	// event is what a transaction of the type reports to the watches of its znode.
 	event EventType
 }
 
@@ -66,13 +66,13 @@ type operation struct {
 type effect int
 
 const (
-	noRequest  effect = iota // a client cannot ask for it on its own
+	noRequest  effect = iota // a client cannot request it on its own
 	reads                    // nothing
-	connection               // what the server knows of the client: watches, identities
+	connection               // what the server knows about the client: watches, identities
 	writes                   // znodes or sessions, by a transaction of its type
 )
 
-// part tells where an operation occurs inside of a multi.
+// part says where an operation occurs inside a multi.
 type part int
 
 const (
@@ -80,7 +80,7 @@ const (
 	logged                  // in a transaction
 )
 
-// record makes an empty record.
+// record returns an empty record.
 type record func() jute.Record
 
 func of[T any, P interface {
@@ -90,7 +90,7 @@ func of[T any, P interface {
 	return P(new(T))
 }
 
-// operations are all that there are, in the order of the constants. The order shows in messages.
+// operations are all operations, in the order of the constants, which messages follow.
 var operations = []operation{
 	{op: OpNotification, name: "notification", reply: of[WatcherEvent]},
 	{op: OpCreate, name: "create", effect: writes, request: of[CreateRequest], reply: of[PathResponse],
@@ -131,28 +131,28 @@ var operations = []operation{
 	{op: OpSetWatches2, name: "setWatches2", since: "3.6", effect: connection, request: of[SetWatches2]},
 	{op: OpAddWatch, name: "addWatch", since: "3.6", effect: connection, request: of[AddWatchRequest], reply: of[ErrorResponse]},
 	{op: OpWhoAmI, name: "whoAmI", since: "3.7", effect: reads, reply: of[WhoAmIResponse]},
-	{op: OpCreateSession, name: "createSession", effect: writes, txn: of[CreateSessionTxn]}, // its request is a timeout alone
+	{op: OpCreateSession, name: "createSession", effect: writes, txn: of[CreateSessionTxn]}, // its request is only a timeout
 	{op: OpCloseSession, name: "closeSession", effect: writes, txn: of[CloseSessionTxn]},
 	{op: OpError, name: "error", reply: of[ErrorResponse], txn: of[ErrorTxn], part: logged},
 }
 
-// Codes of operations lie between these.
+// The range of operation codes.
 const (
 	lowest  = OpCloseSession
 	highest = OpWhoAmI
 )
 
-// slot is an operation's place in arrays; false for a code that is far from any operation's.
+// slot returns an operation's index in arrays; ok is false for a code outside the range.
 func (o Op) slot() (uint, bool) {
 	i := uint(o - lowest)
 	return i, i <= uint(highest-lowest)
 }
 
-// facts is what is known about each code; nothing about those between the operations' codes.
+// facts are the facts about a code; zero for codes without an operation.
 type facts struct {
 	operation
 	pathInTxn bool
-	result    resultFields // as a part of a multi or a multiRead
+	result    resultFields // as part of a multi or a multiRead
 }
 
 var bySlot = func() (slots [highest - lowest + 1]facts) {
@@ -181,7 +181,7 @@ func (o Op) facts() *facts {
 // Ops returns all operations.
 func Ops() []Op { return selected(func(*operation) bool { return true }) }
 
-// TxnTypes returns the operations of which there are transactions.
+// TxnTypes returns the operations that have transactions.
 func TxnTypes() []Op { return selected(func(o *operation) bool { return o.txn != nil }) }
 
 func selected(which func(*operation) bool) (ops []Op) {
@@ -193,7 +193,7 @@ func selected(which func(*operation) bool) (ops []Op) {
 	return ops
 }
 
-// String is ZooKeeper's name of the operation, or "op N" for an unknown one.
+// String returns ZooKeeper's name of the operation, or "op N" for an unknown one.
 func (o Op) String() string {
 	if name := o.facts().name; name != "" {
 		return name
@@ -204,7 +204,7 @@ func (o Op) String() string {
 // Known reports whether there is such an operation.
 func (o Op) Known() bool { return o.facts().name != "" }
 
-// Since is the first ZooKeeper release whose servers know the operation, "3.4" at least.
+// Since returns the first ZooKeeper release whose servers know the operation, at least "3.4".
 func (o Op) Since() string {
 	if since := o.facts().since; since != "" {
 		return since
@@ -212,33 +212,34 @@ func (o Op) Since() string {
 	return "3.4"
 }
 
-// Requested reports whether a client may ask for the operation on its own, not only as a part of a
+// Requested reports whether a client may request the operation on its own, not only as part of a
 // multi (Request.isValid).
 func (o Op) Requested() bool { return o.facts().effect != noRequest }
 
-// Writes reports whether the operation takes a transaction, and so goes through the leader (Request.isQuorum).
+// Writes reports whether the operation needs a transaction, and therefore the leader (Request.isQuorum).
 func (o Op) Writes() bool { return o.facts().effect == writes }
 
-// Reads reports whether the operation changes nothing, not even what the server knows of the client.
+// Reads reports whether the operation changes nothing, not even what the server knows about the
+// client.
 func (o Op) Reads() bool { return o.facts().effect == reads }
 
-// Event is what a transaction of the type tells the watches of its znode; 0 for nothing. What a
-// closeSession and the parts of a multi do is told on its own.
+// Event returns what a transaction of the type reports to the watches of its znode; 0 for nothing.
+// The effects of a closeSession and of the parts of a multi are reported separately.
 func (o Op) Event() EventType { return o.facts().event }
 
 // Creates reports whether the operation creates a znode.
 func (o Op) Creates() bool { return o.facts().event == EventNodeCreated }
 
-// HasPath reports whether a transaction of the type is about one znode, whose path begins its body.
+// HasPath reports whether a transaction of the type is about one znode, whose path starts its body.
 func (o Op) HasPath() bool { return o.facts().pathInTxn }
 
-// PartOfTxn reports whether a transaction of the type may be a part of a multi's.
+// PartOfTxn reports whether a transaction of the type may be part of a multi's.
 func (o Op) PartOfTxn() bool { return o.facts().part&logged != 0 }
 
-// NewRequest returns an empty record for the operation's request; nil if it has none.
+// NewRequest returns an empty record for the operation's request, or nil if it has none.
 func (o Op) NewRequest() jute.Record { return o.facts().request.new() }
 
-// NewReply returns an empty record for what follows the header of the operation's reply; nil if nothing does.
+// NewReply returns an empty record for the operation's reply after the header, or nil if there is none.
 func (o Op) NewReply() jute.Record { return o.facts().reply.new() }
 
 func (r record) new() jute.Record {

@@ -1,14 +1,14 @@
 package proto
 
-// EphemeralType is what a znode's ephemeralOwner says about it (EphemeralType).
+// EphemeralType is the kind of znode that an ephemeralOwner encodes (EphemeralType).
 type EphemeralType int
 
 // Types of ephemeralOwner.
 const (
 	EphemeralVoid      EphemeralType = iota // a persistent znode
 	EphemeralNormal                         // the owner is a session
-	EphemeralContainer                      // the server deletes it when its last child has gone
-	EphemeralTTL                            // the server deletes it when its time to live is over
+	EphemeralContainer                      // the server deletes it after its last child
+	EphemeralTTL                            // the server deletes it when its TTL has passed
 )
 
 // ContainerOwner is the ephemeralOwner of a container znode (EphemeralType.CONTAINER).
@@ -24,9 +24,9 @@ const (
 	extendedType = 0xffff << 40
 )
 
-// EphemeralTypeOf tells the type of an ephemeralOwner as a server with extendedTypesEnabled does.
-// Without it, or before 3.5.4, a server's id can be 255: the ids of its sessions begin with 0xff and
-// go on with a time, which ZooKeeper with extended types refuses to read. Here they are sessions.
+// EphemeralTypeOf returns the type of an ephemeralOwner as a server with extendedTypesEnabled does.
+// Without that, or before 3.5.4, a server's id can be 255: its session ids start with 0xff followed
+// by a time, which ZooKeeper with extended types refuses to read. Here they are sessions.
 func EphemeralTypeOf(owner int64) EphemeralType {
 	switch {
 	case owner == 0:
@@ -39,8 +39,8 @@ func EphemeralTypeOf(owner int64) EphemeralType {
 	return EphemeralNormal
 }
 
-// TTLOf is the TTL in milliseconds of an ephemeralOwner whose type is EphemeralTTL.
+// TTLOf returns the TTL in milliseconds of an ephemeralOwner of type EphemeralTTL.
 func TTLOf(owner int64) int64 { return owner & MaxTTL }
 
-// TTLOwner is the ephemeralOwner that codes a TTL of ms milliseconds, of 1 to MaxTTL.
+// TTLOwner returns the ephemeralOwner that encodes a TTL of ms milliseconds, 1 to MaxTTL.
 func TTLOwner(ms int64) int64 { return extendedMask | ms }

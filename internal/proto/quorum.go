@@ -28,9 +28,9 @@ const (
 	PacketInformAndActivate PacketType = 19
 )
 
-// Notification is a vote of the leader election (FastLeaderElection.buildMsg). On the
-// wire a 32-bit length precedes it. A message without version is from 3.4.5 or before,
-// one without configuration from before 3.5.
+// Notification is a vote of the leader election (FastLeaderElection.buildMsg). On the wire a 32-bit
+// length precedes it. A message without a version is from 3.4.5 or earlier, one without a
+// configuration from before 3.5.
 type Notification struct {
 	State         int32 // 0 looking, 1 following, 2 leading, 3 observing
 	Leader        int64

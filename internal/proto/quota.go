@@ -39,8 +39,8 @@ const (
 	QuotaHardBytes = "byteHardLimit"
 )
 
-// StatsTrack is the content of a limits or stats znode (org.apache.zookeeper.StatsTrack):
-// a number per key, -1 for no limit. Unknown keys are kept.
+// StatsTrack is the content of a limits or stats znode (org.apache.zookeeper.StatsTrack): a number
+// per key, -1 for no limit. It keeps unknown keys.
 type StatsTrack map[string]int64
 
 // ParseStatsTrack reads "count=4,bytes=5=;byteHardLimit=10;countHardLimit=10".
@@ -62,7 +62,7 @@ func ParseStatsTrack(text string) (StatsTrack, error) {
 	return st, nil
 }
 
-// Get returns the key's number, -1 if it is absent.
+// Get returns the key's number, or -1 if it is absent.
 func (st StatsTrack) Get(key string) int64 {
 	if n, ok := st[key]; ok {
 		return n

@@ -15,7 +15,7 @@ const (
 const DigestVersion int32 = 2
 
 // TxnEntry is one transaction as logged and as proposed to followers. Body is nil for a
-// closeSession written before 3.6, Digest is nil where none was written.
+// closeSession written before 3.6; Digest is nil if none was written.
 type TxnEntry struct {
 	Header TxnHeader
 	Body   jute.Record
@@ -25,12 +25,11 @@ type TxnEntry struct {
 // digestSize is the number of bytes that a TxnDigest occupies.
 const digestSize = 12
 
-// Visit walks the fields in wire order (SerializeUtils.deserializeTxn). It decodes to the
-// end of the codec's buffer: an entry carries no length of its own.
+// Visit walks the fields in wire order (SerializeUtils.deserializeTxn). It decodes to the end of
+// the codec's buffer: an entry does not contain its length.
 func (r *TxnEntry) Visit(c *jute.Codec) { r.visit(c, nil) }
 
-// View decodes as Visit does, from a codec that ResetView has set, into bodies: what an
-// earlier call decoded into them is overwritten.
+// View decodes like Visit, from a codec set by ResetView, into bodies, which it overwrites.
 func (r *TxnEntry) View(c *jute.Codec, bodies *TxnBodies) { r.visit(c, bodies) }
 
 func (r *TxnEntry) visit(c *jute.Codec, bodies *TxnBodies) {
@@ -71,8 +70,8 @@ func (r *Txn) Decode() (jute.Record, error) {
 	return body, jute.Unmarshal(r.Data, body)
 }
 
-// View is Decode into bodies, without copying: strings alias the part's data too, and what
-// an earlier call decoded into bodies is overwritten. c is any codec.
+// View is Decode into bodies, which it overwrites, without copying: strings alias the part's data,
+// too. c is any codec.
 func (r *Txn) View(c *jute.Codec, bodies *TxnBodies) (jute.Record, error) {
 	body, err := bodies.body(r.Type)
 	if err != nil {
@@ -128,7 +127,7 @@ func (r *TxnDigest) Visit(c *jute.Codec) {
 }
 
 // CreateTxn is logged by create and create2. ParentCVersion is absent from logs of 3.3 and before;
-// it is -1 then, as ZooKeeper takes it.
+// it is then -1, as in ZooKeeper.
 type CreateTxn struct {
 	Path           string
 	Data           []byte
@@ -206,7 +205,7 @@ func (r *DeleteTxn) Visit(c *jute.Codec) {
 // ZnodePath implements Pathed.
 func (r *DeleteTxn) ZnodePath() *string { return &r.Path }
 
-// SetDataTxn is logged by setData and reconfig. Version is the one that the znode gets.
+// SetDataTxn is logged by setData and reconfig. Version is the znode's new version.
 type SetDataTxn struct {
 	Path    string
 	Data    []byte
@@ -238,7 +237,7 @@ func (r *CheckVersionTxn) Visit(c *jute.Codec) {
 // ZnodePath implements Pathed.
 func (r *CheckVersionTxn) ZnodePath() *string { return &r.Path }
 
-// SetACLTxn is logged by setACL. Version is the one that the ACL gets.
+// SetACLTxn is logged by setACL. Version is the ACL's new version.
 type SetACLTxn struct {
 	Path    string
 	ACL     []ACL
@@ -275,7 +274,7 @@ func (r *CloseSessionTxn) Visit(c *jute.Codec) {
 	c.Strings(&r.Paths2Delete)
 }
 
-// ErrorTxn takes the zxid of a request that failed.
+// ErrorTxn takes the zxid of a failed request.
 type ErrorTxn struct {
 	Err Error
 }

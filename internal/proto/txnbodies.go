@@ -2,15 +2,15 @@ package proto
 
 import "github.com/zkctl/zkctl/internal/jute"
 
-// TxnBodies holds one body of each type, for those who decode millions of transactions and
-// look at one at a time. The parts of a multi need bodies of their own, beside the multi's.
+// TxnBodies holds one body of each type, to decode millions of transactions one at a time. The
+// parts of a multi need separate bodies from the multi's.
 type TxnBodies struct {
 	bodies [highest - lowest + 1]jute.Record
 	digest TxnDigest
 }
 
-// body is NewTxnBody without allocation, but for the first of each type; a nil receiver allocates.
-// No field needs clearing: decoding sets each.
+// body is NewTxnBody, but allocates only the first of each type; a nil receiver always allocates.
+// Fields need not be cleared: decoding sets all of them.
 func (b *TxnBodies) body(op Op) (jute.Record, error) {
 	i, ok := op.slot()
 	if b == nil || !ok {

@@ -1,9 +1,8 @@
 // Package apachetest gives tests a real Apache ZooKeeper. Only tests import it.
 //
-// If ZKCTL_TEST_SERVER names a zkctl binary, its embedded server is started in place of Apache's,
-// on the same zoo.cfg, so that the tests that were written against the real server try that one
-// too. It then emulates the release in ZKCTL_TEST_EMULATE; 3.8 by default, because the tests hold
-// for Debian's 3.8.0.
+// If ZKCTL_TEST_SERVER names a zkctl binary, its embedded server runs in place of Apache's, with
+// the same zoo.cfg, so that tests written against the real server also cover it. It emulates the
+// release in ZKCTL_TEST_EMULATE, by default 3.8, because the tests pass with Debian's 3.8.0.
 package apachetest
 
 import (
@@ -35,9 +34,7 @@ func embedded(zkctl, config string, jvm []string) *exec.Cmd {
 	return cmd
 }
 
-// Require returns the installation that a test needs. Without one the test is
-// skipped and, when ZKCTL_SKIPPED names a file, noted there with the reason;
-// with CI=true the test fails.
+// Require returns the installation that a test needs. If there is none, it calls Missing.
 func Require(t testing.TB) *apache.Installation {
 	t.Helper()
 	in, err := findOnce()
@@ -48,8 +45,8 @@ func Require(t testing.TB) *apache.Installation {
 	return nil
 }
 
-// Missing ends a test for want of something that is not part of the project: it is skipped
-// and, when ZKCTL_SKIPPED names a file, noted there with the reason; with CI=true it fails.
+// Missing ends a test because something outside the project is missing: the test is skipped and, if
+// ZKCTL_SKIPPED names a file, recorded there with the reason. With CI=true it fails.
 func Missing(t testing.TB, reason error) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -103,11 +100,10 @@ var shared struct {
 	err    error
 }
 
-// Shared returns a server that every test of the binary may use, beside the
-// others: a test should keep to a znode named after itself, and must not stop
-// the server. Znodes with a time to live are enabled, all else is as ZooKeeper
-// has it by default. The package's TestMain should call Main, which stops the
-// server; without it the server ends with the test process.
+// Shared returns a server that all tests of the binary share: a test should use only a znode named
+// after itself, and must not stop the server. TTL znodes are enabled; all other settings are
+// ZooKeeper's defaults. The package's TestMain should call Main, which stops the server; otherwise
+// the server ends with the test process.
 func Shared(t testing.TB) *apache.Server {
 	t.Helper()
 	in := Require(t)
