@@ -21,7 +21,7 @@ import (
 
 const ensembleSize = 3
 
-// servedEnsemble is an ensemble under test, a process for each member.
+// servedEnsemble is an ensemble under test, with a process for each member.
 type servedEnsemble []*served
 
 func (m servedEnsemble) stop() {
@@ -110,7 +110,7 @@ func (m servedEnsemble) leader(ctx context.Context) (int, error) {
 	return 0, errors.New("no member leads")
 }
 
-// ensemble measures three members beside three of Apache's.
+// ensemble compares three members with three of Apache's.
 func (b *bench) ensemble(ctx context.Context) error {
 	names := []string{"three members: from the start to a client's first answer", "– memory when idle, together", "– writes through the leader", "– from the leader's death to the next write"}
 	values := make([][2][]float64, len(names))

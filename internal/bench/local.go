@@ -21,14 +21,14 @@ import (
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
-// figure is one property of a server, measured on ours and on Apache's.
+// figure is a property of a server, measured on ours and on Apache's.
 type figure struct {
 	name         string
 	ours, theirs float64
 	unit         func(float64) string
-	higher       bool    // the higher the better
-	ratio        float64 // how many times better at least; 0 for no target
-	limit        float64 // ours at most; 0 for no limit
+	higher       bool    // higher is better
+	ratio        float64 // target: at least this many times better; 0 for none
+	limit        float64 // most for ours; 0 for no limit
 }
 
 func (f figure) better() float64 {
@@ -68,7 +68,7 @@ type served struct {
 	dir  string
 }
 
-// engine starts a server of one kind on a zoo.cfg.
+// engine starts one kind of server with a zoo.cfg.
 type engine struct {
 	name string
 	argv func(config string) []string
@@ -84,7 +84,7 @@ func (b *bench) engines() []engine {
 	}
 }
 
-// config is a zoo.cfg with the defaults of a server but for limits on connections.
+// writeZooCfg writes a zoo.cfg with a server's defaults, except for limits on connections.
 func writeZooCfg(dir string, port int, lines ...string) (string, error) {
 	text := fmt.Sprintf("tickTime=2000\ndataDir=%s\nclientPort=%d\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\nadmin.enableServer=false\n4lw.commands.whitelist=*\n%s",
 		filepath.Join(dir, "data"), port, strings.Join(lines, ""))
@@ -92,8 +92,8 @@ func writeZooCfg(dir string, port int, lines ...string) (string, error) {
 	return file, os.WriteFile(file, []byte(text), 0o600)
 }
 
-// serve starts a server on a new directory, or on the one given, and returns when a client
-// has got its first answer.
+// serve starts a server on a new directory, or the given one, and returns once a client has
+// received its first answer.
 func (b *bench) serve(ctx context.Context, e engine, dir string, lines ...string) (*served, time.Duration, error) {
 	if dir == "" {
 		var err error
@@ -118,7 +118,7 @@ func (b *bench) serve(ctx context.Context, e engine, dir string, lines ...string
 	return s, time.Since(start), nil
 }
 
-// launch starts a server's process and does not wait for it.
+// launch starts a server's process without waiting for it.
 func launch(ctx context.Context, e engine, dir string, port int, lines ...string) (*served, error) {
 	config, err := writeZooCfg(dir, port, lines...)
 	if err != nil {
@@ -135,7 +135,7 @@ func launch(ctx context.Context, e engine, dir string, port int, lines ...string
 	return s, s.cmd.Start()
 }
 
-// awaitAnswer returns when a client has got an answer.
+// awaitAnswer returns once a client has received an answer.
 func awaitAnswer(ctx context.Context, addr string, limit time.Duration) error {
 	for start := time.Now(); ; time.Sleep(time.Millisecond) {
 		err := try(ctx, addr, proto.OpGetData, &proto.PathWatchRequest{Path: "/"})
@@ -148,11 +148,10 @@ func awaitAnswer(ctx context.Context, addr string, limit time.Duration) error {
 	}
 }
 
-// patience is how long a server may take to answer one who asks whether it serves: a port
-// may be open before it does.
+// patience is how long a server may take to answer a probe: its port may be open before it serves.
 const patience = 100 * time.Millisecond
 
-// try makes one request on a session of its own.
+// try makes one request in its own session.
 func try(ctx context.Context, addr string, op proto.Op, record jute.Record) error {
 	short, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -171,7 +170,7 @@ func (s *served) stop() {
 	os.RemoveAll(s.dir)
 }
 
-// memory is the server's resident set in bytes.
+// memory returns the server's resident set in bytes.
 func (s *served) memory() (float64, error) { return residentSet(s.cmd.Process.Pid) }
 
 func residentSet(pid int) (float64, error) {
@@ -188,7 +187,7 @@ func residentSet(pid int) (float64, error) {
 	return 0, fmt.Errorf("process %d has no VmRSS", pid)
 }
 
-// runLocal measures the embedded server beside Apache's.
+// runLocal compares the embedded server with Apache's.
 func (b *bench) runLocal(ctx context.Context) error {
 	cleanUp, err := b.prepare(ctx)
 	if err != nil {
@@ -215,7 +214,7 @@ func (b *bench) runLocal(ctx context.Context) error {
 	return nil
 }
 
-// both measures something on each engine, several times in turns, and returns the medians.
+// both measures something on each engine, several times in alternation, and returns the medians.
 func (b *bench) both(runs int, what string, measure func(e engine) (float64, error)) (ours, theirs float64, err error) {
 	var values [2][]float64
 	for i := range runs {
@@ -243,7 +242,7 @@ func (b *bench) startUp(ctx context.Context) error {
 			return 0, err
 		}
 		defer s.stop()
-		time.Sleep(2 * time.Second) // what idle means
+		time.Sleep(2 * time.Second) // until it is idle
 		m, err := s.memory()
 		idle[n%2] = append(idle[n%2], m)
 		n++
@@ -266,12 +265,12 @@ const (
 	loadClients = 16
 	loadWindow  = 32
 	loadTime    = 8 * time.Second
-	warmUp      = 4 * time.Second // a JVM compiles what it runs often
+	warmUp      = 4 * time.Second // until the JVM has compiled hot code
 )
 
 var payload = make([]byte, 100)
 
-// workload is what the clients of a throughput test ask for, each on a znode of its own.
+// workload is what the clients of a throughput test request, each on its own znode.
 type workload struct {
 	name    string
 	request func(client, n int) (proto.Op, jute.Record)
@@ -404,7 +403,7 @@ func (b *bench) manySessions(ctx context.Context) error {
 	var held [2]float64
 	k := 0
 	ours, theirs, err := b.both(1, "10,000 sessions with 1,000,000 watches", func(e engine) (float64, error) {
-		s, _, err := b.serve(ctx, e, "", "forceSync=no\nmaxSessionTimeout=600000\n") // nobody pings
+		s, _, err := b.serve(ctx, e, "", "forceSync=no\nmaxSessionTimeout=600000\n") // no client pings
 		if err != nil {
 			return 0, err
 		}
@@ -444,8 +443,8 @@ func (b *bench) manySessions(ctx context.Context) error {
 	return err
 }
 
-// pause looks for the longest silence towards clients that write without a stop while the
-// server saves 1,000,000 znodes.
+// pause measures the longest silence towards continuously writing clients while the server saves
+// 1,000,000 znodes.
 func (b *bench) pause(ctx context.Context) error {
 	const n = 1_000_000
 	ours, theirs, err := b.both(1, "writes while a snapshot is taken", func(e engine) (float64, error) {
@@ -479,7 +478,7 @@ func snapshots(dir string) int {
 	return len(list)
 }
 
-// figureTable is the report of the figures.
+// figureTable writes the report of the figures.
 func figureTable(w io.Writer, figures []figure) {
 	fmt.Fprint(w, "| what | zkctl | Apache | better | target |\n|---|---:|---:|---:|---:|\n")
 	for _, f := range figures {

@@ -1,6 +1,5 @@
-// Bench measures zkctl beside Apache's tools: the same work on the same server or the same
-// files in the same run, in turns, so that both meet the same machine. It prints a table in
-// Markdown.
+// Bench compares zkctl with Apache's tools: the same work on the same server or files, in the same
+// run and in alternation, so that conditions are equal. It prints a Markdown table.
 //
 //	go run ./internal/bench [-offline | -local | -ensemble] -zkctl bin/zkctl [-runs 5] [-write docs/performance.md]
 package main
@@ -89,15 +88,15 @@ type bench struct {
 	figures     []figure
 }
 
-// row is one command, measured in both tools.
+// row is a command, measured with both tools.
 type row struct {
 	name         string
 	ours, theirs result
-	ratio        float64 // at least, how many times faster
-	memory       int64   // at most, bytes; 0 for no limit
+	ratio        float64 // target: at least this many times faster
+	memory       int64   // most bytes; 0 for no limit
 }
 
-// timing is one time that has a limit, without a counterpart in zkCli.
+// timing is a time with a limit, without a counterpart in zkCli.
 type timing struct {
 	name                 string
 	took, slowest, limit time.Duration
@@ -142,7 +141,7 @@ func (b *bench) run(ctx context.Context) error {
 	return nil
 }
 
-// prepare finds Apache's tools and builds zkctl unless it was given.
+// prepare finds Apache's tools and builds zkctl unless a binary was given.
 func (b *bench) prepare(ctx context.Context) (cleanUp func(), err error) {
 	if runtime.GOOS == "windows" {
 		return nil, errors.New("it measures processes as unix does")
@@ -201,16 +200,16 @@ func (b *bench) compare(ctx context.Context, r row, runs int, prepare func(conte
 	})
 }
 
-// duel is one piece of work for two tools.
+// duel is the same work for two tools.
 type duel struct {
 	runs    int
 	prepare func(context.Context) error // before each run of each tool
 	ours    []string
 	theirs  *exec.Cmd
-	digest  func([]byte) string // what of stdout must be the same; nil as for measure
+	digest  func([]byte) string // the part of stdout that must be equal; nil as for measure
 }
 
-// duel runs a command in both tools in turns, and checks that both print the same.
+// duel runs a command with both tools in alternation, and checks that they print the same.
 func (b *bench) duel(ctx context.Context, r row, d duel) error {
 	var ours, theirs []result
 	for i := range d.runs {

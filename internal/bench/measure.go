@@ -15,9 +15,9 @@ import (
 	"github.com/zkctl/zkctl/internal/apache"
 )
 
-// measureArg makes bench run the command that follows and report on it. A process of its
-// own is needed because a child starts with its parent's peak of memory, and the bench
-// itself has grown by the trees that it fills.
+// measureArg makes bench run the command that follows and report on it. That takes a separate
+// process because a child inherits its parent's peak memory, and the bench itself has grown by
+// filling trees.
 const measureArg = "-measure-child"
 
 // result is one run of a command.
@@ -25,7 +25,7 @@ type result struct {
 	wall   time.Duration
 	memory int64 // peak resident set, bytes
 	exit   int
-	stdout string // what digest made of it
+	stdout string // its digest
 	lines  int
 	stderr string // its end
 }
@@ -59,8 +59,8 @@ func measureChild(argv []string) int {
 	return 0
 }
 
-// measure runs a command through measureChild, its stdout going to a file. digest says what
-// of the output counts; nil is zkCli's, without its chatter.
+// measure runs a command through measureChild, with stdout to a file. digest extracts the part of
+// the output that counts; nil means zkCli's, without its connection messages.
 func measure(ctx context.Context, argv, env []string, digest func([]byte) string) (result, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -108,7 +108,7 @@ func tail(s string) string {
 	return s
 }
 
-// median takes time and memory apart: each is the middle one of its own.
+// median returns the medians of time and of memory, each separately.
 func median(results []result) result {
 	var walls []time.Duration
 	var memory []int64

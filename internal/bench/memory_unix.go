@@ -8,14 +8,14 @@ import (
 	"syscall"
 )
 
-// peakMemory is the largest resident set of a process that has ended, in bytes.
+// peakMemory returns the largest resident set of an ended process, in bytes.
 func peakMemory(state *os.ProcessState) int64 {
 	usage, ok := state.SysUsage().(*syscall.Rusage)
 	if !ok {
 		return 0
 	}
 	if runtime.GOOS == "darwin" {
-		return int64(usage.Maxrss) // bytes there, kibibytes elsewhere
+		return int64(usage.Maxrss) // bytes here, kibibytes elsewhere
 	}
 	return int64(usage.Maxrss) << 10
 }

@@ -17,16 +17,16 @@ import (
 // floorArg makes bench read the log that follows and check its checksums, and nothing else.
 const floorArg = "-floor"
 
-// memoryLimit is what a command that streams may take, whatever the size of the file.
+// memoryLimit is how many bytes a streaming command may use, whatever the file's size.
 const memoryLimit = 48 << 20
 
-// alone is a command that Apache has no counterpart of, or one held against the floor.
+// alone is a command without a counterpart in Apache, or one compared with the floor.
 type alone struct {
 	name   string
 	got    result
 	bytes  int64   // read
-	memory int64   // at most, bytes; 0 for no limit
-	least  float64 // MiB/s, at least; 0 for no limit
+	memory int64   // most bytes; 0 for no limit
+	least  float64 // least MiB/s; 0 for no limit
 	note   string
 }
 
@@ -46,7 +46,7 @@ func (a alone) target() string {
 	return strings.Join(t, ", ")
 }
 
-// floor is the least that any reader of a log must do.
+// floor does the least that any reader of a log must do.
 func floor(file string) int {
 	r, err := storage.OpenLog(file)
 	if err != nil {
@@ -74,7 +74,7 @@ func (b *bench) runOffline(ctx context.Context) error {
 		return err
 	}
 	defer cleanUp()
-	b.in.ToolJVM = nil // the tools' scripts give the JVM no options
+	b.in.ToolJVM = nil // the tools' scripts pass no options to the JVM
 	if b.facts, err = b.machine(ctx); err != nil {
 		return err
 	}
@@ -98,9 +98,9 @@ func (b *bench) runOffline(ctx context.Context) error {
 	return nil
 }
 
-// dump prints logs of 64 MiB: what a server with default settings leaves, which rolls over
-// after 100,000 transactions (snapCount) and preallocates 64 MiB; one that is filled to its
-// end with the same transactions; and one that 100,000 larger ones fill.
+// dump prints logs of 64 MiB: one as a server with default settings leaves it, which rolls over
+// after 100,000 transactions (snapCount) and preallocates 64 MiB; one filled completely with such
+// transactions; and one filled with 100,000 larger ones.
 func (b *bench) dump(ctx context.Context, dir string) error {
 	const size = 64 << 20
 	var file string
@@ -154,8 +154,8 @@ func (b *bench) dump(ctx context.Context, dir string) error {
 	return nil
 }
 
-// blocks is a digest of a text's blocks, whose order has no meaning: SnapshotFormatter
-// prints siblings in the order of a hash set.
+// blocks returns a digest of a text's blocks, in any order: SnapshotFormatter prints siblings in
+// the order of a hash set.
 func blocks(text []byte) string {
 	var sum [sha256.Size]byte
 	for block := range bytes.SplitSeq(text, []byte("----\n")) {
@@ -167,7 +167,7 @@ func blocks(text []byte) string {
 	return string(sum[:])
 }
 
-// untimed leaves out the lines in which SnapshotComparer says how long it took.
+// untimed removes the lines in which SnapshotComparer reports how long it took.
 func untimed(text []byte) string {
 	var kept []byte
 	for line := range bytes.Lines(text) {
@@ -207,7 +207,7 @@ func (b *bench) snapshot(ctx context.Context, dir string) error {
 	})
 }
 
-// large shows that memory does not grow with the file, on a gibibyte.
+// large shows, with a gibibyte, that memory does not grow with the file.
 func (b *bench) large(ctx context.Context, dir string) error {
 	const size = 1 << 30
 	progress("writing 1 GiB of logs, twice, and a snapshot of 1 GiB")

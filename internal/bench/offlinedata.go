@@ -11,14 +11,14 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// benchStart is when the first transaction was made, in milliseconds since 1970.
+// benchStart is the time of the first transaction, in milliseconds since 1970.
 const benchStart = 1_700_000_000_000
 
-// benchPath is the path of the n-th znode: 1,000 parents share them.
+// benchPath returns the path of the n-th znode, below one of 1,000 parents.
 func benchPath(n int) string { return fmt.Sprintf("/bench/parent-%03d/node-%07d", n%1000, n/1000) }
 
-// benchTxn is the n-th transaction, from 0: parents first, then creates and, from the
-// half on, setData.
+// benchTxn returns the n-th transaction, from 0: parents first, then creates and, in the second
+// half, setData.
 func benchTxn(n, total int, data []byte) proto.TxnEntry {
 	e := proto.TxnEntry{Header: proto.TxnHeader{
 		ClientID: 0x100000000000000 + int64(n%50), Cxid: int32(n), Zxid: int64(n + 1), Time: benchStart + int64(n), Type: proto.OpCreate,
@@ -38,8 +38,8 @@ func benchTxn(n, total int, data []byte) proto.TxnEntry {
 	return e
 }
 
-// writeLogs writes transactions into so many files, which together have the size, and
-// returns their paths.
+// writeLogs writes transactions to a number of files of the given total size, and returns their
+// paths.
 func writeLogs(dir string, entries int, size int64, files int) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -67,8 +67,8 @@ func writeLogs(dir string, entries int, size int64, files int) ([]string, error)
 	return filepath.Glob(filepath.Join(dir, "log.*"))
 }
 
-// writeSnapshot writes a snapshot of so many znodes with so many bytes each; from the
-// shift on, znodes are others than without it.
+// writeSnapshot writes a snapshot of znodes with size bytes each. The last shift of them have other
+// names than with a shift of 0.
 func writeSnapshot(dir string, znodes, size, shift int) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err

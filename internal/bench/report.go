@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// machine describes where and with what was measured, without names of hosts.
+// machine describes the hardware and software, without host names.
 func (b *bench) machine(ctx context.Context) ([]string, error) {
 	java, err := exec.CommandContext(ctx, b.in.Java, "-version").CombinedOutput()
 	if err != nil {
@@ -98,7 +98,7 @@ func (b *bench) report() string {
 
 func (r row) faster() float64 { return float64(r.theirs.wall) / float64(r.ours.wall) }
 
-// missed names what is below its target.
+// missed lists what missed its target.
 func (b *bench) missed() string {
 	var names []string
 	for _, r := range b.rows {

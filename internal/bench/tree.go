@@ -13,7 +13,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// fillTree makes root with parents children of width children each, and root itself.
+// fillTree creates root with parents children, each with width children.
 func fillTree(ctx context.Context, conn *client.Conn, root string, parents, width int) error {
 	above := []string{root}
 	var below []string
@@ -27,7 +27,7 @@ func fillTree(ctx context.Context, conn *client.Conn, root string, parents, widt
 	return create(ctx, conn, above, below)
 }
 
-// fillParent makes root with width children.
+// fillParent creates root with width children.
 func fillParent(ctx context.Context, conn *client.Conn, root string, width int) error {
 	var below []string
 	for c := range width {
@@ -36,8 +36,8 @@ func fillParent(ctx context.Context, conn *client.Conn, root string, width int) 
 	return create(ctx, conn, []string{root}, below)
 }
 
-// create makes znodes in transactions of a thousand, several of them in flight; those
-// above are there before any below.
+// create creates znodes in transactions of a thousand, several of them in flight: those in above
+// before any in below.
 func create(ctx context.Context, conn *client.Conn, above, below []string) error {
 	const batch, inFlight = 1000, 8
 	for _, paths := range [][]string{above, below} {
@@ -56,7 +56,7 @@ func create(ctx context.Context, conn *client.Conn, above, below []string) error
 				<-slots
 			}()
 		}
-		for range inFlight { // all have ended
+		for range inFlight { // wait for all
 			slots <- struct{}{}
 		}
 		select {
@@ -68,7 +68,7 @@ func create(ctx context.Context, conn *client.Conn, above, below []string) error
 	return nil
 }
 
-// clear removes a tree with the tool that is there for it.
+// clear deletes a tree with zkctl.
 func (b *bench) clear(ctx context.Context, root string) error {
 	out, err := exec.CommandContext(ctx, b.zkctl, "-y", "-server", b.server.Addr(), "deleteall", root).CombinedOutput()
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// ClientConfig reads the version and the client addresses out of a configuration, whose
-// lines are server.1=host:2888:3888:participant;host:2181 and version=100000000. A server
-// without a client address has an empty place (ConfigUtils.getClientConfigStr).
+// ClientConfig extracts the version and the client addresses from a configuration, whose lines are
+// server.1=host:2888:3888:participant;host:2181 and version=100000000. A server without a client
+// address leaves an empty entry (ConfigUtils.getClientConfigStr).
 func ClientConfig(config string) (version, servers string) {
 	type client struct {
 		id   int64
