@@ -30,9 +30,11 @@ func (a *app) completionVerb() command.Verb {
 				Use: "completion bash|zsh|fish|powershell",
 				Long: `Print the script that lets your shell complete zkctl's commands, options and
 znode paths. It gets the paths from the server.`,
-				Example: `  source <(zkctl completion bash)       now, in this bash
+				Example: `  # in this bash only, then in every new one
+  source <(zkctl completion bash)
   zkctl completion bash > ~/.local/share/bash-completion/completions/zkctl
-  source <(zkctl completion zsh)        now, in this zsh
+  # in this zsh only, then in every new one
+  source <(zkctl completion zsh)
   zkctl completion zsh > "${fpath[1]}/_zkctl"
   zkctl completion fish > ~/.config/fish/completions/zkctl.fish
   zkctl completion powershell | Out-String | Invoke-Expression`,

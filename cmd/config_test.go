@@ -125,9 +125,9 @@ func TestConfigFaults(t *testing.T) {
 		"no such profile":     {sampleConfig, "q", `no profile "q": `},
 		"names the profiles":  {sampleConfig, "q", " has dev, empty, prod"},
 		"no such default":     {"default-profile: x\n", "", `no profile "x"`},
-		"bad time":            {"profiles:\n  p:\n    timeout: soon\n", "p", `line 3: timeout: invalid time "soon"; use milliseconds`},
+		"bad time":            {"profiles:\n  p:\n    timeout: soon\n", "p", `line 3: timeout: invalid value "soon"; use milliseconds`},
 		"bad truth":           {"profiles:\n  p:\n    tls: maybe\n", "p", `line 3: tls: invalid value "maybe"; use true or false`},
-		"bad size":            {"profiles:\n  p:\n    jute-maxbuffer: 0\n", "p", `line 3: jute-maxbuffer: invalid number of bytes "0"`},
+		"bad size":            {"profiles:\n  p:\n    jute-maxbuffer: 0\n", "p", `line 3: jute-maxbuffer: invalid value "0"; use 1 to 2147483647 bytes`},
 		"list for one value":  {"profiles:\n  p:\n    server: [a, b]\n", "p", "line 3: server needs a single value"},
 		"no map":              {"profiles: x\n", "", "line 1: profiles must be a map"},
 		"twice":               {"profiles:\n  p:\n    server: a\n    server: b\n", "p", `line 4: duplicate key "server"`},
@@ -152,7 +152,7 @@ func TestConfigFaults(t *testing.T) {
 func TestEnvironmentFaults(t *testing.T) {
 	config := writeFile(t, "config.yaml", "", 0o600)
 	for name, tc := range map[string]struct{ variable, value, want string }{
-		"time":  {"ZKCTL_TIMEOUT", "-5", `environment ZKCTL_TIMEOUT: invalid time "-5"`},
+		"time":  {"ZKCTL_TIMEOUT", "-5", `environment ZKCTL_TIMEOUT: invalid value "-5"; use 1 to 2147483647 milliseconds`},
 		"truth": {"ZKCTL_READONLY", "2", `environment ZKCTL_READONLY: invalid value "2"; use true or false`},
 		"color": {"ZKCTL_COLOR", "blue", `--color: invalid value "blue"`},
 	} {

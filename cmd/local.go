@@ -43,8 +43,10 @@ func (l *localVerb) command() *cobra.Command {
 ensemble, in the background under a name, or in the foreground. It listens on
 127.0.0.1 and needs no Java. NAME defaults to "default", or to the only server.
 To connect to a running server, use "zkctl -server NAME".`,
-		Example: `  zkctl local start                  a single server named default
-  zkctl local start --size 3 dev     an ensemble
+		Example: `  # a single server named default
+  zkctl local start
+  # an ensemble
+  zkctl local start --size 3 dev
   zkctl local status -w dev
   zkctl local kill dev leader
   zkctl local restart dev 3
@@ -68,7 +70,7 @@ To connect to a running server, use "zkctl -server NAME".`,
 // backgroundCommand is what the background process runs.
 func (l *localVerb) backgroundCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "background NAME", Hidden: true, Args: cobra.ExactArgs(1),
+		Use: "background NAME", Hidden: true, Args: command.ArgCount(1, 1),
 		RunE: func(_ *cobra.Command, words []string) error { return l.home.Background(words[0]) },
 	}
 }

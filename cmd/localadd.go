@@ -3,14 +3,20 @@ package cmd
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/local"
 )
 
 func (l *localVerb) addCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:               "add NAME",
-		Short:             "add a member by reconfiguration and print its number",
-		Args:              cobra.ExactArgs(1),
+		Use:   "add NAME",
+		Short: "add a member by reconfiguration and print its number",
+		Long: `Add a member to a running ensemble by reconfiguration, and print its number. It
+gets free ports.`,
+		Example: `  zkctl local add dev
+  zkctl local add --observer dev
+  zkctl local add --apache dev`,
+		Args:              command.ArgCount(1, 1),
 		ValidArgsFunction: l.completeServer,
 	}
 	var action local.Add

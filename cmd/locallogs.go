@@ -3,6 +3,7 @@ package cmd
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/local"
 )
 
@@ -14,7 +15,10 @@ func (l *localVerb) logsCommand() *cobra.Command {
 		Long: `Print the log of a local server, in ZooKeeper's own pattern. The members of an
 ensemble share a log; with MEMBER, print only that member's lines. A member that
 is an Apache ZooKeeper process has its own log, which exists while it runs.`,
-		Args:              cobra.MaximumNArgs(2),
+		Example: `  zkctl local logs dev
+  zkctl local logs -f -n 20 dev
+  zkctl local logs dev 2 | grep WARN`,
+		Args:              command.ArgCount(0, 2),
 		ValidArgsFunction: l.completeMembers,
 	}
 	c.Flags().BoolVarP(&opt.Follow, "follow", "f", false, "keep printing new lines until Ctrl-C")

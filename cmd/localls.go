@@ -3,6 +3,7 @@ package cmd
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/local"
 )
@@ -15,7 +16,9 @@ func (l *localVerb) lsCommand() *cobra.Command {
 		Long: `List the local servers with their state: running (clients are served), stopped,
 dead (the process ended unexpectedly), or why a running process does not serve
 clients, as in "zkctl local status": no quorum, no leader, failed, down, no answer.`,
-		Args: cobra.NoArgs,
+		Example: `  zkctl local ls
+  zkctl local ls -o json | jq -r 'select(.state=="running").name'`,
+		Args: command.ArgCount(0, 0),
 	}
 	outputFlag(c, &output)
 	c.RunE = func(c *cobra.Command, _ []string) error {

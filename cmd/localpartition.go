@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/local"
 )
 
@@ -15,8 +16,11 @@ func (l *localVerb) partitionCommand() *cobra.Command {
 		Long: `Cut the links between members on different sides. A SIDE is a comma-separated
 list of member numbers, or "leader". Members that are not named form another
 side. To restore the links: zkctl local heal NAME.`,
-		Example:           "  zkctl local partition dev 3          3 on one side, the others on the other\n  zkctl local partition dev 1,2 3,4,5",
-		Args:              cobra.MinimumNArgs(2),
+		Example: `  # cut 3 off from the others
+  zkctl local partition dev 3
+  zkctl local partition dev leader
+  zkctl local partition dev 1,2 3,4,5`,
+		Args:              command.ArgCount(2, -1),
 		ValidArgsFunction: l.completeMembers,
 		RunE: func(c *cobra.Command, words []string) error {
 			var action local.Partition

@@ -14,6 +14,8 @@ func (l *localVerb) restartCommand() *cobra.Command {
 		Short: "restart a local server, or some of its members",
 		Long: `Stop a local server if it is running, and start it. With MEMBERs, restart only
 these.`,
+		Example: `  zkctl local restart dev
+  zkctl local restart dev 3`,
 		ValidArgsFunction: l.completeMembers,
 		RunE: func(c *cobra.Command, words []string) error {
 			if len(words) > 1 {

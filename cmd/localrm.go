@@ -1,6 +1,10 @@
 package cmd
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/command"
+)
 
 func (l *localVerb) rmCommand() *cobra.Command {
 	force := false
@@ -9,7 +13,9 @@ func (l *localVerb) rmCommand() *cobra.Command {
 		Short: "remove local servers and their data",
 		Long: `Remove stopped local servers with their data and logs. A data directory given with
 --data-dir is kept.`,
-		Args: cobra.MinimumNArgs(1),
+		Example: `  zkctl local rm dev
+  zkctl local rm --force dev test`,
+		Args: command.ArgCount(1, -1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return l.completeServers(), cobra.ShellCompDirectiveNoFileComp
 		},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/local"
 	"github.com/zkctl/zkctl/localserver"
 )
@@ -22,7 +23,7 @@ printed to stdout, the log to stderr. Without --data-dir the data is removed at
 the end.`,
 		Example: `  zkctl local run --port 2181
   zkctl local run --size 3 --quiet`,
-		Args: cobra.NoArgs,
+		Args: command.ArgCount(0, 0),
 	}
 	f.add(c)
 	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "do not print the log")

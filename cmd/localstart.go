@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/local"
 )
 
@@ -21,7 +22,7 @@ NAME already exists, it starts with the same settings, data and ports as before.
   zkctl local start --port 2181 --data-dir ./data
   zkctl local start --emulate 3.8 old
   zkctl local start --size 3 --apache 1 mixed`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              command.ArgCount(0, 1),
 		ValidArgsFunction: l.completeServer,
 	}
 	f.add(c)

@@ -3,6 +3,7 @@ package cmd
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -16,7 +17,10 @@ func (l *localVerb) statusCommand() *cobra.Command {
 the leader, sessions, connections, data, memory and data directory. A narrow
 terminal shows only the columns that fit. The exit code is 1 unless clients are
 served: if the server is not running, has no quorum or has failed.`,
-		Args:              cobra.MaximumNArgs(1),
+		Example: `  zkctl local status
+  zkctl local status -w dev
+  zkctl local status -o json dev | jq '.members[].role'`,
+		Args:              command.ArgCount(0, 1),
 		ValidArgsFunction: l.completeServer,
 	}
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "keep updating until Ctrl-C")

@@ -14,6 +14,8 @@ func (l *localVerb) stopCommand() *cobra.Command {
 		Short: "stop a local server, or some of its members",
 		Long: `Stop a local server gracefully; its data is kept. With MEMBERs (numbers, or
 "leader"), stop only these; "zkctl local restart NAME MEMBER" starts them again.`,
+		Example: `  zkctl local stop dev
+  zkctl local stop dev 2`,
 		ValidArgsFunction: l.completeMembers,
 		RunE: func(c *cobra.Command, words []string) error {
 			if len(words) > 1 {

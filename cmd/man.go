@@ -132,7 +132,7 @@ func znodeManPage(c *command.Command) *man.Page {
 // verbManPages are the pages of a verb and its subcommands.
 func verbManPages(c *cobra.Command) []*man.Page {
 	name := strings.ReplaceAll(c.CommandPath(), " ", "-")
-	p := &man.Page{Name: name, Short: c.Short, Synopsis: []string{c.UseLine()}, SeeAlso: []string{"zkctl"}}
+	p := &man.Page{Name: name, Short: c.Short, Synopsis: []string{command.UseLine(c)}, SeeAlso: []string{"zkctl"}}
 	if c.Parent() != c.Root() {
 		p.SeeAlso = []string{strings.ReplaceAll(c.Parent().CommandPath(), " ", "-")}
 	}

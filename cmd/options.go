@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/zkctl/zkctl/internal/command"
 )
 
 // options are the settings from the command line, the environment and the profile. Each has the
@@ -187,25 +189,14 @@ func valueName(f *pflag.Flag) string {
 func set(fs *pflag.FlagSet, f *pflag.Flag, values []string) error {
 	for _, v := range values {
 		if err := fs.Set(f.Name, v); err != nil {
-			return errors.New(reason(f, v))
+			var invalid *pflag.InvalidValueError
+			if errors.As(err, &invalid) {
+				err = command.InvalidValue(f, v, invalid.Unwrap())
+			}
+			return err
 		}
 	}
 	return nil
-}
-
-// reason says what an option accepts, for a value that it did not accept.
-func reason(f *pflag.Flag, value string) string {
-	switch f.Value.Type() {
-	case "bool":
-		return fmt.Sprintf("invalid value %q; use true or false", value)
-	case "millis":
-		return fmt.Sprintf("invalid time %q; use milliseconds (10000) or a number with a unit (10s)", value)
-	case "members":
-		return fmt.Sprintf("invalid number of members %q; use 1 to 99", value)
-	case "size":
-		return fmt.Sprintf("invalid number of bytes %q; use 1 to 2147483647, in decimal or 0x…", value)
-	}
-	return fmt.Sprintf("invalid value %q", value)
 }
 
 // fillFromEnv sets the options not given on the command line from ZKCTL_*. An empty variable
@@ -247,7 +238,7 @@ func (m *millis) Set(s string) error {
 		return errors.New("use milliseconds, such as 30000, or a number with a unit, such as 30s")
 	}
 	if d < time.Millisecond || d > math.MaxInt32*time.Millisecond {
-		return errors.New("give 1 to 2147483647 milliseconds")
+		return errors.New("use 1 to 2147483647 milliseconds")
 	}
 	*m = millis(d)
 	return nil
@@ -288,7 +279,7 @@ func (*members) Type() string { return "members" }
 func (m *members) Set(s string) error {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || n > 99 {
-		return fmt.Errorf("invalid number of members %q; use 1 to 99", s)
+		return errors.New("use 1 to 99 members")
 	}
 	*m = members(n)
 	return nil

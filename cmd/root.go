@@ -74,7 +74,7 @@ func (a *app) execute(ctx context.Context, args []string) error {
 		a.options.Output = string(ui.JSON) // even for errors before the options are read
 	}
 	if err == nil {
-		err = a.flags.Parse(line.options)
+		err = command.OptionError(a.flags.Parse(line.options), "-")
 	}
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ zookeeper-env.sh and java.env in the configuration's folder.`,
 		Example: `  zkctl server start ./zoo.cfg
   zkctl server status ./zoo.cfg
   SERVER_JVMFLAGS=-Djute.maxbuffer=4194304 zkctl server start-foreground ./zoo.cfg`,
-		Args: cobra.MaximumNArgs(2),
+		Args: command.ArgCount(0, 2),
 		ValidArgsFunction: func(_ *cobra.Command, words []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(words) == 0 {
 				return zkserver.Commands, cobra.ShellCompDirectiveNoFileComp

@@ -11,8 +11,11 @@ import (
 
 var getAllChildrenNumberCommand = &command.Command{
 	Name: "getAllChildrenNumber", Group: command.Reading, Usage: "[path]", Short: "count the znodes below a znode, at any depth",
-	Args:     []command.Arg{pathArg},
-	Examples: []command.Example{{"getAllChildrenNumber /app", "the znode itself is not counted"}},
+	Args: []command.Arg{pathArg},
+	Examples: []command.Example{
+		{"getAllChildrenNumber /app", "the znode itself is not counted"},
+		{"getAllChildrenNumber -o json /app", "the same as JSON"},
+	},
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		return each(ctx, env, in, func(conn *client.Conn, path string) error {
 			n, err := conn.AllChildrenNumber(ctx, path)

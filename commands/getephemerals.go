@@ -12,9 +12,12 @@ import (
 
 var getEphemeralsCommand = &command.Command{
 	Name: "getEphemerals", Group: command.Reading, Usage: "[path]", Short: "list the ephemeral znodes of this session",
-	Long:     "Only those of this session, in the server's order. With a path, only those whose paths start with it.",
-	Args:     []command.Arg{{Name: "path", Kind: command.Path, Optional: true}},
-	Examples: []command.Example{{"getEphemerals /app", "those below /app"}},
+	Long: "Only those of this session, in the server's order. With a path, only those whose paths start with it.",
+	Args: []command.Arg{{Name: "path", Kind: command.Path, Optional: true}},
+	Examples: []command.Example{
+		{"getEphemerals /app", "those below /app"},
+		{"getEphemerals", "all of this session"},
+	},
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		conn, err := env.Conn()
 		if err != nil {

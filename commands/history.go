@@ -18,9 +18,12 @@ const historyLength = 11
 
 var historyCommand = &command.Command{
 	Name: "history", Group: command.ShellCmd, Usage: "[number of lines]", Short: "print the last lines typed",
-	Args:     []command.Arg{{Name: "number", Kind: command.Number, Optional: true}},
-	Examples: []command.Example{{"history 50", "the last fifty lines"}},
-	Offline:  true,
+	Args: []command.Arg{{Name: "number", Kind: command.Number, Optional: true}},
+	Examples: []command.Example{
+		{"history 50", "the last fifty lines"},
+		{"history | grep create", "those that contain create"},
+	},
+	Offline: true,
 	Run: func(_ context.Context, env *command.Env, in *command.Invocation) error {
 		if env.Shell == nil {
 			return errOnlyInShell

@@ -15,9 +15,12 @@ var listQuotaCommand = &command.Command{
 	Short: "show the limits and the usage of a tree of znodes",
 	Long: "count and bytes are the soft limits, countHardLimit and byteHardLimit the hard ones; -1 means no limit. " +
 		"The stat is the current usage. `ls -R /zookeeper/quota` shows where quotas are.",
-	Args:     []command.Arg{{Name: "path", Kind: command.Path}},
-	Examples: []command.Example{{"listquota /app", "show the limits and the usage of /app"}},
-	Run:      runListQuota,
+	Args: []command.Arg{{Name: "path", Kind: command.Path}},
+	Examples: []command.Example{
+		{"listquota /app", "show the limits and the usage of /app"},
+		{"listquota -o json /app", "the same as JSON"},
+	},
+	Run: runListQuota,
 }
 
 func runListQuota(ctx context.Context, env *command.Env, in *command.Invocation) error {

@@ -12,10 +12,13 @@ import (
 
 var printWatchesCommand = &command.Command{
 	Name: "printwatches", Group: command.Watches, Usage: "[on|off]", Short: "turn the printing of watch events on or off",
-	Args:     []command.Arg{{Name: "on|off", Kind: command.Choice, Values: []string{"on", "off"}, Optional: true}},
-	Examples: []command.Example{{"printwatches off", "do not print watch events"}},
-	Differs:  "Anything but on and off is an error; zkCli treats it as off.",
-	Offline:  true,
+	Args: []command.Arg{{Name: "on|off", Kind: command.Choice, Values: []string{"on", "off"}, Optional: true}},
+	Examples: []command.Example{
+		{"printwatches off", "do not print watch events"},
+		{"printwatches", "show whether they are printed"},
+	},
+	Differs: "Anything but on and off is an error; zkCli treats it as off.",
+	Offline: true,
 	Run: func(_ context.Context, env *command.Env, in *command.Invocation) error {
 		if env.Session == nil {
 			return session.ErrNone

@@ -9,9 +9,11 @@ import (
 
 var redoCommand = &command.Command{
 	Name: "redo", Group: command.ShellCmd, Usage: "cmdno", Short: "run a line from the history again",
-	Args:     []command.Arg{{Name: "cmdno", Kind: command.Number}},
-	Examples: []command.Example{{"redo 3", "the line with number 3 in history"}},
-	Offline:  true,
+	Args: []command.Arg{{Name: "cmdno", Kind: command.Number}},
+	Examples: []command.Example{
+		{"redo 3", "the line with number 3 in history"},
+	},
+	Offline: true,
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		if env.Shell == nil {
 			return errOnlyInShell

@@ -11,9 +11,12 @@ import (
 
 var statCommand = &command.Command{
 	Name: "stat", Group: command.Reading, Usage: "[-w] [path]", Short: "print the metadata of a znode",
-	Options:  command.Options{watch},
-	Args:     []command.Arg{pathArg, oldWatchArg},
-	Examples: []command.Example{{"stat /app", "zxids, times, versions, owner, sizes"}},
+	Options: command.Options{watch},
+	Args:    []command.Arg{pathArg, oldWatchArg},
+	Examples: []command.Example{
+		{"stat /app", "zxids, times, versions, owner, sizes"},
+		{"stat -w /app", "report its next change, too"},
+	},
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		watch := watching(env, in)
 		return each(ctx, env, in, func(conn *client.Conn, path string) error {

@@ -14,9 +14,12 @@ const syncTimeout = 30 * time.Second
 
 var syncCommand = &command.Command{
 	Name: "sync", Group: command.Ensemble, Usage: "path", Short: "make this session's server catch up with the leader",
-	Long:     "A read after it sees every write that was acknowledged before it. The path need not exist.",
-	Args:     []command.Arg{{Name: "path", Kind: command.NewPath}},
-	Examples: []command.Example{{"sync /", "before a read that must be up to date"}},
+	Long: "A read after it sees every write that was acknowledged before it. The path need not exist.",
+	Args: []command.Arg{{Name: "path", Kind: command.NewPath}},
+	Examples: []command.Example{
+		{"sync /", "before a read that must be up to date"},
+		{"sync /app", "the same; ZooKeeper ignores the path"},
+	},
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		conn, err := env.Conn()
 		if err != nil {

@@ -12,6 +12,10 @@ import (
 var whoamiCommand = &command.Command{
 	Name: "whoami", Group: command.ACLGroup, Short: "print the identities of this session",
 	Long: "Needs ZooKeeper 3.7 or later. addauth adds an identity.",
+	Examples: []command.Example{
+		{"whoami", "one identity per line: scheme and user"},
+		{"whoami -o json", "the same as JSON"},
+	},
 	Run: func(ctx context.Context, env *command.Env, _ *command.Invocation) error {
 		conn, err := env.Conn()
 		if err != nil {

@@ -31,11 +31,12 @@ type adminOptions struct {
 	output  string
 }
 
-// adminCommands are those of 3.9 with what they do, for completion and questions. A server may have others.
+// adminCommands are the commands of 3.9 with what they do, for completion and confirmation. A server may
+// have others.
 var adminCommands = []struct {
 	name, short string
 	changes     bool
-	identity    bool // needs one
+	identity    bool // requires one
 }{
 	{"configuration", "the configuration", false, false},
 	{"connection_stat_reset", "reset the statistics of the connections", true, false},
@@ -68,7 +69,7 @@ var adminCommands = []struct {
 	{"zabstate", "the member's state in the broadcast protocol", false, false},
 }
 
-// adminAliases are the short names of those that have one besides the four-letter word.
+// adminAliases are the short names that are not four-letter words.
 var adminAliases = map[string]string{
 	"config": "configuration", "crst": "connection_stat_reset", "srst": "stat_reset", "stmk": "set_trace_mask",
 	"orst": "observer_connection_stat_reset", "rest": "restore", "shed": "shed_connections", "snap": "snapshot",
@@ -172,7 +173,7 @@ func runAdmin(ctx context.Context, opt *adminOptions) error {
 	return adminFailure(answers)
 }
 
-// request is what to send. It asks first, if it changes something.
+// request returns the request to send. If it changes something, it first asks for confirmation.
 func (opt *adminOptions) request(ctx context.Context, p *probe.Prober, name string, members []probe.Member) (probe.Request, error) {
 	r := probe.Request{Command: opt.command, Query: opt.args}
 	for _, c := range adminCommands {
@@ -201,7 +202,7 @@ func (opt *adminOptions) request(ctx context.Context, p *probe.Prober, name stri
 		if err != nil {
 			return r, err
 		}
-		r.Body = f // which the request closes
+		r.Body = f // closed by the request
 	case opt.in != "":
 		return r, errors.New("--in is for restore")
 	case name == "snapshot" && opt.out == "" && opt.streams.OutTTY:
@@ -352,7 +353,7 @@ func (opt *adminOptions) printJSON(answers []*adminAnswer) error {
 	}{opt.command, list})
 }
 
-// adminFailure says which AdminServers did not answer.
+// adminFailure returns an error that lists the AdminServers that did not answer, or nil.
 func adminFailure(answers []*adminAnswer) error {
 	var failures []string
 	for _, a := range answers {

@@ -15,21 +15,21 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// canaryTime is how long a canary may sing at least.
+// canaryTime is the shortest time limit of a canary.
 const canaryTime = 5 * time.Second
 
-// canaryResult is what one member did with its canary. Times are ms.
+// canaryResult is the result of one member's canary. Times are in ms.
 type canaryResult struct {
 	Address string  `json:"address"`
 	Connect float64 `json:"connect"` // to open the session
 	Create  float64 `json:"create"`  // to create an ephemeral znode
-	Watch   float64 `json:"watch"`   // to delete it, and to hear of that
+	Watch   float64 `json:"watch"`   // to delete it, and to receive the event
 	Close   float64 `json:"close"`   // to close the session
 
 	err error
 }
 
-// MarshalJSON writes the error too.
+// MarshalJSON includes the error.
 func (c *canaryResult) MarshalJSON() ([]byte, error) {
 	type plain canaryResult
 	text := ""
@@ -42,7 +42,7 @@ func (c *canaryResult) MarshalJSON() ([]byte, error) {
 	}{(*plain)(c), text})
 }
 
-// canaryParent is the znode below which canaries are created, without a slash at its end.
+// canaryParent returns the znode below which canaries are created, without a trailing slash.
 func canaryParent(servers, path string) (string, error) {
 	_, chroot, err := client.ParseServers(servers)
 	if err != nil {
@@ -54,7 +54,7 @@ func canaryParent(servers, path string) (string, error) {
 	return chroot + strings.TrimSuffix(path, "/"), nil
 }
 
-// canaries sends one through each member that serves and writes.
+// canaries runs one through each member that serves and accepts writes.
 func canaries(ctx context.Context, p *probe.Prober, readings []*probe.Reading, parent string) []*canaryResult {
 	var list []*canaryResult
 	var wg sync.WaitGroup
@@ -70,8 +70,8 @@ func canaries(ctx context.Context, p *probe.Prober, readings []*probe.Reading, p
 	return list
 }
 
-// sing opens a session, creates an ephemeral znode, watches it, deletes it and waits for the watch. The znode goes with
-// the session, which is closed in any case; if this process dies, the session expires.
+// sing opens a session, creates an ephemeral znode, watches it, deletes it and waits for the watch. The znode is
+// deleted with the session, which is closed in any case; if this process dies, the session expires.
 func (c *canaryResult) sing(ctx context.Context, p *probe.Prober, m *probe.Member, parent string) (err error) {
 	last := time.Now()
 	lap := func(ms *float64) {

@@ -15,16 +15,16 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// difference is a znode that members have differently.
+// difference is a znode that differs between members.
 type difference struct {
 	Path string `json:"path"`
 	What string `json:"difference"`
 }
 
-// fingerprint is what is compared of a znode.
+// fingerprint is what is compared for a znode.
 type fingerprint struct {
 	czxid, mzxid int64
-	data, acl    [16]byte // the beginning of a hash
+	data, acl    [16]byte // the start of a hash
 }
 
 // vantage is one member's view of a subtree.
@@ -35,13 +35,13 @@ type vantage struct {
 	unread map[string]error
 }
 
-// inFlight bounds how many znodes of a member are read at once.
+// inFlight limits how many znodes of a member are read at once.
 const inFlight = 64
 
-// rounds is how often znodes that seem to differ are read again: they may have been written in between.
+// rounds is how often znodes that seem to differ are reread: they may have been written in between.
 const rounds = 3
 
-// compareTrees reads the subtree through every member at once and compares what they have.
+// compareTrees reads the subtree through all members concurrently and compares it.
 func (a *agreement) compareTrees(ctx context.Context, root string, p *probe.Prober, members []*probe.Reading) error {
 	ctx, cancel := context.WithTimeout(ctx, deepTime)
 	defer cancel()
@@ -81,7 +81,7 @@ func (a *agreement) compareTrees(ctx context.Context, root string, p *probe.Prob
 	return nil
 }
 
-// each runs f for all views at once.
+// each runs f for all views concurrently.
 func each(views []*vantage, f func(*vantage) error) error {
 	var wg sync.WaitGroup
 	errs := make([]error, len(views))
@@ -96,7 +96,7 @@ func each(views []*vantage, f func(*vantage) error) error {
 	return errors.Join(errs...)
 }
 
-// read takes the prints of the whole subtree, as it is after a sync.
+// read takes the fingerprints of the whole subtree after a sync.
 func (v *vantage) read(ctx context.Context, root string) error {
 	if err := v.conn.Sync(ctx, root); err != nil {
 		return err
@@ -105,7 +105,7 @@ func (v *vantage) read(ctx context.Context, root string) error {
 	err := v.conn.Walk(ctx, root, client.WalkOptions{}, func(path string, _ []string, err error) error {
 		switch {
 		case errors.Is(err, proto.ErrNoNode) && path != root:
-			return nil // it vanished
+			return nil // deleted meanwhile
 		case err != nil:
 			v.unread[path] = err
 			return nil
@@ -119,7 +119,7 @@ func (v *vantage) read(ctx context.Context, root string) error {
 	return v.take(ctx, paths)
 }
 
-// again takes the prints of some znodes anew.
+// again takes the fingerprints of some znodes again.
 func (v *vantage) again(ctx context.Context, root string, paths []string) error {
 	if err := v.conn.Sync(ctx, root); err != nil {
 		return err
@@ -194,7 +194,7 @@ func (v *vantage) fingerprint(ctx context.Context, path string) (p fingerprint, 
 	return p, nil
 }
 
-// differing are the znodes that the views have differently, in order.
+// differing returns the znodes that differ between the views, in order.
 func differing(views []*vantage) (paths []string) {
 	seen := map[string]bool{}
 	for _, v := range views {
@@ -247,7 +247,7 @@ func (a *agreement) judgeTrees(root string, views []*vantage, paths []string) {
 	}
 }
 
-// describe says how the views differ on one znode, compared with what the first of them has.
+// describe says how the other views of a znode differ from the first.
 func describe(path string, views []*vantage) string {
 	var with, without []string
 	for _, v := range views {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -55,7 +56,7 @@ const (
 	ofFiles = ofDirs | ofSnapshot | ofLogs
 )
 
-// rule is one thing that the doctor looks for.
+// rule is a problem that the doctor looks for.
 type rule struct {
 	Code     string   `json:"code"`
 	Severity severity `json:"severity"`
@@ -68,7 +69,7 @@ type rule struct {
 	look func(p *patient, r *rule)
 }
 
-// rules are all that the doctor knows.
+// rules returns all of the doctor's rules.
 func rules() []*rule {
 	return slices.Concat(memberRules(), clientRules(), configRules(), fileRules())
 }
@@ -84,7 +85,7 @@ type skipped struct {
 	Why  string `json:"reason"`
 }
 
-// patient is what the doctor has to look at.
+// patient is what the doctor examines.
 type patient struct {
 	absent map[source]string // why a source is not there
 
@@ -99,7 +100,7 @@ type patient struct {
 
 	config   *zoocfg.Config
 	warnings []zoocfg.Warning
-	problem  error // of the configuration
+	problem  error // with the configuration
 	dirs     *dataDirs
 	snapshot *scan
 	logs     *tail
@@ -190,7 +191,7 @@ The exit code is 1 if a finding is at least as severe as --fail-on.`,
   zkctl ensemble doctor --no-members --dir /var/lib/zookeeper --only CHILDREN,ZNODE_SIZE
   zkctl ensemble doctor --list
   zkctl ensemble doctor --skip LOG_WITH_DATA --set LATENCY.limit=20 --fail-on critical`,
-		Args: cobra.NoArgs,
+		Args: command.ArgCount(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runDoctor(c.Context(), opt) },
 	}
 	opt.add(c)
@@ -230,7 +231,7 @@ func completeLimits(*cobra.Command, []string, string) (list []string, _ cobra.Sh
 	return list, cobra.ShellCompDirectiveNoFileComp
 }
 
-// chosen are the rules to apply, with their limits.
+// chosen returns the rules to apply, with their limits.
 func (opt *doctorOptions) chosen() ([]*rule, error) {
 	all := rules()
 	var codes []string

@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -38,7 +39,7 @@ type healthOptions struct {
 	format         string
 }
 
-// noLimit is the value of a limit that is not set.
+// noLimit is the value of an unset limit.
 const noLimit = -1
 
 func newHealthCommand(s *ui.Streams, connect Connect) *cobra.Command {
@@ -57,7 +58,7 @@ exceeded), 2 CRITICAL (no quorum, or the canary failed), 3 UNKNOWN.`,
   zkctl ensemble health --min-members 3 --max-lag 100 --max-latency 50 --format nagios
   zkctl ensemble health --canary --wait 60s
   zkctl ensemble health --format prometheus > /var/lib/node_exporter/zookeeper.prom`,
-		Args: cobra.NoArgs,
+		Args: command.ArgCount(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runHealth(c.Context(), opt) },
 	}
 	opt.add(c)
@@ -77,17 +78,17 @@ exceeded), 2 CRITICAL (no quorum, or the canary failed), 3 UNKNOWN.`,
 	return c
 }
 
-// check is one thing that health looks at.
+// check is one thing that health checks.
 type check struct {
 	Name     string            `json:"check"`
 	Member   string            `json:"member,omitempty"`
 	OK       answer.Opt[bool]  `json:"ok"`
 	Text     string            `json:"text"`
-	critical bool              // without it the ensemble does not work
+	critical bool              // a failure means that the ensemble does not work
 	limit    answer.Opt[int64] // for perfdata
 }
 
-// health is what came of the checks.
+// health is the result of the checks.
 type health struct {
 	survey  *probe.Survey
 	verdict probe.Verdict
@@ -95,7 +96,7 @@ type health struct {
 	canary  []*canaryResult
 }
 
-// ok is true if every check is, false if one is not, and else unknown.
+// ok is true if every check passed, false if one failed, and otherwise unknown.
 func (h *health) ok() answer.Opt[bool] {
 	all := answer.Some(true)
 	for _, c := range h.checks {
@@ -192,7 +193,7 @@ func (opt *healthOptions) check(ctx context.Context, p *probe.Prober, widen bool
 	return h, err
 }
 
-// limit adds a check of a member's number.
+// limit adds a check of a member's number against a limit.
 func (h *health) limit(name string, r *probe.Reading, known, kept bool, excess string) {
 	c := check{Name: name, Member: r.Name(), Text: r.Name() + " " + excess}
 	switch {
@@ -206,7 +207,7 @@ func (h *health) limit(name string, r *probe.Reading, known, kept bool, excess s
 	h.checks = append(h.checks, c)
 }
 
-// sing runs the canary.
+// sing runs the canaries.
 func (h *health) sing(ctx context.Context, opt *healthOptions, p *probe.Prober) error {
 	within, cancel := context.WithTimeout(ctx, max(opt.timeout, canaryTime))
 	defer cancel()
@@ -234,7 +235,7 @@ func (h *health) sing(ctx context.Context, opt *healthOptions, p *probe.Prober) 
 	return nil
 }
 
-// bad are the checks that failed, or could not be made.
+// bad returns the checks that failed or could not be made.
 func (h *health) bad() (list []check) {
 	for _, c := range h.checks {
 		if !c.OK.Or(false) {

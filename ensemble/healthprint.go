@@ -76,7 +76,7 @@ func (h *health) nagios() int {
 	return code
 }
 
-// plugin is the line of a Nagios plugin, with performance data.
+// plugin returns the line of a Nagios plugin, with performance data.
 func (h *health) plugin(opt *healthOptions) string {
 	clean := strings.NewReplacer("|", "/", "\n", " ")
 	texts := []string{h.verdict.Sentence}
@@ -145,7 +145,7 @@ func worst(to *answer.Opt[float64], v answer.Opt[float64]) {
 	}
 }
 
-// exposition is Prometheus's text format. What is unknown has no sample.
+// exposition returns Prometheus's text format. Unknown values have no sample.
 func (h *health) exposition() string {
 	out := &strings.Builder{}
 	sample := func(name, labels string, v answer.Opt[float64]) {

@@ -13,7 +13,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// pairsOf are the names and values of an answer, in the member's order.
+// pairsOf returns the names and values of an answer, in the member's order.
 func pairsOf(v any) (pairs [][2]string) {
 	switch v := v.(type) {
 	case *answer.Metrics:
@@ -27,7 +27,7 @@ func pairsOf(v any) (pairs [][2]string) {
 		}
 		return pairs
 	}
-	// A struct: its fields have the order of their declaration.
+	// A struct: fields in the order of their declaration.
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return nil
@@ -63,7 +63,7 @@ func pairsOf(v any) (pairs [][2]string) {
 	return pairs
 }
 
-// chosenPairs are those whose names match, as an object.
+// chosenPairs returns the pairs with matching names as an object.
 func chosenPairs(v any, filter *regexp.Regexp) any {
 	m := map[string]any{}
 	switch v := v.(type) {
@@ -85,8 +85,8 @@ func chosenPairs(v any, filter *regexp.Regexp) any {
 	return m
 }
 
-// printMatrix prints a row for each name and a column for each member. A member that did not answer has "?", one that
-// lacks the name nothing.
+// printMatrix prints a row for each name and a column for each member. A member that did not answer has "?"; one
+// without the name has an empty cell.
 func printMatrix(s *ui.Streams, filter *regexp.Regexp, answers []*wordAnswer) error {
 	head := []string{"NAME"}
 	var names []string

@@ -14,7 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// choosing are the options that choose members of an ensemble. Without one, the servers of -server are meant.
+// choosing are the options that choose members of an ensemble, by default the servers of -server.
 type choosing struct {
 	asking
 	all    bool
@@ -27,7 +27,7 @@ func (a *choosing) add(c *cobra.Command) {
 	c.Flags().StringVar(&a.member, "member", "", "ask the members with these `ids`, separated by commas")
 }
 
-// chosen are the members to ask.
+// chosen returns the members to ask.
 func (a *choosing) chosen(ctx context.Context, p *probe.Prober, widen bool) ([]probe.Member, error) {
 	switch {
 	case a.member != "" && (a.all || a.members != ""), a.all && a.members != "":
@@ -69,10 +69,10 @@ func (a *choosing) chosen(ctx context.Context, p *probe.Prober, widen bool) ([]p
 	return list, nil
 }
 
-// heading stands above the answer of one of several members.
+// heading is the line above each answer if there are several members.
 func heading(s *ui.Streams, m *probe.Member) string { return "==> " + s.Name(m.Name()) + " <==\n" }
 
-// confirm asks before what changes something, unless yes.
+// confirm asks for confirmation before a change, unless yes is set.
 func confirm(ctx context.Context, s *ui.Streams, yes bool, what string) error {
 	if yes {
 		return nil

@@ -47,7 +47,7 @@ shell, and starts to wait for the member when the command ends.`,
 		Example: `  zkctl -server zk1 ensemble restart --rolling --exec 'ssh {host} sudo systemctl restart zookeeper'
   zkctl ensemble restart --rolling --dry-run --exec 'kubectl delete pod zk-{id}'
   zkctl ensemble restart --rolling --pause 30s -y --exec './restart.sh {id} {address}'`,
-		Args: cobra.NoArgs,
+		Args: command.ArgCount(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runRestart(c.Context(), opt) },
 	}
 	opt.add(c)
@@ -114,7 +114,8 @@ func commandWords(line string) (words []string, err error) {
 	return words, nil
 }
 
-// expand replaces the placeholders in each word. A host that a command could take for an option is refused.
+// expand replaces the placeholders in each word. It refuses a host that a command could mistake for an
+// option.
 func expand(words []string, r *probe.Reading) (list []string, err error) {
 	a := r.Addresses[0]
 	if strings.HasPrefix(a.Host, "-") {
@@ -131,7 +132,7 @@ func expand(words []string, r *probe.Reading) (list []string, err error) {
 	return list, nil
 }
 
-// order is observers, followers, the leader, each by id.
+// order returns observers, followers and the leader, each by id.
 func order(s *probe.Survey) []*probe.Reading {
 	list := slices.Clone(s.Readings)
 	rank := func(r *probe.Reading) int {
@@ -156,7 +157,7 @@ type tour struct {
 	done  []string // names of members
 }
 
-// ready surveys the ensemble and says why no member may be taken down now.
+// ready surveys the ensemble and returns an error if no member may be taken down now.
 func (t *tour) ready(ctx context.Context) (*probe.Survey, error) {
 	s, err := survey(ctx, t.p, t.widen, t.opt.timeout)
 	if err != nil {
@@ -197,7 +198,7 @@ func (t *tour) plan(s *probe.Survey) error {
 	return err
 }
 
-// run restarts n members. Who is next is decided anew each time, because the leader may change.
+// run restarts n members. It chooses the next one after each step, because the leader may change.
 func (t *tour) run(ctx context.Context, n int) error {
 	for i := range n {
 		if i > 0 {
@@ -230,7 +231,7 @@ func (t *tour) run(ctx context.Context, n int) error {
 	return nil
 }
 
-// stopped adds to an error where the tour stands.
+// stopped adds the progress of the tour to an error.
 func (t *tour) stopped(err error, s *probe.Survey) error {
 	text := "none was restarted before"
 	if t.done != nil {
@@ -248,11 +249,11 @@ func (t *tour) stopped(err error, s *probe.Survey) error {
 	return fmt.Errorf("%w (%s)", err, text)
 }
 
-// pollPause is the time between two looks at a member that restarts.
+// pollPause is the time between two polls of a restarting member.
 const pollPause = 200 * time.Millisecond
 
-// step restarts one member and waits until it is in step again: it was gone or counts from the start again, serves, and has what
-// the leader had when it came back. The zxid is the member's.
+// step restarts one member and waits until it is back in step: it was down or its counters restarted, it serves, and
+// it has what the leader had when it came back. It returns the member's zxid.
 func (t *tour) step(ctx context.Context, before *probe.Survey, r *probe.Reading) (answer.Hex, error) {
 	words, err := expand(t.words, r)
 	if err != nil {
@@ -298,8 +299,8 @@ func (t *tour) step(ctx context.Context, before *probe.Survey, r *probe.Reading)
 	}
 }
 
-// inStep is how many transactions a member may be behind when it counts as in step, because it is asked at another moment than the
-// leader. One that only starts does not serve.
+// inStep is how many transactions a member in step may lag, because it is not asked at the same moment as the leader.
+// A member that is still starting does not serve.
 const inStep = 100
 
 // restarted reports whether now shows that the member was restarted since before.
@@ -315,7 +316,7 @@ func restarted(before, now *probe.Reading, since time.Duration) bool {
 	return ok && ok2 && b < a
 }
 
-// look asks the members of a survey again.
+// look asks the members of a survey again, without looking for others.
 func (t *tour) look(ctx context.Context, known *probe.Survey) (*probe.Survey, error) {
 	within, cancel := context.WithTimeout(ctx, t.opt.timeout)
 	defer cancel()
@@ -323,7 +324,7 @@ func (t *tour) look(ctx context.Context, known *probe.Survey) (*probe.Survey, er
 	return s, ctx.Err()
 }
 
-// notBack says what a step waited for in vain.
+// notBack returns the error of a step that waited in vain.
 func (t *tour) notBack(ctx context.Context, finished, gone bool, last *probe.Reading) error {
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ctx.Err()

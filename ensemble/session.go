@@ -59,7 +59,7 @@ packets received and outstanding requests. A session that is on no member is
 The exit code is 2 if a member would not list its connections.`,
 		Example: `  zkctl -server zk1 session ls
   zkctl session ls -o json | jq -r '.sessions[] | select(.ephemerals > 0).client'`,
-		Args: cobra.NoArgs,
+		Args: command.ArgCount(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runSessionList(c.Context(), opt) },
 	}
 	opt.add(c)
@@ -76,7 +76,7 @@ func newSessionShow(s *ui.Streams, connect Connect) *cobra.Command {
 paths, and when it expires if its client stays silent, which only the leader knows.`,
 		Example: `  zkctl session show 0x10000221ceb0000
   zkctl session show 0x10000221ceb0000 -o json`,
-		Args: cobra.ExactArgs(1),
+		Args: command.ArgCount(1, 1),
 		RunE: func(c *cobra.Command, words []string) error {
 			opt.words = words
 			return runSessionShow(c.Context(), opt)
@@ -96,7 +96,7 @@ func newSessionOwner(s *ui.Streams, connect Connect) *cobra.Command {
 that the client is connected to.`,
 		Example: `  zkctl -server zk1 session owner /app/leader
   zkctl session owner /locks/a /locks/b -o json`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              command.ArgCount(1, -1),
 		ValidArgsFunction: command.Takes(command.Path, 0, -1),
 		RunE: func(c *cobra.Command, words []string) error {
 			opt.words = words
@@ -117,7 +117,7 @@ func newSessionDecode(s *ui.Streams) *cobra.Command {
 started, and how many sessions it had issued before. No server is contacted.`,
 		Example: `  zkctl session decode 0x10000221ceb0000
   zkctl session decode 72057740551979008 -o json`,
-		Args: cobra.MinimumNArgs(1),
+		Args: command.ArgCount(1, -1),
 	}
 	formatFlag(c, &output, "an object for each")
 	c.RunE = func(_ *cobra.Command, words []string) error {
@@ -148,7 +148,7 @@ started, and how many sessions it had issued before. No server is contacted.`,
 	return c
 }
 
-// sessionJSON is a session in JSON. Times are ms.
+// sessionJSON is a session in JSON. Times are in ms.
 type sessionJSON struct {
 	Session    answer.Hex           `json:"session"`
 	State      string               `json:"state"`
@@ -209,7 +209,7 @@ func runSessionList(ctx context.Context, opt *sessionOptions) error {
 	return l.exit(opt.streams, format)
 }
 
-// exit says on stderr what is unknown.
+// exit reports on stderr what is unknown.
 func (l *sessions) exit(s *ui.Streams, format ui.Format) error {
 	if format == ui.Text && l.shut != nil {
 		for _, text := range l.texts() {
@@ -240,7 +240,7 @@ func (l *sessions) printTable(s *ui.Streams) error {
 			row = []string{one.ID.String(), escape.Line(c.Address), member, span(one.Timeout), span(one.Idle), span(age), count(length(one.Ephemerals)),
 				count(length(one.Watches)), count(c.Received), count(c.Queued), escape.Line(c.LastOp)}
 		} else if l.blind {
-			row[1] = unknown // it may be on the member that does not tell
+			row[1] = unknown // it may be on the member that does not report its connections
 		}
 		rows = append(rows, row)
 	}
@@ -283,7 +283,7 @@ func runSessionShow(ctx context.Context, opt *sessionOptions) error {
 	return l.exit(opt.streams, format)
 }
 
-// text is all that is known of a session.
+// text returns everything known about a session.
 func (s *session) text() string {
 	out := &strings.Builder{}
 	out.WriteString(decode(int64(s.ID)).text())
@@ -404,7 +404,7 @@ func runSessionOwner(ctx context.Context, opt *sessionOptions) error {
 	return err
 }
 
-// ephemeralOwners reads who owns znodes, in one session; 0 is nobody.
+// ephemeralOwners reads the owners of znodes, in one session; 0 means none.
 func ephemeralOwners(ctx context.Context, cfg client.Config, paths []string) (owners []int64, errs []error, err error) {
 	conn, err := client.Open(cfg)
 	if err != nil {

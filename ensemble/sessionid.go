@@ -9,13 +9,14 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 )
 
-// decoded is what a session id says (SessionTrackerImpl.initializeNextSessionId): the id of the server that made it, 40
-// bits of that server's clock when its session tracker started, and a counter of 16 bits, whose carry goes into the clock.
+// decoded is the content of a session id (SessionTrackerImpl.initializeNextSessionId): the id of the server that
+// issued it, 40 bits of that server's clock when its session tracker started, and a counter of 16 bits, which carries
+// into the clock.
 type decoded struct {
 	Session answer.Hex        `json:"session"`
 	Server  int64             `json:"serverId"`
 	Started answer.Opt[int64] `json:"started"` // ms since 1970, if the clock is a calendar's
-	Uptime  answer.Opt[int64] `json:"uptime"`  // ms since the machine's start, if it is a monotonic one
+	Uptime  answer.Opt[int64] `json:"uptime"`  // ms since the machine's start, if the clock is monotonic
 	Ordinal int64             `json:"ordinal"`
 	Signed  bool              `json:"signExtended,omitempty"`
 }
@@ -25,26 +26,26 @@ const (
 	counterBits = 16
 )
 
-// firstZooKeeper is before any server made a session. A clock that shows less counts from the machine's start: newer
-// servers take System.nanoTime.
+// firstZooKeeper is earlier than any session. A clock that shows less counts from the machine's start: newer servers
+// use System.nanoTime.
 var firstZooKeeper = time.Date(2007, 11, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
 
 func decode(id int64) decoded {
 	n := uint64(id)
 	clock := int64(n >> counterBits & (1<<clockBits - 1))
 	d := decoded{Session: answer.Hex(id), Server: int64(n >> (clockBits + counterBits)), Ordinal: int64(n & (1<<counterBits - 1))}
-	// Of a date only the low 40 bits are there; they are repeated every 35 years, the last time in November 2004.
+	// Only the low 40 bits of a date are stored; they repeat every 35 years, last in November 2004.
 	if date := clock + 1<<clockBits; date >= firstZooKeeper {
 		d.Started = answer.Some(date)
 	} else {
 		d.Uptime = answer.Some(clock)
 	}
-	// Before ZOOKEEPER-1622 the sign of the shifted time was extended into the server's id.
+	// Before ZOOKEEPER-1622, the sign of the shifted time extended into the server's id.
 	d.Signed = d.Server == 255
 	return d
 }
 
-// parseSession reads a session id as people and tools write it: 0x10000221ceb0000, or decimal.
+// parseSession parses a session id as people and tools write it: 0x10000221ceb0000, or decimal.
 func parseSession(s string) (int64, error) {
 	if digits, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok {
 		if n, err := strconv.ParseUint(digits, 16, 64); err == nil {

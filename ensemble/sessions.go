@@ -11,12 +11,12 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 )
 
-// session is one session, put together from what the members say.
+// session is a session, assembled from what the members report.
 type session struct {
 	ID         answer.Hex
-	Member     string // "" if it is on none
+	Member     string // "" if on none
 	MemberID   answer.Opt[int64]
-	Conn       *answer.Connection // nil if it is on no member
+	Conn       *answer.Connection // nil if on no member
 	Timeout    answer.Opt[int64]  // ms
 	Idle       answer.Opt[int64]  // ms, at least
 	Expires    answer.Opt[int64]  // ms since 1970
@@ -44,7 +44,7 @@ type sessions struct {
 	list   []*session
 	found  map[*probe.Reading]*gathering
 	shut   []lack
-	blind  bool // a member did not tell its connections
+	blind  bool // a member did not report its connections
 }
 
 // lack is something unknown, and why.
@@ -74,7 +74,7 @@ func (l *sessions) find(id answer.Hex) *session {
 	return nil
 }
 
-// gathering is what one member said.
+// gathering is what one member reported.
 type gathering struct {
 	conns                        []*answer.Connection
 	dump                         *answer.Dump
@@ -138,7 +138,7 @@ func sessionsOf(ctx context.Context, p *probe.Prober, s *probe.Survey, timeout t
 	return l, nil
 }
 
-// ask asks one member for its connections, its dump and its watches at once.
+// ask asks one member for its connections, its dump and its watches concurrently.
 func ask(ctx context.Context, p *probe.Prober, r *probe.Reading) *gathering {
 	g := &gathering{tooMany: r.Watches.Or(0) > large}
 	done := make(chan struct{}, 3)
@@ -171,7 +171,7 @@ func answerOf[T any](ctx context.Context, p *probe.Prober, m *probe.Member, word
 	return v, err
 }
 
-// connections adds the sessions that are on a member.
+// connections adds the sessions connected to a member.
 func (l *sessions) connections(r *probe.Reading, g *gathering) {
 	if g.consErr != nil {
 		l.blind = true
@@ -195,7 +195,8 @@ func (l *sessions) connections(r *probe.Reading, g *gathering) {
 	}
 }
 
-// dumps adds what the members' dumps tell: ephemeral znodes, sessions on no member, and when they expire.
+// dumps adds the content of the members' dumps: ephemeral znodes, sessions on no member, and when they
+// expire.
 func (l *sessions) dumps(found map[*probe.Reading]*gathering) {
 	var told *answer.Dump
 	var failure error
@@ -219,7 +220,7 @@ func (l *sessions) dumps(found map[*probe.Reading]*gathering) {
 		}
 		s.Timeout.Fill(t.Timeout)
 	}
-	for _, g := range found { // a leader tells no timeouts, and the others do
+	for _, g := range found { // learners report timeouts, the leader does not
 		if g.dump == nil {
 			continue
 		}
@@ -231,7 +232,7 @@ func (l *sessions) dumps(found map[*probe.Reading]*gathering) {
 	}
 	for _, e := range told.Expiries {
 		for _, id := range e.Sessions {
-			if at, ok := e.At.Get(); ok && at > 1e12 { // else it is of the member's own clock
+			if at, ok := e.At.Get(); ok && at > 1e12 { // otherwise it is on the member's own clock
 				l.find(id).Expires = answer.Some(at)
 			}
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -41,7 +42,7 @@ answered.`,
 		Example: `  zkctl -server zk1 ensemble status
   zkctl ensemble status -w
   zkctl ensemble status --members zk1:2181,zk2:2181,zk3:2181 -o json`,
-		Args: cobra.NoArgs,
+		Args: command.ArgCount(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runStatus(c.Context(), opt) },
 	}
 	opt.add(c)

@@ -15,6 +15,7 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -42,7 +43,7 @@ determined.`,
 		Example: `  zkctl -server zk1 ensemble verify
   zkctl -server zk1 ensemble verify --deep /app
   zkctl ensemble verify --members zk1:2181,zk2:2181 -o json`,
-		Args: cobra.NoArgs,
+		Args: command.ArgCount(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runVerify(c.Context(), opt) },
 	}
 	opt.add(c)
@@ -51,18 +52,18 @@ determined.`,
 	return c
 }
 
-// agreement is whether members hold the same.
+// agreement is the result of comparing members.
 type agreement struct {
 	Agree   answer.Opt[bool] `json:"agree"`
 	Text    string           `json:"text"`
 	Members []string         `json:"members"` // that were compared
-	// Of digests:
+	// For digests:
 	Common answer.Opt[int64]      `json:"commonDigests,omitzero"`
 	Last   answer.Opt[answer.Hex] `json:"lastCommonZxid,omitzero"`
 	After  answer.Opt[answer.Hex] `json:"differAfter,omitzero"` // they still were the same at this zxid
-	UpTo   answer.Opt[answer.Hex] `json:"differUpTo,omitzero"`  // and differ from this one on
+	UpTo   answer.Opt[answer.Hex] `json:"differUpTo,omitzero"`  // they differ from this zxid on
 	Sides  [][]string             `json:"sides,omitempty"`      // members that agree with each other
-	// Of a subtree:
+	// For a subtree:
 	Znodes answer.Opt[int64] `json:"znodes,omitzero"`
 	Differ []difference      `json:"differences,omitempty"`
 	Unread []string          `json:"unread,omitempty"` // could not be read through some member
@@ -133,10 +134,11 @@ func (a *agreement) leave(r *probe.Reading, why error) {
 	a.Left = append(a.Left, fmt.Sprintf("%s: %v", r.Name(), why))
 }
 
-// digestInterval is how many zxids are between two digests that a member keeps (DataTree.DIGEST_LOG_INTERVAL).
+// digestInterval is the number of zxids between two digests that a member keeps
+// (DataTree.DIGEST_LOG_INTERVAL).
 const digestInterval = 128
 
-// compareDigests compares the trees at the zxids of which all members know the digests.
+// compareDigests compares the trees at the zxids for which all members have digests.
 func (a *agreement) compareDigests(ctx context.Context, opt *verifyOptions, p *probe.Prober, members []*probe.Reading) {
 	ctx, cancel := context.WithTimeout(ctx, opt.timeout)
 	defer cancel()
@@ -276,5 +278,5 @@ func (a *agreement) text(s *ui.Streams) string {
 	return out.String()
 }
 
-// deepTime is how long one member may take for its subtree.
+// deepTime limits the reading of a subtree through one member.
 const deepTime = time.Hour

@@ -122,11 +122,11 @@ func unknownWord(word string) error {
 type wordAnswer struct {
 	member probe.Member
 	door   probe.Door
-	text   []byte        // of the word
-	object answer.Object // of the AdminServer's command
-	value  any           // of either; nil with --raw
+	text   []byte        // to the word
+	object answer.Object // to the AdminServer's command
+	value  any           // parsed from either; nil with --raw
 	err    error
-	shut   bool // the member would not tell
+	shut   bool // the member refused to answer
 }
 
 func runWord(ctx context.Context, opt *wordOptions) error {
@@ -207,10 +207,10 @@ func (opt *wordOptions) check() (ui.Format, error) {
 	return format, nil
 }
 
-// large is from how many watches, or ephemeral znodes, on a listing is a burden for its server.
+// large is the number of watches or ephemeral znodes from which a listing burdens the server.
 const large = 100_000
 
-// warn looks how much a listing would list.
+// warn checks how much a listing would list.
 func (opt *wordOptions) warn(ctx context.Context, p *probe.Prober, members []probe.Member) {
 	ctx, cancel := context.WithTimeout(ctx, opt.timeout)
 	defer cancel()
@@ -239,7 +239,7 @@ func (opt *wordOptions) warn(ctx context.Context, p *probe.Prober, members []pro
 	}
 }
 
-// ask asks all members at once.
+// ask asks all members concurrently.
 func (opt *wordOptions) ask(ctx context.Context, p *probe.Prober, members []probe.Member, word string) []*wordAnswer {
 	ctx, cancel := context.WithTimeout(ctx, opt.timeout)
 	defer cancel()
@@ -280,7 +280,7 @@ func (opt *wordOptions) askOne(ctx context.Context, p *probe.Prober, m probe.Mem
 	return a
 }
 
-// reason says why neither door answered, and which setting would open one.
+// reason returns why neither door answered, and which setting would open one.
 func (opt *wordOptions) reason(m *probe.Member, word, admin error) error {
 	refusal := fmt.Sprintf("%s is not in 4lw.commands.whitelist", opt.word.Name)
 	switch {
@@ -325,7 +325,8 @@ func (opt *wordOptions) print(answers []*wordAnswer, format ui.Format) error {
 	return nil
 }
 
-// textOf is an answer as it is printed: the word's bytes, or the AdminServer's object as names and values, or as JSON.
+// textOf returns an answer as it is printed: the word's bytes, or the AdminServer's object as names and values, or as
+// JSON.
 func (opt *wordOptions) textOf(a *wordAnswer) []byte {
 	text := a.text
 	switch {
@@ -384,7 +385,7 @@ func (opt *wordOptions) printJSON(answers []*wordAnswer) error {
 	}{opt.word.Name, list})
 }
 
-// failure says on stderr who did not answer, and through which door another did.
+// failure reports on stderr which members did not answer, and through which door others did.
 func (opt *wordOptions) failure(answers []*wordAnswer) error {
 	var failures []string
 	shut := true

@@ -34,7 +34,8 @@ func newChopCommand(s *ui.Streams, run func(context.Context, *chopOptions) error
 		Short: "copy a log up to a zxid, as LogChopper does",
 		Long: `Copy the transactions of the log SRC, up to and including ZXID, to the new
 file DST. DST must not exist.`,
-		Example: "  zkctl txnlog chop 0x10000002f version-2/log.100000001 /tmp/log.100000001",
+		Example: `  zkctl txnlog chop 0x10000002f version-2/log.100000001 /tmp/log.100000001
+  zkctl txnlog chop 0x64 version-2/log.1 before-the-fault/log.1`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) != 3 {
 				return usageError(c, "chop needs a zxid and two files")

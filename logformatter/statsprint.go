@@ -147,18 +147,13 @@ func (s *stats) printRate(out *strings.Builder, width int) {
 		return
 	}
 	var most int64
+	axis := 0 // columns of its longest time: an offset of zero is a single Z
 	for _, r := range rows {
 		most = max(most, r.txns)
-	}
-	layout := "01-02 15:04:05"
-	switch {
-	case span >= 86400:
-		layout = "2006-01-02"
-	case span >= 60:
-		layout = "01-02 15:04"
+		axis = max(axis, len(ui.TimeSeconds(r.start)))
 	}
 	digits := len(fmt.Sprint(most))
-	room := max(8, width-len(layout)-digits-4)
+	room := max(8, width-axis-digits-4)
 	fmt.Fprintf(out, "\ntransactions per %s\n", stretchText(span))
 	for _, r := range rows {
 		eighth := r.txns * int64(room) * 8 / most
@@ -166,7 +161,7 @@ func (s *stats) printRate(out *strings.Builder, width int) {
 			eighth = max(eighth, 1)
 		}
 		bar := strings.Repeat("█", int(eighth/8)) + eighths[eighth%8]
-		line := fmt.Sprintf("%s  %*d  %s", time.Unix(r.start, 0).Local().Format(layout), digits, r.txns, bar)
+		line := fmt.Sprintf("%-*s  %*d  %s", axis, ui.TimeSeconds(r.start), digits, r.txns, bar)
 		fmt.Fprintln(out, strings.TrimRight(line, " "))
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/command"
 )
 
 // usageError describes what is wrong with a command line and shows the usage.
 func usageError(c *cobra.Command, what string) error {
-	return fmt.Errorf("%s; usage: %s (see %s --help)", what, c.UseLine(), c.CommandPath())
+	return fmt.Errorf("%s; usage: %s (see %s --help)", what, command.UseLine(c), c.CommandPath())
 }
 
 // completeValues makes an option complete to the values.

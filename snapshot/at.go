@@ -48,7 +48,7 @@ into a running ensemble, print that branch: --path /config -o json.`,
 		Example: `  zkctl snapshot at /var/lib/zookeeper --time "2026-11-22 03:07:00" --tree
   zkctl snapshot at /var/lib/zookeeper --zxid 0x100000041 --path /config -o json
   zkctl snapshot at old/version-2 --zxid 0x100000041 --write /var/lib/zookeeper/version-2`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: argCount(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			opt.dir = args[0]
 			return run(c.Context(), opt)

@@ -75,14 +75,10 @@ func usageError(err error) error {
 	return &ui.ExitError{Code: exitUsage, Err: err}
 }
 
-// usageArgs makes a wrong number of arguments a usage error and shows the usage.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return usageError(fmt.Errorf("%w\nusage: %s", err, c.UseLine()))
-		}
-		return nil
-	}
+// argCount makes a wrong number of arguments a usage error.
+func argCount(least, most int) cobra.PositionalArgs {
+	check := command.ArgCount(least, most)
+	return func(c *cobra.Command, args []string) error { return usageError(check(c, args)) }
 }
 
 // formatFlag declares -o.

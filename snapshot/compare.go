@@ -36,7 +36,7 @@ The times in the output are those of this run: first for reading and decoding a
 file, then for sorting its znodes.`,
 		Example: `  zkctl snapshot compare -l snapshot.36 -r snapshot.71 -b 2 -n 1
   zkctl snapshot compare -l snapshot.36 -r snapshot.71 -b 0 -n 0 -i`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: argCount(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			for _, name := range []string{"left", "right", "bytes", "nodes"} {
 				if !c.Flags().Changed(name) {

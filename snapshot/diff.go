@@ -50,7 +50,7 @@ something fails. Both snapshots are held in memory.`,
 		Example: `  zkctl snapshot diff snapshot.36 snapshot.71
   zkctl snapshot diff --values --path /config snapshot.36 snapshot.71
   zkctl snapshot diff -o json snapshot.36 snapshot.71 | jq -r 'select(.change=="removed").path'`,
-		Args: usageArgs(cobra.ExactArgs(2)),
+		Args: argCount(2, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			opt.old, opt.new = args[0], args[1]
 			return run(c.Context(), opt)

@@ -81,11 +81,11 @@ with siblings in file order. The file may be compressed (.gz, .snappy).
 If the file is damaged, everything before the fault is printed, the fault is
 reported on stderr, and the exit code is 1. A wrong checksum is a fault, too.`,
 		Example: `  zkctl snapshot dump version-2/snapshot.71
-  zkctl snapshot dump -d version-2/snapshot.71             with the data
+  zkctl snapshot dump -d version-2/snapshot.71
   zkctl snapshot dump -json version-2/snapshot.71 | ncdu -f-
   zkctl snapshot dump --tree --depth 2 version-2/snapshot.71
   zkctl snapshot dump -o json --path /config version-2/snapshot.71`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: argCount(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			opt.file = args[0]
 			return run(c.Context(), opt)

@@ -42,7 +42,7 @@ is given. A server may be running meanwhile.`,
 		Example: `  zkctl snapshot purge /var/lib/zookeeper -n 3 --dry-run
   zkctl snapshot purge /var/lib/zookeeper -n 5 -y
   zkctl snapshot purge /data/zklog /data/zksnap -n 3`,
-		Args: usageArgs(cobra.RangeArgs(1, 2)),
+		Args: argCount(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			opt.logDir, opt.snapDir = args[0], args[len(args)-1]
 			opt.counted = c.Flags().Changed("count")

@@ -39,7 +39,7 @@ With --top N, list the N largest subtrees below PATH instead, by bytes and by
 number of znodes.`,
 		Example: `  zkctl snapshot summary version-2/snapshot.71 / 1
   zkctl snapshot summary --top 10 version-2/snapshot.71`,
-		Args: usageArgs(cobra.RangeArgs(1, 3)),
+		Args: argCount(1, 3),
 		RunE: func(c *cobra.Command, args []string) error {
 			opt.file = args[0]
 			if len(args) > 1 {

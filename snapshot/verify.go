@@ -39,7 +39,7 @@ The exit code is 0 if all files are sound, and 1 otherwise. Memory use grows by
 about 20 bytes per znode.`,
 		Example: `  zkctl snapshot verify version-2/snapshot.*
   zkctl snapshot verify -o json version-2/snapshot.71`,
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: argCount(1, -1),
 		RunE: func(c *cobra.Command, args []string) error {
 			opt.files = args
 			return run(c.Context(), opt)

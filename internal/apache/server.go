@@ -143,7 +143,7 @@ func (s *Server) Pid() int {
 // Addr returns the client address, "127.0.0.1:port".
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
-// Port is the client port.
+// Port returns the client port.
 func (s *Server) Port() int { return s.port }
 
 // SecureAddr returns the address of the TLS client port, or "" without Options.Secure.

@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -82,7 +81,7 @@ func setArgs(c *cobra.Command, args ...string) {
 func (v *Verb) Run(ctx context.Context, env *Env, words []string) error {
 	c := v.Tree(env)
 	s := env.Streams
-	suggest(c)
+	nameOptions(c)
 	c.SetIn(s.In)
 	c.SetOut(s.Out)
 	c.SetErr(s.Err)
@@ -123,37 +122,6 @@ func inFormat(c *cobra.Command, err error) error {
 		}
 	}
 	return err
-}
-
-// suggest makes the errors about unknown options of c and its subcommands suggest the option that
-// was meant.
-func suggest(c *cobra.Command) {
-	wrong := c.FlagErrorFunc()
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		var unknown *pflag.NotExistError
-		if errors.As(err, &unknown) {
-			err = unknownFlag(c, unknown)
-		}
-		return wrong(c, err)
-	})
-}
-
-func unknownFlag(c *cobra.Command, unknown *pflag.NotExistError) error {
-	word, dashes := unknown.GetSpecifiedName(), "--"
-	if letters := unknown.GetSpecifiedShortnames(); letters != "" { // or a long name with one dash
-		word, dashes = ui.OptionName(letters), "-"
-	}
-	var names []string
-	c.Flags().VisitAll(func(f *pflag.Flag) {
-		if !f.Hidden {
-			names = append(names, f.Name)
-		}
-	})
-	hint := c.CommandPath() + " --help lists the options"
-	if q := nearest.DidYouMean(word, "--", names); q != "" {
-		hint = q
-	}
-	return fmt.Errorf("unknown option %s%s; %s", dashes, word, hint)
 }
 
 // NoSubcommand is the error for a word that is not a subcommand of c; what says what else it is not.

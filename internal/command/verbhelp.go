@@ -16,7 +16,7 @@ func PrintVerbHelp(w io.Writer, c *cobra.Command, width int) error {
 	if text == "" {
 		text = c.Short
 	}
-	fmt.Fprintf(out, "%s\n\nUsage: %s\n", strings.TrimSpace(text), c.UseLine())
+	fmt.Fprintf(out, "%s\n\nUsage: %s\n", strings.TrimSpace(text), UseLine(c))
 	var rows [][2]string
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() {

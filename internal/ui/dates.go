@@ -10,6 +10,9 @@ import (
 // reads it back.
 func Time(ms int64) string { return time.UnixMilli(ms).Local().Format("2006-01-02T15:04:05.000Z07:00") }
 
+// TimeSeconds is Time for whole seconds since 1970: "2026-11-22T03:07:05Z".
+func TimeSeconds(s int64) string { return time.Unix(s, 0).Local().Format(time.RFC3339) }
+
 // LogDates formats many times, in milliseconds since 1970, as Apache's log tools print them:
 // java.text.DateFormat SHORT, LONG in the en_US locale of JDK 17, in the local time zone:
 // "11/22/26, 3:07:05 AM UTC". It does the work once per second and is not safe for concurrent

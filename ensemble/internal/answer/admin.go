@@ -17,8 +17,8 @@ type Object struct {
 	fields map[string]any
 }
 
-// ParseAdmin reads the answer to a command. Every one has the name of the command and an error, which is nil if it
-// succeeded.
+// ParseAdmin parses the answer to a command. It always contains the command's name and an error, which is null on
+// success.
 func ParseAdmin(body []byte) (Object, error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
@@ -60,23 +60,23 @@ func (o *Object) decode(d *json.Decoder) error {
 	return err
 }
 
-// AdminError is the error that an AdminServer answers with.
+// AdminError is an AdminServer's error.
 type AdminError struct{ Command, Text string }
 
 func (e *AdminError) Error() string { return fmt.Sprintf("%s: %s", e.Command, e.Text) }
 
-// Text is a field's string, "" if there is none.
+// Text returns a field's string, or "" if there is none.
 func (o Object) Text(key string) string {
 	s, _ := o.fields[key].(string)
 	return s
 }
 
-// Keys are the names of the fields in the server's order, without command and error.
+// Keys returns the names of the fields in the server's order, without command and error.
 func (o Object) Keys() []string {
 	return slices.DeleteFunc(slices.Clone(o.keys), func(k string) bool { return k == "command" || k == "error" })
 }
 
-// Value is a field's value as encoding/json decodes it.
+// Value returns a field's value as encoding/json decodes it.
 func (o Object) Value(key string) any { return o.fields[key] }
 
 func (o Object) object(key string) Object {
@@ -129,7 +129,7 @@ func toHex(v any) Opt[Hex] {
 	return Opt[Hex]{}
 }
 
-// keyID is a session id as a key of an object.
+// keyID parses a session id that is a key of an object.
 func keyID(key string) Opt[Hex] {
 	if n, err := strconv.ParseInt(key, 10, 64); err == nil {
 		return Some(Hex(n))
@@ -137,7 +137,7 @@ func keyID(key string) Opt[Hex] {
 	return Opt[Hex]{}
 }
 
-// Metrics are those of monitor, with the names that mntr gives them.
+// Metrics returns the metrics of monitor, with mntr's names.
 func (o Object) Metrics() *Metrics {
 	m := newMetrics()
 	for _, key := range o.Keys() {
@@ -153,7 +153,7 @@ func (o Object) Metrics() *Metrics {
 	return m
 }
 
-// Srvr is what server_stats and stats tell.
+// Srvr returns the content of server_stats or stats.
 func (o Object) Srvr() *Srvr {
 	s := o.object("server_stats")
 	r := &Srvr{
@@ -170,7 +170,7 @@ func (o Object) Srvr() *Srvr {
 	return r
 }
 
-// Connections are those of connections and stats.
+// Connections returns the connections of connections or stats.
 func (o Object) Connections() []*Connection {
 	list := []*Connection{}
 	for _, key := range []string{"connections", "secure_connections"} {
@@ -195,10 +195,10 @@ func (o Object) Connections() []*Connection {
 	return list
 }
 
-// established is ms since 1970, or a list of a date's fields, of which nothing is made.
+// established parses ms since 1970; it ignores a list of a date's fields.
 func established(v any) Opt[int64] { return toInt(v) }
 
-// Settings are the fields of configuration and environment.
+// Settings returns the fields of configuration or environment.
 func (o Object) Settings() *Settings {
 	s := &Settings{}
 	for _, key := range o.Keys() {
@@ -214,10 +214,10 @@ func (o Object) Settings() *Settings {
 	return s
 }
 
-// ClientPort and ServerID are of configuration; a server without a myid has none.
+// ClientPort returns the client port in configuration.
 func (o Object) ClientPort() Opt[int64] { return o.int("client_port") }
 
-// ServerID is the member's id, of configuration.
+// ServerID returns the member's id in configuration; a server without a myid has none.
 func (o Object) ServerID() Opt[int64] { return o.int("server_id") }
 
 // LastSnapshot is the zxid that last_snapshot tells; unknown if there is no snapshot.
@@ -229,7 +229,7 @@ func (o Object) LastSnapshot() Opt[Hex] {
 	return zxid
 }
 
-// Dump is what dump tells.
+// Dump returns the content of dump.
 func (o Object) Dump() *Dump {
 	d := &Dump{Sessions: []*SessionTimeout{}, Ephemerals: o.sessionPaths("session_id_to_ephemeral_paths")}
 	expiries := o.object("expiry_time_to_session_ids")
@@ -272,17 +272,17 @@ func (o Object) sessionPaths(key string) []*SessionPaths {
 	return list
 }
 
-// WatchSummary is what watch_summary tells.
+// WatchSummary returns the content of watch_summary.
 func (o Object) WatchSummary() *WatchSummary {
 	return &WatchSummary{Connections: o.int("num_connections"), Paths: o.int("num_paths"), Watches: o.int("num_total_watches")}
 }
 
-// WatchesBySession is what watches tells.
+// WatchesBySession returns the content of watches.
 func (o Object) WatchesBySession() []*SessionPaths {
 	return o.sessionPaths("session_id_to_watched_paths")
 }
 
-// WatchesByPath is what watches_by_path tells.
+// WatchesByPath returns the content of watches_by_path.
 func (o Object) WatchesByPath() []*PathSessions {
 	list := []*PathSessions{}
 	m := o.object("path_to_session_ids")
@@ -292,10 +292,10 @@ func (o Object) WatchesByPath() []*PathSessions {
 	return list
 }
 
-// Dirs is what dirs tells.
+// Dirs returns the content of dirs.
 func (o Object) Dirs() *Dirs { return &Dirs{Data: o.int("datadir_size"), Log: o.int("logdir_size")} }
 
-// Digests are those of hash.
+// Digests returns the digests of hash.
 func (o Object) Digests() []*Digest {
 	list := []*Digest{}
 	for _, v := range o.list("digests") {
@@ -334,7 +334,7 @@ func (o Object) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// CommandsOf are the names in the page of links that an AdminServer has at /commands.
+// CommandsOf returns the names in the page of links at an AdminServer's /commands.
 func CommandsOf(page []byte) (names []string) {
 	for _, part := range strings.Split(string(page), "<a href=\"")[1:] {
 		link, _, ok := strings.Cut(part, "\"")

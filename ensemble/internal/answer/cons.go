@@ -26,7 +26,7 @@ type Connection struct {
 	MaxLatency   Opt[float64] `json:"maxLatency"`
 }
 
-// ParseCons reads the answer to cons.
+// ParseCons parses the answer to cons.
 func ParseCons(text []byte) ([]*Connection, error) {
 	list := []*Connection{}
 	for line := range bytes.Lines(text) {
@@ -40,8 +40,8 @@ func ParseCons(text []byte) ([]*Connection, error) {
 	return list, nil
 }
 
-// parseConnection reads " /127.0.0.1:58030[0](queued=0,recved=1,sent=0,sid=0x1,lop=PING,…)", or returns nil.
-// (ServerCnxn.dumpConnectionInfo)
+// parseConnection parses " /127.0.0.1:58030[0](queued=0,recved=1,sent=0,sid=0x1,lop=PING,…)", or returns
+// nil. (ServerCnxn.dumpConnectionInfo)
 func parseConnection(line string) *Connection {
 	line = strings.TrimSpace(line)
 	paren := strings.IndexByte(line, '(')
@@ -92,7 +92,7 @@ func parseConnection(line string) *Connection {
 	return c
 }
 
-// fromHex is the number of hexadecimal digits.
+// fromHex parses a hexadecimal number.
 func fromHex(s string) Opt[float64] {
 	if v, ok := hex(s).Get(); ok {
 		return Some(float64(v))
@@ -100,7 +100,8 @@ func fromHex(s string) Opt[float64] {
 	return Opt[float64]{}
 }
 
-// clientAddress writes host:port, whose host may be an IPv6 address without brackets and with a name before a slash.
+// clientAddress normalises host:port, where the host may be an IPv6 address without brackets, or follow a name and a
+// slash.
 func clientAddress(s string) string {
 	s = s[strings.LastIndexByte(s, '/')+1:]
 	colon := strings.LastIndexByte(s, ':')

@@ -1,8 +1,8 @@
-// Package answer reads what a member says of itself: its answers to four-letter words, and the JSON of its
-// AdminServer, as the releases 3.4 to 3.10 write them. Both yield the same types.
+// Package answer parses what a member reports about itself: its answers to four-letter words, and the JSON
+// of its AdminServer, as written by releases 3.4 to 3.10. Both yield the same types.
 //
-// Nothing is trusted. A line that is not understood is passed over, and what it would have said stays unknown
-// (Opt); only an answer of which nothing is understood is an error. The callers bound the length of an answer.
+// Nothing is trusted. A line that is not understood is skipped, and its values stay unknown (Opt); it is an
+// error only if nothing in an answer is understood. Callers limit the length of an answer.
 //
 //	opt.go       a value that may be unknown
 //	lines.go     lines and numbers

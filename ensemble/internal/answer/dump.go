@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// Dump is the answer to dump: the sessions of the ensemble, and who owns which ephemeral znodes.
+// Dump is the answer to dump: the sessions of the ensemble, and the owners of ephemeral znodes.
 type Dump struct {
-	// Expiries are when sessions expire unless they are heard of; a leader and a standalone server tell them.
+	// Expiries are when sessions expire unless they are heard from; only a leader and a standalone server
+	// report them.
 	Expiries []*Expiry `json:"expiries,omitzero"`
-	// Sessions are those that the member knows of, with their timeouts where it tells them.
+	// Sessions are those that the member knows, with their timeouts if it reports them.
 	Sessions   []*SessionTimeout `json:"sessions"`
 	Ephemerals []*SessionPaths   `json:"ephemerals"`
 }
@@ -27,14 +28,14 @@ type SessionTimeout struct {
 	Timeout Opt[int64] `json:"timeout"` // ms
 }
 
-// Parts of a dump, by the beginning of the line above them.
+// Parts of a dump, by the start of the line above them.
 const (
 	dumpSessions   = "SessionTracker dump:"
 	dumpEphemerals = "ephemeral nodes dump:"
 	dumpConns      = "Connections dump:"
 )
 
-// ParseDump reads the answer to dump.
+// ParseDump parses the answer to dump.
 func ParseDump(text []byte) (*Dump, error) {
 	d := &Dump{Sessions: []*SessionTimeout{}, Ephemerals: []*SessionPaths{}}
 	part, owns := "", false
@@ -62,7 +63,7 @@ func ParseDump(text []byte) (*Dump, error) {
 	return d, nil
 }
 
-// sessionLine reads "0x1000…	10000ms" of a learner, and "3 expire at DATE:" and "	0x1000…" of a leader.
+// sessionLine parses "0x1000… 10000ms" of a learner, and "3 expire at DATE:" and " 0x1000…" of a leader.
 func (d *Dump) sessionLine(line string) {
 	if count, date, ok := strings.Cut(line, " expire at "); ok && whole(count).Known() {
 		d.Expiries = append(d.Expiries, &Expiry{At: javaDate(strings.TrimSuffix(date, ":"))})
@@ -85,8 +86,8 @@ func (d *Dump) sessionLine(line string) {
 	d.Sessions = append(d.Sessions, s)
 }
 
-// javaDate reads java.util.Date.toString, in ms since 1970. The letters of a zone do not tell its offset, so only the
-// names of UTC are known.
+// javaDate parses java.util.Date.toString into ms since 1970. A zone's abbreviation does not determine its offset, so
+// only the names of UTC are accepted.
 func javaDate(s string) Opt[int64] {
 	t, err := time.Parse("Mon Jan 02 15:04:05 MST 2006", s)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// ErrNotUnderstood is wrapped by the error for an answer of which nothing is understood.
+// ErrNotUnderstood is wrapped by the error for an answer in which nothing is understood.
 var ErrNotUnderstood = errors.New("the answer is not understood")
 
 func notUnderstood(what string, text []byte) error {
@@ -19,20 +19,20 @@ func notUnderstood(what string, text []byte) error {
 	return fmt.Errorf("%w: %s does not begin like %q", ErrNotUnderstood, what, head)
 }
 
-// number reads a decimal number, which some locales write with a comma.
+// number parses a decimal number, which some locales write with a comma.
 func number(s string) Opt[float64] {
 	s = strings.TrimSpace(s)
 	if strings.Count(s, ",") == 1 && !strings.Contains(s, ".") {
 		s = strings.Replace(s, ",", ".", 1)
 	}
 	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || f != f || f-f != 0 { // NaN and infinities, which JSON has not
+	if err != nil || f != f || f-f != 0 { // NaN and infinities, which JSON lacks
 		return Opt[float64]{}
 	}
 	return Some(f)
 }
 
-// whole reads an integer.
+// whole parses an integer.
 func whole(s string) Opt[int64] {
 	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
 	if err != nil {
@@ -41,7 +41,7 @@ func whole(s string) Opt[int64] {
 	return Some(n)
 }
 
-// hex reads 0x…, all 64 bits of it, or the same without 0x.
+// hex parses a hexadecimal number of up to 64 bits, with or without 0x.
 func hex(s string) Opt[Hex] {
 	n, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimSpace(s), "0x"), 16, 64)
 	if err != nil {
@@ -50,7 +50,7 @@ func hex(s string) Opt[Hex] {
 	return Some(Hex(n))
 }
 
-// asInt is the integer of a number that a metric has.
+// asInt converts a metric's number to an integer.
 func asInt(f Opt[float64]) Opt[int64] {
 	if v, ok := f.Get(); ok && v > -1<<62 && v < 1<<62 {
 		return Some(int64(v))

@@ -8,7 +8,7 @@ import (
 
 // Metric is one line of mntr.
 type Metric struct {
-	Name   string       // with zk_ before it
+	Name   string       // including zk_
 	Text   string       // as the member wrote it
 	Number Opt[float64] // unknown for a text such as zk_version
 }
@@ -19,10 +19,10 @@ type Metrics struct {
 	index map[string]int
 }
 
-// maxMetrics bounds how many lines of mntr are kept: a server has about 500, and a few for each quota and learner.
+// maxMetrics limits how many lines of mntr are kept: a server has about 500, and a few for each quota and learner.
 const maxMetrics = 100_000
 
-// ParseMntr reads the answer to mntr.
+// ParseMntr parses the answer to mntr.
 func ParseMntr(text []byte) (*Metrics, error) {
 	m := newMetrics()
 	for line := range bytes.Lines(text) {
@@ -47,7 +47,7 @@ func (m *Metrics) add(name, value string) {
 	m.List = append(m.List, Metric{name, value, number(value)})
 }
 
-// Text is a metric as the member wrote it, "" if there is none of the name.
+// Text returns a metric as the member wrote it, or "" if there is none of that name.
 func (m *Metrics) Text(name string) string {
 	if i, ok := m.index[name]; ok {
 		return m.List[i].Text
@@ -55,7 +55,7 @@ func (m *Metrics) Text(name string) string {
 	return ""
 }
 
-// Number is a metric's number.
+// Number returns a metric's number.
 func (m *Metrics) Number(name string) Opt[float64] {
 	if i, ok := m.index[name]; ok {
 		return m.List[i].Number
@@ -63,10 +63,10 @@ func (m *Metrics) Number(name string) Opt[float64] {
 	return Opt[float64]{}
 }
 
-// Int is a metric's number as an integer.
+// Int returns a metric's number as an integer.
 func (m *Metrics) Int(name string) Opt[int64] { return asInt(m.Number(name)) }
 
-// MarshalJSON writes an object of numbers and texts, in the member's order.
+// MarshalJSON writes an object of numbers and strings, in the member's order.
 func (m *Metrics) MarshalJSON() ([]byte, error) {
 	b := []byte{'{'}
 	for i, metric := range m.List {

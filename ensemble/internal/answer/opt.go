@@ -11,7 +11,7 @@ type Opt[T any] struct {
 	known bool
 }
 
-// Some is a known value.
+// Some returns a known value.
 func Some[T any](v T) Opt[T] { return Opt[T]{v, true} }
 
 // Known reports whether the value is known.
@@ -43,10 +43,10 @@ func (o Opt[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal(o.value)
 }
 
-// Hex is a zxid or a session id, which JSON has as "0x…".
+// Hex is a zxid or a session id, "0x…" in JSON.
 type Hex int64
 
-// String is the number as ZooKeeper's tools print it.
+// String formats the number as ZooKeeper's tools do.
 func (h Hex) String() string { return "0x" + strconv.FormatUint(uint64(h), 16) }
 
 // MarshalText implements encoding.TextMarshaler.

@@ -11,10 +11,10 @@ import (
 type Settings struct {
 	Keys       []string
 	Values     map[string]string
-	Membership string // of conf: the text of /zookeeper/config
+	Membership string // from conf: the text of /zookeeper/config
 }
 
-// Get returns a setting, "" if there is none.
+// Get returns a setting, or "" if there is none.
 func (s *Settings) Get(key string) string { return s.Values[key] }
 
 // Int is a setting's number, by the name that zoo.cfg has for it: the AdminServer calls maxClientCnxns
@@ -47,7 +47,7 @@ func (s *Settings) add(key, value string) {
 	s.Values[key] = value
 }
 
-// ParseSettings reads the answer to conf or to envi.
+// ParseSettings parses the answer to conf or envi.
 func ParseSettings(text []byte) (*Settings, error) {
 	s := &Settings{}
 	if head, rest, ok := bytes.Cut(text, []byte("membership:")); ok && (len(head) == 0 || bytes.HasSuffix(head, []byte("\n"))) {
@@ -65,7 +65,7 @@ func ParseSettings(text []byte) (*Settings, error) {
 	return s, nil
 }
 
-// MarshalJSON writes an object of numbers and texts, in the member's order.
+// MarshalJSON writes an object of numbers and strings, in the member's order.
 func (s *Settings) MarshalJSON() ([]byte, error) {
 	m := newMetrics()
 	for _, key := range s.Keys {

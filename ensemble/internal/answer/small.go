@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Dirs is the answer to dirs, in bytes. Some releases exchange the two.
+// Dirs is the answer to dirs, in bytes. Some releases swap the two.
 type Dirs struct {
 	Data Opt[int64] `json:"datadir_size"`
 	Log  Opt[int64] `json:"logdir_size"`
 }
 
-// ParseDirs reads the answer to dirs.
+// ParseDirs parses the answer to dirs.
 func ParseDirs(text []byte) (*Dirs, error) {
 	d := &Dirs{}
 	for line := range bytes.Lines(text) {
@@ -30,14 +30,14 @@ func ParseDirs(text []byte) (*Dirs, error) {
 	return d, nil
 }
 
-// Digest is what the whole tree came to after a transaction.
+// Digest is the digest of the whole tree after a transaction.
 type Digest struct {
 	Zxid    Hex        `json:"zxid"`
 	Digest  Hex        `json:"digest"`
 	Version Opt[int64] `json:"version,omitzero"` // of how it is computed; words do not tell it
 }
 
-// ParseHash reads the answer to hash: "100000080: 12345678901".
+// ParseHash parses the answer to hash: "100000080: 12345678901".
 func ParseHash(text []byte) ([]*Digest, error) {
 	list := []*Digest{}
 	for line := range bytes.Lines(text) {
@@ -53,7 +53,7 @@ func ParseHash(text []byte) ([]*Digest, error) {
 	return list, nil
 }
 
-// ParseIsro reads the answer to isro: rw, ro, or null without a role.
+// ParseIsro parses the answer to isro: rw, ro, or null without a role.
 func ParseIsro(text []byte) (string, error) {
 	switch s := strings.TrimSpace(string(text)); s {
 	case "rw", "ro", "null":
@@ -62,7 +62,7 @@ func ParseIsro(text []byte) (string, error) {
 	return "", notUnderstood("isro", text)
 }
 
-// ParseGtmk reads the answer to gtmk and stmk: the trace mask.
+// ParseGtmk parses the answer to gtmk or stmk: the trace mask.
 func ParseGtmk(text []byte) (int64, error) {
 	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 	if err != nil {

@@ -20,11 +20,11 @@ type Srvr struct {
 	Zxid        Opt[Hex]      `json:"zxid"`
 	Mode        string        `json:"mode,omitempty"` // leader, follower, observer, standalone, read-only
 	Znodes      Opt[int64]    `json:"nodeCount"`
-	Uptime      Opt[int64]    `json:"uptime,omitzero"`  // in ms; words do not tell it
+	Uptime      Opt[int64]    `json:"uptime,omitzero"`  // in ms; only from the AdminServer
 	Clients     []*Connection `json:"clients,omitzero"` // of stat; nil if it is srvr
 }
 
-// ParseSrvr reads the answer to srvr or stat.
+// ParseSrvr parses the answer to srvr or stat.
 func ParseSrvr(text []byte) (*Srvr, error) {
 	r := &Srvr{}
 	found := 0

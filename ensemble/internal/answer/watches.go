@@ -12,7 +12,7 @@ type WatchSummary struct {
 	Watches     Opt[int64] `json:"watches"`
 }
 
-// ParseWchs reads the answer to wchs: "1 connections watching 2 paths\nTotal watches:3".
+// ParseWchs parses the answer to wchs: "1 connections watching 2 paths\nTotal watches:3".
 func ParseWchs(text []byte) (*WatchSummary, error) {
 	s := &WatchSummary{}
 	for line := range bytes.Lines(text) {
@@ -29,19 +29,19 @@ func ParseWchs(text []byte) (*WatchSummary, error) {
 	return s, nil
 }
 
-// SessionPaths are znodes of one session: those it watches, or its ephemeral ones.
+// SessionPaths are znodes of a session: those that it watches, or its ephemeral ones.
 type SessionPaths struct {
 	Session Hex      `json:"session"`
 	Paths   []string `json:"paths"`
 }
 
-// PathSessions are the sessions that watch one znode.
+// PathSessions are the sessions that watch a znode.
 type PathSessions struct {
 	Path     string `json:"path"`
 	Sessions []Hex  `json:"sessions"`
 }
 
-// ParseWchc reads the answer to wchc: a line for a session, and below it, after a tab, one for each path.
+// ParseWchc parses the answer to wchc: a line per session, followed by a line with a tab for each path.
 func ParseWchc(text []byte) ([]*SessionPaths, error) {
 	list := []*SessionPaths{}
 	for line := range bytes.Lines(text) {
@@ -60,7 +60,7 @@ func ParseWchc(text []byte) ([]*SessionPaths, error) {
 	return list, nil
 }
 
-// ParseWchp reads the answer to wchp: a line for a path, and below it, after a tab, one for each session.
+// ParseWchp parses the answer to wchp: a line per path, followed by a line with a tab for each session.
 func ParseWchp(text []byte) ([]*PathSessions, error) {
 	list := []*PathSessions{}
 	for line := range bytes.Lines(text) {

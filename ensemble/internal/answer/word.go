@@ -1,13 +1,13 @@
 package answer
 
-// Word is a four-letter word: the AdminServer's command of the same content, and how either answer is read.
+// Word is a four-letter word, with the equivalent AdminServer command, and the parsers of both answers.
 type Word struct {
 	Name    string
 	Command string // "" if there is none
 	Short   string
-	Changes bool // asked before
-	Heavy   bool // lists what may be millions of lines
-	Pairs   bool // names with values, which stand beside each other for several members
+	Changes bool // needs confirmation
+	Heavy   bool // may list millions of lines
+	Pairs   bool // names with values, which --columns can show side by side
 
 	text  func([]byte) (any, error)
 	admin func(Object) any
@@ -66,10 +66,10 @@ func WordOf(name string) *Word {
 	return nil
 }
 
-// Text reads the answer to the word as a value for JSON.
+// Text parses the answer to the word into a value for JSON.
 func (w *Word) Text(answer []byte) (any, error) { return w.text(answer) }
 
-// Admin reads the answer to the word's command as the same type of value.
+// Admin parses the answer to the word's command into the same type of value.
 func (w *Word) Admin(o Object) any {
 	if w.admin == nil {
 		return nil

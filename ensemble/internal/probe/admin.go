@@ -18,13 +18,13 @@ import (
 	"github.com/zkctl/zkctl/internal/fourletter"
 )
 
-// DefaultAdminPort is the port of an AdminServer unless admin.serverPort says otherwise.
+// DefaultAdminPort is the port of an AdminServer unless admin.serverPort is set.
 const DefaultAdminPort = 8080
 
-// maxAdminAnswer bounds what is read of an AdminServer's answer, in bytes.
+// maxAdminAnswer limits how many bytes of an AdminServer's answer are read.
 const maxAdminAnswer = 64 << 20
 
-// Errors of the AdminServer's door.
+// Errors of the AdminServer door.
 var (
 	ErrNoAdmin   = errors.New("no AdminServer is asked")
 	ErrForeign   = errors.New("the port answers, but not as an AdminServer")
@@ -44,12 +44,12 @@ type Request struct {
 // AdminReply is what an AdminServer answered.
 type AdminReply struct {
 	Body   []byte        // complete, unless Stream is set
-	Stream io.ReadCloser // of an answer that is neither JSON nor text, such as a snapshot
+	Stream io.ReadCloser // of an answer that is neither JSON nor text, for example a snapshot
 	Header http.Header
 	Clock  answer.Opt[int64] // ms that the server's clock is ahead of this machine's
 }
 
-// Admin asks the member's AdminServer for a command and reads its JSON.
+// Admin runs a command of the member's AdminServer and parses its JSON.
 func (p *Prober) Admin(ctx context.Context, m *Member, command string) (answer.Object, error) {
 	o, _, err := p.AdminAndClock(ctx, m, command)
 	return o, err
@@ -86,7 +86,8 @@ func clockOf(header http.Header, sent, received time.Time) (ahead answer.Opt[int
 	return answer.Some(date.Add(time.Second / 2).Sub(sent.Add(received.Sub(sent) / 2)).Milliseconds())
 }
 
-// RawAdmin sends a request to the member's AdminServer. HTTPS is tried where HTTP is not spoken.
+// RawAdmin sends a request to the member's AdminServer. If the port does not speak HTTP, it tries
+// HTTPS.
 func (p *Prober) RawAdmin(ctx context.Context, m *Member, r Request) (*AdminReply, error) {
 	switch {
 	case m.AdminPort == 0:
@@ -111,16 +112,17 @@ func (p *Prober) RawAdmin(ctx context.Context, m *Member, r Request) (*AdminRepl
 	return nil, failure
 }
 
-// errPlain is the answer of a port that speaks HTTPS alone.
+// errPlain is the error for a port that only speaks HTTPS.
 var errPlain = errors.New("the port speaks TLS")
 
 func wantsTLS(err error) bool {
-	// A TLS server answers plain text with an alert, which is no HTTP, or closes.
+	// A TLS server answers plain text with an alert, which is not HTTP, or closes the connection.
 	return errors.Is(err, errPlain) || err != nil && (strings.Contains(err.Error(), "malformed HTTP response \"\\x15\\x03") ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF))
 }
 
-// notTLS reports whether a port that was tried with TLS does not speak it, so that what it said without is the reason.
+// notTLS reports whether a port that was tried with TLS does not speak it, so that the error without TLS is the
+// reason.
 func notTLS(err error) bool {
 	var record tls.RecordHeaderError
 	return errors.As(err, &record) || errors.Is(err, io.EOF) || err != nil && strings.Contains(err.Error(), "HTTP response to HTTPS client")
@@ -199,7 +201,7 @@ func statusFault(res *http.Response, body []byte) error {
 	return fmt.Errorf("%w: status %s", ErrForeign, res.Status)
 }
 
-// adminTLS are the settings of sessions, without which the system's authorities count.
+// adminTLS returns the TLS settings of sessions; without any, the system's authorities are trusted.
 func (p *Prober) adminTLS() *tls.Config {
 	if p.Client.TLS == nil {
 		return nil

@@ -14,14 +14,14 @@ import (
 // Member is a server to ask.
 type Member struct {
 	ID        answer.Opt[int64]
-	Addresses []client.Address // for clients, the first one preferred; none if it is not known
+	Addresses []client.Address // for clients, in order of preference; empty if unknown
 	Role      answer.Opt[zoocfg.Role]
-	Guessed   bool // the configuration names no client port; that of another member is tried
+	Guessed   bool // the configuration has no client port; another member's is tried
 	Stranger  bool // the ensemble's configuration does not list it
 	AdminPort int  // of its AdminServer; 0 for none
 }
 
-// Name is the address that stands for the member in answers.
+// Name returns the address that identifies the member in output.
 func (m *Member) Name() string {
 	if len(m.Addresses) > 0 {
 		return m.Addresses[0].String()
@@ -39,7 +39,7 @@ const (
 	Session Door = "session"
 )
 
-// Attempt is a door that did not open.
+// Attempt is a failed attempt at a door.
 type Attempt struct {
 	Door Door
 	Err  error
