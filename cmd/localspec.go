@@ -24,7 +24,7 @@ func (f *specFlags) add(c *cobra.Command) {
 	fs.SortFlags = false
 	fs.IntVar(&f.spec.Size, "size", 1, "`number` of voting members; 2 or more form an ensemble")
 	fs.IntVar(&f.spec.Observers, "observers", 0, "`number` of additional members that do not vote")
-	fs.IntVar(&f.spec.Apache, "apache", 0, "run the last `number` of voting members as Apache ZooKeeper processes")
+	fs.IntVar(&f.spec.Apache, "apache", 0, "run the last `N` voting members as Apache ZooKeeper processes")
 	fs.StringVar(&f.engine, "engine", string(localserver.Embedded), "run the other members with this `engine`: embedded, or apache (needs Java)")
 	fs.StringVar(&f.spec.ZooKeeperHome, "zookeeper-home", "", "`folder` of an unpacked Apache ZooKeeper (default ZOOKEEPER_HOME or Debian's package)")
 	fs.StringVar(&f.spec.Emulate, "emulate", "", "ZooKeeper `release` for embedded members to emulate: 3.8 or 3.9 (default 3.9, or that of the Apache members)")

@@ -19,7 +19,7 @@ var addAuthCommand = &command.Command{
 	Short: "add an identity to this session",
 	Long: "With the scheme digest the identity is user:password. @file reads it from a file, - from standard input and " +
 		"$NAME from an environment variable, which keeps it out of the history and the arguments of a process. " +
-		"If only a user is given on a terminal, the password is asked for without echo.",
+		"If only a user is given on a terminal, zkctl prompts for the password without echo.",
 	Args: []command.Arg{
 		{Name: "scheme", Kind: command.AuthScheme},
 		{Name: "auth", Kind: command.Data, Optional: true, Help: "the credential, a user, @file, $NAME, or - for standard input"},
@@ -30,7 +30,7 @@ var addAuthCommand = &command.Command{
 		{"addauth digest @/run/secrets/zk", "with user:password from a file"},
 		{"addauth digest '$ZK_AUTH'", "with user:password from the environment"},
 	},
-	Differs: "A digest without a colon is refused, or the password is asked for: the server would accept it, but it would match nothing. $NAME, @file and - name a source of the credential; zkCli treats them as the credential. " +
+	Differs: "A digest without a colon is refused, or zkctl prompts for the password: the server would accept it, but it would match nothing. $NAME, @file and - name a source of the credential; zkCli treats them as the credential. " +
 		"A refusal by the server, which ends the session, is reported at once; with zkCli the next command fails.",
 	Secret: true,
 	Run:    runAddAuth,

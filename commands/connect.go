@@ -29,7 +29,7 @@ var connectCommand = &command.Command{
 		before := env.Session.Servers()
 		if err := env.Session.Connect(ctx, in.Arg(0)); err != nil {
 			if conn, gone := env.Session.Conn(); gone == nil && conn.Server() != "" {
-				err = fmt.Errorf("%w; the session with %s stays", err, before)
+				err = fmt.Errorf("%w; the session with %s stays open", err, before)
 			}
 			return err
 		}

@@ -27,8 +27,8 @@ var deleteAllCommand = &command.Command{
 	Short: "delete znodes with everything below them",
 	Long: "It lists the tree, then deletes it from the leaves up, in transactions of many znodes. It is not " +
 		"a single transaction: Ctrl-C stops it and reports how far it got. On a terminal, more than 100 znodes " +
-		"need confirmation, unless -y is given. What may not be listed or deleted is reported and stays, and so do the " +
-		"znodes above it. / and the server's own znodes in /zookeeper are never deleted.",
+		"need confirmation, unless -y is given. Znodes that may not be listed or deleted are reported and stay, and so do those " +
+		"above them. / and the server's own znodes in /zookeeper are never deleted.",
 	Options: command.Options{deleteBatch},
 	Args:    []command.Arg{{Name: "path", Kind: command.Path, Repeat: true}},
 	Examples: []command.Example{

@@ -23,7 +23,7 @@ var multiCommand = &command.Command{
 	Options: command.Options{multiFrom},
 	Args:    []command.Arg{{Name: "operation", Kind: command.Operation, Optional: true, Repeat: true}},
 	Examples: []command.Example{
-		{"multi 'create /a x' 'set -v 3 /b y' 'delete /c'", "three writes at once"},
+		{"multi 'create /a x' 'set -v 3 /b y' 'delete /c'", "three writes in one transaction"},
 		{"multi 'check /config 7' 'set /state go'", "only if /config still has version 7"},
 		{"multi create -e /a x ; set -v 3 /b y ; delete /c", "the same without quotes, in the shell"},
 		{"multi -file ops.txt", "from a file"},

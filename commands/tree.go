@@ -63,7 +63,7 @@ func childPath(parent, name string) string {
 }
 
 // errTreeTooLarge is in readTree's error about a tree that cannot be held.
-var errTreeTooLarge = errors.New("the tree is too large to be listed before anything is done, or has no end")
+var errTreeTooLarge = errors.New("the tree is too large to be listed in advance, or endless")
 
 // readTree lists a subtree with many requests in flight. It fails when the root is not
 // there, and with errTreeTooLarge when the tree takes more than most bytes; a znode that is
@@ -76,7 +76,7 @@ func readTree(ctx context.Context, env *command.Env, conn *client.Conn, root str
 	err := conn.Walk(ctx, root, opt, func(path string, children []string, err error) error {
 		t.n++
 		if t.bytes > most {
-			return fmt.Errorf("%s: %w; take its parts one after the other", root, errTreeTooLarge)
+			return fmt.Errorf("%s: %w; process its parts one by one", root, errTreeTooLarge)
 		}
 		switch {
 		case err == nil && len(children) > 0:

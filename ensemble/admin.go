@@ -94,7 +94,7 @@ on /, given with -auth or -auth-file. It is sent only with these commands.`,
 		Args: func(_ *cobra.Command, words []string) error {
 			for _, w := range words[min(1, len(words)):] {
 				if !strings.Contains(w, "=") {
-					return fmt.Errorf("unexpected argument %q; what a command takes is KEY=VALUE", w)
+					return fmt.Errorf("unexpected argument %q; use KEY=VALUE", w)
 				}
 			}
 			return nil
@@ -121,10 +121,10 @@ on /, given with -auth or -auth-file. It is sent only with these commands.`,
 	}
 	opt.add(c)
 	fs := c.Flags()
-	fs.StringVar(&opt.out, "out", "", "write a snapshot that is answered to `file`")
-	fs.StringVar(&opt.in, "in", "", "send the snapshot in `file`, for restore")
+	fs.StringVar(&opt.out, "out", "", "write the snapshot to `file`")
+	fs.StringVar(&opt.in, "in", "", "restore the snapshot in `file`")
 	fs.BoolVar(&opt.raw, "raw", false, "print the answer's bytes, even if they are not JSON")
-	fs.BoolVarP(&opt.yes, "yes", "y", false, "do not ask before a command that changes something")
+	fs.BoolVarP(&opt.yes, "yes", "y", false, "skip the confirmation prompt of a command that changes something")
 	formatFlag(c, &opt.output, "one object")
 	return c
 }
@@ -192,11 +192,11 @@ func (opt *adminOptions) request(ctx context.Context, p *probe.Prober, name stri
 		}
 	}
 	if single := name == "snapshot" || name == "restore"; single && len(members) > 1 {
-		return r, fmt.Errorf("%s is for one member: choose it with --member or --members", name)
+		return r, fmt.Errorf("%s needs a single member; choose it with --member or --members", name)
 	}
 	switch {
 	case name == "restore" && opt.in == "":
-		return r, errors.New("restore: name the snapshot with --in FILE")
+		return r, errors.New("restore needs a snapshot: --in FILE")
 	case name == "restore":
 		f, err := os.Open(opt.in)
 		if err != nil {
@@ -204,9 +204,9 @@ func (opt *adminOptions) request(ctx context.Context, p *probe.Prober, name stri
 		}
 		r.Body = f // closed by the request
 	case opt.in != "":
-		return r, errors.New("--in is for restore")
+		return r, errors.New("--in is only for restore")
 	case name == "snapshot" && opt.out == "" && opt.streams.OutTTY:
-		return r, errors.New("snapshot: name a file for it with --out, or redirect the output")
+		return r, errors.New("snapshot needs a file: use --out FILE, or redirect the output")
 	}
 	return r, nil
 }

@@ -49,7 +49,7 @@ func canaryParent(servers, path string) (string, error) {
 		return "", err
 	}
 	if path != "" && !strings.HasPrefix(path, "/") {
-		return "", fmt.Errorf("--canary-path: %q is not a path from / on", path)
+		return "", fmt.Errorf("--canary-path: invalid path %q; it must start with /", path)
 	}
 	return chroot + strings.TrimSuffix(path, "/"), nil
 }

@@ -87,20 +87,20 @@ func (a *asking) add(c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&a.members, "members", "", "ask exactly these `servers`, host:port,…, instead of those of -server and of the configuration")
 	_ = c.RegisterFlagCompletionFunc("members", command.Takes(command.Servers, 0, -1))
-	fs.StringVar(&a.admin, "admin-port", strconv.Itoa(probe.DefaultAdminPort), "`port` of the AdminServers, or one for each server, separated by commas; 0 to not ask them")
-	fs.DurationVar(&a.timeout, "timeout", patience, "wait no longer than `time` for the members")
+	fs.StringVar(&a.admin, "admin-port", strconv.Itoa(probe.DefaultAdminPort), "`port` of the AdminServers, or one for each server, separated by commas; 0 to skip them")
+	fs.DurationVar(&a.timeout, "timeout", patience, "wait at most `time` for the members")
 }
 
 // prober is what the options come to. widen says to ask the members of the configuration too.
 func (a *asking) prober() (p *probe.Prober, widen bool, err error) {
 	if a.timeout <= 0 {
-		return nil, false, fmt.Errorf("--timeout: %v is no time to wait", a.timeout)
+		return nil, false, fmt.Errorf("--timeout: invalid value %v; use a positive time, such as 3s", a.timeout)
 	}
 	p = &probe.Prober{}
 	for _, part := range strings.Split(a.admin, ",") {
 		port, err := strconv.ParseUint(strings.TrimSpace(part), 10, 16)
 		if err != nil {
-			return nil, false, fmt.Errorf("--admin-port: %q is not a port, 0 to 65535", part)
+			return nil, false, fmt.Errorf("--admin-port: invalid port %q; use 0 to 65535", part)
 		}
 		p.AdminPorts = append(p.AdminPorts, int(port))
 	}
@@ -120,7 +120,7 @@ func chrootFault(chroot string) error {
 	if chroot == "" {
 		return nil
 	}
-	return fmt.Errorf("--members: the path %s has no place after the servers", chroot)
+	return fmt.Errorf("--members: unexpected path %s after the servers", chroot)
 }
 
 // formatFlag declares -o.

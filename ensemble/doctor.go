@@ -181,9 +181,9 @@ this machine; with --dir in a data directory. Each finding has a code, the evide
 what it means and how to fix it. Checks that could not run are listed with the
 reason.
 
-Members are asked as by status, and for their connections, watches and ephemeral
-znodes as by session ls; a session reads the ACLs of the top-level znodes. The newest
-snapshot is read from end to end. --only and --skip spare what is not wanted.
+zkctl asks the members what status and session ls show, and reads the ACLs of the
+top-level znodes in a session. It reads the newest snapshot from end to end. --only
+and --skip choose among the checks.
 
 The exit code is 1 if a finding is at least as severe as --fail-on.`,
 		Example: `  zkctl -server zk1 ensemble doctor
@@ -196,13 +196,13 @@ The exit code is 1 if a finding is at least as severe as --fail-on.`,
 	}
 	opt.add(c)
 	fs := c.Flags()
-	fs.StringVar(&opt.config, "config", "", "check this zoo.cfg `file` too")
-	fs.StringArrayVar(&opt.dirs, "dir", nil, "check this data `folder` too; repeat it if dataLogDir is another")
+	fs.StringVar(&opt.config, "config", "", "also check this zoo.cfg `file`")
+	fs.StringArrayVar(&opt.dirs, "dir", nil, "also check this data `directory`; repeat it for a separate dataLogDir")
 	fs.BoolVar(&opt.noMembers, "no-members", false, "do not contact the members")
 	fs.BoolVar(&opt.list, "list", false, "list the codes without checking anything")
-	fs.StringSliceVar(&opt.only, "only", nil, "look for these `codes` only")
+	fs.StringSliceVar(&opt.only, "only", nil, "look only for these `codes`")
 	fs.StringSliceVar(&opt.less, "skip", nil, "do not look for these `codes`")
-	fs.StringArrayVar(&opt.set, "set", nil, "change a limit: `CODE.limit=N`; may be repeated")
+	fs.StringArrayVar(&opt.set, "set", nil, "change a limit: `CODE.limit=N`; repeatable")
 	fs.StringVar(&opt.failOn, "fail-on", warning.String(), "`severity` from which on the exit code is 1: "+strings.Join(severityNames, ", "))
 	formatFlag(c, &opt.output, "one object")
 	_ = c.RegisterFlagCompletionFunc("fail-on", cobra.FixedCompletions(severityNames, cobra.ShellCompDirectiveNoFileComp))
@@ -256,7 +256,7 @@ func (opt *doctorOptions) chosen() ([]*rule, error) {
 		}
 		limit, err := strconv.ParseFloat(value, 64)
 		if err != nil || r.unit == "" {
-			return nil, fmt.Errorf("--set: %q is not CODE.limit=N with a code that has a limit; --list shows them", set)
+			return nil, fmt.Errorf("--set: invalid value %q; use CODE.limit=N (--list shows the codes with a limit)", set)
 		}
 		r.Limit = limit
 	}
@@ -286,7 +286,7 @@ func runDoctor(ctx context.Context, opt *doctorOptions) error {
 	}
 	fail := severity(slices.Index(severityNames, opt.failOn))
 	if fail < 0 {
-		return fmt.Errorf("--fail-on: %q is not a severity: %s", opt.failOn, strings.Join(severityNames, ", "))
+		return fmt.Errorf("--fail-on: invalid severity %q; use %s", opt.failOn, strings.Join(severityNames, ", "))
 	}
 	list, err := opt.chosen()
 	if err != nil {

@@ -17,7 +17,7 @@ func clientRules() []*rule {
 	return []*rule{
 		{Code: "CONNECTIONS", Severity: warning, Limit: 80, unit: "percent", from: ofClients, Meaning: "At maxClientCnxns, a member refuses further connections from that address.",
 			Fix: "Find why the client connects so often, or raise maxClientCnxns.", look: nearMaxClientCnxns},
-		{Code: "CLIENT_CONNECTIONS", Severity: warning, Limit: 100, unit: "connections", from: ofClients, Meaning: "One client has many sessions, which it probably opens and does not close.",
+		{Code: "CLIENT_CONNECTIONS", Severity: warning, Limit: 100, unit: "connections", from: ofClients, Meaning: "One client has many sessions; it probably opens them without closing them.",
 			Fix:  "Let the client share one session; zkctl session ls lists them.",
 			look: perClient("cons", func(*session) answer.Opt[int64] { return answer.Some[int64](1) })},
 		{Code: "CLIENT_WATCHES", Severity: warning, Limit: 10_000, unit: "watches", from: ofClients, Meaning: "One client watches very many znodes, and sets all watches again when it reconnects.",
@@ -26,7 +26,7 @@ func clientRules() []*rule {
 		{Code: "CLIENT_EPHEMERALS", Severity: warning, Limit: 10_000, unit: "znodes", from: ofClients, Meaning: "All ephemeral znodes of a session are deleted in one transaction when it ends.",
 			Fix:  "Let the client keep fewer; zkctl session show lists them.",
 			look: perClient("dump", func(s *session) answer.Opt[int64] { return length(s.Ephemerals) })},
-		{Code: "CLIENT_OUTSTANDING", Severity: warning, Limit: 100, unit: "requests", from: ofClients, Meaning: "One client sends requests faster than they are answered; others wait with it.",
+		{Code: "CLIENT_OUTSTANDING", Severity: warning, Limit: 100, unit: "requests", from: ofClients, Meaning: "One client sends requests faster than they are answered; other clients have to wait.",
 			Fix: "Let the client wait for answers; see zkctl session ls.",
 			look: perClient("cons", func(s *session) (queued answer.Opt[int64]) {
 				if s.Conn != nil {
@@ -34,11 +34,11 @@ func clientRules() []*rule {
 				}
 				return queued
 			})},
-		{Code: "OPEN_ACL", Severity: info, from: ofRoot | ofSnapshot, Meaning: "Everybody who reaches a member may change or delete these znodes.",
+		{Code: "OPEN_ACL", Severity: info, from: ofRoot | ofSnapshot, Meaning: "Everyone who can reach a member may change or delete these znodes.",
 			Fix: "Restrict them: zkctl setAcl -R PATH SCHEME:ID:cdrwa.", look: openACL},
-		{Code: "ADMIN_OPEN", Severity: warning, from: ofAdmin, Meaning: "Everybody who reaches the AdminServer sees all sessions and watches, and may reset statistics.",
-			Fix: "Set admin.serverAddress=127.0.0.1 or admin.enableServer=false, or shut the port in the firewall.", look: adminOpen},
-		{Code: "CERTIFICATE_EXPIRES", Severity: warning, Limit: 30, unit: "days", from: ofPorts | ofConfig, Meaning: "After its last day nobody who checks the certificate connects.",
+		{Code: "ADMIN_OPEN", Severity: warning, from: ofAdmin, Meaning: "Everyone who can reach the AdminServer sees all sessions and watches, and may reset statistics.",
+			Fix: "Set admin.serverAddress=127.0.0.1 or admin.enableServer=false, or block the port in the firewall.", look: adminOpen},
+		{Code: "CERTIFICATE_EXPIRES", Severity: warning, Limit: 30, unit: "days", from: ofPorts | ofConfig, Meaning: "Once the certificate has expired, clients that verify it cannot connect.",
 			Fix: "Renew the certificate, and restart the member unless it reloads key stores.", look: certificates},
 	}
 }
@@ -136,7 +136,7 @@ func openACL(p *patient, r *rule) {
 		p.find(r, "%s, of %s", someOf(open), top.from)
 	}
 	if top.more {
-		p.skip(r, "only the first %d top-level znodes are looked at", maxTopLevel)
+		p.skip(r, "only the first %d top-level znodes were checked", maxTopLevel)
 	}
 }
 

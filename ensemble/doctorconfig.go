@@ -15,19 +15,19 @@ import (
 func configRules() []*rule {
 	return []*rule{
 		{Code: "CONFIG_INVALID", Severity: critical, from: ofFile, Meaning: "The server does not start with this file.", Fix: "Correct what the evidence names.", look: configInvalid},
-		{Code: "CONFIG_WARNING", Severity: warning, from: ofFile, Meaning: "A setting has no effect, or another than it seems.", Fix: "Correct the key, or take the line out.", look: configWarning},
-		{Code: "UNKNOWN_KEY", Severity: warning, from: ofFile, Meaning: "ZooKeeper does not know the key, so the setting has no effect.", Fix: "Correct the key, or take the line out.", look: unknownKey},
-		{Code: "MYID", Severity: critical, from: ofFile, Meaning: "The server does not start, or as another member, without the right number in dataDir/myid.",
+		{Code: "CONFIG_WARNING", Severity: warning, from: ofFile, Meaning: "A setting has no effect, or not the one that it seems to have.", Fix: "Correct the key, or remove the line.", look: configWarning},
+		{Code: "UNKNOWN_KEY", Severity: warning, from: ofFile, Meaning: "ZooKeeper does not know the key, so the setting has no effect.", Fix: "Correct the key, or remove the line.", look: unknownKey},
+		{Code: "MYID", Severity: critical, from: ofFile, Meaning: "Without the right number in dataDir/myid, the server does not start, or starts as another member.",
 			Fix: "Write the number of this host's server line to the file myid in dataDir.", look: myID},
-		{Code: "NO_AUTOPURGE", Severity: warning, from: ofConfig, Meaning: "Old snapshots and logs stay until the disk is full.", Fix: "Set autopurge.purgeInterval=24, or run zkctl snapshot purge regularly.", look: noAutopurge},
-		{Code: "DATA_IN_TMP", Severity: critical, from: ofConfig | ofDirs, Meaning: "The system may delete the data at its next start.", Fix: "Move dataDir out of /tmp.", look: dataInTmp},
+		{Code: "NO_AUTOPURGE", Severity: warning, from: ofConfig, Meaning: "Old snapshots and logs accumulate until the disk is full.", Fix: "Set autopurge.purgeInterval=24, or run zkctl snapshot purge regularly.", look: noAutopurge},
+		{Code: "DATA_IN_TMP", Severity: critical, from: ofConfig | ofDirs, Meaning: "The system may delete the data when it restarts.", Fix: "Move dataDir out of /tmp.", look: dataInTmp},
 		{Code: "ANY_ADDRESS", Severity: critical, from: ofConfig, Meaning: "Other members cannot connect to 0.0.0.0.", Fix: "Write the host's name or address; quorumListenOnAllIPs=true listens on all of them.", look: anyAddress},
-		{Code: "DUPLICATE_ADDRESS", Severity: critical, from: ofConfig, Meaning: "Two sockets cannot listen at one address.", Fix: "Give each member ports of its own.", look: duplicateAddress},
-		{Code: "DUPLICATE_ID", Severity: critical, from: ofFile, Meaning: "Of two server lines with one id the last one counts, and the other member is missing.", Fix: "Give each member an id of its own.", look: duplicateID},
+		{Code: "DUPLICATE_ADDRESS", Severity: critical, from: ofConfig, Meaning: "Two sockets cannot listen on the same address.", Fix: "Give each member its own ports.", look: duplicateAddress},
+		{Code: "DUPLICATE_ID", Severity: critical, from: ofFile, Meaning: "Of two server lines with the same id, the last one wins, and the other member is missing.", Fix: "Give each member its own id.", look: duplicateID},
 		{Code: "SESSION_TIMEOUTS", Severity: warning, from: ofConfig, Meaning: "Sessions outside 2 to 20 ticks expire early or late: expiry is rounded to the tick.",
-			Fix: "Leave minSessionTimeout and maxSessionTimeout out, or change tickTime.", look: sessionTimeouts},
+			Fix: "Remove minSessionTimeout and maxSessionTimeout, or change tickTime.", look: sessionTimeouts},
 		{Code: "SERVER_ID", Severity: critical, from: ofConfig, Meaning: "Ids over 254 break znodes with a time to live.", Fix: "Give the member an id from 1 to 254.", look: serverID},
-		{Code: "WORDS_OPEN", Severity: info, from: ofConfig, Meaning: "Everybody who reaches the client port may reset statistics and list all sessions and watches.",
+		{Code: "WORDS_OPEN", Severity: info, from: ofConfig, Meaning: "Everyone who can reach the client port may reset statistics and list all sessions and watches.",
 			Fix: "Name the words that you need in 4lw.commands.whitelist.", look: wordsOpen},
 	}
 }

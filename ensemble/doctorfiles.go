@@ -22,20 +22,20 @@ import (
 // fileRules look at data directories on this machine, and at their newest snapshot.
 func fileRules() []*rule {
 	return []*rule{
-		{Code: "LOG_WITH_DATA", Severity: info, from: ofConfig | ofDirs, Meaning: "Snapshots compete with the log, for which every write waits.", Fix: "Set dataLogDir to a disk of its own.", look: logWithData},
+		{Code: "LOG_WITH_DATA", Severity: info, from: ofConfig | ofDirs, Meaning: "Snapshots compete with the log, for which every write waits.", Fix: "Move dataLogDir to its own disk.", look: logWithData},
 		{Code: "DISK_SPACE", Severity: warning, Limit: 10, unit: "percent", from: ofDirs, Meaning: "A server that cannot write its log stops.", Fix: "Remove old snapshots and logs (zkctl snapshot purge), or enlarge the disk.", look: diskSpace},
 		{Code: "OLD_SNAPSHOT", Severity: warning, Limit: 300_000, unit: "transactions", from: ofMembers | ofLogs,
-			Meaning: "A server takes a snapshot every snapCount transactions, 100000 by default; without a newer one its start takes long.",
+			Meaning: "A server takes a snapshot every snapCount transactions, 100000 by default; without a recent one, it takes long to start.",
 			Fix:     "Look for failed snapshots in the server's log, and for a full disk.", look: oldSnapshot},
-		{Code: "DATA_DAMAGED", Severity: critical, from: ofDirs | ofSnapshot | ofLogs, Meaning: "The server does not start with these files, or with older data.", Fix: "See zkctl txnlog verify and zkctl snapshot verify; copy another member's data.", look: dataDamaged},
-		{Code: "CHILDREN", Severity: warning, Limit: 100_000, unit: "children", from: ofSnapshot, Meaning: "Every client that lists the children gets all of them.", Fix: "Spread the znodes over several parents.",
+		{Code: "DATA_DAMAGED", Severity: critical, from: ofDirs | ofSnapshot | ofLogs, Meaning: "With these files, the server does not start, or starts with older data.", Fix: "See zkctl txnlog verify and zkctl snapshot verify; copy another member's data.", look: dataDamaged},
+		{Code: "CHILDREN", Severity: warning, Limit: 100_000, unit: "children", from: ofSnapshot, Meaning: "A client that lists the children receives all of them.", Fix: "Spread the znodes over several parents.",
 			look: inSnapshot(func(s *scan) []ranked { return s.children }, "has %s children, more than %s", nil)},
-		{Code: "CHILD_LIST", Severity: warning, Limit: 80, unit: "percent", from: ofSnapshot, Meaning: "When the list of children is longer than jute.maxbuffer, clients can no longer list the znodes, and so not delete them.",
+		{Code: "CHILD_LIST", Severity: warning, Limit: 80, unit: "percent", from: ofSnapshot, Meaning: "Once the list of children exceeds jute.maxbuffer, clients can no longer list the children, and so cannot find and delete them.",
 			Fix: "Spread the znodes over several parents, or shorten their names.", look: inSnapshot(func(s *scan) []ranked { return s.lists }, "has a list of children of %s percent of jute.maxbuffer, more than %s", (*patient).maxBuffer)},
-		{Code: "ZNODE_SIZE", Severity: warning, Limit: 80, unit: "percent", from: ofSnapshot, Meaning: "When the data is longer than jute.maxbuffer, nobody can read or write the znode.",
-			Fix: "Keep large data elsewhere, and its place in the znode.", look: inSnapshot(func(s *scan) []ranked { return s.large }, "has data of %s percent of jute.maxbuffer, more than %s", (*patient).maxBuffer)},
+		{Code: "ZNODE_SIZE", Severity: warning, Limit: 80, unit: "percent", from: ofSnapshot, Meaning: "Once the data exceeds jute.maxbuffer, nobody can read or write the znode.",
+			Fix: "Store large data elsewhere, and its location in the znode.", look: inSnapshot(func(s *scan) []ranked { return s.large }, "has data of %s percent of jute.maxbuffer, more than %s", (*patient).maxBuffer)},
 		{Code: "INIT_LIMIT", Severity: warning, Limit: 20, unit: "MiB/s", from: ofMembers | ofSnapshot,
-			Meaning: "A member that joins gets the whole tree and must save it within initLimit ticks, or it starts again.", Fix: "Raise initLimit.", look: initLimit},
+			Meaning: "A joining member receives the whole tree and must save it within initLimit ticks, or it starts over.", Fix: "Raise initLimit.", look: initLimit},
 	}
 }
 
@@ -86,7 +86,7 @@ func (p *patient) readFiles(ctx context.Context, opt *doctorOptions, wanted sour
 		p.logs, err = p.dirs.sinceSnapshot(ctx)
 	}
 	if p.snapshot == nil {
-		p.lacks(ofSnapshot, "no snapshot is in "+strings.Join(p.dirs.folders, ", "))
+		p.lacks(ofSnapshot, "there is no snapshot in "+strings.Join(p.dirs.folders, ", "))
 	}
 	return err
 }
@@ -146,7 +146,7 @@ func logWithData(p *patient, r *rule) {
 	}
 	switch same, known := p.dirs.shared.Get(); {
 	case !known:
-		p.skip(r, "this system does not tell on which disk a folder is")
+		p.skip(r, "this system does not report which disk a folder is on")
 	case same:
 		p.find(r, "on one disk: %s", strings.Join(p.dirs.folders, ", "))
 	}
@@ -156,7 +156,7 @@ func diskSpace(p *patient, r *rule) {
 	for _, folder := range p.dirs.folders {
 		space, ok := p.dirs.space[folder]
 		if !ok || space.Total <= 0 {
-			p.skip(r, "the room on the disk of %s is unknown: %v", folder, p.dirs.spaceErr)
+			p.skip(r, "the free space on the disk of %s is unknown: %v", folder, p.dirs.spaceErr)
 			continue
 		}
 		if percent := percentOf(space.Free, space.Total); percent < r.Limit {
@@ -239,7 +239,7 @@ func initLimit(p *patient, r *rule) {
 	}
 	if !p.has(ofMembers) {
 		if p.config == nil {
-			p.skip(r, "--config names no zoo.cfg, which has initLimit")
+			p.skip(r, "initLimit is unknown without --config")
 		}
 		return
 	}

@@ -239,9 +239,9 @@ func TestWords(t *testing.T) {
 	}{
 		{[]string{"srst"}, "confirm it with -y"},
 		{[]string{"mnt"}, "did you mean mntr?"},
-		{[]string{"stmk"}, "name the mask"},
+		{[]string{"stmk"}, "missing mask, such as"},
 		{[]string{"srvr", "x"}, "unexpected argument"},
-		{[]string{"wchs", "--columns"}, "not made of names and values"},
+		{[]string{"wchs", "--columns"}, "has no names and values"},
 		{[]string{"srvr", "--member", "9"}, "has the members 1, 2, 3"},
 		{[]string{"srvr", "--raw", "--match", "x"}, "--raw"},
 		{[]string{"srvr", "--match", "("}, "--match"},

@@ -46,10 +46,10 @@ func newHealthCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &healthOptions{asking: asking{streams: s, connect: connect}}
 	c := &cobra.Command{
 		Use:   "health",
-		Short: "check an ensemble, for monitors",
+		Short: "check that an ensemble is healthy, for monitors",
 		Long: `Check that the ensemble has a quorum with one leader and that its members are
-within the limits. All limits can be checked with the word srvr alone, which
-servers answer by default.
+within the limits. The word srvr, which servers answer by default, is enough for
+all limits.
 
 The exit code is 0 if the ensemble is healthy, 1 if it is not, and 2 if that cannot
 be determined. With --format nagios it follows Nagios: 0 OK, 1 WARNING (a limit
@@ -63,12 +63,12 @@ exceeded), 2 CRITICAL (no quorum, or the canary failed), 3 UNKNOWN.`,
 	}
 	opt.add(c)
 	fs := c.Flags()
-	fs.Int64Var(&opt.minMembers, "min-members", noLimit, "`number` of members, observers too, that must serve")
-	fs.Int64Var(&opt.maxLag, "max-lag", noLimit, "most `transactions` that a member may be behind the leader")
+	fs.Int64Var(&opt.minMembers, "min-members", noLimit, "least `number` of members that must serve, including observers")
+	fs.Int64Var(&opt.maxLag, "max-lag", noLimit, "most `transactions` that a member may lag behind the leader")
 	fs.Float64Var(&opt.maxLatency, "max-latency", noLimit, "highest average latency of a member, in `ms`")
 	fs.Int64Var(&opt.maxOutstanding, "max-outstanding", noLimit, "most `requests` that may wait at a member")
-	fs.BoolVar(&opt.strict, "strict", false, "also fail if any member does not serve, or anything else is odd")
-	fs.DurationVar(&opt.wait, "wait", 0, "check again until all is well, for this `time` at most")
+	fs.BoolVar(&opt.strict, "strict", false, "also fail if a member does not serve or has any other problem")
+	fs.DurationVar(&opt.wait, "wait", 0, "repeat the checks until all pass, for at most this `time`")
 	fs.BoolVar(&opt.canary, "canary", false, "write, watch and delete an ephemeral znode through each member")
 	fs.StringVar(&opt.canaryPath, "canary-path", "", "`znode` that --canary creates its znode below (default /)")
 	fs.StringVar(&opt.format, "format", formatText, "`format`: "+strings.Join(healthFormats, ", "))
@@ -115,7 +115,7 @@ const waitPause = time.Second
 
 func runHealth(ctx context.Context, opt *healthOptions) error {
 	if !slices.Contains(healthFormats, opt.format) {
-		return fmt.Errorf("--format: unknown format %q; %s are known", opt.format, strings.Join(healthFormats, ", "))
+		return fmt.Errorf("--format: unknown format %q; use one of %s", opt.format, strings.Join(healthFormats, ", "))
 	}
 	p, widen, err := opt.prober()
 	if err != nil {

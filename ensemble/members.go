@@ -31,7 +31,7 @@ func (a *choosing) add(c *cobra.Command) {
 func (a *choosing) chosen(ctx context.Context, p *probe.Prober, widen bool) ([]probe.Member, error) {
 	switch {
 	case a.member != "" && (a.all || a.members != ""), a.all && a.members != "":
-		return nil, errors.New("--all, --member and --members exclude each other")
+		return nil, errors.New("--all, --member and --members exclude each other; give one of them")
 	case a.member == "" && !a.all:
 		return p.Members()
 	}
@@ -40,7 +40,7 @@ func (a *choosing) chosen(ctx context.Context, p *probe.Prober, widen bool) ([]p
 		for _, part := range strings.Split(a.member, ",") {
 			id, err := strconv.ParseInt(strings.TrimSpace(part), 10, 64)
 			if err != nil {
-				return nil, fmt.Errorf("--member: %q is not the id of a member, a number; --members takes addresses", part)
+				return nil, fmt.Errorf("--member: invalid id %q; use a number (--members takes addresses)", part)
 			}
 			ids = append(ids, id)
 		}
@@ -62,7 +62,7 @@ func (a *choosing) chosen(ctx context.Context, p *probe.Prober, widen bool) ([]p
 	}
 	if len(list) < len(ids) {
 		if known == nil {
-			return nil, errors.New("--member: no member told its id; --members takes addresses")
+			return nil, errors.New("--member: no member reported its id; --members takes addresses")
 		}
 		return nil, fmt.Errorf("--member %s: the ensemble has the members %s", a.member, strings.Join(known, ", "))
 	}

@@ -57,13 +57,13 @@ shell, and starts to wait for the member when the command ends.`,
 	fs.BoolVar(&opt.dryRun, "dry-run", false, "check the ensemble and print the steps without restarting anything")
 	fs.DurationVar(&opt.pause, "pause", 0, "`time` to wait between two members")
 	fs.DurationVar(&opt.step, "step-timeout", 5*time.Minute, "most `time` that one member may take")
-	fs.BoolVarP(&opt.yes, "yes", "y", false, "do not ask before the first member")
+	fs.BoolVarP(&opt.yes, "yes", "y", false, "skip the confirmation prompt")
 	return c
 }
 
 func runRestart(ctx context.Context, opt *restartOptions) error {
 	if !opt.rolling {
-		return errors.New("restart: --rolling says that you mean one member after the other; all at once is not supported")
+		return errors.New("restart needs --rolling: it only restarts members one by one")
 	}
 	words, err := commandWords(opt.exec)
 	if err != nil {
@@ -104,12 +104,12 @@ func commandWords(line string) (words []string, err error) {
 	}
 	for _, t := range tokens {
 		if t.Operator {
-			return nil, fmt.Errorf("--exec: %s has no meaning, because no shell runs the command; put it into a script", t.Text)
+			return nil, fmt.Errorf("--exec: %s has no effect, because no shell runs the command; put it into a script", t.Text)
 		}
 		words = append(words, t.Text)
 	}
 	if len(words) == 0 {
-		return nil, errors.New("--exec: name the command that restarts a member, such as 'ssh {host} sudo systemctl restart zookeeper'")
+		return nil, errors.New("missing --exec COMMAND, which restarts a member, such as 'ssh {host} sudo systemctl restart zookeeper'")
 	}
 	return words, nil
 }
@@ -119,7 +119,7 @@ func commandWords(line string) (words []string, err error) {
 func expand(words []string, r *probe.Reading) (list []string, err error) {
 	a := r.Addresses[0]
 	if strings.HasPrefix(a.Host, "-") {
-		return nil, fmt.Errorf("the host %q begins with a dash, and the command could take it for an option", a.Host)
+		return nil, fmt.Errorf("the host %q begins with a dash, and the command could mistake it for an option", a.Host)
 	}
 	id, known := r.ID.Get()
 	if !known && slices.ContainsFunc(words, func(w string) bool { return strings.Contains(w, "{id}") }) {
@@ -175,7 +175,7 @@ func (t *tour) ready(ctx context.Context) (*probe.Survey, error) {
 	}
 	switch {
 	case leaders != 1:
-		return nil, fmt.Errorf("there has to be one leader among the members: %s", v.Sentence)
+		return nil, fmt.Errorf("there must be one leader among the members: %s", v.Sentence)
 	case !v.Quorum.Or(false):
 		return nil, errors.New(v.Sentence)
 	case v.Tolerates.Or(0) < 1:
@@ -331,11 +331,11 @@ func (t *tour) notBack(ctx context.Context, finished, gone bool, last *probe.Rea
 	}
 	switch {
 	case !finished:
-		return fmt.Errorf("the command did not end in %v", t.opt.step)
+		return fmt.Errorf("the command did not end within %v", t.opt.step)
 	case !gone:
-		return fmt.Errorf("the command ended, and the member was not restarted in %v", t.opt.step)
+		return fmt.Errorf("the command ended, but the member did not restart within %v", t.opt.step)
 	case last != nil && last.State != probe.Serving:
-		return fmt.Errorf("it did not serve again in %v: it is %s", t.opt.step, last.State)
+		return fmt.Errorf("it did not serve again within %v: it is %s", t.opt.step, last.State)
 	}
-	return fmt.Errorf("it was not in step with the leader again in %v", t.opt.step)
+	return fmt.Errorf("it did not catch up with the leader within %v", t.opt.step)
 }

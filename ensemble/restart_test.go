@@ -151,7 +151,7 @@ func TestRollingRestart(t *testing.T) {
 func TestRestartThatIsNone(t *testing.T) {
 	e := embedded(t, 3, nil)
 	o := run(t, newCommand, e.ConnectString(), "restart", "--rolling", "--admin-port", "0", "--step-timeout", "2s", "--exec", "true", "-y")
-	if o.code != ui.ExitFailed || !strings.Contains(o.err, "was not restarted in 2s") {
+	if o.code != ui.ExitFailed || !strings.Contains(o.err, "did not restart within 2s") {
 		t.Errorf("%+v", o)
 	}
 }

@@ -268,9 +268,9 @@ func runSessionShow(ctx context.Context, opt *sessionOptions) error {
 	switch {
 	case s == nil && l.blind:
 		_ = l.exit(opt.streams, format)
-		return &ui.ExitError{Code: exitUnknown, Err: fmt.Errorf("no member that tells its connections has the session %s", opt.words[0])}
+		return &ui.ExitError{Code: exitUnknown, Err: fmt.Errorf("no member that reports its connections has session %s", opt.words[0])}
 	case s == nil:
-		return fmt.Errorf("there is no session %s; zkctl session decode %s says who made it", opt.words[0], opt.words[0])
+		return fmt.Errorf("no session %s; zkctl session decode %s shows which server issued it", opt.words[0], opt.words[0])
 	case format == ui.JSON:
 		return printJSON(opt.streams.Out, struct {
 			sessionJSON

@@ -91,7 +91,7 @@ func TestSessions(t *testing.T) {
 	if o := run(t, newSessionCommand, e.Members()[0].Addr(), "owner", "/none", "--admin-port", "0"); o.code != ui.ExitFailed || !strings.Contains(o.err, "/none") {
 		t.Errorf("%+v", o)
 	}
-	if o := run(t, newSessionCommand, e.Members()[0].Addr(), "show", "0x123", "--admin-port", "0"); o.code != ui.ExitFailed || !strings.Contains(o.err, "there is no session 0x123") {
+	if o := run(t, newSessionCommand, e.Members()[0].Addr(), "show", "0x123", "--admin-port", "0"); o.code != ui.ExitFailed || !strings.Contains(o.err, "no session 0x123") {
 		t.Errorf("%+v", o)
 	}
 }

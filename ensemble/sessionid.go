@@ -54,7 +54,7 @@ func parseSession(s string) (int64, error) {
 	} else if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return n, nil
 	}
-	return 0, fmt.Errorf("%q is not a session id, such as 0x10000221ceb0000", s)
+	return 0, fmt.Errorf("invalid session id %q; use a number such as 0x10000221ceb0000", s)
 }
 
 func (d decoded) text() string {

@@ -125,7 +125,7 @@ func sessionsOf(ctx context.Context, p *probe.Prober, s *probe.Survey, timeout t
 		return nil, ctx.Err()
 	}
 	if len(found) == 0 {
-		return nil, errors.New("no member serves; zkctl ensemble status says why")
+		return nil, errors.New("no member serves; zkctl ensemble status shows why")
 	}
 	l.found = found
 	for _, r := range s.Readings {

@@ -46,8 +46,8 @@ answered.`,
 		RunE: func(c *cobra.Command, _ []string) error { return runStatus(c.Context(), opt) },
 	}
 	opt.add(c)
-	c.Flags().BoolVarP(&opt.watch, "watch", "w", false, "keep showing it, with rates, until Ctrl-C")
-	c.Flags().DurationVar(&opt.every, "every", time.Second, "`time` between two answers with -w")
+	c.Flags().BoolVarP(&opt.watch, "watch", "w", false, "keep updating, with rates, until Ctrl-C")
+	c.Flags().DurationVar(&opt.every, "every", time.Second, "`time` between two updates with -w")
 	formatFlag(c, &opt.output, "one object")
 	return c
 }
@@ -99,7 +99,7 @@ func exitOf(good answer.Opt[bool]) error {
 // repeat shows the status again and again: on a terminal in place, else one after the other.
 func (opt *statusOptions) repeat(ctx context.Context, p *probe.Prober, widen bool, view *statusView) error {
 	if opt.every <= 0 {
-		return fmt.Errorf("--every: %v is no time between two answers", opt.every)
+		return fmt.Errorf("--every: invalid value %v; use a positive time, such as 1s", opt.every)
 	}
 	tick := time.NewTicker(opt.every)
 	defer tick.Stop()

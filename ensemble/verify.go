@@ -30,7 +30,7 @@ func newVerifyCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &verifyOptions{asking: asking{streams: s, connect: connect}}
 	c := &cobra.Command{
 		Use:   "verify",
-		Short: "check that all members hold the same data",
+		Short: "check that all members have the same data",
 		Long: `Compare the digests of the members' trees. Members (3.6 and later) keep a digest
 for every 128 zxids in memory and report them through the word hash or the
 AdminServer; verify compares those at zxids that all members have.

@@ -61,11 +61,11 @@ The exit code is 1 if a member could not be reached, and 2 if one refused to ans
 		Args: func(c *cobra.Command, words []string) error {
 			switch {
 			case len(words) == 0:
-				return errors.New("name a word: zkctl 4lw srvr; zkctl 4lw --help lists them")
+				return errors.New("missing word, such as: zkctl 4lw srvr (zkctl 4lw --help lists the words)")
 			case answer.WordOf(words[0]) == nil:
 				return unknownWord(words[0])
 			case words[0] == "stmk" && len(words) != 2:
-				return errors.New("4lw stmk MASK: name the mask, such as 0x132")
+				return errors.New("missing mask, such as: zkctl 4lw stmk 0x132")
 			case words[0] != "stmk" && len(words) > 1:
 				return fmt.Errorf("unexpected argument %q", words[1])
 			}
@@ -89,11 +89,11 @@ The exit code is 1 if a member could not be reached, and 2 if one refused to ans
 	}
 	opt.add(c)
 	fs := c.Flags()
-	fs.StringVar(&opt.via, "via", viaAuto, "`door` to ask at: auto, 4lw or admin")
+	fs.StringVar(&opt.via, "via", viaAuto, "`door` to use: auto, 4lw or admin")
 	fs.BoolVar(&opt.raw, "raw", false, "print the answer's bytes unchanged")
 	fs.StringVar(&opt.match, "match", "", "print only lines, or names of --columns and JSON, that match the regular `expression`")
 	fs.BoolVar(&opt.columns, "columns", false, "print names and values, a column for each member")
-	fs.BoolVarP(&opt.yes, "yes", "y", false, "do not ask before a word that changes something")
+	fs.BoolVarP(&opt.yes, "yes", "y", false, "skip the confirmation prompt of a word that changes something")
 	formatFlag(c, &opt.output, "one object with the answers as objects")
 	_ = c.RegisterFlagCompletionFunc("via", cobra.FixedCompletions([]string{viaAuto, viaWords, viaAdmin}, cobra.ShellCompDirectiveNoFileComp))
 	return c
@@ -138,7 +138,7 @@ func runWord(ctx context.Context, opt *wordOptions) error {
 	if opt.mask != "" {
 		mask, err := strconv.ParseInt(opt.mask, 0, 64)
 		if err != nil {
-			return fmt.Errorf("4lw stmk: %q is not a mask, a number such as 0x132", opt.mask)
+			return fmt.Errorf("4lw stmk: invalid mask %q; use a number such as 0x132", opt.mask)
 		}
 		word += string(binary.BigEndian.AppendUint64(nil, uint64(mask)))
 	}
@@ -185,17 +185,17 @@ func (opt *wordOptions) check() (ui.Format, error) {
 	switch opt.via {
 	case viaAuto, viaWords, viaAdmin:
 	default:
-		return format, fmt.Errorf("--via: %q is not a door: auto, 4lw or admin", opt.via)
+		return format, fmt.Errorf("--via: invalid value %q; use auto, 4lw or admin", opt.via)
 	}
 	switch {
 	case opt.raw && (opt.columns || opt.match != "" || format == ui.JSON):
-		return format, errors.New("--raw prints the bytes as they are: --columns, --match and -o json exclude it")
+		return format, errors.New("--raw cannot be combined with --columns, --match or -o json")
 	case opt.raw && opt.via == viaAdmin:
-		return format, errors.New("--raw is what the client port answers: --via admin excludes it; see zkctl admin --raw")
+		return format, errors.New("--raw prints the client port's answer and cannot be combined with --via admin; see zkctl admin --raw")
 	case opt.columns && !opt.word.Pairs:
-		return format, fmt.Errorf("--columns: the answer to %s is not made of names and values", opt.word.Name)
+		return format, fmt.Errorf("--columns: the answer to %s has no names and values", opt.word.Name)
 	case opt.match != "" && format == ui.JSON && !opt.word.Pairs:
-		return format, fmt.Errorf("--match: the answer to %s is not made of names and values, which -o json could choose from", opt.word.Name)
+		return format, fmt.Errorf("--match with -o json: the answer to %s has no names and values to choose from", opt.word.Name)
 	case opt.via == viaAdmin && opt.word.Command == "":
 		return format, fmt.Errorf("--via admin: AdminServers have no command for %s; zkctl admin set_trace_mask traceMask=…", opt.word.Name)
 	}
@@ -287,10 +287,10 @@ func (opt *wordOptions) reason(m *probe.Member, word, admin error) error {
 	case errors.Is(word, probe.ErrNotWhitelisted) && admin == nil:
 		return fmt.Errorf("%s; add it there in zoo.cfg", refusal)
 	case errors.Is(word, probe.ErrNotWhitelisted):
-		return fmt.Errorf("%s, and its AdminServer at port %d: %w; add %s to that list in zoo.cfg, or name the AdminServer's port with --admin-port",
+		return fmt.Errorf("%s, and its AdminServer on port %d: %w; add %s to that list in zoo.cfg, or name the AdminServer's port with --admin-port",
 			refusal, m.AdminPort, probe.Reason(admin), opt.word.Name)
 	case word == nil:
-		return fmt.Errorf("AdminServer at port %d: %w", m.AdminPort, probe.Reason(admin))
+		return fmt.Errorf("AdminServer on port %d: %w", m.AdminPort, probe.Reason(admin))
 	}
 	return probe.Reason(word)
 }

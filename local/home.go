@@ -25,7 +25,7 @@ const DefaultName = "default"
 const stateFile = "server.json"
 
 // ErrNoServer is wrapped by the error for an unknown name.
-var ErrNoServer = errors.New("no such local server")
+var ErrNoServer = errors.New("no local server")
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
@@ -91,9 +91,9 @@ func (h Home) Load(name string) (*Server, error) {
 func (h Home) noServer(name string) error {
 	names := h.Names()
 	if len(names) == 0 {
-		return fmt.Errorf("%w: %s; none exist yet (create it: zkctl local start %s)", ErrNoServer, name, name)
+		return fmt.Errorf("%w named %q; none exist yet (create it: zkctl local start %s)", ErrNoServer, name, name)
 	}
-	return fmt.Errorf("%w: %s (existing: %s)", ErrNoServer, name, strings.Join(names, ", "))
+	return fmt.Errorf("%w named %q; existing: %s", ErrNoServer, name, strings.Join(names, ", "))
 }
 
 // Choose returns the server named by the first of words. Without words it is the one called

@@ -32,7 +32,7 @@ func (e *Ensemble) Advance(ctx context.Context, d time.Duration) error {
 
 func (e *Ensemble) advance(ctx context.Context, d time.Duration) error {
 	if d < 0 {
-		return errors.New("it does not go back")
+		return errors.New("the clock cannot go back")
 	}
 	if err := e.onlyEmbedded(); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (e *Ensemble) advance(ctx context.Context, d time.Duration) error {
 	}
 }
 
-var errLeaderGone = errors.New("the leader has gone meanwhile; the new one gives every session its whole timeout")
+var errLeaderGone = errors.New("the leader has changed meanwhile; the new one gives every session its full timeout")
 
 // move moves the clocks of all embedded members.
 func (e *Ensemble) move(d time.Duration) {

@@ -25,7 +25,7 @@ func (e *Ensemble) ExpireSession(ctx context.Context, session int64) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("expire session 0x%x: no embedded member is the leader and knows it, or has it as a local session", uint64(session))
+	return fmt.Errorf("expire session 0x%x: neither an embedded leader nor, as a local session, an embedded member knows it", uint64(session))
 }
 
 // DropConnections closes the clients' connections to embedded members, and returns how many there

@@ -194,7 +194,7 @@ func (e *Ensemble) checkDir() error {
 	}
 	switch {
 	case e.distributed() && single && members == 0:
-		return fmt.Errorf("%s has the data of a single server, which cannot become that of an ensemble; start a single server, or use another folder", e.dir)
+		return fmt.Errorf("%s has the data of a single server, which cannot become an ensemble; start a single server, or use another folder", e.dir)
 	case !e.distributed() && !single && members > 0:
 		return fmt.Errorf("%s has the data of an ensemble; start it with the same number of members (%d), or use another folder", e.dir, members)
 	}

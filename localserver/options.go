@@ -105,7 +105,7 @@ func (o *Options) check() error {
 	case o.Ephemeral && (o.Engine == Apache || o.Apache > 0):
 		return errors.New("Apache ZooKeeper keeps its data on disk and cannot be ephemeral")
 	case o.TLS && (o.Engine == Apache || o.Apache > 0):
-		return errors.New("only embedded members have TLS ports with a certificate that is made for them")
+		return errors.New("only embedded members have TLS ports with a generated certificate")
 	case o.TLS && (o.Properties["secureClientPort"] != "" || o.Properties["ssl.keyStore.location"] != ""):
 		return errors.New("the option TLS chooses secureClientPort and ssl.keyStore.location itself")
 	case o.Ephemeral && o.DataDir != "":

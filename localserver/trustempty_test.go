@@ -48,7 +48,7 @@ func TestTrustEmptySnapshot(t *testing.T) {
 					e.Close()
 					t.Fatal("it starts")
 				}
-				for _, want := range []string{c.say, "snapshot.trust.empty=true starts with what the logs have"} {
+				for _, want := range []string{c.say, "snapshot.trust.empty=true accepts the logs as complete"} {
 					if !strings.Contains(err.Error(), want) {
 						t.Errorf("%v, without %q", err, want)
 					}

@@ -96,7 +96,7 @@ func (r *runner) Redo(ctx context.Context, number int) error {
 	}
 	text := lines[number]
 	if secret(text) {
-		return errors.New("a line that adds an identity is not kept; type it again")
+		return errors.New("lines that add an identity are not kept in the history; type it again")
 	}
 	l, err := parseLine(text)
 	if err != nil {

@@ -116,7 +116,7 @@ func runAt(ctx context.Context, opt *atOptions) error {
 		err = opt.form.print(opt.streams, &treeImage{title: dir.Path, tree: tree})
 	}
 	if err == nil && len(faults) > 0 {
-		return &ui.ExitError{Code: ui.ExitFailed, Err: errors.New("the tree may lack what the damage reported above hides")}
+		return &ui.ExitError{Code: ui.ExitFailed, Err: errors.New("the tree may lack changes hidden by the damage reported above")}
 	}
 	return err
 }

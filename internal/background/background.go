@@ -49,7 +49,7 @@ func (p *Process) Start(ctx context.Context) (*Started, error) {
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start the process in the background: %w", err)
+		return nil, fmt.Errorf("start the background process: %w", err)
 	}
 	type result struct {
 		Started
@@ -60,7 +60,7 @@ func (p *Process) Start(ctx context.Context) (*Started, error) {
 		var r result
 		line, err := bufio.NewReader(io.LimitReader(out, maxReport)).ReadBytes('\n')
 		if err != nil {
-			r.err = fmt.Errorf("the process in the background ended; its log is %s", p.Log.Name())
+			r.err = fmt.Errorf("the background process ended; its log is %s", p.Log.Name())
 		} else {
 			r.err = json.Unmarshal(line, &r.Started)
 		}

@@ -23,7 +23,7 @@ type WalkOptions struct {
 }
 
 // ErrTooLarge ends the walk of a tree of which too much would have to be held at once.
-var ErrTooLarge = errors.New("the tree is too large to be walked, or has no end")
+var ErrTooLarge = errors.New("the tree is too large to be walked, or endless")
 
 // Walk lists the subtree below root, many requests in flight at once. It calls visit for
 // each znode, on the caller's goroutine: first root, then depth first with siblings in
@@ -376,7 +376,7 @@ func (w *walk) see(n *walkNode) error {
 		return nil
 	}
 	if w.above += n.size; w.above > w.most+w.longest {
-		return fmt.Errorf("%w: %d znodes have been found, and more and more of them have to be kept in mind", ErrTooLarge, w.found)
+		return fmt.Errorf("%w: %d znodes so far, and ever more of them must be held in memory", ErrTooLarge, w.found)
 	}
 	return nil
 }

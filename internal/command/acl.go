@@ -102,7 +102,7 @@ func parseACLEntry(entry string) (proto.ACL, error) {
 	case first == last: // one colon or none
 		err := fmt.Errorf("%s does not have the form scheme:id:perm", entry)
 		if strings.HasPrefix(entry, "auth:") {
-			err = fmt.Errorf("%w (the id of auth is empty: auth::%s)", err, entry[len("auth:"):])
+			err = fmt.Errorf("%w (auth takes no id: auth::%s)", err, entry[len("auth:"):])
 		}
 		return proto.ACL{}, err
 	case first == 0:
@@ -122,7 +122,7 @@ func parseACLEntry(entry string) (proto.ACL, error) {
 		acl.Perms |= perm
 	}
 	if acl.Perms == 0 {
-		return proto.ACL{}, fmt.Errorf("%s grants no permission, so nobody could use the znode through it", entry)
+		return proto.ACL{}, fmt.Errorf("%s grants no permissions", entry)
 	}
 	if user, hash, _ := strings.Cut(acl.ID.ID, ":"); acl.ID.Scheme == "digest" && !isHash(hash) {
 		return proto.ACL{}, &digestError{user, acl.Perms}

@@ -145,7 +145,7 @@ func busy(s *wiretest.Client, opt Options, client int, until time.Time) (took []
 			return took, at, errors.New("a reply is too short")
 		}
 		if xid := int32(binary.BigEndian.Uint32(body)); xid != n {
-			return took, at, fmt.Errorf("the reply of request %d came where that of %d was due", xid, n)
+			return took, at, fmt.Errorf("got the reply to request %d instead of %d", xid, n)
 		}
 		if code := proto.Error(binary.BigEndian.Uint32(body[12:])); code != 0 {
 			return took, at, fmt.Errorf("request %d: %w", n, code)

@@ -133,7 +133,7 @@ func (l *loader) load(path string, text []byte, system Properties, isFile bool) 
 		return l.ensemble(path, entries, false)
 	}
 	if !isFile {
-		return fmt.Errorf("dynamicConfigFile: not possible without a file; put the server.N lines in its place")
+		return fmt.Errorf("dynamicConfigFile needs a zoo.cfg file; give the server.N lines instead")
 	}
 	return l.dynamic()
 }

@@ -16,7 +16,7 @@ func notUnderstood(what string, text []byte) error {
 	if len(head) > most {
 		head = head[:most] + "…"
 	}
-	return fmt.Errorf("%w: %s does not begin like %q", ErrNotUnderstood, what, head)
+	return fmt.Errorf("%w: %s does not start like %q", ErrNotUnderstood, what, head)
 }
 
 // number parses a decimal number, which some locales write with a comma.

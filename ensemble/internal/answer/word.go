@@ -32,9 +32,9 @@ func plain(text []byte) (any, error) { return string(text), nil }
 // Words are all four-letter words, sorted.
 var Words = []Word{
 	{Name: "conf", Command: "configuration", Short: "the configuration", Pairs: true, text: parser(ParseSettings), admin: reader(Object.Settings)},
-	{Name: "cons", Command: "connections", Short: "the connections of clients", text: parser(ParseCons), admin: reader(Object.Connections)},
+	{Name: "cons", Command: "connections", Short: "the connections", text: parser(ParseCons), admin: reader(Object.Connections)},
 	{Name: "crst", Command: "connection_stat_reset", Short: "reset the statistics of the connections", Changes: true, text: plain},
-	{Name: "dirs", Command: "dirs", Short: "the bytes that logs and snapshots take", Pairs: true, text: parser(ParseDirs), admin: reader(Object.Dirs)},
+	{Name: "dirs", Command: "dirs", Short: "the size of logs and snapshots", Pairs: true, text: parser(ParseDirs), admin: reader(Object.Dirs)},
 	{Name: "dump", Command: "dump", Short: "sessions and ephemeral znodes", Heavy: true, text: parser(ParseDump), admin: reader(Object.Dump)},
 	{Name: "envi", Command: "environment", Short: "the Java runtime and the machine", Pairs: true, text: parser(ParseSettings), admin: reader(Object.Settings)},
 	{Name: "gtmk", Command: "get_trace_mask", Short: "the trace mask", text: parser(ParseGtmk), admin: func(o Object) any { return o.int("tracemask") }},
@@ -53,7 +53,7 @@ var Words = []Word{
 	{Name: "stmk", Short: "set the trace mask", Changes: true, text: parser(ParseGtmk)},
 	{Name: "wchc", Command: "watches", Short: "watches, by session", Heavy: true, text: parser(ParseWchc), admin: reader(Object.WatchesBySession)},
 	{Name: "wchp", Command: "watches_by_path", Short: "watches, by path", Heavy: true, text: parser(ParseWchp), admin: reader(Object.WatchesByPath)},
-	{Name: "wchs", Command: "watch_summary", Short: "how many watches there are", text: parser(ParseWchs), admin: reader(Object.WatchSummary)},
+	{Name: "wchs", Command: "watch_summary", Short: "the number of watches", text: parser(ParseWchs), admin: reader(Object.WatchSummary)},
 }
 
 // WordOf finds a word by its name, or returns nil.

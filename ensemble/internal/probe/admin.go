@@ -30,7 +30,7 @@ var (
 	ErrForeign   = errors.New("the port answers, but not as an AdminServer")
 	ErrIdentity  = errors.New("the command needs an identity with all permissions on /: --auth digest:USER:PASSWORD")
 	ErrForbidden = errors.New("the identity does not have all permissions on /")
-	ErrTooSoon   = errors.New("the command may not run again so soon (admin.rateLimiterIntervalInMS)")
+	ErrTooSoon   = errors.New("the command cannot run again so soon (admin.rateLimiterIntervalInMS)")
 )
 
 // Request is a command of the AdminServer.

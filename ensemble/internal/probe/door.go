@@ -67,7 +67,7 @@ func (p *Prober) Answer(ctx context.Context, m *Member, w *answer.Word) (any, Do
 	}
 	o, adminErr := p.Admin(ctx, m, w.Command)
 	if adminErr != nil {
-		return nil, Admin, fmt.Errorf("%s is %w, and its AdminServer at port %d: %w", w.Name, err, m.AdminPort, Reason(adminErr))
+		return nil, Admin, fmt.Errorf("%s is %w, and its AdminServer on port %d: %w", w.Name, err, m.AdminPort, Reason(adminErr))
 	}
 	return w.Admin(o), Admin, nil
 }
@@ -91,7 +91,7 @@ func (p *Prober) RawWord(ctx context.Context, m *Member, word string) ([]byte, e
 	return nil, failure
 }
 
-var errNoAddress = errors.New("the ensemble's configuration names no client port for it; name it with --members")
+var errNoAddress = errors.New("the ensemble's configuration has no client port for it; give its address with --members")
 
 // shared gives the first of several addresses its share of the time.
 func shared(ctx context.Context, shares int) (context.Context, context.CancelFunc) {

@@ -321,9 +321,9 @@ func (p *Prober) adminPiece(ctx context.Context, m *Member, crowded bool, comman
 	if slices.Contains(commands, adminConfiguration) && crowded {
 		switch port, known := configuration.ClientPort().Get(); {
 		case !known:
-			return nil, fmt.Errorf("the AdminServer at port %d does not tell which of the members there it is of", m.AdminPort)
+			return nil, fmt.Errorf("the AdminServer on port %d does not reveal which member of that host it belongs to", m.AdminPort)
 		case port > 0 && !m.listens(int(port)):
-			return nil, fmt.Errorf("the AdminServer at port %d is that of the member with client port %d", m.AdminPort, port)
+			return nil, fmt.Errorf("the AdminServer on port %d belongs to the member with client port %d", m.AdminPort, port)
 		}
 	}
 	return func(r *Reading) {

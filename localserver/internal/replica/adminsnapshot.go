@@ -183,7 +183,7 @@ func (a *admin) restoreFrom(w http.ResponseWriter, body io.Reader) (zxid int64, 
 	case trailer.Digest != nil:
 		zxid = trailer.DigestZxid
 	default:
-		return 0, errors.New("the snapshot does not say which transaction was its last (3.9 writes that with serializeLastProcessedZxidEnabled)")
+		return 0, errors.New("the snapshot does not contain its last zxid (3.9 writes it with serializeLastProcessedZxidEnabled)")
 	}
 	tree.SetLastZxid(zxid)
 	if err := a.opt.Restore(tree); err != nil {

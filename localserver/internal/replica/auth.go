@@ -183,7 +183,7 @@ func Digest(algorithm, userPassword string) (string, error) {
 		s := md5.Sum(in)
 		sum = s[:]
 	default:
-		return "", fmt.Errorf("DigestAuthenticationProvider.digestAlg=%s is not supported (SHA1, MD5, and those of SHA-2 and SHA-3, such as SHA-256 and SHA3-512, are)", algorithm)
+		return "", fmt.Errorf("DigestAuthenticationProvider.digestAlg=%s is not supported; use SHA1, MD5, SHA-2 or SHA-3, such as SHA-256 or SHA3-512", algorithm)
 	}
 	user, _, _ := strings.Cut(userPassword, ":")
 	return user + ":" + base64.StdEncoding.EncodeToString(sum), nil

@@ -102,7 +102,7 @@ func (o *Options) Check() error {
 	}
 	for _, scheme := range o.AuthSchemes {
 		if !a.known(scheme) {
-			return fmt.Errorf("enforce.auth.schemes: Authentication scheme %s is not available (there is: %s)", scheme, a.names())
+			return fmt.Errorf("enforce.auth.schemes: Authentication scheme %s is not available (available: %s)", scheme, a.names())
 		}
 	}
 	return nil

@@ -379,7 +379,7 @@ func loadTree(opt Options, log *zklog.Logger) (tree *ztree.Tree, bare bool, err 
 	}
 	switch {
 	case err != nil && bare && errors.Is(err, storage.ErrMissing):
-		return nil, false, fmt.Errorf("start on %s: %w; snapshot.trust.empty=true starts with what the logs have, which is for upgrades from ZooKeeper 3.4", opt.DataDir, err)
+		return nil, false, fmt.Errorf("start on %s: %w; snapshot.trust.empty=true accepts the logs as complete, for upgrades from ZooKeeper 3.4", opt.DataDir, err)
 	case err != nil:
 		return nil, false, fmt.Errorf("start on %s: %w", opt.DataDir, err)
 	}

@@ -145,7 +145,7 @@ func (s *Replica) SaveSoon() {
 		s.wg.Go(func() {
 			defer close(ended)
 			if err := s.save(v); err != nil {
-				s.log.Errorf("Snapshot failed; the transaction logs keep what it would have had: %v", err)
+				s.log.Errorf("Snapshot failed; its transactions are still in the logs: %v", err)
 			}
 			s.box.put(event{run: func() { s.saves = false }})
 		})

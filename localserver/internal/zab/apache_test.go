@@ -38,18 +38,18 @@ type mixed struct {
 	log     *syncedBuffer
 }
 
-// mixedServer is a server of either kind. Start returns when it has been started, not when it serves.
+// mixedServer is a server of either kind. Start does not wait until it serves.
 type mixedServer interface {
 	addr() string
 	dir() string // version-2
 	start()
 	kill()
-	mode() string // "leader", "follower", "observer", or "" while it does not serve
+	mode() string // "leader", "follower" or "observer"; "" while it does not serve
 }
 
 const mixedTick = 500 * time.Millisecond
 
-// newMixed starts servers 1 to n, those with the ids in java by Apache.
+// newMixed starts servers 1 to n; those in java are Apache's.
 func newMixed(t *testing.T, n int, java ...int64) *mixed {
 	in := apachetest.Require(t)
 	lines, err := apache.NewEnsemble(n)
@@ -97,7 +97,7 @@ func freePort(t *testing.T) int {
 	return p
 }
 
-// write creates a znode; one whose fate is unknown is tried again.
+// write creates a znode; if its fate is unknown, it retries.
 func (m *mixed) write(path, data string) {
 	m.t.Helper()
 	var err error
@@ -110,7 +110,7 @@ func (m *mixed) write(path, data string) {
 	m.written[path] = data
 }
 
-// await polls, for real servers tell nobody.
+// await polls, because real servers do not report changes.
 func (m *mixed) await(what string, cond func() bool) {
 	m.t.Helper()
 	const limit = 90 * time.Second
@@ -124,7 +124,7 @@ func (m *mixed) await(what string, cond func() bool) {
 	m.t.Fatalf("not within %v: %s; %v", limit, what, modes)
 }
 
-// leader waits until all servers named serve, one of them as leader, and returns its id.
+// leader waits until all given servers serve, one of them as leader, and returns its id.
 func (m *mixed) leader(ids ...int64) (leader int64) {
 	m.t.Helper()
 	if len(ids) == 0 {
@@ -147,7 +147,7 @@ func (m *mixed) leader(ids ...int64) (leader int64) {
 	return leader
 }
 
-// check reads everything written from each server by itself.
+// check reads everything written from each server separately.
 func (m *mixed) check() {
 	m.t.Helper()
 	for id, s := range m.servers {
@@ -168,8 +168,8 @@ func (m *mixed) check() {
 	m.compareLogs()
 }
 
-// compareLogs checks that the servers' logs have the same transactions, byte for byte, and
-// that each directory loads to the state that its digests tell.
+// compareLogs checks that the servers' logs have the same transactions, byte for byte, and that
+// each directory loads to the state recorded by its digests.
 func (m *mixed) compareLogs() {
 	m.t.Helper()
 	type source struct {

@@ -13,7 +13,7 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// cluster is an ensemble of fake replicas on a network in memory.
+// cluster is an ensemble of fake replicas on an in-memory network.
 type cluster struct {
 	t      testing.TB
 	net    *Memory
@@ -27,7 +27,7 @@ type cluster struct {
 	reconfigs int
 }
 
-// node is a member, alive or not; its disk stays.
+// node is a member, alive or not; its disk persists.
 type node struct {
 	c       *cluster
 	id      int64
@@ -37,7 +37,7 @@ type node struct {
 	ended   chan error
 	config  zoocfg.QuorumVerifier // saved
 	next    zoocfg.QuorumVerifier
-	empty   bool // it knows that it has lost its data: its zxid is -1 when it starts
+	empty   bool // it knows that it has lost its data, so it starts with zxid -1
 }
 
 func host(id int64) string { return fmt.Sprintf("n%d", id) }
@@ -78,7 +78,7 @@ func (c *cluster) ids() (ids []int64) {
 	return ids
 }
 
-// each calls f with the members in the order of their ids.
+// each calls f with the members in id order.
 func (c *cluster) each(f func(*node)) {
 	for _, id := range c.ids() {
 		f(c.nodes[id])
@@ -96,7 +96,7 @@ func (n *node) run() {
 	go func() { n.ended <- n.peer.Run(context.Background()) }()
 }
 
-// load makes a member that does nothing yet.
+// load creates a member without running it.
 func (n *node) load() {
 	n.c.t.Helper()
 	n.replica = newFakeReplica(n.id, n.disk, n.c.judge)
@@ -171,7 +171,7 @@ func (c *cluster) await(what string, cond func() bool) {
 	c.t.Fatalf("seed %d: not within %v: %s; %s", c.seed, limit, what, strings.Join(states, "; "))
 }
 
-// leader is the one that leads with a quorum, nil for none.
+// leader returns the node that leads with a quorum, or nil.
 func (c *cluster) leader() (leader *node) {
 	c.each(func(n *node) {
 		if n.peer != nil && n.replica.leads() {
@@ -181,7 +181,7 @@ func (c *cluster) leader() (leader *node) {
 	return leader
 }
 
-// awaitAll waits until all that run serve under one leader and have the same history.
+// awaitAll waits until all running members serve under one leader and have the same history.
 func (c *cluster) awaitAll() *node {
 	c.t.Helper()
 	var leader *node
@@ -214,7 +214,7 @@ func (c *cluster) write(n *node, text string) {
 	}
 }
 
-// check compares the histories of all that run with each other and with what was promised.
+// check compares the histories of all running members with each other and with what was promised.
 func (c *cluster) check() {
 	c.t.Helper()
 	var first *node
@@ -260,7 +260,7 @@ func (c *cluster) check() {
 	}
 }
 
-// difference is where two histories part.
+// difference describes where two histories diverge.
 func difference(a, b []*Proposal) string {
 	i := 0
 	for i < min(len(a), len(b)) && slices.Equal(a[i].Raw, b[i].Raw) {

@@ -44,7 +44,7 @@ type logWriter interface {
 
 var errHole = errors.New("transactions may be missing from the log")
 
-var errTooLong = errors.New("the log is longer than a snapshot is worth")
+var errTooLong = errors.New("the log is too long to be sent instead of a snapshot")
 
 // fileDisk is a data directory: snapshots and epochs in snapDir, logs in logDir.
 type fileDisk struct{ snapDir, logDir string }

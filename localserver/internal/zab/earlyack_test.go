@@ -10,8 +10,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// A learner of Apache's may acknowledge a proposal before it acknowledges NEWLEADER: it
-// stays, and hears UPTODATE.
+// Apache's learners may acknowledge a proposal before NEWLEADER: the connection stays, and UPTODATE
+// is sent.
 func TestProposalAcknowledgedBeforeNewLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 1, 3, 0)
@@ -50,7 +50,7 @@ func TestProposalAcknowledgedBeforeNewLeader(t *testing.T) {
 	})
 }
 
-// So it may before there is a quorum: what it acknowledges then is of an earlier epoch.
+// They may even do so before there is a quorum: the proposal is then of an earlier epoch.
 func TestProposalAcknowledgedBeforeAQuorum(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 1, 3, 0)

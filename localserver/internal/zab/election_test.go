@@ -14,7 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// testLog logs to a test, with the name of who logs. Quiet after the test.
+// testLog logs to a test, with the logger's name, until the test ends.
 type testLog struct {
 	t    testing.TB
 	name string
@@ -23,7 +23,7 @@ type testLog struct {
 func (l testLog) Infof(format string, args ...any) { l.t.Logf(l.name+": "+format, args...) }
 func (l testLog) Warnf(format string, args ...any) { l.t.Logf(l.name+": warning: "+format, args...) }
 
-// silent logs nowhere.
+// silent discards the log.
 type silent struct{}
 
 func (silent) Infof(string, ...any) {}
@@ -68,7 +68,7 @@ type outcome struct {
 	err   error
 }
 
-// lookAll lets all look at once.
+// lookAll makes all look concurrently.
 func lookAll(ctx context.Context, own map[*Election]Vote) map[int64]outcome {
 	var mu sync.Mutex
 	outcomes := map[int64]outcome{}
@@ -174,7 +174,7 @@ func TestElectInMemory(t *testing.T) {
 	}
 }
 
-// Two of three wait for the third's vote when it may be there, and not when nobody listens.
+// Two of three wait for the third's vote if it may be up, but not if its port is closed.
 func TestWaitForThoseWhoMayBeThere(t *testing.T) {
 	for name, absent := range map[string]bool{"absent": true, "cut off": false} {
 		t.Run(name, func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestCloseEndsLook(t *testing.T) {
 	})
 }
 
-// TestCrashedLeaderIsNotElected has a quorum that has not noticed yet that its leader is gone.
+// In TestCrashedLeaderIsNotElected, a quorum has not yet noticed that its leader is gone.
 func TestCrashedLeaderIsNotElected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network, view := NewMemory(1, 0, time.Millisecond), inMemory(t, 5, 0)
@@ -254,8 +254,8 @@ func TestCrashedLeaderIsNotElected(t *testing.T) {
 	})
 }
 
-// Who begins long after the others have voted hears the best vote at once, not when the others
-// repeat it.
+// A server that starts long after the others have voted receives the best vote at once, not when
+// the others repeat it.
 func TestLatecomerIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network, view := NewMemory(1, 0, time.Millisecond), inMemory(t, 3, 0)
@@ -271,7 +271,7 @@ func TestLatecomerIsTold(t *testing.T) {
 			vote, state, err := two.Look(t.Context(), Vote{Zxid: 7})
 			done <- outcome{vote, state, err}
 		}()
-		time.Sleep(10 * time.Second) // it repeats its vote every 12.8 seconds now
+		time.Sleep(10 * time.Second) // it now repeats its vote every 12.8 seconds
 		began := time.Now()
 		if vote, state, err := one.Look(t.Context(), Vote{}); vote.ID != 2 || state != Following || err != nil {
 			t.Errorf("Look: %+v, %v, %v", vote, state, err)

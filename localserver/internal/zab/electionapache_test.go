@@ -18,7 +18,7 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// apacheEnsemble is three servers on 127.0.0.1, of which Apache ZooKeeper runs some.
+// apacheEnsemble is three servers on 127.0.0.1, some of them Apache ZooKeeper's.
 type apacheEnsemble struct {
 	t      *testing.T
 	in     *apache.Installation
@@ -45,7 +45,7 @@ func newApacheEnsemble(t *testing.T) *apacheEnsemble {
 	return a
 }
 
-// freeTestPort is below the ports of outgoing connections, as in package apache.
+// freeTestPort returns a port below those of outgoing connections, as in package apache.
 func freeTestPort(t *testing.T) int {
 	for range 100 {
 		port := 12000 + rand.IntN(8000)
@@ -63,7 +63,7 @@ type apacheStart struct {
 	err    error
 }
 
-// start starts a server, which comes up when it has a quorum or is killed when ctx ends.
+// start starts a server, which serves once it has a quorum, and is killed when ctx ends.
 func (a *apacheEnsemble) start(ctx context.Context, id int64) <-chan apacheStart {
 	dir := a.t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "myid"), []byte(fmt.Sprint(id)), 0o600); err != nil {
@@ -98,7 +98,7 @@ func TestFollowApache(t *testing.T) {
 		}
 	}
 
-	// Whoever of the three comes last may find that the others have elected 2 already.
+	// The last of the three may find that the others have already elected 2.
 	vote, state, err := e.Look(ctx, Vote{})
 	if err != nil || state != Following {
 		t.Fatalf("Look: %+v, %v, %v; want to follow", vote, state, err)
@@ -121,7 +121,7 @@ func TestFollowApache(t *testing.T) {
 		t.Errorf("srvr of %d: %q, %v; want a follower", otherID, text, err)
 	}
 
-	look(e, vote.ID) // again, with the former election's connections
+	look(e, vote.ID) // again, over the previous election's connections
 	e.Close()
 	late := a.election(1)
 	defer late.Close()
@@ -141,12 +141,12 @@ func TestFollowApache(t *testing.T) {
 		if vote.ID == otherID && state == Following {
 			break
 		}
-		// The other one has not noticed yet.
+		// The other has not noticed yet.
 	}
 }
 
-// TestApacheFollows wins an election against two Apache servers, which then call on our
-// quorum port to follow us.
+// TestApacheFollows wins an election against two Apache servers, which then connect to our quorum
+// port.
 func TestApacheFollows(t *testing.T) {
 	tests := []struct {
 		name string
@@ -196,14 +196,14 @@ func TestApacheFollows(t *testing.T) {
 				if err != nil {
 					t.Fatalf("waiting for followers, %v are missing: %v", want, err)
 				}
-				defer conn.Close() // until both are here, lest they elect another leader
+				defer conn.Close() // only once both are connected, or they would elect another leader
 				delete(want, readFollowerInfo(t, conn))
 			}
 		})
 	}
 }
 
-// readFollowerInfo is the id in a learner's first packet.
+// readFollowerInfo returns the id in a learner's first packet.
 func readFollowerInfo(t *testing.T, conn net.Conn) int64 {
 	t.Helper()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))

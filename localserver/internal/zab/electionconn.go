@@ -407,7 +407,7 @@ func readElectionPacket(r io.Reader) ([]byte, error) {
 	}
 	n := int32(binary.BigEndian.Uint32(head[:]))
 	if n <= 0 || n > maxElectionPacket {
-		return nil, fmt.Errorf("Received packet with invalid packet: its length is %d, 1 to %d is possible", n, maxElectionPacket)
+		return nil, fmt.Errorf("Received packet with invalid packet: its length is %d, expected 1 to %d", n, maxElectionPacket)
 	}
 	// Announced bytes may never arrive: memory grows only with what does.
 	buf := make([]byte, 0, min(int(n), 4<<10))

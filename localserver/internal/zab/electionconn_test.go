@@ -14,8 +14,8 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// TestElectionOutlivesBadMessages sends a member what no server sends; it hangs up, and elects
-// all the same.
+// TestElectionOutlivesBadMessages sends a member what no server sends; it hangs up, and still
+// elects.
 func TestElectionOutlivesBadMessages(t *testing.T) {
 	view := inMemory(t, 3, 0)
 	hello := func(sid int64) []byte { return encodeInitialMessage(sid, "m3:3888") }
@@ -61,7 +61,7 @@ func TestElectionOutlivesBadMessages(t *testing.T) {
 					t.Fatal(err)
 				}
 				if strings.Contains(test.name, "cut packet") || strings.Contains(test.name, "that is none") {
-					_ = conn.Close() // else the first waits for the rest, and the last is only logged
+					_ = conn.Close() // otherwise the first waits for the rest, and the last is only logged
 				} else if n, err := io.Copy(io.Discard, conn); err != nil || n != 0 {
 					t.Errorf("%d bytes and %v until the member hung up", n, err)
 				}
@@ -78,7 +78,7 @@ func TestElectionOutlivesBadMessages(t *testing.T) {
 	}
 }
 
-// TestLargerIDConnects holds the rule of connections: the smaller one only calls.
+// TestLargerIDConnects checks the rule for connections: the smaller id only calls.
 func TestLargerIDConnects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := NewMemory(1, 0, time.Millisecond)
@@ -96,13 +96,13 @@ func TestLargerIDConnects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = l.Close() // it is not to be called again
+		_ = l.Close() // it must not be called again
 		called, err := io.ReadAll(conn)
 		if want := encodeInitialMessage(2, "m2:3888"); err != nil || !bytes.Equal(called, want) {
 			t.Errorf("the smaller server said %x, %v; want %x and the end", called, err, want)
 		}
 
-		// The call back gets the vote, as does the next connection, which replaces it.
+		// The callback gets the vote, and so does the next connection, which replaces it.
 		for range 2 {
 			conn, err = network.Host("m3").Dial(ctx, "m2:3888")
 			if err != nil {
@@ -125,7 +125,7 @@ func TestLargerIDConnects(t *testing.T) {
 	})
 }
 
-// TestStrangerIsCalledBack lets a server with a small id join that no other knows.
+// In TestStrangerIsCalledBack, a server with a small id joins that no other knows.
 func TestStrangerIsCalledBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := NewMemory(1, 0, time.Millisecond)
@@ -148,8 +148,8 @@ func TestStrangerIsCalledBack(t *testing.T) {
 	})
 }
 
-// TestNewerConfigRestarts gives a looking server a newer configuration, in which it finds its
-// leader, and has a second address.
+// TestNewerConfigRestarts gives a looking server a newer configuration, which contains its leader
+// and a second address for it.
 func TestNewerConfigRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := NewMemory(1, 0, time.Millisecond)

@@ -49,7 +49,7 @@ func readInitialMessage(r io.Reader) (sid int64, addrs []string, err error) {
 	sid = int64(binary.BigEndian.Uint64(head[8:]))
 	n := int32(binary.BigEndian.Uint32(head[16:]))
 	if n <= 0 || n > maxInitialAddresses {
-		return 0, nil, fmt.Errorf("Unreasonable buffer length: %d (from server %d, 1 to %d is possible)", n, sid, maxInitialAddresses)
+		return 0, nil, fmt.Errorf("Unreasonable buffer length: %d (from server %d, expected 1 to %d)", n, sid, maxInitialAddresses)
 	}
 	text := make([]byte, n)
 	if _, err := io.ReadFull(r, text); err != nil {

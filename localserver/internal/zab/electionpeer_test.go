@@ -12,22 +12,21 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// simPeer is a server around an Election, with as much of ZAB as it takes for elections to
-// matter: discovery of an epoch that nobody had, transactions that a quorum acknowledges,
-// and the loss of leader or quorum noticed by heartbeats. A transaction is a zxid, and who
-// has it has all before it.
+// simPeer is a server around an Election, with as much of ZAB as elections need: discovery of a new
+// epoch, transactions acknowledged by a quorum, and loss of leader or quorum detected by
+// heartbeats. A transaction is a zxid; a server that has one has all earlier ones.
 type simPeer struct {
 	sim *sim
 	id  int64
 
-	cancel context.CancelFunc // of the life that goes on; nil when it is down
+	cancel context.CancelFunc // of the current run; nil while it is down
 	done   chan struct{}
 
 	// On disk.
 	mu                      sync.Mutex
 	zxid, current, accepted int64
 
-	follows int64 // the established leader, also of itself; 0 for none
+	follows int64 // the established leader, possibly itself; 0 for none
 }
 
 const (
@@ -50,7 +49,7 @@ func (p *simPeer) following(leader int64) {
 	p.follows = leader
 }
 
-// live is one life of the server.
+// live is one run of the server.
 func (p *simPeer) live(ctx context.Context) {
 	defer close(p.done)
 	opt := electionOptions(p.id, p.sim.network.Host(p.host()), p.sim.view, p.sim.log(p.id))
@@ -80,7 +79,7 @@ func (p *simPeer) live(ctx context.Context) {
 	}
 }
 
-// simMessage is all there is on the wire.
+// simMessage is the only message on the wire.
 type simMessage struct{ A, B, C int64 }
 
 type simConn struct{ net.Conn }
@@ -158,7 +157,7 @@ func (p *simPeer) follow(ctx context.Context, e *Election, leader int64) {
 	}
 }
 
-// simLeadership is one server's time as a leader.
+// simLeadership is one server's term as leader.
 type simLeadership struct {
 	p      *simPeer
 	ctx    context.Context
@@ -167,9 +166,9 @@ type simLeadership struct {
 	mu          sync.Mutex
 	accepted    int64 // the largest
 	epoch       int64
-	told        zoocfg.IDs // have told their accepted epoch
+	told        zoocfg.IDs // have reported their accepted epoch
 	promised    zoocfg.IDs // have accepted ours
-	synced      zoocfg.IDs // have what we have
+	synced      zoocfg.IDs // have our history
 	acked       map[int64]int64
 	connected   map[int64]int
 	decided     chan struct{} // the epoch is
@@ -240,7 +239,7 @@ func (p *simPeer) lead(ctx context.Context, e *Election) {
 	}
 }
 
-// step goes on to the next phase when a quorum is there. s.mu is held.
+// step moves to the next phase once there is a quorum. s.mu is held.
 func (s *simLeadership) step(e *Election) {
 	p, view := s.p, s.p.sim.view
 	if s.epoch == 0 && view.ContainsQuorum(s.told) {
@@ -334,7 +333,7 @@ func (s *simLeadership) serve(c simConn) {
 	}
 }
 
-// wait is false when the leadership has ended, or the phase does not come.
+// wait returns false if the leadership has ended or the phase is not reached.
 func (s *simLeadership) wait(phase chan struct{}) bool {
 	select {
 	case <-phase:

@@ -15,7 +15,7 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// sim is an ensemble in simulated time under faults, and the referee. It checks
+// sim is an ensemble with faults in simulated time, and its referee. It checks
 //
 //   - validity: a server that is elected takes part with a weight, and does not lead by a
 //     vote for more than it has;
@@ -41,8 +41,8 @@ type sim struct {
 	history   []string
 }
 
-// simLook is a call of Look: own is what it began with, and it passed the rounds from
-// first to last.
+// simLook is a call of Look: own is its initial vote; it took part in the rounds from first to
+// last.
 type simLook struct {
 	own         Vote
 	first, last int64
@@ -64,7 +64,7 @@ func (s *sim) notef(format string, args ...any) {
 	s.history = append(s.history, time.Now().Format("05.000 ")+fmt.Sprintf(format, args...))
 }
 
-// simLog keeps a history when ZKCTL_ELECTION_SEED asks for one schedule.
+// simLog keeps a history if ZKCTL_ELECTION_SEED selects one schedule.
 type simLog struct {
 	s  *sim
 	id int64
@@ -136,7 +136,7 @@ func (s *sim) commit(zxid int64) {
 	s.committed = max(s.committed, zxid)
 }
 
-// checkElected holds each elected leader against the votes of its round.
+// checkElected checks each elected leader against the votes of its round.
 func (s *sim) checkElected() {
 	for _, l := range s.looks {
 		if !l.elected {
@@ -177,7 +177,7 @@ func (s *sim) crash(p *simPeer) {
 	p.following(0)
 }
 
-// agreed is the leader of all, or 0.
+// agreed returns the leader that all follow, or 0.
 func (s *sim) agreed() (leader int64) {
 	for i, p := range s.peers {
 		p.mu.Lock()
@@ -191,7 +191,7 @@ func (s *sim) agreed() (leader int64) {
 	return leader
 }
 
-// simView is 3, 5 or 7 participants, sometimes in groups with weights, and observers.
+// simView returns 3, 5 or 7 participants, sometimes in groups with weights, and observers.
 func simView(random *rand.Rand) (zoocfg.QuorumVerifier, error) {
 	n, observers := 3+2*random.IntN(3), random.IntN(3)
 	var text strings.Builder
@@ -229,7 +229,7 @@ func simView(random *rand.Rand) (zoocfg.QuorumVerifier, error) {
 	return zoocfg.ParseVerifier([]byte(text.String()))
 }
 
-// simulate runs the schedule of a seed.
+// simulate runs a seed's schedule.
 func simulate(t *testing.T, seed uint64) (failures, history []string, took time.Duration) {
 	random := rand.New(rand.NewPCG(seed, 5))
 	latency := []time.Duration{time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond}[random.IntN(4)]
@@ -283,7 +283,7 @@ func simulate(t *testing.T, seed uint64) (failures, history []string, took time.
 		s.start(p)
 	}
 	s.notef("all are up and linked")
-	// Two seconds of the slowest links are beyond the peers' patience with each other.
+	// On the slowest links, two seconds exceed the peers' timeouts.
 	if latency <= 100*time.Millisecond {
 		took = s.live()
 	}
@@ -298,10 +298,10 @@ func simulate(t *testing.T, seed uint64) (failures, history []string, took time.
 	return s.failures, s.history, took
 }
 
-// live awaits a leader of all, who stays.
+// live waits for a leader that all follow and that stays.
 func (s *sim) live() time.Duration {
 	healed := time.Now()
-	time.Sleep(simInit) // what broke before has been noticed by then
+	time.Sleep(simInit) // earlier breaks have been noticed by then
 	for s.agreed() == 0 {
 		if time.Since(healed) > simLiveness {
 			s.failf("no leader of all %v after the network has healed", simLiveness)
@@ -320,8 +320,8 @@ func (s *sim) live() time.Duration {
 	return took
 }
 
-// TestElectionSchedules runs random schedules. ZKCTL_ELECTION_SCHEDULES is how many;
-// ZKCTL_ELECTION_SEED is the one to run again, with its history.
+// TestElectionSchedules runs random schedules. ZKCTL_ELECTION_SCHEDULES is their number;
+// ZKCTL_ELECTION_SEED selects one to repeat, with its history.
 func TestElectionSchedules(t *testing.T) {
 	schedules, first := 150, uint64(time.Now().UnixNano())
 	if v := os.Getenv("ZKCTL_ELECTION_SCHEDULES"); v != "" {

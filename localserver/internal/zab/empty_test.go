@@ -8,8 +8,8 @@ import (
 	"github.com/zkctl/zkctl/internal/await"
 )
 
-// A member that knows that it has lost its data (db.autocreate=false) is no help in electing a
-// leader that lacks what it had acknowledged, and gets all of it from one that does not.
+// A member that knows that it has lost its data (db.autocreate=false) does not help to elect a
+// leader that lacks what it had acknowledged, and receives all of it from one that has it.
 func TestEmptyMemberHasNoVote(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 30, 3, 0)
@@ -41,7 +41,7 @@ func TestEmptyMemberHasNoVote(t *testing.T) {
 	})
 }
 
-// Those of whom none has data elect nobody.
+// Members without any data elect nobody.
 func TestEmptyMembersElectNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 31, 3, 0)

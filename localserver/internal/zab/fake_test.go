@@ -17,11 +17,11 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// memDisk is a disk in memory that survives its member. What was not synced does not.
+// memDisk is an in-memory disk that survives its member, except for unsynced data.
 type memDisk struct {
 	mu                sync.Mutex
 	log               []*Proposal // synced
-	snapshot          []*Proposal // a replica's whole state
+	snapshot          []*Proposal // a replica's entire state
 	snapZxid          int64
 	accepted, current int64
 	delay             func() time.Duration // of a sync
@@ -91,7 +91,7 @@ func (d *memDisk) since(zxid, _ int64, visit func(*Proposal) (bool, error)) erro
 	return nil
 }
 
-// state is what a replica loads.
+// state returns what a replica loads.
 func (d *memDisk) state() (list []*Proposal, last int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -105,7 +105,7 @@ func (d *memDisk) state() (list []*Proposal, last int64) {
 	return list, last
 }
 
-// save makes the state at the moment a snapshot, and forgets the log before.
+// save stores a snapshot of the current state, and drops the log before it.
 func (d *memDisk) save(list []*Proposal, zxid int64, purge bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -153,7 +153,7 @@ func (l *memLog) Sync() error {
 func (l *memLog) Roll() error  { return l.Sync() }
 func (l *memLog) Close() error { return l.Sync() }
 
-// Abandon loses a part of what waits, as a machine may.
+// Abandon loses part of the unsynced data, as a machine may.
 func (l *memLog) Abandon() {
 	l.d.mu.Lock()
 	defer l.d.mu.Unlock()
@@ -161,7 +161,7 @@ func (l *memLog) Abandon() {
 	l.waiting = nil
 }
 
-// fakeReplica is a list of transactions. A write made at one is answered there.
+// fakeReplica is a list of transactions. A write is answered at the replica where it was made.
 type fakeReplica struct {
 	id    int64
 	disk  *memDisk
@@ -181,7 +181,7 @@ type fakeReplica struct {
 	restored int
 	reloaded int
 	config   []byte
-	saving   bool // a snapshot has been due since Retire
+	saving   bool // a snapshot has become due since Retire
 	synced   int
 	touched  map[int64]int32
 	touches  map[int64]int32
@@ -191,7 +191,7 @@ type fakeReplica struct {
 func newFakeReplica(id int64, d *memDisk, j *judge) *fakeReplica {
 	r := &fakeReplica{id: id, disk: d, judge: j, answers: map[int32]chan bool{}, touches: map[int64]int32{}, valid: map[int64]bool{}}
 	r.list, r.last = d.state()
-	// No cxid of a former life may be taken for one of this.
+	// A cxid of an earlier run must not be mistaken for a current one.
 	r.cxid = int32(len(r.list)) * 1000
 	return r
 }
@@ -202,7 +202,7 @@ func (r *fakeReplica) LastZxid() int64 {
 	return r.last
 }
 
-// lastTxn is that of the last transaction; LastZxid may be where an epoch began.
+// lastTxn returns the zxid of the last transaction; LastZxid may be the start of an epoch.
 func (r *fakeReplica) lastTxn() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -322,7 +322,7 @@ func (r *fakeReplica) Restore(in io.Reader, zxid int64) error {
 	if c.Err() != nil || c.Remaining() != 0 {
 		return errors.Join(c.Err(), errors.New("not a snapshot"))
 	}
-	// A fuzzy one goes beyond; what is missing comes as transactions.
+	// A fuzzy snapshot contains later changes; what is missing follows as transactions.
 	list = slices.DeleteFunc(list, func(p *Proposal) bool { return p.Zxid() > zxid })
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -381,7 +381,7 @@ func (r *fakeReplica) Submit(req *Request) {
 	r.propose(req.Session, req.Cxid, req.Body)
 }
 
-// expect makes a channel for the answer to a write.
+// expect returns a channel for the answer to a write.
 func (r *fakeReplica) expect() (<-chan bool, int32, Leader, Learner) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -395,8 +395,8 @@ func (r *fakeReplica) expect() (<-chan bool, int32, Leader, Learner) {
 	return a, r.cxid, r.leader, r.learner
 }
 
-// write makes a transaction; the channel gets true once it is committed here, and is closed
-// when that is no longer known.
+// write makes a transaction; the channel gets true once it is committed here, and is closed if that
+// can no longer be known.
 func (r *fakeReplica) write(data []byte) <-chan bool {
 	a, cxid, leader, learner := r.expect()
 	switch {
@@ -408,7 +408,7 @@ func (r *fakeReplica) write(data []byte) <-chan bool {
 	return a
 }
 
-// reconfigure asks a leading replica for another configuration.
+// reconfigure asks a leading replica for a new configuration.
 func (r *fakeReplica) reconfigure(req *proto.ReconfigRequest) (<-chan bool, error) {
 	a, cxid, leader, _ := r.expect()
 	if leader == nil {

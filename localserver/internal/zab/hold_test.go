@@ -8,8 +8,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// What is committed between NEWLEADER and UPTODATE is told after UPTODATE: Apache's follower
-// falls over a COMMIT there (ZOOKEEPER-4394).
+// Commits between NEWLEADER and UPTODATE are sent after UPTODATE: Apache's follower fails on a
+// COMMIT there (ZOOKEEPER-4394).
 func TestCommitsWaitForUpToDate(t *testing.T) {
 	b := &Broadcast{acked: map[int64]int64{}, learners: map[int64]*learnerConn{}}
 	c := &learnerConn{id: 2, queue: newSendQueue(nil, 1<<20)}

@@ -15,7 +15,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// aLearner speaks to the leader as far as a learner would: the frames up to its n-th.
+// aLearner returns the frames that a learner sends to the leader.
 func aLearner(id, epoch int64) [][]byte {
 	info := proto.LearnerInfo{ServerID: id, ProtocolVersion: protocolVersion}
 	return [][]byte{
@@ -27,7 +27,7 @@ func aLearner(id, epoch int64) [][]byte {
 	}
 }
 
-// Whatever comes on the quorum port, the leader drops the connection and goes on.
+// Whatever arrives on the quorum port, the leader drops the connection and continues.
 func TestHostileLearner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 1, 3, 0)
@@ -92,7 +92,7 @@ func TestHostileLearner(t *testing.T) {
 	})
 }
 
-// Whatever a leader sends, a follower drops the connection, and comes back to the ensemble.
+// Whatever a leader sends, a follower drops the connection and rejoins the ensemble.
 func TestHostileLeader(t *testing.T) {
 	raw := proposal(Zxid(1, 1)).Raw
 	begin := [][]byte{

@@ -8,16 +8,16 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// These are the cases of Apache's ReconfigRecoveryTest: members stop while a configuration is
-// under way, or in force on some of them, and find each other again.
+// These are the cases of Apache's ReconfigRecoveryTest: members stop while a reconfiguration is in
+// progress, or in force on some of them, and find each other again.
 
-// moved is a member at other ports than those that clusterMember gives it.
+// moved returns a member on other ports than clusterMember's.
 func moved(m zoocfg.Member) zoocfg.Member {
 	m.Addrs = []zoocfg.QuorumAddr{{Host: m.Addrs[0].Host, QuorumPort: 2999, ElectionPort: 3999}}
 	return m
 }
 
-// interrupted is an ensemble that wrote something and was stopped while it changed to next.
+// interrupted returns an ensemble that wrote something and was stopped while it changed to next.
 func interrupted(t *testing.T, seed uint64, voters, observers int, next ...zoocfg.Member) *cluster {
 	c := newCluster(t, seed, voters, observers)
 	c.start()
@@ -34,7 +34,7 @@ func (c *cluster) joiner(id int64) *node {
 	return n
 }
 
-// completed waits until the change is complete and all work together.
+// completed waits until the change is complete and all members work together.
 func (c *cluster) completed(config string) {
 	c.t.Helper()
 	began := time.Now()
@@ -51,7 +51,7 @@ func (c *cluster) completed(config string) {
 	c.check()
 }
 
-// handover is from 1 and 2, which are to observe at other ports, to 3, 4 and 5.
+// handover replaces 1 and 2, which become observers on other ports, with 3, 4 and 5.
 func handover(t *testing.T, seed uint64) *cluster {
 	c := interrupted(t, seed, 2, 0,
 		moved(clusterMember(1, zoocfg.Observer)), moved(clusterMember(2, zoocfg.Observer)),
@@ -62,9 +62,8 @@ func handover(t *testing.T, seed uint64) *cluster {
 	return c
 }
 
-// A joiner that hears of a newer configuration begins its election anew. The others, whose
-// next configuration it is a part of, count its vote
-// (testCurrentServersAreObserversInNextConfig).
+// A joiner that learns of a newer configuration restarts its election. The others, whose next
+// configuration includes it, count its vote (testCurrentServersAreObserversInNextConfig).
 func TestJoinersElect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := handover(t, 20)
@@ -74,8 +73,8 @@ func TestJoinersElect(t *testing.T) {
 	})
 }
 
-// One that has elected a leader of the old configuration, and found that it does not lead
-// without the others, is not ahead of them from then on.
+// A joiner that has elected a leader of the old configuration, and found that it does not lead
+// without the others, is not permanently ahead of them.
 func TestJoinerTriesInVain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := handover(t, 21)
@@ -94,7 +93,7 @@ func TestJoinerTriesInVain(t *testing.T) {
 	})
 }
 
-// A quorum of the next configuration needs one that observes in the present one
+// A quorum of the next configuration needs a member that is an observer in the current one
 // (testCurrentObserverIsParticipantInNewConfig).
 func TestObserverIsParticipantNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -106,8 +105,8 @@ func TestObserverIsParticipantNext(t *testing.T) {
 	})
 }
 
-// An observer hears of a configuration in force, in which it votes, from a member of that only,
-// and the servers it knew are gone (testObserverConvertedToParticipantDuringFLE).
+// An observer learns of the configuration in force, in which it votes, only from a member of that
+// one; the servers that it knew are gone (testObserverConvertedToParticipantDuringFLE).
 func TestObserverConvertedDuringElection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 23, 2, 1)
@@ -136,7 +135,7 @@ func TestNextConfigCompletes(t *testing.T) {
 	})
 }
 
-// Without a quorum of the next configuration nothing is completed, nor decided without it
+// Without a quorum of the next configuration, nothing is completed or decided
 // (testNextConfigUnreachable).
 func TestNextConfigUnreachable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -155,7 +154,7 @@ func TestNextConfigUnreachable(t *testing.T) {
 	})
 }
 
-// The next configuration is in force on its members; who has not heard of that learns it
+// The next configuration is in force on its members; a member that has missed that learns of it
 // (testNextConfigAlreadyActive).
 func TestNextConfigAlreadyActive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// judge watches over what all replicas together may never do.
+// judge checks what all replicas together must never do.
 type judge struct {
 	mu      sync.Mutex
 	faults  []string

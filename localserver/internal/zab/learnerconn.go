@@ -173,7 +173,7 @@ func (c *learnerConn) discover() (int64, error) {
 		return 0, fmt.Errorf("%w: LearnerInfo: %w", errPacket, err)
 	}
 	if info.ProtocolVersion < protocolVersion {
-		return 0, fmt.Errorf("learner %d speaks version %#x of the protocol, %#x is needed (ZooKeeper 3.4)", info.ServerID, info.ProtocolVersion, protocolVersion)
+		return 0, fmt.Errorf("learner %d speaks version %#x of the protocol; %#x is required (ZooKeeper 3.4)", info.ServerID, info.ProtocolVersion, protocolVersion)
 	}
 	current := l.p.views.inForce()
 	if info.ConfigVersion > current.Version() {

@@ -154,7 +154,7 @@ func (l *learner) inform(qp *proto.QuorumPacket, raw []byte) error {
 // activate puts a committed configuration into force; head starts with its leader.
 func (l *learner) activate(p *Proposal, head []byte) error {
 	if p.Config == nil || len(head) < 8 {
-		return fmt.Errorf("%w: transaction %#x activates no configuration", errPacket, uint64(p.Zxid()))
+		return fmt.Errorf("%w: transaction %#x contains no configuration", errPacket, uint64(p.Zxid()))
 	}
 	q, err := zoocfg.ParseVerifier(p.Config)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Memory is a network without sockets, for tests in simulated time (testing/synctest). It
-// has hosts; an address is "host:port". Like TCP it delivers in order and whole, or breaks
-// the connection; latencies come from a seed. Methods may be called from any goroutine.
+// Memory is a network without sockets, for tests in simulated time (testing/synctest). It has
+// hosts; an address is "host:port". Like TCP, it delivers everything in order, or breaks the
+// connection; latencies come from a seed. Methods may be called from any goroutine.
 type Memory struct {
 	mu        sync.Mutex
 	seed      uint64
@@ -26,7 +26,7 @@ type Memory struct {
 	ports     int
 }
 
-// NewMemory makes a network whose latencies are from min to max, drawn from seed.
+// NewMemory returns a network with latencies from min to max, drawn from seed.
 func NewMemory(seed uint64, min, max time.Duration) *Memory {
 	return &Memory{
 		seed: seed, min: min, max: max,
@@ -35,17 +35,16 @@ func NewMemory(seed uint64, min, max time.Duration) *Memory {
 	}
 }
 
-// Host is the network as the host of that name sees it.
+// Host returns the network as seen from a host.
 func (m *Memory) Host(name string) Network { return memoryHost{m, name} }
 
-// Cut takes away the link between two hosts: what is under way waits for Heal, as do
-// connections that are being made.
+// Cut cuts the link between two hosts: data in transit and connection attempts wait for Heal.
 func (m *Memory) Cut(a, b string) { m.setCut(a, b, true) }
 
-// Heal gives back the link between two hosts.
+// Heal restores the link between two hosts.
 func (m *Memory) Heal(a, b string) { m.setCut(a, b, false) }
 
-// HealAll gives back all links.
+// HealAll restores all links.
 func (m *Memory) HealAll() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -75,8 +74,8 @@ func (m *Memory) Reset(a, b string) {
 	}
 }
 
-// Crash closes all that a host has open, as the end of its process does, but without a
-// farewell: what is under way is lost.
+// Crash closes everything that a host has open, like the end of its process, but abruptly: data in
+// transit is lost.
 func (m *Memory) Crash(host string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -93,7 +92,7 @@ func (m *Memory) Crash(host string) {
 	m.stir()
 }
 
-// Open is the number of connection ends and listeners that nobody has closed.
+// Open returns the number of unclosed connection ends and listeners.
 func (m *Memory) Open() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -102,8 +101,8 @@ func (m *Memory) Open() int {
 
 func pair(a, b string) [2]string { return [2]string{min(a, b), max(a, b)} }
 
-// stir wakes all that wait. m.mu is held, as it is for all below with a lower-case name,
-// unless they say otherwise.
+// stir wakes all waiters. m.mu is held, as for all unexported methods below, unless stated
+// otherwise.
 func (m *Memory) stir() {
 	close(m.changed)
 	m.changed = make(chan struct{})

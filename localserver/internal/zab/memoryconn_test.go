@@ -16,7 +16,7 @@ type memoryConn struct {
 	local, remote memoryAddr
 	peer          *memoryConn
 
-	in       []memorySegment // to be read, in order
+	in       []memorySegment // unread, in order
 	buffered int             // bytes in in
 	err      error           // broken
 	closed   bool            // by its own side
@@ -25,13 +25,13 @@ type memoryConn struct {
 	writeBy  time.Time
 }
 
-// memorySegment is data, or the end of the stream when there is none.
+// memorySegment is data or, if empty, the end of the stream.
 type memorySegment struct {
 	at   time.Time // of arrival
 	data []byte
 }
 
-// memoryWindow is how much one end may be ahead of the other's reads.
+// memoryWindow is how many bytes one end may write ahead of the other's reads.
 const memoryWindow = 64 << 10
 
 func (m *Memory) newConn(host string, local, remote memoryAddr) *memoryConn {
@@ -71,7 +71,7 @@ func (c *memoryConn) finish() {
 	c.stir()
 }
 
-// deliver puts a segment under way to the other end.
+// deliver sends a segment to the other end.
 func (c *memoryConn) deliver(data []byte) {
 	p := c.peer
 	if p.closed || p.err != nil {
@@ -86,14 +86,13 @@ func (c *memoryConn) deliver(data []byte) {
 	p.stir()
 }
 
-// ended reports whether the other end's farewell has arrived.
+// ended reports whether the other end's close has arrived.
 func (c *memoryConn) ended() bool {
 	n := len(c.in)
 	return n > 0 && c.in[n-1].data == nil && !c.in[n-1].at.After(time.Now()) && !c.m.cut[pair(c.host, c.peer.host)]
 }
 
-// await waits with m.mu released until something changes, or until a time, if that is
-// not zero.
+// await releases m.mu and waits until something changes, or until a time unless it is zero.
 func (c *memoryConn) await(until time.Time) {
 	changed := c.changed
 	var timeout <-chan time.Time

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// memoryPair is a connection from host a to host b.
+// memoryPair returns a connection from host a to host b.
 func memoryPair(t *testing.T, m *Memory) (near, far net.Conn) {
 	t.Helper()
 	l, err := m.Host("b").Listen("b:1")

@@ -18,8 +18,8 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// Two of Apache's servers and one of ours, and the other way round, survive the loss of any
-// one, leader or not, and catch up again.
+// Two of Apache's servers and one of ours, and vice versa, survive the loss of any one, leader or
+// not, which then catches up.
 func TestMixedEnsembles(t *testing.T) {
 	for name, java := range map[string][]int64{
 		"Apache leads at first": {1, 3},
@@ -47,12 +47,11 @@ func TestMixedEnsembles(t *testing.T) {
 	}
 }
 
-// Servers of either kind are brought up to date by DIFF, SNAP and TRUNC by leaders of the
-// other kind.
+// Leaders of either kind synchronise servers of the other with DIFF, SNAP and TRUNC.
 func TestMixedCatchUp(t *testing.T) {
 	for name, tc := range map[string]struct {
 		java []int64
-		logs [3]string // what our log says of DIFF, SNAP and TRUNC
+		logs [3]string // what our log says about DIFF, SNAP and TRUNC
 	}{
 		"we follow": {[]int64{1, 2}, [3]string{"Getting a diff from the leader", "Getting a snapshot from leader", "Truncating log to get in sync with the leader"}},
 		"we lead":   {[]int64{3}, [3]string{"Sending DIFF", "Sending snapshot", "Sending TRUNC"}},
@@ -62,10 +61,10 @@ func TestMixedCatchUp(t *testing.T) {
 			m.leader()
 			m.write("/begin", "x")
 			was := m.servers[3]
-			// A quorum has the write; server 3 must, too, or a DIFF would not do.
+			// A quorum has the write; server 3 must have it, too, or a DIFF would not be enough.
 			m.await("server 3 has logged the first write", func() bool { return logged(t, was.dir(), "/begin") })
-			// Without server 3 one of the others leads; that it may lead again later it is
-			// brought up to date each time.
+			// Without server 3, one of the others leads. Server 3 is synchronised each time, so
+			// that it can lead again later.
 			was.kill()
 			m.leader(1, 2)
 			for i := range 20 {
@@ -88,8 +87,8 @@ func TestMixedCatchUp(t *testing.T) {
 			m.expect(tc.logs[1])
 			m.write("/between", "x")
 
-			// Server 3 leads, and logs what nobody else hears of. It may notice that it is alone
-			// before the write comes; then once more.
+			// Server 3 leads, and logs a write that no other server receives. If it notices that it
+			// is alone before the write arrives, repeat.
 			lost := ""
 			for n := 0; lost == ""; n++ {
 				if n == 10 {
@@ -128,8 +127,8 @@ func TestMixedCatchUp(t *testing.T) {
 	}
 }
 
-// loseFollowers kills servers 1 and 2, has a write on server 3 that must not be acknowledged,
-// and kills that, too.
+// loseFollowers kills servers 1 and 2, makes a write on server 3 that must not be acknowledged, and
+// kills server 3, too.
 func (m *mixed) loseFollowers(last mixedServer, path string) {
 	m.t.Helper()
 	c, err := client.Open(client.Config{Servers: last.addr(), SessionTimeout: 20 * time.Second, Wait: true})
@@ -158,7 +157,7 @@ func logged(t *testing.T, dir, path string) (found bool) {
 	for _, file := range d.Logs {
 		r, err := storage.OpenLog(file.Path)
 		if err != nil {
-			continue // Apache's server was killed when it had just created the file
+			continue // Apache's server was killed right after creating the file
 		}
 		for {
 			e, err := r.Next()
@@ -176,11 +175,11 @@ func logged(t *testing.T, dir, path string) (found bool) {
 	return found
 }
 
-// A running ensemble of ours is moved to Apache's servers by reconfig, one by one, while a
-// client writes; observers of either kind follow leaders of the other.
+// A running ensemble of ours moves to Apache's servers by reconfig, one by one, while a client
+// writes; observers of either kind follow leaders of the other.
 func TestMixedReconfig(t *testing.T) {
 	in := apachetest.Require(t)
-	// Ports of clients are in the configuration, or a joining server would have none.
+	// The configuration contains the client ports, or a joining server would have none.
 	lines := apache.Ensemble{}
 	ports := map[int64]int{}
 	free := map[int]bool{}
@@ -272,7 +271,7 @@ func TestMixedReconfig(t *testing.T) {
 	s.lines[1] = observer
 	m.servers[1] = s
 	s.start()
-	// Until it is a member it follows without a vote.
+	// Until it is a member, it follows without a vote.
 	m.await("it follows", func() bool { return s.mode() != "" })
 	reconfig("server.1="+observer, "")
 	m.await("it observes", func() bool { return s.mode() == "observer" })

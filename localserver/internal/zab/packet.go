@@ -60,7 +60,7 @@ func (p *packetReader) read() (*proto.QuorumPacket, error) {
 		return nil, err
 	}
 	if count < -1 || count > maxAuthInfo {
-		return nil, fmt.Errorf("%w: it has %d identities, at most %d are expected", errPacket, count, maxAuthInfo)
+		return nil, fmt.Errorf("%w: it has %d identities, expected at most %d", errPacket, count, maxAuthInfo)
 	}
 	total := 0
 	for range count {
@@ -102,7 +102,7 @@ func (p *packetReader) bytes(n int32) ([]byte, error) {
 	case n == -1:
 		return nil, nil
 	case n < 0 || int(n) > p.max:
-		return nil, fmt.Errorf("%w: length %d, at most %d are expected (jute.maxbuffer)", errPacket, n, p.max)
+		return nil, fmt.Errorf("%w: length %d, expected at most %d (jute.maxbuffer)", errPacket, n, p.max)
 	}
 	// Grow only with what actually arrives.
 	b := make([]byte, 0, min(int(n), 64<<10))
@@ -175,7 +175,7 @@ func proposalOf(qp *proto.QuorumPacket, raw []byte) (*Proposal, error) {
 		return nil, fmt.Errorf("%w: transaction %#x: %w", errPacket, uint64(qp.Zxid), err)
 	}
 	if p.Zxid() != qp.Zxid {
-		return nil, fmt.Errorf("%w: it is about %#x but holds transaction %#x", errPacket, uint64(qp.Zxid), uint64(p.Zxid()))
+		return nil, fmt.Errorf("%w: it announces %#x but contains transaction %#x", errPacket, uint64(qp.Zxid), uint64(p.Zxid()))
 	}
 	p.Config = configOf(&p.Txn)
 	return p, nil

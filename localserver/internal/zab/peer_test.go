@@ -48,7 +48,7 @@ func TestLeaderDies(t *testing.T) {
 	})
 }
 
-// A member that was away is brought up to date by DIFF, by TRUNC and by SNAP.
+// A member that was down is synchronised with DIFF, TRUNC and SNAP.
 func TestCatchUp(t *testing.T) {
 	mode := func(leader *node, id int64) string {
 		for _, l := range leader.peer.Status().Learners {
@@ -95,7 +95,7 @@ func TestCatchUp(t *testing.T) {
 			t.Errorf("with no log by %s", got)
 		}
 
-		// A leader that is alone logs what nobody else ever hears of.
+		// An isolated leader logs a transaction that no other member receives.
 		for id := range c.nodes {
 			c.net.Cut(host(leader.id), host(id))
 		}
@@ -117,7 +117,7 @@ func TestCatchUp(t *testing.T) {
 	})
 }
 
-// A deposed leader whose history goes no further than the epoch that is over truncates it.
+// A deposed leader truncates what only it has of the past epoch.
 func TestTruncate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 4, 3, 0)
@@ -134,7 +134,7 @@ func TestTruncate(t *testing.T) {
 		c.start()
 		old := c.awaitAll()
 		c.write(old, "first")
-		old.disk.delay = func() time.Duration { return 2 * time.Second } // its last snapshot is due after its term
+		old.disk.delay = func() time.Duration { return 2 * time.Second } // its last snapshot becomes due after its term
 		c.each(func(n *node) {
 			if n != old {
 				c.net.Cut(host(old.id), host(n.id))
@@ -153,7 +153,7 @@ func TestTruncate(t *testing.T) {
 	})
 }
 
-// The loss of a quorum ends all service; its return begins it again.
+// Losing the quorum stops all service; regaining it restarts the service.
 func TestQuorumLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 5, 3, 1)
@@ -215,7 +215,7 @@ func TestForcedLeader(t *testing.T) {
 			c.awaitAll()
 			t.Logf("server %d leads after %v", id, time.Since(began))
 		}
-		// One that resigns may be elected again; a quorum must have formed anew.
+		// A member that resigned may be elected again; a quorum must have formed anew.
 		old := c.awaitAll()
 		epoch := old.peer.Status().CurrentEpoch
 		old.peer.Resign()
@@ -225,7 +225,7 @@ func TestForcedLeader(t *testing.T) {
 	})
 }
 
-// The last counter of an epoch is not used; a new epoch begins.
+// The last counter of an epoch is unused; a new epoch starts instead.
 func TestRollover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 8, 3, 0)
@@ -235,7 +235,7 @@ func TestRollover(t *testing.T) {
 		leader.replica.proposing.Lock()
 		leader.replica.next = Zxid(1, lastCounter-1)
 		leader.replica.proposing.Unlock()
-		// The learners do not take what does not follow; only the leader's part is looked at.
+		// The learners do not accept what does not follow; only the leader's part is checked.
 		c.nodes[1].crash()
 		c.nodes[2].crash()
 		leader.replica.write([]byte("the last but one"))
@@ -247,7 +247,7 @@ func TestRollover(t *testing.T) {
 	})
 }
 
-// Syncs, pings with sessions, and sessions that move, on a learner's connection.
+// Syncs, pings with sessions, and moving sessions on a learner's connection.
 func TestSessionsAndSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 9, 3, 1)
@@ -288,7 +288,7 @@ func TestSessionsAndSync(t *testing.T) {
 	})
 }
 
-// Members that live in memory cannot truncate; the leader's snapshot brings them in line.
+// Members in memory cannot truncate; they receive the leader's snapshot.
 func TestInMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 10, 3, 1)

@@ -47,7 +47,7 @@ func (c *cluster) join(id int64, role zoocfg.Role) *node {
 	return n
 }
 
-// memberIDs are the members that a server's configuration has, with a + for a participant.
+// memberIDs returns the members in a server's configuration, with a + for each participant.
 func (n *node) memberIDs() (text string) {
 	for _, m := range n.peer.Status().Config.Members() {
 		text += fmt.Sprintf("%d%s ", m.ID, map[zoocfg.Role]string{zoocfg.Participant: "+"}[m.Role])
@@ -76,7 +76,7 @@ func (c *cluster) awaitConfig(want string) {
 	})
 }
 
-// A configuration gets its first version when the first leader begins.
+// A configuration gets its first version when the first leader starts.
 func TestFirstConfig(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 1, 3, 1)
@@ -92,7 +92,7 @@ func TestFirstConfig(t *testing.T) {
 	})
 }
 
-// Servers join, leave, and change their roles, the leader too, while clients write.
+// Servers, including the leader, join, leave, and change roles while clients write.
 func TestReconfig(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 2, 3, 0)
@@ -213,7 +213,7 @@ func TestHierarchicalQuorum(t *testing.T) {
 	})
 }
 
-// A follower, and then the leader, gets other ports, and is found there.
+// A follower, and then the leader, moves to other ports, and is found there.
 func TestMemberMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 6, 3, 0)
@@ -235,7 +235,7 @@ func TestMemberMoves(t *testing.T) {
 				}
 			}
 		}
-		// Everybody forgets the connections of before.
+		// All members drop their earlier connections.
 		c.each((*node).stop)
 		c.start()
 		c.awaitAll()
@@ -245,7 +245,7 @@ func TestMemberMoves(t *testing.T) {
 	})
 }
 
-// newLeaderConfig is the configuration in a leader's NEWLEADER.
+// newLeaderConfig returns the configuration in a leader's NEWLEADER.
 func (c *cluster) newLeaderConfig(leader *node) zoocfg.QuorumVerifier {
 	c.t.Helper()
 	conn, err := c.net.Host("stranger").Dial(c.t.Context(), host(leader.id)+":2888")
@@ -277,8 +277,8 @@ func (c *cluster) newLeaderConfig(leader *node) zoocfg.QuorumVerifier {
 	}
 }
 
-// A configuration that is proposed is not in force. One who joins meanwhile must not take it
-// for that: its members could have a quorum beside that of the old one's.
+// A proposed configuration is not in force. A member that joins meanwhile must not treat it so: its
+// members could form a second quorum beside the old one's.
 func TestJoinDuringReconfig(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 6, 3, 0)
@@ -322,7 +322,7 @@ func TestJoinDuringReconfig(t *testing.T) {
 	})
 }
 
-// Nor is it when Apache's leader sends it as if it were.
+// Not even if Apache's leader sends it as if it were.
 func TestProposedConfigIsNotActivated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 7, 3, 0)
@@ -344,7 +344,7 @@ func TestProposedConfigIsNotActivated(t *testing.T) {
 	})
 }
 
-// One that follows without a vote finds the leader again when its connections have broken.
+// A member that follows without a vote finds the leader again after its connections break.
 func TestStrangerComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 8, 3, 0)

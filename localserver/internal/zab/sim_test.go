@@ -13,10 +13,10 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// TestRandomSchedules lets ensembles live through crashes, restarts, cut links and broken
-// connections, while clients write through all members, and checks that a committed history
-// stays one. ZAB_SCHEDULES is how many (150 when it is not set), ZAB_SEED the first seed; with
-// ZAB_DEBUG=1 all members' logs are printed.
+// TestRandomSchedules takes ensembles through crashes, restarts, cut links and broken connections
+// while clients write through all members, and checks that the committed history stays consistent.
+// ZAB_SCHEDULES is their number (150 by default), ZAB_SEED the first seed; ZAB_DEBUG=1 prints all
+// members' logs.
 func TestRandomSchedules(t *testing.T) {
 	schedules, seed := 150, rand.Uint64N(1e9)
 	if testing.Short() {
@@ -50,7 +50,7 @@ func TestRandomSchedules(t *testing.T) {
 	t.Logf("%d acknowledged writes, %d reconfigurations begun", total, reconfigs)
 }
 
-// schedule is one ensemble's fate.
+// schedule is what happens to one ensemble.
 type schedule struct {
 	t      *testing.T
 	c      *cluster
@@ -63,7 +63,7 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 	voters := 3 + r.IntN(3)
 	c := newCluster(t, seed, voters, r.IntN(2))
 	for range r.IntN(3) {
-		c.add(int64(len(c.nodes) + 1)) // one that may be taken in
+		c.add(int64(len(c.nodes) + 1)) // one that may join
 	}
 	c.each(func(n *node) {
 		slow := rand.New(rand.NewPCG(seed, uint64(n.id)))
@@ -96,7 +96,7 @@ func (s *schedule) run() {
 	s.c.check()
 }
 
-// act does one thing to the ensemble.
+// act performs one action on the ensemble.
 func (s *schedule) act() {
 	a, b := s.node(), s.node()
 	switch s.r.IntN(12) {
@@ -122,7 +122,7 @@ func (s *schedule) act() {
 		s.c.net.Reset(host(a.id), host(b.id))
 	case 8:
 		if a.peer != nil && s.r.IntN(2) == 0 {
-			// A snapshot, after which the log before it is gone.
+			// A snapshot, which drops the log before it.
 			a.replica.mu.Lock()
 			a.disk.save(a.replica.list, a.replica.last, true)
 			a.replica.mu.Unlock()
@@ -146,8 +146,8 @@ func (s *schedule) act() {
 	}
 }
 
-// start starts a member. One that is not in the configuration is given one with itself, as a
-// server needs that is to join.
+// start starts a member. If it is not in the configuration, it gets one that includes it, as a
+// joining server does.
 func (s *schedule) start(n *node) {
 	if _, in := n.config.Member(n.id); !in {
 		n.config, n.next = zoocfg.NewMajority(0, append(n.config.Members(), clusterMember(n.id, zoocfg.Participant))...), nil
@@ -155,8 +155,8 @@ func (s *schedule) start(n *node) {
 	n.start()
 }
 
-// reconfigure gives a member a vote or takes it away, takes it in or out, maybe in exchange for
-// another, as long as two have a vote.
+// reconfigure gives a member a vote or takes it away, or adds or removes it, perhaps in exchange
+// for another, as long as two have a vote.
 func (s *schedule) reconfigure(n, other *node) {
 	leader := s.c.leader()
 	if leader == nil {

@@ -78,7 +78,7 @@ func (s *snapshotStream) count(most int, what string) (int32, error) {
 	}
 	n := int32(binary.BigEndian.Uint32(b))
 	if n < -1 || int(n) > most {
-		return 0, fmt.Errorf("read the leader's snapshot: %w: %s %d, at most %d are expected", errPacket, what, n, most)
+		return 0, fmt.Errorf("read the leader's snapshot: %w: %s %d, expected at most %d", errPacket, what, n, most)
 	}
 	return max(n, 0), nil
 }

@@ -193,7 +193,7 @@ func (c *learnerConn) syncFromLog(peer, last int64) (bool, error) {
 			return false, nil
 		}
 		if met && !follows(before, p.Zxid()) {
-			return false, fmt.Errorf("the log on disk lacks what is between %#x and %#x", uint64(before), uint64(p.Zxid()))
+			return false, fmt.Errorf("the log on disk has no transactions between %#x and %#x", uint64(before), uint64(p.Zxid()))
 		}
 		met, before = true, p.Zxid()
 		if helps = w.step(p); !helps {

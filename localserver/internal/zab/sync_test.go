@@ -19,7 +19,7 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// proposal makes one that only has a zxid.
+// proposal returns a proposal with only a zxid.
 func proposal(zxid int64) *Proposal {
 	p := &Proposal{Txn: proto.TxnEntry{Header: proto.TxnHeader{Zxid: zxid, Type: proto.OpError}, Body: &proto.ErrorTxn{Err: -101}}}
 	p.Raw = jute.Marshal(&p.Txn)
@@ -79,7 +79,7 @@ func TestPlanSync(t *testing.T) {
 			}
 		})
 	}
-	// Parted within an epoch that goes on: the learner led a little longer than it knew.
+	// Diverged within an epoch that continued: the learner led a little longer than it knew.
 	plan := planSync(proposals(z(1, 1), z(1, 3)), z(1, 3), z(1, 2))
 	if plan.op != proto.PacketTrunc || plan.zxid != z(1, 1) || len(plan.list) != 1 {
 		t.Errorf("%+v", plan)
@@ -149,7 +149,8 @@ func FuzzPacket(f *testing.F) {
 	})
 }
 
-// aSnapshot has sessions, ACLs and znodes with data of some times size bytes.
+// aSnapshot returns a snapshot with sessions, ACLs and znodes, whose data has a multiple of size
+// bytes.
 func aSnapshot(size int) []byte {
 	c := jute.NewEncoder(nil)
 	one, session, timeout := int32(1), int64(7), int32(4000)
@@ -179,7 +180,7 @@ func aSnapshot(size int) []byte {
 	return c.Bytes()
 }
 
-// The stream ends where the snapshot does, whatever follows and however it is read.
+// The stream ends at the end of the snapshot, whatever follows and however it is read.
 func TestSnapshotStream(t *testing.T) {
 	snap := aSnapshot(3000)
 	rest := append(bytes.Clone(snapshotSignature), frame(proto.PacketPing, 1)...)
@@ -247,8 +248,8 @@ func TestSendQueueLimit(t *testing.T) {
 	}
 }
 
-// The log on disk yields what follows a zxid and the one before it, and refuses where a
-// snapshot tells of a hole.
+// The log on disk yields the transaction before a zxid and those after it, and fails where a
+// snapshot reveals a hole.
 func TestFileDiskSince(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "version-2")
 	d := fileDisk{dir, dir}
@@ -297,8 +298,8 @@ func TestFileDiskSince(t *testing.T) {
 	if got, err := since(Zxid(3, 1)); err != nil || got != "300000001 300000002" {
 		t.Errorf("%s, %v", got, err)
 	}
-	// A snapshot of the leader's that ends an Apache server's past: its log, which stayed, has
-	// not all of it, and a member that starts on it must not take it for its history.
+	// A snapshot that an Apache server received from its leader: its log, which it kept, is
+	// incomplete, and a member that starts with it must not treat it as its history.
 	if err := touch(filepath.Join(dir, storage.SnapshotName(Zxid(5, 0), ""))); err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +312,7 @@ func TestFileDiskSince(t *testing.T) {
 	}
 }
 
-// A log that has turned out to lack transactions is of no use to any learner: a snapshot is.
+// A log that turns out to lack transactions is of no use to any learner: they need a snapshot.
 func TestHoleInTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 1, 3, 0)

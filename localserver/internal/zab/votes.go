@@ -167,7 +167,7 @@ func decodeNotification(from int64, buf []byte) (*notification, error) {
 		return nil, fmt.Errorf("read a notification of %d bytes from server %d: %w", len(buf), from, err)
 	}
 	if r.State < int32(Looking) || r.State > int32(Observing) {
-		return nil, fmt.Errorf("read a notification from server %d: state %d is none of 0 to 3", from, r.State)
+		return nil, fmt.Errorf("read a notification from server %d: state %d is not 0 to 3", from, r.State)
 	}
 	switch len(buf) {
 	case notificationLen28:

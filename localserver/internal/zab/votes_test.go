@@ -154,8 +154,8 @@ func TestNotificationOnTheWire(t *testing.T) {
 		{"a cut configuration", wireFormat + "0000000900", nil, "read a notification of 45 bytes"},
 		{"a huge configuration", wireFormat + "7fffffff", nil, "read a notification of 44 bytes"},
 		{"a negative configuration", wireFormat + "ffffffff", nil, "lacks a configuration"},
-		{"an unknown state", "00000004" + wireHead[8:], nil, "state 4 is none of 0 to 3"},
-		{"a negative state", "ffffffff" + wireHead[8:], nil, "state -1 is none of 0 to 3"},
+		{"an unknown state", "00000004" + wireHead[8:], nil, "state 4 is not 0 to 3"},
+		{"a negative state", "ffffffff" + wireHead[8:], nil, "state -1 is not 0 to 3"},
 	}
 	for _, test := range tests {
 		wire, err := hex.DecodeString(test.wire)
