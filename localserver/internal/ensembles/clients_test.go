@@ -19,7 +19,7 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// TestKazoo lets the Python client use an ensemble, which fails at its request.
+// TestKazoo runs the Python client on an ensemble that fails at its request.
 func TestKazoo(t *testing.T) {
 	t.Parallel()
 	for _, file := range []string{"/usr/bin/python3", "/usr/lib/python3/dist-packages/kazoo/client.py"} {
@@ -65,7 +65,7 @@ func TestKazoo(t *testing.T) {
 	}
 }
 
-// please does to the ensemble what a client's test asks for, and answers.
+// please does what a client's test requests to the ensemble, and answers.
 func (s *subject) please(request string) string {
 	s.t.Helper()
 	verb, arg, _ := strings.Cut(request, " ")
@@ -99,8 +99,7 @@ func (s *subject) please(request string) string {
 	return "done"
 }
 
-// TestGoZookeeper lets the Go client that most programs use live through failures and
-// reconfigurations.
+// TestGoZookeeper takes the Go client that most programs use through failures and reconfigurations.
 func TestGoZookeeper(t *testing.T) {
 	t.Parallel()
 	s := begin(t, localserver.Options{Size: 3, Observers: 1}, "skipACL=yes")
@@ -121,7 +120,7 @@ func TestGoZookeeper(t *testing.T) {
 		for range events {
 		}
 	}()
-	// again repeats what a lost connection may have kept from being done.
+	// again repeats what a lost connection may have prevented.
 	again := func(what string, f func() error) {
 		t.Helper()
 		s.await(what, func() bool {

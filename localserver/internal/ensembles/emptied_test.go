@@ -30,8 +30,8 @@ func (s *seat) await(what string, cond func() bool) {
 	await.That(s.t, patience, fmt.Sprintf("server %d: %s", s.id, what), cond)
 }
 
-// With db.autocreate=false a member whose data directory is found empty does not help to elect a
-// leader that lacks what it had acknowledged, but for the file initialize.
+// With db.autocreate=false, a member with an empty data directory does not help to elect a leader
+// that lacks what it had acknowledged, unless there is a file initialize.
 func TestEmptiedMemberHasNoVote(t *testing.T) {
 	t.Parallel()
 	for name, java := range map[string][]int64{
@@ -67,7 +67,7 @@ func TestEmptiedMemberHasNoVote(t *testing.T) {
 			}
 			emptied.start()
 			list[1].start()
-			// Between members that may vote an election takes a fraction of this.
+			// An election among members with a vote takes a fraction of this.
 			mode := ""
 			if await.Within(3*time.Second, func() bool { mode = list[1].mode(); return mode != "" }) {
 				t.Fatalf("server 2 is %s, of what may have lost what was acknowledged", mode)

@@ -1,6 +1,6 @@
-// Package ensembles holds ensembles of embedded and Apache members, in every mixture, to what
-// ZooKeeper promises: they lose members, their quorum and their leaders while clients write,
-// are reconfigured, and serve the clients that others have written.
+// Package ensembles tests ZooKeeper's guarantees on ensembles of embedded and Apache members, in
+// every mixture: they lose members, quorum and leaders while clients write, are reconfigured, and
+// serve third-party clients.
 package ensembles
 
 import (
@@ -30,7 +30,7 @@ var long = flag.Duration("torture.for", 0, "how long each test that has rounds g
 
 func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
 
-// rounds calls f as often as a short test does, or for as long as the flag says.
+// rounds calls f a few times, or for as long as the flag says.
 func rounds(t *testing.T, short int, f func(n int)) {
 	began := time.Now()
 	for n := 0; n < short || time.Since(began) < *long; n++ {
@@ -38,11 +38,11 @@ func rounds(t *testing.T, short int, f func(n int)) {
 	}
 }
 
-// patience bounds every wait. A JVM on a busy machine is slow.
+// patience limits every wait. A JVM on a busy machine is slow.
 const patience = 2 * time.Minute
 
-// tick is what the members have, in milliseconds: failover is quick, and yet a busy machine
-// keeps its sessions.
+// tick is the members' tickTime in milliseconds: short for quick failover, yet long enough for
+// sessions to survive on a busy machine.
 const tick = "500"
 
 // subject is an ensemble under test.
@@ -53,7 +53,7 @@ type subject struct {
 	log *memberLog
 }
 
-// begin starts an ensemble. properties are added to those that all tests have.
+// begin starts an ensemble. properties are in addition to those of all tests.
 func begin(t *testing.T, opt localserver.Options, properties ...string) *subject {
 	t.Helper()
 	if opt.Apache > 0 || opt.Engine == localserver.Apache {
@@ -61,7 +61,7 @@ func begin(t *testing.T, opt localserver.Options, properties ...string) *subject
 	}
 	s := &subject{t: t, dir: t.TempDir(), log: &memberLog{}}
 	opt.DataDir, opt.Log = s.dir, s.log
-	// Killed processes leave what they wrote to the system; only a machine that fails does not.
+	// What a killed process wrote stays with the system; only a machine's failure loses it.
 	opt.Properties = map[string]string{"tickTime": tick, "forceSync": "no", "maxSessionTimeout": "60000"}
 	for _, p := range properties {
 		key, value, _ := strings.Cut(p, "=")
@@ -89,7 +89,7 @@ func begin(t *testing.T, opt localserver.Options, properties ...string) *subject
 	return s
 }
 
-// await polls, for servers tell nobody.
+// await polls, because servers do not report changes.
 func (s *subject) await(what string, cond func() bool) {
 	s.t.Helper()
 	if await.Within(patience, cond) {
@@ -102,12 +102,12 @@ func (s *subject) await(what string, cond func() bool) {
 	s.t.Fatalf("not within %v: %s; %v", patience, what, list)
 }
 
-// role is what a member calls itself.
+// role returns the role that a member reports.
 func (s *subject) role(m *localserver.Member) localserver.Role { return m.Status(s.t.Context()).Role }
 
 func serves(role localserver.Role) bool { return role.Serves() && role != localserver.RoleReadOnly }
 
-// awaitAll waits until every member that runs serves, and returns the leader.
+// awaitAll waits until every running member serves, and returns the leader.
 func (s *subject) awaitAll() (leader *localserver.Member) {
 	s.t.Helper()
 	s.await("all members serve", func() bool {
@@ -129,7 +129,7 @@ func (s *subject) awaitAll() (leader *localserver.Member) {
 	return leader
 }
 
-// awaitLeader waits until a member leads other than old, which may be nil.
+// awaitLeader waits until a member other than old, which may be nil, leads.
 func (s *subject) awaitLeader(old *localserver.Member) (leader *localserver.Member) {
 	s.t.Helper()
 	s.await("another leads", func() bool {
@@ -152,8 +152,8 @@ func (s *subject) kill(members ...*localserver.Member) {
 	}
 }
 
-// dropEmptyLogs does what an administrator has to do for Apache's server of 3.8, which does
-// not start when it was killed between making a log and writing its header.
+// dropEmptyLogs does what an administrator must do for Apache's 3.8 server, which does not start if
+// it was killed between creating a log and writing its header.
 func (s *subject) dropEmptyLogs(m *localserver.Member) {
 	s.t.Helper()
 	logs, err := filepath.Glob(filepath.Join(m.DataDir(), "version-2", "log.*"))
@@ -169,7 +169,7 @@ func (s *subject) dropEmptyLogs(m *localserver.Member) {
 	}
 }
 
-// start starts members side by side: Apache's serve only once there is a quorum of them.
+// start starts members concurrently: Apache's serve only once they have a quorum.
 func (s *subject) start(members ...*localserver.Member) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
@@ -185,8 +185,7 @@ func (s *subject) start(members ...*localserver.Member) {
 	}
 }
 
-// open opens a session with servers, host:port with commas between them, for the length of
-// the test.
+// open opens a session with servers, host:port separated by commas, until the test ends.
 func (s *subject) open(servers string) *client.Conn {
 	s.t.Helper()
 	c, err := client.Open(client.Config{Servers: servers, SessionTimeout: 30 * time.Second, Wait: true, RequestTimeout: patience})
@@ -197,7 +196,7 @@ func (s *subject) open(servers string) *client.Conn {
 	return c
 }
 
-// others are the members beside some.
+// others returns the members except some.
 func (s *subject) others(than ...*localserver.Member) (list []*localserver.Member) {
 	for _, m := range s.Members() {
 		if !slices.Contains(than, m) {
@@ -207,7 +206,7 @@ func (s *subject) others(than ...*localserver.Member) (list []*localserver.Membe
 	return list
 }
 
-// of is the first member of a kind among list.
+// of returns the first member of a kind in list.
 func of(kind localserver.Engine, list []*localserver.Member) *localserver.Member {
 	for _, m := range list {
 		if m.Engine() == kind {
@@ -217,14 +216,14 @@ func of(kind localserver.Engine, list []*localserver.Member) *localserver.Member
 	return nil
 }
 
-// znode is what a member tells of one.
+// znode is a znode as a member reports it.
 type znode struct {
 	data string
 	stat string
 	kids string
 }
 
-// dump reads a member's whole tree, after a sync.
+// dump reads a member's entire tree, after a sync.
 func (s *subject) dump(m *localserver.Member) map[string]znode {
 	s.t.Helper()
 	ctx := s.t.Context()
@@ -240,7 +239,7 @@ func (s *subject) dump(m *localserver.Member) map[string]znode {
 		}
 		data, stat, err := c.Get(ctx, path, false)
 		if path == "/zookeeper/config" {
-			stat.Mtime = 0 // when the member began to serve, in Apache's too
+			stat.Mtime = 0 // the member's start, in Apache's too
 		}
 		tree[path] = znode{string(data), fmt.Sprintf("%+v", stat), strings.Join(children, " ")}
 		return err
@@ -251,7 +250,8 @@ func (s *subject) dump(m *localserver.Member) map[string]znode {
 	return tree
 }
 
-// compareTrees checks that all members have one tree, and returns it. Nobody writes meanwhile.
+// compareTrees checks that all members have the same tree, and returns it. There must be no writes
+// meanwhile.
 func (s *subject) compareTrees() (tree map[string]znode) {
 	s.t.Helper()
 	var first *localserver.Member
@@ -276,8 +276,8 @@ func (s *subject) compareTrees() (tree map[string]znode) {
 	return tree
 }
 
-// newestZxid is that of the last transaction that any member has applied, so of each write that was acknowledged, while
-// a learner may be behind.
+// newestZxid returns the zxid of the last transaction that any member has applied; it covers every acknowledged
+// write, although a learner may lag.
 func (s *subject) newestZxid() (zxid int64) {
 	s.t.Helper()
 	for _, status := range s.Status(s.t.Context()) {
@@ -286,8 +286,8 @@ func (s *subject) newestZxid() (zxid int64) {
 	return zxid
 }
 
-// compareDisks ends the ensemble and checks that each directory, loaded as a server does,
-// gives the same tree. All have caught up.
+// compareDisks ends the ensemble and checks that each directory, loaded as a server does, yields
+// the same tree. All members must have caught up.
 func (s *subject) compareDisks() {
 	s.t.Helper()
 	members := s.Members()
@@ -313,8 +313,8 @@ func (s *subject) compareDisks() {
 		}
 		tree, faults, err := dir.Load(context.Background(), storage.LoadOptions{})
 		if m.Engine() == localserver.Apache && errors.Is(err, storage.ErrMissing) {
-			// Apache's learner loses transactions of a DIFF or TRUNC that was cut short on their way to
-			// its disk (ZOOKEEPER-4785, ZOOKEEPER-5094).
+			// Apache's learner loses transactions of a DIFF or TRUNC that was cut short before they
+			// reached its disk (ZOOKEEPER-4785, ZOOKEEPER-5094).
 			s.t.Logf("the files of member %d, apache, are NOT compared: %v", m.ID(), err)
 			continue
 		}
@@ -337,12 +337,12 @@ var harmless = regexp.MustCompile(strings.Join([]string{
 	`java\.lang\.InterruptedException`,
 	`java\.nio\.channels\.\w+Exception`,
 	`EndOfStreamException`,
-	`java\.io\.IOException: Len error\. A message from `, // another program tries a port that was its own
+	`java\.io\.IOException: Len error\. A message from `, // another program connects to its former port
 	`java\.io\.IOException: (Broken pipe|Connection reset|Stream closed|ZooKeeperServer not running)`,
 	`java\.lang\.Exception: shutdown (Leader|Follower)`,
-	// Apache's own: its follower's threads are told of the end one after the other, beans are
-	// registered before the earlier ones are gone, and it falls over a COMMIT between
-	// NEWLEADER and UPTODATE that its own leader sends (ZOOKEEPER-4394).
+	// Apache's own faults: its follower's threads end one by one, beans are registered before the
+	// earlier ones are removed, and it fails on a COMMIT between NEWLEADER and UPTODATE from its
+	// own leader (ZOOKEEPER-4394).
 	`NullPointerException: .*"this\.learner\.sock" is null`,
 	`InstanceAlreadyExistsException`,
 	`NullPointerException: Cannot read field "hdr" because "pif" is null`,
@@ -350,7 +350,7 @@ var harmless = regexp.MustCompile(strings.Join([]string{
 
 var thrown = regexp.MustCompile(`(?m)^(Caused by: )?[a-z][\w.$]+(Exception|Error)\b.*$`)
 
-// checkApacheLogs checks that Apache's servers saw nothing but connections that broke.
+// checkApacheLogs checks that Apache's servers logged only broken connections.
 func (s *subject) checkApacheLogs() {
 	s.t.Helper()
 	for _, m := range s.Members() {
@@ -368,8 +368,8 @@ func (s *subject) checkApacheLogs() {
 			}
 		}
 		for _, line := range strings.Split(string(text), "\n") {
-			// While it loads its files, in its thread main, it compares digests also where its own
-			// snapshot is ahead of the log: it was made while the tree changed.
+			// While loading, in its main thread, it compares digests even where its snapshot, made
+			// while the tree changed, is ahead of the log.
 			mismatch := strings.Contains(line, "igest mismatch") || strings.Contains(line, "Digests are not matching")
 			if mismatch && !strings.Contains(line, "[main:") || strings.Contains(line, " FATAL ") {
 				seen[line]++
@@ -381,7 +381,7 @@ func (s *subject) checkApacheLogs() {
 	}
 }
 
-// logOf is what a member has logged.
+// logOf returns what a member has logged.
 func (s *subject) logOf(m *localserver.Member) string {
 	if file := m.LogFile(); file != "" {
 		text, err := os.ReadFile(file)
@@ -408,7 +408,7 @@ func (l *memberLog) Write(p []byte) (int, error) {
 
 func (l *memberLog) of(id int64) string { return l.matching(fmt.Sprintf("[myid:%d]", id)) }
 
-// matching are the lines with a mark.
+// matching returns the lines with a mark.
 func (l *memberLog) matching(mark string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

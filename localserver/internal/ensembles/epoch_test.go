@@ -10,8 +10,8 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// A member that was killed between logging its new leader's history and noting that leader's
-// epoch starts, and takes its place again.
+// A member that was killed between logging its new leader's history and recording that leader's
+// epoch starts and rejoins.
 func TestEpochBehindHistory(t *testing.T) {
 	t.Parallel()
 	list := seats(t, 3)
@@ -19,7 +19,7 @@ func TestEpochBehindHistory(t *testing.T) {
 	for _, s := range list {
 		config += s.line(zoocfg.Participant, false)
 	}
-	for _, path := range []string{"/first", "/second"} { // in an epoch each
+	for _, path := range []string{"/first", "/second"} { // each in its own epoch
 		for _, s := range list {
 			s.configure(config, 0)
 			s.start()

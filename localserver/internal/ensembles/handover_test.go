@@ -23,7 +23,7 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// seat is a server that runs from its zoo.cfg, by Apache's or by the embedded engine.
+// seat is a server that runs from its zoo.cfg, Apache's or embedded.
 type seat struct {
 	t     *testing.T
 	id    int64
@@ -37,7 +37,7 @@ type seat struct {
 	stop func()
 }
 
-// seats prepares servers that have never run, with the ids from 1 to n.
+// seats prepares servers 1 to n that have never run.
 func seats(t *testing.T, n int, java ...int64) (list []*seat) {
 	t.Helper()
 	var ids []int64
@@ -86,7 +86,7 @@ func (s *seat) file(name, text string) {
 	}
 }
 
-// line is the server's line of a configuration, moved to its other ports for its fellows or not.
+// line returns the server's line of a configuration, with its original ports or those after a move.
 func (s *seat) line(role zoocfg.Role, moved bool) string {
 	at := s.ports[:2]
 	if moved {
@@ -95,7 +95,7 @@ func (s *seat) line(role zoocfg.Role, moved bool) string {
 	return fmt.Sprintf("server.%d=127.0.0.1:%d:%d:%s;127.0.0.1:%d\n", s.id, at[0], at[1], role, s.ports[2])
 }
 
-// configure writes zoo.cfg with the configuration of a version, 0 for one without.
+// configure writes zoo.cfg with a configuration of a version, or 0 for none.
 func (s *seat) configure(config string, version int64) {
 	s.t.Helper()
 	text := fmt.Sprintf("tickTime=%s\ninitLimit=20\nsyncLimit=10\nreconfigEnabled=true\nadmin.enableServer=false\n4lw.commands.whitelist=*\ndataDir=%s\n",
@@ -109,14 +109,14 @@ func (s *seat) configure(config string, version int64) {
 	s.file("zoo.cfg", text+"dynamicConfigFile="+filepath.ToSlash(filepath.Join(s.dir, dynamic))+"\n")
 }
 
-// propose writes a configuration that is under way.
+// propose writes a proposed configuration.
 func (s *seat) propose(config string, version int64) {
 	s.file("zoo.cfg.dynamic.next", fmt.Sprintf("%sversion=%x\n", config, version))
 }
 
 func (s *seat) addr() string { return fmt.Sprintf("127.0.0.1:%d", s.ports[2]) }
 
-// start starts the server; end ends it in good order.
+// start starts the server; end ends it gracefully.
 func (s *seat) start() {
 	s.t.Helper()
 	cfg := filepath.Join(s.dir, "zoo.cfg")
@@ -167,7 +167,7 @@ func (s *seat) open() *client.Conn {
 	return c
 }
 
-// work writes through one server and reads at another.
+// work writes through one server and reads through another.
 func work(t *testing.T, at, seen *seat, path string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -198,9 +198,8 @@ func (s *seat) awaitConfig(want string) {
 	}
 }
 
-// A configuration that was under way when its ensemble stopped is completed by servers that
-// had not heard of it and by those that lose, or get, their vote with it (Apache's
-// ReconfigRecoveryTest).
+// A reconfiguration in progress when its ensemble stopped is completed by servers that did not know
+// of it and by those that lose, or gain, their vote with it (Apache's ReconfigRecoveryTest).
 func TestHandover(t *testing.T) {
 	t.Parallel()
 	for name, java := range map[string][]int64{
@@ -239,7 +238,7 @@ func TestHandover(t *testing.T) {
 	}
 }
 
-// The next configuration needs the vote of one that observes in the present one.
+// The next configuration needs the vote of an observer of the current one.
 func TestObserverTakesOver(t *testing.T) {
 	t.Parallel()
 	for name, java := range map[string][]int64{

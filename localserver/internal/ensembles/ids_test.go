@@ -12,8 +12,8 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// 0 is an id like others: such a member takes its own place, its sessions have it in their ids,
-// and it leads when its history is the longest.
+// 0 is a normal id: such a member takes its place, its session ids contain it, and it leads if its
+// history is the longest.
 func TestMemberZero(t *testing.T) {
 	t.Parallel()
 	for name, java := range map[string][]int64{"embedded": nil, "with an Apache's": {2}, "Apache's zero": {0}} {
@@ -41,7 +41,7 @@ func TestMemberZero(t *testing.T) {
 	}
 }
 
-// Above 254 an id makes znodes with a time to live of ephemeral ones, where there are such.
+// With extended types, an id above 254 turns ephemeral znodes into TTL znodes.
 func TestHighestID(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -82,7 +82,7 @@ func TestHighestID(t *testing.T) {
 	}
 }
 
-// The id of a server that stands alone is in no session: Apache's have 1 there (ZooKeeperServer).
+// A standalone server's id is in no session id: Apache's contain 1 (ZooKeeperServer).
 func TestAloneWithAnID(t *testing.T) {
 	t.Parallel()
 	for _, java := range []bool{false, true} {
@@ -101,7 +101,7 @@ func TestAloneWithAnID(t *testing.T) {
 	}
 }
 
-// session is the id of a new session at a server.
+// session returns the id of a new session on a server.
 func session(s *seat) uint64 {
 	s.t.Helper()
 	c := s.open()

@@ -11,7 +11,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// load is clients that write all the time, and know what must be there and what must not.
+// load is clients that write continuously, and know which znodes must exist and which must not.
 type load struct {
 	s       *subject
 	writers []*writer
@@ -24,8 +24,8 @@ type load struct {
 	hold    sync.RWMutex // held by writers for each write
 }
 
-// writer is one client. It creates znodes, one after the other, and deletes those that it
-// made a while ago.
+// writer is one client. It creates znodes one by one, and deletes those that it created a while
+// ago.
 type writer struct {
 	l         *load
 	name      string
@@ -33,15 +33,15 @@ type writer struct {
 	ephemeral string
 	session   int64
 	last      int
-	there     map[string]bool // by path: whether it is; what is not acknowledged is not in it
+	there     map[string]bool // by path: whether it exists; without unacknowledged ones
 }
 
 const (
-	pause = 15 * time.Millisecond // between writes of a writer
-	kept  = 60                    // znodes that a writer has
+	pause = 15 * time.Millisecond // between a writer's writes
+	kept  = 60                    // znodes of a writer
 )
 
-// write starts n writers. They go on with their sessions, whatever happens, or the test fails.
+// write starts n writers. They keep their sessions, whatever happens, or the test fails.
 func (s *subject) write(n int) *load {
 	s.t.Helper()
 	l := &load{s: s, stop: make(chan struct{})}
@@ -99,7 +99,7 @@ func (w *writer) step() {
 	w.note("delete", path, false, err)
 }
 
-// note keeps what a write's answer says. A lost connection leaves it open.
+// note records a write's answer. A lost connection leaves the outcome open.
 func (w *writer) note(op, path string, there bool, err error) {
 	switch {
 	case err == nil:
@@ -135,8 +135,8 @@ func (l *load) cease() {
 	l.wg.Wait()
 }
 
-// check holds a tree against what was acknowledged: nothing is lost, and the sessions are
-// those that the writers began with.
+// check compares a tree with what was acknowledged: nothing is lost, and the sessions are those
+// that the writers started with.
 func (l *load) check(tree map[string]znode) {
 	l.s.t.Helper()
 	for _, w := range l.writers {

@@ -12,7 +12,7 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// figure is a number that a member's mntr tells.
+// figure returns a number from a member's mntr.
 func (s *subject) figure(m *localserver.Member, name string) (value string) {
 	s.t.Helper()
 	text, err := localserver.FourLetterWord(s.t.Context(), m.Addr(), "mntr", nil)
@@ -27,7 +27,7 @@ func (s *subject) figure(m *localserver.Member, name string) (value string) {
 	return value
 }
 
-// ended reports whether a session cannot be resumed at a member.
+// ended reports whether a session cannot be resumed on a member.
 func ended(t *testing.T, m *localserver.Member, w *wiretest.Client) bool {
 	t.Helper()
 	again, err := resume(m.Addr(), time.Minute, w)
@@ -47,7 +47,7 @@ func withLocalSessions(t *testing.T, upgrade bool, f func(t *testing.T, s *subje
 	for _, c := range []struct {
 		name    string
 		opt     localserver.Options
-		unseats bool // the member that leads at first is not to lead
+		unseats bool // the initial leader must not lead
 	}{
 		{"embedded", localserver.Options{Size: 3, Observers: 1}, false},
 		{"an Apache's leads", localserver.Options{Size: 3, Observers: 1, Apache: 2}, false},
@@ -80,8 +80,8 @@ func describe(m, leader *localserver.Member) string {
 	return fmt.Sprintf("member %d, %s, %s", m.ID(), m.Engine(), role)
 }
 
-// A local session costs no transaction, belongs to its member, and writes all the same; it has
-// no ephemerals (LocalSessionRequestTest, LocalSessionsOnlyTest, SessionUpgradeTest).
+// A local session takes no transaction, belongs to its member, and can still write; it has no
+// ephemerals (LocalSessionRequestTest, LocalSessionsOnlyTest, SessionUpgradeTest).
 func TestLocalSessions(t *testing.T) {
 	withLocalSessions(t, false, func(t *testing.T, s *subject, leader *localserver.Member) {
 		for _, m := range s.Members() {
@@ -108,7 +108,7 @@ func TestLocalSessions(t *testing.T) {
 				if uint64(w.ID)>>56 != uint64(m.ID()) {
 					t.Errorf("session 0x%x is not of member %d", uint64(w.ID), m.ID())
 				}
-				// Its client comes back, and cannot go elsewhere.
+				// Its client can reconnect, but not to another member.
 				w.Close()
 				w = mustDial(t, m.Addr(), time.Minute, w)
 				for _, other := range s.others(m) {
@@ -116,7 +116,7 @@ func TestLocalSessions(t *testing.T) {
 						t.Errorf("the session is known to member %d", other.ID())
 					}
 				}
-				// One that is silent ends.
+				// A silent one ends.
 				short.Close()
 				s.await("the silent session ends", func() bool { return s.figure(m, "zk_local_sessions") == "1" })
 				if !ended(t, m, short) {
@@ -145,7 +145,7 @@ func TestLocalSessions(t *testing.T) {
 				if err := w.Call(proto.OpCreate2, &proto.CreateRequest{Path: path + "/e-", ACL: proto.OpenACL, Flags: proto.EphemeralSequential}, nil); err != proto.ErrEphemeralOnLocal {
 					t.Errorf("create an ephemeral with a number: %v", err)
 				}
-				// Apache's learner does not find its own reason within a multi.
+				// Within a multi, Apache's learner gives another reason.
 				code := proto.ErrSessionExpired
 				if m == leader {
 					code = proto.ErrEphemeralOnLocal

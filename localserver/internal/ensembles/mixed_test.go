@@ -17,19 +17,18 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// history is how many transactions the members remember to bring others up to date by DIFF.
+// history is how many transactions the members keep for a DIFF.
 const history = 1500
 
-// What a learner of either kind logs of how it is brought up to date.
+// What learners of either kind log about their synchronisation.
 const (
 	byDiff  = "Getting a diff from the leader"
 	byTrunc = "Truncating log to get in sync with the leader"
 	bySnap  = "Getting a snapshot from leader"
 )
 
-// Two Apache members and an embedded one, and the other way round, lose any member while
-// clients write; each is brought up to date by DIFF, SNAP and TRUNC by a leader of the other
-// kind.
+// Two Apache members and an embedded one, and vice versa, lose any member while clients write; a
+// leader of the other kind synchronises it with DIFF, SNAP and TRUNC.
 func TestMixed(t *testing.T) {
 	t.Parallel()
 	for _, java := range []int{1, 2} {
@@ -77,8 +76,8 @@ func otherKind(e localserver.Engine) localserver.Engine {
 	return localserver.Apache
 }
 
-// outage kills a follower, lets something happen meanwhile, and starts it again; it must be
-// brought up to date in the given way.
+// outage kills a follower, runs something, and starts the follower again, which must be
+// synchronised in the given way.
 func (l *load) outage(m *localserver.Member, way string, meanwhile func()) {
 	l.s.t.Helper()
 	l.s.kill(m)
@@ -116,12 +115,12 @@ func (s *subject) burst(m *localserver.Member, n int) {
 	wg.Wait()
 }
 
-// divergedTail makes the leader log what nobody else hears of, and next lead instead; then
-// the old leader has to forget it. It leaves all members running.
+// divergedTail makes the leader log what no other member receives, and next lead instead; then the
+// old leader must truncate it. It leaves all members running.
 func (l *load) divergedTail(leader, next *localserver.Member) {
 	l.s.t.Helper()
 	s, third := l.s, l.s.others(leader, next)[0]
-	s.kill(third) // it has less than next, which is therefore elected
+	s.kill(third) // its history is shorter than that of next, which is therefore elected
 	l.progress(20)
 	// A transaction in the next epoch would rule TRUNC out.
 	l.hold.Lock()
@@ -188,7 +187,7 @@ func (l *load) divergedTail(leader, next *localserver.Member) {
 	s.t.Logf("%d writes of the last moments were acknowledged and are there", n)
 }
 
-// lastLogged is the last zxid in the files of a member.
+// lastLogged returns the last zxid in a member's files.
 func (s *subject) lastLogged(m *localserver.Member) (last int64) {
 	s.t.Helper()
 	dir, err := storage.ReadDir(filepath.Join(m.DataDir(), "version-2"))
@@ -198,7 +197,7 @@ func (s *subject) lastLogged(m *localserver.Member) (last int64) {
 	for _, f := range dir.Logs {
 		r, err := storage.OpenLog(f.Path)
 		if err != nil {
-			continue // just begun
+			continue // just created
 		}
 		for {
 			e, err := r.Next()

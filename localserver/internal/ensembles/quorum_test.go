@@ -13,8 +13,8 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// Without a quorum nobody serves, and the leader notices within syncLimit; with one all serve
-// again, with the sessions of before.
+// Without a quorum no member serves, and the leader notices within syncLimit; with one, all serve
+// again, with the same sessions.
 func TestQuorumLost(t *testing.T) {
 	t.Parallel()
 	s := begin(t, localserver.Options{Size: 3, Observers: 1})
@@ -69,8 +69,8 @@ func TestQuorumLost(t *testing.T) {
 	l.check(s.compareTrees())
 }
 
-// A leader on the side of the minority acknowledges nothing that is lost later. Clients write
-// to each side, and count what was acknowledged.
+// A leader in the minority acknowledges nothing that is lost later. Clients write to each side, and
+// count what is acknowledged.
 func TestPartition(t *testing.T) {
 	t.Parallel()
 	s := begin(t, localserver.Options{Size: 5})
@@ -84,7 +84,7 @@ func TestPartition(t *testing.T) {
 		leader := s.awaitAll()
 		with := s.others(leader)[round%4]
 		minority := []int64{leader.ID(), with.ID()}
-		// A writer on each member for itself, with what it is told of each write.
+		// A writer on each member, which records the answer to each write.
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		var mu sync.Mutex

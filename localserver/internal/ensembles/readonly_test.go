@@ -11,8 +11,8 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// A member that is cut off from the quorum serves those who only read, and refuses the
-// others; who reads there goes to a member with a quorum as soon as there is one.
+// A member that is cut off from the quorum serves read-only clients, and refuses others; its
+// readers move to a member with a quorum as soon as there is one.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	s := begin(t, localserver.Options{Size: 3}, "readonlymode.enabled=true")
@@ -43,7 +43,7 @@ func TestReadOnly(t *testing.T) {
 	if _, err := wiretest.Dial(alone.Addr(), 30*time.Second, nil); err == nil {
 		t.Error("a client that wants to write is welcome")
 	}
-	// A new session, and one of before.
+	// A new session, and an earlier one.
 	reader := s.openReadOnly(alone.Addr())
 	s.await("the client reads", func() bool { return reader.State() == client.ConnectedReadOnly })
 	if data, _, err := reader.Get(ctx, "/a", false); err != nil || string(data) != "x" {
@@ -86,7 +86,7 @@ func TestReadOnly(t *testing.T) {
 		t.Errorf("the session of before has lost its ephemeral: %v", err)
 	}
 
-	// The others die and come back: a client that knows them all moves on by itself.
+	// The others die and return: a client that knows them all moves by itself.
 	others := s.others(alone)
 	s.kill(others...)
 	s.await("isro says ro", func() bool { return isro() == "ro" })
@@ -101,8 +101,8 @@ func TestReadOnly(t *testing.T) {
 	s.compareTrees()
 }
 
-// With local sessions a session of a reader is its member's: it ends when its client says so, or
-// is silent, with nobody else's doing, and with the member's role.
+// With local sessions, a reader's session belongs to its member: it ends if its client closes it or
+// is silent, without other members, and with the member's role.
 func TestReadOnlyLocalSessions(t *testing.T) {
 	t.Parallel()
 	s := begin(t, localserver.Options{Size: 3}, "readonlymode.enabled=true", "localSessionsEnabled=true")

@@ -19,8 +19,8 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// move lets the writers go on with other servers, as applications do that are started again
-// with another connect string. Their ephemerals are made anew.
+// move makes the writers continue with other servers, like applications restarted with another
+// connect string. They recreate their ephemerals.
 func (l *load) move(servers string) {
 	l.s.t.Helper()
 	l.hold.Lock()
@@ -35,8 +35,8 @@ func (l *load) move(servers string) {
 	}
 }
 
-// An ensemble that serves clients is moved to members of the other kind, one by one, its
-// leader last, and back, its leader first.
+// An ensemble that serves clients moves to members of the other kind, one by one, its leader last,
+// and back, its leader first.
 func TestMigration(t *testing.T) {
 	t.Parallel()
 	apachetest.Require(t)
@@ -94,7 +94,7 @@ func (s *subject) quiet(l *load) map[string]znode {
 	return s.compareTrees()
 }
 
-// line is a member's server.N line with a role, from the configuration.
+// line returns a member's server.N line with a role, from the configuration.
 func line(t *testing.T, config string, id int64, role zoocfg.Role) string {
 	t.Helper()
 	v, err := zoocfg.ParseVerifier([]byte(config))
@@ -111,7 +111,7 @@ func line(t *testing.T, config string, id int64, role zoocfg.Role) string {
 
 var roleOf = regexp.MustCompile(`(?m)^server\.(\d)=.*:(participant|observer);`)
 
-// shape is the members of a configuration, an observer with an o.
+// shape returns the members of a configuration, with an o for observers.
 func shape(config string) string {
 	var list []string
 	for _, m := range roleOf.FindAllStringSubmatch(config, -1) {
@@ -204,7 +204,7 @@ func TestReconfig(t *testing.T) {
 				line(t, first, 2, zoocfg.Participant), line(t, first, 3, zoocfg.Participant), line(t, first, 4, zoocfg.Observer)}, ","), -1)
 			s.compareTrees()
 
-			// All of them, started again, know the last configuration.
+			// After a restart, all of them know the last configuration.
 			for _, m := range s.Members() {
 				if err := m.Stop(); err != nil {
 					t.Fatal(err)
@@ -233,7 +233,7 @@ func (s *subject) awaitConfig(want string) {
 		c.Close()
 		dir := m.DataDir()
 		if file := m.LogFile(); file != "" {
-			dir = filepath.Dir(file) // where Apache's process has its zoo.cfg
+			dir = filepath.Dir(file) // the folder of the Apache process's zoo.cfg
 		}
 		s.await(fmt.Sprintf("member %d has the configuration in its files", m.ID()), func() bool {
 			return s.dynamicFile(dir) == want
@@ -241,7 +241,7 @@ func (s *subject) awaitConfig(want string) {
 	}
 }
 
-// dynamicFile is the configuration that a member's zoo.cfg leads to: the version is in the
+// dynamicFile returns the configuration that a member's zoo.cfg refers to, with the version in the
 // file's name, as Apache writes it.
 func (s *subject) dynamicFile(dir string) string {
 	cfg, err := os.ReadFile(filepath.Join(dir, "zoo.cfg"))

@@ -11,7 +11,7 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// eachPair calls f with every two members, in either order.
+// eachPair calls f with every pair of members, in either order.
 func eachPair(t *testing.T, s *subject, f func(t *testing.T, from, to *localserver.Member)) {
 	for _, from := range s.Members() {
 		for _, to := range s.Members() {
@@ -22,8 +22,8 @@ func eachPair(t *testing.T, s *subject, f func(t *testing.T, from, to *localserv
 	}
 }
 
-// A session that a client takes to another member keeps its ephemerals and can set its
-// watches again; what still comes on the old connection is refused.
+// A session that moves to another member keeps its ephemerals and can set its watches again; late
+// requests on the old connection are refused.
 func TestSessionMoves(t *testing.T) {
 	t.Parallel()
 	for name, opt := range map[string]localserver.Options{
@@ -49,7 +49,7 @@ func TestSessionMoves(t *testing.T) {
 				if err := moved.Exists(path); err != nil {
 					t.Errorf("from %d to %d: the ephemeral: %v", from.ID(), to.ID(), err)
 				}
-				// The client, back again, has its watches told of what it missed.
+				// When the client is back, its watches report what it missed.
 				var events []proto.WatcherEvent
 				moved.Event = func(e *proto.WatcherEvent) { events = append(events, *e) }
 				watch := proto.SetWatches{RelativeZxid: moved.Zxid, ExistWatches: []string{path + "-new"}, DataWatches: []string{path}}
@@ -106,9 +106,8 @@ func TestSessionMoves(t *testing.T) {
 	}
 }
 
-// When a client's member dies the session goes on until its timeout, and no longer; then,
-// and not before, its ephemerals vanish from all members. A client that comes back in time
-// keeps them.
+// When a client's member dies, the session lasts until its timeout, and no longer; only then do its
+// ephemerals vanish from all members. A client that reconnects in time keeps them.
 func TestSessionsOutliveTheirMember(t *testing.T) {
 	t.Parallel()
 	s := begin(t, localserver.Options{Size: 3})
@@ -167,7 +166,7 @@ func TestSessionsOutliveTheirMember(t *testing.T) {
 	s.compareTrees()
 }
 
-// Sync makes a member show what another has acknowledged, an observer too.
+// Sync makes a member, even an observer, show what another has acknowledged.
 func TestSync(t *testing.T) {
 	t.Parallel()
 	s := begin(t, localserver.Options{Size: 3, Observers: 1})
@@ -190,7 +189,8 @@ func TestSync(t *testing.T) {
 	}
 }
 
-// resume is wiretest's Dial, repeated until the member has what the session has seen; before, it refuses.
+// resume is wiretest's Dial, repeated until the member has what the session has seen; until then, the
+// member refuses.
 func resume(addr string, timeout time.Duration, old *wiretest.Client) (w *wiretest.Client, err error) {
 	await.Within(patience, func() bool {
 		w, err = wiretest.Dialer{Wait: patience}.Dial(addr, timeout, old)

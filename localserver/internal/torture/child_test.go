@@ -28,7 +28,7 @@ var (
 	seed = flag.Uint64("torture.seed", 0, "repeats what a seed led to as far as it can be repeated; a random one when 0")
 )
 
-// childEnv holds the options of a server that this binary is to run instead of its tests.
+// childEnv has the options of a server that this binary runs instead of its tests.
 const childEnv = "ZKCTL_TORTURE_CHILD"
 
 func TestMain(m *testing.M) {
@@ -48,7 +48,7 @@ func random(t testing.TB) *rand.Rand {
 	return rand.New(rand.NewPCG(s, 0))
 }
 
-// rounds calls f as often as a short test does, or for as long as the flag says.
+// rounds calls f a few times, or for as long as the flag says.
 func rounds(t *testing.T, short int, f func(n int)) {
 	began := time.Now()
 	n := 0
@@ -58,12 +58,12 @@ func rounds(t *testing.T, short int, f func(n int)) {
 	t.Logf("%d rounds in %v", n, time.Since(began).Round(time.Millisecond))
 }
 
-// childOptions describe a server in a process of its own.
+// childOptions configure a server in a separate process.
 type childOptions struct {
 	Dir        string
 	Port       int
 	Properties map[string]string // of zoo.cfg
-	FileLimit  uint64            // the length that no file may exceed (RLIMIT_FSIZE); no limit when 0
+	FileLimit  uint64            // the largest size of a file (RLIMIT_FSIZE); 0 means no limit
 }
 
 // childMain runs a server until stdin ends or says "stop", or the server fails. It answers
@@ -112,12 +112,12 @@ func childMain(text string) int {
 	return 0
 }
 
-// child is a server in a process of its own.
+// child is a server in a separate process.
 type child struct {
 	t    testing.TB
 	opt  childOptions
 	addr string
-	log  logBuffer // all lives
+	log  logBuffer // of all runs
 
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
@@ -181,7 +181,7 @@ func (c *child) launch() error {
 	return fmt.Errorf("it said %q and ended: %v", c.out.Text(), c.cmd.Wait())
 }
 
-// ask sends a command and returns the line that answers it.
+// ask sends a command and returns the line of the answer.
 func (c *child) ask(command string) string {
 	c.t.Helper()
 	if _, err := fmt.Fprintln(c.stdin, command); err != nil {
@@ -210,10 +210,10 @@ func (c *child) kill() {
 	}
 }
 
-// rss is the process's resident memory in bytes; 0 where it cannot be told.
+// rss returns the process's resident memory in bytes, or 0 if it is unknown.
 func (c *child) rss() int64 { return c.memory("VmRSS:") }
 
-// peak is the most that it has been since resetPeak.
+// peak returns the largest since resetPeak.
 func (c *child) peak() int64 { return c.memory("VmHWM:") }
 
 func (c *child) resetPeak() {
@@ -261,8 +261,8 @@ func (l *logBuffer) tail(n int) string {
 	return text[max(0, len(text)-n):]
 }
 
-// freePort looks below the range from which systems take the ports of outgoing connections,
-// so that the port is free when the server comes back.
+// freePort chooses below the range of ports for outgoing connections, so that the port is free when
+// the server restarts.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
@@ -276,5 +276,5 @@ func freePort(t testing.TB) int {
 	return 0
 }
 
-// patience bounds every wait for the network.
+// patience limits every wait for the network.
 const patience = 30 * time.Second

@@ -23,8 +23,8 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// fill writes numbered znodes until the server gives up, and returns how many of them were
-// acknowledged and the error that came then.
+// fill writes numbered znodes until the server fails, and returns how many of them were
+// acknowledged, and the error.
 func fill(t *testing.T, addr string, from int, limit int) (acked int, failure error) {
 	t.Helper()
 	w, err := wiretest.Dial(addr, time.Minute, nil)
@@ -55,7 +55,7 @@ func fill(t *testing.T, addr string, from int, limit int) (acked int, failure er
 
 func nth(n int) string { return fmt.Sprintf("/n%06d", n) }
 
-// present tells how many of the numbered znodes there are, without a gap.
+// present returns how many of the numbered znodes exist, without a gap.
 func present(t *testing.T, addr string) int {
 	t.Helper()
 	w, err := wiretest.Dial(addr, time.Minute, nil)
@@ -77,8 +77,8 @@ func present(t *testing.T, addr string) int {
 	return n
 }
 
-// testFullDisk fills a server's disk. The server must stop, say why, and have all that it
-// acknowledged when there is room again.
+// testFullDisk fills a server's disk. The server must stop, say why, and have everything that it
+// acknowledged once there is space again.
 func testFullDisk(t *testing.T, c *child, room func(), said string) {
 	t.Helper()
 	acked, err := fill(t, c.addr, 0, 100_000)
@@ -107,7 +107,7 @@ func testFullDisk(t *testing.T, c *child, room func(), said string) {
 	checkFiles(t, c.opt.Dir)
 }
 
-// TestFileLimit has the disk fail by a limit of the length of files.
+// TestFileLimit makes the disk fail with a limit on file size.
 func TestFileLimit(t *testing.T) {
 	for name, properties := range map[string]map[string]string{
 		"a log that cannot grow":            {"preAllocSize": "64"},
@@ -120,8 +120,8 @@ func TestFileLimit(t *testing.T) {
 	}
 }
 
-// TestSnapshotFails has snapshots fail, which grow beyond the limit, while the logs are short.
-// The server says so and goes on: the logs have everything.
+// TestSnapshotFails makes snapshots fail, which exceed the limit, while the logs are short. The
+// server reports that and continues: the logs have everything.
 func TestSnapshotFails(t *testing.T) {
 	c := startChild(t, childOptions{FileLimit: 1 << 20, Properties: map[string]string{"preAllocSize": "64", "snapCount": "50"}})
 	acked, err := fill(t, c.addr, 0, 1500)
@@ -137,12 +137,12 @@ func TestSnapshotFails(t *testing.T) {
 		t.Errorf("%d writes were acknowledged, %d are there", acked, n)
 	}
 	left, err := filepath.Glob(filepath.Join(c.opt.Dir, "version-2", ".snapshot*"))
-	if err != nil || len(left) > 1 { // one may have been under way
+	if err != nil || len(left) > 1 { // one may have been in progress
 		t.Errorf("snapshots that were begun are left: %v, %v", left, err)
 	}
 }
 
-// TestUnwritable starts a server on a folder that cannot be written.
+// TestUnwritable starts a server on a read-only folder.
 func TestUnwritable(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
@@ -159,8 +159,8 @@ func TestUnwritable(t *testing.T) {
 	}
 }
 
-// TestSyncFails lets a sync of the disk fail. The writes that wait for it must not be
-// acknowledged, nor any later one, although the system may have them.
+// TestSyncFails makes a sync of the disk fail. Neither the writes that wait for it nor later ones
+// may be acknowledged, although the system may have them.
 func TestSyncFails(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "version-2")
 	var log logBuffer
@@ -182,7 +182,7 @@ func TestSyncFails(t *testing.T) {
 			case n == 20:
 				return broken
 			case n > 20:
-				after.Add(1) // a second sync may succeed and tell nothing
+				after.Add(1) // a second sync may succeed, which means nothing
 			}
 			return f.Sync()
 		}},

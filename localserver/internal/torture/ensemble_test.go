@@ -21,14 +21,13 @@ import (
 	_ "github.com/zkctl/zkctl/localserver/apache"
 )
 
-// TestLinearizable has clients compete on one server that is killed, restarted and paused,
-// and whose connections break.
+// TestLinearizable makes clients compete on one server that is killed, restarted and paused, and
+// whose connections break.
 func TestLinearizable(t *testing.T) {
 	testLinearizable(t, localserver.Options{}, 2, 4)
 }
 
-// TestLinearizableEnsemble is the same with three members, which are also cut off from each
-// other.
+// TestLinearizableEnsemble is the same with three members, which are also partitioned.
 func TestLinearizableEnsemble(t *testing.T) {
 	testLinearizable(t, localserver.Options{Size: 3}, 1, 4)
 }
@@ -68,7 +67,7 @@ func testLinearizable(t *testing.T, opt localserver.Options, short, faults int) 
 	})
 }
 
-// ensembleServers are an ensemble with faults of one member at a time.
+// ensembleServers returns an ensemble with faults of one member at a time.
 func ensembleServers(t *testing.T, e *localserver.Ensemble) servers {
 	members := e.Members()
 	s := servers{syncs: len(members) > 1}
@@ -128,8 +127,8 @@ func ensembleServers(t *testing.T, e *localserver.Ensemble) servers {
 	return s
 }
 
-// removeEmptyLogs does what Apache's server wants from its administrator when it was killed
-// before it had written the header of a log: it does not start with an empty one.
+// removeEmptyLogs does what the administrator of Apache's server must do after it was killed before
+// writing a log's header: it does not start with an empty log.
 func removeEmptyLogs(m *localserver.Member) error {
 	if m.Engine() != localserver.Apache {
 		return nil
@@ -145,8 +144,8 @@ func removeEmptyLogs(m *localserver.Member) error {
 	return err
 }
 
-// checkEqual stops all members, compares their trees on disk, and starts them again. checked
-// are the snapshots that it has seen.
+// checkEqual stops all members, compares their trees on disk, and starts them again. checked are
+// the snapshots already checked.
 func checkEqual(t *testing.T, e *localserver.Ensemble, checked map[string]bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -188,8 +187,8 @@ func checkEqual(t *testing.T, e *localserver.Ensemble, checked map[string]bool) 
 			checked[s.Path] = true
 			one := *d
 			one.Snapshots = d.Snapshots[n : n+1]
-			// Where the next is one that the leader sent, the log lacks what was before it, and may
-			// have what was never committed: Load fails, or ends there.
+			// If the next snapshot came from the leader, the log lacks what precedes it, and may
+			// contain what was never committed: Load fails, or ends there.
 			_, _ = replay(t, &one, next)
 		}
 	}

@@ -66,8 +66,8 @@ func FuzzConnection(f *testing.F) {
 	}
 	hello := wiretest.Marshal(&proto.ConnectRequest{TimeOut: 4000, Passwd: make([]byte, 16)})
 	bye := wiretest.Marshal(&proto.RequestHeader{Xid: 1, Type: proto.OpCloseSession})
-	// talk sends bytes and takes what comes until the server ends it; a pipe has no room, so
-	// that both must go on at once.
+	// talk sends bytes and reads until the server closes the connection; a pipe has no buffer, so
+	// both must happen concurrently.
 	talk := func(b []byte) []byte {
 		nc := dial()
 		defer nc.Close()
@@ -110,7 +110,7 @@ func FuzzConnection(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, framedRequest bool, b []byte) {
 		began := time.Now()
-		if framedRequest { // one request within a session that works
+		if framedRequest { // one request in a working session
 			frame := append(lengthOf(int32(len(b))), b...)
 			talk(append(append(bytes.Clone(hello), frame...), bye...))
 		} else {

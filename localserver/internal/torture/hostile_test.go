@@ -20,8 +20,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
-// attack is what hostile clients do to a server. It returns when it is done, with its
-// connections, which are closed when the server has been measured.
+// attack is what hostile clients do to a server. It returns its connections when it is done; they
+// are closed once the server has been measured.
 type attack struct {
 	name string
 	run  func(a *attacker)
@@ -32,7 +32,7 @@ type attacker struct {
 	t    *testing.T
 	addr string
 	rng  *rand.Rand
-	many int // connections, where there are to be many
+	many int // number of connections, if there should be many
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -63,7 +63,7 @@ func closedConn() net.Conn {
 
 func (a *attacker) session() *wiretest.Client { return a.sessionFor(time.Second) }
 
-// watcher is told of everything below /hostile, and is not heard of again for a minute.
+// watcher watches everything below /hostile, and then stays silent for a minute.
 func (a *attacker) watcher() {
 	w := a.sessionFor(time.Minute)
 	if err := w.Call(proto.OpAddWatch, &proto.AddWatchRequest{Path: "/hostile", Mode: proto.WatchPersistentRecursive}, nil); err != nil {
@@ -106,7 +106,7 @@ func (a *attacker) each(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// gone awaits the server's closing of a connection.
+// gone waits until the server closes a connection.
 func (a *attacker) gone(nc net.Conn, what string) {
 	_ = nc.SetReadDeadline(time.Now().Add(patience))
 	if _, err := io.Copy(io.Discard, nc); err != nil {
@@ -133,7 +133,7 @@ var attacks = []attack{
 			for i := range junk {
 				junk[i] = byte(rng.Uint32())
 			}
-			if i%2 == 0 { // within a frame, and after a session is there
+			if i%2 == 0 { // in the middle of a frame, once there is a session
 				w := a.session()
 				_, _ = w.Write(append(lengthOf(int32(len(junk))), junk...))
 				_, _ = w.Write(junk)
@@ -196,7 +196,7 @@ var attacks = []attack{
 				w.Queue(proto.OpGetData, &proto.PathWatchRequest{Path: "/big"})
 			}
 			_ = w.SetDeadline(time.Now().Add(time.Second))
-			_, _ = w.Write(w.Out) // it blocks when the server has had enough
+			_, _ = w.Write(w.Out) // it blocks once the server stops reading
 			_, _ = w.Write(w.Out)
 		}
 	}},
@@ -382,8 +382,8 @@ var attacks = []attack{
 	}},
 }
 
-// TestHostile attacks a server while a client that behaves is at work: it must be served, the
-// server's memory must stay bounded, and nothing of the attack may stay when it is over.
+// TestHostile attacks a server while a well-behaved client is at work: it must be served, the
+// server's memory must stay bounded, and nothing of the attack may remain afterwards.
 func TestHostile(t *testing.T) {
 	rng := random(t)
 	c := startChild(t, childOptions{Properties: map[string]string{"tickTime": "250", "preAllocSize": "64", "maxSessionTimeout": "60000"}})
@@ -403,7 +403,7 @@ func TestHostile(t *testing.T) {
 	}
 	many := 1000 / raceFactor
 	if *long > 0 {
-		many = 10_000 // as many as ports and open files allow
+		many = 10_000 // as many as ports and open files permit
 	}
 	base := c.goroutines()
 	for _, one := range attacks {
@@ -431,7 +431,7 @@ func TestHostile(t *testing.T) {
 			if p99 > 5*time.Second {
 				t.Errorf("p99 of a client that behaves is %v", p99)
 			}
-			room := int64(many) * 16 << 10 // connections take some
+			room := int64(many) * 16 << 10 // for the connections
 			if limit := (200<<20 + room) * raceFactor; rss > limit {
 				t.Errorf("the server's memory is %d MiB", rss>>20)
 			}
@@ -451,7 +451,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// behave reads and writes, one after the other, until over, and returns how long each took.
+// behave alternates reads and writes until over, and returns how long each took.
 func behave(t *testing.T, w *wiretest.Client, over <-chan struct{}) (took []time.Duration) {
 	for n := 0; ; n++ {
 		select {
@@ -476,7 +476,7 @@ func behave(t *testing.T, w *wiretest.Client, over <-chan struct{}) (took []time
 	}
 }
 
-// TestSessionless awaits that connections on which no session comes about are cut off.
+// TestSessionless checks that connections without a session are closed.
 func TestSessionless(t *testing.T) {
 	t.Parallel()
 	c := startChild(t, childOptions{})
@@ -501,7 +501,7 @@ func TestSessionless(t *testing.T) {
 	wg.Wait()
 }
 
-// TestLimits holds the limits of connections and requests to what Apache ZooKeeper does.
+// TestLimits compares the limits of connections and requests with Apache ZooKeeper's.
 func TestLimits(t *testing.T) {
 	t.Run("maxClientCnxns", func(t *testing.T) {
 		c := startChild(t, childOptions{Properties: map[string]string{"maxClientCnxns": "3"}})
@@ -517,7 +517,7 @@ func TestLimits(t *testing.T) {
 	t.Run("globalOutstandingLimit", func(t *testing.T) {
 		c := startChild(t, childOptions{Properties: map[string]string{"globalOutstandingLimit": "10"}})
 		var wg sync.WaitGroup
-		for i := range 4 { // whoever sends more than the limit is served all the same, in order
+		for i := range 4 { // a client that sends more than the limit is still served, in order
 			wg.Go(func() {
 				w, err := wiretest.Dial(c.addr, time.Minute, nil)
 				if err != nil {
@@ -544,7 +544,7 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// testFull opens as many connections as there may be, and one more; one that leaves makes room.
+// testFull opens the largest number of connections, and one more; closing one makes room.
 func testFull(t *testing.T, c *child, max int, message string) {
 	var open []*wiretest.Client
 	for range max {
@@ -570,8 +570,8 @@ func testFull(t *testing.T, c *child, max int, message string) {
 	})
 }
 
-// TestSlowReader reads, writes and reads much without taking the replies for a while. All must
-// come, in order, and reads must not see the writes behind them.
+// TestSlowReader reads, writes and reads a lot without receiving the replies for a while. All must
+// arrive, in order, and reads must not see later writes.
 func TestSlowReader(t *testing.T) {
 	c := startChild(t, childOptions{})
 	w, err := wiretest.Dial(c.addr, time.Minute, nil)

@@ -24,8 +24,8 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// TestKill kills a server under load, again and again on the same data. Every acknowledged
-// write must be there after the restart, in order, none half there, with its session.
+// TestKill kills a server under load, again and again on the same data. After the restart, every
+// acknowledged write must be there, in order and complete, with its session.
 func TestKill(t *testing.T) {
 	rng := random(t)
 	c := startChild(t, childOptions{Properties: map[string]string{"snapCount": "300", "preAllocSize": "64", "tickTime": "3000"}})
@@ -80,14 +80,14 @@ func TestKill(t *testing.T) {
 type step struct {
 	op      proto.Op
 	request jute.Record
-	fails   proto.Error // what it must be answered with
+	fails   proto.Error // the expected answer
 	apply   func(state)
 }
 
-// state is what a writer's part of the tree holds: path to data and version.
+// state is the content of a writer's part of the tree: path to data and version.
 type state map[string]string
 
-// writer makes writes and knows what the tree must hold after each of them.
+// writer makes writes and knows what the tree must contain after each of them.
 type writer struct {
 	t       *testing.T
 	addr    string
@@ -96,9 +96,9 @@ type writer struct {
 	rng     *rand.Rand
 	conn    *wiretest.Client
 	next    int
-	known   state  // after all that was acknowledged
-	pending []step // sent and not acknowledged
-	ahead   state  // after all that was sent
+	known   state  // after everything acknowledged
+	pending []step // sent, but not acknowledged
+	ahead   state  // after everything sent
 	ended   bool   // closeSession was sent
 	err     error
 }
@@ -165,7 +165,7 @@ func (w *writer) make() step {
 			{Type: proto.OpSetData, Request: &proto.SetDataRequest{Path: w.root, Data: data, Version: int32(version)}},
 			{Type: proto.OpDelete, Request: &proto.PathVersionRequest{Path: old, Version: -1}},
 		}}
-		if w.rng.IntN(4) == 0 { // the last part fails, and with it all
+		if w.rng.IntN(4) == 0 { // the last part fails, and so do all
 			multi.Ops = append(multi.Ops, proto.MultiOp{Type: proto.OpCheck, Request: &proto.PathVersionRequest{Path: "/none", Version: 7}})
 			return step{proto.OpMulti, multi, 0, func(state) {}}
 		}
@@ -186,7 +186,7 @@ func (w *writer) make() step {
 	return step{proto.OpCreate, wiretest.Create(p, data, proto.Persistent), 0, put(p)}
 }
 
-// run writes, many at a time, until the connection ends; acked is told of each reply.
+// run writes, many at a time, until the connection ends; it calls acked for each reply.
 func (w *writer) run(acked func()) {
 	window := 1 + w.rng.IntN(40)
 	for w.err == nil {
@@ -224,7 +224,7 @@ func (w *writer) drain(acked func()) {
 	}
 }
 
-// take receives one reply; false at the connection's end.
+// take receives one reply; it returns false at the connection's end.
 func (w *writer) take(acked func()) bool {
 	p, err := w.conn.Receive()
 	if err != nil {
@@ -241,8 +241,8 @@ func (w *writer) take(acked func()) bool {
 	return true
 }
 
-// verify compares the tree with what was acknowledged and what was under way, resumes the
-// session, and goes on from what it found.
+// verify compares the tree with what was acknowledged and what was in flight, resumes the session,
+// and continues from what it found.
 func (w *writer) verify() {
 	w.t.Helper()
 	reader, err := wiretest.Dial(w.addr, time.Minute, nil)
@@ -271,7 +271,7 @@ func (w *writer) verify() {
 		w.conn = nil
 	}
 	if w.ended && !closed && !slices.ContainsFunc(slices.Collect(maps.Values(found)), func(v string) bool { return strings.HasPrefix(v, ephemeral) }) {
-		// Without ephemerals the tree does not tell whether the session is closed.
+		// Without ephemerals, the tree does not show whether the session is closed.
 		if conn, err := wiretest.Dial(w.addr, time.Minute, w.conn); errors.Is(err, wiretest.ErrOver) {
 			w.conn = nil
 		} else if err == nil {
@@ -317,8 +317,8 @@ func readState(t testing.TB, w *wiretest.Client, root string) state {
 	return s
 }
 
-// checkFiles reads a data directory as the tools do: all that is found is a tail cut off, and
-// every digest agrees.
+// checkFiles reads a data directory as the tools do: the only fault may be a truncated tail, and
+// every digest must agree.
 func checkFiles(t testing.TB, dir string) {
 	t.Helper()
 	d, err := storage.ReadDir(filepath.Join(dir, "version-2"))
@@ -340,7 +340,7 @@ func checkFiles(t testing.TB, dir string) {
 	}
 }
 
-// checkWithApache lets Apache ZooKeeper's tools and a server of it read a data directory.
+// checkWithApache makes Apache ZooKeeper's tools and server read a data directory.
 func checkWithApache(t *testing.T, dir string, writers []*writer) {
 	in := apachetest.Require(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)

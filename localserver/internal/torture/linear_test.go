@@ -22,7 +22,7 @@ import (
 // registers is how many znodes the clients compete for.
 const registers = 3
 
-// register is what one of them holds.
+// register is the content of one of them.
 type register struct {
 	version int32
 	value   string
@@ -35,27 +35,27 @@ type model struct {
 	next int
 }
 
-// action is what a client asks for.
+// action is what a client requests.
 type action struct {
 	kind     string // "get", "set", "multi" or "sequential"
 	i, j     int    // registers
 	value    string
-	version  int32 // that register i must have; -1 for any
+	version  int32 // required of register i; -1 for any
 	versionJ int32
 }
 
-// answer is what it is told. What happens to an action without one is not known.
+// answer is the reply. The fate of an action without one is unknown.
 type answer struct {
 	unknown bool
 	bad     bool // a version did not match
 	reg     register
 	regJ    register
 	n       int
-	at      string // the server's address, to look into what is wrong
+	at      string // the server's address, to investigate a failure
 }
 
-// linear is the specification: the actions, one after the other. One without an answer may
-// have taken effect or not.
+// linear is the specification: the actions, one by one. One without an answer may or may not have
+// taken effect.
 var linear = (&porcupine.NondeterministicModel{
 	Init: func() []any { return []any{model{}} },
 	Step: func(state, input, output any) []any {
@@ -74,7 +74,7 @@ var linear = (&porcupine.NondeterministicModel{
 	DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v: %+v", input, output) },
 }).ToModel()
 
-// does returns what an action makes of a state, and whether the answer fits.
+// does returns the state after an action, and whether the answer is consistent with it.
 func (a action) does(s model, out answer) (after model, fits bool) {
 	matches := func(i int, version int32) bool { return version == -1 || s.reg[i].version == version }
 	switch a.kind {
@@ -110,8 +110,8 @@ type history struct {
 
 func (h *history) now() int64 { return time.Since(h.began).Nanoseconds() }
 
-// add takes an action that began at call. One without an answer can take effect until settle
-// is told its index.
+// add records an action that started at call. One without an answer can take effect until settle is
+// called with its index.
 func (h *history) add(client int, in action, call int64, out answer) (index int) {
 	end := h.now()
 	h.mu.Lock()
@@ -123,7 +123,7 @@ func (h *history) add(client int, in action, call int64, out answer) (index int)
 	return len(h.ops) - 1
 }
 
-// settle tells that actions without an answer have taken effect by now, or never will.
+// settle records that actions without an answer have taken effect by now, or never will.
 func (h *history) settle(actions []int) {
 	now := h.now()
 	h.mu.Lock()
@@ -155,24 +155,24 @@ func (h *history) check() {
 	}
 }
 
-// competitor is a client of the workload. Its connection goes where it likes; its session
-// survives as long as the servers let it.
+// competitor is a client of the workload. It connects to any member; its session survives as long
+// as the servers keep it.
 type competitor struct {
 	t       *testing.T
 	i       int
 	rng     *rand.Rand
 	addrs   func() []string
 	history *history
-	syncs   bool // reads are preceded by sync, since members may lag behind
+	syncs   bool // reads are preceded by sync, since members may lag
 	lags    func(addr string) bool
 
 	session *wiretest.Client
 	up      bool
 	owns    bool // the session has its ephemeral
-	lagging bool // what it is connected to
+	lagging bool // whether its member lags
 	count   int
 	known   [registers]int32 // versions seen last
-	watched [registers]int32 // version that a watch was set at, by this connection; -1 for none
+	watched [registers]int32 // version at which this connection set a watch; -1 for none
 	over    []int64          // sessions that have ended
 	pending []int            // in the history: actions without an answer
 }
@@ -213,8 +213,8 @@ func (c *competitor) connect() error {
 			}
 		}
 	}
-	// No server may let a request of the old connection through once a write on the new one is
-	// done, or the old session is over.
+	// No server may accept a request of the old connection once a write on the new one is done, or
+	// the old session has ended.
 	if err := w.Call(proto.OpCreate, record, nil); err != nil && err != proto.ErrNodeExists {
 		c.lose()
 		return err
@@ -225,7 +225,7 @@ func (c *competitor) connect() error {
 	return nil
 }
 
-// lose gives the connection up.
+// lose drops the connection.
 func (c *competitor) lose() {
 	c.session.Close()
 	c.up = false
@@ -269,7 +269,7 @@ func (c *competitor) choose() action {
 	return a
 }
 
-// act does one action and records it.
+// act performs one action and records it.
 func (c *competitor) act(a action) {
 	call := c.history.now()
 	out, err := c.do(a)
@@ -279,7 +279,7 @@ func (c *competitor) act(a action) {
 	case err != nil:
 		out = answer{unknown: true, at: out.at}
 		c.lose()
-		// The session may be over, or have moved; anything else is a fault of the server.
+		// The session may have ended or moved; anything else is a server fault.
 		if code := proto.Error(0); errors.As(err, &code) && code != proto.ErrSessionExpired && code != proto.ErrSessionMoved && code != proto.ErrConnectionLoss {
 			c.t.Errorf("%+v: %v", a, err)
 		} else if strings.Contains(err.Error(), "has zxid") {
@@ -356,10 +356,10 @@ func (c *competitor) do(a action) (out answer, err error) {
 	return out, nil
 }
 
-// catchUp has the server apply what has been answered anywhere. A sync does, but not at a
-// leader of Apache's, where it waits for nothing (ProposalRequestProcessor, CommitProcessor):
-// a follower may have answered a write that the leader has committed and not applied yet.
-// There it takes a write, which need not succeed.
+// catchUp makes the server apply everything answered anywhere. A sync does that, except on Apache's
+// leader, where it does not wait (ProposalRequestProcessor, CommitProcessor): a follower may have
+// answered a write that the leader has committed but not applied yet. There it takes a write, which
+// need not succeed.
 func (c *competitor) catchUp(path string) error {
 	switch {
 	case c.lagging:
@@ -373,8 +373,7 @@ func (c *competitor) catchUp(path string) error {
 	return nil
 }
 
-// see takes notice of a version that a reply told of: what a watch waits for must have been
-// told before.
+// see handles a version in a reply: an event that a watch waits for must have come before.
 func (c *competitor) see(i int, version int32) {
 	c.known[i] = version
 	if at := c.watched[i]; at >= 0 && version > at {
@@ -415,14 +414,14 @@ func (c *competitor) finish() {
 
 // servers is what the workload runs against.
 type servers struct {
-	addrs   func() []string        // of clients' ports, all of them
+	addrs   func() []string        // all client addresses
 	syncs   bool                   // there are several
-	lags    func(addr string) bool // tells of one of several whether a sync there is of no use; see catchUp
-	disturb func(*rand.Rand)       // does one thing to them and undoes it after a while
+	lags    func(addr string) bool // reports whether a sync on a member is of no use; see catchUp
+	disturb func(*rand.Rand)       // disturbs them and later undoes it
 }
 
-// compete has clients compete for znodes while faults happen, and checks what they saw.
-// When it returns all is well again and the sessions are closed.
+// compete makes clients compete for znodes during faults, and checks what they saw. When it
+// returns, there are no faults and the sessions are closed.
 func compete(t *testing.T, rng *rand.Rand, s servers, clients, faults int) {
 	t.Helper()
 	h := &history{t: t, began: time.Now()}
@@ -489,7 +488,7 @@ func compete(t *testing.T, rng *rand.Rand, s servers, clients, faults int) {
 	}
 }
 
-// awaitSession opens a session once the server takes one.
+// awaitSession opens a session once the server accepts one.
 func awaitSession(t *testing.T, addr string) (w *wiretest.Client) {
 	t.Helper()
 	await.That(t, patience, "a session on "+addr, func() (up bool) {
@@ -501,7 +500,7 @@ func awaitSession(t *testing.T, addr string) (w *wiretest.Client) {
 	return w
 }
 
-// TestSpecification holds histories that cannot be against the specification.
+// TestSpecification checks that the specification rejects impossible histories.
 func TestSpecification(t *testing.T) {
 	set := func(value string, version int32) porcupine.Operation {
 		return porcupine.Operation{Input: action{kind: "set", value: value, version: -1}, Output: answer{reg: register{version: version}}}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestFullDisk fills a small file system, which only root can mount.
+// TestFullDisk fills a small file system; only root can mount one.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {

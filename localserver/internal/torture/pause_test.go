@@ -15,9 +15,9 @@ import (
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
-// TestPause stops a server's process for longer than a session's timeout, and for less than
-// another's. As with Apache ZooKeeper, the first is over when the process goes on: nobody
-// knows whether its client was there.
+// TestPause suspends a server's process for longer than one session's timeout and shorter than
+// another's. As with Apache ZooKeeper, the first has expired when the process continues: nobody
+// knows whether its client was alive.
 func TestPause(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()

@@ -2,5 +2,5 @@
 
 package torture
 
-// raceFactor is how much more a process under the race detector may take.
+// raceFactor is how much more memory a process may use under the race detector.
 const raceFactor = 8

@@ -15,9 +15,9 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// TestTornTail cuts the log at every byte of its last entries, as a power cut would that hit
-// while they were written: the file ends there, or zeros follow. What was before the entry
-// that is hit must be there. A byte that changed within an entry must be told, not passed over.
+// TestTornTail cuts the log at every byte of its last entries, like a power failure during the
+// write: the file ends there, or zeros follow. Everything before that entry must be there. A
+// changed byte within an entry must be reported, not skipped.
 func TestTornTail(t *testing.T) {
 	c := startChild(t, childOptions{Properties: map[string]string{"preAllocSize": "16"}})
 	w, err := wiretest.Dial(c.addr, time.Minute, nil)
@@ -43,7 +43,7 @@ func TestTornTail(t *testing.T) {
 	}
 	ends := entryEnds(t, log.Path) // of each entry
 	last := ends[len(ends)-1]
-	// load writes the log anew and returns the last zxid that a server finds.
+	// load rewrites the log and returns the last zxid that a server finds.
 	load := func(content []byte) (int64, error) {
 		t.Helper()
 		if err := os.WriteFile(log.Path, content, 0o600); err != nil {
@@ -79,7 +79,7 @@ func TestTornTail(t *testing.T) {
 		content := append([]byte(nil), whole...)
 		content[at] ^= 0x40
 		zxid, err := load(content)
-		// The last byte of an entry, and bytes of a length, look as if the write was cut short.
+		// A changed last byte of an entry, or of a length, looks like an interrupted write.
 		if err == nil && zxid >= int64(len(ends)) {
 			t.Errorf("byte %d changed, and nobody saw it", at)
 		}
@@ -88,7 +88,7 @@ func TestTornTail(t *testing.T) {
 			t.Errorf("byte %d changed: %v", at, err)
 		}
 	}
-	// A server goes on behind a torn entry, more than once.
+	// A server continues after a torn entry, more than once.
 	if err := os.WriteFile(log.Path, append(append([]byte(nil), whole[:last-1]...), make([]byte, 4096)...), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestTornTail(t *testing.T) {
 	}
 }
 
-// tear cuts the last entry of the last log short.
+// tear truncates the last entry of the last log.
 func tear(t *testing.T, version2 string) {
 	t.Helper()
 	d, err := storage.ReadDir(version2)
