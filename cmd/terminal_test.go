@@ -283,6 +283,12 @@ func evilVerbs(t *testing.T, server *hostile) {
 			t.Fatal(err)
 		}
 	}
+	textLog := filepath.Join(home, "text.log")
+	line := "2026-11-22 03:07:05,000 [myid:" + obeyed + "] - INFO  [main:A@1] - "
+	logged := line + strings.ReplaceAll(evilData, "\n", " ") + "\n" + line + "Established session 0x1 with negotiated timeout 1 for client " + obeyed + "\njava.io.IOException: " + evilData + "\n"
+	if err := os.WriteFile(textLog, []byte(logged), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	_, port, _ := strings.Cut(server.addr, ":")
 	cfg := filepath.Join(home, "zoo.cfg")
 	if err := os.WriteFile(cfg, []byte("dataDir="+home+"\nclientPort="+port+"\n"), 0o600); err != nil {
@@ -309,6 +315,11 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"snapshot summary": {{"!", snap, "/", "3"}, {"!", "--top", "5", snap}, {"!", "-o", "json", snap}},
 		"snapshot verify":  {{snap}, {"!", obeyed}},
 		"4lw":              {member("!", "srvr"), member("!", "mntr", "--columns"), member("cons", "-o", "json"), member("!", "dump"), member("!", "srvr", "--raw"), member(obeyed)},
+		"log explain":      {{"!", evilData}, {"!", "-o", "json", evilData}, {"!", obeyed + " LEADING - LEADER ELECTION TOOK - 5"}},
+		"log timeline":     {{"!", "--all", textLog}, {"!", "-o", "json", "--all", textLog}},
+		"log merge":        {{"!", textLog}, {"!", "-o", "json", textLog}},
+		"log grep":         {{"!", "PWNED", textLog}, {obeyed, textLog}},
+		"log summary":      {{"!", "--dates", "ymd", textLog}, {"!", "-o", "json", textLog}, {"!", obeyed}},
 		"admin":            {{"--admin-port", port, "--members", server.addr}},
 		"ensemble health":  {member(), member("--format", "nagios"), member("--format", "prometheus"), member("--canary")},
 		"ensemble status":  {member("!"), member("-o", "json")},

@@ -12,6 +12,7 @@ import (
 	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/logformatter"
+	"github.com/zkctl/zkctl/logs"
 	"github.com/zkctl/zkctl/snapshot"
 )
 
@@ -25,6 +26,7 @@ func (a *app) verbs() []command.Verb {
 		logformatter.Verb,
 		logformatter.LegacyVerb,
 		snapshot.Verb,
+		logs.Verb,
 		a.completionVerb(),
 		a.manVerb(),
 	})

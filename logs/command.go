@@ -1,0 +1,61 @@
+// Package logs is zkctl log: it reads text logs of ZooKeeper's servers and clients, and says what happened.
+//
+// The journey of a line: internal/format turns lines into events (time, member, level, class, text), and
+// internal/catalogue finds which phrase a text is, with its fields. sources.go opens the files that the arguments
+// name, and record.go writes an event as JSON. merged.go reads several logs in the order of time, after skew.go has
+// compared their clocks. Then each verb has its own files: explain.go; summary.go with exceptions.go, shape.go and
+// summaryprint.go; timeline.go; merge.go, which is also grep.
+package logs
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// Verb is log.
+var Verb = command.Verb{
+	Name: "log", Short: "read logs of servers and clients, and explain them", Group: command.Offline,
+	New: func(env *command.Env) *cobra.Command { return newCommand(env.Streams) },
+}
+
+func newCommand(s *ui.Streams) *cobra.Command {
+	c := &cobra.Command{
+		Use: "log COMMAND",
+		Long: `Read text logs of ZooKeeper's servers and clients and tell what happened. Layouts,
+compression and rotated files are recognised, and may be mixed: ZooKeeper 3.4 to
+3.10, Kafka, Hadoop, HBase, JSON, the C client, kazoo, go-zookeeper, behind
+prefixes of Docker, Kubernetes, journald and syslog.`,
+		Example: `  zkctl log explain 'Have smaller server identifier, so dropping the connection: (3, 1)'
+  zkctl log summary /var/log/zookeeper
+  journalctl -u zookeeper | zkctl log summary`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, words []string) error {
+			if len(words) > 0 {
+				return command.NoSubcommand(c, words[0], "")
+			}
+			return c.Help()
+		},
+	}
+	c.AddCommand(newExplainCommand(s), newSummaryCommand(s), newTimelineCommand(s), newMergeCommand(s), newGrepCommand(s))
+	return c
+}
+
+// usageError describes what is wrong with a command line and shows the usage.
+func usageError(c *cobra.Command, what string) error {
+	return fmt.Errorf("%s; usage: %s (see %s --help)", what, c.UseLine(), c.CommandPath())
+}
+
+// completeValues makes an option complete to the values.
+func completeValues(c *cobra.Command, name string, values ...string) {
+	_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// addOutput adds -o.
+func addOutput(c *cobra.Command, output *string) {
+	c.Flags().StringVarP(output, "output", "o", string(ui.Text), "output `format`: text or json")
+	completeValues(c, "output", string(ui.Text), string(ui.JSON))
+}

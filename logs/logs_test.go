@@ -1,0 +1,179 @@
+package logs
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var update = flag.Bool("update", false, "write the expected output anew")
+
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // that of the expected files
+	os.Exit(m.Run())
+}
+
+// output is what a command printed and its exit code.
+type output struct {
+	out, err string
+	exit     int
+}
+
+// run runs the verb, in testdata.
+func run(t testing.TB, in string, args ...string) output {
+	t.Helper()
+	if _, err := os.Stat("testdata"); err == nil {
+		t.Chdir("testdata")
+	}
+	var out, errOut bytes.Buffer
+	c := newCommand(&ui.Streams{In: strings.NewReader(in), Out: &out, Err: &errOut, Width: 100})
+	c.SilenceErrors, c.SilenceUsage = true, true
+	c.SetArgs(args)
+	err := c.ExecuteContext(t.Context())
+	exit := 0
+	if err != nil {
+		exit = ui.ExitFailed
+		var withCode *ui.ExitError
+		if errors.As(err, &withCode) {
+			exit = withCode.Code
+		}
+		if text := err.Error(); text != "" {
+			errOut.WriteString(text + "\n")
+		}
+	}
+	return output{out.String(), errOut.String(), exit}
+}
+
+// TestGolden compares what verbs print about real logs (host names and addresses are replaced) with testdata/golden.
+func TestGolden(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		in   string
+		args string
+	}{
+		{"explain-smaller", "", "explain|Have smaller server identifier, so dropping the connection: (3, 1)"},
+		{"explain-http", "", "explain|Len error 1195725856"},
+		{"explain-closed", "", "explain|Unable to read additional data from server sessionid 0x0"},
+		{"explain-config", "", "explain|Invalid config, exiting abnormally"},
+		{"explain-not-serving", "", "explain|-o|json|This ZooKeeper instance is not currently serving requests"},
+		{"explain-http-trace", httpTrace, "explain"},
+		{"explain-client", "<closed-while-connected.client.log", "explain|-"},
+		{"explain-election", "<server-3.4.6/zookeeper.log.7", "explain|-o|json|-"},
+		{"summary", "", "summary|closed-while-connected.client.log|closed-while-connected.server3.log|c-client.log|kazoo.log|server-3.4.6"},
+		{"timeline", "", "timeline|ensemble/server1.log|ensemble/server3.log"},
+		{"timeline-incident", "", "timeline|closed-while-connected.client.log|closed-while-connected.server3.log"},
+		{"timeline-json", "", "timeline|-o|json|--kind|session|closed-while-connected.client.log|closed-while-connected.server3.log"},
+		{"timeline-rotated", "", "timeline|server-3.4.6"},
+		{"merge", "", "merge|closed-while-connected.client.log|closed-while-connected.server3.log"},
+		{"grep", "", "grep|persistent ephemeral|closed-while-connected.client.log"},
+		{"grep-json", "", "grep|0xff902365d9b70e63|-o|json|closed-while-connected.client.log|closed-while-connected.server3.log"},
+		{"grep-count", "", "grep|-c|-i|goodbye|server-3.4.6"},
+		{"summary-json", "", "summary|-o|json|server-3.4.6"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			in := test.in
+			if name, ok := strings.CutPrefix(in, "<"); ok {
+				text, err := os.ReadFile(filepath.Join("testdata", name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				in = string(text)
+			}
+			got := run(t, in, strings.Split(test.args, "|")...)
+			if got.err != "" || got.exit != 0 {
+				t.Errorf("exit %d: %s", got.exit, got.err)
+			}
+			golden(t, test.name, got.out)
+		})
+	}
+}
+
+// golden compares a text with a file of golden, in the current folder.
+func golden(t testing.TB, name, got string) {
+	t.Helper()
+	path := filepath.Join("golden", name+".txt")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (go test ./logs -update writes it anew):\n%s", path, got)
+	}
+}
+
+const httpTrace = `2024-06-25 19:56:12,970 [myid:1] - WARN  [NIOServerCxn.Factory:0.0.0.0/0.0.0.0:2181:NIOServerCnxn@373] - Exception causing close of session 0x0 due to java.io.IOException: Len error 1195725856
+2024-06-25 19:56:13,000 [myid:1] - WARN  [NIOWorkerThread-1:NIOServerCnxn@371] - Unexpected exception
+java.io.IOException: Len error. A message from /192.0.2.7:1234 with advertised length of 1195725856 is either a malformed message or too large to process (length is greater than jute.maxbuffer=1048575)
+	at org.apache.zookeeper.server.NIOServerCnxn.readLength(NIOServerCnxn.java:559)
+`
+
+func TestAmbiguousDates(t *testing.T) {
+	dir := t.TempDir()
+	path := writeFile(t, dir, "a.log", "05/06/2024 19:56:12,970 INFO [main] a.B: LEADING\n")
+	got := run(t, "", "summary", path)
+	if got.exit != 1 || !strings.Contains(got.err, "--dates "+path+"=dmy or mdy") {
+		t.Error(got.exit, got.err, got.out)
+	}
+}
+
+func TestDatesAndZones(t *testing.T) {
+	dir := t.TempDir()
+	path := writeFile(t, dir, "a.log", "05/06/2024 19:56:12,970 INFO [main] a.B: LEADING\n")
+	got := run(t, "", "summary", "--dates", "dmy", "--tz", path+"=+08:00", path)
+	if got.exit != 0 || !strings.Contains(got.out, "2024-06-05T11:56:12.970Z") {
+		t.Error(got.exit, got.err, got.out)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	dir := t.TempDir()
+	const line = "2024-06-25 19:56:12,970 [myid:1] - INFO  [main:A@1] - LEADING\n"
+	good := writeFile(t, dir, "a.log", line)
+	binary := writeFile(t, dir, "b.log", strings.Repeat("\x01\x02\x7fELF\x03\x04", 100))
+	cut := writeFile(t, dir, "c.log.gz", "\x1f\x8b\x08\x00\x00")
+	utf16 := writeFile(t, dir, "d.log", "\xff\xfe"+strings.Join(strings.Split(line, ""), "\x00")+"\x00")
+	got := run(t, "", "summary", good, binary, good, filepath.Join(dir, ".", "a.log"), utf16)
+	if got.exit != 0 || !strings.Contains(got.err, "b.log: it is not a text file; it is skipped") || !strings.Contains(got.out, "2 events") {
+		t.Error(got.exit, got.err, got.out)
+	}
+	t.Run("damaged gzip", func(t *testing.T) {
+		got := run(t, "", "summary", good, cut)
+		if got.exit != 1 || !strings.Contains(got.err, "c.log.gz: ") || !strings.Contains(got.out, "1 event") {
+			t.Error(got.exit, got.err, got.out)
+		}
+	})
+	t.Run("none", func(t *testing.T) {
+		got := run(t, "", "summary", filepath.Join(dir, "none.log"))
+		if got.exit != 1 || !strings.Contains(got.err, "none.log") {
+			t.Error(got.exit, got.err, got.out)
+		}
+	})
+	t.Run("unknown", func(t *testing.T) {
+		got := run(t, "", "explain", "session establishment failed on purpose")
+		if got.exit != 1 || !strings.Contains(got.out, "unknown: ") || !strings.Contains(got.err, "--list") {
+			t.Error(got.exit, got.err, got.out)
+		}
+	})
+}
+
+func writeFile(t testing.TB, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

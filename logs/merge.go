@@ -1,0 +1,200 @@
+package logs
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/logs/internal/catalogue"
+)
+
+type mergeOptions struct {
+	reading
+	bare    bool // without names
+	pattern *regexp.Regexp
+	ignore  bool
+	invert  bool
+	count   bool
+	phrases []string
+}
+
+func newMergeCommand(s *ui.Streams) *cobra.Command {
+	o := &mergeOptions{reading: reading{streams: s}}
+	c := &cobra.Command{
+		Use:               "merge FILE|DIR...",
+		ValidArgsFunction: takesFiles,
+		Short:             "print the lines of several logs in order",
+		Long: `Print the lines of several logs merged in time, unchanged, each after the name of
+its log. Stack traces stay with their line. Clocks are compared as timeline does.`,
+		Example: `  zkctl log merge zk1.log zk2.log zk3.log | less
+  zkctl log merge --since 03:00 --until 03:10 /var/log/zookeeper`,
+		RunE: func(c *cobra.Command, args []string) error {
+			o.args = args
+			if len(args) == 0 && s.InTTY {
+				return usageError(c, "missing log file or folder")
+			}
+			if err := o.check(time.Now()); err != nil {
+				return err
+			}
+			return runMerge(c.Context(), o)
+		},
+	}
+	c.Flags().BoolVar(&o.bare, "no-name", false, "leave out the names of the logs")
+	o.addMergeFlags(c)
+	return c
+}
+
+func newGrepCommand(s *ui.Streams) *cobra.Command {
+	o := &mergeOptions{reading: reading{streams: s}}
+	c := &cobra.Command{
+		Use:               "grep RE FILE|DIR...",
+		ValidArgsFunction: command.Takes(command.File, 1, -1),
+		Short:             "print events that match, with their stack traces",
+		Long: `Print events of which a line matches a regular expression (Go's syntax), with all
+lines that belong to them, merged in time. An empty expression matches all.`,
+		Example: `  zkctl log grep 0xff902365d9b70e63 zk1.log zk2.log zk3.log app.log
+  zkctl log grep -i 'read timed out' /var/log/zookeeper
+  zkctl log grep '' --phrase fsync-slow -o json logs | jq .fields.ms`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError(c, "missing regular expression")
+			}
+			expression := args[0]
+			if o.ignore {
+				expression = "(?i)" + expression
+			}
+			var err error
+			if o.pattern, err = regexp.Compile("(?m)" + expression); err != nil {
+				return fmt.Errorf("regular expression: %w", err)
+			}
+			for _, name := range o.phrases {
+				if catalogue.Load().Named(name) == nil {
+					return fmt.Errorf("unknown phrase %q; zkctl log explain --list shows all", name)
+				}
+			}
+			o.args = args[1:]
+			if len(o.args) == 0 && s.InTTY {
+				return usageError(c, "missing log file or folder")
+			}
+			if err := o.check(time.Now()); err != nil {
+				return err
+			}
+			return runMerge(c.Context(), o)
+		},
+	}
+	fs := c.Flags()
+	fs.BoolVarP(&o.ignore, "ignore-case", "i", false, "ignore case")
+	fs.BoolVarP(&o.invert, "invert", "v", false, "print events that do not match")
+	fs.BoolVarP(&o.count, "count", "c", false, "print only how many match")
+	fs.StringSliceVar(&o.phrases, "phrase", nil, "only events that are this phrase, by its `name`; repeatable")
+	fs.BoolVar(&o.bare, "no-name", false, "leave out the names of the logs")
+	o.addMergeFlags(c)
+	_ = c.RegisterFlagCompletionFunc("phrase", func(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
+		for _, p := range catalogue.Load().Phrases {
+			names = append(names, p.Name)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
+	return c
+}
+
+// matches reports whether grep prints an event; m is nil if it is no known phrase.
+func (o *mergeOptions) matches(raw []byte, m *catalogue.Match) bool {
+	if len(o.phrases) > 0 && (m == nil || !contains(o.phrases, m.Phrase.Name)) {
+		return false
+	}
+	return o.pattern == nil || o.pattern.Match(raw) != o.invert
+}
+
+func contains(list []string, s string) bool {
+	for _, one := range list {
+		if one == s {
+			return true
+		}
+	}
+	return false
+}
+
+func runMerge(ctx context.Context, o *mergeOptions) error {
+	all, err := o.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	in, err := newMerged(ctx, all)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	if !o.json() && !o.count {
+		for _, s := range all {
+			if s.correction() != 0 {
+				fmt.Fprintf(o.streams.Err, "clock of %s: %s\n", escape.Line(s.who()), &s.skew)
+			}
+		}
+	}
+	out := bufio.NewWriterSize(o.streams.Out, 64<<10)
+	named := len(all) > 1 && !o.bare
+	c := catalogue.Load()
+	var m catalogue.Match
+	var buf []byte
+	found := 0
+	for n := 1; ; n++ {
+		h, err := in.next(ctx)
+		if err != nil {
+			return errors.Join(out.Flush(), err)
+		}
+		if h == nil {
+			break
+		}
+		if n&0xfff == 0 && ctx.Err() != nil {
+			return errors.Join(out.Flush(), ctx.Err())
+		}
+		e := h.event
+		if !o.wanted(e) {
+			continue
+		}
+		var match *catalogue.Match
+		if (o.json() || len(o.phrases) > 0) && c.Match(e.Text, &m) {
+			match = &m
+		}
+		if !o.matches(e.Raw, match) {
+			continue
+		}
+		found++
+		switch {
+		case o.count:
+		case o.json():
+			buf = append(appendRecord(buf[:0], h.source.file, h.source.member, e, match), '\n')
+			_, _ = out.Write(buf)
+		default:
+			for line := range bytes.Lines(e.Raw) {
+				if named {
+					_, _ = out.WriteString(escape.Line(h.source.label) + "| ")
+				}
+				_, _ = out.Write(bytes.TrimSuffix(line, []byte("\n")))
+				if err := out.WriteByte('\n'); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if o.count {
+		fmt.Fprintln(out, found)
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if o.pattern != nil && found == 0 && !o.failed {
+		return &ui.ExitError{Code: ui.ExitFailed} // as grep does
+	}
+	return o.end(nil)
+}

@@ -1,0 +1,294 @@
+package logs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/logs/internal/format"
+)
+
+// reading are the options of every verb that reads logs.
+type reading struct {
+	streams *ui.Streams
+	args    []string
+	zones   []string
+	dates   []string
+	since   string
+	until   string
+	output  string
+	// asLogged leaves times as they are.
+	asLogged bool
+
+	from, to int64 // ms since 1970; to is 0 if there is no end
+	mu       sync.Mutex
+	failed   bool // something could not be read, which has been reported
+}
+
+func (r *reading) addFlags(c *cobra.Command) {
+	fs := c.Flags()
+	fs.SortFlags = false
+	fs.StringVar(&r.since, "since", "", "skip what is before this `time`: 2h (ago), 2026-11-22T03:07:05")
+	fs.StringVar(&r.until, "until", "", "skip what is after this `time`")
+	fs.StringArrayVar(&r.zones, "tz", nil, "time `zone` of times that have none: +08:00, Europe/Berlin, or FILE=ZONE for one file (default local)")
+	fs.StringArrayVar(&r.dates, "dates", nil, "`order` of dates such as 05/06/24: ymd, dmy, mdy, or FILE=ORDER for one file")
+	addOutput(c, &r.output)
+	for _, name := range []string{"since", "until", "tz"} {
+		completeValues(c, name)
+	}
+	completeValues(c, "dates", "ymd", "dmy", "mdy")
+}
+
+// check reads the options.
+func (r *reading) check(now time.Time) error {
+	if _, err := ui.ParseFormat(r.output); err != nil {
+		return err
+	}
+	for _, bound := range []struct {
+		name, text string
+		ms         *int64
+	}{{"--since", r.since, &r.from}, {"--until", r.until, &r.to}} {
+		if bound.text == "" {
+			continue
+		}
+		at, err := ui.ParseWhen(bound.text, now)
+		if err != nil {
+			return fmt.Errorf("%s: %w", bound.name, err)
+		}
+		*bound.ms = at.UnixMilli()
+	}
+	for _, z := range r.zones {
+		if _, err := parseZone(value(z)); err != nil {
+			return fmt.Errorf("--tz: %w", err)
+		}
+	}
+	for _, d := range r.dates {
+		if _, err := format.ParseOrder(value(d)); err != nil {
+			return fmt.Errorf("--dates: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r *reading) json() bool { return strings.EqualFold(r.output, string(ui.JSON)) }
+
+// wanted reports whether an event is within --since and --until. An event without a time is not, if there is one of them.
+func (r *reading) wanted(e *format.Event) bool {
+	if r.since == "" && r.until == "" {
+		return true
+	}
+	return e.Timed && e.Time >= r.from && (r.until == "" || e.Time <= r.to)
+}
+
+// takesFiles completes arguments with files.
+var takesFiles = command.Takes(command.File, 0, -1)
+
+// value is the part behind FILE=.
+func value(option string) string {
+	if i := strings.LastIndexByte(option, '='); i >= 0 {
+		return option[i+1:]
+	}
+	return option
+}
+
+// optionFor returns the value of the last option that is for the file, "" if there is none.
+func optionFor(options []string, path string) (found string) {
+	for _, o := range options {
+		i := strings.LastIndexByte(o, '=')
+		if i < 0 {
+			found = o
+			continue
+		}
+		pattern := o[:i]
+		whole, _ := filepath.Match(pattern, path)
+		base, _ := filepath.Match(pattern, filepath.Base(path))
+		if whole || base || pattern == path || strings.HasPrefix(path, strings.TrimSuffix(pattern, "/")+"/") {
+			found = o[i+1:]
+		}
+	}
+	return found
+}
+
+// parseZone parses an offset or the name of a zone.
+func parseZone(s string) (*time.Location, error) {
+	for _, layout := range []string{"-07:00", "-0700", "-07", "Z07:00"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			_, offset := t.Zone()
+			return time.FixedZone(s, offset), nil
+		}
+	}
+	if s != "" {
+		if loc, err := time.LoadLocation(s); err == nil {
+			return loc, nil
+		}
+	}
+	return nil, fmt.Errorf("unknown time zone %q; use an offset such as +08:00, or a name such as Europe/Berlin", s)
+}
+
+// stdin is how standard input is named.
+const stdin = "-"
+
+// sources finds the logs that the arguments name. Without arguments it is standard input.
+func (r *reading) sources() ([]*source, error) {
+	var paths []string
+	var found []*source
+	if len(r.args) == 0 && !r.streams.InTTY {
+		found = append(found, &source{reading: r, name: "stdin", files: []string{stdin}})
+	}
+	for _, arg := range r.args {
+		if arg == stdin {
+			found = append(found, &source{reading: r, name: "stdin", files: []string{stdin}})
+		} else {
+			paths = append(paths, arg)
+		}
+	}
+	sets, err := format.Sets(paths)
+	if err != nil {
+		return nil, err
+	}
+	for _, set := range sets {
+		found = append(found, &source{reading: r, name: set.Name, files: set.Files})
+	}
+	if len(found) == 0 {
+		return nil, errors.New("missing log file or folder")
+	}
+	for i, s := range found {
+		s.index = i
+	}
+	return found, nil
+}
+
+// source is one log: a file, or the files that it was rotated into, oldest first.
+type source struct {
+	reading *reading
+	index   int
+	name    string
+	files   []string
+	label   string // the shortest name that no other log has
+	short   string // the server, or label
+	member  string // the id of the server that wrote it, as far as it is known
+	skew    skew
+	quiet   bool // somebody else reports what is wrong
+	bytes   int64
+	lines   int64
+	unclear int64
+
+	file   string // that is being read
+	in     *format.Input
+	reader *format.Reader
+}
+
+// next returns the next event, or io.EOF. It reports what cannot be read and goes on with the next file.
+func (s *source) next(ctx context.Context) (*format.Event, error) {
+	for {
+		if s.in == nil {
+			if len(s.files) == 0 {
+				return nil, io.EOF
+			}
+			s.file, s.files = s.files[0], s.files[1:]
+			if err := s.open(ctx); err != nil {
+				if ctx.Err() != nil {
+					return nil, ctx.Err()
+				}
+				if errors.Is(err, errAmbiguous) {
+					return nil, err
+				}
+				s.complain(err)
+				continue
+			}
+		}
+		e, err := s.reader.Next()
+		if err == nil {
+			if len(e.Member) > 0 && string(e.Member) != s.member {
+				s.member = string(e.Member)
+			}
+			return e, nil
+		}
+		s.close()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if !errors.Is(err, io.EOF) {
+			s.complain(fmt.Errorf("read %s: %w", s.file, err))
+		}
+	}
+}
+
+func (s *source) complain(err error) {
+	if s.quiet {
+		return
+	}
+	s.reading.mu.Lock()
+	defer s.reading.mu.Unlock()
+	if errors.Is(err, format.ErrBinary) {
+		ui.Warn(s.reading.streams.Err, "%v; it is skipped", err)
+		return
+	}
+	s.reading.failed = true
+	ui.Report(s.reading.streams.Err, err)
+}
+
+func (s *source) close() {
+	if s.in != nil {
+		s.bytes += s.reader.Bytes
+		s.lines += s.reader.Lines
+		s.unclear += s.reader.Unclear
+		s.in.Close()
+		s.in = nil
+	}
+}
+
+var errAmbiguous = errors.New("the date can be read in more than one way")
+
+// open opens the next file.
+func (s *source) open(ctx context.Context) (err error) {
+	r := s.reading
+	if s.file == stdin {
+		s.in, err = format.Stream(ctx, "standard input", r.streams.In)
+	} else {
+		s.in, err = format.Open(ctx, s.file)
+	}
+	if err != nil {
+		s.in = nil
+		return err
+	}
+	clock := format.Clock{Zone: time.Local, Order: s.in.Dates.Order, Last: s.in.Written}
+	if zone := optionFor(r.zones, s.file); zone != "" {
+		if clock.Zone, err = parseZone(zone); err != nil {
+			return err
+		}
+	}
+	if order := optionFor(r.dates, s.file); order != "" {
+		if clock.Order, err = format.ParseOrder(order); err != nil {
+			return err
+		}
+	} else if d := &s.in.Dates; d.Assumed {
+		if s.quiet {
+			s.reader = format.NewReader(s.in, clock)
+			return nil
+		}
+		ui.Warn(r.streams.Err, "%s: %s can be read in %d ways; taken for year, month, day (if not, say --dates %s=dmy or mdy)", s.file, d.Sample, len(d.Fits), s.file)
+	} else if d.Ambiguous() {
+		fits := make([]string, 0, 3)
+		for _, o := range d.Fits {
+			fits = append(fits, o.String())
+		}
+		s.in.Close()
+		s.in = nil
+		if len(fits) == 0 {
+			return fmt.Errorf("read %s: %s is no date in any order; %w: say --dates %s=ORDER", s.file, d.Sample, errAmbiguous, s.file)
+		}
+		return fmt.Errorf("read %s: %s: %w; say --dates %s=%s", s.file, d.Sample, errAmbiguous, s.file, strings.Join(fits, " or "))
+	}
+	s.reader = format.NewReader(s.in, clock)
+	return nil
+}

@@ -1,0 +1,272 @@
+package logs
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+	"github.com/mattn/go-runewidth"
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/logs/internal/catalogue"
+	"github.com/zkctl/zkctl/logs/internal/format"
+)
+
+type timelineOptions struct {
+	reading
+	kinds   []string
+	members []string
+	all     bool
+}
+
+func newTimelineCommand(s *ui.Streams) *cobra.Command {
+	o := &timelineOptions{reading: reading{streams: s}}
+	c := &cobra.Command{
+		Use:               "timeline FILE|DIR...",
+		ValidArgsFunction: takesFiles,
+		Short:             "show what matters in several logs, in order",
+		Long: `Show what matters in the logs of several servers and clients, merged in time:
+elections, sessions that end, lost connections, slow disks, pauses. Clocks are
+compared by what two logs have both seen; times are corrected by the difference, if
+one is found.`,
+		Example: `  zkctl log timeline zk1.log zk2.log zk3.log app.log
+  zkctl log timeline --kind election --kind quorum --since 2026-11-22T03:00 /var/log/zookeeper
+  zkctl log timeline --member 3 -o json logs | jq -r .phrase`,
+		RunE: func(c *cobra.Command, args []string) error {
+			o.args = args
+			if len(args) == 0 && s.InTTY {
+				return usageError(c, "missing log file or folder")
+			}
+			for _, kind := range o.kinds {
+				if !slices.Contains(kinds(), kind) {
+					return fmt.Errorf("unknown kind %q; use %s", kind, strings.Join(kinds(), ", "))
+				}
+			}
+			if err := o.check(time.Now()); err != nil {
+				return err
+			}
+			return runTimeline(c.Context(), o)
+		},
+	}
+	fs := c.Flags()
+	fs.StringSliceVar(&o.kinds, "kind", nil, "show only phrases of this `kind`: election, session, disk, …; repeatable")
+	fs.StringSliceVar(&o.members, "member", nil, "show only the server with this `id`; repeatable")
+	fs.BoolVar(&o.all, "all", false, "show routine phrases and unknown messages, too")
+	o.addMergeFlags(c)
+	_ = c.RegisterFlagCompletionFunc("kind", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return kinds(), cobra.ShellCompDirectiveNoFileComp
+	})
+	completeValues(c, "member")
+	return c
+}
+
+// addMergeFlags adds the options of verbs that merge logs.
+func (r *reading) addMergeFlags(c *cobra.Command) {
+	r.addFlags(c)
+	c.Flags().BoolVar(&r.asLogged, "as-logged", false, "do not correct times by the differences between clocks")
+}
+
+// kinds lists the kinds of phrases.
+func kinds() (list []string) {
+	for _, p := range catalogue.Load().Phrases {
+		if !slices.Contains(list, p.Kind) {
+			list = append(list, p.Kind)
+		}
+	}
+	return list
+}
+
+// shows reports whether the timeline shows an event; m is nil if it is no known phrase.
+func (o *timelineOptions) shows(s *source, e *format.Event, m *catalogue.Match) bool {
+	switch {
+	case !o.wanted(e):
+		return false
+	case len(o.members) > 0 && !slices.Contains(o.members, s.member):
+		return false
+	case m == nil:
+		return len(o.kinds) == 0 && (o.all || e.Level >= format.Error)
+	case len(o.kinds) > 0 && !slices.Contains(o.kinds, m.Phrase.Kind):
+		return false
+	}
+	return o.all || m.Phrase.Rank >= catalogue.Notable || len(o.kinds) > 0 && m.Phrase.Name != "notification"
+}
+
+func runTimeline(ctx context.Context, o *timelineOptions) error {
+	all, err := o.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	in, err := newMerged(ctx, all)
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	t := &timeline{o: o, out: bufio.NewWriterSize(o.streams.Out, 64<<10)}
+	t.head(all)
+	c := catalogue.Load()
+	var m catalogue.Match
+	for n := 1; ; n++ {
+		h, err := in.next(ctx)
+		if err != nil {
+			return errors.Join(t.end(), err)
+		}
+		if h == nil {
+			break
+		}
+		if n&0xfff == 0 && ctx.Err() != nil {
+			return errors.Join(t.end(), ctx.Err())
+		}
+		var match *catalogue.Match
+		if c.Match(h.event.Text, &m) {
+			match = &m
+			h.source.learn(match)
+		}
+		if o.shows(h.source, h.event, match) {
+			t.show(h, match)
+		}
+	}
+	return o.end(t.end())
+}
+
+// prepare opens the logs and compares their clocks.
+func (r *reading) prepare(ctx context.Context) ([]*source, error) {
+	all, err := r.sources()
+	if err != nil {
+		return nil, err
+	}
+	label(all)
+	return all, r.estimateSkews(ctx, all)
+}
+
+// end is the error of a verb that has printed all.
+func (r *reading) end(err error) error {
+	if err == nil && r.failed {
+		return &ui.ExitError{Code: ui.ExitFailed}
+	}
+	return err
+}
+
+// timeline prints events.
+type timeline struct {
+	o      *timelineOptions
+	out    *bufio.Writer
+	buf    []byte
+	labels int // the width of the longest name
+
+	// The last event, to count how often it repeats.
+	source *source
+	phrase *catalogue.Phrase
+	more   int
+	until  int64
+}
+
+// head prints how far the clocks are apart.
+func (t *timeline) head(all []*source) {
+	for _, s := range all {
+		s.short = s.label
+		if s.member != "" && !slices.ContainsFunc(all, func(other *source) bool { return other != s && other.member == s.member }) {
+			s.short = "server " + s.member
+		}
+		t.labels = max(t.labels, min(runewidth.StringWidth(escape.Line(s.short)), 24))
+	}
+	if t.o.json() {
+		for _, s := range all {
+			b := object{b: []byte{'{'}}
+			b.text("type", "clock")
+			b.text("file", s.name)
+			b.text("member", s.member)
+			b.clock(&s.skew)
+			_, _ = t.out.Write(append(b.b, "}\n"...))
+		}
+		return
+	}
+	if len(all) < 2 {
+		return
+	}
+	for _, s := range all {
+		fmt.Fprintf(t.out, "clock of %s: %s\n", escape.Line(s.who()), &s.skew)
+	}
+	fmt.Fprintln(t.out)
+}
+
+// clock adds a skew; what is unknown is left out.
+func (o *object) clock(s *skew) {
+	if s.known {
+		o.int("skew", s.ms)
+		o.int("within", s.within)
+		o.int("pairs", int64(s.pairs))
+	}
+}
+
+// who names a log: by the server's id and the file.
+func (s *source) who() string {
+	if s.member != "" {
+		return s.member + " " + s.label
+	}
+	return s.label
+}
+
+func (t *timeline) show(h *head, m *catalogue.Match) {
+	s, e := h.source, h.event
+	if t.o.json() {
+		t.buf = appendRecord(t.buf[:0], s.file, s.member, e, m)
+		if e.Timed && s.correction() != 0 {
+			b := object{b: t.buf[:len(t.buf)-1]}
+			b.int("corrected", e.Time-s.correction())
+			t.buf = append(b.b, '}')
+		}
+		_, _ = t.out.Write(append(t.buf, '\n'))
+		return
+	}
+	if m != nil && t.source == s && t.phrase == m.Phrase {
+		t.more++
+		t.until = h.at
+		return
+	}
+	t.flush()
+	t.source, t.phrase = s, nil
+	mark := " "
+	if m != nil {
+		t.phrase = m.Phrase
+		if m.Phrase.Rank == catalogue.Problem {
+			mark = "!"
+		}
+	} else if e.Level >= format.Error {
+		mark = "!"
+	}
+	at := strings.Repeat(" ", 24)
+	if e.Timed {
+		at = ui.Time(e.Time - s.correction())
+	}
+	who := runewidth.FillRight(clip(s.short, t.labels), t.labels)
+	room := max(t.o.streams.Width-len(at)-t.labels-5, 20)
+	text := clip(string(e.Text), room)
+	if cause := rootCause(e.More); cause != nil {
+		text += "\n" + strings.Repeat(" ", len(at)+t.labels+5) + clip(string(cause), room)
+	}
+	line := fmt.Sprintf("%s  %s %s %s", at, who, mark, text)
+	if mark == "!" && t.o.streams.Color {
+		line = color.New(color.FgRed).Sprint(line)
+	}
+	fmt.Fprintln(t.out, line)
+}
+
+// flush says how often the last event was repeated.
+func (t *timeline) flush() {
+	if t.more > 0 {
+		fmt.Fprintf(t.out, "%s  %s   … %s more until %s\n", strings.Repeat(" ", 24), strings.Repeat(" ", t.labels), times(int64(t.more)), ui.Time(t.until))
+	}
+	t.more = 0
+}
+
+func (t *timeline) end() error {
+	t.flush()
+	return t.out.Flush()
+}
