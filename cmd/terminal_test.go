@@ -284,8 +284,11 @@ func evilVerbs(t *testing.T, server *hostile) {
 		}
 	}
 	textLog := filepath.Join(home, "text.log")
-	line := "2026-11-22 03:07:05,000 [myid:" + obeyed + "] - INFO  [main:A@1] - "
-	logged := line + strings.ReplaceAll(evilData, "\n", " ") + "\n" + line + "Established session 0x1 with negotiated timeout 1 for client " + obeyed + "\njava.io.IOException: " + evilData + "\n"
+	line := "2026-11-22 03:07:05,000 [myid:1] - INFO  [main:A@1] - "
+	logged := line + strings.ReplaceAll(evilData, "\n", " ") + "\n" +
+		line + "Established session 0x1 with negotiated timeout 1 for client " + obeyed + "\n" +
+		line + "Exception when following the leader\njava.io.IOException: " + evilData + "\n" +
+		line + "LOOKING\n"
 	if err := os.WriteFile(textLog, []byte(logged), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -318,6 +321,8 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"log explain":      {{"!", evilData}, {"!", "-o", "json", evilData}, {"!", obeyed + " LEADING - LEADER ELECTION TOOK - 5"}},
 		"log timeline":     {{"!", "--all", textLog}, {"!", "-o", "json", "--all", textLog}},
 		"log merge":        {{"!", textLog}, {"!", "-o", "json", textLog}},
+		"log elections":    {{"!", textLog}, {"!", "-o", "json", textLog}},
+		"log sessions":     {{"!", "--all", textLog}, {"!", "-o", "json", textLog}},
 		"log grep":         {{"!", "PWNED", textLog}, {obeyed, textLog}},
 		"log summary":      {{"!", "--dates", "ymd", textLog}, {"!", "-o", "json", textLog}, {"!", obeyed}},
 		"admin":            {{"--admin-port", port, "--members", server.addr}},

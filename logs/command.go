@@ -4,7 +4,8 @@
 // internal/catalogue finds which phrase a text is, with its fields. sources.go opens the files that the arguments
 // name, and record.go writes an event as JSON. merged.go reads several logs in the order of time, after skew.go has
 // compared their clocks. Then each verb has its own files: explain.go; summary.go with exceptions.go, shape.go and
-// summaryprint.go; timeline.go; merge.go, which is also grep.
+// summaryprint.go; timeline.go; merge.go, which is also grep; elections.go with election.go and electionprint.go;
+// sessions.go and sessionsprint.go.
 package logs
 
 import (
@@ -40,7 +41,7 @@ prefixes of Docker, Kubernetes, journald and syslog.`,
 			return c.Help()
 		},
 	}
-	c.AddCommand(newExplainCommand(s), newSummaryCommand(s), newTimelineCommand(s), newMergeCommand(s), newGrepCommand(s))
+	c.AddCommand(newExplainCommand(s), newSummaryCommand(s), newTimelineCommand(s), newMergeCommand(s), newGrepCommand(s), newElectionsCommand(s), newSessionsCommand(s))
 	return c
 }
 

@@ -75,6 +75,14 @@ func TestGolden(t *testing.T) {
 		{"grep", "", "grep|persistent ephemeral|closed-while-connected.client.log"},
 		{"grep-json", "", "grep|0xff902365d9b70e63|-o|json|closed-while-connected.client.log|closed-while-connected.server3.log"},
 		{"grep-count", "", "grep|-c|-i|goodbye|server-3.4.6"},
+		{"elections", "", "elections|ensemble/server1.log|ensemble/server3.log"},
+		{"elections-3.4.6", "", "elections|server-3.4.6"},
+		{"elections-json", "", "elections|-o|json|server-3.4.6"},
+		{"elections-waiting", "", "elections|waiting.log"},
+		{"sessions", "", "sessions|sessions.log|sessions2.log"},
+		{"sessions-all", "", "sessions|--all|sessions.log|sessions2.log"},
+		{"sessions-json", "", "sessions|-o|json|sessions.log|sessions2.log"},
+		{"sessions-incident", "", "sessions|closed-while-connected.client.log|closed-while-connected.server3.log"},
 		{"summary-json", "", "summary|-o|json|server-3.4.6"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

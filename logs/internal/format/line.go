@@ -333,7 +333,7 @@ func (r *Reader) bracketed(b []byte, h *header, level int) bool {
 // trailingLogger cuts Kafka's " (a.b.C)" off the end of a message.
 func trailingLogger(text []byte) (message, class []byte) {
 	if n := len(text); n > 4 && text[n-1] == ')' {
-		if i := bytes.LastIndex(text, []byte(" (")); i >= 0 && bytes.IndexByte(text[i:], '.') > 0 && bytes.IndexAny(text[i+2:n-1], " /:") < 0 {
+		if i := bytes.LastIndex(text, []byte(" (")); i >= 0 && bytes.IndexByte(text[i:], '.') > 0 && !bytes.ContainsAny(text[i+2:n-1], " /:") {
 			return text[:i], short(text[i+2 : n-1])
 		}
 	}

@@ -1,0 +1,204 @@
+package logs
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// clientSessions is what one client's sessions add up to.
+type clientSessions struct {
+	name         string
+	n            int
+	ends         [5]int
+	moved, lost  int
+	connections  int
+	first, last  int64
+	shortestLife int64 // ms, of those whose begin and end are known; 0 if there is none
+}
+
+func (o *sessionsOptions) print(x *sessions) error {
+	var list []*session
+	for _, s := range x.byID {
+		if o.wantsSession(s) {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, func(a, b *session) int { return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.id, b.id)) })
+	clients := byClient(list)
+	var out bytes.Buffer
+	if o.json() {
+		for _, s := range list {
+			out.Write(append(s.json(), '\n'))
+		}
+		for _, c := range clients {
+			out.Write(append(c.json(), '\n'))
+		}
+		out.Write(append(x.churnJSON(), '\n'))
+	} else {
+		o.text(&out, x, list, clients)
+	}
+	_, err := o.streams.Out.Write(out.Bytes())
+	return err
+}
+
+// byClient adds up the sessions of each client, those with the most first.
+func byClient(list []*session) (clients []*clientSessions) {
+	index := map[string]*clientSessions{}
+	for _, s := range list {
+		c := index[s.client]
+		if c == nil {
+			c = &clientSessions{name: s.client, first: s.first}
+			index[s.client] = c
+			clients = append(clients, c)
+		}
+		c.n++
+		c.ends[s.end]++
+		c.moved += s.moved()
+		c.lost += s.lost
+		c.connections += s.established
+		c.first, c.last = min(c.first, s.first), max(c.last, s.last)
+		if life := s.ended - s.first; s.end >= gone && s.established > 0 && life > 0 && (c.shortestLife == 0 || life < c.shortestLife) {
+			c.shortestLife = life
+		}
+	}
+	slices.SortFunc(clients, func(a, b *clientSessions) int { return cmp.Or(cmp.Compare(b.n, a.n), cmp.Compare(a.name, b.name)) })
+	return clients
+}
+
+func (o *sessionsOptions) text(out *bytes.Buffer, x *sessions, list []*session, clients []*clientSessions) {
+	if len(list) == 0 {
+		out.WriteString("no session in these logs\n")
+		return
+	}
+	var ends [5]int
+	moved := 0
+	for _, s := range list {
+		ends[s.end]++
+		moved += s.moved()
+	}
+	fmt.Fprintf(out, "%s of %s, from %s to %s\n", command.Counted(len(list), "session"), command.Counted(len(clients), "client"), ui.Time(x.first), ui.Time(x.last))
+	for end := len(ends) - 1; end >= 0; end-- {
+		if ends[end] > 0 {
+			fmt.Fprintf(out, "  %-8s %6s   %s\n", endNames[end], command.Thousands(ends[end]), endMeans[end])
+		}
+	}
+	if moved > 0 {
+		fmt.Fprintf(out, "  %-8s %6s   to another server\n", "moved", command.Thousands(moved))
+	}
+	if peak, at, total := x.peak(); total > 0 {
+		fmt.Fprintf(out, "established %s, at most %d in a minute (%s)\n", times(int64(total)), peak, ui.Time(at))
+	}
+	if x.more > 0 {
+		fmt.Fprintf(out, "and %s of further sessions\n", command.Counted(int(x.more), "event"))
+	}
+	rows := [][]string{{"session", "client", "timeout", "servers", "first", "ended", "how"}}
+	for _, s := range list {
+		if o.all || s.end == expired || s.end == gone || s.end == lost && s.lost > 0 || len(o.sessions) > 0 {
+			ended := ""
+			if s.end != open {
+				ended = ui.Time(s.ended)
+			}
+			timeout := ""
+			if s.timeout > 0 {
+				timeout = stretch(s.timeout)
+			}
+			rows = append(rows, []string{s.id, clip(s.client, 32), timeout, escape.Line(strings.Join(s.servers, " ")), ui.Time(s.first), ended, endNames[s.end]})
+		}
+	}
+	if len(rows) > 1 {
+		out.WriteByte('\n')
+		out.WriteString(ui.Table(ui.FitTable(rows, o.streams.Width, "servers", "timeout", "first"), "timeout"))
+	}
+	rows = [][]string{{"client", "sessions", "expired", "gone", "closed", "moved", "lost", "connections", "shortest"}}
+	for _, c := range clients[:min(len(clients), o.top)] {
+		shortest := ""
+		if c.shortestLife > 0 {
+			shortest = stretch(c.shortestLife)
+		}
+		name := c.name
+		if name == "" {
+			name = "unknown"
+		}
+		rows = append(rows, []string{clip(name, 40), fmt.Sprint(c.n), fmt.Sprint(c.ends[expired]), fmt.Sprint(c.ends[gone]), fmt.Sprint(c.ends[closed]),
+			fmt.Sprint(c.moved), fmt.Sprint(c.lost), fmt.Sprint(c.connections), shortest})
+	}
+	out.WriteByte('\n')
+	out.WriteString(ui.Table(ui.FitTable(rows, o.streams.Width, "shortest", "connections", "gone"), rows[0][1:]...))
+	if more := len(clients) - o.top; more > 0 {
+		fmt.Fprintf(out, "and %d more (--top %d shows all)\n", more, len(clients))
+	}
+}
+
+// peak is the busiest minute, and how many sessions were established in all.
+func (x *sessions) peak() (most int, at int64, total int) {
+	for minute, n := range x.minutes {
+		total += n
+		if n > most || n == most && minute*60000 < at {
+			most, at = n, minute*60000
+		}
+	}
+	return most, at, total
+}
+
+func (s *session) json() []byte {
+	b := object{b: []byte{'{'}}
+	b.text("type", "session")
+	b.text("session", s.id)
+	b.text("client", s.client)
+	if s.timeout > 0 {
+		b.int("timeout", s.timeout)
+	}
+	b.strings("servers", s.servers)
+	b.int("established", int64(s.established))
+	b.int("lost", int64(s.lost))
+	b.int("moved", int64(s.moved()))
+	if s.first > 0 {
+		b.int("first", s.first)
+		b.int("last", s.last)
+	}
+	b.text("end", endNames[s.end])
+	if s.end != open && s.ended > 0 {
+		b.int("ended", s.ended)
+	}
+	return append(b.b, '}')
+}
+
+func (c *clientSessions) json() []byte {
+	b := object{b: []byte{'{'}}
+	b.text("type", "client")
+	b.text("client", c.name)
+	b.int("sessions", int64(c.n))
+	for end, n := range c.ends {
+		b.int(endNames[end]+"Sessions", int64(n))
+	}
+	b.int("moved", int64(c.moved))
+	b.int("lost", int64(c.lost))
+	b.int("connections", int64(c.connections))
+	if c.shortestLife > 0 {
+		b.int("shortest", c.shortestLife)
+	}
+	if c.first > 0 {
+		b.int("first", c.first)
+		b.int("last", c.last)
+	}
+	return append(b.b, '}')
+}
+
+func (x *sessions) churnJSON() []byte {
+	b := object{b: []byte{'{'}}
+	b.text("type", "churn")
+	most, at, total := x.peak()
+	b.int("established", int64(total))
+	if total > 0 {
+		b.int("peakPerMinute", int64(most))
+		b.int("peakAt", at)
+	}
+	return append(b.b, '}')
+}
