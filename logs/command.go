@@ -3,9 +3,9 @@
 // The journey of a line: internal/format turns lines into events (time, member, level, class, text), and
 // internal/catalogue finds which phrase a text is, with its fields. sources.go opens the files that the arguments
 // name, and record.go writes an event as JSON. merged.go reads several logs in the order of time, after skew.go has
-// compared their clocks. Then each verb has its own files: explain.go; summary.go with exceptions.go, shape.go and
-// summaryprint.go; timeline.go; merge.go, which is also grep; elections.go with election.go and electionprint.go;
-// sessions.go and sessionsprint.go.
+// compared their clocks; follow.go reads them as they are written. Then each verb has its own files: explain.go;
+// summary.go with parts.go, exceptions.go, shape.go and summaryprint.go; timeline.go; merge.go, which is also grep;
+// elections.go with election.go and electionprint.go; sessions.go and sessionsprint.go.
 package logs
 
 import (

@@ -27,7 +27,6 @@ type election struct {
 	start   int64
 	end     int64 // of the last event that belongs to it
 	trigger string
-	started bool // a server process started, so there was no service before
 	lost    int64
 	lookers map[string]*looker
 	votes   []vote
@@ -97,14 +96,13 @@ type elector struct {
 	known   map[string]bool
 	address map[string]string // of learners: sid by address and port
 	hosts   map[string]string // sid by address, "" if several share it
-	trouble map[string]leave  // the last trouble of each server
+	loss    *leave            // how the leader was lost, as the first server says
 	starts  map[string]int64
-	serving map[string]bool // servers that lead or follow
 	done    func(*election) error
 }
 
 func newElector(done func(*election) error) *elector {
-	return &elector{known: map[string]bool{}, address: map[string]string{}, hosts: map[string]string{}, trouble: map[string]leave{}, starts: map[string]int64{}, serving: map[string]bool{}, done: done}
+	return &elector{known: map[string]bool{}, address: map[string]string{}, hosts: map[string]string{}, starts: map[string]int64{}, done: done}
 }
 
 func newElection(at int64) *election {
@@ -121,7 +119,6 @@ func (x *elector) see(at int64, me string, e *format.Event, m *catalogue.Match) 
 	switch m.Phrase.Name {
 	case "starting-quorum-peer":
 		x.starts[me] = at
-		x.serving[me] = false
 	case "following-failed", "observing-failed", "leader-shutdown-reason":
 		why := string(e.Text)
 		if cause := rootCause(e.More); cause != nil {
@@ -133,7 +130,12 @@ func (x *elector) see(at int64, me string, e *format.Event, m *catalogue.Match) 
 		default:
 			why = "lost its leader: " + why
 		}
-		x.trouble[me] = leave{me, at, why}
+		if x.loss == nil {
+			x.loss = &leave{me, at, why}
+		}
+		if x.attempt != nil && x.attempt.lost == 0 {
+			x.attempt.lose(x.loss)
+		}
 	case "looking", "new-election":
 		return x.looks(at, me, m)
 	case "notification":
@@ -183,14 +185,11 @@ func (x *elector) looks(at int64, me string, m *catalogue.Match) error {
 	if a == nil {
 		a = newElection(at)
 		x.attempt = a
-		switch why, ok := x.trouble[me]; {
-		case ok && at-why.at < lateJoin:
-			a.trigger, a.lost = "server "+me+" "+why.why, why.at
+		switch {
+		case x.loss != nil && at-x.loss.at < lateJoin:
+			a.lose(x.loss)
 		case at-x.starts[me] < lateJoin && x.starts[me] > 0:
-			a.trigger, a.started = "server "+me+" started", true
-		}
-		if x.serving[me] && a.lost == 0 {
-			a.lost = at
+			a.trigger = "server " + me + " started"
 		}
 	}
 	l := a.lookers[me]
@@ -204,9 +203,11 @@ func (x *elector) looks(at int64, me string, m *catalogue.Match) error {
 			a.leader, a.leads = "", 0
 		}
 	}
-	x.serving[me] = false
 	return nil
 }
+
+// lose says when and why the leader before was lost.
+func (a *election) lose(l *leave) { a.trigger, a.lost = "server "+l.sid+" "+l.why, l.at }
 
 // notified takes a vote.
 func (x *elector) notified(me string, m *catalogue.Match) {
@@ -274,7 +275,6 @@ func (x *elector) settles(at int64, me string, e *format.Event, m *catalogue.Mat
 		a.leader, a.leads = me, at
 		return nil
 	}
-	x.serving[me] = true
 	a.settled = at
 	return x.join(at)
 }
@@ -298,7 +298,7 @@ func (x *elector) join(at int64) error {
 		if len(c.joins) < mostEvents {
 			c.joins = append(c.joins, a.joins...)
 		}
-		x.attempt = nil
+		x.attempt, x.loss = nil, nil
 		return nil
 	}
 	return x.close()
@@ -323,14 +323,13 @@ func (x *elector) quorate(at int64, me string, m *catalogue.Match) error {
 			a.sids = append(a.sids, sid)
 		}
 	}
-	x.serving[me] = true
 	return x.close()
 }
 
 // close makes the attempt the current election.
 func (x *elector) close() error {
 	old := x.current
-	x.current, x.attempt = x.attempt, nil
+	x.current, x.attempt, x.loss = x.attempt, nil, nil
 	if old != nil {
 		return x.done(old)
 	}

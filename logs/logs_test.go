@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -17,7 +18,7 @@ var update = flag.Bool("update", false, "write the expected output anew")
 
 func TestMain(m *testing.M) {
 	time.Local = time.UTC // that of the expected files
-	os.Exit(m.Run())
+	os.Exit(apachetest.Main(m))
 }
 
 // output is what a command printed and its exit code.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,6 +50,7 @@ its log. Stack traces stay with their line. Clocks are compared as timeline does
 		},
 	}
 	c.Flags().BoolVar(&o.bare, "no-name", false, "leave out the names of the logs")
+	o.addFollow(c)
 	o.addMergeFlags(c)
 	return c
 }
@@ -97,6 +99,7 @@ lines that belong to them, merged in time. An empty expression matches all.`,
 	fs.BoolVarP(&o.count, "count", "c", false, "print only how many match")
 	fs.StringSliceVar(&o.phrases, "phrase", nil, "only events that are this phrase, by its `name`; repeatable")
 	fs.BoolVar(&o.bare, "no-name", false, "leave out the names of the logs")
+	o.addFollow(c)
 	o.addMergeFlags(c)
 	_ = c.RegisterFlagCompletionFunc("phrase", func(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
 		for _, p := range catalogue.Load().Phrases {
@@ -109,22 +112,23 @@ lines that belong to them, merged in time. An empty expression matches all.`,
 
 // matches reports whether grep prints an event; m is nil if it is no known phrase.
 func (o *mergeOptions) matches(raw []byte, m *catalogue.Match) bool {
-	if len(o.phrases) > 0 && (m == nil || !contains(o.phrases, m.Phrase.Name)) {
+	if len(o.phrases) > 0 && (m == nil || !slices.Contains(o.phrases, m.Phrase.Name)) {
 		return false
 	}
 	return o.pattern == nil || o.pattern.Match(raw) != o.invert
 }
 
-func contains(list []string, s string) bool {
-	for _, one := range list {
-		if one == s {
-			return true
-		}
-	}
-	return false
-}
-
 func runMerge(ctx context.Context, o *mergeOptions) error {
+	p := &mergePrinter{o: o, out: bufio.NewWriterSize(o.streams.Out, 64<<10)}
+	if o.follow {
+		return o.followAll(ctx, func(h *head) error {
+			p.named = !o.bare
+			if err := p.show(h); err != nil {
+				return err
+			}
+			return p.out.Flush()
+		})
+	}
 	all, err := o.prepare(ctx)
 	if err != nil {
 		return err
@@ -141,60 +145,74 @@ func runMerge(ctx context.Context, o *mergeOptions) error {
 			}
 		}
 	}
-	out := bufio.NewWriterSize(o.streams.Out, 64<<10)
-	named := len(all) > 1 && !o.bare
-	c := catalogue.Load()
-	var m catalogue.Match
-	var buf []byte
-	found := 0
+	p.named = len(all) > 1 && !o.bare
 	for n := 1; ; n++ {
 		h, err := in.next(ctx)
+		if err == nil && n&0xfff == 0 {
+			err = ctx.Err()
+		}
 		if err != nil {
-			return errors.Join(out.Flush(), err)
+			return errors.Join(p.out.Flush(), err)
 		}
 		if h == nil {
 			break
 		}
-		if n&0xfff == 0 && ctx.Err() != nil {
-			return errors.Join(out.Flush(), ctx.Err())
-		}
-		e := h.event
-		if !o.wanted(e) {
-			continue
-		}
-		var match *catalogue.Match
-		if (o.json() || len(o.phrases) > 0) && c.Match(e.Text, &m) {
-			match = &m
-		}
-		if !o.matches(e.Raw, match) {
-			continue
-		}
-		found++
-		switch {
-		case o.count:
-		case o.json():
-			buf = append(appendRecord(buf[:0], h.source.file, h.source.member, e, match), '\n')
-			_, _ = out.Write(buf)
-		default:
-			for line := range bytes.Lines(e.Raw) {
-				if named {
-					_, _ = out.WriteString(escape.Line(h.source.label) + "| ")
-				}
-				_, _ = out.Write(bytes.TrimSuffix(line, []byte("\n")))
-				if err := out.WriteByte('\n'); err != nil {
-					return err
-				}
-			}
+		if err := p.show(h); err != nil {
+			return err
 		}
 	}
 	if o.count {
-		fmt.Fprintln(out, found)
+		fmt.Fprintln(p.out, p.found)
 	}
-	if err := out.Flush(); err != nil {
+	if err := p.out.Flush(); err != nil {
 		return err
 	}
-	if o.pattern != nil && found == 0 && !o.failed {
+	if o.pattern != nil && p.found == 0 && !o.failed {
 		return &ui.ExitError{Code: ui.ExitFailed} // as grep does
 	}
 	return o.end(nil)
+}
+
+// mergePrinter prints events as they are in their logs.
+type mergePrinter struct {
+	o     *mergeOptions
+	out   *bufio.Writer
+	named bool
+	found int
+	buf   []byte
+	match catalogue.Match
+}
+
+// show prints an event, if it is asked for.
+func (p *mergePrinter) show(h *head) error {
+	e := h.event
+	if !p.o.wanted(e) {
+		return nil
+	}
+	var match *catalogue.Match
+	if (p.o.json() || len(p.o.phrases) > 0) && catalogue.Load().Match(e.Text, &p.match) {
+		match = &p.match
+	}
+	if !p.o.matches(e.Raw, match) {
+		return nil
+	}
+	p.found++
+	switch {
+	case p.o.count:
+	case p.o.json():
+		p.buf = append(appendRecord(p.buf[:0], h.source.file, h.source.member, e, match), '\n')
+		_, err := p.out.Write(p.buf)
+		return err
+	default:
+		for line := range bytes.Lines(e.Raw) {
+			if p.named {
+				_, _ = p.out.WriteString(escape.Line(h.source.label) + "| ")
+			}
+			_, _ = p.out.Write(bytes.TrimSuffix(line, []byte("\n")))
+			if err := p.out.WriteByte('\n'); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

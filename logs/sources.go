@@ -28,6 +28,7 @@ type reading struct {
 	output  string
 	// asLogged leaves times as they are.
 	asLogged bool
+	follow   bool
 
 	from, to int64 // ms since 1970; to is 0 if there is no end
 	mu       sync.Mutex
@@ -239,7 +240,7 @@ func (s *source) complain(err error) {
 
 func (s *source) close() {
 	if s.in != nil {
-		s.bytes += s.reader.Bytes
+		s.bytes += s.reader.Inside()
 		s.lines += s.reader.Lines
 		s.unclear += s.reader.Unclear
 		s.in.Close()
@@ -288,6 +289,13 @@ func (s *source) open(ctx context.Context) (err error) {
 			return fmt.Errorf("read %s: %s is no date in any order; %w: say --dates %s=ORDER", s.file, d.Sample, errAmbiguous, s.file)
 		}
 		return fmt.Errorf("read %s: %s: %w; say --dates %s=%s", s.file, d.Sample, errAmbiguous, s.file, strings.Join(fits, " or "))
+	}
+	if r.follow && s.file != stdin && len(s.files) == 0 {
+		f, err := format.Follow(ctx, s.file, r.since == "")
+		if err != nil {
+			return err
+		}
+		s.in.Follow(f)
 	}
 	s.reader = format.NewReader(s.in, clock)
 	return nil

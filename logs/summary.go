@@ -238,43 +238,59 @@ func (o *summaryOptions) tallyAll(ctx context.Context, all []*source) (*tally, e
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := catalogue.Load()
-	var files []*source
+	sum := newTally(c)
+	slots := make(chan struct{}, min(runtime.GOMAXPROCS(0), 4))
+	var wg sync.WaitGroup
+	var mu sync.Mutex
 	for _, s := range all {
 		for _, f := range s.files {
-			files = append(files, &source{reading: s.reading, name: s.name, files: []string{f}})
-		}
-	}
-	work := make(chan *source)
-	workers := min(runtime.GOMAXPROCS(0), len(files), 4)
-	tallies := make([]*tally, workers)
-	var wg sync.WaitGroup
-	for i := range workers {
-		t := newTally(c)
-		tallies[i] = t
-		wg.Go(func() {
-			for s := range work {
-				if err := t.source(ctx, c, s); err != nil {
-					cancel(err)
-				}
+			file := &source{reading: s.reading, name: s.name, files: []string{f}}
+			parts := file.parts(ctx)
+			tallies := make([]*tally, len(parts))
+			left := len(parts)
+			for i := range parts {
+				slots <- struct{}{}
+				wg.Go(func() {
+					defer func() { <-slots }()
+					t := newTally(c)
+					if err := parts[i].tally(ctx, c, t); err != nil {
+						cancel(err)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					tallies[i] = t
+					if left--; left == 0 {
+						sum.mergeParts(tallies)
+					}
+				})
 			}
-		})
-	}
-	for _, s := range files {
-		select {
-		case work <- s:
-		case <-ctx.Done():
 		}
 	}
-	close(work)
 	wg.Wait()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	sum := tallies[0]
-	for _, t := range tallies[1:] {
-		sum.merge(t)
-	}
 	return sum, nil
+}
+
+// mergeParts adds the parts of a file, in which lines are counted from the part's first.
+func (t *tally) mergeParts(parts []*tally) {
+	var lines int64
+	for i, p := range parts {
+		if i > 0 {
+			p.files = 0
+			for j := range p.phrases {
+				p.phrases[j].line += lines
+			}
+			for _, counts := range []map[string]*count{p.causes, p.unknown} {
+				for _, k := range counts {
+					k.line += lines
+				}
+			}
+		}
+		lines += p.lines
+		t.merge(p)
+	}
 }
 
 func (t *tally) source(ctx context.Context, c *catalogue.Catalogue, s *source) error {

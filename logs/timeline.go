@@ -64,6 +64,7 @@ one is found.`,
 		return kinds(), cobra.ShellCompDirectiveNoFileComp
 	})
 	completeValues(c, "member")
+	o.addFollow(c)
 	return c
 }
 
@@ -99,6 +100,9 @@ func (o *timelineOptions) shows(s *source, e *format.Event, m *catalogue.Match) 
 }
 
 func runTimeline(ctx context.Context, o *timelineOptions) error {
+	if o.follow {
+		return o.runFollow(ctx)
+	}
 	all, err := o.prepare(ctx)
 	if err != nil {
 		return err
@@ -133,6 +137,27 @@ func runTimeline(ctx context.Context, o *timelineOptions) error {
 		}
 	}
 	return o.end(t.end())
+}
+
+// runFollow shows events as they are written. Nothing is counted, and clocks are not compared.
+func (o *timelineOptions) runFollow(ctx context.Context) error {
+	t := &timeline{o: o, out: bufio.NewWriter(o.streams.Out), labels: 24}
+	c := catalogue.Load()
+	var m catalogue.Match
+	return o.followAll(ctx, func(h *head) error {
+		var match *catalogue.Match
+		if c.Match(h.event.Text, &m) {
+			match = &m
+			h.source.learn(match)
+		}
+		if !o.shows(h.source, h.event, match) {
+			return nil
+		}
+		h.source.short = h.source.label
+		t.show(h, match)
+		t.phrase = nil
+		return t.end()
+	})
 }
 
 // prepare opens the logs and compares their clocks.

@@ -1,7 +1,7 @@
 // Bench compares zkctl with Apache's tools: the same work on the same server or files, in the same
 // run and in alternation, so that conditions are equal. It prints a Markdown table.
 //
-//	go run ./internal/bench [-offline | -local | -ensemble] -zkctl bin/zkctl [-runs 5] [-write docs/performance.md]
+//	go run ./internal/bench [-offline | -local | -ensemble | -logs] -zkctl bin/zkctl [-runs 5] [-write docs/performance.md]
 package main
 
 import (
@@ -44,6 +44,7 @@ func main() {
 	offline := flag.Bool("offline", false, "measure the tools for logs and snapshots instead of the client")
 	local := flag.Bool("local", false, "measure the embedded server beside Apache's instead")
 	ensemble := flag.Bool("ensemble", false, "measure the verbs that look at an ensemble from outside instead")
+	text := flag.Bool("logs", false, "measure the verbs that read text logs, beside rg and lnav, instead")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -57,6 +58,9 @@ func main() {
 	}
 	if *ensemble {
 		run, kind = b.runEnsemble, "bench-ensemble"
+	}
+	if *text {
+		run, kind = b.runLogs, "bench-logs"
 	}
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -55,6 +55,7 @@ type Catalogue struct {
 	Phrases []*Phrase
 
 	templates []template // sorted by literal
+	keys      []uint64   // of each template, the start of its literal
 	parents   []int      // of each template, the one with the longest other literal that its own starts with, or -1
 }
 

@@ -3,6 +3,7 @@ package catalogue
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"slices"
 	"strings"
 )
@@ -50,6 +51,7 @@ func (m *Match) Field(name string) []byte {
 func (c *Catalogue) index() {
 	slices.SortStableFunc(c.templates, func(a, b template) int { return cmp.Compare(a.literal, b.literal) })
 	c.parents = make([]int, len(c.templates))
+	c.keys = make([]uint64, len(c.templates))
 	for i := range c.templates {
 		j := i - 1
 		for j >= 0 && (c.templates[j].literal == c.templates[i].literal || !strings.HasPrefix(c.templates[i].literal, c.templates[j].literal)) {
@@ -60,6 +62,7 @@ func (c *Catalogue) index() {
 			j = c.parents[j]
 		}
 		c.parents[i] = j
+		c.keys[i] = keyOf([]byte(c.templates[i].literal))
 	}
 }
 
@@ -69,16 +72,21 @@ func (c *Catalogue) index() {
 // the message. If the message does not start with it, it may start with a literal that this one starts with, and with
 // no other.
 func (c *Catalogue) Match(message []byte, m *Match) bool {
-	lo, hi := 0, len(c.templates)
+	key := keyOf(message)
+	lo, hi := 0, len(c.keys)
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if compare(message, c.templates[mid].literal) < 0 {
+		if key < c.keys[mid] {
 			hi = mid
 		} else {
 			lo = mid + 1
 		}
 	}
-	for i := lo - 1; i >= 0; i = c.parents[i] {
+	last := lo - 1
+	for last >= 0 && c.keys[last] == key && string(message) < c.templates[last].literal {
+		last--
+	}
+	for i := last; i >= 0; i = c.parents[i] {
 		literal := c.templates[i].literal
 		if !hasPrefix(message, literal) {
 			continue
@@ -98,14 +106,14 @@ func (c *Catalogue) Match(message []byte, m *Match) bool {
 	return false
 }
 
-func compare(b []byte, s string) int {
-	n := min(len(b), len(s))
-	for i := range n {
-		if b[i] != s[i] {
-			return int(b[i]) - int(s[i])
-		}
+// keyOf is the first eight bytes as a number, which sorts as they do.
+func keyOf(b []byte) uint64 {
+	if len(b) >= 8 {
+		return binary.BigEndian.Uint64(b)
 	}
-	return len(b) - len(s)
+	var padded [8]byte
+	copy(padded[:], b)
+	return binary.BigEndian.Uint64(padded[:])
 }
 
 func hasPrefix(b []byte, s string) bool { return len(b) >= len(s) && string(b[:len(s)]) == s }

@@ -47,6 +47,8 @@ func typeOf(name string) holeType {
 		return whole
 	case "cause":
 		return cause
+	case "addr", "server":
+		return word
 	}
 	if strings.HasSuffix(name, "zxid") {
 		return hex
@@ -154,10 +156,16 @@ func (t *template) match(b []byte, spans *[maxFields]span) bool {
 			}
 			if h.typ == word {
 				if n := bytes.IndexByte(b[at:end], ' '); n >= 0 {
-					if h.next != "" || !t.open {
+					switch {
+					case h.next != "":
+						return false
+					case n > 0 && b[at+n-1] == ':':
+						end = at + n - 1
+					case t.open:
+						end = at + n
+					default:
 						return false
 					}
-					end = at + n
 				}
 				if end == at {
 					return false
@@ -171,5 +179,6 @@ func (t *template) match(b []byte, spans *[maxFields]span) bool {
 		}
 		at += len(h.next)
 	}
-	return t.open || len(bytes.TrimRight(b[at:], " \t.")) == 0
+	// Some programs put the cause behind a message, where Java prints the exception below it.
+	return t.open || len(bytes.TrimRight(b[at:], " \t.")) == 0 || bytes.HasPrefix(b[at:], []byte(": "))
 }

@@ -12,7 +12,7 @@
 // The files: reader.go turns lines into events, line.go recognises a line, prefix.go removes what a
 // container or a journal put before it, json.go reads JSON, stamp.go reads times, order.go decides
 // which of the numbers in a date is the day, input.go opens and decompresses, rotated.go finds the
-// files that one log was rotated into.
+// files that one log was rotated into, follow.go waits for what is written to a file.
 package format
 
 import "bytes"

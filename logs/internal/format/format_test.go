@@ -49,6 +49,7 @@ var layouts = []struct{ name, line, want string }{
 	{"ZooKeeper, standalone", `2024-06-25 19:56:12,970 [myid:] - WARN  [main:QuorumPeerMain@113] - Either`, at + `log4j WARN m= t=main c=QuorumPeerMain "Either"`},
 	{"ZooKeeper without myid", `2024-06-25 19:56:12,970 - INFO  [Thread-2:QuorumCnxManager$Listener@504] - My`, at + `log4j INFO m= t=Thread-2 c=QuorumCnxManager$Listener "My"`},
 	{"logback of 3.8", `2024-06-25 19:56:12,970 [myid:] - INFO  [main:o.a.z.s.q.QuorumPeerConfig@177] - Reading`, at + `log4j INFO m= t=main c=QuorumPeerConfig "Reading"`},
+	{"client of 3.8", `2024-06-25 19:56:12,970 [myid:127.0.0.1:2181] - WARN  [main-SendThread(127.0.0.1:2181):ClientCnxn$SendThread@1292] - Session`, at + `log4j WARN m= t=main-SendThread(127.0.0.1:2181) c=ClientCnxn$SendThread "Session"`},
 	{"tracefile", `2024-06-25 19:56:12,970 [myid:1] - DEBUG [main:A@1][x] - text`, at + `log4j DEBUG m=1 t=main c=A "text"`},
 	{"zklog", `2024-06-25 19:56:12,970 [myid:1] - INFO  [zab:leader@210] - LEADING`, at + `log4j INFO m=1 t=zab c=leader "LEADING"`},
 	{"Hadoop's order", `24/06/25 19:56:12,970 [main-SendThread(zk3.example.test:2181)] INFO ClientCnxn: Unable to`, at + `log4j INFO m= t=main-SendThread(zk3.example.test:2181) c=ClientCnxn "Unable to"`},
@@ -265,6 +266,39 @@ func BenchmarkReader(b *testing.B) {
 			if _, err := r.Next(); err != nil {
 				break
 			}
+		}
+	}
+}
+
+// Wherever a file is cut, its parts have the events that it has.
+func TestParts(t *testing.T) {
+	const first = "2024-06-25 19:56:12,970 [myid:1] - WARN  [main:A@1] - Unexpected\n"
+	log := first + "java.io.IOException: x\n\tat a.B.c(B.java:1)\n" + first + first + "\tat a.B.c(B.java:1)\n" + first
+	want := strings.Join(read(t, log, testClock), "\n")
+	for cut := 1; cut < len(log); cut++ {
+		var got []string
+		var lines int64
+		for i, from := range []int{0, cut} {
+			length := []int{cut, len(log) - cut}[i]
+			if i > 0 { // as the package's user does, so that a part that starts with a line has it
+				from, length = from-1, length+1
+			}
+			r := NewPartReader(strings.NewReader(log[from:]), testClock, i == 0, int64(length))
+			for {
+				e, err := r.Next()
+				if err != nil {
+					break
+				}
+				e.Line += lines
+				got = append(got, describe(e))
+			}
+			lines += r.Lines
+		}
+		if strings.Join(got, "\n") != want {
+			t.Fatalf("cut at %d:\n%s\nwant\n%s", cut, strings.Join(got, "\n"), want)
+		}
+		if lines != int64(strings.Count(log, "\n")) {
+			t.Errorf("cut at %d: %d lines", cut, lines)
 		}
 	}
 }

@@ -32,6 +32,7 @@ type Input struct {
 	Dates   Dates
 
 	file  *os.File
+	plain bool // what is read is what the file has
 	close []func()
 }
 
@@ -71,6 +72,23 @@ func Stream(ctx context.Context, name string, r io.Reader) (*Input, error) {
 	return in, nil
 }
 
+// Follow makes the log be read from f, which Close closes.
+func (in *Input) Follow(f *Follower) {
+	in.Reader, in.plain = f, false
+	in.close = append(in.close, f.Close)
+}
+
+// Plain returns the file and its size if the log is a regular file that is neither compressed nor encoded.
+func (in *Input) Plain() (f *os.File, size int64) {
+	if in.file == nil || !in.plain {
+		return nil, 0
+	}
+	if info, err := in.file.Stat(); err == nil && info.Mode().IsRegular() {
+		return in.file, info.Size()
+	}
+	return nil, 0
+}
+
 // Close closes the log.
 func (in *Input) Close() {
 	for _, f := range in.close {
@@ -100,6 +118,7 @@ func (in *Input) decode(raw io.Reader, tail []byte) error {
 		return err
 	}
 	in.Reader = buffered
+	first := io.Reader(buffered)
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		z, err := gzip.NewReader(buffered)
@@ -125,6 +144,7 @@ func (in *Input) decode(raw io.Reader, tail []byte) error {
 	switch {
 	case bytes.HasPrefix(head, []byte{0xef, 0xbb, 0xbf}):
 		_, _ = buffered.Discard(3)
+		first = nil
 	case bytes.HasPrefix(head, []byte{0xff, 0xfe}), bytes.HasPrefix(head, []byte{0xfe, 0xff}):
 		_, _ = buffered.Discard(2)
 		buffered = bufio.NewReaderSize(&wide{r: buffered, big: head[0] == 0xfe}, 32<<10)
@@ -138,6 +158,7 @@ func (in *Input) decode(raw io.Reader, tail []byte) error {
 	if binary(head) {
 		return ErrBinary
 	}
+	in.plain = in.Reader == first
 	in.Dates = JudgeDates(in.Written, head, tail)
 	return nil
 }

@@ -136,7 +136,7 @@ func (r *Reader) fields(b []byte, h *header) {
 	// ZooKeeper's own: " [myid:3] - INFO  [thread:Class@123] - message"
 	if len(b) > 8 && b[0] == ' ' && b[1] == '[' && b[2] == 'm' && bytes.HasPrefix(b[1:], myid) {
 		if i := bytes.IndexByte(b, ']'); i > 0 {
-			h.member, b = b[1+len(myid):i], b[i+1:]
+			h.member, b = number(b[1+len(myid):i]), b[i+1:]
 		}
 	}
 	logger := false // whether a word can be a logger's name
@@ -155,7 +155,7 @@ func (r *Reader) fields(b []byte, h *header) {
 				return
 			}
 			if bytes.HasPrefix(b, myid) {
-				h.member, b = b[len(myid):end], b[end+1:]
+				h.member, b = number(b[len(myid):end]), b[end+1:]
 				continue
 			}
 			inner := b[1:end]
@@ -207,6 +207,16 @@ func (r *Reader) fields(b []byte, h *header) {
 		break
 	}
 	h.text = b
+}
+
+// number returns what stands for myid if it is one. Clients since 3.6 write the server's address there.
+func number(b []byte) []byte {
+	for _, c := range b {
+		if !digit(c) {
+			return nil
+		}
+	}
+	return b
 }
 
 // closing is the index of the bracket that closes the one at b[0], or -1. A thread's name may hold
@@ -333,7 +343,8 @@ func (r *Reader) bracketed(b []byte, h *header, level int) bool {
 // trailingLogger cuts Kafka's " (a.b.C)" off the end of a message.
 func trailingLogger(text []byte) (message, class []byte) {
 	if n := len(text); n > 4 && text[n-1] == ')' {
-		if i := bytes.LastIndex(text, []byte(" (")); i >= 0 && bytes.IndexByte(text[i:], '.') > 0 && !bytes.ContainsAny(text[i+2:n-1], " /:") {
+		i := bytes.LastIndexByte(text, '(') - 1
+		if i >= 0 && text[i] == ' ' && bytes.IndexByte(text[i:], '.') > 0 && !bytes.ContainsAny(text[i+2:n-1], " /:") {
 			return text[:i], short(text[i+2 : n-1])
 		}
 	}

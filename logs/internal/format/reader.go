@@ -26,6 +26,7 @@ type Reader struct {
 	Lines int64
 
 	in    *bufio.Reader
+	stop  int64 // of a part of a file: the number of bytes after which no event starts; 0 if there is no limit
 	event Event
 
 	slots   [2]slot
@@ -40,12 +41,37 @@ type slot struct {
 	raw  []byte
 	head header
 	line int64
+	at   int64 // the offset of its first byte
 	cut  int64
 }
 
 // NewReader reads from in.
 func NewReader(in io.Reader, clock Clock) *Reader {
 	return &Reader{Clock: clock, in: bufio.NewReaderSize(in, blockSize)}
+}
+
+// NewPartReader reads the events that start in a part of a file: in is read from the part's first byte on, and may be
+// read beyond its length, for the lines that continue its last event. Unless the part is the first, the line that in
+// starts within, and those that continue an event, are left to the part before. Lines are counted from the part's first.
+func NewPartReader(in io.Reader, clock Clock, first bool, length int64) *Reader {
+	r := NewReader(in, clock)
+	r.stop = length
+	if first {
+		return r
+	}
+	s := &r.slots[1-r.current]
+	r.err = r.readLine(s)
+	r.Lines = 0
+	for r.err == nil {
+		if r.err = r.readLine(s); r.err == nil || len(s.raw) > 0 {
+			if r.start(s) {
+				r.pending = true
+				break
+			}
+		}
+	}
+	r.headed = true
+	return r
 }
 
 // Next returns the next event, which is valid until the next call, or io.EOF. After another error, what was read
@@ -56,12 +82,19 @@ func (r *Reader) Next() (*Event, error) {
 		if r.err != nil {
 			return nil, r.err
 		}
-		if r.err = r.readLine(next); r.err != nil && len(next.raw) == 0 {
+		if r.err = r.readLine(next); errors.Is(r.err, ErrIdle) {
+			r.err = nil
+			continue
+		}
+		if r.err != nil && len(next.raw) == 0 {
 			return nil, r.err
 		}
 		if r.start(next) || len(bytes.TrimSpace(next.raw)) > 0 {
 			r.pending = true // without a header it is an event that nothing continues
 		}
+	}
+	if r.stop > 0 && next.at >= r.stop {
+		return nil, io.EOF
 	}
 	r.current, r.pending = 1-r.current, false
 	this := &r.slots[r.current]
@@ -79,7 +112,11 @@ func (r *Reader) Next() (*Event, error) {
 	r.headed = true
 	next = &r.slots[1-r.current]
 	for r.err == nil {
-		if r.err = r.readLine(next); r.err != nil && len(next.raw) == 0 {
+		if r.err = r.readLine(next); errors.Is(r.err, ErrIdle) {
+			r.err = nil // whoever wrote the event has finished it
+			break
+		}
+		if r.err != nil && len(next.raw) == 0 {
 			break
 		}
 		if r.start(next) {
@@ -90,6 +127,14 @@ func (r *Reader) Next() (*Event, error) {
 	}
 	e.Raw = this.raw
 	return e, nil
+}
+
+// Inside is the number of bytes that were read or, of a part of a file, its length.
+func (r *Reader) Inside() int64 {
+	if r.stop > 0 {
+		return min(r.stop, r.Bytes)
+	}
+	return r.Bytes
 }
 
 // more adds a line to the event.
@@ -126,8 +171,10 @@ func (r *Reader) start(s *slot) bool {
 
 // readLine reads a line into s, without its line break.
 func (r *Reader) readLine(s *slot) error {
-	r.Lines++
-	s.raw, s.line, s.cut = s.raw[:0], r.Lines, 0
+	if r.stop == 0 || r.Bytes < r.stop {
+		r.Lines++
+	}
+	s.raw, s.line, s.at, s.cut = s.raw[:0], r.Lines, r.Bytes, 0
 	for {
 		part, err := r.in.ReadSlice('\n')
 		r.Bytes += int64(len(part))
@@ -136,10 +183,13 @@ func (r *Reader) readLine(s *slot) error {
 			part = part[:max(room, 0)]
 		}
 		s.raw = append(s.raw, part...)
-		if errors.Is(err, bufio.ErrBufferFull) {
+		if errors.Is(err, bufio.ErrBufferFull) || errors.Is(err, ErrIdle) && r.Bytes > s.at {
 			continue
 		}
 		n := len(s.raw)
+		if err != nil && n == 0 && r.Bytes == s.at && r.Lines > 0 && (r.stop == 0 || s.at < r.stop) {
+			r.Lines-- // there was none
+		}
 		if n > 0 && s.raw[n-1] == '\n' {
 			n--
 		}
