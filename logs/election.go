@@ -66,6 +66,7 @@ type vote struct {
 type learner struct {
 	how   string // DIFF, TRUNC, SNAP
 	zxid  string
+	had   uint64 // the last zxid it had, 0 if unknown
 	began int64
 	acked int64 // 0 until it has caught up
 }
@@ -419,7 +420,7 @@ func (x *elector) learns(at int64, me string, e *format.Event, m *catalogue.Matc
 	}
 	switch m.Phrase.Name {
 	case "learner-synchronizing":
-		of()
+		of().had = number(m, "peerzxid")
 	case "sending-diff", "in-sync":
 		of().how = "DIFF"
 		l.zxid = hexOf(m, "zxid")

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -214,10 +215,28 @@ func (l *learner) text() string {
 	} else if l.zxid != "" {
 		how += " up to " + l.zxid
 	}
+	if n, ok := l.txns(); ok {
+		how += " (" + command.Counted(n, "transaction") + ")"
+	}
 	if l.acked > 0 {
 		return fmt.Sprintf("%s, caught up at %s (%s)", how, ui.Time(l.acked), stretch(l.acked-l.began))
 	}
 	return fmt.Sprintf("%s, from %s", how, ui.Time(l.began))
+}
+
+// txns is how many transactions a DIFF brings, or a TRUNC takes.
+func (l *learner) txns() (n int, ok bool) {
+	zxid, err := strconv.ParseUint(strings.TrimPrefix(l.zxid, "0x"), 16, 64)
+	if err != nil || l.had == 0 || l.had>>32 != zxid>>32 {
+		return 0, false
+	}
+	switch n := int64(zxid - l.had); {
+	case l.how == "DIFF" && n >= 0:
+		return int(n), true
+	case l.how == "TRUNC" && n <= 0:
+		return int(-n), true
+	}
+	return 0, false
 }
 
 // outage is how long clients had no service, as far as the logs tell.
@@ -327,6 +346,9 @@ func (p *electionPrinter) json(e *election) []byte {
 		b.text("member", sid)
 		b.text("how", l.how)
 		b.text("zxid", l.zxid)
+		if n, ok := l.txns(); ok {
+			b.int("txns", int64(n))
+		}
 		b.int("from", l.began)
 		if l.acked > 0 {
 			b.int("until", l.acked)

@@ -149,7 +149,7 @@ func (r *Reader) fields(b []byte, h *header) {
 		}
 		switch c := b[0]; {
 		case c == '[' && h.class == nil:
-			end := closing(b)
+			end := closing(b, '[', ']')
 			if end < 0 {
 				h.text = b
 				return
@@ -176,7 +176,7 @@ func (r *Reader) fields(b []byte, h *header) {
 			b = b[end+1:]
 			continue
 		case c == '(' && h.level != NoLevel && h.class == nil && len(h.thread) == 0: // Solr's thread
-			if end := bytes.IndexByte(b, ')'); end > 0 && end < 64 && end+1 < len(b) && b[end+1] == ' ' {
+			if end := closing(b, '(', ')'); end > 0 && end < 128 && end+1 < len(b) && b[end+1] == ' ' {
 				h.thread, b = b[1:end], b[end+1:]
 				continue
 			}
@@ -221,13 +221,13 @@ func number(b []byte) []byte {
 
 // closing is the index of the bracket that closes the one at b[0], or -1. A thread's name may hold
 // brackets: [QuorumPeer[myid=3]/0.0.0.0:2181:QuorumPeer@714].
-func closing(b []byte) int {
+func closing(b []byte, left, right byte) int {
 	open := 0
 	for i, c := range b {
 		switch c {
-		case '[':
+		case left:
 			open++
-		case ']':
+		case right:
 			if open--; open == 0 {
 				return i
 			}
@@ -304,12 +304,29 @@ func scanLogger(b []byte, early bool) (name []byte, n int) {
 				return b[:i], i + pad + end + 4
 			}
 		}
+		if javaClass(b[:i]) { // Solr, NiFi: nothing between the logger and the message
+			return b[:i], i + 1
+		}
 	case !dotted && bytes.HasPrefix(rest, []byte(" (")): // HBase: ClientCnxn (ClientCnxn.java:1) - is handled above
 		if end := bytes.Index(rest, []byte(") - ")); end > 0 && end < 80 && bytes.Contains(rest[:end], []byte(".java:")) {
 			return b[:i], i + end + 4
 		}
 	}
 	return nil, 0
+}
+
+// javaClass reports whether a name is a class in a package: a.b.Class, o.a.z.ClientCnxn.
+func javaClass(name []byte) bool {
+	last := name[bytes.LastIndexByte(name, '.')+1:]
+	if len(last) == 0 || last[0] < 'A' || last[0] > 'Z' {
+		return false
+	}
+	for _, c := range name[:len(name)-len(last)] {
+		if c >= 'A' && c <= 'Z' || c == '-' {
+			return false
+		}
+	}
+	return true
 }
 
 // bracketed parses a line that starts with a bracket: Kafka's time, a pod's name, a thread.
@@ -325,7 +342,7 @@ func (r *Reader) bracketed(b []byte, h *header, level int) bool {
 			return true
 		}
 	}
-	end := closing(b)
+	end := closing(b, '[', ']')
 	if end < 0 || end+2 >= len(b) || b[end+1] != ' ' {
 		return false
 	}
@@ -381,6 +398,14 @@ func (r *Reader) worded(b []byte, h *header, level int) bool {
 		}
 		h.level, h.layout = NoLevel, Plain
 		return false
+	}
+	if rest, ok := bytes.CutPrefix(b, []byte("Level ")); ok && len(rest) > 0 && digit(rest[0]) { // Python, of a level without a name
+		if i := bytes.IndexByte(rest, ':'); i > 0 && i < 4 {
+			if j := bytes.IndexByte(rest[i+1:], ':'); j > 0 && bytes.IndexByte(rest[i+1:i+1+j], ' ') < 0 {
+				h.level, h.layout, h.class, h.text = Trace, Python, rest[i+1:i+1+j], rest[i+j+2:]
+				return true
+			}
+		}
 	}
 	if b[3] == ' ' && month(b) > 0 {
 		return r.journal(b, h, level)

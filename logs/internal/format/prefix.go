@@ -39,6 +39,20 @@ func afterUnit(b []byte) (inner []byte, ok bool) {
 	return tag[end+2:], true
 }
 
+// afterTag returns what follows "host program: ".
+func afterTag(b []byte) (inner []byte, ok bool) {
+	space := bytes.IndexByte(b, ' ')
+	if space <= 0 || space > 255 {
+		return nil, false
+	}
+	tag := b[space+1:]
+	end := bytes.IndexByte(tag, ':')
+	if end < 2 || end+2 > len(tag) || end > 100 || bytes.IndexByte(tag[:end], ' ') >= 0 || tag[end+1] != ' ' {
+		return nil, false
+	}
+	return tag[end+2:], true
+}
+
 // journal parses a line of syslog or journalctl: "Jun 25 19:56:12 host unit[123]: line".
 func (r *Reader) journal(b []byte, h *header, level int) bool {
 	s, ok := r.Clock.scan(b)
@@ -47,7 +61,9 @@ func (r *Reader) journal(b []byte, h *header, level int) bool {
 	}
 	inner, ok := afterUnit(b[s.n+1:])
 	if !ok {
-		return false
+		if inner, ok = afterTag(b[s.n+1:]); !ok {
+			return false
+		}
 	}
 	return r.journaled(inner, &s, h, level)
 }
