@@ -353,16 +353,23 @@ func (opt *adminOptions) printJSON(answers []*adminAnswer) error {
 	}{opt.command, list})
 }
 
-// adminFailure returns an error that lists the AdminServers that did not answer, or nil.
+// adminFailure returns an error that lists the AdminServers that did not answer, and what would open those that are shut, or
+// nil.
 func adminFailure(answers []*adminAnswer) error {
 	var failures []string
+	shut := true
 	for _, a := range answers {
 		if a.err != nil {
 			failures = append(failures, fmt.Sprintf("AdminServer of %s at port %d: %v", a.member.Name(), a.member.AdminPort, a.err))
+			shut = shut && probe.Shut(a.err)
 		}
 	}
-	if failures == nil {
+	switch {
+	case failures == nil:
 		return nil
+	case shut:
+		failures = append(failures, "admin.enableServer=true in zoo.cfg starts it (3.5 and later); --admin-port names another port than admin.serverPort's default")
+		return &ui.ExitError{Code: exitUnknown, Err: errors.New(strings.Join(failures, "\n"))}
 	}
 	return &ui.ExitError{Code: ui.ExitFailed, Err: errors.New(strings.Join(failures, "\n"))}
 }

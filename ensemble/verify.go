@@ -167,8 +167,12 @@ func (a *agreement) compareDigests(ctx context.Context, opt *verifyOptions, p *p
 	releases := map[string]bool{}
 	last := answer.Hex(0)
 	for i, r := range members {
-		if results[i].err != nil {
+		switch {
+		case results[i].err != nil:
 			a.leave(r, results[i].err)
+			continue
+		case len(results[i].digests) == 0 && keepsNoDigests(r.Release()): // to it the word is unknown, and it closes the connection
+			a.leave(r, fmt.Errorf("it runs %s, and members keep digests since 3.6", r.Release()))
 			continue
 		}
 		names, digests = append(names, r.Name()), append(digests, results[i].digests)
@@ -185,6 +189,11 @@ func (a *agreement) compareDigests(ctx context.Context, opt *verifyOptions, p *p
 	if !a.Agree.Or(true) && len(releases) > 1 {
 		a.Text += "; they run different releases, which may compute digests differently"
 	}
+}
+
+// keepsNoDigests reports whether a release is older than the digests (ZOOKEEPER-3114).
+func keepsNoDigests(release string) bool {
+	return strings.HasPrefix(release, "3.4.") || strings.HasPrefix(release, "3.5.")
 }
 
 // judgeDigests compares digests by zxid. last is the newest zxid of a member.

@@ -183,6 +183,12 @@ func Reason(err error) error {
 	return err
 }
 
+// Shut reports whether a door's error, or its Reason, means that nobody is behind the door who could answer.
+func Shut(err error) bool {
+	err = Reason(err)
+	return isRefused(err) || errors.Is(err, ErrForeign) || errors.Is(err, ErrNoAdmin)
+}
+
 var (
 	errTimeout = errors.New("no answer in time")
 	errRefused = errors.New("connection refused")

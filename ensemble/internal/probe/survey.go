@@ -85,6 +85,10 @@ func (p *Prober) Survey(ctx context.Context, widen bool) (*Survey, error) {
 	}
 	b.identify()
 	s.measureLag(nil)
+	order := func(r *Reading) int {
+		return slices.IndexFunc(b.all, func(m Member) bool { return m.Name() == r.Name() })
+	}
+	slices.SortFunc(s.Readings, func(x, y *Reading) int { return order(x) - order(y) })
 	sortMembers(s.Readings)
 	return s, nil
 }

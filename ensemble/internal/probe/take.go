@@ -203,7 +203,10 @@ func (r *Reading) conclude(outcome map[string]error) {
 		}
 	}
 	for _, a := range []Attempt{{Words, words}, {Admin, outcome["admin"]}, {Session, outcome["session"]}} {
-		if a.Err != nil {
+		switch {
+		case errors.Is(a.Err, ErrNotServing): // that is an answer
+			r.opened(a.Door)
+		case a.Err != nil:
 			r.Tried = append(r.Tried, a)
 		}
 	}
@@ -314,7 +317,11 @@ func (p *Prober) adminPiece(ctx context.Context, m *Member, crowded bool, comman
 		return replies[i].Object, true
 	}
 	monitor := slices.Index(commands, adminMonitor)
-	if err := replies[monitor].err; err != nil { // it is answered without a role too
+	if err := replies[monitor].err; err != nil {
+		// It does not ask for a role, and since 3.6 it fails without one, with status 500.
+		if slices.ContainsFunc(replies, func(r reply) bool { return errors.Is(r.err, ErrNotServing) }) {
+			err = ErrNotServing
+		}
 		return nil, err
 	}
 	configuration, _ := find(adminConfiguration)
