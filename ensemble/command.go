@@ -107,6 +107,9 @@ func (a *asking) prober() (p *probe.Prober, widen bool, err error) {
 	if p.Client, err = a.connect(); err != nil {
 		return nil, false, err
 	}
+	if p.Client.Dial == nil {
+		p.Client.Dial = probe.DialAny
+	}
 	if a.members != "" {
 		p.Client.Servers = a.members
 		if _, chroot, err := client.ParseServers(a.members); err != nil || chroot != "" {

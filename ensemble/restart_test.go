@@ -2,6 +2,7 @@ package ensemble
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -19,21 +20,18 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// helperAddr names the variable with the address at which the test restarts members for its helper.
-const helperAddr = "ZKCTL_TEST_RESTARTER"
-
-// TestRestartHelper is the command that restarts a member, in a process of its own: it asks the test to.
+// TestRestartHelper is the command that restarts a member, in a process of its own: it asks the test at an address to.
 func TestRestartHelper(t *testing.T) {
-	addr := os.Getenv(helperAddr)
-	if addr == "" {
+	args := flag.Args()
+	if len(args) != 2 {
 		t.Skip("it is no test, but a command that TestRollingRestart runs")
 	}
-	c, err := net.Dial("tcp", addr)
+	c, err := net.Dial("tcp", args[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	fmt.Fprintln(c, os.Args[len(os.Args)-1])
+	fmt.Fprintln(c, args[1])
 	text, _ := io.ReadAll(c)
 	if string(text) != "ok" {
 		t.Fatalf("%s", text)
@@ -48,7 +46,6 @@ func restarter(t *testing.T, e *localserver.Ensemble, restart func(*localserver.
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	t.Setenv(helperAddr, l.Addr().String())
 	ids := make(chan string, 100)
 	go func() {
 		for {
@@ -68,7 +65,7 @@ func restarter(t *testing.T, e *localserver.Ensemble, restart func(*localserver.
 			_ = c.Close()
 		}
 	}()
-	return fmt.Sprintf("%q -test.run=^TestRestartHelper$ {id}", os.Args[0]), func() (list []string) {
+	return fmt.Sprintf("%q -test.run=^TestRestartHelper$ %s {id}", os.Args[0], l.Addr()), func() (list []string) {
 		for len(ids) > 0 {
 			list = append(list, <-ids)
 		}
@@ -76,11 +73,17 @@ func restarter(t *testing.T, e *localserver.Ensemble, restart func(*localserver.
 	}
 }
 
+// longestPause is how long writes may wait while all members are restarted, which costs one election.
+const longestPause = 3 * time.Second
+
 func TestRollingRestart(t *testing.T) {
-	e := embedded(t, 3, map[string]string{"4lw.commands.whitelist": "srvr"})
+	engines(t, map[string]string{"4lw.commands.whitelist": "srvr,envi"}, rollingRestart)
+}
+
+func rollingRestart(t *testing.T, e *localserver.Ensemble) {
 	command, ids := restarter(t, e, func(m *localserver.Member) error { return m.Restart(t.Context()) })
 	restart := func(args ...string) output {
-		return run(t, newCommand, e.ConnectString(), append([]string{"restart", "--rolling", "--admin-port", "0", "--timeout", "2s", "--step-timeout", "40s"}, args...)...)
+		return run(t, newCommand, e.ConnectString(), append([]string{"restart", "--rolling", "--admin-port", "0", "--timeout", "5s", "--step-timeout", "90s"}, args...)...)
 	}
 	leader, err := e.Leader(t.Context())
 	if err != nil {
@@ -93,33 +96,15 @@ func TestRollingRestart(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 
-	// A writer sees every write that was acknowledged.
-	stop, written := make(chan struct{}), make(chan []string)
-	go func() {
-		var names []string
-		defer func() { written <- names }()
-		c, err := client.Open(client.Config{Servers: e.ConnectString(), SessionTimeout: 10 * time.Second, Wait: true})
-		if err != nil {
-			return
-		}
-		defer c.Close()
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			name := fmt.Sprintf("/w%d", i)
-			if _, _, err := c.Create(t.Context(), name, nil, proto.OpenACL, proto.Persistent, 0); err == nil {
-				names = append(names, name)
-			}
-		}
-	}()
+	w := startWriter(t, e.ConnectString())
 	o := restart("--exec", command, "-y")
-	close(stop)
-	names := <-written
+	names, pause := w.end()
 	if got := ids(); o.code != 0 || strings.Count(o.out, "in step at zxid 0x") != 3 || len(got) != 3 || got[2] != strconv.FormatInt(leader.ID(), 10) {
 		t.Errorf("%v: %+v", got, o)
+	}
+	t.Logf("%d writes, the longest pause %v", len(names), pause)
+	if pause > longestPause {
+		t.Errorf("writes paused for %v", pause)
 	}
 	c, err := client.Open(client.Config{Servers: e.ConnectString(), Wait: true})
 	if err != nil {
@@ -145,6 +130,46 @@ func TestRollingRestart(t *testing.T) {
 	if o := restart("--exec", command, "-y"); o.code != ui.ExitFailed || !strings.Contains(o.err, "not every member serves: member 1") || ids() != nil {
 		t.Errorf("%+v", o)
 	}
+}
+
+// writer creates znodes one after the other and notes those that were acknowledged.
+type writer struct {
+	stop, ended chan struct{}
+	names       []string
+	pause       time.Duration // the longest between two
+}
+
+func startWriter(t *testing.T, servers string) *writer {
+	c, err := client.Open(client.Config{Servers: servers, SessionTimeout: 10 * time.Second, Wait: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &writer{stop: make(chan struct{}), ended: make(chan struct{})}
+	go func() {
+		defer close(w.ended)
+		defer c.Close()
+		last := time.Now()
+		for i := 0; ; i++ {
+			select {
+			case <-w.stop:
+				return
+			default:
+			}
+			name := fmt.Sprintf("/w%d", i)
+			if _, _, err := c.Create(t.Context(), name, nil, proto.OpenACL, proto.Persistent, 0); err == nil {
+				w.names = append(w.names, name)
+				w.pause = max(w.pause, time.Since(last))
+				last = time.Now()
+			}
+		}
+	}()
+	return w
+}
+
+func (w *writer) end() (names []string, pause time.Duration) {
+	close(w.stop)
+	<-w.ended
+	return w.names, w.pause
 }
 
 // A command that ends and restarts nothing is no success.

@@ -8,6 +8,7 @@
 //
 //	member.go    a member and its addresses; the answer of one door
 //	door.go      four-letter words and sessions
+//	dial.go      connections to names that stand for several addresses
 //	admin.go     the AdminServer
 //	reading.go   what is known of a member
 //	question.go  what a member is asked, at first and again

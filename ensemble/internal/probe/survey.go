@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
 // Survey is what was learnt of an ensemble.
@@ -83,12 +85,12 @@ func (p *Prober) Survey(ctx context.Context, widen bool) (*Survey, error) {
 			b.askConfig()
 		}
 	}
-	b.identify()
-	s.measureLag(nil)
 	order := func(r *Reading) int {
 		return slices.IndexFunc(b.all, func(m Member) bool { return m.Name() == r.Name() })
 	}
 	slices.SortFunc(s.Readings, func(x, y *Reading) int { return order(x) - order(y) })
+	b.identify()
+	s.measureLag(nil)
 	sortMembers(s.Readings)
 	return s, nil
 }
@@ -273,6 +275,9 @@ func configured(c *Config, port int) (list []Member) {
 }
 
 func (m *Member) add(host string, port int) {
+	if ip, err := netip.ParseAddr(host); err == nil { // which Java writes at full length
+		host = ip.String()
+	}
 	a := client.Address{Host: host, Port: port}
 	if port > 0 && !slices.Contains(m.Addresses, a) {
 		m.Addresses = append(m.Addresses, a)
@@ -321,7 +326,7 @@ func (b *survey) same(named, listed Member) bool {
 	for _, r := range b.Readings {
 		if r.Name() == named.Name() {
 			if id, ok := r.ID.Get(); ok {
-				return id == listed.ID.Or(-1)
+				return id == listed.ID.Or(-1) && !r.Config.foreign(b.Config)
 			}
 		}
 	}
@@ -369,16 +374,30 @@ func (b *survey) identify() {
 	if b.Config == nil {
 		return
 	}
+	for _, r := range b.Readings { // the first that is named says which ensemble is meant
+		if r.Config != nil {
+			if b.Alone {
+				b.Config = r.Config
+			}
+			break
+		}
+	}
+	for _, r := range b.Readings {
+		r.Stranger = r.Config.foreign(b.Config)
+	}
 	b.unite()
 	list := configured(b.Config, 0)
 	taken := map[int64]bool{}
 	for _, r := range b.Readings {
-		if id, ok := r.ID.Get(); ok {
+		if id, ok := r.ID.Get(); ok && !r.Stranger {
 			taken[id] = true
 		}
 	}
 	for _, r := range b.Readings {
 		for _, m := range list {
+			if r.Stranger {
+				break
+			}
 			id := m.ID.Or(0)
 			if own, known := r.ID.Get(); known && own != id || !known && (taken[id] || !b.same(r.Member, m)) {
 				continue
@@ -389,9 +408,23 @@ func (b *survey) identify() {
 	}
 	for _, r := range b.Readings {
 		_, listed := b.Config.Member(r.ID.Or(-1))
-		r.Stranger = r.ID.Known() && !listed || r.Mode == "standalone" && len(b.Config.Members()) > 1
+		r.Stranger = r.Stranger || r.ID.Known() && !listed || r.Mode == "standalone" && len(b.Config.Members()) > 1
 	}
 	b.note()
+}
+
+// foreign reports whether a member's configuration is that of another ensemble: no server has the same id and address for
+// other servers in both.
+func (c *Config) foreign(other *Config) bool {
+	if c == nil || other == nil {
+		return false
+	}
+	for _, m := range c.Members() {
+		if o, ok := other.Member(m.ID); ok && slices.ContainsFunc(m.Addrs, func(a zoocfg.QuorumAddr) bool { return slices.Contains(o.Addrs, a) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // unite drops the second reading of a member that was named by another address than that of the configuration, as its id
@@ -402,7 +435,7 @@ func (b *survey) unite() {
 	}
 	named := map[int64]bool{}
 	for _, r := range b.Readings {
-		if id, ok := r.ID.Get(); ok && seed(r) {
+		if id, ok := r.ID.Get(); ok && seed(r) && !r.Stranger {
 			named[id] = true
 		}
 	}
@@ -425,7 +458,7 @@ func (b *survey) note() {
 func (s *Survey) measureLag(comparable func(r, leader *Reading) bool) {
 	var leader *Reading
 	for _, r := range s.Readings {
-		if !r.Leads() || !r.Zxid.Known() {
+		if !r.Leads() || !r.Zxid.Known() || r.Stranger {
 			continue
 		}
 		if leader != nil && leader.Zxid.Or(0)>>32 > r.Zxid.Or(0)>>32 {
@@ -440,7 +473,7 @@ func (s *Survey) measureLag(comparable func(r, leader *Reading) bool) {
 	for _, r := range s.Readings {
 		z, ok := r.Zxid.Get()
 		switch {
-		case !ok || r.State != Serving || r.Mode == "standalone" || r.Mode == "read-only" || comparable != nil && !comparable(r, leader):
+		case !ok || r.State != Serving || r.Stranger || r.Mode == "standalone" || r.Mode == "read-only" || comparable != nil && !comparable(r, leader):
 		case z>>32 == last>>32:
 			r.Lag = answer.Some(max(0, int64(last-z)))
 		case z>>32 < last>>32: // it has synced with this leader, and no transaction since

@@ -172,11 +172,19 @@ func (s *Survey) memberProblems(v *Verdict) {
 		v.Problems = append(v.Problems, r.Label()+" "+fmt.Sprintf(format, a...))
 	}
 	releases := map[string]bool{}
+	var newest answer.Opt[int64] // epoch of a leader
+	for _, r := range s.Readings {
+		if epoch, ok := r.Epoch().Get(); ok && r.Leads() && !r.Stranger {
+			newest = answer.Some(max(epoch, newest.Or(0)))
+		}
+	}
 	for _, r := range s.Readings {
 		if r.Version != "" {
 			releases[r.Release()] = true
 		}
 		switch {
+		case r.Config.foreign(s.Config):
+			add(r, "is a member of another ensemble: its configuration and that of %s have no server in common", s.Config.From)
 		case r.Stranger && r.Mode == "standalone":
 			add(r, "runs alone: it is not part of the ensemble that %s is in", s.Config.From)
 		case r.Stranger:
@@ -199,7 +207,10 @@ func (s *Survey) memberProblems(v *Verdict) {
 			if r.Mode == "read-only" {
 				add(r, "is read-only: it is cut off from the quorum")
 			}
-			if c := r.Config; c != nil && s.Config != nil && c.Version() != s.Config.Version() {
+			if epoch, ok := r.Epoch().Get(); ok && !r.Stranger && newest.Known() && epoch > newest.Or(0) {
+				add(r, "has transactions of epoch %d, and the leader is in epoch %d: they are not one ensemble, or an election is under way", epoch, newest.Or(0))
+			}
+			if c := r.Config; c != nil && !r.Stranger && s.Config != nil && c.Version() != s.Config.Version() {
 				add(r, "has another configuration, version %x instead of %x", uint64(c.Version()), uint64(s.Config.Version()))
 			}
 		}

@@ -1,0 +1,102 @@
+package ensemble
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/localserver"
+)
+
+// canaryServer names the variable with the server through which TestCanaryHelper sends a canary.
+const canaryServer = "ZKCTL_TEST_CANARY"
+
+// TestCanaryHelper is a process with a canary that TestNothingIsLeftOfACanary kills.
+func TestCanaryHelper(t *testing.T) {
+	addr := os.Getenv(canaryServer)
+	if addr == "" {
+		t.Skip("it is no test, but a process that another test kills")
+	}
+	run(t, newCommand, addr, "health", "--canary", "--admin-port", "0")
+}
+
+// held is a server that answers late to a canary that watches its znode, and to what the same client asks after that.
+func held(t *testing.T, delay time.Duration) (*localserver.Ensemble, *client.Conn) {
+	t.Helper()
+	e := embedded(t, 1, nil)
+	if _, err := e.Inject(localserver.Fault{Op: localserver.OpExists, Delay: delay}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.Open(client.Config{Servers: e.ConnectString(), SessionTimeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return e, c
+}
+
+// await waits until there are canaries, or none.
+func await(t *testing.T, c *client.Conn, there bool) {
+	t.Helper()
+	for until := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		names, _, err := c.Children(t.Context(), "/", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(strings.Join(names, " "), "zkctl-canary-") == there {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatalf("canaries: %v, want %v", names, there)
+		}
+	}
+}
+
+func TestNothingIsLeftOfACanary(t *testing.T) {
+	t.Run("interrupted", func(t *testing.T) {
+		t.Parallel()
+		e, c := held(t, time.Second)
+		ctx, interrupt := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() {
+			p := &probe.Prober{Client: client.Config{Servers: e.ConnectString(), SessionTimeout: time.Minute}}
+			ended <- new(canaryResult).sing(ctx, p, &probe.Member{Addresses: addresses(t, e.ConnectString())}, "")
+		}()
+		await(t, c, true)
+		interrupt()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+		await(t, c, false) // long before the session would expire
+	})
+	t.Run("killed", func(t *testing.T) {
+		t.Parallel()
+		e, c := held(t, time.Hour)
+		cmd := exec.Command(os.Args[0], "-test.run=^TestCanaryHelper$")
+		cmd.Env = append(os.Environ(), canaryServer+"="+e.ConnectString())
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		await(t, c, true)
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		await(t, c, false)
+	})
+}
+
+func addresses(t *testing.T, servers string) []client.Address {
+	t.Helper()
+	list, _, err := client.ParseServers(servers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}

@@ -1,0 +1,300 @@
+package ensemble
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/port"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/localserver"
+	_ "github.com/zkctl/zkctl/localserver/apache"
+)
+
+// certificate makes one for 127.0.0.1 that signs itself, as a PEM file with its key.
+func certificate(t *testing.T) (file string, trusting *tls.Config) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "server"}, IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	file = filepath.Join(t.TempDir(), "server.pem")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(cert)
+	return file, &tls.Config{RootCAs: roots}
+}
+
+// Words go through the client port's TLS, and an AdminServer that speaks HTTPS alone is asked so.
+func TestSecureDoors(t *testing.T) {
+	file, trusting := certificate(t)
+	n, err := port.Free()
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := withJetty(t).Start(t.Context(), apache.Options{
+		Secure: &apache.TLSFiles{KeyStore: file, TrustStore: file, ClientAuth: "none"},
+		Properties: map[string]string{
+			"4lw.commands.whitelist": "srvr,envi", "admin.enableServer": "true", "admin.serverPort": strconv.Itoa(n), "admin.forceHttps": "true",
+			"ssl.quorum.keyStore.location": file, "ssl.quorum.trustStore.location": file,
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(theirs.LogTail())
+		}
+		_ = theirs.Stop()
+	})
+	ours, err := localserver.Start(t.Context(), localserver.Options{TLS: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ours.Close() })
+	for name, test := range map[string]struct {
+		addr, admin string
+		tls         *tls.Config
+		doors       string
+	}{
+		"Apache":   {theirs.SecureAddr(), strconv.Itoa(n), trusting, "4lw+admin"},
+		"embedded": {ours.TLSConnectString(), "1", ours.TLSConfig(), "4lw"},
+	} {
+		cfg := client.Config{Servers: test.addr, SessionTimeout: 10 * time.Second, TLS: test.tls}
+		if o := runWith(t, newCommand, cfg, "status", "--admin-port", test.admin, "--timeout", "20s"); o.code != 0 || !strings.Contains(o.out, test.doors+"\n") {
+			t.Errorf("%s: %+v", name, o)
+		}
+		if o := runWith(t, newWordCommand, cfg, "srvr", "--raw"); o.code != 0 || !strings.Contains(o.out, "Mode: standalone\n") {
+			t.Errorf("%s: %+v", name, o)
+		}
+		if o := runWith(t, newCommand, cfg, "health", "--canary", "--admin-port", "0"); o.code != 0 {
+			t.Errorf("%s: %+v", name, o)
+		}
+		// Without TLS the port is told for what it is; with it, a plain one.
+		if o := run(t, newCommand, test.addr, "status", "--admin-port", "0", "--timeout", "20s"); o.code != exitUnknown || !strings.Contains(o.out, "TLS") {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+	cfg := client.Config{Servers: theirs.Addr(), TLS: trusting}
+	if o := runWith(t, newCommand, cfg, "status", "--admin-port", "0", "--timeout", "20s"); o.code != exitUnknown || !strings.Contains(o.out, "TLS") {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestIPv6(t *testing.T) {
+	if l, err := net.Listen("tcp", "[::1]:0"); err != nil {
+		t.Skipf("this machine has no IPv6: %v", err)
+	} else {
+		_ = l.Close()
+	}
+	e, err := localserver.Start(t.Context(), localserver.Options{Size: 3, Host: "::1", Properties: map[string]string{"tickTime": "500", "forceSync": "no"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	first := fmt.Sprintf("[::1]:%d", e.Members()[0].Port())
+	s, o := statusOf(t, first, "--admin-port", "0", "--timeout", "20s")
+	if o.code != 0 || len(s.Members) != 3 || len(s.Problems) > 0 || s.Members[2].Address != fmt.Sprintf("[::1]:%d", e.Members()[2].Port()) {
+		t.Errorf("%s%s", o.out, o.err)
+	}
+	if o := run(t, newSessionCommand, first, "ls", "--admin-port", "0"); o.code != 0 {
+		t.Errorf("%+v", o)
+	}
+}
+
+// An observer does not count, and members without a quorum that serve reads say so.
+func TestObserversAndReadOnlyMembers(t *testing.T) {
+	e, err := localserver.Start(t.Context(), localserver.Options{
+		Size: 3, Observers: 1, Properties: map[string]string{"tickTime": "500", "forceSync": "no", "readonlymode.enabled": "true", "4lw.commands.whitelist": "srvr"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	observer := e.Members()[3]
+	s, o := statusOf(t, observer.Addr(), "--admin-port", "0", "--timeout", "20s")
+	if o.code != 0 || len(s.Members) != 4 || *s.Voters != 3 || *s.Tolerates != 1 || s.Members[3].Mode == nil || *s.Members[3].Mode != "observer" {
+		t.Errorf("%s%s", o.out, o.err)
+	}
+	if o := run(t, newCommand, observer.Addr(), "restart", "--rolling", "--dry-run", "--exec", "true", "--admin-port", "0"); o.code != 0 || !strings.Contains(strings.Split(o.out, "\n")[1], "observer") {
+		t.Errorf("%+v", o)
+	}
+	for _, m := range e.Members()[:2] {
+		if err := m.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := e.Members()[2].Addr()
+	until := time.Now().Add(30 * time.Second)
+	for s, o = statusOf(t, last, "--admin-port", "0"); !strings.Contains(s.Verdict, "read-only") && time.Now().Before(until); {
+		s, o = statusOf(t, last, "--admin-port", "0")
+	}
+	if o.code != ui.ExitFailed || s.Verdict != "no quorum: the members that serve are read-only" || *s.Quorum {
+		t.Errorf("%d: %s%s", o.code, o.out, o.err)
+	}
+	if o := run(t, newCommand, last, "health", "--canary", "--admin-port", "0"); o.code != ui.ExitFailed {
+		t.Errorf("%+v", o)
+	}
+}
+
+// A member of another ensemble is told as one, even if both have members of its id.
+func TestMemberOfAnotherEnsemble(t *testing.T) {
+	e, other := embedded(t, 3, nil), embedded(t, 3, nil)
+	stranger := other.Members()[0].Addr()
+	s, o := statusOf(t, "", "--members", e.ConnectString()+","+stranger, "--admin-port", "0", "--timeout", "20s")
+	if o.code != 0 || len(s.Members) != 4 || !strings.HasPrefix(s.Verdict, "quorum 3 of 3") || len(s.Problems) != 1 || !strings.Contains(s.Problems[0], stranger+") is a member of another ensemble") {
+		t.Errorf("%d: %s%s", o.code, o.out, o.err)
+	}
+	// Without --members the first that tells its configuration says which ensemble is meant.
+	s, o = statusOf(t, e.Members()[0].Addr()+","+stranger, "--admin-port", "0", "--timeout", "20s")
+	if o.code != 0 || len(s.Members) != 4 || !strings.HasPrefix(s.Verdict, "quorum 3 of 3") || len(s.Problems) != 1 || !strings.Contains(s.Problems[0], "is a member of another ensemble") {
+		t.Errorf("%d: %s%s", o.code, o.out, o.err)
+	}
+}
+
+// engines are what runs the members that a test is about.
+func engines(t *testing.T, properties map[string]string, test func(t *testing.T, e *localserver.Ensemble)) {
+	for _, engine := range []localserver.Engine{localserver.Embedded, localserver.Apache} {
+		t.Run(string(engine), func(t *testing.T) {
+			t.Parallel()
+			if engine == localserver.Apache {
+				withJetty(t) // skips without ZooKeeper
+			}
+			all := map[string]string{"tickTime": "500", "initLimit": "20", "syncLimit": "10", "forceSync": "no"}
+			maps.Copy(all, properties)
+			e, err := localserver.Start(t.Context(), localserver.Options{Size: 3, Engine: engine, Properties: all})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = e.Close() })
+			test(t, e)
+		})
+	}
+}
+
+// A member that was started from an edited snapshot is found, by digests and znode by znode.
+func TestVerifyFindsAnEditedSnapshot(t *testing.T) {
+	engines(t, nil, func(t *testing.T, e *localserver.Ensemble) {
+		c, err := client.Open(client.Config{Servers: e.Members()[0].Addr(), SessionTimeout: 20 * time.Second, Wait: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		write := func(n int) {
+			for range n {
+				if _, err := c.Set(t.Context(), "/a/counter", []byte("x"), -1); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, path := range []string{"/a", "/a/counter", "/a/edited"} {
+			if _, _, err := c.Create(t.Context(), path, []byte("true"), proto.OpenACL, proto.Persistent, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(150)
+		leader, err := e.Leader(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		victim := e.Members()[1]
+		if victim == leader {
+			victim = e.Members()[2]
+		}
+		if err := victim.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		edit(t, victim.DataDir())
+		if err := victim.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		write(300)
+		verify := func(args ...string) output {
+			return run(t, newCommand, e.ConnectString(), append([]string{"verify", "--admin-port", "0", "--timeout", "20s"}, args...)...)
+		}
+		o := verify()
+		for until := time.Now().Add(30 * time.Second); o.code == exitUnknown && time.Now().Before(until); { // a follower may be behind
+			o = verify()
+		}
+		if o.code != ui.ExitFailed || !strings.Contains(o.out, "became different") || !strings.Contains(o.out, "the same at "+victim.Addr()+"\n") {
+			t.Errorf("%+v", o)
+		}
+		o = verify("--deep", "/a")
+		if o.code != ui.ExitFailed || !strings.Contains(o.out, "/a/edited: ") || !strings.Contains(o.out, victim.Addr()) || strings.Contains(o.out, "/a/counter") {
+			t.Errorf("%+v", o)
+		}
+	})
+}
+
+// edit changes a znode's data in a data directory that no server uses.
+func edit(t *testing.T, dir string) {
+	t.Helper()
+	dir = filepath.Join(dir, "version-2")
+	d, err := storage.OpenDirs(dir, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, _, err := d.Load(t.Context(), storage.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	zxid := tree.LastZxid()
+	stat, ok := tree.Stat("/a/edited")
+	if !ok {
+		t.Fatal("the znode is not there")
+	}
+	tree.Apply(&proto.TxnHeader{Type: proto.OpSetData, Zxid: stat.Mzxid, Time: stat.Mtime}, &proto.SetDataTxn{Path: "/a/edited", Data: []byte("false"), Version: stat.Version})
+	tree.SetLastZxid(zxid)
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if name := f.Name(); strings.HasPrefix(name, "log.") || strings.HasPrefix(name, "snapshot.") {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := storage.WriteSnapshot(filepath.Join(dir, "snapshot."+strconv.FormatInt(zxid, 16)), tree, storage.SnapshotOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
