@@ -3,6 +3,7 @@ package ensemble
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/localserver"
 )
@@ -41,21 +43,16 @@ func held(t *testing.T, delay time.Duration) (*localserver.Ensemble, *client.Con
 	return e, c
 }
 
-// await waits until there are canaries, or none.
-func await(t *testing.T, c *client.Conn, there bool) {
+// awaitCanary waits until there is one, or none.
+func awaitCanary(t *testing.T, c *client.Conn, there bool) {
 	t.Helper()
-	for until := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	await.That(t, 30*time.Second, fmt.Sprintf("there is a canary: %v", there), func() bool {
 		names, _, err := c.Children(t.Context(), "/", false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(strings.Join(names, " "), "zkctl-canary-") == there {
-			return
-		}
-		if time.Now().After(until) {
-			t.Fatalf("canaries: %v, want %v", names, there)
-		}
-	}
+		return strings.Contains(strings.Join(names, " "), "zkctl-canary-") == there
+	})
 }
 
 func TestNothingIsLeftOfACanary(t *testing.T) {
@@ -68,12 +65,12 @@ func TestNothingIsLeftOfACanary(t *testing.T) {
 			p := &probe.Prober{Client: client.Config{Servers: e.ConnectString(), SessionTimeout: time.Minute}}
 			ended <- new(canaryResult).sing(ctx, p, &probe.Member{Addresses: addresses(t, e.ConnectString())}, "")
 		}()
-		await(t, c, true)
+		awaitCanary(t, c, true)
 		interrupt()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("%v", err)
 		}
-		await(t, c, false) // long before the session would expire
+		awaitCanary(t, c, false) // long before the session would expire
 	})
 	t.Run("killed", func(t *testing.T) {
 		t.Parallel()
@@ -83,12 +80,12 @@ func TestNothingIsLeftOfACanary(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		await(t, c, true)
+		awaitCanary(t, c, true)
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait()
-		await(t, c, false)
+		awaitCanary(t, c, false)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -77,10 +78,11 @@ func (d doors) check(t *testing.T) {
 		{newAdminCommand, "leader", unless(d.admins, exitUnknown), with(d.admins, "leader_id", "admin.enableServer=true in zoo.cfg"), "panic"},
 	} {
 		args := append(strings.Fields(test.args), "--admin-port", d.admin, "--timeout", "20s")
-		o := run(t, test.construct, strings.Join(d.servers, ","), args...)
-		for until := time.Now().Add(20 * time.Second); o.code != test.code && time.Now().Before(until); { // a follower may be behind
+		var o output
+		await.Within(20*time.Second, func() bool { // a follower may be behind
 			o = run(t, test.construct, strings.Join(d.servers, ","), args...)
-		}
+			return o.code == test.code
+		})
 		if all := o.out + o.err; o.code != test.code || !strings.Contains(all, test.says) || strings.Contains(all, test.silent) {
 			t.Errorf("%s: exit code %d, want %d, %q and no %q:\n%s%s", test.args, o.code, test.code, test.says, test.silent, o.out, o.err)
 		}
@@ -122,11 +124,13 @@ func sameBytes(t *testing.T, addr string) {
 		if w == "stmk" {
 			args, ask = []string{w, "306", "--raw", "-y"}, w+string(binary.BigEndian.AppendUint64(nil, 306))
 		}
-		before, o, after := dial(t, addr, ask), run(t, newWordCommand, addr, args...), dial(t, addr, ask)
-		for until := time.Now().Add(20 * time.Second); !sameBut(before, o.out, after) && time.Now().Before(until); { // connections end late
-			before, o, after = dial(t, addr, ask), run(t, newWordCommand, addr, args...), dial(t, addr, ask)
-		}
-		if o.code != 0 || o.err != "" || !sameBut(before, o.out, after) {
+		var before string
+		var o output
+		same := await.Within(20*time.Second, func() bool { // connections end late
+			before, o = dial(t, addr, ask), run(t, newWordCommand, addr, args...)
+			return sameBut(before, o.out, dial(t, addr, ask))
+		})
+		if o.code != 0 || o.err != "" || !same {
 			t.Errorf("%s: exit code %d, %s\n%q, want\n%q", w, o.code, o.err, o.out, before)
 		}
 	}

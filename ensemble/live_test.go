@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -163,10 +164,10 @@ func TestObserversAndReadOnlyMembers(t *testing.T) {
 		}
 	}
 	last := e.Members()[2].Addr()
-	until := time.Now().Add(30 * time.Second)
-	for s, o = statusOf(t, last, "--admin-port", "0"); !strings.Contains(s.Verdict, "read-only") && time.Now().Before(until); {
+	await.Within(30*time.Second, func() bool {
 		s, o = statusOf(t, last, "--admin-port", "0")
-	}
+		return strings.Contains(s.Verdict, "read-only")
+	})
 	if o.code != ui.ExitFailed || s.Verdict != "no quorum: the members that serve are read-only" || *s.Quorum {
 		t.Errorf("%d: %s%s", o.code, o.out, o.err)
 	}
@@ -250,10 +251,11 @@ func TestVerifyFindsAnEditedSnapshot(t *testing.T) {
 		verify := func(args ...string) output {
 			return run(t, newCommand, e.ConnectString(), append([]string{"verify", "--admin-port", "0", "--timeout", "20s"}, args...)...)
 		}
-		o := verify()
-		for until := time.Now().Add(30 * time.Second); o.code == exitUnknown && time.Now().Before(until); { // a follower may be behind
+		var o output
+		await.Within(30*time.Second, func() bool { // a follower may be behind
 			o = verify()
-		}
+			return o.code != exitUnknown
+		})
 		if o.code != ui.ExitFailed || !strings.Contains(o.out, "became different") || !strings.Contains(o.out, "the same at "+victim.Addr()+"\n") {
 			t.Errorf("%+v", o)
 		}

@@ -29,8 +29,8 @@ type Connection struct {
 // ParseCons parses the answer to cons.
 func ParseCons(text []byte) ([]*Connection, error) {
 	list := []*Connection{}
-	for line := range bytes.Lines(text) {
-		if c := parseConnection(strings.TrimRight(string(line), "\r\n")); c != nil {
+	for line := range lines(text) {
+		if c := parseConnection(line); c != nil {
 			list = append(list, c)
 		}
 	}

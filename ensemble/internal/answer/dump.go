@@ -1,7 +1,6 @@
 package answer
 
 import (
-	"bytes"
 	"strings"
 	"time"
 )
@@ -39,8 +38,7 @@ const (
 func ParseDump(text []byte) (*Dump, error) {
 	d := &Dump{Sessions: []*SessionTimeout{}, Ephemerals: []*SessionPaths{}}
 	part, owns := "", false
-	for line := range bytes.Lines(text) {
-		line := strings.TrimRight(string(line), "\r\n")
+	for line := range lines(text) {
 		switch {
 		case line == dumpSessions, line == dumpEphemerals, line == dumpConns:
 			part = line

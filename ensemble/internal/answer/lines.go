@@ -1,8 +1,10 @@
 package answer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -17,6 +19,18 @@ func notUnderstood(what string, text []byte) error {
 		head = head[:most] + "…"
 	}
 	return fmt.Errorf("%w: %s does not start like %q", ErrNotUnderstood, what, head)
+}
+
+// lines are those of an answer, without their ends. One at the end that is not complete is left out: if the connection
+// broke, it may be the beginning of a longer number.
+func lines(text []byte) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for line := range bytes.Lines(text) {
+			if bytes.HasSuffix(line, []byte("\n")) && !yield(strings.TrimRight(string(line), "\r\n")) {
+				return
+			}
+		}
+	}
 }
 
 // number parses a decimal number, which some locales write with a comma.

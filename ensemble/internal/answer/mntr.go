@@ -1,7 +1,6 @@
 package answer
 
 import (
-	"bytes"
 	"encoding/json"
 	"strings"
 )
@@ -25,8 +24,8 @@ const maxMetrics = 100_000
 // ParseMntr parses the answer to mntr.
 func ParseMntr(text []byte) (*Metrics, error) {
 	m := newMetrics()
-	for line := range bytes.Lines(text) {
-		name, value, ok := strings.Cut(strings.TrimRight(string(line), "\r\n"), "\t")
+	for line := range lines(text) {
+		name, value, ok := strings.Cut(line, "\t")
 		if ok && name != "" {
 			m.add(name, value)
 		}

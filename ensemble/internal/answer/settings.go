@@ -51,11 +51,13 @@ func (s *Settings) add(key, value string) {
 func ParseSettings(text []byte) (*Settings, error) {
 	s := &Settings{}
 	if head, rest, ok := bytes.Cut(text, []byte("membership:")); ok && (len(head) == 0 || bytes.HasSuffix(head, []byte("\n"))) {
-		s.Membership = strings.TrimSpace(string(rest))
+		if s.Membership = strings.TrimSpace(string(rest)); !strings.Contains(s.Membership, "\nversion=") {
+			s.Membership = "" // it was cut off, and lists some of the servers
+		}
 		text = head
 	}
-	for line := range bytes.Lines(text) {
-		if key, value, ok := strings.Cut(strings.TrimRight(string(line), "\r\n"), "="); ok {
+	for line := range lines(text) {
+		if key, value, ok := strings.Cut(line, "="); ok {
 			s.add(key, value)
 		}
 	}

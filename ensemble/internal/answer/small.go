@@ -15,8 +15,8 @@ type Dirs struct {
 // ParseDirs parses the answer to dirs.
 func ParseDirs(text []byte) (*Dirs, error) {
 	d := &Dirs{}
-	for line := range bytes.Lines(text) {
-		key, value, _ := strings.Cut(string(line), ":")
+	for line := range lines(text) {
+		key, value, _ := strings.Cut(line, ":")
 		switch key {
 		case "datadir_size":
 			d.Data = whole(value)
@@ -40,8 +40,8 @@ type Digest struct {
 // ParseHash parses the answer to hash: "100000080: 12345678901".
 func ParseHash(text []byte) ([]*Digest, error) {
 	list := []*Digest{}
-	for line := range bytes.Lines(text) {
-		zxid, digest, ok := strings.Cut(string(line), ":")
+	for line := range lines(text) {
+		zxid, digest, ok := strings.Cut(line, ":")
 		id, known := hex(zxid).Get()
 		if n := whole(digest); ok && known && n.Known() {
 			list = append(list, &Digest{Zxid: id, Digest: Hex(n.Or(0))})

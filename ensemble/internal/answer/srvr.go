@@ -1,7 +1,6 @@
 package answer
 
 import (
-	"bytes"
 	"strings"
 )
 
@@ -28,8 +27,7 @@ type Srvr struct {
 func ParseSrvr(text []byte) (*Srvr, error) {
 	r := &Srvr{}
 	found := 0
-	for line := range bytes.Lines(text) {
-		line := strings.TrimRight(string(line), "\r\n")
+	for line := range lines(text) {
 		key, value, ok := strings.Cut(line, ":")
 		value = strings.TrimSpace(value)
 		switch {

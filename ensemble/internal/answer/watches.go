@@ -15,8 +15,8 @@ type WatchSummary struct {
 // ParseWchs parses the answer to wchs: "1 connections watching 2 paths\nTotal watches:3".
 func ParseWchs(text []byte) (*WatchSummary, error) {
 	s := &WatchSummary{}
-	for line := range bytes.Lines(text) {
-		line := strings.TrimSpace(string(line))
+	for line := range lines(text) {
+		line := strings.TrimSpace(line)
 		if total, ok := strings.CutPrefix(line, "Total watches:"); ok {
 			s.Watches = whole(total)
 		} else if w := strings.Fields(line); len(w) == 5 && w[1] == "connections" && w[2] == "watching" {
@@ -44,8 +44,7 @@ type PathSessions struct {
 // ParseWchc parses the answer to wchc: a line per session, followed by a line with a tab for each path.
 func ParseWchc(text []byte) ([]*SessionPaths, error) {
 	list := []*SessionPaths{}
-	for line := range bytes.Lines(text) {
-		line := strings.TrimRight(string(line), "\r\n")
+	for line := range lines(text) {
 		if path, ok := strings.CutPrefix(line, "\t"); ok {
 			if n := len(list); n > 0 {
 				list[n-1].Paths = append(list[n-1].Paths, path)
@@ -63,8 +62,7 @@ func ParseWchc(text []byte) ([]*SessionPaths, error) {
 // ParseWchp parses the answer to wchp: a line per path, followed by a line with a tab for each session.
 func ParseWchp(text []byte) ([]*PathSessions, error) {
 	list := []*PathSessions{}
-	for line := range bytes.Lines(text) {
-		line := strings.TrimRight(string(line), "\r\n")
+	for line := range lines(text) {
 		if id, ok := strings.CutPrefix(line, "\t"); ok {
 			if id, ok := hex(id).Get(); ok && len(list) > 0 {
 				last := list[len(list)-1]
