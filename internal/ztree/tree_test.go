@@ -50,7 +50,7 @@ func TestWalk(t *testing.T) {
 func TestDeep(t *testing.T) {
 	tree := New()
 	tree.Digest()
-	const levels = 20000
+	const levels = 4000
 	path := strings.Repeat("/d", levels)
 	for i := 1; i <= levels; i++ {
 		if err := tree.Restore(path[:2*i], nil, openACL, proto.StatPersisted{}); err != nil {
