@@ -9,7 +9,7 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// What the configuration turns off of the AdminServer is off.
+// The configuration can turn off parts of the AdminServer.
 func TestAdminSettings(t *testing.T) {
 	for _, c := range []struct {
 		text                  string

@@ -20,7 +20,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// leavesNothing checks that what f starts it ends: goroutines, ports and temporary folders.
+// leavesNothing checks that f leaves no goroutines, ports or temporary folders.
 func leavesNothing(t *testing.T, f func() *Ensemble) {
 	t.Helper()
 	temp := t.TempDir()
@@ -189,7 +189,7 @@ func TestDisturb(t *testing.T) {
 	write(t, e, "/b")
 }
 
-// A member that is killed and started again keeps what it has acknowledged, sessions too.
+// A member that is killed and restarted keeps everything that it acknowledged, including sessions.
 func TestStopAndKill(t *testing.T) {
 	e := New(t)
 	c := open(t, e.ConnectString())
@@ -254,7 +254,7 @@ func TestPause(t *testing.T) {
 	}
 }
 
-// Close and Kill under load: nobody hangs, and what was acknowledged is there.
+// Close and Kill under load: nothing hangs, and everything acknowledged is there.
 func TestEndUnderLoad(t *testing.T) {
 	dir := t.TempDir()
 	for round := range 4 {

@@ -12,7 +12,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// gone reports whether there is no such znode, at once.
+// gone reports whether the znode does not exist, without waiting.
 func gone(t *testing.T, e *Ensemble, path string) bool {
 	t.Helper()
 	_, err := e.Znode(t.Context(), path)
@@ -29,8 +29,8 @@ func make1(t *testing.T, c *client.Conn, path string, mode proto.CreateMode, ttl
 	}
 }
 
-// Sessions without a client end when the clock is moved past their timeouts; the others stay, on
-// whichever member they are.
+// Sessions without a client end when the clock moves past their timeouts; the others stay, whatever
+// their member.
 func TestAdvanceEndsSessions(t *testing.T) {
 	for _, opt := range []Options{{Ephemeral: true}, {Size: 3, Ephemeral: true, Properties: quick}} {
 		t.Run(fmt.Sprint(opt.Size), func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestAdvanceEndsSessions(t *testing.T) {
 				make1(t, c, fmt.Sprintf("/stay%d", n), proto.Ephemeral, 0)
 				stay = append(stay, c)
 			}
-			// This one loses its connection and cannot come back.
+			// This one loses its connection and cannot reconnect.
 			c, err := client.Open(client.Config{Servers: e.ConnectString(), SessionTimeout: timeout})
 			if err != nil {
 				t.Fatal(err)
@@ -83,8 +83,8 @@ func TestAdvanceEndsSessions(t *testing.T) {
 	}
 }
 
-// Znodes with a time to live and containers are deleted when the clock says so, and nested ones in
-// the same move; a znode that is changed meanwhile lives on.
+// TTL znodes and containers are deleted when the clock passes their time, and nested ones in the
+// same move; a znode that changes meanwhile stays.
 func TestAdvanceDeletesZnodes(t *testing.T) {
 	for _, size := range []int{1, 3} {
 		e := New(t, Options{Size: size, Ephemeral: true, Properties: quick})
@@ -112,7 +112,7 @@ func TestAdvanceDeletesZnodes(t *testing.T) {
 			tree, err := e.Dump(t.Context())
 			t.Errorf("after 12 s there is %v, %v", tree, err)
 		}
-		// A server that starts again, and another leader, have the same time.
+		// A restarted server, and a new leader, have the same time.
 		if err := e.Restart(t.Context()); size == 3 && err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +126,7 @@ func TestAdvanceDeletesZnodes(t *testing.T) {
 	}
 }
 
-// The clock of a member that was not there when it was moved is the same.
+// A member that was down when the clock moved has the same time.
 func TestAdvanceOutlivesRestarts(t *testing.T) {
 	e := New(t, Options{Size: 3, Properties: quick})
 	c := open(t, e.ConnectString())

@@ -41,7 +41,7 @@ func damaged(t *testing.T, name string, damage func(log []byte, entries []int) [
 	return dir
 }
 
-// entryOffsets are where the entries of a log begin, and where the last ends.
+// entryOffsets returns where the entries of a log start, and where the last ends.
 func entryOffsets(log []byte) []int {
 	at := []int{16}
 	for {
@@ -54,8 +54,8 @@ func entryOffsets(log []byte) []int {
 	}
 }
 
-// The newest log, or the one before it, is damaged. A server starts where a crash may have left
-// the file so, and then it can write; else it says what is wrong and does not start. The last
+// The newest log, or the one before it, is damaged. If a crash may have left the file like this,
+// the server starts and can write; otherwise it says what is wrong and does not start. The last
 // column is what Apache ZooKeeper does.
 func TestStartOnDamagedLog(t *testing.T) {
 	set := func(at int, with string) func(log []byte, entries []int) []byte {
@@ -74,7 +74,7 @@ func TestStartOnDamagedLog(t *testing.T) {
 	cut := func(size int) func(log []byte, entries []int) []byte {
 		return func(log []byte, _ []int) []byte { return log[:size] }
 	}
-	// over overwrites the log where an entry begins, and some bytes before that.
+	// over overwrites the log from some bytes before the start of an entry.
 	over := func(entry, before int, with string) func(log []byte, entries []int) []byte {
 		return func(log []byte, entries []int) []byte { copy(log[entries[entry]-before:], with); return log }
 	}
@@ -83,7 +83,7 @@ func TestStartOnDamagedLog(t *testing.T) {
 		name   string
 		file   string
 		damage func(log []byte, entries []int) []byte
-		say    string // why the server does not start; "" when it does
+		say    string // why the server does not start; "" if it does
 		apache bool
 	}{
 		{"empty", "log.38", cut(0), "", refuses},
@@ -155,8 +155,8 @@ func TestStartOnDamagedLog(t *testing.T) {
 	}
 }
 
-// Something that has the name of a file and is none ends the start: it hides what was acknowledged,
-// or the first write would fail on it.
+// Anything that has the name of a file but is not one prevents the start: it hides acknowledged
+// data, or the first write would fail.
 func TestStartBesideWhatIsNoFile(t *testing.T) {
 	folder := func(path string) error { return os.Mkdir(path, 0o700) }
 	nowhere := func(path string) error {
@@ -178,7 +178,7 @@ func TestStartBesideWhatIsNoFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := c.make(path); err != nil {
-				t.Skip(err) // links need a privilege on Windows
+				t.Skip(err) // links require a privilege on Windows
 			}
 			e, err := Start(t.Context(), Options{DataDir: dir})
 			if err == nil {
@@ -192,7 +192,7 @@ func TestStartBesideWhatIsNoFile(t *testing.T) {
 	}
 }
 
-// readLogs is the content of all logs of a data directory.
+// readLogs returns the content of all logs in a data directory.
 func readLogs(t *testing.T, dataDir string) (all string) {
 	t.Helper()
 	dir, err := storage.ReadDir(dataDir)
@@ -209,7 +209,7 @@ func readLogs(t *testing.T, dataDir string) (all string) {
 	return all
 }
 
-// A log that nobody would read, because dataLogDir was set or changed, ends the start.
+// A log that would not be read, because dataLogDir was set or changed, prevents the start.
 func TestMisplacedFiles(t *testing.T) {
 	for _, c := range []struct{ name, file, say string }{
 		{"log beside the snapshots", "data/version-2/log.1", "Snapshot directory has log files."},

@@ -14,7 +14,7 @@ func TestElect(t *testing.T) {
 	defer cancel()
 	e := New(t, Options{Size: 3, Observers: 1, Properties: quick})
 	var paths []string
-	// A leader that began an epoch has more than those without a transaction of it.
+	// A leader that started an epoch is ahead of members without a transaction of it.
 	write(t, e, "/first")
 	for n := range 3 {
 		has(t, e, "/first")
@@ -31,7 +31,7 @@ func TestElect(t *testing.T) {
 	}
 	has(t, e, paths...)
 
-	// Two need both: the old leader leads again, or the other one.
+	// Two members need each other: either may lead.
 	two := New(t, Options{Size: 2, Properties: quick})
 	write(t, two, "/a")
 	if _, err := two.Elect(ctx); err != nil {

@@ -24,7 +24,7 @@ import (
 // quick makes failover quick.
 var quick = map[string]string{"tickTime": "500", "forceSync": "no"}
 
-// write creates a znode in a session that a member of servers gives within the test's patience.
+// write creates a znode in a session with one of servers, and retries until the test's time limit.
 func write(t *testing.T, e *Ensemble, path string) {
 	t.Helper()
 	c := open(t, e.ConnectString())
@@ -33,7 +33,7 @@ func write(t *testing.T, e *Ensemble, path string) {
 	}
 }
 
-// has checks that every running member has a znode, once it has caught up.
+// has checks that every running member has a znode once it has caught up.
 func has(t *testing.T, e *Ensemble, paths ...string) {
 	t.Helper()
 	for _, m := range e.Members() {
@@ -53,8 +53,7 @@ func has(t *testing.T, e *Ensemble, paths ...string) {
 	}
 }
 
-// newLeader waits until a member other than old leads.
-// leading is the member that leads now, nil without one.
+// newLeader waits until a member other than old leads. leading returns the current leader, or nil.
 func leading(t *testing.T, e *Ensemble) *Member {
 	t.Helper()
 	m, err := e.Leader(t.Context())
@@ -113,7 +112,7 @@ func TestEnsembleFailsOver(t *testing.T) {
 	if err := second.Resume(); err != nil {
 		t.Fatal(err)
 	}
-	// The one that was paused believes for a moment that it still leads.
+	// The paused one believes for a moment that it still leads.
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var roles map[Role]int
@@ -130,7 +129,7 @@ func TestEnsembleFailsOver(t *testing.T) {
 	has(t, e, "/a", "/b", "/c")
 }
 
-// replaced waits until a leader that is cut off has stepped down, and another one takes writes.
+// replaced waits until a leader that is cut off has stepped down, and another one accepts writes.
 func replaced(t *testing.T, e *Ensemble, leader *Member, path string) *Member {
 	t.Helper()
 	second := newLeader(t, e, leader)
@@ -197,11 +196,11 @@ func TestAddAndRemove(t *testing.T) {
 	has(t, again, "/a", "/b")
 }
 
-// One member that is not to stand alone becomes an ensemble of several.
+// A single member that is not standalone becomes an ensemble of several.
 func TestGrow(t *testing.T) {
 	t.Parallel()
 	e := New(t, Options{Properties: map[string]string{"standaloneEnabled": "false", "tickTime": "500"},
-		System: map[string]string{superDigestProperty: digestOf(t, "super:mine")}}) // beside the ensemble's own
+		System: map[string]string{superDigestProperty: digestOf(t, "super:mine")}}) // in addition to the ensemble's own
 	write(t, e, "/a")
 	for range 2 {
 		if _, err := e.Add(t.Context(), AddOptions{}); err != nil {
@@ -240,7 +239,7 @@ func TestMixedEnsemble(t *testing.T) {
 	}
 	has(t, e, "/a", "/b")
 
-	// It starts again where a reconfiguration has put it meanwhile.
+	// It restarts where a reconfiguration has moved it.
 	to := java.at()
 	var err error
 	if to.client.Port, err = port.Free(); err != nil {
@@ -271,8 +270,8 @@ func TestMixedEnsemble(t *testing.T) {
 	has(t, e, "/a", "/b", "/c")
 }
 
-// Links are cut whoever is at their ends: a leader without the others steps down, and takes no
-// write; a follower without the leader finds nobody who follows it.
+// Links can be cut between any members: a leader without the others steps down and accepts no
+// write; a follower without the leader finds nobody to follow it.
 func TestPartitionOfApache(t *testing.T) {
 	apachetest.Require(t)
 	t.Parallel()
@@ -309,8 +308,8 @@ func TestPartitionOfApache(t *testing.T) {
 	has(t, e, "/a", "/b", "/c")
 }
 
-// An embedded ensemble moves to Apache ZooKeeper while clients write: no write fails but by
-// a lost connection, and none that was acknowledged is lost.
+// An embedded ensemble moves to Apache ZooKeeper while clients write: writes fail only through lost
+// connections, and no acknowledged one is lost.
 func TestMoveToApache(t *testing.T) {
 	apachetest.Require(t)
 	opt := Options{Size: 3, DataDir: t.TempDir(), Properties: map[string]string{"tickTime": "1000", "forceSync": "no"}}
@@ -341,7 +340,7 @@ func TestMoveToApache(t *testing.T) {
 					t.Errorf("create %s: %v", path, err)
 				}
 				if errors.Is(err, proto.ErrConnectionLoss) || errors.Is(err, proto.ErrSessionExpired) {
-					break // the servers may be others by now
+					break // the servers may have changed by now
 				}
 			}
 			c.Close()
@@ -388,7 +387,7 @@ func TestMoveToApache(t *testing.T) {
 			}
 		}
 	}
-	// A process that ends by itself is noticed; those that were told to, above, were not.
+	// A process that ends by itself is reported; those ended on purpose, above, were not.
 	if err := e.Err(); err != nil {
 		t.Errorf("before any process died: %v", err)
 	}
@@ -409,7 +408,7 @@ func TestMoveToApache(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// Those who are there now come back when it is started again.
+	// The current members come back after a restart.
 	again := &Ensemble{opt: opt, dir: e.dir, links: newLinks()}
 	if err := again.opt.check(); err != nil {
 		t.Fatal(err)
@@ -422,9 +421,9 @@ func TestMoveToApache(t *testing.T) {
 	}
 }
 
-// A reconfiguration gives a member other ports: it serves there, and the others find it.
-// TestMembersElsewhere: a server that joined by a reconfiguration is nobody of this ensemble's
-// own, so its number is taken, and the next start leaves it where it is.
+// A reconfiguration moves a member to other ports: it serves there, and the others find it.
+// TestMembersElsewhere: a server that joined by a reconfiguration does not belong to this
+// ensemble's folder, so its number is taken, and the next start does not run it.
 func TestMembersElsewhere(t *testing.T) {
 	t.Parallel()
 	opt := Options{Size: 3, DataDir: t.TempDir(), Properties: quick}
@@ -524,7 +523,7 @@ func TestMemberMoves(t *testing.T) {
 	}
 }
 
-// settle waits until all members, embedded ones, serve under one leader and one configuration.
+// settle waits until all members, which are embedded, serve under one leader and one configuration.
 func settle(t *testing.T, e *Ensemble) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -547,10 +546,10 @@ func settle(t *testing.T, e *Ensemble) {
 	}
 }
 
-// Members tell of configurations when they hear of them. Whoever tells last, the newest counts.
+// Members report configurations as they learn of them. Whatever the order, the newest wins.
 func TestLearnTheNewest(t *testing.T) {
 	e := &Ensemble{links: newLinks()}
-	for id := range int64(300) { // so that one teller can overtake another
+	for id := range int64(300) { // so that one report can overtake another
 		e.members = append(e.members, &Member{e: e, id: id + 1})
 	}
 	config := func(version int) zoocfg.QuorumVerifier {
@@ -576,8 +575,8 @@ func TestLearnTheNewest(t *testing.T) {
 	}
 }
 
-// With db.autocreate=false an ensemble begins, and begins again, and a member that has lost its
-// data in between has no vote until it has got it from the others.
+// With db.autocreate=false, an ensemble starts and restarts, and a member that has lost its data in
+// between has no vote until it has received the others' data.
 func TestAutoCreateOff(t *testing.T) {
 	opt := Options{Size: 3, DataDir: t.TempDir(), Properties: map[string]string{"db.autocreate": "false", "tickTime": "200"}}
 	e, err := Start(t.Context(), opt)

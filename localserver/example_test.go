@@ -42,7 +42,7 @@ func ExampleStart() {
 	// Output: member 1 is standalone
 }
 
-// Three members that vote and one that watches. The leader dies; another takes its place.
+// Three voting members and an observer. The leader dies; another takes its place.
 func ExampleStart_ensemble() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -92,7 +92,7 @@ func dial(server *localserver.Ensemble, timeout time.Duration) *client.Conn {
 	return c
 }
 
-// A write is done, but the client never gets its answer: the connection breaks.
+// A write takes effect, but the client never receives the answer: the connection breaks.
 func ExampleEnsemble_Inject() {
 	server := server()
 	defer server.Close()
@@ -127,8 +127,7 @@ func ExampleEnsemble_Inject() {
 	// data "new", version 1
 }
 
-// A session and a znode with a time to live end without waiting. A client that is connected notices
-// nothing.
+// A session and a TTL znode expire without waiting. A connected client notices nothing.
 func ExampleEnsemble_Advance() {
 	server := server()
 	defer server.Close()
@@ -166,7 +165,7 @@ func ExampleEnsemble_Advance() {
 	// the ephemeral znode is gone: true
 }
 
-// A test prepares znodes, and compares what its program has made of them.
+// A test prepares znodes, and checks what its program has done with them.
 func ExampleEnsemble_Seed() {
 	server := server()
 	defer server.Close()
@@ -186,7 +185,7 @@ func ExampleEnsemble_Seed() {
 	// Output: map[/app: /app/config:{} /app/leader:]
 }
 
-// A client that watches a znode shows up with its session.
+// A client's watch is listed with its session.
 func ExampleEnsemble_Watches() {
 	server := server()
 	defer server.Close()
@@ -223,7 +222,7 @@ func ExampleEnsemble_ExpireSession() {
 	// Output: true
 }
 
-// Who is cut off from the majority does not serve until the links are healed.
+// A member that is cut off from the majority does not serve until the links are restored.
 func ExampleEnsemble_Partition() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -246,7 +245,7 @@ func ExampleEnsemble_Partition() {
 	// cut: []
 }
 
-// A program that runs a server in the background notices when it cannot go on.
+// A program that runs a server in the background is notified if it cannot continue.
 func ExampleEnsemble_Done() {
 	server := server()
 	go server.Close()

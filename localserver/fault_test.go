@@ -30,7 +30,7 @@ func create(t *testing.T, c *client.Conn, paths ...string) {
 	}
 }
 
-// A fault strikes the requests that it chooses, as often as it says.
+// A fault affects the requests that it selects, as often as it says.
 func TestFaultChooses(t *testing.T) {
 	e := New(t, Options{Ephemeral: true})
 	c, other := open(t, e.ConnectString()), open(t, e.ConnectString())
@@ -93,7 +93,7 @@ func TestFaultChooses(t *testing.T) {
 	}
 }
 
-// The operations of a multi are those of the fault's path; a fault may strike each form of create.
+// A fault also applies to the operations of a multi, and to each form of create.
 func TestFaultOfMultiAndForms(t *testing.T) {
 	e := New(t, Options{Ephemeral: true})
 	c := open(t, e.ConnectString())
@@ -124,7 +124,7 @@ func TestFaultOfMultiAndForms(t *testing.T) {
 	}
 }
 
-// Before keeps an operation from being done; otherwise only its reply suffers.
+// Before prevents the operation; otherwise only its reply is affected.
 func TestFaultBeforeAndAfter(t *testing.T) {
 	for _, size := range []int{1, 3} {
 		e := New(t, Options{Size: size, Ephemeral: true, Properties: quick})
@@ -166,7 +166,7 @@ func TestFaultBeforeAndAfter(t *testing.T) {
 	}
 }
 
-// What is delayed is not overtaken: not by a later reply, not by an event.
+// Neither a later reply nor an event overtakes a delayed reply.
 func TestFaultDelays(t *testing.T) {
 	e := New(t, Options{Ephemeral: true})
 	c, other := open(t, e.ConnectString()), open(t, e.ConnectString())
@@ -215,7 +215,7 @@ func TestFaultsThatAreRefused(t *testing.T) {
 	}
 }
 
-// A member that is started again has the faults from its first request on.
+// A restarted member has the faults from its first request on.
 func TestFaultsOutliveARestart(t *testing.T) {
 	e := New(t)
 	create(t, open(t, e.ConnectString()), "/a")

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// A FIFO with the name of a file in a data directory ends the start, or is replaced, or does not
-// matter: nobody waits for its other end.
+// A FIFO with the name of a file in a data directory prevents the start, is replaced, or does not
+// matter: nothing waits for its other end.
 func TestStartBesideFIFO(t *testing.T) {
 	for _, file := range []string{
 		"myid", ".try", "version-2/currentEpoch", "version-2/acceptedEpoch", "version-2/currentEpoch.tmp",

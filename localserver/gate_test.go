@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// What arrives while the gate is shut comes out whole once it opens, whatever deadlines pass.
+// What arrives while the gate is closed comes out complete once it opens, whatever deadlines pass.
 func TestGate(t *testing.T) {
 	links := newLinks()
 	g := newGate(1, links)

@@ -13,7 +13,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// What was seeded is dumped, and can be seeded again over what is there.
+// Seeded znodes are dumped, and can be seeded again over existing ones.
 func TestSeedAndDump(t *testing.T) {
 	for _, size := range []int{1, 3} {
 		e := New(t, Options{Size: size, Ephemeral: true, Properties: quick})

@@ -6,7 +6,7 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// The bounds of a configuration are those of its server.
+// A server has the limits of its configuration.
 func TestLargeRequestSettings(t *testing.T) {
 	for text, want := range map[string][2]int64{
 		"": {0, 100 << 20},

@@ -11,8 +11,8 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// A configuration that names ports and no addresses serves this machine alone, and has no AdminServer and no
-// metrics unless it says so.
+// A configuration with ports but no addresses serves only this machine, and has no AdminServer and no
+// metrics unless it enables them.
 func TestListenOnLoopback(t *testing.T) {
 	probe, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,7 +49,7 @@ func TestListenOnLoopback(t *testing.T) {
 	}
 }
 
-// A port of the AdminServer, or of the metrics, that somebody else has ends the start.
+// A taken port of the AdminServer, or of the metrics, prevents the start.
 func TestTakenAdminPort(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// A server on which jute.maxbuffer was lowered loads what was acknowledged before, from its log
-// and from a snapshot, and holds requests to the new limit. Apache's does not start.
+// A server with a lowered jute.maxbuffer loads what was acknowledged before, from its log and from
+// a snapshot, and applies the new limit to requests. Apache's does not start.
 func TestLoadAboveMaxBuffer(t *testing.T) {
 	dir := t.TempDir()
 	e := New(t, Options{DataDir: dir})

@@ -11,7 +11,7 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/socks"
 )
 
-// askProxy sends a SOCKS request for an IPv4 address, and gives the code of the answer.
+// askProxy sends a SOCKS request for an IPv4 address, and returns the code of the answer.
 func askProxy(t *testing.T, p *socks.Proxy, command byte, to *net.TCPAddr) (c *net.TCPConn, code func() byte) {
 	t.Helper()
 	c, err := net.DialTCP("tcp", nil, p.Addr().(*net.TCPAddr))
@@ -49,7 +49,7 @@ func TestProxy(t *testing.T) {
 	defer p.Close()
 	cut := func(on bool) { links.set(func(cut map[[2]int64]bool) { cut[link(1, 2)] = on }) }
 
-	// Over a link that is cut nobody is connected until it is healed.
+	// A connection over a cut link waits until the link is restored.
 	cut(true)
 	c, code := askProxy(t, p, 1, addr)
 	_ = ln.SetDeadline(time.Now().Add(20 * time.Millisecond))
@@ -67,7 +67,7 @@ func TestProxy(t *testing.T) {
 		t.Fatalf("the proxy answers %d", got)
 	}
 
-	// Nor does anything arrive then, not even the end.
+	// Nothing arrives then, not even the end.
 	cut(true)
 	if _, err := c.Write([]byte("later")); err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestProxy(t *testing.T) {
 		t.Error("the proxy listens for UDP")
 	}
 
-	// It ends while somebody waits for a link.
+	// It ends while a connection waits for a link.
 	cut(true)
 	askProxy(t, p, 1, addr)
 	p.Close()

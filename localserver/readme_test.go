@@ -14,7 +14,7 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// conn stands for the client of the reader of README.md.
+// conn stands for the client of README.md's reader.
 type conn struct {
 	t testing.TB
 	*client.Conn
@@ -30,7 +30,7 @@ func connect(t testing.TB, servers string) *conn {
 	return &conn{t, c}
 }
 
-// Create tries until the znode is there.
+// Create retries until the znode exists.
 func (c *conn) Create(path string, mode proto.CreateMode) error {
 	for {
 		_, _, err := c.Conn.Create(c.t.Context(), path, nil, proto.OpenACL, mode, 0)
@@ -61,8 +61,8 @@ func TestLeaderDies(t *testing.T) {
 	}
 }
 
-// TestDocumentedCode holds the Go code of README.md and docs/localserver.md to what is compiled and
-// run here.
+// TestDocumentedCode checks that the Go code in README.md and docs/localserver.md is what is
+// compiled and run here.
 func TestDocumentedCode(t *testing.T) {
 	var compiled []string
 	for _, file := range []string{"readme_test.go", "example_test.go"} {
@@ -90,7 +90,7 @@ func TestDocumentedCode(t *testing.T) {
 	}
 }
 
-// flat is code without its indentation and line ends.
+// flat returns code without indentation and line ends.
 func flat(code string) string {
 	var words []string
 	for line := range strings.Lines(code) {

@@ -19,7 +19,7 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/engine"
 )
 
-// versionOf is the release that a server says it is.
+// versionOf returns the release that a server reports.
 func versionOf(t *testing.T, addr string) string {
 	t.Helper()
 	var s Status
@@ -57,7 +57,7 @@ func TestEmulate(t *testing.T) {
 	}
 }
 
-// Embedded members are like the Apache members beside them, also those that come later.
+// Embedded members emulate the Apache members of their ensemble, even if they are added later.
 func TestEmulateApacheMembers(t *testing.T) {
 	in := apachetest.Require(t)
 	properties := map[string]string{"tickTime": "1000", "forceSync": "no"}
@@ -89,7 +89,7 @@ type oldApache struct{ engine.Installation }
 
 func (oldApache) Version() string { return "3.8.0" }
 
-// A release that older Apache members cannot follow is warned of.
+// There is a warning for a release that older Apache members cannot follow.
 func TestEmulateMoreThanApache(t *testing.T) {
 	for emulate, want := range map[string]string{"3.9": "zkctl.emulate=3.9.5 is newer than the Apache members, which are 3.8.0: they cannot apply a create2 within a multi\n", "3.8.1": "", "": ""} {
 		var log syncBuffer
@@ -100,7 +100,7 @@ func TestEmulateMoreThanApache(t *testing.T) {
 	}
 }
 
-// A server that joins an ensemble by its own zoo.cfg asks the others what they are.
+// A server that joins an ensemble with its own zoo.cfg asks the others for their release.
 func TestEmulateTheEnsemble(t *testing.T) {
 	others := New(t, Options{Size: 2, Emulate: "3.8.2", Properties: map[string]string{"tickTime": "500", "forceSync": "no"}})
 	for _, c := range []struct {

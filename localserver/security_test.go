@@ -28,8 +28,8 @@ func onBoth(t *testing.T, properties map[string]string, test func(t *testing.T, 
 	t.Run("embedded", func(t *testing.T) { test(t, New(t, Options{Properties: properties}).ConnectString()) })
 }
 
-// attempt reads the root as a client with these credentials. It is AuthFailed for a client whose
-// credentials are refused.
+// attempt reads the root as a client with these credentials. It returns AuthFailed if they are
+// refused.
 func attempt(t *testing.T, addr, userPassword string) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -44,7 +44,7 @@ func attempt(t *testing.T, addr, userPassword string) error {
 	return err
 }
 
-// Clients that have not proved who they are do nothing where that is enforced.
+// Unauthenticated clients can do nothing where authentication is enforced.
 func TestEnforceAuth(t *testing.T) {
 	onBoth(t, map[string]string{"enforce.auth.enabled": "true", "enforce.auth.schemes": "digest"}, func(t *testing.T, addr string) {
 		if err := attempt(t, addr, "user:secret"); err != nil {
@@ -62,7 +62,7 @@ func TestEnforceAuth(t *testing.T) {
 		})
 }
 
-// An enforced scheme that is not there would shut everybody out: the server does not start.
+// An enforced scheme that is not available would lock everyone out: the server does not start.
 func TestEnforceAuthNeedsAScheme(t *testing.T) {
 	for schemes, say := range map[string]string{
 		"":               "enforce.auth.schemes must be configured",
@@ -139,7 +139,7 @@ func TestDigestSettings(t *testing.T) {
 	}
 }
 
-// An ensemble reconfigures itself whatever its members know of digests and enforce.
+// An ensemble can reconfigure itself whatever digests its members support and enforce.
 func TestOwnSuper(t *testing.T) {
 	for name, p := range map[string]map[string]string{
 		"no digest":       {"DigestAuthenticationProvider.enabled": "false"},
@@ -160,8 +160,8 @@ func TestOwnSuper(t *testing.T) {
 	}
 }
 
-// A configuration that keeps somebody out whom the embedded server would let in ends the start;
-// a server of Apache's own is not held to it.
+// A configuration that excludes clients whom the embedded server would admit prevents the start;
+// Apache's own server is not affected.
 func TestUnsupportedSecurity(t *testing.T) {
 	opt := Options{Properties: map[string]string{"sessionRequireClientSASLAuth": "true"}}
 	e, err := Start(t.Context(), opt)

@@ -37,8 +37,8 @@ func TestSolo(t *testing.T) {
 	}
 }
 
-// Clients are served on another address of the same port, too, and where they were when the
-// other port cannot be had.
+// Clients can be moved to another address with the same port, and stay where they were if the other
+// port is taken.
 func TestMoveClients(t *testing.T) {
 	e := New(t)
 	m := e.Members()[0]
@@ -60,7 +60,7 @@ func TestMoveClients(t *testing.T) {
 	has(t, e, "/a")
 }
 
-// A restore that fails, such as on a full disk, leaves what was acknowledged before.
+// A restore that fails, for example on a full disk, preserves what was acknowledged before.
 func TestFailedRestore(t *testing.T) {
 	e := New(t, Options{DataDir: t.TempDir()})
 	m := e.Members()[0]
@@ -76,7 +76,7 @@ func TestFailedRestore(t *testing.T) {
 	}
 	other := ztree.New()
 	other.SetLastZxid(1)
-	inTheWay := filepath.Join(mopt.DataDir, storage.SnapshotName(1, "")) // where the file is to be
+	inTheWay := filepath.Join(mopt.DataDir, storage.SnapshotName(1, "")) // the place of the file
 	if err := os.Mkdir(inTheWay, 0o700); err != nil {
 		t.Fatal(err)
 	}

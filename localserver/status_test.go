@@ -7,7 +7,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// An embedded member answers whatever words it allows, and the question is not one of its connections.
+// An embedded member answers whatever words are enabled, and the query does not count as a connection.
 func TestStatusNeedsNoPort(t *testing.T) {
 	e := New(t, Options{Ephemeral: true, Properties: map[string]string{"4lw.commands.whitelist": "ruok"}})
 	m := e.Members()[0]

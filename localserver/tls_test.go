@@ -28,7 +28,7 @@ import (
 	"github.com/zkctl/zkctl/internal/tlsstore"
 )
 
-// certificate writes a certificate for name, which signs itself, with its key as PEM.
+// certificate writes a self-signed certificate for name, with its key, as PEM.
 func certificate(t *testing.T, name string) (file string) {
 	t.Helper()
 	return certificateUntil(t, name, time.Now().Add(time.Hour))
@@ -98,8 +98,8 @@ func TestTLS(t *testing.T) {
 	write(t, e, "/plain") // on the unified port
 }
 
-// A certificate that has expired proves nothing any more, even where the trust store has that very
-// certificate in it: neither that of a client nor that of a server.
+// An expired certificate, of a client or a server, is not accepted, even if the trust store
+// contains that very certificate.
 func TestExpiredCertificate(t *testing.T) {
 	server, user := certificate(t, "server"), certificate(t, "user")
 	oldServer, oldUser := certificateUntil(t, "server", time.Now().Add(-time.Hour)), certificateUntil(t, "user", time.Now().Add(-time.Hour))

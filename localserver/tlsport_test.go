@@ -8,12 +8,12 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 )
 
-// A client that trusts the certificate is served by TLS, before and after a restart; one that does
-// not is not.
+// A client that trusts the certificate is served over TLS, before and after a restart; another is
+// not.
 func TestTLSPorts(t *testing.T) {
 	for _, size := range []int{1, 3} {
 		dir := t.TempDir()
-		for round := range 2 { // on new data, and again on what it has become
+		for round := range 2 { // on new data, and again on the result
 			e := New(t, Options{Size: size, DataDir: dir, TLS: true, Properties: quick})
 			path := []string{"/a", "/b"}[round]
 			create(t, open(t, e.ConnectString()), path)

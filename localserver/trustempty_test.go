@@ -10,9 +10,9 @@ import (
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
-// Logs without a snapshot serve when they begin with the first transaction, or when
-// snapshot.trust.empty says that they have everything, as for an upgrade from ZooKeeper 3.4. From
-// then on there is a snapshot. The last column is whether Apache ZooKeeper starts.
+// Logs without a snapshot are accepted if they start with the first transaction, or if
+// snapshot.trust.empty declares them complete, as for an upgrade from ZooKeeper 3.4. From then on
+// there is a snapshot. The last column is whether Apache ZooKeeper starts.
 func TestTrustEmptySnapshot(t *testing.T) {
 	const lost = "and the logs start at 0x38; everything before is lost"
 	for _, c := range []struct {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Every verb of a member is one of the whole ensemble, too.
+// Every action on a member also exists for the whole ensemble.
 func TestWholeEnsemble(t *testing.T) {
 	for _, size := range []int{1, 3} {
 		e := New(t, Options{Size: size, Properties: quick})
@@ -56,7 +56,7 @@ func TestWholeEnsemble(t *testing.T) {
 	}
 }
 
-// Those who wait for the end of an ensemble learn of a member that cannot go on.
+// Done and Err report a member that cannot continue.
 func TestDone(t *testing.T) {
 	e := New(t, Options{Ephemeral: true})
 	e.Member(1).embedded().Fail(errors.New("no space left on device"))

@@ -20,8 +20,8 @@ import (
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
-// withJetty adds to Debian's ZooKeeper what its AdminServer needs and the package does not
-// ask for (libjetty9-java, libjackson2-databind-java). A release has it.
+// withJetty adds to Debian's ZooKeeper what its AdminServer needs and the package does not depend
+// on (libjetty9-java, libjackson2-databind-java). An unpacked release has it.
 func withJetty(t *testing.T) *apache.Installation {
 	t.Helper()
 	in := *apachetest.Require(t)
@@ -40,7 +40,7 @@ func withJetty(t *testing.T) *apache.Installation {
 	return &in
 }
 
-// freeAddr is an address that nobody listens on.
+// freeAddr returns an address that nothing listens on.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -88,9 +88,9 @@ func fetch(t testing.TB, method, url string, body io.Reader, header ...string) (
 	return res, string(text)
 }
 
-// kinds replaces the values of a JSON document by what they are, and those keys that are
-// numbers by N: what is left are the names and the form. The lists under such keys count
-// together: Apache's server leaves empty ones behind when sessions move on (ExpiryQueue).
+// kinds replaces the values of a JSON document with their types, and numeric keys with N: what
+// remains are names and structure. The lists under such keys are merged: Apache's server leaves
+// empty ones when sessions move to another bucket (ExpiryQueue).
 func kinds(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -140,8 +140,8 @@ func parse(t *testing.T, text string) map[string]any {
 
 var emulateField = regexp.MustCompile(`,\s*"zkctl_emulate" : "[^"]*"`)
 
-// TestAdminIsApaches holds every command of the AdminServer, by every name, against a real
-// one: status, content type, the names of the fields, their types and the document's layout.
+// TestAdminIsApaches compares every command of the AdminServer, by every name, with a real one:
+// status, content type, field names, types and the document's layout.
 func TestAdminIsApaches(t *testing.T) {
 	adminAddr := freeAddr(t)
 	_, port, _ := net.SplitHostPort(adminAddr)
@@ -212,7 +212,7 @@ func TestAdminIsApaches(t *testing.T) {
 	}
 }
 
-// compareForm holds an answer of ours against Apache's.
+// compareForm compares an answer of ours with Apache's.
 func compareForm(t *testing.T, command, want, got string) {
 	t.Helper()
 	got = emulateField.ReplaceAllString(got, "") // conf-emulate in docs/server.md

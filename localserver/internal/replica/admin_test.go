@@ -11,7 +11,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// anybody may use a server whose root lets everybody do everything.
+// anybody is an identity for a server whose root grants everyone everything.
 const anybody = "digest me:secret"
 
 func TestSnapshotAndRestore(t *testing.T) {

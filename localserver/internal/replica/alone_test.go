@@ -31,7 +31,7 @@ func (a *alone) replace(tree *ztree.Tree) error {
 	return err
 }
 
-// serveAlone starts one; it keeps nothing when opt has no DataDir.
+// serveAlone starts one; without opt.DataDir it stores nothing.
 func serveAlone(t testing.TB, opt Options) *alone {
 	t.Helper()
 	if opt.ID == 0 {
@@ -65,7 +65,7 @@ func serveAlone(t testing.TB, opt Options) *alone {
 	return &alone{s, ln.Addr().String(), broadcast}
 }
 
-// dial opens a session for the length of the test.
+// dial opens a session until the test ends.
 func dial(t testing.TB, addr string) *client.Conn {
 	t.Helper()
 	c, err := client.Open(client.Config{Servers: addr, SessionTimeout: 10 * time.Second})
@@ -76,7 +76,7 @@ func dial(t testing.TB, addr string) *client.Conn {
 	return c
 }
 
-// ask sends a four-letter word, and what may follow it, and returns the answer.
+// ask sends a four-letter word and its argument, if any, and returns the answer.
 func ask(t testing.TB, addr, word string) string {
 	t.Helper()
 	reply, err := fourletter.Ask(t.Context(), nil, addr, word)

@@ -14,7 +14,7 @@ func TestAuthenticate(t *testing.T) {
 	a := &authSchemes{superDigests: []string{"super:D/InIHSb7yEEbrWz8b9l71RjZJU="}, x509: true, x509SuperUser: "CN=root"} // super:test
 	for _, c := range []struct {
 		scheme, data, subject string
-		want                  []proto.ID // beside the address; nil for a failure
+		want                  []proto.ID // besides the address; nil for a failure
 	}{
 		{scheme: "digest", data: "bob:secret", want: []proto.ID{{Scheme: "digest", ID: "bob:fyVmFCwVbTJYrznoSu1koqYEYF0="}}},
 		{scheme: "digest", data: "nocolon", want: []proto.ID{{Scheme: "digest", ID: "nocolon:Ra+cHr2ZoHvBjtNArFGNGlVie4g="}}},
@@ -168,7 +168,7 @@ func TestFixupACL(t *testing.T) {
 	for name, c := range map[string]struct {
 		list []proto.ACL
 		ids  []proto.ID
-		want []proto.ACL // nil when invalid
+		want []proto.ACL // nil if invalid
 	}{
 		"none":            {nil, nil, nil},
 		"twice":           {[]proto.ACL{open, {Perms: proto.PermRead, ID: open.ID}, open}, nil, []proto.ACL{open, {Perms: proto.PermRead, ID: open.ID}}},
@@ -178,7 +178,7 @@ func TestFixupACL(t *testing.T) {
 		"an invalid one":  {[]proto.ACL{open, {Perms: proto.PermAll, ID: proto.ID{Scheme: "digest", ID: "bob"}}}, nil, nil},
 		"no such scheme":  {[]proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "sasl", ID: "bob"}}}, nil, nil},
 		"world of others": {[]proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "world", ID: "x"}}}, nil, nil},
-		// Duplicates are looked for before auth is replaced, not after.
+		// Duplicates are removed before auth is expanded, not after.
 		"auth and the same": {[]proto.ACL{auth, {Perms: proto.PermRead, ID: bob}}, []proto.ID{bob}, []proto.ACL{{Perms: proto.PermRead, ID: bob}, {Perms: proto.PermRead, ID: bob}}},
 	} {
 		got, err := a.fixupACL(c.list, c.ids)

@@ -16,8 +16,7 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// TestLeaderIsApaches holds what a leader tells against the leader of an Apache ensemble of
-// one.
+// TestLeaderIsApaches compares what a leader reports with the leader of an Apache ensemble of one.
 func TestLeaderIsApaches(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "myid"), []byte("1"), 0o600); err != nil {

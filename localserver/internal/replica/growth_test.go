@@ -14,9 +14,8 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// growsLinearly fails when four times as much takes far more than four times as long. prepare
-// makes something of size n; what it returns is measured. A machine that is busy with other
-// things gets further attempts.
+// growsLinearly fails if four times the size takes far more than four times as long. prepare makes
+// something of size n and returns what is measured. A busy machine gets further attempts.
 func growsLinearly(t *testing.T, what string, n int, prepare func(n int) (measured func())) {
 	t.Helper()
 	least := func(n int) time.Duration {
@@ -46,7 +45,7 @@ func manyEntries(n int) []proto.ACL {
 	return list
 }
 
-// One request with an ACL of 40,000 entries stopped everybody for seconds.
+// A single request with an ACL of 40,000 entries blocked everyone for seconds.
 func TestACLsGrowLinearly(t *testing.T) {
 	a := &authSchemes{}
 	growsLinearly(t, "an ACL of a request", 5000, func(n int) func() {
@@ -78,7 +77,7 @@ func TestLongACLs(t *testing.T) {
 	names := []string{"anyone", "a", "b", "CN=root", "any", "super", "10.1.2.3", "10.1.2.4", "010.1.2.3", "10.1.0.0/16", "10.1.2.3/0", "10.1.2.3/32", "10.1.2.3/33", ""}
 	for range 20_000 {
 		list := make([]proto.ACL, shortACL+1+rng.IntN(8))
-		for i := range list { // mostly entries that grant little
+		for i := range list { // mostly entries with few permissions
 			list[i] = acl(proto.Perms(1)<<rng.IntN(5)*proto.Perms(rng.IntN(3)/2), schemes[rng.IntN(len(schemes))], names[rng.IntN(len(names))])
 		}
 		var ids []proto.ID
@@ -98,7 +97,7 @@ func TestLongACLs(t *testing.T) {
 	}
 }
 
-// "auth" stands for all identities of a client, again with each permission.
+// "auth" expands to all identities of a client, with each permission again.
 func TestAuthIsBounded(t *testing.T) {
 	a := &authSchemes{maxACL: 100_000}
 	ids := make([]proto.ID, 100)
@@ -124,7 +123,7 @@ func TestAuthIsBounded(t *testing.T) {
 	}
 }
 
-// deaf is a leader that commits nothing: what is proposed stays to be applied.
+// deaf is a leader that commits nothing: proposals stay unapplied.
 type deaf struct{}
 
 func (deaf) Propose(*zab.Proposal) {}
@@ -133,8 +132,7 @@ func (deaf) Reconfig(*proto.ReconfigRequest, int64) ([]byte, error) {
 	return nil, proto.ErrUnimplemented
 }
 
-// onLoop runs prepare and what it returns on the loop of a server whose writes stay to be
-// applied.
+// onLoop runs prepare and what it returns on the loop of a server whose writes stay unapplied.
 func onLoop(t *testing.T, prepare func(s *Replica, n int) (measured func())) func(n int) func() {
 	return func(n int) func() {
 		s, err := Open(Options{})
@@ -159,7 +157,7 @@ func requestOf(session int64, op proto.Op, body jute.Record) *request {
 	return &request{Request: zab.Request{Session: session, Type: op, Body: jute.Marshal(body)}}
 }
 
-// Sessions that end together end in a time that grows with their number, whatever is on its way.
+// Sessions that end together take time proportional to their number, whatever is in flight.
 func TestExpiryGrowsLinearly(t *testing.T) {
 	growsLinearly(t, "the end of so many sessions", 1000, onLoop(t, func(s *Replica, n int) func() {
 		for id := range int64(n) {
@@ -178,7 +176,7 @@ func TestExpiryGrowsLinearly(t *testing.T) {
 	}))
 }
 
-// A parent's data must not be read for each child, nor that of a znode for each check of it.
+// A parent's data must not be read for each child, nor a znode's for each check of it.
 func TestMultiGrowsLinearly(t *testing.T) {
 	ops := func(n int, op func(i int) proto.MultiOp) func(s *Replica) {
 		multi := &proto.MultiRequest{}
@@ -205,7 +203,7 @@ func TestMultiGrowsLinearly(t *testing.T) {
 	}
 }
 
-// One question must not walk through the whole tree.
+// A single query must not walk the whole tree.
 func TestCountsGrowLinearly(t *testing.T) {
 	growsLinearly(t, "so many counts of so many znodes", 2000, onLoop(t, func(s *Replica, n int) func() {
 		for i := range n {
@@ -236,7 +234,7 @@ func TestCountsGrowLinearly(t *testing.T) {
 	}))
 }
 
-// A path is looked at once, however many names it has.
+// A path is scanned once, however many names it has.
 func TestDeepPathsGrowLinearly(t *testing.T) {
 	growsLinearly(t, "a watch far above", 20_000, onLoop(t, func(s *Replica, n int) func() {
 		c := &conn{s: s}

@@ -26,7 +26,7 @@ func serveMetrics(t *testing.T, s *Replica, opt MetricsOptions) (url string) {
 	return "http://" + ln.Addr().String()
 }
 
-// The page has all numbers of mntr, under the names that Apache's PrometheusMetricsProvider gives them.
+// The page has all values of mntr, under the names of Apache's PrometheusMetricsProvider.
 func TestMetricsPage(t *testing.T) {
 	ctx := context.Background()
 	s := serveAlone(t, Options{})
@@ -115,7 +115,7 @@ func TestMetricsPage(t *testing.T) {
 	}
 }
 
-// A member without a leader has counters, and no gauge that would be a wrong zero.
+// A member without a leader has counters, but no gauges, which would be wrong zeros.
 func TestMetricsOfIdleMember(t *testing.T) {
 	s, err := Open(Options{ID: 1})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// emptyRequest is a request of the type about the root, from a client that may do everything.
+// emptyRequest returns a request of the type about the root, from a client with all permissions.
 func emptyRequest(s *Replica, op proto.Op) *request {
 	r := &request{Request: zab.Request{Session: alice, Type: op}, conn: &conn{s: s, session: alice}}
 	if q := op.NewRequest(); q != nil {
@@ -24,7 +24,7 @@ func emptyRequest(s *Replica, op proto.Op) *request {
 
 const alice = 0x100000000000001
 
-// Each operation that a client may ask for has its row, and the records that package proto names.
+// Each operation that a client may request has a row, and the records of package proto.
 func TestEachOperationIsAnswered(t *testing.T) {
 	s, err := Open(Options{})
 	if err != nil {

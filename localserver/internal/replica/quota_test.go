@@ -9,7 +9,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// quotaTree has /q with one child, 5 bytes in all, under the quota given.
+// quotaTree returns a tree with /q and one child, 5 bytes in total, with the given quota.
 func quotaTree(t *testing.T, limits string) *ztree.Tree {
 	t.Helper()
 	tree := ztree.New()

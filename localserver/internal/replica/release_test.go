@@ -13,7 +13,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// likeApache is what a server emulates that is held against Debian's ZooKeeper 3.8.0.
+// likeApache is the release that a server emulates to be compared with Debian's ZooKeeper 3.8.0.
 var likeApache = mustParse("3.8")
 
 func mustParse(text string) release.Release {
@@ -24,8 +24,8 @@ func mustParse(text string) release.Release {
 	return r
 }
 
-// TestReleasesOnDisk looks at the end of snapshots (ZOOKEEPER-4571, FileSnap.serialize of
-// release-3.9.0) and at the sizes of the folders (ZOOKEEPER-4730, ZooKeeperServer.getDataDirSize of
+// TestReleasesOnDisk checks the end of snapshots (ZOOKEEPER-4571, FileSnap.serialize of
+// release-3.9.0) and the sizes of the folders (ZOOKEEPER-4730, ZooKeeperServer.getDataDirSize of
 // release-3.8.4 and release-3.9.2).
 func TestReleasesOnDisk(t *testing.T) {
 	for text, want := range map[string]struct {
@@ -58,8 +58,8 @@ func TestReleasesOnDisk(t *testing.T) {
 	}
 }
 
-// TestReleasesOfAdmin asks for the commands and counters that came with release-3.9.0
-// (ZOOKEEPER-4570, 4571 and 4639, admin.Commands and ServerMetrics).
+// TestReleasesOfAdmin checks the commands and counters added in release-3.9.0 (ZOOKEEPER-4570, 4571
+// and 4639, admin.Commands and ServerMetrics).
 func TestReleasesOfAdmin(t *testing.T) {
 	for text, has := range map[string]bool{"3.8": false, "3.9.0": true, "3.9": true} {
 		s := serveAlone(t, Options{Release: mustParse(text), Words: []string{"*"}})
@@ -91,8 +91,8 @@ func TestReleasesOfAdmin(t *testing.T) {
 	}
 }
 
-// A recursive watch is in one of the two tables since release-3.9.0 (ZOOKEEPER-4475,
-// DataTree.addWatch), which zk_watch_count tells.
+// Since release-3.9.0, a recursive watch is in only one of the two tables (ZOOKEEPER-4475,
+// DataTree.addWatch), as zk_watch_count shows.
 func TestReleasesOfWatchCount(t *testing.T) {
 	for text, want := range map[string]string{"3.8": "4", "3.9": "3"} {
 		s := serveAlone(t, Options{Release: mustParse(text), Words: []string{"*"}})
@@ -159,7 +159,7 @@ func TestIPv6ACL(t *testing.T) {
 	}
 }
 
-// FuzzIPNet reads ids of ACLs. What is an address to others is the same one here.
+// FuzzIPNet parses ids of ACLs. What net/netip accepts as an address is the same one here.
 func FuzzIPNet(f *testing.F) {
 	for _, s := range []string{"::1", "2001:db8::/32", "127.0.0.1/8", ":::", "1:2:3:4:5:6:7:8", "-1::+f", "::ffff:1.2.3.4", "fe80::1%eth0", "/", "::/"} {
 		f.Add(s)

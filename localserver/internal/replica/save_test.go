@@ -17,7 +17,7 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// openFull opens a member, without a role, whose tree has n znodes.
+// openFull opens a member without a role whose tree has n znodes.
 func openFull(t *testing.T, n int) (*Replica, func()) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "version-2")
@@ -71,7 +71,7 @@ func TestSnapshotWhileTheTreeChanges(t *testing.T) {
 	}
 }
 
-// sendSlowly sends a snapshot to a writer that waits until it may go on.
+// sendSlowly sends a snapshot to a writer that waits until it may continue.
 func sendSlowly(s *Replica) (w *slowWriter, done chan error) {
 	w, done = &slowWriter{wait: make(chan struct{})}, make(chan error)
 	go func() {
@@ -81,8 +81,8 @@ func sendSlowly(s *Replica) (w *slowWriter, done chan error) {
 	return w, done
 }
 
-// TestSlowSnapshotWriter shows that a snapshot whose writer is slow neither holds up the
-// loop nor keeps it busy.
+// TestSlowSnapshotWriter shows that a slow writer of a snapshot neither blocks the loop nor keeps
+// it busy.
 func TestSlowSnapshotWriter(t *testing.T) {
 	s, _ := openFull(t, 50_000)
 	w, done := sendSlowly(s)
@@ -124,8 +124,8 @@ func TestCloseWhileASnapshotIsWritten(t *testing.T) {
 	}
 }
 
-// What is applied after a role has ended may have to be forgotten. A snapshot that was being
-// written must not keep it.
+// What is applied after the end of a role may have to be truncated. An unfinished snapshot must not
+// preserve it.
 func TestRetireWhileASnapshotIsWritten(t *testing.T) {
 	s, _ := openFull(t, 50_000)
 	files := func() (names []string) {
@@ -150,7 +150,7 @@ func TestRetireWhileASnapshotIsWritten(t *testing.T) {
 	}
 }
 
-// A leader sends snapshots before it has a quorum. They must not be cut short when it gets one.
+// A leader sends snapshots before it has a quorum. They must not be interrupted when it gets one.
 func TestLeadWhileASnapshotIsSent(t *testing.T) {
 	s, _ := openFull(t, 50_000)
 	w, done := sendSlowly(s)
@@ -164,8 +164,8 @@ func TestLeadWhileASnapshotIsSent(t *testing.T) {
 	}
 }
 
-// The leader's snapshot takes the place of one of the same zxid, whatever is wrong with that:
-// nothing else is kept.
+// The leader's snapshot replaces one of the same zxid, whatever that contains: nothing else is
+// kept.
 func TestRestoreOverASnapshot(t *testing.T) {
 	s, _ := openFull(t, 10)
 	tree := ztree.New()

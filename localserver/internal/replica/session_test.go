@@ -10,7 +10,7 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
-// TestPasswords has what java.util.Random gives ZooKeeperServer.generatePasswd.
+// TestPasswords has the output of java.util.Random in ZooKeeperServer.generatePasswd.
 func TestPasswords(t *testing.T) {
 	for _, test := range []struct {
 		id   uint64

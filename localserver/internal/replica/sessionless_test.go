@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestSessionlessTimeout: a connection that does not get as far as a session is closed in time,
-// however much of its first request has come; one with a session is not.
+// TestSessionlessTimeout: a connection that does not open a session is closed in time, however much
+// of its first request has arrived; one with a session is not.
 func TestSessionlessTimeout(t *testing.T) {
 	const limit = 300 * time.Millisecond
 	s := serveAlone(t, Options{Sessionless: limit})

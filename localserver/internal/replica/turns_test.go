@@ -8,7 +8,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// FuzzWeigh weighs the replies to requests of any bytes, which is done before they are read.
+// FuzzWeigh weighs the replies to requests of any bytes, as happens before they are parsed.
 func FuzzWeigh(f *testing.F) {
 	path := jute.Marshal(&proto.PathWatchRequest{Path: "/"})
 	for op := range operations {
@@ -23,7 +23,7 @@ func FuzzWeigh(f *testing.F) {
 		s := &Replica{owned: owned{tree: ztree.New()}}
 		r := &request{}
 		r.Type, r.Body, r.Session = proto.Op(op), body, 1
-		// A znode's reply is as large as the znode; what is listed in a request counts with it.
+		// A znode's reply is as large as the znode; lists in a request count, too.
 		if weight := s.weigh(r); weight < 100 || weight > 10_000+64*len(body) {
 			t.Errorf("a reply of %d bytes to %v of %d bytes", weight, r.Type, len(body))
 		}

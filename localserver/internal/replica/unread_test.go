@@ -15,13 +15,13 @@ import (
 	"github.com/zkctl/zkctl/internal/zklog"
 )
 
-// raw is a session whose client reads when the test does.
+// raw is a session whose client reads only when the test does.
 type raw struct {
 	*wiretest.Client
 	t testing.TB
 }
 
-// dialRaw opens a session, or resumes that of old unless it is nil.
+// dialRaw opens a session, or resumes old unless it is nil.
 func dialRaw(t testing.TB, addr string, old *raw) *raw {
 	t.Helper()
 	var resumed *wiretest.Client
@@ -36,7 +36,7 @@ func dialRaw(t testing.TB, addr string, old *raw) *raw {
 	return &raw{c, t}
 }
 
-// request sends one, and reads nothing.
+// request sends a request, and reads nothing.
 func (c *raw) request(op proto.Op, body jute.Record) {
 	c.t.Helper()
 	c.Queue(op, body)
@@ -45,7 +45,7 @@ func (c *raw) request(op proto.Op, body jute.Record) {
 	}
 }
 
-// reply reads one, or an event.
+// reply reads a reply or an event.
 func (c *raw) reply(body jute.Record) proto.ReplyHeader {
 	c.t.Helper()
 	p, err := c.Receive()
@@ -83,8 +83,8 @@ func (l *logged) count(text string) int {
 	return strings.Count(l.text.String(), text)
 }
 
-// Clients that read none of their events are cut off before these take too much, their sessions
-// live on, and SetWatches tells them what they missed.
+// Clients that read none of their events are disconnected before these take too much memory; their
+// sessions survive, and SetWatches tells them what they missed.
 func TestUnreadEvents(t *testing.T) {
 	var log logged
 	s := serveAlone(t, Options{MaxClientCnxns: -1, Log: zklog.New(&log, "", zklog.Warn)})
@@ -127,7 +127,7 @@ func TestUnreadEvents(t *testing.T) {
 	}
 }
 
-// A client that reads late gets all its events, in order, as long as there is room for them.
+// A client that reads late gets all its events, in order, as long as memory suffices.
 func TestLateReader(t *testing.T) {
 	s := serveAlone(t, Options{})
 	w, late := dialRaw(t, s.addr, nil), dialRaw(t, s.addr, nil)
@@ -145,7 +145,7 @@ func TestLateReader(t *testing.T) {
 	}
 }
 
-// Large replies wait while others do not read theirs, and those who read get them all the same.
+// Large replies wait while others do not read theirs; clients that read still get them.
 func TestUnreadReplies(t *testing.T) {
 	var log logged
 	s := serveAlone(t, Options{MaxClientCnxns: -1, Log: zklog.New(&log, "", zklog.Warn)})
@@ -191,7 +191,7 @@ func TestUnreadReplies(t *testing.T) {
 	}
 }
 
-// What a client does not read of small answers keeps the server from reading on.
+// Unread small answers make the server stop reading.
 func TestUnreadAnswers(t *testing.T) {
 	s := serveAlone(t, Options{})
 	c := dialRaw(t, s.addr, nil)
@@ -226,7 +226,7 @@ func TestUnreadAnswers(t *testing.T) {
 	}
 }
 
-// Who asks for much that takes long waits for those who ask for little.
+// A client with long requests waits for those with short ones.
 func TestTurns(t *testing.T) {
 	s := serveAlone(t, Options{})
 	hog, other := dialRaw(t, s.addr, nil), dialRaw(t, s.addr, nil)
@@ -262,7 +262,7 @@ func (s *alone) stalledAny() (stalled bool) {
 	return stalled
 }
 
-// Large requests are bounded all together from the moment that they are announced.
+// The total of large requests is bounded from the moment that they are announced.
 func TestLargeRequests(t *testing.T) {
 	s := serveAlone(t, Options{LargeThreshold: 1000, LargeMax: 100_000})
 	w := dialRaw(t, s.addr, nil)

@@ -17,11 +17,11 @@ var watchEvents = map[proto.EventType]string{
 	proto.EventNodeDataChanged: "data", proto.EventNodeChildrenChanged: "children",
 }
 
-// These are what newWatches asks for: how many modes a path may have for one watcher.
+// Arguments of newWatches: whether one watcher can have several modes on a path.
 func oneMode() bool      { return false } // 3.8
 func severalModes() bool { return true }  // 3.9
 
-// watchScript runs lines such as "add data once /a 1", "delete /a", and notes the events.
+// watchScript runs lines such as "add data once /a 1", "delete /a", and records the events.
 func watchScript(t *testing.T, w *watches[int], line string) (told []string) {
 	t.Helper()
 	f := strings.Fields(line)
@@ -61,8 +61,8 @@ func watchScript(t *testing.T, w *watches[int], line string) (told []string) {
 var watcherTypes = map[string]proto.WatcherType{"data": proto.WatcherData, "child": proto.WatcherChildren, "any": proto.WatcherAny,
 	"persistent": proto.WatcherPersistent, "recursive": proto.WatcherPersistentRecursive}
 
-// TestWatches runs each script with the tables of 3.8 and of 3.9, unless its name says which. Those
-// of 3.9 are golden: WatchManagerTest, RemoveWatchesTest and PersistentRecursiveWatcherTest of
+// TestWatches runs each script with the tables of 3.8 and of 3.9, unless its name selects one.
+// Those of 3.9 are from WatchManagerTest, RemoveWatchesTest and PersistentRecursiveWatcherTest of
 // release-3.9.5 (ZOOKEEPER-4466, 4471, 4472 and 4475).
 func TestWatches(t *testing.T) {
 	for name, script := range map[string]string{
@@ -293,7 +293,7 @@ func testResetWatches(t *testing.T, several func() bool, count int) {
 	}
 }
 
-// simpleWatches is the table as ZooKeeper's sets of sets would have it.
+// simpleWatches is the table as plain sets, like ZooKeeper's.
 type simpleWatches map[string]map[int]watchModes // kind and path, watcher
 
 func (s simpleWatches) trigger(kind watchKind, path string, e proto.EventType, told map[int]bool) {
@@ -310,7 +310,7 @@ func (s simpleWatches) trigger(kind watchKind, path string, e proto.EventType, t
 	}
 }
 
-// forget reports whether there was one of the modes.
+// forget reports whether there was a watch of the modes.
 func (s simpleWatches) forget(key string, who int, modes watchModes) bool {
 	before, there := s[key][who]
 	if after := before &^ modes; there && after == 0 {
@@ -321,7 +321,7 @@ func (s simpleWatches) forget(key string, who int, modes watchModes) bool {
 	return before&modes != 0
 }
 
-// The table agrees with a simple one over many random operations, and is empty at the end.
+// The table agrees with a simple one in many random operations, and is empty at the end.
 func TestWatchesAtRandom(t *testing.T) {
 	t.Run("3.8", func(t *testing.T) { testWatchesAtRandom(t, oneMode) })
 	t.Run("3.9", func(t *testing.T) { testWatchesAtRandom(t, severalModes) })
@@ -465,7 +465,7 @@ func checkWatchLists(t *testing.T, w *watches[int], s simpleWatches) {
 	}
 }
 
-// A watcher may close its connection while it is told.
+// A watcher may close its connection while it is notified.
 func TestCloseWhileTold(t *testing.T) {
 	w := newWatches[int](severalModes)
 	for who := range 5 {
@@ -481,7 +481,7 @@ func TestCloseWhileTold(t *testing.T) {
 	}
 }
 
-// BenchmarkWatches holds a million watches of ten thousand connections.
+// BenchmarkWatches measures a million watches of ten thousand connections.
 func BenchmarkWatches(b *testing.B) {
 	for _, shared := range []bool{false, true} {
 		b.Run(fmt.Sprintf("shared paths %v", shared), func(b *testing.B) {

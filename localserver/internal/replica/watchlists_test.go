@@ -24,7 +24,7 @@ func (t *watches[W]) pathsOf(id uint32) iter.Seq[string] {
 	}
 }
 
-// byPath yields each path with data watches and who holds them.
+// byPath yields each path with data watches and its watchers.
 func (t *watches[W]) byPath() iter.Seq2[string, iter.Seq[W]] {
 	return func(yield func(string, iter.Seq[W]) bool) {
 		for number := uint32(1); number <= t.places.used; number++ {

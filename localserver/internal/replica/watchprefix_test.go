@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// prefixes find what going from parent to parent finds, and leave nothing behind.
+// prefixes find the same as a walk from parent to parent, and end up empty.
 func TestPrefixes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	path := func() string {
@@ -54,7 +54,7 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
-// What cannot be above a znode is passed over.
+// Paths that cannot be above a znode are skipped.
 func TestPrefixesOfNoPaths(t *testing.T) {
 	var trie prefixes
 	for _, path := range []string{"", "a", "a/b", "/a/", "//", strings.Repeat("/", 5)} {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// TestAdminForeignPages sends what browsers send for web pages of others, and what people and
+// TestAdminForeignPages sends what browsers send for other sites' web pages, and what people and
 // programs send.
 func TestAdminForeignPages(t *testing.T) {
 	s := serveAlone(t, Options{})
@@ -78,7 +78,7 @@ func TestAdminForeignPages(t *testing.T) {
 			t.Errorf("%s: status %d, want %d: %s", c.name, res.StatusCode, c.want, text)
 		}
 	}
-	// A probe of old speaks HTTP/1.0 and names no host.
+	// An old-fashioned probe speaks HTTP/1.0 without a Host header.
 	nc, err := net.Dial("tcp", self)
 	if err != nil {
 		t.Fatal(err)
@@ -91,8 +91,8 @@ func TestAdminForeignPages(t *testing.T) {
 	}
 }
 
-// TestRestoreBounded holds what a restore may take of the disk and of time to its bounds. What
-// is compressed counts as it is without that.
+// TestRestoreBounded checks the limits of a restore on disk space and time. Compressed data counts
+// uncompressed.
 func TestRestoreBounded(t *testing.T) {
 	const most = 100_000
 	var bomb bytes.Buffer
@@ -129,7 +129,7 @@ func TestRestoreBounded(t *testing.T) {
 		}
 	}
 
-	// A body that drips ends when the time for all of it is over.
+	// A slow body ends when the time for all of it is up.
 	got := make(chan error, 1)
 	s := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body := &patientBody{r.Body, http.NewResponseController(w), time.Minute, time.Now().Add(50 * time.Millisecond)}
@@ -166,7 +166,7 @@ func TestRestoreBounded(t *testing.T) {
 	}
 }
 
-// What is not to be restored leaves nothing in the data directory, not even while it comes.
+// A refused restore leaves nothing in the data directory, not even while it arrives.
 func TestRestoreLeavesNothing(t *testing.T) {
 	s := serveAlone(t, Options{DataDir: t.TempDir()})
 	url := serveAdmin(t, s.Replica, AdminOptions{Restore: s.replace}) + "/commands/restore"

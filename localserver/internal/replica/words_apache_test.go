@@ -15,7 +15,7 @@ import (
 )
 
 // furnish gives two servers the same history: znodes, an ephemeral, watches, more than 128
-// transactions. It returns the sessions' ids, which last as long as the test.
+// transactions. It returns the ids of the sessions, which last as long as the test.
 func furnish(t *testing.T, addr string) {
 	t.Helper()
 	ctx := context.Background()
@@ -59,17 +59,17 @@ var figuresOf = []struct {
 	{regexp.MustCompile(`-?\b\d+(?:\.\d+)?(?:E-?\d+)?\b`), "N"},
 	// A ping may have been the last operation.
 	{regexp.MustCompile(`lop=[A-Z0-9]+`), "lop=OP"},
-	// How connections fall into buckets of time is chance.
+	// Which time bucket a connection falls into is chance.
 	{regexp.MustCompile(`(?m)^N expire at DATE:\n`), ""},
 }
 
-// shape is an answer without its figures. The connections of cons and stat, and the groups
-// of wchc and wchp, come in no order: such neighbours are sorted.
+// shape returns an answer without its numbers. The connections of cons and stat, and the groups of
+// wchc and wchp, are unordered, so they are sorted.
 func shape(answer string) string {
 	for _, c := range figuresOf {
 		answer = c.find.ReplaceAllString(answer, c.put)
 	}
-	var blocks []string // a line, with those below it that are indented
+	var blocks []string // a line with the indented ones below it
 	for line := range strings.Lines(answer) {
 		if n := len(blocks); strings.HasPrefix(line, "\t") && n > 0 {
 			blocks[n-1] += line
@@ -109,8 +109,8 @@ func mntrKeys(answer string) map[string]string {
 	return keys
 }
 
-// TestWordsAreApaches holds the answers to every word against those of a real server that
-// has been through the same, line by line.
+// TestWordsAreApaches compares the answers to every word, line by line, with those of a real server
+// with the same history.
 func TestWordsAreApaches(t *testing.T) {
 	theirs := apachetest.Test(t, apache.Options{TickTime: 2 * time.Second})
 	ours := serveAlone(t, Options{Release: likeApache, DataDir: t.TempDir(), Tick: 2 * time.Second, MaxClientCnxns: -1, Words: []string{"*"}})
@@ -119,7 +119,7 @@ func TestWordsAreApaches(t *testing.T) {
 		furnish(t, addr)
 	}
 	words := slices.Sorted(maps.Keys(fourLetterWords))
-	// These change what the others tell.
+	// These change what the others report.
 	words = slices.DeleteFunc(words, func(w string) bool { return w == "mntr" || w == "crst" || w == "srst" || w == "stmk" })
 	words = append(words, "crst", "cons", "srst", "srvr", "stat", "stmk\x00\x00\x00\x00\x00\x00\x00\x05", "gtmk", "stmk\x00\x00\x00\x00\x00\x00\x01\x32")
 	compareWords(t, both[0], both[1], words)
@@ -133,7 +133,7 @@ func TestWordsAreApaches(t *testing.T) {
 	}
 }
 
-// compareWords holds our answers against Apache's.
+// compareWords compares our answers with Apache's.
 func compareWords(t *testing.T, theirs, ours string, words []string) {
 	t.Helper()
 	for _, word := range words {
@@ -150,7 +150,7 @@ func compareWords(t *testing.T, theirs, ours string, words []string) {
 	}
 }
 
-// compareMntr holds the names that mntr lists against Apache's.
+// compareMntr compares the names that mntr lists with Apache's.
 func compareMntr(t *testing.T, theirs, ours string) (want, got map[string]string) {
 	t.Helper()
 	want, got = mntrKeys(ask(t, theirs, "mntr")), mntrKeys(ask(t, ours, "mntr"))
@@ -167,7 +167,7 @@ func compareMntr(t *testing.T, theirs, ours string) (want, got map[string]string
 	return want, got
 }
 
-// TestWhiteListIsApaches holds the refusals against a real server's.
+// TestWhiteListIsApaches compares the refusals with a real server's.
 func TestWhiteListIsApaches(t *testing.T) {
 	for _, c := range []struct {
 		list string

@@ -17,7 +17,7 @@ import (
 )
 
 func TestVersionLine(t *testing.T) {
-	// What kazoo, telegraf and Datadog take from it.
+	// What kazoo, Telegraf and Datadog extract from it.
 	pattern := regexp.MustCompile(`^3\.9\.5-\S+, built on \d{4}-\d\d-\d\d \d\d:\d\d UTC$`)
 	if version := Version(release.Newest); !pattern.MatchString(version) {
 		t.Errorf("version %q", version)
@@ -71,7 +71,7 @@ func TestReadOnlyMember(t *testing.T) {
 	s := serveAlone(t, Options{Words: []string{"none"}, ReadOnlyMode: true, Tick: time.Millisecond})
 	isReadOnly := func() (yes bool) {
 		s.do(func() {
-			s.now = s.now.Add(time.Hour) // whatever the loop waits for is over
+			s.now = s.now.Add(time.Hour) // all waits of the loop are over
 			s.timers()
 			yes = s.role == readOnly
 		})
@@ -100,7 +100,7 @@ func TestReadOnlyMember(t *testing.T) {
 	}
 }
 
-// TestWordAmongBytes sends a word in pieces, and with more behind it, as "echo | nc" does.
+// TestWordAmongBytes sends a word in pieces, and with more bytes after it, as "echo | nc" does.
 func TestWordAmongBytes(t *testing.T) {
 	s := serveAlone(t, Options{Words: []string{"ruok"}})
 	c, err := net.Dial("tcp", s.addr)
@@ -128,8 +128,8 @@ func TestWordAmongBytes(t *testing.T) {
 	}
 }
 
-// TestLargeDumps lists more watches and ephemerals than one piece has, to a client that reads
-// only when others have been served meanwhile.
+// TestLargeDumps lists more watches and ephemerals than fit into one piece, to a client that reads
+// only once others have been served.
 func TestLargeDumps(t *testing.T) {
 	s := serveAlone(t, Options{Words: []string{"*"}})
 	ctx := context.Background()
