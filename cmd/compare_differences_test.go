@@ -8,8 +8,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// differences are the lines at which zkctl differs from zkCli 3.8 on purpose;
-// docs/differences.md tells users of them.
+// differences are the lines at which zkctl differs from zkCli 3.8 on purpose; docs/differences.md
+// lists them for users.
 var differences = byLine([]difference{
 	{
 		lines:  "create /a/badacl2 data world:anyone:z",
@@ -180,7 +180,7 @@ type difference struct {
 	lines  string // separated by semicolons
 	reason string
 	exit   int // of zkctl
-	// agree brings zkctl's server to where zkCli's is, so that later lines compare.
+	// agree brings zkctl's server to the state of zkCli's, so that later lines compare.
 	agree func(context.Context, *client.Conn) error
 	// stdout checks zkctl's; nil for none.
 	stdout func(string) bool

@@ -19,9 +19,9 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// TestSameAsZkCli runs every line of testdata/zkcli by zkctl and by Apache's own zkCli, in
-// lock-step, each against a server of its own. What they print to stdout and their exit
-// codes must be the same, but for dates, zxids and session ids.
+// TestSameAsZkCli runs every line of testdata/zkcli with zkctl and with Apache's own zkCli, in
+// lockstep, each on a separate server. Their stdout and exit codes must be the same, except for
+// dates, zxids and session ids.
 func TestSameAsZkCli(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts a JVM for every line")
@@ -80,7 +80,7 @@ func compare(t *testing.T, in *apache.Installation, script string, met func(line
 		}
 		done := make(chan outcome)
 		go func() {
-			// The event that zkCli is connected is printed before the command runs, not during.
+			// zkCli prints the event that it is connected before the command runs, not during.
 			stdout, stderr, exit, err := in.ZkCli(ctx, append([]string{"-server", theirs.Addr(), "-waitforconnection"}, words...)...)
 			if err != nil {
 				stderr += err.Error()
@@ -119,7 +119,7 @@ func compare(t *testing.T, in *apache.Installation, script string, met func(line
 		if exit != 0 && stderr.Len() == 0 {
 			t.Errorf("%s\nfails without a word on stderr", line)
 		}
-		// A server that refuses an identity hangs up, and its session can only time out.
+		// A server that refuses an identity hangs up, and the session can only expire.
 		now := sessions(t, ours)
 		if now > open && !strings.HasPrefix(line, "addauth bogus") {
 			t.Errorf("%s\nleft its session open", line)
@@ -128,7 +128,7 @@ func compare(t *testing.T, in *apache.Installation, script string, met func(line
 	}
 }
 
-// sessions counts the sessions that a server holds.
+// sessions counts a server's sessions.
 func sessions(t *testing.T, s *apache.Server) int {
 	t.Helper()
 	dump, err := s.FourLetter(context.Background(), "dump")
@@ -142,7 +142,7 @@ func sessions(t *testing.T, s *apache.Server) int {
 	return strings.Count(dump, "\t0x")
 }
 
-// scriptLines yields the commands; a line with an open quote goes on in the next.
+// scriptLines yields the commands; a line with an open quote continues on the next.
 func scriptLines(script string) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		text := ""
@@ -163,7 +163,7 @@ func scriptLines(script string) func(func(string) bool) {
 	}
 }
 
-// lexed splits a line as the shell that starts both tools would; | and ; are no operators.
+// lexed splits a line as the shell that starts both tools would; | and ; are not operators.
 func lexed(t *testing.T, line string) (words []string) {
 	t.Helper()
 	tokens, err := command.Lex(line)

@@ -15,11 +15,11 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// places are the words of a usage that are files.
+// filePlaces are the words of a usage that stand for files.
 var filePlaces = regexp.MustCompile(`FILE|DIR|SRC|DST|OLD|NEW|zoo\.cfg`)
 
-// TestEveryPlaceOfEveryVerb walks the verbs with their subcommands and options, and those of
-// zkctl itself: each is offered, and files only where a file is meant.
+// TestEveryPlaceOfEveryVerb walks the verbs with their subcommands and options, and those of zkctl
+// itself: each is offered, and files only where a file is expected.
 func TestEveryPlaceOfEveryVerb(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("afile", nil, 0o600); err != nil {
@@ -95,7 +95,7 @@ func TestEveryPlaceOfEveryVerb(t *testing.T) {
 	}
 }
 
-// A verb's argument that is a znode completes on the servers that the options name.
+// A verb's znode argument completes on the servers that the options name.
 func TestVerbsCompleteZnodes(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
 	server := apachetest.Shared(t).Addr()

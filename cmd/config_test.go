@@ -207,7 +207,7 @@ func TestAuthFile(t *testing.T) {
 	}
 }
 
-// A key of a profile, a variable of the environment and a flag go by one name.
+// A profile's key, an environment variable and a flag share one name.
 func TestEveryOptionHasItsVariable(t *testing.T) {
 	var o options
 	flags := o.flags()

@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write what the sources say into docs/differences.md")
 
-// The page lists what each command says of itself.
+// The page lists each command's Differs.
 func TestDocumentedDifferences(t *testing.T) {
 	const file, begin, end = "../docs/differences.md", "<!-- commands: begin -->\n", "<!-- commands: end -->\n"
 	text, err := os.ReadFile(file)
@@ -47,7 +47,7 @@ func TestDocumentedDifferences(t *testing.T) {
 	t.Errorf("%s does not say what the commands say; run: go test ./cmd -run TestDocumentedDifferences -update\nwant:\n%s", file, want.String())
 }
 
-// Every option has its place in the reference page, and the example is a config file.
+// The reference page mentions every option, and its example is a valid config file.
 func TestDocumentedOptions(t *testing.T) {
 	text, err := os.ReadFile("../docs/command-line.md")
 	if err != nil {

@@ -17,13 +17,13 @@ import (
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
-// hostile is a server that answers requests as it likes, on a socket of its own.
+// hostile is a server that answers requests arbitrarily, on its own socket.
 type hostile struct {
 	t      testing.TB
 	addr   string
 	answer func(c *wiretest.Peer, h proto.RequestHeader, body []byte)
 	words  string            // the answer to four-letter words
-	byWord map[string]string // to these instead
+	byWord map[string]string // for these words instead
 }
 
 func (h *hostile) start(t testing.TB) *hostile {
@@ -57,7 +57,7 @@ func (h *hostile) serve(c *wiretest.Peer) {
 	}
 }
 
-// What a terminal obeys, in a name and in data. NAMEFORGED would begin a line of its own.
+// What a terminal obeys, in a name and in data. NAMEFORGED would start a line.
 const (
 	obeyed   = "\x1b]0;PWNED\a\x1b[31;44;5m\x1bP\u009b3J\u202e\u2066\u2028\b\x7f\r"
 	evilName = "evil" + obeyed + "\x9b3J\nNAMEFORGED"
@@ -69,7 +69,7 @@ const (
 // evil is a server whose every name, id and datum is hostile.
 func evil(t testing.TB) *hostile {
 	h := &hostile{answer: evilAnswer, words: "Zookeeper version: 3.9.9" + obeyed + "\nMode: evil" + obeyed + "\n"}
-	name := strings.ReplaceAll(evilName, "\n", "") // which ends a line of these answers
+	name := strings.ReplaceAll(evilName, "\n", "") // which would end a line of these answers
 	h.byWord = map[string]string{
 		"mntr": "zk_version\t3.9.9" + obeyed + "\nzk_server_state\t" + name + "\nzk_" + name + "\t1\nzk_avg_latency\t" + name + "\n",
 		"cons": " /" + name + ":1[1](queued=0,recved=1,sent=1,sid=0x1234,lop=" + name + ",est=1,to=30000,lcxid=0x1,lzxid=0x1,lresp=1,llat=0,minlat=0,avglat=0,maxlat=0)\n",
@@ -153,7 +153,7 @@ func evilAnswer(c *wiretest.Peer, h proto.RequestHeader, body []byte) {
 	}
 }
 
-// TestPipesStayExact: what is escaped on a terminal is byte for byte what it is in a pipe.
+// TestPipesStayExact: what is escaped on a terminal is unchanged in a pipe, byte for byte.
 func TestPipesStayExact(t *testing.T) {
 	server := evil(t)
 	for line, want := range map[string]string{
@@ -170,8 +170,8 @@ func TestPipesStayExact(t *testing.T) {
 	}
 }
 
-// endless is a server on which every znode has children of the given names, which are created
-// as fast as they are asked for. Deletes are answered with the error.
+// endless is a server on which every znode has children of the given names. Deletes are answered
+// with the error.
 func endless(t testing.TB, names []string, deletes proto.Error) *hostile {
 	stat := proto.Stat{NumChildren: int32(len(names))}
 	h := &hostile{answer: func(c *wiretest.Peer, h proto.RequestHeader, body []byte) {
@@ -201,8 +201,8 @@ func endless(t testing.TB, names []string, deletes proto.Error) *hostile {
 	return h.start(t)
 }
 
-// TestEndlessTree: a tree without an end is walked, or not, in memory that does not grow, and
-// Ctrl-C ends it.
+// TestEndlessTree: an endless tree is walked, or refused, in bounded memory, and Ctrl-C ends the
+// walk.
 func TestEndlessTree(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes as long as the trees are large")
@@ -214,7 +214,7 @@ func TestEndlessTree(t *testing.T) {
 	for _, tc := range []struct {
 		names []string
 		line  string
-		says  string // what it ends with; "" for one that Ctrl-C ends
+		says  string // its last message; "" for one that Ctrl-C ends
 	}{
 		{one, "ls -R /", ""},
 		{one, "ls -R -w /", ""},
@@ -241,8 +241,8 @@ func TestEndlessTree(t *testing.T) {
 			usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 			if ok && runtime.GOOS == "linux" {
 				t.Logf("%d MiB, %v", usage.Maxrss>>10, cmd.ProcessState.UserTime())
-				// A walk holds up to 64 MiB and a few lists, and garbage waits until it is as much again.
-				// The race detector doubles that.
+				// A walk holds up to 64 MiB and a few lists, plus as much garbage. The race detector
+				// doubles that.
 				if usage.Maxrss > 512<<10 { // KiB
 					t.Errorf("it took %d MiB", usage.Maxrss>>10)
 				}

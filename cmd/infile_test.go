@@ -18,8 +18,8 @@ import (
 	"github.com/zkctl/zkctl/internal/await"
 )
 
-// filesNamed are command lines that name a file F, each with what it says of /dev/zero, and
-// whether a FIFO is read there or refused.
+// filesNamed are command lines that name a file F, each with its message for /dev/zero, and whether
+// it reads or refuses a FIFO.
 var filesNamed = []struct {
 	line, endless string
 	refuses       bool
@@ -45,7 +45,7 @@ var filesNamed = []struct {
 	{"server start F", "not a regular file", true},
 }
 
-// TestEndlessFiles: a file that never ends is not read for ever, whatever it was named for.
+// TestEndlessFiles: an endless file is not read forever, whatever it was named for.
 func TestEndlessFiles(t *testing.T) {
 	for _, tc := range filesNamed {
 		t.Run(tc.line, func(t *testing.T) {
@@ -62,8 +62,8 @@ func TestEndlessFiles(t *testing.T) {
 	}
 }
 
-// TestFIFOsAreInterrupted: Ctrl-C ends the wait for what nobody writes into a FIFO, before
-// somebody has opened its other end and after that.
+// TestFIFOsAreInterrupted: Ctrl-C ends the wait for a FIFO that nothing writes to, before and after
+// its other end is opened.
 func TestFIFOsAreInterrupted(t *testing.T) {
 	for _, tc := range filesNamed {
 		for _, open := range []bool{false, true} {

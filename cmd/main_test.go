@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 
 type tests struct{ *testing.M }
 
-// Run runs the tests without the user's settings, and stops the server that they share.
+// Run runs the tests without the user's settings, and stops the shared server.
 func (t tests) Run() int {
 	for _, kv := range os.Environ() {
 		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "ZKCTL_") && name != "ZKCTL_SKIPPED" {
@@ -31,12 +31,12 @@ func (t tests) Run() int {
 	for _, name := range []string{"CLIENT_JVMFLAGS", "JVMFLAGS", "ZOOCFGDIR", "ZOOBINDIR"} {
 		os.Unsetenv(name)
 	}
-	// The race detector makes each process of zkctl linger for a second otherwise.
+	// Otherwise the race detector makes each process of zkctl linger for a second.
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	return apachetest.Main(t.M)
 }
 
-// discard are streams that lead nowhere.
+// discard are streams without input that discard all output.
 func discard() *ui.Streams {
 	return &ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard, Width: 80}
 }

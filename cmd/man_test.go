@@ -11,7 +11,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// Every command that help lists has a manual page, and each page that one refers to exists.
+// Every command that help lists has a manual page, and every page referred to exists.
 func TestManPages(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man1")
 	s := &ui.Streams{In: strings.NewReader(""), Out: &strings.Builder{}, Err: &strings.Builder{}}

@@ -9,7 +9,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 )
 
-// What may help depends on whether a server was named, and on what there is.
+// The advice depends on whether a server was named, and on which exist.
 func TestAdvice(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	refused := errors.New("connection refused")
@@ -57,13 +57,13 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-// What CLIENT_JVMFLAGS says is for servers that zkctl does not run, whichever it begins with.
+// CLIENT_JVMFLAGS applies only to servers that zkctl does not run, whichever it starts with.
 func TestConnectFromOwnServer(t *testing.T) {
 	t.Setenv("CLIENT_JVMFLAGS", "-Djute.maxbuffer=54321")
 	a := newApp(discard())
 	a.options.Config = writeFile(t, "config.yaml", "", 0o600)
 	for _, ours := range []bool{true, false} {
-		a.options.ours = ours // true is what -local and -server NAME make it
+		a.options.ours = ours // -local and -server NAME set it to true
 		cfg, ok, err := a.named("zk1:2181/app")
 		if err != nil || ok != ours {
 			t.Fatalf("ours %v: %v, %v", ours, ok, err)

@@ -19,15 +19,15 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// eachOuterShell runs a test in each shell that can be had.
+// eachOuterShell runs a test in each installed shell.
 func eachOuterShell(t *testing.T, test func(t *testing.T, s *outerShell)) {
 	for _, name := range slices.Sorted(maps.Keys(shellStart)) {
 		t.Run(name, func(t *testing.T) { test(t, startOuterShell(t, name)) })
 	}
 }
 
-// TestOuterCompletion types into a shell in a terminal, Tab included, and looks at the line
-// that the shell makes of it.
+// TestOuterCompletion types into a shell in a terminal, including Tab, and checks the resulting
+// line.
 func TestOuterCompletion(t *testing.T) {
 	server := apachetest.Shared(t).Addr() + "/outer"
 	fill(t, "/outer", "/outer/app", "/outer/app/config", "/outer/app/two words", "/outer/app/a:b", "/outer/app/a:b/c=d",
@@ -71,7 +71,7 @@ func TestOuterCompletion(t *testing.T) {
 			{at + "ls / >scr", at + "ls / >script.zk "},
 		} {
 			got := s.complete(tc.typed + "\t")
-			if s.name != "bash" { // slashes and blanks come and go with the next key
+			if s.name != "bash" { // slashes and spaces come and go with the next key
 				got, tc.want = strings.TrimRight(got, "/ "), strings.TrimRight(tc.want, " ")
 			}
 			if !strings.HasPrefix(got, tc.want) {
@@ -86,8 +86,8 @@ func TestOuterCompletion(t *testing.T) {
 	})
 }
 
-// hostileNames are names of znodes that ZooKeeper takes. In a line as they stand most would
-// do something else than name a znode.
+// hostileNames are znode names that ZooKeeper accepts. Unquoted on a line, most would do something
+// other than name a znode.
 var hostileNames = []string{
 	`$(id>PWNED)`, "`id>PWNED`", `a;id>PWNED;`, `a|id>PWNED`, `a&id>PWNED&`, `>PWNED`, `<PWNED`, `(id>PWNED)`,
 	`{a,b}`, `~`, `~root`, `*`, `?`, `[a-z]`, `!!`, `!id`, `a!b`, `#x`, `a b`, ` a`, `it's`, `say "x"`, `"; id>PWNED; "`, `'; id>PWNED; '`,
@@ -95,8 +95,8 @@ var hostileNames = []string{
 	"a\u00a0b",
 }
 
-// TestHostileNames completes names that a shell would obey, and runs the line that comes of
-// it: the znode is printed, and nothing else happens.
+// TestHostileNames completes names that a shell would obey, and runs the resulting line: the znode
+// is printed, and nothing else happens.
 func TestHostileNames(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a while, and the server has no part in it")
@@ -138,7 +138,7 @@ func TestHostileNames(t *testing.T) {
 				if !strings.Contains(name, "PWNED") {
 					return
 				}
-				// Tab again on either, in quotes too, and with the name in a word before.
+				// Tab again on either, in quotes too, and with the name in an earlier word.
 				for _, typed := range []string{"/two%d/\t\t", "/two%d/\t2\t", "\"/two%d/\t\t", "'/two%d/\t\t", "/one%d/\t -\t"} {
 					s.complete(fmt.Sprintf("zkctl get "+typed, i))
 				}
@@ -155,7 +155,7 @@ func TestHostileNames(t *testing.T) {
 	})
 }
 
-// bash can be told to complete in other ways.
+// bash can be configured to complete in other ways.
 func TestBashModes(t *testing.T) {
 	server := apachetest.Shared(t).Addr() + "/modes"
 	fill(t, "/modes", "/modes/e", "/modes/e/$(id>PWNED)1", "/modes/e/$(id>PWNED)2", "/modes/f", "/modes/f/$", "/modes/f/(")
@@ -182,7 +182,7 @@ func TestBashModes(t *testing.T) {
 	}
 }
 
-// PowerShell is not in Debian: where it is, its own parser reads what is completed.
+// Debian does not have PowerShell: where it is installed, its own parser reads the completions.
 func TestPowerShell(t *testing.T) {
 	pwsh, err := exec.LookPath("pwsh")
 	if err != nil {
@@ -223,7 +223,7 @@ Write-Output "%d:$($words.Count):$($words[2].Value)"
 	}
 }
 
-// A server may send what ZooKeeper does not take as a name. Nothing of that is completed.
+// A server may send names that ZooKeeper does not accept. They are not completed.
 func TestImpossibleNames(t *testing.T) {
 	tree := ztree.New()
 	zxid := int64(0)

@@ -32,8 +32,8 @@ type outerShell struct {
 	runs int
 }
 
-// shellStart is how a shell is started: a file for its settings, and its arguments. Ctrl-X
-// s shows the line as the shell has it, past all redrawing, and empties it.
+// shellStart is how a shell is started: a file for its settings, and its arguments. Ctrl-X s prints
+// the line as the shell has it, without redrawing, and clears it.
 var shellStart = map[string]struct {
 	file string
 	args []string
@@ -79,7 +79,7 @@ func startOuterShell(t *testing.T, name string) *outerShell {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The test binary is zkctl when its name is: see TestMain.
+	// The test binary is zkctl if it has that name: see TestMain.
 	if err := os.Symlink(self, filepath.Join(bin, "zkctl")); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func startOuterShell(t *testing.T, name string) *outerShell {
 	return s
 }
 
-// complete types the text, in which Tabs may be, and returns the line that is then there.
+// complete types the text, which may contain Tabs, and returns the resulting line.
 func (s *outerShell) complete(typed string) string {
 	s.t.Helper()
 	s.runs++
@@ -144,7 +144,7 @@ func (s *outerShell) complete(typed string) string {
 	return strings.TrimSuffix(s.await(fmt.Sprintf(`(?s)<%d:(.*?)>\r?\n`, s.runs))[1], "\r")
 }
 
-// run types the text and Enter, and waits for what is then printed.
+// run types the text and Enter, and waits for the expected output.
 func (s *outerShell) run(typed, pattern string) {
 	s.t.Helper()
 	s.mu.Lock()

@@ -38,8 +38,8 @@ func process(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, &stderr
 }
 
-// A command that waits for a server ends at once when it is told to, with the code that
-// shells give the signal.
+// A command that waits for a server ends at once on a signal, with the exit code that shells use
+// for it.
 func TestSignals(t *testing.T) {
 	for _, tc := range []struct {
 		signal os.Signal
@@ -89,8 +89,8 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// When the reader of a pipe has gone (zkctl ls -R / | head -1), nothing is said and the
-// session is closed all the same.
+// When the reader of a pipe is gone (zkctl ls -R / | head -1), nothing is printed, and the session
+// is still closed.
 func TestBrokenPipe(t *testing.T) {
 	server := apachetest.Shared(t)
 	fill(t, "/pipe", "/pipe/a", "/pipe/b")
@@ -118,7 +118,7 @@ func TestBrokenPipe(t *testing.T) {
 	}
 }
 
-// A full disk is one error, also for many answers, and nothing comes after it.
+// A full disk is a single error, even for many answers, and nothing follows it.
 func TestFullDisk(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -146,7 +146,7 @@ func exitCode(t *testing.T, err error) int {
 	case err == nil:
 		return 0
 	case errors.As(err, &failed):
-		return failed.ExitCode() // -1 for one that a signal ended
+		return failed.ExitCode() // -1 if a signal ended it
 	}
 	t.Fatal(err)
 	return 0

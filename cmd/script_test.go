@@ -20,10 +20,9 @@ import (
 
 // TestTranscripts runs testdata/script/*.txtar, in which zkctl is the binary under test.
 //
-// $ZK is an Apache ZooKeeper with a chroot of the script's own; "exits CODE zkctl …" runs
-// a command that must fail with that code. $LOGS is a data directory and $EXPECTED what
-// Apache's tools print of it. $HTTP, $SILENT, $HANGUP and $REFUSED are
-// addresses where no ZooKeeper answers.
+// $ZK is an Apache ZooKeeper with a chroot of the script's own; "exits CODE zkctl …" runs a command
+// that must fail with that code. $LOGS is a data directory and $EXPECTED what Apache's tools print
+// for it. $HTTP, $SILENT, $HANGUP and $REFUSED are addresses where no ZooKeeper answers.
 func TestTranscripts(t *testing.T) {
 	server := apachetest.Shared(t).Addr()
 	testscript.Run(t, testscript.Params{
@@ -83,7 +82,7 @@ func fill(t *testing.T, paths ...string) {
 	}
 }
 
-// listen answers connections by serve until the script ends, or, with nil, refuses them.
+// listen answers connections with serve until the script ends or, with nil, refuses them.
 func listen(env *testscript.Env, serve func(net.Conn)) (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -139,7 +138,7 @@ func expand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
 }
 
-// TestHelpFits checks the page for newcomers against narrow terminals.
+// TestHelpFits checks the help page on narrow terminals.
 func TestHelpFits(t *testing.T) {
 	for _, width := range []int{60, 80, 120} {
 		out := &strings.Builder{}
@@ -161,7 +160,7 @@ func TestHelpFits(t *testing.T) {
 	}
 }
 
-// A word of the command line means one thing, and the tree of a verb is what the list says.
+// A word of the command line has one meaning, and a verb's tree matches the list.
 func TestVerbsDoNotClash(t *testing.T) {
 	seen := map[string]bool{}
 	is := func(name string) {

@@ -13,7 +13,8 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// TestErrorsKeepSecrets: whatever is misspelt beside a credential, the error does not repeat it.
+// TestErrorsKeepSecrets: whatever is misspelt next to a credential, the error does not repeat the
+// credential.
 func TestErrorsKeepSecrets(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	for _, line := range []string{
@@ -49,8 +50,8 @@ func TestErrorsKeepSecrets(t *testing.T) {
 	}
 }
 
-// TestSharedSecretsAreReported: a file with a secret that others may read is warned of, whatever
-// it is named for.
+// TestSharedSecretsAreReported: a warning is printed for a file with a secret that others can read,
+// whatever it was named for.
 func TestSharedSecretsAreReported(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no modes here")

@@ -27,14 +27,14 @@ import (
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
-// onTerminal is a run of a process on a terminal of its own, of 200 columns.
+// onTerminal is a run of a process on its own terminal of 200 columns.
 type onTerminal struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	tty  *os.File
 	mu   sync.Mutex
 	cond *sync.Cond
-	raw  []byte // what the terminal got
+	raw  []byte // what the terminal received
 	over bool
 }
 
@@ -67,7 +67,7 @@ func startOnTerminal(t *testing.T, cmd *exec.Cmd) *onTerminal {
 	return o
 }
 
-// await waits until what came since from is as wanted, and returns where it ends.
+// await waits until the output since from is as wanted, and returns its end.
 func (o *onTerminal) await(from int, ok func(text string) bool) int {
 	o.t.Helper()
 	patience := time.AfterFunc(30*time.Second, func() { o.mu.Lock(); o.over = true; o.cond.Broadcast(); o.mu.Unlock() })
@@ -83,7 +83,7 @@ func (o *onTerminal) await(from int, ok func(text string) bool) int {
 	return len(o.raw)
 }
 
-// end waits until the process ends and returns all that the terminal got.
+// end waits until the process ends and returns everything that the terminal received.
 func (o *onTerminal) end() string {
 	o.t.Helper()
 	patience := time.AfterFunc(time.Minute, func() {
@@ -108,8 +108,8 @@ func (o *onTerminal) type_(text string) {
 // ours are the control sequences that zkctl uses.
 var ours = regexp.MustCompile(`\x1b\[(\??[0-9;]*)[A-Za-z]|\x1b[78]`)
 
-// harmless fails the test when something from outside may have reached the terminal that it
-// would obey, or that forges a line.
+// harmless fails the test if something from outside reached the terminal that it would obey, or
+// that forges a line.
 func harmless(t *testing.T, what, raw string) {
 	t.Helper()
 	if strings.Contains(raw, "\x1b[31;44;5m") {
@@ -212,7 +212,7 @@ func TestTerminalObeysNobody(t *testing.T) {
 	t.Run("verbs", func(t *testing.T) { evilVerbs(t, server) })
 }
 
-// evilFiles makes a data directory whose names, data and ids are hostile.
+// evilFiles creates a data directory with hostile names, data and ids.
 func evilFiles(t *testing.T, dir string) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(dir, "log.1"))
@@ -370,7 +370,7 @@ func evilVerbs(t *testing.T, server *hostile) {
 	}
 }
 
-// TestShellObeysNobody has hostile names in the menu, on the line, in the prompt and in events.
+// TestShellObeysNobody shows hostile names in the menu, on the line, in the prompt and in events.
 func TestShellObeysNobody(t *testing.T) {
 	server := evil(t)
 	cmd, _ := process(t, "-server", server.addr)

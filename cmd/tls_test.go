@@ -69,8 +69,8 @@ func (a *authority) issue(name string, template *x509.Certificate) (string, *x50
 	return file, cert, key
 }
 
-// TestTLS connects to a server that wants a certificate, with options, environment, profile
-// and ZooKeeper's property file.
+// TestTLS connects to a server that requires a certificate, with options, environment, profile and
+// ZooKeeper's property file.
 func TestTLS(t *testing.T) {
 	apachetest.Require(t)
 	ca := newAuthority(t)

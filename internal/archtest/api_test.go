@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// public are the packages under semantic versioning.
+// public lists the packages under semantic versioning.
 var public = []string{"localserver", "localserver/apache"}
 
-// TestPublicAPI: what is exported has a doc comment, and mentions no type that its user cannot name.
+// TestPublicAPI: every exported name has a doc comment, and mentions no type that users cannot name.
 func TestPublicAPI(t *testing.T) {
 	readSources(t)
 	for _, path := range public {
@@ -26,7 +26,7 @@ func TestPublicAPI(t *testing.T) {
 		var list []*ast.File
 		for _, name := range names {
 			if strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, "_other.go") {
-				continue // the other of two that say the same
+				continue // the other of two equal ones
 			}
 			f, err := parser.ParseFile(files, name, nil, parser.ParseComments)
 			if err != nil {
@@ -40,7 +40,7 @@ func TestPublicAPI(t *testing.T) {
 	}
 }
 
-// TestLocalserverLinksLittle: a test that has an embedded server does not link what it does not use.
+// TestLocalserverLinksLittle: a test with an embedded server does not link what it does not use.
 func TestLocalserverLinksLittle(t *testing.T) {
 	readSources(t)
 	for _, linked := range dependencies(t, "./localserver") {
@@ -52,8 +52,8 @@ func TestLocalserverLinksLittle(t *testing.T) {
 	}
 }
 
-// apiFaults returns a sentence for each exported name without a comment, or of whose type a user of
-// the package cannot speak.
+// apiFaults returns a sentence for each exported name without a comment, or with a type that users
+// of the package cannot name.
 func apiFaults(files *token.FileSet, list []*ast.File, path string) (found []string) {
 	hidden := map[string]bool{}
 	for _, f := range list {

@@ -1,5 +1,5 @@
-// Package archtest holds the test that keeps the house in order: imports run
-// downwards only (CONTRIBUTING.md has the map).
+// Package archtest tests the structure of the source: imports run downwards only (CONTRIBUTING.md
+// has the map).
 package archtest
 
 import (
@@ -40,7 +40,7 @@ var solely = map[string]string{
 
 type listedPackage struct {
 	ImportPath   string
-	Imports      []string // of the package itself; its tests may look around
+	Imports      []string // of the package itself; its tests may import more
 	TestImports  []string
 	XTestImports []string
 }
@@ -55,8 +55,8 @@ func TestImportsRunDownwards(t *testing.T) {
 	}
 }
 
-// readSources visits every folder of source, because what "go list" reads is
-// not known to the test cache: without it an old PASS would be shown again.
+// readSources visits every source folder, because the test cache does not know what "go list"
+// reads: otherwise an old PASS would be reported again.
 func readSources(t *testing.T) {
 	t.Helper()
 	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
@@ -104,8 +104,7 @@ func faults(packages []listedPackage) (found []string) {
 	return found
 }
 
-// TestDependenciesHaveAReason holds docs/dependencies.md against what is
-// imported, by tests too.
+// TestDependenciesHaveAReason compares docs/dependencies.md with what is imported, even by tests.
 func TestDependenciesHaveAReason(t *testing.T) {
 	readSources(t)
 	text, err := os.ReadFile("../../docs/dependencies.md")

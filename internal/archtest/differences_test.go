@@ -11,15 +11,15 @@ import (
 )
 
 var (
-	// differsMark stands in the code where it departs from Apache ZooKeeper on purpose.
+	// differsMark marks code that departs from Apache ZooKeeper on purpose.
 	differsMark = regexp.MustCompile(`// Differs\(([a-z0-9-]+)\):`)
 	// listedMark ends an item of the lists in docs/: the slug, and the test that pins it.
 	listedMark = regexp.MustCompile(`<!-- ([a-z0-9-]+): (Test\w+) -->$`)
 	testFunc   = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 )
 
-// TestDifferencesAreListed holds the lists of differences to Apache ZooKeeper in docs/ to the
-// code: each item has its mark in the code, each mark its item, and each item names a test.
+// TestDifferencesAreListed compares the lists of differences from Apache ZooKeeper in docs/ with
+// the code: each item has a mark in the code, each mark an item, and each item names a test.
 func TestDifferencesAreListed(t *testing.T) {
 	readSources(t)
 	marked, tests := marksAndTests(t)

@@ -53,8 +53,8 @@ var (
 	platform = regexp.MustCompile(`_(linux|darwin|unix|windows|other|amd64)\.go$`)
 )
 
-// fileFaults holds a package's doc against its files. A doc with two rows or more that begin with the
-// name of a file is a map, and has all of them.
+// fileFaults compares a package's doc with its files. A doc with two or more rows that start with a
+// file name is a map, and must list all files.
 func fileFaults(doc string, files []string) (faults []string) {
 	var named []string
 	rows := 0
@@ -114,8 +114,8 @@ func TestMapsOfFiles(t *testing.T) {
 	}
 }
 
-// folderFaults holds the map in CONTRIBUTING.md against the folders of packages. A row that is
-// indented is below the last that is not.
+// folderFaults compares the map in CONTRIBUTING.md with the folders of packages. An indented row is
+// below the last unindented one.
 func folderFaults(text string, packages []string, exists func(dir string) bool) (faults []string) {
 	_, text, _ = strings.Cut(text, "\n## Source map\n")
 	_, text, _ = strings.Cut(text, "```\n")

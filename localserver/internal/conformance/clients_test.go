@@ -20,10 +20,10 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// clientsTime bounds the run of a client.
+// clientsTime limits the run of a client.
 const clientsTime = 2 * time.Minute
 
-// runClient runs a client that others wrote, and returns its stdout.
+// runClient runs a third-party client, and returns its stdout.
 func runClient(t *testing.T, stdin, name string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), clientsTime)
@@ -37,7 +37,7 @@ func runClient(t *testing.T, stdin, name string, args ...string) string {
 	return out.String()
 }
 
-// need skips the test where a file of a Debian package is missing, loudly.
+// need skips the test, with a notice, if a file of a Debian package is missing.
 func need(t *testing.T, pkg string, files ...string) {
 	t.Helper()
 	for _, file := range files {
@@ -47,8 +47,8 @@ func need(t *testing.T, pkg string, files ...string) {
 	}
 }
 
-// local is the connect string of an embedded server; of the real one with ZKCTL_CLIENTS=apache,
-// to see whether a client's test is right.
+// local returns the connect string of an embedded server, or with ZKCTL_CLIENTS=apache of a real
+// one, to check a client's test itself.
 func local(t *testing.T) string {
 	t.Helper()
 	if os.Getenv("ZKCTL_CLIENTS") == "apache" {
@@ -94,7 +94,7 @@ func TestCClient(t *testing.T) {
 	need(t, "zookeeper-bin", cli)
 	ctx, cancel := context.WithTimeout(context.Background(), clientsTime/4)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "stdbuf", "-oL", cli, local(t)) // it must not keep what it says to itself
+	cmd := exec.CommandContext(ctx, "stdbuf", "-oL", cli, local(t)) // it must not buffer its output
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

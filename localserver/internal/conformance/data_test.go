@@ -16,7 +16,7 @@ import (
 	"github.com/zkctl/zkctl/localserver/internal/replica"
 )
 
-// stay leaves sessions with ephemerals behind, as a client does whose server goes away.
+// stay leaves open sessions with ephemerals, like a client whose server disappears.
 func stay(t *testing.T, addr string) map[string]*session {
 	t.Helper()
 	p := &player{addr: addr, sessions: map[string]*session{}, ids: map[int64]string{}}
@@ -32,7 +32,7 @@ func stay(t *testing.T, addr string) map[string]*session {
 	return p.sessions
 }
 
-// back resumes those sessions on another server and tells what is there.
+// back resumes those sessions on another server and reports what is there.
 func back(sessions map[string]*session, tell *[]string) func(p *player) {
 	return func(p *player) {
 		for _, name := range []string{"L", "M", "N"} {
@@ -58,8 +58,8 @@ func like380(dir string) replica.Options {
 	return opt
 }
 
-// TestDataDirectories writes the same to a server of each kind, compares what is in their logs,
-// and starts each from the other's directory, after a clean end and after a crash.
+// TestDataDirectories writes the same to a server of each kind, compares their logs, and starts
+// each from the other's directory, after a clean shutdown and after a crash.
 func TestDataDirectories(t *testing.T) {
 	in := apachetest.Require(t)
 	for _, crash := range []bool{false, true} {
@@ -182,7 +182,7 @@ func compareLogs(t *testing.T, theirs, ours string) {
 	}
 }
 
-// logLines describes the transactions in a directory, without what cannot be the same.
+// logLines describes the transactions in a directory, without what must differ.
 func logLines(t *testing.T, dir string) (lines []string) {
 	t.Helper()
 	d, err := storage.ReadDir(filepath.Join(dir, "version-2"))

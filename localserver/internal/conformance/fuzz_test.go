@@ -12,8 +12,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// TestRandomRequests sends random requests over a small namespace, from several sessions. It
-// runs for ZKCTL_CONFORMANCE (such as 5m), a few rounds without; ZKCTL_SEED repeats one.
+// TestRandomRequests sends random requests over a small namespace, from several sessions. It runs
+// for ZKCTL_CONFORMANCE (such as 5m), by default a few rounds; ZKCTL_SEED repeats one.
 func TestRandomRequests(t *testing.T) {
 	rounds, until := 6, time.Time{}
 	if s := os.Getenv("ZKCTL_CONFORMANCE"); s != "" {
@@ -46,8 +46,8 @@ func TestRandomRequests(t *testing.T) {
 	}
 }
 
-// random is a script made of a seed. A tame one makes no znodes by the operation of another
-// kind, for which Apache ZooKeeper logs a wrong digest.
+// random returns a script made from a seed. A tame one does not create znodes with another kind's
+// operation, for which Apache ZooKeeper logs a wrong digest.
 func random(seed uint64, length int, tame bool) func(p *player) {
 	return func(p *player) {
 		g := &generator{Rand: rand.New(rand.NewPCG(seed, 1)), p: p, root: fmt.Sprintf("/fz%d", seed), quota: seed%3 == 0, tame: tame}
@@ -104,8 +104,8 @@ func (g *generator) path() string {
 	return pick(g, g.paths()...)
 }
 
-// below is a path that may be changed. Apache ZooKeeper dies of a quota's figures that it
-// cannot read.
+// below reports whether a path may be changed. Apache ZooKeeper crashes on a quota that it cannot
+// parse.
 func (g *generator) below() string {
 	for {
 		if path := g.path(); path != "/" && path != "" && path != "/zookeeper/config" && !strings.HasSuffix(path, "_stats") {
@@ -185,7 +185,7 @@ func (g *generator) step() {
 			for range 2 + g.IntN(6) {
 				c := g.call()
 				if c.op == proto.OpSetACL {
-					continue // whether it holds for those behind it is a matter of luck there
+					continue // whether it affects those after it is a matter of luck there
 				}
 				calls = append(calls, c)
 			}

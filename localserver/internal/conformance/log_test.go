@@ -15,8 +15,8 @@ import (
 	"github.com/zkctl/zkctl/internal/zklog"
 )
 
-// logged are lines of a server's log that people search for: what makes them, and what both logs
-// then have. (NIOServerCnxn, ZooKeeperServer, PrepRequestProcessor, FinalRequestProcessor.)
+// logged are lines of a server's log that people search for: what causes them, and what both logs
+// then contain. (NIOServerCnxn, ZooKeeperServer, PrepRequestProcessor, FinalRequestProcessor.)
 var logged = []struct {
 	phrase string
 	do     func(p *player)
@@ -54,7 +54,7 @@ var logged = []struct {
 	{`Expiring session 0x1[0-9a-f]+, timeout of 1000ms exceeded`, func(p *player) { p.connect("X", hello{timeout: 1000}); p.drop("X") }},
 }
 
-// visit sends bytes on a connection of its own and closes it.
+// visit sends bytes on a separate connection and closes it.
 func (p *player) visit(text string) {
 	w, err := dial(p.addr)
 	if err != nil {
@@ -131,7 +131,7 @@ func TestLogHasWhatPeopleSearchFor(t *testing.T) {
 	}
 }
 
-// ping keeps a session.
+// ping keeps a session alive.
 func (p *player) ping(name string) {
 	s := p.sessions[name]
 	if s.w == nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
-// TestWhatSessionsLeaveOpen shows on both servers what docs/server.md says of sessions: whoever can
-// connect can disconnect a client whose session id it knows, and take the session over, but not the
-// client's identities.
+// TestWhatSessionsLeaveOpen shows on both servers what docs/server.md says about sessions: anyone
+// who can connect can disconnect a client whose session id they know, and take over the session,
+// but not the client's identities.
 func TestWhatSessionsLeaveOpen(t *testing.T) {
 	theirs, ours := both(t)
 	for name, addr := range map[string]string{"Apache": theirs, "embedded": ours} {
@@ -23,7 +23,7 @@ func TestWhatSessionsLeaveOpen(t *testing.T) {
 			ask(t, victim, 1, proto.OpCreate, &proto.CreateRequest{Path: "/mine", ACL: proto.OpenACL, Flags: proto.Ephemeral}, nil, 0)
 			ask(t, victim, 2, proto.OpCreate, &proto.CreateRequest{Path: "/secret", ACL: []proto.ACL{{Perms: proto.PermRead, ID: secret}}, Flags: proto.Ephemeral}, nil, 0)
 
-			// A session's id is no secret: its ephemeral znodes say it.
+			// A session's id is not secret: its ephemeral znodes reveal it.
 			stranger, _ := resumed(t, addr, 0, nil)
 			var stat proto.StatResponse
 			ask(t, stranger, 1, proto.OpExists, &proto.PathWatchRequest{Path: "/mine"}, &stat, 0)
@@ -31,7 +31,7 @@ func TestWhatSessionsLeaveOpen(t *testing.T) {
 				t.Fatalf("the owner is %#x, the session %#x", stat.Stat.EphemeralOwner, session.SessionID)
 			}
 
-			// With a wrong password the session is not had, but its client is disconnected.
+			// A wrong password does not give access to the session, but its client is disconnected.
 			if _, refused := resumed(t, addr, session.SessionID, make([]byte, 16)); refused.TimeOut != 0 || refused.SessionID != 0 {
 				t.Errorf("with a wrong password: %+v", refused)
 			}
@@ -55,12 +55,12 @@ func TestWhatSessionsLeaveOpen(t *testing.T) {
 			ask(t, thief, 4, proto.OpGetData, &proto.PathWatchRequest{Path: "/secret"}, nil, proto.ErrNoAuth)
 			ask(t, thief, 5, proto.OpCloseSession, nil, nil, 0)
 			ask(t, stranger, 2, proto.OpExists, &proto.PathWatchRequest{Path: "/mine"}, nil, proto.ErrNoNode)
-			ask(t, stranger, 3, proto.OpCloseSession, nil, nil, 0) // its expiry would be a transaction in the midst of other tests
+			ask(t, stranger, 3, proto.OpCloseSession, nil, nil, 0) // its expiry would be a transaction in the middle of other tests
 		})
 	}
 }
 
-// resumed connects with a session, or opens one when id is 0.
+// resumed connects with a session, or opens one if id is 0.
 func resumed(t *testing.T, addr string, id int64, passwd []byte) (*wire, proto.ConnectResponse) {
 	t.Helper()
 	w, err := dial(addr)

@@ -14,24 +14,24 @@ import (
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
-// player plays a script against one server and writes down what the server said, in a form
-// that is the same for every server that behaves the same: zxids count from the script's
-// beginning, sessions have names, times are only checked.
+// player plays a script against one server and records what the server sent, in a form that is the
+// same for servers that behave the same: zxids count from the start of the script, sessions have
+// names, times are only checked.
 //
-// Each step is followed by a ping in every session. ZooKeeper answers in order, so what came
-// before the ping's reply is all that the step made the server say.
+// Each step is followed by a ping in every session. ZooKeeper answers in order, so everything
+// before the ping's reply was caused by the step.
 type player struct {
 	addr     string
 	base     int64
 	sessions map[string]*session
-	names    []string // of sessions, in the order of their beginning
+	names    []string // of sessions, in the order of their start
 	ids      map[int64]string
 	lines    []string
-	checks   bool  // check is sent outside of a multi, too
-	err      error // the script cannot go on
+	checks   bool  // check is also sent outside a multi
+	err      error // why the script cannot continue
 }
 
-// session is a session as a client has it.
+// session is a client's session.
 type session struct {
 	name   string
 	id     int64
@@ -98,7 +98,7 @@ func (p *player) finish() {
 	}
 }
 
-// end closes a session without a word in the transcript.
+// end closes a session without recording it.
 func (p *player) end(name string) {
 	s := p.sessions[name]
 	if s == nil || s.id == 0 {
@@ -129,20 +129,20 @@ func (p *player) end(name string) {
 	}
 }
 
-// hello says how a client connects.
+// hello is how a client connects.
 type hello struct {
-	timeout int32 // ms; 6 s when 0
-	seen    int64 // LastZxidSeen, from the script's beginning on
+	timeout int32 // ms; 0 means 6 s
+	seen    int64 // LastZxidSeen, counted from the start of the script
 	id      int64
 	passwd  []byte
 	old     bool // a client before 3.4
 	ro      bool
-	body    []byte // instead of all that
+	body    []byte // instead of all these
 }
 
 func (p *player) open(name string) { p.connect(name, hello{}) }
 
-// connect begins a session under a name, or resumes it on a new connection.
+// connect opens a named session, or resumes it on a new connection.
 func (p *player) connect(name string, h hello) {
 	if p.err != nil {
 		return
@@ -255,7 +255,7 @@ func (p *player) drop(name string) {
 	}
 }
 
-// send makes a request and waits until everybody has heard all about it.
+// send makes a request and waits until all sessions have received its effects.
 func (p *player) send(name string, op proto.Op, parts ...any) {
 	p.pipeline(name, call{op, raw(parts...)})
 }
@@ -310,7 +310,7 @@ func (p *player) pipeline(name string, calls ...call) {
 	p.fence(s)
 }
 
-// sendRaw sends bytes as they are.
+// sendRaw sends bytes unchanged.
 func (p *player) sendRaw(name string, b []byte) {
 	s := p.sessions[name]
 	if p.err != nil || s == nil || s.w == nil {
@@ -335,7 +335,7 @@ func (p *player) sendRaw(name string, b []byte) {
 	p.fence(s)
 }
 
-// fence waits until every session but one has heard everything so far.
+// fence waits until every session but one has received everything so far.
 func (p *player) fence(but ...*session) {
 	for _, name := range p.names {
 		s := p.sessions[name]
@@ -351,7 +351,7 @@ func (p *player) fence(but ...*session) {
 	}
 }
 
-// listen writes down what a session hears up to the reply of the ping after others.
+// listen records what a session receives up to the reply of the ping after others.
 func (p *player) listen(s *session, others int) {
 	final := false
 	for {
@@ -393,12 +393,12 @@ func (p *player) listen(s *session, others int) {
 		p.hear(s, &h, d.Rest())
 		switch h.Err {
 		case proto.ErrUnimplemented, proto.ErrAuthFailed:
-			final = true // the server may hang up, sooner or later than it answers the ping
+			final = true // the server may hang up before or after it answers the ping
 		}
 	}
 }
 
-// reconnected writes down the answer to createSession sent as a request, which has no header.
+// reconnected records the answer to createSession sent as a request, which has no header.
 func (p *player) reconnected(s *session, body []byte) bool {
 	var c proto.ConnectResponse
 	if jute.Unmarshal(body, &c) != nil || c.SessionID != s.id || len(c.Passwd) != 16 {
@@ -413,7 +413,7 @@ func (p *player) reconnected(s *session, body []byte) bool {
 	return true
 }
 
-// hear writes down one frame.
+// hear records one frame.
 func (p *player) hear(s *session, h *proto.ReplyHeader, body []byte) {
 	if h.Xid == proto.XidWatcherEvent && h.Err == 0 {
 		var e proto.WatcherEvent
@@ -447,7 +447,7 @@ func (p *player) hear(s *session, h *proto.ReplyHeader, body []byte) {
 	p.say("%s", line)
 }
 
-// record describes a reply's record; not ok when the bytes are not exactly such a one.
+// record describes a reply's record; ok is false unless the bytes are exactly such a record.
 func (p *player) record(op proto.Op, body []byte) (text string, ok bool) {
 	var r jute.Record
 	switch op {
@@ -574,7 +574,7 @@ func (p *player) stat(s *proto.Stat) string {
 		when(s.Ctime), when(s.Mtime), s.Version, s.Cversion, s.Aversion, p.owner(s.EphemeralOwner), s.DataLength, s.NumChildren)
 }
 
-// when is "T" for a time of these days.
+// when is "T" for a current time.
 func when(ms int64) string {
 	if age := time.Since(time.UnixMilli(ms)); age > -time.Minute && age < time.Hour {
 		return "T"
@@ -582,7 +582,7 @@ func when(ms int64) string {
 	return fmt.Sprint(ms)
 }
 
-// ending is how a connection ended; the reset of a connection is as good as its end.
+// ending describes how a connection ended; a reset counts as its end.
 func ending(err error) string {
 	if errors.Is(err, errSilent) {
 		return "silence"

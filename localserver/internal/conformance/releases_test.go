@@ -9,15 +9,15 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// releaseChanges are what clients see of the changes between Apache ZooKeeper 3.8.0 and the newest
-// releases. Of those only 3.8.0 can be run here, and is held against want["3.8.0"]; what the others
-// answer is from their source, at the tags that each change names.
+// releaseChanges are the changes between Apache ZooKeeper 3.8.0 and the newest releases, as clients
+// see them. Only 3.8.0 can be run here, and is compared with want["3.8.0"]; the answers of the
+// others come from their source, at the tags named for each change.
 var releaseChanges = []struct {
 	name   string // the issue and the class
-	tags   string // where it came
+	tags   string // where it was made
 	script func(p *player)
-	want   map[string]string // what was answered after the mark, by release; ours alone where Apache's is not the same
-	ours   bool              // Apache's 3.8.0 is left alone
+	want   map[string]string // answers after the mark, by release; only ours if Apache's differ
+	ours   bool              // skip Apache's 3.8.0
 }{
 	{
 		name: "ZOOKEEPER-2590 FinalRequestProcessor: exists needs READ", tags: "release-3.8.4 release-3.9.2",
@@ -56,7 +56,7 @@ var releaseChanges = []struct {
 			p.send("A", proto.OpMulti, verbatim(multi(part(proto.OpCheck, "/", -1))))
 		},
 		want: map[string]string{
-			// check-alone in docs/server.md: before 3.8.5 and 3.9.3, too
+			// check-alone in docs/server.md: even before 3.8.5 and 3.9.3
 			"3.8.0 3.8.5 3.8 3.9.2 3.9": `
 				A: #1 check zxid -1 UNIMPLEMENTED (-6)
 				A: hung up
@@ -65,7 +65,7 @@ var releaseChanges = []struct {
 		},
 	},
 	{
-		// Debian's 3.8.0 has the correction; events-need-read in docs/server.md is for the others.
+		// Debian's 3.8.0 has the fix; events-need-read in docs/server.md covers the others.
 		name: "ZOOKEEPER-4799 NIOServerCnxn.process: no event of what may not be read", tags: "release-3.8.4 release-3.9.2",
 		script: func(p *player) {
 			p.open("A")
@@ -121,7 +121,7 @@ var releaseChanges = []struct {
 		},
 	},
 	{
-		// delete-container in docs/server.md: 3.9 deletes it without asking for a permission.
+		// delete-container in docs/server.md: 3.9 deletes it without checking permissions.
 		name: "ZOOKEEPER-4573 PrepRequestProcessor: deleteContainer of a client", tags: "release-3.9.0",
 		script: func(p *player) {
 			p.open("A")
@@ -137,7 +137,7 @@ var releaseChanges = []struct {
 		},
 	},
 	{
-		// unreadable-write in docs/server.md: 3.9 gives it the zxid before it.
+		// unreadable-write in docs/server.md: 3.9 gives it the previous zxid.
 		name: "ZOOKEEPER-4575 PrepRequestProcessor: a write that cannot be read", tags: "release-3.9.0",
 		script: func(p *player) {
 			p.open("A")
@@ -311,10 +311,10 @@ var releaseChanges = []struct {
 	},
 }
 
-// mark begins what is compared of a transcript.
+// mark starts the part of a transcript that is compared.
 const mark = "mark"
 
-// answers are the lines after the mark that tell what the servers said.
+// answers returns the lines after the mark with the servers' answers.
 func answers(lines []string) string {
 	lines = slices.DeleteFunc(slices.Clone(lines[slices.Index(lines, mark)+1:]), func(line string) bool { return strings.HasPrefix(line, ">") })
 	for i := range lines {
@@ -323,10 +323,10 @@ func answers(lines []string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestReleases holds what the server answers as each release to the golden answers, and the golden
-// answers of 3.8.0 to Apache's.
+// TestReleases compares the server's answers as each release with the golden ones, and the golden
+// ones of 3.8.0 with Apache's.
 func TestReleases(t *testing.T) {
-	theirs := apachetest.Test(t, apacheOptions("")) // its own: what others share must have the same history as ours
+	theirs := apachetest.Test(t, apacheOptions("")) // a separate one: the shared one must have the same history as ours
 	for _, c := range releaseChanges {
 		t.Run(c.name, func(t *testing.T) {
 			for releases, text := range c.want {

@@ -37,14 +37,14 @@ func multi(parts ...[]byte) []byte {
 	return append(out, multiEnd...)
 }
 
-// make sends a create of a persistent znode.
+// make creates a persistent znode.
 func (p *player) make(name string, paths ...string) {
 	for _, path := range paths {
 		p.send(name, proto.OpCreate, verbatim(create(path, proto.Persistent)))
 	}
 }
 
-// look reads all there is to read about a znode.
+// look reads everything about a znode.
 func (p *player) look(name, path string) {
 	p.send(name, proto.OpGetData, path, false)
 	p.send(name, proto.OpGetChildren2, path, false)
@@ -83,7 +83,7 @@ var scripts = map[string]func(p *player){
 		for mode := proto.CreateMode(-1); mode < 8; mode++ {
 			for _, ttl := range []int64{1, 0, 1 << 40, proto.MaxTTL, -2, 1 << 62} {
 				if ttl < 0 && !mode.IsTTL() {
-					continue // kills Apache ZooKeeper: see TestCreateTTLWithout
+					continue // crashes Apache ZooKeeper: see TestCreateTTLWithout
 				}
 				p.send("A", proto.OpCreateTTL, "/crt/m", []byte("x"), open, int32(mode), ttl)
 				p.send("A", proto.OpExists, "/crt/m", false)
@@ -199,12 +199,12 @@ var scripts = map[string]func(p *player){
 			for i := 0; i+4 <= len(body) && i < 40; i += 2 {
 				for _, v := range []byte{0xff, 0x7f} {
 					if op == proto.OpReconfig {
-						continue // one that cannot be read gets no zxid there
+						continue // an unreadable one gets no zxid there
 					}
 					bad := append([]byte{}, body...)
 					bad[i], bad[i+1] = v, 0xff
 					if slices.ContainsFunc(counts[op], func(at int) bool { return bad[at]&0x80 != 0 }) {
-						continue // a vector of less than no element is empty there, and refused here
+						continue // a vector with a negative length is empty there, and refused here
 					}
 					if op == proto.OpCreateTTL && i > 30 {
 						continue
@@ -512,10 +512,10 @@ var scripts = map[string]func(p *player){
 		if len(wrong) > 0 {
 			wrong[3]++
 		}
-		p.connect("B", hello{id: id, passwd: wrong}) // takes A's connection away nevertheless
+		p.connect("B", hello{id: id, passwd: wrong}) // still closes A's connection
 		p.send("A", proto.OpGetData, "/se", false)
 		p.resume("A")
-		p.send("A", proto.OpSetData, "/se", []byte("x"), -1) // no event: the watch went with the connection
+		p.send("A", proto.OpSetData, "/se", []byte("x"), -1) // no event: the watch ended with the connection
 		p.connect("A", hello{id: id, passwd: passwd, timeout: 9000})
 		p.send("A", proto.OpGetEphemerals, "")
 		p.connect("B", hello{id: id, passwd: []byte{}})

@@ -1,5 +1,5 @@
-// Package conformance holds the embedded server against Apache ZooKeeper: the same requests
-// go to both, and what they answer must be the same.
+// Package conformance compares the embedded server with Apache ZooKeeper: both get the same
+// requests and must give the same answers.
 package conformance
 
 import (
@@ -29,8 +29,8 @@ const superDigest = "super:lK75jTNcA+U9vtVEw5vB51mj/w4="
 // tick is the tickTime of both servers.
 const tick = time.Second
 
-// likeApache is what the embedded server emulates: Debian's Apache is 3.8.0, and since380 has what
-// changed in 3.8 after it.
+// likeApache is the release that the embedded server emulates: Debian's Apache is 3.8.0, and
+// since380 lists what changed in later 3.8 releases.
 const likeApache = "3.8"
 
 func emulated(text string) release.Release {
@@ -41,10 +41,9 @@ func emulated(text string) release.Release {
 	return r
 }
 
-// since380 is how a 3.8 that is newer than Debian's 3.8.0 differs from it in these scripts: a step
-// that request matches may be answered as answer says, whatever 3.8.0 answers. TestReleases has
-// what exactly the answers are. A check outside of a multi is left out of the scripts: see
-// check-alone in docs/server.md.
+// since380 is how newer 3.8 releases differ from Debian's 3.8.0 in these scripts: a step that
+// request matches may be answered with answer, whatever 3.8.0 answers. TestReleases has the exact
+// answers. The scripts have no check outside a multi: see check-alone in docs/server.md.
 var since380 = []struct {
 	issue           string
 	request, answer *regexp.Regexp
@@ -181,7 +180,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// compare plays a script against both servers and compares what they said.
+// compare plays a script against both servers and compares what they sent.
 func compare(t *testing.T, script func(p *player)) {
 	t.Helper()
 	theirs, ours := both(t)
@@ -209,7 +208,7 @@ func comparePair(t *testing.T, theirs, ours string, script func(p *player)) {
 	}
 }
 
-// diff shows the steps, from one request to the next, that differ.
+// diff shows the differing steps, each from one request to the next.
 func diff(want, got []string) string {
 	var out strings.Builder
 	w, g := steps(want), steps(got)
@@ -251,7 +250,7 @@ func diff(want, got []string) string {
 
 func steps(lines []string) (list []string) {
 	for i, line := range lines {
-		// Requests that were pipelined are one step.
+		// Pipelined requests are one step.
 		if strings.HasPrefix(line, ">") && (i == 0 || !strings.HasPrefix(lines[i-1], ">")) || len(list) == 0 {
 			list = append(list, line)
 			continue
@@ -261,7 +260,7 @@ func steps(lines []string) (list []string) {
 	return list
 }
 
-// copyTail shows the errors in the log of a server that may have died.
+// copyTail shows the errors in the log of a server that may have crashed.
 func copyTail(path string) {
 	text, err := os.ReadFile(path)
 	if err != nil {

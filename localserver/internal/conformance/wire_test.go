@@ -12,10 +12,10 @@ import (
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
-// wire is one connection to a server, on which anything can be sent.
+// wire is a connection to a server that can send anything.
 type wire struct{ wiretest.Conn }
 
-// patience is how long a reply may take before a test gives up.
+// patience limits the wait for a reply.
 const patience = 20 * time.Second
 
 func dial(addr string) (*wire, error) {
@@ -32,7 +32,7 @@ func (w *wire) write(b []byte) error {
 	return err
 }
 
-// errSilent tells that the server sent nothing in time.
+// errSilent means that the server sent nothing in time.
 var errSilent = errors.New("silent")
 
 // read returns the body of the next frame.
@@ -45,7 +45,7 @@ func (w *wire) read(wait time.Duration) ([]byte, error) {
 	return body, err
 }
 
-// request is a frame of a request whose body may be anything.
+// request returns the frame of a request whose body may be anything.
 func request(xid int32, op proto.Op, body []byte) []byte {
 	return wiretest.Frame(append(jute.Marshal(&proto.RequestHeader{Xid: xid, Type: op}), body...))
 }

@@ -22,8 +22,8 @@ var zkCliNoise = []*regexp.Regexp{
 
 var zkCliEvent = regexp.MustCompile(`\nWatchedEvent state:\w+ type:\w+ path:.*\n`)
 
-// TestZkCli types the lines that the command line's test compares zkctl by into Apache's zkCli,
-// on the embedded server and on the real one, and compares what is said.
+// TestZkCli types the lines that the command line's test uses to compare zkctl into Apache's zkCli,
+// on the embedded server and on the real one, and compares the output.
 func TestZkCli(t *testing.T) {
 	in := apachetest.Require(t)
 	const dir = "../../../cmd/testdata/zkcli"
@@ -73,9 +73,9 @@ func typed(t *testing.T, in *apache.Installation, addr string, lines []string) s
 	for _, noise := range zkCliNoise {
 		text = noise.ReplaceAllString(text, "…")
 	}
-	// ZKUtil.deleteInBatch tells that it is done before it tells that it failed.
+	// ZKUtil.deleteInBatch reports that it is done before it reports that it failed.
 	text = strings.ReplaceAll(text, "Failed to delete some node(s) in the subtree!\n", "")
-	// Another thread prints the events, anywhere.
+	// Another thread prints the events, at any point.
 	events := zkCliEvent.FindAllString(text, -1)
 	slices.Sort(events)
 	text = strings.ReplaceAll(zkCliEvent.ReplaceAllString(text, ""), "\nWATCHER::\n", "")
