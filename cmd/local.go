@@ -111,7 +111,7 @@ func (l *localVerb) completeMembers(_ *cobra.Command, words []string, _ string) 
 	return list, cobra.ShellCompDirectiveNoFileComp
 }
 
-// localPatience is how long a server may take for an action before its user is told so.
+// localPatience is how long an action may take before the user is told that it is still running.
 const localPatience = 5 * time.Second
 
 // do makes a server perform an action and, if printed is set, prints the members concerned.

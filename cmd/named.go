@@ -12,9 +12,9 @@ import (
 	"github.com/zkctl/zkctl/internal/nearest"
 )
 
-// named is the configuration of a session with a local server or a profile, to whose name a
-// chroot may be attached; ok is false for a connect string that needs none of its own. A name brings all settings of its
-// own: identities and TLS of this session are for other servers.
+// named returns the configuration of a session with a local server or a profile, whose name may be
+// followed by a chroot; ok is false for a connect string that needs no separate one. A name brings
+// all its settings: identities and TLS of this session are for other servers.
 func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 	name, chroot, _ := strings.Cut(server, "/")
 	o := &options{}
@@ -54,8 +54,8 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 	return cfg, err == nil, err
 }
 
-// elsewhere is the configuration of a session with servers that have no name, in a run of zkctl that began on a server
-// of its own: what CLIENT_JVMFLAGS says was not about that one. ok is false if that of the run will do.
+// elsewhere returns the configuration of a session with unnamed servers in a run of zkctl that started on a server
+// run by zkctl, to which CLIENT_JVMFLAGS did not apply. ok is false if the configuration of the run will do.
 func (a *app) elsewhere(servers string) (cfg client.Config, ok bool, err error) {
 	if !a.options.ours {
 		return cfg, false, nil

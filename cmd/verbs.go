@@ -32,7 +32,7 @@ func (a *app) verbs() []command.Verb {
 	})
 }
 
-// command runs one command or verb in a session of its own.
+// command runs one command or verb in its own session.
 func (a *app) command(ctx context.Context, words []string) error {
 	c := commands.All.Lookup(words[0])
 	switch env := a.env(); {

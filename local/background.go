@@ -80,7 +80,7 @@ func (h Home) runBackground(name string, report func(background.Started)) error 
 	return errors.Join(err, s.save())
 }
 
-// lockSoon tries for a moment, because whoever asks whether the server runs holds the lock for an
+// lockSoon tries for a moment, because a query whether the server runs holds the lock for an
 // instant.
 func lockSoon(file string) (lock *filelock.Lock, err error) {
 	await.Within(500*time.Millisecond, func() bool {

@@ -12,17 +12,15 @@ import (
 // advancePatience bounds Advance if its context has no deadline.
 const advancePatience = time.Minute
 
-// Advance moves the clock of embedded members ahead by d, and returns when what is due then has been
-// done and every member that serves has applied it:
+// Advance moves the clock of embedded members ahead by d, and returns when everything due by then
+// has been done and every serving member has applied it:
 //
-//   - The sessions of clients that are not connected end if their timeouts are over. A client that is
-//     connected is taken to be heard of all the time. One whose member is paused is not connected.
-//   - Znodes whose time to live is over, and containers that have lost their last child, are deleted,
-//     as if a check of the leader's fell on the end of d.
+//   - The sessions of clients that are not connected end if their timeouts have passed. A connected client counts as heard from all the time; the client of a paused member is not connected.
+//   - TTL znodes whose time has passed, and containers that have lost their last child, are deleted, as if the leader checked at the end of d.
 //
-// Transactions have times of the moved clock. What members do with each other, such as elections, and
-// the deadlines of clients stay with the real one. The clock never goes back. It needs a leader, and
-// all members to be embedded.
+// Transactions have times of the moved clock. Communication among members, such as elections, and the
+// deadlines of clients stay with the real one. The clock never moves back. Advance needs a leader,
+// and all members must be embedded.
 func (e *Ensemble) Advance(ctx context.Context, d time.Duration) error {
 	if err := e.advance(ctx, d); err != nil {
 		return fmt.Errorf("advance the clock by %v: %w", d, err)

@@ -10,8 +10,8 @@ import (
 var errEmbeddedOnly = errors.New("only embedded members support this")
 
 // ExpireSession ends a session, as if its client had been silent for too long, and returns when no
-// member that serves has its ephemeral znodes any more. A connected client is disconnected; it
-// learns that its session has expired when it reconnects.
+// serving member has its ephemeral znodes anymore. A connected client is disconnected; it learns
+// that its session has expired when it reconnects.
 func (e *Ensemble) ExpireSession(ctx context.Context, session int64) error {
 	for _, m := range e.Members() {
 		s := m.embedded()

@@ -9,11 +9,11 @@
 //		...
 //	}
 //
-// [Ensemble.Seed], [Ensemble.Dump], [Ensemble.Znode], [Ensemble.Sessions] and [Ensemble.Watches] spare
-// a test a client for what it prepares and asserts.
+// [Ensemble.Seed], [Ensemble.Dump], [Ensemble.Znode], [Ensemble.Sessions] and [Ensemble.Watches]
+// prepare and check znodes and sessions without a client.
 //
-// What goes wrong in production can be had on demand. Sessions expire ([Ensemble.ExpireSession]), or
-// time passes ([Ensemble.Advance]); connections break ([Ensemble.DropConnections]) and are refused
+// Production failures can be caused on demand. Sessions expire ([Ensemble.ExpireSession]), or time
+// passes ([Ensemble.Advance]); connections break ([Ensemble.DropConnections]) and are refused
 // ([Ensemble.Refuse]); requests are late, fail or get no answer ([Ensemble.Inject]); members die
 // ([Member.Kill]), hang ([Member.Pause]), and lose sight of each other ([Ensemble.Partition]).
 //

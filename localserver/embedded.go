@@ -330,7 +330,7 @@ func lockData(dir string) (*filelock.Lock, error) {
 // tryWriting finds a folder in which nothing can be written.
 func tryWriting(dir string) error {
 	path := filepath.Join(dir, ".try")
-	_ = os.Remove(path) // what is no file, such as a FIFO, is not to be opened
+	_ = os.Remove(path) // what is not a file, such as a FIFO, must not be opened
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("Cannot write to data directory %s: %w", dir, err)

@@ -380,7 +380,7 @@ func (e *Ensemble) learn(v zoocfg.QuorumVerifier) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if v.Version() < e.version {
-		return // from a member that lags behind
+		return // from a member that lags
 	}
 	e.version = v.Version()
 	for _, m := range e.members {

@@ -221,7 +221,8 @@ func (c *gateConn) remember(t time.Time, deadlines ...*time.Time) {
 }
 
 // links records which members cannot reach each other. A cut works in both directions. The side
-// that made a connection holds its bytes back, because the other does not know who is connected.
+// that made a connection holds its bytes back, because the other does not know the connecting
+// member.
 type links struct {
 	mu      sync.Mutex
 	members map[string]int64 // by the address of a quorum or election port

@@ -37,7 +37,7 @@ type ACL struct {
 	Scheme, ID string
 }
 
-// ErrNoNode is, for errors.Is, that there is no znode with a path.
+// ErrNoNode is wrapped by the error for a znode that does not exist.
 var ErrNoNode = errors.New("no such znode")
 
 // Znode returns a znode, or ErrNoNode, whatever its ACL says. It sees every write that a client has

@@ -271,9 +271,9 @@ func (e *Ensemble) idle() (ids []int64) {
 	return ids
 }
 
-// outlives reports whether the members that would vote without id are a quorum as they are. A
-// leader takes one that hangs for one that is there until syncLimit has passed, and with a
-// configuration that was proposed to too few nobody leads any more.
+// outlives reports whether the voting members without id are a quorum as they are. A leader
+// considers a hanging member alive until syncLimit has passed, and with a configuration proposed to
+// too few members, nobody leads afterwards.
 func (e *Ensemble) outlives(ctx context.Context, c *client.Conn, id int64) bool {
 	text, _, err := c.GetConfig(ctx, false)
 	if err != nil {

@@ -112,7 +112,7 @@ func lengthText(ms int64) string {
 	return d.String()
 }
 
-// lastedText starts with > if the session was longer than the logs can tell.
+// lastedText starts with > if the session lasted longer than the logs show.
 func lastedText(t *sessionTable, s *session) string {
 	ms, exact := s.lasted(t.until)
 	if exact {

@@ -132,7 +132,7 @@ func (c *dirCheck) check(ctx context.Context) error {
 // gap reports what is missing between two runs. A snapshot fills the gap if it was started right
 // before the second.
 func (c *dirCheck) gap(last int64, r run) {
-	if storage.Follows(last, r.first) { // as far as the zxids tell
+	if storage.Follows(last, r.first) { // as far as the zxids show
 		if s, ok := between(c.dir.Snapshots, last, r.first); ok && s.Zxid&0xffffffff != 0 {
 			c.d.Notes = append(c.d.Notes, fmt.Sprintf("the transactions before %s are in no log, but the snapshot, sent by the leader, has the effect; those up to %#x may never have been committed", filepath.Base(s.Path), uint64(last)))
 		}

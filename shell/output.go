@@ -64,8 +64,8 @@ type programError struct {
 func (e *programError) Error() string { return fmt.Sprintf("%s: %v", e.program, e.err) }
 func (e *programError) Unwrap() error { return e.err }
 
-// outputPatience is how long processes left running by a program may keep writing, if its output
-// is not a file of its own.
+// outputPatience is how long processes left running by a program may keep writing, if its output is
+// not a separate file.
 const outputPatience = 2 * time.Second
 
 // toProgram runs a command with its output piped to a program through the user's shell. Once the

@@ -89,7 +89,7 @@ func (s *screen) above(text string, v view) {
 	s.write(hideCursor + s.home() + s.sentence(text) + s.render(v) + showCursor)
 }
 
-// sentence is text on rows of its own.
+// sentence is text on separate rows.
 func (s *screen) sentence(text string) string {
 	return crlf(ui.Fold(strings.TrimRight(text, "\n"), s.width) + "\n")
 }

@@ -91,7 +91,7 @@ type process struct {
 	cmd    *exec.Cmd
 	done   chan struct{} // closed after Wait
 	err    error         // what Wait returned; valid once done is closed
-	wanted atomic.Bool   // it serves, and was not told to end
+	wanted atomic.Bool   // it serves, and should not end
 }
 
 // Start starts a standalone server and returns when it serves clients. If the server does not

@@ -1,4 +1,4 @@
-// Package await waits for what has to be asked about again and again, because nobody tells of it.
+// Package await polls for conditions that nothing announces.
 package await
 
 import (

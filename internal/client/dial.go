@@ -155,9 +155,9 @@ func (d *dialer) handshake(ctx context.Context, a Address, peer string, hello *p
 	return &connected{link: newLink(conn, r, a, peer, d.maxLen), response: *response}, nil
 }
 
-// suspect checks, if the server stays silent for a moment, whether it is a web server, which
-// would wait for a line end that never comes. It does so on a connection of its own, so that a
-// slow ZooKeeper server is not disturbed. If it is one, reads from conn end at once. The returned
+// suspect checks, if the server stays silent for a moment, whether it is a web server, which would
+// wait for a line end that never comes. It does so on a separate connection, so that a slow
+// ZooKeeper server is not disturbed. If it is one, reads from conn end at once. The returned
 // function stops the check and returns the reason.
 func (d *dialer) suspect(ctx context.Context, conn net.Conn, peer string) func() error {
 	if d.tls != nil {

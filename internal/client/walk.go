@@ -304,7 +304,7 @@ func (w *walk) take(b *walkBatch) {
 		n.flying = false
 		list := b.lists[i]
 		size := len(list.names)*nameBytes + list.size
-		// What there is no room for is asked for again later. The first may be the next to be visited.
+		// Lists without room are requested again later. The first may be the next to be visited.
 		if !list.got || i > 0 && size > 0 && w.ahead+size > 2*w.room {
 			thrown = true
 			continue

@@ -67,7 +67,7 @@ func (v *Verb) Tree(env *Env) *cobra.Command {
 	return c
 }
 
-// setArgs makes the tree of c run with the arguments behind the verb's name.
+// setArgs makes the tree of c run with the arguments after the verb's name.
 func setArgs(c *cobra.Command, args ...string) {
 	all := []string{} // cobra takes nil for the arguments of the process
 	if c.HasParent() {

@@ -3,7 +3,7 @@ package disk
 
 import "errors"
 
-// Errors of systems that do not tell.
+// Errors of systems that do not report this.
 var errUnknown = errors.New("not known on this system")
 
 // Space is the room of a file system, in bytes.

@@ -24,7 +24,7 @@ const (
 	Untyped Kind = "untyped"
 )
 
-// Label tells the samples of a family apart. Its Name is that of a Go identifier.
+// Label distinguishes the samples of a family. Its Name is a Go identifier.
 type Label struct{ Name, Value string }
 
 // Page is what one scrape returns. The zero Page is empty.

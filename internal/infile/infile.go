@@ -40,8 +40,8 @@ func Regular(name string) ([]byte, error) {
 	return Settings(name)
 }
 
-// All reads at most this many bytes from r; name is for the error. It ends with ctx's error as
-// soon as ctx is done; r must not be read any more then.
+// All reads at most this many bytes from r; name is for the error. It ends with ctx's error as soon
+// as ctx is done; then r must not be read again.
 func All(ctx context.Context, r io.Reader, name string, most int) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(Reader(ctx, r), int64(most)+1))
 	if err != nil {
@@ -81,8 +81,8 @@ func Open(ctx context.Context, name string) (*os.File, error) {
 	}
 }
 
-// Reader reads from r until ctx is done; after that Read fails with ctx's error, and r must not
-// be read any more.
+// Reader reads from r until ctx is done; after that Read fails with ctx's error, and r must not be
+// read again.
 func Reader(ctx context.Context, r io.Reader) io.Reader {
 	if ctx.Done() == nil {
 		return r

@@ -99,7 +99,7 @@ func (s *Session) configured() error {
 	return nil
 }
 
-// Config is the configuration of the session, for who asks its servers outside of it.
+// Config returns the configuration of the session, to contact its servers outside it.
 func (s *Session) Config() (client.Config, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -250,7 +250,7 @@ func (s *Session) Close() error {
 func (s *Session) MaxPacket() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.configured() // who connects hears of the error
+	_ = s.configured() // Conn reports the error
 	return cmp.Or(s.cfg.MaxPacket, client.DefaultMaxPacket)
 }
 

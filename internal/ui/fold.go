@@ -8,7 +8,7 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// narrowest is the width below which words are not folded any more.
+// narrowest is the width below which words are no longer folded.
 const narrowest = 20
 
 // Fold breaks lines longer than width between words, if possible. A continuation is indented like

@@ -103,7 +103,7 @@ func (c *Screen) write(text string) error {
 	return err
 }
 
-// Resized gets a signal when the size has changed, where the system tells.
+// Resized gets a signal when the size has changed, if the system reports that.
 func (c *Screen) Resized() <-chan os.Signal { return c.resized }
 
 // Size asks for the current size, in columns and rows.
@@ -146,8 +146,8 @@ func (c *Screen) Show(lines []string) error {
 // sequencePatience is the pause that separates the Escape key from what a terminal sends for another.
 const sequencePatience = 50 * time.Millisecond
 
-// Listen reads the keyboard once, unless a read is under way. Arrived tells when it has come to something. Whoever stops
-// listening leaves what is typed later to others.
+// Listen reads the keyboard once, unless a read is in progress. Arrived signals its result. After the last read,
+// later input is left to others.
 func (c *Screen) Listen() {
 	if c.before == nil || c.reading {
 		return

@@ -116,7 +116,7 @@ func (s *server) clientPort() (host, port string, secure bool, err error) {
 	return or(key(s.text, "secureClientPortAddress"), "localhost"), port, true, nil
 }
 
-// clientOf is what stands behind the ; in a server's line.
+// clientOf returns the part after the ; of a server's line.
 func clientOf(text, myid string) string {
 	line := key(text, "server."+myid)
 	i := strings.LastIndexByte(line, ';')

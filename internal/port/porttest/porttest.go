@@ -10,7 +10,7 @@ type TB interface {
 	Cleanup(f func())
 }
 
-// Serve listens on loopback until the test ends. answer gets each connection on a goroutine of its own; when it
+// Serve listens on loopback until the test ends. answer gets each connection on its own goroutine; when it
 // returns, the connection is closed.
 func Serve(t TB, answer func(net.Conn)) (addr string) {
 	t.Helper()

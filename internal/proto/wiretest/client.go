@@ -22,10 +22,10 @@ type Client struct {
 	Wait     time.Duration // for each answer, from its request on
 	Out      []byte        // what Queue has prepared and Flush will send
 
-	Event func(*proto.WatcherEvent) // told by Call of each; nil drops them
+	Event func(*proto.WatcherEvent) // called by Call for each; nil drops them
 }
 
-// ErrOver is the refusal of a session that is over, or of a wrong password.
+// ErrOver is the refusal of an expired session, or of a wrong password.
 var ErrOver = errors.New("the server refuses the session")
 
 // Dialer says how a client connects.
@@ -181,7 +181,7 @@ func (c *Client) Create(path string, mode proto.CreateMode) error {
 	return c.Call(proto.OpCreate, Create(path, nil, mode), nil)
 }
 
-// Exists is proto.ErrNoNode where there is no znode.
+// Exists returns proto.ErrNoNode if there is no znode.
 func (c *Client) Exists(path string) error {
 	return c.Call(proto.OpExists, &proto.PathWatchRequest{Path: path}, nil)
 }

@@ -32,7 +32,7 @@ type Options struct {
 	Port       int               // clientPort
 	Properties map[string]string // further lines of zoo.cfg
 	JVM        []string          // options of the JVM
-	Died       func(error)       // called when a run of the server ends that was not told to
+	Died       func(error)       // called when a run of the server ends by itself
 }
 
 // Server is a started server. Its methods are not called concurrently.
