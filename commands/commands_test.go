@@ -26,8 +26,8 @@ var update = flag.Bool("update", false, "write what the commands print into test
 
 func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
 
-// bench is a session below a chroot of its own on the shared Apache server, and the streams
-// of the commands that run on it.
+// bench is a session with its own chroot on the shared Apache server, and the streams of the
+// commands that run in it.
 type bench struct {
 	t        *testing.T
 	ctx      context.Context
@@ -80,7 +80,7 @@ func (b *bench) run(line string) (stdout, stderr string, exit int) {
 	return b.out.String(), b.err.String(), exit
 }
 
-// must runs a line that has to succeed and returns its stdout.
+// must runs a line that must succeed and returns its stdout.
 func (b *bench) must(line string) string {
 	b.t.Helper()
 	out, errOut, exit := b.run(line)
@@ -90,7 +90,7 @@ func (b *bench) must(line string) string {
 	return out
 }
 
-// varying is what differs from run to run, and what a transcript has in its place.
+// varying is what differs between runs, and what replaces it in a transcript.
 var varying = []struct {
 	is      *regexp.Regexp
 	instead string
@@ -100,15 +100,16 @@ var varying = []struct {
 	{regexp.MustCompile(`([cm]time = )\w{3} \w{3} \d\d [\d:]{8} \w+ \d{4}`), "${1}DATE"},
 	{regexp.MustCompile(`("[cm]time":)\d+`), "${1}0"},
 	{regexp.MustCompile(`0x100[0-9a-f]{12}`), "SESSION"},
-	// Of a create within a multi 3.8.0 does not tell the stat, servers since 3.8.2 do (ZOOKEEPER-4026).
+	// 3.8.0 does not return the stat of a create within a multi, servers since 3.8.2 do
+	// (ZOOKEEPER-4026).
 	{regexp.MustCompile(`({"op":"create","path":"[^"]*"),"stat":{[^}]*}`), "$1"},
 }
 
-// TestTranscripts runs each line that begins with "$ " in testdata/*.txt and compares what
-// follows it: "out| " and "err| " for the lines of the streams, "\c" for a line that does
-// not end, and "exit" unless it is 0. "in| " before the line is its standard input. "@ tty"
-// makes the streams a terminal, "@ width 60" sets its columns. Each file has an empty
-// chroot. With -update the files are written anew.
+// TestTranscripts runs each line that begins with "$ " in testdata/*.txt and compares what follows
+// it: "out| " and "err| " for the lines of the streams, "\c" for a line that does not end, and
+// "exit" unless it is 0. "in| " before the line is its standard input. "@ tty" makes the streams a
+// terminal, "@ width 60" sets its columns. Each file has an empty chroot. -update rewrites the
+// files.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -197,7 +198,7 @@ func quoted(prefix, text string) string {
 	return b.String()
 }
 
-// difference shows the lines from the first that differs to the last.
+// difference shows the lines from the first to the last that differ.
 func difference(want, got string) string {
 	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
 	first := 0

@@ -7,7 +7,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// Who may not create an ephemeral znode learns what on the server makes it possible.
+// A client that may not create an ephemeral znode learns which server setting allows it.
 func TestExplainEphemeralOnLocalSession(t *testing.T) {
 	text := creation{mode: proto.Ephemeral}.explain(proto.ErrEphemeralOnLocal).Error()
 	for _, want := range []string{"Unable to create ephemeral node on a local session", "localSessionsUpgradingEnabled=true"} {

@@ -17,7 +17,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// grow creates a tree of n znodes below root, which it creates too: fan in each znode.
+// grow creates root and a tree of n znodes below it, with fan children per znode.
 func (b *bench) grow(root string, n, fan int) []string {
 	b.t.Helper()
 	conn, err := b.session.Conn()
@@ -118,7 +118,7 @@ func TestDeleteAllLarge(t *testing.T) {
 	}
 }
 
-// Others delete znodes of the tree and create some in it while it is being deleted.
+// Other clients delete and create znodes in the tree while it is being deleted.
 func TestDeleteAllOfAChangingTree(t *testing.T) {
 	b := newBench(t)
 	paths := b.grow("/big", 5000, 10)

@@ -105,7 +105,7 @@ func TestGetOnATerminal(t *testing.T) {
 	}
 }
 
-// plant creates a znode with n children, many requests at once.
+// plant creates a znode with n children, with many requests in flight.
 func plant(t *testing.T, b *bench, parent string, n int) {
 	t.Helper()
 	conn, err := b.session.Conn()
@@ -266,7 +266,7 @@ func TestCloseAndConnect(t *testing.T) {
 	}
 }
 
-// A connect that fails leaves the session that was there, with all that belongs to it.
+// A failed connect keeps the previous session, with everything that belongs to it.
 func TestFailedConnectKeepsTheSession(t *testing.T) {
 	b := newBench(t)
 	b.env.Shell = &fakeShell{}
@@ -315,7 +315,7 @@ func TestFailedConnectKeepsTheSession(t *testing.T) {
 		t.Errorf("the session's ephemeral znodes: %q", out)
 	}
 
-	// A name brings identities of its own, and they stay with it.
+	// A name brings its own identities, and they stay with it.
 	b.must("connect again")
 	if out := b.must("whoami"); !strings.Contains(out, "digest: bob") {
 		t.Errorf("as a name says: %s", out)
@@ -394,7 +394,7 @@ func TestGetEphemerals(t *testing.T) {
 	}
 }
 
-// TestListGoesOn: zkCli ends at the first znode that may not be read, here the rest is listed.
+// TestListGoesOn: zkCli stops at the first znode that may not be read; here the rest is listed.
 func TestListGoesOn(t *testing.T) {
 	b := newBench(t)
 	for _, line := range []string{

@@ -21,8 +21,8 @@ type zkCliWord struct {
 	found      string
 }
 
-// text is the word without the quotes that QUOTED_PATTERN, ^(['"])(.*)(\1)$, matches. A dot
-// of Java's is no line terminator.
+// text is the word without the quotes that QUOTED_PATTERN, ^(['"])(.*)(\1)$, matches. Java's dot
+// does not match line terminators.
 func (w zkCliWord) text() string {
 	if w.quote() != 0 && !strings.ContainsAny(w.found, "\n\r\u0085\u2028\u2029") {
 		return w.found[1 : len(w.found)-1]
@@ -50,7 +50,7 @@ type lexDeparture struct {
 	is   func(line string, words []zkCliWord) bool
 }
 
-// lexDepartures are where Lex departs from zkCli on purpose, by name; docs/differences.md lists them.
+// lexDepartures are Lex's intentional departures from zkCli, by name; docs/differences.md lists them.
 var lexDepartures = []lexDeparture{
 	{"an open quote continues", func(line string, words []zkCliWord) bool {
 		end := 0
@@ -77,7 +77,7 @@ func anyWord(is func(zkCliWord) bool) func(string, []zkCliWord) bool {
 	return func(_ string, words []zkCliWord) bool { return slices.ContainsFunc(words, is) }
 }
 
-// generatedLines are lines of the pieces that make a difference to somebody who splits them.
+// generatedLines are lines made of the pieces that matter for splitting.
 func generatedLines(n int) (lines []string) {
 	pieces := []string{" ", " ", " ", " ", "\t", "\v", "\f", "\u00a0", "\u2028", "\u0085", "'", "'", `"`, `"`, `\`, `\`, "|", ">", ">>", "#", "*", "?", "[a]",
 		"{", "}", ":", ",", ";", "&", "$x", "`", "@", "@@", "-", "=", "/", "/a", "a", "b c", "x", "1", "世界", "é", "it's", `{"a":1}`, `C:\new`, `\"`, `\\`,
@@ -93,7 +93,7 @@ func generatedLines(n int) (lines []string) {
 	return lines
 }
 
-// TestLexAsZkCli holds Lex against zkCli's own parser.
+// TestLexAsZkCli compares Lex with zkCli's own parser.
 func TestLexAsZkCli(t *testing.T) {
 	met, differ, same := map[string]int{}, map[string]bool{}, 0
 line:
@@ -133,7 +133,8 @@ line:
 	}
 }
 
-// TestStoresWhatZkCliStores runs generated lines by zkCli itself and compares what the znodes hold.
+// TestStoresWhatZkCliStores also runs generated lines with zkCli itself and compares the znodes'
+// data.
 func TestStoresWhatZkCliStores(t *testing.T) {
 	in := apachetest.Require(t)
 	b := newBench(t)
@@ -144,7 +145,7 @@ func TestStoresWhatZkCliStores(t *testing.T) {
 	b.must("create /ours")
 	b.must("create /theirs")
 	var script strings.Builder
-	made := map[string]string{} // the line of each znode
+	made := map[string]string{} // each znode's line
 	for i, line := range generatedLines(4000) {
 		line, ok := strings.CutPrefix(line, "create /a ")
 		if !ok {

@@ -179,8 +179,8 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-// Every place of every command's line offers what can stand there, and files only where one
-// can.
+// Every position of every command's line offers what is possible there, and files only where one
+// is.
 func TestEveryPlaceOfEveryCommand(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -289,8 +289,7 @@ func TestDescriptions(t *testing.T) {
 	}
 }
 
-// Lookup answers at once also when the server does not, and Changed says when it is worth
-// to ask again.
+// Lookup answers at once even if the server does not, and Changed reports when to ask again.
 func TestLookupDoesNotBlock(t *testing.T) {
 	tree := newFakeTree("/a/b", "/a/c")
 	tree.block = make(chan struct{})
@@ -374,8 +373,7 @@ func TestOwnWritesShowAtOnce(t *testing.T) {
 	}
 }
 
-// An old level is still shown while it is looked up again, and an unchanged one is not
-// transferred again.
+// An old level is still shown while it is refreshed, and an unchanged one is not transferred again.
 func TestWatchesAndChanges(t *testing.T) {
 	tree := newFakeTree("/a/b")
 	changed := make(chan struct{}, 100)

@@ -107,7 +107,7 @@ func (t *fakeTree) requests(node string) int {
 	return t.children[node]
 }
 
-// wideTree is one parent with very many children.
+// wideTree is a parent with very many children.
 type wideTree struct{ names []string }
 
 func newWideTree(n int) *wideTree {
@@ -144,7 +144,7 @@ func TestWideParent(t *testing.T) {
 	}
 }
 
-// The first answer is to take less than 150 ms, a further key less than 5 ms.
+// The first answer must take less than 150 ms, a further key less than 5 ms.
 func BenchmarkWideParent(b *testing.B) {
 	tree := newWideTree(100_000)
 	ctx := testContext(b)

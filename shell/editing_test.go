@@ -36,7 +36,7 @@ func TestTabCompletes(t *testing.T) {
 	tt.send("\t")
 	tt.seeLine(p + " ls /tab/alpha/")
 	tt.see("gamma two")
-	tt.send("g\t") // as far as there is no choice
+	tt.send("g\t") // up to the first choice
 	tt.seeLine(p + " ls /tab/alpha/gamma")
 	tt.send("\t\t") // the second of two
 	tt.seeLine(p + " ls '/tab/alpha/gamma two'")
@@ -153,7 +153,7 @@ func TestHistoryOnATerminal(t *testing.T) {
 	tt.seeLine("(reverse-i-search)`zoo': ls /zookeeper")
 	tt.send("x")
 	tt.seeLine("(failed reverse-i-search)`zoox': ls /zookeeper")
-	tt.send("\x7f\x05 ") // End goes on with the line found
+	tt.send("\x7f\x05 ") // End continues with the line found
 	tt.seeLine(p + " ls /zookeeper")
 	tt.send("-s\x03\x12pw")
 	tt.seeLine("(reverse-i-search)`pw': pwd")
@@ -197,8 +197,8 @@ func TestNarrowTerminals(t *testing.T) {
 	}
 }
 
-// A terminal that leaves rows as they are when it gets another width, which the emulator
-// does, and that says where its cursor is or does not.
+// A terminal that does not rewrap rows when its width changes, like the emulator, with and without
+// reports of the cursor position.
 func TestResize(t *testing.T) {
 	addr := apachetest.Shared(t).Addr()
 	for _, answers := range []bool{true, false} {
@@ -242,8 +242,8 @@ func TestResize(t *testing.T) {
 	}
 }
 
-// tmux takes what is erased from the top of the screen for an old screen, and brings it back
-// when the window gets wider.
+// tmux treats what is erased from the top of the screen as an old screen, and restores it when the
+// window gets wider.
 func TestNothingIsErasedFromTheTop(t *testing.T) {
 	addr := apachetest.Shared(t).Addr()
 	tt := openTest(t, terminalOptions{servers: addr})

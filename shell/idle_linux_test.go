@@ -12,7 +12,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 )
 
-// An idle shell is to take less than 0.1 % of a processor, with a line begun or not.
+// An idle shell must use less than 0.1 % of a processor, with or without a started line.
 func TestIdleShell(t *testing.T) {
 	addr := apachetest.Shared(t).Addr()
 	for _, keys := range []string{"", "ls /zoo"} {
@@ -37,14 +37,14 @@ func TestIdleShell(t *testing.T) {
 		if woken >= 20*int(window/time.Second) {
 			t.Errorf("with %q typed: %d wake-ups in %v", keys, woken, window)
 		}
-		tt.send("\x15pwd\r") // and it is there at once
+		tt.send("\x15pwd\r") // and it responds at once
 		tt.see("\n/\n")
 		tt.send("quit\r")
 		tt.left(0)
 	}
 }
 
-// used is the processor time that a process has taken, and how often its threads went to sleep.
+// used returns a process's processor time, and how often its threads have slept.
 func used(t *testing.T, pid int) (cpu time.Duration, switches int) {
 	t.Helper()
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))

@@ -28,7 +28,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// The test binary is the shell itself when it is told so.
+// The test binary runs the shell itself on request.
 func TestMain(m *testing.M) {
 	if os.Getenv("ZKCTL_TEST_SERVERS") != "" {
 		os.Exit(testShell())
@@ -55,7 +55,7 @@ func testShell() int {
 	return exitCode(err)
 }
 
-// panicWriter panics when it is to write what a person types to make it.
+// panicWriter panics on a special input, which a test types.
 type panicWriter struct{ w io.Writer }
 
 func (p *panicWriter) Write(b []byte) (int, error) {
@@ -65,7 +65,7 @@ func (p *panicWriter) Write(b []byte) (int, error) {
 	return p.w.Write(b)
 }
 
-// terminalTest is a shell on a terminal of its own, started by sh.
+// terminalTest is a shell on its own terminal, started by sh.
 type terminalTest struct {
 	t       *testing.T
 	dir     string
@@ -84,7 +84,7 @@ type terminalOptions struct {
 	state      string
 	term       string
 	transient  bool
-	answers    bool // the terminal says where its cursor is
+	answers    bool // the terminal reports its cursor position
 }
 
 func openTest(t *testing.T, o terminalOptions) *terminalTest {
@@ -163,15 +163,14 @@ func openTest(t *testing.T, o terminalOptions) *terminalTest {
 
 func (tt *terminalTest) file(name string) string { return filepath.Join(tt.dir, name) }
 
-// pid is the shell's, 0 when it has not started.
+// pid returns the shell's process id, or 0 if it has not started.
 func (tt *terminalTest) pid() int {
 	text, _ := os.ReadFile(tt.file("pid"))
 	pid, _ := strconv.Atoi(string(text))
 	return pid
 }
 
-// screen is what the terminal shows, without blanks at the ends of rows and empty rows at
-// its end.
+// screen returns what the terminal shows, without trailing spaces and trailing empty rows.
 func (tt *terminalTest) screen() string {
 	tt.mu.Lock()
 	defer tt.mu.Unlock()
@@ -240,8 +239,7 @@ func (tt *terminalTest) signal(sig syscall.Signal) {
 	}
 }
 
-// left waits until the shell has ended, and checks its exit code and that the terminal is
-// as it was before.
+// left waits until the shell has ended, and checks its exit code and that the terminal is restored.
 func (tt *terminalTest) left(code int) {
 	tt.t.Helper()
 	tt.see(fmt.Sprintf("left with %d", code))
@@ -265,7 +263,7 @@ func promptOf(addr, state string, number int) string {
 	return fmt.Sprintf("[zk: %s(%s) %d]", addr, state, number)
 }
 
-// other is a session beside the shell's.
+// other is a second session besides the shell's.
 func other(t *testing.T, addr string) (*client.Conn, context.Context) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -34,7 +34,7 @@ func TestContinuedLine(t *testing.T) {
 	tt.send("create /rows '{\r")
 	tt.seeLine(">")
 	tt.send("\t\"a\": 1")
-	tt.seeLine(`>       "a": 1`) // the tab goes to the eighth column
+	tt.seeLine(`>       "a": 1`) // the tab extends to the eighth column
 	tt.send("\r}'\r")
 	tt.see("Created /rows")
 	want := "{\n\t\"a\": 1\n}"
@@ -82,7 +82,7 @@ func TestContinuedLine(t *testing.T) {
 	}
 	tt = openTest(t, terminalOptions{servers: addr, state: state})
 	tt.seeLine(promptOf(addr, "CONNECTED", 0))
-	tt.send("\x12\"a\": 1") // the search finds it by what stands in its second row
+	tt.send("\x12\"a\": 1") // the search finds it by its second row
 	tt.see("(reverse-i-search)`\"a\": 1': set  /rows '{")
 	tt.send("\r")
 	tt.seeLine(promptOf(addr, "CONNECTED", 1))
@@ -208,7 +208,7 @@ func pasteBlock(t *testing.T, addr, begin, end string, answered bool) {
 	}
 }
 
-// Whoever interrupts a line of a pasted block wants none of the others.
+// Interrupting one line of a pasted block discards the others.
 func TestInterruptedPaste(t *testing.T) {
 	addr := apachetest.Shared(t).Addr()
 	tt := openTest(t, terminalOptions{servers: addr})

@@ -110,7 +110,7 @@ func TestScriptEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// Without a terminal the shell is a script.
+// Without a terminal, the shell runs a script.
 func TestRunWithoutATerminal(t *testing.T) {
 	opts, out, _ := offline("pwd\nfrob\n")
 	err := Run(context.Background(), opts)
@@ -190,7 +190,7 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// A command that writes without end stops when its reader does, and one that only waits as well.
+// An endlessly writing command stops when its reader does, and so does one that only waits.
 func TestAReaderThatLeaves(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the programs are those of a Unix")
@@ -268,7 +268,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// Several shells write the same history; nothing is lost, also while one cuts it down.
+// Several shells write the same history; nothing is lost, even while one trims it.
 func TestHistoryOfSeveralShells(t *testing.T) {
 	dir := t.TempDir()
 	var old strings.Builder
@@ -306,7 +306,7 @@ func TestHistoryOfSeveralShells(t *testing.T) {
 	}
 }
 
-// What is left of a history that has been cut down is as it was, rows and all.
+// The rest of a trimmed history is unchanged, including lines with several rows.
 func TestHistoryCutDownKeepsRows(t *testing.T) {
 	dir := t.TempDir()
 	lines := make([]string, 2*historyKept+1)
@@ -326,7 +326,7 @@ func TestHistoryCutDownKeepsRows(t *testing.T) {
 	}
 }
 
-// What is in the file already need not be ours.
+// The file's existing content need not be ours.
 func TestHistoryThatIsThere(t *testing.T) {
 	long := strings.Repeat("x", longestLine+1)
 	for _, test := range []struct {
@@ -395,7 +395,7 @@ func TestHistoryBehindALink(t *testing.T) {
 			t.Errorf("%s: the file behind it has the mode %v, %v", name, info.Mode(), err)
 		}
 	}
-	// A way to say that nothing is to be kept.
+	// The way to turn history off.
 	dir := t.TempDir()
 	if err := os.Symlink(os.DevNull, filepath.Join(dir, "history")); err != nil {
 		t.Skip(err)

@@ -65,8 +65,8 @@ func TestLeavingLeavesTheTerminal(t *testing.T) {
 				}
 				tt.mu.Unlock()
 			}
-			// The session is closed, not left to time out; a panic that meets every goroutine
-			// that paints leaves no time for that.
+			// The session is closed rather than left to expire; a panic in every painting goroutine
+			// leaves no time for that.
 			if test.left {
 				_ = conn.Delete(ctx, name, -1)
 				return
@@ -147,7 +147,7 @@ func TestServerGoesAndComesBack(t *testing.T) {
 	tt.send("erals\r")
 	tt.see("\n[/mine]\n") // of this session, which is still the same
 
-	// The next time the reason is said again.
+	// The next time, the reason is reported again.
 	tt.send("\x0c")
 	tt.await("a clear screen", func(screen string) bool { return !strings.Contains(screen, "No connection") })
 	if err := server.Kill(); err != nil {
@@ -194,7 +194,7 @@ func TestExpiry(t *testing.T) {
 	tt.see("Created /mine\n" + promptOf(addr, "CONNECTED", 2))
 }
 
-// An error takes rows of whole words on a narrow terminal, and is red.
+// On a narrow terminal, an error wraps between words, and is red.
 func TestErrorOnANarrowTerminal(t *testing.T) {
 	addr := apachetest.Shared(t).Addr()
 	tt := openTest(t, terminalOptions{servers: addr, cols: 40, rows: 30})
@@ -230,7 +230,7 @@ func TestDumbTerminal(t *testing.T) {
 	tt.left(0)
 }
 
-// addauth of a user alone asks for the password and does not show it.
+// addauth with only a user prompts for the password without showing it.
 func TestAddAuthAsks(t *testing.T) {
 	addr := apachetest.Shared(t).Addr()
 	tt := openTest(t, terminalOptions{servers: addr})

@@ -22,14 +22,14 @@ type notices struct {
 func (n *notices) Notice(text string)              { n.list = append(n.list, text) }
 func (n *notices) input(context.Context) io.Reader { return strings.NewReader("") }
 
-// The reason why there is no connection is said once: by the command that fails for it, or
-// above the prompt.
+// The reason for a missing connection is reported once: by the command that fails, or above the
+// prompt.
 func TestTroubleIsSaidOnce(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close() // refuses from now on
+	l.Close() // connections are refused from now on
 	for _, failed := range []bool{false, true} {
 		session := session.New(client.Config{Servers: l.Addr().String()})
 		defer session.Close()

@@ -95,7 +95,7 @@ func TestRowsOfALine(t *testing.T) {
 	}
 }
 
-// A paste runs line by line; a line may have rows, of the paste and of what was typed before.
+// A paste runs line by line; a line may consist of several pasted and typed rows.
 func TestInsertPasted(t *testing.T) {
 	for _, test := range []struct {
 		line, pasted string
@@ -315,8 +315,8 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// TestNoticesAreBounded: events that come while a command runs do not pile up without end, and
-// none of them drives the terminal.
+// TestNoticesAreBounded: events during a command do not accumulate without limit, and none of them
+// controls the terminal.
 func TestNoticesAreBounded(t *testing.T) {
 	var shown bytes.Buffer
 	e := &editor{screen: screen{out: &shown, width: 80}}

@@ -47,7 +47,7 @@ func TestVerbsInScripts(t *testing.T) {
 	}
 }
 
-// A verb works on the shell's session and completes znodes of it.
+// A verb works on the shell's session and completes its znodes.
 func TestVerbsUseTheSession(t *testing.T) {
 	where := command.Verb{Name: "where", Short: "where it works", Group: command.Offline, New: func(env *command.Env) *cobra.Command {
 		return &cobra.Command{Use: "where PATH", ValidArgsFunction: command.Takes(command.Path, 0, 0), RunE: func(_ *cobra.Command, words []string) error {

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
 
-// testContext bounds a test that talks to a server.
+// testContext limits a test that talks to a server.
 func testContext(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
@@ -32,8 +32,7 @@ func open(t testing.TB, cfg Config) *Conn {
 	return c
 }
 
-// home is a connect string whose chroot is a znode for this run of the test alone, on the
-// server that the tests share.
+// home returns a connect string for the shared server, with a chroot for only this run of the test.
 func home(t testing.TB) string {
 	t.Helper()
 	s := apachetest.Shared(t)

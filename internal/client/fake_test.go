@@ -14,7 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
-// serve hands each connection to a loopback port, numbered from 0, to f.
+// serve passes each connection to a loopback port, numbered from 0, to f.
 func serve(t testing.TB, f func(n int, p *wiretest.Peer)) string {
 	t.Helper()
 	return wiretest.Serve(t, func(n int, p *wiretest.Peer) {
@@ -78,7 +78,7 @@ func BenchmarkPipelinedGet(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
 }
 
-// refused is an address on which nobody listens.
+// refused returns an address that nothing listens on.
 func refused(t testing.TB) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -88,7 +88,7 @@ func refused(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// lossOf is the *LossError in err, which must be one.
+// lossOf returns the *LossError that err must wrap.
 func lossOf(t testing.TB, err error) *LossError {
 	t.Helper()
 	var loss *LossError

@@ -10,8 +10,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
-// FuzzServer is a server that sends arbitrary bytes from the handshake on. Whatever they
-// are, a session neither panics nor hangs.
+// FuzzServer runs a server that sends arbitrary bytes from the handshake on. Whatever they are, a
+// session neither panics nor hangs.
 func FuzzServer(f *testing.F) {
 	frame := wiretest.Marshal
 	hello := frame(&proto.ConnectResponse{TimeOut: 30000, SessionID: 1, Passwd: make([]byte, 16)})

@@ -19,8 +19,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
-// TestHostileHandshake: whatever answers instead of a ZooKeeper server, a request fails
-// within the timeout and its error says in one sentence what was found.
+// TestHostileHandshake: whatever answers instead of a ZooKeeper server, a request fails within the
+// timeout, and its error says in one sentence what was found.
 func TestHostileHandshake(t *testing.T) {
 	web := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(web.Close)
@@ -155,7 +155,7 @@ func TestHostileReplies(t *testing.T) {
 			if took := time.Since(start); took > 2*time.Second {
 				t.Errorf("it took %v", took)
 			}
-			// The session goes on with the next connection.
+			// The session continues on the next connection.
 			if err := c.Delete(testContext(t), "/y", -1); err != nil {
 				t.Errorf("after it: %v", err)
 			}
@@ -251,7 +251,7 @@ func TestUnknownOperation(t *testing.T) {
 	if !errors.Is(err, proto.ErrConnectionLoss) || !strings.Contains(err.Error(), "closed the connection on getEphemerals; servers before ZooKeeper 3.6") {
 		t.Errorf("hung up: %v", err)
 	}
-	// One that has answered such an operation has another reason.
+	// A server that has answered such an operation has another reason.
 	knows := open(t, Config{Servers: serve(t, func(n int, p *wiretest.Peer) {
 		p.Welcome(30 * time.Second)
 		h, _, _ := p.Request()
@@ -324,8 +324,8 @@ func TestWalkOnAnOldServer(t *testing.T) {
 	}
 }
 
-// TestTooLargeRequest is the case of a real server, whose limit is 1 MiB: it hangs up before it
-// has read the request.
+// TestTooLargeRequest uses a real server, whose limit is 1 MiB: it hangs up before it has read the
+// request.
 func TestTooLargeRequest(t *testing.T) {
 	servers := home(t)
 	ctx := testContext(t)
@@ -346,7 +346,7 @@ func TestTooLargeRequest(t *testing.T) {
 	}
 }
 
-// A server that hangs up once it has read a request may have done it, however long it was.
+// A server that hangs up after reading a request may have executed it, however long it was.
 func TestHangupAfterRequest(t *testing.T) {
 	for _, size := range []int{10, 3 << 20} {
 		addr := serve(t, func(_ int, p *wiretest.Peer) {
@@ -361,7 +361,7 @@ func TestHangupAfterRequest(t *testing.T) {
 	}
 }
 
-// Of a request that the connection did not take as a whole it is certain that nothing happened.
+// A request that the connection did not accept completely has certainly not happened.
 func TestHangupWithinRequest(t *testing.T) {
 	addr := serve(t, func(_ int, p *wiretest.Peer) {
 		p.Welcome(10 * time.Second)
@@ -424,7 +424,7 @@ func TestCancelledCalls(t *testing.T) {
 	}
 }
 
-// TestWait: requests wait for a server that comes up late, and not for ever.
+// TestWait: requests wait for a server that starts late, but not forever.
 func TestWait(t *testing.T) {
 	addr := refused(t)
 	c := open(t, Config{Servers: addr, SessionTimeout: 500 * time.Millisecond, Wait: true})

@@ -125,7 +125,7 @@ func TestOperations(t *testing.T) {
 			t.Errorf("events %q", got)
 		}
 
-		// Servers before 3.9 know no kind for persistent watches.
+		// Servers before 3.9 have no kind for persistent watches.
 		must(c.AddWatch(ctx, "/m", proto.WatchPersistent))
 		must(c.RemoveWatches(ctx, "/m", proto.WatcherPersistent, false))
 		_, err = c.Set(ctx, "/m", nil, -1)
@@ -150,8 +150,8 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// TestRemoveWatchesKeepsPersistentOnes: the removal of a path's one-shot watches leaves a
-// persistent one in force, also on a server that drops it along with them.
+// TestRemoveWatchesKeepsPersistentOnes: removing a path's one-shot watches keeps a persistent one,
+// even on a server that drops it along with them.
 func TestRemoveWatchesKeepsPersistentOnes(t *testing.T) {
 	ctx := testContext(t)
 	seen := newEvents()
@@ -182,7 +182,7 @@ func TestRemoveWatchesKeepsPersistentOnes(t *testing.T) {
 	seen.await(t, "NodeDataChanged /lasting")
 }
 
-// TestRemoveWatchesLocally: with local, a removal works without a server too.
+// TestRemoveWatchesLocally: with local, a removal works even without a server.
 func TestRemoveWatchesLocally(t *testing.T) {
 	servers := home(t)
 	ctx := testContext(t)

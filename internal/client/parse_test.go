@@ -231,7 +231,7 @@ func TestWatchResets(t *testing.T) {
 	}
 }
 
-// Servers that are silent alike have the same reason, which a RoundError names once.
+// Silent servers have the same reason, which a RoundError names once.
 func TestTimeoutsAreAlike(t *testing.T) {
 	var e RoundError
 	for i, took := range []time.Duration{5001 * time.Millisecond, 5003 * time.Millisecond} {

@@ -16,7 +16,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// network is a net that can be cut.
+// network is a network that can be cut.
 type network struct {
 	mu    sync.Mutex
 	down  bool
@@ -36,7 +36,7 @@ func (n *network) dial(ctx context.Context, network, addr string) (net.Conn, err
 	return conn, err
 }
 
-// set cuts the net, which breaks every connection, or mends it.
+// set cuts the network, which breaks every connection, or restores it.
 func (n *network) set(down bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -80,8 +80,7 @@ func (e events) await(t *testing.T, want string) (before []string) {
 	}
 }
 
-// drain returns, sorted, the events until no more come: those of a request that has been
-// answered are all there already.
+// drain returns all pending events, sorted: those of an answered request have already arrived.
 func (e events) drain(c *Conn, t *testing.T) (all []string) {
 	t.Helper()
 	// Replies and events come in order, so after a reply every earlier event is queued;
@@ -99,7 +98,7 @@ func (e events) drain(c *Conn, t *testing.T) (all []string) {
 }
 
 func TestServerRestartResumesTheSession(t *testing.T) {
-	// The session outlives a restart on a busy machine.
+	// The session survives a restart on a busy machine.
 	s := apachetest.Test(t, apache.Options{TickTime: 3 * time.Second})
 	ctx := testContext(t)
 	e := newEvents()
@@ -153,7 +152,7 @@ func TestPausedServer(t *testing.T) {
 	e.await(t, "SyncConnected")
 }
 
-// TestPing: an idle session lives on through several timeouts.
+// TestPing: an idle session survives several timeouts.
 func TestPing(t *testing.T) {
 	s := apachetest.Test(t, apache.Options{TickTime: 250 * time.Millisecond})
 	e := newEvents()
@@ -244,7 +243,7 @@ func TestWatchesAreSetAgain(t *testing.T) {
 			if got := e.drain(c, t); !slices.Equal(got, want) {
 				t.Errorf("events of what happened meanwhile: %q, want %q", got, want)
 			}
-			// Now the watches have fired, and only the persistent ones stand.
+			// Now the watches have fired, and only the persistent ones remain.
 			_, err = other.Set(ctx, "/again/data", []byte("2"), -1)
 			must(err)
 			for range 2 {
@@ -274,7 +273,7 @@ func TestManyWatchesAreSetAgain(t *testing.T) {
 	var n network
 	e := newEvents()
 	c := open(t, Config{Servers: servers, OnEvent: e.take, Dial: n.dial})
-	// More than one request of 128 KiB holds, and than a server would take in one.
+	// More than fits into one request of 128 KiB, or than a server accepts in one.
 	long := strings.Repeat("x", 700)
 	var all sync.WaitGroup
 	for i := range 2000 {

@@ -43,7 +43,7 @@ func TestCloseWithoutAServer(t *testing.T) {
 	}
 }
 
-// A session that the server makes while Close runs must not be left to time out there.
+// A session that the server creates while Close runs must not be left to expire there.
 func TestCloseDuringTheHandshake(t *testing.T) {
 	asked, answer, closed := make(chan bool), make(chan bool), make(chan bool, 1)
 	addr := serve(t, func(_ int, p *wiretest.Peer) {
@@ -118,8 +118,8 @@ func TestAuthFailed(t *testing.T) {
 	}
 }
 
-// TestReadOnly: a session with a server that has no quorum looks for one that has, and
-// gets a session of its own there.
+// TestReadOnly: a session on a server without a quorum looks for a server with one, and gets a new
+// session there.
 func TestReadOnly(t *testing.T) {
 	var rwUp sync.Mutex // held while the second server has no quorum
 	rwUp.Lock()

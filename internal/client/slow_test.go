@@ -14,9 +14,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
-// TestTimeoutBoundsARequest: a server that never gives a whole reply, but something all the
-// time, does not keep a request longer than the timeout; nor does one that grants the session
-// a timeout of weeks.
+// TestTimeoutBoundsARequest: a server that keeps sending but never completes a reply does not hold
+// a request longer than the timeout; nor does one that grants a session timeout of weeks.
 func TestTimeoutBoundsARequest(t *testing.T) {
 	drip := func(p *wiretest.Peer, bytes func() []byte) {
 		for {
@@ -86,7 +85,7 @@ func TestTimeoutBoundsAuthentication(t *testing.T) {
 	const timeout = 900 * time.Millisecond
 	addr := serve(t, func(_ int, p *wiretest.Peer) {
 		p.Welcome(timeout)
-		for { // requests are read, pings answered, and nothing else
+		for { // read requests, answer pings, and nothing else
 			if _, _, ok := p.Request(); !ok {
 				return
 			}
@@ -103,8 +102,8 @@ func TestTimeoutBoundsAuthentication(t *testing.T) {
 	}
 }
 
-// TestFloodOfEvents: a server that sends events faster than they are handled cannot make the
-// client hold them all.
+// TestFloodOfEvents: a server that sends events faster than they are handled cannot make the client
+// keep them all.
 func TestFloodOfEvents(t *testing.T) {
 	const enough = 600 << 20 // bytes of paths, unless the client hangs up before
 	path := "/" + strings.Repeat("x", 1000)
@@ -148,7 +147,7 @@ func TestFloodOfEvents(t *testing.T) {
 	if n >= enough {
 		t.Errorf("the client took all")
 	}
-	once.Do(func() { close(block) }) // what was taken is handled
+	once.Do(func() { close(block) }) // accepted events are handled
 	select {
 	case <-handled:
 	case <-testContext(t).Done():
@@ -159,7 +158,8 @@ func TestFloodOfEvents(t *testing.T) {
 	}
 }
 
-// TestUnaskedFramesAreShort: what answers no request is refused before it is read.
+// TestUnaskedFramesAreShort: a long frame that does not answer a request is refused before it is
+// read.
 func TestUnaskedFramesAreShort(t *testing.T) {
 	for _, xid := range []int32{proto.XidWatcherEvent, proto.XidPing, proto.XidAuth} {
 		addr := serve(t, func(_ int, p *wiretest.Peer) {
@@ -175,8 +175,7 @@ func TestUnaskedFramesAreShort(t *testing.T) {
 	}
 }
 
-// TestMultiHasNoMoreResults: of the results that a reply claims no more are decoded than there
-// were requests.
+// TestMultiHasNoMoreResults: no more results of a reply are decoded than there were requests.
 func TestMultiHasNoMoreResults(t *testing.T) {
 	addr := serve(t, func(_ int, p *wiretest.Peer) {
 		p.Welcome(30 * time.Second)

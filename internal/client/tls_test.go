@@ -13,8 +13,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
 
-// stores makes an authority, a server's and a client's certificate in every format, with
-// the tools that users have.
+// stores creates an authority, a server's and a client's certificate in every format, with the
+// tools that users have.
 type stores struct{ dir string }
 
 func newStores(t *testing.T) stores {
@@ -240,8 +240,8 @@ jute.maxbuffer=0x200000
 	}
 }
 
-// What zkCli's JVM is told is under what the property file says; without a trust store of
-// ZooKeeper's own Java's counts. Flags that are about something else do not matter.
+// The property file overrides the flags of zkCli's JVM; without ZooKeeper's own trust store, Java's
+// is used. Other flags do not matter.
 func TestSystemProperties(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "client.properties")
 	if err := os.WriteFile(file, []byte("zookeeper.ssl.trustStore.location=/theirs.pem\nzookeeper.ssl.trustStore.type=PEM\n"), 0o600); err != nil {

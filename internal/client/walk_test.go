@@ -60,7 +60,7 @@ func lsR(ctx context.Context, c *Conn, root string) ([]string, error) {
 	return lines, err
 }
 
-// slowLsR asks for one znode after the other, as zkCli does.
+// slowLsR requests znodes one by one, as zkCli does.
 func slowLsR(t *testing.T, c *Conn, path string, lines []string) []string {
 	children, _, err := c.Children(testContext(t), path, false)
 	if err != nil {
@@ -108,7 +108,7 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-// TestWalkHoldsLittle walks a tree with next to no room for what waits to be visited.
+// TestWalkHoldsLittle walks a tree with hardly any room for pending znodes.
 func TestWalkHoldsLittle(t *testing.T) {
 	servers := home(t)
 	ctx := testContext(t)
@@ -137,7 +137,7 @@ func TestWalkHoldsLittle(t *testing.T) {
 			if w.ahead != 0 || w.above != 0 || len(w.way) != 0 || w.open.after != &w.open {
 				t.Errorf("room %d: at the end there are %d bytes ahead and %d above", room, w.ahead, w.above)
 			}
-			// Besides the room, a list and the znodes of each batch, whose own lists have been thrown away.
+			// Besides the room, a list and the znodes of each batch, whose own lists have been dropped.
 			if bound := 2*room + walkBatches*(w.longest+maxParts*(nodeBytes+40)); most > bound {
 				t.Errorf("room %d: %d bytes were held, at most %d are expected", room, most, bound)
 			}
@@ -145,7 +145,7 @@ func TestWalkHoldsLittle(t *testing.T) {
 	}
 }
 
-// TestWalkBesideChanges: znodes that come and go while they are walked do not confuse the walk.
+// TestWalkBesideChanges: znodes created and deleted meanwhile do not confuse the walk.
 func TestWalkBesideChanges(t *testing.T) {
 	servers := home(t)
 	ctx := testContext(t)
@@ -173,7 +173,7 @@ func TestWalkBesideChanges(t *testing.T) {
 	}
 }
 
-// TestWalkWatches: each znode that is listed is watched.
+// TestWalkWatches: each listed znode is watched.
 func TestWalkWatches(t *testing.T) {
 	servers := home(t)
 	ctx := testContext(t)
@@ -230,7 +230,7 @@ func serveLists(t *testing.T, multi bool, names func(path string) []string) stri
 	})
 }
 
-// TestWalkEndless: a tree without an end ends the walk, by its width or by its depth.
+// TestWalkEndless: an endless tree, wide or deep, ends the walk.
 func TestWalkEndless(t *testing.T) {
 	long := strings.Repeat("x", 100_000)
 	for _, names := range [][]string{{"a", "b", "c", "d", "e", "f", "g", "h"}, {long}} {
@@ -256,8 +256,8 @@ func TestWalkEndless(t *testing.T) {
 	}
 }
 
-// TestWalkLongReplies: a reply that is longer than the client takes costs no znode, and lists for
-// which there is no room are asked for again.
+// TestWalkLongReplies: a reply that is longer than the client accepts loses no znode, and lists
+// without room are requested again.
 func TestWalkLongReplies(t *testing.T) {
 	wide := make([]string, 1000)
 	for i := range wide {
