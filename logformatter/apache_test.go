@@ -41,7 +41,7 @@ func open(t testing.TB, servers string) *client.Conn {
 	return c
 }
 
-// TestDumpOfFreshLogLikeApache has a server write every kind of transaction, and compares.
+// TestDumpOfFreshLogLikeApache makes a server write every kind of transaction, and compares.
 func TestDumpOfFreshLogLikeApache(t *testing.T) {
 	server := apachetest.Test(t, apache.Options{JVM: []string{"-Dzookeeper.extendedTypesEnabled=true"}})
 	ctx := t.Context()
@@ -120,7 +120,7 @@ func writeTxns(t testing.TB, path string, txns ...proto.TxnEntry) {
 	}
 }
 
-// hostileBytes are bytes of which many begin a UTF-8 sequence, and few complete one.
+// hostileBytes are bytes many of which start a UTF-8 sequence, and few complete one.
 func hostileBytes(r *rand.Rand) []byte {
 	pieces := []string{"\xc0", "\xc2", "\xdf", "\xe0", "\xe1", "\xed", "\xef", "\xf0", "\xf1", "\xf4", "\xf5", "\xff",
 		"\x80", "\x8f", "\x90", "\x9f", "\xa0", "\xbf", "a", "é", "中", "😀", "\n"}
@@ -131,7 +131,7 @@ func hostileBytes(r *rand.Rand) []byte {
 	return b
 }
 
-// TestDumpDecodesTextAsJava compares what is not UTF-8, and times in several zones.
+// TestDumpDecodesTextAsJava compares invalid UTF-8, and times in several zones.
 func TestDumpDecodesTextAsJava(t *testing.T) {
 	apachetest.Require(t)
 	defer func(zone *time.Location) { time.Local = zone }(time.Local)
@@ -198,7 +198,7 @@ func TestChopAndRecoverLikeApache(t *testing.T) {
 	}
 }
 
-// TestFollowLiveServer follows a server over a restart, at which it begins another log.
+// TestFollowLiveServer follows a server across a restart, when it starts another log.
 func TestFollowLiveServer(t *testing.T) {
 	server := apachetest.Test(t, apache.Options{})
 	first := open(t, server.Addr())

@@ -55,7 +55,7 @@ func readFile(t testing.TB, path string) string {
 	return string(text)
 }
 
-// sameText compares texts and shows where they part.
+// sameText compares texts and shows where they diverge.
 func sameText(t testing.TB, got, want string) {
 	t.Helper()
 	if got == want {

@@ -11,7 +11,7 @@ import (
 
 var zxidField = regexp.MustCompile(`"zxid":"([^"]*)"`)
 
-// zxids are those in what dump --format json printed.
+// zxids returns the zxids in the output of dump --format json.
 func zxids(out string) string {
 	var list []string
 	for _, m := range zxidField.FindAllStringSubmatch(out, -1) {

@@ -38,8 +38,7 @@ func objects(t *testing.T, exit int, args ...string) []map[string]any {
 	return list
 }
 
-// expect wants the fields, as fmt.Sprint writes them, of each object in order; a field that
-// is empty must be absent.
+// expect checks the fields of each object, as formatted by fmt.Sprint; an empty one must be absent.
 func expect(t *testing.T, got []map[string]any, want ...map[string]string) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -91,7 +90,7 @@ func withSnapshot(t *testing.T) string {
 	return dir
 }
 
-// TestHistoryWithDamagedSnapshot does without it, and says so.
+// In TestHistoryWithDamagedSnapshot, history works without the snapshot, and says so.
 func TestHistoryWithDamagedSnapshot(t *testing.T) {
 	dir := withSnapshot(t)
 	if err := os.Truncate(filepath.Join(dir, "snapshot.0"), 100); err != nil {
@@ -250,7 +249,7 @@ func TestHistoryEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// The znode of a history may be a glob, as dump --path takes it.
+// The znode of a history may be a glob, as in dump --path.
 func TestHistoryGlob(t *testing.T) {
 	for pattern, want := range map[string]string{
 		"/app/m?":       "/app/m1 /app/m2",

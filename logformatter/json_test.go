@@ -74,7 +74,7 @@ func TestJSONData(t *testing.T) {
 	}
 }
 
-// TestOldRecords are those of releases before 3.6.
+// TestOldRecords formats records of releases before 3.6.
 func TestOldRecords(t *testing.T) {
 	head := proto.TxnHeader{ClientID: 1, Zxid: 2, Type: proto.OpCloseSession}
 	closed := jute.Marshal(&head)
@@ -100,7 +100,7 @@ func TestOldRecords(t *testing.T) {
 	}
 }
 
-// TestUndecodableTransaction is said, and what follows it printed.
+// TestUndecodableTransaction: it is reported, and what follows it is printed.
 func TestUndecodableTransaction(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log.1")
 	unknown := proto.TxnEntry{Header: proto.TxnHeader{Zxid: 2, Type: 77}}
@@ -116,7 +116,7 @@ func TestUndecodableTransaction(t *testing.T) {
 	}
 }
 
-// FuzzForms wants every form to take any bytes.
+// FuzzForms checks that every form accepts any bytes.
 func FuzzForms(f *testing.F) {
 	logs, _ := filepath.Glob("testdata/standalone/version-2/log.*")
 	for _, log := range logs {

@@ -19,7 +19,7 @@ func createAt(zxid int64, t time.Time) proto.TxnEntry {
 	}
 }
 
-// damagedCopy is a copy of a damaged log in a folder of its own, which becomes the current one.
+// damagedCopy copies a damaged log to a new folder, which becomes the current one.
 func damagedCopy(t *testing.T, name string) string {
 	t.Helper()
 	text := readFile(t, filepath.Join("testdata", "damaged", name))
@@ -124,13 +124,13 @@ func TestChopRefuses(t *testing.T) {
 	}
 }
 
-// watchedOut fails the test when a file is there while something is printed, which is where
-// a test can look at a copy in the making.
+// watchedOut fails the test if a file exists while something is printed, when a test can observe an
+// unfinished copy.
 type watchedOut struct {
 	t    *testing.T
 	file string
 	text strings.Builder
-	last string // the line with which the file may be there
+	last string // the line at which the file may exist
 }
 
 func (w *watchedOut) Write(p []byte) (int, error) {
@@ -141,8 +141,8 @@ func (w *watchedOut) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestCopiesAreWholeOrAbsent: a copy that ends at a record's border cannot be told from a
-// whole log, so a run that is killed must not leave one.
+// TestCopiesAreWholeOrAbsent: a copy that ends at a record's border cannot be distinguished from a
+// complete log, so a killed run must not leave one.
 func TestCopiesAreWholeOrAbsent(t *testing.T) {
 	damagedCopy(t, "log.crc")
 	for _, tc := range []struct{ in, last, file, args string }{

@@ -38,7 +38,7 @@ func TestSessionsOfReferenceStandalone(t *testing.T) {
 		map[string]string{"sessionId": "0x100001196310002", "end": "closed", "closedZxid": "0x76"})
 }
 
-// TestSessionsBeforeTheLogs begins with a log that is not the first.
+// TestSessionsBeforeTheLogs starts with a log that is not the first.
 func TestSessionsBeforeTheLogs(t *testing.T) {
 	list := objects(t, 0, "sessions", "testdata/standalone/version-2/log.73")
 	expect(t, list,

@@ -26,7 +26,7 @@ func TestStatsGolden(t *testing.T) {
 	golden(t, "stats.json", got.out)
 }
 
-// TestStatsFit wants every line within the terminal, a long path included.
+// TestStatsFit checks that every line fits the terminal, even with a long path.
 func TestStatsFit(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log.1")
 	var txns []proto.TxnEntry
@@ -68,7 +68,7 @@ func TestStatsOfDamagedLog(t *testing.T) {
 	}
 }
 
-// TestTallyIsBounded counts more keys than it tells apart.
+// TestTallyIsBounded counts more keys than a tally distinguishes.
 func TestTallyIsBounded(t *testing.T) {
 	paths := pathTally{newTally[string](), 1}
 	for i := range 3 * tallyLimit {

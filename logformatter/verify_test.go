@@ -22,7 +22,7 @@ import (
 
 const reference = "../internal/storage/testdata"
 
-// dataDir is a data directory of some files of the reference data; "from>to" renames.
+// dataDir returns a data directory with some files of the reference data; "from>to" renames.
 func dataDir(t testing.TB, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -244,7 +244,7 @@ func TestVerifyParentFolder(t *testing.T) {
 	}
 }
 
-// A change that no checksum betrays is found by the digest.
+// The digest reveals a change that no checksum does.
 func TestVerifyDigest(t *testing.T) {
 	dir := dataDir(t, "standalone/log.1", "standalone/log.38")
 	editLog(t, filepath.Join(dir, "log.1"), 0xf, func(raw []byte) {
@@ -262,8 +262,8 @@ func TestVerifyDigest(t *testing.T) {
 	}
 }
 
-// A snapshot that has the transaction after that of its digest is whole, with the logs. An ACL
-// is what it has without a trace.
+// With the logs, a snapshot that contains the transaction after that of its digest is sound. A
+// changed ACL leaves no trace.
 func TestVerifySnapshotAhead(t *testing.T) {
 	for _, zxid := range []int64{2, 1} { // in the snapshot's name
 		dir := t.TempDir()
@@ -303,7 +303,7 @@ func TestVerifySnapshotAhead(t *testing.T) {
 		if out, exit := verifyText(t, dir); exit != 0 {
 			t.Errorf("exit %d:\n%s", exit, out)
 		}
-		// Without the transaction nobody knows.
+		// Without the transaction, this cannot be known.
 		if err := os.Remove(filepath.Join(dir, "log.1")); err != nil {
 			t.Fatal(err)
 		}
@@ -313,9 +313,9 @@ func TestVerifySnapshotAhead(t *testing.T) {
 	}
 }
 
-// Apache's server goes on with its log when the leader has sent it everything: transactions
-// are missing there, and the last ones before may be some that nobody else has. With the
-// snapshot that came instead nothing is wrong.
+// Apache's server continues its log after the leader has sent it a snapshot: transactions are
+// missing there, and the last ones before may exist nowhere else. With that snapshot, this is not a
+// fault.
 func TestVerifySnapshotOfTheLeader(t *testing.T) {
 	for _, next := range []int64{2<<32 | 9, 3<<32 | 1} { // the first transaction after the snapshot
 		for _, damaged := range []bool{false, true} {

@@ -75,7 +75,7 @@ func fill(t *testing.T, c *client.Conn) {
 	}
 }
 
-// TestFreshFromApache lets a server write snapshots and holds each tool against Apache's.
+// TestFreshFromApache makes a server write snapshots and compares each tool with Apache's.
 func TestFreshFromApache(t *testing.T) {
 	s := apachetest.Test(t, apache.Options{JVM: []string{"-Dzookeeper.extendedTypesEnabled=true", "-Dzookeeper.snapCount=30"}})
 	c := open(t, s.Addr())
@@ -107,7 +107,7 @@ func TestFreshFromApache(t *testing.T) {
 	}
 	mustRun(t, append([]string{"verify"}, files...)...)
 
-	// The logs alone lead to the same tree.
+	// The logs alone yield the same tree.
 	out := mustRun(t, "at", dir, "--zxid", proto.Hex(zxidOfFile(newest)), "-o", "json")
 	if got, want := sortedLines(out), sortedLines(mustRun(t, "dump", "-o", "json", newest)); !slices.Equal(got, want) {
 		t.Errorf("at: got\n%s\nwant\n%s", got, want)
@@ -116,8 +116,8 @@ func TestFreshFromApache(t *testing.T) {
 
 func sortedLines(text string) []string { return slices.Sorted(strings.Lines(text)) }
 
-// TestRestoredByApache is point-in-time recovery: /config is deleted, the tree of before is
-// written, a server starts from it.
+// TestRestoredByApache is point-in-time recovery: /config is deleted, the earlier tree is written,
+// and a server starts from it.
 func TestRestoredByApache(t *testing.T) {
 	ctx := testContext(t)
 	jvm := []string{"-Dzookeeper.extendedTypesEnabled=true"}

@@ -74,7 +74,7 @@ func TestVerifyStructure(t *testing.T) {
 	}
 }
 
-// TestVerifyOrder moves znodes about in a file.
+// TestVerifyOrder moves znodes around in a file.
 func TestVerifyOrder(t *testing.T) {
 	whole := read(t, "testdata/version-2/snapshot.0")
 	config, quota := "\x00\x00\x00\x11/zookeeper/config", "\x00\x00\x00\x10/zookeeper/quota"

@@ -8,7 +8,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// untimed leaves out the lines that say how long something took.
+// untimed removes the lines with durations.
 func untimed(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -46,7 +46,7 @@ func TestCompareDamaged(t *testing.T) {
 	if a.code != 1 || !strings.Contains(a.err, "byte 5275") || strings.Contains(a.out, "Analysis") {
 		t.Errorf("%+v", a)
 	}
-	// A wrong checksum does not keep the trees from being compared.
+	// A wrong checksum does not prevent the comparison.
 	a = run(t, "compare", "-l", "testdata/version-2/snapshot.71", "-r", "testdata/damaged/snapshot.bit-flip", "-b", "0", "-n", "0")
 	if a.code != 1 || !strings.Contains(a.err, "checksum") || !strings.Contains(a.out, "All layers compared.") {
 		t.Errorf("%+v", a)

@@ -32,7 +32,7 @@ func TestDumpAsApache(t *testing.T) {
 	}
 }
 
-// TestDumpDamaged wants everything before a fault on stdout and one sentence on stderr.
+// TestDumpDamaged expects everything before a fault on stdout and one sentence on stderr.
 func TestDumpDamaged(t *testing.T) {
 	for _, form := range []string{"", "-d", "--json", "-ojson", "--tree"} {
 		args := []string{"dump"}
@@ -90,8 +90,8 @@ func TestDumpDamaged(t *testing.T) {
 	}
 }
 
-// TestDumpEveryCut cuts a snapshot at every byte: never a panic, never exit code 0 but where
-// all znodes are there, never fewer znodes than were readable.
+// TestDumpEveryCut cuts a snapshot at every byte: never a panic, exit code 0 only if all znodes are
+// there, never fewer znodes than were readable.
 func TestDumpEveryCut(t *testing.T) {
 	whole := []byte(read(t, "testdata/version-2/snapshot.0"))
 	file := filepath.Join(t.TempDir(), "snapshot.0")
@@ -103,7 +103,7 @@ func TestDumpEveryCut(t *testing.T) {
 		if full := strings.Contains(a.out, "Last zxid"); a.code == 0 && !full || strings.Count(a.out, "cZxid") < 4 && full {
 			t.Fatalf("%d bytes: %+v", n, a)
 		}
-		// What is cut right after its first checksum is a snapshot as 3.5 wrote it.
+		// A file cut right after its first checksum is a valid snapshot of 3.5.
 		if v := run(t, "verify", file); v.code != 1 && !strings.Contains(v.out, "older than 3.6") {
 			t.Fatalf("%d bytes: verify says %s", n, v.out)
 		}
@@ -223,7 +223,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// failing is a pipe whose reader has gone.
+// failing is a pipe whose reader is gone.
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, syscall.EPIPE }

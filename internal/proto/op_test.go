@@ -113,7 +113,7 @@ func TestFactsAboutOperations(t *testing.T) {
 	}
 }
 
-// What a client decodes a part's result from is what the server's reply to the operation alone is.
+// A client decodes a part's result from the same record as the reply to the operation on its own.
 func TestResultOfAPartIsItsReply(t *testing.T) {
 	for _, op := range Ops() {
 		if _, err := newPart(op); err != nil && op != OpError {

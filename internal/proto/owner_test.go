@@ -23,7 +23,7 @@ func TestEphemeralType(t *testing.T) {
 		{0xff00000000000001, EphemeralTTL, 1},
 		{0xff000000000003e8, EphemeralTTL, 1000},
 		{0xff0000ffffffffff, EphemeralTTL, MaxTTL},
-		{0xff00010000000000, EphemeralNormal, 0}, // the lowest extended type that there is not
+		{0xff00010000000000, EphemeralNormal, 0}, // the lowest extended type that does not exist
 		{0xff80000000000000, EphemeralNormal, 0},
 		{0xffffffffffffffff, EphemeralNormal, 0},
 	} {

@@ -31,7 +31,7 @@ func TestAdlerSum(t *testing.T) {
 	}
 }
 
-// TestAdlerWords tests what other processors than amd64 use for all bytes.
+// TestAdlerWords tests what processors other than amd64 use for all bytes.
 func TestAdlerWords(t *testing.T) {
 	random := make([]byte, 5000)
 	_, _ = rand.NewChaCha8([32]byte{2}).Read(random)

@@ -12,9 +12,9 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// Apache's server may be in the middle of a transaction when it writes down the digest of the
-// one before as that of its snapshot. That is no damage, whatever the snapshot has of the
-// transaction; a difference that the transaction does not explain is.
+// Apache's server may be in the middle of a transaction when it records the digest of the previous
+// one as that of its snapshot. That is not damage, whatever part of the transaction the snapshot
+// has; a difference that the transaction does not explain is.
 func TestSnapshotAheadOfItsDigest(t *testing.T) {
 	part := func(op proto.Op, body jute.Record) proto.Txn { return proto.Txn{Type: op, Data: jute.Marshal(body)} }
 	set := func(path string) *proto.SetDataTxn {
@@ -26,7 +26,8 @@ func TestSnapshotAheadOfItsDigest(t *testing.T) {
 	for name, test := range map[string]struct {
 		op   proto.Op
 		body jute.Record
-		// edit makes of a znode from before the transaction what the snapshot has; false leaves it out.
+		// edit changes a znode from before the transaction to what the snapshot has; it returns false
+		// to omit it.
 		edit    func(l *live, path string, n *ztree.Node, zxid int64) bool
 		damaged bool
 	}{
@@ -131,7 +132,7 @@ func TestSnapshotAheadOfItsDigest(t *testing.T) {
 					t.Errorf("at %#x the tree has digest %d, want %d", before, tree.Digest(), digest)
 				}
 				if during == 0 && !test.damaged {
-					// With nothing from before the snapshot a server needs it.
+					// With nothing from before the snapshot, a server needs it.
 					d.Logs = d.Logs[1:]
 					tree, faults, err := d.LoadForServer(false)
 					if err != nil || len(faults) > 0 {

@@ -17,8 +17,8 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// Apache ZooKeeper starts on a directory that we wrote: a snapshot of each compression, and
-// a log that goes on from there; and what it then writes itself, we read.
+// Apache ZooKeeper starts on a directory that we wrote: a snapshot of each compression, and a log
+// that continues from there; and we read what it then writes.
 func TestApacheStartsOnWhatWeWrote(t *testing.T) {
 	in := apachetest.Require(t)
 	for _, compression := range []string{"", "gz", "snappy"} {

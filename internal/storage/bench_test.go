@@ -14,7 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// writeBigLog writes a log of size bytes at least, entries as a busy server has them.
+// writeBigLog writes a log of at least size bytes, with a busy server's entries.
 func writeBigLog(tb testing.TB, size int) string {
 	tb.Helper()
 	out := jute.Marshal(&proto.FileHeader{Magic: proto.LogMagic, Version: proto.LogVersion})

@@ -39,8 +39,8 @@ func inMemory(t *testing.T, b []byte) fs.File {
 	return f
 }
 
-// FuzzLog: any bytes give entries and then an end or a fault, what is decoded with and
-// without copying is the same, and batches hold the same entries.
+// FuzzLog: any bytes yield entries and then an end or a fault, decoding with and without copying is
+// the same, and batches contain the same entries.
 func FuzzLog(f *testing.F) {
 	seed(f, "testdata/standalone/log.*", "testdata/damaged/log.*", "testdata/ensemble/*/version-2/log.*")
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -82,7 +82,7 @@ func FuzzLog(f *testing.F) {
 	})
 }
 
-// FuzzSnapshot: any bytes give znodes and then an end or a fault, under each compression.
+// FuzzSnapshot: any bytes yield znodes and then an end or a fault, with each compression.
 func FuzzSnapshot(f *testing.F) {
 	seed(f, "testdata/standalone/snapshot.*", "testdata/damaged/snapshot.*")
 	names := []string{"snapshot.1", "snapshot.1.gz", "snapshot.1.snappy"}

@@ -10,12 +10,12 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// entryText is all that Next says of an entry.
+// entryText is everything that Next returns about an entry.
 func entryText(e *Entry) string {
 	return fmt.Sprintf("%d %s %d %d %d %+v", e.Offset, e.Raw, e.Stored, e.Computed, e.EOR, e.Header)
 }
 
-// oneByOne reads a log by Next.
+// oneByOne reads a log with Next.
 func oneByOne(r *LogReader) (entries []string, end error) {
 	for {
 		e, err := r.Next()
@@ -26,8 +26,8 @@ func oneByOne(r *LogReader) (entries []string, end error) {
 	}
 }
 
-// inBatches reads a log by NextBatch, into three batches by turns, and looks at each batch as
-// late as it may.
+// inBatches reads a log with NextBatch, into three batches in turn, and uses each batch as late as
+// it may.
 func inBatches(r *LogReader) (entries []string, end error) {
 	var batches [3]Batch
 	look := func(b *Batch) {

@@ -39,7 +39,7 @@ func readLog(t testing.TB, path string) (zxids []int64, end error) {
 	}
 }
 
-// The counts are those that TxnLogToolkit prints.
+// The counts are TxnLogToolkit's.
 func TestLogsToTheEnd(t *testing.T) {
 	for path, want := range map[string]int{
 		"standalone/log.1": 55, "standalone/log.38": 59, "standalone/log.73": 5,
@@ -121,7 +121,7 @@ func checkFault(t *testing.T, err error, path string, kind FaultKind, offset, zx
 	}
 }
 
-// A log that is cut at any byte gives the entries before the cut.
+// A log cut at any byte yields the entries before the cut.
 func TestLogCutAnywhere(t *testing.T) {
 	whole, err := os.ReadFile("testdata/damaged/log.no-eor")
 	if err != nil {
@@ -200,7 +200,7 @@ func TestLongEntries(t *testing.T) {
 		t.Fatalf("%d entries, %v", i, err)
 	}
 
-	// A length that the file has room for, but which is wrong, gets no memory.
+	// A wrong length does not get memory, even if it fits into the file.
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// randomLog is a log of 60 transactions, and where each begins in it, and the last ends.
+// randomLog returns a log of 60 transactions, where each starts, and where the last ends.
 func randomLog(t *testing.T, rnd *rand.Rand, preallocate int64) (log []byte, starts []int) {
 	t.Helper()
 	dir := t.TempDir()
@@ -38,7 +38,7 @@ func randomLog(t *testing.T, rnd *rand.Rand, preallocate int64) (log []byte, sta
 	return log, append([]int{fileHeaderSize}, starts...)
 }
 
-// startOn is what a server would have of a log, its first.
+// startOn returns what a server would load from a log, its first.
 func startOn(t *testing.T, log []byte) (last int64, faults []*Fault, err error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -56,7 +56,7 @@ func startOn(t *testing.T, log []byte) (last int64, faults []*Fault, err error) 
 	return tree.LastZxid(), faults, nil
 }
 
-// Whatever is overwritten before the last transaction, no server starts without the rest.
+// Whatever is overwritten before the last transaction, a server does not start without the rest.
 func TestDamageNeverHidesTransactions(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(9, 1))
 	for _, preallocate := range []int64{-1, 64 << 10} {
@@ -77,10 +77,10 @@ func TestDamageNeverHidesTransactions(t *testing.T) {
 	}
 }
 
-// A machine stops while a server waits for a Sync: of what it wrote since the one before, some
-// blocks are on the disk, in any order. The server starts, with all that was synced. Only a
+// A machine fails while a server waits for a Sync: of what it wrote since the previous one, some
+// blocks are on disk, in any order. The server starts, with everything that was synced. Only a
 // checksum can stop it, as it stops Apache's: in an entry longer than a block, it may be wrong
-// where the end is there.
+// although the end is there.
 func TestCrashWhileWritingStarts(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(9, 2))
 	for _, preallocate := range []int64{-1, 64 << 10} {
@@ -106,7 +106,7 @@ func TestCrashWhileWritingStarts(t *testing.T) {
 	}
 }
 
-// Who reads a log while a server writes it takes nothing for damage.
+// A reader of a log that a server is writing never reports damage.
 func TestReadBesideAWriter(t *testing.T) {
 	dir := t.TempDir()
 	w := NewLogWriter(dir, LogOptions{Preallocate: 64 << 10, NoSync: true})

@@ -13,7 +13,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// written is the length of the current log without preallocated zeros.
+// written returns the length of the current log without preallocated zeros.
 func (w *LogWriter) written() int64 { return w.at + int64(len(w.buf)) }
 
 func setData(zxid int64, path string, data []byte) *proto.TxnEntry {
@@ -23,7 +23,7 @@ func setData(zxid int64, path string, data []byte) *proto.TxnEntry {
 	}
 }
 
-// Whatever the machine leaves of the bytes after the last Sync, all that was synced is read.
+// Whatever remains of the bytes after the last Sync, everything that was synced is read.
 func TestSyncedEntriesSurviveEveryCut(t *testing.T) {
 	for _, prealloc := range []int64{-1, 8 << 10} {
 		t.Run(fmt.Sprint(prealloc), func(t *testing.T) {
@@ -131,8 +131,8 @@ func TestLogWriterFiles(t *testing.T) {
 	}
 }
 
-// What a crash left before anything was acknowledged is written anew; a log with
-// transactions never is.
+// A log left by a crash before anything was acknowledged is overwritten; a log with transactions
+// never is.
 func TestLogWriterExistingFile(t *testing.T) {
 	log, err := os.ReadFile("testdata/standalone/log.1")
 	if err != nil {

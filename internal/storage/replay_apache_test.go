@@ -15,7 +15,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// player makes changes at random, some of which fail.
+// player makes random changes, some of which fail.
 type player struct {
 	t     *testing.T
 	ctx   context.Context
@@ -47,7 +47,7 @@ func (p *player) acl() []proto.ACL {
 	return list
 }
 
-// op is one change as a part of a multi.
+// op is a change as part of a multi.
 func (p *player) op() proto.MultiOp {
 	switch p.r.IntN(6) {
 	case 0, 1:
@@ -61,7 +61,7 @@ func (p *player) op() proto.MultiOp {
 	}
 }
 
-// step makes one change. That it fails is part of the game.
+// step makes one change, which may fail.
 func (p *player) step() {
 	modes := []proto.CreateMode{proto.Persistent, proto.Persistent, proto.Ephemeral, proto.PersistentSequential,
 		proto.EphemeralSequential, proto.Container, proto.PersistentTTL, proto.PersistentSequentialTTL}
@@ -116,9 +116,8 @@ func (p *player) look(at string, all map[string]seen) {
 	}
 }
 
-// What a real server logs while clients change it at random replays to the very tree that a
-// client saw, and to every digest in the log, over restarts and snapshots that are taken
-// while the changes go on.
+// What a real server logs during random changes replays to exactly the tree that a client saw, and
+// to every digest in the log, across restarts and snapshots taken meanwhile.
 func TestReplayOfApache(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
@@ -156,7 +155,7 @@ func TestReplayOfApache(t *testing.T) {
 			p.step()
 		}
 		if round < rounds-1 {
-			if err := p.c.Close(); err != nil { // its ephemerals go
+			if err := p.c.Close(); err != nil { // deletes its ephemerals
 				t.Fatal(err)
 			}
 			if err := s.Restart(ctx); err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// A server's digests are off while the root is written to and has children made at once. A
-// replay does not take that for damage, because they agree once the root is at rest.
+// A server's digests are off while the root is written and gets children at the same time. A replay
+// does not treat that as damage, because they agree again afterwards.
 func TestDigestsWhileTheRootChanges(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

@@ -30,7 +30,7 @@ func readSnapshot(path string) (nodes int, tr Trailer, end error) {
 	}
 }
 
-// The counts are SnapshotFormatter's less one: its table has the root under two names.
+// The counts are SnapshotFormatter's minus one: its table has the root under two names.
 func TestSnapshotsToTheEnd(t *testing.T) {
 	for path, want := range map[string]int{
 		"standalone/snapshot.0": 4, "standalone/snapshot.36": 51, "standalone/snapshot.71": 53,
@@ -96,8 +96,8 @@ func TestDamagedSnapshots(t *testing.T) {
 	}
 }
 
-// A snapshot that is cut at any byte gives the znodes before the cut, and never a verdict
-// that it is whole unless an older ZooKeeper would have ended there.
+// A snapshot cut at any byte yields the znodes before the cut, and never counts as complete unless
+// an older ZooKeeper would have ended there.
 func TestSnapshotCutAnywhere(t *testing.T) {
 	for _, name := range []string{"standalone/snapshot.36", "standalone/snapshot.77.gz", "standalone/snapshot.f5.snappy"} {
 		t.Run(name, func(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
-// live is a tree under transactions as a server makes them, all of which it logs.
+// live is a tree with a server's transactions, all of which it logs.
 type live struct {
 	t        *testing.T
 	r        *rand.Rand
@@ -75,11 +75,12 @@ func (l *live) data() []byte { return make([]byte, l.r.IntN(40)) }
 
 func (l *live) pick(list []string) string { return list[l.r.IntN(len(list))] }
 
-// creation is a create of a new znode, and its type. Servers log no create2 inside a multi.
+// creation returns a create of a new znode, and its type. Servers do not log create2 inside a
+// multi.
 func (l *live) creation(inMulti bool) (proto.Op, jute.Record) {
 	parent := l.pick(l.paths)
 	if l.r.IntN(3) == 0 {
-		parent = l.paths[len(l.paths)/2] // which so gets many children
+		parent = l.paths[len(l.paths)/2] // which thus gets many children
 	}
 	path := fmt.Sprintf("%s/n%d", parent, l.r.IntN(4000))
 	if l.tree.Get(path) != nil {
@@ -108,7 +109,7 @@ func (l *live) creation(inMulti bool) (proto.Op, jute.Record) {
 	return op, &proto.CreateTxn{Path: path, Data: l.data(), ACL: l.acl(), ParentCVersion: cversion}
 }
 
-// deletion is a delete of a znode without children.
+// deletion returns a delete of a znode without children.
 func (l *live) deletion() jute.Record {
 	for list := range slices.Values([]*[]string{&l.leaves, &l.paths}) {
 		for range 10 {
@@ -169,7 +170,7 @@ func (l *live) step() {
 	}
 }
 
-// grow applies transactions until there are so many znodes.
+// grow applies transactions until there are n znodes.
 func (l *live) grow(znodes int) {
 	l.t.Helper()
 	for l.tree.Len() < znodes {
@@ -177,7 +178,7 @@ func (l *live) grow(znodes int) {
 	}
 }
 
-// rootOr is the root for "".
+// rootOr returns "/" for "".
 func rootOr(path string) string {
 	if path == "" {
 		return "/"
@@ -185,8 +186,8 @@ func rootOr(path string) string {
 	return path
 }
 
-// snapshot takes one in the smallest steps, with transactions between them, into a file, and
-// returns the stream of it too.
+// snapshot writes a snapshot to a file in the smallest steps, with transactions in between, and
+// also returns its stream.
 func (l *live) snapshot(compression string) (stream []byte, zxid int64) {
 	l.t.Helper()
 	s := NewSnapshotStream(l.tree, false)
@@ -217,7 +218,7 @@ func (l *live) snapshot(compression string) (stream []byte, zxid int64) {
 	return stream, s.Zxid()
 }
 
-// sameTree compares two trees in all that a client can see.
+// sameTree compares everything that a client can see of two trees.
 func sameTree(t *testing.T, what string, got, want *ztree.Tree) {
 	t.Helper()
 	if got.Digest() != want.Digest() || got.Len() != want.Len() || got.LastZxid() != want.LastZxid() || !reflect.DeepEqual(got.Sessions(), want.Sessions()) {
@@ -250,8 +251,8 @@ func sameTree(t *testing.T, what string, got, want *ztree.Tree) {
 	}
 }
 
-// A snapshot that was taken while transactions went on, and the log after it, give the tree
-// that the server has; so do a stream as a learner gets it, and the same log.
+// A snapshot taken during transactions, and the log after it, yield the server's tree; so do a
+// learner's stream and the same log.
 func TestSnapshotWhileServing(t *testing.T) {
 	for i, compression := range []string{"", "gz", "snappy", "", "", ""} {
 		seed := rand.Uint64()
@@ -298,9 +299,9 @@ func TestSnapshotWhileServing(t *testing.T) {
 	}
 }
 
-// A learner saves what the leader sent it without a digest: how far that is fuzzy is not
-// known, since ACLs have no zxid, and the digests in the log that follows agree only from
-// some transaction on. That is no damage; digests that never agree are.
+// A learner saves the leader's snapshot without a digest: how far it is fuzzy is unknown, since
+// ACLs have no zxid, and the digests in the following log agree only from some transaction on. That
+// is not damage; digests that never agree are.
 func TestDigestsAfterASnapshotWithoutOne(t *testing.T) {
 	for _, damaged := range []bool{false, true} {
 		l := newLive(t, 1, t.TempDir())
@@ -340,7 +341,7 @@ func TestDigestsAfterASnapshotWithoutOne(t *testing.T) {
 	}
 }
 
-// replay applies what the logs have after the tree's zxid.
+// replay applies the logs after the tree's zxid.
 func replay(t *testing.T, dir string, tree *ztree.Tree) {
 	t.Helper()
 	d, err := ReadDir(dir)
@@ -361,8 +362,8 @@ func replay(t *testing.T, dir string, tree *ztree.Tree) {
 	}
 }
 
-// A snapshot of a small tree is the same whether written at once or in steps, but for the
-// order of siblings; with the digest left out it has one checksum.
+// A snapshot of a small tree is the same whether written at once or in steps, except for the order
+// of siblings; without a digest it has one checksum.
 func TestSmallSnapshotStream(t *testing.T) {
 	tree, _, err := ReadTree("testdata/standalone/snapshot.36")
 	if err != nil {
@@ -401,7 +402,7 @@ func TestSmallSnapshotStream(t *testing.T) {
 	}
 }
 
-// What Apache sends a learner is what it puts between the header and the checksums of a file.
+// Apache sends a learner what it writes between a file's header and checksums.
 func TestReadApachesStream(t *testing.T) {
 	for _, name := range []string{"standalone/snapshot.36", "standalone/snapshot.71", "ensemble/server1/version-2/snapshot.0"} {
 		path := filepath.Join("testdata", name)
@@ -421,8 +422,8 @@ func TestReadApachesStream(t *testing.T) {
 	}
 }
 
-// Apache ZooKeeper starts from a snapshot that was taken while transactions went on, and
-// finds the digests of the log.
+// Apache ZooKeeper starts from a snapshot taken during transactions, and computes the digests of
+// the log.
 func TestApacheStartsFromStream(t *testing.T) {
 	in := apachetest.Require(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)

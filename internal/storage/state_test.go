@@ -23,7 +23,7 @@ func dirOf(t testing.TB, path string) *Dir {
 	return d
 }
 
-// someOf is a directory with some of the files of another.
+// someOf returns a directory with some of another's files.
 func someOf(t testing.TB, from string, names ...string) *Dir {
 	t.Helper()
 	dir := t.TempDir()
@@ -100,8 +100,8 @@ func TestLoadReachesEverySnapshot(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The server went on while it wrote two of these, and by chance they hold all of
-			// what it did meanwhile.
+			// The server continued while it wrote two of these, which by chance contain everything
+			// that it did meanwhile.
 			c.zxid = max(c.zxid, trailer.DigestZxid)
 			var check DigestCheck
 			got, faults, err := someOf(t, "standalone", c.from...).Load(context.Background(), LoadOptions{Zxid: c.zxid, Digests: &check, Strict: true})
@@ -138,7 +138,7 @@ func TestLoadNewest(t *testing.T) {
 	}
 }
 
-// snapshot.71 has a change of an ACL by 0x72, which no zxid in it betrays.
+// snapshot.71 has a change of an ACL by 0x72, which no zxid in it reveals.
 func TestLoadLeavesOutLaterChanges(t *testing.T) {
 	for _, names := range [][]string{
 		{"snapshot.71", "snapshot.36", "log.1", "log.38"},
@@ -237,7 +237,7 @@ func TestLoadTime(t *testing.T) {
 	}
 }
 
-// A damaged snapshot is told and passed over; a damaged log ends there.
+// A damaged snapshot is reported and skipped; a damaged log ends there.
 func TestLoadDamaged(t *testing.T) {
 	for _, c := range []struct {
 		name  string

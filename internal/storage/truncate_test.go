@@ -10,8 +10,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// truncatable writes transactions 1..12 of epoch 1 into logs of four, and snapshots at the
-// zxids named.
+// truncatable writes transactions 1..12 of epoch 1 into logs of four, and snapshots at the given
+// zxids.
 func truncatable(t *testing.T, snapshots ...int64) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "version-2")
@@ -82,7 +82,7 @@ func TestTruncate(t *testing.T) {
 		if last := lastOf(t, dir); last != 2<<32|1 {
 			t.Errorf("to %d and on: the last transaction is %#x", n, last)
 		}
-		// What begins an epoch is no transaction.
+		// The zxid that starts an epoch is not a transaction.
 		if err := Truncate(dir, dir, 2<<32); err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func TestCannotTruncate(t *testing.T) {
 	}
 }
 
-// A crash after any step leaves a state between the one asked for and the one before.
+// A crash after any step leaves a state between the requested one and the previous one.
 func TestTruncateCrash(t *testing.T) {
 	for step := 0; ; step++ {
 		dir := truncatable(t, 3, 6, 8, 12)
@@ -157,7 +157,7 @@ func TestTruncateCrash(t *testing.T) {
 	}
 }
 
-// A crash after any step of KeepOnly leaves the state of before or that of the snapshot.
+// A crash after any step of KeepOnly leaves the previous state or the snapshot's.
 func TestKeepOnly(t *testing.T) {
 	for _, n := range []int64{8, 12} {
 		for step := 0; ; step++ {

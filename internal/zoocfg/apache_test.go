@@ -17,8 +17,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// question is one for testdata/Reference.java, and what this package says to it; the
-// answer of an error is "error: " and Apache's message, which ours must contain.
+// question is a question for testdata/Reference.java, and this package's answer; an error is
+// "error: " and Apache's message, which ours must contain.
 type question struct {
 	name  string
 	words []string
@@ -71,7 +71,7 @@ func ask(t *testing.T, questions []question) {
 	}
 }
 
-// ourWords is what we say where Apache's message is only its exception's, or is misspelt.
+// ourWords is our text where Apache's message is only its exception's, or misspelt.
 func ourWords(message string) string {
 	for theirs, ours := range map[string]string{
 		"For input string":               "",

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The dynamic configuration is a file; a FIFO of its name is not waited for.
+// The dynamic configuration must be a file; a FIFO of its name is not waited for.
 func TestDynamicFileIsFIFO(t *testing.T) {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "zoo.cfg")

@@ -79,7 +79,7 @@ ssl.keyStore.passwrod=secret
 	}
 }
 
-// What is read and has no effect is told, unless it asks for what is done anyway.
+// Settings that are read but have no effect are reported, unless they ask for what is done anyway.
 func TestWarnOfSettingsWithoutEffect(t *testing.T) {
 	path := write(t, map[string]string{"zoo.cfg": "dataDir=DIR\nclientPort=2181\nlocalSessionsEnabled=true\nsyncEnabled=true\n" +
 		"leaderServes=no\nenforce.auth.enabled=true\ncommitLogCount=900\nconnectToLearnerMasterLimit=3\n"})
@@ -137,7 +137,7 @@ func TestMetricsProvider(t *testing.T) {
 	}
 }
 
-// A member whose dynamic file is empty does not go on alone with its ensemble's data.
+// A member with an empty dynamic file does not continue alone with its ensemble's data.
 func TestEmptyDynamicFile(t *testing.T) {
 	for _, text := range []string{"", "# no server\n\n"} {
 		path := write(t, map[string]string{"zoo.cfg": "dataDir=DIR\nclientPort=2181\ndynamicConfigFile=DIR/zoo.cfg.dynamic.2f\n",

@@ -135,7 +135,7 @@ func FuzzParse(f *testing.F) {
 		if err == nil && (c.Verifier == nil || c.DataDir == "" || c.TickTime <= 0 || c.MinSessionTimeout > c.MaxSessionTimeout) {
 			t.Errorf("%+v", c)
 		}
-		// What an editor keeps is all that there is.
+		// The logical lines cover the whole text, so an editor loses nothing.
 		var kept []byte
 		if scanProperties(text, false, func(l logicalLine) { kept = append(kept, text[l.start:l.end]...) }) == nil && string(kept) != string(text) {
 			t.Errorf("%q is kept as %q", text, kept)
@@ -143,8 +143,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// The text of a configuration comes from the network; a megabyte of it must not hold
-// the reader up.
+// The text of a configuration comes from the network; parsing a megabyte must not take long.
 func TestManyServers(t *testing.T) {
 	var b strings.Builder
 	for id := range 40000 {
@@ -156,7 +155,8 @@ func TestManyServers(t *testing.T) {
 	}
 }
 
-// Anybody who has a session can ask for a reconfiguration, whose rights are checked after it.
+// Any client with a session can request a reconfiguration, and permissions are checked only
+// afterwards.
 func TestReconfigGrowsLinearly(t *testing.T) {
 	last := NewMajority(1, Member{ID: 1, Role: Participant, Addrs: []QuorumAddr{{Host: "10.0.0.1", QuorumPort: 1, ElectionPort: 2}}})
 	least := func(n int) time.Duration {

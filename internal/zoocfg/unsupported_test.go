@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What keeps somebody out and is not there ends the start, where it would change anything.
+// An unsupported setting that restricts access prevents the start, if it would change anything.
 func TestUnsupportedSettings(t *testing.T) {
 	const alone, member = "dataDir=DIR\nclientPort=2181\n", "dataDir=DIR\ninitLimit=10\nsyncLimit=5\n" + three + "\n"
 	for _, c := range []struct {
@@ -70,7 +70,8 @@ func TestUnsupportedSettings(t *testing.T) {
 	}
 }
 
-// Every setting that a refusal is about is otherwise said to have no effect, never to be unknown.
+// Every setting that can prevent a start is otherwise reported as having no effect, never as
+// unknown.
 func TestUnsupportedSettingsAreKnown(t *testing.T) {
 	for _, u := range unsupportedSettings {
 		if fileSettings[u.key] != nil || propertySettings[u.key] != nil || fileWithoutEffect(u.key) != "" || u.key == "authProvider." {

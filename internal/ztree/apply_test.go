@@ -78,7 +78,7 @@ func TestStat(t *testing.T) {
 	}
 }
 
-// What becomes of the parent when a child is created, deleted, or was so already.
+// The parent after a child is created or deleted, or already was.
 func TestParent(t *testing.T) {
 	for _, c := range []struct {
 		name            string
@@ -298,7 +298,7 @@ func TestACLTable(t *testing.T) {
 	if got := tree.ACL(-1); !reflect.DeepEqual(got, proto.OpenACL) || tree.Get("/").ACL != -1 {
 		t.Errorf("%v", got)
 	}
-	// Restored, the table keeps its numbers, and loses what nobody uses.
+	// A restored table keeps its numbers, and drops unused lists.
 	restored := NewEmpty()
 	restored.RestoreACL(7, list("x"))
 	restored.RestoreACL(9, list("y"))
@@ -346,7 +346,7 @@ func TestQuota(t *testing.T) {
 	usage("count=2,bytes=5")
 	next(proto.OpCreate, create("/quiet", "1", -1))
 	usage("count=2,bytes=5")
-	// A restored tree counts anew.
+	// A restored tree recounts.
 	again := NewEmpty()
 	for path, n := range tree.All() {
 		data := n.Data
@@ -383,7 +383,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// What has no case in apply would be passed over, as what is unknown is.
+// A type without a case in apply would be ignored, like an unknown one.
 func TestEachTypeIsApplied(t *testing.T) {
 	for _, op := range proto.TxnTypes() {
 		// A body of another type is refused, by each case.

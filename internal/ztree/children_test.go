@@ -11,8 +11,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// The table of children holds what a map holds, whatever comes and goes, and an iteration
-// that is left and taken up again meets each child once that stays.
+// The table of children has the same content as a map, whatever is added and removed, and a paused
+// and resumed iteration visits each remaining child once.
 func TestChildren(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -73,8 +73,8 @@ func TestChildren(t *testing.T) {
 	check()
 }
 
-// A walk in steps, with changes between them, yields what was there when it began and has
-// stayed, each once, parents first.
+// A walk in steps, with changes in between, yields each znode that existed at its start and still
+// does, once, parents first.
 func TestFuzzyWalk(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

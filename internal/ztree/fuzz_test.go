@@ -7,8 +7,8 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// Whatever decodes can be applied: nothing panics, and the digest that is kept up to date is
-// the one computed at once.
+// Whatever decodes can be applied: nothing panics, and the incremental digest equals one computed
+// from scratch.
 func FuzzApply(f *testing.F) {
 	for _, file := range []string{"testdata/standalone/log.1", "testdata/standalone/log.38", "testdata/ensemble/log.200000001"} {
 		var raw []byte

@@ -12,7 +12,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// checkSums holds what parents know of what is below them, and of themselves, to a walk.
+// checkSums compares the sums that znodes keep with a walk.
 func checkSums(t *testing.T, tree *Tree) {
 	t.Helper()
 	alt := uint64(0)
@@ -111,7 +111,7 @@ func TestQuotaTrie(t *testing.T) {
 	}
 }
 
-// What is too long for a usage or a limit is none.
+// Text too long for a usage or a limit is ignored.
 func TestQuotaText(t *testing.T) {
 	if _, ok := parseStats([]byte("count=1,bytes=2=;byteHardLimit=-1;countHardLimit=5")); !ok {
 		t.Error("limits are not read")
