@@ -23,7 +23,7 @@ type part struct {
 // parts divides a file, or returns one part for all of it.
 func (s *source) parts(ctx context.Context) []part {
 	whole := []part{{file: s}}
-	if s.files[0] == stdin {
+	if !rereadable(s.files) {
 		return whole
 	}
 	in, err := format.Open(ctx, s.files[0])

@@ -106,8 +106,8 @@ func epochOf(zxid []byte) string {
 	return text[:len(text)-8]
 }
 
-// estimateSkews compares the clocks of the logs. It reads them once; standard input, which can be read only once,
-// stays unknown. It leaves new sources in place of those that it has read.
+// estimateSkews compares the clocks of the logs, which it reads for that. Standard input and pipes, which can be read only
+// once, stay unknown.
 func (r *reading) estimateSkews(ctx context.Context, all []*source) error {
 	if len(all) < 2 {
 		return nil
@@ -115,7 +115,7 @@ func (r *reading) estimateSkews(ctx context.Context, all []*source) error {
 	seen := make([]map[mark]sighting, len(all))
 	for i, s := range all {
 		seen[i] = map[mark]sighting{}
-		if slices.Contains(s.files, stdin) {
+		if !rereadable(s.files) {
 			continue
 		}
 		probe := &source{reading: r, index: s.index, name: s.name, files: s.files, quiet: true}

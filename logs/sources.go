@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -166,6 +167,16 @@ func (r *reading) sources() ([]*source, error) {
 		s.index = i
 	}
 	return found, nil
+}
+
+// rereadable reports whether the files can be read more than once.
+func rereadable(files []string) bool {
+	for _, name := range files {
+		if info, err := os.Stat(name); name == stdin || err != nil || !info.Mode().IsRegular() {
+			return false
+		}
+	}
+	return true
 }
 
 // source is one log: a file, or the files that it was rotated into, oldest first.
