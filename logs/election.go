@@ -134,7 +134,7 @@ func (x *elector) see(at int64, me string, e *format.Event, m *catalogue.Match) 
 		if x.loss == nil {
 			x.loss = &leave{me, at, why}
 		}
-		if x.attempt != nil && x.attempt.lost == 0 {
+		if x.attempt != nil && x.attempt.lost == 0 && x.attempt.looking() {
 			x.attempt.lose(x.loss)
 		}
 	case "looking", "new-election":
@@ -177,10 +177,11 @@ func (x *elector) looks(at int64, me string, m *catalogue.Match) error {
 	if a != nil {
 		// Without the leader's log nothing says that the last election is over, except that it was long ago.
 		if l := a.lookers[me]; l != nil && l.until > 0 && l.role != "leading" && (l.ready > 0 || at-l.until > again) || l == nil && a.over(at) {
+			loss := x.loss // the next one's
 			if err := x.close(); err != nil {
 				return err
 			}
-			a = nil
+			x.loss, a = loss, nil
 		}
 	}
 	if a == nil {
@@ -229,6 +230,9 @@ func (x *elector) notified(me string, m *catalogue.Match) {
 			a.ongoing[sid] = leader
 		}
 		return
+	}
+	if !a.looking() && a.settled > 0 {
+		return // somebody looks later, for a leader that there is
 	}
 	v := vote{round: number(m, "round"), sid: sid, leader: leader, zxid: number(m, "zxid"), epoch: number(m, "epoch")}
 	if l := a.lookers[me]; l != nil && sid == me {
@@ -287,10 +291,8 @@ func (x *elector) join(at int64) error {
 	if !ok {
 		return nil
 	}
-	for _, l := range a.lookers {
-		if l.until == 0 {
-			return nil
-		}
+	if a.looking() {
+		return nil
 	}
 	for sid, l := range a.lookers {
 		a.joins = append(a.joins, join{sid, l.since, at, leader})
@@ -495,12 +497,17 @@ func (a *election) winner() string {
 
 // over reports whether an election has ended of which the leader's log is missing: all that looked follow.
 func (a *election) over(at int64) bool {
+	return !a.looking() && a.leader == "" && a.settled > 0 && at-a.settled > settling
+}
+
+// looking reports whether a server still looks for a leader.
+func (a *election) looking() bool {
 	for _, l := range a.lookers {
 		if l.until == 0 {
-			return false
+			return true
 		}
 	}
-	return a.leader == "" && a.settled > 0 && at-a.settled > settling
+	return false
 }
 
 // better compares votes as servers do: by epoch, zxid and id.

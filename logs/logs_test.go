@@ -77,6 +77,7 @@ func TestGolden(t *testing.T) {
 		{"grep-json", "", "grep|0xff902365d9b70e63|-o|json|closed-while-connected.client.log|closed-while-connected.server3.log"},
 		{"grep-count", "", "grep|-c|-i|goodbye|server-3.4.6"},
 		{"elections", "", "elections|ensemble/server1.log|ensemble/server3.log"},
+		{"elections-follower", "", "elections|ensemble/server1.log"},
 		{"elections-3.4.6", "", "elections|server-3.4.6"},
 		{"elections-json", "", "elections|-o|json|server-3.4.6"},
 		{"elections-waiting", "", "elections|waiting.log"},
