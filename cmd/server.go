@@ -13,7 +13,7 @@ import (
 func serverCommand(env *command.Env) *cobra.Command {
 	var confDir string
 	c := &cobra.Command{
-		Use: "server start|start-foreground|stop|restart|status|version|print-cmd [zoo.cfg]",
+		Use: "server start|start-foreground|stop|restart|status|supervise|version|print-cmd [zoo.cfg]",
 		Long: `Run an embedded server from its zoo.cfg, as zkServer.sh runs Apache's, with the
 same output, exit codes and pid file. With server.N lines and a myid it is a
 member of an ensemble, whose other members may be Apache ZooKeeper.
@@ -23,6 +23,7 @@ member of an ensemble, whose other members may be Apache ZooKeeper.
   stop              stop the one in the background
   restart           stop and start
   status            print its mode: standalone, leader, follower or observer
+  supervise         run it in the foreground, and restart it when it dies or hangs
   version           show the version
   print-cmd         print the command line that start runs
 
@@ -40,7 +41,7 @@ zookeeper-env.sh and java.env in the configuration's folder.`,
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 	}
-	c.Flags().StringVar(&confDir, "config", "", "`folder` of zoo.cfg")
+	c.PersistentFlags().StringVar(&confDir, "config", "", "`folder` of zoo.cfg")
 	_ = c.MarkFlagDirname("config")
 	c.RunE = func(c *cobra.Command, words []string) error {
 		if len(words) == 0 {
@@ -48,5 +49,6 @@ zookeeper-env.sh and java.env in the configuration's folder.`,
 		}
 		return zkserver.Run(c.Context(), env.Streams, words[0], strings.Join(words[1:], ""), confDir)
 	}
+	c.AddCommand(superviseCommand(env, &confDir))
 	return c
 }

@@ -48,19 +48,11 @@ func (p *purger) close() {
 }
 
 func purge(ctx context.Context, cfg *zoocfg.Config, log *zklog.Logger) error {
-	logs, err := storage.ReadDir(cfg.LogDir())
+	plan, err := storage.PlanPurgeIn(ctx, cfg.LogDir(), cfg.SnapDir(), cfg.SnapRetainCount)
 	if err != nil {
 		return err
 	}
-	snapshots, err := storage.ReadDir(cfg.SnapDir())
-	if err != nil {
-		return err
-	}
-	plan, err := storage.PlanPurge(ctx, logs, snapshots, cfg.SnapRetainCount)
-	if err != nil {
-		return err
-	}
-	for _, f := range append(plan.Snapshots, plan.Logs...) {
+	for _, f := range plan.Old() {
 		log.Infof("Removing file: %s", f.Path)
 		if err := os.Remove(f.Path); err != nil {
 			return err

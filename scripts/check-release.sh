@@ -21,7 +21,7 @@ dpkg --root="$root/deb" --log=/dev/null -i "$deb"
 "$root/deb/usr/bin/zkctl" --version
 MANPATH="$root/deb/usr/share/man" MANWIDTH=80 man zkctl-ls | sed -n 1,6p
 for f in usr/share/bash-completion/completions/zkctl usr/share/zsh/vendor-completions/_zkctl usr/share/fish/vendor_completions.d/zkctl.fish \
-	usr/lib/systemd/system/zkctl-server@.service usr/share/doc/zkctl/copyright; do
+	usr/lib/systemd/system/zkctl-server@.service usr/lib/systemd/system/zkctl-supervise@.service usr/share/doc/zkctl/copyright; do
 	[ -s "$root/deb/$f" ] || { echo "the package lacks /$f" >&2; exit 1; }
 done
 [ "$("$root/deb/usr/bin/zkctl" --local create /installed 2>/dev/null)" = "Created /installed" ]

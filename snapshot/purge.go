@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -87,7 +86,7 @@ func runPurge(ctx context.Context, opt *purgeOptions) error {
 		fmt.Fprintf(opt.streams.Err, "nothing removed: %v\n", none)
 		return nil
 	}
-	old := slices.Concat(plan.Logs, plan.Snapshots) // in PurgeTxnLog's order
+	old := plan.Old()
 	if len(old) == 0 {
 		fmt.Fprintf(opt.streams.Err, "nothing to remove: the oldest snapshot to keep is %s\n", plan.Keep[0].Path)
 		return nil

@@ -27,20 +27,26 @@ func Try(path string) (*Lock, error) {
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	if err := note(f); err != nil {
+	l := &Lock{f}
+	if err := l.Note(strconv.Itoa(os.Getpid()) + "\n"); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	return &Lock{f}, nil
+	return l, nil
 }
 
-func note(f *os.File) error {
-	if err := f.Truncate(0); err != nil {
+// Note replaces what the file says of its holder. Holder understands nothing but a process id.
+func (l *Lock) Note(text string) error {
+	if err := l.f.Truncate(0); err != nil {
 		return err
 	}
-	_, err := f.WriteString(strconv.Itoa(os.Getpid()) + "\n")
+	_, err := l.f.WriteAt([]byte(text), 0)
 	return err
 }
+
+// File returns the file, for a child process that is to hold the lock too: on unix it is held until every process that has
+// the file has ended.
+func (l *Lock) File() *os.File { return l.f }
 
 // Holder returns the process that holds the lock of a file from Try, or 0 if none does.
 func Holder(path string) (pid int) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // MinPurgeKeep is the smallest number of snapshots that zkCleanup.sh agrees to keep.
@@ -56,6 +57,24 @@ func PlanPurge(ctx context.Context, logs, snapshots *Dir, count int) (*Purge, er
 	}
 	return p, nil
 }
+
+// PlanPurgeIn is PlanPurge for the folders of these names, which may be the same.
+func PlanPurgeIn(ctx context.Context, logDir, snapDir string, count int) (*Purge, error) {
+	logs, err := ReadDir(logDir)
+	if err != nil {
+		return nil, err
+	}
+	snapshots := logs
+	if snapDir != logDir {
+		if snapshots, err = ReadDir(snapDir); err != nil {
+			return nil, err
+		}
+	}
+	return PlanPurge(ctx, logs, snapshots, count)
+}
+
+// Old returns the files to delete, in PurgeTxnLog's order.
+func (p *Purge) Old() []File { return slices.Concat(p.Logs, p.Snapshots) }
 
 // CheckSnapshot reads a snapshot to its last checksum; damage is a *Fault. A snapshot without a
 // checksum was left by a server that died while writing it.

@@ -1,6 +1,7 @@
 package zoocfg
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,6 +52,8 @@ type Environment struct {
 	Client Properties
 
 	outFile string
+	heap    string // ZK_SERVER_HEAP, in MB
+	logger  string // ZOO_LOG4J_PROP
 }
 
 // FromEnvironment reads the variables through lookup (os.LookupEnv). confDir is zkServer.sh's
@@ -90,9 +93,23 @@ func FromEnvironment(lookup func(string) (string, bool), confDir string) (Enviro
 		e.AutoCreateDisabled = true
 		flags = "-Dzookeeper.datadir.autocreate=false " + flags
 	}
+	e.heap, e.logger = vars.get("ZK_SERVER_HEAP"), vars.get("ZOO_LOG4J_PROP")
 	e.System = ParseSystemProperties(flags)
 	e.Client = ParseSystemProperties(vars.get("CLIENT_JVMFLAGS") + " " + vars.get("JVMFLAGS"))
 	return e, vars.warnings
+}
+
+// JVM returns the options with which zkServer.sh runs a server: heap, log, SERVER_JVMFLAGS and JVMFLAGS. fallback is the
+// folder of the log if there is no LogDir.
+func (e Environment) JVM(fallback string) []string {
+	options := []string{
+		"-Dzookeeper.log.dir=" + cmp.Or(e.LogDir, fallback), "-Dzookeeper.log.file=" + e.LogFile,
+		"-Dzookeeper.root.logger=" + cmp.Or(e.logger, "INFO,CONSOLE"), "-Xmx" + cmp.Or(e.heap, "1000") + "m",
+	}
+	if e.AutoCreateDisabled {
+		options = append(options, "-Dzookeeper.datadir.autocreate=false")
+	}
+	return append(options, strings.Fields(e.JVMFlags)...)
 }
 
 // ClientProperties returns the system properties that zkCli.sh passes to its JVM. The java.env of

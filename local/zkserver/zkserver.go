@@ -20,6 +20,7 @@ import (
 	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/zoocfg"
+	"github.com/zkctl/zkctl/local/zkserver/supervise"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -33,6 +34,7 @@ const (
 var Commands = []string{
 	"start\tstart the server in the background", "start-foreground\trun it until Ctrl-C",
 	"stop\tend the one in the background", "restart\tstop and start", "status\tsay what it does",
+	"supervise\trun it in the foreground, and restart it when it dies or hangs",
 	"version\tshow the version", "print-cmd\tprint the command line that start runs",
 }
 
@@ -45,7 +47,7 @@ const stopTimeout = 30 * time.Second
 // Run runs one of Commands and gives its answer on the streams. arg is the configuration as zkServer.sh takes it, "" for
 // zoo.cfg; confDir is what --config says, "" for nothing.
 func Run(ctx context.Context, streams *ui.Streams, command, arg, confDir string) error {
-	s := &server{streams: streams}
+	s := &server{streams: streams, confDir: confDir}
 	var warnings []zoocfg.Warning
 	s.env, warnings = zoocfg.FromEnvironment(os.LookupEnv, confDir)
 	for _, w := range warnings {
@@ -58,6 +60,7 @@ func Run(ctx context.Context, streams *ui.Streams, command, arg, confDir string)
 // server is one run of zkctl server.
 type server struct {
 	streams *ui.Streams
+	confDir string // --config
 	env     zoocfg.Environment
 	file    string // zoo.cfg
 	text    string // its text, "" when it cannot be read
@@ -82,6 +85,8 @@ func (s *server) run(ctx context.Context, command string) error {
 		return s.say("Apache ZooKeeper, version %s (embedded in zkctl)\n", localserver.Version())
 	case backgroundCommand:
 		return s.background(ctx)
+	case supervise.ChildCommand:
+		return supervise.Child(ctx, s.file, s.env.System)
 	case "start", "start-foreground", "stop", "restart", "status", "print-cmd":
 	default:
 		usage := "Usage: zkctl server [--config <conf-dir>] {start|start-foreground|stop|version|restart|status|print-cmd}"
@@ -245,12 +250,19 @@ func (s *server) start(ctx context.Context) error {
 		}
 		return &ui.ExitError{Code: ui.ExitFailed}
 	}
+	if pid := supervise.SupervisedBy(s.data); pid != 0 {
+		return s.failed(fmt.Errorf("process %d supervises the server on %s, and starts it", pid, s.data))
+	}
 	out, err := os.OpenFile(s.outFile(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return s.failed(fmt.Errorf("open the server's log: %w", err))
 	}
 	defer out.Close()
-	p := &background.Process{Args: []string{"server", backgroundCommand, s.absolute()}, Log: out, Ready: s.writePID}
+	args := []string{"server", backgroundCommand, s.absolute()}
+	if s.confDir != "" {
+		args = append(args, "--config", s.confDir) // for its java.env
+	}
+	p := &background.Process{Args: args, Log: out, Ready: s.writePID}
 	if _, err := p.Start(ctx); errors.Is(err, errWritePID) {
 		if err := s.say("FAILED TO WRITE PID\n"); err != nil {
 			return err

@@ -1,0 +1,153 @@
+package supervise
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/port"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// pageText is escaped where text is put into it.
+const pageText = `<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
+<title>{{.State}}: {{.Config}}</title>
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222; background: #fff }
+h1 { font-size: 1.5rem } th, td { text-align: left; vertical-align: top; padding: .15rem 1.5rem .15rem 0 } th { font-weight: 600; white-space: nowrap }
+.serving { color: #176d2b } .down, .not { color: #b3261e }
+@media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818 } .serving { color: #7bd88f } .down, .not { color: #ff8a80 } }
+</style></head><body>
+<h1 class="{{.State}}">{{.State}}</h1>
+<p>{{.Message}}</p>
+<table>
+{{range rows .}}<tr><th>{{index . 0}}</th><td>{{index . 1}}</td></tr>
+{{end}}</table>
+<h2>Events</h2>
+<table>
+{{range newestFirst .Events}}<tr><td>{{time .Time}}</td><td>{{if eq .Event "state"}}{{.State}}{{else}}{{.Event}}{{end}}</td><td>{{.Message}}</td></tr>
+{{end}}</table>
+<p><a href="status.json">status.json</a></p>
+</body></html>
+`
+
+// pageTemplate is made when it is used first: most runs of zkctl do not need it.
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("status").Funcs(template.FuncMap{
+		"time": ui.Time,
+		"rows": rows,
+		"newestFirst": func(list []event) (reversed []event) {
+			for i := range list {
+				reversed = append(reversed, list[len(list)-1-i])
+			}
+			return reversed
+		},
+	}).Parse(pageText))
+})
+
+// rows are what the page tells of the server, without what is not known.
+func rows(s status) (list [][2]string) {
+	add := func(name, value string) {
+		if value != "" {
+			list = append(list, [2]string{name, value})
+		}
+	}
+	when := func(ms int64) string {
+		if ms == 0 {
+			return ""
+		}
+		return ui.Time(ms)
+	}
+	pid := func(pid int) string {
+		if pid == 0 {
+			return ""
+		}
+		return fmt.Sprint(pid)
+	}
+	add("Since", when(s.Since))
+	add("Mode", s.Mode)
+	add("Address", s.Address)
+	add("Engine", string(s.Engine))
+	add("Process", pid(s.PID))
+	add("Started", when(s.Started))
+	add("Last answer", when(s.Answered))
+	add("Starts", fmt.Sprint(s.Starts))
+	add("Last end", s.LastEnd)
+	add("Next start", when(s.Next))
+	add("Configuration", s.Config)
+	for _, key := range s.Changed {
+		add("Changed, not read yet", key)
+	}
+	add("Data directory", s.DataDir)
+	add("Log", s.Log)
+	add("Purged by", s.Purge.By)
+	add("Last purge", when(s.Purge.Last))
+	add("Supervisor", pid(s.Supervisor.PID))
+	add("Supervised since", when(s.Supervisor.Started))
+	return list
+}
+
+// servePage shows the status at an address until it is closed. It changes nothing.
+func servePage(addr string, r *reporter) (io.Closer, string, error) {
+	ln, err := port.Listen(addr)
+	if err != nil {
+		return nil, "", fmt.Errorf("--status-listen: %w", err)
+	}
+	h := http.NewServeMux()
+	h.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_ = pageTemplate().Execute(w, r.snapshot())
+	})
+	h.HandleFunc("GET /status.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(r.snapshot())
+	})
+	h.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
+		s := r.snapshot()
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if s.State != Serving && s.State != Running {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_, _ = fmt.Fprintln(w, s.State)
+	})
+	server := &http.Server{Handler: guarded(h), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	go func() { _ = server.Serve(ln) }()
+	return server, "http://" + ln.Addr().String() + "/", nil
+}
+
+// guarded keeps out web pages of others, which a name of theirs that leads to this machine could let in.
+func guarded(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if host != "localhost" && net.ParseIP(host) == nil {
+			http.Error(w, "ask for this page by an address, or as localhost", http.StatusForbidden)
+			return
+		}
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		h.ServeHTTP(w, r)
+	})
+}
+
+// CheckListen returns an error unless only this machine reaches the address.
+func CheckListen(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return errors.New("the status page is for this machine: use 127.0.0.1, ::1 or localhost")
+	}
+	return nil
+}
