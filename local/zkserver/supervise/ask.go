@@ -105,8 +105,10 @@ func judge(reply string, err error, addr string, patience time.Duration) (state 
 		return Down, "", fmt.Sprintf("%s did not answer within %s", addr, brief(patience))
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, context.Canceled), errors.As(err, &dns), isDial(err):
 		return Down, "", fmt.Sprintf("%s cannot be reached: %v", addr, cause(err))
+	case err != nil && isTLS(err):
+		return Running, "", fmt.Sprintf("%s refuses TLS without a certificate that it trusts: %v; name one in CLIENT_JVMFLAGS", addr, cause(err))
 	case err != nil:
-		return Running, "", fmt.Sprintf("%s refuses the question: %v", addr, cause(err))
+		return Running, "", fmt.Sprintf("%s closed the connection: %v", addr, cause(err))
 	case strings.HasPrefix(reply, fourletter.NotServing):
 		return NotServing, "", "it is not currently serving requests: it has no leader, or is loading or synchronising its data"
 	}
@@ -122,6 +124,13 @@ func judge(reply string, err error, addr string, patience time.Duration) (state 
 func isDial(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// isTLS reports that one of both ends does not accept the other's certificate.
+func isTLS(err error) bool {
+	var alert tls.AlertError
+	var mine *tls.CertificateVerificationError
+	return errors.As(err, &alert) || errors.As(err, &mine) || strings.Contains(err.Error(), "remote error: tls: ")
 }
 
 // cause is what the system said, without the names of what was asked.
