@@ -50,7 +50,7 @@ bench-local: build ## measure the embedded server and ensemble beside Apache's a
 	@scripts/install-zookeeper.sh
 	@$(GO) run ./internal/bench -local -zkctl $(BIN)
 
-bench-ensemble: build ## measure the verbs for running ensembles beside zkServer.sh and nc and print the ratios
+bench-ensemble: build ## measure the verbs for running ensembles beside zkServer.sh, nc and a loop in Python and print the ratios
 	@scripts/install-zookeeper.sh
 	@$(GO) run ./internal/bench -ensemble -zkctl $(BIN)
 

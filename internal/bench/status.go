@@ -30,7 +30,7 @@ func (b *bench) runEnsemble(ctx context.Context) error {
 		name string
 		run  func(context.Context) error
 	}{
-		{"status", b.status},
+		{"status", b.status}, {"top", b.top},
 	} {
 		if strings.Contains(step.name, b.only) {
 			if err := step.run(ctx); err != nil {

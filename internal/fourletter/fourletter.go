@@ -2,6 +2,7 @@
 package fourletter
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -72,7 +74,7 @@ func Ask(ctx context.Context, dial Dial, addr, word string) ([]byte, error) {
 
 func ask(ctx context.Context, dial Dial, addr, word string) ([]byte, error) {
 	if dial == nil {
-		dial = new(net.Dialer).DialContext
+		dial = (&net.Dialer{KeepAlive: -1}).DialContext // the connection is short, and saves what keeping it alive costs
 	}
 	conn, err := dial(ctx, "tcp", addr)
 	if err != nil {
@@ -88,7 +90,7 @@ func ask(ctx context.Context, dial Dial, addr, word string) ([]byte, error) {
 	if _, err := io.WriteString(conn, word); err != nil {
 		return nil, err
 	}
-	reply, err := io.ReadAll(io.LimitReader(conn, MaxReply+1))
+	reply, err := readAll(conn)
 	switch {
 	case len(reply) > MaxReply:
 		return nil, fmt.Errorf("%w: over %d MiB", ErrTooLong, MaxReply>>20)
@@ -96,4 +98,36 @@ func ask(ctx context.Context, dial Dial, addr, word string) ([]byte, error) {
 		return nil, err
 	}
 	return reply, nil
+}
+
+// buffers are for answers under way: whoever asks every second asks for the same again.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+const (
+	minBuffer = 4 << 10 // most answers fit
+	maxPooled = 1 << 20
+)
+
+// readAll reads up to a byte more than MaxReply.
+func readAll(conn io.Reader) ([]byte, error) {
+	buf := buffers.Get().(*[]byte)
+	reply := (*buf)[:0]
+	defer func() {
+		if *buf = reply; cap(reply) <= maxPooled {
+			buffers.Put(buf)
+		}
+	}()
+	for {
+		if len(reply) == cap(reply) {
+			reply = append(make([]byte, 0, max(minBuffer, 2*cap(reply))), reply...)
+		}
+		n, err := conn.Read(reply[len(reply):min(cap(reply), MaxReply+1)])
+		reply = reply[:len(reply)+n]
+		switch {
+		case errors.Is(err, io.EOF):
+			return bytes.Clone(reply), nil
+		case err != nil || len(reply) > MaxReply:
+			return bytes.Clone(reply), err
+		}
+	}
 }

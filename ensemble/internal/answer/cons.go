@@ -28,10 +28,14 @@ type Connection struct {
 
 // ParseCons parses the answer to cons.
 func ParseCons(text []byte) ([]*Connection, error) {
-	list := []*Connection{}
+	const together = 128 // that are allocated at once: there may be thousands, every second
+	list, room := []*Connection{}, []Connection(nil)
 	for line := range lines(text) {
-		if c := parseConnection(line); c != nil {
-			list = append(list, c)
+		if len(room) == 0 {
+			room = make([]Connection, together)
+		}
+		if room[0].parse(line) {
+			list, room = append(list, &room[0]), room[1:]
 		}
 	}
 	if len(list) == 0 && len(bytes.TrimSpace(text)) > 0 {
@@ -40,21 +44,31 @@ func ParseCons(text []byte) ([]*Connection, error) {
 	return list, nil
 }
 
-// parseConnection parses " /127.0.0.1:58030[0](queued=0,recved=1,sent=0,sid=0x1,lop=PING,…)", or returns
-// nil. (ServerCnxn.dumpConnectionInfo)
+// parseConnection parses a connection, or returns nil.
 func parseConnection(line string) *Connection {
+	if c := new(Connection); c.parse(line) {
+		return c
+	}
+	return nil
+}
+
+// parse parses " /127.0.0.1:58030[0](queued=0,recved=1,sent=0,sid=0x1,lop=PING,…)" into c, which is new.
+// (ServerCnxn.dumpConnectionInfo)
+func (c *Connection) parse(line string) bool {
 	line = strings.TrimSpace(line)
 	paren := strings.IndexByte(line, '(')
 	if paren < 0 || !strings.HasPrefix(line, "/") || !strings.HasSuffix(line, ")") {
-		return nil
+		return false
 	}
-	c := &Connection{Address: line[1:paren]}
+	c.Address = line[1:paren]
 	if open := strings.LastIndexByte(c.Address, '['); open >= 0 && strings.HasSuffix(c.Address, "]") {
 		c.Interest = asInt(fromHex(c.Address[open+1 : len(c.Address)-1]))
 		c.Address = c.Address[:open]
 	}
 	c.Address = clientAddress(c.Address)
-	for _, field := range strings.Split(line[paren+1:len(line)-1], ",") {
+	for rest, more := line[paren+1:len(line)-1], true; more; {
+		var field string
+		field, rest, more = strings.Cut(rest, ",")
 		key, value, _ := strings.Cut(field, "=")
 		switch key {
 		case "queued":
@@ -89,7 +103,7 @@ func parseConnection(line string) *Connection {
 			c.MaxLatency = number(value)
 		}
 	}
-	return c
+	return true
 }
 
 // fromHex parses a hexadecimal number.

@@ -35,6 +35,9 @@ func lines(text []byte) iter.Seq[string] {
 
 // number parses a decimal number, which some locales write with a comma.
 func number(s string) Opt[float64] {
+	if n, err := strconv.ParseUint(s, 10, 32); err == nil { // most are, and there are thousands
+		return Some(float64(n))
+	}
 	s = strings.TrimSpace(s)
 	if strings.Count(s, ",") == 1 && !strings.Contains(s, ".") {
 		s = strings.Replace(s, ",", ".", 1)

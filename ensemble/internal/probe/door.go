@@ -78,10 +78,14 @@ func (p *Prober) RawWord(ctx context.Context, m *Member, word string) ([]byte, e
 		return nil, errNoAddress
 	}
 	p.own(m).Add(1)
+	var dial fourletter.Dial
+	if p.Client.Dial != nil || p.Client.TLS != nil {
+		dial = p.Client.Dialer()
+	}
 	var failure error
 	for i, a := range m.Addresses {
 		ctx, cancel := shared(ctx, len(m.Addresses)-i)
-		reply, err := fourletter.Ask(ctx, p.Client.Dialer(), a.String(), word)
+		reply, err := fourletter.Ask(ctx, dial, a.String(), word)
 		cancel()
 		if err == nil {
 			return reply, nil

@@ -1,6 +1,10 @@
 package probe
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+)
 
 // questions are what a member is asked at first: four-letter words and commands of its AdminServer.
 type questions struct {
@@ -19,25 +23,28 @@ const (
 func everything() questions { return questions{words: []string{"srvr", "mntr", "conf"}} }
 
 // again is what to ask a member of which r is known: the same at the doors that were open, but not what does not change.
-func (r *Reading) again() questions {
+// Without metrics, what mntr alone tells is not asked either.
+func (r *Reading) again(metrics bool) questions {
 	told := func(what string) bool { return slices.Contains(r.told, what) }
-	if r.State != Serving || !told("srvr") && !told("admin") {
+	switch {
+	case r.State != Serving || !told("srvr") && !told("admin"):
 		return everything()
+	case !told("srvr"):
+		return questions{admin: []string{adminMonitor, adminStats}}
 	}
-	q := questions{inTurn: told("srvr")} // so that what the first one counts has not counted the others yet
-	for _, word := range []string{"srvr", "mntr"} {
-		if told(word) {
-			q.words = append(q.words, word)
-		}
-	}
-	if !told("mntr") && told("admin") {
+	q := questions{words: []string{"srvr"}, inTurn: true} // so that what it counts has not counted the others yet
+	switch {
+	case !metrics:
+	case told("mntr"):
+		q.words = append(q.words, "mntr")
+	case told("admin"):
 		q.admin = []string{adminMonitor}
-		if !told("srvr") {
-			q.admin = append(q.admin, adminStats)
-		}
 	}
 	return q
 }
+
+// metrics reports whether what mntr tells is asked.
+func (q questions) metrics() bool { return slices.Contains(q.words, "mntr") || len(q.admin) > 0 }
 
 // remember fills in what was not asked again.
 func (r *Reading) remember(before *Reading) {
@@ -47,9 +54,39 @@ func (r *Reading) remember(before *Reading) {
 	if r.Settings == nil {
 		r.Settings = before.Settings
 	}
+	if r.State == Serving && !r.asked.metrics() {
+		r.rememberMetrics(before)
+	}
 	for _, t := range before.Tried {
 		if !slices.Contains(r.Doors, t.Door) && !slices.ContainsFunc(r.Tried, func(o Attempt) bool { return o.Door == t.Door }) {
 			r.Tried = append(r.Tried, t)
 		}
 	}
+}
+
+func (r *Reading) rememberMetrics(before *Reading) {
+	for _, what := range before.told {
+		if !slices.Contains(r.told, what) {
+			r.told = append(r.told, what)
+		}
+	}
+	for _, d := range before.Doors {
+		r.opened(d)
+	}
+	if r.Mode != before.Mode {
+		return
+	}
+	if up, ok := before.Uptime.Get(); ok {
+		r.Uptime.Fill(answer.Some(up + r.At.Sub(before.At).Milliseconds()))
+	}
+	r.Metrics, r.Peer = before.Metrics, before.Peer
+	r.Sessions.Fill(before.Sessions)
+	r.Ephemerals.Fill(before.Ephemerals)
+	r.Watches.Fill(before.Watches)
+	r.DataSize.Fill(before.DataSize)
+	r.OpenFiles.Fill(before.OpenFiles)
+	r.MaxFiles.Fill(before.MaxFiles)
+	r.SyncedFollowers.Fill(before.SyncedFollowers)
+	r.SyncedObservers.Fill(before.SyncedObservers)
+	r.PendingSyncs.Fill(before.PendingSyncs)
 }

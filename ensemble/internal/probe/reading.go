@@ -65,9 +65,10 @@ type Reading struct {
 	Restarted bool                // its uptime fell
 	Reset     bool                // its counters fell: it was restarted, or srst reset them
 
-	told []string            // the questions that it answered: srvr, mntr, conf, admin, session
-	own  int64               // words that it was asked for by then
-	txns answer.Opt[float64] // by how many its zxid rose per second
+	asked questions
+	told  []string            // the questions that it answered: srvr, mntr, conf, admin, session
+	own   int64               // words that it was asked for by then
+	txns  answer.Opt[float64] // by how many its zxid rose per second
 }
 
 // Latency is that of requests since the start, in ms.

@@ -22,10 +22,12 @@ type Watch struct {
 
 const (
 	// grace is how long a round waits for answers before it is seen without them.
-	grace = 200 * time.Millisecond
+	grace = 150 * time.Millisecond
 	// wholeRounds is after how many rounds a member is asked everything again, because a door may have been opened, or the
 	// ensemble reconfigured.
 	wholeRounds = 30
+	// mntrRounds is after how many rounds mntr is asked again where srvr tells the rest. It is long.
+	mntrRounds = 10
 	// sessionPace is the least time between two questions to a member that answers in sessions only. Each session is a
 	// transaction.
 	sessionPace = 10 * time.Second
@@ -152,7 +154,7 @@ func (b *watching) next() {
 		if b.busy[r.Name()] || slices.Equal(r.Doors, []Door{Session}) && now.Sub(r.At) < sessionPace {
 			continue
 		}
-		q := r.again()
+		q := r.again(b.round%mntrRounds == 0)
 		if b.round%wholeRounds == 0 {
 			q = everything()
 		}

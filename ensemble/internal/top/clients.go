@@ -22,15 +22,18 @@ type connection struct {
 // client is what connects from one address.
 type client struct {
 	host     string
-	conns    []*connection // the busiest first
+	conns    []*connection
+	busiest  *connection
 	requests answer.Opt[float64]
 	queued   answer.Opt[int64]
 	latency  answer.Opt[float64] // average since the start of the connections, in ms
 	worst    answer.Opt[float64] // the longest, in ms
 }
 
-// busiest is the connection with the most requests.
-func (c *client) busiest() *connection { return c.conns[0] }
+// busier orders connections: the one with the most requests first, then the one that was answered last.
+func busier(a, b *connection) int {
+	return cmp.Or(compare(b.requests, a.requests), compare(b.LastResponse, a.LastResponse))
+}
 
 // listing is a member's connections at a moment.
 type listing struct {
@@ -57,9 +60,11 @@ func cons(ctx context.Context, p *probe.Prober, m *probe.Member, before *listing
 	}
 	l.took = time.Since(l.at)
 	list, _ := v.([]*answer.Connection)
-	for _, c := range list {
+	room := make([]connection, len(list))
+	for i, c := range list {
 		if c.Session.Known() { // else it asks for a word, as we do, or is about to connect
-			l.conns = append(l.conns, &connection{Connection: c, member: m})
+			room[i] = connection{Connection: c, member: m}
+			l.conns = append(l.conns, &room[i])
 		}
 	}
 	if before != nil && before.err == nil && l.err == nil {
@@ -121,11 +126,12 @@ func one(c *connection) *client {
 }
 
 func (g *client) sum() {
-	slices.SortStableFunc(g.conns, func(a, b *connection) int {
-		return cmp.Or(cmp.Compare(b.requests.Or(0), a.requests.Or(0)), cmp.Compare(b.LastResponse.Or(0), a.LastResponse.Or(0)))
-	})
 	var packets, weighted float64
+	g.busiest = g.conns[0]
 	for _, c := range g.conns {
+		if busier(c, g.busiest) < 0 {
+			g.busiest = c
+		}
 		add(&g.requests, c.requests)
 		add(&g.queued, c.Queued)
 		if w, ok := c.MaxLatency.Get(); ok {

@@ -2,6 +2,7 @@ package top
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,7 +83,7 @@ func clientDetails(c *client) []string {
 	p.add("client", "%s", c.host)
 	p.add("requests", "%s a second, %s queued", rate(c.requests), whole(c.queued))
 	p.add("latency", "%s average/maximum in ms", millis(c.latency, c.worst))
-	for _, o := range c.conns {
+	for _, o := range slices.SortedStableFunc(slices.Values(c.conns), busier) {
 		p = append(p, "")
 		secure := ""
 		if o.Secure {

@@ -93,8 +93,8 @@ func (m *model) object(w io.Writer, events []event) error {
 		out.Members = append(out.Members, memberJSON{r, r.Requests})
 	}
 	clients := []clientJSON{}
-	for _, c := range m.hosts {
-		row := clientJSON{c.host, len(c.conns), c.requests, c.queued, c.busiest().LastOp, c.latency, c.worst, nil}
+	for _, c := range m.clients {
+		row := clientJSON{c.host, len(c.conns), c.requests, c.queued, c.busiest.LastOp, c.latency, c.worst, nil}
 		for _, o := range c.conns {
 			row.Sessions = append(row.Sessions, o.Session)
 		}

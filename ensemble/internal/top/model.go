@@ -24,9 +24,8 @@ type model struct {
 	requests map[string]*history // by member
 	listings map[string]*listing // connections, by member
 	events   []event
-	clients  []*client // each connection
-	hosts    []*client // the same, grouped
-	logged   bool      // a transaction log is followed
+	clients  []*client
+	logged   bool // a transaction log is followed
 	paths    []*written
 	pathsErr error
 }
@@ -90,17 +89,20 @@ func (m *model) take(s *probe.Survey, fresh bool) {
 	}
 }
 
-// connect works out the clients from the listings of the members that serve.
-func (m *model) connect() {
+// connect works out the clients from the listings of the members that serve: by host, or each of them.
+func (m *model) connect(each bool) {
+	m.clients = nil
 	var conns []*connection
-	m.clients = m.clients[:0:0]
 	for _, l := range m.serving() {
 		conns = append(conns, l.conns...)
+	}
+	if !each {
+		m.clients = byHost(conns)
+		return
 	}
 	for _, c := range conns {
 		m.clients = append(m.clients, one(c))
 	}
-	m.hosts = byHost(conns)
 }
 
 // serving are the listings of members that serve, in the members' order.

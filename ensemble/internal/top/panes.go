@@ -115,7 +115,7 @@ func (u *screen) clientTable() *table[*client] {
 	return &table[*client]{
 		key: func(c *client) string { return c.host + " " + session(c) },
 		text: func(c *client) string {
-			return c.host + " " + session(c) + " " + c.busiest().LastOp + " " + c.members()
+			return c.host + " " + session(c) + " " + c.busiest.LastOp + " " + c.members()
 		},
 		sort: 3,
 		columns: []column[*client]{
@@ -127,12 +127,12 @@ func (u *screen) clientTable() *table[*client] {
 				order: func(a, b *client) int { return compare(a.requests, b.requests) }},
 			{head: "QUEUE", right: true, most: 7, keep: 80, down: true, cell: func(c *client) string { return whole(c.queued) },
 				order: func(a, b *client) int { return compare(a.queued, b.queued) }},
-			{head: "LAST OP", least: 4, most: 8, keep: 70, cell: func(c *client) string { return strings.TrimSpace(c.busiest().LastOp) },
-				order: func(a, b *client) int { return cmp.Compare(a.busiest().LastOp, b.busiest().LastOp) }},
+			{head: "LAST OP", least: 4, most: 8, keep: 70, cell: func(c *client) string { return strings.TrimSpace(c.busiest.LastOp) },
+				order: func(a, b *client) int { return cmp.Compare(a.busiest.LastOp, b.busiest.LastOp) }},
 			{head: "LATENCY", right: true, most: 11, keep: 75, down: true, cell: func(c *client) string { return millis(c.latency, c.worst) },
 				order: func(a, b *client) int { return compare(a.latency, b.latency) }},
-			{head: "LAST", right: true, most: 7, keep: 40, down: true, cell: func(c *client) string { return rate(c.busiest().LastLatency) },
-				order: func(a, b *client) int { return compare(a.busiest().LastLatency, b.busiest().LastLatency) }},
+			{head: "LAST", right: true, most: 7, keep: 40, down: true, cell: func(c *client) string { return rate(c.busiest.LastLatency) },
+				order: func(a, b *client) int { return compare(a.busiest.LastLatency, b.busiest.LastLatency) }},
 			{head: "RECEIVED", right: true, keep: 20, down: true, cell: func(c *client) string { return whole(c.received()) },
 				order: func(a, b *client) int { return compare(a.received(), b.received()) }},
 			{head: "MEMBER", most: 12, keep: 30, cell: (*client).members, order: func(a, b *client) int { return cmp.Compare(a.members(), b.members()) }},
@@ -149,7 +149,7 @@ func (c *client) received() (sum answer.Opt[int64]) {
 
 // session is that of a client with one connection.
 func session(c *client) string {
-	if id, ok := c.busiest().Session.Get(); ok && len(c.conns) == 1 {
+	if id, ok := c.busiest.Session.Get(); ok && len(c.conns) == 1 {
 		return id.String()
 	}
 	return ""

@@ -145,9 +145,8 @@ func (t *top) list(l *listing) {
 	t.next[name] = l.at.Add(pause)
 }
 
-// complete works out what frames and lines show.
-func (t *top) complete(byParent bool) {
-	t.model.connect()
+// follow takes the paths from the log.
+func (t *top) follow(byParent bool) {
 	if t.log != nil {
 		t.model.paths, t.model.pathsErr = t.log.rates(time.Now(), byParent)
 	}
@@ -159,7 +158,8 @@ func (t *top) print() error {
 	told := 0    // events
 	write := func() error {
 		due = false
-		t.complete(false)
+		t.model.connect(false)
+		t.follow(false)
 		events := t.past.since(told)
 		told = t.past.total
 		if t.JSON {
@@ -195,7 +195,7 @@ func (t *top) print() error {
 }
 
 // unhurried is how long what arrives may wait to be drawn together with what else arrives.
-const unhurried = 50 * time.Millisecond
+const unhurried = 100 * time.Millisecond
 
 // show shows the screen until a key ends it.
 func (t *top) show() error {
@@ -207,18 +207,18 @@ func (t *top) show() error {
 	u := newScreen(t.Streams)
 	var frozen *model
 	paint := func() error {
-		if u.paused && frozen == nil {
-			t.complete(u.parents)
-			frozen = t.model.copy()
-		}
-		if !u.paused {
-			t.complete(u.parents)
+		shown := &t.model
+		switch {
+		case !u.paused:
 			frozen = nil
+			t.follow(u.parents)
+		case frozen == nil:
+			frozen = t.model.copy()
+			fallthrough
+		default:
+			shown = frozen
 		}
-		shown := frozen
-		if shown == nil {
-			shown = &t.model
-		}
+		shown.connect(u.each)
 		width, height := out.Size()
 		return out.Show(u.frame(shown, width, height))
 	}
@@ -249,6 +249,9 @@ func (t *top) show() error {
 			t.list(l)
 			if soon == nil {
 				soon = time.After(unhurried)
+			}
+			if len(t.asking) == 0 { // the round is complete
+				now, soon = !u.paused, nil
 			}
 		case <-soon:
 			now = !u.paused

@@ -120,11 +120,7 @@ func (u *screen) frame(m *model, width, height int) []string {
 
 func (u *screen) arrange() {
 	u.members.arrange(u.shown.survey.Readings)
-	clients := u.shown.hosts
-	if u.each {
-		clients = u.shown.clients
-	}
-	u.clients.arrange(clients)
+	u.clients.arrange(u.shown.clients)
 	u.paths.arrange(u.shown.paths)
 }
 
