@@ -349,6 +349,23 @@ func TestApacheMembersByDefault(t *testing.T) {
 	if s, o = statusOf(t, a.connect, "--admin-port", "0"); len(s.Members) != 3 || s.Members[0].Sessions != nil {
 		t.Errorf("%s%s", o.out, o.err)
 	}
+	// So do clients; without a door, which setting opens one is said.
+	conn, err := client.Open(client.Config{Servers: a.connect, SessionTimeout: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.WaitConnected(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o = run(t, newTopCommand, a.connect, "--once", "-o", "json", "--admin-port", a.admin)
+	if o.code != 0 || !strings.Contains(o.out, fmt.Sprintf(`"sessions":["0x%x"]`, uint64(conn.SessionID()))) || !strings.Contains(o.out, `"readsPerSecond":`) || strings.Contains(o.out, `"readsPerSecond":null`) {
+		t.Errorf("%+v", o)
+	}
+	o = run(t, newTopCommand, a.connect, "--once", "-o", "json", "--admin-port", "0")
+	if o.code != 0 || !strings.Contains(o.out, `"clients":null`) || !strings.Contains(o.out, "4lw.commands.whitelist=mntr,conf,cons in zoo.cfg, or --admin-port") {
+		t.Errorf("%+v", o)
+	}
 	ports := strings.Split(a.admin, ",")
 	o = run(t, newWordCommand, a.servers[0].Addr(), "mntr", "--admin-port", ports[0], "--match", "zk_server_state")
 	if o.code != 0 || !strings.HasPrefix(o.out, "zk_server_state\t") || !strings.Contains(o.err, "its AdminServer answered at port "+ports[0]) {

@@ -63,6 +63,7 @@ func runStatus(ctx context.Context, opt *statusOptions) error {
 	}
 	view := &statusView{streams: opt.streams, format: format}
 	if opt.watch {
+		view.rates = true
 		return opt.repeat(ctx, p, widen, view)
 	}
 	s, err := survey(ctx, p, widen, opt.timeout)
@@ -101,8 +102,6 @@ func (opt *statusOptions) repeat(ctx context.Context, p *probe.Prober, widen boo
 	if opt.every <= 0 {
 		return fmt.Errorf("--every: invalid value %v; use a positive time, such as 1s", opt.every)
 	}
-	tick := time.NewTicker(opt.every)
-	defer tick.Stop()
 	out := opt.streams
 	inPlace := out.OutTTY && view.format == ui.Text
 	if inPlace {
@@ -110,35 +109,37 @@ func (opt *statusOptions) repeat(ctx context.Context, p *probe.Prober, widen boo
 			return err
 		}
 	}
-	for {
-		s, err := survey(ctx, p, widen, opt.timeout)
-		if err != nil {
-			return err
-		}
-		if inPlace {
+	within, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	last := -1
+	w := &probe.Watch{Prober: p, Widen: widen, Every: opt.every, Patience: opt.timeout, Seen: func(s *probe.Survey, round int) {
+		var err error
+		switch {
+		case inPlace:
 			out.Measure()
 			lines := strings.ReplaceAll(view.text(s), "\n", out.Control("K")+"\n")
 			_, err = io.WriteString(out.Out, out.Control("H")+lines+out.Control("J"))
-		} else {
+		case round > last:
 			err = view.print(s)
 		}
-		if err != nil {
-			return err
+		if last = round; err != nil {
+			cancel(err)
 		}
-		view.before = s
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	}}
+	if err := w.Run(within); within.Err() == nil {
+		return err
 	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return context.Cause(within)
 }
 
-// statusView prints surveys, and with the one before also rates.
+// statusView prints surveys, also with rates.
 type statusView struct {
 	streams *ui.Streams
 	format  ui.Format
-	before  *probe.Survey
+	rates   bool
 }
 
 // statusJSON is the object that -o json prints.
@@ -156,9 +157,7 @@ func (v *statusView) print(s *probe.Survey) error {
 		if s.Config != nil {
 			out.ConfigVersion = answer.Some(answer.Hex(s.Config.Version()))
 		}
-		if v.before != nil {
-			out.Writes = writeRate(v.before, s)
-		}
+		out.Writes = s.Writes
 		return printJSON(v.streams.Out, out)
 	}
 	_, err := io.WriteString(v.streams.Out, v.text(s))
@@ -199,7 +198,7 @@ func span(ms answer.Opt[int64]) string {
 // head are the names of the columns.
 func (v *statusView) head() []string {
 	head := []string{"ID", "ADDRESS", "ROLE", "ZXID", "LAG", "EPOCH", "CONNS", "SESSIONS", "OUTST", "LATENCY", "VERSION", "UPTIME", "DOOR"}
-	if v.before != nil {
+	if v.rates {
 		head = slices.Insert(head, 6, "REQ/S")
 	}
 	return head
@@ -219,10 +218,8 @@ func (v *statusView) text(s *probe.Survey) string {
 	out.WriteString(ui.Table(rows, right...))
 	out.WriteByte('\n')
 	fmt.Fprintln(out, v.paint(verdict))
-	if v.before != nil {
-		if rate, ok := writeRate(v.before, s).Get(); ok {
-			fmt.Fprintf(out, "%s writes a second\n", millis(answer.Some(rate)))
-		}
+	if rate, ok := s.Writes.Get(); ok {
+		fmt.Fprintf(out, "%s writes a second\n", millis(answer.Some(rate)))
 	}
 	for _, problem := range verdict.Problems {
 		fmt.Fprintln(out, escape.Line(problem))
@@ -279,12 +276,8 @@ func (v *statusView) row(r *probe.Reading) []string {
 		zxid = z.String()
 	}
 	row = append(row, zxid, count(r.Lag), count(r.Epoch()))
-	if v.before != nil {
-		rate := answer.Opt[float64]{}
-		if before := find(v.before, r); before != nil {
-			rate = perSecond(before.Received, r.Received, r.At.Sub(before.At))
-		}
-		row = append(row, millis(rate))
+	if v.rates {
+		row = append(row, millis(r.Requests))
 	}
 	version := r.Release()
 	if version == "" {
@@ -295,41 +288,6 @@ func (v *statusView) row(r *probe.Reading) []string {
 		latency = millis(r.Latency.Avg) + "/" + millis(r.Latency.Max)
 	}
 	return append(row, count(r.Connections), count(r.Sessions), count(r.Outstanding), latency, escape.Line(version), span(r.Uptime), r.DoorText())
-}
-
-func find(s *probe.Survey, r *probe.Reading) *probe.Reading {
-	for _, o := range s.Readings {
-		if o.Name() == r.Name() {
-			return o
-		}
-	}
-	return nil
-}
-
-// perSecond is how fast a counter rose. One that fell was reset, or its member started again: that is no rate.
-func perSecond(before, now answer.Opt[int64], span time.Duration) answer.Opt[float64] {
-	a, ok := before.Get()
-	b, ok2 := now.Get()
-	if !ok || !ok2 || b < a || span <= 0 {
-		return answer.Opt[float64]{}
-	}
-	return answer.Some(float64(b-a) / span.Seconds())
-}
-
-// writeRate is how many transactions a second the leader's zxid rose by.
-func writeRate(before, now *probe.Survey) answer.Opt[float64] {
-	for _, r := range now.Readings {
-		o := find(before, r)
-		if o == nil || r.State != probe.Serving || r.Mode != "leader" && r.Mode != "standalone" {
-			continue
-		}
-		a, ok := o.Zxid.Get()
-		b, ok2 := r.Zxid.Get()
-		if ok && ok2 && a>>32 == b>>32 {
-			return perSecond(answer.Some(int64(a)), answer.Some(int64(b)), r.At.Sub(o.At))
-		}
-	}
-	return answer.Opt[float64]{}
 }
 
 // closed says which settings would open the doors that are shut, if something is unknown because of them.

@@ -20,7 +20,7 @@ const (
 	Down       State = "down"        // nobody listens at its client port
 	Silent     State = "silent"      // no answer in time
 	Failed     State = "failed"      // it could not be asked; Error says why
-	Asked      State = "asked"       // it has not answered yet, nor been waited for long enough
+	Asked      State = "waiting"     // it has not answered yet, nor been waited for long enough
 )
 
 // Reading is what is known of a member. Numbers that it did not tell are unknown.

@@ -124,7 +124,7 @@ func TestWatchBesideSilence(t *testing.T) {
 			for _, r := range s.Readings {
 				states = append(states, string(r.State))
 			}
-			if got := strings.Join(states, ","); got != "serving,asked" || round != 0 {
+			if got := strings.Join(states, ","); got != "serving,waiting" || round != 0 {
 				t.Errorf("first %s in round %d", got, round)
 			}
 		}

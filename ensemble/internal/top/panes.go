@@ -76,8 +76,6 @@ func address(r *probe.Reading) string {
 
 func role(r *probe.Reading) string {
 	switch {
-	case r.State == probe.Asked:
-		return "no answer"
 	case r.State != probe.Serving:
 		return string(r.State)
 	case r.Mode == "":
