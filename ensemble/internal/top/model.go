@@ -126,15 +126,17 @@ func (m *model) blind() string {
 			reasons[l.err.Error()] = append(reasons[l.err.Error()], l.member.Name())
 		}
 	}
-	var parts []string
+	var parts, names []string
 	for reason, members := range reasons {
-		parts = append(parts, strings.Join(members, ", ")+": "+reason)
+		parts, names = append(parts, reason), append(names, members...)
 	}
 	if len(parts) == 0 {
 		return ""
 	}
 	slices.Sort(parts)
-	return "clients are unknown at " + strings.Join(parts, "; ") + " (4lw.commands.whitelist=mntr,conf,cons in zoo.cfg, or --admin-port, opens a door)"
+	slices.Sort(names)
+	return "clients are unknown at " + strings.Join(names, ", ") + "; 4lw.commands.whitelist=mntr,conf,cons in zoo.cfg, or --admin-port, opens a door (" +
+		strings.Join(parts, "; ") + ")"
 }
 
 // behind is how old the oldest listing is, if connections are not listed in each round.
