@@ -152,7 +152,7 @@ func TestMembersOfAConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := configured(&Config{QuorumVerifier: v}, 2181)
-	want := []string{"zk1:2182", "zk2:2181", "[0:0:0:0:0:0:0:1]:2183"}
+	want := []string{"zk1:2182", "zk2:2181", "[::1]:2183"}
 	for i, m := range list {
 		if m.Name() != want[i] || m.Guessed != (i == 1) {
 			t.Errorf("%+v, want %s", m, want[i])
