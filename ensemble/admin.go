@@ -360,7 +360,7 @@ func adminFailure(answers []*adminAnswer) error {
 	shut := true
 	for _, a := range answers {
 		if a.err != nil {
-			failures = append(failures, fmt.Sprintf("AdminServer of %s at port %d: %v", a.member.Name(), a.member.AdminPort, a.err))
+			failures = append(failures, fmt.Sprintf("AdminServer of %s on port %d: %v", a.member.Name(), a.member.AdminPort, a.err))
 			shut = shut && probe.Shut(a.err)
 		}
 	}

@@ -73,8 +73,8 @@ func (d doors) check(t *testing.T) {
 		{newSessionCommand, "ls", unless(tells, exitUnknown), with(tells, session, "4lw.commands.whitelist=cons,dump,wchc"), "panic"},
 		{newSessionCommand, "show " + session, unless(tells, exitUnknown), with(tells, "member    "+d.servers[0], "4lw.commands.whitelist=cons,dump,wchc"), "panic"},
 		{newSessionCommand, "owner " + path, unless(tells, exitUnknown), session, with(tells, "does not tell", "panic")},
-		{newWordCommand, "mntr", unless(tells, exitUnknown), with(d.words, "zk_server_state\tleader", with(d.admins, "its AdminServer answered at port", "add mntr to that list in zoo.cfg")), with(d.words, "AdminServer", "panic")},
-		{newWordCommand, "ruok --via admin", unless(d.admins, ui.ExitFailed), with(d.admins, "ruok", "AdminServer at port"), "whitelist"},
+		{newWordCommand, "mntr", unless(tells, exitUnknown), with(d.words, "zk_server_state\tleader", with(d.admins, "its AdminServer answered on port", "add mntr to that list in zoo.cfg")), with(d.words, "AdminServer", "panic")},
+		{newWordCommand, "ruok --via admin", unless(d.admins, ui.ExitFailed), with(d.admins, "ruok", "AdminServer on port"), "whitelist"},
 		{newAdminCommand, "leader", unless(d.admins, exitUnknown), with(d.admins, "leader_id", "admin.enableServer=true in zoo.cfg"), "panic"},
 	} {
 		args := append(strings.Fields(test.args), "--admin-port", d.admin, "--timeout", "20s")

@@ -368,7 +368,7 @@ func TestApacheMembersByDefault(t *testing.T) {
 	}
 	ports := strings.Split(a.admin, ",")
 	o = run(t, newWordCommand, a.servers[0].Addr(), "mntr", "--admin-port", ports[0], "--match", "zk_server_state")
-	if o.code != 0 || !strings.HasPrefix(o.out, "zk_server_state\t") || !strings.Contains(o.err, "its AdminServer answered at port "+ports[0]) {
+	if o.code != 0 || !strings.HasPrefix(o.out, "zk_server_state\t") || !strings.Contains(o.err, "its AdminServer answered on port "+ports[0]) {
 		t.Errorf("%+v", o)
 	}
 	o = run(t, newAdminCommand, a.servers[0].Addr(), "--admin-port", ports[0])

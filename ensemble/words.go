@@ -395,7 +395,7 @@ func (opt *wordOptions) failure(answers []*wordAnswer) error {
 			failures = append(failures, fmt.Sprintf("%s: %v", a.member.Name(), a.err))
 			shut = shut && a.shut
 		case a.door == probe.Admin && opt.via == viaAuto:
-			fmt.Fprintf(opt.streams.Err, "%s: %s is not in 4lw.commands.whitelist; its AdminServer answered at port %d\n",
+			fmt.Fprintf(opt.streams.Err, "%s: %s is not in 4lw.commands.whitelist; its AdminServer answered on port %d\n",
 				a.member.Name(), opt.word.Name, a.member.AdminPort)
 		}
 	}
