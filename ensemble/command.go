@@ -75,7 +75,8 @@ whichever answers first in that order.`,
 			return c.Help()
 		},
 	}
-	c.AddCommand(newStatusCommand(s, connect), newHealthCommand(s, connect), newVerifyCommand(s, connect), newRestartCommand(s, connect), newDoctorCommand(s, connect))
+	c.AddCommand(newStatusCommand(s, connect), newHealthCommand(s, connect), newVerifyCommand(s, connect), newRestartCommand(s, connect), newDoctorCommand(s, connect),
+		newExporterCommand(s, connect))
 	return c
 }
 

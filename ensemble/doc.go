@@ -10,6 +10,7 @@
 //	doctor*.go   tables of rules: doctormembers.go, doctorclients.go, doctorconfig.go, doctorfiles.go; doctorask.go and
 //	             doctorscan.go collect what they look at, from members and from files; doctorprint.go prints findings
 //	restart.go   ensemble restart --rolling
+//	exporter.go  ensemble exporter, for Prometheus; samples.go what it has, metricnames.go ZooKeeper's names for it
 //	session.go   session: ls, show, owner; sessions.go asks the members; sessionid.go decodes ids
 //	members.go   the options that choose members
 //	words.go     4lw: four-letter words; matrix.go puts members side by side

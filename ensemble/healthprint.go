@@ -12,6 +12,7 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/exposition"
 )
 
 func (h *health) print(opt *healthOptions) error {
@@ -29,7 +30,7 @@ func (h *health) print(opt *healthOptions) error {
 		_, err := io.WriteString(s.Out, h.plugin(opt))
 		return err
 	case formatPrometheus:
-		_, err := io.WriteString(s.Out, h.exposition())
+		_, err := h.page().WriteTo(s.Out)
 		return err
 	}
 	out := &strings.Builder{}
@@ -145,80 +146,23 @@ func worst(to *answer.Opt[float64], v answer.Opt[float64]) {
 	}
 }
 
-// exposition returns Prometheus's text format. Unknown values have no sample.
-func (h *health) exposition() string {
-	out := &strings.Builder{}
-	sample := func(name, labels string, v answer.Opt[float64]) {
-		if f, ok := v.Get(); ok {
-			fmt.Fprintf(out, "%s%s %s\n", name, labels, decimal(f))
+// page is what Prometheus gets: all that the exporter has, whether the checks passed, and the canary.
+func (h *health) page() *exposition.Page {
+	page := exposed(h.survey)
+	if good, known := truth(h.ok()).Get(); known {
+		page.Family("zkctl_ensemble_healthy", exposition.Gauge, "Whether all checks passed.").Add(good)
+	}
+	times := page.Family("zkctl_canary_ms", exposition.Gauge, "Time of a step of the canary.")
+	for _, c := range h.canary {
+		if c.err != nil {
+			continue
+		}
+		for _, step := range []struct {
+			name string
+			ms   float64
+		}{{"connect", c.Connect}, {"create", c.Create}, {"watch", c.Watch}} {
+			times.Add(step.ms, exposition.Label{Name: "address", Value: c.Address}, exposition.Label{Name: "step", Value: step.name})
 		}
 	}
-	truth := func(b answer.Opt[bool]) answer.Opt[float64] {
-		switch yes, known := b.Get(); {
-		case !known:
-			return answer.Opt[float64]{}
-		case yes:
-			return answer.Some(1.0)
-		}
-		return answer.Some(0.0)
-	}
-	head := func(name, help string) { fmt.Fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name) }
-	for _, m := range []struct {
-		name, help string
-		value      answer.Opt[float64]
-	}{
-		{"zkctl_ensemble_healthy", "Whether all checks passed.", truth(h.ok())},
-		{"zkctl_ensemble_quorum", "Whether writes succeed.", truth(h.verdict.Quorum)},
-		{"zkctl_ensemble_voters", "Voting members of the configuration.", asFloat(h.verdict.Voters)},
-		{"zkctl_ensemble_serving_voters", "Voting members that serve.", answer.Some(float64(h.verdict.Serving))},
-		{"zkctl_ensemble_tolerated_failures", "Voting members that may fail.", asFloat(h.verdict.Tolerates)},
-	} {
-		head(m.name, m.help)
-		sample(m.name, "", m.value)
-	}
-	labels := func(r *probe.Reading) string {
-		id := ""
-		if n, ok := r.ID.Get(); ok {
-			id = strconv.FormatInt(n, 10)
-		}
-		return fmt.Sprintf("{id=%s,address=%s,mode=%s}", label(id), label(r.Name()), label(r.Mode))
-	}
-	for _, m := range []struct {
-		name, help string
-		value      func(*probe.Reading) answer.Opt[float64]
-	}{
-		{"zkctl_member_serving", "Whether the member serves clients.", func(r *probe.Reading) answer.Opt[float64] {
-			return truth(answer.Some(r.State == probe.Serving))
-		}},
-		{"zkctl_member_lag", "Transactions behind the leader.", func(r *probe.Reading) answer.Opt[float64] { return asFloat(r.Lag) }},
-		{"zkctl_member_latency_avg_ms", "Average latency of requests.", func(r *probe.Reading) answer.Opt[float64] { return r.Latency.Avg }},
-		{"zkctl_member_latency_max_ms", "Highest latency of a request.", func(r *probe.Reading) answer.Opt[float64] { return r.Latency.Max }},
-		{"zkctl_member_outstanding_requests", "Requests that wait.", func(r *probe.Reading) answer.Opt[float64] { return asFloat(r.Outstanding) }},
-		{"zkctl_member_connections", "Connections of clients.", func(r *probe.Reading) answer.Opt[float64] { return asFloat(r.Connections) }},
-		{"zkctl_member_znodes", "Znodes.", func(r *probe.Reading) answer.Opt[float64] { return asFloat(r.Znodes) }},
-	} {
-		head(m.name, m.help)
-		for _, r := range h.survey.Readings {
-			sample(m.name, labels(r), m.value(r))
-		}
-	}
-	if h.canary != nil {
-		head("zkctl_canary_ms", "Time of a step of the canary.")
-		for _, c := range h.canary {
-			for _, step := range []struct {
-				name string
-				ms   float64
-			}{{"connect", c.Connect}, {"create", c.Create}, {"watch", c.Watch}} {
-				if c.err == nil {
-					sample("zkctl_canary_ms", fmt.Sprintf("{address=%s,step=%s}", label(c.Address), label(step.name)), answer.Some(step.ms))
-				}
-			}
-		}
-	}
-	return out.String()
-}
-
-// label quotes the value of a label.
-func label(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(strings.ToValidUTF8(s, "\uFFFD")) + `"`
+	return page
 }

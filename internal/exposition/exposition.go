@@ -31,6 +31,7 @@ type Label struct{ Name, Value string }
 type Page struct {
 	families []*Family
 	byName   map[string]*Family
+	seen     map[string]bool // series
 }
 
 // Family are the samples of one name. Prometheus wants them in one place, so a Page keeps them together however they
@@ -39,25 +40,31 @@ type Family struct {
 	name, help string
 	kind       Kind
 	samples    bytes.Buffer
-	seen       map[string]bool
+	seen       map[string]bool // of the page
 }
 
 // Family returns the family of a name, which becomes a legal one (Name); the first caller gives it its kind and help.
+// A later caller with another kind gets a family that is not part of the page: Prometheus has one kind for a name.
 func (p *Page) Family(name string, kind Kind, help string) *Family {
-	name = Name(name)
-	if f := p.byName[name]; f != nil {
-		return f
-	}
-	f := &Family{name: name, help: help, kind: kind, seen: map[string]bool{}}
 	if p.byName == nil {
-		p.byName = map[string]*Family{}
+		p.byName, p.seen = map[string]*Family{}, map[string]bool{}
+	}
+	name = Name(name)
+	f := p.byName[name]
+	switch {
+	case f == nil:
+		f = &Family{name: name, help: help, kind: kind, seen: p.seen}
+	case f.kind != kind:
+		return &Family{name: name, kind: kind, seen: map[string]bool{}}
+	default:
+		return f
 	}
 	p.byName[name] = f
 	p.families = append(p.families, f)
 	return f
 }
 
-// Add adds a sample. One with the labels of an earlier one is dropped: Prometheus would refuse the whole page.
+// Add adds a sample. One with the name and labels of an earlier one is dropped: Prometheus would refuse the whole page.
 func (f *Family) Add(value float64, labels ...Label) { f.sample("", value, labels) }
 
 // Quantile, Count and Sum add the samples of a Summary.

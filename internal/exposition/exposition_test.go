@@ -19,7 +19,8 @@ func TestPage(t *testing.T) {
 	latency.Count(0)
 	latency.Sum(1.5)
 	connections.Add(1e18, exposition.Label{Name: "member", Value: "2"}, exposition.Label{Name: "x", Value: ""})
-	p.Family("connections", exposition.Counter, "").Add(4, exposition.Label{Name: "member", Value: "2"}, exposition.Label{Name: "x", Value: ""})
+	p.Family("connections", exposition.Gauge, "").Add(4, exposition.Label{Name: "member", Value: "2"}, exposition.Label{Name: "x", Value: ""})
+	p.Family("connections", exposition.Counter, "").Add(4, exposition.Label{Name: "member", Value: "3"})
 	var b strings.Builder
 	if _, err := p.WriteTo(&b); err != nil {
 		t.Fatal(err)

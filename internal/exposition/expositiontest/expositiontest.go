@@ -57,11 +57,8 @@ func Read(text string) (Page, error) {
 			fault("not a line of the format: %q", line)
 			continue
 		}
-		name := m[1]
-		if p.Kinds[family] == "summary" {
-			name = strings.TrimSuffix(strings.TrimSuffix(name, "_count"), "_sum")
-		}
-		if name != family {
+		half := p.Kinds[family] == "summary" && (m[1] == family+"_count" || m[1] == family+"_sum")
+		if m[1] != family && !half {
 			fault("a sample of %s in the family %s", m[1], family)
 		}
 		value, err := strconv.ParseFloat(m[3], 64)
