@@ -247,7 +247,7 @@ func evilFiles(t *testing.T, dir string) {
 }
 
 // verbsWithout print nothing from outside, or nothing that the other verbs do not print.
-var verbsWithout = regexp.MustCompile(`^(completion|ensemble (doctor|exporter|restart)|help|man|session decode|local (add|background|heal|kill|partition|pause|remove|restart|resume|rm|run|shell|start|stop)|server)`)
+var verbsWithout = regexp.MustCompile(`^(completion|ensemble (bundle|doctor|exporter|restart)|help|man|session decode|local (add|background|heal|kill|partition|pause|remove|restart|resume|rm|run|shell|start|stop)|server)`)
 
 func evilVerbs(t *testing.T, server *hostile) {
 	home := t.TempDir()

@@ -76,7 +76,7 @@ whichever answers first in that order.`,
 		},
 	}
 	c.AddCommand(newStatusCommand(s, connect), newHealthCommand(s, connect), newVerifyCommand(s, connect), newRestartCommand(s, connect), newDoctorCommand(s, connect),
-		newExporterCommand(s, connect))
+		newExporterCommand(s, connect), newBundleCommand(s, connect))
 	return c
 }
 

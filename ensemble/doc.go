@@ -11,10 +11,12 @@
 //	             doctorscan.go collect what they look at, from members and from files; doctorprint.go prints findings
 //	restart.go   ensemble restart --rolling
 //	exporter.go  ensemble exporter, for Prometheus; samples.go what it has, metricnames.go ZooKeeper's names for it
+//	bundle.go    ensemble bundle; bundlecollect.go asks, bundlewrite.go writes without secrets
 //	session.go   session: ls, show, owner; sessions.go asks the members; sessionid.go decodes ids
 //	members.go   the options that choose members
 //	words.go     4lw: four-letter words; matrix.go puts members side by side
 //	admin.go     admin: commands of the AdminServer
 //
-// internal/probe asks the members, and internal/answer reads what they say. Every verb prints the same readings.
+// internal/probe asks the members, and internal/answer reads what they say; internal/redact
+// takes out of it what must not leave the house. Every verb prints the same readings.
 package ensemble

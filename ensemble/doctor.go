@@ -305,7 +305,7 @@ func runDoctor(ctx context.Context, opt *doctorOptions) error {
 	for _, r := range list {
 		p.apply(r)
 	}
-	slices.SortStableFunc(p.found, func(a, b finding) int { return int(b.Severity - a.Severity) })
+	p.sort()
 	if err := p.print(opt.streams, format); err != nil {
 		return err
 	}
@@ -313,6 +313,11 @@ func runDoctor(ctx context.Context, opt *doctorOptions) error {
 		return &ui.ExitError{Code: ui.ExitFailed}
 	}
 	return nil
+}
+
+// sort puts the worst findings first.
+func (p *patient) sort() {
+	slices.SortStableFunc(p.found, func(a, b finding) int { return int(b.Severity - a.Severity) })
 }
 
 // examine collects what the rules look at.

@@ -156,6 +156,15 @@ func (opt *healthOptions) check(ctx context.Context, p *probe.Prober, widen bool
 	if err != nil {
 		return nil, err
 	}
+	h := opt.weigh(s)
+	if opt.canary {
+		err = h.sing(ctx, opt, p)
+	}
+	return h, err
+}
+
+// weigh checks a survey, without the canary.
+func (opt *healthOptions) weigh(s *probe.Survey) *health {
 	h := &health{survey: s, verdict: s.Judge()}
 	h.checks = append(h.checks, check{Name: "quorum", OK: h.verdict.Quorum, Text: h.verdict.Sentence, critical: true})
 	if opt.minMembers >= 0 {
@@ -187,10 +196,7 @@ func (opt *healthOptions) check(ctx context.Context, p *probe.Prober, widen bool
 			h.checks = append(h.checks, check{Name: "strict", OK: answer.Some(false), Text: problem})
 		}
 	}
-	if opt.canary {
-		err = h.sing(ctx, opt, p)
-	}
-	return h, err
+	return h
 }
 
 // limit adds a check of a member's number against a limit.

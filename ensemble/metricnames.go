@@ -70,6 +70,9 @@ func seriesOf(m *answer.Metrics, line string) series {
 	}
 	for prefix, q := range percentiles {
 		if base, ok := strings.CutPrefix(name, prefix); ok && isSummary(base) {
+			if m.Number("zk_cnt_"+base).Or(0) == 0 {
+				return series{} // mntr has 0 for the percentile of nothing
+			}
 			return keyed(base, "", partQuantile, q)
 		}
 	}

@@ -125,6 +125,12 @@ func (p *Prober) open(ctx context.Context, m *Member) (greeting, error) {
 	return g, nil
 }
 
+// Config asks for the ensemble's configuration in a session.
+func (p *Prober) Config(ctx context.Context, m *Member) ([]byte, error) {
+	g, err := p.open(ctx, m)
+	return g.config, errors.Join(err, g.err)
+}
+
 // Session opens a session with the member, and with no other. It is connected.
 func (p *Prober) Session(ctx context.Context, m *Member, readOnly bool) (*client.Conn, error) {
 	return p.dial(ctx, m, readOnly, nil)
