@@ -165,8 +165,8 @@ func configurationsDiffer(p *patient, r *rule) {
 			continue
 		}
 		told++
-		if !m.Config.Equal(p.survey.Config.QuorumVerifier) {
-			p.find(r, "%s has version %x, %s has %x", m.Name(), uint64(m.Config.Version()), p.survey.Config.From, uint64(p.survey.Config.Version()))
+		if !m.Stranger && m.Config.Difference(p.survey.Config) != "" {
+			p.find(r, "%s has another configuration than %s: %s", m.Name(), p.survey.Config.From, m.Config.Difference(p.survey.Config))
 		}
 	}
 	if told < 2 && len(p.survey.Readings) > 1 {

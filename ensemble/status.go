@@ -37,8 +37,8 @@ version and uptime, and how it was asked; then, in a sentence, whether the ensem
 serves and how many failures it survives. "?" stands for what a member did not
 report. Columns that do not fit the terminal are left out.
 
-The exit code is 0 if there is a quorum, 1 if there is none, 2 if no member
-answered.`,
+The exit code is 0 if there is a quorum, 1 if there is none, 2 if that could not be
+told.`,
 		Example: `  zkctl -server zk1 ensemble status
   zkctl ensemble status -w
   zkctl ensemble status --members zk1:2181,zk2:2181,zk3:2181 -o json`,

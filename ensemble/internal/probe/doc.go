@@ -15,5 +15,7 @@
 //	take.go      one member is asked
 //	survey.go    all members are asked; the members of the ensemble's configuration are found
 //	watch.go     all members are asked again and again; rates
+//	proof.go     whether there is a leader, if none answers
+//	clocks.go    members whose clocks differ
 //	verdict.go   what the readings come to
 package probe

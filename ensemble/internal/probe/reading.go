@@ -3,6 +3,7 @@ package probe
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,6 +84,39 @@ type Config struct {
 	zoocfg.QuorumVerifier
 	From string // the member that told it
 	Door Door
+}
+
+// Difference says how the configuration differs from another, "" if it does not, as far as versions, ids, roles and ports
+// tell: members may spell their hosts differently.
+func (c *Config) Difference(other *Config) string {
+	if c.Version() != other.Version() {
+		return fmt.Sprintf("version %x instead of %x", uint64(c.Version()), uint64(other.Version()))
+	}
+	mine, theirs := c.outline(), other.outline()
+	var only []string
+	for _, line := range mine {
+		if !slices.Contains(theirs, line) {
+			only = append(only, "+"+line)
+		}
+	}
+	for _, line := range theirs {
+		if !slices.Contains(mine, line) {
+			only = append(only, "-"+line)
+		}
+	}
+	return strings.Join(only, " ")
+}
+
+// outline has a text for each member, without its hosts.
+func (c *Config) outline() (list []string) {
+	for _, m := range c.Members() {
+		text := fmt.Sprintf("server.%d", m.ID)
+		for _, a := range m.Addrs {
+			text += fmt.Sprintf(":%d:%d", a.QuorumPort, a.ElectionPort)
+		}
+		list = append(list, text+":"+m.Role.String())
+	}
+	return list
 }
 
 // Release is the version without what stands behind the number: 3.8.0.

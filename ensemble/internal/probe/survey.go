@@ -19,11 +19,15 @@ import (
 type Survey struct {
 	Readings []*Reading // by id, then those without one
 	Config   *Config    // nil if no member told it
-	Notes    []string   // what the reader should know about how the members were found
+	Notes    []string   // what the reader should know about the members, and how they were found
 	Alone    bool       // exactly the members that were named were asked
 
 	Writes answer.Opt[float64] // transactions per second; only if the members are watched, as the others below
 	Reads  answer.Opt[float64] // other packets that the members received per second, pings among them, without zkctl's own
+	// Proof is whether Prover, a member that serves, committed a session and reached its leader. It is asked only if no
+	// leader answers: a member that has lost its leader does not know that at once.
+	Proof  answer.Opt[bool]
+	Prover string
 }
 
 // Members are those that the connect string of the prober's configuration names.
@@ -84,12 +88,16 @@ func (p *Prober) Survey(ctx context.Context, widen bool) (*Survey, error) {
 		if b.wantsConfig(widen) {
 			b.askConfig()
 		}
+		if m := b.prover(); m != nil {
+			b.prove(*m)
+		}
 	}
 	order := func(r *Reading) int {
 		return slices.IndexFunc(b.all, func(m Member) bool { return m.Name() == r.Name() })
 	}
 	slices.SortFunc(s.Readings, func(x, y *Reading) int { return order(x) - order(y) })
 	b.identify()
+	s.noteClocks()
 	s.measureLag(nil)
 	sortMembers(s.Readings)
 	return s, nil
@@ -136,6 +144,10 @@ type survey struct {
 	again      map[*Reading]bool // readings whose zxid was or is asked for again
 	refreshing int
 	refreshed  chan func()
+
+	overdue bool // members that have not answered yet are late
+	proving bool
+	proofs  chan error
 }
 
 // refresh asks the members again for their zxid that were asked before the session, which is a transaction itself: they

@@ -74,7 +74,7 @@ func (s *Survey) Judge() Verdict {
 		}
 	case len(leaders) > 1:
 		v.Quorum = answer.Some(false)
-		v.Sentence = "two leaders: " + names(leaders) + "; they are not one ensemble, or one of them has not noticed yet that it lost its quorum"
+		v.Sentence = "two leaders: " + epochs(leaders) + "; they are not one ensemble, or one of them has not noticed yet that it lost its quorum"
 	default:
 		s.judgeQuorum(&v, voters, unsure, up, leaders)
 	}
@@ -103,7 +103,16 @@ func (s *Survey) judgeQuorum(v *Verdict, voters int64, unsure []*Reading, up zoo
 		}
 	}
 	hidden := leader == "" && s.Alone && s.Config == nil
+	proof, proved := s.Proof.Get()
+	missing := leader == "" && !proof && slices.ContainsFunc(s.Readings, func(r *Reading) bool { return r.State != Serving && r.Votes() })
 	switch {
+	case proved && !proof && (has || could):
+		v.Sentence = fmt.Sprintf("quorum in doubt: no leader answered, and %s could not commit a session in time; %d of %d voters answered as serving", s.Prover, v.Serving, voters)
+	case missing && !hidden && has:
+		v.Sentence = fmt.Sprintf("quorum in doubt: %d of %d voters answered as serving, but no leader did", v.Serving, voters)
+	case proof && !has && could:
+		v.Quorum = answer.Some(true)
+		v.Sentence = fmt.Sprintf("quorum: %s committed a session, but only %d of %d voters answered as serving", s.Prover, v.Serving, voters)
 	case hidden && !has, s.Alone && s.Config == nil && v.Serving == int64(len(s.Readings)) && leader == "":
 		v.Sentence = fmt.Sprintf("%s; how many make the ensemble is unknown", plural(v.Serving, "voter serves", "voters serve"))
 		v.Quorum = answer.Some(true) // a member serves only with a leader
@@ -124,7 +133,10 @@ func (s *Survey) judgeQuorum(v *Verdict, voters int64, unsure []*Reading, up zoo
 			then = strings.Replace(strings.Replace(then, "one more failure", "any failure", 1), " more failure", " failure", 1)
 		}
 		v.Sentence = fmt.Sprintf("quorum %d of %d%s: %s", v.Serving, voters, leader, then)
-		if leader == "" {
+		switch {
+		case leader == "" && proof:
+			v.Problems = append(v.Problems, fmt.Sprintf("the leader is not among the members that answered, but %s committed a session", s.Prover))
+		case leader == "":
 			v.Problems = append(v.Problems, "the leader is not among the members that answered")
 		}
 	}
@@ -210,8 +222,10 @@ func (s *Survey) memberProblems(v *Verdict) {
 			if epoch, ok := r.Epoch().Get(); ok && !r.Stranger && newest.Known() && epoch > newest.Or(0) {
 				add(r, "has transactions of epoch %d, and the leader is in epoch %d: they are not one ensemble, or an election is under way", epoch, newest.Or(0))
 			}
-			if c := r.Config; c != nil && !r.Stranger && s.Config != nil && c.Version() != s.Config.Version() {
-				add(r, "has another configuration, version %x instead of %x", uint64(c.Version()), uint64(s.Config.Version()))
+			if c := r.Config; c != nil && s.Config != nil && !r.Stranger {
+				if d := c.Difference(s.Config); d != "" {
+					add(r, "has another configuration than %s: %s", s.Config.From, d)
+				}
 			}
 		}
 	}
@@ -233,10 +247,15 @@ func (r *Reading) Label() string {
 	return r.Name()
 }
 
-func names(list []*Reading) string {
+// epochs names leaders with their epochs.
+func epochs(list []*Reading) string {
 	var s []string
 	for _, r := range list {
-		s = append(s, r.Name())
+		name := r.Name()
+		if e, ok := r.Epoch().Get(); ok {
+			name += fmt.Sprintf(" (epoch %d)", e)
+		}
+		s = append(s, name)
 	}
 	return strings.Join(s, " and ")
 }

@@ -3,6 +3,7 @@ package probe
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,7 +79,9 @@ func TestVerdicts(t *testing.T) {
 		{"silent silent silent", open, "unknown: none of the 3 members answered"},
 		{"leader leader follower", no, "two leaders: zk1:2181 and zk2:2181"},
 		{"follower silent down", open, "quorum in doubt: 1 of 3 voters answered as serving, and 2 are needed"},
-		{"follower follower silent", yes, "quorum 2 of 3: one more failure stops writes"},
+		{"follower follower silent", open, "quorum in doubt: 2 of 3 voters answered as serving, but no leader did"},
+		{"follower follower down", open, "quorum in doubt: 2 of 3 voters answered as serving, but no leader did"},
+		{"follower follower follower", yes, "quorum 3 of 3: 1 failure is tolerated"},
 		{"follower down down", no, "no quorum: 1 of 3 voters serve, and 2 are needed"},
 	} {
 		members := strings.Fields(test.members)
@@ -88,6 +91,16 @@ func TestVerdicts(t *testing.T) {
 		v := surveyOf(t, true, members...).Judge()
 		if v.Quorum != test.quorum || !strings.HasPrefix(v.Sentence, test.says) {
 			t.Errorf("%s: %v %q, want %v %q", test.members, v.Quorum, v.Sentence, test.quorum, test.says)
+		}
+	}
+	for proof, says := range map[bool]string{
+		true:  "quorum 2 of 3: one more failure stops writes",
+		false: "quorum in doubt: no leader answered, and zk2:2181 could not commit a session in time; 2 of 3 voters answered as serving",
+	} {
+		s := surveyOf(t, true, "silent", "follower", "follower")
+		s.Proof, s.Prover = answer.Some(proof), "zk2:2181"
+		if v := s.Judge(); v.Quorum.Or(false) != proof || v.Quorum.Known() != proof || v.Sentence != says {
+			t.Errorf("with proof %v: %v %q", proof, v.Quorum, v.Sentence)
 		}
 	}
 	one := surveyOf(t, false, "standalone")
@@ -105,6 +118,17 @@ func TestProblems(t *testing.T) {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q is not in\n%s", want, all)
 		}
+	}
+}
+
+func TestClocks(t *testing.T) {
+	s := surveyOf(t, true, "leader", "follower", "follower")
+	for i, ahead := range []int64{-7200, 1500, 8000} {
+		s.Readings[i].Clock = answer.Some(ahead)
+	}
+	s.noteClocks()
+	if want := []string{"the clock of member 1 (zk1:2181) is 7s behind this machine's", "the clock of member 3 (zk3:2181) is 8s ahead of this machine's"}; !slices.Equal(s.Notes, want) {
+		t.Errorf("%q", s.Notes)
 	}
 }
 
