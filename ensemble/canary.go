@@ -48,9 +48,6 @@ func canaryParent(servers, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if path != "" && !strings.HasPrefix(path, "/") {
-		return "", fmt.Errorf("--canary-path: invalid path %q; it must start with /", path)
-	}
 	return chroot + strings.TrimSuffix(path, "/"), nil
 }
 

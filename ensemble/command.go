@@ -42,7 +42,9 @@ var Verbs = []command.Verb{
 		New: func(env *command.Env) *cobra.Command { return newAdminCommand(env.Streams, connection(env)) },
 	}, {
 		Name: "session", Short: "show the sessions of an ensemble, and who owns a znode", Group: command.Ensembles,
-		New: func(env *command.Env) *cobra.Command { return newSessionCommand(env.Streams, connection(env)) },
+		New: func(env *command.Env) *cobra.Command {
+			return newSessionCommand(env.Streams, connection(env), inEnv(env))
+		},
 	},
 }
 
@@ -50,6 +52,14 @@ var Verbs = []command.Verb{
 func connection(env *command.Env) Connect {
 	return func() (client.Config, error) { return env.Session.Config() }
 }
+
+// within are the surroundings that a verb runs in.
+type within struct {
+	dir   string // the current znode, where relative paths start
+	shell bool   // it goes on after this command
+}
+
+func inEnv(env *command.Env) within { return within{env.Dir, env.Shell != nil} }
 
 // Connect returns how to reach the servers that the command line, or the shell, names.
 type Connect func() (client.Config, error)

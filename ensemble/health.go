@@ -71,6 +71,7 @@ exceeded), 2 CRITICAL (no quorum, or the canary failed), 3 UNKNOWN.`,
 	fs.DurationVar(&opt.wait, "wait", 0, "repeat the checks until all pass, for at most this `time`")
 	fs.BoolVar(&opt.canary, "canary", false, "write, watch and delete an ephemeral znode through each member")
 	fs.StringVar(&opt.canaryPath, "canary-path", "", "`znode` that --canary creates its znode below (default /)")
+	command.ZnodeFlag(c, "canary-path")
 	fs.StringVar(&opt.format, "format", formatText, "`format`: "+strings.Join(healthFormats, ", "))
 	fs.StringVarP(&opt.format, "output", "o", formatText, "`format`, as --format")
 	_ = fs.MarkHidden("output")

@@ -136,7 +136,7 @@ func TestIPv6(t *testing.T) {
 	if o.code != 0 || len(s.Members) != 3 || len(s.Problems) > 0 || s.Members[2].Address != fmt.Sprintf("[::1]:%d", e.Members()[2].Port()) {
 		t.Errorf("%s%s", o.out, o.err)
 	}
-	if o := run(t, newSessionCommand, first, "ls", "--admin-port", "0"); o.code != 0 {
+	if o := run(t, sessionVerb, first, "ls", "--admin-port", "0"); o.code != 0 {
 		t.Errorf("%+v", o)
 	}
 }

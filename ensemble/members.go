@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -25,6 +26,7 @@ func (a *choosing) add(c *cobra.Command) {
 	a.asking.add(c)
 	c.Flags().BoolVar(&a.all, "all", false, "ask every member that the ensemble's configuration lists")
 	c.Flags().StringVar(&a.member, "member", "", "ask the members with these `ids`, separated by commas")
+	_ = c.RegisterFlagCompletionFunc("member", command.Takes(command.MemberIDs, 0, -1))
 }
 
 // chosen returns the members to ask.

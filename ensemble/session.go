@@ -22,10 +22,18 @@ import (
 type sessionOptions struct {
 	asking
 	words  []string
+	sample time.Duration // between two looks at the connections
 	output string
 }
 
-func newSessionCommand(s *ui.Streams, connect Connect) *cobra.Command {
+// sampleTime is the time between two samples unless --sample says otherwise.
+const sampleTime = time.Second
+
+func (opt *sessionOptions) addSample(c *cobra.Command) {
+	c.Flags().DurationVar(&opt.sample, "sample", sampleTime, "look at the connections again after this `time`, for IDLE and REQ/S; 0 for one look")
+}
+
+func newSessionCommand(s *ui.Streams, connect Connect, in within) *cobra.Command {
 	c := &cobra.Command{
 		Use: "session COMMAND",
 		Long: `Show who is connected to an ensemble. Each member lists its own connections (the
@@ -42,7 +50,7 @@ watches.`,
 			return c.Help()
 		},
 	}
-	c.AddCommand(newSessionList(s, connect), newSessionShow(s, connect), newSessionOwner(s, connect), newSessionDecode(s))
+	c.AddCommand(newSessionList(s, connect), newSessionShow(s, connect, in), newSessionOwner(s, connect, in), newSessionDecode(s, connect, in))
 	return c
 }
 
@@ -51,23 +59,27 @@ func newSessionList(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ls",
 		Short: "list the sessions of all members",
-		Long: `List the sessions of all members with client, member, timeout, the least time since
-the client was heard from (by the member's clock), age, ephemeral znodes, watches,
-packets received and outstanding requests. A session that is on no member is
-"disconnected"; it expires unless its client reconnects.
+		Long: `List the sessions of all members with client, member, timeout, age, ephemeral
+znodes, watches, packets received and outstanding requests. The members are asked
+twice: IDLE is the time since the client was heard from, "+" if it may be longer,
+and REQ/S the packets a second between the two answers, pings included. A session
+that is on no member is "disconnected"; it expires at the time shown, if the leader
+tells it, unless its client reconnects.
 
 The exit code is 2 if a member would not list its connections.`,
 		Example: `  zkctl -server zk1 session ls
+  zkctl session ls --sample 5s
   zkctl session ls -o json | jq -r '.sessions[] | select(.ephemerals > 0).client'`,
 		Args: command.ArgCount(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runSessionList(c.Context(), opt) },
 	}
 	opt.add(c)
+	opt.addSample(c)
 	formatFlag(c, &opt.output, "one object")
 	return c
 }
 
-func newSessionShow(s *ui.Streams, connect Connect) *cobra.Command {
+func newSessionShow(s *ui.Streams, connect Connect, in within) *cobra.Command {
 	opt := &sessionOptions{asking: asking{streams: s, connect: connect}}
 	c := &cobra.Command{
 		Use:   "show SESSION",
@@ -76,18 +88,20 @@ func newSessionShow(s *ui.Streams, connect Connect) *cobra.Command {
 paths, and when it expires if its client stays silent, which only the leader knows.`,
 		Example: `  zkctl session show 0x10000221ceb0000
   zkctl session show 0x10000221ceb0000 -o json`,
-		Args: command.ArgCount(1, 1),
+		Args:              command.ArgCount(1, 1),
+		ValidArgsFunction: completeSessions(connect, in, 1),
 		RunE: func(c *cobra.Command, words []string) error {
 			opt.words = words
 			return runSessionShow(c.Context(), opt)
 		},
 	}
 	opt.add(c)
+	opt.addSample(c)
 	formatFlag(c, &opt.output, "one object")
 	return c
 }
 
-func newSessionOwner(s *ui.Streams, connect Connect) *cobra.Command {
+func newSessionOwner(s *ui.Streams, connect Connect, in within) *cobra.Command {
 	opt := &sessionOptions{asking: asking{streams: s, connect: connect}}
 	c := &cobra.Command{
 		Use:   "owner PATH...",
@@ -99,7 +113,13 @@ that the client is connected to.`,
 		Args:              command.ArgCount(1, -1),
 		ValidArgsFunction: command.Takes(command.Path, 0, -1),
 		RunE: func(c *cobra.Command, words []string) error {
-			opt.words = words
+			for _, word := range words {
+				path, err := command.Absolute(in.dir, word)
+				if err != nil {
+					return err
+				}
+				opt.words = append(opt.words, path)
+			}
 			return runSessionOwner(c.Context(), opt)
 		},
 	}
@@ -108,7 +128,7 @@ that the client is connected to.`,
 	return c
 }
 
-func newSessionDecode(s *ui.Streams) *cobra.Command {
+func newSessionDecode(s *ui.Streams, connect Connect, in within) *cobra.Command {
 	var output string
 	c := &cobra.Command{
 		Use:   "decode SESSION...",
@@ -117,7 +137,8 @@ func newSessionDecode(s *ui.Streams) *cobra.Command {
 started, and how many sessions it had issued before. No server is contacted.`,
 		Example: `  zkctl session decode 0x10000221ceb0000
   zkctl session decode 72057740551979008 -o json`,
-		Args: command.ArgCount(1, -1),
+		Args:              command.ArgCount(1, -1),
+		ValidArgsFunction: completeSessions(connect, in, -1),
 	}
 	formatFlag(c, &output, "an object for each")
 	c.RunE = func(_ *cobra.Command, words []string) error {
@@ -157,6 +178,8 @@ type sessionJSON struct {
 	MemberID   answer.Opt[int64]    `json:"memberId"`
 	Timeout    answer.Opt[int64]    `json:"timeout"`
 	Idle       answer.Opt[int64]    `json:"idleAtLeast"`
+	IdleMost   answer.Opt[int64]    `json:"idleAtMost"`
+	Rate       answer.Opt[float64]  `json:"requestsPerSecond"`
 	Expires    answer.Opt[int64]    `json:"expires"`
 	Ephemerals answer.Opt[int64]    `json:"ephemerals"`
 	Watches    answer.Opt[int64]    `json:"watches"`
@@ -167,7 +190,7 @@ type sessionJSON struct {
 
 func (s *session) json(whole bool) sessionJSON {
 	j := sessionJSON{Session: s.ID, State: s.state(), Client: s.client(), Member: s.Member, MemberID: s.MemberID, Timeout: s.Timeout,
-		Idle: s.Idle, Expires: s.Expires, Ephemerals: length(s.Ephemerals), Watches: length(s.Watches), Connection: s.Conn}
+		Idle: s.Idle, IdleMost: s.IdleMost, Rate: s.Rate, Expires: s.Expires, Ephemerals: length(s.Ephemerals), Watches: length(s.Watches), Connection: s.Conn}
 	if whole {
 		j.Owned, j.Watched = s.Ephemerals, s.Watches
 	}
@@ -224,10 +247,13 @@ func (l *sessions) exit(s *ui.Streams, format ui.Format) error {
 }
 
 func (l *sessions) printTable(s *ui.Streams) error {
-	rows := [][]string{{"SESSION", "CLIENT", "MEMBER", "TIMEOUT", "IDLE", "AGE", "EPHEMERALS", "WATCHES", "RECEIVED", "QUEUED", "LAST"}}
+	rows := [][]string{{"SESSION", "CLIENT", "MEMBER", "TIMEOUT", "IDLE", "AGE", "EPHEMERALS", "WATCHES", "RECEIVED", "REQ/S", "QUEUED", "LAST"}}
 	now := time.Now().UnixMilli()
 	for _, one := range l.list {
-		row := []string{one.ID.String(), "disconnected", "", span(one.Timeout), "", "", count(length(one.Ephemerals)), "", "", "", ""}
+		row := []string{one.ID.String(), "disconnected", "", span(one.Timeout), "", "", count(length(one.Ephemerals)), "", "", "", "", ""}
+		if at, ok := one.Expires.Get(); ok {
+			row[1] += ", expires in " + span(answer.Some(max(0, at-now)))
+		}
 		if c := one.Conn; c != nil {
 			age := answer.Opt[int64]{}
 			if at, ok := c.Established.Get(); ok {
@@ -237,17 +263,17 @@ func (l *sessions) printTable(s *ui.Streams) error {
 			if id, ok := one.MemberID.Get(); ok {
 				member = strconv.FormatInt(id, 10)
 			}
-			row = []string{one.ID.String(), escape.Line(c.Address), member, span(one.Timeout), span(one.Idle), span(age), count(length(one.Ephemerals)),
-				count(length(one.Watches)), count(c.Received), count(c.Queued), escape.Line(c.LastOp)}
+			row = []string{one.ID.String(), escape.Line(c.Address), member, span(one.Timeout), one.idle(), span(age), count(length(one.Ephemerals)),
+				count(length(one.Watches)), count(c.Received), millis(one.Rate), count(c.Queued), escape.Line(c.LastOp)}
 		} else if l.blind {
 			row[1] = unknown // it may be on the member that does not report its connections
 		}
 		rows = append(rows, row)
 	}
 	if s.OutTTY {
-		rows = ui.FitTable(rows, s.Width, "LAST", "QUEUED", "TIMEOUT", "RECEIVED", "AGE", "IDLE", "WATCHES", "EPHEMERALS")
+		rows = ui.FitTable(rows, s.Width, "LAST", "QUEUED", "TIMEOUT", "RECEIVED", "AGE", "REQ/S", "IDLE", "WATCHES", "EPHEMERALS")
 	}
-	_, err := io.WriteString(s.Out, ui.Table(rows, "MEMBER", "TIMEOUT", "IDLE", "AGE", "EPHEMERALS", "WATCHES", "RECEIVED", "QUEUED"))
+	_, err := io.WriteString(s.Out, ui.Table(rows, "MEMBER", "TIMEOUT", "IDLE", "AGE", "EPHEMERALS", "WATCHES", "RECEIVED", "REQ/S", "QUEUED"))
 	return err
 }
 
@@ -306,7 +332,10 @@ func (s *session) text() string {
 			}
 			line("last", "%s, zxid %s", c.LastOp, zxid)
 		}
-		line("idle", "%s at least", span(s.Idle))
+		line("idle", "%s", s.idle())
+		if rate, ok := s.Rate.Get(); ok {
+			line("rate", "%s packets a second", millis(answer.Some(rate)))
+		}
 	}
 	line("timeout", "%s", span(s.Timeout))
 	if at, ok := s.Expires.Get(); ok {
@@ -346,7 +375,9 @@ func runSessionOwner(ctx context.Context, opt *sessionOptions) error {
 	if err != nil {
 		return err
 	}
-	owners, errs, err := ephemeralOwners(ctx, p.Client, opt.words)
+	within, cancel := context.WithTimeout(ctx, opt.timeout)
+	defer cancel()
+	owners, errs, err := ephemeralOwners(within, p.Client, opt.words)
 	if err != nil {
 		return err
 	}
@@ -410,7 +441,7 @@ func ephemeralOwners(ctx context.Context, cfg client.Config, paths []string) (ow
 	if err != nil {
 		return nil, nil, err
 	}
-	defer conn.Close()
+	defer func() { go conn.Close() }() // which may wait for an attempt that is under way
 	owners, errs = make([]int64, len(paths)), make([]error, len(paths))
 	for i, path := range paths {
 		stat, err := conn.Exists(ctx, path, false)

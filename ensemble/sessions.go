@@ -16,10 +16,12 @@ type session struct {
 	ID         answer.Hex
 	Member     string // "" if on none
 	MemberID   answer.Opt[int64]
-	Conn       *answer.Connection // nil if on no member
-	Timeout    answer.Opt[int64]  // ms
-	Idle       answer.Opt[int64]  // ms, at least
-	Expires    answer.Opt[int64]  // ms since 1970
+	Conn       *answer.Connection  // nil if it is on no member
+	Timeout    answer.Opt[int64]   // ms
+	Idle       answer.Opt[int64]   // ms since the client was heard of, at least
+	IdleMost   answer.Opt[int64]   // and at most; unknown without a second look
+	Rate       answer.Opt[float64] // packets received a second, between the two looks
+	Expires    answer.Opt[int64]   // ms since 1970
 	Ephemerals answer.Opt[[]string]
 	Watches    answer.Opt[[]string]
 }
@@ -77,6 +79,7 @@ func (l *sessions) find(id answer.Hex) *session {
 // gathering is what one member reported.
 type gathering struct {
 	conns                        []*answer.Connection
+	consAt                       time.Time
 	dump                         *answer.Dump
 	watches                      []*answer.SessionPaths
 	consErr, dumpErr, watchesErr error
@@ -97,7 +100,11 @@ func gatherWith(ctx context.Context, opt *sessionOptions, p *probe.Prober, widen
 	if err != nil {
 		return nil, err
 	}
-	return sessionsOf(ctx, p, s, opt.timeout)
+	l, err := sessionsOf(ctx, p, s, opt.timeout)
+	if err == nil && opt.sample > 0 {
+		err = l.lookAgain(ctx, p, opt)
+	}
+	return l, err
 }
 
 // sessionsOf asks the members that serve for their sessions.
@@ -145,6 +152,7 @@ func ask(ctx context.Context, p *probe.Prober, r *probe.Reading) *gathering {
 	m := r.Member
 	go func() {
 		g.conns, g.consErr = answerOf[[]*answer.Connection](ctx, p, &m, "cons")
+		g.consAt = time.Now()
 		done <- struct{}{}
 	}()
 	go func() {
@@ -178,10 +186,7 @@ func (l *sessions) connections(r *probe.Reading, g *gathering) {
 		l.lacks("cons", "%s does not tell its connections: %v", r.Name(), g.consErr)
 		return
 	}
-	newest := int64(0) // by the member's clock
-	for _, c := range g.conns {
-		newest = max(newest, c.LastResponse.Or(0))
-	}
+	newest := newestResponse(g.conns)
 	for _, c := range g.conns {
 		id, ok := c.Session.Get()
 		if !ok {
@@ -199,13 +204,14 @@ func (l *sessions) connections(r *probe.Reading, g *gathering) {
 // expire.
 func (l *sessions) dumps(found map[*probe.Reading]*gathering) {
 	var told *answer.Dump
+	var teller *probe.Reading
 	var failure error
 	for r, g := range found {
 		switch {
 		case g.dumpErr != nil:
 			failure = fmt.Errorf("%s: %w", r.Name(), g.dumpErr)
 		case told == nil || r.Leads() || r.Mode == "standalone": // the others do not know when sessions expire
-			told = g.dump
+			told, teller = g.dump, r
 		}
 	}
 	if told == nil {
@@ -231,8 +237,9 @@ func (l *sessions) dumps(found map[*probe.Reading]*gathering) {
 		}
 	}
 	for _, e := range told.Expiries {
+		at, ok := l.expiry(e, found[teller]).Get()
 		for _, id := range e.Sessions {
-			if at, ok := e.At.Get(); ok && at > 1e12 { // otherwise it is on the member's own clock
+			if ok {
 				l.find(id).Expires = answer.Some(at)
 			}
 		}

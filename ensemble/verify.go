@@ -48,6 +48,7 @@ determined.`,
 	}
 	opt.add(c)
 	c.Flags().StringVar(&opt.deep, "deep", "", "read the subtree at `path` through every member")
+	command.ZnodeFlag(c, "deep")
 	formatFlag(c, &opt.output, "one object")
 	return c
 }

@@ -66,7 +66,7 @@ func TestVerify(t *testing.T) {
 	if o := verify("--deep", "/"); o.code != 0 || !strings.Contains(o.out, "below / are the same on 3 members") {
 		t.Errorf("%+v", o)
 	}
-	if o := verify("--deep", "x"); o.code != ui.ExitFailed || o.out != "" {
+	if o := verify("--deep", "/a//b"); o.code != ui.ExitFailed || o.out != "" {
 		t.Errorf("%+v", o)
 	}
 	// A server that is no member has other znodes.

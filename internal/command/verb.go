@@ -111,7 +111,21 @@ func (env *Env) share(fs *pflag.FlagSet) error {
 			}
 		}
 	}
-	return nil
+	return env.resolve(fs)
+}
+
+// resolve makes the znode paths among the options absolute.
+func (env *Env) resolve(fs *pflag.FlagSet) (err error) {
+	fs.Visit(func(f *pflag.Flag) {
+		if _, is := f.Annotations[znodeFlag]; !is || f.Value.String() == "" || err != nil {
+			return
+		}
+		var path string
+		if path, err = Absolute(env.Dir, f.Value.String()); err == nil {
+			err = f.Value.Set(path)
+		}
+	})
+	return err
 }
 
 // inFormat makes the error print in the format that the command's options ask for.

@@ -27,6 +27,9 @@ func newSample(env *Env) *cobra.Command {
 			return errors.New("a file is missing")
 		}
 		fmt.Fprint(s.Out, json, depth, output, args)
+		if at, _ := c.Flags().GetString("at"); at != "" {
+			fmt.Fprint(s.Out, at)
+		}
 		return nil
 	}}
 	sub.Flags().BoolP("json", "j", false, "as `form` of JSON")
@@ -35,6 +38,8 @@ func newSample(env *Env) *cobra.Command {
 	sub.Flags().String("since", "", "from a `time` on")
 	sub.Flags().String("from", "", "read the `file`")
 	sub.Flags().String("in", "", "read the files of the `folder`")
+	sub.Flags().String("at", "", "look at the `path`")
+	ZnodeFlag(sub, "at")
 	sub.ValidArgsFunction = Takes(File, 0, 0)
 	_ = sub.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	c.AddCommand(sub)
@@ -54,11 +59,13 @@ func TestVerbRuns(t *testing.T) {
 		"show -j -o json x y":    "true 1json[x y]",
 		"show -- -json":          "false 1text[-json]",
 		"show -o -json x":        "false 1-json[x]",
+		"show --at b x":          "false 1text[x]/a/b",
+		"show -at=/b x":          "false 1text[x]/b",
 		"-help":                  "an example\n\nUsage: zkctl sample COMMAND",
 		"show -help":             "show it\n\nUsage: zkctl sample show FILE",
 	} {
 		var out bytes.Buffer
-		err := sample.Run(t.Context(), &Env{Streams: &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &out, Width: 60}}, strings.Fields(line))
+		err := sample.Run(t.Context(), &Env{Dir: "/a", Streams: &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &out, Width: 60}}, strings.Fields(line))
 		if err != nil || !strings.HasPrefix(out.String(), want) {
 			t.Errorf("%s: %v, %q", line, err, out.String())
 		}
@@ -89,6 +96,7 @@ func TestVerbCompletes(t *testing.T) {
 		{"show x ", nil, Any},
 		{"show --since ", nil, Any},
 		{"show --from ", nil, File},
+		{"show --at ", nil, Path},
 		{"show --from=", nil, File},
 		{"show -in ", nil, Folder},
 		{"n", nil, Any},

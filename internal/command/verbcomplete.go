@@ -114,6 +114,16 @@ func Takes(kind Kind, from, to int) cobra.CompletionFunc {
 	}
 }
 
+// znodeFlag marks an option whose value is a znode path.
+const znodeFlag = "zkctl_znode"
+
+// ZnodeFlag says that the value of an option of c is a znode path: it is completed, and a relative one starts at the
+// current znode.
+func ZnodeFlag(c *cobra.Command, name string) {
+	_ = c.RegisterFlagCompletionFunc(name, Takes(Path, 0, -1))
+	_ = c.Flags().SetAnnotation(name, znodeFlag, nil)
+}
+
 // takeNothing offers files only where they belong; cobra offers them wherever it knows nothing
 // else. They belong in an option whose value is called file or folder, and where a command says
 // so with Takes.

@@ -18,6 +18,7 @@ type Dump struct {
 // Expiry are the sessions that expire in one tick.
 type Expiry struct {
 	At       Opt[int64] `json:"at"` // ms since 1970 in a dump, of the member's own clock in the AdminServer's
+	Wall     Opt[int64] `json:"-"`  // ms since 1970 if the member's zone were UTC; At is then unknown
 	Sessions []Hex      `json:"sessions"`
 }
 
@@ -64,7 +65,12 @@ func ParseDump(text []byte) (*Dump, error) {
 // sessionLine parses "0x1000… 10000ms" of a learner, and "3 expire at DATE:" and " 0x1000…" of a leader.
 func (d *Dump) sessionLine(line string) {
 	if count, date, ok := strings.Cut(line, " expire at "); ok && whole(count).Known() {
-		d.Expiries = append(d.Expiries, &Expiry{At: javaDate(strings.TrimSuffix(date, ":"))})
+		at, utc := javaDate(strings.TrimSuffix(date, ":"))
+		e := &Expiry{At: at}
+		if !utc {
+			e.At, e.Wall = Opt[int64]{}, at
+		}
+		d.Expiries = append(d.Expiries, e)
 		return
 	}
 	f := strings.Fields(line)
@@ -84,15 +90,17 @@ func (d *Dump) sessionLine(line string) {
 	d.Sessions = append(d.Sessions, s)
 }
 
-// javaDate parses java.util.Date.toString into ms since 1970. A zone's abbreviation does not determine its offset, so
-// only the names of UTC are accepted.
-func javaDate(s string) Opt[int64] {
-	t, err := time.Parse("Mon Jan 02 15:04:05 MST 2006", s)
+// javaDate parses java.util.Date.toString into ms since 1970. A zone's abbreviation does not determine its offset: if it is
+// not that of UTC, utc is false, and the result is as if it were.
+func javaDate(s string) (ms Opt[int64], utc bool) {
+	f := strings.Fields(s)
+	if len(f) != 6 {
+		return ms, false
+	}
+	zone := f[4]
+	t, err := time.Parse("Mon Jan 2 15:04:05 2006", strings.Join(append(f[:4:4], f[5]), " "))
 	if err != nil {
-		return Opt[int64]{}
+		return ms, false
 	}
-	if zone, _ := t.Zone(); zone != "UTC" && zone != "GMT" && zone != "Z" {
-		return Opt[int64]{}
-	}
-	return Some(t.UnixMilli())
+	return Some(t.UnixMilli()), zone == "UTC" || zone == "GMT" || zone == "Z"
 }

@@ -166,6 +166,7 @@ func (b *watching) next() {
 func (b *watching) publish() {
 	b.Notes = nil
 	b.identify()
+	b.noteClocks()
 	b.all = slices.DeleteFunc(b.all, func(m Member) bool { // the same member by another address
 		return b.index(m.Name()) < 0 && !b.busy[m.Name()]
 	})
