@@ -10,6 +10,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/session"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/logformatter"
 	"github.com/zkctl/zkctl/logs"
@@ -115,7 +116,7 @@ func (a *app) session(settle func() error) *session.Session {
 // printWatches prints watch events while a command runs, between its own writes.
 func printWatches(env *command.Env) {
 	streams := *env.Streams
-	out := &ui.LockedWriter{W: streams.Out}
+	out := &sharedio.Writer{W: streams.Out}
 	streams.Out = out
 	env.Streams = &streams
 	env.Session.OnWatch = session.EventPrinter(out, env.Output)

@@ -1,7 +1,6 @@
 package localserver
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/sharedio"
 )
 
 // leavesNothing checks that f leaves no goroutines, ports or temporary folders.
@@ -330,7 +330,7 @@ func TestConfig(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var log syncBuffer
+	var log sharedio.Buffer
 	e := New(t, Options{Config: file, Log: &log, System: map[string]string{"jute.maxbuffer": "2000"}})
 	if e.DataDir() != filepath.Join(dir, "data") {
 		t.Errorf("the data is in %s", e.DataDir())
@@ -364,21 +364,4 @@ func TestDataDirIsLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	New(t, opt)
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/port"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/tempdir"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -80,7 +81,7 @@ var ErrPortTaken = port.ErrTaken
 func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error) {
 	e := &Ensemble{opt: opt, dir: opt.DataDir, links: newLinks(), done: make(chan struct{})}
 	if opt.Log != nil {
-		e.log = &lockedWriter{w: opt.Log}
+		e.log = &sharedio.Writer{W: opt.Log}
 	}
 	if e.base, err = opt.base(); err != nil {
 		return nil, err
@@ -573,16 +574,4 @@ func (e *Ensemble) Close() error {
 	err := e.all((*Member).close)
 	e.end(nil)
 	return errors.Join(err, e.work.Remove(), e.authority.close())
-}
-
-// lockedWriter lets the members share a log.
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lockedWriter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
 }

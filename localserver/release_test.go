@@ -14,6 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/port"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/tlsstore"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 	"github.com/zkctl/zkctl/localserver/internal/engine"
@@ -92,7 +93,7 @@ func (oldApache) Version() string { return "3.8.0" }
 // There is a warning for a release that older Apache members cannot follow.
 func TestEmulateMoreThanApache(t *testing.T) {
 	for emulate, want := range map[string]string{"3.9": "zkctl.emulate=3.9.5 is newer than the Apache members, which are 3.8.0: they cannot apply a create2 within a multi\n", "3.8.1": "", "": ""} {
-		var log syncBuffer
+		var log sharedio.Buffer
 		e := &Ensemble{base: map[string]string{zoocfg.EmulateKey: emulate}, java: oldApache{}, log: &log}
 		if e.adoptRelease(); log.String() != want {
 			t.Errorf("%q: the log is %q, want %q", emulate, log.String(), want)
@@ -132,7 +133,7 @@ func TestEmulateTheEnsemble(t *testing.T) {
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		served, ended := make(chan string, 1), make(chan error, 1)
-		var log syncBuffer
+		var log sharedio.Buffer
 		go func() {
 			ended <- Serve(ctx, ServeOptions{Config: file, Log: &log, Listening: func(addr string) { served <- addr }})
 		}()

@@ -2,9 +2,9 @@ package localserver
 
 import (
 	"context"
-	"strings"
-	"sync"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/sharedio"
 )
 
 // testStart limits the start of a server for a test.
@@ -34,7 +34,7 @@ func New(t TB, opt ...Options) *Ensemble {
 	default:
 		t.Fatalf("localserver.New takes one Options, not %d", len(opt))
 	}
-	tail := &tailWriter{}
+	tail := &sharedio.Buffer{Keep: 64 << 10}
 	if o.Log == nil {
 		o.Log = tail
 	}
@@ -42,37 +42,15 @@ func New(t TB, opt ...Options) *Ensemble {
 	defer cancel()
 	e, err := Start(ctx, o)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, tail)
+		t.Fatalf("%v\n%s", err, tail.Tail(50))
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the last lines of the local ZooKeeper's log:\n%s", tail)
+			t.Logf("the last lines of the local ZooKeeper's log:\n%s", tail.Tail(50))
 		}
 		if err := e.Close(); err != nil {
 			t.Errorf("%v", err)
 		}
 	})
 	return e
-}
-
-// tailWriter keeps the last lines.
-type tailWriter struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (w *tailWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.lines = append(w.lines, strings.TrimRight(string(p), "\n"))
-	if over := len(w.lines) - 50; over > 0 {
-		w.lines = append(w.lines[:0], w.lines[over:]...)
-	}
-	return len(p), nil
-}
-
-func (w *tailWriter) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return strings.Join(w.lines, "\n")
 }

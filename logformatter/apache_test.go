@@ -16,6 +16,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
@@ -211,24 +212,24 @@ func TestFollowLiveServer(t *testing.T) {
 	create(first, "/before")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	out := &lines{}
+	out := &sharedio.Buffer{}
 	done := make(chan error, 1)
 	go func() {
 		done <- runDump(ctx, &dumpOptions{Streams: streams("", out, out), Args: []string{server.Dir()}, Format: formatToolkit, Tail: -1, Follow: true})
 	}()
-	out.await(t, " /before,x,")
+	awaitText(t, out, " /before,x,")
 	create(first, "/during")
-	out.await(t, " /during,x,")
+	awaitText(t, out, " /during,x,")
 	if err := server.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	create(open(t, server.Addr()), "/after")
-	out.await(t, " /after,x,")
+	awaitText(t, out, " /after,x,")
 	cancel()
 	if err := <-done; err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("it ended with %v", err)
 	}
-	if n := strings.Count(out.text(), "ZooKeeper Transactional Log File"); n < 2 {
-		t.Errorf("%d headers in:\n%s", n, out.text())
+	if n := strings.Count(out.String(), "ZooKeeper Transactional Log File"); n < 2 {
+		t.Errorf("%d headers in:\n%s", n, out.String())
 	}
 }

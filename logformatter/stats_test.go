@@ -11,6 +11,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/sharedio"
 )
 
 func TestStatsGolden(t *testing.T) {
@@ -38,13 +39,13 @@ func TestStatsFit(t *testing.T) {
 	}
 	writeTxns(t, log, txns...)
 	for _, width := range []int{60, 80, 200} {
-		out := &lines{}
+		out := &sharedio.Buffer{}
 		s := streams("", out, out)
 		s.Width = width
 		if err := runStats(t.Context(), &statsOptions{Streams: s, Args: []string{log}, Depth: 1, Top: 10, Output: "text"}); err != nil {
 			t.Fatal(err)
 		}
-		for line := range strings.Lines(out.text()) {
+		for line := range strings.Lines(out.String()) {
 			line = strings.TrimSuffix(line, "\n")
 			if n := runewidth.StringWidth(line); n > width && !strings.Contains(line, "largest") || strings.ContainsRune(line, 0x1b) {
 				t.Errorf("%d columns of %d: %q", n, width, line)

@@ -4,11 +4,11 @@ import (
 	"hash/adler32"
 	"io"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/await"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -18,28 +18,10 @@ func streams(in string, out, errOut io.Writer) *ui.Streams {
 	return &ui.Streams{In: strings.NewReader(in), Out: out, Err: errOut, Width: 80}
 }
 
-// lines is what a command has printed so far.
-type lines struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// await waits until the text has been printed.
-func (l *lines) await(t *testing.T, want string) {
+// awaitText waits until a command has printed it.
+func awaitText(t *testing.T, out *sharedio.Buffer, want string) {
 	t.Helper()
-	if !await.Within(30*time.Second, func() bool { return strings.Contains(l.text(), want) }) {
-		t.Fatalf("%q did not come:\n%s", want, l.text())
+	if !await.Within(30*time.Second, func() bool { return strings.Contains(out.String(), want) }) {
+		t.Fatalf("%q did not come:\n%s", want, out)
 	}
 }

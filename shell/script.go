@@ -12,6 +12,7 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/session"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -89,7 +90,7 @@ func RunScript(ctx context.Context, opts Options, r io.Reader, name string) erro
 	if r == streams.In { // the lines are not input for the commands
 		streams.In, streams.InTTY = strings.NewReader(""), false
 	}
-	out := &ui.LockedWriter{W: streams.Out}
+	out := &sharedio.Writer{W: streams.Out}
 	streams.Out = out
 	if opts.Session != nil && opts.Session.OnWatch == nil {
 		opts.Session.OnWatch = session.EventPrinter(out, opts.Output)

@@ -12,6 +12,7 @@ import (
 	"github.com/fatih/color"
 
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/sharedio"
 )
 
 // terminal is a stream to a terminal. It escapes everything that the terminal would obey, except
@@ -44,7 +45,7 @@ func Raw(w io.Writer) io.Writer {
 	if t := terminalOf(w); t != nil {
 		return t.w
 	}
-	if l, ok := w.(*LockedWriter); ok {
+	if l, ok := w.(*sharedio.Writer); ok {
 		return Raw(l.W)
 	}
 	return w
@@ -52,7 +53,7 @@ func Raw(w io.Writer) io.Writer {
 
 // terminalOf returns the Terminal below w, or nil.
 func terminalOf(w io.Writer) *terminal {
-	if l, ok := w.(*LockedWriter); ok {
+	if l, ok := w.(*sharedio.Writer); ok {
 		return terminalOf(l.W)
 	}
 	t, _ := w.(*terminal)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/fatih/color"
+
+	"github.com/zkctl/zkctl/internal/sharedio"
 )
 
 func TestTerminal(t *testing.T) {
@@ -83,7 +85,7 @@ func TestTerminalFails(t *testing.T) {
 
 func TestRaw(t *testing.T) {
 	var w bytes.Buffer
-	for _, out := range []io.Writer{&w, Terminal(&w), &LockedWriter{W: &w}, &LockedWriter{W: Terminal(&w)}} {
+	for _, out := range []io.Writer{&w, Terminal(&w), &sharedio.Writer{W: &w}, &sharedio.Writer{W: Terminal(&w)}} {
 		if Raw(out) != &w {
 			t.Errorf("%T", out)
 		}

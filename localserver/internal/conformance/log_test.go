@@ -1,10 +1,8 @@
 package conformance
 
 import (
-	"bytes"
 	"os"
 	"regexp"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +10,7 @@ import (
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/zklog"
 )
 
@@ -70,28 +69,11 @@ func (p *player) visit(text string) {
 	}
 }
 
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 func TestLogHasWhatPeopleSearchFor(t *testing.T) {
 	opt := apacheOptions("")
 	opt.TickTime = 500 * time.Millisecond
 	theirs := apachetest.Test(t, opt)
-	var log logBuffer
+	var log sharedio.Buffer
 	mine := embeddedOptions(t.TempDir())
 	mine.Tick, mine.Log = opt.TickTime, zklog.New(&log, "", zklog.Info)
 	ours, err := startEmbedded(mine)
@@ -104,7 +86,7 @@ func TestLogHasWhatPeopleSearchFor(t *testing.T) {
 		log  func() string
 	}{
 		"Apache ZooKeeper": {theirs.Addr(), func() string { text, _ := os.ReadFile(theirs.LogFile()); return string(text) }},
-		"embedded server":  {ours.addr, log.text},
+		"embedded server":  {ours.addr, log.String},
 	}
 	for name, s := range servers {
 		t.Run(name, func(t *testing.T) {

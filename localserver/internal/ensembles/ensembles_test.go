@@ -21,6 +21,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/localserver"
 	_ "github.com/zkctl/zkctl/localserver/apache"
@@ -50,7 +51,7 @@ type subject struct {
 	*localserver.Ensemble
 	t   *testing.T
 	dir string
-	log *memberLog
+	log *sharedio.Buffer
 }
 
 // begin starts an ensemble. properties are in addition to those of all tests.
@@ -59,7 +60,7 @@ func begin(t *testing.T, opt localserver.Options, properties ...string) *subject
 	if opt.Apache > 0 || opt.Engine == localserver.Apache {
 		apachetest.Require(t)
 	}
-	s := &subject{t: t, dir: t.TempDir(), log: &memberLog{}}
+	s := &subject{t: t, dir: t.TempDir(), log: &sharedio.Buffer{}}
 	opt.DataDir, opt.Log = s.dir, s.log
 	// What a killed process wrote stays with the system; only a machine's failure loses it.
 	opt.Properties = map[string]string{"tickTime": tick, "forceSync": "no", "maxSessionTimeout": "60000"}
@@ -71,11 +72,11 @@ func begin(t *testing.T, opt localserver.Options, properties ...string) *subject
 	defer cancel()
 	var err error
 	if s.Ensemble, err = localserver.Start(ctx, opt); err != nil {
-		t.Fatalf("%v\n%s", err, s.log.tail())
+		t.Fatalf("%v\n%s", err, s.log.Tail(150))
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the log of the embedded members ends:\n%s", s.log.tail())
+			t.Logf("the log of the embedded members ends:\n%s", s.log.Tail(150))
 			for _, m := range s.Members() {
 				if text, err := os.ReadFile(m.LogFile()); err == nil {
 					t.Logf("the log of member %d ends:\n%s", m.ID(), text[max(0, len(text)-4000):])
@@ -291,7 +292,7 @@ func (s *subject) newestZxid() (zxid int64) {
 func (s *subject) compareDisks() {
 	s.t.Helper()
 	members := s.Members()
-	if text := s.log.matching("igest mismatch"); text != "" {
+	if text := matching(s.log, "igest mismatch"); text != "" {
 		s.t.Errorf("an embedded member has another tree than its leader:\n%s", text)
 	}
 	s.await("all have the same zxid", func() bool {
@@ -390,39 +391,16 @@ func (s *subject) logOf(m *localserver.Member) string {
 		}
 		return string(text)
 	}
-	return s.log.of(m.ID())
+	return matching(s.log, fmt.Sprintf("[myid:%d]", m.ID()))
 }
 
-// memberLog keeps the log of the embedded members.
-type memberLog struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (l *memberLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines = append(l.lines, string(p))
-	return len(p), nil
-}
-
-func (l *memberLog) of(id int64) string { return l.matching(fmt.Sprintf("[myid:%d]", id)) }
-
-// matching returns the lines with a mark.
-func (l *memberLog) matching(mark string) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// matching returns the lines of a log with a mark.
+func matching(log *sharedio.Buffer, mark string) string {
 	var text strings.Builder
-	for _, line := range l.lines {
+	for line := range strings.Lines(log.String()) {
 		if strings.Contains(line, mark) {
 			text.WriteString(line)
 		}
 	}
 	return text.String()
-}
-
-func (l *memberLog) tail() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Join(l.lines[max(0, len(l.lines)-150):], "")
 }

@@ -51,7 +51,7 @@ func TestEpochBehindHistory(t *testing.T) {
 	for _, path := range []string{"/first", "/second"} {
 		work(t, list[1], behind, path)
 	}
-	if log := behind.log.tail(); !strings.Contains(log, "is older than the last zxid") {
+	if log := behind.log.String(); !strings.Contains(log, "is older than the last zxid") {
 		t.Errorf("the log does not say so:\n%s", log)
 	}
 	behind.await(fmt.Sprintf("its epoch is above %d", dir.CurrentEpoch), func() bool {

@@ -19,6 +19,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 	"github.com/zkctl/zkctl/localserver"
 )
@@ -30,7 +31,7 @@ type seat struct {
 	java  bool
 	dir   string
 	ports [5]int // quorum, election, client; quorum and election after a move
-	log   memberLog
+	log   sharedio.Buffer
 
 	settings string // further lines of zoo.cfg
 
@@ -68,7 +69,7 @@ func seatsOf(t *testing.T, ids []int64, java ...int64) (list []*seat) {
 		t.Cleanup(func() {
 			s.end()
 			if t.Failed() {
-				t.Logf("the log of server %d ends:\n%s", id, s.log.tail())
+				t.Logf("the log of server %d ends:\n%s", id, s.log.Tail(150))
 			}
 		})
 	}

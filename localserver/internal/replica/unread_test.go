@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/zklog"
 )
 
@@ -65,28 +65,10 @@ func (c *raw) call(op proto.Op, q, body jute.Record) {
 	}
 }
 
-// logged is a log that can be read while it is written.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), text)
-}
-
 // Clients that read none of their events are disconnected before these take too much memory; their
 // sessions survive, and SetWatches tells them what they missed.
 func TestUnreadEvents(t *testing.T) {
-	var log logged
+	var log sharedio.Buffer
 	s := serveAlone(t, Options{MaxClientCnxns: -1, Log: zklog.New(&log, "", zklog.Warn)})
 	w := dialRaw(t, s.addr, nil)
 	w.call(proto.OpCreate, wiretest.Create("/seen", nil, proto.Persistent), nil)
@@ -101,12 +83,12 @@ func TestUnreadEvents(t *testing.T) {
 	const cut = "it does not read; "
 	var most int64
 	path := "/" + strings.Repeat("n", 50_000)
-	for n := 0; log.count(cut) < many; n++ {
+	for n := 0; strings.Count(log.String(), cut) < many; n++ {
 		w.call(proto.OpCreate, wiretest.Create(path, nil, proto.Persistent), nil)
 		w.call(proto.OpDelete, &proto.PathVersionRequest{Path: path, Version: -1}, nil)
 		s.do(func() { most = max(most, s.held()) })
 		if n > 2000 {
-			t.Fatalf("%d of %d clients that do not read are cut off after %d bytes for each", log.count(cut), many, n*2*len(path))
+			t.Fatalf("%d of %d clients that do not read are cut off after %d bytes for each", strings.Count(log.String(), cut), many, n*2*len(path))
 		}
 	}
 	if limit := int64(outTotal + many*smallReply + 2*len(path)); most > limit {
@@ -147,7 +129,7 @@ func TestLateReader(t *testing.T) {
 
 // Large replies wait while others do not read theirs; clients that read still get them.
 func TestUnreadReplies(t *testing.T) {
-	var log logged
+	var log sharedio.Buffer
 	s := serveAlone(t, Options{MaxClientCnxns: -1, Log: zklog.New(&log, "", zklog.Warn)})
 	data := make([]byte, 1_000_000)
 	w := dialRaw(t, s.addr, nil)
@@ -186,7 +168,7 @@ func TestUnreadReplies(t *testing.T) {
 	if limit := int64(outTotal/2 + 2*len(data) + many*2*smallReply); most > limit {
 		t.Errorf("%d bytes waited for the clients, more than %d", most, limit)
 	}
-	if log.count("it does not read; ") == 0 {
+	if strings.Count(log.String(), "it does not read; ") == 0 {
 		t.Error("nobody had to make room")
 	}
 }

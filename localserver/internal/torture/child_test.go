@@ -15,11 +15,11 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -117,7 +117,7 @@ type child struct {
 	t    testing.TB
 	opt  childOptions
 	addr string
-	log  logBuffer // of all runs
+	log  sharedio.Buffer // of all runs
 
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
@@ -133,11 +133,11 @@ func startChild(t testing.TB, opt childOptions) *child {
 	if opt.Port == 0 {
 		opt.Port = freePort(t)
 	}
-	c := &child{t: t, opt: opt, addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(opt.Port))}
+	c := &child{t: t, opt: opt, log: sharedio.Buffer{Keep: 4 << 20}, addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(opt.Port))}
 	t.Cleanup(func() {
 		c.kill()
 		if t.Failed() {
-			t.Logf("the server's log ends:\n%s", c.log.tail(8<<10))
+			t.Logf("the server's log ends:\n%s", c.log.Tail(80))
 		}
 	})
 	c.start()
@@ -148,7 +148,7 @@ func startChild(t testing.TB, opt childOptions) *child {
 func (c *child) start() {
 	c.t.Helper()
 	if err := c.launch(); err != nil {
-		c.t.Fatalf("the server does not start: %v\n%s", err, c.log.tail(4<<10))
+		c.t.Fatalf("the server does not start: %v\n%s", err, c.log.Tail(40))
 	}
 }
 
@@ -234,35 +234,8 @@ func (c *child) memory(field string) int64 {
 	return kib << 10
 }
 
-// logBuffer keeps a server's log.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.buf) > 8<<20 {
-		l.buf = append(l.buf[:0], l.buf[len(l.buf)/2:]...)
-	}
-	l.buf = append(l.buf, p...)
-	return len(p), nil
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return string(l.buf)
-}
-
-func (l *logBuffer) tail(n int) string {
-	text := l.String()
-	return text[max(0, len(text)-n):]
-}
-
-// freePort chooses below the range of ports for outgoing connections, so that the port is free when
-// the server restarts.
+// freePort looks below the range from which systems take the ports of outgoing connections,
+// so that the port is free when the server comes back.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {

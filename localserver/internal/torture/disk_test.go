@@ -17,6 +17,7 @@ import (
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/localserver/internal/replica"
@@ -149,7 +150,7 @@ func TestUnwritable(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := &child{t: t, opt: childOptions{Dir: filepath.Join(file, "data"), Port: freePort(t)}}
+	c := &child{t: t, log: sharedio.Buffer{Keep: 4 << 20}, opt: childOptions{Dir: filepath.Join(file, "data"), Port: freePort(t)}}
 	if err := c.launch(); err == nil {
 		c.kill()
 		t.Fatal("it starts")
@@ -163,7 +164,7 @@ func TestUnwritable(t *testing.T) {
 // may be acknowledged, although the system may have them.
 func TestSyncFails(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "version-2")
-	var log logBuffer
+	log := sharedio.Buffer{Keep: 4 << 20}
 	failed := make(chan error, 2)
 	opt := replica.Options{ID: 1, DataDir: dir, LogDir: dir, Log: zklog.New(&log, "", zklog.Info), Failed: func(err error) { failed <- err }}
 	s, err := replica.Open(opt)

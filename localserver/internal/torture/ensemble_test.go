@@ -15,6 +15,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/await"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ztree"
 	"github.com/zkctl/zkctl/localserver"
@@ -44,7 +45,7 @@ func TestLinearizableMixed(t *testing.T) {
 
 func testLinearizable(t *testing.T, opt localserver.Options, short, faults int) {
 	rng := random(t)
-	var log logBuffer
+	log := sharedio.Buffer{Keep: 4 << 20}
 	opt.Log = &log
 	opt.DataDir = t.TempDir()
 	opt.Properties = map[string]string{"tickTime": "250", "snapCount": "200", "preAllocSize": "64", "initLimit": "10", "syncLimit": "4", "maxSessionTimeout": "20000"}
@@ -55,7 +56,7 @@ func testLinearizable(t *testing.T, opt localserver.Options, short, faults int) 
 	defer e.Close()
 	defer func() {
 		if t.Failed() {
-			t.Logf("the servers' log ends:\n%s", log.tail(20<<10))
+			t.Logf("the servers' log ends:\n%s", log.Tail(200))
 		}
 	}()
 	checked := map[string]bool{}

@@ -21,6 +21,7 @@ import (
 	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -35,7 +36,7 @@ type mixed struct {
 	servers map[int64]mixedServer
 	client  *client.Conn
 	written map[string]string
-	log     *syncedBuffer
+	log     *sharedio.Buffer
 }
 
 // mixedServer is a server of either kind. Start does not wait until it serves.
@@ -56,10 +57,10 @@ func newMixed(t *testing.T, n int, java ...int64) *mixed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &mixed{t: t, lines: lines, servers: map[int64]mixedServer{}, written: map[string]string{}, log: &syncedBuffer{}}
+	m := &mixed{t: t, lines: lines, servers: map[int64]mixedServer{}, written: map[string]string{}, log: &sharedio.Buffer{}}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("our log:\n%s", m.log.tail(200))
+			t.Logf("our log:\n%s", m.log.Tail(200))
 		}
 	})
 	var addrs []string
@@ -292,7 +293,7 @@ type ourServer struct {
 	id    int64
 	data  string
 	port  int
-	log   *syncedBuffer
+	log   *sharedio.Buffer
 
 	reconfig bool // reconfigEnabled, and no ACLs
 
@@ -363,42 +364,10 @@ func (s *ourServer) mode() string {
 	return modeOf(s.addr())
 }
 
-// syncedBuffer keeps a log.
-type syncedBuffer struct {
-	mu sync.Mutex
-	b  []byte
-}
-
-func (b *syncedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.b = append(b.b, p...)
-	return len(p), nil
-}
-
-func (b *syncedBuffer) tail(lines int) string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	all := strings.Split(string(b.b), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
-}
-
-func (b *syncedBuffer) reset() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.b = nil
-}
-
-func (b *syncedBuffer) contains(text string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Contains(string(b.b), text)
-}
-
 // expect waits until our servers have logged text.
 func (m *mixed) expect(text string) {
 	m.t.Helper()
-	m.await(fmt.Sprintf("%q in our log", text), func() bool { return m.log.contains(text) })
+	m.await(fmt.Sprintf("%q in our log", text), func() bool { return strings.Contains(m.log.String(), text) })
 }
 
 func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }

@@ -15,6 +15,7 @@ import (
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/storage"
 )
 
@@ -70,7 +71,7 @@ func TestMixedCatchUp(t *testing.T) {
 			for i := range 20 {
 				m.write(fmt.Sprintf("/diff-%d", i), "x")
 			}
-			m.log.reset()
+			m.log.Reset()
 			was.start()
 			m.leader()
 			m.expect(tc.logs[0])
@@ -81,7 +82,7 @@ func TestMixedCatchUp(t *testing.T) {
 			}
 			m.leader(1, 2)
 			m.write("/snap", "x")
-			m.log.reset()
+			m.log.Reset()
 			was.start()
 			m.leader()
 			m.expect(tc.logs[1])
@@ -114,7 +115,7 @@ func TestMixedCatchUp(t *testing.T) {
 			m.servers[1].start()
 			m.servers[2].start()
 			m.leader(1, 2)
-			m.log.reset()
+			m.log.Reset()
 			was.start()
 			m.leader()
 			m.expect(tc.logs[2])
@@ -199,10 +200,10 @@ func TestMixedReconfig(t *testing.T) {
 		return e
 	}
 	properties := map[string]string{"reconfigEnabled": "true", "skipACL": "yes"}
-	m := &mixed{t: t, servers: map[int64]mixedServer{}, written: map[string]string{}, log: &syncedBuffer{}}
+	m := &mixed{t: t, servers: map[int64]mixedServer{}, written: map[string]string{}, log: &sharedio.Buffer{}}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("our log:\n%s", m.log.tail(200))
+			t.Logf("our log:\n%s", m.log.Tail(200))
 		}
 		for _, s := range m.servers {
 			s.kill()
