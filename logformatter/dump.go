@@ -104,7 +104,7 @@ type dumper struct {
 	filter  *filter
 	form    formatter
 	json    bool
-	out     *batches
+	out     *ui.Batches
 	shown   int64
 	exit    int
 	tail    []kept // a ring of the last transactions
@@ -148,9 +148,9 @@ func runDump(ctx context.Context, o *dumpOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	d.out = newBatches(o.Streams.Out)
+	d.out = ui.NewBatches(o.Streams.Out, nil)
 	defer func() {
-		if closeErr := d.out.close(); closeErr != nil && (err == nil || errors.Is(err, errLimit)) {
+		if closeErr := d.out.Close(); closeErr != nil && (err == nil || errors.Is(err, errLimit)) {
 			err = closeErr
 		}
 		if err == nil && d.exit != 0 {
@@ -197,7 +197,7 @@ func (d *dumper) file(ctx context.Context, path string) error {
 				d.fileEnd(count, d.shown-before)
 			}
 			if errors.Is(err, io.EOF) {
-				return d.out.failed()
+				return d.out.Failed()
 			}
 			return d.fault(err)
 		}
@@ -222,8 +222,8 @@ func (d *dumper) file(ctx context.Context, path string) error {
 		if d.opt.Limit > 0 && d.shown >= d.opt.Limit {
 			return errLimit
 		}
-		if len(d.out.buf) >= batchSize || count&0xfff == 0 {
-			if err := d.out.more(); err != nil {
+		if len(d.out.Text) >= ui.BatchSize || count&0xfff == 0 {
+			if err := d.out.More(); err != nil {
 				return err
 			}
 			if ctx.Err() != nil {
@@ -254,8 +254,8 @@ func (d *dumper) entry(r *storage.LogReader, e *storage.Entry) error {
 
 // print formats one transaction. If it cannot be decoded, print reports that and skips it.
 func (d *dumper) print(raw []byte, intact bool, stored int64, explain func(error) error) error {
-	from := len(d.out.buf)
-	buf := d.out.buf
+	from := len(d.out.Text)
+	buf := d.out.Text
 	if j, ok := d.form.(*jsonForm); ok {
 		j.stored, j.intact = stored, intact
 	} else if !intact {
@@ -264,22 +264,22 @@ func (d *dumper) print(raw []byte, intact bool, stored int64, explain func(error
 	body := len(buf)
 	buf, err := d.form.append(buf, raw)
 	if err != nil {
-		d.out.buf = buf[:from]
+		d.out.Text = buf[:from]
 		return d.fault(explain(err))
 	}
 	if !intact && !d.json { // the toolkit prints it a second time
 		buf = append(buf, buf[body:]...)
 	}
-	d.out.buf = buf
+	d.out.Text = buf
 	return nil
 }
 
 func (d *dumper) fileHead(r *storage.LogReader) error {
 	if d.json || d.opt.Tail >= 0 {
-		return d.out.failed()
+		return d.out.Failed()
 	}
-	d.out.buf = appendFileHead(d.out.buf, r)
-	return d.out.more()
+	d.out.Text = appendFileHead(d.out.Text, r)
+	return d.out.More()
 }
 
 func appendFileHead(dst []byte, r *storage.LogReader) []byte {
@@ -294,18 +294,18 @@ func (d *dumper) fileEnd(count, shown int64) {
 	if d.json || d.opt.Tail >= 0 {
 		return
 	}
-	b := appendInt(append(d.out.buf, "EOF reached after "...), count)
+	b := appendInt(append(d.out.Text, "EOF reached after "...), count)
 	b = append(b, " txns"...)
 	if !d.filter.all {
 		b = append(appendInt(append(b, ", "...), shown), " of them shown"...)
 	}
-	d.out.buf = append(b, ".\n"...)
+	d.out.Text = append(b, ".\n"...)
 }
 
 // fault reports what is wrong with a log, after everything printed of it. It returns errors that
 // are not a log's fault.
 func (d *dumper) fault(err error) error {
-	if writeErr := d.out.drain(); writeErr != nil {
+	if writeErr := d.out.Drain(); writeErr != nil {
 		return writeErr
 	}
 	var fault *storage.Fault

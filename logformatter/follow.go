@@ -28,7 +28,7 @@ func (d *dumper) follow(ctx context.Context) error {
 		}
 		path = logs[len(logs)-1].Path
 	}
-	d.out = newBatches(d.opt.Streams.Out)
+	d.out = ui.NewBatches(d.opt.Streams.Out, nil)
 	var mu sync.Mutex // guards d
 	stop := make(chan struct{})
 	var flusher sync.WaitGroup
@@ -41,8 +41,8 @@ func (d *dumper) follow(ctx context.Context) error {
 				return
 			case <-tick.C:
 				mu.Lock()
-				if len(d.out.buf) > 0 {
-					_ = d.out.drain()
+				if len(d.out.Text) > 0 {
+					_ = d.out.Drain()
 				}
 				mu.Unlock()
 			}
@@ -58,7 +58,7 @@ func (d *dumper) follow(ctx context.Context) error {
 	}
 	close(stop)
 	flusher.Wait()
-	if closeErr := d.out.close(); closeErr != nil && (err == nil || errors.Is(err, errLimit)) {
+	if closeErr := d.out.Close(); closeErr != nil && (err == nil || errors.Is(err, errLimit)) {
 		err = closeErr
 	}
 	switch {
@@ -90,7 +90,7 @@ func (d *dumper) begin(path string) error {
 		return err
 	}
 	d.opt.Tail = -1
-	return d.out.drain()
+	return d.out.Drain()
 }
 
 func (d *dumper) followed(r *storage.LogReader, e *storage.Entry) error {
@@ -100,7 +100,7 @@ func (d *dumper) followed(r *storage.LogReader, e *storage.Entry) error {
 	if r.Name() != d.current {
 		d.current = r.Name()
 		if !d.json {
-			d.out.buf = appendFileHead(d.out.buf, r)
+			d.out.Text = appendFileHead(d.out.Text, r)
 		}
 	}
 	if d.filter.match(e) {
@@ -116,5 +116,5 @@ func (d *dumper) followed(r *storage.LogReader, e *storage.Entry) error {
 			return err
 		}
 	}
-	return d.out.more()
+	return d.out.More()
 }

@@ -77,7 +77,7 @@ func runHistory(ctx context.Context, o *historyOptions) error {
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriterSize(o.Streams.Out, batchSize)
+	out := bufio.NewWriterSize(o.Streams.Out, ui.BatchSize)
 	var form changeForm = &textChange{data: o.Data, width: tableWidth(o.Streams)}
 	if o.Format == ui.JSON {
 		form = newJSONChange(out, o.Data)

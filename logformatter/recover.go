@@ -53,7 +53,7 @@ is not changed.`,
 // recovery is a single run of recover.
 type recovery struct {
 	opt     *recoverOptions
-	out     *batches
+	out     *ui.Batches
 	form    toolkitForm
 	w       *storage.RawLogWriter
 	answers answers
@@ -83,16 +83,16 @@ func runRecover(ctx context.Context, o *recoverOptions) (err error) {
 		return fmt.Errorf("write the recovery file: %w", err)
 	}
 	defer dst.Abandon()
-	rec := &recovery{opt: o, out: newBatches(o.Streams.Out), form: toolkitForm{tty: o.Streams.OutTTY}, answers: answers{in: o.Streams.In}}
+	rec := &recovery{opt: o, out: ui.NewBatches(o.Streams.Out, nil), form: toolkitForm{tty: o.Streams.OutTTY}, answers: answers{in: o.Streams.In}}
 	rec.w = storage.NewRawLogWriter(dst, src.Header())
 	rec.w.Preallocate(0)
-	rec.out.buf = appendFileHead(rec.out.buf, src)
+	rec.out.Text = appendFileHead(rec.out.Text, src)
 	fault, err := rec.copy(ctx, src)
 	if err == nil {
 		err = rec.finish(dst)
 	}
 	if err != nil {
-		_ = rec.out.close()
+		_ = rec.out.Close()
 		return err
 	}
 	return rec.report(path, fault)
@@ -153,8 +153,8 @@ func (rec *recovery) offer(ctx context.Context, e *storage.Entry) (bool, error) 
 		return false, err
 	}
 	for {
-		rec.out.buf = append(rec.out.buf, "Would you like to fix it (Yes/No/Abort) ? "...)
-		if err := rec.out.drain(); err != nil {
+		rec.out.Text = append(rec.out.Text, "Would you like to fix it (Yes/No/Abort) ? "...)
+		if err := rec.out.Drain(); err != nil {
 			return false, err
 		}
 		answer, err := rec.answers.next(ctx)
@@ -173,17 +173,17 @@ func (rec *recovery) offer(ctx context.Context, e *storage.Entry) (bool, error) 
 }
 
 func (rec *recovery) print(lead string, e *storage.Entry) error {
-	from := len(rec.out.buf)
-	buf, err := rec.form.append(append(rec.out.buf, lead...), e.Raw)
+	from := len(rec.out.Text)
+	buf, err := rec.form.append(append(rec.out.Text, lead...), e.Raw)
 	if err != nil {
-		rec.out.buf = buf[:from]
+		rec.out.Text = buf[:from]
 		return &storage.Fault{
 			File: rec.opt.File, Offset: e.Offset, Kind: storage.BadRecord, Zxid: e.Header.Zxid, Err: err,
 			Meaning: "the transaction was changed after it was written; no server can read it",
 		}
 	}
-	rec.out.buf = buf
-	return rec.out.more()
+	rec.out.Text = buf
+	return rec.out.More()
 }
 
 func (rec *recovery) finish(dst *atomicfile.File) error {
@@ -201,11 +201,11 @@ func (rec *recovery) finish(dst *atomicfile.File) error {
 // toolkit; after any other fault the copy holds what came before the fault.
 func (rec *recovery) report(path string, fault *storage.Fault) error {
 	if fault == nil || fault.Kind == storage.CutOff || fault.Kind == storage.BadEnd {
-		rec.out.buf = appendInt(append(rec.out.buf, "EOF reached after "...), rec.count)
-		rec.out.buf = append(rec.out.buf, " txns.\n"...)
-		rec.out.buf = fmt.Appendf(rec.out.buf, "Recovery file %s has been written with %d fixed CRC error(s)\n", path, rec.fixed)
+		rec.out.Text = appendInt(append(rec.out.Text, "EOF reached after "...), rec.count)
+		rec.out.Text = append(rec.out.Text, " txns.\n"...)
+		rec.out.Text = fmt.Appendf(rec.out.Text, "Recovery file %s has been written with %d fixed CRC error(s)\n", path, rec.fixed)
 	}
-	if err := rec.out.close(); err != nil {
+	if err := rec.out.Close(); err != nil {
 		return err
 	}
 	if fault == nil {

@@ -83,7 +83,7 @@ func runSessions(ctx context.Context, o *sessionsOptions) error {
 			faults = append(faults, found)
 		}
 	}
-	out := bufio.NewWriterSize(o.Streams.Out, batchSize)
+	out := bufio.NewWriterSize(o.Streams.Out, ui.BatchSize)
 	list := table.order
 	if table.detail != 0 {
 		one := table.sessions[table.detail]

@@ -38,14 +38,14 @@ func (d *dumper) printTail() error {
 		}
 		k := &d.tail[at]
 		if k.file != d.current && !d.json {
-			d.out.buf = append(d.out.buf, k.head...)
+			d.out.Text = append(d.out.Text, k.head...)
 		}
 		d.current = k.file
 		err := d.print(k.raw, k.intact, k.stored, func(err error) error { return fmt.Errorf("read %s: %w", k.file, err) })
 		if err != nil {
 			return err
 		}
-		if err := d.out.more(); err != nil {
+		if err := d.out.More(); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,7 @@
 //
 //	command.go   the verb, and what its subcommands share
 //	image.go     a tree to print: a streamed file or a tree in memory
-//	dump.go      dump; its forms are text.go, ncdu.go, object.go and drawing.go, which out.go writes
+//	dump.go      dump; its forms are text.go, ncdu.go, object.go and drawing.go
 //	compare.go   compare, like SnapshotComparer; it compares the values in sizes.go
 //	diff.go      diff: every znode that differs between two snapshots
 //	summary.go   summary, like SnapshotRecursiveSummary; top.go finds the largest subtrees

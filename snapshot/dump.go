@@ -111,8 +111,8 @@ func (f *formOptions) print(s *ui.Streams, im image) error {
 	case f.ncdu:
 		return printNcdu(s, im, part)
 	case f.format != "" && f.format != string(ui.Text):
-		form := &objectForm{out: newOut(s.Out, nil), data: f.dataForm(), acl: im.acl}
-		return form.flushAfter(part.each(im, form.add))
+		form := &objectForm{Batches: ui.NewBatches(s.Out, nil), data: f.dataForm(), acl: im.acl}
+		return form.CloseAfter(part.each(im, form.add))
 	}
 	return f.printText(s, im, part)
 }
@@ -138,13 +138,13 @@ func (f *formOptions) printText(s *ui.Streams, im image, part scope) error {
 		c.take(im, part)
 		close(counted)
 	}
-	form := &textForm{out: newOut(s.Out, header), tty: s.OutTTY, data: f.dataForm()}
+	form := &textForm{Batches: ui.NewBatches(s.Out, header), tty: s.OutTTY, data: f.dataForm()}
 	err := part.each(im, form.add)
 	<-counted
 	if part.all() && c.znodes > 0 {
 		form.tail(im.sessions(), c.ephemerals, im.zxid(), im.whole())
 	}
-	return form.flushAfter(err)
+	return form.CloseAfter(err)
 }
 
 // census is what must be known before the first znode is printed.
@@ -165,7 +165,7 @@ func (c *census) take(im image, part scope) {
 }
 
 func printNcdu(s *ui.Streams, im image, part scope) error {
-	form := &ncduForm{out: newOut(s.Out, nil)}
+	form := &ncduForm{Batches: ui.NewBatches(s.Out, nil)}
 	err := part.each(im, func(n *storage.Node) error {
 		if form.ino == 0 {
 			form.header(time.Now().UnixMilli())
@@ -175,7 +175,7 @@ func printNcdu(s *ui.Streams, im image, part scope) error {
 	if form.ino != 0 {
 		form.tail()
 	}
-	return form.flushAfter(err)
+	return form.CloseAfter(err)
 }
 
 func (f *formOptions) printTree(s *ui.Streams, im image, part scope) error {

@@ -8,20 +8,21 @@ import (
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // objectForm prints each znode as a JSON object on its own line. Zxids and owners are 0x…,
 // because many programs lose digits of JSON numbers beyond 2^53. Times are milliseconds since
 // 1970.
 type objectForm struct {
-	*out
+	*ui.Batches
 	data dataForm
 	acl  func(key int64) ([]proto.ACL, bool)
 	acls map[int64][]byte // encoded, by key
 }
 
 func (f *objectForm) add(n *storage.Node) error {
-	b := append(f.b, `{"path":`...)
+	b := append(f.Text, `{"path":`...)
 	if n.Path == "" {
 		b = append(b, `"/"`...)
 	} else {
@@ -43,8 +44,8 @@ func (f *objectForm) add(n *storage.Node) error {
 		f.acls[n.ACL] = list
 	}
 	b = append(append(b, `,"acl":`...), list...)
-	f.b = append(b, "}\n"...)
-	return f.settle()
+	f.Text = append(b, "}\n"...)
+	return f.More()
 }
 
 // appendDataJSON writes data as text if it is UTF-8, and otherwise as base64 with a field that

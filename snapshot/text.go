@@ -16,7 +16,7 @@ import (
 
 // textForm is what SnapshotFormatter prints.
 type textForm struct {
-	*out
+	*ui.Batches
 	tty      bool
 	data     dataForm
 	date     javaDate
@@ -33,7 +33,7 @@ func textHeader(count int, whole bool) []byte {
 }
 
 func (t *textForm) add(n *storage.Node) error {
-	b := append(t.b, "----\n"...)
+	b := append(t.Text, "----\n"...)
 	b = t.appendPath(b, n.Path)
 	s := &n.Stat
 	b = appendZxid(b, "\n  cZxid = ", s.Czxid)
@@ -46,24 +46,24 @@ func (t *textForm) add(n *storage.Node) error {
 	b = strconv.AppendInt(append(b, "\n  aclVersion = "...), int64(s.Aversion), 10)
 	b = appendZxid(b, "\n  ephemeralOwner = ", s.EphemeralOwner)
 	b = t.data.appendText(b, n.Data)
-	t.b = append(b, '\n')
+	t.Text = append(b, '\n')
 	t.lastZxid = max(t.lastZxid, s.Mzxid, s.Pzxid)
-	return t.settle()
+	return t.More()
 }
 
 // tail follows the znodes. As the last zxid SnapshotFormatter prints the larger of the zxid in
 // the file's name and those of the znodes. If the file breaks off, its znodes do not tell.
 func (t *textForm) tail(sessions []storage.Session, ephemerals map[int64]int, zxid int64, complete bool) {
-	t.b = append(t.b, "----\nSession Details (sid, timeout, ephemeralCount):\n"...)
+	t.Text = append(t.Text, "----\nSession Details (sid, timeout, ephemeralCount):\n"...)
 	for _, s := range javaOrder(sessions) {
-		t.b = appendZxid(t.b, "", s.ID)
-		t.b = strconv.AppendInt(append(t.b, ", "...), int64(s.Timeout), 10)
-		t.b = strconv.AppendInt(append(t.b, ", "...), int64(ephemerals[s.ID]), 10)
-		t.b = append(t.b, '\n')
+		t.Text = appendZxid(t.Text, "", s.ID)
+		t.Text = strconv.AppendInt(append(t.Text, ", "...), int64(s.Timeout), 10)
+		t.Text = strconv.AppendInt(append(t.Text, ", "...), int64(ephemerals[s.ID]), 10)
+		t.Text = append(t.Text, '\n')
 	}
 	if complete {
-		t.b = proto.AppendHex(append(t.b, "----\nLast zxid: 0x"...), max(zxid, t.lastZxid))
-		t.b = append(t.b, '\n')
+		t.Text = proto.AppendHex(append(t.Text, "----\nLast zxid: 0x"...), max(zxid, t.lastZxid))
+		t.Text = append(t.Text, '\n')
 	}
 }
 
