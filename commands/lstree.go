@@ -3,7 +3,6 @@ package commands
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -121,7 +120,7 @@ func (l *treeLister) end(skipped []command.Failure) error {
 	if l.json {
 		_, _ = l.w.WriteString("]")
 		if len(skipped) > 0 {
-			list, _ := json.Marshal(skipped) // strings always encode
+			list, _ := escape.MarshalJSON(skipped) // strings always encode
 			fmt.Fprintf(l.w, `,"skipped":%s`, list)
 		}
 		_, _ = l.w.WriteString("}\n")

@@ -347,7 +347,7 @@ func (opt *adminOptions) printJSON(answers []*adminAnswer) error {
 		}
 		list = append(list, o)
 	}
-	return printJSON(opt.streams.Out, struct {
+	return ui.PrintJSON(opt.streams.Out, struct {
 		Command string `json:"command"`
 		Members []one  `json:"members"`
 	}{opt.command, list})

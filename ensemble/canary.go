@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -36,7 +36,7 @@ func (c *canaryResult) MarshalJSON() ([]byte, error) {
 	if c.err != nil {
 		text = c.err.Error()
 	}
-	return json.Marshal(struct {
+	return escape.MarshalJSON(struct {
 		*plain
 		Error string `json:"error,omitempty"`
 	}{(*plain)(c), text})

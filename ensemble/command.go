@@ -1,11 +1,8 @@
 package ensemble
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"strconv"
 	"strings"
@@ -149,16 +146,4 @@ func chrootFault(chroot string) error {
 func formatFlag(c *cobra.Command, output *string, json string) {
 	c.Flags().StringVarP(output, "output", "o", string(ui.Text), "`format`: text, or json, "+json)
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{string(ui.Text), string(ui.JSON)}, cobra.ShellCompDirectiveNoFileComp))
-}
-
-// printJSON prints v on a line.
-func printJSON(w io.Writer, v any) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	_, err := w.Write(b.Bytes())
-	return err
 }

@@ -13,7 +13,7 @@ import (
 
 func printRules(s *ui.Streams, format ui.Format, list []*rule) error {
 	if format == ui.JSON {
-		return printJSON(s.Out, struct {
+		return ui.PrintJSON(s.Out, struct {
 			Codes []*rule `json:"codes"`
 		}{list})
 	}
@@ -42,7 +42,7 @@ func (p *patient) print(s *ui.Streams, format ui.Format) error {
 		if left == nil {
 			left = []skipped{}
 		}
-		return printJSON(s.Out, struct {
+		return ui.PrintJSON(s.Out, struct {
 			Time     int64     `json:"time"`
 			Findings []finding `json:"findings"`
 			Skipped  []skipped `json:"skipped"`

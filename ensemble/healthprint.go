@@ -13,13 +13,14 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/exposition"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 func (h *health) print(opt *healthOptions) error {
 	s := opt.streams
 	switch opt.format {
 	case formatJSON:
-		return printJSON(s.Out, struct {
+		return ui.PrintJSON(s.Out, struct {
 			Healthy answer.Opt[bool] `json:"healthy"`
 			probe.Verdict
 			Checks  []check          `json:"checks"`

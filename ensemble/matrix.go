@@ -28,7 +28,7 @@ func pairsOf(v any) (pairs [][2]string) {
 		return pairs
 	}
 	// A struct: fields in the order of their declaration.
-	raw, err := json.Marshal(v)
+	raw, err := escape.MarshalJSON(v)
 	if err != nil {
 		return nil
 	}

@@ -152,7 +152,7 @@ started, and how many sessions it had issued before. No server is contacted.`,
 				return err
 			}
 			if format == ui.JSON {
-				err = printJSON(s.Out, decode(id))
+				err = ui.PrintJSON(s.Out, decode(id))
 			} else {
 				text := decode(id).text()
 				if i > 0 {
@@ -219,7 +219,7 @@ func runSessionList(ctx context.Context, opt *sessionOptions) error {
 		for _, s := range l.list {
 			list = append(list, s.json(false))
 		}
-		err = printJSON(opt.streams.Out, struct {
+		err = ui.PrintJSON(opt.streams.Out, struct {
 			Sessions []sessionJSON `json:"sessions"`
 			Unknown  []string      `json:"unknown,omitempty"`
 		}{list, l.texts()})
@@ -298,7 +298,7 @@ func runSessionShow(ctx context.Context, opt *sessionOptions) error {
 	case s == nil:
 		return fmt.Errorf("no session %s; zkctl session decode %s shows which server issued it", opt.words[0], opt.words[0])
 	case format == ui.JSON:
-		return printJSON(opt.streams.Out, struct {
+		return ui.PrintJSON(opt.streams.Out, struct {
 			sessionJSON
 			ID decoded `json:"id"`
 		}{s.json(true), decode(id)})
@@ -419,7 +419,7 @@ func runSessionOwner(ctx context.Context, opt *sessionOptions) error {
 		rows, list = append(rows, row), append(list, o)
 	}
 	if format == ui.JSON {
-		err = printJSON(opt.streams.Out, struct {
+		err = ui.PrintJSON(opt.streams.Out, struct {
 			Znodes []ownerJSON `json:"znodes"`
 		}{list})
 	} else if len(rows) > 1 {

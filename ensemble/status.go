@@ -158,7 +158,7 @@ func (v *statusView) print(s *probe.Survey) error {
 			out.ConfigVersion = answer.Some(answer.Hex(s.Config.Version()))
 		}
 		out.Writes = s.Writes
-		return printJSON(v.streams.Out, out)
+		return ui.PrintJSON(v.streams.Out, out)
 	}
 	_, err := io.WriteString(v.streams.Out, v.text(s))
 	return err

@@ -121,7 +121,7 @@ func runVerify(ctx context.Context, opt *verifyOptions) error {
 		return err
 	}
 	if format == ui.JSON {
-		err = printJSON(opt.streams.Out, a)
+		err = ui.PrintJSON(opt.streams.Out, a)
 	} else {
 		_, err = io.WriteString(opt.streams.Out, a.text(opt.streams))
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -339,7 +340,7 @@ func (opt *wordOptions) textOf(a *wordAnswer) []byte {
 		}
 		text = b.Bytes()
 	case a.door == probe.Admin:
-		raw, _ := json.Marshal(a.object)
+		raw, _ := escape.MarshalJSON(a.object)
 		var b bytes.Buffer
 		_ = json.Indent(&b, raw, "", "  ")
 		text = b.Bytes()
@@ -379,7 +380,7 @@ func (opt *wordOptions) printJSON(answers []*wordAnswer) error {
 		}
 		list = append(list, o)
 	}
-	return printJSON(opt.streams.Out, struct {
+	return ui.PrintJSON(opt.streams.Out, struct {
 		Word    string     `json:"word"`
 		Members []wordJSON `json:"members"`
 	}{opt.word.Name, list})

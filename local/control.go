@@ -18,7 +18,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/tempdir"
+	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -119,13 +121,13 @@ func (p *process) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	reply := replyEnvelope{Version: controlVersion}
 	body, err := p.answer(r.Context(), io.LimitReader(r.Body, maxControl))
 	if err == nil {
-		reply.Body, err = json.Marshal(body)
+		reply.Body, err = escape.MarshalJSON(body)
 	}
 	if err != nil {
 		reply.Error = err.Error()
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(reply)
+	_ = ui.PrintJSON(w, reply)
 }
 
 func (p *process) answer(ctx context.Context, in io.Reader) (reply any, err error) {
@@ -150,11 +152,11 @@ func ask[R any](ctx context.Context, s *Server, q request[R]) (reply R, err erro
 	if !s.Running() {
 		return reply, s.notRunning()
 	}
-	body, err := json.Marshal(q)
+	body, err := escape.MarshalJSON(q)
 	if err != nil {
 		return reply, err
 	}
-	envelope, err := json.Marshal(requestEnvelope{Version: controlVersion, Request: q.name(), Body: body})
+	envelope, err := escape.MarshalJSON(requestEnvelope{Version: controlVersion, Request: q.name(), Body: body})
 	if err != nil {
 		return reply, err
 	}

@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -21,7 +20,7 @@ import (
 // Print prints the status: a table of the members or, as JSON, an object on one line.
 func (st *Status) Print(s *ui.Streams, format ui.Format) error {
 	if format == ui.JSON {
-		return json.NewEncoder(s.Out).Encode(st)
+		return ui.PrintJSON(s.Out, st)
 	}
 	_, err := io.WriteString(s.Out, st.text(s))
 	return err
@@ -182,7 +181,7 @@ func (st *Status) memberDir(m *localserver.Status) string {
 func PrintList(s *ui.Streams, list []Entry, format ui.Format) error {
 	if format == ui.JSON {
 		for _, e := range list {
-			if err := json.NewEncoder(s.Out).Encode(e); err != nil {
+			if err := ui.PrintJSON(s.Out, e); err != nil {
 				return err
 			}
 		}

@@ -312,7 +312,11 @@ func (d *dumper) fault(err error) error {
 	if !errors.As(err, &fault) {
 		return err
 	}
-	ui.Report(d.opt.Streams.Err, command.Advise(err))
+	err = command.Advise(err)
+	if d.json {
+		err = ui.InFormat(err, ui.JSON)
+	}
+	ui.Report(d.opt.Streams.Err, err)
 	d.exit = max(d.exit, faultExit(fault))
 	return nil
 }

@@ -102,10 +102,10 @@ func runHistory(ctx context.Context, o *historyOptions) error {
 	}
 	faults = append(faults, found...)
 	for _, fault := range faults {
-		ui.Report(o.Streams.Err, command.Advise(fault))
+		ui.Report(o.Streams.Err, ui.InFormat(command.Advise(fault), o.Format))
 	}
 	if changes == 0 {
-		fmt.Fprintf(o.Streams.Err, "no transaction in the logs touched %s\n", o.Path)
+		ui.Note(o.Streams.Err, o.Format, nil, "no transaction in the logs touched %s", o.Path)
 	}
 	if len(faults) > 0 {
 		return &ui.ExitError{Code: ui.ExitFailed}

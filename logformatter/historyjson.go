@@ -7,18 +7,17 @@ import (
 
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // jsonChange is one object per line, with the field names and data forms of dump --format json.
 type jsonChange struct {
 	data string // form
-	enc  *json.Encoder
+	w    io.Writer
 }
 
 func newJSONChange(w io.Writer, data string) *jsonChange {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return &jsonChange{data, enc}
+	return &jsonChange{data, w}
 }
 
 type changeObject struct {
@@ -101,7 +100,7 @@ func (j *jsonChange) write(_ *bufio.Writer, c *change) error {
 		o.OldData, o.OldEncoding, o.OldDataLength = j.value(z.bytes)
 		o.OldVersion = &z.version
 	}
-	return j.enc.Encode(&o)
+	return ui.PrintJSON(j.w, &o)
 }
 
 func (j *jsonChange) value(data []byte) (value json.RawMessage, encoding string, length *int) {

@@ -107,7 +107,7 @@ func runSessions(ctx context.Context, o *sessionsOptions) error {
 		return err
 	}
 	for _, fault := range faults {
-		ui.Report(o.Streams.Err, command.Advise(fault))
+		ui.Report(o.Streams.Err, ui.InFormat(command.Advise(fault), o.Format))
 	}
 	if len(faults) > 0 {
 		return &ui.ExitError{Code: ui.ExitFailed}

@@ -2,7 +2,6 @@ package logformatter
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -211,8 +210,6 @@ type ephemeralObject struct {
 }
 
 func writeSessionsJSON(w *bufio.Writer, t *sessionTable, list []*session) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
 	for _, s := range list {
 		o := sessionObject{
 			SessionID: proto.Hex(s.id), OpenedBefore: !s.known, TimeOut: s.timeout, End: s.end,
@@ -237,7 +234,7 @@ func writeSessionsJSON(w *bufio.Writer, t *sessionTable, list []*session) error 
 			}
 			o.Ephemerals.All = append(o.Ephemerals.All, one)
 		}
-		if err := enc.Encode(&o); err != nil {
+		if err := ui.PrintJSON(w, &o); err != nil {
 			return err
 		}
 	}

@@ -120,7 +120,7 @@ func runStats(ctx context.Context, o *statsOptions) error {
 		var fault *storage.Fault
 		if errors.As(err, &fault) {
 			progress.Done()
-			ui.Report(o.Streams.Err, command.Advise(err))
+			ui.Report(o.Streams.Err, ui.InFormat(command.Advise(err), ui.Format(o.Output)))
 			exit = max(exit, faultExit(fault))
 		} else if err != nil {
 			return err

@@ -2,7 +2,6 @@ package logformatter
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -245,7 +244,5 @@ func (s *stats) printJSON(o *statsOptions) error {
 	}
 	doc["types"], doc["paths"], doc["sessions"] = types, paths, sessions
 	doc["rate"] = map[string]any{"seconds": span, "buckets": rates}
-	enc := json.NewEncoder(o.Streams.Out)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(doc)
+	return ui.PrintJSON(o.Streams.Out, doc)
 }

@@ -2,7 +2,6 @@ package logformatter
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -196,12 +195,7 @@ func (v *verifier) print(d *verdict) error {
 	}
 	out := v.opt.Streams.Out
 	if v.opt.Output == ui.JSON {
-		line, err := json.Marshal(d)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(out, "%s\n", line)
-		return err
+		return ui.PrintJSON(out, d)
 	}
 	_, err := io.WriteString(out, d.text(v.opt.Streams))
 	return err

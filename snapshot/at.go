@@ -103,13 +103,14 @@ func runAt(ctx context.Context, opt *atOptions) error {
 		return err
 	}
 	for _, f := range faults {
-		ui.Report(opt.streams.Err, command.Advise(f))
+		ui.Report(opt.streams.Err, ui.InFormat(command.Advise(f), opt.form.output()))
 	}
-	of := ""
+	of, fields := "", map[string]any{"zxid": proto.Hex(tree.LastZxid())}
 	if last != 0 {
 		of = ", of " + ui.Time(last)
+		fields["time"] = last
 	}
-	fmt.Fprintf(opt.streams.Err, "the tree at zxid %s%s\n", proto.Hex(tree.LastZxid()), of)
+	opt.note(fields, "the tree at zxid %s%s", proto.Hex(tree.LastZxid()), of)
 	if opt.write != "" {
 		err = opt.writeSnapshot(tree)
 	} else {
@@ -119,6 +120,10 @@ func runAt(ctx context.Context, opt *atOptions) error {
 		return &ui.ExitError{Code: ui.ExitFailed, Err: errors.New("the tree may lack changes hidden by the damage reported above")}
 	}
 	return err
+}
+
+func (opt *atOptions) note(fields map[string]any, format string, a ...any) {
+	ui.Note(opt.streams.Err, opt.form.output(), fields, format, a...)
 }
 
 func (opt *atOptions) writeSnapshot(tree *ztree.Tree) error {
@@ -138,9 +143,9 @@ func (opt *atOptions) writeSnapshot(tree *ztree.Tree) error {
 	if err := storage.WriteSnapshot(file, tree, storage.SnapshotOptions{Compression: compression}); err != nil {
 		return err
 	}
-	fmt.Fprintf(opt.streams.Err, "wrote %s, %s\n", file, znodes(tree.Len()))
+	opt.note(map[string]any{"file": file, "znodes": tree.Len()}, "wrote %s, %s", file, znodes(tree.Len()))
 	if base != name {
-		fmt.Fprintf(opt.streams.Err, "a server only finds it under the name %s\n", name)
+		opt.note(nil, "a server only finds it under the name %s", name)
 	}
 	opt.warnOfNewer(filepath.Dir(file), tree.LastZxid())
 	return nil
@@ -159,7 +164,7 @@ func (opt *atOptions) warnOfNewer(path string, zxid int64) {
 		}
 	}
 	if len(newer) > 0 {
-		fmt.Fprintf(opt.streams.Err, "%s also holds %s: a server starting there continues from it; to go back, use an empty directory\n",
+		opt.note(nil, "%s also holds %s: a server starting there continues from it; to go back, use an empty directory",
 			path, filepath.Base(newer[len(newer)-1].Path))
 	}
 }

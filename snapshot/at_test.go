@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -117,6 +118,10 @@ func TestAtPrints(t *testing.T) {
 	objects := mustRun(t, "at", dir, "--zxid", "0x40", "--path", "/app/eph", "-o", "json")
 	if !strings.Contains(objects, `"path":"/app/eph","data":"e"`) {
 		t.Error(objects)
+	}
+	if a := run(t, "at", dir, "--zxid", "0x40", "-o", "json"); !strings.HasPrefix(a.err, `{"note":{"message":"the tree at zxid 0x40, of `) ||
+		!strings.Contains(a.err, `,"zxid":"0x40"}}`) || !json.Valid([]byte(a.err)) {
+		t.Errorf("the note of -o json: %q", a.err)
 	}
 	if text := mustRun(t, "at", dir, "--zxid", "0x40"); !strings.HasPrefix(text, "ZNode Details (count=") || !strings.HasSuffix(text, "Last zxid: 0x40\n") {
 		t.Error(text)

@@ -14,7 +14,6 @@ package snapshot
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -107,20 +106,16 @@ func openFile(path string) (*storage.SnapshotReader, error) {
 
 // printer writes rows of text or JSON through one buffer.
 type printer struct {
-	w   *bufio.Writer
-	enc *json.Encoder
+	w *bufio.Writer
 }
 
 func newPrinter(w io.Writer) *printer {
-	p := &printer{w: bufio.NewWriterSize(w, 64<<10)}
-	p.enc = json.NewEncoder(p.w)
-	p.enc.SetEscapeHTML(false)
-	return p
+	return &printer{w: bufio.NewWriterSize(w, 64<<10)}
 }
 
 func (p *printer) printf(format string, args ...any) { _, _ = fmt.Fprintf(p.w, format, args...) }
 
 // object writes one JSON object per line.
-func (p *printer) object(v any) error { return p.enc.Encode(v) }
+func (p *printer) object(v any) error { return ui.PrintJSON(p.w, v) }
 
 func (p *printer) flush() error { return p.w.Flush() }

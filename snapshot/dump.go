@@ -62,6 +62,12 @@ func (f *formOptions) check() (scope, error) {
 	return newScope(f.path, f.depth)
 }
 
+// output is the requested format, which check has checked.
+func (f *formOptions) output() ui.Format {
+	format, _ := ui.ParseFormat(f.format)
+	return format
+}
+
 // dataForm is the requested form; -d means base64.
 func (f *formOptions) dataForm() dataForm {
 	if f.data == "" && f.withData {

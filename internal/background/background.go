@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+
+	"github.com/zkctl/zkctl/internal/escape"
 )
 
 // Process is a run of this program in the background.
@@ -105,7 +107,7 @@ func Report(work func(report func(Started)) error) error {
 }
 
 func write(s Started) {
-	line, _ := json.Marshal(s)
+	line, _ := escape.MarshalJSON(s)
 	_, _ = os.Stdout.Write(append(line, '\n'))
 	_ = os.Stdout.Close()
 }

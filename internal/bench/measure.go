@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // measureArg makes bench run the command that follows and report on it. That takes a separate
@@ -53,7 +54,7 @@ func measureChild(argv []string) int {
 	}
 	report.Exit = cmd.ProcessState.ExitCode()
 	report.Memory = peakMemory(cmd.ProcessState)
-	if err := json.NewEncoder(os.Stderr).Encode(report); err != nil {
+	if err := ui.PrintJSON(os.Stderr, report); err != nil {
 		return 1
 	}
 	return 0

@@ -1,6 +1,8 @@
 package escape
 
 import (
+	"bytes"
+	"encoding/json"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -53,4 +55,16 @@ func AppendJSON(dst, text []byte) []byte {
 // AppendJSONString is [AppendJSON] for a string.
 func AppendJSONString(dst []byte, text string) []byte {
 	return AppendJSON(dst, unsafe.Slice(unsafe.StringData(text), len(text)))
+}
+
+// MarshalJSON is json.Marshal, except that <, > and & stay as they are: what we print is not part of an HTML page.
+// It is also what a MarshalJSON method calls, whose escapes would stay.
+func MarshalJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
 }

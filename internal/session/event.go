@@ -1,7 +1,6 @@
 package session
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -33,7 +32,7 @@ func EventPrinter(w io.Writer, form ui.Format) func(client.Event) {
 			if e.Zxid > 0 { // servers before 3.9 do not report it
 				event["zxid"] = proto.Hex(e.Zxid)
 			}
-			_ = json.NewEncoder(w).Encode(map[string]any{"event": event})
+			_ = ui.PrintJSON(w, map[string]any{"event": event})
 		default:
 			_, _ = fmt.Fprintf(w, "\n%s\n", EventText(e))
 		}

@@ -31,6 +31,11 @@ func TestEventPrinter(t *testing.T) {
 		"\nWATCHER::\n\nWatchedEvent state:SyncConnected type:NodeDataChanged path:/a type:None \"x\"\n"; out.String() != want {
 		t.Errorf("with a zxid: %q, want %q", out.String(), want)
 	}
+	out.Reset()
+	EventPrinter(&out, ui.JSON)(client.Event{Type: proto.EventNodeCreated, State: proto.StateSyncConnected, Path: "/<a>&b"})
+	if want := `{"event":{"path":"/<a>&b","state":"SyncConnected","type":"NodeCreated"}}` + "\n"; out.String() != want {
+		t.Errorf("with what HTML escapes: %q, want %q", out.String(), want)
+	}
 	if got := EventText(client.Event{Type: proto.EventNone, State: proto.StateExpired}); got != "WATCHER::\n\nWatchedEvent state:Expired type:None path:null" {
 		t.Error(got)
 	}

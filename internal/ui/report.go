@@ -1,8 +1,6 @@
 package ui
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -74,13 +72,19 @@ func details(err error) map[string]any {
 	return fields
 }
 
+// Note prints a sentence that goes with an answer: in JSON {"note":{"message":…}} on one line, with the fields, which
+// may be nil.
+func Note(w io.Writer, form Format, fields map[string]any, format string, a ...any) {
+	if text := fmt.Sprintf(format, a...); form == JSON {
+		Object(w, "note", text, fields)
+	} else {
+		fmt.Fprintln(w, text)
+	}
+}
+
 // Object prints {KIND:{"message":TEXT,…}} on one line; fields may be nil.
 func Object(w io.Writer, kind, text string, fields map[string]any) {
 	inner := map[string]any{"message": text}
 	maps.Copy(inner, fields)
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(map[string]any{kind: inner}) // text and numbers always encode
-	_, _ = w.Write(b.Bytes())
+	_ = PrintJSON(w, map[string]any{kind: inner}) // text and numbers always encode
 }

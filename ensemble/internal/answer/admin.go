@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/escape"
 )
 
 // Object is a JSON object of an AdminServer. Its numbers are json.Number, because session ids have 64 bits.
@@ -318,11 +320,11 @@ func (o Object) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		k, err := json.Marshal(key)
+		k, err := escape.MarshalJSON(key)
 		if err != nil {
 			return nil, err
 		}
-		v, err := json.Marshal(o.fields[key])
+		v, err := escape.MarshalJSON(o.fields[key])
 		if err != nil {
 			return nil, err
 		}

@@ -1,8 +1,9 @@
 package answer
 
 import (
-	"encoding/json"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/escape"
 )
 
 // Metric is one line of mntr.
@@ -72,15 +73,15 @@ func (m *Metrics) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		name, err := json.Marshal(metric.Name)
+		name, err := escape.MarshalJSON(metric.Name)
 		if err != nil {
 			return nil, err
 		}
 		var value []byte
 		if n, ok := metric.Number.Get(); ok {
-			value, err = json.Marshal(n)
+			value, err = escape.MarshalJSON(n)
 		} else {
-			value, err = json.Marshal(metric.Text)
+			value, err = escape.MarshalJSON(metric.Text)
 		}
 		if err != nil {
 			return nil, err

@@ -1,8 +1,9 @@
 package answer
 
 import (
-	"encoding/json"
 	"strconv"
+
+	"github.com/zkctl/zkctl/internal/escape"
 )
 
 // Opt is a value that may be unknown. The zero Opt is unknown, which is not the same as a known zero.
@@ -40,7 +41,7 @@ func (o Opt[T]) MarshalJSON() ([]byte, error) {
 	if !o.known {
 		return []byte("null"), nil
 	}
-	return json.Marshal(o.value)
+	return escape.MarshalJSON(o.value)
 }
 
 // Hex is a zxid or a session id, "0x…" in JSON.

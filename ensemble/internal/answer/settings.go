@@ -2,9 +2,10 @@ package answer
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 	"unicode"
+
+	"github.com/zkctl/zkctl/internal/escape"
 )
 
 // Settings is the answer to conf or envi: keys and values in the member's order.
@@ -77,7 +78,7 @@ func (s *Settings) MarshalJSON() ([]byte, error) {
 	if err != nil || s.Membership == "" {
 		return b, err
 	}
-	text, err := json.Marshal(s.Membership)
+	text, err := escape.MarshalJSON(s.Membership)
 	b = append(b[:len(b)-1], `,"membership":`...)
 	return append(append(b, text...), '}'), err
 }

@@ -2,12 +2,12 @@ package probe
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strconv"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
@@ -47,7 +47,7 @@ type Attempt struct {
 
 // MarshalJSON writes the door and the reason.
 func (a Attempt) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
+	return escape.MarshalJSON(struct {
 		Door  Door   `json:"door"`
 		Error string `json:"error"`
 	}{a.Door, a.Err.Error()})

@@ -1,13 +1,13 @@
 package probe
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
@@ -188,7 +188,7 @@ func (r *Reading) MarshalJSON() ([]byte, error) {
 	if r.Doors == nil {
 		r.Doors = []Door{}
 	}
-	return json.Marshal(struct {
+	return escape.MarshalJSON(struct {
 		ID          answer.Opt[int64]      `json:"id"`
 		Address     string                 `json:"address"`
 		Guessed     bool                   `json:"guessed,omitempty"`

@@ -1,8 +1,6 @@
 package top
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -11,6 +9,7 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // line prints the sample in a line, after the events that came since the last one.
@@ -36,11 +35,11 @@ type memberJSON struct {
 
 // MarshalJSON adds the rate to what a reading has.
 func (r memberJSON) MarshalJSON() ([]byte, error) {
-	b, err := json.Marshal(r.Reading)
+	b, err := escape.MarshalJSON(r.Reading)
 	if err != nil {
 		return nil, err
 	}
-	rate, err := json.Marshal(r.rate)
+	rate, err := escape.MarshalJSON(r.rate)
 	if err != nil {
 		return nil, err
 	}
@@ -111,12 +110,5 @@ func (m *model) object(w io.Writer, events []event) error {
 	for _, p := range m.paths {
 		out.Paths = append(out.Paths, pathJSON{p.path, p.txns, p.bytes, p.last})
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(out); err != nil {
-		return err
-	}
-	_, err := w.Write(b.Bytes())
-	return err
+	return ui.PrintJSON(w, out)
 }
