@@ -68,7 +68,7 @@ func (l *sessions) compare(r *probe.Reading, g *gathering, s *look) {
 		if one.Conn == nil || one.Member != r.Name() || c == nil || c.Address != one.Conn.Address {
 			continue
 		}
-		one.Rate = packetRate(one.Conn.Received, c.Received, apart)
+		one.Rate = probe.PerSecond(one.Conn.Received, c.Received, apart)
 		one.Conn = c
 		last, ok := c.LastResponse.Get()
 		if !ok || last <= 0 {
@@ -82,16 +82,6 @@ func (l *sessions) compare(r *probe.Reading, g *gathering, s *look) {
 			one.Idle = answer.Some(newest - last + ms)
 		}
 	}
-}
-
-// packetRate is how fast a counter of packets rose. One that fell was reset, which is no rate.
-func packetRate(before, now answer.Opt[int64], apart time.Duration) (rate answer.Opt[float64]) {
-	a, ok := before.Get()
-	b, ok2 := now.Get()
-	if ok && ok2 && b >= a && apart > 0 {
-		rate = answer.Some(float64(b-a) / apart.Seconds())
-	}
-	return rate
 }
 
 func newestResponse(conns []*answer.Connection) (newest int64) {
