@@ -16,9 +16,9 @@ import (
 )
 
 // imperatives are the first words of short lines.
-var imperatives = strings.Fields(`add ask change check close compare complete connect copy count create cut decode delete edit find
-	kill leave list look make open print read remove repair replace restart restore resume run set show start stop
-	suspend turn watch write`)
+var imperatives = strings.Fields(`add ask change check close collect compare complete connect copy count create cut decode delete edit
+	explain find keep kill leave list look make open print read reconstruct remove repair replace restart restore resume
+	run serve set show start stop suspend turn watch write`)
 
 // noExamples are the commands that are only ever called in one way.
 var noExamples = strings.Fields("close pwd quit redo version")
@@ -100,9 +100,9 @@ func checkExamples(t *testing.T, name string, examples []string) {
 	}
 }
 
-// shellOnly are the parts of an example that only a system shell reads: variables before the command, what
-// comes after its own words, and process substitution.
-var shellOnly = regexp.MustCompile(`^(?:\w+=\S+ |sudo )*(?:source <\()?zkctl(.*?)(?: \|.*| [<>].*|\))?$`)
+// shellOnly are the parts of an example that only a system shell reads: a command whose output zkctl reads, variables
+// before the command, what comes after its own words, and process substitution.
+var shellOnly = regexp.MustCompile(`^(?:[^|]* \| )?(?:\w+=\S+ |sudo )*(?:source <\()?zkctl(.*?)(?: \|.*| [<>].*|\))?$`)
 
 // parseExample parses a line as zkctl does, without running it.
 func parseExample(t *testing.T, a *app, line string) error {

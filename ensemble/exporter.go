@@ -41,7 +41,7 @@ It runs until Ctrl-C or SIGTERM. Each change of the verdict is logged to stderr.
 --timeout must be shorter than Prometheus's scrape_timeout.`,
 		Example: `  zkctl -server zk1 ensemble exporter
   zkctl ensemble exporter --members zk1:2181,zk2:2181,zk3:2181 --listen 0.0.0.0:9141
-  curl -s 127.0.0.1:9141/metrics | grep zkctl_ensemble`,
+  # in another terminal: curl -s 127.0.0.1:9141/metrics`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runExporter(c.Context(), opt) },
 	}

@@ -122,7 +122,7 @@ func TestExporter(t *testing.T) {
 	var after expositiontest.Page
 	await.Within(30*time.Second, func() bool {
 		after = scrape(t, url)
-		return after.Samples["zkctl_ensemble_quorum"] == 1
+		return after.Samples["zkctl_ensemble_quorum"] == 1 && after.Series("znode_count") == 2
 	})
 	if got, ok := after.Samples["zkctl_member_serving"+labels]; !ok || got != 0 {
 		t.Errorf("the dead member serves: %v, %t", got, ok)
