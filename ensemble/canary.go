@@ -15,9 +15,6 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// canaryTime is the shortest time limit of a canary.
-const canaryTime = 5 * time.Second
-
 // canaryResult is the result of one member's canary. Times are in ms.
 type canaryResult struct {
 	Address string  `json:"address"`

@@ -216,7 +216,7 @@ func (h *health) limit(name string, r *probe.Reading, known, kept bool, excess s
 
 // sing runs the canaries.
 func (h *health) sing(ctx context.Context, opt *healthOptions, p *probe.Prober) error {
-	within, cancel := context.WithTimeout(ctx, max(opt.timeout, canaryTime))
+	within, cancel := context.WithTimeout(ctx, opt.timeout)
 	defer cancel()
 	path, err := canaryParent(p.Client.Servers, opt.canaryPath)
 	if err != nil {

@@ -1,15 +1,18 @@
 package probe
 
-import "context"
+import (
+	"context"
+	"slices"
+	"time"
 
-// prover is a member that can prove that there is a leader, if none answers and a member does not serve or is late. It is
-// asked once.
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+)
+
+// prover is a follower that can prove that there is a leader, if none answered. It is nil if a leader answered, or if no
+// member is missing that could lead.
 func (b *survey) prover() *Member {
-	if b.Prover != "" || b.taking > 0 && !b.overdue {
-		return nil
-	}
 	var prover *Member
-	lacking := b.taking > 0
+	lacking := b.taking > 0 && b.patience == 0 // members that are watched are missing once their patience is over
 	for _, r := range b.Readings {
 		switch {
 		case r.Leads():
@@ -26,9 +29,38 @@ func (b *survey) prover() *Member {
 	return prover
 }
 
+// proof is the answer of a prover.
+type proof struct {
+	prover string
+	err    error
+}
+
 func (b *survey) prove(m Member) {
-	b.Prover, b.proving = m.Name(), true
-	go func() { b.proofs <- Reason(b.p.prove(b.ctx, &m)) }()
+	b.proving = true
+	go func() {
+		ctx, cancel := b.within()
+		defer cancel()
+		b.proofs <- proof{m.Name(), b.p.prove(ctx, &m)}
+	}()
+}
+
+func (b *survey) proved(p proof) {
+	b.proving, b.provedAt = false, time.Now()
+	b.Prover, b.Proof = p.prover, answer.Some(p.err == nil)
+}
+
+// doubt asks for a proof while no leader answers, and again after some time: each is a transaction.
+func (b *watching) doubt() {
+	if b.proving {
+		return
+	}
+	m := b.prover()
+	if m == nil || b.Prover != "" && !slices.ContainsFunc(b.Readings, func(r *Reading) bool { return r.Name() == b.Prover && r.State == Serving }) {
+		b.Prover, b.Proof = "", answer.Opt[bool]{}
+	}
+	if m != nil && (b.Prover == "" || time.Since(b.provedAt) > sessionPace) {
+		b.prove(*m)
+	}
 }
 
 // prove commits a session through the member and reaches its leader: a local session alone would need neither a quorum nor
@@ -38,6 +70,18 @@ func (p *Prober) prove(ctx context.Context, m *Member) error {
 	if err != nil {
 		return err
 	}
-	defer func() { go conn.Close() }() // which waits for the leader too
-	return conn.Sync(ctx, "/")
+	if err := conn.Sync(ctx, "/"); err != nil {
+		go conn.Close() // which waits for the leader too
+		return err
+	}
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_ = conn.Close()
+	}()
+	select {
+	case <-closed:
+	case <-ctx.Done():
+	}
+	return nil
 }

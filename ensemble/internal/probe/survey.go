@@ -61,12 +61,20 @@ func (p *Prober) Survey(ctx context.Context, widen bool) (*Survey, error) {
 	b := &survey{
 		Survey: s, p: p, ctx: ctx, seeds: members,
 		readings: make(chan *Reading), hints: make(chan hint), configs: make(chan *Config), closed: make(chan time.Time), refreshed: make(chan func()),
+		proofs: make(chan proof, 1),
 	}
 	for _, m := range members {
 		b.start(m)
 	}
-	for b.taking > 0 || b.asking || b.refreshing > 0 {
+	overdue := time.NewTimer(halfOf(ctx))
+	defer overdue.Stop()
+	late := false // members that have not answered yet
+	for b.taking > 0 || b.asking || b.refreshing > 0 || b.proving && b.prover() != nil {
 		select {
+		case <-overdue.C:
+			late = true
+		case p := <-b.proofs:
+			b.proved(p)
 		case h := <-b.hints:
 			if h.config == nil {
 				b.candidates = append(b.candidates, h.member)
@@ -88,7 +96,7 @@ func (p *Prober) Survey(ctx context.Context, widen bool) (*Survey, error) {
 		if b.wantsConfig(widen) {
 			b.askConfig()
 		}
-		if m := b.prover(); m != nil {
+		if m := b.prover(); m != nil && !b.proving && b.Prover == "" && (b.taking == 0 || late) {
 			b.prove(*m)
 		}
 	}
@@ -101,6 +109,12 @@ func (p *Prober) Survey(ctx context.Context, widen bool) (*Survey, error) {
 	s.measureLag(nil)
 	sortMembers(s.Readings)
 	return s, nil
+}
+
+// halfOf is half of the time that is left.
+func halfOf(ctx context.Context) time.Duration {
+	deadline, _ := ctx.Deadline()
+	return time.Until(deadline) / 2
 }
 
 // Again asks the members of a survey once more, without looking for others. It needs no session.
@@ -145,9 +159,9 @@ type survey struct {
 	refreshing int
 	refreshed  chan func()
 
-	overdue bool // members that have not answered yet are late
-	proving bool
-	proofs  chan error
+	proving  bool
+	proofs   chan proof // has room for one, which may come too late
+	provedAt time.Time
 }
 
 // refresh asks the members again for their zxid that were asked before the session, which is a transaction itself: they

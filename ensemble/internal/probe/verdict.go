@@ -106,7 +106,7 @@ func (s *Survey) judgeQuorum(v *Verdict, voters int64, unsure []*Reading, up zoo
 	proof, proved := s.Proof.Get()
 	missing := leader == "" && !proof && slices.ContainsFunc(s.Readings, func(r *Reading) bool { return r.State != Serving && r.State != Asked && r.Votes() })
 	switch {
-	case proved && !proof && (has || could):
+	case proved && !proof && leader == "" && (has || could):
 		v.Sentence = fmt.Sprintf("quorum in doubt: no leader answered, and %s could not commit a session in time; %d of %d voters answered as serving", s.Prover, v.Serving, voters)
 	case missing && !hidden && has:
 		v.Sentence = fmt.Sprintf("quorum in doubt: %d of %d voters answered as serving, but no leader did", v.Serving, voters)

@@ -41,7 +41,7 @@ func (w *Watch) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	b := &watching{Watch: w, survey: &survey{Survey: &Survey{Alone: !w.Widen}, p: w.Prober, ctx: ctx, patience: w.Patience, seeds: members,
-		readings: make(chan *Reading), hints: make(chan hint), configs: make(chan *Config), closed: make(chan time.Time)}}
+		readings: make(chan *Reading), hints: make(chan hint), configs: make(chan *Config), closed: make(chan time.Time), proofs: make(chan proof, 1)}}
 	defer func() {
 		cancel()
 		go b.drain()
@@ -70,6 +70,9 @@ func (w *Watch) Run(ctx context.Context) error {
 			b.learn(c)
 		case b.session = <-b.closed:
 			b.asking = false
+		case p := <-b.proofs:
+			b.proved(p)
+			b.late = b.seen
 		case <-due.C:
 			b.publish()
 		case <-tick.C:
@@ -173,7 +176,8 @@ func (b *watching) publish() {
 	b.measureLag(func(r, leader *Reading) bool {
 		return r.At.Sub(leader.At).Abs() < grace && r.At.Before(b.session) == leader.At.Before(b.session)
 	})
-	s := &Survey{Config: b.Config, Notes: b.Notes, Alone: b.Alone}
+	b.doubt()
+	s := &Survey{Config: b.Config, Notes: b.Notes, Alone: b.Alone, Proof: b.Proof, Prover: b.Prover}
 	now := time.Now()
 	for _, r := range b.Readings {
 		shown := *r
