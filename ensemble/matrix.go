@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"strconv"
 
@@ -86,7 +87,7 @@ func chosenPairs(v any, filter *regexp.Regexp) any {
 }
 
 // printMatrix prints a row for each name and a column for each member. A member that did not answer has "?"; one
-// without the name has an empty cell.
+// without the name has an empty cell. Members that do not fit the terminal beside the others follow below.
 func printMatrix(s *ui.Streams, filter *regexp.Regexp, answers []*wordAnswer) error {
 	head := []string{"NAME"}
 	var names []string
@@ -117,6 +118,10 @@ func printMatrix(s *ui.Streams, filter *regexp.Regexp, answers []*wordAnswer) er
 		}
 		rows = append(rows, row)
 	}
-	_, err := io.WriteString(s.Out, ui.Table(rows, head[1:]...))
+	width := math.MaxInt
+	if s.OutTTY {
+		width = s.Width
+	}
+	_, err := io.WriteString(s.Out, ui.StackTable(rows, width, head[1:]...))
 	return err
 }

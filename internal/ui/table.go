@@ -9,16 +9,21 @@ import (
 )
 
 // Table is rows of cells in columns, without rules; the first row is the head. Columns whose head is in right are aligned
-// there.
+// there. The head is printed in capitals.
 func Table(rows [][]string, right ...string) string {
+	return render(rows, text.FormatUpper, right)
+}
+
+func render(rows [][]string, head text.Format, right []string) string {
 	tw := table.NewWriter()
 	style := table.StyleDefault
 	style.Options = table.OptionsNoBordersAndSeparators
 	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	style.Format.Header = head
 	tw.SetStyle(style)
 	var configs []table.ColumnConfig
-	for i, head := range rows[0] {
-		if slices.Contains(right, head) {
+	for i, name := range rows[0] {
+		if slices.Contains(right, name) {
 			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
 		}
 	}
@@ -56,4 +61,33 @@ func FitTable(rows [][]string, width int, dispensable ...string) [][]string {
 		}
 	}
 	return rows
+}
+
+// StackTable is a Table, or several below each other if it is wider than width: each has the first column and as many of the
+// others as fit, but one at least. The head is printed as it is.
+func StackTable(rows [][]string, width int, right ...string) string {
+	var tables []string
+	for from, to := 1, 0; from < len(rows[0]); from = to {
+		part := func(to int) [][]string {
+			var part [][]string
+			for _, row := range rows {
+				part = append(part, append([]string{row[0]}, row[from:to]...))
+			}
+			return part
+		}
+		to = from + 1
+		table := render(part(to), text.FormatDefault, right)
+		if text.LongestLineLen(table) > width { // a long value would push the short ones to its own end
+			table = render(part(to), text.FormatDefault, nil)
+		}
+		for ; to < len(rows[0]); to++ {
+			wider := render(part(to+1), text.FormatDefault, right)
+			if text.LongestLineLen(wider) > width {
+				break
+			}
+			table = wider
+		}
+		tables = append(tables, table)
+	}
+	return strings.Join(tables, "\n")
 }
