@@ -72,6 +72,6 @@ func (p *patient) print(s *ui.Streams, format ui.Format) error {
 	for _, why := range order {
 		fmt.Fprintf(out, "not checked, %s: %s\n", escape.Line(why), strings.Join(reasons[why], " "))
 	}
-	_, err := io.WriteString(s.Out, out.String())
+	_, err := io.WriteString(s.Out, s.Fold(out.String()))
 	return err
 }

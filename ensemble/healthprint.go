@@ -49,7 +49,7 @@ func (h *health) print(opt *healthOptions) error {
 			fmt.Fprintln(out, escape.Line(c.Text))
 		}
 	}
-	_, err := io.WriteString(s.Out, out.String())
+	_, err := io.WriteString(s.Out, s.Fold(out.String()))
 	return err
 }
 

@@ -214,9 +214,8 @@ func (v *statusView) text(s *probe.Survey) string {
 	if v.streams.OutTTY {
 		rows = ui.FitTable(rows, v.streams.Width, "EPOCH", "VERSION", "SESSIONS", "UPTIME", "DOOR", "OUTST", "LATENCY", "ZXID", "CONNS", "REQ/S", "LAG")
 	}
+	table := ui.Table(rows, right...) + "\n"
 	out := &strings.Builder{}
-	out.WriteString(ui.Table(rows, right...))
-	out.WriteByte('\n')
 	fmt.Fprintln(out, v.paint(verdict))
 	if rate, ok := s.Writes.Get(); ok {
 		fmt.Fprintf(out, "%s writes a second\n", millis(answer.Some(rate)))
@@ -227,7 +226,7 @@ func (v *statusView) text(s *probe.Survey) string {
 	for _, note := range append(slices.Clone(s.Notes), closed(s)...) {
 		fmt.Fprintln(out, escape.Line(note))
 	}
-	return out.String()
+	return table + v.streams.Fold(out.String())
 }
 
 func (v *statusView) paint(verdict probe.Verdict) string {

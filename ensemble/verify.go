@@ -285,7 +285,7 @@ func (a *agreement) text(s *ui.Streams) string {
 	for _, left := range a.Left {
 		fmt.Fprintf(out, "not compared: %s\n", escape.Line(left))
 	}
-	return out.String()
+	return s.Fold(out.String())
 }
 
 // deepTime limits the reading of a subtree through one member.

@@ -32,6 +32,14 @@ func Fold(text string, width int) string {
 	return b.String()
 }
 
+// Fold is Fold at the width of the terminal, if Out is one.
+func (s *Streams) Fold(text string) string {
+	if !s.OutTTY {
+		return text
+	}
+	return Fold(text, s.Width)
+}
+
 func foldLine(b *strings.Builder, line string, width int) {
 	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
 	if len(indent) > width/2 {

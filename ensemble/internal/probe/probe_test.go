@@ -98,6 +98,10 @@ func TestPortsThatAreNoMembers(t *testing.T) {
 				time.Sleep(20 * time.Millisecond)
 			}
 		}, Failed, "in time|does not speak"},
+		"half an answer, and no more": {func(c net.Conn) {
+			_, _ = io.ReadFull(c, make([]byte, 4))
+			_, _ = io.WriteString(c, follower[:strings.Index(follower, "Zxid")])
+		}, Failed, "in the middle of the answer|does not speak"},
 		"half an answer": {func(c net.Conn) {
 			_, _ = io.WriteString(c, follower[:60])
 			hold(c)

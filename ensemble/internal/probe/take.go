@@ -251,6 +251,9 @@ func (p *Prober) wordPiece(ctx context.Context, m *Member, word string) (func(*R
 		if err != nil {
 			return nil, err
 		}
+		if s.Mode == "" { // which every server that serves tells
+			return nil, errHalf
+		}
 		return func(r *Reading) { r.takeSrvr(s) }, nil
 	case "mntr":
 		metrics, err := answer.ParseMntr(text)
@@ -270,6 +273,9 @@ func (p *Prober) wordPiece(ctx context.Context, m *Member, word string) (func(*R
 		r.takeConfig(s.Membership, Words)
 	}, nil
 }
+
+// errHalf is for an answer that ends too soon.
+var errHalf = errors.New("the connection was closed in the middle of the answer to srvr")
 
 func number(s string) (id answer.Opt[int64]) {
 	if n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64); err == nil {
