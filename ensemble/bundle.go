@@ -14,6 +14,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -59,7 +60,7 @@ same.`,
 		Example: `  zkctl -server zk1 ensemble bundle -O zk.tar.gz
   zkctl -server zk1 ensemble bundle -O zk.tar.gz --redact
   zkctl ensemble bundle -O zk.tar.gz --config /etc/zookeeper/conf/zoo.cfg --dir /var/lib/zookeeper --logs /var/log/zookeeper`,
-		Args: cobra.NoArgs,
+		Args: command.ArgCount(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runBundle(c.Context(), opt) },
 	}
 	opt.add(c)

@@ -350,7 +350,7 @@ func TestDoctor(t *testing.T) {
 	if o := doctor("--list"); o.code != 0 || !strings.Contains(o.out, "EVEN_VOTERS") {
 		t.Errorf("%+v", o)
 	}
-	for _, args := range [][]string{{"--only", "LATNCY"}, {"--set", "LATENCY=3"}, {"--set", "NO_QUORUM.limit=3"}, {"--fail-on", "bad"}, {"--no-members"}} {
+	for _, args := range [][]string{{"--only", "LATNCY"}, {"--set", "LATENCY=3"}, {"--set", "NO_QUORUM.limit=3"}, {"--fail-on", "bad"}, {"--no-members"}, {"--no-members", "--dir", "/none/such"}} {
 		if o := doctor(args...); o.code != ui.ExitFailed || o.out != "" {
 			t.Errorf("%v: %+v", args, o)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -57,6 +58,11 @@ func (p *patient) readFiles(ctx context.Context, opt *doctorOptions, wanted sour
 		p.loadConfig(opt.config)
 	}
 	folders := opt.dirs
+	for _, dir := range folders {
+		if _, err := os.ReadDir(dir); err != nil {
+			return fmt.Errorf("--dir: %w", err)
+		}
+	}
 	if folders == nil && p.config != nil {
 		for _, dir := range []string{p.config.DataDir, p.config.DataLogDir} {
 			if _, err := os.Stat(dir); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/exposition"
 	"github.com/zkctl/zkctl/internal/port"
@@ -42,7 +43,7 @@ It runs until Ctrl-C or SIGTERM. Each change of the verdict is logged to stderr.
 		Example: `  zkctl -server zk1 ensemble exporter
   zkctl ensemble exporter --members zk1:2181,zk2:2181,zk3:2181 --listen 0.0.0.0:9141
   # in another terminal: curl -s 127.0.0.1:9141/metrics`,
-		Args: cobra.NoArgs,
+		Args: command.ArgCount(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runExporter(c.Context(), opt) },
 	}
 	opt.add(c)

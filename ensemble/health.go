@@ -59,7 +59,14 @@ exceeded), 2 CRITICAL (no quorum, or the canary failed), 3 UNKNOWN.`,
   zkctl ensemble health --canary --wait 60s
   zkctl ensemble health --format prometheus > /var/lib/node_exporter/zookeeper.prom`,
 		Args: command.ArgCount(0, 0),
-		RunE: func(c *cobra.Command, _ []string) error { return runHealth(c.Context(), opt) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			for _, name := range []string{"min-members", "max-lag", "max-latency", "max-outstanding"} {
+				if f := c.Flags().Lookup(name); f.Changed && strings.HasPrefix(f.Value.String(), "-") {
+					return fmt.Errorf("--%s: invalid value %s; use 0 or more", name, f.Value)
+				}
+			}
+			return runHealth(c.Context(), opt)
+		},
 	}
 	opt.add(c)
 	fs := c.Flags()

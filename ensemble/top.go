@@ -34,7 +34,7 @@ differences between two samples; "?" stands for what no member reported.`,
   zkctl top --members zk1:2181,zk2:2181,zk3:2181 --every 5s
   zkctl -server zk1 top --log /var/lib/zookeeper
   zkctl -server zk1 top --once -o json`,
-		Args: cobra.NoArgs,
+		Args: command.ArgCount(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runTop(c.Context(), opt) },
 	}
 	opt.add(c)
