@@ -2,9 +2,9 @@ package ensemble
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -73,12 +73,9 @@ func (c *canaryResult) sing(ctx context.Context, p *probe.Prober, m *probe.Membe
 		*ms = float64(now.Sub(last).Microseconds()) / 1000
 		last = now
 	}
-	var random [8]byte
-	_, _ = rand.Read(random[:])
-	path := parent + "/zkctl-canary-" + hex.EncodeToString(random[:])
 	fired := make(chan struct{}, 1)
 	conn, err := p.Watching(ctx, m, func(e client.Event) {
-		if e.Type == proto.EventNodeDeleted && e.Path == path {
+		if e.Type == proto.EventNodeDeleted { // there is one watch
 			select {
 			case fired <- struct{}{}:
 			default:
@@ -97,8 +94,9 @@ func (c *canaryResult) sing(ctx context.Context, p *probe.Prober, m *probe.Membe
 		}
 	}()
 	lap(&c.Connect)
-	if _, _, err := conn.Create(ctx, path, nil, proto.OpenACL, proto.Ephemeral, 0); err != nil {
-		return fmt.Errorf("create %s: %w; --canary-path names another parent", path, err)
+	path, err := createCanary(ctx, conn, parent)
+	if err != nil {
+		return err
 	}
 	lap(&c.Create)
 	if _, err := conn.Exists(ctx, path, true); err != nil {
@@ -115,4 +113,23 @@ func (c *canaryResult) sing(ctx context.Context, p *probe.Prober, m *probe.Membe
 	}
 	lap(&c.Watch)
 	return nil
+}
+
+// canaryNames is how many names canaries have. They are few, because servers keep metrics of each name below the root for
+// ever (zk_*_per_namespace of mntr), and some, because others may send canaries at the same time.
+const canaryNames = 16
+
+// createCanary creates an ephemeral znode with a name that no other canary has now.
+func createCanary(ctx context.Context, conn *client.Conn, parent string) (path string, err error) {
+	first := rand.IntN(canaryNames)
+	for i := range canaryNames {
+		path = fmt.Sprintf("%s/zkctl-canary-%d", parent, (first+i)%canaryNames)
+		if _, _, err = conn.Create(ctx, path, nil, proto.OpenACL, proto.Ephemeral, 0); !errors.Is(err, proto.ErrNodeExists) {
+			break
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("create %s: %w; --canary-path names another parent", path, err)
+	}
+	return path, nil
 }

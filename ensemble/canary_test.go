@@ -13,6 +13,7 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -96,4 +97,29 @@ func addresses(t *testing.T, servers string) []client.Address {
 		t.Fatal(err)
 	}
 	return list
+}
+
+// Canaries have few names, of which each takes one that is free.
+func TestNamesOfCanaries(t *testing.T) {
+	t.Parallel()
+	e := embedded(t, 1, nil)
+	c, err := client.Open(client.Config{Servers: e.ConnectString(), SessionTimeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	health := func() output {
+		return run(t, newCommand, e.ConnectString(), "health", "--canary", "--admin-port", "0")
+	}
+	for i := range canaryNames {
+		if o := health(); o.code != 0 {
+			t.Errorf("with %d others: %+v", i, o)
+		}
+		if _, _, err := c.Create(t.Context(), fmt.Sprintf("/zkctl-canary-%d", i), nil, proto.OpenACL, proto.Ephemeral, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if o := health(); o.code == 0 || !strings.Contains(o.out, "NodeExists") {
+		t.Errorf("%+v", o)
+	}
 }
