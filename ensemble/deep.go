@@ -221,12 +221,13 @@ func differing(views []*vantage) (paths []string) {
 }
 
 func (a *agreement) judgeTrees(root string, views []*vantage, paths []string) {
-	all := map[string]bool{}
+	all, unread := map[string]bool{}, map[string]bool{}
 	for _, v := range views {
 		for path := range v.prints {
 			all[path] = true
 		}
 		for path, err := range v.unread {
+			unread[path] = true
 			a.Unread = append(a.Unread, fmt.Sprintf("%s through %s: %v", path, v.name, err))
 		}
 	}
@@ -240,7 +241,7 @@ func (a *agreement) judgeTrees(root string, views []*vantage, paths []string) {
 		a.Agree = answer.Some(false)
 		a.Text = fmt.Sprintf("%s of %d below %s differ between %d members", plural(len(paths), "znode", "znodes"), len(all), root, len(views))
 	case len(a.Unread) > 0:
-		a.Text = fmt.Sprintf("%s below %s could not be read; the other %d are the same on %d members", plural(len(a.Unread), "znode", "znodes"), root, len(all), len(views))
+		a.Text = fmt.Sprintf("%s below %s could not be read; the other %d are the same on %d members", plural(len(unread), "znode", "znodes"), root, len(all), len(views))
 	default:
 		a.Agree = answer.Some(true)
 		a.Text = fmt.Sprintf("%s below %s are the same on %d members", plural(len(all), "znode", "znodes"), root, len(views))

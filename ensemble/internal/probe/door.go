@@ -66,6 +66,9 @@ func (p *Prober) Answer(ctx context.Context, m *Member, w *answer.Word) (any, Do
 		return nil, Words, Reason(err)
 	}
 	o, adminErr := p.Admin(ctx, m, w.Command)
+	if errors.Is(adminErr, ErrNoAdmin) {
+		return nil, Admin, fmt.Errorf("%s is %w, and %w", w.Name, err, adminErr)
+	}
 	if adminErr != nil {
 		return nil, Admin, fmt.Errorf("%s is %w, and its AdminServer on port %d: %w", w.Name, err, m.AdminPort, Reason(adminErr))
 	}
