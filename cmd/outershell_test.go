@@ -91,6 +91,10 @@ func startOuterShell(t *testing.T, name string) *outerShell {
 	if err := os.WriteFile(file, []byte(start.text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// Without it fish reads every manual page of the machine when it starts.
+	if err := os.MkdirAll(filepath.Join(home, "fish", "generated_completions"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	var args []string
 	for _, a := range start.args {
 		if a == start.file {
