@@ -220,10 +220,10 @@ func TestEndlessTree(t *testing.T) {
 		{one, "ls -R -w /", ""},
 		{one, "deleteall -y /x", ""},
 		{one, "setAcl -R /x world:anyone:cdrwa -y", ""},
-		{wide, "ls -R /", "or has no end"},
-		{wide, "ls -R -w /", "or has no end"},
-		{wide, "deleteall -y /x", "or has no end"},
-		{wide, "setAcl -R /x world:anyone:cdrwa -y", "or has no end"},
+		{wide, "ls -R /", "or endless"},
+		{wide, "ls -R -w /", "or endless"},
+		{wide, "deleteall -y /x", "or endless"},
+		{wide, "setAcl -R /x world:anyone:cdrwa -y", "or endless"},
 	} {
 		t.Run(fmt.Sprintf("%s of %d", tc.line, len(tc.names)), func(t *testing.T) {
 			server := endless(t, tc.names, proto.ErrNotEmpty)

@@ -68,12 +68,9 @@ same.`,
 	fs.StringVarP(&opt.out, "out", "O", "", "`file` to write, a gzipped tar archive")
 	fs.BoolVar(&opt.redact, "redact", false, "replace hosts, addresses, users and paths by pseudonyms")
 	fs.StringVar(&opt.config, "config", "", "add this zoo.cfg `file`")
-	fs.StringArrayVar(&opt.dirs, "dir", nil, "list the files of this data `directory`; may be repeated")
-	fs.StringArrayVar(&opt.logs, "logs", nil, "add the end of this log `file`, or of the latest in this directory; may be repeated")
-	_ = c.MarkFlagFilename("out", "gz", "tgz")
-	_ = c.MarkFlagFilename("config")
+	fs.StringArrayVar(&opt.dirs, "dir", nil, "list the files of this data `folder`; may be repeated")
+	fs.StringArrayVar(&opt.logs, "logs", nil, "add the end of this log `file`, or of the latest in this folder; may be repeated")
 	_ = c.MarkFlagDirname("dir")
-	_ = c.MarkFlagFilename("logs")
 	return c
 }
 

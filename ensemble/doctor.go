@@ -197,7 +197,7 @@ The exit code is 1 if a finding is at least as severe as --fail-on.`,
 	opt.add(c)
 	fs := c.Flags()
 	fs.StringVar(&opt.config, "config", "", "also check this zoo.cfg `file`")
-	fs.StringArrayVar(&opt.dirs, "dir", nil, "also check this data `directory`; repeat it for a separate dataLogDir")
+	fs.StringArrayVar(&opt.dirs, "dir", nil, "also check this data `folder`; repeat it for a separate dataLogDir")
 	fs.BoolVar(&opt.noMembers, "no-members", false, "do not contact the members")
 	fs.BoolVar(&opt.list, "list", false, "list the codes without checking anything")
 	fs.StringSliceVar(&opt.only, "only", nil, "look only for these `codes`")
@@ -209,6 +209,7 @@ The exit code is 1 if a finding is at least as severe as --fail-on.`,
 	_ = c.RegisterFlagCompletionFunc("only", completeCodes)
 	_ = c.RegisterFlagCompletionFunc("skip", completeCodes)
 	_ = c.RegisterFlagCompletionFunc("set", completeLimits)
+	_ = c.MarkFlagDirname("dir")
 	return c
 }
 

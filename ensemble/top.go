@@ -40,8 +40,8 @@ differences between two samples; "?" stands for what no member reported.`,
 	opt.add(c)
 	fs := c.Flags()
 	fs.DurationVar(&opt.every, "every", time.Second, "`time` between two samples")
-	fs.StringVar(&opt.log, "log", "", "show the most written znodes, from the transaction log in the data `directory` of a member on this machine")
-	_ = c.RegisterFlagCompletionFunc("log", command.Takes(command.File, 0, -1))
+	fs.StringVar(&opt.log, "log", "", "show the most written znodes, from the transaction log in the data `folder` of a member on this machine")
+	_ = c.MarkFlagDirname("log")
 	fs.BoolVar(&opt.once, "once", false, "print one sample with rates and exit")
 	formatFlag(c, &opt.output, "an object for each sample, on a line")
 	return c

@@ -34,7 +34,6 @@ const (
 var Commands = []string{
 	"start\tstart the server in the background", "start-foreground\trun it until Ctrl-C",
 	"stop\tend the one in the background", "restart\tstop and start", "status\tsay what it does",
-	"supervise\trun it in the foreground, and restart it when it dies or hangs",
 	"version\tshow the version", "print-cmd\tprint the command line that start runs",
 }
 
