@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/version"
 	"github.com/zkctl/zkctl/internal/zoocfg"
@@ -37,7 +37,7 @@ func memberFolder(r *probe.Reading, i int) string {
 // doors is how many times --timeout one member's answers may take altogether.
 const bundlePatience = 5
 
-// bundleCommands are the AdminServer's commands that only tell something, and not much.
+// bundleCommands are the AdminServer's read-only commands with short answers.
 var bundleCommands = []string{"configuration", "connections", "dirs", "environment", "hash", "initial_configuration", "is_read_only",
 	"last_snapshot", "leader", "monitor", "observers", "server_stats", "stats", "system_properties", "voting_view",
 	"watch_summary", "zabstate"}
@@ -104,7 +104,7 @@ func (b *bundle) adminServer(ctx context.Context, opt *bundleOptions, p *probe.P
 		cancel()
 		name := folder + command + ".json"
 		switch {
-		case err != nil && i == 0: // the port is shut to all
+		case err != nil && i == 0: // the port is closed
 			b.lack(folder, r.Name(), probe.Reason(err))
 			return
 		case err != nil:
@@ -153,7 +153,7 @@ type clockOffset struct {
 	ID      answer.Opt[int64] `json:"id"`
 	Address string            `json:"address"`
 	Offset  int64             `json:"offset"` // ms
-	Within  int64             `json:"within"` // ms; HTTP tells whole seconds
+	Within  int64             `json:"within"` // ms; HTTP dates are in whole seconds
 }
 
 func (b *bundle) clock(r *probe.Reading, h http.Header, asked, answered time.Time) {
@@ -360,7 +360,7 @@ func tailOf(ctx context.Context, file string) (text []byte, cut int64, err error
 	return text, cut, nil
 }
 
-// names makes known to --redact who must not be named.
+// names registers the hosts and users that --redact replaces.
 func (b *bundle) names(s *probe.Survey) {
 	b.pseudonyms.Host(hostname())
 	if u, err := user.Current(); err == nil {
@@ -395,10 +395,10 @@ func (b *bundle) names(s *probe.Survey) {
 
 // json adds a value.
 func (b *bundle) json(name string, v any) {
-	text, err := json.MarshalIndent(v, "", "  ")
+	text, err := escape.MarshalJSONFile(v)
 	if err != nil {
 		b.lack(name, "", err)
 		return
 	}
-	b.add(name, "zkctl", append(text, '\n'), 0)
+	b.add(name, "zkctl", text, 0)
 }

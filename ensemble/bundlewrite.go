@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"fmt"
 	"io"
 	"regexp"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/redact"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/version"
 )
 
@@ -113,14 +113,14 @@ func (b *bundle) write(w io.Writer, pseudonyms bool) (size int64, err error) {
 	if b.clocks == nil {
 		b.clocks = []clockOffset{}
 	}
-	manifest, err := json.MarshalIndent(struct {
+	manifest, err := escape.MarshalJSONFile(struct {
 		Version  string        `json:"version"` // of zkctl
 		Time     int64         `json:"time"`
 		Redacted bool          `json:"redacted"`
 		Clocks   []clockOffset `json:"clocks"` // of members; positive if ahead of the machine that asked
 		Files    []bundleEntry `json:"files"`
 		Missing  []bundleLack  `json:"missing"`
-	}{version.String(), b.began.UnixMilli(), pseudonyms, b.clocks, b.entries, b.missing}, "", "  ")
+	}{version.String(), b.began.UnixMilli(), pseudonyms, b.clocks, b.entries, b.missing})
 	if err != nil {
 		return 0, err
 	}
@@ -135,7 +135,7 @@ func (b *bundle) write(w io.Writer, pseudonyms bool) (size int64, err error) {
 		}
 		return err
 	}
-	if err := put("manifest.json", append(clean(manifest), '\n')); err != nil {
+	if err := put("manifest.json", clean(manifest)); err != nil {
 		return 0, err
 	}
 	for _, e := range b.entries {

@@ -1,13 +1,13 @@
 package local
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/filelock"
 	"github.com/zkctl/zkctl/internal/tempdir"
 	"github.com/zkctl/zkctl/localserver"
@@ -68,11 +68,11 @@ func (s *Server) save() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("save the state of the local server %s: %w", s.Name, err)
 	}
-	text, err := json.MarshalIndent(s, "", "  ")
+	text, err := escape.MarshalJSONFile(s)
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Write(s.file(), append(text, '\n')); err != nil {
+	if err := atomicfile.Write(s.file(), text); err != nil {
 		return fmt.Errorf("save the state of the local server %s: %w", s.Name, err)
 	}
 	return nil

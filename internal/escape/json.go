@@ -68,3 +68,16 @@ func MarshalJSON(v any) ([]byte, error) {
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
 }
+
+// MarshalJSONFile is [MarshalJSON] for a file that a person may open: indented by two spaces, with a line break at the end.
+func MarshalJSONFile(v any) ([]byte, error) {
+	text, err := MarshalJSON(v)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, append(text, '\n'), "", "  "); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

@@ -40,3 +40,16 @@ func FuzzAppendJSON(f *testing.F) {
 		}
 	})
 }
+
+func TestMarshalJSON(t *testing.T) {
+	v := map[string]any{"a": "<&>", "b": []int{}}
+	if text, err := MarshalJSON(v); err != nil || string(text) != `{"a":"<&>","b":[]}` {
+		t.Errorf("%s, %v", text, err)
+	}
+	if text, err := MarshalJSONFile(v); err != nil || string(text) != "{\n  \"a\": \"<&>\",\n  \"b\": []\n}\n" {
+		t.Errorf("as a file: %s, %v", text, err)
+	}
+	if _, err := MarshalJSONFile(func() {}); err == nil {
+		t.Error("a function is written")
+	}
+}

@@ -1,7 +1,6 @@
 package supervise
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
@@ -107,7 +106,7 @@ func servePage(addr string, r *reporter) (io.Closer, string, error) {
 	})
 	h.HandleFunc("GET /status.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(r.snapshot())
+		_ = ui.PrintJSON(w, r.snapshot())
 	})
 	h.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
 		s := r.snapshot()

@@ -1,8 +1,6 @@
 package supervise
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -131,11 +129,8 @@ func (r *reporter) tell(kind, message string) {
 
 func (e *event) line(asJSON bool) []byte {
 	if asJSON {
-		var b bytes.Buffer
-		enc := json.NewEncoder(&b)
-		enc.SetEscapeHTML(false)
-		_ = enc.Encode(e) // text and numbers always encode
-		return b.Bytes()
+		line, _ := escape.MarshalJSON(e) // text and numbers always encode
+		return append(line, '\n')
 	}
 	what := e.Event
 	if what == "state" {
