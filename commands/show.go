@@ -1,11 +1,10 @@
 package commands
 
 import (
-	"encoding/base64"
 	"fmt"
 	"io"
-	"unicode/utf8"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -52,12 +51,8 @@ func jsonData(data []byte) dataJSON {
 	if data == nil {
 		return dataJSON{}
 	}
-	text := string(data)
-	if utf8.ValidString(text) {
-		return dataJSON{Data: &text}
-	}
-	text = base64.StdEncoding.EncodeToString(data)
-	return dataJSON{Data: &text, Encoding: "base64"}
+	text, encoding := escape.DataText.Encode(data)
+	return dataJSON{Data: &text, Encoding: string(encoding)}
 }
 
 type aclJSON struct {

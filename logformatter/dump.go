@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -71,8 +72,8 @@ must match all of them.`,
 			if !slices.Contains(dumpFormats, o.Format) {
 				return fmt.Errorf("unknown format %q; use %s", o.Format, strings.Join(dumpFormats, ", "))
 			}
-			if !slices.Contains(dataModes, o.Data) {
-				return fmt.Errorf("unknown --data %q; use %s", o.Data, strings.Join(dataModes, ", "))
+			if !slices.Contains(escape.DataForms, o.Data) {
+				return fmt.Errorf("unknown --data %q; use %s", o.Data, strings.Join(escape.DataForms, ", "))
 			}
 			if c.Flags().Changed("data") && o.Format != formatJSON {
 				return errors.New("--data needs --format json; the other formats print data as Apache's tools do")
@@ -83,14 +84,14 @@ must match all of them.`,
 	fs := c.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&o.Format, "format", formatToolkit, "output `format`: toolkit (zkTxnLogToolkit.sh), logformatter (LogFormatter of 3.5) or json")
-	fs.StringVar(&o.Data, "data", dataText, "in JSON, show data as `form`: text (base64 if not UTF-8), hex, base64, none or length")
+	fs.StringVar(&o.Data, "data", string(escape.DataText), "in JSON, show data as `form`: text (base64 if not UTF-8), hex, base64, none or length")
 	o.Filter.addFlags(fs)
 	fs.Int64Var(&o.Limit, "limit", 0, "stop after `n` transactions")
 	fs.IntVar(&o.Tail, "tail", -1, "print only the last `n` transactions")
 	fs.BoolVarP(&o.Follow, "follow", "f", false, "keep printing as the server writes, into its next logs too")
 	fs.StringVarP(&output, "output", "o", "", "output `format`: text or json (same as --format json)")
 	completeValues(c, "format", dumpFormats...)
-	completeValues(c, "data", dataModes...)
+	completeValues(c, "data", escape.DataForms...)
 	completeValues(c, "output", string(ui.Text), string(ui.JSON))
 	completeFilter(c)
 	completeValues(c, "limit")
@@ -135,7 +136,7 @@ func runDump(ctx context.Context, o *dumpOptions) (err error) {
 	}
 	switch o.Format {
 	case formatJSON:
-		d.form = &jsonForm{data: o.Data}
+		d.form = &jsonForm{data: escape.DataForm(o.Data)}
 	case formatLogFormatter:
 		d.form = &logFormatterForm{tty: o.Streams.OutTTY}
 	default:

@@ -3,6 +3,7 @@ package logformatter
 import (
 	"testing"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -22,7 +23,7 @@ func BenchmarkForms(b *testing.B) {
 		header.Type = txn.op
 		raw := jute.Marshal(&proto.TxnEntry{Header: header, Body: txn.body, Digest: &proto.TxnDigest{Version: 2, TreeDigest: 1 << 40}})
 		for name, form := range map[string]formatter{
-			"toolkit": &toolkitForm{}, "logFormatter": &logFormatterForm{}, "json": &jsonForm{data: dataText, intact: true},
+			"toolkit": &toolkitForm{}, "logFormatter": &logFormatterForm{}, "json": &jsonForm{data: escape.DataText, intact: true},
 		} {
 			b.Run(txn.op.String()+"/"+name, func(b *testing.B) {
 				b.SetBytes(int64(len(raw)))

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -47,8 +48,8 @@ slashes.`,
 				return usageError(c, "missing znode path")
 			case len(args) == 1:
 				return usageError(c, "missing log file or directory")
-			case !slices.Contains(dataModes, o.Data):
-				return fmt.Errorf("unknown --data %q; use %s", o.Data, strings.Join(dataModes, ", "))
+			case !slices.Contains(escape.DataForms, o.Data):
+				return fmt.Errorf("unknown --data %q; use %s", o.Data, strings.Join(escape.DataForms, ", "))
 			}
 			if o.Format, err = ui.ParseFormat(output); err != nil {
 				return err
@@ -61,9 +62,9 @@ slashes.`,
 	fs := c.Flags()
 	fs.SortFlags = false
 	fs.BoolVarP(&o.Recursive, "recursive", "R", false, "include all znodes below it")
-	fs.StringVar(&o.Data, "data", dataText, "show data as `form`: text (base64 if not UTF-8), hex, base64, none or length")
+	fs.StringVar(&o.Data, "data", string(escape.DataText), "show data as `form`: text (base64 if not UTF-8), hex, base64, none or length")
 	fs.StringVarP(&output, "output", "o", string(ui.Text), "output `format`: text or json (one object per line)")
-	completeValues(c, "data", dataModes...)
+	completeValues(c, "data", escape.DataForms...)
 	completeValues(c, "output", string(ui.Text), string(ui.JSON))
 	return c
 }
@@ -78,9 +79,9 @@ func runHistory(ctx context.Context, o *historyOptions) error {
 		return err
 	}
 	out := bufio.NewWriterSize(o.Streams.Out, ui.BatchSize)
-	var form changeForm = &textChange{data: o.Data, width: tableWidth(o.Streams)}
+	var form changeForm = &textChange{data: escape.DataForm(o.Data), width: tableWidth(o.Streams)}
 	if o.Format == ui.JSON {
-		form = newJSONChange(out, o.Data)
+		form = newJSONChange(out, escape.DataForm(o.Data))
 	}
 	changes := 0
 	r := newReplay(pattern, func(c *change) error {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
@@ -326,7 +327,7 @@ func BenchmarkHistory(b *testing.B) {
 	dir, total := generateLogs(b, 8, 16<<20)
 	b.SetBytes(total)
 	for b.Loop() {
-		o := &historyOptions{Streams: &ui.Streams{Out: io.Discard, Err: io.Discard}, Path: "/app/config/item-0007", Args: []string{dir}, Data: dataText, Format: ui.Text}
+		o := &historyOptions{Streams: &ui.Streams{Out: io.Discard, Err: io.Discard}, Path: "/app/config/item-0007", Args: []string{dir}, Data: string(escape.DataText), Format: ui.Text}
 		if err := runHistory(context.Background(), o); err != nil {
 			b.Fatal(err)
 		}

@@ -12,11 +12,11 @@ import (
 
 // jsonChange is one object per line, with the field names and data forms of dump --format json.
 type jsonChange struct {
-	data string // form
+	data escape.DataForm
 	w    io.Writer
 }
 
-func newJSONChange(w io.Writer, data string) *jsonChange {
+func newJSONChange(w io.Writer, data escape.DataForm) *jsonChange {
 	return &jsonChange{data, w}
 }
 
@@ -105,16 +105,16 @@ func (j *jsonChange) write(_ *bufio.Writer, c *change) error {
 
 func (j *jsonChange) value(data []byte) (value json.RawMessage, encoding string, length *int) {
 	switch {
-	case j.data == dataNone:
+	case j.data == escape.DataNone:
 		return nil, "", nil
-	case j.data == dataLength:
+	case j.data == escape.DataLength:
 		n := len(data)
 		return nil, "", &n
 	case data == nil:
 		return json.RawMessage("null"), "", nil
 	}
-	text, encoding := dataString(data, j.data)
-	return escape.AppendJSONString(nil, text), encoding, nil
+	text, form := j.data.Encode(data)
+	return escape.AppendJSONString(nil, text), string(form), nil
 }
 
 func aclObjects(list []proto.ACL) []aclObject {

@@ -2,13 +2,10 @@ package logformatter
 
 import (
 	"bufio"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/mattn/go-runewidth"
 
@@ -24,8 +21,8 @@ type changeForm interface {
 
 // textChange writes a paragraph for a person: when and what, then what it meant.
 type textChange struct {
-	data  string // form
-	width int    // columns that lines are cut to; 0 means no limit
+	data  escape.DataForm
+	width int // columns that lines are cut to; 0 means no limit
 }
 
 func (t *textChange) write(w *bufio.Writer, c *change) error {
@@ -93,20 +90,20 @@ func (t *textChange) values(w *bufio.Writer, c *change) {
 		t.line(w, "       →  "+aclText(c.now))
 		t.versions(w, c, c.old != nil && c.old.acl, func(z *znode) int32 { return z.aversion })
 	case c.op == proto.OpSetData || c.op == proto.OpReconfig:
-		if t.data != dataNone {
+		if t.data != escape.DataNone {
 			t.line(w, "    data  "+t.dataText(c.old))
 			t.line(w, "       →  "+t.dataText(c.now))
 		}
 		t.versions(w, c, c.old != nil && c.old.data, func(z *znode) int32 { return z.version })
 	case c.now == nil:
-		if t.data != dataNone {
+		if t.data != escape.DataNone {
 			t.line(w, "    was   "+t.dataText(c.old))
 		}
 		if c.old != nil && c.old.data {
 			t.line(w, fmt.Sprintf("    version %d", c.old.version))
 		}
 	default:
-		if t.data != dataNone {
+		if t.data != escape.DataNone {
 			t.line(w, "    data  "+t.dataText(c.now))
 		}
 		t.line(w, "    acl   "+aclText(c.now))
@@ -139,30 +136,19 @@ func (t *textChange) dataText(z *znode) string {
 	switch {
 	case z.bytes == nil:
 		return "null"
-	case t.data == dataLength:
+	case t.data == escape.DataLength:
 		return fmt.Sprintf("%d bytes", len(z.bytes))
 	case len(z.bytes) == 0:
 		return "(empty)"
 	}
-	text, encoding := dataString(z.bytes, t.data)
+	text, encoding := t.data.Encode(z.bytes)
 	switch {
-	case encoding == dataBase64 && t.data != dataBase64:
+	case encoding == escape.DataBase64 && t.data != escape.DataBase64:
 		return "base64 " + text
 	case encoding != "":
 		return text
 	}
 	return escape.Line(text)
-}
-
-// dataString returns data in the form, and its encoding if that is not text.
-func dataString(data []byte, form string) (text, encoding string) {
-	switch {
-	case form == dataHex:
-		return hex.EncodeToString(data), dataHex
-	case form == dataBase64 || !utf8.Valid(data):
-		return base64.StdEncoding.EncodeToString(data), dataBase64
-	}
-	return string(data), ""
 }
 
 func aclText(z *znode) string {

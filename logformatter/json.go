@@ -1,31 +1,18 @@
 package logformatter
 
 import (
-	"encoding/base64"
 	"encoding/hex"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// The forms of data in JSON.
-const (
-	dataText   = "text"
-	dataHex    = "hex"
-	dataBase64 = "base64"
-	dataNone   = "none"
-	dataLength = "length"
-)
-
-var dataModes = []string{dataText, dataHex, dataBase64, dataNone, dataLength}
-
 // jsonForm writes one object per line, with ZooKeeper's field names. Zxids, sessions, digests and
 // checksums are 0x…, because many programs lose digits of JSON numbers beyond 2^53; times are
 // milliseconds since 1970.
 type jsonForm struct {
-	data   string
+	data   escape.DataForm
 	stored int64 // the checksum stored in the file
 	intact bool
 }
@@ -132,23 +119,15 @@ func (j *jsonForm) part(dst []byte, f *fields) []byte {
 
 func (j *jsonForm) appendData(dst, data []byte) []byte {
 	switch {
-	case j.data == dataNone:
+	case j.data == escape.DataNone:
 		return dst
-	case j.data == dataLength:
+	case j.data == escape.DataLength:
 		if data == nil {
 			return append(dst, `,"dataLength":null`...)
 		}
 		return appendInt(append(dst, `,"dataLength":`...), int64(len(data)))
-	case data == nil:
-		return append(dst, `,"data":null`...)
-	case j.data == dataHex:
-		dst = hex.AppendEncode(append(dst, `,"data":"`...), data)
-		return append(dst, `","encoding":"hex"`...)
-	case j.data == dataBase64 || !utf8.Valid(data):
-		dst = base64.StdEncoding.AppendEncode(append(dst, `,"data":"`...), data)
-		return append(dst, `","encoding":"base64"`...)
 	}
-	return appendJSONField(dst, "data", data)
+	return j.data.AppendJSON(append(dst, `,"data":`...), data)
 }
 
 func appendJSONField(dst []byte, name string, value []byte) []byte {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
@@ -58,14 +59,14 @@ func TestJSONData(t *testing.T) {
 		})
 	}
 	writeTxns(t, log, txns...)
-	for mode, want := range map[string][]string{
-		dataText:   {`"data":null,`, `"data":"",`, `"data":"a\"é\u0001",`, `"data":"/wA=","encoding":"base64",`},
-		dataHex:    {`"data":null,`, `"data":"","encoding":"hex",`, `"data":"6122c3a901","encoding":"hex",`, `"data":"ff00","encoding":"hex",`},
-		dataBase64: {`"data":null,`, `"data":"","encoding":"base64",`, `"data":"YSLDqQE=","encoding":"base64",`, `"data":"/wA=","encoding":"base64",`},
-		dataLength: {`"dataLength":null,`, `"dataLength":0,`, `"dataLength":5,`, `"dataLength":2,`},
-		dataNone:   {`"path":"/x","version":`, `"path":"/x","version":`, `"path":"/x","version":`, `"path":"/x","version":`},
+	for mode, want := range map[escape.DataForm][]string{
+		escape.DataText:   {`"data":null,`, `"data":"",`, `"data":"a\"é\u0001",`, `"data":"/wA=","encoding":"base64",`},
+		escape.DataHex:    {`"data":null,`, `"data":"","encoding":"hex",`, `"data":"6122c3a901","encoding":"hex",`, `"data":"ff00","encoding":"hex",`},
+		escape.DataBase64: {`"data":null,`, `"data":"","encoding":"base64",`, `"data":"YSLDqQE=","encoding":"base64",`, `"data":"/wA=","encoding":"base64",`},
+		escape.DataLength: {`"dataLength":null,`, `"dataLength":0,`, `"dataLength":5,`, `"dataLength":2,`},
+		escape.DataNone:   {`"path":"/x","version":`, `"path":"/x","version":`, `"path":"/x","version":`, `"path":"/x","version":`},
 	} {
-		lines := strings.Split(txnlog(t, "", "dump", "-o", "json", "--data", mode, log).out, "\n")
+		lines := strings.Split(txnlog(t, "", "dump", "-o", "json", "--data", string(mode), log).out, "\n")
 		for i, part := range want {
 			if !strings.Contains(lines[i], part) || !json.Valid([]byte(lines[i])) {
 				t.Errorf("%s: %s has no %s", mode, lines[i], part)
@@ -130,7 +131,7 @@ func FuzzForms(f *testing.F) {
 			return
 		}
 		lead := []byte("lead")
-		for _, form := range []formatter{&toolkitForm{}, &logFormatterForm{}, &jsonForm{intact: true, data: dataText}, &jsonForm{data: dataHex}} {
+		for _, form := range []formatter{&toolkitForm{}, &logFormatterForm{}, &jsonForm{intact: true, data: escape.DataText}, &jsonForm{data: escape.DataHex}} {
 			out, err := form.append(append([]byte(nil), lead...), raw)
 			switch {
 			case !bytes.HasPrefix(out, lead):

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -56,7 +57,7 @@ func (f *formOptions) check() (scope, error) {
 		return scope{}, usageError(errors.New("-json (ncdu's format) and -o json (one object per znode) exclude each other; give one of them"))
 	case f.tree && (f.ncdu || json):
 		return scope{}, usageError(errors.New("--tree is drawn as text; omit -json and -o json"))
-	case f.data != "" && !slices.Contains(dataForms, dataForm(f.data)):
+	case f.data != "" && !slices.Contains(escape.DataForms, f.data):
 		return scope{}, usageError(fmt.Errorf("unknown --data %q; use text, hex, base64, none or length", f.data))
 	}
 	return newScope(f.path, f.depth)
@@ -69,11 +70,11 @@ func (f *formOptions) output() ui.Format {
 }
 
 // dataForm is the requested form; -d means base64.
-func (f *formOptions) dataForm() dataForm {
+func (f *formOptions) dataForm() escape.DataForm {
 	if f.data == "" && f.withData {
-		return dataBase64
+		return escape.DataBase64
 	}
-	return dataForm(f.data)
+	return escape.DataForm(f.data)
 }
 
 func newDumpCommand(s *ui.Streams, run func(context.Context, *dumpOptions) error) *cobra.Command {

@@ -1,9 +1,7 @@
 package snapshot
 
 import (
-	"encoding/base64"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -16,7 +14,7 @@ import (
 // 1970.
 type objectForm struct {
 	*ui.Batches
-	data dataForm
+	data escape.DataForm
 	acl  func(key int64) ([]proto.ACL, bool)
 	acls map[int64][]byte // encoded, by key
 }
@@ -48,24 +46,12 @@ func (f *objectForm) add(n *storage.Node) error {
 	return f.More()
 }
 
-// appendDataJSON writes data as text if it is UTF-8, and otherwise as base64 with a field that
-// says so.
-func appendDataJSON(b []byte, form dataForm, data []byte) []byte {
-	if form == dataNone || form == dataLength { // dataLength is one of the stat fields
+// appendDataJSON appends the field data, unless the form has none.
+func appendDataJSON(b []byte, form escape.DataForm, data []byte) []byte {
+	if form == escape.DataNone || form == escape.DataLength { // dataLength is one of the stat fields
 		return b
 	}
-	b = append(b, `,"data":`...)
-	switch {
-	case data == nil:
-		return append(b, "null"...)
-	case form == dataHex:
-		b = appendHex(append(b, '"'), data)
-		return append(b, `","encoding":"hex"`...)
-	case form != dataBase64 && utf8.Valid(data):
-		return escape.AppendJSON(b, data)
-	}
-	b = base64.StdEncoding.AppendEncode(append(b, '"'), data)
-	return append(b, `","encoding":"base64"`...)
+	return form.AppendJSON(append(b, `,"data":`...), data)
 }
 
 func appendStatJSON(b []byte, s *proto.StatPersisted, dataLength int) []byte {

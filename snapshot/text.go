@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"encoding/base64"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -18,7 +17,7 @@ import (
 type textForm struct {
 	*ui.Batches
 	tty      bool
-	data     dataForm
+	data     escape.DataForm
 	date     javaDate
 	lastZxid int64
 }
@@ -45,7 +44,7 @@ func (t *textForm) add(n *storage.Node) error {
 	b = strconv.AppendInt(append(b, "\n  dataVersion = "...), int64(s.Version), 10)
 	b = strconv.AppendInt(append(b, "\n  aclVersion = "...), int64(s.Aversion), 10)
 	b = appendZxid(b, "\n  ephemeralOwner = ", s.EphemeralOwner)
-	b = t.data.appendText(b, n.Data)
+	b = appendData(b, t.data, n.Data)
 	t.Text = append(b, '\n')
 	t.lastZxid = max(t.lastZxid, s.Mzxid, s.Pzxid)
 	return t.More()
@@ -132,63 +131,20 @@ func javaOrder(sessions []storage.Session) []storage.Session {
 	return sorted
 }
 
-// dataForm is how to print data.
-type dataForm string
+// dataAuto is without --data: in text its length, in JSON as [escape.DataText].
+const dataAuto escape.DataForm = ""
 
-// The forms of data.
-const (
-	dataAuto   dataForm = ""       // JSON: text if it is UTF-8, else base64; text: its length
-	dataText   dataForm = "text"   // same as auto
-	dataHex    dataForm = "hex"    //
-	dataBase64 dataForm = "base64" //
-	dataNone   dataForm = "none"   //
-	dataLength dataForm = "length" //
-)
-
-var dataForms = []dataForm{dataText, dataHex, dataBase64, dataNone, dataLength}
-
-func (f dataForm) appendText(b, data []byte) []byte {
-	switch f {
-	case dataNone:
+func appendData(b []byte, form escape.DataForm, data []byte) []byte {
+	switch form {
+	case escape.DataNone:
 		return b
-	case dataAuto, dataLength:
+	case dataAuto, escape.DataLength:
 		return strconv.AppendInt(append(b, "\n  dataLength = "...), int64(len(data)), 10)
 	}
 	b = append(b, "\n  data = "...)
-	switch {
-	case f == dataHex:
-		return appendHex(b, data)
-	case f == dataText && utf8.Valid(data):
-		return appendPrintable(b, data)
+	if form == escape.DataText && utf8.Valid(data) {
+		return escape.Append(b, data, false)
 	}
-	return base64.StdEncoding.AppendEncode(b, data)
-}
-
-func appendHex(b, data []byte) []byte {
-	for _, c := range data {
-		b = append(b, hexDigits[c>>4], hexDigits[c&15])
-	}
-	return b
-}
-
-// appendPrintable keeps text on one line by escaping control characters.
-func appendPrintable(b, text []byte) []byte {
-	for len(text) > 0 {
-		r, size := utf8.DecodeRune(text)
-		switch {
-		case r == '\n':
-			b = append(b, `\n`...)
-		case r == '\t':
-			b = append(b, `\t`...)
-		case r == '\r':
-			b = append(b, `\r`...)
-		case r < ' ' || r == 0x7f:
-			b = append(b, '\\', 'x')
-			b = appendHex(b, text[:1])
-		default:
-			b = append(b, text[:size]...)
-		}
-		text = text[size:]
-	}
+	b, _ = form.Append(b, data)
 	return b
 }
