@@ -103,7 +103,7 @@ func (a *app) env() *command.Env {
 
 // session is one that the options describe, once settle has completed them.
 func (a *app) session(settle func() error) *session.Session {
-	s := session.Deferred(func() (client.Config, error) {
+	s := session.New(func() (client.Config, error) {
 		if err := settle(); err != nil {
 			return client.Config{}, err
 		}

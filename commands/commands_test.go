@@ -36,6 +36,11 @@ type bench struct {
 	out, err bytes.Buffer
 }
 
+// sessionWith returns a session with servers, not open yet.
+func sessionWith(servers string) *session.Session {
+	return session.New(func() (client.Config, error) { return client.Config{Servers: servers}, nil })
+}
+
 // newBench opens a session on the shared server; its chroot is empty.
 func newBench(t *testing.T) *bench {
 	t.Helper()
@@ -43,7 +48,7 @@ func newBench(t *testing.T) *bench {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	chroot := "/" + strings.NewReplacer("/", "-", "#", "-").Replace(t.Name())
-	root := session.New(client.Config{Servers: server.Addr()})
+	root := sessionWith(server.Addr())
 	defer root.Close()
 	conn, err := root.Conn()
 	if err != nil {
@@ -52,7 +57,7 @@ func newBench(t *testing.T) *bench {
 	if _, _, err := conn.Create(ctx, chroot, []byte("root"), proto.OpenACL, proto.Persistent, 0); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, ctx: ctx, session: session.New(client.Config{Servers: server.Addr() + chroot})}
+	b := &bench{t: t, ctx: ctx, session: sessionWith(server.Addr() + chroot)}
 	t.Cleanup(func() { _ = b.session.Close() })
 	b.env = &command.Env{Commands: All,
 		Streams: &ui.Streams{In: strings.NewReader(""), Out: &b.out, Err: &b.err, Width: 80},

@@ -13,7 +13,6 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
-	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -126,7 +125,7 @@ func TestDeleteAllOfAChangingTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := session.New(client.Config{Servers: b.session.Servers()})
+	other := sessionWith(b.session.Servers())
 	defer other.Close()
 	disturber, err := other.Conn()
 	if err != nil {

@@ -6,14 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
-	"github.com/zkctl/zkctl/internal/session"
 )
 
 func TestMissingChroot(t *testing.T) {
 	b := newBench(t)
-	session := session.New(client.Config{Servers: b.session.Servers() + "/none"})
+	session := sessionWith(b.session.Servers() + "/none")
 	defer session.Close()
 	b.env.Session = session
 	for line, hint := range map[string]bool{
@@ -46,7 +44,7 @@ func TestDeleteAllOfTheRoot(t *testing.T) {
 	b := newBench(t)
 	whole, _, _ := strings.Cut(b.session.Servers(), "/")
 	for servers, want := range map[string]string{b.session.Servers(): "is the chroot /TestDeleteAllOfTheRoot", whole: "/zookeeper in it belongs to the server"} {
-		session := session.New(client.Config{Servers: servers})
+		session := sessionWith(servers)
 		b.env.Session = session
 		if err := command.Run(b.ctx, b.env, command.Args("deleteall", "/")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", servers, err)

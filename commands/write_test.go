@@ -8,16 +8,14 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
-	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
-	"github.com/zkctl/zkctl/internal/session"
 )
 
 // newRootBench is a bench without a chroot, which quotas need.
 func newRootBench(t *testing.T, addr string) *bench {
 	b := newBench(t)
 	_ = b.session.Close()
-	b.session = session.New(client.Config{Servers: addr})
+	b.session = sessionWith(addr)
 	t.Cleanup(func() { _ = b.session.Close() })
 	b.env.Session = b.session
 	return b

@@ -27,7 +27,7 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// embedded starts an ensemble of embedded members with further lines of zoo.cfg.
+// embedded starts an ensemble of embedded members with more lines in zoo.cfg.
 func embedded(t *testing.T, size int, properties map[string]string) *localserver.Ensemble {
 	t.Helper()
 	all := map[string]string{"tickTime": "500", "forceSync": "no"}
@@ -42,7 +42,7 @@ func embedded(t *testing.T, size int, properties map[string]string) *localserver
 	return e
 }
 
-// output is what a verb left behind.
+// output is what a verb printed, and its exit code.
 type output struct {
 	out, err string
 	code     int
@@ -106,7 +106,7 @@ func statusOf(t *testing.T, servers string, args ...string) (status, output) {
 	return s, o
 }
 
-// One address leads to all members; what happens to them is seen.
+// One address leads to all members, and what happens to them is shown.
 func TestStatusOfEmbeddedMembers(t *testing.T) {
 	for name, properties := range map[string]map[string]string{
 		"all words": nil,
@@ -268,7 +268,7 @@ type apaches struct {
 func startApaches(t *testing.T, properties map[string]string) *apaches {
 	t.Helper()
 	in := withJetty(t)
-	e, err := apache.NewEnsemble(3)
+	e, err := apachetest.NewEnsemble(3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +287,7 @@ func startApaches(t *testing.T, properties map[string]string) *apaches {
 			lines[key] = value
 		}
 		wg.Go(func() {
-			a.servers[i], errs[i] = in.StartMember(t.Context(), e, int64(i+1), apache.Options{Dir: t.TempDir(), TickTime: time.Second, Properties: lines})
+			a.servers[i], errs[i] = e.StartMember(t.Context(), in, int64(i+1), apache.Options{Dir: t.TempDir(), TickTime: time.Second, Properties: lines})
 		})
 	}
 	wg.Wait()
@@ -327,7 +327,7 @@ func withJetty(t *testing.T) *apache.Installation {
 	return &in
 }
 
-// With the default white list the AdminServer tells the rest.
+// With the default whitelist the AdminServer reports the rest.
 func TestApacheMembersByDefault(t *testing.T) {
 	t.Parallel()
 	a := startApaches(t, nil)
@@ -345,11 +345,11 @@ func TestApacheMembersByDefault(t *testing.T) {
 			t.Errorf("member %d: %s", i+1, o.out)
 		}
 	}
-	// The configuration names no client ports here: those that are named are all there are.
+	// The configuration names no client ports here, so only the named members are known.
 	if s, o = statusOf(t, a.connect, "--admin-port", "0"); len(s.Members) != 3 || s.Members[0].Sessions != nil {
 		t.Errorf("%s%s", o.out, o.err)
 	}
-	// So do clients; without a door, which setting opens one is said.
+	// The same holds for clients; without a door, the setting that opens one is named.
 	conn, err := client.Open(client.Config{Servers: a.connect, SessionTimeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)

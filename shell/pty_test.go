@@ -24,7 +24,6 @@ import (
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
-	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -44,7 +43,7 @@ func testShell() int {
 	streams := ui.System()
 	streams.Out = ui.Terminal(&panicWriter{w: ui.Raw(streams.Out)})
 	err := Run(context.Background(), Options{
-		Session:   session.New(client.Config{Servers: os.Getenv("ZKCTL_TEST_SERVERS"), SessionTimeout: timeout}),
+		Session:   sessionWith(client.Config{Servers: os.Getenv("ZKCTL_TEST_SERVERS"), SessionTimeout: timeout}),
 		Streams:   streams,
 		StateDir:  os.Getenv("ZKCTL_TEST_STATE"),
 		Transient: os.Getenv("ZKCTL_TEST_TRANSIENT") == "true",

@@ -19,11 +19,16 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
+// sessionWith returns a session with a configuration, not open yet.
+func sessionWith(cfg client.Config) *session.Session {
+	return session.New(func() (client.Config, error) { return cfg, nil })
+}
+
 // offline are options for lines that need no server.
 func offline(in string) (opts Options, out, errOut *bytes.Buffer) {
 	out, errOut = &bytes.Buffer{}, &bytes.Buffer{}
 	return Options{
-		Session: session.New(client.Config{Servers: "127.0.0.1:1"}),
+		Session: sessionWith(client.Config{Servers: "127.0.0.1:1"}),
 		Streams: &ui.Streams{In: strings.NewReader(in), Out: out, Err: errOut, Width: 80},
 	}, out, errOut
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/client"
-	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -31,7 +30,7 @@ func TestTroubleIsSaidOnce(t *testing.T) {
 	}
 	l.Close() // connections are refused from now on
 	for _, failed := range []bool{false, true} {
-		session := session.New(client.Config{Servers: l.Addr().String()})
+		session := sessionWith(client.Config{Servers: l.Addr().String()})
 		defer session.Close()
 		var stderr bytes.Buffer
 		opts := Options{Session: session, Streams: &ui.Streams{Out: io.Discard, Err: &stderr}}

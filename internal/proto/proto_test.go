@@ -16,7 +16,7 @@ func every() []jute.Record {
 		&ID{}, &ACL{}, &Stat{}, &StatPersisted{}, &ClientInfo{},
 		&ConnectRequest{}, &ConnectResponse{}, &RequestHeader{}, &ReplyHeader{}, &MultiHeader{},
 		&FileHeader{}, &TxnHeader{}, &TxnDigest{}, &Txn{}, &TxnEntry{},
-		&LearnerInfo{}, &QuorumPacket{}, &QuorumAuthPacket{}, &Notification{}, &InitialMessage{},
+		&LearnerInfo{}, &QuorumPacket{}, &Notification{}, &InitialMessage{},
 	}
 	for _, op := range Ops() {
 		body, _ := NewTxnBody(op)

@@ -110,17 +110,3 @@ func (r *QuorumPacket) Visit(c *jute.Codec) {
 	c.Buffer(&r.Data)
 	jute.Vector(c, &r.AuthInfo, 8)
 }
-
-// QuorumAuthPacket carries SASL between members.
-type QuorumAuthPacket struct {
-	Magic  int64
-	Status int32
-	Token  []byte
-}
-
-// Visit walks the fields in wire order.
-func (r *QuorumAuthPacket) Visit(c *jute.Codec) {
-	c.Long(&r.Magic)
-	c.Int(&r.Status)
-	c.Buffer(&r.Token)
-}

@@ -43,15 +43,10 @@ var ErrNone = errors.New("Not connected; `connect host:port` opens a session")
 // notTold is the state of a connection before its first event.
 const notTold proto.KeeperState = -2
 
-// Deferred is New with a configuration that is made when the session is first used.
-func Deferred(configure func() (client.Config, error)) *Session {
+// New returns a session that is not open yet. configure is called when the session is first used. Unless the session has an
+// OnEvent, that of the configuration is called for every event.
+func New(configure func() (client.Config, error)) *Session {
 	return &Session{configure: configure}
-}
-
-// New returns a session that is not open yet. cfg.OnEvent, unless nil, is also called for every
-// event.
-func New(cfg client.Config) *Session {
-	return &Session{own: cfg, cfg: cfg, OnEvent: cfg.OnEvent}
 }
 
 // Conn returns the session, connected or connecting. After expiry and after Close it returns an

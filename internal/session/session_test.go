@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
 func TestExpiredSessionSaysSo(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	s := New(client.Config{Servers: apachetest.Shared(t).Addr()})
+	s := New(func() (client.Config, error) { return client.Config{Servers: apachetest.Shared(t).Addr()}, nil })
 	defer s.Close()
 	conn, err := s.Conn()
 	if err == nil {
@@ -44,9 +44,9 @@ func TestExpiredSessionSaysSo(t *testing.T) {
 	}
 }
 
-func TestDeferred(t *testing.T) {
+func TestConfigurationIsMadeWhenUsed(t *testing.T) {
 	made := 0
-	s := Deferred(func() (client.Config, error) { made++; return client.Config{Servers: "h:1"}, nil })
+	s := New(func() (client.Config, error) { made++; return client.Config{Servers: "h:1"}, nil })
 	if made != 0 {
 		t.Error("the configuration is made before it is needed")
 	}
@@ -54,7 +54,7 @@ func TestDeferred(t *testing.T) {
 		t.Errorf("%+v, %v; made %d times", cfg, err, made)
 	}
 	wrong := errors.New("no profile")
-	s = Deferred(func() (client.Config, error) { made++; return client.Config{}, wrong })
+	s = New(func() (client.Config, error) { made++; return client.Config{}, wrong })
 	for range 2 {
 		if _, err := s.Conn(); !errors.Is(err, wrong) {
 			t.Errorf("Conn: %v", err)

@@ -25,7 +25,7 @@ func TestApacheStartsOnWhatWeWrote(t *testing.T) {
 		t.Run("snapshot"+compression, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 			defer cancel()
-			tree, _, err := ReadTree("testdata/standalone/snapshot.36")
+			tree, _, err := readAlone("testdata/standalone/snapshot.36")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -25,25 +25,20 @@ const maxStructureFaults = 20
 // introduces; neither is a fault here. [Dir.Load] checks them afterwards.
 //
 // The zxid of the tree is that in the file's name, else LastProcessedZxid, else 0.
-func ReadTree(path string) (*ztree.Tree, Trailer, error) {
-	s, err := readTree(path)
-	return s.result(err)
-}
-
-// ReadTreeOf is [ReadTree] for an open file, which it closes. name is the name that the file
-// would have.
-func ReadTreeOf(f fs.File, name string) (*ztree.Tree, Trailer, error) {
-	s, err := readTreeOf(newSnapshotReader(f, name))
-	return s.result(err)
-}
-
-// ReadTree is [ReadTree] for a snapshot with its logs, which show whether a digest that does not
-// agree is a fault; see settle.
+//
+// The logs of the directory show whether a digest that does not agree is a fault; see settle.
 func (d *Dir) ReadTree(file File) (*ztree.Tree, Trailer, error) {
 	s, err := readTree(file.Path)
 	if s != nil {
 		d.settle(s)
 	}
+	return s.result(err)
+}
+
+// ReadTreeOf is [Dir.ReadTree] for an open file without logs, which it closes. name is the name that the file
+// would have.
+func ReadTreeOf(f fs.File, name string) (*ztree.Tree, Trailer, error) {
+	s, err := readTreeOf(newSnapshotReader(f, name))
 	return s.result(err)
 }
 

@@ -365,7 +365,7 @@ func replay(t *testing.T, dir string, tree *ztree.Tree) {
 // A snapshot of a small tree is the same whether written at once or in steps, except for the order
 // of siblings; without a digest it has one checksum.
 func TestSmallSnapshotStream(t *testing.T) {
-	tree, _, err := ReadTree("testdata/standalone/snapshot.36")
+	tree, _, err := readAlone("testdata/standalone/snapshot.36")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -385,7 +385,7 @@ func TestSmallSnapshotStream(t *testing.T) {
 	if err := f.Commit(s.State()); err != nil {
 		t.Fatal(err)
 	}
-	again, tr, err := ReadTree(path)
+	again, tr, err := readAlone(path)
 	if err != nil || tr.Seals != 1 || tr.Digest != nil {
 		t.Fatalf("%v, %+v", err, tr)
 	}
@@ -406,7 +406,7 @@ func TestSmallSnapshotStream(t *testing.T) {
 func TestReadApachesStream(t *testing.T) {
 	for _, name := range []string{"standalone/snapshot.36", "standalone/snapshot.71", "ensemble/server1/version-2/snapshot.0"} {
 		path := filepath.Join("testdata", name)
-		want, _, err := ReadTree(path)
+		want, _, err := readAlone(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -462,7 +462,7 @@ func TestApacheStartsFromStream(t *testing.T) {
 }
 
 func FuzzReadStream(f *testing.F) {
-	tree, _, err := ReadTree("testdata/standalone/snapshot.36")
+	tree, _, err := readAlone("testdata/standalone/snapshot.36")
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func TestWriteSnapshot(t *testing.T) {
-	tree, _, err := ReadTree("testdata/standalone/snapshot.36")
+	tree, _, err := readAlone("testdata/standalone/snapshot.36")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func TestWriteSnapshot(t *testing.T) {
 				if err := WriteSnapshot(path, tree, opt); err != nil {
 					t.Fatal(err)
 				}
-				again, tr, err := ReadTree(path)
+				again, tr, err := readAlone(path)
 				if err != nil || again.Digest() != tree.Digest() || again.Len() != tree.Len() || again.LastZxid() != tree.LastZxid() {
 					t.Errorf("read back: %v", err)
 				}

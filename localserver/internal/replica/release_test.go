@@ -43,7 +43,7 @@ func TestReleasesOnDisk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, trailer, err := storage.ReadTree(path)
+		_, trailer, err := new(storage.Dir).ReadTree(storage.File{Path: path})
 		if err != nil || trailer.LastProcessedZxid != want.lastZxid {
 			t.Errorf("%s: a snapshot ends in %+v, %v, want the last zxid %d", text, trailer, err, want.lastZxid)
 		}

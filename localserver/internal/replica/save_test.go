@@ -62,7 +62,7 @@ func TestSnapshotWhileTheTreeChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, _, err := storage.ReadTree(path)
+	tree, _, err := new(storage.Dir).ReadTree(storage.File{Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestRestoreOverASnapshot(t *testing.T) {
 	if err := s.Restore(bytes.NewReader(stream), 20); err != nil {
 		t.Fatal(err)
 	}
-	if saved, _, err := storage.ReadTree(path); err != nil || saved.Get("/leaders") == nil {
+	if saved, _, err := new(storage.Dir).ReadTree(storage.File{Path: path}); err != nil || saved.Get("/leaders") == nil {
 		t.Errorf("%v is on disk, %v", saved, err)
 	}
 }

@@ -32,7 +32,7 @@ import (
 // mixed is an ensemble of Apache's servers and ours on real sockets.
 type mixed struct {
 	t       *testing.T
-	lines   apache.Ensemble
+	lines   apachetest.Ensemble
 	servers map[int64]mixedServer
 	client  *client.Conn
 	written map[string]string
@@ -53,7 +53,7 @@ const mixedTick = 500 * time.Millisecond
 // newMixed starts servers 1 to n; those in java are Apache's.
 func newMixed(t *testing.T, n int, java ...int64) *mixed {
 	in := apachetest.Require(t)
-	lines, err := apache.NewEnsemble(n)
+	lines, err := apachetest.NewEnsemble(n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func (m *mixed) compareLogs() {
 type javaServer struct {
 	t     *testing.T
 	in    *apache.Installation
-	lines apache.Ensemble
+	lines apachetest.Ensemble
 	id    int64
 	data  string
 	port  int
@@ -237,7 +237,7 @@ func (s *javaServer) start() {
 	s.mu.Unlock()
 	go func() {
 		defer close(started)
-		server, err := s.in.StartMember(ctx, s.lines, s.id, apache.Options{Dir: s.data, Port: s.port, TickTime: mixedTick, Properties: s.properties,
+		server, err := s.lines.StartMember(ctx, s.in, s.id, apache.Options{Dir: s.data, Port: s.port, TickTime: mixedTick, Properties: s.properties,
 			JVM: []string{"-Dzookeeper.electionPortBindRetry=10"}})
 		if err != nil {
 			if ctx.Err() == nil {
@@ -289,7 +289,7 @@ func modeOf(addr string) string {
 // ourServer is a member of ours.
 type ourServer struct {
 	t     *testing.T
-	lines apache.Ensemble
+	lines apachetest.Ensemble
 	id    int64
 	data  string
 	port  int

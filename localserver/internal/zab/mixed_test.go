@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
@@ -181,7 +180,7 @@ func logged(t *testing.T, dir, path string) (found bool) {
 func TestMixedReconfig(t *testing.T) {
 	in := apachetest.Require(t)
 	// The configuration contains the client ports, or a joining server would have none.
-	lines := apache.Ensemble{}
+	lines := apachetest.Ensemble{}
 	ports := map[int64]int{}
 	free := map[int]bool{}
 	for len(free) < 18 {
@@ -192,8 +191,8 @@ func TestMixedReconfig(t *testing.T) {
 		lines[id] = fmt.Sprintf("127.0.0.1:%d:%d:participant;127.0.0.1:%d", next[0], next[1], next[2])
 		ports[id], next = next[2], next[3:]
 	}
-	some := func(ids ...int64) apache.Ensemble {
-		e := apache.Ensemble{}
+	some := func(ids ...int64) apachetest.Ensemble {
+		e := apachetest.Ensemble{}
 		for _, id := range ids {
 			e[id] = lines[id]
 		}

@@ -1,4 +1,4 @@
-package apache
+package apachetest
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/port"
 )
 
@@ -36,7 +37,7 @@ func NewEnsemble(n int) (Ensemble, error) {
 
 // StartMember starts one server of an ensemble and returns when it serves clients, which takes a
 // quorum: start the servers concurrently. Options.Dir, the data directory, must exist.
-func (in *Installation) StartMember(ctx context.Context, e Ensemble, id int64, opt Options) (*Server, error) {
+func (e Ensemble) StartMember(ctx context.Context, in *apache.Installation, id int64, opt apache.Options) (*apache.Server, error) {
 	properties := map[string]string{"initLimit": "10", "syncLimit": "5"}
 	for id, line := range e {
 		properties["server."+strconv.FormatInt(id, 10)] = line
