@@ -120,14 +120,7 @@ func optionRows(fs *pflag.FlagSet, group string) (rows [][2]string) {
 		if annotation(f, groupKey) != group {
 			return
 		}
-		value, usage := pflag.UnquoteUsage(f)
-		name := "-" + f.Name
-		if f.Shorthand != "" {
-			name = "-" + f.Shorthand + ", " + name
-		}
-		if value != "" {
-			name += " " + value
-		}
+		name, usage := command.OptionRow(f, "-")
 		if f.Value.Type() != "bool" && f.DefValue != "" && f.DefValue != "[]" && !strings.Contains(usage, f.DefValue) {
 			usage += " (default " + f.DefValue + ")"
 		}

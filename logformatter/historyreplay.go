@@ -108,16 +108,22 @@ func snapshotBefore(args []string, logs []storage.File) (best storage.File, foun
 	return best, found, nil
 }
 
+// openBefore opens the snapshot that the first log continues from; it is nil if there is none.
+func openBefore(args []string, logs []storage.File) (*storage.SnapshotReader, storage.File, error) {
+	file, ok, err := snapshotBefore(args, logs)
+	if err != nil || !ok {
+		return nil, file, err
+	}
+	s, err := storage.OpenSnapshot(file.Path)
+	return s, file, err
+}
+
 // begin loads the state before the first log from the snapshot before it, if there is one. A
 // snapshot is written while transactions continue, so it does not say what a znode was before
 // those that are in the logs as well.
 func (r *replay) begin(args []string, logs []storage.File) error {
-	file, ok, err := snapshotBefore(args, logs)
-	if err != nil || !ok {
-		return err
-	}
-	s, err := storage.OpenSnapshot(file.Path)
-	if err != nil {
+	s, file, err := openBefore(args, logs)
+	if s == nil || err != nil {
 		return err
 	}
 	defer s.Close()

@@ -60,12 +60,8 @@ func newSessionTable() *sessionTable {
 
 // begin loads the sessions that were open before the first log from the snapshot before it.
 func (t *sessionTable) begin(args []string, logs []storage.File) error {
-	file, ok, err := snapshotBefore(args, logs)
-	if err != nil || !ok {
-		return err
-	}
-	s, err := storage.OpenSnapshot(file.Path)
-	if err != nil {
+	s, _, err := openBefore(args, logs)
+	if s == nil || err != nil {
 		return err
 	}
 	defer s.Close()

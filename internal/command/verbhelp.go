@@ -44,14 +44,7 @@ func OptionRows(fs *pflag.FlagSet) (rows [][2]string) {
 		if f.Hidden || f.Name == "help" {
 			return
 		}
-		value, usage := pflag.UnquoteUsage(f)
-		name := "--" + f.Name
-		if f.Shorthand != "" {
-			name = "-" + f.Shorthand + ", " + name
-		}
-		if value != "" {
-			name += " " + value
-		}
+		name, usage := OptionRow(f, "--")
 		switch f.DefValue {
 		case "", "[]", "0", "-1", "false":
 		default:
@@ -60,6 +53,20 @@ func OptionRows(fs *pflag.FlagSet) (rows [][2]string) {
 		rows = append(rows, [2]string{name, usage})
 	})
 	return rows
+}
+
+// OptionRow returns an option with its short form and its value, and what it does without the default. dashes precede its
+// long form.
+func OptionRow(f *pflag.Flag, dashes string) (name, usage string) {
+	value, usage := pflag.UnquoteUsage(f)
+	name = dashes + f.Name
+	if f.Shorthand != "" {
+		name = "-" + f.Shorthand + ", " + name
+	}
+	if value != "" {
+		name += " " + value
+	}
+	return name, usage
 }
 
 // Columns prints a term and its explanation side by side, wrapped to the width; a long term gets

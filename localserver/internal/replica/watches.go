@@ -375,17 +375,24 @@ func (t *watches[W]) removeAll(w W) {
 // it has missed since the last zxid that it saw (DataTree.setWatches). lookup returns when a
 // znode's data and its children last changed.
 func (t *watches[W]) resetWatches(w W, r *proto.SetWatches2, lookup func(path string) (mzxid, pzxid int64, found bool), tell emit[W]) {
-	for _, path := range r.DataWatches {
-		mzxid, _, found := lookup(path)
-		switch {
-		case !found:
-			tell(w, path, proto.EventNodeDeleted)
-		case mzxid > r.RelativeZxid:
-			tell(w, path, proto.EventNodeDataChanged)
-		default:
-			t.add(path, w, dataWatches, oneShot)
+	reset := func(paths []string, kind watchKind, changed proto.EventType) {
+		for _, path := range paths {
+			mzxid, pzxid, found := lookup(path)
+			last := mzxid
+			if kind == childWatches {
+				last = pzxid
+			}
+			switch {
+			case !found:
+				tell(w, path, proto.EventNodeDeleted)
+			case last > r.RelativeZxid:
+				tell(w, path, changed)
+			default:
+				t.add(path, w, kind, oneShot)
+			}
 		}
 	}
+	reset(r.DataWatches, dataWatches, proto.EventNodeDataChanged)
 	for _, path := range r.ExistWatches {
 		if _, _, found := lookup(path); found {
 			tell(w, path, proto.EventNodeCreated)
@@ -393,17 +400,7 @@ func (t *watches[W]) resetWatches(w W, r *proto.SetWatches2, lookup func(path st
 			t.add(path, w, dataWatches, oneShot)
 		}
 	}
-	for _, path := range r.ChildWatches {
-		_, pzxid, found := lookup(path)
-		switch {
-		case !found:
-			tell(w, path, proto.EventNodeDeleted)
-		case pzxid > r.RelativeZxid:
-			tell(w, path, proto.EventNodeChildrenChanged)
-		default:
-			t.add(path, w, childWatches, oneShot)
-		}
-	}
+	reset(r.ChildWatches, childWatches, proto.EventNodeChildrenChanged)
 	for _, path := range r.PersistentWatches {
 		t.addWatch(path, w, proto.WatchPersistent)
 	}
