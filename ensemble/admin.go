@@ -353,7 +353,7 @@ func (opt *adminOptions) printJSON(answers []*adminAnswer) error {
 	}{opt.command, list})
 }
 
-// adminFailure returns an error that lists the AdminServers that did not answer, and what would open those that are shut, or
+// adminFailure returns an error that lists the AdminServers that did not answer, and what would make the closed ones answer, or
 // nil.
 func adminFailure(answers []*adminAnswer) error {
 	var failures []string

@@ -27,7 +27,7 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// bundled is what a bundle has, by name without the folder.
+// bundled is the content of a bundle, by name without the folder.
 type bundled struct {
 	files    map[string]string
 	manifest struct {
@@ -42,7 +42,7 @@ type bundled struct {
 	}
 }
 
-// lacks is why a file is missing, "" if it is not.
+// lacks returns why a file is missing, "" if it is not.
 func (b *bundled) lacks(name string) string {
 	for _, m := range b.manifest.Missing {
 		if m.Name == name {
@@ -189,7 +189,7 @@ func TestBundle(t *testing.T) {
 	}
 }
 
-// What members do not tell is in the manifest with the reason; one that is silent costs no more than its time.
+// What members do not report is in the manifest with the reason; a silent member costs no more than the timeout.
 func TestBundleOfHalfAnEnsemble(t *testing.T) {
 	e := embedded(t, 3, map[string]string{"4lw.commands.whitelist": "srvr"})
 	leader, err := e.Leader(t.Context())
@@ -218,7 +218,7 @@ func TestBundleOfHalfAnEnsemble(t *testing.T) {
 	if !strings.Contains(b.files["zookeeper-config.txt"], "server.3=") {
 		t.Errorf("/zookeeper/config: %q, %s", b.files["zookeeper-config.txt"], b.lacks("zookeeper-config.txt"))
 	}
-	// Nobody there at all is worth a bundle too.
+	// A bundle is written even if no member answers.
 	out = filepath.Join(t.TempDir(), "none.tar.gz")
 	if o := run(t, newCommand, "127.0.0.1:1", "bundle", "--admin-port", "0", "-O", out); o.code != exitUnknown {
 		t.Errorf("%+v", o)

@@ -29,7 +29,7 @@ func TestCanaryHelper(t *testing.T) {
 	run(t, newCommand, addr, "health", "--canary", "--admin-port", "0")
 }
 
-// held is a server that answers late to a canary that watches its znode, and to what the same client asks after that.
+// held is a server that delays its answer to a canary that watches its znode, and to later requests of the same client.
 func held(t *testing.T, delay time.Duration) (*localserver.Ensemble, *client.Conn) {
 	t.Helper()
 	e := embedded(t, 1, nil)
@@ -44,7 +44,7 @@ func held(t *testing.T, delay time.Duration) (*localserver.Ensemble, *client.Con
 	return e, c
 }
 
-// awaitCanary waits until there is one, or none.
+// awaitCanary waits until there is a canary, or none.
 func awaitCanary(t *testing.T, c *client.Conn, there bool) {
 	t.Helper()
 	await.That(t, 30*time.Second, fmt.Sprintf("there is a canary: %v", there), func() bool {

@@ -45,15 +45,15 @@ var Verbs = []command.Verb{
 	},
 }
 
-// connection is the configuration of the session in env, which may not be there before the verb runs.
+// connection returns the configuration of the session in env, which may not exist before the verb runs.
 func connection(env *command.Env) Connect {
 	return func() (client.Config, error) { return env.Session.Config() }
 }
 
-// within are the surroundings that a verb runs in.
+// within is the context that a verb runs in.
 type within struct {
 	dir   string // the current znode, where relative paths start
-	shell bool   // it goes on after this command
+	shell bool   // the process continues after this command
 }
 
 func inEnv(env *command.Env) within { return within{env.Dir, env.Shell != nil} }
@@ -61,7 +61,7 @@ func inEnv(env *command.Env) within { return within{env.Dir, env.Shell != nil} }
 // Connect returns how to reach the servers that the command line, or the shell, names.
 type Connect func() (client.Config, error)
 
-// exitUnknown is the exit code if what was asked could not be told.
+// exitUnknown is the exit code if the answer is unknown.
 const exitUnknown = 2
 
 func newCommand(s *ui.Streams, connect Connect) *cobra.Command {
@@ -87,7 +87,7 @@ whichever answers first in that order.`,
 	return c
 }
 
-// asking are the options that say which members are asked, and how.
+// asking holds the options that select the members to ask, and how to ask them.
 type asking struct {
 	streams *ui.Streams
 	connect Connect
@@ -96,7 +96,7 @@ type asking struct {
 	timeout time.Duration
 }
 
-// patience is how long members are waited for unless --timeout says otherwise.
+// patience is the default of --timeout.
 const patience = 3 * time.Second
 
 func (a *asking) add(c *cobra.Command) {
@@ -107,7 +107,7 @@ func (a *asking) add(c *cobra.Command) {
 	fs.DurationVar(&a.timeout, "timeout", patience, "wait at most `time` for the members")
 }
 
-// prober is what the options come to. widen says to ask the members of the configuration too.
+// prober builds a Prober from the options. widen reports whether to ask the members of the configuration too.
 func (a *asking) prober() (p *probe.Prober, widen bool, err error) {
 	if a.timeout <= 0 {
 		return nil, false, fmt.Errorf("--timeout: invalid value %v; use a positive time, such as 3s", a.timeout)

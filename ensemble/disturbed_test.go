@@ -19,10 +19,10 @@ type disturbable interface {
 	Restart(ctx context.Context) error
 }
 
-// patienceInTests is --timeout. An answer must be there within a second of it.
+// patienceInTests is --timeout. An answer must arrive within a second of it.
 const patienceInTests = time.Second
 
-// askedAfter is what status and health say.
+// askedAfter returns what status reports, and checks that it is in time.
 func askedAfter(t *testing.T, servers string, options []string) status {
 	t.Helper()
 	args := append([]string{"--timeout", patienceInTests.String()}, options...)
@@ -57,7 +57,7 @@ func awaited(t *testing.T, servers string, options []string, what string, wrong,
 
 func isTrue(b *bool) bool { return b != nil && *b }
 
-// disturb kills and pauses members, and looks at what status says at once and then. They are three.
+// disturb kills and pauses members, and checks what status reports at once and afterwards. There are three.
 func disturb(t *testing.T, servers string, members []disturbable, options ...string) {
 	well := func(s status) bool {
 		return isTrue(s.Quorum) && *s.Tolerates == 1 && len(s.Problems) == 0 && s.Leader != ""

@@ -118,7 +118,7 @@ func (p *patient) skip(r *rule, format string, a ...any) {
 	p.skipped = append(p.skipped, skipped{r.Code, fmt.Sprintf(format, a...)})
 }
 
-// untold skips a rule because members do not tell what it is about.
+// untold skips a rule because the members do not report what it needs.
 func (p *patient) untold(r *rule, members []string) {
 	if members != nil {
 		p.skip(r, "not told by %s", strings.Join(members, ", "))

@@ -44,7 +44,7 @@ func configOf(t *testing.T, text string) *probe.Config {
 	return &probe.Config{QuorumVerifier: v, From: "zk1:2181"}
 }
 
-// well is a survey of three members with which nothing is wrong.
+// well is a survey of three healthy members.
 func well(t *testing.T) *probe.Survey {
 	t.Helper()
 	s := &probe.Survey{Config: configOf(t, threeMembers)}
@@ -95,7 +95,7 @@ func writeFile(t *testing.T, name, text string) {
 	}
 }
 
-// server makes a server's zoo.cfg, in which texts are replaced in pairs, and its data. It returns the folder.
+// server makes a server's zoo.cfg, with pairs of texts replaced, and its data. It returns the folder.
 func server(t *testing.T, data *ztree.Tree, replace ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -112,14 +112,14 @@ func server(t *testing.T, data *ztree.Tree, replace ...string) string {
 	return dir
 }
 
-// patientOf is well but for what is in the folder of a server.
+// patientOf is a healthy patient with the folder of a server.
 func patientOf(t *testing.T, dir string) *patient {
 	t.Helper()
 	p := &patient{now: time.Now(), survey: well(t)}
 	if err := p.readFiles(t.Context(), &doctorOptions{config: filepath.Join(dir, "zoo.cfg")}, ofFiles); err != nil {
 		t.Fatal(err)
 	}
-	if p.dirs != nil { // as if there were two disks with much room
+	if p.dirs != nil { // as if there were two disks with plenty of room
 		p.dirs.shared = answer.Some(false)
 		for folder := range p.dirs.space {
 			p.dirs.space[folder] = disk.Space{Free: 900, Total: 1000}
@@ -152,7 +152,7 @@ func codes(p *patient) (found []string) {
 	return found
 }
 
-// ailment is something wrong: with the second member, or what the files of a server are.
+// ailment is something wrong with the second member, or with a server's files.
 type ailment struct {
 	code   string
 	says   string // in the evidence
@@ -162,7 +162,7 @@ type ailment struct {
 	files  func(t *testing.T, dir string)
 }
 
-// client gives the member n sessions of 10.0.0.9.
+// client gives the member n sessions from 10.0.0.9.
 func clients(n int, change func(s *session)) func(*testing.T, *patient, *probe.Reading) {
 	return func(_ *testing.T, p *patient, m *probe.Reading) {
 		for i := range n {
@@ -270,7 +270,7 @@ func ailments() []ailment {
 	}
 }
 
-// wide is a znode with n children whose names have so many bytes at least.
+// wide returns a znode with n children whose names have at least the given number of bytes.
 func wide(path string, n, length int) []storage.Node {
 	list := []storage.Node{{Path: path, ACL: 1}}
 	for i := range n {
@@ -279,7 +279,7 @@ func wide(path string, n, length int) []storage.Node {
 	return list
 }
 
-// Each code is raised by what it is about, and by nothing in a clean ensemble. A rule that nothing here raises fails.
+// Each code is raised by its ailment and by nothing in a healthy ensemble. A rule that no ailment raises fails the test.
 func TestEachCodeIsRaised(t *testing.T) {
 	raised := map[string]bool{}
 	for _, a := range ailments() {
@@ -314,7 +314,7 @@ func TestEachCodeIsRaised(t *testing.T) {
 	}
 }
 
-// The page lists what the table of rules has.
+// The page lists all rules of the table.
 func TestDocumentedCodes(t *testing.T) {
 	text, err := os.ReadFile("../docs/ensemble.md")
 	if err != nil {
@@ -360,7 +360,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// outside is an address of this machine that is not the loopback interface's, or "127.0.0.1" if it has none.
+// outside returns an address of this machine that is not the loopback interface's, or "127.0.0.1" if there is none.
 func outside(t *testing.T) string {
 	t.Helper()
 	list, err := net.InterfaceAddrs()
@@ -429,7 +429,7 @@ func TestDoctorLooks(t *testing.T) {
 	}
 }
 
-// The certificates in key stores are looked at, and those that are not there are named.
+// The certificates in key stores are checked, and missing stores are named.
 func TestDoctorReadsStores(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

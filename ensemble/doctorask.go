@@ -21,7 +21,7 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// askMembers collects what the survey does not tell, all at once. What cannot be had is absent.
+// askMembers collects what the survey does not contain, all at once. What cannot be obtained is absent.
 func (p *patient) askMembers(ctx context.Context, prober *probe.Prober, timeout time.Duration, wanted source) error {
 	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -99,7 +99,7 @@ func topLevelOf(ctx context.Context, prober *probe.Prober, serving []*probe.Read
 	return nil, failure
 }
 
-// askAdmin asks the members' AdminServers, and notes the clocks and snapshots that they tell.
+// askAdmin asks the members' AdminServers, and notes the clocks and snapshots that they report.
 func (p *patient) askAdmin(ctx context.Context, prober *probe.Prober) {
 	type told struct {
 		server *adminServer

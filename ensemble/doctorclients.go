@@ -82,7 +82,7 @@ func nearMaxClientCnxns(p *patient, r *rule) {
 	p.untold(r, silent)
 }
 
-// perClient is a rule about a number of sessions, summed up over those from one address. word tells the number.
+// perClient is a rule about a number of sessions, summed up over those from one address. word is the one that reports the number.
 func perClient(word string, measure func(*session) answer.Opt[int64]) func(*patient, *rule) {
 	return func(p *patient, r *rule) {
 		sums := map[string]int64{}

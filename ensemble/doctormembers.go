@@ -61,7 +61,7 @@ func memberRules() []*rule {
 	}
 }
 
-// member is a rule about a number that each serving member may tell.
+// member is a rule about a number that each serving member may report.
 func member(check func(m *probe.Reading) (value float64, known bool), text string) func(*patient, *rule) {
 	return func(p *patient, r *rule) {
 		var silent []string

@@ -149,7 +149,7 @@ type tail struct {
 }
 
 // sinceSnapshot counts the transactions after the newest snapshot. A log that ends inside an entry is what a server that is
-// running, or was killed, leaves behind; it is no damage.
+// running, or was killed, leaves; it is not damage.
 func (d *dataDirs) sinceSnapshot(ctx context.Context) (*tail, error) {
 	last := int64(0)
 	if n := len(d.snapshots); n > 0 {

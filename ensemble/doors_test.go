@@ -26,7 +26,7 @@ type doors struct {
 	words, admins bool
 }
 
-// check runs every verb: it gives the right answer and says through which door, or what would open one.
+// check runs every verb: it must give the right answer and name the door, or what would open one.
 func (d doors) check(t *testing.T) {
 	c, err := client.Open(client.Config{Servers: d.servers[0], SessionTimeout: 10 * time.Second})
 	if err != nil {
@@ -61,7 +61,7 @@ func (d doors) check(t *testing.T) {
 		args      string
 		code      int
 		says      string // on stdout or stderr
-		silent    string // what neither says
+		silent    string // on neither
 	}{
 		{newCommand, "status", 0, with(tells, "quorum 3 of 3", "4lw.commands.whitelist=mntr,conf"), with(tells, "?", "panic")},
 		{newCommand, "health", 0, "healthy: quorum 3 of 3", "?"},
@@ -116,7 +116,7 @@ func TestDoorsOfEmbeddedMembers(t *testing.T) {
 
 var numbers = regexp.MustCompile(`0x[0-9a-f]+|[0-9]+(\.[0-9]+)?`)
 
-// sameBytes compares what 4lw --raw prints with what the port answers, but for numbers that move.
+// sameBytes compares what 4lw --raw prints with what the port answers, except for numbers that change.
 func sameBytes(t *testing.T, addr string) {
 	t.Helper()
 	for _, w := range fourletter.Words {
@@ -126,7 +126,7 @@ func sameBytes(t *testing.T, addr string) {
 		}
 		var before string
 		var o output
-		same := await.Within(20*time.Second, func() bool { // connections end late
+		same := await.Within(20*time.Second, func() bool { // connections take time to end
 			before, o = dial(t, addr, ask), run(t, newWordCommand, addr, args...)
 			return sameBut(before, o.out, dial(t, addr, ask))
 		})
@@ -139,7 +139,7 @@ func sameBytes(t *testing.T, addr string) {
 	}
 }
 
-// sameBut reports whether the three texts are the same but for numbers in which the first and the last differ.
+// sameBut reports whether the three texts are the same except for numbers that differ between the first and the last.
 func sameBut(before, text, after string) bool {
 	a, b, c := numbers.FindAllString(before, -1), numbers.FindAllString(text, -1), numbers.FindAllString(after, -1)
 	if len(a) != len(b) || len(b) != len(c) || numbers.ReplaceAllString(before, "#") != numbers.ReplaceAllString(text, "#") {

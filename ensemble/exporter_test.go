@@ -110,7 +110,7 @@ func TestExporter(t *testing.T) {
 		t.Errorf("kinds %v", page.Kinds)
 	}
 
-	// A member that dies keeps its labels, and has no numbers that would be wrong.
+	// A member that dies keeps its labels and loses its numbers.
 	victim := e.Members()[2]
 	labels := `{id="3",address="` + victim.Addr() + `"}`
 	if page.Samples["zkctl_member_serving"+labels] != 1 {
@@ -142,7 +142,7 @@ func TestExporter(t *testing.T) {
 	}
 }
 
-// Where only srvr is open there are the numbers of srvr, and no others. An ensemble that is gone is an answer.
+// If only srvr is open, there are only its numbers. An ensemble that is gone is an answer too.
 func TestExporterThroughSrvr(t *testing.T) {
 	e := embedded(t, 1, map[string]string{"4lw.commands.whitelist": "srvr"})
 	url, _ := startExporter(t, client.Config{Servers: e.ConnectString()}, "--timeout", "2s")
@@ -161,7 +161,7 @@ func TestExporterThroughSrvr(t *testing.T) {
 	}
 }
 
-// Scrapes at one time ask the members once.
+// Simultaneous scrapes ask the members once.
 func TestScrapesShareProbe(t *testing.T) {
 	e := embedded(t, 1, nil)
 	var asked atomic.Int64
@@ -228,7 +228,7 @@ func TestExporterOptions(t *testing.T) {
 	}
 }
 
-// metricsText is a page of one member that tells mntr.
+// metricsText is a page about one member that answers mntr.
 func metricsText(t testing.TB, text []byte) (string, bool) {
 	t.Helper()
 	m, err := answer.ParseMntr(text)
@@ -299,7 +299,7 @@ func FuzzMetricNames(f *testing.F) {
 	})
 }
 
-// namesOf are the metrics of a PromQL expression, which must parse.
+// namesOf returns the metrics in a PromQL expression, which must parse.
 func namesOf(t *testing.T, expression string) (names []string) {
 	t.Helper()
 	parsed, err := metricsql.Parse(strings.ReplaceAll(expression, "$__rate_interval", "1m"))
@@ -321,7 +321,7 @@ func namesOf(t *testing.T, expression string) (names []string) {
 	return names
 }
 
-// The rules and the dashboard in contrib ask for nothing that the exporter does not have.
+// The rules and the dashboard in contrib use only metrics that the exporter has.
 func TestContribAsksForWhatThereIs(t *testing.T) {
 	e := embedded(t, 3, nil)
 	url, _ := startExporter(t, client.Config{Servers: e.ConnectString()})

@@ -94,7 +94,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// A limit on what nobody tells is no pass.
+// A limit on an unknown value does not pass.
 func TestUnknownIsNoPass(t *testing.T) {
 	h := &health{survey: &probe.Survey{}}
 	h.checks = []check{{Name: "quorum", OK: answer.Some(true), critical: true}}

@@ -30,7 +30,7 @@ import (
 	_ "github.com/zkctl/zkctl/localserver/apache"
 )
 
-// certificate makes one for 127.0.0.1 that signs itself, as a PEM file with its key.
+// certificate makes a self-signed certificate for 127.0.0.1, as a PEM file with its key.
 func certificate(t *testing.T) (file string, trusting *tls.Config) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -63,7 +63,7 @@ func certificate(t *testing.T) (file string, trusting *tls.Config) {
 	return file, &tls.Config{RootCAs: roots}
 }
 
-// Words go through the client port's TLS, and an AdminServer that speaks HTTPS alone is asked so.
+// Words go through the client port's TLS, and an AdminServer that only speaks HTTPS is asked that way.
 func TestSecureDoors(t *testing.T) {
 	file, trusting := certificate(t)
 	n, err := port.Free()
@@ -109,7 +109,7 @@ func TestSecureDoors(t *testing.T) {
 		if o := runWith(t, newCommand, cfg, "health", "--canary", "--admin-port", "0"); o.code != 0 {
 			t.Errorf("%s: %+v", name, o)
 		}
-		// Without TLS the port is told for what it is; with it, a plain one.
+		// Without TLS the error names a TLS port; with it, a plain one.
 		if o := run(t, newCommand, test.addr, "status", "--admin-port", "0", "--timeout", "20s"); o.code != exitUnknown || !strings.Contains(o.out, "TLS") {
 			t.Errorf("%s: %+v", name, o)
 		}
@@ -141,7 +141,7 @@ func TestIPv6(t *testing.T) {
 	}
 }
 
-// An observer does not count, and members without a quorum that serve reads say so.
+// An observer does not count; members that serve reads without a quorum are reported as such.
 func TestObserversAndReadOnlyMembers(t *testing.T) {
 	e, err := localserver.Start(t.Context(), localserver.Options{
 		Size: 3, Observers: 1, Properties: map[string]string{"tickTime": "500", "forceSync": "no", "readonlymode.enabled": "true", "4lw.commands.whitelist": "srvr"},
@@ -176,7 +176,7 @@ func TestObserversAndReadOnlyMembers(t *testing.T) {
 	}
 }
 
-// A member of another ensemble is told as one, even if both have members of its id.
+// A member of another ensemble is recognized, even if both have a member with its id.
 func TestMemberOfAnotherEnsemble(t *testing.T) {
 	e, other := embedded(t, 3, nil), embedded(t, 3, nil)
 	stranger := other.Members()[0].Addr()
@@ -184,14 +184,14 @@ func TestMemberOfAnotherEnsemble(t *testing.T) {
 	if o.code != 0 || len(s.Members) != 4 || !strings.HasPrefix(s.Verdict, "quorum 3 of 3") || len(s.Problems) != 1 || !strings.Contains(s.Problems[0], stranger+") is a member of another ensemble") {
 		t.Errorf("%d: %s%s", o.code, o.out, o.err)
 	}
-	// Without --members the first that tells its configuration says which ensemble is meant.
+	// Without --members the first member that reports its configuration determines which ensemble is meant.
 	s, o = statusOf(t, e.Members()[0].Addr()+","+stranger, "--admin-port", "0", "--timeout", "20s")
 	if o.code != 0 || len(s.Members) != 4 || !strings.HasPrefix(s.Verdict, "quorum 3 of 3") || len(s.Problems) != 1 || !strings.Contains(s.Problems[0], "is a member of another ensemble") {
 		t.Errorf("%d: %s%s", o.code, o.out, o.err)
 	}
 }
 
-// engines are what runs the members that a test is about.
+// engines lists what can run the members of a test.
 func engines(t *testing.T, properties map[string]string, test func(t *testing.T, e *localserver.Ensemble)) {
 	for _, engine := range []localserver.Engine{localserver.Embedded, localserver.Apache} {
 		t.Run(string(engine), func(t *testing.T) {
@@ -211,7 +211,7 @@ func engines(t *testing.T, properties map[string]string, test func(t *testing.T,
 	}
 }
 
-// A member that was started from an edited snapshot is found, by digests and znode by znode.
+// A member started from an edited snapshot is found, by digests and znode by znode.
 func TestVerifyFindsAnEditedSnapshot(t *testing.T) {
 	engines(t, nil, func(t *testing.T, e *localserver.Ensemble) {
 		c, err := client.Open(client.Config{Servers: e.Members()[0].Addr(), SessionTimeout: 20 * time.Second, Wait: true})

@@ -20,7 +20,7 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
-// TestRestartHelper is the command that restarts a member, in a process of its own: it asks the test at an address to.
+// TestRestartHelper is the command that restarts a member, in its own process: it asks the test to, at an address.
 func TestRestartHelper(t *testing.T) {
 	args := flag.Args()
 	if len(args) != 2 {
@@ -38,7 +38,7 @@ func TestRestartHelper(t *testing.T) {
 	}
 }
 
-// restarter restarts members when the helper asks, and returns the command that does.
+// restarter restarts members when the helper asks, and returns the command that runs the helper.
 func restarter(t *testing.T, e *localserver.Ensemble, restart func(*localserver.Member) error) (command string, done func() []string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -109,7 +109,7 @@ func rollingRestart(t *testing.T, e *localserver.Ensemble) {
 		if pause <= longestPause {
 			break
 		}
-		if attempt == 3 { // a busy machine only ever adds to it
+		if attempt == 3 { // a busy machine can only add to it
 			t.Errorf("writes paused for %v", pause)
 			break
 		}
@@ -143,7 +143,7 @@ func rollingRestart(t *testing.T, e *localserver.Ensemble) {
 	}
 }
 
-// writer creates znodes one after the other and notes those that were acknowledged.
+// writer creates znodes one after another and records those that were acknowledged.
 type writer struct {
 	stop, ended chan struct{}
 	names       []string
@@ -183,7 +183,7 @@ func (w *writer) end() (names []string, pause time.Duration) {
 	return w.names, w.pause
 }
 
-// A command that ends and restarts nothing is no success.
+// A command that succeeds without restarting the member is a failure.
 func TestRestartThatIsNone(t *testing.T) {
 	e := embedded(t, 3, nil)
 	o := run(t, newCommand, e.ConnectString(), "restart", "--rolling", "--admin-port", "0", "--step-timeout", "2s", "--exec", "true", "-y")

@@ -8,7 +8,7 @@ import (
 	"github.com/zkctl/zkctl/internal/exposition"
 )
 
-// exposed is what Prometheus gets of an ensemble: what zkctl concludes, as zkctl_*, and what the members tell, under
+// exposed is what Prometheus gets of an ensemble: what zkctl concludes, as zkctl_*, and what the members report, under
 // ZooKeeper's own names. What is unknown has no sample.
 func exposed(s *probe.Survey) *exposition.Page {
 	page := &exposition.Page{}
@@ -55,7 +55,7 @@ func exposed(s *probe.Survey) *exposition.Page {
 		if r.Metrics != nil {
 			addMetrics(page, r.Metrics, labels...)
 		}
-		// What srvr tells, of a member that does not tell mntr.
+		// From srvr, if the member does not answer mntr.
 		for _, m := range []struct {
 			name  string
 			value answer.Opt[float64]

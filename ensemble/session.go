@@ -339,9 +339,9 @@ func (s *session) text() string {
 	}
 	line("timeout", "%s", span(s.Timeout))
 	if at, ok := s.Expires.Get(); ok {
-		line("expires", "%s, unless its client is heard of", time.UnixMilli(at).Format(time.RFC3339))
+		line("expires", "%s, unless its client is heard from", time.UnixMilli(at).Format(time.RFC3339))
 	} else {
-		line("expires", "unknown; the leader's word dump tells")
+		line("expires", "unknown; the leader's word dump shows it")
 	}
 	paths := func(name string, list answer.Opt[[]string]) {
 		all, known := list.Get()

@@ -21,7 +21,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// sessionVerb is the verb in the shell, at the znode /app.
+// sessionVerb is the verb run in the shell, at the znode /app.
 func sessionVerb(s *ui.Streams, connect Connect) *cobra.Command {
 	return newSessionCommand(s, connect, within{dir: "/app", shell: true})
 }
@@ -108,7 +108,8 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-// A session whose client is gone is on no member, and expires when the leader says; a relative path starts at the current znode.
+// A session whose client is gone is on no member and expires when the leader reports; a relative path starts at the current
+// znode.
 func TestDisconnectedSession(t *testing.T) {
 	t.Parallel()
 	e := embedded(t, 3, nil)
@@ -167,7 +168,7 @@ func lineWith(text, word string) string {
 	return ""
 }
 
-// Two looks tell how long a client has been silent, and how much it sends.
+// Two samples show how long a client has been silent, and how much it sends.
 func TestIdle(t *testing.T) {
 	conn := func(id, received, last int64) *answer.Connection {
 		return &answer.Connection{Address: fmt.Sprint("10.0.0.1:", id), Session: answer.Some(answer.Hex(id)), Received: answer.Some(received), LastResponse: answer.Some(last)}
@@ -199,7 +200,7 @@ func TestIdle(t *testing.T) {
 	}
 }
 
-// An expiry is near now, whatever the zone or the clock it is told in.
+// An expiry is close to now, whatever the time zone or clock it is reported in.
 func TestExpiry(t *testing.T) {
 	due := time.Now().Add(8 * time.Second).UnixMilli()
 	g := &gathering{conns: []*answer.Connection{{LastResponse: answer.Some[int64](70_000)}}, consAt: time.Now()}

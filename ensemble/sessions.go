@@ -18,9 +18,9 @@ type session struct {
 	MemberID   answer.Opt[int64]
 	Conn       *answer.Connection  // nil if it is on no member
 	Timeout    answer.Opt[int64]   // ms
-	Idle       answer.Opt[int64]   // ms since the client was heard of, at least
-	IdleMost   answer.Opt[int64]   // and at most; unknown without a second look
-	Rate       answer.Opt[float64] // packets received a second, between the two looks
+	Idle       answer.Opt[int64]   // ms since the client was heard from, at least
+	IdleMost   answer.Opt[int64]   // at most; unknown without a second sample
+	Rate       answer.Opt[float64] // packets received a second, between the two samples
 	Expires    answer.Opt[int64]   // ms since 1970
 	Ephemerals answer.Opt[[]string]
 	Watches    answer.Opt[[]string]
@@ -51,7 +51,7 @@ type sessions struct {
 
 // lack is something unknown, and why.
 type lack struct {
-	word string // that would tell it
+	word string // that would report it
 	text string
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 )
 
-// A member tells when it answered a client last (lresp) by a clock that counts from some start (Time.currentElapsedTime),
-// and does not tell what that clock shows now. It shows at least the latest of these times. If a client was answered
+// A member reports when it last answered a client (lresp) by a clock that counts from some start (Time.currentElapsedTime),
+// but not what that clock shows now. It shows at least the latest of these times. If a client was answered
 // between two looks, it shows at most as much more as the looks are apart.
 
 // lookAgain asks for the connections a second time.
@@ -78,7 +78,7 @@ func (l *sessions) compare(r *probe.Reading, g *gathering, s *look) {
 		switch ms := apart.Milliseconds(); {
 		case newest > before:
 			one.IdleMost = answer.Some(newest - last + ms)
-		default: // nobody was heard of meanwhile
+		default: // no client was heard from in between
 			one.Idle = answer.Some(newest - last + ms)
 		}
 	}
@@ -105,7 +105,7 @@ const (
 	zoneStep = 15 * 60 * 1000 // zones differ by quarters of an hour
 )
 
-// expiry is when the sessions of an entry expire, in ms since 1970. The AdminServer tells it by the member's own clock,
+// expiry is when the sessions of an entry expire, in ms since 1970. The AdminServer reports it by the member's own clock,
 // which is known from the last answers to clients; the word dump as a date, whose zone is not known to letters: but it is
 // near now.
 func (l *sessions) expiry(e *answer.Expiry, g *gathering) (at answer.Opt[int64]) {

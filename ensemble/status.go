@@ -86,7 +86,7 @@ func survey(ctx context.Context, p *probe.Prober, widen bool, timeout time.Durat
 	return s, err
 }
 
-// exitOf is the exit code for a yes, a no, or a "could not tell".
+// exitOf returns the exit code for yes, no or unknown.
 func exitOf(good answer.Opt[bool]) error {
 	switch yes, known := good.Get(); {
 	case !known:
@@ -97,7 +97,7 @@ func exitOf(good answer.Opt[bool]) error {
 	return nil
 }
 
-// repeat shows the status again and again: on a terminal in place, else one after the other.
+// repeat keeps showing the status: in place on a terminal, otherwise one after another.
 func (opt *statusOptions) repeat(ctx context.Context, p *probe.Prober, widen bool, view *statusView) error {
 	if opt.every <= 0 {
 		return fmt.Errorf("--every: invalid value %v; use a positive time, such as 1s", opt.every)
@@ -175,7 +175,7 @@ func count[T int64 | float64](n answer.Opt[T]) string {
 
 func decimal(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
-// millis is a time in ms, short.
+// millis formats a time in ms, briefly.
 func millis(f answer.Opt[float64]) string {
 	v, ok := f.Get()
 	switch {
@@ -187,7 +187,7 @@ func millis(f answer.Opt[float64]) string {
 	return fmt.Sprintf("%.1f", v)
 }
 
-// span is a duration in ms as a person reads it.
+// span formats a duration in ms for people.
 func span(ms answer.Opt[int64]) string {
 	if v, ok := ms.Get(); ok {
 		return probe.Span(time.Duration(v) * time.Millisecond)
@@ -195,7 +195,7 @@ func span(ms answer.Opt[int64]) string {
 	return unknown
 }
 
-// head are the names of the columns.
+// head returns the names of the columns.
 func (v *statusView) head() []string {
 	head := []string{"ID", "ADDRESS", "ROLE", "ZXID", "LAG", "EPOCH", "CONNS", "SESSIONS", "OUTST", "LATENCY", "VERSION", "UPTIME", "DOOR"}
 	if v.rates {
@@ -289,7 +289,7 @@ func (v *statusView) row(r *probe.Reading) []string {
 	return append(row, count(r.Connections), count(r.Sessions), count(r.Outstanding), latency, escape.Line(version), span(r.Uptime), r.DoorText())
 }
 
-// closed says which settings would open the doors that are shut, if something is unknown because of them.
+// closed returns a note on the settings that would open closed doors, if something is unknown because of them.
 func closed(s *probe.Survey) (notes []string) {
 	var shut []string
 	ports := map[int]bool{}

@@ -72,7 +72,7 @@ func TestVerify(t *testing.T) {
 	if o := verify("--deep", "/a//b"); o.code != ui.ExitFailed || o.out != "" {
 		t.Errorf("%+v", o)
 	}
-	// A server that is no member has other znodes.
+	// A server that is not a member has other znodes.
 	other := embedded(t, 1, nil)
 	d, err := client.Open(client.Config{Servers: other.ConnectString()})
 	if err != nil {

@@ -222,7 +222,7 @@ func (o Object) ClientPort() Opt[int64] { return o.int("client_port") }
 // ServerID returns the member's id in configuration; a server without a myid has none.
 func (o Object) ServerID() Opt[int64] { return o.int("server_id") }
 
-// LastSnapshot is the zxid that last_snapshot tells; unknown if there is no snapshot.
+// LastSnapshot returns the zxid in last_snapshot; unknown if there is no snapshot.
 func (o Object) LastSnapshot() Opt[Hex] {
 	zxid := hex(o.Text("zxid"))
 	if zxid.Or(-1) == -1 {

@@ -34,7 +34,7 @@ func ParseDirs(text []byte) (*Dirs, error) {
 type Digest struct {
 	Zxid    Hex        `json:"zxid"`
 	Digest  Hex        `json:"digest"`
-	Version Opt[int64] `json:"version,omitzero"` // of how it is computed; words do not tell it
+	Version Opt[int64] `json:"version,omitzero"` // of the algorithm; words do not report it
 }
 
 // ParseHash parses the answer to hash: "100000080: 12345678901".

@@ -37,7 +37,7 @@ var (
 type Request struct {
 	Command string // "" for the page with their names
 	Query   url.Values
-	Body    io.Reader // not nil for POST
+	Body    io.Reader // for POST, otherwise nil
 	Auth    bool      // send the first identity
 }
 
@@ -55,8 +55,8 @@ func (p *Prober) Admin(ctx context.Context, m *Member, command string) (answer.O
 	return o, err
 }
 
-// AdminAndClock is Admin, and how many ms the server's clock is ahead of this machine's: its Date tells that to within a
-// second and the time that the request took.
+// AdminAndClock is Admin, and how many ms the server's clock is ahead of this machine's: its Date shows that to within a
+// second plus the duration of the request.
 func (p *Prober) AdminAndClock(ctx context.Context, m *Member, command string) (answer.Object, answer.Opt[int64], error) {
 	r, err := p.RawAdmin(ctx, m, Request{Command: command})
 	if err != nil {
@@ -176,7 +176,7 @@ func (p *Prober) request(ctx context.Context, scheme, host string, r Request) (*
 	return &AdminReply{Body: body, Header: res.Header, Clock: clock}, statusFault(res, body)
 }
 
-// statusFault says what a status other than 200 means.
+// statusFault returns an error for a status other than 200.
 func statusFault(res *http.Response, body []byte) error {
 	_, err := answer.ParseAdmin(body)
 	ours := err == nil || !errors.Is(err, answer.ErrNotUnderstood)

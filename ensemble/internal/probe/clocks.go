@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// clockError is what a clock may seem to be off, in ms: a Date has whole seconds.
+// clockError is how far off a clock may seem, in ms: a Date is in whole seconds.
 const clockError = 3000
 
 // noteClocks notes the members whose clocks differ from this machine's.

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// DialAny opens a connection to any of the addresses that a name resolves to, as net.Dialer does, but does not wait for one
-// that is silent before it tries the next: a net.Dialer gives it two seconds, which may be all there is.
+// DialAny opens a connection to any of the addresses that a name resolves to, as net.Dialer does, but tries the next one while
+// one is silent: a net.Dialer waits two seconds, which may be all the time there is.
 func DialAny(ctx context.Context, network, addr string) (net.Conn, error) {
 	return dialing{lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	}, dial: new(net.Dialer).DialContext}.any(ctx, network, addr)
 }
 
-// stagger is how long an address is waited for before the next one is tried beside it.
+// stagger is the time between attempts at two addresses.
 const stagger = 200 * time.Millisecond
 
 type dialing struct {
@@ -54,7 +54,7 @@ func (d dialing) any(ctx context.Context, network, addr string) (net.Conn, error
 	start()
 	next := time.NewTimer(stagger)
 	defer next.Stop()
-	defer func() { // of those that come too late
+	defer func() { // close connections that come too late
 		late := started - ended
 		go func() {
 			for range late {

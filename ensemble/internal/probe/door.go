@@ -16,7 +16,7 @@ import (
 	"github.com/zkctl/zkctl/internal/fourletter"
 )
 
-// Errors that say more than that a door is shut.
+// Reasons why a door that was reached gave no answer.
 var (
 	ErrNotServing     = errors.New("the member does not serve: it has no leader, or is starting")
 	ErrNotWhitelisted = errors.New("not in 4lw.commands.whitelist")
@@ -31,14 +31,14 @@ type Prober struct {
 	words sync.Map // how many words each member was asked for: *atomic.Int64 by the member's name
 }
 
-// own is the number of words that the member was asked for, which it counts as packets received.
+// own counts the words that the member was asked for; the member counts them as packets received.
 func (p *Prober) own(m *Member) *atomic.Int64 {
 	n, _ := p.words.LoadOrStore(m.Name(), new(atomic.Int64))
 	return n.(*atomic.Int64)
 }
 
-// Word asks the member for a four-letter word, whose argument may follow it. The answer is never the refusal of the white list,
-// nor that of a member that does not serve: these are errors.
+// Word asks the member for a four-letter word, which may be followed by its argument. A refusal by the whitelist and the
+// answer of a member that does not serve are errors.
 func (p *Prober) Word(ctx context.Context, m *Member, word string) ([]byte, error) {
 	reply, err := p.RawWord(ctx, m, word)
 	if err != nil {
@@ -49,13 +49,13 @@ func (p *Prober) Word(ctx context.Context, m *Member, word string) ([]byte, erro
 		return nil, ErrNotWhitelisted
 	case bytes.Equal(trimmed, []byte(fourletter.NotServing)):
 		return nil, ErrNotServing
-	case len(reply) == 0 && word != "hash": // which has nothing to say of a young tree
+	case len(reply) == 0 && word != "hash": // which is empty for a new tree
 		return nil, ErrEmpty
 	}
 	return reply, nil
 }
 
-// Answer asks for a word and reads the answer, at the AdminServer if the white list does not have the word.
+// Answer asks for a word and reads the answer, at the AdminServer if the word is not in the whitelist.
 func (p *Prober) Answer(ctx context.Context, m *Member, w *answer.Word) (any, Door, error) {
 	text, err := p.Word(ctx, m, w.Name)
 	if err == nil {
@@ -100,7 +100,7 @@ func (p *Prober) RawWord(ctx context.Context, m *Member, word string) ([]byte, e
 
 var errNoAddress = errors.New("the ensemble's configuration has no client port for it; give its address with --members")
 
-// shared gives the first of several addresses its share of the time.
+// shared limits ctx to one address's share of the remaining time.
 func shared(ctx context.Context, shares int) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok || shares < 2 {
@@ -109,7 +109,7 @@ func shared(ctx context.Context, shares int) (context.Context, context.CancelFun
 	return context.WithTimeout(ctx, time.Until(deadline)/time.Duration(shares))
 }
 
-// greeting is what a session tells.
+// greeting is what a session reveals.
 type greeting struct {
 	config   []byte // of /zookeeper/config
 	readOnly bool
@@ -139,7 +139,7 @@ func (p *Prober) Session(ctx context.Context, m *Member, readOnly bool) (*client
 	return p.dial(ctx, m, readOnly, nil)
 }
 
-// Watching is a Session, not a read-only one, whose events onEvent hears of.
+// Watching is a Session that is not read-only and passes its events to onEvent.
 func (p *Prober) Watching(ctx context.Context, m *Member, onEvent func(client.Event)) (*client.Conn, error) {
 	return p.dial(ctx, m, false, onEvent)
 }
@@ -170,7 +170,7 @@ func (p *Prober) dial(ctx context.Context, m *Member, readOnly bool, onEvent fun
 	return conn, nil
 }
 
-// Reason says in one clause why a door did not open.
+// Reason reduces a door's error to one clause.
 func Reason(err error) error {
 	var op *net.OpError
 	switch {
@@ -196,7 +196,7 @@ func Reason(err error) error {
 	return err
 }
 
-// Shut reports whether a door's error, or its Reason, means that nobody is behind the door who could answer.
+// Shut reports whether a door's error, or its Reason, means that nothing there could answer.
 func Shut(err error) bool {
 	err = Reason(err)
 	return isRefused(err) || errors.Is(err, ErrForeign) || errors.Is(err, ErrNoAdmin)

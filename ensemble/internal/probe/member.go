@@ -39,7 +39,7 @@ const (
 	Session Door = "session"
 )
 
-// Attempt is a failed attempt at a door.
+// Attempt is an attempt at a door that failed.
 type Attempt struct {
 	Door Door
 	Err  error
@@ -53,7 +53,7 @@ func (a Attempt) MarshalJSON() ([]byte, error) {
 	}{a.Door, a.Err.Error()})
 }
 
-// sortMembers puts members with ids first, in their order.
+// sortMembers sorts members by id; those without one come last.
 func sortMembers(list []*Reading) {
 	slices.SortStableFunc(list, func(a, b *Reading) int {
 		x, known := a.ID.Get()

@@ -63,8 +63,8 @@ func (b *watching) doubt() {
 	}
 }
 
-// prove commits a session through the member and reaches its leader: a local session alone would need neither a quorum nor
-// a leader, and sync goes to the leader.
+// prove opens a session with the member and syncs. A local session needs neither a quorum nor a leader; sync is answered by
+// the leader.
 func (p *Prober) prove(ctx context.Context, m *Member) error {
 	conn, err := p.Session(ctx, m, false)
 	if err != nil {

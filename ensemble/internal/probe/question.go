@@ -6,24 +6,24 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 )
 
-// questions are what a member is asked at first: four-letter words and commands of its AdminServer.
+// questions are what a member is asked: four-letter words and commands of its AdminServer.
 type questions struct {
 	words, admin []string
 	inTurn       bool // the words after the first one wait for its answer
 }
 
-// Of an AdminServer: whose it is, and what srvr and mntr tell.
+// Commands of an AdminServer: whose it is, and the contents of srvr and mntr.
 const (
 	adminConfiguration = "configuration"
 	adminStats         = "server_stats"
 	adminMonitor       = "monitor"
 )
 
-// everything is what can be asked. The AdminServer is asked too if a word stays unanswered.
+// everything returns all questions. The AdminServer is asked too if a word stays unanswered.
 func everything() questions { return questions{words: []string{"srvr", "mntr", "conf"}} }
 
-// again is what to ask a member of which r is known: the same at the doors that were open, but not what does not change.
-// Without metrics, what mntr alone tells is not asked either.
+// again returns what to ask a member after the reading r: the same questions at the doors that were open, without what does
+// not change. Without metrics, what only mntr reports is left out too.
 func (r *Reading) again(metrics bool) questions {
 	told := func(what string) bool { return slices.Contains(r.told, what) }
 	switch {
@@ -32,7 +32,7 @@ func (r *Reading) again(metrics bool) questions {
 	case !told("srvr"):
 		return questions{admin: []string{adminMonitor, adminStats}}
 	}
-	q := questions{words: []string{"srvr"}, inTurn: true} // so that what it counts has not counted the others yet
+	q := questions{words: []string{"srvr"}, inTurn: true} // so that its counters do not include the other words
 	switch {
 	case !metrics:
 	case told("mntr"):
@@ -43,10 +43,10 @@ func (r *Reading) again(metrics bool) questions {
 	return q
 }
 
-// metrics reports whether what mntr tells is asked.
+// metrics reports whether the questions include mntr or its equivalent.
 func (q questions) metrics() bool { return slices.Contains(q.words, "mntr") || len(q.admin) > 0 }
 
-// remember fills in what was not asked again.
+// remember copies what was not asked again from the previous reading.
 func (r *Reading) remember(before *Reading) {
 	if r.Config == nil {
 		r.Config = before.Config

@@ -11,26 +11,26 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// State is how far a member is there.
+// State is whether and how a member answers.
 type State string
 
 // States.
 const (
 	Serving    State = "serving"
-	NotServing State = "not serving" // it says so: it has no leader, or is starting
+	NotServing State = "not serving" // as it reports: it has no leader, or is starting
 	Down       State = "down"        // nobody listens at its client port
 	Silent     State = "silent"      // no answer in time
 	Failed     State = "failed"      // it could not be asked; Error says why
-	Asked      State = "waiting"     // it has not answered yet, nor been waited for long enough
+	Asked      State = "waiting"     // it has not answered yet, and still may
 )
 
-// Reading is what is known of a member. Numbers that it did not tell are unknown.
+// Reading is what is known about a member. Numbers that it did not report are unknown.
 type Reading struct {
 	Member
 	State State
-	Error error // nil of one that serves
+	Error error // nil if it serves
 	Doors []Door
-	Tried []Attempt // the doors that did not open
+	Tried []Attempt // the doors that failed
 	At    time.Time
 	Took  time.Duration
 
@@ -45,11 +45,11 @@ type Reading struct {
 	Sent            answer.Opt[int64]
 	Outstanding     answer.Opt[int64] // requests
 	Connections     answer.Opt[int64]
-	Sessions        answer.Opt[int64] // that it knows of: a learner too knows all global ones
+	Sessions        answer.Opt[int64] // that it knows; a learner knows all global ones too
 	Znodes          answer.Opt[int64]
 	Ephemerals      answer.Opt[int64]
 	Watches         answer.Opt[int64]
-	DataSize        answer.Opt[int64] // bytes of paths and data, about
+	DataSize        answer.Opt[int64] // approximate bytes of paths and data
 	OpenFiles       answer.Opt[int64] // descriptors
 	MaxFiles        answer.Opt[int64]
 	SyncedFollowers answer.Opt[int64] // of a leader
@@ -61,18 +61,18 @@ type Reading struct {
 
 	Config *Config // the ensemble's configuration as the member has it; nil if unknown
 
-	// Of a member that is watched, from this reading and the one before:
+	// For a watched member, from this reading and the previous one:
 	Requests  answer.Opt[float64] // packets received per second, without zkctl's own
 	Restarted bool                // its uptime fell
 	Reset     bool                // its counters fell: it was restarted, or srst reset them
 
 	asked questions
-	told  []string            // the questions that it answered: srvr, mntr, conf, admin, session
-	own   int64               // words that it was asked for by then
-	txns  answer.Opt[float64] // by how many its zxid rose per second
+	told  []string            // the questions answered: srvr, mntr, conf, admin, session
+	own   int64               // words asked for so far
+	txns  answer.Opt[float64] // increase of its zxid per second
 }
 
-// Latency is that of requests since the start, in ms.
+// Latency is the latency of requests since the start, in ms.
 type Latency struct {
 	Min answer.Opt[float64] `json:"min"`
 	Avg answer.Opt[float64] `json:"avg"`
@@ -82,12 +82,12 @@ type Latency struct {
 // Config is an ensemble's configuration.
 type Config struct {
 	zoocfg.QuorumVerifier
-	From string // the member that told it
+	From string // the member that reported it
 	Door Door
 }
 
-// Difference says how the configuration differs from another, "" if it does not, as far as versions, ids, roles and ports
-// tell: members may spell their hosts differently.
+// Difference describes how the configuration differs from another in version, ids, roles and ports; "" if it does not. Hosts
+// are not compared: members may spell them differently.
 func (c *Config) Difference(other *Config) string {
 	if c.Version() != other.Version() {
 		return fmt.Sprintf("version %x instead of %x", uint64(c.Version()), uint64(other.Version()))
@@ -107,7 +107,7 @@ func (c *Config) Difference(other *Config) string {
 	return strings.Join(only, " ")
 }
 
-// outline has a text for each member, without its hosts.
+// outline returns a line for each member, without its hosts.
 func (c *Config) outline() (list []string) {
 	for _, m := range c.Members() {
 		text := fmt.Sprintf("server.%d", m.ID)
@@ -119,13 +119,13 @@ func (c *Config) outline() (list []string) {
 	return list
 }
 
-// Release is the version without what stands behind the number: 3.8.0.
+// Release returns the version number only, such as 3.8.0.
 func (r *Reading) Release() string {
 	v, _, _ := strings.Cut(r.Version, "-")
 	return v
 }
 
-// Epoch is that of the last transaction.
+// Epoch returns the epoch of the last transaction.
 func (r *Reading) Epoch() answer.Opt[int64] {
 	if z, ok := r.Zxid.Get(); ok {
 		return answer.Some(int64(uint64(z) >> 32))
@@ -133,10 +133,10 @@ func (r *Reading) Epoch() answer.Opt[int64] {
 	return answer.Opt[int64]{}
 }
 
-// Leads reports whether the member says that it is the leader.
+// Leads reports whether the member claims to be the leader.
 func (r *Reading) Leads() bool { return r.State == Serving && r.Mode == "leader" }
 
-// Votes reports whether it counts for the quorum, as far as the reading tells.
+// Votes reports whether the member counts towards the quorum, as far as is known.
 func (r *Reading) Votes() bool {
 	if role, ok := r.Role.Get(); ok {
 		return role == zoocfg.Participant
@@ -144,7 +144,7 @@ func (r *Reading) Votes() bool {
 	return r.Mode != "observer"
 }
 
-// DoorText names the doors that answered: 4lw+admin.
+// DoorText returns the doors that answered, such as 4lw+admin.
 func (r *Reading) DoorText() string {
 	var names []string
 	for _, d := range r.Doors {
@@ -153,7 +153,7 @@ func (r *Reading) DoorText() string {
 	return strings.Join(names, "+")
 }
 
-// Span is a duration as a person reads it: 3d4h, 2h5m, 12m, 45s.
+// Span formats a duration for people: 3d4h, 2h5m, 12m, 45s.
 func Span(d time.Duration) string {
 	switch {
 	case d >= 24*time.Hour:
@@ -166,7 +166,7 @@ func Span(d time.Duration) string {
 	return fmt.Sprintf("%ds", d/time.Second)
 }
 
-// MarshalJSON writes the reading with ZooKeeper's own names. What is unknown is null.
+// MarshalJSON writes the reading under ZooKeeper's own names; unknown values are null.
 func (r *Reading) MarshalJSON() ([]byte, error) {
 	null := func(s string) answer.Opt[string] {
 		if s == "" {

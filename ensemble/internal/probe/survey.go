@@ -15,22 +15,22 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// Survey is what was learnt of an ensemble.
+// Survey is what was learned about an ensemble.
 type Survey struct {
 	Readings []*Reading // by id, then those without one
-	Config   *Config    // nil if no member told it
-	Notes    []string   // what the reader should know about the members, and how they were found
-	Alone    bool       // exactly the members that were named were asked
+	Config   *Config    // nil if no member reported it
+	Notes    []string   // remarks on the members and on how they were found
+	Alone    bool       // only the members that were named were asked
 
-	Writes answer.Opt[float64] // transactions per second; only if the members are watched, as the others below
-	Reads  answer.Opt[float64] // other packets that the members received per second, pings among them, without zkctl's own
+	Writes answer.Opt[float64] // transactions per second; like Reads, only if the members are watched
+	Reads  answer.Opt[float64] // other packets received per second, including pings, without zkctl's own
 	// Proof is whether Prover, a member that serves, committed a session and reached its leader. It is asked only if no
 	// leader answers: a member that has lost its leader does not know that at once.
 	Proof  answer.Opt[bool]
 	Prover string
 }
 
-// Members are those that the connect string of the prober's configuration names.
+// Members returns the members in the connect string of the prober's configuration.
 func (p *Prober) Members() ([]Member, error) {
 	addrs, _, err := client.ParseServers(p.Client.Servers)
 	if err != nil {
@@ -51,7 +51,7 @@ func (p *Prober) Members() ([]Member, error) {
 }
 
 // Survey asks all members at once until ctx ends, which must have a deadline. With widen the members of the ensemble's
-// configuration are asked too: it comes from the first member that tells it, or by one session with a member that serves.
+// configuration are asked too: it comes from the first member that reports it, or from one session with a member that serves.
 func (p *Prober) Survey(ctx context.Context, widen bool) (*Survey, error) {
 	members, err := p.Members()
 	if err != nil {
@@ -117,7 +117,7 @@ func halfOf(ctx context.Context) time.Duration {
 	return time.Until(deadline) / 2
 }
 
-// Again asks the members of a survey once more, without looking for others. It needs no session.
+// Again asks the members of a survey once more, without looking for others and without a session.
 func (p *Prober) Again(ctx context.Context, known *Survey) *Survey {
 	s := &Survey{Config: known.Config, Notes: known.Notes, Alone: known.Alone, Readings: make([]*Reading, len(known.Readings))}
 	var members []Member
@@ -134,7 +134,7 @@ func (p *Prober) Again(ctx context.Context, known *Survey) *Survey {
 	return s
 }
 
-// survey is a Survey under way. One goroutine owns it.
+// survey is a Survey in progress. One goroutine owns it.
 type survey struct {
 	*Survey
 	p        *Prober
@@ -146,10 +146,10 @@ type survey struct {
 	hints    chan hint
 	configs  chan *Config
 	closed   chan time.Time
-	taking   int             // readings under way
+	taking   int             // readings in progress
 	busy     map[string]bool // the members that are being asked, by name
 	asking   bool            // for the configuration, by a session
-	session  time.Time       // when the session that told the configuration was over; zero without one
+	session  time.Time       // when the session that read the configuration had ended; zero without one
 	widened  bool
 	resolved map[string][]string
 
@@ -164,7 +164,7 @@ type survey struct {
 	provedAt time.Time
 }
 
-// refresh asks the members again for their zxid that were asked before the session, which is a transaction itself: they
+// refresh asks members for their zxid again if they were asked before the session, which is a transaction itself: they
 // would seem to lag.
 func (b *survey) refresh() {
 	for _, r := range b.Readings {
@@ -210,7 +210,7 @@ func (b *survey) ask(m Member, q questions) {
 	}()
 }
 
-// within is the time for a question.
+// within returns the context of a question.
 func (b *survey) within() (context.Context, context.CancelFunc) {
 	if b.patience == 0 {
 		return context.WithCancel(b.ctx)
@@ -278,7 +278,7 @@ func (b *survey) learn(c *Config) {
 	}
 }
 
-// configured are the members of a configuration. Where it names no client port, port is guessed.
+// configured returns the members of a configuration. If it names no client port, port is the guess.
 func configured(c *Config, port int) (list []Member) {
 	for _, m := range c.Members() {
 		to := Member{ID: answer.Some(m.ID), Role: answer.Some(m.Role)}
@@ -310,7 +310,7 @@ func (m *Member) add(host string, port int) {
 	}
 }
 
-// newMembers are those of the configuration that are not asked yet. A guess that leads to several members leads to none.
+// newMembers returns the members of the configuration that have not been asked. A guess that fits several members is dropped.
 func (b *survey) newMembers(list []Member) (found []Member) {
 	guesses := map[string]int{}
 	for _, m := range list {
@@ -318,7 +318,7 @@ func (b *survey) newMembers(list []Member) (found []Member) {
 			guesses[m.Name()]++
 		}
 	}
-	var hosts map[string]int // how many members that were named are at a host whose members cannot be told apart
+	var hosts map[string]int // number of named members by host, for hosts whose members look alike
 	for _, m := range list {
 		switch {
 		case slices.ContainsFunc(b.all, func(o Member) bool { return b.same(o, m) }):
@@ -346,8 +346,8 @@ func (b *survey) newMembers(list []Member) (found []Member) {
 	return found
 }
 
-// same reports whether a member that was named is the one of the configuration: by its id where it told it, else by its
-// addresses, or those that their names resolve to.
+// same reports whether a named member is the listed one: by its id if it reported one, otherwise by its addresses or what
+// they resolve to.
 func (b *survey) same(named, listed Member) bool {
 	for _, r := range b.Readings {
 		if r.Name() == named.Name() {
@@ -372,7 +372,7 @@ func (b *survey) oneHost(x, y string) bool {
 	return slices.ContainsFunc(p, func(ip string) bool { return slices.Contains(q, ip) })
 }
 
-// resolveTime bounds the look-up of a name that is only compared.
+// resolveTime limits looking up a name that is only compared.
 const resolveTime = 500 * time.Millisecond
 
 func (b *survey) resolve(host string) (list []string) {
@@ -439,8 +439,8 @@ func (b *survey) identify() {
 	b.note()
 }
 
-// foreign reports whether a member's configuration is that of another ensemble: no server has the same id and address for
-// other servers in both.
+// foreign reports whether a member's configuration belongs to another ensemble: no server has the same id and quorum address
+// in both.
 func (c *Config) foreign(other *Config) bool {
 	if c == nil || other == nil {
 		return false
@@ -453,8 +453,8 @@ func (c *Config) foreign(other *Config) bool {
 	return true
 }
 
-// unite drops the second reading of a member that was named by another address than that of the configuration, as its id
-// shows.
+// unite drops the second reading of a member that was named by an address other than the configuration's: both readings
+// have the same id.
 func (b *survey) unite() {
 	seed := func(r *Reading) bool {
 		return slices.ContainsFunc(b.seeds, func(m Member) bool { return m.Name() == r.Name() })
@@ -480,7 +480,7 @@ func (b *survey) note() {
 	}
 }
 
-// measureLag compares the members with the leader, if their readings can be compared.
+// measureLag compares the members with the leader. A nil comparable accepts all readings.
 func (s *Survey) measureLag(comparable func(r, leader *Reading) bool) {
 	var leader *Reading
 	for _, r := range s.Readings {
@@ -508,7 +508,7 @@ func (s *Survey) measureLag(comparable func(r, leader *Reading) bool) {
 	}
 }
 
-// errNoMember is for a member that is named by an id that nobody has.
+// errNoMember is the error for an id that no member has.
 var errNoMember = errors.New("no such member")
 
 // ByID finds a member by its id.

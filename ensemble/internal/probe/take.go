@@ -16,11 +16,11 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// impatience is the part of the deadline after which the next doors are tried beside one that is silent, and that a
-// door gets which could only add to what is known.
+// impatience is the fraction of the deadline after which the next doors are tried beside a silent one. A door that could
+// only add to what is known gets no longer either.
 const impatience = 4
 
-// piece is what one question at one door came to. It fills in what a reading does not know yet.
+// piece is the result of one question at one door. It fills in what a reading does not know yet.
 type piece struct {
 	door Door
 	what string
@@ -28,14 +28,14 @@ type piece struct {
 	err  error
 }
 
-// hint is what one member tells of the others before its reading is complete.
+// hint is what one member reports about the others before its reading is complete.
 type hint struct {
 	member Member
-	config *Config // nil if it serves in an ensemble, but only a session could tell the configuration
+	config *Config // nil if it serves in an ensemble, but only a session can read the configuration
 }
 
-// take asks one member until ctx ends. crowded says that other members are on its host, so that an AdminServer there may
-// be another's. At most one hint is sent, unless hints is nil.
+// take asks one member until ctx ends. crowded says that other members are on its host, so an AdminServer there may
+// belong to one of them. At most one hint is sent, unless hints is nil.
 func (p *Prober) take(ctx context.Context, m Member, crowded bool, q questions, hints chan<- hint) *Reading {
 	r := &Reading{Member: m, At: time.Now(), State: Failed, own: p.own(&m).Load(), asked: q}
 	defer func() { r.Took = time.Since(r.At) }()
@@ -94,13 +94,13 @@ func (p *Prober) take(ctx context.Context, m Member, crowded bool, q questions, 
 			hints <- hint{r.Member, r.Config}
 			hints = nil
 		}
-		if isForeign(outcome["session"]) && !t.open["admin"] { // whatever waits for a word waits in vain
+		if isForeign(outcome["session"]) && !t.open["admin"] { // no word will be answered
 			t.expire(outcome)
 			continue
 		}
 		switch err := outcome["srvr"]; {
 		case t.open["srvr"]:
-		case err == nil: // more may be learnt
+		case err == nil: // more may be learned
 			if outcome["mntr"] != nil || outcome["conf"] != nil {
 				t.askAdmin(bounded(ctx, brief))
 			}
@@ -117,7 +117,7 @@ func (p *Prober) take(ctx context.Context, m Member, crowded bool, q questions, 
 	return r
 }
 
-// bounded ends after d, or with ctx; what waits for it is short.
+// bounded returns a context that ends after d, or with ctx.
 func bounded(ctx context.Context, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	context.AfterFunc(ctx, cancel)
@@ -132,7 +132,7 @@ type taking struct {
 	pieces  chan piece
 	pending int
 	asked   map[string]bool
-	open    map[string]bool // questions that wait for their answers
+	open    map[string]bool // questions not answered yet
 }
 
 func (t *taking) ask(ctx context.Context, door Door, what string, question func(context.Context) (func(*Reading), error)) {
@@ -150,7 +150,7 @@ func (t *taking) ask(ctx context.Context, door Door, what string, question func(
 	}()
 }
 
-// askAdmin asks the AdminServer for commands, or for all that are of use.
+// askAdmin asks the AdminServer for the commands, or for all useful ones if there are none.
 func (t *taking) askAdmin(ctx context.Context, commands ...string) {
 	if len(commands) == 0 {
 		commands = []string{adminConfiguration, adminStats, adminMonitor}
@@ -177,7 +177,7 @@ func (t *taking) askSession(ctx context.Context) {
 	})
 }
 
-// expire gives up what has not come yet.
+// expire gives up on the questions not answered yet.
 func (t *taking) expire(outcome map[string]error) {
 	for what := range t.open {
 		outcome[what] = errTimeout
@@ -194,7 +194,7 @@ func (r *Reading) opened(d Door) {
 	r.Doors = append(r.Doors, d)
 }
 
-// conclude sets the state and the reason of a member that does not serve, and lists the doors that stayed shut.
+// conclude sets the state and the reason of a member that does not serve, and lists the doors that stayed closed.
 func (r *Reading) conclude(outcome map[string]error) {
 	words := outcome["srvr"]
 	if words == nil {
@@ -204,7 +204,7 @@ func (r *Reading) conclude(outcome map[string]error) {
 	}
 	for _, a := range []Attempt{{Words, words}, {Admin, outcome["admin"]}, {Session, outcome["session"]}} {
 		switch {
-		case errors.Is(a.Err, ErrNotServing): // that is an answer
+		case errors.Is(a.Err, ErrNotServing): // which is an answer
 			r.opened(a.Door)
 		case a.Err != nil:
 			r.Tried = append(r.Tried, a)
@@ -221,7 +221,7 @@ func (r *Reading) conclude(outcome map[string]error) {
 	case isRefused(r.Error):
 		r.State = Down
 	case session != nil && !isTimeout(session):
-		r.Error = session // it tells best what the port is
+		r.Error = session // it describes the port best
 	case isTimeout(r.Error):
 		r.State = Silent
 	}
@@ -284,7 +284,7 @@ func number(s string) (id answer.Opt[int64]) {
 	return id
 }
 
-// takeID notes the id that a member says it has; 0 is also what a server alone says.
+// takeID notes the id that a member reports. A standalone server reports 0.
 func (r *Reading) takeID(id answer.Opt[int64], member bool) {
 	if n, ok := id.Get(); ok && (n > 0 || member) {
 		r.ID.Fill(id)
@@ -347,7 +347,7 @@ func (p *Prober) adminPiece(ctx context.Context, m *Member, crowded bool, comman
 		}
 		mode := r.Mode
 		r.takeMetrics(replies[monitor].Metrics())
-		if !serves { // it does not serve, whatever it was
+		if !serves { // it does not serve, whatever its previous mode
 			r.Mode = mode
 		}
 		if configuration, ok := find(adminConfiguration); ok {

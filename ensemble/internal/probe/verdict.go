@@ -10,18 +10,18 @@ import (
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// Verdict is what the readings of an ensemble come to.
+// Verdict is the conclusion from the readings of an ensemble.
 type Verdict struct {
 	Quorum    answer.Opt[bool]  `json:"quorum"`    // writes succeed
 	Voters    answer.Opt[int64] `json:"voters"`    // participants of the configuration
 	Serving   int64             `json:"serving"`   // of them, as far as they answered
-	Tolerates answer.Opt[int64] `json:"tolerates"` // so many more voters may fail
+	Tolerates answer.Opt[int64] `json:"tolerates"` // how many more voters may fail
 	Leader    string            `json:"leader,omitempty"`
 	Sentence  string            `json:"verdict"`
 	Problems  []string          `json:"problems"`
 }
 
-// Judge says in a sentence how the ensemble is, and lists what is wrong with single members.
+// Judge sums up the state of the ensemble in a sentence, and lists problems of single members.
 func (s *Survey) Judge() Verdict {
 	v := Verdict{Problems: []string{}}
 	var leaders, standing, unsure []*Reading
@@ -81,7 +81,7 @@ func (s *Survey) Judge() Verdict {
 	return v
 }
 
-// judgeQuorum is for an ensemble in which some voters serve.
+// judgeQuorum completes the verdict on an ensemble in which some voters serve.
 func (s *Survey) judgeQuorum(v *Verdict, voters int64, unsure []*Reading, up zoocfg.IDs, leaders []*Reading) {
 	need := voters/2 + 1
 	has, could := v.Serving >= need, v.Serving+int64(len(unsure)) >= need
@@ -142,9 +142,9 @@ func (s *Survey) judgeQuorum(v *Verdict, voters int64, unsure []*Reading, up zoo
 	}
 }
 
-// spare is how many of the voters that serve may fail, whichever they are.
+// spare returns how many of the serving voters may fail, whichever they are.
 func (s *Survey) spare(voters, serving int64, up zoocfg.IDs) int64 {
-	const most = 15 // voters whose subsets are tried; groups of more are not seen
+	const most = 15 // voters; beyond that, groups and weights are ignored
 	if s.Config == nil || len(up) != int(serving) || serving > most {
 		return serving - (voters/2 + 1)
 	}
@@ -178,7 +178,7 @@ func (s *Survey) survives(ids []int64, up zoocfg.IDs, n int) bool {
 	return true
 }
 
-// memberProblems says what is wrong with single members.
+// memberProblems adds the problems of single members.
 func (s *Survey) memberProblems(v *Verdict) {
 	add := func(r *Reading, format string, a ...any) {
 		v.Problems = append(v.Problems, r.Label()+" "+fmt.Sprintf(format, a...))

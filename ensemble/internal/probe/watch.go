@@ -8,27 +8,27 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 )
 
-// Watch asks the members of an ensemble again and again. All are asked at once, so that what they say can be compared, and
-// a silent one delays no other. After the first answer a member is asked only what changes, at the doors that it has open.
+// Watch keeps asking the members of an ensemble. All are asked at once, so that their answers can be compared and a silent
+// member delays no other. After its first answer a member is asked only for what changes, at the doors that were open.
 type Watch struct {
 	Prober   *Prober
 	Widen    bool // ask the members of the ensemble's configuration too
 	Every    time.Duration
 	Patience time.Duration // for an answer
-	// Seen is called on Run's goroutine once in a round, when all members have answered or a little later without those
-	// that have not, and once more for each late answer. The survey is the callee's; late ones have the same round.
+	// Seen is called on Run's goroutine once a round, when all members have answered or a little later without those that
+	// have not, and again for each late answer, with the same round. The callee owns the survey.
 	Seen func(s *Survey, round int)
 }
 
 const (
-	// grace is how long a round waits for answers before it is seen without them.
+	// grace is how long a round waits for answers before Seen is called without them.
 	grace = 150 * time.Millisecond
-	// wholeRounds is after how many rounds a member is asked everything again, because a door may have been opened, or the
-	// ensemble reconfigured.
+	// wholeRounds is the number of rounds after which a member is asked everything again: a door may have been opened, or
+	// the ensemble reconfigured.
 	wholeRounds = 30
-	// mntrRounds is after how many rounds mntr is asked again where srvr tells the rest. It is long.
+	// mntrRounds is the number of rounds after which mntr, whose answer is long, is asked again beside srvr.
 	mntrRounds = 10
-	// sessionPace is the least time between two questions to a member that answers in sessions only. Each session is a
+	// sessionPace is the shortest time between two questions to a member that only answers in sessions, each of which is a
 	// transaction.
 	sessionPace = 10 * time.Second
 )
@@ -91,7 +91,7 @@ func (w *Watch) Run(ctx context.Context) error {
 	}
 }
 
-// watching is a Watch under way. One goroutine owns it.
+// watching is a Watch in progress. One goroutine owns it.
 type watching struct {
 	*Watch
 	*survey
@@ -100,7 +100,7 @@ type watching struct {
 	late  bool // an answer came after it was seen
 }
 
-// drain lets the questions under way end.
+// drain lets the questions in progress end.
 func (b *watching) drain() {
 	for b.taking > 0 || b.asking {
 		select {
@@ -114,7 +114,7 @@ func (b *watching) drain() {
 	}
 }
 
-// take puts a reading in the place of the one before.
+// take replaces the previous reading of a member.
 func (b *watching) take(r *Reading) {
 	b.late = b.seen
 	delete(b.busy, r.Name())
@@ -148,7 +148,7 @@ func (b *watching) reconfigure(c *Config) {
 	b.learn(c)
 }
 
-// next begins a round: it asks the members that are not being asked.
+// next begins a round: it asks all members that are not being asked already.
 func (b *watching) next() {
 	b.round++
 	b.seen, b.late = false, false
@@ -165,12 +165,12 @@ func (b *watching) next() {
 	}
 }
 
-// publish shows what is known.
+// publish passes what is known to Seen.
 func (b *watching) publish() {
 	b.Notes = nil
 	b.identify()
 	b.noteClocks()
-	b.all = slices.DeleteFunc(b.all, func(m Member) bool { // the same member by another address
+	b.all = slices.DeleteFunc(b.all, func(m Member) bool { // the same member at another address
 		return b.index(m.Name()) < 0 && !b.busy[m.Name()]
 	})
 	b.measureLag(func(r, leader *Reading) bool {
@@ -197,7 +197,7 @@ func (b *watching) publish() {
 	b.Seen(s, b.round)
 }
 
-// rate compares the reading with the one before.
+// rate compares the reading with the previous one.
 func (r *Reading) rate(before *Reading) {
 	fell := func(a, b answer.Opt[int64]) bool { return a.Known() && b.Known() && b.Or(0) < a.Or(0) }
 	r.Restarted, r.Reset = fell(before.Uptime, r.Uptime), fell(before.Received, r.Received)
@@ -214,7 +214,7 @@ func (r *Reading) rate(before *Reading) {
 	}
 }
 
-// PerSecond is how fast a counter rose. One that fell was reset, or its member restarted: that is no rate.
+// PerSecond returns how fast a counter rose. If it fell, it was reset or its member restarted, and the rate is unknown.
 func PerSecond(before, now answer.Opt[int64], span time.Duration) answer.Opt[float64] {
 	a, ok := before.Get()
 	b, ok2 := now.Get()
@@ -224,7 +224,7 @@ func PerSecond(before, now answer.Opt[int64], span time.Duration) answer.Opt[flo
 	return answer.Some(float64(b-a) / span.Seconds())
 }
 
-// total adds up the members' rates.
+// total sums the members' rates.
 func (s *Survey) total() {
 	requests, known := 0.0, true
 	for _, r := range s.Readings {

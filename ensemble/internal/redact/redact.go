@@ -240,7 +240,7 @@ func (p *Pseudonyms) domains(text []byte) []byte {
 	return append(out, text[at:]...)
 }
 
-// addresses replaces IP addresses, unless everybody has them. A port may stand behind one.
+// addresses replaces IP addresses, except those that every machine has. A port may follow.
 func (p *Pseudonyms) addresses(text []byte) []byte {
 	out := make([]byte, 0, len(text))
 	for i := 0; i < len(text); {

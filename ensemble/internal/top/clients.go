@@ -19,7 +19,7 @@ type connection struct {
 	requests answer.Opt[float64] // packets received per second
 }
 
-// client is what connects from one address.
+// client is everything that connects from one address.
 type client struct {
 	host     string
 	conns    []*connection
@@ -30,12 +30,12 @@ type client struct {
 	worst    answer.Opt[float64] // the longest, in ms
 }
 
-// busier orders connections: the one with the most requests first, then the one that was answered last.
+// busier orders connections by requests, then by the time of the last answer, both descending.
 func busier(a, b *connection) int {
 	return cmp.Or(compare(b.requests, a.requests), compare(b.LastResponse, a.LastResponse))
 }
 
-// listing is a member's connections at a moment.
+// listing is a member's connections at one moment.
 type listing struct {
 	member *probe.Member
 	door   probe.Door
@@ -45,7 +45,7 @@ type listing struct {
 	err    error // why they are unknown
 }
 
-// cons asks a member for its connections, at the door that was open before.
+// cons asks a member for its connections, at the door that was open last time.
 func cons(ctx context.Context, p *probe.Prober, m *probe.Member, before *listing) *listing {
 	l := &listing{member: m, at: time.Now()}
 	w := answer.WordOf("cons")
@@ -62,7 +62,7 @@ func cons(ctx context.Context, p *probe.Prober, m *probe.Member, before *listing
 	list, _ := v.([]*answer.Connection)
 	room := make([]connection, len(list))
 	for i, c := range list {
-		if c.Session.Known() { // else it asks for a word, as we do, or is about to connect
+		if c.Session.Known() { // otherwise it asks for a word, as we do, or is still connecting
 			room[i] = connection{Connection: c, member: m}
 			l.conns = append(l.conns, &room[i])
 		}
@@ -73,7 +73,7 @@ func cons(ctx context.Context, p *probe.Prober, m *probe.Member, before *listing
 	return l
 }
 
-// rate compares the connections with those before.
+// rate compares the connections with the previous listing.
 func (l *listing) rate(before *listing) {
 	type key struct {
 		address string
@@ -90,7 +90,7 @@ func (l *listing) rate(before *listing) {
 	}
 }
 
-// hostOf is an address without its port.
+// hostOf returns an address without its port.
 func hostOf(address string) string {
 	if host, _, err := net.SplitHostPort(address); err == nil {
 		return host
@@ -98,7 +98,7 @@ func hostOf(address string) string {
 	return address
 }
 
-// byHost groups connections by the address that they come from.
+// byHost groups connections by their source address.
 func byHost(conns []*connection) []*client {
 	index := map[string]*client{}
 	var list []*client
@@ -118,7 +118,7 @@ func byHost(conns []*connection) []*client {
 	return list
 }
 
-// one is a connection as a client of its own.
+// one returns a connection as a separate client.
 func one(c *connection) *client {
 	g := &client{host: c.Address, conns: []*connection{c}}
 	g.sum()
@@ -147,14 +147,14 @@ func (g *client) sum() {
 	}
 }
 
-// add adds what is known.
+// add adds a connection to the client's figures.
 func add[T int64 | float64](sum *answer.Opt[T], v answer.Opt[T]) {
 	if n, ok := v.Get(); ok {
 		*sum = answer.Some(sum.Or(0) + n)
 	}
 }
 
-// members are the ids or addresses of the members that the client is connected to.
+// members returns the ids or addresses of the members that the client is connected to.
 func (g *client) members() string {
 	var names []string
 	for _, c := range g.conns {
@@ -166,7 +166,7 @@ func (g *client) members() string {
 	return strings.Join(names, ",")
 }
 
-// label is a member's id, or its address without one.
+// label returns a member's id, or its address if it has none.
 func label(m *probe.Member) string {
 	if id, ok := m.ID.Get(); ok {
 		return decimal(id)

@@ -11,7 +11,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// details are all that is known about the selected row, as lines; nil if it is gone.
+// details returns everything known about the selected row, as lines; nil if the row is gone.
 func (u *screen) details() []string {
 	switch u.focus {
 	case membersPane:
@@ -35,7 +35,7 @@ func (u *screen) details() []string {
 	return nil
 }
 
-// pairs are names with values, one under the other.
+// pairs lays out names and values, one pair per line.
 type pairs []string
 
 func (p *pairs) add(name, format string, a ...any) {
@@ -107,7 +107,7 @@ func clientDetails(c *client) []string {
 	return p
 }
 
-// help are the keys and the columns.
+// help explains the keys and the columns.
 func help() []string {
 	return strings.Split(`Keys
 

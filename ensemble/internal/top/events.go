@@ -14,16 +14,16 @@ type event struct {
 	Bad  bool
 }
 
-// chronicle notes what happens from one survey to the next.
+// chronicle records what happens between surveys.
 type chronicle struct {
 	events []event // the newest last
-	total  int     // that were ever noted
+	total  int     // ever recorded
 	states map[string]probe.State
 	leader string
-	lostAt time.Time // when there was no leader any more; zero while there is one
+	lostAt time.Time // when the leader was lost; zero while there is one
 }
 
-// maxEvents bounds how many events are kept.
+// maxEvents limits how many events are kept.
 const maxEvents = 200
 
 func (c *chronicle) note(at time.Time, bad bool, format string, a ...any) {
@@ -34,7 +34,7 @@ func (c *chronicle) note(at time.Time, bad bool, format string, a ...any) {
 	}
 }
 
-// observe compares a survey with what was seen before.
+// observe compares a survey with the previous ones.
 func (c *chronicle) observe(at time.Time, s *probe.Survey) {
 	if c.states == nil {
 		c.states = map[string]probe.State{}
@@ -86,7 +86,7 @@ func as(mode string) string {
 	return " as " + mode
 }
 
-// election notes that a leader was lost or found.
+// election records that a leader was lost or found.
 func (c *chronicle) election(at time.Time, s *probe.Survey) {
 	var leader *probe.Reading
 	for _, r := range s.Readings {
@@ -94,7 +94,7 @@ func (c *chronicle) election(at time.Time, s *probe.Survey) {
 			leader = r
 		}
 	}
-	asked := false // whether the leader may still be there
+	asked := false // whether the leader may still be alive
 	for _, r := range s.Readings {
 		asked = asked || r.State == probe.Asked && (c.leader == "" || r.Name() == c.leader)
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/zkctl/zkctl/internal/keys"
 )
 
-// action is what the loop has to do after a key.
+// action is what the loop must do after a key.
 type action int
 
 const (
@@ -18,7 +18,7 @@ const (
 // page is how many rows PgUp and PgDn move.
 const page = 10
 
-// press obeys a key.
+// press handles a key.
 func (u *screen) press(p keys.Press) action {
 	switch p.Key {
 	case keys.Ctrl + "c":
@@ -35,7 +35,7 @@ func (u *screen) press(p keys.Press) action {
 			if u.letter(r) == quit {
 				return quit
 			}
-			if u.typing { // what follows the slash is the filter
+			if u.typing { // the keys after the slash edit the filter
 				*u.filter() += p.Text[i+utf8.RuneLen(r):]
 				break
 			}
@@ -127,7 +127,7 @@ func (u *screen) typed(p keys.Press) {
 	}
 }
 
-// cover shows an overlay, or hides it if it is shown.
+// cover toggles an overlay.
 func (u *screen) cover(o overlay) {
 	if u.overlay == o {
 		o = noOverlay
@@ -135,7 +135,7 @@ func (u *screen) cover(o overlay) {
 	u.overlay, u.scroll = o, 0
 }
 
-// escape goes back by one step.
+// escape goes back one step.
 func (u *screen) escape() {
 	if u.overlay != noOverlay {
 		u.overlay = noOverlay
@@ -144,7 +144,7 @@ func (u *screen) escape() {
 	*u.filter() = ""
 }
 
-// turn gives the focus to another pane.
+// turn moves the focus to another pane.
 func (u *screen) turn(by pane) {
 	panes := pane(2)
 	if u.shown != nil && u.shown.logged {

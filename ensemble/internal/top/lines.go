@@ -12,7 +12,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// line prints the sample in a line, after the events that came since the last one.
+// line prints the sample on a line, after the events since the last one.
 func (m *model) line(w io.Writer, events []event) error {
 	var b strings.Builder
 	for _, e := range events {
@@ -33,7 +33,7 @@ type memberJSON struct {
 	rate answer.Opt[float64]
 }
 
-// MarshalJSON adds the rate to what a reading has.
+// MarshalJSON adds the rate to the reading's fields.
 func (r memberJSON) MarshalJSON() ([]byte, error) {
 	b, err := escape.MarshalJSON(r.Reading)
 	if err != nil {

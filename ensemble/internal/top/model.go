@@ -12,7 +12,7 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 )
 
-// model is what is known at a moment. The loop owns it; what a pause shows is a copy.
+// model is what is known at one moment. The loop owns it; a pause shows a copy.
 type model struct {
 	at       time.Time
 	began    time.Time
@@ -33,7 +33,7 @@ type model struct {
 // historyLength is how many samples sparklines can have.
 const historyLength = 60
 
-// history are the last values of a rate, the newest last; unknown ones are negative.
+// history holds the last values of a rate, newest last; unknown ones are negative.
 type history []float64
 
 func (h *history) add(v answer.Opt[float64]) {
@@ -45,7 +45,7 @@ func (h *history) add(v answer.Opt[float64]) {
 
 var bars = []rune("▁▂▃▄▅▆▇█")
 
-// spark draws the last n values, the highest of them at full height.
+// spark draws the last n values, scaled to the highest.
 func (h history) spark(n int) string {
 	if len(h) > n {
 		h = h[len(h)-n:]
@@ -89,7 +89,7 @@ func (m *model) take(s *probe.Survey, fresh bool) {
 	}
 }
 
-// connect works out the clients from the listings of the members that serve: by host, or each of them.
+// connect derives the clients from the listings of the serving members: by host, or one per connection.
 func (m *model) connect(each bool) {
 	m.clients = nil
 	var conns []*connection
@@ -105,7 +105,7 @@ func (m *model) connect(each bool) {
 	}
 }
 
-// serving are the listings of members that serve, in the members' order.
+// serving returns the listings of the members that serve, in the members' order.
 func (m *model) serving() (list []*listing) {
 	if m.survey == nil {
 		return nil
@@ -118,7 +118,7 @@ func (m *model) serving() (list []*listing) {
 	return list
 }
 
-// blind says which members do not tell their connections, and what would make them; "" if all do.
+// blind names the members that do not list their connections, and what would make them; "" if all do.
 func (m *model) blind() string {
 	reasons := map[string][]string{}
 	for _, l := range m.serving() {
@@ -139,7 +139,7 @@ func (m *model) blind() string {
 		strings.Join(parts, "; ") + ")"
 }
 
-// behind is how old the oldest listing is, if connections are not listed in each round.
+// behind returns the age of the oldest listing, if connections are not listed in every round.
 func (m *model) behind() time.Duration {
 	oldest := time.Duration(0)
 	for _, l := range m.serving() {
@@ -153,7 +153,7 @@ func (m *model) behind() time.Duration {
 	return oldest
 }
 
-// connections are those of a member: the clients that it lists, else what it counts, which has those that ask for words too.
+// connections returns the clients that a member lists, or its own count, which includes those that ask for words.
 func (m *model) connections(r *probe.Reading) answer.Opt[int64] {
 	if l := m.listings[r.Name()]; l != nil && l.err == nil {
 		return answer.Some(int64(len(l.conns)))
@@ -161,7 +161,7 @@ func (m *model) connections(r *probe.Reading) answer.Opt[int64] {
 	return r.Connections
 }
 
-// lag is that of the member that is furthest behind.
+// lag returns the largest lag of a member.
 func (m *model) lag() (most answer.Opt[int64]) {
 	for _, r := range m.survey.Readings {
 		if n, ok := r.Lag.Get(); ok {
@@ -171,7 +171,7 @@ func (m *model) lag() (most answer.Opt[int64]) {
 	return most
 }
 
-// sum adds up what the members tell; unknown if none does.
+// sum totals what the members report; unknown if none does.
 func (m *model) sum(of func(*probe.Reading) answer.Opt[int64]) (total answer.Opt[int64]) {
 	for _, r := range m.survey.Readings {
 		if r.State == probe.Serving {
@@ -181,7 +181,7 @@ func (m *model) sum(of func(*probe.Reading) answer.Opt[int64]) (total answer.Opt
 	return total
 }
 
-// sessions are those of the whole ensemble, of which every member knows.
+// sessions returns the number of the whole ensemble's sessions, which every member knows.
 func (m *model) sessions() (most answer.Opt[int64]) {
 	for _, r := range m.survey.Readings {
 		if n, ok := r.Sessions.Get(); ok {
@@ -202,7 +202,7 @@ func whole(n answer.Opt[int64]) string {
 	return unknown
 }
 
-// rate is a number of things per second, short.
+// rate formats a number per second, briefly.
 func rate(f answer.Opt[float64]) string {
 	v, ok := f.Get()
 	switch {
@@ -220,7 +220,7 @@ func rate(f answer.Opt[float64]) string {
 	return fmt.Sprintf("%.0fM", v/1e6)
 }
 
-// millis are an average and a maximum in ms.
+// millis formats an average and a maximum in ms.
 func millis(avg, most answer.Opt[float64]) string {
 	if !avg.Known() {
 		return unknown
@@ -228,7 +228,7 @@ func millis(avg, most answer.Opt[float64]) string {
 	return rate(avg) + "/" + rate(most)
 }
 
-// compare orders values; unknown ones come first.
+// compare orders values, unknown ones first.
 func compare[T cmp.Ordered](a, b answer.Opt[T]) int {
 	x, ok := a.Get()
 	y, ok2 := b.Get()

@@ -12,7 +12,7 @@ import (
 // sparkWidth is how many samples a member's sparkline shows.
 const sparkWidth = 10
 
-// memberTable is the table of members.
+// memberTable returns the table of members.
 func (u *screen) memberTable() *table[*probe.Reading] {
 	serving := func(f func(*probe.Reading) string) func(*probe.Reading) string {
 		return func(r *probe.Reading) string {
@@ -84,7 +84,7 @@ func role(r *probe.Reading) string {
 	return r.Mode
 }
 
-// lag is in transactions; a server that runs alone has none.
+// lag formats the lag in transactions; a standalone server has none.
 func lag(r *probe.Reading) string {
 	if r.Mode == "standalone" {
 		return ""
@@ -99,7 +99,7 @@ func zxid(r *probe.Reading) string {
 	return unknown
 }
 
-// span is a duration in ms as a person reads it.
+// span formats a duration in ms for people.
 func span(ms answer.Opt[int64]) string {
 	v, ok := ms.Get()
 	if !ok {
@@ -108,7 +108,7 @@ func span(ms answer.Opt[int64]) string {
 	return probe.Span(time.Duration(v) * time.Millisecond)
 }
 
-// clientTable is the table of clients, grouped or not.
+// clientTable returns the table of clients, grouped or not.
 func (u *screen) clientTable() *table[*client] {
 	return &table[*client]{
 		key: func(c *client) string { return c.host + " " + session(c) },
@@ -145,7 +145,7 @@ func (c *client) received() (sum answer.Opt[int64]) {
 	return sum
 }
 
-// session is that of a client with one connection.
+// session returns the session of a client with one connection.
 func session(c *client) string {
 	if id, ok := c.busiest.Session.Get(); ok && len(c.conns) == 1 {
 		return id.String()
@@ -153,7 +153,7 @@ func session(c *client) string {
 	return ""
 }
 
-// pathTable is the table of paths that are written.
+// pathTable returns the table of paths that are written.
 func (u *screen) pathTable() *table[*written] {
 	return &table[*written]{
 		key:  func(w *written) string { return w.path },

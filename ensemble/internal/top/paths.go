@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// pathWindow is over how long writes of a path are counted.
+	// pathWindow is the time over which writes are counted.
 	pathWindow = 10 * time.Second
-	// maxPaths bounds how many paths are told apart in a second.
+	// maxPaths limits how many paths are counted separately in a second.
 	maxPaths = 10_000
 )
 
-// written is how much a path is written.
+// written is how often, and how much, a path is written.
 type written struct {
 	path   string
 	txns   float64 // per second
@@ -28,7 +28,7 @@ type written struct {
 	lastAt time.Time
 }
 
-// second are the writes of one second.
+// second holds the writes of one second.
 type second struct {
 	at     int64 // in seconds since 1970
 	counts map[string]*tally
@@ -49,7 +49,7 @@ type pathLog struct {
 	err  error
 }
 
-// openPathLog looks for the logs of a data directory. A server that is new has none.
+// openPathLog looks for the logs in a data directory. A new server has none.
 func openPathLog(dir string) (*pathLog, error) {
 	if _, err := storage.ReadDir(dir); err != nil {
 		return nil, fmt.Errorf("--log: %w", err)
@@ -97,7 +97,7 @@ func (l *pathLog) entries(ctx context.Context) error {
 			return nil
 		}
 		if err := e.Decode(&txn); err != nil {
-			return nil //nolint:nilerr // it has no path that could be counted
+			return nil //nolint:nilerr // it has no path to count
 		}
 		l.count(&txn, int64(len(e.Raw)))
 		return nil
@@ -151,7 +151,7 @@ func (l *pathLog) add(ms int64, op proto.Op, record any, size int64) {
 	t.last, t.lastAt = op, ms
 }
 
-// rates are the writes per second over the last whole seconds; grouped by parent if byParent.
+// rates returns the writes per second over the last whole seconds, grouped by parent if byParent is set.
 func (l *pathLog) rates(now time.Time, byParent bool) ([]*written, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,34 +9,34 @@ import (
 	"github.com/zkctl/zkctl/internal/escape"
 )
 
-// column is one of a table.
+// column is a column of a table.
 type column[T any] struct {
 	head  string
 	right bool
-	least int // columns of the terminal; more if a cell is wider, up to most
+	least int // width in terminal columns; more if a cell is wider, up to most
 	most  int
-	keep  int // those with the smallest are left out first
+	keep  int // columns with the smallest are left out first
 	cell  func(T) string
-	order func(a, b T) int // nil if it cannot be sorted by
+	order func(a, b T) int // nil if the table cannot be sorted by it
 	down  bool             // the largest first, unless reversed
 	paint func(T, string) string
 }
 
-// table shows rows in columns: sorted by one of them, filtered, one row selected.
+// table shows rows in columns, sorted by one of them, filtered, with one row selected.
 type table[T any] struct {
 	columns  []column[T]
-	key      func(T) string // tells rows apart from one frame to the next
-	text     func(T) string // what a filter looks at
+	key      func(T) string // identifies a row from one frame to the next
+	text     func(T) string // what the filter matches
 	sort     int            // index into columns
 	reversed bool
 	filter   string
 	selected string // key
-	offset   int    // rows that are scrolled away
+	offset   int    // rows scrolled out of view
 	at       int    // index of the selected row in the last frame
 	rows     []T    // of the last frame
 }
 
-// arrange filters and sorts rows, and finds the selected one again.
+// arrange filters and sorts rows, and keeps the selection.
 func (t *table[T]) arrange(rows []T) {
 	if t.filter != "" {
 		want := strings.ToLower(t.filter)
@@ -65,7 +65,7 @@ func (t *table[T]) arrange(rows []T) {
 	}
 }
 
-// current is the selected row.
+// current returns the selected row.
 func (t *table[T]) current() (row T, ok bool) {
 	if len(t.rows) == 0 {
 		return row, false
@@ -81,7 +81,7 @@ func (t *table[T]) move(by int) {
 	}
 }
 
-// sortBy moves the sorting to another column that is shown.
+// sortBy sorts by another visible column.
 func (t *table[T]) sortBy(step int) {
 	for i := (t.sort + step + len(t.columns)) % len(t.columns); i != t.sort; i = (i + step + len(t.columns)) % len(t.columns) {
 		if t.columns[i].order != nil {
@@ -152,7 +152,7 @@ func (t *table[T]) title(i int) string {
 	return c.head + "▲"
 }
 
-// fit are the widths of the columns, 0 for those that are left out.
+// fit returns the widths of the columns, 0 for those left out.
 func (t *table[T]) fit(width int, cells [][]string) []int {
 	widths := make([]int, len(t.columns))
 	for i, c := range t.columns {
@@ -172,7 +172,7 @@ func (t *table[T]) fit(width int, cells [][]string) []int {
 				weakest = i
 			}
 		}
-		over := total - 1 - width // a gap less, and the mark of the selected row
+		over := total - 1 - width // one gap less, plus the mark of the selected row
 		switch {
 		case over <= 0:
 			return widths
@@ -193,7 +193,7 @@ func (t *table[T]) fit(width int, cells [][]string) []int {
 	}
 }
 
-// pad makes text exactly as wide as said.
+// pad cuts or fills text to exactly the given width.
 func pad(text string, width int, right bool) string {
 	if w := runewidth.StringWidth(text); w > width {
 		text = runewidth.Truncate(text, width, "…")

@@ -14,24 +14,24 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// Options are what top shows, and where.
+// Options say what top shows, and where.
 type Options struct {
 	Streams *ui.Streams
 	Prober  *probe.Prober
 	Widen   bool          // ask the members of the ensemble's configuration too
 	Every   time.Duration // between two samples
-	Timeout time.Duration // for an answer of a member
-	Log     string        // a data directory whose transaction log tells which paths are written; "" for none
+	Timeout time.Duration // for a member's answer
+	Log     string        // a data directory whose transaction log shows which paths are written; "" for none
 	Once    bool          // print one sample that has rates
 	JSON    bool          // print objects
 }
 
-// Interactive reports whether a screen is shown, rather than a line a sample.
+// Interactive reports whether a screen is shown, rather than one line per sample.
 func (o *Options) Interactive() bool {
 	return o.Streams.OutTTY && !o.Once && !o.JSON && os.Getenv("TERM") != "dumb"
 }
 
-// Run shows the ensemble until a key or ctx ends it, or once. It returns the last verdict.
+// Run shows the ensemble once, or until a key or ctx ends it. It returns the last verdict.
 func Run(ctx context.Context, opt Options) (probe.Verdict, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -87,7 +87,7 @@ type seen struct {
 	round  int
 }
 
-// guarded runs f on another goroutine, whose panic the loop passes on once the terminal is restored.
+// guarded runs f on another goroutine. The loop repeats a panic of it after restoring the terminal.
 func (t *top) guarded(f func()) {
 	go func() {
 		defer func() {
@@ -100,14 +100,14 @@ func (t *top) guarded(f func()) {
 }
 
 const (
-	// consShare is the least time between two listings of a member's connections, in times of what one took: listing many
-	// takes long, and the member's time too.
+	// consShare is the shortest time between two listings of a member's connections, as a multiple of what the last one took:
+	// listing many connections takes long, and costs the member time.
 	consShare = 10
-	// consPause is after how many samples a member is asked again that does not tell its connections.
+	// consPause is the number of samples after which a member that does not list its connections is asked again.
 	consPause = 30
 )
 
-// take takes a survey, and asks the members that serve for their connections.
+// take stores a survey, and asks the serving members for their connections.
 func (t *top) take(s seen) {
 	fresh := s.round != t.round || t.model.survey == nil
 	t.round = s.round
@@ -133,7 +133,7 @@ func (t *top) take(s seen) {
 	}
 }
 
-// list takes a member's connections.
+// list stores a member's connections.
 func (t *top) list(l *listing) {
 	name := l.member.Name()
 	delete(t.asking, name)
@@ -145,16 +145,16 @@ func (t *top) list(l *listing) {
 	t.next[name] = l.at.Add(pause)
 }
 
-// follow takes the paths from the log.
+// follow stores the paths from the log.
 func (t *top) follow(byParent bool) {
 	if t.log != nil {
 		t.model.paths, t.model.pathsErr = t.log.rates(time.Now(), byParent)
 	}
 }
 
-// print prints a line a sample.
+// print prints one line per sample.
 func (t *top) print() error {
-	due := false // the sample of this round is to be printed
+	due := false // the sample of this round has not been printed
 	told := 0    // events
 	write := func() error {
 		due = false
@@ -194,7 +194,7 @@ func (t *top) print() error {
 	}
 }
 
-// unhurried is how long what arrives may wait to be drawn together with what else arrives.
+// unhurried is how long an update may wait to be drawn together with later ones.
 const unhurried = 100 * time.Millisecond
 
 // show shows the screen until a key ends it.
@@ -276,7 +276,7 @@ func (t *top) show() error {
 	}
 }
 
-// keys obeys what was typed; end says that it ends top.
+// keys handles what was typed; end reports whether top ends.
 func (t *top) keys(u *screen, out *ui.Screen, a ui.Arrival) (end bool, err error) {
 	pressed, err := out.Keys(a)
 	for _, p := range pressed {
@@ -295,7 +295,7 @@ func (t *top) keys(u *screen, out *ui.Screen, a ui.Arrival) (end bool, err error
 	return false, err
 }
 
-// copy is the model as it stands.
+// copy returns a copy of the model.
 func (m *model) copy() *model {
 	c := *m
 	c.listings = maps.Clone(m.listings)
@@ -309,7 +309,7 @@ func (m *model) copy() *model {
 	return &c
 }
 
-// since are the events after the first n.
+// since returns the events after the first n.
 func (c *chronicle) since(n int) []event {
 	return c.events[max(0, len(c.events)-(c.total-n)):]
 }

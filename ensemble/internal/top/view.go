@@ -47,7 +47,7 @@ func (p *style) verdict(v probe.Verdict, text string) string {
 	return p.s.Paint(text, color.FgGreen)
 }
 
-// pane is a part of the screen that a key can be for.
+// pane is a part of the screen that can have the focus.
 type pane int
 
 const (
@@ -56,7 +56,7 @@ const (
 	pathsPane
 )
 
-// overlay is what covers the panes.
+// overlay is a view that covers the panes.
 type overlay int
 
 const (
@@ -88,7 +88,7 @@ func newScreen(s *ui.Streams) *screen {
 	return u
 }
 
-// frame draws the model on width columns and height rows.
+// frame draws the model in width columns and height rows.
 func (u *screen) frame(m *model, width, height int) []string {
 	u.shown = m
 	width = max(width, 1)
@@ -124,7 +124,7 @@ func (u *screen) arrange() {
 	u.paths.arrange(u.shown.paths)
 }
 
-// waiting counts the members that have not answered yet.
+// waiting returns how many members have not answered yet.
 func (u *screen) waiting() (n int) {
 	for _, r := range u.shown.survey.Readings {
 		if r.State == probe.Asked {
@@ -155,7 +155,7 @@ func (u *screen) title(width int) string {
 	return u.style.head(left+strings.Repeat(" ", gap)+right, true)
 }
 
-// totals are the figures of the whole ensemble, with sparklines if there is room.
+// totals returns the figures of the whole ensemble, with sparklines if there is room.
 func (u *screen) totals(width int) string {
 	m := u.shown
 	outstanding := m.sum(func(r *probe.Reading) optInt { return r.Outstanding })
@@ -229,7 +229,7 @@ func (u *screen) pathPane(width, height int) (lines []string) {
 	return append(lines, u.paths.lines(width, height-len(lines), u.focus == pathsPane, &u.style)...)
 }
 
-// news are the last events, and what is wrong with members.
+// news returns the last events and the members' problems.
 func (u *screen) news(width, n int) (lines []string) {
 	events := u.shown.events
 	for i := len(events) - 1; i >= 0 && len(lines) < n; i-- {
@@ -298,7 +298,7 @@ func (u *screen) footer() string {
 	return text
 }
 
-// filter is that of the pane that has the focus.
+// filter returns the filter of the pane that has the focus.
 func (u *screen) filter() *string {
 	switch u.focus {
 	case membersPane:
@@ -309,7 +309,7 @@ func (u *screen) filter() *string {
 	return &u.clients.filter
 }
 
-// cut makes text no wider than width.
+// cut shortens text to at most width.
 func cut(text string, width int) string {
 	if runewidth.StringWidth(text) > width {
 		return runewidth.Truncate(text, width, "…")

@@ -9,17 +9,17 @@ import (
 	"github.com/zkctl/zkctl/internal/exposition"
 )
 
-// MetricsOptions say what a page of metrics has. The zero value of a field is the default.
+// MetricsOptions select what a page of metrics contains. The zero value of a field is the default.
 type MetricsOptions struct {
-	Host      string // metricsProvider.httpHost, which requests may name, whatever it is
+	Host      string // metricsProvider.httpHost, which requests may always name
 	NoProcess bool   // metricsProvider.exportJvmInfo=false: nothing about the process
 }
 
-// metricsIdle bounds the wait for a scrape's request on an open connection.
+// metricsIdle limits the wait for a request on an open connection.
 const metricsIdle = 30 * time.Second
 
 // ServeMetrics answers Prometheus's requests for /metrics on ln until the member is closed, under the names of
-// PrometheusMetricsProvider in ZooKeeper 3.6 to 3.9. Who can connect may read them.
+// PrometheusMetricsProvider in ZooKeeper 3.6 to 3.9. Anyone who can connect may read them.
 func (s *Replica) ServeMetrics(ln net.Listener, opt MetricsOptions) error {
 	v := &web{s: s, what: "metrics provider", host: opt.Host}
 	pages := http.NewServeMux()
@@ -38,8 +38,8 @@ func (s *Replica) ServeMetrics(ln net.Listener, opt MetricsOptions) error {
 	return nil
 }
 
-// metricsPage has the numbers of monitor. What monitor makes several names of, a summary or the gauges of a namespace,
-// is one name with labels here. A member without a role has the counters and no gauges.
+// metricsPage returns the numbers of the command monitor. A summary, or the gauges of a namespace, are several names there
+// and one name with labels here. A member without a role has counters but no gauges.
 func (s *Replica) metricsPage(process bool) *exposition.Page {
 	page := &exposition.Page{}
 	gauge := func(name string, value float64, labels ...exposition.Label) {
