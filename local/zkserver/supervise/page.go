@@ -3,53 +3,58 @@ package supervise
 import (
 	"errors"
 	"fmt"
-	"html/template"
+	"html"
 	"io"
 	"net"
 	"net/http"
-	"sync"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// pageText is escaped where text is put into it.
-const pageText = `<!DOCTYPE html>
+// pageHead is the page's beginning.
+const pageHead = `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
-<title>{{.State}}: {{.Config}}</title>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color: #222; background: #fff }
 h1 { font-size: 1.5rem } th, td { text-align: left; vertical-align: top; padding: .15rem 1.5rem .15rem 0 } th { font-weight: 600; white-space: nowrap }
 .serving { color: #176d2b } .down, .not { color: #b3261e }
 @media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818 } .serving { color: #7bd88f } .down, .not { color: #ff8a80 } }
-</style></head><body>
-<h1 class="{{.State}}">{{.State}}</h1>
-<p>{{.Message}}</p>
-<table>
-{{range rows .}}<tr><th>{{index . 0}}</th><td>{{index . 1}}</td></tr>
-{{end}}</table>
-<h2>Events</h2>
-<table>
-{{range newestFirst .Events}}<tr><td>{{time .Time}}</td><td>{{if eq .Event "state"}}{{.State}}{{else}}{{.Event}}{{end}}</td><td>{{.Message}}</td></tr>
-{{end}}</table>
-<p><a href="status.json">status.json</a></p>
-</body></html>
+</style>
 `
 
-// pageTemplate is made when it is used first: most runs of zkctl do not need it.
-var pageTemplate = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("status").Funcs(template.FuncMap{
-		"time": ui.Time,
-		"rows": rows,
-		"newestFirst": func(list []event) (reversed []event) {
-			for i := range list {
-				reversed = append(reversed, list[len(list)-1-i])
-			}
-			return reversed
-		},
-	}).Parse(pageText))
-})
+// page is the status in HTML. It is not made by html/template, which links every exported method of
+// the program and adds 2 MB to the binary.
+func page(s status) string {
+	var b strings.Builder
+	// put writes a format whose arguments are text, which it escapes.
+	put := func(format string, text ...string) {
+		args := make([]any, len(text))
+		for i, t := range text {
+			args[i] = html.EscapeString(t)
+		}
+		fmt.Fprintf(&b, format, args...)
+	}
+	b.WriteString(pageHead)
+	state := string(s.State)
+	put("<title>%s: %s</title></head><body>\n<h1 class=\"%s\">%s</h1>\n<p>%s</p>\n<table>\n", state, s.Config, state, state, s.Message)
+	for _, row := range rows(s) {
+		put("<tr><th>%s</th><td>%s</td></tr>\n", row[0], row[1])
+	}
+	b.WriteString("</table>\n<h2>Events</h2>\n<table>\n")
+	for _, e := range slices.Backward(s.Events) {
+		what := string(e.Event)
+		if what == "state" {
+			what = string(e.State)
+		}
+		put("<tr><td>%s</td><td>%s</td><td>%s</td></tr>\n", ui.Time(e.Time), what, e.Message)
+	}
+	b.WriteString("</table>\n<p><a href=\"status.json\">status.json</a></p>\n</body></html>\n")
+	return b.String()
+}
 
 // rows are what the page tells of the server, without what is not known.
 func rows(s status) (list [][2]string) {
@@ -102,7 +107,7 @@ func servePage(addr string, r *reporter) (io.Closer, string, error) {
 	h := http.NewServeMux()
 	h.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_ = pageTemplate().Execute(w, r.snapshot())
+		_, _ = io.WriteString(w, page(r.snapshot()))
 	})
 	h.HandleFunc("GET /status.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
