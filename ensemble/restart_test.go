@@ -135,10 +135,17 @@ func rollingRestart(t *testing.T, e *localserver.Ensemble) {
 	if o := restart("--exec", "false", "-y"); o.code != ui.ExitFailed || !strings.Contains(o.err, "exit status 1 (none was restarted before; not done: ") {
 		t.Errorf("%+v", o)
 	}
-	if err := e.Members()[0].Kill(); err != nil {
+	if leader, err = e.WaitLeader(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if o := restart("--exec", command, "-y"); o.code != ui.ExitFailed || !strings.Contains(o.err, "not every member serves: member 1") || ids() != nil {
+	victim := e.Members()[0]
+	if victim == leader { // the others would elect, and not serve either
+		victim = e.Members()[1]
+	}
+	if err := victim.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if o := restart("--exec", command, "-y"); o.code != ui.ExitFailed || !strings.Contains(o.err, fmt.Sprint("not every member serves: member ", victim.ID())) || ids() != nil {
 		t.Errorf("%+v", o)
 	}
 }
