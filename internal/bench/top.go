@@ -79,11 +79,11 @@ func (b *bench) top(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := m[0].cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := m[0].cmd.Process.Signal(stopSignal); err != nil {
 		return err
 	}
 	_, silent, err := watched(ctx, 2*firstFrame, "quorum", ours...)
-	_ = m[0].cmd.Process.Signal(syscall.SIGCONT)
+	_ = m[0].cmd.Process.Signal(continueSignal)
 	if err != nil {
 		return err
 	}

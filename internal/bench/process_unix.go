@@ -8,6 +8,8 @@ import (
 	"syscall"
 )
 
+const stopSignal, continueSignal = syscall.SIGSTOP, syscall.SIGCONT
+
 // peakMemory returns the largest resident set of an ended process, in bytes.
 func peakMemory(state *os.ProcessState) int64 {
 	usage, ok := state.SysUsage().(*syscall.Rusage)
