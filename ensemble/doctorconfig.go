@@ -48,7 +48,7 @@ func configInvalid(p *patient, r *rule) {
 
 func configWarning(p *patient, r *rule) {
 	for _, w := range p.warnings {
-		// The others have codes of their own, or concern the embedded server alone.
+		// The others have their own codes, or concern only the embedded server.
 		if !w.Unknown() && !w.EmbeddedOnly() && !w.AboutVoters() && !isServerTwice(w) {
 			p.find(r, "%v", w)
 		}

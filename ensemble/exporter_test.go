@@ -359,7 +359,7 @@ func TestContribAsksForWhatThereIs(t *testing.T) {
 	for _, g := range rules.Groups {
 		for _, r := range g.Rules {
 			if r.Alert == "" || seen[r.Alert] || r.Labels["severity"] == "" || r.Annotations["summary"] == "" {
-				t.Errorf("an alert without a name of its own, severity or summary: %+v", r)
+				t.Errorf("an alert without a unique name, severity or summary: %+v", r)
 			}
 			seen[r.Alert] = true
 			check(r.Alert, r.Expr)

@@ -47,7 +47,7 @@ func pairsOf(v any) (pairs [][2]string) {
 		if d.Decode(&value) != nil {
 			return pairs
 		}
-		text := unknown
+		text := answer.Unknown
 		switch value := value.(type) {
 		case string:
 			text = value
@@ -112,7 +112,7 @@ func printMatrix(s *ui.Streams, filter *regexp.Regexp, answers []*wordAnswer) er
 		row := []string{escape.Line(name)}
 		for i, value := range values[name] {
 			if answers[i].err != nil {
-				value = unknown
+				value = answer.Unknown
 			}
 			row = append(row, escape.Line(value))
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
@@ -250,9 +251,9 @@ func (l *sessions) printTable(s *ui.Streams) error {
 	rows := [][]string{{"SESSION", "CLIENT", "MEMBER", "TIMEOUT", "IDLE", "AGE", "EPHEMERALS", "WATCHES", "RECEIVED", "REQ/S", "QUEUED", "LAST"}}
 	now := time.Now().UnixMilli()
 	for _, one := range l.list {
-		row := []string{one.ID.String(), "disconnected", "", span(one.Timeout), "", "", count(length(one.Ephemerals)), "", "", "", "", ""}
+		row := []string{one.ID.String(), "disconnected", "", probe.Lasting(one.Timeout), "", "", count(length(one.Ephemerals)), "", "", "", "", ""}
 		if at, ok := one.Expires.Get(); ok {
-			row[1] += ", expires in " + span(answer.Some(max(0, at-now)))
+			row[1] += ", expires in " + probe.Lasting(answer.Some(max(0, at-now)))
 		}
 		if c := one.Conn; c != nil {
 			age := answer.Opt[int64]{}
@@ -263,10 +264,10 @@ func (l *sessions) printTable(s *ui.Streams) error {
 			if id, ok := one.MemberID.Get(); ok {
 				member = strconv.FormatInt(id, 10)
 			}
-			row = []string{one.ID.String(), escape.Line(c.Address), member, span(one.Timeout), one.idle(), span(age), count(length(one.Ephemerals)),
+			row = []string{one.ID.String(), escape.Line(c.Address), member, probe.Lasting(one.Timeout), one.idle(), probe.Lasting(age), count(length(one.Ephemerals)),
 				count(length(one.Watches)), count(c.Received), millis(one.Rate), count(c.Queued), escape.Line(c.LastOp)}
 		} else if l.blind {
-			row[1] = unknown // it may be on the member that does not report its connections
+			row[1] = answer.Unknown // it may be on the member that does not report its connections
 		}
 		rows = append(rows, row)
 	}
@@ -326,7 +327,7 @@ func (s *session) text() string {
 		line("packets", "%s received, %s sent, %s queued", count(c.Received), count(c.Sent), count(c.Queued))
 		line("latency", "%s last, %s average, %s highest, in ms", millis(c.LastLatency), millis(c.AvgLatency), millis(c.MaxLatency))
 		if c.LastOp != "" {
-			zxid := unknown
+			zxid := answer.Unknown
 			if z, ok := c.LastZxid.Get(); ok {
 				zxid = z.String()
 			}
@@ -337,7 +338,7 @@ func (s *session) text() string {
 			line("rate", "%s packets a second", millis(answer.Some(rate)))
 		}
 	}
-	line("timeout", "%s", span(s.Timeout))
+	line("timeout", "%s", probe.Lasting(s.Timeout))
 	if at, ok := s.Expires.Get(); ok {
 		line("expires", "%s, unless its client is heard from", time.UnixMilli(at).Format(time.RFC3339))
 	} else {
@@ -346,7 +347,7 @@ func (s *session) text() string {
 	paths := func(name string, list answer.Opt[[]string]) {
 		all, known := list.Get()
 		if !known {
-			line(name, unknown)
+			line(name, answer.Unknown)
 			return
 		}
 		line(name, "%d", len(all))
@@ -411,7 +412,7 @@ func runSessionOwner(ctx context.Context, opt *sessionOptions) error {
 			if where == "" {
 				where = s.state()
 				if l.blind {
-					where = unknown
+					where = answer.Unknown
 				}
 			}
 			row = []string{row[0], id.String(), escape.Line(where), s.Member}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
 )
 
 // decoded is the content of a session id (SessionTrackerImpl.initializeNextSessionId): the id of the server that
@@ -68,7 +69,7 @@ func (d decoded) text() string {
 	if at, ok := d.Started.Get(); ok {
 		fmt.Fprintf(&b, "started   %s, when its session tracker did, unless its machine was up that long\n", time.UnixMilli(at).Format(time.RFC3339))
 	} else {
-		fmt.Fprintf(&b, "started   %s after its machine, when its session tracker did\n", span(d.Uptime))
+		fmt.Fprintf(&b, "started   %s after its machine, when its session tracker did\n", probe.Lasting(d.Uptime))
 	}
 	fmt.Fprintf(&b, "ordinal   %d of this server since then\n", d.Ordinal)
 	return b.String()

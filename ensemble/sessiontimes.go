@@ -94,9 +94,9 @@ func newestResponse(conns []*answer.Connection) (newest int64) {
 // idle is how long the client has been silent: "3s" if that is known to the second or so, "3s+" if it may be longer.
 func (s *session) idle() string {
 	if _, ok := s.Idle.Get(); !ok || s.IdleMost.Known() {
-		return span(s.Idle)
+		return probe.Lasting(s.Idle)
 	}
-	return span(s.Idle) + "+"
+	return probe.Lasting(s.Idle) + "+"
 }
 
 // Of the times in a dump, in ms.

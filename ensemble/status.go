@@ -164,13 +164,8 @@ func (v *statusView) print(s *probe.Survey) error {
 	return err
 }
 
-const unknown = "?"
-
 func count[T int64 | float64](n answer.Opt[T]) string {
-	if v, ok := n.Get(); ok {
-		return strconv.FormatInt(int64(v), 10)
-	}
-	return unknown
+	return n.Text(func(v T) string { return strconv.FormatInt(int64(v), 10) })
 }
 
 func decimal(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
@@ -180,19 +175,11 @@ func millis(f answer.Opt[float64]) string {
 	v, ok := f.Get()
 	switch {
 	case !ok:
-		return unknown
+		return answer.Unknown
 	case v >= 10 || v == 0:
 		return fmt.Sprintf("%.0f", v)
 	}
 	return fmt.Sprintf("%.1f", v)
-}
-
-// span formats a duration in ms for people.
-func span(ms answer.Opt[int64]) string {
-	if v, ok := ms.Get(); ok {
-		return probe.Span(time.Duration(v) * time.Millisecond)
-	}
-	return unknown
 }
 
 // head returns the names of the columns.
@@ -248,14 +235,14 @@ func (v *statusView) row(r *probe.Reading) []string {
 		address += " (guessed)"
 	}
 	if len(r.Addresses) == 0 {
-		address = unknown
+		address = answer.Unknown
 	}
 	role := r.Mode
 	switch {
 	case r.State != probe.Serving:
 		role = string(r.State)
 	case role == "":
-		role = unknown
+		role = answer.Unknown
 	}
 	role = escape.Line(role)
 	switch {
@@ -270,7 +257,7 @@ func (v *statusView) row(r *probe.Reading) []string {
 	if r.State != probe.Serving && r.State != probe.NotServing {
 		return append(row, slices.Repeat([]string{""}, len(v.head())-len(row))...)
 	}
-	zxid := unknown
+	zxid := answer.Unknown
 	if z, ok := r.Zxid.Get(); ok {
 		zxid = z.String()
 	}
@@ -280,13 +267,13 @@ func (v *statusView) row(r *probe.Reading) []string {
 	}
 	version := r.Release()
 	if version == "" {
-		version = unknown
+		version = answer.Unknown
 	}
-	latency := unknown
+	latency := answer.Unknown
 	if r.Latency.Avg.Known() {
 		latency = millis(r.Latency.Avg) + "/" + millis(r.Latency.Max)
 	}
-	return append(row, count(r.Connections), count(r.Sessions), count(r.Outstanding), latency, escape.Line(version), span(r.Uptime), r.DoorText())
+	return append(row, count(r.Connections), count(r.Sessions), count(r.Outstanding), latency, escape.Line(version), probe.Lasting(r.Uptime), r.DoorText())
 }
 
 // closed returns a note on the settings that would open closed doors, if something is unknown because of them.

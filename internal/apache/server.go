@@ -54,7 +54,7 @@ type Options struct {
 	Secure *TLSFiles
 
 	// Died, if not nil, is called with the reason when the server's process ends
-	// after Start or Restart and before it is told to.
+	// after Start or Restart, unless a method ended it.
 	Died func(error)
 }
 

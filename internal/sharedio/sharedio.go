@@ -34,7 +34,7 @@ func (w *Writer) Failed() error {
 
 // Buffer keeps what is written, and can be read meanwhile.
 type Buffer struct {
-	Keep int // at least so many of the last bytes; all if 0
+	Keep int // keep at least this many of the last bytes; 0 keeps all
 
 	mu sync.Mutex
 	b  []byte

@@ -2,7 +2,7 @@ package zoocfg
 
 import "strings"
 
-// Texts of warnings by which their kind is told.
+// Texts that identify the kind of a warning.
 const (
 	noEffectHere = "has no effect here"
 	repeated     = "is set again further down; the last line wins"

@@ -36,6 +36,17 @@ func (o *Opt[T]) Fill(other Opt[T]) {
 	}
 }
 
+// Unknown is an unknown value as people see it.
+const Unknown = "?"
+
+// Text formats the value, or returns Unknown.
+func (o Opt[T]) Text(format func(T) string) string {
+	if !o.known {
+		return Unknown
+	}
+	return format(o.value)
+}
+
 // MarshalJSON writes an unknown value as null.
 func (o Opt[T]) MarshalJSON() ([]byte, error) {
 	if !o.known {

@@ -166,6 +166,11 @@ func Span(d time.Duration) string {
 	return fmt.Sprintf("%ds", d/time.Second)
 }
 
+// Lasting is Span of a number of ms.
+func Lasting(ms answer.Opt[int64]) string {
+	return ms.Text(func(v int64) string { return Span(time.Duration(v) * time.Millisecond) })
+}
+
 // MarshalJSON writes the reading under ZooKeeper's own names; unknown values are null.
 func (r *Reading) MarshalJSON() ([]byte, error) {
 	null := func(s string) answer.Opt[string] {

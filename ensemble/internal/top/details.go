@@ -58,7 +58,7 @@ func memberDetails(r *probe.Reading) []string {
 	}
 	if r.State == probe.Serving {
 		p.add("version", "%s", r.Version)
-		p.add("uptime", "%s", span(r.Uptime))
+		p.add("uptime", "%s", probe.Lasting(r.Uptime))
 		p.add("zxid", "%s, %s behind the leader", zxid(r), whole(r.Lag))
 		p.add("requests", "%s a second, %s outstanding", rate(r.Requests), whole(r.Outstanding))
 		p.add("latency", "%s average/maximum in ms", millis(r.Latency.Avg, r.Latency.Max))

@@ -191,15 +191,10 @@ func (m *model) sessions() (most answer.Opt[int64]) {
 	return most
 }
 
-const unknown = "?"
-
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
 func whole(n answer.Opt[int64]) string {
-	if v, ok := n.Get(); ok {
-		return decimal(v)
-	}
-	return unknown
+	return n.Text(decimal)
 }
 
 // rate formats a number per second, briefly.
@@ -207,7 +202,7 @@ func rate(f answer.Opt[float64]) string {
 	v, ok := f.Get()
 	switch {
 	case !ok:
-		return unknown
+		return answer.Unknown
 	case v == 0:
 		return "0"
 	case v < 9.95:
@@ -223,7 +218,7 @@ func rate(f answer.Opt[float64]) string {
 // millis formats an average and a maximum in ms.
 func millis(avg, most answer.Opt[float64]) string {
 	if !avg.Known() {
-		return unknown
+		return answer.Unknown
 	}
 	return rate(avg) + "/" + rate(most)
 }

@@ -3,7 +3,6 @@ package top
 import (
 	"cmp"
 	"strings"
-	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
@@ -48,7 +47,7 @@ func (u *screen) memberTable() *table[*probe.Reading] {
 				order: func(a, b *probe.Reading) int { return compare(a.Watches, b.Watches) }},
 			{head: "ZNODES", right: true, keep: 24, down: true, cell: serving(func(r *probe.Reading) string { return whole(r.Znodes) }),
 				order: func(a, b *probe.Reading) int { return compare(a.Znodes, b.Znodes) }},
-			{head: "UPTIME", right: true, keep: 35, down: true, cell: serving(func(r *probe.Reading) string { return span(r.Uptime) }),
+			{head: "UPTIME", right: true, keep: 35, down: true, cell: serving(func(r *probe.Reading) string { return probe.Lasting(r.Uptime) }),
 				order: func(a, b *probe.Reading) int { return compare(a.Uptime, b.Uptime) }},
 			{head: "VERSION", most: 12, keep: 20, cell: func(r *probe.Reading) string { return r.Release() },
 				order: func(a, b *probe.Reading) int { return cmp.Compare(a.Release(), b.Release()) }},
@@ -67,7 +66,7 @@ func (m *model) recent(r *probe.Reading) string {
 func address(r *probe.Reading) string {
 	switch {
 	case len(r.Addresses) == 0:
-		return unknown
+		return answer.Unknown
 	case r.Guessed:
 		return r.Name() + " (guessed)"
 	}
@@ -79,7 +78,7 @@ func role(r *probe.Reading) string {
 	case r.State != probe.Serving:
 		return string(r.State)
 	case r.Mode == "":
-		return unknown
+		return answer.Unknown
 	}
 	return r.Mode
 }
@@ -96,16 +95,7 @@ func zxid(r *probe.Reading) string {
 	if z, ok := r.Zxid.Get(); ok {
 		return z.String()
 	}
-	return unknown
-}
-
-// span formats a duration in ms for people.
-func span(ms answer.Opt[int64]) string {
-	v, ok := ms.Get()
-	if !ok {
-		return unknown
-	}
-	return probe.Span(time.Duration(v) * time.Millisecond)
+	return answer.Unknown
 }
 
 // clientTable returns the table of clients, grouped or not.

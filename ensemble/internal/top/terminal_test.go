@@ -23,7 +23,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// The test binary is top itself when it is told so.
+// The test binary runs top itself if a variable says so.
 func TestMain(m *testing.M) {
 	if servers := os.Getenv("ZKCTL_TEST_SERVERS"); servers != "" {
 		os.Exit(testTop(servers))
@@ -64,7 +64,7 @@ func (p *panicWriter) Write(b []byte) (int, error) {
 	return p.w.Write(b)
 }
 
-// terminal is top on a terminal of its own, started by sh.
+// terminal is top on its own terminal, started by sh.
 type terminal struct {
 	t       *testing.T
 	dir     string

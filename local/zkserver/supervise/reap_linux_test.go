@@ -7,14 +7,17 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/zkctl/zkctl/internal/await"
 )
 
 // TestReap: orphans do not stay as zombies, and the server's end is left to whoever waits for it.
 func TestReap(t *testing.T) {
 	if os.Getenv("REAP") == "" {
-		// Only in a process of its own, whose other children nobody misses.
+		// Only in a separate process, which has no other children.
 		cmd := exec.Command(os.Args[0], "-test.run=^TestReap$", "-test.v")
 		cmd.Env = append(os.Environ(), "REAP=1")
 		if text, err := cmd.CombinedOutput(); err != nil {
@@ -53,6 +56,6 @@ func TestReap(t *testing.T) {
 	}
 	for range 20 {
 		pid := orphan()
-		wait(t, "end of an orphan", func() bool { return unix.Kill(pid, 0) != nil }) // a zombie can still be signalled
+		await.That(t, 30*time.Second, "end of an orphan", func() bool { return unix.Kill(pid, 0) != nil }) // a zombie can still be signalled
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/background"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/filelock"
@@ -109,7 +110,7 @@ func TestSupervisorIsKilled(t *testing.T) {
 		}
 		lock := filepath.Join(filepath.Dir(file), "data", lockFile)
 		server := 0
-		wait(t, "a server", func() bool {
+		await.That(t, 30*time.Second, "a server", func() bool {
 			_, server = holders(lock)
 			return server != 0 && localserver.RunningOn(filepath.Dir(lock)) == server
 		})
@@ -119,7 +120,7 @@ func TestSupervisorIsKilled(t *testing.T) {
 		}
 		_ = cmd.Wait()
 		// A zombie counts as alive where nobody waits for orphans, but holds no lock.
-		wait(t, "end of the server", func() bool { return !filelock.Held(lock) && localserver.RunningOn(filepath.Dir(lock)) == 0 })
+		await.That(t, 30*time.Second, "end of the server", func() bool { return !filelock.Held(lock) && localserver.RunningOn(filepath.Dir(lock)) == 0 })
 	}
 	s := supervise(t, quick(file))
 	s.state(Serving)

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -228,16 +229,6 @@ func (s *supervised) ended() error {
 	}
 }
 
-// wait waits until something is so.
-func wait(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("no %s", what)
-		}
-	}
-}
-
 func signalTo(t *testing.T, pid int, sig os.Signal) {
 	t.Helper()
 	p, err := os.FindProcess(pid)
@@ -291,7 +282,7 @@ func TestNotServingIsNoHang(t *testing.T) {
 	opt.engine = fakeEngine{"waits", addr}
 	s := supervise(t, opt)
 	s.state(NotServing)
-	wait(t, "ten questions", func() bool { // a third of the limit apart
+	await.That(t, 30*time.Second, "ten questions", func() bool { // a third of the limit apart
 		text, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "log", "server.out"))
 		return bytes.Count(text, []byte("asked\n")) >= 10
 	})
@@ -405,7 +396,7 @@ func TestTwoSupervisors(t *testing.T) {
 	}
 }
 
-// TestConfigChanges: a change is told by its keys, not by its values, and the server keeps what it has read.
+// TestConfigChanges: a changed file is reported by its keys, without values, and the server keeps what it has read.
 func TestConfigChanges(t *testing.T) {
 	t.Parallel()
 	file, addr := config(t, "tickTime=2000\n")
@@ -510,7 +501,7 @@ func TestNobodyReads(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- Run(ctx, opt) }()
-	wait(t, "many starts", func() bool {
+	await.That(t, 30*time.Second, "many starts", func() bool {
 		text, _ := os.ReadFile(opt.LogFile)
 		return bytes.Count(text, []byte("this is why\n")) > 20
 	})

@@ -105,7 +105,7 @@ func (a *authSchemes) authenticate(ids []proto.ID, scheme string, data []byte, a
 		}
 		return addID(ids, proto.ID{Scheme: schemeX509, ID: subject}), true
 	}
-	return ids, false // SASL is negotiated by requests of its own
+	return ids, false // SASL has its own requests
 }
 
 // ownSuper is the identity that the ensemble itself uses to reconfigure.
