@@ -35,7 +35,7 @@ var (
 )
 
 const greeting = `
-This is a ZooKeeper of your own on %s; it goes when you leave. Try:
+A private ZooKeeper runs on %s and stops when you exit. Try:
 
   ls -R /shop                      (Tab completes commands, options and paths)
   get /shop/config/checkout
