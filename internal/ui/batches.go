@@ -34,7 +34,8 @@ func NewBatches(w io.Writer, first func() []byte) *Batches {
 	if first != nil {
 		waiting = 64
 	}
-	b := &Batches{full: make(chan batch, waiting), empty: make(chan []byte, waiting+1), done: make(chan struct{})}
+	// There is room for every buffer: what waits, what is written, and the one that becomes Text next.
+	b := &Batches{full: make(chan batch, waiting), empty: make(chan []byte, waiting+2), done: make(chan struct{})}
 	b.Text = b.room()
 	go b.write(w, first)
 	return b
