@@ -3,7 +3,6 @@ package shell
 import (
 	"context"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -17,9 +16,17 @@ type terminal struct {
 	in, out *os.File
 	saved   *term.State // the original state
 	keys    keys.Decoder
-	woken   atomic.Bool
 	waiter  waiter
 }
+
+// happening is what ends a wait.
+type happening int
+
+const (
+	quiet happening = iota // nothing, for the time given
+	typed                  // input
+	woken                  // wake; so until rest
+)
 
 // sequencePatience is the pause that separates typed keys from what a terminal sends for a single
 // key.
@@ -66,11 +73,7 @@ func (t *terminal) size() (width, height int) {
 }
 
 // wake makes readKey return keys.None.
-func (t *terminal) wake() {
-	if !t.woken.Swap(true) {
-		t.waiter.wake()
-	}
-}
+func (t *terminal) wake() { t.waiter.wake() }
 
 // readKey waits for a key. A paste counts as one.
 func (t *terminal) readKey() (keys.Press, error) {
@@ -82,14 +85,14 @@ func (t *terminal) readKey() (keys.Press, error) {
 		if t.keys.Waiting() && !t.keys.Pasting() {
 			patience = sequencePatience
 		}
-		ready, err := t.waiter.wait(patience)
+		happened, err := t.waiter.wait(patience)
 		switch {
 		case err != nil:
 			return keys.Press{}, err
-		case t.woken.Swap(false):
+		case happened == woken:
 			t.waiter.rest()
 			return keys.Press{}, nil
-		case !ready:
+		case happened == quiet:
 			if p := t.keys.Next(true); p.Key != keys.None {
 				return p, nil
 			}
@@ -131,13 +134,13 @@ func (i input) Read(buf []byte) (int, error) {
 		if err := i.ctx.Err(); err != nil {
 			return 0, err
 		}
-		ready, err := t.waiter.wait(-1)
+		happened, err := t.waiter.wait(-1)
 		switch {
 		case err != nil:
 			return 0, err
-		case t.woken.Swap(false):
+		case happened == woken:
 			t.waiter.rest()
-		case ready:
+		case happened == typed:
 			return t.waiter.read(buf)
 		}
 	}

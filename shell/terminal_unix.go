@@ -35,7 +35,7 @@ func newWaiter(in *os.File) (waiter, error) {
 
 func (w *waiter) close() { _, _ = unix.Close(w.bellOut), unix.Close(w.bellIn) }
 
-// wake ends the current or the next wait.
+// wake ends the current wait, or the next one, and all that follow until rest.
 func (w *waiter) wake() { _, _ = unix.Write(w.bellIn, []byte{0}) }
 
 // rest undoes wake.
@@ -48,9 +48,8 @@ func (w *waiter) rest() {
 	}
 }
 
-// wait returns true if there is input, false if it was woken or after patience; negative patience
-// waits forever.
-func (w *waiter) wait(patience time.Duration) (bool, error) {
+// wait waits for input, but not longer than patience; negative patience waits forever.
+func (w *waiter) wait(patience time.Duration) (happening, error) {
 	for {
 		var set unix.FdSet
 		set.Set(w.fd)
@@ -61,10 +60,17 @@ func (w *waiter) wait(patience time.Duration) (bool, error) {
 			timeout = &tv
 		}
 		_, err := unix.Select(max(w.fd, w.bellOut)+1, &set, nil, nil, timeout)
-		if errors.Is(err, unix.EINTR) {
+		switch {
+		case errors.Is(err, unix.EINTR):
 			continue
+		case err != nil:
+			return quiet, err
+		case set.IsSet(w.bellOut):
+			return woken, nil
+		case set.IsSet(w.fd):
+			return typed, nil
 		}
-		return err == nil && set.IsSet(w.fd) && !set.IsSet(w.bellOut), err
+		return quiet, nil
 	}
 }
 
@@ -93,7 +99,7 @@ func (w *waiter) readLine(buf []byte) (n int, err error) {
 		if bytes.IndexByte([]byte("\r\n\x03\x04"), buf[n-1]) >= 0 {
 			return n, nil
 		}
-		if ready, err := w.wait(0); err != nil || !ready {
+		if happened, err := w.wait(0); err != nil || happened != typed {
 			return n, err
 		}
 	}
@@ -101,30 +107,30 @@ func (w *waiter) readLine(buf []byte) (n int, err error) {
 }
 
 // typedAhead takes what waits in the terminal, including half a line. A Ctrl-C in it counts.
-func (t *terminal) typedAhead() (typed []byte) {
+func (t *terminal) typedAhead() (text []byte) {
 	if t.raw() != nil {
 		return nil
 	}
 	defer t.restore()
 	buf := make([]byte, 4096)
 	for {
-		ready, err := t.waiter.wait(sequencePatience)
+		happened, _ := t.waiter.wait(sequencePatience)
 		switch {
-		case err == nil && t.woken.Swap(false):
+		case happened == woken:
 			t.waiter.rest()
 			continue
-		case err != nil || !ready:
-			return typed
+		case happened == quiet:
+			return text
 		}
 		n, err := t.waiter.read(buf)
 		if err != nil {
-			return typed
+			return text
 		}
 		if bytes.IndexByte(buf[:n], 0x03) >= 0 {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
 			return nil
 		}
-		typed = append(typed, buf[:n]...)
+		text = append(text, buf[:n]...)
 	}
 }
 

@@ -24,24 +24,28 @@ func newWaiter(in *os.File) (waiter, error) {
 
 func (w *waiter) close() { _ = windows.CloseHandle(w.bell) }
 
-// wake ends the current or the next wait.
+// wake ends the current wait, or the next one, and all that follow until rest.
 func (w *waiter) wake() { _ = windows.SetEvent(w.bell) }
 
 // rest undoes wake.
 func (w *waiter) rest() { _ = windows.ResetEvent(w.bell) }
 
-// wait returns true if there is input, false if it was woken or after patience; negative patience
-// waits forever.
-func (w *waiter) wait(patience time.Duration) (bool, error) {
+// wait waits for input, but not longer than patience; negative patience waits forever.
+func (w *waiter) wait(patience time.Duration) (happening, error) {
 	timeout := uint32(windows.INFINITE)
 	if patience >= 0 {
 		timeout = uint32(patience.Milliseconds())
 	}
 	event, err := windows.WaitForMultipleObjects([]windows.Handle{w.bell, windows.Handle(w.in.Fd())}, false, timeout)
-	if event == uint32(windows.WAIT_TIMEOUT) {
-		return false, nil
+	switch event {
+	case windows.WAIT_OBJECT_0:
+		return woken, nil
+	case windows.WAIT_OBJECT_0 + 1:
+		return typed, nil
+	case uint32(windows.WAIT_TIMEOUT):
+		return quiet, nil
 	}
-	return event == windows.WAIT_OBJECT_0+1, err
+	return quiet, err
 }
 
 func (w *waiter) read(buf []byte) (int, error) {
