@@ -18,6 +18,7 @@ import (
 	"github.com/zkctl/zkctl/internal/exposition"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/webguard"
 )
 
 // DefaultExporter is where the exporter listens unless --listen says otherwise.
@@ -184,7 +185,8 @@ func (e *exporter) serve(ln net.Listener) error {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = io.WriteString(w, "<!doctype html><title>zkctl</title><p>ZooKeeper ensemble: <a href=\"/metrics\">metrics</a></p>\n")
 	})
-	server := http.Server{Handler: pages, ReadHeaderTimeout: scraperPatience, IdleTimeout: 2 * time.Minute,
+	guard := webguard.Guard{What: "exporter", Local: webguard.OnLoopback(ln.Addr())}
+	server := http.Server{Handler: guard.Handler(pages), ReadHeaderTimeout: scraperPatience, IdleTimeout: 2 * time.Minute,
 		WriteTimeout: e.timeout + scraperPatience, MaxHeaderBytes: 8 << 10}
 	fmt.Fprintf(e.log, "metrics are at http://%s/metrics\n", ln.Addr())
 	failed := make(chan error, 1)
@@ -199,7 +201,7 @@ func (e *exporter) serve(ln net.Listener) error {
 	if err := server.Shutdown(within); err != nil {
 		_ = server.Close()
 	}
-	return e.ctx.Err()
+	return nil
 }
 
 // metrics answers a scrape. An ensemble that cannot be reached is an answer too.

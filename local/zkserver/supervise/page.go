@@ -13,6 +13,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/webguard"
 )
 
 // pageHead is the page's beginning.
@@ -121,27 +122,20 @@ func servePage(addr string, r *reporter) (io.Closer, string, error) {
 		}
 		_, _ = fmt.Fprintln(w, s.State)
 	})
-	server := &http.Server{Handler: guarded(h), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	server := &http.Server{Handler: hardened(h, ln), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
 	go func() { _ = server.Serve(ln) }()
 	return server, "http://" + ln.Addr().String() + "/", nil
 }
 
-// guarded keeps out web pages of others, which a name of theirs that leads to this machine could let in.
-func guarded(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
-		}
-		if host != "localhost" && net.ParseIP(host) == nil {
-			http.Error(w, "ask for this page by an address, or as localhost", http.StatusForbidden)
-			return
-		}
+// hardened lets nobody else's web page in, and nothing but the page's own style run in it.
+func hardened(h http.Handler, ln net.Listener) http.Handler {
+	guard := webguard.Guard{What: "status page", Local: webguard.OnLoopback(ln.Addr())}
+	return guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		h.ServeHTTP(w, r)
-	})
+	}))
 }
 
 // CheckListen returns an error unless only this machine reaches the address.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/webguard"
 	"github.com/zkctl/zkctl/internal/ztree"
 )
 
@@ -52,7 +53,7 @@ func (s *Replica) ServeAdmin(ln net.Listener, opt AdminOptions) error {
 	def(&opt.CommandURL, "/commands")
 	def(&opt.IdleTimeout, 30*time.Second)
 	def(&opt.RateInterval, 5*time.Minute)
-	a := &admin{web: web{s: s, what: "AdminServer", host: opt.Host}, opt: opt}
+	a := &admin{web: web{s: s, guard: webguard.Guard{What: "AdminServer", Name: opt.Host}}, opt: opt}
 	// 3.9 treats the interval as microseconds here.
 	a.snapshot.interval, a.restore.interval = opt.RateInterval/1000, opt.RateInterval
 	if err := a.serve(ln, opt.IdleTimeout, a.handle); err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/exposition"
+	"github.com/zkctl/zkctl/internal/webguard"
 )
 
 // MetricsOptions select what a page of metrics contains. The zero value of a field is the default.
@@ -21,7 +22,7 @@ const metricsIdle = 30 * time.Second
 // ServeMetrics answers Prometheus's requests for /metrics on ln until the member is closed, under the names of
 // PrometheusMetricsProvider in ZooKeeper 3.6 to 3.9. Anyone who can connect may read them.
 func (s *Replica) ServeMetrics(ln net.Listener, opt MetricsOptions) error {
-	v := &web{s: s, what: "metrics provider", host: opt.Host}
+	v := &web{s: s, guard: webguard.Guard{What: "metrics provider", Name: opt.Host}}
 	pages := http.NewServeMux()
 	pages.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", exposition.ContentType)

@@ -6,15 +6,15 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/webguard"
 )
 
 // web is an HTTP server that ends with its member.
 type web struct {
 	s     *Replica
-	what  string // its name in messages
-	host  string // as configured; always accepted as a Host header
+	guard webguard.Guard
 	http  http.Server
-	local bool // only this machine can connect
 
 	mu      sync.Mutex
 	closed  bool
@@ -25,8 +25,8 @@ type web struct {
 // limits the wait for a request.
 func (v *web) serve(ln net.Listener, idle time.Duration, handle http.HandlerFunc) error {
 	s := v.s
-	v.local = onLoopback(ln.Addr())
-	v.http = http.Server{Handler: v.guard(handle), ReadHeaderTimeout: idle, IdleTimeout: idle, MaxHeaderBytes: 8 << 10}
+	v.guard.Local = webguard.OnLoopback(ln.Addr())
+	v.http = http.Server{Handler: v.guarded(handle), ReadHeaderTimeout: idle, IdleTimeout: idle, MaxHeaderBytes: 8 << 10}
 	s.accepting.mu.Lock()
 	defer s.accepting.mu.Unlock()
 	if s.accepting.closed {
@@ -36,7 +36,7 @@ func (v *web) serve(ln net.Listener, idle time.Duration, handle http.HandlerFunc
 	s.accepting.web = append(s.accepting.web, v)
 	s.wg.Go(func() {
 		if err := v.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Warnf("The %s on %s ends: %v", v.what, ln.Addr(), err)
+			s.log.Warnf("The %s on %s ends: %v", v.guard.What, ln.Addr(), err)
 		}
 		v.running.Wait()
 	})
@@ -61,15 +61,15 @@ func (v *web) begin() bool {
 	return !v.closed
 }
 
-func (v *web) guard(handle http.HandlerFunc) http.HandlerFunc {
+func (v *web) guarded(handle http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !v.begin() {
 			http.Error(w, "The server is closing", http.StatusServiceUnavailable)
 			return
 		}
 		defer v.running.Done()
-		if why := v.foreign(r); why != "" {
-			v.s.log.Warnf("Refusing a request to the %s from %s: %s", v.what, r.RemoteAddr, why)
+		if why := v.guard.Foreign(r); why != "" {
+			v.s.log.Warnf("Refusing a request to the %s from %s: %s", v.guard.What, r.RemoteAddr, why)
 			http.Error(w, "Forbidden: "+why, http.StatusForbidden)
 			return
 		}
