@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -102,6 +103,7 @@ func TestPortsThatAreNoMembers(t *testing.T) {
 			_, _ = io.ReadFull(c, make([]byte, 4))
 			_, _ = io.WriteString(c, follower[:strings.Index(follower, "Zxid")])
 		}, Failed, "in the middle of the answer|does not speak"},
+		"a mode that no release has": {words(map[string]string{"srvr": strings.Replace(follower, "follower", "dictator", 1)}), Failed, "dictator|cannot be read"},
 		"half an answer": {func(c net.Conn) {
 			_, _ = io.WriteString(c, follower[:60])
 			hold(c)
@@ -147,6 +149,16 @@ func TestOnlySrvrIsOpen(t *testing.T) {
 	text, err := json.Marshal(r)
 	if err != nil || !strings.Contains(string(text), `"sessions":null`) || !strings.Contains(string(text), `"zxid":"0x200000005","epoch":2`) {
 		t.Errorf("%s, %v", text, err)
+	}
+}
+
+// -1 is how servers report what they cannot determine.
+func TestNegativeCountsAreUnknown(t *testing.T) {
+	srvr := regexp.MustCompile(`(Received|Sent|Connections|Outstanding|Node count): \d+`).ReplaceAllString(follower, "$1: -1")
+	mntr := "zk_num_alive_connections\t-1\nzk_open_file_descriptor_count\t-1\nzk_watch_count\t7\n"
+	r := ask(t, prober(porttest.Serve(t, words(map[string]string{"srvr": srvr, "mntr": mntr}))), 5*time.Second).Readings[0]
+	if r.State != Serving || r.Received.Known() || r.Sent.Known() || r.Connections.Known() || r.Outstanding.Known() || r.Znodes.Known() || r.OpenFiles.Known() {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -232,8 +232,19 @@ func (r *Reading) MarshalJSON() ([]byte, error) {
 		r.OpenFiles, r.MaxFiles, r.SyncedFollowers, r.SyncedObservers, r.Clock, r.Doors, r.Tried, r.At.UnixMilli(), float64(r.Took.Microseconds()) / 1000})
 }
 
+// modes are what srvr calls a server that serves (ServerStats.getServerState).
+var modes = []string{"leader", "follower", "observer", "standalone", "read-only"}
+
+// count makes a negative number unknown: servers report -1 for what they cannot determine.
+func count(n answer.Opt[int64]) answer.Opt[int64] {
+	if n.Or(0) < 0 {
+		return answer.Opt[int64]{}
+	}
+	return n
+}
+
 func (r *Reading) takeSrvr(s *answer.Srvr) {
-	if s.Mode != "" {
+	if slices.Contains(modes, s.Mode) {
 		r.Mode = s.Mode
 	}
 	if r.Version == "" {
@@ -243,18 +254,18 @@ func (r *Reading) takeSrvr(s *answer.Srvr) {
 	r.Latency.Min.Fill(s.LatencyMin)
 	r.Latency.Avg.Fill(s.LatencyAvg)
 	r.Latency.Max.Fill(s.LatencyMax)
-	r.Received.Fill(s.Received)
-	r.Sent.Fill(s.Sent)
-	r.Connections.Fill(s.Connections)
-	r.Outstanding.Fill(s.Outstanding)
-	r.Znodes.Fill(s.Znodes)
-	r.Uptime.Fill(s.Uptime)
+	r.Received.Fill(count(s.Received))
+	r.Sent.Fill(count(s.Sent))
+	r.Connections.Fill(count(s.Connections))
+	r.Outstanding.Fill(count(s.Outstanding))
+	r.Znodes.Fill(count(s.Znodes))
+	r.Uptime.Fill(count(s.Uptime))
 }
 
 func (r *Reading) takeMetrics(m *answer.Metrics) {
 	r.Metrics = m
-	if r.Mode == "" {
-		r.Mode = m.Text("zk_server_state")
+	if mode := m.Text("zk_server_state"); r.Mode == "" && slices.Contains(modes, mode) {
+		r.Mode = mode
 	}
 	if r.Version == "" {
 		r.Version, _, _ = strings.Cut(m.Text("zk_version"), ",")
@@ -267,7 +278,7 @@ func (r *Reading) takeMetrics(m *answer.Metrics) {
 		"zk_open_file_descriptor_count": &r.OpenFiles, "zk_max_file_descriptor_count": &r.MaxFiles,
 		"zk_synced_followers": &r.SyncedFollowers, "zk_synced_observers": &r.SyncedObservers, "zk_pending_syncs": &r.PendingSyncs,
 	} {
-		to.Fill(m.Int(name))
+		to.Fill(count(m.Int(name)))
 	}
 	for name, to := range map[string]*answer.Opt[float64]{
 		"zk_min_latency": &r.Latency.Min, "zk_avg_latency": &r.Latency.Avg, "zk_max_latency": &r.Latency.Max,

@@ -111,7 +111,7 @@ func (p *Prober) Survey(ctx context.Context, widen bool) (*Survey, error) {
 	return s, nil
 }
 
-// halfOf is half of the time that is left.
+// halfOf returns half of the time that ctx, which must have a deadline, leaves.
 func halfOf(ctx context.Context) time.Duration {
 	deadline, _ := ctx.Deadline()
 	return time.Until(deadline) / 2

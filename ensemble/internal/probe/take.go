@@ -251,8 +251,11 @@ func (p *Prober) wordPiece(ctx context.Context, m *Member, word string) (func(*R
 		if err != nil {
 			return nil, err
 		}
-		if s.Mode == "" { // which every server that serves tells
+		switch {
+		case s.Mode == "": // which every server that serves tells
 			return nil, errHalf
+		case !slices.Contains(modes, s.Mode):
+			return nil, fmt.Errorf("srvr reports the mode %q, which no release has", s.Mode)
 		}
 		return func(r *Reading) { r.takeSrvr(s) }, nil
 	case "mntr":
