@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/spf13/cobra"
+
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/ensemble"
 	"github.com/zkctl/zkctl/internal/client"
@@ -20,7 +22,7 @@ import (
 // verbs are what zkctl runs besides the znode commands, in the order of help: on the command
 // line, in the shell, in completion and among the man pages.
 func (a *app) verbs() []command.Verb {
-	return slices.Concat(ensemble.Verbs, []command.Verb{
+	return slices.Concat(withTrace(ensemble.Verbs), []command.Verb{
 		{Name: "local", Short: "run ZooKeeper servers and ensembles on this machine",
 			Group: command.Local, New: a.localCommand},
 		{Name: "server", Short: "run a server from its zoo.cfg, as zkServer.sh does", Group: command.Local, New: serverCommand},
@@ -31,6 +33,26 @@ func (a *app) verbs() []command.Verb {
 		a.completionVerb(),
 		a.manVerb(),
 	})
+}
+
+// withTrace adds trace to session: it reads logs, which is another room's matter.
+func withTrace(verbs []command.Verb) []command.Verb {
+	verbs = slices.Clone(verbs)
+	i := slices.IndexFunc(verbs, func(v command.Verb) bool { return v.Name == "session" })
+	build := verbs[i].New
+	verbs[i].New = func(env *command.Env) *cobra.Command {
+		asker := ensemble.NewSessionAsker(env)
+		c := build(env)
+		c.AddCommand(logs.NewTraceCommand(env.Streams, logs.Members{
+			AddFlags: asker.AddFlags, Complete: asker.Complete, Owner: asker.Owner,
+			Session: func(ctx context.Context, id int64) (logs.Live, error) {
+				s, err := asker.Session(ctx, id)
+				return logs.Live(s), err
+			},
+		}))
+		return c
+	}
+	return verbs
 }
 
 // command runs one command or verb in its own session.

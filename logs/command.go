@@ -6,6 +6,10 @@
 // compared their clocks; follow.go reads them as they are written. Then each verb has its own files: explain.go;
 // summary.go with parts.go, exceptions.go, shape.go and summaryprint.go; timeline.go; merge.go, which is also grep;
 // elections.go with election.go and electionprint.go; sessions.go and sessionsprint.go.
+//
+// trace.go is session trace. tracesources.go tells logs and transaction logs apart; tracer.go reads them, tracescan.go
+// each line, traceaudit.go audit logs, tracetxn.go transactions; tracefacts.go sorts what they tell, traceverdict.go
+// judges how the session ended, traceexpiry.go why it expired; traceprint.go prints.
 package logs
 
 import (

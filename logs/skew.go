@@ -75,6 +75,10 @@ func marks(dst []mark, member string, m *catalogue.Match) []mark {
 		return append(dst, mark{"vote", member != field("sid"), key})
 	case "session-established-server":
 		return append(dst, mark{"established", false, hexText(m.Field("session"))})
+	case "session-global-commit":
+		return append(dst, mark{"committed", true, hexText(m.Field("session"))})
+	case "session-expired":
+		return append(dst, mark{"ended", false, hexText(m.Field("session"))})
 	case "client-established":
 		return append(dst, mark{"established", true, hexText(m.Field("session"))})
 	case "server-closed-socket":
@@ -119,7 +123,7 @@ func (r *reading) estimateSkews(ctx context.Context, all []*source) error {
 			continue
 		}
 		probe := &source{reading: r, index: s.index, name: s.name, files: s.files, quiet: true}
-		if err := probe.sight(ctx, seen[i]); err != nil {
+		if err := probe.sight(ctx, seen[i], nil); err != nil {
 			return err
 		}
 		s.member = probe.member
@@ -128,7 +132,9 @@ func (r *reading) estimateSkews(ctx context.Context, all []*source) error {
 	return nil
 }
 
-func (s *source) sight(ctx context.Context, seen map[mark]sighting) error {
+// sight reads a log and notes its marks. visit, unless it is nil, is called with each event and with the phrase that it
+// is, or nil.
+func (s *source) sight(ctx context.Context, seen map[mark]sighting, visit func(*format.Event, *catalogue.Match)) error {
 	defer s.close()
 	c := catalogue.Load()
 	var m catalogue.Match
@@ -144,10 +150,21 @@ func (s *source) sight(ctx context.Context, seen map[mark]sighting) error {
 		if n&0xfff == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if !e.Timed || e.Level == format.Debug || !c.Match(e.Text, &m) {
+		if visit == nil && (!e.Timed || e.Level == format.Debug) {
 			continue
 		}
-		s.learn(&m)
+		known := c.Match(e.Text, &m)
+		if known {
+			s.learn(&m)
+		}
+		if visit != nil && known {
+			visit(e, &m)
+		} else if visit != nil {
+			visit(e, nil)
+		}
+		if !known || !e.Timed || e.Level == format.Debug {
+			continue
+		}
 		found = marks(found[:0], s.member, &m)
 		for _, k := range found {
 			if old, again := seen[k]; again {

@@ -190,6 +190,7 @@ type source struct {
 	member  string // the id of the server that wrote it, as far as it is known
 	skew    skew
 	quiet   bool // somebody else reports what is wrong
+	lost    bool // a part of it could not be read
 	bytes   int64
 	lines   int64
 	unclear int64
@@ -236,6 +237,7 @@ func (s *source) next(ctx context.Context) (*format.Event, error) {
 }
 
 func (s *source) complain(err error) {
+	s.lost = true
 	if s.quiet {
 		return
 	}

@@ -1,0 +1,167 @@
+package logs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// Live is what the members of an ensemble say of a session now.
+type Live struct {
+	Found           bool
+	Partial         bool // a member did not tell its sessions, so one that is not found may be there
+	State           string
+	Client, Member  string
+	Timeout         int64 // ms, 0 if unknown
+	Expires         int64 // ms since 1970, 0 if unknown
+	EphemeralZnodes []string
+}
+
+// Members asks an ensemble. Both functions may be nil.
+type Members struct {
+	AddFlags func(*cobra.Command)
+	// Session asks for a session; Owner for the session that owns a znode, 0 if none does.
+	Session func(ctx context.Context, id int64) (Live, error)
+	Owner   func(ctx context.Context, path string) (int64, error)
+	// Complete completes session ids.
+	Complete cobra.CompletionFunc
+}
+
+type traceOptions struct {
+	reading
+	id      int64 // 0 if it is to be found by path
+	path    string
+	around  time.Duration
+	live    bool
+	members Members
+}
+
+// NewTraceCommand is session trace.
+func NewTraceCommand(s *ui.Streams, members Members) *cobra.Command {
+	o := &traceOptions{reading: reading{streams: s}, members: members}
+	c := &cobra.Command{
+		Use:   "trace SESSION SOURCE...",
+		Short: "find how a session ended, and why",
+		Long: `Find how a session ended, and why, from what servers and clients have left: their
+logs, transaction logs (a data directory, or its files), audit logs, and with --live
+the members. Prints one timeline, with clocks compared, and a verdict with the lines
+that support it. If the sources do not decide it, the verdict is "unknown", with what
+would. With --path and without SESSION, the session that made the znode is traced.
+
+The more sources the better: the leader's log tells that a session expired, the
+transaction log whether somebody closed it, the client's log why it fell silent.`,
+		Example: `  zkctl session trace 0xff902365d9b70e63 zk1.log zk2.log zk3.log app.log
+  zkctl session trace 0x10000221ceb0000 logs /var/lib/zookeeper/version-2
+  zkctl session trace --path /app/leader /var/lib/zookeeper logs
+  zkctl -server zk1 session trace 0x10000221ceb0000 --live`,
+		Args: cobra.ArbitraryArgs,
+		ValidArgsFunction: func(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 0 && o.path == "" && members.Complete != nil && !strings.ContainsAny(word, "./") {
+				return members.Complete(c, args, word)
+			}
+			return takesFiles(c, args, word)
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				id, err := parseSessionID(args[0])
+				switch {
+				case err == nil:
+					o.id, args = id, args[1:]
+				case o.path == "":
+					return err
+				}
+			}
+			o.args = args
+			switch {
+			case o.id == 0 && o.path == "":
+				return usageError(c, "missing session id")
+			case o.path != "" && !strings.HasPrefix(o.path, "/"):
+				return fmt.Errorf("--path: invalid znode path %q; it must start with /", o.path)
+			case len(args) == 0 && !o.live:
+				return usageError(c, "missing source: a log, a data directory, or --live")
+			case o.around < 0:
+				return fmt.Errorf("--around: invalid value %v; use a positive time, such as 5m", o.around)
+			}
+			if err := o.check(time.Now()); err != nil {
+				return err
+			}
+			return runTrace(c.Context(), o)
+		},
+	}
+	fs := c.Flags()
+	fs.StringVar(&o.path, "path", "", "trace the session that made this ephemeral `znode`")
+	command.ZnodeFlag(c, "path")
+	fs.DurationVar(&o.around, "around", 5*time.Minute, "show what else happened within this `time` of the end")
+	completeValues(c, "around")
+	o.addMergeFlags(c)
+	if members.Session != nil {
+		fs.BoolVar(&o.live, "live", false, "ask the members of the ensemble, too")
+		members.AddFlags(c)
+	}
+	return c
+}
+
+// parseSessionID parses a session id as people and tools write it: 0x10000221ceb0000, or decimal.
+func parseSessionID(s string) (id int64, err error) {
+	if hex, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok {
+		id, err = proto.ParseHex(hex)
+	} else {
+		id, err = strconv.ParseInt(s, 10, 64)
+	}
+	if err != nil || id == 0 {
+		return 0, fmt.Errorf("invalid session id %q; use a number such as 0x10000221ceb0000", s)
+	}
+	return id, nil
+}
+
+func runTrace(ctx context.Context, o *traceOptions) error {
+	src, err := o.findSources(ctx)
+	if err != nil {
+		return err
+	}
+	defer src.close()
+	t := &tracer{o: o, sources: src}
+	if o.path != "" {
+		if err := t.findLives(ctx); err != nil {
+			return err
+		}
+		if o.id == 0 {
+			if len(t.lives) == 0 {
+				return o.end(fmt.Errorf("no source tells of an ephemeral znode %s; transaction logs and audit logs do", o.path))
+			}
+			o.id = t.lives[len(t.lives)-1].session
+		}
+	}
+	t.begin()
+	if err := t.read(ctx); err != nil {
+		return err
+	}
+	if o.live {
+		live, err := o.members.Session(ctx, o.id)
+		if err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			o.failed = true
+			ui.Report(o.streams.Err, fmt.Errorf("--live: %w", err))
+		} else {
+			t.live = &live
+		}
+	}
+	if len(t.moments) == 0 && t.live == nil {
+		return o.end(errors.Join(fmt.Errorf("no source tells of session %s", t.hex)))
+	}
+	if err := t.print(t.judge()); err != nil {
+		return err
+	}
+	return o.end(nil)
+}

@@ -1,0 +1,335 @@
+package logs
+
+import (
+	"strings"
+)
+
+// cause is a reason for an expiry, with the lines that show it.
+type cause struct {
+	name    string
+	sure    string
+	because []*moment
+	note    string
+}
+
+// expiry finds why the session expired. Each rule looks for what only its cause leaves. If several apply, the verdict is
+// the one that explains the others, or unknown between them.
+func (f *facts) expiry(v *verdict) {
+	var found []*cause
+	for _, rule := range []func(*verdict) *cause{f.authFailed, f.tooManyConnections, f.noLeader, f.paused, f.serverStood, f.diskStood, f.clientGone, f.cutOff} {
+		if c := rule(v); c != nil {
+			found = append(found, c)
+		}
+	}
+	found = settle(found)
+	switch len(found) {
+	case 0:
+		f.silent(v)
+	case 1:
+		c := found[0]
+		v.name, v.confidence = c.name, c.sure
+		v.support(c.because...)
+		if c.note != "" {
+			v.say("%s", c.note)
+		}
+	default:
+		v.name, v.confidence = unknownEnd, unsettled
+		for _, c := range found {
+			v.candidates = append(v.candidates, c.name)
+			v.support(c.because...)
+			v.say("for %q: %s", titles[c.name], c.note)
+		}
+	}
+}
+
+// settle drops the causes that another explains: what the client's log shows of a leader that is missing, of a limit, or
+// of a server that stands, looks like a network that fails.
+func settle(found []*cause) []*cause {
+	has := func(names ...string) bool {
+		for _, c := range found {
+			for _, name := range names {
+				if c.name == name {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	var left []*cause
+	for _, c := range found {
+		switch c.name {
+		case networkLost:
+			if has(leaderChanged, connectionLimit, authenticationFailed, serverPaused, slowDisk) {
+				continue
+			}
+		case clientEnded:
+			if has(authenticationFailed, connectionLimit, leaderChanged) {
+				continue
+			}
+		case slowDisk:
+			if has(serverPaused) {
+				continue
+			}
+		}
+		left = append(left, c)
+	}
+	return left
+}
+
+// silent is the verdict if nothing tells why the client was silent.
+func (f *facts) silent(v *verdict) {
+	v.name, v.confidence = expiredSilently, certain
+	if f.client == nil {
+		v.decides = append(v.decides, askClient+": why it was silent")
+	}
+	if l := f.lossAt(v.because[0]); l != nil {
+		v.support(l.m)
+		v.say("the client was running and connected at that moment: see what kept its pings from the leader")
+	}
+	if f.left != nil && f.left.at() <= v.endedAt {
+		v.support(f.left)
+		v.say("its connection was closed at the client's end %s earlier, and it did not come back", stretch(v.endedAt-f.left.at()))
+	}
+}
+
+// slack is how much later than its timeout, in ms, a session may expire: up to a tick, which is at most half of the
+// shortest timeout, and what a busy machine needs.
+func (f *facts) slack() int64 { return f.timeout/2 + 300 }
+
+// readTimeout is after how long without a word from the server a client leaves it, in ms.
+func (f *facts) readTimeout() int64 { return f.timeout * 2 / 3 }
+
+// silence is the time in which the leader heard nothing of the client.
+func (f *facts) silence(v *verdict) (from, to int64) {
+	return v.endedAt - f.timeout - f.slack(), v.endedAt
+}
+
+// paused: a client that runs leaves a silent server after two thirds of the timeout, and says so. One that says later how
+// long it heard nothing, or says nothing until after the end and goes on then, did not run.
+func (f *facts) paused(v *verdict) *cause {
+	if f.client == nil || f.timeout == 0 {
+		return nil
+	}
+	from, end := f.silence(v)
+	u := unsure(f.client, v.because[0].from)
+	for _, m := range f.late {
+		if m.ms >= f.timeout/2 && m.at()-m.ms <= end+u && m.at() >= from-u {
+			return &cause{clientPaused, certain, []*moment{m}, "its thread ran " + stretch(m.ms) + " late"}
+		}
+	}
+	for _, l := range f.losses {
+		at := l.m.at()
+		if l.silence >= f.readTimeout()+max(500, f.readTimeout()/3) && at-l.silence <= end-f.timeout/3+u && at >= from-u {
+			return &cause{clientPaused, certain, []*moment{l.m}, "it should have left the server after " + stretch(f.readTimeout()) + " without a word, and noticed after " +
+				stretch(l.silence)}
+		}
+	}
+	for _, m := range f.t.moments {
+		if m.name == "jvm-pause" && m.from == f.client && m.ms >= f.timeout/2 && m.at()-m.ms <= end+u && m.at() >= from-u {
+			return &cause{clientPaused, certain, []*moment{m}, "its process was paused for " + stretch(m.ms)}
+		}
+	}
+	// The first line of its library after the end, and none before it.
+	if len(between(f.lines, from-u, end+u)) > 0 || !f.t.skewSmall(f.client, v.because[0].from) {
+		return nil
+	}
+	after := between(f.lines, end+u+1, end+max(10*60_000, 10*f.timeout))
+	if len(after) == 0 || len(between(f.lines, 0, from-u-1)) == 0 {
+		return nil
+	}
+	m := after[0]
+	late := m.at() - end
+	if late < u+max(500, f.timeout/8) || !noticed(m) {
+		return nil
+	}
+	return &cause{clientPaused, likely, []*moment{m}, "it noticed the end " + stretch(late) + " late, and had not missed the server before, as it does after " +
+		stretch(f.readTimeout()) + " while it runs"}
+}
+
+// noticed reports whether a line is the first with which a client tells that its connection is gone.
+func noticed(m *moment) bool {
+	switch m.name {
+	case "client-silent", "client-server-closed", "client-reconnecting", "c-receive-failed", "c-timed-out", "kazoo-dropped", "kazoo-timeout", "go-loop":
+		return true
+	}
+	return false
+}
+
+// clientGone: the connection was closed at the client's end, and the client's log ends there.
+func (f *facts) clientGone(v *verdict) *cause {
+	if f.client == nil || f.left == nil || f.left.at() > v.endedAt || f.timeout == 0 {
+		return nil
+	}
+	u := unsure(f.client, f.left.from)
+	left := f.left.at()
+	if v.endedAt-left > f.timeout+f.slack() || f.client.last-f.client.correction() > left+u+500 {
+		return nil // it was heard from later, or goes on
+	}
+	if len(between(f.lossLines(), left-f.readTimeout(), left)) > 0 {
+		return nil // it left that server for another
+	}
+	return &cause{clientEnded, likely, []*moment{f.left}, "its connection was closed at its end, and its log tells nothing from then on"}
+}
+
+func (f *facts) lossLines() (list []*moment) {
+	for _, l := range f.losses {
+		list = append(list, l.m)
+	}
+	return list
+}
+
+// cutOff: the client ran, missed the server in time, and could not come back, while the servers ran.
+func (f *facts) cutOff(v *verdict) *cause {
+	if f.client == nil || f.timeout == 0 {
+		return nil
+	}
+	from, end := f.silence(v)
+	u := unsure(f.client, v.because[0].from)
+	var missed *loss
+	for _, l := range f.losses {
+		at := l.m.at()
+		if at < from-u || at > end+u {
+			continue
+		}
+		if l.closed || l.silence > f.readTimeout()+max(500, f.readTimeout()/3) {
+			continue
+		}
+		if strings.Contains(l.m.cause+l.m.text, "refused") {
+			return nil
+		}
+		missed = l
+		break
+	}
+	if missed == nil || len(between(f.established, missed.m.at(), end)) > 0 {
+		return nil
+	}
+	began := missed.m.at() - f.readTimeout()
+	c := &cause{networkLost, likely, []*moment{missed.m}, "the client ran and missed the server in time"}
+	// The leader ran, since it expired the session in time: no later than the timeout after the last ping.
+	if v.endedAt > missed.m.at()+f.timeout+f.slack() {
+		return nil
+	}
+	for _, w := range f.t.witnesses {
+		if w.server && w.busy(began, end, f.readTimeout()) {
+			c.note += ", while " + w.label + " shows a server that ran"
+			return c
+		}
+	}
+	if tcp := between(f.connected, missed.m.at(), end); len(tcp) > 0 {
+		return nil // something answers at TCP's level: a server that stands, or a proxy
+	}
+	if tries := between(f.opening, missed.m.at(), end); len(tries) > 0 && strings.HasPrefix(tries[0].name, "client-") {
+		c.because = append(c.because, tries[0])
+		c.note += ", and no server answered its connections"
+		return c
+	}
+	return nil
+}
+
+// serverStood: the leader's process did not run, so that it expired the session late, or says so itself.
+func (f *facts) serverStood(v *verdict) *cause {
+	if f.timeout == 0 {
+		return nil
+	}
+	from, end := f.silence(v)
+	for _, m := range f.t.moments {
+		if m.name == "jvm-pause" && m.from.server && m.ms >= f.timeout/3 && m.at()-m.ms <= end && m.at() >= from {
+			return &cause{serverPaused, likely, []*moment{m}, "the process of " + m.from.label + " was paused for " + stretch(m.ms)}
+		}
+	}
+	if f.client == nil || len(f.losses) == 0 {
+		return nil
+	}
+	leader := v.because[0].from
+	u := unsure(f.client, leader)
+	for _, l := range f.losses {
+		at := l.m.at()
+		// After it has left, nothing of it reaches the server, so that the session must expire within the timeout and a tick.
+		overdue := end - at - f.timeout - f.slack() - u
+		if at > end || overdue < max(500, f.timeout/4) || len(between(f.established, at, end)) > 0 || f.t.txn(leader) {
+			continue
+		}
+		g := leader.gapOver(at, end)
+		if g.to-g.from < overdue || g.to+1000 < end+leader.correction() {
+			continue
+		}
+		return &cause{serverPaused, likely, []*moment{l.m, v.because[0]}, "the leader expired the session " + stretch(overdue) + " later than it must, after it had logged nothing for " +
+			stretch(g.to-g.from)}
+	}
+	return nil
+}
+
+// txn reports whether a source is the transaction logs, which tell nothing of gaps.
+func (t *tracer) txn(w *witness) bool { return w == t.ledger }
+
+// diskStood: a server waited for its disk while the client missed it.
+func (f *facts) diskStood(v *verdict) *cause {
+	if f.timeout == 0 {
+		return nil
+	}
+	from, end := f.silence(v)
+	for _, m := range f.t.moments {
+		if m.name == "fsync-slow" && m.ms >= f.timeout/3 && m.at()-m.ms <= end && m.at() >= from {
+			return &cause{slowDisk, likely, []*moment{m}, "a write to the disk of " + m.from.label + " took " + stretch(m.ms)}
+		}
+	}
+	return nil
+}
+
+// noLeader: there was no leader for longer than the timeout, and the client lost its connection over it.
+func (f *facts) noLeader(v *verdict) *cause {
+	if f.timeout == 0 {
+		return nil
+	}
+	var lost, back *moment
+	for _, m := range f.t.moments {
+		if m.own || m.at() > v.endedAt {
+			continue
+		}
+		switch m.name {
+		case "looking", "following-failed", "leader-shutdown-reason", "leader-shutdown":
+			if lost == nil || back != nil {
+				lost, back = m, nil
+			}
+		case "quorum-of-supporters":
+			if lost != nil && back == nil {
+				back = m
+				if took := back.at() - lost.at(); took > f.timeout && v.endedAt-back.at() < 3*f.timeout+f.slack() && f.lostWithin(lost.at()-f.timeout, back.at()) {
+					return &cause{leaderChanged, likely, []*moment{lost, back}, "for " + stretch(took) + " there was no leader"}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// lostWithin reports whether the client lost its connection within a time, or nothing tells.
+func (f *facts) lostWithin(from, to int64) bool {
+	return f.client == nil || len(between(f.lossLines(), from, to)) > 0
+}
+
+// tooManyConnections: servers refused the client's address while it tried to come back.
+func (f *facts) tooManyConnections(v *verdict) *cause {
+	addrs := map[string]bool{}
+	for _, m := range f.t.moments {
+		if m.own && m.addr != "" && m.from.server {
+			addrs[m.addr] = true
+		}
+	}
+	from, end := f.silence(v)
+	for _, m := range f.t.moments {
+		if m.name == "too-many-connections" && addrs[m.addr] && m.at() >= from && m.at() <= end && len(f.losses) > 0 &&
+			len(between(f.lossLines(), m.at()-1000, m.at()+1000)) > 0 {
+			return &cause{connectionLimit, certain, []*moment{m}, "its address had as many connections as maxClientCnxns allows"}
+		}
+	}
+	return nil
+}
+
+// authFailed: the client could not authenticate, which ends it.
+func (f *facts) authFailed(v *verdict) *cause {
+	if f.auth == nil || f.auth.at() > v.endedAt || len(between(f.established, f.auth.at()+1000, v.endedAt)) > 0 {
+		return nil
+	}
+	return &cause{authenticationFailed, certain, []*moment{f.auth}, ""}
+}

@@ -1,0 +1,265 @@
+package logs
+
+import (
+	"strings"
+
+	"github.com/zkctl/zkctl/logs/internal/format"
+)
+
+// facts are what the sources tell of the session, each with the line that tells it.
+type facts struct {
+	t       *tracer
+	timeout int64 // negotiated, ms; 0 if unknown
+	asked   int64 // by the client
+
+	made       *moment
+	expiring   *moment // the leader's time for it was up
+	forced     *moment // a controller expired it
+	terminated *moment // 3.4's leader, or a server of zkctl, ended it
+	submitted  *moment // a member since 3.5 sent its end to the leader
+	byJMX      *moment // an administrator closed it
+	txnClosed  *moment
+	invalid    *moment   // a server did not know it
+	password   *moment   // a client came with another password
+	left       *moment   // the client's end of the connection was closed; the last time
+	dropped    *moment   // a server closed the connection
+	server     []*moment // what servers established
+
+	client        *witness // the client's log, nil if there is none
+	clientClosed  *moment  // by the program
+	clientExpired *moment  // servers said so
+	established   []*moment
+	losses        []*loss
+	lines         []*moment // all of the client's library
+	connected     []*moment // TCP connections
+	opening       []*moment
+	late          []*moment // the C client's thread ran late
+	auth          *moment
+	packet        *moment
+	moved         *moment
+	application   *moment // the program took a lost connection for a lost session
+}
+
+// loss is a lost connection, as the client's log tells.
+type loss struct {
+	m       *moment
+	silence int64 // ms without a word from the server, -1 if it does not say so
+	closed  bool  // the server's end was closed
+}
+
+func (t *tracer) facts() *facts {
+	f := &facts{t: t, asked: t.asked}
+	for _, m := range t.moments {
+		if m.own {
+			f.take(m)
+		}
+	}
+	if f.timeout == 0 && t.live != nil {
+		f.timeout = t.live.Timeout
+	}
+	return f
+}
+
+// first sets a fact that is not known yet.
+func first(fact **moment, m *moment) {
+	if *fact == nil {
+		*fact = m
+	}
+}
+
+func (f *facts) take(m *moment) {
+	switch m.name {
+	case txnCreate:
+		first(&f.made, m)
+		f.timeout = m.ms
+		return
+	case txnClose:
+		first(&f.txnClosed, m)
+		return
+	case "session-global-commit":
+		first(&f.made, m)
+	case "session-established-server":
+		first(&f.made, m)
+		f.timeout = m.ms
+		f.server = append(f.server, m)
+	case "session-expired":
+		f.expiring, f.timeout = m, m.ms
+	case "session-forcibly-expired":
+		first(&f.forced, m)
+	case "session-closed-server":
+		first(&f.terminated, m)
+	case "session-close-submitted":
+		first(&f.submitted, m)
+	case "session-closing":
+		if m.class == "ZooKeeperServer" && m.cause == "" && m.level == format.Info {
+			first(&f.byJMX, m)
+		}
+	case "session-invalid":
+		first(&f.invalid, m)
+	case "session-password":
+		first(&f.password, m)
+	case "client-went-away":
+		f.left = m
+	case "server-closing-exception":
+		switch {
+		case strings.Contains(m.text+m.cause, "Len error"), strings.Contains(m.text+m.cause, "Packet len"):
+			f.packet = m
+		case strings.Contains(m.text+m.cause, "likely client has closed socket"), strings.Contains(m.text+m.cause, "it probably closed the socket"),
+			strings.Contains(m.text+m.cause, "Connection reset"):
+			f.left = m
+		}
+	case "server-closed-socket":
+		f.dropped = m
+	case "auth-failed", "sasl-failed-server", "auth-enforced":
+		first(&f.auth, m)
+	case "bad-length":
+		f.packet = m
+	case "code-session-expired":
+		// The program met it; the library tells when.
+	case "session-moved":
+		first(&f.moved, m)
+	}
+	f.fromClient(m)
+}
+
+// fromClient takes a line of the client's log.
+func (f *facts) fromClient(m *moment) {
+	lost := func(silence int64, closed bool) {
+		f.losses = append(f.losses, &loss{m, silence, closed})
+	}
+	switch m.name {
+	case "client-established", "go-authenticated":
+		f.timeout = m.ms
+		first(&f.made, m)
+		f.established = append(f.established, m)
+	case "kazoo-established":
+		first(&f.made, m)
+		f.established = append(f.established, m)
+	case "client-silent":
+		lost(m.ms, false)
+	case "c-timed-out":
+		lost(-1, false)
+	case "client-server-closed", "c-receive-failed":
+		lost(-1, true)
+	case "client-reconnecting":
+		switch {
+		case strings.Contains(m.cause, "Packet len"):
+			f.packet = m
+			lost(-1, false)
+		case strings.Contains(m.cause, "SessionTimeoutException"), strings.Contains(m.cause, "SessionExpiredException"):
+			// The line before says it.
+		default:
+			lost(-1, strings.Contains(m.cause, "EndOfStream") || strings.Contains(m.cause, "Connection reset") || strings.Contains(m.cause, "Broken pipe"))
+		}
+	case "kazoo-dropped", "kazoo-timeout", "go-loop":
+		lost(-1, strings.Contains(m.cause, "broken") || strings.Contains(m.cause, "EOF") || strings.Contains(m.cause, "reset"))
+	case "client-expired", "kazoo-expired":
+		first(&f.clientExpired, m)
+	case "client-closed", "c-client-closing", "c-client-freeing":
+		first(&f.clientClosed, m)
+	case "kazoo-closed":
+		switch {
+		case strings.Contains(m.text, "CLOSED"):
+			first(&f.clientClosed, m)
+		case strings.Contains(m.text, "EXPIRED"):
+			first(&f.clientExpired, m)
+		}
+	case "client-connected":
+		f.connected = append(f.connected, m)
+	case "client-opening", "kazoo-connecting":
+		f.opening = append(f.opening, m)
+	case "c-deadline":
+		f.late = append(f.late, m)
+	case "kazoo-auth-failed", "sasl-client-failed", "code-auth-failed", "c-auth":
+		if m.name != "c-auth" || strings.Contains(m.text, "failed") {
+			first(&f.auth, m)
+		}
+	case "kazoo-lost", "kazoo-transition", "client-connect-failed", "c-socket-error", "c-refused", "c-delay", "client-establishing":
+	default:
+		return
+	}
+	if f.client == nil {
+		f.client = m.from
+	}
+	f.lines = append(f.lines, m)
+}
+
+// between returns the client's moments of a list within a time.
+func between(list []*moment, from, to int64) (found []*moment) {
+	for _, m := range list {
+		if m.timed && m.at() >= from && m.at() <= to {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// unsure is by how much, in ms, the times of two sources may differ after they have been corrected.
+func unsure(a, b *witness) int64 {
+	if a == b {
+		return 0
+	}
+	if !a.skew.known || !b.skew.known {
+		return 1000
+	}
+	return a.skew.within + b.skew.within + 5
+}
+
+// covers returns the source whose server led at a time, by a log that leaves nothing out: with an end that follows, and
+// a begin before, or else with signs of leading on both sides. epoch is that of the transaction, or -1.
+func (t *tracer) covers(at, epoch int64) *witness {
+	for _, w := range t.witnesses {
+		if !w.server || w.lost {
+			continue
+		}
+		raw := at + w.correction()
+		for i := range w.reigns {
+			r := &w.reigns[i]
+			if r.from >= raw || r.until > 0 && r.until <= raw || w.last < raw {
+				continue
+			}
+			if epoch > 0 && r.epoch >= 0 && r.epoch != epoch {
+				continue
+			}
+			if (r.begun || r.last >= raw) && !w.broken(raw) {
+				return w
+			}
+		}
+	}
+	return nil
+}
+
+// broken reports whether a rotated file may be missing at a time: the lines before and after it are in two files.
+func (w *witness) broken(raw int64) bool {
+	for i := 1; i < len(w.files); i++ {
+		if a, b := w.files[i-1], w.files[i]; a.to < raw && b.from > raw && b.from-a.to > 10_000 {
+			return true
+		}
+	}
+	return false
+}
+
+// busy reports whether a server's log shows it running during a time: lines in it, and no gap of the given length.
+func (w *witness) busy(from, to, gap int64) bool {
+	from, to = from+w.correction(), to+w.correction()
+	if w.first > from || w.last < to {
+		return false
+	}
+	for _, g := range w.gaps {
+		if min(g.to, to)-max(g.from, from) >= gap {
+			return false
+		}
+	}
+	return true
+}
+
+// gapOver returns the longest gap in a log that overlaps a time.
+func (w *witness) gapOver(from, to int64) (longest span) {
+	from, to = from+w.correction(), to+w.correction()
+	for _, g := range w.gaps {
+		if g.from < to && g.to > from && g.to-g.from > longest.to-longest.from {
+			longest = g
+		}
+	}
+	return longest
+}

@@ -1,0 +1,167 @@
+package logs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/infile"
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/tempdir"
+	"github.com/zkctl/zkctl/logs/internal/format"
+)
+
+// traceSources are what a trace reads.
+type traceSources struct {
+	logs  []*source            // text, of servers, clients and audits
+	files map[*source][]string // of each, since a source forgets what it has read
+	txns  []storage.File       // transaction logs, in zxid order, each member's
+	temp  *tempdir.Dir         // what came by standard input
+}
+
+func (t *traceSources) close() {
+	if t.temp != nil {
+		_ = t.temp.Remove()
+	}
+}
+
+// findSources tells text logs and transaction logs apart.
+func (o *traceOptions) findSources(ctx context.Context) (*traceSources, error) {
+	t := &traceSources{files: map[*source][]string{}}
+	var texts []string
+	for _, arg := range o.args {
+		if arg == stdin {
+			if t.temp != nil {
+				continue
+			}
+			path, err := t.spool(ctx, o.streams.In)
+			if err != nil {
+				t.close()
+				return nil, err
+			}
+			texts = append(texts, path)
+			continue
+		}
+		logs, isText, err := txnLogs(arg)
+		if err != nil {
+			t.close()
+			return nil, err
+		}
+		t.txns = append(t.txns, logs...)
+		if isText {
+			texts = append(texts, arg)
+		}
+	}
+	slices.SortStableFunc(t.txns, func(a, b storage.File) int { return int(min(max(a.Zxid-b.Zxid, -1), 1)) })
+	t.txns = slices.CompactFunc(t.txns, func(a, b storage.File) bool { return a.Path == b.Path })
+	if len(texts) > 0 {
+		o.args = texts
+		all, err := o.sources()
+		if err != nil {
+			t.close()
+			return nil, err
+		}
+		label(all)
+		t.logs = all
+	}
+	for _, s := range t.logs {
+		if t.temp != nil && strings.HasPrefix(s.name, t.temp.Path()) {
+			s.label = "stdin"
+		}
+		t.files[s] = s.files
+	}
+	return t, nil
+}
+
+// spool copies standard input to a file, because a trace reads its sources twice.
+func (t *traceSources) spool(ctx context.Context, in io.Reader) (path string, err error) {
+	if t.temp, err = tempdir.Make("trace"); err != nil {
+		return "", err
+	}
+	path = filepath.Join(t.temp.Path(), "stdin.log")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", err
+	}
+	if _, err = io.Copy(f, infile.Reader(ctx, in)); err != nil {
+		f.Close()
+		return "", fmt.Errorf("read standard input: %w", err)
+	}
+	return path, f.Close()
+}
+
+// mostTxnDirs limits how many data directories are taken from one folder.
+const mostTxnDirs = 100
+
+// txnLogs finds the transaction logs that an argument names. text reports whether it names text logs.
+func txnLogs(arg string) (logs []storage.File, text bool, err error) {
+	info, err := os.Stat(arg)
+	if err != nil {
+		return nil, false, fmt.Errorf("read a source: %w", err)
+	}
+	if !info.IsDir() {
+		if isTxnLog(arg) {
+			_, zxid, _ := storage.ZxidOfName(arg)
+			return []storage.File{{Path: arg, Zxid: zxid, Size: info.Size()}}, false, nil
+		}
+		return nil, true, nil
+	}
+	dirs := []string{arg}
+	err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil && path == arg:
+			return err
+		case err != nil, d.IsDir() && path != arg && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		case d.IsDir() && d.Name() == "version-2" && path != arg && len(dirs) < mostTxnDirs:
+			dirs = append(dirs, path)
+			return fs.SkipDir
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("read a folder: %w", err)
+	}
+	for _, dir := range dirs {
+		d, err := storage.ReadDir(dir)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, f := range d.Logs {
+			if isTxnLog(f.Path) && !slices.ContainsFunc(logs, func(other storage.File) bool { return other.Path == f.Path }) {
+				logs = append(logs, f)
+			}
+		}
+	}
+	sets, err := format.Sets([]string{arg})
+	for _, set := range sets {
+		for _, name := range set.Files {
+			if !isTxnLog(name) {
+				return logs, true, nil
+			}
+		}
+	}
+	if len(logs) == 0 && err != nil {
+		return nil, false, fmt.Errorf("%s holds no log: no file whose name contains .log, .out or .txt, and no transaction log", arg)
+	}
+	return logs, false, nil
+}
+
+// isTxnLog reports whether a file is a transaction log: by its name, and by its first bytes.
+func isTxnLog(path string) bool {
+	if kind, _, ok := storage.ZxidOfName(path); !ok || kind != "log" {
+		return false
+	}
+	r, err := storage.OpenLog(path)
+	if err == nil {
+		return r.Close() == nil
+	}
+	var fault *storage.Fault
+	return errors.As(err, &fault)
+}
