@@ -18,6 +18,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/sasl"
 )
 
 // State is the state of a session, as shown in zkCli's prompt.
@@ -58,17 +59,21 @@ type Config struct {
 	SessionTimeout time.Duration
 	ReadOnly       bool // also accept a server that is cut off from the quorum
 	// Differs(one-round): zkCli always waits.
-	Wait           bool          // requests wait up to SessionTimeout for a connection, instead of one round over the servers
-	TLS            *tls.Config   // nil for a plain connection; see TLSOptions
-	MaxPacket      int           // jute.maxbuffer in bytes; 0 means 64 MiB
-	RequestTimeout time.Duration // limits each request and the wait for a connection; 0 means only SessionTimeout
-	NoWatchReset   bool          // forget the watches when the connection breaks (zookeeper.disableAutoWatchReset)
+	Wait           bool           // requests wait up to SessionTimeout for a connection, instead of one round over the servers
+	TLS            *tls.Config    // nil for a plain connection; see TLSOptions
+	MaxPacket      int            // jute.maxbuffer in bytes; 0 means 64 MiB
+	RequestTimeout time.Duration  // limits each request and the wait for a connection; 0 means only SessionTimeout
+	SASL           sasl.Mechanism // proven to each server before any request; nil for none
+	NoWatchReset   bool           // forget the watches when the connection breaks (zookeeper.disableAutoWatchReset)
 	Auth           []Auth
 	// OnEvent is called with one event at a time, in order, on its own goroutine; it may call the
 	// Conn's methods.
 	OnEvent func(Event)
 	// Log logs a line about connecting or losing a connection; it must not block. It may be nil.
 	Log func(format string, args ...any)
+	// Warn reports what the user should know although the session goes on; it must not block. It may
+	// be nil.
+	Warn func(format string, args ...any)
 	// Dial replaces the system's dialer; it gets an address from Servers as host:port, not
 	// resolved.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -130,6 +135,9 @@ func Open(cfg Config) (*Conn, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = func(string, ...any) {}
+	}
+	if cfg.Warn == nil {
+		cfg.Warn = cfg.Log
 	}
 	c := &Conn{
 		chroot:  chroot,

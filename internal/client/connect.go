@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/sasl"
 )
 
 // connectTimeout limits the attempt at one address. (ClientCnxn.connectTimeout)
@@ -49,6 +50,10 @@ func (s *session) attempted(got outcome) {
 				s.closeErr = errNotClosed
 			}
 			s.end(Closed, ErrClosed)
+			return
+		}
+		if sasl.Refused(got.err) {
+			s.end(AuthFailed, got.err)
 			return
 		}
 		if a, ok := got.err.(*AttemptError); ok {
@@ -105,6 +110,14 @@ func (s *session) opened(c *connected) {
 		verb = "resumed"
 	}
 	s.cfg.Log("connected to %s%s: session 0x%x %s, timeout %v", s.server, mode, uint64(s.id), verb, s.negotiated)
+	switch {
+	case s.cfg.SASL == nil:
+	case c.proven:
+		s.cfg.Log("authenticated as %s with %s", s.cfg.SASL.Identity(), s.cfg.SASL.Name())
+	case !s.warned:
+		s.warned = true
+		s.cfg.Warn("%s has no SASL, so this session is not authenticated as %s", s.server, s.cfg.SASL.Identity())
+	}
 	s.publish()
 	s.report(event)
 

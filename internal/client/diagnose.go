@@ -22,6 +22,8 @@ const (
 	stageDial stage = iota
 	stageTLS
 	stageSession
+	stageSASL
+	stageLogin // at a KDC; before stageDial
 )
 
 // lookupFault says in a clause why a name could not be resolved.
@@ -79,6 +81,10 @@ func attemptFault(err error, at stage, secure bool, took time.Duration, ctxErr e
 		return err
 	case stageTLS:
 		return tlsFault(err, timeout, took)
+	case stageSASL:
+		return saslFault(err, timeout)
+	case stageLogin:
+		return err
 	}
 	var closed *hangup
 	switch {

@@ -14,12 +14,14 @@ import (
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/sasl"
 )
 
 // dialer opens connections and performs ZooKeeper's handshake on them.
 type dialer struct {
 	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // nil means the system's
 	tls    *tls.Config
+	sasl   sasl.Mechanism // nil for none
 	maxLen int
 }
 
@@ -27,6 +29,7 @@ type dialer struct {
 type connected struct {
 	link     *link
 	response proto.ConnectResponse
+	proven   bool // SASL succeeded
 }
 
 // attempt connects to a server within ctx. It tries each IP address of a host name in turn; names
@@ -41,6 +44,9 @@ func (d *dialer) attempt(ctx context.Context, a Address, hello *proto.ConnectReq
 		c, err := d.attemptPeer(ctx, a, peer, len(peers)-i, hello)
 		if err == nil {
 			return c, nil
+		}
+		if sasl.Refused(err) {
+			return nil, &AttemptError{a, err}
 		}
 		errs = append(errs, err)
 		if ctx.Err() != nil {
@@ -132,6 +138,15 @@ func selfConnected(conn net.Conn) bool {
 }
 
 func (d *dialer) handshake(ctx context.Context, a Address, peer string, hello *proto.ConnectRequest, stage *stage) (*connected, error) {
+	var exchange sasl.Exchange
+	if d.sasl != nil {
+		*stage = stageLogin
+		var err error
+		if exchange, err = d.startSASL(ctx, a, peer); err != nil {
+			return nil, err
+		}
+		*stage = stageDial
+	}
 	raw, err := d.open(ctx, a, peer, stage)
 	if err != nil {
 		return nil, err
@@ -144,6 +159,13 @@ func (d *dialer) handshake(ctx context.Context, a Address, peer string, hello *p
 	if foreign := silence(); foreign != nil {
 		err = foreign
 	}
+	var proven bool
+	if err == nil && exchange != nil && response.TimeOut > 0 {
+		*stage = stageSASL
+		if proven, err = d.authenticate(conn, r, exchange); err != nil && hello.SessionID == 0 {
+			_ = writeRequest(conn, &proto.RequestHeader{Xid: maxSteps + 1, Type: proto.OpCloseSession}) // leave no session behind
+		}
+	}
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -152,7 +174,7 @@ func (d *dialer) handshake(ctx context.Context, a Address, peer string, hello *p
 		return nil, err
 	}
 	conn.last.Store(since())
-	return &connected{link: newLink(conn, r, a, peer, d.maxLen), response: *response}, nil
+	return &connected{link: newLink(conn, r, a, peer, d.maxLen), response: *response, proven: proven}, nil
 }
 
 // suspect checks, if the server stays silent for a moment, whether it is a web server, which would

@@ -23,10 +23,15 @@ func (e *OpError) Error() string {
 	if e.Code == proto.ErrUnimplemented {
 		return fmt.Sprintf("this server does not support the operation %v; it needs ZooKeeper %s or later", e.Op, e.Op.Since())
 	}
-	if e.Path == "" {
-		return e.Code.Error()
+	text := e.Code.Error()
+	if e.Path != "" {
+		text += " for " + escape.Line(e.Path)
 	}
-	return e.Code.Error() + " for " + escape.Line(e.Path)
+	if e.Code == proto.ErrSessionClosedSASLAuth {
+		text += "; the server demands authentication: name an identity for SASL (-jaas, -sasl-user or -principal) or, " +
+			"if enforce.auth.schemes lists another scheme, with -auth or TLS"
+	}
+	return text
 }
 
 // Unwrap returns the code.

@@ -29,6 +29,7 @@ type session struct {
 	seenRW     bool          // the session was created by a server with a quorum
 	since      string        // the release that introduced the newest operation answered, as in proto.Op.Since
 	server     string
+	warned     bool // that a server has no SASL
 
 	// The connection; link is nil while there is none.
 	link      *link
@@ -82,7 +83,7 @@ const (
 func newSession(c *Conn, cfg Config, addrs []Address) *session {
 	s := &session{
 		Conn: c, cfg: cfg, ring: newRing(addrs), state: Connecting,
-		dialer:  &dialer{dial: cfg.Dial, tls: cfg.TLS, maxLen: cfg.MaxPacket},
+		dialer:  &dialer{dial: cfg.Dial, tls: cfg.TLS, sasl: cfg.SASL, maxLen: cfg.MaxPacket},
 		events:  newDispatcher(cfg.OnEvent),
 		passwd:  make([]byte, 16),
 		rwFound: make(chan Address, 1),
