@@ -33,7 +33,10 @@ func (d *dialer) authenticate(conn net.Conn, r *bufio.Reader, exchange sasl.Exch
 	var challenge []byte
 	for step := range int32(maxSteps) {
 		token, done, err := exchange.Step(challenge)
-		if err != nil || done {
+		switch {
+		case err != nil && step > 0 && len(challenge) == 0: // zookeeper.allowSaslFailedClients
+			return false, d.refused(exchange, proto.ErrAuthFailed)
+		case err != nil || done:
 			return done, err
 		}
 		header := &proto.RequestHeader{Xid: step + 1, Type: proto.OpSASL}
