@@ -14,6 +14,7 @@ import (
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/completions/outer"
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/sasl/login"
 	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -157,10 +158,12 @@ func (a *app) optionValue(ctx context.Context, f *pflag.Flag, word, lead string)
 		all = fixed(string(ui.Text), string(ui.JSON))
 	case "color":
 		all = fixed("auto", "always", "never")
+	case "sasl":
+		all = fixed(login.Modes...)
 	case "tls-keystore-type", "tls-truststore-type":
 		all = fixed("PEM", "PKCS12", "JKS")
 	case "auth":
-		all = fixed("digest:", "x509:", "sasl:")
+		all = fixed("digest:", "x509:")
 		for i := range all {
 			all[i].Final = false
 		}

@@ -39,6 +39,7 @@ type options struct {
 	Auth     []string
 	AuthFile []string
 	TLS      tlsOptions
+	SASL     saslOptions
 
 	Profile string
 	Config  string
@@ -57,16 +58,25 @@ type tlsOptions struct {
 	SkipHostnameVerification               bool
 }
 
+type saslOptions struct {
+	Mode                     string
+	User, PasswordFile       string
+	Principal, Keytab, Cache string
+	Krb5Conf, Service, JAAS  string
+	Canonicalize             bool
+}
+
 // The groups in the list that --help prints.
 const (
 	groupConnection = "Connection"
 	groupLocal      = "Private server"
 	groupRunning    = "Running commands"
 	groupIdentity   = "Identity and TLS"
+	groupSASL       = "SASL and Kerberos"
 	groupSettings   = "Settings"
 )
 
-var optionGroups = []string{groupConnection, groupLocal, groupRunning, groupIdentity, groupSettings}
+var optionGroups = []string{groupConnection, groupLocal, groupRunning, groupIdentity, groupSASL, groupSettings}
 
 // Annotations of a flag.
 const (
@@ -141,6 +151,19 @@ func (o *options) flags() *pflag.FlagSet {
 		"tls-truststore-password", "tls-truststore-password-file", "tls-keystore-password",
 		"tls-keystore-password-file", "tls-skip-hostname-verification")
 
+	group = groupSASL
+	fs.StringVar(&o.SASL.Mode, "sasl", "auto", "SASL `mechanism`: auto (if an identity is named), digest-md5, gssapi or off")
+	fs.StringVar(&o.SASL.JAAS, "jaas", "", "log in as the JAAS `file`[:Section] says (default section: Client)")
+	fs.StringVar(&o.SASL.User, "sasl-user", "", "`user` for DIGEST-MD5")
+	fs.StringVar(&o.SASL.PasswordFile, "sasl-password-file", "", "`file` with the password of the user or the principal")
+	fs.StringVar(&o.SASL.Principal, "principal", "", "Kerberos `principal`, as name@REALM")
+	fs.StringVar(&o.SASL.Keytab, "keytab", "", "`file` with the principal's keys")
+	fs.StringVar(&o.SASL.Cache, "ccache", "", "`cache` with a Kerberos ticket, as kinit -c takes it: FILE: or DIR:")
+	fs.StringVar(&o.SASL.Krb5Conf, "krb5-conf", "", "configuration `file` of Kerberos (default: KRB5_CONFIG or the system's)")
+	fs.StringVar(&o.SASL.Service, "sasl-service", "", "first part of the servers' Kerberos `name` (default zookeeper)")
+	fs.BoolVar(&o.SASL.Canonicalize, "sasl-canonicalize", true, "take the servers' names for Kerberos from the DNS")
+	mark("", "sasl", "jaas", "sasl-user", "sasl-password-file", "principal", "keytab", "ccache", "krb5-conf", "sasl-service", "sasl-canonicalize")
+
 	group = groupSettings
 	fs.StringVar(&o.Profile, "profile", "", "use the settings of `profile` in the config file")
 	fs.StringVar(&o.Config, "config", "", "config `file` (default "+shownConfigFile()+")")
@@ -150,7 +173,7 @@ func (o *options) flags() *pflag.FlagSet {
 	mark(scopeFlag, "help", "version")
 
 	for _, name := range []string{"client-configuration", "auth-file", "tls-truststore", "tls-keystore",
-		"tls-truststore-password-file", "tls-keystore-password-file"} {
+		"tls-truststore-password-file", "tls-keystore-password-file", "jaas", "sasl-password-file", "keytab", "krb5-conf"} {
 		annotate(name, isFileKey, "")
 	}
 	return fs

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/infile"
+	"github.com/zkctl/zkctl/internal/sasl"
+	"github.com/zkctl/zkctl/internal/sasl/login"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
@@ -114,6 +117,16 @@ func (o *options) session(flags *pflag.FlagSet, s *ui.Streams) (client.Config, e
 	if err := properties.Apply(&cfg); err != nil {
 		return cfg, err
 	}
+	if err := o.SASL.override(flags, &properties.SASL); err != nil {
+		return cfg, err
+	}
+	cfg.Warn = func(format string, args ...any) { ui.Warn(s.Err, format, args...) }
+	var err error
+	if cfg.SASL, err = login.Choose(&properties.SASL, login.Reporter{
+		Warn: cfg.Warn, Log: cfg.Log, Secret: func(file string) { warnIfShared(s, file) },
+	}); err != nil {
+		return cfg, fmt.Errorf("SASL: %w", err)
+	}
 	if o.MaxBuffer > 0 {
 		cfg.MaxPacket = int(o.MaxBuffer)
 	}
@@ -165,6 +178,33 @@ func (o *tlsOptions) override(flags *pflag.FlagSet, p *client.Properties) {
 	if flags.Changed("tls") {
 		p.Secure = o.On
 	}
+}
+
+// override replaces what the options set.
+func (o *saslOptions) override(flags *pflag.FlagSet, s *sasl.Settings) error {
+	if !slices.Contains(login.Modes, o.Mode) {
+		return fmt.Errorf("-sasl: invalid value %q; use %s", o.Mode, strings.Join(login.Modes, ", "))
+	}
+	if o.JAAS != "" {
+		s.JAAS, s.Section = login.SplitJAAS(o.JAAS)
+		s.Asked = true
+	}
+	replace := func(field *string, value string) {
+		if value != "" {
+			*field = value
+		}
+	}
+	replace(&s.Krb5Conf, o.Krb5Conf)
+	replace(&s.Service, o.Service)
+	s.User, s.PasswordFile, s.Principal, s.Keytab, s.Cache = o.User, o.PasswordFile, o.Principal, o.Keytab, o.Cache
+	if flags.Changed("sasl-canonicalize") {
+		s.NoCanonical = !o.Canonicalize
+	}
+	// An option that names an identity overrides zookeeper.sasl.client=false.
+	if flags.Changed("sasl") || o.JAAS+o.User+o.Principal+o.Keytab+o.Cache != "" {
+		s.Mode = o.Mode
+	}
+	return nil
 }
 
 // parseAuth parses "scheme:data". The error does not repeat the data, which is a secret.

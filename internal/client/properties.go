@@ -11,6 +11,7 @@ import (
 	"github.com/magiconair/properties"
 
 	"github.com/zkctl/zkctl/internal/infile"
+	"github.com/zkctl/zkctl/internal/sasl"
 )
 
 // Properties are the settings of ZooKeeper's own client (ZKClientConfig) that concern a session:
@@ -19,6 +20,7 @@ import (
 type Properties struct {
 	Secure         bool          // zookeeper.client.secure
 	TLS            TLSOptions    // zookeeper.ssl.*
+	SASL           sasl.Settings // zookeeper.sasl.*, java.security.auth.login.config and java.security.krb5.*
 	MaxPacket      int           // jute.maxbuffer; 0 if absent
 	RequestTimeout time.Duration // zookeeper.request.timeout; 0 means none
 	NoWatchReset   bool          // zookeeper.disableAutoWatchReset
@@ -69,6 +71,7 @@ func (p *Properties) LoadSystem(source string, values map[string]string) error {
 	if file := values["javax.net.ssl.trustStore"]; file != "" && p.TLS.TrustStore.File == "" {
 		p.TLS.TrustStore = Store{File: file, Type: values["javax.net.ssl.trustStoreType"], Password: values["javax.net.ssl.trustStorePassword"]}
 	}
+	p.SASL.SystemProperties = values
 	return nil
 }
 
@@ -126,18 +129,33 @@ func (p *Properties) set(source, key, value string) (known bool, err error) {
 		// These concern how a server checks its clients.
 		"zookeeper.ssl.clientHostnameVerification", "zookeeper.ssl.clientAuth":
 	case "zookeeper.sasl.client":
-		if isTrue(value) {
-			p.warn(source, "%s: SASL is not supported yet; the session will not authenticate with it", key)
+		if p.SASL.Mode = "off"; isTrue(value) {
+			p.SASL.Mode = "auto"
 		}
+	case "zookeeper.sasl.clientconfig":
+		p.SASL.Section = value
+	case "zookeeper.sasl.client.username":
+		p.SASL.Service = value
+	case "zookeeper.sasl.client.canonicalize.hostname":
+		p.SASL.NoCanonical = !isTrue(value)
+	case "zookeeper.server.principal":
+		p.SASL.Server = value
+	case "zookeeper.server.realm":
+		p.SASL.Realm = value
+	case "java.security.auth.login.config":
+		p.SASL.JAAS = strings.TrimPrefix(value, "=") // ==FILE leaves other sources out
+	case "java.security.krb5.conf":
+		p.SASL.Krb5Conf = value
+	case "java.security.krb5.realm":
+		p.SASL.Krb5Realm = value
+	case "java.security.krb5.kdc":
+		p.SASL.Krb5KDC = value
 	case "zookeeper.ssl.crl", "zookeeper.ssl.ocsp":
 		if isTrue(value) {
 			p.warn(source, "%s: the revocation of certificates is not checked", key)
 		}
 	default:
-		if !strings.HasPrefix(key, "zookeeper.sasl.") && key != "zookeeper.server.principal" && key != "zookeeper.server.realm" {
-			return false, nil
-		}
-		p.warn(source, "%s: SASL is not supported yet; the session will not authenticate with it", key)
+		return false, nil
 	}
 	return true, nil
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
+	"github.com/zkctl/zkctl/internal/sasl"
 )
 
 // stores creates an authority, a server's and a client's certificate in every format, with the
@@ -200,7 +202,11 @@ zookeeper.ssl.protocol=TLSv1.3
 zookeeper.request.timeout=1500
 zookeeper.disableAutoWatchReset=true
 zookeeper.sasl.client=true
-zookeeper.sasl.clientconfig=Client
+zookeeper.sasl.clientconfig=Other
+zookeeper.sasl.client.username=zk
+zookeeper.sasl.client.canonicalize.hostname=false
+zookeeper.server.principal=zk/host@REALM
+zookeeper.sasl.unknown=1
 jute.maxbuffer=0x200000
 `)
 	p := &Properties{}
@@ -215,8 +221,15 @@ jute.maxbuffer=0x200000
 	if cfg.TLS == nil || cfg.TLS.RootCAs == nil || !p.TLS.SkipHostname || cfg.MaxPacket != 2<<20 || cfg.RequestTimeout != 1500*time.Millisecond || !cfg.NoWatchReset {
 		t.Errorf("%+v gave %+v", p, cfg)
 	}
-	if len(p.Warnings) != 2 || !strings.Contains(p.Warnings[0], "zookeeper.sasl.client: SASL is not supported yet") {
+	if len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0], "zookeeper.sasl.unknown has no effect here") {
 		t.Errorf("warnings %q", p.Warnings)
+	}
+	if want := (sasl.Settings{Mode: "auto", Section: "Other", Service: "zk", NoCanonical: true, Server: "zk/host@REALM"}); !reflect.DeepEqual(p.SASL, want) {
+		t.Errorf("%+v, want %+v", p.SASL, want)
+	}
+	if err := p.LoadSystem("JVMFLAGS", map[string]string{"zookeeper.sasl.client": "false", "java.security.auth.login.config": "=j", "java.security.krb5.conf": "k"}); err != nil ||
+		p.SASL.Mode != "off" || p.SASL.JAAS != "j" || p.SASL.Krb5Conf != "k" {
+		t.Errorf("%+v, %v", p.SASL, err)
 	}
 
 	for text, want := range map[string]string{
