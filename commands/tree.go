@@ -73,7 +73,8 @@ func readTree(ctx context.Context, env *command.Env, conn *client.Conn, root str
 	progress := env.Streams.NewProgress("listed", 0)
 	defer progress.Done()
 	opt := client.WalkOptions{Progress: func(found int) { progress.Set(int64(found)) }}
-	err := conn.Walk(ctx, root, opt, func(path string, children []string, err error) error {
+	err := conn.Walk(ctx, root, opt, func(z *client.Walked) error {
+		path, children, err := z.Path, z.Children, z.Err
 		t.n++
 		if t.bytes > most {
 			return fmt.Errorf("%s: %w; process its parts one by one", root, errTreeTooLarge)

@@ -15,15 +15,15 @@ import (
 // Differs(walk-goes-on): zkCli stops at the first znode that may not be read, and never shows the
 // rest of the tree.
 func walkTree(ctx context.Context, conn *client.Conn, root string, watch bool, visit func(path string) error, refused func(error) error) error {
-	list := func(path string, children []string, err error) error {
+	list := func(z *client.Walked) error {
 		switch {
-		case errors.Is(err, proto.ErrNoNode):
+		case errors.Is(z.Err, proto.ErrNoNode):
 			return nil
-		case err != nil:
-			return refused(err)
+		case z.Err != nil:
+			return refused(z.Err)
 		}
-		for _, c := range children {
-			if err := visit(childPath(path, c)); err != nil {
+		for _, c := range z.Children {
+			if err := visit(childPath(z.Path, c)); err != nil {
 				return err
 			}
 		}

@@ -102,7 +102,8 @@ func (v *vantage) read(ctx context.Context, root string) error {
 		return err
 	}
 	var paths []string
-	err := v.conn.Walk(ctx, root, client.WalkOptions{}, func(path string, _ []string, err error) error {
+	err := v.conn.Walk(ctx, root, client.WalkOptions{}, func(z *client.Walked) error {
+		path, err := z.Path, z.Err
 		switch {
 		case errors.Is(err, proto.ErrNoNode) && path != root:
 			return nil // deleted meanwhile

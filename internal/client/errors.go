@@ -92,6 +92,8 @@ var errTimeout = errors.New("timed out")
 type ProtocolError struct {
 	What string // a clause: what was found
 	Err  error  // may be nil
+
+	tooLong bool // a packet is longer than Config.MaxPacket
 }
 
 func (e *ProtocolError) Error() string {

@@ -63,7 +63,7 @@ func FuzzServer(f *testing.F) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		_, _, _ = c.Get(ctx, "/", true)
-		_ = c.Walk(ctx, "/", WalkOptions{}, func(string, []string, error) error { return nil })
+		_ = c.Walk(ctx, "/", WalkOptions{}, func(*Walked) error { return nil })
 		if ctx.Err() != nil {
 			t.Error("the session hangs")
 		}

@@ -314,9 +314,9 @@ func TestWalkOnAnOldServer(t *testing.T) {
 		})
 		c := open(t, Config{Servers: addr})
 		var got []string
-		err := c.Walk(testContext(t), "/", WalkOptions{}, func(path string, _ []string, err error) error {
-			got = append(got, path)
-			return err
+		err := c.Walk(testContext(t), "/", WalkOptions{}, func(z *Walked) error {
+			got = append(got, z.Path)
+			return z.Err
 		})
 		if want := "/ /a /a/x /a/y /b"; err != nil || strings.Join(got, " ") != want {
 			t.Errorf("answers %v: %q, %v", answers, got, err)

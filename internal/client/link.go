@@ -186,7 +186,7 @@ func readFrame(r *bufio.Reader, maxLen int) ([]byte, error) {
 	case n < 0:
 		return nil, &ProtocolError{What: fmt.Sprintf("the server sent a packet with an impossible length of %d", n)}
 	case int(n) > maxLen:
-		return nil, &ProtocolError{What: fmt.Sprintf("the server sent a packet of %d bytes, but the limit is %d; "+
+		return nil, &ProtocolError{tooLong: true, What: fmt.Sprintf("the server sent a packet of %d bytes, but the limit is %d; "+
 			"if the answer really is that long, raise -jute-maxbuffer", n, maxLen)}
 	}
 	if n > maxUnasked {

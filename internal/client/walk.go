@@ -6,14 +6,23 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"sync"
+	"time"
 	"unsafe"
 
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// WalkOptions change how [Conn.Walk] goes about. The zero value is useful.
+// WalkOptions change how [Conn.Walk] goes about. With the zero value it only lists names.
 type WalkOptions struct {
+	// Stat, Data and ACL ask for these of each znode. Data comes with the stat, and the stat with the data where that is
+	// short. Each takes a request for each znode, but one that has no children, as its stat says, is not listed.
+	Stat, Data, ACL bool
+	// Levels is how many levels below the root are walked; 0 means all, and -1 the root alone. What is on the last
+	// level is not listed.
+	Levels int
+	// Rate is how many requests are made in a second at most, each part of a multiRead being one; 0
+	// means as many as the server answers.
+	Rate int
 	// Watch leaves a watch on the children of each znode that is listed. It takes a request for
 	// each znode, where otherwise one lists many.
 	Watch bool
@@ -22,21 +31,33 @@ type WalkOptions struct {
 	Progress func(found int)
 }
 
+// Walked is a znode as [Conn.Walk] found it. It is reused; what it refers to is not.
+type Walked struct {
+	Path     string
+	Children []string   // sorted
+	Stat     proto.Stat // with WalkOptions.Stat, Data or ACL
+	Data     []byte     // with WalkOptions.Data; nil if null
+	ACL      []proto.ACL
+	Known    bool // what was asked for besides the names is there
+	// Err says which of it is missing, and why: proto.ErrNoNode when the znode vanished meanwhile,
+	// proto.ErrNoAuth without the right to read it, a *TooLongError. The first
+	// of several counts.
+	Err error
+}
+
 // ErrTooLarge ends the walk of a tree of which too much would have to be held at once.
 var ErrTooLarge = errors.New("the tree is too large to be walked, or endless")
 
-// Walk lists the subtree below root, many requests in flight at once. It calls visit for
-// each znode, on the caller's goroutine: first root, then depth first with siblings in
-// order. children are the znode's, sorted; err, a *OpError, says that they could not be
-// listed: proto.ErrNoNode when the znode vanished meanwhile, proto.ErrNoAuth without the
-// right to read it.
+// Walk reads the subtree below root, many requests in flight at once. It calls visit for each
+// znode, on the caller's goroutine: first root, then depth first with siblings in the order of
+// their bytes.
 //
 // What Walk holds does not grow with the tree: it is the lists of children above the znode
 // that is visited, and a bounded part of what comes next.
 //
 // Walk ends with visit's error (nil for fs.SkipAll), the context's, a *LossError, or
 // ErrTooLarge if the lists above a znode take too much.
-func (c *Conn) Walk(ctx context.Context, root string, opt WalkOptions, visit func(path string, children []string, err error) error) error {
+func (c *Conn) Walk(ctx context.Context, root string, opt WalkOptions, visit func(z *Walked) error) error {
 	if err := ValidatePath(root); err != nil {
 		return err
 	}
@@ -58,6 +79,11 @@ const (
 	goodReply   = 1 << 20 // names' bytes up to which batches grow
 	longReply   = 4 << 20 // names' bytes beyond which they shrink
 
+	// A server tells the stats of many znodes at once only with their data. If a batch of these has
+	// more than longData bytes each, the next aloneBatches ask for each stat alone.
+	longData     = 1 << 10
+	aloneBatches = 16
+
 	// aheadBytes is up to how many bytes of znodes to be visited are held while several batches
 	// fly. From there on one flies at a time. Beyond twice as many, lists are thrown away except the
 	// one that is needed next, and nothing else is asked for.
@@ -76,11 +102,14 @@ const (
 // children have been asked for.
 type walkNode struct {
 	path    string
-	names   []string // of its children, sorted
-	asked   int      // how many of them have been asked for
+	names   []string  // of its children, sorted
+	info    *walkInfo // besides the names, if that was asked for
+	asked   int       // how many of them have been asked for
 	err     error
 	size    int  // bytes that it takes
+	level   int  // below the root
 	flying  bool // in a batch
+	known   bool // besides the names, everything is there
 	listed  bool
 	visited bool
 
@@ -93,12 +122,25 @@ type walkNode struct {
 func (n *walkNode) more() bool { return n.asked < len(n.names) }
 
 // drop lets go of what is not needed once the znode is done with.
-func (n *walkNode) drop() { n.path, n.names, n.asked = "", nil, 0 }
+func (n *walkNode) drop() { n.path, n.names, n.info, n.asked = "", nil, nil, 0 }
+
+// walkInfo is what is known of a znode besides its children's names.
+type walkInfo struct {
+	stat proto.Stat
+	data []byte
+	acl  []proto.ACL
+	all  bool // nothing that was asked for is missing
+}
 
 type walk struct {
 	c       *Conn
 	opt     WalkOptions
-	visit   func(string, []string, error) error
+	visit   func(*Walked) error
+	seen    Walked    // what visit gets
+	asks    bool      // for more than names
+	settled bool      // a znode that needs no request may be visited
+	paced   time.Time // when the next batch may fly
+	alone   int       // batches that are to ask for a stat without the data
 	found   int
 	parts   int // limit of the next batch
 	batches int // how many may fly
@@ -125,29 +167,9 @@ type walk struct {
 	watched int // bytes of what is watched
 }
 
-// walkBatch is znodes that are listed together.
-type walkBatch struct {
-	nodes  []*walkNode
-	lists  []walkList // of nodes
-	ops    []proto.MultiOp
-	reqs   []proto.PathWatchRequest // of ops
-	size   int                      // bytes of names
-	watch  bool
-	probe  bool // the first: whether the server knows multiRead is open
-	single bool // without multiRead
-	err    error
-}
-
-// walkList is the answer about a znode.
-type walkList struct {
-	names []string
-	size  int // bytes of names
-	err   error
-	got   bool
-}
-
-func newWalk(c *Conn, opt WalkOptions, visit func(string, []string, error) error) *walk {
+func newWalk(c *Conn, opt WalkOptions, visit func(*Walked) error) *walk {
 	w := &walk{c: c, opt: opt, visit: visit, found: 1, parts: firstParts, batches: 1,
+		asks:    opt.Stat || opt.Data || opt.ACL,
 		results: make(chan *walkBatch, walkBatches),
 		single:  opt.Watch, probed: opt.Watch, // multiRead sets no watches
 		room: aheadBytes, most: maxAbove}
@@ -156,12 +178,19 @@ func newWalk(c *Conn, opt WalkOptions, visit func(string, []string, error) error
 }
 
 func (w *walk) run(ctx context.Context, root string) error {
-	top := &walkNode{visited: true}
+	top := &walkNode{visited: true, level: -1}
 	w.way = append(w.way, top)
 	w.add(root, top, &w.open)
 	for {
 		if err := w.fly(ctx); err != nil {
 			return err
+		}
+		if w.settled {
+			w.settled = false
+			if err := w.advance(); err != nil {
+				return err
+			}
+			continue
 		}
 		if w.flying == 0 {
 			return nil
@@ -194,7 +223,7 @@ func (w *walk) add(path string, parent, next *walkNode) *walkNode {
 	} else {
 		w.idle = n.sibling
 	}
-	*n = walkNode{path: path, size: nodeBytes + len(path), before: next.before, after: next}
+	*n = walkNode{path: path, size: nodeBytes + len(path), level: parent.level + 1, before: next.before, after: next}
 	n.before.after, n.after.before = n, n
 	if parent.first == nil {
 		parent.first = n
@@ -231,26 +260,55 @@ func (w *walk) fly(ctx context.Context) error {
 		if last := len(w.spare) - 1; last >= 0 {
 			b, w.spare = w.spare[last], w.spare[:last]
 		}
-		*b = walkBatch{nodes: b.nodes[:0], lists: b.lists[:0], ops: b.ops[:0], reqs: b.reqs,
-			watch: w.opt.Watch, probe: !w.probed, single: w.single}
+		*b = walkBatch{nodes: b.nodes[:0], lists: b.lists[:0], multi: b.multi[:0], singly: b.singly[:0], ops: b.ops[:0], reqs: b.reqs,
+			watch: w.opt.Watch, probe: !w.probed, single: w.single, stat: !w.opt.Data, alone: w.alone > 0}
+		w.alone = max(0, w.alone-1)
 		if err := w.fill(b); err != nil || len(b.nodes) == 0 {
 			return err
 		}
 		w.flying++
+		wait := w.pace(len(b.multi) + len(b.singly))
 		go func() {
-			b.list(ctx, w.c)
+			if err := sleep(ctx, wait); err != nil {
+				b.err = err
+			} else {
+				b.list(ctx, w.c)
+			}
 			w.results <- b
 		}()
 	}
 }
 
-// fill puts the znodes that are to be listed next into a batch.
-func (w *walk) fill(b *walkBatch) error {
-	parts, size := w.parts, 0
-	if w.ahead >= 2*w.room {
-		parts = 1
+// pace returns how long a batch of requests must wait for the rate to be kept.
+func (w *walk) pace(requests int) time.Duration {
+	if w.opt.Rate <= 0 {
+		return 0
 	}
-	for open := w.open.after; open != &w.open && len(b.nodes) < parts; {
+	now := time.Now()
+	if w.paced.Before(now) {
+		w.paced = now
+	}
+	wait := w.paced.Sub(now)
+	w.paced = w.paced.Add(time.Duration(requests) * time.Second / time.Duration(w.opt.Rate))
+	return wait
+}
+
+// mostParts is how many znodes a batch may have now.
+func (w *walk) mostParts() int {
+	switch parts := w.parts; {
+	case w.ahead >= 2*w.room:
+		return 1
+	case w.opt.Rate > 0: // ten batches a second, so that the load is even
+		return max(1, min(parts, w.opt.Rate/10))
+	default:
+		return parts
+	}
+}
+
+// fill puts the znodes that are to be read next into a batch.
+func (w *walk) fill(b *walkBatch) error {
+	parts, taken, size := w.mostParts(), 0, 0
+	for open := w.open.after; open != &w.open && taken < parts; {
 		n, path := open, open.path
 		switch {
 		case n.flying:
@@ -260,7 +318,7 @@ func (w *walk) fill(b *walkBatch) error {
 			path = childPath(n.path, n.names[n.asked])
 		}
 		size += len(w.c.chroot) + len(path)
-		if size > maxRequest && len(b.nodes) > 0 {
+		if size > maxRequest && taken > 0 {
 			break
 		}
 		if size > serverMaxBuffer {
@@ -275,8 +333,18 @@ func (w *walk) fill(b *walkBatch) error {
 			n = w.add(path, open, open)
 			open.asked++
 		}
-		n.flying = true
-		b.nodes = append(b.nodes, n)
+		taken++
+		if w.asks && !n.known || !w.last(n) {
+			n.flying = true
+			b.ask(n, w.opt, w.asks)
+		} else {
+			n.listed, w.settled = true, true
+			w.shut(n)
+			if n == open {
+				open = w.open.after
+				continue
+			}
+		}
 		if done := open; open.listed && !open.more() {
 			open = open.after
 			w.shut(done)
@@ -286,6 +354,11 @@ func (w *walk) fill(b *walkBatch) error {
 	}
 	b.lists = slices.Grow(b.lists, len(b.nodes))[:len(b.nodes)]
 	return nil
+}
+
+// last reports whether what is below a znode is not walked.
+func (w *walk) last(n *walkNode) bool {
+	return w.opt.Levels < 0 || w.opt.Levels > 0 && n.level >= w.opt.Levels
 }
 
 func childPath(parent, name string) string {
@@ -302,21 +375,33 @@ func (w *walk) take(b *walkBatch) {
 	thrown := false
 	for i, n := range b.nodes {
 		n.flying = false
-		list := b.lists[i]
+		list := &b.lists[i]
 		size := len(list.names)*nameBytes + list.size
-		// Lists without room are requested again later. The first may be the next to be visited.
-		if !list.got || i > 0 && size > 0 && w.ahead+size > 2*w.room {
+		// What there is no room for is requested again later. The first may be the next to be visited.
+		if list.left > 0 || i > 0 && size > 0 && w.ahead+size > 2*w.room {
 			thrown = true
 			continue
 		}
-		n.listed, n.names, n.err = true, list.names, list.err
+		if n.err == nil {
+			n.err = list.err
+		}
+		if list.info != nil {
+			n.known, n.info = true, list.info
+			n.info.all = list.err == nil
+			n.listed = n.info.all && n.info.stat.NumChildren == 0 || w.last(n) || errors.Is(n.err, proto.ErrNoNode)
+		} else {
+			n.listed, n.names = true, list.names
+			w.found += len(n.names)
+		}
 		n.size += size
 		w.ahead += size
 		w.longest = max(w.longest, n.size)
-		w.found += len(n.names)
-		if !n.more() {
+		if n.listed && !n.more() {
 			w.shut(n)
 		}
+	}
+	if b.stat && b.data > longData*b.datas {
+		w.alone, w.parts = aloneBatches, firstParts
 	}
 	switch {
 	case thrown || b.size > longReply:
@@ -329,6 +414,7 @@ func (w *walk) take(b *walkBatch) {
 	}
 	clear(b.nodes)
 	clear(b.lists)
+	clear(b.ops)
 	w.spare = append(w.spare, b)
 }
 
@@ -366,7 +452,12 @@ func (w *walk) advance() error {
 
 // see visits a znode.
 func (w *walk) see(n *walkNode) error {
-	if err := w.visit(n.path, n.names, n.err); err != nil {
+	w.seen = Walked{Path: n.path, Children: n.names, Err: n.err}
+	if n.info != nil {
+		w.seen.Stat, w.seen.Data, w.seen.ACL = n.info.stat, n.info.data, n.info.acl
+		w.seen.Known = n.info.all
+	}
+	if err := w.visit(&w.seen); err != nil {
 		return err
 	}
 	n.visited = true
@@ -375,105 +466,26 @@ func (w *walk) see(n *walkNode) error {
 		n.drop()
 		return nil
 	}
+	if n.info != nil {
+		n.size -= n.info.bytes()
+		n.info = nil
+	}
 	if w.above += n.size; w.above > w.most+w.longest {
 		return fmt.Errorf("%w: %d znodes so far, and ever more of them must be held in memory", ErrTooLarge, w.found)
 	}
 	return nil
 }
 
-// list lists the batch's znodes. A server before 3.6 does not know multiRead and closes
-// the connection on it; a reply can also be too long. Then each znode is asked for.
-func (b *walkBatch) list(ctx context.Context, c *Conn) {
-	if b.single || b.listMulti(ctx, c) {
-		b.listSingly(ctx, c)
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
 	}
-}
-
-// listSingly asks for each. Once the replies are long it stops.
-func (b *walkBatch) listSingly(ctx context.Context, c *Conn) {
-	b.err, b.size = nil, 0
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	slots := make(chan struct{}, maxSingles)
-	stop := func() bool {
-		mu.Lock()
-		defer mu.Unlock()
-		return b.err != nil || b.size > longReply
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	for i, n := range b.nodes {
-		slots <- struct{}{}
-		if stop() {
-			break
-		}
-		all.Add(1)
-		go func() {
-			defer all.Done()
-			defer func() { <-slots }()
-			var res proto.GetChildrenResponse
-			err := c.op(ctx, n.path, proto.OpGetChildren, &proto.PathWatchRequest{Path: c.real(n.path), Watch: b.watch}, &res)
-			var answer *OpError
-			if err != nil && !errors.As(err, &answer) {
-				mu.Lock()
-				b.err = err
-				mu.Unlock()
-				return
-			}
-			list := newWalkList(res.Children, err)
-			mu.Lock()
-			defer mu.Unlock()
-			if i == 0 || b.size <= longReply {
-				b.lists[i] = list
-			}
-			b.size += list.size
-		}()
-	}
-	all.Wait()
-}
-
-// listMulti asks for all in one multiRead. It returns true when they should be asked for
-// one by one instead.
-func (b *walkBatch) listMulti(ctx context.Context, c *Conn) bool {
-	b.reqs = slices.Grow(b.reqs[:0], len(b.nodes))[:len(b.nodes)]
-	for i, n := range b.nodes {
-		b.reqs[i].Path = n.path
-		b.ops = append(b.ops, proto.MultiOp{Type: proto.OpGetChildren, Request: &b.reqs[i]})
-	}
-	results, err := c.MultiRead(ctx, b.ops)
-	var foreign *ProtocolError
-	var loss *LossError
-	switch {
-	case errors.Is(err, proto.ErrUnimplemented):
-		b.single = true
-		return true
-	case errors.As(err, &foreign):
-		return true
-	case errors.As(err, &loss) && loss.Sent && hungUp(loss.Cause):
-		b.single = b.probe
-		return true
-	case err != nil:
-		b.err = err
-		return false
-	case len(results) != len(b.nodes):
-		b.err = &ProtocolError{What: "the reply to multiRead lacks parts"}
-		return false
-	}
-	for i, n := range b.nodes {
-		var err error
-		if code := results[i].Err; code != proto.OK {
-			err = &OpError{Op: proto.OpGetChildren, Path: n.path, Code: code}
-		}
-		b.lists[i] = newWalkList(results[i].Children, err)
-		b.size += b.lists[i].size
-	}
-	return false
-}
-
-// newWalkList takes over names, and sorts them.
-func newWalkList(names []string, err error) walkList {
-	list := walkList{names: names, err: err, got: true}
-	slices.Sort(names)
-	for _, name := range names {
-		list.size += len(name)
-	}
-	return list
 }

@@ -51,11 +51,11 @@ func forest(root string, fans ...int) []string {
 // lsR is what zkCli's ls -R prints: root, then for each znode, depth first, its children.
 func lsR(ctx context.Context, c *Conn, root string) ([]string, error) {
 	lines := []string{root}
-	err := c.Walk(ctx, root, WalkOptions{}, func(path string, children []string, err error) error {
-		for _, name := range children {
-			lines = append(lines, path+"/"+name)
+	err := c.Walk(ctx, root, WalkOptions{}, func(z *Walked) error {
+		for _, name := range z.Children {
+			lines = append(lines, z.Path+"/"+name)
 		}
-		return err
+		return z.Err
 	})
 	return lines, err
 }
@@ -99,9 +99,9 @@ func TestWalk(t *testing.T) {
 	}
 
 	visits, last := 0, 0
-	err = c.Walk(ctx, "/walk", WalkOptions{Progress: func(found int) { last = found }}, func(_ string, _ []string, err error) error {
+	err = c.Walk(ctx, "/walk", WalkOptions{Progress: func(found int) { last = found }}, func(z *Walked) error {
 		visits++
-		return err
+		return z.Err
 	})
 	if err != nil || visits != len(paths) || last != len(paths) {
 		t.Errorf("%v, %d visits, progress to %d, want %d", err, visits, last, len(paths))
@@ -120,12 +120,12 @@ func TestWalkHoldsLittle(t *testing.T) {
 			most := 0
 			lines := []string{"/little"}
 			var w *walk
-			w = newWalk(c, WalkOptions{Watch: watch}, func(path string, children []string, err error) error {
-				for _, name := range children {
-					lines = append(lines, path+"/"+name)
+			w = newWalk(c, WalkOptions{Watch: watch}, func(z *Walked) error {
+				for _, name := range z.Children {
+					lines = append(lines, z.Path+"/"+name)
 				}
 				most = max(most, w.ahead)
-				return err
+				return z.Err
 			})
 			w.room = room
 			if err := w.run(ctx, "/little"); err != nil {
@@ -154,17 +154,17 @@ func TestWalkBesideChanges(t *testing.T) {
 	n := 0
 	w := newWalk(c, WalkOptions{}, nil)
 	w.room = 0
-	w.visit = func(path string, children []string, err error) error {
+	w.visit = func(z *Walked) error {
 		n++
-		for _, name := range children {
-			if child := path + "/" + name; n%3 == 0 {
+		for _, name := range z.Children {
+			if child := z.Path + "/" + name; n%3 == 0 {
 				_ = other.Delete(ctx, child, -1)
 			} else if n%5 == 0 {
 				_, _, _ = other.Create(ctx, child+"/new", nil, proto.OpenACL, proto.Persistent, 0)
 			}
 		}
-		if err != nil && !errors.Is(err, proto.ErrNoNode) {
-			return err
+		if z.Err != nil && !errors.Is(z.Err, proto.ErrNoNode) {
+			return z.Err
 		}
 		return nil
 	}
@@ -185,7 +185,7 @@ func TestWalkWatches(t *testing.T) {
 	}})
 	plant(t, c, forest("/watched", 3, 2))
 	n := 0
-	if err := c.Walk(ctx, "/watched", WalkOptions{Watch: true}, func(_ string, _ []string, err error) error { n++; return err }); err != nil || n != 10 {
+	if err := c.Walk(ctx, "/watched", WalkOptions{Watch: true}, func(z *Walked) error { n++; return z.Err }); err != nil || n != 10 {
 		t.Fatalf("%d znodes, %v", n, err)
 	}
 	create(t, c, "/watched/a0001/b0000/new", proto.Persistent)
@@ -238,9 +238,9 @@ func TestWalkEndless(t *testing.T) {
 			c := open(t, Config{Servers: serveLists(t, multi, func(string) []string { return slices.Clone(names) })})
 			most := 0
 			var w *walk
-			w = newWalk(c, WalkOptions{}, func(_ string, _ []string, err error) error {
+			w = newWalk(c, WalkOptions{}, func(z *Walked) error {
 				most = max(most, w.ahead+w.above)
-				return err
+				return z.Err
 			})
 			w.room = 1 << 16
 			if len(names) > 1 {
@@ -274,13 +274,13 @@ func TestWalkLongReplies(t *testing.T) {
 			return nil
 		})})
 		n, last := 0, ""
-		w := newWalk(c, WalkOptions{}, func(path string, _ []string, err error) error {
-			if path <= last {
-				t.Fatalf("%s comes after %s", path, last)
+		w := newWalk(c, WalkOptions{}, func(z *Walked) error {
+			if z.Path <= last {
+				t.Fatalf("%s comes after %s", z.Path, last)
 			}
 			n++
-			last = path
-			return err
+			last = z.Path
+			return z.Err
 		})
 		w.room = 50_000
 		if err := w.run(testContext(t), "/x"); err != nil || n != 1+30+30*1000 {
@@ -294,12 +294,12 @@ func TestWalkStops(t *testing.T) {
 	c := open(t, Config{Servers: servers})
 	plant(t, c, forest("/stops", 30, 30))
 	ctx, cancel := context.WithCancel(testContext(t))
-	err := c.Walk(ctx, "/stops", WalkOptions{}, func(string, []string, error) error { cancel(); return nil })
+	err := c.Walk(ctx, "/stops", WalkOptions{}, func(*Walked) error { cancel(); return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	n := 0
-	err = c.Walk(testContext(t), "/stops", WalkOptions{}, func(string, []string, error) error { n++; return fs.SkipAll })
+	err = c.Walk(testContext(t), "/stops", WalkOptions{}, func(*Walked) error { n++; return fs.SkipAll })
 	if err != nil || n != 1 {
 		t.Errorf("SkipAll: %v after %d visits", err, n)
 	}
@@ -314,7 +314,7 @@ func TestWalkReportsPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]error{}
-	if err := c.Walk(ctx, "/paths", WalkOptions{}, func(p string, _ []string, err error) error { got[p] = err; return nil }); err != nil {
+	if err := c.Walk(ctx, "/paths", WalkOptions{}, func(z *Walked) error { got[z.Path] = z.Err; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if !errors.Is(got["/paths/locked"], proto.ErrNoAuth) || got["/paths"] != nil || len(got) != 2 {
@@ -332,8 +332,8 @@ func BenchmarkWalk150k(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		n := 1
-		if err := c.Walk(testContext(b), "/big", WalkOptions{}, func(_ string, children []string, _ error) error {
-			n += len(children)
+		if err := c.Walk(testContext(b), "/big", WalkOptions{}, func(z *Walked) error {
+			n += len(z.Children)
 			return nil
 		}); err != nil || n != 150101 {
 			b.Fatal(err, n)

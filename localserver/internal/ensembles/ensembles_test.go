@@ -234,7 +234,8 @@ func (s *subject) dump(m *localserver.Member) map[string]znode {
 		s.t.Fatalf("sync with member %d: %v", m.ID(), err)
 	}
 	tree := map[string]znode{}
-	err := c.Walk(ctx, "/", client.WalkOptions{}, func(path string, children []string, err error) error {
+	err := c.Walk(ctx, "/", client.WalkOptions{}, func(z *client.Walked) error {
+		path, children, err := z.Path, z.Children, z.Err
 		if err != nil {
 			return err
 		}

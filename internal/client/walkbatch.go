@@ -1,0 +1,314 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"unsafe"
+
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// walkBatch is znodes that are read together.
+type walkBatch struct {
+	nodes  []*walkNode
+	lists  []walkList // of nodes
+	multi  []walkPart // what a multiRead can ask
+	singly []walkPart
+	ops    []proto.MultiOp          // of multi
+	reqs   []proto.PathWatchRequest // of multi
+	mu     sync.Mutex               // guards the following, and lists, while requests are in flight
+	size   int                      // bytes of names and data
+	data   int                      // bytes of data, and how many
+	datas  int
+	err    error
+	stat   bool // the data of getData is not wanted, only its stat
+	alone  bool // exists instead, because data is long
+	watch  bool
+	probe  bool // the first: whether the server knows multiRead is open
+	single bool // without multiRead
+}
+
+// walkPart is a request about a znode.
+type walkPart struct {
+	node int // in walkBatch.nodes
+	op   proto.Op
+}
+
+// walkList is the answer about a znode: the names of its children, or what is known besides.
+type walkList struct {
+	names []string
+	info  *walkInfo
+	size  int // bytes of names, or of info
+	left  int // answers that are missing
+	err   error
+}
+
+const (
+	infoBytes = int(unsafe.Sizeof(walkInfo{}))
+	aclBytes  = int(unsafe.Sizeof(proto.ACL{})) + 32
+)
+
+func (i *walkInfo) bytes() int { return infoBytes + len(i.data) + aclBytes*len(i.acl) }
+
+// ask adds what is to be asked about a znode next.
+func (b *walkBatch) ask(n *walkNode, opt WalkOptions, more bool) {
+	node := len(b.nodes)
+	b.nodes = append(b.nodes, n)
+	add := func(op proto.Op) {
+		part := walkPart{node, op}
+		if multi := op == proto.OpGetChildren || op == proto.OpGetData; multi && !b.single {
+			b.multi = append(b.multi, part)
+		} else {
+			b.singly = append(b.singly, part)
+		}
+	}
+	if !more || n.known {
+		add(proto.OpGetChildren)
+		return
+	}
+	if opt.ACL { // with the stat
+		add(proto.OpGetACL)
+	}
+	switch {
+	case opt.Data, !opt.ACL && !b.alone && !b.single:
+		add(proto.OpGetData)
+	case !opt.ACL:
+		add(proto.OpExists)
+	}
+}
+
+// list asks for everything. A server before 3.6 does not know multiRead and closes the connection
+// on it; a reply can also be too long. Then each znode is asked for.
+func (b *walkBatch) list(ctx context.Context, c *Conn) {
+	for _, parts := range [][]walkPart{b.multi, b.singly} {
+		for _, p := range parts {
+			b.lists[p.node].left++
+		}
+	}
+	var others sync.WaitGroup
+	if len(b.singly) > 0 {
+		others.Go(func() { b.askSingly(ctx, c, b.singly) })
+	}
+	if len(b.multi) > 0 && b.askMulti(ctx, c) {
+		b.askSingly(ctx, c, b.multi)
+	}
+	others.Wait()
+}
+
+// fail ends the walk.
+func (b *walkBatch) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil {
+		b.err = err
+	}
+}
+
+// full reports whether no further reply is wanted.
+func (b *walkBatch) full() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err != nil || b.size > longReply
+}
+
+// answer is the reply to a part.
+type answer struct {
+	names []string
+	stat  proto.Stat
+	data  []byte
+	acl   []proto.ACL
+	err   error
+}
+
+// take notes the answer to a part. Once there is too much, it only counts, except for the first
+// znode, without which the walk does not advance.
+func (b *walkBatch) take(p walkPart, a answer) {
+	size, unwanted := len(a.data)+aclBytes*len(a.acl), 0
+	if b.stat {
+		unwanted = len(a.data)
+	}
+	if p.op == proto.OpGetChildren {
+		slices.Sort(a.names)
+		for _, name := range a.names {
+			size += len(name)
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := b.size
+	b.size += size
+	if p.node > 0 && before > longReply {
+		return
+	}
+	list := &b.lists[p.node]
+	list.left--
+	if list.err == nil {
+		list.err = a.err
+	}
+	if p.op == proto.OpGetChildren {
+		list.names, list.size = a.names, size
+		return
+	}
+	if list.info == nil {
+		list.info = &walkInfo{}
+		size += infoBytes
+	}
+	list.size += size - unwanted
+	if a.err == nil {
+		list.info.stat = a.stat
+	}
+	if p.op == proto.OpGetData {
+		b.data += len(a.data)
+		b.datas++
+	}
+	if a.data != nil && !b.stat {
+		list.info.data = a.data
+	}
+	if a.acl != nil {
+		list.info.acl = a.acl
+	}
+}
+
+// askSingly makes a request for each part. Once the replies are long it stops.
+func (b *walkBatch) askSingly(ctx context.Context, c *Conn, parts []walkPart) {
+	var long []walkPart // parts whose replies, or others in flight beside them, are too long
+	var all sync.WaitGroup
+	slots := make(chan struct{}, maxSingles)
+	for i, p := range parts {
+		slots <- struct{}{}
+		if i > 0 && b.full() {
+			break
+		}
+		all.Go(func() {
+			defer func() { <-slots }()
+			switch a, err := b.askOne(ctx, c, p); {
+			case err == nil:
+				b.take(p, a)
+			case isTooLong(err):
+				b.mu.Lock()
+				long = append(long, p)
+				b.mu.Unlock()
+			default:
+				b.fail(err)
+			}
+		})
+	}
+	all.Wait()
+	for i, p := range long { // one at a time, which shows whose it is
+		if i > 0 && b.full() {
+			return
+		}
+		switch a, err := b.askOne(ctx, c, p); {
+		case err == nil:
+			b.take(p, a)
+		case isTooLong(err):
+			b.take(p, answer{err: &TooLongError{Op: p.op, Path: b.nodes[p.node].path, Err: err}})
+		default:
+			b.fail(err)
+			return
+		}
+	}
+}
+
+// askOne makes the request of a part. err is other than the server's answer.
+func (b *walkBatch) askOne(ctx context.Context, c *Conn, p walkPart) (a answer, err error) {
+	path := b.nodes[p.node].path
+	req := &proto.PathWatchRequest{Path: c.real(path), Watch: b.watch && p.op == proto.OpGetChildren}
+	switch p.op {
+	case proto.OpGetChildren:
+		var res proto.GetChildrenResponse
+		a.err = c.op(ctx, path, p.op, req, &res)
+		a.names = res.Children
+	case proto.OpGetData:
+		var res proto.GetDataResponse
+		a.err = c.op(ctx, path, p.op, req, &res)
+		a.data, a.stat = res.Data, res.Stat
+	case proto.OpExists:
+		var res proto.StatResponse
+		a.err = c.op(ctx, path, p.op, req, &res)
+		a.stat = res.Stat
+	case proto.OpGetACL:
+		var res proto.GetACLResponse
+		a.err = c.op(ctx, path, p.op, &proto.PathRequest{Path: c.real(path)}, &res)
+		a.acl, a.stat = res.ACL, res.Stat
+	}
+	var op *OpError
+	if a.err != nil && !errors.As(a.err, &op) {
+		return answer{}, a.err
+	}
+	return a, nil
+}
+
+// askMulti asks for all in one multiRead. It returns true when they should be asked for one by
+// one instead.
+func (b *walkBatch) askMulti(ctx context.Context, c *Conn) bool {
+	b.reqs = slices.Grow(b.reqs[:0], len(b.multi))[:len(b.multi)]
+	for i, p := range b.multi {
+		b.reqs[i].Path = b.nodes[p.node].path
+		b.ops = append(b.ops, proto.MultiOp{Type: p.op, Request: &b.reqs[i]})
+	}
+	results, err := c.MultiRead(ctx, b.ops)
+	var foreign *ProtocolError
+	var loss *LossError
+	switch {
+	case errors.Is(err, proto.ErrUnimplemented):
+		b.single = true
+		return true
+	case errors.As(err, &foreign):
+		return true
+	case errors.As(err, &loss) && loss.Sent && hungUp(loss.Cause):
+		b.single = b.probe
+		return true
+	case err != nil:
+		b.fail(err)
+		return false
+	case len(results) != len(b.multi):
+		b.fail(&ProtocolError{What: "the reply to multiRead lacks parts"})
+		return false
+	}
+	var hidden []walkPart // whose data may not be read, but maybe the stat
+	for i, p := range b.multi {
+		r := &results[i]
+		a := answer{names: r.Children, data: r.Data}
+		if b.stat && r.Err == proto.ErrNoAuth && p.op == proto.OpGetData {
+			hidden = append(hidden, walkPart{p.node, proto.OpExists})
+			continue
+		}
+		if r.Stat != nil {
+			a.stat = *r.Stat
+		}
+		if r.Err != proto.OK {
+			a.err = &OpError{Op: p.op, Path: b.nodes[p.node].path, Code: r.Err}
+		}
+		b.take(p, a)
+	}
+	b.askSingly(ctx, c, hidden)
+	return false
+}
+
+// TooLongError means that a reply about a znode is longer than Config.MaxPacket.
+type TooLongError struct {
+	Op   proto.Op
+	Path string
+	Err  error
+}
+
+func (e *TooLongError) Error() string {
+	what := "the data"
+	if e.Op == proto.OpGetChildren {
+		what = "the list of children"
+	}
+	return fmt.Sprintf("%s of %s is too long for one reply (raise -jute-maxbuffer)", what, escape.Line(e.Path))
+}
+
+// Unwrap returns what ended the connection.
+func (e *TooLongError) Unwrap() error { return e.Err }
+
+func isTooLong(err error) bool {
+	var p *ProtocolError
+	return errors.As(err, &p) && p.tooLong
+}
