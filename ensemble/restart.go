@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,8 +41,9 @@ must have restarted and caught up with the leader. At the first failure, zkctl s
 and reports which members have been restarted.
 
 The command is split into words like a line of the shell; then {host}, {port},
-{address} and {id} are replaced in each word. zkctl runs it directly, without a
-shell, and starts to wait for the member when the command ends.`,
+{address} and {id} are replaced in each word; they are also in its environment, as
+ZKCTL_HOST and so on. zkctl runs it directly, without a shell, and starts to wait
+for the member when the command ends.`,
 		Example: `  zkctl -server zk1 ensemble restart --rolling --exec 'ssh {host} sudo systemctl restart zookeeper'
   zkctl ensemble restart --rolling --dry-run --exec 'kubectl delete pod zk-{id}'
   zkctl ensemble restart --rolling --pause 30s -y --exec './restart.sh {id} {address}'`,
@@ -65,7 +65,10 @@ func runRestart(ctx context.Context, opt *restartOptions) error {
 	if !opt.rolling {
 		return errors.New("restart needs --rolling: it only restarts members one by one")
 	}
-	words, err := commandWords(opt.exec)
+	if opt.exec == "" {
+		return errors.New("missing --exec COMMAND, which restarts a member, such as 'ssh {host} sudo systemctl restart zookeeper'")
+	}
+	words, err := command.ParseTemplate("--exec", opt.exec)
 	if err != nil {
 		return err
 	}
@@ -96,40 +99,16 @@ func runRestart(ctx context.Context, opt *restartOptions) error {
 	return t.run(ctx, len(names))
 }
 
-// commandWords splits the command as the shell splits a line.
-func commandWords(line string) (words []string, err error) {
-	tokens, err := command.Lex(line)
-	if err != nil {
-		return nil, fmt.Errorf("--exec: %w", err)
-	}
-	for _, t := range tokens {
-		if t.Operator {
-			return nil, fmt.Errorf("--exec: %s has no effect, because no shell runs the command; put it into a script", t.Text)
-		}
-		words = append(words, t.Text)
-	}
-	if len(words) == 0 {
-		return nil, errors.New("missing --exec COMMAND, which restarts a member, such as 'ssh {host} sudo systemctl restart zookeeper'")
-	}
-	return words, nil
-}
-
-// expand replaces the placeholders in each word. It refuses a host that a command could mistake for an
-// option.
-func expand(words []string, r *probe.Reading) (list []string, err error) {
+// expand replaces the placeholders.
+func expand(t command.Template, r *probe.Reading) (*command.Program, error) {
 	a := r.Addresses[0]
-	if strings.HasPrefix(a.Host, "-") {
-		return nil, fmt.Errorf("the host %q begins with a dash, and the command could mistake it for an option", a.Host)
-	}
 	id, known := r.ID.Get()
-	if !known && slices.ContainsFunc(words, func(w string) bool { return strings.Contains(w, "{id}") }) {
+	if !known && t.Has("id") {
 		return nil, fmt.Errorf("--exec: the id of %s is unknown; use {host} or {address}", r.Name())
 	}
-	replace := strings.NewReplacer("{host}", a.Host, "{port}", strconv.Itoa(a.Port), "{address}", a.String(), "{id}", strconv.FormatInt(id, 10))
-	for _, w := range words {
-		list = append(list, replace.Replace(w))
-	}
-	return list, nil
+	return t.Fill(
+		command.Placeholder{Name: "host", Value: a.Host}, command.Placeholder{Name: "port", Value: strconv.Itoa(a.Port)},
+		command.Placeholder{Name: "address", Value: a.String()}, command.Placeholder{Name: "id", Value: strconv.FormatInt(id, 10)})
 }
 
 // order returns observers, followers and the leader, each by id.
@@ -153,7 +132,7 @@ type tour struct {
 	opt   *restartOptions
 	p     *probe.Prober
 	widen bool
-	words []string
+	words command.Template
 	done  []string // names of members
 }
 
@@ -188,11 +167,11 @@ func (t *tour) ready(ctx context.Context) (*probe.Survey, error) {
 func (t *tour) plan(s *probe.Survey) error {
 	rows := [][]string{{"STEP", "ID", "ADDRESS", "ROLE", "COMMAND"}}
 	for i, r := range order(s) {
-		words, err := expand(t.words, r)
+		program, err := expand(t.words, r)
 		if err != nil {
 			return err
 		}
-		rows = append(rows, []string{strconv.Itoa(i + 1), count(r.ID), escape.Line(r.Name()), escape.Line(r.Mode), escape.Line(strings.Join(words, " "))})
+		rows = append(rows, []string{strconv.Itoa(i + 1), count(r.ID), escape.Line(r.Name()), escape.Line(r.Mode), escape.Line(program.String())})
 	}
 	_, err := io.WriteString(t.opt.streams.Out, ui.Table(rows, "STEP", "ID"))
 	return err
@@ -255,7 +234,7 @@ const pollPause = 200 * time.Millisecond
 // step restarts one member and waits until it is back in step: it was down or its counters restarted, it serves, and
 // it has what the leader had when it came back. It returns the member's zxid.
 func (t *tour) step(ctx context.Context, before *probe.Survey, r *probe.Reading) (answer.Hex, error) {
-	words, err := expand(t.words, r)
+	program, err := expand(t.words, r)
 	if err != nil {
 		return 0, err
 	}
@@ -264,7 +243,7 @@ func (t *tour) step(ctx context.Context, before *probe.Survey, r *probe.Reading)
 	start := time.Now()
 	ended := make(chan error, 1)
 	go func() {
-		c := exec.CommandContext(ctx, words[0], words[1:]...)
+		c := program.Command(ctx)
 		c.Stdout, c.Stderr = t.opt.streams.Err, t.opt.streams.Err
 		c.WaitDelay = time.Second
 		ended <- c.Run()
@@ -275,7 +254,7 @@ func (t *tour) step(ctx context.Context, before *probe.Survey, r *probe.Reading)
 		select {
 		case err := <-ended:
 			if err != nil {
-				return 0, fmt.Errorf("%s: %w", strings.Join(words, " "), err)
+				return 0, fmt.Errorf("%v: %w", program, err)
 			}
 			finished = true
 		case <-time.After(pollPause):

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/localserver"
@@ -201,12 +203,12 @@ func TestRestartThatIsNone(t *testing.T) {
 
 func TestRestartCommands(t *testing.T) {
 	r := &probe.Reading{Member: probe.Member{ID: answer.Some[int64](3), Addresses: []client.Address{{Host: "zk 3", Port: 2181}}}}
-	words, err := commandWords(`ssh {host} 'systemctl restart zk@{id}' {address}:{port}`)
+	words, err := command.ParseTemplate("--exec", `ssh {host} 'systemctl restart zk@{id}' {address}:{port}`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := expand(words, r)
-	if want := []string{"ssh", "zk 3", "systemctl restart zk@3", "zk 3:2181:2181"}; err != nil || fmt.Sprint(got) != fmt.Sprint(want) || len(got) != len(want) {
+	if want := []string{"ssh", "zk 3", "systemctl restart zk@3", "zk 3:2181:2181"}; err != nil || !slices.Equal(got.Words, want) {
 		t.Errorf("%q, %v, want %q", got, err, want)
 	}
 	r.Addresses[0].Host = "-oProxyCommand=x"
@@ -214,7 +216,7 @@ func TestRestartCommands(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	for _, line := range []string{"", "  ", "a | b", "a > b", "'a"} {
-		if words, err := commandWords(line); err == nil {
+		if words, err := command.ParseTemplate("--exec", line); err == nil {
 			t.Errorf("%q is taken as %q", line, words)
 		}
 	}
