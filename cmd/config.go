@@ -19,6 +19,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/nearest"
+	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -77,6 +78,9 @@ func readConfig(file string, named bool) (*config, error) {
 			return c.scalar(key, value)
 		case "profiles":
 			return c.eachKey(value, "profiles", func(name, body *yaml.Node) error {
+				if err := source.CheckName(name.Value); err != nil {
+					return c.at(name, "profile: %v", err)
+				}
 				c.profiles[name.Value] = body
 				return nil
 			})

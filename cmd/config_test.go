@@ -114,25 +114,25 @@ func TestConfigFaults(t *testing.T) {
 	for name, tc := range map[string]struct {
 		text, profile, want string
 	}{
-		"unknown key":         {"profiles:\n  p:\n    servr: x\n", "p", `line 3: unknown key "servr"; did you mean server?`},
-		"unlike any key":      {"profiles:\n  p:\n    quux: x\n", "p", `line 3: unknown key "quux"; the keys of a profile are the long options`},
+		"unknown key":         {"profiles:\n  pr:\n    servr: x\n", "pr", `line 3: unknown key "servr"; did you mean server?`},
+		"unlike any key":      {"profiles:\n  pr:\n    quux: x\n", "pr", `line 3: unknown key "quux"; the keys of a profile are the long options`},
 		"unknown key at top":  {"\nprofils: x\n", "", `line 2: unknown key "profils"; did you mean profiles?`},
 		"unlike any at top":   {"\nquux: x\n", "", `line 2: unknown key "quux"; use one of default-profile, profiles`},
-		"flag that is no key": {"profiles:\n  p:\n    keep-going: true\n", "p", `line 3: unknown key "keep-going"`},
-		"tab":                 {"profiles:\n\tp: {}\n", "p", `line 2: YAML allows only spaces before a key`},
-		"tab after spaces":    {"profiles:\n  p:\n  \tserver: x\n", "p", `line 3: YAML allows only spaces before a key`},
+		"flag that is no key": {"profiles:\n  pr:\n    keep-going: true\n", "pr", `line 3: unknown key "keep-going"`},
+		"tab":                 {"profiles:\n\tp: {}\n", "pr", `line 2: YAML allows only spaces before a key`},
+		"tab after spaces":    {"profiles:\n  pr:\n  \tserver: x\n", "pr", `line 3: YAML allows only spaces before a key`},
 		"mistyped profile":    {"profiles:\n  prod: {}\n  dev: {}\n", "prdo", `has dev, prod; did you mean prod?`},
 		"no such profile":     {sampleConfig, "q", `no profile "q": `},
 		"names the profiles":  {sampleConfig, "q", " has dev, empty, prod"},
 		"no such default":     {"default-profile: x\n", "", `no profile "x"`},
-		"bad time":            {"profiles:\n  p:\n    timeout: soon\n", "p", `line 3: timeout: invalid value "soon"; use milliseconds`},
-		"bad truth":           {"profiles:\n  p:\n    tls: maybe\n", "p", `line 3: tls: invalid value "maybe"; use true or false`},
-		"bad size":            {"profiles:\n  p:\n    jute-maxbuffer: 0\n", "p", `line 3: jute-maxbuffer: invalid value "0"; use 1 to 2147483647 bytes`},
-		"list for one value":  {"profiles:\n  p:\n    server: [a, b]\n", "p", "line 3: server needs a single value"},
+		"bad time":            {"profiles:\n  pr:\n    timeout: soon\n", "pr", `line 3: timeout: invalid value "soon"; use milliseconds`},
+		"bad truth":           {"profiles:\n  pr:\n    tls: maybe\n", "pr", `line 3: tls: invalid value "maybe"; use true or false`},
+		"bad size":            {"profiles:\n  pr:\n    jute-maxbuffer: 0\n", "pr", `line 3: jute-maxbuffer: invalid value "0"; use 1 to 2147483647 bytes`},
+		"list for one value":  {"profiles:\n  pr:\n    server: [a, b]\n", "pr", "line 3: server needs a single value"},
 		"no map":              {"profiles: x\n", "", "line 1: profiles must be a map"},
-		"twice":               {"profiles:\n  p:\n    server: a\n    server: b\n", "p", `line 4: duplicate key "server"`},
+		"twice":               {"profiles:\n  pr:\n    server: a\n    server: b\n", "pr", `line 4: duplicate key "server"`},
 		"no YAML":             {"profiles: [\n", "", "line 1: "},
-		"bad format":          {"profiles:\n  p:\n    output: xml\n", "p", `unknown output format "xml"`},
+		"bad format":          {"profiles:\n  pr:\n    output: xml\n", "pr", `unknown output format "xml"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := settled(t, writeFile(t, "config.yaml", tc.text, 0o600), "-profile", tc.profile)
@@ -174,13 +174,13 @@ func TestSharedSecretIsWarnedOf(t *testing.T) {
 		mode os.FileMode
 		warn bool
 	}{
-		"secret, private":  {"profiles:\n  p:\n    auth: digest:a:b\n", 0o600, false},
-		"secret, shared":   {"profiles:\n  p:\n    auth: digest:a:b\n", 0o644, true},
-		"password, shared": {"profiles:\n  p:\n    tls-keystore-password: b\n", 0o640, true},
-		"no secret":        {"profiles:\n  p:\n    server: b\n", 0o644, false},
+		"secret, private":  {"profiles:\n  pr:\n    auth: digest:a:b\n", 0o600, false},
+		"secret, shared":   {"profiles:\n  pr:\n    auth: digest:a:b\n", 0o644, true},
+		"password, shared": {"profiles:\n  pr:\n    tls-keystore-password: b\n", 0o640, true},
+		"no secret":        {"profiles:\n  pr:\n    server: b\n", 0o644, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, stderr, err := settled(t, writeFile(t, "config.yaml", tc.text, tc.mode), "-profile", "p")
+			_, stderr, err := settled(t, writeFile(t, "config.yaml", tc.text, tc.mode), "-profile", "pr")
 			if err != nil {
 				t.Fatal(err)
 			}

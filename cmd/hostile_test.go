@@ -141,7 +141,7 @@ func evilAnswer(c *wiretest.Peer, h proto.RequestHeader, body []byte) {
 			r := proto.MultiResult{Type: op.Type}
 			switch part := op.Request.(type) {
 			case *proto.PathWatchRequest:
-				r.Children, r.Data = children(part.Path), []byte(evilData)
+				r.Children, r.Data, r.Stat = children(part.Path), []byte(evilData), &stat
 			default:
 				r.Path = "/" + evilName
 			}
@@ -157,10 +157,11 @@ func evilAnswer(c *wiretest.Peer, h proto.RequestHeader, body []byte) {
 func TestPipesStayExact(t *testing.T) {
 	server := evil(t)
 	for line, want := range map[string]string{
-		"ls /":     "[" + evilBidi + ", " + evilName + ", plain, text]\n",
-		"ls -R /":  "/\n/" + evilBidi + "\n/" + evilName + "\n/plain\n/text\n",
-		"get /x":   evilData + "\n",
-		"getAcl /": "'x" + evilName + ",'" + evilName + "\n: cdrwa\n",
+		"ls /":            "[" + evilBidi + ", " + evilName + ", plain, text]\n",
+		"ls -R /":         "/\n/" + evilBidi + "\n/" + evilName + "\n/plain\n/text\n",
+		"find / --print0": "/\x00/" + evilBidi + "\x00/" + evilName + "\x00/plain\x00/text\x00",
+		"get /x":          evilData + "\n",
+		"getAcl /":        "'x" + evilName + ",'" + evilName + "\n: cdrwa\n",
 	} {
 		cmd, stderr := process(t, append([]string{"-server", server.addr}, strings.Fields(line)...)...)
 		out, err := cmd.Output()

@@ -54,6 +54,32 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 	return cfg, err == nil, err
 }
 
+// namedOnly returns the configuration of a session with a local server or a profile, whose name has no
+// chroot.
+func (a *app) namedOnly(name string) (client.Config, error) {
+	c, err := a.options.readConfig()
+	if err != nil {
+		return client.Config{}, err
+	}
+	profile, server := slices.Contains(c.names(), name), slices.Contains(localHome().Names(), name)
+	switch {
+	case profile && server:
+		return client.Config{}, fmt.Errorf("%q is both a profile and a local server; rename one of them", name)
+	case !profile && !server:
+		return client.Config{}, fmt.Errorf("no profile or local server is named %q%s; for a host, write zk://%s:2181/path", name, a.similar(name), name)
+	}
+	cfg, _, err := a.named(name)
+	return cfg, err
+}
+
+// similar returns a question about the profiles and local servers that a mistyped name may have meant.
+func (a *app) similar(name string) string {
+	if q := nearest.DidYouMean(name, "", slices.Concat(a.profileNames(), localHome().Names())); q != "" {
+		return " (" + q + ")"
+	}
+	return ""
+}
+
 // elsewhere returns the configuration of a session with unnamed servers in a run of zkctl that started on a server
 // run by zkctl, to which CLIENT_JVMFLAGS did not apply. ok is false if the configuration of the run will do.
 func (a *app) elsewhere(servers string) (cfg client.Config, ok bool, err error) {
@@ -69,7 +95,7 @@ func (a *app) elsewhere(servers string) (cfg client.Config, ok bool, err error) 
 // connectable returns the running local servers, and the connect strings that the shell has seen.
 func (a *app) connectable() (list []completions.Suggestion) {
 	for _, name := range localHome().Running() {
-		list = append(list, completions.Suggestion{Text: name, Help: "local server", Final: true})
+		list = append(list, completions.Suggestion{Text: name, Help: completions.LocalHelp, Final: true})
 	}
 	return append(list, completions.SeenServers(stateDir())...)
 }
@@ -78,7 +104,7 @@ func (a *app) connectable() (list []completions.Suggestion) {
 func (a *app) nameable() (list []completions.Suggestion) {
 	list = a.profiles()
 	for i := range list {
-		list[i].Help = "profile"
+		list[i].Help = completions.ProfileHelp
 	}
 	return append(list, a.connectable()...)
 }

@@ -27,7 +27,7 @@ func TestAdvice(t *testing.T) {
 		{"nothing named, profiles", profiles, nil, "localhost", refused,
 			"no server was given; use -server HOST:PORT, or -profile NAME for one from the config file (prod, staging); zkctl --local"},
 		{"named", profiles, []string{"-server", "localhost:2181"}, "localhost", refused, ""},
-		{"named by a profile", "profiles:\n  p: {server: localhost}\n", []string{"-profile", "p"}, "localhost", refused, ""},
+		{"named by a profile", "profiles:\n  pr: {server: localhost}\n", []string{"-profile", "pr"}, "localhost", refused, ""},
 		{"connected elsewhere since", "", nil, "zk1", refused, ""},
 		{"unknown", profiles, nil, "zk1", unknown, ""},
 		{"like a profile", profiles, nil, "stagign", unknown, "did you mean the profile staging (-profile staging, or connect staging in the shell)?"},

@@ -140,6 +140,7 @@ var evilLines = map[string][]string{
 	"stat":                 {"stat /", "!stat /*", "stat /none"},
 	"getAllChildrenNumber": {"getAllChildrenNumber /"},
 	"getEphemerals":        {"!getEphemerals", "!getEphemerals -o json"},
+	"find":                 {"!find /", "!find / --size -1", "!find / --print0", "find / -o json", "find /none", "find / --delete"},
 	"create":               {"!create /y x", "!create -s /y x", "!create -o json /y x", "create /none"},
 	"set":                  {"set /x y", "set -s /x y"},
 	"delete":               {"delete /x"},

@@ -81,7 +81,7 @@ func TestTLS(t *testing.T) {
 	s := apachetest.Test(t, apache.Options{Secure: &apache.TLSFiles{KeyStore: server, TrustStore: ca.file}})
 
 	empty := writeFile(t, "empty.yaml", "", 0o600)
-	profile := writeFile(t, "config.yaml", "default-profile: p\nprofiles:\n  p:\n    server: "+s.SecureAddr()+
+	profile := writeFile(t, "config.yaml", "default-profile: pr\nprofiles:\n  pr:\n    server: "+s.SecureAddr()+
 		"\n    tls-truststore: "+ca.file+"\n    tls-keystore: "+mine+"\n", 0o600)
 	properties := writeFile(t, "client.properties", "zookeeper.client.secure=true\nzookeeper.ssl.trustStore.location="+
 		ca.file+"\nzookeeper.ssl.keyStore.location="+mine+"\n", 0o600)

@@ -131,7 +131,7 @@ func (a *app) session(settle func() error) *session.Session {
 		}
 		return a.options.session(a.flags, a.streams)
 	})
-	s.Named, s.Advise = a.named, a.advise
+	s.Named, s.NamedOnly, s.Advise = a.named, a.namedOnly, a.advise
 	return s
 }
 

@@ -13,6 +13,7 @@ var All = command.Set{
 	statCommand,
 	getAllChildrenNumberCommand,
 	getEphemeralsCommand,
+	findCommand,
 	// Writing znodes
 	createCommand,
 	setCommand,

@@ -28,6 +28,7 @@ const (
 type deletion struct {
 	conn     *client.Conn
 	size     int              // znodes per batch
+	only     bool             // the znodes alone: not what appeared below them
 	deleted  int              // so far, including znodes deleted by others
 	unsure   int              // were in flight when the wait for replies ended
 	failed   command.Failures // those that the server refuses to delete
@@ -181,7 +182,7 @@ func (d *deletion) oneByOne(ctx context.Context, paths []string) error {
 		}, errs, func(int) {})
 		var failure error
 		for i, err := range errs {
-			if errors.Is(err, proto.ErrNotEmpty) && failure == nil {
+			if errors.Is(err, proto.ErrNotEmpty) && failure == nil && !d.only {
 				err = d.again(ctx, level[i])
 			}
 			if err == nil || errors.Is(err, proto.ErrNoNode) {

@@ -193,6 +193,7 @@ func TestEveryPlaceOfEveryCommand(t *testing.T) {
 		command.Path: "/node", command.NewPath: "/node", command.ACLs: "world:anyone:", command.AuthScheme: "digest",
 		command.File: "afile", command.Servers: "zk1:2181", command.CommandName: "create", command.Operation: "check",
 		command.Members: "server.12=zk2:2888:3888:observer;2181", command.MemberIDs: "12",
+		command.Location: "/node",
 		command.Data: "", command.Number: "", command.Any: "", // nobody knows
 	}
 	check := func(line string, kind command.Kind, values []string) {
@@ -232,7 +233,7 @@ func TestEveryPlaceOfEveryCommand(t *testing.T) {
 					t.Errorf("%q offers %q", line+"@", got)
 				}
 			}
-			line += map[bool]string{true: "/node ", false: "x "}[a.Kind == command.Path || a.Kind == command.NewPath]
+			line += map[bool]string{true: "/node ", false: "x "}[a.Kind == command.Path || a.Kind == command.NewPath || a.Kind == command.Location]
 		}
 		if n := len(cmd.Args); n == 0 || !cmd.Args[n-1].Repeat {
 			if got := texts(c.Complete(testContext(t), line, len(line), "/")); len(got) > 0 {

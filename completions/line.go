@@ -216,6 +216,8 @@ func (c *Completer) value(kind command.Kind, values []string, typed, lead, dir s
 	switch kind {
 	case command.Path, command.NewPath:
 		return c.paths(typed, lead, dir)
+	case command.Location:
+		return c.locations(typed, lead, dir)
 	case command.Data:
 		if name, ok := strings.CutPrefix(typed, "@"); ok && !strings.HasPrefix(name, "@") {
 			return c.files(name, lead+"@")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/background"
 	"github.com/zkctl/zkctl/internal/filelock"
+	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -28,6 +29,9 @@ func (h Home) Start(ctx context.Context, name string, spec *Spec) (*background.S
 	case fresh:
 		if spec == nil {
 			spec = &Spec{Size: 1, Engine: localserver.Embedded}
+		}
+		if err := source.CheckName(name); err != nil {
+			return nil, err
 		}
 		s = &Server{Name: name, Spec: *spec, dir: h.dir(name)}
 	case err != nil:

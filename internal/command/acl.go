@@ -109,17 +109,9 @@ func parseACLEntry(entry string) (proto.ACL, error) {
 		return proto.ACL{}, fmt.Errorf("%s names no scheme", entry)
 	}
 	acl := proto.ACL{ID: proto.ID{Scheme: entry[:first], ID: entry[first+1 : last]}}
-	for _, letter := range entry[last+1:] {
-		perm := proto.Perms(0)
-		for _, p := range Permissions {
-			if rune(p.Letter) == letter {
-				perm = p.Perm
-			}
-		}
-		if perm == 0 {
-			return proto.ACL{}, fmt.Errorf("Unknown perm type: %c in %s", letter, entry)
-		}
-		acl.Perms |= perm
+	var unknown rune
+	if acl.Perms, unknown = ParsePerms(entry[last+1:]); unknown != 0 {
+		return proto.ACL{}, fmt.Errorf("Unknown perm type: %c in %s", unknown, entry)
 	}
 	if acl.Perms == 0 {
 		return proto.ACL{}, fmt.Errorf("%s grants no permissions", entry)
@@ -128,6 +120,23 @@ func parseACLEntry(entry string) (proto.ACL, error) {
 		return proto.ACL{}, &digestError{user, acl.Perms}
 	}
 	return acl, nil
+}
+
+// ParsePerms reads letters of permissions, and returns the first that stands for none.
+func ParsePerms(letters string) (perms proto.Perms, unknown rune) {
+	for _, letter := range letters {
+		perm := proto.Perms(0)
+		for _, p := range Permissions {
+			if rune(p.Letter) == letter {
+				perm = p.Perm
+			}
+		}
+		if perm == 0 {
+			return perms, letter
+		}
+		perms |= perm
+	}
+	return perms, 0
 }
 
 // digestError means that an entry's digest is not a hash. It does not repeat what may be a

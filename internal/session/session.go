@@ -22,9 +22,11 @@ type Session struct {
 	OnEvent func(client.Event)
 	OnWatch func(client.Event)
 	// Named returns the configuration for a name, such as that of a profile, given to connect; ok
-	// is false for a connect string. Advise is Advice. Both may be nil.
-	Named  func(name string) (cfg client.Config, ok bool, err error)
-	Advise func(err error) string
+	// is false for a connect string. NamedOnly returns the configuration for a name alone; nothing
+	// else is one. Advise is Advice. All may be nil.
+	Named     func(name string) (cfg client.Config, ok bool, err error)
+	NamedOnly func(name string) (client.Config, error)
+	Advise    func(err error) string
 
 	mu        sync.Mutex
 	configure func() (client.Config, error) // nil once there is a configuration
@@ -219,6 +221,24 @@ func (s *Session) configOf(servers string) (client.Config, error) {
 	}
 	own.Servers = servers
 	return own, nil
+}
+
+// ConfigOf returns the configuration that a name brings: that of a profile or a local server. Nothing of
+// the session at hand is in it.
+func (s *Session) ConfigOf(name string) (client.Config, error) {
+	if s.NamedOnly == nil {
+		return client.Config{}, errors.New("names of profiles and local servers are not known here")
+	}
+	return s.NamedOnly(name)
+}
+
+// PlainConfig returns the configuration of an anonymous session without TLS. Only limits are those of
+// the session at hand.
+func (s *Session) PlainConfig(servers string) client.Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.configured() // what is wrong with it concerns other servers
+	return client.Config{Servers: servers, SessionTimeout: s.own.SessionTimeout, MaxPacket: s.own.MaxPacket, Wait: s.own.Wait, Log: s.own.Log}
 }
 
 // Advice returns what may help against a connection error, or "".

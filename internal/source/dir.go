@@ -1,0 +1,73 @@
+package source
+
+import (
+	"context"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/ztree"
+)
+
+// dir is znodes in a data directory.
+type dir struct {
+	path   string
+	files  *storage.Dir
+	moment storage.LoadOptions
+	tree   *ztree.Tree // once it is loaded
+	faults []*storage.Fault
+}
+
+func openDir(l Location) (*dir, error) {
+	files, err := storage.ReadDir(l.File)
+	if err != nil {
+		return nil, &LocationError{l, err.Error()}
+	}
+	d := &dir{path: l.Path, files: files, moment: storage.LoadOptions{Zxid: l.Zxid}}
+	if !l.Time.IsZero() {
+		d.moment.Time = l.Time.UnixMilli()
+	}
+	return d, nil
+}
+
+func (d *dir) Conn() *client.Conn { return nil }
+func (d *dir) TellsKinds() bool   { return true }
+func (d *dir) Close() error       { return nil }
+
+// Walk loads the state into memory, once.
+func (d *dir) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (r Report, err error) {
+	if d.tree == nil {
+		if d.tree, d.faults, err = d.files.Load(ctx, d.moment); err != nil {
+			return r, err
+		}
+	}
+	r.Faults = d.faults
+	if d.tree.Get(d.path) == nil {
+		return r, none(d.path)
+	}
+	var z Znode
+	for path, n := range d.tree.Below(d.path) {
+		if r.Read&0x3ff == 0 {
+			if ctx.Err() != nil {
+				return r, context.Cause(ctx)
+			}
+			if opt.Progress != nil {
+				opt.Progress(r.Read)
+			}
+		}
+		if level, _ := within(d.path, path); opt.Levels < 0 && level > 0 || opt.Levels > 0 && level > opt.Levels {
+			continue
+		}
+		r.Read++
+		z = Znode{Path: path, Known: true, Stat: n.ClientStat(), Kind: kindOf(n.Stat.EphemeralOwner), Data: n.Data}
+		if opt.ACL {
+			z.ACL = d.tree.ACL(n.ACL)
+		}
+		if opt.Match != nil && !opt.Match(&z) {
+			continue
+		}
+		if err := visit(&z); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}

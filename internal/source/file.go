@@ -1,0 +1,290 @@
+package source
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/storage"
+)
+
+// file is znodes in a snapshot.
+type file struct {
+	path string // of the znode
+	name string // of the file
+}
+
+func (f *file) Conn() *client.Conn { return nil }
+func (f *file) TellsKinds() bool   { return true }
+func (f *file) Close() error       { return nil }
+
+// Walk reads the whole file, whose znodes are in no order, and sorts what is to be visited outside
+// memory.
+func (f *file) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (r Report, err error) {
+	snapshot, err := storage.OpenSnapshot(f.name)
+	if err != nil {
+		return r, err
+	}
+	defer snapshot.Close()
+	sorted := newSorter()
+	defer sorted.close()
+	s := &scan{path: f.path, opt: opt, report: &r, sorted: sorted, acls: snapshot.ACLs()}
+	for n := 0; ; n++ {
+		if n&0x3ff == 0 {
+			if ctx.Err() != nil {
+				return r, context.Cause(ctx)
+			}
+			if opt.Progress != nil {
+				opt.Progress(r.Read)
+			}
+		}
+		node, err := snapshot.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if faults := storage.Faults(err); len(faults) > 0 {
+			r.Faults = append(r.Faults, faults...)
+			break
+		}
+		if err == nil {
+			err = s.see(node)
+		}
+		if err != nil {
+			return r, err
+		}
+	}
+	if err := s.counts.end(); err != nil {
+		return r, err
+	}
+	if !s.found {
+		if len(r.Faults) > 0 {
+			return r, r.Faults[0]
+		}
+		return r, none(f.path)
+	}
+	return r, s.visit(ctx, visit)
+}
+
+// scan takes the znodes of a snapshot in the order of the file, and visits them in that of a walk.
+type scan struct {
+	path   string
+	opt    Options
+	report *Report
+	sorted *sorter
+	counts counts
+	acls   map[int64][]proto.ACL
+	found  bool // the znode at path
+	z      Znode
+	key    []byte
+	value  []byte
+}
+
+// The records that are sorted: of a znode, and of a number of children.
+const (
+	znodeRecord = iota
+	countRecord
+)
+
+// openUnsafe is the key of world:anyone with all permissions, which is in no table
+// (ReferenceCountedACLCache).
+const openUnsafe = -1
+
+func (s *scan) acl(key int64) []proto.ACL {
+	if list, ok := s.acls[key]; ok || key != openUnsafe {
+		return list
+	}
+	return proto.OpenACL
+}
+
+func (s *scan) see(n *storage.Node) error {
+	path := n.Path
+	if path == "" {
+		path = "/"
+	}
+	level, ok := within(s.path, path)
+	if !ok {
+		return nil
+	}
+	s.found = s.found || level == 0
+	stat := s.opt.Stat || s.opt.Data
+	if stat {
+		if err := s.counts.see(path, s.count); err != nil {
+			return err
+		}
+	}
+	if s.opt.Levels < 0 && level > 0 || s.opt.Levels > 0 && level > s.opt.Levels {
+		return nil
+	}
+	s.report.Read++
+	if s.opt.Match != nil {
+		s.z = Znode{Path: path, Known: true, Stat: statOf(&n.Stat, len(n.Data)), Kind: kindOf(n.Stat.EphemeralOwner), Data: n.Data}
+		if s.opt.ACL {
+			s.z.ACL = s.acl(n.ACL)
+		}
+		if !s.opt.Match(&s.z) {
+			return nil
+		}
+	}
+	v := append(s.value[:0], znodeRecord)
+	if stat {
+		v = appendStat(v, &n.Stat, len(n.Data))
+	}
+	if s.opt.ACL {
+		v = binary.BigEndian.AppendUint64(v, uint64(n.ACL))
+	}
+	if s.opt.Data && n.Data != nil {
+		v = append(append(v, 1), n.Data...)
+	}
+	s.key, s.value = appendKey(s.key[:0], path), v
+	return s.sorted.add(s.key, v)
+}
+
+// count records that a znode has so many children more.
+func (s *scan) count(path string, n int32) error {
+	s.key = appendKey(s.key[:0], path)
+	return s.sorted.add(s.key, binary.BigEndian.AppendUint32([]byte{countRecord}, uint32(n)))
+}
+
+// visit passes on what was taken, in order.
+func (s *scan) visit(ctx context.Context, visit func(*Znode) error) error {
+	var key, value []byte // of the znode that is next; a server keeps the later of two with the same path
+	var kids int32
+	any := false
+	flush := func() error {
+		if !any {
+			return nil
+		}
+		any = false
+		s.z = s.decode(key, value, kids)
+		return visit(&s.z)
+	}
+	begun := false
+	err := s.sorted.each(ctx, func(k, v []byte) error {
+		if !begun || string(k) != string(key) {
+			if err := flush(); err != nil {
+				return err
+			}
+			key, kids, begun = append(key[:0], k...), 0, true
+		}
+		if v[0] == countRecord {
+			kids += int32(binary.BigEndian.Uint32(v[1:]))
+			return nil
+		}
+		value, any = append(value[:0], v[1:]...), true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
+}
+
+func (s *scan) decode(key, v []byte, kids int32) Znode {
+	z := Znode{Path: pathOf(key), Known: true}
+	if s.opt.Stat || s.opt.Data {
+		z.Stat, z.Kind = decodeStat(v)
+		z.Stat.Cversion, z.Stat.NumChildren = 2*z.Stat.Cversion-kids, kids
+		v = v[statSize:]
+	}
+	if s.opt.ACL {
+		z.ACL = s.acl(int64(binary.BigEndian.Uint64(v)))
+		v = v[8:]
+	}
+	if len(v) > 0 {
+		z.Data = v[1:]
+	}
+	return z
+}
+
+// counts counts children. It needs little memory for a file in which znodes follow their parents, as
+// servers write them, and is right for any other.
+type counts struct {
+	stack []parent
+	tell  func(path string, n int32) error
+}
+
+type parent struct {
+	path string
+	kids int32
+}
+
+// see takes the next znode; tell is told of parts of the number of a znode's children.
+func (c *counts) see(path string, tell func(path string, n int32) error) error {
+	c.tell = tell
+	for len(c.stack) > 0 {
+		if _, ok := within(c.stack[len(c.stack)-1].path, path); ok {
+			break
+		}
+		if err := c.pop(); err != nil {
+			return err
+		}
+	}
+	if path != "/" {
+		above := path[:max(strings.LastIndexByte(path, '/'), 1)]
+		if top := len(c.stack) - 1; top >= 0 && c.stack[top].path == above {
+			c.stack[top].kids++
+		} else if err := tell(above, 1); err != nil {
+			return err
+		}
+	}
+	c.stack = append(c.stack, parent{path: path})
+	return nil
+}
+
+func (c *counts) pop() error {
+	last := c.stack[len(c.stack)-1]
+	c.stack = c.stack[:len(c.stack)-1]
+	if last.kids == 0 {
+		return nil
+	}
+	return c.tell(last.path, last.kids)
+}
+
+func (c *counts) end() error {
+	for len(c.stack) > 0 {
+		if err := c.pop(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// statOf returns the stat as a server reports it, except for NumChildren and Cversion
+// (DataNode.copyStat).
+func statOf(s *proto.StatPersisted, length int) proto.Stat {
+	stat := proto.Stat{
+		Czxid: s.Czxid, Mzxid: s.Mzxid, Ctime: s.Ctime, Mtime: s.Mtime, Version: s.Version, Cversion: s.Cversion,
+		Aversion: s.Aversion, DataLength: int32(length), Pzxid: s.Pzxid,
+	}
+	if proto.EphemeralTypeOf(s.EphemeralOwner) == proto.EphemeralNormal {
+		stat.EphemeralOwner = s.EphemeralOwner
+	}
+	return stat
+}
+
+// statSize is the length of what appendStat appends.
+const statSize = 6*8 + 3*4 + 4
+
+func appendStat(b []byte, s *proto.StatPersisted, length int) []byte {
+	for _, v := range [...]int64{s.Czxid, s.Mzxid, s.Ctime, s.Mtime, s.EphemeralOwner, s.Pzxid} {
+		b = binary.BigEndian.AppendUint64(b, uint64(v))
+	}
+	for _, v := range [...]int32{s.Version, s.Cversion, s.Aversion, int32(length)} {
+		b = binary.BigEndian.AppendUint32(b, uint32(v))
+	}
+	return b
+}
+
+func decodeStat(b []byte) (proto.Stat, Kind) {
+	long := func(i int) int64 { return int64(binary.BigEndian.Uint64(b[8*i:])) }
+	int := func(i int) int32 { return int32(binary.BigEndian.Uint32(b[48+4*i:])) }
+	s := proto.StatPersisted{Czxid: long(0), Mzxid: long(1), Ctime: long(2), Mtime: long(3), EphemeralOwner: long(4), Pzxid: long(5),
+		Version: int(0), Cversion: int(1), Aversion: int(2)}
+	stat := statOf(&s, 0)
+	stat.DataLength = int(3)
+	return stat, kindOf(s.EphemeralOwner)
+}

@@ -1,0 +1,56 @@
+package source
+
+import (
+	"context"
+
+	"github.com/zkctl/zkctl/internal/client"
+)
+
+// live is znodes on a server.
+type live struct {
+	conn *client.Conn
+	path string
+	own  bool // the session ends with the source
+}
+
+func openLive(cfg client.Config, path string) (walker, error) {
+	conn, err := client.Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &live{conn: conn, path: path, own: true}, nil
+}
+
+func (l *live) Conn() *client.Conn { return l.conn }
+func (l *live) TellsKinds() bool   { return false }
+
+func (l *live) Close() error {
+	if l.own {
+		return l.conn.Close()
+	}
+	return nil
+}
+
+func (l *live) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (r Report, err error) {
+	walk := client.WalkOptions{Stat: opt.Stat, Data: opt.Data, ACL: opt.ACL, Levels: opt.Levels, Rate: opt.Rate, Progress: opt.Progress}
+	var z Znode
+	err = l.conn.Walk(ctx, l.path, walk, func(found *client.Walked) error {
+		if isGone(found.Err) {
+			if found.Path == l.path {
+				return none(l.path)
+			}
+			r.Gone++
+			return nil
+		}
+		r.Read++
+		if found.Err != nil {
+			r.failed(found.Path, found.Err)
+		}
+		z = Znode{Path: found.Path, Known: found.Known || !walk.Stat && !walk.Data && !walk.ACL, Stat: found.Stat, Kind: kindOf(found.Stat.EphemeralOwner), Data: found.Data, ACL: found.ACL, Err: found.Err}
+		if opt.Match != nil && !opt.Match(&z) {
+			return nil
+		}
+		return visit(&z)
+	})
+	return r, err
+}

@@ -1,0 +1,188 @@
+// Package source reads znodes, wherever they are: on a server, in a snapshot, or in a data directory
+// as it was at some moment. All of them yield the same znodes in the same order, so that no reader
+// needs to know where its znodes come from.
+//
+//	location.go   how a person says where znodes are
+//	source.go     what a source is, and what it yields
+//	live.go       a session with an ensemble
+//	file.go       a snapshot: streamed, and sorted outside memory
+//	dir.go        a data directory, at its newest state or an earlier one
+//	sort.go       sorts records in bounded memory
+//	key.go        the order of paths, as the order of bytes
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/storage"
+)
+
+// Kind is what kind of znode it is.
+type Kind string
+
+// The kinds of znodes. Servers do not tell containers and TTL znodes from persistent ones.
+const (
+	Persistent Kind = "persistent"
+	Ephemeral  Kind = "ephemeral"
+	Container  Kind = "container"
+	TTL        Kind = "ttl"
+)
+
+func kindOf(owner int64) Kind {
+	switch proto.EphemeralTypeOf(owner) {
+	case proto.EphemeralContainer:
+		return Container
+	case proto.EphemeralTTL:
+		return TTL
+	case proto.EphemeralNormal:
+		return Ephemeral
+	}
+	return Persistent
+}
+
+// Znode is a znode as a source yields it. It is valid until visit returns.
+type Znode struct {
+	Path  string
+	Known bool        // what Options ask for could be read
+	Stat  proto.Stat  // with Options.Stat or Data; as a server reports it
+	Kind  Kind        // with Options.Stat or Data; see Source.TellsKinds
+	Data  []byte      // with Options.Data; nil if null
+	ACL   []proto.ACL // with Options.ACL; nil if unknown
+	Err   error       // what of it could not be read; it is in the Report, too
+}
+
+// Options say what to read.
+type Options struct {
+	// Stat, Data and ACL ask for these of each znode; otherwise they may be missing. A server sends
+	// nothing that is not asked for.
+	Stat, Data, ACL bool
+	// Levels is how many levels below the location are read; 0 means all, and -1 the znode itself.
+	Levels int
+	// Rate is how many requests a server gets in a second at most; 0 means no limit.
+	Rate int
+	// Match, if set, decides which znodes are visited. It is called once for each, in any order and
+	// on any goroutine, but one at a time. Stat.NumChildren and Stat.Cversion are not known to it.
+	Match func(z *Znode) bool
+	// Progress is called with the number of znodes found so far, now and then.
+	Progress func(found int)
+}
+
+// Unread is a znode of which something could not be read, and so maybe what is below it.
+type Unread struct {
+	Path string
+	Err  error
+}
+
+// maxUnread limits how many are kept to be named; all are counted.
+const maxUnread = 1000
+
+// Report says how complete a walk was.
+type Report struct {
+	Read   int              // znodes, whether visited or not
+	Gone   int              // znodes that were deleted while the walk went on
+	Unread []Unread         // the first ones
+	Failed int              // how many
+	Faults []*storage.Fault // damage of the files
+}
+
+func (r *Report) failed(path string, err error) {
+	if r.Failed++; len(r.Unread) < maxUnread {
+		r.Unread = append(r.Unread, Unread{path, err})
+	}
+}
+
+// Source is a place to read znodes from.
+type Source struct {
+	Location Location // its Path is absolute
+	walker
+}
+
+type walker interface {
+	// Walk passes the znode of the location and those below it to visit: depth first, siblings in the
+	// order of the bytes of their names, so that / sorts below every other byte and two walks can be
+	// merged. It holds a bounded part of them. A visit's error ends it; it returns it.
+	//
+	// If the znode of the location does not exist, the error is a *client.OpError with
+	// proto.ErrNoNode. The Report counts what could not be read, also after an error.
+	Walk(ctx context.Context, opt Options, visit func(z *Znode) error) (Report, error)
+	// TellsKinds reports whether containers and TTL znodes can be told from persistent ones.
+	TellsKinds() bool
+	// Conn returns the session with the ensemble, or nil for files.
+	Conn() *client.Conn
+	// Close ends what the source has opened.
+	Close() error
+}
+
+// Sessions makes the sessions of live sources. What belongs to one of them, such as an identity, is
+// not given to another.
+type Sessions interface {
+	// Conn returns the session at hand.
+	Conn() (*client.Conn, error)
+	// ConfigOf returns the configuration that a name brings: that of a profile or a local server.
+	ConfigOf(name string) (client.Config, error)
+	// PlainConfig returns an anonymous configuration, without TLS.
+	PlainConfig(servers string) client.Config
+}
+
+// Open opens a location, whose Path is absolute.
+func Open(l Location, s Sessions) (*Source, error) {
+	var w walker
+	var err error
+	switch l.Form {
+	case Here:
+		var conn *client.Conn
+		if conn, err = s.Conn(); err == nil {
+			w = &live{conn: conn, path: l.Path}
+		}
+	case Named:
+		var cfg client.Config
+		if cfg, err = s.ConfigOf(l.Name); err != nil {
+			err = &LocationError{l, err.Error()}
+		} else {
+			w, err = openLive(cfg, l.Path)
+		}
+	case Servers:
+		w, err = openLive(s.PlainConfig(l.Servers), l.Path)
+	default:
+		w, err = openFile(l)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Source{l, w}, nil
+}
+
+func openFile(l Location) (walker, error) {
+	info, err := os.Stat(l.File)
+	if err != nil {
+		return nil, &LocationError{l, err.Error()}
+	}
+	if info.IsDir() {
+		d, err := openDir(l)
+		if err != nil {
+			return nil, err
+		}
+		return d, nil
+	}
+	if l.Zxid != 0 || !l.Time.IsZero() {
+		return nil, &LocationError{l, fmt.Sprintf("%s is a single file, which holds one state; name the data directory to read that of another moment (write an @ in the name of a file as %%40)", l.File)}
+	}
+	r, err := storage.OpenSnapshot(l.File)
+	if err != nil {
+		return nil, err
+	}
+	return &file{path: l.Path, name: l.File}, r.Close()
+}
+
+// none is the error for a location's znode that does not exist.
+func none(path string) error {
+	return &client.OpError{Op: proto.OpExists, Path: path, Code: proto.ErrNoNode}
+}
+
+// isGone reports whether err says that the znode does not exist.
+func isGone(err error) bool { return errors.Is(err, proto.ErrNoNode) }
