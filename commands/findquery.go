@@ -20,7 +20,6 @@ import (
 // findQuery is the tests of find, all of which a match passes.
 type findQuery struct {
 	opt  source.Options
-	from int                          // levels below the location
 	late []func(z *source.Znode) bool // that need the number of children
 	when []func(z *source.Znode) bool // the others, in source.Options.Match
 }

@@ -194,7 +194,7 @@ func TestEveryPlaceOfEveryCommand(t *testing.T) {
 		command.File: "afile", command.Servers: "zk1:2181", command.CommandName: "create", command.Operation: "check",
 		command.Members: "server.12=zk2:2888:3888:observer;2181", command.MemberIDs: "12",
 		command.Location: "/node",
-		command.Data: "", command.Number: "", command.Any: "", // nobody knows
+		command.Data:     "", command.Number: "", command.Any: "", // nobody knows
 	}
 	check := func(line string, kind command.Kind, values []string) {
 		t.Helper()
