@@ -16,6 +16,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/logformatter"
 	"github.com/zkctl/zkctl/logs"
+	"github.com/zkctl/zkctl/report"
 	"github.com/zkctl/zkctl/snapshot"
 )
 
@@ -30,6 +31,7 @@ func (a *app) verbs() []command.Verb {
 		logformatter.LegacyVerb,
 		snapshot.Verb,
 		logs.Verb,
+		report.Verb(report.Readers{Logs: logs.Survey, Writes: logformatter.Survey, Tree: snapshot.Survey}),
 		a.completionVerb(),
 		a.manVerb(),
 	})

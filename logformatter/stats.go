@@ -10,6 +10,7 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/survey"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -75,7 +76,9 @@ type stats struct {
 	types     typeTally
 	paths     pathTally
 	sessions  tally[int64]
-	rate      rate
+	rate      *survey.Buckets[int64]
+	churn     *survey.Buckets[survey.WriteChurn]
+	faults    []error // what is wrong with the files
 }
 
 // largest is the largest transaction.
@@ -85,23 +88,52 @@ type largest struct {
 	path string
 }
 
+func newStats(depth int) *stats {
+	return &stats{types: typeTally{}, sessions: newTally[int64](), paths: pathTally{newTally[string](), depth},
+		rate: survey.NewRate(), churn: survey.NewBuckets((*survey.WriteChurn).Add)}
+}
+
 func runStats(ctx context.Context, o *statsOptions) error {
-	f, err := o.Filter.compile(now())
+	s, err := countAll(ctx, o)
 	if err != nil {
 		return err
+	}
+	exit := ui.ExitOK
+	for _, err := range s.faults {
+		ui.Report(o.Streams.Err, ui.InFormat(command.Advise(err), ui.Format(o.Output)))
+		var fault *storage.Fault
+		if errors.As(err, &fault) {
+			exit = max(exit, faultExit(fault))
+		}
+	}
+	if o.Output == string(ui.JSON) {
+		err = ui.PrintJSON(o.Streams.Out, s.survey(o.Top))
+	} else {
+		err = s.print(o)
+	}
+	if err == nil && exit != 0 {
+		return &ui.ExitError{Code: exit}
+	}
+	return err
+}
+
+// countAll counts the transactions in all files.
+func countAll(ctx context.Context, o *statsOptions) (*stats, error) {
+	f, err := o.Filter.compile(now())
+	if err != nil {
+		return nil, err
 	}
 	logs, err := findLogs(o.Args)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s := &stats{types: typeTally{}, sessions: newTally[int64](), paths: pathTally{newTally[string](), o.Depth}}
+	s := newStats(o.Depth)
 	var total int64
 	for _, log := range logs {
 		total += log.Size
 	}
 	progress := o.Streams.NewProgress("read", total)
 	defer progress.Done()
-	exit := ui.ExitOK
 	var done int64
 	for _, log := range logs {
 		seen := 0
@@ -117,28 +149,16 @@ func runStats(ctx context.Context, o *statsOptions) error {
 			}
 			return nil
 		})
-		var fault *storage.Fault
-		if errors.As(err, &fault) {
-			progress.Done()
-			ui.Report(o.Streams.Err, ui.InFormat(command.Advise(err), ui.Format(o.Output)))
-			exit = max(exit, faultExit(fault))
+		if isFault(err) {
+			s.faults = append(s.faults, err)
 		} else if err != nil {
-			return err
+			return nil, err
 		}
 		done += log.Size
 		s.files++
 		s.size += log.Size
 	}
-	progress.Done()
-	if o.Output == string(ui.JSON) {
-		err = s.printJSON(o)
-	} else {
-		err = s.print(o)
-	}
-	if err == nil && exit != 0 {
-		return &ui.ExitError{Code: exit}
-	}
-	return err
+	return s, nil
 }
 
 func (s *stats) add(e *storage.Entry) {
@@ -156,7 +176,15 @@ func (s *stats) add(e *storage.Entry) {
 	s.firstTime, s.lastTime = min(s.firstTime, h.Time), max(s.lastTime, h.Time)
 	s.types.of(h.Type).add(size)
 	s.sessions.add(h.ClientID, size)
-	s.rate.add(h.Time)
+	*s.rate.In(h.Time)++
+	switch {
+	case h.Type == proto.OpCreateSession:
+		s.churn.In(h.Time).Opened++
+	case h.Type == proto.OpCloseSession && sessionEnd(h) == endExpired:
+		s.churn.In(h.Time).Expired++
+	case h.Type == proto.OpCloseSession:
+		s.churn.In(h.Time).Closed++
+	}
 	eachPart(e.Raw, func(op proto.Op, path []byte) bool {
 		switch {
 		case h.Type == proto.OpMulti && op == proto.OpMulti: // its parts are visited separately

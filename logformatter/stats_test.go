@@ -82,30 +82,3 @@ func TestTallyIsBounded(t *testing.T) {
 		t.Errorf("%d keys, %v, %v", len(paths.keys), top, rest)
 	}
 }
-
-func TestRateIsBounded(t *testing.T) {
-	for _, times := range [][]int64{
-		{0, 999, 1000}, {5, -5}, {0, 1e12, 2e12}, {-1 << 62, 1 << 62}, nil, {1795316825322},
-	} {
-		var r rate
-		for _, ms := range times {
-			r.add(ms)
-		}
-		for i := range 3 * int64(rateBuckets) {
-			if len(times) == 3 {
-				r.add(times[0] + i*1000)
-			}
-		}
-		var sum int64
-		rows, span := r.rows(rateRows)
-		for i, row := range rows {
-			sum += row.txns
-			if i > 0 && row.start != rows[i-1].start+span {
-				t.Errorf("%v: rows %v", times, rows)
-			}
-		}
-		if len(r.buckets) > rateBuckets || len(rows) > rateRows || len(rows) > 0 && sum < int64(len(times)) {
-			t.Errorf("%v: %d buckets, %d rows, %d counted", times, len(r.buckets), len(rows), sum)
-		}
-	}
-}

@@ -141,26 +141,26 @@ var eighths = []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"}
 
 // printRate draws one bar per interval.
 func (s *stats) printRate(out *strings.Builder, width int) {
-	rows, span := s.rate.rows(rateRows)
+	rows, span := s.rate.Rows(rateRows)
 	if len(rows) == 0 {
 		return
 	}
 	var most int64
 	axis := 0 // columns of its longest time: an offset of zero is a single Z
 	for _, r := range rows {
-		most = max(most, r.txns)
-		axis = max(axis, len(ui.TimeSeconds(r.start)))
+		most = max(most, r.Value)
+		axis = max(axis, len(ui.TimeSeconds(r.Start)))
 	}
 	digits := len(fmt.Sprint(most))
 	room := max(8, width-axis-digits-4)
 	fmt.Fprintf(out, "\ntransactions per %s\n", stretchText(span))
 	for _, r := range rows {
-		eighth := r.txns * int64(room) * 8 / most
-		if r.txns > 0 {
+		eighth := r.Value * int64(room) * 8 / most
+		if r.Value > 0 {
 			eighth = max(eighth, 1)
 		}
 		bar := strings.Repeat("█", int(eighth/8)) + eighths[eighth%8]
-		line := fmt.Sprintf("%-*s  %*d  %s", axis, ui.TimeSeconds(r.start), digits, r.txns, bar)
+		line := fmt.Sprintf("%-*s  %*d  %s", axis, ui.TimeSeconds(r.Start), digits, r.Value, bar)
 		fmt.Fprintln(out, strings.TrimRight(line, " "))
 	}
 }
@@ -195,54 +195,4 @@ func percent(n, of int64) string {
 		return ""
 	}
 	return fmt.Sprintf("%.1f", 100*float64(n)/float64(of))
-}
-
-type countJSON struct {
-	Path      string `json:"path,omitempty"`
-	SessionID string `json:"sessionId,omitempty"`
-	ClientID  string `json:"clientId,omitempty"` // the previous name of sessionId, kept for one release
-	Type      string `json:"type,omitempty"`
-	Txns      int64  `json:"txns"`
-	Bytes     int64  `json:"bytes"`
-	InMulti   *int64 `json:"inMulti,omitempty"`
-}
-
-type rateJSON struct {
-	Time int64 `json:"time"` // milliseconds since 1970
-	Txns int64 `json:"txns"`
-}
-
-func (s *stats) printJSON(o *statsOptions) error {
-	doc := map[string]any{
-		"files": s.files, "fileBytes": s.size, "txns": s.all.txns, "bytes": s.all.bytes, "crcErrors": s.damaged,
-	}
-	if s.all.txns > 0 {
-		doc["firstZxid"], doc["lastZxid"] = proto.Hex(s.firstZxid), proto.Hex(s.lastZxid)
-		doc["firstTime"], doc["lastTime"] = s.firstTime, s.lastTime
-		doc["size"] = map[string]any{"min": s.least, "avg": s.average(), "max": s.most}
-		doc["largest"] = map[string]any{"zxid": proto.Hex(s.largest.zxid), "type": s.largest.op.String(), "path": s.largest.path}
-	}
-	types, paths, sessions := []countJSON{}, []countJSON{}, []countJSON{}
-	for _, op := range s.sortedTypes() {
-		c := s.types[op]
-		types = append(types, countJSON{Type: op.String(), Txns: c.txns, Bytes: c.bytes, InMulti: &c.parts})
-	}
-	top, rest, _ := s.topPaths(o.Top)
-	for _, c := range top {
-		paths = append(paths, countJSON{Path: c.key, Txns: c.txns, Bytes: c.bytes})
-	}
-	doc["otherPaths"] = countJSON{Txns: rest.txns, Bytes: rest.bytes}
-	bySession, rest, _ := s.topSessions(o.Top)
-	for _, c := range bySession {
-		sessions = append(sessions, countJSON{SessionID: proto.Hex(c.key), ClientID: proto.Hex(c.key), Txns: c.txns, Bytes: c.bytes})
-	}
-	doc["otherSessions"] = countJSON{Txns: rest.txns, Bytes: rest.bytes}
-	rows, span := s.rate.rows(rateRows)
-	rates := []rateJSON{}
-	for _, r := range rows {
-		rates = append(rates, rateJSON{r.start * 1000, r.txns})
-	}
-	doc["types"], doc["paths"], doc["sessions"] = types, paths, sessions
-	doc["rate"] = map[string]any{"seconds": span, "buckets": rates}
-	return ui.PrintJSON(o.Streams.Out, doc)
 }

@@ -44,16 +44,21 @@ func (p *electionPrinter) print(e *election) error {
 		_ = p.out.WriteByte('\n')
 	}
 	b := &strings.Builder{}
-	line := func(label, format string, a ...any) {
-		text := strings.Split(ui.Fold(escape.Line(fmt.Sprintf(format, a...)), max(width-13, 30)), "\n")
-		for i, t := range text {
-			if i > 0 {
-				label = ""
-			}
+	fmt.Fprintf(b, "%d. %s\n", p.n, escape.Line(e.title()))
+	for _, row := range e.rows() {
+		label := row[0]
+		for t := range strings.SplitSeq(ui.Fold(escape.Line(row[1]), max(width-13, 30)), "\n") {
 			fmt.Fprintf(b, "  %-10s %s\n", label, t)
+			label = ""
 		}
 	}
-	fmt.Fprintf(b, "%s\n", escape.Line(p.title(e)))
+	_, err := p.out.WriteString(b.String())
+	return err
+}
+
+// rows tell what is known of an election, each with a label.
+func (e *election) rows() (rows [][2]string) {
+	line := func(label, format string, a ...any) { rows = append(rows, [2]string{label, fmt.Sprintf(format, a...)}) }
 	line("began", "%s", ui.Time(e.start))
 	if e.trigger != "" {
 		line("because", "%s", e.trigger)
@@ -91,8 +96,7 @@ func (p *electionPrinter) print(e *election) error {
 		}
 		line("left", "%s", text)
 	}
-	_, err := p.out.WriteString(b.String())
-	return err
+	return rows
 }
 
 // named names a server by its id, or by its address.
@@ -103,19 +107,31 @@ func named(sid string) string {
 	return "server " + sid
 }
 
-func (p *electionPrinter) title(e *election) string {
+// title says in a few words how it ended.
+func (e *election) title() string {
 	leader := e.winner()
 	switch _, joins := e.joined(); {
 	case joins:
-		return fmt.Sprintf("%d. joined server %s, which led already", p.n, leader)
+		return fmt.Sprintf("joined server %s, which led already", leader)
 	case leader == "":
-		return fmt.Sprintf("%d. no leader", p.n)
+		return "no leader"
 	case e.quorum > 0:
-		return fmt.Sprintf("%d. server %s leads, epoch %d", p.n, leader, e.zxid>>32)
+		return fmt.Sprintf("server %s leads, epoch %d", leader, e.zxid>>32)
 	case e.leader != "":
-		return fmt.Sprintf("%d. server %s led, but no quorum is known", p.n, leader)
+		return fmt.Sprintf("server %s led, but no quorum is known", leader)
 	}
-	return fmt.Sprintf("%d. server %s leads, by the votes", p.n, leader)
+	return fmt.Sprintf("server %s leads, by the votes", leader)
+}
+
+// result says in a word how it ended.
+func (e *election) result() string {
+	switch _, joins := e.joined(); {
+	case joins:
+		return "joined"
+	case e.winner() == "":
+		return "none"
+	}
+	return "elected"
 }
 
 func (l *looker) text(e *election) string {
@@ -295,15 +311,7 @@ func (p *electionPrinter) json(e *election) []byte {
 	b := object{b: []byte{'{'}}
 	b.text("type", "election")
 	leader := e.winner()
-	_, joins := e.joined()
-	switch {
-	case joins:
-		b.text("result", "joined")
-	case leader == "":
-		b.text("result", "none")
-	default:
-		b.text("result", "elected")
-	}
+	b.text("result", e.result())
 	b.text("leader", leader)
 	if e.quorum > 0 {
 		b.int("epoch", int64(e.zxid>>32))

@@ -24,13 +24,7 @@ type clientSessions struct {
 }
 
 func (o *sessionsOptions) print(x *sessions) error {
-	var list []*session
-	for _, s := range x.byID {
-		if o.wantsSession(s) {
-			list = append(list, s)
-		}
-	}
-	slices.SortFunc(list, func(a, b *session) int { return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.id, b.id)) })
+	list := x.sorted(o.wantsSession)
 	clients := byClient(list)
 	var out bytes.Buffer
 	if o.json() {
@@ -47,6 +41,20 @@ func (o *sessionsOptions) print(x *sessions) error {
 	_, err := o.streams.Out.Write(out.Bytes())
 	return err
 }
+
+// sorted returns the sessions that are wanted, the earliest first.
+func (x *sessions) sorted(wanted func(*session) bool) (list []*session) {
+	for _, s := range x.byID {
+		if wanted(s) {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, func(a, b *session) int { return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.id, b.id)) })
+	return list
+}
+
+// bad reports whether the session ended in a way that its client did not want.
+func (s *session) bad() bool { return s.end == expired || s.end == gone || s.end == lost && s.lost > 0 }
 
 // byClient adds up the sessions of each client, those with the most first.
 func byClient(list []*session) (clients []*clientSessions) {
@@ -100,7 +108,7 @@ func (o *sessionsOptions) text(out *bytes.Buffer, x *sessions, list []*session, 
 	}
 	rows := [][]string{{"session", "client", "timeout", "servers", "first", "ended", "how"}}
 	for _, s := range list {
-		if o.all || s.end == expired || s.end == gone || s.end == lost && s.lost > 0 || len(o.sessions) > 0 {
+		if o.all || s.bad() || len(o.sessions) > 0 {
 			ended := ""
 			if s.end != open {
 				ended = ui.Time(s.ended)

@@ -194,11 +194,8 @@ type timeline struct {
 
 // head prints how far the clocks are apart.
 func (t *timeline) head(all []*source) {
+	shorten(all)
 	for _, s := range all {
-		s.short = s.label
-		if s.member != "" && !slices.ContainsFunc(all, func(other *source) bool { return other != s && other.member == s.member }) {
-			s.short = "server " + s.member
-		}
 		t.labels = max(t.labels, min(runewidth.StringWidth(escape.Line(s.short)), 24))
 	}
 	if t.o.json() {
@@ -219,6 +216,16 @@ func (t *timeline) head(all []*source) {
 		fmt.Fprintf(t.out, "clock of %s: %s\n", escape.Line(s.who()), &s.skew)
 	}
 	fmt.Fprintln(t.out)
+}
+
+// shorten names each log by its server, if no other log is of the same one.
+func shorten(all []*source) {
+	for _, s := range all {
+		s.short = s.label
+		if s.member != "" && !slices.ContainsFunc(all, func(other *source) bool { return other != s && other.member == s.member }) {
+			s.short = "server " + s.member
+		}
+	}
 }
 
 // clock adds a skew; what is unknown is left out.

@@ -9,6 +9,7 @@
 //	summary.go   summary, like SnapshotRecursiveSummary; top.go finds the largest subtrees
 //	verify.go    verify; structure.go checks the znodes
 //	at.go        at: the tree at a zxid or a time
+//	survey.go    the size of a tree, for report
 //	purge.go     purge, like PurgeTxnLog
 package snapshot
 

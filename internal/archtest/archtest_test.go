@@ -21,13 +21,14 @@ const module = "github.com/zkctl/zkctl"
 
 // rooms maps each room to the other rooms that it may import.
 var rooms = map[string][]string{
-	"cmd":          {"shell", "commands", "completions", "logformatter", "snapshot", "localserver", "local", "ensemble", "logs"},
+	"cmd":          {"shell", "commands", "completions", "logformatter", "snapshot", "localserver", "local", "ensemble", "logs", "report"},
 	"shell":        {"commands", "completions"},
 	"completions":  nil,
 	"commands":     nil,
 	"ensemble":     nil,
 	"logformatter": nil,
 	"logs":         nil,
+	"report":       nil,
 	"snapshot":     nil,
 	"localserver":  nil,
 	"local":        {"localserver"},
