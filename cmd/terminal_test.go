@@ -326,6 +326,7 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"log sessions":     {{"!", "--all", textLog}, {"!", "-o", "json", textLog}},
 		"log grep":         {{"!", "PWNED", textLog}, {obeyed, textLog}},
 		"log summary":      {{"!", "--dates", "ymd", textLog}, {"!", "-o", "json", textLog}, {"!", obeyed}},
+		"report":           {{data, damaged, textLog, "-O", filepath.Join(home, "report.html")}, {"!", obeyed, "-O", filepath.Join(home, "none.html")}},
 		"admin":            {{"--admin-port", port, "--members", server.addr}},
 		"ensemble health":  {member(), member("--format", "nagios"), member("--format", "prometheus"), member("--canary")},
 		"ensemble status":  {member("!"), member("-o", "json")},

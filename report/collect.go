@@ -35,7 +35,10 @@ type writes struct {
 
 // collect reads all sources.
 func collect(ctx context.Context, o *options, found *sources) (*content, error) {
-	c := &content{o: o, found: found}
+	c := &content{o: o, found: found, failed: len(found.unread) > 0}
+	for _, err := range found.unread {
+		c.notes = append(c.notes, err.Error())
+	}
 	if len(found.logs) > 0 {
 		logs, err := o.readers.Logs(ctx, survey.LogOptions{Files: found.logs, Since: o.since, Until: o.until, Zones: o.zones, Dates: o.dates, AsLogged: o.asLogged, Top: o.top})
 		if err != nil {
@@ -43,15 +46,19 @@ func collect(ctx context.Context, o *options, found *sources) (*content, error) 
 		}
 		c.logs = logs
 		c.notes = append(c.notes, logs.Notes...)
-		c.failed = logs.Failed
+		c.failed = c.failed || logs.Failed
 	}
 	for _, d := range found.data {
 		if len(d.txns) == 0 {
 			continue
 		}
 		w, err := o.readers.Writes(ctx, o.streams, survey.WriteOptions{Files: d.txns, Since: o.since, Until: o.until, Depth: o.depth, Top: o.top})
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err != nil {
-			return nil, err
+			c.notes, c.failed = append(c.notes, err.Error()), true
+			continue
 		}
 		for _, fault := range w.Faults {
 			c.fault(fault)
@@ -113,8 +120,13 @@ func (c *content) findTree(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if err != nil {
-			c.fault(fmt.Errorf("the tree of %s cannot be read: %w", one.path, err))
-			c.failed = true
+			err = fmt.Errorf("the tree of %s cannot be rebuilt: %w", one.path, err)
+			if errors.Is(err, storage.ErrMissing) { // nothing is wrong with what there is
+				c.notes = append(c.notes, err.Error())
+			} else {
+				c.fault(err)
+				c.failed = true
+			}
 			continue
 		}
 		for _, fault := range tree.Faults {

@@ -15,6 +15,7 @@ import (
 type finding struct {
 	problem  bool // or only notable
 	title    string
+	when     string
 	text     string // what it means
 	do       string
 	evidence string // a line of a source
@@ -91,13 +92,14 @@ func (c *content) outages(add func(finding)) {
 		return cmp.Compare(b.LostUntil-b.LostFrom, a.LostUntil-a.LostFrom)
 	})
 	for _, e := range list[:min(len(list), mostOutages)] {
-		text := "From " + ui.Time(e.LostFrom) + " until " + ui.Time(e.LostUntil) + " no client could write."
+		text := "No client could write, or connect."
 		for _, row := range e.Rows {
 			if row[0] == "because" {
 				text += " It began because " + row[1] + "."
 			}
 		}
-		add(finding{problem: true, title: "No leader, and so no service, for " + duration(e.LostUntil-e.LostFrom), text: text, section: "elections"})
+		add(finding{problem: true, title: "No leader, and so no service, for " + duration(e.LostUntil-e.LostFrom),
+			when: ui.Time(e.LostFrom) + " to " + ui.Time(e.LostUntil), text: text, section: "elections"})
 	}
 	if more := len(list) - mostOutages; more > 0 {
 		add(finding{problem: true, title: fmt.Sprintf("%s more without a leader", command.Counted(more, "time")), section: "elections"})
@@ -156,9 +158,9 @@ func (c *content) phrases(add func(finding)) {
 		f := finding{problem: true, title: fmt.Sprintf("%s, %s", p.Key, times(p.N)), section: "messages", evidence: clip(p.Sample, 400),
 			where: fmt.Sprintf("%s:%d", p.File, p.Line)}
 		if p.Timed && p.Last > p.First {
-			f.title += ", " + ui.Time(p.First) + " to " + ui.Time(p.Last)
+			f.when = ui.Time(p.First) + " to " + ui.Time(p.Last)
 		} else if p.Timed {
-			f.title += ", " + ui.Time(p.First)
+			f.when = ui.Time(p.First)
 		}
 		if shown++; shown <= mostFullTexts {
 			f.text, f.do = p.Means, p.Do

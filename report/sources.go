@@ -22,6 +22,8 @@ type sources struct {
 	logs []string
 	data []*data
 	seen []fs.FileInfo
+	// unread is what of the folders cannot be read.
+	unread []error
 }
 
 // data is a folder with transaction logs and snapshots, or those of its files that were named.
@@ -57,6 +59,9 @@ func find(ctx context.Context, args []string) (*sources, error) {
 				return nil, fmt.Errorf("read sources: %w", err)
 			}
 			if len(s.logs)+len(s.data) == before && !s.known(arg) {
+				if len(s.unread) > 0 {
+					return nil, s.unread[0]
+				}
 				return nil, fmt.Errorf("read sources: %q holds no transaction log, no snapshot, and no file whose name contains .log, .out or .txt", arg)
 			}
 		case !info.Mode().IsRegular():
@@ -115,14 +120,16 @@ func (s *sources) add(path string, info fs.FileInfo, k kind, whole bool) {
 	d.snapshots = append(d.snapshots, storage.File{Path: path, Zxid: zxid, Size: info.Size()})
 }
 
-// folder takes the files of a folder and those below that are what their names promise. Hidden folders are left out.
+// folder takes the files of a folder and those below: transaction logs and snapshots, and what is called a log. Hidden
+// folders are left out.
 func (s *sources) folder(ctx context.Context, dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if err != nil {
+			s.unread = append(s.unread, fmt.Errorf("read a folder: %w", err))
+			return nil
 		}
 		name := d.Name()
 		if d.IsDir() {
@@ -132,18 +139,21 @@ func (s *sources) folder(ctx context.Context, dir string) error {
 			return nil
 		}
 		_, _, isData := storage.ZxidOfName(name)
-		if !isData && !strings.Contains(name, ".log") && !strings.Contains(name, ".out") && !strings.Contains(name, ".txt") {
-			return nil
-		}
+		isLog := strings.Contains(name, ".log") || strings.Contains(name, ".out") || strings.Contains(name, ".txt")
 		info, err := os.Stat(path) // a log may be a link
 		if err != nil || !info.Mode().IsRegular() {
 			return nil
 		}
 		k, err := kindOf(ctx, path)
-		if err != nil {
-			return err
+		if err != nil && (isData || isLog) {
+			s.unread = append(s.unread, fmt.Errorf("read a source: %w", err))
 		}
-		s.add(path, info, k, isData)
+		if err != nil {
+			return ctx.Err()
+		}
+		if k != textLog || isData || isLog {
+			s.add(path, info, k, isData)
+		}
 		return nil
 	})
 }

@@ -144,6 +144,9 @@ func (c *content) writeFindings(p *page) {
 			kind = "problem"
 		}
 		p.put("<li class=\"%s\"><h3><span class=\"tag\">%s</span> %s</h3>\n", kind, kind, f.title)
+		if f.when != "" {
+			p.put("<p class=\"muted\">%s</p>\n", f.when)
+		}
 		if f.text != "" {
 			p.put("<p>%s</p>\n", f.text)
 		}
