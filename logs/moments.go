@@ -9,10 +9,10 @@ import (
 	"github.com/zkctl/zkctl/logs/internal/format"
 )
 
-// mostMoments limits how many moments are kept, and mostText the bytes of a text of one.
+// mostMoments limits how many moments are kept, and longestText the bytes of a text of one.
 const (
 	mostMoments = 1500
-	mostText    = 400
+	longestText    = 400
 )
 
 // moments are what a timeline shows. Moments of the same log and phrase that follow each other directly are one; if there
@@ -108,8 +108,8 @@ func (t *moments) thin() {
 
 // cut returns the beginning of a text.
 func cut(text []byte) string {
-	if len(text) <= mostText {
+	if len(text) <= longestText {
 		return string(text)
 	}
-	return strings.ToValidUTF8(string(text[:mostText]), "") + "…"
+	return strings.ToValidUTF8(string(text[:longestText]), "") + "…"
 }
