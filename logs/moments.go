@@ -12,7 +12,7 @@ import (
 // mostMoments limits how many moments are kept, and longestText the bytes of a text of one.
 const (
 	mostMoments = 1500
-	longestText    = 400
+	longestText = 400
 )
 
 // moments are what a timeline shows. Moments of the same log and phrase that follow each other directly are one; if there
