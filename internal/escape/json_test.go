@@ -1,6 +1,7 @@
 package escape
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -19,6 +20,24 @@ func TestAppendJSON(t *testing.T) {
 		}
 		if got := string(AppendJSONString([]byte("x"), in)); got != "x"+want {
 			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+}
+
+// TestAppendJSONEverywhere: each byte, at each place of a text, is what it is alone.
+func TestAppendJSONEverywhere(t *testing.T) {
+	for c := range 256 {
+		alone := AppendJSON(nil, []byte{byte(c)})
+		alone = alone[1 : len(alone)-1]
+		for length := range 20 {
+			for at := range length {
+				text := bytes.Repeat([]byte("~"), length)
+				text[at] = byte(c)
+				want := strings.Repeat("~", at) + string(alone) + strings.Repeat("~", length-at-1)
+				if got := string(AppendJSON(nil, text)); got != `"`+want+`"` {
+					t.Fatalf("%q: %s", text, got)
+				}
+			}
 		}
 	}
 }
