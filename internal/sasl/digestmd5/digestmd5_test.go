@@ -169,8 +169,11 @@ func TestBadResponses(t *testing.T) {
 		}
 	}
 	s := NewServer(Protocol, ServerName, secret)
-	if _, _, err := s.Step([]byte("x")); err == nil {
-		t.Error("a response before the challenge is accepted")
+	if answer, done, err := s.Step([]byte("x")); done || err != nil || !strings.Contains(string(answer), "nonce=") {
+		t.Errorf("a response before the challenge: %q, %v", answer, err)
+	}
+	if _, _, err := s.Step(make([]byte, maxResponse+1)); err == nil {
+		t.Error("an enormous response is accepted")
 	}
 	if _, _, err := s.Step(nil); err == nil {
 		t.Error("the server goes on")

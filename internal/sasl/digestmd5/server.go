@@ -30,7 +30,7 @@ var (
 	ErrPassword = errors.New("the password is wrong")
 )
 
-// Step implements sasl.Exchange: it takes an empty token, then the client's response. After an
+// Step implements sasl.Exchange: it takes a token that does not matter, then the client's response. After an
 // error, or after the exchange is complete, each further token is an error.
 func (s *Server) Step(token []byte) (answer []byte, done bool, err error) {
 	s.step++
@@ -38,10 +38,7 @@ func (s *Server) Step(token []byte) (answer []byte, done bool, err error) {
 	case len(token) > maxResponse:
 		s.step = 2
 		return nil, false, malformed("a response of %d bytes; the limit is %d", len(token), maxResponse)
-	case s.step == 1 && len(token) > 0:
-		s.step = 2
-		return nil, false, malformed("a response before the challenge")
-	case s.step == 1:
+	case s.step == 1: // whatever the token is, as in Java
 		return s.challenge(), false, nil
 	case s.step == 2:
 		answer, err = s.accept(token)

@@ -3,7 +3,7 @@
 //
 // conf.go reads krb5.conf, ccache.go credential caches, keytab.go keytabs. kdc.go talks to a KDC,
 // tickets.go gets tickets from it, and faults.go explains what it refuses. gss.go is what both sides
-// of an exchange share; initiate.go is the client's.
+// of an exchange share; initiate.go is the client's, accept.go the server's.
 //
 // Encryption and ASN.1 are gokrb5's. Its own client is not used: it ends no attempt early, trusts
 // lengths that a KDC sends, and reports errors only as text.
