@@ -18,6 +18,7 @@ import (
 	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 	"github.com/zkctl/zkctl/internal/ztree"
+	"github.com/zkctl/zkctl/localserver/internal/authn"
 	"github.com/zkctl/zkctl/localserver/internal/replica"
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
@@ -401,6 +402,9 @@ func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m replica.Options, j 
 			return m, j, err
 		}
 	}
+	if m.SASL, err = (&authn.Source{Config: cfg, System: opt.system}).Clients(opt.log); err != nil {
+		return m, j, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	if err := m.Check(); err != nil {
 		return m, j, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
@@ -462,7 +466,7 @@ func (m *Member) launchEmbedded(context.Context) (process, error) {
 	m.e.mu.Lock()
 	faults, ahead := m.strikes(m.e.faults), m.e.ahead
 	m.e.mu.Unlock()
-	s, err := startServer(cfg, serverOptions{log: log, supers: m.e.supers(), ephemeral: m.e.opt.Ephemeral, release: m.e.release(),
+	s, err := startServer(cfg, serverOptions{log: log, system: m.e.opt.System, supers: m.e.supers(), ephemeral: m.e.opt.Ephemeral, release: m.e.release(),
 		gate: m.gate, faults: faults, ahead: ahead, configured: m.e.learn, failed: m.fail})
 	if err != nil {
 		return nil, err

@@ -163,15 +163,15 @@ func TestOwnSuper(t *testing.T) {
 // A configuration that excludes clients whom the embedded server would admit prevents the start;
 // Apache's own server is not affected.
 func TestUnsupportedSecurity(t *testing.T) {
-	opt := Options{Properties: map[string]string{"sessionRequireClientSASLAuth": "true"}}
+	opt := Options{Properties: map[string]string{"authProvider.1": "org.apache.zookeeper.server.auth.KeyAuthenticationProvider"}}
 	e, err := Start(t.Context(), opt)
 	if err == nil {
 		e.Close()
 	}
-	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "sessionRequireClientSASLAuth=true: SASL is not supported here") {
+	if !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "KeyAuthenticationProvider: this authentication provider is not supported here") {
 		t.Errorf("embedded: %v", err)
 	}
 	apachetest.Require(t)
-	opt.Engine, opt.Properties = Apache, map[string]string{"authProvider.1": "org.apache.zookeeper.server.auth.SASLAuthenticationProvider"}
+	opt.Engine = Apache
 	New(t, opt)
 }

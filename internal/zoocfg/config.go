@@ -164,6 +164,8 @@ type Config struct {
 	SuperDigest     string   // DigestAuthenticationProvider.superDigest (both), "super:" and a digest
 	SuperX509       string   // X509AuthenticationProvider.superUser (both), the subject of a certificate
 	X509Auth        bool     // authProvider.N (both) is X509AuthenticationProvider: x509 even without TLS
+	SASL            SASL
+	QuorumSASL      QuorumSASL
 	SSLAuth         string   // ssl.authProvider (both), the scheme of TLS clients; x509
 	EnsembleNames   []string // ensembleAuthName (both), for the scheme ensemble
 	PortUnified     bool     // client.portUnification (both): clientPort accepts TLS too
@@ -234,7 +236,9 @@ func Default() *Config {
 		DigestEnabled: true, CloseSessionTxn: true,
 		ContainerInterval: time.Minute, ContainerRate: 10000,
 		DigestAuth: true, DigestAlg: "SHA1", SSLAuth: "x509",
-		TLS: ssl, QuorumTLS: ssl,
+		SASL:       SASL{Section: "Server"},
+		QuorumSASL: QuorumSASL{ServerSection: "QuorumServer", LearnerSection: "QuorumLearner", Principal: "zkquorum/localhost"},
+		TLS:        ssl, QuorumTLS: ssl,
 		FirstRequestTimeout: 10 * time.Second,
 		FourLetterWords:     []string{"srvr"},
 		AdminAddress:        HostPort{"127.0.0.1", 8080}, AdminCommandURL: "/commands", AdminIdleTimeout: 30 * time.Second,

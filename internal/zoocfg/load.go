@@ -251,9 +251,6 @@ func (l *loader) system(properties map[string]origin) {
 			continue
 		}
 		if !prefixed {
-			if name == "java.security.auth.login.config" {
-				l.warn(o, "%s", noSASLEffect)
-			}
 			continue // other properties of a JVM
 		}
 		if key == EmulateKey {
@@ -269,10 +266,16 @@ func (l *loader) system(properties map[string]origin) {
 			}
 			continue
 		}
+		if isSuperUser(key) {
+			l.c.SASL.SuperUsers = append(l.c.SASL.SuperUsers, o.value)
+			continue
+		}
 		if strings.HasPrefix(key, "authProvider.") {
 			switch builtInAuth(o.value) {
 			case "x509":
 				l.c.X509Auth = true
+			case "sasl":
+				l.c.SASL.Provider = true
 			case "digest": // even if disabled (ProviderRegistry)
 				digest = true
 			}
@@ -283,6 +286,9 @@ func (l *loader) system(properties map[string]origin) {
 		}
 	}
 	l.c.DigestAuth = l.c.DigestAuth || digest
+	if l.c.SASL.Required { // whatever enforce.auth.schemes says (AuthenticationHelper)
+		l.c.EnforceAuth, l.c.AuthSchemes = true, []string{"sasl"}
+	}
 }
 
 // validate makes the checks at the end of QuorumPeerConfig.parseProperties.
@@ -304,6 +310,9 @@ func (l *loader) validate(path string) error {
 		return errors.New("tickTime is not set: it must be more than 0 milliseconds")
 	case c.TickTime < 0:
 		return fmt.Errorf("tickTime=%d: it must be more than 0 milliseconds", c.TickTime.Milliseconds())
+	}
+	if err := c.QuorumSASL.check(); err != nil {
+		return err
 	}
 	if c.DataLogDir == "" {
 		c.DataLogDir = c.DataDir

@@ -14,7 +14,9 @@ const (
 const (
 	onlyJVM      = "has no effect here: it only concerns Java"
 	unknown      = "is unknown and has no effect here"
-	noSASLEffect = "has no effect here: SASL is not supported"
+	onlyClients  = "has no effect: it only concerns clients"
+	protectsNone = "protects nothing: no ZooKeeper reads it. To close sessions without SASL, set sessionRequireClientSASLAuth=true and " +
+		"authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider"
 )
 
 // fileWithoutEffect says why a key that QuorumPeerConfig knows has no effect here; it returns ""
@@ -31,8 +33,6 @@ func fileWithoutEffect(key string) string {
 		return "has no effect here: an oracle in place of a quorum is not supported"
 	}
 	switch {
-	case strings.HasPrefix(key, "quorum.auth."):
-		return "has no effect here: SASL among members is not supported"
 	case strings.HasPrefix(key, "jvm.pause."):
 		return onlyJVM
 	case key == "metricsProvider.httpsPort", strings.HasPrefix(key, "metricsProvider.ssl."):
@@ -71,16 +71,16 @@ func propertyWithoutEffect(key string, fromFile bool) string {
 	if strings.HasPrefix(key, "zookeeper.") {
 		return "has no effect: omit the prefix zookeeper. in zoo.cfg"
 	}
-	if _, known := fileSettings[key]; known || isEnsembleKey(key) {
-		return "has no effect: it must be in zoo.cfg, as " + key
-	}
 	if !fromFile {
 		switch {
-		case key == "clientCnxnSocket", strings.HasPrefix(key, "client."), strings.HasPrefix(key, "sasl.client"):
+		case key == "clientCnxnSocket", strings.HasPrefix(key, "client."), strings.HasPrefix(key, "sasl.client"), key == "server.principal":
 			return ""
 		case key == "log.dir", key == "log.file": // zkServer.sh sets these itself
 			return ""
 		}
+	}
+	if _, known := fileSettings[key]; known || isEnsembleKey(key) {
+		return "has no effect: it must be in zoo.cfg, as " + key
 	}
 	switch key {
 	case "maxResponseCacheSize", "maxGetChildrenResponseCacheSize":
@@ -98,35 +98,29 @@ func propertyWithoutEffect(key string, fromFile bool) string {
 		return "has no effect here: the AdminServer speaks HTTP/1.1 without TLS"
 	case "IPAuthenticationProvider.usexforwardedfor":
 		return "has no effect here: X-Forwarded-For is not read"
+	case "requireClientAuthScheme":
+		return protectsNone
 	case "ssl.sslProvider", "fips-mode":
 		return onlyJVM
 	}
 	for prefix, reason := range map[string]string{
-		"sasl.":                        noSASLEffect,
-		"kerberos.":                    noSASLEffect,
-		"SASLAuthentication":           noSASLEffect,
-		"sessionRequireClientSASLAuth": noSASLEffect,
-		"requireKerberosConfig":        noSASLEffect,
-		"allowSaslFailedClients":       noSASLEffect,
-		"letAnySaslUserDoX":            noSASLEffect,
-		"superUser":                    noSASLEffect,
-		"security.":                    noSASLEffect,
-		"server.realm":                 noSASLEffect,
-		"audit.":                       "has no effect here: there is no audit log",
-		"jmx.":                         onlyJVM,
-		"netty.":                       onlyJVM,
-		"nio.":                         onlyJVM,
-		"commitProcessor.":             "has no effect here: there are no worker threads to configure",
-		"metricsProvider.":             "has no effect: it must be in zoo.cfg",
-		"pathStats.":                   "has no effect here: paths are not counted",
-		"request_":                     "has no effect here: requests are limited by globalOutstandingLimit",
-		"throttled_op":                 "has no effect here: requests are limited by globalOutstandingLimit",
-		"watcherClean":                 "has no effect here: watches of closed connections are removed at once",
-		"messageTracker.":              "has no effect here: messages are not recorded",
-		"leader.":                      "has no effect here",
-		"learner.":                     "has no effect here",
-		"follower.":                    "has no effect here",
-		"connection_throttle":          "has no effect here: connections are limited by maxCnxns and maxClientCnxns",
+		"sasl.":               onlyClients,
+		"kerberos.":           onlyClients,
+		"audit.":              "has no effect here: there is no audit log",
+		"jmx.":                onlyJVM,
+		"netty.":              onlyJVM,
+		"nio.":                onlyJVM,
+		"commitProcessor.":    "has no effect here: there are no worker threads to configure",
+		"metricsProvider.":    "has no effect: it must be in zoo.cfg",
+		"pathStats.":          "has no effect here: paths are not counted",
+		"request_":            "has no effect here: requests are limited by globalOutstandingLimit",
+		"throttled_op":        "has no effect here: requests are limited by globalOutstandingLimit",
+		"watcherClean":        "has no effect here: watches of closed connections are removed at once",
+		"messageTracker.":     "has no effect here: messages are not recorded",
+		"leader.":             "has no effect here",
+		"learner.":            "has no effect here",
+		"follower.":           "has no effect here",
+		"connection_throttle": "has no effect here: connections are limited by maxCnxns and maxClientCnxns",
 	} {
 		if strings.HasPrefix(key, prefix) {
 			return reason

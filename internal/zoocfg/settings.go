@@ -259,6 +259,14 @@ func not(off string, field func(*Config) *bool) setting {
 	}
 }
 
+// exactly is true for this value only.
+func exactly(on string, field func(*Config) *bool) setting {
+	return func(c *Config, v string) error {
+		*field(c) = v == on
+		return nil
+	}
+}
+
 func number[N int | int64](field func(*Config) *N) setting {
 	return func(c *Config, v string) error {
 		n, err := javaInt(v)

@@ -42,13 +42,7 @@ type unsupported struct {
 }
 
 var unsupportedSettings = []unsupported{
-	{"sessionRequireClientSASLAuth", isTrue, always, noSASL},
-	{"requireKerberosConfig", isTrue, always, noSASL},
-	{"enforce.auth.schemes", hasSASL, func(c *Config) bool { return c.EnforceAuth }, noSASL},
-	{"authProvider.", isUnsupportedAuth, always, "this authentication provider is not supported here; use x509, digest or ip"},
-	{"quorum.auth.enableSasl", isTrue, (*Config).Distributed, noQuorumSASL},
-	{"quorum.auth.serverRequireSasl", isTrue, (*Config).Distributed, noQuorumSASL},
-	{"quorum.auth.learnerRequireSasl", isTrue, (*Config).Distributed, noQuorumSASL},
+	{"authProvider.", isUnsupportedAuth, always, "this authentication provider is not supported here; use SASLAuthenticationProvider, X509AuthenticationProvider, DigestAuthenticationProvider or IPAuthenticationProvider of ZooKeeper"},
 	{"sslQuorum", isTrue, (*Config).Distributed, "members do not use TLS between them here, so anybody who reaches their ports could eavesdrop and join"},
 	{"ssl.crl", isTrue, (*Config).UsesTLS, noRevocation},
 	{"ssl.ocsp", isTrue, (*Config).UsesTLS, noRevocation},
@@ -65,12 +59,11 @@ var unsupportedSettings = []unsupported{
 	// to use observerMasterPort, they have no other way to connect.
 	{"observerMasterPort", isPositive, participates, "observers follow only the leader here, so Apache's observers that follow a participant could not connect"},
 	{"oraclePath", isGiven, (*Config).Distributed, "an oracle in place of a quorum is not supported here, so one server of two could not continue alone"},
+	{"audit.enable", isTrue, always, "there is no audit log here, so nobody could find out later who did what"},
 	{"emulate353TTLNodes", isTrue, func(c *Config) bool { return c.ExtendedTypes }, "ZooKeeper 3.5.3's TTL format is not supported here, so such znodes would never be removed"},
 }
 
 const (
-	noSASL       = "SASL is not supported here, and without it anybody would be let in"
-	noQuorumSASL = "SASL among members is not supported here, and without it anybody who reaches their ports could join"
 	noRevocation = "the revocation of certificates is not checked here, so revoked ones would be accepted"
 )
 
@@ -87,7 +80,6 @@ func isPositive(v string) bool {
 	n, err := javaInt(v)
 	return err == nil && n > 0
 }
-func hasSASL(v string) bool { return slices.Contains(javaSplitTrimmed(v, ","), "sasl") }
 
 func isUnsupportedAuth(class string) bool { return builtInAuth(class) == "" }
 
@@ -100,6 +92,8 @@ func builtInAuth(class string) string {
 		return "digest"
 	case "IPAuthenticationProvider":
 		return "ip"
+	case "SASLAuthenticationProvider":
+		return "sasl"
 	}
 	return ""
 }

@@ -27,9 +27,14 @@ type player struct {
 	names    []string // of sessions, in the order of their start
 	ids      map[int64]string
 	lines    []string
-	checks   bool  // check is also sent outside a multi
-	err      error // why the script cannot continue
+	answer   []byte // the last SASL token
+	checks   bool   // check is also sent outside a multi
+	quiet    bool   // no pings, which the server would not allow
+	err      error  // why the script cannot continue
 }
+
+// quietly makes a player that sends no pings.
+func quietly(p *player) { p.quiet = true }
 
 // session is a client's session.
 type session struct {
@@ -42,11 +47,13 @@ type session struct {
 	asked  map[int32]proto.Op // by xid
 }
 
-func play(addr string, script func(p *player)) (lines []string, err error) {
+func play(addr string, script func(p *player), options ...func(*player)) (lines []string, err error) {
 	p := &player{addr: addr, sessions: map[string]*session{}, ids: map[int64]string{}}
+	for _, option := range options {
+		option(p)
+	}
 	defer p.hangUp()
-	p.open("base")
-	if p.err == nil {
+	if p.open("base"); p.err == nil && !p.quiet {
 		p.base = p.zxid("base")
 	}
 	script(p)
@@ -274,6 +281,12 @@ func (p *player) pipeline(name string, calls ...call) {
 	if p.err != nil || s == nil || s.w == nil || len(calls) == 0 {
 		return
 	}
+	if p.quiet {
+		for _, c := range calls {
+			p.unfenced(name, c.op, c.body)
+		}
+		return
+	}
 	var out []byte
 	var xids []int32
 	pings := 0
@@ -337,6 +350,9 @@ func (p *player) sendRaw(name string, b []byte) {
 
 // fence waits until every session but one has received everything so far.
 func (p *player) fence(but ...*session) {
+	if p.quiet {
+		return
+	}
 	for _, name := range p.names {
 		s := p.sessions[name]
 		if s == nil || s.w == nil || slices.Contains(but, s) || p.err != nil {
@@ -392,8 +408,29 @@ func (p *player) listen(s *session, others int) {
 		}
 		p.hear(s, &h, d.Rest())
 		switch h.Err {
-		case proto.ErrUnimplemented, proto.ErrAuthFailed:
+		case proto.ErrUnimplemented, proto.ErrAuthFailed, proto.ErrSessionClosedSASLAuth:
 			final = true // the server may hang up before or after it answers the ping
+		}
+	}
+}
+
+// listenOnce records what a session receives up to one answer, and the end of the connection after an error.
+func (p *player) listenOnce(s *session) {
+	for {
+		body, err := s.w.read(patience)
+		if err != nil {
+			p.say("  %s: %s", s.name, ending(err))
+			s.w.Close()
+			s.w = nil
+			return
+		}
+		var h proto.ReplyHeader
+		d := jute.NewDecoder(body)
+		h.Visit(d)
+		answered := s.asked[h.Xid] != 0
+		p.hear(s, &h, d.Rest())
+		if answered && h.Err == 0 {
+			return
 		}
 	}
 }
@@ -475,6 +512,8 @@ func (p *player) record(op proto.Op, body []byte) (text string, ok bool) {
 		r = &proto.MultiResponse{}
 	case proto.OpAddWatch:
 		r = &proto.ErrorResponse{}
+	case proto.OpSASL:
+		r = &proto.SASLToken{}
 	default:
 		return "", len(body) == 0
 	}
@@ -504,6 +543,9 @@ func (p *player) record(op proto.Op, body []byte) (text string, ok bool) {
 		return fmt.Sprintf("%q", r.ClientInfo), true
 	case *proto.ErrorResponse:
 		return fmt.Sprintf("err %d", int32(r.Err)), true
+	case *proto.SASLToken:
+		p.answer = r.Token
+		return describeToken(r.Token), true
 	case *proto.MultiResponse:
 		var parts []string
 		for i := range r.Results {

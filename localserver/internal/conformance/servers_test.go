@@ -187,13 +187,13 @@ func compare(t *testing.T, script func(p *player)) {
 	comparePair(t, theirs, ours, script)
 }
 
-func comparePair(t *testing.T, theirs, ours string, script func(p *player)) {
+func comparePair(t *testing.T, theirs, ours string, script func(p *player), options ...func(*player)) {
 	t.Helper()
 	var want, got []string
 	var errs [2]error
 	var wg sync.WaitGroup
-	wg.Go(func() { want, errs[0] = play(theirs, script) })
-	wg.Go(func() { got, errs[1] = play(ours, script) })
+	wg.Go(func() { want, errs[0] = play(theirs, script, options...) })
+	wg.Go(func() { got, errs[1] = play(ours, script, options...) })
 	wg.Wait()
 	if d := diff(want, got); d != "" {
 		t.Errorf("Apache ZooKeeper (-) and the embedded server (+) differ:\n%s", d)

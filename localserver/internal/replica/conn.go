@@ -38,6 +38,7 @@ type conn struct {
 	nc      net.Conn
 	r       *bufio.Reader // the reader's
 	remote  string        // as Java prints it, "/host:port"
+	sasl    SASLExchange  // nil before the first SASL token; the reader's
 	large   int64         // length of the frame being read, if it is large; the reader's
 	address string        // as Java prints it
 	subject string        // of the client's verified certificate
@@ -192,7 +193,9 @@ func (c *conn) read() error {
 			return fmt.Errorf("a request is too short for its header: %w", d.Err())
 		}
 		r.Cxid, r.Type, r.Body = h.Xid, h.Type, d.Rest()
-		r.large, c.large = c.large, 0
+		if r.large, c.large = c.large, 0; r.Type == proto.OpSASL {
+			r.sasl = c.evaluateSASL(r.Body)
+		}
 		c.outstanding.Add(1)
 		c.s.shared.inProcess.Add(1)
 		c.s.shared.inBytes.Add(r.size)

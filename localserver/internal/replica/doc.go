@@ -35,6 +35,7 @@
 //	reap.go          deleting containers and TTL znodes that are due
 //	quota.go         quotas
 //	auth*.go         schemes and ACLs; grants.go long lists, x500.go the names in certificates
+//	sasl.go          SASL
 //	watch*.go        watches and their events
 //	save.go          snapshots
 //	fault.go         faults that a test injects

@@ -50,6 +50,8 @@ type Options struct {
 	LocalSessions   bool     // localSessionsEnabled, in an ensemble
 	UpgradeSessions bool     // localSessionsUpgradingEnabled
 
+	SASL SASLOptions
+
 	ReapEvery time.Duration // znode.container.checkIntervalMs; 1 min
 	ReapMax   int           // znode.container.maxPerMinute; 10,000
 	Ahead     time.Duration // how far the clock starts ahead of the system's (see Advance); 0
@@ -112,6 +114,7 @@ func (o *Options) authSchemes() authSchemes {
 	a := authSchemes{
 		skipACL: o.SkipACL, maxACL: o.MaxPacket, noDigest: o.NoDigestAuth, digestAlg: o.DigestAlg, superDigests: o.SuperDigests, ownDigests: o.OwnSuperDigests,
 		x509: o.X509 || o.TLS != nil, x509SuperUser: o.X509SuperUser,
+		sasl: o.SASL.Provider, anySASLUserDo: o.SASL.AnyUser,
 	}
 	if o.EnforceAuth {
 		a.enforced = o.AuthSchemes

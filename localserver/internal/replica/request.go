@@ -18,6 +18,7 @@ type request struct {
 	large    int64 // the size of a large request, otherwise 0
 	zxid     int64 // of its transaction, if this member made it
 
+	sasl    *saslStep   // of a SASL token
 	fault   Fault       // injected before it runs
 	refused proto.Error // why it is refused, if this member knows
 
@@ -51,7 +52,7 @@ func (s *Replica) request(r *request) {
 		c.answered(r)
 		return
 	case proto.OpSASL:
-		s.refuseSASL(c, r)
+		s.stepSASL(c, r)
 		c.answered(r)
 		return
 	}
@@ -254,18 +255,6 @@ func (s *Replica) reply(r *request, err proto.Error, body jute.Record) {
 		h.Xid = proto.XidPing // whatever xid the client sent
 	}
 	c.send(&h, body)
-}
-
-// refuseSASL answers a client that wants to authenticate with SASL, as a server without SASL does
-// (ZooKeeperServer.processSasl).
-func (s *Replica) refuseSASL(c *conn, r *request) {
-	var token proto.SASLToken
-	if err := jute.Unmarshal(r.Body, &token); err != nil || token.Token == nil {
-		s.log.Warnf("A SASL token from %s cannot be read: %v", c.remote, err)
-		c.close()
-		return
-	}
-	c.send(&proto.ReplyHeader{Xid: r.Cxid}, &proto.SASLToken{})
 }
 
 // Differs(identities-bounded): Apache keeps any number of identities per connection and checks all
