@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/zkctl/zkctl/internal/zoocfg"
+	"github.com/zkctl/zkctl/localserver/internal/authn"
 	"github.com/zkctl/zkctl/localserver/internal/replica"
 	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
@@ -93,7 +94,12 @@ func startPeer(s *server, opt serverOptions, m replica.Options, j zab.JournalOpt
 	}
 	j.Due = s.SaveSoon
 	j.Slow = slowSync(s.Metrics(), opt.log, m.ID, s.cfg.FsyncWarning)
+	auth, err := (&authn.Source{Config: s.cfg, System: opt.system}).Members()
+	if err != nil {
+		return fmt.Errorf("%w: SASL among members: %w", ErrConfig, err)
+	}
 	po := peerOptions(s.cfg, opt, m.ID, j)
+	po.Auth = auth
 	po.Replica = s.Replica
 	po.SaveConfig = func(v zoocfg.QuorumVerifier, committed bool) error {
 		if committed {

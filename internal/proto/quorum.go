@@ -95,6 +95,34 @@ func (r *LearnerInfo) Visit(c *jute.Codec) {
 	c.Long(&r.ConfigVersion)
 }
 
+// Statuses of a QuorumAuth.
+const (
+	QuorumAuthError      int32 = -1
+	QuorumAuthInProgress int32 = 0
+	QuorumAuthSuccess    int32 = 1
+)
+
+// QuorumAuthMagic begins a QuorumAuth, so that it is neither a QuorumPacket nor a vote.
+const QuorumAuthMagic int64 = 0x5f2435013501edcc // QuorumAuth.QUORUM_AUTH_MAGIC_NUMBER
+
+// QuorumAuthHead is the size of a QuorumAuth without its token, in bytes.
+const QuorumAuthHead = 8 + 4 + 4
+
+// QuorumAuth carries a SASL token between members, before anything else on a quorum connection and after the
+// InitialMessage on one for elections (QuorumAuthPacket).
+type QuorumAuth struct {
+	Magic  int64
+	Status int32
+	Token  []byte
+}
+
+// Visit walks the fields in wire order.
+func (r *QuorumAuth) Visit(c *jute.Codec) {
+	c.Long(&r.Magic)
+	c.Int(&r.Status)
+	c.Buffer(&r.Token)
+}
+
 // QuorumPacket is what leader and learners exchange. Zxid and Data depend on Type.
 type QuorumPacket struct {
 	Type     PacketType

@@ -23,6 +23,7 @@
 //	packet.go       packets of the quorum port
 //	sendqueue.go    packets to be written to a connection
 //	snapstream.go   a snapshot inside a stream of packets
+//	auth.go         how members authenticate to each other, with SASL
 //	network.go      how members connect to each other: TCP, or memory in tests
 //
 // A standalone server is a [Broadcast] whose quorum is its own journal.

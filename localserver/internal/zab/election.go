@@ -39,6 +39,8 @@ type ElectionOptions struct {
 	// next is nil.
 	Views func() (current, next View)
 
+	Auth *Auth // as in PeerOptions
+
 	// Observer reports whether this server is an observer (QuorumPeer.getLearnerType).
 	Observer func() bool
 

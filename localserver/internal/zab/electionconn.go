@@ -162,6 +162,10 @@ func (c *electionConns) answer(conn net.Conn) {
 		c.opt.Log.Warnf("Initial message parsing error from %s: %v", conn.RemoteAddr(), err)
 		return
 	}
+	if err := c.opt.Auth.accept(conn, r, c.opt.Log); err != nil {
+		c.opt.Log.Warnf("Exception handling connection, addr: %s, closing server connection: %v", conn.RemoteAddr(), err)
+		return
+	}
 	_ = conn.SetDeadline(time.Time{})
 	if sid == observerID {
 		c.mu.Lock()
@@ -231,11 +235,16 @@ func (c *electionConns) dial(sid int64, announced []string) {
 	if addrs == nil {
 		addrs = announced
 	}
-	conn, err := c.dialAny(addrs)
+	conn, addr, err := c.dialAny(addrs)
+	var r *bufio.Reader
 	if err == nil {
-		_ = conn.SetWriteDeadline(time.Now().Add(c.opt.ConnectTimeout))
-		_, err = conn.Write(encodeInitialMessage(c.self, c.address()))
-		_ = conn.SetWriteDeadline(time.Time{})
+		r = bufio.NewReader(conn)
+		err = within(conn, c.opt.ConnectTimeout, func() error {
+			if _, err := conn.Write(encodeInitialMessage(c.self, c.address())); err != nil {
+				return err
+			}
+			return c.opt.Auth.connect(c.ctx, conn, r, addr)
+		})
 	}
 	if conn == nil || !c.enter(conn) {
 		conn = nil
@@ -254,7 +263,7 @@ func (c *electionConns) dial(sid int64, announced []string) {
 		c.dialed(sid, false)
 		return
 	}
-	c.talk(sid, conn, bufio.NewReader(conn))
+	c.talk(sid, conn, r)
 }
 
 // refused reports whether a dialling error means that no server is there; a timeout may be due to a
@@ -283,18 +292,18 @@ func (c *electionConns) absent(sid int64) bool {
 	return p != nil && p.absent && p.link == nil && !p.dialing
 }
 
-func (c *electionConns) dialAny(addrs []string) (net.Conn, error) {
-	err := errors.New("its address is not known")
-	for _, addr := range addrs {
+func (c *electionConns) dialAny(addrs []string) (_ net.Conn, addr string, err error) {
+	err = errors.New("its address is not known")
+	for _, addr = range addrs {
 		ctx, cancel := context.WithTimeout(c.ctx, c.opt.ConnectTimeout)
 		var conn net.Conn
 		conn, err = c.opt.Network.Dial(ctx, addr)
 		cancel()
 		if err == nil {
-			return conn, nil
+			return conn, addr, nil
 		}
 	}
-	return nil, err
+	return nil, "", err
 }
 
 // talk makes conn the connection to sid and returns when it ends.

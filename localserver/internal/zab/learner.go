@@ -1,6 +1,7 @@
 package zab
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -103,7 +104,7 @@ func (p *Peer) connectToLeader(ctx context.Context, leader int64) (net.Conn, err
 		for _, addr := range addrs {
 			var conn net.Conn
 			if conn, err = p.opt.Network.Dial(ctx, addr); err == nil {
-				return conn, nil
+				return conn, p.authenticate(ctx, conn, addr)
 			}
 		}
 		if try == connectAttempts-1 {
@@ -117,6 +118,15 @@ func (p *Peer) connectToLeader(ctx context.Context, leader int64) (net.Conn, err
 		}
 	}
 	return nil, fmt.Errorf("Failed connect to %v: %w", addrs, err)
+}
+
+// authenticate authenticates this member to a leader, who speaks only when spoken to.
+func (p *Peer) authenticate(ctx context.Context, conn net.Conn, addr string) error {
+	err := within(conn, p.opt.initTimeout(), func() error { return p.opt.Auth.connect(ctx, conn, bufio.NewReader(conn), addr) })
+	if err != nil {
+		_ = conn.Close()
+	}
+	return err
 }
 
 func (l *learner) read(timeout time.Duration) (*proto.QuorumPacket, error) {

@@ -84,6 +84,10 @@ func (c *learnerConn) run() {
 
 func (c *learnerConn) serve() error {
 	l, opt := c.l, c.l.p.opt
+	err := within(c.conn, opt.initTimeout(), func() error { return opt.Auth.accept(c.conn, c.in.r, opt.Log) })
+	if err != nil {
+		return err
+	}
 	peer, err := c.discover()
 	if err != nil {
 		return err

@@ -40,6 +40,8 @@ type PeerOptions struct {
 	// the configuration (quorumListenOnAllIPs).
 	ListenAll bool
 
+	Auth *Auth // how members authenticate to each other; nil: not at all
+
 	MultiAddress       bool          // multiAddress.enabled
 	ElectionWait       time.Duration // zookeeper.fastleader finalizeWait; 200 ms
 	ElectionMaxWait    time.Duration // zookeeper.fastleader.maxNotificationInterval; 60 s

@@ -65,10 +65,14 @@ func NewPeer(opt PeerOptions) (*Peer, error) {
 		return nil, err
 	}
 	p.recall()
+	if opt.Auth != nil {
+		p.opt.Auth = &Auth{Accept: opt.Auth.Accept, Required: opt.Auth.Required, Connect: opt.Auth.Connect, hosts: p.views.hosts}
+	}
 	var err error
 	p.election, err = NewElection(ElectionOptions{
 		ID: opt.ID, Network: opt.Network, Log: opt.Log, ListenAll: opt.ListenAll, MultiAddress: opt.MultiAddress,
 		Views:        p.electionViews,
+		Auth:         p.opt.Auth,
 		Observer:     p.views.isObserver,
 		NewerConfig:  p.newerConfig,
 		FinalizeWait: opt.ElectionWait, MaxNotificationInterval: opt.ElectionMaxWait, ConnectTimeout: opt.ConnectTimeout,

@@ -96,6 +96,18 @@ func (v *ensembleViews) quorumAddrs(id int64) (addrs []string) {
 	return addrs
 }
 
+// hosts returns the hosts of all members.
+func (v *ensembleViews) hosts() (hosts []string) {
+	for _, q := range v.quorums() {
+		for _, m := range q.Members() {
+			for _, a := range m.Addrs {
+				hosts = append(hosts, a.Host)
+			}
+		}
+	}
+	return hosts
+}
+
 // propose makes q the proposed configuration (setLastSeenQuorumVerifier).
 func (v *ensembleViews) propose(q zoocfg.QuorumVerifier) error {
 	v.mu.Lock()
