@@ -372,11 +372,8 @@ func (x *initiator) request() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	etype, err := crypto.GetEtype(x.ticket.key.KeyType)
-	if err != nil {
-		return nil, err
-	}
-	if err := auth.GenerateSeqNumberAndSubKey(x.ticket.key.KeyType, etype.GetKeyByteSize()); err != nil {
+	// The size that gokrb5 has for aes256-cts-hmac-sha384-192 is wrong.
+	if err := auth.GenerateSeqNumberAndSubKey(x.ticket.key.KeyType, len(x.ticket.key.KeyValue)); err != nil {
 		return nil, err
 	}
 	auth.Cksum = types.Checksum{CksumType: chksumtype.GSSAPI, Checksum: contextChecksum(flagMutual | flagReplay | flagSequence | flagConf | flagInteg)}
