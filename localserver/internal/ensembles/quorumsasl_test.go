@@ -1,0 +1,61 @@
+package ensembles
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/zkctl/zkctl/localserver"
+)
+
+// requireSASL are the lines of zoo.cfg with which members accept only each other.
+var requireSASL = []string{"quorum.auth.enableSasl=true", "quorum.auth.learnerRequireSasl=true", "quorum.auth.serverRequireSasl=true"}
+
+// Members that authenticate to each other elect, replicate, and survive the loss of each of them, whatever their kind.
+func TestMembersWithSASL(t *testing.T) {
+	t.Parallel()
+	for _, java := range []int{0, 1, 2} {
+		t.Run(fmt.Sprintf("%d of 3 are Apache", java), func(t *testing.T) {
+			t.Parallel()
+			jaas := writeFile(t, "jaas.conf", `
+				QuorumServer { org.apache.zookeeper.server.auth.DigestLoginModule required user_member="secret"; };
+				QuorumLearner { org.apache.zookeeper.server.auth.DigestLoginModule required username="member" password="secret"; };`)
+			opt := localserver.Options{Size: 3, Apache: java, System: map[string]string{"java.security.auth.login.config": jaas}}
+			loseEach(begin(t, opt, requireSASL...))
+		})
+	}
+}
+
+func writeFile(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// loseEach kills one member after the other, while clients write.
+func loseEach(s *subject) {
+	s.t.Helper()
+	s.awaitAll()
+	l := s.write(2)
+	l.progress(20)
+	for _, m := range s.Members() {
+		s.kill(m)
+		s.awaitAll()
+		l.progress(20)
+		s.start(m)
+		s.awaitAll()
+	}
+	l.progress(20)
+	l.end()
+	l.check(s.compareTrees())
+	for _, m := range s.Members() {
+		if log := s.logOf(m); !strings.Contains(log, "Successfully completed the authentication using SASL") {
+			s.t.Errorf("member %d (%s) authenticated nobody", m.ID(), m.Engine())
+		}
+	}
+}
