@@ -18,7 +18,7 @@ BUILDFLAGS := -trimpath -tags nethttpomithttp2
 BUILD := CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble bench-logs cross release-snapshot screenshot fuzz torture clean help
+.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble bench-logs cross release-snapshot screenshot fuzz torture matrix clean help
 
 build: ## build bin/zkctl, a static binary for this machine
 	@mkdir -p $(dir $(BIN))
@@ -79,6 +79,11 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 
 torture: ## kill, attack, starve and cut off the embedded servers, TORTURETIME (10m) for each test
 	@GO='$(GO)' scripts/torture.sh $(TORTURETIME) '$(TORTURETEST)' $(TORTURESEED)
+
+matrix: ## run every cell of the SASL matrix: clients, servers, mechanisms, situations
+	@scripts/install-zookeeper.sh
+	@scripts/install-clients.sh
+	ZKCTL_MATRIX=all $(GO) test -count=1 -timeout 30m -run TestSASLMatrix -v ./cmd
 
 clean: ## remove what was built
 	rm -rf bin build dist

@@ -44,6 +44,8 @@ func (r Reporter) secret(file string) {
 }
 
 // Choose returns the mechanism for the settings, or nil if the client does not authenticate.
+//
+// Differs(sasl-login): zkCli goes on without an identity if a login fails (ClientCnxn.startConnect).
 func Choose(s *sasl.Settings, r Reporter) (sasl.Mechanism, error) {
 	options := s.User != "" || s.Principal != "" || s.Keytab != "" || s.Cache != ""
 	switch {
