@@ -14,6 +14,10 @@ var All = command.Set{
 	getAllChildrenNumberCommand,
 	getEphemeralsCommand,
 	findCommand,
+	grepCommand,
+	duCommand,
+	treeCommand,
+	summaryCommand,
 	// Writing znodes
 	createCommand,
 	setCommand,

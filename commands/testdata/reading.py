@@ -68,16 +68,27 @@ for query in sys.argv[2:]:
     elif verb == "grep":
         answer = []
         for p, data, _ in znodes:
-            for line in data.decode("latin1").splitlines() if b"\0" not in data else []:
-                if re.search(argument, line):
-                    answer.append(f"{p}:{line}")
+            if b"\0" in data:
+                if re.search(argument.encode(), data):
+                    answer.append(f"{p}: binary data matches (a zero byte at offset {data.index(0)})")
+                continue
+            for line in data.removesuffix(b"\n").split(b"\n"):
+                if re.search(argument.encode(), line):
+                    answer.append(f"{p}:{line.decode()}")
     elif verb == "du":
-        answer = []
         rows = [(p, sum(s.dataLength for q, _, s in znodes if below(q, p))) for p, _, s in znodes if s.numChildren or p == root]
-        for p, size in sorted(rows, key=lambda row: row[0].replace("/", "\1").encode() + b"\xff"):
-            answer.append(f"{size} {p}")
+        rows.sort(key=lambda row: row[0].rstrip("/").replace("/", "\0") + "\1")  # children before parents
+        answer = [f"{size}\t{p}" for p, size in rows]
+    elif verb == "top":
+        rows = [(p, sum(s.dataLength for q, _, s in znodes if below(q, p))) for p, _, s in znodes]
+        rows.sort(key=lambda row: row[0].rstrip("/").replace("/", "\0") + "\1")
+        rows.sort(key=lambda row: -row[1])
+        answer = [f"{size}\t{p}" for p, size in rows[: int(argument)]]
     elif verb == "tree":
-        answer = [f"{depth[p]} {base(p) if p != root else p}" for p, _, _ in znodes]
+        answer = [f'{{"path":"{p}","level":{depth[p]},"numChildren":{s.numChildren}}}' for p, _, s in znodes]
+    elif verb == "summary":
+        levels = [sum(1 for p in depth if depth[p] == n) for n in range(max(depth.values()) + 1)]
+        answer = [f'"levels":{str(levels).replace(" ", "")}']
     else:
         sys.exit(f"no verb {verb}")
 

@@ -100,6 +100,8 @@ type Command struct {
 	Nameless func(in *Invocation) bool
 	// Secret says that arguments are credentials: neither errors nor the history repeat them.
 	Secret bool
+	// Predicate commands answer yes or no with their exit code; if they cannot tell, it is 2.
+	Predicate bool
 	// Offline commands run without a session.
 	Offline bool
 	Run     func(ctx context.Context, env *Env, in *Invocation) error

@@ -40,7 +40,21 @@ func Run(ctx context.Context, env *Env, words []Word) error {
 	call := *env // -o and others apply only to this command
 	err := call.run(ctx, words)
 	env.Dir, env.Before = call.Dir, call.Before // cd
+	if len(words) > 0 {
+		if c := env.Commands.Lookup(words[0].Text); err != nil && c != nil && c.Predicate {
+			err = unsure(err)
+		}
+	}
 	return ui.InFormat(err, call.Output)
+}
+
+// unsure gives an error the exit code of a predicate that could not tell, unless it has another.
+func unsure(err error) error {
+	var exit *ui.ExitError
+	if errors.As(err, &exit) {
+		return err
+	}
+	return &ui.ExitError{Code: ui.ExitUnsure, Err: err}
 }
 
 func (env *Env) run(ctx context.Context, words []Word) error {

@@ -47,10 +47,15 @@ func decompress(src io.Reader, size int64, compression string) (io.Reader, error
 	case gzCompression:
 		return gzip.NewReader(bufio.NewReaderSize(src, 64<<10))
 	case snappyCompression:
-		r := &snappyReader{src: bufio.NewReaderSize(src, 64<<10), left: size}
-		return r, r.readHeader()
+		return DecompressSnappy(src, size)
 	}
 	return src, nil
+}
+
+// DecompressSnappy returns the uncompressed bytes of src, which holds size bytes as snappy-java frames them.
+func DecompressSnappy(src io.Reader, size int64) (io.Reader, error) {
+	r := &snappyReader{src: bufio.NewReaderSize(src, 64<<10), left: size}
+	return r, r.readHeader()
 }
 
 // The framing of snappy-java's SnappyOutputStream (SnappyCodec): a header, then blocks of

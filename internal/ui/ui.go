@@ -98,6 +98,8 @@ func JavaDate(ms int64) string {
 const (
 	ExitOK             = 0
 	ExitFailed         = 1 // Differs(failures-exit-1): zkCli exits with 0 after some failures.
+	ExitNo             = 1 // of a predicate
+	ExitUnsure         = 2 // of a predicate that could not tell
 	ExitUnknownCommand = 127
 	ExitInterrupted    = 130
 )
