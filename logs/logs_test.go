@@ -81,6 +81,9 @@ func TestGolden(t *testing.T) {
 		{"elections-3.4.6", "", "elections|server-3.4.6"},
 		{"elections-json", "", "elections|-o|json|server-3.4.6"},
 		{"elections-waiting", "", "elections|waiting.log"},
+		// Three members of Apache 3.8.0, of which the others know an address of the first that does not lead to it.
+		{"elections-waiting-3.8", "", "elections|waiting-3.8"},
+		{"timeline-waiting-3.8", "", "timeline|--kind|election|waiting-3.8/server1.log"},
 		{"sessions", "", "sessions|sessions.log|sessions2.log"},
 		{"sessions-all", "", "sessions|--all|sessions.log|sessions2.log"},
 		{"sessions-json", "", "sessions|-o|json|sessions.log|sessions2.log"},
