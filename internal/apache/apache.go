@@ -41,6 +41,9 @@ type Installation struct {
 	// it to measure the JVM's defaults, as zkCli.sh uses them.
 	ToolJVM []string
 
+	// ServerJVM are more JVM options for servers, before those of Options.JVM.
+	ServerJVM []string
+
 	// Instead, if not nil, returns the command of a server that replaces Apache's, for a zoo.cfg
 	// and JVM options.
 	Instead func(config string, jvm []string) *exec.Cmd

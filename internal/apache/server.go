@@ -384,6 +384,7 @@ func (s *Server) jvmArgs() []string {
 		"-Djava.awt.headless=true",
 		"-Dlog4j.configuration="+fileURL(s.configPath("log4j.properties")),
 		"-Dlogback.configurationFile="+s.configPath("logback.xml"))
+	args = append(args, s.in.ServerJVM...)
 	if !strings.Contains(strings.Join(s.opt.JVM, " "), "GC") {
 		args = append(args, "-XX:+UseSerialGC")
 	}

@@ -21,6 +21,9 @@ import (
 
 var findOnce = sync.OnceValues(func() (*apache.Installation, error) {
 	in, err := apache.Find()
+	if err == nil {
+		archives(in)
+	}
 	if zkctl := os.Getenv("ZKCTL_TEST_SERVER"); zkctl != "" && err == nil {
 		in.Instead = func(config string, jvm []string) *exec.Cmd { return embedded(zkctl, config, jvm) }
 	}
