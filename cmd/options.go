@@ -51,7 +51,7 @@ type options struct {
 
 type tlsOptions struct {
 	On                                     bool
-	KeyStore, KeyStoreType                 string
+	KeyStore, KeyStoreType, Key            string
 	KeyStorePassword, KeyStorePasswordFile string
 	TrustStore, TrustStoreType             string
 	TrustPassword, TrustPasswordFile       string
@@ -140,6 +140,7 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.BoolVar(&o.TLS.On, "tls", false, "connect with TLS; implied by a store below")
 	fs.StringVar(&o.TLS.TrustStore, "tls-truststore", "", "`file` with the trusted authorities: PEM, PKCS12 or JKS")
 	fs.StringVar(&o.TLS.KeyStore, "tls-keystore", "", "`file` with the client's key and certificate: PEM, PKCS12 or JKS")
+	fs.StringVar(&o.TLS.Key, "tls-key", "", "PEM `file` with the key, if the key store has only certificates")
 	fs.StringVar(&o.TLS.TrustStoreType, "tls-truststore-type", "", "`type` of the file: PEM, PKCS12 or JKS (default: from its name)")
 	fs.StringVar(&o.TLS.KeyStoreType, "tls-keystore-type", "", "`type` of the file: PEM, PKCS12 or JKS (default: from its name)")
 	fs.StringVar(&o.TLS.TrustPassword, "tls-truststore-password", "", "`password` of the trust store; a password file is safer")
@@ -147,7 +148,7 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.StringVar(&o.TLS.KeyStorePassword, "tls-keystore-password", "", "`password` of the key store; a password file is safer")
 	fs.StringVar(&o.TLS.KeyStorePasswordFile, "tls-keystore-password-file", "", "`file` with the password of the key store")
 	fs.BoolVar(&o.TLS.SkipHostnameVerification, "tls-skip-hostname-verification", false, "accept a certificate issued for another host")
-	mark("", "auth", "auth-file", "tls", "tls-truststore", "tls-keystore", "tls-truststore-type", "tls-keystore-type",
+	mark("", "auth", "auth-file", "tls", "tls-truststore", "tls-keystore", "tls-key", "tls-truststore-type", "tls-keystore-type",
 		"tls-truststore-password", "tls-truststore-password-file", "tls-keystore-password",
 		"tls-keystore-password-file", "tls-skip-hostname-verification")
 
@@ -172,7 +173,7 @@ func (o *options) flags() *pflag.FlagSet {
 	mark(scopeEnv, "profile", "config")
 	mark(scopeFlag, "help", "version")
 
-	for _, name := range []string{"client-configuration", "auth-file", "tls-truststore", "tls-keystore",
+	for _, name := range []string{"client-configuration", "auth-file", "tls-truststore", "tls-keystore", "tls-key",
 		"tls-truststore-password-file", "tls-keystore-password-file", "jaas", "sasl-password-file", "keytab", "krb5-conf"} {
 		annotate(name, isFileKey, "")
 	}

@@ -112,6 +112,7 @@ func (o *options) session(flags *pflag.FlagSet, s *ui.Streams) (client.Config, e
 		if cfg.TLS, err = properties.TLS.Config(); err != nil {
 			return cfg, fmt.Errorf("TLS: %w", err)
 		}
+		cfg.TLSStores = &properties.TLS
 		properties.Secure = false
 	}
 	if err := properties.Apply(&cfg); err != nil {
@@ -163,7 +164,7 @@ func (o *tlsOptions) override(flags *pflag.FlagSet, p *client.Properties) {
 	} {
 		if store.file != "" {
 			*store.to = client.Store{} // another store has another password
-			p.Secure = true
+			p.Secure, p.TLS.Supplier = true, ""
 		}
 		replace(&store.to.File, store.file)
 		replace(&store.to.Type, store.kind)
@@ -172,6 +173,7 @@ func (o *tlsOptions) override(flags *pflag.FlagSet, p *client.Properties) {
 		}
 		replace(&store.to.PasswordFile, store.paths)
 	}
+	replace(&p.TLS.KeyStore.KeyFile, o.Key)
 	if flags.Changed("tls-skip-hostname-verification") {
 		p.TLS.SkipHostname = o.SkipHostnameVerification
 	}

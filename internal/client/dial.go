@@ -20,8 +20,8 @@ import (
 // dialer opens connections and performs ZooKeeper's handshake on them.
 type dialer struct {
 	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // nil means the system's
-	tls    *tls.Config
-	sasl   sasl.Mechanism // nil for none
+	tls    func(host string) (*tls.Config, error)                            // nil means a plain connection
+	sasl   sasl.Mechanism                                                    // nil for none
 	maxLen int
 }
 
@@ -106,6 +106,13 @@ func (d *dialer) attemptPeer(ctx context.Context, a Address, peer string, shares
 
 // open dials and, if configured, performs the TLS handshake. Cancelling ctx later has no effect.
 func (d *dialer) open(ctx context.Context, a Address, peer string, stage *stage) (net.Conn, error) {
+	var secured *tls.Config
+	if d.tls != nil {
+		var err error
+		if secured, err = d.tls(a.Host); err != nil {
+			return nil, err // a store can no longer be read
+		}
+	}
 	dial := d.dial
 	if dial == nil {
 		dial = (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext
@@ -118,11 +125,11 @@ func (d *dialer) open(ctx context.Context, a Address, peer string, stage *stage)
 		_ = conn.Close()
 		return nil, errRefused
 	}
-	if d.tls == nil {
+	if secured == nil {
 		return conn, nil
 	}
 	*stage = stageTLS
-	secure := tls.Client(conn, tlsFor(d.tls, a.Host))
+	secure := tls.Client(conn, secured)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		return nil, err

@@ -127,7 +127,14 @@ func (p *Properties) set(source, key, value string) (known bool, err error) {
 		p.MaxPacket = int(n)
 	case "zookeeper.clientCnxnSocket",
 		// These concern how a server checks its clients.
-		"zookeeper.ssl.clientHostnameVerification", "zookeeper.ssl.clientAuth":
+		"zookeeper.ssl.clientHostnameVerification", "zookeeper.ssl.clientAuth", "zookeeper.ssl.authProvider",
+		"zookeeper.ssl.handshakeDetectionTimeoutMillis",
+		// These choose among Java's implementations.
+		"zookeeper.ssl.sslProvider", "zookeeper.fips-mode",
+		// A server's name is known here, whatever a name server says of its address.
+		"zookeeper.ssl.allowReverseDnsLookup":
+	case "zookeeper.ssl.context.supplier.class":
+		ssl.Supplier = value
 	case "zookeeper.sasl.client":
 		if p.SASL.Mode = "off"; isTrue(value) {
 			p.SASL.Mode = "auto"
@@ -150,10 +157,10 @@ func (p *Properties) set(source, key, value string) (known bool, err error) {
 		p.SASL.Krb5Realm = value
 	case "java.security.krb5.kdc":
 		p.SASL.Krb5KDC = value
-	case "zookeeper.ssl.crl", "zookeeper.ssl.ocsp":
-		if isTrue(value) {
-			p.warn(source, "%s: the revocation of certificates is not checked", key)
-		}
+	case "zookeeper.ssl.crl":
+		ssl.CRL = isTrue(value)
+	case "zookeeper.ssl.ocsp":
+		ssl.OCSP = isTrue(value)
 	default:
 		return false, nil
 	}
@@ -180,7 +187,7 @@ func (p *Properties) Apply(cfg *Config) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.secured, err)
 		}
-		cfg.TLS = t
+		cfg.TLS, cfg.TLSStores = t, &p.TLS
 	}
 	if p.MaxPacket > 0 {
 		cfg.MaxPacket = p.MaxPacket

@@ -83,11 +83,14 @@ const (
 func newSession(c *Conn, cfg Config, addrs []Address) *session {
 	s := &session{
 		Conn: c, cfg: cfg, ring: newRing(addrs), state: Connecting,
-		dialer:  &dialer{dial: cfg.Dial, tls: cfg.TLS, sasl: cfg.SASL, maxLen: cfg.MaxPacket},
+		dialer:  &dialer{dial: cfg.Dial, sasl: cfg.SASL, maxLen: cfg.MaxPacket},
 		events:  newDispatcher(cfg.OnEvent),
 		passwd:  make([]byte, 16),
 		rwFound: make(chan Address, 1),
 		timer:   time.NewTimer(0),
+	}
+	if cfg.TLS != nil {
+		s.dialer.tls = cfg.secure
 	}
 	s.setAuths(append([]Auth(nil), cfg.Auth...))
 	return s

@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
-	"strings"
 
 	"github.com/zkctl/zkctl/internal/tlsstore"
 )
@@ -24,11 +22,18 @@ type TLSOptions struct {
 	// SkipHostname accepts certificates from the trusted authorities for any host.
 	SkipHostname bool
 	Protocols    []string // "TLSv1.2", "TLSv1.3"; empty means both
-	Ciphers      []string // IANA names, for TLS 1.2; empty means Go's choice
+	Ciphers      []string // JSSE's or IANA's names, for TLS 1.2; empty means Go's choice
+	CRL, OCSP    bool     // refuse servers whose certificates are revoked
+	// Supplier is a Java class that makes the TLS context (context.supplier.class), which is an error.
+	Supplier string
 }
 
 // Config reads the stores and returns the configuration for Config.TLS.
 func (o *TLSOptions) Config() (*tls.Config, error) {
+	if o.Supplier != "" {
+		return nil, fmt.Errorf("zookeeper.ssl.context.supplier.class=%s: a Java class cannot make the TLS context here; "+
+			"name the stores with zookeeper.ssl.keyStore.location and zookeeper.ssl.trustStore.location", o.Supplier)
+	}
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.KeyStore.File != "" {
 		cert, err := o.KeyStore.Key()
@@ -46,19 +51,29 @@ func (o *TLSOptions) Config() (*tls.Config, error) {
 			return nil, err
 		}
 	}
-	if o.SkipHostname {
-		cfg.InsecureSkipVerify = true // skips the name; the chain is still verified
-		cfg.VerifyConnection = func(cs tls.ConnectionState) error { return verifyChain(cs, cfg.RootCAs) }
+	var revocation func(chain []*x509.Certificate) error
+	if o.CRL || o.OCSP {
+		revocation = tlsstore.Revocation(o.OCSP)
 	}
+	if o.SkipHostname || revocation != nil {
+		cfg.VerifyConnection = func(cs tls.ConnectionState) error {
+			chain, err := tlsstore.VerifyChain(cs.PeerCertificates, cfg.RootCAs, x509.ExtKeyUsageServerAuth)
+			if err == nil && revocation != nil {
+				err = revocation(chain)
+			}
+			return err
+		}
+	}
+	cfg.InsecureSkipVerify = o.SkipHostname // skips the name; the chain is still verified
 	if err := tlsstore.SetProtocols(cfg, o.Protocols); err != nil {
 		return nil, err
 	}
-	return cfg, tlsstore.SetCiphers(cfg, o.Ciphers)
+	_, err := tlsstore.SetCiphers(cfg, o.Ciphers)
+	return cfg, err
 }
 
 // tlsFor returns the configuration for one server. Its certificate must be for host unless
-// cfg.InsecureSkipVerify is set; as in ZooKeeper, a certificate without alternative names is
-// compared by its common name.
+// cfg.InsecureSkipVerify is set.
 func tlsFor(cfg *tls.Config, host string) *tls.Config {
 	c := cfg.Clone()
 	if c.ServerName == "" {
@@ -71,10 +86,10 @@ func tlsFor(cfg *tls.Config, host string) *tls.Config {
 	then := c.VerifyConnection
 	c.InsecureSkipVerify = true
 	c.VerifyConnection = func(cs tls.ConnectionState) error {
-		if err := verifyChain(cs, c.RootCAs); err != nil {
+		if _, err := tlsstore.VerifyChain(cs.PeerCertificates, c.RootCAs, x509.ExtKeyUsageServerAuth); err != nil {
 			return err
 		}
-		if err := verifyHost(cs.PeerCertificates[0], host); err != nil {
+		if err := tlsstore.VerifyHost(cs.PeerCertificates[0], host); err != nil {
 			return err
 		}
 		if then != nil {
@@ -85,47 +100,20 @@ func tlsFor(cfg *tls.Config, host string) *tls.Config {
 	return c
 }
 
-func verifyChain(cs tls.ConnectionState, roots *x509.CertPool) error {
-	if len(cs.PeerCertificates) == 0 {
-		return errors.New("the server presented no certificate")
+// secure returns the TLS configuration for a connection to host, or nil without TLS. It reads the stores
+// anew if cfg can.
+func (cfg *Config) secure(host string) (*tls.Config, error) {
+	switch {
+	case cfg.TLS == nil:
+		return nil, nil
+	case cfg.TLSStores == nil:
+		return tlsFor(cfg.TLS, host), nil
 	}
-	opts := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
-	for _, c := range cs.PeerCertificates[1:] {
-		opts.Intermediates.AddCert(c)
+	fresh, err := cfg.TLSStores.Config()
+	if err != nil {
+		return nil, err
 	}
-	if _, err := cs.PeerCertificates[0].Verify(opts); err != nil {
-		return &tls.CertificateVerificationError{UnverifiedCertificates: cs.PeerCertificates, Err: err}
-	}
-	return nil
-}
-
-func verifyHost(cert *x509.Certificate, host string) error {
-	named := len(cert.DNSNames)+len(cert.IPAddresses)+len(cert.URIs)+len(cert.EmailAddresses) > 0
-	err := cert.VerifyHostname(host)
-	if err == nil || !named && matchCommonName(cert.Subject.CommonName, host) {
-		return nil
-	}
-	names := append([]string(nil), cert.DNSNames...)
-	for _, ip := range cert.IPAddresses {
-		names = append(names, ip.String())
-	}
-	if !named && cert.Subject.CommonName != "" {
-		names = append(names, cert.Subject.CommonName)
-	}
-	return &tls.CertificateVerificationError{UnverifiedCertificates: []*x509.Certificate{cert},
-		Err: fmt.Errorf("the certificate is for %s, not for %s", strings.Join(names, ", "), host)}
-}
-
-// matchCommonName allows one asterisk, as the first label. (ZKHostnameVerifier)
-func matchCommonName(cn, host string) bool {
-	if cn == "" {
-		return false
-	}
-	if strings.EqualFold(cn, host) {
-		return true
-	}
-	_, domain, ok := strings.Cut(host, ".")
-	return ok && net.ParseIP(host) == nil && strings.HasPrefix(cn, "*.") && strings.EqualFold(cn[2:], domain)
+	return tlsFor(fresh, host), nil
 }
 
 // Dialer returns a function that opens connections to servers as sessions do: through cfg.Dial, and if the
@@ -144,8 +132,12 @@ func (cfg Config) Dialer() func(ctx context.Context, network, addr string) (net.
 			return nil, err
 		}
 		host, _, err := net.SplitHostPort(addr)
+		var how *tls.Config
 		if err == nil {
-			secure := tls.Client(conn, tlsFor(cfg.TLS, host))
+			how, err = cfg.secure(host)
+		}
+		if err == nil {
+			secure := tls.Client(conn, how)
 			if err = secure.HandshakeContext(ctx); err == nil {
 				return secure, nil
 			}

@@ -46,8 +46,22 @@ keytool -importcert -noprompt -alias ca -file ca.pem -keystore castore.jks -stor
 keytool -importcert -noprompt -alias ca -file ca.pem -keystore castore.p12 -storetype PKCS12 -storepass secret
 keytool -importcert -noprompt -alias ca -file ca.pem -keystore castore-named.jks -storetype PKCS12 -storepass secret
 keytool -importkeystore -srckeystore client.p12 -srcstoretype PKCS12 -srcstorepass secret -destkeystore client.jks -deststoretype JKS -deststorepass secret
+openssl pkcs12 -export -legacy -nokeys -in ca.pem -out castore-openssl1.p12 -passout pass:secret
+openssl pkcs12 -export -legacy -in client.pem -out client-openssl1.p12 -passout pass:secret
 openssl pkcs8 -topk8 -in client.key -out encrypted.key -passout pass:secret
 cat encrypted.key client.crt >encrypted.pem
+openssl pkcs8 -topk8 -v2 des3 -v2prf hmacWithSHA1 -in client.key -out des3.key -passout pass:secret
+cat client.crt des3.key >des3.pem
+openssl rsa -traditional -aes128 -in client.key -out traditional.key -passout pass:secret
+cat traditional.key client.crt >traditional.pem
+openssl pkcs8 -topk8 -v1 PBE-MD5-DES -provider legacy -provider default -in client.key -out old.key -passout pass:secret
+cat old.key client.crt >old.pem
+(printf '\357\273\277'; sed 's/$/\r/' client.pem) >windows.pem
+head -c 3000 client.pem >truncated.pem
+head -c 900 client.p12 >truncated.p12
+iconv -f UTF-8 -t UTF-16 client.pem >utf16.pem
+openssl x509 -in ca.pem -outform DER -out ca.der
+: >empty.pem
 printf 'secret\n' >password
 printf 'neither\n' >garbage
 `)
@@ -86,8 +100,12 @@ func TestTLS(t *testing.T) {
 		_, _, err = c.Get(testContext(t), "/", false)
 		return err
 	}
-	for _, key := range []string{"client.pem", "client.p12", "client.jks"} {
-		for _, trust := range []string{"ca.pem", "castore.p12", "castore.jks", "castore-named.jks"} {
+	for key, trusts := range map[string][]string{
+		"client.pem": {"ca.pem", "castore.p12", "castore.jks", "castore-named.jks", "castore-openssl.p12", "castore-openssl1.p12"},
+		"client.p12": {"ca.pem"}, "client-openssl1.p12": {"ca.pem"}, "client.jks": {"ca.pem"}, "encrypted.pem": {"ca.pem"},
+		"des3.pem": {"ca.pem"}, "traditional.pem": {"ca.pem"}, "windows.pem": {"ca.pem"},
+	} {
+		for _, trust := range trusts {
 			if err := try(t, server.SecureAddr(), TLSOptions{KeyStore: store(key), TrustStore: store(trust)}); err != nil {
 				t.Errorf("%s, %s: %v", key, trust, err)
 			}
@@ -95,6 +113,13 @@ func TestTLS(t *testing.T) {
 	}
 	good := TLSOptions{KeyStore: store("client.p12"), TrustStore: store("ca.pem")}
 
+	t.Run("key in another file", func(t *testing.T) {
+		o := good
+		o.KeyStore = Store{File: stores.file("client.crt"), KeyFile: stores.file("encrypted.key"), Password: "secret"}
+		if err := try(t, server.SecureAddr(), o); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("password file", func(t *testing.T) {
 		o := good
 		o.KeyStore = Store{File: stores.file("client.p12"), PasswordFile: stores.file("password")}
@@ -160,18 +185,30 @@ func TestBadStores(t *testing.T) {
 		{"wrong password, PKCS12 trust", TLSOptions{TrustStore: file("castore.p12", "x")}, "castore.p12: the password is wrong"},
 		{"wrong password, JKS", TLSOptions{KeyStore: file("client.jks", "xxxxxx")}, "check the password"},
 		{"wrong password, JKS trust", TLSOptions{TrustStore: file("castore.jks", "xxxxxx")}, "check the password"},
-		{"encrypted PEM", TLSOptions{KeyStore: file("encrypted.pem", "secret")}, "encrypted keys in PEM are not supported; put the key into a PKCS12 store"},
+		{"encrypted PEM without its password", TLSOptions{KeyStore: file("encrypted.pem", "")}, "encrypted.pem: the private key is encrypted; give its password"},
+		{"wrong password, PEM", TLSOptions{KeyStore: file("encrypted.pem", "x")}, "encrypted.pem: the password is wrong"},
+		{"wrong password, traditional PEM", TLSOptions{KeyStore: file("traditional.pem", "x")}, "traditional.pem: the password is wrong"},
+		{"outdated encryption", TLSOptions{KeyStore: file("old.pem", "secret")}, "write it anew (openssl pkcs8 -topk8 -v2 aes-256-cbc)"},
+		{"another's key", TLSOptions{KeyStore: Store{File: stores.file("client.crt"), KeyFile: stores.file("server.key")}}, "private key does not match public key"},
+		{"truncated PEM", TLSOptions{KeyStore: file("truncated.pem", "")}, "truncated.pem: the file is damaged: 1 of its"},
+		{"truncated PKCS12", TLSOptions{KeyStore: file("truncated.p12", "secret")}, "truncated.p12: the file is damaged; it may be truncated"},
+		{"UTF-16", TLSOptions{KeyStore: file("utf16.pem", "")}, "utf16.pem: the file is a text in UTF-16"},
+		{"DER", TLSOptions{TrustStore: file("ca.der", "")}, "ca.der: the file is a certificate in DER, not a store"},
+		{"empty", TLSOptions{TrustStore: file("empty.pem", "")}, "empty.pem: the file is empty"},
+		{"folder", TLSOptions{TrustStore: file("", "")}, "is a directory"},
 		{"no key", TLSOptions{KeyStore: file("ca.pem", "")}, "no private key"},
 		{"no certificate", TLSOptions{KeyStore: file("client.key", "")}, "no certificate"},
 		{"empty trust", TLSOptions{TrustStore: file("client.key", "")}, "no certificate"},
-		{"PKCS12 of openssl as trust", TLSOptions{TrustStore: file("castore-openssl.p12", "secret")}, "create the store with keytool -importcert, or use PEM"},
+		{"wrong password, PKCS12 of openssl as trust", TLSOptions{TrustStore: file("castore-openssl.p12", "x")}, "the password is wrong"},
 		{"JKS without a key", TLSOptions{KeyStore: file("castore.jks", "secret")}, "no private key"},
 		{"garbage", TLSOptions{KeyStore: file("garbage", "")}, "not PEM, PKCS12 or JKS"},
 		{"wrong type", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), Type: "pem"}}, "the file should be PEM but is PKCS12"},
-		{"unsupported type", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), Type: "BCFKS"}}, "unsupported type BCFKS"},
+		{"unsupported type", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), Type: "BCFKS"}}, "BCFKS, Bouncy Castle's format for FIPS, is not supported; convert the store"},
 		{"no password file", TLSOptions{KeyStore: Store{File: stores.file("client.p12"), PasswordFile: stores.file("none")}}, "password of "},
 		{"protocol", TLSOptions{Protocols: []string{"SSLv3"}}, `unknown TLS protocol "SSLv3"`},
-		{"cipher", TLSOptions{Ciphers: []string{"ROT13"}}, `unsupported cipher suite "ROT13"`},
+		{"cipher", TLSOptions{Ciphers: []string{"ROT13"}}, `unknown cipher suite "ROT13"`},
+		{"only ciphers that are not supported", TLSOptions{Ciphers: []string{"TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"}}, `unsupported cipher suite "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"`},
+		{"supplier", TLSOptions{Supplier: "com.example.Own"}, "zookeeper.ssl.context.supplier.class=com.example.Own: a Java class cannot"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, err := test.o.Config(); err == nil || !strings.Contains(err.Error(), test.want) {

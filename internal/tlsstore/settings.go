@@ -3,6 +3,8 @@ package tlsstore
 import (
 	"crypto/tls"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 var protocolVersions = map[string]uint16{
@@ -25,19 +27,50 @@ func SetProtocols(cfg *tls.Config, names []string) error {
 	return nil
 }
 
-// SetCiphers restricts cfg, for TLS 1.2, to the cipher suites with these IANA names; without
-// names it changes nothing.
-func SetCiphers(cfg *tls.Config, names []string) error {
-	known := append(tls.CipherSuites(), tls.InsecureCipherSuites()...)
-next:
-	for _, name := range names {
-		for _, suite := range known {
-			if suite.Name == name {
-				cfg.CipherSuites = append(cfg.CipherSuites, suite.ID)
-				continue next
-			}
-		}
-		return fmt.Errorf("unsupported cipher suite %q", name)
+// SetCiphers restricts cfg to the cipher suites with these names, which are JSSE's or IANA's; without
+// names it changes nothing. Those of TLS 1.3 are all in use or none. It returns those that are not
+// supported, which is an error only if nothing is left.
+func SetCiphers(cfg *tls.Config, names []string) (without []string, err error) {
+	if len(names) == 0 {
+		return nil, nil
 	}
-	return nil
+	suites := map[string]*tls.CipherSuite{}
+	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		suites[suite.Name] = suite
+	}
+	of13 := false
+	for _, name := range names {
+		iana := name
+		if rest, ok := strings.CutPrefix(name, "SSL_"); ok {
+			iana = "TLS_" + rest // JSSE's names of the oldest
+		}
+		suite := suites[iana]
+		switch {
+		case suite != nil && slices.Equal(suite.SupportedVersions, []uint16{tls.VersionTLS13}):
+			of13 = true
+		case suite != nil:
+			cfg.CipherSuites = append(cfg.CipherSuites, suite.ID)
+		case name == "TLS_EMPTY_RENEGOTIATION_INFO_SCSV": // not a cipher
+		case strings.HasPrefix(iana, "TLS_"):
+			without = append(without, name)
+		default:
+			return nil, fmt.Errorf("unknown cipher suite %q; use names such as TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", name)
+		}
+	}
+	before13 := cfg.MinVersion < tls.VersionTLS13
+	switch {
+	case of13 && (cfg.MaxVersion == 0 || cfg.MaxVersion >= tls.VersionTLS13):
+		if cfg.CipherSuites == nil && before13 {
+			cfg.MinVersion = tls.VersionTLS13
+		}
+		return without, nil
+	case cfg.CipherSuites != nil && before13:
+		if cfg.MaxVersion == 0 || cfg.MaxVersion > tls.VersionTLS12 {
+			cfg.MaxVersion = tls.VersionTLS12 // or another suite would be chosen
+		}
+		return without, nil
+	case len(without) > 0:
+		return nil, fmt.Errorf("none of the cipher suites is supported here: unsupported cipher suite %q", without[0])
+	}
+	return nil, fmt.Errorf("none of the cipher suites %q belongs to the TLS protocols that are enabled", names)
 }

@@ -7,11 +7,12 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pavlo-v-chernykh/keystore-go/v4"
@@ -27,6 +28,8 @@ const (
 	storePEM    storeType = "PEM"
 	storePKCS12 storeType = "PKCS12"
 	storeJKS    storeType = "JKS"
+	storeBCFKS  storeType = "BCFKS"
+	storeJCEKS  storeType = "JCEKS"
 )
 
 // Store is a key store or a trust store.
@@ -35,6 +38,7 @@ type Store struct {
 	Type         string // PEM, PKCS12 or JKS; "" means detect from the content
 	Password     string
 	PasswordFile string // file with the password, overriding Password; a trailing newline is ignored
+	KeyFile      string // PEM file with the private key, if File has only the certificates
 }
 
 // password returns the password, from the file if there is one.
@@ -46,55 +50,93 @@ func (s *Store) password() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("password of %s: %w", s.File, err)
 	}
-	return string(bytes.TrimRight(b, "\r\n")), nil
+	return string(bytes.TrimRight(bytes.TrimPrefix(b, bomUTF8), "\r\n")), nil
 }
 
 // read returns the store's bytes and type. Java opens a PKCS12 file as JKS and vice versa, and
 // its keytool writes PKCS12 whatever the file's name is; so the content decides between the two.
 func (s *Store) read() ([]byte, storeType, error) {
-	b, err := infile.Settings(s.File)
+	b, err := readFile(s.File)
 	if err != nil {
-		var path *os.PathError
-		if errors.As(err, &path) {
-			err = path.Err
-		}
 		return nil, "", err
 	}
 	want := storeType(strings.ToUpper(s.Type))
 	if want == "" {
 		want = map[string]storeType{".pem": storePEM, ".p12": storePKCS12, ".pfx": storePKCS12, ".jks": storeJKS,
-			".bcfks": "BCFKS"}[strings.ToLower(filepath.Ext(s.File))]
+			".bcfks": storeBCFKS}[strings.ToLower(filepath.Ext(s.File))]
 	}
-	var found storeType
+	found, err := detect(b)
+	if err != nil {
+		return nil, "", err
+	}
 	switch {
-	case bytes.HasPrefix(b, []byte{0xfe, 0xed, 0xfe, 0xed}):
-		found = storeJKS
-	case bytes.Contains(b, []byte("-----BEGIN ")):
-		found = storePEM
-	case len(b) > 1 && b[0] == 0x30 && b[1] >= 0x80:
-		found = storePKCS12
-	}
-	switch want {
-	case "":
-		if found == "" {
-			return nil, "", errors.New("the file is not PEM, PKCS12 or JKS")
-		}
-		return b, found, nil
-	case storePKCS12, storeJKS:
-		if found == storePKCS12 || found == storeJKS {
-			return b, found, nil
-		}
-	case storePEM:
-		if found == storePEM {
-			return b, found, nil
-		}
-	default:
+	case want == storeBCFKS || found == storeBCFKS:
+		return nil, "", errors.New("BCFKS, Bouncy Castle's format for FIPS, is not supported; convert the store " +
+			"(keytool -importkeystore -srcstoretype BCFKS … -deststoretype PKCS12), or use PEM")
+	case found == storeJCEKS:
+		return nil, "", errors.New("JCEKS is not supported; convert the store (keytool -importkeystore … -deststoretype PKCS12)")
+	case want != "" && want != storePEM && want != storePKCS12 && want != storeJKS:
 		return nil, "", fmt.Errorf("unsupported type %s; use PEM, PKCS12 or JKS", want)
-	}
-	if found == "" {
+	case want == "" && found == "":
+		return nil, "", errors.New("the file is not PEM, PKCS12 or JKS")
+	case want == "", want == found, want == storePKCS12 && found == storeJKS, want == storeJKS && found == storePKCS12:
+		return b, found, nil
+	case found == "":
 		return nil, "", fmt.Errorf("the file is not %s", want)
 	}
 	return nil, "", fmt.Errorf("the file should be %s but is %s", want, found)
+}
+
+// readFile reads a file of keys or certificates, without the mark that some editors put at the beginning
+// of a text. The error does not repeat the name.
+func readFile(name string) ([]byte, error) {
+	b, err := infile.Settings(name)
+	if err != nil {
+		var path *os.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return nil, err
+	}
+	b = bytes.TrimPrefix(b, bomUTF8)
+	switch {
+	case len(bytes.TrimSpace(b)) == 0:
+		return nil, errors.New("the file is empty")
+	case bytes.HasPrefix(b, []byte{0xff, 0xfe}), bytes.HasPrefix(b, []byte{0xfe, 0xff}):
+		return nil, errors.New("the file is a text in UTF-16; write it in UTF-8")
+	}
+	return b, nil
+}
+
+// detect returns the format of a store, or "" for none that is known.
+func detect(b []byte) (storeType, error) {
+	switch {
+	case bytes.HasPrefix(b, []byte{0xfe, 0xed, 0xfe, 0xed}):
+		return storeJKS, nil
+	case bytes.HasPrefix(b, []byte{0xce, 0xce, 0xce, 0xce}):
+		return storeJCEKS, nil
+	case bytes.Contains(b, beginPEM):
+		return storePEM, nil
+	case len(b) < 2 || b[0] != 0x30:
+		return "", nil
+	}
+	if b[1] == 0x80 {
+		return "", errors.New("the file is encoded in BER, which is not supported; convert it (keytool -importkeystore … -deststoretype PKCS12)")
+	}
+	var outer struct{ First asn1.RawValue }
+	if _, err := asn1.Unmarshal(b, &outer); err != nil {
+		if b[1] >= 0x80 {
+			return "", errors.New("the file is damaged; it may be truncated")
+		}
+		return "", nil
+	}
+	if outer.First.Tag == asn1.TagInteger {
+		return storePKCS12, nil // it begins with its version
+	}
+	if _, err := x509.ParseCertificate(b); err == nil {
+		return "", errors.New("the file is a certificate in DER, not a store; convert it (openssl x509 -inform DER -in … -out ….pem)")
+	}
+	return storeBCFKS, nil // it begins with an algorithm
 }
 
 // Key reads the certificate chain and its private key.
@@ -119,14 +161,20 @@ func (s *Store) key() (*tls.Certificate, error) {
 	var chain []*x509.Certificate
 	switch kind {
 	case storePEM:
-		return loadKeyPEM(b)
+		var keyText []byte
+		if s.KeyFile != "" {
+			if keyText, err = readFile(s.KeyFile); err != nil {
+				return nil, fmt.Errorf("its key %s: %w", s.KeyFile, err)
+			}
+		}
+		return keyPEM(b, keyText, password)
 	case storePKCS12:
 		var leaf *x509.Certificate
 		key, leaf, chain, err = pkcs12.DecodeChain(b, password)
 		if err != nil {
 			return nil, pkcs12Fault(err)
 		}
-		chain = append([]*x509.Certificate{leaf}, chain...)
+		chain = leafFirst(key, append([]*x509.Certificate{leaf}, chain...))
 	case storeJKS:
 		key, chain, err = loadKeyJKS(b, password)
 		if err != nil {
@@ -164,31 +212,21 @@ func (s *Store) Certificates() ([]*x509.Certificate, error) {
 	return list, nil
 }
 
-func loadKeyPEM(b []byte) (*tls.Certificate, error) {
-	var certs, keys []byte
-	for rest := b; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		switch {
-		case block.Type == "CERTIFICATE":
-			certs = append(certs, pem.EncodeToMemory(block)...)
-		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
-			return nil, errors.New("encrypted keys in PEM are not supported; put the key into a PKCS12 store " +
-				"(openssl pkcs12 -export -in file.pem -out file.p12)")
-		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
-			keys = append(keys, pem.EncodeToMemory(block)...)
-		}
+// leafFirst puts the certificate of the key at the beginning; some tools write it after its authorities'.
+func leafFirst(key crypto.PrivateKey, chain []*x509.Certificate) []*x509.Certificate {
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return chain
 	}
-	switch {
-	case certs == nil:
-		return nil, errors.New("the file has no certificate; put the key and its chain in one file")
-	case keys == nil:
-		return nil, errors.New("the file has no private key; put the key and its chain in one file")
+	i := slices.IndexFunc(chain, func(c *x509.Certificate) bool {
+		public, ok := c.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+		return ok && public.Equal(signer.Public())
+	})
+	if i > 0 {
+		leaf := chain[i]
+		chain = slices.Insert(slices.Delete(chain, i, i+1), 0, leaf)
 	}
-	cert, err := tls.X509KeyPair(certs, keys)
-	return &cert, err
+	return chain
 }
 
 func loadKeyJKS(b []byte, password string) (crypto.PrivateKey, []*x509.Certificate, error) {
@@ -218,7 +256,7 @@ func loadKeyJKS(b []byte, password string) (crypto.PrivateKey, []*x509.Certifica
 		}
 		return key, chain, nil
 	}
-	return nil, nil, errors.New("the file has no private key")
+	return nil, nil, errNoKey
 }
 
 func openJKS(b []byte, password string) (keystore.KeyStore, error) {
@@ -234,7 +272,7 @@ func openJKS(b []byte, password string) (keystore.KeyStore, error) {
 func (s *Store) Trust() (*x509.CertPool, error) {
 	certs, err := s.trust()
 	if err == nil && len(certs) == 0 {
-		err = errors.New("the file has no certificate")
+		err = errNoCert
 	}
 	if err != nil {
 		return nil, fmt.Errorf("trust store %s: %w", s.File, err)
@@ -261,20 +299,7 @@ func (s *Store) trust() ([]*x509.Certificate, error) {
 	case storePKCS12:
 		return trustPKCS12(b, password)
 	}
-	var certs []*x509.Certificate
-	for {
-		var block *pem.Block
-		if block, b = pem.Decode(b); block == nil {
-			return certs, nil
-		}
-		if block.Type == "CERTIFICATE" || block.Type == "TRUSTED CERTIFICATE" {
-			cert, err := x509.ParseCertificate(block.Bytes)
-			if err != nil {
-				return nil, err
-			}
-			certs = append(certs, cert)
-		}
-	}
+	return certificatesPEM(b)
 }
 
 func trustJKS(b []byte, password string) (certs []*x509.Certificate, err error) {
@@ -318,13 +343,45 @@ func trustPKCS12(b []byte, password string) ([]*x509.Certificate, error) {
 	if _, leaf, _, err := pkcs12.DecodeChain(b, password); err == nil {
 		return []*x509.Certificate{leaf}, nil
 	}
-	return nil, fmt.Errorf("%w; perhaps no certificate is marked as trusted, which openssl cannot do: "+
-		"create the store with keytool -importcert, or use PEM", pkcs12Fault(err))
+	// Differs(untagged-trust): Java trusts only what bears its own mark, which openssl does not write.
+	if certs, err := certificatesPKCS12(b, password); err == nil && len(certs) > 0 {
+		return certs, nil
+	}
+	return nil, pkcs12Fault(err)
 }
 
 func pkcs12Fault(err error) error {
 	if errors.Is(err, pkcs12.ErrIncorrectPassword) {
-		return errors.New("the password is wrong")
+		return errBadPass
 	}
 	return errors.New(strings.TrimPrefix(err.Error(), "pkcs12: "))
+}
+
+// Inspect returns all certificates of a store, those of a key first, and whether it has a private key.
+func (s *Store) Inspect() (certs []*x509.Certificate, hasKey bool, err error) {
+	certs, err = s.trust()
+	if cert, keyErr := s.key(); keyErr == nil {
+		hasKey = true
+		var chain []*x509.Certificate
+		for _, der := range cert.Certificate {
+			c, err := x509.ParseCertificate(der)
+			if err != nil {
+				return nil, true, fmt.Errorf("store %s: %w", s.File, err)
+			}
+			chain = append(chain, c)
+		}
+		for _, c := range certs {
+			if !slices.ContainsFunc(chain, c.Equal) {
+				chain = append(chain, c)
+			}
+		}
+		return chain, true, nil
+	}
+	if err == nil && len(certs) == 0 {
+		err = errNoCert
+	}
+	if err != nil {
+		err = fmt.Errorf("store %s: %w", s.File, err)
+	}
+	return certs, false, err
 }
