@@ -29,6 +29,9 @@ func (m *Member) launchApache(ctx context.Context) (process, error) {
 		return nil, fmt.Errorf("Apache ZooKeeper can only listen on 127.0.0.1 or 0.0.0.0 here, not on %s", cfg.Client.Host)
 	}
 	opt := engine.Options{Dir: m.dir, Port: m.Port(), Properties: m.e.zooCfg(m, ""), Died: m.fail}
+	if m.secure != 0 { // only Netty has TLS
+		opt.Properties["serverCnxnFactory"] = "org.apache.zookeeper.server.NettyServerCnxnFactory"
+	}
 	for key, value := range m.e.opt.System {
 		opt.JVM = append(opt.JVM, "-D"+key+"="+value)
 	}

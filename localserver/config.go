@@ -113,8 +113,8 @@ func (e *Ensemble) zooCfg(m *Member, dynamic string) map[string]string {
 	default:
 		cfg["dataDir"] = "/nowhere" // required even for an ephemeral server
 	}
-	if e.authority != nil {
-		maps.Copy(cfg, e.authority.settings(m))
+	if e.identities != nil {
+		maps.Copy(cfg, e.identities.settings(m))
 	}
 	if !e.distributed() {
 		cfg["clientPort"] = strconv.Itoa(m.Port())

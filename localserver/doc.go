@@ -26,7 +26,7 @@
 // zkCli.sh), and mix members of both kinds. What later releases up to 3.9.5 do differently follows
 // their source; [Options.Emulate] chooses the release.
 //
-// It does not have TLS between members, observer masters, audit logs or metrics providers. A
+// It does not have observer masters, audit logs or metrics providers. A
 // setting that would keep somebody out by one of these is an error. docs/server.md in the repository
 // lists where it differs from Apache's server.
 //

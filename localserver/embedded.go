@@ -33,6 +33,7 @@ type serverOptions struct {
 	gate      *gate             // nil if the member cannot be paused
 	faults    replica.Faults    // nil means none
 	ahead     time.Duration     // of the clock
+	network   zab.Network       // to other members; startServer chooses it
 
 	// configured, if not nil, is called with each configuration that takes effect.
 	configured func(zoocfg.QuorumVerifier)
@@ -72,6 +73,9 @@ func startServer(cfg *zoocfg.Config, opt serverOptions) (_ *server, err error) {
 	var place *zab.Peer // set before any client is served
 	if cfg.Distributed() {
 		mopt.Ensemble = watchPeer(cfg, &place, mopt.ID)
+		if opt.network, err = withTLS(opt.gate.network(), cfg, mopt.Release, opt.log); err != nil {
+			return nil, err
+		}
 	}
 	if !opt.ephemeral {
 		if err := prepareDirs(cfg); err != nil {
@@ -397,8 +401,8 @@ func memberOptions(cfg *zoocfg.Config, opt serverOptions) (m replica.Options, j 
 		m.DataDir, m.LogDir = cfg.SnapDir(), cfg.LogDir()
 		j.Dir = m.LogDir
 	}
-	if cfg.SecureClient.Port != 0 || cfg.PortUnified {
-		if m.TLS, err = serverTLS(&cfg.TLS, m.Release); err != nil {
+	if cfg.UsesTLS() {
+		if m.TLS, err = clientTLS(cfg, m.Release, opt.log); err != nil {
 			return m, j, err
 		}
 	}

@@ -28,15 +28,15 @@ import (
 // Ensemble is what Start started: a single server, or several that replicate to each other. Its
 // methods are safe for concurrent use.
 type Ensemble struct {
-	opt       Options
-	dir       string       // of the data
-	work      *tempdir.Dir // a temporary folder; nil means none
-	base      map[string]string
-	log       io.Writer
-	links     *links
-	java      engine.Installation // nil without Apache members
-	authority *authority          // nil without Options.TLS
-	super     string              // the password of the identity that may reconfigure
+	opt        Options
+	dir        string       // of the data
+	work       *tempdir.Dir // a temporary folder; nil means none
+	base       map[string]string
+	log        io.Writer
+	links      *links
+	java       engine.Installation // nil without Apache members
+	identities *identities         // nil without Options.TLS and QuorumTLS
+	super      string              // the password of the identity that may reconfigure
 
 	reconfig sync.Mutex   // held during a reconfiguration
 	clock    sync.RWMutex // held while the clock is moved, and for reading while an embedded member starts
@@ -102,8 +102,8 @@ func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error
 			_ = e.Close()
 		}
 	}()
-	if opt.TLS {
-		if e.authority, err = newAuthority(opt.Host); err != nil {
+	if opt.TLS || opt.QuorumTLS {
+		if e.identities, err = newIdentities(opt.TLSDir, opt.Host); err != nil {
 			return nil, err
 		}
 	}
@@ -349,7 +349,10 @@ func (e *Ensemble) choosePorts(m *Member) error {
 		m.ports.members.Host = cmp.Or(m.ports.members.Host, m.ports.client.Host)
 		list = append(list, &m.ports.members.QuorumPort, &m.ports.members.ElectionPort)
 	}
-	if e.authority != nil {
+	if e.opt.TLS {
+		if e.opt.TLSPort != 0 && m.secure == 0 && int(m.id) <= e.opt.Size+e.opt.Observers {
+			m.secure = e.opt.TLSPort + int(m.id) - 1
+		}
 		list = append(list, &m.secure)
 	}
 	for _, need := range list {
@@ -573,5 +576,5 @@ func (e *Ensemble) Close() error {
 	e.mu.Unlock()
 	err := e.all((*Member).close)
 	e.end(nil)
-	return errors.Join(err, e.work.Remove(), e.authority.close())
+	return errors.Join(err, e.work.Remove(), e.identities.close())
 }

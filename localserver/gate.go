@@ -49,6 +49,14 @@ func (g *gate) shut(peer int64) (shut bool, changed <-chan struct{}) {
 	return g.links.isCut(g.id, peer)
 }
 
+// network is the one that the gate guards.
+func (g *gate) network() zab.Network {
+	if g == nil {
+		return zab.TCP{}
+	}
+	return g
+}
+
 func (g *gate) listener(ln net.Listener) net.Listener {
 	if g == nil {
 		return ln

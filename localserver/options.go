@@ -54,8 +54,15 @@ type Options struct {
 	Port int
 
 	// TLS opens a second port of each member for clients that use TLS, with a certificate that is
-	// made for it: Ensemble.TLSConnectString and Ensemble.TLSConfig. Embedded only.
-	TLS bool
+	// made for it: Ensemble.TLSConnectString and Ensemble.TLSConfig. QuorumTLS has the members of an
+	// ensemble connect to each other with TLS only (sslQuorum).
+	TLS, QuorumTLS bool
+
+	// TLSDir is a folder, readable by its owner only, that keeps the certificates for the next
+	// start; Start makes what it lacks. Without it, they are in a temporary folder. TLSPort is the
+	// TLS port of the first member; the others have the following ones. 0 means free ports.
+	TLSDir  string
+	TLSPort int
 
 	// Config is the path of a zoo.cfg to start from. Unless it or Properties say otherwise,
 	// tickTime is 2000, all four-letter words are answered, connections are not limited, and
@@ -104,10 +111,16 @@ func (o *Options) check() error {
 		return errors.New("observers need an ensemble with at least 2 voting members")
 	case o.Ephemeral && (o.Engine == Apache || o.Apache > 0):
 		return errors.New("Apache ZooKeeper keeps its data on disk and cannot be ephemeral")
-	case o.TLS && (o.Engine == Apache || o.Apache > 0):
-		return errors.New("only embedded members have TLS ports with a generated certificate")
 	case o.TLS && (o.Properties["secureClientPort"] != "" || o.Properties["ssl.keyStore.location"] != ""):
 		return errors.New("the option TLS chooses secureClientPort and ssl.keyStore.location itself")
+	case o.QuorumTLS && o.Size < 2:
+		return errors.New("the option QuorumTLS needs an ensemble with at least 2 voting members")
+	case o.QuorumTLS && (o.Properties["sslQuorum"] != "" || o.Properties["ssl.quorum.keyStore.location"] != ""):
+		return errors.New("the option QuorumTLS chooses sslQuorum and ssl.quorum.keyStore.location itself")
+	case (o.TLSDir != "" || o.TLSPort != 0) && !o.TLS && !o.QuorumTLS:
+		return errors.New("TLSDir and TLSPort are only for TLS")
+	case o.TLSPort < 0 || o.TLSPort+o.Size+o.Observers-1 > 65535:
+		return fmt.Errorf("TLS port %d is out of range", o.TLSPort)
 	case o.Ephemeral && o.DataDir != "":
 		return fmt.Errorf("an ephemeral server cannot use the data directory %s", o.DataDir)
 	case o.Emulate != "" && o.Engine == Apache:

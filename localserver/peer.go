@@ -16,7 +16,7 @@ type peer struct{ *zab.Peer }
 // peerOptions translates a configuration. The caller sets Replica.
 func peerOptions(cfg *zoocfg.Config, opt serverOptions, id int64, j zab.JournalOptions) zab.PeerOptions {
 	o := zab.PeerOptions{
-		ID: id, Network: zab.TCP{}, Log: opt.log,
+		ID: id, Network: opt.network, Log: opt.log,
 		ListenAll: cfg.QuorumListenOnAllIPs,
 		Config:    cfg.Verifier, Next: cfg.LastSeen, Observer: cfg.Role == zoocfg.Observer,
 		ReconfigEnabled: cfg.ReconfigEnabled,
@@ -27,9 +27,6 @@ func peerOptions(cfg *zoocfg.Config, opt serverOptions, id int64, j zab.JournalO
 		MultiAddress: cfg.MultiAddress, ElectionWait: cfg.MinNotificationInterval, ElectionMaxWait: cfg.MaxNotificationInterval,
 		ConnectTimeout: cfg.CnxTimeout, MaxBuffer: cfg.MaxBuffer,
 		History: max(500, cfg.CommitLogCount), SnapshotSizeFactor: cfg.SnapshotSizeFactor, ForceSnapshotSync: cfg.ForceSnapshotSync,
-	}
-	if opt.gate != nil {
-		o.Network = opt.gate
 	}
 	if !opt.ephemeral {
 		o.SnapDir = cfg.SnapDir()

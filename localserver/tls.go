@@ -3,47 +3,45 @@ package localserver
 import (
 	"cmp"
 	"crypto/tls"
-	"errors"
 	"fmt"
 
 	"github.com/zkctl/zkctl/internal/release"
 	"github.com/zkctl/zkctl/internal/tlsstore"
+	"github.com/zkctl/zkctl/internal/zklog"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
-// serverTLS reads the stores for the TLS ports (X509Util).
-func serverTLS(t *zoocfg.TLS, r release.Release) (*tls.Config, error) {
-	if t.KeyStore.Location == "" {
-		return nil, errors.New("TLS for clients: ssl.keyStore.location is not set; set it to the file with the server's key and certificate (JKS, PKCS12 or PEM)")
-	}
-	cert, err := store(&t.KeyStore).Key()
+// clientTLS reads the stores for the TLS ports (X509Util).
+func clientTLS(cfg *zoocfg.Config, r release.Release, log *zklog.Logger) (*tls.Config, error) {
+	live, err := openTLS("ssl.", &cfg.TLS, r, cfg.CertReload, log)
 	if err != nil {
 		return nil, fmt.Errorf("TLS for clients: %w", err)
 	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*cert}}
+	return live.Server(), nil
+}
+
+// openTLS reads the stores of the settings that begin with prefix.
+func openTLS(prefix string, t *zoocfg.TLS, r release.Release, reload bool, log *zklog.Logger) (*tlsstore.Live, error) {
+	p := tlsstore.Policy{
+		KeyStore: store(&t.KeyStore), TrustStore: store(&t.TrustStore),
+		Protocols: serverProtocols(t, r), Ciphers: t.CipherSuites, CRL: t.CRL, OCSP: t.OCSP,
+		ServerNames: t.HostnameVerification, CallerNames: t.HostnameVerification && t.ClientHostnameVerification, ReverseDNS: t.ReverseDNS,
+	}
+	if p.KeyStore.File == "" {
+		return nil, fmt.Errorf("%skeyStore.location is not set; set it to the file with the server's key and certificate (JKS, PKCS12 or PEM)", prefix)
+	}
 	switch t.ClientAuth {
 	case zoocfg.ClientAuthNeed:
-		cfg.ClientAuth = tls.RequireAndVerifyClientCert
+		p.ClientAuth = tls.RequireAndVerifyClientCert
 	case zoocfg.ClientAuthWant:
-		cfg.ClientAuth = tls.VerifyClientCertIfGiven
+		p.ClientAuth = tls.VerifyClientCertIfGiven
 	}
 	// Differs(expired-client-certificate): Java does not check the validity of a certificate that
 	// is itself in the trust store.
-	if cfg.ClientAuth != tls.NoClientCert {
-		if t.TrustStore.Location == "" {
-			return nil, fmt.Errorf("TLS for clients: ssl.trustStore.location is not set; with ssl.clientAuth=%s it must name the trusted authorities", t.ClientAuth)
-		}
-		if cfg.ClientCAs, err = store(&t.TrustStore).Trust(); err != nil {
-			return nil, fmt.Errorf("TLS for clients: %w", err)
-		}
+	if p.ClientAuth != tls.NoClientCert && p.TrustStore.File == "" {
+		return nil, fmt.Errorf("%strustStore.location is not set; with %sclientAuth=%s it must name the trusted authorities", prefix, prefix, t.ClientAuth)
 	}
-	if err := tlsstore.SetProtocols(cfg, serverProtocols(t, r)); err != nil {
-		return nil, fmt.Errorf("TLS for clients: %w", err)
-	}
-	if err := tlsstore.SetCiphers(cfg, t.CipherSuites); err != nil {
-		return nil, fmt.Errorf("TLS for clients: %w", err)
-	}
-	return cfg, nil
+	return tlsstore.Open(p, reload, func(format string, args ...any) { log.Warnf(prefix+"*: "+format, args...) })
 }
 
 // serverProtocols returns the TLS versions that a server accepts (SSLContextAndOptions).
@@ -64,6 +62,6 @@ func serverProtocols(t *zoocfg.TLS, r release.Release) []string {
 	return []string{cmp.Or(protocol, v12)}
 }
 
-func store(s *zoocfg.Store) *tlsstore.Store {
-	return &tlsstore.Store{File: s.Location, Type: s.Type, Password: s.Password, PasswordFile: s.PasswordPath}
+func store(s *zoocfg.Store) tlsstore.Store {
+	return tlsstore.Store{File: s.Location, Type: s.Type, Password: s.Password, PasswordFile: s.PasswordPath}
 }

@@ -45,9 +45,13 @@ type TLS struct {
 	Protocol         string
 	EnabledProtocols []string
 	CipherSuites     []string // JSSE's names; if empty, the server chooses
-	// HostnameVerification, true by default, applies to servers' certificates.
+	// HostnameVerification, true by default, applies to the certificates of servers that are connected to.
+	// With ClientHostnameVerification, it applies to those of who connects, too: by default to members, not
+	// to clients. ReverseDNS counts the name that the name server gives for an address: also.
 	HostnameVerification       bool
-	ClientHostnameVerification bool // for clients' certificates; false by default
+	ClientHostnameVerification bool
+	ReverseDNS                 bool // allowReverseDnsLookup
+	CRL, OCSP                  bool // refuse certificates that are revoked
 	// HandshakeDetectionTimeout is how long the first bytes of a connection to a unified port may
 	// take; default 5 s.
 	HandshakeDetectionTimeout time.Duration
@@ -170,8 +174,11 @@ type Config struct {
 	EnsembleNames   []string // ensembleAuthName (both), for the scheme ensemble
 	PortUnified     bool     // client.portUnification (both): clientPort accepts TLS too
 	TLS             TLS      // ssl.* (both)
-	QuorumTLS       TLS      // ssl.quorum.* (both); no effect
-	QuorumUsesTLS   bool     // sslQuorum (zoo.cfg); see CheckServable
+	CertReload      bool     // client.certReload (both): the stores are read again when they change
+	QuorumTLS       TLS      // ssl.quorum.* (both)
+	QuorumUsesTLS   bool     // sslQuorum (zoo.cfg): connections to other members use TLS
+	QuorumUnified   bool     // portUnification (zoo.cfg): other members may connect with TLS or without
+	QuorumReload    bool     // sslQuorumReloadCertFiles (zoo.cfg): CertReload for ssl.quorum.*
 	ClientKeepAlive bool     // clientTcpKeepAlive (both)
 	QuorumKeepAlive bool     // tcpKeepAlive (both), of election connections
 	// FirstRequestTimeout is nio.sessionlessCnxnTimeout in ms (both): a connection without a
@@ -216,6 +223,8 @@ type Config struct {
 // members.
 func Default() *Config {
 	ssl := TLS{ClientAuth: ClientAuthNeed, HostnameVerification: true, HandshakeDetectionTimeout: 5 * time.Second}
+	quorumSSL := ssl
+	quorumSSL.ClientHostnameVerification, quorumSSL.ReverseDNS = true, true
 	c := &Config{
 		ClientListenBacklog: -1,
 		TickTime:            3 * time.Second, minTimeoutMS: -1, maxTimeoutMS: -1,
@@ -238,7 +247,7 @@ func Default() *Config {
 		DigestAuth: true, DigestAlg: "SHA1", SSLAuth: "x509",
 		SASL:       SASL{Section: "Server"},
 		QuorumSASL: QuorumSASL{ServerSection: "QuorumServer", LearnerSection: "QuorumLearner", Principal: "zkquorum/localhost"},
-		TLS:        ssl, QuorumTLS: ssl,
+		TLS:        ssl, QuorumTLS: quorumSSL,
 		FirstRequestTimeout: 10 * time.Second,
 		FourLetterWords:     []string{"srvr"},
 		AdminAddress:        HostPort{"127.0.0.1", 8080}, AdminCommandURL: "/commands", AdminIdleTimeout: 30 * time.Second,

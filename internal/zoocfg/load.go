@@ -261,8 +261,8 @@ func (l *loader) system(properties map[string]origin) {
 			before := *l.c
 			apply(set, o, strings.HasSuffix(key, ".password") || strings.HasSuffix(key, "Digest"))
 			l.warnUnused(o, key, &before)
-			if strings.HasPrefix(key, "ssl.quorum.") {
-				l.warn(o, "has no effect here: members do not use TLS between them")
+			if strings.HasPrefix(key, "ssl.quorum.") && !l.c.QuorumUsesTLS && !l.c.QuorumUnified {
+				l.warn(o, "has no effect: neither sslQuorum nor portUnification is true")
 			}
 			continue
 		}

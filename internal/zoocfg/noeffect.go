@@ -25,8 +25,6 @@ func fileWithoutEffect(key string) string {
 	switch key {
 	case "observerMasterPort":
 		return "has no effect here: observers follow the leader itself"
-	case "portUnification", "sslQuorumReloadCertFiles":
-		return "has no effect here: members do not use TLS between them"
 	case "quorum.cnxn.threads.size", "multiAddress.reachabilityCheckTimeoutMs", "multiAddress.reachabilityCheckEnabled":
 		return "has no effect here"
 	case "oraclePath":
@@ -92,15 +90,17 @@ func propertyWithoutEffect(key string, fromFile bool) string {
 		return "has no effect here"
 	case "serverCnxnFactory":
 		return "has no effect here: every connection has Netty's features"
-	case "ssl.crl", "ssl.ocsp", "ssl.context.supplier.class", "client.certReload":
+	case "ssl.context.supplier.class":
 		return "has no effect here: clients connect without TLS"
+	case "ssl.quorum.context.supplier.class":
+		return "has no effect here: members do not use TLS between them"
 	case "admin.needClientAuth", "admin.forceHttps", "admin.portUnification", "admin.httpVersion":
 		return "has no effect here: the AdminServer speaks HTTP/1.1 without TLS"
 	case "IPAuthenticationProvider.usexforwardedfor":
 		return "has no effect here: X-Forwarded-For is not read"
 	case "requireClientAuthScheme":
 		return protectsNone
-	case "ssl.sslProvider", "fips-mode":
+	case "ssl.sslProvider", "ssl.quorum.sslProvider", "fips-mode":
 		return onlyJVM
 	}
 	for prefix, reason := range map[string]string{

@@ -49,6 +49,8 @@ var fileSettings = map[string]setting{
 	"standaloneEnabled":             strict(func(c *Config) *bool { return &c.StandaloneEnabled }),
 	"reconfigEnabled":               strict(func(c *Config) *bool { return &c.ReconfigEnabled }),
 	"sslQuorum":                     strict(func(c *Config) *bool { return &c.QuorumUsesTLS }),
+	"portUnification":               strict(func(c *Config) *bool { return &c.QuorumUnified }),
+	"sslQuorumReloadCertFiles":      strict(func(c *Config) *bool { return &c.QuorumReload }),
 	"multiAddress.enabled":          strict(func(c *Config) *bool { return &c.MultiAddress }),
 	"autopurge.snapRetainCount":     number(func(c *Config) *int { return &c.SnapRetainCount }),
 	"autopurge.purgeInterval": func(c *Config, v string) error {
@@ -122,6 +124,7 @@ var propertySettings = map[string]setting{
 	"X509AuthenticationProvider.superUser":     text(func(c *Config) *string { return &c.SuperX509 }),
 	"ensembleAuthName":                         list(func(c *Config) *[]string { return &c.EnsembleNames }),
 	"client.portUnification":                   flag(func(c *Config) *bool { return &c.PortUnified }),
+	"client.certReload":                        flag(func(c *Config) *bool { return &c.CertReload }),
 	"clientTcpKeepAlive":                       flag(func(c *Config) *bool { return &c.ClientKeepAlive }),
 	"tcpKeepAlive":                             flag(func(c *Config) *bool { return &c.QuorumKeepAlive }),
 	"nio.sessionlessCnxnTimeout":               positiveMS(func(c *Config) *time.Duration { return &c.FirstRequestTimeout }),
@@ -181,6 +184,9 @@ func tlsSettings(prefix string, t func(*Config) *TLS) {
 	propertySettings[prefix+"ciphersuites"] = list(func(c *Config) *[]string { return &t(c).CipherSuites })
 	propertySettings[prefix+"hostnameVerification"] = flag(func(c *Config) *bool { return &t(c).HostnameVerification })
 	propertySettings[prefix+"clientHostnameVerification"] = flag(func(c *Config) *bool { return &t(c).ClientHostnameVerification })
+	propertySettings[prefix+"allowReverseDnsLookup"] = flag(func(c *Config) *bool { return &t(c).ReverseDNS })
+	propertySettings[prefix+"crl"] = flag(func(c *Config) *bool { return &t(c).CRL })
+	propertySettings[prefix+"ocsp"] = flag(func(c *Config) *bool { return &t(c).OCSP })
 	propertySettings[prefix+"handshakeDetectionTimeoutMillis"] = positiveMS(func(c *Config) *time.Duration { return &t(c).HandshakeDetectionTimeout })
 	propertySettings[prefix+"clientAuth"] = func(c *Config, v string) error {
 		switch a := ClientAuth(strings.ToUpper(v)); a {

@@ -43,13 +43,9 @@ type unsupported struct {
 
 var unsupportedSettings = []unsupported{
 	{"authProvider.", isUnsupportedAuth, always, "this authentication provider is not supported here; use SASLAuthenticationProvider, X509AuthenticationProvider, DigestAuthenticationProvider or IPAuthenticationProvider of ZooKeeper"},
-	{"sslQuorum", isTrue, (*Config).Distributed, "members do not use TLS between them here, so anybody who reaches their ports could eavesdrop and join"},
-	{"ssl.crl", isTrue, (*Config).UsesTLS, noRevocation},
-	{"ssl.ocsp", isTrue, (*Config).UsesTLS, noRevocation},
-	{"ssl.clientHostnameVerification", isTrue, (*Config).UsesTLS, "the names in clients' certificates are not checked here"},
 	{"ssl.context.supplier.class", isGiven, (*Config).UsesTLS, "only the stores of ssl.keyStore and ssl.trustStore are supported here"},
+	{"ssl.quorum.context.supplier.class", isGiven, (*Config).MembersUseTLS, "only the stores of ssl.quorum.keyStore and ssl.quorum.trustStore are supported here"},
 	{"ssl.authProvider", func(v string) bool { return v != "x509" }, (*Config).UsesTLS, "only x509 is supported here"},
-	{"client.certReload", isTrue, (*Config).UsesTLS, "the stores are read only once here, so a certificate removed from the trust store would be accepted until the server restarts"},
 	{"admin.needClientAuth", isTrue, adminEnabled, "the AdminServer has no TLS here, so anybody could reach it"},
 	{"admin.forceHttps", isTrue, adminEnabled, "the AdminServer has no TLS here"},
 	{"metricsProvider.httpsPort", isPositive, (*Config).ExportsMetrics, "metrics have no TLS here"},
@@ -63,12 +59,11 @@ var unsupportedSettings = []unsupported{
 	{"emulate353TTLNodes", isTrue, func(c *Config) bool { return c.ExtendedTypes }, "ZooKeeper 3.5.3's TTL format is not supported here, so such znodes would never be removed"},
 }
 
-const (
-	noRevocation = "the revocation of certificates is not checked here, so revoked ones would be accepted"
-)
-
 // UsesTLS reports whether clients can connect with TLS.
 func (c *Config) UsesTLS() bool { return c.SecureClient.Port != 0 || c.PortUnified }
+
+// MembersUseTLS reports whether members can connect to each other with TLS.
+func (c *Config) MembersUseTLS() bool { return c.Distributed() && (c.QuorumUsesTLS || c.QuorumUnified) }
 
 func always(*Config) bool         { return true }
 func adminEnabled(c *Config) bool { return c.AdminEnabled }
