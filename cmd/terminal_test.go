@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/commands"
+	"github.com/zkctl/zkctl/internal/authority"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -297,6 +298,14 @@ func evilVerbs(t *testing.T, server *hostile) {
 	if err := os.WriteFile(textLog, []byte(logged), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	ca, err := authority.New(obeyed, time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := filepath.Join(home, "ca.pem")
+	if err := os.WriteFile(cert, ca.CertPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	_, port, _ := strings.Cut(server.addr, ":")
 	cfg := filepath.Join(home, "zoo.cfg")
 	if err := os.WriteFile(cfg, []byte("dataDir="+home+"\nclientPort="+port+"\n"), 0o600); err != nil {
@@ -331,6 +340,8 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"log grep":         {{"!", "PWNED", textLog}, {obeyed, textLog}},
 		"log summary":      {{"!", "--dates", "ymd", textLog}, {"!", "-o", "json", textLog}, {"!", obeyed}},
 		"report":           {{data, damaged, textLog, "-O", filepath.Join(home, "report.html")}, {"!", obeyed, "-O", filepath.Join(home, "none.html")}},
+		"certs check":      {{"!", cert}, {"!", "-o", "json", cert}, {obeyed}},
+		"certs new":        {{filepath.Join(home, obeyed)}},
 		"admin":            {{"--admin-port", port, "--members", server.addr}},
 		"ensemble health":  {member(), member("--format", "nagios"), member("--format", "prometheus"), member("--canary")},
 		"ensemble status":  {member("!"), member("-o", "json")},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/certs"
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/ensemble"
 	"github.com/zkctl/zkctl/internal/client"
@@ -26,6 +27,7 @@ func (a *app) verbs() []command.Verb {
 	return slices.Concat(withTrace(ensemble.Verbs), []command.Verb{
 		{Name: "local", Short: "run ZooKeeper servers and ensembles on this machine",
 			Group: command.Local, New: a.localCommand},
+		certs.Verb,
 		{Name: "server", Short: "run a server from its zoo.cfg, as zkServer.sh does", Group: command.Local, New: serverCommand},
 		logformatter.Verb,
 		logformatter.LegacyVerb,
