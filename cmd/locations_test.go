@@ -14,6 +14,7 @@ import (
 
 	"github.com/adrg/xdg"
 
+	"github.com/zkctl/zkctl/internal/authority"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
@@ -99,7 +100,7 @@ func TestIdentitiesStayWhereTheyBelong(t *testing.T) {
 		"  there:\n    server: %s/below\n    auth: digest:there:2\n"+
 		"  bare: {server: %q}\n", here.addr, there.addr, there.addr), 0o600)
 	own := []string{"-config", config, "-auth", "digest:line:3"}
-	secure := append(slices.Clone(own), "-tls", "-tls-truststore", newAuthority(t).file)
+	secure := append(slices.Clone(own), "-tls", "-tls-truststore", newAuthority(t).Path(authority.CertFile))
 	for _, tc := range []struct {
 		name        string
 		args        []string
