@@ -14,12 +14,9 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// runTraceIn runs session trace, in testdata.
+// runTraceIn runs session trace.
 func runTraceIn(t testing.TB, members Members, in string, args ...string) output {
 	t.Helper()
-	if _, err := os.Stat("testdata"); err == nil {
-		t.Chdir("testdata")
-	}
 	var out, errOut bytes.Buffer
 	c := NewTraceCommand(&ui.Streams{In: strings.NewReader(in), Out: &out, Err: &errOut, Width: 100}, members)
 	c.SilenceErrors, c.SilenceUsage = true, true

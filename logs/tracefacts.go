@@ -37,7 +37,6 @@ type facts struct {
 	auth          *moment
 	packet        *moment
 	moved         *moment
-	application   *moment // the program took a lost connection for a lost session
 }
 
 // loss is a lost connection, as the client's log tells.
@@ -156,11 +155,11 @@ func (f *facts) fromClient(m *moment) {
 	case "client-expired", "kazoo-expired":
 		first(&f.clientExpired, m)
 	case "client-closed", "c-client-closing", "c-client-freeing":
-		first(&f.clientClosed, m)
+		f.closes(m)
 	case "kazoo-closed":
 		switch {
 		case strings.Contains(m.text, "CLOSED"):
-			first(&f.clientClosed, m)
+			f.closes(m)
 		case strings.Contains(m.text, "EXPIRED"):
 			first(&f.clientExpired, m)
 		}
@@ -182,6 +181,13 @@ func (f *facts) fromClient(m *moment) {
 		f.client = m.from
 	}
 	f.lines = append(f.lines, m)
+}
+
+// closes takes that the program closed its handle, which ends the session unless it has ended.
+func (f *facts) closes(m *moment) {
+	if f.clientExpired == nil {
+		first(&f.clientClosed, m)
+	}
 }
 
 // between returns the client's moments of a list within a time.

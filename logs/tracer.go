@@ -135,6 +135,9 @@ func (t *tracer) window() {
 	}
 	around := max(t.o.around.Milliseconds(), 1000)
 	t.from, t.to = end-around, end+around
+	if made, _ := t.madeAt(); made > 0 && made < end { // what was before it cannot have ended it
+		t.from = max(t.from, made-1000)
+	}
 }
 
 // endsAt is roughly when the session ended, or was last heard of.

@@ -59,7 +59,6 @@ type witness struct {
 	reigns  []reign
 	gaps    []span // without a line, within the window
 	within  int64  // lines within the window
-	at      int64  // the latest time so far
 	files   []fileSpan
 	lost    bool  // a part of it could not be read
 	asked   int64 // the timeout that a client asked for last

@@ -244,7 +244,7 @@ func (t *tracer) skewSmall(a, b *witness) bool { return a == b || unsure(a, b) <
 // whichHolder tells whether the session's own client closed it or another holder.
 func (f *facts) whichHolder(v *verdict) {
 	end := v.endedAt
-	if m := f.clientClosed; m != nil {
+	if m := f.clientClosed; m != nil && !f.lostBefore(m, end) {
 		if d := m.at() - end; d < 5000+unsure(m.from, v.because[0].from) && d > -5000-unsure(m.from, v.because[0].from) {
 			v.name = closedByClient
 			v.support(m)
@@ -267,6 +267,25 @@ func (f *facts) whichHolder(v *verdict) {
 	if f.client == nil {
 		v.decides = append(v.decides, askClient+": whether its own client did, or another")
 	}
+}
+
+// lostBefore reports whether the client lost its connection as the session ended, before the program closed its handle:
+// then somebody else had ended it.
+func (f *facts) lostBefore(closing *moment, end int64) bool {
+	for _, l := range f.losses {
+		if l.m.from == closing.from && l.m.line < closing.line && l.m.at() >= end-unsure(l.m.from, f.t.ledgerOr(closing.from)) && l.m.at() <= closing.at() {
+			return true
+		}
+	}
+	return false
+}
+
+// ledgerOr is the source of the transactions, or another one.
+func (t *tracer) ledgerOr(w *witness) *witness {
+	if t.ledger != nil {
+		return t.ledger
+	}
+	return w
 }
 
 // afterLoss judges a client that closed its session while it had no connection.
