@@ -18,7 +18,7 @@ BUILDFLAGS := -trimpath -tags nethttpomithttp2
 BUILD := CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble bench-logs cross release-snapshot screenshot fuzz torture matrix clean help
+.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble bench-logs cross release-snapshot screenshot fuzz torture matrix truth clean help
 
 build: ## build bin/zkctl, a static binary for this machine
 	@mkdir -p $(dir $(BIN))
@@ -76,6 +76,10 @@ screenshot: build ## draw docs/shell.svg anew
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@GO='$(GO)' scripts/fuzz.sh $(FUZZTIME)
+
+truth: ## end 200 sessions of real clients in known ways; session trace must tell at least 95 % of them, and none wrong
+	@scripts/install-zookeeper.sh
+	@ZKCTL_TRUTH=200 $(GO) test ./logs -run TestScriptedTruth -count 1 -timeout 30m -v
 
 torture: ## kill, attack, starve and cut off the embedded servers, TORTURETIME (10m) for each test
 	@GO='$(GO)' scripts/torture.sh $(TORTURETIME) '$(TORTURETEST)' $(TORTURESEED)

@@ -14,7 +14,7 @@ func (r *reading) addFollow(c *cobra.Command) {
 
 // followAll calls visit with the events of all logs as they are written, until ctx is done.
 func (r *reading) followAll(ctx context.Context, visit func(*head) error) error {
-	all, err := r.sources()
+	all, err := r.sources(ctx)
 	if err != nil {
 		return err
 	}

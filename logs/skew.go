@@ -122,7 +122,7 @@ func (r *reading) estimateSkews(ctx context.Context, all []*source) error {
 		if !rereadable(s.files) {
 			continue
 		}
-		probe := &source{reading: r, index: s.index, name: s.name, files: s.files, quiet: true}
+		probe := &source{reading: r, index: s.index, name: s.name, files: s.files, were: s.were, quiet: true}
 		if err := probe.sight(ctx, seen[i], nil); err != nil {
 			return err
 		}

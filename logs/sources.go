@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -140,7 +141,7 @@ func parseZone(s string) (*time.Location, error) {
 const stdin = "-"
 
 // sources finds the logs that the arguments name. Without arguments it is standard input.
-func (r *reading) sources() ([]*source, error) {
+func (r *reading) sources(ctx context.Context) ([]*source, error) {
 	var paths []string
 	var found []*source
 	if len(r.args) == 0 && !r.streams.InTTY {
@@ -162,6 +163,15 @@ func (r *reading) sources() ([]*source, error) {
 	}
 	if len(found) == 0 {
 		return nil, errors.New("missing log file or folder")
+	}
+	for _, s := range found {
+		s.remember()
+	}
+	if !r.follow {
+		if err := r.withoutCopies(ctx, found); err != nil {
+			return nil, err
+		}
+		found = slices.DeleteFunc(found, func(s *source) bool { return len(s.files) == 0 })
 	}
 	for i, s := range found {
 		s.index = i
@@ -189,8 +199,9 @@ type source struct {
 	short   string // the server, or label
 	member  string // the id of the server that wrote it, as far as it is known
 	skew    skew
-	quiet   bool // somebody else reports what is wrong
-	lost    bool // a part of it could not be read
+	quiet   bool                   // somebody else reports what is wrong
+	lost    bool                   // a part of it could not be read
+	were    map[string]os.FileInfo // its regular files, as they were when the command began
 	bytes   int64
 	lines   int64
 	unclear int64
@@ -226,12 +237,16 @@ func (s *source) next(ctx context.Context) (*format.Event, error) {
 			}
 			return e, nil
 		}
+		f, _ := s.in.Plain()
+		plain := f != nil && s.reader.Whole()
 		s.close()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		if !errors.Is(err, io.EOF) {
 			s.complain(fmt.Errorf("read %s: %w", s.file, err))
+		} else if was := s.were[s.file]; was != nil && plain && s.reader.Bytes < was.Size() {
+			s.complain(fmt.Errorf("read %s: it was cut meanwhile, from %s to %s", s.file, ui.Bytes(was.Size()), ui.Bytes(s.reader.Bytes)))
 		}
 	}
 }
@@ -269,7 +284,7 @@ func (s *source) open(ctx context.Context) (err error) {
 	if s.file == stdin {
 		s.in, err = format.Stream(ctx, "standard input", r.streams.In)
 	} else {
-		s.in, err = format.Open(ctx, s.file)
+		s.in, err = s.openFile(ctx, s.file)
 	}
 	if err != nil {
 		s.in = nil

@@ -213,7 +213,7 @@ func ranked(counts map[string]*count) []keyed {
 }
 
 func runSummary(ctx context.Context, o *summaryOptions) error {
-	all, err := o.sources()
+	all, err := o.sources(ctx)
 	if err != nil {
 		return err
 	}
@@ -244,7 +244,7 @@ func (o *summaryOptions) tallyAll(ctx context.Context, all []*source) (*tally, e
 	var mu sync.Mutex
 	for _, s := range all {
 		for _, f := range s.files {
-			file := &source{reading: s.reading, name: s.name, files: []string{f}}
+			file := &source{reading: s.reading, name: s.name, files: []string{f}, were: s.were}
 			parts := file.parts(ctx)
 			tallies := make([]*tally, len(parts))
 			left := len(parts)

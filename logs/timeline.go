@@ -162,7 +162,7 @@ func (o *timelineOptions) runFollow(ctx context.Context) error {
 
 // prepare opens the logs and compares their clocks.
 func (r *reading) prepare(ctx context.Context) ([]*source, error) {
-	all, err := r.sources()
+	all, err := r.sources(ctx)
 	if err != nil {
 		return nil, err
 	}

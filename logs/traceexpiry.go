@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,7 @@ type cause struct {
 // the one that explains the others, or unknown between them.
 func (f *facts) expiry(v *verdict) {
 	var found []*cause
-	for _, rule := range []func(*verdict) *cause{f.authFailed, f.tooManyConnections, f.noLeader, f.paused, f.serverStood, f.diskStood, f.clientGone, f.cutOff} {
+	for _, rule := range []func(*verdict) *cause{f.authFailed, f.tooManyConnections, f.noLeader, f.gaveUp, f.paused, f.serverStood, f.diskStood, f.clientGone, f.cutOff} {
 		if c := rule(v); c != nil {
 			found = append(found, c)
 		}
@@ -59,11 +60,11 @@ func settle(found []*cause) []*cause {
 	for _, c := range found {
 		switch c.name {
 		case networkLost:
-			if has(leaderChanged, connectionLimit, authenticationFailed, serverPaused, slowDisk) {
+			if has(leaderChanged, connectionLimit, authenticationFailed, serverPaused, slowDisk, closedAfterLoss) {
 				continue
 			}
 		case clientEnded:
-			if has(authenticationFailed, connectionLimit, leaderChanged) {
+			if has(authenticationFailed, connectionLimit, leaderChanged, closedAfterLoss) {
 				continue
 			}
 		case slowDisk:
@@ -129,21 +130,54 @@ func (f *facts) paused(v *verdict) *cause {
 			return &cause{clientPaused, certain, []*moment{m}, "its process was paused for " + stretch(m.ms)}
 		}
 	}
-	// The first line of its library after the end, and none before it.
-	if len(between(f.lines, from-u, end+u)) > 0 || !f.t.skewSmall(f.client, v.because[0].from) {
+	// Its library told of a connection, then nothing until after the end.
+	if !f.t.skewSmall(f.client, v.because[0].from) {
 		return nil
 	}
-	after := between(f.lines, end+u+1, end+max(10*60_000, 10*f.timeout))
-	if len(after) == 0 || len(between(f.lines, 0, from-u-1)) == 0 {
+	var before, m *moment
+	for _, line := range f.lines {
+		if line.at() <= end+u {
+			before = line
+		} else if m == nil {
+			m = line
+		}
+	}
+	if before == nil || m == nil || noticed(before) || !f.connectedAt(before) {
 		return nil
 	}
-	m := after[0]
 	late := m.at() - end
 	if late < u+max(500, f.timeout/8) || !noticed(m) {
 		return nil
 	}
 	return &cause{clientPaused, likely, []*moment{m}, "it noticed the end " + stretch(late) + " late, and had not missed the server before, as it does after " +
 		stretch(f.readTimeout()) + " while it runs"}
+}
+
+// connectedAt reports whether the client's log tells that it was connected at a line of it.
+func (f *facts) connectedAt(line *moment) bool {
+	var up *moment
+	for _, m := range f.established {
+		if m.from == line.from && m.line <= line.line {
+			up = m
+		}
+	}
+	return up != nil && !slices.ContainsFunc(f.losses, func(l *loss) bool { return l.m.from == up.from && l.m.line > up.line && l.m.line <= line.line })
+}
+
+// gaveUp: the program closed its handle while it had no connection, so that no server heard of it.
+func (f *facts) gaveUp(v *verdict) *cause {
+	m := f.clientClosed
+	if m == nil || m.at() > v.endedAt || f.connectedAt(m) || len(f.losses) == 0 {
+		return nil
+	}
+	c := &cause{name: closedAfterLoss, sure: certain, because: []*moment{m}}
+	for _, l := range f.losses {
+		if l.m.line <= m.line && l.m.from == m.from {
+			c.because[0], c.because = l.m, append(c.because[:1], m)
+			c.note = "it closed it " + stretch(m.at()-l.m.at()) + " after the connection was lost; a program should wait for Expired"
+		}
+	}
+	return c
 }
 
 // noticed reports whether a line is the first with which a client tells that its connection is gone.

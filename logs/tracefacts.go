@@ -162,6 +162,8 @@ func (f *facts) fromClient(m *moment) {
 			f.closes(m)
 		case strings.Contains(m.text, "EXPIRED"):
 			first(&f.clientExpired, m)
+		case strings.Contains(m.text, "AUTH_FAILED"):
+			first(&f.auth, m)
 		}
 	case "client-connected":
 		f.connected = append(f.connected, m)
@@ -215,7 +217,7 @@ func unsure(a, b *witness) int64 {
 // a begin before, or else with signs of leading on both sides. epoch is that of the transaction, or -1.
 func (t *tracer) covers(at, epoch int64) *witness {
 	for _, w := range t.witnesses {
-		if !w.server || w.lost {
+		if !w.server || w.lost || w.mixed {
 			continue
 		}
 		raw := at + w.correction()

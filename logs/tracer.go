@@ -51,11 +51,15 @@ func (t *tracer) read(ctx context.Context) error {
 		s.index = i
 		t.witnesses = append(t.witnesses, w)
 		marks := map[mark]sighting{}
+		w.marks = marks
 		t.probe = t.again(s)
 		if err := t.probe.sight(ctx, marks, w.see); err != nil {
 			return err
 		}
-		s.member, w.lost = t.probe.member, t.probe.lost
+		w.lost = t.probe.lost
+		if !w.mixed {
+			s.member = t.probe.member
+		}
 		for _, h := range w.handles {
 			if h.id == "" && h.since > 0 {
 				t.nameless = append(t.nameless, &namelessHandle{w, *h})
@@ -86,7 +90,7 @@ func (t *tracer) read(ctx context.Context) error {
 
 // again returns a source that reads the same log anew.
 func (t *tracer) again(s *source) *source {
-	return &source{reading: s.reading, index: s.index, name: s.name, label: s.label, files: slices.Clone(t.sources.files[s])}
+	return &source{reading: s.reading, index: s.index, name: s.name, label: s.label, files: slices.Clone(t.sources.files[s]), were: s.were}
 }
 
 // nearBy is how close, in ms, a client's session that has no id must be to the creation of the one that is traced, and no

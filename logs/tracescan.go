@@ -62,6 +62,9 @@ type witness struct {
 	files   []fileSpan
 	lost    bool  // a part of it could not be read
 	asked   int64 // the timeout that a client asked for last
+	marks   map[mark]sighting
+	wrote   string // the member that wrote the last line
+	mixed   bool   // several members wrote it
 }
 
 // fileSpan is the first and last time in a file.
@@ -107,6 +110,10 @@ func (w *witness) see(e *format.Event, m *catalogue.Match) {
 			f := &w.files[n-1]
 			f.from, f.to = min(f.from, e.Time), max(f.to, e.Time)
 		}
+	}
+	if len(e.Member) > 0 && string(e.Member) != w.wrote {
+		w.mixed = w.mixed || w.wrote != ""
+		w.wrote = string(e.Member)
 	}
 	if m != nil {
 		w.role(e, m)
@@ -308,6 +315,10 @@ func (w *witness) adopt(h *handle) {
 	h.id = w.t.hex
 	for _, m := range h.pending {
 		w.keep(m)
+		if k := (mark{"established", true, w.t.hex}); m.name == "kazoo-established" && w.marks != nil {
+			old, again := w.marks[k]
+			w.marks[k] = sighting{m.raw, again && old.at != m.raw}
+		}
 	}
 	switch {
 	case h.asked > 0:

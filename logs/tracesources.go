@@ -62,7 +62,7 @@ func (o *traceOptions) findSources(ctx context.Context) (*traceSources, error) {
 	t.txns = slices.CompactFunc(t.txns, func(a, b storage.File) bool { return a.Path == b.Path })
 	if len(texts) > 0 {
 		o.args = texts
-		all, err := o.sources()
+		all, err := o.sources(ctx)
 		if err != nil {
 			t.close()
 			return nil, err

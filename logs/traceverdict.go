@@ -53,7 +53,7 @@ var titles = map[string]string{
 	authenticationFailed: "its client could not authenticate",
 	packetTooLong:        "its connection was lost over a packet that was too long",
 	closedByClient:       "closed by its own client",
-	closedAfterLoss:      "closed by its own client after it had lost its connection, while the session lived",
+	closedAfterLoss:      "given up by its own client after it had lost its connection, while the session lived",
 	closedByHolder:       "closed by a holder of the session: a client that had its id and password",
 	closedByAdmin:        "closed by an administrator (JMX)",
 	wrongPassword:        "refused: the client presented the session with a wrong password",

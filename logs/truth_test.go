@@ -91,11 +91,10 @@ func TestScriptedTruth(t *testing.T) {
 		gate <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-gate }()
-			a := st.play(s, i)
-			if a == nil {
+			v, text, ok := st.play(s, i)
+			if !ok {
 				return
 			}
-			v, text := a.judge()
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -178,20 +177,20 @@ type act struct {
 	sources []string
 }
 
-// play plays a script to its end; it returns nil if the test has failed.
-func (s *stage) play(sc script, n int) *act {
+// play plays a script to its end, and returns the verdict and what a person would read; ok is false if the test has failed.
+func (s *stage) play(sc script, n int) (v found, text string, ok bool) {
 	t, e := s.t, s.servers[sc.servers]
 	members := e.Members()
 	a := &act{stage: s, script: sc, log: filepath.Join(s.dir, fmt.Sprintf("client%d.log", n))}
 	var err error
 	if a.wire, err = newWire(members[n%len(members)].Addr()); err != nil {
 		t.Error(err)
-		return nil
+		return v, text, false
 	}
 	defer a.wire.close()
 	if err := a.start(); err != nil {
 		t.Error(sc, err)
-		return nil
+		return v, text, false
 	}
 	defer func() {
 		_ = a.cmd.Process.Kill()
@@ -199,18 +198,18 @@ func (s *stage) play(sc script, n int) *act {
 	}()
 	if !await.Within(patience, func() bool { return a.wire.session() != 0 && a.ready() }) {
 		t.Errorf("%s: no session", sc)
-		return nil
+		return v, text, false
 	}
 	time.Sleep(time.Duration(200+rand.IntN(600)) * time.Millisecond) // anywhere between two pings
 	if err := a.end(); err != nil {
 		t.Errorf("%s: %v", sc, err)
-		return nil
+		return v, text, false
 	}
 	a.sources = append([]string{a.log}, s.logs[sc.servers]...)
 	for _, m := range members {
 		a.sources = append(a.sources, m.DataDir())
 	}
-	return a
+	return a.judge()
 }
 
 // start starts the client, with a log.
@@ -404,9 +403,9 @@ func (a *act) known(id int64) bool {
 }
 
 // judge returns the verdict, and what a person would read.
-func (a *act) judge() (found, string) {
+func (a *act) judge() (v found, text string, ok bool) {
 	args := append([]string{proto.Hex(a.wire.session())}, a.sources...)
-	return verdictOf(a.t, args...), runTraceIn(a.t, Members{}, "", args...).out
+	return verdictOf(a.t, args...), runTraceIn(a.t, Members{}, "", args...).out, true
 }
 
 // wire is the network between a client and a server.

@@ -137,6 +137,9 @@ func (r *Reader) Inside() int64 {
 	return r.Bytes
 }
 
+// Whole reports whether all of a file is read, not a part.
+func (r *Reader) Whole() bool { return r.stop == 0 }
+
 // more adds a line to the event.
 func (r *Reader) more(e *Event, this, next *slot) {
 	if len(this.raw)+1+len(next.raw) > mostEvent {
