@@ -76,7 +76,10 @@ func marks(dst []mark, member string, m *catalogue.Match) []mark {
 	case "session-established-server":
 		return append(dst, mark{"established", false, hexText(m.Field("session"))})
 	case "session-global-commit":
-		return append(dst, mark{"committed", true, hexText(m.Field("session"))})
+		id := hexText(m.Field("session")) // its client is told after that
+		return append(dst, mark{"committed", true, id}, mark{"established", false, id})
+	case "session-closed-server":
+		return append(dst, mark{"processed", true, hexText(m.Field("session"))})
 	case "session-expired":
 		return append(dst, mark{"ended", false, hexText(m.Field("session"))})
 	case "client-established":

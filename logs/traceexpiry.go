@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -64,7 +65,7 @@ func settle(found []*cause) []*cause {
 				continue
 			}
 		case clientEnded:
-			if has(authenticationFailed, connectionLimit, leaderChanged, closedAfterLoss) {
+			if has(authenticationFailed, connectionLimit, closedAfterLoss) {
 				continue
 			}
 		case slowDisk:
@@ -120,7 +121,7 @@ func (f *facts) paused(v *verdict) *cause {
 	}
 	for _, l := range f.losses {
 		at := l.m.at()
-		if l.silence >= f.readTimeout()+max(500, f.readTimeout()/3) && at-l.silence <= end-f.timeout/3+u && at >= from-u {
+		if l.silence >= f.readTimeout()+max(500, f.readTimeout()/3) && f.firstLoss(l) && at-l.silence <= end-f.timeout/3+u && at >= from-u {
 			return &cause{clientPaused, certain, []*moment{l.m}, "it should have left the server after " + stretch(f.readTimeout()) + " without a word, and noticed after " +
 				stretch(l.silence)}
 		}
@@ -131,7 +132,7 @@ func (f *facts) paused(v *verdict) *cause {
 		}
 	}
 	// Its library told of a connection, then nothing until after the end.
-	if !f.t.skewSmall(f.client, v.because[0].from) {
+	if !compared(f.client, v.because[0].from) {
 		return nil
 	}
 	var before, m *moment
@@ -162,6 +163,18 @@ func (f *facts) connectedAt(line *moment) bool {
 		}
 	}
 	return up != nil && !slices.ContainsFunc(f.losses, func(l *loss) bool { return l.m.from == up.from && l.m.line > up.line && l.m.line <= line.line })
+}
+
+// firstLoss reports whether the client was connected until the loss. Of one that connects, looking up a server's name may
+// take long, too.
+func (f *facts) firstLoss(l *loss) bool {
+	var before *moment
+	for _, m := range f.lines {
+		if m.from == l.m.from && m.line < l.m.line {
+			before = m
+		}
+	}
+	return before != nil && f.connectedAt(before)
 }
 
 // gaveUp: the program closed its handle while it had no connection, so that no server heard of it.
@@ -212,134 +225,149 @@ func (f *facts) lossLines() (list []*moment) {
 	return list
 }
 
-// cutOff: the client ran, missed the server in time, and could not come back, while the servers ran.
-func (f *facts) cutOff(v *verdict) *cause {
+// missed returns the loss by which the client's log shows that it ran while the session was silent: it left a server that
+// did not answer, in time, and did not come back before the end.
+func (f *facts) missed(v *verdict) *loss {
 	if f.client == nil || f.timeout == 0 {
 		return nil
 	}
 	from, end := f.silence(v)
 	u := unsure(f.client, v.because[0].from)
-	var missed *loss
 	for _, l := range f.losses {
 		at := l.m.at()
-		if at < from-u || at > end+u {
-			continue
+		switch {
+		case at < from-u || at > end+u:
+		case l.closed || l.silence > f.readTimeout()+max(500, f.readTimeout()/3), strings.Contains(l.m.cause+l.m.text, "refused"):
+			return nil
+		case len(between(f.established, at, end)) > 0:
+		default:
+			return l
 		}
-		if l.closed || l.silence > f.readTimeout()+max(500, f.readTimeout()/3) {
-			continue
-		}
-		if strings.Contains(l.m.cause+l.m.text, "refused") {
+	}
+	return nil
+}
+
+// cutOff: the client ran, missed the server in time, and could not come back, although its server ran: the server logged
+// something while an attempt of the client was without an answer.
+func (f *facts) cutOff(v *verdict) *cause {
+	l := f.missed(v)
+	// The leader ran, too, since it expired the session in time: no later than the timeout after the last ping.
+	if l == nil || v.endedAt > l.m.at()+f.timeout+f.slack() {
+		return nil
+	}
+	c := &cause{networkLost, likely, []*moment{l.m}, "the client ran and missed the server in time"}
+	tries := between(f.opening, l.m.at(), v.endedAt)
+	if len(tries) == 0 {
+		return nil
+	}
+	served := f.servedBy()
+	for _, m := range served {
+		u := unsure(f.client, m.from)
+		at := m.from.lineWithin(m.member, tries[0].at()+u, v.endedAt-300)
+		if at == 0 {
 			return nil
 		}
-		missed = l
-		break
+		c.note += fmt.Sprintf(", while %s ran: it logged something at %s", m.who(), timeText(at))
 	}
-	if missed == nil || len(between(f.established, missed.m.at(), end)) > 0 {
-		return nil
-	}
-	began := missed.m.at() - f.readTimeout()
-	c := &cause{networkLost, likely, []*moment{missed.m}, "the client ran and missed the server in time"}
-	// The leader ran, since it expired the session in time: no later than the timeout after the last ping.
-	if v.endedAt > missed.m.at()+f.timeout+f.slack() {
-		return nil
-	}
-	for _, w := range f.t.witnesses {
-		if w.server && w.busy(began, end, f.readTimeout()) {
-			c.note += ", while " + w.label + " shows a server that ran"
-			return c
-		}
-	}
-	if tcp := between(f.connected, missed.m.at(), end); len(tcp) > 0 {
-		return nil // something answers at TCP's level: a server that stands, or a proxy
-	}
-	if tries := between(f.opening, missed.m.at(), end); len(tries) > 0 && strings.HasPrefix(tries[0].name, "client-") {
-		c.because = append(c.because, tries[0])
-		c.note += ", and no server answered its connections"
+	if len(served) > 0 {
 		return c
 	}
-	return nil
+	if len(between(f.connected, l.m.at(), v.endedAt)) > 0 || !strings.HasPrefix(tries[0].name, "client-") {
+		return nil // something answers at TCP's level, or nothing tells: a server that stands, or a proxy
+	}
+	c.because = append(c.because, tries[0])
+	c.note += ", and no server answered its connections"
+	return c
 }
 
-// serverStood: the leader's process did not run, so that it expired the session late, or says so itself.
+// who names the server that logged a moment.
+func (m *moment) who() string {
+	if m.member != "" {
+		return "server " + m.member
+	}
+	return m.from.label
+}
+
+// serverStood: a server's process did not run while the client missed it: it says so, or the leader expired the session
+// late.
 func (f *facts) serverStood(v *verdict) *cause {
-	if f.timeout == 0 {
+	l := f.missed(v)
+	if l == nil {
 		return nil
 	}
-	from, end := f.silence(v)
+	at, end := l.m.at(), v.endedAt
 	for _, m := range f.t.moments {
-		if m.name == "jvm-pause" && m.from.server && m.ms >= f.timeout/3 && m.at()-m.ms <= end && m.at() >= from {
-			return &cause{serverPaused, likely, []*moment{m}, "the process of " + m.from.label + " was paused for " + stretch(m.ms)}
+		if m.name == "jvm-pause" && m.from.server && m.ms >= f.timeout/3 && m.at()-m.ms <= at && m.at() >= at-f.readTimeout() {
+			return &cause{serverPaused, likely, []*moment{l.m, m}, "the process of " + m.who() + " was paused for " + stretch(m.ms) + " while the client missed it"}
 		}
 	}
-	if f.client == nil || len(f.losses) == 0 {
+	// After the client has left, nothing of it reaches the server: the session must expire within the timeout and a tick.
+	leader := v.because[0]
+	overdue := end - at - f.timeout - f.slack() - unsure(f.client, leader.from)
+	if leader.name != "session-expired" || overdue < max(500, f.timeout/4) {
 		return nil
 	}
-	leader := v.because[0].from
-	u := unsure(f.client, leader)
-	for _, l := range f.losses {
-		at := l.m.at()
-		// After it has left, nothing of it reaches the server, so that the session must expire within the timeout and a tick.
-		overdue := end - at - f.timeout - f.slack() - u
-		if at > end || overdue < max(500, f.timeout/4) || len(between(f.established, at, end)) > 0 || f.t.txn(leader) {
-			continue
-		}
-		g := leader.gapOver(at, end)
-		if g.to-g.from < overdue || g.to+1000 < end+leader.correction() {
-			continue
-		}
-		return &cause{serverPaused, likely, []*moment{l.m, v.because[0]}, "the leader expired the session " + stretch(overdue) + " later than it must, after it had logged nothing for " +
-			stretch(g.to-g.from)}
+	gap := leader.from.gapBefore(leader.member, end)
+	if gap < overdue {
+		return nil
 	}
-	return nil
+	return &cause{serverPaused, likely, []*moment{l.m, leader}, "the leader expired the session " + stretch(overdue) + " later than it must, after it had logged nothing for " +
+		stretch(gap)}
 }
-
-// txn reports whether a source is the transaction logs, which tell nothing of gaps.
-func (t *tracer) txn(w *witness) bool { return w == t.ledger }
 
 // diskStood: a server waited for its disk while the client missed it.
 func (f *facts) diskStood(v *verdict) *cause {
-	if f.timeout == 0 {
+	l := f.missed(v)
+	if l == nil {
 		return nil
 	}
-	from, end := f.silence(v)
+	at := l.m.at()
 	for _, m := range f.t.moments {
-		if m.name == "fsync-slow" && m.ms >= f.timeout/3 && m.at()-m.ms <= end && m.at() >= from {
-			return &cause{slowDisk, likely, []*moment{m}, "a write to the disk of " + m.from.label + " took " + stretch(m.ms)}
+		if m.name == "fsync-slow" && m.ms >= f.timeout/3 && m.at()-m.ms <= at && m.at() >= at-f.readTimeout() {
+			return &cause{slowDisk, likely, []*moment{l.m, m}, "a write to the disk of " + m.who() + " took " + stretch(m.ms) + " while the client missed it"}
 		}
 	}
 	return nil
 }
 
-// noLeader: there was no leader for longer than the timeout, and the client lost its connection over it.
+// noLeader: there was no leader for longer than the timeout, by what all members but one log, and the client lost its
+// connection over it.
 func (f *facts) noLeader(v *verdict) *cause {
-	if f.timeout == 0 {
+	if f.timeout == 0 || f.client == nil {
 		return nil
 	}
-	var lost, back *moment
+	members := map[string]bool{} // that the logs tell of
+	for _, m := range f.t.moments {
+		if m.from.server && m.member != "" {
+			members[m.member] = true
+		}
+	}
+	lookers := map[string]bool{}
+	var lost *moment
 	for _, m := range f.t.moments {
 		if m.own || m.at() > v.endedAt {
 			continue
 		}
 		switch m.name {
-		case "looking", "following-failed", "leader-shutdown-reason", "leader-shutdown":
-			if lost == nil || back != nil {
-				lost, back = m, nil
+		case "looking", "following-failed", "leader-shutdown-reason":
+			if lost == nil {
+				lost = m
 			}
+			lookers[m.who()] = true
 		case "quorum-of-supporters":
-			if lost != nil && back == nil {
-				back = m
-				if took := back.at() - lost.at(); took > f.timeout && v.endedAt-back.at() < 3*f.timeout+f.slack() && f.lostWithin(lost.at()-f.timeout, back.at()) {
-					return &cause{leaderChanged, likely, []*moment{lost, back}, "for " + stretch(took) + " there was no leader"}
-				}
+			took := int64(0)
+			if lost != nil {
+				took = m.at() - lost.at()
 			}
+			if took > f.timeout && len(lookers) >= max(2, len(members)-1) && v.endedAt-m.at() < 3*f.timeout+f.slack() &&
+				len(between(f.lossLines(), lost.at()-f.timeout, m.at())) > 0 {
+				return &cause{leaderChanged, likely, []*moment{lost, m}, "for " + stretch(took) + " there was no leader"}
+			}
+			lost = nil
+			clear(lookers)
 		}
 	}
 	return nil
-}
-
-// lostWithin reports whether the client lost its connection within a time, or nothing tells.
-func (f *facts) lostWithin(from, to int64) bool {
-	return f.client == nil || len(between(f.lossLines(), from, to)) > 0
 }
 
 // tooManyConnections: servers refused the client's address while it tried to come back.

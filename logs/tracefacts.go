@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/zkctl/zkctl/logs/internal/format"
@@ -207,17 +208,20 @@ func unsure(a, b *witness) int64 {
 	if a == b {
 		return 0
 	}
-	if !a.skew.known || !b.skew.known {
+	if !compared(a, b) {
 		return 1000
 	}
 	return a.skew.within + b.skew.within + 5
 }
 
+// compared reports whether the clocks of two sources are known to each other.
+func compared(a, b *witness) bool { return a == b || a.skew.known && b.skew.known }
+
 // covers returns the source whose server led at a time, by a log that leaves nothing out: with an end that follows, and
 // a begin before, or else with signs of leading on both sides. epoch is that of the transaction, or -1.
 func (t *tracer) covers(at, epoch int64) *witness {
 	for _, w := range t.witnesses {
-		if !w.server || w.lost || w.mixed {
+		if !w.server || w.lost || w.mixed || !w.talks {
 			continue
 		}
 		raw := at + w.correction()
@@ -247,27 +251,44 @@ func (w *witness) broken(raw int64) bool {
 	return false
 }
 
-// busy reports whether a server's log shows it running during a time: lines in it, and no gap of the given length.
-func (w *witness) busy(from, to, gap int64) bool {
-	from, to = from+w.correction(), to+w.correction()
-	if w.first > from || w.last < to {
-		return false
-	}
-	for _, g := range w.gaps {
-		if min(g.to, to)-max(g.from, from) >= gap {
-			return false
+// lineWithin returns the time of a line that the member logged within a time, by the reference's clock; 0 if there is none.
+func (w *witness) lineWithin(member string, from, to int64) int64 {
+	for _, raw := range w.alive[member] {
+		if at := raw - w.correction(); at >= from && at <= to {
+			return at
 		}
 	}
-	return true
+	return 0
 }
 
-// gapOver returns the longest gap in a log that overlaps a time.
-func (w *witness) gapOver(from, to int64) (longest span) {
-	from, to = from+w.correction(), to+w.correction()
-	for _, g := range w.gaps {
-		if g.from < to && g.to > from && g.to-g.from > longest.to-longest.from {
-			longest = g
+// gapBefore is how long the member logged nothing before the line at a time.
+func (w *witness) gapBefore(member string, at int64) int64 {
+	raw, before := at+w.correction(), int64(0)
+	for _, line := range w.alive[member] {
+		if line >= raw-100 {
+			break
+		}
+		before = line
+	}
+	if before == 0 {
+		return 0
+	}
+	return raw - before
+}
+
+// servedBy lists the members that the client was connected to, or tried, by their own logs.
+func (f *facts) servedBy() (list []*moment) {
+	for _, m := range f.t.moments {
+		if !m.own || !m.from.server {
+			continue
+		}
+		switch m.name {
+		case "client-went-away", "server-closing-exception", "server-closed-socket", "session-invalid", "session-established-server", "session-renew-attempt",
+			"session-revalidating":
+			if !slices.ContainsFunc(list, func(o *moment) bool { return o.from == m.from && o.member == m.member }) {
+				list = append(list, m)
+			}
 		}
 	}
-	return longest
+	return list
 }

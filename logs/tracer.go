@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/zkctl/zkctl/internal/proto"
@@ -57,6 +58,8 @@ func (t *tracer) read(ctx context.Context) error {
 			return err
 		}
 		w.lost = t.probe.lost
+		// How late a client notices that a server has closed its connection is what the trace has to find.
+		maps.DeleteFunc(marks, func(k mark, _ sighting) bool { return k.name == "closed" })
 		if !w.mixed {
 			s.member = t.probe.member
 		}
@@ -206,8 +209,21 @@ func (w *witness) reacts(e *format.Event) bool {
 	return len(w.own) > 0 && !w.server && e.Level == format.Warn && e.Time >= end-reacting && e.Time <= end+reacting
 }
 
-// leastGap is the shortest time without a line, in ms, that counts as a gap.
-const leastGap = 250
+// ran notes that a member logged something. Times closer than tick are one.
+func (w *witness) ran(member string, at, from, to int64) {
+	const tick = 50
+	if at < from-60_000 || at > to+60_000 {
+		return
+	}
+	if w.alive == nil {
+		w.alive = map[string][]int64{}
+	}
+	times := w.alive[member]
+	if n := len(times); n > 0 && at-times[n-1] < tick || n >= mostAlive || n == 0 && len(w.alive) > 50 {
+		return
+	}
+	w.alive[member] = append(times, at)
+}
 
 // around collects what a log tells within the window.
 func (w *witness) around(ctx context.Context, from, to int64, c *catalogue.Catalogue, m *catalogue.Match) error {
@@ -217,7 +233,6 @@ func (w *witness) around(ctx context.Context, from, to int64, c *catalogue.Catal
 	for _, o := range w.own {
 		known[o.line] = o.file
 	}
-	before := int64(0)
 	for n := 1; ; n++ {
 		e, err := s.next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -232,14 +247,10 @@ func (w *witness) around(ctx context.Context, from, to int64, c *catalogue.Catal
 		if !e.Timed {
 			continue
 		}
-		if before > 0 && e.Time-before >= leastGap && e.Time >= from && before <= to && len(w.gaps) < mostContext {
-			w.gaps = append(w.gaps, span{before, e.Time})
-		}
-		before = max(before, e.Time)
+		w.ran(string(e.Member), e.Time, from, to)
 		if e.Time < from || e.Time > to {
 			continue
 		}
-		w.within++
 		if file, own := known[e.Line]; own && file == s.file || len(w.context) >= mostContext {
 			continue
 		}

@@ -18,26 +18,28 @@ const (
 	mostPending = 30   // moments of such a client
 	mostReigns  = 500
 	mostText    = 400 // bytes of a moment's text
+	mostAlive   = 20_000
 )
 
 // moment is an entry of a trace's timeline.
 type moment struct {
-	from  *witness
-	file  string
-	line  int64 // 0 if it is no line
-	raw   int64 // ms since 1970, as logged
-	timed bool
-	own   bool   // it is about the session
-	name  string // the phrase's, "" if none, or one of the txn… names
-	text  string
-	cause string // the exception below
-	class string
-	level format.Level
-	ms    int64 // the duration or timeout that it tells of
-	addr  string
-	rank  catalogue.Rank
-	txn   *txnMoment
-	again int // how many equal ones of its source follow
+	from   *witness
+	file   string
+	line   int64 // 0 if it is no line
+	raw    int64 // ms since 1970, as logged
+	timed  bool
+	own    bool   // it is about the session
+	name   string // the phrase's, "" if none, or one of the txn… names
+	text   string
+	cause  string // the exception below
+	class  string
+	level  format.Level
+	ms     int64 // the duration or timeout that it tells of
+	addr   string
+	rank   catalogue.Rank
+	txn    *txnMoment
+	again  int    // how many equal ones of its source follow
+	member string // that logged it
 }
 
 // at is the corrected time.
@@ -57,14 +59,14 @@ type witness struct {
 	context []*moment
 	handles map[string]*handle
 	reigns  []reign
-	gaps    []span // without a line, within the window
-	within  int64  // lines within the window
+	alive   map[string][]int64 // by member: when it logged something, within the window
 	files   []fileSpan
 	lost    bool  // a part of it could not be read
 	asked   int64 // the timeout that a client asked for last
 	marks   map[mark]sighting
 	wrote   string // the member that wrote the last line
 	mixed   bool   // several members wrote it
+	talks   bool   // ZooKeeperServer logs at INFO, as "Expiring session" is
 }
 
 // fileSpan is the first and last time in a file.
@@ -154,7 +156,7 @@ func (t *tracer) moment(w *witness, e *format.Event, m *catalogue.Match) *moment
 	if len(text) > mostText {
 		text = text[:mostText]
 	}
-	x := &moment{from: w, file: t.probe.file, line: e.Line, raw: e.Time, timed: e.Timed, text: string(text), class: string(e.Class), level: e.Level}
+	x := &moment{from: w, member: string(e.Member), file: t.probe.file, line: e.Line, raw: e.Time, timed: e.Timed, text: string(text), class: string(e.Class), level: e.Level}
 	if cause := rootCause(e.More); cause != nil {
 		x.cause = string(cause[:min(len(cause), mostText)])
 	}
@@ -367,6 +369,9 @@ func (w *witness) role(e *format.Event, m *catalogue.Match) {
 	case "session-expired", "session-closed-server", "session-global-commit", "session-established-server", "server-closed-socket", "client-went-away",
 		"session-invalid", "session-close-submitted", "session-closing", "notification", "binding", "snapshotting", "log-created":
 		w.server = true
+	}
+	if m.Phrase.Name == "session-expired" || e.Level == format.Info && bytes.Equal(e.Class, []byte("ZooKeeperServer")) {
+		w.talks = true
 	}
 	if w.leaderOnly(e) || m.Phrase.Name == "session-expired" {
 		w.leads(e.Time)

@@ -111,6 +111,7 @@ func (t *tracer) readTxns(ctx context.Context, marks map[mark]sighting) error {
 	x := &t.txns
 	x.ephemerals = map[string]int64{}
 	seen := int64(0) // the last zxid that mattered: members' logs, which start in that order, repeat them
+	top := int64(0)
 	created := int64(0)
 	var births []int64
 	quiet := t.o.path != "" // the search by path has reported the faults
@@ -119,6 +120,10 @@ func (t *tracer) readTxns(ctx context.Context, marks map[mark]sighting) error {
 		if x.from == 0 {
 			x.from = h.Time
 		}
+		if top>>32 == h.Zxid>>32 && h.Zxid > top+1 {
+			x.gap = true // a log is missing
+		}
+		top = max(top, h.Zxid)
 		x.from, x.until = min(x.from, h.Time), max(x.until, h.Time)
 		switch h.Type {
 		case proto.OpCreateSession:
@@ -130,7 +135,7 @@ func (t *tracer) readTxns(ctx context.Context, marks map[mark]sighting) error {
 			}
 		case proto.OpCloseSession:
 			t.sight(marks, mark{"ended", true, proto.Hex(h.ClientID)}, h.Time)
-			t.sight(marks, mark{"closed", false, proto.Hex(h.ClientID)}, h.Time)
+			t.sight(marks, mark{"processed", false, proto.Hex(h.ClientID)}, h.Time)
 		}
 		own := h.ClientID == t.o.id
 		if !own && (len(x.ephemerals) == 0 || h.Type != proto.OpDelete && h.Type != proto.OpMulti && h.Type != proto.OpDeleteContainer) {

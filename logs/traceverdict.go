@@ -173,7 +173,7 @@ func (f *facts) end(v *verdict) {
 		v.say("the session itself may still live, with the client that has its password")
 	case f.invalid != nil || f.clientExpired != nil:
 		f.unknownToServers(v)
-	case t.txns.until > 0 && f.made != nil && !t.txns.gap && t.txns.until > t.lastSeen():
+	case t.txns.until > t.lastSeen() && !t.txns.gap && f.inTxns():
 		v.end, v.name, v.confidence = endOpen, stillOpen, certain
 		v.say("the transaction logs reach to %s and do not end it", timeText(t.txns.until))
 		f.trouble(v)
@@ -183,6 +183,11 @@ func (f *facts) end(v *verdict) {
 		v.say("no source tells of its end")
 		f.trouble(v)
 	}
+}
+
+// inTxns reports whether the transaction logs reach back to when the session lived.
+func (f *facts) inTxns() bool {
+	return f.t.txns.writes > 0 || f.made != nil && f.made.name == txnCreate
 }
 
 // lastSeen is the time of the last line about the session, by the reference's clock.
@@ -198,6 +203,18 @@ func (t *tracer) lastSeen() (last int64) {
 // endedByServers judges a closeSession with cxid 0.
 func (f *facts) endedByServers(v *verdict, closed *moment) {
 	v.say("closeSession has cxid 0: it is the leader's expiry, or an administrator's")
+	if m := f.clientClosed; m != nil && !f.lostBefore(m, closed.at()) && max(m.at()-closed.at(), closed.at()-m.at()) < 5000 {
+		v.end, v.name, v.confidence = endClosed, closedByClient, likely
+		v.support(m)
+		v.say("its own client closed it then; some clients number their requests from 0")
+		return
+	}
+	if m := f.submitted; m != nil && m.raw > m.from.first && m.from.talks {
+		v.end, v.name, v.confidence = endClosed, closedByHolder, likely
+		v.support(m)
+		v.say("the member logged no reason of its own for it: a client asked, that numbers its requests from 0")
+		return
+	}
 	w := f.t.covers(closed.at(), closed.txn.zxid>>32)
 	if w == nil {
 		v.undecided(askLeader, expiredSilently, closedByAdmin)
@@ -231,15 +248,16 @@ func (f *facts) terminatedBy(v *verdict) {
 // the server closed the connection at that moment, and the client noticed at once.
 func (f *facts) lossAt(end *moment) *loss {
 	for _, l := range f.losses {
-		if d := l.m.at() - end.at(); l.closed && d >= -unsure(l.m.from, end.from) && d <= 200+unsure(l.m.from, end.from) && f.t.skewSmall(l.m.from, end.from) {
+		u := int64(0) // clocks that were not compared and yet agree so well agree
+		if compared(l.m.from, end.from) {
+			u = unsure(l.m.from, end.from)
+		}
+		if d := l.m.at() - end.at(); l.closed && d >= -50-u && d <= 200+u {
 			return l
 		}
 	}
 	return nil
 }
-
-// skewSmall reports whether two sources' clocks are known to agree, or nothing says that they do not.
-func (t *tracer) skewSmall(a, b *witness) bool { return a == b || unsure(a, b) <= 1000 }
 
 // whichHolder tells whether the session's own client closed it or another holder.
 func (f *facts) whichHolder(v *verdict) {
@@ -337,17 +355,10 @@ func (f *facts) unknownToServers(v *verdict) {
 	v.endedAt = m.at()
 	v.support(f.invalid, f.clientExpired)
 	restored := slices.IndexFunc(f.t.moments, func(c *moment) bool { return c.name == "restore" && c.at() <= m.at() })
-	refused := slices.IndexFunc(f.t.moments, func(c *moment) bool {
-		return c.name == "client-refused-zxid" && c.addr != "" && f.invalid != nil && c.addr == f.invalid.addr
-	})
 	switch {
 	case restored >= 0:
 		v.name, v.confidence = unknownAfterRestore, likely
 		v.support(f.t.moments[restored])
-	case refused >= 0:
-		v.name, v.confidence = unknownAfterRestore, likely
-		v.support(f.t.moments[refused])
-		v.say("the client had seen newer data than the servers have")
 	default:
 		v.undecided(askTxnLog, expiredSilently, closedByHolder, closedByAdmin)
 		v.decides = append(v.decides, askLeader)
@@ -360,7 +371,7 @@ func (f *facts) unknownToServers(v *verdict) {
 // trouble adds what lost the connection of a session that has not ended.
 func (f *facts) trouble(v *verdict) {
 	switch {
-	case f.packet != nil:
+	case f.packet != nil && (len(f.losses) == 0 || f.losses[len(f.losses)-1].m.at()-f.packet.at() < 2000+unsure(f.packet.from, f.losses[0].m.from)):
 		v.support(f.packet)
 		v.name, v.confidence = packetTooLong, certain
 	case f.auth != nil:
