@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -260,10 +261,14 @@ func (f *facts) cutOff(v *verdict) *cause {
 	if len(tries) == 0 {
 		return nil
 	}
+	if tried := f.tried(l, v.endedAt); tried > cmp.Or(f.t.members(), leastTried)/2 {
+		c.note += fmt.Sprintf("; none of %d servers answered it, and one of them at least ran, since a quorum ended the session in time", tried)
+		return c
+	}
 	served := f.servedBy()
 	for _, m := range served {
 		u := unsure(f.client, m.from)
-		at := m.from.lineWithin(m.member, tries[0].at()+u, v.endedAt-300)
+		at := m.from.lineWithin(m.member, tries[0].at()+u, v.endedAt-answerTime)
 		if at == 0 {
 			return nil
 		}
@@ -278,6 +283,36 @@ func (f *facts) cutOff(v *verdict) *cause {
 	c.because = append(c.because, tries[0])
 	c.note += ", and no server answered its connections"
 	return c
+}
+
+// leastTried is how many members there are if the logs do not tell: as many as few ensembles exceed.
+const leastTried = 5
+
+// answerTime is how long, in ms, a server that runs may take to answer a client that connects.
+const answerTime = 300
+
+// tried counts the servers that did not answer the client: the one that it left, and those that it tried.
+func (f *facts) tried(l *loss, end int64) int {
+	servers := map[string]bool{}
+	left := ""
+	for _, m := range f.lines {
+		switch {
+		case m.server == "" || m.name != "client-established" && m.name != "client-opening" && m.name != "kazoo-connecting":
+		case m.at() <= l.m.at():
+			left = serverName(m.server)
+		case m.at() <= end-answerTime:
+			servers[serverName(m.server)] = true
+		}
+	}
+	if left != "" {
+		servers[left] = true
+	}
+	return len(servers)
+}
+
+// serverName is an address as all lines write it: Java writes a name in front of it, and a full stop behind.
+func serverName(server string) string {
+	return strings.TrimSuffix(server[strings.LastIndexByte(server, '/')+1:], ".")
 }
 
 // who names the server that logged a moment.

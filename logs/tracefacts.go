@@ -276,6 +276,19 @@ func (w *witness) gapBefore(member string, at int64) int64 {
 	return raw - before
 }
 
+// members is how many members the logs tell of; 0 if they tell of none.
+func (t *tracer) members() int {
+	ids := map[string]bool{}
+	for _, w := range t.witnesses {
+		for id := range w.alive {
+			if w.server && id != "" {
+				ids[id] = true
+			}
+		}
+	}
+	return len(ids)
+}
+
 // servedBy lists the members that the client was connected to, or tried, by their own logs.
 func (f *facts) servedBy() (list []*moment) {
 	for _, m := range f.t.moments {

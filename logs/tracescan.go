@@ -36,6 +36,7 @@ type moment struct {
 	level  format.Level
 	ms     int64 // the duration or timeout that it tells of
 	addr   string
+	server string // that a client tries or is connected to
 	rank   catalogue.Rank
 	txn    *txnMoment
 	again  int    // how many equal ones of its source follow
@@ -172,6 +173,11 @@ func (x *moment) take(m *catalogue.Match) {
 	x.ms = int64(decimal(m, "ms"))
 	if addr := m.Field("addr"); addr != nil {
 		x.addr = clientOf(string(addr))
+	}
+	for _, name := range []string{"server", "host"} {
+		if server := m.Field(name); server != nil {
+			x.server, _, _ = strings.Cut(string(server), ",")
+		}
 	}
 	if cause := m.Field("cause"); len(cause) > 0 {
 		if x.cause == "" {

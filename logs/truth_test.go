@@ -50,7 +50,7 @@ func (s script) String() string { return s.client + " on " + s.servers + ": " + 
 
 const (
 	patience     = 60 * time.Second
-	truthTimeout = 2500 * time.Millisecond
+	truthTimeout = 4 * time.Second
 )
 
 // TestScriptedTruth ends sessions of real clients in known ways, and compares the verdicts with the truth: none may be
@@ -183,7 +183,11 @@ func (s *stage) play(sc script, n int) (v found, text string, ok bool) {
 	members := e.Members()
 	a := &act{stage: s, script: sc, log: filepath.Join(s.dir, fmt.Sprintf("client%d.log", n))}
 	var err error
-	if a.wire, err = newWire(members[n%len(members)].Addr()); err != nil {
+	var targets []string
+	for i := range members {
+		targets = append(targets, members[(n+i)%len(members)].Addr())
+	}
+	if a.wire, err = newWire(targets); err != nil {
 		t.Error(err)
 		return v, text, false
 	}
@@ -371,11 +375,11 @@ func (a *act) later(err error) error {
 // servers0 is a member that the client is not connected to.
 func (a *act) servers0() string {
 	for _, m := range a.stage.servers[a.script.servers].Members() {
-		if m.Addr() != a.wire.to {
+		if m.Addr() != a.wire.last() {
 			return m.Addr()
 		}
 	}
-	return a.wire.to
+	return a.wire.last()
 }
 
 // second takes the session over with another connection, which another handle may have.
@@ -408,10 +412,10 @@ func (a *act) judge() (v found, text string, ok bool) {
 	return verdictOf(a.t, args...), runTraceIn(a.t, Members{}, "", args...).out, true
 }
 
-// wire is the network between a client and a server.
+// wire is the network between a client and the servers.
 type wire struct {
-	ln     net.Listener
-	to     string
+	lns    []net.Listener
+	to     string // the server that answered last
 	mu     sync.Mutex
 	wait   *sync.Cond
 	isCut  bool
@@ -421,39 +425,55 @@ type wire struct {
 	passwd []byte
 }
 
-func newWire(to string) (*wire, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	w := &wire{ln: ln, to: to}
+func newWire(targets []string) (*wire, error) {
+	w := &wire{}
 	w.wait = sync.NewCond(&w.mu)
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go w.carry(c)
+	for _, to := range targets {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			w.close()
+			return nil, err
 		}
-	}()
+		w.lns = append(w.lns, ln)
+		go func() {
+			for {
+				c, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				go w.carry(c, to)
+			}
+		}()
+	}
 	return w, nil
 }
 
-func (w *wire) addr() string { return w.ln.Addr().String() }
+func (w *wire) addr() string {
+	var list []string
+	for _, ln := range w.lns {
+		list = append(list, ln.Addr().String())
+	}
+	return strings.Join(list, ",")
+}
 
-func (w *wire) carry(c net.Conn) {
+func (w *wire) last() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to
+}
+
+func (w *wire) carry(c net.Conn, to string) {
 	if !w.pass() {
 		c.Close()
 		return
 	}
-	s, err := net.Dial("tcp", w.to)
+	s, err := net.Dial("tcp", to)
 	if err != nil {
 		c.Close()
 		return
 	}
 	w.mu.Lock()
-	w.conns = append(w.conns, c, s)
+	w.conns, w.to = append(w.conns, c, s), to
 	w.mu.Unlock()
 	go w.copy(s, c, nil)
 	w.copy(c, s, w.sniff)
@@ -546,6 +566,8 @@ func (w *wire) close() {
 	w.closed = true
 	w.wait.Broadcast()
 	w.mu.Unlock()
-	w.ln.Close()
+	for _, ln := range w.lns {
+		ln.Close()
+	}
 	w.drop()
 }
