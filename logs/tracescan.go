@@ -76,8 +76,6 @@ type fileSpan struct {
 	from, to int64
 }
 
-type span struct{ from, to int64 }
-
 // reign is a time in which a server led, by what its log says.
 type reign struct {
 	from, until int64 // until is 0 if the log does not tell its end
