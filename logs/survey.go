@@ -32,7 +32,7 @@ func Survey(ctx context.Context, o survey.LogOptions) (*survey.Logs, error) {
 	if err := r.check(time.Now()); err != nil {
 		return nil, err
 	}
-	all, err := r.sources()
+	all, err := r.sources(ctx)
 	if err != nil {
 		return nil, err
 	}
