@@ -23,8 +23,8 @@ func ArgCount(least, most int) cobra.PositionalArgs {
 		switch {
 		case len(args) < least:
 			missing := "argument"
-			if names := strings.Fields(c.Use)[1:]; len(args) < len(names) {
-				missing = strings.TrimSuffix(names[len(args)], "...")
+			if names := required(c.Use); len(args) < len(names) {
+				missing = strings.TrimRight(names[len(args)], ".…")
 			}
 			return fmt.Errorf("missing %s; usage: %s", missing, UseLine(c))
 		case most >= 0 && len(args) > most:
@@ -32,6 +32,19 @@ func ArgCount(least, most int) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// required returns the arguments in a line of usage that are not in brackets.
+func required(use string) (names []string) {
+	depth := 0
+	for _, word := range strings.Fields(use)[1:] {
+		depth += strings.Count(word, "[")
+		if depth == 0 {
+			names = append(names, word)
+		}
+		depth -= strings.Count(word, "]")
+	}
+	return names
 }
 
 // nameOptions makes the errors about the options of c and its subcommands read like those of the

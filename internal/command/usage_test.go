@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"io"
 	"strings"
 	"testing"
@@ -46,4 +47,18 @@ func errorText(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// TestRequired: what is in brackets is not missing, however many words it has.
+func TestRequired(t *testing.T) {
+	for use, want := range map[string][]string{
+		"dump [-d|-json] FILE":                   {"FILE"},
+		"at DIR [--zxid ZXID | --time TIME] [x]": {"DIR"},
+		"restart [NAME [MEMBER...]]":             nil,
+		"stats FILE|DIR...":                      {"FILE|DIR..."},
+	} {
+		if got := required(use); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", use, got, want)
+		}
+	}
 }
