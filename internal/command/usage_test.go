@@ -1,8 +1,8 @@
 package command
 
 import (
-	"slices"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
