@@ -17,7 +17,7 @@ import (
 )
 
 // filePlaces are the words of a usage that stand for files.
-var filePlaces = regexp.MustCompile(`FILE|DIR|SRC|DST|OLD|NEW|zoo\.cfg`)
+var filePlaces = regexp.MustCompile(`FILE|DIR|SOURCE|SRC|DST|OLD|NEW|zoo\.cfg`)
 
 // TestEveryPlaceOfEveryVerb walks the verbs with their subcommands and options, and those of zkctl
 // itself: each is offered, and files only where a file is expected.

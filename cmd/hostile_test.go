@@ -68,7 +68,7 @@ const (
 
 // evil is a server whose every name, id and datum is hostile.
 func evil(t testing.TB) *hostile {
-	h := &hostile{answer: evilAnswer, words: "Zookeeper version: 3.9.9" + obeyed + "\nMode: evil" + obeyed + "\n"}
+	h := &hostile{answer: evilAnswer, words: "Zookeeper version: 3.9.9" + obeyed + "\nMode: follower\n"}
 	name := strings.ReplaceAll(evilName, "\n", "") // which would end a line of these answers
 	h.byWord = map[string]string{
 		"mntr": "zk_version\t3.9.9" + obeyed + "\nzk_server_state\t" + name + "\nzk_" + name + "\t1\nzk_avg_latency\t" + name + "\n",

@@ -38,7 +38,7 @@ func TestSASL(t *testing.T) {
 		"PROPERTIES": writeFile(t, "client.properties", "zookeeper.sasl.clientconfig=Other\n", 0o600),
 		"OFF":        writeFile(t, "off.properties", "zookeeper.sasl.client=false\n", 0o600),
 	}
-	files["PROFILE"] = writeFile(t, "config.yaml", "default-profile: p\nprofiles:\n  p:\n    server: "+s.Addr()+"\n    sasl-user: bob\n    sasl-password-file: "+files["PASSWORD"]+"\n", 0o600)
+	files["PROFILE"] = writeFile(t, "config.yaml", "default-profile: ours\nprofiles:\n  ours:\n    server: "+s.Addr()+"\n    sasl-user: bob\n    sasl-password-file: "+files["PASSWORD"]+"\n", 0o600)
 	jvm := func(flags string) map[string]string {
 		return map[string]string{"CLIENT_JVMFLAGS": "-Xmx64m " + flags}
 	}

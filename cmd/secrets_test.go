@@ -70,7 +70,7 @@ func TestSharedSecretsAreReported(t *testing.T) {
 		"-tls-keystore-password-file":   file("key", "p\n"),
 		"-tls-truststore-password-file": file("trust", "p\n"),
 		"-client-configuration":         file("client", "zookeeper.ssl.keyStore.location=x\nzookeeper.ssl.keyStore.password=p\n"),
-		"-config":                       file("config", "default-profile: p\nprofiles: {p: {auth: 'digest:u:p'}}\n"),
+		"-config":                       file("config", "default-profile: ours\nprofiles: {ours: {auth: 'digest:u:p'}}\n"),
 	} {
 		var errs bytes.Buffer
 		s := &ui.Streams{In: strings.NewReader(""), Out: &bytes.Buffer{}, Err: &errs, Width: 80}

@@ -307,8 +307,11 @@ func evilVerbs(t *testing.T, server *hostile) {
 		t.Fatal(err)
 	}
 	_, port, _ := strings.Cut(server.addr, ":")
+	odd := evil(t) // in its mode too, with which no verb but server status takes it for a server
+	odd.words = strings.Replace(odd.words, "follower", "evil"+obeyed, 1)
+	_, oddPort, _ := strings.Cut(odd.addr, ":")
 	cfg := filepath.Join(home, "zoo.cfg")
-	if err := os.WriteFile(cfg, []byte("dataDir="+home+"\nclientPort="+port+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(cfg, []byte("dataDir="+home+"\nclientPort="+oddPort+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	member := func(args ...string) []string {
@@ -339,6 +342,7 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"log sessions":     {{"!", "--all", textLog}, {"!", "-o", "json", textLog}},
 		"log grep":         {{"!", "PWNED", textLog}, {obeyed, textLog}},
 		"log summary":      {{"!", "--dates", "ymd", textLog}, {"!", "-o", "json", textLog}, {"!", obeyed}},
+		"session trace":    {{"!", "0x1", textLog}, {"!", "-o", "json", "0x1", textLog}, {obeyed, textLog}},
 		"report":           {{data, damaged, textLog, "-O", filepath.Join(home, "report.html")}, {"!", obeyed, "-O", filepath.Join(home, "none.html")}},
 		"certs check":      {{"!", cert}, {"!", "-o", "json", cert}, {obeyed}},
 		"certs new":        {{filepath.Join(home, obeyed)}},

@@ -18,14 +18,11 @@ var elsewhere = map[string]string{
 	"echo":   "`set path data` replaces the data of a znode",
 	"edit":   "`get -n /a > file` and `set /a @file` export and import the data",
 	"exists": "`stat path` fails unless the znode exists",
-	"find":   "`ls -R / | grep name` finds znodes by name",
-	"grep":   "`ls -R / | grep name` finds znodes by name",
 	"ll":     "`ls -s path` lists the children and prints the stat",
 	"mkdir":  "`create path` creates a znode, `create -p path` its parents too",
 	"mv":     "a znode cannot be renamed; `get -n /a > file`, `create /b @file` and `delete /a` move its data",
 	"rm":     "`delete path` deletes a znode, `deleteall path` with everything below it",
 	"source": "`zkctl -f file` runs a file of commands",
-	"tree":   "`ls -R path` lists a tree",
 	"watch":  "`addWatch path` reports every change at and below a znode, `get -w path` the next change",
 }
 
