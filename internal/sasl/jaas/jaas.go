@@ -94,7 +94,7 @@ func Parse(name string, text []byte, property func(string) (string, bool)) (*Fil
 		f.Sections = append(f.Sections, s)
 	}
 	if len(f.Sections) == 0 {
-		return nil, fmt.Errorf("JAAS file %s: it has no section", escape.Line(name))
+		return nil, &SectionError{fmt.Sprintf("JAAS file %s: it has no section", escape.Line(name))}
 	}
 	return f, nil
 }

@@ -134,6 +134,7 @@ func TestClientLogins(t *testing.T) {
 		{jaas: digestUsers, change: func(c *zoocfg.Config) { c.SASL.LoginFile = "" }},
 		{jaas: digestUsers, change: func(c *zoocfg.Config) { c.SASL.LoginFile += ".not" }, say: "JAAS file"},
 		{jaas: digestUsers, change: func(c *zoocfg.Config) { c.SASL.Section = "Zk" }, log: `no section "Zk"; it has Server; clients cannot authenticate with SASL`},
+		{jaas: "", log: "it has no section; clients cannot authenticate with SASL"},
 		{jaas: "Server {", say: "line 1"},
 		{jaas: `Server { com.example.Own required; };`, say: `login module "com.example.Own" is not one that ZooKeeper uses`},
 		{jaas: krb5 + `; };`, say: `line 1: Krb5LoginModule of a server needs a keytab: add useKeyTab=true keyTab="/path/to/keytab"`},

@@ -26,10 +26,17 @@ const clientsTime = 2 * time.Minute
 // runClient runs a third-party client, and returns its stdout.
 func runClient(t *testing.T, stdin, name string, args ...string) string {
 	t.Helper()
+	return runClientWith(t, nil, stdin, name, args...)
+}
+
+// runClientWith is runClient with an environment.
+func runClientWith(t *testing.T, env []string, stdin, name string, args ...string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), clientsTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	var out, errOut bytes.Buffer
+	cmd.Env = env
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%s: %v\n%s\n%s", name, errors.Join(err, ctx.Err()), out.String(), errOut.String())

@@ -161,6 +161,9 @@ func both(t *testing.T) (theirs, ours string) {
 }
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asJava) != "" {
+		os.Exit(serveAsJava(os.Args[1:]))
+	}
 	code := m.Run()
 	if shared.ours != nil {
 		shared.ours.close()

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zkctl/zkctl/internal/sasl/kdctest"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -24,6 +25,23 @@ func TestMembersWithSASL(t *testing.T) {
 				QuorumLearner { org.apache.zookeeper.server.auth.DigestLoginModule required username="member" password="secret"; };`)
 			opt := localserver.Options{Size: 3, Apache: java, System: map[string]string{"java.security.auth.login.config": jaas}}
 			loseEach(begin(t, opt, requireSASL...))
+		})
+	}
+}
+
+// The same with Kerberos.
+func TestMembersWithKerberos(t *testing.T) {
+	t.Parallel()
+	kdc := kdctest.Start(t)
+	keytab := kdc.Keytab(t, "members.keytab", "zkquorum/127.0.0.1")
+	module := `com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true storeKey=true useTicketCache=false
+		keyTab="` + keytab + `" principal="zkquorum/127.0.0.1@` + kdctest.Realm + `";`
+	jaas := writeFile(t, "jaas.conf", "QuorumServer { "+module+" };\nQuorumLearner { "+module+" };\n")
+	for _, java := range []int{1, 2} {
+		t.Run(fmt.Sprintf("%d of 3 are Apache", java), func(t *testing.T) {
+			t.Parallel()
+			opt := localserver.Options{Size: 3, Apache: java, System: map[string]string{"java.security.auth.login.config": jaas, "java.security.krb5.conf": kdc.Conf}}
+			loseEach(begin(t, opt, append([]string{"quorum.auth.kerberos.servicePrincipal=zkquorum/_HOST"}, requireSASL...)...))
 		})
 	}
 }
