@@ -36,6 +36,7 @@ type Ensemble struct {
 	links      *links
 	java       engine.Installation // nil without Apache members
 	identities *identities         // nil without Options.TLS and QuorumTLS
+	logins     *logins             // nil without Options.SASLUsers and QuorumSASL
 	super      string              // the password of the identity that may reconfigure
 
 	reconfig sync.Mutex   // held during a reconfiguration
@@ -102,6 +103,9 @@ func start(ctx context.Context, opt Options, fresh bool) (_ *Ensemble, err error
 			_ = e.Close()
 		}
 	}()
+	if err := e.login(); err != nil {
+		return nil, err
+	}
 	if opt.TLS || opt.QuorumTLS {
 		if e.identities, err = newIdentities(opt.TLSDir, opt.Host); err != nil {
 			return nil, err
@@ -576,5 +580,5 @@ func (e *Ensemble) Close() error {
 	e.mu.Unlock()
 	err := e.all((*Member).close)
 	e.end(nil)
-	return errors.Join(err, e.work.Remove(), e.identities.close())
+	return errors.Join(err, e.work.Remove(), e.identities.close(), e.logins.close())
 }

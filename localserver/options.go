@@ -64,6 +64,13 @@ type Options struct {
 	TLSDir  string
 	TLSPort int
 
+	// SASLUsers are users with their passwords, as whom clients can authenticate with DIGEST-MD5;
+	// ACLs name them as sasl:user. To close the sessions of other clients, set the property
+	// sessionRequireClientSASLAuth=true. QuorumSASL has the members of an ensemble authenticate to
+	// each other (quorum.auth.serverRequireSasl).
+	SASLUsers  map[string]string
+	QuorumSASL bool
+
 	// Config is the path of a zoo.cfg to start from. Unless it or Properties say otherwise,
 	// tickTime is 2000, all four-letter words are answered, connections are not limited, and
 	// znodes may have a TTL. For a standalone server it also sets the ports and the data
@@ -129,6 +136,9 @@ func (o *Options) check() error {
 		return fmt.Errorf("port %d is out of range", o.Port)
 	case net.ParseIP(o.Host) == nil && o.Host != "localhost":
 		return fmt.Errorf("host %q is not an address of this machine", o.Host)
+	}
+	if err := o.checkSASL(); err != nil {
+		return err
 	}
 	if o.Emulate != "" {
 		if _, err := release.Parse(o.Emulate); err != nil {

@@ -1,6 +1,7 @@
 // Package jaas reads JAAS login configuration files, in which Java's programs keep what they log in
 // with, by the rules of com.sun.security.auth.login.ConfigFile. lexer.go splits a file into
-// tokens, jaas.go reads its sections, modules.go understands the modules that ZooKeeper has.
+// tokens, jaas.go reads its sections, modules.go understands the modules that ZooKeeper has;
+// write.go writes sections.
 package jaas
 
 import (
