@@ -121,11 +121,7 @@ func (a *app) quietSession() *session.Session {
 		if err := a.options.settle(a.flags, &quiet); err != nil {
 			return err
 		}
-		var err error
-		name := a.options.Server
-		a.options.Server, err = localHome().Resolve(name)
-		a.options.ours = a.options.Server != name
-		return err
+		return a.options.resolve()
 	})
 }
 

@@ -18,13 +18,23 @@ func (a *app) settle(ctx context.Context, announce bool) (stop func(), err error
 		return nil, err
 	}
 	if a.options.Local == 0 {
-		name := a.options.Server
-		if a.options.Server, err = localHome().Resolve(name); err != nil {
+		if err := a.options.resolve(); err != nil {
 			return nil, err
 		}
-		a.options.ours = a.options.Server != name
 	}
 	return a.startOwn(ctx, given, announce)
+}
+
+// resolve replaces the name of a local server by its connect string, and takes the login that it has for its clients.
+func (o *options) resolve() (err error) {
+	name := o.Server
+	if o.Server, err = localHome().Resolve(name); err != nil {
+		return err
+	}
+	if o.ours = o.Server != name; o.ours {
+		o.login = localHome().Login(name)
+	}
+	return nil
 }
 
 // startOwn starts the server that -local asks for and makes it the one to connect to. The
@@ -53,7 +63,7 @@ func (a *app) startOwn(ctx context.Context, given, announce bool) (stop func(), 
 		return nil, err
 	}
 	o.Server = e.ConnectString()
-	o.TLS, o.ClientConfiguration, o.ours = tlsOptions{}, "", true // a profile's settings are for another ensemble
+	o.TLS, o.SASL, o.ClientConfiguration, o.ours = tlsOptions{}, saslOptions{Mode: "off"}, "", true // a profile's settings are for another ensemble
 	if announce {
 		text := "both are removed when you exit"
 		if o.DataDir != "" {

@@ -11,7 +11,7 @@ import (
 )
 
 func (l *localVerb) startCommand() *cobra.Command {
-	f := &specFlags{}
+	f, sasl := &specFlags{}, false
 	c := &cobra.Command{
 		Use:   "start [NAME]",
 		Short: "start a server or an ensemble in the background",
@@ -21,14 +21,19 @@ NAME already exists, it starts with the same settings, data and ports as before.
   zkctl local start --size 3 --observers 1 dev
   zkctl local start --port 2181 --data-dir ./data
   zkctl local start --emulate 3.8 old
-  zkctl local start --size 3 --apache 1 mixed`,
+  zkctl local start --size 3 --apache 1 mixed
+  zkctl local start --sasl --set sessionRequireClientSASLAuth=true secured`,
 		Args:              command.ArgCount(0, 1),
 		ValidArgsFunction: l.completeServer,
 	}
 	f.add(c)
+	c.Flags().BoolVar(&sasl, "sasl", false, "let clients and members authenticate with SASL, with passwords made for it")
 	c.RunE = func(c *cobra.Command, words []string) error {
 		if err := f.settle(); err != nil {
 			return err
+		}
+		if sasl {
+			f.spec.UseSASL()
 		}
 		name := local.DefaultName
 		if len(words) > 0 {
@@ -57,6 +62,10 @@ func (l *localVerb) start(ctx context.Context, name string, spec *local.Spec) er
 		where = "in " + up.DataDir
 	}
 	l.env.Note("Started the local server %s with its data %s. To stop it: zkctl local stop %s", name, where, name)
+	if login := l.home.Login(name); login != "" {
+		l.env.Note("Clients can authenticate with SASL, as the sections %s and %s of %s say. zkctl -server %s does; for zkCli.sh, export CLIENT_JVMFLAGS=-Djava.security.auth.login.config=%s",
+			local.ClientSection, local.SuperSection, login, name, login)
+	}
 	_, err = fmt.Fprintln(l.env.Streams.Out, up.ConnectString)
 	return err
 }

@@ -20,12 +20,11 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 	o := &options{}
 	flags := o.flags()
 	o.Verbose = a.options.Verbose
-	address, err := localHome().Resolve(server)
-	switch {
+	o.Server = server
+	switch err := o.resolve(); {
 	case err != nil:
 		return cfg, false, err
-	case address != server:
-		o.Server, o.ours = address, true
+	case o.ours:
 	default:
 		c, err := a.options.readConfig()
 		if err != nil {
@@ -41,11 +40,9 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 		if secret {
 			warnIfShared(a.streams, c.file)
 		}
-		server := o.Server
-		if o.Server, err = localHome().Resolve(server); err != nil {
+		if err := o.resolve(); err != nil {
 			return cfg, false, err
 		}
-		o.ours = o.Server != server
 		if chroot != "" {
 			o.Server = strings.TrimSuffix(o.Server, "/") + "/" + chroot
 		}
@@ -87,7 +84,7 @@ func (a *app) elsewhere(servers string) (cfg client.Config, ok bool, err error) 
 		return cfg, false, nil
 	}
 	o := a.options
-	o.Server, o.ours = servers, false
+	o.Server, o.ours, o.login = servers, false, ""
 	cfg, err = o.session(a.flags, a.streams)
 	return cfg, err == nil, err
 }

@@ -46,7 +46,8 @@ type options struct {
 
 	Help, Version bool
 
-	ours bool // Server is run by zkctl, so the settings for zkCli's JVM do not apply
+	ours  bool   // Server is run by zkctl, so the settings for zkCli's JVM do not apply
+	login string // the JAAS file with which such a server wants to be met; "" for none
 }
 
 type tlsOptions struct {

@@ -18,6 +18,7 @@ import (
 	"github.com/zkctl/zkctl/internal/sasl/login"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/zoocfg"
+	"github.com/zkctl/zkctl/local"
 )
 
 // settle completes the options: flags override ZKCTL_*, which override the profile, which
@@ -117,6 +118,12 @@ func (o *options) session(flags *pflag.FlagSet, s *ui.Streams) (client.Config, e
 	}
 	if err := properties.Apply(&cfg); err != nil {
 		return cfg, err
+	}
+	switch {
+	case o.login != "":
+		properties.SASL.JAAS, properties.SASL.Section, properties.SASL.Asked = o.login, local.ClientSection, true
+	case o.ours:
+		properties.SASL.Mode = "off" // unless an option says otherwise
 	}
 	if err := o.SASL.override(flags, &properties.SASL); err != nil {
 		return cfg, err

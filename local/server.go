@@ -28,6 +28,8 @@ type Spec struct {
 	Config        string             `json:"config,omitempty"`
 	Properties    map[string]string  `json:"properties,omitempty"`
 	System        map[string]string  `json:"system,omitempty"`
+	SASLUsers     map[string]string  `json:"saslUsers,omitempty"`
+	QuorumSASL    bool               `json:"quorumSasl,omitempty"`
 }
 
 // Options returns the options for localserver.Start.
@@ -35,7 +37,7 @@ func (s *Spec) Options() localserver.Options {
 	return localserver.Options{
 		Size: s.Size, Observers: s.Observers, Apache: s.Apache, Engine: s.Engine, ZooKeeperHome: s.ZooKeeperHome, Emulate: s.Emulate,
 		DataDir: s.DataDir, Ephemeral: s.Ephemeral, Host: s.Host, Port: s.Port, Config: s.Config,
-		Properties: s.Properties, System: s.System,
+		Properties: s.Properties, System: s.System, SASLUsers: s.SASLUsers, QuorumSASL: s.QuorumSASL,
 	}
 }
 

@@ -59,6 +59,9 @@ func (s *Server) spawn(ctx context.Context) (*background.Started, error) {
 	if err := s.save(); err != nil {
 		return nil, err
 	}
+	if err := s.writeLogin(); err != nil {
+		return nil, err
+	}
 	log, err := os.OpenFile(s.LogFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the server's log: %w", err)
