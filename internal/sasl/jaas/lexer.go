@@ -116,8 +116,6 @@ func (l *lexer) skip() error {
 	return nil
 }
 
-var escapes = map[byte]byte{'a': 7, 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', 'v': '\v'}
-
 // quoted reads a string with its quotes. It ends on its line.
 func (l *lexer) quoted() (string, error) {
 	var text strings.Builder
@@ -132,8 +130,8 @@ func (l *lexer) quoted() (string, error) {
 				continue
 			}
 			c = l.rest[i]
-			if e, ok := escapes[c]; ok {
-				text.WriteByte(e)
+			if e := strings.IndexByte("abfnrtv", c); e >= 0 {
+				text.WriteByte("\a\b\f\n\r\t\v"[e])
 				continue
 			}
 			if !isOctal(c) {

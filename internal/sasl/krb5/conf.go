@@ -250,8 +250,8 @@ func unquoteConf(value string) string {
 // The encryption types that can be used, in the order in which they are asked for. RC4 and 3DES are
 // good enough to get a ticket, but GSSAPI's tokens have another form with them.
 var (
-	sessionTypes = []int32{etypeID.AES256_CTS_HMAC_SHA1_96, etypeID.AES128_CTS_HMAC_SHA1_96, etypeID.AES256_CTS_HMAC_SHA384_192, etypeID.AES128_CTS_HMAC_SHA256_128}
-	loginTypes   = append(slices.Clone(sessionTypes), etypeID.RC4_HMAC)
+	loginTypes   = []int32{etypeID.AES256_CTS_HMAC_SHA1_96, etypeID.AES128_CTS_HMAC_SHA1_96, etypeID.AES256_CTS_HMAC_SHA384_192, etypeID.AES128_CTS_HMAC_SHA256_128, etypeID.RC4_HMAC}
+	sessionTypes = loginTypes[:4:4]
 )
 
 func (r *confReader) config(files []string) (*Config, error) {
