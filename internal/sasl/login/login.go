@@ -69,7 +69,6 @@ func Choose(s *sasl.Settings, r Reporter) (sasl.Mechanism, error) {
 	case err != nil:
 		return nil, err
 	case section != nil:
-		r.secret(section.File)
 		return bySection(s, section, r)
 	case s.Mode == GSSAPI:
 		return kerberos(s, r)
@@ -150,6 +149,7 @@ func bySection(s *sasl.Settings, section *jaas.Section, r Reporter) (sasl.Mechan
 	if err != nil {
 		return nil, err
 	}
+	r.secret(section.File)
 	return &digestmd5.Identity{User: d.User, Password: func() (string, error) { return d.Password, nil }}, nil
 }
 
