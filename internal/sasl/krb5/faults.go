@@ -3,6 +3,7 @@ package krb5
 import (
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/jcmturner/gokrb5/v8/iana/errorcode"
@@ -80,8 +81,11 @@ func (c *Config) ticketFault(tgt *ticket, service Principal, err error) error {
 			return fmt.Errorf("no ticket for %v: the realm %s of %v does not trust the realm %s; check [domain_realm] in %s",
 				service, escape.Line(tgt.client.Realm), tgt.client, escape.Line(service.Realm), c.named())
 		}
-		return fmt.Errorf("the KDC of %s does not know the service %v, which is where this server was expected; if it has another name, "+
-			"set -sasl-service, -sasl-canonicalize=false or zookeeper.server.principal", escape.Line(realmOf(tgt)), service)
+		hint := "if it has another name, set -sasl-service, -sasl-canonicalize=false or zookeeper.server.principal"
+		if names := service.Name.NameString; net.ParseIP(names[len(names)-1]) != nil {
+			hint = "connect by the server's name, not its address"
+		}
+		return fmt.Errorf("the KDC of %s does not know the service %v, under which this server was expected; %s", escape.Line(realmOf(tgt)), service, hint)
 	case errorcode.KRB_AP_ERR_SKEW, errorcode.KRB_AP_ERR_TKT_NYV:
 		return skewFault("the KDC of "+escape.Line(realmOf(tgt)), time.Until(e.STime))
 	case errorcode.KRB_AP_ERR_TKT_EXPIRED:

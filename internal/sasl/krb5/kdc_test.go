@@ -95,7 +95,8 @@ func TestTickets(t *testing.T) {
 		"an old keytab":          {func(c *Client) { c.UseKeytab, c.Keytab = true, outdated }, "localhost", "the key of joe3@EXAMPLE.COM in keytab " + outdated + " is not that of the KDC", true},
 		"not a keytab":           {func(c *Client) { c.UseKeytab, c.Keytab = true, k.Conf }, "localhost", "keytab " + k.Conf + ": it is not a keytab", false},
 		"no keytab":              {func(c *Client) { c.UseKeytab, c.Keytab = true, "none" }, "localhost", "keytab: open none: no such file", false},
-		"an unknown service":     {func(c *Client) { c.UseCache, c.Cache, c.Service = true, cache, "hbase" }, "localhost", "the KDC of EXAMPLE.COM does not know the service hbase/localhost@EXAMPLE.COM", false},
+		"an unknown service":     {func(c *Client) { c.UseCache, c.Cache, c.Service = true, cache, "hbase" }, "localhost", "the KDC of EXAMPLE.COM does not know the service hbase/localhost@EXAMPLE.COM, under which this server was expected; if it has another name, set -sasl-service", false},
+		"an address":             {func(c *Client) { c.UseCache, c.Cache = true, cache }, "10.0.0.1", "does not know the service zookeeper/10.0.0.1@EXAMPLE.COM, under which this server was expected; connect by the server's name, not its address", false},
 		"an unknown realm of it": {func(c *Client) { c.UseCache, c.Cache, c.Realm = true, cache, "OTHER.ORG" }, "localhost", "the realm EXAMPLE.COM of joe@EXAMPLE.COM does not trust the realm OTHER.ORG", false},
 		"a password of nobody":   {func(c *Client) { c.Password = password("x") }, "localhost", "needs a principal", false},
 		"an unreachable KDC": {func(c *Client) {
