@@ -87,7 +87,7 @@ torture: ## kill, attack, starve and cut off the embedded servers, TORTURETIME (
 matrix: ## run every cell of the SASL matrix: clients, servers, mechanisms, situations
 	@scripts/install-zookeeper.sh
 	@scripts/install-clients.sh
-	ZKCTL_MATRIX=all $(GO) test -count=1 -timeout 30m -run TestSASLMatrix -v ./cmd
+	MATRIX=all $(GO) test -count=1 -timeout 30m -run TestSASLMatrix -v ./cmd
 
 clean: ## remove what was built
 	rm -rf bin build dist

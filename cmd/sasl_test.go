@@ -14,9 +14,6 @@ import (
 // TestSASL authenticates with options, environment, profile, property file and what zkCli.sh gives its JVM.
 func TestSASL(t *testing.T) {
 	apachetest.Require(t)
-	if os.Getenv("ZKCTL_TEST_SERVER") != "" {
-		t.Skip("the embedded server has no SASL yet")
-	}
 	server := writeFile(t, "server.conf", `Server {
 	org.apache.zookeeper.server.auth.DigestLoginModule required user_bob="s3cret pa$$";
 };`, 0o600)
