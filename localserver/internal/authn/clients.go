@@ -16,6 +16,9 @@ import (
 func (s *Source) Clients(log *zklog.Logger) (replica.SASLOptions, error) {
 	cfg := &s.Config.SASL
 	opt := replica.SASLOptions{Provider: cfg.Provider, AllowFailed: cfg.AllowFailed, SuperUsers: cfg.SuperUsers, AnyUser: cfg.AnyUser}
+	if cfg.LoginFile == "" && cfg.AuthToLocal == "" && !cfg.RequireKrb5Conf {
+		return opt, nil // most servers need no krb5.conf
+	}
 	realm, err := s.defaultRealm()
 	if err != nil {
 		return opt, err

@@ -38,6 +38,9 @@ func TestKazooSASL(t *testing.T) {
 	const python = "/usr/bin/python3"
 	need(t, "python3-kazoo", python, "/usr/lib/python3/dist-packages/kazoo/tests/test_sasl.py")
 	need(t, "python3-pure-sasl", "/usr/lib/python3/dist-packages/puresasl/client.py")
+	if found, _ := filepath.Glob("/usr/lib/python3/dist-packages/kerberos*.so"); found == nil {
+		need(t, "python3-kerberos", "/usr/lib/python3/dist-packages/kerberos.so")
+	}
 	t.Parallel()
 	kdc := kdctest.Start(t)
 	kdc.Keytab(t, "server.keytab", "zookeeper/127.0.0.1")

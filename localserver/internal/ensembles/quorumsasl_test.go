@@ -14,10 +14,18 @@ import (
 // requireSASL are the lines of zoo.cfg with which members accept only each other.
 var requireSASL = []string{"quorum.auth.enableSasl=true", "quorum.auth.learnerRequireSasl=true", "quorum.auth.serverRequireSasl=true"}
 
+// mixtures are how many of three members are Apache's: usually one number, each of 1 and 2 in long runs.
+func mixtures(usually int) []int {
+	if *long > 0 {
+		return []int{1, 2}
+	}
+	return []int{usually}
+}
+
 // Members that authenticate to each other elect, replicate, and survive the loss of each of them, whatever their kind.
 func TestMembersWithSASL(t *testing.T) {
 	t.Parallel()
-	for _, java := range []int{0, 1, 2} {
+	for _, java := range mixtures(1) {
 		t.Run(fmt.Sprintf("%d of 3 are Apache", java), func(t *testing.T) {
 			t.Parallel()
 			jaas := writeFile(t, "jaas.conf", `
@@ -37,11 +45,22 @@ func TestMembersWithKerberos(t *testing.T) {
 	module := `com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true storeKey=true useTicketCache=false
 		keyTab="` + keytab + `" principal="zkquorum/127.0.0.1@` + kdctest.Realm + `";`
 	jaas := writeFile(t, "jaas.conf", "QuorumServer { "+module+" };\nQuorumLearner { "+module+" };\n")
-	for _, java := range []int{1, 2} {
+	for _, java := range mixtures(2) {
 		t.Run(fmt.Sprintf("%d of 3 are Apache", java), func(t *testing.T) {
 			t.Parallel()
 			opt := localserver.Options{Size: 3, Apache: java, System: map[string]string{"java.security.auth.login.config": jaas, "java.security.krb5.conf": kdc.Conf}}
 			loseEach(begin(t, opt, append([]string{"quorum.auth.kerberos.servicePrincipal=zkquorum/_HOST"}, requireSASL...)...))
+		})
+	}
+}
+
+// The same with TLS beneath.
+func TestMembersWithSASLAndTLS(t *testing.T) {
+	t.Parallel()
+	for _, java := range mixtures(1) {
+		t.Run(fmt.Sprintf("%d of 3 are Apache", java), func(t *testing.T) {
+			t.Parallel()
+			loseEach(begin(t, localserver.Options{Size: 3, Apache: java, QuorumSASL: true, QuorumTLS: true}))
 		})
 	}
 }
