@@ -1,6 +1,9 @@
 package localserver
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,5 +31,25 @@ func TestAdminSettings(t *testing.T) {
 			a.NoRestore != c.noRestore || a.RateInterval != c.interval || a.Host != "devbox" {
 			t.Errorf("%q: %+v", c.text, a)
 		}
+	}
+}
+
+// Whoever reaches the AdminServer does not learn the passwords of the configuration.
+func TestAdminHidesPasswords(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "zoo.cfg")
+	text := "dataDir=/nowhere\n#password=comment\nssl.keyStore.password=hush\r\n  SASLAuthenticationProvider.superPassword : hush\nssl.keyStore.passwordPath=/path\nssl.trustStore.password hush\nclientPort=1\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := zoocfg.Default()
+	cfg.File = path
+	s := &server{cfg: cfg}
+	a := s.adminOptions(serverOptions{system: map[string]string{"zookeeper.SASLAuthenticationProvider.superPassword": "hush", "x": "y"}}, replica.Options{}, zab.JournalOptions{})
+	if p := a.Properties; p["zookeeper.SASLAuthenticationProvider.superPassword"] != hidden || p["x"] != "y" {
+		t.Errorf("the properties are %v", p)
+	}
+	if strings.Contains(a.InitialConfig, "hush") || strings.Count(a.InitialConfig, hidden) != 3 ||
+		!strings.Contains(a.InitialConfig, "ssl.keyStore.passwordPath=/path\n") || !strings.HasSuffix(a.InitialConfig, "\nclientPort=1\n") || !strings.Contains(a.InitialConfig, "#password=comment\n") {
+		t.Errorf("the configuration is %s", a.InitialConfig)
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/zkctl/zkctl/internal/filelock"
 	"github.com/zkctl/zkctl/internal/infile"
@@ -116,7 +118,12 @@ func CheckConfig(config string, system map[string]string) (dataDir string, err e
 	return dataDir, nil
 }
 
+// hidden stands for a password.
+const hidden = "********"
+
 // initialConfig returns the text of zoo.cfg for the AdminServer.
+//
+// Differs(passwords-hidden): Apache's shows the passwords in it, and among the system properties.
 func initialConfig(cfg *zoocfg.Config) string {
 	if cfg.File == "" {
 		return ""
@@ -125,7 +132,8 @@ func initialConfig(cfg *zoocfg.Config) string {
 	if err != nil {
 		return ""
 	}
-	return string(text)
+	password := regexp.MustCompile(`(?im)^([^\S\n]*[^#!\s=:]*password[^\S\n]*[=:\s]).*$`)
+	return password.ReplaceAllString(string(text), "${1}"+hidden)
 }
 
 // systemProperties returns the system properties that the AdminServer shows.
@@ -133,6 +141,11 @@ func systemProperties(system map[string]string, cfg *zoocfg.Config) map[string]s
 	p := maps.Clone(system)
 	if p == nil {
 		p = map[string]string{}
+	}
+	for key := range p {
+		if strings.HasSuffix(strings.ToLower(key), "password") {
+			p[key] = hidden
+		}
 	}
 	if cfg.File != "" {
 		if dir, err := filepath.Abs(filepath.Dir(cfg.File)); err == nil {

@@ -25,17 +25,23 @@ const saslUsers = `Server {
 };
 `
 
-// bothWithSASL starts both servers with the same settings and JAAS file.
-func bothWithSASL(t *testing.T, settings map[string]string) (theirs, ours string) {
+// bothWithSASL starts both servers with the same settings, JAAS file and system properties.
+func bothWithSASL(t *testing.T, jaasText string, settings, system map[string]string) (theirs, ours string) {
 	t.Helper()
 	apachetest.Require(t)
 	jaas := filepath.Join(t.TempDir(), "jaas.conf")
-	if err := os.WriteFile(jaas, []byte(saslUsers), 0o600); err != nil {
+	if err := os.WriteFile(jaas, []byte(jaasText), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	system := map[string]string{"java.security.auth.login.config": jaas}
+	if system == nil {
+		system = map[string]string{}
+	}
+	system["java.security.auth.login.config"] = jaas
 	o := apacheOptions("")
-	o.JVM = append(o.JVM, "-Djava.security.auth.login.config="+jaas, "-Dfile.encoding=UTF-8")
+	o.JVM = append(o.JVM, "-Dfile.encoding=UTF-8")
+	for name, value := range system {
+		o.JVM = append(o.JVM, "-D"+name+"="+value)
+	}
 	text := "dataDir=/nowhere\nclientPort=1\n"
 	for key, value := range settings {
 		o.Properties[key] = value
@@ -79,7 +85,7 @@ func TestSASL(t *testing.T) {
 		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			theirs, ours := bothWithSASL(t, c.settings)
+			theirs, ours := bothWithSASL(t, saslUsers, c.settings, nil)
 			comparePair(t, theirs, ours, c.script, c.options...)
 		})
 	}
@@ -249,8 +255,13 @@ var (
 
 // describeToken shows a server's token without what is random.
 func describeToken(token []byte) string {
-	if token == nil {
+	switch {
+	case token == nil:
 		return "null"
+	case len(token) > 16 && token[0] == 0x60:
+		return "a token of Kerberos"
+	case len(token) > 16 && token[0] == 5:
+		return fmt.Sprintf("a wrap token of %d bytes, flags %d, %q", len(token), token[2], token[16:20])
 	}
 	token = nonceIn.ReplaceAll(token, []byte(`nonce="…"`))
 	return fmt.Sprintf("%q", bytes.TrimSpace(secretIn.ReplaceAll(token, []byte("rspauth=…"))))
