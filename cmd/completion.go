@@ -121,7 +121,7 @@ func (a *app) quietSession() *session.Session {
 		if err := a.options.settle(a.flags, &quiet); err != nil {
 			return err
 		}
-		return a.options.resolve()
+		return a.options.resolve(a.flags)
 	})
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/spf13/pflag"
+
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/localserver"
 )
@@ -18,21 +20,34 @@ func (a *app) settle(ctx context.Context, announce bool) (stop func(), err error
 		return nil, err
 	}
 	if a.options.Local == 0 {
-		if err := a.options.resolve(); err != nil {
+		if err := a.options.resolve(a.flags); err != nil {
 			return nil, err
 		}
 	}
 	return a.startOwn(ctx, given, announce)
 }
 
-// resolve replaces the name of a local server by its connect string, and takes the login that it has for its clients.
-func (o *options) resolve() (err error) {
+// resolve replaces the name of a local server by its connect string, and takes the login and the files for
+// TLS that it has for its clients, where no option says otherwise.
+func (o *options) resolve(flags *pflag.FlagSet) error {
 	name := o.Server
-	if o.Server, err = localHome().Resolve(name); err != nil {
+	servers, files, err := localHome().Resolve(name)
+	if err == nil && files != nil && flags.Changed("tls") && !o.TLS.On {
+		servers, err = localHome().ResolvePlain(name)
+		files = nil
+	}
+	if err != nil {
 		return err
 	}
-	if o.ours = o.Server != name; o.ours {
+	o.Server = servers
+	if o.ours = servers != name; o.ours {
 		o.login = localHome().Login(name)
+	}
+	if files != nil && o.TLS.TrustStore == "" {
+		o.TLS.TrustStore = files.TrustPEM
+	}
+	if files != nil && o.TLS.KeyStore == "" {
+		o.TLS.KeyStore = files.KeyPEM
 	}
 	return nil
 }

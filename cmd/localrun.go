@@ -41,7 +41,13 @@ the end.`,
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintln(l.env.Streams.Out, e.ConnectString()); err != nil {
+		servers := e.ConnectString()
+		if f.spec.TLS {
+			servers = e.TLSConnectString()
+			files := e.TLSFiles()
+			l.noteTLS(fmt.Sprintf("zkctl -server %s -tls-truststore %s -tls-keystore %s", servers, files.TrustPEM, files.KeyPEM), &files)
+		}
+		if _, err := fmt.Fprintln(l.env.Streams.Out, servers); err != nil {
 			return errors.Join(err, e.Close())
 		}
 		<-c.Context().Done()

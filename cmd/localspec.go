@@ -32,6 +32,7 @@ func (f *specFlags) add(c *cobra.Command) {
 	fs.StringVar(&f.spec.Host, "host", "", "`address` to listen on (default 127.0.0.1)")
 	fs.StringVar(&f.spec.DataDir, "data-dir", "", "keep the data in `folder`")
 	fs.BoolVar(&f.spec.Ephemeral, "ephemeral", false, "keep the data in memory")
+	fs.BoolVar(&f.spec.TLS, "tls", false, "serve clients with TLS too, and use it between members; makes the certificates")
 	fs.StringVar(&f.spec.Config, "config", "", "read properties from `file`, a zoo.cfg")
 	fs.StringArrayVar(&f.set, "set", nil, "set `key=value` as in zoo.cfg; repeatable")
 	fs.StringArrayVarP(&f.define, "define", "D", nil, "set the system property `name=value`, such as jute.maxbuffer=4194304; repeatable")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/local"
+	"github.com/zkctl/zkctl/localserver"
 )
 
 func (l *localVerb) startCommand() *cobra.Command {
@@ -22,7 +23,9 @@ NAME already exists, it starts with the same settings, data and ports as before.
   zkctl local start --port 2181 --data-dir ./data
   zkctl local start --emulate 3.8 old
   zkctl local start --size 3 --apache 1 mixed
-  zkctl local start --sasl --set sessionRequireClientSASLAuth=true secured`,
+  zkctl local start --sasl --set sessionRequireClientSASLAuth=true secured
+
+  zkctl local start --tls secure && zkctl -server secure whoami`,
 		Args:              command.ArgCount(0, 1),
 		ValidArgsFunction: l.completeServer,
 	}
@@ -48,6 +51,16 @@ NAME already exists, it starts with the same settings, data and ports as before.
 	return c
 }
 
+// noteTLS says how to connect with TLS: with a command of zkctl's, and with other clients.
+func (l *localVerb) noteTLS(zkctl string, f *localserver.TLSFiles) {
+	l.env.Note(`To connect with TLS: %s
+other clients trust   %s
+                  or  %s
+they may present      %s
+                  or  %s
+password of the .p12  %s`, zkctl, f.TrustPEM, f.TrustPKCS12, f.KeyPEM, f.KeyPKCS12, f.Password)
+}
+
 // start starts a server, a new one as spec describes it, and prints its connect string.
 func (l *localVerb) start(ctx context.Context, name string, spec *local.Spec) error {
 	up, err := l.home.Start(ctx, name, spec)
@@ -66,6 +79,11 @@ func (l *localVerb) start(ctx context.Context, name string, spec *local.Spec) er
 		l.env.Note("Clients can authenticate with SASL, as the sections %s and %s of %s say. zkctl -server %s does; for zkCli.sh, export CLIENT_JVMFLAGS=-Djava.security.auth.login.config=%s",
 			local.ClientSection, local.SuperSection, login, name, login)
 	}
-	_, err = fmt.Fprintln(l.env.Streams.Out, up.ConnectString)
+	servers := up.ConnectString
+	if s, err := l.home.Load(name); err == nil && s.TLS != nil {
+		servers = s.TLS.ConnectString
+		l.noteTLS("zkctl -server "+name, &s.TLS.Files)
+	}
+	_, err = fmt.Fprintln(l.env.Streams.Out, servers)
 	return err
 }

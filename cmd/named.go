@@ -21,7 +21,7 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 	flags := o.flags()
 	o.Verbose = a.options.Verbose
 	o.Server = server
-	switch err := o.resolve(); {
+	switch err := o.resolve(flags); {
 	case err != nil:
 		return cfg, false, err
 	case o.ours:
@@ -33,6 +33,7 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 		if !slices.Contains(c.names(), name) {
 			return a.elsewhere(server)
 		}
+		o.Server = flags.Lookup("server").DefValue
 		secret, err := c.fill(flags, name)
 		if err != nil {
 			return cfg, false, err
@@ -40,7 +41,7 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 		if secret {
 			warnIfShared(a.streams, c.file)
 		}
-		if err := o.resolve(); err != nil {
+		if err := o.resolve(flags); err != nil {
 			return cfg, false, err
 		}
 		if chroot != "" {

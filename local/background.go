@@ -45,7 +45,16 @@ func (h Home) runBackground(name string, report func(background.Started)) error 
 	if opt.DataDir == "" && !opt.Ephemeral && opt.Config == "" {
 		opt.DataDir = filepath.Join(s.dir, "data")
 	}
-	e, err := startAgain(opt, s.Port)
+	again := opt
+	again.Port = s.Port
+	if opt.TLS {
+		opt.TLSDir = filepath.Join(s.dir, "tls")
+		again.TLSDir = opt.TLSDir
+		if s.TLS != nil {
+			again.TLSPort = s.TLS.Port
+		}
+	}
+	e, err := startAgain(opt, again)
 	if err != nil {
 		return err
 	}
@@ -60,6 +69,7 @@ func (h Home) runBackground(name string, report func(background.Started)) error 
 	}
 	s.PID, s.Started = os.Getpid(), time.Now()
 	s.ConnectString, s.DataDir, s.Port = e.ConnectString(), e.DataDir(), e.Members()[0].Port()
+	s.TLS = newTLS(e)
 	if err := s.save(); err != nil {
 		return err
 	}
@@ -90,14 +100,12 @@ func lockSoon(file string) (lock *filelock.Lock, err error) {
 	return lock, err
 }
 
-// startAgain starts a server on its previous port, or on another one if another program has taken
-// that port meanwhile and the port was not asked for.
-func startAgain(opt localserver.Options, port int) (*localserver.Ensemble, error) {
+// startAgain starts a server on its previous ports, or as opt says if another program has taken one of
+// them meanwhile and the port was not asked for.
+func startAgain(opt, again localserver.Options) (*localserver.Ensemble, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), StartTimeout)
 	defer cancel()
-	if opt.Port == 0 && port != 0 && opt.Config == "" && opt.Size == 1 {
-		again := opt
-		again.Port = port
+	if opt.Port == 0 && again.Port != 0 && opt.Config == "" && opt.Size == 1 {
 		if e, err := localserver.Start(ctx, again); err == nil || !errors.Is(err, localserver.ErrPortTaken) {
 			return e, err
 		}

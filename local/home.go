@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/infile"
+	"github.com/zkctl/zkctl/localserver"
 )
 
 // Home is the path of the folder with the named servers, each in its own folder.
@@ -115,8 +116,25 @@ func (h Home) Choose(words []string) (*Server, error) {
 }
 
 // Resolve replaces the name of a server, which may be followed by a chroot (dev/app), by its
-// connect string. It returns any other text unchanged.
-func (h Home) Resolve(text string) (string, error) {
+// connect string; if it has TLS, by that for TLS, and returns what clients need for it. It returns any
+// other text unchanged.
+func (h Home) Resolve(text string) (servers string, files *localserver.TLSFiles, err error) {
+	servers, err = h.resolve(text, func(s *Server) string {
+		if s.TLS == nil {
+			return s.ConnectString
+		}
+		files = &s.TLS.Files
+		return s.TLS.ConnectString
+	})
+	return servers, files, err
+}
+
+// ResolvePlain is Resolve for clients without TLS.
+func (h Home) ResolvePlain(text string) (string, error) {
+	return h.resolve(text, func(s *Server) string { return s.ConnectString })
+}
+
+func (h Home) resolve(text string, servers func(*Server) string) (string, error) {
 	name, chroot, _ := strings.Cut(text, "/")
 	if !namePattern.MatchString(name) || !h.has(name) {
 		return text, nil
@@ -132,9 +150,9 @@ func (h Home) Resolve(text string) (string, error) {
 		return "", fmt.Errorf("no members of %s are left here: all have moved elsewhere (to remove it: zkctl local rm --force %s)", name, name)
 	}
 	if strings.Contains(text, "/") {
-		return s.ConnectString + "/" + chroot, nil
+		return servers(s) + "/" + chroot, nil
 	}
-	return s.ConnectString, nil
+	return servers(s), nil
 }
 
 // Remove deletes a server's state and logs, and its data unless its Spec says where to keep that;

@@ -294,6 +294,6 @@ func adviseStandalone(err error) error {
 func (p *process) membersChanged() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.server.ConnectString = p.ensemble.ConnectString()
+	p.server.ConnectString, p.server.TLS = p.ensemble.ConnectString(), newTLS(p.ensemble)
 	return p.server.save()
 }

@@ -2,8 +2,10 @@ package local
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/atomicfile"
@@ -30,6 +32,7 @@ type Spec struct {
 	System        map[string]string  `json:"system,omitempty"`
 	SASLUsers     map[string]string  `json:"saslUsers,omitempty"`
 	QuorumSASL    bool               `json:"quorumSasl,omitempty"`
+	TLS           bool               `json:"tls,omitempty"` // for clients and, in an ensemble, between members
 }
 
 // Options returns the options for localserver.Start.
@@ -38,6 +41,7 @@ func (s *Spec) Options() localserver.Options {
 		Size: s.Size, Observers: s.Observers, Apache: s.Apache, Engine: s.Engine, ZooKeeperHome: s.ZooKeeperHome, Emulate: s.Emulate,
 		DataDir: s.DataDir, Ephemeral: s.Ephemeral, Host: s.Host, Port: s.Port, Config: s.Config,
 		Properties: s.Properties, System: s.System, SASLUsers: s.SASLUsers, QuorumSASL: s.QuorumSASL,
+		TLS: s.TLS, QuorumTLS: s.TLS && s.Size > 1,
 	}
 }
 
@@ -50,12 +54,31 @@ type Server struct {
 
 	ConnectString string `json:"connectString,omitempty"`
 	DataDir       string `json:"dataDir,omitempty"` // in use
+	TLS           *TLS   `json:"tls,omitempty"`     // how to connect with TLS, if Spec.TLS is set
 	Port          int    `json:"port,omitempty"`    // of the first member, to reuse
 
 	Control controlAddr `json:"control"`
 
 	dir  string
 	temp *tempdir.Dir // of the background process: where its socket is, if not in dir
+}
+
+// TLS is where a server's clients connect with TLS, and the files that they need.
+type TLS struct {
+	ConnectString string               `json:"connectString"`
+	Port          int                  `json:"port"` // of the first member, to reuse
+	Files         localserver.TLSFiles `json:"files"`
+}
+
+func newTLS(e *localserver.Ensemble) *TLS {
+	if e.TLSConnectString() == "" {
+		return nil
+	}
+	t := &TLS{ConnectString: e.TLSConnectString(), Files: e.TLSFiles()}
+	if _, port, err := net.SplitHostPort(e.Members()[0].TLSAddr()); err == nil {
+		t.Port, _ = strconv.Atoi(port)
+	}
+	return t
 }
 
 func (s *Server) file() string       { return filepath.Join(s.dir, stateFile) }

@@ -19,6 +19,7 @@ type Status struct {
 	PID           int                  `json:"pid"`
 	Started       time.Time            `json:"started"`
 	ConnectString string               `json:"connectString"`
+	TLS           string               `json:"tlsConnectString,omitempty"`
 	DataDir       string               `json:"dataDir,omitempty"`
 	Memory        int64                `json:"memory"` // bytes that the process has obtained from the system
 	Cut           [][2]int64           `json:"cut,omitempty"`
@@ -42,7 +43,7 @@ func (p *process) status(ctx context.Context) *Status {
 	runtime.ReadMemStats(&mem)
 	st := &Status{
 		Name: p.server.Name, PID: os.Getpid(), Started: p.server.Started,
-		ConnectString: p.ensemble.ConnectString(), DataDir: p.ensemble.DataDir(),
+		ConnectString: p.ensemble.ConnectString(), TLS: p.ensemble.TLSConnectString(), DataDir: p.ensemble.DataDir(),
 		Memory: int64(mem.Sys - mem.HeapReleased), Cut: p.ensemble.CutLinks(), Members: p.ensemble.Status(ctx),
 	}
 	condition, why := p.ensemble.Condition(st.Members)

@@ -82,6 +82,9 @@ func (st *Status) text(s *ui.Streams) string {
 		return out.String() // its process has ended
 	}
 	fmt.Fprintf(out, "connect: %s\n", st.ConnectString)
+	if st.TLS != "" {
+		fmt.Fprintf(out, "TLS:     %s\n", st.TLS)
+	}
 	fmt.Fprintf(out, "process: %d, up %s, %s\n", st.PID, time.Since(st.Started).Round(time.Second), ui.Bytes(st.Memory))
 	for _, pair := range st.Cut {
 		fmt.Fprintf(out, "cut:     %d and %d cannot reach each other\n", pair[0], pair[1])
