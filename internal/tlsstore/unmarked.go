@@ -50,6 +50,19 @@ var anyKey = append([]byte{0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03,
 // trusted or not. go-pkcs12 reads either stores with a key or marked certificates; so a key is added.
 // The caller has had the store's MAC verified.
 func certificatesPKCS12(der []byte, password string) ([]*x509.Certificate, error) {
+	der, err := addKey(der, password)
+	if err != nil {
+		return nil, err
+	}
+	_, first, rest, err := pkcs12.DecodeChain(der, password)
+	if err != nil {
+		return nil, err
+	}
+	return append([]*x509.Certificate{first}, rest...), nil
+}
+
+// addKey returns a PKCS12 store with anyKey in it.
+func addKey(der []byte, password string) ([]byte, error) {
 	var store pfx
 	if _, err := asn1.Unmarshal(der, &store); err != nil {
 		return nil, err
@@ -86,14 +99,7 @@ func certificatesPKCS12(der []byte, password string) ([]*x509.Certificate, error
 	mac := hmac.New(sha1.New, macKey(password, store.Mac.Salt))
 	mac.Write(content)
 	store.Mac.Mac.Digest = mac.Sum(nil)
-	if der, err = asn1.Marshal(store); err != nil {
-		return nil, err
-	}
-	_, first, rest, err := pkcs12.DecodeChain(der, password)
-	if err != nil {
-		return nil, err
-	}
-	return append([]*x509.Certificate{first}, rest...), nil
+	return asn1.Marshal(store)
 }
 
 func explicit(der []byte) asn1.RawValue {
