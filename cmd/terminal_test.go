@@ -354,6 +354,7 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"session ls":       {member("!"), member("-o", "json")},
 		"session owner":    {member("/plain"), member("/" + evilName)},
 		"session show":     {member("!", "0x1234"), member(obeyed)},
+		"session trace":    {{"!", "0x1", textLog, log}, {"!", "0x1", "-o", "json", textLog, log}, {"--path", "/" + evilName, log}, {obeyed}},
 		"local logs":       {{"!", "dead"}},
 		"local ls":         {{"!"}, {"!", "-o", "json"}},
 		"local status":     {{"!", "dead"}, {"!", "-o", "json", "dead"}},

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -173,7 +174,7 @@ func (s *source) sight(ctx context.Context, seen map[mark]sighting, visit func(*
 			if old, again := seen[k]; again {
 				old.twice = true
 				seen[k] = old
-			} else if len(seen) < mostMarks {
+			} else if len(seen) < cmp.Or(s.reading.marks, mostMarks) {
 				seen[k] = sighting{at: e.Time}
 			}
 		}

@@ -31,6 +31,7 @@ type reading struct {
 	// asLogged leaves times as they are.
 	asLogged bool
 	follow   bool
+	marks    int // that are remembered of each log, if not mostMarks
 
 	from, to int64 // ms since 1970; to is 0 if there is no end
 	mu       sync.Mutex

@@ -232,15 +232,15 @@ func (f *facts) missed(v *verdict) *loss {
 	if f.client == nil || f.timeout == 0 {
 		return nil
 	}
-	from, end := f.silence(v)
+	end := v.endedAt
 	u := unsure(f.client, v.because[0].from)
 	for _, l := range f.losses {
 		at := l.m.at()
 		switch {
-		case at < from-u || at > end+u:
+		case at > end+u:
+		case len(between(f.established, at, end)) > 0:
 		case l.closed || l.silence > f.readTimeout()+max(500, f.readTimeout()/3), strings.Contains(l.m.cause+l.m.text, "refused"):
 			return nil
-		case len(between(f.established, at, end)) > 0:
 		default:
 			return l
 		}
@@ -415,12 +415,22 @@ func (f *facts) tooManyConnections(v *verdict) *cause {
 	}
 	from, end := f.silence(v)
 	for _, m := range f.t.moments {
-		if m.name == "too-many-connections" && addrs[m.addr] && m.at() >= from && m.at() <= end && len(f.losses) > 0 &&
+		if f.limits(m, addrs) && m.at() >= from && m.at() <= end && len(f.losses) > 0 &&
 			len(between(f.lossLines(), m.at()-1000, m.at()+1000)) > 0 {
 			return &cause{connectionLimit, certain, []*moment{m}, "its address had as many connections as maxClientCnxns allows"}
 		}
 	}
 	return nil
+}
+
+// limits reports whether a server says that one of the addresses has too many connections.
+func (f *facts) limits(m *moment, addrs map[string]bool) bool {
+	if m.name == "accept-failed" { // since 3.5 the reason follows
+		_, addr, found := strings.Cut(m.cause, "Too many connections from ")
+		addr, _, _ = strings.Cut(addr, " ")
+		return found && addrs[clientOf(addr+":0")]
+	}
+	return m.name == "too-many-connections" && addrs[m.addr]
 }
 
 // authFailed: the client could not authenticate, which ends it.

@@ -45,6 +45,7 @@ func (t *tracer) begin() {
 // read reads the sources: once for what is about the session and for the clocks, and again for what else happened around
 // its end.
 func (t *tracer) read(ctx context.Context) error {
+	t.o.marks = max(mostMarks/max(len(t.sources.logs)/4, 1), 500) // of all together, about what four logs have
 	var all []*source
 	var seen []map[mark]sighting
 	for i, s := range t.sources.logs {

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -114,6 +115,127 @@ func TestScriptedTruth(t *testing.T) {
 	}
 }
 
+// TestTruthOfServers disturbs servers under a client: a server that stands for longer than the timeout, a leader that is
+// missing for as long, and a limit of connections. What the servers then know of the session is the truth.
+func TestTruthOfServers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for sessions to expire")
+	}
+	in := apachetest.Require(t)
+	if _, err := os.Stat("/usr/lib/python3/dist-packages/kazoo/client.py"); err != nil {
+		apachetest.Missing(t, fmt.Errorf("%w; install Debian's package python3-kazoo", err))
+	}
+	for _, test := range []struct {
+		name    string
+		options localserver.Options
+		want    string // if the session is gone
+		disturb func(t *testing.T, a *act, e *localserver.Ensemble) error
+	}{
+		{"stands", localserver.Options{Engine: localserver.Apache}, serverPaused, func(_ *testing.T, _ *act, e *localserver.Ensemble) error {
+			if err := e.Pause(); err != nil {
+				return err
+			}
+			time.Sleep(3 * truthTimeout) // what the truth is about
+			return e.Resume()
+		}},
+		{"leaderless", localserver.Options{Size: 3}, leaderChanged, func(t *testing.T, _ *act, e *localserver.Ensemble) error {
+			for _, m := range e.Members()[:2] {
+				if err := m.Kill(); err != nil {
+					return err
+				}
+			}
+			time.Sleep(2 * truthTimeout) // what the truth is about
+			if err := e.Start(t.Context()); err != nil {
+				return err
+			}
+			_, err := e.WaitLeader(t.Context())
+			return err
+		}},
+		{"limited", localserver.Options{Engine: localserver.Apache, Properties: map[string]string{"maxClientCnxns": "2"}}, connectionLimit,
+			func(_ *testing.T, a *act, e *localserver.Ensemble) error {
+				a.wire.cut() // so that others come first
+				a.wire.drop()
+				for range 2 {
+					var c *wiretest.Client
+					if !await.Within(patience, func() bool { // the client's old connection may still be there
+						var err error
+						c, err = wiretest.Dial(e.ConnectString(), truthTimeout, nil)
+						return err == nil
+					}) {
+						return fmt.Errorf("the server refuses all")
+					}
+					a.t.Cleanup(func() { c.Close() })
+					go func() {
+						for c.Call(proto.OpSync, &proto.PathRequest{Path: "/"}, nil) == nil {
+							time.Sleep(truthTimeout / 4)
+						}
+					}()
+				}
+				a.wire.heal()
+				time.Sleep(truthTimeout * 2) // what the truth is about
+				return nil
+			}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			log := filepath.Join(t.TempDir(), "server.log")
+			f, err := os.Create(log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			opt := test.options
+			properties := map[string]string{"tickTime": "500", "syncLimit": "40", "initLimit": "80", "maxSessionTimeout": "4000"}
+			maps.Copy(properties, opt.Properties)
+			opt.Properties, opt.Log = properties, f
+			e := localserver.New(t, opt)
+			st := &stage{t: t, dir: t.TempDir(), java: in, servers: map[string]*localserver.Ensemble{"own": e}, logs: map[string][]string{"own": {log}}}
+			if name := e.Members()[0].LogFile(); name != "" {
+				st.logs["own"] = []string{name}
+			}
+			if st.python, err = filepath.Abs("testdata/truth/client.py"); err != nil {
+				t.Fatal(err)
+			}
+			want := test.want
+			a := &act{stage: st, script: script{"kazoo", "own", "disturbed"}}
+			v, text, ok := st.perform(a, 0, func() error {
+				if err := test.disturb(t, a, e); err != nil {
+					return err
+				}
+				// Either the client comes back, or it learns that it is too late.
+				gone := false
+				if !await.Within(patience, func() bool {
+					gone = !a.known(a.wire.session())
+					return gone || a.back()
+				}) {
+					return fmt.Errorf("neither gone nor back")
+				}
+				if gone {
+					return nil
+				}
+				want = stillOpen
+				return a.later(nil)
+			})
+			if !ok {
+				return
+			}
+			if v.Verdict != want {
+				t.Logf("%s: %s\n%s", want, v.Verdict, text)
+			}
+			if v.Verdict != want && v.Verdict != unknownEnd && (v.Verdict != expiredSilently || want == stillOpen) {
+				t.Errorf("the truth is %s, and the verdict %s:\n%s", want, v.Verdict, text)
+			}
+		})
+	}
+}
+
+// back reports whether the client has its session again.
+func (a *act) back() bool {
+	b, _ := os.ReadFile(a.log)
+	lost := strings.LastIndex(string(b), "connection lost")
+	return lost >= 0 && strings.LastIndex(string(b), "connection established") > lost
+}
+
 // manyScripts is every way with every client that can go it, on both kinds of servers, over and over.
 func manyScripts(n int) (list []script) {
 	for len(list) < n {
@@ -179,9 +301,15 @@ type act struct {
 
 // play plays a script to its end, and returns the verdict and what a person would read; ok is false if the test has failed.
 func (s *stage) play(sc script, n int) (v found, text string, ok bool) {
-	t, e := s.t, s.servers[sc.servers]
+	a := &act{stage: s, script: sc}
+	return s.perform(a, n, a.end)
+}
+
+// perform starts the client of an act, ends its session, and judges.
+func (s *stage) perform(a *act, n int, end func() error) (v found, text string, ok bool) {
+	t, e, sc := s.t, s.servers[a.script.servers], a.script
 	members := e.Members()
-	a := &act{stage: s, script: sc, log: filepath.Join(s.dir, fmt.Sprintf("client%d.log", n))}
+	a.log = filepath.Join(s.dir, fmt.Sprintf("client%d.log", n))
 	var err error
 	var targets []string
 	for i := range members {
@@ -205,7 +333,7 @@ func (s *stage) play(sc script, n int) (v found, text string, ok bool) {
 		return v, text, false
 	}
 	time.Sleep(time.Duration(200+rand.IntN(600)) * time.Millisecond) // anywhere between two pings
-	if err := a.end(); err != nil {
+	if err := end(); err != nil {
 		t.Errorf("%s: %v", sc, err)
 		return v, text, false
 	}

@@ -17,6 +17,8 @@ const (
 	textLogSize = 1 << 30
 	// summaryMemory is what `log summary` may take, whatever the size of the logs.
 	summaryMemory = 64 << 20
+	// traceMemory is what `session trace` may take.
+	traceMemory = 96 << 20
 	// overRipgrep is how many times as long as counting lines with rg it may take.
 	overRipgrep = 8
 	// underLnav is how many times faster than lnav it must be.
@@ -27,7 +29,7 @@ const (
 var alternatives = []string{"Expiring session", "Unable to read additional data", "Established session", "Closed socket connection", "LEADER ELECTION TOOK", "GOODBYE",
 	"fsync-ing", "Too many connections", "unexpected error", "Session establishment complete", "Have smaller server identifier", "Got user-level KeeperException"}
 
-// runLogs measures `log summary` beside rg and lnav on mixed logs of 1 GiB: rg counts the lines with a dozen
+// runLogs measures `log summary` beside rg and lnav, and `session trace`, on mixed logs of 1 GiB: rg counts the lines with a dozen
 // alternatives; lnav groups by the same phrases and, for the rest, by shape, which is a part of what the summary does.
 func (b *bench) runLogs(ctx context.Context) error {
 	for _, tool := range []string{"rg", "lnav"} {
@@ -58,6 +60,7 @@ func (b *bench) runLogs(ctx context.Context) error {
 		{"`rg -c` with a dozen alternatives", b.runs, []string{"rg", "-c", strings.Join(alternatives, "|"), log}},
 		{"`log summary`", b.runs, []string{b.zkctl, "log", "summary", log}},
 		{"`lnav` doing the same query", 1, []string{"lnav", "-n", "-f", query, log}},
+		{"`session trace`", 1, []string{b.zkctl, "session", "trace", firstSession, log}},
 	} {
 		var runs []result
 		for i := range tool.runs {
@@ -76,6 +79,7 @@ func (b *bench) runLogs(ctx context.Context) error {
 	}
 	ours := &b.alone[1]
 	ours.memory = summaryMemory
+	b.alone[3].memory = traceMemory
 	times := float64(ours.got.wall) / float64(results[0].wall)
 	faster := float64(results[2].wall) / float64(ours.got.wall)
 	ours.note = fmt.Sprintf("%.1f times as long as rg (≤ %d), %.0f times faster than lnav (≥ %d)", times, overRipgrep, faster, underLnav)
@@ -89,6 +93,9 @@ func (b *bench) runLogs(ctx context.Context) error {
 	}
 	return nil
 }
+
+// firstSession is the session of the first line that writeTextLog writes.
+const firstSession = "0x10000ad077dec6c"
 
 // lnavQuery groups by phrase as the summary does.
 func lnavQuery(out string) string {
