@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -136,7 +137,7 @@ func runTrace(ctx context.Context, o *traceOptions) error {
 		}
 		if o.id == 0 {
 			if len(t.lives) == 0 {
-				return o.end(fmt.Errorf("no source tells of an ephemeral znode %s; transaction logs and audit logs do", o.path))
+				return o.end(fmt.Errorf("no source tells of an ephemeral znode %s; transaction logs and audit logs do", escape.Line(o.path)))
 			}
 			o.id = t.lives[len(t.lives)-1].session
 		}
