@@ -342,7 +342,6 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"log sessions":     {{"!", "--all", textLog}, {"!", "-o", "json", textLog}},
 		"log grep":         {{"!", "PWNED", textLog}, {obeyed, textLog}},
 		"log summary":      {{"!", "--dates", "ymd", textLog}, {"!", "-o", "json", textLog}, {"!", obeyed}},
-		"session trace":    {{"!", "0x1", textLog}, {"!", "-o", "json", "0x1", textLog}, {obeyed, textLog}},
 		"report":           {{data, damaged, textLog, "-O", filepath.Join(home, "report.html")}, {"!", obeyed, "-O", filepath.Join(home, "none.html")}},
 		"certs check":      {{"!", cert}, {"!", "-o", "json", cert}, {obeyed}},
 		"certs new":        {{filepath.Join(home, obeyed)}},
