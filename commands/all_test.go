@@ -87,13 +87,14 @@ func FuzzParse(f *testing.F) {
 
 // shared are the files that belong to several commands.
 var shared = []string{
-	"all.go",   // the list
-	"data.go",  // options and arguments with data
-	"quota.go", // the limits of a quota
-	"read.go",  // options and arguments of the commands that read
-	"show.go",  // stats, data and ACLs as text and JSON
-	"tree.go",  // a tree in memory
-	"walk.go",  // a tree in zkCli's order
+	"all.go",       // the list
+	"data.go",      // options and arguments with data
+	"held.go",      // a tree in memory
+	"locations.go", // options and arguments of the commands that read any location
+	"quota.go",     // the limits of a quota
+	"read.go",      // options and arguments of the commands that read
+	"show.go",      // stats, data and ACLs as text and JSON
+	"walk.go",      // a tree in zkCli's order
 }
 
 // TestEachCommandHasItsFile: a command NAME is in NAME.go, and a further part of it in NAMEpart.go.

@@ -5,94 +5,118 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
-	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/source"
 )
 
-// tree holds the paths of a subtree as they were found; it is not a snapshot.
-type tree struct {
-	root     string
-	children map[string][]string // names, sorted; only of znodes that have children
-	denied   map[string]error    // znodes whose children the session may not list
-	n        int
-	bytes    int // of names and paths, with what holds them
+var (
+	treeLevels = command.NewValue("L", "N", command.Number, "draw only N levels below the location", positive("-L"))
+	treeKids   = command.NewValue("max-children", "N", command.Number, "draw only the first N children of each znode", positive("--max-children"))
+)
+
+var treeCommand = &command.Command{
+	Name: "tree", Group: command.Reading, Usage: "[-L N] [--max-children N] [location]",
+	Short: "show the znodes of a tree as a drawing",
+	Long: "Draws a tree, siblings in the order of the bytes of their names. A location is a znode path, NAME:/path, zk://host:port/path, or " +
+		"file:PATH[@ZXID|@TIME][:/path].",
+	Options: command.Options{treeLevels, treeKids, readRate},
+	Args:    []command.Arg{locationArg},
+	Examples: []command.Example{
+		{"tree /app", "the whole tree"},
+		{"tree -L 2 --max-children 20 /", "an overview"},
+		{"tree file:snapshot.71:/app", "of a snapshot"},
+	},
+	Run: runTree,
 }
 
-// maxTree is how many bytes of a tree are held at most.
-const maxTree = 384 << 20
-
-func (t *tree) size() int { return t.n }
-
-// add adds the children found by another listing, of part of the tree.
-func (t *tree) add(sub *tree) {
-	for path, c := range sub.children {
-		t.children[path] = c
-	}
-	for path, err := range sub.denied {
-		t.denied[path] = err
-	}
-	delete(t.denied, sub.root)
-	if sub.denied[sub.root] != nil {
-		t.denied[sub.root] = sub.denied[sub.root]
-	}
-	t.n += sub.n - 1
-	t.bytes += sub.bytes
+// branch is a znode above the one that is drawn.
+type branch struct {
+	path   string
+	indent string // of its children
+	kids   int    // that it has
+	seen   int    // of those
 }
 
-// bottomUp returns the paths, deepest first.
-func (t *tree) bottomUp() []string {
-	paths := make([]string, 1, t.n)
-	paths[0] = t.root
-	for i := 0; i < len(paths); i++ {
-		for _, c := range t.children[paths[i]] {
-			paths = append(paths, childPath(paths[i], c))
-		}
-	}
-	for i, j := 0, len(paths)-1; i < j; i, j = i+1, j-1 {
-		paths[i], paths[j] = paths[j], paths[i]
-	}
-	return paths
+// drawing draws a tree that is passed to it in the order of a walk.
+type drawing struct {
+	out    *lines
+	most   int // children of each; 0 means all
+	stack  []branch
+	hidden string // what is below it is not drawn
+	count  int
 }
 
-func childPath(parent, name string) string {
-	if parent == "/" {
-		return parent + name
+func (d *drawing) add(z *source.Znode) error {
+	if d.hidden != "" && isBelow(z.Path, d.hidden) {
+		return nil
 	}
-	return parent + "/" + name
-}
-
-// errTreeTooLarge is in readTree's error about a tree that cannot be held.
-var errTreeTooLarge = errors.New("the tree is too large to be listed in advance, or endless")
-
-// readTree lists a subtree with many requests in flight. It fails when the root is not
-// there, and with errTreeTooLarge when the tree takes more than most bytes; a znode that is
-// deleted meanwhile is left out.
-func readTree(ctx context.Context, env *command.Env, conn *client.Conn, root string, most int) (*tree, error) {
-	t := &tree{root: root, children: map[string][]string{}, denied: map[string]error{}}
-	progress := env.Streams.NewProgress("listed", 0)
-	defer progress.Done()
-	opt := client.WalkOptions{Progress: func(found int) { progress.Set(int64(found)) }}
-	err := conn.Walk(ctx, root, opt, func(z *client.Walked) error {
-		path, children, err := z.Path, z.Children, z.Err
-		t.n++
-		if t.bytes > most {
-			return fmt.Errorf("%s: %w; process its parts one by one", root, errTreeTooLarge)
-		}
-		switch {
-		case err == nil && len(children) > 0:
-			t.children[path] = children
-			t.bytes += len(path) + 100
-			for _, c := range children {
-				t.bytes += len(path) + 2*len(c) + 64 // in the list of paths, too
-			}
-		case err != nil && !errors.Is(err, proto.ErrNoNode):
-			t.denied[path] = err
-			t.bytes += len(path) + 200
-		case err != nil && path == root:
+	d.hidden = ""
+	for len(d.stack) > 0 && !isBelow(z.Path, d.stack[len(d.stack)-1].path) {
+		if err := d.pop(); err != nil {
 			return err
 		}
-		return nil
-	})
-	return t, err
+	}
+	level := len(d.stack)
+	name, indent := z.Path, ""
+	rule := ""
+	if level > 0 {
+		up := &d.stack[level-1]
+		if up.seen++; d.most > 0 && up.seen > d.most {
+			d.hidden = z.Path
+			return nil
+		}
+		name = lastName(z.Path)
+		rule, indent = up.indent+"├── ", up.indent+"│   "
+		if up.seen >= up.kids { // of which there may be more by now
+			rule, indent = up.indent+"└── ", up.indent+"    "
+		}
+	}
+	d.count++
+	d.stack = append(d.stack, branch{path: z.Path, indent: indent, kids: int(z.Stat.NumChildren)})
+	if d.out.json {
+		return d.out.object(struct {
+			pathJSON
+			Level    int   `json:"level"`
+			Children int32 `json:"numChildren"`
+		}{jsonPath(z.Path), level, z.Stat.NumChildren})
+	}
+	_, _ = d.out.WriteString(rule)
+	_, _ = d.out.WriteString(d.out.s.Name(name))
+	return d.out.end('\n')
+}
+
+func (d *drawing) pop() error {
+	last := d.stack[len(d.stack)-1]
+	d.stack = d.stack[:len(d.stack)-1]
+	if more := last.seen - d.most; d.most > 0 && more > 0 && !d.out.json {
+		fmt.Fprintf(d.out, "%s└── … %s more", last.indent, command.Thousands(more))
+		return d.out.end('\n')
+	}
+	return nil
+}
+
+func runTree(ctx context.Context, env *command.Env, in *command.Invocation) error {
+	opt := source.Options{Stat: true}
+	d := &drawing{out: newLines(env)}
+	if err := errors.Join(value(in, treeLevels, 0, &opt.Levels), value(in, treeKids, 0, &d.most), value(in, readRate, 0, &opt.Rate)); err != nil {
+		return err
+	}
+	src, err := env.Open(in, 0)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	done := walkProgress(env.Streams, &opt)
+	missing, err := env.Walk(ctx, src, opt, d.add)
+	done()
+	for len(d.stack) > 0 {
+		_ = d.pop() // Flush returns the error
+	}
+	if err == nil && !d.out.json {
+		fmt.Fprintf(d.out, "\n%s\n", command.Counted(d.count, "znode"))
+	}
+	if flushed := d.out.Flush(); flushed != nil {
+		return flushed
+	}
+	return walked(ctx, missing, err, command.Counted(d.count, "znode")+" drawn")
 }
