@@ -24,8 +24,7 @@ NAME already exists, it starts with the same settings, data and ports as before.
   zkctl local start --emulate 3.8 old
   zkctl local start --size 3 --apache 1 mixed
   zkctl local start --sasl --set sessionRequireClientSASLAuth=true secured
-
-  zkctl local start --tls secure && zkctl -server secure whoami`,
+  zkctl local start --tls secure`,
 		Args:              command.ArgCount(0, 1),
 		ValidArgsFunction: l.completeServer,
 	}
