@@ -71,13 +71,13 @@ func (c *Conn) Walk(ctx context.Context, root string, opt WalkOptions, visit fun
 }
 
 const (
-	walkBatches = 4       // in flight at once
-	firstParts  = 16      // of the first batches; the number grows while replies are short
-	maxParts    = 500     // of one multiRead
-	maxSingles  = 128     // in flight at once of a batch without multiRead
-	maxRequest  = 512000  // bytes of paths in one multiRead, well below a server's limit
-	goodReply   = 1 << 20 // names' bytes up to which batches grow
-	longReply   = 4 << 20 // names' bytes beyond which they shrink
+	walkBatches = 4         // in flight at once
+	firstParts  = 16        // of the first batches; the number grows while replies are short
+	maxParts    = 500       // of one multiRead
+	maxSingles  = 128       // in flight at once of a batch without multiRead
+	maxRequest  = 512000    // bytes of paths in one multiRead, well below a server's limit
+	goodReply   = 256 << 10 // names' bytes up to which batches grow
+	longReply   = 1 << 20   // names' bytes beyond which they shrink
 
 	// A server tells the stats of many znodes at once only with their data. If a batch of these has
 	// more than longData bytes each, the next aloneBatches ask for each stat alone.
@@ -87,7 +87,7 @@ const (
 	// aheadBytes is up to how many bytes of znodes to be visited are held while several batches
 	// fly. From there on one flies at a time. Beyond twice as many, lists are thrown away except the
 	// one that is needed next, and nothing else is asked for.
-	aheadBytes = 16 << 20
+	aheadBytes = 4 << 20
 	// maxAbove bounds the lists above the znode to be visited, the longest list aside.
 	maxAbove = 32 << 20
 	// maxWatched bounds the paths that the session keeps for its watches.

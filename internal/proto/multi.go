@@ -125,7 +125,7 @@ func (r *MultiResult) visitBody(c *jute.Codec) {
 		c.Buffer(&r.Data)
 	}
 	if has&hasChildren != 0 {
-		c.Strings(&r.Children)
+		c.StringBlock(&r.Children)
 	}
 	if has&hasStat != 0 {
 		if r.Stat == nil {
