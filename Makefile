@@ -18,7 +18,7 @@ BUILDFLAGS := -trimpath -tags nethttpomithttp2
 BUILD := CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble bench-logs cross release-snapshot screenshot fuzz torture matrix truth clean help
+.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble bench-logs bench-find cross release-snapshot screenshot fuzz torture matrix truth clean help
 
 build: ## build bin/zkctl, a static binary for this machine
 	@mkdir -p $(dir $(BIN))
@@ -45,6 +45,10 @@ bench-offline: build ## measure the tools for logs and snapshots beside Apache's
 
 bench-logs: build ## measure log summary beside ripgrep and lnav and print the ratios
 	@$(GO) run ./internal/bench -logs -zkctl $(BIN)
+
+bench-find: build ## measure find and grep beside ls -R and a script over kazoo, and the memory of walks
+	@scripts/install-zookeeper.sh
+	@$(GO) run ./internal/bench -find -zkctl $(BIN)
 
 bench-local: build ## measure the embedded server and ensemble beside Apache's and print the ratios
 	@scripts/install-zookeeper.sh

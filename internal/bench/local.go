@@ -479,8 +479,8 @@ func snapshots(dir string) int {
 }
 
 // figureTable writes the report of the figures.
-func figureTable(w io.Writer, figures []figure) {
-	fmt.Fprint(w, "| what | zkctl | Apache | better | target |\n|---|---:|---:|---:|---:|\n")
+func figureTable(w io.Writer, beside string, figures []figure) {
+	fmt.Fprintf(w, "| what | zkctl | %s | better | target |\n|---|---:|---:|---:|---:|\n", beside)
 	for _, f := range figures {
 		fmt.Fprintf(w, "| %s | %s | %s | %.1f× | %s |\n", f.name, f.unit(f.ours), f.unit(f.theirs), f.better(), f.target())
 	}

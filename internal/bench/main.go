@@ -1,7 +1,7 @@
 // Bench compares zkctl with Apache's tools: the same work on the same server or files, in the same
 // run and in alternation, so that conditions are equal. It prints a Markdown table.
 //
-//	go run ./internal/bench [-offline | -local | -ensemble | -logs] -zkctl bin/zkctl [-runs 5] [-write docs/performance.md]
+//	go run ./internal/bench [-offline | -local | -ensemble | -logs | -find] -zkctl bin/zkctl [-runs 5] [-write docs/performance.md]
 package main
 
 import (
@@ -45,6 +45,7 @@ func main() {
 	local := flag.Bool("local", false, "measure the embedded server beside Apache's instead")
 	ensemble := flag.Bool("ensemble", false, "measure the verbs that look at an ensemble from outside instead")
 	text := flag.Bool("logs", false, "measure the verbs that read text logs, beside rg and lnav, instead")
+	find := flag.Bool("find", false, "measure the commands that read any location, beside ls -R and a script over kazoo, instead")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -61,6 +62,9 @@ func main() {
 	}
 	if *text {
 		run, kind = b.runLogs, "bench-logs"
+	}
+	if *find {
+		run, kind, b.beside = b.runFind, "bench-find", "the other"
 	}
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -81,6 +85,7 @@ func main() {
 
 type bench struct {
 	runs        int
+	beside      string // what figures are compared with; "" for Apache
 	zkctl, only string
 	in          *apache.Installation
 	server      *apache.Server

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,10 +79,14 @@ func (b *bench) report() string {
 		s.WriteString("\n| command | time | speed | memory | target |\n|---|---:|---:|---:|---|\n")
 	}
 	for _, a := range b.alone {
-		fmt.Fprintf(&s, "| %s | %s | %.0f MiB/s | %s | %s |\n", a.name, shown(a.got.wall), a.speed(), mebibytes(a.got.memory), a.target())
+		speed := "–"
+		if a.bytes > 0 {
+			speed = fmt.Sprintf("%.0f MiB/s", a.speed())
+		}
+		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", a.name, shown(a.got.wall), speed, mebibytes(a.got.memory), a.target())
 	}
 	if len(b.figures) > 0 {
-		figureTable(&s, b.figures)
+		figureTable(&s, cmp.Or(b.beside, "Apache"), b.figures)
 	}
 	if len(b.times) > 0 {
 		s.WriteString("\n| what | median | slowest | target |\n|---|---:|---:|---:|\n")
