@@ -141,6 +141,8 @@ var evilLines = map[string][]string{
 	"stat":                 {"stat /", "!stat /*", "stat /none"},
 	"getAllChildrenNumber": {"getAllChildrenNumber /"},
 	"getEphemerals":        {"!getEphemerals", "!getEphemerals -o json"},
+	"exists":               {"exists /", "exists /none", "exists / -o json"},
+	"touch":                {"touch /x", "touch /*", "touch /none"},
 	"find":                 {"!find /", "!find / --size -1", "!find / --print0", "find / -o json", "find /none", "find / --delete"},
 	"grep":                 {"!grep -i DATA /", "!grep -v x /", "!grep -l . /", "!grep -c . /", "grep . / -o json", "!grep --names evil /", "!grep -C 1 LINE /", "grep '(' /"},
 	"du":                   {"du /", "!du --top 9 /", "du / -o json"},

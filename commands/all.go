@@ -13,6 +13,7 @@ var All = command.Set{
 	statCommand,
 	getAllChildrenNumberCommand,
 	getEphemeralsCommand,
+	existsCommand,
 	findCommand,
 	grepCommand,
 	duCommand,
@@ -21,6 +22,7 @@ var All = command.Set{
 	// Writing znodes
 	createCommand,
 	setCommand,
+	touchCommand,
 	deleteCommand,
 	deleteAllCommand,
 	multiCommand,

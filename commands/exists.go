@@ -1,0 +1,46 @@
+package commands
+
+import (
+	"context"
+	"errors"
+
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/source"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+var existsCommand = &command.Command{
+	Name: "exists", Group: command.Reading, Usage: "location",
+	Short: "check whether a znode exists",
+	Long: "Prints nothing; the exit code is 0 if the znode exists, 1 if it does not, and 2 if that is unknown. A location is a znode path, " +
+		"NAME:/path, zk://host:port/path, or file:PATH[@ZXID|@TIME][:/path].",
+	Args:      []command.Arg{{Name: "location", Kind: command.Location}},
+	Predicate: true,
+	Examples: []command.Example{
+		{"exists /app/leader", "for scripts"},
+		{"exists file:version-2@2h:/app/config", "whether it existed two hours ago"},
+	},
+	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
+		src, err := env.Open(in, 0)
+		if err != nil {
+			return err
+		}
+		defer src.Close()
+		// A server may not let the session read the znode, and yet tell that it exists.
+		_, err = env.Walk(ctx, src, source.Options{Stat: true, Levels: -1}, func(*source.Znode) error { return nil })
+		exists := !errors.Is(err, proto.ErrNoNode)
+		if err != nil && exists {
+			return err
+		}
+		if env.Output == ui.JSON {
+			if err := env.PrintJSON(command.Object{"path": src.Location.Path, "exists": exists}); err != nil {
+				return err
+			}
+		}
+		if !exists {
+			return &ui.ExitError{Code: ui.ExitNo}
+		}
+		return nil
+	},
+}

@@ -1,0 +1,62 @@
+package commands
+
+import (
+	"context"
+	"errors"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// touchRounds is how many times touch starts again because the znode changed meanwhile.
+const touchRounds = 10
+
+var touchCommand = &command.Command{
+	Name: "touch", Group: command.Writing, Usage: "path [path ...]",
+	Short: "set the data of znodes to what it is, which fires watches",
+	Long: "Writes the same data again: the version and the time of change move on, and watches fire. If the znode changes at the same " +
+		"moment, the new data is kept.",
+	Args: []command.Arg{{Name: "path", Kind: command.Path, Repeat: true}},
+	Examples: []command.Example{
+		{"touch /app/config", "make its readers load it again"},
+		{"touch /app/*/config", "several"},
+	},
+	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
+		conn, err := env.Conn()
+		if err != nil {
+			return err
+		}
+		var skipped command.Failures
+		paths, err := in.AllPaths(ctx, conn, len(in.Args), &skipped)
+		if err != nil {
+			return err
+		}
+		err = env.Many(ctx, paths, func(_ int, path string) error {
+			stat, err := touch(ctx, conn, path)
+			if err != nil || env.Output != ui.JSON {
+				return err
+			}
+			return env.PrintJSON(struct {
+				Path string `json:"path"`
+				*statJSON
+			}{path, jsonStat(stat)})
+		})
+		return env.AndSkipped(err, &skipped)
+	},
+}
+
+// touch writes the data of a znode again, at the version that was read.
+func touch(ctx context.Context, conn *client.Conn, path string) (stat proto.Stat, err error) {
+	for range touchRounds {
+		var data []byte
+		if data, stat, err = conn.Get(ctx, path, false); err != nil {
+			return stat, err
+		}
+		if stat, err = conn.Set(ctx, path, data, stat.Version); !errors.Is(err, proto.ErrBadVersion) {
+			return stat, err
+		}
+	}
+	return stat, err
+}
