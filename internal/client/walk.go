@@ -61,6 +61,7 @@ func (c *Conn) Walk(ctx context.Context, root string, opt WalkOptions, visit fun
 	if err := ValidatePath(root); err != nil {
 		return err
 	}
+	defer lessGarbage()()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	err := newWalk(c, opt, visit).run(ctx, root)

@@ -1,0 +1,30 @@
+package client
+
+import (
+	"runtime/debug"
+	"sync"
+)
+
+// walkGC is the value of GOGC during walks, which hold little but make garbage fast.
+const walkGC = 40
+
+var walking struct {
+	sync.Mutex
+	n, before int // walks, and GOGC without them
+}
+
+// lessGarbage lets garbage be collected sooner until the last walk is done.
+func lessGarbage() (done func()) {
+	walking.Lock()
+	defer walking.Unlock()
+	if walking.n++; walking.n == 1 {
+		walking.before = debug.SetGCPercent(walkGC)
+	}
+	return func() {
+		walking.Lock()
+		defer walking.Unlock()
+		if walking.n--; walking.n == 0 {
+			debug.SetGCPercent(walking.before)
+		}
+	}
+}
