@@ -338,6 +338,14 @@ func (f *facts) serverStood(v *verdict) *cause {
 	}
 	// After the client has left, nothing of it reaches the server: the session must expire within the timeout and a tick.
 	leader := v.because[0]
+	for _, m := range f.t.moments { // a leader that begins gives every session its timeout anew
+		switch m.name {
+		case "leading", "quorum-of-supporters", "starting-server", "looking", "following":
+			if m.from == leader.from && m.at() <= end {
+				at = max(at, m.at())
+			}
+		}
+	}
 	overdue := end - at - f.timeout - f.slack() - unsure(f.client, leader.from)
 	if leader.name != "session-expired" || overdue < max(500, f.timeout/4) {
 		return nil

@@ -13,6 +13,8 @@ type facts struct {
 	timeout int64 // negotiated, ms; 0 if unknown
 	asked   int64 // by the client
 
+	inLedger bool // the transaction logs reach back to when it was made
+
 	made       *moment
 	expiring   *moment // the leader's time for it was up
 	forced     *moment // a controller expired it
@@ -71,6 +73,7 @@ func (f *facts) take(m *moment) {
 	switch m.name {
 	case txnCreate:
 		first(&f.made, m)
+		f.inLedger = true
 		f.timeout = m.ms
 		return
 	case txnClose:

@@ -173,21 +173,29 @@ func (f *facts) end(v *verdict) {
 		v.say("the session itself may still live, with the client that has its password")
 	case f.invalid != nil || f.clientExpired != nil:
 		f.unknownToServers(v)
-	case t.txns.until > t.lastSeen() && !t.txns.gap && f.inTxns():
+	case t.txns.until > t.lastSeen() && !t.txns.gap && f.inTxns() && !t.liveGone():
 		v.end, v.name, v.confidence = endOpen, stillOpen, certain
 		v.say("the transaction logs reach to %s and do not end it", timeText(t.txns.until))
 		f.trouble(v)
 	default:
-		v.undecided(askTxnLog, stillOpen, expiredSilently, closedByHolder, closedByAdmin)
-		v.decides = append(v.decides, "--live: whether the members still have it")
-		v.say("no source tells of its end")
+		v.undecided(askTxnLog, expiredSilently, closedByHolder, closedByAdmin)
+		if t.liveGone() {
+			v.say("no member has it now, and no source tells of its end")
+		} else {
+			v.candidates = slices.Insert(v.candidates, 0, stillOpen)
+			v.decides = append(v.decides, "--live: whether the members still have it")
+			v.say("no source tells of its end")
+		}
 		f.trouble(v)
 	}
 }
 
+// liveGone reports whether all members were asked, and none has the session.
+func (t *tracer) liveGone() bool { return t.live != nil && !t.live.Found && !t.live.Partial }
+
 // inTxns reports whether the transaction logs reach back to when the session lived.
 func (f *facts) inTxns() bool {
-	return f.t.txns.writes > 0 || f.made != nil && f.made.name == txnCreate
+	return f.t.txns.writes > 0 || f.inLedger
 }
 
 // lastSeen is the time of the last line about the session, by the reference's clock.
