@@ -190,3 +190,37 @@ func writeFile(t testing.TB, dir, name, text string) string {
 	}
 	return path
 }
+
+// TestClockSetBack: what is earlier than the line before is told, by file and line, in whatever part of a file it is.
+func TestClockSetBack(t *testing.T) {
+	dir := t.TempDir()
+	const tail = " [myid:1] - INFO  [main:A@1] - LOOKING\n"
+	path := writeFile(t, dir, "a.log", "2024-06-25 10:00:00,000"+tail+"2024-06-25 09:59:59,000"+tail+"2024-06-25 11:00:00,000"+tail+
+		"2024-06-25 08:00:00,000"+tail+"2024-06-25 07:00:00,000"+tail)
+	got := run(t, "", "summary", path)
+	if want := "time goes back 2 times, first at " + path + ":4, by 3h 0m: "; !strings.Contains(got.out, want) {
+		t.Errorf("%q lacks %q", got.out, want)
+	}
+	if got = run(t, "", "summary", "-o", "json", path); !strings.Contains(got.out, `"backwards":2`) {
+		t.Error(got.out)
+	}
+}
+
+// TestShapeIsBounded: a message is grouped by its first bytes, however long its words are.
+func TestShapeIsBounded(t *testing.T) {
+	for text, want := range map[string]string{strings.Repeat("w", 100_000): strings.Repeat("w", mostShape), strings.Repeat("a ", 1000): strings.Repeat("a ", mostShape/2),
+		"x" + strings.Repeat("é", 1000): "x" + strings.Repeat("é", (mostShape-1)/2), "from 192.0.2.1:2181 on": "from # on"} {
+		if got := string(appendShape(nil, []byte(text))); got != want {
+			t.Errorf("%d bytes: %q", len(got), got)
+		}
+	}
+}
+
+// TestStretch has lengths that a time.Duration cannot hold.
+func TestStretch(t *testing.T) {
+	for ms, want := range map[int64]string{0: "0ms", 999: "999ms", 1500: "1.5s", 61_000: "1m 1s", 3_600_000: "1h 0m", 90_000_000: "1d 1h", 251_693_013_599_999: "2913113d 13h"} {
+		if got := stretch(ms); got != want {
+			t.Errorf("%d: %s, want %s", ms, got, want)
+		}
+	}
+}

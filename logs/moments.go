@@ -2,7 +2,7 @@ package logs
 
 import (
 	"slices"
-	"strings"
+	"unicode/utf8"
 
 	"github.com/zkctl/zkctl/internal/survey"
 	"github.com/zkctl/zkctl/logs/internal/catalogue"
@@ -44,9 +44,9 @@ func (t *moments) add(h *head, m *catalogue.Match) {
 	if t.joined(key, &one) {
 		return
 	}
-	one.Text = cut(e.Text)
+	one.Text = cut(e.Text, longestText)
 	if cause := rootCause(e.More); cause != nil {
-		one.Cause = cut(cause)
+		one.Cause = cut(cause, longestText)
 	}
 	t.append(key, one)
 	for len(t.list) > mostMoments {
@@ -107,9 +107,12 @@ func (t *moments) thin() {
 }
 
 // cut returns the beginning of a text.
-func cut(text []byte) string {
-	if len(text) <= longestText {
+func cut(text []byte, most int) string {
+	if len(text) <= most {
 		return string(text)
 	}
-	return strings.ToValidUTF8(string(text[:longestText]), "") + "…"
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return string(text[:most]) + "…"
 }

@@ -1,5 +1,7 @@
 package logs
 
+import "unicode/utf8"
+
 // mostShape is the length, in bytes, after which messages count as alike.
 const mostShape = 160
 
@@ -24,12 +26,18 @@ func appendShape(dst, text []byte) []byte {
 		}
 		switch n := len(dst); {
 		case !digits:
-			dst = append(dst, text[start:i]...)
+			dst = append(dst, text[start:min(i, start+mostShape+utf8.UTFMax)]...)
 		case n-from >= 2 && dst[n-2] == '#' && (dst[n-1] == '.' || dst[n-1] == ':' || dst[n-1] == '-' || dst[n-1] == ','):
 			dst = dst[:n-1] // of 192.0.2.1:2181, one #
 		default:
 			dst = append(dst, '#')
 		}
+	}
+	if end := from + mostShape; len(dst) > end {
+		for end > from && !utf8.RuneStart(dst[end]) {
+			end--
+		}
+		dst = dst[:end]
 	}
 	return dst
 }

@@ -57,6 +57,9 @@ standard input.`,
 // mostKeys limits how many different messages and exceptions are told apart; it bounds the memory.
 const mostKeys = 5000
 
+// longestSample is how many bytes of a message a sample shows.
+const longestSample = 1 << 10
+
 // count is how often something was seen, and when.
 type count struct {
 	n           int64
@@ -95,7 +98,9 @@ type tally struct {
 	files   int64
 	bytes   int64
 	lines   int64
-	unclear int64 // lines whose date can be read in several ways
+	unclear int64 // lines whose date can be read in several ways, or does not exist
+	back    int64 // how often a log's time goes back, by more than leastBack
+	backAt  count // where that is first, with the time before and after it
 	cut     int64 // bytes of overlong events
 	all     count
 	levels  [format.Levels]int64
@@ -107,6 +112,20 @@ type tally struct {
 	headed  int64 // events of which the layout is known
 
 	shape []byte
+}
+
+// leastBack is how much earlier, in ms, than the event before an event must be for its log's clock to count as set back:
+// threads log a little out of order.
+const leastBack = 2000
+
+// follows compares the event with the time of the one before in the file.
+func (t *tally) follows(before int64, file string, e *format.Event) {
+	if e.Time >= before-leastBack {
+		return
+	}
+	if t.back++; t.back == 1 {
+		t.backAt = count{n: 1, first: e.Time, last: before, timed: true, file: file, line: e.Line}
+	}
 }
 
 func newTally(c *catalogue.Catalogue) *tally {
@@ -134,7 +153,7 @@ func (t *tally) add(c *catalogue.Catalogue, m *catalogue.Match, file, member str
 	if c.Match(e.Text, m) {
 		k := &t.phrases[m.Phrase.Index()]
 		if k.n == 0 {
-			k.sample, k.file, k.line = string(e.Text), file, e.Line
+			k.sample, k.file, k.line = cut(e.Text, longestSample), file, e.Line
 		}
 		k.add(e)
 	} else {
@@ -158,7 +177,7 @@ func (t *tally) group(keys map[string]*count, rest *count, file string, e *forma
 			rest.add(e)
 			return
 		}
-		k = &count{sample: string(e.Text), file: file, line: e.Line}
+		k = &count{sample: cut(e.Text, longestSample), file: file, line: e.Line}
 		keys[string(t.shape)] = k
 	}
 	k.add(e)
@@ -169,6 +188,10 @@ func (t *tally) merge(other *tally) {
 	t.bytes += other.bytes
 	t.lines += other.lines
 	t.unclear += other.unclear
+	if t.back == 0 {
+		t.backAt = other.backAt
+	}
+	t.back += other.back
 	t.cut += other.cut
 	t.headed += other.headed
 	t.all.merge(&other.all)
@@ -279,6 +302,7 @@ func (t *tally) mergeParts(parts []*tally) {
 	for i, p := range parts {
 		if i > 0 {
 			p.files = 0
+			p.backAt.line += lines
 			for j := range p.phrases {
 				p.phrases[j].line += lines
 			}
@@ -296,6 +320,7 @@ func (t *tally) mergeParts(parts []*tally) {
 func (t *tally) source(ctx context.Context, c *catalogue.Catalogue, s *source) error {
 	var m catalogue.Match
 	defer s.close()
+	var before int64
 	for n := 1; ; n++ {
 		e, err := s.next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -313,6 +338,12 @@ func (t *tally) source(ctx context.Context, c *catalogue.Catalogue, s *source) e
 		}
 		if s.reading.wanted(e) {
 			t.add(c, &m, s.file, s.member, e)
+		}
+		if e.Timed {
+			if before != 0 {
+				t.follows(before, s.file, e)
+			}
+			before = e.Time
 		}
 	}
 }

@@ -112,7 +112,10 @@ func (s *summary) printHead(out *strings.Builder, width int) {
 		fmt.Fprintln(out, ui.Fold("levels   "+strings.Join(parts, ", "), width))
 	}
 	if s.unclear > 0 {
-		fmt.Fprintf(out, "%s have a date that can be read in several ways, and so no time (--dates says how to read it)\n", command.Counted(int(s.unclear), "event"))
+		fmt.Fprintf(out, "%s without a time: the date can be read in several ways (--dates says how to read it), or does not exist\n", command.Counted(int(s.unclear), "event"))
+	}
+	if s.back > 0 {
+		fmt.Fprintf(out, "time goes back %s, first at %s:%d, by %s: the clock was set, or several logs were put into one\n", times(s.back), escape.Line(s.backAt.file), s.backAt.line, stretch(s.backAt.last-s.backAt.first))
 	}
 	if s.cut > 0 {
 		fmt.Fprintf(out, "%s of overlong events are left out\n", ui.Bytes(s.cut))
@@ -175,18 +178,18 @@ func (c *count) span() string {
 
 // stretch is a length of time for people, in ms: 6d 3h, 4m 12s, 350ms.
 func stretch(ms int64) string {
-	d := time.Duration(ms) * time.Millisecond
+	const second, minute, hour, day = 1000, 60_000, 3_600_000, 86_400_000 // a time.Duration ends after 292 years
 	switch {
-	case d < time.Second:
+	case ms < second:
 		return fmt.Sprintf("%dms", ms)
-	case d < time.Minute:
-		return d.Round(10 * time.Millisecond).String()
-	case d < time.Hour:
-		return fmt.Sprintf("%dm %ds", d/time.Minute, d%time.Minute/time.Second)
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%dh %dm", d/time.Hour, d%time.Hour/time.Minute)
+	case ms < minute:
+		return (time.Duration(ms) * time.Millisecond).Round(10 * time.Millisecond).String()
+	case ms < hour:
+		return fmt.Sprintf("%dm %ds", ms/minute, ms%minute/second)
+	case ms < day:
+		return fmt.Sprintf("%dh %dm", ms/hour, ms%hour/minute)
 	}
-	return fmt.Sprintf("%dd %dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+	return fmt.Sprintf("%dd %dh", ms/day, ms%day/hour)
 }
 
 // printJSON prints an object a line: one of type summary, then phrase, exception and unknown.
@@ -216,6 +219,7 @@ func (s *summary) printJSON(o *summaryOptions) error {
 	b.b = append(b.b, '}')
 	b.int("unclearDates", s.unclear)
 	b.int("cutBytes", s.cut)
+	b.int("backwards", s.back)
 	out = append(append(out, b.b...), "}\n"...)
 	for _, p := range s.counted() {
 		b := object{b: []byte{'{'}}

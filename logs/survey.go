@@ -204,6 +204,7 @@ func (o *summaryOptions) recount(ctx context.Context, r *reading, all []*source)
 // survey takes what the summary counted.
 func (s *summary) survey(to *survey.Logs, top int) {
 	to.Logs, to.Files, to.Bytes, to.Lines, to.Unclear, to.Cut = s.logs, s.files, s.bytes, s.lines, s.unclear, s.cut
+	to.Back, to.BackAt = s.back, s.backAt.survey("")
 	to.All = s.all.survey("")
 	for l, n := range s.levels {
 		if n > 0 {
@@ -239,7 +240,7 @@ func (c *count) survey(key string) survey.LogCount {
 func (x *sessions) survey(to *survey.Sessions) {
 	list := x.sorted(func(*session) bool { return true })
 	clients := byClient(list)
-	to.N, to.ClientsN = len(list), len(clients)
+	to.N, to.More, to.ClientsN = len(list), x.more, len(clients)
 	to.Peak, to.PeakAt, to.Established = x.peak()
 	churn := survey.NewBuckets((*survey.LogChurn).Add)
 	for minute, n := range x.minutes {

@@ -324,18 +324,18 @@ func dots(w int, from, to int64, list []dot) (markup, int) {
 
 // duration is a length of time for people, in ms.
 func duration(ms int64) string {
-	d := time.Duration(ms) * time.Millisecond
+	const second, minute = 1000, 60_000 // a time.Duration ends after 292 years
 	switch {
-	case d < time.Second:
+	case ms < second:
 		return fmt.Sprintf("%d ms", ms)
-	case d < time.Minute:
-		return fmt.Sprintf("%.4g s", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+	case ms < minute:
+		return fmt.Sprintf("%.4g s", float64(ms)/second)
+	case ms < hour:
+		return fmt.Sprintf("%d min %d s", ms/minute, ms%minute/second)
+	case ms < day:
+		return fmt.Sprintf("%d h %d min", ms/hour, ms%hour/minute)
 	}
-	return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+	return fmt.Sprintf("%d d %d h", ms/day, ms%day/hour)
 }
 
 // interval names the length of a column.

@@ -46,6 +46,14 @@ func collect(ctx context.Context, o *options, found *sources) (*content, error) 
 		}
 		c.logs = logs
 		c.notes = append(c.notes, logs.Notes...)
+		if logs.Back > 0 {
+			at := &logs.BackAt
+			c.notes = append(c.notes, fmt.Sprintf("warning: time goes back %s in these logs, first at %s:%d, by %s: the clock was set, or several logs were put into one",
+				times(logs.Back), at.File, at.Line, duration(at.Last-at.First)))
+		}
+		if logs.Unclear > 0 {
+			c.notes = append(c.notes, fmt.Sprintf("warning: %s without a time: the date can be read in several ways (--dates says how to read it), or does not exist", command.Counted(int(logs.Unclear), "event")))
+		}
 		c.failed = c.failed || logs.Failed
 	}
 	for _, d := range found.data {

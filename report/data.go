@@ -56,6 +56,9 @@ func (c *content) writeLoggedSessions(p *page, s *survey.Sessions) {
 		p.put("<h3>In the logs</h3>\n<p>What servers and clients log of sessions, per %s. Servers since 3.5 log little of it; transaction logs have all.</p>\n", interval(s.ChurnSeconds))
 		p.churn(list, s.ChurnSeconds, kinds)
 	}
+	if s.More > 0 {
+		p.put("<p class=\"muted\">Only the first %v sessions are told apart; %v events are of others.</p>\n", s.N, s.More)
+	}
 	var rows [][]any
 	for _, end := range s.Ends {
 		rows = append(rows, []any{end.Name, end.N, bar(end.N, int64(s.N), "s0"), endMeans[end.Name]})

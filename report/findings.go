@@ -46,6 +46,7 @@ func (c *content) find() {
 		c.stayedOut(add)
 		c.badSessions(add)
 		c.phrases(add)
+		c.unknownErrors(add)
 		for _, clock := range c.logs.Clocks {
 			if clock.Known && !clock.Reference && max(clock.Skew, -clock.Skew) > max(clock.Within, largeSkew) {
 				add(finding{title: fmt.Sprintf("The clock of %s is off: %s", cmp.Or(memberName(clock.Member), short(clock.Log)), clock.Text),
@@ -138,6 +139,9 @@ func (c *content) badSessions(add func(finding)) {
 	s := &c.logs.Sessions
 	for _, end := range s.Ends {
 		n := command.Counted(int(end.N), "session")
+		if s.More > 0 {
+			n = "At least " + n
+		}
 		switch end.Name {
 		case "expired":
 			add(finding{problem: true, title: n + " expired", text: "The leader heard nothing from their clients for the session timeout; their ephemeral znodes went with them.",
@@ -167,6 +171,31 @@ func (c *content) phrases(add func(finding)) {
 		}
 		add(f)
 	}
+}
+
+// unknownErrors are errors that the catalogue does not know.
+func (c *content) unknownErrors(add func(finding)) {
+	var n, all int64
+	var first *survey.Moment
+	for i := range c.logs.Moments {
+		m := &c.logs.Moments[i]
+		all += m.N
+		if m.Problem && m.Phrase == "" {
+			if first == nil {
+				first = m
+			}
+			n += m.N
+		}
+	}
+	if first == nil {
+		return
+	}
+	title := command.Counted(int(n), "error") + " that zkctl does not know"
+	if all < c.logs.MomentsN { // some are left out
+		title = "At least " + title
+	}
+	add(finding{problem: true, title: title, text: "Events of level ERROR or FATAL; their shapes are listed below.", section: "messages", evidence: first.Text,
+		where: fmt.Sprintf("%s:%d", first.File, first.Line)})
 }
 
 func (c *content) busy(add func(finding)) {

@@ -152,6 +152,9 @@ func TestPageIsBounded(t *testing.T) {
 			if n := len(d.tables["Events"]); n > 1500 || n == 0 {
 				t.Errorf("%d events", n)
 			}
+			if !strings.Contains(d.text, " that zkctl does not know") == (name != "same") {
+				t.Error("the findings lack the unknown errors")
+			}
 		})
 	}
 }

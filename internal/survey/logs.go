@@ -16,8 +16,10 @@ type Logs struct {
 	Files   int64
 	Bytes   int64
 	Lines   int64
-	Unclear int64 // lines whose date can be read in several ways
-	Cut     int64 // bytes of overlong events
+	Unclear int64    // lines whose date can be read in several ways
+	Cut     int64    // bytes of overlong events
+	Back    int64    // how often the time of a log goes back
+	BackAt  LogCount // where that is first: from Last to First
 	All     LogCount
 	Levels  []Named // the least severe first
 	Members []Named // by id
@@ -118,6 +120,7 @@ type Looker struct {
 // Sessions is what logs tell of sessions.
 type Sessions struct {
 	N            int
+	More         int64   // events of sessions beyond those that are told apart
 	Ends         []Named // how many ended how
 	Moved        int
 	Peak         int // established in a minute, at most

@@ -305,3 +305,39 @@ func TestParts(t *testing.T) {
 		}
 	}
 }
+
+// TestWrongDates: a line with a date or time that does not exist is an event without a time, not a part of the one before.
+func TestWrongDates(t *testing.T) {
+	for _, when := range []string{"2024-02-30 10:00:00,000", "2023-02-29 10:00:00,000", "2024-13-45 10:00:00,000", "2024-06-25 25:61:61,999", "0000-00-00 00:00:00,000", "30/02/2024 10:00:00,000"} {
+		log := "2024-06-25 19:56:12,970 [myid:3] - INFO  [main:A@1] - first\n" + when + " [myid:3] - INFO  [main:A@1] - second\n"
+		r := NewReader(strings.NewReader(log), Clock{Order: DMY})
+		var found []string
+		for {
+			e, err := r.Next()
+			if err != nil {
+				break
+			}
+			found = append(found, describe(e))
+		}
+		if len(found) != 2 || !strings.HasPrefix(found[1], "2 - ") || !strings.HasSuffix(found[1], `m=3 t=main c=A "second"`) || r.Unclear != 1 {
+			t.Errorf("%s: %d %s", when, r.Unclear, found)
+		}
+	}
+	for _, when := range []string{"2024-02-29 10:00:00,000", "2000-02-29 23:59:60,000", "2024-06-30 24:00:00,000"} {
+		if got := read(t, when+" [myid:3] - INFO  [main:A@1] - x\n", Clock{}); strings.Contains(got[0], " - ") {
+			t.Errorf("%s: %s", when, got)
+		}
+	}
+}
+
+// TestLongJSON: an object whose end is left out is an event all the same.
+func TestLongJSON(t *testing.T) {
+	const head = `{"@timestamp":"2024-06-25T19:56:12.970Z","level":"WARN","message":"`
+	for _, line := range []string{head + strings.Repeat("x", 2*mostLine) + `"}`, head + `text","more":"` + strings.Repeat(`\"`, mostLine) + `"}`,
+		head + `text","more":[` + strings.Repeat(`1,`, mostLine) + `1]}`, head + `text",` + strings.Repeat(`"a":1,`, mostLine) + `"b":2}`} {
+		got := read(t, strings.Replace(head, "WARN", "INFO", 1)+"first\"}\n"+line+"\n"+head+"last\"}\n", Clock{})
+		if len(got) != 3 || !strings.HasPrefix(got[1], "2 "+at+"json WARN") || !strings.HasPrefix(got[2], "3 "+at+"json WARN") {
+			t.Errorf("%.90s: %.300s", line, got)
+		}
+	}
+}

@@ -10,7 +10,7 @@ import (
 
 // json parses a line that is one object. What Docker's json-file driver and journald wrap is parsed in turn.
 func (r *Reader) json(b []byte, h *header, level int) bool {
-	o := object{b: b, unquoted: h.scratch}
+	o := object{b: b, unquoted: h.scratch, cut: r.cutLine}
 	var docker, timeText, message, trace []byte
 	var at stamp
 	wrapped := false
@@ -127,6 +127,7 @@ type object struct {
 	value    []byte // unquoted; of anything but a string as it is written
 	kind     byte   // s string, n number, or a letter of true, false, null
 	bad      bool
+	cut      bool   // the end of the line is missing, so what is open there is not wrong
 	unquoted []byte // holds strings with escapes
 }
 
@@ -135,7 +136,7 @@ func (o *object) next() bool {
 	for {
 		o.space()
 		if o.at >= len(o.b) {
-			o.bad = o.level != 0
+			o.bad = o.level != 0 && !o.cut
 			return false
 		}
 		switch c := o.b[o.at]; c {
@@ -159,7 +160,7 @@ func (o *object) next() bool {
 			key, ok := o.string()
 			o.space()
 			if !ok || o.at >= len(o.b) || o.b[o.at] != ':' {
-				o.bad = true
+				o.bad = !o.ended()
 				return false
 			}
 			o.at++
@@ -169,7 +170,7 @@ func (o *object) next() bool {
 				continue
 			}
 			if !o.scalar() {
-				o.bad = true
+				o.bad = !o.ended()
 				return false
 			}
 			return true
@@ -237,11 +238,13 @@ func (o *object) string() ([]byte, bool) {
 	o.at++
 	from := o.at
 	end := bytes.IndexByte(o.b[from:], '"')
-	if end < 0 {
+	if end < 0 && !o.cut {
 		return nil, false
+	} else if end < 0 {
+		end = len(o.b) - from
 	}
 	if bytes.IndexByte(o.b[from:from+end], '\\') < 0 {
-		o.at = from + end + 1
+		o.at = min(from+end+1, len(o.b))
 		return o.b[from : from+end], true
 	}
 	start := len(o.unquoted)
@@ -252,19 +255,19 @@ func (o *object) string() ([]byte, bool) {
 			return o.unquoted[start:len(o.unquoted):len(o.unquoted)], true
 		case '\\':
 			o.at++
-			if o.at >= len(o.b) {
-				return nil, false
-			}
-			if !o.escape() {
-				return nil, false
+			if o.at >= len(o.b) || !o.escape() {
+				return o.unquoted[start:len(o.unquoted):len(o.unquoted)], o.ended()
 			}
 		default:
 			o.unquoted = append(o.unquoted, c)
 			o.at++
 		}
 	}
-	return nil, false
+	return o.unquoted[start:len(o.unquoted):len(o.unquoted)], o.cut
 }
+
+// ended reports whether what is missing was left out with the end of the line.
+func (o *object) ended() bool { return o.cut && o.at >= len(o.b) }
 
 func (o *object) escape() bool {
 	c := o.b[o.at]

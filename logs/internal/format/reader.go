@@ -18,7 +18,7 @@ const (
 // Reader reads events. Its memory does not depend on the input.
 type Reader struct {
 	Clock Clock
-	// Unclear counts lines whose date can be read in several ways; they have no time.
+	// Unclear counts lines whose date can be read in several ways, or does not exist; they have no time.
 	Unclear int64
 	// Bytes counts what was read.
 	Bytes int64
@@ -34,6 +34,7 @@ type Reader struct {
 	pending bool  // slots[1-current] has the first line of the next event
 	err     error // after the pending line
 	headed  bool  // an event with a header has been seen
+	cutLine bool  // the end of the line that is parsed is left out
 }
 
 // slot is the first line of an event.
@@ -158,6 +159,7 @@ var hardSpace = []byte("\u00a0")
 // start parses the line in s and reports whether it starts an event.
 func (r *Reader) start(s *slot) bool {
 	s.head = header{scratch: s.head.scratch[:0]}
+	r.cutLine = s.cut > 0
 	line := s.raw
 	if bytes.IndexByte(line, hardSpace[0]) >= 0 && bytes.Contains(line, hardSpace) {
 		line = bytes.ReplaceAll(line, hardSpace, []byte(" "))

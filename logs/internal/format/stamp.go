@@ -23,7 +23,7 @@ type stamp struct {
 	ms    int64 // since 1970, as if in UTC
 	zone  int64 // ms east of UTC
 	zoned bool
-	dated bool // whether there is a date that can be read in one way
+	dated bool // whether there is a date that can be read in one way, and that exists
 	n     int  // the length of its text
 }
 
@@ -71,20 +71,21 @@ func (c *Clock) scan(b []byte) (s stamp, ok bool) {
 		return s, false
 	}
 	n += k
-	s = stamp{ms: days*day + ms, dated: dated, n: n}
+	s = stamp{ms: days*day + ms, dated: dated && ms >= 0, n: n}
 	if s.zone, k, s.zoned = scanZone(b[n:]); s.zoned {
 		s.n += k
 	}
 	return s, true
 }
 
-// scanClock reads a time of day, in ms: 19:56:12, with a fraction after a point or a comma.
+// scanClock reads a time of day, in ms: 19:56:12, with a fraction after a point or a comma. ms is negative if there is no
+// such time, as 25:61:00.
 func scanClock(b []byte) (ms int64, n int) {
 	if len(b) < 8 || b[2] != ':' || b[5] != ':' {
 		return 0, 0
 	}
 	h, m, s := two(b), two(b[3:]), two(b[6:])
-	if h < 0 || m < 0 || s < 0 || h > 24 || m > 59 || s > 60 {
+	if h < 0 || m < 0 || s < 0 {
 		return 0, 0
 	}
 	ms, n = int64(h)*hour+int64(m)*minute+int64(s)*second, 8
@@ -97,6 +98,9 @@ func scanClock(b []byte) (ms int64, n int) {
 		if i > n+1 {
 			n = i
 		}
+	}
+	if h > 24 || m > 59 || s > 60 {
+		ms = -1
 	}
 	return ms, n
 }
@@ -146,7 +150,7 @@ func scanZone(b []byte) (ms int64, n int, ok bool) {
 }
 
 // scanDate reads a date, in days since 1970. n is its length, 0 if it is no date; dated is false if it can be read in
-// more than one way.
+// more than one way, or does not exist.
 func (c *Clock) scanDate(b []byte) (days int64, n int, dated bool) {
 	if len(b) < 10 {
 		return 0, 0, false
@@ -157,8 +161,11 @@ func (c *Clock) scanDate(b []byte) (days int64, n int, dated bool) {
 			return c.days, 10, true
 		}
 		y, m, d := four(b), two(b[5:]), two(b[8:])
-		if y < 0 || !possible(m, d) {
+		switch {
+		case y < 0 || m < 0 || d < 0:
 			return 0, 0, false
+		case !exists(y, m, d):
+			return 0, 10, false
 		}
 		c.date, c.days = [10]byte(b), civil(y, m, d)
 		return c.days, 10, true
@@ -166,8 +173,11 @@ func (c *Clock) scanDate(b []byte) (days int64, n int, dated bool) {
 		return c.short(b)
 	case digit(b[0]) && b[2] == ' ': // log4j's DATE: 06 Nov 1994
 		m := month(b[3:])
-		if len(b) < 11 || m == 0 || b[6] != ' ' || four(b[7:]) < 0 || !possible(m, two(b)) {
+		if len(b) < 11 || m == 0 || b[6] != ' ' || four(b[7:]) < 0 || two(b) < 0 {
 			return 0, 0, false
+		}
+		if !exists(four(b[7:]), m, two(b)) {
+			return 0, 11, false
 		}
 		return civil(four(b[7:]), m, two(b)), 11, true
 	case b[0] >= 'A' && b[0] <= 'S' && b[3] == ' ': // syslog's: Jun 25, Jun  5
@@ -198,7 +208,7 @@ func (c *Clock) short(b []byte) (days int64, n int, dated bool) {
 		return 0, n, false
 	default:
 		y, m, d := order.arrange(x, y, z)
-		if !possible(m, d) {
+		if !exists(y, m, d) {
 			return 0, n, false
 		}
 		return civil(y, m, d), n, true
@@ -250,7 +260,15 @@ func civil(y, m, d int) int64 {
 	return int64(era)*146097 + int64(doe) - 719468
 }
 
-func possible(m, d int) bool { return m >= 1 && m <= 12 && d >= 1 && d <= 31 }
+// possible reports whether there is such a day in some year.
+func possible(m, d int) bool { return m >= 1 && m <= 12 && d >= 1 && d <= daysOf[m-1] }
+
+var daysOf = [12]int{31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
+
+// exists reports whether there is such a day.
+func exists(y, m, d int) bool {
+	return possible(m, d) && (m != 2 || d < 29 || y%4 == 0 && (y%100 != 0 || y%400 == 0))
+}
 
 const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
