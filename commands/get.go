@@ -12,32 +12,37 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/unpack"
 )
 
 var (
 	getBase64  = command.NewFlag("b", "print the data as base64")
 	getHexDump = command.NewFlag("x", "print the data as a hex dump")
 	getRaw     = command.NewFlag("n", "print only the bytes of the data", "raw")
+	getInside  = command.NewFlag("decompress", "print what is inside gzip, zlib, zstd, snappy or lz4, also in a pipe")
 )
 
 var getCommand = &command.Command{
-	Name: "get", Group: command.Reading, Usage: "[-s] [-w] [-b] [-x] [-n] [path]", Short: "print the data of a znode",
+	Name: "get", Group: command.Reading, Usage: "[-s] [-w] [-b] [-x] [-n] [--decompress] [path]", Short: "print the data of a znode",
 	Long: "In a pipe or a file the data comes byte for byte, followed by a line break; -n omits that. " +
-		"On a terminal, JSON is indented, and the first 4 KiB of binary data are shown as a hex dump. " +
+		"On a terminal, JSON is indented, the first 4 KiB of binary data are shown as a hex dump, and of data that is compressed with gzip, zlib, " +
+		"zstd, snappy or lz4 what is inside is shown; -b, -x and -n show the bytes themselves. " +
 		"Null data, which is not the same as empty data, is printed as the word null.",
-	Options: command.Options{withStat, watch, getBase64, getHexDump, getRaw},
+	Options: command.Options{withStat, watch, getBase64, getHexDump, getRaw, getInside},
 	Args:    []command.Arg{pathArg, oldWatchArg},
 	Examples: []command.Example{
 		{"get /app/config", "the data"},
 		{"get -n /app/image > image.png", "the bytes, unchanged"},
 		{"get /app/*/config", "of each match"},
+		{"get -n --decompress /app/state.gz > state", "what is inside"},
 	},
 	Differs: "Bytes that are not UTF-8 are printed unchanged; zkCli replaces them.",
 	Run:     runGet,
 }
 
 type getJSON struct {
-	Path string `json:"path"`
+	Path        string      `json:"path"`
+	Compression unpack.Form `json:"compression,omitempty"` // that was removed
 	dataJSON
 	*statJSON
 }
@@ -49,8 +54,21 @@ func runGet(ctx context.Context, env *command.Env, in *command.Invocation) error
 		if err != nil {
 			return err
 		}
+		var form unpack.Form
+		if getInside.On(in) || env.Streams.OutTTY && env.Output != ui.JSON && !getRaw.On(in) && !getBase64.On(in) && !getHexDump.On(in) {
+			inside, is, err := unpack.Data(data, maxInside)
+			switch {
+			case err == nil:
+				data, form = inside, is
+			case getInside.On(in):
+				return fmt.Errorf("%s: %w", env.Streams.Name(path), err)
+			}
+		}
 		if env.Output == ui.JSON {
-			return env.PrintJSON(getJSON{path, jsonData(data), jsonStat(stat)})
+			return env.PrintJSON(getJSON{path, form, jsonData(data), jsonStat(stat)})
+		}
+		if form != "" && env.Streams.OutTTY {
+			env.Note("(%s, %s compressed, %s inside)", form, ui.Bytes(int64(stat.DataLength)), ui.Bytes(int64(len(data))))
 		}
 		var out bytes.Buffer
 		rest := 0
@@ -76,6 +94,9 @@ func runGet(ctx context.Context, env *command.Env, in *command.Invocation) error
 		return err
 	})
 }
+
+// maxInside is how many bytes of compressed data are shown at most.
+const maxInside = 64 << 20
 
 // dumpLimit is how many bytes of binary data are shown on a terminal by default.
 const dumpLimit = 4 << 10
