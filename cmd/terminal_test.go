@@ -386,6 +386,9 @@ func evilVerbs(t *testing.T, server *hostile) {
 			cmd.Env = append(cmd.Env, "XDG_STATE_HOME="+home+"/state")
 			raw := startOnTerminal(t, cmd).end()
 			harmless(t, what, raw)
+			if strings.Contains(raw, `\x1b[31m`) || strings.Contains(raw, `\x1b[0m`) {
+				t.Errorf("%s shows its own colours as text: %q", what, raw)
+			}
 			if shows && !strings.Contains(raw, "PWNED") {
 				t.Errorf("%s prints nothing from outside: %q", what, raw)
 			}

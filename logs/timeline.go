@@ -284,8 +284,8 @@ func (t *timeline) show(h *head, m *catalogue.Match) {
 		text += "\n" + strings.Repeat(" ", len(at)+t.labels+5) + clip(string(cause), room)
 	}
 	line := fmt.Sprintf("%s  %s %s %s", at, who, mark, text)
-	if mark == "!" && t.o.streams.Color {
-		line = color.New(color.FgRed).Sprint(line)
+	if mark == "!" {
+		line = t.o.streams.Paint(line, color.FgRed)
 	}
 	fmt.Fprintln(t.out, line)
 }

@@ -130,8 +130,8 @@ func (t *tracer) printTimeline(out *bytes.Buffer) {
 		}
 		line := fmt.Sprintf("%s  %s %s %s", at, runewidth.FillRight(clip(m.from.short, width), width), mark,
 			strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", len(at)+width+5)))
-		if mark == "!" && t.o.streams.Color {
-			line = color.New(color.FgRed).Sprint(line)
+		if mark == "!" {
+			line = t.o.streams.Paint(line, color.FgRed)
 		}
 		out.WriteString(line + "\n")
 		if m.again > 0 {
