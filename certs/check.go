@@ -188,8 +188,8 @@ func (opt *checkOptions) checkFile(name string) *finding {
 	return f
 }
 
-// judge describes certificates, the first of which a server presents if presented, and finds what is
-// wrong with them by themselves.
+// judge describes certificates and finds what is wrong with them by themselves. presented means that a
+// server presents them, its own first.
 func (opt *checkOptions) judge(f *finding, certs []*x509.Certificate, presented bool) {
 	now := time.Now()
 	for i, c := range certs {

@@ -46,8 +46,8 @@ type TLS struct {
 	EnabledProtocols []string
 	CipherSuites     []string // JSSE's names; if empty, the server chooses
 	// HostnameVerification, true by default, applies to the certificates of servers that are connected to.
-	// With ClientHostnameVerification, it applies to those of who connects, too: by default to members, not
-	// to clients. ReverseDNS counts the name that the name server gives for an address: also.
+	// With ClientHostnameVerification, it applies to the certificates of those who connect, too: by default to
+	// members, not to clients. With ReverseDNS, the name that the name server gives for an address will do.
 	HostnameVerification       bool
 	ClientHostnameVerification bool
 	ReverseDNS                 bool // allowReverseDnsLookup
