@@ -70,7 +70,7 @@ func TestDocumentedIncidents(t *testing.T) {
 			want = append(want, strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "    "))
 		}
 		if err := elided(strings.Split(strings.TrimSuffix(string(out), "\n"), "\n"), want); err != nil {
-			t.Errorf("%s: %v", parts[1], err)
+			t.Errorf("%s: %v (with -update, the page gets what is printed)", parts[1], err)
 		}
 		whole := "    $ " + parts[1] + "\n"
 		for line := range strings.Lines(string(out)) {
