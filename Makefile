@@ -43,7 +43,7 @@ bench-offline: build ## measure the tools for logs and snapshots beside Apache's
 	@scripts/install-zookeeper.sh
 	@$(GO) run ./internal/bench -offline -zkctl $(BIN)
 
-bench-logs: build ## measure log summary beside ripgrep and lnav and print the ratios
+bench-logs: build ## measure log summary beside ripgrep and lnav, and session trace, and print the ratios
 	@$(GO) run ./internal/bench -logs -zkctl $(BIN)
 
 bench-find: build ## measure find and grep beside ls -R and a script over kazoo, and the memory of walks
