@@ -124,6 +124,8 @@ func parseSessionID(s string) (id int64, err error) {
 	return id, nil
 }
 
+// runTrace finds the session if only a znode is given, reads the sources, asks the members, and prints the verdict. A member
+// that does not answer and a source that cannot be read are reported; what the others tell is printed all the same.
 func runTrace(ctx context.Context, o *traceOptions) error {
 	src, err := o.findSources(ctx)
 	if err != nil {
