@@ -19,20 +19,26 @@ import (
 	"github.com/zkctl/zkctl/internal/apache"
 )
 
+// Taken before a package's TestMain clears the environment of what zkctl reads.
+var (
+	instead = os.Getenv("ZKCTL_TEST_SERVER")
+	emulate = cmp.Or(os.Getenv("ZKCTL_TEST_EMULATE"), "3.8")
+)
+
 var findOnce = sync.OnceValues(func() (*apache.Installation, error) {
 	in, err := apache.Find()
 	if err == nil {
 		archives(in)
 	}
-	if zkctl := os.Getenv("ZKCTL_TEST_SERVER"); zkctl != "" && err == nil {
-		in.Instead = func(config string, jvm []string) *exec.Cmd { return embedded(zkctl, config, jvm) }
+	if instead != "" && err == nil {
+		in.Instead = embedded
 	}
 	return in, err
 })
 
-func embedded(zkctl, config string, jvm []string) *exec.Cmd {
-	cmd := exec.Command(zkctl, "server", "start-foreground", config)
-	flags := append([]string{"-Dzkctl.emulate=" + cmp.Or(os.Getenv("ZKCTL_TEST_EMULATE"), "3.8")}, jvm...)
+func embedded(config string, jvm []string) *exec.Cmd {
+	cmd := exec.Command(instead, "server", "start-foreground", config)
+	flags := append([]string{"-Dzkctl.emulate=" + emulate}, jvm...)
 	cmd.Env = append(os.Environ(), "SERVER_JVMFLAGS="+strings.Join(flags, " "))
 	return cmd
 }
