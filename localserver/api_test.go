@@ -123,13 +123,12 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 		"property":       {Options{Properties: map[string]string{"tickTime": "often"}}, "tickTime"},
 		"mistyped":       {Options{Properties: map[string]string{"tickTim": "500"}}, `unknown property "tickTim": did you mean tickTime?`},
 		"unknown":        {Options{Properties: map[string]string{"completely": "new"}}, `unknown property "completely"`},
-		"tls of apache":  {Options{TLS: true, Engine: Apache}, "only embedded members"},
 		"tls twice":      {Options{TLS: true, Properties: map[string]string{"secureClientPort": "1"}}, "chooses secureClientPort"},
 		"line break":     {Options{Properties: map[string]string{"a": "b\nserver.1=x"}}, "does not fit on a line"},
 		"member of more": {Options{Properties: map[string]string{"server.1": "a:1:2"}}, "Size and Observers"},
 		"no config":      {Options{Config: file + "x"}, "no such file"},
 		"no java":        {Options{Engine: Apache, ZooKeeperHome: t.TempDir()}, "zookeeper"},
-		"key store":      {Options{Properties: map[string]string{"secureClientPort": "1", "ssl.keyStore.location": file + ".jks"}}, "key store"},
+		"key store":      {Options{Properties: map[string]string{"secureClientPort": "1", "ssl.keyStore.location": file + ".jks", "ssl.clientAuth": "none"}}, "key store"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			leavesNothing(t, func() *Ensemble {

@@ -347,6 +347,7 @@ var harmless = regexp.MustCompile(strings.Join([]string{
 	// own leader (ZOOKEEPER-4394).
 	`NullPointerException: .*"this\.learner\.sock" is null`,
 	`InstanceAlreadyExistsException`,
+	`RejectedExecutionException: Task Thread\[QuorumConnectionReqThread`, // it connects to a member while it ends
 	`NullPointerException: Cannot read field "hdr" because "pif" is null`,
 }, "|"))
 
