@@ -3,6 +3,7 @@ package cmd
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"regexp"
@@ -19,12 +20,16 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// TestSameAsZkCli runs every line of testdata/zkcli with zkctl and with Apache's own zkCli, in
-// lockstep, each on a separate server. Their stdout and exit codes must be the same, except for
-// dates, zxids and session ids.
+// zkCli says where the answers of zkCli come from. A JVM for each of some 330 lines takes minutes, so
+// that ordinary runs compare with what zkCli answered when it was last asked.
+var zkCli = flag.String("zkcli", "", "ask zkCli itself and `check` or write its recorded answers")
+
+// TestSameAsZkCli runs every line of testdata/zkcli with zkctl, and with -zkcli also with Apache's own
+// zkCli, in lockstep, each on a separate server. Their stdout and exit codes must be the same, except
+// for dates, zxids and session ids.
 func TestSameAsZkCli(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it starts a JVM for every line")
+		t.Skip("what the embedded server answers is compared with Apache's in localserver/internal/conformance")
 	}
 	in := apachetest.Require(t)
 	var mu sync.Mutex
@@ -44,7 +49,7 @@ func TestSameAsZkCli(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			compare(t, in, string(text), func(line string) {
+			compare(t, in, string(text), recordedAnswers(t, "testdata/zkcli/"+strings.TrimSuffix(file, ".txt")+".answers"), func(line string) {
 				mu.Lock()
 				defer mu.Unlock()
 				met[line] = true
@@ -56,9 +61,77 @@ func TestSameAsZkCli(t *testing.T) {
 	}
 }
 
-func compare(t *testing.T, in *apache.Installation, script string, met func(line string)) {
+// answer is what zkCli answers to a line.
+type answer struct {
+	line, stdout string // canonical
+	exit         int
+	stderr       string // not recorded
+}
+
+// answers are the lines of a file in turn with their answers.
+type answers struct {
+	file     string
+	recorded []answer
+	asked    []answer
+}
+
+// recordedAnswers reads a file of answers and, if it is to be written anew, does so when the test ends.
+func recordedAnswers(t *testing.T, file string) *answers {
+	a := &answers{file: file}
+	if *zkCli == "write" {
+		t.Cleanup(func() {
+			var text strings.Builder
+			for _, one := range a.asked {
+				fmt.Fprintf(&text, "%q %d %q\n", one.line, one.exit, one.stdout)
+			}
+			if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil { //nolint:gosec // of the sources
+				t.Error(err)
+			}
+		})
+		return a
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row := range strings.Lines(string(text)) {
+		var one answer
+		if _, err := fmt.Sscanf(row, "%q %d %q", &one.line, &one.exit, &one.stdout); err != nil {
+			t.Fatalf("%s: %q: %v", file, row, err)
+		}
+		a.recorded = append(a.recorded, one)
+	}
+	return a
+}
+
+// next is the recorded answer to a line, or ask's, which must be the same.
+func (a *answers) next(t *testing.T, line string, ask func() answer) answer {
+	t.Helper()
+	var known answer
+	if *zkCli != "write" {
+		if len(a.recorded) == 0 || a.recorded[0].line != line {
+			t.Fatalf("%s\nis not what %s has here; run `make zkcli`", line, a.file)
+		}
+		known, a.recorded = a.recorded[0], a.recorded[1:]
+		if *zkCli == "" {
+			return known
+		}
+	}
+	got := ask()
+	got.line = line
+	a.asked = append(a.asked, got)
+	if *zkCli != "write" && (got.exit != known.exit || got.stdout != known.stdout) {
+		t.Errorf("%s\nis answered otherwise than %s says\n%s%s", line, a.file, show("now", got.stdout, got.stderr, got.exit), show("recorded", known.stdout, "", known.exit))
+	}
+	return got
+}
+
+func compare(t *testing.T, in *apache.Installation, script string, known *answers, met func(line string)) {
 	options := apache.Options{JVM: []string{"-Dzookeeper.extendedTypesEnabled=true"}}
-	ours, theirs := apachetest.Test(t, options), apachetest.Test(t, options)
+	ours, theirs := apachetest.Test(t, options), (*apache.Server)(nil)
+	if *zkCli != "" {
+		theirs = apachetest.Test(t, options)
+	}
 	repair, err := client.Open(client.Config{Servers: ours.Addr()})
 	if err != nil {
 		t.Fatal(err)
@@ -74,25 +147,24 @@ func compare(t *testing.T, in *apache.Installation, script string, met func(line
 	global := []string{"-config", writeFile(t, "config.yaml", "", 0o600), "-server", ours.Addr()} // not the user's file
 	for line := range scriptLines(script) {
 		words := lexed(t, line)
-		type outcome struct {
-			stdout, stderr string
-			exit           int
+		done := make(chan answer, 1)
+		ask := func() answer { return <-done }
+		if theirs != nil {
+			go func() {
+				// zkCli prints the event that it is connected before the command runs, not during.
+				stdout, stderr, exit, err := in.ZkCli(ctx, append([]string{"-server", theirs.Addr(), "-waitforconnection"}, words...)...)
+				if err != nil {
+					stderr += err.Error()
+				}
+				done <- answer{stdout: canonical(apache.WithoutChatter(stdout)), stderr: stderr, exit: exit}
+			}()
 		}
-		done := make(chan outcome)
-		go func() {
-			// zkCli prints the event that it is connected before the command runs, not during.
-			stdout, stderr, exit, err := in.ZkCli(ctx, append([]string{"-server", theirs.Addr(), "-waitforconnection"}, words...)...)
-			if err != nil {
-				stderr += err.Error()
-			}
-			done <- outcome{apache.WithoutChatter(stdout), stderr, exit}
-		}()
 		var stdout, stderr bytes.Buffer
 		s := &ui.Streams{In: strings.NewReader(""), Out: &stdout, Err: &stderr, Width: 80}
 		exit := Execute(ctx, slices.Concat(global, words), s)
-		want := <-done
+		want := known.next(t, line, ask)
 
-		wantExit, wantStdout := want.exit, canonical(want.stdout)
+		wantExit, wantStdout := want.exit, want.stdout
 		if d, ok := differences[line]; ok {
 			same := exit == want.exit && canonical(stdout.String()) == wantStdout
 			if same {
@@ -125,6 +197,9 @@ func compare(t *testing.T, in *apache.Installation, script string, met func(line
 			t.Errorf("%s\nleft its session open", line)
 		}
 		open = now
+	}
+	if len(known.recorded) > 0 {
+		t.Errorf("%s has answers to lines that are no more; run `make zkcli`", known.file)
 	}
 }
 
