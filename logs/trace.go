@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,7 +40,8 @@ type Members struct {
 
 type traceOptions struct {
 	reading
-	id      int64 // 0 if it is to be found by path
+	id      int64  // 0 if it is to be found by path
+	word    string // that id was given as
 	path    string
 	around  time.Duration
 	live    bool
@@ -76,7 +78,7 @@ transaction log whether somebody closed it, the client's log why it fell silent.
 				id, err := parseSessionID(args[0])
 				switch {
 				case err == nil:
-					o.id, args = id, args[1:]
+					o.id, o.word, args = id, args[0], args[1:]
 				case o.path == "":
 					return err
 				}
@@ -160,11 +162,33 @@ func runTrace(ctx context.Context, o *traceOptions) error {
 			t.live = &live
 		}
 	}
-	if len(t.moments) == 0 && t.live == nil {
-		return o.end(errors.Join(fmt.Errorf("no source tells of session %s", t.hex)))
+	if !t.known() {
+		return o.end(t.nobodyKnows())
 	}
 	if err := t.print(t.judge()); err != nil {
 		return err
 	}
 	return o.end(nil)
+}
+
+// known reports whether anything tells of the session, or --path has found it.
+func (t *tracer) known() bool {
+	return t.live != nil && t.live.Found || t.txns.writes > 0 ||
+		slices.ContainsFunc(t.moments, func(m *moment) bool { return m.own }) ||
+		slices.ContainsFunc(t.lives, func(l life) bool { return l.session == t.o.id })
+}
+
+// nobodyKnows is the error if nothing tells of the session.
+func (t *tracer) nobodyKnows() error {
+	text := "no source tells of session " + t.hex
+	switch {
+	case t.liveGone():
+		text += ", and no member has it now"
+	case t.live != nil:
+		text += "; members that tell their sessions do not have it, but some do not tell them"
+	}
+	if id, err := proto.ParseHex(t.o.word); err == nil && id != 0 && !strings.HasPrefix(strings.ToLower(t.o.word), "0x") {
+		text += fmt.Sprintf("; %q was read as a decimal number: if it is hexadecimal, write 0x%s", t.o.word, t.o.word)
+	}
+	return errors.New(text)
 }

@@ -54,6 +54,12 @@ func parseAudit(text string) (a audited, ok bool) {
 	return a, a.operation != ""
 }
 
+// auditsEnd reports whether a moment of the session is an entry of an audit log that tells that the session has ended.
+func (m *moment) auditsEnd() bool {
+	a, ok := parseAudit(m.text)
+	return ok && m.own && a.operation == endOfEphemeral
+}
+
 // auditedLives finds lives of the znode in audit logs.
 func (t *tracer) auditedLives(ctx context.Context) error {
 	for _, s := range t.sources.logs {

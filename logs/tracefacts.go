@@ -22,6 +22,7 @@ type facts struct {
 	submitted  *moment // a member since 3.5 sent its end to the leader
 	byJMX      *moment // an administrator closed it
 	txnClosed  *moment
+	audited    *moment   // the audit log tells that an ephemeral znode went with it
 	invalid    *moment   // a server did not know it
 	password   *moment   // a client came with another password
 	left       *moment   // the client's end of the connection was closed; the last time
@@ -70,6 +71,10 @@ func first(fact **moment, m *moment) {
 }
 
 func (f *facts) take(m *moment) {
+	if m.auditsEnd() {
+		first(&f.audited, m)
+		return
+	}
 	switch m.name {
 	case txnCreate:
 		first(&f.made, m)

@@ -159,6 +159,10 @@ func (t *tracer) endsAt() (end int64) {
 		switch m.name {
 		case txnClose:
 			rank = 5
+		case "audit-entry":
+			if m.auditsEnd() {
+				rank = 4
+			}
 		case "session-expired", "session-closed-server", "session-close-submitted", "session-closing", "session-forcibly-expired":
 			rank = 4
 		case "client-closed", "c-client-closing":

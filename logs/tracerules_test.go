@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -149,5 +150,41 @@ func TestTraceLive(t *testing.T) {
 	}
 	if got := runTraceIn(t, members(Live{}, fmt.Errorf("no member serves")), "", traced, "--live", log); got.exit == 0 || !strings.Contains(got.err, "no member serves") {
 		t.Error(got)
+	}
+}
+
+// TestTraceAuditedEnd: an audit log that tells that an ephemeral znode went with the session tells when it ended.
+func TestTraceAuditedEnd(t *testing.T) {
+	log := writeFile(t, t.TempDir(), "audit.log", at(2, "audit.Slf4jAuditLogger", "main", "session="+traced+"\tuser=u\tip=192.0.2.7\toperation=create\tznode=/x\tznode_type=ephemeral\tresult=success")+
+		at(9, "audit.Slf4jAuditLogger", "main", "session="+traced+"\toperation="+endOfEphemeral+"\tznode=/x\tresult=success"))
+	v := verdictOf(t, traced, log)
+	if v.Verdict != unknownEnd || slices.Contains(v.Candidates, stillOpen) || len(v.Candidates) == 0 || len(v.Because) != 1 || strings.Contains(strings.Join(v.Notes, " "), "no source") {
+		t.Errorf("%+v", v)
+	}
+	if got := runTraceIn(t, Members{}, "", traced, log); strings.Contains(got.out, "has not ended") || !strings.Contains(got.out, "an ephemeral znode went with it") {
+		t.Error(got.out)
+	}
+}
+
+// TestTraceNobodyKnows: a session that nothing tells of has no verdict, whatever else the sources tell.
+func TestTraceNobodyKnows(t *testing.T) {
+	log := writeFile(t, t.TempDir(), "a.log", server(1, "Expiring session 0x2, timeout of 6000ms exceeded")+server(2, "Committing global session "+traced))
+	none := func(partial bool) Members {
+		return Members{AddFlags: func(*cobra.Command) {}, Session: func(context.Context, int64) (Live, error) { return Live{Partial: partial}, nil }}
+	}
+	for _, test := range []struct {
+		members Members
+		args    []string
+		want    string
+	}{
+		{Members{}, []string{"0x123", log}, "no source tells of session 0x123\n"},
+		{Members{}, []string{"0x123", "testdata/ensemble"}, "no source tells of session 0x123\n"},
+		{none(false), []string{"0x123", log, "--live"}, "no source tells of session 0x123, and no member has it now\n"},
+		{none(true), []string{"0x123", "--live"}, "some do not tell them\n"},
+		{Members{}, []string{strings.TrimPrefix(traced, "0x"), log}, "if it is hexadecimal, write " + traced + "\n"},
+	} {
+		if got := runTraceIn(t, test.members, "", test.args...); got.exit != 1 || got.out != "" || !strings.Contains(got.err, test.want) {
+			t.Errorf("%v: %d %s\n%s", test.args, got.exit, got.err, got.out)
+		}
 	}
 }

@@ -19,6 +19,7 @@ const (
 	mostReigns  = 500
 	mostText    = 400 // bytes of a moment's text
 	mostAlive   = 20_000
+	leastDigits = 9 // of a session id that is found without 0x; fewer may be the milliseconds of a time, or a port
 )
 
 // moment is an entry of a trace's timeline.
@@ -199,6 +200,9 @@ func (t *tracer) mentions(e *format.Event, m *catalogue.Match) bool {
 			}
 			return strings.TrimPrefix(hexText(id), "0x") == t.digits || strings.EqualFold(strings.TrimPrefix(hexText(id), "0x"), t.digits)
 		}
+	}
+	if len(t.digits) < leastDigits {
+		return whole(e.Raw, t.hex)
 	}
 	return whole(e.Raw, t.digits) || whole(e.Raw, t.decimal) || t.unsigned != t.decimal && whole(e.Raw, t.unsigned)
 }

@@ -171,6 +171,12 @@ func (f *facts) end(v *verdict) {
 		ended(endUnknown, wrongPassword, certain, f.password)
 		v.support(f.clientExpired)
 		v.say("the session itself may still live, with the client that has its password")
+	case f.audited != nil:
+		ended(endUnknown, unknownEnd, unsettled, f.audited)
+		v.say("the audit log tells when it ended: an ephemeral znode went with it")
+		v.support(f.invalid, f.clientExpired)
+		v.undecided(askTxnLog, expiredSilently, closedByHolder, closedByAdmin)
+		v.decides = append(v.decides, askLeader)
 	case f.invalid != nil || f.clientExpired != nil:
 		f.unknownToServers(v)
 	case t.txns.until > t.lastSeen() && !t.txns.gap && f.inTxns() && !t.liveGone():
@@ -440,7 +446,8 @@ func (f *facts) ephemerals(v *verdict) {
 	x := &f.t.txns
 	if f.txnClosed == nil {
 		for _, m := range f.t.moments {
-			if a, ok := parseAudit(m.text); ok && m.own && a.operation == endOfEphemeral {
+			if m.auditsEnd() {
+				a, _ := parseAudit(m.text)
 				v.gone, v.goneKnown = append(v.gone, a.znode), true
 			}
 		}
