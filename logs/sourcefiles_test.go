@@ -94,3 +94,41 @@ func TestRotatedWhileRead(t *testing.T) {
 		})
 	}
 }
+
+// What cannot be read of the arguments is reported and left out, by every verb, which fails at its end.
+func TestUnreadableSourcesAreLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	good := writeFile(t, dir, "a.log", server(2, "Committing global session "+traced)+server(9, "Expiring session "+traced+", timeout of 6000ms exceeded"))
+	args := []string{filepath.Join(dir, "missing.log"), good}
+	what := []string{"missing.log"}
+	sub := filepath.Join(dir, "u", "sub")
+	if err := os.MkdirAll(sub, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Dir(sub), "b.log", server(3, "Expiring session 0x2, timeout of 6000ms exceeded"))
+	if err := os.Chmod(sub, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.ReadDir(sub); err != nil { // root can read it, and Windows
+		args, what = append(args, filepath.Dir(sub)), append(what, sub)
+	}
+	for _, verb := range [][]string{{"summary"}, {"timeline"}, {"merge"}, {"grep", "Expiring"}, {"grep", "-c", "Expiring"}, {"elections"}, {"sessions"}} {
+		got := run(t, "", append(verb, args...)...)
+		for _, w := range what {
+			if got.exit != 1 || got.out == "" || strings.Count(got.err, w) != 1 {
+				t.Errorf("%v: exit %d, %q is not reported once: %s\n%s", verb, got.exit, w, got.err, got.out)
+			}
+		}
+	}
+	got := runTraceIn(t, Members{}, "", append([]string{traced}, args...)...)
+	for _, w := range what {
+		if got.exit != 1 || !strings.Contains(got.out, "verdict") || strings.Count(got.err, w) != 1 {
+			t.Errorf("trace: %d %s\n%s", got.exit, got.err, got.out)
+		}
+	}
+	for _, verb := range []string{"summary", "timeline"} {
+		if got := run(t, "", verb, args[0]); got.exit != 1 || got.out != "" || strings.Count(got.err, "missing.log") != 1 {
+			t.Errorf("%s: %+v", verb, got)
+		}
+	}
+}

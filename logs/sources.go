@@ -155,16 +155,18 @@ func (r *reading) sources(ctx context.Context) ([]*source, error) {
 			paths = append(paths, arg)
 		}
 	}
-	sets, err := format.Sets(paths)
-	if err != nil {
-		return nil, err
-	}
+	sets, unread := format.Sets(paths)
 	for _, set := range sets {
 		found = append(found, &source{reading: r, name: set.Name, files: set.Files})
 	}
-	if len(found) == 0 {
+	switch {
+	case len(found) == 0 && len(unread) > 0:
+		r.skip(unread[:len(unread)-1]...)
+		return nil, unread[len(unread)-1]
+	case len(found) == 0:
 		return nil, errors.New("missing log file or folder")
 	}
+	r.skip(unread...)
 	for _, s := range found {
 		s.remember()
 	}
@@ -178,6 +180,14 @@ func (r *reading) sources(ctx context.Context) ([]*source, error) {
 		s.index = i
 	}
 	return found, nil
+}
+
+// skip reports what cannot be read; the verb goes on without it, and fails at its end.
+func (r *reading) skip(unread ...error) {
+	for _, err := range unread {
+		r.failed = true
+		ui.Report(r.streams.Err, err)
+	}
 }
 
 // rereadable reports whether the files can be read more than once.

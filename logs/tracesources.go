@@ -35,6 +35,7 @@ func (t *traceSources) close() {
 func (o *traceOptions) findSources(ctx context.Context) (*traceSources, error) {
 	t := &traceSources{files: map[*source][]string{}}
 	var texts []string
+	var unread []error
 	for _, arg := range o.args {
 		if arg == stdin {
 			if t.temp != nil {
@@ -48,16 +49,18 @@ func (o *traceOptions) findSources(ctx context.Context) (*traceSources, error) {
 			texts = append(texts, path)
 			continue
 		}
-		logs, isText, err := txnLogs(arg)
-		if err != nil {
-			t.close()
-			return nil, err
-		}
+		logs, isText, failed := txnLogs(arg)
+		unread = append(unread, failed...)
 		t.txns = append(t.txns, logs...)
 		if isText {
 			texts = append(texts, arg)
 		}
 	}
+	if n := len(unread); n > 0 && len(texts)+len(t.txns) == 0 && !o.live {
+		o.skip(unread[:n-1]...)
+		return nil, unread[n-1]
+	}
+	o.skip(unread...)
 	slices.SortStableFunc(t.txns, func(a, b storage.File) int { return int(min(max(a.Zxid-b.Zxid, -1), 1)) })
 	t.txns = slices.CompactFunc(t.txns, func(a, b storage.File) bool { return a.Path == b.Path })
 	if len(texts) > 0 {
@@ -99,11 +102,12 @@ func (t *traceSources) spool(ctx context.Context, in io.Reader) (path string, er
 // mostTxnDirs limits how many data directories are taken from one folder.
 const mostTxnDirs = 100
 
-// txnLogs finds the transaction logs that an argument names. text reports whether it names text logs.
-func txnLogs(arg string) (logs []storage.File, text bool, err error) {
+// txnLogs finds the transaction logs that an argument names. text reports whether it names text logs. unread is what of
+// it cannot be read, but for what reading the text logs reports.
+func txnLogs(arg string) (logs []storage.File, text bool, unread []error) {
 	info, err := os.Stat(arg)
 	if err != nil {
-		return nil, false, fmt.Errorf("read a source: %w", err)
+		return nil, false, []error{fmt.Errorf("read a source: %w", err)}
 	}
 	if !info.IsDir() {
 		if isTxnLog(arg) {
@@ -113,10 +117,10 @@ func txnLogs(arg string) (logs []storage.File, text bool, err error) {
 		return nil, true, nil
 	}
 	dirs := []string{arg}
-	err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil && path == arg:
-			return err
+			return err // format.Sets tells of it
 		case err != nil, d.IsDir() && path != arg && strings.HasPrefix(d.Name(), "."):
 			return fs.SkipDir
 		case d.IsDir() && d.Name() == "version-2" && path != arg && len(dirs) < mostTxnDirs:
@@ -125,13 +129,13 @@ func txnLogs(arg string) (logs []storage.File, text bool, err error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, false, fmt.Errorf("read a folder: %w", err)
-	}
 	for _, dir := range dirs {
 		d, err := storage.ReadDir(dir)
 		if err != nil {
-			return nil, false, err
+			if dir != arg {
+				unread = append(unread, err)
+			}
+			continue
 		}
 		for _, f := range d.Logs {
 			if isTxnLog(f.Path) && !slices.ContainsFunc(logs, func(other storage.File) bool { return other.Path == f.Path }) {
@@ -139,16 +143,21 @@ func txnLogs(arg string) (logs []storage.File, text bool, err error) {
 			}
 		}
 	}
-	sets, err := format.Sets([]string{arg})
+	sets, failed := format.Sets([]string{arg})
 	for _, set := range sets {
 		for _, name := range set.Files {
 			if !isTxnLog(name) {
-				return logs, true, nil
+				return logs, true, unread
 			}
 		}
 	}
-	if len(logs) == 0 && err != nil {
-		return nil, false, fmt.Errorf("%s holds no log: no file whose name contains .log, .out or .txt, and no transaction log", arg)
+	for _, err := range failed {
+		if !errors.Is(err, format.ErrNoLog) {
+			unread = append(unread, err)
+		}
+	}
+	if len(logs) == 0 && len(unread) == 0 {
+		unread = append(unread, fmt.Errorf("%s holds no log: no file whose name contains .log, .out or .txt, and no transaction log", arg))
 	}
 	return logs, false, nil
 }

@@ -2,6 +2,7 @@ package format
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -55,9 +56,13 @@ func split(path string) part {
 	return p
 }
 
+// ErrNoLog is why a folder gives no set.
+var ErrNoLog = errors.New("no file whose name contains .log, .out or .txt")
+
 // Sets finds the logs that the arguments name: files, and folders, of which it takes the files that look like logs. A
-// file that is named twice counts once. Files that one log was rotated into make one set.
-func Sets(args []string) ([]Set, error) {
+// file that is named twice counts once. Files that one log was rotated into make one set. unread is what of the arguments,
+// and of their folders, cannot be read; the sets hold the rest.
+func Sets(args []string) (sets []Set, unread []error) {
 	var parts []part
 	var infos []fs.FileInfo
 	add := func(path string, info fs.FileInfo) {
@@ -71,16 +76,16 @@ func Sets(args []string) ([]Set, error) {
 		info, err := os.Stat(arg)
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("read a log: %w", err)
+			unread = append(unread, fmt.Errorf("read a log: %w", err))
 		case !info.IsDir():
 			add(arg, info)
 		default:
-			found, err := folder(arg)
-			if err != nil {
-				return nil, fmt.Errorf("read logs: %w", err)
+			found, failed := folder(arg)
+			for _, err := range failed {
+				unread = append(unread, fmt.Errorf("read logs: %w", err))
 			}
-			if len(found) == 0 {
-				return nil, fmt.Errorf("read logs: %s has no file whose name contains .log, .out or .txt", arg)
+			if len(found)+len(failed) == 0 {
+				unread = append(unread, fmt.Errorf("read logs: %s has %w", arg, ErrNoLog))
 			}
 			for _, path := range found {
 				if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
@@ -89,7 +94,6 @@ func Sets(args []string) ([]Set, error) {
 			}
 		}
 	}
-	var sets []Set
 	index := map[string]int{}
 	byBase := map[string][]part{}
 	for _, p := range parts {
@@ -109,7 +113,7 @@ func Sets(args []string) ([]Set, error) {
 			set.Name = list[0].path
 		}
 	}
-	return sets, nil
+	return sets, unread
 }
 
 // older orders the parts of a log: dated ones by date, then numbered ones from the highest number, then the current one.
@@ -135,11 +139,13 @@ func older(a, b part) int {
 	return cmp.Compare(b.number, a.number)
 }
 
-// folder lists the files of a folder, and of the folders in it, that are logs by their names.
-func folder(dir string) (found []string, err error) {
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+// folder lists the files of a folder, and of the folders in it, that are logs by their names. unread is what cannot be
+// listed.
+func folder(dir string) (found []string, unread []error) {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return err
+			unread = append(unread, err)
+			return nil
 		}
 		name := d.Name()
 		if d.IsDir() && path != dir && strings.HasPrefix(name, ".") || d.IsDir() && name == "version-2" {
@@ -150,5 +156,5 @@ func folder(dir string) (found []string, err error) {
 		}
 		return nil
 	})
-	return found, err
+	return found, unread
 }
