@@ -43,8 +43,9 @@ func newNewCommand(s *ui.Streams, run func(context.Context, *newOptions) error) 
 		Long: `Make a certificate authority in DIR, and certificates for members and clients that
 it signs: as PEM (key and certificates in one file) and as PKCS12. The password of
 the PKCS12 stores is in DIR/password. DIR/member-N.cfg holds the lines of zoo.cfg
-that use them, DIR/profile.yaml those of zkctl's config file. The folder is for its
-owner only; keep ca.key secret, for whoever has it can join and read everything.
+that use them, DIR/profile.yaml those of zkctl's config file. The files, and the
+folder if it is new, are for their owner only; keep ca.key secret, for whoever has
+it can join and read everything.
 
 Each name in --hosts makes a member; zk1/10.0.0.1 gives a member's name and
 address. With --members N, all N members have the same names. Members verify each

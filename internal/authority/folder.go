@@ -11,7 +11,6 @@ import (
 
 	"github.com/zkctl/zkctl/internal/atomicfile"
 	"github.com/zkctl/zkctl/internal/infile"
-	"github.com/zkctl/zkctl/internal/ownfile"
 )
 
 // The files in a folder, besides those of its identities.
@@ -22,7 +21,7 @@ const (
 	PasswordFile   = "password" // of the PKCS12 stores
 )
 
-// Folder is a folder, for its owner only, with an authority and identities that it has signed.
+// Folder is a folder with an authority and identities that it has signed.
 type Folder struct {
 	*Authority
 	Dir   string
@@ -31,10 +30,12 @@ type Folder struct {
 	password string
 }
 
-// Open reads the authority in dir. If there is none, it makes one, valid until then.
+// Open reads the authority in dir. If there is none, it makes one, valid until then. If there
+// is no folder, it makes one for its owner only.
 func Open(dir, name string, until time.Time) (*Folder, error) {
 	f := &Folder{Dir: dir}
-	if err := ownfile.Dir(dir); err != nil {
+	// An existing folder keeps its mode: it may hold other things, and the files made here are for their owner only.
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	var err error
