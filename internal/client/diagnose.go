@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -88,6 +89,8 @@ func attemptFault(err error, at stage, secure bool, took time.Duration, ctxErr e
 	}
 	var closed *hangup
 	switch {
+	case secure && alertOf(err) != "": // of TLS 1.3, in which a client's handshake ends before the server judges its certificate
+		return tlsFault(err, false, took)
 	case timeout:
 		return &fault{fmt.Sprintf("timed out: the server accepted the connection but did not answer the session handshake within %v", took), errors.Join(errTimeout, err)}
 	case errors.As(err, &closed) && closed.got > 0:
@@ -104,22 +107,49 @@ func attemptFault(err error, at stage, secure bool, took time.Duration, ctxErr e
 
 func tlsFault(err error, timeout bool, took time.Duration) error {
 	var record tls.RecordHeaderError
-	var alert *net.OpError
 	var verify *tls.CertificateVerificationError
+	var unknown x509.UnknownAuthorityError
 	switch {
 	case timeout:
 		return &fault{fmt.Sprintf("timed out: the server did not answer the TLS handshake within %v; is this its secure client port?", took), errors.Join(errTimeout, err)}
 	case errors.As(err, &record):
 		return &fault{"the server does not speak TLS on this port; use its secure client port, or connect without TLS", err}
+	case errors.As(err, &verify) && errors.As(verify.Err, &unknown):
+		// Without what Go adds about candidates, which says the same again.
+		return &fault{"the server's certificate was rejected: an unknown authority signed it; name a trust store with that authority with -tls-truststore", err}
 	case errors.As(err, &verify):
 		return &fault{"the server's certificate was rejected: " + verify.Err.Error(), err}
-	case errors.As(err, &alert) && alert.Op == "remote error":
-		return &fault{"the server ended the TLS handshake: " + alert.Err.Error() + "; it may require a client certificate, or " +
-			"have rejected the one presented, or require another version of TLS", err}
+	case alertOf(err) != "":
+		return &fault{alertFault(alertOf(err)), err}
 	case isHangup(err):
 		return &fault{"the server closed the connection during the TLS handshake; it may not speak TLS on this port", err}
 	}
 	return &fault{"TLS handshake: " + strings.TrimPrefix(err.Error(), "tls: "), err}
+}
+
+// alertOf is the alert with which the server ended the TLS connection, in Go's words, or "".
+func alertOf(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" {
+		return strings.TrimPrefix(op.Err.Error(), "tls: ")
+	}
+	return ""
+}
+
+func alertFault(alert string) string {
+	const another = "; name another with -tls-keystore"
+	switch alert {
+	case "certificate required":
+		return "the server requires a client certificate; name one with -tls-keystore"
+	case "unknown certificate authority":
+		return "the server does not trust the authority that signed the client certificate" + another
+	case "expired certificate":
+		return "the server says that the client certificate has expired" + another
+	case "revoked certificate":
+		return "the server says that the client certificate is revoked" + another
+	}
+	return "the server ended the TLS handshake: " + alert + "; it may require a client certificate (-tls-keystore), or " +
+		"have rejected the one presented, or require another version of TLS"
 }
 
 // stranger describes the beginning of an answer that does not look like ZooKeeper's. It waits

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/zkctl/zkctl/internal/tlsstore"
 )
@@ -131,6 +132,7 @@ func (cfg Config) Dialer() func(ctx context.Context, network, addr string) (net.
 		if err != nil {
 			return nil, err
 		}
+		start := time.Now()
 		host, _, err := net.SplitHostPort(addr)
 		var how *tls.Config
 		if err == nil {
@@ -141,6 +143,7 @@ func (cfg Config) Dialer() func(ctx context.Context, network, addr string) (net.
 			if err = secure.HandshakeContext(ctx); err == nil {
 				return secure, nil
 			}
+			err = tlsFault(err, ctx.Err() != nil, time.Since(start).Round(time.Millisecond))
 		}
 		_ = conn.Close()
 		return nil, err
