@@ -195,7 +195,9 @@ func portCertificates(ctx context.Context, prober *probe.Prober, ports []string)
 
 // chainOf are the certificates that a port shows, whether they are valid or not.
 func chainOf(ctx context.Context, prober *probe.Prober, port string) (chain []*x509.Certificate) {
-	conn, err := prober.Client.Dialer()(ctx, "tcp", port)
+	plain := prober.Client
+	plain.TLS = nil // the handshake below takes its place
+	conn, err := plain.Dialer()(ctx, "tcp", port)
 	if err != nil {
 		return nil
 	}
