@@ -126,6 +126,31 @@ func TestNew(t *testing.T) {
 	}
 }
 
+func TestNewAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tls")
+	must(t, "new", dir, "--hosts", "zk1/10.0.0.1,zk2", "--client", "alice")
+	if !bytes.Contains(read(t, dir, "member-1.cfg"), []byte("secureClientPortAddress=10.0.0.1\n")) ||
+		!bytes.Contains(read(t, dir, "member-2.cfg"), []byte("secureClientPortAddress=0.0.0.0\n")) {
+		t.Errorf("%s\n%s", read(t, dir, "member-1.cfg"), read(t, dir, "member-2.cfg"))
+	}
+	out := must(t, "new", dir, "--client", "bob", "-o", "json")
+	if !strings.Contains(out, `"members":[]`) {
+		t.Error(out)
+	}
+	profile := string(read(t, dir, profileFile))
+	for _, want := range []string{`"alice":`, `"bob":`, "client-alice.pem", "client-bob.pem"} {
+		if !strings.Contains(profile, want) {
+			t.Errorf("the profile has no %s:\n%s", want, profile)
+		}
+	}
+	if strings.Count(profile, `server: "zk1:2281,zk2:2281"`) != 2 {
+		t.Errorf("other servers:\n%s", profile)
+	}
+	if _, err := run(t, client.Config{}, "new", dir, "--members", "0"); err == nil || !strings.Contains(err.Error(), "--members: 0") {
+		t.Errorf("--members 0: %v", err)
+	}
+}
+
 // An existing folder may hold other things for other users.
 func TestNewKeepsTheModeOfAFolder(t *testing.T) {
 	if runtime.GOOS == "windows" {

@@ -1,13 +1,17 @@
 package certs
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/authority"
+	"github.com/zkctl/zkctl/internal/tlsstore"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
@@ -16,11 +20,13 @@ const securePort = 2281
 
 // serverLines are the lines of zoo.cfg that use a member's certificate, for clients and between members. They
 // name PEM files, which need no password and which ZooKeeper reads since 3.5.5.
-func (opt *newOptions) serverLines(file string) string {
+func (opt *newOptions) serverLines(h holder) string {
 	var out strings.Builder
 	line := func(key, value string) { out.WriteString(zoocfg.Property(key, value)) }
-	store, trust := filepath.ToSlash(opt.path(file+".pem")), filepath.ToSlash(opt.path(authority.CertFile))
+	store, trust := filepath.ToSlash(opt.path(h.file+".pem")), filepath.ToSlash(opt.path(authority.CertFile))
+	out.WriteString("# clientPort stays open for connections without TLS until you remove it\n")
 	line("secureClientPort", strconv.Itoa(securePort))
+	line("secureClientPortAddress", opt.address(h)) // without it, zkctl server serves this machine alone
 	line("serverCnxnFactory", "org.apache.zookeeper.server.NettyServerCnxnFactory")
 	line("authProvider.x509", "org.apache.zookeeper.server.auth.X509AuthenticationProvider")
 	line("ssl.keyStore.location", store)
@@ -34,21 +40,74 @@ func (opt *newOptions) serverLines(file string) string {
 	return out.String()
 }
 
-// profileLines are a profile for each client.
-func (opt *newOptions) profileLines(holders []holder) string {
-	var servers []string
-	for _, h := range holders {
-		if h.member > 0 {
-			servers = append(servers, net.JoinHostPort(h.subject.Hosts[0], strconv.Itoa(securePort)))
+// address is where a member serves clients: at its address if it has only one, else at all of its machine's.
+func (opt *newOptions) address(h holder) string {
+	var found []net.IP
+	for _, host := range h.subject.Hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			found = append(found, ip)
 		}
+	}
+	shared := opt.members > 1 && opt.members != len(opt.hosts) // so it can be another member's
+	if len(found) == 1 && (!shared || found[0].IsLoopback()) {
+		return found[0].String()
+	}
+	return net.IPv4zero.String()
+}
+
+// profileLines are a profile for each client in the folder, with all members in it.
+func (opt *newOptions) profileLines(holders []holder) (string, error) {
+	var servers []string
+	for n := 1; n <= maxMembers; n++ {
+		file := fmt.Sprintf("member-%d", n)
+		host, err := opt.hostOf(file, holders)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		if host != "" {
+			servers = append(servers, net.JoinHostPort(host, strconv.Itoa(securePort)))
+		}
+	}
+	entries, err := os.ReadDir(opt.dir)
+	if err != nil {
+		return "", err
 	}
 	var out strings.Builder
 	out.WriteString("profiles:\n")
-	for _, h := range holders {
-		if h.member == 0 {
-			fmt.Fprintf(&out, "  %s:\n    server: %q\n    tls-truststore: %q\n    tls-keystore: %q\n", strconv.Quote(h.subject.Name), strings.Join(servers, ","),
-				opt.path(authority.CertFile), opt.path(h.file+".pem"))
+	for _, e := range entries {
+		name, pem := strings.CutSuffix(e.Name(), ".pem")
+		name, client := strings.CutPrefix(name, "client-")
+		if pem && client && clientName.MatchString(name) {
+			fmt.Fprintf(&out, "  %s:\n    server: %q\n    tls-truststore: %q\n    tls-keystore: %q\n", strconv.Quote(name), strings.Join(servers, ","),
+				opt.path(authority.CertFile), opt.path(e.Name()))
 		}
 	}
-	return out.String()
+	return out.String(), nil
+}
+
+// hostOf is the host under which clients reach the member: the first that was asked for, if its certificate is for
+// that, else the first of its certificate.
+func (opt *newOptions) hostOf(file string, holders []holder) (string, error) {
+	if _, err := os.Stat(opt.path(file + ".pem")); err != nil {
+		return "", err
+	}
+	chain, err := (&tlsstore.Store{File: opt.path(file + ".pem")}).Certificates()
+	if err != nil || len(chain) == 0 {
+		return "", err
+	}
+	for _, h := range holders {
+		if h.file == file && chain[0].VerifyHostname(h.subject.Hosts[0]) == nil {
+			return h.subject.Hosts[0], nil
+		}
+	}
+	for _, name := range chain[0].DNSNames {
+		return name, nil
+	}
+	for _, ip := range chain[0].IPAddresses {
+		return ip.String(), nil
+	}
+	return "", nil
 }

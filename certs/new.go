@@ -59,6 +59,9 @@ client.certReload and sslQuorumReloadCertFiles are true.`,
   zkctl certs new tls --hosts localhost,127.0.0.1 --members 3 --replace`,
 		Args: command.ArgCount(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("members") && (opt.members < 1 || opt.members > maxMembers) {
+				return fmt.Errorf("--members: %d is not from 1 to %d", opt.members, maxMembers)
+			}
 			opt.dir = args[0]
 			return run(c.Context(), opt)
 		},
@@ -69,7 +72,7 @@ client.certReload and sslQuorumReloadCertFiles are true.`,
 	fs.StringSliceVar(&opt.clients, "client", nil, "`name` of a client; repeatable (default client)")
 	fs.IntVar(&opt.days, "days", 365, "`days` until the certificates expire; the authority lasts ten years")
 	fs.BoolVar(&opt.replace, "replace", false, "issue certificates anew that are in DIR already")
-	fs.StringVarP(&opt.output, "output", "o", string(ui.Text), "text or json: one object with the files")
+	fs.StringVarP(&opt.output, "output", "o", string(ui.Text), "output `format`: text or json (one object with the files)")
 	return c
 }
 
@@ -107,6 +110,7 @@ func runNew(_ context.Context, opt *newOptions) error {
 		return fmt.Errorf("make certificates in %s: %w", opt.dir, err)
 	}
 	if format == ui.JSON {
+		done.Members, done.Clients, done.Kept = full(done.Members), full(done.Clients), full(done.Kept)
 		return ui.PrintJSON(opt.streams.Out, done)
 	}
 	return opt.print(&done)
@@ -118,9 +122,6 @@ var clientName = regexp.MustCompile(`^[\pL\pN][\pL\pN._@-]{0,99}$`)
 func (opt *newOptions) holders() (list []holder, err error) {
 	if err := checkDays(opt.days); err != nil {
 		return nil, err
-	}
-	if opt.members < 0 || opt.members > maxMembers {
-		return nil, fmt.Errorf("--members must be from 1 to %d", maxMembers)
 	}
 	until := time.Now().Add(time.Duration(opt.days) * day)
 	for i, hosts := range opt.memberHosts() {
@@ -200,11 +201,15 @@ func (opt *newOptions) write(done *made, holders []holder) error {
 			continue
 		}
 		done.Members = append(done.Members, h.file)
-		if err := f.Save(h.file+".cfg", []byte(opt.serverLines(h.file))); err != nil {
+		if err := f.Save(h.file+".cfg", []byte(opt.serverLines(h))); err != nil {
 			return err
 		}
 	}
-	return f.Save(profileFile, []byte(opt.profileLines(holders)))
+	profile, err := opt.profileLines(holders)
+	if err != nil {
+		return err
+	}
+	return f.Save(profileFile, []byte(profile))
 }
 
 func (opt *newOptions) path(name string) string { return filepath.Join(opt.dir, name) }
@@ -225,7 +230,11 @@ func (opt *newOptions) print(done *made) error {
 		if len(done.Members) > 1 {
 			out.WriteString("; the others' lines are in member-N.cfg")
 		}
-		fmt.Fprintf(&out, "\n%s", escape.Text(opt.serverLines(done.Members[0])))
+		lines, err := os.ReadFile(opt.path(done.Members[0] + ".cfg"))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&out, "\n%s", escape.Text(string(lines)))
 	}
 	if text, err := os.ReadFile(opt.path(profileFile)); err == nil {
 		fmt.Fprintf(&out, "\n# zkctl's config file\n%s", escape.Text(string(text)))
