@@ -3,7 +3,12 @@ package authn
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/sasl/digestmd5"
 	"github.com/zkctl/zkctl/internal/sasl/jaas"
 	"github.com/zkctl/zkctl/internal/sasl/krbname"
@@ -16,8 +21,8 @@ import (
 func (s *Source) Clients(log *zklog.Logger) (replica.SASLOptions, error) {
 	cfg := &s.Config.SASL
 	opt := replica.SASLOptions{Provider: cfg.Provider, AllowFailed: cfg.AllowFailed, SuperUsers: cfg.SuperUsers, AnyUser: cfg.AnyUser}
-	if cfg.LoginFile == "" && cfg.AuthToLocal == "" && !cfg.RequireKrb5Conf {
-		return opt, nil // most servers need no krb5.conf
+	if cfg.LoginFile == "" && cfg.AuthToLocal == "" && !cfg.RequireKrb5Conf { // most servers need no krb5.conf
+		return opt, s.nobody("no JAAS file is given", log)
 	}
 	realm, err := s.defaultRealm()
 	if err != nil {
@@ -28,14 +33,14 @@ func (s *Source) Clients(log *zklog.Logger) (replica.SASLOptions, error) {
 		return opt, fmt.Errorf("security.auth_to_local: %w", err)
 	}
 	if cfg.LoginFile == "" {
-		return opt, nil
+		return opt, s.nobody("no JAAS file is given", log)
 	}
+	s.warnIfShared(log)
 	section, err := s.section(cfg.Section)
 	var missing *jaas.SectionError
 	switch {
 	case errors.As(err, &missing):
-		log.Warnf("%v; clients cannot authenticate with SASL", err)
-		return opt, nil
+		return opt, s.nobody(err.Error(), log)
 	case err != nil:
 		return opt, err
 	}
@@ -44,6 +49,17 @@ func (s *Source) Clients(log *zklog.Logger) (replica.SASLOptions, error) {
 		return opt, fmt.Errorf("Could not configure server because SASL configuration did not allow the ZooKeeper server to authenticate itself properly: %w", err)
 	}
 	log.Infof("%s successfully logged in.", cfg.Section)
+	if login.service == nil && len(login.users) == 0 {
+		why := fmt.Sprintf("JAAS file %s, line %d: section %q has neither users nor a Krb5LoginModule", escape.Line(section.File), section.Line, section.Name)
+		if err := s.nobody(why, log); err != nil {
+			return opt, err
+		}
+	}
+	for _, user := range slices.Sorted(maps.Keys(login.users)) {
+		if login.users[user] == "" && login.service == nil {
+			log.Warnf("JAAS file %s: the password user_%s is empty, so anybody can authenticate as %q", escape.Line(section.File), escape.Line(user), user)
+		}
+	}
 	password := func(user string) (string, bool) {
 		p, ok := login.password(user)
 		if ok && user == "super" && cfg.SuperPassword != "" {
@@ -56,6 +72,39 @@ func (s *Source) Clients(log *zklog.Logger) (replica.SASLOptions, error) {
 		return &client{exchange: login.exchange(digestmd5.Protocol, digestmd5.ServerName, password), names: names}
 	}
 	return opt, nil
+}
+
+// nobody says that no client can authenticate with SASL, and why. It returns an error if every client must.
+//
+// Differs(sasl-nobody): Apache starts, and refuses every client.
+func (s *Source) nobody(why string, log *zklog.Logger) error {
+	c := s.Config
+	if c.SASL.LoginFile == "" && !c.SASL.Provider {
+		return nil // nobody asked for SASL
+	}
+	advice := fmt.Sprintf(`set java.security.auth.login.config to a JAAS file with %s { org.apache.zookeeper.server.auth.DigestLoginModule required user_NAME="PASSWORD"; };`,
+		escape.Line(c.SASL.Section))
+	other := func(scheme string) bool { return scheme != "sasl" }
+	if c.SASL.Provider && c.EnforceAuth && len(c.AuthSchemes) > 0 && !slices.ContainsFunc(c.AuthSchemes, other) {
+		setting := "enforce.auth.schemes=sasl"
+		if c.SASL.Required {
+			setting = "sessionRequireClientSASLAuth=true"
+		}
+		return fmt.Errorf("%s demands SASL of every client, but none could authenticate: %s; %s", setting, why, advice)
+	}
+	log.Warnf("%s; clients cannot authenticate with SASL; %s", why, advice)
+	return nil
+}
+
+// warnIfShared warns of a JAAS file that others can read.
+func (s *Source) warnIfShared(log *zklog.Logger) {
+	if runtime.GOOS == "windows" {
+		return
+	}
+	file := s.Config.SASL.LoginFile
+	if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o007 != 0 {
+		log.Warnf("JAAS file %s holds secrets but others can read it (mode %04o); run: chmod o= %[1]s", escape.Line(file), info.Mode().Perm())
+	}
 }
 
 // client is the authentication of a client.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -121,6 +122,30 @@ func TestSASLUnknownUser(t *testing.T) {
 	}
 }
 
+const noUsers = `Server { org.apache.zookeeper.server.auth.DigestLoginModule required; };`
+
+// demandSASL is sessionRequireClientSASLAuth=true with the provider that it needs.
+func demandSASL(c *zoocfg.Config) {
+	c.SASL.Provider, c.SASL.Required, c.EnforceAuth, c.AuthSchemes = true, true, true, []string{"sasl"}
+}
+
+// TestSharedLoginFile: others may not read the passwords.
+func TestSharedLoginFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no permission bits")
+	}
+	s := source(t, digestUsers)
+	for mode, want := range map[os.FileMode]bool{0o600: false, 0o640: false, 0o644: true} {
+		if err := os.Chmod(s.Config.SASL.LoginFile, mode); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if _, err := s.Clients(zklog.New(&out, "", zklog.Info)); err != nil || strings.Contains(out.String(), "others can read it") != want {
+			t.Errorf("%o: %v, %s", mode, err, out.String())
+		}
+	}
+}
+
 func TestClientLogins(t *testing.T) {
 	const krb5 = `Server { com.sun.security.auth.module.Krb5LoginModule required `
 	for _, c := range []struct {
@@ -135,6 +160,14 @@ func TestClientLogins(t *testing.T) {
 		{jaas: digestUsers, change: func(c *zoocfg.Config) { c.SASL.LoginFile += ".not" }, say: "JAAS file"},
 		{jaas: digestUsers, change: func(c *zoocfg.Config) { c.SASL.Section = "Zk" }, log: `no section "Zk"; it has Server; clients cannot authenticate with SASL`},
 		{jaas: "", log: "it has no section; clients cannot authenticate with SASL"},
+		{jaas: digestUsers, change: func(c *zoocfg.Config) { c.SASL.LoginFile, c.SASL.Provider = "", true }, log: "no JAAS file is given; clients cannot authenticate with SASL; set java.security.auth.login.config"},
+		{jaas: digestUsers, change: func(c *zoocfg.Config) { demandSASL(c); c.SASL.LoginFile = "" }, say: "sessionRequireClientSASLAuth=true demands SASL of every client, but none could authenticate: no JAAS file is given; set java.security.auth.login.config"},
+		{jaas: "", change: demandSASL, say: "but none could authenticate: JAAS file"},
+		{jaas: noUsers, log: `line 1: section "Server" has neither users nor a Krb5LoginModule; clients cannot`, open: true},
+		{jaas: noUsers, change: demandSASL, say: `section "Server" has neither users nor a Krb5LoginModule; set java.security`},
+		{jaas: noUsers, change: func(c *zoocfg.Config) { demandSASL(c); c.AuthSchemes = []string{"sasl", "digest"} }, log: "clients cannot", open: true},
+		{jaas: digestUsers, change: demandSASL, open: true},
+		{jaas: `Server { a.DigestLoginModule required user_bob=""; };`, log: `the password user_bob is empty, so anybody can authenticate as "bob"`, open: true},
 		{jaas: "Server {", say: "line 1"},
 		{jaas: `Server { com.example.Own required; };`, say: `login module "com.example.Own" is not one that ZooKeeper uses`},
 		{jaas: krb5 + `; };`, say: `line 1: Krb5LoginModule of a server needs a keytab: add useKeyTab=true keyTab="/path/to/keytab"`},
