@@ -86,7 +86,7 @@ func (c *Client) log(format string, args ...any) {
 func (c *Client) Start(ctx context.Context, host string, ip netip.Addr) (sasl.Exchange, error) {
 	conf, err := c.Config()
 	if err != nil {
-		return nil, err
+		return nil, c.mistake(err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,6 +97,15 @@ func (c *Client) Start(ctx context.Context, host string, ip netip.Addr) (sasl.Ex
 	owner := t.client.String()
 	c.owner.Store(&owner)
 	return &initiator{ticket: t}, nil
+}
+
+// mistake makes an error that no KDC and no server has a part in final. Once the client has authenticated it is not:
+// a program that runs for long waits for a new kinit.
+func (c *Client) mistake(err error) error {
+	if c.owner.Load() != nil {
+		return err
+	}
+	return &sasl.Refusal{What: err.Error(), Err: err}
 }
 
 // ticketFor returns a ticket for the service of a server; c.mu is held.
@@ -139,7 +148,7 @@ func (c *Client) grant(ctx context.Context, conf *Config) (*cache, *ticket, erro
 			return store, tgt, nil
 		}
 		if cacheErr = err; !c.UseKeytab && c.Password == nil {
-			return nil, nil, err
+			return nil, nil, c.mistake(err)
 		}
 	}
 	if c.tgt.validAt(c.now()) {
@@ -147,7 +156,7 @@ func (c *Client) grant(ctx context.Context, conf *Config) (*cache, *ticket, erro
 	}
 	p, s, err := c.secret(conf)
 	if err != nil {
-		return nil, nil, errors.Join(err, cacheErr)
+		return nil, nil, c.mistake(errors.Join(err, cacheErr))
 	}
 	c.log("logging in %v", p)
 	tgt, err := conf.login(ctx, p, s)
