@@ -75,8 +75,8 @@ func TestSASL(t *testing.T) {
 		"an empty password":     {"-config EMPTY -server SERVER -sasl-user bob -sasl-password-file NOTHING", nil, "is empty", 1},
 		"no user":               {"-config EMPTY -server SERVER -sasl-password-file PASSWORD", nil, "has no effect without -sasl-user or -principal", 1},
 		"no identity":           {"-config EMPTY -server SERVER -sasl digest-md5", nil, "needs an identity", 1},
-		"two identities":        {"-config EMPTY -server SERVER -sasl-user bob -principal joe", nil, "use one of both", 1},
-		"two sources":           {"-config EMPTY -server SERVER -jaas JAAS -sasl-user bob", nil, "use one of both", 1},
+		"two identities":        {"-config EMPTY -server SERVER -sasl-user bob -principal joe", nil, "use one of the two", 1},
+		"two sources":           {"-config EMPTY -server SERVER -jaas JAAS -sasl-user bob", nil, "use one of the two", 1},
 		"another mechanism":     {"-config EMPTY -server SERVER -sasl gssapi -sasl-user bob", nil, "use -principal", 1},
 		"no mechanism":          {"-config EMPTY -server SERVER -sasl plain", nil, `-sasl: invalid value "plain"; use auto, digest-md5, gssapi, off`, 1},
 	} {

@@ -90,7 +90,7 @@ func Parse(text string, now time.Time) (Location, error) {
 func CheckName(name string) error {
 	switch {
 	case len(name) < 2:
-		return fmt.Errorf("invalid name %q; use at least two characters, because a single one before a colon is a drive of Windows", name)
+		return fmt.Errorf("invalid name %q; use at least two characters, because a single letter before a colon is a Windows drive", name)
 	case strings.EqualFold(name, "file"), strings.EqualFold(name, "zk"):
 		return fmt.Errorf("invalid name %q; file: and zk: start other locations (see docs/locations.md), so choose another name", name)
 	}

@@ -30,7 +30,7 @@ type ticket struct {
 // validAt reports whether the ticket is good for a moment more.
 func (t *ticket) validAt(now time.Time) bool { return t != nil && now.Add(5*time.Second).Before(t.end) }
 
-// secret is what a client logs in with: one of both.
+// secret is what a client logs in with: one of the two.
 type secret struct {
 	keytab   *Keytab
 	password string

@@ -52,9 +52,9 @@ func Choose(s *sasl.Settings, r Reporter) (sasl.Mechanism, error) {
 	case s.Mode == Off:
 		return nil, nil
 	case s.User != "" && (s.Principal != "" || s.Keytab != "" || s.Cache != ""):
-		return nil, errors.New("-sasl-user is for DIGEST-MD5, but -principal, -keytab and -ccache are for Kerberos; use one of both")
+		return nil, errors.New("-sasl-user is for DIGEST-MD5, but -principal, -keytab and -ccache are for Kerberos; use one of the two")
 	case s.Asked && options:
-		return nil, errors.New("-jaas names an identity, and so do -sasl-user, -principal, -keytab and -ccache; use one of both")
+		return nil, errors.New("-jaas names an identity, and so do -sasl-user, -principal, -keytab and -ccache; use one of the two")
 	case s.Mode == DigestMD5 && (s.Principal != "" || s.Keytab != "" || s.Cache != ""):
 		return nil, errors.New("-sasl digest-md5 does not go with -principal, -keytab and -ccache, which are for Kerberos")
 	case s.Mode == GSSAPI && s.User != "":
@@ -207,7 +207,7 @@ func byModule(s *sasl.Settings, k jaas.Krb5, r Reporter) (sasl.Mechanism, error)
 		c.Principal = ""
 	}
 	if !c.UseCache && !c.UseKeytab {
-		return nil, errors.New("the JAAS section's Krb5LoginModule has neither useKeyTab=true nor useTicketCache=true, so Java would ask for a password; set one of both")
+		return nil, errors.New("the JAAS section's Krb5LoginModule has neither useKeyTab=true nor useTicketCache=true, so Java would ask for a password; set one of the two")
 	}
 	if c.UseKeytab {
 		r.secret(c.Keytab)
