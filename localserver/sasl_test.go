@@ -95,7 +95,7 @@ func TestSASLOptions(t *testing.T) {
 		"control":   {SASLUsers: map[string]string{"a\n": "b"}},
 		"replace":   {SASLUsers: map[string]string{"a": "${b}"}},
 		"JAAS file": {System: map[string]string{loginConfig: "/not/there"}},
-		"Authentication scheme sasl is not available": {SASLUsers: nil, Properties: map[string]string{"sessionRequireClientSASLAuth": "true"}},
+		"enforce.auth.schemes=sasl (because of sessionRequireClientSASLAuth=true): Authentication scheme sasl is not available (available: digest ip); add authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider": {SASLUsers: nil, Properties: map[string]string{"sessionRequireClientSASLAuth": "true"}},
 	} {
 		e, err := Start(t.Context(), opt)
 		if err == nil {

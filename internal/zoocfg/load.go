@@ -286,6 +286,13 @@ func (l *loader) system(properties map[string]origin) {
 		}
 	}
 	l.c.DigestAuth = l.c.DigestAuth || digest
+	if len(l.c.SASL.SuperUsers) > 0 && !l.c.SASL.Provider && l.c.SASL.LoginFile == "" {
+		for _, name := range slices.Sorted(maps.Keys(properties)) {
+			if key, ok := strings.CutPrefix(name, "zookeeper."); ok && isSuperUser(key) {
+				l.warn(properties[name], "has no effect without SASL: add authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider, and set java.security.auth.login.config")
+			}
+		}
+	}
 	if l.c.SASL.Required { // whatever enforce.auth.schemes says (AuthenticationHelper)
 		l.c.EnforceAuth, l.c.AuthSchemes = true, []string{"sasl"}
 	}

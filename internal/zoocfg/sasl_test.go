@@ -31,8 +31,36 @@ func TestSASLSettings(t *testing.T) {
 			t.Errorf("%v is taken for unknown", w)
 		}
 	}
-	if text := strings.Join(texts, "\n"); len(texts) != 2 || !strings.Contains(text, "requireClientAuthScheme: protects nothing: no ZooKeeper reads it") || !strings.Contains(text, "sasl.client.username: has no effect: it only concerns clients") {
+	if text := strings.Join(texts, "\n"); len(texts) != 3 || !strings.Contains(text, `kerberos.removeRealmFromPrincipal: "TRUE": expected true or false`) || !strings.Contains(text, "requireClientAuthScheme: protects nothing: no ZooKeeper reads it") || !strings.Contains(text, "sasl.client.username: has no effect: it only concerns clients") {
 		t.Error(text)
+	}
+}
+
+// Settings that open a server, or that name nobody, are not silent.
+func TestSecurityWarnings(t *testing.T) {
+	const superDigest = "DigestAuthenticationProvider.superDigest="
+	for line, say := range map[string]string{
+		"skipACL=yes":   "every client may read and change every znode",
+		"skipACL=true":  "anything but yes counts as no",
+		"skipACL=no":    "",
+		"superUser=bob": "superUser: has no effect without SASL: add authProvider.1=",
+		"superUser.2=bob\nauthProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider": "",
+		"kerberos.removeHostFromPrincipal=ja":              `"ja": expected true or false`,
+		"kerberos.removeHostFromPrincipal=false":           "",
+		superDigest + "super:s3cret":                       "expected user:hash",
+		superDigest + "super":                              "expected user:hash",
+		superDigest + ":D/InIHSb7yEEbrWz8b9l71RjZJU=":      "expected user:hash",
+		superDigest + "super:D/InIHSb7yEEbrWz8b9l71RjZJU=": "",
+	} {
+		_, warnings, err := Load(write(t, map[string]string{"zoo.cfg": "dataDir=DIR\nclientPort=2181\n" + line + "\n"}), nil)
+		if err != nil || say == "" && len(warnings) > 0 || say != "" && (len(warnings) != 1 || !strings.Contains(warnings[0].String(), say)) {
+			t.Errorf("%s: %v, %v, without %q", line, warnings, err, say)
+		}
+		for _, w := range warnings {
+			if strings.Contains(w.String(), "s3cret") {
+				t.Error("a warning reveals a secret")
+			}
+		}
 	}
 }
 

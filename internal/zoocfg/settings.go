@@ -1,6 +1,9 @@
 package zoocfg
 
 import (
+	"crypto/md5"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -120,7 +123,7 @@ var propertySettings = map[string]setting{
 	"enforce.auth.schemes":                     list(func(c *Config) *[]string { return &c.AuthSchemes }),
 	"DigestAuthenticationProvider.enabled":     flag(func(c *Config) *bool { return &c.DigestAuth }),
 	"DigestAuthenticationProvider.digestAlg":   text(func(c *Config) *string { return &c.DigestAlg }),
-	"DigestAuthenticationProvider.superDigest": text(func(c *Config) *string { return &c.SuperDigest }),
+	"DigestAuthenticationProvider.superDigest": superDigest,
 	"X509AuthenticationProvider.superUser":     text(func(c *Config) *string { return &c.SuperX509 }),
 	"ensembleAuthName":                         list(func(c *Config) *[]string { return &c.EnsembleNames }),
 	"client.portUnification":                   flag(func(c *Config) *bool { return &c.PortUnified }),
@@ -139,7 +142,13 @@ var propertySettings = map[string]setting{
 	"admin.rateLimiterIntervalInMS":            ms(func(c *Config) *time.Duration { return &c.AdminRateInterval }),
 	"skipACL": func(c *Config, v string) error {
 		c.SkipACL = v == "yes"
-		return nil
+		switch v {
+		case "yes":
+			return errors.New("ACLs are not checked: every client may read and change every znode")
+		case "no", "false":
+			return nil
+		}
+		return errors.New("expected yes or no; anything but yes counts as no")
 	},
 	"snapshot.compression.method": func(c *Config, v string) error {
 		switch v = strings.ToLower(v); v {
@@ -265,10 +274,23 @@ func not(off string, field func(*Config) *bool) setting {
 	}
 }
 
+// superDigest keeps what it is given; nobody can have an identity of another form.
+func superDigest(c *Config, v string) error {
+	c.SuperDigest = v
+	user, hash, _ := strings.Cut(v, ":")
+	if sum, err := base64.StdEncoding.DecodeString(hash); v != "" && (user == "" || err != nil || len(sum) < md5.Size) {
+		return errors.New("expected user:hash, where hash is the digest of user:password in Base64, so nobody can be super user")
+	}
+	return nil
+}
+
 // exactly is true for this value only.
 func exactly(on string, field func(*Config) *bool) setting {
 	return func(c *Config, v string) error {
 		*field(c) = v == on
+		if v != on && !strings.EqualFold(v, "false") {
+			return fmt.Errorf("expected %s or false; anything but %[1]s, in these letters, counts as false", on)
+		}
 		return nil
 	}
 }

@@ -54,7 +54,7 @@ func TestUnsupportedSettings(t *testing.T) {
 		{cfg: "dataDir=DIR\ninitLimit=10\nsyncLimit=5\nserver.1=a:1:2\nserver.2=a:3:4\n"}, // it votes
 	} {
 		path := write(t, map[string]string{"zoo.cfg": c.cfg, "myid": "1\n"})
-		cfg, _, err := Load(path, c.system)
+		cfg, warnings, err := Load(path, c.system)
 		if err != nil {
 			t.Errorf("%s: %v", c.cfg, err)
 			continue
@@ -64,6 +64,11 @@ func TestUnsupportedSettings(t *testing.T) {
 			t.Errorf("%s: %v", c.cfg, err)
 		case c.say != "" && (err == nil || !strings.Contains(err.Error(), c.say)):
 			t.Errorf("%s: %v, without %q", c.cfg, err, c.say)
+		}
+		for _, w := range warnings { // what prevents the start has an effect
+			if strings.Contains(c.say, w.Key+"=") {
+				t.Errorf("%s: %v", c.cfg, w)
+			}
 		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 // section in it, they cannot.
 func (s *Source) Clients(log *zklog.Logger) (replica.SASLOptions, error) {
 	cfg := &s.Config.SASL
-	opt := replica.SASLOptions{Provider: cfg.Provider, AllowFailed: cfg.AllowFailed, SuperUsers: cfg.SuperUsers, AnyUser: cfg.AnyUser}
+	opt := replica.SASLOptions{Provider: cfg.Provider, Required: cfg.Required, AllowFailed: cfg.AllowFailed, SuperUsers: cfg.SuperUsers, AnyUser: cfg.AnyUser}
 	if cfg.LoginFile == "" && cfg.AuthToLocal == "" && !cfg.RequireKrb5Conf { // most servers need no krb5.conf
 		return opt, s.nobody("no JAAS file is given", log)
 	}

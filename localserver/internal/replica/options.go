@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/release"
@@ -100,14 +101,29 @@ func (o *Options) Check() error {
 		return nil
 	}
 	if len(o.AuthSchemes) == 0 {
-		return errors.New("enforce.auth.enabled is true, enforce.auth.schemes must be configured (such as enforce.auth.schemes=digest)")
+		return errors.New("enforce.auth.enabled is true, so enforce.auth.schemes must be configured (such as enforce.auth.schemes=digest)")
 	}
 	for _, scheme := range o.AuthSchemes {
 		if !a.known(scheme) {
-			return fmt.Errorf("enforce.auth.schemes: Authentication scheme %s is not available (available: %s)", scheme, a.names())
+			return fmt.Errorf("enforce.auth.schemes=%s%s: Authentication scheme %s is not available (available: %s)%s", strings.Join(o.AuthSchemes, ","), o.demander(), scheme, a.names(), enabling[scheme])
 		}
 	}
 	return nil
+}
+
+// demander is what has set AuthSchemes, if that is not enforce.auth.schemes.
+func (o *Options) demander() string {
+	if o.SASL.Required {
+		return " (because of sessionRequireClientSASLAuth=true)"
+	}
+	return ""
+}
+
+// enabling says how to make a scheme available.
+var enabling = map[string]string{
+	schemeSASL:   "; add authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider",
+	schemeX509:   "; add authProvider.1=org.apache.zookeeper.server.auth.X509AuthenticationProvider",
+	schemeDigest: "; remove DigestAuthenticationProvider.enabled=false",
 }
 
 func (o *Options) authSchemes() authSchemes {

@@ -18,6 +18,7 @@ type SASLOptions struct {
 	// own goroutine.
 	Exchange func() SASLExchange
 
+	Required    bool     // sessionRequireClientSASLAuth has chosen Options.AuthSchemes
 	AllowFailed bool     // allowSaslFailedClients
 	SuperUsers  []string // superUser
 	AnyUser     string   // letAnySaslUserDoX
