@@ -56,9 +56,9 @@ trap 'rm -rf "$notes" "$skipped" "$zkctl"' EXIT
 CGO_ENABLED=0 "$GO" build -o "$zkctl/zkctl" ./cmd/zkctl
 export ZKCTL_TEST_SERVER=$zkctl/zkctl
 echo "go test -short ${embedded[*]} (on the embedded server)"
-"$GO" test -vet=off -short -timeout 20m "${embedded[@]}" || status=$?
+"$GO" test -count=1 -vet=off -short -timeout 20m "${embedded[@]}" || status=$?
 echo "go test -short ${newest[*]} (on the embedded server as 3.9)"
-ZKCTL_TEST_EMULATE=3.9 "$GO" test -vet=off -short -timeout 20m "${newest[@]}" || status=$?
+ZKCTL_TEST_EMULATE=3.9 "$GO" test -count=1 -vet=off -short -timeout 20m "${newest[@]}" || status=$?
 
 if [ -s "$skipped" ]; then
 	echo "Skipped for want of a real ZooKeeper: $(wc -l <"$skipped") tests."
