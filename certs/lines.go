@@ -103,11 +103,11 @@ func (opt *newOptions) hostOf(file string, holders []holder) (string, error) {
 			return h.subject.Hosts[0], nil
 		}
 	}
-	for _, name := range chain[0].DNSNames {
-		return name, nil
-	}
-	for _, ip := range chain[0].IPAddresses {
-		return ip.String(), nil
+	switch cert := chain[0]; {
+	case len(cert.DNSNames) > 0:
+		return cert.DNSNames[0], nil
+	case len(cert.IPAddresses) > 0:
+		return cert.IPAddresses[0].String(), nil
 	}
 	return "", nil
 }
