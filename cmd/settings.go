@@ -38,6 +38,11 @@ func (o *options) settle(flags *pflag.FlagSet, s *ui.Streams) error {
 	if secret {
 		warnIfShared(s, c.file)
 	}
+	return o.settleStreams(s)
+}
+
+// settleStreams checks the options that concern the streams, and sets these up.
+func (o *options) settleStreams(s *ui.Streams) error {
 	if _, err := ui.ParseFormat(o.Output); err != nil {
 		return fmt.Errorf("-output: %w", err)
 	}

@@ -2,10 +2,10 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/zkctl/zkctl/certs"
 	"github.com/zkctl/zkctl/commands"
@@ -14,7 +14,6 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/sharedio"
-	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/logformatter"
 	"github.com/zkctl/zkctl/logs"
 	"github.com/zkctl/zkctl/report"
@@ -85,10 +84,16 @@ func (a *app) command(ctx context.Context, words []string) error {
 	return interruptible(ctx, func(ctx context.Context) error { return command.Run(ctx, env, command.Args(words...)) })
 }
 
-// verb runs a verb. What the options say of a session, good or bad, counts when it asks for one.
+// verb runs a verb. What the options say of a session, good or bad, counts when it asks for one; what they say of the
+// streams counts at once.
 func (a *app) verb(ctx context.Context, env *command.Env, words []string) error {
-	if _, err := ui.ParseFormat(a.options.Output); err != nil {
-		return fmt.Errorf("-output: %w", err)
+	color := pflag.NewFlagSet("", pflag.ContinueOnError)
+	color.AddFlag(a.flags.Lookup("color"))
+	if err := fillFromEnv(color); err != nil {
+		return err
+	}
+	if err := a.options.settleStreams(a.streams); err != nil {
+		return err
 	}
 	stop := func() {}
 	env.Session = a.session(func() error {

@@ -144,3 +144,28 @@ func parseExample(t *testing.T, a *app, line string) error {
 	}
 	return idle.Run(t.Context(), env, split.words[1:])
 }
+
+// TestColorOfVerbs: -color counts for verbs that open no session, and is checked.
+func TestColorOfVerbs(t *testing.T) {
+	log := writeFile(t, "a.log", "2026-11-22 03:07:05,001 [myid:1] - INFO  [main:ZooKeeperServer@1] - Expiring session 0x10000221ceb0000, timeout of 4000ms exceeded\n"+
+		"2026-11-22 03:07:06,001 [myid:1] - ERROR [main:Leader@1] - Severe unrecoverable error\n", 0o600)
+	for _, tc := range []struct {
+		color, env string
+		tty, paint bool
+		exit       int
+	}{
+		{"", "", true, true, 0}, {"never", "", true, false, 0}, {"always", "", false, true, 0}, {"", "never", true, false, 0},
+		{"always", "never", false, true, 0}, {"bogus", "", true, false, 1},
+	} {
+		t.Setenv("ZKCTL_COLOR", tc.env)
+		var out, errOut strings.Builder
+		args := []string{"log", "timeline", log}
+		if tc.color != "" {
+			args = append([]string{"-color", tc.color}, args...)
+		}
+		exit := Execute(t.Context(), args, &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &errOut, Color: tc.tty, Width: 80})
+		if exit != tc.exit || strings.Contains(out.String(), "\x1b[31m") != tc.paint || exit != 0 && !strings.Contains(errOut.String(), `"bogus"`) {
+			t.Errorf("%+v: exit %d, %q %s", tc, exit, out.String(), errOut.String())
+		}
+	}
+}

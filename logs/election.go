@@ -44,6 +44,7 @@ type election struct {
 	dropped map[string]string // a server of lower id that waits for the call of this one
 	silent  int               // how often no vote arrived in time
 	joins   []join            // servers that looked later and found this leader
+	serving string            // the leader that served while servers looked in vain, "" if none did or is known
 }
 
 // looker is a server that looks for a leader.
@@ -99,11 +100,12 @@ type elector struct {
 	hosts   map[string]string // sid by address, "" if several share it
 	loss    *leave            // how the leader was lost, as the first server says
 	starts  map[string]int64
+	last    map[string]int64 // when each server logged something that is known, the last time
 	done    func(*election) error
 }
 
 func newElector(done func(*election) error) *elector {
-	return &elector{known: map[string]bool{}, address: map[string]string{}, hosts: map[string]string{}, starts: map[string]int64{}, done: done}
+	return &elector{known: map[string]bool{}, address: map[string]string{}, hosts: map[string]string{}, starts: map[string]int64{}, last: map[string]int64{}, done: done}
 }
 
 func newElection(at int64) *election {
@@ -114,6 +116,9 @@ func newElection(at int64) *election {
 // see takes the next event. me is the id of the server that logged it.
 func (x *elector) see(at int64, me string, e *format.Event, m *catalogue.Match) error {
 	field := func(name string) string { return string(m.Field(name)) }
+	if _, known := x.last[me]; known || len(x.last) < mostEvents {
+		x.last[me] = at
+	}
 	if x.attempt != nil {
 		x.attempt.end = max(x.attempt.end, at)
 	}
@@ -332,11 +337,46 @@ func (x *elector) quorate(at int64, me string, m *catalogue.Match) error {
 // close makes the attempt the current election.
 func (x *elector) close() error {
 	old := x.current
+	x.serve(x.attempt)
 	x.current, x.attempt, x.loss = x.attempt, nil, nil
 	if old != nil {
 		return x.done(old)
 	}
 	return nil
+}
+
+// serve finds the leader that served while servers looked in vain: one that others follow, by their votes, or that of the
+// election before, if it logged on, did not look itself, and those that look leave it a quorum.
+func (x *elector) serve(a *election) {
+	if a.winner() != "" {
+		return
+	}
+	for _, sid := range ids(a.ongoing) {
+		if l := a.ongoing[sid]; l != "" && a.lookers[sid] == nil && a.lookers[l] == nil {
+			a.serving = l
+			return
+		}
+	}
+	c := x.current
+	if c == nil || c.quorum == 0 || a.lookers[c.leader] != nil || x.last[c.leader] <= max(a.start, a.lost) {
+		return
+	}
+	with := map[string]bool{}
+	for _, sid := range c.sids {
+		with[sid] = true
+	}
+	for _, j := range c.joins {
+		with[j.sid] = true
+	}
+	for _, l := range c.left {
+		delete(with, l.sid)
+	}
+	for sid := range a.lookers {
+		delete(with, sid)
+	}
+	if len(with) >= len(c.sids) {
+		a.serving = c.leader
+	}
 }
 
 // ready takes that a learner serves clients. If the leader's log is missing, that ends the election, or shows that a
@@ -525,6 +565,9 @@ func (v vote) better(than vote) bool {
 
 // finish ends the last elections.
 func (x *elector) finish() error {
+	if x.attempt != nil {
+		x.serve(x.attempt)
+	}
 	if x.current != nil {
 		if err := x.done(x.current); err != nil {
 			return err

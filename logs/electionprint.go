@@ -113,6 +113,12 @@ func (e *election) title() string {
 	switch _, joins := e.joined(); {
 	case joins:
 		return fmt.Sprintf("joined server %s, which led already", leader)
+	case leader == "" && e.serving != "":
+		who := ids(e.lookers)
+		if len(who) == 1 {
+			return fmt.Sprintf("server %s does not join; server %s leads", who[0], e.serving)
+		}
+		return fmt.Sprintf("servers %s do not join; server %s leads", strings.Join(who, ", "), e.serving)
 	case leader == "":
 		return "no leader"
 	case e.quorum > 0:
@@ -313,6 +319,7 @@ func (p *electionPrinter) json(e *election) []byte {
 	leader := e.winner()
 	b.text("result", e.result())
 	b.text("leader", leader)
+	b.text("serving", e.serving)
 	if e.quorum > 0 {
 		b.int("epoch", int64(e.zxid>>32))
 		b.text("zxid", fmt.Sprintf("%#x", e.zxid))

@@ -175,7 +175,7 @@ func (w *walk) elected(e *election) error {
 	if len(w.found.Elections) >= surveyElections {
 		return nil
 	}
-	one := survey.Election{Title: e.title(), Result: e.result(), Leader: e.winner(), Start: e.start, End: max(e.end, e.quorum), Rows: e.rows()}
+	one := survey.Election{Title: e.title(), Result: e.result(), Leader: e.winner(), Serving: e.serving, Start: e.start, End: max(e.end, e.quorum), Rows: e.rows()}
 	if outage {
 		one.LostFrom, one.LostUntil = from, to
 	}

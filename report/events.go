@@ -101,7 +101,7 @@ func reigns(list []survey.Election, from, to int64) []lane {
 		}
 		end := to
 		for _, next := range list[i+1:] {
-			if next.Result == "elected" || next.Result == "none" {
+			if next.Result == "elected" || next.Result == "none" && next.Serving == "" {
 				end = next.Start
 				if next.LostFrom > 0 {
 					end = next.LostFrom

@@ -103,9 +103,10 @@ type Election struct {
 	Title      string // without its number
 	Result     string // elected, joined or none
 	Leader     string
-	Start, End int64 // End is when there was a quorum, or the last that is known
-	LostFrom   int64 // no service from here
-	LostUntil  int64 // until here; 0 if unknown
+	Serving    string // who led while servers looked in vain
+	Start, End int64  // End is when there was a quorum, or the last that is known
+	LostFrom   int64  // no service from here
+	LostUntil  int64  // until here; 0 if unknown
 	Rows       [][2]string
 	Lookers    []Looker
 }
