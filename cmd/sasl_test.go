@@ -6,8 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
+
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/sasl"
+	"github.com/zkctl/zkctl/internal/sasl/login"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -47,38 +51,42 @@ func TestSASL(t *testing.T) {
 		want string // on stderr; "" for success with nothing there
 		exit int
 	}{
-		"options":               {"-config EMPTY -server SERVER -sasl-user bob -sasl-password-file PASSWORD", nil, "", 0},
-		"the mechanism":         {"-config EMPTY -server SERVER -sasl digest-md5 -sasl-user bob -sasl-password-file PASSWORD", nil, "", 0},
-		"environment":           {"-config EMPTY -server SERVER", map[string]string{"ZKCTL_SASL_USER": "bob", "ZKCTL_SASL_PASSWORD_FILE": files["PASSWORD"]}, "", 0},
-		"profile":               {"-config PROFILE", nil, "", 0},
-		"a JAAS file":           {"-config EMPTY -server SERVER -jaas JAAS", nil, "", 0},
-		"CLIENT_JVMFLAGS":       {"-config EMPTY -server SERVER", jvm(config + jaas), "", 0},
-		"as a URL":              {"-config EMPTY -server SERVER", jvm(config + "file:" + jaas), "", 0},
-		"JVMFLAGS":              {"-config EMPTY -server SERVER", map[string]string{"JVMFLAGS": config + jaas}, "", 0},
-		"another section":       {"-config EMPTY -server SERVER -jaas JAAS:Other", nil, refused, 1},
-		"a section of flags":    {"-config EMPTY -server SERVER", jvm(config + jaas + " -Dzookeeper.sasl.clientconfig=Other"), refused, 1},
-		"a section of the file": {"-config EMPTY -server SERVER -client-configuration PROPERTIES", jvm(config + jaas), refused, 1},
-		"options over flags":    {"-config EMPTY -server SERVER -sasl-user bob -sasl-password-file PASSWORD", jvm(config + jaas + " -Dzookeeper.sasl.clientconfig=Other"), "", 0},
-		"wrong password":        {"-config EMPTY -server SERVER -sasl-user bob -sasl-password-file WRONG", nil, refused, 1},
-		"nothing":               {"-config EMPTY -server SERVER", nil, demanded, 1},
-		"off":                   {"-config EMPTY -server SERVER -sasl off", jvm(config + jaas), demanded, 1},
-		"off in flags":          {"-config EMPTY -server SERVER", jvm(config + jaas + " -Dzookeeper.sasl.client=false"), demanded, 1},
-		"off in the file":       {"-config EMPTY -server SERVER -client-configuration OFF", jvm(config + jaas), demanded, 1},
-		"on over off":           {"-config EMPTY -server SERVER -client-configuration OFF -jaas JAAS", nil, "", 0},
-		"a server without SASL": {"-config EMPTY -server PLAIN -jaas JAAS", nil, `warning: ` + plain.Addr() + ` has no SASL, so this session is not authenticated as "bob"`, 0},
-		"a file of servers":     {"-config EMPTY -server PLAIN", jvm(config + server), `no section "Client"; it has Server; the session is not authenticated`, 0},
-		"no section":            {"-config EMPTY -server SERVER -jaas JAAS:None", nil, `no section "None"; it has Client, Other`, 1},
-		"no file":               {"-config EMPTY -server SERVER -jaas none", nil, "SASL: JAAS file: open none: no such file", 1},
-		"a broken file":         {"-config EMPTY -server SERVER -jaas BROKEN", nil, "line 2: the closing double quote is missing", 1},
-		"a section for servers": {"-config EMPTY -server SERVER -jaas ONLYSERVER:Server", nil, "DigestLoginModule has no username", 1},
-		"no password":           {"-config EMPTY -server SERVER -sasl-user bob", nil, "-sasl-user needs a password; use -sasl-password-file", 1},
-		"an empty password":     {"-config EMPTY -server SERVER -sasl-user bob -sasl-password-file NOTHING", nil, "is empty", 1},
-		"no user":               {"-config EMPTY -server SERVER -sasl-password-file PASSWORD", nil, "has no effect without -sasl-user or -principal", 1},
-		"no identity":           {"-config EMPTY -server SERVER -sasl digest-md5", nil, "needs an identity", 1},
-		"two identities":        {"-config EMPTY -server SERVER -sasl-user bob -principal joe", nil, "use one of the two", 1},
-		"two sources":           {"-config EMPTY -server SERVER -jaas JAAS -sasl-user bob", nil, "use one of the two", 1},
-		"another mechanism":     {"-config EMPTY -server SERVER -sasl gssapi -sasl-user bob", nil, "use -principal", 1},
-		"no mechanism":          {"-config EMPTY -server SERVER -sasl plain", nil, `-sasl: invalid value "plain"; use auto, digest-md5, gssapi, off`, 1},
+		"options":                  {"-config EMPTY -server SERVER -sasl-user bob -sasl-password-file PASSWORD", nil, "", 0},
+		"the mechanism":            {"-config EMPTY -server SERVER -sasl digest-md5 -sasl-user bob -sasl-password-file PASSWORD", nil, "", 0},
+		"environment":              {"-config EMPTY -server SERVER", map[string]string{"ZKCTL_SASL_USER": "bob", "ZKCTL_SASL_PASSWORD_FILE": files["PASSWORD"]}, "", 0},
+		"profile":                  {"-config PROFILE", nil, "", 0},
+		"a JAAS file":              {"-config EMPTY -server SERVER -jaas JAAS", nil, "", 0},
+		"CLIENT_JVMFLAGS":          {"-config EMPTY -server SERVER", jvm(config + jaas), "", 0},
+		"as a URL":                 {"-config EMPTY -server SERVER", jvm(config + "file:" + jaas), "", 0},
+		"JVMFLAGS":                 {"-config EMPTY -server SERVER", map[string]string{"JVMFLAGS": config + jaas}, "", 0},
+		"another section":          {"-config EMPTY -server SERVER -jaas JAAS:Other", nil, refused, 1},
+		"a section of flags":       {"-config EMPTY -server SERVER", jvm(config + jaas + " -Dzookeeper.sasl.clientconfig=Other"), refused, 1},
+		"a section of the file":    {"-config EMPTY -server SERVER -client-configuration PROPERTIES", jvm(config + jaas), refused, 1},
+		"options over flags":       {"-config EMPTY -server SERVER -sasl-user bob -sasl-password-file PASSWORD", jvm(config + jaas + " -Dzookeeper.sasl.clientconfig=Other"), "", 0},
+		"wrong password":           {"-config EMPTY -server SERVER -sasl-user bob -sasl-password-file WRONG", nil, refused, 1},
+		"nothing":                  {"-config EMPTY -server SERVER", nil, demanded, 1},
+		"off":                      {"-config EMPTY -server SERVER -sasl off", jvm(config + jaas), demanded, 1},
+		"off in flags":             {"-config EMPTY -server SERVER", jvm(config + jaas + " -Dzookeeper.sasl.client=false"), demanded, 1},
+		"off in the file":          {"-config EMPTY -server SERVER -client-configuration OFF", jvm(config + jaas), demanded, 1},
+		"on over off":              {"-config EMPTY -server SERVER -client-configuration OFF -jaas JAAS", nil, "", 0},
+		"a server without SASL":    {"-config EMPTY -server PLAIN -jaas JAAS", nil, `warning: ` + plain.Addr() + ` has no SASL, so this session is not authenticated as "bob"`, 0},
+		"a file of servers":        {"-config EMPTY -server PLAIN", jvm(config + server), `no section "Client"; it has Server; the session is not authenticated`, 0},
+		"no section":               {"-config EMPTY -server SERVER -jaas JAAS:None", nil, `no section "None"; it has Client, Other`, 1},
+		"no file":                  {"-config EMPTY -server SERVER -jaas none", nil, "SASL: JAAS file: open none: no such file", 1},
+		"a broken file":            {"-config EMPTY -server SERVER -jaas BROKEN", nil, "line 2: the closing double quote is missing", 1},
+		"a section for servers":    {"-config EMPTY -server SERVER -jaas ONLYSERVER:Server", nil, "DigestLoginModule has no username", 1},
+		"no password":              {"-config EMPTY -server SERVER -sasl-user bob", nil, "-sasl-user needs a password; use -sasl-password-file", 1},
+		"an empty password":        {"-config EMPTY -server SERVER -sasl-user bob -sasl-password-file NOTHING", nil, "is empty", 1},
+		"no user":                  {"-config EMPTY -server SERVER -sasl-password-file PASSWORD", nil, "has no effect without -sasl-user or -principal", 1},
+		"no identity":              {"-config EMPTY -server SERVER -sasl digest-md5", nil, "needs an identity", 1},
+		"two identities":           {"-config EMPTY -server SERVER -sasl-user bob -principal joe", nil, "use one of the two", 1},
+		"two sources":              {"-config EMPTY -server SERVER -jaas JAAS -sasl-user bob", nil, "use one of the two", 1},
+		"options over a profile":   {"-config PROFILE -jaas JAAS:Other", nil, refused, 1},
+		"options over variables":   {"-config EMPTY -server SERVER -sasl-user bob -sasl-password-file PASSWORD", map[string]string{"ZKCTL_JAAS": jaas + ":Other", "ZKCTL_PRINCIPAL": "joe"}, "", 0},
+		"variables over a profile": {"-config PROFILE", map[string]string{"ZKCTL_JAAS": jaas + ":Other"}, refused, 1},
+		"another's password":       {"-config PROFILE -principal joe@NONE -krb5-conf none", nil, "the configuration of Kerberos is missing", 1},
+		"another mechanism":        {"-config EMPTY -server SERVER -sasl gssapi -sasl-user bob", nil, "use -principal", 1},
+		"no mechanism":             {"-config EMPTY -server SERVER -sasl plain", nil, `-sasl: invalid value "plain"; use auto, digest-md5, gssapi, off`, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for k, v := range tc.env {
@@ -103,6 +111,17 @@ func TestSASL(t *testing.T) {
 			}
 		})
 	}
+
+	t.Run("a login of a local server", func(t *testing.T) {
+		o := saslOptions{Mode: "auto", User: "bob", PasswordFile: files["PASSWORD"]}
+		settings := sasl.Settings{JAAS: jaas, Section: "Other", Asked: true}
+		if err := o.override(pflag.NewFlagSet("", pflag.ContinueOnError), &settings); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := login.Choose(&settings, login.Reporter{}); err != nil || m.Identity() != `"bob"` || settings.JAAS != "" {
+			t.Errorf("%v, %v, %+v", m, err, settings)
+		}
+	})
 
 	t.Run("the default file", func(t *testing.T) {
 		text, err := os.ReadFile(jaas)

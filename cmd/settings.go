@@ -24,9 +24,12 @@ import (
 // settle completes the options: flags override ZKCTL_*, which override the profile, which
 // overrides the defaults. Then it checks them and sets up the streams.
 func (o *options) settle(flags *pflag.FlagSet, s *ui.Streams) error {
+	given := map[string]int{}
+	rankIdentity(given, flags, 3)
 	if err := fillFromEnv(flags); err != nil {
 		return err
 	}
+	rankIdentity(given, flags, 2)
 	c, err := o.readConfig()
 	if err != nil {
 		return err
@@ -35,6 +38,8 @@ func (o *options) settle(flags *pflag.FlagSet, s *ui.Streams) error {
 	if err != nil {
 		return err
 	}
+	rankIdentity(given, flags, 1)
+	o.SASL.prefer(given)
 	if secret {
 		warnIfShared(s, c.file)
 	}
@@ -194,14 +199,52 @@ func (o *tlsOptions) override(flags *pflag.FlagSet, p *client.Properties) {
 	}
 }
 
+// rankIdentity notes the rank of the SASL options that have been set since the last call.
+func rankIdentity(given map[string]int, flags *pflag.FlagSet, rank int) {
+	for _, name := range []string{"jaas", "sasl-user", "principal", "keytab", "ccache", "sasl-password-file"} {
+		if f := flags.Lookup(name); f != nil && f.Changed && f.Value.String() != "" && given[name] == 0 {
+			given[name] = rank
+		}
+	}
+}
+
+// prefer drops the identities that one of a higher rank replaces: a JAAS file, a user, or a principal with its files.
+func (o *saslOptions) prefer(given map[string]int) {
+	kerberos := max(given["principal"], given["keytab"], given["ccache"])
+	best := max(given["jaas"], given["sasl-user"], kerberos)
+	dropped := false
+	for _, identity := range []struct {
+		rank   int
+		fields []*string
+	}{
+		{given["jaas"], []*string{&o.JAAS}},
+		{given["sasl-user"], []*string{&o.User}},
+		{kerberos, []*string{&o.Principal, &o.Keytab, &o.Cache}},
+	} {
+		if identity.rank == 0 || identity.rank == best {
+			continue
+		}
+		dropped = true
+		for _, field := range identity.fields {
+			*field = ""
+		}
+	}
+	if dropped && given["sasl-password-file"] < best {
+		o.PasswordFile = "" // of another identity
+	}
+}
+
 // override replaces what the options set.
 func (o *saslOptions) override(flags *pflag.FlagSet, s *sasl.Settings) error {
 	if !slices.Contains(login.Modes, o.Mode) {
 		return fmt.Errorf("-sasl: invalid value %q; use %s", o.Mode, strings.Join(login.Modes, ", "))
 	}
-	if o.JAAS != "" {
+	switch {
+	case o.JAAS != "":
 		s.JAAS, s.Section = login.SplitJAAS(o.JAAS)
 		s.Asked = true
+	case o.User+o.Principal+o.Keytab+o.Cache != "":
+		s.JAAS, s.Section, s.Asked = "", "", false // whoever chose them
 	}
 	replace := func(field *string, value string) {
 		if value != "" {

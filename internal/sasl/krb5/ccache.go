@@ -85,8 +85,8 @@ func readCache(name string) (*cache, error) {
 			}
 			file = filepath.Join(rest, primary)
 		case "KEYRING", "KCM", "API", "MSLSA", "MEMORY":
-			return nil, fmt.Errorf("credential cache %s: caches of type %s cannot be read; run kinit -c FILE:%s and use -ccache %s",
-				escape.Line(name), kind, filepath.Join(os.TempDir(), "zkctl.ccache"), filepath.Join(os.TempDir(), "zkctl.ccache"))
+			return nil, fmt.Errorf("credential cache %q: caches of type %s cannot be read; run kinit -c FILE:%s and use -ccache %s",
+				name, kind, filepath.Join(os.TempDir(), "zkctl.ccache"), filepath.Join(os.TempDir(), "zkctl.ccache"))
 		default:
 			return nil, fmt.Errorf("credential cache %s: unknown type %q; use FILE: or DIR:", escape.Line(name), kind)
 		}
