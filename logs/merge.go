@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"time"
 
@@ -71,6 +72,10 @@ lines that belong to them, merged in time. An empty expression matches all.`,
 				return usageError(c, "missing regular expression")
 			}
 			expression := args[0]
+			var fault *syntax.Error
+			if _, err := regexp.Compile(expression); errors.As(err, &fault) {
+				return fmt.Errorf("invalid regular expression %q: %s; to find the text itself, put \\ before special characters", expression, fault.Code)
+			}
 			if o.ignore {
 				expression = "(?i)" + expression
 			}

@@ -27,7 +27,7 @@ func (s *skew) String() string {
 	case s.reference:
 		return "the reference"
 	case !s.known:
-		return "unknown, nothing to compare with the reference"
+		return "could not be compared"
 	}
 	way := "ahead"
 	ms := s.ms

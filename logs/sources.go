@@ -70,6 +70,9 @@ func (r *reading) check(now time.Time) error {
 		}
 		*bound.ms = at.UnixMilli()
 	}
+	if r.since != "" && r.until != "" && r.from > r.to {
+		return fmt.Errorf("--since %q is later than --until %q; exchange them", r.since, r.until)
+	}
 	for _, z := range r.zones {
 		if _, err := parseZone(value(z)); err != nil {
 			return fmt.Errorf("--tz: %w", err)
@@ -112,14 +115,44 @@ func optionFor(options []string, path string) (found string) {
 			found = o
 			continue
 		}
-		pattern := o[:i]
-		whole, _ := filepath.Match(pattern, path)
-		base, _ := filepath.Match(pattern, filepath.Base(path))
-		if whole || base || pattern == path || strings.HasPrefix(path, strings.TrimSuffix(pattern, "/")+"/") {
+		if concerns(o[:i], path) {
 			found = o[i+1:]
 		}
 	}
 	return found
+}
+
+// concerns reports whether an option for a file, a folder or a pattern is for the file at path.
+func concerns(pattern, path string) bool {
+	base, _ := filepath.Match(pattern, filepath.Base(path))
+	if base || pattern == path {
+		return true
+	}
+	pattern, errP := filepath.Abs(pattern)
+	path, err := filepath.Abs(path)
+	if err != nil || errP != nil {
+		return false
+	}
+	whole, _ := filepath.Match(pattern, path)
+	return whole || pattern == path || strings.HasPrefix(path, strings.TrimSuffix(pattern, string(filepath.Separator))+string(filepath.Separator))
+}
+
+// checkFileOptions finds options that are for none of the files.
+func (r *reading) checkFileOptions(found []*source) error {
+	for name, options := range map[string][]string{"--tz": r.zones, "--dates": r.dates} {
+		for _, o := range options {
+			i := strings.LastIndexByte(o, '=')
+			if i < 0 || slices.ContainsFunc(r.args, func(arg string) bool { return concerns(o[:i], arg) }) {
+				continue
+			}
+			if !slices.ContainsFunc(found, func(s *source) bool {
+				return slices.ContainsFunc(s.files, func(file string) bool { return concerns(o[:i], file) })
+			}) {
+				return fmt.Errorf("%s: no log that is read is %q; name one of them, or leave out the name to mean all", name, o[:i])
+			}
+		}
+	}
+	return nil
 }
 
 // parseZone parses an offset or the name of a zone.
@@ -167,6 +200,9 @@ func (r *reading) sources(ctx context.Context) ([]*source, error) {
 		return nil, errors.New("missing log file or folder")
 	}
 	r.skip(unread...)
+	if err := r.checkFileOptions(found); err != nil {
+		return nil, err
+	}
 	for _, s := range found {
 		s.remember()
 	}
@@ -316,7 +352,7 @@ func (s *source) open(ctx context.Context) (err error) {
 			s.reader = format.NewReader(s.in, clock)
 			return nil
 		}
-		ui.Warn(r.streams.Err, "%s: %s can be read in %d ways; taken for year, month, day (if not, say --dates %s=dmy or mdy)", s.file, d.Sample, len(d.Fits), s.file)
+		ui.Warn(r.streams.Err, "%s: %s can be read in %d ways; taken as year, month, day (if not, say --dates %s=dmy or mdy)", s.file, d.Sample, len(d.Fits), s.file)
 	} else if d.Ambiguous() {
 		fits := make([]string, 0, 3)
 		for _, o := range d.Fits {

@@ -84,6 +84,8 @@ created with mode 0600, complete or not at all, and never replaces another.`,
 				return fmt.Errorf("name logs or data directories; usage: %s (see %s --help)", c.UseLine(), c.CommandPath())
 			case o.out == "":
 				return errors.New("name the file to write: -O FILE.html")
+			case o.out == "-":
+				return errors.New("-O -: a report is not written to standard output; name a file: -O FILE.html")
 			case o.top < 1 || o.depth < 1:
 				return errors.New("--top and --depth must be at least 1")
 			}

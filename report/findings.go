@@ -144,7 +144,11 @@ func (c *content) badSessions(add func(finding)) {
 		}
 		switch end.Name {
 		case "expired":
-			add(finding{problem: true, title: n + " expired", text: "The leader heard nothing from their clients for the session timeout; their ephemeral znodes went with them.",
+			text := "The leader heard nothing from their clients for the session timeout; their ephemeral znodes went with them."
+			if end.N == 1 && s.More == 0 {
+				text = "The leader heard nothing from its client for the session timeout; its ephemeral znodes went with it."
+			}
+			add(finding{problem: true, title: n + " expired", text: text,
 				do: "See in the client's own log whether it paused, or lost its connection.", section: "sessions"})
 		case "gone":
 			add(finding{problem: true, title: n + " no longer existed when their clients came back", text: "The logs do not tell who ended them.",
