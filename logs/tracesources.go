@@ -159,7 +159,7 @@ func txnLogs(arg string) (logs []storage.File, text bool, unread []error) {
 	if len(logs) == 0 && len(unread) == 0 {
 		unread = append(unread, fmt.Errorf("%s holds no log: no file whose name contains .log, .out or .txt, and no transaction log", arg))
 	}
-	return logs, false, nil
+	return logs, false, unread
 }
 
 // isTxnLog reports whether a file is a transaction log: by its name, and by its first bytes.
