@@ -277,11 +277,9 @@ func (c *learnerConn) process(qp *proto.QuorumPacket) error {
 	return nil
 }
 
-// proposal queues a proposal and times its acknowledgement.
+// proposal queues a proposal and times its acknowledgement, which may come as soon as it is queued.
 func (c *learnerConn) proposal(zxid int64, f []byte) {
-	c.queue.put(f)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	switch now := time.Now(); {
 	case !c.watched:
 	case c.awaiting.zxid == 0:
@@ -289,6 +287,8 @@ func (c *learnerConn) proposal(zxid int64, f []byte) {
 	default:
 		c.next = sent{zxid, now}
 	}
+	c.mu.Unlock()
+	c.queue.put(f)
 }
 
 func (c *learnerConn) acknowledged(zxid int64) {
