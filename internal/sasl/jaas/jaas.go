@@ -49,10 +49,10 @@ type Option struct{ Name, Value string }
 // maxFile bounds a file, in bytes.
 const maxFile = 1 << 20
 
-// Read reads a file, which may be given as a file: URL, as Java allows. property looks up the system
-// properties for ${name} in values, and may be nil; those that describe the user and the system need
-// not be in it.
-func Read(name string, property func(string) (string, bool)) (*File, error) {
+// Read reads a file, which may be given as a file: URL, as Java allows. properties are the system
+// properties for ${name} in values; those that describe the user and the system need not be among
+// them.
+func Read(name string, properties map[string]string) (*File, error) {
 	if rest, ok := strings.CutPrefix(name, "file:"); ok {
 		name = rest
 		if host, path, ok := strings.Cut(strings.TrimPrefix(rest, "//"), "/"); ok && strings.HasPrefix(rest, "//") && (host == "" || host == "localhost") {
@@ -63,12 +63,12 @@ func Read(name string, property func(string) (string, bool)) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("JAAS file: %w", err)
 	}
-	return Parse(name, text, property)
+	return Parse(name, text, properties)
 }
 
 // Parse reads the text of a file; its name is for errors. See Read.
-func Parse(name string, text []byte, property func(string) (string, bool)) (*File, error) {
-	p := &parser{lexer: lexer{name: name, line: 1}, property: property}
+func Parse(name string, text []byte, properties map[string]string) (*File, error) {
+	p := &parser{lexer: lexer{name: name, line: 1}, properties: properties}
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	switch {
 	case len(text) > maxFile:
@@ -112,6 +112,11 @@ func invalid(text []byte) int {
 	return -1
 }
 
+// Fault is an error at the line where the section starts.
+func (s *Section) Fault(format string, args ...any) error {
+	return fault(s.File, s.Line, format, args...)
+}
+
 func (f *File) find(section string) *Section {
 	for _, s := range f.Sections {
 		if s.Name == section {
@@ -144,8 +149,8 @@ func (e *SectionError) Error() string { return e.text }
 
 type parser struct {
 	lexer
-	ahead    token
-	property func(string) (string, bool)
+	ahead      token
+	properties map[string]string
 }
 
 func (p *parser) advance() (err error) {
@@ -278,10 +283,8 @@ func (p *parser) expand(value token) (string, error) {
 }
 
 func (p *parser) lookup(name string) (string, bool) {
-	if p.property != nil {
-		if v, ok := p.property(name); ok {
-			return v, true
-		}
+	if v, ok := p.properties[name]; ok {
+		return v, true
 	}
 	var v string
 	err := errors.ErrUnsupported

@@ -95,7 +95,7 @@ func TestFaults(t *testing.T) {
 
 func TestProperties(t *testing.T) {
 	text := `Client { a.B required a="${conf}/x" b="${/}${user.home}" c="${{x}}" d="${conf" e=plain; };`
-	f, err := Parse("jaas.conf", []byte(text), func(name string) (string, bool) { return "/etc", name == "conf" })
+	f, err := Parse("jaas.conf", []byte(text), map[string]string{"conf": "/etc"})
 	if err != nil {
 		t.Fatal(err)
 	}

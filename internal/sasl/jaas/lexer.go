@@ -43,9 +43,13 @@ type lexer struct {
 	line int
 }
 
-// fault is an error at a line.
 func (l *lexer) fault(line int, format string, args ...any) error {
-	return fmt.Errorf("JAAS file %s, line %d: %s", escape.Line(l.name), line, fmt.Sprintf(format, args...))
+	return fault(l.name, line, format, args...)
+}
+
+// fault is an error at a line.
+func fault(file string, line int, format string, args ...any) error {
+	return fmt.Errorf("JAAS file %s, line %d: %w", escape.Line(file), line, fmt.Errorf(format, args...))
 }
 
 func (l *lexer) next() (token, error) {

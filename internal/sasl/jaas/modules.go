@@ -1,11 +1,6 @@
 package jaas
 
-import (
-	"fmt"
-	"strings"
-
-	"github.com/zkctl/zkctl/internal/escape"
-)
+import "strings"
 
 // Get returns the value of an option.
 func (m *Module) Get(name string) (string, bool) {
@@ -23,8 +18,9 @@ func (m *Module) is(name string) bool {
 	return strings.EqualFold(v, "true")
 }
 
-func (m *Module) fault(format string, args ...any) error {
-	return fmt.Errorf("JAAS file %s, line %d: %s", escape.Line(m.File), m.Line, fmt.Sprintf(format, args...))
+// Fault is an error at the line where the module starts.
+func (m *Module) Fault(format string, args ...any) error {
+	return fault(m.File, m.Line, format, args...)
 }
 
 // simple is the class's name without its package.
@@ -41,7 +37,7 @@ func (m *Module) Check() error {
 	if m.IsDigest() || m.IsKrb5() {
 		return nil
 	}
-	return m.fault("login module %q is not one that ZooKeeper uses; expected "+
+	return m.Fault("login module %q is not one that ZooKeeper uses; expected "+
 		"org.apache.zookeeper.server.auth.DigestLoginModule or com.sun.security.auth.module.Krb5LoginModule", m.Class)
 }
 
@@ -54,9 +50,9 @@ func (m *Module) Digest() (Digest, error) {
 	password, hasPassword := m.Get("password")
 	switch {
 	case !hasUser:
-		return Digest{}, m.fault(`%s has no username; a client's section needs username="…" and password="…"`, m.simple())
+		return Digest{}, m.Fault(`%s has no username; a client's section needs username="…" and password="…"`, m.simple())
 	case !hasPassword:
-		return Digest{}, m.fault("%s has a username but no password", m.simple())
+		return Digest{}, m.Fault("%s has a username but no password", m.simple())
 	}
 	return Digest{user, password}, nil
 }
@@ -115,9 +111,9 @@ func (m *Module) Krb5() (Krb5, error) {
 	k.KeyTab, k.TicketCache = path(k.KeyTab), path(k.TicketCache)
 	switch {
 	case k.KeyTab != "" && !k.UseKeyTab:
-		return k, m.fault("keyTab is set, but without useKeyTab=true it has no effect")
+		return k, m.Fault("keyTab is set, but without useKeyTab=true it has no effect")
 	case k.TicketCache != "" && !k.UseTicketCache:
-		return k, m.fault("ticketCache is set, but without useTicketCache=true it has no effect")
+		return k, m.Fault("ticketCache is set, but without useTicketCache=true it has no effect")
 	}
 	return k, nil
 }

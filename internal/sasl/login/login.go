@@ -99,10 +99,7 @@ func findSection(s *sasl.Settings, r Reporter) (*jaas.Section, error) {
 			return nil, nil
 		}
 	}
-	f, err := jaas.Read(file, func(name string) (string, bool) {
-		v, ok := s.SystemProperties[name]
-		return v, ok
-	})
+	f, err := jaas.Read(file, s.SystemProperties)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +140,7 @@ func bySection(s *sasl.Settings, section *jaas.Section, r Reporter) (sasl.Mechan
 		if s.Mode == GSSAPI {
 			wanted = "Krb5LoginModule"
 		}
-		return nil, fmt.Errorf("JAAS file %s, line %d: section %q has no %s to log in with", escape.Line(section.File), section.Line, section.Name, wanted)
+		return nil, section.Fault("section %q has no %s to log in with", section.Name, wanted)
 	}
 	d, err := user.Digest()
 	if err != nil {

@@ -29,14 +29,9 @@ type Source struct {
 	krb5 *krb5.Config // once read
 }
 
-func (s *Source) property(name string) (string, bool) {
-	v, ok := s.System[name]
-	return v, ok
-}
-
 // section reads a section of the JAAS file.
 func (s *Source) section(name string) (*jaas.Section, error) {
-	file, err := jaas.Read(s.Config.SASL.LoginFile, s.property)
+	file, err := jaas.Read(s.Config.SASL.LoginFile, s.System)
 	if err != nil {
 		return nil, err
 	}
@@ -113,14 +108,13 @@ func (s *Source) service(m *jaas.Module) (*krb5.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	where := fmt.Sprintf("JAAS file %s, line %d: Krb5LoginModule", m.File, m.Line)
 	switch {
 	case !k.UseKeyTab:
-		return nil, fmt.Errorf(`%s of a server needs a keytab: add useKeyTab=true keyTab="/path/to/keytab"`, where)
+		return nil, m.Fault(`Krb5LoginModule of a server needs a keytab: add useKeyTab=true keyTab="/path/to/keytab"`)
 	case !k.StoreKey:
-		return nil, fmt.Errorf("%s of a server needs storeKey=true; without its key it cannot read the tickets of clients", where)
+		return nil, m.Fault("Krb5LoginModule of a server needs storeKey=true; without its key it cannot read the tickets of clients")
 	case k.Principal == "":
-		return nil, fmt.Errorf(`%s of a server needs principal="zookeeper/host@REALM"`, where)
+		return nil, m.Fault(`Krb5LoginModule of a server needs principal="zookeeper/host@REALM"`)
 	}
 	principal := k.Principal
 	if !strings.Contains(principal, "@") {
@@ -133,7 +127,7 @@ func (s *Source) service(m *jaas.Module) (*krb5.Service, error) {
 	file := cmp.Or(k.KeyTab, defaultKeytab())
 	service, err := krb5.NewService(principal, func() (*krb5.Keytab, error) { return krb5.ReadKeytab(file) })
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", where, err)
+		return nil, m.Fault("Krb5LoginModule: %w", err)
 	}
 	return service, nil
 }

@@ -50,8 +50,8 @@ func (s *Source) Clients(log *zklog.Logger) (replica.SASLOptions, error) {
 	}
 	log.Infof("%s successfully logged in.", cfg.Section)
 	if login.service == nil && len(login.users) == 0 {
-		why := fmt.Sprintf("JAAS file %s, line %d: section %q has neither users nor a Krb5LoginModule", escape.Line(section.File), section.Line, section.Name)
-		if err := s.nobody(why, log); err != nil {
+		why := section.Fault("section %q has neither users nor a Krb5LoginModule", section.Name)
+		if err := s.nobody(why.Error(), log); err != nil {
 			return opt, err
 		}
 	}

@@ -87,7 +87,7 @@ func (s *Source) learner() (func(ctx context.Context, host string) (zab.AuthExch
 		}
 	}
 	if len(section.Modules) == 0 {
-		return nil, fmt.Errorf("JAAS file %s, line %d: section %q is empty", section.File, section.Line, section.Name)
+		return nil, section.Fault("section %q is empty", section.Name)
 	}
 	identity, err := section.Modules[0].Digest()
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *Source) initiator(m *jaas.Module) (func(ctx context.Context, host strin
 		return nil, err
 	}
 	if !k.UseKeyTab && !k.UseTicketCache {
-		return nil, fmt.Errorf(`JAAS file %s, line %d: Krb5LoginModule of a member needs useKeyTab=true keyTab="/path/to/keytab", or useTicketCache=true`, m.File, m.Line)
+		return nil, m.Fault(`Krb5LoginModule of a member needs useKeyTab=true keyTab="/path/to/keytab", or useTicketCache=true`)
 	}
 	cfg := &s.Config.QuorumSASL
 	client := &krb5.Client{
