@@ -16,6 +16,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
 
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/sasl"
 )
 
@@ -77,7 +78,7 @@ func (s *secret) key(p Principal, e *messages.KRBError) (key types.EncryptionKey
 			return key, kvno, nil
 		}
 	}
-	return key, 0, fmt.Errorf("keytab %s: its keys of %v have none of the encryption types that the KDC offers; export it anew", s.keytab.Name, p)
+	return key, 0, fmt.Errorf("keytab %s: its keys of %v have none of the encryption types that the KDC offers; export it anew", escape.Line(s.keytab.Name), p)
 }
 
 // login gets a ticket-granting ticket.
@@ -90,7 +91,7 @@ func (c *Config) login(ctx context.Context, p Principal, s *secret) (*ticket, er
 		}
 		usable := slices.DeleteFunc(slices.Clone(conf.LibDefaults.DefaultTktEnctypeIDs), func(id int32) bool { return !slices.Contains(ids, id) })
 		if len(usable) == 0 {
-			return nil, fmt.Errorf("keytab %s: the keys of %v have no encryption type that can be used (aes256-cts, aes128-cts or rc4-hmac); export it anew", s.keytab.Name, p)
+			return nil, fmt.Errorf("keytab %s: the keys of %v have no encryption type that can be used (aes256-cts, aes128-cts or rc4-hmac); export it anew", escape.Line(s.keytab.Name), p)
 		}
 		conf.LibDefaults.DefaultTktEnctypeIDs = usable
 	}
@@ -114,7 +115,7 @@ func (c *Config) login(ctx context.Context, p Principal, s *secret) (*ticket, er
 	}
 	part := &reply.DecryptedEncPart
 	if skew := time.Until(part.AuthTime); skew.Abs() > c.LibDefaults.Clockskew {
-		return nil, skewFault(fmt.Sprintf("the KDC of %s", p.Realm), skew)
+		return nil, skewFault("the KDC of "+escape.Line(p.Realm), skew)
 	}
 	if ok, err := reply.Verify(&conf, s.credentials(p), request); !ok {
 		return nil, fmt.Errorf("the KDC's reply to the login of %v is not valid: %w", p, err)
