@@ -78,26 +78,17 @@ type Krb5 struct {
 	KeyTab         string // may be empty even with UseKeyTab: then the system's default
 	UseTicketCache bool
 	TicketCache    string // may be empty even with UseTicketCache: then the user's default
-	RenewTGT       bool
 	StoreKey       bool   // of a server
 	ServiceName    string // of a client; not in OpenJDK's module, but read by some programs
-	// NoInitiator says that the module asks no KDC: isInitiator=false, of a server.
-	NoInitiator bool
 }
 
 // Krb5 returns what the module says.
 func (m *Module) Krb5() (Krb5, error) {
-	k := Krb5{
-		UseKeyTab: m.is("useKeyTab"), UseTicketCache: m.is("useTicketCache"),
-		RenewTGT: m.is("renewTGT"), StoreKey: m.is("storeKey"),
-	}
+	k := Krb5{UseKeyTab: m.is("useKeyTab"), UseTicketCache: m.is("useTicketCache"), StoreKey: m.is("storeKey")}
 	k.Principal, _ = m.Get("principal")
 	k.KeyTab, _ = m.Get("keyTab")
 	k.TicketCache, _ = m.Get("ticketCache")
 	k.ServiceName, _ = m.Get("serviceName")
-	if v, ok := m.Get("isInitiator"); ok {
-		k.NoInitiator = !strings.EqualFold(v, "true")
-	}
 	if strings.HasPrefix(m.Class, "com.ibm.") { // its own names for the same
 		if v, ok := m.Get("useKeytab"); ok {
 			k.UseKeyTab, k.KeyTab = true, v

@@ -1,6 +1,7 @@
 package krb5
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -46,10 +47,10 @@ func LoadConfig(files []string) (*Config, error) {
 	r := &confReader{}
 	var missing error
 	for _, name := range files {
-		err := r.read(name, 0)
-		if errors.Is(err, fs.ErrNotExist) && missing == nil {
-			missing = err
-		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		switch err := r.read(name, 0); {
+		case errors.Is(err, fs.ErrNotExist):
+			missing = cmp.Or(missing, err)
+		case err != nil:
 			return nil, err
 		}
 	}
@@ -103,12 +104,11 @@ func (r *confReader) read(file string, depth int) error {
 		return err
 	}
 	r.opened = append(r.opened, file)
-	text = []byte(strings.TrimPrefix(string(text), "\ufeff"))
-	section, final := "", false
+	section := ""
 	var blocks []string
 	opening := "" // key = of a block whose brace is on the next line
 	line := 0
-	for raw := range strings.Lines(string(text)) {
+	for raw := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) {
 		line++
 		if !utf8.ValidString(raw) || strings.IndexByte(raw, 0) >= 0 {
 			return confFault(file, line, "not a text file; is it a krb5.conf?")
@@ -134,12 +134,15 @@ func (r *confReader) read(file string, depth int) error {
 		}
 		switch {
 		case l[0] == '[':
-			name, rest, closed := strings.Cut(l[1:], "]")
-			if !closed || len(blocks) > 0 || opening != "" {
-				return confFault(file, line, "%s", misplaced(closed, "the bracket that closes the section's name is missing", "a section starts inside { }; a closing brace is missing"))
+			// An asterisk after the bracket, which keeps later files from extending the section, is not used.
+			name, _, closed := strings.Cut(l[1:], "]")
+			switch {
+			case !closed:
+				return confFault(file, line, "the bracket that closes the section's name is missing")
+			case len(blocks) > 0 || opening != "":
+				return confFault(file, line, "a section starts inside { }; a closing brace is missing")
 			}
-			section, final = strings.ToLower(strings.TrimSpace(name)), strings.HasPrefix(strings.TrimSpace(rest), "*")
-			_ = final // marks a section that later files may not extend; nobody uses it
+			section = strings.ToLower(strings.TrimSpace(name))
 			continue
 		case section == "":
 			return confFault(file, line, "a setting before the first section, such as [libdefaults]; is it a krb5.conf?")
@@ -178,13 +181,6 @@ func (r *confReader) read(file string, depth int) error {
 		return confFault(file, line, "the closing brace of %q is missing", blocks[len(blocks)-1])
 	}
 	return nil
-}
-
-func misplaced(closed bool, open, inside string) string {
-	if !closed {
-		return open
-	}
-	return inside
 }
 
 // directive returns the argument of a directive, which starts a line.
@@ -307,8 +303,6 @@ func (c *Config) libDefault(s setting) (err error) {
 		d.Forwardable, err = confBool(s.value)
 	case "proxiable":
 		d.Proxiable, err = confBool(s.value)
-	case "dns_canonicalize_hostname":
-		d.DNSCanonicalizeHostname = s.value != "false"
 	case "clockskew":
 		d.Clockskew, err = confDuration(s.value)
 	case "ticket_lifetime":

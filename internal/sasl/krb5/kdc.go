@@ -84,19 +84,8 @@ func (c *Config) ask(ctx context.Context, realm string, request []byte) ([]byte,
 			break
 		}
 	}
-	return nil, &unreachable{realm, faults, c.named()}
-}
-
-// unreachable means that no KDC answered.
-type unreachable struct {
-	realm  string
-	faults []string
-	named  string
-}
-
-func (e *unreachable) Error() string {
-	return fmt.Sprintf("no KDC of the realm %s can be reached (%s); check the network, and kdc in %s",
-		escape.Line(e.realm), escape.Line(strings.Join(e.faults, "; ")), e.named)
+	return nil, fmt.Errorf("no KDC of the realm %s can be reached (%s); check the network, and kdc in %s",
+		escape.Line(realm), escape.Line(strings.Join(faults, "; ")), c.named())
 }
 
 func kdcFault(err error) string {

@@ -11,6 +11,7 @@ package krb5
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jcmturner/gokrb5/v8/iana/nametype"
@@ -53,10 +54,8 @@ func ParsePrincipal(text string) (Principal, error) {
 	} else {
 		end()
 	}
-	for _, n := range p.Name.NameString {
-		if n == "" {
-			return p, fmt.Errorf("principal %q is not valid; use name@REALM", text)
-		}
+	if slices.Contains(p.Name.NameString, "") {
+		return p, fmt.Errorf("principal %q is not valid; use name@REALM", text)
 	}
 	if inRealm && p.Realm == "" {
 		return p, fmt.Errorf("principal %q is not valid: the realm after @ is missing", text)
@@ -75,15 +74,7 @@ func (p Principal) String() string {
 
 // is reports whether both are the same; name types do not count.
 func (p Principal) is(other Principal) bool {
-	if p.Realm != other.Realm || len(p.Name.NameString) != len(other.Name.NameString) {
-		return false
-	}
-	for i := range p.Name.NameString {
-		if p.Name.NameString[i] != other.Name.NameString[i] {
-			return false
-		}
-	}
-	return true
+	return p.Realm == other.Realm && slices.Equal(p.Name.NameString, other.Name.NameString)
 }
 
 // guard runs code of gokrb5 on bytes from outside, on some of which it panics.
