@@ -29,7 +29,7 @@ const (
 // Modes are the values of Settings.Mode.
 var Modes = []string{Auto, DigestMD5, GSSAPI, Off}
 
-// A Reporter is told what a person should know.
+// Reporter is where messages for the user go.
 type Reporter struct {
 	Warn func(format string, args ...any)
 	Log  func(format string, args ...any) // may be nil
@@ -47,21 +47,21 @@ func (r Reporter) secret(file string) {
 //
 // Differs(sasl-login): zkCli goes on without an identity if a login fails (ClientCnxn.startConnect).
 func Choose(s *sasl.Settings, r Reporter) (sasl.Mechanism, error) {
-	options := s.User != "" || s.Principal != "" || s.Keytab != "" || s.Cache != ""
+	ofKerberos := s.Principal != "" || s.Keytab != "" || s.Cache != ""
 	switch {
 	case s.Mode == Off:
 		return nil, nil
-	case s.User != "" && (s.Principal != "" || s.Keytab != "" || s.Cache != ""):
+	case s.User != "" && ofKerberos:
 		return nil, errors.New("-sasl-user is for DIGEST-MD5, but -principal, -keytab and -ccache are for Kerberos; use one of the two")
-	case s.Asked && options:
+	case s.Asked && (s.User != "" || ofKerberos):
 		return nil, errors.New("-jaas names an identity, and so do -sasl-user, -principal, -keytab and -ccache; use one of the two")
-	case s.Mode == DigestMD5 && (s.Principal != "" || s.Keytab != "" || s.Cache != ""):
+	case s.Mode == DigestMD5 && ofKerberos:
 		return nil, errors.New("-sasl digest-md5 does not go with -principal, -keytab and -ccache, which are for Kerberos")
 	case s.Mode == GSSAPI && s.User != "":
 		return nil, errors.New("-sasl gssapi does not go with -sasl-user; use -principal")
 	case s.User != "":
 		return digest(s, r)
-	case options:
+	case ofKerberos:
 		return kerberos(s, r)
 	}
 	section, err := findSection(s, r)
@@ -80,7 +80,7 @@ func Choose(s *sasl.Settings, r Reporter) (sasl.Mechanism, error) {
 	return nil, nil
 }
 
-// findSection returns the section of the login configuration, or nil if there is none.
+// findSection returns the client's section of the login configuration, or nil without one.
 func findSection(s *sasl.Settings, r Reporter) (*jaas.Section, error) {
 	file, name := s.JAAS, s.Section
 	if name == "" {
