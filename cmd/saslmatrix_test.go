@@ -277,7 +277,7 @@ func (m *matrix) command(t *testing.T, c cell, addr string) *exec.Cmd {
 	flags := []string{"-Djava.security.auth.login.config=" + jaas, "-Djava.security.krb5.conf=" + m.kdc.Conf,
 		"-Dzookeeper.sasl.client.username=" + service, "-Dzookeeper.sasl.client.canonicalize.hostname=false"}
 	switch c.client {
-	case "zkctl": // as zkCli.sh is told
+	case "zkctl": // configured as zkCli.sh is
 		args := []string{"-server", addr, "-timeout", "10000"}
 		if c.situation == "server restart" {
 			args = append(args, "-waitforconnection", "-keep-going")

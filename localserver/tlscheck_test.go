@@ -301,7 +301,8 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
-// What the server cannot do is refused or reported; what is wrong with a file is said with its name.
+// TestTLSRefusals starts servers with settings that are wrong or not supported. Each must fail with
+// an error that names the setting or the file.
 func TestTLSRefusals(t *testing.T) {
 	f := newTLSFolder(t)
 	f.add("server", authority.Subject{Hosts: []string{"127.0.0.1"}})
