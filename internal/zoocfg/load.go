@@ -227,6 +227,7 @@ func (l *loader) system(properties map[string]origin) {
 		}
 	}
 	digest := false
+	var superUsers []origin
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		o := properties[name]
 		key, prefixed := strings.CutPrefix(name, "zookeeper.")
@@ -268,6 +269,7 @@ func (l *loader) system(properties map[string]origin) {
 		}
 		if isSuperUser(key) {
 			l.c.SASL.SuperUsers = append(l.c.SASL.SuperUsers, o.value)
+			superUsers = append(superUsers, o)
 			continue
 		}
 		if strings.HasPrefix(key, "authProvider.") {
@@ -286,11 +288,9 @@ func (l *loader) system(properties map[string]origin) {
 		}
 	}
 	l.c.DigestAuth = l.c.DigestAuth || digest
-	if len(l.c.SASL.SuperUsers) > 0 && !l.c.SASL.Provider && l.c.SASL.LoginFile == "" {
-		for _, name := range slices.Sorted(maps.Keys(properties)) {
-			if key, ok := strings.CutPrefix(name, "zookeeper."); ok && isSuperUser(key) {
-				l.warn(properties[name], "has no effect without SASL: add authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider, and set java.security.auth.login.config")
-			}
+	if !l.c.SASL.Provider && l.c.SASL.LoginFile == "" {
+		for _, o := range superUsers {
+			l.warn(o, "has no effect without SASL: add authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider, and set java.security.auth.login.config")
 		}
 	}
 	if l.c.SASL.Required { // whatever enforce.auth.schemes says (AuthenticationHelper)
