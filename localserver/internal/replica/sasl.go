@@ -49,8 +49,12 @@ type saslStep struct {
 // delay other clients.
 func (c *conn) evaluateSASL(body []byte) *saslStep {
 	var token proto.SASLToken
-	if err := jute.Unmarshal(body, &token); err != nil || token.Token == nil {
-		return &saslStep{err: fmt.Errorf("a SASL token cannot be read: %w", errors.Join(err, errors.New("it is null"))), hangUp: true}
+	err := jute.Unmarshal(body, &token)
+	if err == nil && token.Token == nil {
+		err = errors.New("it is null")
+	}
+	if err != nil {
+		return &saslStep{err: fmt.Errorf("a SASL token cannot be read: %w", err), hangUp: true}
 	}
 	start := c.s.opt.SASL.Exchange
 	if start == nil {
