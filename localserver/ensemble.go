@@ -36,7 +36,7 @@ type Ensemble struct {
 	links      *links
 	java       engine.Installation // nil without Apache members
 	identities *identities         // nil without Options.TLS and QuorumTLS
-	logins     *logins             // nil without Options.SASLUsers and QuorumSASL
+	logins     *tempdir.Dir        // with the JAAS file; nil without Options.SASLUsers and QuorumSASL
 	super      string              // the password of the identity that may reconfigure
 
 	reconfig sync.Mutex   // held during a reconfiguration
@@ -580,5 +580,5 @@ func (e *Ensemble) Close() error {
 	e.mu.Unlock()
 	err := e.all((*Member).close)
 	e.end(nil)
-	return errors.Join(err, e.work.Remove(), e.identities.close(), e.logins.close())
+	return errors.Join(err, e.work.Remove(), e.identities.close(), e.logins.Remove())
 }

@@ -36,20 +36,15 @@ func (o *Options) checkSASL() error {
 	return err
 }
 
-// logins is the JAAS file of an ensemble.
-type logins struct{ dir *tempdir.Dir }
-
 // login writes the JAAS file and sets what makes the members use it.
 func (e *Ensemble) login() (err error) {
 	if !e.opt.usesSASL() {
 		return nil
 	}
-	dir, err := tempdir.Make("local-sasl")
-	if err != nil {
+	if e.logins, err = tempdir.Make("local-sasl"); err != nil {
 		return err
 	}
-	e.logins = &logins{dir}
-	file := filepath.Join(dir.Path(), "jaas.conf")
+	file := filepath.Join(e.logins.Path(), "jaas.conf")
 	text := ""
 	if len(e.opt.SASLUsers) > 0 {
 		if text, err = jaas.ServerText("Server", e.opt.SASLUsers); err != nil {
@@ -81,11 +76,4 @@ func (e *Ensemble) login() (err error) {
 	}
 	e.opt.System[loginConfig] = filepath.ToSlash(file)
 	return nil
-}
-
-func (l *logins) close() error {
-	if l == nil {
-		return nil
-	}
-	return l.dir.Remove()
 }
