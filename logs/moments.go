@@ -33,7 +33,7 @@ func (t *moments) add(h *head, m *catalogue.Match) {
 		one.Until = one.Time
 	}
 	if m != nil {
-		one.Phrase, one.Kind, one.Problem = m.Phrase.Name, m.Phrase.Kind, m.Phrase.Rank == catalogue.Problem
+		one.Phrase, one.Problem = m.Phrase.Name, m.Phrase.Rank == catalogue.Problem
 	} else {
 		one.Problem = e.Level >= format.Error
 	}

@@ -158,7 +158,7 @@ func (w *walk) see(h *head, m *catalogue.Match) error {
 // end takes what only the whole has.
 func (w *walk) end() {
 	w.found.Levelled, w.found.LevelledSeconds = w.levels.Rows(survey.Rows)
-	w.found.Moments, w.found.MomentsN, w.found.MomentsWithinMs = w.moments.list, w.moments.n, w.moments.within
+	w.found.Moments, w.found.MomentsN = w.moments.list, w.moments.n
 	for _, name := range slices.Sorted(maps.Keys(w.delays)) {
 		w.found.Delays = append(w.found.Delays, w.delays[name].survey())
 	}
@@ -203,7 +203,7 @@ func (o *summaryOptions) recount(ctx context.Context, r *reading, all []*source)
 
 // survey takes what the summary counted.
 func (s *summary) survey(to *survey.Logs, top int) {
-	to.Logs, to.Files, to.Bytes, to.Lines, to.Unclear, to.Cut = s.logs, s.files, s.bytes, s.lines, s.unclear, s.cut
+	to.Logs, to.Bytes, to.Unclear = s.logs, s.bytes, s.unclear
 	to.Back, to.BackAt = s.back, s.backAt.survey("")
 	to.All = s.all.survey("")
 	for l, n := range s.levels {
@@ -215,7 +215,7 @@ func (s *summary) survey(to *survey.Logs, top int) {
 		to.Members = append(to.Members, survey.Named{Name: id, N: s.members[id].n})
 	}
 	for _, p := range s.counted() {
-		to.Phrases = append(to.Phrases, survey.Phrase{LogCount: p.count.survey(p.Name), Kind: p.Kind, Rank: p.Rank.String(), Means: p.Means, Normal: p.Normal, Do: p.Do})
+		to.Phrases = append(to.Phrases, survey.Phrase{LogCount: p.count.survey(p.Name), Kind: p.Kind, Rank: p.Rank.String(), Means: p.Means, Do: p.Do})
 	}
 	to.Causes, to.CausesN = most(s.causes, top)
 	to.Unknown, to.UnknownN = most(s.unknown, top)
@@ -241,7 +241,6 @@ func (x *sessions) survey(to *survey.Sessions) {
 	list := x.sorted(func(*session) bool { return true })
 	clients := byClient(list)
 	to.N, to.More, to.ClientsN = len(list), x.more, len(clients)
-	to.Peak, to.PeakAt, to.Established = x.peak()
 	churn := survey.NewBuckets((*survey.LogChurn).Add)
 	for minute, n := range x.minutes {
 		churn.In(minute * 60000).Established += int64(n)
@@ -249,7 +248,6 @@ func (x *sessions) survey(to *survey.Sessions) {
 	var ends [len(clientSessions{}.ends)]int
 	for _, s := range list {
 		ends[s.end]++
-		to.Moved += s.moved()
 		if s.end != open && s.ended > 0 {
 			into := churn.In(s.ended)
 			switch s.end {
@@ -298,7 +296,7 @@ type delay struct {
 func (w *walk) delay(name, what string) *delay {
 	d := w.delays[name]
 	if d == nil {
-		d = &delay{Delay: survey.Delay{What: what, Phrase: name}, values: map[int64]int64{},
+		d = &delay{Delay: survey.Delay{What: what}, values: map[int64]int64{},
 			over: survey.NewBuckets(func(into, from *int64) { *into = max(*into, *from) })}
 		w.delays[name] = d
 	}

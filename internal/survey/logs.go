@@ -13,11 +13,8 @@ type LogOptions struct {
 // Logs is what text logs of servers and clients tell.
 type Logs struct {
 	Logs    int
-	Files   int64
 	Bytes   int64
-	Lines   int64
 	Unclear int64    // lines whose date can be read in several ways
-	Cut     int64    // bytes of overlong events
 	Back    int64    // how often the time of a log goes back
 	BackAt  LogCount // where that is first: from Last to First
 	All     LogCount
@@ -32,7 +29,6 @@ type Logs struct {
 	LevelledSeconds   int64
 	Moments           []Moment
 	MomentsN          int64 // before those that follow each other were joined
-	MomentsWithinMs   int64 // moments of one log and phrase closer than that are joined; 0: only successive ones
 	Elections         []Election
 	ElectionsN        int
 	Sessions          Sessions
@@ -61,7 +57,7 @@ type Named struct {
 // Phrase is a phrase of the catalogue that was logged.
 type Phrase struct {
 	LogCount
-	Kind, Rank, Means, Normal, Do string
+	Kind, Rank, Means, Do string
 }
 
 // Clock is how far the clock of a log is ahead of the reference's.
@@ -91,7 +87,6 @@ type Moment struct {
 	File        string
 	Line        int64
 	Problem     bool
-	Kind        string // of the phrase, or ""
 	Phrase      string
 	Text        string
 	Cause       string // of an exception
@@ -123,10 +118,6 @@ type Sessions struct {
 	N            int
 	More         int64   // events of sessions beyond those that are told apart
 	Ends         []Named // how many ended how
-	Moved        int
-	Peak         int // established in a minute, at most
-	PeakAt       int64
-	Established  int
 	Churn        []Bucket[LogChurn]
 	ChurnSeconds int64
 	Clients      []Client // those with the most sessions
@@ -166,7 +157,6 @@ type Session struct {
 // Delay is how long one kind of thing took.
 type Delay struct {
 	What        string // fsync, pause, …
-	Phrase      string
 	N           int64
 	Median, P99 int64
 	Most        int64
