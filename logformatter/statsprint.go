@@ -13,6 +13,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/survey"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -153,7 +154,7 @@ func (s *stats) printRate(out *strings.Builder, width int) {
 	}
 	digits := len(fmt.Sprint(most))
 	room := max(8, width-axis-digits-4)
-	fmt.Fprintf(out, "\ntransactions per %s\n", stretchText(span))
+	fmt.Fprintf(out, "\ntransactions per %s\n", survey.Interval(span))
 	for _, r := range rows {
 		eighth := r.Value * int64(room) * 8 / most
 		if r.Value > 0 {
@@ -163,24 +164,6 @@ func (s *stats) printRate(out *strings.Builder, width int) {
 		line := fmt.Sprintf("%-*s  %*d  %s", axis, ui.TimeSeconds(r.Start), digits, r.Value, bar)
 		fmt.Fprintln(out, strings.TrimRight(line, " "))
 	}
-}
-
-func stretchText(seconds int64) string {
-	for _, unit := range []struct {
-		name    string
-		seconds int64
-	}{{"day", 86400}, {"hour", 3600}, {"minute", 60}} {
-		if seconds%unit.seconds == 0 {
-			if n := seconds / unit.seconds; n > 1 {
-				return plural(n, unit.name)
-			}
-			return unit.name
-		}
-	}
-	if seconds > 1 {
-		return plural(seconds, "second")
-	}
-	return "second"
 }
 
 func plural(n int64, what string) string {

@@ -266,7 +266,7 @@ func (x *sessions) survey(to *survey.Sessions) {
 			to.Bad = append(to.Bad, survey.Session{ID: s.id, Client: s.client, Servers: strings.Join(s.servers, " "), End: endNames[s.end], Timeout: s.timeout, First: s.first, Ended: s.ended})
 		}
 	}
-	churn.Widest(60)
+	churn.AtLeast(60)
 	to.Churn, to.ChurnSeconds = churn.Rows(survey.Rows)
 	for end, n := range slices.Backward(ends[:]) {
 		if n > 0 {

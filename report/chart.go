@@ -337,19 +337,3 @@ func duration(ms int64) string {
 	}
 	return fmt.Sprintf("%d d %d h", ms/day, ms%day/hour)
 }
-
-// interval names the length of a column.
-func interval(seconds int64) string {
-	for _, unit := range []struct {
-		name    string
-		seconds int64
-	}{{"day", 86400}, {"hour", 3600}, {"minute", 60}, {"second", 1}} {
-		if n := seconds / unit.seconds; seconds%unit.seconds == 0 && n > 0 {
-			if n == 1 {
-				return unit.name
-			}
-			return fmt.Sprintf("%d %ss", n, unit.name)
-		}
-	}
-	return fmt.Sprintf("%d seconds", seconds)
-}

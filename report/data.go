@@ -21,7 +21,7 @@ func (c *content) writeSessions(p *page) {
 	for _, b := range w.Churn {
 		list = append(list, stack{b.Start * 1000, []int64{b.Value.Opened, b.Value.Closed, b.Value.Expired}})
 	}
-	p.put("<h3>In the transaction logs</h3>\n<p>All sessions of the ensemble, per %s. A session that ends with cxid 0 has expired, or an administrator closed it.</p>\n", interval(w.ChurnSeconds))
+	p.put("<h3>In the transaction logs</h3>\n<p>All sessions of the ensemble, per %s. A session that ends with cxid 0 has expired, or an administrator closed it.</p>\n", survey.Interval(w.ChurnSeconds))
 	p.churn(list, w.ChurnSeconds, kinds)
 }
 
@@ -42,7 +42,7 @@ func (p *page) churn(list []stack, seconds int64, kinds []series) {
 			}
 			rows = append(rows, row)
 		}
-		p.table("Sessions per "+interval(seconds), head, rows)
+		p.table("Sessions per "+survey.Interval(seconds), head, rows)
 	})
 }
 
@@ -53,7 +53,7 @@ func (c *content) writeLoggedSessions(p *page, s *survey.Sessions) {
 		for _, b := range s.Churn {
 			list = append(list, stack{b.Start * 1000, []int64{b.Value.Established, b.Value.Closed, b.Value.Expired, b.Value.Lost}})
 		}
-		p.put("<h3>In the logs</h3>\n<p>What servers and clients log of sessions, per %s. Servers since 3.5 log little of it; transaction logs have all.</p>\n", interval(s.ChurnSeconds))
+		p.put("<h3>In the logs</h3>\n<p>What servers and clients log of sessions, per %s. Servers since 3.5 log little of it; transaction logs have all.</p>\n", survey.Interval(s.ChurnSeconds))
 		p.churn(list, s.ChurnSeconds, kinds)
 	}
 	if s.More > 0 {
@@ -122,14 +122,14 @@ func (c *content) writeWrites(p *page) {
 		list = append(list, stack{b.Time, []int64{b.Txns}})
 	}
 	if len(list) > 0 {
-		p.put("<h3>Transactions per %s</h3>\n", interval(w.Rate.Seconds))
+		p.put("<h3>Transactions per %s</h3>\n", survey.Interval(w.Rate.Seconds))
 		p.figure("Transactions over time", func(width int) (markup, int) { return columns(width, list, w.Rate.Seconds*1000, kinds) })
 		p.details("Table: transactions over time", func() {
 			var rows [][]any
 			for _, b := range w.Rate.Buckets {
 				rows = append(rows, []any{ui.Time(b.Time), b.Txns})
 			}
-			p.table("Transactions per "+interval(w.Rate.Seconds), []column{{name: "from"}, {name: "transactions", number: true}}, rows)
+			p.table("Transactions per "+survey.Interval(w.Rate.Seconds), []column{{name: "from"}, {name: "transactions", number: true}}, rows)
 		})
 	}
 	var rows [][]any

@@ -248,7 +248,7 @@ func (c *content) writeMessages(p *page) {
 		list = append(list, stack{b.Start * 1000, []int64{b.Value.Info, b.Value.Warn, b.Value.Error}})
 	}
 	if len(list) > 0 {
-		p.put("<p>Events per %s, by level.</p>\n", interval(l.LevelledSeconds))
+		p.put("<p>Events per %s, by level.</p>\n", survey.Interval(l.LevelledSeconds))
 		p.legend(levels...)
 		p.figure("Events by level over time", func(w int) (markup, int) { return columns(w, list, l.LevelledSeconds*1000, levels) })
 		p.details("Table: events over time", func() {
@@ -256,7 +256,7 @@ func (c *content) writeMessages(p *page) {
 			for _, s := range list {
 				rows = append(rows, []any{ui.Time(s.start), s.values[0], s.values[1], s.values[2]})
 			}
-			p.table("Events per "+interval(l.LevelledSeconds), []column{{name: "from"}, {name: "up to INFO", number: true}, {name: "WARN", number: true}, {name: "from ERROR on", number: true}}, rows)
+			p.table("Events per "+survey.Interval(l.LevelledSeconds), []column{{name: "from"}, {name: "up to INFO", number: true}, {name: "WARN", number: true}, {name: "from ERROR on", number: true}}, rows)
 		})
 	}
 	var rows [][]any

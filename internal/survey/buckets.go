@@ -1,5 +1,7 @@
 package survey
 
+import "fmt"
+
 // spans are the possible lengths of buckets in seconds, each a multiple of the one before.
 var spans = []int64{1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 86400, 7 * 86400, 28 * 86400, 364 * 86400, 3640 * 86400, 36400 * 86400}
 
@@ -105,9 +107,27 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
-// Widest makes the buckets at least so many seconds long.
-func (b *Buckets[T]) Widest(seconds int64) {
+// AtLeast makes each bucket at least seconds long, if the widest span allows.
+func (b *Buckets[T]) AtLeast(seconds int64) {
 	for spans[b.level] < seconds && b.widen() {
 		continue
 	}
+}
+
+// Interval names the length of a bucket: "minute", "4 hours".
+func Interval(seconds int64) string {
+	name, n := "second", seconds
+	for _, unit := range []struct {
+		name    string
+		seconds int64
+	}{{"day", 86400}, {"hour", 3600}, {"minute", 60}} {
+		if seconds%unit.seconds == 0 {
+			name, n = unit.name, seconds/unit.seconds
+			break
+		}
+	}
+	if n == 1 {
+		return name
+	}
+	return fmt.Sprintf("%d %ss", n, name)
 }

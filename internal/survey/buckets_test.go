@@ -44,8 +44,16 @@ func TestBucketsJoin(t *testing.T) {
 	if seconds != 15 || len(rows) != 7 || rows[0].Value != 14 || rows[6].Value != 99 {
 		t.Error(seconds, rows)
 	}
-	b.Widest(60)
+	b.AtLeast(60)
 	if rows, seconds := b.Rows(10); seconds != 60 || len(rows) != 2 || rows[0].Value != 59 {
 		t.Error(seconds, rows)
+	}
+}
+
+func TestInterval(t *testing.T) {
+	for seconds, want := range map[int64]string{1: "second", 15: "15 seconds", 60: "minute", 900: "15 minutes", 3600: "hour", 4 * 3600: "4 hours", 86400: "day", 28 * 86400: "28 days"} {
+		if got := Interval(seconds); got != want {
+			t.Errorf("%d s: %q, want %q", seconds, got, want)
+		}
 	}
 }
