@@ -1,4 +1,4 @@
-// Package unpack shows what is inside compressed data: gzip, zlib, zstd, snappy and lz4.
+// Package unpack decompresses data that looks compressed: gzip, zlib, zstd, snappy and lz4.
 package unpack
 
 import (
@@ -28,7 +28,7 @@ const (
 	LZ4    Form = "lz4"    // framed
 )
 
-// ErrTooLong means that what is inside is longer than wanted.
+// ErrTooLong means that what is inside exceeds the limit.
 var ErrTooLong = errors.New("what is inside the compressed data is too long")
 
 // The first bytes of each form.
@@ -40,8 +40,8 @@ const (
 	lz4Mark        = "\x04\x22\x4d\x18"
 )
 
-// FormOf returns how data seems to be compressed.
-func FormOf(data []byte) Form {
+// formOf returns how data seems to be compressed.
+func formOf(data []byte) Form {
 	switch starts := func(mark string) bool { return bytes.HasPrefix(data, []byte(mark)) }; {
 	case starts(gzipMark):
 		return Gzip
@@ -58,9 +58,9 @@ func FormOf(data []byte) Form {
 }
 
 // Data returns what is inside compressed data, up to most bytes. Data that is not compressed, or only
-// seems to be, is returned as it is, with the form "". Its error is ErrTooLong.
+// seems to be, is returned as it is, with the form "". The only error is ErrTooLong.
 func Data(data []byte, most int) (inside []byte, form Form, err error) {
-	form = FormOf(data)
+	form = formOf(data)
 	if form == "" {
 		return data, "", nil
 	}
@@ -101,33 +101,4 @@ func open(data []byte, form Form) (r io.Reader, done func(), err error) {
 		r = lz4.NewReader(src)
 	}
 	return r, done, err
-}
-
-// Pack compresses data again.
-func Pack(data []byte, form Form) ([]byte, error) {
-	var out bytes.Buffer
-	var w io.WriteCloser
-	switch form {
-	case Gzip:
-		w = gzip.NewWriter(&out)
-	case Zlib:
-		w = zlib.NewWriter(&out)
-	case Zstd:
-		e, err := zstd.NewWriter(&out, zstd.WithEncoderConcurrency(1))
-		if err != nil {
-			return nil, err
-		}
-		w = e
-	case Snappy:
-		w = snappy.NewBufferedWriter(&out)
-	case LZ4:
-		w = lz4.NewWriter(&out)
-	default:
-		return data, nil
-	}
-	_, err := w.Write(data)
-	if err := errors.Join(err, w.Close()); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
 }

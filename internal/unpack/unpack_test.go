@@ -3,19 +3,50 @@ package unpack
 import (
 	"bytes"
 	"errors"
+	"io"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
 )
 
 var forms = []Form{Gzip, Zlib, Zstd, Snappy, LZ4}
 
+func pack(t testing.TB, data []byte, form Form) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	var w io.WriteCloser
+	var err error
+	switch form {
+	case Gzip:
+		w = gzip.NewWriter(&out)
+	case Zlib:
+		w = zlib.NewWriter(&out)
+	case Zstd:
+		w, err = zstd.NewWriter(&out, zstd.WithEncoderConcurrency(1))
+	case Snappy:
+		w = snappy.NewBufferedWriter(&out)
+	case LZ4:
+		w = lz4.NewWriter(&out)
+	}
+	if err != nil {
+		t.Fatal(form, err)
+	}
+	_, err = w.Write(data)
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(form, err)
+	}
+	return out.Bytes()
+}
+
 func TestData(t *testing.T) {
 	text := []byte(strings.Repeat("a line of text\n", 1000))
 	for _, form := range forms {
-		packed, err := Pack(text, form)
-		if err != nil {
-			t.Fatal(form, err)
-		}
+		packed := pack(t, text, form)
 		got, is, err := Data(packed, len(text))
 		if err != nil || is != form || !bytes.Equal(got, text) {
 			t.Errorf("%s: %q, %v, %d bytes", form, is, err, len(got))
@@ -40,11 +71,7 @@ func TestData(t *testing.T) {
 
 func FuzzData(f *testing.F) {
 	for _, form := range forms {
-		packed, err := Pack([]byte("some text, some text"), form)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(packed)
+		f.Add(pack(f, []byte("some text, some text"), form))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		const most = 1 << 16
