@@ -7,6 +7,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -143,7 +144,7 @@ func columns(w int, list []stack, ms int64, all []series) (markup, int) {
 		most = max(most, sum)
 	}
 	most = roundUp(most)
-	left := 12 + 7*float64(len(thousands(most)))
+	left := 12 + 7*float64(len(command.Thousands(int(most))))
 	base := float64(height - bottom)
 	t := newTimeScale(list[0].start, list[len(list)-1].start+ms, left, float64(w)-8)
 	scale := (base - top) / float64(most)
@@ -171,7 +172,7 @@ func columns(w int, list []stack, ms int64, all []series) (markup, int) {
 			if v == 0 {
 				continue
 			}
-			tip += fmt.Sprintf(", %s %s", thousands(v), all[i].name)
+			tip += fmt.Sprintf(", %s %s", command.Thousands(int(v)), all[i].name)
 			h := max(float64(v)*scale, 1.5)
 			y -= h
 			parts.put("<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>", all[i].class, x, y, max(width, 1), h)

@@ -179,7 +179,7 @@ func (c *content) writeTree(p *page) {
 	p.figure("Size of the tree by number of znodes", func(w int) (markup, int) { return byZnodes().draw(w, t.Root) })
 	p.details("Table: the largest branches", func() {
 		p.table("Largest branches, two levels deep", []column{{name: "path", wrap: true}, {name: "znodes", number: true}, {name: "data", number: true}, {name: "share", number: true}, {name: "children", number: true}},
-			treeRows(t.Root, 0, t.Root, 400))
+			treeRows(t.Root, 400))
 	})
 	var rows [][]any
 	for _, b := range t.Largest {

@@ -244,7 +244,7 @@ func (c *content) large(add func(finding)) {
 	walk = func(b survey.Branch) {
 		if b.Children >= manyChildren && n < mostOutages {
 			n++
-			add(finding{title: fmt.Sprintf("%s has %s children", b.Path, thousands(b.Children)), text: "All their names must fit into one packet (jute.maxbuffer, 1 MiB unless set), or nobody can list or delete them.", section: "tree"})
+			add(finding{title: fmt.Sprintf("%s has %s children", b.Path, command.Thousands(int(b.Children))), text: "All their names must fit into one packet (jute.maxbuffer, 1 MiB unless set), or nobody can list or delete them.", section: "tree"})
 		}
 		for i := range b.Below {
 			walk(b.Below[i])
@@ -258,7 +258,7 @@ func times(n int64) string {
 	if n == 1 {
 		return "once"
 	}
-	return thousands(n) + " times"
+	return command.Thousands(int(n)) + " times"
 }
 
 // clip returns the beginning of a text.

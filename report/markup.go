@@ -40,8 +40,10 @@ func safe(args []any) []any {
 		switch a := a.(type) {
 		case markup:
 			out[i] = string(a)
-		case int, int64:
-			out[i] = number{a}
+		case int:
+			out[i] = number(a)
+		case int64:
+			out[i] = number(a)
 		case float64:
 			out[i] = a
 		default:
@@ -52,25 +54,15 @@ func safe(args []any) []any {
 }
 
 // number is an integer for people, or with %d for attributes.
-type number struct{ n any }
+type number int64
 
 // Format implements fmt.Formatter.
 func (n number) Format(s fmt.State, verb rune) {
 	if verb == 'd' {
-		fmt.Fprintf(s, fmt.FormatString(s, 'd'), n.n)
+		fmt.Fprintf(s, fmt.FormatString(s, 'd'), int64(n))
 		return
 	}
-	_, _ = s.Write([]byte(thousands(n.n)))
-}
-
-func thousands(n any) string {
-	switch n := n.(type) {
-	case int64:
-		return command.Thousands(int(n))
-	case int:
-		return command.Thousands(n)
-	}
-	return fmt.Sprint(n)
+	_, _ = s.Write([]byte(command.Thousands(int(n))))
 }
 
 // size is a number of bytes for people, with the exact number for programs.

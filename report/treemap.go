@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,7 +38,6 @@ func (t *treemap) draw(w int, root survey.Branch) (markup, int) {
 	if w == narrow {
 		h = 420
 	}
-	t.b.Reset()
 	t.below(root, box{0, 0, float64(w), float64(h)}, 0, 0)
 	return t.markup(), h
 }
@@ -59,11 +59,11 @@ func (t *treemap) below(b survey.Branch, in box, level, hue int) {
 			left -= n
 		}
 	}
-	slices.SortStableFunc(parts, func(x, y part) int { return int(min(max(y.weight-x.weight, -1), 1)) })
+	slices.SortStableFunc(parts, func(x, y part) int { return cmp.Compare(y.weight, x.weight) })
 	own := min(t.own(b), left)
 	left -= own
 	if n := int(b.Children) - len(b.Below); n > 0 && left > 0 {
-		parts = append(parts, part{weight: left, rest: thousands(n) + " smaller"})
+		parts = append(parts, part{weight: left, rest: command.Thousands(n) + " smaller"})
 	}
 	if own > 0 && level > 0 {
 		parts = append(parts, part{weight: own, rest: "its own data"})
@@ -167,21 +167,21 @@ func ratio(area, sum, side float64) float64 {
 	return max(depth/length, length/depth)
 }
 
-// treeRows are the rows of the table of a tree: its branches, indented by their level.
-func treeRows(b survey.Branch, level int, whole survey.Branch, most int) (rows [][]any) {
+// treeRows are the rows of the table of a tree, at most so many: its branches, indented by their level.
+func treeRows(root survey.Branch, most int) (rows [][]any) {
 	var add func(b survey.Branch, level int)
 	add = func(b survey.Branch, level int) {
 		if len(rows) >= most {
 			return
 		}
-		rows = append(rows, []any{strings.Repeat("\u2003", level) + b.Path, b.Znodes, size(b.Bytes), share(b.Bytes, whole.Bytes), b.Children})
+		rows = append(rows, []any{strings.Repeat("\u2003", level) + b.Path, b.Znodes, size(b.Bytes), share(b.Bytes, root.Bytes), b.Children})
 		for i := range b.Below {
 			if level < 2 && (i < 12 || level == 0) {
 				add(b.Below[i], level+1)
 			}
 		}
 	}
-	add(b, level)
+	add(root, 0)
 	return rows
 }
 

@@ -113,7 +113,7 @@ func (c *content) writeFigures(p *page) {
 			figure("Without a leader", mood(outage > 0), duration(outage), "as far as the logs tell")
 		}
 		if s := &c.logs.Sessions; s.N > 0 {
-			figure("Sessions", mood(s.BadN > 0), s.N, fmt.Sprintf("%s ended badly", thousands(s.BadN)))
+			figure("Sessions", mood(s.BadN > 0), s.N, fmt.Sprintf("%s ended badly", command.Thousands(s.BadN)))
 		}
 	}
 	if c.writes != nil {
