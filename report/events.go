@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -51,16 +52,10 @@ func (c *content) writeTimeline(p *page) {
 		}
 		all[i].marks = append(all[i].marks, k)
 	}
-	var outages []span
-	for _, e := range l.Elections {
-		if e.LostUntil > 0 {
-			outages = append(outages, span{from: e.LostFrom, to: e.LostUntil, class: "outage", tip: "no leader for " + duration(e.LostUntil-e.LostFrom)})
-		}
-	}
 	p.put("<p>Problems and other events that matter, merged in time over all logs; times are corrected by the differences between clocks where these are certain.</p>\n")
 	if len(all) > 0 {
 		p.legend(series{"problem", "problem"}, series{"notable", "notable"}, series{"no leader", "outage"})
-		p.figure("Events by log over time", func(w int) (markup, int) { return lanes(w, from, to, all, 2, outages) })
+		p.figure("Events by log over time", func(w int) (markup, int) { return lanes(w, from, to, all, 2, outages(l.Elections)) })
 	}
 	if gone := l.MomentsN - shown; gone > 0 {
 		p.put("<p class=\"muted\">%v events are left out; narrow the time with --since and --until to see all.</p>\n", gone)
@@ -89,6 +84,16 @@ func (c *content) writeTimeline(p *page) {
 		}
 		p.table("Events", []column{{name: "time"}, {name: "log"}, {name: "rank"}, {name: "event", wrap: true}, {name: "times", number: true}, {name: "until"}, {name: "first line", wrap: true}}, rows)
 	})
+}
+
+// outages are the times without a leader.
+func outages(list []survey.Election) (spans []span) {
+	for _, e := range list {
+		if e.LostUntil > 0 {
+			spans = append(spans, span{from: e.LostFrom, to: e.LostUntil, class: "outage", tip: "no leader for " + duration(e.LostUntil-e.LostFrom)})
+		}
+	}
+	return spans
 }
 
 // reigns are who led when, as far as the elections tell, a lane for each server.
@@ -123,13 +128,7 @@ func reigns(list []survey.Election, from, to int64) []lane {
 			tip: fmt.Sprintf("%s, from %s until %s", e.Title, ui.Time(begin), ui.Time(max(end, begin)))})
 	}
 	slices.SortFunc(all, func(a, b lane) int {
-		if len(a.name) != len(b.name) {
-			return len(a.name) - len(b.name)
-		}
-		if a.name < b.name {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(len(a.name), len(b.name)), cmp.Compare(a.name, b.name)) // ids are numbers
 	})
 	return all
 }
@@ -141,15 +140,9 @@ func (c *content) writeElections(p *page) {
 		from, to = min(from, e.Start), max(to, e.End)
 	}
 	list := reigns(l.Elections, from, to)
-	var outages []span
-	for _, e := range l.Elections {
-		if e.LostUntil > 0 {
-			outages = append(outages, span{from: e.LostFrom, to: e.LostUntil, class: "outage", tip: "no leader for " + duration(e.LostUntil-e.LostFrom)})
-		}
-	}
 	if len(list) > 0 {
 		p.legend(series{"leads", "leads"}, series{"no leader", "outage"})
-		p.figure("Who led when", func(w int) (markup, int) { return lanes(w, from, to, list, 1, outages) })
+		p.figure("Who led when", func(w int) (markup, int) { return lanes(w, from, to, list, 1, outages(l.Elections)) })
 	}
 	var rows [][]any
 	for i, e := range l.Elections {

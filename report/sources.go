@@ -80,15 +80,11 @@ func find(ctx context.Context, args []string) (*sources, error) {
 
 // known reports whether a folder, or what is in it, was found before.
 func (s *sources) known(dir string) bool {
-	for _, d := range s.data {
-		if rel, err := filepath.Rel(dir, d.folder); err == nil && !strings.HasPrefix(rel, "..") {
-			return true
-		}
+	within := func(path string) bool {
+		rel, err := filepath.Rel(dir, path)
+		return err == nil && filepath.IsLocal(rel)
 	}
-	return slices.ContainsFunc(s.logs, func(log string) bool {
-		rel, err := filepath.Rel(dir, log)
-		return err == nil && !strings.HasPrefix(rel, "..")
-	})
+	return slices.ContainsFunc(s.logs, within) || slices.ContainsFunc(s.data, func(d *data) bool { return within(d.folder) })
 }
 
 // add takes a file, unless it was taken before.
@@ -113,7 +109,7 @@ func (s *sources) add(path string, info fs.FileInfo, k kind, whole bool) {
 		d.txns = append(d.txns, path)
 		return
 	}
-	_, zxid, ok := storage.ZxidOfName(filepath.Base(path))
+	_, zxid, ok := storage.ZxidOfName(path)
 	if !ok {
 		zxid = -1
 	}
@@ -171,7 +167,7 @@ func kindOf(ctx context.Context, path string) (kind, error) {
 		return textLog, err
 	}
 	head = head[:n]
-	named, _, ok := storage.ZxidOfName(filepath.Base(path))
+	named, _, ok := storage.ZxidOfName(path)
 	switch {
 	case bytes.HasPrefix(head, []byte("ZKLG")):
 		return txnLog, nil
