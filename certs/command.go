@@ -41,16 +41,8 @@ their clients, or check the certificates that servers present and files hold.`,
 		Example: `  zkctl certs new tls --hosts zk1,zk2,zk3 --client alice
   zkctl certs check zk1:2281 zk2:2281 --days 60
   zkctl certs check /etc/zookeeper/keystore.p12 --password-file secret`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(c *cobra.Command, words []string) error {
-			if len(words) > 0 {
-				return command.NoSubcommand(c, words[0], "")
-			}
-			return c.Help()
-		},
 	}
-	c.AddCommand(newNewCommand(s, runNew), newCheckCommand(s, connect, runCheck))
-	return c
+	return command.Parent(c, newNewCommand(s, runNew), newCheckCommand(s, connect, runCheck))
 }
 
 func checkDays(days int) error {

@@ -53,18 +53,10 @@ To connect to a running server, use "zkctl -server NAME".`,
   zkctl local add --observer dev
   zkctl -server dev ls /
   zkctl local rm --force dev`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(c *cobra.Command, words []string) error {
-			if len(words) > 0 {
-				return command.NoSubcommand(c, words[0], "")
-			}
-			return c.Help()
-		},
 	}
-	c.AddCommand(l.startCommand(), l.runCommand(), l.shellCommand(), l.statusCommand(), l.lsCommand(), l.logsCommand(),
+	return command.Parent(c, l.startCommand(), l.runCommand(), l.shellCommand(), l.statusCommand(), l.lsCommand(), l.logsCommand(),
 		l.stopCommand(), l.restartCommand(), l.rmCommand(), l.killCommand(), l.pauseCommand(), l.resumeCommand(),
 		l.partitionCommand(), l.healCommand(), l.addCommand(), l.removeCommand(), l.backgroundCommand())
-	return c
 }
 
 // backgroundCommand is what the background process runs.

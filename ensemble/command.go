@@ -74,17 +74,9 @@ whichever answers first in that order.`,
 		Example: `  zkctl -server zk1 ensemble status
   zkctl ensemble status -w --members zk1:2181,zk2:2181,zk3:2181
   zkctl ensemble health --min-members 3`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(c *cobra.Command, words []string) error {
-			if len(words) > 0 {
-				return command.NoSubcommand(c, words[0], "")
-			}
-			return c.Help()
-		},
 	}
-	c.AddCommand(newStatusCommand(s, connect), newHealthCommand(s, connect), newVerifyCommand(s, connect), newRestartCommand(s, connect), newDoctorCommand(s, connect),
+	return command.Parent(c, newStatusCommand(s, connect), newHealthCommand(s, connect), newVerifyCommand(s, connect), newRestartCommand(s, connect), newDoctorCommand(s, connect),
 		newExporterCommand(s, connect), newBundleCommand(s, connect))
-	return c
 }
 
 // asking holds the options that select the members to ask, and how to ask them.

@@ -43,16 +43,8 @@ watches.`,
 		Example: `  zkctl -server zk1 session ls
   zkctl session owner /app/leader
   zkctl session decode 0x10000221ceb0000`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(c *cobra.Command, words []string) error {
-			if len(words) > 0 {
-				return command.NoSubcommand(c, words[0], "")
-			}
-			return c.Help()
-		},
 	}
-	c.AddCommand(newSessionList(s, connect), newSessionShow(s, connect, in), newSessionOwner(s, connect, in), newSessionDecode(s, connect, in))
-	return c
+	return command.Parent(c, newSessionList(s, connect), newSessionShow(s, connect, in), newSessionOwner(s, connect, in), newSessionDecode(s, connect, in))
 }
 
 func newSessionList(s *ui.Streams, connect Connect) *cobra.Command {

@@ -39,16 +39,8 @@ prefixes of Docker, Kubernetes, journald and syslog.`,
 		Example: `  zkctl log explain 'Have smaller server identifier, so dropping the connection: (3, 1)'
   zkctl log summary /var/log/zookeeper
   journalctl -u zookeeper | zkctl log summary`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(c *cobra.Command, words []string) error {
-			if len(words) > 0 {
-				return command.NoSubcommand(c, words[0], "")
-			}
-			return c.Help()
-		},
 	}
-	c.AddCommand(newExplainCommand(s), newSummaryCommand(s), newTimelineCommand(s), newMergeCommand(s), newGrepCommand(s), newElectionsCommand(s), newSessionsCommand(s))
-	return c
+	return command.Parent(c, newExplainCommand(s), newSummaryCommand(s), newTimelineCommand(s), newMergeCommand(s), newGrepCommand(s), newElectionsCommand(s), newSessionsCommand(s))
 }
 
 // usageError describes what is wrong with a command line and shows the usage.

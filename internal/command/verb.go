@@ -138,6 +138,19 @@ func inFormat(c *cobra.Command, err error) error {
 	return err
 }
 
+// Parent makes c a command that only has subcommands: without one, it prints its help.
+func Parent(c *cobra.Command, subcommands ...*cobra.Command) *cobra.Command {
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, words []string) error {
+		if len(words) > 0 {
+			return NoSubcommand(c, words[0], "")
+		}
+		return c.Help()
+	}
+	c.AddCommand(subcommands...)
+	return c
+}
+
 // NoSubcommand is the error for a word that is not a subcommand of c; what says what else it is not.
 func NoSubcommand(c *cobra.Command, word, what string) error {
 	var names []string
