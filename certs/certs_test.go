@@ -290,3 +290,14 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+func TestClientNamesFitIntoFileNames(t *testing.T) {
+	for name, want := range map[string]bool{
+		"alice": true, "Äpfel-7": true, "bob@EXAMPLE.COM": true, "٣": true, strings.Repeat("ä", 100): true,
+		"": false, ".alice": false, "-x": false, "a b": false, "a/b": false, "a\xff": false, strings.Repeat("a", 101): false,
+	} {
+		if got := isClientName(name); got != want {
+			t.Errorf("isClientName(%q) = %v, want %v", name, got, want)
+		}
+	}
+}

@@ -80,7 +80,7 @@ func (opt *newOptions) profileLines(holders []holder) (string, error) {
 	for _, e := range entries {
 		name, pem := strings.CutSuffix(e.Name(), ".pem")
 		name, client := strings.CutPrefix(name, "client-")
-		if pem && client && clientName.MatchString(name) {
+		if pem && client && isClientName(name) {
 			fmt.Fprintf(&out, "  %s:\n    server: %q\n    tls-truststore: %q\n    tls-keystore: %q\n", strconv.Quote(name), strings.Join(servers, ","),
 				opt.path(authority.CertFile), opt.path(e.Name()))
 		}

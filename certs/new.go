@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -116,8 +117,15 @@ func runNew(_ context.Context, opt *newOptions) error {
 	return opt.print(&done)
 }
 
-// clientName is what fits into the name of a file.
-var clientName = regexp.MustCompile(`^[\pL\pN][\pL\pN._@-]{0,99}$`)
+// isClientName reports whether a name fits into the name of a file.
+func isClientName(name string) bool {
+	for i, r := range name {
+		if !unicode.IsLetter(r) && !unicode.IsNumber(r) && (i == 0 || !strings.ContainsRune("._@-", r)) {
+			return false
+		}
+	}
+	return name != "" && utf8.RuneCountInString(name) <= 100
+}
 
 func (opt *newOptions) holders() (list []holder, err error) {
 	if err := checkDays(opt.days); err != nil {
@@ -142,7 +150,7 @@ func (opt *newOptions) holders() (list []holder, err error) {
 		clients = []string{"client"}
 	}
 	for _, name := range clients {
-		if !clientName.MatchString(name) {
+		if !isClientName(name) {
 			return nil, fmt.Errorf("--client: %q cannot be part of a file's name; use letters, digits and . _ @ -", name)
 		}
 		list = append(list, holder{file: "client-" + name, subject: authority.Subject{Name: name, Client: true, Until: until}})
