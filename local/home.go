@@ -28,10 +28,13 @@ const stateFile = "server.json"
 // ErrNoServer is wrapped by the error for an unknown name.
 var ErrNoServer = errors.New("no local server")
 
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+// namePattern has no limit of repetitions, which takes long to compile.
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+func isName(text string) bool { return len(text) <= 63 && namePattern.MatchString(text) }
 
 func checkName(name string) error {
-	if !namePattern.MatchString(name) {
+	if !isName(name) {
 		return fmt.Errorf("invalid name %q for a local server; use up to 63 letters, digits, dots, dashes and underscores", name)
 	}
 	return nil
@@ -51,7 +54,7 @@ func (h Home) Names() (names []string) {
 		return nil
 	}
 	for _, e := range entries {
-		if e.IsDir() && namePattern.MatchString(e.Name()) && h.has(e.Name()) {
+		if e.IsDir() && isName(e.Name()) && h.has(e.Name()) {
 			names = append(names, e.Name())
 		}
 	}
@@ -136,7 +139,7 @@ func (h Home) ResolvePlain(text string) (string, error) {
 
 func (h Home) resolve(text string, servers func(*Server) string) (string, error) {
 	name, chroot, _ := strings.Cut(text, "/")
-	if !namePattern.MatchString(name) || !h.has(name) {
+	if !isName(name) || !h.has(name) {
 		return text, nil
 	}
 	s, err := h.Load(name)
