@@ -31,11 +31,8 @@ func (a *app) settle(ctx context.Context, announce bool) (stop func(), err error
 // TLS that it has for its clients, where no option says otherwise.
 func (o *options) resolve(flags *pflag.FlagSet) error {
 	name := o.Server
-	servers, files, err := localHome().Resolve(name)
-	if err == nil && files != nil && flags.Changed("tls") && !o.TLS.On {
-		servers, err = localHome().ResolvePlain(name)
-		files = nil
-	}
+	plain := flags.Changed("tls") && !o.TLS.On
+	servers, files, err := localHome().Resolve(name, plain)
 	if err != nil {
 		return err
 	}

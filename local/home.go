@@ -119,43 +119,31 @@ func (h Home) Choose(words []string) (*Server, error) {
 }
 
 // Resolve replaces the name of a server, which may be followed by a chroot (dev/app), by its
-// connect string; if it has TLS, by that for TLS, and returns what clients need for it. It returns any
-// other text unchanged.
-func (h Home) Resolve(text string) (servers string, files *localserver.TLSFiles, err error) {
-	servers, err = h.resolve(text, func(s *Server) string {
-		if s.TLS == nil {
-			return s.ConnectString
-		}
-		files = &s.TLS.Files
-		return s.TLS.ConnectString
-	})
-	return servers, files, err
-}
-
-// ResolvePlain is Resolve for clients without TLS.
-func (h Home) ResolvePlain(text string) (string, error) {
-	return h.resolve(text, func(s *Server) string { return s.ConnectString })
-}
-
-func (h Home) resolve(text string, servers func(*Server) string) (string, error) {
+// connect string. If the server has TLS and plain is false, that is the one for TLS, and files are what
+// clients need for it. It returns any other text unchanged.
+func (h Home) Resolve(text string, plain bool) (servers string, files *localserver.TLSFiles, err error) {
 	name, chroot, _ := strings.Cut(text, "/")
 	if !isName(name) || !h.has(name) {
-		return text, nil
+		return text, nil, nil
 	}
 	s, err := h.Load(name)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if !s.Running() {
-		return "", fmt.Errorf("the local server %s is not running (start it: zkctl local start %s)", name, name)
+		return "", nil, fmt.Errorf("the local server %s is not running (start it: zkctl local start %s)", name, name)
 	}
 	if s.ConnectString == "" {
-		return "", fmt.Errorf("no members of %s are left here: all have moved elsewhere (to remove it: zkctl local rm --force %s)", name, name)
+		return "", nil, fmt.Errorf("no members of %s are left here: all have moved elsewhere (to remove it: zkctl local rm --force %s)", name, name)
+	}
+	servers = s.ConnectString
+	if s.TLS != nil && !plain {
+		servers, files = s.TLS.ConnectString, &s.TLS.Files
 	}
 	if strings.Contains(text, "/") {
-		return servers(s) + "/" + chroot, nil
+		servers += "/" + chroot
 	}
-	return servers(s), nil
+	return servers, files, nil
 }
 
 // Remove deletes a server's state and logs, and its data unless its Spec says where to keep that;
