@@ -1,7 +1,6 @@
 package localserver
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -149,16 +148,14 @@ func (c *acceptedConn) found() error {
 		}
 		_ = c.Conn.SetReadDeadline(by)
 		c.mu.Unlock()
-		r := bufio.NewReaderSize(c.Conn, 16)
-		var head []byte
-		if head, c.err = r.Peek(1); c.err != nil {
+		var secure bool
+		if c.way, secure, c.err = tlsstore.Sniff(c.Conn); c.err != nil {
 			return
 		}
 		c.mu.Lock()
 		_ = c.Conn.SetReadDeadline(c.readBy)
 		c.mu.Unlock()
-		c.way = &peekedConn{c.Conn, r}
-		if head[0] == 0x16 { // the record type of a TLS handshake
+		if secure {
 			c.way = tls.Server(c.way, c.unified.config)
 		}
 	})
@@ -192,11 +189,3 @@ func (c *acceptedConn) SetReadDeadline(t time.Time) error {
 	c.readBy = t
 	return c.Conn.SetReadDeadline(t)
 }
-
-// peekedConn is a connection whose first bytes have already been read.
-type peekedConn struct {
-	net.Conn
-	r *bufio.Reader
-}
-
-func (c *peekedConn) Read(p []byte) (int, error) { return c.r.Read(p) }

@@ -1,12 +1,13 @@
 package replica
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/tlsstore"
 )
 
 // ListenMode is what a port accepts.
@@ -131,13 +132,12 @@ func (s *Replica) welcome(nc net.Conn, mode ListenMode) {
 	}
 	if mode == Unified {
 		_ = nc.SetReadDeadline(time.Now().Add(s.opt.Sessionless))
-		peeked := &peekedConn{Conn: nc, r: bufio.NewReaderSize(nc, 16)}
-		head, err := peeked.r.Peek(1)
+		conn, secure, err := tlsstore.Sniff(nc)
 		if err != nil {
 			return
 		}
-		nc, mode = peeked, Plain
-		if head[0] == 0x16 { // the record type of a TLS handshake
+		nc, mode = conn, Plain
+		if secure {
 			mode = Secure
 		}
 	}
@@ -157,14 +157,6 @@ func (s *Replica) welcome(nc net.Conn, mode ListenMode) {
 	}
 	s.serveConn(nc, mode == Secure)
 }
-
-// peekedConn is a connection whose first bytes have already been read.
-type peekedConn struct {
-	net.Conn
-	r *bufio.Reader
-}
-
-func (c *peekedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 // admit counts a connection, unless there are too many (NIOServerCnxnFactory.AcceptThread).
 // s.accepting.mu is held.
