@@ -94,7 +94,7 @@ func (opt *newOptions) hostOf(file string, holders []holder) (string, error) {
 	if _, err := os.Stat(opt.path(file + ".pem")); err != nil {
 		return "", err
 	}
-	chain, err := (&tlsstore.Store{File: opt.path(file + ".pem")}).Certificates()
+	chain, _, err := (&tlsstore.Store{File: opt.path(file + ".pem")}).Inspect()
 	if err != nil || len(chain) == 0 {
 		return "", err
 	}

@@ -255,7 +255,7 @@ func (p *patient) stores() (list []storeCertificate) {
 			continue
 		}
 		store := tlsstore.Store{File: s.Location, Type: s.Type, Password: s.Password, PasswordFile: s.PasswordPath}
-		chain, err := store.Certificates()
+		chain, _, err := store.Inspect()
 		c, _ := firstToExpire(where, chain)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", named.key, err)

@@ -188,30 +188,6 @@ func (s *Store) key() (*tls.Certificate, error) {
 	return cert, nil
 }
 
-// Certificates returns the certificates of a key store or trust store: those of its keys, and those that it trusts.
-func (s *Store) Certificates() ([]*x509.Certificate, error) {
-	list, err := s.trust()
-	if err == nil && len(list) > 0 {
-		return list, nil
-	}
-	cert, keyErr := s.key()
-	if keyErr != nil {
-		if err == nil {
-			err = keyErr
-		}
-		return nil, fmt.Errorf("store %s: %w", s.File, err)
-	}
-	list = nil
-	for _, der := range cert.Certificate {
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, fmt.Errorf("store %s: %w", s.File, err)
-		}
-		list = append(list, c)
-	}
-	return list, nil
-}
-
 // leafFirst puts the certificate of the key at the beginning; some tools write it after its authorities'.
 func leafFirst(key crypto.PrivateKey, chain []*x509.Certificate) []*x509.Certificate {
 	signer, ok := key.(crypto.Signer)
