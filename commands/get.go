@@ -6,11 +6,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/unpack"
 )
@@ -110,7 +109,7 @@ func formatData(data []byte, in *command.Invocation, s *ui.Streams) (shown []byt
 		return []byte(base64.StdEncoding.EncodeToString(data)), 0
 	case !s.OutTTY:
 		return data, 0
-	case !printable(data):
+	case !escape.Printable(data):
 		columns := 16
 		if s.Width < ui.HexDumpWidth {
 			columns = 8
@@ -125,16 +124,4 @@ func formatData(data []byte, in *command.Invocation, s *ui.Streams) (shown []byt
 		}
 	}
 	return data, 0
-}
-
-// printable reports whether data can be shown on a terminal: text without control characters.
-func printable(data []byte) bool {
-	for len(data) > 0 {
-		r, n := utf8.DecodeRune(data)
-		if r == utf8.RuneError && n == 1 || unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' {
-			return false
-		}
-		data = data[n:]
-	}
-	return true
 }

@@ -3,6 +3,7 @@ package escape
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -20,6 +21,19 @@ const (
 
 // DataForms are the values of --data.
 var DataForms = []string{string(DataText), string(DataHex), string(DataBase64), string(DataNone), string(DataLength)}
+
+// Printable reports whether data can be shown on a terminal as it is: UTF-8 without control characters
+// other than line breaks and tabs.
+func Printable(data []byte) bool {
+	for len(data) > 0 {
+		r, n := utf8.DecodeRune(data)
+		if r == utf8.RuneError && n == 1 || unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' {
+			return false
+		}
+		data = data[n:]
+	}
+	return true
+}
 
 // encoding returns what the data is encoded in: hex, base64, or "" for text as it is.
 func (f DataForm) encoding(data []byte) DataForm {

@@ -1,7 +1,9 @@
 package ui
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -39,5 +41,20 @@ func HexDump(data []byte, perRow int) string {
 		b.WriteString(strings.Repeat(" ", perRow-len(row)) + "|\n")
 	}
 	b.WriteString(edge)
+	return b.String()
+}
+
+// HexRows shows bytes in rows of 16: in hex, then what is given to stand between, then as text.
+func HexRows(data []byte, between string) string {
+	var b strings.Builder
+	for row := range slices.Chunk(data, 16) {
+		text := bytes.Clone(row)
+		for i, c := range text {
+			if c < 0x20 || c >= 0x7f {
+				text[i] = '.'
+			}
+		}
+		fmt.Fprintf(&b, "%-47s%s%s\n", fmt.Sprintf("% x", row), between, text)
+	}
 	return b.String()
 }
