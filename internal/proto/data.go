@@ -95,6 +95,20 @@ func (r *StatPersisted) Visit(c *jute.Codec) {
 	c.Long(&r.Pzxid)
 }
 
+// Stat returns the metadata as a server reports it of a znode with so many bytes of data and children
+// (DataNode.copyStat).
+func (r *StatPersisted) Stat(dataLength, children int32) Stat {
+	s := Stat{
+		Czxid: r.Czxid, Mzxid: r.Mzxid, Ctime: r.Ctime, Mtime: r.Mtime,
+		Version: r.Version, Cversion: r.Cversion*2 - children, Aversion: r.Aversion,
+		DataLength: dataLength, NumChildren: children, Pzxid: r.Pzxid,
+	}
+	if EphemeralTypeOf(r.EphemeralOwner) == EphemeralNormal {
+		s.EphemeralOwner = r.EphemeralOwner
+	}
+	return s
+}
+
 // ClientInfo is one identity of the asking client, as whoAmI reports it.
 type ClientInfo struct {
 	AuthScheme string

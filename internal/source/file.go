@@ -121,7 +121,7 @@ func (s *scan) see(n *storage.Node) error {
 	}
 	s.report.Read++
 	if s.opt.Match != nil {
-		s.z = Znode{Path: path, Known: true, Stat: statOf(&n.Stat, len(n.Data)), Kind: kindOf(n.Stat.EphemeralOwner), Data: n.Data}
+		s.z = Znode{Path: path, Known: true, Stat: n.Stat.Stat(int32(len(n.Data)), 0), Kind: kindOf(n.Stat.EphemeralOwner), Data: n.Data}
 		if s.opt.ACL {
 			s.z.ACL = s.acl(n.ACL)
 		}
@@ -186,8 +186,7 @@ func (s *scan) visit(ctx context.Context, visit func(*Znode) error) error {
 func (s *scan) decode(key, v []byte, kids int32) Znode {
 	z := Znode{Path: pathOf(key), Known: true}
 	if s.opt.Stat || s.opt.Data {
-		z.Stat, z.Kind = decodeStat(v)
-		z.Stat.Cversion, z.Stat.NumChildren = 2*z.Stat.Cversion-kids, kids
+		z.Stat, z.Kind = decodeStat(v, kids)
 		v = v[statSize:]
 	}
 	if s.opt.ACL {
@@ -253,19 +252,6 @@ func (c *counts) end() error {
 	return nil
 }
 
-// statOf returns the stat as a server reports it, except for NumChildren and Cversion
-// (DataNode.copyStat).
-func statOf(s *proto.StatPersisted, length int) proto.Stat {
-	stat := proto.Stat{
-		Czxid: s.Czxid, Mzxid: s.Mzxid, Ctime: s.Ctime, Mtime: s.Mtime, Version: s.Version, Cversion: s.Cversion,
-		Aversion: s.Aversion, DataLength: int32(length), Pzxid: s.Pzxid,
-	}
-	if proto.EphemeralTypeOf(s.EphemeralOwner) == proto.EphemeralNormal {
-		stat.EphemeralOwner = s.EphemeralOwner
-	}
-	return stat
-}
-
 // statSize is the length of what appendStat appends.
 const statSize = 6*8 + 3*4 + 4
 
@@ -279,12 +265,10 @@ func appendStat(b []byte, s *proto.StatPersisted, length int) []byte {
 	return b
 }
 
-func decodeStat(b []byte) (proto.Stat, Kind) {
+func decodeStat(b []byte, kids int32) (proto.Stat, Kind) {
 	long := func(i int) int64 { return int64(binary.BigEndian.Uint64(b[8*i:])) }
 	int := func(i int) int32 { return int32(binary.BigEndian.Uint32(b[48+4*i:])) }
 	s := proto.StatPersisted{Czxid: long(0), Mzxid: long(1), Ctime: long(2), Mtime: long(3), EphemeralOwner: long(4), Pzxid: long(5),
 		Version: int(0), Cversion: int(1), Aversion: int(2)}
-	stat := statOf(&s, 0)
-	stat.DataLength = int(3)
-	return stat, kindOf(s.EphemeralOwner)
+	return s.Stat(int(3), kids), kindOf(s.EphemeralOwner)
 }

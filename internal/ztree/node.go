@@ -208,16 +208,5 @@ func newNode(parent *Node, name string, data []byte, acl int64, stat proto.StatP
 	return n
 }
 
-// stat returns the znode's stat as a client sees it (DataNode.copyStat).
-func (n *Node) stat() proto.Stat {
-	s, kids := &n.Stat, int32(n.NumChildren())
-	out := proto.Stat{
-		Czxid: s.Czxid, Mzxid: s.Mzxid, Ctime: s.Ctime, Mtime: s.Mtime,
-		Version: s.Version, Cversion: s.Cversion*2 - kids, Aversion: s.Aversion,
-		DataLength: int32(len(n.Data)), NumChildren: kids, Pzxid: s.Pzxid,
-	}
-	if proto.EphemeralTypeOf(s.EphemeralOwner) == proto.EphemeralNormal {
-		out.EphemeralOwner = s.EphemeralOwner
-	}
-	return out
-}
+// stat returns the znode's stat as a client sees it.
+func (n *Node) stat() proto.Stat { return n.Stat.Stat(int32(len(n.Data)), int32(n.NumChildren())) }
