@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -190,23 +191,14 @@ func (l *Location) at(path string) (reason string) {
 
 // decode replaces %XX by the byte.
 func decode(text string) (decoded, reason string) {
-	var b strings.Builder
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		if c == '%' {
-			var hex [2]byte
-			if n := copy(hex[:], text[i+1:]); n < 2 || !isHex(hex[0]) || !isHex(hex[1]) {
-				return "", "a % must be followed by two hexadecimal digits; write %25 for the character itself"
-			}
-			c = unhex(hex[0])<<4 | unhex(hex[1])
-			i += 2
-		}
-		if c == 0 {
-			return "", "a file's name cannot contain a zero byte"
-		}
-		b.WriteByte(c)
+	decoded, err := url.PathUnescape(text)
+	switch {
+	case err != nil:
+		return "", "a % must be followed by two hexadecimal digits; write %25 for the character itself"
+	case strings.Contains(decoded, "\x00"):
+		return "", "a file's name cannot contain a zero byte"
 	}
-	return b.String(), ""
+	return decoded, ""
 }
 
 // EncodeFile writes a file's name so that Parse reads it back.
@@ -225,11 +217,3 @@ func EncodeFile(name string) string {
 }
 
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
-func isHex(c byte) bool    { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
-
-func unhex(c byte) byte {
-	if c <= '9' {
-		return c - '0'
-	}
-	return c | 0x20 - 'a' + 10
-}
