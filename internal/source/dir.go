@@ -17,7 +17,7 @@ type dir struct {
 	faults []*storage.Fault
 }
 
-func openDir(l Location) (*dir, error) {
+func openDir(l Location) (walker, error) {
 	files, err := storage.ReadDir(l.File)
 	if err != nil {
 		return nil, &LocationError{l, err.Error()}
@@ -45,16 +45,13 @@ func (d *dir) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (
 		return r, none(d.path)
 	}
 	var z Znode
+	i := -1
 	for path, n := range d.tree.Below(d.path) {
-		if r.Read&0x3ff == 0 {
-			if ctx.Err() != nil {
-				return r, context.Cause(ctx)
-			}
-			if opt.Progress != nil {
-				opt.Progress(r.Read)
-			}
+		i++
+		if err := opt.pulse(ctx, i, r.Read); err != nil {
+			return r, err
 		}
-		if level, _ := within(d.path, path); opt.Levels < 0 && level > 0 || opt.Levels > 0 && level > opt.Levels {
+		if level, _ := within(d.path, path); !opt.covers(level) {
 			continue
 		}
 		r.Read++

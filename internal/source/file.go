@@ -33,14 +33,10 @@ func (f *file) Walk(ctx context.Context, opt Options, visit func(*Znode) error) 
 	sorted := newSorter()
 	defer sorted.close()
 	s := &scan{path: f.path, opt: opt, report: &r, sorted: sorted, acls: snapshot.ACLs()}
+	s.counts.tell = s.count
 	for n := 0; ; n++ {
-		if n&0x3ff == 0 {
-			if ctx.Err() != nil {
-				return r, context.Cause(ctx)
-			}
-			if opt.Progress != nil {
-				opt.Progress(r.Read)
-			}
+		if err := opt.pulse(ctx, n, r.Read); err != nil {
+			return r, err
 		}
 		node, err := snapshot.Next()
 		if errors.Is(err, io.EOF) {
@@ -112,11 +108,11 @@ func (s *scan) see(n *storage.Node) error {
 	s.found = s.found || level == 0
 	stat := s.opt.Stat || s.opt.Data
 	if stat {
-		if err := s.counts.see(path, s.count); err != nil {
+		if err := s.counts.see(path); err != nil {
 			return err
 		}
 	}
-	if s.opt.Levels < 0 && level > 0 || s.opt.Levels > 0 && level > s.opt.Levels {
+	if !s.opt.covers(level) {
 		return nil
 	}
 	s.report.Read++
@@ -203,7 +199,7 @@ func (s *scan) decode(key, v []byte, kids int32) Znode {
 // servers write them, and is right for any other.
 type counts struct {
 	stack []parent
-	tell  func(path string, n int32) error
+	tell  func(path string, n int32) error // gets the number of a znode's children, maybe in parts
 }
 
 type parent struct {
@@ -211,9 +207,8 @@ type parent struct {
 	kids int32
 }
 
-// see takes the next znode; tell is told of parts of the number of a znode's children.
-func (c *counts) see(path string, tell func(path string, n int32) error) error {
-	c.tell = tell
+// see takes the next znode.
+func (c *counts) see(path string) error {
 	for len(c.stack) > 0 {
 		if _, ok := within(c.stack[len(c.stack)-1].path, path); ok {
 			break
@@ -226,7 +221,7 @@ func (c *counts) see(path string, tell func(path string, n int32) error) error {
 		above := path[:max(strings.LastIndexByte(path, '/'), 1)]
 		if top := len(c.stack) - 1; top >= 0 && c.stack[top].path == above {
 			c.stack[top].kids++
-		} else if err := tell(above, 1); err != nil {
+		} else if err := c.tell(above, 1); err != nil {
 			return err
 		}
 	}

@@ -72,6 +72,25 @@ type Options struct {
 	Progress func(found int)
 }
 
+// covers reports whether znodes at a level below the location are read.
+func (o *Options) covers(level int) bool {
+	return o.Levels == 0 || level <= max(o.Levels, 0)
+}
+
+// pulse reports progress and returns the error of a context that has ended: for every 1024th of n.
+func (o *Options) pulse(ctx context.Context, n, found int) error {
+	if n&0x3ff != 0 {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if o.Progress != nil {
+		o.Progress(found)
+	}
+	return nil
+}
+
 // Unread is a znode of which something could not be read, and so maybe what is below it.
 type Unread struct {
 	Path string
@@ -163,11 +182,7 @@ func openFile(l Location) (walker, error) {
 		return nil, &LocationError{l, err.Error()}
 	}
 	if info.IsDir() {
-		d, err := openDir(l)
-		if err != nil {
-			return nil, err
-		}
-		return d, nil
+		return openDir(l)
 	}
 	if l.Zxid != 0 || !l.Time.IsZero() {
 		return nil, &LocationError{l, fmt.Sprintf("%s is a single file, which holds one state; name the data directory to read that of another moment (write an @ in the name of a file as %%40)", l.File)}
