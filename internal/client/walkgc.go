@@ -18,7 +18,9 @@ func lessGarbage() (done func()) {
 	walking.Lock()
 	defer walking.Unlock()
 	if walking.n++; walking.n == 1 {
-		walking.before = debug.SetGCPercent(walkGC)
+		if walking.before = debug.SetGCPercent(walkGC); walking.before < walkGC { // lower by the user, or off
+			debug.SetGCPercent(walking.before)
+		}
 	}
 	return func() {
 		walking.Lock()

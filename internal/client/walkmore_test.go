@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -115,6 +116,24 @@ func TestWalkNamesWhatIsTooLong(t *testing.T) {
 		})
 		if want := []string{"/x", "/x/a", "/x/b too long", "/x/c", "/x/c/kid", "/x/d"}; err != nil || !slices.Equal(got, want) {
 			t.Errorf("multi %v: %q, %v, want %q", multi, got, err, want)
+		}
+	}
+}
+
+// TestWalkKeepsGOGC: walks collect garbage sooner, unless GOGC is lower or off, and leave it as it was.
+func TestWalkKeepsGOGC(t *testing.T) {
+	gogc := debug.SetGCPercent
+	defer gogc(gogc(100))
+	for before, during := range map[int]int{100: walkGC, walkGC: walkGC, 20: 20, -1: -1} {
+		gogc(before)
+		first, second := lessGarbage(), lessGarbage()
+		if got := gogc(100); got != during {
+			t.Errorf("GOGC is %d in a walk, %d without", got, before)
+		}
+		first()
+		second()
+		if got := gogc(100); got != before {
+			t.Errorf("GOGC is %d after the walks, %d before", got, before)
 		}
 	}
 }
