@@ -175,6 +175,17 @@ func (b *walkBatch) take(p walkPart, a answer) {
 
 // askSingly makes a request for each part. Once the replies are long it stops.
 func (b *walkBatch) askSingly(ctx context.Context, c *Conn, parts []walkPart) {
+	ask := func(p walkPart) (tooLong error) {
+		switch a, err := b.askOne(ctx, c, p); {
+		case err == nil:
+			b.take(p, a)
+		case isTooLong(err):
+			return err
+		default:
+			b.fail(err)
+		}
+		return nil
+	}
 	var long []walkPart // parts whose replies, or others in flight beside them, are too long
 	var all sync.WaitGroup
 	slots := make(chan struct{}, maxSingles)
@@ -185,15 +196,10 @@ func (b *walkBatch) askSingly(ctx context.Context, c *Conn, parts []walkPart) {
 		}
 		all.Go(func() {
 			defer func() { <-slots }()
-			switch a, err := b.askOne(ctx, c, p); {
-			case err == nil:
-				b.take(p, a)
-			case isTooLong(err):
+			if ask(p) != nil {
 				b.mu.Lock()
 				long = append(long, p)
 				b.mu.Unlock()
-			default:
-				b.fail(err)
 			}
 		})
 	}
@@ -202,14 +208,8 @@ func (b *walkBatch) askSingly(ctx context.Context, c *Conn, parts []walkPart) {
 		if i > 0 && b.full() {
 			return
 		}
-		switch a, err := b.askOne(ctx, c, p); {
-		case err == nil:
-			b.take(p, a)
-		case isTooLong(err):
+		if err := ask(p); err != nil {
 			b.take(p, answer{err: &TooLongError{Op: p.op, Path: b.nodes[p.node].path, Err: err}})
-		default:
-			b.fail(err)
-			return
 		}
 	}
 }
