@@ -187,11 +187,7 @@ func openFile(l Location) (walker, error) {
 	if l.Zxid != 0 || !l.Time.IsZero() {
 		return nil, &LocationError{l, fmt.Sprintf("%s is a single file, which holds one state; name the data directory to read that of another moment (write an @ in the name of a file as %%40)", l.File)}
 	}
-	r, err := storage.OpenSnapshot(l.File)
-	if err != nil {
-		return nil, err
-	}
-	return &file{path: l.Path, name: l.File}, r.Close()
+	return &file{path: l.Path, name: l.File}, nil
 }
 
 // none is the error for a location's znode that does not exist.
