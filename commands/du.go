@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/source"
@@ -24,8 +23,7 @@ var duCommand = &command.Command{
 	Name: "du", Group: command.Reading, Usage: "[-d N] [-s] [--children] [--top N] [location]",
 	Short: "add up the data of a tree and of each part of it",
 	Long: "Prints the bytes of data of each znode that has children, together with everything below it; children come before " +
-		"their parents. With --top, any znode counts. Names and metadata, for which a server also needs memory, are left out. A location is a " +
-		"znode path, NAME:/path, zk://host:port/path, or file:PATH[@ZXID|@TIME][:/path].",
+		"their parents. With --top, any znode counts. Names and metadata, for which a server also needs memory, are left out. " + locationForms,
 	Options: command.Options{duDepth, duTotal, duChildren, duTop, readRate},
 	Args:    []command.Arg{locationArg},
 	Examples: []command.Example{
@@ -58,10 +56,6 @@ func (a *adder) add(z *source.Znode) error {
 	}
 	a.stack = append(a.stack, usage{path: z.Path, bytes: int64(z.Stat.DataLength), znodes: 1, level: len(a.stack)})
 	return nil
-}
-
-func isBelow(path, parent string) bool {
-	return parent == "/" || len(path) > len(parent) && path[len(parent)] == '/' && strings.HasPrefix(path, parent)
 }
 
 func (a *adder) pop() error {
@@ -133,9 +127,7 @@ func runDu(ctx context.Context, env *command.Env, in *command.Invocation) error 
 		}
 		return nil
 	}}
-	done := walkProgress(env.Streams, &opt)
-	missing, err := env.Walk(ctx, src, opt, sum.add)
-	done()
+	missing, err := walkLocation(ctx, env, src, opt, sum.add)
 	if err == nil {
 		err = sum.end()
 	}

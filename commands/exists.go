@@ -12,9 +12,8 @@ import (
 
 var existsCommand = &command.Command{
 	Name: "exists", Group: command.Reading, Usage: "location",
-	Short: "check whether a znode exists",
-	Long: "Prints nothing; the exit code is 0 if the znode exists, 1 if it does not, and 2 if that is unknown. A location is a znode path, " +
-		"NAME:/path, zk://host:port/path, or file:PATH[@ZXID|@TIME][:/path].",
+	Short:     "check whether a znode exists",
+	Long:      "Prints nothing; the exit code is 0 if the znode exists, 1 if it does not, and 2 if that is unknown. " + locationForms,
 	Args:      []command.Arg{{Name: "location", Kind: command.Location}},
 	Predicate: true,
 	Examples: []command.Example{

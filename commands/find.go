@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/command"
@@ -91,23 +92,19 @@ func runFind(ctx context.Context, env *command.Env, in *command.Invocation) erro
 	case exec != nil:
 		return findAndRun(ctx, env, src, q, exec)
 	}
-	done := walkProgress(env.Streams, &q.opt)
-	out := newLines(env)
-	missing, err := env.Walk(ctx, src, q.opt, q.visit(func(z *source.Znode) error {
-		switch {
-		case out.json:
+	out, mark := newLines(env), byte('\n')
+	if findPrint0.On(in) {
+		mark = 0
+	}
+	missing, err := walkLocation(ctx, env, src, q.opt, q.visit(func(z *source.Znode) error {
+		if out.json {
 			return out.object(struct {
 				pathJSON
 				*statJSON
 			}{jsonPath(z.Path), jsonStat(z.Stat)})
-		case findPrint0.On(in):
-			_, _ = out.WriteString(env.Streams.Name(z.Path))
-			return out.end(0)
 		}
-		_, _ = out.WriteString(env.Streams.Name(z.Path))
-		return out.end('\n')
+		return out.name(z.Path, mark)
 	}))
-	done()
 	if flushed := out.Flush(); flushed != nil {
 		return flushed
 	}
@@ -147,10 +144,9 @@ func findAndDelete(ctx context.Context, env *command.Env, src *source.Source, q 
 	if conn == nil {
 		return errors.New("--delete: files are only read; name znodes of an ensemble")
 	}
-	done := walkProgress(env.Streams, &q.opt)
 	var paths []string
 	size := 0
-	missing, err := env.Walk(ctx, src, q.opt, q.visit(func(z *source.Znode) error {
+	missing, err := walkLocation(ctx, env, src, q.opt, q.visit(func(z *source.Znode) error {
 		switch {
 		case z.Path == "/":
 			return errors.New("--delete: the root matches, and cannot be deleted; add a test such as --depth 1..")
@@ -158,12 +154,11 @@ func findAndDelete(ctx context.Context, env *command.Env, src *source.Source, q 
 			return specialError(z.Path)
 		}
 		if size += len(z.Path) + 64; size > maxTree {
-			return fmt.Errorf("--delete: too many matches to be held in memory; delete parts of them first")
+			return errors.New("--delete: too many matches to be held in memory; delete parts of them first")
 		}
 		paths = append(paths, z.Path)
 		return nil
 	}))
-	done()
 	if err != nil {
 		return walked(ctx, missing, err, "nothing was deleted")
 	}
@@ -174,8 +169,7 @@ func findAndDelete(ctx context.Context, env *command.Env, src *source.Source, q 
 				_ = out.object(jsonPath(path)) // Flush returns the error
 				continue
 			}
-			_, _ = out.WriteString(env.Streams.Name(path))
-			_ = out.end('\n')
+			_ = out.name(path, '\n')
 		}
 		env.Note("%s would be deleted", command.Counted(len(paths), "znode"))
 		return cmp.Or(out.Flush(), missing)
@@ -186,9 +180,7 @@ func findAndDelete(ctx context.Context, env *command.Env, src *source.Source, q 
 		if err := env.Confirm(ctx, question, "nothing was deleted"); err != nil {
 			return err
 		}
-		for i, j := 0, len(paths)-1; i < j; i, j = i+1, j-1 {
-			paths[i], paths[j] = paths[j], paths[i]
-		}
+		slices.Reverse(paths)
 		err = d.delete(ctx, env, doomed{root: src.Location.Path, paths: paths})
 	}
 	if env.Output != ui.JSON && err == nil {

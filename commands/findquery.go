@@ -92,14 +92,6 @@ func (q *findQuery) names(in *command.Invocation) error {
 	return nil
 }
 
-// lastName is the name of a znode; that of the root is /.
-func lastName(path string) string {
-	if path == "/" {
-		return path
-	}
-	return path[strings.LastIndexByte(path, '/')+1:]
-}
-
 func (q *findQuery) kinds(in *command.Invocation, tells bool) error {
 	var kinds []string
 	for _, list := range findKind.All(in) {
@@ -120,14 +112,14 @@ func (q *findQuery) kinds(in *command.Invocation, tells bool) error {
 	if len(kinds) == 0 {
 		return nil
 	}
-	passes := func(z *source.Znode) bool {
-		return slices.Contains(kinds, string(z.Kind)) || slices.Contains(kinds, sequential) && isSequential(z.Path)
-	}
 	if onlyNames {
 		q.when = append(q.when, func(z *source.Znode) bool { return isSequential(z.Path) })
 		return nil
 	}
-	q.stat(passes)
+	names := slices.Contains(kinds, sequential)
+	q.stat(func(z *source.Znode) bool {
+		return slices.Contains(kinds, string(z.Kind)) || names && isSequential(z.Path)
+	})
 	return nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
-	"strconv"
 
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
@@ -17,25 +16,26 @@ import (
 )
 
 var (
-	grepCase     = command.NewFlag("i", "ignore case")
-	grepInvert   = command.NewFlag("v", "print the lines that do not match")
-	grepList     = command.NewFlag("l", "print only the paths of znodes with a match")
-	grepCount    = command.NewFlag("c", "print only how many lines match in each znode")
-	grepFixed    = command.NewFlag("F", "take the pattern as plain text")
-	grepContext  = command.NewValue("C", "N", command.Number, "also print N lines before and after each match", notNegative("-C"))
-	grepOnly     = command.NewFlag("only-matching", "print only what matches of a line")
-	grepNames    = command.NewFlag("names", "also search the paths")
-	grepMaxSize  = command.NewValue("max-size", "n", command.Any, "skip data longer than n bytes, also once decompressed (default 16M)", parseMaxSize)
-	patternArg   = command.Arg{Name: "pattern", Help: "a regular expression, as of Go and RE2"}
-	grepMostData = 16 << 20
+	grepCase    = command.NewFlag("i", "ignore case")
+	grepInvert  = command.NewFlag("v", "print the lines that do not match")
+	grepList    = command.NewFlag("l", "print only the paths of znodes with a match")
+	grepCount   = command.NewFlag("c", "print only how many lines match in each znode")
+	grepFixed   = command.NewFlag("F", "take the pattern as plain text")
+	grepContext = command.NewValue("C", "N", command.Number, "also print N lines before and after each match", notNegative("-C"))
+	grepOnly    = command.NewFlag("only-matching", "print only what matches of a line")
+	grepNames   = command.NewFlag("names", "also search the paths")
+	grepMaxSize = command.NewValue("max-size", "n", command.Any, "skip data longer than n bytes, also once decompressed (default 16M)", parseMaxSize)
+	patternArg  = command.Arg{Name: "pattern", Help: "a regular expression, as of Go and RE2"}
 )
+
+// grepMostData is --max-size by default.
+const grepMostData = 16 << 20
 
 var grepCommand = &command.Command{
 	Name: "grep", Group: command.Reading, Usage: "[-i] [-v] [-l] [-c] [-F] [-C N] [--only-matching] [--names] [--max-size n] pattern [location]",
 	Short: "find znodes by what their data contains",
-	Long: "Prints the lines of data that match a regular expression, each after the path of its znode. A location is a znode path, NAME:/path, " +
-		"zk://host:port/path, or file:PATH[@ZXID|@TIME][:/path]. Data that is compressed with gzip, zlib, zstd, snappy or lz4 is searched " +
-		"inside. Data with a zero byte is binary: only that it matches is printed.\n\n" +
+	Long: "Prints the lines of data that match a regular expression, each after the path of its znode. " + locationForms +
+		" Data that is compressed with gzip, zlib, zstd, snappy or lz4 is searched inside. Data with a zero byte is binary: only that it matches is printed.\n\n" +
 		"The exit code is 0 if anything matches, 1 if nothing does, and 2 if something could not be read.",
 	Options:   command.Options{grepCase, grepInvert, grepList, grepCount, grepFixed, grepContext, grepOnly, grepNames, grepMaxSize, readRate},
 	Args:      []command.Arg{patternArg, locationArg},
@@ -47,17 +47,6 @@ var grepCommand = &command.Command{
 		{"grep --names lock prod:/", "in paths and data of a profile's ensemble"},
 	},
 	Run: runGrep,
-}
-
-// notNegative reads a number of at least 0.
-func notNegative(option string) func(text string) (int, error) {
-	return func(text string) (int, error) {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 {
-			return 0, fmt.Errorf("%s: %q is not a number of at least 0", option, text)
-		}
-		return n, nil
-	}
 }
 
 func parseMaxSize(text string) (int, error) {
@@ -91,9 +80,7 @@ func runGrep(ctx context.Context, env *command.Env, in *command.Invocation) erro
 		return err
 	}
 	defer src.Close()
-	done := walkProgress(env.Streams, &opt)
-	missing, err := env.Walk(ctx, src, opt, g.print)
-	done()
+	missing, err := walkLocation(ctx, env, src, opt, g.print)
 	if flushed := g.out.Flush(); flushed != nil {
 		return flushed
 	}
@@ -107,12 +94,6 @@ func runGrep(ctx context.Context, env *command.Env, in *command.Invocation) erro
 		return &ui.ExitError{Code: ui.ExitNo}
 	}
 	return nil
-}
-
-// value reads an option into a variable.
-func value[T any](in *command.Invocation, option command.Value[T], otherwise T, to *T) (err error) {
-	*to, err = option.Or(in, otherwise)
-	return err
 }
 
 func (g *grepper) compile(in *command.Invocation) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
@@ -49,9 +50,7 @@ func (t *tree) bottomUp() []string {
 			paths = append(paths, childPath(paths[i], c))
 		}
 	}
-	for i, j := 0, len(paths)-1; i < j; i, j = i+1, j-1 {
-		paths[i], paths[j] = paths[j], paths[i]
-	}
+	slices.Reverse(paths)
 	return paths
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -14,6 +15,9 @@ import (
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
 )
+
+// locationForms explains locations in the help of a command.
+const locationForms = "A location is a znode path, NAME:/path, zk://host:port/path, or file:PATH[@ZXID|@TIME][:/path]."
 
 // What the commands that read any location share.
 var (
@@ -30,6 +34,35 @@ func positive(option string) func(text string) (int, error) {
 		}
 		return n, nil
 	}
+}
+
+// notNegative reads a number of at least 0.
+func notNegative(option string) func(text string) (int, error) {
+	return func(text string) (int, error) {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return 0, fmt.Errorf("%s: %q is not a number of at least 0", option, text)
+		}
+		return n, nil
+	}
+}
+
+// value reads an option into a variable.
+func value[T any](in *command.Invocation, option command.Value[T], otherwise T, to *T) (err error) {
+	*to, err = option.Or(in, otherwise)
+	return err
+}
+
+// lastName is the name of a znode; that of the root is /.
+func lastName(path string) string {
+	if path == "/" {
+		return path
+	}
+	return path[strings.LastIndexByte(path, '/')+1:]
+}
+
+func isBelow(path, parent string) bool {
+	return parent == "/" || len(path) > len(parent) && path[len(parent)] == '/' && strings.HasPrefix(path, parent)
 }
 
 // pathJSON is a znode's path in JSON. A name that is not UTF-8 is base64.
@@ -68,6 +101,12 @@ func (l *lines) object(v any) error {
 	return l.end('\n')
 }
 
+// name writes a name or a path on a line.
+func (l *lines) name(name string, mark byte) error {
+	_, _ = l.WriteString(l.s.Name(name))
+	return l.end(mark)
+}
+
 // end ends a line; its error is that of the stream.
 func (l *lines) end(mark byte) error {
 	err := l.WriteByte(mark)
@@ -79,14 +118,14 @@ func (l *lines) end(mark byte) error {
 	return err
 }
 
-// walkProgress shows how many znodes were read, unless the answer goes to the terminal.
-func walkProgress(s *ui.Streams, opt *source.Options) (done func()) {
-	if s.OutTTY {
-		return func() {}
+// walkLocation is env.Walk; it shows how many znodes were read, unless the answer goes to the terminal.
+func walkLocation(ctx context.Context, env *command.Env, src *source.Source, opt source.Options, visit func(z *source.Znode) error) (missing, err error) {
+	if !env.Streams.OutTTY {
+		bar := env.Streams.NewProgress("read", 0)
+		defer bar.Done()
+		opt.Progress = func(found int) { bar.Set(int64(found)) }
 	}
-	bar := s.NewProgress("read", 0)
-	opt.Progress = func(found int) { bar.Set(int64(found)) }
-	return bar.Done
+	return env.Walk(ctx, src, opt, visit)
 }
 
 // walked is the error of a command after a walk: what ended it, with what an interruption leaves, or what is missing.

@@ -23,8 +23,8 @@ var summaryCommand = &command.Command{
 	Short: "count the znodes of a tree by kind, depth and size",
 	Long: "Counts the znodes of a tree by kind, level and size, and names the largest, those with the most children, the oldest, the most often " +
 		"changed, and the sessions with the most ephemerals. It warns of data and lists of children that need more than half of " +
-		"jute.maxbuffer, by default 1 MiB, beyond which servers and clients cannot exchange them. A location is a znode path, NAME:/path, " +
-		"zk://host:port/path, or file:PATH[@ZXID|@TIME][:/path]. Servers count containers and TTL znodes as persistent; files tell them apart.",
+		"jute.maxbuffer, by default 1 MiB, beyond which servers and clients cannot exchange them. " + locationForms +
+		" Servers count containers and TTL znodes as persistent; files tell them apart.",
 	Options: command.Options{summaryTop, readRate},
 	Args:    []command.Arg{locationArg},
 	Examples: []command.Example{
@@ -144,9 +144,7 @@ func runSummary(ctx context.Context, env *command.Env, in *command.Invocation) e
 	}
 	defer src.Close()
 	s := newSurvey(top)
-	done := walkProgress(env.Streams, &opt)
-	missing, err := env.Walk(ctx, src, opt, s.add)
-	done()
+	missing, err := walkLocation(ctx, env, src, opt, s.add)
 	if err != nil {
 		return walked(ctx, missing, err, command.Counted(int(s.znodes), "znode")+" counted")
 	}

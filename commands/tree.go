@@ -16,9 +16,8 @@ var (
 
 var treeCommand = &command.Command{
 	Name: "tree", Group: command.Reading, Usage: "[-L N] [--max-children N] [location]",
-	Short: "show the znodes of a tree as a drawing",
-	Long: "Draws a tree, siblings in the order of the bytes of their names. A location is a znode path, NAME:/path, zk://host:port/path, or " +
-		"file:PATH[@ZXID|@TIME][:/path].",
+	Short:   "show the znodes of a tree as a drawing",
+	Long:    "Draws a tree, siblings in the order of the bytes of their names. " + locationForms,
 	Options: command.Options{treeLevels, treeKids, readRate},
 	Args:    []command.Arg{locationArg},
 	Examples: []command.Example{
@@ -81,8 +80,7 @@ func (d *drawing) add(z *source.Znode) error {
 		}{jsonPath(z.Path), level, z.Stat.NumChildren})
 	}
 	_, _ = d.out.WriteString(rule)
-	_, _ = d.out.WriteString(d.out.s.Name(name))
-	return d.out.end('\n')
+	return d.out.name(name, '\n')
 }
 
 func (d *drawing) pop() error {
@@ -106,9 +104,7 @@ func runTree(ctx context.Context, env *command.Env, in *command.Invocation) erro
 		return err
 	}
 	defer src.Close()
-	done := walkProgress(env.Streams, &opt)
-	missing, err := env.Walk(ctx, src, opt, d.add)
-	done()
+	missing, err := walkLocation(ctx, env, src, opt, d.add)
 	for len(d.stack) > 0 {
 		_ = d.pop() // Flush returns the error
 	}
