@@ -18,10 +18,9 @@ func (c *Completer) locations(typed, lead, dir string) Result {
 			return Result{} // the znodes of another ensemble
 		}
 		return c.locationServers(hosts, lead+source.ServersPrefix)
-	case err == nil && l.Form != source.Here, strings.Contains(typed, "/"):
-		if err == nil && l.Form == source.Named {
-			return Result{}
-		}
+	case err == nil && l.Form == source.Named:
+		return Result{} // those as well
+	case strings.Contains(typed, "/"):
 		return c.paths(typed, lead, dir)
 	}
 	r := c.paths(typed, lead, dir)
@@ -54,7 +53,7 @@ func (c *Completer) locations(typed, lead, dir string) Result {
 // isName reports whether a server that can be connected to is a profile or a local server.
 func isName(s Suggestion) bool { return s.Help == ProfileHelp || s.Help == LocalHelp }
 
-// What helps to tell names from connect strings.
+// The Help of names, which sets them apart from connect strings.
 const (
 	ProfileHelp = "profile"
 	LocalHelp   = "local server"
