@@ -9,8 +9,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/source"
 )
 
 // Tree is where znodes are looked up, such as a *client.Conn.
@@ -24,6 +26,8 @@ type Tree interface {
 type Config struct {
 	// Tree returns the session's tree, or nil while there is none.
 	Tree func() Tree
+	// Elsewhere returns how to connect to another ensemble, silently, with nothing of this session's.
+	Elsewhere func(l source.Location) (client.Config, error)
 	// Servers returns the connect strings and names that can be connected to.
 	Servers func() []Suggestion
 	// Env has the commands and verbs that a line can start with, and the session that a verb asks.
@@ -49,6 +53,7 @@ type Suggestion struct {
 	Path   string // of the znode, or "" for anything else
 	Parent bool   // the znode has children, as Describe found
 	Open   bool   // its quote stays open: more of the word follows
+	place  string // where its Path is, if not in the session's tree
 }
 
 // Result is the answer for a line.
@@ -73,6 +78,7 @@ type Completer struct {
 	levels  map[string]*level
 	stats   map[string]*znode
 	folders map[string]*folder
+	places  map[string]*place // by the location without the path
 	config  config
 	names   int           // in all levels together
 	clock   int           // counts uses, to find the least recent one
@@ -109,7 +115,7 @@ func New(cfg Config) *Completer {
 	if cfg.TTL == 0 {
 		cfg.TTL = 3 * time.Second
 	}
-	c := &Completer{cfg: cfg, arrived: make(chan struct{}), slots: make(chan struct{}, maxFlight)}
+	c := &Completer{cfg: cfg, arrived: make(chan struct{}), slots: make(chan struct{}, maxFlight), places: map[string]*place{}}
 	c.empty()
 	return c
 }

@@ -9,17 +9,13 @@ import (
 
 // locations completes where znodes are: a path, NAME:/path, zk://host:port/path or file:PATH.
 func (c *Completer) locations(typed, lead, dir string) Result {
-	switch l, err := source.Parse(typed, time.Now()); {
+	switch where, path := source.Split(typed); {
+	case where != "":
+		return c.elsewhere(where, path, lead)
 	case strings.HasPrefix(typed, source.FilePrefix):
 		return c.locationFiles(typed[len(source.FilePrefix):], lead+source.FilePrefix)
 	case strings.HasPrefix(typed, source.ServersPrefix):
-		hosts := typed[len(source.ServersPrefix):]
-		if strings.Contains(hosts, "/") {
-			return Result{} // the znodes of another ensemble
-		}
-		return c.locationServers(hosts, lead+source.ServersPrefix)
-	case err == nil && l.Form == source.Named:
-		return Result{} // those as well
+		return c.locationServers(typed[len(source.ServersPrefix):], lead+source.ServersPrefix)
 	case strings.Contains(typed, "/"):
 		return c.paths(typed, lead, dir)
 	}
@@ -76,8 +72,8 @@ func (c *Completer) locationServers(typed, lead string) Result {
 // locationFiles completes the file of a location.
 func (c *Completer) locationFiles(typed, lead string) Result {
 	l, err := source.Parse(source.FilePrefix+typed, time.Now())
-	if typed != "" && (err != nil || strings.LastIndex(typed, ":/") > 1) { // except after a drive letter
-		return Result{} // the znodes in it
+	if typed != "" && err != nil {
+		return Result{}
 	}
 	r := c.files(l.File, "")
 	r.Files = false // only we know what precedes the name

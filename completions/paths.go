@@ -186,13 +186,13 @@ func (c *Completer) trim() {
 // up; it reports whether everything was known. Call it for what is on the screen.
 func (c *Completer) Describe(list []Suggestion) bool {
 	var ask []string
-	complete := true
+	complete := c.describeElsewhere(list)
 	tree := c.cfg.Tree()
 	c.mu.Lock()
 	now := time.Now()
 	for i := range list {
 		s := &list[i]
-		if s.Path == "" {
+		if s.Path == "" || s.place != "" {
 			continue
 		}
 		z := c.stats[s.Path]

@@ -117,7 +117,7 @@ func (s *scan) see(n *storage.Node) error {
 	}
 	s.report.Read++
 	if s.opt.Match != nil {
-		s.z = Znode{Path: path, Known: true, Stat: n.Stat.Stat(int32(len(n.Data)), 0), Kind: kindOf(n.Stat.EphemeralOwner), Data: n.Data}
+		s.z = Znode{Path: path, Known: true, Stat: n.Stat.Stat(int32(len(n.Data)), 0), Kind: KindOf(n.Stat.EphemeralOwner), Data: n.Data}
 		if s.opt.ACL {
 			s.z.ACL = s.acl(n.ACL)
 		}
@@ -265,5 +265,5 @@ func decodeStat(b []byte, kids int32) (proto.Stat, Kind) {
 	int := func(i int) int32 { return int32(binary.BigEndian.Uint32(b[48+4*i:])) }
 	s := proto.StatPersisted{Czxid: long(0), Mzxid: long(1), Ctime: long(2), Mtime: long(3), EphemeralOwner: long(4), Pzxid: long(5),
 		Version: int(0), Cversion: int(1), Aversion: int(2)}
-	return s.Stat(int(3), kids), kindOf(s.EphemeralOwner)
+	return s.Stat(int(3), kids), KindOf(s.EphemeralOwner)
 }

@@ -46,7 +46,7 @@ func (l *live) Walk(ctx context.Context, opt Options, visit func(*Znode) error) 
 		if found.Err != nil {
 			r.failed(found.Path, found.Err)
 		}
-		z = Znode{Path: found.Path, Known: found.Known || !walk.Stat && !walk.Data && !walk.ACL, Stat: found.Stat, Kind: kindOf(found.Stat.EphemeralOwner), Data: found.Data, ACL: found.ACL, Err: found.Err}
+		z = Znode{Path: found.Path, Known: found.Known || !walk.Stat && !walk.Data && !walk.ACL, Stat: found.Stat, Kind: KindOf(found.Stat.EphemeralOwner), Data: found.Data, ACL: found.ACL, Err: found.Err}
 		if opt.Match != nil && !opt.Match(&z) {
 			return nil
 		}

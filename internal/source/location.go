@@ -86,6 +86,41 @@ func Parse(text string, now time.Time) (Location, error) {
 	return l, nil
 }
 
+// Split cuts a location, which may be incomplete, before the znode's path. where is "" if it has none, or is a znode's path
+// itself.
+func Split(text string) (where, path string) {
+	at := -1
+	switch name, _, found := strings.Cut(text, ":/"); {
+	case strings.HasPrefix(text, FilePrefix):
+		if _, i := cutFile(text[len(FilePrefix):]); i >= 0 {
+			at = len(FilePrefix) + i + 1
+		}
+	case strings.HasPrefix(text, ServersPrefix):
+		if i := strings.IndexByte(text[len(ServersPrefix):], '/'); i >= 0 {
+			at = len(ServersPrefix) + i
+		}
+	case found && !strings.Contains(name, "/"):
+		at = len(name) + 1
+	}
+	if at < 0 {
+		return "", text
+	}
+	return text[:at], text[at:]
+}
+
+// cutFile returns where in what follows file: the part after a drive letter starts, and where the :/ before the znode's
+// path is, or -1.
+func cutFile(rest string) (drive, colon int) {
+	if len(rest) > 1 && rest[1] == ':' && isLetter(rest[0]) {
+		drive = 2
+	}
+	colon = strings.Index(rest[drive:], ":/")
+	if colon >= 0 {
+		colon += drive
+	}
+	return drive, colon
+}
+
 // CheckName returns an error if a profile or a local server must not have this name, because a location could not use
 // it.
 func CheckName(name string) error {
@@ -133,15 +168,12 @@ func (l *Location) servers(rest string) (reason string) {
 // file reads what follows file:. A leading drive letter belongs to the path of the file.
 func (l *Location) file(rest string, now time.Time) (reason string) {
 	l.Form, l.Path = File, "/"
-	drive := 0
-	if len(rest) > 1 && rest[1] == ':' && isLetter(rest[0]) {
-		drive = 2
-	}
-	if i := strings.Index(rest[drive:], ":/"); i >= 0 {
-		if reason := l.at(rest[drive+i+1:]); reason != "" {
+	drive, colon := cutFile(rest)
+	if colon >= 0 {
+		if reason := l.at(rest[colon+1:]); reason != "" {
 			return reason
 		}
-		rest = rest[:drive+i]
+		rest = rest[:colon]
 	}
 	if at := strings.LastIndexByte(rest, '@'); at >= drive {
 		if reason := l.moment(rest[at+1:], now); reason != "" {

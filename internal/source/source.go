@@ -33,7 +33,8 @@ const (
 	TTL        Kind = "ttl"
 )
 
-func kindOf(owner int64) Kind {
+// KindOf returns the kind of a znode with this owner. That of a stat from a server tells only ephemeral znodes.
+func KindOf(owner int64) Kind {
 	switch proto.EphemeralTypeOf(owner) {
 	case proto.EphemeralContainer:
 		return Container
