@@ -13,6 +13,7 @@ import (
 
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/completions/outer"
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/sasl/login"
 	"github.com/zkctl/zkctl/internal/session"
@@ -100,15 +101,17 @@ func (a *app) candidates(ctx context.Context, words []string, word string) compl
 	env := a.env()
 	env.Session = a.quietSession()
 	defer env.Session.Close()
-	return completions.New(completions.Config{
-		Env: env, Servers: a.nameable, Without: command.ShellCmd,
+	c := completions.New(completions.Config{
+		Env: env, Servers: a.nameable, Without: command.ShellCmd, Elsewhere: a.elsewhereSilently(env.Session),
 		Tree: func() completions.Tree {
 			if conn, err := env.Session.Conn(); err == nil {
 				return conn
 			}
 			return nil
 		},
-	}).CompleteWords(ctx, line.words, word, "/")
+	})
+	defer c.Close()
+	return c.CompleteWords(ctx, line.words, word, "/")
 }
 
 // quietSession returns the session that the options describe. It starts no server and prints
@@ -154,6 +157,10 @@ func (a *app) optionValue(ctx context.Context, f *pflag.Flag, word, lead string)
 		all = fixed(string(ui.Text), string(ui.JSON))
 	case "color":
 		all = fixed("auto", "always", "never")
+	case "guard":
+		all = fixed(client.GuardLevels...)
+	case "prompt-color":
+		all = fixed(promptColors...)
 	case "sasl":
 		all = fixed(login.Modes...)
 	case "tls-keystore-type", "tls-truststore-type":

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -161,13 +162,13 @@ func (c *config) names() []string {
 	return names
 }
 
+// chosen returns the profile that is used if profile, or "", is asked for; "" for none.
+func (c *config) chosen(profile string) string { return cmp.Or(profile, c.fallback) }
+
 // fill sets the options not set on the command line or in the environment from the profile, ""
 // for the default one. secret reports whether the profile holds a secret.
 func (c *config) fill(flags *pflag.FlagSet, profile string) (secret bool, err error) {
-	if profile == "" {
-		profile = c.fallback
-	}
-	if profile == "" {
+	if profile = c.chosen(profile); profile == "" {
 		return false, nil
 	}
 	body, ok := c.profiles[profile]
@@ -204,6 +205,24 @@ func (c *config) fill(flags *pflag.FlagSet, profile string) (secret bool, err er
 		return nil
 	})
 	return secret, err
+}
+
+// fillKnown sets those of the options that a profile has, whatever else is in it.
+func (c *config) fillKnown(flags *pflag.FlagSet, profile string) error {
+	return c.eachKey(c.profiles[profile], "the profile "+profile, func(key, value *yaml.Node) error {
+		f := flags.Lookup(key.Value)
+		if f == nil {
+			return nil
+		}
+		values, err := c.values(f, key, value)
+		if err == nil {
+			err = set(flags, f, values)
+		}
+		if err != nil {
+			return c.at(value, "%s: %v", key.Value, err)
+		}
+		return nil
+	})
 }
 
 func (c *config) values(f *pflag.Flag, key, value *yaml.Node) ([]string, error) {

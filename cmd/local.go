@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/local"
@@ -21,10 +22,11 @@ type localVerb struct {
 	env   *command.Env
 	home  local.Home
 	shell func(ctx context.Context, name string) error // opens the shell on a server
+	guard func(name string) (client.Guard, error)
 }
 
 func (a *app) localCommand(env *command.Env) *cobra.Command {
-	l := &localVerb{env: env, home: localHome(), shell: func(ctx context.Context, name string) error {
+	l := &localVerb{env: env, home: localHome(), guard: a.localGuard, shell: func(ctx context.Context, name string) error {
 		if env.Shell != nil {
 			return command.Run(ctx, env, command.Args("connect", name))
 		}
@@ -108,6 +110,9 @@ const localPatience = 5 * time.Second
 
 // do makes a server perform an action and, if printed is set, prints the members concerned.
 func (l *localVerb) do(ctx context.Context, name string, action local.Action, printed bool) error {
+	if err := l.allowed(ctx, name, local.NameOf(action)+" members of the local server "+name); err != nil {
+		return err
+	}
 	s, err := l.home.Load(name)
 	if err != nil {
 		return err

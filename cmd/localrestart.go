@@ -25,6 +25,9 @@ these.`,
 			if err != nil {
 				return err
 			}
+			if err := l.allowed(c.Context(), s.Name, "restart the local server "+s.Name); err != nil {
+				return err
+			}
 			if err := s.Stop(c.Context()); err != nil && !errors.Is(err, local.ErrNotRunning) {
 				return err
 			}

@@ -23,6 +23,9 @@ func (l *localVerb) rmCommand() *cobra.Command {
 	c.Flags().BoolVarP(&force, "force", "f", false, "stop running servers first")
 	c.RunE = func(c *cobra.Command, words []string) error {
 		for _, name := range words {
+			if err := l.allowed(c.Context(), name, "remove the local server "+name); err != nil {
+				return err
+			}
 			kept, err := l.home.Remove(c.Context(), name, force)
 			if err != nil {
 				return err

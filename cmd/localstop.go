@@ -25,6 +25,9 @@ func (l *localVerb) stopCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := l.allowed(c.Context(), s.Name, "stop the local server "+s.Name); err != nil {
+				return err
+			}
 			err = s.Stop(c.Context())
 			if errors.Is(err, local.ErrNotRunning) {
 				l.env.Note("%s", err)

@@ -2,8 +2,10 @@ package cmd
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -132,6 +134,35 @@ func TestIdentitiesStayWhereTheyBelong(t *testing.T) {
 			if got := there.heard(); got != tc.there {
 				t.Errorf("%s: the other ensemble hears %q, want %q: %s", tc.name, got, tc.there, errOut.String())
 			}
+		}
+	}
+}
+
+// TestCompletionOfOthers: completion asks another ensemble with what its location brings, and a silent one does not hold
+// it up.
+func TestCompletionOfOthers(t *testing.T) {
+	ownState(t)
+	there := newVisited(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	config := writeFile(t, "config.yaml", fmt.Sprintf("profiles:\n  there:\n    server: %s\n    auth: digest:there:2\n  silent: {server: %q}\n", there.addr, silent.Addr()), 0o600)
+	for location, want := range map[string]string{"there:/": "digest:there:2", "zk://" + there.addr + "/": "", "silent:/": ""} {
+		a := newApp(discard())
+		if err := a.flags.Parse([]string{"--config=" + config, "--auth=digest:line:3"}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), completionPatience)
+		began := time.Now()
+		a.candidates(ctx, []string{"find"}, location)
+		cancel()
+		if took := time.Since(began); took > completionPatience+time.Second {
+			t.Errorf("%s: took %v", location, took)
+		}
+		if got := there.heard(); got != want {
+			t.Errorf("%s: the ensemble hears %q, want %q", location, got, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"github.com/zkctl/zkctl/completions"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/nearest"
+	"github.com/zkctl/zkctl/internal/session"
+	"github.com/zkctl/zkctl/internal/source"
 )
 
 // named returns the configuration of a session with a local server or a profile, whose name may be
@@ -21,6 +24,7 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 	flags := o.flags()
 	o.Verbose = a.options.Verbose
 	o.Server = server
+	o.run, o.guard, o.guards = a.options.run, a.options.run, a.options.guards
 	switch err := o.resolve(flags); {
 	case err != nil:
 		return cfg, false, err
@@ -40,6 +44,9 @@ func (a *app) named(server string) (cfg client.Config, ok bool, err error) {
 		}
 		if secret {
 			warnIfShared(a.streams, c.file)
+		}
+		if err := o.learn(c, name, o.run.Level, false); err != nil {
+			return cfg, false, err
 		}
 		if err := o.resolve(flags); err != nil {
 			return cfg, false, err
@@ -68,6 +75,21 @@ func (a *app) namedOnly(name string) (client.Config, error) {
 	}
 	cfg, _, err := a.named(name)
 	return cfg, err
+}
+
+// elsewhereSilently returns how completion connects to other ensembles: it prints nothing.
+func (a *app) elsewhereSilently(s *session.Session) func(source.Location) (client.Config, error) {
+	return func(l source.Location) (client.Config, error) {
+		if l.Form == source.Servers {
+			return s.PlainConfig(l.Servers), nil
+		}
+		if _, err := s.Config(); err != nil { // that settles the options
+			return client.Config{}, err
+		}
+		quiet, streams := *a, *a.streams
+		streams.Err, quiet.streams = io.Discard, &streams
+		return quiet.namedOnly(l.Name)
+	}
 }
 
 // similar returns a question about the profiles and local servers that a mistyped name may have meant.

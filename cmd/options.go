@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 )
 
@@ -41,10 +42,16 @@ type options struct {
 	TLS      tlsOptions
 	SASL     saslOptions
 
-	Profile string
-	Config  string
+	Profile     string
+	Config      string
+	Guard       client.GuardLevel
+	PromptColor promptColor
 
 	Help, Version bool
+
+	run    client.Guard                        // what the command line or the environment asks for
+	guard  client.Guard                        // of the servers that the options describe
+	guards func([]client.Address) client.Guard // of any servers
 
 	ours  bool   // Server is run by zkctl, so the settings for zkCli's JVM do not apply
 	login string // the JAAS file with which such a server wants to be met; "" for none
@@ -169,9 +176,12 @@ func (o *options) flags() *pflag.FlagSet {
 	group = groupSettings
 	fs.StringVar(&o.Profile, "profile", "", "use the settings of `profile` in the config file")
 	fs.StringVar(&o.Config, "config", "", "config `file` (default "+shownConfigFile()+")")
+	fs.Var(&o.Guard, "guard", "`level` of protection: none, confirm or readonly")
+	fs.Var(&o.PromptColor, "prompt-color", "`color` of the profile's name in the prompt")
 	fs.BoolVarP(&o.Help, "help", "h", false, "show this help")
 	fs.BoolVar(&o.Version, "version", false, "show the version")
 	mark(scopeEnv, "profile", "config")
+	mark("", "guard", "prompt-color")
 	mark(scopeFlag, "help", "version")
 
 	for _, name := range []string{"client-configuration", "auth-file", "tls-truststore", "tls-keystore", "tls-key",

@@ -45,7 +45,7 @@ func (a *app) runShell(ctx context.Context) error {
 	}
 	return shell.Run(ctx, shell.Options{
 		Session: env.Session, Streams: a.streams, Output: env.Output, Yes: env.Yes, Quiet: env.Quiet, StateDir: stateDir(), Verbs: env.Verbs,
-		Transient: a.options.Local > 0, Servers: a.nameable,
+		Transient: a.options.Local > 0, Servers: a.nameable, Elsewhere: a.elsewhereSilently(env.Session),
 	})
 }
 

@@ -30,12 +30,16 @@ func (o *options) settle(flags *pflag.FlagSet, s *ui.Streams) error {
 		return err
 	}
 	rankIdentity(given, flags, 2)
+	run, moved := o.Guard, flags.Changed("server")
 	c, err := o.readConfig()
 	if err != nil {
 		return err
 	}
 	secret, err := c.fill(flags, o.Profile)
 	if err != nil {
+		return err
+	}
+	if err := o.learn(c, c.chosen(o.Profile), run, moved); err != nil {
 		return err
 	}
 	rankIdentity(given, flags, 1)
@@ -91,6 +95,8 @@ func (o *options) session(flags *pflag.FlagSet, s *ui.Streams) (client.Config, e
 		SessionTimeout: time.Duration(o.Timeout),
 		ReadOnly:       o.ReadOnly,
 		Wait:           o.WaitForConnection,
+		Guard:          o.guard,
+		Guards:         o.guards,
 	}
 	if o.Verbose {
 		cfg.Log = func(format string, args ...any) { fmt.Fprintf(s.Err, "zkctl: "+format+"\n", args...) }

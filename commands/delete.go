@@ -6,6 +6,7 @@ import (
 	"regexp"
 
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -42,10 +43,12 @@ func runDelete(ctx context.Context, env *command.Env, in *command.Invocation) er
 	if version != -1 && len(paths) > 1 {
 		return in.Problem("-v needs a single znode, not %s", command.Thousands(len(paths)))
 	}
-	if len(paths) > deleteAskAbove {
-		if err := env.Confirm(ctx, fmt.Sprintf("Delete %s znodes?", command.Thousands(len(paths))), "nothing was deleted"); err != nil {
-			return err
-		}
+	question := fmt.Sprintf("Delete %s znodes?", command.Thousands(len(paths)))
+	if len(paths) == 1 {
+		question = "Delete " + escape.Line(paths[0]) + "?"
+	}
+	if err := env.ConfirmChange(ctx, conn, len(paths), deleteAskAbove, question, "nothing was deleted"); err != nil {
+		return err
 	}
 	err = env.Many(ctx, paths, func(_ int, path string) error {
 		if special(conn, path) {

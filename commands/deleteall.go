@@ -9,6 +9,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -62,6 +63,9 @@ func runDeleteAll(ctx context.Context, env *command.Env, in *command.Invocation)
 	if err != nil {
 		return err
 	}
+	if err := conn.MayChange("delete znodes"); err != nil {
+		return err
+	}
 	var skipped command.Failures
 	roots, err := in.AllPaths(ctx, conn, len(in.Args), &skipped)
 	if err != nil {
@@ -79,14 +83,12 @@ func runDeleteAll(ctx context.Context, env *command.Env, in *command.Invocation)
 		total += len(trees[i].paths)
 		room -= trees[i].bytes
 	}
-	if total > deleteAskAbove {
-		question := fmt.Sprintf("Delete %s and the %s znodes below it?", roots[0], command.Thousands(total-1))
-		if len(roots) > 1 {
-			question = fmt.Sprintf("Delete %s trees with %s znodes in total?", command.Thousands(len(roots)), command.Thousands(total))
-		}
-		if err := env.Confirm(ctx, question, "nothing was deleted"); err != nil {
-			return err
-		}
+	question := fmt.Sprintf("Delete %s and the %s below it?", escape.Line(roots[0]), command.Counted(max(0, total-1), "znode"))
+	if len(roots) > 1 {
+		question = fmt.Sprintf("Delete %s trees with %s znodes in total?", command.Thousands(len(roots)), command.Thousands(total))
+	}
+	if err := env.ConfirmChange(ctx, conn, total, deleteAskAbove, question, "nothing was deleted"); err != nil {
+		return err
 	}
 	err = env.Many(ctx, roots, func(i int, _ string) error {
 		if trees[i].err != nil {

@@ -144,6 +144,11 @@ func findAndDelete(ctx context.Context, env *command.Env, src *source.Source, q 
 	if conn == nil {
 		return errors.New("--delete: files are only read; name znodes of an ensemble")
 	}
+	if !dry {
+		if err := conn.MayChange("delete znodes"); err != nil {
+			return err
+		}
+	}
 	var paths []string
 	size := 0
 	missing, err := walkLocation(ctx, env, src, q.opt, q.visit(func(z *source.Znode) error {
@@ -177,7 +182,7 @@ func findAndDelete(ctx context.Context, env *command.Env, src *source.Source, q 
 	d := deletion{conn: conn, size: 1000, only: true}
 	if len(paths) > 0 {
 		question := fmt.Sprintf("Delete the %s found at %s?", command.Counted(len(paths), "znode"), env.Streams.Name(src.Location.Text))
-		if err := env.Confirm(ctx, question, "nothing was deleted"); err != nil {
+		if err := env.ConfirmChange(ctx, conn, 1, 0, question, "nothing was deleted"); err != nil {
 			return err
 		}
 		slices.Reverse(paths)

@@ -31,50 +31,6 @@ type adminOptions struct {
 	output  string
 }
 
-// adminCommands are the commands of 3.9 with what they do, for completion and confirmation. A server may
-// have others.
-var adminCommands = []struct {
-	name, short string
-	changes     bool
-	identity    bool // requires one
-}{
-	{"configuration", "the configuration", false, false},
-	{"connection_stat_reset", "reset the statistics of the connections", true, false},
-	{"connections", "the connections of clients", false, false},
-	{"dirs", "the size of logs and snapshots in bytes", false, false},
-	{"dump", "sessions and ephemeral znodes", false, false},
-	{"environment", "the Java runtime and the machine", false, false},
-	{"get_trace_mask", "the trace mask", false, false},
-	{"hash", "digests of the tree", false, false},
-	{"initial_configuration", "the configuration that the member was started with", false, false},
-	{"is_read_only", "whether the member is read-only", false, false},
-	{"last_snapshot", "the newest snapshot", false, false},
-	{"leader", "who leads", false, false},
-	{"monitor", "the metrics", false, false},
-	{"observer_connection_stat_reset", "reset the statistics of the observers", true, false},
-	{"observers", "the observers of this member", false, false},
-	{"restore", "replace all znodes by those of a snapshot", true, true},
-	{"ruok", "whether the process runs", false, false},
-	{"server_stats", "the server", false, false},
-	{"set_trace_mask", "set the trace mask", true, false},
-	{"shed_connections", "close a part of the clients' connections", true, true},
-	{"snapshot", "take a snapshot and send it", false, true},
-	{"stat_reset", "reset the server's statistics", true, false},
-	{"stats", "the server and its connections", false, false},
-	{"system_properties", "the properties of the Java process", false, false},
-	{"voting_view", "the members that vote", false, false},
-	{"watch_summary", "the number of watches", false, false},
-	{"watches", "watches, by session", false, false},
-	{"watches_by_path", "watches, by path", false, false},
-	{"zabstate", "the member's state in the broadcast protocol", false, false},
-}
-
-// adminAliases are the short names that are not four-letter words.
-var adminAliases = map[string]string{
-	"config": "configuration", "crst": "connection_stat_reset", "srst": "stat_reset", "stmk": "set_trace_mask",
-	"orst": "observer_connection_stat_reset", "rest": "restore", "shed": "shed_connections", "snap": "snapshot",
-}
-
 func newAdminCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &adminOptions{choosing: choosing{asking: asking{streams: s, connect: connect}}}
 	c := &cobra.Command{
@@ -86,6 +42,7 @@ speak HTTP, HTTPS is tried with the certificates of the -tls options.
 
 snapshot, restore and shed_connections (3.9) need an identity with all permissions
 on /, given with -auth or -auth-file. It is sent only with these commands.`,
+		Annotations: command.Exits{0: "all AdminServers answered", 1: "a command failed", 2: "no AdminServer runs at the port"}.Note(),
 		Example: `  zkctl -server zk1 admin
   zkctl admin leader --admin-port 8081
   zkctl admin voting_view --all -o json
@@ -101,8 +58,8 @@ on /, given with -auth or -auth-file. It is sent only with these commands.`,
 		},
 		ValidArgsFunction: func(_ *cobra.Command, words []string, _ string) (list []string, _ cobra.ShellCompDirective) {
 			if len(words) == 0 {
-				for _, c := range adminCommands {
-					list = append(list, c.name+"\t"+c.short)
+				for _, c := range answer.Commands {
+					list = append(list, c.Name+"\t"+c.Short)
 				}
 			}
 			return list, cobra.ShellCompDirectiveNoFileComp
@@ -145,8 +102,9 @@ func runAdmin(ctx context.Context, opt *adminOptions) error {
 		return err
 	}
 	name := opt.command
-	if full, ok := adminAliases[name]; ok {
-		name = full
+	known := answer.CommandOf(name)
+	if known != nil {
+		name = known.Name
 	}
 	p, widen, err := opt.prober()
 	if err != nil {
@@ -159,7 +117,7 @@ func runAdmin(ctx context.Context, opt *adminOptions) error {
 	if err != nil {
 		return err
 	}
-	r, err := opt.request(ctx, p, name, members)
+	r, err := opt.request(ctx, p, name, known, members)
 	if err != nil {
 		return err
 	}
@@ -174,19 +132,15 @@ func runAdmin(ctx context.Context, opt *adminOptions) error {
 }
 
 // request returns the request to send. If it changes something, it first asks for confirmation.
-func (opt *adminOptions) request(ctx context.Context, p *probe.Prober, name string, members []probe.Member) (probe.Request, error) {
+func (opt *adminOptions) request(ctx context.Context, p *probe.Prober, name string, known *answer.Command, members []probe.Member) (probe.Request, error) {
 	r := probe.Request{Command: opt.command, Query: opt.args}
-	for _, c := range adminCommands {
-		if c.name != name {
-			continue
-		}
-		r.Auth = c.identity
-		if c.identity && len(p.Client.Auth) == 0 {
+	if known != nil {
+		r.Auth = known.Identity
+		if r.Auth && len(p.Client.Auth) == 0 {
 			return r, fmt.Errorf("%s: %w", name, probe.ErrIdentity)
 		}
-		if c.changes {
-			what := fmt.Sprintf("%s would %s at %s", opt.command, c.short, memberNames(members))
-			if err := confirm(ctx, opt.streams, opt.yes, what); err != nil {
+		if known.Changes {
+			if err := confirm(ctx, opt.streams, opt.yes, guardOf(p, members), opt.command, fmt.Sprintf("%s at %s", known.Short, memberNames(members))); err != nil {
 				return r, err
 			}
 		}
@@ -314,10 +268,8 @@ func commandTable(names []string, width int) string {
 	var rows [][2]string
 	for _, name := range names {
 		short := ""
-		for _, c := range adminCommands {
-			if c.name == name {
-				short = c.short
-			}
+		if c := answer.CommandOf(name); c != nil && c.Name == name {
+			short = c.Short
 		}
 		rows = append(rows, [2]string{name, short})
 	}

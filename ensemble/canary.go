@@ -50,6 +50,7 @@ func canaryParent(servers, path string) (string, error) {
 
 // canaries runs one through each member that serves and accepts writes.
 func canaries(ctx context.Context, p *probe.Prober, readings []*probe.Reading, parent string) []*canaryResult {
+	ctx = client.Unasked(ctx) // to delete what it creates itself
 	var list []*canaryResult
 	var wg sync.WaitGroup
 	for _, r := range readings {

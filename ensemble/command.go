@@ -119,7 +119,7 @@ func (a *asking) prober() (p *probe.Prober, widen bool, err error) {
 		p.Client.Dial = probe.DialAny
 	}
 	if a.members != "" {
-		p.Client.Servers = a.members
+		p.Client.Servers, p.Client.Guard.Own = a.members, false
 		if _, chroot, err := client.ParseServers(a.members); err != nil || chroot != "" {
 			return nil, false, errors.Join(err, chrootFault(chroot))
 		}

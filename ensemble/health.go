@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -45,15 +46,14 @@ const noLimit = -1
 func newHealthCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &healthOptions{asking: asking{streams: s, connect: connect}}
 	c := &cobra.Command{
-		Use:   "health",
-		Short: "check that an ensemble is healthy, for monitors",
+		Use:         "health",
+		Short:       "check that an ensemble is healthy, for monitors",
+		Annotations: command.Exits{0: "all checks pass", 1: "one fails; for Nagios, a limit is exceeded", 2: "one could not be made; for Nagios, there is no quorum, or the canary failed", 3: "for Nagios, one could not be made"}.Note(),
 		Long: `Check that the ensemble has a quorum with one leader and that its members are
 within the limits. The word srvr, which servers answer by default, is enough for
 all limits.
 
-The exit code is 0 if the ensemble is healthy, 1 if it is not, and 2 if that cannot
-be determined. With --format nagios it follows Nagios: 0 OK, 1 WARNING (a limit
-exceeded), 2 CRITICAL (no quorum, or the canary failed), 3 UNKNOWN.`,
+With --format nagios, the output and the exit codes are those of a Nagios plugin.`,
 		Example: `  zkctl -server zk1 ensemble health
   zkctl ensemble health --min-members 3 --max-lag 100 --max-latency 50 --format nagios
   zkctl ensemble health --canary --wait 60s
@@ -227,6 +227,13 @@ func (h *health) sing(ctx context.Context, opt *healthOptions, p *probe.Prober) 
 	defer cancel()
 	path, err := canaryParent(p.Client.Servers, opt.canaryPath)
 	if err != nil {
+		return err
+	}
+	var members []probe.Member
+	for _, r := range h.survey.Readings {
+		members = append(members, r.Member)
+	}
+	if err := guardOf(p, members).Allow(client.Unasked(ctx), "create znodes for --canary", false); err != nil {
 		return err
 	}
 	h.canary = canaries(within, p, h.survey.Readings, path)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -71,18 +72,30 @@ func (a *choosing) chosen(ctx context.Context, p *probe.Prober, widen bool) ([]p
 	return list, nil
 }
 
+// guardOf is the guard of an ensemble, or of any of its members.
+func guardOf(p *probe.Prober, members []probe.Member) client.Guard {
+	list := make([]*probe.Member, len(members))
+	for i := range members {
+		list[i] = &members[i]
+	}
+	return p.Guard(list...)
+}
+
 // heading is the line above each answer if there are several members.
 func heading(s *ui.Streams, m *probe.Member) string { return "==> " + s.Name(m.Name()) + " <==\n" }
 
-// confirm asks for confirmation before a change, unless yes is set.
-func confirm(ctx context.Context, s *ui.Streams, yes bool, what string) error {
-	if yes {
+// confirm asks for confirmation before a change of members, said in the imperative, unless yes is set. If they are guarded, their
+// guard asks instead; subject is what makes the change.
+func confirm(ctx context.Context, s *ui.Streams, yes bool, g client.Guard, subject, change string) error {
+	switch {
+	case g.Level != client.Unguarded:
+		return g.Allow(ctx, change, true)
+	case yes:
 		return nil
+	case !s.InTTY:
+		return fmt.Errorf("%s would %s; confirm it with -y", subject, change)
 	}
-	if !s.InTTY {
-		return fmt.Errorf("%s; confirm it with -y", what)
-	}
-	ok, err := s.Ask(ctx, strings.ToUpper(what[:1])+what[1:]+". Go on?")
+	ok, err := s.Ask(ctx, strings.ToUpper(subject[:1])+subject[1:]+" would "+change+". Go on?")
 	if err == nil && !ok {
 		err = errors.New("not confirmed; nothing was changed")
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -76,6 +77,11 @@ func runRestart(ctx context.Context, opt *restartOptions) error {
 	if err != nil {
 		return err
 	}
+	if !opt.dryRun { // whether a person must confirm it is asked later
+		if err := p.Guard().Allow(client.Unasked(ctx), "restart members", true); err != nil {
+			return err
+		}
+	}
 	t := &tour{opt: opt, p: p, widen: widen, words: words}
 	s, err := t.ready(ctx)
 	if err != nil {
@@ -89,14 +95,14 @@ func runRestart(ctx context.Context, opt *restartOptions) error {
 	if opt.dryRun {
 		return t.plan(s)
 	}
-	var names []string
+	var members []probe.Member
 	for _, r := range order(s) {
-		names = append(names, r.Name())
+		members = append(members, r.Member)
 	}
-	if err := confirm(ctx, opt.streams, opt.yes, "this would restart "+strings.Join(names, ", ")); err != nil {
+	if err := confirm(ctx, opt.streams, opt.yes, guardOf(p, members), "this", "restart "+memberNames(members)); err != nil {
 		return err
 	}
-	return t.run(ctx, len(names))
+	return t.run(ctx, len(members))
 }
 
 // expand replaces the placeholders.

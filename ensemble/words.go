@@ -17,6 +17,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -53,8 +54,8 @@ side by side. If a server's whitelist (4lw.commands.whitelist) refuses the word,
 AdminServer is asked for the same.
 
 Words:
-` + wordList() + `
-The exit code is 1 if a member could not be reached, and 2 if one refused to answer.`,
+` + wordList() + ``,
+		Annotations: command.Exits{0: "all members answered", 1: "one could not be reached", 2: "one refused to answer"}.Note(),
 		Example: `  zkctl -server zk1 4lw ruok
   zkctl 4lw mntr --all --columns --match 'latency|outstanding'
   zkctl 4lw cons --member 2 -o json
@@ -152,8 +153,8 @@ func runWord(ctx context.Context, opt *wordOptions) error {
 		return err
 	}
 	if opt.word.Changes {
-		what := fmt.Sprintf("%s would %s of %s", opt.word.Name, opt.word.Short, memberNames(members))
-		if err := confirm(ctx, opt.streams, opt.yes, what); err != nil {
+		change := fmt.Sprintf("%s of %s", opt.word.Short, memberNames(members))
+		if err := confirm(ctx, opt.streams, opt.yes, guardOf(p, members), opt.word.Name, change); err != nil {
 			return err
 		}
 	}

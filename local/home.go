@@ -146,6 +146,22 @@ func (h Home) Resolve(text string, plain bool) (servers string, files *localserv
 	return servers, files, nil
 }
 
+// Addresses returns the connect string of all addresses that a server has or last had, or text if it names no server.
+func (h Home) Addresses(text string) string {
+	name, _, _ := strings.Cut(text, "/")
+	if !isName(name) || !h.has(name) {
+		return text
+	}
+	s, err := h.Load(name)
+	switch {
+	case err != nil:
+		return text
+	case s.TLS == nil:
+		return s.ConnectString
+	}
+	return s.ConnectString + "," + s.TLS.ConnectString
+}
+
 // Remove deletes a server's state and logs, and its data unless its Spec says where to keep that;
 // kept is then that folder. With force it stops a running server first, and ignores an unreadable
 // state.

@@ -72,6 +72,9 @@ func (stopRequest) answer(_ context.Context, p *process) (struct{}, error) {
 // Action is something to do to a running server: Kill, Halt, Restart, Pause, Resume, Partition, Heal, Add or Remove.
 type Action = request[Done]
 
+// NameOf returns the name of an action, such as kill.
+func NameOf(a Action) string { return a.name() }
+
 // Done is the result of an Action.
 type Done struct {
 	Members []int64 `json:"members,omitempty"` // the numbers of the members concerned, or of the leader that was found

@@ -1,16 +1,19 @@
 package shell
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/escape"
 )
 
 // label is what the prompt shows.
 type label struct {
+	name    span   // of a guarded ensemble, or one with a colour
 	servers string // the connect string
 	server  string // the server that the session is connected to
 	state   client.State
@@ -19,7 +22,8 @@ type label struct {
 }
 
 // spans returns the prompt: zkCli's if it leaves at least 40% of the width for the line. In a
-// narrower window the address is shortened, then omitted, and then the state is no longer a word.
+// narrower window the address is shortened, then omitted, and then the state is no longer a word. The
+// name of a guarded ensemble takes the place of "zk".
 func (l label) spans(width int) []span {
 	room := width * 6 / 10
 	tail := fmt.Sprintf(" %d] ", l.number)
@@ -27,12 +31,16 @@ func (l label) spans(width int) []span {
 		tail = " " + l.dir + tail
 	}
 	state, style := string(l.state), stateStyle(l.state)
+	name := l.name
+	if name.text == "" {
+		name.text = "zk"
+	}
 	full := func(address, tail string) []span {
-		return []span{{"[zk: " + address + "(", ""}, {state, style}, {")" + tail, ""}}
+		return []span{{"[", ""}, name, {": " + address + "(", ""}, {state, style}, {")" + tail, ""}}
 	}
 	short := fmt.Sprintf(" %d] ", l.number)
-	for _, c := range [][]span{full(l.servers, tail), full(l.server, tail)} {
-		if spansWidth(c) <= room && (l.server != "" || l.servers != "") && c[0].text != "[zk: (" {
+	for _, address := range []string{l.servers, l.server} {
+		if c := full(address, tail); address != "" && spansWidth(c) <= room {
 			return c
 		}
 	}
@@ -45,15 +53,26 @@ func (l label) spans(width int) []span {
 			return full(shorten(address, left), t)
 		}
 	}
+	last := name
+	last.style = cmp.Or(last.style, style)
 	for _, c := range [][]span{
-		{{"[zk(", ""}, {state, style}, {")" + short, ""}},
-		{{"[", ""}, {"zk", style}, {short, ""}},
+		{{"[", ""}, name, {"(", ""}, {state, style}, {")" + short, ""}},
+		{{"[", ""}, last, {short, ""}},
 	} {
 		if spansWidth(c) <= room {
 			return c
 		}
 	}
-	return []span{{"> ", style}}
+	return []span{{"> ", cmp.Or(name.style, style)}}
+}
+
+// nameSpan is the name that a prompt shows of an ensemble.
+func nameSpan(g client.Guard) span {
+	if !g.Shown() {
+		return span{}
+	}
+	styles := map[string]string{"black": "30", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36", "white": "37"}
+	return span{escape.Line(cmp.Or(g.Profile, "zk")), styles[g.Color]}
 }
 
 func stateStyle(s client.State) string {

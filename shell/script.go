@@ -97,6 +97,7 @@ func RunScript(ctx context.Context, opts Options, r io.Reader, name string) erro
 	}
 	opts.Streams = &streams
 	run := newRunner(opts, &history{})
+	ctx = command.Confirming(ctx, &run.env)
 	lines := newScriptLines(infile.Reader(ctx, r))
 	code := ui.ExitOK
 	for !run.quit {

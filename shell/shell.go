@@ -15,6 +15,7 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/session"
+	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -22,14 +23,15 @@ import (
 type Options struct {
 	Session   *session.Session
 	Streams   *ui.Streams
-	Output    ui.Format                       // of the commands' answers; text if empty
-	Yes       bool                            // do not ask for confirmation
-	Quiet     bool                            // do not report success
-	KeepGoing bool                            // RunScript: continue after an error
-	Verbs     []command.Verb                  // what a line can start with, besides commands
-	Transient bool                            // the server stops with the shell, so do not remember it
-	Servers   func() []completions.Suggestion // that connect accepts; those seen before if nil
-	StateDir  string                          // for the history and the servers seen; created with mode 0700; "" keeps nothing
+	Output    ui.Format                                      // of the commands' answers; text if empty
+	Yes       bool                                           // do not ask for confirmation
+	Quiet     bool                                           // do not report success
+	KeepGoing bool                                           // RunScript: continue after an error
+	Verbs     []command.Verb                                 // what a line can start with, besides commands
+	Transient bool                                           // the server stops with the shell, so do not remember it
+	Servers   func() []completions.Suggestion                // that connect accepts; those seen before if nil
+	Elsewhere func(l source.Location) (client.Config, error) // how completion connects to other ensembles; nil if it does not
+	StateDir  string                                         // for the history and the servers seen; created with mode 0700; "" keeps nothing
 }
 
 // Run runs the interactive shell. It returns when the person leaves or the process is told to
@@ -59,6 +61,9 @@ func Run(ctx context.Context, opts Options) error {
 	stop := s.watchSession()
 	defer stop()
 	defer s.signals()()
+	if s.complete != nil {
+		defer s.complete.Close()
+	}
 	defer opts.Session.Close()
 	return s.loop()
 }
@@ -208,7 +213,7 @@ func (s *shell) completer(changed func()) *completions.Completer {
 			}
 			return conn
 		},
-		Servers: s.servers,
+		Servers: s.servers, Elsewhere: s.opts.Elsewhere,
 		Env:     &s.run.env,
 		Changed: changed,
 		Guard:   s.guard,
@@ -224,7 +229,8 @@ func (s *shell) servers() []completions.Suggestion {
 
 // label returns the current state for the prompt.
 func (s *shell) label() label {
-	l := label{servers: s.opts.Session.Servers(), state: s.opts.Session.State(), dir: escape.Line(s.run.env.Dir), number: s.number.get()}
+	l := label{servers: s.opts.Session.Servers(), state: s.opts.Session.State(), dir: escape.Line(s.run.env.Dir), number: s.number.get(),
+		name: nameSpan(s.opts.Session.Guard())}
 	if l.state == client.Connected || l.state == client.ConnectedReadOnly {
 		if conn, err := s.opts.Session.Conn(); err == nil && conn.Server() != "" {
 			l.server = conn.Server() + conn.Chroot()

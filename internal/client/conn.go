@@ -67,6 +67,9 @@ type Config struct {
 	SASL           sasl.Mechanism // proven to each server before any request; nil for none
 	NoWatchReset   bool           // forget the watches when the connection breaks (zookeeper.disableAutoWatchReset)
 	Auth           []Auth
+	Guard          Guard // that this configuration asks for
+	// Guards returns the guard of sessions with any of the addresses, whatever the configuration. It may be nil.
+	Guards func(addrs []Address) Guard
 	// OnEvent is called with one event at a time, in order, on its own goroutine; it may call the
 	// Conn's methods.
 	OnEvent func(Event)
@@ -89,6 +92,7 @@ const (
 // Conn is a session. Its methods are safe for concurrent use.
 type Conn struct {
 	chroot   string
+	guard    Guard
 	timeout  time.Duration // for a request; 0 means none
 	calls    chan *call    // to the session
 	closing  chan struct{} // closed by Close
@@ -142,6 +146,7 @@ func Open(cfg Config) (*Conn, error) {
 	}
 	c := &Conn{
 		chroot:  chroot,
+		guard:   cfg.GuardOf(),
 		timeout: cfg.RequestTimeout,
 		calls:   make(chan *call, 256),
 		closing: make(chan struct{}),
@@ -156,8 +161,11 @@ func Open(cfg Config) (*Conn, error) {
 // of calls may wait at the same time; requests reach the server in the order of the calls. While
 // the session is connecting the request waits, until a whole round over the addresses has failed.
 // Paths are the server's. An error from the server is a bare proto.Error; the methods of Conn
-// turn it into an *OpError.
+// turn it into an *OpError. What the session's guard keeps away is a *GuardError.
 func (c *Conn) Do(ctx context.Context, op proto.Op, req, res jute.Record) error {
+	if err := c.guarded(ctx, op, req); err != nil {
+		return err
+	}
 	return c.run(newCall(ctx, op, req), res)
 }
 

@@ -32,12 +32,15 @@ func (s Set) Lookup(name string) *Command {
 // Run parses and runs a command. It returns an error that is not yet reported; its exit code is
 // that of the *ui.ExitError in it, or ui.ExitFailed.
 func Run(ctx context.Context, env *Env, words []Word) error {
+	call := *env // -o and others apply only to this command
+	ctx = call.confirming(ctx)
 	if len(words) > 0 {
-		if v := env.Verb(words[0].Text); v != nil {
-			return v.Run(ctx, env, texts(words[1:]))
+		if v := call.Verb(words[0].Text); v != nil {
+			err := v.Run(ctx, &call, texts(words[1:]))
+			env.Dir, env.Before = call.Dir, call.Before
+			return err
 		}
 	}
-	call := *env // -o and others apply only to this command
 	err := call.run(ctx, words)
 	env.Dir, env.Before = call.Dir, call.Before // cd
 	if len(words) > 0 {

@@ -95,7 +95,7 @@ func (v *Verb) Run(ctx context.Context, env *Env, words []string) error {
 	return helpErr
 }
 
-// share gives the env's values to those options that were not given on the verb's own line.
+// share gives the env's values to those options that were not given on the verb's own line. The verb's -y is the env's.
 func (env *Env) share(fs *pflag.FlagSet) error {
 	shared := map[string]string{}
 	if env.Output != "" && env.Output != ui.Text {
@@ -110,6 +110,9 @@ func (env *Env) share(fs *pflag.FlagSet) error {
 				return err
 			}
 		}
+	}
+	if f := fs.Lookup("yes"); f != nil && f.Value.String() == "true" {
+		env.Yes = true
 	}
 	return env.resolve(fs)
 }

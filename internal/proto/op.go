@@ -57,6 +57,8 @@ type operation struct {
 	reply   record
 	txn     record // the logged body; nil if it is never logged
 	part    part
+	// destroys says that it deletes or replaces what is there. A multi does what its parts do.
+	destroys bool
 
 	// event is what a transaction of the type reports to the watches of its znode.
 	event EventType
@@ -95,29 +97,29 @@ var operations = []operation{
 	{op: OpNotification, name: "notification", reply: of[WatcherEvent]},
 	{op: OpCreate, name: "create", effect: writes, request: of[CreateRequest], reply: of[PathResponse],
 		txn: of[CreateTxn], part: asked | logged, event: EventNodeCreated},
-	{op: OpDelete, name: "delete", effect: writes, request: of[PathVersionRequest],
+	{op: OpDelete, name: "delete", effect: writes, destroys: true, request: of[PathVersionRequest],
 		txn: of[DeleteTxn], part: asked | logged, event: EventNodeDeleted},
 	{op: OpExists, name: "exists", effect: reads, request: of[PathWatchRequest], reply: of[StatResponse]},
 	{op: OpGetData, name: "getData", effect: reads, request: of[PathWatchRequest], reply: of[GetDataResponse], part: asked},
-	{op: OpSetData, name: "setData", effect: writes, request: of[SetDataRequest], reply: of[StatResponse],
+	{op: OpSetData, name: "setData", effect: writes, destroys: true, request: of[SetDataRequest], reply: of[StatResponse],
 		txn: of[SetDataTxn], part: asked | logged, event: EventNodeDataChanged},
 	{op: OpGetACL, name: "getACL", effect: reads, request: of[PathRequest], reply: of[GetACLResponse]},
-	{op: OpSetACL, name: "setACL", effect: writes, request: of[SetACLRequest], reply: of[StatResponse], txn: of[SetACLTxn]},
+	{op: OpSetACL, name: "setACL", effect: writes, destroys: true, request: of[SetACLRequest], reply: of[StatResponse], txn: of[SetACLTxn]},
 	{op: OpGetChildren, name: "getChildren", effect: reads, request: of[PathWatchRequest], reply: of[GetChildrenResponse], part: asked},
 	{op: OpSync, name: "sync", effect: reads, request: of[PathRequest], reply: of[PathResponse]},
 	{op: OpPing, name: "ping", effect: reads},
 	{op: OpGetChildren2, name: "getChildren2", effect: reads, request: of[PathWatchRequest], reply: of[GetChildren2Response]},
 	{op: OpCheck, name: "check", request: of[PathVersionRequest], txn: of[CheckVersionTxn], part: asked | logged},
-	{op: OpMulti, name: "multi", effect: writes, request: of[MultiRequest], reply: of[MultiResponse], txn: of[MultiTxn]},
+	{op: OpMulti, name: "multi", effect: writes, destroys: true, request: of[MultiRequest], reply: of[MultiResponse], txn: of[MultiTxn]},
 	{op: OpCreate2, name: "create2", since: "3.5", effect: writes, request: of[CreateRequest], reply: of[Create2Response],
 		txn: of[CreateTxn], part: asked | logged, event: EventNodeCreated},
-	{op: OpReconfig, name: "reconfig", since: "3.5", effect: writes, request: of[ReconfigRequest], reply: of[GetDataResponse],
+	{op: OpReconfig, name: "reconfig", since: "3.5", effect: writes, destroys: true, request: of[ReconfigRequest], reply: of[GetDataResponse],
 		txn: of[SetDataTxn], event: EventNodeDataChanged},
 	{op: OpCheckWatches, name: "checkWatches", since: "3.5", effect: reads, request: of[WatchesRequest]},
 	{op: OpRemoveWatches, name: "removeWatches", since: "3.5", effect: connection, request: of[WatchesRequest]},
 	{op: OpCreateContainer, name: "createContainer", since: "3.5", effect: writes, request: of[CreateRequest], reply: of[Create2Response],
 		txn: of[CreateContainerTxn], part: asked | logged, event: EventNodeCreated},
-	{op: OpDeleteContainer, name: "deleteContainer", since: "3.5", effect: writes, // its request is the path without a length
+	{op: OpDeleteContainer, name: "deleteContainer", since: "3.5", effect: writes, destroys: true, // its request is the path without a length
 		txn: of[DeleteTxn], part: logged, event: EventNodeDeleted},
 	{op: OpCreateTTL, name: "createTTL", since: "3.5", effect: writes, request: of[CreateTTLRequest], reply: of[Create2Response],
 		txn: of[CreateTTLTxn], part: asked | logged, event: EventNodeCreated},
@@ -218,6 +220,9 @@ func (o Op) Requested() bool { return o.facts().effect != noRequest }
 
 // Writes reports whether the operation needs a transaction, and therefore the leader (Request.isQuorum).
 func (o Op) Writes() bool { return o.facts().effect == writes }
+
+// Destroys reports whether the operation deletes or replaces what is there; a multi may.
+func (o Op) Destroys() bool { return o.facts().destroys }
 
 // Reads reports whether the operation changes nothing, not even what the server knows about the
 // client.

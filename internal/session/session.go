@@ -219,7 +219,7 @@ func (s *Session) configOf(servers string) (client.Config, error) {
 			return named, err
 		}
 	}
-	own.Servers = servers
+	own.Servers, own.Guard.Own = servers, false
 	return own, nil
 }
 
@@ -229,6 +229,9 @@ func (s *Session) ConfigOf(name string) (client.Config, error) {
 	if s.NamedOnly == nil {
 		return client.Config{}, errors.New("names of profiles and local servers are not known here")
 	}
+	s.mu.Lock()
+	_ = s.configured() // what is wrong with it concerns other servers; its guard may count for all
+	s.mu.Unlock()
 	return s.NamedOnly(name)
 }
 
@@ -238,7 +241,7 @@ func (s *Session) PlainConfig(servers string) client.Config {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_ = s.configured() // what is wrong with it concerns other servers
-	return client.Config{Servers: servers, SessionTimeout: s.own.SessionTimeout, MaxPacket: s.own.MaxPacket, Wait: s.own.Wait, Log: s.own.Log}
+	return client.Config{Servers: servers, SessionTimeout: s.own.SessionTimeout, MaxPacket: s.own.MaxPacket, Wait: s.own.Wait, Log: s.own.Log, Guards: s.own.Guards}
 }
 
 // Advice returns what may help against a connection error, or "".
@@ -275,6 +278,16 @@ func (s *Session) Servers() string {
 	defer s.mu.Unlock()
 	_ = s.configured()
 	return s.cfg.Servers
+}
+
+// Guard returns the guard of the last session that was opened.
+func (s *Session) Guard() client.Guard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		return client.Guard{}
+	}
+	return s.conn.Guard()
 }
 
 // State returns the session's state for a prompt: CONNECTING before the first use.

@@ -29,18 +29,31 @@ func agrees(line string) (yes, isAnswer bool) {
 // end of In does not. Ask returns the context's error as soon as the context ends and, if the
 // system can wait without reading, leaves what is typed later unread.
 func (s *Streams) Ask(ctx context.Context, question string) (bool, error) {
+	answer, err := s.answer(ctx, question+" [y/N]", func(line string) bool { _, ok := agrees(line); return ok })
+	yes, _ := agrees(answer)
+	return yes, err
+}
+
+// AskName asks on Err for a name to be typed, and reports whether the answer from In is that. It is otherwise like Ask.
+func (s *Streams) AskName(ctx context.Context, question, name string) (bool, error) {
+	is := func(line string) bool { return strings.TrimSpace(line) == name }
+	answer, err := s.answer(ctx, question, is)
+	return is(answer), err
+}
+
+// answer asks a question and reads the answer, which is "" after an error.
+func (s *Streams) answer(ctx context.Context, question string, is func(line string) bool) (string, error) {
 	if in, ok := s.In.(Ahead); ok {
-		if line, ok := in.Answer(func(line string) bool { _, ok := agrees(line); return ok }); ok {
-			fmt.Fprintf(s.Err, "%s [y/N] %s\n", question, line)
-			yes, _ := agrees(line)
-			return yes, nil
+		if line, ok := in.Answer(is); ok {
+			fmt.Fprintf(s.Err, "%s %s\n", question, line)
+			return line, nil
 		}
 	}
-	fmt.Fprintf(s.Err, "%s [y/N] ", question)
+	fmt.Fprintf(s.Err, "%s ", question)
 	if f, ok := s.In.(*os.File); ok {
 		if err := awaitInput(ctx, f); err != nil {
 			fmt.Fprintln(s.Err)
-			return false, err
+			return "", err
 		}
 	}
 	answer, err := bufio.NewReader(s.In).ReadString('\n')
@@ -50,8 +63,7 @@ func (s *Streams) Ask(ctx context.Context, question string) (bool, error) {
 		t.newRow()
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return false, err
+		return "", err
 	}
-	yes, _ := agrees(answer)
-	return yes, nil
+	return answer, nil
 }

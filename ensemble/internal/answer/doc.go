@@ -15,4 +15,5 @@
 //	small.go     dirs, hash, isro, gtmk
 //	admin.go     an AdminServer's JSON
 //	word.go      the type of each word's answer
+//	command.go   the commands of AdminServers
 package answer

@@ -95,6 +95,11 @@ func (p *Prober) RawAdmin(ctx context.Context, m *Member, r Request) (*AdminRepl
 	case len(m.Addresses) == 0:
 		return nil, errNoAddress
 	}
+	if c := answer.CommandOf(r.Command); r.Command != "" && (c == nil || c.Changes) || r.Body != nil {
+		if err := p.Guard(m).Allow(ctx, "run "+strconv.Quote(r.Command)+" at the AdminServer of "+m.Name(), true); err != nil {
+			return nil, err
+		}
+	}
 	var failure error
 	for _, a := range m.Addresses {
 		host := net.JoinHostPort(a.Host, strconv.Itoa(m.AdminPort))

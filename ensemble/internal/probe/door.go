@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,15 @@ type Prober struct {
 	AdminPorts []int         // one for all, or one for each of Servers; none to leave the AdminServers alone
 
 	words sync.Map // how many words each member was asked for: *atomic.Int64 by the member's name
+}
+
+// Guard is that of the ensemble, or of any of the members.
+func (p *Prober) Guard(members ...*Member) client.Guard {
+	var addrs []client.Address
+	for _, m := range members {
+		addrs = append(addrs, m.Addresses...)
+	}
+	return p.Client.GuardOf(addrs...)
 }
 
 // own counts the words that the member was asked for; the member counts them as packets received.
@@ -79,6 +89,11 @@ func (p *Prober) Answer(ctx context.Context, m *Member, w *answer.Word) (any, Do
 func (p *Prober) RawWord(ctx context.Context, m *Member, word string) ([]byte, error) {
 	if len(m.Addresses) == 0 {
 		return nil, errNoAddress
+	}
+	if w := answer.WordOf(word[:min(len(word), 4)]); w == nil || w.Changes {
+		if err := p.Guard(m).Allow(ctx, "send "+strconv.Quote(word[:min(len(word), 4)])+" to "+m.Name(), true); err != nil {
+			return nil, err
+		}
 	}
 	p.own(m).Add(1)
 	var dial fourletter.Dial
@@ -153,6 +168,7 @@ func (p *Prober) dial(ctx context.Context, m *Member, readOnly bool, onEvent fun
 	for _, a := range m.Addresses {
 		list = append(list, a.String())
 	}
+	cfg.Guard = p.Guard(m)
 	cfg.Servers, cfg.ReadOnly, cfg.Wait, cfg.OnEvent = strings.Join(list, ","), readOnly, false, onEvent
 	if deadline, ok := ctx.Deadline(); ok {
 		if left := time.Until(deadline); cfg.SessionTimeout == 0 || left < cfg.SessionTimeout {
