@@ -19,25 +19,35 @@ const listAskAbove = 10000
 // flushEvery is how long a listed znode may be held back on a terminal.
 const flushEvery = 50 * time.Millisecond
 
-// printTree is ls -R.
-func printTree(ctx context.Context, env *command.Env, conn *client.Conn, root string, watch bool) error {
+// askToList asks on a terminal before a large tree is listed. It returns the number of znodes, or 0 if that is
+// unknown, or of no use.
+func askToList(ctx context.Context, env *command.Env, conn *client.Conn, root string) (total int32, err error) {
 	s := env.Streams
 	ask := s.InTTY && s.OutTTY && !env.Yes
-	progress := s.ErrTTY && !s.OutTTY
-	total := int32(0)
-	if ask || progress {
-		n, err := conn.AllChildrenNumber(ctx, root)
-		if err == nil {
-			total = n + 1
-		} // otherwise the server is older than 3.6, or the walk meets the error again
+	if !ask && (!s.ErrTTY || s.OutTTY) {
+		return 0, nil
 	}
+	if n, err := conn.AllChildrenNumber(ctx, root); err == nil {
+		total = n + 1
+	} // otherwise the server is older than 3.6, or the walk meets the error again
 	if ask && total > listAskAbove {
 		question := fmt.Sprintf("There are %s znodes below %s. List all of them?", command.Thousands(int(total-1)), root)
 		if ok, err := s.Ask(ctx, question); err != nil {
-			return err
+			return 0, err
 		} else if !ok {
-			return errors.New("nothing was listed; use -y to list without confirmation")
+			return 0, errors.New("nothing was listed; use -y to list without confirmation")
 		}
+	}
+	return total, nil
+}
+
+// printTree is ls -R.
+func printTree(ctx context.Context, env *command.Env, conn *client.Conn, root string, watch bool) error {
+	s := env.Streams
+	progress := s.ErrTTY && !s.OutTTY
+	total, err := askToList(ctx, env, conn, root)
+	if err != nil {
+		return err
 	}
 
 	// As in zkCli, reading the root's data shows whether it exists (ZKUtil.visitSubTreeDFS).
@@ -51,7 +61,7 @@ func printTree(ctx context.Context, env *command.Env, conn *client.Conn, root st
 	list.begin(root)
 	list.add(root)
 	var skipped command.Failures
-	err := walkTree(ctx, conn, root, watch, list.add, skipped.Add)
+	err = walkTree(ctx, conn, root, watch, list.add, skipped.Add)
 	if flushErr := list.end(skipped.List); err == nil {
 		err = flushErr
 	}
