@@ -45,10 +45,8 @@ signed them, when they expire. Of a port, print also the protocol and the cipher
 were agreed on, whether a client certificate is asked for, whether the certificate
 names the host, and whether the authorities in -tls-truststore (or, without it, the
 system's) vouch for it. Any port that speaks TLS can be checked: a secure client port,
-a quorum port, an AdminServer.
-
-The exit code is 1 if a target cannot be checked or its certificate is rejected, or
-if something has expired or will within --days.`,
+a quorum port, an AdminServer.`,
+		Annotations: command.Exits{0: "nothing is wrong", 1: "a target cannot be checked, its certificate is rejected, or something has expired or will within --days"}.Note(),
 		Example: `  zkctl certs check zk1:2281 zk2:2281 zk3:2281
   zkctl -tls-truststore ca.pem certs check zk1:2281 --days 60 -o json
   zkctl certs check keystore.p12 truststore.jks --password-file secret`,

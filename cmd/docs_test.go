@@ -4,29 +4,44 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/command"
 )
 
-var update = flag.Bool("update", false, "write what the sources say into docs/differences.md")
+var update = flag.Bool("update", false, "write what the sources say into the pages")
 
-// The page lists each command's Differs.
-func TestDocumentedDifferences(t *testing.T) {
-	const file, begin, end = "../docs/differences.md", "<!-- commands: begin -->\n", "<!-- commands: end -->\n"
+// documented checks the part of a page between two marks, which is made from the sources.
+func documented(t *testing.T, file, mark, want string) {
+	t.Helper()
+	begin, end := "<!-- "+mark+": begin -->\n", "<!-- "+mark+": end -->\n"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before, rest, ok := strings.Cut(string(text), begin)
 	has, after, closed := strings.Cut(rest, end)
-	if !ok || !closed {
+	switch {
+	case !ok || !closed:
 		t.Fatalf("%s lacks its marks", file)
+	case has == want:
+	case *update:
+		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Errorf("%s does not say what the sources say; run: go test ./cmd -run %s -update\nwant:\n%s", file, t.Name(), want)
 	}
+}
+
+// The page lists each command's Differs.
+func TestDocumentedDifferences(t *testing.T) {
 	var want strings.Builder
 	for _, c := range commands.All {
 		if c.Differs != "" {
@@ -35,16 +50,36 @@ func TestDocumentedDifferences(t *testing.T) {
 			}
 		}
 	}
-	if has == want.String() {
-		return
-	}
-	if *update {
-		if err := os.WriteFile(file, []byte(before+begin+want.String()+end+after), 0o644); err != nil {
-			t.Fatal(err)
+	documented(t, "../docs/differences.md", "commands", want.String())
+}
+
+// The page lists the exit codes that commands and verbs declare.
+func TestDocumentedExits(t *testing.T) {
+	var rows []string
+	row := func(name string, e command.Exits) {
+		if e == nil {
+			return
 		}
-		return
+		others := []string{}
+		for _, r := range e.Rows() {
+			if code := r[0]; code > "2" || len(code) > 1 {
+				others = append(others, code+": "+r[1])
+			}
+		}
+		rows = append(rows, fmt.Sprintf("| `%s` | %s | %s | %s | %s |\n", name, e[0], e[1], e[2], strings.Join(others, "; ")))
 	}
-	t.Errorf("%s does not say what the commands say; run: go test ./cmd -run TestDocumentedDifferences -update\nwant:\n%s", file, want.String())
+	for _, c := range commands.All {
+		row(c.Name, c.Exits)
+		if c.Predicate && (c.Exits[0] == "" || c.Exits[1] == "" || c.Exits[2] == "") {
+			t.Errorf("%s answers with its exit code: say in Exits what 0, 1 and 2 mean", c.Name)
+		}
+	}
+	a := newApp(discard())
+	for _, v := range a.verbs() {
+		each(v.Tree(a.env()), func(c *cobra.Command) { row(strings.TrimPrefix(c.CommandPath(), "zkctl "), command.ExitsOf(c)) })
+	}
+	slices.Sort(rows)
+	documented(t, "../docs/command-line.md", "exit codes", "| command | 0 | 1 | 2 | others |\n|---|---|---|---|---|\n"+strings.Join(rows, ""))
 }
 
 // The reference page mentions every option, and its example is a valid config file.

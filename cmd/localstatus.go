@@ -11,12 +11,12 @@ func (l *localVerb) statusCommand() *cobra.Command {
 	var output string
 	watch := false
 	c := &cobra.Command{
-		Use:   "status [NAME]",
-		Short: "show the members of a local server",
+		Use:         "status [NAME]",
+		Short:       "show the members of a local server",
+		Annotations: command.Exits{0: "clients are served", 1: "the server does not run, has no quorum or has failed"}.Note(),
 		Long: `Show the members of a local server: role, last zxid, number of transactions behind
 the leader, sessions, connections, data, memory and data directory. A narrow
-terminal shows only the columns that fit. The exit code is 1 unless clients are
-served: if the server is not running, has no quorum or has failed.`,
+terminal shows only the columns that fit.`,
 		Example: `  zkctl local status
   zkctl local status -w dev
   zkctl local status -o json dev | jq '.members[].role'`,

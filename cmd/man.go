@@ -121,7 +121,7 @@ func znodeManPage(c *command.Command) *man.Page {
 	for _, e := range c.Examples {
 		examples = append(examples, man.Term{Term: e[0], Meaning: e[1]})
 	}
-	p.Sections = append(p.Sections, section("Arguments", nil, arguments), section("Examples", nil, examples))
+	p.Sections = append(p.Sections, section("Arguments", nil, arguments), section("Exit status", nil, terms(c.Exits.Rows())), section("Examples", nil, examples))
 	if c.Differs != "" {
 		p.Sections = append(p.Sections, section("Unlike zkCli", []string{c.Differs}, nil))
 	}
@@ -154,6 +154,7 @@ func verbManPages(c *cobra.Command) []*man.Page {
 		about,
 		section("Commands", nil, subcommands),
 		section("Options", nil, terms(command.OptionRows(c.LocalFlags()))),
+		section("Exit status", nil, terms(command.ExitsOf(c).Rows())),
 		{Title: "Examples", Verbatim: c.Example},
 	})
 	return pages

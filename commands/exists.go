@@ -13,7 +13,8 @@ import (
 var existsCommand = &command.Command{
 	Name: "exists", Group: command.Reading, Usage: "location",
 	Short:     "check whether a znode exists",
-	Long:      "Prints nothing; the exit code is 0 if the znode exists, 1 if it does not, and 2 if that is unknown. " + locationForms,
+	Long:      "Prints nothing; the exit code is the answer. " + locationForms,
+	Exits:     command.Exits{0: "the znode exists", 1: "it does not", 2: "that is unknown"},
 	Args:      []command.Arg{{Name: "location", Kind: command.Location}},
 	Predicate: true,
 	Examples: []command.Example{

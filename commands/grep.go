@@ -35,8 +35,8 @@ var grepCommand = &command.Command{
 	Name: "grep", Group: command.Reading, Usage: "[-i] [-v] [-l] [-c] [-F] [-C N] [--only-matching] [--names] [--max-size n] pattern [location]",
 	Short: "find znodes by what their data contains",
 	Long: "Prints the lines of data that match a regular expression, each after the path of its znode. " + locationForms +
-		" Data that is compressed with gzip, zlib, zstd, snappy or lz4 is searched inside. Data with a zero byte is binary: only that it matches is printed.\n\n" +
-		"The exit code is 0 if anything matches, 1 if nothing does, and 2 if something could not be read.",
+		" Data that is compressed with gzip, zlib, zstd, snappy or lz4 is searched inside. Data with a zero byte is binary: only that it matches is printed.",
+	Exits:     command.Exits{0: "something matches", 1: "nothing does", 2: "something could not be read"},
 	Options:   command.Options{grepCase, grepInvert, grepList, grepCount, grepFixed, grepContext, grepOnly, grepNames, grepMaxSize, readRate},
 	Args:      []command.Arg{patternArg, locationArg},
 	Predicate: true,

@@ -30,8 +30,9 @@ type bundleOptions struct {
 func newBundleCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &bundleOptions{asking: asking{streams: s, connect: connect}}
 	c := &cobra.Command{
-		Use:   "bundle -O FILE.tar.gz",
-		Short: "collect what support needs in one file",
+		Use:         "bundle -O FILE.tar.gz",
+		Short:       "collect what support needs in one file",
+		Annotations: command.Exits{0: "the bundle is written", 1: "it could not be", 2: "no member answered; it holds what is known without them"}.Note(),
 		Long: `Collect what somebody who helps from afar asks for: what each member says through
 four-letter words and its AdminServer, the ensemble's configuration, what status,
 health and doctor make of it, and how this zkctl is set up. Nothing is changed, and
@@ -55,8 +56,7 @@ looks like none of these stays, such as a client's name in a log: read the bundl
 before you send it.
 
 The file is created with mode 0600, complete or not at all, and never replaces
-another. The exit code is 2 if no member answered; the bundle is written all the
-same.`,
+another.`,
 		Example: `  zkctl -server zk1 ensemble bundle -O zk.tar.gz
   zkctl -server zk1 ensemble bundle -O zk.tar.gz --redact
   zkctl ensemble bundle -O zk.tar.gz --config /etc/zookeeper/conf/zoo.cfg --dir /var/lib/zookeeper --logs /var/log/zookeeper`,

@@ -173,8 +173,9 @@ type doctorOptions struct {
 func newDoctorCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &doctorOptions{asking: asking{streams: s, connect: connect}}
 	c := &cobra.Command{
-		Use:   "doctor",
-		Short: "look for what is wrong or will go wrong",
+		Use:         "doctor",
+		Short:       "look for what is wrong or will go wrong",
+		Annotations: command.Exits{0: "no finding is as severe as --fail-on", 1: "one is"}.Note(),
 		Long: `Look for problems, present and coming: in the members of an ensemble; with --config
 in a zoo.cfg, the key stores that it names, and its data directories if they are on
 this machine; with --dir in a data directory. Each finding has a code, the evidence,
@@ -183,9 +184,7 @@ reason.
 
 zkctl asks the members what status and session ls show, and reads the ACLs of the
 top-level znodes in a session. It reads the newest snapshot from end to end. --only
-and --skip choose among the checks.
-
-The exit code is 1 if a finding is at least as severe as --fail-on.`,
+and --skip choose among the checks.`,
 		Example: `  zkctl -server zk1 ensemble doctor
   zkctl ensemble doctor --no-members --config /etc/zookeeper/conf/zoo.cfg
   zkctl ensemble doctor --no-members --dir /var/lib/zookeeper --only CHILDREN,ZNODE_SIZE

@@ -50,16 +50,15 @@ watches.`,
 func newSessionList(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &sessionOptions{asking: asking{streams: s, connect: connect}}
 	c := &cobra.Command{
-		Use:   "ls",
-		Short: "list the sessions of all members",
+		Use:         "ls",
+		Short:       "list the sessions of all members",
+		Annotations: command.Exits{0: "the list is complete", 1: "a member could not be asked", 2: "a member would not list its connections"}.Note(),
 		Long: `List the sessions of all members with client, member, timeout, age, ephemeral
 znodes, watches, packets received and outstanding requests. The members are asked
 twice: IDLE is the time since the client was heard from, "+" if it may be longer,
 and REQ/S the packets a second between the two answers, pings included. A session
 that is on no member is "disconnected"; it expires at the time shown, if the leader
-tells it, unless its client reconnects.
-
-The exit code is 2 if a member would not list its connections.`,
+tells it, unless its client reconnects.`,
 		Example: `  zkctl -server zk1 session ls
   zkctl session ls --sample 5s
   zkctl session ls -o json | jq -r '.sessions[] | select(.ephemerals > 0).client'`,

@@ -30,15 +30,13 @@ type statusOptions struct {
 func newStatusCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &statusOptions{asking: asking{streams: s, connect: connect}}
 	c := &cobra.Command{
-		Use:   "status",
-		Short: "show the members and a verdict on the whole",
+		Use:         "status",
+		Short:       "show the members and a verdict on the whole",
+		Annotations: command.Exits{0: "there is a quorum", 1: "there is none", 2: "that is unknown"}.Note(),
 		Long: `Show each member's role, last zxid, lag behind the leader, connections, latency,
 version and uptime, and how it was asked; then, in a sentence, whether the ensemble
 serves and how many failures it survives. "?" stands for what a member did not
-report. Columns that do not fit the terminal are left out.
-
-The exit code is 0 if there is a quorum, 1 if there is none, 2 if that could not be
-told.`,
+report. Columns that do not fit the terminal are left out.`,
 		Example: `  zkctl -server zk1 ensemble status
   zkctl ensemble status -w
   zkctl ensemble status --members zk1:2181,zk2:2181,zk3:2181 -o json`,

@@ -29,17 +29,15 @@ type verifyOptions struct {
 func newVerifyCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	opt := &verifyOptions{asking: asking{streams: s, connect: connect}}
 	c := &cobra.Command{
-		Use:   "verify",
-		Short: "check that all members have the same data",
+		Use:         "verify",
+		Short:       "check that all members have the same data",
+		Annotations: command.Exits{0: "all members agree", 1: "they differ", 2: "that is unknown"}.Note(),
 		Long: `Compare the digests of the members' trees. Members (3.6 and later) keep a digest
 for every 128 zxids in memory and report them through the word hash or the
 AdminServer; verify compares those at zxids that all members have.
 
 --deep instead reads a subtree through every member, after a sync, and compares
-czxid, mzxid, data and ACL of each znode.
-
-The exit code is 0 if all members agree, 1 if they differ, and 2 if that cannot be
-determined.`,
+czxid, mzxid, data and ACL of each znode.`,
 		Example: `  zkctl -server zk1 ensemble verify
   zkctl -server zk1 ensemble verify --deep /app
   zkctl ensemble verify --members zk1:2181,zk2:2181 -o json`,

@@ -32,6 +32,7 @@ func verifyCommand(s *ui.Streams, run func(context.Context, *verifyOptions) erro
 		Use:               "verify FILE|DIR...",
 		ValidArgsFunction: command.Takes(command.File, 0, -1),
 		Short:             "check logs and data directories, and explain each fault",
+		Annotations:       command.Exits{0: "everything is sound", 1: "something is not, or cannot be read"}.Note(),
 		Long: `Check transaction logs: checksums, record ends, zxids that rise without a gap,
 and whatever follows the last transaction.
 
@@ -43,9 +44,7 @@ A log does not record where it should end. If it was cut exactly between two
 transactions, or if its last transactions were overwritten with zeros, verify
 reports OK: what is there is sound, but it may not be all. In a directory, the
 next log or snapshot shows what is missing before it; what is missing after
-the newest file can only be found on another member of the ensemble.
-
-The exit code is 0 if everything is sound, and 1 otherwise.`,
+the newest file can only be found on another member of the ensemble.`,
 		Example: `  zkctl txnlog verify version-2/log.100000001
   zkctl txnlog verify /var/lib/zookeeper
   zkctl txnlog verify -o json version-2 | jq .faults`,

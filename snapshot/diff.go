@@ -42,11 +42,11 @@ func newDiffCommand(s *ui.Streams, run func(context.Context, *diffOptions) error
 		Use:               "diff OLD NEW",
 		ValidArgsFunction: command.Takes(command.File, 0, 1),
 		Short:             "list the znodes that differ between two snapshots",
+		Annotations:       command.Exits{0: "there is no difference", 1: "there is one", 2: "something failed"}.Note(),
 		Long: `List the znodes that only NEW has (+), that only OLD has (-), and that differ
 (~), with old and new values of data, ACL and stat.
 
-The exit code is diff's: 0 if there is no difference, 1 if there is one, 2 if
-something fails. Both snapshots are held in memory.`,
+Both snapshots are held in memory.`,
 		Example: `  zkctl snapshot diff snapshot.36 snapshot.71
   zkctl snapshot diff --values --path /config snapshot.36 snapshot.71
   zkctl snapshot diff -o json snapshot.36 snapshot.71 | jq -r 'select(.change=="removed").path'`,

@@ -27,6 +27,7 @@ func newVerifyCommand(s *ui.Streams, run func(context.Context, *verifyOptions) e
 		Use:               "verify FILE...",
 		ValidArgsFunction: command.Takes(command.File, 0, -1),
 		Short:             "check checksum, digest and structure of snapshots",
+		Annotations:       command.Exits{0: "all files are sound", 1: "one is not, or cannot be read"}.Note(),
 		Long: `Check each snapshot: that it is complete; that its checksums are right; that
 every znode has a valid path, a parent and an ACL, and occurs once; that
 ephemeral znodes belong to a session in the snapshot and have no children; and
@@ -35,8 +36,7 @@ that the znodes have the digest that the server recorded.
 A server keeps writing while it takes a snapshot. The digest of such a snapshot
 can only be checked with the logs: zkctl txnlog verify DIR.
 
-The exit code is 0 if all files are sound, and 1 otherwise. Memory use grows by
-about 20 bytes per znode.`,
+Memory use grows by about 20 bytes per znode.`,
 		Example: `  zkctl snapshot verify version-2/snapshot.*
   zkctl snapshot verify -o json version-2/snapshot.71`,
 		Args: argCount(1, -1),

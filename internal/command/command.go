@@ -100,8 +100,10 @@ type Command struct {
 	Nameless func(in *Invocation) bool
 	// Secret says that arguments are credentials: neither errors nor the history repeat them.
 	Secret bool
-	// Predicate commands answer yes or no with their exit code; if they cannot tell, it is 2.
+	// Predicate commands answer yes or no with their exit code; if they cannot tell, it is 2. Exits say what that means,
+	// and are nil for the others.
 	Predicate bool
+	Exits     Exits
 	// Offline commands run without a session.
 	Offline bool
 	Run     func(ctx context.Context, env *Env, in *Invocation) error

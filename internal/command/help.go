@@ -108,6 +108,12 @@ func (env *Env) printCommandHelp(c *Command) error {
 			}
 		}
 	}
+	if c.Exits != nil {
+		p.heading("Exit codes")
+		for _, row := range c.Exits.Rows() {
+			p.entry(row[0], row[1], len(row[0]))
+		}
+	}
 	if len(c.Examples) > 0 {
 		p.heading("Examples")
 		widest = 0

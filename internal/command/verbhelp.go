@@ -31,6 +31,10 @@ func PrintVerbHelp(w io.Writer, c *cobra.Command, width int) error {
 		fmt.Fprint(out, "\nOptions:\n")
 		Columns(out, rows, width)
 	}
+	if exits := ExitsOf(c); exits != nil {
+		fmt.Fprint(out, "\nExit codes:\n")
+		Columns(out, exits.Rows(), width)
+	}
 	if c.HasExample() {
 		fmt.Fprintf(out, "\nExamples:\n%s\n", strings.TrimRight(c.Example, "\n"))
 	}
