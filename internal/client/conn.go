@@ -182,19 +182,33 @@ func (c *Conn) run(k *call, res jute.Record) error {
 // belongs to the session.
 func (c *Conn) submit(k *call) error {
 	ctx, op := k.ctx, k.op
+	if err := c.pass(k); err != nil {
+		return err
+	}
+	return c.await(ctx, op, k)
+}
+
+// pass passes the call to the session. Calls that one goroutine passes reach the server in that order.
+func (c *Conn) pass(k *call) error {
+	op := k.op
+	if err := k.ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case c.calls <- k:
+		return nil
+	case <-c.ended:
+		return c.over(op)
+	}
+}
+
+// await waits until a call is done that was passed to the session.
+func (c *Conn) await(ctx context.Context, op proto.Op, k *call) error {
 	var timeout <-chan time.Time
 	if c.timeout > 0 {
 		t := time.NewTimer(c.timeout)
 		defer t.Stop()
 		timeout = t.C
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case c.calls <- k:
-	case <-c.ended:
-		return c.over(op)
 	}
 	select {
 	case <-k.done:

@@ -117,23 +117,7 @@ func (c *Conn) MultiRead(ctx context.Context, ops []proto.MultiOp) ([]proto.Mult
 }
 
 func (c *Conn) multi(ctx context.Context, op proto.Op, ops []proto.MultiOp) ([]proto.MultiResult, error) {
-	req := proto.MultiRequest{Ops: ops}
-	if c.chroot != "" {
-		req.Ops = make([]proto.MultiOp, len(ops))
-		for i, o := range ops {
-			req.Ops[i] = proto.MultiOp{Type: o.Type, Request: c.chrooted(o.Request)}
-		}
-	}
-	res := proto.MultiResponse{Most: len(ops)}
-	err := c.op(ctx, "", op, &req, &res)
-	for i := range res.Results {
-		r := &res.Results[i]
-		r.Path = c.shown(r.Path)
-		if op == proto.OpMulti && err == nil && r.Err != 0 && r.Err != proto.ErrRuntimeInconsistency && i < len(ops) {
-			err = &OpError{Op: ops[i].Type, Path: requestPath(ops[i].Request), Code: r.Err}
-		}
-	}
-	return res.Results, err
+	return c.startMulti(ctx, op, ops).Wait()
 }
 
 // chrooted returns a copy of a part's request with its path prefixed with the chroot.

@@ -55,7 +55,7 @@ func (d *dir) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (
 			continue
 		}
 		r.Read++
-		z = Znode{Path: path, Known: true, Stat: n.ClientStat(), Kind: KindOf(n.Stat.EphemeralOwner), Data: n.Data}
+		z = Znode{Path: path, Known: true, Stat: n.ClientStat(), Kind: KindOf(n.Stat.EphemeralOwner), TTL: ttlOf(n.Stat.EphemeralOwner), Data: n.Data}
 		if opt.ACL {
 			z.ACL = d.tree.ACL(n.ACL)
 		}

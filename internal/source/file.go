@@ -117,7 +117,7 @@ func (s *scan) see(n *storage.Node) error {
 	}
 	s.report.Read++
 	if s.opt.Match != nil {
-		s.z = Znode{Path: path, Known: true, Stat: n.Stat.Stat(int32(len(n.Data)), 0), Kind: KindOf(n.Stat.EphemeralOwner), Data: n.Data}
+		s.z = Znode{Path: path, Known: true, Stat: n.Stat.Stat(int32(len(n.Data)), 0), Kind: KindOf(n.Stat.EphemeralOwner), TTL: ttlOf(n.Stat.EphemeralOwner), Data: n.Data}
 		if s.opt.ACL {
 			s.z.ACL = s.acl(n.ACL)
 		}
@@ -182,7 +182,7 @@ func (s *scan) visit(ctx context.Context, visit func(*Znode) error) error {
 func (s *scan) decode(key, v []byte, kids int32) Znode {
 	z := Znode{Path: pathOf(key), Known: true}
 	if s.opt.Stat || s.opt.Data {
-		z.Stat, z.Kind = decodeStat(v, kids)
+		z.Stat, z.Kind, z.TTL = decodeStat(v, kids)
 		v = v[statSize:]
 	}
 	if s.opt.ACL {
@@ -260,10 +260,10 @@ func appendStat(b []byte, s *proto.StatPersisted, length int) []byte {
 	return b
 }
 
-func decodeStat(b []byte, kids int32) (proto.Stat, Kind) {
+func decodeStat(b []byte, kids int32) (proto.Stat, Kind, int64) {
 	long := func(i int) int64 { return int64(binary.BigEndian.Uint64(b[8*i:])) }
 	int := func(i int) int32 { return int32(binary.BigEndian.Uint32(b[48+4*i:])) }
 	s := proto.StatPersisted{Czxid: long(0), Mzxid: long(1), Ctime: long(2), Mtime: long(3), EphemeralOwner: long(4), Pzxid: long(5),
 		Version: int(0), Cversion: int(1), Aversion: int(2)}
-	return s.Stat(int(3), kids), KindOf(s.EphemeralOwner)
+	return s.Stat(int(3), kids), KindOf(s.EphemeralOwner), ttlOf(s.EphemeralOwner)
 }

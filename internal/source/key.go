@@ -22,6 +22,25 @@ func appendKey(key []byte, path string) []byte {
 	return key
 }
 
+// Compare compares two paths by the order of a walk: the bytes of the names, and / below every other byte.
+func Compare(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	switch {
+	case a == b:
+		return 0
+	case n == len(a):
+		return -1
+	case n == len(b):
+		return 1
+	case a[n] == '/' || b[n] != '/' && a[n] < b[n]:
+		return -1
+	}
+	return 1
+}
+
 // pathOf returns the path of a key.
 func pathOf(key []byte) string {
 	if len(key) == 0 {

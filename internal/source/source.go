@@ -9,6 +9,7 @@
 //	dir.go        a data directory, at its newest state or an earlier one
 //	sort.go       sorts records in bounded memory
 //	key.go        the order of paths, as the order of bytes
+//	pull.go       a walk whose znodes are taken one by one
 package source
 
 import (
@@ -46,12 +47,27 @@ func KindOf(owner int64) Kind {
 	return Persistent
 }
 
+// ttlOf returns the TTL of a TTL znode, and 0 for others.
+func ttlOf(owner int64) int64 {
+	if proto.EphemeralTypeOf(owner) == proto.EphemeralTTL {
+		return proto.TTLOf(owner)
+	}
+	return 0
+}
+
+// NextSequence returns the number in the name of the next sequential child of a znode with this stat.
+//
+// A server counts the children that a znode has ever had, and shows twice this number less those that it has now
+// (DataNode.copyStat).
+func NextSequence(s *proto.Stat) int32 { return int32(uint32(s.Cversion+s.NumChildren) / 2) }
+
 // Znode is a znode as a source yields it. It is valid until visit returns.
 type Znode struct {
 	Path  string
 	Known bool        // what Options ask for could be read
 	Stat  proto.Stat  // with Options.Stat or Data; as a server reports it
 	Kind  Kind        // with Options.Stat or Data; see Source.TellsKinds
+	TTL   int64       // of a TTL znode, in milliseconds
 	Data  []byte      // with Options.Data; nil if null
 	ACL   []proto.ACL // with Options.ACL; nil if unknown
 	Err   error       // what of it could not be read; it is in the Report, too

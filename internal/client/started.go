@@ -1,0 +1,58 @@
+package client
+
+import (
+	"context"
+
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// StartMulti sends a multi without waiting for its reply, so that one goroutine can have many in
+// flight. They reach the server in the order of the calls. The caller calls Wait once.
+func (c *Conn) StartMulti(ctx context.Context, ops []proto.MultiOp) *Started {
+	return c.startMulti(ctx, proto.OpMulti, ops)
+}
+
+// Started is a multi whose reply is to come.
+type Started struct {
+	c    *Conn
+	ctx  context.Context
+	ops  []proto.MultiOp
+	op   proto.Op
+	call *call
+	err  error // it was not sent
+}
+
+func (c *Conn) startMulti(ctx context.Context, op proto.Op, ops []proto.MultiOp) *Started {
+	req := proto.MultiRequest{Ops: ops}
+	if c.chroot != "" {
+		req.Ops = make([]proto.MultiOp, len(ops))
+		for i, o := range ops {
+			req.Ops[i] = proto.MultiOp{Type: o.Type, Request: c.chrooted(o.Request)}
+		}
+	}
+	s := &Started{c: c, ctx: ctx, ops: ops, op: op, call: newCall(ctx, op, &req)}
+	s.err = c.pass(s.call)
+	return s
+}
+
+// Wait waits for the reply. It returns what Multi does.
+func (s *Started) Wait() ([]proto.MultiResult, error) {
+	c, ops := s.c, s.ops
+	if s.err != nil {
+		return nil, s.err
+	}
+	if err := c.await(s.ctx, s.op, s.call); err != nil {
+		return nil, err
+	}
+	res := proto.MultiResponse{Most: len(ops)}
+	err := c.named("", s.op, s.call.result(&res))
+	s.call.release()
+	for i := range res.Results {
+		r := &res.Results[i]
+		r.Path = c.shown(r.Path)
+		if s.op == proto.OpMulti && err == nil && r.Err != 0 && r.Err != proto.ErrRuntimeInconsistency && i < len(ops) {
+			err = &OpError{Op: ops[i].Type, Path: requestPath(ops[i].Request), Code: r.Err}
+		}
+	}
+	return res.Results, err
+}
