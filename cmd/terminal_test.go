@@ -356,6 +356,8 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"session owner":    {member("/plain"), member("/" + evilName)},
 		"session show":     {member("!", "0x1234"), member(obeyed)},
 		"session trace":    {{"!", "0x1", textLog, log}, {"!", "0x1", "-o", "json", textLog, log}, {"--path", "/" + evilName, log}, {obeyed}},
+		"cp":               {{"!", "file:" + snap, "zk://" + server.addr + "/none", "--dry-run"}, {"file:" + snap, "zk://" + server.addr + "/", "-o", "json"}, {obeyed, "/x"}},
+		"mv":               {{"zk://" + server.addr + "/", "zk://" + server.addr + "/none", "--dry-run"}, {obeyed, "/x"}},
 		"local logs":       {{"!", "dead"}},
 		"local ls":         {{"!"}, {"!", "-o", "json"}},
 		"local status":     {{"!", "dead"}, {"!", "-o", "json", "dead"}},

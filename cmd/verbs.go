@@ -18,12 +18,13 @@ import (
 	"github.com/zkctl/zkctl/logs"
 	"github.com/zkctl/zkctl/report"
 	"github.com/zkctl/zkctl/snapshot"
+	"github.com/zkctl/zkctl/transfer"
 )
 
 // verbs are what zkctl runs besides the znode commands, in the order of help: on the command
 // line, in the shell, in completion and among the man pages.
 func (a *app) verbs() []command.Verb {
-	return slices.Concat(withTrace(ensemble.Verbs), []command.Verb{
+	return slices.Concat(withTrace(ensemble.Verbs), transfer.Verbs, []command.Verb{
 		{Name: "local", Short: "run ZooKeeper servers and ensembles on this machine",
 			Group: command.Local, New: a.localCommand},
 		certs.Verb,

@@ -21,7 +21,7 @@ const module = "github.com/zkctl/zkctl"
 
 // rooms maps each room to the other rooms that it may import.
 var rooms = map[string][]string{
-	"cmd":          {"shell", "commands", "completions", "logformatter", "snapshot", "localserver", "local", "ensemble", "logs", "report", "certs"},
+	"cmd":          {"shell", "commands", "completions", "logformatter", "snapshot", "localserver", "local", "ensemble", "logs", "report", "certs", "transfer"},
 	"certs":        nil,
 	"shell":        {"commands", "completions"},
 	"completions":  nil,
@@ -33,6 +33,7 @@ var rooms = map[string][]string{
 	"snapshot":     nil,
 	"localserver":  nil,
 	"local":        {"localserver"},
+	"transfer":     nil,
 }
 
 // solely maps a dependency to the one package that may import it.

@@ -1,0 +1,379 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/source"
+)
+
+func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
+
+func testContext(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func open(t testing.TB, cfg client.Config) *client.Conn {
+	t.Helper()
+	c, err := client.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// home returns a connect string for the shared server, with a chroot for this run of the test.
+func home(t testing.TB) string {
+	t.Helper()
+	s := apachetest.Shared(t)
+	c := open(t, client.Config{Servers: s.Addr()})
+	path, _, err := c.Create(testContext(t), "/"+strings.ReplaceAll(t.Name(), "/", "-")+"-", nil, proto.OpenACL, proto.PersistentSequential, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Addr() + path
+}
+
+// tree is wanted znodes, by what tests say of them.
+type tree []source.Znode
+
+func (t tree) wanted(_ context.Context, visit func(*source.Znode) error) error {
+	for i := range t {
+		z := t[i]
+		if err := visit(&z); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// znode is a wanted znode; next is the number of its next sequential child.
+func znode(path, data string, next int32) source.Znode {
+	z := source.Znode{Path: path, Known: true, Kind: source.Persistent, Data: []byte(data), ACL: proto.OpenACL}
+	z.Stat.Cversion = 2 * next
+	return z
+}
+
+var (
+	scott = proto.ACL{Perms: proto.PermAll, ID: proto.ID{Scheme: "digest", ID: "scott:cAoDZ609duR5dr7zG1X1AFy2t8Q="}}
+	other = proto.ACL{Perms: proto.PermRead, ID: proto.ID{Scheme: "digest", ID: "other:x++yj2C2J2Bh55k6qX68i6Gam9E="}}
+)
+
+// sample has each kind, closed ACLs above open znodes, and sequence numbers above the numbers of children.
+func sample() tree {
+	t := tree{znode("/t", "root", 7), znode("/t/a", "1", 3), znode("/t/a/x", "", 0), znode("/t/a/y", "2", 1200), znode("/t/a-b", "", 0),
+		znode("/t/c", "", 1), znode("/t/c/kid", "", 0), znode("/t/e", "", 0), znode("/t/n", "", 2), znode("/t/ttl", "later", 0)}
+	t[1].ACL = []proto.ACL{other, scott}
+	t[3].ACL = []proto.ACL{other}
+	t[5].Kind = source.Container
+	t[7].Kind, t[7].Stat.EphemeralOwner = source.Ephemeral, 0x1234
+	t[8].Data = nil
+	t[9].Kind, t[9].TTL = source.TTL, 3_600_000
+	return t
+}
+
+// check compares what is at the destination, read by a session that may read it, with what is wanted.
+func check(t *testing.T, ctx context.Context, super *client.Conn, want tree) {
+	t.Helper()
+	var found []string
+	if err := super.Walk(ctx, want[0].Path, client.WalkOptions{}, func(z *client.Walked) error {
+		found = append(found, z.Path)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, z := range want {
+		if z.Kind == source.Ephemeral {
+			continue
+		}
+		paths = append(paths, z.Path)
+		stat, err := super.Exists(ctx, z.Path, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, _, err := super.Get(ctx, z.Path, false)
+		if err != nil && !errors.Is(err, proto.ErrNoAuth) || err == nil && (string(data) != string(z.Data) || (data == nil) != (z.Data == nil)) {
+			t.Errorf("%s has the data %q (%v), want %q", z.Path, data, err, z.Data)
+		}
+		acl, _, err := super.GetACL(ctx, z.Path)
+		if err == nil && !slices.Equal(acl, z.ACL) {
+			t.Errorf("%s has the ACL %v, want %v", z.Path, acl, z.ACL)
+		}
+		if next := source.NextSequence(&stat); next != source.NextSequence(&z.Stat) {
+			t.Errorf("the next sequential child of %s gets %d, want %d", z.Path, next, source.NextSequence(&z.Stat))
+		}
+	}
+	if !slices.Equal(found, paths) {
+		t.Errorf("there are %q, want %q", found, paths)
+	}
+}
+
+func TestRun(t *testing.T) {
+	ctx := testContext(t)
+	at := home(t)
+	conn := open(t, client.Config{Servers: at})
+	want := sample()
+	raised := 0
+	opt := Options{Root: "/t", Raise: func(parents, pairs int, largest string) (bool, error) {
+		raised = pairs
+		if parents != 4 || largest != "" {
+			t.Errorf("%d parents, largest %q", parents, largest)
+		}
+		return true, nil
+	}}
+	res, err := Run(ctx, conn, opt, want.wanted)
+	if err != nil || res.Created != 9 || res.Skipped.N != 1 || res.Ephemeral != 1 || res.Failed.N != 0 || res.Raised != 4 || res.Pairs != raised {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	reader := open(t, client.Config{Servers: at, Auth: []client.Auth{{Scheme: "digest", Data: []byte("scott:tiger")}}})
+	check(t, ctx, reader, want)
+	path, _, err := conn.Create(ctx, "/t/", nil, proto.OpenACL, proto.PersistentSequential, 0)
+	if err != nil || path != "/t/0000000007" {
+		t.Errorf("the next sequential child is %q, %v", path, err)
+	}
+	if res, err := Run(ctx, conn, Options{Root: "/t"}, want.wanted); !errors.Is(err, proto.ErrNodeExists) || res.Created != 0 {
+		t.Errorf("again: %+v, %v", res, err)
+	}
+	// A resumed run finds everything done, also what it may not read.
+	if res, err := Run(ctx, conn, Options{Root: "/t", Resume: true}, want.wanted); err != nil || res.Same != 9 || res.Created+res.Changed != 0 {
+		t.Errorf("resumed: %+v, %v", res, err)
+	}
+}
+
+func TestConflicts(t *testing.T) {
+	ctx := testContext(t)
+	conn := open(t, client.Config{Servers: home(t)})
+	before := tree{znode("/t", "old", 4), znode("/t/extra", "", 1), znode("/t/extra/deep", "", 0), znode("/t/same", "s", 0)}
+	want := tree{znode("/t", "new", 5), znode("/t/same", "s", 0), znode("/t/zoo", "", 0)}
+	if _, err := Run(ctx, conn, Options{Root: "/t"}, before.wanted); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := conn.Create(ctx, "/t/session", nil, proto.OpenACL, proto.Ephemeral, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Run(ctx, conn, Options{Root: "/t", Resume: true}, want.wanted)
+	if conflict := (*ConflictError)(nil); !errors.As(err, &conflict) || conflict.Path != "/t" {
+		t.Errorf("resumed: %v", err)
+	}
+	dry := Options{Root: "/t", OnConflict: Overwrite, DeleteExtra: true, DryRun: true}
+	var done []string
+	dry.Each = func(d Done) { done = append(done, string(d.Action)+" "+d.Path) }
+	plan := []string{"change /t", "delete /t/extra/deep", "delete /t/extra", "create /t/zoo"}
+	if res, err := Run(ctx, conn, dry, want.wanted); err != nil || !slices.Equal(done, plan) || res.Skipped.N != 1 {
+		t.Errorf("dry: %q, %+v, %v", done, res, err)
+	}
+	if res, err := Run(ctx, conn, Options{Root: "/t", OnConflict: Skip}, want.wanted); err != nil || res.Created != 1 || res.Same != 1 || res.Skipped.N != 1 {
+		t.Errorf("skip: %+v, %v", res, err)
+	}
+	if data, _, _ := conn.Get(ctx, "/t", false); string(data) != "old" {
+		t.Errorf("skipping has changed the data to %q", data)
+	}
+	dry.DryRun = false
+	res, err := Run(ctx, conn, dry, want.wanted)
+	if err != nil || res.Changed != 1 || res.Deleted != 2 || res.Same != 2 || res.Skipped.N != 1 {
+		t.Errorf("overwrite: %+v, %v", res, err)
+	}
+	if res.Higher.N != 1 || res.Higher.List[0].Path != "/t" { // of /t/session, too
+		t.Errorf("higher: %+v", res.Higher)
+	}
+}
+
+// TestForeignChange changes a znode after it was read and before it is written.
+func TestForeignChange(t *testing.T) {
+	ctx := testContext(t)
+	conn := open(t, client.Config{Servers: home(t)})
+	if _, err := Run(ctx, conn, Options{Root: "/t"}, tree{znode("/t", "", 0), znode("/t/a", "old", 0), znode("/t/b", "old", 0)}.wanted); err != nil {
+		t.Fatal(err)
+	}
+	want := tree{znode("/t", "", 0), znode("/t/a", "new", 0), znode("/t/b", "new", 0)}
+	res, err := Run(ctx, conn, Options{Root: "/t", OnConflict: Overwrite}, func(ctx context.Context, visit func(*source.Znode) error) error {
+		if err := want[:2].wanted(ctx, visit); err != nil {
+			return err
+		}
+		if _, err := conn.Set(ctx, "/t/a", []byte("theirs"), -1); err != nil {
+			return err
+		}
+		return want[2:].wanted(ctx, visit)
+	})
+	if err != nil || res.Changed != 1 || res.Failed.N != 1 || res.Failed.List[0].Path != "/t/a" || !errors.Is(res.Failed.List[0].Err, proto.ErrBadVersion) {
+		t.Errorf("%+v, %v", res, err)
+	}
+	if data, _, _ := conn.Get(ctx, "/t/a", false); string(data) != "theirs" {
+		t.Errorf("their change was overwritten by %q", data)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	ctx := testContext(t)
+	conn := open(t, client.Config{Servers: home(t)})
+	if _, _, err := conn.Create(ctx, "/closed", nil, []proto.ACL{other}, proto.Persistent, 0); err != nil {
+		t.Fatal(err)
+	}
+	want := tree{znode("/closed/t", "", 0), znode("/closed/t/a", "", 0)}
+	res, err := Run(ctx, conn, Options{Root: "/closed/t"}, want.wanted)
+	if err != nil || res.Failed.N != 2 || len(res.Failed.List) != 1 || !errors.Is(res.Failed.List[0].Err, proto.ErrNoAuth) {
+		t.Errorf("without permission: %+v, %v", res, err)
+	}
+	res, err = Run(ctx, conn, Options{Root: "/none/t"}, tree{znode("/none/t", "", 0), znode("/none/t/a", "", 0)}.wanted)
+	if err != nil || res.Failed.N != 2 || !errors.Is(res.Failed.List[0].Err, proto.ErrNoNode) {
+		t.Errorf("without a parent: %+v, %v", res, err)
+	}
+	masked := znode("/t", "", 0)
+	masked.ACL = []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "digest", ID: "scott:x"}}}
+	res, err = Run(ctx, conn, Options{Root: "/t"}, tree{masked, znode("/t/a", "", 0)}.wanted)
+	if err != nil || res.Created != 0 || res.Failed.N != 2 || !strings.Contains(res.Failed.List[0].Err.Error(), "without the hash of user") {
+		t.Errorf("with a hidden hash: %+v, %v", res, err)
+	}
+	for _, bad := range []tree{{}, {znode("/x", "", 0)}, {znode("/t", "", 0), znode("/t/a/b", "", 0)}, {znode("/t", "", 0), znode("/t/b", "", 0), znode("/t/a", "", 0)},
+		{znode("/t", "", 0), znode("/t", "", 0)}} {
+		if res, err := Run(ctx, conn, Options{Root: "/t", DryRun: true}, bad.wanted); err == nil {
+			t.Errorf("%v: %+v", bad, res)
+		}
+	}
+}
+
+// breaking is a dialer whose connections break, each after it has sent a number of bytes.
+type breaking struct {
+	after func() int64
+	broke atomic.Int64
+}
+
+type breakingConn struct {
+	net.Conn
+	from *breaking
+	left int64
+}
+
+func (b *breaking) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &breakingConn{c, b, b.after()}, nil
+}
+
+func (c *breakingConn) Write(b []byte) (int, error) {
+	if c.left -= int64(len(b)); c.left < 0 {
+		c.from.broke.Add(1)
+		n, _ := c.Conn.Write(b) // the server may have it, and the reply is lost
+		_ = c.Close()
+		return n, errors.New("broken")
+	}
+	return c.Conn.Write(b)
+}
+
+// TestLostConnections loses connections while multis are in flight: everything is written, and once.
+func TestLostConnections(t *testing.T) {
+	ctx := testContext(t)
+	b := &breaking{}
+	n := int64(0)
+	b.after = func() int64 { n++; return 20_000 + 37_000*n }
+	conn := open(t, client.Config{Servers: home(t), Dial: b.dial})
+	want := tree{znode("/t", "root", 0)}
+	for i := range 40 {
+		parent := fmt.Sprintf("/t/%03d", i)
+		want = append(want, znode(parent, "", 100+5*int32(i)))
+		for j := range 100 {
+			want = append(want, znode(fmt.Sprintf("%s/%03d", parent, j), "some data", 0))
+		}
+	}
+	want[0].Stat.Cversion = 2 * 40
+	lost := 0
+	res, err := Run(ctx, conn, Options{Root: "/t", Rate: -1, Batch: 100, Lost: func(error) { lost++ }}, want.wanted)
+	if err != nil || res.Created != len(want) || res.Failed.N != 0 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	if b.broke.Load() < 3 || lost == 0 {
+		t.Errorf("%d connections broke, %d were noticed", b.broke.Load(), lost)
+	}
+	check(t, ctx, conn, want)
+}
+
+// TestResume ends runs at arbitrary moments, as a kill does, and resumes.
+func TestResume(t *testing.T) {
+	ctx := testContext(t)
+	at := home(t)
+	want := sample()
+	for i := range 300 {
+		want = append(want, znode(fmt.Sprintf("/t/z%03d", i), strings.Repeat("x", i), int32(i%3)))
+	}
+	want[0].Stat.Cversion = 2 * 400
+	scotts := client.Config{Servers: at, Auth: []client.Auth{{Scheme: "digest", Data: []byte("scott:tiger")}}}
+	created := 0
+	for limit := int64(3000); ; limit += 9000 {
+		b := &breaking{after: func() int64 { return limit }}
+		cfg := scotts
+		cfg.Dial = b.dial
+		conn, err := client.Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runCtx, cancel := context.WithCancel(ctx)
+		res, err := Run(runCtx, conn, Options{Root: "/t", Resume: true, Batch: 10, Lost: func(error) { cancel() }}, want.wanted)
+		cancel()
+		_ = conn.Close()
+		created += res.Created
+		if err == nil {
+			if res.Failed.N > 0 {
+				t.Fatalf("%+v", res)
+			}
+			break
+		}
+		if limit > 1<<20 {
+			t.Fatalf("%+v, %v", res, err)
+		}
+	}
+	check(t, ctx, open(t, scotts), want)
+	if created > len(want) {
+		t.Errorf("%d znodes were created, of %d", created, len(want))
+	}
+}
+
+func TestMove(t *testing.T) {
+	ctx := testContext(t)
+	conn := open(t, client.Config{Servers: home(t)})
+	from := tree{znode("/from", "root", 5), znode("/from/a", "1", 0)}
+	if _, err := Run(ctx, conn, Options{Root: "/from"}, from.wanted); err != nil {
+		t.Fatal(err)
+	}
+	to := tree{znode("/to", "root", 5), znode("/to/a", "1", 0)}
+	to[0].ACL = []proto.ACL{scott, {Perms: proto.PermRead, ID: proto.ID{Scheme: "world", ID: "anyone"}}}
+	gone := &Removal{}
+	gone.Add("/from", 0)
+	gone.Add("/from/a", 1)
+	if res, err := Run(ctx, conn, Options{Root: "/to", Instead: gone}, to.wanted); !errors.Is(err, proto.ErrBadVersion) || res.Created != 0 {
+		t.Fatalf("although it was changed: %+v, %v", res, err)
+	}
+	gone = &Removal{}
+	gone.Add("/from", 0)
+	gone.Add("/from/a", 0)
+	if res, err := Run(ctx, conn, Options{Root: "/to", Instead: gone}, to.wanted); err != nil || res.Created != 2 || res.Deleted != 2 {
+		t.Fatalf("%+v, %v", res, err)
+	}
+	check(t, ctx, conn, to)
+	if _, err := conn.Exists(ctx, "/from", false); !errors.Is(err, proto.ErrNoNode) {
+		t.Error(err)
+	}
+	large := tree{znode("/large", "", 0)}
+	for i := range onceParts {
+		large = append(large, znode(fmt.Sprintf("/large/%05d", i), "", 0))
+	}
+	if _, err := Run(ctx, conn, Options{Root: "/large", Instead: &Removal{}}, large.wanted); !errors.Is(err, ErrTooLarge) {
+		t.Error(err)
+	}
+}

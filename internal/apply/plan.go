@@ -1,0 +1,420 @@
+package apply
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/source"
+)
+
+// plan reads the wanted znodes beside those that exist, and passes what is to be changed to the writer.
+type plan struct {
+	*run
+	ctx    context.Context
+	actual *source.Pulled // nil if Root does not exist
+	next   *source.Znode  // of actual
+	last   string         // the wanted znode before
+	above  []*branch      // the wanted znodes from Root down to the last one
+	extra  []*surplus     // those that are not wanted, from the top down to the last one
+}
+
+// branch is a wanted znode while its children come.
+type branch struct {
+	path   string
+	create *change     // until it is known whether the znode has children
+	acl    []proto.ACL // to be set once the children are there; nil for none
+	// aversion is the version of the ACL until then; counts is what setting it counts as.
+	aversion   int32
+	counts     Action
+	raise      bool  // the next sequence number is to be at least want
+	want, have int32 // have includes the children that are created
+	container  bool
+}
+
+// surplus is a znode that is not wanted, while those below it come.
+type surplus struct {
+	path string
+	stat proto.Stat
+	stay error // why it cannot be deleted
+}
+
+func newPlan(ctx context.Context, r *run) (*plan, error) {
+	p := &plan{run: r, ctx: ctx}
+	_, err := r.conn.Exists(ctx, r.opt.Root, false)
+	switch {
+	case errors.Is(err, proto.ErrNoNode):
+		return p, nil
+	case err != nil:
+		return nil, err
+	case r.opt.OnConflict == Fail && !r.opt.Resume && r.opt.Root != "/":
+		return nil, &ConflictError{Path: r.opt.Root}
+	}
+	opt := client.WalkOptions{Stat: true, Data: true, ACL: true}
+	if r.opt.Alone {
+		opt.Levels = -1
+	}
+	p.actual = source.Pull(ctx, func(ctx context.Context, visit func(*source.Znode) error) (source.Report, error) {
+		return source.Report{}, r.conn.Walk(ctx, r.opt.Root, opt, func(z *client.Walked) error {
+			if errors.Is(z.Err, proto.ErrNoNode) {
+				return nil
+			}
+			return visit(&source.Znode{Path: z.Path, Known: z.Known, Stat: z.Stat, Data: z.Data, ACL: z.ACL, Err: z.Err})
+		})
+	})
+	return p, p.advance()
+}
+
+func (p *plan) close() {
+	if p.actual != nil {
+		p.actual.Stop()
+	}
+}
+
+// advance takes the next znode that exists.
+func (p *plan) advance() (err error) {
+	p.next, err = p.actual.Next()
+	if errors.Is(err, proto.ErrNoNode) { // Root was deleted meanwhile
+		p.next, err = nil, nil
+	}
+	return err
+}
+
+// see takes the next wanted znode.
+func (p *plan) see(z *source.Znode) error {
+	switch {
+	case p.last == "" && z.Path != p.opt.Root:
+		return fmt.Errorf("the tree begins with %s, not with %s", escape.Line(z.Path), escape.Line(p.opt.Root))
+	case p.last != "" && source.Compare(p.last, z.Path) >= 0:
+		return fmt.Errorf("%s comes after %s, which is out of order or twice the same", escape.Line(z.Path), escape.Line(p.last))
+	}
+	p.last = z.Path
+	if !p.mine(z.Path) {
+		return nil
+	}
+	if err := p.ascend(z.Path); err != nil {
+		return err
+	}
+	var parent *branch
+	if top := len(p.above) - 1; top >= 0 {
+		if parent = p.above[top]; parent.path != parentOf(z.Path) {
+			return fmt.Errorf("%s has no parent in the tree", escape.Line(z.Path))
+		}
+		if err := p.begin(parent, true); err != nil {
+			return err
+		}
+	}
+	for p.next != nil && source.Compare(p.next.Path, z.Path) < 0 {
+		if err := p.unwanted(p.next); err != nil {
+			return err
+		}
+		if err := p.advance(); err != nil {
+			return err
+		}
+	}
+	if err := p.leaveExtra(z.Path); err != nil {
+		return err
+	}
+	if z.Kind == source.Ephemeral {
+		p.res.Ephemeral++
+		p.res.Skipped.add(z.Path, errEphemeral)
+	}
+	if p.next != nil && p.next.Path == z.Path {
+		found := *p.next
+		if err := p.advance(); err != nil {
+			return err
+		}
+		if z.Kind == source.Ephemeral {
+			return nil
+		}
+		return p.exists(z, &found)
+	}
+	if z.Kind == source.Ephemeral {
+		return nil
+	}
+	b := p.branch(z)
+	if err := p.known(z); err != nil {
+		p.fail(z.Path, err)
+		return nil
+	}
+	if parent != nil {
+		parent.have++
+	}
+	b.create = &change{op: create, path: z.Path, data: slices.Clone(z.Data), acl: z.ACL, kind: z.Kind, ttl: z.TTL, counts: Create}
+	if z.Data != nil && b.create.data == nil {
+		b.create.data = []byte{}
+	}
+	return nil
+}
+
+var (
+	errEphemeral = errors.New("ephemeral znodes belong to sessions and are not copied")
+	errUnread    = errors.New("could not be read")
+)
+
+// fail records that a znode is not as it is wanted, nor what is below it.
+func (r *run) fail(path string, err error) {
+	if r.failed == nil {
+		r.failed = map[string]bool{}
+	}
+	r.failed[path] = true
+	r.res.Failed.add(path, err)
+}
+
+// lostAbove reports whether the znode, or one above it, has failed.
+func (r *run) lostAbove(path string) bool {
+	for len(r.failed) > 0 {
+		if r.failed[path] {
+			return true
+		}
+		if path == "/" {
+			break
+		}
+		path = parentOf(path)
+	}
+	return false
+}
+
+// mine reports whether a znode may be written: all but the server's own.
+func (p *plan) mine(path string) bool {
+	if p.conn.Chroot() != "" || path != zookeeper && !strings.HasPrefix(path, zookeeper+"/") {
+		return true
+	}
+	return p.opt.System && (path == zookeeper || path == proto.QuotaPath || strings.HasPrefix(path, proto.QuotaPath+"/"))
+}
+
+const zookeeper = "/zookeeper"
+
+// branch opens a wanted znode.
+func (p *plan) branch(z *source.Znode) *branch {
+	b := &branch{path: z.Path, raise: !p.opt.NoSequences, want: source.NextSequence(&z.Stat), container: z.Kind == source.Container}
+	p.above = append(p.above, b)
+	return b
+}
+
+// exists compares a wanted znode with that at its place.
+func (p *plan) exists(z, found *source.Znode) error {
+	b := p.branch(z)
+	changes, err := p.compare(b, z, found)
+	for _, c := range changes {
+		if err == nil {
+			err = p.w.add(c)
+		}
+	}
+	return err
+}
+
+// compare decides what happens to a znode that exists.
+func (r *run) compare(b *branch, z, found *source.Znode) (changes []*change, err error) {
+	sameData := bytes.Equal(z.Data, found.Data) && (z.Data == nil) == (found.Data == nil)
+	sameACL := r.opt.NoACL || slices.Equal(z.ACL, found.ACL)
+	if !found.Known { // it may not be read: its length and its versions are known without that
+		if found.Stat, err = r.conn.Exists(r.w.ctx, z.Path, false); err != nil {
+			return nil, err
+		}
+		sameData, sameACL = int(found.Stat.DataLength) == len(z.Data), true
+	}
+	b.have = source.NextSequence(&found.Stat)
+	system := strings.HasPrefix(z.Path, zookeeper) && r.conn.Chroot() == ""
+	switch {
+	case r.opt.OnConflict == Fail && !r.opt.Resume && z.Path != "/" && !system:
+		return nil, &ConflictError{Path: z.Path}
+	case found.Stat.EphemeralOwner != 0:
+		b.raise = false
+		r.res.Skipped.add(z.Path, fmt.Errorf("is an ephemeral znode of session 0x%x there", uint64(found.Stat.EphemeralOwner)))
+		return nil, nil
+	case sameData && sameACL, system && (z.Path == zookeeper || z.Path == proto.QuotaPath || strings.HasSuffix(z.Path, "/"+proto.StatsNode)):
+		b.raise = b.raise && (r.opt.Resume || r.opt.OnConflict == Overwrite) && !system
+		r.res.Same++
+		r.higher(b)
+		return nil, nil
+	case r.opt.Resume && sameData && unfinished(found.ACL, z.ACL):
+		b.acl, b.aversion, b.counts = z.ACL, found.Stat.Aversion, Alter
+		return nil, nil
+	case r.opt.OnConflict == Overwrite:
+	case r.opt.OnConflict == Fail && z.Path != "/":
+		return nil, &ConflictError{Path: z.Path, Why: ", and its " + differs(sameData) + " differs from what is wanted"}
+	default:
+		b.raise = false
+		r.res.Skipped.add(z.Path, errors.New("exists, and its "+differs(sameData)+" differs"))
+		return nil, nil
+	}
+	if err := r.known(z); err != nil {
+		b.raise = false
+		r.res.Failed.add(z.Path, err)
+		return nil, nil
+	}
+	r.higher(b)
+	counts := Alter
+	if !sameData {
+		changes = append(changes, &change{op: setData, path: z.Path, data: slices.Clone(z.Data), version: found.Stat.Version, counts: counts})
+		counts = ""
+	}
+	if !sameACL {
+		b.acl, b.aversion, b.counts = z.ACL, found.Stat.Aversion, counts
+	}
+	return changes, nil
+}
+
+// known returns an error if not all that is to be written is known.
+func (r *run) known(z *source.Znode) error {
+	switch {
+	case z.Err != nil:
+		return fmt.Errorf("%w: %w", errUnread, z.Err)
+	case !z.Known:
+		return errUnread
+	}
+	return CheckACL(z.Path, z.ACL)
+}
+
+func differs(sameData bool) string {
+	if sameData {
+		return "ACL"
+	}
+	return "data"
+}
+
+// higher notes a next sequence number that is above the wanted one: it is never lowered.
+func (r *run) higher(b *branch) {
+	if b.raise && b.have > b.want {
+		r.res.Higher.add(b.path, fmt.Errorf("the next sequential child gets %010d, at the source %010d", b.have, b.want))
+	}
+}
+
+// begin creates a znode once it is known whether it has children.
+func (p *plan) begin(b *branch, parent bool) error {
+	c := b.create
+	if c == nil {
+		return nil
+	}
+	b.create = nil
+	if (parent || b.raise && b.want > b.have) && !open(c.acl) {
+		b.acl = c.acl
+		c.acl = p.meanwhile(c.acl)
+	}
+	return p.w.add(c)
+}
+
+// ascend leaves the wanted znodes that are not above path.
+func (p *plan) ascend(path string) error {
+	for len(p.above) > 0 {
+		top := len(p.above) - 1
+		b := p.above[top]
+		if within(b.path, path) {
+			return nil
+		}
+		p.above[top] = nil
+		p.above = p.above[:top]
+		if err := p.leave(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leave finishes a wanted znode once its children are there.
+func (p *plan) leave(b *branch) error {
+	if err := p.begin(b, false); err != nil {
+		return err
+	}
+	if b.raise && b.want > b.have && !p.lostAbove(b.path) {
+		return p.late.add(p.ctx, b)
+	}
+	return p.finish(b)
+}
+
+// finish gives a znode the wanted ACL.
+func (r *run) finish(b *branch) error {
+	if b.acl == nil || r.lostAbove(b.path) {
+		return nil
+	}
+	return r.w.add(&change{op: setACL, path: b.path, acl: b.acl, version: b.aversion, counts: b.counts})
+}
+
+// unwanted takes a znode that exists and is not wanted.
+func (p *plan) unwanted(z *source.Znode) error {
+	if !p.opt.DeleteExtra || !p.mine(z.Path) {
+		return nil
+	}
+	if err := p.leaveExtra(z.Path); err != nil {
+		return err
+	}
+	s := &surplus{path: z.Path, stat: z.Stat}
+	if !z.Known {
+		var err error
+		switch s.stat, err = p.conn.Exists(p.ctx, z.Path, false); {
+		case errors.Is(err, proto.ErrNoNode):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	if s.stat.EphemeralOwner != 0 {
+		s.stay = fmt.Errorf("is an ephemeral znode of session 0x%x, and stays", uint64(s.stat.EphemeralOwner))
+	}
+	p.extra = append(p.extra, s)
+	return nil
+}
+
+// leaveExtra deletes the znodes that are not wanted and not above path.
+func (p *plan) leaveExtra(path string) error {
+	for len(p.extra) > 0 {
+		top := len(p.extra) - 1
+		s := p.extra[top]
+		if within(s.path, path) {
+			return nil
+		}
+		p.extra[top] = nil
+		p.extra = p.extra[:top]
+		if s.stay != nil {
+			p.res.Skipped.add(s.path, s.stay)
+			if top > 0 && within(p.extra[top-1].path, s.path) {
+				p.extra[top-1].stay = errors.New("is not wanted, and stays because of what is below it")
+			}
+			continue
+		}
+		if err := p.w.add(&change{op: remove, path: s.path, version: s.stat.Version, counts: Delete}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end takes the end of the wanted znodes.
+func (p *plan) end() error {
+	if p.last == "" {
+		return fmt.Errorf("the tree is empty: %w", fs.ErrNotExist)
+	}
+	for p.next != nil {
+		if err := p.unwanted(p.next); err != nil {
+			return err
+		}
+		if err := p.advance(); err != nil {
+			return err
+		}
+	}
+	if err := p.leaveExtra("//"); err != nil {
+		return err
+	}
+	return p.ascend("//")
+}
+
+// within reports whether path is root, or below it. Nothing is above "//".
+func within(root, path string) bool {
+	switch {
+	case path == "//":
+		return false
+	case root == "/":
+		return true
+	}
+	return strings.HasPrefix(path, root) && (len(path) == len(root) || path[len(root)] == '/')
+}
+
+func parentOf(path string) string { return path[:max(1, strings.LastIndexByte(path, '/'))] }

@@ -1,0 +1,247 @@
+package apply
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/source"
+)
+
+const (
+	// maxFailed is after how many failures a run ends.
+	maxFailed = 10_000
+	// maxTries is how often a change is sent that the server neither does nor refuses for good.
+	maxTries = 5
+	// betweenTries is how long a run waits before it looks for a connection again.
+	betweenTries = 200 * time.Millisecond
+)
+
+// trouble deals with a multi that was refused, or whose outcome is unknown. Then its changes, and all others in flight
+// behind it that did not happen either, are sent again one by one.
+func (w *writer) trouble(first *flight, err error) error {
+	var op *client.OpError
+	if errors.As(err, &op) && len(first.changes) == 1 {
+		again, err := w.refused(first.changes[0], op)
+		w.first(again)
+		return err
+	}
+	var back []*change
+	var lost error
+	flying := append([]*flight{first}, w.flying...)
+	w.flying = nil
+	for i, f := range flying {
+		if i > 0 {
+			_, err = f.started.Wait()
+		}
+		var loss *client.LossError
+		switch {
+		case err == nil:
+			w.landed(f)
+		case errors.As(err, &op) && op.Code == proto.ErrSessionMoved:
+			lost = err
+			back = append(back, w.unknown(f, true)...)
+		case errors.As(err, &op):
+			back = append(back, f.changes...)
+		case errors.As(err, &loss) && loss.Code == proto.ErrConnectionLoss:
+			lost = err
+			back = append(back, w.unknown(f, loss.Sent && !loss.InPart)...)
+		default:
+			w.res.Unsure += len(f.changes)
+			for _, rest := range flying[i+1:] {
+				w.flying = append(w.flying, rest) // settle waits for them
+			}
+			return err
+		}
+	}
+	w.first(back)
+	if lost == nil {
+		return nil
+	}
+	return w.reconnect(lost)
+}
+
+// first puts changes before the others that are to be sent; each goes alone.
+func (w *writer) first(changes []*change) {
+	rest := w.queue
+	w.queue = nil
+	for _, c := range changes {
+		w.push(c)
+	}
+	w.queue = append(w.queue, rest...)
+	w.single += len(changes)
+}
+
+// unknown returns the changes of a multi whose outcome is not known. Pairs that may have been made are not made again:
+// the parent is read, and then as many as are missing are made.
+func (w *writer) unknown(f *flight, sent bool) []*change {
+	if !sent {
+		return f.changes
+	}
+	return slices.DeleteFunc(f.changes, func(c *change) bool {
+		c.again = true
+		return c.op == pair
+	})
+}
+
+// reconnect waits for a connection.
+func (w *writer) reconnect(lost error) error {
+	w.opt.Lost(lost)
+	until := time.Now().Add(patience)
+	for {
+		err := w.conn.WaitConnected(w.ctx)
+		if err == nil {
+			// What the session has sent before cannot happen any more: the leader knows that it has moved.
+			if err = w.conn.Sync(w.ctx, w.opt.Root); err == nil {
+				return nil
+			}
+		}
+		if w.ctx.Err() != nil {
+			return context.Cause(w.ctx)
+		}
+		if !w.conn.State().Alive() || time.Now().After(until) {
+			return err
+		}
+		timer := time.NewTimer(betweenTries)
+		select {
+		case <-timer.C:
+		case <-w.ctx.Done():
+			timer.Stop()
+			return context.Cause(w.ctx)
+		}
+	}
+}
+
+// refused deals with a change that the server refuses on its own. It returns what is to be sent instead.
+func (w *writer) refused(c *change, op *client.OpError) ([]*change, error) {
+	switch op.Code {
+	case proto.ErrNotReadOnly:
+		return nil, op
+	case proto.ErrSessionMoved, proto.ErrThrottledOp, proto.ErrRequestTimeout:
+		if c.tries++; c.tries < maxTries {
+			if c.op == pair {
+				return nil, nil
+			}
+			c.again = true
+			return []*change{c}, w.reconnect(op)
+		}
+	}
+	if c.op == keep && c.again && op.Code == proto.ErrNodeExists {
+		return nil, nil
+	}
+	if c.op == pair || c.op == keep {
+		w.late.refused(c, op)
+		return nil, nil
+	}
+	if op.Code == proto.ErrNoNode && c.op != remove && w.lostAbove(c.path) {
+		if c.op == create {
+			w.res.Failed.N++
+		}
+		return nil, nil
+	}
+	switch {
+	case c.op == create && (op.Code == proto.ErrNodeExists || op.Code == proto.ErrNoAuth):
+		return w.taken(c, op)
+	case c.op == remove && op.Code == proto.ErrNoNode:
+		w.done(c)
+		return nil, nil
+	case (c.op == setData || c.op == setACL) && op.Code == proto.ErrBadVersion:
+		same, err := w.wanted(c)
+		switch {
+		case err != nil:
+			return w.later(c, err)
+		case same:
+			w.done(c)
+			return nil, nil
+		}
+		op = &client.OpError{Op: op.Op, Path: c.path, Code: op.Code}
+	}
+	if c.op == create {
+		w.fail(c.path, op)
+	} else {
+		w.res.Failed.add(c.path, op)
+	}
+	if w.res.Failed.N >= maxFailed {
+		return nil, fmt.Errorf("too many znodes cannot be written; the last one: %w", op)
+	}
+	return nil, nil
+}
+
+// later sends a change again if it could not be found out what became of it.
+func (w *writer) later(c *change, err error) ([]*change, error) {
+	var loss *client.LossError
+	if errors.As(err, &loss) && loss.Code == proto.ErrConnectionLoss {
+		return []*change{c}, w.reconnect(err)
+	}
+	return nil, err
+}
+
+// wanted reports whether a znode has what a change wanted to give it.
+func (w *writer) wanted(c *change) (bool, error) {
+	if c.op == setACL {
+		acl, _, err := w.conn.GetACL(w.ctx, c.path)
+		return slices.Equal(acl, c.acl), notOfZnode(err)
+	}
+	data, _, err := w.conn.Get(w.ctx, c.path, false)
+	return err == nil && bytes.Equal(data, c.data), notOfZnode(err)
+}
+
+// notOfZnode returns an error that is not the server's answer.
+func notOfZnode(err error) error {
+	var op *client.OpError
+	if errors.As(err, &op) {
+		return nil
+	}
+	return err
+}
+
+// taken deals with a znode that cannot be created because it exists, or maybe exists: this session or an earlier one
+// may have created it, or somebody else meanwhile.
+func (w *writer) taken(c *change, op *client.OpError) ([]*change, error) {
+	if err := w.conn.Sync(w.ctx, c.path); err != nil && notOfZnode(err) != nil {
+		return w.later(c, err)
+	}
+	found := &source.Znode{Path: c.path, Known: true}
+	stat, err := w.conn.Exists(w.ctx, c.path, false)
+	switch {
+	case errors.Is(err, proto.ErrNoNode) && op.Code == proto.ErrNoAuth:
+		w.fail(c.path, op)
+		return nil, nil
+	case errors.Is(err, proto.ErrNoNode):
+		if c.tries++; c.tries < maxTries {
+			return []*change{c}, nil
+		}
+		w.fail(c.path, op)
+		return nil, nil
+	case err != nil:
+		return w.later(c, err)
+	}
+	found.Stat = stat
+	var dataErr, aclErr error
+	found.Data, _, dataErr = w.conn.Get(w.ctx, c.path, false)
+	found.ACL, _, aclErr = w.conn.GetACL(w.ctx, c.path)
+	if err := errors.Join(notOfZnode(dataErr), notOfZnode(aclErr)); err != nil {
+		return w.later(c, err)
+	}
+	found.Known = dataErr == nil && aclErr == nil
+	same := bytes.Equal(found.Data, c.data)
+	if !found.Known {
+		same = int(stat.DataLength) == len(c.data)
+	}
+	if c.again && same && stat.EphemeralOwner == 0 {
+		w.done(c) // this run created it
+		return nil, nil
+	}
+	z := &source.Znode{Path: c.path, Known: true, Data: c.data, ACL: c.acl, Kind: c.kind, TTL: c.ttl}
+	b := &branch{path: c.path}
+	changes, err := w.compare(b, z, found)
+	if err == nil && b.acl != nil {
+		changes = append(changes, &change{op: setACL, path: b.path, acl: b.acl, version: b.aversion, counts: b.counts})
+	}
+	return changes, err
+}

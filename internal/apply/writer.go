@@ -1,0 +1,228 @@
+package apply
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+const (
+	// batchBytes keeps a multi well below a server's default jute.maxbuffer, and a server's queue even.
+	batchBytes = 512 << 10
+	// flights is how many multis may wait for replies at the same time, and lone how many of a single change.
+	flights = 16
+	lone    = 256
+)
+
+// writer sends changes in the order in which they come. It is not safe for concurrent use.
+//
+// A session's requests reach the leader in the order in which they were sent, so that many may be in flight although a
+// parent must be there before its children.
+type writer struct {
+	*run
+	ctx     context.Context
+	settled context.Context // lasts a while longer than ctx, so that the outcome of what is in flight is known
+	release context.CancelFunc
+
+	queue  []*change // to be sent
+	single int       // the first ones, which go alone
+	weight int       // of queue
+	bytes  int
+	flying []*flight // oldest first
+	paced  time.Time // when the next multi may fly
+}
+
+// flight is a multi in flight.
+type flight struct {
+	changes []*change
+	started *client.Started
+}
+
+func newWriter(ctx context.Context, r *run) *writer {
+	w := &writer{run: r, ctx: ctx}
+	w.settled, w.release = command.Settling(ctx)
+	return w
+}
+
+func (w *writer) close() { w.release() }
+
+// add sends a change, or decides it in a dry run. It may wait for earlier ones.
+func (w *writer) add(c *change) error {
+	switch {
+	case w.ctx.Err() != nil:
+		return context.Cause(w.ctx)
+	case w.lostAbove(c.path):
+		if c.op == create {
+			w.res.Failed.N++ // it is named by the znode above it
+		}
+		return nil
+	case w.opt.DryRun:
+		w.done(c)
+		return nil
+	}
+	w.push(c)
+	if w.opt.Instead != nil {
+		return w.fits()
+	}
+	return w.pump(false)
+}
+
+func (w *writer) push(c *change) {
+	w.queue = append(w.queue, c)
+	w.weight += c.weight()
+	w.bytes += c.size()
+}
+
+// flush waits until all changes are settled.
+func (w *writer) flush() error {
+	for len(w.queue) > 0 || len(w.flying) > 0 {
+		if err := w.pump(true); err != nil {
+			return err
+		}
+		if len(w.flying) > 0 {
+			if err := w.collect(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pump sends full multis, or all there is.
+func (w *writer) pump(all bool) error {
+	for len(w.queue) > 0 {
+		if w.single == 0 && !all && w.weight < w.opt.Batch && w.bytes < batchBytes {
+			return nil
+		}
+		limit := flights
+		if w.single > 0 {
+			limit = lone
+		}
+		if len(w.flying) >= limit {
+			if err := w.collect(); err != nil { // it may change the queue
+				return err
+			}
+			continue
+		}
+		if err := w.send(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// send sends the next multi.
+func (w *writer) send() error {
+	if w.ctx.Err() != nil {
+		return context.Cause(w.ctx)
+	}
+	n, weight, bytes := 0, 0, 0
+	for n < len(w.queue) {
+		c := w.queue[n]
+		if n > 0 && (w.single > 0 || weight+c.weight() > w.opt.Batch || bytes+c.size() > batchBytes) {
+			break
+		}
+		n++
+		weight += c.weight()
+		bytes += c.size()
+	}
+	f := &flight{changes: append([]*change(nil), w.queue[:n]...)}
+	clear(w.queue[:n])
+	w.queue = w.queue[n:]
+	w.weight -= weight
+	w.bytes -= bytes
+	w.single = max(0, w.single-n)
+	if err := w.pace(weight); err != nil {
+		w.queue = append(f.changes, w.queue...)
+		return err
+	}
+	ops := make([]proto.MultiOp, 0, weight)
+	f.changes = slices.DeleteFunc(f.changes, func(c *change) bool { // those above may have failed since
+		lost := w.lostAbove(c.path)
+		if lost && c.op == create {
+			w.res.Failed.N++
+		}
+		return lost
+	})
+	for _, c := range f.changes {
+		ops = c.appendTo(ops)
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	f.started = w.conn.StartMulti(w.settled, ops)
+	w.flying = append(w.flying, f)
+	return nil
+}
+
+// pace waits until the rate allows so many changes.
+func (w *writer) pace(changes int) error {
+	if w.opt.Rate <= 0 {
+		return nil
+	}
+	now := time.Now()
+	if w.paced.Before(now) {
+		w.paced = now
+	}
+	wait := w.paced.Sub(now)
+	w.paced = w.paced.Add(time.Duration(changes) * time.Second / time.Duration(w.opt.Rate))
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-w.ctx.Done():
+		return context.Cause(w.ctx)
+	}
+}
+
+// collect waits for the oldest multi.
+func (w *writer) collect() error {
+	f := w.flying[0]
+	w.flying[0] = nil
+	w.flying = w.flying[1:]
+	_, err := f.started.Wait()
+	if err != nil {
+		return w.trouble(f, err)
+	}
+	w.landed(f)
+	return nil
+}
+
+// landed notes what a multi has done.
+func (w *writer) landed(f *flight) {
+	for _, c := range f.changes {
+		w.done(c)
+	}
+	w.opt.Progress(w.res.settled())
+}
+
+// done notes a change.
+func (w *writer) done(c *change) {
+	switch {
+	case c.op == pair:
+		w.res.Pairs += c.pairs
+	case c.counts != "":
+		w.note(c.counts, c.path)
+	}
+}
+
+// settle waits, after the run has ended early, for what is in flight, so that the result is exact.
+func (w *writer) settle() {
+	for _, f := range w.flying {
+		switch _, err := f.started.Wait(); {
+		case err == nil:
+			w.landed(f)
+		case command.Fatal(err) != nil:
+			w.res.Unsure += len(f.changes)
+		}
+	}
+	w.flying = nil
+}

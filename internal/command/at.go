@@ -1,0 +1,6 @@
+package command
+
+import "github.com/zkctl/zkctl/internal/source"
+
+// At names the location in an error about another than the session at hand.
+func (env *Env) At(l source.Location, err error) error { return env.elsewhere(l, err) }

@@ -1,0 +1,117 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/source"
+)
+
+func newCopy(env *command.Env) *cobra.Command {
+	w := &writing{env: env}
+	alone := false
+	c := &cobra.Command{
+		Use: "cp SOURCE DEST",
+		Long: `Copy the znode at a location, with everything below it, to a live ensemble: data,
+ACLs, and the numbers of the next sequential children. DEST becomes what SOURCE is;
+it is never a child of DEST. Its parent must exist.
+
+SOURCE is a znode path, NAME:/path for a profile or a local server, zk://host:port/path,
+or file:PATH[@ZXID|@TIME][:/path] for a snapshot or a data directory, also as it was
+at an earlier moment. DEST is one of the first three.
+
+A znode that exists at DEST ends the copy before anything is written, unless
+--on-conflict says otherwise. Each write is guarded by the version that was read, so
+that nothing that somebody else changes meanwhile is overwritten. An interrupted copy
+goes on with --resume.
+
+Ephemeral znodes belong to sessions and are not copied. Servers do not tell containers
+and TTL znodes from persistent ones; files do. Versions, zxids and times are new.`,
+		Example: `  zkctl cp /config /config-old
+  zkctl cp prod:/app staging:/app --on-conflict overwrite --delete-extra --dry-run
+  zkctl cp file:/var/lib/zookeeper@10m:/config /config`,
+		Args:              command.ArgCount(2, 2),
+		ValidArgsFunction: command.Takes(command.Location, 0, 1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return w.copy(c.Context(), args[0], args[1], alone)
+		},
+	}
+	c.Flags().BoolVar(&alone, "no-children", false, "copy the znode itself, without what is below it")
+	w.add(c)
+	return c
+}
+
+func (w *writing) copy(ctx context.Context, from, to string, alone bool) error {
+	if err := w.check(); err != nil {
+		return err
+	}
+	src, dst, err := w.open(from, to)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	defer dst.Close()
+	if err := apart(src, dst, alone, w.deleteExtra); err != nil {
+		return err
+	}
+	opt := source.Options{Stat: true, Data: true, ACL: true, Rate: w.rate}
+	if alone {
+		opt.Levels = -1
+	}
+	m := &move{writing: w, src: src, dst: dst, alone: alone, read: opt}
+	return m.run(ctx)
+}
+
+// apart refuses to copy a tree into itself, and to delete the source as what is not wanted.
+func apart(src, dst *source.Source, alone, deleteExtra bool) error {
+	if src.Conn() != dst.Conn() {
+		return nil
+	}
+	from, to := src.Location.Path, dst.Location.Path
+	switch {
+	case from == to:
+		return fmt.Errorf("source and destination are the same znode, %s", from)
+	case !alone && below(from, to):
+		return fmt.Errorf("%s is below %s, which would be copied into itself; choose another destination, or --no-children", to, from)
+	case deleteExtra && below(to, from):
+		return fmt.Errorf("%s is below %s, so --delete-extra would delete the source", from, to)
+	}
+	return nil
+}
+
+// move is a tree on its way.
+type move struct {
+	*writing
+	src, dst *source.Source
+	alone    bool
+	read     source.Options
+}
+
+// wanted passes the znodes of the source with their paths at the destination.
+func (m *move) wanted(ctx context.Context, visit func(z *source.Znode) error) (missing, err error) {
+	from, to := m.src.Location.Path, m.dst.Location.Path
+	return m.env.Walk(ctx, m.src, m.read, func(z *source.Znode) error {
+		own := *z
+		own.Path = rebase(from, to, z.Path)
+		own.ACL = m.aclOf(z.ACL)
+		return visit(&own)
+	})
+}
+
+func (m *move) run(ctx context.Context) error {
+	var missing, walkErr error
+	wanted := func(ctx context.Context, visit func(z *source.Znode) error) error {
+		missing, walkErr = m.wanted(ctx, visit)
+		return walkErr
+	}
+	opt := m.options(m.dst.Location.Path)
+	opt.Alone = m.alone
+	err := m.write(ctx, m.dst, opt, wanted, func(err error) bool { return err == walkErr })
+	if err == nil {
+		err = missing
+	}
+	return err
+}

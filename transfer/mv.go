@@ -1,0 +1,164 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/apply"
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/source"
+)
+
+func newMove(env *command.Env) *cobra.Command {
+	w := &writing{env: env}
+	c := &cobra.Command{
+		Use: "mv SOURCE DEST",
+		Long: `Move a znode with everything below it to another path or another live ensemble. DEST
+becomes what SOURCE is; it must not exist, and its parent must.
+
+Within one session, a tree that fits into a transaction is moved by one: nobody ever
+sees both, or neither. A larger tree, or one that goes to another ensemble, is copied,
+compared with its source, and only then deleted there. A znode that somebody changes
+meanwhile is not deleted. An interrupted move goes on with --resume.
+
+Ephemeral znodes belong to sessions and cannot be moved. Servers do not tell containers
+and TTL znodes from persistent ones: they become persistent.`,
+		Example: `  zkctl mv /app/config /app/settings
+  zkctl mv old:/app new:/app --dry-run`,
+		Args:              command.ArgCount(2, 2),
+		ValidArgsFunction: command.Takes(command.Location, 0, 1),
+		RunE:              func(c *cobra.Command, args []string) error { return w.move(c.Context(), args[0], args[1]) },
+	}
+	fs := c.Flags()
+	w.onConflict, w.acl = string(apply.Fail), keepACL
+	fs.BoolVar(&w.noSequences, "no-sequences", false, "do not raise the numbers of the next sequential children")
+	w.addCommon(c)
+	return c
+}
+
+func (w *writing) move(ctx context.Context, from, to string) error {
+	if err := w.check(); err != nil {
+		return err
+	}
+	src, dst, err := w.open(from, to)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	defer dst.Close()
+	if src.Conn() == nil {
+		return fmt.Errorf("%s cannot be moved: files are only read; cp copies from them", w.env.Streams.Name(from))
+	}
+	if err := apart(src, dst, false, false); err != nil {
+		return err
+	}
+	if src.Conn() == dst.Conn() && below(dst.Location.Path, src.Location.Path) {
+		return fmt.Errorf("%s exists: it is above %s", dst.Location.Path, src.Location.Path)
+	}
+	m := &move{writing: w, src: src, dst: dst, read: source.Options{Stat: true, Data: true, ACL: true, Rate: w.rate}}
+	if src.Conn() == dst.Conn() && !w.resume && !w.dryRun {
+		switch done, err := m.atOnce(ctx); {
+		case err != nil:
+			return err
+		case done:
+			return nil
+		}
+	}
+	return m.inSteps(ctx)
+}
+
+// atOnce moves a tree in one transaction, if it fits.
+func (m *move) atOnce(ctx context.Context) (done bool, err error) {
+	from, to := m.src.Location.Path, m.dst.Location.Path
+	opt := m.options(to)
+	opt.Instead = &apply.Removal{}
+	var missing, walkErr error
+	res, err := apply.Run(ctx, m.dst.Conn(), opt, func(ctx context.Context, visit func(z *source.Znode) error) error {
+		missing, walkErr = m.wanted(ctx, func(z *source.Znode) error {
+			if z.Kind == source.Ephemeral {
+				return errEphemeral(rebase(to, from, z.Path))
+			}
+			opt.Instead.Add(rebase(to, from, z.Path), z.Stat.Version)
+			return visit(z)
+		})
+		return errors.Join(walkErr, missing)
+	})
+	switch {
+	case errors.Is(err, apply.ErrTooLarge):
+		return false, nil
+	case err != nil && err == walkErr:
+		return false, err
+	case err != nil:
+		return false, fmt.Errorf("%w; nothing was moved", m.env.Explain(ctx, err))
+	}
+	m.moved(res.Created)
+	return true, nil
+}
+
+func errEphemeral(path string) error {
+	return fmt.Errorf("%s is ephemeral: it belongs to its session and cannot be moved; nothing was moved", escape.Line(path))
+}
+
+// moved reports success.
+func (m *move) moved(znodes int) {
+	if m.env.Output == "json" {
+		_ = m.env.PrintJSON(command.Object{"moved": znodes}) // the stream's errors come back at the end
+		return
+	}
+	m.env.Note("moved %s", command.Counted(znodes, "znode"))
+}
+
+// inSteps copies the tree, compares the copy with it, and deletes it.
+func (m *move) inSteps(ctx context.Context) error {
+	from := m.src.Location.Path
+	if missing, err := m.env.Walk(ctx, m.src, source.Options{Stat: true, Rate: m.rate}, func(z *source.Znode) error {
+		if z.Kind == source.Ephemeral {
+			return errEphemeral(z.Path)
+		}
+		return nil
+	}); err != nil || missing != nil {
+		return errors.Join(err, missing)
+	}
+	if err := m.run(ctx); err != nil || m.dryRun {
+		return err
+	}
+	var gone apply.Removal
+	opt := m.options(m.dst.Location.Path)
+	opt.DryRun, opt.OnConflict = true, apply.Overwrite
+	res, err := apply.Run(ctx, m.dst.Conn(), opt, func(ctx context.Context, visit func(z *source.Znode) error) error {
+		missing, err := m.wanted(ctx, func(z *source.Znode) error {
+			gone.Add(rebase(m.dst.Location.Path, from, z.Path), z.Stat.Version)
+			return visit(z)
+		})
+		return errors.Join(err, missing)
+	})
+	if err != nil {
+		return fmt.Errorf("compare the copy with its source: %w; nothing was deleted", err)
+	}
+	if differing := gone.Len() - res.Same; differing > 0 {
+		return fmt.Errorf("the source was changed meanwhile: %s of the copy differ; nothing was deleted; delete the copy, and move again",
+			command.Counted(differing, "znode"))
+	}
+	bar := m.env.Streams.NewProgress("deleted", int64(gone.Len()))
+	delOpt := m.options(from)
+	delOpt.Progress = func(done int) { bar.Set(int64(done)) }
+	res, err = apply.Remove(ctx, m.src.Conn(), delOpt, &gone)
+	bar.Done()
+	for _, f := range res.Failed.List {
+		m.env.Complain(fmt.Errorf("%s stays: %w", escape.Line(f.Path), f.Err))
+	}
+	switch interrupted := command.Stopped(ctx, err, fmt.Sprintf("the copy is complete, and %s of the source are deleted; --resume goes on", command.Counted(res.Deleted, "znode"))); {
+	case interrupted != nil:
+		return interrupted
+	case err != nil:
+		return fmt.Errorf("%w; the copy is complete, and --resume goes on with deleting the source", m.env.At(m.src.Location, m.env.Explain(ctx, err)))
+	case res.Failed.N > 0:
+		return fmt.Errorf("%s of the source were changed or got children meanwhile, and stay; the copy is complete", command.Counted(res.Failed.N, "znode"))
+	}
+	m.moved(res.Deleted)
+	return nil
+}
