@@ -2,6 +2,7 @@
 // sequential children. import, cp, mirror and others that write a tree use it.
 //
 //	apply.go      what is asked for, and what came of it
+//	patch.go      the same for single znodes
 //	plan.go       reads the wanted znodes beside those that exist, and decides
 //	change.go     one change, as a part of a multi
 //	writer.go     many changes in each multi, many multis in flight
@@ -64,8 +65,14 @@ type Options struct {
 	Batch   int  // znodes in a multi; 0 means DefaultBatch
 	Rate    int  // changes a second at most; 0 means DefaultRate, less than 0 no limit
 
+	// Mine, if set, says whether a znode that exists and differs, or is not wanted, may be changed or deleted: whether it is
+	// as the caller left it. Others are in Result.Foreign. It is for Overwrite and DeleteExtra.
+	Mine func(path string, found *proto.Stat) bool
 	// Each is called for each change: when it is done or, with DryRun, decided.
 	Each func(d Done)
+	// Wrote is called for each znode that exists as wanted, or was written, with the stat that it then has, if that is
+	// known. It may be nil.
+	Wrote func(path string, stat *proto.Stat)
 	// Progress is called with how many znodes are settled, now and then.
 	Progress func(done int)
 	// Lost is called when the connection is lost; the run goes on once there is another. It may be nil.
@@ -121,6 +128,7 @@ type Result struct {
 	Created, Changed, Deleted int
 	Same                      int      // existed as wanted
 	Skipped                   Failures // exist, differ and stay; also ephemerals, which belong to sessions
+	Foreign                   Failures // that somebody else has changed, see Options.Mine
 	Ephemeral                 int      // of those, wanted ones, which are not made
 	Failed                    Failures
 	Raised, Pairs             int      // parents whose next number was raised, and by how many create-and-delete pairs
@@ -130,7 +138,7 @@ type Result struct {
 
 // Done is the number of znodes that were seen to.
 func (r *Result) settled() int {
-	return r.Created + r.Changed + r.Deleted + r.Same + r.Skipped.N + r.Failed.N
+	return r.Created + r.Changed + r.Deleted + r.Same + r.Skipped.N + r.Foreign.N + r.Failed.N
 }
 
 // ConflictError means that a znode exists that must not.
@@ -198,6 +206,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Each == nil {
 		o.Each = func(Done) {}
+	}
+	if o.Wrote == nil {
+		o.Wrote = func(string, *proto.Stat) {}
 	}
 	if o.Progress == nil {
 		o.Progress = func(int) {}

@@ -19,11 +19,18 @@ import (
 type plan struct {
 	*run
 	ctx    context.Context
-	actual *source.Pulled // nil if Root does not exist
-	next   *source.Znode  // of actual
-	last   string         // the wanted znode before
-	above  []*branch      // the wanted znodes from Root down to the last one
-	extra  []*surplus     // those that are not wanted, from the top down to the last one
+	actual existing      // nil if Root does not exist
+	next   *source.Znode // of actual
+	single bool          // parents need not be wanted, too
+	last   string        // the wanted znode before
+	above  []*branch     // the wanted znodes from Root down to the last one
+	extra  []*surplus    // those that are not wanted, from the top down to the last one
+}
+
+// existing passes the znodes that exist, in order, and then nil.
+type existing interface {
+	Next() (*source.Znode, error)
+	Stop()
 }
 
 // branch is a wanted znode while its children come.
@@ -90,7 +97,7 @@ func (p *plan) advance() (err error) {
 // see takes the next wanted znode.
 func (p *plan) see(z *source.Znode) error {
 	switch {
-	case p.last == "" && z.Path != p.opt.Root:
+	case p.last == "" && !p.single && z.Path != p.opt.Root:
 		return fmt.Errorf("the tree begins with %s, not with %s", escape.Line(z.Path), escape.Line(p.opt.Root))
 	case p.last != "" && source.Compare(p.last, z.Path) >= 0:
 		return fmt.Errorf("%s comes after %s, which is out of order or twice the same", escape.Line(z.Path), escape.Line(p.last))
@@ -104,7 +111,7 @@ func (p *plan) see(z *source.Znode) error {
 	}
 	var parent *branch
 	if top := len(p.above) - 1; top >= 0 {
-		if parent = p.above[top]; parent.path != parentOf(z.Path) {
+		if parent = p.above[top]; parent.path != parentOf(z.Path) && !p.single {
 			return fmt.Errorf("%s has no parent in the tree", escape.Line(z.Path))
 		}
 		if err := p.begin(parent, true); err != nil {
@@ -155,6 +162,7 @@ func (p *plan) see(z *source.Znode) error {
 }
 
 var (
+	errTheirs    = errors.New("was created or changed by somebody else, and stays")
 	errEphemeral = errors.New("ephemeral znodes belong to sessions and are not copied")
 	errUnread    = errors.New("could not be read")
 )
@@ -233,10 +241,15 @@ func (r *run) compare(b *branch, z, found *source.Znode) (changes []*change, err
 	case sameData && sameACL, system && (z.Path == zookeeper || z.Path == proto.QuotaPath || strings.HasSuffix(z.Path, "/"+proto.StatsNode)):
 		b.raise = b.raise && (r.opt.Resume || r.opt.OnConflict == Overwrite) && !system
 		r.res.Same++
+		r.opt.Wrote(z.Path, &found.Stat)
 		r.higher(b)
 		return nil, nil
 	case r.opt.Resume && sameData && unfinished(found.ACL, z.ACL):
 		b.acl, b.aversion, b.counts = z.ACL, found.Stat.Aversion, Alter
+		return nil, nil
+	case r.opt.OnConflict == Overwrite && r.opt.Mine != nil && !r.opt.Mine(z.Path, &found.Stat):
+		b.raise = false
+		r.res.Foreign.add(z.Path, fmt.Errorf("its %s was changed by somebody else", differs(sameData)))
 		return nil, nil
 	case r.opt.OnConflict == Overwrite:
 	case r.opt.OnConflict == Fail && z.Path != "/":
@@ -358,6 +371,8 @@ func (p *plan) unwanted(z *source.Znode) error {
 	}
 	if s.stat.EphemeralOwner != 0 {
 		s.stay = fmt.Errorf("is an ephemeral znode of session 0x%x, and stays", uint64(s.stat.EphemeralOwner))
+	} else if p.opt.Mine != nil && !p.opt.Mine(s.path, &s.stat) {
+		s.stay = errTheirs
 	}
 	p.extra = append(p.extra, s)
 	return nil
@@ -374,7 +389,11 @@ func (p *plan) leaveExtra(path string) error {
 		p.extra[top] = nil
 		p.extra = p.extra[:top]
 		if s.stay != nil {
-			p.res.Skipped.add(s.path, s.stay)
+			if errors.Is(s.stay, errTheirs) {
+				p.res.Foreign.add(s.path, s.stay)
+			} else {
+				p.res.Skipped.add(s.path, s.stay)
+			}
 			if top > 0 && within(p.extra[top-1].path, s.path) {
 				p.extra[top-1].stay = errors.New("is not wanted, and stays because of what is below it")
 			}

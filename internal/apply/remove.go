@@ -83,7 +83,7 @@ func (w *writer) commit() error {
 	}
 	f := &flight{changes: w.queue}
 	w.queue = nil
-	_, err := w.conn.StartMulti(w.settled, ops).Wait()
+	results, err := w.conn.StartMulti(w.settled, ops).Wait()
 	var loss *client.LossError
 	if errors.As(err, &loss) && loss.Sent && !loss.InPart && loss.Code == proto.ErrConnectionLoss {
 		if err := w.reconnect(err); err != nil {
@@ -97,6 +97,6 @@ func (w *writer) commit() error {
 	if err != nil {
 		return err
 	}
-	w.landed(f)
+	w.landed(f, results)
 	return nil
 }

@@ -36,13 +36,14 @@ func (w *writer) trouble(first *flight, err error) error {
 	flying := append([]*flight{first}, w.flying...)
 	w.flying = nil
 	for i, f := range flying {
+		var results []proto.MultiResult
 		if i > 0 {
-			_, err = f.started.Wait()
+			results, err = f.started.Wait()
 		}
 		var loss *client.LossError
 		switch {
 		case err == nil:
-			w.landed(f)
+			w.landed(f, results)
 		case errors.As(err, &op) && op.Code == proto.ErrSessionMoved:
 			lost = err
 			back = append(back, w.unknown(f, true)...)
@@ -148,18 +149,20 @@ func (w *writer) refused(c *change, op *client.OpError) ([]*change, error) {
 	case c.op == create && (op.Code == proto.ErrNodeExists || op.Code == proto.ErrNoAuth):
 		return w.taken(c, op)
 	case c.op == remove && op.Code == proto.ErrNoNode:
-		w.done(c)
+		w.done(c, nil)
 		return nil, nil
 	case (c.op == setData || c.op == setACL) && op.Code == proto.ErrBadVersion:
-		same, err := w.wanted(c)
+		same, stat, err := w.wanted(c)
 		switch {
 		case err != nil:
 			return w.later(c, err)
 		case same:
-			w.done(c)
+			w.done(c, &stat)
+			return nil, nil
+		case w.opt.Mine != nil:
+			w.res.Foreign.add(c.path, errors.New("was changed by somebody else"))
 			return nil, nil
 		}
-		op = &client.OpError{Op: op.Op, Path: c.path, Code: op.Code}
 	}
 	if c.op == create {
 		w.fail(c.path, op)
@@ -182,13 +185,13 @@ func (w *writer) later(c *change, err error) ([]*change, error) {
 }
 
 // wanted reports whether a znode has what a change wanted to give it.
-func (w *writer) wanted(c *change) (bool, error) {
+func (w *writer) wanted(c *change) (bool, proto.Stat, error) {
 	if c.op == setACL {
-		acl, _, err := w.conn.GetACL(w.ctx, c.path)
-		return slices.Equal(acl, c.acl), notOfZnode(err)
+		acl, stat, err := w.conn.GetACL(w.ctx, c.path)
+		return err == nil && slices.Equal(acl, c.acl), stat, notOfZnode(err)
 	}
-	data, _, err := w.conn.Get(w.ctx, c.path, false)
-	return err == nil && bytes.Equal(data, c.data), notOfZnode(err)
+	data, stat, err := w.conn.Get(w.ctx, c.path, false)
+	return err == nil && bytes.Equal(data, c.data), stat, notOfZnode(err)
 }
 
 // notOfZnode returns an error that is not the server's answer.
@@ -206,35 +209,26 @@ func (w *writer) taken(c *change, op *client.OpError) ([]*change, error) {
 	if err := w.conn.Sync(w.ctx, c.path); err != nil && notOfZnode(err) != nil {
 		return w.later(c, err)
 	}
-	found := &source.Znode{Path: c.path, Known: true}
-	stat, err := w.conn.Exists(w.ctx, c.path, false)
+	found, err := w.read(w.ctx, c.path, true)
 	switch {
-	case errors.Is(err, proto.ErrNoNode) && op.Code == proto.ErrNoAuth:
+	case err != nil:
+		return w.later(c, err)
+	case found == nil && op.Code == proto.ErrNoAuth:
 		w.fail(c.path, op)
 		return nil, nil
-	case errors.Is(err, proto.ErrNoNode):
+	case found == nil:
 		if c.tries++; c.tries < maxTries {
 			return []*change{c}, nil
 		}
 		w.fail(c.path, op)
 		return nil, nil
-	case err != nil:
-		return w.later(c, err)
 	}
-	found.Stat = stat
-	var dataErr, aclErr error
-	found.Data, _, dataErr = w.conn.Get(w.ctx, c.path, false)
-	found.ACL, _, aclErr = w.conn.GetACL(w.ctx, c.path)
-	if err := errors.Join(notOfZnode(dataErr), notOfZnode(aclErr)); err != nil {
-		return w.later(c, err)
-	}
-	found.Known = dataErr == nil && aclErr == nil
 	same := bytes.Equal(found.Data, c.data)
 	if !found.Known {
-		same = int(stat.DataLength) == len(c.data)
+		same = int(found.Stat.DataLength) == len(c.data)
 	}
-	if c.again && same && stat.EphemeralOwner == 0 {
-		w.done(c) // this run created it
+	if c.again && same && found.Stat.EphemeralOwner == 0 {
+		w.done(c, &found.Stat) // this run created it
 		return nil, nil
 	}
 	z := &source.Znode{Path: c.path, Known: true, Data: c.data, ACL: c.acl, Kind: c.kind, TTL: c.ttl}

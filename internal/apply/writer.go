@@ -61,7 +61,7 @@ func (w *writer) add(c *change) error {
 		}
 		return nil
 	case w.opt.DryRun:
-		w.done(c)
+		w.done(c, nil)
 		return nil
 	}
 	w.push(c)
@@ -188,28 +188,43 @@ func (w *writer) collect() error {
 	f := w.flying[0]
 	w.flying[0] = nil
 	w.flying = w.flying[1:]
-	_, err := f.started.Wait()
+	results, err := f.started.Wait()
 	if err != nil {
 		return w.trouble(f, err)
 	}
-	w.landed(f)
+	w.landed(f, results)
 	return nil
 }
 
 // landed notes what a multi has done.
-func (w *writer) landed(f *flight) {
+func (w *writer) landed(f *flight, results []proto.MultiResult) {
+	at := 0
 	for _, c := range f.changes {
-		w.done(c)
+		var stat *proto.Stat
+		if at < len(results) && c.op != pair {
+			stat = results[at].Stat
+		}
+		at += c.weight()
+		w.done(c, stat)
 	}
 	w.opt.Progress(w.res.settled())
 }
 
-// done notes a change.
-func (w *writer) done(c *change) {
-	switch {
-	case c.op == pair:
+// done notes a change, and the stat that the znode has now, if it is known.
+func (w *writer) done(c *change, stat *proto.Stat) {
+	switch c.op {
+	case pair:
 		w.res.Pairs += c.pairs
-	case c.counts != "":
+		return
+	case keep:
+		w.res.Pairs++
+		return
+	case create, setData, setACL:
+		if !w.opt.DryRun {
+			w.opt.Wrote(c.path, stat)
+		}
+	}
+	if c.counts != "" {
 		w.note(c.counts, c.path)
 	}
 }
@@ -217,9 +232,9 @@ func (w *writer) done(c *change) {
 // settle waits, after the run has ended early, for what is in flight, so that the result is exact.
 func (w *writer) settle() {
 	for _, f := range w.flying {
-		switch _, err := f.started.Wait(); {
+		switch results, err := f.started.Wait(); {
 		case err == nil:
-			w.landed(f)
+			w.landed(f, results)
 		case command.Fatal(err) != nil:
 			w.res.Unsure += len(f.changes)
 		}

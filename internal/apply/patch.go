@@ -1,0 +1,159 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/source"
+)
+
+// Target is a single znode as it is wanted.
+type Target struct {
+	Path   string
+	Wanted *source.Znode // nil if it is not to exist
+}
+
+// Patch makes single znodes as they are wanted. Those that are not wanted are deleted, and stay if others are below them.
+// opt.Root, DeleteExtra, Resume and Instead do not count.
+func Patch(ctx context.Context, conn *client.Conn, opt Options, targets []Target) (*Result, error) {
+	opt = opt.withDefaults()
+	r := &run{opt: opt, conn: conn, res: &Result{}}
+	if err := r.prepare(ctx); err != nil {
+		return r.res, err
+	}
+	w := newWriter(ctx, r)
+	defer w.close()
+	r.w = w
+	slices.SortFunc(targets, func(a, b Target) int { return source.Compare(a.Path, b.Path) })
+	found, err := r.find(ctx, targets)
+	if err != nil {
+		return r.res, err
+	}
+	p := &plan{run: r, ctx: ctx, single: true}
+	there := &listed{}
+	p.actual = there
+	var gone []*source.Znode
+	for i := range targets {
+		switch z := found[i]; {
+		case z == nil:
+		case targets[i].Wanted == nil:
+			gone = append(gone, z)
+		default:
+			there.list = append(there.list, z)
+		}
+	}
+	if err = p.advance(); err == nil {
+		err = p.patch(targets, gone)
+	}
+	if err == nil {
+		err = w.flush()
+	}
+	if err == nil {
+		err = r.late.finish(ctx)
+	}
+	if err != nil {
+		w.settle()
+	}
+	return r.res, err
+}
+
+func (p *plan) patch(targets []Target, gone []*source.Znode) error {
+	for _, t := range targets {
+		if t.Wanted == nil {
+			continue
+		}
+		if err := p.see(t.Wanted); err != nil {
+			return err
+		}
+	}
+	if err := p.ascend("//"); err != nil {
+		return err
+	}
+	for _, z := range slices.Backward(gone) {
+		switch {
+		case !p.mine(z.Path):
+			continue
+		case z.Stat.EphemeralOwner != 0:
+			p.res.Skipped.add(z.Path, fmt.Errorf("is an ephemeral znode of session 0x%x, and stays", uint64(z.Stat.EphemeralOwner)))
+			continue
+		case p.opt.Mine != nil && !p.opt.Mine(z.Path, &z.Stat):
+			p.res.Foreign.add(z.Path, errTheirs)
+			continue
+		}
+		if err := p.w.add(&change{op: remove, path: z.Path, version: z.Stat.Version, counts: Delete}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find reads what is at the places of targets; nil is nothing.
+func (r *run) find(ctx context.Context, targets []Target) ([]*source.Znode, error) {
+	found := make([]*source.Znode, len(targets))
+	errs := make([]error, len(targets))
+	command.ForEach(ctx, len(targets), command.InFlight, func(i int) error {
+		found[i], errs[i] = r.read(ctx, targets[i].Path, targets[i].Wanted != nil)
+		return errs[i]
+	}, errs, func(int) {})
+	for _, err := range errs {
+		var loss *client.LossError
+		switch {
+		case errors.As(err, &loss) && loss.Code == proto.ErrConnectionLoss:
+			if err := r.w.reconnect(err); err != nil {
+				return nil, err
+			}
+			return r.find(ctx, targets)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// read reads a znode, or only its stat.
+func (r *run) read(ctx context.Context, path string, all bool) (*source.Znode, error) {
+	stat, err := r.conn.Exists(ctx, path, false)
+	switch {
+	case errors.Is(err, proto.ErrNoNode):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	z := &source.Znode{Path: path, Stat: stat}
+	if !all {
+		return z, nil
+	}
+	var dataErr, aclErr error
+	var dataStat, aclStat proto.Stat
+	z.Data, dataStat, dataErr = r.conn.Get(ctx, path, false)
+	z.ACL, aclStat, aclErr = r.conn.GetACL(ctx, path)
+	if err := errors.Join(notOfZnode(dataErr), notOfZnode(aclErr)); err != nil {
+		return nil, err
+	}
+	if dataErr == nil && aclErr == nil {
+		z.Known, z.Stat = true, dataStat
+		z.Stat.Aversion = aclStat.Aversion
+	}
+	return z, nil
+}
+
+// listed are znodes that were read.
+type listed struct{ list []*source.Znode }
+
+// Next returns the next one.
+func (l *listed) Next() (*source.Znode, error) {
+	if len(l.list) == 0 {
+		return nil, nil
+	}
+	z := l.list[0]
+	l.list = l.list[1:]
+	return z, nil
+}
+
+// Stop does nothing.
+func (l *listed) Stop() {}
