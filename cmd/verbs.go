@@ -24,7 +24,7 @@ import (
 // verbs are what zkctl runs besides the znode commands, in the order of help: on the command
 // line, in the shell, in completion and among the man pages.
 func (a *app) verbs() []command.Verb {
-	return slices.Concat(withTrace(ensemble.Verbs), transfer.Verbs, []command.Verb{
+	return slices.Concat(withTrace(ensemble.Verbs), []command.Verb{
 		{Name: "local", Short: "run ZooKeeper servers and ensembles on this machine",
 			Group: command.Local, New: a.localCommand},
 		certs.Verb,
@@ -32,6 +32,7 @@ func (a *app) verbs() []command.Verb {
 		logformatter.Verb,
 		logformatter.LegacyVerb,
 		snapshot.Verb,
+	}, transfer.Verbs, []command.Verb{
 		logs.Verb,
 		report.Verb(report.Readers{Logs: logs.Survey, Writes: logformatter.Survey, Tree: snapshot.Survey}),
 		a.completionVerb(),

@@ -15,10 +15,10 @@ import (
 // Verbs are what this room does.
 var Verbs = []command.Verb{
 	{
-		Name: "cp", Short: "copy a tree to a live ensemble", Group: command.Writing,
+		Name: "cp", Short: "copy a tree to a live ensemble", Group: command.Moving,
 		New: func(env *command.Env) *cobra.Command { return newCopy(env) },
 	}, {
-		Name: "mv", Short: "move a tree, also to another ensemble", Group: command.Writing,
+		Name: "mv", Short: "move a tree, also to another ensemble", Group: command.Moving,
 		New: func(env *command.Env) *cobra.Command { return newMove(env) },
 	},
 }

@@ -162,11 +162,11 @@ func (w *writing) write(ctx context.Context, dst *source.Source, opt apply.Optio
 	opt.Each = out.each
 	opt.Raise = func(parents, pairs int, largest string) (bool, error) { return w.raise(ctx, parents, pairs, largest) }
 	opt.Lost = func(err error) { w.env.Warn("%v; waiting for a connection", err) }
-	bar := w.env.Streams.NewProgress("written", 0)
-	opt.Progress = func(done int) { bar.Set(int64(done)) }
-	out.clear = bar.Done
+	bar := newProgress(w.env, "written")
+	opt.Progress = bar.set
+	out.clear = bar.done
 	res, err := apply.Run(ctx, dst.Conn(), opt, wanted)
-	bar.Done()
+	bar.done()
 	return w.report(ctx, dst, out, res, err, of)
 }
 

@@ -23,6 +23,7 @@ const module = "github.com/zkctl/zkctl"
 var rooms = map[string][]string{
 	"cmd":          {"shell", "commands", "completions", "logformatter", "snapshot", "localserver", "local", "ensemble", "logs", "report", "certs", "transfer"},
 	"certs":        nil,
+	"transfer":     nil,
 	"shell":        {"commands", "completions"},
 	"completions":  nil,
 	"commands":     nil,
@@ -33,7 +34,6 @@ var rooms = map[string][]string{
 	"snapshot":     nil,
 	"localserver":  nil,
 	"local":        {"localserver"},
-	"transfer":     nil,
 }
 
 // solely maps a dependency to the one package that may import it.

@@ -69,6 +69,7 @@ type Group string
 const (
 	Reading   Group = "Reading znodes"
 	Writing   Group = "Writing znodes"
+	Moving    Group = "Copies, exports and backups"
 	ACLGroup  Group = "Access control and identity"
 	Quotas    Group = "Quotas"
 	Watches   Group = "Watches"
