@@ -88,7 +88,7 @@ func (m *move) atOnce(ctx context.Context) (done bool, err error) {
 		return errors.Join(walkErr, missing)
 	})
 	switch {
-	case errors.Is(err, apply.ErrTooLarge):
+	case errors.Is(err, apply.ErrNotAtOnce):
 		return false, nil
 	case err != nil && err == walkErr:
 		return false, err

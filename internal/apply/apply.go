@@ -58,7 +58,7 @@ type Options struct {
 	NoACL       bool     // znodes that exist keep their ACLs
 	Alone       bool     // only Root is wanted; its children are left alone
 	DryRun      bool     // decide, and write nothing
-	// Instead, if set, is deleted in the same transaction that writes everything, or the error is ErrTooLarge and nothing
+	// Instead, if set, is deleted in the same transaction that writes everything, or the error is ErrNotAtOnce and nothing
 	// was done. It may grow until the last wanted znode was visited.
 	Instead *Removal
 	System  bool // also quotas, the only part of /zookeeper that can be written

@@ -26,7 +26,7 @@ func testContext(t testing.TB) context.Context {
 	return ctx
 }
 
-func open(t testing.TB, cfg client.Config) *client.Conn {
+func session(t testing.TB, cfg client.Config) *client.Conn {
 	t.Helper()
 	c, err := client.Open(cfg)
 	if err != nil {
@@ -40,7 +40,7 @@ func open(t testing.TB, cfg client.Config) *client.Conn {
 func home(t testing.TB) string {
 	t.Helper()
 	s := apachetest.Shared(t)
-	c := open(t, client.Config{Servers: s.Addr()})
+	c := session(t, client.Config{Servers: s.Addr()})
 	path, _, err := c.Create(testContext(t), "/"+strings.ReplaceAll(t.Name(), "/", "-")+"-", nil, proto.OpenACL, proto.PersistentSequential, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func check(t *testing.T, ctx context.Context, super *client.Conn, want tree) {
 func TestRun(t *testing.T) {
 	ctx := testContext(t)
 	at := home(t)
-	conn := open(t, client.Config{Servers: at})
+	conn := session(t, client.Config{Servers: at})
 	want := sample()
 	raised := 0
 	opt := Options{Root: "/t", Raise: func(parents, pairs int, largest string) (bool, error) {
@@ -140,7 +140,7 @@ func TestRun(t *testing.T) {
 	if err != nil || res.Created != 9 || res.Skipped.N != 1 || res.Ephemeral != 1 || res.Failed.N != 0 || res.Raised != 4 || res.Pairs != raised {
 		t.Fatalf("%+v, %v", res, err)
 	}
-	reader := open(t, client.Config{Servers: at, Auth: []client.Auth{{Scheme: "digest", Data: []byte("scott:tiger")}}})
+	reader := session(t, client.Config{Servers: at, Auth: []client.Auth{{Scheme: "digest", Data: []byte("scott:tiger")}}})
 	check(t, ctx, reader, want)
 	path, _, err := conn.Create(ctx, "/t/", nil, proto.OpenACL, proto.PersistentSequential, 0)
 	if err != nil || path != "/t/0000000007" {
@@ -157,7 +157,7 @@ func TestRun(t *testing.T) {
 
 func TestConflicts(t *testing.T) {
 	ctx := testContext(t)
-	conn := open(t, client.Config{Servers: home(t)})
+	conn := session(t, client.Config{Servers: home(t)})
 	before := tree{znode("/t", "old", 4), znode("/t/extra", "", 1), znode("/t/extra/deep", "", 0), znode("/t/same", "s", 0)}
 	want := tree{znode("/t", "new", 5), znode("/t/same", "s", 0), znode("/t/zoo", "", 0)}
 	if _, err := Run(ctx, conn, Options{Root: "/t"}, before.wanted); err != nil {
@@ -196,7 +196,7 @@ func TestConflicts(t *testing.T) {
 // TestForeignChange changes a znode after it was read and before it is written.
 func TestForeignChange(t *testing.T) {
 	ctx := testContext(t)
-	conn := open(t, client.Config{Servers: home(t)})
+	conn := session(t, client.Config{Servers: home(t)})
 	if _, err := Run(ctx, conn, Options{Root: "/t"}, tree{znode("/t", "", 0), znode("/t/a", "old", 0), znode("/t/b", "old", 0)}.wanted); err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestForeignChange(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	ctx := testContext(t)
-	conn := open(t, client.Config{Servers: home(t)})
+	conn := session(t, client.Config{Servers: home(t)})
 	if _, _, err := conn.Create(ctx, "/closed", nil, []proto.ACL{other}, proto.Persistent, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestLostConnections(t *testing.T) {
 	b := &breaking{}
 	n := int64(0)
 	b.after = func() int64 { n++; return 20_000 + 37_000*n }
-	conn := open(t, client.Config{Servers: home(t), Dial: b.dial})
+	conn := session(t, client.Config{Servers: home(t), Dial: b.dial})
 	want := tree{znode("/t", "root", 0)}
 	for i := range 40 {
 		parent := fmt.Sprintf("/t/%03d", i)
@@ -338,7 +338,7 @@ func TestResume(t *testing.T) {
 			t.Fatalf("%+v, %v", res, err)
 		}
 	}
-	check(t, ctx, open(t, scotts), want)
+	check(t, ctx, session(t, scotts), want)
 	if created > len(want) {
 		t.Errorf("%d znodes were created, of %d", created, len(want))
 	}
@@ -346,13 +346,13 @@ func TestResume(t *testing.T) {
 
 func TestMove(t *testing.T) {
 	ctx := testContext(t)
-	conn := open(t, client.Config{Servers: home(t)})
+	conn := session(t, client.Config{Servers: home(t), Auth: []client.Auth{{Scheme: "digest", Data: []byte("scott:tiger")}}})
 	from := tree{znode("/from", "root", 5), znode("/from/a", "1", 0)}
 	if _, err := Run(ctx, conn, Options{Root: "/from"}, from.wanted); err != nil {
 		t.Fatal(err)
 	}
 	to := tree{znode("/to", "root", 5), znode("/to/a", "1", 0)}
-	to[0].ACL = []proto.ACL{scott, {Perms: proto.PermRead, ID: proto.ID{Scheme: "world", ID: "anyone"}}}
+	to[1].ACL = []proto.ACL{scott, {Perms: proto.PermRead, ID: proto.ID{Scheme: "world", ID: "anyone"}}}
 	gone := &Removal{}
 	gone.Add("/from", 0)
 	gone.Add("/from/a", 1)
@@ -373,7 +373,7 @@ func TestMove(t *testing.T) {
 	for i := range onceParts {
 		large = append(large, znode(fmt.Sprintf("/large/%05d", i), "", 0))
 	}
-	if _, err := Run(ctx, conn, Options{Root: "/large", Instead: &Removal{}}, large.wanted); !errors.Is(err, ErrTooLarge) {
+	if _, err := Run(ctx, conn, Options{Root: "/large", Instead: &Removal{}}, large.wanted); !errors.Is(err, ErrNotAtOnce) {
 		t.Error(err)
 	}
 }

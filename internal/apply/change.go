@@ -28,7 +28,7 @@ type changeOp uint8
 const (
 	create  changeOp = iota
 	setData          // at the version
-	setACL           // at the version
+	setACL           // at the version; servers take it alone, not in a multi
 	remove           // at the version
 	pair             // creates and deletes a child, to raise the next sequence number
 	keep             // creates a child, so that a container is not deleted
@@ -60,7 +60,7 @@ func (c *change) weight() int {
 	return 1
 }
 
-// appendTo appends the change to the parts of a multi.
+// appendTo appends the change, which is no setACL, to the parts of a multi.
 func (c *change) appendTo(ops []proto.MultiOp) []proto.MultiOp {
 	switch c.op {
 	case create:
@@ -74,8 +74,6 @@ func (c *change) appendTo(ops []proto.MultiOp) []proto.MultiOp {
 		return append(ops, client.CreateOp(c.path, c.data, c.acl, mode, c.ttl))
 	case setData:
 		return append(ops, proto.MultiOp{Type: proto.OpSetData, Request: &proto.SetDataRequest{Path: c.path, Data: c.data, Version: c.version}})
-	case setACL:
-		return append(ops, proto.MultiOp{Type: proto.OpSetACL, Request: &proto.SetACLRequest{Path: c.path, ACL: c.acl, Version: c.version}})
 	case remove:
 		return append(ops, proto.MultiOp{Type: proto.OpDelete, Request: &proto.PathVersionRequest{Path: c.path, Version: c.version}})
 	case keep:

@@ -308,7 +308,7 @@ func (p *plan) begin(b *branch, parent bool) error {
 		return nil
 	}
 	b.create = nil
-	if (parent || b.raise && b.want > b.have) && !open(c.acl) {
+	if p.opt.Instead == nil && (parent || b.raise && b.want > b.have) && !open(c.acl) {
 		b.acl = c.acl
 		c.acl = p.meanwhile(c.acl)
 	}

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -49,8 +50,9 @@ func Remove(ctx context.Context, conn *client.Conn, opt Options, gone *Removal) 
 	return r.res, err
 }
 
-// ErrTooLarge means that changes do not fit into one transaction.
-var ErrTooLarge = errors.New("the changes do not fit into a transaction")
+// ErrNotAtOnce means that changes cannot be made in one transaction: they are too many, or an ACL that could only be
+// set afterwards would keep this session from creating children.
+var ErrNotAtOnce = errors.New("the changes cannot be made in one transaction")
 
 // The largest transaction: its bytes are below a server's default jute.maxbuffer.
 const (
@@ -58,10 +60,10 @@ const (
 	onceParts = 10_000
 )
 
-// fits returns ErrTooLarge if the changes so far, and what is deleted instead, are too many.
+// fits returns ErrNotAtOnce if the changes so far, and what is deleted instead, are too many.
 func (w *writer) fits() error {
 	if w.bytes > onceBytes || w.weight+w.opt.Instead.Len() > onceParts {
-		return ErrTooLarge
+		return ErrNotAtOnce
 	}
 	return nil
 }
@@ -93,6 +95,9 @@ func (w *writer) commit() error {
 		if _, found := w.conn.Exists(w.ctx, w.opt.Root, false); found == nil { // it did not exist before
 			err = nil
 		}
+	}
+	if errors.Is(err, proto.ErrNoAuth) {
+		return fmt.Errorf("%w: %w", ErrNotAtOnce, err)
 	}
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ func (w *writer) trouble(first *flight, err error) error {
 	for i, f := range flying {
 		var results []proto.MultiResult
 		if i > 0 {
-			results, err = f.started.Wait()
+			results, err = w.wait(f)
 		}
 		var loss *client.LossError
 		switch {

@@ -13,9 +13,9 @@ import (
 const (
 	// batchBytes keeps a multi well below a server's default jute.maxbuffer, and a server's queue even.
 	batchBytes = 512 << 10
-	// flights is how many multis may wait for replies at the same time, and lone how many of a single change.
-	flights = 16
-	lone    = 256
+	// flights is how many full multis may wait for replies at the same time, and mostFlights how many in all.
+	flights     = 16
+	mostFlights = 256
 )
 
 // writer sends changes in the order in which they come. It is not safe for concurrent use.
@@ -32,14 +32,16 @@ type writer struct {
 	single int       // the first ones, which go alone
 	weight int       // of queue
 	bytes  int
-	flying []*flight // oldest first
-	paced  time.Time // when the next multi may fly
+	flying []*flight                   // oldest first
+	aloft  struct{ weight, bytes int } // of flying
+	paced  time.Time                   // when the next multi may fly
 }
 
-// flight is a multi in flight.
+// flight is a multi in flight, or a setACL.
 type flight struct {
-	changes []*change
-	started *client.Started
+	changes       []*change
+	weight, bytes int
+	started       *client.Started
 }
 
 func newWriter(ctx context.Context, r *run) *writer {
@@ -98,11 +100,7 @@ func (w *writer) pump(all bool) error {
 		if w.single == 0 && !all && w.weight < w.opt.Batch && w.bytes < batchBytes {
 			return nil
 		}
-		limit := flights
-		if w.single > 0 {
-			limit = lone
-		}
-		if len(w.flying) >= limit {
+		if len(w.flying) >= mostFlights || w.aloft.weight >= flights*w.opt.Batch || w.aloft.bytes >= flights*batchBytes {
 			if err := w.collect(); err != nil { // it may change the queue
 				return err
 			}
@@ -123,7 +121,7 @@ func (w *writer) send() error {
 	n, weight, bytes := 0, 0, 0
 	for n < len(w.queue) {
 		c := w.queue[n]
-		if n > 0 && (w.single > 0 || weight+c.weight() > w.opt.Batch || bytes+c.size() > batchBytes) {
+		if n > 0 && (w.single > 0 || c.op == setACL || w.queue[0].op == setACL || weight+c.weight() > w.opt.Batch || bytes+c.size() > batchBytes) {
 			break
 		}
 		n++
@@ -140,7 +138,6 @@ func (w *writer) send() error {
 		w.queue = append(f.changes, w.queue...)
 		return err
 	}
-	ops := make([]proto.MultiOp, 0, weight)
 	f.changes = slices.DeleteFunc(f.changes, func(c *change) bool { // those above may have failed since
 		lost := w.lostAbove(c.path)
 		if lost && c.op == create {
@@ -148,15 +145,30 @@ func (w *writer) send() error {
 		}
 		return lost
 	})
-	for _, c := range f.changes {
-		ops = c.appendTo(ops)
-	}
-	if len(ops) == 0 {
+	if len(f.changes) == 0 {
 		return nil
 	}
-	f.started = w.conn.StartMulti(w.settled, ops)
+	if c := f.changes[0]; c.op == setACL {
+		f.started = w.conn.StartSetACL(w.settled, c.path, c.acl, c.version)
+	} else {
+		ops := make([]proto.MultiOp, 0, weight)
+		for _, c := range f.changes {
+			ops = c.appendTo(ops)
+		}
+		f.started = w.conn.StartMulti(w.settled, ops)
+	}
+	f.weight, f.bytes = weight, bytes
+	w.aloft.weight += weight
+	w.aloft.bytes += bytes
 	w.flying = append(w.flying, f)
 	return nil
+}
+
+// wait waits for the reply to a multi that is no longer in flying.
+func (w *writer) wait(f *flight) ([]proto.MultiResult, error) {
+	w.aloft.weight -= f.weight
+	w.aloft.bytes -= f.bytes
+	return f.started.Wait()
 }
 
 // pace waits until the rate allows so many changes.
@@ -188,7 +200,7 @@ func (w *writer) collect() error {
 	f := w.flying[0]
 	w.flying[0] = nil
 	w.flying = w.flying[1:]
-	results, err := f.started.Wait()
+	results, err := w.wait(f)
 	if err != nil {
 		return w.trouble(f, err)
 	}
@@ -232,7 +244,7 @@ func (w *writer) done(c *change, stat *proto.Stat) {
 // settle waits, after the run has ended early, for what is in flight, so that the result is exact.
 func (w *writer) settle() {
 	for _, f := range w.flying {
-		switch results, err := f.started.Wait(); {
+		switch results, err := w.wait(f); {
 		case err == nil:
 			w.landed(f, results)
 		case command.Fatal(err) != nil:

@@ -12,12 +12,23 @@ func (c *Conn) StartMulti(ctx context.Context, ops []proto.MultiOp) *Started {
 	return c.startMulti(ctx, proto.OpMulti, ops)
 }
 
-// Started is a multi whose reply is to come.
+// StartSetACL sends a setACL in the same way. Servers do not take one as a part of a multi.
+func (c *Conn) StartSetACL(ctx context.Context, path string, acl []proto.ACL, version int32) *Started {
+	s := &Started{c: c, ctx: ctx, op: proto.OpSetACL, path: path}
+	if s.err = ValidatePath(path); s.err == nil {
+		s.call = newCall(ctx, s.op, &proto.SetACLRequest{Path: c.real(path), ACL: acl, Version: version})
+		s.err = c.pass(s.call)
+	}
+	return s
+}
+
+// Started is a multi, or a setACL, whose reply is to come.
 type Started struct {
 	c    *Conn
 	ctx  context.Context
 	ops  []proto.MultiOp
 	op   proto.Op
+	path string // of a setACL
 	call *call
 	err  error // it was not sent
 }
@@ -35,7 +46,7 @@ func (c *Conn) startMulti(ctx context.Context, op proto.Op, ops []proto.MultiOp)
 	return s
 }
 
-// Wait waits for the reply. It returns what Multi does.
+// Wait waits for the reply. It returns what Multi does: for a setACL one result, with the stat.
 func (s *Started) Wait() ([]proto.MultiResult, error) {
 	c, ops := s.c, s.ops
 	if s.err != nil {
@@ -43,6 +54,12 @@ func (s *Started) Wait() ([]proto.MultiResult, error) {
 	}
 	if err := c.await(s.ctx, s.op, s.call); err != nil {
 		return nil, err
+	}
+	if s.op == proto.OpSetACL {
+		var res proto.StatResponse
+		err := c.named(s.path, s.op, s.call.result(&res))
+		s.call.release()
+		return []proto.MultiResult{{Type: s.op, Stat: &res.Stat}}, err
 	}
 	res := proto.MultiResponse{Most: len(ops)}
 	err := c.named("", s.op, s.call.result(&res))
