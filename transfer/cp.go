@@ -14,16 +14,16 @@ func newCopy(env *command.Env) *cobra.Command {
 	w := &writing{env: env}
 	alone := false
 	c := &cobra.Command{
-		Use: "cp SOURCE DEST",
+		Use: "cp FROM TO",
 		Long: `Copy the znode at a location, with everything below it, to a live ensemble: data,
-ACLs, and the numbers of the next sequential children. DEST becomes what SOURCE is;
-it is never a child of DEST. Its parent must exist.
+ACLs, and the numbers of the next sequential children. TO becomes what FROM is;
+it is never a child of TO. Its parent must exist.
 
-SOURCE is a znode path, NAME:/path for a profile or a local server, zk://host:port/path,
+FROM is a znode path, NAME:/path for a profile or a local server, zk://host:port/path,
 or file:PATH[@ZXID|@TIME][:/path] for a snapshot or a data directory, also as it was
-at an earlier moment. DEST is one of the first three.
+at an earlier moment. TO is one of the first three.
 
-A znode that exists at DEST ends the copy before anything is written, unless
+A znode that exists at TO ends the copy before anything is written, unless
 --on-conflict says otherwise. Each write is guarded by the version that was read, so
 that nothing that somebody else changes meanwhile is overwritten. An interrupted copy
 goes on with --resume.

@@ -16,9 +16,9 @@ import (
 func newMove(env *command.Env) *cobra.Command {
 	w := &writing{env: env}
 	c := &cobra.Command{
-		Use: "mv SOURCE DEST",
-		Long: `Move a znode with everything below it to another path or another live ensemble. DEST
-becomes what SOURCE is; it must not exist, and its parent must.
+		Use: "mv FROM TO",
+		Long: `Move a znode with everything below it to another path or another live ensemble. TO
+becomes what FROM is; it must not exist, and its parent must.
 
 Within one session, a tree that fits into a transaction is moved by one: nobody ever
 sees both, or neither. A larger tree, or one that goes to another ensemble, is copied,
@@ -140,7 +140,7 @@ func (m *move) inSteps(ctx context.Context) error {
 		return fmt.Errorf("compare the copy with its source: %w; nothing was deleted", err)
 	}
 	if differing := gone.Len() - res.Same; differing > 0 {
-		return fmt.Errorf("the source was changed meanwhile: %s of the copy differ; nothing was deleted; delete the copy, and move again",
+		return fmt.Errorf("%s of the copy differ from the source, or cannot be read; nothing was deleted at the source (--resume goes on if the copy may be written; otherwise delete the copy, and move again)",
 			command.Counted(differing, "znode"))
 	}
 	bar := m.env.Streams.NewProgress("deleted", int64(gone.Len()))

@@ -3,6 +3,7 @@
 //	transfer.go   the verbs
 //	cp.go         cp
 //	mv.go         mv
+//	progress.go   how far a run is
 //	writing.go    what the verbs that write a tree share: options, questions, the report
 package transfer
 

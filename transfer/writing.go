@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/apply"
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -231,7 +232,7 @@ func (w *writing) report(ctx context.Context, dst *source.Source, out *listing, 
 		if printErr := env.PrintJSON(w.object(out, res)); printErr != nil {
 			return errors.Join(printErr, err)
 		}
-	} else {
+	} else if err == nil || res.Created+res.Changed+res.Deleted+res.Failed.N > 0 {
 		w.print(res)
 	}
 	if interrupted := command.Stopped(ctx, err, w.soFar(res)); interrupted != nil {
@@ -273,7 +274,7 @@ func (w *writing) soFar(res *apply.Result) string {
 func (w *writing) print(res *apply.Result) {
 	env := w.env
 	for _, f := range res.Failed.List {
-		env.Complain(fmt.Errorf("%s: %w", escape.Line(f.Path), f.Err))
+		env.Complain(fmt.Errorf("%s: %s", escape.Line(f.Path), reason(f.Err)))
 	}
 	if more := res.Failed.N - len(res.Failed.List); more > 0 {
 		env.Complain(fmt.Errorf("and %s more, most of them below those", command.Thousands(more)))
@@ -301,6 +302,17 @@ func (w *writing) print(res *apply.Result) {
 	fmt.Fprintln(env.Streams.Out, text)
 }
 
+// reason says what is the matter with a znode.
+func reason(err error) string {
+	var op *client.OpError
+	if errors.As(err, &op) {
+		if text := command.Sentence(op); text != "" {
+			return text
+		}
+	}
+	return err.Error()
+}
+
 // failureJSON is a znode and what is the matter with it, in JSON.
 type failureJSON struct {
 	Path   string `json:"path"`
@@ -310,7 +322,7 @@ type failureJSON struct {
 func failuresJSON(f apply.Failures) []failureJSON {
 	list := make([]failureJSON, len(f.List))
 	for i, one := range f.List {
-		list[i] = failureJSON{one.Path, one.Err.Error()}
+		list[i] = failureJSON{one.Path, reason(one.Err)}
 	}
 	return list
 }
