@@ -21,7 +21,6 @@ import (
 type late struct {
 	*run
 	waiting []*branch
-	pairs   int             // that the waiting ones take, as far as is known
 	refuse  map[string]bool // whose number cannot be raised
 }
 

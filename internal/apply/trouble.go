@@ -54,9 +54,7 @@ func (w *writer) trouble(first *flight, err error) error {
 			back = append(back, w.unknown(f, loss.Sent && !loss.InPart)...)
 		default:
 			w.res.Unsure += len(f.changes)
-			for _, rest := range flying[i+1:] {
-				w.flying = append(w.flying, rest) // settle waits for them
-			}
+			w.flying = append(w.flying, flying[i+1:]...) // settle waits for them
 			return err
 		}
 	}

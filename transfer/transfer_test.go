@@ -1,0 +1,231 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/session"
+	"github.com/zkctl/zkctl/internal/source"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
+
+func testContext(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func open(t testing.TB, cfg client.Config) *client.Conn {
+	t.Helper()
+	c, err := client.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// home creates a znode for this run of the test on the shared server.
+func home(t testing.TB) (server, path string) {
+	t.Helper()
+	s := apachetest.Shared(t)
+	c := open(t, client.Config{Servers: s.Addr()})
+	path, _, err := c.Create(testContext(t), "/"+strings.ReplaceAll(t.Name(), "/", "-")+"-", nil, proto.OpenACL, proto.PersistentSequential, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Addr(), path
+}
+
+// run runs a verb on a session with a server, and returns what it prints.
+func run(t testing.TB, cfg client.Config, words ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	s := session.New(func() (client.Config, error) { return cfg, nil })
+	defer s.Close()
+	env := &command.Env{Streams: &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Width: 80}, Verbs: Verbs, Session: s, Dir: "/"}
+	err = command.Run(testContext(t), env, command.Args(words...))
+	return out.String(), errs.String(), err
+}
+
+func create(t testing.TB, c *client.Conn, path, data string, acl []proto.ACL, mode proto.CreateMode) {
+	t.Helper()
+	ttl := int64(0)
+	if mode.IsTTL() {
+		ttl = 3_600_000
+	}
+	if _, _, err := c.Create(testContext(t), path, []byte(data), acl, mode, ttl); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var scott = client.Auth{Scheme: "digest", Data: []byte("scott:tiger")}
+
+// sample makes a tree with each kind, a closed part and numbers of sequential children, and returns the last zxid.
+func sample(t testing.TB, c *client.Conn, root string) int64 {
+	t.Helper()
+	ctx := testContext(t)
+	mine := []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "auth"}}}
+	create(t, c, root, "root", proto.OpenACL, proto.Persistent)
+	create(t, c, root+"/closed", "secret", mine, proto.Persistent)
+	create(t, c, root+"/closed/kid", "k", mine, proto.Persistent)
+	create(t, c, root+"/container", "", proto.OpenACL, proto.Container)
+	create(t, c, root+"/container/kid", "", proto.OpenACL, proto.Persistent)
+	create(t, c, root+"/queue", "", proto.OpenACL, proto.Persistent)
+	for range 5 {
+		create(t, c, root+"/queue/n-", "x", proto.OpenACL, proto.PersistentSequential)
+	}
+	for _, i := range []int{1, 4} {
+		if err := c.Delete(ctx, fmt.Sprintf("%s/queue/n-%010d", root, i), -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	create(t, c, root+"/session", "", proto.OpenACL, proto.Ephemeral)
+	create(t, c, root+"/ttl", "later", proto.OpenACL, proto.PersistentTTL)
+	stat, err := c.Exists(ctx, root+"/ttl", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stat.Czxid
+}
+
+// describe lists a tree: paths, data, ACLs, next sequence numbers and, from files, kinds.
+func describe(t testing.TB, cfg client.Config, location string) []string {
+	t.Helper()
+	l, err := source.Parse(location, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := session.New(func() (client.Config, error) { return cfg, nil })
+	defer s.Close()
+	src, err := source.Open(l, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	var list []string
+	if _, err := src.Walk(testContext(t), source.Options{Stat: true, Data: true, ACL: true}, func(z *source.Znode) error {
+		if z.Kind == source.Ephemeral {
+			return nil
+		}
+		kind := string(z.Kind)
+		if !src.TellsKinds() {
+			kind = ""
+		}
+		list = append(list, fmt.Sprintf("%s %q %v next %d %s %d", strings.TrimPrefix(z.Path, l.Path), z.Data, z.ACL, source.NextSequence(&z.Stat), kind, z.TTL))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// TestDeletedTreeComesBack deletes a tree of a running server, and copies it back from the server's own files.
+func TestDeletedTreeComesBack(t *testing.T) {
+	server, at := home(t)
+	cfg := client.Config{Servers: server, Auth: []client.Auth{scott}}
+	c := open(t, cfg)
+	root := at + "/config"
+	zxid := sample(t, c, root)
+	before := describe(t, cfg, root)
+	for _, path := range []string{"/closed/kid", "/closed", "/container/kid", "/container", "/queue/n-0000000000", "/queue/n-0000000002", "/queue/n-0000000003", "/queue", "/session", "/ttl", ""} {
+		if err := c.Delete(testContext(t), root+path, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := fmt.Sprintf("file:%s@0x%x:%s", source.EncodeFile(apachetest.Shared(t).Dir()), uint64(zxid), root)
+	// The session that writes need not be able to read what it writes.
+	stdout, stderr, err := run(t, client.Config{Servers: server}, "cp", file, root)
+	if err != nil || !strings.HasPrefix(stdout, "created 10, ") || !strings.Contains(stdout, "skipped 1, failed 0") {
+		t.Fatalf("%s%s%v", stdout, stderr, err)
+	}
+	if after := describe(t, cfg, root); !slices.Equal(after, before) {
+		t.Errorf("there is\n%s\nwhere there was\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
+	}
+	newest := fmt.Sprintf("file:%s:%s", source.EncodeFile(apachetest.Shared(t).Dir()), root)
+	if kinds := describe(t, cfg, newest); !slices.Equal(kinds, describe(t, cfg, file)) {
+		t.Errorf("the kinds are\n%s\nwhere they were\n%s", strings.Join(kinds, "\n"), strings.Join(describe(t, cfg, file), "\n"))
+	}
+	path, _, err := c.Create(testContext(t), root+"/queue/n-", nil, proto.OpenACL, proto.PersistentSequential, 0)
+	if err != nil || path != root+"/queue/n-0000000005" {
+		t.Errorf("the next sequential znode is %s, %v", path, err)
+	}
+}
+
+func TestCopyErrors(t *testing.T) {
+	server, at := home(t)
+	cfg := client.Config{Servers: server}
+	c := open(t, cfg)
+	create(t, c, at+"/a", "1", proto.OpenACL, proto.Persistent)
+	create(t, c, at+"/a/b", "1", proto.OpenACL, proto.Persistent)
+	create(t, c, at+"/other", "2", proto.OpenACL, proto.Persistent)
+	for _, test := range []struct {
+		words string
+		want  string
+	}{
+		{"cp AT/a AT/a", "the same znode"},
+		{"cp AT/a AT/a/b/c", "copied into itself"},
+		{"cp AT/a/b AT/a --on-conflict overwrite --delete-extra", "delete the source"},
+		{"cp AT/a AT/other", "exists at the destination (--on-conflict skip or overwrite goes on, --resume if"},
+		{"cp AT/none AT/x", "Node does not exist"},
+		{"cp AT/a AT/none/x", "could not be written"},
+		{"cp AT/a file:FILE", "files are only read"},
+		{"cp AT/a AT/x --on-conflict replace", `unknown policy "replace"`},
+		{"cp AT/a AT/x --batch 0", "--batch"},
+		{"cp AT/a AT/x --acl FILE", "--acl"},
+		{"mv AT/a AT/other", "exists"},
+		{"mv AT/a/b AT/a", "exists"},
+		{"mv AT/a AT/a/x", "into itself"},
+	} {
+		words := strings.NewReplacer("AT", at, "FILE", os.Args[0]).Replace(test.words)
+		stdout, stderr, err := run(t, cfg, strings.Fields(words)...)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %s%s%v", test.words, stdout, stderr, err)
+		}
+	}
+	if list := describe(t, cfg, at); len(list) != 4 {
+		t.Errorf("something was written: %q", list)
+	}
+}
+
+func TestMoveVerb(t *testing.T) {
+	server, at := home(t)
+	cfg := client.Config{Servers: server, Auth: []client.Auth{scott}}
+	c := open(t, cfg)
+	sample(t, c, at+"/from")
+	if _, _, err := run(t, cfg, "mv", at+"/from", at+"/to"); err == nil || !strings.Contains(err.Error(), "is ephemeral") {
+		t.Errorf("with an ephemeral znode: %v", err)
+	}
+	if err := c.Delete(testContext(t), at+"/from/session", -1); err != nil {
+		t.Fatal(err)
+	}
+	before := describe(t, cfg, at+"/from")
+	if stdout, stderr, err := run(t, cfg, "mv", at+"/from", at+"/to"); err != nil || stderr != "moved 10 znodes\n" {
+		t.Fatalf("%s%s%v", stdout, stderr, err)
+	}
+	// To a session that knows nothing of the first, in steps; --resume does not try it in one transaction.
+	for _, words := range [][]string{{at + "/to", "zk://" + server + at + "/again"}, {at + "/to", at + "/again", "--resume"}} {
+		_, stderr, err := run(t, cfg, append([]string{"mv"}, words...)...)
+		if err == nil != (len(words) == 3) {
+			t.Fatalf("%s%v", stderr, err)
+		}
+	}
+	if after := describe(t, cfg, at+"/again"); !slices.Equal(after, before) {
+		t.Errorf("there is\n%s\nof\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
+	}
+	if list := describe(t, cfg, at); len(list) != 11 {
+		t.Errorf("something is left: %q", list)
+	}
+}
