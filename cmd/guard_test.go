@@ -58,6 +58,10 @@ var everyVerb = map[string][][2]string{
 	"reconfig": {{"reconfig -remove 9", refused}},
 	"cd":       {{"cd /guard", allowed}}, "pwd": {{"pwd", allowed}}, "history": {{"history", allowed}}, "redo": {{"redo 99", allowed}}, "help": {{"help", allowed}},
 	"version": {{"version", allowed}}, "quit": {{"quit", allowed}},
+	// copies
+	"cp": {{"cp /guard/a zk://SERVER/guard/copy", refused}, {"cp /guard/a /guard/copy", refused}, {"cp /guard /guard/a --on-conflict overwrite --no-children", refused},
+		{"cp /guard/a /guard/copy --dry-run", allowed}},
+	"mv": {{"mv /guard/a /guard/moved", refused}, {"mv /guard/a zk://SERVER/guard/moved", refused}, {"mv /guard/a /guard/moved --dry-run", allowed}},
 	// ensembles
 	"ensemble status": {{"ensemble status --admin-port 0", allowed}},
 	"ensemble health": {{"ensemble health --admin-port 0", allowed}, {"ensemble health --admin-port 0 --canary", refused}},

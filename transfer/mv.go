@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/apply"
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/source"
@@ -55,6 +56,16 @@ func (w *writing) move(ctx context.Context, from, to string) error {
 	}
 	if err := apart(src, dst, false, false); err != nil {
 		return err
+	}
+	if !w.dryRun {
+		for _, conn := range []*client.Conn{dst.Conn(), src.Conn()} {
+			if err := conn.MayChange("move znodes"); err != nil {
+				return err
+			}
+		}
+		if err := src.Conn().Guard().Allow(ctx, "move "+w.env.Streams.Name(src.Location.Text), true); err != nil {
+			return err
+		}
 	}
 	if src.Conn() == dst.Conn() && below(dst.Location.Path, src.Location.Path) {
 		return fmt.Errorf("%s exists: it is above %s", dst.Location.Path, src.Location.Path)

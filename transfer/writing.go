@@ -156,6 +156,11 @@ func (w *writing) options(root string) apply.Options {
 
 // write makes the tree at dst as wanted, and reports. of reports whether an error is that of the source.
 func (w *writing) write(ctx context.Context, dst *source.Source, opt apply.Options, wanted apply.Wanted, of func(error) bool) error {
+	if !opt.DryRun {
+		if err := dst.Conn().MayChange("write znodes"); err != nil {
+			return err
+		}
+	}
 	if err := w.confirm(ctx, dst, opt, wanted); err != nil {
 		return err
 	}
@@ -174,7 +179,8 @@ func (w *writing) write(ctx context.Context, dst *source.Source, opt apply.Optio
 // confirm asks, on a terminal, before anything at the destination is changed or deleted.
 func (w *writing) confirm(ctx context.Context, dst *source.Source, opt apply.Options, wanted apply.Wanted) error {
 	replaces := opt.DeleteExtra || opt.OnConflict == apply.Overwrite
-	if !replaces || opt.DryRun || w.env.Yes || !w.env.Streams.InTTY {
+	guarded := dst.Conn().Guard().Level != client.Unguarded
+	if !replaces || opt.DryRun || !guarded && (w.env.Yes || !w.env.Streams.InTTY) {
 		return nil
 	}
 	opt.DryRun = true
@@ -182,8 +188,8 @@ func (w *writing) confirm(ctx context.Context, dst *source.Source, opt apply.Opt
 	if err != nil || res.Changed+res.Deleted == 0 {
 		return nil // the run itself reports it
 	}
-	return w.env.Confirm(ctx, fmt.Sprintf("Change %s and delete %s at %s?", command.Counted(res.Changed, "znode"), command.Counted(res.Deleted, "znode"),
-		w.env.Streams.Name(dst.Location.Text)), "nothing was changed")
+	question := fmt.Sprintf("Change %s and delete %s at %s?", command.Counted(res.Changed, "znode"), command.Counted(res.Deleted, "znode"), w.env.Streams.Name(dst.Location.Text))
+	return w.env.ConfirmChange(ctx, dst.Conn(), 1, 0, question, "nothing was changed")
 }
 
 // raise says what it takes to raise sequence numbers, and asks if that is much for one parent.

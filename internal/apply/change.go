@@ -40,6 +40,9 @@ const (
 	entryOverhead  = 4 + 4 + 4
 )
 
+// replaces reports whether the change replaces or deletes what this run has not made.
+func (c *change) replaces() bool { return c.counts == Alter || c.counts == Delete }
+
 // size is about how many bytes of a multi the change takes.
 func (c *change) size() int {
 	n := changeOverhead + len(c.path) + len(c.data)

@@ -148,14 +148,18 @@ func (w *writer) send() error {
 	if len(f.changes) == 0 {
 		return nil
 	}
+	ctx := w.settled
+	if !slices.ContainsFunc(f.changes, (*change).replaces) { // a guard need not ask about what this run itself has made
+		ctx = client.Unasked(ctx)
+	}
 	if c := f.changes[0]; c.op == setACL {
-		f.started = w.conn.StartSetACL(w.settled, c.path, c.acl, c.version)
+		f.started = w.conn.StartSetACL(ctx, c.path, c.acl, c.version)
 	} else {
 		ops := make([]proto.MultiOp, 0, weight)
 		for _, c := range f.changes {
 			ops = c.appendTo(ops)
 		}
-		f.started = w.conn.StartMulti(w.settled, ops)
+		f.started = w.conn.StartMulti(ctx, ops)
 	}
 	f.weight, f.bytes = weight, bytes
 	w.aloft.weight += weight

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 
+	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -16,8 +17,7 @@ func (c *Conn) StartMulti(ctx context.Context, ops []proto.MultiOp) *Started {
 func (c *Conn) StartSetACL(ctx context.Context, path string, acl []proto.ACL, version int32) *Started {
 	s := &Started{c: c, ctx: ctx, op: proto.OpSetACL, path: path}
 	if s.err = ValidatePath(path); s.err == nil {
-		s.call = newCall(ctx, s.op, &proto.SetACLRequest{Path: c.real(path), ACL: acl, Version: version})
-		s.err = c.pass(s.call)
+		s.start(&proto.SetACLRequest{Path: c.real(path), ACL: acl, Version: version})
 	}
 	return s
 }
@@ -41,9 +41,16 @@ func (c *Conn) startMulti(ctx context.Context, op proto.Op, ops []proto.MultiOp)
 			req.Ops[i] = proto.MultiOp{Type: o.Type, Request: c.chrooted(o.Request)}
 		}
 	}
-	s := &Started{c: c, ctx: ctx, ops: ops, op: op, call: newCall(ctx, op, &req)}
-	s.err = c.pass(s.call)
+	s := &Started{c: c, ctx: ctx, ops: ops, op: op}
+	s.start(&req)
 	return s
+}
+
+func (s *Started) start(req jute.Record) {
+	if s.err = s.c.guarded(s.ctx, s.op, req); s.err == nil {
+		s.call = newCall(s.ctx, s.op, req)
+		s.err = s.c.pass(s.call)
+	}
 }
 
 // Wait waits for the reply. It returns what Multi does: for a setACL one result, with the stat.
