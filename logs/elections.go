@@ -73,22 +73,10 @@ func (r *reading) eachKnown(ctx context.Context, all []*source, visit func(*head
 		return err
 	}
 	defer in.close()
-	c := catalogue.Load()
-	var m catalogue.Match
-	for n := 1; ; n++ {
-		h, err := in.next(ctx)
-		if err != nil || h == nil {
-			return err
+	return in.each(ctx, func(h *head, m *catalogue.Match) error {
+		if m == nil {
+			return nil
 		}
-		if n&0xfff == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if !c.Match(h.event.Text, &m) {
-			continue
-		}
-		h.source.learn(&m)
-		if err := visit(h, &m); err != nil {
-			return err
-		}
-	}
+		return visit(h, m)
+	})
 }

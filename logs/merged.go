@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/zkctl/zkctl/logs/internal/catalogue"
 	"github.com/zkctl/zkctl/logs/internal/format"
 )
 
@@ -76,6 +77,29 @@ func (m *merged) next(ctx context.Context) (*head, error) {
 	}
 	m.last = m.heads[0]
 	return m.last, nil
+}
+
+// each calls visit with each event that is left, in the order of time; its match is nil if it is no known phrase.
+func (m *merged) each(ctx context.Context, visit func(*head, *catalogue.Match) error) error {
+	c := catalogue.Load()
+	var found catalogue.Match
+	for n := 1; ; n++ {
+		h, err := m.next(ctx)
+		if err != nil || h == nil {
+			return err
+		}
+		if n&0xfff == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var match *catalogue.Match
+		if c.Match(h.event.Text, &found) {
+			match = &found
+			h.source.learn(match)
+		}
+		if err := visit(h, match); err != nil {
+			return err
+		}
+	}
 }
 
 func (m *merged) close() {

@@ -3,9 +3,7 @@ package logs
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/zkctl/zkctl/logs/internal/catalogue"
@@ -139,23 +137,12 @@ func (r *reading) estimateSkews(ctx context.Context, all []*source) error {
 // sight reads a log and notes its marks. visit, unless it is nil, is called with each event and with the phrase that it
 // is, or nil.
 func (s *source) sight(ctx context.Context, seen map[mark]sighting, visit func(*format.Event, *catalogue.Match)) error {
-	defer s.close()
 	c := catalogue.Load()
 	var m catalogue.Match
 	var found []mark
-	for n := 1; ; n++ {
-		e, err := s.next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if n&0xfff == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
+	return s.each(ctx, func(e *format.Event) {
 		if visit == nil && (!e.Timed || e.Level == format.Debug) {
-			continue
+			return
 		}
 		known := c.Match(e.Text, &m)
 		if known {
@@ -167,7 +154,7 @@ func (s *source) sight(ctx context.Context, seen map[mark]sighting, visit func(*
 			visit(e, nil)
 		}
 		if !known || !e.Timed || e.Level == format.Debug {
-			continue
+			return
 		}
 		found = marks(found[:0], s.member, &m)
 		for _, k := range found {
@@ -178,7 +165,7 @@ func (s *source) sight(ctx context.Context, seen map[mark]sighting, visit func(*
 				seen[k] = sighting{at: e.Time}
 			}
 		}
-	}
+	})
 }
 
 // learn takes a server's id from what it says itself, for layouts without myid.

@@ -298,6 +298,24 @@ func (s *source) next(ctx context.Context) (*format.Event, error) {
 	}
 }
 
+// each calls visit with each event that is left of the log, and closes it.
+func (s *source) each(ctx context.Context, visit func(*format.Event)) error {
+	defer s.close()
+	for n := 1; ; n++ {
+		e, err := s.next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if n&0xfff == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		visit(e)
+	}
+}
+
 func (s *source) complain(err error) {
 	s.lost = true
 	if s.quiet {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"runtime"
 	"slices"
 	"sync"
@@ -319,23 +318,8 @@ func (t *tally) mergeParts(parts []*tally) {
 
 func (t *tally) source(ctx context.Context, c *catalogue.Catalogue, s *source) error {
 	var m catalogue.Match
-	defer s.close()
 	var before int64
-	for n := 1; ; n++ {
-		e, err := s.next(ctx)
-		if errors.Is(err, io.EOF) {
-			t.files++
-			t.bytes += s.bytes
-			t.lines += s.lines
-			t.unclear += s.unclear
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if n&0xfff == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
+	err := s.each(ctx, func(e *format.Event) {
 		if s.reading.wanted(e) {
 			t.add(c, &m, s.file, s.member, e)
 		}
@@ -345,5 +329,13 @@ func (t *tally) source(ctx context.Context, c *catalogue.Catalogue, s *source) e
 			}
 			before = e.Time
 		}
+	})
+	if err != nil {
+		return err
 	}
+	t.files++
+	t.bytes += s.bytes
+	t.lines += s.lines
+	t.unclear += s.unclear
+	return nil
 }

@@ -88,35 +88,18 @@ func (w *walk) run(ctx context.Context, all []*source) error {
 		return err
 	}
 	defer in.close()
-	c := catalogue.Load()
 	shown := &timelineOptions{}
 	shown.since, shown.until, shown.from, shown.to = w.r.since, w.r.until, w.r.from, w.r.to
-	var m catalogue.Match
-	for n := 1; ; n++ {
-		h, err := in.next(ctx)
-		if err != nil {
-			return err
-		}
-		if h == nil {
-			break
-		}
-		if n&0xfff == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		var match *catalogue.Match
-		if c.Match(h.event.Text, &m) {
-			match = &m
-			h.source.learn(match)
-		}
+	if err := in.each(ctx, func(h *head, m *catalogue.Match) error {
 		if !w.r.wanted(h.event) {
-			continue
+			return nil
 		}
-		if shown.shows(h.source, h.event, match) {
-			w.moments.add(h, match)
+		if shown.shows(h.source, h.event, m) {
+			w.moments.add(h, m)
 		}
-		if err := w.see(h, match); err != nil {
-			return err
-		}
+		return w.see(h, m)
+	}); err != nil {
+		return err
 	}
 	if err := w.elector.finish(); err != nil {
 		return err

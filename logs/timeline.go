@@ -114,29 +114,13 @@ func runTimeline(ctx context.Context, o *timelineOptions) error {
 	defer in.close()
 	t := &timeline{o: o, out: bufio.NewWriterSize(o.streams.Out, 64<<10)}
 	t.head(all)
-	c := catalogue.Load()
-	var m catalogue.Match
-	for n := 1; ; n++ {
-		h, err := in.next(ctx)
-		if err != nil {
-			return errors.Join(t.end(), err)
+	err = in.each(ctx, func(h *head, m *catalogue.Match) error {
+		if o.shows(h.source, h.event, m) {
+			t.show(h, m)
 		}
-		if h == nil {
-			break
-		}
-		if n&0xfff == 0 && ctx.Err() != nil {
-			return errors.Join(t.end(), ctx.Err())
-		}
-		var match *catalogue.Match
-		if c.Match(h.event.Text, &m) {
-			match = &m
-			h.source.learn(match)
-		}
-		if o.shows(h.source, h.event, match) {
-			t.show(h, match)
-		}
-	}
-	return o.end(t.end())
+		return nil
+	})
+	return o.end(errors.Join(t.end(), err))
 }
 
 // runFollow shows events as they are written. Nothing is counted, and clocks are not compared.

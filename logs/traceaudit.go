@@ -3,11 +3,10 @@ package logs
 import (
 	"bytes"
 	"context"
-	"errors"
-	"io"
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/logs/internal/format"
 )
 
 // audited is an entry of an audit log (Slf4jAuditLogger, 3.6): pairs, separated by tabs, or by spaces where somebody has
@@ -73,24 +72,13 @@ func (t *tracer) auditedLives(ctx context.Context) error {
 }
 
 func (t *tracer) auditedIn(ctx context.Context, s *source) error {
-	defer s.close()
-	for n := 1; ; n++ {
-		e, err := s.next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if n&0xfff == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
+	return s.each(ctx, func(e *format.Event) {
 		if !bytes.HasPrefix(e.Text, []byte("session=")) {
-			continue
+			return
 		}
 		a, ok := parseAudit(string(e.Text))
 		if !ok || a.znode != t.o.path || a.ok != "success" || a.session == 0 {
-			continue
+			return
 		}
 		switch {
 		case a.operation == "create" && strings.HasPrefix(a.kind, "ephemeral"):
@@ -105,7 +93,7 @@ func (t *tracer) auditedIn(ctx context.Context, s *source) error {
 				}
 			}
 		}
-	}
+	})
 }
 
 // audit adds what an audit log tells of a life, unless a transaction log has told it.

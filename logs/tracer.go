@@ -3,8 +3,6 @@ package logs
 import (
 	"cmp"
 	"context"
-	"errors"
-	"io"
 	"maps"
 	"slices"
 
@@ -233,31 +231,20 @@ func (w *witness) ran(member string, at, from, to int64) {
 // around collects what a log tells within the window.
 func (w *witness) around(ctx context.Context, from, to int64, c *catalogue.Catalogue, m *catalogue.Match) error {
 	s := w.t.probe
-	defer s.close()
 	known := map[int64]string{} // the lines of the session
 	for _, o := range w.own {
 		known[o.line] = o.file
 	}
-	for n := 1; ; n++ {
-		e, err := s.next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if n&0xfff == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
+	return s.each(ctx, func(e *format.Event) {
 		if !e.Timed {
-			continue
+			return
 		}
 		w.ran(string(e.Member), e.Time, from, to)
 		if e.Time < from || e.Time > to {
-			continue
+			return
 		}
 		if file, own := known[e.Line]; own && file == s.file || len(w.context) >= mostContext {
-			continue
+			return
 		}
 		match := c.Match(e.Text, m)
 		if match && contextual(m) || e.Level >= format.Error && (!match || m.Phrase.Rank >= catalogue.Notable) || w.reacts(e) {
@@ -267,5 +254,5 @@ func (w *witness) around(ctx context.Context, from, to int64, c *catalogue.Catal
 			}
 			w.context = append(w.context, w.t.moment(w, e, phrase))
 		}
-	}
+	})
 }
