@@ -39,7 +39,7 @@ func (s *source) parts(ctx context.Context) []part {
 	list := make([]part, n)
 	for i := range list {
 		from := size / n * int64(i)
-		list[i] = part{file: &source{reading: s.reading, name: s.name, files: s.files, were: s.were}, from: from, length: size/n*int64(i+1) - from}
+		list[i] = part{file: s.again(), from: from, length: size/n*int64(i+1) - from}
 		if i == len(list)-1 {
 			list[i].length = size - from
 		}

@@ -124,7 +124,8 @@ func (r *reading) estimateSkews(ctx context.Context, all []*source) error {
 		if !rereadable(s.files) {
 			continue
 		}
-		probe := &source{reading: r, index: s.index, name: s.name, files: s.files, were: s.were, quiet: true}
+		probe := s.again()
+		probe.quiet = true
 		if err := probe.sight(ctx, seen[i], nil); err != nil {
 			return err
 		}

@@ -258,6 +258,12 @@ type source struct {
 	reader *format.Reader
 }
 
+// again returns a source that reads the same log from its beginning. s itself must not have been read: a source forgets
+// the files that it has read.
+func (s *source) again() *source {
+	return &source{reading: s.reading, index: s.index, name: s.name, label: s.label, files: slices.Clone(s.files), were: s.were}
+}
+
 // next returns the next event, or io.EOF. It reports what cannot be read and goes on with the next file.
 func (s *source) next(ctx context.Context) (*format.Event, error) {
 	for {

@@ -266,7 +266,8 @@ func (o *summaryOptions) tallyAll(ctx context.Context, all []*source) (*tally, e
 	var mu sync.Mutex
 	for _, s := range all {
 		for _, f := range s.files {
-			file := &source{reading: s.reading, name: s.name, files: []string{f}, were: s.were}
+			file := s.again()
+			file.files = []string{f}
 			parts := file.parts(ctx)
 			tallies := make([]*tally, len(parts))
 			left := len(parts)

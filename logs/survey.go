@@ -177,7 +177,8 @@ func (w *walk) elected(e *election) error {
 func (o *summaryOptions) recount(ctx context.Context, r *reading, all []*source) (*tally, error) {
 	own := make([]*source, len(all))
 	for i, s := range all {
-		own[i] = &source{reading: &o.reading, index: i, name: s.name, files: s.files}
+		own[i] = s.again()
+		own[i].reading = &o.reading
 	}
 	sum, err := o.tallyAll(ctx, own)
 	r.failed = r.failed || o.failed

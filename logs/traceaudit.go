@@ -62,9 +62,9 @@ func (m *moment) auditsEnd() bool {
 // auditedLives finds lives of the znode in audit logs.
 func (t *tracer) auditedLives(ctx context.Context) error {
 	for _, s := range t.sources.logs {
-		t.probe = t.again(s)
-		t.probe.quiet = true
-		if err := t.auditedIn(ctx, t.probe); err != nil {
+		probe := s.again()
+		probe.quiet = true
+		if err := t.auditedIn(ctx, probe); err != nil {
 			return err
 		}
 	}

@@ -52,7 +52,7 @@ func (t *tracer) read(ctx context.Context) error {
 		t.witnesses = append(t.witnesses, w)
 		marks := map[mark]sighting{}
 		w.marks = marks
-		t.probe = t.again(s)
+		t.probe = s.again()
 		if err := t.probe.sight(ctx, marks, w.see); err != nil {
 			return err
 		}
@@ -88,11 +88,6 @@ func (t *tracer) read(ctx context.Context) error {
 	}
 	t.window()
 	return t.readContext(ctx)
-}
-
-// again returns a source that reads the same log anew.
-func (t *tracer) again(s *source) *source {
-	return &source{reading: s.reading, index: s.index, name: s.name, label: s.label, files: slices.Clone(t.sources.files[s]), were: s.were}
 }
 
 // nearBy is how close, in ms, a client's session that has no id must be to the creation of the one that is traced, and no
@@ -185,7 +180,7 @@ func (t *tracer) readContext(ctx context.Context) error {
 			continue
 		}
 		from, to := t.from+w.correction(), t.to+w.correction()
-		t.probe = t.again(w.source)
+		t.probe = w.again()
 		t.probe.quiet = true // it has complained already
 		t.probe.files = slices.DeleteFunc(t.probe.files, func(name string) bool {
 			return !slices.ContainsFunc(w.files, func(f fileSpan) bool { return f.name == name && f.from <= to && f.to >= from })

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,10 +20,9 @@ import (
 
 // traceSources are what a trace reads.
 type traceSources struct {
-	logs  []*source            // text, of servers, clients and audits
-	files map[*source][]string // of each, since a source forgets what it has read
-	txns  []storage.File       // transaction logs, in zxid order, each member's
-	temp  *tempdir.Dir         // what came by standard input
+	logs []*source      // text, of servers, clients and audits; only read again
+	txns []storage.File // transaction logs, in zxid order, each member's
+	temp *tempdir.Dir   // what came by standard input
 }
 
 func (t *traceSources) close() {
@@ -33,7 +33,7 @@ func (t *traceSources) close() {
 
 // findSources tells text logs and transaction logs apart.
 func (o *traceOptions) findSources(ctx context.Context) (*traceSources, error) {
-	t := &traceSources{files: map[*source][]string{}}
+	t := &traceSources{}
 	var texts []string
 	var unread []error
 	for _, arg := range o.args {
@@ -61,7 +61,7 @@ func (o *traceOptions) findSources(ctx context.Context) (*traceSources, error) {
 		return nil, unread[n-1]
 	}
 	o.skip(unread...)
-	slices.SortStableFunc(t.txns, func(a, b storage.File) int { return int(min(max(a.Zxid-b.Zxid, -1), 1)) })
+	slices.SortStableFunc(t.txns, func(a, b storage.File) int { return cmp.Compare(a.Zxid, b.Zxid) })
 	t.txns = slices.CompactFunc(t.txns, func(a, b storage.File) bool { return a.Path == b.Path })
 	if len(texts) > 0 {
 		o.args = texts
@@ -77,7 +77,6 @@ func (o *traceOptions) findSources(ctx context.Context) (*traceSources, error) {
 		if t.temp != nil && strings.HasPrefix(s.name, t.temp.Path()) {
 			s.label = "stdin"
 		}
-		t.files[s] = s.files
 	}
 	return t, nil
 }
