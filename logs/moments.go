@@ -37,10 +37,7 @@ func (t *moments) add(h *head, m *catalogue.Match) {
 	} else {
 		one.Problem = e.Level >= format.Error
 	}
-	key := one.Log + "\x00" + one.Phrase
-	if m == nil {
-		key += string(appendShape(nil, e.Text))
-	}
+	key := momentKey(&one, e.Text)
 	if t.joined(key, &one) {
 		return
 	}
@@ -52,6 +49,15 @@ func (t *moments) add(h *head, m *catalogue.Match) {
 	for len(t.list) > mostMoments {
 		t.thin()
 	}
+}
+
+// momentKey is what moments that may be one have in common: the log and the phrase, or the shape of the text.
+func momentKey(one *survey.Moment, text []byte) string {
+	key := one.Log + "\x00" + one.Phrase
+	if one.Phrase == "" {
+		key += string(appendShape(nil, text))
+	}
+	return key
 }
 
 // joined adds a moment to an earlier one, if it belongs there.
@@ -85,10 +91,7 @@ func (t *moments) thin() {
 	old := t.list
 	keys := make([]string, len(old))
 	for i := range old {
-		keys[i] = old[i].Log + "\x00" + old[i].Phrase
-		if old[i].Phrase == "" {
-			keys[i] += string(appendShape(nil, []byte(old[i].Text)))
-		}
+		keys[i] = momentKey(&old[i], []byte(old[i].Text))
 	}
 	t.within = max(1000, t.within*4)
 	t.list, t.last = t.list[:0:0], nil
