@@ -19,13 +19,10 @@ type SessionAsker struct {
 
 // SessionState is what the members say of a session.
 type SessionState struct {
-	Found           bool
-	Partial         bool // a member did not tell its connections, so a session that is not found may be there
-	State           string
-	Client, Member  string
-	Timeout         int64 // ms, 0 if unknown
-	Expires         int64 // ms since 1970, 0 if unknown
-	EphemeralZnodes []string
+	Found   bool
+	Partial bool // a member did not list its connections, so a session that is not found may be there
+	State   string
+	Timeout int64 // ms, 0 if unknown
 }
 
 // NewSessionAsker asks the ensemble of env.
@@ -52,9 +49,7 @@ func (a *SessionAsker) Session(ctx context.Context, id int64) (SessionState, err
 	if s == nil {
 		return state, nil
 	}
-	state.Found, state.State, state.Client, state.Member = true, s.state(), s.client(), s.Member
-	state.Timeout, state.Expires = s.Timeout.Or(0), s.Expires.Or(0)
-	state.EphemeralZnodes, _ = s.Ephemerals.Get()
+	state.Found, state.State, state.Timeout = true, s.state(), s.Timeout.Or(0)
 	return state, nil
 }
 

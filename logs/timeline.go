@@ -184,12 +184,7 @@ func (t *timeline) head(all []*source) {
 	}
 	if t.o.json() {
 		for _, s := range all {
-			b := object{b: []byte{'{'}}
-			b.text("type", "clock")
-			b.text("file", s.name)
-			b.text("member", s.member)
-			b.clock(&s.skew)
-			_, _ = t.out.Write(append(b.b, "}\n"...))
+			_, _ = t.out.Write(append(s.clockJSON(), '\n'))
 		}
 		return
 	}
@@ -212,13 +207,18 @@ func shorten(all []*source) {
 	}
 }
 
-// clock adds a skew; what is unknown is left out.
-func (o *object) clock(s *skew) {
-	if s.known {
-		o.int("skew", s.ms)
-		o.int("within", s.within)
-		o.int("pairs", int64(s.pairs))
+// clockJSON is the log's skew; what is unknown is left out.
+func (s *source) clockJSON() []byte {
+	b := object{b: []byte{'{'}}
+	b.text("type", "clock")
+	b.text("file", s.name)
+	b.text("member", s.member)
+	if s.skew.known {
+		b.int("skew", s.skew.ms)
+		b.int("within", s.skew.within)
+		b.int("pairs", int64(s.skew.pairs))
 	}
+	return append(b.b, '}')
 }
 
 // who names a log: by the server's id and the file.

@@ -19,13 +19,10 @@ import (
 
 // Live is what the members of an ensemble say of a session now.
 type Live struct {
-	Found           bool
-	Partial         bool // a member did not tell its sessions, so one that is not found may be there
-	State           string
-	Client, Member  string
-	Timeout         int64 // ms, 0 if unknown
-	Expires         int64 // ms since 1970, 0 if unknown
-	EphemeralZnodes []string
+	Found   bool
+	Partial bool // a member did not list its sessions, so one that is not found may be there
+	State   string
+	Timeout int64 // ms, 0 if unknown
 }
 
 // Members asks an ensemble. Both functions may be nil.

@@ -12,8 +12,8 @@ import (
 // audited is an entry of an audit log (Slf4jAuditLogger, 3.6): pairs, separated by tabs, or by spaces where somebody has
 // replaced them.
 type audited struct {
-	session                              int64
-	user, ip, operation, znode, kind, ok string
+	session                    int64
+	operation, znode, kind, ok string
 }
 
 // endOfEphemeral is the operation by which servers log that a znode went with its session.
@@ -36,10 +36,6 @@ func parseAudit(text string) (a audited, ok bool) {
 		switch key {
 		case "session":
 			a.session, _ = proto.ParseHex(value)
-		case "user":
-			a.user = value
-		case "ip":
-			a.ip = value
 		case "operation":
 			a.operation = value
 		case "znode":

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // cause is a reason for an expiry, with the lines that show it.
@@ -102,6 +104,9 @@ func (f *facts) slack() int64 { return f.timeout/2 + 300 }
 // readTimeout is after how long without a word from the server a client leaves it, in ms.
 func (f *facts) readTimeout() int64 { return f.timeout * 2 / 3 }
 
+// overslept is the silence, in ms, from which on a client that notices it has not run all the time.
+func (f *facts) overslept() int64 { return f.readTimeout() + max(500, f.readTimeout()/3) }
+
 // silence is the time in which the leader heard nothing of the client.
 func (f *facts) silence(v *verdict) (from, to int64) {
 	return v.endedAt - f.timeout - f.slack(), v.endedAt
@@ -122,7 +127,7 @@ func (f *facts) paused(v *verdict) *cause {
 	}
 	for _, l := range f.losses {
 		at := l.m.at()
-		if l.silence >= f.readTimeout()+max(500, f.readTimeout()/3) && f.firstLoss(l) && at-l.silence <= end-f.timeout/3+u && at >= from-u {
+		if l.silence >= f.overslept() && f.firstLoss(l) && at-l.silence <= end-f.timeout/3+u && at >= from-u {
 			return &cause{clientPaused, certain, []*moment{l.m}, "it should have left the server after " + stretch(f.readTimeout()) + " without a word, and noticed after " +
 				stretch(l.silence)}
 		}
@@ -239,7 +244,7 @@ func (f *facts) missed(v *verdict) *loss {
 		switch {
 		case at > end+u:
 		case len(between(f.established, at, end)) > 0:
-		case l.closed || l.silence > f.readTimeout()+max(500, f.readTimeout()/3), strings.Contains(l.m.cause+l.m.text, "refused"):
+		case l.closed || l.silence > f.overslept(), strings.Contains(l.m.cause+l.m.text, "refused"):
 			return nil
 		default:
 			return l
@@ -272,7 +277,7 @@ func (f *facts) cutOff(v *verdict) *cause {
 		if at == 0 {
 			return nil
 		}
-		c.note += fmt.Sprintf(", while %s ran: it logged something at %s", m.who(), timeText(at))
+		c.note += fmt.Sprintf(", while %s ran: it logged something at %s", m.who(), ui.Time(at))
 	}
 	if len(served) > 0 {
 		return c

@@ -21,8 +21,6 @@ const (
 	mostName  = 16 // columns of a source's name
 )
 
-func timeText(ms int64) string { return ui.Time(ms) }
-
 // print prints the timeline and the verdict.
 func (t *tracer) print(v *verdict) error {
 	t.shorten()
@@ -38,16 +36,10 @@ func (t *tracer) print(v *verdict) error {
 
 // shorten names the sources: servers by their id, if it is theirs alone.
 func (t *tracer) shorten() {
+	shorten(t.sources.logs)
 	for _, w := range t.witnesses {
-		w.short = w.label
-		if w.member == "" || !w.server {
-			continue
-		}
-		w.short = "server " + w.member
-		for _, other := range t.witnesses {
-			if other != w && other.member == w.member {
-				w.short = w.label
-			}
+		if !w.server {
+			w.short = w.label
 		}
 	}
 }
@@ -78,10 +70,10 @@ func (t *tracer) printLives(out *bytes.Buffer) {
 	for _, l := range t.lives[max(0, len(t.lives)-mostNamed):] {
 		row := []string{proto.Hex(l.session), "before", "", "it lives"}
 		if l.made > 0 {
-			row[1] = timeText(l.made)
+			row[1] = ui.Time(l.made)
 		}
 		if l.gone > 0 {
-			row[2], row[3] = timeText(l.gone), "with its session"
+			row[2], row[3] = ui.Time(l.gone), "with its session"
 			switch {
 			case l.by == l.session:
 				row[3] = "by its own session"
@@ -111,7 +103,7 @@ func (t *tracer) printTimeline(out *bytes.Buffer) {
 		}
 		at := strings.Repeat(" ", 24)
 		if m.timed {
-			at = timeText(m.at())
+			at = ui.Time(m.at())
 		}
 		mark := " "
 		switch {
@@ -158,10 +150,8 @@ func (t *tracer) shown() (list []*moment) {
 
 func (t *tracer) printVerdict(out *bytes.Buffer, v *verdict) {
 	width := t.o.streams.Width
-	title := titles[v.name]
-	if v.name == unknownEnd && len(v.candidates) > 0 {
-		title = "unknown: " + options(v.candidates)
-	} else {
+	title := v.title()
+	if !v.undetermined() {
 		title += " (" + v.confidence + ")"
 	}
 	out.WriteString("verdict  " + strings.TrimLeft(indent(title, width, 9), " ") + "\n")
@@ -182,7 +172,7 @@ func (t *tracer) printVerdict(out *bytes.Buffer, v *verdict) {
 		}
 	}
 	if v.saved > 0 {
-		fmt.Fprintf(out, "  saved by a reconnect until %s, %s after the connection was lost\n", timeText(v.endedAt), stretch(v.saved))
+		fmt.Fprintf(out, "  saved by a reconnect until %s, %s after the connection was lost\n", ui.Time(v.endedAt), stretch(v.saved))
 	}
 	switch {
 	case len(v.gone) > 0:
@@ -199,7 +189,17 @@ func (t *tracer) printVerdict(out *bytes.Buffer, v *verdict) {
 	}
 }
 
-// options is "a, b or c", of verdicts.
+// undetermined reports whether the verdict is unknown between some candidates.
+func (v *verdict) undetermined() bool { return v.name == unknownEnd && len(v.candidates) > 0 }
+
+func (v *verdict) title() string {
+	if v.undetermined() {
+		return "unknown: " + options(v.candidates)
+	}
+	return titles[v.name]
+}
+
+// options is "a; b, or c", of verdicts.
 func options(names []string) string {
 	var b strings.Builder
 	for i, name := range names {
@@ -241,12 +241,7 @@ func (t *tracer) printJSON(out *bytes.Buffer, v *verdict) {
 		out.Write(append(b.b, "}\n"...))
 	}
 	for _, w := range t.witnesses {
-		b := object{b: []byte{'{'}}
-		b.text("type", "clock")
-		b.text("file", w.name)
-		b.text("member", w.member)
-		b.clock(&w.skew)
-		out.Write(append(b.b, "}\n"...))
+		out.Write(append(w.clockJSON(), '\n'))
 	}
 	for _, m := range t.moments {
 		out.Write(append(m.json(), '\n'))
@@ -294,11 +289,7 @@ func (t *tracer) verdictJSON(v *verdict) []byte {
 	b.text("verdict", v.name)
 	b.text("end", v.end)
 	b.text("confidence", v.confidence)
-	title := titles[v.name]
-	if v.name == unknownEnd && len(v.candidates) > 0 {
-		title = "unknown: " + options(v.candidates)
-	}
-	b.text("text", title)
+	b.text("text", v.title())
 	b.strings("candidates", v.candidates)
 	if v.endedAt > 0 {
 		b.int("ended", v.endedAt)

@@ -56,7 +56,6 @@ type witness struct {
 	client  bool
 	first   int64 // the first and last time, as logged
 	last    int64
-	events  int64
 	own     []*moment
 	context []*moment
 	handles map[string]*handle
@@ -100,7 +99,6 @@ func (w *witness) see(e *format.Event, m *catalogue.Match) {
 	if !w.t.o.wanted(e) {
 		return
 	}
-	w.events++
 	if e.Timed {
 		if w.first == 0 {
 			w.first = e.Time
@@ -198,7 +196,7 @@ func (t *tracer) mentions(e *format.Event, m *catalogue.Match) bool {
 			if m.Phrase.Name == "go-authenticated" {
 				return string(id) == t.decimal || string(id) == t.unsigned
 			}
-			return strings.TrimPrefix(hexText(id), "0x") == t.digits || strings.EqualFold(strings.TrimPrefix(hexText(id), "0x"), t.digits)
+			return strings.EqualFold(hexText(id), t.hex)
 		}
 	}
 	if len(t.digits) < leastDigits {

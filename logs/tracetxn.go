@@ -33,20 +33,11 @@ type txnMoment struct {
 
 // txnFacts are what the transaction logs tell.
 type txnFacts struct {
-	from, until int64 // the times of the first and the last transaction, ms since 1970
-	writes      int   // of the session, but for its begin and end
-	last        *moment
-	ephemerals  map[string]int64 // znodes of the session that are left, and when they were made
-	removed     []removal
-	others      int  // sessions that were made at nearly the same time
-	gap         bool // a fault ended the reading of a log early
-}
-
-// removal is an ephemeral znode that was deleted before its session ended.
-type removal struct {
-	path string
-	at   int64
-	by   int64 // session
+	from, until int64           // the times of the first and the last transaction, ms since 1970
+	writes      int             // of the session, but for its begin and end
+	ephemerals  map[string]bool // znodes of the session that are left
+	others      int             // sessions that were made at nearly the same time
+	gap         bool            // a fault ended the reading of a log early
 }
 
 // life is an ephemeral znode's.
@@ -109,7 +100,7 @@ func (t *tracer) txnFault(err error, quiet bool) {
 // readTxns finds the transactions of the session.
 func (t *tracer) readTxns(ctx context.Context, marks map[mark]sighting) error {
 	x := &t.txns
-	x.ephemerals = map[string]int64{}
+	x.ephemerals = map[string]bool{}
 	seen := int64(0) // the last zxid that mattered: members' logs, which start in that order, repeat them
 	top := int64(0)
 	created := int64(0)
@@ -183,14 +174,9 @@ func (t *tracer) takeTxn(f storage.File, h *proto.TxnHeader, txn *proto.TxnEntry
 	eachPart(h, txn, func(op proto.Op, path string, ephemeral bool) {
 		switch {
 		case op == proto.OpDelete && path != "":
-			if _, mine := x.ephemerals[path]; mine {
-				delete(x.ephemerals, path)
-				if len(x.removed) < mostEphemerals {
-					x.removed = append(x.removed, removal{path, h.Time, h.ClientID})
-				}
-			}
+			delete(x.ephemerals, path)
 		case own && ephemeral && len(x.ephemerals) < mostEphemerals:
-			x.ephemerals[path] = h.Time
+			x.ephemerals[path] = true
 		}
 	})
 	if !own {
@@ -223,9 +209,6 @@ func (t *tracer) takeTxn(f storage.File, h *proto.TxnHeader, txn *proto.TxnEntry
 		})
 	}
 	t.ledger.keep(m)
-	if m.name == txnWrite {
-		x.last = m
-	}
 }
 
 // eachPart calls visit with what a transaction does: more than once if it is a multi. path is the caller's to keep.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // How a session ended.
@@ -181,7 +183,7 @@ func (f *facts) end(v *verdict) {
 		f.unknownToServers(v)
 	case t.txns.until > t.lastSeen() && !t.txns.gap && f.inTxns() && !t.liveGone():
 		v.end, v.name, v.confidence = endOpen, stillOpen, certain
-		v.say("the transaction logs reach to %s and do not end it", timeText(t.txns.until))
+		v.say("the transaction logs reach to %s and do not end it", ui.Time(t.txns.until))
 		f.trouble(v)
 	default:
 		v.undecided(askTxnLog, expiredSilently, closedByHolder, closedByAdmin)
