@@ -139,7 +139,7 @@ started, and how many sessions it had issued before. No server is contacted.`,
 			return err
 		}
 		for i, word := range words {
-			id, err := parseSession(word)
+			id, err := command.ParseSessionID(word)
 			if err != nil {
 				return err
 			}
@@ -274,7 +274,7 @@ func runSessionShow(ctx context.Context, opt *sessionOptions) error {
 	if err != nil {
 		return err
 	}
-	id, err := parseSession(opt.words[0])
+	id, err := command.ParseSessionID(opt.words[0])
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -33,13 +34,13 @@ func TestDecode(t *testing.T) {
 		"72057740551979009":  {Session: 0x10000221ceb0001, Server: 1, Uptime: answer.Some[int64](2235627), Ordinal: 1},
 		"0xffffffffffffffff": {Session: -1, Server: 255, Started: answer.Some[int64](1<<41 - 1), Ordinal: 0xffff, Signed: true},
 	} {
-		id, err := parseSession(text)
+		id, err := command.ParseSessionID(text)
 		if got := decode(id); err != nil || got != want {
 			t.Errorf("%s: %+v, %v, want %+v", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"", "0x", "x1", "0x10000000000000000", "1.5"} {
-		if _, err := parseSession(text); err == nil {
+		if _, err := command.ParseSessionID(text); err == nil {
 			t.Errorf("%q is taken for a session", text)
 		}
 	}

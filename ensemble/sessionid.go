@@ -2,7 +2,6 @@ package ensemble
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -44,18 +43,6 @@ func decode(id int64) decoded {
 	// Before ZOOKEEPER-1622, the sign of the shifted time extended into the server's id.
 	d.Signed = d.Server == 255
 	return d
-}
-
-// parseSession parses a session id as people and tools write it: 0x10000221ceb0000, or decimal.
-func parseSession(s string) (int64, error) {
-	if digits, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok {
-		if n, err := strconv.ParseUint(digits, 16, 64); err == nil {
-			return int64(n), nil
-		}
-	} else if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		return n, nil
-	}
-	return 0, fmt.Errorf("invalid session id %q; use a number such as 0x10000221ceb0000", s)
 }
 
 func (d decoded) text() string {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -72,7 +71,10 @@ transaction log whether somebody closed it, the client's log why it fell silent.
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				id, err := parseSessionID(args[0])
+				id, err := command.ParseSessionID(args[0])
+				if err == nil && id == 0 {
+					err = command.InvalidSessionID(args[0])
+				}
 				switch {
 				case err == nil:
 					o.id, o.word, args = id, args[0], args[1:]
@@ -108,19 +110,6 @@ transaction log whether somebody closed it, the client's log why it fell silent.
 		members.AddFlags(c)
 	}
 	return c
-}
-
-// parseSessionID parses a session id as people and tools write it: 0x10000221ceb0000, or decimal.
-func parseSessionID(s string) (id int64, err error) {
-	if hex, ok := strings.CutPrefix(strings.ToLower(s), "0x"); ok {
-		id, err = proto.ParseHex(hex)
-	} else {
-		id, err = strconv.ParseInt(s, 10, 64)
-	}
-	if err != nil || id == 0 {
-		return 0, fmt.Errorf("invalid session id %q; use a number such as 0x10000221ceb0000", s)
-	}
-	return id, nil
 }
 
 // runTrace finds the session if only a znode is given, reads the sources, asks the members, and prints the verdict. A member
