@@ -6,8 +6,7 @@
 // reads several logs in the order of time, after skew.go has compared their clocks; follow.go reads them as they are
 // written. Then each verb has its own files: explain.go; summary.go with parts.go, exceptions.go, shape.go and
 // summaryprint.go; timeline.go; merge.go, which is also grep; elections.go with election.go and electionprint.go;
-// sessions.go and sessionsprint.go. survey.go and moments.go collect the same for the page of zkctl
-// report.
+// sessions.go and sessionsprint.go. survey.go and moments.go collect the same for zkctl report.
 //
 // trace.go is session trace. tracesources.go tells logs and transaction logs apart; tracer.go reads them, tracescan.go
 // each line, traceaudit.go audit logs, tracetxn.go transactions; tracefacts.go sorts what they tell, traceverdict.go

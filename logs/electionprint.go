@@ -158,7 +158,7 @@ func (l *looker) text(e *election) string {
 	return text
 }
 
-// rounds tells how each server voted, a line a round.
+// rounds lists how each server voted, a line a round.
 func (e *election) rounds() (lines []string) {
 	var order []uint64
 	byRound := map[uint64]map[string][]string{}

@@ -191,7 +191,7 @@ func writeFile(t testing.TB, dir, name, text string) string {
 	return path
 }
 
-// TestClockSetBack: what is earlier than the line before is told, by file and line, in whatever part of a file it is.
+// TestClockSetBack: a time earlier than that of the line before is reported by file and line, in whatever part of the file it is.
 func TestClockSetBack(t *testing.T) {
 	dir := t.TempDir()
 	const tail = " [myid:1] - INFO  [main:A@1] - LOOKING\n"

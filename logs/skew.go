@@ -75,7 +75,7 @@ func marks(dst []mark, member string, m *catalogue.Match) []mark {
 	case "session-established-server":
 		return append(dst, mark{"established", false, hexText(m.Field("session"))})
 	case "session-global-commit":
-		id := hexText(m.Field("session")) // its client is told after that
+		id := hexText(m.Field("session")) // its client hears of it later
 		return append(dst, mark{"committed", true, id}, mark{"established", false, id})
 	case "session-closed-server":
 		return append(dst, mark{"processed", true, hexText(m.Field("session"))})

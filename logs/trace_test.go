@@ -118,7 +118,7 @@ func leaderLog(t testing.TB, dir, extra string) string {
 `)
 }
 
-// TestTraceIncident: a client is told that its session has expired, while it was connected. What ended it is unknown from
+// TestTraceIncident: a client learns that its session has expired, while it was connected. What ended it is unknown from
 // the logs; the transaction log and the leader's complete log decide it.
 func TestTraceIncident(t *testing.T) {
 	t.Chdir("testdata")

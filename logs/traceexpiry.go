@@ -48,7 +48,7 @@ func (f *facts) expiry(v *verdict) {
 }
 
 // settle drops the causes that another explains: what the client's log shows of a leader that is missing, of a limit, or
-// of a server that stands, looks like a network that fails.
+// of a server that is stopped, looks like a network that fails.
 func settle(found []*cause) []*cause {
 	has := func(names ...string) bool {
 		for _, c := range found {
@@ -283,7 +283,7 @@ func (f *facts) cutOff(v *verdict) *cause {
 		return c
 	}
 	if len(between(f.connected, l.m.at(), v.endedAt)) > 0 || !strings.HasPrefix(tries[0].name, "client-") {
-		return nil // something answers at TCP's level, or nothing tells: a server that stands, or a proxy
+		return nil // something answers at TCP's level, or nothing tells: a server that is stopped, or a proxy
 	}
 	c.because = append(c.because, tries[0])
 	c.note += ", and no server answered its connections"

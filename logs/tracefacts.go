@@ -22,14 +22,14 @@ type facts struct {
 	submitted  *moment // a member since 3.5 sent its end to the leader
 	byJMX      *moment // an administrator closed it
 	txnClosed  *moment
-	audited    *moment   // the audit log tells that an ephemeral znode went with it
+	audited    *moment   // the audit log shows that an ephemeral znode went with it
 	invalid    *moment   // a server did not know it
 	password   *moment   // a client came with another password
 	left       *moment   // the client's end of the connection was closed; the last time
 	dropped    *moment   // a server closed the connection
 	server     []*moment // what servers established
 
-	client        *witness // the client's log, nil if there is none
+	client        *witness // the client's log, or nil
 	clientClosed  *moment  // by the program
 	clientExpired *moment  // servers said so
 	established   []*moment

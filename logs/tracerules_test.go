@@ -56,7 +56,7 @@ func TestTraceRules(t *testing.T) {
 		txns           []*proto.TxnEntry
 		want           string
 	}{
-		{"a client that is told late was paused", reign + server(15, expiring) + server(30, "x"), late, nil, clientPaused},
+		{"a client that learns it late was paused", reign + server(15, expiring) + server(30, "x"), late, nil, clientPaused},
 		{"but not if nobody knows its clock", server(15, expiring) + server(30, "x"), late, nil, expiredSilently},
 		{"one that heard nothing for long was paused", reign + server(15, expiring), client(2, made) + client(15.5, fmt.Sprintf(missed, 11000)) + client(16, gone), nil, clientPaused},
 		{"but not if it was connecting: names take time, too", reign + server(15, expiring),

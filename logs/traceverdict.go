@@ -105,7 +105,7 @@ func (v *verdict) undecided(decides string, candidates ...string) {
 	}
 }
 
-// judge finds the verdict. Each rule needs a line that only its cause leaves; where none is left, the verdict is unknown.
+// judge finds the verdict. Each rule needs a line that only its cause leaves; without one, the verdict is unknown.
 func (t *tracer) judge() *verdict {
 	f := t.facts()
 	v := &verdict{end: endUnknown, confidence: unsettled, name: unknownEnd, timeout: f.timeout, asked: f.asked}
@@ -160,9 +160,9 @@ func (f *facts) end(v *verdict) {
 		ended(endUnknown, unknownEnd, unsettled, closed)
 		f.endedByServers(v, closed)
 	case f.submitted != nil && f.submitted.raw > f.submitted.from.first:
-		// The server that logs this logs in front of it why, unless a client asked for it.
+		// The server logs why just before this line, unless a client asked for it.
 		ended(endClosed, closedByHolder, certain, f.submitted)
-		v.say("the member sent the end of the session to the leader, and logged no reason of its own for it: a client asked")
+		v.say("the member sent the end of the session to the leader and logged no reason for it, so a client asked")
 		f.whichHolder(v)
 	case f.clientClosed != nil:
 		f.closedByItself(v)
@@ -228,7 +228,7 @@ func (f *facts) endedByServers(v *verdict, closed *moment) {
 	if m := f.submitted; m != nil && m.raw > m.from.first && m.from.talks {
 		v.end, v.name, v.confidence = endClosed, closedByHolder, likely
 		v.support(m)
-		v.say("the member logged no reason of its own for it: a client asked, that numbers its requests from 0")
+		v.say("the member logged no reason for it, so a client asked, one that numbers its requests from 0")
 		return
 	}
 	w := f.t.covers(closed.at(), closed.txn.zxid>>32)
@@ -275,7 +275,7 @@ func (f *facts) lossAt(end *moment) *loss {
 	return nil
 }
 
-// whichHolder tells whether the session's own client closed it or another holder.
+// whichHolder finds whether the session's own client closed it or another holder.
 func (f *facts) whichHolder(v *verdict) {
 	end := v.endedAt
 	if m := f.clientClosed; m != nil && !f.lostBefore(m, end) {
@@ -401,7 +401,7 @@ func (f *facts) trouble(v *verdict) {
 	}
 }
 
-// moves tells of a session that changed its connection.
+// moves judges a session that changed its connection.
 func (f *facts) moves(v *verdict) {
 	var addrs []string
 	for _, m := range f.server {
@@ -424,7 +424,7 @@ func (f *facts) moves(v *verdict) {
 	}
 }
 
-// reconnect tells how long a reconnect would have saved the session.
+// reconnect finds until when a reconnect would have saved the session.
 func (f *facts) reconnect(v *verdict) {
 	if v.end != endExpired {
 		return
@@ -443,7 +443,7 @@ func (f *facts) reconnect(v *verdict) {
 	}
 }
 
-// ephemerals tells what went with the session.
+// ephemerals finds which znodes went with the session.
 func (f *facts) ephemerals(v *verdict) {
 	x := &f.t.txns
 	if f.txnClosed == nil {

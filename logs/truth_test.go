@@ -115,7 +115,7 @@ func TestScriptedTruth(t *testing.T) {
 	}
 }
 
-// TestTruthOfServers disturbs servers under a client: a server that stands for longer than the timeout, a leader that is
+// TestTruthOfServers disturbs servers under a client: a server that is stopped for longer than the timeout, a leader that is
 // missing for as long, and a limit of connections. What the servers then know of the session is the truth.
 func TestTruthOfServers(t *testing.T) {
 	if testing.Short() {
