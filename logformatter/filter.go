@@ -45,28 +45,16 @@ type filter struct {
 }
 
 func (o *filterOptions) compile(now time.Time) (*filter, error) {
-	f := &filter{fromZxid: math.MinInt64, toZxid: math.MaxInt64, from: math.MinInt64, to: math.MaxInt64}
+	f := &filter{fromZxid: math.MinInt64, toZxid: math.MaxInt64}
 	f.all = o.Zxid == "" && o.Since == "" && o.Until == "" && len(o.Sessions)+len(o.Types)+len(o.Paths) == 0
 	if o.Zxid != "" {
 		if err := f.setZxids(o.Zxid); err != nil {
 			return nil, err
 		}
 	}
-	for _, bound := range []struct {
-		name, text string
-		to         *int64
-	}{{"since", o.Since, &f.from}, {"until", o.Until, &f.to}} {
-		if bound.text == "" {
-			continue
-		}
-		t, err := ui.ParseWhen(bound.text, now)
-		if err != nil {
-			return nil, fmt.Errorf("--%s: %w", bound.name, err)
-		}
-		*bound.to = t.UnixMilli()
-	}
-	if f.from > f.to {
-		return nil, fmt.Errorf("--since %s is later than --until %s", o.Since, o.Until)
+	var err error
+	if f.from, f.to, err = ui.ParsePeriod(o.Since, o.Until, now); err != nil {
+		return nil, err
 	}
 	for _, s := range o.Sessions {
 		id, err := proto.ParseHex(s)

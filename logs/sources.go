@@ -33,7 +33,7 @@ type reading struct {
 	follow   bool
 	marks    int // that are remembered of each log, if not mostMarks
 
-	from, to int64 // ms since 1970; to is 0 if there is no end
+	from, to int64 // ms since 1970
 	mu       sync.Mutex
 	failed   bool // something could not be read, which has been reported
 }
@@ -57,21 +57,9 @@ func (r *reading) check(now time.Time) error {
 	if _, err := ui.ParseFormat(r.output); err != nil {
 		return err
 	}
-	for _, bound := range []struct {
-		name, text string
-		ms         *int64
-	}{{"--since", r.since, &r.from}, {"--until", r.until, &r.to}} {
-		if bound.text == "" {
-			continue
-		}
-		at, err := ui.ParseWhen(bound.text, now)
-		if err != nil {
-			return fmt.Errorf("%s: %w", bound.name, err)
-		}
-		*bound.ms = at.UnixMilli()
-	}
-	if r.since != "" && r.until != "" && r.from > r.to {
-		return fmt.Errorf("--since %q is later than --until %q; exchange them", r.since, r.until)
+	var err error
+	if r.from, r.to, err = ui.ParsePeriod(r.since, r.until, now); err != nil {
+		return err
 	}
 	for _, z := range r.zones {
 		if _, err := parseZone(value(z)); err != nil {
@@ -93,7 +81,7 @@ func (r *reading) wanted(e *format.Event) bool {
 	if r.since == "" && r.until == "" {
 		return true
 	}
-	return e.Timed && e.Time >= r.from && (r.until == "" || e.Time <= r.to)
+	return e.Timed && e.Time >= r.from && e.Time <= r.to
 }
 
 // takesFiles completes arguments with files.

@@ -89,10 +89,8 @@ created with mode 0600, complete or not at all, and never replaces another.`,
 			case o.top < 1 || o.depth < 1:
 				return errors.New("--top and --depth must be at least 1")
 			}
-			for name, text := range map[string]string{"since": o.since, "until": o.until} {
-				if _, err := ui.ParseWhen(text, time.Now()); text != "" && err != nil {
-					return fmt.Errorf("--%s: %w", name, err)
-				}
+			if _, _, err := ui.ParsePeriod(o.since, o.until, time.Now()); err != nil {
+				return err
 			}
 			return run(c.Context(), o)
 		},

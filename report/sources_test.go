@@ -80,6 +80,7 @@ func TestRefused(t *testing.T) {
 		{[]string{log, "-O", exists}, "exist"},
 		{[]string{ambiguous, "-O", filepath.Join(dir, "x.html")}, "--dates " + ambiguous + "=dmy or mdy"},
 		{[]string{log, "--since", "yesterdayish", "-O", filepath.Join(dir, "x.html")}, "--since"},
+		{[]string{"../logformatter/testdata/standalone", "--since", "1h", "--until", "2h", "-O", filepath.Join(dir, "x.html")}, "exchange them"},
 		{[]string{log, "--top", "0", "-O", filepath.Join(dir, "x.html")}, "--top"},
 	} {
 		if _, stderr, err := run(t, verb, test.args...); err == nil || !strings.Contains(err.Error(), test.want) {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,27 @@ func TestParseWhen(t *testing.T) {
 	for _, text := range []string{"", "yesterday", "12", "2026-13-01", "2h2", "25:00", "1e300d", "99999999999w", "11/22/26, 3:07:05 AM PST"} {
 		if got, err := ParseWhen(text, now); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+}
+
+func TestParsePeriod(t *testing.T) {
+	now := time.UnixMilli(1_795_316_825_322)
+	for _, test := range []struct {
+		since, until string
+		from, to     int64
+		want         string
+	}{
+		{"", "", math.MinInt64, math.MaxInt64, ""},
+		{"1h", "", now.UnixMilli() - 3_600_000, math.MaxInt64, ""},
+		{"2h", "1h", now.UnixMilli() - 7_200_000, now.UnixMilli() - 3_600_000, ""},
+		{"1h", "2h", 0, 0, "exchange them"},
+		{"soon", "", 0, 0, "--since: "},
+		{"", "soon", 0, 0, "--until: "},
+	} {
+		from, to, err := ParsePeriod(test.since, test.until, now)
+		if from != test.from || to != test.to || (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%q, %q: %d, %d, %v", test.since, test.until, from, to, err)
 		}
 	}
 }

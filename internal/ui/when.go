@@ -66,6 +66,29 @@ func ParseWhen(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("invalid time %q; use 2h (ago), 03:07, or 2026-11-22T03:07:05 (followed by Z or an offset such as +01:00 if not local)", s)
 }
 
+// ParsePeriod parses the options --since and --until, of which either may be empty. from and to are
+// milliseconds since 1970, the least and the greatest possible without a bound.
+func ParsePeriod(since, until string, now time.Time) (from, to int64, err error) {
+	from, to = math.MinInt64, math.MaxInt64
+	for _, bound := range []struct {
+		name, text string
+		ms         *int64
+	}{{"--since", since, &from}, {"--until", until, &to}} {
+		if bound.text == "" {
+			continue
+		}
+		at, err := ParseWhen(bound.text, now)
+		if err != nil {
+			return 0, 0, fmt.Errorf("%s: %w", bound.name, err)
+		}
+		*bound.ms = at.UnixMilli()
+	}
+	if from > to {
+		return 0, 0, fmt.Errorf("--since %q is later than --until %q; exchange them", since, until)
+	}
+	return from, to, nil
+}
+
 // parseSpan parses a duration as time.ParseDuration does, with days and weeks.
 func parseSpan(s string) (time.Duration, bool) {
 	var sum time.Duration
