@@ -89,7 +89,6 @@ func (w *walk) run(ctx context.Context, all []*source) error {
 	}
 	defer in.close()
 	shown := &timelineOptions{}
-	shown.since, shown.until, shown.from, shown.to = w.r.since, w.r.until, w.r.from, w.r.to
 	if err := in.each(ctx, func(h *head, m *catalogue.Match) error {
 		if !w.r.wanted(h.event) {
 			return nil
