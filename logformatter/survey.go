@@ -18,7 +18,7 @@ func Survey(ctx context.Context, streams *ui.Streams, o survey.WriteOptions) (*s
 	return s.survey(o.Top), nil
 }
 
-// survey is the statistics with the busiest paths and sessions, so many of each.
+// survey returns the statistics, with the top busiest paths and sessions.
 func (s *stats) survey(top int) *survey.Writes {
 	w := &survey.Writes{Files: s.files, FileBytes: s.size, Txns: s.all.txns, Bytes: s.all.bytes, CRCErrors: s.damaged, Zxid: s.lastZxid,
 		Types: []survey.WriteCount{}, Paths: []survey.WriteCount{}, Sessions: []survey.WriteCount{}, Faults: s.faults}

@@ -131,7 +131,7 @@ type stack struct {
 	values []int64
 }
 
-// columns draws stacked columns, each of so many ms.
+// columns draws stacked columns, each of which covers ms milliseconds.
 func columns(w int, list []stack, ms int64, all []series) (markup, int) {
 	const height, top, bottom = 200, 10, 24
 	var m builder
@@ -184,7 +184,7 @@ func columns(w int, list []stack, ms int64, all []series) (markup, int) {
 	return m.markup(), height
 }
 
-// roundUp is the next number of 1, 2, 4, 6, 8 and zeros.
+// roundUp returns the next number that is 1, 2, 4, 6 or 8 followed by zeros.
 func roundUp(n int64) int64 {
 	for unit := int64(1); unit < math.MaxInt64/100; unit *= 10 {
 		for _, f := range []int64{1, 2, 4, 6, 8} {
@@ -196,7 +196,7 @@ func roundUp(n int64) int64 {
 	return n
 }
 
-// bar is a bar in a table: a share of the most.
+// bar is a bar in a table: n as a share of most.
 func bar(n, most int64, class markup) markup {
 	var m builder
 	width := 0.0
@@ -230,7 +230,7 @@ type span struct {
 	text     string
 }
 
-// lanes draws rows over time. behind are spans through all of them.
+// lanes draws rows over time. The spans of behind cross all of them.
 func lanes(w int, from, to int64, list []lane, rows int, behind []span) (markup, int) {
 	rowHeight := 16.0
 	if rows == 1 {
@@ -265,7 +265,7 @@ func lanes(w int, from, to int64, list []lane, rows int, behind []span) (markup,
 			m.label(x+4, y+rowHeight*float64(rows)/2+4, width-8, "on", s.text)
 			m.put("</g>\n")
 		}
-		// What would be drawn at the same place is drawn once.
+		// Marks at the same place are drawn once.
 		type place struct {
 			class markup
 			x     int

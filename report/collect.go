@@ -18,9 +18,9 @@ import (
 type content struct {
 	o        *options
 	found    *sources
-	logs     *survey.Logs // nil if there is none, as are the others
+	logs     *survey.Logs // nil without logs; writes and tree are nil likewise
 	written  []writes
-	writes   *writes // the one of written with the most transactions
+	writes   *writes // the element of written with the most transactions
 	tree     *survey.Tree
 	notes    []string // about the sources
 	failed   bool
@@ -85,7 +85,7 @@ func collect(ctx context.Context, o *options, found *sources) (*content, error) 
 	return c, nil
 }
 
-// fault notes what is wrong with a file, once.
+// fault notes once what is wrong with a file.
 func (c *content) fault(err error) {
 	note := command.Advise(err).Error()
 	if !slices.Contains(c.notes, note) {
@@ -99,7 +99,7 @@ func (c *content) fault(err error) {
 type candidate struct {
 	path string
 	dir  bool
-	zxid int64 // of the newest change, as far as it is known
+	zxid int64 // of the newest known change
 }
 
 // findTree reads the tree with the newest zxid that can be read.
@@ -129,7 +129,7 @@ func (c *content) findTree(ctx context.Context) error {
 		}
 		if err != nil {
 			err = fmt.Errorf("the tree of %s cannot be rebuilt: %w", one.path, err)
-			if errors.Is(err, storage.ErrMissing) { // nothing is wrong with what there is
+			if errors.Is(err, storage.ErrMissing) { // the existing files are sound
 				c.notes = append(c.notes, err.Error())
 			} else {
 				c.fault(err)
@@ -186,7 +186,7 @@ func (c *content) span() (from, to int64, ok bool) {
 	return from, to, ok
 }
 
-// short is the end of a path that tells it from others of its kind.
+// short returns the last two names of a path.
 func short(path string) string {
 	dir, name := filepath.Split(filepath.Clean(path))
 	if parent := filepath.Base(dir); dir != "" && parent != "." && parent != string(filepath.Separator) {

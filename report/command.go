@@ -1,13 +1,13 @@
-// Package report is zkctl report: one page about an incident, from logs, transaction logs and snapshots. What they hold is
-// counted by the rooms that read them (internal/survey); this one finds the sources and writes the page.
+// Package report is zkctl report: one page about an incident, from logs, transaction logs and snapshots. The rooms that
+// read these count what is in them (internal/survey); this one finds the sources and writes the page.
 //
 //	command.go    the verb
 //	sources.go    what the arguments are
 //	collect.go    what the sources hold
 //	findings.go   what stands out
 //	write.go      the page: its head, its figures, its ends
-//	events.go     what logs tell; data.go is what transaction logs and trees hold
-//	chart.go      charts; treemap.go is that of a tree
+//	events.go     the sections about logs; data.go has those about sessions, transaction logs and trees
+//	chart.go      charts; treemap.go draws trees
 //	markup.go     text, which is escaped, and markup, which is not
 //	page.css      how it looks
 package report
@@ -68,12 +68,12 @@ writes and the paths written most, the size of the tree, and how long things too
 Every chart has a table.
 
 Give logs of servers and clients, transaction logs, snapshots and data directories,
-in any order; each is recognised by itself. Of a folder, what is in it and below it
-is taken. Numbers are those of zkctl log summary and zkctl txnlog stats.
+in any order; each is recognised by its content. Folders are searched recursively.
+The numbers are those of zkctl log summary and zkctl txnlog stats.
 
 The page is one file that loads nothing from anywhere and runs no script. It shows
-names of znodes and lines of logs, so treat it as confidential as those. It is
-created with mode 0600, complete or not at all, and never replaces another.`,
+names of znodes and lines of logs, so keep it as confidential as those. It is
+created with mode 0600, complete or not at all, and never replaces another file.`,
 		Example: `  zkctl report /var/log/zookeeper /var/lib/zookeeper -O report.html
   zkctl report zk1.log zk2.log zk3.log app.log version-2 --since 2h -O report.html`,
 		Args: cobra.ArbitraryArgs,
@@ -98,12 +98,12 @@ created with mode 0600, complete or not at all, and never replaces another.`,
 	fs := c.Flags()
 	fs.SortFlags = false
 	fs.StringVarP(&o.out, "out", "O", "", "`file` to write, a page in HTML")
-	fs.StringVar(&o.since, "since", "", "leave out what is before this `time`: 2h (ago), 2026-11-22T03:07:05")
-	fs.StringVar(&o.until, "until", "", "leave out what is after this `time`")
+	fs.StringVar(&o.since, "since", "", "skip what is before this `time`: 2h (ago), 2026-11-22T03:07:05")
+	fs.StringVar(&o.until, "until", "", "skip what is after this `time`")
 	fs.StringArrayVar(&o.zones, "tz", nil, "time `zone` of times that have none: +08:00, Europe/Berlin, or FILE=ZONE for one file (default local)")
 	fs.StringArrayVar(&o.dates, "dates", nil, "`order` of dates such as 05/06/24: ymd, dmy, mdy, or FILE=ORDER for one file")
 	fs.BoolVar(&o.asLogged, "as-logged", false, "do not correct times by the differences between clocks")
-	fs.IntVar(&o.depth, "depth", 3, "group paths that are written by their first `n` names")
+	fs.IntVar(&o.depth, "depth", 3, "group written paths by their first `n` names")
 	fs.IntVar(&o.top, "top", 20, "show the `n` busiest paths, sessions and messages")
 	for _, name := range []string{"since", "until", "tz", "depth", "top"} {
 		_ = c.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
@@ -113,7 +113,7 @@ created with mode 0600, complete or not at all, and never replaces another.`,
 }
 
 func run(ctx context.Context, o *options) error {
-	f, err := atomicfile.Create(o.out) // before hours of reading: that the file exists is known at once
+	f, err := atomicfile.Create(o.out) // before hours of reading, so that an existing file is reported at once
 	if err != nil {
 		return err
 	}

@@ -53,17 +53,17 @@ func (c *content) writeLoggedSessions(p *page, s *survey.Sessions) {
 		for _, b := range s.Churn {
 			list = append(list, stack{b.Start * 1000, []int64{b.Value.Established, b.Value.Closed, b.Value.Expired, b.Value.Lost}})
 		}
-		p.put("<h3>In the logs</h3>\n<p>What servers and clients log of sessions, per %s. Servers since 3.5 log little of it; transaction logs have all.</p>\n", survey.Interval(s.ChurnSeconds))
+		p.put("<h3>In the logs</h3>\n<p>What servers and clients log about sessions, per %s. Servers since 3.5 log little about them; transaction logs have them all.</p>\n", survey.Interval(s.ChurnSeconds))
 		p.churn(list, s.ChurnSeconds, kinds)
 	}
 	if s.More > 0 {
-		p.put("<p class=\"muted\">Only the first %v sessions are told apart; %v events are of others.</p>\n", s.N, s.More)
+		p.put("<p class=\"muted\">Only the first %v sessions are tracked individually; %v events belong to others.</p>\n", s.N, s.More)
 	}
 	var rows [][]any
 	for _, end := range s.Ends {
 		rows = append(rows, []any{end.Name, end.N, bar(end.N, int64(s.N), "s0"), endMeans[end.Name]})
 	}
-	p.table("How sessions ended", []column{{name: "end"}, {name: "sessions", number: true}, {name: ""}, {name: "which means", wrap: true}}, rows)
+	p.table("How sessions ended", []column{{name: "end"}, {name: "sessions", number: true}, {name: ""}, {name: "meaning", wrap: true}}, rows)
 	rows = nil
 	for _, k := range s.Bad {
 		timeout, ended := "", ""

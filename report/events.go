@@ -10,7 +10,7 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// mostLanes is how many logs, or servers, a chart tells apart.
+// mostLanes is how many logs, or servers, have a lane each in a chart.
 const mostLanes = 24
 
 func (c *content) writeTimeline(p *page) {
@@ -96,7 +96,7 @@ func outages(list []survey.Election) (spans []span) {
 	return spans
 }
 
-// reigns are who led when, as far as the elections tell, a lane for each server.
+// reigns returns who led when, as far as the elections show, with a lane for each server.
 func reigns(list []survey.Election, from, to int64) []lane {
 	var all []lane
 	index := map[string]int{}
@@ -164,7 +164,7 @@ func (c *content) writeElections(p *page) {
 			for _, row := range e.Rows {
 				rows = append(rows, []any{row[0], row[1]})
 			}
-			p.table(fmt.Sprintf("Election %d", i+1), []column{{name: "what"}, {name: "told by the logs", wrap: true}}, rows)
+			p.table(fmt.Sprintf("Election %d", i+1), []column{{name: "what"}, {name: "according to the logs", wrap: true}}, rows)
 		})
 	}
 	if more := l.ElectionsN - len(l.Elections); more > 0 {
@@ -235,7 +235,7 @@ func (c *content) writeDelays(p *page) {
 
 func (c *content) writeMessages(p *page) {
 	l := c.logs
-	levels := []series{{"up to INFO", "s0"}, {"WARN", "s1"}, {"from ERROR on", "s2"}}
+	levels := []series{{"INFO and below", "s0"}, {"WARN", "s1"}, {"ERROR and above", "s2"}}
 	var list []stack
 	for _, b := range l.Levelled {
 		list = append(list, stack{b.Start * 1000, []int64{b.Value.Info, b.Value.Warn, b.Value.Error}})
@@ -249,7 +249,7 @@ func (c *content) writeMessages(p *page) {
 			for _, s := range list {
 				rows = append(rows, []any{ui.Time(s.start), s.values[0], s.values[1], s.values[2]})
 			}
-			p.table("Events per "+survey.Interval(l.LevelledSeconds), []column{{name: "from"}, {name: "up to INFO", number: true}, {name: "WARN", number: true}, {name: "from ERROR on", number: true}}, rows)
+			p.table("Events per "+survey.Interval(l.LevelledSeconds), []column{{name: "from"}, {name: "INFO and below", number: true}, {name: "WARN", number: true}, {name: "ERROR and above", number: true}}, rows)
 		})
 	}
 	var rows [][]any
@@ -276,13 +276,13 @@ func (c *content) writeMessages(p *page) {
 		rows = append(rows, []any{k.Key, k.N, k.Kind, rank.markup(), first, last})
 	}
 	if len(rows) > 0 {
-		p.table("Phrases that are known", []column{{name: "phrase"}, {name: "times", number: true}, {name: "kind"}, {name: "rank"}, {name: "first"}, {name: "last"}}, rows)
+		p.table("Known phrases", []column{{name: "phrase"}, {name: "times", number: true}, {name: "kind"}, {name: "rank"}, {name: "first"}, {name: "last"}}, rows)
 	}
 	for _, g := range []struct {
 		title string
 		list  []survey.LogCount
 		n     int
-	}{{"Exceptions by cause", l.Causes, l.CausesN}, {"Messages that are not known, by shape", l.Unknown, l.UnknownN}} {
+	}{{"Exceptions by cause", l.Causes, l.CausesN}, {"Unknown messages, by shape", l.Unknown, l.UnknownN}} {
 		rows = nil
 		for i := range g.list {
 			k := &g.list[i]

@@ -23,7 +23,7 @@ type finding struct {
 	section  string // that shows more
 }
 
-// Limits from which on something is worth a word.
+// Limits from which something is worth mentioning.
 const (
 	largeZnode    = 512 << 10 // half of jute.maxbuffer
 	manyChildren  = 10_000    // names of so many may not fit into one packet
@@ -34,7 +34,7 @@ const (
 	mostFullTexts = 12 // phrases whose meaning is spelt out
 )
 
-// find collects the findings: those of the logs as summary and elections tell them, then those of the data.
+// find collects the findings: those of the logs, as in zkctl log summary and elections, then those of the data.
 func (c *content) find() {
 	add := func(f finding) {
 		if len(c.findings) < mostFindings {
@@ -151,7 +151,7 @@ func (c *content) badSessions(add func(finding)) {
 			add(finding{problem: true, title: n + " expired", text: text,
 				do: "See in the client's own log whether it paused, or lost its connection.", section: "sessions"})
 		case "gone":
-			add(finding{problem: true, title: n + " no longer existed when their clients came back", text: "The logs do not tell who ended them.",
+			add(finding{problem: true, title: n + " no longer existed when their clients came back", text: "The logs do not say who ended them.",
 				do: "Transaction logs do: zkctl txnlog sessions lists how each session ended.", section: "sessions"})
 		}
 	}

@@ -14,8 +14,8 @@ import (
 type markup string
 
 // text makes markup of a text from anywhere: control characters, invalid UTF-8 and characters that change the writing
-// direction become visible, as on a terminal, and what HTML obeys becomes references. It is good within elements and within
-// quoted attributes.
+// direction become visible, as on a terminal, and HTML's special characters become references. It is safe within elements and
+// within quoted attributes.
 func text(s string) markup {
 	return markup(references.Replace(escape.Line(s)))
 }

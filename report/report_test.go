@@ -313,7 +313,7 @@ func TestNumbersAreThoseOfSummary(t *testing.T) {
 				}
 			case "phrase":
 				phrases++
-				row := find("Phrases that are known", want.Phrase)
+				row := find("Known phrases", want.Phrase)
 				if number(t, row[1]) != want.Count || row[2] != want.Kind || row[3] != want.Rank || want.First > 0 && (row[4] != ui.Time(want.First) || row[5] != ui.Time(want.Last)) {
 					t.Errorf("%q, want %+v", row, want)
 				}
@@ -322,12 +322,12 @@ func TestNumbersAreThoseOfSummary(t *testing.T) {
 					t.Errorf("%q, want %+v", row, want)
 				}
 			case "unknown":
-				if row := find("Messages that are not known, by shape", want.Shape); number(t, row[1]) != want.Count {
+				if row := find("Unknown messages, by shape", want.Shape); number(t, row[1]) != want.Count {
 					t.Errorf("%q, want %+v", row, want)
 				}
 			}
 		}
-		if n := len(d.tables["Phrases that are known"]); n != phrases || n == 0 {
+		if n := len(d.tables["Known phrases"]); n != phrases || n == 0 {
 			t.Errorf("%d phrases, want %d", n, phrases)
 		}
 	}
@@ -340,7 +340,7 @@ func TestEverySection(t *testing.T) {
 		t.Error(d.text)
 	}
 	for _, caption := range []string{"Events", "Elections", "Election 1", "Sessions that ended badly", "Clients with the most sessions", "Hot paths, by their first 3 names",
-		"Largest branches, two levels deep", "Znodes with the most data", "How long things took", "Levels", "Phrases that are known", "Logs, and how their clocks differ", "Snapshots"} {
+		"Largest branches, two levels deep", "Znodes with the most data", "How long things took", "Levels", "Known phrases", "Logs, and how their clocks differ", "Snapshots"} {
 		if len(d.tables[caption]) == 0 {
 			t.Errorf("no table %q", caption)
 		}

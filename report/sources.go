@@ -19,17 +19,16 @@ import (
 
 // sources are the files that the arguments name, by what they are.
 type sources struct {
-	logs []string
-	data []*data
-	seen []fs.FileInfo
-	// unread is what of the folders cannot be read.
-	unread []error
+	logs   []string
+	data   []*data
+	seen   []fs.FileInfo
+	unread []error // why parts of folders cannot be read
 }
 
 // data is a folder with transaction logs and snapshots, or those of its files that were named.
 type data struct {
 	folder    string
-	whole     bool // the folder was named, so all that belongs together is there
+	whole     bool // a folder was searched, so all files that belong together are there
 	txns      []string
 	snapshots []storage.File
 }
@@ -38,12 +37,12 @@ type data struct {
 type kind int
 
 const (
-	textLog kind = iota // or whatever else: who reads it says what it is not
+	textLog kind = iota // or anything else, which its reader refuses
 	txnLog
 	snapshotFile
 )
 
-// find sorts the arguments: files and folders, also those below.
+// find sorts the files that the arguments name, and those in folders and below, by kind.
 func find(ctx context.Context, args []string) (*sources, error) {
 	s := &sources{}
 	for _, arg := range args {
@@ -184,7 +183,7 @@ func kindOf(ctx context.Context, path string) (kind, error) {
 	return textLog, nil
 }
 
-// newest is the newest snapshot, or nil.
+// newest returns the newest snapshot, or nil without snapshots.
 func (d *data) newest() *storage.File {
 	if len(d.snapshots) == 0 {
 		return nil

@@ -19,7 +19,7 @@ var style string
 type section struct {
 	id, title string
 	has       bool   // the sources have something for it
-	lacks     string // what would have
+	lacks     string // the sources that would
 	write     func(*page)
 }
 
@@ -27,9 +27,9 @@ func (c *content) sections() []section {
 	logs := c.logs != nil
 	return []section{
 		{"findings", "What stands out", true, "", c.writeFindings},
-		{"timeline", "Timeline", logs && len(c.logs.Moments) > 0, "logs of servers or clients in which something happens", c.writeTimeline},
-		{"elections", "Elections", logs && len(c.logs.Elections) > 0, "the members' logs of a time in which they elect a leader", c.writeElections},
-		{"sessions", "Sessions", logs && c.logs.Sessions.N > 0 || c.writes != nil && len(c.writes.Churn) > 0, "transaction logs, or logs that tell of sessions", c.writeSessions},
+		{"timeline", "Timeline", logs && len(c.logs.Moments) > 0, "logs of servers or clients with notable events", c.writeTimeline},
+		{"elections", "Elections", logs && len(c.logs.Elections) > 0, "members' logs from a time when they elect a leader", c.writeElections},
+		{"sessions", "Sessions", logs && c.logs.Sessions.N > 0 || c.writes != nil && len(c.writes.Churn) > 0, "transaction logs, or logs that mention sessions", c.writeSessions},
 		{"writes", "Writes", c.writes != nil && c.writes.Txns > 0, "transaction logs with transactions in this time", c.writeWrites},
 		{"tree", "Size of the tree", c.tree != nil, "a snapshot, or a whole data directory", c.writeTree},
 		{"latencies", "How long things took", logs && len(c.logs.Delays) > 0, "logs that report slow disks, pauses, snapshots or elections", c.writeDelays},
@@ -70,7 +70,7 @@ func (c *content) write(p *page, now time.Time) {
 		if s.has {
 			s.write(p)
 		} else {
-			p.put("<p class=\"muted\">Nothing to show. It takes %s.</p>\n", s.lacks)
+			p.put("<p class=\"muted\">Nothing to show. This section needs %s.</p>\n", s.lacks)
 		}
 		p.put("</section>\n")
 	}
@@ -110,7 +110,7 @@ func (c *content) writeFigures(p *page) {
 		}
 		if c.logs.ElectionsN > 0 {
 			figure("Elections", "", elections, "with a leader")
-			figure("Without a leader", mood(outage > 0), duration(outage), "as far as the logs tell")
+			figure("Without a leader", mood(outage > 0), duration(outage), "as far as the logs show")
 		}
 		if s := &c.logs.Sessions; s.N > 0 {
 			figure("Sessions", mood(s.BadN > 0), s.N, fmt.Sprintf("%s ended badly", command.Thousands(s.BadN)))

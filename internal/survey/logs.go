@@ -10,7 +10,7 @@ type LogOptions struct {
 	Top          int // how many causes and unknown shapes are listed
 }
 
-// Logs is what text logs of servers and clients tell.
+// Logs holds the numbers of the text logs of servers and clients.
 type Logs struct {
 	Logs    int
 	Bytes   int64
@@ -21,7 +21,7 @@ type Logs struct {
 	Levels  []Named // the least severe first
 	Members []Named // by id
 	Phrases []Phrase
-	// Causes of exceptions, and Unknown messages by their shape, are the most frequent of so many in all.
+	// Causes of exceptions, and Unknown messages by their shape: the most frequent, and how many there are in all.
 	Causes, Unknown   []LogCount
 	CausesN, UnknownN int
 	Clocks            []Clock
@@ -33,11 +33,11 @@ type Logs struct {
 	ElectionsN        int
 	Sessions          Sessions
 	Delays            []Delay
-	Failed            bool     // something could not be read, as Notes say
-	Notes             []string // what was said about the files
+	Failed            bool     // something could not be read; Notes say what
+	Notes             []string // warnings and errors about the files
 }
 
-// LogCount is how often something was logged, and when. First and Last are 0 if no time is known.
+// LogCount is how often something was logged, and when. First and Last are 0 if it was never logged with a time.
 type LogCount struct {
 	Key         string
 	N           int64
@@ -70,7 +70,7 @@ type Clock struct {
 
 // Severity counts what was logged in an interval.
 type Severity struct {
-	Info, Warn, Error int64 // up to INFO, WARN, from ERROR on
+	Info, Warn, Error int64 // INFO and below, WARN, ERROR and above
 }
 
 // Add adds another interval.
@@ -93,15 +93,15 @@ type Moment struct {
 	N           int64
 }
 
-// Election is an election and what became of it.
+// Election is an election and its outcome.
 type Election struct {
 	Title      string // without its number
 	Result     string // elected, joined or none
 	Leader     string
-	Serving    string // who led while servers looked in vain
-	Start, End int64  // End is when there was a quorum, or the last that is known
-	LostFrom   int64  // no service from here
-	LostUntil  int64  // until here; 0 if unknown
+	Serving    string // the leader while others looked for one in vain
+	Start, End int64  // End is when there was a quorum, or the last known time
+	LostFrom   int64  // start of the time without service
+	LostUntil  int64  // its end; 0 if unknown
 	Rows       [][2]string
 	Lookers    []Looker
 }
@@ -113,10 +113,10 @@ type Looker struct {
 	Role        string
 }
 
-// Sessions is what logs tell of sessions.
+// Sessions holds the numbers of the sessions that logs mention.
 type Sessions struct {
 	N            int
-	More         int64   // events of sessions beyond those that are told apart
+	More         int64   // events of further sessions, which are not tracked one by one
 	Ends         []Named // how many ended how
 	Churn        []Bucket[LogChurn]
 	ChurnSeconds int64

@@ -1,13 +1,13 @@
-// Package survey is what rooms find in sources of an incident, in numbers: logs in text logs, logformatter in
-// transaction logs, snapshot in snapshots and data directories. report shows all of it on one page. The rooms' own verbs
-// print the same values, so the page and they agree.
+// Package survey holds the numbers that rooms find in the sources of an incident: logs in text logs, logformatter in
+// transaction logs, snapshot in snapshots and data directories. report shows them all on one page, which agrees with
+// the rooms' verbs because those print the same numbers.
 //
-//	survey.go    what transaction logs and trees hold
-//	logs.go      what text logs tell
-//	buckets.go   what happens over time, in intervals
+//	survey.go    transaction logs and trees
+//	logs.go      text logs
+//	buckets.go   counts over time, in intervals
 //
-// Times are milliseconds since 1970, durations milliseconds, unless a name says otherwise. Texts are as they were found:
-// who shows them escapes them.
+// Times are milliseconds since 1970 and durations are milliseconds, unless a name says otherwise. Texts are unescaped:
+// whoever shows them escapes them.
 package survey
 
 // Rows is how many intervals a chart over time has at most.
@@ -18,7 +18,7 @@ type WriteOptions struct {
 	Files        []string // logs, or data directories
 	Since, Until string
 	Depth        int // of the names that paths are grouped by
-	Top          int // how many paths and sessions are named
+	Top          int // how many paths and sessions are listed
 }
 
 // Writes is what transaction logs add up to. Its JSON is what txnlog stats prints.
@@ -27,7 +27,7 @@ type Writes struct {
 	CRCErrors     int64        `json:"crcErrors"`
 	FileBytes     int64        `json:"fileBytes"`
 	Files         int          `json:"files"`
-	FirstTime     *int64       `json:"firstTime,omitempty"` // nil without transactions, as are the next ones
+	FirstTime     *int64       `json:"firstTime,omitempty"` // nil without transactions, as are Largest, LastTime and Size
 	FirstZxid     string       `json:"firstZxid,omitempty"`
 	Largest       *LargestTxn  `json:"largest,omitempty"`
 	LastTime      *int64       `json:"lastTime,omitempty"`
@@ -98,25 +98,24 @@ func (c *WriteChurn) Add(other *WriteChurn) {
 	c.Expired += other.Expired
 }
 
-// Tree is what a tree holds.
+// Tree is the size of a tree.
 type Tree struct {
 	Source     string // the snapshot or the data directory
 	Zxid       int64  // -1 if unknown
 	Root       Branch
 	Ephemerals int64
 	Sessions   int64
-	Largest    []Branch // znodes with the most data of their own, without those below them
-	Faults     []error  // what is wrong with the files, if the tree could be read all the same
+	Largest    []Branch // the znodes with the most data, not counting their descendants
+	Faults     []error  // damage that did not prevent reading the tree
 }
 
-// Branch is a znode with all below it.
+// Branch is a znode with everything below it.
 type Branch struct {
 	Path   string
 	Znodes int64 // the znode and those below it
 	Bytes  int64 // of their data
-	Own    int64 // bytes of its own data
-	// Below are its largest children. What they lack of the branch is its own data and smaller children.
-	Below []Branch
-	// Children is how many children it has.
-	Children int64
+	Own    int64 // bytes of the znode's data alone
+	// Below holds its largest children. The rest of the branch is its own data and its smaller children.
+	Below    []Branch
+	Children int64 // of the znode, including those that are not in Below
 }
