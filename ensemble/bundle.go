@@ -56,16 +56,17 @@ looks like none of these stays, such as a client's name in a log: read the bundl
 before you send it.
 
 The file is created with mode 0600, complete or not at all, and never replaces
-another.`,
+another. -O - writes to standard output, unless that is a terminal.`,
 		Example: `  zkctl -server zk1 ensemble bundle -O zk.tar.gz
   zkctl -server zk1 ensemble bundle -O zk.tar.gz --redact
+  zkctl -server zk1 ensemble bundle -O - --redact | ssh support 'cat > zk.tar.gz'
   zkctl ensemble bundle -O zk.tar.gz --config /etc/zookeeper/conf/zoo.cfg --dir /var/lib/zookeeper --logs /var/log/zookeeper`,
 		Args: command.ArgCount(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error { return runBundle(c.Context(), opt) },
 	}
 	opt.add(c)
 	fs := c.Flags()
-	fs.StringVarP(&opt.out, "out", "O", "", "`file` to write, a gzipped tar archive")
+	fs.StringVarP(&opt.out, "out", "O", "", "`file` to write, a gzipped tar archive, or - for standard output")
 	fs.BoolVar(&opt.redact, "redact", false, "replace hosts, addresses, users and paths by pseudonyms")
 	fs.StringVar(&opt.config, "config", "", "add this zoo.cfg `file`")
 	fs.StringArrayVar(&opt.dirs, "dir", nil, "list the files of this data `folder`; may be repeated")
@@ -75,18 +76,26 @@ another.`,
 }
 
 func runBundle(ctx context.Context, opt *bundleOptions) error {
-	if opt.out == "" {
+	piped := opt.out == "-"
+	switch {
+	case opt.out == "":
 		return errors.New("name the file to write: -O FILE.tar.gz")
+	case piped && opt.streams.OutTTY:
+		return errors.New("-O -: an archive is not for a terminal; redirect the output, or use -O FILE.tar.gz")
 	}
 	p, widen, err := opt.prober()
 	if err != nil {
 		return err
 	}
-	f, err := atomicfile.Create(opt.out) // before the members are asked: that the file exists is known at once
-	if err != nil {
-		return err
+	to, report := opt.streams.Out, opt.streams.Err
+	var f *atomicfile.File
+	if !piped {
+		if f, err = atomicfile.Create(opt.out); err != nil { // before the members are asked: that the file exists is known at once
+			return err
+		}
+		defer f.Abandon()
+		to, report = f, opt.streams.Out
 	}
-	defer f.Abandon()
 	b := &bundle{began: time.Now()}
 	s, err := survey(ctx, p, widen, opt.timeout)
 	if err != nil {
@@ -96,18 +105,24 @@ func runBundle(ctx context.Context, opt *bundleOptions) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	size, err := b.write(f, opt.redact)
+	size, err := b.write(to, opt.redact)
 	if err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := f.Commit(); err != nil {
-		return err
+	if !piped {
+		if err := f.Commit(); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintf(opt.streams.Out, "wrote %s: %d files, %s; %d could not be had (manifest.json says why)\n",
-		opt.streams.Name(opt.out), len(b.entries), ui.Bytes(size), len(b.missing))
+	name := "the bundle"
+	if !piped {
+		name = opt.streams.Name(opt.out)
+	}
+	fmt.Fprintf(report, "wrote %s: %d files, %s; %d could not be had (manifest.json says why)\n",
+		name, len(b.entries), ui.Bytes(size), len(b.missing))
 	for _, r := range s.Readings {
 		if r.State == probe.Serving || r.State == probe.NotServing {
 			return nil

@@ -164,6 +164,15 @@ func TestBundle(t *testing.T) {
 	if after, err := os.ReadFile(out); err != nil || string(after) != string(before) {
 		t.Errorf("the file was replaced: %v", err)
 	}
+	t.Chdir(dir)
+	piped := runWith(t, newCommand, cfg, append(args, "-O", "-")...)
+	out = write("piped.tar.gz", piped.out)
+	if b := readBundle(t, out); piped.code != 0 || b.files["status.txt"] == "" || !strings.HasPrefix(piped.err, "wrote the bundle: ") {
+		t.Errorf("%d, %s", piped.code, piped.err)
+	}
+	if _, err := os.Stat("-"); err == nil {
+		t.Error("there is a file named -")
+	}
 	if o := runWith(t, newCommand, cfg, "bundle"); o.code != ui.ExitFailed || !strings.Contains(o.err, "-O FILE") {
 		t.Errorf("%+v", o)
 	}
