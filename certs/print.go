@@ -48,9 +48,8 @@ func full[T any](list []T) []T {
 }
 
 func (f *finding) print(s *ui.Streams, out *strings.Builder) {
-	line := func(format string, args ...any) {
-		fmt.Fprintf(out, "  %s\n", escape.Line(fmt.Sprintf(format, args...)))
-	}
+	row := func(label, text string) { fmt.Fprintln(out, s.Hang("  "+label+escape.Line(text), 4)) }
+	line := func(format string, args ...any) { row("", fmt.Sprintf(format, args...)) }
 	state := s.Paint("ok", color.FgGreen)
 	if len(f.Faults) > 0 {
 		state = s.Paint("failed", color.FgRed)
@@ -77,10 +76,10 @@ func (f *finding) print(s *ui.Streams, out *strings.Builder) {
 		line("the trust store vouches for it")
 	}
 	for _, text := range f.Faults {
-		fmt.Fprintf(out, "  %s %s\n", s.Paint("fault:", color.FgRed), escape.Line(text))
+		row(s.Paint("fault:", color.FgRed)+" ", text)
 	}
 	for _, text := range f.Notes {
-		fmt.Fprintf(out, "  note: %s\n", escape.Line(text))
+		row("note: ", text)
 	}
 }
 

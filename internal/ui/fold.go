@@ -23,12 +23,22 @@ func Fold(text string, width int) string {
 		end := line[len(strings.TrimRight(line, "\r\n")):]
 		line = line[:len(line)-len(end)]
 		if columns(line) > width && !strings.HasPrefix(line, "{") && !strings.Contains(line, "\t") {
-			foldLine(&b, line, width)
+			foldLine(&b, line, width, len(line)-len(strings.TrimLeft(line, " ")))
 		} else {
 			b.WriteString(line)
 		}
 		b.WriteString(end)
 	}
+	return b.String()
+}
+
+// Hang folds one line as Fold does, but indents its continuations by so many columns: to stand beside a label, say.
+func Hang(line string, width, by int) string {
+	if width < narrowest || columns(line) <= width {
+		return line
+	}
+	var b strings.Builder
+	foldLine(&b, line, width, by)
 	return b.String()
 }
 
@@ -40,20 +50,33 @@ func (s *Streams) Fold(text string) string {
 	return Fold(text, s.Width)
 }
 
-func foldLine(b *strings.Builder, line string, width int) {
-	indent := line[:len(line)-len(strings.TrimLeft(line, " "))]
+// Hang is Hang at the width of the terminal, if Out is one.
+func (s *Streams) Hang(line string, by int) string {
+	if !s.OutTTY {
+		return line
+	}
+	return Hang(line, s.Width, by)
+}
+
+// foldLine folds a line whose continuations are indented by hang columns, unless that leaves too little room.
+func foldLine(b *strings.Builder, line string, width, hang int) {
+	text := strings.TrimLeft(line, " ")
+	indent := line[:len(line)-len(text)]
+	if hang > width/2 {
+		hang = 0
+	}
 	if len(indent) > width/2 {
 		indent = ""
 	}
 	at := 0 // the columns of the row so far
-	for i, word := range strings.Split(line[len(indent):], " ") {
+	for i, word := range strings.Split(text, " ") {
 		switch n := columns(word); {
 		case i == 0:
 			b.WriteString(indent)
 			at = len(indent) + n
 		case at+1+n > width:
-			b.WriteString("\n" + indent)
-			at = len(indent) + n
+			b.WriteString("\n" + strings.Repeat(" ", hang))
+			at = hang + n
 		default:
 			b.WriteString(" ")
 			at += 1 + n

@@ -75,3 +75,24 @@ func TestReport(t *testing.T) {
 		t.Errorf("without colour: %q", shown.String())
 	}
 }
+
+func TestHang(t *testing.T) {
+	for _, test := range []struct {
+		in   string
+		by   int
+		want string
+	}{
+		{"  label  short", 9, "  label  short"},
+		{"  label  a text that is longer than the row", 9, "  label  a text that\n         is longer\n         than the\n         row"},
+		{"a heading that is not short", 2, "a heading that is\n  not short"},
+		{"too little room beside the label", 15, "too little room\nbeside the label"},
+	} {
+		if got := Hang(test.in, 20, test.by); got != test.want {
+			t.Errorf("%q: %q, want %q", test.in, got, test.want)
+		}
+		s := &Streams{Width: 20}
+		if got := s.Hang(test.in, test.by); got != test.in {
+			t.Errorf("in a pipe: %q", got)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/mattn/go-runewidth"
 )
 
 // Table is rows of cells in columns, without rules; the first row is the head. Columns whose head is in right are aligned
@@ -49,15 +50,60 @@ func render(rows [][]string, head text.Format, right []string) string {
 
 // FitTable leaves out columns, those named first before the others, until the table is no wider than width.
 func FitTable(rows [][]string, width int, dispensable ...string) [][]string {
-	for _, name := range dispensable {
-		if text.LongestLineLen(Table(rows)) <= width {
-			break
-		}
-		at := slices.Index(rows[0], name)
-		for i, row := range rows {
-			if at >= 0 && at < len(row) {
-				rows[i] = slices.Delete(slices.Clone(row), at, at+1)
+	return ShrinkTable(rows, width, "", dispensable...)
+}
+
+// leastCell is the width, in columns, that cells which are shortened keep.
+const leastCell = 12
+
+// ShrinkTable shortens the cells of the column named elastic, and leaves out the dispensable columns, those named first
+// before the others, of which it needs to: until the table is no wider than width.
+func ShrinkTable(rows [][]string, width int, elastic string, dispensable ...string) [][]string {
+	for {
+		room, widest := width, 0 // for the elastic column
+		for i, name := range rows[0] {
+			most := 0
+			for _, row := range rows {
+				if i < len(row) {
+					most = max(most, columns(row[i]))
+				}
 			}
+			if i > 0 {
+				room -= 2
+			}
+			if name == elastic {
+				widest = most
+			} else {
+				room -= most
+			}
+		}
+		if room >= min(widest, leastCell) || len(dispensable) == 0 {
+			return shorten(rows, slices.Index(rows[0], elastic), max(room, leastCell))
+		}
+		if at := slices.Index(rows[0], dispensable[0]); at >= 0 {
+			rows = without(rows, at)
+		}
+		dispensable = dispensable[1:]
+	}
+}
+
+// without returns the rows without a column.
+func without(rows [][]string, at int) [][]string {
+	kept := make([][]string, len(rows))
+	for i, row := range rows {
+		if kept[i] = row; at < len(row) {
+			kept[i] = slices.Delete(slices.Clone(row), at, at+1)
+		}
+	}
+	return kept
+}
+
+// shorten returns the rows with no cell of a column wider than most.
+func shorten(rows [][]string, at, most int) [][]string {
+	for i, row := range rows {
+		if at >= 0 && at < len(row) && columns(row[at]) > most {
+			rows[i] = slices.Clone(row)
+			rows[i][at] = runewidth.Truncate(row[at], most, "…")
 		}
 	}
 	return rows
