@@ -52,7 +52,7 @@ func filled(says string) string {
 	b := &strings.Builder{}
 	b.WriteString(tmpl.literal)
 	for _, h := range tmpl.holes {
-		b.WriteString([]string{"a text", "word", "42", "0x2a", "a cause"}[h.typ])
+		b.WriteString([]string{"a text", "word", "42", "0x2a", "-42", "a cause"}[h.typ])
 		b.WriteString(h.next)
 	}
 	if tmpl.open {
@@ -66,6 +66,7 @@ func TestMatch(t *testing.T) {
 		{"Have smaller server identifier, so dropping the connection: (3, 1)", "smaller-server-identifier", "sid=3 myid=1"},
 		{"Have smaller server identifier, so dropping the connection: (myId:1 --> sid:3)", "smaller-server-identifier", "myid=1 sid=3"},
 		{"Unable to read additional data from server sessionid 0x0, likely server has closed socket, closing socket connection and attempting reconnect", "client-server-closed", "session=0x0"},
+		{"Authenticated: id=-71951093464346013, timeout=4000", "go-authenticated", "session=0xff0060dc98db5263 ms=4000"},
 		{"LEADING", "leading", ""},
 		{"LEADING - LEADER ELECTION TOOK - 354", "election-took", "ms=354"},
 		{"LEADING - LEADER ELECTION TOOK - 354 MS", "election-took", "ms=354 unit=MS"},

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -21,7 +23,7 @@ type Match struct {
 type Field struct {
 	Name  string
 	Value []byte
-	Hex   bool // it is a hexadecimal number, with or without 0x
+	Hex   bool // it is a hexadecimal number, with or without 0x; or a session id, which is given as one
 	Int   bool // it is a decimal number
 	Cause bool // it may be a phrase itself
 }
@@ -30,7 +32,7 @@ type Field struct {
 func (m *Match) Fields(yield func(Field) bool) {
 	for i := range m.template.holes {
 		h := &m.template.holes[i]
-		f := Field{h.name, m.message[m.spans[i].from:m.spans[i].to], h.typ == hex, h.typ == whole, h.typ == cause}
+		f := Field{h.name, m.value(i), h.typ == hex || h.typ == id, h.typ == whole, h.typ == cause}
 		if !yield(f) {
 			return
 		}
@@ -41,10 +43,21 @@ func (m *Match) Fields(yield func(Field) bool) {
 func (m *Match) Field(name string) []byte {
 	for i := range m.template.holes {
 		if m.template.holes[i].name == name {
-			return m.message[m.spans[i].from:m.spans[i].to]
+			return m.value(i)
 		}
 	}
 	return nil
+}
+
+// value is what fills a hole.
+func (m *Match) value(i int) []byte {
+	b := m.message[m.spans[i].from:m.spans[i].to]
+	if m.template.holes[i].typ == id {
+		if n, err := strconv.ParseInt(string(b), 10, 64); err == nil {
+			return fmt.Appendf(nil, "%#x", uint64(n))
+		}
+	}
+	return b
 }
 
 // index prepares the catalogue for Match.

@@ -16,10 +16,11 @@ const (
 	word                  // anything but spaces
 	whole                 // a decimal number
 	hex                   // a hexadecimal number, with or without 0x
+	id                    // a session id in decimal, which may be negative
 	cause                 // anything; it may be a phrase itself
 )
 
-var holeTypes = []string{"text", "word", "int", "hex", "cause"}
+var holeTypes = []string{"text", "word", "int", "hex", "id", "cause"}
 
 // maxFields is the number of holes that a template may have.
 const maxFields = 10
@@ -118,7 +119,7 @@ func (t *template) match(b []byte, spans *[maxFields]span) bool {
 		h := &t.holes[i]
 		from := at
 		switch h.typ {
-		case whole:
+		case whole, id:
 			if at < len(b) && b[at] == '-' {
 				at++
 			}
