@@ -1,16 +1,17 @@
 // Package logs is zkctl log: it reads text logs of ZooKeeper's servers and clients, and says what happened.
 //
 // The journey of a line: internal/format turns lines into events (time, member, level, class, text), and
-// internal/catalogue finds which phrase a text is, with its fields. sources.go opens the files that the arguments
-// name, sourcefiles.go finds those that are rotated meanwhile, and copies; record.go writes an event as JSON. merged.go
-// reads several logs in the order of time, after skew.go has compared their clocks; follow.go reads them as they are
-// written. Then each verb has its own files: explain.go; summary.go with parts.go, exceptions.go, shape.go and
-// summaryprint.go; timeline.go; merge.go, which is also grep; elections.go with election.go and electionprint.go;
-// sessions.go and sessionsprint.go. survey.go and moments.go collect the same for zkctl report.
+// internal/catalogue finds which phrase a text is, with its fields. sources.go opens the files that the arguments name,
+// dates.go asks how to read their dates, sourcefiles.go finds files that are rotated meanwhile, and copies; record.go
+// writes an event as JSON. merged.go reads several logs in the order of time, after skew.go has compared their clocks;
+// follow.go reads them as they are written. Then each verb has its own files: explain.go with similar.go; summary.go
+// with parts.go, exceptions.go, shape.go and summaryprint.go; timeline.go; merge.go, which is also grep; elections.go
+// with election.go and electionprint.go; sessions.go and sessionsprint.go. survey.go and moments.go collect the same
+// for zkctl report.
 //
-// trace.go is session trace. tracesources.go tells logs and transaction logs apart; tracer.go reads them, tracescan.go
-// each line, traceaudit.go audit logs, tracetxn.go transactions; tracefacts.go sorts what they tell, traceverdict.go
-// judges how the session ended, traceexpiry.go why it expired; traceprint.go prints.
+// trace.go is session trace. tracesources.go opens its sources; tracer.go reads them, tracescan.go each line,
+// traceaudit.go audit logs, tracetxn.go transactions; tracefacts.go sorts what they tell, traceverdict.go judges how
+// the session ended, traceexpiry.go why it expired; traceprint.go prints.
 package logs
 
 import (

@@ -39,18 +39,13 @@ func (p *electionPrinter) print(e *election) error {
 		_, err := p.out.Write(append(p.json(e), '\n'))
 		return err
 	}
-	width := p.o.streams.Width
 	if p.n > 1 {
 		_ = p.out.WriteByte('\n')
 	}
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "%d. %s\n", p.n, escape.Line(e.title()))
+	fmt.Fprintln(b, p.o.streams.Hang(fmt.Sprintf("%d. %s", p.n, escape.Line(e.title())), 3))
 	for _, row := range e.rows() {
-		label := row[0]
-		for t := range strings.SplitSeq(ui.Fold(escape.Line(row[1]), max(width-13, 30)), "\n") {
-			fmt.Fprintf(b, "  %-10s %s\n", label, t)
-			label = ""
-		}
+		fmt.Fprintln(b, ui.Hang(fmt.Sprintf("  %-10s %s", row[0], escape.Line(row[1])), p.o.streams.Width, 13))
 	}
 	_, err := p.out.WriteString(b.String())
 	return err
@@ -75,16 +70,16 @@ func (e *election) rows() (rows [][2]string) {
 		line("won", "%s", why)
 	}
 	if e.quorum > 0 {
-		line("quorum", "servers %s at %s, %s after the start, from zxid %#x on", strings.Join(e.sids, ", "), ui.Time(e.quorum), stretch(e.quorum-e.start), e.zxid)
+		line("quorum", "servers %s at %s, %s after the start, from zxid %#x on", strings.Join(e.sids, ", "), ui.Time(e.quorum), ui.Duration(e.quorum-e.start), e.zxid)
 	}
 	for _, sid := range ids(e.learner) {
 		line("learner", "%s: %s", named(sid), e.learner[sid].text())
 	}
 	if from, to, ok := e.outage(); ok {
-		line("no service", "for %s, from %s until %s", stretch(to-from), ui.Time(from), ui.Time(to))
+		line("no service", "for %s, from %s until %s", ui.Duration(to-from), ui.Time(from), ui.Time(to))
 	}
 	for _, j := range e.joins {
-		line("joined", "server %s at %s, after %s; server %s led already", j.sid, ui.Time(j.at), stretch(j.at-j.since), j.followed)
+		line("joined", "server %s at %s, after %s; server %s led already", j.sid, ui.Time(j.at), ui.Duration(j.at-j.since), j.followed)
 	}
 	for _, out := range e.out() {
 		line("out", "%s", out.text())
@@ -148,9 +143,9 @@ func (l *looker) text(e *election) string {
 		}
 		return text
 	}
-	text = fmt.Sprintf("looked for %s from %s, then %s", stretch(l.until-l.since), ui.Time(l.since), l.role)
+	text = fmt.Sprintf("looked for %s from %s, then %s", ui.Duration(l.until-l.since), ui.Time(l.since), l.role)
 	if l.took >= 0 {
-		text += fmt.Sprintf(" (election took %s)", stretch(l.took))
+		text += fmt.Sprintf(" (election took %s)", ui.Duration(l.took))
 	}
 	if l.ready > 0 {
 		text += "; served clients from " + ui.Time(l.ready) + " on"
@@ -241,7 +236,7 @@ func (l *learner) text() string {
 		how += " (" + command.Counted(n, "transaction") + ")"
 	}
 	if l.acked > 0 {
-		return fmt.Sprintf("%s, caught up at %s (%s)", how, ui.Time(l.acked), stretch(l.acked-l.began))
+		return fmt.Sprintf("%s, caught up at %s (%s)", how, ui.Time(l.acked), ui.Duration(l.acked-l.began))
 	}
 	return fmt.Sprintf("%s, from %s", how, ui.Time(l.began))
 }

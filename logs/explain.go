@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -74,11 +75,21 @@ func runExplain(ctx context.Context, o *explainOptions) error {
 		return err
 	}
 	defer input.Close()
-	found, unknown, err := explainAll(c, input)
+	name := ""
+	if in == o.streams.In {
+		name = stdin
+	}
+	found, unknown, err := explainAll(c, input, name)
 	if err != nil {
 		return err
 	}
 	return o.print(found, unknown)
+}
+
+// unexplained is a line that nobody knows.
+type unexplained struct {
+	text   string
+	record []byte
 }
 
 // explained is a phrase that a paste contains.
@@ -95,8 +106,12 @@ type explained struct {
 const mostUnknown = 20
 
 // explainAll reads a paste and returns its phrases in the order in which they first appear, and lines that are not known.
-func explainAll(c *catalogue.Catalogue, in *format.Input) (found []explained, unknown []string, err error) {
-	r := format.NewReader(in, format.Clock{Order: in.Dates.Order})
+func explainAll(c *catalogue.Catalogue, in *format.Input, name string) (found []explained, unknown []unexplained, err error) {
+	clock := format.Clock{Zone: time.Local, Order: in.Dates.Order}
+	if in.Dates.Guess != format.Certain {
+		clock.Order = format.Unknown // nothing depends on the time, so it is left out
+	}
+	r := format.NewReader(in, clock)
 	index := map[*catalogue.Phrase]int{}
 	var m catalogue.Match
 	see := func(e *format.Event, text []byte) bool {
@@ -107,7 +122,7 @@ func explainAll(c *catalogue.Catalogue, in *format.Input) (found []explained, un
 		if !known {
 			i = len(found)
 			index[m.Phrase] = i
-			one := explained{phrase: m.Phrase, text: string(text), record: appendRecord(nil, "", string(e.Member), e, &m)}
+			one := explained{phrase: m.Phrase, text: string(text), record: appendRecord(nil, name, string(e.Member), e, &m)}
 			for f := range m.Fields {
 				one.fields = append(one.fields, f.Name+" "+escape.Line(string(f.Value)))
 				if reading := catalogue.Reading(&f); reading != "" {
@@ -142,12 +157,12 @@ func explainAll(c *catalogue.Catalogue, in *format.Input) (found []explained, un
 			}
 		}
 		if !known && len(unknown) < mostUnknown && len(strings.TrimSpace(string(e.Text))) > 0 {
-			unknown = append(unknown, string(e.Text))
+			unknown = append(unknown, unexplained{string(e.Text), appendRecord(nil, name, string(e.Member), e, nil)})
 		}
 	}
 }
 
-func (o *explainOptions) print(found []explained, unknown []string) error {
+func (o *explainOptions) print(found []explained, unknown []unexplained) error {
 	slices.SortStableFunc(found, func(a, b explained) int { return cmp.Compare(b.phrase.Rank, a.phrase.Rank) })
 	out := &strings.Builder{}
 	for i, f := range found {
@@ -161,21 +176,29 @@ func (o *explainOptions) print(found []explained, unknown []string) error {
 		}
 		f.write(out, o.streams.Width)
 	}
-	for i, text := range unknown {
+	for i, u := range unknown {
+		var near []wording
+		if len(found) == 0 && len(unknown) == 1 {
+			near = similar(catalogue.Load(), u.text)
+		}
 		if o.json() {
-			b := object{b: []byte{'{'}}
-			b.text("text", text)
+			b := object{b: u.record[:len(u.record)-1]}
+			if len(near) > 0 {
+				names := make([]string, len(near))
+				for i, s := range near {
+					names[i] = s.phrase.Name
+				}
+				b.strings("similar", names)
+			}
 			out.Write(append(b.b, "}\n"...))
 			continue
 		}
 		if i == 0 && len(found) > 0 {
 			out.WriteByte('\n')
 		}
-		fmt.Fprintf(out, "unknown: %s\n", escape.Line(text))
-		if len(found) == 0 && len(unknown) == 1 {
-			for _, s := range similar(catalogue.Load(), text) {
-				fmt.Fprintf(out, "  perhaps %s: %s\n", s.phrase.Name, s.says)
-			}
+		fmt.Fprintln(out, ui.Hang("unknown: "+escape.Line(u.text), o.streams.Width, 2))
+		for _, s := range near {
+			fmt.Fprintln(out, ui.Hang("  perhaps "+s.phrase.Name+": "+s.says, o.streams.Width, 4))
 		}
 	}
 	if _, err := io.WriteString(o.streams.Out, out.String()); err != nil {
@@ -217,14 +240,7 @@ func (f *explained) write(out *strings.Builder, width int) {
 
 // labelled writes a label and a text, folded beside it.
 func labelled(out *strings.Builder, width int, label, text string) {
-	const indent = 10
-	lines := strings.Split(ui.Fold(text, max(width-indent, 30)), "\n")
-	for i, line := range lines {
-		if i > 0 {
-			label = ""
-		}
-		fmt.Fprintf(out, "  %-7s %s\n", label, line)
-	}
+	fmt.Fprintln(out, ui.Hang(fmt.Sprintf("  %-7s %s", label, text), width, 10))
 }
 
 func (f *explained) json() []byte {
@@ -280,63 +296,11 @@ func (o *explainOptions) listPhrases(c *catalogue.Catalogue) error {
 			out.WriteByte('\n')
 			continue
 		}
-		rows = append(rows, []string{p.Name, p.Kind, p.Rank.String(), clip(p.Says[0], max(o.streams.Width-60, 20))})
+		rows = append(rows, []string{p.Name, p.Kind, p.Rank.String(), escape.Line(p.Says[0])})
 	}
 	if !o.json() {
-		out.WriteString(ui.Table(ui.FitTable(rows, o.streams.Width, "rank", "kind")))
+		out.WriteString(ui.Table(ui.ShrinkTable(rows, o.streams.Width, "says", "rank", "kind")))
 	}
 	_, err := io.WriteString(o.streams.Out, out.String())
 	return err
-}
-
-// wording is a phrase with one of its wordings.
-type wording struct {
-	phrase *catalogue.Phrase
-	says   string
-	share  float64 // of the words that it has in common with a text
-}
-
-// similar finds phrases that share words with a text, the most alike first.
-func similar(c *catalogue.Catalogue, text string) []wording {
-	given := map[string]bool{}
-	for _, w := range longWords(text) {
-		given[w] = true
-	}
-	var list []wording
-	for _, p := range c.Phrases {
-		best := wording{phrase: p}
-		for _, s := range p.Says {
-			words := longWords(s)
-			shared := 0
-			for _, w := range words {
-				if given[w] {
-					shared++
-				}
-			}
-			if share := float64(shared) / float64(max(len(words), len(given))); shared >= 2 && share > best.share {
-				best.says, best.share = s, share
-			}
-		}
-		if best.share >= 0.4 {
-			list = append(list, best)
-		}
-	}
-	slices.SortStableFunc(list, func(a, b wording) int { return cmp.Compare(b.share, a.share) })
-	return list[:min(len(list), 3)]
-}
-
-// longWords are the words of a text or a wording, without its holes.
-func longWords(s string) (words []string) {
-	for {
-		before, after, ok := strings.Cut(s, "<")
-		for _, w := range strings.FieldsFunc(strings.ToLower(before), func(r rune) bool { return r < 'a' || r > 'z' }) {
-			if len(w) > 3 {
-				words = append(words, w)
-			}
-		}
-		if !ok {
-			return words
-		}
-		_, s, _ = strings.Cut(after, ">")
-	}
 }

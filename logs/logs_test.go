@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -219,8 +220,91 @@ func TestShapeIsBounded(t *testing.T) {
 // TestStretch has lengths that a time.Duration cannot hold.
 func TestStretch(t *testing.T) {
 	for ms, want := range map[int64]string{0: "0ms", 999: "999ms", 1500: "1.5s", 61_000: "1m 1s", 3_600_000: "1h 0m", 90_000_000: "1d 1h", 251_693_013_599_999: "2913113d 13h"} {
-		if got := stretch(ms); got != want {
+		if got := ui.Duration(ms); got != want {
 			t.Errorf("%d: %s, want %s", ms, got, want)
+		}
+	}
+}
+
+// TestGuessedDates: an order of dates that is not certain is asked about, or named.
+func TestGuessedDates(t *testing.T) {
+	const tail = " INFO [main] a.B: LEADING\n"
+	dir := t.TempDir()
+	months := writeFile(t, dir, "months.log", "05/06/2024 19:56:12,970"+tail+"05/07/2024 19:56:12,970"+tail)
+	got := run(t, "", "merge", months)
+	if got.exit != 0 || !strings.Contains(got.err, months+": 05/06/2024 can be read in 2 ways; taken as month, day, year, because that puts the dates closest together (if not, say --dates "+months+"=dmy)") {
+		t.Error(got.exit, got.err)
+	}
+	for _, verb := range []string{"summary", "timeline", "merge", "elections", "sessions"} {
+		if got := run(t, "05/06/2024 19:56:12,970"+tail, verb); got.exit != 1 || !strings.Contains(got.err, "standard input: 05/06/2024: ") || !strings.Contains(got.err, "--dates -=dmy or mdy") {
+			t.Error(verb, got.exit, got.err)
+		}
+	}
+	// What comes too late to be looked at when the log is opened has no time, and that is said.
+	late := writeFile(t, dir, "late.log", strings.Repeat("2024-06-25 19:56:12,970"+tail, 3000)+"05/06/2024 19:56:12,970"+tail+strings.Repeat("2024-06-25 19:56:13,970"+tail, 3000))
+	for _, verb := range []string{"timeline", "merge", "elections", "sessions"} {
+		if got := run(t, "", verb, late); got.exit != 0 || !strings.Contains(got.err, late+":3001: the date can be read in several ways") || strings.Count(got.err, "\n") != 1 {
+			t.Error(verb, got.exit, got.err)
+		}
+	}
+	// The files that one log was rotated into have one order.
+	old := writeFile(t, dir, "app.log.1", "25/06/2024 19:56:12,970"+tail)
+	writeFile(t, dir, "app.log", "05/07/2024 19:56:12,970"+tail)
+	if got := run(t, "", "summary", old, filepath.Join(dir, "app.log")); got.exit != 0 || got.err != "" || !strings.Contains(got.out, "to 2024-07-05T19:56:12.970Z") {
+		t.Error(got.exit, got.err, got.out)
+	}
+}
+
+// TestSimilar: what is misspelt, or only a word of a phrase, leads to phrases.
+func TestSimilar(t *testing.T) {
+	for text, want := range map[string]string{
+		"GOODBYE": "perhaps goodbye: ", "goodby": "perhaps goodbye: ", "electionn": "election", "smaler server identifer": "perhaps smaller-server-identifier: ",
+		"Have smaller server identifer so drop": "perhaps smaller-server-identifier: ",
+	} {
+		got := run(t, "", "explain", text)
+		first, _, _ := strings.Cut(strings.TrimPrefix(got.out, "unknown: "+text+"\n"), "\n")
+		if got.exit != 1 || !strings.Contains(first, want) {
+			t.Errorf("%s: %d %s", text, got.exit, got.out)
+		}
+	}
+	if got := run(t, "", "explain", "-o", "json", "GOODBYE"); !strings.Contains(got.out, `"text":"GOODBYE","similar":["goodbye"`) {
+		t.Error(got.out)
+	}
+	if got := run(t, "", "explain", "xyzzy plugh"); strings.Contains(got.out, "perhaps") {
+		t.Error(got.out)
+	}
+}
+
+func TestExplainRecords(t *testing.T) {
+	got := run(t, "2024-06-25 19:56:12,970 [myid:1] - INFO  [main:QuorumPeer@1] - LOOKING\n2024-06-25 19:56:13,970 [myid:1] - INFO  [main:A@1] - odd\n", "explain", "-o", "json")
+	for _, want := range []string{`{"time":1719345372970,"file":"-","line":1,"member":"1","level":"INFO","class":"QuorumPeer"`, `{"time":1719345373970,"file":"-","line":2,"member":"1","level":"INFO","class":"A","thread":"main","text":"odd"}`} {
+		if !strings.Contains(got.out, want) {
+			t.Errorf("no %s in %s", want, got.out)
+		}
+	}
+}
+
+// TestUnaskedEnds: a session that was closed while its client used it ended badly.
+func TestUnaskedEnds(t *testing.T) {
+	dir := t.TempDir()
+	const client, server = "2024-06-25 10:00:%02d,000 [main] INFO org.apache.zookeeper.ClientCnxn: %s\n", "2024-06-25 10:00:%02d,000 [myid:3] - INFO  [p:PrepRequestProcessor@494] - %s\n"
+	established := fmt.Sprintf(client, 0, "Session establishment complete on server zk/192.0.2.1:2181, sessionid = 0x1000000000a0001, negotiated timeout = 4000")
+	lost := fmt.Sprintf("2024-06-25 10:00:07,000 [main] WARN org.apache.zookeeper.ClientCnxn: %s\norg.apache.zookeeper.ClientCnxn$EndOfStreamException: Unable to read additional data from server sessionid 0x1000000000a0001, likely server has closed socket\n",
+		"Session 0x1000000000a0001 for server zk/192.0.2.1:2181, Closing socket connection. Attempting reconnect except it is a SessionExpiredException.")
+	expired := fmt.Sprintf(client, 8, "Unable to reconnect to ZooKeeper service, session 0x1000000000a0001 has expired")
+	asked := fmt.Sprintf(client, 9, "Session: 0x1000000000a0001 closed")
+	ended := fmt.Sprintf(server, 6, "Processed session termination for sessionid: 0x1000000000a0001")
+	again := fmt.Sprintf(client, 5, "Session establishment complete on server zk/192.0.2.1:2181, sessionid = 0x1000000000a0001, negotiated timeout = 4000")
+	before := strings.Replace(lost, "10:00:07", "10:00:04", 1)
+	for _, test := range []struct{ name, client, want string }{
+		{"it came back too late", established + expired, "unasked"},
+		{"it lost the connection", established + lost, "unasked"},
+		{"it closed it", established + asked, "closed"},
+		{"it had lost the connection before", established + before + again, "closed"},
+	} {
+		got := run(t, "", "sessions", "-o", "json", writeFile(t, dir, "c.log", test.client), writeFile(t, dir, "s.log", ended))
+		if !strings.Contains(got.out, `"end":"`+test.want+`"`) {
+			t.Errorf("%s: %s%s", test.name, got.out, got.err)
 		}
 	}
 }

@@ -146,7 +146,7 @@ func runMerge(ctx context.Context, o *mergeOptions) error {
 	if !o.json() && !o.count {
 		for _, s := range all {
 			if s.correction() != 0 {
-				fmt.Fprintf(o.streams.Err, "clock of %s: %s\n", escape.Line(s.who()), &s.skew)
+				fmt.Fprintln(o.streams.Err, s.clockText())
 			}
 		}
 	}

@@ -77,14 +77,18 @@ const (
 	lost
 	gone
 	closed
+	unasked
 	expired
 )
 
-var endNames = []string{"open", "lost", "gone", "closed", "expired"}
+// ends is how many ways to end there are.
+const ends = expired + 1
+
+var endNames = [ends]string{"open", "lost", "gone", "closed", "unasked", "expired"}
 
 // endMeans explains them.
-var endMeans = []string{"no end is logged", "the connection was lost, and no end is logged", "servers say that it no longer exists; who ended it is not logged",
-	"closed, by its client or an administrator", "the leader expired it"}
+var endMeans = [ends]string{"no end is logged", "the connection was lost, and no end is logged", "servers say that it no longer exists; who ended it is not logged",
+	"closed by its client or an administrator", "closed, though its client still used it (zkctl session trace finds by whom)", "the leader expired it"}
 
 // session is what logs tell of a session.
 type session struct {
@@ -95,8 +99,18 @@ type session struct {
 	client      string   // address without port, or the name of the client's log
 	timeout     int64    // ms, 0 if unknown
 	lost        int      // how often its connection was lost, by its client's log
+	missed      bool     // its client lost the connection, and did not get it back
+	closes      bool     // its client closed it itself
 	end         int
 	ended       int64
+}
+
+// how is how the session ended.
+func (s *session) how() int {
+	if s.end == closed && s.missed && !s.closes {
+		return unasked
+	}
+	return s.end
 }
 
 // moved is how often the session changed its server.
@@ -135,13 +149,6 @@ func (x *sessions) see(h *head, m *catalogue.Match) {
 		return
 	}
 	key := hexText(id)
-	if m.Phrase.Name == "go-authenticated" { // in decimal
-		n, err := strconv.ParseInt(string(id), 10, 64)
-		if err != nil {
-			return
-		}
-		key = fmt.Sprintf("%#x", uint64(n))
-	}
 	if key == "0x0" {
 		return
 	}
@@ -187,15 +194,22 @@ func (x *sessions) see(h *head, m *catalogue.Match) {
 			s.client = clientOf(string(m.Field("addr")))
 		}
 		finish(lost)
-	case "client-server-closed", "client-silent":
-		s.lost++
+	case "client-server-closed", "client-silent", "client-reconnecting":
+		if m.Phrase.Name != "client-reconnecting" || !s.missed { // which is logged for each server that it tries
+			s.lost++
+		}
 		if s.client == "" {
 			s.client = h.source.label
 		}
+		s.missed = true
 		finish(lost)
 	case "client-expired", "session-invalid":
+		s.missed = true
 		finish(gone)
-	case "session-closed-server", "session-closing", "client-closed", "c-client-closing", "session-close-submitted":
+	case "client-closed", "c-client-closing":
+		s.closes = true
+		finish(closed)
+	case "session-closed-server", "session-closing", "session-close-submitted":
 		finish(closed)
 	case "session-expired":
 		finish(expired)
@@ -205,6 +219,7 @@ func (x *sessions) see(h *head, m *catalogue.Match) {
 
 func (s *session) establish(x *sessions, server string, m *catalogue.Match, at int64) {
 	s.established++
+	s.missed = false
 	if ms := int64(decimal(m, "ms")); ms > 0 {
 		s.timeout = ms
 	}

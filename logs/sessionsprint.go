@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -16,7 +17,7 @@ import (
 type clientSessions struct {
 	name         string
 	n            int
-	ends         [5]int
+	ends         [ends]int
 	moved, lost  int
 	connections  int
 	first, last  int64
@@ -38,7 +39,7 @@ func (o *sessionsOptions) print(x *sessions) error {
 	} else {
 		o.text(&out, x, list, clients)
 	}
-	_, err := o.streams.Out.Write(out.Bytes())
+	_, err := io.WriteString(o.streams.Out, out.String())
 	return err
 }
 
@@ -54,7 +55,15 @@ func (x *sessions) sorted(wanted func(*session) bool) (list []*session) {
 }
 
 // bad reports whether the session ended in a way that its client did not want.
-func (s *session) bad() bool { return s.end == expired || s.end == gone || s.end == lost && s.lost > 0 }
+func (s *session) bad() bool {
+	switch s.how() {
+	case expired, unasked, gone:
+		return true
+	case lost:
+		return s.lost > 0
+	}
+	return false
+}
 
 // byClient adds up the sessions of each client, those with the most first.
 func byClient(list []*session) (clients []*clientSessions) {
@@ -67,7 +76,7 @@ func byClient(list []*session) (clients []*clientSessions) {
 			clients = append(clients, c)
 		}
 		c.n++
-		c.ends[s.end]++
+		c.ends[s.how()]++
 		c.moved += s.moved()
 		c.lost += s.lost
 		c.connections += s.established
@@ -85,23 +94,26 @@ func (o *sessionsOptions) text(out *bytes.Buffer, x *sessions, list []*session, 
 		out.WriteString("no session in these logs\n")
 		return
 	}
-	var ends [5]int
+	var ways [ends]int
 	moved := 0
 	for _, s := range list {
-		ends[s.end]++
+		ways[s.how()]++
 		moved += s.moved()
 	}
-	fmt.Fprintf(out, "%s of %s, from %s to %s\n", command.Counted(len(list), "session"), command.Counted(len(clients), "client"), ui.Time(x.first), ui.Time(x.last))
-	for end := len(ends) - 1; end >= 0; end-- {
-		if ends[end] > 0 {
-			fmt.Fprintf(out, "  %-8s %6s   %s\n", endNames[end], command.Thousands(ends[end]), endMeans[end])
+	line := func(hang int, format string, a ...any) {
+		fmt.Fprintln(out, o.streams.Hang(fmt.Sprintf(format, a...), hang))
+	}
+	line(2, "%s of %s, from %s to %s", command.Counted(len(list), "session"), command.Counted(len(clients), "client"), ui.Time(x.first), ui.Time(x.last))
+	for end, n := range slices.Backward(ways[:]) {
+		if n > 0 {
+			line(20, "  %-8s %6s   %s", endNames[end], command.Thousands(n), endMeans[end])
 		}
 	}
 	if moved > 0 {
-		fmt.Fprintf(out, "  %-8s %6s   to another server\n", "moved", command.Thousands(moved))
+		line(20, "  %-8s %6s   to another server", "moved", command.Thousands(moved))
 	}
 	if peak, at, total := x.peak(); total > 0 {
-		fmt.Fprintf(out, "established %s, at most %d in a minute (%s)\n", times(int64(total)), peak, ui.Time(at))
+		line(2, "established %s, at most %d in a minute (%s)", times(int64(total)), peak, ui.Time(at))
 	}
 	if x.more > 0 {
 		fmt.Fprintf(out, "and %s of further sessions\n", command.Counted(int(x.more), "event"))
@@ -115,30 +127,30 @@ func (o *sessionsOptions) text(out *bytes.Buffer, x *sessions, list []*session, 
 			}
 			timeout := ""
 			if s.timeout > 0 {
-				timeout = stretch(s.timeout)
+				timeout = ui.Duration(s.timeout)
 			}
-			rows = append(rows, []string{s.id, clip(s.client, 32), timeout, escape.Line(strings.Join(s.servers, " ")), ui.Time(s.first), ended, endNames[s.end]})
+			rows = append(rows, []string{s.id, clip(s.client, 32), timeout, escape.Line(strings.Join(s.servers, " ")), ui.Time(s.first), ended, endNames[s.how()]})
 		}
 	}
 	if len(rows) > 1 {
 		out.WriteByte('\n')
-		out.WriteString(ui.Table(ui.FitTable(rows, o.streams.Width, "servers", "timeout", "first"), "timeout"))
+		out.WriteString(ui.Table(ui.ShrinkTable(rows, o.streams.Width, "client", "servers", "timeout", "first", "ended"), "timeout"))
 	}
-	rows = [][]string{{"client", "sessions", "expired", "gone", "closed", "moved", "lost", "connections", "shortest"}}
+	rows = [][]string{{"client", "sessions", "expired", "unasked", "gone", "closed", "moved", "lost", "connections", "shortest"}}
 	for _, c := range clients[:min(len(clients), o.top)] {
 		shortest := ""
 		if c.shortestLife > 0 {
-			shortest = stretch(c.shortestLife)
+			shortest = ui.Duration(c.shortestLife)
 		}
 		name := c.name
 		if name == "" {
 			name = "unknown"
 		}
-		rows = append(rows, []string{clip(name, 40), fmt.Sprint(c.n), fmt.Sprint(c.ends[expired]), fmt.Sprint(c.ends[gone]), fmt.Sprint(c.ends[closed]),
+		rows = append(rows, []string{clip(name, 40), fmt.Sprint(c.n), fmt.Sprint(c.ends[expired]), fmt.Sprint(c.ends[unasked]), fmt.Sprint(c.ends[gone]), fmt.Sprint(c.ends[closed]),
 			fmt.Sprint(c.moved), fmt.Sprint(c.lost), fmt.Sprint(c.connections), shortest})
 	}
 	out.WriteByte('\n')
-	out.WriteString(ui.Table(ui.FitTable(rows, o.streams.Width, "shortest", "connections", "gone"), rows[0][1:]...))
+	out.WriteString(ui.Table(ui.ShrinkTable(rows, o.streams.Width, "client", "shortest", "connections", "moved", "closed"), rows[0][1:]...))
 	if more := len(clients) - o.top; more > 0 {
 		fmt.Fprintf(out, "and %d more (--top %d shows all)\n", more, len(clients))
 	}
@@ -171,7 +183,7 @@ func (s *session) json() []byte {
 		b.int("first", s.first)
 		b.int("last", s.last)
 	}
-	b.text("end", endNames[s.end])
+	b.text("end", endNames[s.how()])
 	if s.end != open && s.ended > 0 {
 		b.int("ended", s.ended)
 	}

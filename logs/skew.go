@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
+	"strconv"
 
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/logs/internal/catalogue"
 	"github.com/zkctl/zkctl/logs/internal/format"
 )
@@ -17,13 +19,16 @@ type skew struct {
 	ms        int64 // ahead; negative is behind
 	within    int64 // the uncertainty
 	pairs     int
-	oneWay    bool // all pairs go in one direction, so what a message takes is in ms
+	strong    int    // pairs that no two ensembles have in common
+	why       string // it is not known, if there is something to say
 }
 
 func (s *skew) String() string {
 	switch {
 	case s.reference:
 		return "the reference"
+	case !s.known && s.why != "":
+		return "could not be compared: " + s.why
 	case !s.known:
 		return "could not be compared"
 	}
@@ -32,7 +37,7 @@ func (s *skew) String() string {
 	if ms < 0 {
 		way, ms = "behind", -ms
 	}
-	text := fmt.Sprintf("%s %s, within %s", stretch(ms), way, stretch(s.within))
+	text := fmt.Sprintf("%s %s, within %s", ui.Duration(ms), way, ui.Duration(s.within))
 	if s.pairs == 1 {
 		return text + ", from one pair of events"
 	}
@@ -55,6 +60,7 @@ type mark struct {
 	name   string // the kind of the event
 	effect bool   // the later one
 	key    string // what the two have in common
+	weak   bool   // other ensembles may have it, too: what every new one does
 }
 
 // sighting is when a log had a mark.
@@ -71,36 +77,45 @@ func marks(dst []mark, member string, m *catalogue.Match) []mark {
 	case "notification":
 		// The sender's id tells the two apart: it is a cause in the sender's own log.
 		key := fmt.Sprint(field("sid"), " ", field("leader"), " ", field("zxid"), " ", field("round"), " ", field("peerstate"), " ", field("epoch"))
-		return append(dst, mark{"vote", member != field("sid"), key})
+		return append(dst, mark{"vote", member != field("sid"), key, early(m.Field("zxid"))})
 	case "session-established-server":
-		return append(dst, mark{"established", false, hexText(m.Field("session"))})
+		return append(dst, mark{"established", false, hexText(m.Field("session")), false})
 	case "session-global-commit":
 		id := hexText(m.Field("session")) // its client hears of it later
-		return append(dst, mark{"committed", true, id}, mark{"established", false, id})
+		return append(dst, mark{"committed", true, id, false}, mark{"established", false, id, false})
 	case "session-closed-server":
-		return append(dst, mark{"processed", true, hexText(m.Field("session"))})
+		return append(dst, mark{"processed", true, hexText(m.Field("session")), false})
 	case "session-expired":
-		return append(dst, mark{"ended", false, hexText(m.Field("session"))})
-	case "client-established":
-		return append(dst, mark{"established", true, hexText(m.Field("session"))})
+		return append(dst, mark{"ended", false, hexText(m.Field("session")), false})
+	case "client-established", "go-authenticated":
+		return append(dst, mark{"established", true, hexText(m.Field("session")), false})
 	case "server-closed-socket":
 		if id := m.Field("session"); id != nil {
-			return append(dst, mark{"closed", false, hexText(id)})
+			return append(dst, mark{"closed", false, hexText(id), false})
 		}
 	case "client-server-closed":
-		return append(dst, mark{"closed", true, hexText(m.Field("session"))})
+		return append(dst, mark{"closed", true, hexText(m.Field("session")), false})
 	case "sending-diff":
 		if id := m.Field("zxid"); id != nil {
-			return append(dst, mark{"diff to " + field("sid"), false, hexText(id)})
+			return append(dst, mark{"diff to " + field("sid"), false, hexText(id), early(id)})
 		}
 	case "follower-diff":
-		return append(dst, mark{"diff to " + member, true, hexText(m.Field("zxid"))})
+		return append(dst, mark{"diff to " + member, true, hexText(m.Field("zxid")), early(m.Field("zxid"))})
 	case "quorum-of-supporters":
-		return append(dst, mark{"epoch", false, epochOf(m.Field("zxid"))})
+		return append(dst, mark{ledEpoch, false, epochOf(m.Field("zxid")), true})
 	case "newleader-ack":
-		return append(dst, mark{"newleader of " + field("sid"), true, ""})
+		return append(dst, mark{"newleader of " + field("sid"), true, "", true})
 	}
 	return dst
+}
+
+// ledEpoch is the mark of a leader that has a quorum.
+const ledEpoch = "epoch"
+
+// early reports whether a zxid is one of the first of its epoch, which other ensembles have soon, too.
+func early(zxid []byte) bool {
+	n, err := strconv.ParseUint(hexText(zxid)[2:], 16, 64)
+	return err != nil || n&0xffff_ffff < 4096
 }
 
 // epochOf is the upper half of a zxid.
@@ -131,7 +146,9 @@ func (r *reading) estimateSkews(ctx context.Context, all []*source) error {
 		}
 		s.member = probe.member
 	}
-	connect(all, seen)
+	for _, apart := range connect(all, seen) {
+		ui.Warn(r.streams.Err, "%s; read the logs of one ensemble at a time", escape.Line(apart))
+	}
 	return nil
 }
 
@@ -177,89 +194,4 @@ func (s *source) learn(m *catalogue.Match) {
 			s.member = string(id)
 		}
 	}
-}
-
-// connect finds the skews from what the logs have seen. The reference is the log with the most pairs; others are
-// reached from it through as few logs as possible.
-func connect(all []*source, seen []map[mark]sighting) {
-	n := len(all)
-	between := make([][]skew, n)
-	total := make([]int, n)
-	for i := range n {
-		between[i] = make([]skew, n)
-	}
-	for i := range n {
-		for j := i + 1; j < n; j++ {
-			s := compare(seen[i], seen[j])
-			between[i][j] = s
-			s.ms = -s.ms
-			between[j][i] = s
-			total[i] += s.pairs
-			total[j] += s.pairs
-		}
-	}
-	reference := 0
-	for i, t := range total {
-		if t > total[reference] {
-			reference = i
-		}
-	}
-	if total[reference] == 0 {
-		return
-	}
-	all[reference].skew = skew{known: true, reference: true}
-	for queue := []int{reference}; len(queue) > 0; queue = queue[1:] {
-		from := queue[0]
-		for to := range n {
-			if step := between[from][to]; step.known && !all[to].skew.known {
-				step.ms += all[from].skew.ms
-				step.within += all[from].skew.within
-				all[to].skew = step
-				queue = append(queue, to)
-			}
-		}
-	}
-}
-
-// compare returns how far the second log's clock is ahead of the first's.
-func compare(first, second map[mark]sighting) skew {
-	var there, back []int64 // the differences of pairs whose cause is in the first log, and in the second
-	for k, a := range first {
-		if a.twice {
-			continue
-		}
-		other := k
-		other.effect = !k.effect
-		b, ok := second[other]
-		if !ok || b.twice {
-			continue
-		}
-		if k.effect {
-			back = append(back, b.at-a.at)
-		} else {
-			there = append(there, b.at-a.at)
-		}
-	}
-	s := skew{known: len(there)+len(back) > 0, pairs: len(there) + len(back)}
-	switch {
-	case !s.known:
-	case len(there) == 0:
-		s.ms, s.oneWay, s.within = median(back), true, oneWayWithin
-	case len(back) == 0:
-		s.ms, s.oneWay, s.within = median(there), true, oneWayWithin
-	default:
-		// An effect is later than its cause, so there is skew + delay, and back is skew - delay.
-		t, b := median(there), median(back)
-		s.ms = (t + b) / 2
-		s.within = max((max(t-b, b-t)+1)/2, 1)
-	}
-	return s
-}
-
-// oneWayWithin is the uncertainty, in ms, if all pairs go one way: what a message may take on a busy machine.
-const oneWayWithin = 50
-
-func median(list []int64) int64 {
-	slices.Sort(list)
-	return list[len(list)/2]
 }

@@ -61,3 +61,42 @@ func TestGrepFinds(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// twoEnsembles are logs of members 1 and 2 of two ensembles, of which the second was new an hour and seven minutes later.
+func twoEnsembles(t *testing.T, leader string) (dir string, files []string) {
+	dir = t.TempDir()
+	for i, hour := range []string{"10:00", "11:07"} {
+		for _, text := range clocks {
+			text = strings.ReplaceAll(strings.ReplaceAll(text, "10:00:05", "10:00:00"), "2024-06-25 10:00", "2024-06-25 "+hour)
+			if strings.Contains(text, "LEADING") {
+				text += "2024-06-25 " + hour + ":02,000 [myid:" + []string{"2", leader}[i] + "] - INFO  [q:Leader@1] - Have quorum of supporters, sids: [ 1,2 ]; starting up and setting last processed zxid: 0x100000000\n"
+			}
+			files = append(files, writeFile(t, dir, "abcd"[len(files):][:1]+".log", text))
+		}
+	}
+	return dir, files
+}
+
+// TestUnrelatedEnsembles: members of other ensembles with the same ids are not compared, and that is said.
+func TestUnrelatedEnsembles(t *testing.T) {
+	_, files := twoEnsembles(t, "2")
+	got := run(t, "", append([]string{"timeline"}, files...)...)
+	if !strings.Contains(got.err, "b.log and 2 d.log are of different ensembles: server 2 began to lead epoch 0x1 at 2024-06-25T10:00:02.000Z in one, at 2024-06-25T11:07:02.000Z in the other") {
+		t.Error(got.err)
+	}
+	for _, want := range []string{"clock of 1 a.log: ", "within 10ms, from 2 pairs", "clock of 1 c.log: could not be compared: ", "clock of 2 d.log: could not be compared: server 2 began to lead"} {
+		if !strings.Contains(got.out, want) {
+			t.Errorf("no %q in\n%s", want, got.out)
+		}
+	}
+	// Without the leaders' logs it is the times that do not fit.
+	got = run(t, "", "timeline", files[0], files[3])
+	if !strings.Contains(got.out, "could not be compared: all that it has in common with others is what every new ensemble does, 1h 7m apart") {
+		t.Error(got.out, got.err)
+	}
+	// A time zone is no other ensemble.
+	other := writeFile(t, t.TempDir(), "e.log", strings.ReplaceAll(clocks[1], "10:00:05", "18:00:00"))
+	if got = run(t, "", "timeline", files[0], other); !strings.Contains(got.out, "8h 0m ahead") {
+		t.Error(got.out, got.err)
+	}
+}

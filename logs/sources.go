@@ -31,11 +31,14 @@ type reading struct {
 	// asLogged leaves times as they are.
 	asLogged bool
 	follow   bool
-	marks    int // that are remembered of each log, if not mostMarks
+	marks    int               // that are remembered of each log, if not mostMarks
+	counts   bool              // dates that are not clear are counted and printed, so there is no need to warn of them
+	spooled  map[string]string // the files that have what came by standard input or a pipe, and its name
 
 	from, to int64 // ms since 1970
 	mu       sync.Mutex
-	failed   bool // something could not be read, which has been reported
+	failed   bool            // something could not be read, which has been reported
+	warned   map[string]bool // of which files' dates a warning was printed
 }
 
 func (r *reading) addFlags(c *cobra.Command) {
@@ -134,7 +137,7 @@ func (r *reading) checkFileOptions(found []*source) error {
 				continue
 			}
 			if !slices.ContainsFunc(found, func(s *source) bool {
-				return slices.ContainsFunc(s.files, func(file string) bool { return concerns(o[:i], file) })
+				return slices.ContainsFunc(s.files, func(file string) bool { return concerns(o[:i], r.given(file)) })
 			}) {
 				return fmt.Errorf("%s: no log that is read is %q; name one of them, or leave out the name to mean all", name, o[:i])
 			}
@@ -276,6 +279,9 @@ func (s *source) next(ctx context.Context) (*format.Event, error) {
 			if len(e.Member) > 0 && string(e.Member) != s.member {
 				s.member = string(e.Member)
 			}
+			if e.Unclear && !s.quiet && !s.reading.counts {
+				s.reading.unclear(s.file, e.Line)
+			}
 			return e, nil
 		}
 		f, _ := s.in.Plain()
@@ -335,8 +341,6 @@ func (s *source) close() {
 	}
 }
 
-var errAmbiguous = errors.New("the date can be read in more than one way")
-
 // open opens the next file.
 func (s *source) open(ctx context.Context) (err error) {
 	r := s.reading
@@ -350,32 +354,19 @@ func (s *source) open(ctx context.Context) (err error) {
 		return err
 	}
 	clock := format.Clock{Zone: time.Local, Order: s.in.Dates.Order, Last: s.in.Written}
-	if zone := optionFor(r.zones, s.file); zone != "" {
+	if zone := optionFor(r.zones, r.given(s.file)); zone != "" {
 		if clock.Zone, err = parseZone(zone); err != nil {
 			return err
 		}
 	}
-	if order := optionFor(r.dates, s.file); order != "" {
+	if order := optionFor(r.dates, r.given(s.file)); order != "" {
 		if clock.Order, err = format.ParseOrder(order); err != nil {
 			return err
 		}
-	} else if d := &s.in.Dates; d.Assumed {
-		if s.quiet {
-			s.reader = format.NewReader(s.in, clock)
-			return nil
-		}
-		ui.Warn(r.streams.Err, "%s: %s can be read in %d ways; taken as year, month, day (if not, say --dates %s=dmy or mdy)", s.file, d.Sample, len(d.Fits), s.file)
-	} else if d.Ambiguous() {
-		fits := make([]string, 0, 3)
-		for _, o := range d.Fits {
-			fits = append(fits, o.String())
-		}
+	} else if clock.Order, err = s.orderOfDates(ctx); err != nil {
 		s.in.Close()
 		s.in = nil
-		if len(fits) == 0 {
-			return fmt.Errorf("read %s: %s is no date in any order; %w: say --dates %s=ORDER", s.file, d.Sample, errAmbiguous, s.file)
-		}
-		return fmt.Errorf("read %s: %s: %w; say --dates %s=%s", s.file, d.Sample, errAmbiguous, s.file, strings.Join(fits, " or "))
+		return err
 	}
 	if r.follow && s.file != stdin && len(s.files) == 0 {
 		f, err := format.Follow(ctx, s.file, r.since == "")

@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/mattn/go-runewidth"
 
@@ -49,7 +48,7 @@ func (s *summary) counted() []phraseCount {
 func (s *summary) print(o *summaryOptions) error {
 	out := &strings.Builder{}
 	width := o.streams.Width
-	s.printHead(out, width)
+	s.printHead(out, o)
 	list := s.counted()
 	problems := 0
 	for _, p := range list {
@@ -59,9 +58,14 @@ func (s *summary) print(o *summaryOptions) error {
 		if problems++; problems == 1 {
 			out.WriteString("\nWhat stands out (zkctl log explain NAME says what to do)\n")
 		}
-		fmt.Fprintf(out, "  %s, %s: %s\n", p.Name, times(p.n), p.span())
-		fmt.Fprintln(out, indent(p.Means, width, 4))
-		fmt.Fprintf(out, "    %s:%d: %s\n", escape.Line(p.file), p.line, clip(p.sample, max(width-len(p.file)-12, 30)))
+		fmt.Fprintln(out, o.streams.Hang(fmt.Sprintf("  %s, %s: %s", p.Name, times(p.n), p.span()), 4))
+		fmt.Fprintln(out, ui.Fold("    "+p.Means, width))
+		place := fmt.Sprintf("    %s:%d: ", escape.Line(p.file), p.line)
+		room := width - runewidth.StringWidth(place)
+		if room < leastText*2 { // below a long name
+			place, room = strings.TrimRight(place, " ")+"\n      ", width-6
+		}
+		fmt.Fprintln(out, place+clip(p.sample, max(room, leastText)))
 	}
 	rows := [][]string{{"count", "phrase", "kind", "first", "last"}}
 	for _, p := range list {
@@ -80,14 +84,17 @@ func (s *summary) print(o *summaryOptions) error {
 	return err
 }
 
-func (s *summary) printHead(out *strings.Builder, width int) {
+func (s *summary) printHead(out *strings.Builder, o *summaryOptions) {
+	line := func(hang int, format string, a ...any) {
+		fmt.Fprintln(out, o.streams.Hang(fmt.Sprintf(format, a...), hang))
+	}
 	head := command.Counted(s.logs, "log")
 	if s.files != int64(s.logs) {
 		head += " in " + command.Counted(int(s.files), "file")
 	}
-	fmt.Fprintf(out, "%s, %s: %s in %s\n", head, ui.Bytes(s.bytes), command.Counted(int(s.all.n), "event"), command.Counted(int(s.lines), "line"))
+	line(2, "%s, %s: %s in %s", head, ui.Bytes(s.bytes), command.Counted(int(s.all.n), "event"), command.Counted(int(s.lines), "line"))
 	if s.all.timed {
-		fmt.Fprintf(out, "from %s\n  to %s (%s)\n", ui.Time(s.all.first), ui.Time(s.all.last), stretch(s.all.last-s.all.first))
+		fmt.Fprintf(out, "from %s\n  to %s (%s)\n", ui.Time(s.all.first), ui.Time(s.all.last), ui.Duration(s.all.last-s.all.first))
 	}
 	var parts []string
 	for _, m := range ranked(s.members) {
@@ -95,7 +102,7 @@ func (s *summary) printHead(out *strings.Builder, width int) {
 	}
 	slices.Sort(parts)
 	if len(parts) > 0 {
-		fmt.Fprintln(out, ui.Fold("members  "+strings.Join(parts, ", "), width))
+		line(9, "members  %s", strings.Join(parts, ", "))
 	}
 	parts = nil
 	for l, n := range s.levels {
@@ -109,13 +116,13 @@ func (s *summary) printHead(out *strings.Builder, width int) {
 	}
 	slices.Reverse(parts)
 	if len(parts) > 0 {
-		fmt.Fprintln(out, ui.Fold("levels   "+strings.Join(parts, ", "), width))
+		line(9, "levels   %s", strings.Join(parts, ", "))
 	}
 	if s.unclear > 0 {
-		fmt.Fprintf(out, "%s without a time: the date can be read in several ways (--dates says how to read it), or does not exist\n", command.Counted(int(s.unclear), "event"))
+		line(2, "%s without a time: the date can be read in several ways (--dates says how to read it), or does not exist", command.Counted(int(s.unclear), "event"))
 	}
 	if s.back > 0 {
-		fmt.Fprintf(out, "time goes back %s, first at %s:%d, by %s: the clock was set, or several logs were put into one\n", times(s.back), escape.Line(s.backAt.file), s.backAt.line, stretch(s.backAt.last-s.backAt.first))
+		line(2, "time goes back %s, first at %s:%d, by %s: the clock was set, or several logs were put into one", times(s.back), escape.Line(s.backAt.file), s.backAt.line, ui.Duration(s.backAt.last-s.backAt.first))
 	}
 	if s.cut > 0 {
 		fmt.Fprintf(out, "%s of overlong events are left out\n", ui.Bytes(s.cut))
@@ -132,9 +139,9 @@ func (s *summary) printGroups(out *strings.Builder, title string, list []keyed, 
 	fmt.Fprintf(out, "\n%s\n", title)
 	rows := [][]string{{"count", "message", "first", "last"}}
 	for _, k := range list[:min(len(list), top)] {
-		rows = append(rows, append([]string{command.Thousands(int(k.n)), clip(k.key, max(width-60, 40))}, k.times()...))
+		rows = append(rows, append([]string{command.Thousands(int(k.n)), escape.Line(k.key)}, k.times()...))
 	}
-	out.WriteString(ui.Table(ui.FitTable(rows, width, "last", "first"), "count"))
+	out.WriteString(ui.Table(ui.ShrinkTable(rows, width, "message", "last", "first"), "count"))
 	if more := len(list) - top; more > 0 {
 		fmt.Fprintf(out, "and %d more (--top %d shows all)\n", more, len(list))
 	}
@@ -143,12 +150,6 @@ func (s *summary) printGroups(out *strings.Builder, title string, list []keyed, 
 // clip escapes text and shortens it to so many columns.
 func clip(text string, columns int) string {
 	return runewidth.Truncate(escape.Line(text), columns, "…")
-}
-
-// indent folds a text and indents it.
-func indent(text string, width, by int) string {
-	pad := strings.Repeat(" ", by)
-	return pad + strings.ReplaceAll(ui.Fold(text, max(width-by, 30)), "\n", "\n"+pad)
 }
 
 // times is "once", "7 times".
@@ -174,22 +175,6 @@ func (c *count) span() string {
 		return ui.Time(c.first)
 	}
 	return ui.Time(c.first) + " to " + ui.Time(c.last)
-}
-
-// stretch is a length of time for people, in ms: 6d 3h, 4m 12s, 350ms.
-func stretch(ms int64) string {
-	const second, minute, hour, day = 1000, 60_000, 3_600_000, 86_400_000 // a time.Duration ends after 292 years
-	switch {
-	case ms < second:
-		return fmt.Sprintf("%dms", ms)
-	case ms < minute:
-		return (time.Duration(ms) * time.Millisecond).Round(10 * time.Millisecond).String()
-	case ms < hour:
-		return fmt.Sprintf("%dm %ds", ms/minute, ms%minute/second)
-	case ms < day:
-		return fmt.Sprintf("%dh %dm", ms/hour, ms%hour/minute)
-	}
-	return fmt.Sprintf("%dd %dh", ms/day, ms%day/hour)
 }
 
 // printJSON prints an object a line: one of type summary, then phrase, exception and unknown.

@@ -228,13 +228,13 @@ func (x *sessions) survey(to *survey.Sessions) {
 	for minute, n := range x.minutes {
 		churn.In(minute * 60000).Established += int64(n)
 	}
-	var ends [len(clientSessions{}.ends)]int
+	var ways [ends]int
 	for _, s := range list {
-		ends[s.end]++
+		ways[s.how()]++
 		if s.end != open && s.ended > 0 {
 			into := churn.In(s.ended)
-			switch s.end {
-			case closed:
+			switch s.how() {
+			case closed, unasked:
 				into.Closed++
 			case expired:
 				into.Expired++
@@ -246,14 +246,14 @@ func (x *sessions) survey(to *survey.Sessions) {
 			continue
 		}
 		if to.BadN++; len(to.Bad) < surveySessions {
-			to.Bad = append(to.Bad, survey.Session{ID: s.id, Client: s.client, Servers: strings.Join(s.servers, " "), End: endNames[s.end], Timeout: s.timeout, First: s.first, Ended: s.ended})
+			to.Bad = append(to.Bad, survey.Session{ID: s.id, Client: s.client, Servers: strings.Join(s.servers, " "), End: endNames[s.how()], Timeout: s.timeout, First: s.first, Ended: s.ended})
 		}
 	}
 	churn.AtLeast(60)
 	to.Churn, to.ChurnSeconds = churn.Rows(survey.Rows)
-	for end, n := range slices.Backward(ends[:]) {
+	for end, n := range slices.Backward(ways[:]) {
 		if n > 0 {
-			to.Ends = append(to.Ends, survey.Named{Name: endNames[end], N: int64(n)})
+			to.Ends = append(to.Ends, survey.End{Name: endNames[end], Means: endMeans[end], N: n})
 		}
 	}
 	for _, c := range clients[:min(len(clients), surveyClients)] {

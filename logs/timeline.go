@@ -125,7 +125,7 @@ func runTimeline(ctx context.Context, o *timelineOptions) error {
 
 // runFollow shows events as they are written. Nothing is counted, and clocks are not compared.
 func (o *timelineOptions) runFollow(ctx context.Context) error {
-	t := &timeline{o: o, out: bufio.NewWriter(o.streams.Out), labels: 24}
+	t := &timeline{o: o, out: bufio.NewWriter(o.streams.Out), labels: o.mostLabel()}
 	c := catalogue.Load()
 	var m catalogue.Match
 	return o.followAll(ctx, func(h *head) error {
@@ -179,9 +179,7 @@ type timeline struct {
 // head prints how far the clocks are apart.
 func (t *timeline) head(all []*source) {
 	shorten(all)
-	for _, s := range all {
-		t.labels = max(t.labels, min(runewidth.StringWidth(escape.Line(s.short)), 24))
-	}
+	t.labels = t.o.labelWidth(all)
 	if t.o.json() {
 		for _, s := range all {
 			_, _ = t.out.Write(append(s.clockJSON(), '\n'))
@@ -192,9 +190,24 @@ func (t *timeline) head(all []*source) {
 		return
 	}
 	for _, s := range all {
-		fmt.Fprintf(t.out, "clock of %s: %s\n", escape.Line(s.who()), &s.skew)
+		fmt.Fprintln(t.out, t.o.streams.Hang(s.clockText(), 2))
 	}
 	fmt.Fprintln(t.out)
+}
+
+// labelWidth is how many columns the names of the logs take: as many as they have, but not too many of the terminal's.
+func (r *reading) labelWidth(all []*source) (width int) {
+	for _, s := range all {
+		width = max(width, runewidth.StringWidth(escape.Line(s.short)))
+	}
+	return min(width, r.mostLabel())
+}
+
+func (r *reading) mostLabel() int { return min(max(r.streams.Width/6, 8), 24) }
+
+// clockText says how the clock of a log differs.
+func (s *source) clockText() string {
+	return fmt.Sprintf("clock of %s: %s", escape.Line(s.who()), &s.skew)
 }
 
 // shorten names each log by its server, if no other log is of the same one.
@@ -218,6 +231,7 @@ func (s *source) clockJSON() []byte {
 		b.int("within", s.skew.within)
 		b.int("pairs", int64(s.skew.pairs))
 	}
+	b.text("why", s.skew.why)
 	return append(b.b, '}')
 }
 
@@ -257,12 +271,12 @@ func (t *timeline) show(h *head, m *catalogue.Match) {
 	} else if e.Level >= format.Error {
 		mark = "!"
 	}
-	at := strings.Repeat(" ", 24)
+	at := noTime()
 	if e.Timed {
 		at = ui.Time(e.Time - s.correction())
 	}
 	who := runewidth.FillRight(clip(s.short, t.labels), t.labels)
-	room := max(t.o.streams.Width-len(at)-t.labels-5, 20)
+	room := max(t.o.streams.Width-len(at)-t.labels-5, leastText)
 	text := clip(string(e.Text), room)
 	if cause := rootCause(e.More); cause != nil {
 		text += "\n" + strings.Repeat(" ", len(at)+t.labels+5) + clip(string(cause), room)
@@ -274,10 +288,17 @@ func (t *timeline) show(h *head, m *catalogue.Match) {
 	fmt.Fprintln(t.out, line)
 }
 
+// leastText is how many columns of a message are shown at least.
+const leastText = 14
+
+// noTime is as wide as a time.
+func noTime() string { return strings.Repeat(" ", len(ui.Time(0))) }
+
 // flush says how often the last event was repeated.
 func (t *timeline) flush() {
 	if t.more > 0 {
-		fmt.Fprintf(t.out, "%s  %s   … %s more until %s\n", strings.Repeat(" ", 24), strings.Repeat(" ", t.labels), times(int64(t.more)), ui.Time(t.until))
+		room := max(t.o.streams.Width-len(noTime())-t.labels-5, leastText)
+		fmt.Fprintf(t.out, "%s  %s   %s\n", noTime(), strings.Repeat(" ", t.labels), clip(fmt.Sprintf("… %s more until %s", times(int64(t.more)), ui.Time(t.until)), room))
 	}
 	t.more = 0
 }

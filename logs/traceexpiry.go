@@ -93,7 +93,7 @@ func (f *facts) silent(v *verdict) {
 	}
 	if f.left != nil && f.left.at() <= v.endedAt {
 		v.support(f.left)
-		v.say("its connection was closed at the client's end %s earlier, and it did not come back", stretch(v.endedAt-f.left.at()))
+		v.say("its connection was closed at the client's end %s earlier, and it did not come back", ui.Duration(v.endedAt-f.left.at()))
 	}
 }
 
@@ -122,19 +122,19 @@ func (f *facts) paused(v *verdict) *cause {
 	u := unsure(f.client, v.because[0].from)
 	for _, m := range f.late {
 		if m.ms >= f.timeout/2 && m.at()-m.ms <= end+u && m.at() >= from-u {
-			return &cause{clientPaused, certain, []*moment{m}, "its thread ran " + stretch(m.ms) + " late"}
+			return &cause{clientPaused, certain, []*moment{m}, "its thread ran " + ui.Duration(m.ms) + " late"}
 		}
 	}
 	for _, l := range f.losses {
 		at := l.m.at()
 		if l.silence >= f.overslept() && f.firstLoss(l) && at-l.silence <= end-f.timeout/3+u && at >= from-u {
-			return &cause{clientPaused, certain, []*moment{l.m}, "it should have left the server after " + stretch(f.readTimeout()) + " without a word, and noticed after " +
-				stretch(l.silence)}
+			return &cause{clientPaused, certain, []*moment{l.m}, "it should have left the server after " + ui.Duration(f.readTimeout()) + " without a word, and noticed after " +
+				ui.Duration(l.silence)}
 		}
 	}
 	for _, m := range f.t.moments {
 		if m.name == "jvm-pause" && m.from == f.client && m.ms >= f.timeout/2 && m.at()-m.ms <= end+u && m.at() >= from-u {
-			return &cause{clientPaused, certain, []*moment{m}, "its process was paused for " + stretch(m.ms)}
+			return &cause{clientPaused, certain, []*moment{m}, "its process was paused for " + ui.Duration(m.ms)}
 		}
 	}
 	// Its library told of a connection, then nothing until after the end.
@@ -156,8 +156,8 @@ func (f *facts) paused(v *verdict) *cause {
 	if late < u+max(500, f.timeout/8) || !noticed(m) {
 		return nil
 	}
-	return &cause{clientPaused, likely, []*moment{m}, "it noticed the end " + stretch(late) + " late, and had not missed the server before, as it does after " +
-		stretch(f.readTimeout()) + " while it runs"}
+	return &cause{clientPaused, likely, []*moment{m}, "it noticed the end " + ui.Duration(late) + " late, and had not missed the server before, as it does after " +
+		ui.Duration(f.readTimeout()) + " while it runs"}
 }
 
 // connectedAt reports whether the client's log tells that it was connected at a line of it.
@@ -193,7 +193,7 @@ func (f *facts) gaveUp(v *verdict) *cause {
 	for _, l := range f.losses {
 		if l.m.line <= m.line && l.m.from == m.from {
 			c.because[0], c.because = l.m, append(c.because[:1], m)
-			c.note = "it closed it " + stretch(m.at()-l.m.at()) + " after the connection was lost; a program should wait for Expired"
+			c.note = "it closed it " + ui.Duration(m.at()-l.m.at()) + " after the connection was lost; a program should wait for Expired"
 		}
 	}
 	return c
@@ -338,7 +338,7 @@ func (f *facts) serverStood(v *verdict) *cause {
 	at, end := l.m.at(), v.endedAt
 	for _, m := range f.t.moments {
 		if m.name == "jvm-pause" && m.from.server && m.ms >= f.timeout/3 && m.at()-m.ms <= at && m.at() >= at-f.readTimeout() {
-			return &cause{serverPaused, likely, []*moment{l.m, m}, "the process of " + m.who() + " was paused for " + stretch(m.ms) + " while the client missed it"}
+			return &cause{serverPaused, likely, []*moment{l.m, m}, "the process of " + m.who() + " was paused for " + ui.Duration(m.ms) + " while the client missed it"}
 		}
 	}
 	// After the client has left, nothing of it reaches the server: the session must expire within the timeout and a tick.
@@ -359,8 +359,8 @@ func (f *facts) serverStood(v *verdict) *cause {
 	if gap < overdue {
 		return nil
 	}
-	return &cause{serverPaused, likely, []*moment{l.m, leader}, "the leader expired the session " + stretch(overdue) + " later than it must, after it had logged nothing for " +
-		stretch(gap)}
+	return &cause{serverPaused, likely, []*moment{l.m, leader}, "the leader expired the session " + ui.Duration(overdue) + " later than it must, after it had logged nothing for " +
+		ui.Duration(gap)}
 }
 
 // diskStood: a server waited for its disk while the client missed it.
@@ -372,7 +372,7 @@ func (f *facts) diskStood(v *verdict) *cause {
 	at := l.m.at()
 	for _, m := range f.t.moments {
 		if m.name == "fsync-slow" && m.ms >= f.timeout/3 && m.at()-m.ms <= at && m.at() >= at-f.readTimeout() {
-			return &cause{slowDisk, likely, []*moment{l.m, m}, "a write to the disk of " + m.who() + " took " + stretch(m.ms) + " while the client missed it"}
+			return &cause{slowDisk, likely, []*moment{l.m, m}, "a write to the disk of " + m.who() + " took " + ui.Duration(m.ms) + " while the client missed it"}
 		}
 	}
 	return nil
@@ -409,7 +409,7 @@ func (f *facts) noLeader(v *verdict) *cause {
 			}
 			if took > f.timeout && len(lookers) >= max(2, len(members)-1) && v.endedAt-m.at() < 3*f.timeout+f.slack() &&
 				len(between(f.lossLines(), lost.at()-f.timeout, m.at())) > 0 {
-				return &cause{leaderChanged, likely, []*moment{lost, m}, "for " + stretch(took) + " there was no leader"}
+				return &cause{leaderChanged, likely, []*moment{lost, m}, "for " + ui.Duration(took) + " there was no leader"}
 			}
 			lost = nil
 			clear(lookers)

@@ -18,7 +18,6 @@ import (
 const (
 	mostShown = 300 // lines of the timeline, and znodes
 	mostNamed = 50
-	mostName  = 16 // columns of a source's name
 )
 
 // print prints the timeline and the verdict.
@@ -48,12 +47,12 @@ func (t *tracer) printText(out *bytes.Buffer, v *verdict) {
 	t.printLives(out)
 	fmt.Fprintf(out, "session %s", t.hex)
 	if v.timeout > 0 {
-		fmt.Fprintf(out, ", timeout %s", stretch(v.timeout))
+		fmt.Fprintf(out, ", timeout %s", ui.Duration(v.timeout))
 	}
 	out.WriteByte('\n')
 	if len(t.witnesses) > 1 {
 		for _, w := range t.witnesses {
-			fmt.Fprintf(out, "clock of %s: %s\n", escape.Line(w.who()), &w.skew)
+			fmt.Fprintln(out, t.o.streams.Hang(w.clockText(), 2))
 		}
 	}
 	out.WriteByte('\n')
@@ -66,7 +65,7 @@ func (t *tracer) printLives(out *bytes.Buffer) {
 	if t.o.path == "" {
 		return
 	}
-	rows := [][]string{{"SESSION", "MADE", "REMOVED", "HOW"}}
+	rows := [][]string{{"session", "made", "removed", "how"}}
 	for _, l := range t.lives[max(0, len(t.lives)-mostNamed):] {
 		row := []string{proto.Hex(l.session), "before", "", "it lives"}
 		if l.made > 0 {
@@ -84,24 +83,25 @@ func (t *tracer) printLives(out *bytes.Buffer) {
 		rows = append(rows, row)
 	}
 	fmt.Fprintf(out, "znode %s, made %s\n", escape.Line(t.o.path), times(int64(len(t.lives))))
-	out.WriteString(ui.Table(rows))
+	out.WriteString(ui.Table(ui.ShrinkTable(rows, t.o.streams.Width, "how", "made")))
 	out.WriteByte('\n')
 }
 
 func (t *tracer) printTimeline(out *bytes.Buffer) {
 	list := t.shown()
-	width := 0
+	var named []*source
 	for _, m := range list {
-		width = max(width, min(runewidth.StringWidth(escape.Line(m.from.short)), mostName))
+		named = append(named, m.from.source)
 	}
+	width := t.o.labelWidth(named)
 	for i, m := range list {
 		if len(list) > mostShown && i == mostShown/2 {
-			fmt.Fprintf(out, "%s  … %s more (-o json prints all)\n", strings.Repeat(" ", 24), command.Thousands(len(list)-mostShown))
+			fmt.Fprintf(out, "%s  … %s more (-o json prints all)\n", noTime(), command.Thousands(len(list)-mostShown))
 		}
 		if len(list) > mostShown && i >= mostShown/2 && i < len(list)-mostShown/2 {
 			continue
 		}
-		at := strings.Repeat(" ", 24)
+		at := noTime()
 		if m.timed {
 			at = ui.Time(m.at())
 		}
@@ -112,7 +112,7 @@ func (t *tracer) printTimeline(out *bytes.Buffer) {
 		case !m.own:
 			mark = "~"
 		}
-		room := max(t.o.streams.Width-len(at)-width-5, 20)
+		room := max(t.o.streams.Width-len(at)-width-5, leastText)
 		text := clip(strings.ReplaceAll(m.text, "\t", " "), room)
 		if m.own {
 			text = ui.Fold(escape.Line(strings.ReplaceAll(m.text, "\t", " ")), room)
@@ -127,7 +127,7 @@ func (t *tracer) printTimeline(out *bytes.Buffer) {
 		}
 		out.WriteString(line + "\n")
 		if m.again > 0 {
-			fmt.Fprintf(out, "%s  … %s more\n", strings.Repeat(" ", 24+2+width+2), times(int64(m.again)))
+			fmt.Fprintf(out, "%s  … %s more\n", strings.Repeat(" ", len(at)+2+width+2), times(int64(m.again)))
 		}
 	}
 	if len(list) > 0 {
@@ -154,25 +154,25 @@ func (t *tracer) printVerdict(out *bytes.Buffer, v *verdict) {
 	if !v.undetermined() {
 		title += " (" + v.confidence + ")"
 	}
-	out.WriteString("verdict  " + strings.TrimLeft(indent(title, width, 9), " ") + "\n")
+	out.WriteString(ui.Hang("verdict  "+title, width, 9) + "\n")
 	section := func(name string) { fmt.Fprintf(out, "  %s\n", name) }
 	if len(v.because)+len(v.notes) > 0 {
 		section("because")
 	}
 	for _, m := range v.because {
-		out.WriteString("    " + clip(fmt.Sprintf("%s  %s", m.place(), strings.ReplaceAll(m.text, "\t", " ")), max(width-4, 40)) + "\n")
+		out.WriteString("    " + clip(fmt.Sprintf("%s  %s", m.place(), strings.ReplaceAll(m.text, "\t", " ")), max(width-4, leastText)) + "\n")
 	}
 	for _, note := range v.notes {
-		out.WriteString(indent(escape.Line(note), width, 4) + "\n")
+		out.WriteString(ui.Fold("    "+escape.Line(note), width) + "\n")
 	}
 	if len(v.decides) > 0 {
 		section("what would decide it")
 		for _, d := range v.decides {
-			out.WriteString(indent(d, width, 4) + "\n")
+			out.WriteString(ui.Fold("    "+d, width) + "\n")
 		}
 	}
 	if v.saved > 0 {
-		fmt.Fprintf(out, "  saved by a reconnect until %s, %s after the connection was lost\n", ui.Time(v.endedAt), stretch(v.saved))
+		out.WriteString(ui.Hang(fmt.Sprintf("  saved by a reconnect until %s, %s after the connection was lost", ui.Time(v.endedAt), ui.Duration(v.saved)), width, 4) + "\n")
 	}
 	switch {
 	case len(v.gone) > 0:

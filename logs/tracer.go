@@ -238,7 +238,7 @@ func (w *witness) around(ctx context.Context, from, to int64, c *catalogue.Catal
 		if e.Time < from || e.Time > to {
 			return
 		}
-		if file, own := known[e.Line]; own && file == s.file || len(w.context) >= mostContext {
+		if file, own := known[e.Line]; own && file == w.t.o.given(s.file) || len(w.context) >= mostContext {
 			return
 		}
 		match := c.Match(e.Text, m)

@@ -154,7 +154,7 @@ func (t *tracer) moment(w *witness, e *format.Event, m *catalogue.Match) *moment
 	if len(text) > mostText {
 		text = text[:mostText]
 	}
-	x := &moment{from: w, member: string(e.Member), file: t.probe.file, line: e.Line, raw: e.Time, timed: e.Timed, text: string(text), class: string(e.Class), level: e.Level}
+	x := &moment{from: w, member: string(e.Member), file: t.o.given(t.probe.file), line: e.Line, raw: e.Time, timed: e.Timed, text: string(text), class: string(e.Class), level: e.Level}
 	if cause := rootCause(e.More); cause != nil {
 		x.cause = string(cause[:min(len(cause), mostText)])
 	}
@@ -193,9 +193,6 @@ func (x *moment) take(m *catalogue.Match) {
 func (t *tracer) mentions(e *format.Event, m *catalogue.Match) bool {
 	if m != nil {
 		if id := m.Field("session"); id != nil {
-			if m.Phrase.Name == "go-authenticated" {
-				return string(id) == t.decimal || string(id) == t.unsigned
-			}
 			return strings.EqualFold(hexText(id), t.hex)
 		}
 	}
@@ -323,7 +320,7 @@ func (w *witness) adopt(h *handle) {
 	h.id = w.t.hex
 	for _, m := range h.pending {
 		w.keep(m)
-		if k := (mark{"established", true, w.t.hex}); m.name == "kazoo-established" && w.marks != nil {
+		if k := (mark{"established", true, w.t.hex, false}); m.name == "kazoo-established" && w.marks != nil {
 			old, again := w.marks[k]
 			w.marks[k] = sighting{m.raw, again && old.at != m.raw}
 		}

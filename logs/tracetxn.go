@@ -119,14 +119,14 @@ func (t *tracer) readTxns(ctx context.Context, marks map[mark]sighting) error {
 		switch h.Type {
 		case proto.OpCreateSession:
 			id := proto.Hex(h.ClientID)
-			t.sight(marks, mark{"established", false, id}, h.Time)
-			t.sight(marks, mark{"committed", false, id}, h.Time)
+			t.sight(marks, mark{"established", false, id, false}, h.Time)
+			t.sight(marks, mark{"committed", false, id, false}, h.Time)
 			if len(births) < mostMarks {
 				births = append(births, h.Time)
 			}
 		case proto.OpCloseSession:
-			t.sight(marks, mark{"ended", true, proto.Hex(h.ClientID)}, h.Time)
-			t.sight(marks, mark{"processed", false, proto.Hex(h.ClientID)}, h.Time)
+			t.sight(marks, mark{"ended", true, proto.Hex(h.ClientID), false}, h.Time)
+			t.sight(marks, mark{"processed", false, proto.Hex(h.ClientID), false}, h.Time)
 		}
 		own := h.ClientID == t.o.id
 		if !own && (len(x.ephemerals) == 0 || h.Type != proto.OpDelete && h.Type != proto.OpMulti && h.Type != proto.OpDeleteContainer) {
@@ -186,7 +186,7 @@ func (t *tracer) takeTxn(f storage.File, h *proto.TxnHeader, txn *proto.TxnEntry
 	switch body := txn.Body.(type) {
 	case *proto.CreateSessionTxn:
 		m.name, m.ms = txnCreate, int64(body.TimeOut)
-		m.text = fmt.Sprintf("createSession %s, timeout %s", proto.Hex(h.Zxid), stretch(m.ms))
+		m.text = fmt.Sprintf("createSession %s, timeout %s", proto.Hex(h.Zxid), ui.Duration(m.ms))
 	case *proto.CloseSessionTxn:
 		m.txn.named = true
 		for _, path := range body.Paths2Delete[:min(len(body.Paths2Delete), mostEphemerals)] {

@@ -116,7 +116,7 @@ func (t *tracer) judge() *verdict {
 	f.reconnect(v)
 	f.ephemerals(v)
 	if f.asked > f.timeout && f.timeout > 0 {
-		v.say("the client asked for a timeout of %s and was given %s, because of the server's maxSessionTimeout", stretch(f.asked), stretch(f.timeout))
+		v.say("the client asked for a timeout of %s and was given %s, because of the server's maxSessionTimeout", ui.Duration(f.asked), ui.Duration(f.timeout))
 	}
 	slices.SortStableFunc(v.because, func(a, b *moment) int { return slices.Index(t.moments, a) - slices.Index(t.moments, b) })
 	return v
@@ -341,7 +341,7 @@ func (f *facts) afterLoss(v *verdict, closing *moment) {
 	}
 	v.name, v.confidence = closedAfterLoss, likely
 	v.support(last.m)
-	v.say("it closed it %s after the connection was lost; a program should wait for Expired", stretch(closing.at()-last.m.at()))
+	v.say("it closed it %s after the connection was lost; a program should wait for Expired", ui.Duration(closing.at()-last.m.at()))
 }
 
 // closedByItself judges a session of which only the client tells the end.

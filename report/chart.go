@@ -315,26 +315,10 @@ func dots(w int, from, to int64, list []dot) (markup, int) {
 	m.axis(t, top, base)
 	for n, ms := 0, int64(1); float64(n) <= highest; n, ms = n+1, ms*10 {
 		m.put("<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"tick end\" x=\"%.1f\" y=\"%.1f\">%s</text>",
-			float64(left), t.right, y(ms), y(ms), float64(left-5), y(ms)+4, duration(ms))
+			float64(left), t.right, y(ms), y(ms), float64(left-5), y(ms)+4, ui.Duration(ms))
 	}
 	for _, d := range list {
 		m.put("<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"><title>%s</title></circle>\n", d.class, t.x(d.at), y(d.ms), d.tip)
 	}
 	return m.markup(), height
-}
-
-// duration is a length of time for people, in ms.
-func duration(ms int64) string {
-	const second, minute = 1000, 60_000 // a time.Duration ends after 292 years
-	switch {
-	case ms < second:
-		return fmt.Sprintf("%d ms", ms)
-	case ms < minute:
-		return fmt.Sprintf("%.4g s", float64(ms)/second)
-	case ms < hour:
-		return fmt.Sprintf("%d min %d s", ms/minute, ms%minute/second)
-	case ms < day:
-		return fmt.Sprintf("%d h %d min", ms/hour, ms%hour/minute)
-	}
-	return fmt.Sprintf("%d d %d h", ms/day, ms%day/hour)
 }

@@ -10,14 +10,16 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/evidence"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/survey"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // content is what the page shows.
 type content struct {
 	o        *options
-	found    *sources
+	found    *evidence.Sources
 	logs     *survey.Logs // nil without logs; writes and tree are nil likewise
 	written  []writes
 	writes   *writes // the element of written with the most transactions
@@ -30,17 +32,17 @@ type content struct {
 // writes are what the transaction logs of one folder hold.
 type writes struct {
 	*survey.Writes
-	data *data
+	data *evidence.Data
 }
 
 // collect reads all sources.
-func collect(ctx context.Context, o *options, found *sources) (*content, error) {
-	c := &content{o: o, found: found, failed: len(found.unread) > 0}
-	for _, err := range found.unread {
+func collect(ctx context.Context, o *options, found *evidence.Sources) (*content, error) {
+	c := &content{o: o, found: found, failed: len(found.Unread) > 0}
+	for _, err := range found.Unread {
 		c.notes = append(c.notes, err.Error())
 	}
-	if len(found.logs) > 0 {
-		logs, err := o.readers.Logs(ctx, survey.LogOptions{Files: found.logs, Since: o.since, Until: o.until, Zones: o.zones, Dates: o.dates, AsLogged: o.asLogged, Top: o.top})
+	if len(found.Logs) > 0 {
+		logs, err := o.readers.Logs(ctx, survey.LogOptions{Files: found.Logs, Since: o.since, Until: o.until, Zones: o.zones, Dates: o.dates, AsLogged: o.asLogged, Top: o.top})
 		if err != nil {
 			return nil, err
 		}
@@ -49,18 +51,18 @@ func collect(ctx context.Context, o *options, found *sources) (*content, error) 
 		if logs.Back > 0 {
 			at := &logs.BackAt
 			c.notes = append(c.notes, fmt.Sprintf("warning: time goes back %s in these logs, first at %s:%d, by %s: the clock was set, or several logs were put into one",
-				times(logs.Back), at.File, at.Line, duration(at.Last-at.First)))
+				times(logs.Back), at.File, at.Line, ui.Duration(at.Last-at.First)))
 		}
 		if logs.Unclear > 0 {
 			c.notes = append(c.notes, fmt.Sprintf("warning: %s without a time: the date can be read in several ways (--dates says how to read it), or does not exist", command.Counted(int(logs.Unclear), "event")))
 		}
 		c.failed = c.failed || logs.Failed
 	}
-	for _, d := range found.data {
-		if len(d.txns) == 0 {
+	for _, d := range found.Data {
+		if len(d.Txns) == 0 {
 			continue
 		}
-		w, err := o.readers.Writes(ctx, o.streams, survey.WriteOptions{Files: d.txns, Since: o.since, Until: o.until, Depth: o.depth, Top: o.top})
+		w, err := o.readers.Writes(ctx, o.streams, survey.WriteOptions{Files: d.TxnPaths(), Since: o.since, Until: o.until, Depth: o.depth, Top: o.top})
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -105,10 +107,10 @@ type candidate struct {
 // findTree reads the tree with the newest zxid that can be read.
 func (c *content) findTree(ctx context.Context) error {
 	var list []candidate
-	for _, d := range c.found.data {
-		newest := d.newest()
-		if d.whole {
-			dir := candidate{path: d.folder, dir: true}
+	for _, d := range c.found.Data {
+		newest := d.Newest()
+		if d.Whole {
+			dir := candidate{path: d.Folder, dir: true}
 			if newest != nil {
 				dir.zxid = newest.Zxid
 			}
@@ -153,9 +155,9 @@ func (c *content) summary() string {
 		parts = append(parts, command.Counted(c.logs.Logs, "log"))
 	}
 	txns, snapshots := 0, 0
-	for _, d := range c.found.data {
-		txns += len(d.txns)
-		snapshots += len(d.snapshots)
+	for _, d := range c.found.Data {
+		txns += len(d.Txns)
+		snapshots += len(d.Snapshots)
 	}
 	if txns > 0 {
 		parts = append(parts, command.Counted(txns, "transaction log"))

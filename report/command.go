@@ -2,7 +2,6 @@
 // read these count what is in them (internal/survey); this one finds the sources and writes the page.
 //
 //	command.go    the verb
-//	sources.go    what the arguments are
 //	collect.go    what the sources hold
 //	findings.go   what stands out
 //	write.go      the page: its head, its figures, its ends
@@ -17,12 +16,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/atomicfile"
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/evidence"
 	"github.com/zkctl/zkctl/internal/survey"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -112,13 +114,35 @@ created with mode 0600, complete or not at all, and never replaces another file.
 	return c
 }
 
+// find finds the sources. A page without one that was named would mislead, so each must hold something.
+func (o *options) find(ctx context.Context) (*evidence.Sources, error) {
+	found, err := evidence.Find(ctx, o.args)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found.Once) > 0:
+		return nil, fmt.Errorf("a report reads its sources more than once, and %q can be read only once; save it to a file first", found.Once[0])
+	case len(found.Absent) > 0:
+		return nil, found.Absent[0]
+	case len(found.Logs)+len(found.Data) == 0:
+		return nil, found.Unread[0]
+	case len(found.Logs) == 0:
+		for name, options := range map[string][]string{"--tz": o.zones, "--dates": o.dates} {
+			if i := slices.IndexFunc(options, func(s string) bool { return strings.Contains(s, "=") }); i >= 0 {
+				return nil, fmt.Errorf("%s %s: no text log is among the sources; leave the option out", name, options[i])
+			}
+		}
+	}
+	return found, nil
+}
+
 func run(ctx context.Context, o *options) error {
 	f, err := atomicfile.Create(o.out) // before hours of reading, so that an existing file is reported at once
 	if err != nil {
 		return err
 	}
 	defer f.Abandon()
-	found, err := find(ctx, o.args)
+	found, err := o.find(ctx)
 	if err != nil {
 		return err
 	}

@@ -61,14 +61,14 @@ func (c *content) writeLoggedSessions(p *page, s *survey.Sessions) {
 	}
 	var rows [][]any
 	for _, end := range s.Ends {
-		rows = append(rows, []any{end.Name, end.N, bar(end.N, int64(s.N), "s0"), endMeans[end.Name]})
+		rows = append(rows, []any{end.Name, end.N, bar(int64(end.N), int64(s.N), "s0"), end.Means})
 	}
 	p.table("How sessions ended", []column{{name: "end"}, {name: "sessions", number: true}, {name: ""}, {name: "meaning", wrap: true}}, rows)
 	rows = nil
 	for _, k := range s.Bad {
 		timeout, ended := "", ""
 		if k.Timeout > 0 {
-			timeout = duration(k.Timeout)
+			timeout = ui.Duration(k.Timeout)
 		}
 		if k.Ended > 0 {
 			ended = ui.Time(k.Ended)
@@ -93,7 +93,7 @@ func (c *content) writeLoggedSessions(p *page, s *survey.Sessions) {
 	for _, k := range s.Clients {
 		shortest := ""
 		if k.Shortest > 0 {
-			shortest = duration(k.Shortest)
+			shortest = ui.Duration(k.Shortest)
 		}
 		rows = append(rows, []any{cmp.Or(k.Name, "unknown"), k.Sessions, bar(int64(k.Sessions), most, "s0"), k.Connections, k.Expired, k.Gone, k.Closed, k.Moved, k.Lost, shortest})
 	}
@@ -104,14 +104,9 @@ func (c *content) writeLoggedSessions(p *page, s *survey.Sessions) {
 	}
 }
 
-var endMeans = map[string]string{
-	"open": "no end is logged", "lost": "the connection was lost, and no end is logged", "gone": "a server or client says that it no longer exists; who ended it is not logged",
-	"closed": "by its client or an administrator", "expired": "the leader expired it",
-}
-
 func (c *content) writeWrites(p *page) {
 	w := c.writes
-	p.put("<p>%v transactions of %s in %s", w.Txns, size(w.Bytes), w.data.folder)
+	p.put("<p>%v transactions of %s in %s", w.Txns, size(w.Bytes), w.data.Folder)
 	if len(c.written) > 1 {
 		p.put(", which has the most; the sources list the others")
 	}

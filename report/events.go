@@ -90,7 +90,7 @@ func (c *content) writeTimeline(p *page) {
 func outages(list []survey.Election) (spans []span) {
 	for _, e := range list {
 		if e.LostUntil > 0 {
-			spans = append(spans, span{from: e.LostFrom, to: e.LostUntil, class: "outage", tip: "no leader for " + duration(e.LostUntil-e.LostFrom)})
+			spans = append(spans, span{from: e.LostFrom, to: e.LostUntil, class: "outage", tip: "no leader for " + ui.Duration(e.LostUntil-e.LostFrom)})
 		}
 	}
 	return spans
@@ -148,9 +148,9 @@ func (c *content) writeElections(p *page) {
 	for i, e := range l.Elections {
 		out := ""
 		if e.LostUntil > 0 {
-			out = duration(e.LostUntil - e.LostFrom)
+			out = ui.Duration(e.LostUntil - e.LostFrom)
 		}
-		rows = append(rows, []any{i + 1, ui.Time(e.Start), e.Title, duration(e.End - e.Start), out})
+		rows = append(rows, []any{i + 1, ui.Time(e.Start), e.Title, ui.Duration(e.End - e.Start), out})
 	}
 	p.table("Elections", []column{{name: "no.", number: true}, {name: "began"}, {name: "result"}, {name: "lasted", number: true}, {name: "no service", number: true}}, rows)
 	for i, e := range l.Elections {
@@ -190,7 +190,7 @@ func (c *content) writeLookers(p *page, e survey.Election) {
 			text = "in vain"
 		}
 		list = append(list, lane{name: "server " + k.Server, spans: []span{{from: k.From, to: until, class: "looks", text: "looked, then " + text,
-			tip: fmt.Sprintf("looked for %s from %s, then %s", duration(until-k.From), ui.Time(k.From), text)}}})
+			tip: fmt.Sprintf("looked for %s from %s, then %s", ui.Duration(until-k.From), ui.Time(k.From), text)}}})
 	}
 	if len(list) > 1 {
 		p.figure("Who looked for a leader, and for how long", func(w int) (markup, int) { return lanes(w, from, to, list, 1, nil) })
@@ -201,6 +201,7 @@ func (c *content) writeDelays(p *page) {
 	list := c.logs.Delays
 	var points []dot
 	var names []series
+	var over [][]any
 	from, to := int64(0), int64(0)
 	for i, d := range list {
 		s := series{d.What, markup(fmt.Sprintf("s%d", i%8))}
@@ -214,13 +215,17 @@ func (c *content) writeDelays(p *page) {
 				from = at
 			}
 			to = max(to, at+d.Seconds*1000)
-			points = append(points, dot{at, b.Value, s.class, fmt.Sprintf("%s: %s, at most %s", ui.Time(at), d.What, duration(b.Value))})
+			over = append(over, []any{d.What, ui.Time(at), survey.Interval(d.Seconds), ui.Duration(b.Value)})
+			points = append(points, dot{at, b.Value, s.class, fmt.Sprintf("%s: %s, at most %s", ui.Time(at), d.What, ui.Duration(b.Value))})
 		}
 	}
 	p.put("<p>As servers and clients report it in their logs: most only report what is slow. A dot is the longest of its interval.</p>\n")
 	if len(points) > 0 {
 		p.legend(names...)
 		p.figure("How long things took over time", func(w int) (markup, int) { return dots(w, from, to, points) })
+		p.details("Table: the longest of each interval", func() {
+			p.table("The longest of each interval", []column{{name: "what"}, {name: "from"}, {name: "interval"}, {name: "longest", number: true}}, over)
+		})
 	}
 	var rows [][]any
 	for _, d := range list {
@@ -228,7 +233,7 @@ func (c *content) writeDelays(p *page) {
 		if d.MostAt > 0 {
 			at = ui.Time(d.MostAt)
 		}
-		rows = append(rows, []any{d.What, d.N, duration(d.Median), duration(d.P99), duration(d.Most), at, d.MostLog})
+		rows = append(rows, []any{d.What, d.N, ui.Duration(d.Median), ui.Duration(d.P99), ui.Duration(d.Most), at, d.MostLog})
 	}
 	p.table("How long things took", []column{{name: "what"}, {name: "times", number: true}, {name: "median", number: true}, {name: "99 %", number: true}, {name: "longest", number: true}, {name: "when"}, {name: "log"}}, rows)
 }

@@ -99,7 +99,7 @@ func (c *content) outages(add func(finding)) {
 				text += " It began because " + row[1] + "."
 			}
 		}
-		add(finding{problem: true, title: "No leader, and so no service, for " + duration(e.LostUntil-e.LostFrom),
+		add(finding{problem: true, title: "No leader, and so no service, for " + ui.Duration(e.LostUntil-e.LostFrom),
 			when: ui.Time(e.LostFrom) + " to " + ui.Time(e.LostUntil), text: text, section: "elections"})
 	}
 	if more := len(list) - mostOutages; more > 0 {
@@ -138,7 +138,7 @@ func (c *content) stayedOut(add func(finding)) {
 func (c *content) badSessions(add func(finding)) {
 	s := &c.logs.Sessions
 	for _, end := range s.Ends {
-		n := command.Counted(int(end.N), "session")
+		n := command.Counted(end.N, "session")
 		if s.More > 0 {
 			n = "At least " + n
 		}
@@ -150,6 +150,9 @@ func (c *content) badSessions(add func(finding)) {
 			}
 			add(finding{problem: true, title: n + " expired", text: text,
 				do: "See in the client's own log whether it paused, or lost its connection.", section: "sessions"})
+		case "unasked":
+			add(finding{problem: true, title: n + " closed while in use", text: "The servers closed them, but their own clients did not: another client with the same id and password did, or an administrator.",
+				do: "Find out who: zkctl session trace 0xID with these logs and the transaction logs.", section: "sessions"})
 		case "gone":
 			add(finding{problem: true, title: n + " no longer existed when their clients came back", text: "The logs do not say who ended them.",
 				do: "Transaction logs do: zkctl txnlog sessions lists how each session ended.", section: "sessions"})

@@ -55,7 +55,7 @@ func (c *content) write(p *page, now time.Time) {
 	p.put("%s</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#findings\">Skip to the findings</a>\n", markup(style))
 	p.put("<header>\n<h1>ZooKeeper report</h1>\n<p>%s", c.summary())
 	if from, to, ok := c.span(); ok {
-		p.put(", from <time>%s</time> to <time>%s</time> (%s)", ui.Time(from), ui.Time(to), duration(to-from))
+		p.put(", from <time>%s</time> to <time>%s</time> (%s)", ui.Time(from), ui.Time(to), ui.Duration(to-from))
 	}
 	p.put("</p>\n<p class=\"muted\">Written %s by zkctl %s</p>\n", ui.Time(now.UnixMilli()), version.Release())
 	list := c.sections()
@@ -110,7 +110,7 @@ func (c *content) writeFigures(p *page) {
 		}
 		if c.logs.ElectionsN > 0 {
 			figure("Elections", "", elections, "with a leader")
-			figure("Without a leader", mood(outage > 0), duration(outage), "as far as the logs show")
+			figure("Without a leader", mood(outage > 0), ui.Duration(outage), "as far as the logs show")
 		}
 		if s := &c.logs.Sessions; s.N > 0 {
 			figure("Sessions", mood(s.BadN > 0), s.N, fmt.Sprintf("%s ended badly", command.Thousands(s.BadN)))
@@ -194,15 +194,15 @@ func (c *content) writeSources(p *page) {
 		if w.FirstTime != nil {
 			first, last = ui.Time(*w.FirstTime), ui.Time(*w.LastTime)
 		}
-		rows = append(rows, []any{w.data.folder, w.Files, size(w.FileBytes), w.Txns, w.FirstZxid, w.LastZxid, first, last})
+		rows = append(rows, []any{w.data.Folder, w.Files, size(w.FileBytes), w.Txns, w.FirstZxid, w.LastZxid, first, last})
 	}
 	if len(rows) > 0 {
 		p.table("Transaction logs", []column{{name: "folder", wrap: true}, {name: "files", number: true}, {name: "size", number: true}, {name: "transactions", number: true},
 			{name: "first zxid"}, {name: "last zxid"}, {name: "first"}, {name: "last"}}, rows)
 	}
 	rows = nil
-	for _, d := range c.found.data {
-		for _, s := range d.snapshots {
+	for _, d := range c.found.Data {
+		for _, s := range d.Snapshots {
 			rows = append(rows, []any{s.Path, size(s.Size)})
 		}
 	}

@@ -113,11 +113,17 @@ type Looker struct {
 	Role        string
 }
 
+// End is a way in which sessions ended.
+type End struct {
+	Name, Means string
+	N           int
+}
+
 // Sessions holds the numbers of the sessions that logs mention.
 type Sessions struct {
 	N            int
-	More         int64   // events of further sessions, which are not tracked one by one
-	Ends         []Named // how many ended how
+	More         int64 // events of further sessions, which are not tracked one by one
+	Ends         []End
 	Churn        []Bucket[LogChurn]
 	ChurnSeconds int64
 	Clients      []Client // those with the most sessions

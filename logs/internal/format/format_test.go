@@ -78,6 +78,12 @@ var layouts = []struct{ name, line, want string }{
 	{"kazoo with a time", `2024-06-25 19:56:12,970 - kazoo.client - WARNING - Connection dropped: x`, at + `log4j WARN m= t= c=client "Connection dropped: x"`},
 	{"kazoo, level first", `2024-06-25 19:56:12,970 WARNING kazoo.client: Connection dropped: x`, at + `log4j WARN m= t= c=client "Connection dropped: x"`},
 	{"go-zookeeper", `2024/06/25 19:56:12 connected to 192.0.2.1:2181`, `2024-06-25T19:56:12.000 go  m= t= c= "connected to 192.0.2.1:2181"`},
+	{"go-zookeeper, with a place", `2024/06/25 19:56:12.970123 structs.go:22: Authenticated: id=1, timeout=4000`, at + `go  m= t= c=structs.go "Authenticated: id=1, timeout=4000"`},
+	{"go-zookeeper, with a long place", `2024/06/25 19:56:12 /go/zk/structs.go:22: recv loop terminated: EOF`, `2024-06-25T19:56:12.000 go  m= t= c=structs.go "recv loop terminated: EOF"`},
+	{"logrus", `time="2024-06-25T21:56:12+02:00" level=warning msg="recv loop terminated: \"x\"" component=zk`, `2024-06-25T19:56:12.000 go WARN m= t= c=zk "recv loop terminated: \"x\""`},
+	{"slog", `time=2024-06-25T19:56:12.970Z level=INFO source=/go/app/main.go:12 msg="connected to zk1:2181"`, at + `go INFO m= t= c=main.go:12 "connected to zk1:2181"`},
+	{"klog", `W0625 19:56:12.970123     812 conn.go:392] failed to connect to zk1:2181: x`, at + `go WARN m= t= c=conn.go "failed to connect to zk1:2181: x"`},
+	{"pairs that are no log", `session=0x1 user=x operation=create`, `- plain  m= t= c= "session=0x1 user=x operation=create"`},
 	{"JSON of logback", `{"@timestamp":"2024-06-25T21:56:12.970+02:00","message":"a \"b\"","logger_name":"a.b.C","thread_name":"main","level":"INFO","stack_trace":"x\ny\n"}`,
 		at + `json INFO m= t=main c=C "a \"b\"" + "x\ny\n"`},
 	{"JSON of log4j 2", `{"instant":{"epochSecond":1719345372,"nanoOfSecond":970000000},"thread":"main","level":"WARN","loggerName":"a.b.C","message":"text"}`,
@@ -178,15 +184,15 @@ func TestJudgeDates(t *testing.T) {
 		{"year at the end, one day", "05/06/2024 01:02:03 x\n", written, "unknown"},
 		{"year at the end, day 25", "25/06/2024 01:02:03 x\n", written, "dmy"},
 		{"year at the end, days pass", "[06/05/2024 01:02:03] x\n[06/06/2024 01:02:03] x\n[06/07/2024 01:02:03] x\n", written, "mdy"},
+		{"months pass, or days", "05/06/24 01:02:03 x\n05/07/24 01:02:03 x\n", time.Time{}, "mdy guessed"},
+		{"two days, one of which is no month", "06/12/2024 01:02:03 x\n06/13/2024 01:02:03 x\n", time.Time{}, "mdy"},
 		{"no year", "05-20 05:28:52.223 INFO x\n", written, "mdy"},
 		{"no year, one day", "05-06 05:28:52.223 INFO x\n", written, "unknown"},
 		{"certain", "2024-06-25 19:56:12,970 x\n", written, "unknown"},
 	} {
 		d := JudgeDates(test.written, []byte(test.log))
 		got := d.Order.String()
-		if d.Assumed {
-			got += " assumed"
-		}
+		got += [...]string{"", " assumed", " guessed"}[d.Guess]
 		if got != test.want {
 			t.Errorf("%s: %s %v, want %s", test.name, got, d.Fits, test.want)
 		}

@@ -159,7 +159,11 @@ func (in *Input) decode(raw io.Reader, tail []byte) error {
 		return ErrBinary
 	}
 	in.plain = in.Reader == first
-	in.Dates = JudgeDates(in.Written, head, tail)
+	written := in.Written
+	if written.IsZero() {
+		written = time.Now() // what is read from a pipe is written by now
+	}
+	in.Dates = JudgeDates(written, head, tail)
 	return nil
 }
 

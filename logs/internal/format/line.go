@@ -76,6 +76,10 @@ func (r *Reader) dated(b []byte, h *header, level int) bool {
 	h.layout = Log4j
 	if b[4] == '/' {
 		h.layout = Go
+		if file, text, ok := goPlace(bytes.TrimLeft(rest, " ")); ok {
+			h.class, h.text = file, text
+			return true
+		}
 	}
 	r.fields(rest, h)
 	return true
@@ -409,6 +413,12 @@ func (r *Reader) worded(b []byte, h *header, level int) bool {
 	}
 	if b[3] == ' ' && month(b) > 0 {
 		return r.journal(b, h, level)
+	}
+	if digit(b[1]) && digit(b[2]) && digit(b[3]) && (b[0] == 'I' || b[0] == 'W' || b[0] == 'E' || b[0] == 'F') {
+		return r.klog(b, h)
+	}
+	if i := bytes.IndexByte(b[:min(len(b), 16)], '='); i > 0 && bytes.IndexByte(b[:i], ' ') < 0 && r.logfmt(b, h) {
+		return true
 	}
 	if inner, ok := afterCompose(b); ok {
 		return r.parse(inner, h, level+1)

@@ -22,6 +22,11 @@ var orderNames = [...]string{"unknown", "ymd", "dmy", "mdy"}
 
 func (o Order) String() string { return orderNames[o] }
 
+// Words is the order in words.
+func (o Order) Words() string {
+	return [...]string{"unknown", "year, month, day", "day, month, year", "month, day, year"}[o]
+}
+
 // ParseOrder parses ymd, dmy or mdy.
 func ParseOrder(s string) (Order, error) {
 	for o := YMD; o <= MDY; o++ {
@@ -51,11 +56,20 @@ func (o Order) arrange(x, y, z int) (year, month, day int) {
 // Dates is what the dates of a file say about their order.
 type Dates struct {
 	Sample string // a date that begins with two digits, "" if the file has none
-	Order  Order  // the only order that fits, or the one that fits far better
+	Order  Order  // the only order that fits, or the likeliest
 	Fits   []Order
-	// Assumed says that Order is only a convention: yy/MM/dd, which Hadoop and Spark use.
-	Assumed bool
+	Guess  Guess // what Order rests on, if others fit, too
 }
+
+// Guess is a reason for an order that is likely, but not certain. A person must learn of it.
+type Guess uint8
+
+// The reasons.
+const (
+	Certain    Guess = iota
+	Convention       // yy/MM/dd, which Hadoop and Spark use
+	Closeness        // the dates are far closer together than in any other order
+)
 
 // Ambiguous reports whether a person must say how to read the dates.
 func (d *Dates) Ambiguous() bool { return d.Sample != "" && d.Order == Unknown }
@@ -65,12 +79,16 @@ type candidate struct {
 	order       Order
 	first, last int64 // days
 	back        int   // how often a date is before the one above it
+	gap         int64 // the longest time between a date and the one above it, in days
 	previous    int64
 }
 
+// unlike reports whether no log is like that: nothing for most of a year, again and again, and then on the same day.
+func (c *candidate) unlike(best *candidate) bool { return c.gap >= 300 && best.gap <= 35 }
+
 // JudgeDates decides in which order a file writes its dates, from parts of the file; last is when it was written, or
 // zero. A reading is out if it has a month 13 or lies in the future; of the others the one counts under which the dates
-// ascend and lie ten times closer together.
+// ascend and lie ten times closer together. That is a guess, unless the others would leave out years.
 func JudgeDates(last time.Time, parts ...[]byte) Dates {
 	var d Dates
 	fits := []*candidate{{order: YMD}, {order: DMY}, {order: MDY}}
@@ -114,17 +132,23 @@ func JudgeDates(last time.Time, parts ...[]byte) Dates {
 			best = c
 		}
 	}
-	clear := best.last > best.first || len(fits) == 1
+	clear, guess := best.last > best.first || len(fits) == 1, Certain
 	for _, c := range fits {
-		if c != best && c.back <= best.back && c.last-c.first < 10*(best.last-best.first) {
+		if c == best {
+			continue
+		}
+		if c.back <= best.back && c.last-c.first < 10*(best.last-best.first) {
 			clear = false
+		}
+		if !c.unlike(best) {
+			guess = Closeness
 		}
 	}
 	switch {
 	case clear:
-		d.Order = best.order
+		d.Order, d.Guess = best.order, guess
 	case !yearless && !longYear && fits[0].order == YMD:
-		d.Order, d.Assumed = YMD, true
+		d.Order, d.Guess = YMD, Convention
 	}
 	return d
 }
@@ -154,6 +178,7 @@ func (c *candidate) see(x, y, z int, yearless, longYear, seen bool, last time.Ti
 	if days < c.previous {
 		c.back++
 	}
+	c.gap = max(c.gap, days-c.previous, c.previous-days)
 	c.first, c.last, c.previous = min(c.first, days), max(c.last, days), days
 	return true
 }

@@ -101,7 +101,7 @@ func (r *Reader) Next() (*Event, error) {
 	this := &r.slots[r.current]
 	e := &r.event
 	h := &this.head
-	*e = Event{Line: this.line, Time: h.time, Timed: h.timed, Level: h.level, Layout: h.layout, Member: h.member, Thread: h.thread,
+	*e = Event{Line: this.line, Time: h.time, Timed: h.timed, Unclear: h.unclear && !h.timed, Level: h.level, Layout: h.layout, Member: h.member, Thread: h.thread,
 		Class: h.class, Text: h.text, More: e.More[:0], Cut: this.cut}
 	if len(h.more) > 0 {
 		e.More = append(append(e.More, bytes.TrimRight(h.more, "\n")...), '\n')

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/evidence"
 )
 
 // Set is one log, with the files that it was rotated into, oldest first.
@@ -151,7 +153,7 @@ func folder(dir string) (found []string, unread []error) {
 		if d.IsDir() && path != dir && strings.HasPrefix(name, ".") || d.IsDir() && name == "version-2" {
 			return filepath.SkipDir
 		}
-		if !d.IsDir() && (strings.Contains(name, ".log") || strings.Contains(name, ".out") || strings.Contains(name, ".txt")) {
+		if !d.IsDir() && evidence.NamedAsLog(name) {
 			found = append(found, path)
 		}
 		return nil
