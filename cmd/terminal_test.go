@@ -360,6 +360,13 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"mv":               {{"zk://" + server.addr + "/", "zk://" + server.addr + "/none", "--dry-run"}, {obeyed, "/x"}},
 		"local logs":       {{"!", "dead"}},
 		"local ls":         {{"!"}, {"!", "-o", "json"}},
+		"export":           {{"!", "file:" + snap}, {obeyed}},
+		"diff":             {{"!", "file:" + old, "file:" + snap}, {"!", "file:" + old, "file:" + snap, "-o", "json"}, {obeyed, obeyed}},
+		"backup create":    {{filepath.Join(home, "backups"), "file:" + snap, "--allow-inconsistent"}},
+		"backup ls":        {{filepath.Join(home, "backups")}},
+		"backup verify":    {{filepath.Join(home, "backups")}},
+		"backup prune":     {{filepath.Join(home, "backups"), "--keep", obeyed}},
+		"backup restore":   {{filepath.Join(home, "backups"), obeyed, "--data-dir", filepath.Join(home, "none")}},
 		"local status":     {{"!", "dead"}, {"!", "-o", "json", "dead"}},
 	}
 	var known func(c *cobra.Command)

@@ -1,10 +1,19 @@
-// Package transfer moves data: it copies a tree to a live ensemble, from wherever a location says.
+// Package transfer moves data: it writes trees to files, compares them, keeps backups, and copies trees to live ensembles, from
+// wherever a location says.
 //
-//	transfer.go   the verbs
-//	cp.go         cp
-//	mv.go         mv
-//	progress.go   how far a run is
-//	writing.go    what the verbs that write a tree share: options, questions, the report
+//	transfer.go      the verbs
+//	export.go        export
+//	filter.go        --include and --exclude
+//	output.go        what an export is written to: a file, the output, a folder
+//	snapshotfile.go  and a snapshot
+//	diff.go          diff: two walks side by side
+//	diffprint.go     what differs, as text and JSON
+//	backup.go        backup: a folder of exports
+//	keep.go          which of them to keep
+//	cp.go            cp
+//	mv.go            mv
+//	progress.go      how far a run is
+//	writing.go       what the verbs that write a tree share: options, questions, the report
 package transfer
 
 import (
@@ -21,5 +30,14 @@ var Verbs = []command.Verb{
 	}, {
 		Name: "mv", Short: "move a tree, also to another ensemble", Group: command.Moving,
 		New: func(env *command.Env) *cobra.Command { return newMove(env) },
+	}, {
+		Name: "export", Short: "write a tree to a file, with all that is known about it", Group: command.Moving,
+		New: func(env *command.Env) *cobra.Command { return newExport(env) },
+	}, {
+		Name: "diff", Short: "compare two trees, wherever they are", Group: command.Moving,
+		New: func(env *command.Env) *cobra.Command { return newDiff(env) },
+	}, {
+		Name: "backup", Short: "keep a folder of exports: create, check, prune, restore", Group: command.Moving,
+		New: func(env *command.Env) *cobra.Command { return newBackup(env) },
 	},
 }

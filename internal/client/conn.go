@@ -73,6 +73,10 @@ type Config struct {
 	// OnEvent is called with one event at a time, in order, on its own goroutine; it may call the
 	// Conn's methods.
 	OnEvent func(Event)
+	// Watched is called with each event at once, on the session's own goroutine: before any reply that arrived after it is
+	// passed on. So a caller that has a reply has seen all that the server had reported until then. It must be quick, and must
+	// not call the Conn's methods. It may be nil.
+	Watched func(Event)
 	// Log logs a line about connecting or losing a connection; it must not block. It may be nil.
 	Log func(format string, args ...any)
 	// Warn reports what the user should know although the session goes on; it must not block. It may
@@ -101,6 +105,7 @@ type Conn struct {
 	watches  watchTable
 	status   atomic.Pointer[status]
 	identity atomic.Pointer[[]Auth]
+	zxid     atomic.Int64
 	closeErr error // valid once ended is closed
 }
 
@@ -286,6 +291,10 @@ func (c *Conn) Err() error { return c.status.Load().err }
 
 // SessionID returns the id assigned by the server, or 0 before that.
 func (c *Conn) SessionID() int64 { return c.status.Load().id }
+
+// Zxid returns the last transaction that a server had applied when it sent the last reply that was passed on, or 0 before
+// that.
+func (c *Conn) Zxid() int64 { return c.zxid.Load() }
 
 // SessionTimeout returns the negotiated timeout, or 0 before that.
 func (c *Conn) SessionTimeout() time.Duration { return c.status.Load().timeout }

@@ -58,6 +58,7 @@ func (s *session) frame(b []byte) error {
 	s.pending.pop()
 	if zxid > 0 {
 		s.zxid = zxid
+		s.Conn.zxid.Store(zxid)
 	}
 	switch {
 	case k == s.closeCall:
@@ -108,7 +109,7 @@ func (s *session) fired(body []byte, zxid int64) error {
 		return errTooManyEvents
 	}
 	if s.watches.fired(e.Type, e.Path) {
-		s.events.push(Event{Type: e.Type, State: e.State, Path: s.Conn.shown(e.Path), Zxid: zxid})
+		s.emit(Event{Type: e.Type, State: e.State, Path: s.Conn.shown(e.Path), Zxid: zxid})
 	}
 	return nil
 }
@@ -116,8 +117,16 @@ func (s *session) fired(body []byte, zxid int64) error {
 // removed reports watches that were removed on request.
 func (s *session) removed(path string, types []proto.EventType, state proto.KeeperState) {
 	for _, t := range types {
-		s.events.push(Event{Type: t, State: state, Path: s.Conn.shown(path), Zxid: -1})
+		s.emit(Event{Type: t, State: state, Path: s.Conn.shown(path), Zxid: -1})
 	}
+}
+
+// emit passes on an event.
+func (s *session) emit(e Event) {
+	if s.cfg.Watched != nil {
+		s.cfg.Watched(e)
+	}
+	s.events.push(e)
 }
 
 // sendAuth adds an identity for the rest of the session and sends it.

@@ -415,7 +415,7 @@ func (s *session) report(state proto.KeeperState) {
 		return
 	}
 	s.told = state
-	s.events.push(Event{Type: proto.EventNone, State: state, Zxid: -1})
+	s.emit(Event{Type: proto.EventNone, State: state, Zxid: -1})
 }
 
 // pause is the time between two rounds.

@@ -131,6 +131,8 @@ type walkInfo struct {
 	data []byte
 	acl  []proto.ACL
 	all  bool // nothing that was asked for is missing
+	// whole says that the stat came with the data, and not with the ACL.
+	whole bool
 }
 
 type walk struct {

@@ -52,6 +52,23 @@ const (
 	aclBytes  = int(unsafe.Sizeof(proto.ACL{})) + 32
 )
 
+// take notes the stat that came with an answer. Data and ACL may come from different moments: the stat is that of the data,
+// except for the version of the ACL, which is that of the ACL.
+func (i *walkInfo) take(op proto.Op, stat proto.Stat) {
+	switch {
+	case op != proto.OpGetACL:
+		aversion := i.stat.Aversion
+		if i.stat = stat; i.acl != nil {
+			i.stat.Aversion = aversion
+		}
+		i.whole = true
+	case i.whole:
+		i.stat.Aversion = stat.Aversion
+	default:
+		i.stat = stat
+	}
+}
+
 func (i *walkInfo) bytes() int { return infoBytes + len(i.data) + aclBytes*len(i.acl) }
 
 // ask adds what is to be asked about a znode next.
@@ -159,7 +176,7 @@ func (b *walkBatch) take(p walkPart, a answer) {
 	}
 	list.size += size - unwanted
 	if a.err == nil {
-		list.info.stat = a.stat
+		list.info.take(p.op, a.stat)
 	}
 	if p.op == proto.OpGetData {
 		b.data += len(a.data)

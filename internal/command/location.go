@@ -21,6 +21,15 @@ func (env *Env) Open(in *Invocation, i int) (*source.Source, error) {
 
 // OpenLocation opens a location. A relative path starts at the current znode.
 func (env *Env) OpenLocation(text string) (*source.Source, error) {
+	return env.openLocation(text, source.Open)
+}
+
+// OpenApart is OpenLocation on a session of its own, which consistent walks need.
+func (env *Env) OpenApart(text string) (*source.Source, error) {
+	return env.openLocation(text, source.OpenApart)
+}
+
+func (env *Env) openLocation(text string, open func(source.Location, source.Sessions) (*source.Source, error)) (*source.Source, error) {
 	l, err := source.Parse(text, time.Now())
 	if err != nil {
 		return nil, err
@@ -40,7 +49,7 @@ func (env *Env) OpenLocation(text string) (*source.Source, error) {
 		}
 		s = &session.Session{}
 	}
-	src, err := source.Open(l, s)
+	src, err := open(l, s)
 	return src, env.elsewhere(l, err)
 }
 

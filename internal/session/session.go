@@ -235,6 +235,22 @@ func (s *Session) ConfigOf(name string) (client.Config, error) {
 	return s.NamedOnly(name)
 }
 
+// Apart returns the configuration of another session beside this one, with the same identities and without its events.
+func (s *Session) Apart() (client.Config, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return client.Config{}, ErrNone
+	}
+	err := s.configured()
+	cfg := s.cfg
+	cfg.OnEvent = nil
+	if s.conn != nil {
+		cfg.Auth = s.conn.Identities()
+	}
+	return cfg, err
+}
+
 // PlainConfig returns the configuration of an anonymous session without TLS. Only limits are those of
 // the session at hand.
 func (s *Session) PlainConfig(servers string) client.Config {

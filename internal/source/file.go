@@ -62,21 +62,36 @@ func (f *file) Walk(ctx context.Context, opt Options, visit func(*Znode) error) 
 		}
 		return r, none(f.path)
 	}
+	opt.moment(momentOf(snapshot, s.highest))
 	return r, s.visit(ctx, visit)
+}
+
+// momentOf returns which state a snapshot that was read is of. A server goes on while it writes one, which then may hold a
+// part of what happens meanwhile; that it does not is only known if the server says which state its digest is of.
+// highest is the highest zxid of any znode.
+func momentOf(r *storage.SnapshotReader, highest int64) Moment {
+	t := r.Trailer()
+	_, zxid, named := storage.ZxidOfName(r.Name())
+	if !named {
+		zxid = max(t.LastProcessedZxid, 0)
+	}
+	end := max(zxid, highest, t.DigestZxid, t.LastProcessedZxid)
+	return Moment{Start: zxid, End: end, Consistent: end == zxid && t.Digest != nil && t.DigestZxid == zxid}
 }
 
 // scan takes the znodes of a snapshot in the order of the file, and visits them in that of a walk.
 type scan struct {
-	path   string
-	opt    Options
-	report *Report
-	sorted *sorter
-	counts counts
-	acls   map[int64][]proto.ACL
-	found  bool // the znode at path
-	z      Znode
-	key    []byte
-	value  []byte
+	path    string
+	opt     Options
+	report  *Report
+	sorted  *sorter
+	counts  counts
+	acls    map[int64][]proto.ACL
+	found   bool  // the znode at path
+	highest int64 // zxid of any znode
+	z       Znode
+	key     []byte
+	value   []byte
 }
 
 // The records that are sorted: of a znode, and of a number of children.
@@ -101,6 +116,7 @@ func (s *scan) see(n *storage.Node) error {
 	if path == "" {
 		path = "/"
 	}
+	s.highest = max(s.highest, n.Stat.Czxid, n.Stat.Mzxid, n.Stat.Pzxid)
 	level, ok := within(s.path, path)
 	if !ok {
 		return nil

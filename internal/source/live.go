@@ -11,14 +11,17 @@ type live struct {
 	conn *client.Conn
 	path string
 	own  bool // the session ends with the source
+	dirt dirt // what changes, if it is the source's own
 }
 
 func openLive(cfg client.Config, path string) (walker, error) {
-	conn, err := client.Open(cfg)
-	if err != nil {
+	l := &live{path: path, own: true}
+	cfg.Watched, cfg.NoWatchReset = l.dirt.event, true
+	var err error
+	if l.conn, err = client.Open(cfg); err != nil {
 		return nil, err
 	}
-	return &live{conn: conn, path: path, own: true}, nil
+	return l, nil
 }
 
 func (l *live) Conn() *client.Conn { return l.conn }
@@ -32,6 +35,9 @@ func (l *live) Close() error {
 }
 
 func (l *live) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (r Report, err error) {
+	if opt.Settle > 0 {
+		return l.settled(ctx, opt, visit)
+	}
 	walk := client.WalkOptions{Stat: opt.Stat, Data: opt.Data, ACL: opt.ACL, Levels: opt.Levels, Rate: opt.Rate, Progress: opt.Progress}
 	var z Znode
 	err = l.conn.Walk(ctx, l.path, walk, func(found *client.Walked) error {

@@ -143,34 +143,16 @@ func (s *sorter) writeRun(next func() (key, value []byte, err error)) error {
 
 // each passes on the records in order. They are valid until visit returns.
 func (s *sorter) each(ctx context.Context, visit func(key, value []byte) error) error {
-	if len(s.runs) == 0 {
-		s.sort()
-		for i, r := range s.recs {
-			if i&0x3ff == 0 && ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err := visit(s.key(r), s.value(r)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if len(s.recs) > 0 {
-		if err := s.spill(); err != nil {
-			return err
-		}
-	}
-	s.buf, s.recs = nil, nil
-	m, err := openMerge(s.runs)
+	next, done, err := s.cursor()
 	if err != nil {
 		return err
 	}
-	defer m.close()
+	defer done()
 	for i := 0; ; i++ {
 		if i&0x3ff == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		key, value, err := m.next()
+		key, value, err := next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -181,6 +163,33 @@ func (s *sorter) each(ctx context.Context, visit func(key, value []byte) error) 
 			return err
 		}
 	}
+}
+
+// cursor returns a function that returns the records in order, each valid until the next call, and then io.EOF. No record
+// may be added before done is called.
+func (s *sorter) cursor() (next func() (key, value []byte, err error), done func(), err error) {
+	if len(s.runs) == 0 {
+		s.sort()
+		i := 0
+		return func() (key, value []byte, err error) {
+			if i == len(s.recs) {
+				return nil, nil, io.EOF
+			}
+			i++
+			return s.key(s.recs[i-1]), s.value(s.recs[i-1]), nil
+		}, func() {}, nil
+	}
+	if len(s.recs) > 0 {
+		if err := s.spill(); err != nil {
+			return nil, nil, err
+		}
+	}
+	s.buf, s.recs = nil, nil
+	m, err := openMerge(s.runs)
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.next, m.close, nil
 }
 
 // close removes the temporary files.

@@ -1,12 +1,16 @@
-// Package source reads znodes, wherever they are: on a server, in a snapshot, or in a data directory
+// Package source reads znodes, wherever they are: on a server, in a snapshot, in an export, or in a data directory
 // as it was at some moment. All of them yield the same znodes in the same order, so that no reader
 // needs to know where its znodes come from.
 //
 //	location.go   how a person says where znodes are
 //	source.go     what a source is, and what it yields
 //	live.go       a session with an ensemble
+//	settle.go     a consistent walk of it
+//	dirty.go      what changes during such a walk
 //	file.go       a snapshot: streamed, and sorted outside memory
 //	dir.go        a data directory, at its newest state or an earlier one
+//	exported.go   an export
+//	folder.go     an export that is a folder of files
 //	sort.go       sorts records in bounded memory
 //	key.go        the order of paths, as the order of bytes
 //	pull.go       a walk whose znodes are taken one by one
@@ -17,8 +21,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/export"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 )
@@ -87,6 +93,26 @@ type Options struct {
 	Match func(z *Znode) bool
 	// Progress is called with the number of znodes found so far, now and then.
 	Progress func(found int)
+	// Settle, if not 0, is how long a walk of a server may take to become consistent: to find everything as it was at one
+	// moment. It needs a source from OpenApart. What is to be visited is then sorted outside memory.
+	Settle time.Duration
+	// Settling is told why a walk takes longer: what it does again, and why. It may be nil.
+	Settling func(why string)
+	// Moment is called before the first visit, if it is known which state of the tree is visited. It may be nil.
+	Moment func(m Moment)
+}
+
+func (opt *Options) moment(m Moment) {
+	if opt.Moment != nil {
+		opt.Moment(m)
+	}
+}
+
+// Moment says which state of a tree is visited.
+type Moment struct {
+	Start, End int64 // zxids: each znode is as it was at some moment between these; 0 if unknown
+	Consistent bool  // all of them are as they were at End
+	Dirty      int   // if not: how many may be of an earlier state, as far as is known
 }
 
 // covers reports whether znodes at a level below the location are read.
@@ -163,29 +189,41 @@ type Sessions interface {
 	ConfigOf(name string) (client.Config, error)
 	// PlainConfig returns an anonymous configuration, without TLS.
 	PlainConfig(servers string) client.Config
+	// Apart returns the configuration of another session beside the one at hand, with its identities.
+	Apart() (client.Config, error)
 }
 
 // Open opens a location, whose Path is absolute.
-func Open(l Location, s Sessions) (*Source, error) {
+func Open(l Location, s Sessions) (*Source, error) { return open(l, s, false) }
+
+// OpenApart is Open on a session of its own, even for a location on the session at hand: consistent walks need one.
+func OpenApart(l Location, s Sessions) (*Source, error) { return open(l, s, true) }
+
+func open(l Location, s Sessions, apart bool) (*Source, error) {
 	var w walker
+	var cfg client.Config
 	var err error
 	switch l.Form {
 	case Here:
+		if apart {
+			cfg, err = s.Apart()
+			break
+		}
 		var conn *client.Conn
 		if conn, err = s.Conn(); err == nil {
 			w = &live{conn: conn, path: l.Path}
 		}
 	case Named:
-		var cfg client.Config
 		if cfg, err = s.ConfigOf(l.Name); err != nil {
 			err = &LocationError{l, err.Error()}
-		} else {
-			w, err = openLive(cfg, l.Path)
 		}
 	case Servers:
-		w, err = openLive(s.PlainConfig(l.Servers), l.Path)
+		cfg = s.PlainConfig(l.Servers)
 	default:
-		w, err = openFile(l)
+		w, err = openFile(&l)
+	}
+	if err == nil && w == nil {
+		w, err = openLive(cfg, l.Path)
 	}
 	if err != nil {
 		return nil, err
@@ -193,16 +231,24 @@ func Open(l Location, s Sessions) (*Source, error) {
 	return &Source{l, w}, nil
 }
 
-func openFile(l Location) (walker, error) {
+// openFile opens what is in a file or folder. The path of an export starts at its root.
+func openFile(l *Location) (walker, error) {
 	info, err := os.Stat(l.File)
 	if err != nil {
-		return nil, &LocationError{l, err.Error()}
+		return nil, &LocationError{*l, err.Error()}
+	}
+	moment := l.Zxid != 0 || !l.Time.IsZero()
+	if info.IsDir() && !moment && export.IsFolder(l.File) {
+		return openFolder(l)
 	}
 	if info.IsDir() {
-		return openDir(l)
+		return openDir(*l)
 	}
-	if l.Zxid != 0 || !l.Time.IsZero() {
-		return nil, &LocationError{l, fmt.Sprintf("%s is a single file, which holds one state; name the data directory to read that of another moment (write an @ in the name of a file as %%40)", l.File)}
+	if moment {
+		return nil, &LocationError{*l, fmt.Sprintf("%s is a single file, which holds one state; name the data directory to read that of another moment (write an @ in the name of a file as %%40)", l.File)}
+	}
+	if export.Is(l.File) {
+		return openExport(l)
 	}
 	return &file{path: l.Path, name: l.File}, nil
 }

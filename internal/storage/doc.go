@@ -13,7 +13,8 @@
 //	truncate.go    a directory back to a zxid
 //	snapread.go    a snapshot, znode by znode; readtree.go makes a tree of it
 //	snapend.go     the checksums, digest and zxid after the znodes
-//	snapwrite.go   a snapshot from a tree; snapstream.go from one that changes meanwhile
+//	snapwrite.go   a snapshot from a tree; snapstream.go from one that changes meanwhile,
+//	               snapstep.go from znodes one by one
 //	compress.go    gzip, and snappy as snappy-java frames it
 //	adler*.go      the checksum of both
 //	window.go      the part of a stream that is needed in one piece

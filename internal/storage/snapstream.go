@@ -110,13 +110,7 @@ type snapshotBody struct {
 // begin encodes the sessions and the ACL table. With fuzzy, it allows for znodes whose ACL is not
 // in the table.
 func (b *snapshotBody) begin(t *ztree.Tree, fuzzy bool) {
-	sessions := t.Sessions()
-	b.Count(len(sessions), sessionSize)
-	for _, id := range slices.Sorted(maps.Keys(sessions)) {
-		timeout := sessions[id]
-		b.Long(&id)
-		b.Int(&timeout)
-	}
+	encodeSessions(b.Codec, t.Sessions())
 	keys := t.ACLKeys()
 	size := len(keys)
 	if fuzzy {
@@ -132,6 +126,15 @@ func (b *snapshotBody) begin(t *ztree.Tree, fuzzy bool) {
 	}
 	if fuzzy {
 		b.acl(b.nobody, []proto.ACL{{ID: proto.WorldAnyone}})
+	}
+}
+
+func encodeSessions(c *jute.Codec, sessions map[int64]int32) {
+	c.Count(len(sessions), sessionSize)
+	for _, id := range slices.Sorted(maps.Keys(sessions)) {
+		timeout := sessions[id]
+		c.Long(&id)
+		c.Int(&timeout)
 	}
 }
 
