@@ -45,6 +45,9 @@ status=0
 echo "go test ${race[*]-} ./..."
 "$GO" test ${race[@]+"${race[@]}"} -vet=off -timeout 20m ./... || status=$?
 
+echo "go test -run TestGoZookeeper ./localserver/internal/ensembles (a client with a data race)"
+CGO_ENABLED=0 "$GO" test -vet=off -run '^TestGoZookeeper$' ./localserver/internal/ensembles || status=$?
+
 # What was written against the real server must hold on the embedded one too: the client,
 # the commands, the shell and the command line, all once more; and on the newest release that it
 # emulates what does not compare it with Debian's 3.8.0. These runs look for other answers, not for races, for which
