@@ -2,7 +2,6 @@ package certs
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -118,7 +117,7 @@ func runCheck(ctx context.Context, opt *checkOptions) error {
 		if isFile(target) {
 			continue
 		}
-		if _, _, err := hostPort(target); err != nil {
+		if err := checkHostPort(target); err != nil {
 			return err
 		}
 		if cfg.Servers == "" {
@@ -165,12 +164,12 @@ func isFile(target string) bool {
 	return err == nil
 }
 
-func hostPort(target string) (host, port string, err error) {
-	host, port, err = net.SplitHostPort(target)
+func checkHostPort(target string) error {
+	host, port, err := net.SplitHostPort(target)
 	if n, numErr := strconv.ParseUint(port, 10, 16); err != nil || host == "" || numErr != nil || n == 0 {
-		return "", "", fmt.Errorf("%q is neither a file nor host:port, such as zk1:2281", target)
+		return fmt.Errorf("%q is neither a file nor host:port, such as zk1:2281", target)
 	}
-	return host, port, nil
+	return nil
 }
 
 func (opt *checkOptions) checkFile(name string) *finding {
@@ -212,22 +211,6 @@ func (opt *checkOptions) judge(f *finding, certs []*x509.Certificate, presented 
 			f.note("%s has no alternative names; many clients look at nothing else", c.Subject)
 		}
 	}
-}
-
-// clientTLS is a configuration that accepts whatever the server offers, in order to tell of it.
-func clientTLS(host string, asked *bool, own *tls.Config) *tls.Config {
-	c := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS10, InsecureSkipVerify: true}
-	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
-		c.CipherSuites = append(c.CipherSuites, suite.ID)
-	}
-	c.GetClientCertificate = func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		*asked = true
-		if own != nil && own.GetClientCertificate != nil {
-			return own.GetClientCertificate(request)
-		}
-		return &tls.Certificate{}, nil
-	}
-	return c
 }
 
 // trimTLS drops what crypto/tls puts before its errors.

@@ -1,11 +1,9 @@
 package certs
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/fatih/color"
@@ -13,10 +11,6 @@ import (
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/ui"
 )
-
-func isEnd(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
-}
 
 func printFindings(s *ui.Streams, format ui.Format, findings []*finding) error {
 	if format == ui.JSON {

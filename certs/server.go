@@ -42,20 +42,27 @@ func (opt *checkOptions) checkServer(ctx context.Context, target string, cfg *cl
 		return f
 	}
 	defer conn.Close()
-	asked := false
-	var presented []*x509.Certificate
-	c := clientTLS(host, &asked, cfg.TLS)
+	c := tlsstore.Lenient(host, cfg.TLS)
+	asked, present := false, c.GetClientCertificate
+	c.GetClientCertificate = func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		asked = true
+		if present != nil {
+			return present(request)
+		}
+		return &tls.Certificate{}, nil
+	}
+	var shown tls.ConnectionState // even if the server refuses the client afterwards
 	c.VerifyConnection = func(state tls.ConnectionState) error {
-		presented = state.PeerCertificates // even if the server refuses the client afterwards
-		f.Protocol, f.Cipher = tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite)
+		shown = state
 		return nil
 	}
 	secure := tls.Client(conn, c)
 	err = secure.HandshakeContext(ctx)
-	if presented == nil {
+	if shown.PeerCertificates == nil {
 		f.fault("%s", handshakeFault(ctx, err, opt.timeout))
 		return f
 	}
+	f.Protocol, f.Cipher = tls.VersionName(shown.Version), tls.CipherSuiteName(shown.CipherSuite)
 	f.ClientAuth = authNone
 	if asked {
 		f.ClientAuth = authAsked
@@ -63,10 +70,10 @@ func (opt *checkOptions) checkServer(ctx context.Context, target string, cfg *cl
 			_ = secure.SetReadDeadline(time.Now().Add(refusal))
 			_, err = secure.Read(make([]byte, 1))
 		}
-		if alert := new(net.OpError); errors.As(err, &alert) && alert.Op == "remote error" {
+		if alert := client.TLSAlert(err); alert != "" {
 			f.ClientAuth = authRequired
-			if cfg.TLS != nil && cfg.TLS.GetClientCertificate != nil {
-				f.fault("the server refuses the client's certificate: %s", trimTLS(alert.Err))
+			if present != nil {
+				f.fault("the server refuses the client's certificate: %s", alert)
 			}
 			err = nil
 		}
@@ -74,9 +81,9 @@ func (opt *checkOptions) checkServer(ctx context.Context, target string, cfg *cl
 	if err != nil && f.ClientAuth == authNone {
 		f.note("the server ended the handshake: %s", trimTLS(err))
 	}
-	opt.judge(f, presented, true)
-	f.trust(presented, host, cfg.TLS)
-	if old := tls.VersionTLS12; secure.ConnectionState().Version != 0 && int(secure.ConnectionState().Version) < old {
+	opt.judge(f, shown.PeerCertificates, true)
+	f.trust(shown.PeerCertificates, host, cfg.TLS)
+	if shown.Version < tls.VersionTLS12 {
 		f.note("%s is out of date; enable TLSv1.2 or TLSv1.3 (ssl.enabledProtocols)", f.Protocol)
 	}
 	return f
@@ -142,7 +149,7 @@ func dialFault(ctx context.Context, err error, timeout time.Duration) string {
 
 func handshakeFault(ctx context.Context, err error, timeout time.Duration) string {
 	var record tls.RecordHeaderError
-	var alert *net.OpError
+	alert := client.TLSAlert(err)
 	switch {
 	case err == nil:
 		return "the server presented no certificate"
@@ -150,9 +157,9 @@ func handshakeFault(ctx context.Context, err error, timeout time.Duration) strin
 		return fmt.Sprintf("the port is open, but did not answer the TLS handshake within %v; it may not speak TLS", timeout)
 	case errors.As(err, &record):
 		return "the port does not speak TLS"
-	case errors.As(err, &alert) && alert.Op == "remote error":
-		return "the server ended the TLS handshake: " + trimTLS(alert.Err)
-	case isEnd(err):
+	case alert != "":
+		return "the server ended the TLS handshake: " + alert
+	case client.IsHangup(err):
 		return "the server closed the connection during the TLS handshake; the port may not speak TLS"
 	}
 	return "TLS handshake: " + trimTLS(err)

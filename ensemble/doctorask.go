@@ -203,12 +203,11 @@ func chainOf(ctx context.Context, prober *probe.Prober, port string) (chain []*x
 	}
 	defer conn.Close()
 	// Nothing is sent through the connection, and nothing that comes is believed but the dates of the certificates.
-	cfg := &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(s tls.ConnectionState) error {
+	host, _, _ := net.SplitHostPort(port)
+	cfg := tlsstore.Lenient(host, prober.Client.TLS)
+	cfg.VerifyConnection = func(s tls.ConnectionState) error {
 		chain = s.PeerCertificates
 		return nil
-	}}
-	if own := prober.Client.TLS; own != nil {
-		cfg.Certificates, cfg.GetClientCertificate, cfg.MinVersion = own.Certificates, own.GetClientCertificate, own.MinVersion
 	}
 	_ = tls.Client(conn, cfg).HandshakeContext(ctx) // which may fail for want of a client's certificate, after the port showed its own
 	return chain

@@ -89,16 +89,16 @@ func attemptFault(err error, at stage, secure bool, took time.Duration, ctxErr e
 	}
 	var closed *hangup
 	switch {
-	case secure && alertOf(err) != "": // of TLS 1.3, in which a client's handshake ends before the server judges its certificate
+	case secure && TLSAlert(err) != "": // of TLS 1.3, in which a client's handshake ends before the server judges its certificate
 		return tlsFault(err, false, took)
 	case timeout:
 		return &fault{fmt.Sprintf("timed out: the server accepted the connection but did not answer the session handshake within %v", took), errors.Join(errTimeout, err)}
 	case errors.As(err, &closed) && closed.got > 0:
 		return &fault{strings.Replace(closed.Error(), "a packet", "the session handshake", 1), err}
-	case isHangup(err) && secure:
+	case IsHangup(err) && secure:
 		return &fault{"the server closed the connection during the session handshake; it may not be serving (no quorum, or " +
 			"too many connections), or require a client certificate", err}
-	case isHangup(err):
+	case IsHangup(err):
 		return &fault{"the server closed the connection during the session handshake; it may not be serving (no quorum, or " +
 			"too many connections), or require TLS", err}
 	}
@@ -119,16 +119,16 @@ func tlsFault(err error, timeout bool, took time.Duration) error {
 		return &fault{"the server's certificate was rejected: an unknown authority signed it; name a trust store with that authority with -tls-truststore", err}
 	case errors.As(err, &verify):
 		return &fault{"the server's certificate was rejected: " + verify.Err.Error(), err}
-	case alertOf(err) != "":
-		return &fault{alertFault(alertOf(err)), err}
-	case isHangup(err):
+	case TLSAlert(err) != "":
+		return &fault{alertFault(TLSAlert(err)), err}
+	case IsHangup(err):
 		return &fault{"the server closed the connection during the TLS handshake; it may not speak TLS on this port", err}
 	}
 	return &fault{"TLS handshake: " + strings.TrimPrefix(err.Error(), "tls: "), err}
 }
 
-// alertOf is the alert with which the server ended the TLS connection, in Go's words, or "".
-func alertOf(err error) string {
+// TLSAlert is the alert with which the server ended the TLS connection, in Go's words, or "".
+func TLSAlert(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "remote error" {
 		return strings.TrimPrefix(op.Err.Error(), "tls: ")

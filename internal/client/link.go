@@ -141,7 +141,7 @@ func (l *link) write() {
 			if err != nil {
 				// The reader may still find, and report, what the server said before it hung up;
 				// a half-open connection ends by the read timeout.
-				if !isHangup(err) && !errors.Is(err, net.ErrClosed) { // closed by final
+				if !IsHangup(err) && !errors.Is(err, net.ErrClosed) { // closed by final
 					l.hand(inbound{err: fmt.Errorf("write to the server: %w", err), written: l.final()})
 				}
 				return
@@ -229,7 +229,7 @@ func (e *hangup) Error() string {
 func (e *hangup) Unwrap() error { return e.err }
 
 func cutOff(err error, got, of int) error {
-	if isHangup(err) {
+	if IsHangup(err) {
 		if got <= 4 {
 			of = 0
 		}
@@ -238,7 +238,8 @@ func cutOff(err error, got, of int) error {
 	return fmt.Errorf("read from the server: %w", err)
 }
 
-func isHangup(err error) bool {
+// IsHangup reports whether an error means that the other end has closed the connection.
+func IsHangup(err error) bool {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return true
 	}

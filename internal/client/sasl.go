@@ -110,7 +110,7 @@ func saslFault(err error, timeout bool) error {
 		return err
 	case timeout:
 		return &fault{"timed out: the server did not answer the SASL authentication", errors.Join(errTimeout, err)}
-	case isHangup(err):
+	case IsHangup(err):
 		return &fault{"the server closed the connection during the SASL authentication; its log may say why", err}
 	}
 	return &fault{"SASL authentication: " + err.Error(), err}

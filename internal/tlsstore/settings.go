@@ -74,3 +74,16 @@ func SetCiphers(cfg *tls.Config, names []string) (without []string, err error) {
 	}
 	return nil, fmt.Errorf("none of the cipher suites %q belongs to the TLS protocols that are enabled", names)
 }
+
+// Lenient returns a configuration for looking at what a server at host offers, whatever that is. It presents
+// what own does, which may be nil. Nothing may be sent through such a connection.
+func Lenient(host string, own *tls.Config) *tls.Config {
+	c := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS10, InsecureSkipVerify: true}
+	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		c.CipherSuites = append(c.CipherSuites, suite.ID)
+	}
+	if own != nil {
+		c.Certificates, c.GetClientCertificate = own.Certificates, own.GetClientCertificate
+	}
+	return c
+}
