@@ -126,10 +126,9 @@ func (o *options) session(flags *pflag.FlagSet, s *ui.Streams) (client.Config, e
 	}
 	if properties.Secure {
 		var err error
-		if cfg.TLS, err = properties.TLS.Config(); err != nil {
+		if cfg.TLS, cfg.TLSStores, err = properties.TLS.Open(); err != nil {
 			return cfg, fmt.Errorf("TLS: %w", err)
 		}
-		cfg.TLSStores = &properties.TLS
 		properties.Secure = false
 	}
 	if err := properties.Apply(&cfg); err != nil {

@@ -81,11 +81,11 @@ func (f tlsFolder) ensemble(properties ...string) (addr string, e *Ensemble) {
 // visit opens a session and reads.
 func (f tlsFolder) visit(addr string, o *client.TLSOptions) (ids []proto.ClientInfo, err error) {
 	f.t.Helper()
-	cfg, err := o.Config()
+	cfg, stores, err := o.Open()
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	c, err := client.Open(client.Config{Servers: addr, TLS: cfg, TLSStores: o})
+	c, err := client.Open(client.Config{Servers: addr, TLS: cfg, TLSStores: stores})
 	if err != nil {
 		return nil, err
 	}
@@ -150,11 +150,11 @@ func TestCertReload(t *testing.T) {
 	if _, err := f.visit(addr, f.options("user")); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := f.options("user").Config()
+	cfg, stores, err := f.options("user").Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.Open(client.Config{Servers: addr, TLS: cfg, TLSStores: f.options("user"), Wait: true})
+	c, err := client.Open(client.Config{Servers: addr, TLS: cfg, TLSStores: stores, Wait: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ type Config struct {
 	// Differs(one-round): zkCli always waits.
 	Wait           bool           // requests wait up to SessionTimeout for a connection, instead of one round over the servers
 	TLS            *tls.Config    // nil for a plain connection; see TLSOptions
-	TLSStores      *TLSOptions    // if not nil, what TLS was made from: the stores are read again for each connection
+	TLSStores      *TLSStores     // if not nil, what TLS was made from: connections use the stores as they are then
 	MaxPacket      int            // jute.maxbuffer in bytes; 0 means 64 MiB
 	RequestTimeout time.Duration  // limits each request and the wait for a connection; 0 means only SessionTimeout
 	SASL           sasl.Mechanism // proven to each server before any request; nil for none

@@ -183,11 +183,10 @@ func list(s string) (items []string) {
 // leaves alone what the file does not set.
 func (p *Properties) Apply(cfg *Config) error {
 	if p.Secure {
-		t, err := p.TLS.Config()
-		if err != nil {
+		var err error
+		if cfg.TLS, cfg.TLSStores, err = p.TLS.Open(); err != nil {
 			return fmt.Errorf("%s: %w", p.secured, err)
 		}
-		cfg.TLS, cfg.TLSStores = t, &p.TLS
 	}
 	if p.MaxPacket > 0 {
 		cfg.MaxPacket = p.MaxPacket

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/tlsstore"
@@ -27,6 +28,36 @@ type TLSOptions struct {
 	CRL, OCSP    bool     // refuse servers whose certificates are revoked
 	// Supplier is a Java class that makes the TLS context (context.supplier.class), which is an error.
 	Supplier string
+}
+
+// Open reads the stores and returns what Config.TLS and Config.TLSStores need.
+func (o *TLSOptions) Open() (*tls.Config, *TLSStores, error) {
+	s := &TLSStores{options: *o}
+	cfg, err := s.config()
+	return cfg, s, err
+}
+
+// TLSStores are stores in use, which are read again when their files have changed.
+type TLSStores struct {
+	options TLSOptions
+
+	mu    sync.Mutex
+	stamp string
+	last  *tls.Config // as of stamp
+}
+
+func (s *TLSStores) config() (*tls.Config, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stamp := tlsstore.Stamp(&s.options.KeyStore, &s.options.TrustStore) // before the files are read, so that a later change is not missed
+	if s.last != nil && stamp == s.stamp {
+		return s.last, nil
+	}
+	cfg, err := s.options.Config()
+	if err == nil {
+		s.stamp, s.last = stamp, cfg
+	}
+	return cfg, err
 }
 
 // Config reads the stores and returns the configuration for Config.TLS.
@@ -101,16 +132,12 @@ func tlsFor(cfg *tls.Config, host string) *tls.Config {
 	return c
 }
 
-// secure returns the TLS configuration for a connection to host, or nil without TLS. It reads the stores
-// anew if cfg can.
+// secure returns the TLS configuration for a connection to host, if cfg has TLS.
 func (cfg *Config) secure(host string) (*tls.Config, error) {
-	switch {
-	case cfg.TLS == nil:
-		return nil, nil
-	case cfg.TLSStores == nil:
+	if cfg.TLSStores == nil {
 		return tlsFor(cfg.TLS, host), nil
 	}
-	fresh, err := cfg.TLSStores.Config()
+	fresh, err := cfg.TLSStores.config()
 	if err != nil {
 		return nil, err
 	}

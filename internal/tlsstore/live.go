@@ -78,10 +78,12 @@ func (l *Live) read() (*held, error) {
 	return h, err
 }
 
-// files describes the stores' files, so that a change shows.
-func (l *Live) files() string {
+func (l *Live) files() string { return Stamp(&l.policy.KeyStore, &l.policy.TrustStore) }
+
+// Stamp describes the files of stores, so that a change shows.
+func Stamp(stores ...*Store) string {
 	var text strings.Builder
-	for _, s := range []*Store{&l.policy.KeyStore, &l.policy.TrustStore} {
+	for _, s := range stores {
 		for _, file := range []string{s.File, s.KeyFile, s.PasswordFile} {
 			if file == "" {
 				continue
