@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/heapfloor"
 	"github.com/zkctl/zkctl/local"
 	"github.com/zkctl/zkctl/localserver"
 )
@@ -37,6 +38,7 @@ the end.`,
 		}
 		ctx, cancel := context.WithTimeout(c.Context(), local.StartTimeout)
 		defer cancel()
+		heapfloor.Hold()
 		e, err := localserver.Start(ctx, opt)
 		if err != nil {
 			return err

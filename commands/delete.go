@@ -3,10 +3,10 @@ package commands
 import (
 	"context"
 	"fmt"
-	"regexp"
 
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/lazyre"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -65,13 +65,13 @@ func runDelete(ctx context.Context, env *command.Env, in *command.Invocation) er
 	return env.AndSkipped(err, &skipped)
 }
 
-var wholeNumber = regexp.MustCompile(`^-?\d+$`)
+var wholeNumber = lazyre.New(`^-?\d+$`)
 
 // toDelete returns how many of the arguments are paths, and the version: a number after a single
 // path is the version, as in zkCli 3.4.
 func toDelete(in *command.Invocation) (n int, version int32, err error) {
 	n, args := len(in.Args), in.Args
-	if n == 2 && wholeNumber.MatchString(in.Words[1].Text) {
+	if n == 2 && wholeNumber().MatchString(in.Words[1].Text) {
 		n, args = 1, []string{in.Args[0], in.Words[1].Text}
 	}
 	version, err = expectedVersion(in, dataVersion, args[:min(len(args), n+1)], n)

@@ -380,14 +380,14 @@ func (b *bundle) names(s *probe.Survey) {
 		}
 	}
 	for _, e := range b.entries { // what members say of themselves (envi, environment, system_properties)
-		for _, m := range saysWho.FindAllSubmatch(e.data, -1) {
+		for _, m := range saysWho().FindAllSubmatch(e.data, -1) {
 			if string(m[1]) == "host" {
 				b.pseudonyms.Host(string(m[2]))
 			} else {
 				b.pseudonyms.User(string(m[2]))
 			}
 		}
-		for _, m := range serverLine.FindAllSubmatch(e.data, -1) {
+		for _, m := range serverLine().FindAllSubmatch(e.data, -1) {
 			b.pseudonyms.Host(string(m[1]))
 		}
 	}

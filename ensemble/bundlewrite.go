@@ -6,7 +6,6 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/redact"
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/lazyre"
 	"github.com/zkctl/zkctl/internal/version"
 )
 
@@ -84,9 +84,9 @@ func (b *bundle) lack(name, from string, why error) {
 
 var (
 	// saysWho finds whom and where a process says it is, in envi and in JSON.
-	saysWho = regexp.MustCompile(`\b(host|user)\.name"?\s*[=:]\s*"?([^\s",]+)`)
+	saysWho = lazyre.New(`\b(host|user)\.name"?\s*[=:]\s*"?([^\s",]+)`)
 	// serverLine finds a member's host in a configuration.
-	serverLine = regexp.MustCompile(`server\.\d+\s*=\s*\[?([^\s:;\]|]+)`)
+	serverLine = lazyre.New(`server\.\d+\s*=\s*\[?([^\s:;\]|]+)`)
 )
 
 // write writes the archive without secrets, and with pseudonyms if there are to be any. It returns its size before

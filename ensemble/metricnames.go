@@ -1,13 +1,13 @@
 package ensemble
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/internal/exposition"
+	"github.com/zkctl/zkctl/internal/lazyre"
 )
 
 // addMetrics adds the numbers of mntr under the names that ZooKeeper's PrometheusMetricsProvider has for them. Where
@@ -126,12 +126,12 @@ func keyed(name, prefix string, p part, q float64) series {
 	return series{family: prefix + name, part: p, quantile: q}
 }
 
-var labelList = regexp.MustCompile(`^\{(\w+)="(.*?)"(?:,(\w+)="(.*?)")?\}$`)
+var labelList = lazyre.New(`^\{(\w+)="(.*?)"(?:,(\w+)="(.*?)")?\}$`)
 
 // labelledSeries is for a server with PrometheusMetricsProvider, whose mntr has lines such as
 // zk_ack_latency{key="1",quantile="0.5"}.
 func labelledSeries(m *answer.Metrics, name, text string) series {
-	match := labelList.FindStringSubmatch(text)
+	match := labelList().FindStringSubmatch(text)
 	if match == nil {
 		return series{}
 	}

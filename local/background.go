@@ -14,6 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/background"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/filelock"
+	"github.com/zkctl/zkctl/internal/heapfloor"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -103,6 +104,7 @@ func lockSoon(file string) (lock *filelock.Lock, err error) {
 // startAgain starts a server on its previous ports, or as opt says if another program has taken one of
 // them meanwhile and the port was not asked for.
 func startAgain(opt, again localserver.Options) (*localserver.Ensemble, error) {
+	heapfloor.Hold()
 	ctx, cancel := context.WithTimeout(context.Background(), StartTimeout)
 	defer cancel()
 	if opt.Port == 0 && again.Port != 0 && opt.Config == "" && opt.Size == 1 {

@@ -8,11 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/infile"
+	"github.com/zkctl/zkctl/internal/lazyre"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -29,9 +29,9 @@ const stateFile = "server.json"
 var ErrNoServer = errors.New("no local server")
 
 // namePattern has no limit of repetitions, which takes long to compile.
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+var namePattern = lazyre.New(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
-func isName(text string) bool { return len(text) <= 63 && namePattern.MatchString(text) }
+func isName(text string) bool { return len(text) <= 63 && namePattern().MatchString(text) }
 
 func checkName(name string) error {
 	if !isName(name) {

@@ -13,10 +13,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/lazyre"
 )
 
 // DebianJars is the folder in which Debian installs Java packages.
@@ -135,14 +136,14 @@ func (in *Installation) findDebian(dir string) error {
 // versionOf returns the version in the name of ZooKeeper's own jar.
 func versionOf(jars []string) string {
 	for _, jar := range jars {
-		if m := jarPattern.FindStringSubmatch(filepath.Base(jar)); m != nil {
+		if m := jarPattern().FindStringSubmatch(filepath.Base(jar)); m != nil {
 			return m[1]
 		}
 	}
 	return ""
 }
 
-var jarPattern = regexp.MustCompile(`^zookeeper-(\d+\.\d+\.\d+.*)\.jar$`)
+var jarPattern = lazyre.New(`^zookeeper-(\d+\.\d+\.\d+.*)\.jar$`)
 
 // findRelease uses every jar of an unpacked release.
 func (in *Installation) findRelease(home string) error {
@@ -211,9 +212,9 @@ func (in *Installation) ZkCli(ctx context.Context, args ...string) (stdout, stde
 // as that of ls is printed piece by piece; but each of the two is written whole (PrintStream
 // locks). 3.9 adds the zxid.
 var (
-	watcherPattern = regexp.MustCompile(`\nWATCHER::\r?\n`)
-	eventPattern   = regexp.MustCompile(`\nWatchedEvent state:\w+ type:(\w+) path:`)
-	stateEnd       = regexp.MustCompile(`^null(?: zxid: -?\d+)?\r?\n`)
+	watcherPattern = lazyre.New(`\nWATCHER::\r?\n`)
+	eventPattern   = lazyre.New(`\nWatchedEvent state:\w+ type:(\w+) path:`)
+	stateEnd       = lazyre.New(`^null(?: zxid: -?\d+)?\r?\n`)
 )
 
 // WithoutChatter removes from zkCli's stdout the first line, "Connecting to …", and the events that
@@ -224,13 +225,13 @@ func WithoutChatter(stdout string) string {
 		_, stdout, _ = strings.Cut(stdout, "\n")
 	}
 	var chatter [][]int // the ranges to remove
-	watchers := watcherPattern.FindAllStringIndex(stdout, -1)
-	for _, event := range eventPattern.FindAllStringSubmatchIndex(stdout, -1) {
+	watchers := watcherPattern().FindAllStringIndex(stdout, -1)
+	for _, event := range eventPattern().FindAllStringSubmatchIndex(stdout, -1) {
 		// A single thread prints the events, so each belongs to the first remaining WATCHER::.
 		if len(watchers) == 0 || watchers[0][0] > event[0] {
 			continue // data that looks like an event
 		}
-		if end := stateEnd.FindStringIndex(stdout[event[1]:]); stdout[event[2]:event[3]] == "None" && end != nil {
+		if end := stateEnd().FindStringIndex(stdout[event[1]:]); stdout[event[2]:event[3]] == "None" && end != nil {
 			chatter = append(chatter, watchers[0], []int{event[0], event[1] + end[1]})
 		}
 		watchers = watchers[1:]

@@ -79,3 +79,28 @@ func TestCallsAreFound(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingCompilesAtStart: a regular expression that a package compiles when it is initialised slows each start of
+// the program, whether it is used or not.
+func TestNothingCompilesAtStart(t *testing.T) {
+	for dir, files := range sources(t) {
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") || strings.HasSuffix(dir, "test") {
+				continue
+			}
+			parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, dir, file), nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(called(atStart(parsed), "regexp", []string{"MustCompile", "Compile"})) > 0 {
+				t.Errorf("%s compiles a regular expression at each start; use lazyre.New", path.Join(dir, file))
+			}
+		}
+	}
+}
+
+// atStart is a file without its functions.
+func atStart(f *ast.File) *ast.File {
+	f.Decls = slices.DeleteFunc(f.Decls, func(d ast.Decl) bool { _, ok := d.(*ast.FuncDecl); return ok })
+	return f
+}

@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 
 	"github.com/zkctl/zkctl/internal/filelock"
+	"github.com/zkctl/zkctl/internal/lazyre"
 )
 
 // File is a file being written. It gets its name only in Commit. It is not safe for concurrent
@@ -63,7 +63,7 @@ func Write(path string, content []byte) error {
 }
 
 // leftover matches the temporary names.
-var leftover = regexp.MustCompile(`^\..*\.zkctl-[0-9]+$`)
+var leftover = lazyre.New(`^\..*\.zkctl-[0-9]+$`)
 
 func begin(path string) (*File, error) {
 	dir, name := filepath.Split(path)
@@ -97,7 +97,7 @@ func sweep(dir string) {
 	defer d.Close()
 	names, _ := d.Readdirnames(-1)
 	for _, name := range names {
-		if path := filepath.Join(dir, name); leftover.MatchString(name) && filelock.Free(path) {
+		if path := filepath.Join(dir, name); leftover().MatchString(name) && filelock.Free(path) {
 			_ = os.Remove(path)
 		}
 	}

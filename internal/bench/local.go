@@ -78,10 +78,17 @@ type engine struct {
 func (b *bench) engines() []engine {
 	java := []string{b.in.Java, "-Xmx1000m", "-cp", strings.Join(b.in.ServerClassPath, ":"), // as zkServer.sh
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain"}
-	return []engine{
-		{"zkctl", func(config string) []string { return []string{b.zkctl, "server", "start-foreground", config} }, os.Environ()},
+	embedded := func(binary string) func(string) []string {
+		return func(config string) []string { return []string{binary, "server", "start-foreground", config} }
+	}
+	e := []engine{
+		{"zkctl", embedded(b.zkctl), os.Environ()},
 		{"Apache", func(config string) []string { return append(slices.Clone(java), config) }, os.Environ()},
 	}
+	if b.other != "" {
+		e[1] = engine{b.beside, embedded(b.other), os.Environ()}
+	}
+	return e
 }
 
 // writeZooCfg writes a zoo.cfg with a server's defaults, except for limits on connections.

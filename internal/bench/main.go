@@ -41,6 +41,7 @@ func main() {
 	runs := flag.Int("runs", 5, "how often each command that takes long is run; the table shows medians")
 	write := flag.String("write", "", "also put the table into this Markdown `file`, between its bench marks")
 	only := flag.String("only", "", "measure only what has this `word` in its name")
+	other := flag.String("beside", "", "with -local: measure this `binary` of zkctl instead of Apache's servers, to compare two builds")
 	offline := flag.Bool("offline", false, "measure the tools for logs and snapshots instead of the client")
 	local := flag.Bool("local", false, "measure the embedded server beside Apache's instead")
 	ensemble := flag.Bool("ensemble", false, "measure the verbs that look at an ensemble from outside instead")
@@ -55,7 +56,10 @@ func main() {
 		run, kind = b.runOffline, "bench-offline"
 	}
 	if *local {
-		run, kind = b.runLocal, "bench-local"
+		run, kind, b.other = b.runLocal, "bench-local", *other
+		if b.other != "" {
+			b.beside = "other zkctl"
+		}
 	}
 	if *ensemble {
 		run, kind = b.runEnsemble, "bench-ensemble"
@@ -87,6 +91,7 @@ type bench struct {
 	runs        int
 	beside      string // what figures are compared with; "" for Apache
 	zkctl, only string
+	other       string // another zkctl, which serves instead of Apache's server
 	in          *apache.Installation
 	server      *apache.Server
 	conn        *client.Conn

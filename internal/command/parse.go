@@ -3,10 +3,10 @@ package command
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/lazyre"
 	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -69,7 +69,7 @@ func (e *UsageError) Error() string {
 // UsageLine returns the command's name and usage.
 func (c *Command) UsageLine() string { return strings.TrimRight(c.Name+" "+c.Usage, " ") }
 
-var negativeNumber = regexp.MustCompile(`^-(\d+\.?\d*|\.\d+)$`)
+var negativeNumber = lazyre.New(`^-(\d+\.?\d*|\.\d+)$`)
 
 // ErrNoCommand means that the first word is not a command.
 var ErrNoCommand = errors.New("command not found")
@@ -138,7 +138,7 @@ func (in *Invocation) option(word Word, rest []Word) ([]Word, error) {
 		if in.joined(word.Text[1:]) {
 			return rest, nil
 		}
-		if negativeNumber.MatchString(word.Text) {
+		if negativeNumber().MatchString(word.Text) {
 			in.Words = append(in.Words, word)
 			return rest, nil
 		}
@@ -175,7 +175,7 @@ func (in *Invocation) joined(letters string) bool {
 
 // isOption reports whether the word, where a value is expected, is an option of the command.
 func (in *Invocation) isOption(word string) bool {
-	if len(word) < 2 || word[0] != '-' || negativeNumber.MatchString(word) {
+	if len(word) < 2 || word[0] != '-' || negativeNumber().MatchString(word) {
 		return false
 	}
 	name, _, _ := strings.Cut(word, "=")

@@ -2,10 +2,11 @@ package ui
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
+
+	"github.com/zkctl/zkctl/internal/lazyre"
 )
 
 // narrowest is the width below which words are no longer folded.
@@ -86,11 +87,11 @@ func foldLine(b *strings.Builder, line string, width, hang int) {
 }
 
 // colors matches the sequences that take no columns.
-var colors = regexp.MustCompile("\x1b\\[[0-9;]*m")
+var colors = lazyre.New("\x1b\\[[0-9;]*m")
 
 func columns(text string) int {
 	if strings.Contains(text, "\x1b") {
-		text = colors.ReplaceAllString(text, "")
+		text = colors().ReplaceAllString(text, "")
 	}
 	return runewidth.StringWidth(text)
 }
@@ -110,7 +111,7 @@ func (t *terminal) fold(out []byte) []byte {
 		t.begun = out[len(out)-1] != '\n'
 	}
 	if begun || bytes.Contains(bytes.ReplaceAll(out, []byte("\r\n"), nil), []byte("\r")) ||
-		bytes.Count(out, []byte("\x1b")) != len(colors.FindAllIndex(out, -1)) {
+		bytes.Count(out, []byte("\x1b")) != len(colors().FindAllIndex(out, -1)) {
 		return out
 	}
 	return []byte(Fold(string(out), t.width()))

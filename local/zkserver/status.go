@@ -5,17 +5,17 @@ import (
 	"crypto/tls"
 	"net"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/infile"
+	"github.com/zkctl/zkctl/internal/lazyre"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/localserver"
 )
 
-var digits = regexp.MustCompile(`^[0-9]+$`)
+var digits = lazyre.New(`^[0-9]+$`)
 
 // patience is how long a server may take to say what it does (FourLetterWordMain).
 const patience = 5 * time.Second
@@ -77,11 +77,11 @@ Note: We used secureClientPort (%s) to establish connection, but we failed. The 
 // the dynamic file, then for the one with TLS.
 func (s *server) clientPort() (host, port string, secure bool, err error) {
 	host, port = or(key(s.text, "clientPortAddress"), "localhost"), key(s.text, "clientPort")
-	if !digits.MatchString(port) {
+	if !digits().MatchString(port) {
 		port = ""
 		text, _ := infile.Regular(filepath.Join(s.data, "myid"))
 		myid := strings.TrimSpace(string(text))
-		if !digits.MatchString(myid) {
+		if !digits().MatchString(myid) {
 			err = s.say("myid could not be determined, will not able to locate clientPort in the server configs.\n")
 		} else {
 			client := clientOf(s.text, myid)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/background"
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/heapfloor"
 	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -322,6 +323,7 @@ func (s *server) stop(ctx context.Context) error {
 
 // foreground runs the server here; its log goes to stdout, as that of the script's does.
 func (s *server) foreground(ctx context.Context) error {
+	heapfloor.Hold()
 	err := localserver.Serve(ctx, localserver.ServeOptions{Config: s.file, System: s.env.System, Log: s.streams.Out})
 	return s.ended(ctx, err)
 }
@@ -344,6 +346,7 @@ func (s *server) ended(ctx context.Context, err error) error {
 // background is the process that start makes: stdout is for one line to its parent.
 func (s *server) background(ctx context.Context) error {
 	signal.Ignore(syscall.SIGHUP) // as nohup does for the script
+	heapfloor.Hold()
 	return s.ended(ctx, background.Report(func(report func(background.Started)) error {
 		return command.Advise(localserver.Serve(ctx, localserver.ServeOptions{Config: s.file, System: s.env.System, Log: os.Stderr,
 			Listening: func(addr string) { report(background.Started{ConnectString: addr}) }}))

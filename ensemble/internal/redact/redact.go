@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/lazyre"
 )
 
 // Removed stands in the place of a secret.
@@ -19,29 +21,29 @@ const Removed = "[removed]"
 const secretName = `(?:password|passwd|passphrase|secret|credential|superdigest|(?:access|auth|api|bearer)[._-]?token)`
 
 // privateKey is a whole block, also within JSON.
-var privateKey = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`)
+var privateKey = lazyre.New(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`)
 
 // secrets are what else is removed, and what stays of each.
 var secrets = []struct {
-	found *regexp.Regexp
+	found func() *regexp.Regexp
 	keep  string
 }{
 	// "…password…" : "secret", in JSON.
-	{regexp.MustCompile(`(?i)("[^"\\\n]*` + secretName + `[^"\\\n]*"\s*:\s*)"(?:[^"\\]|\\.)*"`), `${1}"` + Removed + `"`},
+	{lazyre.New(`(?i)("[^"\\\n]*` + secretName + `[^"\\\n]*"\s*:\s*)"(?:[^"\\]|\\.)*"`), `${1}"` + Removed + `"`},
 	// A line of a property file, with the lines that continue it. A space may separate it too.
-	{regexp.MustCompile(`(?im)^([ \t]*[\w.\-]*` + secretName + `[\w.\-]*(?:[ \t]*[=:][ \t]*|[ \t]+))(?:[^\n\\]|\\(?:\r?\n|.))+`), "${1}" + Removed},
+	{lazyre.New(`(?im)^([ \t]*[\w.\-]*` + secretName + `[\w.\-]*(?:[ \t]*[=:][ \t]*|[ \t]+))(?:[^\n\\]|\\(?:\r?\n|.))+`), "${1}" + Removed},
 	// …password…=secret within a line, such as -Dzookeeper.ssl.keyStore.password=secret: all until the line ends, or
 	// the text in quotes that it is part of, because a secret may hold anything.
-	{regexp.MustCompile(`(?i)([\w.\-]*` + secretName + `[\w.\-]*\s*[=:]\s*)(?:[^"\\\n]|\\[^n\n])+`), "${1}" + Removed},
-	{regexp.MustCompile(`(?i)([\w.\-]*` + secretName + `[\w.\-]*\s*[=:]\s*)"(?:[^"\\\n]|\\.)*"`), `${1}"` + Removed + `"`},
-	{regexp.MustCompile(`(?i)\b(user_[\w.\-]+\s*=\s*)"(?:[^"\\\n]|\\.)*"`), `${1}"` + Removed + `"`},
+	{lazyre.New(`(?i)([\w.\-]*` + secretName + `[\w.\-]*\s*[=:]\s*)(?:[^"\\\n]|\\[^n\n])+`), "${1}" + Removed},
+	{lazyre.New(`(?i)([\w.\-]*` + secretName + `[\w.\-]*\s*[=:]\s*)"(?:[^"\\\n]|\\.)*"`), `${1}"` + Removed + `"`},
+	{lazyre.New(`(?i)\b(user_[\w.\-]+\s*=\s*)"(?:[^"\\\n]|\\.)*"`), `${1}"` + Removed + `"`},
 	// What identifies a client: addauth, an ACL or a super user of the scheme digest, and the digest alone.
-	{regexp.MustCompile(`(?i)(addauth\s+\S+\s+)\S+`), "${1}" + Removed},
-	{regexp.MustCompile(`(?i)\b((?:digest|auth)['"]?\s*[:,]\s*['"]?[^\s:,'"]+:)[^\s:,'"}\])]+`), "${1}" + Removed},
-	{regexp.MustCompile(`([\w.@\-]+:)[A-Za-z0-9+/]{27}=`), "${1}" + Removed},
-	{regexp.MustCompile(`(?i)(authorization:?\s*\w+\s+)\S+`), "${1}" + Removed},
+	{lazyre.New(`(?i)(addauth\s+\S+\s+)\S+`), "${1}" + Removed},
+	{lazyre.New(`(?i)\b((?:digest|auth)['"]?\s*[:,]\s*['"]?[^\s:,'"]+:)[^\s:,'"}\])]+`), "${1}" + Removed},
+	{lazyre.New(`([\w.@\-]+:)[A-Za-z0-9+/]{27}=`), "${1}" + Removed},
+	{lazyre.New(`(?i)(authorization:?\s*\w+\s+)\S+`), "${1}" + Removed},
 	// http://user:secret@host
-	{regexp.MustCompile(`(://[^\s/:@"]+:)[^\s/@"]+@`), "${1}" + Removed + "@"},
+	{lazyre.New(`(://[^\s/:@"]+:)[^\s/@"]+@`), "${1}" + Removed + "@"},
 }
 
 // triggers are in every text, in lower case, that a regular expression of secrets finds, but for a bare digest. Most
@@ -50,14 +52,14 @@ var triggers = [][]byte{[]byte("pass"), []byte("secret"), []byte("credential"), 
 
 // Secrets returns a text without passwords, keys and digests.
 func Secrets(text []byte) []byte {
-	text = privateKey.ReplaceAll(text, []byte(Removed))
+	text = privateKey().ReplaceAll(text, []byte(Removed))
 	out := make([]byte, 0, len(text))
 	for len(text) > 0 {
 		unit := text[:unitLength(text)]
 		text = text[len(unit):]
 		if suspicious(unit) {
 			for _, s := range secrets {
-				unit = s.found.ReplaceAll(unit, []byte(s.keep))
+				unit = s.found().ReplaceAll(unit, []byte(s.keep))
 			}
 		}
 		out = append(out, unit...)
@@ -134,10 +136,10 @@ func (p *Pseudonyms) of(kind, name string) string {
 	return p.names[name]
 }
 
-var path = regexp.MustCompile(`(?m)(?:^|[^\w.%\]/])/[^/\s"'<>,;:=()\[\]{}|\\][^\s"'<>,;:=()\[\]{}|\\]*`) // not the second half of a/b
+var path = lazyre.New(`(?m)(?:^|[^\w.%\]/])/[^/\s"'<>,;:=()\[\]{}|\\][^\s"'<>,;:=()\[\]{}|\\]*`) // not the second half of a/b
 
 // ownPaths are those that every ZooKeeper has.
-var ownPaths = regexp.MustCompile(`^/(?:zookeeper(?:/config|/quota)?|commands(?:/\w+)?|metrics|proc/self/\w+|dev/\w+|version-2)/?$`)
+var ownPaths = lazyre.New(`^/(?:zookeeper(?:/config|/quota)?|commands(?:/\w+)?|metrics|proc/self/\w+|dev/\w+|version-2)/?$`)
 
 // Replace returns a text with pseudonyms for hosts, addresses, users and paths.
 func (p *Pseudonyms) Replace(text []byte) []byte {
@@ -159,9 +161,9 @@ func (p *Pseudonyms) Replace(text []byte) []byte {
 }
 
 func (p *Pseudonyms) paths(line []byte) []byte {
-	return path.ReplaceAllFunc(line, func(b []byte) []byte {
+	return path().ReplaceAllFunc(line, func(b []byte) []byte {
 		before, name, _ := strings.Cut(string(b), "/")
-		if name = "/" + name; ownPaths.MatchString(name) || pseudonym.MatchString(name[1:]) || isAddress(name[1:]) {
+		if name = "/" + name; ownPaths().MatchString(name) || pseudonym().MatchString(name[1:]) || isAddress(name[1:]) {
 			return b
 		}
 		return []byte(before + "/" + p.of("path", strings.TrimRight(name, "./")))
@@ -200,7 +202,7 @@ func partOfName(c byte) bool {
 // tops are the last labels of the names that domain finds.
 var tops = strings.Fields("com net org edu gov io dev eu de uk fr nl ch at pl us ca au jp cn in br local lan internal intranet corp svc example")
 
-var domain = regexp.MustCompile(`(?i)\b(?:[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\.)+(?:` + strings.Join(tops, "|") + `)\b`)
+var domain = lazyre.New(`(?i)\b(?:[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\.)+(?:` + strings.Join(tops, "|") + `)\b`)
 
 // hasDomain reports whether a domain name may be in a line; most have none.
 func hasDomain(line []byte) bool {
@@ -221,17 +223,17 @@ func hasDomain(line []byte) bool {
 }
 
 // notHosts are what classes and properties of Java begin with.
-var notHosts = regexp.MustCompile(`^(?:java|javax|jdk|sun|os|user|org|com|net|io|ch)\.`)
+var notHosts = lazyre.New(`^(?:java|javax|jdk|sun|os|user|org|com|net|io|ch)\.`)
 
 // domains replaces domain names, but not the beginning of a longer dotted name.
 func (p *Pseudonyms) domains(text []byte) []byte {
 	var out []byte
 	at := 0
-	for _, m := range domain.FindAllIndex(text, -1) {
+	for _, m := range domain().FindAllIndex(text, -1) {
 		name := strings.ToLower(string(text[m[0]:m[1]]))
 		rest := text[m[1]:]
 		longer := len(rest) > 0 && partOfName(rest[0]) || len(rest) > 1 && rest[0] == '.' && partOfName(rest[1])
-		if longer || notHosts.MatchString(name) {
+		if longer || notHosts().MatchString(name) {
 			continue
 		}
 		out = append(append(out, text[at:m[0]]...), p.of("host", name)...)
@@ -309,7 +311,7 @@ func (p *Pseudonyms) address(run string, after []byte) (replaced string, found b
 	return before + p.of("ip", ip.String()) + rest, true
 }
 
-var pseudonym = regexp.MustCompile(`^(?:host|ip|user|path)-\d+$`)
+var pseudonym = lazyre.New(`^(?:host|ip|user|path)-\d+$`)
 
 func isAddress(s string) bool {
 	_, err := netip.ParseAddr(s)

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/heapfloor"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 	"github.com/zkctl/zkctl/localserver"
@@ -76,6 +77,7 @@ func Child(ctx context.Context, config string, system zoocfg.Properties) error {
 		time.Sleep(orphanTimeout)
 		os.Exit(ui.ExitFailed)
 	}()
+	heapfloor.Hold()
 	err := localserver.Serve(ctx, localserver.ServeOptions{Config: config, System: system, Log: os.Stderr})
 	switch {
 	case errors.Is(err, localserver.ErrConfig):

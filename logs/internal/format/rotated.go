@@ -7,12 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/evidence"
+	"github.com/zkctl/zkctl/internal/lazyre"
 )
 
 // Set is one log, with the files that it was rotated into, oldest first.
@@ -30,9 +30,9 @@ type part struct {
 }
 
 var (
-	rotatedNumber = regexp.MustCompile(`^(.+?)[.-](\d{1,4})$`)
-	rotatedDate   = regexp.MustCompile(`^(.+?)[._-](\d{4}-?\d{2}-?\d{2}(?:[-_T.]?\d{2}(?:[-:_.]?\d{2})*)?)((?:\.log|\.out|\.txt)?)(?:[.-](\d{1,4}))?$`)
-	numberedLog   = regexp.MustCompile(`^(.+?)[.-](\d{1,4})(\.log|\.out|\.txt)$`) // logback: zookeeper.1.log
+	rotatedNumber = lazyre.New(`^(.+?)[.-](\d{1,4})$`)
+	rotatedDate   = lazyre.New(`^(.+?)[._-](\d{4}-?\d{2}-?\d{2}(?:[-_T.]?\d{2}(?:[-:_.]?\d{2})*)?)((?:\.log|\.out|\.txt)?)(?:[.-](\d{1,4}))?$`)
+	numberedLog   = lazyre.New(`^(.+?)[.-](\d{1,4})(\.log|\.out|\.txt)$`) // logback: zookeeper.1.log
 )
 
 // split parses a name such as zookeeper.log.7, zookeeper.log.2024-06-25.gz, zookeeper-2024-06-25.1.log.
@@ -42,13 +42,13 @@ func split(path string) part {
 	for _, packed := range []string{".gz", ".zst", ".zstd"} {
 		name = strings.TrimSuffix(name, packed)
 	}
-	if m := rotatedDate.FindStringSubmatch(name); m != nil {
+	if m := rotatedDate().FindStringSubmatch(name); m != nil {
 		p.base, p.date = m[1]+m[3], m[2]
 		p.number, _ = strconv.Atoi(m[4])
-	} else if m := rotatedNumber.FindStringSubmatch(name); m != nil && strings.Contains(m[1], ".") {
+	} else if m := rotatedNumber().FindStringSubmatch(name); m != nil && strings.Contains(m[1], ".") {
 		p.base = m[1]
 		p.number, _ = strconv.Atoi(m[2])
-	} else if m := numberedLog.FindStringSubmatch(name); m != nil && strings.HasSuffix(m[1], ".log") {
+	} else if m := numberedLog().FindStringSubmatch(name); m != nil && strings.HasSuffix(m[1], ".log") {
 		p.base = m[1] + m[3]
 		p.number, _ = strconv.Atoi(m[2])
 	} else {
