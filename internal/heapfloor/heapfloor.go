@@ -1,5 +1,5 @@
-// Package heapfloor spares a server the garbage collections that a small heap brings: with Go's defaults, one for
-// every few megabytes that requests allocate, which took a fifth of the CPU time of a busy server.
+// Package heapfloor spares a long-running process the garbage collections of a small heap: by default, Go collects one
+// for every few megabytes allocated, which took a fifth of the CPU time of a busy server.
 package heapfloor
 
 // size is the ballast in bytes. The heap grows to about twice as much before it is collected.
