@@ -130,11 +130,17 @@ func interruptible(ctx context.Context, f func(context.Context) error) error {
 	stop := make(chan struct{})
 	defer close(stop)
 	go func() {
-		select {
-		case sig := <-signals:
-			signal.Stop(signals)
-			cancel(&signalError{sig})
-		case <-stop:
+		for {
+			select {
+			case sig := <-signals:
+				if sig == os.Interrupt && ui.Lent() {
+					continue
+				}
+				signal.Stop(signals)
+				cancel(&signalError{sig})
+			case <-stop:
+			}
+			return
 		}
 	}()
 	err := f(ctx)

@@ -130,7 +130,7 @@ func (a *app) quickEnv() *command.Env {
 func (a *app) env() *command.Env {
 	return &command.Env{
 		Streams: a.streams, Commands: commands.All, Verbs: a.verbs(), Dir: "/",
-		Output: a.options.format(), Yes: a.options.Yes, Quiet: a.options.Quiet,
+		Output: a.options.format(), Yes: a.options.Yes, Quiet: a.options.Quiet, StateDir: stateDir(),
 	}
 }
 

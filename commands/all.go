@@ -22,6 +22,7 @@ var All = command.Set{
 	// Writing znodes
 	createCommand,
 	setCommand,
+	editCommand,
 	touchCommand,
 	deleteCommand,
 	deleteAllCommand,

@@ -2,25 +2,29 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/lazyre"
+	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
 var deleteCommand = &command.Command{
-	Name: "delete", Group: command.Writing, Usage: "[-v version] path [path ...]",
+	Name: "delete", Group: command.Writing, Usage: "[-v version] [--dry-run] path [path ...]",
 	Short: "delete znodes that have no children",
 	Long: "deleteall deletes a znode with everything below it. A pattern deletes every match. On a terminal, more than " +
 		"100 znodes need confirmation, unless -y is given.",
-	Options: command.Options{dataVersion},
+	Options: command.Options{dataVersion, dryRun},
 	Args:    []command.Arg{{Name: "path", Kind: command.Path, Repeat: true}},
 	Examples: []command.Example{
 		{"delete /app/lock", "delete a znode"},
 		{"delete -v 2 /app/config", "only if it still has version 2"},
 		{"delete /app/job-* /app/done", "several"},
+		{"delete /app/job-* --dry-run", "show which"},
 	},
 	Differs: "It accepts several paths, and patterns. The old form `delete path version` checks the version; zkCli ignores it and deletes any version.",
 	Run:     runDelete,
@@ -43,6 +47,9 @@ func runDelete(ctx context.Context, env *command.Env, in *command.Invocation) er
 	if version != -1 && len(paths) > 1 {
 		return in.Problem("-v needs a single znode, not %s", command.Thousands(len(paths)))
 	}
+	if dryRun.On(in) {
+		return env.AndSkipped(rehearseDelete(ctx, env, conn, paths, version), &skipped)
+	}
 	question := fmt.Sprintf("Delete %s znodes?", command.Thousands(len(paths)))
 	if len(paths) == 1 {
 		question = "Delete " + escape.Line(paths[0]) + "?"
@@ -63,6 +70,30 @@ func runDelete(ctx context.Context, env *command.Env, in *command.Invocation) er
 		return nil
 	})
 	return env.AndSkipped(err, &skipped)
+}
+
+// rehearseDelete lists the znodes that would be deleted, and reports the others as a deletion would.
+func rehearseDelete(ctx context.Context, env *command.Env, conn *client.Conn, paths []string, version int32) error {
+	var deleted []string
+	err := env.Many(ctx, paths, func(_ int, path string) error {
+		stat, err := conn.Exists(ctx, path, false)
+		refused := &client.OpError{Op: proto.OpDelete, Path: path}
+		switch {
+		case err != nil:
+			return err
+		case special(conn, path):
+			return specialError(path)
+		case version != -1 && stat.Version != version:
+			refused.Code = proto.ErrBadVersion
+			return refused
+		case stat.NumChildren > 0:
+			refused.Code = proto.ErrNotEmpty
+			return refused
+		}
+		deleted = append(deleted, path)
+		return nil
+	})
+	return errors.Join(listDeletions(env, deleted), err)
 }
 
 var wholeNumber = lazyre.New(`^-?\d+$`)

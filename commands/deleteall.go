@@ -24,18 +24,19 @@ var deleteBatch = command.NewValue("b", "batch size", command.Number, "znodes pe
 	})
 
 var deleteAllCommand = &command.Command{
-	Name: "deleteall", Aliases: []string{"rmr"}, Group: command.Writing, Usage: "path [path ...] [-b batch size]",
+	Name: "deleteall", Aliases: []string{"rmr"}, Group: command.Writing, Usage: "path [path ...] [-b batch size] [--dry-run]",
 	Short: "delete znodes with everything below them",
 	Long: "It lists the tree, then deletes it from the leaves up, in transactions of many znodes. It is not " +
 		"a single transaction: Ctrl-C stops it and reports how far it got. On a terminal, more than 100 znodes " +
 		"need confirmation, unless -y is given. Znodes that may not be listed or deleted are reported and stay, and so do those " +
 		"above them. / and the server's own znodes in /zookeeper are never deleted.",
-	Options: command.Options{deleteBatch},
+	Options: command.Options{deleteBatch, dryRun},
 	Args:    []command.Arg{{Name: "path", Kind: command.Path, Repeat: true}},
 	Examples: []command.Example{
 		{"deleteall /app", "delete a tree"},
 		{"deleteall -y /app/cache", "without confirmation"},
 		{"deleteall /app/tmp-* /app/old", "several trees"},
+		{"deleteall /app --dry-run", "show what would be deleted"},
 	},
 	Differs: "It accepts several paths, and patterns. It refuses / (zkCli deletes part of it, or nothing, and reports success). " +
 		"If a znode cannot be deleted, the rest is deleted and the exit code is 1 (0 with zkCli); zkCli deletes nothing if a " +
@@ -63,8 +64,10 @@ func runDeleteAll(ctx context.Context, env *command.Env, in *command.Invocation)
 	if err != nil {
 		return err
 	}
-	if err := conn.MayChange("delete znodes"); err != nil {
-		return err
+	if !dryRun.On(in) {
+		if err := conn.MayChange("delete znodes"); err != nil {
+			return err
+		}
 	}
 	var skipped command.Failures
 	roots, err := in.AllPaths(ctx, conn, len(in.Args), &skipped)
@@ -83,6 +86,9 @@ func runDeleteAll(ctx context.Context, env *command.Env, in *command.Invocation)
 		total += len(trees[i].paths)
 		room -= trees[i].bytes
 	}
+	if dryRun.On(in) {
+		return env.AndSkipped(rehearseDeleteAll(ctx, env, trees), &skipped)
+	}
 	question := fmt.Sprintf("Delete %s and the %s below it?", escape.Line(roots[0]), command.Counted(max(0, total-1), "znode"))
 	if len(roots) > 1 {
 		question = fmt.Sprintf("Delete %s trees with %s znodes in total?", command.Thousands(len(roots)), command.Thousands(total))
@@ -98,6 +104,27 @@ func runDeleteAll(ctx context.Context, env *command.Env, in *command.Invocation)
 		return d.report(env, trees[i].root, d.delete(ctx, env, trees[i]))
 	})
 	return env.AndSkipped(err, &skipped)
+}
+
+// rehearseDeleteAll lists the znodes that would be deleted, parents first.
+func rehearseDeleteAll(ctx context.Context, env *command.Env, trees []doomed) error {
+	var deleted, roots []string
+	for _, tree := range trees {
+		roots = append(roots, tree.root)
+	}
+	err := env.Many(ctx, roots, func(i int, root string) error {
+		switch {
+		case trees[i].err != nil:
+			return trees[i].err
+		case trees[i].paths == nil:
+			return specialError(root)
+		}
+		for _, path := range slices.Backward(trees[i].paths) {
+			deleted = append(deleted, path)
+		}
+		return nil
+	})
+	return errors.Join(listDeletions(env, deleted), err)
 }
 
 // checkRoots refuses, before anything is deleted, to delete everything there is.

@@ -30,7 +30,6 @@ var (
 	findPrint0   = command.NewFlag("print0", "end each path with a zero byte instead of a line break")
 	findExec     = command.NewText("exec", "command", command.Any, "run a command for each match, with {path} replaced")
 	findDelete   = command.NewFlag("delete", "delete the matches")
-	dryRun       = command.NewFlag("dry-run", "print what would be changed, and change nothing")
 )
 
 // sequential is a kind that only the name shows.
@@ -168,16 +167,7 @@ func findAndDelete(ctx context.Context, env *command.Env, src *source.Source, q 
 		return walked(ctx, missing, err, "nothing was deleted")
 	}
 	if dry {
-		out := newLines(env)
-		for _, path := range paths {
-			if out.json {
-				_ = out.object(jsonPath(path)) // Flush returns the error
-				continue
-			}
-			_ = out.name(path, '\n')
-		}
-		env.Note("%s would be deleted", command.Counted(len(paths), "znode"))
-		return cmp.Or(out.Flush(), missing)
+		return cmp.Or(listDeletions(env, paths), missing)
 	}
 	d := deletion{conn: conn, size: 1000, only: true}
 	if len(paths) > 0 {

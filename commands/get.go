@@ -10,6 +10,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/unpack"
 )
@@ -18,22 +19,25 @@ var (
 	getBase64  = command.NewFlag("b", "print the data as base64")
 	getHexDump = command.NewFlag("x", "print the data as a hex dump")
 	getRaw     = command.NewFlag("n", "print only the bytes of the data", "raw")
+	getFilter  = command.NewText("jq", "filter", command.Any, "print what a jq filter makes of the data, which is JSON")
 	getInside  = command.NewFlag("decompress", "print what is inside gzip, zlib, zstd, snappy or lz4, also in a pipe")
 )
 
 var getCommand = &command.Command{
-	Name: "get", Group: command.Reading, Usage: "[-s] [-w] [-b] [-x] [-n] [--decompress] [path]", Short: "print the data of a znode",
+	Name: "get", Group: command.Reading, Usage: "[-s] [-w] [-b] [-x] [-n] [--decompress] [--jq filter] [path]", Short: "print the data of a znode",
 	Long: "In a pipe or a file the data comes byte for byte, followed by a line break; -n omits that. " +
 		"On a terminal, JSON is indented, the first 4 KiB of binary data are shown as a hex dump, and of data that is compressed with gzip, zlib, " +
 		"zstd, snappy or lz4 what is inside is shown; -b, -x and -n show the bytes themselves. " +
-		"Null data, which is not the same as empty data, is printed as the word null.",
-	Options: command.Options{withStat, watch, getBase64, getHexDump, getRaw, getInside},
+		"Null data, which is not the same as empty data, is printed as the word null.\n\n" +
+		"--jq prints each result of the filter on a line, strings without quotes. It decompresses data, and takes null for no data.",
+	Options: command.Options{withStat, watch, getBase64, getHexDump, getRaw, getInside, getFilter},
 	Args:    []command.Arg{pathArg, oldWatchArg},
 	Examples: []command.Example{
 		{"get /app/config", "the data"},
 		{"get -n /app/image > image.png", "the bytes, unchanged"},
 		{"get /app/*/config", "of each match"},
 		{"get -n --decompress /app/state.gz > state", "what is inside"},
+		{"get /brokers/ids/* --jq .host", "a field of JSON documents"},
 	},
 	Differs: "Bytes that are not UTF-8 are printed unchanged; zkCli replaces them.",
 	Run:     runGet,
@@ -47,51 +51,63 @@ type getJSON struct {
 }
 
 func runGet(ctx context.Context, env *command.Env, in *command.Invocation) error {
+	show := showData
+	if getFilter.Given(in) {
+		var err error
+		if show, err = showFiltered(in); err != nil {
+			return err
+		}
+	}
 	watch := watching(env, in)
 	return each(ctx, env, in, func(conn *client.Conn, path string) error {
 		data, stat, err := conn.Get(ctx, path, watch)
 		if err != nil {
 			return err
 		}
-		var form unpack.Form
-		if getInside.On(in) || env.Streams.OutTTY && env.Output != ui.JSON && !getRaw.On(in) && !getBase64.On(in) && !getHexDump.On(in) {
-			inside, is, err := unpack.Data(data, maxInside)
-			switch {
-			case err == nil:
-				data, form = inside, is
-			case getInside.On(in):
-				return fmt.Errorf("%s: %w", env.Streams.Name(path), err)
-			}
-		}
-		if env.Output == ui.JSON {
-			return env.PrintJSON(getJSON{path, form, jsonData(data), jsonStat(stat)})
-		}
-		if form != "" && env.Streams.OutTTY {
-			env.Note("(%s, %s compressed, %s inside)", form, ui.Bytes(int64(stat.DataLength)), ui.Bytes(int64(len(data))))
-		}
-		var out bytes.Buffer
-		rest := 0
-		switch raw := getRaw.On(in); {
-		case raw:
-			out.Write(data)
-		case data == nil:
-			data = []byte("null")
-			fallthrough
-		default:
-			var shown []byte
-			shown, rest = formatData(data, in, env.Streams)
-			out.Write(shown)
-			out.WriteByte('\n')
-		}
-		if withStat.On(in) {
-			printStat(&out, stat)
-		}
-		_, err = env.Streams.Out.Write(out.Bytes())
-		if rest > 0 {
-			fmt.Fprintf(env.Streams.Err, "and %s more bytes; get -x shows all of them, get -n > file writes them to a file\n", command.Thousands(rest))
-		}
-		return err
+		return show(ctx, env, in, path, data, stat)
 	})
+}
+
+// showData prints the data of a znode.
+func showData(_ context.Context, env *command.Env, in *command.Invocation, path string, data []byte, stat proto.Stat) error {
+	var form unpack.Form
+	if getInside.On(in) || env.Streams.OutTTY && env.Output != ui.JSON && !getRaw.On(in) && !getBase64.On(in) && !getHexDump.On(in) {
+		inside, is, err := unpack.Data(data, maxInside)
+		switch {
+		case err == nil:
+			data, form = inside, is
+		case getInside.On(in):
+			return fmt.Errorf("%s: %w", env.Streams.Name(path), err)
+		}
+	}
+	if env.Output == ui.JSON {
+		return env.PrintJSON(getJSON{path, form, jsonData(data), jsonStat(stat)})
+	}
+	if form != "" && env.Streams.OutTTY {
+		env.Note("(%s, %s compressed, %s inside)", form, ui.Bytes(int64(stat.DataLength)), ui.Bytes(int64(len(data))))
+	}
+	var out bytes.Buffer
+	rest := 0
+	switch raw := getRaw.On(in); {
+	case raw:
+		out.Write(data)
+	case data == nil:
+		data = []byte("null")
+		fallthrough
+	default:
+		var shown []byte
+		shown, rest = formatData(data, in, env.Streams)
+		out.Write(shown)
+		out.WriteByte('\n')
+	}
+	if withStat.On(in) {
+		printStat(&out, stat)
+	}
+	_, err := env.Streams.Out.Write(out.Bytes())
+	if rest > 0 {
+		fmt.Fprintf(env.Streams.Err, "and %s more bytes; get -x shows all of them, get -n > file writes them to a file\n", command.Thousands(rest))
+	}
+	return err
 }
 
 // maxInside is how many bytes of compressed data are shown at most.

@@ -102,6 +102,9 @@ func multiOp(ctx context.Context, env *command.Env, words []command.Word) (op pr
 	if err != nil {
 		return op, err
 	}
+	if dryRun.On(in) || setFilter.Given(in) || setPatch.Given(in) {
+		return op, fmt.Errorf("%s: --dry-run, --jq and --merge are not possible in a multi", name)
+	}
 	if err := in.Resolve(env.Dir); err != nil {
 		return op, err
 	}

@@ -2,8 +2,14 @@ package commands
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
+	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/textdiff"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -13,21 +19,25 @@ var (
 )
 
 var setACLCommand = &command.Command{
-	Name: "setAcl", Group: command.ACLGroup, Usage: "[-s] [-v version] [-R] path acl",
-	Short: "replace the ACL of a znode",
+	Name: "setAcl", Group: command.ACLGroup, Usage: "[-s] [-v version] [-R] [--dry-run] path acl | path (+|-)entry …",
+	Short: "replace or change the ACL of a znode",
 	Long: "The ACL is a list of scheme:id:perm, separated by commas, with the permissions c (create children), " +
 		"d (delete children), r (read), w (write) and a (set the ACL). Write a comma in an id as \\, " +
 		"and quote a list that contains spaces. An ACL without a for this session, which could then not set another one, " +
-		"needs confirmation on a terminal and -y elsewhere.",
-	Options: command.Options{withStat, aclVersion, setACLTree},
+		"needs confirmation on a terminal and -y elsewhere.\n\n" +
+		"+scheme:id:perm adds an entry, or permissions to it; -scheme:id removes one, and -scheme:id:perm some of its permissions. " +
+		"For a digest, the user is enough to remove. The other entries stay, whoever changes them meanwhile.",
+	Options: command.Options{withStat, aclVersion, setACLTree, dryRun},
 	Args: []command.Arg{
 		{Name: "path", Kind: command.Path},
-		{Name: "acl", Kind: command.ACLs},
-		{Name: "version", Kind: command.Number, Optional: true, Old: true},
+		{Name: "acl", Kind: command.ACLs, Repeat: true},
 	},
+	Dashed: changesACL,
 	Examples: []command.Example{
 		{"setAcl /app world:anyone:r,ip:10.0.0.0/8:cdrwa", "everyone may read, a network may do everything"},
 		{"setAcl -R /app auth::cdrwa", "the whole tree, only for this session's identities"},
+		{"setAcl /app +world:anyone:r -digest:bob", "let everyone read, and take all from bob"},
+		{"setAcl -R /app -world:anyone:wa --dry-run", "show what would change in a tree"},
 		{"setAcl /app x509:CN=app\\,O=org:cdrwa", "a TLS client whose name contains a comma"},
 	},
 	Differs: "A malformed ACL is refused as a whole; zkCli skips what it cannot parse and sets the rest. " +
@@ -38,11 +48,15 @@ var setACLCommand = &command.Command{
 }
 
 func runSetACL(ctx context.Context, env *command.Env, in *command.Invocation) error {
-	acl, err := command.ParseACL(in.Args[1])
+	edit, n, err := newACLEdit(in)
 	if err != nil {
 		return err
 	}
-	version, err := expectedVersion(in, aclVersion, in.Args, 2)
+	path, rest := in.Args[0], in.Args[1+n:]
+	if len(rest) > 1 {
+		return in.Problem("unexpected argument %q (quote an ACL that contains spaces)", rest[1])
+	}
+	version, err := expectedVersion(in, aclVersion, rest, 0)
 	if err != nil {
 		return err
 	}
@@ -51,21 +65,81 @@ func runSetACL(ctx context.Context, env *command.Env, in *command.Invocation) er
 		return err
 	}
 	if setACLTree.On(in) {
-		s := aclSetter{env: env, conn: conn, acl: acl, version: version}
-		return s.run(ctx, in.Args[0])
+		s := aclSetter{env: env, conn: conn, edit: edit, version: version}
+		if dryRun.On(in) {
+			return s.rehearse(ctx, path)
+		}
+		return s.run(ctx, path)
 	}
-	if err := confirmACL(ctx, env, conn, in.Args[0], 0, acl); err != nil {
-		return err
+	if dryRun.On(in) {
+		now, stat, err := conn.GetACL(ctx, path)
+		if err != nil {
+			return err
+		}
+		return rehearseACL(env, path, edit, now, stat, version)
 	}
-	stat, err := conn.SetACL(ctx, in.Args[0], acl, version)
+	acl, stat, wrote, err := setOneACL(ctx, env, conn, path, edit, version)
 	if err != nil {
 		return command.ExplainACL(err, acl)
 	}
 	if env.Output == ui.JSON {
-		return env.PrintJSON(command.Object{"path": in.Args[0], "stat": jsonStat(stat)})
+		answer := command.Object{"path": path, "stat": jsonStat(stat)}
+		if edit.list == nil {
+			answer["changed"] = wrote
+		}
+		return env.PrintJSON(answer)
+	}
+	if !wrote {
+		env.Note("the ACL of %s is unchanged", escape.Line(path))
 	}
 	if withStat.On(in) {
 		printStat(env.Streams.Out, stat)
 	}
 	return nil
+}
+
+// setOneACL sets or changes the ACL of a znode, after asking if that could not be undone.
+func setOneACL(ctx context.Context, env *command.Env, conn *client.Conn, path string, edit aclEdit, version int32) (acl []proto.ACL, stat proto.Stat, wrote bool, err error) {
+	ask := func(acl []proto.ACL) error { return confirmACL(ctx, env, conn, path, 0, acl) }
+	if edit.list == nil {
+		acl, stat, wrote, err = changeACL(ctx, conn, path, edit, version, ask)
+		if err == nil {
+			err = edit.missed(escape.Line(path))
+		}
+		return acl, stat, wrote, err
+	}
+	if err := ask(edit.list); err != nil {
+		return nil, stat, false, err
+	}
+	stat, err = conn.SetACL(ctx, path, edit.list, version)
+	return edit.list, stat, err == nil, err
+}
+
+// rehearseACL prints what would change in the ACL of a znode.
+func rehearseACL(env *command.Env, path string, edit aclEdit, now []proto.ACL, stat proto.Stat, version int32) error {
+	if version >= 0 && stat.Aversion != version {
+		return &client.OpError{Op: proto.OpSetACL, Path: path, Code: proto.ErrBadVersion}
+	}
+	acl, err := edit.of(now)
+	if err == nil {
+		err = edit.missed(escape.Line(path))
+	}
+	if err != nil {
+		return err
+	}
+	return printChange(env, path, diffACL(path, now, acl, stat))
+}
+
+// diffACL compares ACLs entry by entry.
+func diffACL(path string, now, acl []proto.ACL, stat proto.Stat) textdiff.Diff {
+	return textdiff.Lines(fmt.Sprintf("%s (ACL, version %d)", path, stat.Aversion), path, entries(now), entries(acl), textdiff.Context)
+}
+
+// entries are those of an ACL, one a line.
+func entries(acl []proto.ACL) string {
+	var b strings.Builder
+	for i := range acl {
+		b.WriteString(command.FormatACL(acl[i:i+1]) + "\n")
+	}
+	return b.String()
 }

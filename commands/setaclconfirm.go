@@ -42,7 +42,15 @@ func confirmACL(ctx context.Context, env *command.Env, conn *client.Conn, path s
 	if below > 0 {
 		what += fmt.Sprintf(" and %s below it", command.Counted(below, "znode"))
 	}
-	loss := fmt.Sprintf("%s gives this session no permission a (admin), so it could not set the ACL of %s again", escape.Line(command.FormatACL(acl)), what)
+	return confirmLoss(ctx, env, fmt.Sprintf("%s gives this session no permission a (admin), so it could not set the ACL of %s again",
+		escape.Line(command.FormatACL(acl)), what))
+}
+
+// confirmLoss asks before what only somebody else can undo.
+func confirmLoss(ctx context.Context, env *command.Env, loss string) error {
+	if env.Yes {
+		return nil
+	}
 	if !env.Streams.InTTY {
 		return fmt.Errorf("%s; nothing was changed (use -y to set it anyway)", loss)
 	}

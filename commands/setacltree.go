@@ -7,6 +7,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -16,10 +17,11 @@ import (
 type aclSetter struct {
 	env     *command.Env
 	conn    *client.Conn
-	acl     []proto.ACL
+	edit    aclEdit
 	version int32
 	size    int // of the tree
 	set     int
+	nobody  int              // would have an empty ACL
 	failed  command.Failures // to be set
 	skipped command.Failures // to be listed
 }
@@ -36,7 +38,7 @@ func (s *aclSetter) run(ctx context.Context, root string) error {
 		return err // before anything is set, as with zkCli
 	}
 	s.size = tree.size()
-	if err := confirmACL(ctx, s.env, s.conn, root, s.size-1, s.acl); err != nil {
+	if err := s.confirm(ctx, tree, root); err != nil {
 		return err
 	}
 	err = s.apply(ctx, tree, root)
@@ -49,8 +51,13 @@ func (s *aclSetter) run(ctx context.Context, root string) error {
 		}
 		first := s.failed.List[0].Op
 		failed := command.Reword(first, "the ACL of %s znodes was set, that of %s was not; the first: %v",
-			command.Thousands(s.set), command.Thousands(n), command.Explain(ctx, command.ExplainACL(first, s.acl)))
+			command.Thousands(s.set), command.Thousands(n), command.Explain(ctx, command.ExplainACL(first, s.edit.list)))
 		err = s.also(err, failed)
+	} else if missed := s.edit.missed("no znode in " + escape.Line(root)); missed != nil {
+		err = s.also(err, missed)
+	}
+	if s.nobody > 0 {
+		err = s.also(err, fmt.Errorf("the ACL of %s znodes was not changed", command.Thousands(s.nobody)))
 	}
 	if skipped := s.skipped.Skipped(s.env); skipped != nil {
 		err = s.also(err, skipped)
@@ -128,7 +135,14 @@ func (s *aclSetter) setAll(ctx context.Context, paths []string) error {
 	progress := s.env.Streams.NewProgress("set", int64(s.size))
 	before := s.set + s.failed.N
 	command.ForEach(ctx, len(paths), command.InFlight, func(i int) error {
-		_, errs[i] = s.conn.SetACL(settled, paths[i], s.acl, s.version)
+		if s.edit.list == nil {
+			_, _, _, errs[i] = changeACL(settled, s.conn, paths[i], s.edit, s.version, nil)
+		} else {
+			_, errs[i] = s.conn.SetACL(settled, paths[i], s.edit.list, s.version)
+		}
+		if errors.Is(errs[i], errNobody) {
+			return nil
+		}
 		return command.Fatal(errs[i])
 	}, errs, func(done int) { progress.Set(int64(before + done)) })
 	progress.Done()
@@ -143,6 +157,9 @@ func (s *aclSetter) setAll(ctx context.Context, paths []string) error {
 			if s.env.Output != ui.JSON {
 				fmt.Fprint(s.env.Streams.Out, op.Error()) // zkCli prints these without a line break
 			}
+		case errors.Is(err, errNobody):
+			s.nobody++
+			s.env.Complain(err)
 		case lost == nil:
 			lost = err
 		}

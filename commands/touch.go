@@ -2,16 +2,10 @@ package commands
 
 import (
 	"context"
-	"errors"
 
-	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
-	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/ui"
 )
-
-// touchRounds is how many times touch starts again because the znode changed meanwhile.
-const touchRounds = 10
 
 var touchCommand = &command.Command{
 	Name: "touch", Group: command.Writing, Usage: "path [path ...]",
@@ -34,7 +28,8 @@ var touchCommand = &command.Command{
 			return err
 		}
 		err = env.Many(ctx, paths, func(_ int, path string) error {
-			stat, err := touch(ctx, conn, path)
+			again := revision{path: path, version: -1, change: func(data []byte) ([]byte, error) { return data, nil }}
+			stat, _, err := again.run(ctx, conn)
 			if err != nil || env.Output != ui.JSON {
 				return err
 			}
@@ -45,18 +40,4 @@ var touchCommand = &command.Command{
 		})
 		return env.AndSkipped(err, &skipped)
 	},
-}
-
-// touch writes the data of a znode again, at the version that was read.
-func touch(ctx context.Context, conn *client.Conn, path string) (stat proto.Stat, err error) {
-	for range touchRounds {
-		var data []byte
-		if data, stat, err = conn.Get(ctx, path, false); err != nil {
-			return stat, err
-		}
-		if stat, err = conn.Set(ctx, path, data, stat.Version); !errors.Is(err, proto.ErrBadVersion) {
-			return stat, err
-		}
-	}
-	return stat, err
 }

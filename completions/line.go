@@ -228,6 +228,9 @@ func (c *Completer) value(kind command.Kind, values []string, typed, lead, dir s
 	case command.Folder:
 		return c.onlyFolders(typed, lead)
 	case command.ACLs:
+		if entry, adds := strings.CutPrefix(typed, "+"); adds {
+			return acls(entry, lead+"+")
+		}
 		return acls(typed, lead)
 	case command.AuthScheme:
 		return Among(authSchemes, typed, lead)

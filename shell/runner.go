@@ -30,7 +30,7 @@ func newRunner(opts Options, h *history) *runner {
 	r := &runner{opts: opts, history: h, warn: func(error) {}, ran: func([]command.Word, string) {}}
 	r.env = command.Env{
 		Streams: opts.Streams, Commands: commands.All, Session: opts.Session, Shell: r, Dir: "/", Output: opts.Output, Yes: opts.Yes, Quiet: opts.Quiet,
-		Verbs: opts.Verbs,
+		Verbs: opts.Verbs, StateDir: opts.StateDir,
 	}
 	return r
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // number is the number of the next line, shared with other goroutines.
@@ -91,7 +93,7 @@ func (s *shell) signals() func() {
 				<-done
 				return
 			case <-interrupt:
-				if !s.lines.giveUp() {
+				if !ui.Lent() && !s.lines.giveUp() {
 					s.doing.interrupt()
 				}
 			case <-resized:

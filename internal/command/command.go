@@ -95,6 +95,8 @@ type Command struct {
 	Differs  string // how it differs from zkCli's, for help
 	// Verbatim says that options end at the first argument: what follows has its own options.
 	Verbatim bool
+	// Dashed reports whether a word that begins with a dash is an argument, and no option.
+	Dashed func(word string) bool
 	// Operations are what an argument of the kind Operation begins with.
 	Operations Set
 	// Nameless reports whether a path may end with a slash: the server appends the name.
@@ -132,5 +134,6 @@ type Env struct {
 	Yes      bool             // do not ask for confirmation
 	Quiet    bool             // do not report success
 	Verbs    []Verb           // run in addition to the commands
+	StateDir string           // for what outlives a run; the system's folder for temporary files if it is empty
 	Outside  []string         // what zkctl only runs outside the shell
 }

@@ -134,6 +134,10 @@ func (in *Invocation) option(word Word, rest []Word) ([]Word, error) {
 		in.set(opt, rest[0].Text)
 		return rest[1:], nil
 	}
+	if in.Command.Dashed != nil && in.Command.Dashed(word.Text) {
+		in.Words = append(in.Words, word)
+		return rest, nil
+	}
 	if !strings.HasPrefix(word.Text, "--") {
 		if in.joined(word.Text[1:]) {
 			return rest, nil

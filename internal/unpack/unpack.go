@@ -1,4 +1,5 @@
-// Package unpack decompresses data that looks compressed: gzip, zlib, zstd, snappy and lz4.
+// Package unpack decompresses data that looks compressed, and compresses what has changed inside: gzip, zlib,
+// zstd, snappy and lz4.
 package unpack
 
 import (

@@ -80,3 +80,40 @@ func FuzzData(f *testing.F) {
 		}
 	})
 }
+
+func TestLike(t *testing.T) {
+	text := []byte(strings.Repeat("a line of text\n", 10_000))
+	before := map[Form][]byte{"": []byte("plain"), "snappy-java": []byte("\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x07\x05\x10hello")}
+	for _, form := range forms {
+		before[form] = pack(t, []byte("hello"), form)
+	}
+	for form, old := range before {
+		for _, inside := range [][]byte{text, {}} {
+			packed, err := Like(old, inside)
+			if err != nil {
+				t.Fatal(form, err)
+			}
+			want := form
+			if form == "snappy-java" {
+				want = Snappy
+			}
+			got, is, err := Data(packed, len(text))
+			if err != nil || is != want || !bytes.Equal(got, inside) || form != "" && packed[0] != old[0] {
+				t.Errorf("%s: %q, %v, %d bytes", form, is, err, len(got))
+			}
+		}
+	}
+	var named bytes.Buffer
+	w := gzip.NewWriter(&named)
+	w.Name = "state.json"
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	packed, err := Like(named.Bytes(), text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := gzip.NewReader(bytes.NewReader(packed)); err != nil || r.Name != "state.json" {
+		t.Error(r, err)
+	}
+}
