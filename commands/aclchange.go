@@ -94,8 +94,17 @@ func (e aclEdit) of(now []proto.ACL) ([]proto.ACL, error) {
 	return acl, nil
 }
 
-// missed returns an error about entries that were to be removed, and that no ACL had. where says whose.
-func (e aclEdit) missed(where string) error {
+// added are the entries that the edit can put into an ACL.
+func (e aclEdit) added() []proto.ACL {
+	all := e.list
+	for _, c := range e.changes {
+		all = append(all, c.add...)
+	}
+	return all
+}
+
+// missed returns an error about entries that were to be removed, and that no ACL had. whose says which ACLs.
+func (e aclEdit) missed(whose string) error {
 	var missed []string
 	for _, c := range e.changes {
 		if c.found != nil && !c.found.Load() {
@@ -105,7 +114,7 @@ func (e aclEdit) missed(where string) error {
 	if missed == nil {
 		return nil
 	}
-	return fmt.Errorf("%s has no such entry: %s; getAcl shows those it has", where, escape.Line(strings.Join(missed, " ")))
+	return fmt.Errorf("no such entry in the ACL of %s: %s (getAcl shows the entries)", whose, escape.Line(strings.Join(missed, " ")))
 }
 
 // removeEntry removes scheme:id, or of scheme:id:perms only the permissions. An id that an entry has is taken as a
@@ -142,30 +151,31 @@ func removeEntry(acl []proto.ACL, text string) (rest []proto.ACL, found bool) {
 
 // changeACL changes the ACL of a znode at the version that was read, and starts again if it changed meanwhile.
 // ask, unless it is nil, is called before.
-func changeACL(ctx context.Context, conn *client.Conn, path string, edit aclEdit, version int32, ask func(acl []proto.ACL) error) (acl []proto.ACL, stat proto.Stat, wrote bool, err error) {
+func changeACL(ctx context.Context, conn *client.Conn, path string, edit aclEdit, version int32, ask func(acl []proto.ACL) error) (stat proto.Stat, wrote bool, err error) {
 	conflict := &client.OpError{Op: proto.OpSetACL, Path: path, Code: proto.ErrBadVersion}
 	for range revisionRounds {
 		now, read, err := conn.GetACL(ctx, path)
 		switch {
 		case err != nil:
-			return nil, read, false, err
+			return read, false, err
 		case version >= 0 && read.Aversion != version:
-			return nil, read, false, conflict
+			return read, false, conflict
 		}
-		if acl, err = edit.of(now); err != nil {
-			return nil, read, false, fmt.Errorf("%s: %w", escape.Line(path), err)
+		acl, err := edit.of(now)
+		if err != nil {
+			return read, false, fmt.Errorf("%s: %w", escape.Line(path), err)
 		}
 		if slices.Equal(acl, now) {
-			return acl, read, false, nil
+			return read, false, nil
 		}
 		if ask != nil {
 			if err := ask(acl); err != nil {
-				return nil, read, false, err
+				return read, false, err
 			}
 		}
 		if stat, err = conn.SetACL(ctx, path, acl, read.Aversion); !errors.Is(err, proto.ErrBadVersion) || version >= 0 {
-			return acl, stat, err == nil, err
+			return stat, err == nil, err
 		}
 	}
-	return nil, stat, false, conflict
+	return stat, false, conflict
 }

@@ -173,6 +173,9 @@ func (e *editing) confirm(ctx context.Context, changed []*draft) error {
 
 // commit writes the changes, all or none.
 func (e *editing) commit(ctx context.Context, changed []*draft) error {
+	if len(changed) == 1 {
+		return changed[0].write(ctx, e.conn)
+	}
 	ops := make([]proto.MultiOp, len(changed))
 	for i, d := range changed {
 		ops[i] = d.op()

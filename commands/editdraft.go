@@ -58,7 +58,20 @@ func (d *draft) name() string {
 	return versioned(d.path, d.stat.Version)
 }
 
-// op is the operation that writes the draft.
+// write writes the draft.
+func (d *draft) write(ctx context.Context, conn *client.Conn) (err error) {
+	settled, cancel := command.Settling(ctx)
+	defer cancel()
+	if d.exists {
+		d.stat, err = conn.Set(settled, d.path, d.edited, d.stat.Version)
+	} else {
+		_, d.stat, err = conn.Create(settled, d.path, d.edited, proto.OpenACL, proto.Persistent, 0)
+	}
+	d.written = err == nil
+	return err
+}
+
+// op is the operation that writes the draft, with others.
 func (d *draft) op() proto.MultiOp {
 	if !d.exists {
 		return client.CreateOp(d.path, d.edited, proto.OpenACL, proto.Persistent, 0)

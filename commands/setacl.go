@@ -78,9 +78,9 @@ func runSetACL(ctx context.Context, env *command.Env, in *command.Invocation) er
 		}
 		return rehearseACL(env, path, edit, now, stat, version)
 	}
-	acl, stat, wrote, err := setOneACL(ctx, env, conn, path, edit, version)
+	stat, wrote, err := setOneACL(ctx, env, conn, path, edit, version)
 	if err != nil {
-		return command.ExplainACL(err, acl)
+		return command.ExplainACL(err, edit.added())
 	}
 	if env.Output == ui.JSON {
 		answer := command.Object{"path": path, "stat": jsonStat(stat)}
@@ -99,20 +99,20 @@ func runSetACL(ctx context.Context, env *command.Env, in *command.Invocation) er
 }
 
 // setOneACL sets or changes the ACL of a znode, after asking if that could not be undone.
-func setOneACL(ctx context.Context, env *command.Env, conn *client.Conn, path string, edit aclEdit, version int32) (acl []proto.ACL, stat proto.Stat, wrote bool, err error) {
+func setOneACL(ctx context.Context, env *command.Env, conn *client.Conn, path string, edit aclEdit, version int32) (stat proto.Stat, wrote bool, err error) {
 	ask := func(acl []proto.ACL) error { return confirmACL(ctx, env, conn, path, 0, acl) }
 	if edit.list == nil {
-		acl, stat, wrote, err = changeACL(ctx, conn, path, edit, version, ask)
+		stat, wrote, err = changeACL(ctx, conn, path, edit, version, ask)
 		if err == nil {
 			err = edit.missed(escape.Line(path))
 		}
-		return acl, stat, wrote, err
+		return stat, wrote, err
 	}
 	if err := ask(edit.list); err != nil {
-		return nil, stat, false, err
+		return stat, false, err
 	}
 	stat, err = conn.SetACL(ctx, path, edit.list, version)
-	return edit.list, stat, err == nil, err
+	return stat, err == nil, err
 }
 
 // rehearseACL prints what would change in the ACL of a znode.

@@ -101,9 +101,9 @@ func (s *aclSetter) rehearse(ctx context.Context, root string) error {
 		return printChange(s.env, path, diffACL(path, now, acl, stat))
 	})
 	if err == nil {
-		err = s.edit.missed("no znode in " + escape.Line(root))
+		err = s.edit.missed("any znode in " + escape.Line(root))
 	}
-	s.env.Note("%s of %s would change", command.Counted(changed, "ACL"), command.Counted(tree.size(), "znode"))
+	s.env.Note("the ACL of %s of %s would change", command.Thousands(changed), command.Counted(tree.size(), "znode"))
 	if s.failed.N > 0 {
 		s.failed.Name(s.env)
 		err = s.also(err, fmt.Errorf("the ACL of %s would not be set", command.Counted(s.failed.N, "znode")))

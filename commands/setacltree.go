@@ -51,9 +51,9 @@ func (s *aclSetter) run(ctx context.Context, root string) error {
 		}
 		first := s.failed.List[0].Op
 		failed := command.Reword(first, "the ACL of %s znodes was set, that of %s was not; the first: %v",
-			command.Thousands(s.set), command.Thousands(n), command.Explain(ctx, command.ExplainACL(first, s.edit.list)))
+			command.Thousands(s.set), command.Thousands(n), command.Explain(ctx, command.ExplainACL(first, s.edit.added())))
 		err = s.also(err, failed)
-	} else if missed := s.edit.missed("no znode in " + escape.Line(root)); missed != nil {
+	} else if missed := s.edit.missed("any znode in " + escape.Line(root)); missed != nil {
 		err = s.also(err, missed)
 	}
 	if s.nobody > 0 {
@@ -136,7 +136,7 @@ func (s *aclSetter) setAll(ctx context.Context, paths []string) error {
 	before := s.set + s.failed.N
 	command.ForEach(ctx, len(paths), command.InFlight, func(i int) error {
 		if s.edit.list == nil {
-			_, _, _, errs[i] = changeACL(settled, s.conn, paths[i], s.edit, s.version, nil)
+			_, _, errs[i] = changeACL(settled, s.conn, paths[i], s.edit, s.version, nil)
 		} else {
 			_, errs[i] = s.conn.SetACL(settled, paths[i], s.edit.list, s.version)
 		}
