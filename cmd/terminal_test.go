@@ -137,7 +137,7 @@ func harmless(t *testing.T, what, raw string) {
 // the server begin with !.
 var evilLines = map[string][]string{
 	"ls":                   {"!ls /", "!ls -s /", "!ls -R /", "!ls -R -w /", "!ls2 /", "!ls -o json /", "ls /none"},
-	"get":                  {"get /x", "!get -n /x", "get -b /x", "get -x /x", "get -s /text", "!get /e*", "!get /*", "get /none", "get -o json /x"},
+	"get":                  {"get /x", "!get -n /x", "get -b /x", "get -x /x", "get -s /text", "!get /e*", "!get /*", "get /none", "get -o json /x", "get /x --jq .", "get /text --jq ."},
 	"stat":                 {"stat /", "!stat /*", "stat /none"},
 	"getAllChildrenNumber": {"getAllChildrenNumber /"},
 	"getEphemerals":        {"!getEphemerals", "!getEphemerals -o json"},
@@ -149,12 +149,13 @@ var evilLines = map[string][]string{
 	"tree":                 {"!tree /", "!tree -L 1 --max-children 3 /", "tree / -o json"},
 	"summary":              {"!summary /", "summary / -o json"},
 	"create":               {"!create /y x", "!create -s /y x", "!create -o json /y x", "create /none"},
-	"set":                  {"set /x y", "set -s /x y"},
-	"delete":               {"delete /x"},
-	"deleteall":            {"deleteall -y /x", "deleteall /none"},
+	"set":                  {"set /x y", "set -s /x y", "set /x y --dry-run", "set /text y --dry-run", "set /text --jq ."},
+	"edit":                 {"edit -y /x", "edit -y /text", "edit /none"},
+	"delete":               {"delete /x", "!delete /e* --dry-run"},
+	"deleteall":            {"deleteall -y /x", "deleteall /none", "!deleteall /e* --dry-run"},
 	"multi":                {"!multi 'create /y x' 'delete /x'"},
 	"getAcl":               {"!getAcl /", "!getAcl -s /", "!getAcl -o json /"},
-	"setAcl":               {"setAcl -y /x world:anyone:r", "setAcl -R /x world:anyone:cdrwa"},
+	"setAcl":               {"setAcl -y /x world:anyone:r", "setAcl -R /x world:anyone:cdrwa", "!setAcl /x world:anyone:r --dry-run", "setAcl -y /x +world:anyone:r"},
 	"addauth":              {"addauth digest u:p"},
 	"whoami":               {"!whoami", "!whoami -o json"},
 	"setquota":             {"setquota -n 5 /x"},
@@ -181,6 +182,7 @@ var evilLines = map[string][]string{
 // names, data and ids are hostile, with such files and such logs.
 func TestTerminalObeysNobody(t *testing.T) {
 	server := evil(t)
+	t.Setenv("VISUAL", "sed -i $d") // an editor that deletes the last line
 	t.Run("znode commands", func(t *testing.T) {
 		for _, c := range commands.All {
 			if _, ok := evilLines[c.Name]; !ok {

@@ -46,6 +46,9 @@ func runEdit(ctx context.Context, env *command.Env, in *command.Invocation) erro
 	if err != nil {
 		return err
 	}
+	if err := conn.MayChange("edit znodes"); err != nil {
+		return err
+	}
 	var skipped command.Failures
 	paths, err := in.AllPaths(ctx, conn, len(in.Args), &skipped)
 	if err != nil {
