@@ -49,7 +49,7 @@ var everyVerb = map[string][][2]string{
 	"create": {{"create /guard/new x", refused}, {"create -s -e /guard/new x", refused}, {"create -c /guard/new", refused}, {"create -t 1000 /guard/new", refused}},
 	"set":    {{"set /guard/a y", refused}, {"set /guard/a --jq 1", refused}, {"set /guard/a y --dry-run", allowed}},
 	"edit":   {{"edit /guard/a", refused}},
-	"touch": {{"touch /guard/a", refused}},
+	"touch":  {{"touch /guard/a", refused}},
 	"delete": {{"delete /guard/a", refused}, {"delete /guard/*", refused}, {"delete /guard/a --dry-run", allowed}}, "deleteall": {{"deleteall /guard", refused}, {"deleteall -b 0 /guard", refused},
 		{"deleteall /guard --dry-run", allowed}},
 	"multi":  {{"multi 'create /guard/new x' 'check /guard 0'", refused}, {"multi 'check /guard 0'", refused}},
