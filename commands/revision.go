@@ -40,6 +40,9 @@ func (u *revision) read(ctx context.Context, conn *client.Conn) (before, after [
 
 // run makes the change at the version that was read, and starts again if the znode changed meanwhile.
 func (u *revision) run(ctx context.Context, conn *client.Conn) (stat proto.Stat, wrote bool, err error) {
+	if err := conn.MayChange("set the data of " + escape.Line(u.path)); err != nil {
+		return stat, false, err
+	}
 	for range revisionRounds {
 		before, after, read, err := u.read(ctx, conn)
 		if err != nil || u.skip != nil && u.skip(before, after) {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/escape"
 )
 
 // Doc is a JSON document.
@@ -280,7 +282,7 @@ func (w *writer) members(old, to *node, level int) (same bool) {
 		}
 	}
 	w.list('{', '}', len(keys), level, func(i int) {
-		name, _ := marshal(keys[i])
+		name, _ := escape.MarshalJSON(keys[i]) // strings always encode
 		w.Write(name)
 		w.WriteString(w.style.colon)
 		var before *node
@@ -345,13 +347,4 @@ func equal(a, b string) bool {
 	x, errX := strconv.ParseFloat(a, 64)
 	y, errY := strconv.ParseFloat(b, 64)
 	return errX == nil && errY == nil && x == y && math.Abs(x) < 1<<53 && strings.ContainsAny(a+b, ".eE") // such as 1.0 and 1
-}
-
-// marshal encodes a string as JSON.
-func marshal(text string) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(text)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
