@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/jsondoc"
+	"github.com/zkctl/zkctl/internal/lazyre"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/unpack"
 )
@@ -148,6 +148,9 @@ func checkJSON(text []byte) error {
 	return nil
 }
 
+// yamlLine begins an error that names a line.
+var yamlLine = lazyre.New(`^line (\d+): `)
+
 func checkYAML(text []byte) error {
 	var err error
 	for d := yaml.NewDecoder(bytes.NewReader(text)); err == nil; {
@@ -158,7 +161,7 @@ func checkYAML(text []byte) error {
 	}
 	line := 1
 	problem := strings.TrimPrefix(err.Error(), "yaml: ")
-	if found := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(problem); found != nil {
+	if found := yamlLine().FindStringSubmatch(problem); found != nil {
 		line, _ = strconv.Atoi(found[1])
 		problem = problem[len(found[0]):]
 	}
