@@ -323,7 +323,7 @@ func (s *sim) live() time.Duration {
 // TestElectionSchedules runs random schedules. ZKCTL_ELECTION_SCHEDULES is their number;
 // ZKCTL_ELECTION_SEED selects one to repeat, with its history.
 func TestElectionSchedules(t *testing.T) {
-	schedules, first := 150, uint64(time.Now().UnixNano())
+	schedules, first := 60, uint64(time.Now().UnixNano())
 	if v := os.Getenv("ZKCTL_ELECTION_SCHEDULES"); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 // ZAB_SCHEDULES is their number (150 by default), ZAB_SEED the first seed; ZAB_DEBUG=1 prints all
 // members' logs.
 func TestRandomSchedules(t *testing.T) {
-	schedules, seed := 150, rand.Uint64N(1e9)
+	schedules, seed := 60, rand.Uint64N(1e9) // make torture runs thousands
 	if testing.Short() {
 		schedules = 40
 	}
