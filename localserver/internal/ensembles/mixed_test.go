@@ -210,3 +210,16 @@ func (s *subject) lastLogged(m *localserver.Member) (last int64) {
 	}
 	return last
 }
+
+// lastSaved returns the zxid of a member's newest snapshot.
+func (s *subject) lastSaved(m *localserver.Member) (last int64) {
+	s.t.Helper()
+	dir, err := storage.ReadDir(filepath.Join(m.DataDir(), "version-2"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, f := range dir.Snapshots {
+		last = max(last, f.Zxid)
+	}
+	return last
+}
