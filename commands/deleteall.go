@@ -24,19 +24,22 @@ var deleteBatch = command.NewValue("b", "batch size", command.Number, "znodes pe
 	})
 
 var deleteAllCommand = &command.Command{
-	Name: "deleteall", Aliases: []string{"rmr"}, Group: command.Writing, Usage: "path [path ...] [-b batch size] [--dry-run]",
+	Name: "deleteall", Aliases: []string{"rmr"}, Group: command.Writing, Usage: "path [path ...] [-b batch size] [--dry-run | --trash file]",
 	Short: "delete znodes with everything below them",
 	Long: "It lists the tree, then deletes it from the leaves up, in transactions of many znodes. It is not " +
 		"a single transaction: Ctrl-C stops it and reports how far it got. On a terminal, more than 100 znodes " +
 		"need confirmation, unless -y is given. Znodes that may not be listed or deleted are reported and stay, and so do those " +
-		"above them. / and the server's own znodes in /zookeeper are never deleted.",
-	Options: command.Options{deleteBatch, dryRun},
+		"above them. / and the server's own znodes in /zookeeper are never deleted.\n\n" +
+		"--trash keeps the tree in a file first, with ACLs and stats; import brings it back. Then only what is in the file is " +
+		"deleted: znodes that are created or changed meanwhile stay, and so do those above them.",
+	Options: command.Options{deleteBatch, dryRun, deleteTrash},
 	Args:    []command.Arg{{Name: "path", Kind: command.Path, Repeat: true}},
 	Examples: []command.Example{
 		{"deleteall /app", "delete a tree"},
 		{"deleteall -y /app/cache", "without confirmation"},
 		{"deleteall /app/tmp-* /app/old", "several trees"},
 		{"deleteall /app --dry-run", "show what would be deleted"},
+		{"deleteall /app --trash app.jsonl.zst", "keep it in a file, from which import brings it back"},
 	},
 	Differs: "It accepts several paths, and patterns. It refuses / (zkCli deletes part of it, or nothing, and reports success). " +
 		"If a znode cannot be deleted, the rest is deleted and the exit code is 1 (0 with zkCli); zkCli deletes nothing if a " +
@@ -53,12 +56,17 @@ type doomed struct {
 	paths []string // from the leaves up; nil if root cannot be listed
 	bytes int      // that they take
 	err   error    // why
+
+	versions map[string]int32 // that they must have; nil if any will do, and for what is below them now
 }
 
 func runDeleteAll(ctx context.Context, env *command.Env, in *command.Invocation) error {
 	size, err := deleteBatch.Or(in, 1000)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case dryRun.On(in) && deleteTrash.Given(in):
+		return in.Problem("--dry-run and --trash exclude each other")
 	}
 	conn, err := env.Conn()
 	if err != nil {
@@ -76,6 +84,9 @@ func runDeleteAll(ctx context.Context, env *command.Env, in *command.Invocation)
 	}
 	if err := checkRoots(conn, roots); err != nil {
 		return err
+	}
+	if file := deleteTrash.In(in); deleteTrash.Given(in) {
+		return deleteKept(ctx, env, conn, roots, file, max(size, 1), &skipped)
 	}
 	trees := make([]doomed, len(roots))
 	total, room := 0, maxTree
@@ -104,6 +115,23 @@ func runDeleteAll(ctx context.Context, env *command.Env, in *command.Invocation)
 		return d.report(env, trees[i].root, d.delete(ctx, env, trees[i]))
 	})
 	return env.AndSkipped(err, &skipped)
+}
+
+// deleteKept deletes a tree that it has kept in a file.
+func deleteKept(ctx context.Context, env *command.Env, conn *client.Conn, roots []string, file string, size int, skipped *command.Failures) error {
+	if len(roots) != 1 {
+		return fmt.Errorf("--trash keeps one tree in a file; run deleteall for each of the %s", command.Thousands(len(roots)))
+	}
+	tree, err := keepTree(ctx, env, conn, roots[0], file)
+	if err != nil {
+		return env.AndSkipped(err, skipped)
+	}
+	question := fmt.Sprintf("Delete %s and the %s below it?", escape.Line(roots[0]), command.Counted(len(tree.paths)-1, "znode"))
+	if err := env.ConfirmChange(ctx, conn, len(tree.paths), deleteAskAbove, question, "nothing was deleted"); err != nil {
+		return err
+	}
+	d := deletion{conn: conn, size: size, only: true, versions: tree.versions}
+	return env.AndSkipped(d.report(env, tree.root, d.delete(ctx, env, tree)), skipped)
 }
 
 // rehearseDeleteAll lists the znodes that would be deleted, parents first.

@@ -29,6 +29,7 @@ type deletion struct {
 	conn     *client.Conn
 	size     int              // znodes per batch
 	only     bool             // the znodes alone: not what appeared below them
+	versions map[string]int32 // that the znodes must have; nil if any will do
 	deleted  int              // so far, including znodes deleted by others
 	unsure   int              // were in flight when the wait for replies ended
 	failed   command.Failures // those that the server refuses to delete
@@ -122,7 +123,7 @@ func (d *deletion) run(ctx context.Context, paths []string) error {
 			go func() {
 				var err error
 				if len(paths) > 0 {
-					_, err = d.conn.Multi(settled, deleteOps(paths))
+					_, err = d.conn.Multi(settled, d.ops(paths))
 				}
 				outcomes <- outcome{number, paths, err}
 			}()
@@ -154,10 +155,18 @@ func (d *deletion) run(ctx context.Context, paths []string) error {
 	return failure
 }
 
-func deleteOps(paths []string) []proto.MultiOp {
+// version is the one that a znode must have.
+func (d *deletion) version(path string) int32 {
+	if v, known := d.versions[path]; known {
+		return v
+	}
+	return -1
+}
+
+func (d *deletion) ops(paths []string) []proto.MultiOp {
 	ops := make([]proto.MultiOp, len(paths))
 	for i, p := range paths {
-		ops[i] = proto.MultiOp{Type: proto.OpDelete, Request: &proto.PathVersionRequest{Path: p, Version: -1}}
+		ops[i] = proto.MultiOp{Type: proto.OpDelete, Request: &proto.PathVersionRequest{Path: p, Version: d.version(p)}}
 	}
 	return ops
 }
@@ -177,7 +186,7 @@ func (d *deletion) oneByOne(ctx context.Context, paths []string) error {
 		paths = paths[n:]
 		errs := make([]error, len(level))
 		command.ForEach(ctx, len(level), command.InFlight, func(i int) error {
-			errs[i] = d.conn.Delete(settled, level[i], -1)
+			errs[i] = d.conn.Delete(settled, level[i], d.version(level[i]))
 			return command.Fatal(errs[i])
 		}, errs, func(int) {})
 		var failure error
