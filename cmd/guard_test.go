@@ -51,7 +51,7 @@ var everyVerb = map[string][][2]string{
 	"edit":   {{"edit /guard/a", refused}},
 	"touch":  {{"touch /guard/a", refused}},
 	"delete": {{"delete /guard/a", refused}, {"delete /guard/*", refused}, {"delete /guard/a --dry-run", allowed}}, "deleteall": {{"deleteall /guard", refused}, {"deleteall -b 0 /guard", refused},
-		{"deleteall /guard --dry-run", allowed}},
+		{"deleteall /guard --trash DIR/trash", refused}, {"deleteall /guard --dry-run", allowed}},
 	"multi":  {{"multi 'create /guard/new x' 'check /guard 0'", refused}, {"multi 'check /guard 0'", refused}},
 	"getAcl": {{"getAcl /guard", allowed}}, "setAcl": {{"setAcl /guard world:anyone:r -y", refused}, {"setAcl -R /guard world:anyone:cdrwa", refused},
 		{"setAcl /guard +ip:10.0.0.1:r", refused}, {"setAcl -R /guard +ip:10.0.0.1:r", refused}, {"setAcl -R /guard world:anyone:r --dry-run", allowed}},
