@@ -47,10 +47,13 @@ func shownConfigFile() string {
 //	    server: zk1:2281,zk2:2281
 //	    tls: true
 //	    auth-file: prod.auth
+//
+// and the settings of the shell.
 type config struct {
-	file     string
-	fallback string // default-profile
-	profiles map[string]*yaml.Node
+	file      string
+	fallback  string // default-profile
+	profiles  map[string]*yaml.Node
+	shellNode *yaml.Node // see shell; nil if there is none
 }
 
 // readConfig reads the file; if named is false, it need not exist.
@@ -85,8 +88,11 @@ func readConfig(file string, named bool) (*config, error) {
 				c.profiles[name.Value] = body
 				return nil
 			})
+		case "shell":
+			c.shellNode = value
+			return nil
 		}
-		return c.unknown(key, "default-profile", "profiles")
+		return c.unknown(key, "default-profile", "profiles", "shell")
 	})
 	return c, err
 }

@@ -61,6 +61,8 @@ var everyVerb = map[string][][2]string{
 	"connect": {{"connect", allowed}}, "close": {{"close", allowed}}, "sync": {{"sync /guard", allowed}}, "config": {{"config", allowed}},
 	"reconfig": {{"reconfig -remove 9", refused}},
 	"cd":       {{"cd /guard", allowed}}, "pwd": {{"pwd", allowed}}, "history": {{"history", allowed}}, "redo": {{"redo 99", allowed}}, "help": {{"help", allowed}},
+	"time": {{"time touch /guard/a", refused}}, "repeat": {{"repeat 2 touch /guard/a", refused}}, "source": {{"source DIR/none", allowed}},
+	"alias": {{"alias", allowed}}, "clear": {{"clear", allowed}},
 	"version": {{"version", allowed}}, "quit": {{"quit", allowed}},
 	// copies
 	"cp": {{"cp /guard/a zk://SERVER/guard/copy", refused}, {"cp /guard/a /guard/copy", refused}, {"cp /guard /guard/a --on-conflict overwrite --no-children", refused},

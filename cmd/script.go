@@ -9,6 +9,7 @@ import (
 
 	"github.com/adrg/xdg"
 
+	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/shell"
 )
 
@@ -43,9 +44,21 @@ func (a *app) runShell(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c, err := a.options.readConfig()
+	if err != nil {
+		return err
+	}
+	settings, err := c.shell(env)
+	if err != nil {
+		return err
+	}
+	for _, w := range settings.warnings {
+		ui.Warn(a.streams.Err, "%v", w)
+	}
 	return shell.Run(ctx, shell.Options{
 		Session: env.Session, Streams: a.streams, Output: env.Output, Yes: env.Yes, Quiet: env.Quiet, StateDir: stateDir(), Verbs: env.Verbs,
 		Transient: a.options.Local > 0, Servers: a.nameable, Elsewhere: a.elsewhereSilently(env.Session),
+		Aliases: settings.aliases, Prompt: settings.prompt, Pager: settings.pagerLine(), NoSuggest: !settings.suggestions, NoColors: !settings.colors,
 	})
 }
 

@@ -19,17 +19,22 @@ var (
 	findKind  = command.Text{Option: &command.Option{Name: "kind", Value: "kind", Kind: command.Choice, Repeat: true,
 		Values: []string{string(source.Persistent), string(source.Ephemeral), sequential, string(source.Container), string(source.TTL)},
 		Help:   "persistent, ephemeral, container, ttl, or sequential (the name ends with ten digits)"}}
-	findSize     = command.NewText("size", "n", command.Any, "data of n bytes: +10k is more, -10k less than 10 KiB")
-	findChildren = command.NewText("children", "n", command.Any, "n children: +1000 is more, -1000 less")
-	findMtime    = command.NewText("mtime", "time", command.Any, "changed since -2h (two hours ago), or before +2h; also a date")
-	findCtime    = command.NewText("ctime", "time", command.Any, "created since -2h (two hours ago), or before +2h; also a date")
-	findOwner    = command.NewText("owner", "session", command.Any, "ephemeral, of the session 0x…")
-	findACL      = command.NewText("acl", "acl", command.Any, "an entry of the ACL: scheme:id, or scheme:id:perms that are all in it")
-	findDepth    = command.NewText("depth", "A..B", command.Any, "A to B levels below the location; also A.., ..B, or one number")
-	findEmpty    = command.NewFlag("empty", "no data and no children")
-	findPrint0   = command.NewFlag("print0", "end each path with a zero byte instead of a line break")
-	findExec     = command.NewText("exec", "command", command.Any, "run a command for each match, with {path} replaced")
-	findDelete   = command.NewFlag("delete", "delete the matches")
+	findSize = command.NewText("size", "n", command.Any, "data of n bytes: +10k is more, -10k less than 10 KiB").Hinted(
+		command.Example{"+10k", "more than 10 KiB"}, command.Example{"-100", "less than 100 bytes"}, command.Example{"0", "no data"})
+	findChildren = command.NewText("children", "n", command.Any, "n children: +1000 is more, -1000 less").Hinted(
+		command.Example{"+1000", "more than 1,000"}, command.Example{"0", "none"})
+	findMtime = command.NewText("mtime", "time", command.Any, "changed since -2h (two hours ago), or before +2h; also a date").Hinted(
+		command.Example{"-2h", "changed in the last two hours"}, command.Example{"+30d", "not changed for 30 days"})
+	findCtime = command.NewText("ctime", "time", command.Any, "created since -2h (two hours ago), or before +2h; also a date").Hinted(
+		command.Example{"-2h", "created in the last two hours"}, command.Example{"+30d", "created more than 30 days ago"})
+	findOwner = command.NewText("owner", "session", command.Any, "ephemeral, of the session 0x…")
+	findACL   = command.NewText("acl", "acl", command.ACLs, "an entry of the ACL: scheme:id, or scheme:id:perms that are all in it")
+	findDepth = command.NewText("depth", "A..B", command.Any, "A to B levels below the location; also A.., ..B, or one number").Hinted(
+		command.Example{"1..", "all but the location itself"}, command.Example{"..2", "at most two levels below"}, command.Example{"1", "the children"})
+	findEmpty  = command.NewFlag("empty", "no data and no children")
+	findPrint0 = command.NewFlag("print0", "end each path with a zero byte instead of a line break")
+	findExec   = command.NewText("exec", "command", command.Any, "run a command for each match, with {path} replaced")
+	findDelete = command.NewFlag("delete", "delete the matches")
 )
 
 // sequential is a kind that only the name shows.

@@ -336,9 +336,10 @@ type fakeShell struct {
 	quit  bool
 }
 
-func (s *fakeShell) History() ([]string, int)            { return s.lines, 5 }
-func (s *fakeShell) Redo(_ context.Context, n int) error { s.redo = n; return nil }
-func (s *fakeShell) Quit()                               { s.quit = true }
+func (s *fakeShell) History() ([]string, int)             { return s.lines, 5 }
+func (s *fakeShell) Redo(_ context.Context, n int) error  { s.redo = n; return nil }
+func (s *fakeShell) Source(context.Context, string) error { return nil }
+func (s *fakeShell) Quit()                                { s.quit = true }
 
 func TestShellCommands(t *testing.T) {
 	var out bytes.Buffer

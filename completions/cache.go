@@ -19,6 +19,9 @@ func (c *Completer) Fired(node string) {
 // Ran says that a command ran in dir. What it may have written is looked up again when next
 // needed; words are those of command.Run.
 func (c *Completer) Ran(words []command.Word, dir string) {
+	for n := c.cfg.Env.Commands.Inner(words); n > 0; n = c.cfg.Env.Commands.Inner(words) {
+		words = words[n:]
+	}
 	if len(words) == 0 {
 		return
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -83,6 +85,9 @@ type Completer struct {
 	names   int           // in all levels together
 	clock   int           // counts uses, to find the least recent one
 	slots   chan struct{} // one per request in flight
+
+	trees sync.Mutex
+	verbs map[string]*cobra.Command // those whose words were classified
 }
 
 // Limits of the cache and of concurrent requests.
@@ -128,14 +133,24 @@ func (c *Completer) empty() {
 // Lookup answers at once from what is known; pos is the cursor's byte in the line, dir the
 // current znode. What is missing is looked up in the background.
 func (c *Completer) Lookup(line string, pos int, dir string) Result {
+	line, pos, moved := c.expand(line, pos)
 	words, start, ok := split(line, pos)
 	if !ok {
 		return Result{}
 	}
 	r := c.words(words, dir)
 	r.quote()
-	r.Start = start
+	r.Start = start - moved
 	return r
+}
+
+// expand replaces the alias of a line, unless the cursor is in it; moved is how far the cursor has moved.
+func (c *Completer) expand(line string, pos int) (text string, to, moved int) {
+	text, at, grown := c.cfg.Env.Expand(line)
+	if at == 0 || pos <= at {
+		return line, pos, 0
+	}
+	return text, pos + grown, grown
 }
 
 // Complete answers once everything has arrived, or with what there is when ctx is done. The

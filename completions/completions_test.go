@@ -103,6 +103,11 @@ func TestComplete(t *testing.T) {
 		{"a server to change", "reconfig -add server.12", "", 14, []string{"server.12=zk2:2888:3888:observer;2181"}, "server.12=zk2:2888:3888:observer;2181"},
 		{"all servers", "reconfig -members ", "", 18,
 			[]string{"server.1=zk1:2888:3888:participant;2181", "server.12=zk2:2888:3888:observer;2181"}, "server.1"},
+		{"a value with hints", "find / --size ", "", 14, []string{"+10k", "-100", "0"}, ""},
+		{"a command in a command", "time repeat 3 getAc", "", 14, []string{"getAcl"}, "getAcl"},
+		{"its option", "repeat 3 ls -R", "", 12, []string{"-R"}, "-R"},
+		{"its path", "time -q ls /a", "", 11, []string{"/app"}, "/app"},
+		{"the second row", "ls \\\n/oth", "", 5, []string{"/other"}, "/other"},
 		{"the second level", "ls /app/c", "", 3, []string{"/app/config"}, "/app/config"},
 		{"the third level", "ls /app/config/d", "", 3, []string{"/app/config/db", "/app/config/dbs"}, "/app/config/db"},
 		{"in the middle of a path", "ls /app/config/d|b -s", "", 3, []string{"/app/config/db", "/app/config/dbs"}, "/app/config/db"},
@@ -193,8 +198,8 @@ func TestEveryPlaceOfEveryCommand(t *testing.T) {
 		command.Path: "/node", command.NewPath: "/node", command.ACLs: "world:anyone:", command.AuthScheme: "digest",
 		command.File: "afile", command.Servers: "zk1:2181", command.CommandName: "create", command.Operation: "check",
 		command.Members: "server.12=zk2:2888:3888:observer;2181", command.MemberIDs: "12",
-		command.Location: "/node",
-		command.Data:     "", command.Number: "", command.Any: "", // nobody knows
+		command.Location: "/node", command.Line: "create",
+		command.Data: "", command.Number: "", command.Any: "", // nobody knows
 	}
 	check := func(line string, kind command.Kind, values []string) {
 		t.Helper()
@@ -217,9 +222,13 @@ func TestEveryPlaceOfEveryCommand(t *testing.T) {
 		line := cmd.Name + " "
 		for _, o := range cmd.Options.List() {
 			if o.Value != "" {
-				check(cmd.Name+" -"+o.Name+" ", o.Kind, o.Values)
+				kind, values := o.Kind, o.Values
+				for _, h := range o.Hints {
+					kind, values = command.Choice, append(values, h[0])
+				}
+				check(cmd.Name+" -"+o.Name+" ", kind, values)
 				if len(o.Name) > 1 {
-					check(cmd.Name+" --"+o.Name+" ", o.Kind, o.Values)
+					check(cmd.Name+" --"+o.Name+" ", kind, values)
 				}
 			}
 		}

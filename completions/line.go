@@ -1,6 +1,7 @@
 package completions
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -126,37 +127,18 @@ func (c *Completer) words(words []token, dir string) Result {
 
 // argument completes an argument of a command; before are the words in between.
 func (c *Completer) argument(cmd *command.Command, before []token, at token, dir string) Result {
-	position, onlyArgs := 0, false
-	given := map[string]bool{}
-	var waiting *command.Option // waits for its value
-	for _, w := range before {
-		switch {
-		case waiting != nil:
-			waiting = nil
-		case onlyArgs || len(w.text) < 2 || w.text[0] != '-':
-			position++
-			onlyArgs = onlyArgs || cmd.Verbatim
-		case w.text == "--":
-			onlyArgs = true
-		default:
-			name, _, hasValue := strings.Cut(w.text, "=")
-			opt := cmd.FindOption(name)
-			if opt == nil {
-				continue
-			}
-			given[opt.Name] = true
-			if opt.Value != "" && !hasValue {
-				waiting = opt
-			}
-		}
+	w := walker{cmd: cmd}
+	for _, word := range before {
+		w.next(word.text)
 	}
-	if waiting != nil {
-		return c.value(waiting.Kind, waiting.Values, at.text, "", dir)
+	position, given := w.position, w.given
+	if waiting := w.waiting; waiting != nil {
+		return c.ofOption(waiting, at.text, "", dir)
 	}
-	if !onlyArgs && strings.HasPrefix(at.text, "-") && !(at.text == "-" && takesDash(cmd, position)) {
+	if !w.onlyArgs && strings.HasPrefix(at.text, "-") && !(at.text == "-" && takesDash(cmd, position)) {
 		if name, value, hasValue := strings.Cut(at.text, "="); hasValue {
 			if opt := cmd.FindOption(name); opt != nil && opt.Value != "" {
-				return c.value(opt.Kind, opt.Values, value, name+"=", dir)
+				return c.ofOption(opt, value, name+"=", dir)
 			}
 			return Result{}
 		}
@@ -166,10 +148,71 @@ func (c *Completer) argument(cmd *command.Command, before []token, at token, dir
 	if arg == nil {
 		return Result{}
 	}
+	if arg.Kind == command.Line {
+		return c.words(append(slices.Clone(before[len(before)-position+len(cmd.Args)-1:]), at), dir)
+	}
 	if arg.Kind == command.Operation {
 		return c.operation(cmd.Operations, before[len(before)-position:], at, dir)
 	}
 	return c.value(arg.Kind, arg.Values, at.text, "", dir)
+}
+
+// ofOption completes the value of an option.
+func (c *Completer) ofOption(opt *command.Option, typed, lead, dir string) Result {
+	if len(opt.Hints) > 0 {
+		var all []Suggestion
+		for _, h := range opt.Hints {
+			all = append(all, Suggestion{Text: h[0], Help: h[1], Final: true})
+		}
+		return Among(all, typed, lead)
+	}
+	return c.value(opt.Kind, opt.Values, typed, lead, dir)
+}
+
+// walker follows the words of a command after its name.
+type walker struct {
+	cmd      *command.Command
+	position int // of the next argument
+	onlyArgs bool
+	given    map[string]bool // names of options
+	waiting  *command.Option // for its value
+}
+
+// What a word after a command's name can be.
+const (
+	isArgument = iota
+	isValue    // of the option
+	isOption
+	noOption // it looks like one
+	endsOptions
+)
+
+// next takes the next word and says what it is.
+func (w *walker) next(text string) (opt *command.Option, what int) {
+	switch {
+	case w.waiting != nil:
+		opt, w.waiting = w.waiting, nil
+		return opt, isValue
+	case w.onlyArgs || len(text) < 2 || text[0] != '-':
+		w.position++
+		w.onlyArgs = w.onlyArgs || w.cmd.Verbatim
+		return nil, isArgument
+	case text == "--":
+		w.onlyArgs = true
+		return nil, endsOptions
+	}
+	name, _, hasValue := strings.Cut(text, "=")
+	if opt = w.cmd.FindOption(name); opt == nil {
+		return nil, noOption
+	}
+	if w.given == nil {
+		w.given = map[string]bool{}
+	}
+	w.given[opt.Name] = true
+	if opt.Value != "" && !hasValue {
+		w.waiting = opt
+	}
+	return opt, isOption
 }
 
 // verb completes a word of a verb, which says what can be there.

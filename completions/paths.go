@@ -28,6 +28,7 @@ type level struct {
 type znode struct {
 	stat     proto.Stat
 	known    bool
+	missing  bool // it does not exist
 	fetching bool
 	due      time.Time
 }
@@ -244,10 +245,11 @@ func (c *Completer) stat(tree Tree, nodes []string) {
 			z.fetching = false
 			z.due = time.Now().Add(c.cfg.TTL)
 			if a.err == nil {
-				changed = changed || !z.known || describe(z.stat) != describe(a.stat)
-				z.stat, z.known = a.stat, true
+				changed = changed || !z.known || z.missing || describe(z.stat) != describe(a.stat)
+				z.stat, z.known, z.missing = a.stat, true, false
 			} else {
 				changed = true // await waits for it
+				z.missing = errors.Is(a.err, proto.ErrNoNode)
 			}
 		} else {
 			changed = true

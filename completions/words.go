@@ -64,6 +64,11 @@ func (c *Completer) commandNames(typed string) Result {
 	for _, v := range c.cfg.Env.Listed() {
 		names = append(names, Suggestion{Text: v.Name, Help: v.Short, Final: true})
 	}
+	for _, a := range c.cfg.Env.Aliases {
+		if _, ok := c.cfg.Env.Alias(command.Word{Text: a.Name}); ok {
+			names = append(names, Suggestion{Text: a.Name, Help: "alias of " + c.cfg.Env.Commands.Masked(a.Line), Final: true})
+		}
+	}
 	for _, cmd := range c.cfg.Env.Commands {
 		if cmd.Group == c.cfg.Without {
 			continue

@@ -26,9 +26,11 @@ type editor struct {
 	complete func(line string, pos int) completions.Result
 	describe func([]completions.Suggestion)
 	history  func() []string
+	parts    func(line string, pos int) []completions.Part // for colours; nil for none
 
-	prompt lineEditor
-	clip   clipboard
+	prompt     lineEditor
+	clip       clipboard
+	suggesting bool // from the history
 
 	mu     sync.Mutex
 	synced sync.Cond // keyed or done changed
@@ -51,6 +53,8 @@ type editor struct {
 	hidden    string       // the line whose menu Escape hid
 	listing   bool         // Tab on an empty line lists the commands
 	tabbed    string       // the line whose suggestions Tab waits for
+	past      []string     // the history, oldest first
+	ghost     ghost        // of it
 	search    *search      // Ctrl-R
 	next      []keys.Press // keys to handle before those of the terminal
 	pasted    string       // text to handle after those keys, possibly lines to run one after another
@@ -75,12 +79,17 @@ type editorConfig struct {
 	complete func(line string, pos int) completions.Result
 	describe func([]completions.Suggestion)
 	history  func() []string
+	parts    func(line string, pos int) []completions.Part // nil for no colours
+	suggests bool                                          // lines of the history, if there are colours
 }
 
 func newEditor(cfg editorConfig) (*editor, error) {
 	e := &editor{
 		term: cfg.term, label: cfg.label, complete: cfg.complete, describe: cfg.describe, history: cfg.history,
-		screen: screen{out: cfg.out, color: cfg.color},
+		screen: screen{out: cfg.out, color: cfg.color}, suggesting: cfg.suggests && cfg.color,
+	}
+	if cfg.color {
+		e.parts = cfg.parts
 	}
 	e.synced.L = &e.mu
 	e.screen.width, e.screen.height = cfg.term.size()
@@ -96,7 +105,7 @@ func (e *editor) ReadLine() (string, error) {
 		return "", err
 	}
 	defer e.restore() // even if go-prompt panics
-	line := e.prompt.readLine(e.history())
+	line := e.prompt.readLine(e.past)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return line, e.cause
@@ -162,6 +171,7 @@ func (e *editor) begin() error {
 	e.fresh = true // go-prompt paints again now that it asks for strokes: see rendered
 	e.suggested, e.asked = suggested{selected: -1}, suggested{selected: -1}
 	e.hidden, e.listing, e.tabbed, e.search, e.next, e.edits = "", false, "", nil, nil, nil
+	e.past, e.ghost = e.history(), ghost{}
 	e.screen.begin()
 	e.flush()
 	return nil
@@ -306,6 +316,8 @@ func (e *editor) view() view {
 		v.text = append(append([]rune(nil), head...), e.line.text[e.line.cursor:]...)
 		v.cursor = len(head)
 	}
+	v.ghost = e.suggestion()
+	v.styles = e.styles(v.text, v.cursor)
 	return v
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/zkctl/zkctl/commands"
@@ -25,6 +26,7 @@ type history struct {
 	file    string // "" if nothing is kept
 	earlier []string
 	lines   []string // of this session; credentials are masked
+	secret  []bool   // which of them held credentials
 	last    string   // the last of our lines in the file
 }
 
@@ -52,7 +54,7 @@ func newHistory(stateDir string) (*history, error) {
 			return h, fmt.Errorf("trim the history: %w", err)
 		}
 	}
-	h.earlier = lines[max(0, len(lines)-historyKept):]
+	h.earlier = slices.DeleteFunc(slices.Clone(lines[max(0, len(lines)-historyKept):]), commands.All.Secret)
 	if len(lines) > 0 {
 		h.last = lines[len(lines)-1]
 	}
@@ -138,10 +140,17 @@ func cutDown(file string) error {
 	return atomicfile.Write(file, []byte(kept.String()))
 }
 
-// add adds a line that was typed, before it runs, with the next number.
-func (h *history) add(line string) error {
-	if line = strings.TrimRight(line, " \t"); secret(line) {
-		h.lines = append(h.lines, masked(line))
+// add adds a line that was typed, before it runs, with the next number. runs is the same line without aliases.
+func (h *history) add(line, runs string) error {
+	line = strings.TrimRight(line, " \t")
+	secret := commands.All.Secret(runs)
+	h.secret = append(h.secret, secret)
+	switch {
+	case commands.All.Secret(line):
+		h.lines = append(h.lines, commands.All.Masked(line))
+		return nil
+	case secret: // because of an alias
+		h.lines = append(h.lines, firstWord(line)+" "+command.Mask)
 		return nil
 	}
 	h.lines = append(h.lines, line)
@@ -151,9 +160,13 @@ func (h *history) add(line string) error {
 	return h.save(line)
 }
 
-// replace replaces the last line: redo becomes the line that it repeats.
+// replace replaces the last line, if it is a redo, by the line that it repeats.
 func (h *history) replace(line string) error {
-	h.lines[len(h.lines)-1] = line
+	last := len(h.lines) - 1
+	if firstWord(h.lines[last]) != "redo" { // a line that runs it
+		return nil
+	}
+	h.lines[last] = line
 	return h.save(line)
 }
 
@@ -195,17 +208,21 @@ func (h *history) save(line string) error {
 // repetitions and without lines that cannot be run again.
 func (h *history) recall() []string {
 	all := make([]string, 0, len(h.earlier)+len(h.lines))
-	for _, list := range [][]string{h.earlier, h.lines} {
-		for _, line := range list {
-			if (len(all) == 0 || all[len(all)-1] != line) && !secret(line) {
-				all = append(all, line)
-			}
+	add := func(line string) {
+		if len(all) == 0 || all[len(all)-1] != line {
+			all = append(all, line)
+		}
+	}
+	for _, line := range h.earlier {
+		add(line)
+	}
+	for i, line := range h.lines {
+		if !h.secret[i] {
+			add(line)
 		}
 	}
 	return all
 }
-
-const mask = "****"
 
 // firstWord returns the command's name in lower case, or "" for a blank line.
 func firstWord(line string) string {
@@ -214,18 +231,4 @@ func firstWord(line string) string {
 		return ""
 	}
 	return strings.ToLower(tokens[0].Text)
-}
-
-// secret reports whether a line holds credentials, as addauth does.
-func secret(line string) bool { return commands.All.Secret(firstWord(line)) }
-
-// masked returns an addauth line with its credentials hidden.
-func masked(line string) string {
-	tokens, _ := command.Lex(line)
-	words := []string{tokens[0].Text}
-	if len(tokens) > 1 {
-		scheme, _, _ := strings.Cut(tokens[1].Text, ":")
-		words = append(words, command.Quote(scheme), mask)
-	}
-	return strings.Join(words, " ")
 }

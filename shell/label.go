@@ -18,6 +18,8 @@ type label struct {
 	server  string // the server that the session is connected to
 	state   client.State
 	dir     string
+	profile string // of the servers; "" if they have none
+	user    string // whom the session has authenticated as; "" for nobody
 	number  int
 }
 
@@ -71,8 +73,7 @@ func nameSpan(g client.Guard) span {
 	if !g.Shown() {
 		return span{}
 	}
-	styles := map[string]string{"black": "30", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36", "white": "37"}
-	return span{escape.Line(cmp.Or(g.Profile, "zk")), styles[g.Color]}
+	return span{escape.Line(cmp.Or(g.Profile, "zk")), promptStyles[g.Color]}
 }
 
 func stateStyle(s client.State) string {

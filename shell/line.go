@@ -61,6 +61,18 @@ func parseLine(text string) (line, error) {
 	return l, nil
 }
 
+// CheckLine returns what keeps a line from being run, apart from its command.
+func CheckLine(text string) error {
+	l, err := parseLine(text)
+	if err == nil && len(l.words) == 0 {
+		err = errors.New("it is empty")
+	}
+	if err == nil && command.Continues(text) {
+		err = errors.New("it must be complete")
+	}
+	return err
+}
+
 // openQuoteError means that a line ends inside a quote.
 type openQuoteError struct {
 	quote       byte

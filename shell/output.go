@@ -70,51 +70,85 @@ const outputPatience = 2 * time.Second
 
 // toProgram runs a command with its output piped to a program through the user's shell. Once the
 // program has read enough (head), the command ends without an error.
-func toProgram(ctx context.Context, program string, s *ui.Streams, run func(context.Context, io.Writer) error) error {
+func toProgram(ctx context.Context, line string, s *ui.Streams, run func(context.Context, io.Writer) error) error {
 	if err := ctx.Err(); err != nil {
 		return &ui.ExitError{Code: ui.ExitInterrupted, Err: errors.New("interrupted")}
 	}
+	// A command that waits for the ensemble must not wait longer than its reader.
+	inner, stop := context.WithCancel(ctx)
+	defer stop()
+	p, err := startProgram(ctx, shellCommand(line), ui.Raw(s.Out), ui.Raw(s.Err), stop)
+	if err != nil {
+		return fmt.Errorf("pipe to %s: %w", line, err)
+	}
+	runErr := run(inner, &p.out)
+	programErr := p.wait()
+	var status *exec.ExitError
+	switch {
+	case p.failed() != nil:
+		return fmt.Errorf("pipe to %s: %w", line, p.failed())
+	case p.explains(ctx, runErr):
+		return runErr
+	case errors.As(programErr, &status):
+		return &ui.ExitError{Code: exitStatus(status), Err: &programError{line, status}}
+	case programErr != nil:
+		return &programError{line, programErr}
+	}
+	return nil
+}
+
+// program is one that reads what a command prints.
+type program struct {
+	out   countingWriter
+	pipe  *os.File
+	ended chan error
+	calm  func() bool
+}
+
+// startProgram starts a program on the terminal; ended is called when it has ended. ctx passes on a signal that ends the shell.
+func startProgram(ctx context.Context, cmd *exec.Cmd, out, errOut io.Writer, ended func()) (*program, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
-		return fmt.Errorf("pipe to %s: %w", program, err)
+		return nil, err
 	}
-	cmd := shellCommand(program)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = read, ui.Raw(s.Out), ui.Raw(s.Err)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = read, out, errOut
 	cmd.WaitDelay = outputPatience
 	err = cmd.Start()
 	_ = read.Close()
 	if err != nil {
 		_ = write.Close()
-		return fmt.Errorf("pipe to %s: %w", program, err)
+		return nil, err
 	}
-	// A command that waits for the ensemble must not wait longer than its reader.
-	inner, stop := context.WithCancel(ctx)
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait(); stop() }()
+	p := &program{out: countingWriter{w: write}, pipe: write, ended: make(chan error, 1)}
+	go func() { p.ended <- cmd.Wait(); ended() }()
 	// The terminal sends Ctrl-C to the program too; a signal that ends the shell is passed on.
-	defer context.AfterFunc(ctx, func() {
+	p.calm = context.AfterFunc(ctx, func() {
 		var end *signalError
 		if errors.As(context.Cause(ctx), &end) {
 			_ = cmd.Process.Signal(end.sig)
 		}
-	})()
-	out := &countingWriter{w: write}
-	runErr := run(inner, out)
-	_ = write.Close()
-	programErr := <-ended
-	var status *exec.ExitError
-	switch {
-	case out.err != nil && !brokenPipe(out.err):
-		return fmt.Errorf("pipe to %s: %w", program, out.err)
-	case runErr != nil && out.err == nil && (ctx.Err() != nil || !isInterrupt(runErr)):
-		return runErr
-	case errors.As(programErr, &status):
-		return &ui.ExitError{Code: exitStatus(status), Err: &programError{program, status}}
-	case programErr != nil:
-		return &programError{program, programErr}
+	})
+	return p, nil
+}
+
+// wait ends the program's input, and returns how it ended.
+func (p *program) wait() error {
+	_ = p.pipe.Close()
+	defer p.calm()
+	return <-p.ended
+}
+
+// failed is why writing to the program failed, unless it has just read enough.
+func (p *program) failed() error {
+	if p.out.err == nil || brokenPipe(p.out.err) {
+		return nil
 	}
-	return nil
+	return p.out.err
+}
+
+// explains reports whether the error of the command that wrote is not merely that the program has ended.
+func (p *program) explains(ctx context.Context, err error) bool {
+	return err != nil && p.out.err == nil && (ctx.Err() != nil || !isInterrupt(err))
 }
 
 // shellCommand runs a line with the user's shell: $SHELL if set, otherwise sh; cmd.exe on

@@ -18,7 +18,7 @@ import (
 // terminal itself reads and echoes the line.
 type plain struct {
 	streams *ui.Streams
-	label   func() label
+	label   func(width int) []span
 	in      *bufio.Reader
 	lines   chan plainLine
 	stopped chan struct{}
@@ -32,7 +32,7 @@ type plainLine struct {
 	err  error
 }
 
-func newPlain(s *ui.Streams, label func() label) *plain {
+func newPlain(s *ui.Streams, label func(width int) []span) *plain {
 	return &plain{streams: s, label: label, in: bufio.NewReader(s.In), stopped: make(chan struct{}), given: make(chan struct{}, 1)}
 }
 
@@ -41,7 +41,7 @@ func (p *plain) ReadLine() (string, error) {
 	p.reading.Store(true)
 	defer p.reading.Store(false)
 	for {
-		for _, s := range p.label().spans(p.streams.Width) {
+		for _, s := range p.label(p.streams.Width) {
 			fmt.Fprint(p.streams.Out, s.text)
 		}
 		if text, err := p.readRows(); !errors.Is(err, errGivenUp) {

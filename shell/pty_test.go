@@ -40,13 +40,19 @@ func testShell() int {
 		panic(err)
 	}
 	timeout, _ := time.ParseDuration(os.Getenv("ZKCTL_TEST_TIMEOUT"))
+	prompt, err := ParsePrompt(os.Getenv("ZKCTL_TEST_PROMPT"))
+	if err != nil {
+		panic(err)
+	}
 	streams := ui.System()
 	streams.Out = ui.Terminal(&panicWriter{w: ui.Raw(streams.Out)})
-	err := Run(context.Background(), Options{
+	err = Run(context.Background(), Options{
 		Session:   sessionWith(client.Config{Servers: os.Getenv("ZKCTL_TEST_SERVERS"), SessionTimeout: timeout}),
 		Streams:   streams,
 		StateDir:  os.Getenv("ZKCTL_TEST_STATE"),
 		Transient: os.Getenv("ZKCTL_TEST_TRANSIENT") == "true",
+		Pager:     os.Getenv("ZKCTL_TEST_PAGER"),
+		Prompt:    prompt,
 	})
 	if err != nil && err.Error() != "" {
 		fmt.Fprintln(os.Stderr, err)
@@ -84,6 +90,9 @@ type terminalOptions struct {
 	term       string
 	transient  bool
 	answers    bool // the terminal reports its cursor position
+	pager      string
+	prompt     string
+	noColor    bool
 }
 
 func openTest(t *testing.T, o terminalOptions) *terminalTest {
@@ -104,8 +113,13 @@ func openTest(t *testing.T, o terminalOptions) *terminalTest {
 	}
 	cmd := exec.Command("/bin/sh", "-c", `stty -a >before; "$0"; echo "left with $?"; stty -a >after; echo over`, self)
 	cmd.Dir = tt.dir
-	cmd.Env = append(os.Environ(), "ZKCTL_TEST_SERVERS="+o.servers, "ZKCTL_TEST_STATE="+o.state, "ZKCTL_TEST_PID="+tt.file("pid"),
-		"ZKCTL_TEST_TIMEOUT="+o.timeout.String(), "ZKCTL_TEST_TRANSIENT="+strconv.FormatBool(o.transient), "TERM="+o.term, "SHELL=/bin/sh", "NO_COLOR=")
+	noColor := ""
+	if o.noColor {
+		noColor = "1"
+	}
+	cmd.Env = append(os.Environ(), "ZKCTL_TEST_PAGER="+o.pager, "ZKCTL_TEST_PROMPT="+o.prompt,
+		"ZKCTL_TEST_SERVERS="+o.servers, "ZKCTL_TEST_STATE="+o.state, "ZKCTL_TEST_PID="+tt.file("pid"),
+		"ZKCTL_TEST_TIMEOUT="+o.timeout.String(), "ZKCTL_TEST_TRANSIENT="+strconv.FormatBool(o.transient), "TERM="+o.term, "SHELL=/bin/sh", "NO_COLOR="+noColor)
 	tt.pty, err = pty.StartWithSize(cmd, &pty.Winsize{Rows: o.rows, Cols: o.cols})
 	if err != nil {
 		t.Fatal(err)
@@ -205,6 +219,16 @@ func (tt *terminalTest) await(what string, ok func(screen string) bool) {
 func (tt *terminalTest) see(text string) {
 	tt.t.Helper()
 	tt.await(fmt.Sprintf("%q", text), func(s string) bool { return strings.Contains(s, text) })
+}
+
+// seeRaw waits until the terminal has been sent text.
+func (tt *terminalTest) seeRaw(text string) {
+	tt.t.Helper()
+	tt.await(fmt.Sprintf("%q", text), func(string) bool {
+		tt.mu.Lock()
+		defer tt.mu.Unlock()
+		return strings.Contains(tt.raw.String(), text)
+	})
 }
 
 // seeLine waits until the row of the cursor is text.

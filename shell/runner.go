@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -20,7 +22,8 @@ type runner struct {
 	quit    bool
 	warn    func(error)
 	ran     func(words []command.Word, dir string) // called after a command; dir is where it ran
-	redone  bool                                   // the command ran another line, whose cd counts
+	redone  bool                                   // the command ran other lines, whose cd counts
+	depth   int                                    // of lines that run lines
 }
 
 func newRunner(opts Options, h *history) *runner {
@@ -30,7 +33,7 @@ func newRunner(opts Options, h *history) *runner {
 	r := &runner{opts: opts, history: h, warn: func(error) {}, ran: func([]command.Word, string) {}}
 	r.env = command.Env{
 		Streams: opts.Streams, Commands: commands.All, Session: opts.Session, Shell: r, Dir: "/", Output: opts.Output, Yes: opts.Yes, Quiet: opts.Quiet,
-		Verbs: opts.Verbs, StateDir: opts.StateDir,
+		Verbs: opts.Verbs, StateDir: opts.StateDir, Aliases: opts.Aliases,
 	}
 	return r
 }
@@ -38,17 +41,26 @@ func newRunner(opts Options, h *history) *runner {
 // line runs a line that was typed or read. A blank line or a comment does nothing and has no
 // number.
 func (r *runner) line(ctx context.Context, text string, streams *ui.Streams) error {
-	l, err := parseLine(text)
+	runs, _, _ := r.env.Expand(text)
+	l, err := parseLine(runs)
 	if err == nil && len(l.words) == 0 {
 		return nil
 	}
-	if histErr := r.history.add(text); histErr != nil {
+	if histErr := r.history.add(text, runs); histErr != nil {
 		r.warn(histErr)
 	}
 	if err != nil {
 		return err
 	}
+	if r.opts.Pager != "" && r.pages(l, streams) {
+		return paged(ctx, r.opts.Pager, streams, func(ctx context.Context, s *ui.Streams) error { return r.run(ctx, l, s) })
+	}
 	return r.run(ctx, l, streams)
+}
+
+// pages reports whether a pager may show the output of a line. What a person reads meanwhile would count for time.
+func (r *runner) pages(l line, s *ui.Streams) bool {
+	return s.InTTY && s.OutTTY && l.file == "" && l.program == "" && !strings.EqualFold(l.words[0].Text, "time")
 }
 
 func (r *runner) run(ctx context.Context, l line, streams *ui.Streams) error {
@@ -75,6 +87,11 @@ func (r *runner) command(ctx context.Context, words []command.Word, streams *ui.
 	env.Streams = streams
 	outer := r.streams
 	r.streams, r.redone = streams, false
+	if r.depth++; r.depth > maxDepth {
+		r.depth--
+		return fmt.Errorf("files and lines run each other more than %d deep; does one run itself?", maxDepth)
+	}
+	defer func() { r.depth-- }()
 	dir := env.Dir
 	err := command.Run(ctx, &env, words)
 	if !r.redone {
@@ -84,6 +101,9 @@ func (r *runner) command(ctx context.Context, words []command.Word, streams *ui.
 	r.ran(words, dir)
 	return err
 }
+
+// maxDepth is how deep lines may run others, by redo and source.
+const maxDepth = 20
 
 // History returns the lines of this session.
 func (r *runner) History() ([]string, int) { return r.history.lines, 0 }
@@ -95,10 +115,10 @@ func (r *runner) Redo(ctx context.Context, number int) error {
 		return fmt.Errorf("Command index out of range: no line %d before this one; `history` lists them", number) //nolint:staticcheck // zkCli's words
 	}
 	text := lines[number]
-	if secret(text) {
+	if r.history.secret[number] {
 		return errors.New("lines that add an identity are not kept in the history; type it again")
 	}
-	l, err := parseLine(text)
+	l, err := r.parse(text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", text, err)
 	}
@@ -106,6 +126,31 @@ func (r *runner) Redo(ctx context.Context, number int) error {
 		r.warn(err)
 	}
 	err = r.run(ctx, l, r.streams)
+	r.redone = true
+	return err
+}
+
+// parse is parseLine after the aliases.
+func (r *runner) parse(text string) (line, error) {
+	runs, _, _ := r.env.Expand(text)
+	return parseLine(runs)
+}
+
+// Source runs the lines of a file with the streams of the command that asks for it.
+func (r *runner) Source(ctx context.Context, file string) error {
+	f, err := infile.Open(ctx, file)
+	if err != nil {
+		return fmt.Errorf("read the script: %w", err)
+	}
+	defer f.Close()
+	streams := r.streams
+	err = r.script(ctx, f, file, func(text string) error {
+		l, err := r.parse(text)
+		if err == nil && len(l.words) > 0 {
+			err = r.run(ctx, l, streams)
+		}
+		return err
+	})
 	r.redone = true
 	return err
 }

@@ -18,7 +18,9 @@ type span struct{ text, style string }
 type view struct {
 	prompt []span
 	text   []rune
-	cursor int // index into text
+	styles []string // of the characters of text, or nil
+	cursor int      // index into text
+	ghost  []rune   // what the history would add at the end of text
 	menu   *menu
 }
 
@@ -96,7 +98,7 @@ func (s *screen) sentence(text string) string {
 
 // finish shows the line as accepted, without a menu, and leaves it.
 func (s *screen) finish(v view, suffix string) {
-	v.menu, v.cursor = nil, len(v.text)
+	v.menu, v.ghost, v.cursor = nil, nil, len(v.text)
 	s.write(hideCursor + s.home() + s.render(v) + suffix + "\r\n" + pasteOff + showCursor)
 	s.painted, s.cursorRow = false, 0
 }
@@ -200,7 +202,9 @@ func layOut(v view, width int, color bool) layout {
 	style := ""
 	set := func(to string) {
 		if color && to != style {
-			row.WriteString("\x1b[0m")
+			if style != "" {
+				row.WriteString("\x1b[0m")
+			}
 			if to != "" {
 				row.WriteString("\x1b[" + to + "m")
 			}
@@ -208,22 +212,23 @@ func layOut(v view, width int, color bool) layout {
 		style = to
 	}
 	endRow := func(full bool) {
+		set("") // a row may be shown without those above it
 		l.rows, l.wrapped = append(l.rows, row.String()), append(l.wrapped, full)
 		row.Reset()
 		col = 0
 	}
-	var put func(r rune)
-	put = func(r rune) {
+	var put func(r rune, style string)
+	put = func(r rune, style string) {
 		switch r {
 		case '\n':
 			endRow(false)
 			for _, r := range continued {
-				put(r)
+				put(r, "")
 			}
 			return
 		case '\t':
 			for range tabWidth - col%tabWidth {
-				put(' ')
+				put(' ', style)
 			}
 			return
 		}
@@ -231,13 +236,13 @@ func layOut(v view, width int, color bool) layout {
 		if col+w > width && col > 0 {
 			endRow(col == width)
 		}
+		set(style)
 		row.WriteString(text)
 		col += w
 	}
 	for _, sp := range v.prompt {
-		set(sp.style)
 		for _, r := range sp.text {
-			put(r)
+			put(r, sp.style)
 		}
 	}
 	set("")
@@ -258,11 +263,29 @@ func layOut(v view, width int, color bool) layout {
 	}
 	for i, r := range v.text {
 		mark(i)
-		put(r)
+		if v.styles != nil {
+			put(r, v.styles[i])
+		} else {
+			put(r, "")
+		}
 	}
 	mark(len(v.text))
+	if ghost := shownGhost(v.ghost, width-col-1); ghost != "" {
+		set(ghostStyle)
+		row.WriteString(ghost)
+	}
 	endRow(false)
 	return l
+}
+
+// shownGhost is as much of a suggestion as fits into the rest of the row.
+func shownGhost(ghost []rune, room int) string {
+	var b strings.Builder
+	for _, r := range ghost[:min(len(ghost), max(0, room+1))] {
+		text, _ := printable(r)
+		b.WriteString(text)
+	}
+	return runewidth.Truncate(b.String(), max(0, room), "…")
 }
 
 // continued precedes each row of a line except the first.

@@ -98,9 +98,20 @@ func RunScript(ctx context.Context, opts Options, r io.Reader, name string) erro
 	opts.Streams = &streams
 	run := newRunner(opts, &history{})
 	ctx = command.Confirming(ctx, &run.env)
-	lines := newScriptLines(infile.Reader(ctx, r))
+	return run.script(ctx, r, name, func(text string) error {
+		err := run.line(ctx, text, &streams)
+		if err != nil && out.Failed() != nil { // nobody reads the rest of the output
+			run.opts.KeepGoing = false
+		}
+		return err
+	})
+}
+
+// script runs the lines of in one after the other, each by run.
+func (r *runner) script(ctx context.Context, in io.Reader, name string, run func(text string) error) error {
+	lines := newScriptLines(infile.Reader(ctx, in))
 	code := ui.ExitOK
-	for !run.quit {
+	for !r.quit {
 		text, number, err := lines.next()
 		switch {
 		case ctx.Err() != nil:
@@ -110,19 +121,18 @@ func RunScript(ctx context.Context, opts Options, r io.Reader, name string) erro
 		case err != nil:
 			return atLine(err, name, number)
 		}
-		err = run.line(ctx, text, &streams)
-		if err == nil {
+		if err = run(text); err == nil {
 			continue
 		}
 		var open *openQuoteError
 		if errors.As(err, &open) {
 			number += open.row // the rest of the script is inside the quote
 		}
-		err = ui.InFormat(atLine(command.Advise(err), name, number), opts.Output)
-		if !opts.KeepGoing || ctx.Err() != nil || out.Failed() != nil { // nobody reads the rest of the output
+		err = ui.InFormat(atLine(command.Advise(err), name, number), r.opts.Output)
+		if !r.opts.KeepGoing || ctx.Err() != nil {
 			return err
 		}
-		ui.Report(streams.Err, err)
+		ui.Report(r.opts.Streams.Err, err)
 		if code == ui.ExitOK {
 			code = exitCode(err)
 		}

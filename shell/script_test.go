@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/ui"
 )
@@ -61,6 +62,15 @@ func TestRunScript(t *testing.T) {
 		{name: "history and redo", script: "pwd\nredo 0\nhistory\n", out: "/\n/\n0 - pwd\n1 - pwd\n2 - history\n"},
 		{name: "redo of what is not there", script: "pwd\nredo 1\n", out: "/\n", err: "s.zk:2: Command index out of range", code: 1},
 		{name: "redo of itself", script: "redo 0\n", err: "Command index out of range", code: 1},
+		{name: "a backslash continues a line", script: "pwd \\\n-o \\\r\njson\npwd \\", out: "{\"path\":\"/\"}\n/\n"},
+		{name: "repeat", script: "repeat 3 pwd\nrepeat 2 repeat 2 pwd\nrepeat 2 redo 0 | cat\n", out: strings.Repeat("/\n", 3+4+6)},
+		{name: "repeat stops at the first error", script: "repeat 3 frob\n", err: "s.zk:1: run 1 of 3: Command not found frob", code: 127},
+		{name: "repeat without a number", script: "repeat pwd\n", err: "missing argument: command", code: 1},
+		{name: "repeat of a wrong number", script: "repeat 0 pwd\n", err: `found "0"`, code: 1},
+		{name: "time", script: "time pwd\ntime -o json pwd\n", out: "/\n{\"path\":\"/\"}\n", errOut: `{"note":{"message":"pwd took `},
+		{name: "time of an error", script: "time frob\n", err: "s.zk:1: Command not found frob", code: 127, errOut: "frob took "},
+		{name: "lines that run each other", script: "time redo 1\nredo 0\nredo 1\n", keepGoing: true, code: 1, errOut: "more than 20 deep"},
+		{name: "clear is not for files", script: "clear\n"},
 		{name: "a session that is closed", script: "close\nls /\n", err: "s.zk:2: Not connected", code: 1},
 		{name: "a script is not the input of its commands", script: "close\nset /x -\npwd\n", keepGoing: true, out: "/\n",
 			errOut: "s.zk:2: Not connected", code: 1},
@@ -82,6 +92,79 @@ func TestRunScript(t *testing.T) {
 				t.Errorf("stderr %q, want %q", errOut, test.errOut)
 			}
 		})
+	}
+}
+
+// source runs files, also within files, and its errors name the lines in all of them.
+func TestSource(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.ToSlash(filepath.Join(dir, name))
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	inner := write("inner", "pwd\n\nfrob\npwd\n")
+	outer := write("outer", "# comment\nsource "+inner+"\n")
+	self := write("self", "")
+	self = write("self", "source "+self+"\n")
+	leaves := write("leaves", "quit\npwd\n")
+	for _, test := range []struct{ name, script, out, err string }{
+		{"a file", "source " + inner, "/\n", "x:1: " + inner + ":3: Command not found frob"},
+		{"in a file", "pwd\nsource " + outer + "\npwd", "/\n/\n", "x:2: " + outer + ":2: " + inner + ":3: Command not found frob"},
+		{"itself", "source " + self, "", "more than 20 deep"},
+		{"quit", "source " + leaves + "\npwd", "", ""},
+		{"no file", "source " + inner + ".none", "", "x:1: read the script: open "},
+		{"its output", "source " + inner + " > " + filepath.ToSlash(filepath.Join(dir, "out")), "", "holds only the output up to that point, 2 bytes"},
+	} {
+		out, err := runLines(t, test.script)
+		if out != test.out || test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
+			t.Errorf("%s: %q, %v; want %q, %q", test.name, out, err, test.out, test.err)
+		}
+	}
+
+	opts, _, _ := offline("")
+	r := newRunner(opts, &history{})
+	cd := write("cd", "cd\n")
+	r.env.Dir = "/x"
+	for _, text := range []string{"source " + cd, "history"} {
+		if err := r.line(context.Background(), text, opts.Streams); err != nil || r.env.Dir != "/" {
+			t.Errorf("%s: %v, in %s", text, err, r.env.Dir)
+		}
+	}
+	if want := []string{"source " + cd, "history"}; !slices.Equal(r.history.lines, want) {
+		t.Errorf("history %q, want %q", r.history.lines, want)
+	}
+}
+
+func TestAliases(t *testing.T) {
+	opts, out, _ := offline("")
+	opts.Aliases = []command.Alias{{Name: "where", Line: "pwd"}, {Name: "json", Line: "where -o json"}, {Name: "up", Line: "pwd | tr / U #"},
+		{Name: "login-as", Line: "addauth digest"}, {Name: "pwd", Line: "frob"}}
+	r := newRunner(opts, &history{})
+	for _, test := range []struct{ line, out, err string }{
+		{"where", "/\n", ""},
+		{"time where -o json", "{\"path\":\"/\"}\n", ""},
+		{"repeat 2 where | cat", "/\n/\n", ""},
+		{"redo 0", "/\n", ""},
+		{"up", "U\n", ""},
+		{"json", "", "Command not found where"}, // an alias stands for a line without aliases
+		{"'where'", "", "Command not found where"},
+		{"pwd", "/\n", ""}, // a command wins
+		{"login-as joe:sesame x y", "", "too many arguments"},
+		{"redo 8", "", "not kept in the history"},
+		{"alias where", "where = pwd\n", ""},
+		{"alias nowhere", "", `no alias "nowhere"`},
+	} {
+		out.Reset()
+		err := r.line(context.Background(), test.line, opts.Streams)
+		if out.String() != test.out || test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
+			t.Errorf("%s: %q, %v; want %q, %q", test.line, out, err, test.out, test.err)
+		}
+	}
+	if got := r.history.lines[8]; got != "login-as ****" {
+		t.Errorf("the history has %q", got)
 	}
 }
 
@@ -229,6 +312,9 @@ func TestAReaderThatLeaves(t *testing.T) {
 	}
 }
 
+// typed adds a line without aliases.
+func (h *history) typed(line string) error { return h.add(line, line) }
+
 func TestHistory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	open := func() *history {
@@ -242,7 +328,7 @@ func TestHistory(t *testing.T) {
 	h := open()
 	for _, line := range []string{"ls /", "ls /", "addauth digest bob:secret", " get /private", "'addAuth' digest bob:secret", "get /a  ",
 		"adauth digest bob:secret", "auth digest:bob:secret", "login digest bob:secret", "addauth digest:bob:secret", "redo 0"} {
-		if err := h.add(line); err != nil {
+		if err := h.typed(line); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -291,7 +377,8 @@ func TestHistoryOfSeveralShells(t *testing.T) {
 				t.Error(err)
 			}
 			for i := range 50 {
-				if err := h.add(fmt.Sprintf("get /%d/%d", shell, i)); err != nil {
+				line := fmt.Sprintf("get /%d/%d", shell, i)
+				if err := h.typed(line); err != nil {
 					t.Error(err)
 				}
 			}
@@ -358,7 +445,7 @@ func TestHistoryThatIsThere(t *testing.T) {
 			if got := h.recall(); !slices.Equal(got, test.want) {
 				t.Errorf("recalled %.100q, want %q", got, test.want)
 			}
-			if err := errors.Join(h.add("get /a"), h.add("get "+long)); err != nil {
+			if err := errors.Join(h.typed("get /a"), h.typed("get "+long)); err != nil {
 				t.Fatal(err)
 			}
 			file := filepath.Join(dir, "history")
@@ -388,7 +475,7 @@ func TestHistoryBehindALink(t *testing.T) {
 		}
 		h, err := newHistory(state)
 		if err == nil {
-			err = h.add("ls /")
+			err = h.typed("ls /")
 		}
 		if err == nil || !strings.Contains(err.Error(), name+" is a symbolic link; remove it") {
 			t.Errorf("%s: %v", name, err)
@@ -406,7 +493,7 @@ func TestHistoryBehindALink(t *testing.T) {
 		t.Skip(err)
 	}
 	h, err := newHistory(dir)
-	if err = errors.Join(err, h.add("ls /")); err != nil || len(h.lines) != 1 {
+	if err = errors.Join(err, h.typed("ls /")); err != nil || len(h.lines) != 1 {
 		t.Errorf("%q, %v", h.lines, err)
 	}
 }
@@ -420,7 +507,7 @@ func TestHistoryThatCannotBeKept(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "history will not be saved") {
 		t.Errorf("error %v", err)
 	}
-	if err := h.add("ls /"); err != nil || len(h.lines) != 1 {
+	if err := h.typed("ls /"); err != nil || len(h.lines) != 1 {
 		t.Errorf("lines %q, %v", h.lines, err)
 	}
 }

@@ -28,6 +28,11 @@ type Options struct {
 	Quiet     bool                                           // do not report success
 	KeepGoing bool                                           // RunScript: continue after an error
 	Verbs     []command.Verb                                 // what a line can start with, besides commands
+	Aliases   []command.Alias                                // and these
+	Prompt    Prompt                                         // of the shell
+	Pager     string                                         // for output that is longer than the terminal: a line for the user's shell; "" for none
+	NoSuggest bool                                           // no suggestions from the history
+	NoColors  bool                                           // the line that is typed has no colours
 	Transient bool                                           // the server stops with the shell, so do not remember it
 	Servers   func() []completions.Suggestion                // that connect accepts; those seen before if nil
 	Elsewhere func(l source.Location) (client.Config, error) // how completion connects to other ensembles; nil if it does not
@@ -140,6 +145,7 @@ func (s *shell) do(text string) {
 	ctx, done := s.doing.begin(s.ctx)
 	defer done()
 	streams := *s.opts.Streams
+	streams.Measure()
 	streams.In = s.lines.input(ctx)
 	err := s.run.line(ctx, text, &streams)
 	streams.Flush()
@@ -179,7 +185,8 @@ func (s *shell) openLines() (lineReader, error) {
 		in = os.Stdin
 	}
 	if os.Getenv("TERM") == "dumb" {
-		return newPlain(s.opts.Streams, s.label), nil
+		s.run.opts.Pager = ""
+		return newPlain(s.opts.Streams, s.prompt), nil
 	}
 	term, err := openTerminal(in, os.Stdout)
 	if err != nil {
@@ -189,16 +196,17 @@ func (s *shell) openLines() (lineReader, error) {
 	complete := s.completer(func() { e.Changed() })
 	e, err = newEditor(editorConfig{
 		term: term, out: ui.Raw(s.opts.Streams.Out), color: s.opts.Streams.Color,
-		label: func(width int) []span { return s.label().spans(width) },
+		label: s.prompt, suggests: !s.opts.NoSuggest,
 		complete: func(line string, pos int) completions.Result {
 			return complete.Lookup(line, pos, s.run.env.Dir)
 		},
 		describe: func(list []completions.Suggestion) { complete.Describe(list) },
 		history:  s.run.history.recall,
+		parts:    s.parts(func(line string, pos int) []completions.Part { return complete.Parts(line, pos, s.run.env.Dir) }),
 	})
 	if err != nil {
 		term.close()
-		return newPlain(s.opts.Streams, s.label), nil //nolint:nilerr // the lines can be read all the same
+		return newPlain(s.opts.Streams, s.prompt), nil //nolint:nilerr // the lines can be read all the same
 	}
 	s.run.ran, s.complete = complete.Ran, complete
 	return e, nil
@@ -227,19 +235,45 @@ func (s *shell) servers() []completions.Suggestion {
 	return completions.SeenServers(s.opts.StateDir)
 }
 
+// parts returns f, unless typed lines have no colours.
+func (s *shell) parts(f func(line string, pos int) []completions.Part) func(line string, pos int) []completions.Part {
+	if s.opts.NoColors {
+		return nil
+	}
+	return f
+}
+
+// prompt returns the current prompt.
+func (s *shell) prompt(width int) []span { return s.opts.Prompt.spans(s.label(), width) }
+
 // label returns the current state for the prompt.
 func (s *shell) label() label {
+	guard := s.opts.Session.Guard()
 	l := label{servers: s.opts.Session.Servers(), state: s.opts.Session.State(), dir: escape.Line(s.run.env.Dir), number: s.number.get(),
-		name: nameSpan(s.opts.Session.Guard())}
+		name: nameSpan(guard), profile: escape.Line(guard.Profile)}
 	if l.state == client.Connected || l.state == client.ConnectedReadOnly {
 		if conn, err := s.opts.Session.Conn(); err == nil && conn.Server() != "" {
 			l.server = conn.Server() + conn.Chroot()
+			l.user = s.user(conn)
 		}
 	}
 	if l.servers == "" {
 		l.servers = "localhost:2181"
 	}
 	return l
+}
+
+// user returns whom a session has authenticated as: the user of SASL or of its first digest.
+func (s *shell) user(conn *client.Conn) string {
+	if cfg, err := s.opts.Session.Config(); err == nil && cfg.SASL != nil {
+		return escape.Line(cfg.SASL.Identity())
+	}
+	for _, a := range conn.Identities() {
+		if name, _, ok := strings.Cut(string(a.Data), ":"); ok && (a.Scheme == "digest" || a.Scheme == "super") {
+			return escape.Line(name)
+		}
+	}
+	return ""
 }
 
 func crlf(text string) string { return strings.ReplaceAll(text, "\n", "\r\n") }

@@ -127,13 +127,16 @@ func (e *editor) key(p keys.Press) (stroke, bool) {
 	case keys.Ctrl + "l":
 		e.screen.clear(e.view())
 	case keys.Ctrl + "r":
-		e.search = newSearch(e.history())
+		e.search = newSearch(e.past)
 		e.paint()
 	case keys.Ctrl + "z":
 		e.suspend()
 	default:
 		if p.Key == keys.Text || native[p.Key] != nil {
 			return stroke{Press: p}, true
+		}
+		if after, ok := e.accept(p.Key); ok {
+			return e.edit(func(edit) edit { return after })
 		}
 		if (&clipboard{}).knows(p.Key) {
 			return e.edit(func(line edit) edit {

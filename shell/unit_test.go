@@ -232,6 +232,51 @@ func TestLabel(t *testing.T) {
 	}
 }
 
+func TestPromptTemplate(t *testing.T) {
+	l := label{servers: "zk1.example.org:2181,zk2.example.org:2181", server: "10.0.0.1:2181", state: client.Connected, dir: "/app", number: 7}
+	named := l
+	named.profile, named.user = "prod", "ann"
+	guarded := named
+	guarded.name = span{"prod", "31"}
+	for _, test := range []struct {
+		template string
+		l        label
+		width    int
+		want     string // <…> is styled
+	}{
+		{"", l, 200, "[zk: zk1.example.org:2181,zk2.example.org:2181(<32:CONNECTED>) /app 7] "},
+		{"{server} {path}> ", l, 100, "zk1.example.org:2181,zk2.example.org:2181 /app> "},
+		{"{server} {path}> ", l, 60, "…rg:2181,zk2.example.org:2181 /app> "},
+		{"{server} {path}> ", l, 20, "[<32:zk> 7] "},
+		{"{profile} {user} {path}> ", l, 100, "/app> "},
+		{"{profile} {user} {path}> ", named, 100, "prod ann /app> "},
+		{"{profile} {user} {path}> ", guarded, 100, "<31:prod> ann /app> "},
+		{"{path}> ", guarded, 100, "<31:prod> /app> "},
+		{"{green}{profile}{plain}@{host} {bold}{number}", named, 100, "<32:prod>@10.0.0.1:2181 <1:7>"},
+		{"{{{state}}} ", l, 100, "{<32:CONNECTED>} "},
+	} {
+		p, err := ParsePrompt(test.template)
+		if err != nil {
+			t.Errorf("%q: %v", test.template, err)
+		}
+		got := ""
+		for _, s := range p.spans(test.l, test.width) {
+			if s.style != "" && s.text != "" {
+				s.text = "<" + s.style + ":" + s.text + ">"
+			}
+			got += s.text
+		}
+		if got != test.want {
+			t.Errorf("%q in %d columns: %q, want %q", test.template, test.width, got, test.want)
+		}
+	}
+	for template, want := range map[string]string{"{servers}": "unknown field {servers}", "{": "{ without }", "a}": "} without {", "a\n": "one row", "{red": "{ without }"} {
+		if _, err := ParsePrompt(template); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", template, err, want)
+		}
+	}
+}
+
 func TestParseLine(t *testing.T) {
 	for _, test := range []struct {
 		text    string

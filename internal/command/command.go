@@ -42,6 +42,7 @@ const (
 	Servers          // a connect string
 	CommandName      // the name of a command
 	Operation        // of multi: a line, or words up to a ;
+	Line             // the words of another command
 	Members          // servers of an ensemble, server.N=…,…
 	MemberIDs        // N,…
 	Choice           // one of the Values
@@ -118,6 +119,8 @@ type Shell interface {
 	History() (lines []string, first int)
 	// Redo runs the line with that number again.
 	Redo(ctx context.Context, number int) error
+	// Source runs the lines of a file, up to the first error.
+	Source(ctx context.Context, file string) error
 	// Quit ends the shell after this command.
 	Quit()
 }
@@ -135,5 +138,6 @@ type Env struct {
 	Quiet    bool             // do not report success
 	Verbs    []Verb           // run in addition to the commands
 	StateDir string           // for what outlives a run; the system's folder for temporary files if it is empty
+	Aliases  []Alias          // of the shell
 	Outside  []string         // what zkctl only runs outside the shell
 }

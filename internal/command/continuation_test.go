@@ -36,6 +36,25 @@ func TestContinues(t *testing.T) {
 		{`ls / | echo a#it's`, true},
 		{`ls / |grep 'a`, true},
 		{`ls / |grep a'b`, false},
+		{`create /a \`, true},
+		{"create /a \\\r", true},
+		{"create /a \\\n", false},
+		{"create /a \\\n\\", true},
+		{"create /a \\\n'x", true},
+		{`create /a \ `, false},
+		{`create /a \\`, false},
+		{`set /a C:\`, false},
+		{`set /a '\`, true},
+		{`set /a '\'`, false},
+		{`set /a '' \`, true},
+		{`set /a # \`, false},
+		{"set /a \\\n#b 'c", true}, // a word: the line has begun
+		{`ls / | wc \`, true},
+		{"ls / | wc \\\n-l", false},
+		{`ls / | wc\`, true},
+		{`ls / | wc \\`, false},
+		{`ls / | wc '\`, true},
+		{`ls / | wc # \`, false},
 	} {
 		if strings.Contains(tc.text, " | ") && runtime.GOOS == "windows" {
 			continue
@@ -49,6 +68,7 @@ func TestContinues(t *testing.T) {
 // What goes on row by row is what Lex finds open in the whole.
 func FuzzContinues(f *testing.F) {
 	f.Add("create /a 'x\ny' \"\\\"\n\" #\n'")
+	f.Add("create \\\n#a \\\r\n 'x'\\\n\\ \\")
 	f.Fuzz(func(t *testing.T, text string) {
 		tokens, err := Lex(text)
 		for _, tok := range tokens {
@@ -56,7 +76,13 @@ func FuzzContinues(f *testing.F) {
 				return
 			}
 		}
-		if got, want := Continues(text), errors.Is(err, ErrOpenQuote); got != want {
+		want := errors.Is(err, ErrOpenQuote)
+		if len(tokens) > 0 {
+			last := tokens[len(tokens)-1]
+			rest := text[last.End:]
+			want = want || last.Text == `\` && !last.Quoted && (rest == "" || rest == "\r")
+		}
+		if got := Continues(text); got != want {
 			t.Fatalf("Continues(%q) = %v, and Lex says %v", text, got, err)
 		}
 	})

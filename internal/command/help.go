@@ -79,8 +79,11 @@ func (env *Env) printCommandHelp(c *Command) error {
 	p.text(c.UsageLine(), 0, 4)
 	p.line("")
 	p.text(upperFirst(c.Short)+".", 0, 0)
-	if c.Long != "" {
-		p.text(c.Long, 0, 0)
+	for i, paragraph := range strings.Split(c.Long, "\n\n") {
+		if i > 0 {
+			p.line("")
+		}
+		p.text(paragraph, 0, 0)
 	}
 	if len(c.Aliases) > 0 {
 		p.text("Also: "+strings.Join(c.Aliases, ", "), 0, 0)
@@ -167,7 +170,7 @@ func newPage(s *ui.Streams) *page {
 	if width <= 0 {
 		width = 80
 	}
-	return &page{s: s, width: min(max(width, 30), 100)}
+	return &page{s: s, width: min(max(width, narrowestHelp), widestHelp)}
 }
 
 func (p *page) line(s string) { p.b.WriteString(s + "\n") }

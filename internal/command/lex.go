@@ -26,6 +26,9 @@ var ErrOpenQuote = errors.New("unclosed quote")
 // not start with a quote ends at the next whitespace; a word that does ends at the closing quote,
 // and another word may follow it without a space.
 //
+// A backslash as a separate word at the end of a row continues the line, too; it is not a word unless
+// the row is the last.
+//
 // With ErrOpenQuote the tokens are still returned, the last one with Open set, for completion.
 //
 // Differs(open-quote): zkCli skips an open quote and treats what follows as words; here the line
@@ -43,6 +46,10 @@ func lex(line string, begun bool) (tokens []Token, err error) {
 			continue
 		}
 		t := lexWord(line, i)
+		if next, ok := rowBreak(line, t); ok && next <= len(line) {
+			i, begun = next, true
+			continue
+		}
 		if isComment(t, begun) {
 			i = endOfRow(line, i)
 			continue
@@ -94,6 +101,19 @@ func lexQuoted(line string, start int) Token {
 // escapes reports whether rest, inside the quote, starts with \" or \\.
 func escapes(quote byte, rest string) bool {
 	return quote == '"' && (strings.HasPrefix(rest, `\"`) || strings.HasPrefix(rest, `\\`))
+}
+
+// rowBreak reports whether the word is a backslash that ends its row, so that the line continues on
+// the next, which starts at byte next; without a next row, that is after the end of the line.
+//
+// Differs(backslash-at-the-end): to zkCli a backslash is data, wherever it is. Here one that is a
+// separate word at the end of a row continues the line, and elsewhere it is data, too.
+func rowBreak(line string, t Token) (next int, ok bool) {
+	if t.Quoted || t.Text != `\` {
+		return 0, false
+	}
+	rest := strings.TrimPrefix(line[t.End:], "\r")
+	return len(line) - len(rest) + 1, rest == "" || rest[0] == '\n'
 }
 
 // isComment reports whether the word starts a comment: # at the start of a row or as a separate

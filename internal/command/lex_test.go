@@ -39,6 +39,9 @@ func TestLex(t *testing.T) {
 		{`get "/a b`, []string{"get", "/a b"}, ErrOpenQuote},
 		{`get "/a\"`, []string{"get", `/a"`}, ErrOpenQuote},
 		{`get /a\`, []string{"get", `/a\`}, nil},
+		{"get \\\n/a \\\r\n-s", []string{"get", "/a", "-s"}, nil},
+		{"get /a\\\n-s \\ x", []string{"get", `/a\`, "-s", `\`, "x"}, nil},
+		{`set /a \`, []string{"set", "/a", `\`}, nil},
 		{``, nil, nil},
 		{"\t ", nil, nil},
 	} {

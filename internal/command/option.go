@@ -7,8 +7,9 @@ type Option struct {
 	Aliases []string
 	Value   string // what the usage calls the value; empty for a flag
 	Kind    Kind
-	Values  []string // of a Choice
-	Repeat  bool     // may be given more than once
+	Values  []string  // of a Choice
+	Hints   []Example // values that completion suggests, and what they mean
+	Repeat  bool      // may be given more than once
 	Help    string
 }
 
@@ -65,6 +66,12 @@ func (t Text) In(in *Invocation) string {
 
 // All returns all values of an option that can be repeated.
 func (t Text) All(in *Invocation) []string { return in.options[t.Option] }
+
+// Hinted returns the option with values for completion to suggest, and what they mean.
+func (t Text) Hinted(hints ...Example) Text {
+	t.Hints = hints
+	return t
+}
 
 // Value is an option whose value is of a type.
 type Value[T any] struct {

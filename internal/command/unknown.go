@@ -12,18 +12,15 @@ import (
 
 // elsewhere maps words of other tools to what does the same here.
 var elsewhere = map[string]string{
-	"cat":    "`get path` prints the data of a znode",
-	"clear":  "Ctrl-L clears the screen",
-	"cp":     "`cp /a /b` copies a znode with everything below it",
-	"echo":   "`set path data` replaces the data of a znode",
-	"edit":   "`get -n /a > file` and `set /a @file` export and import the data",
-	"exists": "`stat path` fails unless the znode exists",
-	"ll":     "`ls -s path` lists the children and prints the stat",
-	"mkdir":  "`create path` creates a znode, `create -p path` its parents too",
-	"mv":     "`mv /a /b` moves a znode with everything below it",
-	"rm":     "`delete path` deletes a znode, `deleteall path` with everything below it",
-	"source": "`zkctl -f file` runs a file of commands",
-	"watch":  "`addWatch path` reports every change at and below a znode, `get -w path` the next change",
+	"cat":   "`get path` prints the data of a znode",
+	"cp":    "`cp /a /b` copies a znode with everything below it",
+	"echo":  "`set path data` replaces the data of a znode",
+	"edit":  "`get -n /a > file` and `set /a @file` export and import the data",
+	"ll":    "`ls -s path` lists the children and prints the stat",
+	"mkdir": "`create path` creates a znode, `create -p path` its parents too",
+	"mv":    "`mv /a /b` moves a znode with everything below it",
+	"rm":    "`delete path` deletes a znode, `deleteall path` with everything below it",
+	"watch": "`addWatch path` reports every change at and below a znode, `get -w path` the next change",
 }
 
 // sameElsewhere are synonyms of those.
@@ -49,25 +46,6 @@ func withoutCredential(name string) string {
 		return before + ":…"
 	}
 	return name
-}
-
-// Secret reports whether a line that starts with the word holds credentials, even if its command
-// is misspelt or has the name that another tool gives it.
-func (s Set) Secret(word string) bool {
-	word = strings.ToLower(word)
-	if same, ok := sameElsewhere[word]; ok {
-		word = same
-	}
-	if c := s.Lookup(word); c != nil {
-		return c.Secret
-	}
-	var names []string
-	for _, c := range s {
-		if c.Secret {
-			names = append(append(names, c.Name), c.Aliases...)
-		}
-	}
-	return len(nearest.Names(word, names)) > 0
 }
 
 func (env *Env) meant(name string) string {

@@ -172,6 +172,7 @@ func NoSubcommand(c *cobra.Command, word, what string) error {
 // reading is the result of reading a verb's arguments.
 type reading struct {
 	args    []string       // as pflag reads them
+	roles   []Role         // of the words
 	target  *cobra.Command // the subcommand, or the verb itself
 	given   []*pflag.Flag
 	waiting bool // the last option waits for its value
@@ -188,6 +189,10 @@ func read(c *cobra.Command, args []string) (r reading) {
 	fs := target.Flags()
 	path := len(args) - len(rest)
 	r.args = append(r.args, args[:path]...)
+	r.roles = make([]Role, len(args))
+	for i := range path {
+		r.roles[i] = Subcommand
+	}
 	for i, arg := range rest {
 		switch {
 		case r.waiting:
@@ -205,6 +210,9 @@ func read(c *cobra.Command, args []string) (r reading) {
 			if flag == nil && len(name) == 1 {
 				flag = fs.ShorthandLookup(name)
 			}
+			if r.roles[path+i] = NoOption; flag != nil || joined(fs, arg) {
+				r.roles[path+i] = OptionName
+			}
 			if flag != nil {
 				r.given = append(r.given, flag)
 				r.waiting = flag.NoOptDefVal == "" && !hasValue
@@ -213,4 +221,21 @@ func read(c *cobra.Command, args []string) (r reading) {
 		r.args = append(r.args, arg)
 	}
 	return r
+}
+
+// joined reports whether the word consists of one-letter options, the last of which may have its value attached, or is a number.
+func joined(fs *pflag.FlagSet, word string) bool {
+	if negativeNumber().MatchString(word) {
+		return true
+	}
+	for i := 1; i < len(word); i++ {
+		f := fs.ShorthandLookup(word[i : i+1])
+		if f == nil {
+			return false
+		}
+		if f.NoOptDefVal == "" {
+			return true
+		}
+	}
+	return true
 }

@@ -22,9 +22,7 @@ type Candidate struct {
 // Complete returns what can replace word, after words, which follow the verb's name: the words of
 // the list or, unless it is Any, a value of the kind.
 func (v *Verb) Complete(env *Env, words []string, word string) (list []Candidate, kind Kind) {
-	quiet := *env
-	quiet.Streams = &ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}
-	c := v.Tree(&quiet)
+	c := v.Tree(env.Silent())
 	var out strings.Builder
 	c.Root().SetOut(&out)
 	c.Root().SetErr(io.Discard)
@@ -72,6 +70,33 @@ func (v *Verb) Complete(env *Env, words []string, word string) (list []Candidate
 		return nil, File
 	}
 	return list, Any
+}
+
+// Silent returns an env like this one that prints nowhere.
+func (env *Env) Silent() *Env {
+	silent := *env
+	silent.Streams = &ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}
+	return &silent
+}
+
+// Role is what a word after a verb's name is.
+type Role int
+
+// The roles of words.
+const (
+	Argument   Role = iota // or the value of an option
+	Subcommand             // also of a subcommand
+	OptionName
+	NoOption // it looks like one
+)
+
+// Roles says what the words after a verb's name are; c is the verb's tree.
+func Roles(c *cobra.Command, words []string) []Role { return read(c, words).roles }
+
+// BeginsOption reports whether an option begins with word, which follows the words after a verb's name.
+func BeginsOption(c *cobra.Command, words []string, word string) bool {
+	r := read(c, words)
+	return len(r.options(word)) > 0
 }
 
 // options returns the target's options, with as many dashes as word has. An option already given

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // PrintVerbHelp explains a command: what it does, its subcommands, options and examples.
@@ -16,7 +19,8 @@ func PrintVerbHelp(w io.Writer, c *cobra.Command, width int) error {
 	if text == "" {
 		text = c.Short
 	}
-	fmt.Fprintf(out, "%s\n\nUsage: %s\n", strings.TrimSpace(text), UseLine(c))
+	fmt.Fprintf(out, "%s\n\n%s\n", Reflow(strings.TrimSpace(text), width),
+		strings.Join(Wrap("Usage: "+UseLine(c), max(width, narrowestHelp)), "\n         "))
 	var rows [][2]string
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() {
@@ -97,11 +101,44 @@ func Columns(w io.Writer, rows [][2]string, width int) {
 	}
 }
 
+// The widths of help, in columns, whatever the terminal's.
+const (
+	narrowestHelp = 30
+	widestHelp    = 100
+)
+
+// Reflow breaks the paragraphs of a text anew, so that no line is longer than width. Lines that are indented stay lines.
+func Reflow(text string, width int) string {
+	width = min(max(width, narrowestHelp), widestHelp)
+	var out []string
+	var paragraph []string
+	end := func() {
+		if len(paragraph) > 0 {
+			out = append(out, Wrap(strings.Join(paragraph, " "), width)...)
+		}
+		paragraph = nil
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		switch {
+		case strings.TrimSpace(line) == "":
+			end()
+			out = append(out, "")
+		case line[0] == ' ' || line[0] == '\t':
+			end()
+			out = append(out, ui.Fold(line, width))
+		default:
+			paragraph = append(paragraph, line)
+		}
+	}
+	end()
+	return strings.Join(out, "\n")
+}
+
 // Wrap breaks text between words so that no line is longer than width.
 func Wrap(text string, width int) (lines []string) {
 	line := ""
 	for _, word := range strings.Fields(text) {
-		if line != "" && len(line)+1+len(word) > width {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
 			lines = append(lines, line)
 			line = ""
 		}

@@ -42,13 +42,35 @@ func Terminal(w io.Writer) io.Writer { return &terminal{w: w} }
 // Raw returns the stream below w: the terminal itself, which obeys. It is for code that draws on
 // it, and for programs that are started.
 func Raw(w io.Writer) io.Writer {
-	if t := terminalOf(w); t != nil {
-		return t.w
-	}
 	if l, ok := w.(*sharedio.Writer); ok {
 		return Raw(l.W)
 	}
+	if t := terminalOf(w); t != nil {
+		w = t.w
+	}
+	if h, ok := w.(Holder); ok {
+		return h.Direct()
+	}
 	return w
+}
+
+// Holder is a writer that may hold back what it gets. Direct shows that, and returns the terminal.
+type Holder interface{ Direct() io.Writer }
+
+// Over returns streams like s, which show on out and err instead, and escape as much.
+func (s *Streams) Over(out, err io.Writer) *Streams {
+	over := *s
+	for _, w := range []struct {
+		to  *io.Writer
+		now io.Writer
+	}{{&over.Out, out}, {&over.Err, err}} {
+		if t := terminalOf(*w.to); t != nil {
+			*w.to = &terminal{w: w.now, width: t.width, begun: t.begun, color: t.color}
+		} else {
+			*w.to = w.now
+		}
+	}
+	return &over
 }
 
 // terminalOf returns the Terminal below w, or nil.
