@@ -33,11 +33,10 @@ func newBundleCommand(s *ui.Streams, connect Connect) *cobra.Command {
 		Use:         "bundle -O FILE.tar.gz",
 		Short:       "collect what support needs in one file",
 		Annotations: command.Exits{0: "the bundle is written", 1: "it could not be", 2: "no member answered; it holds what is known without them"}.Note(),
-		Long: `Collect what somebody who helps from afar asks for: what each member says through
+		Long: `Collect what remote support asks for: what each member says through
 four-letter words and its AdminServer, the ensemble's configuration, what status,
 health and doctor make of it, and how this zkctl is set up. Nothing is changed, and
-no data of znodes is read. manifest.json lists what is there, and what is not and
-why.
+no data of znodes is read. manifest.json lists what is included, and what is missing and why.
 
 --config adds a zoo.cfg with its dynamic configuration file, --dir the names and
 sizes of the files in a data directory (not their contents), --logs the ends of log

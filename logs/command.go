@@ -32,10 +32,10 @@ var Verb = command.Verb{
 func newCommand(s *ui.Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use: "log COMMAND",
-		Long: `Read text logs of ZooKeeper's servers and clients and tell what happened. Layouts,
-compression and rotated files are recognised, and may be mixed: ZooKeeper 3.4 to
-3.10, Kafka, Hadoop, HBase, JSON, the C client, kazoo, go-zookeeper, behind
-prefixes of Docker, Kubernetes, journald and syslog.`,
+		Long: `Read the text logs of ZooKeeper servers and clients, and find out what happened.
+Layouts, compression and rotated files are detected, and can be mixed: ZooKeeper 3.4
+to 3.10, Kafka, Hadoop, HBase, JSON, the C client, kazoo, go-zookeeper, with or
+without the prefixes that Docker, Kubernetes, journald and syslog add.`,
 		Example: `  zkctl log explain 'Have smaller server identifier, so dropping the connection: (3, 1)'
   zkctl log summary /var/log/zookeeper
   journalctl -u zookeeper | zkctl log summary`,

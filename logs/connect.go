@@ -121,9 +121,9 @@ func rift(first, second *source, a, b map[mark]sighting) string {
 		switch at := x.at - y.at; {
 		case y.at == 0 || x.twice || y.twice:
 		case first.member != second.member:
-			return fmt.Sprintf("server %s led epoch 0x%s of one, server %s that of the other", first.member, k.key, second.member)
+			return fmt.Sprintf("server %s led epoch 0x%s in one, server %s in the other", first.member, k.key, second.member)
 		case at > 1000 && !zoneLike(at) || at < -1000 && !zoneLike(at):
-			return fmt.Sprintf("server %s began to lead epoch 0x%s at %s in one, at %s in the other", first.member, k.key, ui.Time(x.at), ui.Time(y.at))
+			return fmt.Sprintf("server %s started to lead epoch 0x%s at %s in one and at %s in the other", first.member, k.key, ui.Time(x.at), ui.Time(y.at))
 		}
 	}
 	return ""
@@ -188,9 +188,9 @@ func compare(first, second map[mark]sighting) skew {
 	switch ms := max(s.ms, -s.ms); {
 	case s.strong > 0:
 	case max(scattered(there), scattered(back)) > mostScattered || s.within > mostScattered:
-		s.known, s.why = false, "what it has in common with others happened at times that fit no one difference: it is of another ensemble, or its clock was set"
+		s.known, s.why = false, "no single difference fits the events that it shares with others: it is of another ensemble, or its clock was set"
 	case ms > mostApart && !zoneLike(s.ms):
-		s.known, s.why = false, fmt.Sprintf("all that it has in common with others is what every new ensemble does, %s apart", ui.Duration(ms))
+		s.known, s.why = false, fmt.Sprintf("it shares with others only what every new ensemble logs, %s apart", ui.Duration(ms))
 	}
 	return s
 }

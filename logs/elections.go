@@ -22,10 +22,10 @@ func newElectionsCommand(s *ui.Streams) *cobra.Command {
 		Use:               "elections FILE|DIR...",
 		ValidArgsFunction: takesFiles,
 		Short:             "reconstruct elections from servers' logs",
-		Long: `Reconstruct elections from the logs of the members, as many as there are: what
-began each, who looked for a leader, how they voted, who won and why, how long it
-took until there was a quorum, how each learner was brought up to date, how long
-clients had no service, who stayed out and why, and who left later.`,
+		Long: `Reconstruct elections from members' logs, the more the better: what started each,
+who looked for a leader, how they voted, who won and why, how long it took until
+there was a quorum, how each learner was brought up to date, how long clients had no
+service, who stayed out and why, and who left later.`,
 		Example: `  zkctl log elections zk1.log zk2.log zk3.log
   zkctl log elections --since 1d -o json /var/log/zookeeper | jq '{leader, epoch, noService}'`,
 		RunE: func(c *cobra.Command, args []string) error {

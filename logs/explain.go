@@ -50,7 +50,7 @@ as summary and --list print it.`,
 			return runExplain(c.Context(), o)
 		},
 	}
-	c.Flags().BoolVar(&o.list, "list", false, "list all phrases that are known")
+	c.Flags().BoolVar(&o.list, "list", false, "list all known phrases")
 	addOutput(c, &o.output)
 	return c
 }

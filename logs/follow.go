@@ -9,7 +9,7 @@ import (
 )
 
 func (r *reading) addFollow(c *cobra.Command) {
-	c.Flags().BoolVarP(&r.follow, "follow", "f", false, "wait for what is written, and print it as it comes; with --since, begin there")
+	c.Flags().BoolVarP(&r.follow, "follow", "f", false, "keep reading as the logs grow; with --since, start there")
 }
 
 // followAll calls visit with the events of all logs as they are written, until ctx is done.

@@ -36,7 +36,7 @@ func newMergeCommand(s *ui.Streams) *cobra.Command {
 		ValidArgsFunction: takesFiles,
 		Short:             "print the lines of several logs in order",
 		Long: `Print the lines of several logs merged in time, unchanged, each after the name of
-its log. Stack traces stay with their line. Clocks are compared as timeline does.`,
+its log. Stack traces stay with their line. Clocks are compared as in timeline.`,
 		Example: `  zkctl log merge zk1.log zk2.log zk3.log | less
   zkctl log merge --since 03:00 --until 03:10 /var/log/zookeeper`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -62,8 +62,8 @@ func newGrepCommand(s *ui.Streams) *cobra.Command {
 		Use:               "grep RE FILE|DIR...",
 		ValidArgsFunction: command.Takes(command.File, 1, -1),
 		Short:             "print events that match, with their stack traces",
-		Long: `Print events of which a line matches a regular expression (Go's syntax), with all
-lines that belong to them, merged in time. An empty expression matches all.`,
+		Long: `Print events with a line that matches a regular expression (Go's syntax), merged in
+time. All lines of an event are printed. An empty expression matches every event.`,
 		Example: `  zkctl log grep 0xff902365d9b70e63 zk1.log zk2.log zk3.log app.log
   zkctl log grep -i 'read timed out' /var/log/zookeeper
   zkctl log grep '' --phrase fsync-slow -o json logs | jq .fields.ms`,

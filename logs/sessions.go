@@ -28,7 +28,7 @@ func newSessionsCommand(s *ui.Streams) *cobra.Command {
 		Use:               "sessions FILE|DIR...",
 		ValidArgsFunction: takesFiles,
 		Short:             "show which sessions began, moved and ended, and how",
-		Long: `Collect what servers' and clients' logs tell of each session: when it was
+		Long: `Collect what the logs of servers and clients say about each session: when it was
 established and by which client, which servers it moved between, when its
 connection was lost, and how it ended. Servers since 3.5 log most of that only at
 level DEBUG; what is not logged is not counted.`,
@@ -88,7 +88,7 @@ var endNames = [ends]string{"open", "lost", "gone", "closed", "unasked", "expire
 
 // endMeans explains them.
 var endMeans = [ends]string{"no end is logged", "the connection was lost, and no end is logged", "servers say that it no longer exists; who ended it is not logged",
-	"closed by its client or an administrator", "closed, though its client still used it (zkctl session trace finds by whom)", "the leader expired it"}
+	"closed by its client or an administrator", "closed while its client still used it (zkctl session trace finds out by whom)", "the leader expired it"}
 
 // session is what logs tell of a session.
 type session struct {

@@ -81,17 +81,17 @@ func twoEnsembles(t *testing.T, leader string) (dir string, files []string) {
 func TestUnrelatedEnsembles(t *testing.T) {
 	_, files := twoEnsembles(t, "2")
 	got := run(t, "", append([]string{"timeline"}, files...)...)
-	if !strings.Contains(got.err, "b.log and 2 d.log are of different ensembles: server 2 began to lead epoch 0x1 at 2024-06-25T10:00:02.000Z in one, at 2024-06-25T11:07:02.000Z in the other") {
+	if !strings.Contains(got.err, "b.log and 2 d.log are of different ensembles: server 2 started to lead epoch 0x1 at 2024-06-25T10:00:02.000Z in one and at 2024-06-25T11:07:02.000Z in the other") {
 		t.Error(got.err)
 	}
-	for _, want := range []string{"clock of 1 a.log: ", "within 10ms, from 2 pairs", "clock of 1 c.log: could not be compared: ", "clock of 2 d.log: could not be compared: server 2 began to lead"} {
+	for _, want := range []string{"clock of 1 a.log: ", "within 10ms, from 2 pairs", "clock of 1 c.log: could not be compared: ", "clock of 2 d.log: could not be compared: server 2 started to lead"} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("no %q in\n%s", want, got.out)
 		}
 	}
 	// Without the leaders' logs it is the times that do not fit.
 	got = run(t, "", "timeline", files[0], files[3])
-	if !strings.Contains(got.out, "could not be compared: all that it has in common with others is what every new ensemble does, 1h 7m apart") {
+	if !strings.Contains(got.out, "could not be compared: it shares with others only what every new ensemble logs, 1h 7m apart") {
 		t.Error(got.out, got.err)
 	}
 	// A time zone is no other ensemble.

@@ -44,9 +44,9 @@ type reading struct {
 func (r *reading) addFlags(c *cobra.Command) {
 	fs := c.Flags()
 	fs.SortFlags = false
-	fs.StringVar(&r.since, "since", "", "skip what is before this `time`: 2h (ago), 2026-11-22T03:07:05")
-	fs.StringVar(&r.until, "until", "", "skip what is after this `time`")
-	fs.StringArrayVar(&r.zones, "tz", nil, "time `zone` of times that have none: +08:00, Europe/Berlin, or FILE=ZONE for one file (default local)")
+	fs.StringVar(&r.since, "since", "", "skip events before this `time`: 2h (ago), 2026-11-22T03:07:05")
+	fs.StringVar(&r.until, "until", "", "skip events after this `time`")
+	fs.StringArrayVar(&r.zones, "tz", nil, "time `zone` of timestamps without one: +08:00, Europe/Berlin, or FILE=ZONE for one file (default local)")
 	fs.StringArrayVar(&r.dates, "dates", nil, "`order` of dates such as 05/06/24: ymd, dmy, mdy, or FILE=ORDER for one file")
 	addOutput(c, &r.output)
 	for _, name := range []string{"since", "until", "tz"} {

@@ -22,13 +22,13 @@ type summaryOptions struct {
 }
 
 func newSummaryCommand(s *ui.Streams) *cobra.Command {
-	o := &summaryOptions{reading: reading{streams: s}}
+	o := &summaryOptions{reading: reading{streams: s, counts: true}}
 	c := &cobra.Command{
 		Use:               "summary FILE|DIR...",
 		ValidArgsFunction: takesFiles,
 		Short:             "count what logs say, and show what stands out",
 		Long: `Count events by level, member and phrase, show what stands out, group exceptions by
-their cause, and group what is not known by its shape. Without arguments, read
+their cause, and group unknown messages by their shape. Without arguments, read
 standard input.`,
 		Example: `  zkctl log summary /var/log/zookeeper
   zkctl log summary --since 2h zk1.log zk2.log zk3.log

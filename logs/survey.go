@@ -36,7 +36,7 @@ func Survey(ctx context.Context, o survey.LogOptions) (*survey.Logs, error) {
 	if err != nil {
 		return nil, err
 	}
-	sum, err := (&summaryOptions{reading: reading{streams: quiet, since: r.since, until: r.until, zones: r.zones, dates: r.dates, from: r.from, to: r.to}}).recount(ctx, r, all)
+	sum, err := (&summaryOptions{reading: reading{streams: quiet, counts: true, since: r.since, until: r.until, zones: r.zones, dates: r.dates, from: r.from, to: r.to}}).recount(ctx, r, all)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,11 @@ func (w *walk) elected(e *election) error {
 	w.found.ElectionsN++
 	from, to, outage := e.outage()
 	if outage {
-		w.delay("no-service", "no leader, and so no service").add(to-from, from, true, e.winner())
+		leader := ""
+		if sid := e.winner(); sid != "" {
+			leader = named(sid)
+		}
+		w.delay("no-service", "no leader, and so no service").add(to-from, from, true, leader)
 	}
 	if len(w.found.Elections) >= surveyElections {
 		return nil
@@ -257,14 +261,14 @@ func (x *sessions) survey(to *survey.Sessions) {
 		}
 	}
 	for _, c := range clients[:min(len(clients), surveyClients)] {
-		to.Clients = append(to.Clients, survey.Client{Name: c.name, Sessions: c.n, Expired: c.ends[expired], Gone: c.ends[gone], Closed: c.ends[closed],
+		to.Clients = append(to.Clients, survey.Client{Name: c.name, Sessions: c.n, Expired: c.ends[expired], Unasked: c.ends[unasked], Gone: c.ends[gone], Closed: c.ends[closed],
 			Moved: c.moved, Lost: c.lost, Connections: c.connections, Shortest: c.shortestLife})
 	}
 }
 
 // delayNames are the phrases that say how long something took, in their field ms.
 var delayNames = map[string]string{
-	"fsync-slow": "fsync of the transaction log", "jvm-pause": "pause of the JVM or the machine", "election-took": "election, as a server says",
+	"fsync-slow": "fsync of the transaction log", "jvm-pause": "pause of the JVM or the machine", "election-took": "election, as servers report it",
 	"client-silent": "client heard nothing from its server", "snapshot-taken": "snapshot written", "snapshot-loaded": "snapshot loaded",
 	"txns-loaded": "transactions loaded", "restore": "snapshot restored",
 }

@@ -34,8 +34,8 @@ func newTimelineCommand(s *ui.Streams) *cobra.Command {
 		Short:             "show what matters in several logs, in order",
 		Long: `Show what matters in the logs of several servers and clients, merged in time:
 elections, sessions that end, lost connections, slow disks, pauses. Clocks are
-compared by what two logs have both seen; times are corrected by the difference, if
-one is found.`,
+compared by the events that two logs share, and times are corrected by the
+difference, if there is one.`,
 		Example: `  zkctl log timeline zk1.log zk2.log zk3.log app.log
   zkctl log timeline --kind election --kind quorum --since 2026-11-22T03:00 /var/log/zookeeper
   zkctl log timeline --member 3 -o json logs | jq -r .phrase`,
@@ -58,7 +58,7 @@ one is found.`,
 	fs := c.Flags()
 	fs.StringSliceVar(&o.kinds, "kind", nil, "show only phrases of this `kind`: election, session, disk, …; repeatable")
 	fs.StringSliceVar(&o.members, "member", nil, "show only the server with this `id`; repeatable")
-	fs.BoolVar(&o.all, "all", false, "show routine phrases and unknown messages, too")
+	fs.BoolVar(&o.all, "all", false, "also show routine phrases and unknown messages")
 	o.addMergeFlags(c)
 	_ = c.RegisterFlagCompletionFunc("kind", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return kinds(), cobra.ShellCompDirectiveNoFileComp

@@ -50,14 +50,14 @@ func NewTraceCommand(s *ui.Streams, members Members) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "trace SESSION SOURCE...",
 		Short: "find how a session ended, and why",
-		Long: `Find how a session ended, and why, from what servers and clients have left: their
+		Long: `Find how a session ended, and why, from what servers and clients left behind: their
 logs, transaction logs (a data directory, or its files), audit logs, and with --live
-the members. Prints one timeline, with clocks compared, and a verdict with the lines
-that support it. If the sources do not decide it, the verdict is "unknown", with what
-would. With --path and without SESSION, the session that made the znode is traced.
+the members. Print one timeline, with clocks compared, and a verdict with the lines
+that support it. If the sources cannot settle it, the verdict is "unknown" and says
+what would. With --path and without SESSION, the session that made the znode is traced.
 
-The more sources the better: the leader's log tells that a session expired, the
-transaction log whether somebody closed it, the client's log why it fell silent.`,
+The more sources, the better: the leader's log shows that a session expired, the
+transaction log whether somebody closed it, and the client's log why it fell silent.`,
 		Example: `  zkctl session trace 0xff902365d9b70e63 zk1.log zk2.log zk3.log app.log
   zkctl session trace 0x10000221ceb0000 logs /var/lib/zookeeper/version-2
   zkctl session trace --path /app/leader /var/lib/zookeeper logs
@@ -106,7 +106,7 @@ transaction log whether somebody closed it, the client's log why it fell silent.
 	completeValues(c, "around")
 	o.addMergeFlags(c)
 	if members.Session != nil {
-		fs.BoolVar(&o.live, "live", false, "ask the members of the ensemble, too")
+		fs.BoolVar(&o.live, "live", false, "also ask the members of the ensemble")
 		members.AddFlags(c)
 	}
 	return c

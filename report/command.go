@@ -66,7 +66,7 @@ func newCommand(o *options) *cobra.Command {
 		Use:               "report FILE|DIR... -O FILE.html",
 		ValidArgsFunction: command.Takes(command.File, 0, -1),
 		Long: `Write one page about an incident: what stands out, a timeline, elections, sessions,
-writes and the paths written most, the size of the tree, and how long things took.
+writes and the busiest paths, the size of the tree, and how long things took.
 Every chart has a table.
 
 Give logs of servers and clients, transaction logs, snapshots and data directories,
@@ -74,7 +74,7 @@ in any order; each is recognised by its content. Folders are searched recursivel
 The numbers are those of zkctl log summary and zkctl txnlog stats.
 
 The page is one file that loads nothing from anywhere and runs no script. It shows
-names of znodes and lines of logs, so keep it as confidential as those. It is
+names of znodes and lines of logs, so keep it as safe as those. It is
 created with mode 0600, complete or not at all, and never replaces another file.`,
 		Example: `  zkctl report /var/log/zookeeper /var/lib/zookeeper -O report.html
   zkctl report zk1.log zk2.log zk3.log app.log version-2 --since 2h -O report.html`,
@@ -100,9 +100,9 @@ created with mode 0600, complete or not at all, and never replaces another file.
 	fs := c.Flags()
 	fs.SortFlags = false
 	fs.StringVarP(&o.out, "out", "O", "", "`file` to write, a page in HTML")
-	fs.StringVar(&o.since, "since", "", "skip what is before this `time`: 2h (ago), 2026-11-22T03:07:05")
-	fs.StringVar(&o.until, "until", "", "skip what is after this `time`")
-	fs.StringArrayVar(&o.zones, "tz", nil, "time `zone` of times that have none: +08:00, Europe/Berlin, or FILE=ZONE for one file (default local)")
+	fs.StringVar(&o.since, "since", "", "skip everything before this `time`: 2h (ago), 2026-11-22T03:07:05")
+	fs.StringVar(&o.until, "until", "", "skip everything after this `time`")
+	fs.StringArrayVar(&o.zones, "tz", nil, "time `zone` of timestamps without one: +08:00, Europe/Berlin, or FILE=ZONE for one file (default local)")
 	fs.StringArrayVar(&o.dates, "dates", nil, "`order` of dates such as 05/06/24: ymd, dmy, mdy, or FILE=ORDER for one file")
 	fs.BoolVar(&o.asLogged, "as-logged", false, "do not correct times by the differences between clocks")
 	fs.IntVar(&o.depth, "depth", 3, "group written paths by their first `n` names")

@@ -95,9 +95,9 @@ func (c *content) writeLoggedSessions(p *page, s *survey.Sessions) {
 		if k.Shortest > 0 {
 			shortest = ui.Duration(k.Shortest)
 		}
-		rows = append(rows, []any{cmp.Or(k.Name, "unknown"), k.Sessions, bar(int64(k.Sessions), most, "s0"), k.Connections, k.Expired, k.Gone, k.Closed, k.Moved, k.Lost, shortest})
+		rows = append(rows, []any{cmp.Or(k.Name, "unknown"), k.Sessions, bar(int64(k.Sessions), most, "s0"), k.Connections, k.Expired, k.Unasked, k.Gone, k.Closed, k.Moved, k.Lost, shortest})
 	}
-	p.table("Clients with the most sessions", []column{{name: "client", wrap: true}, {name: "sessions", number: true}, {name: ""}, {name: "connections", number: true}, {name: "expired", number: true},
+	p.table("Clients with the most sessions", []column{{name: "client", wrap: true}, {name: "sessions", number: true}, {name: ""}, {name: "connections", number: true}, {name: "expired", number: true}, {name: "unasked", number: true},
 		{name: "gone", number: true}, {name: "closed", number: true}, {name: "moved", number: true}, {name: "lost", number: true}, {name: "shortest", number: true}}, rows)
 	if more := s.ClientsN - len(s.Clients); more > 0 {
 		p.put("<p class=\"muted\">and %v more.</p>\n", more)

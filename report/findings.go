@@ -15,7 +15,8 @@ import (
 type finding struct {
 	problem  bool // or only notable
 	title    string
-	when     string
+	from     string // its time, or its first
+	until    string // its last, if there is another
 	text     string // what it means
 	do       string
 	evidence string // a line of a source
@@ -100,7 +101,7 @@ func (c *content) outages(add func(finding)) {
 			}
 		}
 		add(finding{problem: true, title: "No leader, and so no service, for " + ui.Duration(e.LostUntil-e.LostFrom),
-			when: ui.Time(e.LostFrom) + " to " + ui.Time(e.LostUntil), text: text, section: "elections"})
+			from: ui.Time(e.LostFrom), until: ui.Time(e.LostUntil), text: text, section: "elections"})
 	}
 	if more := len(list) - mostOutages; more > 0 {
 		add(finding{problem: true, title: fmt.Sprintf("%s more without a leader", command.Counted(more, "time")), section: "elections"})
@@ -169,9 +170,9 @@ func (c *content) phrases(add func(finding)) {
 		f := finding{problem: true, title: fmt.Sprintf("%s, %s", p.Key, times(p.N)), section: "messages", evidence: clip(p.Sample, 400),
 			where: fmt.Sprintf("%s:%d", p.File, p.Line)}
 		if p.Timed && p.Last > p.First {
-			f.when = ui.Time(p.First) + " to " + ui.Time(p.Last)
+			f.from, f.until = ui.Time(p.First), ui.Time(p.Last)
 		} else if p.Timed {
-			f.when = ui.Time(p.First)
+			f.from = ui.Time(p.First)
 		}
 		if shown++; shown <= mostFullTexts {
 			f.text, f.do = p.Means, p.Do

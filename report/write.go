@@ -144,8 +144,12 @@ func (c *content) writeFindings(p *page) {
 			kind = "problem"
 		}
 		p.put("<li class=\"%s\"><h3><span class=\"tag\">%s</span> %s</h3>\n", kind, kind, f.title)
-		if f.when != "" {
-			p.put("<p class=\"muted\">%s</p>\n", f.when)
+		if f.from != "" {
+			p.put("<p class=\"muted\"><time>%s</time>", f.from)
+			if f.until != "" {
+				p.put(" to <time>%s</time>", f.until)
+			}
+			p.put("</p>\n")
 		}
 		if f.text != "" {
 			p.put("<p>%s</p>\n", f.text)

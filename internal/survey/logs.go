@@ -147,10 +147,10 @@ func (c *LogChurn) Add(other *LogChurn) {
 
 // Client is a client with what its sessions add up to.
 type Client struct {
-	Name                            string
-	Sessions, Expired, Gone, Closed int
-	Moved, Lost, Connections        int
-	Shortest                        int64 // life of a session, 0 if unknown
+	Name                                     string
+	Sessions, Expired, Unasked, Gone, Closed int
+	Moved, Lost, Connections                 int
+	Shortest                                 int64 // life of a session, 0 if unknown
 }
 
 // Session is one session.
