@@ -15,8 +15,8 @@ func TestOptionsThatCannotCount(t *testing.T) {
 		args []string
 		want string // "" if it is fine
 	}{
-		{[]string{"timeline", "--tz", "z.log=+08:00", log}, `--tz: no log that is read is "z.log"`},
-		{[]string{"timeline", "--dates", "z.log=dmy", log}, `--dates: no log that is read is "z.log"`},
+		{[]string{"timeline", "--tz", "z.log=+08:00", log}, `--tz: "z.log" is none of the logs`},
+		{[]string{"timeline", "--dates", "z.log=dmy", log}, `--dates: "z.log" is none of the logs`},
 		{[]string{"timeline", "--tz", "." + string(filepath.Separator) + "a.log=+08:00", log}, ""},
 		{[]string{"timeline", "--tz", log + "=+08:00", "a.log"}, ""},
 		{[]string{"timeline", "--tz", dir + "=+08:00", "a.log"}, ""},

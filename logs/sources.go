@@ -139,7 +139,7 @@ func (r *reading) checkFileOptions(found []*source) error {
 			if !slices.ContainsFunc(found, func(s *source) bool {
 				return slices.ContainsFunc(s.files, func(file string) bool { return concerns(o[:i], r.given(file)) })
 			}) {
-				return fmt.Errorf("%s: no log that is read is %q; name one of them, or leave out the name to mean all", name, o[:i])
+				return fmt.Errorf("%s: %q is none of the logs; name one of them, or leave out the name to mean all", name, o[:i])
 			}
 		}
 	}
