@@ -12,6 +12,10 @@
 //	keep.go          which of them to keep
 //	cp.go            cp
 //	mv.go            mv
+//	mirror.go        mirror: its options, its two ends
+//	mirrorloop.go    what is compared, read and written
+//	mirrorstate.go   what is remembered, and its file
+//	mirrorstatus.go  the status line and metrics
 //	progress.go      how far a run is
 //	writing.go       what the verbs that write a tree share: options, questions, the report
 package transfer
@@ -39,5 +43,8 @@ var Verbs = []command.Verb{
 	}, {
 		Name: "backup", Short: "keep a folder of exports: create, check, prune, restore", Group: command.Moving,
 		New: func(env *command.Env) *cobra.Command { return newBackup(env) },
+	}, {
+		Name: "mirror", Short: "keep a tree like one on another ensemble", Group: command.Moving,
+		New: func(env *command.Env) *cobra.Command { return newMirror(env) },
 	},
 }

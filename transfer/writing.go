@@ -365,3 +365,5 @@ func rebase(from, to, path string) string {
 	}
 	return to + rest
 }
+
+func parentOf(path string) string { return path[:max(1, strings.LastIndexByte(path, '/'))] }

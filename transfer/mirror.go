@@ -1,0 +1,238 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/apply"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/source"
+)
+
+type mirrorOptions struct {
+	env      *command.Env
+	once     bool
+	state    string
+	delete   bool
+	verify   time.Duration
+	rate     int
+	force    bool
+	metrics  string
+	yes      bool
+	patience time.Duration // between attempts to connect; tests shorten it
+}
+
+// verifyEvery is the default of --verify-every.
+const verifyEvery = 5 * time.Minute
+
+func newMirror(env *command.Env) *cobra.Command {
+	o := &mirrorOptions{env: env, patience: time.Second}
+	c := &cobra.Command{
+		Use: "mirror FROM TO",
+		Long: `Keep the tree at TO like the one at FROM, both on live ensembles: copy it, then
+watch it and apply each change. It runs until Ctrl-C; --once ends it as soon as TO
+is in step. FROM needs ZooKeeper 3.6 or later.
+
+Watches report no changes of ACLs, and none that happen while the connection is lost.
+So after each reconnect the stats of all znodes are compared, and again after
+--verify-every: changes of ACLs lag by up to that.
+
+What somebody else has changed at TO is reported and not overwritten, unless --force.
+Znodes deleted at FROM stay at TO without --delete; with it, the mirror stops
+before it deletes more than a tenth of them at once, because the source looks empty.
+
+With --state, a mirror that was stopped or killed goes on where it was. Ephemeral
+znodes are not mirrored; containers and TTL znodes become persistent.`,
+		Example: `  zkctl mirror prod:/app standby:/app --delete --state /var/lib/zkctl/app.mirror
+  zkctl mirror zk://zk1:2181/config /config --once`,
+		Args:              command.ArgCount(2, 2),
+		ValidArgsFunction: command.Takes(command.Location, 0, 1),
+		RunE:              func(c *cobra.Command, args []string) error { return o.run(c.Context(), args[0], args[1]) },
+	}
+	fs := c.Flags()
+	fs.BoolVar(&o.once, "once", false, "end as soon as the destination is in step")
+	fs.StringVar(&o.state, "state", "", "`file` that remembers what was mirrored")
+	fs.BoolVar(&o.delete, "delete", false, "also delete what is deleted at the source")
+	fs.DurationVar(&o.verify, "verify-every", verifyEvery, "compare all znodes after this `time`: ACLs lag by up to it")
+	fs.IntVar(&o.rate, "rate", apply.DefaultRate, "at most `N` reads a second at the source, and N changes at the destination; 0 for no limit")
+	fs.BoolVar(&o.force, "force", false, "overwrite what others change at the destination, and delete however much")
+	fs.StringVar(&o.metrics, "metrics", "", "serve metrics to Prometheus at this `address`, host:port")
+	return c
+}
+
+func (o *mirrorOptions) run(ctx context.Context, from, to string) error {
+	switch {
+	case o.verify <= 0:
+		return fmt.Errorf("--verify-every: invalid value %v; use a positive time, such as 5m", o.verify)
+	case o.rate < 0:
+		return fmt.Errorf("--rate: %d is not a number of requests a second; use 0 for no limit", o.rate)
+	}
+	m := &mirror{mirrorOptions: o, dirty: newDirty()}
+	var err error
+	if m.src, err = o.end(from); err == nil {
+		m.dst, err = o.end(to)
+	}
+	if err != nil {
+		return err
+	}
+	m.src.event = m.dirty.event
+	if m.state, err = openMirrorState(o.state, m.src.name(), m.dst.name()); err != nil {
+		return err
+	}
+	m.stat.znodes.Store(int64(len(m.state.twins)))
+	defer m.closeAll()
+	if err := m.connect(ctx); err != nil {
+		return err
+	}
+	stop, err := m.serveMetrics()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return m.loop(ctx)
+}
+
+// end is one of the two ensembles. Its session is opened again when it has ended.
+type end struct {
+	location source.Location
+	path     string
+	cfg      client.Config
+	event    func(client.Event)
+	conn     *client.Conn
+}
+
+// end reads a location.
+func (o *mirrorOptions) end(text string) (*end, error) {
+	l, cfg, err := o.env.Live(text)
+	if err != nil {
+		return nil, err
+	}
+	return &end{location: l, path: l.Path, cfg: cfg}, nil
+}
+
+// name is what the state file calls the place.
+func (e *end) name() string { return "zk://" + e.cfg.Servers + e.path }
+
+// real is the path on the ensemble, without the chroot.
+func (e *end) real() string {
+	if chroot := e.conn.Chroot(); chroot != "" {
+		return strings.TrimSuffix(chroot+e.path, "/")
+	}
+	return e.path
+}
+
+// open returns the session, or a new one. fresh says that it is new.
+func (e *end) open(ctx context.Context) (fresh bool, err error) {
+	if e.conn == nil || !e.conn.State().Alive() {
+		if e.conn != nil {
+			_ = e.conn.Close() // it has ended
+		}
+		cfg := e.cfg
+		cfg.OnEvent, cfg.Watched = nil, e.event
+		if e.conn, err = client.Open(cfg); err != nil {
+			return false, err
+		}
+		fresh = true
+	}
+	return fresh, e.conn.WaitConnected(ctx)
+}
+
+func (m *mirror) closeAll() {
+	for _, e := range []*end{m.src, m.dst} {
+		if e.conn != nil {
+			_ = e.conn.Close() // it has no ephemeral znodes
+		}
+	}
+	if err := m.state.close(); err != nil {
+		m.env.Complain(err)
+	}
+}
+
+// connect opens both sessions for the first time, and refuses what cannot work.
+func (m *mirror) connect(ctx context.Context) error {
+	for _, e := range []*end{m.src, m.dst} {
+		if _, err := e.open(ctx); err != nil {
+			return m.env.At(e.location, err)
+		}
+	}
+	if err := m.dst.conn.MayChange("mirror to " + m.dst.location.Text); err != nil {
+		return err
+	}
+	if _, err := m.src.conn.Exists(ctx, m.src.path, false); err != nil {
+		return m.env.At(m.src.location, m.env.Explain(ctx, err))
+	}
+	if len(m.state.twins) == 0 {
+		switch _, err := m.dst.conn.Exists(ctx, m.dst.path, false); {
+		case errors.Is(err, proto.ErrNoNode):
+			m.state.mark(true, false)
+		case err != nil:
+			return m.env.At(m.dst.location, m.env.Explain(ctx, err))
+		}
+	}
+	if err := m.refuseLoop(ctx); err != nil {
+		return err
+	}
+	return m.watch(ctx)
+}
+
+// watch sets the watch at the source. It is set before anything is compared, so that nothing is missed.
+func (m *mirror) watch(ctx context.Context) error {
+	err := m.src.conn.AddWatch(ctx, m.src.path, proto.WatchPersistentRecursive)
+	if errors.Is(err, proto.ErrUnimplemented) {
+		return fmt.Errorf("the source's servers have no recursive watches (ZooKeeper 3.6); cp --on-conflict overwrite, run now and then, does without")
+	}
+	return err
+}
+
+// refuseLoop refuses a destination that is in the source, or the other way round: the mirror would mirror itself. Only
+// the ensembles know whether they are the same: a znode that is made on one is looked for on the other.
+func (m *mirror) refuseLoop(ctx context.Context) error {
+	from, to := m.src.real(), m.dst.real()
+	if !below(from, to) && !below(to, from) {
+		return nil
+	}
+	same, err := m.sameEnsemble(ctx)
+	if err != nil || !same {
+		return err
+	}
+	return fmt.Errorf("%s and %s overlap on the same ensemble, so the mirror would mirror itself; choose a destination apart from the source",
+		escape.Line(m.src.location.Text), escape.Line(m.dst.location.Text))
+}
+
+// sameEnsemble finds out whether both sessions are with the same ensemble, by an ephemeral znode that it makes at the
+// destination for a moment.
+func (m *mirror) sameEnsemble(ctx context.Context) (bool, error) {
+	at := m.dst.path
+	for at != "/" {
+		if _, err := m.dst.conn.Exists(ctx, at, false); err == nil {
+			break
+		} else if !errors.Is(err, proto.ErrNoNode) {
+			return false, m.env.At(m.dst.location, err)
+		}
+		at = at[:max(1, strings.LastIndexByte(at, '/'))]
+	}
+	probe := fmt.Sprintf("%s/zkctl-mirror-%016x", strings.TrimSuffix(at, "/"), uint64(m.dst.conn.SessionID()))
+	seen := strings.TrimPrefix(m.dst.conn.Chroot()+probe, m.src.conn.Chroot())
+	ctx = client.Unasked(ctx)
+	_, _, err := m.dst.conn.Create(ctx, probe, nil, proto.OpenACL, proto.Ephemeral, 0)
+	if err != nil {
+		return false, m.env.At(m.dst.location, fmt.Errorf("find out whether source and destination are the same ensemble: %w", m.env.Explain(ctx, err)))
+	}
+	defer func() { _ = m.dst.conn.Delete(context.WithoutCancel(ctx), probe, -1) }() // it ends with the session
+	if !strings.HasPrefix(m.dst.conn.Chroot()+probe, m.src.conn.Chroot()+"/") {
+		return false, nil
+	}
+	if err := m.src.conn.Sync(ctx, "/"); err != nil {
+		return false, m.env.At(m.src.location, err)
+	}
+	stat, err := m.src.conn.Exists(ctx, seen, false)
+	return err == nil && stat.EphemeralOwner == m.dst.conn.SessionID(), nil
+}

@@ -1,0 +1,353 @@
+package transfer
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zkctl/zkctl/internal/await"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/session"
+	"github.com/zkctl/zkctl/internal/sharedio"
+	"github.com/zkctl/zkctl/internal/ui"
+)
+
+// gate is a dialer whose connections can all be cut.
+type gate struct {
+	mu    sync.Mutex
+	shut  bool
+	conns []net.Conn
+}
+
+func (g *gate) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut {
+		return nil, errors.New("cut off")
+	}
+	c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	if err == nil {
+		g.conns = append(g.conns, c)
+	}
+	return c, err
+}
+
+func (g *gate) set(shut bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = shut
+	if shut {
+		for _, c := range g.conns {
+			_ = c.Close()
+		}
+		g.conns = nil
+	}
+}
+
+// mirrored is a mirror that runs.
+type mirrored struct {
+	t      testing.TB
+	cancel context.CancelFunc
+	ended  chan error
+	log    sharedio.Buffer
+}
+
+func startMirror(t testing.TB, cfg client.Config, words ...string) *mirrored {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	m := &mirrored{t: t, cancel: cancel, ended: make(chan error, 1)}
+	s := session.New(func() (client.Config, error) { return cfg, nil })
+	env := &command.Env{Streams: &ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: &m.log, Width: 80}, Verbs: Verbs, Session: s, Dir: "/"}
+	go func() {
+		m.ended <- command.Run(ctx, env, command.Args(append([]string{"mirror"}, words...)...))
+		_ = s.Close()
+	}()
+	t.Cleanup(func() { _ = m.end() })
+	return m
+}
+
+// end stops the mirror, as Ctrl-C does.
+func (m *mirrored) end() error {
+	m.cancel()
+	select {
+	case err := <-m.ended:
+		m.ended <- err
+		return err
+	case <-time.After(20 * time.Second):
+		m.t.Error("the mirror does not end")
+		return nil
+	}
+}
+
+// same waits until two trees are the same.
+func same(t testing.TB, cfg client.Config, from, to string) {
+	t.Helper()
+	var a, b []string
+	if err := await.Until(testContext(t), func() bool {
+		a, b = describe(t, cfg, from), describeIf(t, cfg, to)
+		return slices.Equal(a, b)
+	}); err != nil {
+		t.Fatalf("%v: there is\n%s\nof\n%s", err, strings.Join(b, "\n"), strings.Join(a, "\n"))
+	}
+}
+
+// describeIf is describe, or nothing if there is nothing.
+func describeIf(t testing.TB, cfg client.Config, path string) []string {
+	t.Helper()
+	c := open(t, cfg)
+	defer c.Close()
+	if _, err := c.Exists(testContext(t), path, false); errors.Is(err, proto.ErrNoNode) {
+		return nil
+	}
+	return describe(t, cfg, path)
+}
+
+func TestMirrorFollows(t *testing.T) {
+	server, at := home(t)
+	cfg := client.Config{Servers: server, Auth: []client.Auth{scott}}
+	c := open(t, cfg)
+	ctx := testContext(t)
+	from, to := at+"/from", at+"/to"
+	sample(t, c, from)
+	m := startMirror(t, cfg, "mirror", from, to, "--delete", "--verify-every", "300ms")
+	same(t, cfg, from, to)
+	create(t, c, from+"/new", "1", proto.OpenACL, proto.Persistent)
+	create(t, c, from+"/new/deep", "2", proto.OpenACL, proto.Persistent)
+	if _, err := c.Set(ctx, from+"/ttl", []byte("changed"), -1); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // they leave nothing but the parent's number
+		create(t, c, from+"/new/gone", "", proto.OpenACL, proto.Persistent)
+		if err := c.Delete(ctx, from+"/new/gone", -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Delete(ctx, from+"/closed/kid", -1); err != nil {
+		t.Fatal(err)
+	}
+	same(t, cfg, from, to)
+	// An ACL changes without an event.
+	if _, err := c.SetACL(ctx, from+"/queue", []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "auth"}}}, -1); err != nil {
+		t.Fatal(err)
+	}
+	same(t, cfg, from, to)
+	// What somebody else changes stays, and is reported once.
+	if _, err := c.Set(ctx, to+"/new", []byte("theirs"), -1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Set(ctx, from+"/new", []byte("ours"), -1); err != nil {
+		t.Fatal(err)
+	}
+	create(t, c, from+"/last", "", proto.OpenACL, proto.Persistent)
+	if err := await.Until(ctx, func() bool {
+		_, err := c.Exists(ctx, to+"/last", false)
+		return err == nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.end(); err != nil {
+		t.Error(err)
+	}
+	if data, _, err := c.Get(ctx, to+"/new", false); string(data) != "theirs" {
+		t.Errorf("their change was overwritten by %q, %v", data, err)
+	}
+	if n := strings.Count(m.log.String(), to+"/new: "); n != 1 {
+		t.Errorf("it was reported %d times:\n%s", n, m.log.String())
+	}
+	if _, stderr, err := run(t, cfg, "mirror", from, to, "--once", "--force", "--delete"); err != nil {
+		t.Fatalf("%s%v", stderr, err)
+	}
+	same(t, cfg, from, to)
+}
+
+// TestMirrorLosesNothing cuts each side off while a writer goes on: etcd's make-mirror loses keys that change meanwhile, or hangs.
+func TestMirrorLosesNothing(t *testing.T) {
+	server, at := home(t)
+	disturbedMirror(t, client.Config{Servers: server, Auth: []client.Auth{scott}}, at, 3*time.Second)
+}
+
+// disturbedMirror mirrors a tree, which a writer changes at random, while each side is cut off now and then.
+func disturbedMirror(t *testing.T, cfg client.Config, at string, length time.Duration) {
+	t.Helper()
+	from, to := at+"/from", at+"/to"
+	c := open(t, cfg)
+	ctx, cancel := context.WithTimeout(t.Context(), length+2*time.Minute)
+	defer cancel()
+	create(t, c, from, "", proto.OpenACL, proto.Persistent)
+	var source gate
+	through := cfg
+	through.Dial = source.dial
+	through.SessionTimeout = 4 * time.Second
+	state := filepath.Join(t.TempDir(), "state")
+	words := []string{"mirror", from, "zk://" + cfg.Servers + to, "--delete", "--verify-every", "1s", "--state", state}
+	m := startMirror(t, through, words...)
+	random := rand.New(rand.NewPCG(1, 2))
+	until := time.Now().Add(length)
+	for n := 0; time.Now().Before(until); n++ {
+		path := fmt.Sprintf("%s/%d", from, random.IntN(20))
+		if random.IntN(2) == 0 {
+			path += fmt.Sprintf("/%d", random.IntN(10))
+		}
+		var err error
+		switch random.IntN(5) {
+		case 0, 1:
+			_, _, err = c.Create(ctx, path, fmt.Append(nil, n), proto.OpenACL, proto.Persistent, 0)
+		case 2:
+			_, err = c.Set(ctx, path, fmt.Append(nil, n), -1)
+		case 3:
+			err = c.Delete(ctx, path, -1)
+		case 4:
+			_, _, err = c.Create(ctx, from+"/s-", nil, proto.OpenACL, proto.PersistentSequential, 0)
+			if n%2 == 0 && err == nil {
+				list, _, _ := c.Children(ctx, from, false)
+				for _, name := range list {
+					if strings.HasPrefix(name, "s-") {
+						_ = c.Delete(ctx, from+"/"+name, -1)
+					}
+				}
+			}
+		}
+		var op *client.OpError
+		if err != nil && !errors.As(err, &op) {
+			t.Fatal(err)
+		}
+		switch n % 400 {
+		case 100:
+			source.set(true)
+		case 150:
+			source.set(false)
+		case 300: // stopped, and started again
+			if err := m.end(); err != nil {
+				t.Fatal(err)
+			}
+			m = startMirror(t, through, words...)
+		}
+	}
+	source.set(false)
+	same(t, cfg, from, to)
+	if err := m.end(); err != nil {
+		t.Error(err)
+	}
+	if _, stderr, err := run(t, cfg, "mirror", from, "zk://"+cfg.Servers+to, "--once", "--delete", "--state", state); err != nil {
+		t.Errorf("resumed: %s%v", stderr, err)
+	}
+	same(t, cfg, from, to)
+}
+
+func TestMirrorStops(t *testing.T) {
+	server, at := home(t)
+	cfg := client.Config{Servers: server}
+	c := open(t, cfg)
+	ctx := testContext(t)
+	from, to := at+"/from", at+"/to"
+	create(t, c, from, "", proto.OpenACL, proto.Persistent)
+	for i := range 50 {
+		create(t, c, fmt.Sprintf("%s/%d", from, i), "", proto.OpenACL, proto.Persistent)
+	}
+	state := filepath.Join(t.TempDir(), "state")
+	words := []string{"mirror", from, to, "--once", "--delete", "--state", state}
+	if stdout, stderr, err := run(t, cfg, words...); err != nil || !strings.HasPrefix(stdout, "in step; 51 znodes") {
+		t.Fatalf("%s%s%v", stdout, stderr, err)
+	}
+	for i := range 40 {
+		if err := c.Delete(ctx, fmt.Sprintf("%s/%d", from, i), -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := run(t, cfg, words...); err == nil || !strings.Contains(err.Error(), "looks empty") {
+		t.Errorf("most of the source is gone: %v", err)
+	}
+	if list := describe(t, cfg, to); len(list) != 51 {
+		t.Errorf("%d are left", len(list))
+	}
+	if _, stderr, err := run(t, cfg, append(words, "--force")...); err != nil {
+		t.Errorf("with --force: %s%v", stderr, err)
+	}
+	same(t, cfg, from, to)
+	for _, test := range []struct{ from, to, want string }{
+		{from, from + "/inside", "mirror itself"},
+		{from + "/45", from, "mirror itself"},
+		{from, "zk://" + server + from, "mirror itself"},
+		{at + "/none", to, "Node does not exist"},
+		{"file:x", to, "live ensemble"},
+	} {
+		if _, _, err := run(t, cfg, "mirror", test.from, test.to, "--once"); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s to %s: %v", test.from, test.to, err)
+		}
+	}
+	if _, _, err := run(t, cfg, "mirror", from+"/45", to, "--once", "--state", state); err == nil || !strings.Contains(err.Error(), "of the mirror from") {
+		t.Errorf("with the state of another: %v", err)
+	}
+	if list := describe(t, cfg, from); len(list) != 11 {
+		t.Errorf("the source has %d znodes", len(list))
+	}
+}
+
+// TestMirrorState cuts a state file at each byte, as a kill may.
+func TestMirrorState(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "state")
+	s, err := openMirrorState(name, "a", "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mark(true, false)
+	s.intend([]string{"/x", "/y \"\n"})
+	s.put("/x", twin{mzxid: 5, next: 2, aversion: 1, theirs: 9, theirACL: 3})
+	s.put("/z", twin{mzxid: 7, theirs: -1})
+	s.drop("/z")
+	if err := errors.Join(s.flush(), s.close()); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range text {
+		cut := newMirrorState("", "")
+		if err := cut.read(bytes.NewReader(text[:i])); err != nil && !errors.Is(err, io.EOF) {
+			t.Fatalf("cut at %d: %v", i, err)
+		}
+	}
+	whole := newMirrorState("", "")
+	if err := whole.read(bytes.NewReader(text)); err != nil || !whole.fresh || whole.whole || len(whole.twins) != 1 || whole.twins["/x"].theirs != 9 || len(whole.pending) != 1 {
+		t.Errorf("%+v, %v", whole, err)
+	}
+	for _, bad := range []string{"{}\n", "x\n", `{"zkctl":"mirror","schema":2}` + "\n", `{"zkctl":"mirror","schema":1}` + "\n=\t\"/a\"\t1\n", `{"zkctl":"mirror","schema":1}` + "\nwhat\t\"/a\"\n"} {
+		if err := newMirrorState("", "").read(strings.NewReader(bad)); err == nil || errors.Is(err, io.EOF) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func FuzzMirrorState(f *testing.F) {
+	f.Add([]byte(`{"zkctl":"mirror","schema":1,"source":"a","destination":"b"}` + "\nfresh\n=\t\"/a\"\t1\t2\t3\t4\t5\t0\n?\t\"/b\"\n-\t\"/a\"\nwhole\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s := newMirrorState("", "")
+		_ = s.read(bytes.NewReader(text))
+		again := newMirrorState("", "")
+		again.twins, again.pending = s.twins, s.pending
+		var b bytes.Buffer
+		again.out = bufio.NewWriter(&b)
+		again.all()
+		_ = again.out.Flush()
+		read := newMirrorState("", "")
+		if err := read.read(&b); err != nil || !maps.Equal(read.twins, s.twins) || !maps.Equal(read.pending, s.pending) {
+			t.Fatalf("%v: %v, %v", err, read.twins, read.pending)
+		}
+	})
+}

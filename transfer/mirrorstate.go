@@ -1,0 +1,378 @@
+package transfer
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/zkctl/zkctl/internal/atomicfile"
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/filelock"
+	"github.com/zkctl/zkctl/internal/ownfile"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// twin is what a mirror knows of a znode: how it was at the source when it was read, and how the mirror left it at the
+// destination. It compares these with what is there later.
+type twin struct {
+	mzxid    int64 // at the source; 0 if it is to be read
+	next     int32 // the number of its next sequential child there
+	aversion int32 // of the ACL there
+
+	theirs    int64 // mzxid at the destination; 0 if it was not written, -1 if it was and the number is not known
+	theirACL  int32 // the ACL's version there
+	seen      uint32
+	unwritten bool // the znode could not be written, or is somebody else's
+}
+
+// mirrorState is what a mirror remembers. With a file, every change of it is appended there before the next write to the
+// destination is made, so that a mirror that was killed knows which znodes are its own.
+type mirrorState struct {
+	mirrorHead
+	twins   map[string]twin     // by the path at the source
+	pending map[string]struct{} // about to be written when the mirror was killed: they are its own, however they look
+	fresh   bool                // nothing existed at the destination when the mirror began, so that everything there is its own
+	whole   bool                // the first copy is complete
+
+	name  string
+	lock  *filelock.Lock
+	file  *os.File
+	out   *bufio.Writer
+	lines int // of the file
+}
+
+// mirrorHead is the first line of a state file.
+type mirrorHead struct {
+	Mark   string `json:"zkctl"`
+	Schema int    `json:"schema"`
+	Source string `json:"source"`
+	Dest   string `json:"destination"`
+}
+
+const (
+	mirrorMark   = "mirror"
+	mirrorSchema = 1
+	// slackLines is up to how many lines a state file may have beyond three for each znode before it is written anew.
+	slackLines = 10_000
+	// maxStateLine bounds a line of a state file.
+	maxStateLine = 4 << 20
+)
+
+func newMirrorState(source, dest string) *mirrorState {
+	return &mirrorState{mirrorHead: mirrorHead{mirrorMark, mirrorSchema, source, dest}, twins: map[string]twin{}, pending: map[string]struct{}{}}
+}
+
+// openMirrorState reads a state file, or begins one. Without a name nothing is kept.
+func openMirrorState(name, source, dest string) (*mirrorState, error) {
+	s := newMirrorState(source, dest)
+	if name == "" {
+		return s, nil
+	}
+	f, err := ownfile.Open(name, os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return nil, fmt.Errorf("--state: %w", err)
+	}
+	defer f.Close()
+	lock, err := filelock.Try(name + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("--state %s: another mirror uses it: %w", name, err)
+	}
+	s.name, s.lock = name, lock
+	read := &mirrorState{twins: map[string]twin{}, pending: map[string]struct{}{}}
+	switch err := read.read(f); {
+	case errors.Is(err, io.EOF): // a new file
+	case err != nil:
+		_ = lock.Close()
+		return nil, fmt.Errorf("--state %s: %w", name, err)
+	case read.Source != source || read.Dest != dest:
+		_ = lock.Close()
+		return nil, fmt.Errorf("--state %s: it is of the mirror from %s to %s; name another file", name, escape.Line(read.Source), escape.Line(read.Dest))
+	default:
+		s.twins, s.pending, s.fresh, s.whole = read.twins, read.pending, read.fresh, read.whole
+	}
+	if err := s.rewrite(); err != nil {
+		_ = s.close() // the error counts
+		return nil, err
+	}
+	return s, nil
+}
+
+// read reads a state file. A last line that was cut off is left out.
+func (s *mirrorState) read(r io.Reader) error {
+	in := bufio.NewReaderSize(r, 64<<10)
+	for n := 1; ; n++ {
+		line, err := stateLine(in)
+		if errors.Is(err, io.EOF) {
+			if n == 1 {
+				return io.EOF
+			}
+			return nil
+		}
+		if err == nil && n == 1 {
+			err = s.readHead(line)
+		} else if err == nil {
+			err = s.readLine(string(line))
+		}
+		if err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+	}
+}
+
+// stateLine returns a line without its end.
+func stateLine(in *bufio.Reader) ([]byte, error) {
+	var long []byte
+	for {
+		part, err := in.ReadSlice('\n')
+		if len(long)+len(part) > maxStateLine {
+			return nil, fmt.Errorf("it is longer than %d bytes", maxStateLine)
+		}
+		long = append(long, part...)
+		switch {
+		case err == nil:
+			return bytes.TrimSuffix(long, []byte("\n")), nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+}
+
+func (s *mirrorState) readHead(line []byte) error {
+	if err := json.Unmarshal(line, &s.mirrorHead); err != nil || s.Mark != mirrorMark {
+		return errors.New("this is not a state file of a mirror")
+	}
+	if s.Schema != mirrorSchema {
+		return fmt.Errorf("its schema is %d; this zkctl reads %d", s.Schema, mirrorSchema)
+	}
+	return nil
+}
+
+// The first fields of the lines of a state file.
+const (
+	lineTwin    = "="
+	lineGone    = "-"
+	linePending = "?"
+	lineFresh   = "fresh"
+	lineWhole   = "whole"
+)
+
+func (s *mirrorState) readLine(line string) error {
+	what, rest, _ := strings.Cut(line, "\t")
+	switch what {
+	case lineFresh:
+		s.fresh = true
+		return nil
+	case lineWhole:
+		s.whole = true
+		return nil
+	}
+	quoted, rest, _ := strings.Cut(rest, "\t")
+	path, err := strconv.Unquote(quoted)
+	if err != nil {
+		return fmt.Errorf("%q is not a quoted path", quoted)
+	}
+	switch what {
+	case lineTwin:
+		var t twin
+		var unwritten int
+		if n, err := fmt.Sscanf(rest, "%d\t%d\t%d\t%d\t%d\t%d", &t.mzxid, &t.next, &t.aversion, &t.theirs, &t.theirACL, &unwritten); n != 6 || err != nil {
+			return fmt.Errorf("%q are not six numbers", rest)
+		}
+		t.unwritten = unwritten != 0
+		s.twins[path] = t
+		delete(s.pending, path)
+	case lineGone:
+		delete(s.twins, path)
+		delete(s.pending, path)
+	case linePending:
+		s.pending[path] = struct{}{}
+	default:
+		return fmt.Errorf("unknown line %q", what)
+	}
+	return nil
+}
+
+// rewrite writes the file anew, and opens it for what changes from now on.
+func (s *mirrorState) rewrite() error {
+	if s.name == "" {
+		return nil
+	}
+	err := s.shut()
+	if err == nil {
+		err = s.writeAll()
+	}
+	if err == nil {
+		if s.file, err = ownfile.Open(s.name, os.O_WRONLY|os.O_APPEND); err == nil {
+			s.out = bufio.NewWriterSize(s.file, 64<<10)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("--state %s: %w", s.name, err)
+	}
+	return nil
+}
+
+func (s *mirrorState) writeAll() error {
+	f, err := atomicfile.Replace(s.name)
+	if err != nil {
+		return err
+	}
+	defer f.Abandon()
+	s.out, s.lines = bufio.NewWriterSize(f, 64<<10), 0
+	s.all()
+	if err := s.out.Flush(); err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+// all writes everything that is known.
+func (s *mirrorState) all() {
+	head, _ := json.Marshal(s.mirrorHead) // strings always encode
+	s.line("%s", head)
+	if s.fresh {
+		s.line(lineFresh)
+	}
+	if s.whole {
+		s.line(lineWhole)
+	}
+	for path, t := range s.twins {
+		s.twin(path, t)
+	}
+	for path := range s.pending {
+		s.line("%s\t%q", linePending, path)
+	}
+}
+
+func (s *mirrorState) twin(path string, t twin) {
+	unwritten := 0
+	if t.unwritten {
+		unwritten = 1
+	}
+	s.line("%s\t%q\t%d\t%d\t%d\t%d\t%d\t%d", lineTwin, path, t.mzxid, t.next, t.aversion, t.theirs, t.theirACL, unwritten)
+}
+
+func (s *mirrorState) line(format string, a ...any) {
+	if s.out != nil {
+		s.lines++
+		_, _ = fmt.Fprintf(s.out, format+"\n", a...) // flush returns the error
+	}
+}
+
+// put notes what is known of a znode.
+func (s *mirrorState) put(path string, t twin) {
+	if old, known := s.twins[path]; known && old.sameAs(t) {
+		t.seen = old.seen
+		s.twins[path] = t
+		if _, waits := s.pending[path]; !waits {
+			return
+		}
+	}
+	s.twins[path] = t
+	delete(s.pending, path)
+	s.twin(path, t)
+}
+
+func (t twin) sameAs(other twin) bool {
+	t.seen = other.seen
+	return t == other
+}
+
+// drop forgets a znode.
+func (s *mirrorState) drop(path string) {
+	delete(s.twins, path)
+	delete(s.pending, path)
+	s.line("%s\t%q", lineGone, path)
+}
+
+// intend notes that znodes are about to be written.
+func (s *mirrorState) intend(paths []string) {
+	for _, path := range paths {
+		s.pending[path] = struct{}{}
+		s.line("%s\t%q", linePending, path)
+	}
+}
+
+// settled forgets what intend has noted, once the outcome is known.
+func (s *mirrorState) settled(paths []string) {
+	for _, path := range paths {
+		if _, waits := s.pending[path]; !waits {
+			continue
+		}
+		if t, known := s.twins[path]; known {
+			s.put(path, t)
+		} else {
+			s.drop(path)
+		}
+	}
+}
+
+// mark notes the milestones.
+func (s *mirrorState) mark(fresh, whole bool) {
+	if fresh && !s.fresh {
+		s.fresh = true
+		s.line(lineFresh)
+	}
+	if whole && !s.whole {
+		s.whole = true
+		s.line(lineWhole)
+	}
+}
+
+// flush hands everything to the system, and now and then writes the file anew.
+func (s *mirrorState) flush() error {
+	if s.out == nil {
+		return nil
+	}
+	if err := s.out.Flush(); err != nil {
+		return fmt.Errorf("--state: %w", err)
+	}
+	if s.lines > 3*len(s.twins)+slackLines {
+		return s.rewrite()
+	}
+	return nil
+}
+
+// mine reports whether a znode at the destination is as the mirror left it.
+func (s *mirrorState) mine(path string, found *proto.Stat) bool {
+	if _, waits := s.pending[path]; waits {
+		return true
+	}
+	t, known := s.twins[path]
+	switch {
+	case !known || t.theirs == 0:
+		return s.fresh && !s.whole
+	case t.theirs == -1:
+		return true
+	}
+	return t.theirs == found.Mzxid && t.theirACL == found.Aversion
+}
+
+// shut closes the file.
+func (s *mirrorState) shut() error {
+	if s.file == nil {
+		return nil
+	}
+	err := errors.Join(s.out.Flush(), s.file.Close())
+	s.file, s.out = nil, nil
+	return err
+}
+
+// close closes the file, and leaves it to another mirror.
+func (s *mirrorState) close() error {
+	err := s.shut()
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+		s.lock = nil
+	}
+	if err != nil {
+		return fmt.Errorf("--state %s: %w", s.name, err)
+	}
+	return nil
+}
