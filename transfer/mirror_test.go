@@ -124,7 +124,7 @@ func TestMirrorFollows(t *testing.T) {
 	ctx := testContext(t)
 	from, to := at+"/from", at+"/to"
 	sample(t, c, from)
-	m := startMirror(t, cfg, "mirror", from, to, "--delete", "--verify-every", "300ms")
+	m := startMirror(t, cfg, from, to, "--delete", "--verify-every", "300ms")
 	same(t, cfg, from, to)
 	create(t, c, from+"/new", "1", proto.OpenACL, proto.Persistent)
 	create(t, c, from+"/new/deep", "2", proto.OpenACL, proto.Persistent)
@@ -194,7 +194,7 @@ func disturbedMirror(t *testing.T, cfg client.Config, at string, length time.Dur
 	through.Dial = source.dial
 	through.SessionTimeout = 4 * time.Second
 	state := filepath.Join(t.TempDir(), "state")
-	words := []string{"mirror", from, "zk://" + cfg.Servers + to, "--delete", "--verify-every", "1s", "--state", state}
+	words := []string{from, "zk://" + cfg.Servers + to, "--delete", "--verify-every", "1s", "--state", state}
 	m := startMirror(t, through, words...)
 	random := rand.New(rand.NewPCG(1, 2))
 	until := time.Now().Add(length)

@@ -144,6 +144,7 @@ func stateLine(in *bufio.Reader) ([]byte, error) {
 }
 
 func (s *mirrorState) readHead(line []byte) error {
+	s.mirrorHead = mirrorHead{}
 	if err := json.Unmarshal(line, &s.mirrorHead); err != nil || s.Mark != mirrorMark {
 		return errors.New("this is not a state file of a mirror")
 	}
