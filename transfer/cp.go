@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/zkctl/zkctl/internal/apply"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/source"
 )
@@ -87,29 +88,63 @@ type move struct {
 	*writing
 	src, dst *source.Source
 	alone    bool
+	maps     []mapping
 	read     source.Options
 }
 
-// wanted passes the znodes of the source with their paths at the destination.
-func (m *move) wanted(ctx context.Context, visit func(z *source.Znode) error) (missing, err error) {
-	from, to := m.src.Location.Path, m.dst.Location.Path
+// wanted passes the znodes of a part of the source, with their paths at the destination.
+func (m *move) wanted(ctx context.Context, part mapping, visit func(z *source.Znode) error) (missing, err error) {
 	return m.env.Walk(ctx, m.src, m.read, func(z *source.Znode) error {
+		if !below(part.from, z.Path) || m.elsewhere(part, z.Path) {
+			return nil
+		}
 		own := *z
-		own.Path = rebase(from, to, z.Path)
+		own.Path = rebase(part.from, part.to, z.Path)
 		own.ACL = m.aclOf(z.ACL)
 		return visit(&own)
 	})
 }
 
+// elsewhere reports whether a znode of a part belongs to another part within it.
+func (m *move) elsewhere(part mapping, path string) bool {
+	for _, other := range m.maps {
+		if other != part && below(part.from, other.from) && below(other.from, path) {
+			return true
+		}
+	}
+	return false
+}
+
+// whole is the part that is everything, but for what is mapped.
+func (m *move) whole() mapping { return mapping{m.src.Location.Path, m.dst.Location.Path} }
+
 func (m *move) run(ctx context.Context) error {
+	parts := append([]mapping{m.whole()}, m.maps...)
+	if len(m.maps) > 0 && m.maps[0].from == m.src.Location.Path {
+		parts = m.maps
+	}
 	var missing, walkErr error
-	wanted := func(ctx context.Context, visit func(z *source.Znode) error) error {
-		missing, walkErr = m.wanted(ctx, visit)
-		return walkErr
+	do := func(ctx context.Context, opt apply.Options) (*apply.Result, error) {
+		sum := &apply.Result{}
+		for _, part := range parts {
+			if walkErr = m.conflicts(ctx, part); walkErr != nil {
+				return sum, walkErr
+			}
+			opt.Root = part.to
+			res, err := apply.Run(ctx, m.dst.Conn(), opt, func(ctx context.Context, visit func(z *source.Znode) error) error {
+				missing, walkErr = m.wanted(ctx, part, visit)
+				return walkErr
+			})
+			sum.Add(res)
+			if err != nil {
+				return sum, err
+			}
+		}
+		return sum, nil
 	}
 	opt := m.options(m.dst.Location.Path)
 	opt.Alone = m.alone
-	err := m.write(ctx, m.dst, opt, wanted, func(err error) bool { return err == walkErr })
+	err := m.write(ctx, m.dst, opt, do, func(err error) bool { return err == walkErr })
 	if err == nil {
 		err = missing
 	}

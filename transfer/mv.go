@@ -89,7 +89,7 @@ func (m *move) atOnce(ctx context.Context) (done bool, err error) {
 	opt.Instead = &apply.Removal{}
 	var missing, walkErr error
 	res, err := apply.Run(ctx, m.dst.Conn(), opt, func(ctx context.Context, visit func(z *source.Znode) error) error {
-		missing, walkErr = m.wanted(ctx, func(z *source.Znode) error {
+		missing, walkErr = m.wanted(ctx, m.whole(), func(z *source.Znode) error {
 			if z.Kind == source.Ephemeral {
 				return errEphemeral(rebase(to, from, z.Path))
 			}
@@ -141,7 +141,7 @@ func (m *move) inSteps(ctx context.Context) error {
 	opt := m.options(m.dst.Location.Path)
 	opt.DryRun, opt.OnConflict = true, apply.Overwrite
 	res, err := apply.Run(ctx, m.dst.Conn(), opt, func(ctx context.Context, visit func(z *source.Znode) error) error {
-		missing, err := m.wanted(ctx, func(z *source.Znode) error {
+		missing, err := m.wanted(ctx, m.whole(), func(z *source.Znode) error {
 			gone.Add(rebase(m.dst.Location.Path, from, z.Path), z.Stat.Version)
 			return visit(z)
 		})

@@ -11,6 +11,7 @@
 //	backup.go        backup: a folder of exports
 //	keep.go          which of them to keep
 //	cp.go            cp
+//	import.go        import
 //	mv.go            mv
 //	mirror.go        mirror: its options, its two ends
 //	mirrorloop.go    what is compared, read and written
@@ -31,6 +32,9 @@ var Verbs = []command.Verb{
 	{
 		Name: "cp", Short: "copy a tree to a live ensemble", Group: command.Moving,
 		New: func(env *command.Env) *cobra.Command { return newCopy(env) },
+	}, {
+		Name: "import", Short: "write an export to a live ensemble", Group: command.Moving,
+		New: func(env *command.Env) *cobra.Command { return newImport(env) },
 	}, {
 		Name: "mv", Short: "move a tree, also to another ensemble", Group: command.Moving,
 		New: func(env *command.Env) *cobra.Command { return newMove(env) },

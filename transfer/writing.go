@@ -154,14 +154,14 @@ func (w *writing) options(root string) apply.Options {
 	}
 }
 
-// write makes the tree at dst as wanted, and reports. of reports whether an error is that of the source.
-func (w *writing) write(ctx context.Context, dst *source.Source, opt apply.Options, wanted apply.Wanted, of func(error) bool) error {
+// write makes the tree at dst as wanted, which do does, and reports. of reports whether an error is that of the source.
+func (w *writing) write(ctx context.Context, dst *source.Source, opt apply.Options, do doing, of func(error) bool) error {
 	if !opt.DryRun {
 		if err := dst.Conn().MayChange("write znodes"); err != nil {
 			return err
 		}
 	}
-	if err := w.confirm(ctx, dst, opt, wanted); err != nil {
+	if err := w.confirm(ctx, dst, opt, do); err != nil {
 		return err
 	}
 	out := &listing{env: w.env, all: w.verbose || w.dryRun}
@@ -171,20 +171,23 @@ func (w *writing) write(ctx context.Context, dst *source.Source, opt apply.Optio
 	bar := newProgress(w.env, "written")
 	opt.Progress = bar.set
 	out.clear = bar.done
-	res, err := apply.Run(ctx, dst.Conn(), opt, wanted)
+	res, err := do(ctx, opt)
 	bar.done()
 	return w.report(ctx, dst, out, res, err, of)
 }
 
+// doing writes with the options.
+type doing func(ctx context.Context, opt apply.Options) (*apply.Result, error)
+
 // confirm asks, on a terminal, before anything at the destination is changed or deleted.
-func (w *writing) confirm(ctx context.Context, dst *source.Source, opt apply.Options, wanted apply.Wanted) error {
+func (w *writing) confirm(ctx context.Context, dst *source.Source, opt apply.Options, do doing) error {
 	replaces := opt.DeleteExtra || opt.OnConflict == apply.Overwrite
 	guarded := dst.Conn().Guard().Level != client.Unguarded
 	if !replaces || opt.DryRun || !guarded && (w.env.Yes || !w.env.Streams.InTTY) {
 		return nil
 	}
 	opt.DryRun = true
-	res, err := apply.Run(ctx, dst.Conn(), opt, wanted)
+	res, err := do(ctx, opt)
 	if err != nil || res.Changed+res.Deleted == 0 {
 		return nil // the run itself reports it
 	}
@@ -238,7 +241,7 @@ func (w *writing) report(ctx context.Context, dst *source.Source, out *listing, 
 		if printErr := env.PrintJSON(w.object(out, res)); printErr != nil {
 			return errors.Join(printErr, err)
 		}
-	} else if err == nil || res.Created+res.Changed+res.Deleted+res.Failed.N > 0 {
+	} else if err == nil || done(res)+res.Failed.N > 0 {
 		w.print(res)
 	}
 	if interrupted := command.Stopped(ctx, err, w.soFar(res)); interrupted != nil {
@@ -252,6 +255,8 @@ func (w *writing) report(ctx context.Context, dst *source.Source, out *listing, 
 			hint = "--on-conflict skip or overwrite goes on"
 		}
 		return fmt.Errorf("%w at the destination (%s); %s", conflict, hint, w.soFar(res))
+	case err != nil && of(err) && done(res) == 0:
+		return err
 	case err != nil && of(err):
 		return fmt.Errorf("%w; %s", err, w.soFar(res))
 	case err != nil:
@@ -262,9 +267,11 @@ func (w *writing) report(ctx context.Context, dst *source.Source, out *listing, 
 	return nil
 }
 
+func done(res *apply.Result) int { return res.Created + res.Changed + res.Deleted }
+
 // soFar says what a run that has ended early has done.
 func (w *writing) soFar(res *apply.Result) string {
-	done := res.Created + res.Changed + res.Deleted
+	done := done(res)
 	switch {
 	case w.dryRun:
 		return "nothing was changed"

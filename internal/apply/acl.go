@@ -78,7 +78,7 @@ func unfinished(acl, wanted []proto.ACL) bool {
 // znode.
 func CheckACL(path string, acl []proto.ACL) error {
 	if acl == nil {
-		return fmt.Errorf("the ACL of %s could not be read; add an identity that may (addauth)", escape.Line(path))
+		return fmt.Errorf("the ACL of %s is not known; add an identity that may read it (addauth), or give it another (--acl)", escape.Line(path))
 	}
 	for _, a := range acl {
 		if user, hash, _ := strings.Cut(a.ID.ID, ":"); a.ID.Scheme == "digest" && hash == "x" {

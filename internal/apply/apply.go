@@ -136,7 +136,29 @@ type Result struct {
 	Unsure                    int      // whose outcome was not known when the run was interrupted
 }
 
-// Done is the number of znodes that were seen to.
+func (f *Failures) join(other Failures) {
+	f.N += other.N
+	f.List = append(f.List, other.List...)
+	f.List = f.List[:min(len(f.List), maxNamed)]
+}
+
+// Add adds what another run has done.
+func (r *Result) Add(o *Result) {
+	r.Created += o.Created
+	r.Changed += o.Changed
+	r.Deleted += o.Deleted
+	r.Same += o.Same
+	r.Ephemeral += o.Ephemeral
+	r.Raised += o.Raised
+	r.Pairs += o.Pairs
+	r.Unsure += o.Unsure
+	r.Skipped.join(o.Skipped)
+	r.Foreign.join(o.Foreign)
+	r.Failed.join(o.Failed)
+	r.Higher.join(o.Higher)
+}
+
+// settled is the number of znodes that were seen to.
 func (r *Result) settled() int {
 	return r.Created + r.Changed + r.Deleted + r.Same + r.Skipped.N + r.Foreign.N + r.Failed.N
 }

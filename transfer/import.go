@@ -1,0 +1,175 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/zkctl/zkctl/internal/apply"
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/source"
+	"github.com/zkctl/zkctl/internal/tempdir"
+)
+
+func newImport(env *command.Env) *cobra.Command {
+	w := &writing{env: env}
+	var maps []string
+	c := &cobra.Command{
+		Use: "import FILE|- [LOCATION]",
+		Long: `Write the tree of an export to a live ensemble: a file or a folder of export, or
+standard input. LOCATION becomes what the export's topmost znode was; without it,
+znodes get the paths that they had, on this connection. The parent must exist.
+
+The file is read to its end and checked before anything is written. A znode that
+exists ends the import, unless --on-conflict says otherwise. Each write is guarded by
+the version that was read. An interrupted import goes on with --resume.
+
+The next sequential child of each znode gets the same name as at the source, unless
+--no-sequences. Ephemeral znodes belong to sessions and are not made.`,
+		Example: `  zkctl import app.jsonl.gz
+  zkctl import app.jsonl staging:/app --on-conflict overwrite --dry-run
+  zkctl import backup.jsonl --map /app/config=/app/config-old --acl world`,
+		Args: command.ArgCount(1, 2),
+		RunE: func(c *cobra.Command, args []string) error { return w.importFile(c.Context(), args, maps) },
+	}
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return command.Takes(command.File, 0, 0)(c, args, word)
+		}
+		return command.Takes(command.Location, 1, 1)(c, args, word)
+	}
+	c.Flags().StringArrayVar(&maps, "map", nil, "`OLD=NEW`: give what is at OLD and below in the export the path NEW instead; repeatable")
+	w.add(c)
+	return c
+}
+
+func (w *writing) importFile(ctx context.Context, args, maps []string) error {
+	if err := w.check(); err != nil {
+		return err
+	}
+	file := args[0]
+	if file == "-" {
+		spool, err := tempdir.Make("import")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = spool.Remove() }() // the folder is temporary
+		if file, err = w.spool(ctx, spool.Path()); err != nil {
+			return err
+		}
+	}
+	src, err := w.env.OpenLocation(source.FilePrefix + source.EncodeFile(file))
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	to := src.Location.Path
+	if len(args) > 1 {
+		to = args[1]
+	}
+	dst, err := w.target(to)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	m := &move{writing: w, src: src, dst: dst, read: source.Options{Stat: true, Data: true, ACL: true}}
+	if m.maps, err = m.mappings(maps); err != nil {
+		return err
+	}
+	// A fault at the end of the file must not be found out after the rest was written.
+	missing, err := w.env.Walk(ctx, src, source.Options{Stat: true}, func(*source.Znode) error { return nil })
+	if err = errors.Join(err, missing); err != nil {
+		return fmt.Errorf("%w; nothing was written", err)
+	}
+	return m.run(ctx)
+}
+
+// spool keeps what comes on standard input, because it is read more than once.
+func (w *writing) spool(ctx context.Context, dir string) (name string, err error) {
+	name = filepath.Join(dir, "export")
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	done := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(f, w.env.Streams.In)
+		done <- err
+	}()
+	select {
+	case err = <-done:
+	case <-ctx.Done(): // the read may go on; the process or the next command ends it
+		return "", command.Stopped(ctx, ctx.Err(), "nothing was written")
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", fmt.Errorf("read standard input: %w", err)
+	}
+	return name, nil
+}
+
+// mapping moves a part of an export to another path.
+type mapping struct{ from, to string }
+
+// mappings reads the values of --map.
+func (m *move) mappings(texts []string) (list []mapping, err error) {
+	for _, text := range texts {
+		from, to, found := strings.Cut(text, "=")
+		if !found {
+			return nil, fmt.Errorf("--map: %q is not OLD=NEW", text)
+		}
+		for _, path := range []string{from, to} {
+			if err := client.ValidatePath(path); err != nil {
+				return nil, fmt.Errorf("--map %s: %w", text, err)
+			}
+		}
+		if !below(m.src.Location.Path, from) {
+			return nil, fmt.Errorf("--map: %q is not in the export, which begins with %s", from, escape.Line(m.src.Location.Path))
+		}
+		for _, other := range list {
+			if below(other.from, from) || below(from, other.from) {
+				return nil, fmt.Errorf("--map: %s and %s overlap", other.from, from)
+			}
+		}
+		list = append(list, mapping{from, to})
+	}
+	if len(list) > 0 && m.deleteExtra {
+		return nil, errors.New("--map and --delete-extra exclude each other: what one moves the other would delete; use two imports")
+	}
+	return list, nil
+}
+
+// conflicts returns an error if the policy is to fail and a znode exists that will be written. It is enough to look at
+// the topmost ones, since no other can exist without them.
+func (m *move) conflicts(ctx context.Context, part mapping) error {
+	if part.to != "/" || m.onConflict != string(apply.Fail) || m.resume {
+		return nil
+	}
+	level := source.Options{Levels: 1}
+	if m.alone {
+		level.Levels = -1
+	}
+	_, err := m.env.Walk(ctx, m.src, level, func(z *source.Znode) error {
+		path := rebase(part.from, part.to, z.Path)
+		if path == "/" || path == "/zookeeper" {
+			return nil
+		}
+		switch _, err := m.dst.Conn().Exists(ctx, path, false); {
+		case err == nil:
+			return &apply.ConflictError{Path: path}
+		case !errors.Is(err, proto.ErrNoNode):
+			return m.env.At(m.dst.Location, err)
+		}
+		return nil
+	})
+	return err
+}
