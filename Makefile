@@ -18,7 +18,7 @@ BUILDFLAGS := -trimpath -tags nethttpomithttp2
 BUILD := CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble bench-logs bench-find cross release-snapshot screenshot fuzz torture zkcli matrix truth clean help
+.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble bench-logs bench-find cross release-snapshot screenshot fuzz torture torture-transfer zkcli matrix truth clean help
 
 build: ## build bin/zkctl, a static binary for this machine
 	@mkdir -p $(dir $(BIN))
@@ -87,6 +87,10 @@ truth: ## end 200 sessions of real clients in known ways; session trace must tel
 
 torture: ## kill, attack, starve and cut off the embedded servers, TORTURETIME (10m) for each test
 	@GO='$(GO)' scripts/torture.sh $(TORTURETIME) '$(TORTURETEST)' $(TORTURESEED)
+
+torture-transfer: ## mirror under a random writer, with partitions and restarts of both sides, for TORTURETIME (10m)
+	@scripts/install-zookeeper.sh
+	$(GO) test -count=1 -timeout 24h -run Torture ./transfer -args -torture=$(TORTURETIME)
 
 zkcli: ## ask zkCli itself for its answers, and record them for the comparison with zkctl
 	@scripts/install-zookeeper.sh

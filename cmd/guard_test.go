@@ -67,7 +67,9 @@ var everyVerb = map[string][][2]string{
 	// copies
 	"cp": {{"cp /guard/a zk://SERVER/guard/copy", refused}, {"cp /guard/a /guard/copy", refused}, {"cp /guard /guard/a --on-conflict overwrite --no-children", refused},
 		{"cp /guard/a /guard/copy --dry-run", allowed}},
-	"mv": {{"mv /guard/a /guard/moved", refused}, {"mv /guard/a zk://SERVER/guard/moved", refused}, {"mv /guard/a /guard/moved --dry-run", allowed}},
+	"import": {{"import DIR/none.jsonl", aside}, {"import DIR/none.jsonl /guard/new", refused}, {"import DIR/none.jsonl zk://SERVER/guard/new", refused}},
+	"mirror": {{"mirror /guard/a /guard/copy --once", refused}, {"mirror /guard/a zk://SERVER/guard/copy --once", refused}},
+	"mv":     {{"mv /guard/a /guard/moved", refused}, {"mv /guard/a zk://SERVER/guard/moved", refused}, {"mv /guard/a /guard/moved --dry-run", allowed}},
 	// ensembles
 	"ensemble status": {{"ensemble status --admin-port 0", allowed}},
 	"ensemble health": {{"ensemble health --admin-port 0", allowed}, {"ensemble health --admin-port 0 --canary", refused}},

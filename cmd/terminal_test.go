@@ -364,6 +364,8 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"session show":     {member("!", "0x1234"), member(obeyed)},
 		"session trace":    {{"!", "0x1", textLog, log}, {"!", "0x1", "-o", "json", textLog, log}, {"--path", "/" + evilName, log}, {obeyed}},
 		"cp":               {{"!", "file:" + snap, "zk://" + server.addr + "/none", "--dry-run"}, {"file:" + snap, "zk://" + server.addr + "/", "-o", "json"}, {obeyed, "/x"}},
+		"import":           {{"!", snap, "zk://" + server.addr + "/none", "--dry-run"}, {obeyed}},
+		"mirror":           {{obeyed, "/x", "--once"}},
 		"mv":               {{"zk://" + server.addr + "/", "zk://" + server.addr + "/none", "--dry-run"}, {obeyed, "/x"}},
 		"local logs":       {{"!", "dead"}},
 		"local ls":         {{"!"}, {"!", "-o", "json"}},

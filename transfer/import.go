@@ -56,6 +56,17 @@ func (w *writing) importFile(ctx context.Context, args, maps []string) error {
 	if err := w.check(); err != nil {
 		return err
 	}
+	var dst *source.Source
+	var err error
+	if len(args) > 1 { // a guard refuses it before the file is read
+		if dst, err = w.target(args[1]); err != nil {
+			return err
+		}
+		defer dst.Close()
+		if err := w.mayWrite(dst); err != nil {
+			return err
+		}
+	}
 	file := args[0]
 	if file == "-" {
 		spool, err := tempdir.Make("import")
@@ -72,15 +83,12 @@ func (w *writing) importFile(ctx context.Context, args, maps []string) error {
 		return err
 	}
 	defer src.Close()
-	to := src.Location.Path
-	if len(args) > 1 {
-		to = args[1]
+	if dst == nil {
+		if dst, err = w.target(src.Location.Path); err != nil {
+			return err
+		}
+		defer dst.Close()
 	}
-	dst, err := w.target(to)
-	if err != nil {
-		return err
-	}
-	defer dst.Close()
 	m := &move{writing: w, src: src, dst: dst, read: source.Options{Stat: true, Data: true, ACL: true}}
 	if m.maps, err = m.mappings(maps); err != nil {
 		return err

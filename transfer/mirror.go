@@ -163,7 +163,7 @@ func (m *mirror) connect(ctx context.Context) error {
 			return m.env.At(e.location, err)
 		}
 	}
-	if err := m.dst.conn.MayChange("mirror to " + m.dst.location.Text); err != nil {
+	if err := m.dst.conn.Guard().Allow(ctx, "mirror to "+escape.Line(m.dst.location.Text), true); err != nil {
 		return err
 	}
 	if _, err := m.src.conn.Exists(ctx, m.src.path, false); err != nil {

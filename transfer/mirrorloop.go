@@ -547,10 +547,11 @@ func (m *mirror) apply(ctx context.Context, targets []apply.Target, sequences bo
 		return apply.Patch(ctx, m.dst.conn, opt, targets)
 	}, opt)
 	if err != nil {
-		return err // what was intended may have happened
+		m.state.settled(true)
+		return err
 	}
 	m.unwritten(res, stats)
-	m.state.settled(paths)
+	m.state.settled(false)
 	return nil
 }
 

@@ -36,7 +36,8 @@ type twin struct {
 type mirrorState struct {
 	mirrorHead
 	twins   map[string]twin     // by the path at the source
-	pending map[string]struct{} // about to be written when the mirror was killed: they are its own, however they look
+	about   map[string]struct{} // to be written next
+	pending map[string]struct{} // were about to be written when the mirror was killed, or lost its session: its own, however they look
 	fresh   bool                // nothing existed at the destination when the mirror began, so that everything there is its own
 	whole   bool                // the first copy is complete
 
@@ -65,7 +66,7 @@ const (
 )
 
 func newMirrorState(source, dest string) *mirrorState {
-	return &mirrorState{mirrorHead: mirrorHead{mirrorMark, mirrorSchema, source, dest}, twins: map[string]twin{}, pending: map[string]struct{}{}}
+	return &mirrorState{mirrorHead: mirrorHead{mirrorMark, mirrorSchema, source, dest}, twins: map[string]twin{}, about: map[string]struct{}{}, pending: map[string]struct{}{}}
 }
 
 // openMirrorState reads a state file, or begins one. Without a name nothing is kept.
@@ -246,8 +247,10 @@ func (s *mirrorState) all() {
 	for path, t := range s.twins {
 		s.twin(path, t)
 	}
-	for path := range s.pending {
-		s.line("%s\t%q", linePending, path)
+	for _, paths := range []map[string]struct{}{s.pending, s.about} {
+		for path := range paths {
+			s.line("%s\t%q", linePending, path)
+		}
 	}
 }
 
@@ -268,16 +271,21 @@ func (s *mirrorState) line(format string, a ...any) {
 
 // put notes what is known of a znode.
 func (s *mirrorState) put(path string, t twin) {
-	if old, known := s.twins[path]; known && old.sameAs(t) {
-		t.seen = old.seen
-		s.twins[path] = t
-		if _, waits := s.pending[path]; !waits {
-			return
-		}
-	}
+	old, known := s.twins[path]
 	s.twins[path] = t
-	delete(s.pending, path)
+	if !s.forget(path) && known && old.sameAs(t) {
+		return
+	}
 	s.twin(path, t)
+}
+
+// forget forgets that a znode was about to be written, and reports whether it was.
+func (s *mirrorState) forget(path string) bool {
+	_, about := s.about[path]
+	_, pending := s.pending[path]
+	delete(s.about, path)
+	delete(s.pending, path)
+	return about || pending
 }
 
 func (t twin) sameAs(other twin) bool {
@@ -288,30 +296,32 @@ func (t twin) sameAs(other twin) bool {
 // drop forgets a znode.
 func (s *mirrorState) drop(path string) {
 	delete(s.twins, path)
-	delete(s.pending, path)
+	s.forget(path)
 	s.line("%s\t%q", lineGone, path)
 }
 
 // intend notes that znodes are about to be written.
 func (s *mirrorState) intend(paths []string) {
 	for _, path := range paths {
-		s.pending[path] = struct{}{}
+		s.about[path] = struct{}{}
 		s.line("%s\t%q", linePending, path)
 	}
 }
 
-// settled forgets what intend has noted, once the outcome is known.
-func (s *mirrorState) settled(paths []string) {
-	for _, path := range paths {
-		if _, waits := s.pending[path]; !waits {
-			continue
-		}
-		if t, known := s.twins[path]; known {
+// settled notes that the outcome of what was intended is known or, if it is lost, that it is not.
+func (s *mirrorState) settled(lost bool) {
+	for path := range s.about {
+		t, known := s.twins[path]
+		switch {
+		case lost:
+			s.pending[path] = struct{}{}
+		case known:
 			s.put(path, t)
-		} else {
+		default:
 			s.drop(path)
 		}
 	}
+	clear(s.about)
 }
 
 // mark notes the milestones.

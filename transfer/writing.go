@@ -156,10 +156,8 @@ func (w *writing) options(root string) apply.Options {
 
 // write makes the tree at dst as wanted, which do does, and reports. of reports whether an error is that of the source.
 func (w *writing) write(ctx context.Context, dst *source.Source, opt apply.Options, do doing, of func(error) bool) error {
-	if !opt.DryRun {
-		if err := dst.Conn().MayChange("write znodes"); err != nil {
-			return err
-		}
+	if err := w.mayWrite(dst); err != nil {
+		return err
 	}
 	if err := w.confirm(ctx, dst, opt, do); err != nil {
 		return err
@@ -174,6 +172,14 @@ func (w *writing) write(ctx context.Context, dst *source.Source, opt apply.Optio
 	res, err := do(ctx, opt)
 	bar.done()
 	return w.report(ctx, dst, out, res, err, of)
+}
+
+// mayWrite returns an error if the destination's guard keeps every change away.
+func (w *writing) mayWrite(dst *source.Source) error {
+	if w.dryRun {
+		return nil
+	}
+	return dst.Conn().MayChange("write znodes")
 }
 
 // doing writes with the options.
