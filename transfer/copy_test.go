@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -226,5 +227,51 @@ func TestMoveVerb(t *testing.T) {
 	}
 	if list := describe(t, cfg, at); len(list) != 11 {
 		t.Errorf("something is left: %q", list)
+	}
+}
+
+// TestImport takes a tree through a file, and through standard input, to another path.
+func TestImport(t *testing.T) {
+	server, at := home(t)
+	cfg := client.Config{Servers: server, Auth: []client.Auth{scott}}
+	c := open(t, cfg)
+	sample(t, c, at+"/from")
+	file := filepath.Join(t.TempDir(), "from.jsonl")
+	if stdout, stderr, err := run(t, cfg, "export", at+"/from", "-O", file); err != nil {
+		t.Fatalf("%s%s%v", stdout, stderr, err)
+	}
+	want := describe(t, cfg, at+"/from")
+	if stdout, stderr, err := run(t, cfg, "import", file, at+"/to"); err != nil || !strings.HasPrefix(stdout, "created 10, ") {
+		t.Fatalf("%s%s%v", stdout, stderr, err)
+	}
+	if got := describe(t, cfg, at+"/to"); !slices.Equal(got, want) {
+		t.Errorf("there is\n%s\nof\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if _, _, err := run(t, cfg, "import", file); err == nil || !strings.Contains(err.Error(), "/from exists") {
+		t.Errorf("without a location: %v", err)
+	}
+	if stdout, stderr, err := run(t, cfg, "import", file, at+"/again", "--map", at+"/from/queue="+at+"/other-queue"); err != nil {
+		t.Fatalf("%s%s%v", stdout, stderr, err)
+	}
+	if got := describe(t, cfg, at+"/again"); len(got) != len(want)-4 {
+		t.Errorf("without what is mapped: %q", got)
+	}
+	if got := describe(t, cfg, at+"/other-queue"); !slices.Equal(got, describe(t, cfg, at+"/from/queue")) {
+		t.Errorf("what is mapped: %q", got)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string][]byte{"cut off": text[:len(text)*2/3], "changed": bytes.Replace(text, []byte(`"later"`), []byte(`"Later"`), 1)} {
+		if err := os.WriteFile(file, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := run(t, cfg, "import", file, at+"/bad"); err == nil || !strings.HasSuffix(err.Error(), "nothing was written") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if list := describe(t, cfg, at+"/bad"); len(list) > 0 {
+			t.Errorf("%s: %q were written", name, list)
+		}
 	}
 }

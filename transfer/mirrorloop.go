@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -578,6 +579,8 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 		}
 	}
 	opt.Lost = func(err error) { m.stat.trouble(err) }
+	var full error
+	opt.Progress = func(int) { full = cmp.Or(full, m.state.flush()) }
 	opt.Wrote = func(path string, stat *proto.Stat) {
 		path = rebase(m.dst.path, m.src.path, path)
 		t := m.state.twins[path]
@@ -598,6 +601,9 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 		}
 	}
 	res, err := run(opt)
+	if full != nil {
+		err = stopError{full}
+	}
 	for _, f := range res.Foreign.List {
 		m.foreign(rebase(m.dst.path, m.src.path, f.Path), f.Err)
 	}
