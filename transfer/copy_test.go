@@ -46,6 +46,26 @@ func home(t testing.TB) (server, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // other tests read the whole server
+		c, err := client.Open(client.Config{Servers: s.Addr(), Auth: []client.Auth{scott}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		ctx := context.Background()
+		var paths []string
+		if err := c.Walk(ctx, path, client.WalkOptions{}, func(z *client.Walked) error {
+			paths = append(paths, z.Path)
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		for _, path := range slices.Backward(paths) {
+			if err := c.Delete(ctx, path, -1); err != nil && !errors.Is(err, proto.ErrNoNode) {
+				t.Error(err)
+			}
+		}
+	})
 	return s.Addr(), path
 }
 

@@ -26,7 +26,6 @@ type mirrorOptions struct {
 	rate     int
 	force    bool
 	metrics  string
-	yes      bool
 	patience time.Duration // between attempts to connect; tests shorten it
 }
 

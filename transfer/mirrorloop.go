@@ -118,8 +118,8 @@ func (m *mirror) loop(ctx context.Context) error {
 	m.told = map[string]bool{}
 	verify := time.NewTicker(m.verify)
 	defer verify.Stop()
-	line := newStatusLine(m.env, m.once)
-	defer line.end()
+	m.line = newStatusLine(m.env, m.once)
+	defer m.line.end()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	m.dirty.miss() // everything is compared first
@@ -133,7 +133,7 @@ func (m *mirror) loop(ctx context.Context) error {
 			return stop.error
 		case err != nil:
 			m.stat.trouble(err)
-			line.show(m.status())
+			m.line.show(m.status())
 			timer := time.NewTimer(m.patience)
 			select {
 			case <-timer.C:
@@ -144,7 +144,7 @@ func (m *mirror) loop(ctx context.Context) error {
 		}
 		left, lost := m.dirty.left()
 		if left > 0 || lost {
-			line.show(m.status())
+			m.line.show(m.status())
 			continue
 		}
 		if done, err := m.raise(ctx); err != nil {
@@ -155,7 +155,7 @@ func (m *mirror) loop(ctx context.Context) error {
 			continue
 		}
 		m.stat.inStep()
-		line.show(m.status())
+		m.line.show(m.status())
 		if m.once {
 			return m.finished()
 		}
@@ -169,9 +169,16 @@ func (m *mirror) loop(ctx context.Context) error {
 	}
 }
 
+// warn prints a warning above the status line.
+func (m *mirror) warn(format string, a ...any) {
+	m.line.end()
+	m.env.Warn(format, a...)
+}
+
 // stopped is the end of a mirror that was interrupted, which is how it is meant to end.
 func (m *mirror) stopped(ctx context.Context) error {
 	text := m.status()
+	m.line.end()
 	if m.once {
 		return command.Stopped(ctx, ctx.Err(), text)
 	}
@@ -327,6 +334,9 @@ func (m *mirror) compareDest(ctx context.Context) (theirs []string, err error) {
 			if m.delete && !(m.state.fresh && !m.state.whole) {
 				note(path, "is not at the source, and was created by somebody else")
 			}
+		case t.theirs == -1: // the reply did not tell
+			t.theirs, t.theirACL = z.Stat.Mzxid, z.Stat.Aversion
+			m.state.put(path, t)
 		case t.unwritten:
 			foreign++
 			theirs = append(theirs, path)
@@ -362,7 +372,7 @@ func (m *mirror) foreign(path string, what error) {
 		return
 	}
 	m.told[at] = true
-	m.env.Warn("%s: %v; it stays (--force overwrites it)", escape.Line(at), what)
+	m.warn("%s: %v; it stays (--force overwrites it)", escape.Line(at), what)
 }
 
 // maxTold bounds the foreign changes that are named.
@@ -469,7 +479,7 @@ func (m *mirror) raise(ctx context.Context) (done bool, err error) {
 			return false, nil
 		}
 		targets = slices.DeleteFunc(targets, func(t apply.Target) bool {
-			return m.state.twins[rebase(m.dst.path, m.src.path, t.Path)].unwritten
+			return !t.Wanted.Known || m.state.twins[rebase(m.dst.path, m.src.path, t.Path)].unwritten
 		})
 		if err := m.apply(ctx, targets, true); err != nil {
 			return false, err
@@ -580,7 +590,11 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 	}
 	opt.Lost = func(err error) { m.stat.trouble(err) }
 	var full error
-	opt.Progress = func(int) { full = cmp.Or(full, m.state.flush()) }
+	opt.Progress = func(int) {
+		full = cmp.Or(full, m.state.flush())
+		m.stat.znodes.Store(int64(len(m.state.twins)))
+		m.line.show(m.status())
+	}
 	opt.Wrote = func(path string, stat *proto.Stat) {
 		path = rebase(m.dst.path, m.src.path, path)
 		t := m.state.twins[path]
@@ -624,6 +638,6 @@ func (m *mirror) failed(f apply.Failure) {
 	}
 	if key := f.Path + " " + f.Err.Error(); !m.told[key] && len(m.told) < maxTold {
 		m.told[key] = true
-		m.env.Warn("%s: %v", escape.Line(f.Path), f.Err)
+		m.warn("%s: %v", escape.Line(f.Path), f.Err)
 	}
 }

@@ -134,6 +134,7 @@ func (l *statusLine) show(text string) {
 func (l *statusLine) end() {
 	if l.env.Streams.ErrTTY && !l.shown.IsZero() {
 		_, _ = fmt.Fprint(ui.Raw(l.env.Streams.Err), "\r\x1b[K")
+		l.shown = time.Time{}
 	}
 }
 
