@@ -236,7 +236,7 @@ func (s *mirrorState) writeAll() error {
 
 // all writes everything that is known.
 func (s *mirrorState) all() {
-	head, _ := json.Marshal(s.mirrorHead) // strings always encode
+	head, _ := escape.MarshalJSON(s.mirrorHead) // strings always encode
 	s.line("%s", head)
 	if s.fresh {
 		s.line(lineFresh)
