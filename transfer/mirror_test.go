@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -113,8 +114,9 @@ func TestMirrorFollows(t *testing.T) {
 	ctx := testContext(t)
 	from, to := at+"/from", at+"/to"
 	sample(t, c, from)
-	m := startMirror(t, cfg, from, to, "--delete", "--verify-every", "300ms")
+	m := startMirror(t, cfg, from, to, "--delete", "--verify-every", "300ms", "--metrics", "127.0.0.1:0")
 	same(t, cfg, from, to)
+	metrics(t, m.log.String(), "zkctl_mirror_in_step 1\n", "zkctl_mirror_behind 0\n", "zkctl_mirror_znodes 10\n", "zkctl_mirror_failed 0\n")
 	create(t, c, from+"/new", "1", proto.OpenACL, proto.Persistent)
 	create(t, c, from+"/new/deep", "2", proto.OpenACL, proto.Persistent)
 	if _, err := c.Set(ctx, from+"/ttl", []byte("changed"), -1); err != nil {
@@ -162,6 +164,25 @@ func TestMirrorFollows(t *testing.T) {
 		t.Fatalf("%s%v", stderr, err)
 	}
 	same(t, cfg, from, to)
+}
+
+// metrics waits until the metrics, whose address is in a log, say something.
+func metrics(t *testing.T, log string, want ...string) {
+	t.Helper()
+	_, rest, _ := strings.Cut(log, "metrics are at ")
+	url, _, _ := strings.Cut(rest, "\n")
+	var page []byte
+	if err := await.Until(testContext(t), func() bool {
+		res, err := http.Get(url) //nolint:noctx // it is on this machine
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		page, _ = io.ReadAll(res.Body)
+		return !slices.ContainsFunc(want, func(line string) bool { return !strings.Contains(string(page), line) })
+	}); err != nil {
+		t.Fatalf("%s: %v\n%s", url, err, page)
+	}
 }
 
 // TestMirrorLosesNothing cuts each side off while a writer goes on: etcd's make-mirror loses keys that change meanwhile, or hangs.

@@ -29,6 +29,7 @@ type mirror struct {
 	round    uint32              // of comparisons
 	parents  map[string]struct{} // whose numbers of sequential children may lag behind
 	told     map[string]bool     // foreign changes that were reported
+	line     *statusLine
 }
 
 // dirty is what has changed at the source, from events. It is safe for concurrent use.

@@ -55,8 +55,21 @@ func open(acl []proto.ACL) bool {
 
 // meanwhile returns the ACL that a znode has until its children are there: the wanted one, and what lets this session
 // finish.
-func (r *run) meanwhile(acl []proto.ACL) []proto.ACL {
-	return append(slices.Clip(acl), r.self...)
+func (r *run) meanwhile(ctx context.Context, acl []proto.ACL) ([]proto.ACL, error) {
+	for r.self == nil && !r.opt.DryRun {
+		self, err := identity(ctx, r.conn)
+		var loss *client.LossError
+		switch {
+		case errors.As(err, &loss) && loss.Code == proto.ErrConnectionLoss:
+			if err := r.w.reconnect(err); err != nil {
+				return nil, err
+			}
+		case err != nil:
+			return nil, err
+		}
+		r.self = self
+	}
+	return append(slices.Clip(acl), r.self...), nil
 }
 
 // unfinished reports whether an ACL is one that meanwhile returned, in this run or an earlier one: the wanted entries,

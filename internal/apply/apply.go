@@ -179,11 +179,7 @@ func (e *ConflictError) Unwrap() error { return proto.ErrNodeExists }
 // Run makes the tree below opt.Root like the wanted one. The result counts what was done, also after an error. What the
 // server refuses for some znodes is in the result; the rest is done.
 func Run(ctx context.Context, conn *client.Conn, opt Options, wanted Wanted) (*Result, error) {
-	opt = opt.withDefaults()
-	r := &run{opt: opt, conn: conn, res: &Result{}}
-	if err := r.prepare(ctx); err != nil {
-		return r.res, err
-	}
+	r := newRun(conn, opt)
 	w := newWriter(ctx, r)
 	defer w.close()
 	r.w = w
@@ -248,22 +244,18 @@ type run struct {
 	res    *Result
 	w      *writer
 	late   *late
-	self   []proto.ACL     // what lets this session finish a znode whose ACL does not
+	self   []proto.ACL     // what lets this session finish a znode whose ACL does not; nil until it is needed
 	failed map[string]bool // znodes that could not be created
+}
+
+func newRun(conn *client.Conn, opt Options) *run {
+	r := &run{opt: opt.withDefaults(), conn: conn, res: &Result{}}
+	r.late = &late{run: r}
+	return r
 }
 
 // patience is how long a run waits for a connection.
 const patience = 30 * time.Second
-
-func (r *run) prepare(ctx context.Context) error {
-	r.late = &late{run: r}
-	if r.opt.DryRun {
-		return nil
-	}
-	var err error
-	r.self, err = identity(ctx, r.conn)
-	return err
-}
 
 // note calls Each, and counts.
 func (r *run) note(a Action, path string) {

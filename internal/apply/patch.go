@@ -21,11 +21,7 @@ type Target struct {
 // Patch makes single znodes as they are wanted. Those that are not wanted are deleted, and stay if others are below them.
 // opt.Root, DeleteExtra, Resume and Instead do not count.
 func Patch(ctx context.Context, conn *client.Conn, opt Options, targets []Target) (*Result, error) {
-	opt = opt.withDefaults()
-	r := &run{opt: opt, conn: conn, res: &Result{}}
-	if err := r.prepare(ctx); err != nil {
-		return r.res, err
-	}
+	r := newRun(conn, opt)
 	w := newWriter(ctx, r)
 	defer w.close()
 	r.w = w

@@ -310,7 +310,10 @@ func (p *plan) begin(b *branch, parent bool) error {
 	b.create = nil
 	if p.opt.Instead == nil && (parent || b.raise && b.want > b.have) && !open(c.acl) {
 		b.acl = c.acl
-		c.acl = p.meanwhile(c.acl)
+		var err error
+		if c.acl, err = p.meanwhile(p.ctx, c.acl); err != nil {
+			return err
+		}
 	}
 	return p.w.add(c)
 }

@@ -35,8 +35,7 @@ func (r *Removal) each(visit func(c *change) error) error {
 
 // Remove deletes znodes. One that has changed or has other children stays, and is among the failed ones.
 func Remove(ctx context.Context, conn *client.Conn, opt Options, gone *Removal) (*Result, error) {
-	r := &run{opt: opt.withDefaults(), conn: conn, res: &Result{}}
-	r.late = &late{run: r}
+	r := newRun(conn, opt)
 	w := newWriter(ctx, r)
 	defer w.close()
 	r.w = w
