@@ -117,7 +117,7 @@ func TestCopySurvivesLeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Close() })
-	cfg := client.Config{Servers: e.ConnectString(), SessionTimeout: 8 * time.Second}
+	cfg := client.Config{Servers: e.ConnectString(), SessionTimeout: 8 * time.Second, Wait: true}
 	c := open(t, cfg)
 	forest(t, c, "/from", 30)
 	ended := make(chan struct{})
@@ -140,6 +140,9 @@ func TestCopySurvivesLeader(t *testing.T) {
 	<-ended
 	if copyErr != nil { // its source cannot be read during an election
 		t.Logf("%s%s%v", stdout, stderr, copyErr)
+		if _, err := e.WaitLeader(ctx); err != nil {
+			t.Fatal(err)
+		}
 		if stdout, stderr, err := run(t, cfg, "cp", "/from", "/to", "--resume"); err != nil {
 			t.Fatalf("%s%s%v", stdout, stderr, err)
 		}
