@@ -89,12 +89,7 @@ func (a *app) command(ctx context.Context, words []string) error {
 // verb runs a verb. What the options say of a session, good or bad, counts when it asks for one; what they say of the
 // streams counts at once.
 func (a *app) verb(ctx context.Context, env *command.Env, words []string) error {
-	color := pflag.NewFlagSet("", pflag.ContinueOnError)
-	color.AddFlag(a.flags.Lookup("color"))
-	if err := fillFromEnv(color); err != nil {
-		return err
-	}
-	if err := a.options.settleStreams(a.streams); err != nil {
+	if err := a.settleColor(); err != nil {
 		return err
 	}
 	stop := func() {}
@@ -110,6 +105,27 @@ func (a *app) verb(ctx context.Context, env *command.Env, words []string) error 
 		stop()
 	}()
 	return interruptible(ctx, func(ctx context.Context) error { return command.Run(ctx, env, command.Args(words...)) })
+}
+
+// settleColor sets up the streams with the color of the command line, the environment or the profile. A config file that cannot
+// be read matters only to a session.
+func (a *app) settleColor() error {
+	few, color := pflag.NewFlagSet("", pflag.ContinueOnError), pflag.NewFlagSet("", pflag.ContinueOnError)
+	for _, option := range []string{"color", "profile", "config"} {
+		few.AddFlag(a.flags.Lookup(option))
+	}
+	if err := fillFromEnv(few); err != nil {
+		return err
+	}
+	color.AddFlag(few.Lookup("color"))
+	if c, err := a.options.readConfig(); err == nil && !few.Changed("color") {
+		if name := c.chosen(a.options.Profile); c.profiles[name] != nil {
+			if err := c.fillKnown(color, name); err != nil {
+				return err
+			}
+		}
+	}
+	return a.options.settleStreams(a.streams)
 }
 
 // environment is what commands run in once the options are settled, with a session that opens when

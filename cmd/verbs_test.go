@@ -149,15 +149,20 @@ func parseExample(t *testing.T, a *app, line string) error {
 func TestColorOfVerbs(t *testing.T) {
 	log := writeFile(t, "a.log", "2026-11-22 03:07:05,001 [myid:1] - INFO  [main:ZooKeeperServer@1] - Expiring session 0x10000221ceb0000, timeout of 4000ms exceeded\n"+
 		"2026-11-22 03:07:06,001 [myid:1] - ERROR [main:Leader@1] - Severe unrecoverable error\n", 0o600)
+	config := writeFile(t, "config.yaml", "profiles:\n  plain: {color: never, frob: x}\n  painted: {color: always}\n  wrong: {color: bogus}\n", 0o600)
 	for _, tc := range []struct {
-		color, env string
-		tty, paint bool
-		exit       int
+		color, env, profile string
+		tty, paint          bool
+		exit                int
 	}{
-		{"", "", true, true, 0}, {"never", "", true, false, 0}, {"always", "", false, true, 0}, {"", "never", true, false, 0},
-		{"always", "never", false, true, 0}, {"bogus", "", true, false, 1},
+		{"", "", "", true, true, 0}, {"never", "", "", true, false, 0}, {"always", "", "", false, true, 0}, {"", "never", "", true, false, 0},
+		{"always", "never", "", false, true, 0}, {"bogus", "", "", true, false, 1},
+		{"", "", "plain", true, false, 0}, {"", "", "painted", false, true, 0}, {"", "never", "painted", true, false, 0}, {"always", "", "plain", false, true, 0},
+		{"", "", "none", true, true, 0}, {"", "", "wrong", true, false, 1},
 	} {
 		t.Setenv("ZKCTL_COLOR", tc.env)
+		t.Setenv("ZKCTL_CONFIG", config)
+		t.Setenv("ZKCTL_PROFILE", tc.profile)
 		var out, errOut strings.Builder
 		args := []string{"log", "timeline", log}
 		if tc.color != "" {
