@@ -53,8 +53,12 @@ func FitTable(rows [][]string, width int, dispensable ...string) [][]string {
 	return ShrinkTable(rows, width, "", dispensable...)
 }
 
-// leastCell is the width, in columns, that cells which are shortened keep.
-const leastCell = 12
+const (
+	// wantedCell is the width, in columns, below which another column is left out before cells are shortened further.
+	wantedCell = 18
+	// leastCell is the width that cells which are shortened keep.
+	leastCell = 8
+)
 
 // ShrinkTable shortens the cells of the column named elastic, and leaves out the dispensable columns, those named first
 // before the others, of which it needs to: until the table is no wider than width.
@@ -77,7 +81,7 @@ func ShrinkTable(rows [][]string, width int, elastic string, dispensable ...stri
 				room -= most
 			}
 		}
-		if room >= min(widest, leastCell) || len(dispensable) == 0 {
+		if room >= min(widest, wantedCell) || len(dispensable) == 0 {
 			return shorten(rows, slices.Index(rows[0], elastic), max(room, leastCell))
 		}
 		if at := slices.Index(rows[0], dispensable[0]); at >= 0 {

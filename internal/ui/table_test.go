@@ -64,9 +64,9 @@ func TestShrinkTable(t *testing.T) {
 		want  string
 	}{
 		{80, "ID   CLIENT                   SERVERS  HOW\n0x1  a-client-of-a-long-name  1 2 3    closed\n0x2  b                        1        expired\n"},
-		{40, "ID   CLIENT             SERVERS  HOW\n0x1  a-client-of-a-lo…  1 2 3    closed\n0x2  b                  1        expired\n"},
+		{44, "ID   CLIENT                 SERVERS  HOW\n0x1  a-client-of-a-long-n…  1 2 3    closed\n0x2  b                      1        expired\n"},
 		{30, "ID   CLIENT            HOW\n0x1  a-client-of-a-l…  closed\n0x2  b                 expired\n"},
-		{5, "ID   CLIENT        HOW\n0x1  a-client-of…  closed\n0x2  b             expired\n"},
+		{5, "ID   CLIENT    HOW\n0x1  a-clien…  closed\n0x2  b         expired\n"},
 	} {
 		if got := Table(ShrinkTable(rows(), test.width, "CLIENT", "SERVERS")); got != test.want {
 			t.Errorf("width %d:\n%s\nwant\n%s", test.width, got, test.want)
