@@ -48,7 +48,7 @@ var everyVerb = map[string][][2]string{
 	"grep": {{"grep x /guard", allowed}}, "du": {{"du /guard", allowed}}, "tree": {{"tree /guard", allowed}}, "summary": {{"summary /guard", allowed}},
 	"create": {{"create /guard/new x", refused}, {"create -s -e /guard/new x", refused}, {"create -c /guard/new", refused}, {"create -t 1000 /guard/new", refused}},
 	"set":    {{"set /guard/a y", refused}, {"set /guard/a --jq 1", refused}, {"set /guard/a y --dry-run", allowed}},
-	"edit":   {{"edit /guard/a", refused}},
+	"edit":   {{"edit /guard/a", refused}}, "apply": {{"apply -f /dev/null", refused}, {"apply -f /dev/null --prune", refused}, {"apply -f /dev/null --dry-run", allowed}},
 	"touch":  {{"touch /guard/a", refused}},
 	"delete": {{"delete /guard/a", refused}, {"delete /guard/*", refused}, {"delete /guard/a --dry-run", allowed}}, "deleteall": {{"deleteall /guard", refused}, {"deleteall -b 0 /guard", refused},
 		{"deleteall /guard --trash DIR/trash", refused}, {"deleteall /guard --dry-run", allowed}},

@@ -150,6 +150,7 @@ var evilLines = map[string][]string{
 	"summary":              {"!summary /", "summary / -o json"},
 	"create":               {"!create /y x", "!create -s /y x", "!create -o json /y x", "create /none"},
 	"set":                  {"set /x y", "set -s /x y", "set /x y --dry-run", "set /text y --dry-run", "set /text --jq ."},
+	"apply":                {"apply -f /none"},
 	"edit":                 {"edit -y /x", "edit -y /text", "edit /none"},
 	"delete":               {"delete /x", "!delete /e* --dry-run"},
 	"deleteall":            {"deleteall -y /x", "deleteall /none", "!deleteall /e* --dry-run"},

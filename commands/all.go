@@ -23,6 +23,7 @@ var All = command.Set{
 	createCommand,
 	setCommand,
 	editCommand,
+	applyCommand,
 	touchCommand,
 	deleteCommand,
 	deleteAllCommand,

@@ -13,7 +13,6 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
-	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/ownfile"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/textdiff"
@@ -186,7 +185,7 @@ func (e *editing) open(ctx context.Context) error {
 		if !d.open {
 			continue
 		}
-		content, err := e.readDraft(ctx, d)
+		content, err := readFile(ctx, e.env, d.file)
 		if err != nil {
 			return fmt.Errorf("read the draft: %w", err)
 		}
@@ -195,15 +194,6 @@ func (e *editing) open(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func (e *editing) readDraft(ctx context.Context, d *draft) ([]byte, error) {
-	f, err := infile.Open(ctx, d.file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return e.env.ReadInput(ctx, f, d.file)
 }
 
 // check turns the edited drafts into data, and reports whether the editor has to open some again.
