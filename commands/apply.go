@@ -54,7 +54,7 @@ func runApply(ctx context.Context, env *command.Env, in *command.Invocation) err
 			return err
 		}
 	}
-	a := &applying{env: env, conn: conn}
+	a := newApplying(env, conn)
 	if err := a.compare(ctx, all); err != nil {
 		return err
 	}
@@ -83,6 +83,11 @@ type applying struct {
 	env     *command.Env
 	conn    *client.Conn
 	targets []apply.Target
+	seen    map[string]proto.Stat // of those that exist, as their differences were printed
+}
+
+func newApplying(env *command.Env, conn *client.Conn) *applying {
+	return &applying{env: env, conn: conn, seen: map[string]proto.Stat{}}
 }
 
 // current is a znode as it is.
@@ -149,6 +154,7 @@ func (a *applying) differ(d described, now *current) error {
 		return nil
 	}
 	a.targets = append(a.targets, apply.Target{Path: d.path, Wanted: z})
+	a.seen[d.path] = now.stat
 	if !sameData {
 		if err := a.print(d.path, textdiff.Data(versioned(d.path, now.stat.Version), d.path, now.data, z.Data, textdiff.Context)); err != nil {
 			return err
@@ -197,6 +203,7 @@ func (a *applying) extras(ctx context.Context, all []described, roots []string) 
 			}
 			known[path] = true
 			a.targets = append(a.targets, apply.Target{Path: path})
+			a.seen[path] = stat
 			d := textdiff.Diff{From: versioned(path, stat.Version), To: path + " (deleted)", Summary: fmt.Sprintf("%s of data", ui.Bytes(int64(stat.DataLength)))}
 			if err := a.print(path, d); err != nil {
 				return err
@@ -214,9 +221,13 @@ func parentPath(path string) string {
 	return path[:max(i, 1)]
 }
 
-// run makes the changes.
+// run makes the changes, but none of a znode that has changed since its difference was printed.
 func (a *applying) run(ctx context.Context) error {
-	res, err := apply.Patch(ctx, a.conn, apply.Options{OnConflict: apply.Overwrite, NoSequences: true}, a.targets)
+	asSeen := func(path string, found *proto.Stat) bool {
+		seen, known := a.seen[path]
+		return known && found.Version == seen.Version && found.Aversion == seen.Aversion && found.Czxid == seen.Czxid
+	}
+	res, err := apply.Patch(ctx, a.conn, apply.Options{OnConflict: apply.Overwrite, NoSequences: true, Mine: asSeen}, a.targets)
 	done := fmt.Sprintf("created %s, changed %s, deleted %s", command.Counted(res.Created, "znode"), command.Thousands(res.Changed), command.Thousands(res.Deleted))
 	for _, f := range slices.Concat(res.Failed.List, res.Skipped.List, res.Foreign.List) {
 		a.env.Complain(fmt.Errorf("%s: %w", escape.Line(f.Path), a.env.Explain(ctx, f.Err)))
