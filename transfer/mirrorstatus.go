@@ -67,7 +67,10 @@ func (m *mirror) status() string {
 	case n > 0:
 		state = fmt.Sprintf("behind by %s", command.Counted(n, "change"))
 	}
-	text := fmt.Sprintf("%s; %s, last zxid 0x%x", state, command.Counted(int(m.stat.znodes.Load()), "znode"), uint64(m.stat.zxid.Load()))
+	text := fmt.Sprintf("%s; %s", state, command.Counted(int(m.stat.znodes.Load()), "znode"))
+	if zxid := m.stat.zxid.Load(); zxid != 0 {
+		text += fmt.Sprintf(", last zxid 0x%x", uint64(zxid))
+	}
 	if at := m.stat.compared.Load(); at != 0 {
 		text += fmt.Sprintf("; ACLs as of %v ago, compared every %v", time.Since(time.Unix(0, at)).Round(time.Second), m.verify)
 	}
