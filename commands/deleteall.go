@@ -208,9 +208,9 @@ func (d *deletion) delete(ctx context.Context, env *command.Env, tree doomed) er
 	case err != nil || d.failed.N == 0:
 		return err
 	case len(tree.paths) == 1:
-		return d.failed.List[0].Op
+		return d.failed.List[0].Err
 	}
-	return command.Reword(d.failed.List[0].Op,
+	return command.Reword(d.failed.List[0].Err,
 		"Failed to delete some node(s) in the subtree! %s; the znodes named above and their ancestors stay", done)
 }
 

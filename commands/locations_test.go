@@ -130,6 +130,9 @@ func TestSameEverywhere(t *testing.T) {
 		if exit > 1 {
 			t.Fatalf("%s at %s: exit %d, %s", line, place, exit, errOut)
 		}
+		if exit == 1 {
+			out += "no\n"
+		}
 		return out, errOut
 	}
 	lines := []struct{ line, kazoo string }{
@@ -158,6 +161,8 @@ func TestSameEverywhere(t *testing.T) {
 		{"tree -L 2 --max-children 3 AT", ""},
 		{"summary AT:/app/config", ""},
 		{"summary AT:/app/config -o json", "summary /app/config"},
+		{"exists AT:/app/config", ""},
+		{"exists AT:/app/none", ""},
 	}
 	want := map[string]string{}
 	var queries []string
@@ -190,6 +195,16 @@ func TestSameEverywhere(t *testing.T) {
 				t.Errorf("%s at %s prints\n%s%s, but on the server\n%s", tc.line, place, got, errOut, want[tc.line])
 			}
 		}
+	}
+	everything, _ := run("find AT", "/")
+	listed, _ := run("ls -R AT", "/")
+	sorted := func(text string) string {
+		rows := strings.Split(text, "\n")
+		slices.Sort(rows)
+		return strings.Join(rows, "\n")
+	}
+	if sorted(listed) != sorted(everything) {
+		t.Errorf("ls -R lists\n%s, but find\n%s", listed, everything)
 	}
 	if out, _ := run("find AT --name later", p.server.Dir()); out != "" {
 		t.Errorf("a relative path finds %s", out)

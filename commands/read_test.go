@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -410,5 +412,80 @@ func TestListGoesOn(t *testing.T) {
 	}
 	if watched, _, _ := b.run("ls -R -w /a"); watched != out {
 		t.Errorf("with -w: %q", watched)
+	}
+}
+
+// TestTooLongLists: a list of children that is too long for one reply is named, and what is elsewhere is read; tree does not read
+// what it hides.
+func TestTooLongLists(t *testing.T) {
+	b := newBench(t)
+	for _, line := range []string{"create /a", "create /a/1", "create /a/1/x", "create /a/wide", "create /a/z", "create /a/z/y"} {
+		b.must(line)
+	}
+	for i := range 300 {
+		b.must(fmt.Sprintf("create /a/wide/a-long-name-of-a-child-%04d", i))
+	}
+	small := &bench{t: t, ctx: b.ctx, session: session.New(func() (client.Config, error) {
+		return client.Config{Servers: apachetest.Shared(t).Addr(), MaxPacket: 4096}, nil
+	})}
+	defer small.session.Close()
+	small.env = &command.Env{Commands: All, Session: small.session, Dir: "/", Output: ui.Text,
+		Streams: &ui.Streams{In: strings.NewReader(""), Out: &small.out, Err: &small.err, Width: 80}}
+	for line, want := range map[string]string{
+		"ls -R /a":                         "\n/a/1/x\n/a/z/y\n",
+		"ls -R -l /a":                      "/a/z/y\n",
+		"find /a":                          "/a\n/a/1\n/a/1/x\n/a/wide\n/a/z\n/a/z/y\n",
+		"find /a --size 0":                 "/a\n/a/1\n/a/1/x\n/a/wide\n/a/z\n/a/z/y\n",
+		"tree /a":                          "└── z\n    └── y\n\n6 znodes\n",
+		"du --children /a":                 "6  /a\n",
+		"grep -l --names '(x|wide|y)$' /a": "/a/1/x\n/a/wide\n/a/z/y\n",
+		"summary /a":                       "6",
+	} {
+		out, errOut, exit := small.run(line)
+		if !strings.Contains(out, want) || exit == 0 || !strings.Contains(errOut, "the list of children of /a/wide is too long for one reply (raise -jute-maxbuffer)") {
+			t.Errorf("%s: exit %d, %s%s", line, exit, out, errOut)
+		}
+	}
+	if out, errOut, exit := small.run("tree --max-children 1 /a"); exit != 0 || !strings.Contains(out, "… 2 more") {
+		t.Errorf("tree --max-children reads what it hides: exit %d, %s%s", exit, out, errOut)
+	}
+}
+
+// TestLongList: kinds, sizes and times, at any width.
+func TestLongList(t *testing.T) {
+	b := newBench(t)
+	for _, line := range []string{"create /a x", "create -e /a/e hello", "create /a/p", "create /a/p/kid data"} {
+		b.must(line)
+	}
+	date := regexp.MustCompile(`\d{4}-\d\d-\d\dT\S+|\d\d-\d\d \d\d:\d\d`)
+	run := func(line string) string {
+		out, errOut, exit := b.run(line)
+		if exit != 0 {
+			t.Errorf("%s: exit %d, %s", line, exit, errOut)
+		}
+		return date.ReplaceAllString(out, "DATE")
+	}
+	for line, want := range map[string]string{
+		"ls -l /a":    "KIND SIZE CHILDREN MODIFIED NAME ephemeral 5 0 DATE e persistent 0 1 DATE p",
+		"ls -l -R /a": "KIND SIZE CHILDREN MODIFIED NAME persistent 1 2 DATE /a ephemeral 5 0 DATE /a/e persistent 0 1 DATE /a/p persistent 4 0 DATE /a/p/kid",
+	} {
+		if got := strings.Join(strings.Fields(run(line)), " "); got != want {
+			t.Errorf("%s: %q, not %q", line, got, want)
+		}
+	}
+	if out := run("ls -l -s /a"); !strings.Contains(out, "numChildren = 2") {
+		t.Errorf("ls -l -s: %s", out)
+	}
+	if out := run("ls -l /a -o json"); strings.Count(out, "\n") != 2 || !strings.Contains(out, `{"path":"/a/e","kind":"ephemeral","czxid":`) {
+		t.Errorf("as JSON: %s", out)
+	}
+	if out, errOut, exit := b.run("ls -l /none"); exit != 1 || strings.Contains(out, "persistent") || !strings.Contains(errOut, "Node does not exist: /none") {
+		t.Errorf("of nothing: %s%s", out, errOut)
+	}
+	b.env.Streams.OutTTY, b.env.Streams.Width = true, 60
+	for _, row := range strings.Split(run("ls -l /a"), "\n") {
+		if len(row) > 40 {
+			t.Errorf("at 60 columns: %q", row)
+		}
 	}
 }

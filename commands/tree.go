@@ -86,7 +86,7 @@ func (d *drawing) add(z *source.Znode) error {
 func (d *drawing) pop() error {
 	last := d.stack[len(d.stack)-1]
 	d.stack = d.stack[:len(d.stack)-1]
-	if more := last.seen - d.most; d.most > 0 && more > 0 && !d.out.json {
+	if more := max(last.seen, last.kids) - d.most; d.most > 0 && more > 0 && last.seen > 0 && !d.out.json {
 		fmt.Fprintf(d.out, "%s└── … %s more", last.indent, command.Thousands(more))
 		return d.out.end('\n')
 	}
@@ -99,6 +99,7 @@ func runTree(ctx context.Context, env *command.Env, in *command.Invocation) erro
 	if err := errors.Join(value(in, treeLevels, 0, &opt.Levels), value(in, treeKids, 0, &d.most), value(in, readRate, 0, &opt.Rate)); err != nil {
 		return err
 	}
+	opt.Most = d.most
 	src, err := env.Open(in, 0)
 	if err != nil {
 		return err

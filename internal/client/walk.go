@@ -20,6 +20,8 @@ type WalkOptions struct {
 	// Levels is how many levels below the root are walked; 0 means all, and -1 the root alone. What is on the last
 	// level is not listed.
 	Levels int
+	// Most is how many children of each znode are walked, the first ones; 0 means all. Walked.Children has no others.
+	Most int
 	// Rate is how many requests are made in a second at most, each part of a multiRead being one; 0
 	// means as many as the server answers.
 	Rate int
@@ -61,7 +63,7 @@ func (c *Conn) Walk(ctx context.Context, root string, opt WalkOptions, visit fun
 	if err := ValidatePath(root); err != nil {
 		return err
 	}
-	defer lessGarbage()()
+	defer LessGarbage()()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	err := newWalk(c, opt, visit).run(ctx, root)
@@ -394,6 +396,9 @@ func (w *walk) take(b *walkBatch) {
 			n.listed = n.info.all && n.info.stat.NumChildren == 0 || w.last(n) || errors.Is(n.err, proto.ErrNoNode)
 		} else {
 			n.listed, n.names = true, list.names
+			if w.opt.Most > 0 && len(n.names) > w.opt.Most {
+				n.names = slices.Clone(n.names[:w.opt.Most])
+			}
 			w.found += len(n.names)
 		}
 		n.size += size

@@ -13,8 +13,8 @@ var walking struct {
 	n, before int // walks, and GOGC without them
 }
 
-// lessGarbage lets garbage be collected sooner until the last walk is done.
-func lessGarbage() (done func()) {
+// LessGarbage lets garbage be collected sooner until the last walk is done.
+func LessGarbage() (done func()) {
 	walking.Lock()
 	defer walking.Unlock()
 	if walking.n++; walking.n == 1 {

@@ -126,7 +126,7 @@ func TestWalkKeepsGOGC(t *testing.T) {
 	defer gogc(gogc(100))
 	for before, during := range map[int]int{100: walkGC, walkGC: walkGC, 20: 20, -1: -1} {
 		gogc(before)
-		first, second := lessGarbage(), lessGarbage()
+		first, second := LessGarbage(), LessGarbage()
 		if got := gogc(100); got != during {
 			t.Errorf("GOGC is %d in a walk, %d without", got, before)
 		}

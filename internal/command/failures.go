@@ -6,8 +6,8 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 )
 
-// Failures are znodes for which the server refused what it did for others. The zero value is
-// empty.
+// Failures are znodes for which the server refused what it did for others, or gave an answer that is too long. The zero
+// value is empty.
 type Failures struct {
 	List []Failure // the first ones
 	N    int       // the total number
@@ -17,20 +17,31 @@ type Failures struct {
 type Failure struct {
 	Path  string          `json:"path"`
 	Error string          `json:"error"`
-	Op    *client.OpError `json:"-"`
+	Op    *client.OpError `json:"-"` // nil if the answer is too long
+	Err   error           `json:"-"`
 }
+
+// tooLong is the Failure.Error of an answer that is longer than -jute-maxbuffer.
+const tooLong = "TOOLONG"
 
 // maxNamed limits how many are kept to be named; all are counted.
 const maxNamed = 1000
 
-// Add adds a server's refusal, and returns any other error.
+// Add adds a server's refusal, or an answer that is too long, and returns any other error.
 func (f *Failures) Add(err error) error {
 	var op *client.OpError
-	if !errors.As(err, &op) {
+	var long *client.TooLongError
+	var one Failure
+	switch {
+	case errors.As(err, &op):
+		one = Failure{op.Path, op.Code.Name(), op, op}
+	case errors.As(err, &long):
+		one = Failure{long.Path, tooLong, nil, long}
+	default:
 		return err
 	}
 	if f.N++; len(f.List) < maxNamed {
-		f.List = append(f.List, Failure{op.Path, op.Code.Name(), op})
+		f.List = append(f.List, one)
 	}
 	return nil
 }
@@ -38,11 +49,13 @@ func (f *Failures) Add(err error) error {
 // Name prints them, one per line.
 func (f *Failures) Name(env *Env) {
 	for _, one := range f.List {
-		text, _ := Refusal(one.Op)
-		if text == "" {
-			text = one.Op.Error()
+		text := one.Err.Error()
+		if one.Op != nil {
+			if words, _ := Refusal(one.Op); words != "" {
+				text = words
+			}
 		}
-		env.Complain(&explained{text, one.Op})
+		env.Complain(&explained{text, one.Err})
 	}
 	if more := f.N - len(f.List); more > 0 {
 		env.Warn("and %s more", Thousands(more))
@@ -55,6 +68,9 @@ func (f *Failures) Skipped(env *Env) error {
 		return nil
 	}
 	f.Name(env)
+	if f.List[0].Op == nil {
+		return Reword(f.List[0].Err, "%s skipped, with everything below", were(f.N, "znode"))
+	}
 	return Reword(f.List[0].Op, "%s skipped, with everything below (getAcl shows who may list; addauth adds an identity)",
 		were(f.N, "znode"))
 }

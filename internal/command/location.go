@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
@@ -100,8 +101,12 @@ func (env *Env) unread(l source.Location, r source.Report) error {
 	switch {
 	case len(refused.List) > 0:
 		refused.Name(env)
-		return Reword(refused.List[0].Op, "the answer is incomplete: %s could not be read, or not what is below (getAcl shows who may; addauth adds an identity)",
-			Counted(refused.N+others, "znode"))
+		advice := ""
+		if slices.ContainsFunc(refused.List, func(f Failure) bool { return f.Op != nil }) {
+			advice = " (getAcl shows who may; addauth adds an identity)"
+		}
+		return Reword(refused.List[0].Err, "the answer is incomplete: %s could not be read, or not what is below%s",
+			Counted(refused.N+others, "znode"), advice)
 	case others > 0:
 		return fmt.Errorf("the answer is incomplete: %s could not be read, or not what is below", Counted(r.Failed, "znode"))
 	case len(r.Faults) > 0:

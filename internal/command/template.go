@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -67,10 +69,25 @@ func (t Template) Fill(values ...Placeholder) (*Program, error) {
 			return nil, fmt.Errorf("%q begins with a dash, and the command could mistake it for an option", filled)
 		case i == 0 && filled != word:
 			return nil, errors.New("the program itself cannot be a placeholder")
+		case filled != word && runtime.GOOS == "windows" && strings.ContainsAny(filled, batchSpecial) && isBatch(t[0]):
+			return nil, fmt.Errorf("%q has a character that Windows would interpret as a part of a batch file's command line; name a program instead of %s", filled, t[0])
 		}
 		p.Words = append(p.Words, filled)
 	}
 	return p, nil
+}
+
+// batchSpecial are the characters that cmd.exe interprets even in quotes, or that end them.
+const batchSpecial = "\"%!^&|<>()\r\n"
+
+// isBatch reports whether Windows runs a program by cmd.exe, which reads its arguments as a command line of its own
+// (CVE-2024-24576).
+func isBatch(program string) bool {
+	if path, err := exec.LookPath(program); err == nil {
+		program = path
+	}
+	ext := filepath.Ext(strings.TrimRight(program, " .")) // which Windows ignores
+	return strings.EqualFold(ext, ".bat") || strings.EqualFold(ext, ".cmd")
 }
 
 // String returns the words with spaces in between; it may contain anything.

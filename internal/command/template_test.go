@@ -38,3 +38,12 @@ func TestTemplate(t *testing.T) {
 		}
 	}
 }
+
+// TestBatchFiles: what Windows runs by cmd.exe is known by its name.
+func TestBatchFiles(t *testing.T) {
+	for program, want := range map[string]bool{"run.bat": true, `C:\tools\RUN.CMD`: true, "run.bat. ": true, "run.exe": false, "run": false, "bat": false} {
+		if got := isBatch(program); got != want {
+			t.Errorf("%s: %v", program, got)
+		}
+	}
+}

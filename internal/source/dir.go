@@ -35,6 +35,7 @@ func (d *dir) Close() error       { return nil }
 
 // Walk loads the state into memory, once.
 func (d *dir) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (r Report, err error) {
+	defer client.LessGarbage()()
 	if d.tree == nil {
 		if d.tree, d.faults, err = d.files.Load(ctx, d.moment); err != nil {
 			return r, err

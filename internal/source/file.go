@@ -30,6 +30,7 @@ func (f *file) Walk(ctx context.Context, opt Options, visit func(*Znode) error) 
 		return r, err
 	}
 	defer snapshot.Close()
+	snapshot.ViewPaths()
 	sorted := newSorter()
 	defer sorted.close()
 	s := &scan{path: f.path, opt: opt, report: &r, sorted: sorted, acls: snapshot.ACLs()}
@@ -42,14 +43,15 @@ func (f *file) Walk(ctx context.Context, opt Options, visit func(*Znode) error) 
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if faults := storage.Faults(err); len(faults) > 0 {
+		if err != nil {
+			faults := storage.Faults(err)
+			if len(faults) == 0 {
+				return r, err
+			}
 			r.Faults = append(r.Faults, faults...)
 			break
 		}
-		if err == nil {
-			err = s.see(node)
-		}
-		if err != nil {
+		if err := s.see(node); err != nil {
 			return r, err
 		}
 	}
@@ -117,11 +119,14 @@ func (s *scan) see(n *storage.Node) error {
 		path = "/"
 	}
 	s.highest = max(s.highest, n.Stat.Czxid, n.Stat.Mzxid, n.Stat.Pzxid)
-	level, ok := within(s.path, path)
-	if !ok {
-		return nil
+	level := 0
+	if s.path != "/" || s.opt.Levels != 0 {
+		var ok bool
+		if level, ok = within(s.path, path); !ok {
+			return nil
+		}
 	}
-	s.found = s.found || level == 0
+	s.found = s.found || path == s.path
 	stat := s.opt.Stat || s.opt.Data
 	if stat {
 		if err := s.counts.see(path); err != nil {
@@ -133,7 +138,10 @@ func (s *scan) see(n *storage.Node) error {
 	}
 	s.report.Read++
 	if s.opt.Match != nil {
-		s.z = Znode{Path: path, Known: true, Stat: n.Stat.Stat(int32(len(n.Data)), 0), Kind: KindOf(n.Stat.EphemeralOwner), TTL: ttlOf(n.Stat.EphemeralOwner), Data: n.Data}
+		s.z = Znode{Path: path, Known: true, Data: n.Data}
+		if stat {
+			s.z.Stat, s.z.Kind, s.z.TTL = n.Stat.Stat(int32(len(n.Data)), 0), KindOf(n.Stat.EphemeralOwner), ttlOf(n.Stat.EphemeralOwner)
+		}
 		if s.opt.ACL {
 			s.z.ACL = s.acl(n.ACL)
 		}
@@ -214,35 +222,39 @@ func (s *scan) decode(key, v []byte, kids int32) Znode {
 // counts counts children. It needs little memory for a file in which znodes follow their parents, as
 // servers write them, and is right for any other.
 type counts struct {
-	stack []parent
+	path  []byte                           // of the last znode
+	stack []parent                         // it, and those above it
 	tell  func(path string, n int32) error // gets the number of a znode's children, maybe in parts
 }
 
 type parent struct {
-	path string
-	kids int32
+	length int // of its path, with which that of the last znode begins
+	kids   int32
 }
 
-// see takes the next znode.
+// see takes the next znode, whose path may change later.
 func (c *counts) see(path string) error {
-	for len(c.stack) > 0 {
-		if _, ok := within(c.stack[len(c.stack)-1].path, path); ok {
-			break
-		}
+	for len(c.stack) > 0 && !isAbove(c.path[:c.stack[len(c.stack)-1].length], path) {
 		if err := c.pop(); err != nil {
 			return err
 		}
 	}
 	if path != "/" {
 		above := path[:max(strings.LastIndexByte(path, '/'), 1)]
-		if top := len(c.stack) - 1; top >= 0 && c.stack[top].path == above {
+		if top := len(c.stack) - 1; top >= 0 && c.stack[top].length == len(above) {
 			c.stack[top].kids++
 		} else if err := c.tell(above, 1); err != nil {
 			return err
 		}
 	}
-	c.stack = append(c.stack, parent{path: path})
+	c.path = append(c.path[:0], path...)
+	c.stack = append(c.stack, parent{length: len(path)})
 	return nil
+}
+
+// isAbove reports whether path is below another.
+func isAbove(above []byte, path string) bool {
+	return string(above) == "/" && path != "/" || len(path) > len(above) && path[len(above)] == '/' && path[:len(above)] == string(above)
 }
 
 func (c *counts) pop() error {
@@ -251,7 +263,7 @@ func (c *counts) pop() error {
 	if last.kids == 0 {
 		return nil
 	}
-	return c.tell(last.path, last.kids)
+	return c.tell(string(c.path[:last.length]), last.kids)
 }
 
 func (c *counts) end() error {

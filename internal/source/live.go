@@ -38,7 +38,7 @@ func (l *live) Walk(ctx context.Context, opt Options, visit func(*Znode) error) 
 	if opt.Settle > 0 {
 		return l.settled(ctx, opt, visit)
 	}
-	walk := client.WalkOptions{Stat: opt.Stat, Data: opt.Data, ACL: opt.ACL, Levels: opt.Levels, Rate: opt.Rate, Progress: opt.Progress}
+	walk := client.WalkOptions{Stat: opt.Stat, Data: opt.Data, ACL: opt.ACL, Levels: opt.Levels, Most: opt.Most, Rate: opt.Rate, Progress: opt.Progress}
 	var z Znode
 	err = l.conn.Walk(ctx, l.path, walk, func(found *client.Walked) error {
 		if isGone(found.Err) {

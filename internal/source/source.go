@@ -86,10 +86,14 @@ type Options struct {
 	Stat, Data, ACL bool
 	// Levels is how many levels below the location are read; 0 means all, and -1 the znode itself.
 	Levels int
+	// Most allows to leave out the children of a znode beyond the first so many, and what is below them; 0 means all
+	// are visited.
+	Most int
 	// Rate is how many requests a server gets in a second at most; 0 means no limit.
 	Rate int
 	// Match, if set, decides which znodes are visited. It is called once for each, in any order and
-	// on any goroutine, but one at a time. Stat.NumChildren and Stat.Cversion are not known to it.
+	// on any goroutine, but one at a time. Stat.NumChildren and Stat.Cversion are not known to it. What
+	// it gets, the path, too, is valid until it returns.
 	Match func(z *Znode) bool
 	// Progress is called with the number of znodes found so far, now and then.
 	Progress func(found int)

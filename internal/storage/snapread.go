@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"unsafe"
 
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -17,7 +18,7 @@ type Session struct {
 	Timeout int32
 }
 
-// Node is a znode of a snapshot. Data and Path are valid until the next call of Next.
+// Node is a znode of a snapshot. Data is valid until the next call of Next.
 type Node struct {
 	Path   string // "" is the root, as in the file
 	Data   []byte // nil if null
@@ -41,7 +42,12 @@ type SnapshotReader struct {
 	znodes      int
 	trailer     Trailer
 	next        error // if not nil, what the next call of Next returns
+	views       bool
+	path        []byte // that node.Path is a view of
 }
+
+// ViewPaths makes a Path valid only until the next call of Next, as Data is, which is faster.
+func (r *SnapshotReader) ViewPaths() { r.views = true }
 
 // OpenSnapshot opens a snapshot and reads its header, sessions and ACL table. The compression
 // follows from the name's suffix, as in ZooKeeper (SnapStream.getStreamMode).
@@ -252,7 +258,12 @@ func (r *SnapshotReader) readNode() (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.Path = string(b[4 : 4+path])
+	if r.views {
+		r.path = append(r.path[:0], b[4:4+path]...)
+		n.Path = unsafe.String(unsafe.SliceData(r.path), len(r.path))
+	} else {
+		n.Path = string(b[4 : 4+path])
+	}
 	n.Data = nil
 	if data >= 0 {
 		n.Data = b[dataEnd-data : dataEnd : dataEnd]
