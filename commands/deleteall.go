@@ -101,11 +101,16 @@ func runDeleteAll(ctx context.Context, env *command.Env, in *command.Invocation)
 		return env.AndSkipped(rehearseDeleteAll(ctx, env, trees), &skipped)
 	}
 	question := fmt.Sprintf("Delete %s and the %s below it?", escape.Line(roots[0]), command.Counted(max(0, total-1), "znode"))
-	if len(roots) > 1 {
+	switch {
+	case len(roots) > 1:
 		question = fmt.Sprintf("Delete %s trees with %s znodes in total?", command.Thousands(len(roots)), command.Thousands(total))
+	case total == 1:
+		question = fmt.Sprintf("Delete %s?", escape.Line(roots[0]))
 	}
-	if err := env.ConfirmChange(ctx, conn, total, deleteAskAbove, question, "nothing was deleted"); err != nil {
-		return err
+	if total > 0 { // otherwise none can be listed
+		if err := env.ConfirmChange(ctx, conn, total, deleteAskAbove, question, "nothing was deleted"); err != nil {
+			return err
+		}
 	}
 	err = env.Many(ctx, roots, func(i int, _ string) error {
 		if trees[i].err != nil {

@@ -24,7 +24,10 @@ type longLister struct {
 }
 
 func newLongLister(env *command.Env) *longLister {
-	l := &longLister{out: newLines(env), narrow: env.Streams.OutTTY && env.Streams.Width < wideColumns}
+	return &longLister{out: newLines(env), narrow: env.Streams.OutTTY && env.Streams.Width < wideColumns}
+}
+
+func (l *longLister) head() {
 	switch {
 	case l.out.json:
 	case l.narrow:
@@ -32,12 +35,13 @@ func newLongLister(env *command.Env) *longLister {
 	default:
 		fmt.Fprintf(l.out, "%-10s %9s %9s  %-20s  NAME\n", "KIND", "SIZE", "CHILDREN", "MODIFIED")
 	}
-	return l
 }
 
 // add writes a znode.
 func (l *longLister) add(z *client.Walked, name string) error {
-	l.count++
+	if l.count++; l.count == 1 {
+		l.head()
+	}
 	kind, s := source.KindOf(z.Stat.EphemeralOwner), &z.Stat
 	switch {
 	case l.out.json:
