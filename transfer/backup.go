@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/export"
+	"github.com/zkctl/zkctl/internal/lazyre"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -50,7 +50,7 @@ const (
 	ending = ".jsonl.zst"
 )
 
-var idPattern = regexp.MustCompile(`^([0-9]{8}T[0-9]{6}Z)(?:-[0-9]+)?$`)
+var idPattern = lazyre.New(`^([0-9]{8}T[0-9]{6}Z)(?:-[0-9]+)?$`)
 
 // backups returns those in a folder, oldest first.
 func backups(dir string) (list []backup, err error) {
@@ -60,7 +60,7 @@ func backups(dir string) (list []backup, err error) {
 	}
 	for _, e := range entries {
 		id, ok := strings.CutSuffix(e.Name(), ending)
-		m := idPattern.FindStringSubmatch(id)
+		m := idPattern().FindStringSubmatch(id)
 		if !ok || m == nil {
 			continue
 		}
