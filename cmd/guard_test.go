@@ -63,6 +63,9 @@ var everyVerb = map[string][][2]string{
 	"cd":       {{"cd /guard", allowed}}, "pwd": {{"pwd", allowed}}, "history": {{"history", allowed}}, "redo": {{"redo 99", allowed}}, "help": {{"help", allowed}},
 	"time": {{"time touch /guard/a", refused}}, "repeat": {{"repeat 2 touch /guard/a", refused}}, "source": {{"source DIR/none", allowed}},
 	"alias": {{"alias", allowed}}, "clear": {{"clear", allowed}},
+	"watch": {{"watch /guard --timeout 100ms", allowed}, {"watch -R prod:/guard --timeout 100ms", allowed}}, "wait": {{"wait /guard --exists", allowed}},
+	"lock": {{"lock /guard/lock -- true", refused}}, "elect": {{"elect /guard/leader -- true", refused}},
+	"locks": {{"locks /guard", allowed}}, "services": {{"services /guard", allowed}},
 	"version": {{"version", allowed}}, "quit": {{"quit", allowed}},
 	// copies
 	"cp": {{"cp /guard/a zk://SERVER/guard/copy", refused}, {"cp /guard/a /guard/copy", refused}, {"cp /guard /guard/a --on-conflict overwrite --no-children", refused},

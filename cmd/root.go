@@ -148,6 +148,10 @@ func interruptible(ctx context.Context, f func(context.Context) error) error {
 	if err == nil || !errors.As(context.Cause(ctx), &got) {
 		return err
 	}
+	var exit *ui.ExitError
+	if errors.As(err, &exit) && exit.Passed {
+		return err
+	}
 	code := ui.ExitInterrupted
 	switch got.signal {
 	case syscall.SIGTERM:

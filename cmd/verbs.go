@@ -158,7 +158,7 @@ func (a *app) session(settle func() error) *session.Session {
 		}
 		return a.options.session(a.flags, a.streams)
 	})
-	s.Named, s.NamedOnly, s.Advise = a.named, a.namedOnly, a.advise
+	s.Named, s.NamedOnly, s.Advise, s.Clients = a.named, a.namedOnly, a.advise, ensemble.Clients
 	return s
 }
 

@@ -41,6 +41,13 @@ var All = command.Set{
 	addWatchCommand,
 	removeWatchesCommand,
 	printWatchesCommand,
+	// Waiting and locks
+	watchCommand,
+	waitCommand,
+	lockCommand,
+	electCommand,
+	locksCommand,
+	servicesCommand,
 	// Ensemble and session
 	connectCommand,
 	closeCommand,

@@ -104,6 +104,7 @@ var varying = []struct {
 	{regexp.MustCompile(`("[cmp]zxid":)"0x[0-9a-f]+"`), `${1}"ZXID"`},
 	{regexp.MustCompile(`([cm]time = )\w{3} \w{3} \d\d [\d:]{8} \w+ \d{4}`), "${1}DATE"},
 	{regexp.MustCompile(`("[cm]time":)\d+`), "${1}0"},
+	{regexp.MustCompile(`("(?:time|waited)":)\d+`), "${1}0"},
 	{regexp.MustCompile(`0x100[0-9a-f]{12}`), "SESSION"},
 	// 3.8.0 does not return the stat of a create within a multi, servers since 3.8.2 do
 	// (ZOOKEEPER-4026).

@@ -123,18 +123,12 @@ func findAndRun(ctx context.Context, env *command.Env, src *source.Source, q *fi
 		if err != nil {
 			return err
 		}
-		c := program.Command(ctx)
-		c.Stdout, c.Stderr = env.Streams.Out, env.Streams.Err
-		c.WaitDelay = time.Second
 		ran++
-		if err := c.Run(); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
+		ok, err := env.Execute(ctx, program, nil)
+		if !ok {
 			failed++
-			env.Complain(fmt.Errorf("--exec: %s: %w", env.Streams.Name(program.String()), err))
 		}
-		return nil
+		return err
 	}))
 	if err == nil && failed > 0 {
 		err = fmt.Errorf("--exec: %d of %s failed", failed, command.Counted(ran, "command"))

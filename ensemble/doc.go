@@ -13,7 +13,8 @@
 //	exporter.go  ensemble exporter, for Prometheus; samples.go what it has, metricnames.go ZooKeeper's names for it
 //	bundle.go    ensemble bundle; bundlecollect.go asks, bundlewrite.go writes without secrets
 //	session.go   session: ls, show, owner; sessions.go asks the members; sessiontimes.go their times;
-//	             sessionid.go decodes ids, sessionids.go completes them; sessionlive.go asks for other rooms
+//	             sessionid.go decodes ids, sessionids.go completes them; sessionlive.go and
+//	             sessionclients.go ask for other rooms
 //	members.go   the options that choose members
 //	words.go     4lw: four-letter words; matrix.go puts members side by side
 //	admin.go     admin: commands of the AdminServer

@@ -116,6 +116,7 @@ type status struct {
 	id      int64
 	timeout time.Duration
 	server  string
+	heard   time.Time // from a server, before the connection broke
 }
 
 // Identities returns the identities that the session was given: Config.Auth and those added by
@@ -295,6 +296,15 @@ func (c *Conn) SessionID() int64 { return c.status.Load().id }
 // Zxid returns the last transaction that a server had applied when it sent the last reply that was passed on, or 0 before
 // that.
 func (c *Conn) Zxid() int64 { return c.zxid.Load() }
+
+// LastHeard returns when a server was last heard from before the connection broke, or now while there is one. The session can
+// expire SessionTimeout after that.
+func (c *Conn) LastHeard() time.Time {
+	if s := c.status.Load(); s.server == "" && !s.heard.IsZero() {
+		return s.heard
+	}
+	return time.Now()
+}
 
 // SessionTimeout returns the negotiated timeout, or 0 before that.
 func (c *Conn) SessionTimeout() time.Duration { return c.status.Load().timeout }

@@ -158,6 +158,7 @@ func (s *session) lost(cause error) {
 		s.fruitless = 0
 	}
 	preferred := s.ring.first != nil
+	s.heard = time.Now().Add(-s.link.idle())
 	s.drop()
 	cause = fmt.Errorf("connection to %v: %w", address, cause)
 	if s.closeCall != nil {

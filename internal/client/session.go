@@ -29,7 +29,8 @@ type session struct {
 	seenRW     bool          // the session was created by a server with a quorum
 	since      string        // the release that introduced the newest operation answered, as in proto.Op.Since
 	server     string
-	warned     bool // that a server has no SASL
+	heard      time.Time // before the last connection broke
+	warned     bool      // that a server has no SASL
 
 	// The connection; link is nil while there is none.
 	link      *link
@@ -406,7 +407,7 @@ func (s *session) failLate() {
 }
 
 func (s *session) publish() {
-	s.status.Store(&status{state: s.state, err: s.err, id: s.id, timeout: s.negotiated, server: s.server})
+	s.status.Store(&status{state: s.state, err: s.err, id: s.id, timeout: s.negotiated, server: s.server, heard: s.heard})
 }
 
 // report queues the event for a change of state, unless it was the last one reported.

@@ -74,6 +74,7 @@ const (
 	ACLGroup  Group = "Access control and identity"
 	Quotas    Group = "Quotas"
 	Watches   Group = "Watches"
+	Waiting   Group = "Waiting and locks"
 	Ensemble  Group = "Ensemble and session"
 	Ensembles Group = "Ensembles"
 	Local     Group = "Servers on this machine"

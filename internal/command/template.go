@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Template is a command line of another program, with placeholders: the value of an option --exec. No
@@ -93,9 +95,27 @@ func isBatch(program string) bool {
 // String returns the words with spaces in between; it may contain anything.
 func (p *Program) String() string { return strings.Join(p.Words, " ") }
 
-// Command returns the program, ready to be given streams and run. It has no standard input.
+// Command returns the program, ready to be given streams and run.
 func (p *Program) Command(ctx context.Context) *exec.Cmd {
 	c := exec.CommandContext(ctx, p.Words[0], p.Words[1:]...)
 	c.Env = append(os.Environ(), p.Env...)
 	return c
+}
+
+// Execute runs the program with the answer's streams, and reports a failure of its own: then ok is false. err is what interrupted it.
+func (env *Env) Execute(ctx context.Context, p *Program, input []byte) (ok bool, err error) {
+	c := p.Command(ctx)
+	if input != nil {
+		c.Stdin = bytes.NewReader(input)
+	}
+	c.Stdout, c.Stderr = env.Streams.Out, env.Streams.Err
+	c.WaitDelay = time.Second // for what it leaves behind with its output open
+	if err := c.Run(); err != nil {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		env.Complain(fmt.Errorf("--exec: %s: %w", env.Streams.Name(p.String()), err))
+		return false, nil
+	}
+	return true, nil
 }

@@ -20,7 +20,6 @@ var elsewhere = map[string]string{
 	"mkdir": "`create path` creates a znode, `create -p path` its parents too",
 	"mv":    "`mv /a /b` moves a znode with everything below it",
 	"rm":    "`delete path` deletes a znode, `deleteall path` with everything below it",
-	"watch": "`addWatch path` reports every change at and below a znode, `get -w path` the next change",
 }
 
 // sameElsewhere are synonyms of those.

@@ -27,6 +27,9 @@ type Session struct {
 	Named     func(name string) (cfg client.Config, ok bool, err error)
 	NamedOnly func(name string) (client.Config, error)
 	Advise    func(err error) string
+	// Clients asks the members of an ensemble for the client of each session. It may return some of them together with the reason
+	// why others are missing. It may be nil.
+	Clients func(ctx context.Context, cfg client.Config) (map[int64]string, error)
 
 	mu        sync.Mutex
 	configure func() (client.Config, error) // nil once there is a configuration

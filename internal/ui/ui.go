@@ -106,8 +106,9 @@ const (
 
 // ExitError carries the exit code for an error. Without one, it is ExitFailed.
 type ExitError struct {
-	Code int
-	Err  error // nil if everything was already reported
+	Code   int
+	Err    error // nil if everything was already reported
+	Passed bool  // it is the code of a program that ran, and counts even if a signal ended the command
 }
 
 func (e *ExitError) Error() string {

@@ -1,0 +1,67 @@
+package ensemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/client"
+)
+
+// Clients asks the members of an ensemble for the client of each session, for commands of other rooms. If a member does not tell, err says
+// so, and the others' clients are returned.
+func Clients(ctx context.Context, cfg client.Config) (clients map[int64]string, err error) {
+	opt := asking{connect: func() (client.Config, error) { return cfg, nil }, admin: strconv.Itoa(probe.DefaultAdminPort), timeout: patience}
+	p, widen, err := opt.prober()
+	if err != nil {
+		return nil, err
+	}
+	s, err := survey(ctx, p, widen, opt.timeout)
+	if err != nil {
+		return nil, err
+	}
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	var shut []string
+	clients = map[int64]string{}
+	for _, r := range s.Readings {
+		if r.State != probe.Serving {
+			continue
+		}
+		m := r.Member
+		all.Go(func() {
+			conns, err := answerOf[[]*answer.Connection](ctx, p, &m, "cons")
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				shut = append(shut, m.Name())
+				return
+			}
+			for _, c := range conns {
+				if id, ok := c.Session.Get(); ok {
+					clients[int64(id)] = c.Address
+				}
+			}
+		})
+	}
+	all.Wait()
+	if ctx.Err() != nil {
+		return clients, errors.New("not all members answered in time")
+	}
+	if shut != nil {
+		return clients, fmt.Errorf("%s not tell connections (4lw.commands.whitelist=cons in zoo.cfg, or the AdminServer, opens them)", does(shut))
+	}
+	return clients, nil
+}
+
+func does(names []string) string {
+	if len(names) == 1 {
+		return names[0] + " does"
+	}
+	return strings.Join(names, ", ") + " do"
+}
