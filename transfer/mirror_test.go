@@ -200,6 +200,7 @@ func disturbedMirror(t *testing.T, cfg client.Config, server, at string, length 
 	ctx, cancel := context.WithTimeout(t.Context(), length+2*time.Minute)
 	defer cancel()
 	create(t, c, from, "", proto.OpenACL, proto.Persistent)
+	forest(t, c, from+"/still", 10) // so many that the writer never deletes a tenth of them at once
 	var source gate
 	through := cfg
 	through.Dial = source.dial
