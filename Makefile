@@ -18,7 +18,7 @@ BUILDFLAGS := -trimpath -tags nethttpomithttp2
 BUILD := CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble bench-logs bench-find cross release-snapshot screenshot fuzz torture torture-transfer zkcli matrix truth clean help
+.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble bench-logs bench-find bench-transfer cross release-snapshot screenshot fuzz torture torture-transfer zkcli matrix truth clean help
 
 build: ## build bin/zkctl, a static binary for this machine
 	@mkdir -p $(dir $(BIN))
@@ -49,6 +49,10 @@ bench-logs: build ## measure log summary beside ripgrep and lnav, and session tr
 bench-find: build ## measure find and grep beside ls -R and a script over kazoo, and the memory of walks
 	@scripts/install-zookeeper.sh
 	@$(GO) run ./internal/bench -find -zkctl $(BIN)
+
+bench-transfer: build ## measure export and diff beside scripts over kazoo and walks, and their memory
+	@scripts/install-zookeeper.sh
+	@$(GO) run ./internal/bench -transfer -zkctl $(BIN)
 
 bench-local: build ## measure the embedded server and ensemble beside Apache's and print the ratios
 	@scripts/install-zookeeper.sh

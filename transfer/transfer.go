@@ -9,6 +9,7 @@
 //	diff.go          diff: two walks side by side
 //	diffprint.go     what differs, as text and JSON
 //	backup.go        backup: a folder of exports
+//	backups.go       which are there, and what they are called
 //	keep.go          which of them to keep
 //	cp.go            cp
 //	import.go        import

@@ -34,14 +34,9 @@ func (b *bench) runFind(ctx context.Context) error {
 		return err
 	}
 	defer cleanUp()
-	var python []byte
-	for _, name := range []string{"python3", "/usr/bin/python3"} { // of which the first may not be the one with packages
-		if python, err = exec.CommandContext(ctx, name, "-c", "import sys, kazoo; print(sys.executable)").Output(); err == nil {
-			break
-		}
-	}
+	python, err := kazoo(ctx)
 	if err != nil {
-		return fmt.Errorf("find a python3 with kazoo: %w", err)
+		return err
 	}
 	dir, err := os.MkdirTemp("", "zkctl-bench-")
 	if err != nil {
@@ -67,13 +62,24 @@ func (b *bench) runFind(ctx context.Context) error {
 	if err := fillTree(ctx, b.conn, "/listed", 300, listedTree/300-1); err != nil {
 		return err
 	}
-	if err := b.findBeside(ctx, dir, []string{strings.TrimSpace(string(python)), script, b.server.Addr()}); err != nil {
+	if err := b.findBeside(ctx, dir, []string{python, script, b.server.Addr()}); err != nil {
 		return err
 	}
 	if err := b.clear(ctx, "/listed"); err != nil {
 		return err
 	}
 	return b.findMany(ctx, dir)
+}
+
+// kazoo returns a python3 that has it.
+func kazoo(ctx context.Context) (python string, err error) {
+	for _, name := range []string{"python3", "/usr/bin/python3"} { // of which the first may not be the one with packages
+		var out []byte
+		if out, err = exec.CommandContext(ctx, name, "-c", "import sys, kazoo; print(sys.executable)").Output(); err == nil {
+			return strings.TrimSpace(string(out)), nil
+		}
+	}
+	return "", fmt.Errorf("find a python3 with kazoo: %w", err)
 }
 
 // live and of are command lines for the server, and for a file.

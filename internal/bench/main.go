@@ -1,7 +1,7 @@
 // Bench compares zkctl with Apache's tools: the same work on the same server or files, in the same
 // run and in alternation, so that conditions are equal. It prints a Markdown table.
 //
-//	go run ./internal/bench [-offline | -local | -ensemble | -logs | -find] -zkctl bin/zkctl [-runs 5] [-write docs/performance.md]
+//	go run ./internal/bench [-offline | -local | -ensemble | -logs | -find | -transfer] -zkctl bin/zkctl [-runs 5] [-write docs/performance.md]
 package main
 
 import (
@@ -47,6 +47,7 @@ func main() {
 	ensemble := flag.Bool("ensemble", false, "measure the verbs that look at an ensemble from outside instead")
 	text := flag.Bool("logs", false, "measure the verbs that read text logs, beside rg and lnav, instead")
 	find := flag.Bool("find", false, "measure the commands that read any location, beside ls -R and a script over kazoo, instead")
+	transfer := flag.Bool("transfer", false, "measure export and diff, beside scripts over kazoo and walks, instead")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -69,6 +70,9 @@ func main() {
 	}
 	if *find {
 		run, kind, b.beside = b.runFind, "bench-find", "the other"
+	}
+	if *transfer {
+		run, kind, b.beside = b.runTransfer, "bench-transfer", "the other"
 	}
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -6,6 +6,7 @@
 //	export.go     what is in a file
 //	write.go      writing, as a stream
 //	read.go       reading, as a stream, and checking
+//	record.go     the fields of a line
 //	scan.go       the JSON of a line
 //	compress.go   gzip and zstd around it
 //	folder.go     an export as a folder of files, to be edited

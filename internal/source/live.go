@@ -12,6 +12,8 @@ type live struct {
 	path string
 	own  bool // the session ends with the source
 	dirt dirt // what changes, if it is the source's own
+	// watchless says that the servers have no recursive watches.
+	watchless bool
 }
 
 func openLive(cfg client.Config, path string) (walker, error) {

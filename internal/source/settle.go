@@ -69,9 +69,9 @@ func (l *live) settled(ctx context.Context, opt Options, visit func(*Znode) erro
 	if !l.own {
 		return r, errNotApart
 	}
-	until, watch, cut := time.Now().Add(opt.Settle), true, 0
+	until, cut := time.Now().Add(opt.Settle), 0
 	for {
-		s := &settling{l: l, opt: &opt, watch: watch, sorted: newSorter(), touched: map[string]found{}, errs: map[string]error{}}
+		s := &settling{l: l, opt: &opt, watch: !l.watchless, sorted: newSorter(), touched: map[string]found{}, errs: map[string]error{}}
 		m, err := s.try(ctx, until)
 		if err == nil {
 			r, err = s.visit(ctx, m, visit)
@@ -82,10 +82,10 @@ func (l *live) settled(ctx context.Context, opt Options, visit func(*Znode) erro
 		case err == nil || ctx.Err() != nil:
 			return r, err
 		case errors.Is(err, errNoWatch):
-			watch = false
+			l.watchless = true
 		case lost && loss.Op == proto.OpAddWatch && loss.Sent: // maybe that is how the server refuses it
 			if cut++; cut > 1 {
-				watch, err = false, errNoWatch
+				l.watchless, err = true, errNoWatch
 			}
 		case lost && time.Now().Before(until), errors.Is(err, errLost), errors.Is(err, errOver):
 		default:
