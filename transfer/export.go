@@ -82,8 +82,8 @@ ensemble; --system exports its quotas.`,
 	}
 	fs := c.Flags()
 	fs.StringVarP(&e.out, "out", "O", "", "write to this `file`, or folder for --format dir; - is the output, the default")
-	choice(c, &e.format, "format", jsonl, "jsonl, dir or snapshot", jsonl, folder, snapshot)
-	choice(c, &e.compress, "compress", "", "gzip or zstd (default: as the name of the file ends, .gz or .zst)", export.Gzip, export.Zstd)
+	choice(c, &e.format, "format", jsonl, "write this `format`: jsonl, dir or snapshot", jsonl, folder, snapshot)
+	choice(c, &e.compress, "compress", "", "compress with this `method`, gzip or zstd (default: as the file's name ends, .gz or .zst)", export.Gzip, export.Zstd)
 	e.add(c)
 	return c
 }
@@ -99,7 +99,7 @@ func (e *exporting) add(c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringArrayVar(&e.include, "include", nil, "only znodes that match this `glob`, and what is below; can be repeated")
 	fs.StringArrayVar(&e.exclude, "exclude", nil, "without znodes that match this `glob`, and what is below; can be repeated")
-	choice(c, &e.ephemerals, "ephemerals", skipEphemerals, "skip ephemeral znodes, or mark them as such", skipEphemerals, markEphemerals)
+	choice(c, &e.ephemerals, "ephemerals", skipEphemerals, "`skip` ephemeral znodes, or mark them as such", skipEphemerals, markEphemerals)
 	fs.IntVar(&e.rate, "rate", 0, "make at most `N` requests a second; 0 for no limit")
 	fs.BoolVar(&e.system, "system", false, "also the quotas in /zookeeper")
 	fs.DurationVar(&e.settle, "consistent-timeout", settleTime, "how long to try for a consistent export")
