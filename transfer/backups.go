@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/lazyre"
 )
 
 // backup is an export in the folder.
@@ -29,7 +29,7 @@ const (
 	ending = ".jsonl.zst"
 )
 
-var idPattern = regexp.MustCompile(`^([0-9]{8}T[0-9]{6}Z)(?:-[0-9]+)?$`)
+var idPattern = lazyre.New(`^([0-9]{8}T[0-9]{6}Z)(?:-[0-9]+)?$`)
 
 // backups returns those in a folder, oldest first.
 func backups(dir string) (list []backup, err error) {
@@ -39,7 +39,7 @@ func backups(dir string) (list []backup, err error) {
 	}
 	for _, e := range entries {
 		id, ok := strings.CutSuffix(e.Name(), ending)
-		m := idPattern.FindStringSubmatch(id)
+		m := idPattern().FindStringSubmatch(id)
 		if !ok || m == nil {
 			continue
 		}

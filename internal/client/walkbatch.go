@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -190,12 +191,22 @@ func (b *walkBatch) take(p walkPart, a answer) {
 	}
 }
 
-// askSingly makes a request for each part. Once the replies are long it stops.
+// asked is a request about a part, on its way.
+type asked struct {
+	part walkPart
+	path string
+	call *call
+	err  error // it was not sent
+}
+
+// askSingly makes a request for each part, many in flight. Once the replies are long it stops.
+//
+// One goroutine sends and receives all of them: the replies come in the order of the requests, so that it seldom waits.
 func (b *walkBatch) askSingly(ctx context.Context, c *Conn, parts []walkPart) {
-	ask := func(p walkPart) (tooLong error) {
-		switch a, err := b.askOne(ctx, c, p); {
+	take := func(q asked) (tooLong error) {
+		switch a, err := q.answer(ctx, c); {
 		case err == nil:
-			b.take(p, a)
+			b.take(q.part, a)
 		case isTooLong(err):
 			return err
 		default:
@@ -204,57 +215,87 @@ func (b *walkBatch) askSingly(ctx context.Context, c *Conn, parts []walkPart) {
 		return nil
 	}
 	var long []walkPart // parts whose replies, or others in flight beside them, are too long
-	var all sync.WaitGroup
-	slots := make(chan struct{}, maxSingles)
+	flying := make([]asked, 0, min(len(parts), maxSingles))
+	first := 0 // of flying, a ring once it is full
+	land := func() {
+		q := flying[first]
+		flying[first] = asked{}
+		if take(q) != nil {
+			long = append(long, q.part)
+		}
+	}
+	left := 0
 	for i, p := range parts {
-		slots <- struct{}{}
 		if i > 0 && b.full() {
 			break
 		}
-		all.Go(func() {
-			defer func() { <-slots }()
-			if ask(p) != nil {
-				b.mu.Lock()
-				long = append(long, p)
-				b.mu.Unlock()
-			}
-		})
+		q := b.send(ctx, c, p)
+		if left < maxSingles {
+			flying = append(flying, q)
+			left++
+			continue
+		}
+		land()
+		flying[first] = q
+		first = (first + 1) % len(flying)
 	}
-	all.Wait()
+	for ; left > 0; left-- {
+		land()
+		first = (first + 1) % len(flying)
+	}
 	for i, p := range long { // one at a time, which shows whose it is
 		if i > 0 && b.full() {
 			return
 		}
-		if err := ask(p); err != nil {
+		if err := take(b.send(ctx, c, p)); err != nil {
 			b.take(p, answer{err: &TooLongError{Op: p.op, Path: b.nodes[p.node].path, Err: err}})
 		}
 	}
 }
 
-// askOne makes the request of a part. err is other than the server's answer.
-func (b *walkBatch) askOne(ctx context.Context, c *Conn, p walkPart) (a answer, err error) {
-	path := b.nodes[p.node].path
-	req := &proto.PathWatchRequest{Path: c.real(path), Watch: b.watch && p.op == proto.OpGetChildren}
-	switch p.op {
+// send sends the request of a part.
+func (b *walkBatch) send(ctx context.Context, c *Conn, p walkPart) asked {
+	q := asked{part: p, path: b.nodes[p.node].path}
+	var req jute.Record = &proto.PathWatchRequest{Path: c.real(q.path), Watch: b.watch && p.op == proto.OpGetChildren}
+	if p.op == proto.OpGetACL {
+		req = &proto.PathRequest{Path: c.real(q.path)}
+	}
+	q.call = newCall(ctx, p.op, req)
+	q.err = c.pass(q.call)
+	return q
+}
+
+// answer waits for the reply. err is other than the server's answer.
+func (q *asked) answer(ctx context.Context, c *Conn) (a answer, err error) {
+	if q.err != nil {
+		return a, q.err
+	}
+	op := q.part.op
+	if err := c.await(ctx, op, q.call); err != nil {
+		return a, err
+	}
+	read := func(res jute.Record) { a.err = c.named(q.path, op, q.call.result(res)) }
+	switch op {
 	case proto.OpGetChildren:
 		var res proto.GetChildrenResponse
-		a.err = c.op(ctx, path, p.op, req, &res)
+		read(&res)
 		a.names = res.Children
 	case proto.OpGetData:
 		var res proto.GetDataResponse
-		a.err = c.op(ctx, path, p.op, req, &res)
+		read(&res)
 		a.data, a.stat = res.Data, res.Stat
 	case proto.OpExists:
 		var res proto.StatResponse
-		a.err = c.op(ctx, path, p.op, req, &res)
+		read(&res)
 		a.stat = res.Stat
 	case proto.OpGetACL:
 		var res proto.GetACLResponse
-		a.err = c.op(ctx, path, p.op, &proto.PathRequest{Path: c.real(path)}, &res)
+		read(&res)
 		a.acl, a.stat = res.ACL, res.Stat
 	}
-	var op *OpError
-	if a.err != nil && !errors.As(a.err, &op) {
+	q.call.release()
+	var refused *OpError
+	if a.err != nil && !errors.As(a.err, &refused) {
 		return answer{}, a.err
 	}
 	return a, nil

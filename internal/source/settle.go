@@ -52,6 +52,7 @@ const (
 )
 
 const (
+	settleRoom = 4 << 20 // bytes that are sorted in memory: they come in order, mostly
 	maxTouched = 100_000 // znodes that were read again and are remembered
 	rereads    = 64      // that are in flight
 )
@@ -69,9 +70,11 @@ func (l *live) settled(ctx context.Context, opt Options, visit func(*Znode) erro
 	if !l.own {
 		return r, errNotApart
 	}
+	defer client.LessGarbage()() // also while what was read is sorted and visited
 	until, cut := time.Now().Add(opt.Settle), 0
 	for {
 		s := &settling{l: l, opt: &opt, watch: !l.watchless, sorted: newSorter(), touched: map[string]found{}, errs: map[string]error{}}
+		s.sorted.room = settleRoom
 		m, err := s.try(ctx, until)
 		if err == nil {
 			r, err = s.visit(ctx, m, visit)
