@@ -75,7 +75,7 @@ var everyVerb = map[string][][2]string{
 	"mv":     {{"mv /guard/a /guard/moved", refused}, {"mv /guard/a zk://SERVER/guard/moved", refused}, {"mv /guard/a /guard/moved --dry-run", allowed}},
 	"export": {{"export /guard -O DIR/guard.jsonl", allowed}}, "diff": {{"diff /guard prod:/guard", allowed}},
 	"backup create": {{"backup create DIR/backups /guard", allowed}}, "backup ls": {{"backup ls DIR", aside}}, "backup prune": {{"backup prune DIR --keep 1", aside}},
-	"backup restore": {{"backup restore DIR latest --data-dir DIR/restored", aside}}, "backup verify": {{"backup verify DIR", aside}},
+	"backup restore": {{"backup restore DIR/backups latest /guard/restored", refused}, {"backup restore DIR latest --data-dir DIR/restored", aside}}, "backup verify": {{"backup verify DIR", aside}},
 	// ensembles
 	"ensemble status": {{"ensemble status --admin-port 0", allowed}},
 	"ensemble health": {{"ensemble health --admin-port 0", allowed}, {"ensemble health --admin-port 0 --canary", refused}},

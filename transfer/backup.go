@@ -397,26 +397,43 @@ func runPrune(ctx context.Context, env *command.Env, dir, keep string, dry bool)
 
 func newBackupRestore(env *command.Env) *cobra.Command {
 	dir := ""
+	w := &writing{env: env}
 	c := &cobra.Command{
-		Use:   "restore DIR ID [--data-dir NEWDIR]",
-		Short: "make a data directory of a backup",
-		Long: `Write a data directory that a server starts from, with zxids, versions, times and counters as
-they were. ID is one that backup ls lists, the beginning of one, or latest. All members of an
+		Use:   "restore DIR ID [LOCATION]",
+		Short: "restore a backup, live or as a data directory",
+		Long: `Copy a backup to a live ensemble, as cp does with the same options, or with --data-dir write a
+data directory that a server starts from, with zxids, versions, times and counters as they
+were. ID is one that backup ls lists, the beginning of one, or latest. All members of an
 ensemble start from copies of the same directory, each with its own myid.
 
-A backup is a location, so that cp and import write it, or a part of it, to a live ensemble:
-file:DIR/ID.jsonl.zst:/path.`,
+A backup is a location, so that cp brings back a part of it: file:DIR/ID.jsonl.zst:/path.`,
 		Example: `  zkctl backup restore /backups latest --data-dir /var/lib/zookeeper
-  zkctl backup restore /backups 20261122T03 --data-dir restored`,
-		Args:              command.ArgCount(2, 2),
-		ValidArgsFunction: folderAndIDs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			if dir == "" {
-				return errors.New("--data-dir is missing: it names the new data directory")
+  zkctl backup restore /backups 20261122T03 prod:/app --on-conflict overwrite --dry-run`,
+		Args: command.ArgCount(2, 3),
+		ValidArgsFunction: func(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 2 {
+				return command.Takes(command.Location, 2, 2)(c, args, word)
 			}
-			return restoreDir(c.Context(), env, args[0], args[1], dir)
+			return folderAndIDs(1)(c, args, word)
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			switch live := len(args) == 3; {
+			case live == (dir != ""):
+				return errors.New("name either the LOCATION of a live tree, or a new data directory with --data-dir")
+			case !live:
+				return restoreDir(c.Context(), env, args[0], args[1], dir)
+			}
+			b, err := find(args[0], args[1])
+			if err != nil {
+				return err
+			}
+			if _, err := verifyBackup(c.Context(), b.file); err != nil {
+				return fmt.Errorf("%w; nothing was written", err)
+			}
+			return w.copy(c.Context(), source.FilePrefix+source.EncodeFile(b.file), args[2], false)
 		},
 	}
+	w.add(c)
 	c.Flags().StringVar(&dir, "data-dir", "", "write the data directory to this new `folder`")
 	return c
 }

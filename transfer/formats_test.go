@@ -209,6 +209,24 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
+// TestRestoreLive: a backup comes back into a live ensemble with data, ACLs and counters as they were.
+func TestRestoreLive(t *testing.T) {
+	b := newBench(t, apachetest.Shared(t).Addr())
+	const root = "/TestRestoreLive"
+	b.fill(root)
+	dir := t.TempDir()
+	b.must("backup", "create", dir, root)
+	b.must("backup", "restore", dir, "latest", root+"-again")
+	if out, _ := b.must("diff", root, root+"-again", "--fields", "data,acl,kind,sequence"); out != "" {
+		t.Errorf("what came back differs:\n%s", out)
+	}
+	for _, words := range [][]string{{"backup", "restore", dir, "latest"}, {"backup", "restore", dir, "latest", "/x", "--data-dir", dir}, {"backup", "restore", dir, "2001", "/x"}} {
+		if _, errs, code := b.run(words...); code == 0 || errs == "" {
+			t.Errorf("%q: exit %d, %s", words, code, errs)
+		}
+	}
+}
+
 func TestDiffTrouble(t *testing.T) {
 	b := newBench(t, apachetest.Shared(t).Addr())
 	b.create("/TestDiffTrouble", "", proto.OpenACL, proto.Persistent, 0)
