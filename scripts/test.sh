@@ -42,8 +42,10 @@ fi
 CGO_ENABLED=0 scripts/lint.sh
 
 status=0
+# Twice as many packages at once as there are processors: many tests wait for servers to start, elect and expire.
+at_once=$(($(getconf _NPROCESSORS_ONLN) * 2))
 echo "go test ${race[*]-} ./..."
-"$GO" test ${race[@]+"${race[@]}"} -vet=off -timeout 20m ./... || status=$?
+"$GO" test ${race[@]+"${race[@]}"} -p "$at_once" -vet=off -timeout 20m ./... || status=$?
 
 echo "go test -run TestGoZookeeper ./localserver/internal/ensembles (a client with a data race)"
 CGO_ENABLED=0 "$GO" test -vet=off -run '^TestGoZookeeper$' ./localserver/internal/ensembles || status=$?
@@ -53,15 +55,15 @@ CGO_ENABLED=0 "$GO" test -vet=off -run '^TestGoZookeeper$' ./localserver/interna
 # emulates what does not compare it with Debian's 3.8.0. These runs look for other answers, not for races, for which
 # the first has looked in the same code.
 embedded=(./internal/client ./completions ./commands ./shell ./cmd)
-newest=(./internal/client ./completions ./commands ./shell)
+newest=(./internal/client ./completions ./commands)
 zkctl=$(mktemp -d)
 trap 'rm -rf "$notes" "$skipped" "$zkctl"' EXIT
 CGO_ENABLED=0 "$GO" build -o "$zkctl/zkctl" ./cmd/zkctl
 export ZKCTL_TEST_SERVER=$zkctl/zkctl
 echo "go test -short ${embedded[*]} (on the embedded server)"
-"$GO" test -count=1 -vet=off -short -timeout 20m "${embedded[@]}" || status=$?
+"$GO" test -count=1 -p "$at_once" -vet=off -short -timeout 20m "${embedded[@]}" || status=$?
 echo "go test -short ${newest[*]} (on the embedded server as 3.9)"
-ZKCTL_TEST_EMULATE=3.9 "$GO" test -count=1 -vet=off -short -timeout 20m "${newest[@]}" || status=$?
+ZKCTL_TEST_EMULATE=3.9 "$GO" test -count=1 -p "$at_once" -vet=off -short -timeout 20m "${newest[@]}" || status=$?
 
 if [ -s "$skipped" ]; then
 	echo "Skipped for want of a real ZooKeeper: $(wc -l <"$skipped") tests."
