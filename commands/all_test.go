@@ -89,10 +89,14 @@ func FuzzParse(f *testing.F) {
 var shared = []string{
 	"all.go",       // the list
 	"data.go",      // options and arguments with data
+	"dryrun.go",    // what would be deleted
 	"held.go",      // a tree in memory
+	"jq.go",        // filters of get and set
 	"locations.go", // options and arguments of the commands that read any location
+	"owners.go",    // the sessions and clients behind ephemeral znodes
 	"quota.go",     // the limits of a quota
 	"read.go",      // options and arguments of the commands that read
+	"revision.go",  // changes of data that depend on the data
 	"show.go",      // stats, data and ACLs as text and JSON
 	"walk.go",      // a tree in zkCli's order
 }

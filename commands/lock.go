@@ -21,7 +21,6 @@ import (
 var (
 	lockTimeout = command.NewValue("timeout", "D", command.Any, "give up waiting after a time such as 30s, with exit code 1", duration("--timeout"))
 	killAfter   = command.NewValue("kill-after", "D", command.Any, "SIGKILL so long after SIGTERM if the lock is lost (default 5s)", duration("--kill-after"))
-	electData   = command.NewText("data", "V", command.Data, "the data by which others recognise this participant (default host:pid)")
 	lockArgs    = []command.Arg{{Name: "path", Kind: command.NewPath}, {Name: "command", Repeat: true}}
 )
 
@@ -51,31 +50,6 @@ var lockCommand = &command.Command{
 	},
 	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
 		return runLocked(ctx, env, in, recipe.Options{Path: in.Args[0], Data: []byte(whereFrom())})
-	},
-}
-
-var electCommand = &command.Command{
-	Name: "elect", Group: command.Waiting, Usage: "path [--data V] [--timeout D] [--kill-after D] -- command [argument …]",
-	Short: "run a command as the leader of an election",
-	Long: "Waits to be elected, runs a command as the leader, and resigns when it ends. Curator's LeaderLatch and LeaderSelector, kazoo's " +
-		"Election and others with the same path take part in the same election." + lockLong,
-	Options: command.Options{electData, lockTimeout, killAfter},
-	Args:    lockArgs,
-	Exits:   lockExits,
-	Examples: []command.Example{
-		{"elect /app/leader -- ./scheduler", "one scheduler of many"},
-		{"elect /app/leader --data node-7 -- ./scheduler", "under a name that others see"},
-	},
-	Run: func(ctx context.Context, env *command.Env, in *command.Invocation) error {
-		opt := recipe.Options{Path: in.Args[0], Data: []byte(whereFrom()), Leader: true}
-		if electData.Given(in) {
-			data, err := env.Data(ctx, electData.In(in))
-			if err != nil {
-				return err
-			}
-			opt.Data = data
-		}
-		return runLocked(ctx, env, in, opt)
 	},
 }
 
