@@ -40,7 +40,32 @@ def adapted(name):
     return module
 
 
+def report_failed_authentication():
+    """Makes start() say that the authentication failed, which it does by itself only if it looks at the connection
+    before that has been closed for it; otherwise, it says that it timed out."""
+    from kazoo.client import KazooClient
+    from kazoo.handlers.threading import KazooTimeoutError
+    from kazoo.exceptions import AuthFailedError
+    from kazoo.protocol.states import KeeperState
+    start, callback = KazooClient.start, KazooClient._session_callback
+
+    def note(self, state):
+        self.refused = getattr(self, "refused", False) or state == KeeperState.AUTH_FAILED
+        return callback(self, state)
+
+    def start_or_say(self, *args, **kwargs):
+        try:
+            return start(self, *args, **kwargs)
+        except KazooTimeoutError:
+            if getattr(self, "refused", False):
+                raise AuthFailedError() from None
+            raise
+
+    KazooClient.start, KazooClient._session_callback = start_or_say, note
+
+
 logging.basicConfig(level=logging.ERROR)
+report_failed_authentication()
 harness = adapted("kazoo.testing.harness")
 import kazoo.testing
 kazoo.testing.KazooTestHarness = harness.KazooTestHarness
