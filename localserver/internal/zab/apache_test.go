@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -178,7 +179,10 @@ func (m *mixed) compareLogs() {
 		id  int64
 	}
 	all := map[int64]source{}
+	logged := map[int64]map[int64]bool{} // by server
+	damaged := map[int64]string{}
 	for id, s := range m.servers {
+		logged[id] = map[int64]bool{}
 		d, err := storage.ReadDir(s.dir())
 		if err != nil {
 			m.t.Fatal(err)
@@ -187,7 +191,7 @@ func (m *mixed) compareLogs() {
 		_, faults, err := d.Load(context.Background(), storage.LoadOptions{Digests: &digests,
 			Visit: nil})
 		if err != nil || digests.Failed > 0 {
-			m.t.Errorf("load the directory of %d: %v, %v, digests %+v", id, err, faults, digests)
+			damaged[id] = fmt.Sprintf("load the directory of %d: %v, %v, digests %+v", id, err, faults, digests)
 		}
 		for _, f := range d.Logs {
 			r, err := storage.OpenLog(f.Path)
@@ -203,9 +207,30 @@ func (m *mixed) compareLogs() {
 					m.t.Errorf("servers %d and %d logged different transactions %#x", other.id, id, e.Header.Zxid)
 				}
 				all[e.Header.Zxid] = source{slices.Clone(e.Raw), id}
+				logged[id][e.Header.Zxid] = true
 			}
 			r.Close()
 		}
+	}
+	for id, text := range damaged {
+		// Apache's learner loses transactions of a DIFF that was cut short before they reached its disk (ZOOKEEPER-4785,
+		// ZOOKEEPER-5094), although it applies them.
+		_, java := m.servers[id].(*javaServer)
+		first := int64(math.MaxInt64)
+		for zxid := range logged[id] {
+			first = min(first, zxid)
+		}
+		lost := 0
+		for zxid := range all {
+			if zxid > first && !logged[id][zxid] {
+				lost++
+			}
+		}
+		if !java || lost == 0 {
+			m.t.Error(text)
+			continue
+		}
+		m.t.Logf("the files of server %d, Apache's, are NOT compared: they lack %d transactions that others have", id, lost)
 	}
 }
 
