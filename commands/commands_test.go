@@ -105,7 +105,7 @@ var varying = []struct {
 	{regexp.MustCompile(`([cm]time = )\w{3} \w{3} \d\d [\d:]{8} \w+ \d{4}`), "${1}DATE"},
 	{regexp.MustCompile(`("[cm]time":)\d+`), "${1}0"},
 	{regexp.MustCompile(`("(?:time|waited)":)\d+`), "${1}0"},
-	{regexp.MustCompile(`0x100[0-9a-f]{12}`), "SESSION"},
+	{regexp.MustCompile(`0x[0-9a-f]{15,16}`), "SESSION"},
 	// 3.8.0 does not return the stat of a create within a multi, servers since 3.8.2 do
 	// (ZOOKEEPER-4026).
 	{regexp.MustCompile(`({"op":"create","path":"[^"]*"),"stat":{[^}]*}`), "$1"},

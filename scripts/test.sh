@@ -42,8 +42,9 @@ fi
 CGO_ENABLED=0 scripts/lint.sh
 
 status=0
-# Twice as many packages at once as there are processors: many tests wait for servers to start, elect and expire.
-at_once=$(($(getconf _NPROCESSORS_ONLN) * 2))
+# One and a half times as many packages at once as there are processors: many tests wait for servers to start, elect and
+# expire.
+at_once=$((($(getconf _NPROCESSORS_ONLN) * 3 + 1) / 2))
 echo "go test ${race[*]-} ./..."
 "$GO" test ${race[@]+"${race[@]}"} -p "$at_once" -vet=off -timeout 20m ./... || status=$?
 
