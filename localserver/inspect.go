@@ -186,15 +186,18 @@ func (e *Ensemble) Sessions() []Session {
 		}
 		for _, one := range server.OpenSessions() {
 			s := found[one.ID]
+			if s != nil && !one.Connected {
+				continue
+			}
 			if s == nil {
 				s = &Session{ID: one.ID, Timeout: one.Timeout}
-				server.See(func(t *ztree.Tree) { s.Ephemerals = t.Ephemerals(one.ID) })
-				slices.Sort(s.Ephemerals)
 				found[one.ID] = s
 			}
-			if one.Connected {
+			if one.Connected { // this member has what it has acknowledged to the client; others may lag
 				s.Member = m.id
 			}
+			server.See(func(t *ztree.Tree) { s.Ephemerals = t.Ephemerals(one.ID) })
+			slices.Sort(s.Ephemerals)
 		}
 	}
 	list := []Session{}

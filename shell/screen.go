@@ -36,6 +36,8 @@ type screen struct {
 	cursorCol     int
 	resized       *position // where the cursor is if the terminal has rewrapped the view
 	keepsRows     bool      // the terminal did not rewrap when last seen
+	shown         string    // what the last view was written as, when the size was
+	shownSize     [2]int
 }
 
 // position is the place of the cursor in a view.
@@ -83,7 +85,13 @@ func (s *screen) freshRow() { s.write(strings.Repeat(" ", s.width) + "\r" + eras
 
 // paint replaces the last view with this one.
 func (s *screen) paint(v view) {
-	s.write(hideCursor + s.home() + s.render(v) + showCursor)
+	before, size := s.shown, s.shownSize
+	settled := s.painted && s.resized == nil
+	home, text := s.home(), s.render(v)
+	if settled && text == before && s.shownSize == size {
+		return // what is on the screen: painting it again could meet a resize that is not known yet
+	}
+	s.write(hideCursor + home + text + showCursor)
 }
 
 // above prints text before the view, which moves down.
@@ -184,7 +192,8 @@ func (s *screen) render(v view) string {
 	}
 	b.WriteString("\r" + up(len(rows)-1-cursorRow+len(below)) + right(l.cursorCol))
 	s.last, s.painted, s.cursorRow, s.cursorCol = v, true, cursorRow, l.cursorCol
-	return b.String()
+	s.shown, s.shownSize = b.String(), [2]int{s.width, s.height}
+	return s.shown
 }
 
 // layout is a line split into the rows of a terminal.
