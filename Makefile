@@ -61,6 +61,7 @@ bench-local: build ## measure the embedded server and ensemble beside Apache's a
 bench-ensemble: build ## measure the verbs for running ensembles beside zkServer.sh, nc and a loop in Python and print the ratios
 	@scripts/install-zookeeper.sh
 	@$(GO) run ./internal/bench -ensemble -zkctl $(BIN)
+	@$(GO) test -count=1 -v -run 'TestRollingRestart$$' ./ensemble -restart.pause=3s | grep -E 'writes|^(ok|FAIL)'
 
 cross: ## build for linux, macOS and Windows, amd64 and arm64, into dist/
 	@mkdir -p dist
