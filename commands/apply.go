@@ -16,6 +16,7 @@ import (
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/textdiff"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 var (
@@ -196,7 +197,7 @@ func (a *applying) extras(ctx context.Context, all []described, roots []string) 
 			case err != nil:
 				return err
 			case stat.EphemeralOwner != 0 || special(a.conn, path):
-				for ; path != root && !known[path]; path = parentPath(path) {
+				for ; path != root && !known[path]; path = zpath.Parent(path) {
 					known[path] = true
 				}
 				continue
@@ -211,14 +212,6 @@ func (a *applying) extras(ctx context.Context, all []described, roots []string) 
 		}
 	}
 	return nil
-}
-
-func parentPath(path string) string {
-	i := len(path) - 1
-	for i > 0 && path[i] != '/' {
-		i--
-	}
-	return path[:max(i, 1)]
 }
 
 // run makes the changes, but none of a znode that has changed since its difference was printed.

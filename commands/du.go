@@ -10,6 +10,7 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 var (
@@ -49,7 +50,7 @@ type adder struct {
 }
 
 func (a *adder) add(z *source.Znode) error {
-	for len(a.stack) > 0 && !isBelow(z.Path, a.stack[len(a.stack)-1].path) {
+	for len(a.stack) > 0 && !zpath.IsBelow(z.Path, a.stack[len(a.stack)-1].path) {
 		if err := a.pop(); err != nil {
 			return err
 		}

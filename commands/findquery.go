@@ -15,6 +15,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // findQuery is the tests of find, all of which a match passes.
@@ -78,7 +79,7 @@ func (q *findQuery) names(in *command.Invocation) error {
 			return fmt.Errorf("--name: invalid pattern %q: a [ has no ]", glob)
 		}
 		q.when = append(q.when, func(z *source.Znode) bool {
-			ok, _ := path.Match(glob, lastName(z.Path))
+			ok, _ := path.Match(glob, zpath.Name(z.Path))
 			return ok
 		})
 	}

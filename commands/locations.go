@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -51,18 +50,6 @@ func notNegative(option string) func(text string) (int, error) {
 func value[T any](in *command.Invocation, option command.Value[T], otherwise T, to *T) (err error) {
 	*to, err = option.Or(in, otherwise)
 	return err
-}
-
-// lastName is the name of a znode; that of the root is /.
-func lastName(path string) string {
-	if path == "/" {
-		return path
-	}
-	return path[strings.LastIndexByte(path, '/')+1:]
-}
-
-func isBelow(path, parent string) bool {
-	return parent == "/" || len(path) > len(parent) && path[len(parent)] == '/' && strings.HasPrefix(path, parent)
 }
 
 // pathJSON is a znode's path in JSON. A name that is not UTF-8 is base64.

@@ -14,6 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/recipe"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 var locksCommand = &command.Command{
@@ -45,7 +46,7 @@ const mostLockData = 4 << 10
 
 func runLocks(ctx context.Context, env *command.Env, in *command.Invocation) error {
 	opt := source.Options{Data: true, Match: func(z *source.Znode) bool {
-		_, is := recipe.ParseName(lastName(z.Path))
+		_, is := recipe.ParseName(zpath.Name(z.Path))
 		return is
 	}}
 	if err := value(in, readRate, 0, &opt.Rate); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // wideColumns is from how many columns of a terminal on ls -l writes kinds and times in full.
@@ -91,7 +92,7 @@ func printLong(ctx context.Context, env *command.Env, conn *client.Conn, root st
 		case whole:
 			return list.add(z, z.Path)
 		case z.Path != root:
-			return list.add(z, lastName(z.Path))
+			return list.add(z, zpath.Name(z.Path))
 		}
 		return nil
 	})

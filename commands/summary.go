@@ -14,6 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 var summaryTop = command.NewValue("top", "N", command.Number, "name N znodes in each list (default 5)", positive("--top"))
@@ -79,12 +80,12 @@ func newSurvey(top int) *survey {
 }
 
 func (s *survey) add(z *source.Znode) error {
-	for len(s.stack) > 0 && !isBelow(z.Path, s.stack[len(s.stack)-1].path) {
+	for len(s.stack) > 0 && !zpath.IsBelow(z.Path, s.stack[len(s.stack)-1].path) {
 		s.pop()
 	}
 	level := len(s.stack)
 	if level > 0 {
-		s.stack[level-1].n += int64(len(lastName(z.Path)) + nameOverhead)
+		s.stack[level-1].n += int64(len(zpath.Name(z.Path)) + nameOverhead)
 	}
 	s.stack = append(s.stack, ranked{z.Path, listOverhead})
 	if level == len(s.levels) {

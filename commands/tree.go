@@ -7,6 +7,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/source"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 var (
@@ -46,11 +47,11 @@ type drawing struct {
 }
 
 func (d *drawing) add(z *source.Znode) error {
-	if d.hidden != "" && isBelow(z.Path, d.hidden) {
+	if d.hidden != "" && zpath.IsBelow(z.Path, d.hidden) {
 		return nil
 	}
 	d.hidden = ""
-	for len(d.stack) > 0 && !isBelow(z.Path, d.stack[len(d.stack)-1].path) {
+	for len(d.stack) > 0 && !zpath.IsBelow(z.Path, d.stack[len(d.stack)-1].path) {
 		if err := d.pop(); err != nil {
 			return err
 		}
@@ -64,7 +65,7 @@ func (d *drawing) add(z *source.Znode) error {
 			d.hidden = z.Path
 			return nil
 		}
-		name = lastName(z.Path)
+		name = zpath.Name(z.Path)
 		rule, indent = up.indent+"├── ", up.indent+"│   "
 		if up.seen >= up.kids { // of which there may be more by now
 			rule, indent = up.indent+"└── ", up.indent+"    "

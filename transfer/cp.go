@@ -9,6 +9,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apply"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/source"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 func newCopy(env *command.Env) *cobra.Command {
@@ -75,9 +76,9 @@ func apart(src, dst *source.Source, alone, deleteExtra bool) error {
 	switch {
 	case from == to:
 		return fmt.Errorf("source and destination are the same znode, %s", from)
-	case !alone && below(from, to):
+	case !alone && zpath.Within(to, from):
 		return fmt.Errorf("%s is below %s, which would be copied into itself; choose another destination, or --no-children", to, from)
-	case deleteExtra && below(to, from):
+	case deleteExtra && zpath.Within(from, to):
 		return fmt.Errorf("%s is below %s, so --delete-extra would delete the source", from, to)
 	}
 	return nil
@@ -95,11 +96,11 @@ type move struct {
 // wanted passes the znodes of a part of the source, with their paths at the destination.
 func (m *move) wanted(ctx context.Context, part mapping, visit func(z *source.Znode) error) (missing, err error) {
 	return m.env.Walk(ctx, m.src, m.read, func(z *source.Znode) error {
-		if !below(part.from, z.Path) || m.elsewhere(part, z.Path) {
+		if !zpath.Within(z.Path, part.from) || m.elsewhere(part, z.Path) {
 			return nil
 		}
 		own := *z
-		own.Path = rebase(part.from, part.to, z.Path)
+		own.Path = zpath.Rebase(z.Path, part.from, part.to)
 		own.ACL = m.aclOf(z.ACL)
 		return visit(&own)
 	})
@@ -108,7 +109,7 @@ func (m *move) wanted(ctx context.Context, part mapping, visit func(z *source.Zn
 // elsewhere reports whether a znode of a part belongs to another part within it.
 func (m *move) elsewhere(part mapping, path string) bool {
 	for _, other := range m.maps {
-		if other != part && below(part.from, other.from) && below(other.from, path) {
+		if other != part && zpath.Within(other.from, part.from) && zpath.Within(path, other.from) {
 			return true
 		}
 	}

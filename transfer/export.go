@@ -14,6 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/export"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // The values of --format.
@@ -240,7 +241,7 @@ func (x *copying) place() string {
 
 func (x *copying) visit(z *source.Znode) error {
 	switch {
-	case x.lost != "" && isBelow(z.Path, x.lost):
+	case x.lost != "" && zpath.IsBelow(z.Path, x.lost):
 		x.orphans++
 		return nil
 	case !z.Known: // the report names it
@@ -250,7 +251,7 @@ func (x *copying) visit(z *source.Znode) error {
 		return nil
 	}
 	keep, below := x.filter.keeps(z.Path)
-	for len(x.pending) > 0 && !isBelow(z.Path, x.pending[len(x.pending)-1].Path) {
+	for len(x.pending) > 0 && !zpath.IsBelow(z.Path, x.pending[len(x.pending)-1].Path) {
 		x.pending = x.pending[:len(x.pending)-1]
 	}
 	if !below {
@@ -289,17 +290,13 @@ func (x *copying) add(r *export.Record) error {
 // isSystem reports whether a znode belongs to the ensemble, and is left out. With quotas, those are not.
 func isSystem(src *source.Source, path string, quotas bool) bool {
 	const system, quota, figures = "/zookeeper", "/zookeeper/quota", "/zookeeper_stats"
-	if src.Location.Path != "/" || path != system && !isBelow(path, system) {
+	if src.Location.Path != "/" || path != system && !zpath.IsBelow(path, system) {
 		return false
 	}
 	if conn := src.Conn(); conn != nil && conn.Chroot() != "" {
 		return false // below a chroot it is like any other
 	}
-	return !quotas || path != system && path != quota && !isBelow(path, quota) || strings.HasSuffix(path, figures)
-}
-
-func isBelow(path, above string) bool {
-	return above == "/" && path != "/" || strings.HasPrefix(path, above) && len(path) > len(above) && path[len(above)] == '/'
+	return !quotas || path != system && path != quota && !zpath.IsBelow(path, quota) || strings.HasSuffix(path, figures)
 }
 
 // moment says which state was exported.

@@ -18,6 +18,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/tempdir"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 func newImport(env *command.Env) *cobra.Command {
@@ -140,11 +141,11 @@ func (m *move) mappings(texts []string) (list []mapping, err error) {
 				return nil, fmt.Errorf("--map %s: %w", text, err)
 			}
 		}
-		if !below(m.src.Location.Path, from) {
+		if !zpath.Within(from, m.src.Location.Path) {
 			return nil, fmt.Errorf("--map: %q is not in the export, which begins with %s", from, escape.Line(m.src.Location.Path))
 		}
 		for _, other := range list {
-			if below(other.from, from) || below(from, other.from) {
+			if zpath.Within(from, other.from) || zpath.Within(other.from, from) {
 				return nil, fmt.Errorf("--map: %s and %s overlap", other.from, from)
 			}
 		}
@@ -167,7 +168,7 @@ func (m *move) conflicts(ctx context.Context, part mapping) error {
 		level.Levels = -1
 	}
 	_, err := m.env.Walk(ctx, m.src, level, func(z *source.Znode) error {
-		path := rebase(part.from, part.to, z.Path)
+		path := zpath.Rebase(z.Path, part.from, part.to)
 		if path == "/" || path == "/zookeeper" {
 			return nil
 		}

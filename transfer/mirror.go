@@ -15,6 +15,7 @@ import (
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 type mirrorOptions struct {
@@ -195,7 +196,7 @@ func (m *mirror) watch(ctx context.Context) error {
 // the ensembles know whether they are the same: a znode that is made on one is looked for on the other.
 func (m *mirror) refuseLoop(ctx context.Context) error {
 	from, to := m.src.real(), m.dst.real()
-	if !below(from, to) && !below(to, from) {
+	if !zpath.Within(to, from) && !zpath.Within(from, to) {
 		return nil
 	}
 	same, err := m.sameEnsemble(ctx)
@@ -216,7 +217,7 @@ func (m *mirror) sameEnsemble(ctx context.Context) (bool, error) {
 		} else if !errors.Is(err, proto.ErrNoNode) {
 			return false, m.env.At(m.dst.location, err)
 		}
-		at = at[:max(1, strings.LastIndexByte(at, '/'))]
+		at = zpath.Parent(at)
 	}
 	probe := fmt.Sprintf("%s/zkctl-mirror-%016x", strings.TrimSuffix(at, "/"), uint64(m.dst.conn.SessionID()))
 	seen := strings.TrimPrefix(m.dst.conn.Chroot()+probe, m.src.conn.Chroot())

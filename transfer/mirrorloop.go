@@ -17,6 +17,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // mirror keeps one tree like another. All of it belongs to the goroutine of loop, but dirty and stat.
@@ -31,6 +32,10 @@ type mirror struct {
 	told     map[string]bool     // foreign changes that were reported
 	line     *statusLine
 }
+
+// atSource returns the path at the source of what has a path at the destination, and atDest the other way round.
+func (m *mirror) atSource(path string) string { return zpath.Rebase(path, m.dst.path, m.src.path) }
+func (m *mirror) atDest(path string) string   { return zpath.Rebase(path, m.src.path, m.dst.path) }
 
 // dirty is what has changed at the source, from events. It is safe for concurrent use.
 type dirty struct {
@@ -319,7 +324,7 @@ func (m *mirror) compareDest(ctx context.Context) (theirs []string, err error) {
 	}
 	seen := map[string]struct{}{}
 	err = m.dst.conn.Walk(ctx, m.dst.path, client.WalkOptions{Stat: true, Rate: m.rate}, func(z *client.Walked) error {
-		path := rebase(m.dst.path, m.src.path, z.Path)
+		path := m.atSource(z.Path)
 		t, known := m.state.twins[path]
 		switch {
 		case errors.Is(z.Err, proto.ErrNoNode):
@@ -368,7 +373,7 @@ func (m *mirror) compareDest(ctx context.Context) (theirs []string, err error) {
 
 // foreign reports what somebody else has changed, once.
 func (m *mirror) foreign(path string, what error) {
-	at := rebase(m.src.path, m.dst.path, path)
+	at := m.atDest(path)
 	if m.force || m.told[at] || len(m.told) >= maxTold {
 		return
 	}
@@ -394,7 +399,7 @@ func (m *mirror) firstCopy(ctx context.Context) error {
 				if z.Kind != source.Ephemeral {
 					m.state.twins[w.Path] = twin{mzxid: w.Stat.Mzxid, next: source.NextSequence(&w.Stat), aversion: w.Stat.Aversion}
 				}
-				z.Path = rebase(m.src.path, m.dst.path, w.Path)
+				z.Path = m.atDest(w.Path)
 				return visit(z)
 			})
 		})
@@ -430,7 +435,7 @@ func (m *mirror) patch(ctx context.Context, paths []string) error {
 	for _, path := range paths {
 		m.parents[path] = struct{}{}
 		if path != m.src.path && path != "/" {
-			m.parents[parentOf(path)] = struct{}{}
+			m.parents[zpath.Parent(path)] = struct{}{}
 		}
 	}
 	var gone []string
@@ -462,7 +467,7 @@ func (m *mirror) patch(ctx context.Context, paths []string) error {
 	}
 	targets := make([]apply.Target, len(gone))
 	for i, path := range gone {
-		targets[i].Path = rebase(m.src.path, m.dst.path, path)
+		targets[i].Path = m.atDest(path)
 	}
 	return m.apply(ctx, targets, false)
 }
@@ -480,7 +485,7 @@ func (m *mirror) raise(ctx context.Context) (done bool, err error) {
 			return false, nil
 		}
 		targets = slices.DeleteFunc(targets, func(t apply.Target) bool {
-			return !t.Wanted.Known || m.state.twins[rebase(m.dst.path, m.src.path, t.Path)].unwritten
+			return !t.Wanted.Known || m.state.twins[m.atSource(t.Path)].unwritten
 		})
 		if err := m.apply(ctx, targets, true); err != nil {
 			return false, err
@@ -526,7 +531,7 @@ func (m *mirror) read(ctx context.Context, paths []string) (targets []apply.Targ
 			return nil, nil, errs[i]
 		case z.Kind == source.Ephemeral:
 		default:
-			targets = append(targets, apply.Target{Path: rebase(m.src.path, m.dst.path, path), Wanted: z})
+			targets = append(targets, apply.Target{Path: m.atDest(path), Wanted: z})
 		}
 	}
 	return targets, absent, nil
@@ -541,7 +546,7 @@ func (m *mirror) apply(ctx context.Context, targets []apply.Target, sequences bo
 	paths := make([]string, len(targets))
 	for i := range targets {
 		t := &targets[i]
-		paths[i] = rebase(m.dst.path, m.src.path, t.Path)
+		paths[i] = m.atSource(t.Path)
 		if t.Wanted != nil {
 			stats[paths[i]] = t.Wanted.Stat
 			own := *t.Wanted
@@ -570,7 +575,7 @@ func (m *mirror) apply(ctx context.Context, targets []apply.Target, sequences bo
 // unwritten notes what is somebody else's: it is written again only when it changes at the source.
 func (m *mirror) unwritten(res *apply.Result, stats map[string]proto.Stat) {
 	for _, f := range res.Foreign.List {
-		path := rebase(m.dst.path, m.src.path, f.Path)
+		path := m.atSource(f.Path)
 		t, known := m.state.twins[path]
 		if src, read := stats[path]; read {
 			t.mzxid, t.next, t.aversion, known = src.Mzxid, source.NextSequence(&src), src.Aversion, true
@@ -586,7 +591,7 @@ func (m *mirror) unwritten(res *apply.Result, stats map[string]proto.Stat) {
 func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) (*apply.Result, error), opt apply.Options) (*apply.Result, error) {
 	if !m.force {
 		opt.Mine = func(path string, found *proto.Stat) bool {
-			return m.state.mine(rebase(m.dst.path, m.src.path, path), found)
+			return m.state.mine(m.atSource(path), found)
 		}
 	}
 	opt.Lost = func(err error) { m.stat.trouble(err) }
@@ -597,7 +602,7 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 		m.line.show(m.status())
 	}
 	opt.Wrote = func(path string, stat *proto.Stat) {
-		path = rebase(m.dst.path, m.src.path, path)
+		path = m.atSource(path)
 		t := m.state.twins[path]
 		if src, known := stats[path]; known {
 			t.mzxid, t.next, t.aversion = src.Mzxid, source.NextSequence(&src), src.Aversion
@@ -612,7 +617,7 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 	opt.Each = func(d apply.Done) {
 		m.stat.applied.Add(1)
 		if d.Action == apply.Delete {
-			m.state.drop(rebase(m.dst.path, m.src.path, d.Path))
+			m.state.drop(m.atSource(d.Path))
 		}
 	}
 	res, err := run(opt)
@@ -620,7 +625,7 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 		err = stopError{full}
 	}
 	for _, f := range res.Foreign.List {
-		m.foreign(rebase(m.dst.path, m.src.path, f.Path), f.Err)
+		m.foreign(m.atSource(f.Path), f.Err)
 	}
 	m.stat.failed.Add(int64(res.Failed.N))
 	for _, f := range res.Failed.List {
@@ -632,7 +637,7 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 
 // failed reports a znode that could not be written. It is read again when everything is compared.
 func (m *mirror) failed(f apply.Failure) {
-	path := rebase(m.dst.path, m.src.path, f.Path)
+	path := m.atSource(f.Path)
 	if t, known := m.state.twins[path]; known {
 		t.mzxid = 0
 		m.state.put(path, t)

@@ -12,6 +12,7 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/source"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 func newMove(env *command.Env) *cobra.Command {
@@ -67,7 +68,7 @@ func (w *writing) move(ctx context.Context, from, to string) error {
 			return err
 		}
 	}
-	if src.Conn() == dst.Conn() && below(dst.Location.Path, src.Location.Path) {
+	if src.Conn() == dst.Conn() && zpath.Within(src.Location.Path, dst.Location.Path) {
 		return fmt.Errorf("%s exists: it is above %s", dst.Location.Path, src.Location.Path)
 	}
 	m := &move{writing: w, src: src, dst: dst, read: source.Options{Stat: true, Data: true, ACL: true, Rate: w.rate}}
@@ -91,9 +92,9 @@ func (m *move) atOnce(ctx context.Context) (done bool, err error) {
 	res, err := apply.Run(ctx, m.dst.Conn(), opt, func(ctx context.Context, visit func(z *source.Znode) error) error {
 		missing, walkErr = m.wanted(ctx, m.whole(), func(z *source.Znode) error {
 			if z.Kind == source.Ephemeral {
-				return errEphemeral(rebase(to, from, z.Path))
+				return errEphemeral(zpath.Rebase(z.Path, to, from))
 			}
-			opt.Instead.Add(rebase(to, from, z.Path), z.Stat.Version)
+			opt.Instead.Add(zpath.Rebase(z.Path, to, from), z.Stat.Version)
 			return visit(z)
 		})
 		return errors.Join(walkErr, missing)
@@ -142,7 +143,7 @@ func (m *move) inSteps(ctx context.Context) error {
 	opt.DryRun, opt.OnConflict = true, apply.Overwrite
 	res, err := apply.Run(ctx, m.dst.Conn(), opt, func(ctx context.Context, visit func(z *source.Znode) error) error {
 		missing, err := m.wanted(ctx, m.whole(), func(z *source.Znode) error {
-			gone.Add(rebase(m.dst.Location.Path, from, z.Path), z.Stat.Version)
+			gone.Add(zpath.Rebase(z.Path, m.dst.Location.Path, from), z.Stat.Version)
 			return visit(z)
 		})
 		return errors.Join(err, missing)

@@ -358,25 +358,3 @@ func (w *writing) object(out *listing, res *apply.Result) command.Object {
 	}
 	return o
 }
-
-// below reports whether path is root or below it.
-func below(root, path string) bool {
-	return root == "/" || path == root || strings.HasPrefix(path, root+"/")
-}
-
-// rebase returns the path below to that path is below from.
-func rebase(from, to, path string) string {
-	if from == "/" {
-		from = ""
-	}
-	rest := path[len(from):]
-	switch {
-	case rest == "" || rest == "/":
-		return to
-	case to == "/":
-		return rest
-	}
-	return to + rest
-}
-
-func parentOf(path string) string { return path[:max(1, strings.LastIndexByte(path, '/'))] }

@@ -13,6 +13,7 @@ import (
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // plan reads the wanted znodes beside those that exist, and passes what is to be changed to the writer.
@@ -111,7 +112,7 @@ func (p *plan) see(z *source.Znode) error {
 	}
 	var parent *branch
 	if top := len(p.above) - 1; top >= 0 {
-		if parent = p.above[top]; parent.path != parentOf(z.Path) && !p.single {
+		if parent = p.above[top]; parent.path != zpath.Parent(z.Path) && !p.single {
 			return fmt.Errorf("%s has no parent in the tree", escape.Line(z.Path))
 		}
 		if err := p.begin(parent, true); err != nil {
@@ -185,7 +186,7 @@ func (r *run) lostAbove(path string) bool {
 		if path == "/" {
 			break
 		}
-		path = parentOf(path)
+		path = zpath.Parent(path)
 	}
 	return false
 }
@@ -430,13 +431,5 @@ func (p *plan) end() error {
 
 // within reports whether path is root, or below it. Nothing is above "//".
 func within(root, path string) bool {
-	switch {
-	case path == "//":
-		return false
-	case root == "/":
-		return true
-	}
-	return strings.HasPrefix(path, root) && (len(path) == len(root) || path[len(root)] == '/')
+	return path != "//" && zpath.Within(path, root)
 }
-
-func parentOf(path string) string { return path[:max(1, strings.LastIndexByte(path, '/'))] }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // The parts of a folder: the list of znodes, which is an export without data, and a tree of files with the data. A znode
@@ -95,12 +97,12 @@ func (f *FolderWriter) Add(r *Record) error {
 func (f *FolderWriter) put(r *Record, parent bool) error {
 	file := "."
 	if len(f.above) > 0 { // not the root
-		above := r.Path[:max(strings.LastIndexByte(r.Path, '/'), 1)]
+		above := zpath.Parent(r.Path)
 		for f.above[len(f.above)-1].path != above {
 			f.above = f.above[:len(f.above)-1]
 		}
 		up := &f.above[len(f.above)-1]
-		file = filepath.Join(up.file, up.names.File(r.Path[strings.LastIndexByte(r.Path, '/')+1:]))
+		file = filepath.Join(up.file, up.names.File(zpath.Name(r.Path)))
 	}
 	root := len(f.above) == 0
 	if parent || root {

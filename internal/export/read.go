@@ -18,6 +18,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // maxLine bounds a line: the longest data that a client takes, each byte as an escape.
@@ -288,7 +289,7 @@ func (r *Reader) place() error {
 	if root := r.header.Root; root != "/" && !strings.HasPrefix(path, root+"/") {
 		return r.fault("path", fmt.Errorf("%q is outside the root, %q", path, root))
 	}
-	parent := path[:max(strings.LastIndexByte(path, '/'), 1)]
+	parent := zpath.Parent(path)
 	for r.above[len(r.above)-1].path != parent {
 		if len(r.above) == 1 {
 			return r.fault("path", fmt.Errorf("the parent of %q is missing", path))

@@ -5,6 +5,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // maxDirty bounds the bytes of the paths that are remembered as changed.
@@ -40,7 +41,7 @@ func (d *dirt) event(e client.Event) {
 	case proto.EventNodeCreated, proto.EventNodeDeleted:
 		d.add(e.Path)
 		if e.Path != d.root { // the parent's counters change, too
-			d.add(above(e.Path))
+			d.add(zpath.Parent(e.Path))
 		}
 	case proto.EventPersistentWatchRemoved:
 		d.lost = true

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/export"
@@ -105,4 +104,3 @@ func (e *exported) Walk(ctx context.Context, opt Options, visit func(*Znode) err
 }
 
 // above returns the path of a znode's parent.
-func above(path string) string { return path[:max(strings.LastIndexByte(path, '/'), 1)] }

@@ -5,11 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // file is znodes in a snapshot.
@@ -240,7 +240,7 @@ func (c *counts) see(path string) error {
 		}
 	}
 	if path != "/" {
-		above := path[:max(strings.LastIndexByte(path, '/'), 1)]
+		above := zpath.Parent(path)
 		if top := len(c.stack) - 1; top >= 0 && c.stack[top].length == len(above) {
 			c.stack[top].kids++
 		} else if err := c.tell(above, 1); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/export"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // folder is znodes in an export that is a folder, which people edit: what is in the tree of files is there, whatever the list
@@ -205,7 +206,7 @@ func (w *reading) below(path, dir string) error {
 		at, listed := "", false // the next child in the list
 		if w.next != nil {
 			if level, ok := within(path, w.next.Path); ok && level == 1 {
-				at, listed = w.next.Path[strings.LastIndexByte(w.next.Path, '/')+1:], true
+				at, listed = zpath.Name(w.next.Path), true
 			} else if ok {
 				if err := w.advance(); err != nil { // below one that was removed
 					return err
