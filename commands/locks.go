@@ -160,8 +160,6 @@ func since(ms int64) string {
 		return "0s"
 	case d < time.Minute:
 		return d.Truncate(time.Second).String()
-	case d < time.Hour:
-		return strings.TrimSuffix(d.Truncate(time.Minute).String(), "0s")
 	case d < 48*time.Hour:
 		return strings.TrimSuffix(d.Truncate(time.Minute).String(), "0s")
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/command"
@@ -64,7 +63,7 @@ func waitConditions(in *command.Invocation) (all []condition, err error) {
 			return nil, err
 		}
 		add(func(z *follow.Change) bool { return passes(int64(z.New.NumChildren)) }, func(z *follow.Change) string {
-			return "it has " + strings.Replace(command.Counted(int(z.New.NumChildren), "child"), "childs", "children", 1)
+			return "it has " + command.Counted(int(z.New.NumChildren), "child")
 		})
 	}
 	if waitVersion.Given(in) {

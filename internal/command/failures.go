@@ -83,10 +83,13 @@ func were(n int, what string) string {
 	return Counted(n, what) + " were"
 }
 
-// Counted is "1 znode", "2 znodes".
+// Counted is "1 znode", "2 znodes", "2 children".
 func Counted(n int, what string) string {
-	if n == 1 {
+	switch {
+	case n == 1:
 		return "1 " + what
+	case what == "child":
+		return Thousands(n) + " children"
 	}
 	return Thousands(n) + " " + what + "s"
 }
