@@ -151,8 +151,16 @@ func TestExportIsConsistent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range files {
+	for i, file := range files {
 		list, h := exported(t, file)
+		if i == 0 { // the data directory at that moment yields the same export
+			past := filepath.Join(t.TempDir(), "past")
+			b.must("export", fmt.Sprintf("file:%s@0x%x", server.Dir(), h.End), "-O", past)
+			if _, was := exported(t, past); !was.Consistent || was.Start != h.End || was.End != h.End {
+				t.Errorf("of the data directory: %+v", was)
+			}
+			b.must("diff", "file:"+past, "file:"+file, "--fields", everything+",stat")
+		}
 		tree, _, err := dir.Load(t.Context(), storage.LoadOptions{Zxid: h.End})
 		if err != nil {
 			t.Fatal(err)

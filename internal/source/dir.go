@@ -45,6 +45,7 @@ func (d *dir) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (
 	if d.tree.Get(d.path) == nil {
 		return r, none(d.path)
 	}
+	opt.moment(Moment{Start: d.tree.LastZxid(), End: d.tree.LastZxid(), Consistent: true})
 	var z Znode
 	i := -1
 	for path, n := range d.tree.Below(d.path) {
