@@ -50,7 +50,7 @@ bench-find: build ## measure find and grep beside ls -R and a script over kazoo,
 	@scripts/install-zookeeper.sh
 	@$(GO) run ./internal/bench -find -zkctl $(BIN)
 
-bench-transfer: build ## measure export and diff beside scripts over kazoo and walks, and their memory
+bench-transfer: build ## measure export, import, diff and mirror beside scripts over kazoo and etcd's make-mirror, in 4 minutes
 	@scripts/install-zookeeper.sh
 	@$(GO) run ./internal/bench -transfer -zkctl $(BIN)
 

@@ -489,6 +489,10 @@ func snapshots(dir string) int {
 func figureTable(w io.Writer, beside string, figures []figure) {
 	fmt.Fprintf(w, "| what | zkctl | %s | better | target |\n|---|---:|---:|---:|---:|\n", beside)
 	for _, f := range figures {
-		fmt.Fprintf(w, "| %s | %s | %s | %.1f× | %s |\n", f.name, f.unit(f.ours), f.unit(f.theirs), f.better(), f.target())
+		theirs, better := "–", "–"
+		if f.theirs != 0 { // it was measured
+			theirs, better = f.unit(f.theirs), fmt.Sprintf("%.1f×", f.better())
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", f.name, f.unit(f.ours), theirs, better, f.target())
 	}
 }

@@ -47,7 +47,8 @@ func main() {
 	ensemble := flag.Bool("ensemble", false, "measure the verbs that look at an ensemble from outside instead")
 	text := flag.Bool("logs", false, "measure the verbs that read text logs, beside rg and lnav, instead")
 	find := flag.Bool("find", false, "measure the commands that read any location, beside ls -R and a script over kazoo, instead")
-	transfer := flag.Bool("transfer", false, "measure export and diff, beside scripts over kazoo and walks, instead")
+	transfer := flag.Bool("transfer", false, "measure the verbs that move data, beside scripts over kazoo, walks and etcdctl make-mirror, instead")
+	many := flag.Bool("million", false, "with -transfer: also measure the memory for a million znodes, which takes minutes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -72,7 +73,7 @@ func main() {
 		run, kind, b.beside = b.runFind, "bench-find", "the other"
 	}
 	if *transfer {
-		run, kind, b.beside = b.runTransfer, "bench-transfer", "the other"
+		run, kind, b.beside, b.many = b.runTransfer, "bench-transfer", "the other", *many
 	}
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -104,6 +105,8 @@ type bench struct {
 	times       []timing
 	alone       []alone
 	figures     []figure
+	many        bool     // see -million
+	broken      []string // what could not be measured
 }
 
 // row is a command, measured with both tools.

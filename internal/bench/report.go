@@ -126,7 +126,7 @@ func (b *bench) missed() string {
 			names = append(names, t.name)
 		}
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(append(names, b.broken...), ", ")
 }
 
 func shown(d time.Duration) string {
