@@ -9,7 +9,6 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/top"
 	"github.com/zkctl/zkctl/internal/command"
-	"github.com/zkctl/zkctl/internal/heapfloor"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -52,7 +51,6 @@ differences between two samples; "?" stands for what no member reported.`,
 const shortest = 100 * time.Millisecond
 
 func runTop(ctx context.Context, opt *topOptions) error {
-	heapfloor.Hold()
 	format, err := ui.ParseFormat(opt.output)
 	if err != nil {
 		return err

@@ -24,24 +24,55 @@ type Connection struct {
 	MinLatency   Opt[float64] `json:"minLatency"`
 	AvgLatency   Opt[float64] `json:"avgLatency"`
 	MaxLatency   Opt[float64] `json:"maxLatency"`
+
+	line string // what it was parsed from
 }
 
 // ParseCons parses the answer to cons.
-func ParseCons(text []byte) ([]*Connection, error) {
-	const together = 128 // that are allocated at once: there may be thousands, every second
-	list, room := []*Connection{}, []Connection(nil)
-	for line := range lines(text) {
-		if len(room) == 0 {
-			room = make([]Connection, together)
+func ParseCons(text []byte) ([]*Connection, error) { return parseConsAfter(text, nil) }
+
+// ConsAfter is the word cons for those who ask again and again: a connection of which the answer says the same as before
+// is the value from before, and costs next to nothing. Both lists are read only.
+func ConsAfter(before []*Connection) *Word {
+	w := *WordOf("cons")
+	w.text = parser(func(text []byte) ([]*Connection, error) { return parseConsAfter(text, before) })
+	return &w
+}
+
+func parseConsAfter(text []byte, before []*Connection) ([]*Connection, error) {
+	list := make([]*Connection, 0, len(before)+1)
+	for line := range rawLines(text) {
+		if i := sameLine(before, line); i >= 0 {
+			list, before = append(list, before[i]), before[i+1:]
+			continue
 		}
-		if room[0].parse(line) {
-			list, room = append(list, &room[0]), room[1:]
+		c := parseConnection(string(line))
+		if c == nil {
+			continue
+		}
+		list = append(list, c)
+		if len(before) > 0 && before[0].Address == c.Address {
+			before = before[1:]
 		}
 	}
 	if len(list) == 0 && len(bytes.TrimSpace(text)) > 0 {
 		return nil, notUnderstood("cons", text)
 	}
 	return list, nil
+}
+
+// sameLine finds the connection of a line, or returns -1. Members keep the order of the connections; some may have ended.
+func sameLine(before []*Connection, line []byte) int {
+	const ended = 64 // at most, or the rest is parsed again
+	for i, c := range before[:min(len(before), ended)] {
+		switch open := strings.IndexByte(c.line, '('); {
+		case string(line) == c.line:
+			return i
+		case open >= 0 && len(line) > open && string(line[:open+1]) == c.line[:open+1]:
+			return -1 // the same connection, but something has changed
+		}
+	}
+	return -1
 }
 
 // parseConnection parses a connection, or returns nil.
@@ -55,6 +86,7 @@ func parseConnection(line string) *Connection {
 // parse parses " /127.0.0.1:58030[0](queued=0,recved=1,sent=0,sid=0x1,lop=PING,…)" into c, which is new.
 // (ServerCnxn.dumpConnectionInfo)
 func (c *Connection) parse(line string) bool {
+	c.line = line
 	line = strings.TrimSpace(line)
 	paren := strings.IndexByte(line, '(')
 	if paren < 0 || !strings.HasPrefix(line, "/") || !strings.HasSuffix(line, ")") {

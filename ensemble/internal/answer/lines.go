@@ -25,8 +25,19 @@ func notUnderstood(what string, text []byte) error {
 // broke, it may be the beginning of a longer number.
 func lines(text []byte) iter.Seq[string] {
 	return func(yield func(string) bool) {
+		for line := range rawLines(text) {
+			if !yield(string(line)) {
+				return
+			}
+		}
+	}
+}
+
+// rawLines are the same in the answer's own memory.
+func rawLines(text []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
 		for line := range bytes.Lines(text) {
-			if bytes.HasSuffix(line, []byte("\n")) && !yield(strings.TrimRight(string(line), "\r\n")) {
+			if bytes.HasSuffix(line, []byte("\n")) && !yield(bytes.TrimRight(line, "\r\n")) {
 				return
 			}
 		}

@@ -41,14 +41,19 @@ type listing struct {
 	door   probe.Door
 	at     time.Time
 	took   time.Duration
-	conns  []*connection
-	err    error // why they are unknown
+	all    []*answer.Connection // that the member lists
+	conns  []*connection        // with sessions
+	err    error                // why they are unknown
 }
 
 // cons asks a member for its connections, at the door that was open last time.
 func cons(ctx context.Context, p *probe.Prober, m *probe.Member, before *listing) *listing {
 	l := &listing{member: m, at: time.Now()}
-	w := answer.WordOf("cons")
+	var known []*answer.Connection
+	if before != nil {
+		known = before.all
+	}
+	w := answer.ConsAfter(known)
 	var v any
 	if before != nil && before.err == nil && before.door == probe.Admin {
 		o, err := p.Admin(ctx, m, w.Command)
@@ -59,9 +64,10 @@ func cons(ctx context.Context, p *probe.Prober, m *probe.Member, before *listing
 		v, l.door, l.err = p.Answer(ctx, m, w)
 	}
 	l.took = time.Since(l.at)
-	list, _ := v.([]*answer.Connection)
-	room := make([]connection, len(list))
-	for i, c := range list {
+	l.all, _ = v.([]*answer.Connection)
+	room := make([]connection, len(l.all))
+	l.conns = make([]*connection, 0, len(l.all))
+	for i, c := range l.all {
 		if c.Session.Known() { // otherwise it asks for a word, as we do, or is still connecting
 			room[i] = connection{Connection: c, member: m}
 			l.conns = append(l.conns, &room[i])
@@ -79,13 +85,25 @@ func (l *listing) rate(before *listing) {
 		address string
 		session answer.Opt[answer.Hex]
 	}
-	known := make(map[key]*connection, len(before.conns))
+	span := l.at.Sub(before.at)
+	same := make(map[*answer.Connection]bool, len(before.conns)) // as before
 	for _, c := range before.conns {
-		known[key{c.Address, c.Session}] = c
+		same[c.Connection] = true
 	}
+	var known map[key]*connection
 	for _, c := range l.conns {
+		if same[c.Connection] {
+			c.requests = probe.PerSecond(c.Received, c.Received, span)
+			continue
+		}
+		if known == nil {
+			known = make(map[key]*connection, len(before.conns))
+			for _, o := range before.conns {
+				known[key{o.Address, o.Session}] = o
+			}
+		}
 		if o := known[key{c.Address, c.Session}]; o != nil {
-			c.requests = probe.PerSecond(o.Received, c.Received, l.at.Sub(before.at))
+			c.requests = probe.PerSecond(o.Received, c.Received, span)
 		}
 	}
 }
