@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strings"
@@ -103,9 +102,9 @@ must match all of them.`,
 type dumper struct {
 	opt     *dumpOptions
 	filter  *filter
-	form    formatter
 	json    bool
-	out     *ui.Batches
+	printer printer     // of --tail and -f
+	out     *ui.Batches // the same; nil without them
 	shown   int64
 	exit    int
 	tail    []kept // a ring of the last transactions
@@ -134,14 +133,7 @@ func runDump(ctx context.Context, o *dumpOptions) (err error) {
 	if d.filter, err = o.Filter.compile(now); err != nil {
 		return err
 	}
-	switch o.Format {
-	case formatJSON:
-		d.form = &jsonForm{data: escape.DataForm(o.Data)}
-	case formatLogFormatter:
-		d.form = &logFormatterForm{tty: o.Streams.OutTTY}
-	default:
-		d.form = &toolkitForm{tty: o.Streams.OutTTY}
-	}
+	d.printer = newPrinter(o)
 	if o.Follow {
 		return d.follow(ctx)
 	}
@@ -149,11 +141,7 @@ func runDump(ctx context.Context, o *dumpOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	d.out = ui.NewBatches(o.Streams.Out, nil)
 	defer func() {
-		if closeErr := d.out.Close(); closeErr != nil && (err == nil || errors.Is(err, errLimit)) {
-			err = closeErr
-		}
 		if err == nil && d.exit != 0 {
 			err = &ui.ExitError{Code: d.exit} // already reported
 		}
@@ -174,64 +162,11 @@ func runDump(ctx context.Context, o *dumpOptions) (err error) {
 			return err
 		}
 	}
-	return d.printTail()
-}
-
-// file prints one log. It reports damage itself and does not return it as an error.
-func (d *dumper) file(ctx context.Context, path string) error {
-	r, err := storage.OpenLog(path)
-	if err != nil {
-		return d.fault(err)
+	if o.Tail < 0 {
+		return nil
 	}
-	defer r.Close()
-	if err := d.fileHead(r); err != nil {
-		return err
-	}
-	entries := readAhead(r)
-	defer entries.close()
-	count, before := int64(0), d.shown
-	for {
-		e, err := entries.Next()
-		if err != nil {
-			var fault *storage.Fault
-			if errors.Is(err, io.EOF) || errors.As(err, &fault) && fault.Kind == storage.CutOff {
-				d.fileEnd(count, d.shown-before)
-			}
-			if errors.Is(err, io.EOF) {
-				return d.out.Failed()
-			}
-			return d.fault(err)
-		}
-		if !e.Intact() && d.opt.Format == formatLogFormatter {
-			return d.fault(damaged(r, e, storage.BadChecksum,
-				fmt.Errorf("its checksum is %d but should be %d", e.Stored, e.Computed)))
-		}
-		if d.filter.match(e) {
-			if err := d.entry(r, e); err != nil {
-				return err
-			}
-		}
-		if e.EOR != 'B' {
-			if e.EOR != 0 { // if it is 0, the next call reports it
-				if err := d.fault(damaged(r, e, storage.BadEnd, fmt.Errorf("its last byte is %#02x instead of 'B'", e.EOR))); err != nil {
-					return err
-				}
-			}
-		} else {
-			count++
-		}
-		if d.opt.Limit > 0 && d.shown >= d.opt.Limit {
-			return errLimit
-		}
-		if len(d.out.Text) >= ui.BatchSize || count&0xfff == 0 {
-			if err := d.out.More(); err != nil {
-				return err
-			}
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-		}
-	}
+	d.out = ui.NewBatches(o.Streams.Out, nil)
+	return d.out.CloseAfter(d.printTail())
 }
 
 // damaged is a fault in an entry that can still be read.
@@ -242,45 +177,48 @@ func damaged(r *storage.LogReader, e *storage.Entry, kind storage.FaultKind, fou
 	}
 }
 
-func (d *dumper) entry(r *storage.LogReader, e *storage.Entry) error {
-	d.shown++
-	if d.opt.Tail >= 0 {
-		d.keep(r, e)
-		return nil
-	}
-	return d.print(e.Raw, e.Intact(), e.Stored, func(err error) error {
-		return damaged(r, e, storage.BadRecord, err)
-	})
-}
-
-// print formats one transaction. If it cannot be decoded, print reports that and skips it.
-func (d *dumper) print(raw []byte, intact bool, stored int64, explain func(error) error) error {
-	from := len(d.out.Text)
-	buf := d.out.Text
-	if j, ok := d.form.(*jsonForm); ok {
-		j.stored, j.intact = stored, intact
-	} else if !intact {
-		buf = append(buf, "CRC ERROR - "...)
-	}
-	body := len(buf)
-	buf, err := d.form.append(buf, raw)
-	if err != nil {
-		d.out.Text = buf[:from]
+// print formats one transaction for --tail and -f. If it cannot be decoded, print reports that and skips it.
+func (d *dumper) print(raw []byte, intact bool, stored int64, explain func(error) error) (err error) {
+	if d.out.Text, err = d.printer.append(d.out.Text, raw, intact, stored); err != nil {
 		return d.fault(explain(err))
 	}
-	if !intact && !d.json { // the toolkit prints it a second time
-		buf = append(buf, buf[body:]...)
-	}
-	d.out.Text = buf
 	return nil
 }
 
-func (d *dumper) fileHead(r *storage.LogReader) error {
-	if d.json || d.opt.Tail >= 0 {
-		return d.out.Failed()
+// printer formats transactions. It is not safe for concurrent use.
+type printer struct {
+	form formatter
+	json *jsonForm // the same, or nil
+}
+
+func newPrinter(o *dumpOptions) printer {
+	switch o.Format {
+	case formatJSON:
+		form := &jsonForm{data: escape.DataForm(o.Data)}
+		return printer{form, form}
+	case formatLogFormatter:
+		return printer{form: &logFormatterForm{tty: o.Streams.OutTTY}}
 	}
-	d.out.Text = appendFileHead(d.out.Text, r)
-	return d.out.More()
+	return printer{form: &toolkitForm{tty: o.Streams.OutTTY}}
+}
+
+// append appends one transaction with what its checksum says. On error dst is unchanged.
+func (p *printer) append(dst, raw []byte, intact bool, stored int64) ([]byte, error) {
+	from := len(dst)
+	if p.json != nil {
+		p.json.stored, p.json.intact = stored, intact
+	} else if !intact {
+		dst = append(dst, "CRC ERROR - "...)
+	}
+	body := len(dst)
+	dst, err := p.form.append(dst, raw)
+	if err != nil {
+		return dst[:from], err
+	}
+	if !intact && p.json == nil { // the toolkit prints it a second time
+		dst = append(dst, dst[body:]...)
+	}
+	return dst, nil
 }
 
 func appendFileHead(dst []byte, r *storage.LogReader) []byte {
@@ -290,24 +228,23 @@ func appendFileHead(dst []byte, r *storage.LogReader) []byte {
 	return append(dst, '\n')
 }
 
-// fileEnd reports how many transactions a log has and how many of them passed the filter.
-func (d *dumper) fileEnd(count, shown int64) {
-	if d.json || d.opt.Tail >= 0 {
-		return
-	}
-	b := appendInt(append(d.out.Text, "EOF reached after "...), count)
-	b = append(b, " txns"...)
+// appendFileEnd says how many transactions a log has and how many of them passed the filter.
+func (d *dumper) appendFileEnd(dst []byte, count, shown int64) []byte {
+	dst = appendInt(append(dst, "EOF reached after "...), count)
+	dst = append(dst, " txns"...)
 	if !d.filter.all {
-		b = append(appendInt(append(b, ", "...), shown), " of them shown"...)
+		dst = append(appendInt(append(dst, ", "...), shown), " of them shown"...)
 	}
-	d.out.Text = append(b, ".\n"...)
+	return append(dst, ".\n"...)
 }
 
 // fault reports what is wrong with a log, after everything printed of it. It returns errors that
 // are not a log's fault.
 func (d *dumper) fault(err error) error {
-	if writeErr := d.out.Drain(); writeErr != nil {
-		return writeErr
+	if d.out != nil {
+		if writeErr := d.out.Drain(); writeErr != nil {
+			return writeErr
+		}
 	}
 	var fault *storage.Fault
 	if !errors.As(err, &fault) {

@@ -104,7 +104,9 @@ func (d *dumper) followed(r *storage.LogReader, e *storage.Entry) error {
 		}
 	}
 	if d.filter.match(e) {
-		if err := d.entry(r, e); err != nil {
+		d.shown++
+		err := d.print(e.Raw, e.Intact(), e.Stored, func(err error) error { return damaged(r, e, storage.BadRecord, err) })
+		if err != nil {
 			return err
 		}
 		if d.opt.Limit > 0 && d.shown >= d.opt.Limit {

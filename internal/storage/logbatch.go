@@ -2,16 +2,15 @@ package storage
 
 import "encoding/binary"
 
-// Batch holds consecutive entries of a log. It serves callers that read on one goroutine and use
-// the entries on another: the entries stay valid until the batch is passed to NextBatch again,
+// Batch holds consecutive entries of a log. It serves callers that use the entries on several
+// goroutines, which call NextBatch in turns: the entries stay valid until the batch is passed to NextBatch again,
 // whatever the LogReader reads meanwhile. The zero Batch is empty and ready for use. Do not pass
 // the batches of one log to another log's reader.
 type Batch struct {
 	window []byte // holds the entries
 	data   []byte // the entries, as in the file
 	offset int64  // of data in the file
-	sums   []uint32
-	at     int // index into sums
+	left   int    // entries in data
 
 	entry Entry
 }
@@ -19,11 +18,11 @@ type Batch struct {
 // NextBatch fills b with the next entries, as many as one window of the file holds. It yields at
 // least one, unless it fails as LogReader.Next does. The error concerns what follows the entries.
 func (r *LogReader) NextBatch(b *Batch) error {
-	b.data, b.sums, b.at = nil, b.sums[:0], 0
+	b.data, b.left = nil, 0
 	r.batch = b
 	from := -1
 	for from < 0 || r.buffered() {
-		e, err := r.Next()
+		e, err := r.step()
 		if err != nil {
 			return err
 		}
@@ -32,7 +31,7 @@ func (r *LogReader) NextBatch(b *Batch) error {
 			from = int(e.Offset - r.base)
 		}
 		b.data = r.window[from:r.lo]
-		b.sums = append(b.sums, uint32(e.Computed))
+		b.left++
 	}
 	b.window = r.window
 	return nil
@@ -44,9 +43,12 @@ func (r *LogReader) buffered() bool {
 	return have >= entryHead && have > entryHead+int(int32(binary.BigEndian.Uint32(r.window[r.lo+8:])))
 }
 
+// Size returns the length in the file of the entries that Next has yet to return.
+func (b *Batch) Size() int { return len(b.data) }
+
 // Next returns the next entry of the batch, or nil after the last.
 func (b *Batch) Next() *Entry {
-	if b.at == len(b.sums) {
+	if b.left == 0 {
 		return nil
 	}
 	end := entryHead + int(binary.BigEndian.Uint32(b.data[8:]))
@@ -54,7 +56,7 @@ func (b *Batch) Next() *Entry {
 	e.Offset = b.offset
 	e.Raw = b.data[entryHead:end:end]
 	e.Stored = int64(binary.BigEndian.Uint64(b.data))
-	e.Computed = int64(b.sums[b.at])
+	e.check()
 	e.Header = decodeHeader(e.Raw)
 	e.EOR = 0
 	if end < len(b.data) { // otherwise the file ends there
@@ -63,7 +65,7 @@ func (b *Batch) Next() *Entry {
 	}
 	b.data = b.data[end:]
 	b.offset += int64(end)
-	b.at++
+	b.left--
 	return e
 }
 

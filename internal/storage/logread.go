@@ -110,7 +110,8 @@ func (r *LogReader) readHeader() error {
 	}
 	r.size = info.Size()
 	r.window = make([]byte, min(logWindow, max(r.size, 4<<10)))
-	have, err := r.fill(fileHeaderSize)
+	err = r.read(fileHeaderSize)
+	have := r.hi
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
@@ -184,6 +185,18 @@ func (r *LogReader) Close() error {
 //
 // After io.EOF, Next may be called again: it returns what a server has appended since.
 func (r *LogReader) Next() (*Entry, error) {
+	e, err := r.step()
+	if err == nil {
+		e.check()
+	}
+	return e, err
+}
+
+// check computes the checksum.
+func (e *Entry) check() { e.Computed = int64(adlerSum(1, e.Raw)) }
+
+// step is Next without the checksum.
+func (r *LogReader) step() (*Entry, error) {
 	if r.next != nil {
 		return nil, r.next
 	}
@@ -222,13 +235,12 @@ func (r *LogReader) Next() (*Entry, error) {
 	e.Offset = r.base + int64(r.lo)
 	e.Raw = r.window[r.lo+entryHead : r.lo+entryHead+length : r.lo+entryHead+length]
 	e.Stored = stored
-	e.Computed = int64(adlerSum(1, e.Raw))
 	e.Header = decodeHeader(e.Raw)
 	if have < whole {
 		e.EOR = 0
 		r.next = r.faultAt(e.Offset, e.Header.Zxid, BadEnd, errors.New("the file ends before the record's last byte, 'B'"))
 		whole--
-	} else if e.EOR = r.window[r.lo+whole-1]; e.EOR != endOfRecord && e.Stored != e.Computed {
+	} else if e.EOR = r.window[r.lo+whole-1]; e.EOR != endOfRecord && e.Stored != int64(adlerSum(1, e.Raw)) {
 		r.next = r.faultAt(e.Offset, r.last, BadLength, fmt.Errorf("with record length %d the checksum is wrong and the last byte is %#02x instead of 'B'", length, e.EOR))
 	}
 	r.lo += whole
@@ -310,7 +322,9 @@ func (r *LogReader) fill(n int) (have int, err error) {
 	if err := r.read(n); err != nil {
 		return r.hi - r.lo, err
 	}
-	r.readAhead()
+	if r.batch == nil { // otherwise batches in use occupy others, and the next window would be one more
+		r.readAhead()
+	}
 	return r.hi - r.lo, nil
 }
 
@@ -387,9 +401,7 @@ func (r *LogReader) takeAhead() {
 		return
 	}
 	copy(a.buf[logWindow-have:], r.window[r.lo:r.hi])
-	if r.batch != nil {
-		r.spare = r.batch.take(2 * logWindow)
-	} else if len(r.window) == 2*logWindow {
+	if r.batch == nil && len(r.window) == 2*logWindow {
 		r.spare = r.window
 	}
 	r.window = a.buf
