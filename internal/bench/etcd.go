@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/await"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/port"
 )
 
@@ -67,7 +68,7 @@ func (e *etcd) stop() {
 
 // post calls the JSON gateway, in which keys and values are base64, as encoding/json writes bytes.
 func (e *etcd) post(ctx context.Context, path string, request, reply any) error {
-	body, err := json.Marshal(request)
+	body, err := escape.MarshalJSON(request)
 	if err != nil {
 		return err
 	}

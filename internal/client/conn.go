@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -95,6 +96,7 @@ const (
 
 // Conn is a session. Its methods are safe for concurrent use.
 type Conn struct {
+	cfg      Config
 	chroot   string
 	guard    Guard
 	timeout  time.Duration // for a request; 0 means none
@@ -106,7 +108,8 @@ type Conn struct {
 	status   atomic.Pointer[status]
 	identity atomic.Pointer[[]Auth]
 	zxid     atomic.Int64
-	closeErr error // valid once ended is closed
+	closeErr error          // valid once ended is closed
+	closers  sync.WaitGroup // of other sessions that a walk has opened
 }
 
 // status is what the session shows of itself; each change replaces it.
@@ -151,6 +154,7 @@ func Open(cfg Config) (*Conn, error) {
 		cfg.Warn = cfg.Log
 	}
 	c := &Conn{
+		cfg:     cfg,
 		chroot:  chroot,
 		guard:   cfg.GuardOf(),
 		timeout: cfg.RequestTimeout,
@@ -273,6 +277,7 @@ func (c *Conn) Close() error {
 		close(c.closing)
 	}
 	<-c.ended
+	c.closers.Wait()
 	return c.closeErr
 }
 

@@ -28,6 +28,8 @@ type WalkOptions struct {
 	// Watch leaves a watch on the children of each znode that is listed. It takes a request for
 	// each znode, where otherwise one lists many.
 	Watch bool
+	// Begin is called before the first request, except those that find out whether the tree is large. It may be nil.
+	Begin func()
 	// Progress is called with the number of znodes found so far, now and then, on the
 	// goroutine that called Walk.
 	Progress func(found int)
@@ -57,6 +59,9 @@ var ErrTooLarge = errors.New("the tree is too large to be walked, or endless")
 // What Walk holds does not grow with the tree: it is the lists of children above the znode
 // that is visited, and a bounded part of what comes next.
 //
+// In large trees, ACLs are read on other sessions, which Walk opens and closes. At its end, the session has caught up with
+// them: nothing that was read is newer than Zxid then.
+//
 // Walk ends with visit's error (nil for fs.SkipAll), the context's, a *LossError, or
 // ErrTooLarge if the lists above a znode take too much.
 func (c *Conn) Walk(ctx context.Context, root string, opt WalkOptions, visit func(z *Walked) error) error {
@@ -66,9 +71,29 @@ func (c *Conn) Walk(ctx context.Context, root string, opt WalkOptions, visit fun
 	defer LessGarbage()()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err := newWalk(c, opt, visit).run(ctx, root)
+	w := newWalk(c, opt, visit)
+	if opt.ACL {
+		others, done := c.beside(ctx, root, opt)
+		defer done()
+		if len(others) > 0 { // their creation is not to be taken for a change of the tree
+			if err := c.Sync(ctx, root); err != nil {
+				return err
+			}
+		}
+		if opt.Begin != nil {
+			opt.Begin()
+		}
+		w.others = c.catchUp(ctx, others, root)
+	} else if opt.Begin != nil {
+		opt.Begin()
+	}
+	beside := len(w.others) > 0
+	err := w.run(ctx, root)
 	if errors.Is(err, fs.SkipAll) {
 		return nil
+	}
+	if err == nil && beside {
+		err = c.Sync(ctx, root)
 	}
 	return err
 }
@@ -151,8 +176,10 @@ type walk struct {
 	batches int // how many may fly
 	flying  int // how many do
 	results chan *walkBatch
-	single  bool // the server has no multiRead, or cannot do with it what is wanted
-	probed  bool // a multiRead has been answered
+	single  bool    // the server has no multiRead, or cannot do with it what is wanted
+	others  []*Conn // sessions that are asked what multiRead cannot ask
+	turn    int     // of others
+	probed  bool    // a multiRead has been answered
 
 	// open is a ring of the znodes that are to be listed or have children to be asked for, in the
 	// order of their visits. The first comes after open itself.
@@ -268,6 +295,12 @@ func (w *walk) fly(ctx context.Context) error {
 		*b = walkBatch{nodes: b.nodes[:0], lists: b.lists[:0], multi: b.multi[:0], singly: b.singly[:0], ops: b.ops[:0], reqs: b.reqs,
 			watch: w.opt.Watch, probe: !w.probed, single: w.single, stat: !w.opt.Data, alone: w.alone > 0}
 		w.alone = max(0, w.alone-1)
+		if len(w.others) > 0 {
+			for range max(1, len(w.others)/walkBatches) {
+				b.others = append(b.others, w.others[w.turn%len(w.others)])
+				w.turn++
+			}
+		}
 		if err := w.fill(b); err != nil || len(b.nodes) == 0 {
 			return err
 		}
@@ -377,6 +410,9 @@ func childPath(parent, name string) string {
 func (w *walk) take(b *walkBatch) {
 	w.probed = true
 	w.single = w.single || b.single
+	if b.deserted {
+		w.others = nil
+	}
 	thrown := false
 	for i, n := range b.nodes {
 		n.flying = false

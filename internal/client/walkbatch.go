@@ -15,22 +15,24 @@ import (
 
 // walkBatch is znodes that are read together.
 type walkBatch struct {
-	nodes  []*walkNode
-	lists  []walkList // of nodes
-	multi  []walkPart // what a multiRead can ask
-	singly []walkPart
-	ops    []proto.MultiOp          // of multi
-	reqs   []proto.PathWatchRequest // of multi
-	mu     sync.Mutex               // guards the following, and lists, while requests are in flight
-	size   int                      // bytes of names and data
-	data   int                      // bytes of data, and how many
-	datas  int
-	err    error
-	stat   bool // the data of getData is not wanted, only its stat
-	alone  bool // exists instead, because data is long
-	watch  bool
-	probe  bool // the first: whether the server knows multiRead is open
-	single bool // without multiRead
+	nodes    []*walkNode
+	lists    []walkList // of nodes
+	multi    []walkPart // what a multiRead can ask
+	singly   []walkPart
+	ops      []proto.MultiOp          // of multi
+	reqs     []proto.PathWatchRequest // of multi
+	mu       sync.Mutex               // guards the following, and lists, while requests are in flight
+	size     int                      // bytes of names and data
+	data     int                      // bytes of data, and how many
+	datas    int
+	err      error
+	stat     bool // the data of getData is not wanted, only its stat
+	alone    bool // exists instead, because data is long
+	watch    bool
+	probe    bool    // the first: whether the server knows multiRead is open
+	single   bool    // without multiRead
+	others   []*Conn // that are asked for singly, if there are any
+	deserted bool    // one of them cannot be asked
 }
 
 // walkPart is a request about a znode.
@@ -108,8 +110,18 @@ func (b *walkBatch) list(ctx context.Context, c *Conn) {
 		}
 	}
 	var others sync.WaitGroup
-	if len(b.singly) > 0 {
+	switch {
+	case len(b.singly) == 0:
+	case len(b.others) == 0 || b.single:
 		others.Go(func() { b.askSingly(ctx, c, b.singly) })
+	default:
+		share := (len(b.singly) + len(b.others) - 1) / len(b.others)
+		i := 0
+		for parts := range slices.Chunk(b.singly, share) {
+			other := b.others[i]
+			i++
+			others.Go(func() { b.askOther(ctx, c, other, parts) })
+		}
 	}
 	if len(b.multi) > 0 && b.askMulti(ctx, c) {
 		b.askSingly(ctx, c, b.multi)
@@ -199,10 +211,28 @@ type asked struct {
 	err  error // it was not sent
 }
 
-// askSingly makes a request for each part, many in flight. Once the replies are long it stops.
+// askOther is askSingly on another session, or on this one for what the other does not answer.
+func (b *walkBatch) askOther(ctx context.Context, c, other *Conn, parts []walkPart) {
+	var left []walkPart
+	b.askOn(ctx, other, parts, func(p walkPart, _ error) { left = append(left, p) })
+	if len(left) == 0 {
+		return
+	}
+	b.mu.Lock()
+	b.deserted = true
+	b.mu.Unlock()
+	b.askSingly(ctx, c, left)
+}
+
+// askSingly makes a request for each part. What is not answered ends the walk.
+func (b *walkBatch) askSingly(ctx context.Context, c *Conn, parts []walkPart) {
+	b.askOn(ctx, c, parts, func(_ walkPart, err error) { b.fail(err) })
+}
+
+// askOn makes a request for each part, many in flight. Once the replies are long it stops.
 //
 // One goroutine sends and receives all of them: the replies come in the order of the requests, so that it seldom waits.
-func (b *walkBatch) askSingly(ctx context.Context, c *Conn, parts []walkPart) {
+func (b *walkBatch) askOn(ctx context.Context, c *Conn, parts []walkPart, fail func(p walkPart, err error)) {
 	take := func(q asked) (tooLong error) {
 		switch a, err := q.answer(ctx, c); {
 		case err == nil:
@@ -210,7 +240,7 @@ func (b *walkBatch) askSingly(ctx context.Context, c *Conn, parts []walkPart) {
 		case isTooLong(err):
 			return err
 		default:
-			b.fail(err)
+			fail(q.part, err)
 		}
 		return nil
 	}

@@ -119,8 +119,7 @@ func (s *settling) try(ctx context.Context, until time.Time) (Moment, error) {
 	} else if _, err := conn.Exists(ctx, path, false); err != nil {
 		return Moment{}, err
 	}
-	s.start = conn.Zxid()
-	walk := client.WalkOptions{Stat: true, Data: s.opt.Data, ACL: s.opt.ACL, Levels: s.opt.Levels, Rate: s.opt.Rate, Progress: s.opt.Progress}
+	walk := client.WalkOptions{Begin: func() { s.start = conn.Zxid() }, Stat: true, Data: s.opt.Data, ACL: s.opt.ACL, Levels: s.opt.Levels, Rate: s.opt.Rate, Progress: s.opt.Progress}
 	if err := conn.Walk(ctx, path, walk, s.walked); err != nil {
 		return Moment{}, err
 	}
