@@ -121,7 +121,7 @@ func (e stopError) Unwrap() error { return e.error }
 
 // loop brings the destination into step, and keeps it there.
 func (m *mirror) loop(ctx context.Context) error {
-	m.told = map[string]bool{}
+	m.told, m.parents = map[string]bool{}, map[string]struct{}{}
 	verify := time.NewTicker(m.verify)
 	defer verify.Stop()
 	m.line = newStatusLine(m.env, m.once)
@@ -333,6 +333,9 @@ func (m *mirror) compareDest(ctx context.Context) (theirs []string, err error) {
 			seen[path] = struct{}{}
 			return nil
 		}
+		if known && source.NextSequence(&z.Stat) < t.next {
+			m.parents[path] = struct{}{}
+		}
 		_, waits := m.state.pending[path]
 		switch {
 		case waits:
@@ -429,22 +432,37 @@ const chunk = 1000
 
 // patch brings single znodes, given by their paths at the source in order, into step.
 func (m *mirror) patch(ctx context.Context, paths []string) error {
-	if m.parents == nil {
-		m.parents = map[string]struct{}{}
-	}
-	for _, path := range paths {
-		m.parents[path] = struct{}{}
-		if path != m.src.path && path != "/" {
-			m.parents[zpath.Parent(path)] = struct{}{}
-		}
-	}
 	var gone []string
+	there := map[string]*proto.Stat{} // what is at the destination instead
 	for part := range slices.Chunk(paths, chunk) {
-		targets, absent, err := m.read(ctx, part)
+		found := make([]*proto.Stat, len(part))
+		targets, absent, err := m.read(ctx, part, found)
 		if err != nil {
 			return err
 		}
+		stats := map[string]*proto.Stat{}
+		for i, path := range part {
+			stats[path] = found[i]
+		}
+		for _, path := range absent {
+			there[path] = stats[path]
+			m.countsAgain(path)
+		}
 		gone = append(gone, absent...)
+		targets = slices.DeleteFunc(targets, func(t apply.Target) bool {
+			path := m.atSource(t.Path)
+			known, mirrored := m.state.twins[path]
+			if !mirrored || known.next != source.NextSequence(&t.Wanted.Stat) || t.Wanted.Stat.Czxid > known.mzxid {
+				m.countsAgain(path)
+			}
+			return m.asMirrored(path, t.Wanted, stats[path])
+		})
+		for i := range targets {
+			t := &targets[i]
+			if f := m.found(m.atSource(t.Path), t.Wanted, stats[m.atSource(t.Path)]); f != nil && (f.Absent || f.Data || f.ACL) {
+				t.Found = f
+			}
+		}
 		if err := m.apply(ctx, targets, false); err != nil {
 			return err
 		}
@@ -454,6 +472,10 @@ func (m *mirror) patch(ctx context.Context, paths []string) error {
 	}
 	gone = slices.DeleteFunc(gone, func(path string) bool {
 		_, known := m.state.twins[path]
+		if f := m.found(path, nil, there[path]); known && f != nil && f.Absent { // at both ends
+			m.state.drop(path)
+			return true
+		}
 		return !known
 	})
 	if !m.delete {
@@ -467,9 +489,43 @@ func (m *mirror) patch(ctx context.Context, paths []string) error {
 	}
 	targets := make([]apply.Target, len(gone))
 	for i, path := range gone {
-		targets[i].Path = m.atDest(path)
+		targets[i].Path, targets[i].Found = m.atDest(path), m.found(path, nil, there[path])
 	}
 	return m.apply(ctx, targets, false)
+}
+
+// countsAgain notes that a znode, or its parent, may have to give another number to its next sequential child.
+func (m *mirror) countsAgain(path string) {
+	m.parents[path] = struct{}{}
+	if path != m.src.path && path != "/" {
+		m.parents[zpath.Parent(path)] = struct{}{}
+	}
+}
+
+// asMirrored reports whether a znode is as it was when it was mirrored, at both ends.
+func (m *mirror) asMirrored(path string, z *source.Znode, found *proto.Stat) bool {
+	f := m.found(path, z, found)
+	return f != nil && !f.Absent && !f.Data && !f.ACL && m.state.twins[path].next == source.NextSequence(&z.Stat)
+}
+
+// found compares a znode of the source, nil if there is none, with what was found at the destination: a stat, that of nothing
+// if it is zero, and nil if it is not known. The result is nil if the znode must be read to know that.
+func (m *mirror) found(path string, z *source.Znode, stat *proto.Stat) *apply.Found {
+	t, known := m.state.twins[path]
+	_, waits := m.state.pending[path]
+	switch {
+	case stat == nil, waits, z != nil && !z.Known:
+		return nil
+	case *stat == (proto.Stat{}):
+		return &apply.Found{Absent: true}
+	case !known, t.unwritten, t.theirs <= 0, t.theirs != stat.Mzxid, t.theirACL != stat.Aversion, z != nil && z.Stat.Czxid > t.mzxid: // created anew
+		return nil
+	}
+	f := &apply.Found{Version: stat.Version, Aversion: stat.Aversion}
+	if z != nil {
+		f.Data, f.ACL = t.mzxid != z.Stat.Mzxid, t.aversion != z.Stat.Aversion
+	}
+	return f
 }
 
 // raise brings the numbers of sequential children into step, once all changes that the source has reported are applied:
@@ -477,7 +533,7 @@ func (m *mirror) patch(ctx context.Context, paths []string) error {
 func (m *mirror) raise(ctx context.Context) (done bool, err error) {
 	paths := slices.SortedFunc(maps.Keys(m.parents), source.Compare)
 	for part := range slices.Chunk(paths, chunk) {
-		targets, _, err := m.read(ctx, part)
+		targets, _, err := m.read(ctx, part, nil)
 		if err != nil {
 			return false, err
 		}
@@ -497,21 +553,34 @@ func (m *mirror) raise(ctx context.Context) (done bool, err error) {
 	return true, nil
 }
 
-// read reads znodes at the source.
-func (m *mirror) read(ctx context.Context, paths []string) (targets []apply.Target, absent []string, err error) {
+// read reads znodes at the source and, at the same time, their stats at the destination into found, unless that is nil: zero for
+// what does not exist, nil for what could not be read.
+func (m *mirror) read(ctx context.Context, paths []string, found []*proto.Stat) (targets []apply.Target, absent []string, err error) {
 	znodes := make([]*source.Znode, len(paths))
 	errs := make([]error, len(paths))
 	conn := m.src.conn
 	command.ForEach(ctx, len(paths), command.InFlight, func(i int) error {
 		var op *client.OpError
+		var acl []proto.ACL
+		var aclStat proto.Stat
+		var aclErr error
+		var others sync.WaitGroup
+		others.Go(func() { acl, aclStat, aclErr = conn.GetACL(ctx, paths[i]) })
+		if found != nil {
+			others.Go(func() {
+				if stat, err := m.dst.conn.Exists(ctx, m.atDest(paths[i]), false); err == nil || errors.Is(err, proto.ErrNoNode) {
+					found[i] = &stat
+				}
+			})
+		}
 		data, stat, err := conn.Get(ctx, paths[i], false)
-		if err == nil {
-			var acl []proto.ACL
-			var aclStat proto.Stat
-			if acl, aclStat, err = conn.GetACL(ctx, paths[i]); err == nil {
-				stat.Aversion = aclStat.Aversion
-				znodes[i] = walked(&client.Walked{Path: paths[i], Known: true, Stat: stat, Data: data, ACL: acl})
-			}
+		others.Wait()
+		if err == nil && aclErr == nil && aclStat.Czxid != stat.Czxid { // created anew in between: the ACL may be the old one's
+			acl, aclStat, aclErr = conn.GetACL(ctx, paths[i])
+		}
+		if err = cmp.Or(err, aclErr); err == nil {
+			stat.Aversion = aclStat.Aversion
+			znodes[i] = walked(&client.Walked{Path: paths[i], Known: true, Stat: stat, Data: data, ACL: acl})
 		}
 		if errors.As(err, &op) && op.Code != proto.ErrNoNode {
 			znodes[i] = &source.Znode{Path: paths[i], Err: op}

@@ -239,13 +239,14 @@ func (o Options) withDefaults() Options {
 
 // run is what the parts of a run share. All of it belongs to the goroutine of Run.
 type run struct {
-	opt    Options
-	conn   *client.Conn
-	res    *Result
-	w      *writer
-	late   *late
-	self   []proto.ACL     // what lets this session finish a znode whose ACL does not; nil until it is needed
-	failed map[string]bool // znodes that could not be created
+	opt     Options
+	conn    *client.Conn
+	res     *Result
+	w       *writer
+	late    *late
+	self    []proto.ACL     // what lets this session finish a znode whose ACL does not; nil until it is needed
+	failed  map[string]bool // znodes that could not be created
+	doubted []Target        // that are not as they were found
 }
 
 func newRun(conn *client.Conn, opt Options) *run {

@@ -21,6 +21,7 @@ type change struct {
 	// again means that the change was sent before, and that its outcome is not known.
 	again bool
 	tries int
+	found *Target // the caller has found the znode like that
 }
 
 type changeOp uint8

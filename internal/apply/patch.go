@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
@@ -16,6 +17,15 @@ import (
 type Target struct {
 	Path   string
 	Wanted *source.Znode // nil if it is not to exist
+	// Found, if set, is how the caller has just found the znode, which saves reading it. If that is no longer so, it is read.
+	Found *Found
+}
+
+// Found is how a znode was found.
+type Found struct {
+	Absent            bool
+	Version, Aversion int32 // that its data and its ACL have
+	Data, ACL         bool  // these differ from what is wanted
 }
 
 // Patch makes single znodes as they are wanted. Those that are not wanted are deleted, and stay if others are below them.
@@ -26,9 +36,84 @@ func Patch(ctx context.Context, conn *client.Conn, opt Options, targets []Target
 	defer w.close()
 	r.w = w
 	slices.SortFunc(targets, func(a, b Target) int { return source.Compare(a.Path, b.Path) })
+	known, unknown := r.parted(targets)
+	err := r.patchFound(ctx, known)
+	if unknown = append(unknown, r.doubted...); err == nil && len(unknown) > 0 {
+		r.doubted = nil
+		err = r.patchUnknown(ctx, unknown)
+	}
+	if err == nil {
+		err = r.late.finish(ctx)
+	}
+	if err != nil {
+		w.settle()
+	}
+	return r.res, err
+}
+
+// parted divides targets into those that were found, and those that are to be read.
+func (r *run) parted(targets []Target) (found, unknown []Target) {
+	for _, t := range targets {
+		switch {
+		case t.Found == nil, t.Wanted != nil && r.known(t.Wanted) != nil:
+			unknown = append(unknown, t)
+		default:
+			found = append(found, t)
+		}
+	}
+	return found, unknown
+}
+
+// patchFound changes znodes at the versions with which they were found, and creates those that were not there.
+func (r *run) patchFound(ctx context.Context, targets []Target) error {
+	p := &plan{run: r, ctx: ctx, single: true}
+	for i := range targets {
+		t := &targets[i]
+		var changes []*change
+		counts := Alter
+		switch {
+		case t.Found.Absent && t.Wanted == nil || !p.mine(t.Path):
+			continue
+		case t.Found.Absent:
+			if err := p.see(t.Wanted); err != nil {
+				return err
+			}
+			continue
+		case t.Wanted == nil:
+			continue
+		}
+		if t.Found.Data {
+			changes = append(changes, &change{op: setData, path: t.Path, data: t.Wanted.Data, version: t.Found.Version, counts: counts, found: t})
+			counts = ""
+		}
+		if t.Found.ACL {
+			changes = append(changes, &change{op: setACL, path: t.Path, acl: t.Wanted.ACL, version: t.Found.Aversion, counts: counts, found: t})
+		}
+		for _, c := range changes {
+			if err := r.w.add(c); err != nil {
+				return err
+			}
+		}
+	}
+	if err := p.ascend("//"); err != nil {
+		return err
+	}
+	for i := range slices.Backward(targets) { // children first
+		if t := &targets[i]; t.Wanted == nil && !t.Found.Absent && p.mine(t.Path) {
+			if err := r.w.add(&change{op: remove, path: t.Path, version: t.Found.Version, counts: Delete, found: t}); err != nil {
+				return err
+			}
+		}
+	}
+	return r.w.flush()
+}
+
+// patchUnknown reads znodes, and then makes them as they are wanted.
+func (r *run) patchUnknown(ctx context.Context, targets []Target) error {
+	slices.SortFunc(targets, func(a, b Target) int { return source.Compare(a.Path, b.Path) })
 	found, err := r.find(ctx, targets)
 	if err != nil {
-		return r.res, err
+		return err
 	}
 	p := &plan{run: r, ctx: ctx, single: true}
 	there := &listed{}
@@ -47,15 +132,9 @@ func Patch(ctx context.Context, conn *client.Conn, opt Options, targets []Target
 		err = p.patch(targets, gone)
 	}
 	if err == nil {
-		err = w.flush()
+		err = r.w.flush()
 	}
-	if err == nil {
-		err = r.late.finish(ctx)
-	}
-	if err != nil {
-		w.settle()
-	}
-	return r.res, err
+	return err
 }
 
 func (p *plan) patch(targets []Target, gone []*source.Znode) error {
@@ -113,21 +192,26 @@ func (r *run) find(ctx context.Context, targets []Target) ([]*source.Znode, erro
 
 // read reads a znode, or only its stat.
 func (r *run) read(ctx context.Context, path string, all bool) (*source.Znode, error) {
+	var z source.Znode
+	var dataErr, aclErr error
+	var dataStat, aclStat proto.Stat
+	var others sync.WaitGroup
+	if all { // at the same time, for a single round trip
+		others.Go(func() { z.Data, dataStat, dataErr = r.conn.Get(ctx, path, false) })
+		others.Go(func() { z.ACL, aclStat, aclErr = r.conn.GetACL(ctx, path) })
+	}
 	stat, err := r.conn.Exists(ctx, path, false)
+	others.Wait()
 	switch {
 	case errors.Is(err, proto.ErrNoNode):
 		return nil, nil
 	case err != nil:
 		return nil, err
 	}
-	z := &source.Znode{Path: path, Stat: stat}
+	z.Path, z.Stat = path, stat
 	if !all {
-		return z, nil
+		return &z, nil
 	}
-	var dataErr, aclErr error
-	var dataStat, aclStat proto.Stat
-	z.Data, dataStat, dataErr = r.conn.Get(ctx, path, false)
-	z.ACL, aclStat, aclErr = r.conn.GetACL(ctx, path)
 	if err := errors.Join(notOfZnode(dataErr), notOfZnode(aclErr)); err != nil {
 		return nil, err
 	}
@@ -135,7 +219,7 @@ func (r *run) read(ctx context.Context, path string, all bool) (*source.Znode, e
 		z.Known, z.Stat = true, dataStat
 		z.Stat.Aversion = aclStat.Aversion
 	}
-	return z, nil
+	return &z, nil
 }
 
 // listed are znodes that were read.

@@ -130,6 +130,12 @@ func (w *writer) refused(c *change, op *client.OpError) ([]*change, error) {
 			return []*change{c}, w.reconnect(op)
 		}
 	}
+	if c.found != nil { // it is no longer as it was found
+		if n := len(w.doubted); n == 0 || w.doubted[n-1].Path != c.path {
+			w.doubted = append(w.doubted, *c.found)
+		}
+		return nil, nil
+	}
 	if c.op == keep && c.again && op.Code == proto.ErrNodeExists {
 		return nil, nil
 	}
