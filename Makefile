@@ -18,7 +18,7 @@ BUILDFLAGS := -trimpath -tags nethttpomithttp2
 BUILD := CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble bench-logs bench-find bench-transfer cross release-snapshot screenshot fuzz torture torture-transfer zkcli matrix truth clean help
+.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble bench-logs bench-find bench-transfer bench-watch cross release-snapshot screenshot fuzz torture torture-transfer zkcli matrix truth clean help
 
 build: ## build bin/zkctl, a static binary for this machine
 	@mkdir -p $(dir $(BIN))
@@ -53,6 +53,9 @@ bench-find: build ## measure find and grep beside ls -R and a script over kazoo,
 bench-transfer: build ## measure export, import, diff and mirror beside scripts over kazoo and etcd's make-mirror, in 4 minutes
 	@scripts/install-zookeeper.sh
 	@$(GO) run ./internal/bench -transfer -zkctl $(BIN)
+
+bench-watch: build ## measure how soon watch prints each of 5,000 changes a second, and the memory that it takes
+	@$(GO) run ./internal/bench -watch -zkctl $(BIN)
 
 bench-local: build ## measure the embedded server and ensemble beside Apache's and print the ratios
 	@scripts/install-zookeeper.sh

@@ -252,7 +252,7 @@ func changeText(c *follow.Change, s *ui.Streams) string {
 	case c.Old == nil:
 		add("version %d, %s", c.New.Version, command.Counted(int(c.New.DataLength), "byte"))
 		if c.New.NumChildren > 0 {
-			add("%d children", c.New.NumChildren)
+			add("%s", command.Counted(int(c.New.NumChildren), "child"))
 		}
 		if owner := c.New.EphemeralOwner; owner != 0 {
 			add("ephemeral of %s", proto.Hex(owner))

@@ -78,17 +78,19 @@ type engine struct {
 func (b *bench) engines() []engine {
 	java := []string{b.in.Java, "-Xmx1000m", "-cp", strings.Join(b.in.ServerClassPath, ":"), // as zkServer.sh
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain"}
-	embedded := func(binary string) func(string) []string {
-		return func(config string) []string { return []string{binary, "server", "start-foreground", config} }
-	}
 	e := []engine{
-		{"zkctl", embedded(b.zkctl), os.Environ()},
+		embedded("zkctl", b.zkctl),
 		{"Apache", func(config string) []string { return append(slices.Clone(java), config) }, os.Environ()},
 	}
 	if b.other != "" {
-		e[1] = engine{b.beside, embedded(b.other), os.Environ()}
+		e[1] = embedded(b.beside, b.other)
 	}
 	return e
+}
+
+// embedded is the server in a binary of zkctl.
+func embedded(name, binary string) engine {
+	return engine{name, func(config string) []string { return []string{binary, "server", "start-foreground", config} }, os.Environ()}
 }
 
 // writeZooCfg writes a zoo.cfg with a server's defaults, except for limits on connections.
@@ -180,18 +182,21 @@ func (s *served) stop() {
 // memory returns the server's resident set in bytes.
 func (s *served) memory() (float64, error) { return residentSet(s.cmd.Process.Pid) }
 
-func residentSet(pid int) (float64, error) {
+func residentSet(pid int) (float64, error) { return procStatus(pid, "VmRSS") }
+
+// procStatus returns a size in bytes that the system knows of a process.
+func procStatus(pid int, field string) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, fmt.Errorf("memory is read from /proc: %w", err)
 	}
 	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if value, ok := strings.CutPrefix(line, field+":"); ok {
 			kib, err := strconv.ParseFloat(strings.Fields(value)[0], 64)
 			return kib * 1024, err
 		}
 	}
-	return 0, fmt.Errorf("process %d has no VmRSS", pid)
+	return 0, fmt.Errorf("process %d has no %s", pid, field)
 }
 
 // runLocal compares the embedded server with Apache's.

@@ -1,7 +1,7 @@
 // Bench compares zkctl with Apache's tools: the same work on the same server or files, in the same
 // run and in alternation, so that conditions are equal. It prints a Markdown table.
 //
-//	go run ./internal/bench [-offline | -local | -ensemble | -logs | -find | -transfer] -zkctl bin/zkctl [-runs 5] [-write docs/performance.md]
+//	go run ./internal/bench [-offline | -local | -ensemble | -logs | -find | -transfer | -watch] -zkctl bin/zkctl [-runs 5] [-write docs/performance.md]
 package main
 
 import (
@@ -49,6 +49,7 @@ func main() {
 	find := flag.Bool("find", false, "measure the commands that read any location, beside ls -R and a script over kazoo, instead")
 	transfer := flag.Bool("transfer", false, "measure the verbs that move data, beside scripts over kazoo, walks and etcdctl make-mirror, instead")
 	many := flag.Bool("million", false, "with -transfer: also measure the memory for a million znodes, which takes minutes")
+	watch := flag.Bool("watch", false, "measure how soon watch prints changes, and its memory, instead")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -74,6 +75,9 @@ func main() {
 	}
 	if *transfer {
 		run, kind, b.beside, b.many = b.runTransfer, "bench-transfer", "the other", *many
+	}
+	if *watch {
+		run, kind = b.runWatch, "bench-watch"
 	}
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -162,13 +166,21 @@ func (b *bench) run(ctx context.Context) error {
 	return nil
 }
 
-// prepare finds Apache's tools and builds zkctl unless a binary was given.
+// prepare finds Apache's tools, and builds zkctl.
 func (b *bench) prepare(ctx context.Context) (cleanUp func(), err error) {
 	if runtime.GOOS == "windows" {
 		return nil, errors.New("it measures processes as unix does")
 	}
-	if b.in, err = apache.Find(); err != nil || b.zkctl != "" {
-		return func() {}, err
+	if b.in, err = apache.Find(); err != nil {
+		return nil, err
+	}
+	return b.build(ctx)
+}
+
+// build builds zkctl unless a binary was given.
+func (b *bench) build(ctx context.Context) (cleanUp func(), err error) {
+	if b.zkctl != "" {
+		return func() {}, nil
 	}
 	dir, err := os.MkdirTemp("", "zkctl-bench-")
 	if err != nil {

@@ -15,8 +15,7 @@ import (
 
 // fillTree creates root with parents children, each with width children.
 func fillTree(ctx context.Context, conn *client.Conn, root string, parents, width int) error {
-	above := []string{root}
-	var below []string
+	var above, below []string
 	for p := range parents {
 		parent := fmt.Sprintf("%s/parent-%04d", root, p)
 		above = append(above, parent)
@@ -24,7 +23,7 @@ func fillTree(ctx context.Context, conn *client.Conn, root string, parents, widt
 			below = append(below, fmt.Sprintf("%s/child-%05d", parent, c))
 		}
 	}
-	return create(ctx, conn, above, below)
+	return create(ctx, conn, []string{root}, above, below)
 }
 
 // fillParent creates root with width children.
@@ -36,11 +35,10 @@ func fillParent(ctx context.Context, conn *client.Conn, root string, width int) 
 	return create(ctx, conn, []string{root}, below)
 }
 
-// create creates znodes in transactions of a thousand, several of them in flight: those in above
-// before any in below.
-func create(ctx context.Context, conn *client.Conn, above, below []string) error {
+// create creates znodes in transactions of a thousand, several of them in flight, one level after the other.
+func create(ctx context.Context, conn *client.Conn, levels ...[]string) error {
 	const batch, inFlight = 1000, 8
-	for _, paths := range [][]string{above, below} {
+	for _, paths := range levels {
 		slots := make(chan struct{}, inFlight)
 		failed := make(chan error, len(paths)/batch+1)
 		for part := range slices.Chunk(paths, batch) {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -79,4 +80,77 @@ func (s *Started) Wait() ([]proto.MultiResult, error) {
 		}
 	}
 	return res.Results, err
+}
+
+// StartRead sends an exists, getData, getChildren, getChildren2 or getACL in the same way. The path must be valid.
+func (c *Conn) StartRead(ctx context.Context, op proto.Op, path string, watch bool) Reading {
+	r := Reading{c: c, ctx: ctx, op: op, path: path}
+	var req jute.Record = &proto.PathWatchRequest{Path: c.real(path), Watch: watch}
+	if op == proto.OpGetACL {
+		req = &proto.PathRequest{Path: c.real(path)}
+	}
+	r.call = newCall(ctx, op, req)
+	r.err = c.pass(r.call)
+	return r
+}
+
+// Reading is a request of StartRead whose reply is to come.
+type Reading struct {
+	c    *Conn
+	ctx  context.Context
+	op   proto.Op
+	path string
+	call *call
+	err  error // it was not sent
+}
+
+// Answer is what a server says of a znode: what its operation tells, or Err, an *OpError.
+type Answer struct {
+	Names []string // of the children, in no order
+	Stat  proto.Stat
+	Data  []byte // nil if null
+	ACL   []proto.ACL
+	Err   error
+}
+
+// Arrived reports whether Wait would return at once.
+func (r *Reading) Arrived() bool { return r.err != nil || len(r.call.done) > 0 }
+
+// Wait waits for the reply. It is called once. err says why there is no answer.
+func (r *Reading) Wait() (a Answer, err error) {
+	if r.err != nil {
+		return a, r.err
+	}
+	if err := r.c.await(r.ctx, r.op, r.call); err != nil {
+		return a, err
+	}
+	read := func(res jute.Record) { a.Err = r.c.named(r.path, r.op, r.call.result(res)) }
+	switch r.op {
+	case proto.OpGetChildren:
+		var res proto.GetChildrenResponse
+		read(&res)
+		a.Names = res.Children
+	case proto.OpGetChildren2:
+		var res proto.GetChildren2Response
+		read(&res)
+		a.Names, a.Stat = res.Children, res.Stat
+	case proto.OpGetData:
+		var res proto.GetDataResponse
+		read(&res)
+		a.Data, a.Stat = res.Data, res.Stat
+	case proto.OpExists:
+		var res proto.StatResponse
+		read(&res)
+		a.Stat = res.Stat
+	case proto.OpGetACL:
+		var res proto.GetACLResponse
+		read(&res)
+		a.ACL, a.Stat = res.ACL, res.Stat
+	}
+	r.call.release()
+	var refused *OpError
+	if a.Err != nil && !errors.As(a.Err, &refused) {
+		return Answer{}, a.Err
+	}
+	return a, nil
 }

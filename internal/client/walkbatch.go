@@ -9,7 +9,6 @@ import (
 	"unsafe"
 
 	"github.com/zkctl/zkctl/internal/escape"
-	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -145,25 +144,16 @@ func (b *walkBatch) full() bool {
 	return b.err != nil || b.size > longReply
 }
 
-// answer is the reply to a part.
-type answer struct {
-	names []string
-	stat  proto.Stat
-	data  []byte
-	acl   []proto.ACL
-	err   error
-}
-
 // take notes the answer to a part. Once there is too much, it only counts, except for the first
 // znode, without which the walk does not advance.
-func (b *walkBatch) take(p walkPart, a answer) {
-	size, unwanted := len(a.data)+aclBytes*len(a.acl), 0
+func (b *walkBatch) take(p walkPart, a Answer) {
+	size, unwanted := len(a.Data)+aclBytes*len(a.ACL), 0
 	if b.stat {
-		unwanted = len(a.data)
+		unwanted = len(a.Data)
 	}
 	if p.op == proto.OpGetChildren {
-		slices.Sort(a.names)
-		for _, name := range a.names {
+		slices.Sort(a.Names)
+		for _, name := range a.Names {
 			size += len(name)
 		}
 	}
@@ -177,10 +167,10 @@ func (b *walkBatch) take(p walkPart, a answer) {
 	list := &b.lists[p.node]
 	list.left--
 	if list.err == nil {
-		list.err = a.err
+		list.err = a.Err
 	}
 	if p.op == proto.OpGetChildren {
-		list.names, list.size = a.names, size
+		list.names, list.size = a.Names, size
 		return
 	}
 	if list.info == nil {
@@ -188,27 +178,25 @@ func (b *walkBatch) take(p walkPart, a answer) {
 		size += infoBytes
 	}
 	list.size += size - unwanted
-	if a.err == nil {
-		list.info.take(p.op, a.stat)
+	if a.Err == nil {
+		list.info.take(p.op, a.Stat)
 	}
 	if p.op == proto.OpGetData {
-		b.data += len(a.data)
+		b.data += len(a.Data)
 		b.datas++
 	}
-	if a.data != nil && !b.stat {
-		list.info.data = a.data
+	if a.Data != nil && !b.stat {
+		list.info.data = a.Data
 	}
-	if a.acl != nil {
-		list.info.acl = a.acl
+	if a.ACL != nil {
+		list.info.acl = a.ACL
 	}
 }
 
 // asked is a request about a part, on its way.
 type asked struct {
 	part walkPart
-	path string
-	call *call
-	err  error // it was not sent
+	Reading
 }
 
 // askOther is askSingly on another session, or on this one for what the other does not answer.
@@ -234,7 +222,7 @@ func (b *walkBatch) askSingly(ctx context.Context, c *Conn, parts []walkPart) {
 // One goroutine sends and receives all of them: the replies come in the order of the requests, so that it seldom waits.
 func (b *walkBatch) askOn(ctx context.Context, c *Conn, parts []walkPart, fail func(p walkPart, err error)) {
 	take := func(q asked) (tooLong error) {
-		switch a, err := q.answer(ctx, c); {
+		switch a, err := q.Wait(); {
 		case err == nil:
 			b.take(q.part, a)
 		case isTooLong(err):
@@ -278,57 +266,14 @@ func (b *walkBatch) askOn(ctx context.Context, c *Conn, parts []walkPart, fail f
 			return
 		}
 		if err := take(b.send(ctx, c, p)); err != nil {
-			b.take(p, answer{err: &TooLongError{Op: p.op, Path: b.nodes[p.node].path, Err: err}})
+			b.take(p, Answer{Err: &TooLongError{Op: p.op, Path: b.nodes[p.node].path, Err: err}})
 		}
 	}
 }
 
 // send sends the request of a part.
 func (b *walkBatch) send(ctx context.Context, c *Conn, p walkPart) asked {
-	q := asked{part: p, path: b.nodes[p.node].path}
-	var req jute.Record = &proto.PathWatchRequest{Path: c.real(q.path), Watch: b.watch && p.op == proto.OpGetChildren}
-	if p.op == proto.OpGetACL {
-		req = &proto.PathRequest{Path: c.real(q.path)}
-	}
-	q.call = newCall(ctx, p.op, req)
-	q.err = c.pass(q.call)
-	return q
-}
-
-// answer waits for the reply. err is other than the server's answer.
-func (q *asked) answer(ctx context.Context, c *Conn) (a answer, err error) {
-	if q.err != nil {
-		return a, q.err
-	}
-	op := q.part.op
-	if err := c.await(ctx, op, q.call); err != nil {
-		return a, err
-	}
-	read := func(res jute.Record) { a.err = c.named(q.path, op, q.call.result(res)) }
-	switch op {
-	case proto.OpGetChildren:
-		var res proto.GetChildrenResponse
-		read(&res)
-		a.names = res.Children
-	case proto.OpGetData:
-		var res proto.GetDataResponse
-		read(&res)
-		a.data, a.stat = res.Data, res.Stat
-	case proto.OpExists:
-		var res proto.StatResponse
-		read(&res)
-		a.stat = res.Stat
-	case proto.OpGetACL:
-		var res proto.GetACLResponse
-		read(&res)
-		a.acl, a.stat = res.ACL, res.Stat
-	}
-	q.call.release()
-	var refused *OpError
-	if a.err != nil && !errors.As(a.err, &refused) {
-		return answer{}, a.err
-	}
-	return a, nil
+	return asked{p, c.StartRead(ctx, p.op, b.nodes[p.node].path, b.watch && p.op == proto.OpGetChildren)}
 }
 
 // askMulti asks for all in one multiRead. It returns true when they should be asked for one by
@@ -361,16 +306,16 @@ func (b *walkBatch) askMulti(ctx context.Context, c *Conn) bool {
 	var hidden []walkPart // whose data may not be read, but maybe the stat
 	for i, p := range b.multi {
 		r := &results[i]
-		a := answer{names: r.Children, data: r.Data}
+		a := Answer{Names: r.Children, Data: r.Data}
 		if b.stat && r.Err == proto.ErrNoAuth && p.op == proto.OpGetData {
 			hidden = append(hidden, walkPart{p.node, proto.OpExists})
 			continue
 		}
 		if r.Stat != nil {
-			a.stat = *r.Stat
+			a.Stat = *r.Stat
 		}
 		if r.Err != proto.OK {
-			a.err = &OpError{Op: p.op, Path: b.nodes[p.node].path, Code: r.Err}
+			a.Err = &OpError{Op: p.op, Path: b.nodes[p.node].path, Code: r.Err}
 		}
 		b.take(p, a)
 	}

@@ -3,7 +3,8 @@
 //
 //	follow.go   what is followed, and what a change is
 //	loop.go     events, reconnects, and the reading that they cause
-//	table.go    what is known of each znode, and how a new state differs
+//	table.go    how a new state differs from what is known of a znode
+//	known.go    what is known of each znode, in little memory
 //
 // Watches say that something changed; what changed is always read. After a reconnect, everything is read again: servers set
 // persistent watches anew without reporting what happened meanwhile (DataTree.setWatches), and no watch reports a new ACL.
@@ -51,7 +52,7 @@ type Version struct {
 	Czxid, Mzxid int64
 	Version, ACL int32  // of the data and of the ACL
 	Length       int32  // of the data
-	seen         uint32 // the reading of the whole tree that last found it
+	seen         uint32 // the reading of everything that last found it, from 1 on
 }
 
 // Options say what to follow.
@@ -62,7 +63,8 @@ type Options struct {
 	Names bool // read the names of the children, for Change.Added and Gone; not for trees
 	// Warn reports what cannot be followed, such as a znode whose children may not be listed.
 	Warn func(err error)
-	// Settled is called after each batch of changes, and when the state at the start is complete.
+	// Settled is called when nothing else is known to have changed, now and then meanwhile, and when the state at the start is
+	// complete.
 	Settled func() error
 	// Connection is called when the connection is lost (false) and when changes missed meanwhile have been read (true).
 	Connection func(back bool)
@@ -78,11 +80,14 @@ func Run(ctx context.Context, cfg client.Config, path string, opt Options, visit
 	defer cancel()
 	opt.Data = opt.Data || opt.Keep
 	cfg.RequestTimeout = 0 // a slow answer is no reason to give up; SessionTimeout bounds it
-	f := &follower{cfg: cfg, path: path, opt: opt, visit: visit, wake: make(chan struct{}, 1), known: map[string]Version{}}
+	f := &follower{cfg: cfg, path: path, opt: opt, visit: visit, wake: make(chan struct{}, 1), known: newKnown(path)}
 	if opt.Keep {
-		f.values = map[string][]byte{}
+		f.values = map[uint32][]byte{}
 	}
 	defer f.close()
+	if opt.Tree {
+		defer client.LessGarbage()()
+	}
 	err := f.run(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

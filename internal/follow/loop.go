@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -15,6 +17,8 @@ const (
 	mostDirty = 1 << 16
 	// mostReads is how many are read at once.
 	mostReads = 256
+	// settleEvery is how often Settled is called while there is always something else to be taken.
+	settleEvery = time.Millisecond
 )
 
 // follower is the state of a Run. Its goroutine is that of the caller; only what mu guards is shared with the session's events.
@@ -29,8 +33,9 @@ type follower struct {
 	started   bool // the state at the start is complete
 	unsettled bool // something was yielded since Settled
 	reading   uint32
-	known     map[string]Version
-	values    map[string][]byte // with Options.Keep
+	known     *known
+	values    map[uint32][]byte // by id in known, with Options.Keep
+	settled   time.Time         // when Settled was last called
 	names     []string          // of the children of path, with Options.Names
 	cversion  int32             // of path
 	warned    map[string]bool   // paths of which Warn knows
@@ -95,11 +100,23 @@ func (f *follower) takeNews() news {
 	return n
 }
 
+// moreDirty returns which other znodes are to be read, unless something else is to be done first.
+func (f *follower) moreDirty() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lost || f.flood {
+		return nil
+	}
+	n := f.news
+	f.news = news{}
+	return n.dirty
+}
+
 func (f *follower) open() error {
 	ready := make(chan struct{})
 	var own *client.Conn
 	cfg := f.cfg
-	cfg.OnEvent = func(e client.Event) {
+	cfg.Watched = func(e client.Event) {
 		<-ready
 		f.event(own, e)
 	}
@@ -154,10 +171,7 @@ func (f *follower) run(ctx context.Context) error {
 		case n.lost:
 			continue // everything is read again once it is back
 		default:
-			err = f.readSome(ctx, n.dirty, false)
-			if err == nil {
-				err = f.settle()
-			}
+			err = f.readSome(ctx, n.dirty, false, f.moreDirty)
 			continue
 		}
 		if err == nil && broken {
@@ -186,7 +200,7 @@ func (f *follower) settle() error {
 	if !f.unsettled || f.opt.Settled == nil {
 		return nil
 	}
-	f.unsettled = false
+	f.unsettled, f.settled = false, time.Now()
 	return f.opt.Settled()
 }
 
@@ -224,7 +238,7 @@ func (f *follower) readAll(ctx context.Context, missed bool) error {
 	if f.opt.Tree {
 		err = f.readTree(ctx, missed)
 	} else {
-		err = f.readSome(ctx, []string{f.path}, missed)
+		err = f.readSome(ctx, []string{f.path}, missed, nil)
 	}
 	if err == nil && f.opt.Tree {
 		err = f.unseen()
@@ -286,12 +300,12 @@ func (f *follower) readTree(ctx context.Context, missed bool) error {
 		if len(again) < mostReads {
 			return nil
 		}
-		err := f.readSome(ctx, again, missed)
+		err := f.readSome(ctx, again, missed, nil)
 		again = again[:0]
 		return err
 	})
 	if err == nil {
-		err = f.readSome(ctx, again, missed)
+		err = f.readSome(ctx, again, missed, nil)
 	}
 	return err
 }
@@ -310,93 +324,129 @@ func (f *follower) warn(path string, err error) {
 	f.opt.Warn(err)
 }
 
-// readSome reads znodes, many at once, and takes them in the order of the paths.
-func (f *follower) readSome(ctx context.Context, paths []string, missed bool) error {
-	results := make([]found, min(len(paths), mostReads))
-	for part := range slices.Chunk(paths, mostReads) {
-		var all sync.WaitGroup
-		for i, path := range part {
-			all.Go(func() { results[i] = f.readOne(ctx, path) })
+// readSome reads znodes, many at once, and takes them in the order of the paths. more, if not nil, returns others that have become
+// known meanwhile.
+func (f *follower) readSome(ctx context.Context, paths []string, missed bool, more func() []string) error {
+	flying := make([]reading, 0, min(len(paths), mostReads))
+	for {
+		for len(paths) > 0 && len(flying) < mostReads {
+			flying = append(flying, f.start(ctx, paths[0]))
+			paths = paths[1:]
 		}
-		all.Wait()
-		for i := range part {
-			r := &results[i]
-			if r.err != nil {
-				return r.err
-			}
-			if err := f.take(r, missed); err != nil {
-				return err
-			}
-		}
-		var more []string
-		if f.oneShot && f.opt.Tree && f.started && !missed {
-			more = f.unknownChildren(ctx, part)
-		}
-		if len(more) > 0 {
-			if err := f.readSome(ctx, more, missed); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// readOne reads a znode.
-func (f *follower) readOne(ctx context.Context, path string) (r found) {
-	r = found{path: path, exists: true}
-	refusal := func(err error) error {
-		var op *client.OpError
-		if errors.As(err, &op) {
-			r.refused = err
+		if len(flying) == 0 {
 			return nil
 		}
-		return err
+		r := f.finish(ctx, &flying[0])
+		flying[0] = reading{}
+		flying = flying[1:]
+		if r.err != nil {
+			return r.err
+		}
+		if err := f.take(&r, missed); err != nil {
+			return err
+		}
+		if f.oneShot && f.opt.Tree && f.started && !missed {
+			if err := f.readSome(ctx, f.unknownChildren(ctx, r.path), missed, nil); err != nil {
+				return err
+			}
+		}
+		if more == nil {
+			continue
+		}
+		paths = append(paths, more()...)
+		idle := len(paths) == 0 && (len(flying) == 0 || !flying[0].arrived())
+		if idle || time.Since(f.settled) > settleEvery {
+			if err := f.settle(); err != nil {
+				return err
+			}
+		}
 	}
+}
+
+// reading is a znode whose reading has been started.
+type reading struct {
+	path                    string
+	stat, data, children    client.Reading
+	asked, dataAsked, named bool
+}
+
+func (r *reading) arrived() bool {
+	return (!r.asked || r.stat.Arrived()) && (!r.dataAsked || r.data.Arrived()) && (!r.named || r.children.Arrived())
+}
+
+func (f *follower) start(ctx context.Context, path string) reading {
+	r := reading{path: path}
 	if f.opt.Data {
-		r.data, r.stat, r.err = f.conn.Get(ctx, path, f.oneShot)
-		r.hasData = r.err == nil
-		if !errors.Is(r.err, proto.ErrNoNode) {
-			r.err = refusal(r.err)
-		}
+		r.data, r.dataAsked = f.conn.StartRead(ctx, proto.OpGetData, path, f.oneShot), true
+	} else {
+		r.stat, r.asked = f.conn.StartRead(ctx, proto.OpExists, path, f.oneShot), true
 	}
-	if !r.hasData && r.err == nil || f.oneShot && errors.Is(r.err, proto.ErrNoNode) {
-		r.stat, r.err = f.conn.Exists(ctx, path, f.oneShot) // a watch for its creation, too
-	}
-	if r.err == nil && !f.opt.Tree && (f.opt.Names || f.oneShot) {
-		r.names, _, r.err = f.conn.Children(ctx, path, f.oneShot)
-		r.named = r.err == nil && f.opt.Names
-		if !errors.Is(r.err, proto.ErrNoNode) {
-			r.err = refusal(r.err)
-		}
-		slices.Sort(r.names)
-	}
-	if errors.Is(r.err, proto.ErrNoNode) {
-		return found{path: path}
+	if !f.opt.Tree && (f.opt.Names || f.oneShot) {
+		r.children, r.named = f.conn.StartRead(ctx, proto.OpGetChildren2, path, f.oneShot), true
 	}
 	return r
 }
 
-// unknownChildren lists the znodes again after one-shot watches have fired, and returns children that are new. Those that were
+// finish returns what a reading has found.
+func (f *follower) finish(ctx context.Context, r *reading) (z found) {
+	z = found{path: r.path, exists: true}
+	var children, answer client.Answer
+	if r.named {
+		children, z.err = r.children.Wait()
+	}
+	if r.dataAsked && z.err == nil {
+		answer, z.err = r.data.Wait()
+		if z.hasData = z.err == nil && answer.Err == nil; !z.hasData && z.err == nil {
+			if !errors.Is(answer.Err, proto.ErrNoNode) {
+				z.refused = answer.Err
+			}
+			if z.refused != nil || f.oneShot { // a watch for its creation, too
+				r.stat, r.asked = f.conn.StartRead(ctx, proto.OpExists, r.path, f.oneShot), true
+			}
+		}
+		z.data = answer.Data
+	}
+	if r.asked && z.err == nil {
+		answer, z.err = r.stat.Wait()
+	}
+	if z.err == nil && answer.Err == nil && r.named {
+		answer.Err = children.Err
+		if answer.Err == nil {
+			z.named, z.names = f.opt.Names, children.Names
+			slices.Sort(z.names)
+		} else if !errors.Is(answer.Err, proto.ErrNoNode) {
+			z.refused, answer.Err = answer.Err, nil
+		}
+	}
+	switch {
+	case z.err != nil:
+	case errors.Is(answer.Err, proto.ErrNoNode):
+		return found{path: r.path}
+	default:
+		z.stat, z.err = answer.Stat, answer.Err
+	}
+	return z
+}
+
+// unknownChildren lists a znode again after its one-shot watches have fired, and returns children that are new. Those that were
 // deleted have watches of their own.
-func (f *follower) unknownChildren(ctx context.Context, paths []string) (more []string) {
-	for _, path := range paths {
-		if _, exists := f.known[path]; !exists {
-			continue
-		}
-		names, _, err := f.conn.Children(ctx, path, true)
-		if err != nil {
-			f.refusedChildren(path, err)
-			continue
-		}
-		slices.Sort(names)
-		for _, name := range names {
-			child := path + "/" + name
-			if path == "/" {
-				child = path + name
-			}
-			if _, is := f.known[child]; !is {
-				more = append(more, child)
-			}
+func (f *follower) unknownChildren(ctx context.Context, path string) (more []string) {
+	isKnown := func(path string) bool {
+		id := f.known.find(path, false)
+		return id != 0 && f.known.node(id).is()
+	}
+	if !isKnown(path) {
+		return nil
+	}
+	names, _, err := f.conn.Children(ctx, path, true)
+	if err != nil {
+		f.refusedChildren(path, err)
+		return nil
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if child := strings.TrimSuffix(path, "/") + "/" + name; !isKnown(child) {
+			more = append(more, child)
 		}
 	}
 	return more

@@ -2,6 +2,7 @@ package follow
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
@@ -26,11 +27,16 @@ func (f *follower) versionOf(s *proto.Stat) Version {
 
 // take compares what was read of a znode with what is known, and yields the difference.
 func (f *follower) take(r *found, missed bool) error {
-	old, had := f.known[r.path]
+	id := f.known.find(r.path, r.exists)
+	var old Version
+	if id != 0 {
+		old = f.known.node(id).Version
+	}
+	had := old.seen != 0
 	if !r.exists {
 		switch {
 		case had:
-			return f.gone(r.path, missed)
+			return f.gone(id, r.path, missed)
 		case !f.started && r.path == f.path:
 			return f.yield(&Change{Kind: Start, Path: r.path})
 		}
@@ -45,20 +51,21 @@ func (f *follower) take(r *found, missed bool) error {
 		c.Kind = Start
 		c.Missed = false
 	case old.Czxid != now.Czxid:
-		if err := f.gone(r.path, missed); err != nil {
+		if err := f.gone(id, r.path, missed); err != nil {
 			return err
 		}
+		id = f.known.find(r.path, true)
 		c.Kind, had = Created, false
 	case old.Mzxid != now.Mzxid:
 		c.Kind = Changed
 	}
 	if had {
 		c.Old = &old
-		c.OldData, c.HasOldData = f.values[r.path]
+		c.OldData, c.HasOldData = f.values[id]
 	}
-	f.known[r.path] = now
+	f.known.node(id).Version = now
 	if f.opt.Keep && r.hasData {
-		f.values[r.path] = r.data
+		f.values[id] = r.data
 	}
 	if c.Kind != "" {
 		if err := f.yield(&c); err != nil {
@@ -88,28 +95,29 @@ func (f *follower) take(r *found, missed bool) error {
 }
 
 // gone forgets a znode.
-func (f *follower) gone(path string, missed bool) error {
-	old := f.known[path]
+func (f *follower) gone(id uint32, path string, missed bool) error {
+	old := f.known.node(id).Version
 	c := Change{Kind: Deleted, Path: path, Old: &old, Missed: missed}
-	c.OldData, c.HasOldData = f.values[path]
-	delete(f.known, path)
-	delete(f.values, path)
+	c.OldData, c.HasOldData = f.values[id]
+	delete(f.values, id)
+	f.known.forget(id)
 	f.names, f.cversion = nil, 0
 	return f.yield(&c)
 }
 
 // unseen forgets the znodes that the last reading of the whole tree did not find, children before parents.
 func (f *follower) unseen() error {
-	var paths []string
-	for path, e := range f.known {
-		if e.seen != f.reading {
-			paths = append(paths, path)
-		}
+	type lost struct {
+		path string
+		id   uint32
 	}
-	slices.Sort(paths)
-	slices.Reverse(paths)
-	for _, path := range paths {
-		if err := f.gone(path, true); err != nil {
+	var all []lost
+	for _, id := range f.known.unseen(f.reading) {
+		all = append(all, lost{f.known.path(id), id})
+	}
+	slices.SortFunc(all, func(a, b lost) int { return strings.Compare(b.path, a.path) })
+	for _, l := range all {
+		if err := f.gone(l.id, l.path, true); err != nil {
 			return err
 		}
 	}

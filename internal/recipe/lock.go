@@ -270,7 +270,7 @@ const releaseTime = 3 * time.Second
 
 // Release lets go of the lock, or leaves the queue, and closes the session.
 func (l *Lock) Release() {
-	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
+	ctx, cancel := context.WithTimeout(client.Unasked(context.Background()), releaseTime) // they are its own
 	defer cancel()
 	if l.conn.State() == client.Connected {
 		// Closing the session deletes them, too, but not before it has answered what is on its way.
