@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/storage"
@@ -13,7 +14,7 @@ type dir struct {
 	path   string
 	files  *storage.Dir
 	moment storage.LoadOptions
-	tree   *ztree.Tree // once it is loaded
+	tree   *ztree.Tree // once it is loaded, if it must be
 	faults []*storage.Fault
 }
 
@@ -33,10 +34,14 @@ func (d *dir) Conn() *client.Conn { return nil }
 func (d *dir) TellsKinds() bool   { return true }
 func (d *dir) Close() error       { return nil }
 
-// Walk loads the state into memory, once.
+// Walk reads the state from the files each time, and sorts it outside memory. Only where that does not tell what the state is, it
+// loads the state into memory, once.
 func (d *dir) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (r Report, err error) {
 	defer client.LessGarbage()()
 	if d.tree == nil {
+		if err := d.flat(ctx, opt, &r, visit); !errors.Is(err, storage.ErrTree) {
+			return r, err
+		}
 		if d.tree, d.faults, err = d.files.Load(ctx, d.moment); err != nil {
 			return r, err
 		}
@@ -69,4 +74,20 @@ func (d *dir) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (
 		}
 	}
 	return r, nil
+}
+
+// flat walks without a tree in memory. The error is storage.ErrTree, before the first visit, if that cannot be done.
+func (d *dir) flat(ctx context.Context, opt Options, r *Report, visit func(*Znode) error) error {
+	s := newReplay(d.path, &opt)
+	defer s.close()
+	last, faults, err := d.files.Stream(ctx, d.moment, s)
+	if err != nil {
+		return err
+	}
+	d.moment.Until = last // for the next walk
+	if err := s.first(ctx); err != nil {
+		return err
+	}
+	r.Faults = faults
+	return s.second(ctx, r, visit)
 }

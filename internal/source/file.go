@@ -289,9 +289,13 @@ func appendStat(b []byte, s *proto.StatPersisted, length int) []byte {
 }
 
 func decodeStat(b []byte, kids int32) (proto.Stat, Kind, int64) {
+	s, length := decodePersisted(b)
+	return s.Stat(length, kids), KindOf(s.EphemeralOwner), ttlOf(s.EphemeralOwner)
+}
+
+func decodePersisted(b []byte) (s proto.StatPersisted, length int32) {
 	long := func(i int) int64 { return int64(binary.BigEndian.Uint64(b[8*i:])) }
 	int := func(i int) int32 { return int32(binary.BigEndian.Uint32(b[48+4*i:])) }
-	s := proto.StatPersisted{Czxid: long(0), Mzxid: long(1), Ctime: long(2), Mtime: long(3), EphemeralOwner: long(4), Pzxid: long(5),
-		Version: int(0), Cversion: int(1), Aversion: int(2)}
-	return s.Stat(int(3), kids), KindOf(s.EphemeralOwner), ttlOf(s.EphemeralOwner)
+	return proto.StatPersisted{Czxid: long(0), Mzxid: long(1), Ctime: long(2), Mtime: long(3), EphemeralOwner: long(4), Pzxid: long(5),
+		Version: int(0), Cversion: int(1), Aversion: int(2)}, int(3)
 }

@@ -9,6 +9,8 @@
 //	dirty.go      what changes during such a walk
 //	file.go       a snapshot: streamed, and sorted outside memory
 //	dir.go        a data directory, at its newest state or an earlier one
+//	replay.go     what snapshot and logs say about each znode, sorted outside memory
+//	lives.go      the histories of znodes, one after another
 //	exported.go   an export
 //	folder.go     an export that is a folder of files
 //	sort.go       sorts records in bounded memory

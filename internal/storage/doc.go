@@ -19,7 +19,8 @@
 //	adler*.go      the checksum of both
 //	window.go      the part of a stream that is needed in one piece
 //	purge.go       what can be deleted
-//	state.go       a tree from snapshot and logs; replay.go checks their order
+//	state.go       a tree from snapshot and logs; replay.go checks their order,
+//	               statestream.go passes on their parts instead
 //	statetime.go   the zxid of a moment
 //	rootdigest.go  digests that a server logs wrong
 //	serve.go       what a server does with its directory

@@ -147,11 +147,7 @@ func readTreeOf(r *SnapshotReader, err error) (*loaded, error) {
 	s.restoreHead(r)
 	faults, err := s.readNodes(r)
 	s.trailer = r.Trailer()
-	if _, zxid, ok := ZxidOfName(path); ok {
-		s.zxid = zxid
-	} else {
-		s.zxid = max(0, s.trailer.LastProcessedZxid)
-	}
+	s.zxid = s.trailer.zxidOf(path)
 	s.tree.SetLastZxid(s.zxid)
 	if err != nil {
 		return s, errors.Join(append(faults, err)...)
@@ -170,6 +166,14 @@ func readTreeOf(r *SnapshotReader, err error) (*loaded, error) {
 			Meaning: "the znodes are not those the server had at zxid " + proto.Hex(s.zxid)}
 	}
 	return s, errors.Join(faults...)
+}
+
+// zxidOf returns the zxid of a snapshot with this trailer and name.
+func (t *Trailer) zxidOf(name string) int64 {
+	if _, zxid, ok := ZxidOfName(name); ok {
+		return zxid
+	}
+	return max(0, t.LastProcessedZxid)
 }
 
 // restoreHead copies what precedes the znodes into the tree.

@@ -29,6 +29,9 @@ type LoadOptions struct {
 	// Digests, if set, compares the tree with the digests in the logs. Mismatches are recorded
 	// there and do not fail Load.
 	Digests *DigestCheck
+	// Until, if not 0, is where the logs end: what a server has added after it is not read. It gives the same state again
+	// from a directory that a server writes to.
+	Until int64
 }
 
 // ErrMissing means that transactions which the state needs are missing.
@@ -50,24 +53,8 @@ var ErrMissing = errors.New("transactions are missing")
 // A time is converted to the zxid of the last transaction before the first later one, because
 // zxids, not clocks, give the order of changes.
 func (d *Dir) Load(ctx context.Context, opt LoadOptions) (t *ztree.Tree, faults []*Fault, err error) {
-	l := &load{dir: d, opt: opt, ctx: ctx, limit: math.MaxInt64}
-	if opt.Zxid != 0 {
-		l.limit = opt.Zxid
-	}
-	if len(d.Logs)+len(d.Snapshots) == 0 {
-		return nil, nil, fmt.Errorf("load a data directory: %w", d.NoFiles("transaction log or snapshot"))
-	}
-	if opt.Time != 0 {
-		zxid, err := d.zxidAt(ctx, opt.Time)
-		if err != nil {
-			return nil, nil, err
-		}
-		l.limit = min(l.limit, zxid)
-	}
-	if err := l.snapshot(); err != nil {
-		return nil, l.faults, err
-	}
-	if err := l.replay(); err != nil {
+	l := &load{dir: d, opt: opt, ctx: ctx}
+	if err := l.run(); err != nil {
 		return nil, l.faults, err
 	}
 	if l.from != nil {
@@ -82,13 +69,14 @@ func (d *Dir) Load(ctx context.Context, opt LoadOptions) (t *ztree.Tree, faults 
 	return l.tree, l.faults, nil
 }
 
-// load is a single run of Load.
+// load is a single run of Load or Stream.
 type load struct {
 	dir    *Dir
 	opt    LoadOptions
 	ctx    context.Context
 	limit  int64
-	tree   *ztree.Tree
+	tree   *ztree.Tree // nil if to is set
+	to     Parts
 	from   *loaded // nil if there is no snapshot
 	last   int64   // zxid of the last transaction seen, or in the snapshot's name
 	begun  bool    // whether last is set
@@ -96,6 +84,27 @@ type load struct {
 	faults []*Fault
 
 	trusted bool // whether LoadOptions.TrustEmpty was needed
+}
+
+func (l *load) run() error {
+	d := l.dir
+	if l.limit = math.MaxInt64; l.opt.Zxid != 0 {
+		l.limit = l.opt.Zxid
+	}
+	if len(d.Logs)+len(d.Snapshots) == 0 {
+		return fmt.Errorf("load a data directory: %w", d.NoFiles("transaction log or snapshot"))
+	}
+	if l.opt.Time != 0 {
+		zxid, err := d.zxidAt(l.ctx, l.opt.Time)
+		if err != nil {
+			return err
+		}
+		l.limit = min(l.limit, zxid)
+	}
+	if err := l.snapshot(); err != nil {
+		return err
+	}
+	return l.replay()
 }
 
 // ahead reports whether the state at the zxid of the snapshot's digest is wanted but the tree is
@@ -139,12 +148,7 @@ func (l *load) snapshot() error {
 		if err := l.ctx.Err(); err != nil {
 			return err
 		}
-		s, err := readTree(file.Path)
-		if err == nil {
-			if l.dir.settle(s); s.odd != nil {
-				err = s.odd
-			}
-		}
+		s, err := l.read(file.Path)
 		if err != nil {
 			if !l.note(err) {
 				return err
@@ -163,7 +167,9 @@ func (l *load) snapshot() error {
 		}
 		return nil
 	}
-	l.tree = ztree.New()
+	if err := l.empty(); err != nil {
+		return err
+	}
 	if l.opt.Digests != nil {
 		l.opt.Digests.begin(&loaded{})
 	}
@@ -180,6 +186,46 @@ func (l *load) snapshot() error {
 	return nil
 }
 
+// read reads a snapshot.
+func (l *load) read(path string) (*loaded, error) {
+	if l.to != nil {
+		return l.pass(path)
+	}
+	s, err := readTree(path)
+	if err == nil {
+		if l.dir.settle(s); s.odd != nil {
+			err = s.odd
+		}
+	}
+	return s, err
+}
+
+// empty starts with the tree of a new server.
+func (l *load) empty() error {
+	t := ztree.New()
+	if l.to != nil {
+		return l.passNew(t)
+	}
+	l.tree = t
+	return nil
+}
+
+func (l *load) decode(e *Entry, txn *proto.TxnEntry) error {
+	if l.to != nil {
+		return e.View(txn)
+	}
+	return e.Decode(txn)
+}
+
+// apply applies a transaction.
+func (l *load) apply(txn *proto.TxnEntry) error {
+	if l.to != nil {
+		return l.to.Txn(txn)
+	}
+	l.tree.Apply(&txn.Header, txn.Body)
+	return nil
+}
+
 // where names the wanted state.
 func (l *load) where() string {
 	if l.limit == math.MaxInt64 {
@@ -191,6 +237,9 @@ func (l *load) where() string {
 // replay applies the logs after the snapshot.
 func (l *load) replay() error {
 	for _, file := range l.dir.LogsFrom(l.last) {
+		if l.ended(file.Zxid) {
+			return nil
+		}
 		if file.Zxid > l.limit {
 			if !l.reached(file.Zxid) {
 				return l.gap(file.Path, file.Zxid)
@@ -215,6 +264,9 @@ func (l *load) replay() error {
 	}
 	return nil
 }
+
+// ended reports whether the logs end before a zxid, by LoadOptions.Until.
+func (l *load) ended(zxid int64) bool { return l.opt.Until != 0 && zxid > l.opt.Until }
 
 // reached reports whether the limit is at or after the last transaction, with none in between,
 // given the next one that exists.
@@ -276,6 +328,9 @@ func (l *load) replayLog(file File) (done bool, err error) {
 		if l.begun && zxid <= l.last {
 			continue // before the snapshot, or repeated from an earlier log
 		}
+		if l.ended(zxid) {
+			return true, nil
+		}
 		if zxid > l.limit {
 			if !l.reached(zxid) {
 				return false, l.gap(file.Path, zxid)
@@ -289,14 +344,16 @@ func (l *load) replayLog(file File) (done bool, err error) {
 				l.note(&Fault{File: file.Path, Offset: e.Offset, Kind: BadOrder, Zxid: zxid, Err: err})
 			}
 		}
-		if err := e.Decode(&txn); err != nil {
+		if err := l.decode(e, &txn); err != nil {
 			fault := &Fault{File: file.Path, Offset: e.Offset, Kind: BadRecord, Zxid: zxid, Err: err, Meaning: "the log cannot be replayed from here on"}
 			if l.goRound(fault) {
 				return false, nil
 			}
 			return false, fault
 		}
-		l.tree.Apply(&txn.Header, txn.Body)
+		if err := l.apply(&txn); err != nil {
+			return false, err
+		}
 		l.last, l.begun = zxid, true
 		if l.opt.Digests != nil {
 			l.opt.Digests.Compare(file.Path, e.Offset, &txn, l.tree)

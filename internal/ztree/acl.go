@@ -62,14 +62,14 @@ func (a *aclTable) use(list []proto.ACL) int64 {
 		a.last++
 		key = a.last
 		a.keys[string(code)] = key
-		a.lists[key] = &aclEntry{ACL: ACL{List: own(list)}}
+		a.lists[key] = &aclEntry{ACL: ACL{List: CopyACL(list)}}
 	}
 	a.lists[key].users++
 	return key
 }
 
-// own copies a list including its strings, which may alias a buffer that is reused.
-func own(list []proto.ACL) []proto.ACL {
+// CopyACL copies a list including its strings, which may alias a buffer that is reused.
+func CopyACL(list []proto.ACL) []proto.ACL {
 	list = slices.Clone(list)
 	for i := range list {
 		list[i].ID = proto.ID{Scheme: strings.Clone(list[i].ID.Scheme), ID: strings.Clone(list[i].ID.ID)}
@@ -103,7 +103,7 @@ func (a *aclTable) drop(key int64, e *aclEntry) {
 // restore adds an entry of a snapshot's table.
 func (a *aclTable) restore(key int64, list []proto.ACL) {
 	a.last = max(a.last, key)
-	a.lists[key] = &aclEntry{ACL: ACL{List: own(list)}}
+	a.lists[key] = &aclEntry{ACL: ACL{List: CopyACL(list)}}
 	a.keys[string(a.encoding(list))] = key
 }
 

@@ -118,7 +118,7 @@ func (t *Tree) apply(h *proto.TxnHeader, body jute.Record) Result {
 }
 
 func (t *Tree) create(h *proto.TxnHeader, path string, data []byte, acl []proto.ACL, owner int64, cversion int32) (proto.Stat, proto.Error) {
-	parentPath, name, ok := split(path)
+	parentPath, name, ok := Split(path)
 	if !ok {
 		return proto.Stat{}, proto.ErrBadArguments
 	}
@@ -175,7 +175,7 @@ func (t *Tree) raiseCversion(parent *Node, cversion int32, zxid int64) {
 }
 
 func (t *Tree) delete(path string, zxid int64) proto.Error {
-	parentPath, name, ok := split(path)
+	parentPath, name, ok := Split(path)
 	if !ok {
 		return proto.ErrBadArguments
 	}

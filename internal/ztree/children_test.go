@@ -117,7 +117,7 @@ func TestFuzzyWalk(t *testing.T) {
 		if met[path] || n.Stat.Czxid > began || tree.Get(path) != n {
 			t.Fatal(path)
 		}
-		if parent, _, ok := split(path); ok && parent != "" && !met[parent] {
+		if parent, _, ok := Split(path); ok && parent != "" && !met[parent] {
 			t.Fatalf("%s before its parent", path)
 		}
 		met[path] = true

@@ -66,7 +66,7 @@ func (t *Tree) place(path string, data []byte, acl int64, stat proto.StatPersist
 		t.digest.later(t.root)
 		return nil
 	}
-	parentPath, name, ok := split(path)
+	parentPath, name, ok := Split(path)
 	if !ok {
 		return ErrPath
 	}
@@ -94,9 +94,9 @@ func (t *Tree) place(path string, data []byte, acl int64, stat proto.StatPersist
 	return nil
 }
 
-// split splits a path into its parent ("" for the root) and its name. It rejects a path with an
+// Split splits a path into its parent ("" for the root) and its name. It rejects a path with an
 // empty name, such as "/".
-func split(path string) (parent, name string, ok bool) {
+func Split(path string) (parent, name string, ok bool) {
 	i := strings.LastIndexByte(path, '/')
 	if i < 0 || path[0] != '/' || i == len(path)-1 || len(path) > int(nameLength) {
 		return "", "", false
