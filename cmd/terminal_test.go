@@ -361,6 +361,8 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"report":           {{data, damaged, textLog, "-O", filepath.Join(home, "report.html")}, {"!", obeyed, "-O", filepath.Join(home, "none.html")}},
 		"certs check":      {{"!", cert}, {"!", "-o", "json", cert}, {obeyed}},
 		"certs new":        {{filepath.Join(home, obeyed)}},
+		"check disk":       {{"--duration", "10ms", home}, {obeyed}},
+		"check net":        {{"--count", "1", server.addr}, {obeyed}},
 		"admin":            {{"--admin-port", port, "--members", server.addr}},
 		"ensemble health":  {member(), member("--format", "nagios"), member("--format", "prometheus"), member("--canary")},
 		"ensemble status":  {member("!"), member("-o", "json")},

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/zkctl/zkctl/certs"
+	"github.com/zkctl/zkctl/check"
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/ensemble"
 	"github.com/zkctl/zkctl/internal/client"
@@ -28,6 +29,10 @@ func (a *app) verbs() []command.Verb {
 		{Name: "local", Short: "run ZooKeeper servers and ensembles on this machine",
 			Group: command.Local, New: a.localCommand},
 		certs.Verb,
+		check.Verb(func(ctx context.Context, cfg client.Config, server string) (l check.Limits, err error) {
+			l.Tick, l.SyncTicks, err = ensemble.Limits(ctx, cfg, server)
+			return l, err
+		}),
 		{Name: "server", Short: "run a server from its zoo.cfg, as zkServer.sh does", Group: command.Local, New: serverCommand},
 		logformatter.Verb,
 		logformatter.LegacyVerb,

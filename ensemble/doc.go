@@ -15,6 +15,7 @@
 //	session.go   session: ls, show, owner; sessions.go asks the members; sessiontimes.go their times;
 //	             sessionid.go decodes ids, sessionids.go completes them; sessionlive.go and
 //	             sessionclients.go ask for other rooms
+//	limits.go    tickTime and syncLimit, for another room
 //	members.go   the options that choose members
 //	words.go     4lw: four-letter words; matrix.go puts members side by side
 //	admin.go     admin: commands of the AdminServer

@@ -21,8 +21,9 @@ const module = "github.com/zkctl/zkctl"
 
 // rooms maps each room to the other rooms that it may import.
 var rooms = map[string][]string{
-	"cmd":          {"shell", "commands", "completions", "logformatter", "snapshot", "localserver", "local", "ensemble", "logs", "report", "certs", "transfer"},
+	"cmd":          {"shell", "commands", "completions", "logformatter", "snapshot", "localserver", "local", "ensemble", "logs", "report", "certs", "check", "transfer"},
 	"certs":        nil,
+	"check":        nil,
 	"transfer":     nil,
 	"shell":        {"commands", "completions"},
 	"completions":  nil,

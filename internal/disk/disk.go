@@ -1,4 +1,4 @@
-// Package disk says how much room the file system of a folder has, and whether two folders share one.
+// Package disk says what file system a folder is on, how much room it has, and whether two folders share one.
 package disk
 
 import "errors"

@@ -51,7 +51,7 @@ func NewLogWriter(dir string, opt LogOptions) *LogWriter {
 		opt.Preallocate = defaultPreallocate
 	}
 	if opt.Sync == nil {
-		opt.Sync = syncData
+		opt.Sync = SyncData
 	}
 	return &LogWriter{dir: dir, opt: opt}
 }
@@ -67,7 +67,7 @@ func SyncLogs(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(syncData(f), f.Close())
+	return errors.Join(SyncData(f), f.Close())
 }
 
 // Append adds a transaction; it is on disk after the next Sync. Zxids must rise.

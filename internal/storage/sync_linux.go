@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// syncData brings a file's content to disk, with only the metadata needed to read it back.
-func syncData(f *os.File) error {
+// SyncData brings a file's content to disk, with only the metadata needed to read it back, as FileChannel.force(false) does.
+func SyncData(f *os.File) error {
 	for {
 		if err := syscall.Fdatasync(int(f.Fd())); err != syscall.EINTR {
 			return err

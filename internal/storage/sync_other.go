@@ -4,4 +4,5 @@ package storage
 
 import "os"
 
-func syncData(f *os.File) error { return f.Sync() }
+// SyncData brings a file's content to disk.
+func SyncData(f *os.File) error { return f.Sync() }

@@ -26,10 +26,15 @@ type Dir struct {
 
 // Make creates a folder in the system's place for temporary files, and removes those of processes
 // that have ended. kind is part of its name.
-func Make(kind string) (*Dir, error) {
-	sweep(os.TempDir())
+func Make(kind string) (*Dir, error) { return makeIn(os.TempDir(), prefix, kind) }
+
+// MakeIn creates a folder in another folder, and removes those of the same kind there whose processes have ended.
+func MakeIn(parent, kind string) (*Dir, error) { return makeIn(parent, prefix+kind+"-", kind) }
+
+func makeIn(parent, swept, kind string) (*Dir, error) {
+	sweep(parent, swept)
 	for {
-		path, err := os.MkdirTemp("", prefix+kind+"-")
+		path, err := os.MkdirTemp(parent, prefix+kind+"-")
 		if err != nil {
 			return nil, err
 		}
@@ -59,8 +64,8 @@ func (d *Dir) Remove() error {
 	return os.RemoveAll(d.path)
 }
 
-// sweep removes the folders that no process holds.
-func sweep(in string) {
+// sweep removes the folders whose names begin with the prefix and that no process holds.
+func sweep(in, prefix string) {
 	f, err := os.Open(in)
 	if err != nil {
 		return

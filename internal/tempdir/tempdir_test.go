@@ -94,3 +94,30 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// MakeIn leaves other folders alone, even those of processes that have ended.
+func TestMakeIn(t *testing.T) {
+	parent := t.TempDir()
+	other, dead := filepath.Join(parent, "zkctl-other-1"), filepath.Join(parent, "zkctl-kind-1")
+	for _, dir := range []string{other, dead} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, lockFile), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := MakeIn(parent, "kind")
+	if err != nil || filepath.Dir(d.Path()) != parent {
+		t.Fatal(d, err)
+	}
+	if _, err := os.Stat(dead); !os.IsNotExist(err) {
+		t.Errorf("the folder of a dead process: %v", err)
+	}
+	if err := d.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if entries, _ := os.ReadDir(parent); len(entries) != 1 || entries[0].Name() != "zkctl-other-1" {
+		t.Errorf("it leaves %v", entries)
+	}
+}
