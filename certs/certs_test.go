@@ -151,6 +151,44 @@ func TestNewAgain(t *testing.T) {
 	}
 }
 
+// Renewed certificates keep their names, whatever this machine is called, and secrets are for their owner alone, whoever
+// could read the old ones.
+func TestRenew(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tls")
+	must(t, "new", dir, "--hosts", "zk1/10.0.0.1,zk2", "--client", "alice")
+	secrets := []string{"member-1.pem", "member-1.p12", "client-alice.pem", "client-alice.p12"}
+	before := map[string][]byte{}
+	for _, name := range append(secrets, "member-2.pem", "member-1.cfg", profileFile) {
+		before[name] = read(t, dir, name)
+		if err := os.Chmod(filepath.Join(dir, name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	changed := func(name string) bool { return !bytes.Equal(before[name], read(t, dir, name)) }
+	must(t, "new", dir, "--client", "alice", "--replace")
+	if !changed("client-alice.pem") || changed("member-1.pem") || changed("member-2.pem") {
+		t.Error("--client names whose certificate is issued anew")
+	}
+	if out := must(t, "new", dir, "--replace"); strings.Contains(out, "kept") {
+		t.Error(out)
+	}
+	for _, name := range secrets {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 || !changed(name) {
+			t.Errorf("%s: %v, %v, changed: %v", name, info.Mode(), err, changed(name))
+		}
+	}
+	if changed("member-1.cfg") || changed(profileFile) || !changed("member-2.pem") {
+		t.Errorf("%s\n%s", read(t, dir, "member-1.cfg"), read(t, dir, profileFile))
+	}
+	for file, names := range map[string]string{"member-1.pem": "zk1 10.0.0.1", "member-2.pem": "zk2"} {
+		chain, _, err := (&tlsstore.Store{File: filepath.Join(dir, file)}).Inspect()
+		if err != nil || strings.Join(tlsstore.Names(chain[0]), " ") != names {
+			t.Errorf("%s is for %v, %v, want %s", file, tlsstore.Names(chain[0]), err, names)
+		}
+	}
+}
+
 // An existing folder may hold other things for other users.
 func TestNewKeepsTheModeOfAFolder(t *testing.T) {
 	if runtime.GOOS == "windows" {

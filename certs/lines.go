@@ -71,21 +71,33 @@ func (opt *newOptions) profileLines(holders []holder) (string, error) {
 			servers = append(servers, net.JoinHostPort(host, strconv.Itoa(securePort)))
 		}
 	}
-	entries, err := os.ReadDir(opt.dir)
+	clients, err := opt.clientsThere()
 	if err != nil {
 		return "", err
 	}
 	var out strings.Builder
 	out.WriteString("profiles:\n")
+	for _, name := range clients {
+		fmt.Fprintf(&out, "  %s:\n    server: %q\n    tls-truststore: %q\n    tls-keystore: %q\n", strconv.Quote(name), strings.Join(servers, ","),
+			opt.path(authority.CertFile), opt.path("client-"+name+".pem"))
+	}
+	return out.String(), nil
+}
+
+// clientsThere are the names of the clients in the folder.
+func (opt *newOptions) clientsThere() (names []string, err error) {
+	entries, err := os.ReadDir(opt.dir)
+	if err != nil {
+		return nil, err
+	}
 	for _, e := range entries {
 		name, pem := strings.CutSuffix(e.Name(), ".pem")
 		name, client := strings.CutPrefix(name, "client-")
 		if pem && client && isClientName(name) {
-			fmt.Fprintf(&out, "  %s:\n    server: %q\n    tls-truststore: %q\n    tls-keystore: %q\n", strconv.Quote(name), strings.Join(servers, ","),
-				opt.path(authority.CertFile), opt.path(e.Name()))
+			names = append(names, name)
 		}
 	}
-	return out.String(), nil
+	return names, nil
 }
 
 // hostOf is the host under which clients reach the member: the first that was asked for, if its certificate is for

@@ -2,9 +2,12 @@ package certs
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -15,6 +18,7 @@ import (
 	"github.com/zkctl/zkctl/internal/authority"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/tlsstore"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -22,6 +26,7 @@ const (
 	authorityDays = 3650
 	maxMembers    = 99
 	profileFile   = "profile.yaml"
+	defaultClient = "client"
 )
 
 type newOptions struct {
@@ -52,12 +57,14 @@ Each name in --hosts makes a member; zk1/10.0.0.1 gives a member's name and
 address. With --members N, all N members have the same names. Members verify each
 other's addresses: give those, or names that the name server finds for them.
 
-Called again, it adds certificates that the authority in DIR signs, and with
---replace issues existing ones anew. Servers read new files at once if
+Called again, it adds certificates that the authority in DIR signs. With --replace it
+issues existing ones anew: those that --hosts, --members and --client name or, without
+these, all in DIR, for the names that they have. Servers read new files at once if
 client.certReload and sslQuorumReloadCertFiles are true.`,
 		Example: `  zkctl certs new tls --hosts zk1/10.0.0.1,zk2/10.0.0.2,zk3/10.0.0.3
   zkctl certs new tls --client alice --client bob
-  zkctl certs new tls --hosts localhost,127.0.0.1 --members 3 --replace`,
+  zkctl certs new tls --hosts localhost,127.0.0.1 --members 3
+  zkctl certs new tls --replace`,
 		Args: command.ArgCount(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("members") && (opt.members < 1 || opt.members > maxMembers) {
@@ -81,7 +88,8 @@ client.certReload and sslQuorumReloadCertFiles are true.`,
 type holder struct {
 	file    string // without its extension
 	subject authority.Subject
-	member  int // its number; 0 for a client
+	member  int  // its number; 0 for a client
+	renewed bool // it keeps its names, and its lines of zoo.cfg
 }
 
 // made is what runNew reports.
@@ -132,6 +140,11 @@ func (opt *newOptions) holders() (list []holder, err error) {
 		return nil, err
 	}
 	until := time.Now().Add(time.Duration(opt.days) * day)
+	if len(opt.hosts) == 0 && opt.members == 0 {
+		if old, err := opt.found(until); err != nil || len(old) > 0 {
+			return old, err
+		}
+	}
 	for i, hosts := range opt.memberHosts() {
 		for _, host := range hosts {
 			if host == "" || strings.ContainsAny(host, " \t/:*") && !strings.Contains(host, "::") && !strings.HasPrefix(host, "*.") {
@@ -147,15 +160,54 @@ func (opt *newOptions) holders() (list []holder, err error) {
 	}
 	clients := opt.clients
 	if len(clients) == 0 {
-		clients = []string{"client"}
+		clients = []string{defaultClient}
 	}
-	for _, name := range clients {
+	return appendClients(list, clients, until)
+}
+
+func appendClients(list []holder, names []string, until time.Time) ([]holder, error) {
+	for _, name := range names {
 		if !isClientName(name) {
 			return nil, fmt.Errorf("--client: %q cannot be part of a file's name; use letters, digits and . _ @ -", name)
 		}
 		list = append(list, holder{file: "client-" + name, subject: authority.Subject{Name: name, Client: true, Until: until}})
 	}
 	return list, nil
+}
+
+// found returns the holders of a folder that has members, if no members are named: the clients that are, or all that are there, with the
+// names that they have. This machine's names are for a new folder only.
+func (opt *newOptions) found(until time.Time) (list []holder, err error) {
+	for n := 1; n <= maxMembers; n++ {
+		name := fmt.Sprintf("member-%d", n)
+		file := filepath.Join(opt.dir, name+".pem")
+		chain, _, err := (&tlsstore.Store{File: file}).Inspect()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil || len(chain) == 0 {
+			return nil, fmt.Errorf("read the names of %s: %w", name, err)
+		}
+		hosts := slices.Clone(chain[0].DNSNames)
+		for _, ip := range chain[0].IPAddresses {
+			hosts = append(hosts, ip.String())
+		}
+		list = append(list, holder{file: name, member: n, renewed: true, subject: authority.Subject{Name: name, Hosts: hosts, Client: true, Until: until}})
+	}
+	if len(list) == 0 {
+		return nil, nil
+	}
+	if len(opt.clients) > 0 {
+		return appendClients(nil, opt.clients, until)
+	}
+	clients, err := opt.clientsThere()
+	if err != nil {
+		return nil, err
+	}
+	if len(clients) == 0 {
+		clients = []string{defaultClient}
+	}
+	return appendClients(list, clients, until)
 }
 
 // memberHosts returns the names and addresses of each member.
@@ -209,6 +261,9 @@ func (opt *newOptions) write(done *made, holders []holder) error {
 			continue
 		}
 		done.Members = append(done.Members, h.file)
+		if h.renewed && f.Has(h.file+".cfg") {
+			continue
+		}
 		if err := f.Save(h.file+".cfg", []byte(opt.serverLines(h))); err != nil {
 			return err
 		}

@@ -50,12 +50,22 @@ func Replace(path string) (*File, error) {
 }
 
 // Write replaces the content of the file at path, as Replace does.
-func Write(path string, content []byte) error {
+func Write(path string, content []byte) error { return write(path, content, false) }
+
+// WriteOwn is Write for a secret: the file has mode 0600 even if it exists with another.
+func WriteOwn(path string, content []byte) error { return write(path, content, true) }
+
+func write(path string, content []byte, own bool) error {
 	f, err := Replace(path)
 	if err != nil {
 		return err
 	}
 	defer f.Abandon()
+	if own {
+		if err := f.f.Chmod(0o600); err != nil && runtime.GOOS != "windows" {
+			return f.named(err)
+		}
+	}
 	if _, err := f.Write(content); err != nil {
 		return err
 	}

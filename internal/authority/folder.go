@@ -87,7 +87,7 @@ func (f *Folder) make(name string, until time.Time) (*Authority, error) {
 	}
 	key, err := a.KeyPEM()
 	if err == nil {
-		err = f.Save(KeyFile, key)
+		err = f.saveSecret(KeyFile, key)
 	}
 	if err == nil {
 		err = f.Save(CertFile, a.CertPEM())
@@ -100,7 +100,7 @@ func (f *Folder) readPassword() error {
 	b, err := infile.Regular(f.Path(PasswordFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		f.password = Password()
-		return f.Save(PasswordFile, []byte(f.password)) // a line end would be part of it for ZooKeeper
+		return f.saveSecret(PasswordFile, []byte(f.password)) // a line end would be part of it for ZooKeeper
 	}
 	f.password = strings.TrimRight(string(b), "\r\n")
 	return err
@@ -114,14 +114,14 @@ func (f *Folder) Add(file string, s Subject) (*Identity, error) {
 	}
 	store, err := i.StorePKCS12(f.password)
 	if err == nil {
-		err = f.Save(file+".p12", store)
+		err = f.saveSecret(file+".p12", store)
 	}
 	if err != nil {
 		return nil, err
 	}
 	text, err := i.StorePEM()
 	if err == nil {
-		err = f.Save(file+".pem", text)
+		err = f.saveSecret(file+".pem", text)
 	}
 	return i, err
 }
@@ -135,7 +135,12 @@ func (f *Folder) Has(name string) bool {
 	return err == nil
 }
 
-// Save writes a file that only its owner can read.
+// Save writes a file. A new one only its owner can read; one that exists keeps its mode.
 func (f *Folder) Save(name string, content []byte) error {
 	return atomicfile.Write(f.Path(name), content)
+}
+
+// saveSecret writes a file that only its owner can read, whoever could before.
+func (f *Folder) saveSecret(name string, content []byte) error {
+	return atomicfile.WriteOwn(f.Path(name), content)
 }

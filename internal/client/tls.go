@@ -168,11 +168,32 @@ func (cfg Config) Dialer() func(ctx context.Context, network, addr string) (net.
 		if err == nil {
 			secure := tls.Client(conn, how)
 			if err = secure.HandshakeContext(ctx); err == nil {
-				return secure, nil
+				return securedConn{secure}, nil
 			}
 			err = tlsFault(err, ctx.Err() != nil, time.Since(start).Round(time.Millisecond))
 		}
 		_ = conn.Close()
 		return nil, err
 	}
+}
+
+// securedConn says in our words why the server ends a connection: with TLS 1.3 it judges the client's certificate only after the
+// client's handshake.
+type securedConn struct{ *tls.Conn }
+
+func (c securedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	return n, alerted(err)
+}
+
+func (c securedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	return n, alerted(err)
+}
+
+func alerted(err error) error {
+	if alert := TLSAlert(err); alert != "" {
+		return &fault{alertFault(alert), err}
+	}
+	return err
 }
