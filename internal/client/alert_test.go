@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/authority"
+	"github.com/zkctl/zkctl/internal/fourletter"
 )
 
 // A server of TLS 1.3 judges the client's certificate only after the client's handshake has ended.
@@ -73,6 +74,10 @@ func TestRefusalsOfTLS13(t *testing.T) {
 			c := open(t, Config{Servers: ln.Addr().String(), TLS: cfg, SessionTimeout: 2 * time.Second})
 			if err := c.WaitConnected(testContext(t)); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "possibly") {
 				t.Errorf("error %v does not say %q", err, test.want)
+			}
+			_, err = fourletter.Ask(testContext(t), Config{TLS: cfg}.Dialer(), ln.Addr().String(), "ruok")
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("the error of a word, %v, does not say %q", err, test.want)
 			}
 		})
 	}
