@@ -40,8 +40,8 @@ func newDiskCommand(s *ui.Streams, change ...func(*diskOptions)) *cobra.Command 
 	}
 	c := &cobra.Command{
 		Use:               "disk DIR",
-		Short:             "measure how fast a disk takes ZooKeeper's log",
-		ValidArgsFunction: command.Takes(command.Folder, 0, 1),
+		Short:             "check how fast a disk takes ZooKeeper's log",
+		ValidArgsFunction: command.Takes(command.File, 0, 1),
 		Long: `Append to a log in DIR as a server does, and measure how long fsync takes: for half
 of the time one write after the other, then 100 writes together. Compare it with what
 a leader needs, and warn if the disk is shared, busy or nearly full, or not a disk.

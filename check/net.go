@@ -37,7 +37,7 @@ func newNetCommand(s *ui.Streams, connect connect, limits Asker) *cobra.Command 
 	opt := &netOptions{streams: s, connect: connect, limits: limits}
 	c := &cobra.Command{
 		Use:               "net [HOST…]",
-		Short:             "measure round trips to the hosts of an ensemble",
+		Short:             "check the round trips to the hosts of an ensemble",
 		ValidArgsFunction: command.Takes(command.Servers, 0, -1),
 		Long: `Measure round trips from this machine to the client ports of hosts, all at once, and
 compare them with tickTime and syncLimit: those that the server tells, else the
