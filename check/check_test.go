@@ -3,7 +3,6 @@ package check
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"testing"
@@ -36,15 +35,6 @@ func exitCode(err error) (int, error) {
 }
 
 func discard(out io.Writer) *ui.Streams { return &ui.Streams{Out: out, Err: io.Discard, Width: 80} }
-
-// answer reads the JSON of a run.
-func answer[T any](t *testing.T, out *bytes.Buffer) (v T) {
-	t.Helper()
-	if err := json.Unmarshal(out.Bytes(), &v); err != nil {
-		t.Fatalf("%v in %s", err, out)
-	}
-	return v
-}
 
 func noLimits(context.Context, client.Config, string) (Limits, error) {
 	return Limits{}, errors.New("it tells nothing")

@@ -75,11 +75,11 @@ func TestNet(t *testing.T) {
 	refusing := closed.Addr().String()
 	_ = closed.Close()
 	good, shut := word("imok"), word("ruok is not executed because it is not in the whitelist.\n")
-	limits := func(_ context.Context, _ client.Config, server string) (Limits, error) {
+	limits := func(ctx context.Context, cfg client.Config, server string) (Limits, error) {
 		if server == good {
 			return Limits{time.Second, 7}, nil
 		}
-		return noLimits(nil, client.Config{}, "")
+		return noLimits(ctx, cfg, server)
 	}
 	check := func(args ...string) (code int, found []netDocument, text string) {
 		var out bytes.Buffer
