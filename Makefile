@@ -18,7 +18,7 @@ BUILDFLAGS := -trimpath -tags nethttpomithttp2
 BUILD := CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -ldflags '$(LDFLAGS)'
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble bench-logs bench-find bench-transfer bench-watch cross release-snapshot screenshot fuzz torture torture-transfer zkcli matrix truth clean help
+.PHONY: build demo test lint bench bench-offline bench-local bench-ensemble bench-logs bench-find bench-transfer bench-watch performance cross release-snapshot screenshot fuzz torture torture-transfer zkcli matrix truth clean help
 
 build: ## build bin/zkctl, a static binary for this machine
 	@mkdir -p $(dir $(BIN))
@@ -57,7 +57,7 @@ bench-transfer: build ## measure export, import, diff and mirror beside scripts 
 bench-watch: build ## measure how soon watch prints each of 5,000 changes a second, and the memory that it takes
 	@$(GO) run ./internal/bench -watch -zkctl $(BIN)
 
-bench-local: build ## measure the embedded server and ensemble beside Apache's and print the ratios
+bench-local: build ## measure the embedded server and ensemble beside Apache's, etcd and what the machine allows, and print the ratios
 	@scripts/install-zookeeper.sh
 	@$(GO) run ./internal/bench -local -zkctl $(BIN)
 
@@ -65,6 +65,11 @@ bench-ensemble: build ## measure the verbs for running ensembles beside zkServer
 	@scripts/install-zookeeper.sh
 	@$(GO) run ./internal/bench -ensemble -zkctl $(BIN)
 	@$(GO) test -count=1 -v -run 'TestRollingRestart$$' ./ensemble -restart.pause=3s | grep -E 'writes|^(ok|FAIL)'
+
+performance: build ## run all benchmarks, which takes long, and write docs/performance.md anew
+	@scripts/install-zookeeper.sh
+	@scripts/install-clients.sh
+	@GO='$(GO)' scripts/performance.sh $(BIN)
 
 cross: ## build for linux, macOS and Windows, amd64 and arm64, into dist/
 	@mkdir -p dist

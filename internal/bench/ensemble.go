@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/fourletter"
-	"github.com/zkctl/zkctl/internal/load"
 	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -110,67 +109,137 @@ func (m servedEnsemble) leader(ctx context.Context) (int, error) {
 	return 0, errors.New("no member leads")
 }
 
-// ensemble compares three members with three of Apache's.
+// What the samples of ensembles are.
+const (
+	startOf    = "from the start to a client's first answer"
+	memoryOf   = "memory when idle, together"
+	writesOf   = "writes through the leader"
+	failOverOf = "from the leader's death to the next write"
+)
+
+const etcdName = "etcd"
+
+// ensemble compares three members with three of Apache's, three joined journals and three of etcd.
 func (b *bench) ensemble(ctx context.Context) error {
-	names := []string{"three members: from the start to a client's first answer", "– memory when idle, together", "– writes through the leader", "– from the leader's death to the next write"}
-	values := make([][2][]float64, len(names))
+	got := samples{}
+	err := b.ensembleRuns(ctx, got)
+	ours, theirs := b.engines()[0].name, b.engines()[1].name
+	row := func(name, what string, unit func(float64) string, higher bool, ratio, limit float64) {
+		b.besides(figure{name, got.middle(what, ours), got.middle(what, theirs), unit, higher, ratio, limit})
+	}
+	row("three members: "+startOf, startOf, millis, false, 10, float64(500*time.Millisecond))
+	row("– "+memoryOf, memoryOf, mebis, false, 4, 60<<20)
+	row("– "+writesOf, writesOf, perSecond, true, 5, 0)
+	row("– "+failOverOf, failOverOf, millis, false, 2, 0)
+	const name = "three members: " + writesOf
+	writes := got.middle(writesOf, ours)
+	b.contrast(comparison{name, writes, threeFloor, got.middle(writesOf, threeFloor), perSecond, share, 0.5, 0})
+	b.contrast(comparison{name, writes, etcdName, got.middle(writesOf, etcdName), perSecond, faster, 4, 0})
+	return err
+}
+
+func (b *bench) ensembleRuns(ctx context.Context, got samples) error {
+	etcd, err := b.buildEtcdLoad(ctx)
+	if err != nil {
+		b.skip("writes on etcd: %v", err)
+	} else {
+		defer etcd.remove()
+	}
 	for i := range b.runs {
-		for k, e := range b.engines() {
+		for _, e := range b.engines() {
 			progress("three members of %s, run %d of %d", e.name, i+1, b.runs)
-			got, err := b.ensembleRun(ctx, e)
-			if err != nil {
+			if err := b.ensembleRun(ctx, e, got); err != nil {
 				return fmt.Errorf("%s: %w", e.name, err)
 			}
-			for n, v := range got {
-				values[n][k] = append(values[n][k], v)
+		}
+		progress("three journals, run %d of %d", i+1, b.runs)
+		if err := b.journalsRun(ctx, got); err != nil {
+			return fmt.Errorf("%s: %w", threeFloor, err)
+		}
+		if etcd != nil {
+			progress("three members of etcd, run %d of %d", i+1, b.runs)
+			if err := etcd.run(ctx, b, got); err != nil {
+				b.skip("writes on etcd: %v", err)
+				etcd.remove()
+				etcd = nil
 			}
 		}
 	}
-	mid := func(n, k int) float64 { return middle(values[n][k]) }
-	b.figures = append(b.figures,
-		figure{names[0], mid(0, 0), mid(0, 1), millis, false, 10, float64(500 * time.Millisecond)},
-		figure{names[1], mid(1, 0), mid(1, 1), mebis, false, 4, 60 << 20},
-		figure{names[2], mid(2, 0), mid(2, 1), perSecond, true, 2.5, 0},
-		figure{names[3], mid(3, 0), mid(3, 1), millis, false, 2, 0})
 	return nil
 }
 
-func (b *bench) ensembleRun(ctx context.Context, e engine) (values [4]float64, err error) {
+func (b *bench) ensembleRun(ctx context.Context, e engine, got samples) error {
 	m, took, err := b.serveEnsemble(ctx, e)
 	if err != nil {
-		return values, err
+		return err
 	}
 	defer m.stop()
-	values[0] = float64(took)
 	leader, err := m.leader(ctx)
 	if err != nil {
-		return values, err
+		return err
 	}
 	for _, s := range m {
 		if err := awaitAnswer(ctx, s.addr, time.Minute); err != nil {
-			return values, err
+			return err
 		}
 	}
 	time.Sleep(2 * time.Second)
-	if values[1], err = m.memory(); err != nil {
-		return values, err
-	}
-	if err := makeZnodes(ctx, m[leader].addr, loadClients); err != nil {
-		return values, err
-	}
-	opt := load.Options{Addr: m[leader].addr, Clients: loadClients, Window: loadWindow, For: warmUp, Request: workloads[0].request}
-	if _, err := load.Run(ctx, opt); err != nil {
-		return values, err
-	}
-	opt.For = loadTime
-	r, err := load.Run(ctx, opt)
+	memory, err := m.memory()
 	if err != nil {
-		return values, err
+		return err
 	}
-	values[2] = r.PerSecond()
-	took, err = m.failOver(ctx, leader)
-	values[3] = float64(took)
-	return values, err
+	r, err := b.drive(ctx, m[leader].addr, warming(e), workloads[0])
+	if err != nil {
+		return err
+	}
+	down, err := m.failOver(ctx, leader)
+	got.add(startOf, e.name, float64(took))
+	got.add(memoryOf, e.name, memory)
+	got.add(writesOf, e.name, r.PerSecond())
+	got.add(failOverOf, e.name, float64(down))
+	return err
+}
+
+// journalsRun measures a journal that two others follow.
+func (b *bench) journalsRun(ctx context.Context, got samples) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	var ports []string
+	var followers servedEnsemble
+	defer func() { followers.stop() }()
+	for range 2 {
+		dir, err := os.MkdirTemp("", "zkctl-bench-")
+		if err != nil {
+			return err
+		}
+		free, err := port.Free()
+		if err != nil {
+			return err
+		}
+		s, err := launch(ctx, engine{threeFloor, func(string, int) []string {
+			return []string{self, followArg, strconv.Itoa(free), filepath.Join(dir, "journal")}
+		}, os.Environ()}, dir, free)
+		if err != nil {
+			return err
+		}
+		followers = append(followers, s)
+		ports = append(ports, strconv.Itoa(free))
+	}
+	leader, _, err := b.serve(ctx, engine{threeFloor, func(config string, port int) []string {
+		return append([]string{self, journalArg, strconv.Itoa(port), filepath.Join(filepath.Dir(config), "journal")}, ports...)
+	}, os.Environ()}, "")
+	if err != nil {
+		return err
+	}
+	defer leader.stop()
+	r, err := b.drive(ctx, leader.addr, warmUp, workloads[0])
+	if err != nil {
+		return err
+	}
+	got.add(writesOf, threeFloor, r.PerSecond())
+	return nil
 }
 
 // failOver kills the leader and waits until a client has written through one of the others.

@@ -35,12 +35,15 @@ func main() {
 			os.Exit(measureChild(os.Args[2:]))
 		case floorArg:
 			os.Exit(floor(os.Args[2]))
+		case echoArg, journalArg, followArg:
+			os.Exit(floorChild(os.Args[1:]))
 		}
 	}
 	zkctl := flag.String("zkctl", "", "the `binary` to measure; built for the occasion when empty")
-	runs := flag.Int("runs", 5, "how often each command that takes long is run; the table shows medians")
+	runs := flag.Int("runs", 0, "how often each command that takes long is run; the table shows medians (5, with -local 3)")
 	write := flag.String("write", "", "also put the table into this Markdown `file`, between its bench marks")
 	only := flag.String("only", "", "measure only what has this `word` in its name")
+	loadTime := flag.Duration("for", 3*time.Second, "with -local: how `long` each load lasts")
 	other := flag.String("beside", "", "with -local: measure this `binary` of zkctl instead of Apache's servers, to compare two builds")
 	offline := flag.Bool("offline", false, "measure the tools for logs and snapshots instead of the client")
 	local := flag.Bool("local", false, "measure the embedded server beside Apache's instead")
@@ -53,7 +56,13 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	b := &bench{runs: *runs, zkctl: *zkctl, only: *only}
+	if *runs < 1 {
+		*runs = 5
+		if *local {
+			*runs = 3
+		}
+	}
+	b := &bench{runs: *runs, zkctl: *zkctl, only: *only, loadTime: *loadTime}
 	run, kind := b.run, "bench"
 	if *offline {
 		run, kind = b.runOffline, "bench-offline"
@@ -90,8 +99,14 @@ func main() {
 			os.Exit(1)
 		}
 	}
-	if missed := b.missed(); missed != "" {
+	for _, note := range b.unmeasured {
+		fmt.Fprintln(os.Stderr, "bench: NOT MEASURED: "+note)
+	}
+	missed := b.missed()
+	if missed != "" {
 		fmt.Fprintln(os.Stderr, "bench: below the target: "+missed)
+	}
+	if missed != "" || len(b.unmeasured) > 0 {
 		os.Exit(1)
 	}
 }
@@ -109,8 +124,10 @@ type bench struct {
 	times       []timing
 	alone       []alone
 	figures     []figure
-	many        bool     // see -million
-	broken      []string // what could not be measured
+	many        bool // see -million
+	comparisons []comparison
+	unmeasured  []string      // what could not be measured, and why
+	loadTime    time.Duration // how long each load of a server lasts
 }
 
 // row is a command, measured with both tools.

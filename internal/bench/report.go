@@ -31,8 +31,17 @@ func (b *bench) machine(ctx context.Context) ([]string, error) {
 			}
 		}
 	}
+	system := runtime.GOOS
+	if text, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		number, _, _ := strings.Cut(firstLine(string(text)), "-") // what follows names who built it
+		system += " " + number
+	}
+	disk, err := fsyncTime(os.TempDir(), time.Second)
+	if err != nil {
+		return nil, fmt.Errorf("measure the disk: %w", err)
+	}
 	return []string{
-		fmt.Sprintf("%s: %d cores (%s)", runtime.GOOS, runtime.NumCPU(), processor),
+		fmt.Sprintf("%s: %d cores (%s); %s on its disk: %s (median)", system, runtime.NumCPU(), processor, fsyncFloor, shown(disk)),
 		firstLine(string(version)),
 		"Apache's tools on " + firstLine(string(java)),
 		fmt.Sprintf("medians of %d runs (short ones: %d), the two tools in turns", b.runs, 4*b.runs),
@@ -88,6 +97,9 @@ func (b *bench) report() string {
 	if len(b.figures) > 0 {
 		figureTable(&s, cmp.Or(b.beside, "Apache"), b.figures)
 	}
+	if len(b.comparisons) > 0 {
+		comparisonTable(&s, b.comparisons)
+	}
 	if len(b.times) > 0 {
 		s.WriteString("\n| what | median | slowest | target |\n|---|---:|---:|---:|\n")
 	}
@@ -97,6 +109,9 @@ func (b *bench) report() string {
 	s.WriteString("\n")
 	for _, f := range b.facts {
 		fmt.Fprintf(&s, "- %s\n", f)
+	}
+	for _, note := range b.unmeasured {
+		fmt.Fprintf(&s, "- not measured: %s\n", note)
 	}
 	return s.String()
 }
@@ -121,12 +136,17 @@ func (b *bench) missed() string {
 			names = append(names, f.name)
 		}
 	}
+	for _, c := range b.comparisons {
+		if !c.met() {
+			names = append(names, fmt.Sprintf("%s (%s of %s)", c.name, c.ratio.shown(c.value()), c.beside))
+		}
+	}
 	for _, t := range b.times {
 		if t.took >= t.limit {
 			names = append(names, t.name)
 		}
 	}
-	return strings.Join(append(names, b.broken...), ", ")
+	return strings.Join(names, ", ")
 }
 
 func shown(d time.Duration) string {

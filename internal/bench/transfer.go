@@ -108,8 +108,7 @@ func (b *bench) runTransfer(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return err
 			}
-			progress("%s could not be measured: %v", step.name, err)
-			b.broken = append(b.broken, step.name+" (not measured)")
+			b.skip("%s: %v", step.name, err)
 		}
 	}
 	return nil
@@ -233,10 +232,7 @@ func (m *moving) firstCopy(ctx context.Context) error {
 		}
 		f.ratio = 1
 	} else {
-		const why = "not compared with etcdctl make-mirror, because etcd is not installed (apt-get install etcd-server etcd-client)"
-		progress("%s", why)
-		m.facts = append(m.facts, "`mirror` was "+why)
-		m.broken = append(m.broken, "mirror beside make-mirror (no etcd)")
+		m.skip("`mirror` beside `etcdctl make-mirror`: there is no etcd (try: apt-get install etcd-server etcd-client)")
 	}
 	m.figures = append(m.figures, f)
 	return nil
