@@ -29,7 +29,7 @@ var applyCommand = &command.Command{
 	Short: "make znodes as YAML files describe them",
 	Long: "Each document in a file describes a tree: path, data (or json, base64, file), acl, kind (persistent, container, ttl), ttl and " +
 		"children by their names. apply prints what differs, asks on a terminal, and changes only that. What a file does not say stays as it is; " +
-		"json counts by its content, not its white space. A second run changes nothing.",
+		"json counts by its content, not its white space; auth in an acl stands for this session's identities. A second run changes nothing.",
 	Options: command.Options{applyFile, applyPrune, dryRun},
 	Examples: []command.Example{
 		{"apply -f app.yaml --dry-run", "show what would change"},
@@ -85,6 +85,7 @@ type applying struct {
 	conn    *client.Conn
 	targets []apply.Target
 	seen    map[string]proto.Stat // of those that exist, as their differences were printed
+	who     *identities           // of this session; nil until an ACL with auth is compared
 }
 
 func newApplying(env *command.Env, conn *client.Conn) *applying {
@@ -117,7 +118,7 @@ func (a *applying) compare(ctx context.Context, all []described) error {
 			if errs[i] != nil {
 				return errs[i]
 			}
-			if err := a.differ(d, now[i]); err != nil {
+			if err := a.differ(ctx, d, now[i]); err != nil {
 				return err
 			}
 		}
@@ -126,7 +127,7 @@ func (a *applying) compare(ctx context.Context, all []described) error {
 }
 
 // differ prints how a znode differs from its description, and makes it a target.
-func (a *applying) differ(d described, now *current) error {
+func (a *applying) differ(ctx context.Context, d described, now *current) error {
 	z := &source.Znode{Path: d.path, Known: true, Kind: d.kind, TTL: d.ttl, Data: d.data, ACL: d.acl}
 	if now == nil {
 		if z.ACL == nil {
@@ -150,7 +151,10 @@ func (a *applying) differ(d described, now *current) error {
 	if z.ACL == nil {
 		z.ACL = now.acl
 	}
-	sameData, sameACL := bytes.Equal(z.Data, now.data), slices.Equal(z.ACL, now.acl)
+	sameData, sameACL := bytes.Equal(z.Data, now.data), a.sameACL(ctx, now.acl, z.ACL)
+	if sameACL {
+		z.ACL = now.acl
+	}
 	if sameData && sameACL {
 		return nil
 	}
@@ -165,6 +169,17 @@ func (a *applying) differ(d described, now *current) error {
 		return a.print(d.path, diffACL(d.path, now.acl, z.ACL, now.stat))
 	}
 	return nil
+}
+
+// sameACL reports whether an ACL is as described.
+func (a *applying) sameACL(ctx context.Context, have, wanted []proto.ACL) bool {
+	if !slices.ContainsFunc(wanted, func(w proto.ACL) bool { return w.ID.Scheme == "auth" }) {
+		return slices.Equal(have, wanted)
+	}
+	if a.who == nil {
+		a.who = newIdentities(ctx, a.conn)
+	}
+	return a.who.same(have, wanted)
 }
 
 func (a *applying) print(path string, d textdiff.Diff) error { return printChange(a.env, path, d) }
@@ -220,7 +235,8 @@ func (a *applying) run(ctx context.Context) error {
 		seen, known := a.seen[path]
 		return known && found.Version == seen.Version && found.Aversion == seen.Aversion && found.Czxid == seen.Czxid
 	}
-	res, err := apply.Patch(ctx, a.conn, apply.Options{OnConflict: apply.Overwrite, NoSequences: true, Mine: asSeen}, a.targets)
+	res, err := apply.Patch(ctx, a.conn, apply.Options{OnConflict: apply.Overwrite, NoSequences: true, Mine: asSeen,
+		SameACL: func(have, wanted []proto.ACL) bool { return a.sameACL(ctx, have, wanted) }}, a.targets)
 	done := fmt.Sprintf("created %s, changed %s, deleted %s", command.Counted(res.Created, "znode"), command.Thousands(res.Changed), command.Thousands(res.Deleted))
 	for _, f := range slices.Concat(res.Failed.List, res.Skipped.List, res.Foreign.List) {
 		a.env.Complain(fmt.Errorf("%s: %w", escape.Line(f.Path), a.env.Explain(ctx, f.Err)))

@@ -186,9 +186,6 @@ func (m *manifest) read(ctx context.Context, env *command.Env, folder string) (d
 		if d.acl, err = command.ParseACL(m.ACL); err != nil {
 			return d, err
 		}
-		if slices.ContainsFunc(d.acl, func(a proto.ACL) bool { return a.ID.Scheme == "auth" }) {
-			return d, errors.New("acl: auth stands for whoever is connected; write the entries as getAcl shows them")
-		}
 	}
 	d.kind, d.ttl = m.Kind, m.TTL
 	switch d.kind {

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
@@ -106,6 +107,41 @@ func (who *identities) match(id proto.ID) bool {
 		}
 	}
 	return false
+}
+
+// same reports whether an ACL is what a server makes of the wanted one in this session: there, auth stands for its identities.
+func (who *identities) same(have, wanted []proto.ACL) bool {
+	for i, w := range wanted {
+		switch {
+		case slices.Contains(wanted[:i], w): // the server drops it
+		case w.ID.Scheme != "auth":
+			if len(have) == 0 || have[0] != w {
+				return false
+			}
+			have = have[1:]
+		default:
+			for range who.lasting() {
+				if len(have) == 0 || have[0].Perms != w.Perms || have[0].ID == proto.WorldAnyone || have[0].ID.Scheme == "ip" || !who.match(have[0].ID) {
+					return false
+				}
+				have = have[1:]
+			}
+		}
+	}
+	return len(have) == 0
+}
+
+// lasting is how many of them auth stands for: not the address, which may be another's tomorrow, and not the superuser.
+func (who *identities) lasting() (n int) {
+	if who.infos == nil {
+		return max(1, len(who.auths))
+	}
+	for _, info := range who.infos {
+		if info.AuthScheme != "ip" && info.AuthScheme != "super" {
+			n++
+		}
+	}
+	return max(1, n)
 }
 
 // isDigest reports whether id is user:base64(hash) of the credential user:password. The hash is

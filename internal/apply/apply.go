@@ -20,6 +20,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
@@ -68,6 +69,8 @@ type Options struct {
 	// Mine, if set, says whether a znode that exists and differs, or is not wanted, may be changed or deleted: whether it is
 	// as the caller left it. Others are in Result.Foreign. It is for Overwrite and DeleteExtra.
 	Mine func(path string, found *proto.Stat) bool
+	// SameACL reports whether a znode's ACL is what a server makes of the wanted one; nil for whether they are equal.
+	SameACL func(have, wanted []proto.ACL) bool
 	// Each is called for each change: when it is done or, with DryRun, decided.
 	Each func(d Done)
 	// Wrote is called for each znode that exists as wanted, or was written, with the stat that it then has, if that is
@@ -227,6 +230,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Wrote == nil {
 		o.Wrote = func(string, *proto.Stat) {}
+	}
+	if o.SameACL == nil {
+		o.SameACL = slices.Equal[[]proto.ACL]
 	}
 	if o.Progress == nil {
 		o.Progress = func(int) {}

@@ -223,7 +223,7 @@ func (p *plan) exists(z, found *source.Znode) error {
 // compare decides what happens to a znode that exists.
 func (r *run) compare(b *branch, z, found *source.Znode) (changes []*change, err error) {
 	sameData := bytes.Equal(z.Data, found.Data) && (z.Data == nil) == (found.Data == nil)
-	sameACL := r.opt.NoACL || slices.Equal(z.ACL, found.ACL)
+	sameACL := r.opt.NoACL || r.opt.SameACL(found.ACL, z.ACL)
 	if !found.Known { // it may not be read: its length and its versions are known without that
 		if found.Stat, err = r.conn.Exists(r.w.ctx, z.Path, false); err != nil {
 			return nil, err

@@ -192,7 +192,7 @@ func (w *writer) later(c *change, err error) ([]*change, error) {
 func (w *writer) wanted(c *change) (bool, proto.Stat, error) {
 	if c.op == setACL {
 		acl, stat, err := w.conn.GetACL(w.ctx, c.path)
-		return err == nil && slices.Equal(acl, c.acl), stat, notOfZnode(err)
+		return err == nil && w.opt.SameACL(acl, c.acl), stat, notOfZnode(err)
 	}
 	data, stat, err := w.conn.Get(w.ctx, c.path, false)
 	return err == nil && bytes.Equal(data, c.data), stat, notOfZnode(err)
