@@ -31,6 +31,7 @@ func TestMain(m *testing.M) { os.Exit(apachetest.Main(m)) }
 type bench struct {
 	t        *testing.T
 	ctx      context.Context
+	servers  string
 	session  *session.Session
 	env      *command.Env
 	out, err bytes.Buffer
@@ -57,7 +58,12 @@ func newBench(t *testing.T) *bench {
 	if _, _, err := conn.Create(ctx, chroot, []byte("root"), proto.OpenACL, proto.Persistent, 0); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, ctx: ctx, session: sessionWith(server.Addr() + chroot)}
+	return benchOn(ctx, t, server.Addr()+chroot)
+}
+
+// benchOn opens a session with servers.
+func benchOn(ctx context.Context, t *testing.T, servers string) *bench {
+	b := &bench{t: t, ctx: ctx, servers: servers, session: sessionWith(servers)}
 	t.Cleanup(func() { _ = b.session.Close() })
 	b.env = &command.Env{Commands: All,
 		Streams: &ui.Streams{In: strings.NewReader(""), Out: &b.out, Err: &b.err, Width: 80},

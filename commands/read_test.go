@@ -481,6 +481,22 @@ func TestLongList(t *testing.T) {
 	if out, errOut, exit := b.run("ls -l /none"); exit != 1 || strings.Contains(out, "persistent") || !strings.Contains(errOut, "Node does not exist: /none") {
 		t.Errorf("of nothing: %s%s", out, errOut)
 	}
+	events := make(chan client.Event, 10)
+	b.session.OnWatch = func(e client.Event) {
+		if e.Path != "" {
+			events <- e
+		}
+	}
+	run("ls -l -w /a")
+	run("create /a/new")
+	select {
+	case e := <-events:
+		if e.Type != proto.EventNodeChildrenChanged || e.Path != "/a" {
+			t.Errorf("after ls -l -w: %+v", e)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("ls -l -w leaves no watch")
+	}
 	b.env.Streams.OutTTY, b.env.Streams.Width = true, 60
 	for _, row := range strings.Split(run("ls -l /a"), "\n") {
 		if len(row) > 40 {

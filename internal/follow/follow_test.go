@@ -2,6 +2,7 @@ package follow
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -32,6 +33,7 @@ type model struct {
 	lines   []string          // kind and path of each change
 	settled int
 	missed  int
+	losses  int // of the connection
 }
 
 func (m *model) take(c *Change) error {
@@ -92,6 +94,13 @@ func start(t *testing.T, cfg client.Config, path string, opt Options) *model {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	opt.Settled = m.settle
+	opt.Connection = func(back bool) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if !back {
+			m.losses++
+		}
+	}
 	go func() { done <- Run(ctx, cfg, path, opt, m.take) }()
 	t.Cleanup(func() {
 		cancel()
@@ -216,6 +225,57 @@ func TestHiddenData(t *testing.T) {
 	}
 }
 
+// oldServer is a connection to a server before 3.6, which hangs up on requests that it does not know.
+type oldServer struct {
+	net.Conn
+	greeted bool
+}
+
+func (o *oldServer) Write(p []byte) (int, error) {
+	for rest := p; len(rest) >= 12; rest = rest[min(len(rest), 4+int(binary.BigEndian.Uint32(rest))):] {
+		if op := proto.Op(binary.BigEndian.Uint32(rest[8:])); o.greeted && (op == proto.OpAddWatch || op == proto.OpMultiRead) {
+			_ = o.Close()
+			return len(p), nil
+		}
+		o.greeted = true
+	}
+	return o.Conn.Write(p)
+}
+
+// Servers before 3.6 have one-shot watches only.
+func TestOldServer(t *testing.T) {
+	conn, cfg := session(t)
+	cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return &oldServer{Conn: conn}, err
+	}
+	z := tester{t, conn}
+	one := start(t, cfg, "/a", Options{Keep: true, Names: true})
+	z.create("/a", "1")
+	one.has(t, `created /a "1"`)
+	tree := start(t, cfg, "/", Options{Tree: true, Keep: true})
+	for i := range 3 {
+		z.set("/a", fmt.Sprint("x", i))
+		one.has(t, fmt.Sprintf(`changed /a %q "x%d"`, []string{"1", "x0", "x1"}[i], i))
+		tree.has(t, fmt.Sprintf(`changed /a %q "x%d"`, []string{"1", "x0", "x1"}[i], i))
+	}
+	z.create("/a/b", "2")
+	one.has(t, `children /a +b "x2"`)
+	tree.has(t, `created /a/b "2"`)
+	z.create("/a/b/c", "3")
+	tree.has(t, `created /a/b/c "3"`)
+	z.set("/a/b/c", "4")
+	tree.has(t, `changed /a/b/c "3" "4"`)
+	z.delete("/a/b/c")
+	tree.has(t, `deleted /a/b/c "4"`)
+	z.create("/a/b/c", "5")
+	tree.has(t, `created /a/b/c "5"`)
+	z.delete("/a/b/c")
+	z.delete("/a/b")
+	one.has(t, `children /a -b "x2"`)
+	tree.has(t, `deleted /a/b "2"`)
+}
+
 // network is a network that can be cut.
 type network struct {
 	mu    sync.Mutex
@@ -324,4 +384,20 @@ func TestEndsWithTheStateOfTheServer(t *testing.T) {
 	}
 	write(100)
 	same("a restart")
+	m.mu.Lock()
+	losses := m.losses
+	m.mu.Unlock()
+	if err := server.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	await.That(t, patience, "the follower has noticed that the server is silent", func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.losses > losses
+	})
+	if err := server.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	write(100)
+	same("a pause")
 }

@@ -263,14 +263,20 @@ func (f *follower) watch(ctx context.Context) error {
 	}
 	err := f.conn.AddWatch(ctx, f.path, mode)
 	var loss *client.LossError
-	switch {
-	case errors.Is(err, proto.ErrUnimplemented):
-	case !f.started && errors.As(err, &loss) && loss.Sent && loss.Code == proto.ErrConnectionLoss && f.conn.WaitConnected(ctx) == nil:
-		// A server before 3.6 may also hang up without an answer.
-	default:
+	hungUp := !f.started && errors.As(err, &loss) && loss.Sent && loss.Code == proto.ErrConnectionLoss
+	if !hungUp && !errors.Is(err, proto.ErrUnimplemented) {
 		return err
 	}
+	// A server before 3.6 hangs up, with or without an answer.
+	if again := f.conn.WaitConnected(ctx); again != nil {
+		return errors.Join(err, again)
+	}
 	f.oneShot = true
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.conn.State() == client.Connected && !f.ended {
+		f.lost, f.back = false, false // nothing was missed: nothing has been read
+	}
 	return nil
 }
 

@@ -104,6 +104,30 @@ func TestLocksExcludeEachOther(t *testing.T) {
 	queued(t, conn, lock, 0)
 }
 
+// A guard that asks before something is deleted does not keep a contender from letting go of its own znodes, for which the end of
+// its session is no substitute: it comes after all that the session still waits for.
+func TestGuardDoesNotHoldTheLock(t *testing.T) {
+	conn := watcher(t)
+	znode := "/" + t.Name()
+	l, err := NewLock(t.Context(), client.Config{Servers: apachetest.Shared(t).Addr(), Guard: client.Guard{Level: client.GuardConfirm}}, Options{Path: znode})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got(t, "the lock", acquiring(t, l))
+	l.Release()
+	stat, err := conn.Exists(t.Context(), znode, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, err := conn.Create(t.Context(), znode+"/after", nil, proto.OpenACL, proto.Persistent, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.Czxid < stat.Pzxid+2 { // between them is the end of the session
+		t.Errorf("the end of the session deleted it: 0x%x, 0x%x", stat.Pzxid, after.Czxid)
+	}
+}
+
 func TestWhoGivesUpLeavesTheQueue(t *testing.T) {
 	const lock = "/TestWhoGivesUpLeavesTheQueue"
 	conn := watcher(t)
