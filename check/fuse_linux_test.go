@@ -18,7 +18,7 @@ func TestSlowFileSystem(t *testing.T) {
 		code  int
 	}{
 		{20 * time.Millisecond, nil, 1},
-		{0, []string{"--max-p99", "10s"}, 0}, // however busy the machine is
+		{0, []string{"--max-p99", "1h"}, 0}, // however busy the machine is
 	} {
 		dir, fs := mountFuse(t, c.fsync)
 		code, out, err := checkDisk(t, nil, append(c.args, dir, "--duration", "300ms", "-o", "json")...)

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -207,7 +208,7 @@ func (opt *netOptions) measure(ctx context.Context, cfg *client.Config, a client
 			case timedOut:
 				r.Lost++
 			case t.err != nil || t.reply == "":
-				r.Empty, r.Reply = r.Empty+1, t.err
+				r.Empty, r.Reply = r.Empty+1, cmp.Or(errors.Unwrap(t.err), t.err) // without what Ask says was asked
 			default:
 				answers = append(answers, t.answer)
 				r.Strange = r.Strange || t.reply != "imok" && strings.TrimSpace(t.reply) != fourletter.NotWhitelisted("ruok")

@@ -23,11 +23,11 @@ func judgeNet(r *netResult, timeout time.Duration) *verdict {
 		v.fault("cannot connect: %v", r.Err)
 		return v
 	case r.Lost > 0 && r.Lost == r.Sent:
-		what := "it"
 		if r.Connect.Count > 0 {
-			what = "its server accepts connections, but"
+			v.fault("its server accepts connections, but does not answer within %v; it may hang, or expect TLS (-tls)", timeout)
+		} else {
+			v.fault("it does not answer within %v", timeout)
 		}
-		v.fault("%s does not answer within %v", what, timeout)
 		return v
 	case r.Lost > 0:
 		v.fault("%d of %d round trips got no answer within %v", r.Lost, r.Sent, timeout)
