@@ -3,6 +3,7 @@ module github.com/zkctl/zkctl
 go 1.26.0
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/VictoriaMetrics/metricsql v0.87.3
 	github.com/adrg/xdg v0.5.3
 	github.com/anishathalye/porcupine v1.3.1

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/zkctl/zkctl/bench"
 	"github.com/zkctl/zkctl/certs"
 	"github.com/zkctl/zkctl/check"
 	"github.com/zkctl/zkctl/commands"
@@ -26,6 +27,7 @@ import (
 // line, in the shell, in completion and among the man pages.
 func (a *app) verbs() []command.Verb {
 	return slices.Concat(withTrace(ensemble.Verbs), []command.Verb{
+		bench.Verb(roles),
 		{Name: "local", Short: "run ZooKeeper servers and ensembles on this machine",
 			Group: command.Local, New: a.localCommand},
 		certs.Verb,
@@ -43,6 +45,15 @@ func (a *app) verbs() []command.Verb {
 		a.completionVerb(),
 		a.manVerb(),
 	})
+}
+
+// roles asks an ensemble for the members that serve.
+func roles(ctx context.Context, cfg client.Config) (list []bench.Member, err error) {
+	found, err := ensemble.Roles(ctx, cfg)
+	for _, r := range found {
+		list = append(list, bench.Member(r))
+	}
+	return list, err
 }
 
 // withTrace adds trace to session: it reads logs, which is another room's matter.

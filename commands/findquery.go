@@ -1,9 +1,7 @@
 package commands
 
 import (
-	"errors"
 	"fmt"
-	"math"
 	"path"
 	"regexp"
 	"slices"
@@ -164,7 +162,7 @@ func (q *findQuery) sizes(in *command.Invocation) error {
 // compares reads a number with a sign that says how others compare with it: + more, - less.
 func compares(option, text string) (func(n int64) bool, error) {
 	rest := strings.TrimLeft(text, "+-")
-	number, err := parseSize(rest)
+	number, err := ui.ParseBytes(rest)
 	if err != nil || len(text)-len(rest) > 1 {
 		return nil, fmt.Errorf("%s: %q is not a number; use 10k, +10k (more) or -10k (less), with k, M or G for 1024, 1024² or 1024³", option, text)
 	}
@@ -175,21 +173,6 @@ func compares(option, text string) (func(n int64) bool, error) {
 		return func(n int64) bool { return n < number }, nil
 	}
 	return func(n int64) bool { return n == number }, nil
-}
-
-// parseSize reads a number of bytes, maybe in units of 1024.
-func parseSize(text string) (int64, error) {
-	shift := 0
-	if n := len(text); n > 0 {
-		if unit := strings.IndexByte("kmgt", text[n-1]|0x20); unit >= 0 {
-			text, shift = text[:n-1], 10*(unit+1)
-		}
-	}
-	n, err := strconv.ParseUint(text, 10, 63)
-	if err == nil && n > math.MaxInt64>>shift {
-		err = errors.New("too large")
-	}
-	return int64(n) << shift, err
 }
 
 func (q *findQuery) times(in *command.Invocation, now time.Time) error {

@@ -50,7 +50,7 @@ var grepCommand = &command.Command{
 }
 
 func parseMaxSize(text string) (int, error) {
-	n, err := parseSize(text)
+	n, err := ui.ParseBytes(text)
 	if err != nil || n > 1<<30 {
 		return 0, fmt.Errorf("--max-size: %q is not a number of bytes up to 1G; use 500k or 16M", text)
 	}

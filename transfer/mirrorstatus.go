@@ -94,18 +94,16 @@ func (m *mirror) statusObject() command.Object {
 type statusLine struct {
 	env   *command.Env
 	quiet bool
+	line  *ui.Status
 	shown time.Time
 	state string
 }
 
-// The pauses between two status lines on a terminal and elsewhere.
-const (
-	statusPause = 200 * time.Millisecond
-	statusEvery = time.Minute
-)
+// statusEvery is the time between two lines where there is no terminal and the state stays.
+const statusEvery = time.Minute
 
 func newStatusLine(env *command.Env, quiet bool) *statusLine {
-	return &statusLine{env: env, quiet: quiet || env.Quiet}
+	return &statusLine{env: env, quiet: quiet || env.Quiet, line: env.Streams.NewStatus()}
 }
 
 func (l *statusLine) show(text string) {
@@ -119,13 +117,10 @@ func (l *statusLine) show(text string) {
 		}
 	}
 	switch {
-	case s.ErrTTY && now.Sub(l.shown) > statusPause:
-		s.Measure()
-		if width := s.Width - 1; len(text) > width && width > 0 {
-			text = text[:width]
-		}
-		_, _ = fmt.Fprintf(ui.Raw(s.Err), "\r%s\x1b[K", escape.Line(text))
-	case !s.ErrTTY && !l.quiet && (state != l.state || now.Sub(l.shown) > statusEvery):
+	case s.ErrTTY:
+		l.line.Set(text)
+		return
+	case !l.quiet && (state != l.state || now.Sub(l.shown) > statusEvery):
 		_, _ = fmt.Fprintf(s.Err, "%s %s\n", now.Format(time.RFC3339), text)
 	default:
 		return
@@ -134,12 +129,7 @@ func (l *statusLine) show(text string) {
 }
 
 // end removes the line.
-func (l *statusLine) end() {
-	if l.env.Streams.ErrTTY && !l.shown.IsZero() {
-		_, _ = fmt.Fprint(ui.Raw(l.env.Streams.Err), "\r\x1b[K")
-		l.shown = time.Time{}
-	}
-}
+func (l *statusLine) end() { l.line.Done() }
 
 // Bounds of the HTTP of metrics.
 const (

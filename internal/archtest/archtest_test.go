@@ -21,7 +21,8 @@ const module = "github.com/zkctl/zkctl"
 
 // rooms maps each room to the other rooms that it may import.
 var rooms = map[string][]string{
-	"cmd":          {"shell", "commands", "completions", "logformatter", "snapshot", "localserver", "local", "ensemble", "logs", "report", "certs", "check", "transfer"},
+	"cmd":          {"shell", "commands", "completions", "logformatter", "snapshot", "localserver", "local", "ensemble", "logs", "report", "certs", "check", "transfer", "bench"},
+	"bench":        nil,
 	"certs":        nil,
 	"check":        nil,
 	"transfer":     nil,

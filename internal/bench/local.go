@@ -171,7 +171,7 @@ const patience = 100 * time.Millisecond
 func try(ctx context.Context, addr string, op proto.Op, record jute.Record) error {
 	short, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	s, err := load.Open(short, addr, 0)
+	s, err := openSession(short, addr, 0)
 	if err != nil {
 		return err
 	}
@@ -303,7 +303,7 @@ func (b *bench) startUp(ctx context.Context) error {
 }
 
 func makeZnodes(ctx context.Context, addr string, n int) error {
-	s, err := load.Open(ctx, addr, 0)
+	s, err := openSession(ctx, addr, 0)
 	if err != nil {
 		return err
 	}
@@ -373,7 +373,7 @@ func (b *bench) manySessions(ctx context.Context) error {
 			}
 		}()
 		for range sessions {
-			one, err := load.Open(ctx, s.addr, 10*time.Minute)
+			one, err := openSession(ctx, s.addr, 10*time.Minute)
 			if err != nil {
 				return 0, fmt.Errorf("session %d: %w", len(open)+1, err)
 			}

@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/creack/pty"
-
-	"github.com/zkctl/zkctl/internal/load"
 )
 
 // topScript is a top in Python over cons.
@@ -62,7 +60,7 @@ func (b *bench) top(ctx context.Context) error {
 		addrs = append(addrs, s.addr)
 	}
 	for i := range topClients {
-		c, err := load.Open(ctx, addrs[i%len(addrs)], topSession)
+		c, err := openSession(ctx, addrs[i%len(addrs)], topSession)
 		if err != nil {
 			return err
 		}

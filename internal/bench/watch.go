@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
-	"github.com/zkctl/zkctl/internal/load"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
@@ -193,7 +192,7 @@ func changeLine(line []byte) (node int, version int32, ok bool) {
 
 // writeAtRate changes the znodes in turns, and notes when each change is acknowledged.
 func writeAtRate(ctx context.Context, addr string, acked []time.Time) error {
-	c, err := load.Open(ctx, addr, 0)
+	c, err := openSession(ctx, addr, 0)
 	if err != nil {
 		return err
 	}

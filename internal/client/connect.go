@@ -85,19 +85,19 @@ func (s *session) roundFailed() {
 func (s *session) opened(c *connected) {
 	r := &c.response
 	if r.TimeOut <= 0 {
-		c.link.close()
-		err := fmt.Errorf("session 0x%x has expired: %v no longer knows it", uint64(s.id), c.link.address)
+		c.close()
+		err := fmt.Errorf("session 0x%x has expired: %v no longer knows it", uint64(s.id), c.address)
 		s.cfg.Log("%v", err)
 		s.end(Expired, err)
 		return
 	}
 	old := s.id
-	s.link, s.born, s.replies = c.link, time.Now(), 0
+	s.link, s.born, s.replies = newLink(c.conn, c.r, c.address, c.peer, s.dialer.maxLen), time.Now(), 0
 	s.queued, s.written = 0, math.MaxInt64
 	s.id, s.passwd = r.SessionID, append([]byte(nil), r.Passwd...)
 	s.negotiated = time.Duration(r.TimeOut) * time.Millisecond
 	s.round, s.failed, s.err = nil, nil, nil
-	s.server = c.link.address.String()
+	s.server = c.address.String()
 	s.lastSend = s.born
 	s.state = Connected
 	event, mode := proto.StateSyncConnected, ""

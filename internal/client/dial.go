@@ -25,12 +25,25 @@ type dialer struct {
 	maxLen int
 }
 
-// connected is the outcome of a successful attempt.
+func newDialer(cfg *Config) *dialer {
+	d := &dialer{dial: cfg.Dial, sasl: cfg.SASL, maxLen: cfg.MaxPacket}
+	if cfg.TLS != nil {
+		d.tls = cfg.secure
+	}
+	return d
+}
+
+// connected is the outcome of a successful attempt: a connection from which only the answer to the handshake has been read.
 type connected struct {
-	link     *link
+	conn     *heardConn
+	r        *bufio.Reader
+	address  Address
+	peer     string // as dialled
 	response proto.ConnectResponse
 	proven   bool // SASL succeeded
 }
+
+func (c *connected) close() { go c.conn.Close() } // TLS says goodbye first, which can take a while
 
 // attempt connects to a server within ctx. It tries each IP address of a host name in turn; names
 // are resolved anew each time. The error is an *AttemptError.
@@ -181,7 +194,7 @@ func (d *dialer) handshake(ctx context.Context, a Address, peer string, hello *p
 		return nil, err
 	}
 	conn.last.Store(since())
-	return &connected{link: newLink(conn, r, a, peer, d.maxLen), response: *response, proven: proven}, nil
+	return &connected{conn: conn, r: r, address: a, peer: peer, response: *response, proven: proven}, nil
 }
 
 // suspect checks, if the server stays silent for a moment, whether it is a web server, which would

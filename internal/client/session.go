@@ -84,14 +84,11 @@ const (
 func newSession(c *Conn, cfg Config, addrs []Address) *session {
 	s := &session{
 		Conn: c, cfg: cfg, ring: newRing(addrs), state: Connecting,
-		dialer:  &dialer{dial: cfg.Dial, sasl: cfg.SASL, maxLen: cfg.MaxPacket},
+		dialer:  newDialer(&cfg),
 		events:  newDispatcher(cfg.OnEvent),
 		passwd:  make([]byte, 16),
 		rwFound: make(chan Address, 1),
 		timer:   time.NewTimer(0),
-	}
-	if cfg.TLS != nil {
-		s.dialer.tls = cfg.secure
 	}
 	s.setAuths(append([]Auth(nil), cfg.Auth...))
 	return s
@@ -366,7 +363,7 @@ func (s *session) drop() {
 		s.cancel = nil
 		go func(dialed <-chan outcome) {
 			if got := <-dialed; got.connected != nil {
-				got.connected.link.close()
+				got.connected.close()
 			}
 		}(s.dialed)
 	}

@@ -1,6 +1,12 @@
 package ui
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
 
 // Bytes formats a size for people as du -h does: exact below 1 KiB, then in binary units, with
 // one decimal below ten: 17 B, 3.9 KiB, 64 KiB. JSON has the exact number instead.
@@ -19,4 +25,19 @@ func Bytes(n int64) string {
 		decimals = 1
 	}
 	return fmt.Sprintf("%.*f %s", decimals, value, unit)
+}
+
+// ParseBytes reads a number of bytes, maybe in units of 1024: 100, 4k, 1m.
+func ParseBytes(text string) (int64, error) {
+	shift := 0
+	if n := len(text); n > 0 {
+		if unit := strings.IndexByte("kmgt", text[n-1]|0x20); unit >= 0 {
+			text, shift = text[:n-1], 10*(unit+1)
+		}
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err == nil && n > math.MaxInt64>>shift {
+		err = errors.New("too large")
+	}
+	return int64(n) << shift, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // model is what is known at one moment. The loop owns it; a pause shows a copy.
@@ -43,30 +44,8 @@ func (h *history) add(v answer.Opt[float64]) {
 	}
 }
 
-var bars = []rune("▁▂▃▄▅▆▇█")
-
 // spark draws the last n values, scaled to the highest.
-func (h history) spark(n int) string {
-	if len(h) > n {
-		h = h[len(h)-n:]
-	}
-	most := 0.0
-	for _, v := range h {
-		most = max(most, v)
-	}
-	out := []rune(strings.Repeat(" ", n-len(h)))
-	for _, v := range h {
-		switch {
-		case v < 0:
-			out = append(out, ' ')
-		case most == 0:
-			out = append(out, bars[0])
-		default:
-			out = append(out, bars[min(len(bars)-1, int(v/most*float64(len(bars))))])
-		}
-	}
-	return string(out)
-}
+func (h history) spark(n int) string { return ui.Spark(h, n) }
 
 // take adds a survey; fresh says that it is the first of its round.
 func (m *model) take(s *probe.Survey, fresh bool) {
