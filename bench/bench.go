@@ -9,11 +9,13 @@
 //	series.go   intervals of a run: the live line, HDR logs, comparisons
 //	compare.go  whether two runs differ
 //	print.go    the result, as a table and as JSON
+//	cpu_*.go    the processor time that the load itself takes
 package bench
 
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,7 +39,14 @@ type Members func(ctx context.Context, cfg client.Config) ([]Member, error)
 func Verb(members Members) command.Verb {
 	return command.Verb{
 		Name: "bench", Short: "load an ensemble and measure how fast it answers", Group: command.Ensembles,
-		New: func(env *command.Env) *cobra.Command { return newCommand(env, members) },
+		New: func(env *command.Env) *cobra.Command {
+			c := newCommand(env, members)
+			if env.Shell == nil {
+				// Half of the processors are for a server on this machine. The fewer there are, the less it costs to hand on work.
+				c.PreRun = func(*cobra.Command, []string) { runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2)) }
+			}
+			return c
+		},
 	}
 }
 

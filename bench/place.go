@@ -31,7 +31,7 @@ type mark struct {
 const madeBy = "zkctl bench"
 
 func (m mark) data() []byte {
-	b, _ := json.Marshal(m) // it always encodes
+	b, _ := escape.MarshalJSON(m) // it always encodes
 	return b
 }
 

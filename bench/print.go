@@ -254,7 +254,7 @@ func (res *result) remarks(b *strings.Builder) {
 	if res.Unsent > 0 {
 		fmt.Fprintf(b, "too slow: %s did not begin in time; the latencies above are of the others, and too low\n", command.Counted(int(res.Unsent), "operation"))
 	}
-	if share := res.CPU / res.Seconds / float64(runtime.GOMAXPROCS(0)); share > busy {
+	if share := res.CPU / res.Seconds / float64(runtime.NumCPU()); share > busy {
 		fmt.Fprintf(b, "warning: zkctl itself used %.0f%% of this machine's processors; the result is as much about it as about the servers\n", share*100)
 	}
 }

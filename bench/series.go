@@ -14,6 +14,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/load"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -121,7 +122,7 @@ func (s *series) log(w io.Writer) error {
 		return s.err
 	}
 	var head bytes.Buffer
-	set, err := json.Marshal(s.r.settings())
+	set, err := escape.MarshalJSON(s.r.settings())
 	if err != nil {
 		return err
 	}

@@ -84,6 +84,7 @@ var everyVerb = map[string][][2]string{
 		{"ensemble restart --rolling --exec 'touch DIR/restarted' --dry-run --admin-port 0", allowed}},
 	"ensemble doctor": {{"ensemble doctor --admin-port 0", allowed}}, "ensemble exporter": {{"ensemble exporter --listen nowhere", allowed}},
 	"ensemble bundle": {{"ensemble bundle -O DIR/bundle.tar.gz --admin-port ADMIN", allowed}},
+	"bench":           {{"bench get --duration 10ms --warm-up 0", refused}, {"bench --clean", refused}},
 	"top":             {{"top --once --admin-port 0 --interval 10ms", allowed}},
 	"4lw":             {{"4lw srvr --admin-port 0", allowed}, {"4lw srst -y", refused}, {"4lw crst -y --via admin --admin-port ADMIN", refused}, {"4lw stmk 0x132 -y", refused}, {"4lw srst -y --raw", refused}},
 	"admin": {{"admin leader --admin-port ADMIN", allowed}, {"admin --admin-port ADMIN", allowed}, {"admin stat_reset -y --admin-port ADMIN", refused},

@@ -368,6 +368,7 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"ensemble status":  {member("!"), member("-o", "json")},
 		"ensemble verify":  {member(), member("--deep", "/")},
 		"top":              {member("--once"), member("--once", "-o", "json")},
+		"bench":            {{"--clean", "--path", "/"}, {"--duration", "50ms", "--warm-up", "0", "--through", obeyed}, {obeyed}},
 		"session ls":       {member("!"), member("-o", "json")},
 		"session owner":    {member("/plain"), member("/" + evilName)},
 		"session show":     {member("!", "0x1234"), member(obeyed)},

@@ -16,7 +16,7 @@
 //	             sessionid.go decodes ids, sessionids.go completes them; sessionlive.go and
 //	             sessionclients.go ask for other rooms
 //	limits.go    tickTime and syncLimit, for another room
-//	members.go   the options that choose members
+//	members.go   the options that choose members; roles.go tells leader and followers apart for other rooms
 //	words.go     4lw: four-letter words; matrix.go puts members side by side
 //	admin.go     admin: commands of the AdminServer
 //

@@ -294,8 +294,8 @@ func (e *engine) keepAlive(stop <-chan struct{}) {
 // pace begins operations at their times, whether or not earlier ones are answered: the nth of all clients is due n/rate after the
 // start.
 func (e *engine) pace(stop <-chan struct{}) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	clock := newAlarm()
+	defer clock.close()
 	clients := len(e.sessions)
 	more := make([]int, clients)
 	var touched []int
@@ -324,7 +324,7 @@ func (e *engine) pace(stop <-chan struct{}) {
 		if next >= e.until.Load() {
 			return
 		}
-		sleepUntil(e, next, stop)
+		sleepUntil(e, clock, next, stop)
 	}
 }
 
@@ -336,13 +336,13 @@ func (e *engine) intendedAt(n int64) int64 {
 // longestNap bounds a sleep that nothing can end.
 const longestNap = 50 * time.Millisecond
 
-func sleepUntil(e *engine, at int64, stop <-chan struct{}) {
+func sleepUntil(e *engine, clock *alarm, at int64, stop <-chan struct{}) {
 	for {
 		left := time.Duration(at - e.now())
 		if left <= 0 {
 			return
 		}
-		nap(min(left, longestNap))
+		clock.sleep(min(left, longestNap))
 		select {
 		case <-stop:
 			return

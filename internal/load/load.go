@@ -4,7 +4,9 @@
 //	engine.go   a load: its clients, its pace, its end
 //	session.go  one client: what it sends, what it is answered, lost connections
 //	track.go    what is recorded, and summed up by intervals
+//	calls.go    operations that are made one after the other, by callers
 //	load.go     a load of one kind of requests on one server
+//	alarm_*.go  wakes the pacer on time
 package load
 
 import (
