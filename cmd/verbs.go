@@ -174,7 +174,7 @@ func (a *app) session(settle func() error) *session.Session {
 		}
 		return a.options.session(a.flags, a.streams)
 	})
-	s.Named, s.NamedOnly, s.Advise, s.Clients = a.named, a.namedOnly, a.advise, ensemble.Clients
+	s.Named, s.NamedOnly, s.Advise, s.Clients, s.Tree = a.named, a.namedOnly, a.advise, ensemble.Clients, ensemble.Tree
 	return s
 }
 

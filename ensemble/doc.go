@@ -14,7 +14,7 @@
 //	bundle.go    ensemble bundle; bundlecollect.go asks, bundlewrite.go writes without secrets
 //	session.go   session: ls, show, owner; sessions.go asks the members; sessiontimes.go their times;
 //	             sessionid.go decodes ids, sessionids.go completes them; sessionlive.go and
-//	             sessionclients.go ask for other rooms
+//	             sessionclients.go ask for other rooms, as does tree.go
 //	limits.go    tickTime and syncLimit, for another room
 //	members.go   the options that choose members; roles.go tells leader and followers apart for other rooms
 //	words.go     4lw: four-letter words; matrix.go puts members side by side

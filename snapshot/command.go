@@ -34,10 +34,11 @@ const exitUsage = 2
 // Verb is snapshot.
 var Verb = command.Verb{
 	Name: "snapshot", Short: "print, compare, check, rebuild and purge snapshots", Group: command.Offline,
-	New: func(env *command.Env) *cobra.Command { return newCommand(env.Streams) },
+	New: func(env *command.Env) *cobra.Command { return newCommand(env) },
 }
 
-func newCommand(s *ui.Streams) *cobra.Command {
+func newCommand(env *command.Env) *cobra.Command {
+	s := env.Streams
 	c := &cobra.Command{
 		Use: "snapshot",
 		Long: `Work on the snapshots of a data directory without a server. Files are only
@@ -61,7 +62,7 @@ a new one.`,
 	c.SetErr(s.Err)
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 	c.AddCommand(
-		newDumpCommand(s, runDump), newCompareCommand(s, runCompare), newDiffCommand(s, runDiff),
+		newDumpCommand(s, runDump), newCompareCommand(s, runCompare), newDiffCommand(env),
 		newSummaryCommand(s, runSummary), newVerifyCommand(s, runVerify), newAtCommand(s, runAt),
 		newPurgeCommand(s, runPurge),
 	)

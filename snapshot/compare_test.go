@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zkctl/zkctl/internal/treediff"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -74,7 +75,7 @@ func TestDiff(t *testing.T) {
 		t.Errorf("%d %s", a.code, a.err)
 	}
 	for _, want := range []string{
-		"- /app/bulk-002\n", "- /app/eph\n    data = \"e\"\n    acl = world:anyone:cdrwa\n",
+		"- /app/bulk-002\n", "- /app/eph\n",
 	} {
 		if !strings.Contains(a.out, want) {
 			t.Errorf("%q is missing in\n%s", want, a.out)
@@ -83,7 +84,7 @@ func TestDiff(t *testing.T) {
 	a = run(t, "diff", "-o", "json", dir+"36", dir+"71")
 	counts := map[string]int{}
 	for line := range strings.Lines(a.out) {
-		var d differenceJSON
+		var d treediff.Difference
 		if err := json.Unmarshal([]byte(line), &d); err != nil {
 			t.Fatal(line, err)
 		}
@@ -93,8 +94,8 @@ func TestDiff(t *testing.T) {
 		}
 	}
 	text := run(t, "diff", dir+"36", dir+"71").out
-	for change, m := range marks {
-		if got := strings.Count("\n"+text, "\n"+m.sign+" /"); got != counts[change] || got == 0 {
+	for change, sign := range map[string]string{"added": "+", "removed": "-", "changed": "~"} {
+		if got := strings.Count("\n"+text, "\n"+sign+" /"); got != counts[change] || got == 0 {
 			t.Errorf("%s: %d in text, %d in JSON", change, got, counts[change])
 		}
 	}

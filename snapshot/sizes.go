@@ -154,3 +154,21 @@ func javaRank(c byte) byte {
 	}
 	return c
 }
+
+// compareTree orders paths as in a tree drawn with sorted children: "/" sorts before everything
+// else.
+func compareTree(a, b string) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			switch {
+			case a[i] == '/':
+				return -1
+			case b[i] == '/':
+				return 1
+			}
+			return int(javaRank(a[i])) - int(javaRank(b[i]))
+		}
+	}
+	return len(a) - len(b)
+}

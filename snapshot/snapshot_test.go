@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -37,7 +38,7 @@ func runWith(t testing.TB, s *ui.Streams, args ...string) answer {
 	t.Helper()
 	var out, err bytes.Buffer
 	s.Out, s.Err = &out, &err
-	c := newCommand(s)
+	c := newCommand(&command.Env{Streams: s})
 	c.SetArgs(args)
 	failure := c.ExecuteContext(context.Background())
 	a := answer{out: out.String()}

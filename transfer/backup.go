@@ -427,9 +427,11 @@ A backup is a location, so that cp brings back a part of it: file:DIR/ID.jsonl.z
 			if err != nil {
 				return err
 			}
-			if _, err := verifyBackup(c.Context(), b.file); err != nil {
+			sum, err := verifyBackup(c.Context(), b.file)
+			if err != nil {
 				return fmt.Errorf("%w; nothing was written", err)
 			}
+			w.znodes = int(sum.Znodes)
 			return w.copy(c.Context(), source.FilePrefix+source.EncodeFile(b.file), args[2], false)
 		},
 	}

@@ -100,6 +100,9 @@ func (m *move) wanted(ctx context.Context, part mapping, visit func(z *source.Zn
 			return nil
 		}
 		own := *z
+		if m.bar != nil {
+			m.bar.bytes.Add(int64(len(z.Data)))
+		}
 		own.Path = zpath.Rebase(z.Path, part.from, part.to)
 		own.ACL = m.aclOf(z.ACL)
 		return visit(&own)

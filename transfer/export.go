@@ -26,7 +26,7 @@ const (
 
 // The values of --ephemerals.
 const (
-	skipEphemerals = "skip"
+	skipEphemerals = export.SkipEphemerals
 	markEphemerals = "mark"
 )
 
@@ -46,6 +46,9 @@ type exporting struct {
 	system       bool
 	settle       time.Duration
 	inconsistent bool
+	via          string
+	adminPort    string
+	log          string
 
 	filter *filter
 }
@@ -63,6 +66,11 @@ changes during the walk is read again, and what no watch reports is compared, un
 nothing has changed. If that does not end within --consistent-timeout, the file says so,
 and the exit code is 1. A lost connection starts the walk over.
 
+With --via admin, the AdminServer of a server of 3.9 sends its tree, which costs it less
+than a walk and tells kinds and TTLs; it needs an identity with all permissions on /. The
+server goes on meanwhile, so the export is only consistent if nothing was written, or if
+--log names a data directory with the logs after it.
+
 Formats:
   jsonl     a JSON object a line, with a checksum at the end; see docs/transfer.md
   dir       a folder of files to edit and to put under version control
@@ -74,7 +82,8 @@ tell containers and TTL znodes from persistent ones; files do. /zookeeper belong
 ensemble; --system exports its quotas.`,
 		Example: `  zkctl export /app -O app.jsonl.zst
   zkctl export prod:/ --exclude '/locks' --format dir -O tree
-  zkctl export file:/var/lib/zookeeper@10m:/config | jq -r .path`,
+  zkctl export file:/var/lib/zookeeper@10m:/config | jq -r .path
+  zkctl -auth-file admin.auth export / --via admin --log /var/lib/zookeeper -O all.jsonl`,
 		Args:              command.ArgCount(1, 1),
 		ValidArgsFunction: command.Takes(command.Location, 0, 0),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -104,6 +113,9 @@ func (e *exporting) add(c *cobra.Command) {
 	fs.IntVar(&e.rate, "rate", 0, "make at most `N` requests a second; 0 for no limit")
 	fs.BoolVar(&e.system, "system", false, "also the quotas in /zookeeper")
 	fs.DurationVar(&e.settle, "consistent-timeout", settleTime, "how long to try for a consistent export")
+	choice(c, &e.via, "via", viaSession, "read through a `session`, or let an AdminServer of 3.9 send the tree: admin", viaSession, viaAdmin)
+	fs.StringVar(&e.adminPort, "admin-port", "", "`port` of the AdminServers for --via admin, or one for each server, separated by commas (default 8080)")
+	fs.StringVar(&e.log, "log", "", "data `directory` whose transaction logs make what --via admin reads consistent")
 	fs.BoolVar(&e.inconsistent, "allow-inconsistent", false, "exit with 0 even if the export is not consistent")
 }
 
@@ -116,6 +128,10 @@ func (e *exporting) check() (err error) {
 		return fmt.Errorf("--ephemerals: unknown word %q; use skip or mark", e.ephemerals)
 	case !slices.Contains([]string{"", export.Gzip, export.Zstd}, e.compress):
 		return fmt.Errorf("--compress: unknown compression %q; use gzip or zstd", e.compress)
+	case e.via != "" && e.via != viaSession && e.via != viaAdmin:
+		return fmt.Errorf("--via: unknown way %q; use session or admin", e.via)
+	case e.via != viaAdmin && (e.log != "" || e.adminPort != ""):
+		return errors.New("--log and --admin-port are for --via admin")
 	case e.rate < 0:
 		return fmt.Errorf("--rate: %d is not a number of requests a second; use 0 for no limit", e.rate)
 	case e.settle <= 0:
@@ -196,7 +212,7 @@ type copying struct {
 
 // write exports a location.
 func (e *exporting) write(ctx context.Context, location string, to sink) (*copying, error) {
-	src, err := e.env.OpenApart(location)
+	src, err := e.open(ctx, location)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +220,7 @@ func (e *exporting) write(ctx context.Context, location string, to sink) (*copyi
 	x := &copying{exporting: e, src: src, to: to, root: src.Location.Path}
 	bar := newProgress(e.env, "read")
 	defer bar.done()
-	opt := source.Options{Stat: true, Data: true, ACL: true, Rate: e.rate, Settle: e.settle, Progress: bar.set,
+	opt := source.Options{Stat: true, Data: true, ACL: true, Rate: e.rate, Settle: e.settle, Progress: bar.set, Bytes: &bar.bytes, Total: bar.of,
 		Settling: func(why string) { e.env.Note("%s", why) },
 		Moment:   func(m source.Moment) { x.state, x.known = m, true }}
 	x.missing, err = e.env.Walk(ctx, src, opt, x.visit)
@@ -332,6 +348,8 @@ func (x *copying) verdict() error {
 
 func (x *copying) unsettled() string {
 	switch {
+	case x.via == viaAdmin:
+		return "the export may not be consistent: the server went on while it sent its tree; --log DIR replays its transaction logs on that"
 	case x.src.Conn() != nil:
 		return fmt.Sprintf("the export is not consistent: after %v, %s still changing (--consistent-timeout gives it more time)", x.settle, were(x.state.Dirty, "znode"))
 	case !x.known:

@@ -14,6 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
+	"github.com/zkctl/zkctl/internal/treediff"
 )
 
 // odd are names that systems or tools take for something else.
@@ -99,7 +100,7 @@ func TestFolder(t *testing.T) {
 + /TestFolder/new
 1 added, 3 removed, 1 changed
 `
-	if out != want || code != exitDifferent {
+	if out != want || code != treediff.ExitDifferent {
 		t.Errorf("exit %d, %s\n%s\nwant\n%s", code, errs, out, want)
 	}
 	out, _, _ = b.run("diff", root, file, "--brief", "-o", "json")
@@ -107,7 +108,7 @@ func TestFolder(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 	out, _, _ = b.run("diff", file, root, "-o", "json")
-	var j differenceJSON
+	var j treediff.Difference
 	if err := json.Unmarshal([]byte(strings.Split(out, "\n")[0]), &j); err != nil || j.Change != "added" || !strings.Contains(string(j.New), `"path":"/TestFolder/CON"`) {
 		t.Errorf("%v: %s", err, out)
 	}
@@ -130,7 +131,7 @@ func TestFolder(t *testing.T) {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, errs, code := b.run("diff", file, file); code != exitTrouble || !strings.Contains(errs, text) {
+		if _, errs, code := b.run("diff", file, file); code != treediff.ExitTrouble || !strings.Contains(errs, text) {
 			t.Errorf("%s: exit %d, %s", name, code, errs)
 		}
 		_ = os.Remove(path)
@@ -232,7 +233,7 @@ func TestDiffTrouble(t *testing.T) {
 	b.create("/TestDiffTrouble", "", proto.OpenACL, proto.Persistent, 0)
 	for _, words := range [][]string{{"diff", "/TestDiffTrouble"}, {"diff", "/TestDiffTrouble", "/no-such"}, {"diff", "/", "file:none"},
 		{"diff", "/", "/", "--fields", "dta"}, {"diff", "/", "/", "-o", "xml"}} {
-		if _, errs, code := b.run(words...); code != exitTrouble || errs == "" {
+		if _, errs, code := b.run(words...); code != treediff.ExitTrouble || errs == "" {
 			t.Errorf("%q: exit %d, %s", words, code, errs)
 		}
 	}

@@ -95,7 +95,10 @@ func (w *writing) importFile(ctx context.Context, args, maps []string) error {
 		return err
 	}
 	// A fault at the end of the file must not be found out after the rest was written.
-	missing, err := w.env.Walk(ctx, src, source.Options{Stat: true}, func(*source.Znode) error { return nil })
+	missing, err := w.env.Walk(ctx, src, source.Options{Stat: true}, func(*source.Znode) error {
+		w.znodes++
+		return nil
+	})
 	if err = errors.Join(err, missing); err != nil {
 		return fmt.Errorf("%w; nothing was written", err)
 	}

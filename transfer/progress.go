@@ -1,6 +1,10 @@
 package transfer
 
 import (
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/command"
@@ -10,13 +14,16 @@ import (
 // lineEvery is the time between two lines of progress where there is no terminal.
 const lineEvery = 10 * time.Second
 
-// progress shows on Err how many znodes are done: a line that changes on a terminal, else a line now and then.
+// progress shows on Err how far a run is: znodes, bytes of data, rate, time left. That is a line that changes on a terminal, else
+// a line now and then.
 type progress struct {
-	env  *command.Env
-	what string
-	bar  *ui.Progress
-	from time.Time
-	next time.Time
+	env   *command.Env
+	what  string
+	bar   *ui.Progress
+	bytes atomic.Int64
+	total atomic.Int64 // znodes, 0 if unknown
+	from  time.Time
+	next  time.Time
 }
 
 func newProgress(env *command.Env, what string) *progress {
@@ -24,15 +31,50 @@ func newProgress(env *command.Env, what string) *progress {
 	return &progress{env: env, what: what, bar: env.Streams.NewProgress(what, 0), from: now, next: now.Add(lineEvery)}
 }
 
+// of says how many znodes there are.
+func (p *progress) of(total int) { p.total.Store(int64(total)) }
+
+// set says that n znodes are done.
 func (p *progress) set(n int) {
-	if p.env.Streams.ErrTTY {
-		p.bar.Set(int64(n))
-		return
-	}
-	if now := time.Now(); now.After(p.next) {
+	p.bar.Say(func() string { return p.line(n, time.Since(p.from)) })
+	if now := time.Now(); now.After(p.next) && !p.env.Streams.ErrTTY {
 		p.next = now.Add(lineEvery)
-		p.env.Note("%s %s, %s a second", p.what, command.Counted(n, "znode"), command.Thousands(int(float64(n)/now.Sub(p.from).Seconds())))
+		p.env.Note("%s", p.line(n, now.Sub(p.from)))
 	}
+}
+
+// line is what is said if n znodes were done in a time.
+func (p *progress) line(n int, took time.Duration) string {
+	rate, total := float64(n)/max(took.Seconds(), 0.001), int(p.total.Load())
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", p.what, command.Thousands(n))
+	if total >= n && total > 0 {
+		fmt.Fprintf(&b, " of %s", command.Thousands(total))
+	}
+	b.WriteString(" znodes")
+	if bytes := p.bytes.Load(); bytes > 0 {
+		fmt.Fprintf(&b, ", %s", ui.Bytes(bytes))
+	}
+	fmt.Fprintf(&b, ", %s znodes/s", command.Thousands(int(rate)))
+	if total > n && n > 0 {
+		fmt.Fprintf(&b, ", %v left", time.Duration(float64(total-n)/rate*float64(time.Second)).Round(time.Second))
+	}
+	return b.String()
+}
+
+// reader counts the bytes of what is read.
+func (p *progress) reader(r io.Reader) io.Reader { return &counted{p, r} }
+
+type counted struct {
+	p *progress
+	r io.Reader
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.p.bytes.Add(int64(n))
+	c.p.bar.Say(func() string { return c.p.what + " " + ui.Bytes(c.p.bytes.Load()) })
+	return n, err
 }
 
 func (p *progress) done() { p.bar.Done() }

@@ -3,11 +3,11 @@
 //
 //	transfer.go      the verbs
 //	export.go        export
+//	viaadmin.go      --via admin: the tree that an AdminServer sends, and the logs after it
 //	filter.go        --include and --exclude
 //	output.go        what an export is written to: a file, the output, a folder
 //	snapshotfile.go  and a snapshot
-//	diff.go          diff: two walks side by side
-//	diffprint.go     what differs, as text and JSON
+//	diff.go          diff
 //	backup.go        backup: a folder of exports
 //	backups.go       which are there, and what they are called
 //	keep.go          which of them to keep

@@ -33,6 +33,9 @@ type writing struct {
 	batch, rate int
 	output      string
 
+	znodes int // that the source has, 0 if that is not known
+	bar    *progress
+
 	acls []proto.ACL // that --acl gives to all znodes; nil to keep theirs
 }
 
@@ -167,6 +170,8 @@ func (w *writing) write(ctx context.Context, dst *source.Source, opt apply.Optio
 	opt.Raise = func(parents, pairs int, largest string) (bool, error) { return w.raise(ctx, parents, pairs, largest) }
 	opt.Lost = func(err error) { w.env.Warn("%v; waiting for a connection", err) }
 	bar := newProgress(w.env, "written")
+	bar.of(w.znodes)
+	w.bar = bar
 	opt.Progress = bar.set
 	out.clear = bar.done
 	res, err := do(ctx, opt)

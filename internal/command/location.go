@@ -22,15 +22,16 @@ func (env *Env) Open(in *Invocation, i int) (*source.Source, error) {
 
 // OpenLocation opens a location. A relative path starts at the current znode.
 func (env *Env) OpenLocation(text string) (*source.Source, error) {
-	return env.openLocation(text, source.Open)
+	return env.OpenWith(text, source.Open)
 }
 
 // OpenApart is OpenLocation on a session of its own, which consistent walks need.
 func (env *Env) OpenApart(text string) (*source.Source, error) {
-	return env.openLocation(text, source.OpenApart)
+	return env.OpenWith(text, source.OpenApart)
 }
 
-func (env *Env) openLocation(text string, open func(source.Location, source.Sessions) (*source.Source, error)) (*source.Source, error) {
+// OpenWith is OpenLocation with another way to open it than source.Open. A location on the session at hand has an absolute path then.
+func (env *Env) OpenWith(text string, open func(source.Location, source.Sessions) (*source.Source, error)) (*source.Source, error) {
 	l, err := source.Parse(text, time.Now())
 	if err != nil {
 		return nil, err

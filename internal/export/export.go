@@ -48,6 +48,9 @@ type Options struct {
 	System     bool     `json:"system,omitempty"`
 }
 
+// SkipEphemerals is the value of Options.Ephemerals if they are left out.
+const SkipEphemerals = "skip"
+
 // The kinds of znodes.
 const (
 	Persistent = "persistent"

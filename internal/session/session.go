@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/zkctl/zkctl/internal/client"
@@ -30,6 +31,9 @@ type Session struct {
 	// Clients asks the members of an ensemble for the client of each session. It may return some of them together with the reason
 	// why others are missing. It may be nil.
 	Clients func(ctx context.Context, cfg client.Config) (map[int64]string, error)
+	// Tree passes the whole tree of a member, as a snapshot of a zxid, to take. It comes from an AdminServer at one of the ports, which
+	// are written as options have them, "" for the default. It may be nil.
+	Tree func(ctx context.Context, cfg client.Config, adminPorts string, take func(zxid int64, snapshot io.Reader) error) error
 
 	mu        sync.Mutex
 	configure func() (client.Config, error) // nil once there is a configuration

@@ -50,6 +50,9 @@ func (d *dir) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (
 	if d.tree.Get(d.path) == nil {
 		return r, none(d.path)
 	}
+	if d.path == "/" {
+		opt.total(d.tree.Len())
+	}
 	opt.moment(Moment{Start: d.tree.LastZxid(), End: d.tree.LastZxid(), Consistent: true})
 	var z Znode
 	i := -1
@@ -62,6 +65,7 @@ func (d *dir) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (
 			continue
 		}
 		r.Read++
+		opt.found(n.Data)
 		z = Znode{Path: path, Known: true, Stat: n.ClientStat(), Kind: KindOf(n.Stat.EphemeralOwner), TTL: ttlOf(n.Stat.EphemeralOwner), Data: n.Data}
 		if opt.ACL {
 			z.ACL = d.tree.ACL(n.ACL)

@@ -89,6 +89,7 @@ func (e *exported) Walk(ctx context.Context, opt Options, visit func(*Znode) err
 			continue
 		}
 		r.Read++
+		opt.found(x.Data)
 		z = Znode{Path: x.Path, Known: true, Stat: x.Stat, Kind: Kind(x.Kind), TTL: x.TTL, Data: x.Data, ACL: x.ACL}
 		if opt.Match != nil && !opt.Match(&z) {
 			continue

@@ -137,6 +137,7 @@ func (s *scan) see(n *storage.Node) error {
 		return nil
 	}
 	s.report.Read++
+	s.opt.found(n.Data)
 	if s.opt.Match != nil {
 		s.z = Znode{Path: path, Known: true, Data: n.Data}
 		if stat {

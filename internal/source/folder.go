@@ -153,6 +153,7 @@ func (w *reading) see(z *Znode) error {
 		return nil
 	}
 	w.r.Read++
+	w.opt.found(z.Data)
 	if w.opt.Match != nil && !w.opt.Match(z) {
 		return nil
 	}

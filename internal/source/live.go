@@ -51,6 +51,7 @@ func (l *live) Walk(ctx context.Context, opt Options, visit func(*Znode) error) 
 			return nil
 		}
 		r.Read++
+		opt.found(found.Data)
 		if found.Err != nil {
 			r.failed(found.Path, found.Err)
 		}

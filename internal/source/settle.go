@@ -107,6 +107,9 @@ func (l *live) settled(ctx context.Context, opt Options, visit func(*Znode) erro
 func (s *settling) try(ctx context.Context, until time.Time) (Moment, error) {
 	conn, path := s.l.conn, s.l.path
 	s.l.dirt.reset(path)
+	if s.opt.Bytes != nil {
+		s.opt.Bytes.Store(0)
+	}
 	if s.watch {
 		if err := conn.AddWatch(ctx, path, proto.WatchPersistentRecursive); errors.Is(err, proto.ErrUnimplemented) {
 			return Moment{}, errNoWatch
@@ -116,6 +119,11 @@ func (s *settling) try(ctx context.Context, until time.Time) (Moment, error) {
 		defer func() {
 			_ = conn.RemoveWatches(context.WithoutCancel(ctx), path, proto.WatcherPersistentRecursive, true)
 		}()
+		if s.opt.Total != nil && s.opt.Levels == 0 { // servers with recursive watches have this operation
+			if below, err := conn.AllChildrenNumber(ctx, path); err == nil {
+				s.opt.Total(int(below) + 1)
+			}
+		}
 	} else if _, err := conn.Exists(ctx, path, false); err != nil {
 		return Moment{}, err
 	}
@@ -170,6 +178,7 @@ func (s *settling) walked(z *client.Walked) error {
 	if isGone(z.Err) && z.Path == s.l.path {
 		return none(z.Path)
 	}
+	s.opt.found(z.Data)
 	return s.add(z.Path, stateOf(z.Err), &z.Stat, z.Data, z.ACL, z.Err)
 }
 

@@ -16,6 +16,7 @@
 //	sort.go       sorts records in bounded memory
 //	key.go        the order of paths, as the order of bytes
 //	pull.go       a walk whose znodes are taken one by one
+//	taken.go      a snapshot that a server has sent, and the logs after it
 package source
 
 import (
@@ -23,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
@@ -99,6 +101,10 @@ type Options struct {
 	Match func(z *Znode) bool
 	// Progress is called with the number of znodes found so far, now and then.
 	Progress func(found int)
+	// Bytes, if set, counts the bytes of data that were found so far, and Total is called with the number of znodes that there are
+	// about, if that is known before they are visited. Total may be nil.
+	Bytes *atomic.Int64
+	Total func(znodes int)
 	// Settle, if not 0, is how long a walk of a server may take to become consistent: to find everything as it was at one
 	// moment. It needs a source from OpenApart. What is to be visited is then sorted outside memory.
 	Settle time.Duration
@@ -106,6 +112,19 @@ type Options struct {
 	Settling func(why string)
 	// Moment is called before the first visit, if it is known which state of the tree is visited. It may be nil.
 	Moment func(m Moment)
+}
+
+// found counts a znode's data.
+func (opt *Options) found(data []byte) {
+	if opt.Bytes != nil {
+		opt.Bytes.Add(int64(len(data)))
+	}
+}
+
+func (opt *Options) total(znodes int) {
+	if opt.Total != nil {
+		opt.Total(znodes)
+	}
 }
 
 func (opt *Options) moment(m Moment) {
@@ -207,34 +226,39 @@ func OpenApart(l Location, s Sessions) (*Source, error) { return open(l, s, true
 
 func open(l Location, s Sessions, apart bool) (*Source, error) {
 	var w walker
-	var cfg client.Config
 	var err error
-	switch l.Form {
-	case Here:
-		if apart {
-			cfg, err = s.Apart()
-			break
-		}
+	switch {
+	case l.Form == File:
+		w, err = openFile(&l)
+	case l.Form == Here && !apart:
 		var conn *client.Conn
 		if conn, err = s.Conn(); err == nil {
 			w = &live{conn: conn, path: l.Path}
 		}
-	case Named:
-		if cfg, err = s.ConfigOf(l.Name); err != nil {
-			err = &LocationError{l, err.Error()}
-		}
-	case Servers:
-		cfg = s.PlainConfig(l.Servers)
 	default:
-		w, err = openFile(&l)
-	}
-	if err == nil && w == nil {
-		w, err = openLive(cfg, l.Path)
+		var cfg client.Config
+		if cfg, err = Config(l, s); err == nil {
+			w, err = openLive(cfg, l.Path)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	return &Source{l, w}, nil
+}
+
+// Config returns the configuration of a session of its own with a live location.
+func Config(l Location, s Sessions) (cfg client.Config, err error) {
+	switch l.Form {
+	case Here:
+		return s.Apart()
+	case Named:
+		if cfg, err = s.ConfigOf(l.Name); err != nil {
+			err = &LocationError{l, err.Error()}
+		}
+		return cfg, err
+	}
+	return s.PlainConfig(l.Servers), nil
 }
 
 // openFile opens what is in a file or folder. The path of an export starts at its root.

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"io"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -9,8 +10,10 @@ import (
 // Progress is a line on Err that shows the progress of a long command. It shows nothing unless
 // Err is a terminal, and nothing in the first half second. It is not safe for concurrent use.
 type Progress struct {
-	bar  *progressbar.ProgressBar // nil if Err is not a terminal
-	from time.Time
+	bar     *progressbar.ProgressBar // nil if Err is not a terminal
+	from    time.Time
+	streams *Streams
+	said    bool
 }
 
 // progressDelay is the time before the line first appears; progressPause is the time between
@@ -31,7 +34,7 @@ func (s *Streams) NewProgress(what string, total int64) *Progress {
 		total = -1
 	}
 	return &Progress{
-		from: time.Now().Add(progressDelay),
+		from: time.Now().Add(progressDelay), streams: s,
 		bar: progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(Raw(s.Err)),
 			progressbar.OptionSetDescription(what),
@@ -52,9 +55,26 @@ func (p *Progress) Set(done int64) {
 	}
 }
 
+// Say shows a text, which has no control characters, in place of the bar.
+func (p *Progress) Say(text func() string) {
+	now := time.Now()
+	if p.bar == nil || now.Before(p.from) {
+		return
+	}
+	p.from, p.said = now.Add(progressPause), true
+	line := []rune(text())
+	_, _ = io.WriteString(Raw(p.streams.Err), eraseLine+string(line[:min(len(line), max(p.streams.Width-1, 0))])) // as the bar
+}
+
+const eraseLine = "\r\x1b[K"
+
 // Done removes the line. It may be called repeatedly.
 func (p *Progress) Done() {
-	if p.bar != nil && time.Now().After(p.from) {
+	switch {
+	case p.said:
+		_, _ = io.WriteString(Raw(p.streams.Err), eraseLine)
+		p.said = false
+	case p.bar != nil && time.Now().After(p.from):
 		_ = p.bar.Clear()
 		_ = p.bar.Exit()
 	}

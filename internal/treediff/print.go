@@ -1,4 +1,4 @@
-package transfer
+package treediff
 
 import (
 	"bufio"
@@ -22,21 +22,21 @@ import (
 
 // differences prints what differs.
 type differences struct {
-	*diffing
+	*comparison
 	w                       *bufio.Writer
 	a, b                    source.Location
 	added, removed, changed int
 	flushed                 time.Time
 }
 
-func newDifferences(d *diffing, a, b source.Location) *differences {
-	return &differences{diffing: d, a: a, b: b, w: bufio.NewWriterSize(d.env.Streams.Out, 64<<10)}
+func newDifferences(c *comparison) *differences {
+	return &differences{comparison: c, a: c.a.src.Location, b: c.b.src.Location, w: bufio.NewWriterSize(c.env.Streams.Out, 64<<10)}
 }
 
 func (d *differences) total() int { return d.added + d.removed + d.changed }
 
-// differenceJSON is a difference; old and new are as export writes them.
-type differenceJSON struct {
+// Difference is a difference; old and new are as export writes them.
+type Difference struct {
 	Change   string          `json:"change"`
 	Path     string          `json:"path"`
 	Encoding string          `json:"pathEncoding,omitempty"`
@@ -64,7 +64,7 @@ func (d *differences) add(path string, a, b *source.Znode, fields []string) erro
 	if path == "" {
 		path = "/"
 	}
-	if d.env.Output == ui.JSON {
+	if d.Output == ui.JSON {
 		return d.object(change, path, a, b, fields)
 	}
 	line := mark + " " + d.env.Streams.Name(path)
@@ -72,7 +72,7 @@ func (d *differences) add(path string, a, b *source.Znode, fields []string) erro
 		line += " (" + strings.Join(fields, ", ") + ")"
 	}
 	fmt.Fprintln(d.w, d.env.Streams.Paint(line, paint))
-	if !d.brief && a != nil && b != nil {
+	if !d.Brief && a != nil && b != nil {
 		for _, field := range fields {
 			if err := d.field(field, a, b); err != nil {
 				return err
@@ -87,10 +87,10 @@ func (d *differences) add(path string, a, b *source.Znode, fields []string) erro
 }
 
 func (d *differences) object(change, path string, a, b *source.Znode, fields []string) error {
-	j := differenceJSON{Change: change, Fields: fields}
+	j := Difference{Change: change, Fields: fields}
 	text, form := escape.DataText.Encode([]byte(path))
 	j.Path, j.Encoding = text, string(form)
-	if !d.brief {
+	if !d.Brief {
 		if a != nil {
 			j.Old = record(a)
 		}
@@ -114,20 +114,20 @@ func record(z *source.Znode) json.RawMessage {
 // field prints how a field changes.
 func (d *differences) field(field string, a, b *source.Znode) error {
 	switch field {
-	case fieldData:
+	case Data:
 		if err := d.w.Flush(); err != nil {
 			return err
 		}
-		return textdiff.Data(place(d.a, a.Path), place(d.b, b.Path), a.Data, b.Data, d.lines).Print(d.env.Streams)
-	case fieldACL:
+		return textdiff.Data(place(d.a, a.Path), place(d.b, b.Path), a.Data, b.Data, d.Lines).Print(d.env.Streams)
+	case ACL:
 		d.values("acl", command.FormatACL(a.ACL), command.FormatACL(b.ACL))
-	case fieldKind:
+	case Kind:
 		d.values("kind", kindText(a), kindText(b))
-	case fieldOwner:
+	case Owner:
 		d.values("owner", proto.Hex(a.Stat.EphemeralOwner), proto.Hex(b.Stat.EphemeralOwner))
-	case fieldSequence:
+	case Sequence:
 		d.values("next sequence number", strconv.Itoa(int(source.NextSequence(&a.Stat))), strconv.Itoa(int(source.NextSequence(&b.Stat))))
-	case fieldStat:
+	case Stat:
 		old, now := statTexts(&a.Stat), statTexts(&b.Stat)
 		for i, one := range old {
 			if one.value != now[i].value {
@@ -182,7 +182,7 @@ func place(l source.Location, path string) string {
 
 // flush ends the output; whole says that the comparison came to its end.
 func (d *differences) flush(whole bool) error {
-	if whole && d.env.Output != ui.JSON && d.total() > 0 {
+	if whole && d.Output != ui.JSON && d.total() > 0 {
 		fmt.Fprintf(d.w, "%s added, %s removed, %s changed\n", command.Thousands(d.added), command.Thousands(d.removed), command.Thousands(d.changed))
 	}
 	return d.w.Flush()
