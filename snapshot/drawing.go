@@ -109,13 +109,4 @@ func kindOf(owner int64) string {
 	return persistent
 }
 
-// printACL formats an ACL on one line, as getAcl does: world:anyone:cdrwa.
-func printACL(acl []proto.ACL) string {
-	parts := make([]string, len(acl))
-	for i, a := range acl {
-		parts[i] = escape.Line(a.ID.Scheme + ":" + a.ID.ID + ":" + a.Perms.String())
-	}
-	return strings.Join(parts, ",")
-}
-
 func percent(v float64) string { return fmt.Sprintf("%.1f %%", v) }

@@ -49,13 +49,13 @@ func (p *progress) line(n int, took time.Duration) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s", p.what, command.Thousands(n))
 	if total >= n && total > 0 {
-		fmt.Fprintf(&b, " of %s", command.Thousands(total))
+		fmt.Fprintf(&b, "/%s", command.Thousands(total))
 	}
 	b.WriteString(" znodes")
 	if bytes := p.bytes.Load(); bytes > 0 {
 		fmt.Fprintf(&b, ", %s", ui.Bytes(bytes))
 	}
-	fmt.Fprintf(&b, ", %s znodes/s", command.Thousands(int(rate)))
+	fmt.Fprintf(&b, ", %s/s", command.Thousands(int(rate)))
 	if total > n && n > 0 {
 		fmt.Fprintf(&b, ", %v left", time.Duration(float64(total-n)/rate*float64(time.Second)).Round(time.Second))
 	}

@@ -16,15 +16,15 @@ func TestProgress(t *testing.T) {
 	var shown bytes.Buffer
 	env := &command.Env{Streams: &ui.Streams{Out: io.Discard, Err: &shown, ErrTTY: true, Width: 40}}
 	p := newProgress(env, "read")
-	if line := p.line(1000, 2*time.Second); line != "read 1,000 znodes, 500 znodes/s" {
+	if line := p.line(1000, 2*time.Second); line != "read 1,000 znodes, 500/s" {
 		t.Errorf("%q", line)
 	}
 	p.of(3000)
 	p.bytes.Add(2 << 20)
-	if line := p.line(1000, 2*time.Second); line != "read 1,000 of 3,000 znodes, 2.0 MiB, 500 znodes/s, 4s left" {
+	if line := p.line(1000, 2*time.Second); line != "read 1,000/3,000 znodes, 2.0 MiB, 500/s, 4s left" {
 		t.Errorf("%q", line)
 	}
-	if line := p.line(3001, 2*time.Second); strings.Contains(line, "of 3,000") || strings.Contains(line, "left") {
+	if line := p.line(3001, 2*time.Second); strings.Contains(line, "/3,000") || strings.Contains(line, "left") {
 		t.Errorf("more than there were: %q", line)
 	}
 	p.bar.Say(func() string { return "too early" })
@@ -36,7 +36,7 @@ func TestProgress(t *testing.T) {
 		return shown.Len() > 0
 	})
 	p.done()
-	if text := shown.String(); !strings.HasPrefix(text, "\r\x1b[Kread 1,000 of 3,000 znodes") || !strings.HasSuffix(text, "\r\x1b[K") {
+	if text := shown.String(); !strings.HasPrefix(text, "\r\x1b[Kread 1,000/3,000 znodes") || !strings.HasSuffix(text, "\r\x1b[K") {
 		t.Errorf("%q", text)
 	}
 	for _, line := range strings.Split(shown.String(), "\r\x1b[K") {

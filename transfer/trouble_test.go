@@ -45,6 +45,18 @@ func TestStandardStreams(t *testing.T) {
 			t.Errorf("%q: %s", compression, out)
 		}
 	}
+	// The number of the next child is what a person writes into the file.
+	edited := filepath.Join(t.TempDir(), "edited.jsonl")
+	if err := os.WriteFile(edited, []byte(`{"zkctl":"export","schema":1,"version":"v","source":"s","root":"/e","zxidStart":"0x1","zxidEnd":"0x2","consistent":true,"time":1,"kinds":true,"options":{}}
+{"path":"/e","next":7,"numChildren":2,"cversion":3,"acl":[{"scheme":"world","id":"anyone","perms":"cdrwa"}]}
+{"znodes":1,"bytes":0}
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.must("import", edited, root+"-edited")
+	if next := b.create(root+"-edited/n-", "", proto.OpenACL, proto.PersistentSequential, 0); next != root+"-edited/n-0000000007" {
+		t.Errorf("the next child is %s", next)
+	}
 	b.env.Streams.In = strings.NewReader(`{"zkctl":"exp`)
 	if _, errs, code := b.run("import", "-", root+"-cut"); code == 0 || !strings.Contains(errs, "nothing was written") {
 		t.Errorf("cut off: %d, %s", code, errs)

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/export"
+	"github.com/zkctl/zkctl/internal/proto"
 )
 
 // Record returns the znode as exports have it.
@@ -59,6 +61,15 @@ func (s *Source) Header() *export.Header {
 	return nil
 }
 
+// statOf returns the stat of a record. If a person has changed the number of the next sequential child, that counts, not cversion.
+func statOf(x *export.Record) proto.Stat {
+	s := x.Stat
+	if x.Next > 0 && x.Next <= math.MaxInt32 && int32(x.Next) != NextSequence(&s) {
+		s.Cversion = int32(uint32(2*x.Next)) - s.NumChildren
+	}
+	return s
+}
+
 // Walk reads the whole file, even if only a part is visited: only then its checksum is known.
 func (e *exported) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (r Report, err error) {
 	file, err := export.Open(e.name)
@@ -90,7 +101,7 @@ func (e *exported) Walk(ctx context.Context, opt Options, visit func(*Znode) err
 		}
 		r.Read++
 		opt.found(x.Data)
-		z = Znode{Path: x.Path, Known: true, Stat: x.Stat, Kind: Kind(x.Kind), TTL: x.TTL, Data: x.Data, ACL: x.ACL}
+		z = Znode{Path: x.Path, Known: true, Stat: statOf(x), Kind: Kind(x.Kind), TTL: x.TTL, Data: x.Data, ACL: x.ACL}
 		if opt.Match != nil && !opt.Match(&z) {
 			continue
 		}

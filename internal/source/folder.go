@@ -96,7 +96,7 @@ func (w *reading) znode(path, file string, isFolder bool) error {
 	null := false
 	if w.next != nil && w.next.Path == path {
 		x := w.next
-		z.Stat, z.Kind, z.TTL, null = x.Stat, Kind(x.Kind), x.TTL, !x.Bare
+		z.Stat, z.Kind, z.TTL, null = statOf(x), Kind(x.Kind), x.TTL, !x.Bare
 		if x.ACL != nil {
 			z.ACL = x.ACL
 		}
