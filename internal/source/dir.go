@@ -93,5 +93,6 @@ func (d *dir) flat(ctx context.Context, opt Options, r *Report, visit func(*Znod
 		return err
 	}
 	r.Faults = faults
+	opt.moment(Moment{Start: last, End: last, Consistent: true})
 	return s.second(ctx, r, visit)
 }

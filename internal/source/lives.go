@@ -440,6 +440,7 @@ func (s *replay) second(ctx context.Context, r *Report, visit func(*Znode) error
 		}
 		if s.opt.Data && !l.null {
 			z.Data = l.data
+			s.opt.found(z.Data)
 		}
 		if s.opt.Match != nil && !s.opt.Match(&z) {
 			return nil
