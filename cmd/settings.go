@@ -103,7 +103,11 @@ func (o *options) session(flags *pflag.FlagSet, s *ui.Streams) (client.Config, e
 	}
 	properties := &client.Properties{}
 	if !o.ours {
-		if err := properties.LoadSystem("CLIENT_JVMFLAGS", zoocfg.ClientProperties(os.LookupEnv)); err != nil {
+		system, warnings := zoocfg.ClientProperties(os.LookupEnv)
+		for _, warning := range warnings {
+			ui.Warn(s.Err, "%s", warning)
+		}
+		if err := properties.LoadSystem("CLIENT_JVMFLAGS", system); err != nil {
 			return cfg, err
 		}
 	}

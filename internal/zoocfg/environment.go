@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/infile"
+	"github.com/zkctl/zkctl/internal/lazyre"
 )
 
 // ParseSystemProperties finds the -Dname=value words among the flags of a JVM. It splits words as
@@ -115,19 +117,23 @@ func (e Environment) JVM(fallback string) []string {
 // ClientProperties returns the system properties that zkCli.sh passes to its JVM. The java.env of
 // an installation, which may set them, is read only if a variable says where the installation is:
 // a client of many servers should not adopt what a configuration in /etc says about one of them.
+// The warnings are about its lines that concern these flags but could not be read.
 //
 // Differs(client-flags): zkCli.sh always reads the java.env of its own installation.
-func ClientProperties(lookup func(string) (string, bool)) Properties {
+func ClientProperties(lookup func(string) (string, bool)) (Properties, []Warning) {
 	for _, name := range []string{"ZOOCFGDIR", "ZOOBINDIR", "ZOOKEEPER_HOME"} {
 		if dir, _ := lookup(name); dir != "" {
-			e, _ := FromEnvironment(lookup, "")
-			return e.Client
+			e, warnings := FromEnvironment(lookup, "")
+			return e.Client, slices.DeleteFunc(warnings, func(w Warning) bool { return !w.aboutClient })
 		}
 	}
 	flags, _ := lookup("CLIENT_JVMFLAGS")
 	more, _ := lookup("JVMFLAGS")
-	return ParseSystemProperties(flags + " " + more)
+	return ParseSystemProperties(flags + " " + more), nil
 }
+
+// clientFlags finds lines of a shell script that set flags of a client's JVM.
+var clientFlags = lazyre.New(`\b(CLIENT_)?JVMFLAGS\b`)
 
 func configDir(vars *shellVars) string {
 	if dir := vars.get("ZOOCFGDIR"); dir != "" {
@@ -206,7 +212,7 @@ func (v *shellVars) source(file string) {
 	text, err := infile.Settings(file)
 	if err != nil {
 		if !os.IsNotExist(err) {
-			v.warnings = append(v.warnings, Warning{File: file, Text: err.Error()})
+			v.warnings = append(v.warnings, Warning{File: file, Text: err.Error(), aboutClient: true})
 		}
 		return
 	}
@@ -227,7 +233,8 @@ func (v *shellVars) source(file string) {
 			value, err = v.expand(word)
 		}
 		if err != nil {
-			v.warnings = append(v.warnings, Warning{File: file, Line: i + 1, Text: fmt.Sprintf("line ignored (%v); only NAME=value is read, because no shell runs here", err)})
+			v.warnings = append(v.warnings, Warning{File: file, Line: i + 1, aboutClient: clientFlags().MatchString(line),
+				Text: fmt.Sprintf("line ignored (%v); only NAME=value is read, because no shell runs here", err)})
 			continue
 		}
 		v.set[name] = value

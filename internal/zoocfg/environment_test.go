@@ -23,7 +23,7 @@ func TestClientProperties(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "conf"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "conf", "java.env"), []byte("export CLIENT_JVMFLAGS=\"-Da=file $CLIENT_JVMFLAGS\"\nJVMFLAGS=-Dc=file\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "conf", "java.env"), []byte("export CLIENT_JVMFLAGS=\"-Da=file $CLIENT_JVMFLAGS\"\nJVMFLAGS=-Dc=file\nif true; then\nSERVER_JVMFLAGS=\"-Dd=open\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct{ vars, want map[string]string }{
@@ -33,10 +33,18 @@ func TestClientProperties(t *testing.T) {
 		{map[string]string{"ZOOBINDIR": filepath.Join(dir, "bin")}, Properties{"a": "file", "c": "file"}},
 		{map[string]string{"ZOOKEEPER_HOME": dir}, Properties{"a": "file", "c": "file"}},
 	} {
-		got := ClientProperties(func(name string) (string, bool) { v, ok := tc.vars[name]; return v, ok })
-		if !maps.Equal(got, tc.want) {
-			t.Errorf("%v: %v, want %v", tc.vars, got, tc.want)
+		got, warnings := ClientProperties(func(name string) (string, bool) { v, ok := tc.vars[name]; return v, ok })
+		if !maps.Equal(got, tc.want) || len(warnings) > 0 {
+			t.Errorf("%v: %v, want %v; %v", tc.vars, got, tc.want, warnings)
 		}
+	}
+	// A client whose flags are lost would go on without what they ask for.
+	if err := os.WriteFile(filepath.Join(dir, "conf", "java.env"), []byte("# flags\nexport CLIENT_JVMFLAGS=\"-Da=open\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, warnings := ClientProperties(func(name string) (string, bool) { return dir, name == "ZOOKEEPER_HOME" })
+	if len(warnings) != 1 || !strings.HasSuffix(warnings[0].String(), "java.env:2: line ignored (an unclosed quotation mark); only NAME=value is read, because no shell runs here") {
+		t.Errorf("%v", warnings)
 	}
 }
 

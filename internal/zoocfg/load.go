@@ -29,6 +29,8 @@ type Warning struct {
 	Line int    // starting at 1; 0 if not known
 	Key  string // the property as the user wrote it; may be empty
 	Text string // the message, without the key
+
+	aboutClient bool // of a script: the flags of clients depend on it
 }
 
 // Unknown reports whether it warns about a property that neither ZooKeeper nor this server knows.
@@ -82,7 +84,7 @@ type loader struct {
 const EmulateKey = "zkctl.emulate"
 
 func (l *loader) warn(o origin, format string, args ...any) {
-	l.warnings = append(l.warnings, Warning{o.file, o.line, o.key, fmt.Sprintf(format, args...)})
+	l.warnings = append(l.warnings, Warning{File: o.file, Line: o.line, Key: o.key, Text: fmt.Sprintf(format, args...)})
 }
 
 // Load reads the zoo.cfg at path, the dynamic configuration file and myid file that it refers to,

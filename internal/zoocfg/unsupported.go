@@ -99,7 +99,7 @@ func (l *loader) checkSupported() {
 		o := l.given[key]
 		for _, u := range unsupportedSettings {
 			if (key == u.key || strings.HasSuffix(u.key, ".") && strings.HasPrefix(key, u.key)) && u.asks(o.value) && u.counts(l.c) {
-				l.c.unsupported = append(l.c.unsupported, Warning{o.file, o.line, o.key + "=" + o.value, u.text + "; remove it to start without it"})
+				l.c.unsupported = append(l.c.unsupported, Warning{File: o.file, Line: o.line, Key: o.key + "=" + o.value, Text: u.text + "; remove it to start without it"})
 				l.warnings = slices.DeleteFunc(l.warnings, func(w Warning) bool { // it has an effect: nothing starts
 					return w.EmbeddedOnly() && w.File == o.file && w.Line == o.line && w.Key == o.key
 				})
