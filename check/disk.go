@@ -129,10 +129,11 @@ func runDisk(ctx context.Context, opt *diskOptions) error {
 // find looks at the folder without writing to it.
 func (opt *diskOptions) find() (*diskResult, error) {
 	r := &diskResult{Dir: opt.dir, Folders: []string{opt.dir}}
-	switch info, err := os.Stat(opt.dir); {
+	folder, err := os.Stat(opt.dir)
+	switch {
 	case err != nil:
 		return nil, err
-	case !info.IsDir():
+	case !folder.IsDir():
 		return nil, errors.New("it is not a folder; name the one that is to hold the log (dataLogDir, or dataDir)")
 	}
 	if system, err := disk.FileSystemOf(opt.dir); err == nil {
@@ -142,10 +143,15 @@ func (opt *diskOptions) find() (*diskResult, error) {
 		r.Space = &space
 	}
 	if opt.dataDir != "" {
-		same, err := disk.Shared(opt.dir, opt.dataDir)
-		if _, missing := os.Stat(opt.dataDir); missing != nil {
-			return nil, fmt.Errorf("--data-dir: %w", missing)
+		data, err := os.Stat(opt.dataDir)
+		if err != nil {
+			return nil, fmt.Errorf("--data-dir: %w", err)
 		}
+		if os.SameFile(folder, data) {
+			r.Snaps = true
+			return r, nil
+		}
+		same, err := disk.Shared(opt.dir, opt.dataDir)
 		other, otherErr := disk.FileSystemOf(opt.dataDir)
 		if err == nil && same || otherErr == nil && r.System != nil && sharesDisk(r.System.Disks, other.Disks) {
 			r.Folders = append(r.Folders, opt.dataDir)

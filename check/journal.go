@@ -19,8 +19,8 @@ const (
 	// waiting is how many writes wait together in the second half: what a busy leader finds after an fsync. ZooKeeper takes up
 	// to 1000 (zookeeper.maxBatchSize).
 	waiting = 100
-	// mostSyncs ends a phase early: on memory they cost next to nothing.
-	mostSyncs = 100_000
+	// mostSyncs ends a phase early, before its times take more than 40 MB.
+	mostSyncs = 5_000_000
 )
 
 // phase is one way of appending.
