@@ -71,6 +71,10 @@ func (c *Completer) locationServers(typed, lead string) Result {
 
 // locationFiles completes the file of a location.
 func (c *Completer) locationFiles(typed, lead string) Result {
+	if at := strings.LastIndexByte(typed, '@'); at > 0 { // in a name it would be %40
+		moments := []Suggestion{{Text: typed[:at] + "@10m", Help: "as it was ten minutes ago"}, {Text: typed[:at] + "@0x", Help: "as it was after a zxid"}}
+		return Among(moments, typed, lead)
+	}
 	l, err := source.Parse(source.FilePrefix+typed, time.Now())
 	if typed != "" && err != nil {
 		return Result{}

@@ -29,6 +29,10 @@ func TestLocations(t *testing.T) {
 		}
 	}
 	savedTree(t, "snapshot.5", "/app", "/app/a b", "/app/web", "/top")
+	if err := os.MkdirAll("data/version-2", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	savedTree(t, "data/version-2/snapshot.4", "/app", "/app/one", "/app/two", "/top")
 	servers := []Suggestion{{Text: "prod", Help: ProfileHelp}, {Text: "dev", Help: LocalHelp}, {Text: "zk1:2181,zk2:2181/app"}, {Text: "zk1:2181,zk2:2181"}}
 	c := New(Config{Env: &command.Env{Commands: commands.All}, Tree: of(newFakeTree("/node/kid", "/prose")), Servers: func() []Suggestion { return servers }})
 	for line, want := range map[string][]string{
@@ -50,6 +54,13 @@ func TestLocations(t *testing.T) {
 		"find file:snapshot.5:/app/":  {"'file:snapshot.5:/app/a b'", "file:snapshot.5:/app/web"},
 		"find file:snapshot.5:/none/": nil,
 		"find file:snapshot.5@10m:/":  nil, // it holds one state
+
+		"find file:data@":             {"file:data@10m", "file:data@0x"},
+		"find file:data@0":            {"file:data@0x"},
+		"find file:data:/app/t":       {"file:data:/app/two"},
+		"find file:data@0x4:/app/":    {"file:data@0x4:/app/one", "file:data@0x4:/app/two"},
+		"find file:data@0x1:/app/":    nil, // before its oldest state
+		"find file:data/version-2@1h": nil,
 	} {
 		if got := texts(c.Complete(testContext(t), line, len(line), "/")); !slices.Equal(got, want) {
 			t.Errorf("%q offers %q, not %q", line, got, want)

@@ -3,6 +3,7 @@
 package shell
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -202,9 +203,7 @@ func TestNarrowTerminals(t *testing.T) {
 func TestResize(t *testing.T) {
 	addr := apachetest.Shared(t).Addr()
 	for _, answers := range []bool{true, false} {
-		// Without colours: the line is painted again when it is known whether a path exists, which must not meet the
-		// moment between the terminal's new size and its signal.
-		tt := openTest(t, terminalOptions{servers: addr, answers: answers, noColor: true})
+		tt := openTest(t, terminalOptions{servers: addr, answers: answers})
 		tt.seeLine(promptOf(addr, "CONNECTED", 0))
 		tt.send("pwd\r")
 		tt.seeLine(promptOf(addr, "CONNECTED", 1))
@@ -218,8 +217,9 @@ func TestResize(t *testing.T) {
 		for _, cols := range []int{70, 20, 100, 40, 60, 61, 200, 90, 40, 100} {
 			tt.mu.Lock()
 			tt.vt.Resize(cols, 30)
+			err := pty.Setsize(tt.pty, &pty.Winsize{Rows: 30, Cols: uint16(cols)})
 			tt.mu.Unlock()
-			if err := pty.Setsize(tt.pty, &pty.Winsize{Rows: 30, Cols: uint16(cols)}); err != nil {
+			if err != nil {
 				t.Fatal(err)
 			}
 			want := promptOf(addr, "CONNECTED", 1)
@@ -240,6 +240,51 @@ func TestResize(t *testing.T) {
 				defer tt.mu.Unlock()
 				return strings.HasSuffix(tt.raw.String(), showCursor) && line == strings.Join(rows, "\n")
 			})
+		}
+	}
+}
+
+// TestPaintMeetsANewSize: a line is painted, as when it has become known that a path exists, before the signal of the terminal's new
+// size has arrived. The rows into which the terminal has wrapped the line are gone.
+func TestPaintMeetsANewSize(t *testing.T) {
+	ptm, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ptm.Close()
+	defer tty.Close()
+	var out bytes.Buffer
+	vt := vt10x.New(vt10x.WithSize(100, 30), vt10x.WithWriter(io.Discard))
+	size := func(cols int) {
+		vt.Resize(cols, 30)
+		if err := pty.Setsize(ptm, &pty.Winsize{Rows: 30, Cols: uint16(cols)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size(100)
+	text := "set /a " + strings.Repeat("word ", 15)
+	e := &editor{
+		term: &terminal{in: tty, out: tty}, label: func(int) []span { return []span{{text: "> "}} },
+		screen: screen{out: &out, color: true, width: 100, height: 30}, suggested: suggested{line: at(text + "|"), selected: -1}, active: true,
+	}
+	show := func() {
+		e.paint()
+		_, _ = vt.Write(out.Bytes())
+		out.Reset()
+	}
+	show()
+	for i, cols := range []int{30, 90, 20} {
+		size(cols)
+		e.parts = func(string, int) []completions.Part {
+			return []completions.Part{{Start: 4, End: 6, Class: completions.Class(i + 1)}}
+		}
+		show()
+		e.mu.Lock()
+		e.located(vt.Cursor().X) // if it was asked for
+		e.mu.Unlock()
+		show()
+		if got := strings.Count(vt.String(), "> set"); got != 1 {
+			t.Errorf("at %d columns:\n%s", cols, strings.TrimSpace(vt.String()))
 		}
 	}
 }

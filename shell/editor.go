@@ -211,6 +211,7 @@ func (e *editor) Notice(text string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.editing() {
+		e.fit()
 		e.screen.above(text, e.view())
 	} else if e.queued < maxNotices {
 		e.queue = append(e.queue, text)
@@ -233,13 +234,23 @@ func (e *editor) Redraw() {
 func (e *editor) Resize() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.fit() {
+		e.paint()
+	}
+}
+
+// fit adapts the screen to the terminal's size, and reports whether that has changed; e.mu is held. The signal that reports a new
+// size may come late, and a view that is painted over another one that the terminal has rewrapped leaves rows behind.
+func (e *editor) fit() (changed bool) {
+	if e.term == nil {
+		return false
+	}
 	width, height := e.term.size()
 	if width == e.screen.width && height == e.screen.height {
-		return
+		return false
 	}
 	if !e.screen.resize(width, height) {
-		e.paint()
-		return
+		return true
 	}
 	asked := e.screen.resized
 	time.AfterFunc(positionPatience, func() {
@@ -250,6 +261,7 @@ func (e *editor) Resize() {
 			e.located(-1)
 		}
 	})
+	return true
 }
 
 // positionPatience is how long a terminal may take to report where its cursor is.
@@ -296,7 +308,10 @@ func (e *editor) Stop() {
 
 // paint shows the line; e.mu is held.
 func (e *editor) paint() {
-	if e.editing() && e.screen.resized == nil {
+	if !e.editing() {
+		return
+	}
+	if e.fit(); e.screen.resized == nil {
 		e.screen.paint(e.view())
 	}
 }
