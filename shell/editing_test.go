@@ -320,3 +320,29 @@ func TestOutputWithoutLineBreak(t *testing.T) {
 	tt.send("pwd | tr -d '\\n'\r")
 	tt.see("\n/\n" + promptOf(addr, "CONNECTED", 1))
 }
+
+// TestEditInTheShell: edit gives the terminal to the editor, and the shell has it back afterwards.
+func TestEditInTheShell(t *testing.T) {
+	addr := apachetest.Shared(t).Addr()
+	conn, ctx := other(t, addr)
+	create(t, conn, ctx, "/edited")
+	script := filepath.Join(t.TempDir(), "editor")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nstty -a </dev/tty | grep -q ' icanon' && printf 'your text: ' && read text </dev/tty && printf '%s' \"$text\" >\"$1\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("VISUAL", script)
+	tt := openTest(t, terminalOptions{servers: addr})
+	tt.seeLine(promptOf(addr, "CONNECTED", 0))
+	tt.send("edit /edited\r")
+	tt.see("your text:")
+	tt.send("by hand\r")
+	tt.see("+by hand")
+	tt.see("[y/N]")
+	tt.send("y\r")
+	tt.seeLine(promptOf(addr, "CONNECTED", 1))
+	if data, _, err := conn.Get(ctx, "/edited", false); err != nil || string(data) != "by hand" {
+		t.Errorf("%q, %v\n%s", data, err, tt.screen())
+	}
+	tt.send("quit\r")
+	tt.left(0)
+}
