@@ -63,6 +63,9 @@ func NewDecoder(buf []byte) *Codec { return &Codec{buf: buf, decoding: true} }
 // Reset makes a decoder read buf from its start, forgetting any error.
 func (c *Codec) Reset(buf []byte) { *c = Codec{buf: buf, decoding: true} }
 
+// ResetEncoder makes an encoder append to buf.
+func (c *Codec) ResetEncoder(buf []byte) { *c = Codec{buf: buf} }
+
 // ResetView is Reset for a decoder that allocates as little as possible: decoded strings alias buf,
 // too, and a vector's previous elements are overwritten. Decoded values are valid until buf changes
 // or the same record is decoded again.

@@ -197,7 +197,7 @@ func (s *Replica) replyWrite(r *request, p *zab.Proposal, result *ztree.Result) 
 		return
 	}
 	var body jute.Record
-	if o := operations[r.Type]; o != nil && o.reply != nil {
+	if o := operationOf(r.Type); o != nil && o.reply != nil {
 		body = o.reply(p, result)
 	}
 	if r.Type == proto.OpMulti {

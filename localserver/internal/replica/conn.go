@@ -50,9 +50,10 @@ type conn struct {
 	timeout     time.Duration
 	oldest      bool // the client predates 3.4 and neither sends nor receives the read-only byte
 	auth        []proto.ID
-	queue       []*request // unanswered, in order of arrival
-	gone        bool       // closed; nothing more is read or answered
-	leaving     bool       // will be closed once all output is sent
+	queue       []*request  // unanswered, in order of arrival
+	first       [8]*request // the queue's memory while it is short
+	gone        bool        // closed; nothing more is read or answered
+	leaving     bool        // will be closed once all output is sent
 	stats       connStats
 	asked       time.Time // when it asked for a session
 	resumed     bool      // the session existed before
@@ -167,7 +168,12 @@ func (c *conn) read() error {
 		return err
 	}
 	first := true
-	var batch []event
+	var (
+		batch   []event
+		bytes   int64 // of the requests in it
+		arrived time.Time
+		spare   []request
+	)
 	defer func() { c.s.dropLarge(&c.large) }()
 	for {
 		body, err := c.frame()
@@ -185,41 +191,56 @@ func (c *conn) read() error {
 			}
 			continue
 		}
-		r := &request{conn: c, received: time.Now(), size: int64(len(body))}
-		d := jute.NewDecoder(body)
-		var h proto.RequestHeader
-		h.Visit(d)
-		if d.Err() != nil {
-			return fmt.Errorf("a request is too short for its header: %w", d.Err())
+		if len(body) < requestHeaderSize {
+			return fmt.Errorf("a request is too short for its header: it has %d bytes", len(body))
 		}
-		r.Cxid, r.Type, r.Body = h.Xid, h.Type, d.Rest()
+		if len(batch) == 0 {
+			arrived = time.Now() // with all that is buffered
+		}
+		if len(spare) == 0 { // enough for what is buffered, if that is alike
+			spare = make([]request, 1+min(31, c.r.Buffered()/(4+len(body))))
+		}
+		r := &spare[0]
+		spare = spare[1:]
+		r.conn, r.received, r.size = c, arrived, int64(len(body))
+		r.Cxid, r.Type, r.Body = int32(binary.BigEndian.Uint32(body)), proto.Op(binary.BigEndian.Uint32(body[4:])), body[requestHeaderSize:]
 		if r.large, c.large = c.large, 0; r.Type == proto.OpSASL {
 			r.sasl = c.evaluateSASL(r.Body)
 		}
-		c.outstanding.Add(1)
-		c.s.shared.inProcess.Add(1)
-		c.s.shared.inBytes.Add(r.size)
+		bytes += r.size
 		if r.fault = r.struck(true); r.fault.Delay > 0 {
+			c.count(len(batch), bytes-r.size)
 			if !c.s.box.put(batch...) || !c.s.holdUp(r.fault.Delay) {
 				return errHangUp
 			}
 			clear(batch)
-			batch = batch[:0]
+			batch, bytes = batch[:0], r.size
 		}
 		batch = append(batch, event{request: r})
 		// Complete frames that have already arrived go to the loop together.
 		if len(batch) < 128 && c.another() {
 			continue
 		}
+		c.count(len(batch), bytes)
 		if !c.s.box.put(batch...) {
 			return errHangUp
 		}
 		clear(batch)
-		batch = batch[:0]
+		batch, spare, bytes = batch[:0], nil, 0
 		if err := c.throttle(); err != nil {
 			return err
 		}
 	}
+}
+
+// requestHeaderSize is the size of a RequestHeader.
+const requestHeaderSize = 4 + 4
+
+// count counts requests as in process, before the loop can answer them.
+func (c *conn) count(n int, bytes int64) {
+	c.outstanding.Add(int32(n))
+	c.s.shared.inProcess.Add(int64(n))
+	c.s.shared.inBytes.Add(bytes)
 }
 
 // greet reads the first four bytes, which may be a four-letter word.

@@ -21,6 +21,10 @@ type Metrics struct {
 	summaries map[string]*summary
 
 	slowSyncs atomic.Int64 // syncs of the log that exceeded the threshold
+
+	// Those of each request, without a look-up.
+	bytesReceived, responseBytes             *atomic.Int64
+	readLatency, updateLatency, propagations *summary
 }
 
 var counterNames = []string{
@@ -68,6 +72,8 @@ func newMetrics() *Metrics {
 	for _, name := range sampledSummaries {
 		m.summaries[name] = &summary{sampled: true}
 	}
+	m.bytesReceived, m.responseBytes = m.counters["bytes_received_count"], m.counters["response_bytes"]
+	m.readLatency, m.updateLatency, m.propagations = m.summaries["readlatency"], m.summaries["updatelatency"], m.summaries["propagation_latency"]
 	return m
 }
 

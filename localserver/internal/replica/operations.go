@@ -67,6 +67,26 @@ func init() { // not in the declaration, because the functions refer to operatio
 		proto.OpCreateSession:   {word: "SESS", prep: (*prep).createSession},
 		proto.OpCloseSession:    {word: "CLOS", prep: (*prep).closeSession},
 	}
+	for op, o := range operations {
+		frequent[op&0x7f] = slot{op, o}
+	}
+}
+
+// slot is an operation under its code.
+type slot struct {
+	op proto.Op
+	*operation
+}
+
+// frequent finds operations faster than a map.
+var frequent [128]slot
+
+// operationOf returns nil for what no client may request.
+func operationOf(op proto.Op) *operation {
+	if f := &frequent[op&0x7f]; f.op == op {
+		return f.operation
+	}
+	return operations[op]
 }
 
 // reads makes a read function for requests with a record of type Q.
@@ -80,9 +100,13 @@ func writes[Q jute.Record](f func(*prep, proto.Op, Q) (jute.Record, proto.Error)
 }
 
 // decode reads a request's record; nil if it has none.
-func (r *request) decode() (jute.Record, proto.Error) {
+func (s *Replica) decode(r *request) (jute.Record, proto.Error) {
 	q := r.Type.NewRequest()
-	if q != nil && jute.Unmarshal(r.Body, q) != nil {
+	if q == nil {
+		return nil, 0
+	}
+	s.codec.Reset(r.Body)
+	if q.Visit(&s.codec); s.codec.Err() != nil {
 		return nil, proto.ErrMarshallingError
 	}
 	return q, 0
@@ -90,11 +114,11 @@ func (r *request) decode() (jute.Record, proto.Error) {
 
 // read answers an operation that changes nothing in the tree (FinalRequestProcessor).
 func (s *Replica) read(r *request) (jute.Record, proto.Error) {
-	o := operations[r.Type]
+	o := operationOf(r.Type)
 	if o == nil || o.read == nil {
 		return nil, proto.ErrUnimplemented
 	}
-	q, err := r.decode()
+	q, err := s.decode(r)
 	if err != 0 {
 		return nil, err
 	}
@@ -103,11 +127,11 @@ func (s *Replica) read(r *request) (jute.Record, proto.Error) {
 
 // txn returns the body of the request's transaction.
 func (p *prep) txn() (jute.Record, proto.Error) {
-	o := operations[p.r.Type]
+	o := operationOf(p.r.Type)
 	if o == nil || o.prep == nil || !p.r.Type.Writes() {
 		return nil, proto.ErrUnimplemented
 	}
-	q, err := p.r.decode()
+	q, err := p.s.decode(p.r)
 	if err != 0 {
 		return nil, err
 	}
@@ -116,7 +140,7 @@ func (p *prep) txn() (jute.Record, proto.Error) {
 
 // part is txn for a part of a multi.
 func (p *prep) part(op proto.MultiOp) (jute.Record, proto.Error) {
-	o := operations[op.Type]
+	o := operationOf(op.Type)
 	if o == nil || o.prep == nil {
 		return nil, proto.ErrUnimplemented
 	}
@@ -125,7 +149,7 @@ func (p *prep) part(op proto.MultiOp) (jute.Record, proto.Error) {
 
 // word is ZooKeeper's short name of an operation.
 func word(op proto.Op) string {
-	if o := operations[op]; o != nil {
+	if o := operationOf(op); o != nil {
 		return o.word
 	}
 	return "NA"

@@ -94,12 +94,14 @@ func (c *conn) send(h *proto.ReplyHeader, body jute.Record) {
 		return
 	}
 	start := c.frameBegin(body)
-	e := jute.NewEncoder(c.out)
+	e := &c.s.codec
+	e.ResetEncoder(c.out)
 	h.Visit(e)
 	if body != nil {
 		body.Visit(e)
 	}
 	c.out = e.Bytes()
+	e.ResetEncoder(nil)
 	size := c.frameEnd(start)
 	c.s.stats.responded(&c.stats, h.Xid, size)
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/release"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/zklog"
@@ -51,6 +52,7 @@ type Replica struct {
 
 // owned is what only the loop may touch: requests, commits, and functions run with do.
 type owned struct {
+	codec    jute.Codec // of the record being read or written
 	role     role
 	observer bool
 	leader   zab.Leader  // while leading

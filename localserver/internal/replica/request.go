@@ -38,7 +38,7 @@ func (s *Replica) request(r *request) {
 	}
 	c.stats.received++
 	s.stats.received++
-	s.metrics.Add("bytes_received_count", 4+r.size)
+	s.metrics.bytesReceived.Add(4 + r.size)
 	if r.fault.Err != 0 || r.fault.Drop {
 		s.touch(c.session, c.timeout)
 		c.queue = append(c.queue, r)
@@ -122,7 +122,7 @@ func (c *conn) advance() {
 	}
 	c.goOn()
 	if len(c.queue) == 0 {
-		c.queue = nil
+		c.queue = c.first[:0]
 	}
 }
 
@@ -249,7 +249,8 @@ func (s *Replica) reply(r *request, err proto.Error, body jute.Record) {
 		body = nil
 	}
 	zxid := s.tree.LastZxid()
-	s.stats.answered(r, zxid, time.Since(r.received), &c.stats)
+	now := time.Now()
+	s.stats.answered(r, zxid, now, now.Sub(r.received), &c.stats)
 	h := proto.ReplyHeader{Xid: r.Cxid, Zxid: zxid, Err: err}
 	if r.Type == proto.OpPing && err == 0 {
 		h.Xid = proto.XidPing // whatever xid the client sent

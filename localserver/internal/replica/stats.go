@@ -78,19 +78,19 @@ type connStats struct {
 // reset is what crst does.
 func (s *connStats) reset() { *s = connStats{lastCxid: -1, lastZxid: -1} }
 
-// answered accounts for a request. The xid of a ping is not one of the client's.
-func (s *stats) answered(r *request, zxid int64, took time.Duration, c *connStats) {
+// answered accounts for a request that was answered at a moment. The xid of a ping is not one of the client's.
+func (s *stats) answered(r *request, zxid int64, at time.Time, took time.Duration, c *connStats) {
 	s.add(took)
 	c.add(took)
 	if r.Cxid >= 0 {
 		c.lastCxid = r.Cxid
 	}
-	c.lastOp, c.lastZxid, c.lastAt, c.lastLatency = word(r.Type), zxid, time.Now(), took
+	c.lastOp, c.lastZxid, c.lastAt, c.lastLatency = word(r.Type), zxid, at, took
 	if r.Type.Writes() {
-		s.metrics.Took("updatelatency", took)
-		s.metrics.Took("propagation_latency", took)
+		s.metrics.updateLatency.add(milliseconds(took))
+		s.metrics.propagations.add(milliseconds(took))
 	} else {
-		s.metrics.Took("readlatency", took)
+		s.metrics.readLatency.add(milliseconds(took))
 	}
 }
 
@@ -102,7 +102,8 @@ func (s *stats) opened(c *conn, zxid int64, size int, valid bool) {
 	s.responded(&c.stats, proto.XidPing, size)
 	if valid && !c.resumed {
 		r := request{Request: zab.Request{Type: proto.OpCreateSession}}
-		s.answered(&r, zxid, time.Since(c.asked), &c.stats)
+		now := time.Now()
+		s.answered(&r, zxid, now, now.Sub(c.asked), &c.stats)
 	}
 }
 
@@ -114,7 +115,7 @@ func (s *stats) responded(c *connStats, xid int32, size int) {
 	if xid == proto.XidWatcherEvent {
 		s.metrics.Add("watch_bytes", int64(size))
 	} else {
-		s.metrics.Add("response_bytes", int64(size))
+		s.metrics.responseBytes.Add(int64(size))
 	}
 }
 

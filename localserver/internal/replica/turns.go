@@ -64,7 +64,7 @@ func (s *Replica) takeTurns() {
 func (s *Replica) weigh(r *request) int {
 	if r.weight == 0 {
 		r.weight = 100
-		if o := operations[r.Type]; o != nil && o.weigh != nil {
+		if o := operationOf(r.Type); o != nil && o.weigh != nil {
 			r.weight += o.weigh(s, r)
 		}
 	}
