@@ -95,6 +95,23 @@ func (m *mirrored) end() error {
 	}
 }
 
+// over reports whether the mirror has ended by itself.
+func (m *mirrored) over() bool {
+	select {
+	case err := <-m.ended:
+		m.ended <- err
+		return true
+	default:
+		return false
+	}
+}
+
+// unreachable reports whether a mirror has ended because an ensemble could not be reached when it started. Later it waits.
+func unreachable(err error) bool {
+	var loss *client.LossError
+	return errors.As(err, &loss) && loss.Code == proto.ErrConnectionLoss
+}
+
 // same waits until two trees are the same.
 func same(t testing.TB, cfg client.Config, from, to string) {
 	t.Helper()
@@ -212,11 +229,8 @@ func disturbedMirror(t *testing.T, cfg client.Config, server, at string, length 
 	until := time.Now().Add(length)
 	down := false
 	for n := 0; time.Now().Before(until); n++ {
-		if down { // the server is being restarted
-			if err := c.WaitConnected(ctx); err != nil {
-				continue
-			}
-			down = false
+		for down && time.Now().Before(until) { // the server is being restarted
+			down = c.WaitConnected(ctx) != nil
 		}
 		path := fmt.Sprintf("%s/%d", from, random.IntN(20))
 		if random.IntN(2) == 0 {
@@ -254,7 +268,7 @@ func disturbedMirror(t *testing.T, cfg client.Config, server, at string, length 
 		case 150:
 			source.set(false)
 		case 300: // stopped, and started again
-			if err := m.end(); err != nil {
+			if err := m.end(); err != nil && !unreachable(err) {
 				t.Fatal(err)
 			}
 			m = startMirror(t, through, words...)
@@ -262,6 +276,9 @@ func disturbedMirror(t *testing.T, cfg client.Config, server, at string, length 
 	}
 	source.set(false)
 	calm()
+	if m.over() { // it was started while a server was down
+		m = startMirror(t, through, words...)
+	}
 	same(t, cfg, from, to)
 	if err := m.end(); err != nil {
 		t.Error(err)

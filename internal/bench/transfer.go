@@ -15,6 +15,7 @@ import (
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/sharedio"
 )
 
 // walkScript reads a tree in Python over kazoo, createScript makes one.
@@ -241,6 +242,8 @@ func (m *moving) firstCopy(ctx context.Context) error {
 // copyOnce mirrors once, and returns how many znodes a second it copied until all were there.
 func (m *moving) copyOnce(ctx context.Context) (float64, error) {
 	cmd := exec.CommandContext(ctx, m.zkctl, "-server", m.server.Addr(), "mirror", "/one", m.at("/mirror"), "--rate", "0")
+	var stderr sharedio.Buffer
+	cmd.Stderr = &stderr
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		return 0, err
@@ -251,11 +254,15 @@ func (m *moving) copyOnce(ctx context.Context) (float64, error) {
 	}()
 	limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
+	made, last := int32(0), error(nil)
 	if err := await.Until(limited, func() bool {
-		n, err := m.to.AllChildrenNumber(limited, "/mirror")
-		return err == nil && n == movedTree-1
+		var n int32
+		if n, last = m.to.AllChildrenNumber(limited, "/mirror"); last == nil {
+			made = n
+		}
+		return made == movedTree-1
 	}); err != nil {
-		return 0, fmt.Errorf("the first copy: %w", err)
+		return 0, fmt.Errorf("the first copy has %d znodes: %w: %w: %s", made, err, last, tail(stderr.String()))
 	}
 	took := time.Since(start)
 	_ = cmd.Process.Signal(os.Interrupt)

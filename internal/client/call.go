@@ -41,8 +41,8 @@ const opAwait proto.Op = -1 << 31
 // headerSize is the length of a frame's length, xid and operation.
 const headerSize = 12
 
-// keptFrame is the largest buffer that a call keeps for reuse.
-const keptFrame = 64 << 10
+// keptFrame is the largest buffer that a call keeps for reuse. The next request may be short, and a thousand be in flight.
+const keptFrame = 2 << 10
 
 var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
 

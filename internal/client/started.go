@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -101,7 +102,23 @@ type Reading struct {
 	op   proto.Op
 	path string
 	call *call
-	err  error // it was not sent
+	err  error    // it was not sent
+	same *sameACL // may be nil
+}
+
+// sameACL is the last list that was read: znodes that have the same share it.
+type sameACL struct {
+	raw  []byte
+	list []proto.ACL
+}
+
+// is reports whether the reply to a getACL has that list.
+func (s *sameACL) is(k *call) bool {
+	if s == nil || len(s.raw) == 0 || k.err != nil || k.code != proto.OK {
+		return false
+	}
+	n := len(s.raw)
+	return len(k.reply) == n+proto.StatSize && bytes.Equal(k.reply[:n], s.raw)
 }
 
 // Answer is what a server says of a znode: what its operation tells, or Err, an *OpError.
@@ -143,9 +160,17 @@ func (r *Reading) Wait() (a Answer, err error) {
 		read(&res)
 		a.Stat = res.Stat
 	case proto.OpGetACL:
+		if r.same.is(r.call) {
+			a.ACL = r.same.list
+			a.Stat.Visit(jute.NewDecoder(r.call.reply[len(r.same.raw):]))
+			break
+		}
 		var res proto.GetACLResponse
 		read(&res)
 		a.ACL, a.Stat = res.ACL, res.Stat
+		if reply := r.call.reply; r.same != nil && a.Err == nil && len(reply) > proto.StatSize {
+			r.same.raw, r.same.list = reply[:len(reply)-proto.StatSize], res.ACL
+		}
 	}
 	r.call.release()
 	var refused *OpError

@@ -106,6 +106,8 @@ const (
 	maxRequest  = 512000    // bytes of paths in one multiRead, well below a server's limit
 	goodReply   = 256 << 10 // names' bytes up to which batches grow
 	longReply   = 1 << 20   // names' bytes beyond which they shrink
+	// expectedName is how many bytes a name in a list is expected to take, with the string that it becomes.
+	expectedName = 32
 
 	// A server tells the stats of many znodes at once only with their data. If a batch of these has
 	// more than longData bytes each, the next aloneBatches ask for each stat alone.
@@ -345,7 +347,7 @@ func (w *walk) mostParts() int {
 
 // fill puts the znodes that are to be read next into a batch.
 func (w *walk) fill(b *walkBatch) error {
-	parts, taken, size := w.mostParts(), 0, 0
+	parts, taken, size, expected := w.mostParts(), 0, 0, 0
 	for open := w.open.after; open != &w.open && taken < parts; {
 		n, path := open, open.path
 		switch {
@@ -354,6 +356,11 @@ func (w *walk) fill(b *walkBatch) error {
 			continue
 		case n.listed:
 			path = childPath(n.path, n.names[n.asked])
+		case n.known && n.info != nil: // its list is next
+			expected += int(n.info.stat.NumChildren) * expectedName
+		}
+		if expected > longReply && taken > 0 {
+			break
 		}
 		size += len(w.c.chroot) + len(path)
 		if size > maxRequest && taken > 0 {

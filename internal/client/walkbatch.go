@@ -221,7 +221,9 @@ func (b *walkBatch) askSingly(ctx context.Context, c *Conn, parts []walkPart) {
 //
 // One goroutine sends and receives all of them: the replies come in the order of the requests, so that it seldom waits.
 func (b *walkBatch) askOn(ctx context.Context, c *Conn, parts []walkPart, fail func(p walkPart, err error)) {
+	var same sameACL
 	take := func(q asked) (tooLong error) {
+		q.same = &same
 		switch a, err := q.Wait(); {
 		case err == nil:
 			b.take(q.part, a)
