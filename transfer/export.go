@@ -221,8 +221,11 @@ func (e *exporting) write(ctx context.Context, location string, to sink) (*copyi
 	bar := newProgress(e.env, "read")
 	defer bar.done()
 	opt := source.Options{Stat: true, Data: true, ACL: true, Rate: e.rate, Settle: e.settle, Progress: bar.set, Bytes: &bar.bytes, Total: bar.of,
-		Settling: func(why string) { e.env.Note("%s", why) },
-		Moment:   func(m source.Moment) { x.state, x.known = m, true }}
+		Settling: func(why string) {
+			bar.bar.Clear()
+			e.env.Note("%s", why)
+		},
+		Moment: func(m source.Moment) { x.state, x.known = m, true }}
 	x.missing, err = e.env.Walk(ctx, src, opt, x.visit)
 	bar.done()
 	if err == nil {

@@ -165,13 +165,16 @@ func (w *writing) write(ctx context.Context, dst *source.Source, opt apply.Optio
 	if err := w.confirm(ctx, dst, opt, do); err != nil {
 		return err
 	}
-	out := &listing{env: w.env, all: w.verbose || w.dryRun}
-	opt.Each = out.each
-	opt.Raise = func(parents, pairs int, largest string) (bool, error) { return w.raise(ctx, parents, pairs, largest) }
-	opt.Lost = func(err error) { w.env.Warn("%v; waiting for a connection", err) }
 	bar := newProgress(w.env, "written")
 	bar.of(w.znodes)
 	w.bar = bar
+	out := &listing{env: w.env, all: w.verbose || w.dryRun}
+	opt.Each = out.each
+	opt.Raise = func(parents, pairs int, largest string) (bool, error) { return w.raise(ctx, parents, pairs, largest) }
+	opt.Lost = func(err error) {
+		bar.bar.Clear()
+		w.env.Warn("%v; waiting for a connection", err)
+	}
 	opt.Progress = bar.set
 	out.clear = bar.done
 	res, err := do(ctx, opt)
@@ -208,7 +211,8 @@ func (w *writing) confirm(ctx context.Context, dst *source.Source, opt apply.Opt
 
 // raise says what it takes to raise sequence numbers, and asks if that is much for one parent.
 func (w *writing) raise(ctx context.Context, parents, pairs int, largest string) (bool, error) {
-	w.env.Note("raising the next sequence numbers of %s by %s create-and-delete pairs", command.Counted(parents, "znode"), command.Thousands(pairs))
+	w.bar.bar.Clear()
+	w.env.Note("raising the next sequence numbers of %s by %s", command.Counted(parents, "znode"), command.Counted(pairs, "create-and-delete pair"))
 	if largest == "" || w.env.Yes {
 		return true, nil
 	}

@@ -13,7 +13,8 @@ type Progress struct {
 	bar     *progressbar.ProgressBar // nil if Err is not a terminal
 	from    time.Time
 	streams *Streams
-	said    bool
+	texts   bool // it shows texts, no bar
+	said    bool // one is there
 }
 
 // progressDelay is the time before the line first appears; progressPause is the time between
@@ -61,20 +62,25 @@ func (p *Progress) Say(text func() string) {
 	if p.bar == nil || now.Before(p.from) {
 		return
 	}
-	p.from, p.said = now.Add(progressPause), true
+	p.from, p.texts, p.said = now.Add(progressPause), true, true
 	line := []rune(text())
 	_, _ = io.WriteString(Raw(p.streams.Err), eraseLine+string(line[:min(len(line), max(p.streams.Width-1, 0))])) // as the bar
 }
 
 const eraseLine = "\r\x1b[K"
 
+// Clear removes what Say has shown, until it shows the next text, so that something else can be written.
+func (p *Progress) Clear() {
+	if p.said {
+		p.said = false
+		_, _ = io.WriteString(Raw(p.streams.Err), eraseLine) // as the bar
+	}
+}
+
 // Done removes the line. It may be called repeatedly.
 func (p *Progress) Done() {
-	switch {
-	case p.said:
-		_, _ = io.WriteString(Raw(p.streams.Err), eraseLine)
-		p.said = false
-	case p.bar != nil && time.Now().After(p.from):
+	p.Clear()
+	if p.bar != nil && !p.texts && time.Now().After(p.from) {
 		_ = p.bar.Clear()
 		_ = p.bar.Exit()
 	}
