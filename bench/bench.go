@@ -5,6 +5,7 @@
 //	source.go   the requests of one client
 //	calls.go    operations whose requests wait for each other: lock, connect
 //	place.go    the znodes of a run, its mark, and their removal
+//	fixed.go    a load for another room
 //	run.go      a run: questions, servers, load, result
 //	series.go   intervals of a run: the live line, HDR logs, comparisons
 //	compare.go  whether two runs differ

@@ -258,7 +258,7 @@ func TestFarServer(t *testing.T) {
 	env := &command.Env{Verbs: []command.Verb{Verb(nil)}, Session: s, Dir: "/", Output: ui.Text,
 		Streams: &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Width: 80}}
 	err := command.Run(t.Context(), env, command.Args("bench"))
-	if err == nil || !strings.Contains(err.Error(), "bench would load 192.0.2.1, which is not this machine, as fast as it answers; confirm it with -y") {
+	if err == nil || !strings.Contains(err.Error(), "zkctl would load 192.0.2.1, which is not this machine, as fast as it answers; confirm it with -y") {
 		t.Error(err)
 	}
 	env.Streams.In, env.Streams.InTTY = strings.NewReader("n\n"), true

@@ -74,17 +74,22 @@ func (o *options) main(ctx context.Context, args []string) error {
 	if o.clean {
 		return r.cleanOnly(ctx)
 	}
-	if r.cfg, err = env.Session.Apart(); err != nil {
+	if err := r.ready(ctx); err != nil {
+		return err
+	}
+	return r.measure(ctx)
+}
+
+// ready finds the servers to load, and asks whether they may be.
+func (r *run) ready(ctx context.Context) (err error) {
+	if r.cfg, err = r.env.Session.Apart(); err != nil {
 		return err
 	}
 	r.cfg.Watched, r.cfg.Warn, r.cfg.Wait = nil, nil, false
 	if err := r.choose(ctx); err != nil {
 		return err
 	}
-	if err := r.confirm(ctx); err != nil {
-		return err
-	}
-	return r.measure(ctx)
+	return r.confirm(ctx)
 }
 
 // cleanOnly removes what killed runs left.
@@ -185,7 +190,7 @@ func (r *run) confirm(ctx context.Context) error {
 	}
 	names := escape.Line(strings.Join(far, ", "))
 	if len(far) > 0 && !r.env.Streams.InTTY && !r.env.Yes && r.conn.Guard().Level == client.Unguarded {
-		return fmt.Errorf("bench would load %s, which is not this machine, %s; confirm it with -y", names, how)
+		return fmt.Errorf("zkctl would load %s, which is not this machine, %s; confirm it with -y", names, how)
 	}
 	question := fmt.Sprintf("Load %s, which is not this machine, for %v %s?", names, r.plan.duration, how)
 	if len(far) == 0 {
@@ -224,26 +229,7 @@ func (r *run) measure(ctx context.Context) (err error) {
 		}
 		defer file.Abandon()
 	}
-	own := client.Unasked(ctx) // the guard has been asked
-	if err := r.conn.WaitConnected(ctx); err != nil {
-		return err
-	}
-	if found, err := clean(own, r.conn, r.path, r.env.StateDir); err != nil {
-		return err
-	} else if r.tellRemains(found); found.Runs > 0 {
-		r.env.Note("removed %s of %s", command.Counted(found.Znodes, "znode"), command.Counted(found.Runs, "killed run"))
-	}
-	r.at, err = prepare(own, r.conn, r.path, r.env.StateDir, r.plan.clients, r.started.UnixMilli())
-	if r.at == nil {
-		return err
-	}
-	var report *load.Report
-	used := cpuTime()
-	if err == nil {
-		report, err = r.load(ctx)
-	}
-	used = cpuTime() - used
-	cleaned := r.cleanUp(ctx)
+	report, used, cleaned, err := r.measured(ctx)
 	if err != nil {
 		return errors.Join(err, cleaned)
 	}
@@ -265,6 +251,30 @@ func (r *run) measure(ctx context.Context) (err error) {
 		return errors.New("no operation succeeded")
 	}
 	return nil
+}
+
+// measured makes the znodes, loads the servers, and removes the znodes. used is the time of this process's CPUs; cleaned says why
+// znodes were not removed.
+func (r *run) measured(ctx context.Context) (report *load.Report, used time.Duration, cleaned, err error) {
+	own := client.Unasked(ctx) // the guard has been asked
+	if err := r.conn.WaitConnected(ctx); err != nil {
+		return nil, 0, nil, err
+	}
+	if found, err := clean(own, r.conn, r.path, r.env.StateDir); err != nil {
+		return nil, 0, nil, err
+	} else if r.tellRemains(found); found.Runs > 0 {
+		r.env.Note("removed %s of %s", command.Counted(found.Znodes, "znode"), command.Counted(found.Runs, "killed run"))
+	}
+	r.at, err = prepare(own, r.conn, r.path, r.env.StateDir, r.plan.clients, r.started.UnixMilli())
+	if r.at == nil {
+		return nil, 0, nil, err
+	}
+	used = cpuTime()
+	if err == nil {
+		report, err = r.load(ctx)
+	}
+	used = cpuTime() - used
+	return report, used, r.cleanUp(ctx), err
 }
 
 // load loads the servers.

@@ -31,12 +31,14 @@ type Limits struct {
 // Asker asks the server at an address for its limits, at whichever of its doors tells them.
 type Asker func(ctx context.Context, cfg client.Config, server string) (Limits, error)
 
-// Verb is check, which asks servers through limits.
-func Verb(limits Asker) command.Verb {
+// Verb is check, which asks servers through limits, and loads ensembles through load.
+func Verb(limits Asker, load Loader) command.Verb {
 	return command.Verb{
 		Name: "check", Short: "check whether disks, networks and ensembles are fit", Group: command.Ensembles,
 		New: func(env *command.Env) *cobra.Command {
-			return newCommand(env.Streams, func() (client.Config, error) { return env.Session.Config() }, limits)
+			c := newCommand(env.Streams, func() (client.Config, error) { return env.Session.Config() }, limits)
+			c.AddCommand(newPerfCommand(env, load))
+			return c
 		},
 	}
 }
@@ -47,10 +49,12 @@ type connect func() (client.Config, error)
 func newCommand(s *ui.Streams, connect connect, limits Asker) *cobra.Command {
 	c := &cobra.Command{
 		Use: "check COMMAND",
-		Long: `Measure whether a disk and a network are fit for ZooKeeper, and say why not.
-Run it on the machines that are to become members, before they do.`,
+		Long: `Measure whether a disk and a network are fit for ZooKeeper, and whether an ensemble
+takes a load, and say why not. Check disks and networks on the machines that are to
+become members, before they do.`,
 		Example: `  zkctl check disk /var/lib/zookeeper
-  zkctl check net zk1 zk2 zk3`,
+  zkctl check net zk1 zk2 zk3
+  zkctl -server zk1,zk2,zk3 check perf --load m`,
 	}
 	return command.Parent(c, newDiskCommand(s), newNetCommand(s, connect, limits))
 }

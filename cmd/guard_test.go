@@ -102,6 +102,7 @@ var everyVerb = map[string][][2]string{
 	"server": {{"server status DIR/zoo.cfg", aside}}, "server supervise": {{"server supervise DIR/zoo.cfg", aside}},
 	"completion": {{"completion bash", aside}}, "man": {{"man DIR", aside}},
 	"check disk": {{"check disk DIR --duration 10ms", aside}}, "check net": {{"check net --count 1", allowed}},
+	"check perf":  {{"check perf --duration 10ms -y", refused}},
 	"certs check": {{"certs check DIR/none.pem", aside}}, "certs new": {{"certs new DIR/certs --password-file DIR/none", aside}},
 	"log elections": {{"log elections DIR", aside}}, "log explain": {{"log explain x", aside}}, "log grep": {{"log grep x DIR", aside}},
 	"log merge": {{"log merge DIR", aside}}, "log sessions": {{"log sessions DIR", aside}}, "log summary": {{"log summary DIR", aside}},

@@ -363,6 +363,7 @@ func evilVerbs(t *testing.T, server *hostile) {
 		"certs new":        {{filepath.Join(home, obeyed)}},
 		"check disk":       {{"--duration", "10ms", home}, {obeyed}},
 		"check net":        {{"--count", "1", server.addr}, {obeyed}},
+		"check perf":       {{"--duration", "10ms"}, {"--load", obeyed}},
 		"admin":            {{"--admin-port", port, "--members", server.addr}},
 		"ensemble health":  {member(), member("--format", "nagios"), member("--format", "prometheus"), member("--canary")},
 		"ensemble status":  {member("!"), member("-o", "json")},

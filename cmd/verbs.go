@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -31,10 +32,7 @@ func (a *app) verbs() []command.Verb {
 		{Name: "local", Short: "run ZooKeeper servers and ensembles on this machine",
 			Group: command.Local, New: a.localCommand},
 		certs.Verb,
-		check.Verb(func(ctx context.Context, cfg client.Config, server string) (l check.Limits, err error) {
-			l.Tick, l.SyncTicks, err = ensemble.Limits(ctx, cfg, server)
-			return l, err
-		}),
+		check.Verb(limits, fixedLoad),
 		{Name: "server", Short: "run a server from its zoo.cfg, as zkServer.sh does", Group: command.Local, New: serverCommand},
 		logformatter.Verb,
 		logformatter.LegacyVerb,
@@ -54,6 +52,30 @@ func roles(ctx context.Context, cfg client.Config) (list []bench.Member, err err
 		list = append(list, bench.Member(r))
 	}
 	return list, err
+}
+
+// limits asks a server for its limits.
+func limits(ctx context.Context, cfg client.Config, server string) (l check.Limits, err error) {
+	l.Tick, l.SyncTicks, err = ensemble.Limits(ctx, cfg, server)
+	return l, err
+}
+
+// fixedLoad loads an ensemble as bench does.
+func fixedLoad(ctx context.Context, env *command.Env, l check.Load) (*check.Loaded, error) {
+	report, all, err := bench.Measure(ctx, env, roles, bench.Fixed(l))
+	if err != nil {
+		return nil, err
+	}
+	h := all.Latencies
+	got := &check.Loaded{Took: report.Took, Done: h.TotalCount(), Errors: map[string]int64{}, Unknown: all.Unknown,
+		Median: time.Duration(h.ValueAtPercentile(50)), P99: time.Duration(h.ValueAtPercentile(99)), Deviation: time.Duration(h.StdDev())}
+	if got.Done > 0 {
+		got.Slowest = time.Duration(h.Max())
+	}
+	for code, n := range all.Errors {
+		got.Errors[code.Name()] += n
+	}
+	return got, nil
 }
 
 // withTrace adds trace to session: it reads logs, which is another room's matter.
