@@ -17,7 +17,7 @@ import (
 
 // imperatives are the first words of short lines.
 var imperatives = strings.Fields(`add ask change check clear close collect compare complete connect copy count create cut decode delete edit
-	explain find keep kill leave list look make move open print read reconstruct remove repair replace restart restore resume
+	explain find keep kill leave list load look make move open print read reconstruct remove repair replace restart restore resume
 	run serve set show start stop suspend turn wait watch write`)
 
 // noExamples are the commands that are only ever called in one way.
