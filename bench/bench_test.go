@@ -307,6 +307,18 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// TestOldServers: a server before 3.5 gets nothing that it does not know.
+func TestOldServers(t *testing.T) {
+	for _, mode := range []proto.CreateMode{proto.Persistent, proto.Ephemeral} {
+		if op := (&places{plain: true}).creation("/a", nil, mode); op.Type.Since() != "3.4" {
+			t.Errorf("%v needs ZooKeeper %s", op.Type, op.Type.Since())
+		}
+	}
+	if m := (&places{plain: true}).mode(); m != proto.Persistent {
+		t.Error(m)
+	}
+}
+
 func TestParseMix(t *testing.T) {
 	for text, want := range map[string]string{
 		"read=80,write=20": "get=80,set=20", "write=20, READ=80%": "get=80,set=20", "get": "get", "create=1": "create", "connect": "connect",

@@ -109,7 +109,7 @@ func prepare(ctx context.Context, conn *client.Conn, above, stateDir string, cli
 	var ops []proto.MultiOp
 	for i := range clients {
 		p.folders = append(p.folders, []byte(conn.Chroot()+p.folderPath(i)))
-		ops = append(ops, client.CreateOp(p.folderPath(i), nil, proto.OpenACL, p.mode(), 0))
+		ops = append(ops, p.creation(p.folderPath(i), nil, p.mode()))
 		if len(ops) == together || i == clients-1 {
 			if _, err := conn.Multi(ctx, ops); err != nil {
 				return p, fmt.Errorf("prepare %s: %w", p.root, err)
@@ -127,6 +127,15 @@ func (p *places) mode() proto.CreateMode {
 	return proto.Container
 }
 
+// creation is the create of a znode as part of a transaction.
+func (p *places) creation(znode string, data []byte, mode proto.CreateMode) proto.MultiOp {
+	op := client.CreateOp(znode, data, proto.OpenACL, mode, 0)
+	if p.plain {
+		op.Type = proto.OpCreate // create2 came with containers
+	}
+	return op
+}
+
 // make makes the znode above the runs, unless it exists, and that of the run.
 func (p *places) make(ctx context.Context, conn *client.Conn, m mark) error {
 	_, _, err := conn.Create(ctx, p.path, mark{Made: madeBy}.data(), proto.OpenACL, p.mode(), 0)
@@ -141,8 +150,8 @@ func (p *places) make(ctx context.Context, conn *client.Conn, m mark) error {
 		return err
 	}
 	_, err = conn.Multi(ctx, []proto.MultiOp{
-		client.CreateOp(p.root, m.data(), proto.OpenACL, p.mode(), 0),
-		client.CreateOp(path.Join(p.root, alive), nil, proto.OpenACL, proto.Ephemeral, 0),
+		p.creation(p.root, m.data(), p.mode()),
+		p.creation(path.Join(p.root, alive), nil, proto.Ephemeral),
 	})
 	return err
 }

@@ -186,8 +186,9 @@ func (res *result) print(env *command.Env) error {
 	if res.Rate > 0 {
 		pace = "at " + number(res.Rate) + " operations a second"
 	}
-	fmt.Fprintf(&b, "%s: %s with %s in flight each, %s, for %.1f s; %s of data, %s %s keys\n\n", res.Mix, command.Counted(res.Clients, "client"),
+	head := fmt.Sprintf("%s: %s with %s in flight each, %s, for %.1f s; %s of data, %s %s keys\n\n", res.Mix, command.Counted(res.Clients, "client"),
 		command.Thousands(res.InFlight), pace, res.Seconds, command.Counted(res.Size, "byte"), command.Thousands(res.Keys), kind)
+	b.WriteString(s.Fold(head))
 	rows := [][]string{{"OPERATION", "MEMBER", "COUNT", "PER S", "MEAN", "P50", "P90", "P99", "P99.9", "P99.99", "MAX"}}
 	for i := range res.Results {
 		f := &res.Results[i]
@@ -217,7 +218,9 @@ func (res *result) print(env *command.Env) error {
 	rows = ui.FitTable(rows, width, dispensable...)
 	b.WriteString(ui.Table(rows, "COUNT", "PER S", "MEAN", "P50", "P90", "P99", "P99.9", "P99.99", "MAX"))
 	b.WriteByte('\n')
-	res.remarks(&b)
+	var remarks strings.Builder
+	res.remarks(&remarks)
+	b.WriteString(s.Fold(remarks.String()))
 	if res.Comparison != nil {
 		res.Comparison.print(&b, width)
 	}

@@ -290,11 +290,19 @@ func (r *run) load(ctx context.Context) (*load.Report, error) {
 	r.series = newSeries(r, cfg.Every)
 	cfg.Interval = r.series.add
 	defer r.series.line.Done()
-	r.series.line.Set("opening sessions …")
+	measure := load.Measure
 	if open := r.caller(); open != nil {
-		return load.MeasureCalls(ctx, cfg, open)
+		measure = func(ctx context.Context, cfg load.Config) (*load.Report, error) {
+			return load.MeasureCalls(ctx, cfg, open)
+		}
 	}
-	return load.Measure(ctx, cfg)
+	r.series.line.Set(fmt.Sprintf("opening sessions and warming up for %v …", r.plan.warmUp))
+	report, err := measure(ctx, cfg)
+	var attempt *client.AttemptError
+	if errors.As(err, &attempt) && len(r.servers) > 1 {
+		err = fmt.Errorf("%w; bench loads every server of -server: leave it out, or choose with --through", err)
+	}
+	return report, err
 }
 
 // cleanUp removes the run's znodes, even if ctx has ended.
