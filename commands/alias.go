@@ -31,6 +31,9 @@ var aliasCommand = &command.Command{
 			}
 			list = []command.Alias{a}
 		}
+		if len(list) == 0 && env.Output != ui.JSON {
+			env.Note("no aliases; the config file defines them")
+		}
 		if env.Output == ui.JSON {
 			type entry struct {
 				Name string `json:"name"`

@@ -13,7 +13,7 @@ import (
 var existsCommand = &command.Command{
 	Name: "exists", Group: command.Reading, Usage: "location",
 	Short:     "check whether a znode exists",
-	Long:      "Prints nothing; the exit code is the answer. " + locationForms,
+	Long:      "The exit code is the answer; only the shell prints it. " + locationForms,
 	Exits:     command.Exits{0: "the znode exists", 1: "it does not", 2: "that is unknown"},
 	Args:      []command.Arg{{Name: "location", Kind: command.Location}},
 	Predicate: true,
@@ -37,6 +37,9 @@ var existsCommand = &command.Command{
 			if err := env.PrintJSON(command.Object{"path": src.Location.Path, "exists": exists}); err != nil {
 				return err
 			}
+		}
+		if env.Shell != nil && env.Streams.OutTTY && env.Output != ui.JSON { // a person sees no exit code there
+			env.Note("%s %s", env.Streams.Name(src.Location.Text), map[bool]string{true: "exists", false: "does not exist"}[exists])
 		}
 		if !exists {
 			return &ui.ExitError{Code: ui.ExitNo}

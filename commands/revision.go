@@ -14,7 +14,7 @@ import (
 )
 
 // revisionRounds is how many times a change starts again because the znode changed meanwhile.
-const revisionRounds = 10
+const revisionRounds = 100
 
 // revision is a change of a znode's data that depends on the data.
 type revision struct {

@@ -184,11 +184,11 @@ func (w *watcher) print(c *follow.Change) error {
 		return w.out.object(w.json(c))
 	}
 	s := w.env.Streams
-	fmt.Fprintf(w.out, "%s %s %s  %s", c.Time.Format("15:04:05.000"), s.Paint(fmt.Sprintf("%-8s", c.Kind), kindColor(c.Kind)), s.Name(c.Path), changeText(c, s))
+	line := fmt.Sprintf("%s %s %s  %s", c.Time.Format("15:04:05.000"), s.Paint(fmt.Sprintf("%-8s", c.Kind), kindColor(c.Kind)), s.Name(c.Path), changeText(c, s))
 	if c.Missed {
-		fmt.Fprint(w.out, "  (missed)")
+		line += "  (missed)"
 	}
-	_ = w.out.WriteByte('\n')
+	_, _ = w.out.WriteString(s.Hang(line, len("15:04:05.000 children ")) + "\n")
 	switch {
 	case w.stat && c.New != nil:
 		printStat(w.out, *c.New)
