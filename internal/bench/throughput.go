@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,6 +79,8 @@ func warming(e engine) time.Duration {
 const (
 	rateOf   = "throughput: "
 	p99Of    = "99th percentile: "
+	p99Half  = "99th percentile at half of its own load: "
+	p99Equal = "99th percentile at half of Apache's load: "
 	p99OfOne = "99th percentile when each waits: "
 	singleOf = "median of a single client"
 )
@@ -94,6 +97,9 @@ func (b *bench) throughput(ctx context.Context) error {
 		b.contrast(comparison{w.name, a, w.floor, got.middle(rateOf+w.name, w.floor), perSecond, share, w.least, 0})
 		a, c = both(p99Of + w.name)
 		b.besides(figure{"– their 99th percentile of latency", a, c, millis, false, 1, 0})
+		a, c = both(p99Half + w.name)
+		b.besides(figure{"– the same at half of each server's own load", a, c, millis, false, 0, 0})
+		b.besides(figure{"– the same, both at half of " + theirs + "'s load", got.middle(p99Equal+w.name, ours), c, millis, false, 2, 0})
 		a, c = both(p99OfOne + w.name)
 		b.besides(figure{"– the same when each client waits for its answer", a, c, millis, false, 1, 0})
 	}
@@ -139,6 +145,19 @@ func (b *bench) driveServer(ctx context.Context, e engine, got samples) error {
 		}
 		got.add(rateOf+w.name, e.name, all.PerSecond())
 		got.add(p99Of+w.name, e.name, float64(all.P99))
+		half, err := load.Run(ctx, load.Options{Addr: s.addr, Clients: loadClients, Window: loadWindow, Rate: all.PerSecond() / 2, For: b.loadTime / 2, Request: w.request})
+		if err != nil {
+			return err
+		}
+		got.add(p99Half+w.name, e.name, float64(half.P99))
+		// What the other bears is known from the second run on.
+		if other := got.middle(rateOf+w.name, b.engines()[1].name); e.name == b.engines()[0].name && !math.IsNaN(other) {
+			half, err := load.Run(ctx, load.Options{Addr: s.addr, Clients: loadClients, Window: loadWindow, Rate: other / 2, For: b.loadTime / 2, Request: w.request})
+			if err != nil {
+				return err
+			}
+			got.add(p99Equal+w.name, e.name, float64(half.P99))
+		}
 		each, err := load.Run(ctx, load.Options{Addr: s.addr, Clients: loadClients, Window: 1, For: b.loadTime / 2, Request: w.request})
 		if err != nil {
 			return err

@@ -24,6 +24,7 @@ type Options struct {
 	Addr    string
 	Clients int
 	Window  int           // requests that a client has in flight
+	Rate    float64       // requests a second of all clients together, an open loop; 0 is as fast as the answers come
 	For     time.Duration // how long; then it waits for what is in flight
 	Count   int           // or: how many requests each client makes
 	Timeout time.Duration // session timeout; 0 means 30 s
@@ -52,7 +53,7 @@ func Run(ctx context.Context, opt Options) (Result, error) {
 		return Result{}, err
 	}
 	cfg := Config{
-		Client: client.Config{SessionTimeout: opt.Timeout}, Servers: addrs, Clients: opt.Clients, InFlight: opt.Window, For: opt.For, Count: opt.Count,
+		Client: client.Config{SessionTimeout: opt.Timeout}, Servers: addrs, Clients: opt.Clients, InFlight: opt.Window, Rate: opt.Rate, For: opt.For, Count: opt.Count,
 		Kinds: 1, Bytes: 1 << 10,
 		New: func(i int) Source { return &requests{client: i, of: opt.Request} },
 	}
