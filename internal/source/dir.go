@@ -14,7 +14,8 @@ type dir struct {
 	path   string
 	files  *storage.Dir
 	moment storage.LoadOptions
-	tree   *ztree.Tree // once it is loaded, if it must be
+	state  storage.State // once it is known
+	tree   *ztree.Tree   // once it is loaded, if it must be
 	faults []*storage.Fault
 }
 
@@ -24,6 +25,7 @@ func openDir(l Location) (walker, error) {
 		return nil, &LocationError{l, err.Error()}
 	}
 	d := &dir{path: l.Path, files: files, moment: storage.LoadOptions{Zxid: l.Zxid}}
+	d.moment.State = &d.state
 	if !l.Time.IsZero() {
 		d.moment.Time = l.Time.UnixMilli()
 	}
@@ -53,7 +55,7 @@ func (d *dir) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (
 	if d.path == "/" {
 		opt.total(d.tree.Len())
 	}
-	opt.moment(Moment{Start: d.tree.LastZxid(), End: d.tree.LastZxid(), Consistent: true})
+	d.tell(&opt)
 	var z Znode
 	i := -1
 	for path, n := range d.tree.Below(d.path) {
@@ -84,15 +86,22 @@ func (d *dir) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (
 func (d *dir) flat(ctx context.Context, opt Options, r *Report, visit func(*Znode) error) error {
 	s := newReplay(d.path, &opt)
 	defer s.close()
-	last, faults, err := d.files.Stream(ctx, d.moment, s)
+	faults, err := d.files.Stream(ctx, d.moment, s)
 	if err != nil {
 		return err
 	}
-	d.moment.Until = last // for the next walk
+	d.moment.Until = d.state.Zxid // for the next walk
 	if err := s.first(ctx); err != nil {
 		return err
 	}
 	r.Faults = faults
-	opt.moment(Moment{Start: last, End: last, Consistent: true})
+	if d.path == "/" && opt.Levels == 0 {
+		opt.total(s.exist)
+	}
+	d.tell(&opt)
 	return s.second(ctx, r, visit)
+}
+
+func (d *dir) tell(opt *Options) {
+	opt.moment(Moment{Start: d.state.Zxid, End: d.state.Zxid, Consistent: d.state.Exact})
 }

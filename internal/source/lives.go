@@ -345,6 +345,7 @@ func (l *lives) end() error {
 		p.kids++
 	}
 	if l.visit == nil {
+		l.exist++
 		return nil
 	}
 	return l.visit()

@@ -30,6 +30,7 @@ type replay struct {
 	lists     aclLists
 	now       uint64 // the number of the change, from 1; transactions have one or more
 	closings  []closing
+	exist     int             // znodes in the end; after the first pass
 	parts     proto.TxnBodies // of multis
 	codec     jute.Codec
 	key       []byte
@@ -57,10 +58,7 @@ const (
 
 var justBeyond = []byte{beyond}
 
-const (
-	replayRoom = 12 << 20 // bytes to sort in memory
-	sumsRoom   = 4 << 20  // the same, of parents
-)
+const sumsRoom = 4 << 20 // bytes of parents that are sorted in memory
 
 func newReplay(path string, opt *Options) *replay {
 	s := &replay{path: path, opt: opt, stat: opt.Stat || opt.Data, sums: newSorter()}
@@ -85,7 +83,7 @@ func (s *replay) Begin(table map[int64][]proto.ACL) {
 		_ = s.sorted.close() // its folder is temporary
 	}
 	s.sorted = newSorter()
-	s.sorted.room = replayRoom
+
 	s.lists, s.snapshots, s.table = aclLists{}, map[int64]uint32{}, table
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	sortRoom = 12 << 20 // bytes of records that are sorted in memory
+	sortRoom = 8 << 20  // bytes of records that are sorted in memory
 	maxRuns  = 64       // that are merged at once
 	runRead  = 64 << 10 // of each run that is merged
 )

@@ -55,5 +55,6 @@ func OpenCompleted(ctx context.Context, l Location, snapshot storage.File, logs 
 	if zxid&0xffffffff == 0 && d.tree.LastZxid() < snapshot.Zxid {
 		return nil, fmt.Errorf("%w: the logs end before 0x%x", storage.ErrMissing, zxid)
 	}
+	d.state = storage.State{Zxid: d.tree.LastZxid(), Exact: true}
 	return &Source{l, d}, nil
 }

@@ -32,6 +32,15 @@ type LoadOptions struct {
 	// Until, if not 0, is where the logs end: what a server has added after it is not read. It gives the same state again
 	// from a directory that a server writes to.
 	Until int64
+	// State, if set, is told which state was loaded.
+	State *State
+}
+
+// State says which state was loaded.
+type State struct {
+	Zxid int64 // of the last transaction
+	// Exact reports whether nothing later can be in it, as far as the snapshot that it started with and the logs tell: see Load.
+	Exact bool
 }
 
 // ErrMissing means that transactions which the state needs are missing.
@@ -66,6 +75,7 @@ func (d *Dir) Load(ctx context.Context, opt LoadOptions) (t *ztree.Tree, faults 
 			l.note(err)
 		}
 	}
+	l.tell()
 	return l.tree, l.faults, nil
 }
 
@@ -105,6 +115,19 @@ func (l *load) run() error {
 		return err
 	}
 	return l.replay()
+}
+
+// tell fills in LoadOptions.State. A snapshot without a digest does not tell when it was complete; if nothing follows in the logs
+// that have been read, it was complete at their end.
+func (l *load) tell() {
+	if l.opt.State == nil {
+		return
+	}
+	exact := l.broke == nil
+	if s := l.from; exact && s != nil {
+		exact = s.fuzzyUntil() <= l.last && (s.trailer.DigestZxid != 0 || l.limit == math.MaxInt64 && len(l.dir.Logs) > 0)
+	}
+	*l.opt.State = State{l.last, exact}
 }
 
 // ahead reports whether the state at the zxid of the snapshot's digest is wanted but the tree is

@@ -22,16 +22,18 @@ type Parts interface {
 // ErrTree means that only a tree in memory can tell what the state is.
 var ErrTree = errors.New("this state needs a tree in memory")
 
-// Stream passes on the parts of the state that Load would build, without holding it. last is the zxid of the last transaction.
+// Stream passes on the parts of the state that Load would build, without holding it.
 // The options about the tree, Visit and Digests, do not apply.
 //
 // The error is ErrTree where the tree decides whether a snapshot is sound and how the state goes on: if the snapshot is damaged,
 // or its digest does not agree; if its znodes are in an order that no server writes; if its table of ACLs lacks one, whose number
 // only a replay gives out; if the state is wanted at the zxid of the digest of a fuzzy snapshot.
-func (d *Dir) Stream(ctx context.Context, opt LoadOptions, to Parts) (last int64, faults []*Fault, err error) {
+func (d *Dir) Stream(ctx context.Context, opt LoadOptions, to Parts) (faults []*Fault, err error) {
 	l := &load{dir: d, opt: opt, ctx: ctx, to: to}
-	err = l.run()
-	return l.last, l.faults, err
+	if err = l.run(); err == nil {
+		l.tell()
+	}
+	return l.faults, err
 }
 
 // pass passes on a snapshot, as readTree reads it.
