@@ -30,6 +30,7 @@ type settling struct {
 	opt     *Options
 	watch   bool
 	start   int64
+	seen    int     // by the walk
 	sorted  *sorter // everything that was read; of a path that was read again, the last counts
 	touched map[string]found
 	errs    map[string]error // why something could not be read
@@ -107,6 +108,7 @@ func (l *live) settled(ctx context.Context, opt Options, visit func(*Znode) erro
 func (s *settling) try(ctx context.Context, until time.Time) (Moment, error) {
 	conn, path := s.l.conn, s.l.path
 	s.l.dirt.reset(path)
+	s.seen = 0
 	if s.opt.Bytes != nil {
 		s.opt.Bytes.Store(0)
 	}
@@ -127,7 +129,7 @@ func (s *settling) try(ctx context.Context, until time.Time) (Moment, error) {
 	} else if _, err := conn.Exists(ctx, path, false); err != nil {
 		return Moment{}, err
 	}
-	walk := client.WalkOptions{Begin: func() { s.start = conn.Zxid() }, Stat: true, Data: s.opt.Data, ACL: s.opt.ACL, Levels: s.opt.Levels, Rate: s.opt.Rate, Progress: s.opt.Progress}
+	walk := client.WalkOptions{Begin: func() { s.start = conn.Zxid() }, Stat: true, Data: s.opt.Data, ACL: s.opt.ACL, Levels: s.opt.Levels, Rate: s.opt.Rate}
 	if err := conn.Walk(ctx, path, walk, s.walked); err != nil {
 		return Moment{}, err
 	}
@@ -179,6 +181,9 @@ func (s *settling) walked(z *client.Walked) error {
 		return none(z.Path)
 	}
 	s.opt.found(z.Data)
+	if s.seen++; s.seen&0x3f == 1 && s.opt.Progress != nil {
+		s.opt.Progress(s.seen)
+	}
 	return s.add(z.Path, stateOf(z.Err), &z.Stat, z.Data, z.ACL, z.Err)
 }
 
