@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -20,7 +21,8 @@ func run(t *testing.T, c *cobra.Command, out *bytes.Buffer, args ...string) (cod
 	c.SetOut(out)
 	c.SetErr(io.Discard)
 	c.SilenceErrors, c.SilenceUsage = true, true
-	return exitCode(c.ExecuteContext(t.Context()))
+	ran, err := c.ExecuteContextC(t.Context())
+	return exitCode(command.Ended(ran, err))
 }
 
 func exitCode(err error) (int, error) {

@@ -49,7 +49,7 @@ a leader needs, and warn if the disk is shared, busy or nearly full, or not a di
 The log is a new file in a new folder in DIR, which is removed at the end; it takes
 up to 128 MiB, and existing files are left alone. A server on the same disk is slowed
 down meanwhile.`,
-		Annotations: command.Exits{0: "the disk is fit", 1: "it is not", 2: "that is unknown, because nothing could be measured"}.Note(),
+		Annotations: command.Exits{0: "the disk is fit", 1: "it is not", 2: "that is unknown, because nothing could be measured"}.Predicate(),
 		Example: `  zkctl check disk /var/lib/zookeeper
   zkctl check disk /zk/log --data-dir /zk/data --duration 60s
   zkctl check disk . -o json`,
@@ -117,7 +117,7 @@ func runDisk(ctx context.Context, opt *diskOptions) error {
 		return ctx.Err()
 	}
 	if err != nil {
-		return &ui.ExitError{Code: ui.ExitUnsure, Err: fmt.Errorf("check the disk of %s: %w", opt.dir, err)}
+		return fmt.Errorf("check the disk of %s: %w", opt.dir, err)
 	}
 	v := judgeDisk(r, opt.maxP99)
 	if err := r.print(opt, format, v); err != nil {

@@ -47,7 +47,7 @@ connection, which is the network, and how long the server takes to answer ruok.
 
 Without HOST, the servers of -server are measured. Of a host on which nothing listens
 yet, the round trips of its refusals are shown.`,
-		Annotations: command.Exits{0: "the network to all hosts is fit", 1: "that to one is not, or it does not answer", 2: "that is unknown for one, because no ZooKeeper server answers there"}.Note(),
+		Annotations: command.Exits{0: "the network to all hosts is fit", 1: "that to one is not, or it does not answer", 2: "that is unknown for one, because no ZooKeeper server answers there"}.Predicate(),
 		Example: `  zkctl check net zk1 zk2:2181 zk3
   zkctl -server zk1,zk2,zk3 check net --count 1000 --interval 10ms
   zkctl check net 10.0.0.2 --tick-time 500ms --sync-limit 4 -o json`,

@@ -70,7 +70,7 @@ The loads are s (150 writes/s), m (1000), l (8000) and xl (15000), of 1 KiB each
 
 zkctl asks before it loads a server that is not on this machine, and leaves nothing
 behind. To choose the load yourself, see zkctl bench.`,
-		Annotations: command.Exits{0: "the ensemble passes", 1: "it does not", 2: "that is unknown, because it could not be loaded"}.Note(),
+		Annotations: command.Exits{0: "the ensemble passes", 1: "it does not", 2: "that is unknown, because it could not be loaded"}.Predicate(),
 		Example: `  zkctl -server zk1,zk2,zk3 check perf
   zkctl -server zk1,zk2,zk3 check perf --load l -y -o json`,
 		Args: command.ArgCount(0, 0),
@@ -101,11 +101,11 @@ func runPerf(ctx context.Context, opt *perfOptions) error {
 	env := *opt.env
 	env.Output, env.Yes = format, opt.yes || env.Yes
 	got, err := opt.loader(ctx, &env, l)
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return ctx.Err()
-	case err != nil:
-		return &ui.ExitError{Code: ui.ExitUnsure, Err: err}
+	}
+	if err != nil {
+		return err
 	}
 	v := judgePerf(l, got)
 	if err := printPerf(opt, format, l, got, v); err != nil {

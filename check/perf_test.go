@@ -61,7 +61,7 @@ func TestPerf(t *testing.T) {
 		t.Errorf("exit %d, %v\n%s", code, err, out)
 	}
 	for _, args := range [][]string{{"--load", "xxl"}, {"--duration", "0s"}, {"x"}} {
-		if code, _, err := check(args...); code != 1 || err == nil {
+		if code, _, err := check(args...); code != 2 || err == nil {
 			t.Errorf("%v: exit %d, %v", args, code, err)
 		}
 	}

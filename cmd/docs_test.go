@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/zkctl/zkctl/commands"
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 var update = flag.Bool("update", false, "write what the sources say into the pages")
@@ -80,6 +82,36 @@ func TestDocumentedExits(t *testing.T) {
 	}
 	slices.Sort(rows)
 	documented(t, "../docs/command-line.md", "exit codes", "| command | 0 | 1 | 2 | others |\n|---|---|---|---|---|\n"+strings.Join(rows, ""))
+}
+
+// What a predicate does not understand is no "no": scripts ask for the exit code.
+func TestPredicatesMisused(t *testing.T) {
+	var lines [][]string
+	for _, c := range commands.All {
+		if c.Predicate {
+			lines = append(lines, []string{c.Name})
+		}
+	}
+	a := newApp(discard())
+	for _, v := range a.verbs() {
+		each(v.Tree(a.env()), func(c *cobra.Command) {
+			if command.IsPredicate(c) {
+				lines = append(lines, strings.Fields(c.CommandPath())[1:])
+			}
+		})
+	}
+	if len(lines) < 8 {
+		t.Errorf("only %q are predicates", lines)
+	}
+	for _, line := range lines {
+		for _, more := range []string{"--no-such-option", "--output=neither"} {
+			err := newApp(discard()).execute(t.Context(), append(slices.Clone(line), more, "file:no-such", "file:no-such"))
+			var exit *ui.ExitError
+			if !errors.As(err, &exit) || exit.Code != ui.ExitUnsure {
+				t.Errorf("%s %s: %v, without the exit code %d", line, more, err, ui.ExitUnsure)
+			}
+		}
+	}
 }
 
 // The reference page mentions every option, and its example is a valid config file.

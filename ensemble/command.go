@@ -62,7 +62,7 @@ func inEnv(env *command.Env) within { return within{env.Dir, env.Shell != nil} }
 type Connect func() (client.Config, error)
 
 // exitUnknown is the exit code if the answer is unknown.
-const exitUnknown = 2
+const exitUnknown = ui.ExitUnsure
 
 func newCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{

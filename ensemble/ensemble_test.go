@@ -175,7 +175,7 @@ func TestStatusAsText(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	for _, args := range [][]string{{"--members", "a:b"}, {"--members", "a:1/x"}, {"--admin-port", "x"}, {"--timeout", "0s"}, {"-o", "xml"}} {
-		if o := run(t, newCommand, addr, append([]string{"status"}, args...)...); o.code != ui.ExitFailed || o.out != "" {
+		if o := run(t, newCommand, addr, append([]string{"status"}, args...)...); o.code != exitUnknown || o.out != "" {
 			t.Errorf("%v: %+v", args, o)
 		}
 	}

@@ -48,7 +48,7 @@ func newHealthCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
 		Use:         "health",
 		Short:       "check that an ensemble is healthy, for monitors",
-		Annotations: command.Exits{0: "all checks pass", 1: "one fails; for Nagios, a limit is exceeded", 2: "one could not be made; for Nagios, there is no quorum, or the canary failed", 3: "for Nagios, one could not be made"}.Note(),
+		Annotations: command.Exits{0: "all checks pass", 1: "one fails; for Nagios, a limit is exceeded", 2: "one could not be made; for Nagios, there is no quorum, or the canary failed", 3: "for Nagios, one could not be made, or an option is wrong"}.Predicate(),
 		Long: `Check that the ensemble has a quorum with one leader and that its members are
 within the limits. The word srvr, which servers answer by default, is enough for
 all limits.
@@ -62,10 +62,10 @@ With --format nagios, the output and the exit codes are those of a Nagios plugin
 		RunE: func(c *cobra.Command, _ []string) error {
 			for _, name := range []string{"min-members", "max-lag", "max-latency", "max-outstanding"} {
 				if f := c.Flags().Lookup(name); f.Changed && strings.HasPrefix(f.Value.String(), "-") {
-					return fmt.Errorf("--%s: invalid value %s; use 0 or more", name, f.Value)
+					return opt.failed(fmt.Errorf("--%s: invalid value %s; use 0 or more", name, f.Value))
 				}
 			}
-			return runHealth(c.Context(), opt)
+			return opt.failed(runHealth(c.Context(), opt))
 		},
 	}
 	opt.add(c)
@@ -120,6 +120,15 @@ func (h *health) ok() answer.Opt[bool] {
 
 // waitPause is the time between two checks of --wait.
 const waitPause = time.Second
+
+// failed gives an error the exit code of a Nagios plugin that could not check, if this is one.
+func (opt *healthOptions) failed(err error) error {
+	var exit *ui.ExitError
+	if err != nil && opt.format == formatNagios && !errors.As(err, &exit) {
+		return &ui.ExitError{Code: nagiosUnknown, Err: err}
+	}
+	return err
+}
 
 func runHealth(ctx context.Context, opt *healthOptions) error {
 	if !slices.Contains(healthFormats, opt.format) {

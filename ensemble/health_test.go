@@ -50,8 +50,11 @@ func TestHealth(t *testing.T) {
 	if o := health("--format", "prometheus"); o.code != 0 || !strings.Contains(o.out, "\nzkctl_ensemble_quorum 1\n") || strings.Count(o.out, "zkctl_member_serving{") != 3 {
 		t.Errorf("%+v", o)
 	}
+	if o := health("--format", "nagios", "--max-lag", "-1"); o.code != nagiosUnknown || o.out != "" {
+		t.Errorf("%+v", o)
+	}
 	for _, args := range [][]string{{"--format", "xml"}, {"--max-lag", "-1"}, {"--max-latency=-0.5"}} {
-		if o := health(args...); o.code != ui.ExitFailed || o.out != "" {
+		if o := health(args...); o.code != exitUnknown || o.out != "" {
 			t.Errorf("%v: %+v", args, o)
 		}
 	}

@@ -32,7 +32,7 @@ func newStatusCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
 		Use:         "status",
 		Short:       "show the members and a verdict on the whole",
-		Annotations: command.Exits{0: "there is a quorum", 1: "there is none", 2: "that is unknown"}.Note(),
+		Annotations: command.Exits{0: "there is a quorum", 1: "there is none", 2: "that is unknown"}.Predicate(),
 		Long: `Show each member's role, last zxid, lag behind the leader, connections, latency,
 version and uptime, and how it was asked; then, in a sentence, whether the ensemble
 serves and how many failures it survives. "?" stands for what a member did not

@@ -31,7 +31,7 @@ func newVerifyCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
 		Use:         "verify",
 		Short:       "check that all members have the same data",
-		Annotations: command.Exits{0: "all members agree", 1: "they differ", 2: "that is unknown"}.Note(),
+		Annotations: command.Exits{0: "all members agree", 1: "they differ", 2: "that is unknown"}.Predicate(),
 		Long: `Compare the digests of the members' trees. Members (3.6 and later) keep a digest
 for every 128 zxids in memory and report them through the word hash or the
 AdminServer; verify compares those at zxids that all members have.

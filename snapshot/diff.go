@@ -17,7 +17,7 @@ func newDiffCommand(env *command.Env) *cobra.Command {
 		Use:               "diff OLD NEW",
 		ValidArgsFunction: command.Takes(command.File, 0, 1),
 		Short:             "list the znodes that differ between two snapshots",
-		Annotations:       treediff.Exits.Note(),
+		Annotations:       treediff.Exits.Predicate(),
 		Long: `List the znodes that only NEW has (+), that only OLD has (-), and that differ
 (~), with old and new values of data, ACL and stat. The command diff compares
 any two locations in the same way.`,

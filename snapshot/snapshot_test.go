@@ -40,7 +40,8 @@ func runWith(t testing.TB, s *ui.Streams, args ...string) answer {
 	s.Out, s.Err = &out, &err
 	c := newCommand(&command.Env{Streams: s})
 	c.SetArgs(args)
-	failure := c.ExecuteContext(context.Background())
+	ran, failure := c.ExecuteContextC(context.Background())
+	failure = command.Ended(ran, failure)
 	a := answer{out: out.String()}
 	if failure != nil {
 		a.code = ui.ExitFailed

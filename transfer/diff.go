@@ -45,10 +45,8 @@ of the other side are left out. /zookeeper is left out without --system.`,
 		Example: `  zkctl diff prod:/app staging:/app
   zkctl diff --brief file:/var/lib/zookeeper@1h:/app /app
   zkctl diff file:app.jsonl /app --fields data,acl,sequence -o json`,
-		Annotations: treediff.Exits.Note(),
-		Args: func(c *cobra.Command, args []string) error {
-			return treediff.Trouble(command.ArgCount(2, 2)(c, args))
-		},
+		Annotations:       treediff.Exits.Predicate(),
+		Args:              command.ArgCount(2, 2),
 		ValidArgsFunction: command.Takes(command.Location, 0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return d.run(c.Context(), args[0], args[1])
@@ -62,7 +60,6 @@ of the other side are left out. /zookeeper is left out without --system.`,
 	fs.IntVar(&d.rate, "rate", 0, "make at most `N` requests a second to each side; 0 for no limit")
 	fs.BoolVar(&d.system, "system", false, "also the quotas in /zookeeper")
 	fs.StringVarP(&d.output, "output", "o", string(ui.Text), "text or json: one object a difference")
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return treediff.Trouble(err) })
 	return c
 }
 
@@ -89,7 +86,7 @@ func (d *diffing) check() (opt treediff.Options, err error) {
 func (d *diffing) run(ctx context.Context, a, b string) error {
 	opt, err := d.check()
 	if err != nil {
-		return treediff.Trouble(err)
+		return err
 	}
 	bar := newProgress(d.env, "compared")
 	defer bar.done()

@@ -15,6 +15,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/treediff"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // odd are names that systems or tools take for something else.
@@ -100,7 +101,7 @@ func TestFolder(t *testing.T) {
 + /TestFolder/new
 1 added, 3 removed, 1 changed
 `
-	if out != want || code != treediff.ExitDifferent {
+	if out != want || code != ui.ExitNo {
 		t.Errorf("exit %d, %s\n%s\nwant\n%s", code, errs, out, want)
 	}
 	out, _, _ = b.run("diff", root, file, "--brief", "-o", "json")
@@ -131,7 +132,7 @@ func TestFolder(t *testing.T) {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, errs, code := b.run("diff", file, file); code != treediff.ExitTrouble || !strings.Contains(errs, text) {
+		if _, errs, code := b.run("diff", file, file); code != ui.ExitUnsure || !strings.Contains(errs, text) {
 			t.Errorf("%s: exit %d, %s", name, code, errs)
 		}
 		_ = os.Remove(path)
@@ -233,7 +234,7 @@ func TestDiffTrouble(t *testing.T) {
 	b.create("/TestDiffTrouble", "", proto.OpenACL, proto.Persistent, 0)
 	for _, words := range [][]string{{"diff", "/TestDiffTrouble"}, {"diff", "/TestDiffTrouble", "/no-such"}, {"diff", "/", "file:none"},
 		{"diff", "/", "/", "--fields", "dta"}, {"diff", "/", "/", "-o", "xml"}} {
-		if _, errs, code := b.run(words...); code != treediff.ExitTrouble || errs == "" {
+		if _, errs, code := b.run(words...); code != ui.ExitUnsure || errs == "" {
 			t.Errorf("%q: exit %d, %s", words, code, errs)
 		}
 	}

@@ -90,7 +90,7 @@ func (v *Verb) Run(ctx context.Context, env *Env, words []string) error {
 	c.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return env.share(c.Flags()) }
 	setArgs(c, read(c, words).args...)
 	if ran, err := c.Root().ExecuteContextC(ctx); err != nil {
-		return inFormat(ran, env.Explain(ctx, err))
+		return inFormat(ran, Ended(ran, env.Explain(ctx, err)))
 	}
 	return helpErr
 }

@@ -19,14 +19,8 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// Exit codes, the same as diff(1)'s.
-const (
-	ExitDifferent = 1
-	ExitTrouble   = 2
-)
-
-// Exits are the exit codes as help has them.
-var Exits = command.Exits{0: "there is no difference", ExitDifferent: "there is one", ExitTrouble: "something could not be read"}
+// Exits are the exit codes of a command that compares, the same as diff(1)'s.
+var Exits = command.Exits{0: "there is no difference", ui.ExitNo: "there is one", ui.ExitUnsure: "something could not be read"}
 
 // What can be compared.
 const (
@@ -55,20 +49,11 @@ type Options struct {
 	Progress func(done int)
 }
 
-// Trouble gives an error the exit code of trouble.
-func Trouble(err error) error {
-	var exit *ui.ExitError
-	if err == nil || errors.As(err, &exit) {
-		return err
-	}
-	return &ui.ExitError{Code: ExitTrouble, Err: err}
-}
-
-// Run compares what is at two locations and prints what differs. Its error has the exit code.
+// Run compares what is at two locations and prints what differs. If something does, its error has the exit code of that.
 func Run(ctx context.Context, env *command.Env, a, b string, opt Options) error {
 	c, err := open(env, a, b, opt)
 	if err != nil {
-		return Trouble(err)
+		return err
 	}
 	defer c.close()
 	err = c.compare(ctx)
@@ -80,11 +65,11 @@ func Run(ctx context.Context, env *command.Env, a, b string, opt Options) error 
 	}
 	switch missing := c.missing(); {
 	case err != nil:
-		return Trouble(env.Explain(ctx, err))
+		return err
 	case missing != nil:
-		return Trouble(missing)
+		return missing
 	case c.out.total() > 0:
-		return &ui.ExitError{Code: ExitDifferent}
+		return &ui.ExitError{Code: ui.ExitNo}
 	}
 	return nil
 }
