@@ -106,9 +106,10 @@ func (m *mirrored) over() bool {
 	}
 }
 
-// unreachable reports whether a mirror has ended because an ensemble could not be reached when it started. Later it waits.
+// unreachable reports whether a mirror has ended because an ensemble could not be reached when it started, or before it was.
+// Later it waits.
 func unreachable(err error) bool {
-	return strings.Contains(err.Error(), "ConnectionLoss")
+	return strings.Contains(err.Error(), "ConnectionLoss") || strings.Contains(err.Error(), "interrupted")
 }
 
 // same waits until two trees are the same.
