@@ -75,7 +75,7 @@ func (o *mirrorOptions) run(ctx context.Context, from, to string) error {
 	case o.rate < 0:
 		return fmt.Errorf("--rate: %d is not a number of requests a second; use 0 for no limit", o.rate)
 	}
-	m := &mirror{mirrorOptions: o, dirty: newDirty()}
+	m := &mirror{mirrorOptions: o}
 	var err error
 	if m.src, err = o.end(from); err == nil {
 		m.dst, err = o.end(to)
@@ -83,7 +83,7 @@ func (o *mirrorOptions) run(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	m.src.event = m.dirty.event
+	m.src.event = m.dirty.Event
 	if m.state, err = openMirrorState(o.state, m.src.name(), m.dst.name()); err != nil {
 		return err
 	}

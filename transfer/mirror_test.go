@@ -202,6 +202,14 @@ func metrics(t *testing.T, log string, want ...string) {
 	}
 }
 
+// What etcdctl make-mirror is known for, and the test that shows that mirror is without:
+//
+//	no resume                     TestMirrorLosesNothing: stopped and started again; TestMirrorState: killed at any byte
+//	hangs after a network loss    TestMirrorLosesNothing: cut off, and connected again; TestMirrorTorture
+//	no once mode                  TestMirrorStops
+//	unknown progress              TestMirrorFollows: metrics; TestMirrorStops: the status line
+//	lost keys                     TestMirrorLosesNothing, TestMirrorTorture
+
 // TestMirrorLosesNothing cuts each side off while a writer goes on: etcd's make-mirror loses keys that change meanwhile, or hangs.
 func TestMirrorLosesNothing(t *testing.T) {
 	server, at := home(t)

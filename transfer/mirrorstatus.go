@@ -46,7 +46,7 @@ func (s *mirrorStat) inStep() {
 
 // behind is how many changes are known and not applied.
 func (m *mirror) behind() (n int, unknown bool) {
-	n, lost := m.dirty.left()
+	n, lost := m.dirty.Left()
 	return n, lost
 }
 

@@ -15,7 +15,9 @@
 //	import.go        import
 //	mv.go            mv
 //	mirror.go        mirror: its options, its two ends
-//	mirrorloop.go    what is compared, read and written
+//	mirrorloop.go    when what is done, and what ends it
+//	mirrorcompare.go the first copy, and what is compared afterwards
+//	mirrorpatch.go   what has changed, read and written
 //	mirrorstate.go   what is remembered, and its file
 //	mirrorstatus.go  the status line and metrics
 //	progress.go      how far a run is

@@ -74,7 +74,7 @@ func newPlan(ctx context.Context, r *run) (*plan, error) {
 			if errors.Is(z.Err, proto.ErrNoNode) {
 				return nil
 			}
-			return visit(&source.Znode{Path: z.Path, Known: z.Known, Stat: z.Stat, Data: z.Data, ACL: z.ACL, Err: z.Err})
+			return visit(source.OfWalk(z))
 		})
 	})
 	return p, p.advance()

@@ -1,6 +1,8 @@
 package source
 
 import (
+	"errors"
+	"slices"
 	"sync"
 
 	"github.com/zkctl/zkctl/internal/client"
@@ -11,78 +13,129 @@ import (
 // maxDirty bounds the bytes of the paths that are remembered as changed.
 const maxDirty = 16 << 20
 
-// dirt is which znodes have changed since they were read, from the events of a recursive watch. It is safe for concurrent
-// use.
-type dirt struct {
-	mu    sync.Mutex
-	root  string
-	paths map[string]struct{}
-	size  int
-	over  bool // there were too many
-	lost  bool // the connection or the watch was lost, so that changes may be missing
+// Changes is which znodes have changed, from the events of a recursive watch. The zero value is ready for use, and safe for
+// concurrent use.
+type Changes struct {
+	mu      sync.Mutex
+	root    string // see reset
+	paths   map[string]struct{}
+	size    int
+	missing error
+	wake    chan struct{}
 }
 
-// reset forgets everything.
-func (d *dirt) reset(root string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.root, d.paths, d.size, d.over, d.lost = root, nil, 0, false, false
+// Why changes may be missing.
+var (
+	errLost = errors.New("the connection was lost, and with it what has changed meanwhile")
+	errOver = errors.New("too much changes at once")
+)
+
+// reset forgets everything. From then on the parent of a znode that is created or deleted counts as changed, too, unless that
+// is the root.
+func (c *Changes) reset(root string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.root, c.paths, c.size, c.missing = root, nil, 0, nil
 }
 
-// event notes what changed; see client.Config.Watched.
-func (d *dirt) event(e client.Event) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// Event notes what changed; see client.Config.Watched.
+func (c *Changes) Event(e client.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch e.Type {
 	case proto.EventNone:
-		d.lost = d.lost || e.State != proto.StateSyncConnected && e.State != proto.StateConnectedReadOnly && e.State != proto.StateSaslAuthenticated
+		// A reconnect sets the watch again, but nothing reports what happened meanwhile.
+		if e.State != proto.StateSyncConnected && e.State != proto.StateConnectedReadOnly && e.State != proto.StateSaslAuthenticated {
+			c.miss(errLost)
+		}
 	case proto.EventNodeDataChanged:
-		d.add(e.Path)
+		c.add(e.Path)
 	case proto.EventNodeCreated, proto.EventNodeDeleted:
-		d.add(e.Path)
-		if e.Path != d.root { // the parent's counters change, too
-			d.add(zpath.Parent(e.Path))
+		c.add(e.Path)
+		if c.root != "" && e.Path != c.root { // the parent's counters change, too
+			c.add(zpath.Parent(e.Path))
 		}
 	case proto.EventPersistentWatchRemoved:
-		d.lost = true
+		c.miss(errLost)
 	}
 }
 
-// add adds a path.
-func (d *dirt) add(path string) {
-	if _, known := d.paths[path]; known || d.over {
+// Add adds paths.
+func (c *Changes) Add(paths ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, path := range paths {
+		c.add(path)
+	}
+}
+
+func (c *Changes) add(path string) {
+	c.signal()
+	if _, known := c.paths[path]; known || c.missing == errOver { //nolint:errorlint // it is never wrapped
 		return
 	}
-	if d.size += len(path) + 64; d.size > maxDirty {
-		d.over, d.paths = true, nil
+	if c.size += len(path) + 64; c.size > maxDirty {
+		c.paths = nil
+		c.miss(errOver)
 		return
 	}
-	if d.paths == nil {
-		d.paths = map[string]struct{}{}
+	if c.paths == nil {
+		c.paths = map[string]struct{}{}
 	}
-	d.paths[path] = struct{}{}
+	c.paths[path] = struct{}{}
 }
 
-// mark adds paths that were found to have changed.
-func (d *dirt) mark(paths map[string]struct{}) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for path := range paths {
-		d.add(path)
+// Miss notes that changes may be missing.
+func (c *Changes) Miss() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.miss(errLost)
+}
+
+func (c *Changes) miss(why error) {
+	c.missing = why
+	c.signal()
+}
+
+// Wake returns a channel that delivers once something has changed since the last delivery.
+func (c *Changes) Wake() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waken()
+	return c.wake
+}
+
+func (c *Changes) waken() {
+	if c.wake == nil {
+		c.wake = make(chan struct{}, 1)
 	}
 }
 
-// take returns what has changed since the last call. whole is false if changes may be missing.
-func (d *dirt) take() (paths map[string]struct{}, whole bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	paths, d.paths, d.size = d.paths, nil, 0
-	return paths, !d.over && !d.lost
+func (c *Changes) signal() {
+	c.waken()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
 }
 
-// left returns how many have changed since the last call of take.
-func (d *dirt) left() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.paths)
+// Take returns what has changed since the last call, in order, and why changes may be missing; nil if none are.
+func (c *Changes) Take() (paths []string, missing error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	paths = make([]string, 0, len(c.paths))
+	for path := range c.paths {
+		paths = append(paths, path)
+	}
+	missing = c.missing
+	c.paths, c.size, c.missing = nil, 0, nil
+	slices.SortFunc(paths, Compare)
+	return paths, missing
+}
+
+// Left returns how many znodes have changed since the last call of Take, and whether changes may be missing.
+func (c *Changes) Left() (n int, missing bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.paths), c.missing != nil
 }

@@ -10,15 +10,15 @@ import (
 type live struct {
 	conn *client.Conn
 	path string
-	own  bool // the session ends with the source
-	dirt dirt // what changes, if it is the source's own
+	own  bool    // the session ends with the source
+	dirt Changes // what changes, if it is the source's own
 	// watchless says that the servers have no recursive watches.
 	watchless bool
 }
 
 func openLive(cfg client.Config, path string) (walker, error) {
 	l := &live{path: path, own: true}
-	cfg.Watched, cfg.NoWatchReset = l.dirt.event, true
+	cfg.Watched, cfg.NoWatchReset = l.dirt.Event, true
 	var err error
 	if l.conn, err = client.Open(cfg); err != nil {
 		return nil, err
@@ -34,6 +34,11 @@ func (l *live) Close() error {
 		return l.conn.Close()
 	}
 	return nil
+}
+
+// OfWalk returns what a walk of a server has found.
+func OfWalk(w *client.Walked) *Znode {
+	return &Znode{Path: w.Path, Known: w.Known, Stat: w.Stat, Kind: KindOf(w.Stat.EphemeralOwner), Data: w.Data, ACL: w.ACL, Err: w.Err}
 }
 
 func (l *live) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (r Report, err error) {
@@ -55,7 +60,8 @@ func (l *live) Walk(ctx context.Context, opt Options, visit func(*Znode) error) 
 		if found.Err != nil {
 			r.failed(found.Path, found.Err)
 		}
-		z = Znode{Path: found.Path, Known: found.Known || !walk.Stat && !walk.Data && !walk.ACL, Stat: found.Stat, Kind: KindOf(found.Stat.EphemeralOwner), Data: found.Data, ACL: found.ACL, Err: found.Err}
+		z = *OfWalk(found)
+		z.Known = z.Known || !walk.Stat && !walk.Data && !walk.ACL
 		if opt.Match != nil && !opt.Match(&z) {
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -60,8 +61,6 @@ const (
 
 // Reasons to start over.
 var (
-	errLost     = errors.New("the connection was lost, and with it what has changed meanwhile")
-	errOver     = errors.New("too much changes at once")
 	errNoWatch  = errors.New("the servers have no recursive watches (3.6); what has been read is compared with a second walk")
 	errNotApart = errors.New("a consistent walk needs a session of its own") // a mistake in the program
 )
@@ -135,24 +134,18 @@ func (s *settling) try(ctx context.Context, until time.Time) (Moment, error) {
 	}
 	for {
 		zxid := conn.Zxid() // before take: all changes up to it have been reported
-		paths, whole := s.l.dirt.take()
+		paths, missing := s.l.dirt.Take()
 		late := time.Now().After(until)
 		switch {
-		case s.watch && !whole && !late:
-			s.l.dirt.mu.Lock()
-			lost := s.l.dirt.lost
-			s.l.dirt.mu.Unlock()
-			if lost {
-				return Moment{}, errLost
-			}
-			return Moment{}, errOver
-		case s.watch && !whole:
+		case s.watch && missing != nil && !late:
+			return Moment{}, missing
+		case s.watch && missing != nil:
 			return Moment{Start: s.start, End: zxid, Dirty: max(len(paths), 1)}, nil
 		case len(paths) > 0:
 			if err := s.again(ctx, paths); err != nil {
 				return Moment{}, err
 			}
-			if left := s.l.dirt.left(); left > 0 && time.Now().After(until) {
+			if left, _ := s.l.dirt.Left(); left > 0 && time.Now().After(until) {
 				return Moment{Start: s.start, End: conn.Zxid(), Dirty: left}, nil
 			}
 			continue
@@ -171,7 +164,7 @@ func (s *settling) try(ctx context.Context, until time.Time) (Moment, error) {
 		if s.opt.Settling != nil {
 			s.opt.Settling(fmt.Sprintf("%d znodes changed during the walk; they are read again", len(changed)))
 		}
-		s.l.dirt.mark(changed)
+		s.l.dirt.Add(slices.Collect(maps.Keys(changed))...)
 	}
 }
 
@@ -198,15 +191,16 @@ func stateOf(err error) byte {
 }
 
 // again reads znodes again.
-func (s *settling) again(ctx context.Context, paths map[string]struct{}) error {
+func (s *settling) again(ctx context.Context, paths []string) error {
+	var mu sync.Mutex // for add, which one goroutine may call at a time
 	return s.each(ctx, paths, func(path string) error {
 		stat, data, acl, err := s.read(ctx, path)
 		var op *client.OpError
 		if err != nil && !errors.As(err, &op) {
 			return err
 		}
-		s.l.dirt.mu.Lock() // for add, which one goroutine may call at a time
-		defer s.l.dirt.mu.Unlock()
+		mu.Lock()
+		defer mu.Unlock()
 		state := stateOf(err)
 		if _, old := s.touched[path]; old || len(s.touched) < maxTouched {
 			s.touched[path] = found{state, stat}
@@ -216,12 +210,12 @@ func (s *settling) again(ctx context.Context, paths map[string]struct{}) error {
 }
 
 // each calls do for each path that is walked, many at a time. The first error ends it.
-func (s *settling) each(ctx context.Context, paths map[string]struct{}, do func(path string) error) error {
+func (s *settling) each(ctx context.Context, paths []string, do func(path string) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	slots := make(chan struct{}, rereads)
 	var all sync.WaitGroup
-	for path := range paths {
+	for _, path := range paths {
 		level, ok := within(s.l.path, path)
 		if !ok || !s.opt.covers(level) {
 			continue
@@ -271,11 +265,7 @@ func (s *settling) compare(ctx context.Context) (map[string]struct{}, error) {
 		changed[path] = struct{}{}
 	}
 	// What has changed before may soon change again or vanish, so it is asked about first.
-	touched := make(map[string]struct{}, len(s.touched))
-	for path := range s.touched {
-		touched[path] = struct{}{}
-	}
-	if err := s.each(ctx, touched, func(path string) error {
+	if err := s.each(ctx, slices.Collect(maps.Keys(s.touched)), func(path string) error {
 		stat, err := s.l.conn.Exists(ctx, path, false)
 		var op *client.OpError
 		if err != nil && !errors.As(err, &op) {

@@ -6,7 +6,7 @@
 //	source.go     what a source is, and what it yields
 //	live.go       a session with an ensemble
 //	settle.go     a consistent walk of it
-//	dirty.go      what changes during such a walk
+//	dirty.go      what changes meanwhile, from events
 //	file.go       a snapshot: streamed, and sorted outside memory
 //	dir.go        a data directory, at its newest state or an earlier one
 //	replay.go     what snapshot and logs say about each znode, sorted outside memory

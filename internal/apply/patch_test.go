@@ -1,0 +1,53 @@
+package apply
+
+import (
+	"testing"
+
+	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/proto"
+)
+
+// TestPatchFound: what the caller has found is written without being read; where it is no longer so, the znode is read, and what
+// is not the caller's stays.
+func TestPatchFound(t *testing.T) {
+	for _, mine := range []bool{true, false} {
+		c := session(t, client.Config{Servers: home(t)})
+		ctx := testContext(t)
+		for _, path := range []string{"/right", "/stale", "/there", "/gone", "/kept"} {
+			if _, _, err := c.Create(ctx, path, []byte("old"), proto.OpenACL, proto.Persistent, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, path := range []string{"/stale", "/kept"} { // after they were found
+			if _, err := c.Set(ctx, path, []byte("theirs"), -1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wanted := func(path string) Target {
+			z := znode(path, "new", 0)
+			return Target{Path: path, Wanted: &z}
+		}
+		targets := []Target{wanted("/right"), wanted("/stale"), wanted("/there"), wanted("/new"), wanted("/new/kid"), wanted("/unread"), {Path: "/gone"}, {Path: "/kept"}}
+		for i, f := range []*Found{{Data: true}, {Data: true}, {Absent: true}, {Absent: true}, {Absent: true}, nil, {}, {}} {
+			targets[i].Found = f
+		}
+		opt := Options{OnConflict: Overwrite, NoSequences: true, Mine: func(string, *proto.Stat) bool { return mine }}
+		res, err := Patch(ctx, c, opt, targets)
+		if err != nil || res.Failed.N != 0 || res.Created != 3 {
+			t.Fatalf("%+v, %v", res, err)
+		}
+		want := map[string]string{"/right": "new", "/stale": "new", "/there": "new", "/new": "new", "/new/kid": "new", "/unread": "new"}
+		if !mine {
+			want["/stale"], want["/there"], want["/kept"] = "theirs", "old", "theirs"
+			if res.Foreign.N != 3 {
+				t.Errorf("foreign: %+v", res.Foreign)
+			}
+		}
+		for _, path := range []string{"/right", "/stale", "/there", "/new", "/new/kid", "/unread", "/gone", "/kept"} {
+			data, _, err := c.Get(ctx, path, false)
+			if text, exists := want[path]; string(data) != text || exists != (err == nil) {
+				t.Errorf("mine %v: %s is %q, %v; want %q", mine, path, data, err, text)
+			}
+		}
+	}
+}
