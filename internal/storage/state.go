@@ -125,7 +125,8 @@ func (l *load) tell() {
 	}
 	exact := l.broke == nil
 	if s := l.from; exact && s != nil {
-		exact = s.fuzzyUntil() <= l.last && (s.trailer.DigestZxid != 0 || l.limit == math.MaxInt64 && len(l.dir.Logs) > 0)
+		complete := s.trailer.Digest != nil || s.fuzzyUntil() == 0 || l.limit == math.MaxInt64 && len(l.dir.Logs) > 0
+		exact = complete && s.fuzzyUntil() <= l.last
 	}
 	*l.opt.State = State{l.last, exact}
 }
