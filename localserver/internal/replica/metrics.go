@@ -140,6 +140,15 @@ type summary struct {
 	min, max, sum float64
 	count         int64
 	sample        []float64
+	next          int64   // the count of the value that replaces one of a full sample
+	weight        float64 // see skip
+}
+
+// skip chooses the next value for a full sample, in which each value so far is then equally likely (Li's algorithm L): that
+// takes random numbers for the few that are chosen, not for each.
+func (s *summary) skip() {
+	s.weight *= math.Exp(math.Log(1-rand.Float64()) / sampleSize)
+	s.next += 1 + int64(math.Log(1-rand.Float64())/math.Log1p(-s.weight))
 }
 
 func (s *summary) add(v float64) {
@@ -156,11 +165,13 @@ func (s *summary) add(v float64) {
 	switch {
 	case !s.sampled:
 	case len(s.sample) < sampleSize:
-		s.sample = append(s.sample, v)
-	default:
-		if i := rand.Int64N(s.count); i < sampleSize {
-			s.sample[i] = v
+		if s.sample = append(s.sample, v); len(s.sample) == sampleSize {
+			s.next, s.weight = s.count, 1
+			s.skip()
 		}
+	case s.count == s.next:
+		s.sample[rand.IntN(sampleSize)] = v
+		s.skip()
 	}
 }
 

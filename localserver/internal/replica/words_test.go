@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"regexp"
 	"slices"
@@ -196,6 +197,16 @@ func TestSummary(t *testing.T) {
 	}
 	if p := got["p50_x"].(int64); p < 45 || p > 55 {
 		t.Errorf("the median of 0 to 100 is %d", p)
+	}
+	rising := summary{sampled: true}
+	for i := range 100_000 {
+		rising.add(float64(i))
+	}
+	of := rising.read().sample
+	for _, q := range []float64{0.1, 0.5, 0.9} { // ten standard deviations
+		if v := quantile(of, q); math.Abs(v-q*100_000) > 8_000 {
+			t.Errorf("quantile %v of 0 to 100,000 is %v: early and late values are not equally likely in the sample", q, v)
+		}
 	}
 	if q := quantile([]float64{1, 2, 3, 4}, 0.5); q != 2.5 {
 		t.Errorf("the median of 1 to 4 is %v", q)

@@ -130,8 +130,10 @@ func (p *Peer) authenticate(ctx context.Context, conn net.Conn, addr string) err
 }
 
 func (l *learner) read(timeout time.Duration) (*proto.QuorumPacket, error) {
-	if err := l.conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
-		return nil, err
+	if !l.in.buffered() {
+		if err := l.conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
+			return nil, err
+		}
 	}
 	return l.in.read()
 }

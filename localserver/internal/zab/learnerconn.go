@@ -62,8 +62,10 @@ func newLearnerConn(l *leader, conn net.Conn) *learnerConn {
 
 // read reads a packet within a time limit.
 func (c *learnerConn) read(timeout time.Duration) (*proto.QuorumPacket, error) {
-	if err := c.conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
-		return nil, err
+	if !c.in.buffered() {
+		if err := c.conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
+			return nil, err
+		}
 	}
 	return c.in.read()
 }

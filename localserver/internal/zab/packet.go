@@ -80,6 +80,21 @@ func (p *packetReader) read() (*proto.QuorumPacket, error) {
 	return qp, nil
 }
 
+// buffered reports whether the next packet has arrived as a whole, so that reading it needs no time limit.
+func (p *packetReader) buffered() bool {
+	have := p.r.Buffered()
+	if have < packetHead+4 {
+		return false
+	}
+	head, _ := p.r.Peek(packetHead)
+	n := max(0, int(int32(binary.BigEndian.Uint32(head[12:])))) // of the data
+	if have < packetHead+n+4 {
+		return false
+	}
+	all, _ := p.r.Peek(packetHead + n + 4)
+	return binary.BigEndian.Uint32(all[packetHead+n:]) == 1<<32-1 // no identities follow
+}
+
 func (p *packetReader) int() (int32, error) {
 	b := p.buf[:4]
 	if _, err := io.ReadFull(p.r, b); err != nil {
