@@ -146,12 +146,12 @@ func TestStoppedServer(t *testing.T) {
 			return server.Resume()
 		}()
 	}()
-	res := r.result("set", "--rate", fmt.Sprint(rate), "--warm-up", "0", "--duration", "2s", "--keys", "1", "--clients", "2", "--in-flight", "4")
+	res := r.result("set", "--rate", fmt.Sprint(rate), "--warm-up", "0", "--duration", "4s", "--keys", "1", "--clients", "2", "--in-flight", "64")
 	if err := <-stopped; err != nil {
 		t.Fatal(err)
 	}
-	if got := float64(res.Operations); math.Abs(got-2*rate) > 0.01*2*rate || res.Unsent > 0 {
-		t.Errorf("%v operations, %d unsent; want %d", got, res.Unsent, 2*rate)
+	if got := float64(res.Operations); math.Abs(got-4*rate) > 0.01*4*rate || res.Unsent > 0 {
+		t.Errorf("%v operations, %d unsent; want %d", got, res.Unsent, 4*rate)
 	}
 	want := rate * (stop - 100*time.Millisecond).Seconds()
 	if got := float64(res.Slow["100ms"]); got < 0.9*want || res.Results[0].Max < 1000 {
