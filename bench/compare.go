@@ -10,8 +10,8 @@ import (
 const (
 	better  = "better"
 	worse   = "worse"
-	same    = "no difference beyond the noise"
-	tooFew  = "too few intervals to tell"
+	same    = "within the noise"
+	tooFew  = "too few intervals"
 	missing = "not measured before"
 )
 

@@ -222,7 +222,7 @@ func (res *result) print(env *command.Env) error {
 	res.remarks(&remarks)
 	b.WriteString(s.Fold(remarks.String()))
 	if res.Comparison != nil {
-		res.Comparison.print(&b, width)
+		res.Comparison.print(&b, s, width)
 	}
 	_, err := io.WriteString(s.Out, b.String())
 	return err
@@ -284,10 +284,10 @@ func times(n int64) string {
 }
 
 // print prints a comparison.
-func (c *comparison) print(b *strings.Builder, width int) {
-	fmt.Fprintf(b, "\ncompared with %s:\n", escape.Line(c.File))
+func (c *comparison) print(b *strings.Builder, s *ui.Streams, width int) {
+	b.WriteString(s.Fold(fmt.Sprintf("\ncompared with %s:\n", escape.Line(c.File))))
 	for _, one := range c.Unlike {
-		fmt.Fprintf(b, "  warning: %s, so the runs are not alike\n", escape.Line(one))
+		b.WriteString(s.Fold(fmt.Sprintf("  warning: %s, so the runs are not alike\n", escape.Line(one))))
 	}
 	rows := [][]string{{"OPERATION", "FIGURE", "BEFORE", "AFTER", "CHANGE", "NOISE", "P", "VERDICT"}}
 	for _, d := range c.Differences {

@@ -106,7 +106,7 @@ func (s *series) add(list []*load.Interval) {
 func (s *series) show(rate float64, all *hdrhistogram.Histogram, at time.Duration) {
 	left := max(0, s.r.plan.duration-at).Round(time.Second)
 	text := fmt.Sprintf("%s/s ", command.Thousands(int(rate+0.5)))
-	if width := s.r.env.Streams.Width - 1 - 50; width >= 5 {
+	if width := s.r.env.Streams.Width - 1 - 56; width >= 5 {
 		n := min(width, 40)
 		text += ui.Spark(s.rates, n) + " "
 	}
