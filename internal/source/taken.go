@@ -48,6 +48,7 @@ func OpenCompleted(ctx context.Context, l Location, snapshot storage.File, logs 
 	if zxid&0xffffffff == 0 { // of a new epoch without a transaction
 		d.moment.Zxid = 0
 	}
+	d.moment.State = &d.state
 	defer client.LessGarbage()()
 	if d.tree, d.faults, err = files.Load(ctx, d.moment); err != nil {
 		return nil, err
@@ -56,5 +57,6 @@ func OpenCompleted(ctx context.Context, l Location, snapshot storage.File, logs 
 		return nil, fmt.Errorf("%w: the logs end before 0x%x", storage.ErrMissing, zxid)
 	}
 	d.state = storage.State{Zxid: d.tree.LastZxid(), Exact: true}
+	d.state.Exact = true // whatever the snapshot tells: its server had written it by then
 	return &Source{l, d}, nil
 }
