@@ -61,14 +61,14 @@ func (e *Ensemble) Znode(ctx context.Context, path string) (*Znode, error) {
 func znodeOf(t *ztree.Tree, path string, n *ztree.Node) *Znode {
 	s := n.ClientStat()
 	z := &Znode{
-		Path: path, Data: slices.Clone(n.Data), Children: t.Children(path),
+		Path: path, Data: slices.Clone(n.Data()), Children: t.Children(path),
 		Created: time.UnixMilli(s.Ctime), Modified: time.UnixMilli(s.Mtime), Czxid: s.Czxid, Mzxid: s.Mzxid, Pzxid: s.Pzxid,
 		Version: s.Version, ChildrenVersion: s.Cversion, ACLVersion: s.Aversion,
 	}
 	for _, a := range t.ACL(n.ACL) {
 		z.ACL = append(z.ACL, ACL{a.Perms.String(), a.ID.Scheme, a.ID.ID})
 	}
-	switch owner := n.Stat.EphemeralOwner; proto.EphemeralTypeOf(owner) {
+	switch owner := n.Owner(); proto.EphemeralTypeOf(owner) {
 	case proto.EphemeralNormal:
 		z.Session = owner
 	case proto.EphemeralContainer:
@@ -85,7 +85,7 @@ func (e *Ensemble) Dump(ctx context.Context) (map[string]string, error) {
 	err := e.see(ctx, func(t *ztree.Tree) {
 		for path, n := range t.All() {
 			if path != "/" && path != "/zookeeper" && !strings.HasPrefix(path, "/zookeeper/") {
-				tree[path] = string(n.Data)
+				tree[path] = string(n.Data())
 			}
 		}
 	})

@@ -324,7 +324,7 @@ func TestVerifySnapshotOfTheLeader(t *testing.T) {
 			write := func(tree *ztree.Tree, zxid int64, path string, log bool) {
 				t.Helper()
 				txn := &proto.TxnEntry{Header: proto.TxnHeader{Zxid: zxid, Type: proto.OpCreate},
-					Body: &proto.CreateTxn{Path: path, ACL: proto.OpenACL, ParentCVersion: tree.Get("/").Stat.Cversion + 1}}
+					Body: &proto.CreateTxn{Path: path, ACL: proto.OpenACL, ParentCVersion: tree.Get("/").Stat().Cversion + 1}}
 				tree.Apply(&txn.Header, txn.Body)
 				txn.Digest = &proto.TxnDigest{Version: proto.DigestVersion, TreeDigest: tree.Digest()}
 				if log {

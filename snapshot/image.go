@@ -140,7 +140,7 @@ func (t *treeImage) each(visit func(*storage.Node) error) error {
 		if path == "/" {
 			path = ""
 		}
-		n = storage.Node{Path: path, Data: z.Data, ACL: z.ACL, Stat: z.Stat}
+		n = storage.Node{Path: path, Data: z.Data(), ACL: z.ACL, Stat: z.Stat()}
 		if err := visit(&n); err != nil {
 			if errors.Is(err, errEnough) {
 				return nil

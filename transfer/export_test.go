@@ -174,8 +174,8 @@ func TestExportIsConsistent(t *testing.T) {
 				t.Errorf("%s did not exist at 0x%x", r.Path, h.End)
 				continue
 			}
-			if string(n.Data) != string(r.Data) || n.ClientStat() != r.Stat || !slices.Equal(tree.ACL(n.ACL), r.ACL) {
-				t.Errorf("%s: %q %v %+v, but at 0x%x it was %q %v %+v", r.Path, r.Data, r.ACL, r.Stat, h.End, n.Data, tree.ACL(n.ACL), n.ClientStat())
+			if string(n.Data()) != string(r.Data) || n.ClientStat() != r.Stat || !slices.Equal(tree.ACL(n.ACL), r.ACL) {
+				t.Errorf("%s: %q %v %+v, but at 0x%x it was %q %v %+v", r.Path, r.Data, r.ACL, r.Stat, h.End, n.Data(), tree.ACL(n.ACL), n.ClientStat())
 			}
 		}
 	}

@@ -67,8 +67,8 @@ func (d *dir) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (
 			continue
 		}
 		r.Read++
-		opt.found(n.Data)
-		z = Znode{Path: path, Known: true, Stat: n.ClientStat(), Kind: KindOf(n.Stat.EphemeralOwner), TTL: ttlOf(n.Stat.EphemeralOwner), Data: n.Data}
+		opt.found(n.Data())
+		z = Znode{Path: path, Known: true, Stat: n.ClientStat(), Kind: KindOf(n.Owner()), TTL: ttlOf(n.Owner()), Data: n.Data()}
 		if opt.ACL {
 			z.ACL = d.tree.ACL(n.ACL)
 		}

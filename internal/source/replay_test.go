@@ -205,12 +205,12 @@ func (h *history) txn(whole bool) (proto.TxnHeader, jute.Record) {
 		case n < 9:
 			parent, _, _ := ztree.Split(path)
 			above := h.tree.Get(parent)
-			if !possible(node == nil && above != nil && proto.EphemeralTypeOf(above.Stat.EphemeralOwner) != proto.EphemeralNormal) {
+			if !possible(node == nil && above != nil && proto.EphemeralTypeOf(above.Owner()) != proto.EphemeralNormal) {
 				continue
 			}
 			cversion := int32(h.rand.IntN(5))
 			if above != nil && !(h.wild && h.rand.IntN(4) == 0) {
-				cversion = above.Stat.Cversion + 1
+				cversion = above.Stat().Cversion + 1
 			}
 			switch h.rand.IntN(5) {
 			case 0:
@@ -286,9 +286,10 @@ func (h *history) snapshot() {
 		}
 		acl := n.ACL
 		c.String(&path)
-		c.Buffer(&n.Data)
+		data, stat := n.Data(), n.Stat()
+		c.Buffer(&data)
 		c.Long(&acl)
-		n.Stat.Visit(c)
+		stat.Visit(c)
 		kids := h.tree.Children(path)
 		h.rand.Shuffle(len(kids), func(i, j int) { kids[i], kids[j] = kids[j], kids[i] })
 		if busy > 0 && h.rand.IntN(4) == 0 {

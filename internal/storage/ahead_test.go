@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
-	"github.com/zkctl/zkctl/internal/ztree"
 )
 
 // Apache's server may be in the middle of a transaction when it records the digest of the previous
@@ -20,7 +20,7 @@ func TestSnapshotAheadOfItsDigest(t *testing.T) {
 	set := func(path string) *proto.SetDataTxn {
 		return &proto.SetDataTxn{Path: path, Data: []byte("new"), Version: 1}
 	}
-	changed := func(n *ztree.Node, zxid, now int64) {
+	changed := func(n *Node, zxid, now int64) {
 		n.Data, n.Stat.Version, n.Stat.Mzxid, n.Stat.Mtime = []byte("new"), 1, zxid, now
 	}
 	for name, test := range map[string]struct {
@@ -28,40 +28,40 @@ func TestSnapshotAheadOfItsDigest(t *testing.T) {
 		body jute.Record
 		// edit changes a znode from before the transaction to what the snapshot has; it returns false
 		// to omit it.
-		edit    func(l *live, path string, n *ztree.Node, zxid int64) bool
+		edit    func(l *live, path string, n *Node, zxid int64) bool
 		damaged bool
 	}{
-		"all of it": {proto.OpSetData, set("/d"), func(l *live, path string, n *ztree.Node, zxid int64) bool {
+		"all of it": {proto.OpSetData, set("/d"), func(l *live, path string, n *Node, zxid int64) bool {
 			if path == "/d" {
 				changed(n, zxid, l.now)
 			}
 			return true
 		}, false},
 		"a part of a multi": {proto.OpMulti, &proto.MultiTxn{Txns: []proto.Txn{part(proto.OpSetData, set("/a")), part(proto.OpSetData, set("/d"))}},
-			func(l *live, path string, n *ztree.Node, zxid int64) bool {
+			func(l *live, path string, n *Node, zxid int64) bool {
 				if path == "/d" {
 					changed(n, zxid, l.now)
 				}
 				return true
 			}, false},
 		"a deletion, but not at the parent": {proto.OpDelete, &proto.DeleteTxn{Path: "/a/b"},
-			func(_ *live, path string, _ *ztree.Node, _ int64) bool { return path != "/a/b" }, false},
+			func(_ *live, path string, _ *Node, _ int64) bool { return path != "/a/b" }, false},
 		"an ACL": {proto.OpSetACL, &proto.SetACLTxn{Path: "/a", ACL: proto.ReadOnlyACL, Version: 1},
-			func(l *live, path string, n *ztree.Node, _ int64) bool {
+			func(l *live, path string, n *Node, _ int64) bool {
 				if path == "/a" {
 					n.ACL, n.Stat.Aversion = l.tree.Get("/d").ACL, 1
 				}
 				return true
 			}, false},
 		"something else": {proto.OpSetData, set("/d"),
-			func(_ *live, path string, n *ztree.Node, _ int64) bool {
+			func(_ *live, path string, n *Node, _ int64) bool {
 				if path == "/a" {
 					n.Stat.Version = 7
 				}
 				return true
 			}, true},
 		"something else, which is overwritten later": {proto.OpSetData, set("/a"),
-			func(_ *live, path string, n *ztree.Node, _ int64) bool {
+			func(_ *live, path string, n *Node, _ int64) bool {
 				if path == "/d" {
 					n.Data = []byte("damaged")
 				}
@@ -76,7 +76,7 @@ func TestSnapshotAheadOfItsDigest(t *testing.T) {
 					if name == "/d" {
 						acl = proto.ReadOnlyACL
 					}
-					cversion := l.tree.Get(path.Dir(name)).Stat.Cversion + 1
+					cversion := l.tree.Get(path.Dir(name)).Stat().Cversion + 1
 					l.apply(1, proto.OpCreate, &proto.CreateTxn{Path: name, ACL: acl, ParentCVersion: cversion})
 				}
 				before, digest := l.zxid, l.tree.Digest()
@@ -87,9 +87,9 @@ func TestSnapshotAheadOfItsDigest(t *testing.T) {
 				body := snapshotBody{Codec: jute.NewEncoder(nil)}
 				body.begin(l.tree, false)
 				for path, n := range l.tree.All() {
-					edited := *n
+					edited := Node{Data: n.Data(), ACL: n.ACL, Stat: n.Stat()}
 					if test.edit(l, path, &edited, before+1) {
-						body.node(path, &edited)
+						body.record(strings.TrimSuffix(path, "/"), edited.Data, edited.ACL, &edited.Stat)
 					}
 				}
 				body.end()

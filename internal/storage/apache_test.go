@@ -43,7 +43,7 @@ func TestApacheStartsOnWhatWeWrote(t *testing.T) {
 				txn := &proto.TxnEntry{
 					Header: proto.TxnHeader{ClientID: 7, Cxid: int32(i), Zxid: tree.LastZxid() + 1, Time: time.Now().UnixMilli(), Type: proto.OpCreate2},
 					Body: &proto.CreateTxn{Path: fmt.Sprintf("/ours-%03d", i), Data: []byte{byte(i)}, ACL: proto.OpenACL,
-						ParentCVersion: int32(tree.Get("/").Stat.Cversion) + 1},
+						ParentCVersion: int32(tree.Get("/").Stat().Cversion) + 1},
 				}
 				tree.Apply(&txn.Header, txn.Body)
 				txn.Digest = &proto.TxnDigest{Version: proto.DigestVersion, TreeDigest: tree.Digest()}
@@ -91,7 +91,7 @@ func compare(ctx context.Context, t *testing.T, s *apache.Server, tree *ztree.Tr
 	}
 	defer c.Close()
 	for path, n := range tree.All() {
-		if n.Stat.EphemeralOwner != 0 || path == "/" || path == "/zookeeper/config" {
+		if n.Owner() != 0 || path == "/" || path == "/zookeeper/config" {
 			continue
 		}
 		data, stat, err := c.Get(ctx, path, false)
@@ -103,7 +103,7 @@ func compare(ctx context.Context, t *testing.T, s *apache.Server, tree *ztree.Tr
 			continue
 		}
 		want, _ := tree.Stat(path)
-		if string(data) != string(n.Data) || stat.Czxid != want.Czxid || stat.Mzxid != want.Mzxid || stat.Version != want.Version ||
+		if string(data) != string(n.Data()) || stat.Czxid != want.Czxid || stat.Mzxid != want.Mzxid || stat.Version != want.Version ||
 			stat.Aversion != want.Aversion || stat.Ctime != want.Ctime {
 			t.Errorf("%s: %+v, want %+v", path, stat, want)
 		}

@@ -194,7 +194,7 @@ func TestReplayOfApache(t *testing.T) {
 				t.Fatalf("there is no %s", at)
 			}
 			st, _ := tree.Stat(at)
-			if got := (seen{string(n.Data), n.Data == nil, tree.ACL(n.ACL), st}); !reflect.DeepEqual(got, want) {
+			if got := (seen{string(n.Data()), n.Data() == nil, tree.ACL(n.ACL), st}); !reflect.DeepEqual(got, want) {
 				t.Errorf("from %s: %s:\ngot  %+v\nwant %+v", part.Snapshots[0].Path, at, got, want)
 			}
 		}

@@ -25,16 +25,20 @@ const underWay = 1000
 func (c *rootChanges) see(t *ztree.Tree) {
 	c.seen++
 	root := t.Get("/")
-	if root == nil || root.Stat == c.stat {
+	if root == nil {
 		return
 	}
-	if root.Stat.Pzxid != c.stat.Pzxid || root.Stat.Cversion != c.stat.Cversion {
+	stat := root.Stat()
+	if stat == c.stat {
+		return
+	}
+	if stat.Pzxid != c.stat.Pzxid || stat.Cversion != c.stat.Cversion {
 		c.children = c.seen
 	}
-	if root.Stat.Mzxid != c.stat.Mzxid || root.Stat.Aversion != c.stat.Aversion {
+	if stat.Mzxid != c.stat.Mzxid || stat.Aversion != c.stat.Aversion {
 		c.itself = c.seen
 	}
-	c.stat = root.Stat
+	c.stat = stat
 }
 
 // excuse reports whether the digest of the last transaction may be wrong for this reason.

@@ -151,10 +151,15 @@ func (b *snapshotBody) node(path string, n *ztree.Node) {
 	if b.nobody != 0 && acl > b.last {
 		acl = b.nobody
 	}
+	stat := n.Stat()
+	b.record(path, n.Data(), acl, &stat)
+}
+
+func (b *snapshotBody) record(path string, data []byte, acl int64, stat *proto.StatPersisted) {
 	b.String(&path)
-	b.Buffer(&n.Data)
+	b.Buffer(&data)
 	b.Long(&acl)
-	n.Stat.Visit(b.Codec)
+	stat.Visit(b.Codec)
 }
 
 func (b *snapshotBody) end() {

@@ -86,7 +86,7 @@ func (l *live) creation(inMulti bool) (proto.Op, jute.Record) {
 	if l.tree.Get(path) != nil {
 		return 0, nil
 	}
-	cversion := l.tree.Get(parent).Stat.Cversion + 1
+	cversion := l.tree.Get(parent).Stat().Cversion + 1
 	switch kind := l.r.IntN(8); {
 	case kind == 0:
 		l.leaves = append(l.leaves, path)
@@ -146,10 +146,10 @@ func (l *live) step() {
 		}
 	case what < 15:
 		path := rootOr(l.pick(l.paths))
-		l.apply(session, proto.OpSetData, &proto.SetDataTxn{Path: path, Data: l.data(), Version: l.tree.Get(path).Stat.Version + 1})
+		l.apply(session, proto.OpSetData, &proto.SetDataTxn{Path: path, Data: l.data(), Version: l.tree.Get(path).Stat().Version + 1})
 	case what < 17:
 		path := rootOr(l.pick(l.paths))
-		l.apply(session, proto.OpSetACL, &proto.SetACLTxn{Path: path, ACL: l.acl(), Version: l.tree.Get(path).Stat.Aversion + 1})
+		l.apply(session, proto.OpSetACL, &proto.SetACLTxn{Path: path, ACL: l.acl(), Version: l.tree.Get(path).Stat().Aversion + 1})
 	case what < 19:
 		var parts []proto.Txn
 		if op, body := l.creation(true); body != nil {
@@ -157,7 +157,7 @@ func (l *live) step() {
 		}
 		path := rootOr(l.pick(l.paths[:len(l.paths)/2+1]))
 		if n := l.tree.Get(path); n != nil {
-			parts = append(parts, proto.Txn{Type: proto.OpSetData, Data: jute.Marshal(&proto.SetDataTxn{Path: path, Data: l.data(), Version: n.Stat.Version + 1})})
+			parts = append(parts, proto.Txn{Type: proto.OpSetData, Data: jute.Marshal(&proto.SetDataTxn{Path: path, Data: l.data(), Version: n.Stat().Version + 1})})
 		}
 		if len(parts) > 0 {
 			l.apply(session, proto.OpMulti, &proto.MultiTxn{Txns: parts})
@@ -230,8 +230,8 @@ func sameTree(t *testing.T, what string, got, want *ztree.Tree) {
 			t.Errorf("%s: there is no %s", what, path)
 			continue
 		}
-		if !bytes.Equal(m.Data, n.Data) || m.Stat != n.Stat || !reflect.DeepEqual(got.ACL(m.ACL), want.ACL(n.ACL)) {
-			t.Errorf("%s: %s is %+v, %v, want %+v, %v", what, path, m.Stat, got.ACL(m.ACL), n.Stat, want.ACL(n.ACL))
+		if !bytes.Equal(m.Data(), n.Data()) || m.Stat() != n.Stat() || !reflect.DeepEqual(got.ACL(m.ACL), want.ACL(n.ACL)) {
+			t.Errorf("%s: %s is %+v, %v, want %+v, %v", what, path, m.Stat(), got.ACL(m.ACL), n.Stat(), want.ACL(n.ACL))
 		}
 	}
 	for id := range want.Sessions() {
@@ -308,7 +308,7 @@ func TestDigestsAfterASnapshotWithoutOne(t *testing.T) {
 		l.grow(500)
 		paths := []string{"/a", "/b", "/c"}
 		for _, path := range paths {
-			l.apply(0, proto.OpCreate, &proto.CreateTxn{Path: path, ACL: proto.OpenACL, ParentCVersion: l.tree.Get("/").Stat.Cversion + 1})
+			l.apply(0, proto.OpCreate, &proto.CreateTxn{Path: path, ACL: proto.OpenACL, ParentCVersion: l.tree.Get("/").Stat().Cversion + 1})
 		}
 		zxid := l.zxid
 		for _, path := range paths {

@@ -57,7 +57,7 @@ type znode struct {
 func content(t *ztree.Tree) map[string]znode {
 	all := map[string]znode{}
 	for path, n := range t.All() {
-		all[path] = znode{string(n.Data), n.Data == nil, t.ACL(n.ACL), n.Stat}
+		all[path] = znode{string(n.Data()), n.Data() == nil, t.ACL(n.ACL), n.Stat()}
 	}
 	return all
 }

@@ -104,7 +104,7 @@ func (l *load) passNew(t *ztree.Tree) error {
 		if path == "/" {
 			path = ""
 		}
-		if err := l.to.Znode(&Node{Path: path, Data: n.Data, ACL: n.ACL, Stat: n.Stat}); err != nil {
+		if err := l.to.Znode(&Node{Path: path, Data: n.Data(), ACL: n.ACL, Stat: n.Stat()}); err != nil {
 			return err
 		}
 	}

@@ -161,16 +161,16 @@ func (t *Tree) create(h *proto.TxnHeader, path string, data []byte, acl []proto.
 // be ahead.
 func (t *Tree) raiseCversion(parent *Node, cversion int32, zxid int64) {
 	if cversion == -1 {
-		cversion = parent.Stat.Cversion
+		cversion = parent.cversion
 		if cversion == math.MaxInt32 {
 			return
 		}
 		cversion++
 	}
-	if cversion > parent.Stat.Cversion {
+	if cversion > parent.cversion {
 		t.digest.change(parent)
-		parent.Stat.Cversion = cversion
-		parent.Stat.Pzxid = zxid
+		parent.cversion = cversion
+		parent.pzxid = zxid
 	}
 }
 
@@ -184,9 +184,9 @@ func (t *Tree) delete(path string, zxid int64) proto.Error {
 		return proto.ErrNoNode
 	}
 	// Even if the znode is already deleted, as in the fuzzy range of a snapshot.
-	if zxid > parent.Stat.Pzxid {
+	if zxid > parent.pzxid {
 		t.digest.change(parent)
-		parent.Stat.Pzxid = zxid
+		parent.pzxid = zxid
 	}
 	n := parent.child(name)
 	if n == nil {
@@ -197,7 +197,7 @@ func (t *Tree) delete(path string, zxid int64) proto.Error {
 	if name == proto.LimitsNode && strings.HasPrefix(parentPath, proto.QuotaPath) {
 		t.quotas.remove(parentPath[len(proto.QuotaPath):])
 	}
-	t.charge(path, -int64(len(n.Data)), -1)
+	t.charge(path, -int64(n.size()), -1)
 	return 0
 }
 
@@ -207,9 +207,9 @@ func (t *Tree) setData(h *proto.TxnHeader, b *proto.SetDataTxn) (proto.Stat, pro
 		return proto.Stat{}, proto.ErrNoNode
 	}
 	t.digest.change(n)
-	grown := int64(len(b.Data) - len(n.Data))
+	grown := int64(len(b.Data) - n.size())
 	t.fill(n, b.Data)
-	n.Stat.Mtime, n.Stat.Mzxid, n.Stat.Version = h.Time, h.Zxid, b.Version
+	n.mtime, n.mzxid, n.version = h.Time, h.Zxid, b.Version
 	t.charge(b.Path, grown, 0)
 	t.rights = Rights{ACL: t.ACLList(n.ACL)}
 	return n.stat(), 0
@@ -224,7 +224,7 @@ func (t *Tree) setACL(b *proto.SetACLTxn) (proto.Stat, proto.Error) {
 	// In this order, as in ZooKeeper: a list without another user gets a new number.
 	t.acls.release(n.ACL)
 	n.ACL = t.acls.use(b.ACL)
-	n.Stat.Aversion = b.Version
+	n.aversion = b.Version
 	return n.stat(), 0
 }
 

@@ -41,7 +41,7 @@ func persisted(t *testing.T, tree *Tree, path string) proto.StatPersisted {
 	if n == nil {
 		t.Fatalf("there is no %s", path)
 	}
-	return n.Stat
+	return n.Stat()
 }
 
 func part(op proto.Op, body jute.Record) proto.Txn {
@@ -208,7 +208,7 @@ func TestMulti(t *testing.T) {
 		part(proto.OpCreate, ephemeral("/a2", 2)),
 		part(proto.OpDelete, &proto.DeleteTxn{Path: "/a2"}),
 	}})
-	if r.Err != 0 || len(r.Multi) != 5 || string(tree.Get("/a").Data) != "y" || tree.Get("/a2") != nil {
+	if r.Err != 0 || len(r.Multi) != 5 || string(tree.Get("/a").Data()) != "y" || tree.Get("/a2") != nil {
 		t.Errorf("%+v", r)
 	}
 	if a := persisted(t, tree, "/a"); a.Czxid != 1 || a.Mzxid != 1 || a.Version != 1 {
@@ -328,7 +328,7 @@ func TestQuota(t *testing.T) {
 	}
 	usage := func(want string) {
 		t.Helper()
-		if got := string(tree.Get("/zookeeper/quota/q/zookeeper_stats").Data); got != want {
+		if got := string(tree.Get("/zookeeper/quota/q/zookeeper_stats").Data()); got != want {
 			t.Errorf("after zxid %d: %s, want %s", zxid, got, want)
 		}
 	}
@@ -349,11 +349,11 @@ func TestQuota(t *testing.T) {
 	// A restored tree recounts.
 	again := NewEmpty()
 	for path, n := range tree.All() {
-		data := n.Data
+		data := n.Data()
 		if strings.HasSuffix(path, proto.StatsNode) {
 			data = []byte("count=77,bytes=77")
 		}
-		if err := again.Restore(strings.TrimSuffix(path, "/"), data, n.ACL, n.Stat); err != nil && n.ACL == openACL {
+		if err := again.Restore(strings.TrimSuffix(path, "/"), data, n.ACL, n.Stat()); err != nil && n.ACL == openACL {
 			t.Fatal(err)
 		}
 	}

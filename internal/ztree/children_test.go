@@ -114,7 +114,7 @@ func TestFuzzyWalk(t *testing.T) {
 		if path = strings.Clone(path); path == "" {
 			path = "/"
 		}
-		if met[path] || n.Stat.Czxid > began || tree.Get(path) != n {
+		if met[path] || n.czxid > began || tree.Get(path) != n {
 			t.Fatal(path)
 		}
 		if parent, _, ok := Split(path); ok && parent != "" && !met[parent] {

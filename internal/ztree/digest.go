@@ -104,13 +104,16 @@ func (d *digest) takeOut(n *Node) {
 }
 
 // crc returns the znode's digest, given the CRC-32 of its path and data.
-func (d *digest) crc(n *Node, content uint32) uint32 { return znodeDigest(&d.stat, content, &n.Stat) }
+func (d *digest) crc(n *Node, content uint32) uint32 {
+	stat := n.Stat()
+	return znodeDigest(&d.stat, content, &stat)
+}
 
 // content returns the CRC-32 of the znode's path and data. A parent caches it, because its stat
 // changes with each child.
 func (n *Node) content() uint32 {
 	if n.kids == nil {
-		return crc32.Update(n.pathSum(), crc32.IEEETable, n.Data)
+		return crc32.Update(n.pathSum(), crc32.IEEETable, n.Data())
 	}
 	n.kids.sumUp(n)
 	return n.kids.content
@@ -121,7 +124,7 @@ func (k *children) sumUp(n *Node) {
 		return
 	}
 	k.summed = true
-	k.content = crc32.Update(n.pathSum(), crc32.IEEETable, n.Data)
+	k.content = crc32.Update(n.pathSum(), crc32.IEEETable, n.Data())
 	if n.is(exotic) {
 		k.ascii = n.asciiContent()
 	}
@@ -129,7 +132,7 @@ func (k *children) sumUp(n *Node) {
 
 // asciiContent is content with AltDigest's path.
 func (n *Node) asciiContent() uint32 {
-	return crc32.Update(crc32.ChecksumIEEE(asciiPath(n.Path())), crc32.IEEETable, n.Data)
+	return crc32.Update(crc32.ChecksumIEEE(asciiPath(n.Path())), crc32.IEEETable, n.Data())
 }
 
 // znodeDigest returns a znode's digest, given the CRC-32 of its path and data; b is scratch
@@ -157,7 +160,8 @@ func (n *Node) Digest() uint64 {
 		return 0
 	}
 	var room [proto.StatPersistedSize]byte
-	return uint64(znodeDigest(&room, n.content(), &n.Stat))
+	stat := n.Stat()
+	return uint64(znodeDigest(&room, n.content(), &stat))
 }
 
 // Content is what goes into a znode's digest besides its stat.

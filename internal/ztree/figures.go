@@ -13,15 +13,15 @@ func (t *Tree) Bytes() int64 {
 
 // weight returns the znode's part of Bytes, except for the one byte of the root's path.
 func (n *Node) weight() int64 {
-	return int64(n.prefixLength()-1) + int64(len(n.Data))
+	return int64(n.prefixLength()-1) + int64(n.size())
 }
 
 // fill gives a znode new data.
 func (t *Tree) fill(n *Node, data []byte) {
-	grown := int64(len(data) - len(n.Data))
+	grown := int64(len(data) - n.size())
 	t.bytes += grown
 	n.grow(0, grown)
-	n.hold(n.name(), data)
+	n.hold(n.Owner(), n.name(), data)
 }
 
 // NumEphemerals returns the number of ephemeral znodes.

@@ -38,7 +38,7 @@ func FuzzApply(f *testing.F) {
 		}
 		n, bytes := 0, int64(0)
 		for path, node := range tree.All() {
-			bytes += int64(len(path) + len(node.Data))
+			bytes += int64(len(path) + len(node.Data()))
 			if n++; tree.Get(path) != node {
 				t.Fatalf("%q is not found", path)
 			}

@@ -63,7 +63,7 @@ func (w *FuzzyWalk) Next() (path string, n *Node, ok bool) {
 		}
 		kid := f.list[0]
 		f.list = f.list[1:]
-		if kid.is(gone) || kid.Stat.Czxid > w.zxid {
+		if kid.is(gone) || kid.czxid > w.zxid {
 			continue
 		}
 		w.path = append(append(w.path[:f.path], '/'), kid.name()...)

@@ -1,6 +1,7 @@
 package ztree
 
 import (
+	"encoding/binary"
 	"hash/crc32"
 	"slices"
 	"strings"
@@ -9,16 +10,18 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// Node is a znode. Its data is never changed in place. It takes 128 bytes, one of the allocator's
-// sizes, and one more allocation for its name and data.
+// Node is a znode. It takes 96 bytes, one of the allocator's sizes, and one more allocation for its
+// text.
 type Node struct {
-	Data []byte // nil if null
-	ACL  int64  // a key of the ACL table
-	Stat proto.StatPersisted
+	ACL int64 // a key of the ACL table
 
+	czxid, mzxid, pzxid, ctime, mtime int64 // see proto.StatPersisted
+	version, cversion, aversion       int32
+
+	length int32 // of its data; -1 if that is null
 	parent *Node
 	kids   *children // nil if there are none
-	text   *byte     // the name, which Data may follow in the same memory
+	text   *byte     // if it is owned, the owner in 8 bytes; its name; its data
 	bits   flags     // and the name's length
 	sum    uint32    // its part of the tree's digest, if counted
 }
@@ -32,24 +35,79 @@ const (
 	waiting                          // in the list of znodes to be counted
 	gone                             // deleted
 	exotic                           // its path has non-ASCII characters
+	owned                            // it is ephemeral, a container or has a time to live
 
-	nameLength = exotic - 1
+	nameLength = owned - 1
 )
+
+// ownerSize is how many bytes of its text an owner takes, which most znodes do not have.
+const ownerSize = 8
 
 func (n *Node) is(f flags) bool { return n.bits&f != 0 }
 
-func (n *Node) name() string { return unsafe.String(n.text, n.bits&nameLength) }
+// nameAt returns where the name starts in the text.
+func (n *Node) nameAt() int {
+	if n.is(owned) {
+		return ownerSize
+	}
+	return 0
+}
 
-// hold keeps a copy of the data, with the name in front of it.
-func (n *Node) hold(name string, data []byte) {
-	b := make([]byte, len(name)+len(data))
-	copy(b, name)
-	copy(b[len(name):], data)
+func (n *Node) name() string {
+	if n.bits&nameLength == 0 { // the root; what comes after the text belongs to others
+		return ""
+	}
+	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(n.text), n.nameAt())), n.bits&nameLength)
+}
+
+// Data returns the znode's data, nil if it is null. The bytes are never changed: new data gets other memory.
+func (n *Node) Data() []byte {
+	switch n.length {
+	case -1:
+		return nil
+	case 0: // as above
+		return []byte{}
+	}
+	from := n.nameAt() + int(n.bits&nameLength)
+	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(n.text), from)), n.length)
+}
+
+// size returns the length of the data.
+func (n *Node) size() int { return max(int(n.length), 0) }
+
+// Owner returns the session of an ephemeral znode, or what stands for a container or a time to live: see
+// proto.EphemeralTypeOf.
+func (n *Node) Owner() int64 {
+	if !n.is(owned) {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(unsafe.Slice(n.text, ownerSize)))
+}
+
+// Stat returns the znode's stat as snapshots have it.
+func (n *Node) Stat() proto.StatPersisted {
+	return proto.StatPersisted{
+		Czxid: n.czxid, Mzxid: n.mzxid, Pzxid: n.pzxid, Ctime: n.ctime, Mtime: n.mtime,
+		Version: n.version, Cversion: n.cversion, Aversion: n.aversion, EphemeralOwner: n.Owner(),
+	}
+}
+
+// hold keeps a copy of the owner, the name and the data.
+func (n *Node) hold(owner int64, name string, data []byte) {
+	n.bits = n.bits&^(nameLength|owned) | flags(len(name))
+	if owner != 0 {
+		n.bits |= owned
+	}
+	at := n.nameAt()
+	b := make([]byte, at+len(name)+len(data))
+	if at > 0 {
+		binary.BigEndian.PutUint64(b, uint64(owner))
+	}
+	copy(b[at:], name)
+	copy(b[at+len(name):], data)
 	n.text = unsafe.SliceData(b)
-	n.bits = n.bits&^nameLength | flags(len(name))
-	n.Data = nil
-	if data != nil {
-		n.Data = b[len(name):len(b):len(b)]
+	if n.length = int32(len(data)); data == nil {
+		n.length = -1
 	}
 	if n.kids != nil {
 		n.kids.summed = false
@@ -190,8 +248,11 @@ func (n *Node) Path() string {
 
 // newNode returns a znode that is not yet its parent's child. It copies name and data.
 func newNode(parent *Node, name string, data []byte, acl int64, stat proto.StatPersisted) *Node {
-	n := &Node{ACL: acl, Stat: stat, parent: parent}
-	n.hold(name, data)
+	n := &Node{
+		ACL: acl, czxid: stat.Czxid, mzxid: stat.Mzxid, pzxid: stat.Pzxid, ctime: stat.Ctime, mtime: stat.Mtime,
+		version: stat.Version, cversion: stat.Cversion, aversion: stat.Aversion, parent: parent,
+	}
+	n.hold(stat.EphemeralOwner, name, data)
 	if parent == nil {
 		return n
 	}
@@ -209,4 +270,7 @@ func newNode(parent *Node, name string, data []byte, acl int64, stat proto.StatP
 }
 
 // stat returns the znode's stat as a client sees it.
-func (n *Node) stat() proto.Stat { return n.Stat.Stat(int32(len(n.Data)), int32(n.NumChildren())) }
+func (n *Node) stat() proto.Stat {
+	s := n.Stat()
+	return s.Stat(int32(n.size()), int32(n.NumChildren()))
+}

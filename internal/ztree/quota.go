@@ -26,8 +26,8 @@ func (t *Tree) QuotaOf(path string) (q *Quota, ok bool) {
 	if limit == nil || stats == nil {
 		return nil, true
 	}
-	limits, okLimits := parseStats(limit.Data)
-	used, okUsed := parseStats(stats.Data)
+	limits, okLimits := parseStats(limit.Data())
+	used, okUsed := parseStats(stats.Data())
 	if !okLimits || !okUsed {
 		return nil, false
 	}
@@ -48,7 +48,7 @@ func (t *Tree) charge(path string, bytes, count int64) {
 	if n == nil {
 		return // as when its deletion is replayed before that of the limit
 	}
-	st, ok := parseStats(n.Data)
+	st, ok := parseStats(n.Data())
 	if !ok {
 		return
 	}
@@ -82,7 +82,7 @@ func (t *Tree) recount(path string) {
 	if path != "/" { // the path is "" for a quota on the root
 		if top := t.find(path); top != nil {
 			st[proto.QuotaCount] = 1 + int64(top.Descendants())
-			st[proto.QuotaBytes] = int64(len(top.Data)) + top.bytesBelow()
+			st[proto.QuotaBytes] = int64(top.size()) + top.bytesBelow()
 		}
 	}
 	t.fill(stats, []byte(st.String()))

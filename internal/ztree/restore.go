@@ -107,10 +107,10 @@ func Split(path string) (parent, name string, ok bool) {
 // attach adds the znode to its parent and to the lists by kind.
 func (t *Tree) attach(n *Node) {
 	n.parent.adopt(n)
-	n.grow(1, int64(len(n.Data)))
+	n.grow(1, int64(n.size()))
 	t.count++
 	t.bytes += n.weight()
-	switch owner := n.Stat.EphemeralOwner; proto.EphemeralTypeOf(owner) {
+	switch owner := n.Owner(); proto.EphemeralTypeOf(owner) {
 	case proto.EphemeralContainer:
 		t.containers[n] = struct{}{}
 	case proto.EphemeralTTL:
@@ -129,14 +129,14 @@ func (t *Tree) attach(n *Node) {
 // detach undoes attach, including everything below the znode. ZooKeeper would leave that in its
 // table of paths, out of reach, but never logs the deletion of a znode with children.
 func (t *Tree) detach(n *Node) {
-	n.grow(-1-n.Descendants(), -int64(len(n.Data))-n.bytesBelow())
+	n.grow(-1-n.Descendants(), -int64(n.size())-n.bytesBelow())
 	n.parent.disown(n)
 	n.under(func(n *Node) {
 		t.count--
 		t.bytes -= n.weight()
 		t.acls.release(n.ACL)
 		t.digest.remove(n)
-		switch owner := n.Stat.EphemeralOwner; proto.EphemeralTypeOf(owner) {
+		switch owner := n.Owner(); proto.EphemeralTypeOf(owner) {
 		case proto.EphemeralContainer:
 			delete(t.containers, n)
 		case proto.EphemeralTTL:

@@ -43,9 +43,9 @@ func (t *Tree) ACLList(key int64) *ACL {
 // this from the transaction is left alone.
 func (t *Tree) SetConfig(text []byte, zxid, time int64) {
 	n := t.Get(proto.ConfigPath)
-	if n == nil || n.Stat.Mzxid == zxid && bytes.Equal(n.Data, text) {
+	if n == nil || n.mzxid == zxid && bytes.Equal(n.Data(), text) {
 		return
 	}
 	t.fill(n, text)
-	n.Stat.Version, n.Stat.Mzxid, n.Stat.Mtime = -1, zxid, time
+	n.version, n.mzxid, n.mtime = -1, zxid, time
 }

@@ -17,8 +17,8 @@ func checkSums(t *testing.T, tree *Tree) {
 	t.Helper()
 	alt := uint64(0)
 	for path, n := range tree.All() {
-		count, bytes := -1, -int64(len(n.Data))
-		n.under(func(n *Node) { count++; bytes += int64(len(n.Data)) })
+		count, bytes := -1, -int64(len(n.Data()))
+		n.under(func(n *Node) { count++; bytes += int64(len(n.Data())) })
 		if n.Descendants() != count || n.bytesBelow() != bytes {
 			t.Fatalf("below %q are %d znodes with %d bytes, counted %d and %d", path, count, bytes, n.Descendants(), n.bytesBelow())
 		}
@@ -33,7 +33,7 @@ func checkSums(t *testing.T, tree *Tree) {
 		if path == "/" {
 			path = ""
 		}
-		content := crc32.Update(crc32.ChecksumIEEE(asciiPath(path)), crc32.IEEETable, n.Data)
+		content := crc32.Update(crc32.ChecksumIEEE(asciiPath(path)), crc32.IEEETable, n.Data())
 		alt += uint64(new(digest).crc(n, content))
 	}
 	if got := tree.AltDigest(); got != int64(alt) {

@@ -63,7 +63,7 @@ func New() *Tree {
 	t.parent, t.added = place{}, place{}
 	config := t.find(proto.ConfigPath)
 	config.ACL = t.acls.use(proto.ReadOnlyACL)
-	config.Stat.Aversion = -1
+	config.aversion = -1
 	return t
 }
 

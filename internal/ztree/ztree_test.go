@@ -71,7 +71,7 @@ func fromScratch(t *Tree) int64 {
 	sum := uint64(0)
 	t.root.under(func(n *Node) {
 		if !n.is(hidden) {
-			sum += uint64(new(digest).crc(n, crc32.Update(n.pathSum(), crc32.IEEETable, n.Data)))
+			sum += uint64(new(digest).crc(n, crc32.Update(n.pathSum(), crc32.IEEETable, n.Data())))
 		}
 	})
 	return int64(sum)

@@ -133,7 +133,7 @@ func (p *prep) look(path string) *change {
 	if n == nil {
 		return nil
 	}
-	return &change{zxid: -1, path: path, stat: n.Stat, children: n.NumChildren(), acl: p.s.tree.ACLList(n.ACL), data: n.Data,
+	return &change{zxid: -1, path: path, stat: n.Stat(), children: n.NumChildren(), acl: p.s.tree.ACLList(n.ACL), data: n.Data(),
 		node: n, digest: p.digestOf(n)}
 }
 

@@ -136,10 +136,10 @@ func (s *Replica) quotas() (list []gauge) {
 // countAndBytes reads a limit or a usage, such as "count=5,bytes=-1=;byteHardLimit=9".
 func countAndBytes(n *ztree.Node) (count, bytes int64) {
 	count, bytes = -1, -1
-	if len(n.Data) > ztree.MaxQuotaText {
+	if len(n.Data()) > ztree.MaxQuotaText {
 		return count, bytes
 	}
-	for _, field := range strings.FieldsFunc(string(n.Data), func(r rune) bool { return r == ',' || r == ';' }) {
+	for _, field := range strings.FieldsFunc(string(n.Data()), func(r rune) bool { return r == ',' || r == ';' }) {
 		name, text, _ := strings.Cut(field, "=")
 		v, err := strconv.ParseInt(strings.TrimRight(text, "="), 10, 64)
 		switch {

@@ -265,7 +265,7 @@ func (p *prep) closeSession(proto.Op, jute.Record) (jute.Record, proto.Error) {
 	made := map[string]int64{} // czxid by path
 	for _, path := range p.s.tree.Ephemerals(p.r.Session) {
 		if c := all.byPath[path]; c == nil {
-			made[path] = p.s.tree.Get(path).Stat.Czxid
+			made[path] = p.s.tree.Get(path).Stat().Czxid
 		}
 	}
 	for c := range all.owned[p.r.Session] {

@@ -126,7 +126,7 @@ func (s *Replica) getData(r *request, q *proto.PathWatchRequest) (jute.Record, p
 	if q.Watch {
 		s.watches.add(q.Path, r.conn, dataWatches, oneShot)
 	}
-	return &proto.GetDataResponse{Data: n.Data, Stat: n.ClientStat()}, 0
+	return &proto.GetDataResponse{Data: n.Data(), Stat: n.ClientStat()}, 0
 }
 
 func (s *Replica) getChildren(r *request, q *proto.PathWatchRequest) (jute.Record, proto.Error) {
@@ -272,7 +272,8 @@ func (s *Replica) setWatches2(r *request, q *proto.SetWatches2) (jute.Record, pr
 		if n == nil {
 			return 0, 0, false
 		}
-		return n.Stat.Mzxid, n.Stat.Pzxid, true
+		stat := n.Stat()
+		return stat.Mzxid, stat.Pzxid, true
 	}, func(c *conn, path string, event proto.EventType) { s.tellAsked(c, path, event, noZxid) })
 	return nil, 0
 }

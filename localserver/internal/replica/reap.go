@@ -30,9 +30,9 @@ func (s *Replica) reap() int {
 }
 
 func (s *Replica) ripe(n *ztree.Node) bool {
-	age := s.moment().Sub(time.UnixMilli(n.Stat.Mtime))
-	if proto.EphemeralTypeOf(n.Stat.EphemeralOwner) == proto.EphemeralTTL {
-		return age > time.Duration(proto.TTLOf(n.Stat.EphemeralOwner))*time.Millisecond
+	age := s.moment().Sub(time.UnixMilli(n.Stat().Mtime))
+	if proto.EphemeralTypeOf(n.Owner()) == proto.EphemeralTTL {
+		return age > time.Duration(proto.TTLOf(n.Owner()))*time.Millisecond
 	}
-	return n.Stat.Cversion > 0 || s.opt.NeverUsed > 0 && age > s.opt.NeverUsed
+	return n.Stat().Cversion > 0 || s.opt.NeverUsed > 0 && age > s.opt.NeverUsed
 }

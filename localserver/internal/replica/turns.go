@@ -82,7 +82,7 @@ func weighZnode(weigh func(*Replica, *ztree.Node) int) func(*Replica, *request) 
 	}
 }
 
-func (s *Replica) weighData(n *ztree.Node) int { return len(n.Data) }
+func (s *Replica) weighData(n *ztree.Node) int { return len(n.Data()) }
 
 func (s *Replica) weighNames(n *ztree.Node) int { return n.NamesLength() }
 
@@ -106,7 +106,7 @@ func (s *Replica) weighMultiRead(r *request) (sum int) {
 	for _, part := range multi.Ops {
 		if q, ok := part.Request.(*proto.PathWatchRequest); ok {
 			if n := s.tree.Get(q.Path); n != nil && part.Type == proto.OpGetData {
-				sum += len(n.Data)
+				sum += len(n.Data())
 			} else if n != nil {
 				sum += n.NamesLength()
 			}
