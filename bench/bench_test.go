@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
@@ -308,6 +310,22 @@ func TestLog(t *testing.T) {
 }
 
 // TestOldServers: a server before 3.5 gets nothing that it does not know.
+func FuzzLog(f *testing.F) {
+	var b bytes.Buffer
+	w := hdrhistogram.NewHistogramLogWriter(&b)
+	h := hdrhistogram.New(1, 3_600_000_000_000, 3)
+	h.SetTag("get")
+	h.SetStartTimeMs(1000)
+	h.SetEndTimeMs(2000)
+	_ = h.RecordValue(5_000_000)
+	if err := errors.Join(w.OutputLogFormatVersion(), w.OutputComment(strings.TrimPrefix(settingsLine, "#")+"{}]"), w.OutputLegend(), w.OutputIntervalHistogram(h)); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Add([]byte("Tag=get,0.0,1.0,2.0,HISTFAAAAB542pNpmSzMwMDAxQABzFCaEUoz2X+AMIKZAEARAtM="))
+	f.Fuzz(func(_ *testing.T, text []byte) { _, _ = parseLog("log", text) })
+}
+
 func TestOldServers(t *testing.T) {
 	for _, mode := range []proto.CreateMode{proto.Persistent, proto.Ephemeral} {
 		if op := (&places{plain: true}).creation("/a", nil, mode); op.Type.Since() != "3.4" {

@@ -156,6 +156,10 @@ func readLog(file string) (*log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--compare: %w", err)
 	}
+	return parseLog(file, text)
+}
+
+func parseLog(file string, text []byte) (*log, error) {
 	l := &log{file: file, samples: map[operation][]sample{}}
 	if _, rest, ok := strings.Cut(string(text), settingsLine); ok {
 		rest, _, _ = strings.Cut(rest, "\n")
