@@ -453,6 +453,12 @@ func TestTooLongLists(t *testing.T) {
 // TestLongList: kinds, sizes and times, at any width.
 func TestLongList(t *testing.T) {
 	b := newBench(t)
+	events := make(chan client.Event, 10)
+	b.session.OnWatch = func(e client.Event) {
+		if e.Path != "" {
+			events <- e
+		}
+	}
 	for _, line := range []string{"create /a x", "create -e /a/e hello", "create /a/p", "create /a/p/kid data"} {
 		b.must(line)
 	}
@@ -480,12 +486,6 @@ func TestLongList(t *testing.T) {
 	}
 	if out, errOut, exit := b.run("ls -l /none"); exit != 1 || strings.Contains(out, "persistent") || !strings.Contains(errOut, "Node does not exist: /none") {
 		t.Errorf("of nothing: %s%s", out, errOut)
-	}
-	events := make(chan client.Event, 10)
-	b.session.OnWatch = func(e client.Event) {
-		if e.Path != "" {
-			events <- e
-		}
 	}
 	run("ls -l -w /a")
 	run("create /a/new")
