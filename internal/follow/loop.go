@@ -181,13 +181,13 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// lossOnly returns the error unless the connection broke, which the session's events report, too.
+// lossOnly returns the error unless the connection broke or the session has expired, which the session's events report, too.
 func (f *follower) lossOnly(err error) error {
 	var loss *client.LossError
-	if !errors.As(err, &loss) || loss.Code == proto.ErrAuthFailed {
-		return err
+	if errors.Is(err, proto.ErrSessionExpired) || errors.As(err, &loss) && loss.Code != proto.ErrAuthFailed {
+		return nil
 	}
-	return nil
+	return err
 }
 
 func (f *follower) tell(back bool) {

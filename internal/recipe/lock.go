@@ -134,7 +134,7 @@ func (l *Lock) try(ctx context.Context) (held bool, err error) {
 	switch state := l.conn.State(); {
 	case err == nil, ctx.Err() != nil:
 		return held, err
-	case state == client.Expired:
+	case state == client.Expired, errors.Is(err, proto.ErrSessionExpired): // the answer may come before the connection ends
 		return l.again(ctx)
 	case isLoss(err) && state.Alive():
 		if state != client.Connecting { // it is back already
