@@ -95,6 +95,9 @@ func (b *bench) report() string {
 		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", a.name, shown(a.got.wall), speed, mebibytes(a.got.memory), a.target())
 	}
 	if len(b.figures) > 0 {
+		if s.Len() > 0 {
+			s.WriteString("\n")
+		}
 		figureTable(&s, cmp.Or(b.beside, "Apache"), b.figures)
 	}
 	if len(b.comparisons) > 0 {

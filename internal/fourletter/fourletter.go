@@ -2,7 +2,6 @@
 package fourletter
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -100,23 +99,24 @@ func ask(ctx context.Context, dial Dial, addr, word string) ([]byte, error) {
 	return reply, nil
 }
 
-// buffers are for answers under way: whoever asks every second asks for the same again.
+// buffers are for replies: whoever asks every second asks for the same again.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 const (
-	minBuffer = 4 << 10 // most answers fit
+	minBuffer = 4 << 10 // most replies fit
 	maxPooled = 1 << 20
 )
 
+// Free lets a later Ask use the memory of a reply. Whoever calls it keeps nothing of the reply; nobody has to call it.
+func Free(reply []byte) {
+	if cap(reply) <= maxPooled {
+		buffers.Put(&reply)
+	}
+}
+
 // readAll reads up to a byte more than MaxReply.
 func readAll(conn io.Reader) ([]byte, error) {
-	buf := buffers.Get().(*[]byte)
-	reply := (*buf)[:0]
-	defer func() {
-		if *buf = reply; cap(reply) <= maxPooled {
-			buffers.Put(buf)
-		}
-	}()
+	reply := (*buffers.Get().(*[]byte))[:0]
 	for {
 		if len(reply) == cap(reply) {
 			reply = append(make([]byte, 0, max(minBuffer, 2*cap(reply))), reply...)
@@ -125,9 +125,9 @@ func readAll(conn io.Reader) ([]byte, error) {
 		reply = reply[:len(reply)+n]
 		switch {
 		case errors.Is(err, io.EOF):
-			return bytes.Clone(reply), nil
+			return reply, nil
 		case err != nil || len(reply) > MaxReply:
-			return bytes.Clone(reply), err
+			return reply, err
 		}
 	}
 }

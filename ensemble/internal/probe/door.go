@@ -70,6 +70,7 @@ func (p *Prober) Answer(ctx context.Context, m *Member, w *answer.Word) (any, Do
 	text, err := p.Word(ctx, m, w.Name)
 	if err == nil {
 		v, err := w.Text(text)
+		fourletter.Free(text) // what is read is copied
 		return v, Words, err
 	}
 	if !errors.Is(err, ErrNotWhitelisted) || w.Command == "" {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
@@ -245,6 +246,7 @@ func (p *Prober) wordPiece(ctx context.Context, m *Member, word string) (func(*R
 	if err != nil {
 		return nil, err
 	}
+	defer fourletter.Free(text) // what is read is copied
 	switch word {
 	case "srvr":
 		s, err := answer.ParseSrvr(text)

@@ -74,7 +74,9 @@ func (w *Watch) Run(ctx context.Context) error {
 			b.proved(p)
 			b.late = b.seen
 		case <-due.C:
-			b.publish()
+			if !b.seen {
+				b.publish()
+			}
 		case <-tick.C:
 			if !b.seen {
 				b.publish()

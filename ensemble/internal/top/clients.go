@@ -86,13 +86,12 @@ func (l *listing) rate(before *listing) {
 		session answer.Opt[answer.Hex]
 	}
 	span := l.at.Sub(before.at)
-	same := make(map[*answer.Connection]bool, len(before.conns)) // as before
-	for _, c := range before.conns {
-		same[c.Connection] = true
-	}
 	var known map[key]*connection
+	rest := before.conns
 	for _, c := range l.conns {
-		if same[c.Connection] {
+		// One of which the member says the same is the same, and in the same order.
+		if i := slices.IndexFunc(rest[:min(len(rest), 64)], func(o *connection) bool { return o.Connection == c.Connection }); i >= 0 {
+			rest = rest[i+1:]
 			c.requests = probe.PerSecond(c.Received, c.Received, span)
 			continue
 		}

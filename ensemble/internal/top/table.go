@@ -3,6 +3,7 @@ package top
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mattn/go-runewidth"
 
@@ -156,9 +157,9 @@ func (t *table[T]) title(i int) string {
 func (t *table[T]) fit(width int, cells [][]string) []int {
 	widths := make([]int, len(t.columns))
 	for i, c := range t.columns {
-		widths[i] = max(c.least, runewidth.StringWidth(t.title(i)))
+		widths[i] = max(c.least, wide(t.title(i)))
 		for _, row := range cells {
-			widths[i] = max(widths[i], min(runewidth.StringWidth(row[i]), max(c.most, c.least)))
+			widths[i] = max(widths[i], min(wide(row[i]), max(c.most, c.least)))
 		}
 	}
 	for {
@@ -195,12 +196,43 @@ func (t *table[T]) fit(width int, cells [][]string) []int {
 
 // pad cuts or fills text to exactly the given width.
 func pad(text string, width int, right bool) string {
-	if w := runewidth.StringWidth(text); w > width {
-		text = runewidth.Truncate(text, width, "…")
-	}
-	gap := strings.Repeat(" ", max(0, width-runewidth.StringWidth(text)))
+	text = cut(text, width)
+	gap := strings.Repeat(" ", max(0, width-wide(text)))
 	if right {
 		return gap + text
 	}
 	return text + gap
+}
+
+// wide returns how wide text is. Most is ASCII and what top draws with, for which it needs none of runewidth's tables: they
+// take 2 MiB and as much time to build as a whole sample.
+func wide(text string) int {
+	if plain(text) {
+		return utf8.RuneCountInString(text)
+	}
+	return runewidth.StringWidth(text)
+}
+
+// cut shortens text to at most width.
+func cut(text string, width int) string {
+	switch {
+	case wide(text) <= width:
+		return text
+	case width > 0 && plain(text):
+		return string([]rune(text)[:width-1]) + "…"
+	}
+	return runewidth.Truncate(text, width, "…")
+}
+
+// plain reports whether each character takes one cell.
+func plain(text string) bool {
+	if runewidth.DefaultCondition.EastAsianWidth {
+		return false
+	}
+	for _, r := range text {
+		if (r < ' ' || r > '~') && (r < '▁' || r > '█') && r != '▲' && r != '▼' && r != '…' && r != '–' {
+			return false
+		}
+	}
+	return true
 }

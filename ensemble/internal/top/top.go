@@ -225,7 +225,16 @@ func (t *top) show() error {
 	if err := paint(); err != nil {
 		return err
 	}
-	var soon <-chan time.Time
+	soon := time.NewTimer(time.Hour)
+	soon.Stop()
+	defer soon.Stop()
+	later := false // soon is running
+	hurry := func() {
+		if !later {
+			later = true
+			soon.Reset(unhurried)
+		}
+	}
 	for {
 		out.Listen()
 		now := false // draw at once
@@ -242,20 +251,16 @@ func (t *top) show() error {
 		case s := <-t.seen:
 			now = t.model.survey == nil
 			t.take(s)
-			if soon == nil {
-				soon = time.After(unhurried)
-			}
+			hurry()
 		case l := <-t.listed:
 			t.list(l)
-			if soon == nil {
-				soon = time.After(unhurried)
-			}
+			hurry()
 			if len(t.asking) == 0 { // the round is complete
-				now, soon = !u.paused, nil
+				now, later = !u.paused, false
+				soon.Stop()
 			}
-		case <-soon:
-			now = !u.paused
-			soon = nil
+		case <-soon.C:
+			now, later = !u.paused, false
 		case a := <-out.Arrived():
 			end, err := t.keys(u, out, a)
 			if end || err != nil {

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/fatih/color"
-	"github.com/mattn/go-runewidth"
-
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -148,7 +146,7 @@ func (u *screen) title(width int) string {
 	if u.paused {
 		right = "PAUSED  " + m.at.Format(time.TimeOnly)
 	}
-	gap := width - runewidth.StringWidth(left) - runewidth.StringWidth(right)
+	gap := width - wide(left) - wide(right)
 	if gap < 1 {
 		return u.style.head(pad(left, width, false), true)
 	}
@@ -307,14 +305,6 @@ func (u *screen) filter() *string {
 		return &u.paths.filter
 	}
 	return &u.clients.filter
-}
-
-// cut shortens text to at most width.
-func cut(text string, width int) string {
-	if runewidth.StringWidth(text) > width {
-		return runewidth.Truncate(text, width, "…")
-	}
-	return text
 }
 
 // fold breaks a sentence into at most n lines.
