@@ -296,8 +296,11 @@ func (e *engine) keepAlive(stop <-chan struct{}) {
 func (e *engine) pace(stop <-chan struct{}) {
 	clock := newAlarm()
 	defer clock.close()
-	clients := len(e.sessions)
-	more := make([]int, clients)
+	clients := int64(len(e.sessions))
+	// At a high rate, what is due together goes to few clients, in one write each.
+	const together = 4
+	block := max(1, int64(e.cfg.Rate*grain.Seconds()/together))
+	more := make([]int, len(e.sessions))
 	var touched []int
 	start, begun := e.started.Load(), int64(0)
 	for {
@@ -309,7 +312,7 @@ func (e *engine) pace(stop <-chan struct{}) {
 		now := e.now()
 		due := int64(float64(now-start)/1e9*e.cfg.Rate) + 1
 		for ; begun < due && e.intendedAt(begun) < e.until.Load(); begun++ {
-			i := int(begun % int64(clients))
+			i := int(begun / block % clients)
 			if more[i] == 0 {
 				touched = append(touched, i)
 			}
@@ -324,7 +327,7 @@ func (e *engine) pace(stop <-chan struct{}) {
 		if next >= e.until.Load() {
 			return
 		}
-		sleepUntil(e, clock, next, stop)
+		sleepUntil(e, clock, max(next, now+int64(grain)), stop)
 	}
 }
 
@@ -332,6 +335,9 @@ func (e *engine) pace(stop <-chan struct{}) {
 func (e *engine) intendedAt(n int64) int64 {
 	return e.started.Load() + int64(float64(n)*1e9/e.cfg.Rate)
 }
+
+// grain is the shortest time between two looks at what is due. Latencies count from when each operation was due.
+const grain = 100 * time.Microsecond
 
 // longestNap bounds a sleep that nothing can end.
 const longestNap = 50 * time.Millisecond
