@@ -41,8 +41,12 @@ const opAwait proto.Op = -1 << 31
 // headerSize is the length of a frame's length, xid and operation.
 const headerSize = 12
 
-// keptFrame is the largest buffer that a call keeps for reuse. The next request may be short, and a thousand be in flight.
-const keptFrame = 2 << 10
+const (
+	// keptFrame is the largest buffer that a call keeps for reuse whatever its request was. A longer one is kept, up to
+	// mostFrame, if the request needed it: the next may be short, and a thousand be in flight.
+	keptFrame = 2 << 10
+	mostFrame = 64 << 10
+)
 
 var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
 
@@ -63,7 +67,7 @@ func newCall(ctx context.Context, op proto.Op, req jute.Record) *call {
 // release makes a finished call available for reuse.
 func (k *call) release() {
 	frame := k.frame
-	if cap(frame) > keptFrame {
+	if cap(frame) > mostFrame || cap(frame) > keptFrame && len(frame) < cap(frame)/4 {
 		frame = nil
 	}
 	*k = call{done: k.done, frame: frame}
