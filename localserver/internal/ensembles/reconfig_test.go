@@ -66,7 +66,7 @@ func TestMigration(t *testing.T) {
 	for _, old := range append(s.others(leader), leader) {
 		replace(old, localserver.Apache)
 	}
-	l.check(s.quiet(l))
+	s.checkQuietly(l)
 	if m := of(localserver.Embedded, s.Members()); m != nil {
 		t.Fatalf("member %d is embedded", m.ID())
 	}
@@ -85,13 +85,13 @@ func TestMigration(t *testing.T) {
 	s.compareDisks()
 }
 
-// quiet compares the trees while the writers wait.
-func (s *subject) quiet(l *load) map[string]znode {
+// checkQuietly compares the trees, and checks them, while the writers wait.
+func (s *subject) checkQuietly(l *load) {
 	s.t.Helper()
 	l.hold.Lock()
 	defer l.hold.Unlock()
 	s.awaitAll()
-	return s.compareTrees()
+	l.check(s.compareTrees())
 }
 
 // line returns a member's server.N line with a role, from the configuration.
