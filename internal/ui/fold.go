@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"strings"
 
-	"github.com/mattn/go-runewidth"
-
 	"github.com/zkctl/zkctl/internal/lazyre"
 )
 
@@ -93,7 +91,7 @@ func columns(text string) int {
 	if strings.Contains(text, "\x1b") {
 		text = colors().ReplaceAllString(text, "")
 	}
-	return runewidth.StringWidth(text)
+	return Width(text)
 }
 
 // newRow says that the terminal itself started a row, because a person pressed Enter.

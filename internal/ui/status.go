@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mattn/go-runewidth"
-
 	"github.com/zkctl/zkctl/internal/escape"
 )
 
@@ -30,7 +28,7 @@ func (l *Status) Set(text string) {
 	}
 	l.shown = now
 	l.s.Measure()
-	_, _ = fmt.Fprintf(Raw(l.s.Err), "\r%s\x1b[K", runewidth.Truncate(escape.Line(text), max(1, l.s.Width-1), "…"))
+	_, _ = fmt.Fprintf(Raw(l.s.Err), "\r%s\x1b[K", Cut(escape.Line(text), max(1, l.s.Width-1)))
 }
 
 // Done removes the line. It may be called repeatedly.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
-	"github.com/mattn/go-runewidth"
 )
 
 // Table is rows of cells in columns, without rules; the first row is the head. Columns whose head is in right are aligned
@@ -107,7 +106,7 @@ func shorten(rows [][]string, at, most int) [][]string {
 	for i, row := range rows {
 		if at >= 0 && at < len(row) && columns(row[at]) > most {
 			rows[i] = slices.Clone(row)
-			rows[i][at] = runewidth.Truncate(row[at], most, "…")
+			rows[i][at] = Cut(row[at], most)
 		}
 	}
 	return rows

@@ -3,11 +3,9 @@ package top
 import (
 	"slices"
 	"strings"
-	"unicode/utf8"
-
-	"github.com/mattn/go-runewidth"
 
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // column is a column of a table.
@@ -157,9 +155,9 @@ func (t *table[T]) title(i int) string {
 func (t *table[T]) fit(width int, cells [][]string) []int {
 	widths := make([]int, len(t.columns))
 	for i, c := range t.columns {
-		widths[i] = max(c.least, wide(t.title(i)))
+		widths[i] = max(c.least, ui.Width(t.title(i)))
 		for _, row := range cells {
-			widths[i] = max(widths[i], min(wide(row[i]), max(c.most, c.least)))
+			widths[i] = max(widths[i], min(ui.Width(row[i]), max(c.most, c.least)))
 		}
 	}
 	for {
@@ -196,43 +194,10 @@ func (t *table[T]) fit(width int, cells [][]string) []int {
 
 // pad cuts or fills text to exactly the given width.
 func pad(text string, width int, right bool) string {
-	text = cut(text, width)
-	gap := strings.Repeat(" ", max(0, width-wide(text)))
+	text = ui.Cut(text, width)
+	gap := strings.Repeat(" ", max(0, width-ui.Width(text)))
 	if right {
 		return gap + text
 	}
 	return text + gap
-}
-
-// wide returns how wide text is. Most is ASCII and what top draws with, for which it needs none of runewidth's tables: they
-// take 2 MiB and as much time to build as a whole sample.
-func wide(text string) int {
-	if plain(text) {
-		return utf8.RuneCountInString(text)
-	}
-	return runewidth.StringWidth(text)
-}
-
-// cut shortens text to at most width.
-func cut(text string, width int) string {
-	switch {
-	case wide(text) <= width:
-		return text
-	case width > 0 && plain(text):
-		return string([]rune(text)[:width-1]) + "…"
-	}
-	return runewidth.Truncate(text, width, "…")
-}
-
-// plain reports whether each character takes one cell.
-func plain(text string) bool {
-	if runewidth.DefaultCondition.EastAsianWidth {
-		return false
-	}
-	for _, r := range text {
-		if (r < ' ' || r > '~') && (r < '▁' || r > '█') && r != '▲' && r != '▼' && r != '…' && r != '–' {
-			return false
-		}
-	}
-	return true
 }

@@ -102,8 +102,8 @@ func (u *screen) frame(m *model, width, height int) []string {
 	for _, line := range fold(sentence, width, 2) {
 		lines = append(lines, u.style.verdict(m.verdict, line))
 	}
-	lines = append(lines, cut(u.totals(width), width))
-	footer := cut(u.footer(), width)
+	lines = append(lines, ui.Cut(u.totals(width), width))
+	footer := ui.Cut(u.footer(), width)
 	space := height - len(lines) - 1
 	if u.overlay != noOverlay {
 		lines = append(lines, u.covered(width, space)...)
@@ -146,7 +146,7 @@ func (u *screen) title(width int) string {
 	if u.paused {
 		right = "PAUSED  " + m.at.Format(time.TimeOnly)
 	}
-	gap := width - wide(left) - wide(right)
+	gap := width - ui.Width(left) - ui.Width(right)
 	if gap < 1 {
 		return u.style.head(pad(left, width, false), true)
 	}
@@ -215,7 +215,7 @@ func (u *screen) clientPane(width, height int) (lines []string) {
 		lines = append(lines, fold(escape.Line(text), width, 3)...)
 	}
 	if behind := u.shown.behind(); behind > 0 {
-		lines = append(lines, cut(fmt.Sprintf("clients as of %v ago: listing them takes long", behind.Round(time.Second)), width))
+		lines = append(lines, ui.Cut(fmt.Sprintf("clients as of %v ago: listing them takes long", behind.Round(time.Second)), width))
 	}
 	return append(lines, u.clients.lines(width, height-len(lines), u.focus == clientsPane, &u.style)...)
 }
@@ -237,7 +237,7 @@ func (u *screen) news(width, n int) (lines []string) {
 }
 
 func (u *screen) event(e event, width int) string {
-	line := cut(e.At.Format(time.TimeOnly)+" "+escape.Line(e.Text), width)
+	line := ui.Cut(e.At.Format(time.TimeOnly)+" "+escape.Line(e.Text), width)
 	if e.Bad {
 		return u.style.s.Paint(line, color.FgYellow)
 	}
@@ -275,7 +275,7 @@ func (u *screen) covered(width, height int) (lines []string) {
 		if u.overlay == eventsOverlay {
 			lines = append(lines, line)
 		} else {
-			lines = append(lines, cut(line, width))
+			lines = append(lines, ui.Cut(line, width))
 		}
 	}
 	return lines
@@ -311,10 +311,10 @@ func (u *screen) filter() *string {
 func fold(text string, width, n int) []string {
 	lines := strings.Split(strings.TrimRight(ui.Fold(text, width), "\n"), "\n")
 	if len(lines) > n {
-		lines = append(lines[:n-1], cut(strings.Join(lines[n-1:], " "), width))
+		lines = append(lines[:n-1], ui.Cut(strings.Join(lines[n-1:], " "), width))
 	}
 	for i := range lines {
-		lines[i] = cut(lines[i], width)
+		lines[i] = ui.Cut(lines[i], width)
 	}
 	return lines
 }
