@@ -79,6 +79,13 @@ func (e *LossError) Unwrap() []error {
 	return []error{e.Code, e.Cause}
 }
 
+// IsLoss reports whether err says that the connection broke or that the session has expired, which the session's events
+// report, too. A server may answer that a session has expired before the connection breaks: that is no *LossError.
+func IsLoss(err error) bool {
+	var loss *LossError
+	return errors.Is(err, proto.ErrSessionExpired) || errors.As(err, &loss) && loss.Code != proto.ErrAuthFailed
+}
+
 // Details are fields for programs, in addition to the sentence.
 func (e *LossError) Details() map[string]any { return map[string]any{"code": e.Code.Name()} }
 

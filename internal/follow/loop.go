@@ -148,7 +148,7 @@ func (f *follower) run(ctx context.Context) error {
 	}
 	err := f.readAll(ctx, false)
 	for broken := false; ; {
-		if err = f.lossOnly(err); err != nil {
+		if err != nil && !client.IsLoss(err) {
 			return err
 		}
 		select {
@@ -179,15 +179,6 @@ func (f *follower) run(ctx context.Context) error {
 			f.tell(true)
 		}
 	}
-}
-
-// lossOnly returns the error unless the connection broke or the session has expired, which the session's events report, too.
-func (f *follower) lossOnly(err error) error {
-	var loss *client.LossError
-	if errors.Is(err, proto.ErrSessionExpired) || errors.As(err, &loss) && loss.Code != proto.ErrAuthFailed {
-		return nil
-	}
-	return err
 }
 
 func (f *follower) tell(back bool) {

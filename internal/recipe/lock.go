@@ -136,7 +136,7 @@ func (l *Lock) try(ctx context.Context) (held bool, err error) {
 		return held, err
 	case state == client.Expired, errors.Is(err, proto.ErrSessionExpired): // the answer may come before the connection ends
 		return l.again(ctx)
-	case isLoss(err) && state.Alive():
+	case client.IsLoss(err) && state.Alive():
 		if state != client.Connecting { // it is back already
 			l.happened()
 		}
@@ -145,18 +145,13 @@ func (l *Lock) try(ctx context.Context) (held bool, err error) {
 	return false, err
 }
 
-func isLoss(err error) bool {
-	var loss *client.LossError
-	return errors.As(err, &loss) && loss.Code != proto.ErrAuthFailed
-}
-
 // again starts with another session, at the end of the queue.
 func (l *Lock) again(ctx context.Context) (bool, error) {
 	l.cfg.Auth = l.conn.Identities()
 	l.cfg.Wait = true // the servers were there before
 	l.close()
 	l.names = nil
-	if err := l.open(ctx); err != nil && (ctx.Err() != nil || !isLoss(err)) {
+	if err := l.open(ctx); err != nil && (ctx.Err() != nil || !client.IsLoss(err)) {
 		return false, err
 	}
 	l.happened()
