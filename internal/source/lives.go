@@ -104,22 +104,7 @@ func (a *ancestor) settle() (changed bool) {
 }
 
 func (l *lives) run(ctx context.Context) error {
-	next, done, err := l.sorted.cursor()
-	if err != nil {
-		return err
-	}
-	defer done()
-	for i := 0; ; i++ {
-		if i&0x3ff == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		key, value, err := next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
+	err := l.sorted.each(ctx, func(key, value []byte) error {
 		if len(l.stack) == 0 || !bytes.Equal(key, l.key) {
 			if err := l.end(); err != nil {
 				return err
@@ -128,9 +113,10 @@ func (l *lives) run(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := l.see(value); err != nil {
-			return err
-		}
+		return l.see(value)
+	})
+	if err != nil {
+		return err
 	}
 	if err := l.end(); err != nil {
 		return err

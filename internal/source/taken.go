@@ -33,8 +33,8 @@ func OpenTaken(l Location, snapshot storage.File, until int64, remove func() err
 	return &Source{l, &taken{&file{path: l.Path, name: snapshot.Path}, m, remove}}
 }
 
-// OpenCompleted opens what a live location was at a zxid, given such a snapshot that is fuzzy up to it, and the logs after it. If the logs do not reach it, the error wraps storage.ErrMissing. The snapshot is no longer
-// needed then.
+// OpenCompleted opens what a live location was at a zxid, given such a snapshot that is fuzzy up to it, and the logs after it.
+// If the logs do not reach it, the error wraps storage.ErrMissing. The snapshot is no longer needed then.
 func OpenCompleted(ctx context.Context, l Location, snapshot storage.File, logs string, zxid int64) (*Source, error) {
 	files, err := storage.ReadDir(logs)
 	if err != nil {
@@ -56,7 +56,6 @@ func OpenCompleted(ctx context.Context, l Location, snapshot storage.File, logs 
 	if zxid&0xffffffff == 0 && d.tree.LastZxid() < snapshot.Zxid {
 		return nil, fmt.Errorf("%w: the logs end before 0x%x", storage.ErrMissing, zxid)
 	}
-	d.state = storage.State{Zxid: d.tree.LastZxid(), Exact: true}
-	d.state.Exact = true // whatever the snapshot tells: its server had written it by then
+	d.state = storage.State{Zxid: d.tree.LastZxid(), Exact: true} // whatever the snapshot tells: its server had written it by then
 	return &Source{l, d}, nil
 }
