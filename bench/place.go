@@ -61,9 +61,6 @@ func folderName(i int) string { return fmt.Sprintf("c%05d", i) }
 
 func (p *places) folderPath(i int) string { return p.root + "/" + folderName(i) }
 
-// folder is a client's folder for an error.
-func (p *places) folder(i int) string { return p.folderPath(i) }
-
 // ours reports whether bench makes znodes of this name at this depth below a run: 1 for what is directly below it.
 func ours(name string, depth int) bool {
 	number := func(prefix string, digits int) bool {

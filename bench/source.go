@@ -95,11 +95,11 @@ func (s *source) Open(w *client.Wire, resumed bool) error {
 		xid++
 		res := proto.MultiResponse{Most: len(ops)}
 		if err := w.Call(xid, proto.OpMulti, &proto.MultiRequest{Ops: ops}, &res); err != nil {
-			return fmt.Errorf("create %s: %w", s.at.folder(s.i), err)
+			return fmt.Errorf("create %s: %w", s.at.folderPath(s.i), err)
 		}
 		for _, r := range res.Results {
 			if r.Err != proto.OK && r.Err != proto.ErrRuntimeInconsistency && r.Err != proto.ErrNodeExists {
-				return fmt.Errorf("create znodes in %s: %w", s.at.folder(s.i), r.Err)
+				return fmt.Errorf("create znodes in %s: %w", s.at.folderPath(s.i), r.Err)
 			}
 		}
 		ops, bytes = ops[:0], 0

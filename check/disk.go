@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -159,29 +160,14 @@ func (opt *diskOptions) find() (*diskResult, error) {
 		return r, nil
 	}
 	for _, dir := range []string{opt.dir, filepath.Join(opt.dir, "version-2")} {
-		found, _ := filepath.Glob(filepath.Join(escapeGlob(dir), "snapshot.*"))
-		r.Snaps = r.Snaps || len(found) > 0
+		found, _ := os.ReadDir(dir) // one that cannot be read holds none that matter
+		r.Snaps = r.Snaps || slices.ContainsFunc(found, func(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), "snapshot.") })
 	}
 	return r, nil
 }
 
-// escapeGlob keeps a folder's name from being a pattern.
-func escapeGlob(dir string) string {
-	if filepath.Separator == '\\' {
-		return dir // where nothing escapes
-	}
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
-}
-
 func sharesDisk(a, b []string) bool {
-	for _, x := range a {
-		for _, y := range b {
-			if x == y {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(a, func(disk string) bool { return slices.Contains(b, disk) })
 }
 
 // watchIdle looks for a moment at what others do to the disk.
@@ -287,10 +273,7 @@ func (r *diskResult) print(opt *diskOptions, format ui.Format, v *verdict) error
 			rows = append(rows, []string{fmt.Sprint(p.Together), fmt.Sprintf("%.0f", p.PerSec), fmt.Sprint(t.Count), brief(t.Median), brief(t.P90), brief(t.P99), brief(t.P999), brief(t.Slowest)})
 		}
 		rows = append(rows, []string{"a leader needs", "", "", "", "", "≤ " + brief(opt.maxP99), "", "< " + brief(warnAt)})
-		rows = ui.FitTable(rows, s.Width-2, "90%", "99.9%", "fsyncs", "median")
-		for line := range strings.Lines(ui.Table(rows, rows[0][1:]...)) {
-			out.WriteString("  " + line)
-		}
+		table(s, out, rows, "90%", "99.9%", "fsyncs", "median")
 	}
 	v.print(s, out)
 	_, err := io.WriteString(s.Out, out.String())

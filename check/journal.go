@@ -30,7 +30,7 @@ type phase struct {
 	Sync     times   `json:"fsync"`
 }
 
-// journal appends to logs in a folder of its own, which it fills with nothing else.
+// journal appends to logs in a folder that holds nothing else.
 type journal struct {
 	dir  string
 	data []byte // of each transaction

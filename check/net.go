@@ -360,10 +360,7 @@ func printNet(s *ui.Streams, format ui.Format, results []*netResult, verdicts []
 		row("answer", r.Answer, max(0, r.Connect.Count-r.Answer.Count))
 		if len(rows) > 1 {
 			rows = append(rows, []string{"limit", "", "0", "", "", "≤ " + brief(r.Limits.Tick/perTick), "< " + brief(r.Limits.Tick*time.Duration(r.Limits.SyncTicks))})
-			rows = ui.FitTable(rows, s.Width-2, "90%", "made")
-			for line := range strings.Lines(ui.Table(rows, rows[0][1:]...)) {
-				out.WriteString("  " + line)
-			}
+			table(s, out, rows, "90%", "made")
 			whose := map[string]string{fromServer: "as the server tells", fromOptions: "as the options say", fromDefault: "the defaults, since the server tells nothing else"}[r.From]
 			fmt.Fprintln(out, s.Hang(fmt.Sprintf("  tickTime %d, syncLimit %d: %s", r.Limits.Tick.Milliseconds(), r.Limits.SyncTicks, whose), 4))
 		}

@@ -7,7 +7,7 @@ import (
 
 const (
 	// perTick is how many round trips should fit into a tick, even slow ones: members exchange heartbeats twice a tick. It is
-	// etcd's rule for its election timeout; ZooKeeper has none of its own.
+	// etcd's rule for its election timeout; ZooKeeper has no such rule.
 	perTick = 10
 	// repeated is when TCP sends a packet again that was lost while connecting (RFC 6298).
 	repeated = time.Second

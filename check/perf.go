@@ -160,10 +160,7 @@ func printPerf(opt *perfOptions, format ui.Format, l Load, got *Loaded, v *verdi
 	rows := [][]string{{"", "writes/s", "median", "99%", "slowest", "std. deviation"},
 		{"measured", fmt.Sprintf("%.0f", got.perSec()), brief(got.Median), brief(got.P99), brief(got.Slowest), brief(got.Deviation)},
 		{"to pass", fmt.Sprintf("≥ %.0f", leastShare*l.PerSec), "", "", "≤ " + brief(mostSlowest), "≤ " + brief(mostDeviation)}}
-	rows = ui.FitTable(rows, s.Width-2, "median", "99%")
-	for line := range strings.Lines(ui.Table(rows, rows[0][1:]...)) {
-		out.WriteString("  " + line)
-	}
+	table(s, out, rows, "median", "99%")
 	v.print(s, out)
 	_, err := io.WriteString(s.Out, out.String())
 	return err

@@ -75,6 +75,14 @@ func (v *verdict) word(s *ui.Streams) string {
 	return s.Paint("not fit", color.FgRed)
 }
 
+// table prints what was measured, without the dispensable columns that do not fit.
+func table(s *ui.Streams, out *strings.Builder, rows [][]string, dispensable ...string) {
+	rows = ui.FitTable(rows, s.Width-2, dispensable...)
+	for line := range strings.Lines(ui.Table(rows, rows[0][1:]...)) {
+		out.WriteString("  " + line)
+	}
+}
+
 // print lists the reasons below what was measured.
 func (v *verdict) print(s *ui.Streams, out *strings.Builder) {
 	rows := func(label string, paint color.Attribute, list []string) {

@@ -91,6 +91,11 @@ type asking struct {
 // patience is the default of --timeout.
 const patience = 3 * time.Second
 
+// asker asks the ensemble of cfg, for commands of other rooms.
+func asker(cfg client.Config) asking {
+	return asking{connect: func() (client.Config, error) { return cfg, nil }, admin: strconv.Itoa(probe.DefaultAdminPort), timeout: patience}
+}
+
 func (a *asking) add(c *cobra.Command) {
 	fs := c.Flags()
 	fs.StringVar(&a.members, "members", "", "ask exactly these `servers`, host:port,…, instead of those of -server and of the configuration")

@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
-	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/client"
 )
 
 // Limits asks the server at an address for its tickTime, and its syncLimit, which is 0 if it stands alone, for commands of
 // other rooms. It asks by the word conf, or its AdminServer.
 func Limits(ctx context.Context, cfg client.Config, server string) (tick time.Duration, syncTicks int64, err error) {
-	opt := asking{connect: func() (client.Config, error) { return cfg, nil }, members: server, admin: strconv.Itoa(probe.DefaultAdminPort), timeout: patience}
+	opt := asker(cfg)
+	opt.members = server
 	p, _, err := opt.prober()
 	if err != nil {
 		return 0, 0, err

@@ -2,7 +2,6 @@ package ensemble
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/client"
@@ -17,7 +16,7 @@ type Role struct {
 
 // Roles asks an ensemble for the members that serve.
 func Roles(ctx context.Context, cfg client.Config) (list []Role, err error) {
-	opt := asking{connect: func() (client.Config, error) { return cfg, nil }, admin: strconv.Itoa(probe.DefaultAdminPort), timeout: patience}
+	opt := asker(cfg)
 	p, widen, err := opt.prober()
 	if err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -16,7 +15,7 @@ import (
 // Clients asks the members of an ensemble for the client of each session, for commands of other rooms. If a member does not tell, err says
 // so, and the others' clients are returned.
 func Clients(ctx context.Context, cfg client.Config) (clients map[int64]string, err error) {
-	opt := asking{connect: func() (client.Config, error) { return cfg, nil }, admin: strconv.Itoa(probe.DefaultAdminPort), timeout: patience}
+	opt := asker(cfg)
 	p, widen, err := opt.prober()
 	if err != nil {
 		return nil, err

@@ -17,7 +17,8 @@ import (
 // Tree asks the AdminServers of an ensemble, one after the other, for their whole tree, for commands of other rooms. The first
 // that sends it is passed to take, with the zxid that the member had when it began.
 func Tree(ctx context.Context, cfg client.Config, adminPorts string, take func(zxid int64, snapshot io.Reader) error) error {
-	opt := asking{connect: func() (client.Config, error) { return cfg, nil }, admin: cmp.Or(adminPorts, strconv.Itoa(probe.DefaultAdminPort)), timeout: streamTime}
+	opt := asker(cfg)
+	opt.admin = cmp.Or(adminPorts, opt.admin)
 	p, _, err := opt.prober()
 	if err != nil {
 		return err

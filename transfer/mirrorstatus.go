@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -109,13 +110,7 @@ func newStatusLine(env *command.Env, quiet bool) *statusLine {
 func (l *statusLine) show(text string) {
 	s := l.env.Streams
 	now := time.Now()
-	state := text
-	for i := range text {
-		if text[i] == ';' {
-			state = text[:i]
-			break
-		}
-	}
+	state, _, _ := strings.Cut(text, ";")
 	switch {
 	case s.ErrTTY:
 		l.line.Set(text)
