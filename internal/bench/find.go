@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	_ "embed" // for find.py
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -38,15 +39,11 @@ func (b *bench) runFind(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "zkctl-bench-")
+	dir, err := scripts(map[string][]byte{"find.py": findScript})
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	script := filepath.Join(dir, "find.py")
-	if err := os.WriteFile(script, findScript, 0o600); err != nil {
-		return err
-	}
 	if b.server, err = b.in.Start(ctx, apache.Options{JVM: []string{"-Xmx2g"}}); err != nil {
 		return err
 	}
@@ -62,10 +59,10 @@ func (b *bench) runFind(ctx context.Context) error {
 	if err := fillTree(ctx, b.conn, "/listed", 300, listedTree/300-1); err != nil {
 		return err
 	}
-	if err := b.findBeside(ctx, dir, []string{python, script, b.server.Addr()}); err != nil {
+	if err := b.findBeside(ctx, dir, []string{python, filepath.Join(dir, "find.py"), b.server.Addr()}); err != nil {
 		return err
 	}
-	if err := b.clear(ctx, "/listed"); err != nil {
+	if err := b.clear(ctx, b.server, "/listed"); err != nil {
 		return err
 	}
 	return b.findMany(ctx, dir)
@@ -80,6 +77,20 @@ func kazoo(ctx context.Context) (python string, err error) {
 		}
 	}
 	return "", fmt.Errorf("find a python3 with kazoo: %w", err)
+}
+
+// scripts writes files to a temporary folder.
+func scripts(texts map[string][]byte) (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "zkctl-bench-"); err != nil {
+		return "", err
+	}
+	for name, text := range texts {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), text, 0o600))
+	}
+	if err != nil {
+		_ = os.RemoveAll(dir)
+	}
+	return dir, err
 }
 
 // live and of are command lines for the server, and for a file.

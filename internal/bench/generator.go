@@ -51,16 +51,12 @@ func (b *bench) generator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "zkctl-bench-")
+	dir, err := scripts(map[string][]byte{"load.py": loadScript})
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	script := filepath.Join(dir, "load.py")
-	if err := os.WriteFile(script, loadScript, 0o600); err != nil {
-		return err
-	}
-	out, err := exec.CommandContext(ctx, python, script, s.addr, loadPath(0), fmt.Sprint(b.loadTime.Seconds())).Output()
+	out, err := exec.CommandContext(ctx, python, filepath.Join(dir, "load.py"), s.addr, loadPath(0), fmt.Sprint(b.loadTime.Seconds())).Output()
 	if err != nil {
 		return fmt.Errorf("run load.py: %w", err)
 	}

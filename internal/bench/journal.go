@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/storage"
 )
 
 // journalFile is a file of zeros that is filled, so that a sync has no metadata to write, as ZooKeeper's logs are.
@@ -43,7 +44,7 @@ func (j *journalFile) write(b []byte) error {
 		return err
 	}
 	j.at = end
-	return syncData(j.f)
+	return storage.SyncData(j.f)
 }
 
 // journal commits in groups: whatever arrives during one sync of the disk shares the next. It answers what is on the disks

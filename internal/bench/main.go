@@ -229,7 +229,7 @@ func (b *bench) list(ctx context.Context) error {
 	if err := b.compare(ctx, row{name: name, ratio: 25}, b.runs, nil, "ls", "-R", "/"); err != nil {
 		return err
 	}
-	return b.clear(ctx, "/listed")
+	return b.clear(ctx, b.server, "/listed")
 }
 
 func (b *bench) deleteAll(ctx context.Context) error {

@@ -37,15 +37,11 @@ func (b *bench) top(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find python3: %w", err)
 	}
-	dir, err := os.MkdirTemp("", "zkctl-bench-")
+	dir, err := scripts(map[string][]byte{"top.py": topScript})
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	script := filepath.Join(dir, "top.py")
-	if err := os.WriteFile(script, topScript, 0o600); err != nil {
-		return err
-	}
 	progress("starting three of Apache's members for `top`")
 	m, _, err := b.serveEnsemble(ctx, b.engines()[1], "4lw.commands.whitelist=*\nmaxClientCnxns=0\nmaxSessionTimeout=600000\nadmin.enableServer=false\n")
 	if err != nil {
@@ -73,7 +69,7 @@ func (b *bench) top(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	loop, _, err := watched(ctx, topTime, "leader", strings.TrimSpace(string(python)), script, servers)
+	loop, _, err := watched(ctx, topTime, "leader", strings.TrimSpace(string(python)), filepath.Join(dir, "top.py"), servers)
 	if err != nil {
 		return err
 	}

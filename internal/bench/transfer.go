@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	_ "embed" // for the scripts
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -59,14 +58,11 @@ func (b *bench) runTransfer(ctx context.Context) error {
 	if m.python, err = kazoo(ctx); err != nil {
 		return err
 	}
-	if m.dir, err = os.MkdirTemp("", "zkctl-bench-"); err != nil {
+	if m.dir, err = scripts(map[string][]byte{"walk.py": walkScript, "create.py": createScript}); err != nil {
 		return err
 	}
 	defer os.RemoveAll(m.dir)
 	m.walk, m.create, m.export = filepath.Join(m.dir, "walk.py"), filepath.Join(m.dir, "create.py"), filepath.Join(m.dir, "one.jsonl")
-	if err := errors.Join(os.WriteFile(m.walk, walkScript, 0o600), os.WriteFile(m.create, createScript, 0o600)); err != nil {
-		return err
-	}
 	jvm := apache.Options{JVM: []string{"-Xmx3g"}}
 	if b.server, err = b.in.Start(ctx, jvm); err != nil {
 		return err
@@ -179,7 +175,7 @@ func (m *moving) imports(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("create.py: %w", err)
 	}
-	if err := m.remove(ctx, "/in"); err != nil {
+	if err := m.clear(ctx, m.dst, "/in"); err != nil {
 		return err
 	}
 	var ours [2][]float64
@@ -194,7 +190,7 @@ func (m *moving) imports(ctx context.Context) error {
 				return fmt.Errorf("import: exit code %d: %s", got.exit, got.stderr)
 			}
 			ours[k] = append(ours[k], movedTree/got.wall.Seconds())
-			if err := m.remove(ctx, "/in"); err != nil {
+			if err := m.clear(ctx, m.dst, "/in"); err != nil {
 				return err
 			}
 		}
@@ -203,15 +199,6 @@ func (m *moving) imports(ctx context.Context) error {
 	m.figures = append(m.figures,
 		figure{name: fmt.Sprintf("`import --rate 0` of %s znodes, beside one create a call of kazoo", n), ours: middle(ours[1]), theirs: theirs, unit: perSecond, higher: true, ratio: 10},
 		figure{name: "`import` with its default, 20,000 changes a second", ours: middle(ours[0]), theirs: theirs, unit: perSecond, higher: true})
-	return nil
-}
-
-// remove deletes a tree at the destination.
-func (m *moving) remove(ctx context.Context, root string) error {
-	out, err := exec.CommandContext(ctx, m.zkctl, "-y", "-server", m.dst.Addr(), "deleteall", root).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("remove %s: %w: %s", root, err, out)
-	}
 	return nil
 }
 
@@ -267,13 +254,13 @@ func (m *moving) copyOnce(ctx context.Context) (float64, error) {
 	took := time.Since(start)
 	_ = cmd.Process.Signal(os.Interrupt)
 	_ = cmd.Wait() // it ends by the signal
-	return movedTree / took.Seconds(), m.remove(ctx, "/mirror")
+	return movedTree / took.Seconds(), m.clear(ctx, m.dst, "/mirror")
 }
 
 // million measures the memory for a million znodes.
 func (m *moving) million(ctx context.Context) error {
 	for _, root := range []string{"/one", "/two"} {
-		if err := m.clear(ctx, root); err != nil {
+		if err := m.clear(ctx, m.server, root); err != nil {
 			return err
 		}
 	}
@@ -305,7 +292,7 @@ func (m *moving) million(ctx context.Context) error {
 		}
 		m.alone = append(m.alone, alone{name: c.name, got: got, memory: transferMemory})
 		if c.made != "" {
-			if err := m.remove(ctx, c.made); err != nil {
+			if err := m.clear(ctx, m.dst, c.made); err != nil {
 				return err
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 )
@@ -66,9 +67,9 @@ func create(ctx context.Context, conn *client.Conn, levels ...[]string) error {
 	return nil
 }
 
-// clear deletes a tree with zkctl.
-func (b *bench) clear(ctx context.Context, root string) error {
-	out, err := exec.CommandContext(ctx, b.zkctl, "-y", "-server", b.server.Addr(), "deleteall", root).CombinedOutput()
+// clear deletes a tree on a server with zkctl.
+func (b *bench) clear(ctx context.Context, server *apache.Server, root string) error {
+	out, err := exec.CommandContext(ctx, b.zkctl, "-y", "-server", server.Addr(), "deleteall", root).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("remove %s: %w: %s", root, err, out)
 	}
@@ -106,7 +107,7 @@ func (b *bench) completion(ctx context.Context) error {
 		t.timing.name = fmt.Sprintf("completion among %s children: %s", thousands(wideParent), t.timing.name)
 		b.times = append(b.times, t.timing)
 	}
-	return b.clear(ctx, root)
+	return b.clear(ctx, b.server, root)
 }
 
 // metric reads a time from the output of go test.
