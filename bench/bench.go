@@ -103,14 +103,14 @@ with their weights, such as get=90,set=10; --mix says the same:
   lock                    take a free lock and release it (alone)
   connect                 open and close a session (alone)
 
-Each client is a session with a connection of its own, spread over the servers of
--server. It keeps --in-flight operations under way. With --rate, operations begin on
-time whether or not earlier ones are answered, and their latency counts from when they
-should have begun, so a server that stalls cannot hide it.
+Each client is a session on a separate connection; the clients are spread over the
+servers of -server, and each keeps --in-flight operations under way. With --rate,
+operations begin on time whether or not earlier ones are answered, and their latency
+counts from when they should have begun, so a server that stalls cannot hide it.
 
 All znodes are below --path, and are removed at the end. They are ephemeral, in
-containers, so that they go away even if zkctl is killed; --persistent measures ordinary
-znodes. What a killed run left is removed by the next one, or by --clean.
+containers, so the servers remove them even if zkctl is killed; --persistent measures
+ordinary znodes. What a killed run left is removed by the next one, or by --clean.
 
 docs/bench.md says how not to fool oneself.`,
 		Example: `  zkctl -server zk1,zk2,zk3 bench
@@ -125,7 +125,7 @@ docs/bench.md says how not to fool oneself.`,
 	fs := c.Flags()
 	fs.StringVar(&o.mix, "mix", defaultMix, "`operations` and their weights, or one operation")
 	_ = c.RegisterFlagCompletionFunc("mix", cobra.FixedCompletions(mixHints(), cobra.ShellCompDirectiveNoFileComp))
-	fs.IntVar(&o.clients, "clients", defaultClients, "`number` of sessions, each with a connection of its own")
+	fs.IntVar(&o.clients, "clients", defaultClients, "`number` of sessions, each on a separate connection")
 	fs.IntVar(&o.inFlight, "in-flight", defaultInFlight, "`number` of operations that each client has under way")
 	fs.Float64Var(&o.rate, "rate", 0, "begin `N` operations a second, whatever the answers; 0 is as fast as answers come")
 	fs.DurationVar(&o.duration, "duration", defaultDuration, "measure for this `time`")

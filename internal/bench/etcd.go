@@ -18,7 +18,7 @@ import (
 	"github.com/zkctl/zkctl/internal/port"
 )
 
-// etcd is a member of its own cluster.
+// etcd is one member of etcd.
 type etcd struct {
 	cmd *exec.Cmd
 	url string

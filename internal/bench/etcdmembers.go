@@ -17,7 +17,7 @@ import (
 	"github.com/zkctl/zkctl/internal/port"
 )
 
-// etcdLoadDir has the program that loads etcd, a module of its own: etcd's client brings gRPC.
+// etcdLoadDir has the program that loads etcd, a separate module: etcd's client brings gRPC.
 const etcdLoadDir = "internal/bench/etcdload"
 
 // etcdLoad is that program, built.

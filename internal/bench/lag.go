@@ -17,7 +17,7 @@ import (
 const (
 	lagRate    = 200  // writes a second
 	lagWarm    = 600  // writes before the others, while the JVM compiles
-	lagWrites  = 2000 // that count, each on a znode of its own
+	lagWrites  = 2000 // that count, each to another znode
 	lagAllowed = 20 * time.Millisecond
 )
 

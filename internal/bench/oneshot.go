@@ -67,7 +67,7 @@ func (b *bench) besideC(ctx context.Context) error {
 	for k := range took {
 		slices.Sort(took[k])
 	}
-	b.comparisons = append(b.comparisons, comparison{"`ls /` in a process of its own", took[0][runs/2], "a C program, bare sockets", took[1][runs/2],
+	b.comparisons = append(b.comparisons, comparison{"`ls /` from the command line", took[0][runs/2], "a C program, bare sockets", took[1][runs/2],
 		func(v float64) string { return shown(time.Duration(v)) }, asLong, 0, 2})
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// session is one client. A goroutine of its own reads the answers and sends what follows; with a rate, the pacer sends, too.
+// session is one client. One goroutine reads its answers and sends what follows; with a rate, the pacer sends, too.
 type session struct {
 	e      *engine
 	i      int

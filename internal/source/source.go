@@ -221,7 +221,7 @@ type Sessions interface {
 // Open opens a location, whose Path is absolute.
 func Open(l Location, s Sessions) (*Source, error) { return open(l, s, false) }
 
-// OpenApart is Open on a session of its own, even for a location on the session at hand: consistent walks need one.
+// OpenApart is Open on a separate session, even for a location on the session at hand: consistent walks need one.
 func OpenApart(l Location, s Sessions) (*Source, error) { return open(l, s, true) }
 
 func open(l Location, s Sessions, apart bool) (*Source, error) {
@@ -247,7 +247,7 @@ func open(l Location, s Sessions, apart bool) (*Source, error) {
 	return &Source{l, w}, nil
 }
 
-// Config returns the configuration of a session of its own with a live location.
+// Config returns the configuration for a separate session with a live location.
 func Config(l Location, s Sessions) (cfg client.Config, err error) {
 	switch l.Form {
 	case Here:

@@ -32,7 +32,7 @@ type LoadOptions struct {
 	// Until, if not 0, is where the logs end: what a server has added after it is not read. It gives the same state again
 	// from a directory that a server writes to.
 	Until int64
-	// State, if set, is told which state was loaded.
+	// State, if set, receives which state was loaded.
 	State *State
 }
 

@@ -1,5 +1,5 @@
 // Etcdload keeps the leader of an etcd cluster busy with writes through etcd's own client, as internal/load does with
-// ZooKeeper's servers, and prints how many it answered. internal/bench builds and runs it. It is a module of its own so that
+// ZooKeeper's servers, and prints how many it answered. internal/bench builds and runs it. It is a separate module so that
 // the client and gRPC are no dependencies of zkctl.
 package main
 
