@@ -110,11 +110,13 @@ func InvalidValue(f *pflag.Flag, value string, err error) error {
 		accepts = "use true or false"
 	case "duration":
 		accepts = "use a number with a unit, such as 500ms, 10s or 5m"
-	case "int":
+	case "int", "int64", "uint16":
 		accepts = "use a whole number"
-		if errors.Is(err, strconv.ErrRange) {
-			accepts = "the number is too large"
-		}
+	case "float64":
+		accepts = "use a number"
+	}
+	if errors.Is(err, strconv.ErrRange) {
+		accepts = "the number is too large"
 	}
 	return fmt.Errorf("invalid value %q; %s", value, accepts)
 }

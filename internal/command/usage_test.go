@@ -17,6 +17,8 @@ func TestVerbUsageErrors(t *testing.T) {
 		c := &cobra.Command{Use: "copy FILE [TO]", Args: ArgCount(1, 2), RunE: func(*cobra.Command, []string) error { return nil }}
 		c.Flags().IntP("depth", "d", 1, "how `n` deep")
 		c.Flags().Duration("timeout", time.Second, "most `time`")
+		c.Flags().Int64("most", 0, "most `n`")
+		c.Flags().Float64("rate", 0, "`rate`")
 		c.Flags().Bool("dry-run", false, "only show what would happen")
 		return c
 	}}
@@ -28,6 +30,9 @@ func TestVerbUsageErrors(t *testing.T) {
 		"x -d":                                 "--depth needs a value: --depth n",
 		"x --depth=deep":                       `--depth: invalid value "deep"; use a whole number`,
 		"x -depth 99999999999999999999":        `--depth: invalid value "99999999999999999999"; the number is too large`,
+		"x --most many":                        `--most: invalid value "many"; use a whole number`,
+		"x --most 99999999999999999999":        `--most: invalid value "99999999999999999999"; the number is too large`,
+		"x --rate slow":                        `--rate: invalid value "slow"; use a number`,
 		"x --timeout soon":                     `--timeout: invalid value "soon"; use a number with a unit, such as 500ms, 10s or 5m`,
 		"x --dry-run=perhaps":                  `--dry-run: invalid value "perhaps"; use true or false`,
 		"x --=1":                               "invalid option --; write --name=value",
