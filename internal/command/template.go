@@ -92,8 +92,14 @@ func isBatch(program string) bool {
 	return strings.EqualFold(ext, ".bat") || strings.EqualFold(ext, ".cmd")
 }
 
-// String returns the words with spaces in between; it may contain anything.
-func (p *Program) String() string { return strings.Join(p.Words, " ") }
+// String returns the words, quoted where ParseTemplate would otherwise split them; it may contain anything.
+func (p *Program) String() string {
+	quoted := make([]string, len(p.Words))
+	for i, word := range p.Words {
+		quoted[i] = Quote(word)
+	}
+	return strings.Join(quoted, " ")
+}
 
 // Command returns the program, ready to be given streams and run.
 func (p *Program) Command(ctx context.Context) *exec.Cmd {

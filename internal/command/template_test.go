@@ -33,10 +33,18 @@ func TestTemplate(t *testing.T) {
 			t.Errorf("%s: %v", tc.line, err)
 		case err == nil && strings.Join(p.Words, "|") != tc.want:
 			t.Errorf("%s: %q", tc.line, p.Words)
+		case err == nil && !same(p):
+			t.Errorf("%s: %q does not read as %q", tc.line, p, p.Words)
 		case err == nil && !slices.Contains(p.Command(t.Context()).Env, "ZKCTL_PATH=/a b/'$(x)'"):
 			t.Errorf("%s: the environment lacks the path", tc.line)
 		}
 	}
+}
+
+// same reports whether what people see of a program are its words.
+func same(p *Program) bool {
+	again, err := ParseTemplate("--exec", p.String())
+	return err == nil && slices.Equal(again, p.Words)
 }
 
 // TestBatchFiles: what Windows runs by cmd.exe is known by its name.
