@@ -53,7 +53,7 @@ func well(t *testing.T) *probe.Survey {
 		if err != nil {
 			t.Fatal(err)
 		}
-		settings, err := answer.ParseSettings([]byte("maxClientCnxns=60\ninitLimit=10\ntickTime=2000\nsecureClientPort=-1\n"))
+		settings, err := answer.ParseSettings([]byte("clientPort=2181\nmaxClientCnxns=60\ninitLimit=10\ntickTime=2000\nsecureClientPort=-1\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -350,8 +350,9 @@ func TestDoctor(t *testing.T) {
 	if o := doctor("--list"); o.code != 0 || !strings.Contains(o.out, "EVEN_VOTERS") {
 		t.Errorf("%+v", o)
 	}
-	for _, args := range [][]string{{"--only", "LATNCY"}, {"--set", "LATENCY=3"}, {"--set", "NO_QUORUM.limit=3"}, {"--fail-on", "bad"}, {"--no-members"}, {"--no-members", "--dir", "/none/such"}} {
-		if o := doctor(args...); o.code != ui.ExitFailed || o.out != "" {
+	for _, args := range [][]string{{"--only", "LATNCY"}, {"--set", "LATENCY=3"}, {"--set", "NO_QUORUM.limit=3"}, {"--set", "LATENCY.limit=-1"}, {"--set", "LATENCY.limit=NaN"},
+		{"--fail-on", "bad"}, {"--no-members"}, {"--no-members", "--dir", "/none/such"}, {"--nonsense"}} {
+		if o := doctor(args...); o.code != exitUnknown || o.out != "" {
 			t.Errorf("%v: %+v", args, o)
 		}
 	}

@@ -262,7 +262,8 @@ func TestAdminServer(t *testing.T) {
 
 // Nothing that a port says is taken for an answer, and an unknown number is never 0.
 func TestStrangersAreNotUnderstood(t *testing.T) {
-	for _, text := range []string{"HTTP/1.1 400 Bad Request\r\n\r\n", "\x15\x03\x01\x00\x02\x02\x50", "SSH-2.0-OpenSSH_9.2\r\n", "\x00\x00\x00\x00", "-ERR unknown command 'srvr'\r\n"} {
+	for _, text := range []string{"HTTP/1.1 400 Bad Request\r\n\r\n", "\x15\x03\x01\x00\x02\x02\x50", "SSH-2.0-OpenSSH_9.2\r\n", "\x00\x00\x00\x00", "-ERR unknown command 'srvr'\r\n",
+		"\x9fXj\t\xca\xfd-\n\x03\xc8=\xb2\n", "HTTP/1.1 302 Found\r\nSet-Cookie: a=b;\tc=d\r\n\r\n"} {
 		for _, w := range Words {
 			if w.Changes && w.Name != "stmk" || w.Name == "ruok" {
 				continue

@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/zkctl/zkctl/internal/escape"
@@ -31,7 +32,8 @@ func ParseMntr(text []byte) (*Metrics, error) {
 			m.add(name, value)
 		}
 	}
-	if len(m.List) == 0 {
+	// All releases name their metrics so.
+	if !slices.ContainsFunc(m.List, func(m Metric) bool { return strings.HasPrefix(m.Name, "zk_") }) {
 		return nil, notUnderstood("mntr", text)
 	}
 	return m, nil

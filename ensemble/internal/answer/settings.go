@@ -62,8 +62,10 @@ func ParseSettings(text []byte) (*Settings, error) {
 			s.add(key, value)
 		}
 	}
-	if len(s.Keys) == 0 {
-		return nil, notUnderstood("conf", text)
+	_, conf := s.Values["clientPort"] // which all releases print
+	_, envi := s.Values["zookeeper.version"]
+	if !conf && !envi {
+		return nil, notUnderstood("conf or envi", text)
 	}
 	return s, nil
 }
