@@ -140,7 +140,7 @@ func (opt *adminOptions) request(ctx context.Context, p *probe.Prober, name stri
 			return r, fmt.Errorf("%s: %w", name, probe.ErrIdentity)
 		}
 		if known.Changes {
-			if err := confirm(ctx, opt.streams, opt.yes, guardOf(p, members), opt.command, fmt.Sprintf("%s at %s", known.Short, memberNames(members))); err != nil {
+			if err := confirm(ctx, opt.streams, opt.yes, guardOf(p, members), fmt.Sprintf("%s at %s", known.Short, memberNames(members))); err != nil {
 				return r, err
 			}
 		}
@@ -159,6 +159,8 @@ func (opt *adminOptions) request(ctx context.Context, p *probe.Prober, name stri
 		r.Body = f // closed by the request
 	case opt.in != "":
 		return r, errors.New("--in is only for restore")
+	case opt.out != "" && name != "snapshot":
+		return r, errors.New("--out is only for snapshot; redirect the output of other commands")
 	case name == "snapshot" && opt.out == "" && opt.streams.OutTTY:
 		return r, errors.New("snapshot needs a file: use --out FILE, or redirect the output")
 	}

@@ -30,6 +30,7 @@ var (
 	ErrForeign   = errors.New("the port answers, but not as an AdminServer")
 	ErrIdentity  = errors.New("the command needs an identity with all permissions on /: --auth digest:USER:PASSWORD")
 	ErrForbidden = errors.New("the identity does not have all permissions on /")
+	errCut       = errors.New("the connection was closed in the middle of the answer")
 	ErrTooSoon   = errors.New("the command cannot run again so soon (admin.rateLimiterIntervalInMS)")
 )
 
@@ -112,9 +113,22 @@ func (p *Prober) RawAdmin(ctx context.Context, m *Member, r Request) (*AdminRepl
 		if err == nil {
 			return reply, nil
 		}
-		failure = errors.Join(failure, err)
+		failure = errors.Join(failure, spoken(err))
 	}
 	return nil, failure
+}
+
+// spoken rewords net/http's errors about a port that speaks another protocol or hangs up.
+func spoken(err error) error {
+	switch text := err.Error(); {
+	case strings.Contains(text, "malformed HTTP"):
+		return fmt.Errorf("%w: it does not speak HTTP", ErrForeign)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errCut
+	case errors.Is(err, io.EOF), strings.Contains(text, "server closed idle connection"):
+		return ErrEmpty
+	}
+	return broken(err)
 }
 
 // errPlain is the error for a port that only speaks HTTPS.

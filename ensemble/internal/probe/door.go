@@ -109,9 +109,18 @@ func (p *Prober) RawWord(ctx context.Context, m *Member, word string) ([]byte, e
 		if err == nil {
 			return reply, nil
 		}
-		failure = errors.Join(failure, err)
+		failure = errors.Join(failure, broken(errors.Unwrap(err))) // without the member and the word, which the caller knows
 	}
 	return nil, failure
+}
+
+// broken rewords the error of a connection that was established, without its addresses.
+func broken(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && (op.Op == "read" || op.Op == "write") && !op.Timeout() {
+		return fmt.Errorf("the connection broke: %w", op.Err)
+	}
+	return err
 }
 
 var errNoAddress = errors.New("the ensemble's configuration has no client port for it; give its address with --members")

@@ -201,6 +201,14 @@ func TestAdminServers(t *testing.T) {
 			_, _ = io.WriteString(w, text)
 		}
 	}
+	hijack := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
+				_, _ = io.WriteString(c, text)
+				_ = c.Close()
+			}
+		}
+	}
 	member := porttest.Serve(t, words(map[string]string{"srvr": follower}))
 	for name, test := range map[string]struct {
 		answer http.HandlerFunc
@@ -231,11 +239,12 @@ func TestAdminServers(t *testing.T) {
 		"half": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(w, `{"command":"leader","num_alive_connections":1`)
-		}, "unexpected EOF"},
+		}, "in the middle of the answer"},
 		"silent":      {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "in time"},
 		"an error":    {say(200, `{"command":"leader","error":"server is not initialized"}`), "server is not initialized"},
 		"not serving": {say(200, `{"command":"leader","error":"`+fourletter.NotServing+`"}`), ErrNotServing.Error()},
-		"hangs up":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
+		"hangs up":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "without an answer"},
+		"no HTTP":     {hijack("zk_version\t3.8.0\n"), "not as an AdminServer: it does not speak HTTP"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := prober(member)
