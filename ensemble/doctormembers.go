@@ -117,7 +117,7 @@ func twoLeaders(p *patient, r *rule) {
 func unreachable(p *patient, r *rule) {
 	for _, m := range p.survey.Readings {
 		if m.State != probe.Serving {
-			p.find(r, "%s is %s: %v", m.Name(), m.State, m.Error)
+			p.find(r, "%s %s", m.Name(), m.Trouble())
 		}
 	}
 }
@@ -125,7 +125,7 @@ func unreachable(p *patient, r *rule) {
 func noFailureTolerated(p *patient, r *rule) {
 	if !p.has(ofMembers) {
 		if n := len(p.config.Verifier.Voting()); n < 3 {
-			p.find(r, "%s lists %d members that vote", p.config.File, n)
+			p.find(r, "%s lists %s", p.config.File, plural(n, "member that votes", "members that vote"))
 		}
 		return
 	}
@@ -195,7 +195,7 @@ func releasesDiffer(p *patient, r *rule) {
 func lag(p *patient, r *rule) {
 	for _, m := range p.survey.Readings {
 		if lag, known := m.Lag.Get(); known && float64(lag) > r.Limit {
-			p.find(r, "%s is %d transactions behind, more than %s", m.Name(), lag, decimal(r.Limit))
+			p.find(r, "%s is %s behind, more than %s", m.Name(), plural(int(lag), "transaction", "transactions"), decimal(r.Limit))
 		}
 	}
 }

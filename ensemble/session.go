@@ -1,6 +1,7 @@
 package ensemble
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func newSessionList(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
 		Use:         "ls",
 		Short:       "list the sessions of all members",
-		Annotations: command.Exits{0: "the list is complete", 1: "a member could not be asked", 2: "a member would not list its connections"}.Note(),
+		Annotations: command.Exits{0: "the list is complete", 1: "no member could be asked", 2: "a member did not list its connections"}.Note(),
 		Long: `List the sessions of all members with client, member, timeout, age, ephemeral
 znodes, watches, packets received and outstanding requests. The members are asked
 twice: IDLE is the time since the client was heard from, "+" if it may be longer,
@@ -164,7 +165,7 @@ started, and how many sessions it had issued before. No server is contacted.`,
 // sessionJSON is a session in JSON. Times are in ms.
 type sessionJSON struct {
 	Session    answer.Hex           `json:"session"`
-	State      string               `json:"state"`
+	State      answer.Opt[string]   `json:"state"`
 	Client     string               `json:"client,omitempty"`
 	Member     string               `json:"member,omitempty"`
 	MemberID   answer.Opt[int64]    `json:"memberId"`
@@ -180,8 +181,8 @@ type sessionJSON struct {
 	Connection *answer.Connection   `json:"connection,omitempty"`
 }
 
-func (s *session) json(whole bool) sessionJSON {
-	j := sessionJSON{Session: s.ID, State: s.state(), Client: s.client(), Member: s.Member, MemberID: s.MemberID, Timeout: s.Timeout,
+func (l *sessions) json(s *session, whole bool) sessionJSON {
+	j := sessionJSON{Session: s.ID, State: l.state(s), Client: s.client(), Member: s.Member, MemberID: s.MemberID, Timeout: s.Timeout,
 		Idle: s.Idle, IdleMost: s.IdleMost, Rate: s.Rate, Expires: s.Expires, Ephemerals: length(s.Ephemerals), Watches: length(s.Watches), Connection: s.Conn}
 	if whole {
 		j.Owned, j.Watched = s.Ephemerals, s.Watches
@@ -209,7 +210,7 @@ func runSessionList(ctx context.Context, opt *sessionOptions) error {
 	if format == ui.JSON {
 		list := []sessionJSON{}
 		for _, s := range l.list {
-			list = append(list, s.json(false))
+			list = append(list, l.json(s, false))
 		}
 		err = ui.PrintJSON(opt.streams.Out, struct {
 			Sessions []sessionJSON `json:"sessions"`
@@ -221,18 +222,20 @@ func runSessionList(ctx context.Context, opt *sessionOptions) error {
 	if err != nil {
 		return err
 	}
-	return l.exit(opt.streams, format)
+	return l.exit(opt.streams, format, l.blind)
 }
 
-// exit reports on stderr what is unknown.
-func (l *sessions) exit(s *ui.Streams, format ui.Format) error {
+// exit reports on stderr what is unknown, and is an error if that may be a part of the answer.
+func (l *sessions) exit(s *ui.Streams, format ui.Format, partial bool) error {
 	if format == ui.Text && l.shut != nil {
 		for _, text := range l.texts() {
 			fmt.Fprintln(s.Err, escape.Line(text))
 		}
-		fmt.Fprintln(s.Err, "4lw.commands.whitelist=cons,dump,wchc in zoo.cfg opens these words; --admin-port names the AdminServers' ports")
+		if l.closed {
+			fmt.Fprintln(s.Err, "4lw.commands.whitelist=cons,dump,wchc in zoo.cfg opens these words; --admin-port names the AdminServers' ports")
+		}
 	}
-	if l.blind {
+	if partial {
 		return &ui.ExitError{Code: exitUnknown}
 	}
 	return nil
@@ -242,8 +245,8 @@ func (l *sessions) printTable(s *ui.Streams) error {
 	rows := [][]string{{"SESSION", "CLIENT", "MEMBER", "TIMEOUT", "IDLE", "AGE", "EPHEMERALS", "WATCHES", "RECEIVED", "REQ/S", "QUEUED", "LAST"}}
 	now := time.Now().UnixMilli()
 	for _, one := range l.list {
-		row := []string{one.ID.String(), "disconnected", "", probe.Lasting(one.Timeout), "", "", count(length(one.Ephemerals)), "", "", "", "", ""}
-		if at, ok := one.Expires.Get(); ok {
+		row := []string{one.ID.String(), l.state(one).Or(answer.Unknown), "", probe.Lasting(one.Timeout), "", "", count(length(one.Ephemerals)), "", "", "", "", ""}
+		if at, ok := one.Expires.Get(); ok && l.state(one).Known() {
 			row[1] += ", expires in " + probe.Lasting(answer.Some(max(0, at-now)))
 		}
 		if c := one.Conn; c != nil {
@@ -257,8 +260,6 @@ func (l *sessions) printTable(s *ui.Streams) error {
 			}
 			row = []string{one.ID.String(), escape.Line(c.Address), member, probe.Lasting(one.Timeout), one.idle(), probe.Lasting(age), count(length(one.Ephemerals)),
 				count(length(one.Watches)), count(c.Received), millis(one.Rate), count(c.Queued), escape.Line(c.LastOp)}
-		} else if l.blind {
-			row[1] = answer.Unknown // it may be on the member that does not report its connections
 		}
 		rows = append(rows, row)
 	}
@@ -285,30 +286,32 @@ func runSessionShow(ctx context.Context, opt *sessionOptions) error {
 	s := l.find(answer.Hex(id))
 	switch {
 	case s == nil && l.blind:
-		_ = l.exit(opt.streams, format)
+		_ = l.exit(opt.streams, format, true)
 		return &ui.ExitError{Code: exitUnknown, Err: fmt.Errorf("no member that reports its connections has session %s", opt.words[0])}
 	case s == nil:
 		return fmt.Errorf("no session %s; zkctl session decode %s shows which server issued it", opt.words[0], opt.words[0])
 	case format == ui.JSON:
-		return ui.PrintJSON(opt.streams.Out, struct {
+		err = ui.PrintJSON(opt.streams.Out, struct {
 			sessionJSON
 			ID decoded `json:"id"`
-		}{s.json(true), decode(id)})
+		}{l.json(s, true), decode(id)})
+	default:
+		_, err = io.WriteString(opt.streams.Out, l.text(s))
 	}
-	if _, err := io.WriteString(opt.streams.Out, s.text()); err != nil {
+	if err != nil {
 		return err
 	}
-	return l.exit(opt.streams, format)
+	return l.exit(opt.streams, format, !l.state(s).Known())
 }
 
 // text returns everything known about a session.
-func (s *session) text() string {
+func (l *sessions) text(s *session) string {
 	out := &strings.Builder{}
 	out.WriteString(decode(int64(s.ID)).text())
 	line := func(name, format string, a ...any) {
 		fmt.Fprintf(out, "%-10s%s\n", name, escape.Line(fmt.Sprintf(format, a...)))
 	}
-	line("state", "%s", s.state())
+	line("state", "%s", l.state(s).Or(answer.Unknown))
 	if c := s.Conn; c != nil {
 		line("client", "%s", c.Address)
 		line("member", "%s", s.Member)
@@ -380,6 +383,7 @@ func runSessionOwner(ctx context.Context, opt *sessionOptions) error {
 	rows := [][]string{{"PATH", "SESSION", "CLIENT", "MEMBER"}}
 	list := []ownerJSON{}
 	var failures []string
+	partial := false
 	for i, path := range opt.words {
 		o := ownerJSON{Path: path}
 		row := []string{escape.Line(path), "", "", ""}
@@ -397,14 +401,12 @@ func runSessionOwner(ctx context.Context, opt *sessionOptions) error {
 			if s == nil {
 				s = &session{ID: id}
 			}
-			j := s.json(false)
+			j := l.json(s, false)
 			o.Session = &j
+			partial = partial || !j.State.Known()
 			where := s.client()
 			if where == "" {
-				where = s.state()
-				if l.blind {
-					where = answer.Unknown
-				}
+				where = l.state(s).Or(answer.Unknown)
 			}
 			row = []string{row[0], id.String(), escape.Line(where), s.Member}
 		}
@@ -420,15 +422,17 @@ func runSessionOwner(ctx context.Context, opt *sessionOptions) error {
 	if err != nil {
 		return err
 	}
-	err = l.exit(opt.streams, format)
+	err = l.exit(opt.streams, format, partial)
 	if failures != nil {
 		return errors.Join(err, errors.New(strings.Join(failures, "\n")))
 	}
 	return err
 }
 
-// ephemeralOwners reads the owners of znodes, in one session; 0 means none.
+// ephemeralOwners reads the owners of znodes, in one session; 0 means none. ctx must have a deadline.
 func ephemeralOwners(ctx context.Context, cfg client.Config, paths []string) (owners []int64, errs []error, err error) {
+	deadline, _ := ctx.Deadline()
+	cfg.SessionTimeout = max(time.Millisecond, min(cmp.Or(cfg.SessionTimeout, client.DefaultSessionTimeout), time.Until(deadline))) // so that a silent server costs its share of it
 	conn, err := client.Open(cfg)
 	if err != nil {
 		return nil, nil, err
@@ -439,7 +443,7 @@ func ephemeralOwners(ctx context.Context, cfg client.Config, paths []string) (ow
 		stat, err := conn.Exists(ctx, path, false)
 		owners[i], errs[i] = stat.EphemeralOwner, err
 		if ctx.Err() != nil {
-			return nil, nil, ctx.Err()
+			return nil, nil, fmt.Errorf("read %s: %w", path, probe.Reason(ctx.Err()))
 		}
 	}
 	return owners, errs, nil

@@ -241,6 +241,44 @@ func TestSessionIDsAreCompleted(t *testing.T) {
 	}
 }
 
+// A session may be on a member that does not answer, which serves its clients all the same.
+func TestSessionsOnASilentMember(t *testing.T) {
+	t.Parallel()
+	e := embedded(t, 3, nil)
+	leader, err := e.Leader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := e.Members()[0]
+	if silent == leader {
+		silent = e.Members()[1]
+	}
+	c, err := client.Open(client.Config{Servers: silent.Addr(), SessionTimeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, _, err := c.Create(t.Context(), "/lock", nil, proto.OpenACL, proto.Ephemeral, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := silent.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Resume() }()
+	id := fmt.Sprintf("0x%x", uint64(c.SessionID()))
+	for _, args := range []string{"ls", "ls -o json", "show " + id, "show -o json " + id, "owner /lock", "owner /lock -o json"} {
+		o := run(t, sessionVerb, e.ConnectString(), append(strings.Fields(args), "--admin-port", "0", "--timeout", "1s")...)
+		told := strings.Contains(args, "json") || strings.Contains(o.err, silent.Addr()+" does not tell its connections: no answer in time")
+		if o.code != exitUnknown || strings.Contains(o.out, "disconnected") || !strings.Contains(o.out, id) || !told || strings.Contains(o.err, "whitelist") {
+			t.Errorf("%s: %+v", args, o)
+		}
+	}
+	clients, err := Clients(t.Context(), client.Config{Servers: e.ConnectString()})
+	if _, known := clients[c.SessionID()]; known || err == nil || !strings.Contains(err.Error(), silent.Addr()+" does not answer") {
+		t.Errorf("%v, %v", clients, err)
+	}
+}
+
 func TestSessionsThatNobodyTells(t *testing.T) {
 	e := embedded(t, 1, map[string]string{"4lw.commands.whitelist": "srvr"})
 	o := run(t, sessionVerb, e.Members()[0].Addr(), "ls", "--admin-port", "0")

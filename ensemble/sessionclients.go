@@ -3,7 +3,6 @@ package ensemble
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -26,7 +25,12 @@ func Clients(ctx context.Context, cfg client.Config) (clients map[int64]string, 
 	}
 	var all sync.WaitGroup
 	var mu sync.Mutex
-	var shut []string
+	var shut, silent []string
+	for _, r := range s.Readings {
+		if r.Unseen() {
+			silent = append(silent, r.Name())
+		}
+	}
 	clients = map[int64]string{}
 	for _, r := range s.Readings {
 		if r.State != probe.Serving {
@@ -37,9 +41,11 @@ func Clients(ctx context.Context, cfg client.Config) (clients map[int64]string, 
 			conns, err := answerOf[[]*answer.Connection](ctx, p, &m, "cons")
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil {
+			switch {
+			case errors.Is(err, probe.ErrNotWhitelisted):
 				shut = append(shut, m.Name())
-				return
+			case err != nil:
+				silent = append(silent, m.Name())
 			}
 			for _, c := range conns {
 				if id, ok := c.Session.Get(); ok {
@@ -52,8 +58,15 @@ func Clients(ctx context.Context, cfg client.Config) (clients map[int64]string, 
 	if ctx.Err() != nil {
 		return clients, errors.New("not all members answered in time")
 	}
+	var unknown []string
 	if shut != nil {
-		return clients, fmt.Errorf("%s not tell connections (4lw.commands.whitelist=cons in zoo.cfg, or the AdminServer, opens them)", does(shut))
+		unknown = append(unknown, does(shut)+" not tell connections (4lw.commands.whitelist=cons in zoo.cfg, or the AdminServer, opens them)")
+	}
+	if silent != nil {
+		unknown = append(unknown, does(silent)+" not answer")
+	}
+	if unknown != nil {
+		return clients, errors.New(strings.Join(unknown, "; "))
 	}
 	return clients, nil
 }

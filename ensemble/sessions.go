@@ -26,11 +26,15 @@ type session struct {
 	Watches    answer.Opt[[]string]
 }
 
-func (s *session) state() string {
-	if s.Conn == nil {
-		return "disconnected"
+// state is unknown if a member did not report its connections: the session may be on that one.
+func (l *sessions) state(s *session) answer.Opt[string] {
+	switch {
+	case s.Conn != nil:
+		return answer.Some("connected")
+	case l.blind:
+		return answer.Opt[string]{}
 	}
-	return "connected"
+	return answer.Some("disconnected")
 }
 
 func (s *session) client() string {
@@ -46,6 +50,7 @@ type sessions struct {
 	list   []*session
 	found  map[*probe.Reading]*gathering
 	shut   []lack
+	closed bool // a whitelist is among the reasons
 	blind  bool // a member did not report its connections
 }
 
@@ -57,6 +62,11 @@ type lack struct {
 
 func (l *sessions) lacks(word, format string, a ...any) {
 	l.shut = append(l.shut, lack{word, fmt.Sprintf(format, a...)})
+	for _, arg := range a {
+		if err, ok := arg.(error); ok && errors.Is(err, probe.ErrNotWhitelisted) {
+			l.closed = true
+		}
+	}
 }
 
 // texts are the reasons why something is unknown, sorted.
@@ -136,8 +146,12 @@ func sessionsOf(ctx context.Context, p *probe.Prober, s *probe.Survey, timeout t
 	}
 	l.found = found
 	for _, r := range s.Readings {
-		if g := found[r]; g != nil {
-			l.connections(r, g)
+		switch {
+		case found[r] != nil:
+			l.connections(r, found[r])
+		case r.Unseen(): // it may serve clients
+			l.blind = true
+			l.lacks("cons", "%s does not tell its connections: %v", r.Name(), r.Error)
 		}
 	}
 	l.dumps(found)

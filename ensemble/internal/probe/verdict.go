@@ -32,7 +32,7 @@ func (s *Survey) Judge() Verdict {
 			continue
 		}
 		voters++
-		if r.State == Silent || r.State == Failed || r.State == Asked {
+		if r.Unseen() {
 			unsure = append(unsure, r)
 		}
 		if r.State != Serving || r.Mode == "read-only" {
@@ -62,9 +62,9 @@ func (s *Survey) Judge() Verdict {
 		v.Quorum, v.Tolerates, v.Voters = answer.Some(true), answer.Some[int64](0), answer.Some[int64](1)
 		v.Sentence = "one server that runs alone: nothing takes over if it fails"
 	case len(standing) == 0 && len(unsure) > 0 && !slices.ContainsFunc(s.Readings, func(r *Reading) bool { return r.State == NotServing }):
-		v.Sentence = fmt.Sprintf("unknown: none of the %s", plural(int64(len(s.Readings)), "member answered", "members answered"))
+		v.Sentence = fmt.Sprintf("none of the %s", plural(int64(len(s.Readings)), "member answered", "members answered"))
 		if len(s.Readings) == 1 {
-			v.Sentence = "unknown: the member did not answer"
+			v.Sentence = "the member did not answer"
 		}
 	case len(standing) == 0:
 		v.Quorum = answer.Some(false)
@@ -202,20 +202,10 @@ func (s *Survey) memberProblems(v *Verdict) {
 		case r.Stranger:
 			add(r, "is not in the configuration that %s has", s.Config.From)
 		}
-		switch r.State {
-		case Down:
-			add(r, "is down: %v", r.Error)
-		case Silent:
-			add(r, "is silent: %v", r.Error)
-		case Failed:
-			add(r, "could not be asked: %v", r.Error)
-		case NotServing:
-			peer := ""
-			if r.Peer != "" {
-				peer = " (" + r.Peer + ")"
-			}
-			add(r, "does not serve: it has no leader, or is starting%s", peer)
-		case Serving:
+		if trouble := r.Trouble(); trouble != "" {
+			add(r, "%s", trouble)
+		}
+		if r.State == Serving {
 			if r.Mode == "read-only" {
 				add(r, "is read-only: it is cut off from the quorum")
 			}
@@ -238,6 +228,28 @@ func (s *Survey) memberProblems(v *Verdict) {
 		v.Problems = append(v.Problems, "the members run different releases: "+strings.Join(list, ", "))
 	}
 }
+
+// Trouble says, after the member's name, why it does not serve, or is "" if it serves or has not answered yet.
+func (r *Reading) Trouble() string {
+	switch r.State {
+	case Down:
+		return fmt.Sprintf("is down: %v", r.Error)
+	case Silent:
+		return fmt.Sprintf("is silent: %v", r.Error)
+	case Failed:
+		return fmt.Sprintf("could not be asked: %v", r.Error)
+	case NotServing:
+		peer := ""
+		if r.Peer != "" {
+			peer = " (" + r.Peer + ")"
+		}
+		return "does not serve: it has no leader, or is starting" + peer
+	}
+	return ""
+}
+
+// Unseen reports whether the member may serve clients although nothing was learnt from it.
+func (r *Reading) Unseen() bool { return r.State == Silent || r.State == Failed || r.State == Asked }
 
 // Label names a member in a sentence.
 func (r *Reading) Label() string {

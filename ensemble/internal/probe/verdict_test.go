@@ -76,7 +76,7 @@ func TestVerdicts(t *testing.T) {
 		{"follower leader follower down down", yes, "quorum 3 of 5, leader zk2:2181: one more failure stops writes"},
 		{"not_serving down down", no, "no quorum: no member serves clients"},
 		{"read-only down down", no, "no quorum: the members that serve are read-only"},
-		{"silent silent silent", open, "unknown: none of the 3 members answered"},
+		{"silent silent silent", open, "none of the 3 members answered"},
 		{"leader leader follower", no, "two leaders: zk1:2181 and zk2:2181"},
 		{"follower silent down", open, "quorum in doubt: 1 of 3 voters answered as serving, and 2 are needed"},
 		{"follower follower silent", open, "quorum in doubt: 2 of 3 voters answered as serving, but no leader did"},
