@@ -98,10 +98,26 @@ func asker(cfg client.Config) asking {
 
 func (a *asking) add(c *cobra.Command) {
 	fs := c.Flags()
-	fs.StringVar(&a.members, "members", "", "ask exactly these `servers`, host:port,…, instead of those of -server and of the configuration")
+	fs.Var((*servers)(&a.members), "members", "ask exactly these `servers`, host:port,…, instead of those of -server and of the configuration")
 	_ = c.RegisterFlagCompletionFunc("members", command.Takes(command.Servers, 0, -1))
 	fs.StringVar(&a.admin, "admin-port", strconv.Itoa(probe.DefaultAdminPort), "`port` of the AdminServers, or one for each server, separated by commas; 0 to skip them")
 	fs.DurationVar(&a.timeout, "timeout", patience, "wait at most `time` for the members")
+}
+
+// servers is the value of --members. An empty one, such as that of an unset variable in a script, is refused: the servers of
+// -server would be asked, or restarted, instead.
+type servers string
+
+func (s *servers) String() string { return string(*s) }
+
+func (s *servers) Type() string { return "string" }
+
+func (s *servers) Set(text string) error {
+	if text == "" {
+		return errors.New("name at least one server, as host:port")
+	}
+	*s = servers(text)
+	return nil
 }
 
 // prober builds a Prober from the options. widen reports whether to ask the members of the configuration too.

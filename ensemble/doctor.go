@@ -175,7 +175,7 @@ func newDoctorCommand(s *ui.Streams, connect Connect) *cobra.Command {
 	c := &cobra.Command{
 		Use:         "doctor",
 		Short:       "look for what is wrong or will go wrong",
-		Annotations: command.Exits{0: "no finding is as severe as --fail-on", 1: "one is"}.Note(),
+		Annotations: command.Exits{0: "no finding is as severe as --fail-on", 1: "one is", 2: "an option is wrong, or --dir cannot be read"}.Predicate(),
 		Long: `Look for problems, present and coming: in the members of an ensemble; with --config
 in a zoo.cfg, the key stores that it names, and its data directories if they are on
 this machine; with --dir in a data directory. Each finding has a code, the evidence,
@@ -255,7 +255,7 @@ func (opt *doctorOptions) chosen() ([]*rule, error) {
 			return nil, err
 		}
 		limit, err := strconv.ParseFloat(value, 64)
-		if err != nil || r.unit == "" {
+		if err != nil || r.unit == "" || !(limit >= 0) {
 			return nil, fmt.Errorf("--set: invalid value %q; use CODE.limit=N (--list shows the codes with a limit)", set)
 		}
 		r.Limit = limit

@@ -384,7 +384,7 @@ func TestApacheMembersByDefault(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	o = run(t, newAdminCommand, a.servers[0].Addr(), "stat_reset", "--admin-port", ports[0])
-	if o.code != ui.ExitFailed || !strings.Contains(o.err, "confirm it with -y") {
+	if o.code != ui.ExitFailed || !strings.Contains(o.err, "this would reset the server's statistics at "+a.servers[0].Addr()+"; confirm it with -y") {
 		t.Errorf("%+v", o)
 	}
 }

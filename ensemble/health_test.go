@@ -3,6 +3,8 @@ package ensemble
 import (
 	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/port/porttest"
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
@@ -48,6 +51,13 @@ func TestHealth(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	if o := health("--format", "prometheus"); o.code != 0 || !strings.Contains(o.out, "\nzkctl_ensemble_quorum 1\n") || strings.Count(o.out, "zkctl_member_serving{") != 3 {
+		t.Errorf("%+v", o)
+	}
+	silent := porttest.Serve(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	if o := run(t, newCommand, silent, "health", "--timeout", "200ms", "--admin-port", "0"); o.code != exitUnknown || o.out != "unknown: the member did not answer\n" {
+		t.Errorf("%+v", o)
+	}
+	if o := health("--members", ""); o.code != exitUnknown || !strings.Contains(o.err, "name at least one server") {
 		t.Errorf("%+v", o)
 	}
 	if o := health("--format", "nagios", "--max-lag", "-1"); o.code != nagiosUnknown || o.out != "" {

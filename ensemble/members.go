@@ -85,17 +85,17 @@ func guardOf(p *probe.Prober, members []probe.Member) client.Guard {
 func heading(s *ui.Streams, m *probe.Member) string { return "==> " + s.Name(m.Name()) + " <==\n" }
 
 // confirm asks for confirmation before a change of members, said in the imperative, unless yes is set. If they are guarded, their
-// guard asks instead; subject is what makes the change.
-func confirm(ctx context.Context, s *ui.Streams, yes bool, g client.Guard, subject, change string) error {
+// guard asks instead.
+func confirm(ctx context.Context, s *ui.Streams, yes bool, g client.Guard, change string) error {
 	switch {
 	case g.Level != client.Unguarded:
 		return g.Allow(ctx, change, true)
 	case yes:
 		return nil
 	case !s.InTTY:
-		return fmt.Errorf("%s would %s; confirm it with -y", subject, change)
+		return fmt.Errorf("this would %s; confirm it with -y", change)
 	}
-	ok, err := s.Ask(ctx, strings.ToUpper(subject[:1])+subject[1:]+" would "+change+". Go on?")
+	ok, err := s.Ask(ctx, "This would "+change+". Go on?")
 	if err == nil && !ok {
 		err = errors.New("not confirmed; nothing was changed")
 	}

@@ -2,7 +2,10 @@ package ensemble
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/mattn/go-runewidth"
@@ -12,6 +15,24 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/ui"
 )
+
+// The reason why an AdminServer does not answer is named, unless none runs there.
+func TestClosedDoors(t *testing.T) {
+	s := &probe.Survey{}
+	for i, failure := range []error{errors.New("no answer in time"), probe.ErrForeign, probe.Reason(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), nil} {
+		r := &probe.Reading{State: probe.Serving, Mode: "follower", Tried: []probe.Attempt{{Door: probe.Words, Err: probe.ErrNotWhitelisted}}}
+		r.Addresses, r.AdminPort = []client.Address{{Host: fmt.Sprintf("zk%d", i+1), Port: 2181}}, 8080+i
+		if failure != nil {
+			r.Tried = append(r.Tried, probe.Attempt{Door: probe.Admin, Err: failure})
+		}
+		s.Readings = append(s.Readings, r)
+	}
+	want := "? is unknown: only srvr is open at zk1:2181, zk2:2181, zk3:2181, zk4:2181, and no AdminServer of theirs answers at port 8081, 8082; " +
+		"AdminServer of zk1:2181 on port 8080: no answer in time; 4lw.commands.whitelist=mntr,conf in zoo.cfg, or --admin-port, shows the rest"
+	if got := closed(s); len(got) != 1 || got[0] != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
 
 // Neither the table nor the sentences below it are broken by the terminal.
 func TestStatusOnNarrowTerminal(t *testing.T) {

@@ -99,7 +99,7 @@ func runRestart(ctx context.Context, opt *restartOptions) error {
 	for _, r := range order(s) {
 		members = append(members, r.Member)
 	}
-	if err := confirm(ctx, opt.streams, opt.yes, guardOf(p, members), "this", "restart "+memberNames(members)); err != nil {
+	if err := confirm(ctx, opt.streams, opt.yes, guardOf(p, members), "restart "+memberNames(members)); err != nil {
 		return err
 	}
 	return t.run(ctx, len(members))

@@ -276,18 +276,21 @@ func (v *statusView) row(r *probe.Reading) []string {
 
 // closed returns a note on the settings that would open closed doors, if something is unknown because of them.
 func closed(s *probe.Survey) (notes []string) {
-	var shut []string
-	ports := map[int]bool{}
+	var shut, failed []string
+	var ports []int // where no AdminServer runs
 	for _, r := range s.Readings {
-		if r.State != probe.Serving || r.Metrics != nil {
+		i := slices.IndexFunc(r.Tried, func(a probe.Attempt) bool { return a.Door == probe.Words && errors.Is(a.Err, probe.ErrNotWhitelisted) })
+		if r.State != probe.Serving || r.Metrics != nil || i < 0 {
 			continue
 		}
-		for _, t := range r.Tried {
-			if t.Door == probe.Words && errors.Is(t.Err, probe.ErrNotWhitelisted) {
-				shut = append(shut, r.Name())
-				if r.AdminPort != 0 {
-					ports[r.AdminPort] = true
-				}
+		shut = append(shut, r.Name())
+		for _, a := range r.Tried {
+			switch {
+			case a.Door != probe.Admin:
+			case !probe.Shut(a.Err):
+				failed = append(failed, fmt.Sprintf("; AdminServer of %s on port %d: %v", r.Name(), r.AdminPort, a.Err))
+			case !slices.Contains(ports, r.AdminPort):
+				ports = append(ports, r.AdminPort)
 			}
 		}
 	}
@@ -296,12 +299,8 @@ func closed(s *probe.Survey) (notes []string) {
 	}
 	text := "? is unknown: only srvr is open at " + strings.Join(shut, ", ")
 	if len(ports) > 0 {
-		var list []string
-		for port := range ports {
-			list = append(list, strconv.Itoa(port))
-		}
-		slices.Sort(list)
-		text += ", and no AdminServer of theirs answers at port " + strings.Join(list, ", ")
+		slices.Sort(ports)
+		text += ", and no AdminServer of theirs answers at port " + strings.ReplaceAll(strings.Trim(fmt.Sprint(ports), "[]"), " ", ", ")
 	}
-	return []string{text + "; 4lw.commands.whitelist=mntr,conf in zoo.cfg, or --admin-port, shows the rest"}
+	return []string{text + strings.Join(failed, "") + "; 4lw.commands.whitelist=mntr,conf in zoo.cfg, or --admin-port, shows the rest"}
 }

@@ -206,8 +206,8 @@ func (a *agreement) judgeDigests(names []string, digests []map[answer.Hex]answer
 	slices.Sort(common)
 	a.Common = answer.Some(int64(len(common)))
 	if len(common) == 0 {
-		a.Text = fmt.Sprintf("the members have no digest of a common zxid: the next is due in %d transactions; --deep PATH compares the znodes now",
-			digestInterval-int64(last)%digestInterval)
+		a.Text = fmt.Sprintf("the members have no digest of a common zxid: the next is due in %s; --deep PATH compares the znodes now",
+			plural(int(digestInterval-int64(last)%digestInterval), "transaction", "transactions"))
 		return
 	}
 	a.Last = answer.Some(common[len(common)-1])

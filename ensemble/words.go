@@ -153,8 +153,8 @@ func runWord(ctx context.Context, opt *wordOptions) error {
 		return err
 	}
 	if opt.word.Changes {
-		change := fmt.Sprintf("%s of %s", opt.word.Short, memberNames(members))
-		if err := confirm(ctx, opt.streams, opt.yes, guardOf(p, members), opt.word.Name, change); err != nil {
+		change := fmt.Sprintf("%s at %s", opt.word.Short, memberNames(members))
+		if err := confirm(ctx, opt.streams, opt.yes, guardOf(p, members), change); err != nil {
 			return err
 		}
 	}

@@ -37,7 +37,7 @@ func (p *Prober) Members() ([]Member, error) {
 		return nil, err
 	}
 	if n := len(p.AdminPorts); n > 1 && n != len(addrs) {
-		return nil, fmt.Errorf("%d ports of AdminServers for %d servers: give one for all, or one for each", n, len(addrs))
+		return nil, fmt.Errorf("%d ports of AdminServers for %s: give one for all, or one for each", n, plural(int64(len(addrs)), "server", "servers"))
 	}
 	var list []Member
 	for i, a := range addrs {
