@@ -139,8 +139,11 @@ func (e *event) line(asJSON bool) []byte {
 	return fmt.Appendf(nil, "%s %s: %s\n", ui.Time(e.Time), what, escape.Line(e.Message))
 }
 
-// brief is a duration without the zeros at its end: 24h.
+// brief is a duration without the zeros at its end, to the millisecond: 24h, 1.667s.
 func brief(d time.Duration) string {
+	if d > time.Millisecond {
+		d = d.Round(time.Millisecond)
+	}
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")

@@ -262,6 +262,14 @@ func TestCrashLoop(t *testing.T) {
 	}
 }
 
+func TestBrief(t *testing.T) {
+	for d, want := range map[time.Duration]string{5 * time.Second / 3: "1.667s", 24 * time.Hour: "24h", 90 * time.Minute: "1h30m", 2 * time.Minute: "2m", 0: "0s", time.Microsecond: "1µs"} {
+		if got := brief(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}
+
 func TestPause(t *testing.T) {
 	for failures, want := range []time.Duration{1, 2, 4, 8, 10, 10} {
 		if got := pause(failures, time.Second, 10*time.Second); got != want*time.Second {
