@@ -12,8 +12,10 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -272,6 +274,40 @@ func TestAdminServers(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		})
+	}
+}
+
+// The first of the named members says which ensemble is meant, even if one of another ensemble answers before it.
+func TestFirstNamedMemberCounts(t *testing.T) {
+	conf := func(ensemble string, clients ...string) map[string]string {
+		text := "clientPort=2181\nserverId=1\nmembership: \n"
+		for i, addr := range clients {
+			text += fmt.Sprintf("server.%d=%s%d:2888:3888:participant;%s\n", i+1, ensemble, i+1, addr)
+		}
+		return map[string]string{"srvr": follower, "mntr": "zk_version\t3.5.9\n", "conf": text + "version=0"}
+	}
+	var ours, theirs map[string]string
+	ready, widened := make(chan struct{}), make(chan struct{})
+	first := porttest.Serve(t, func(c net.Conn) { <-ready; <-widened; words(ours)(c) })
+	second := porttest.Serve(t, func(c net.Conn) { <-ready; words(theirs)(c) })
+	third := porttest.Serve(t, func() func(net.Conn) { // which only the second names
+		asked := sync.OnceFunc(func() { close(widened) })
+		return func(c net.Conn) { <-ready; asked(); words(theirs)(c) }
+	}())
+	ours, theirs = conf("a", first), conf("b", second, third)
+	close(ready)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	s, err := prober(first, second).Survey(ctx, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, r := range s.Readings {
+		found = append(found, fmt.Sprint(r.Name(), " ", r.Stranger))
+	}
+	if want := []string{first + " false", second + " true"}; s.Config.From != first || !slices.Equal(found, want) {
+		t.Errorf("%q by the configuration of %s, want %q", found, s.Config.From, want)
 	}
 }
 

@@ -82,8 +82,10 @@ func (p *Prober) Survey(ctx context.Context, widen bool) (*Survey, error) {
 			b.learn(h.config)
 		case r := <-b.readings:
 			b.taking--
-			s.Readings = append(s.Readings, r)
-			b.learn(r.Config)
+			if b.wanted(r.Member) {
+				s.Readings = append(s.Readings, r)
+				b.learn(r.Config)
+			}
 		case c := <-b.configs:
 			b.learn(c)
 		case b.session = <-b.closed:
@@ -259,9 +261,19 @@ func (b *survey) askConfig() {
 	}()
 }
 
-// learn takes the configuration and asks the members that are new in it.
+// learn takes the configuration and asks the members that are new in it. Another ensemble's configuration replaces it if it
+// comes from a member that was named before: that one says which ensemble is meant.
 func (b *survey) learn(c *Config) {
-	if c == nil || b.Config != nil {
+	switch {
+	case c == nil:
+		return
+	case b.Config == nil:
+	case c.foreign(b.Config) && b.seed(c.From) < b.seed(b.Config.From):
+		listed := func(m Member) bool { return b.seed(m.Name()) == len(b.seeds) }
+		b.all = slices.DeleteFunc(b.all, listed)
+		b.Readings = slices.DeleteFunc(b.Readings, func(r *Reading) bool { return listed(r.Member) })
+		b.widened = false
+	default:
 		return
 	}
 	b.Config = c
@@ -276,6 +288,19 @@ func (b *survey) learn(c *Config) {
 	for _, m := range b.newMembers(configured(c, port)) {
 		b.start(m)
 	}
+}
+
+// seed returns the place of a member among those that were named, or their number if it was not.
+func (b *survey) seed(name string) int {
+	if i := slices.IndexFunc(b.seeds, func(m Member) bool { return m.Name() == name }); i >= 0 {
+		return i
+	}
+	return len(b.seeds)
+}
+
+// wanted reports whether a member still is to be asked: what was learnt meanwhile may exclude it.
+func (b *survey) wanted(m Member) bool {
+	return slices.ContainsFunc(b.all, func(o Member) bool { return o.Name() == m.Name() })
 }
 
 // configured returns the members of a configuration. If it names no client port, port is the guess.
@@ -456,9 +481,7 @@ func (c *Config) foreign(other *Config) bool {
 // unite drops the second reading of a member that was named by an address other than the configuration's: both readings
 // have the same id.
 func (b *survey) unite() {
-	seed := func(r *Reading) bool {
-		return slices.ContainsFunc(b.seeds, func(m Member) bool { return m.Name() == r.Name() })
-	}
+	seed := func(r *Reading) bool { return b.seed(r.Name()) < len(b.seeds) }
 	named := map[int64]bool{}
 	for _, r := range b.Readings {
 		if id, ok := r.ID.Get(); ok && seed(r) && !r.Stranger {

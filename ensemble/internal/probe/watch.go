@@ -118,8 +118,11 @@ func (b *watching) drain() {
 
 // take replaces the previous reading of a member.
 func (b *watching) take(r *Reading) {
-	b.late = b.seen
 	delete(b.busy, r.Name())
+	if !b.wanted(r.Member) {
+		return
+	}
+	b.late = b.seen
 	if i := b.index(r.Name()); i < 0 {
 		b.Readings = append(b.Readings, r)
 	} else {
@@ -128,7 +131,7 @@ func (b *watching) take(r *Reading) {
 		r.rate(before)
 		b.Readings[i] = r
 	}
-	if c := r.Config; c != nil && b.Config != nil && c.Version() > b.Config.Version() {
+	if c := r.Config; c != nil && b.Config != nil && c.Version() > b.Config.Version() && !c.foreign(b.Config) {
 		b.reconfigure(c)
 	}
 	b.learn(r.Config)
@@ -142,7 +145,7 @@ func (b *watching) index(name string) int {
 func (b *watching) reconfigure(c *Config) {
 	gone := func(m Member) bool {
 		_, listed := c.Member(m.ID.Or(-1))
-		return m.ID.Known() && !listed && !slices.ContainsFunc(b.seeds, func(o Member) bool { return o.Name() == m.Name() })
+		return m.ID.Known() && !listed && b.seed(m.Name()) == len(b.seeds)
 	}
 	b.Readings = slices.DeleteFunc(b.Readings, func(r *Reading) bool { return gone(r.Member) })
 	b.all = slices.DeleteFunc(b.all, gone)
