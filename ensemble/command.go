@@ -120,6 +120,14 @@ func (s *servers) Set(text string) error {
 	return nil
 }
 
+// notNegative checks the time that an option gives.
+func notNegative(option string, d time.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("--%s: invalid value %v; use 0 or a positive time, such as 3s", option, d)
+	}
+	return nil
+}
+
 // prober builds a Prober from the options. widen reports whether to ask the members of the configuration too.
 func (a *asking) prober() (p *probe.Prober, widen bool, err error) {
 	if a.timeout <= 0 {

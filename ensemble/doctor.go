@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -255,7 +256,7 @@ func (opt *doctorOptions) chosen() ([]*rule, error) {
 			return nil, err
 		}
 		limit, err := strconv.ParseFloat(value, 64)
-		if err != nil || r.unit == "" || !(limit >= 0) {
+		if err != nil || r.unit == "" || math.IsNaN(limit) {
 			return nil, fmt.Errorf("--set: invalid value %q; use CODE.limit=N (--list shows the codes with a limit)", set)
 		}
 		r.Limit = limit

@@ -105,7 +105,7 @@ func noQuorum(p *patient, r *rule) {
 func twoLeaders(p *patient, r *rule) {
 	var leaders []string
 	for _, m := range p.survey.Readings {
-		if m.Leads() {
+		if m.Leads() && !m.Stranger {
 			leaders = append(leaders, m.Name())
 		}
 	}
@@ -177,7 +177,7 @@ func configurationsDiffer(p *patient, r *rule) {
 func releasesDiffer(p *patient, r *rule) {
 	seen := map[string][]string{}
 	for _, m := range p.survey.Readings {
-		if m.Version != "" {
+		if m.Version != "" && !m.Stranger {
 			seen[m.Release()] = append(seen[m.Release()], m.Name())
 		}
 	}

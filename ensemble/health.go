@@ -134,6 +134,9 @@ func runHealth(ctx context.Context, opt *healthOptions) error {
 	if !slices.Contains(healthFormats, opt.format) {
 		return fmt.Errorf("--format: unknown format %q; use one of %s", opt.format, strings.Join(healthFormats, ", "))
 	}
+	if err := notNegative("wait", opt.wait); err != nil {
+		return err
+	}
 	p, widen, err := opt.prober()
 	if err != nil {
 		return err

@@ -63,7 +63,7 @@ func TestHealth(t *testing.T) {
 	if o := health("--format", "nagios", "--max-lag", "-1"); o.code != nagiosUnknown || o.out != "" {
 		t.Errorf("%+v", o)
 	}
-	for _, args := range [][]string{{"--format", "xml"}, {"--max-lag", "-1"}, {"--max-latency=-0.5"}} {
+	for _, args := range [][]string{{"--format", "xml"}, {"--max-lag", "-1"}, {"--max-latency=-0.5"}, {"--wait", "-1s"}} {
 		if o := health(args...); o.code != exitUnknown || o.out != "" {
 			t.Errorf("%v: %+v", args, o)
 		}

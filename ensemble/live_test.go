@@ -179,14 +179,26 @@ func TestObserversAndReadOnlyMembers(t *testing.T) {
 // A member of another ensemble is recognized, even if both have a member with its id.
 func TestMemberOfAnotherEnsemble(t *testing.T) {
 	e, other := embedded(t, 3, nil), embedded(t, 3, nil)
-	stranger := other.Members()[0].Addr()
+	leader, err := other.Leader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger := leader.Addr()
 	s, o := statusOf(t, "", "--members", e.ConnectString()+","+stranger, "--admin-port", "0", "--timeout", "20s")
 	if o.code != 0 || len(s.Members) != 4 || !strings.HasPrefix(s.Verdict, "quorum 3 of 3") || len(s.Problems) != 1 || !strings.Contains(s.Problems[0], stranger+") is a member of another ensemble") {
 		t.Errorf("%d: %s%s", o.code, o.out, o.err)
 	}
-	// Without --members the first member that reports its configuration determines which ensemble is meant.
+	exactly := []string{"--members", e.ConnectString() + "," + stranger, "--admin-port", "0", "--timeout", "20s"}
+	o = run(t, newCommand, "", append([]string{"doctor", "--only", "TWO_LEADERS,STRANGER,RELEASES_DIFFER"}, exactly...)...)
+	if o.code != ui.ExitFailed || !strings.Contains(o.out, "critical STRANGER: "+stranger) || !strings.Contains(o.out, "\n1 finding.\n") {
+		t.Errorf("%+v", o)
+	}
+	if o = run(t, newCommand, "", append([]string{"verify", "--deep", "/zookeeper"}, exactly...)...); !strings.Contains(o.out, "; "+stranger+" is not part of the ensemble\n") {
+		t.Errorf("%+v", o)
+	}
+	// Without --members the first that is named determines which ensemble is meant.
 	s, o = statusOf(t, e.Members()[0].Addr()+","+stranger, "--admin-port", "0", "--timeout", "20s")
-	if o.code != 0 || len(s.Members) != 4 || !strings.HasPrefix(s.Verdict, "quorum 3 of 3") || len(s.Problems) != 1 || !strings.Contains(s.Problems[0], "is a member of another ensemble") {
+	if o.code != 0 || len(s.Members) != 4 || !strings.HasPrefix(s.Verdict, "quorum 3 of 3") || len(s.Problems) != 1 || !strings.Contains(s.Problems[0], stranger+") is a member of another ensemble") {
 		t.Errorf("%d: %s%s", o.code, o.out, o.err)
 	}
 }

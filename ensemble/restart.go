@@ -73,6 +73,12 @@ func runRestart(ctx context.Context, opt *restartOptions) error {
 	if err != nil {
 		return err
 	}
+	if opt.step <= 0 {
+		return fmt.Errorf("--step-timeout: invalid value %v; use a positive time, such as 5m", opt.step)
+	}
+	if err := notNegative("pause", opt.pause); err != nil {
+		return err
+	}
 	p, widen, err := opt.prober()
 	if err != nil {
 		return err

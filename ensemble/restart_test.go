@@ -225,6 +225,12 @@ func TestRestartCommands(t *testing.T) {
 	if o := run(t, newCommand, e.ConnectString(), "restart", "--rolling", "--admin-port", "0", "--exec", "true", "-y"); o.code != ui.ExitFailed || !strings.Contains(o.err, "one leader among the members") {
 		t.Errorf("%+v", o)
 	}
+	for _, args := range [][]string{{"--step-timeout", "0s"}, {"--pause", "-1s"}} {
+		o := run(t, newCommand, e.ConnectString(), append([]string{"restart", "--rolling", "--exec", "true", "-y"}, args...)...)
+		if o.code != ui.ExitFailed || !strings.Contains(o.err, args[0]+": invalid value "+args[1]) {
+			t.Errorf("%+v", o)
+		}
+	}
 	if o := run(t, newCommand, e.ConnectString(), "restart", "--exec", "true"); o.code != ui.ExitFailed || !strings.Contains(o.err, "--rolling") {
 		t.Errorf("%+v", o)
 	}

@@ -21,7 +21,7 @@ func exposed(s *probe.Survey) *exposition.Page {
 	leaders, answered := 0, false
 	for _, r := range s.Readings {
 		answered = answered || r.State == probe.Serving || r.State == probe.NotServing
-		if r.Leads() {
+		if r.Leads() && !r.Stranger {
 			leaders++
 		}
 	}

@@ -281,6 +281,9 @@ func TestSessionsOnASilentMember(t *testing.T) {
 
 func TestSessionsThatNobodyTells(t *testing.T) {
 	e := embedded(t, 1, map[string]string{"4lw.commands.whitelist": "srvr"})
+	if o := run(t, sessionVerb, e.ConnectString(), "ls", "--sample", "-1s"); o.code != ui.ExitFailed || !strings.Contains(o.err, "--sample: invalid value -1s") {
+		t.Errorf("%+v", o)
+	}
 	o := run(t, sessionVerb, e.Members()[0].Addr(), "ls", "--admin-port", "0")
 	if o.code != exitUnknown || strings.Count(o.out, "\n") != 1 || !strings.Contains(o.err, "4lw.commands.whitelist=cons,dump,wchc") {
 		t.Errorf("%+v", o)

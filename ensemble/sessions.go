@@ -106,6 +106,9 @@ func gather(ctx context.Context, opt *sessionOptions) (*sessions, error) {
 }
 
 func gatherWith(ctx context.Context, opt *sessionOptions, p *probe.Prober, widen bool) (*sessions, error) {
+	if err := notNegative("sample", opt.sample); err != nil {
+		return nil, err
+	}
 	s, err := survey(ctx, p, widen, opt.timeout)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,14 @@ czxid, mzxid, data and ACL of each znode.`,
   zkctl -server zk1 ensemble verify --deep /app
   zkctl ensemble verify --members zk1:2181,zk2:2181 -o json`,
 		Args: command.ArgCount(0, 0),
-		RunE: func(c *cobra.Command, _ []string) error { return runVerify(c.Context(), opt) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if c.Flags().Changed("deep") {
+				if err := client.ValidatePath(opt.deep); err != nil {
+					return fmt.Errorf("--deep: %w", err)
+				}
+			}
+			return runVerify(c.Context(), opt)
+		},
 	}
 	opt.add(c)
 	c.Flags().StringVar(&opt.deep, "deep", "", "read the subtree at `path` through every member")
@@ -74,11 +81,6 @@ func runVerify(ctx context.Context, opt *verifyOptions) error {
 	format, err := ui.ParseFormat(opt.output)
 	if err != nil {
 		return err
-	}
-	if opt.deep != "" {
-		if err := client.ValidatePath(opt.deep); err != nil {
-			return fmt.Errorf("--deep: %w", err)
-		}
 	}
 	p, widen, err := opt.prober()
 	if err != nil {
@@ -117,6 +119,11 @@ func runVerify(ctx context.Context, opt *verifyOptions) error {
 	}
 	if err != nil {
 		return err
+	}
+	for _, r := range members {
+		if r.Stranger {
+			a.Text += "; " + r.Name() + " is not part of the ensemble"
+		}
 	}
 	if format == ui.JSON {
 		err = ui.PrintJSON(opt.streams.Out, a)

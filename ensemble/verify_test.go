@@ -66,6 +66,9 @@ func TestVerify(t *testing.T) {
 	if o := verify("--deep", "/"); o.code != 0 || !strings.Contains(o.out, "below / are the same on 3 members") {
 		t.Errorf("%+v", o)
 	}
+	if o := verify("--deep", ""); o.code != exitUnknown || !strings.Contains(o.err, "--deep: ") {
+		t.Errorf("%+v", o)
+	}
 	if o := verify("--deep", "/none"); o.code != exitUnknown || !strings.HasPrefix(o.out, "unknown: 1 znode below /none could not be read") || strings.Count(o.out, "NoNode") != 3 {
 		t.Errorf("%+v", o)
 	}

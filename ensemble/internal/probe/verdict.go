@@ -178,6 +178,9 @@ func (s *Survey) survives(ids []int64, up zoocfg.IDs, n int) bool {
 	return true
 }
 
+// farBehind is the number of transactions from which a member has missed more than what is under way.
+const farBehind = 100
+
 // memberProblems adds the problems of single members.
 func (s *Survey) memberProblems(v *Verdict) {
 	add := func(r *Reading, format string, a ...any) {
@@ -191,7 +194,7 @@ func (s *Survey) memberProblems(v *Verdict) {
 		}
 	}
 	for _, r := range s.Readings {
-		if r.Version != "" {
+		if r.Version != "" && !r.Stranger {
 			releases[r.Release()] = true
 		}
 		switch {
@@ -211,6 +214,9 @@ func (s *Survey) memberProblems(v *Verdict) {
 			}
 			if epoch, ok := r.Epoch().Get(); ok && !r.Stranger && newest.Known() && epoch > newest.Or(0) {
 				add(r, "has transactions of epoch %d, and the leader is in epoch %d: they are not one ensemble, or an election is under way", epoch, newest.Or(0))
+			}
+			if epoch, ok := r.Epoch().Get(); ok && !r.Stranger && epoch < newest.Or(0) && r.Lag.Or(0) >= farBehind {
+				add(r, "has no transaction of the leader's epoch %d, which has %d: it is far behind, or a member of another ensemble", newest.Or(0), r.Lag.Or(0))
 			}
 			if c := r.Config; c != nil && s.Config != nil && !r.Stranger {
 				if d := c.Difference(s.Config); d != "" {

@@ -114,6 +114,18 @@ func TestProblems(t *testing.T) {
 	s.Readings[1].Version = "3.9.2-y"
 	s.Readings[3].Stranger = true
 	all := strings.Join(s.Judge().Problems, "\n")
+	if strings.Contains(all, "epoch") {
+		t.Errorf("a lag is taken for another ensemble's epoch:\n%s", all)
+	}
+	s = surveyOf(t, true, "leader@500000400", "follower@200000007", "follower@500000001")
+	if got, want := s.Judge().Problems, []string{"member 2 (zk2:2181) has no transaction of the leader's epoch 5, which has 1024: it is far behind, or a member of another ensemble"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	s = surveyOf(t, true, "leader@300000001", "follower@200000007", "leader@900000001")
+	s.Readings[2].Stranger, s.Readings[2].Version = true, "3.9.2-y"
+	if got := strings.Join(s.Judge().Problems, "\n"); strings.Contains(got, "releases") || strings.Contains(got, "epoch") || strings.Count(got, "\n") != 0 {
+		t.Errorf("%s", got)
+	}
 	for _, want := range []string{"member 3 (zk3:2181) is down: connection refused", "different releases: 3.8.4, 3.9.2", "member 4 (zk4:2181) runs alone"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q is not in\n%s", want, all)
