@@ -90,8 +90,11 @@ func unfinished(acl, wanted []proto.ACL) bool {
 // a session that may not set it (FinalRequestProcessor.handleGetACLRequest). With such an ACL nobody could use the
 // znode.
 func CheckACL(path string, acl []proto.ACL) error {
-	if acl == nil {
+	switch {
+	case acl == nil:
 		return fmt.Errorf("the ACL of %s is not known; add an identity that may read it (addauth), or give it another (--acl)", escape.Line(path))
+	case len(acl) == 0:
+		return fmt.Errorf("the ACL of %s is empty, which no server accepts; give it another (--acl)", escape.Line(path))
 	}
 	for _, a := range acl {
 		if user, hash, _ := strings.Cut(a.ID.ID, ":"); a.ID.Scheme == "digest" && hash == "x" {

@@ -239,12 +239,45 @@ func TestRefused(t *testing.T) {
 	if err != nil || res.Created != 0 || res.Failed.N != 2 || !strings.Contains(res.Failed.List[0].Err.Error(), "without the hash of user") {
 		t.Errorf("with a hidden hash: %+v, %v", res, err)
 	}
+	closed, invalid := znode("/n", "", 0), znode("/n/a", "", 0)
+	closed.ACL, invalid.ACL = []proto.ACL{}, []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "ip", ID: "nowhere"}}}
+	res, err = Run(ctx, conn, Options{Root: "/n"}, tree{closed}.wanted)
+	if err != nil || res.Created != 0 || res.Failed.N != 1 || !strings.Contains(res.Failed.List[0].Err.Error(), "empty") {
+		t.Errorf("with an empty ACL: %+v, %v", res, err)
+	}
+	res, err = Run(ctx, conn, Options{Root: "/n"}, tree{znode("/n", "", 0), invalid, znode("/n/a/b", "", 0), znode("/n/c", "", 0)}.wanted)
+	if err != nil || res.Created != 2 || res.Failed.N != 2 || len(res.Failed.List) != 1 || !errors.Is(res.Failed.List[0].Err, proto.ErrInvalidACL) {
+		t.Errorf("with an ACL that the server does not know: %+v, %v", res, err)
+	}
 	for _, bad := range []tree{{}, {znode("/x", "", 0)}, {znode("/t", "", 0), znode("/t/a/b", "", 0)}, {znode("/t", "", 0), znode("/t/b", "", 0), znode("/t/a", "", 0)},
 		{znode("/t", "", 0), znode("/t", "", 0)}} {
 		if res, err := Run(ctx, conn, Options{Root: "/t", DryRun: true}, bad.wanted); err == nil {
 			t.Errorf("%v: %+v", bad, res)
 		}
 	}
+}
+
+// TestTooLong writes a znode that is longer than the server takes, which closes the connection each time: it fails, alone. And it raises
+// the number of a znode whose path is so long that a batch of pairs would be too long.
+func TestTooLong(t *testing.T) {
+	ctx := testContext(t)
+	conn := session(t, client.Config{Servers: home(t)})
+	want := tree{znode("/t", "", 0), znode("/t/a", "", 0), znode("/t/b", strings.Repeat("x", 2<<20), 0), znode("/t/b/c", "", 0), znode("/t/d", "", 0)}
+	res, err := Run(ctx, conn, Options{Root: "/t"}, want.wanted)
+	if err != nil || res.Created != 3 || res.Failed.N != 2 || len(res.Failed.List) != 1 || res.Failed.List[0].Path != "/t/b" ||
+		!strings.Contains(res.Failed.List[0].Err.Error(), "jute.maxbuffer") {
+		t.Errorf("%+v, %v", res, err)
+	}
+	res, err = Run(ctx, conn, Options{Root: "/t", OnConflict: Overwrite}, tree{znode("/t", strings.Repeat("x", 2<<20), 0), znode("/t/e", "", 0)}.wanted)
+	if err != nil || res.Created != 1 || res.Failed.N != 1 || res.Failed.List[0].Path != "/t" {
+		t.Errorf("data of a znode that exists: %+v, %v", res, err)
+	}
+	long := znode("/"+strings.Repeat("x", 1000), "", 1000)
+	res, err = Run(ctx, conn, Options{Root: long.Path, Batch: 5000}, tree{long}.wanted)
+	if err != nil || res.Pairs != 1000 || res.Failed.N != 0 {
+		t.Errorf("%+v, %v", res, err)
+	}
+	check(t, ctx, conn, tree{long})
 }
 
 // breaking is a dialer whose connections break, each after it has sent a number of bytes.

@@ -20,6 +20,7 @@ type change struct {
 	pairs   int    // how many
 	// again means that the change was sent before, and that its outcome is not known.
 	again bool
+	lost  bool // so was the connection when the change was sent
 	tries int
 	found *Target // the caller has found the znode like that
 }
@@ -44,6 +45,12 @@ const (
 // replaces reports whether the change replaces or deletes what this run has not made.
 func (c *change) replaces() bool { return c.counts == Alter || c.counts == Delete }
 
+// suspectBytes is the size of changes that may be longer than a server accepts. No jute.maxbuffer is as low.
+const suspectBytes = 64 << 10
+
+// suspect reports whether the change itself may be why the connection was lost.
+func (c *change) suspect() bool { return c.lost && c.size() >= suspectBytes }
+
 // size is about how many bytes of a multi the change takes.
 func (c *change) size() int {
 	n := changeOverhead + len(c.path) + len(c.data)
@@ -51,9 +58,13 @@ func (c *change) size() int {
 		n += entryOverhead + len(a.ID.Scheme) + len(a.ID.ID)
 	}
 	if c.op == pair {
-		n = c.pairs * 2 * (changeOverhead + len(c.child) + entryOverhead + len("worldanyone"))
+		n = c.pairs * pairSize(c.child)
 	}
 	return n
+}
+
+func pairSize(child string) int {
+	return 2 * (changeOverhead + len(child) + entryOverhead + len("worldanyone"))
 }
 
 // weight is how many parts of a multi the change takes.

@@ -205,8 +205,9 @@ func (l *late) raise(m shortfall) error {
 		}
 		m.pairs--
 	}
+	most := max(1, min(l.opt.Batch/2, batchBytes/pairSize(child)))
 	for m.pairs > 0 {
-		n := min(m.pairs, max(1, l.opt.Batch/2))
+		n := min(m.pairs, most)
 		if err := l.w.add(&change{op: pair, path: m.path, child: child, pairs: n}); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
 )
@@ -26,10 +27,19 @@ const (
 // behind it that did not happen either, are sent again one by one.
 func (w *writer) trouble(first *flight, err error) error {
 	var op *client.OpError
-	if errors.As(err, &op) && len(first.changes) == 1 {
+	var loss *client.LossError
+	alone := len(first.changes) == 1
+	switch {
+	case alone && errors.As(err, &op):
 		again, err := w.refused(first.changes[0], op)
 		w.first(again)
 		return err
+	case alone && first.changes[0].suspect() && errors.As(err, &loss) && loss.Code == proto.ErrConnectionLoss:
+		c := first.changes[0]
+		if c.tries++; c.tries == maxTries {
+			return errors.Join(w.refuse(c, fmt.Errorf("the connection was lost each time its %s bytes were sent, which may be more than the server's jute.maxbuffer: %w",
+				command.Thousands(c.size()), err)), w.reconnect(err))
+		}
 	}
 	var back []*change
 	var lost error
@@ -40,7 +50,6 @@ func (w *writer) trouble(first *flight, err error) error {
 		if i > 0 {
 			results, err = w.wait(f)
 		}
-		var loss *client.LossError
 		switch {
 		case err == nil:
 			w.landed(f, results)
@@ -79,6 +88,9 @@ func (w *writer) first(changes []*change) {
 // unknown returns the changes of a multi whose outcome is not known. Pairs that may have been made are not made again:
 // the parent is read, and then as many as are missing are made.
 func (w *writer) unknown(f *flight, sent bool) []*change {
+	for _, c := range f.changes {
+		c.lost = true
+	}
 	if !sent {
 		return f.changes
 	}
@@ -143,7 +155,7 @@ func (w *writer) refused(c *change, op *client.OpError) ([]*change, error) {
 		w.late.refused(c, op)
 		return nil, nil
 	}
-	if op.Code == proto.ErrNoNode && c.op != remove && w.lostAbove(c.path) {
+	if c.op != remove && w.lostAbove(c.path) {
 		if c.op == create {
 			w.res.Failed.N++
 		}
@@ -168,15 +180,20 @@ func (w *writer) refused(c *change, op *client.OpError) ([]*change, error) {
 			return nil, nil
 		}
 	}
+	return nil, w.refuse(c, op)
+}
+
+// refuse records that a change cannot be made. It returns an error if that are too many.
+func (w *writer) refuse(c *change, err error) error {
 	if c.op == create {
-		w.fail(c.path, op)
+		w.fail(c.path, err)
 	} else {
-		w.res.Failed.add(c.path, op)
+		w.res.Failed.add(c.path, err)
 	}
 	if w.res.Failed.N >= maxFailed {
-		return nil, fmt.Errorf("too many znodes cannot be written; the last one: %w", op)
+		return fmt.Errorf("too many znodes cannot be written; the last one: %w", err)
 	}
-	return nil, nil
+	return nil
 }
 
 // later sends a change again if it could not be found out what became of it.

@@ -100,13 +100,18 @@ func (w *writer) pump(all bool) error {
 		if w.single == 0 && !all && w.weight < w.opt.Batch && w.bytes < batchBytes {
 			return nil
 		}
-		if len(w.flying) >= mostFlights || w.aloft.weight >= flights*w.opt.Batch || w.aloft.bytes >= flights*batchBytes {
+		suspect := w.queue[0].suspect()
+		if suspect && len(w.flying) > 0 || len(w.flying) >= mostFlights || w.aloft.weight >= flights*w.opt.Batch || w.aloft.bytes >= flights*batchBytes {
 			if err := w.collect(); err != nil { // it may change the queue
 				return err
 			}
 			continue
 		}
-		if err := w.send(); err != nil {
+		err := w.send()
+		if err == nil && suspect && len(w.flying) > 0 { // it alone is in flight, so that it is known whether it broke the connection
+			err = w.collect()
+		}
+		if err != nil {
 			return err
 		}
 	}

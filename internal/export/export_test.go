@@ -183,6 +183,8 @@ func TestFaults(t *testing.T) {
 		{head + `{"path":"/a","ctime":9223372036854775808}` + "\n" + end, "ctime", 2, "too large"},
 		{head + `{"path":"/a","czxid":"12"}` + "\n" + end, "czxid", 2, "hexadecimal"},
 		{head + `{"path":"/a","next":-1}` + "\n" + end, "next", 2, "counter"},
+		{head + `{"path":"/a","next":2147483648}` + "\n" + end, "next", 2, "counter"},
+		{head + `{"path":"/a","acl":[]}` + "\n" + end, "acl", 2, "empty"},
 		{head + `{"path":"/a","kind":"ttl"}` + "\n" + end, "ttl", 2, "kind ttl"},
 		{head + `{"path":"/a","ttl":5}` + "\n" + end, "ttl", 2, "kind ttl"},
 		{head + `{"path":"/a","kind":"ttl","ttl":0}` + "\n" + end, "ttl", 2, "from 1 to"},

@@ -130,8 +130,8 @@ func (r *Reader) field(at int, path *string, encoded *bool, encoding *string) er
 		return long(&x.TTL)
 	case "next":
 		err := long(&x.Next)
-		if err == nil && (x.Next < 0 || x.Next > math.MaxUint32) {
-			err = fmt.Errorf("%d is not a counter, from 0 to %d", x.Next, uint32(math.MaxUint32))
+		if err == nil && (x.Next < 0 || x.Next > math.MaxInt32) {
+			err = fmt.Errorf("%d is not a counter, from 0 to %d", x.Next, math.MaxInt32)
 		}
 		return err
 	case "czxid":
@@ -228,6 +228,9 @@ func (r *Reader) acl() error {
 		return err
 	}); err != nil {
 		return err
+	}
+	if len(list) == 0 {
+		return errors.New("it is empty; leave the field out if the ACL is not known")
 	}
 	r.record.ACL = list
 	// Text up to the first bracket is the list only if no name has one.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/export"
@@ -64,7 +63,7 @@ func (s *Source) Header() *export.Header {
 // statOf returns the stat of a record. If a person has changed the number of the next sequential child, that counts, not cversion.
 func statOf(x *export.Record) proto.Stat {
 	s := x.Stat
-	if x.Next > 0 && x.Next <= math.MaxInt32 && int32(x.Next) != NextSequence(&s) {
+	if x.Next > 0 && int32(x.Next) != NextSequence(&s) {
 		s.Cversion = int32(uint32(2*x.Next)) - s.NumChildren
 	}
 	return s
