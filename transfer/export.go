@@ -74,8 +74,7 @@ server goes on meanwhile, so the export is only consistent if nothing was writte
 Formats:
   jsonl     a JSON object a line, with a checksum at the end; see docs/transfer.md
   dir       a folder of files to edit and to put under version control
-  snapshot  a snapshot that a server starts from, with zxids, versions, times and
-            counters as they were
+  snapshot  a snapshot that a server starts from, with zxids, versions, times and counters as they were
 
 Ephemeral znodes belong to sessions; by default they are left out. A server does not
 tell containers and TTL znodes from persistent ones; files do. /zookeeper belongs to the

@@ -15,9 +15,11 @@ import (
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/export"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/sharedio"
+	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -219,5 +221,64 @@ func TestReluctantDestination(t *testing.T) {
 	out, errs, code := b.run("import", file, "/small/to")
 	if code == 0 || !strings.Contains(errs, "uota") || !strings.Contains(out+errs, "failed") && !strings.Contains(errs, "could not be written") {
 		t.Errorf("above the quota: %d, %s%s", code, out, errs)
+	}
+}
+
+// TestReadOnlyDestination: a member that is cut off from the quorum refuses writes; that takes one sentence, and nothing is written.
+func TestReadOnlyDestination(t *testing.T) {
+	e, err := localserver.Start(t.Context(), localserver.Options{Size: 3, Ephemeral: true, Properties: map[string]string{"tickTime": "200", "readonlymode.enabled": "true"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	b := newBench(t, e.ConnectString())
+	b.fill("/from")
+	file := filepath.Join(t.TempDir(), "f")
+	b.must("export", "/from", "-O", file)
+	last := e.Members()[2]
+	if err := b.conn.Sync(t.Context(), "/"); err != nil {
+		t.Fatal(err)
+	}
+	cfg := client.Config{Servers: last.Addr(), ReadOnly: true, Wait: true}
+	await.That(t, time.Minute, "the last member has it all", func() bool { return len(describe(t, cfg, "/from")) == len(describe(t, cfg, "file:"+file)) })
+	for _, m := range e.Members()[:2] {
+		if err := m.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reader := open(t, cfg)
+	await.That(t, time.Minute, "it is read-only", func() bool { return reader.State() == client.ConnectedReadOnly })
+	for _, words := range [][]string{
+		{"import", file, "/to"}, {"import", file, "--on-conflict", "overwrite", "--delete-extra", "--acl", "world"}, {"cp", "/from", "/to"}, {"mv", "/from", "/to"},
+	} {
+		stdout, stderr, err := run(t, cfg, words...)
+		if stdout+stderr != "" || err == nil || !strings.Contains(err.Error(), "Not a read-only call") || !strings.Contains(err.Error(), "; nothing was ") {
+			t.Errorf("%q: %s%s%v", words, stdout, stderr, err)
+		}
+		var exit *ui.ExitError
+		if errors.As(err, &exit) && exit.Code != ui.ExitFailed {
+			t.Errorf("%q: exit %d", words, exit.Code)
+		}
+	}
+	if list := describe(t, cfg, "/to"); len(list) > 0 {
+		t.Errorf("written: %q", list)
+	}
+	if got, want := describe(t, cfg, "/from"), describe(t, cfg, "file:"+file); len(got) != len(want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestOtherFiles: what a file is not says what to do.
+func TestOtherFiles(t *testing.T) {
+	b := newBench(t, apachetest.Shared(t).Addr())
+	file := filepath.Join(t.TempDir(), "f")
+	for _, text := range []string{"", "hello", "{\"path\":\"/a\",\"data\":\"some text\"}\n", "\ufeff" + export.Mark + "}\n", export.Mark[:9]} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, errs, code := b.run("import", file, "/TestOtherFiles")
+		if code != ui.ExitFailed || !strings.Contains(errs, "neither an export, which starts with "+export.Mark+", nor a snapshot") || !strings.Contains(errs, "nothing was written") {
+			t.Errorf("%q: %d, %s", text, code, errs)
+		}
 	}
 }

@@ -212,14 +212,18 @@ func (w *writing) confirm(ctx context.Context, dst *source.Source, opt apply.Opt
 // raise says what it takes to raise sequence numbers, and asks if that is much for one parent.
 func (w *writing) raise(ctx context.Context, parents, pairs int, largest string) (bool, error) {
 	w.bar.bar.Clear()
-	w.env.Note("raising the next sequence numbers of %s by %s", command.Counted(parents, "znode"), command.Counted(pairs, "create-and-delete pair"))
+	raising := "raising"
+	if w.dryRun {
+		raising = "would raise"
+	}
+	w.env.Note("%s the next sequence numbers of %s by %s", raising, command.Counted(parents, "znode"), command.Counted(pairs, "create-and-delete pair"))
 	if largest == "" || w.env.Yes {
 		return true, nil
 	}
 	const instead = "use -y to do it, --no-sequences to leave them, or a snapshot, which keeps the numbers (export --format snapshot)"
-	if !w.env.Streams.InTTY {
+	if w.dryRun || !w.env.Streams.InTTY {
 		w.env.Warn("%s takes more than %s of them; %s", escape.Line(largest), command.Thousands(apply.AskAbove), instead)
-		return false, nil
+		return w.env.Streams.InTTY, nil
 	}
 	return w.env.Streams.Ask(ctx, fmt.Sprintf("%s takes more than %s of them. Make them?", w.env.Streams.Name(largest), command.Thousands(apply.AskAbove)))
 }

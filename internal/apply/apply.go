@@ -80,7 +80,7 @@ type Options struct {
 	Progress func(done int)
 	// Lost is called when the connection is lost; the run goes on once there is another. It may be nil.
 	Lost func(err error)
-	// Raise is called before numbers of sequential children are raised, with the parents and the number of
+	// Raise is called before numbers of sequential children are raised, or with DryRun would be, with the parents and the number of
 	// create-and-delete pairs that it takes; if it takes more than AskAbove for one parent, that one is named.
 	// False leaves the numbers of such parents as they are. It may be nil, which means yes.
 	Raise func(parents, pairs int, largest string) (bool, error)

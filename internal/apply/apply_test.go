@@ -273,6 +273,11 @@ func TestTooLong(t *testing.T) {
 		t.Errorf("data of a znode that exists: %+v, %v", res, err)
 	}
 	long := znode("/"+strings.Repeat("x", 1000), "", 1000)
+	asked := 0
+	raise := func(parents, pairs int, largest string) (bool, error) { asked += pairs; return true, nil }
+	if res, err = Run(ctx, conn, Options{Root: long.Path, DryRun: true, Raise: raise}, tree{long}.wanted); err != nil || res.Pairs != 1000 || asked != 1000 {
+		t.Errorf("a dry run tells of %d pairs: %+v, %v", asked, res, err)
+	}
 	res, err = Run(ctx, conn, Options{Root: long.Path, Batch: 5000}, tree{long}.wanted)
 	if err != nil || res.Pairs != 1000 || res.Failed.N != 0 {
 		t.Errorf("%+v, %v", res, err)
@@ -375,6 +380,31 @@ func TestResume(t *testing.T) {
 	if created > len(want) {
 		t.Errorf("%d znodes were created, of %d", created, len(want))
 	}
+}
+
+// TestResumeContainer: the child that keeps a container while its number is raised is deleted if a kill has left it there.
+func TestResumeContainer(t *testing.T) {
+	ctx := testContext(t)
+	conn := session(t, client.Config{Servers: home(t)})
+	want := tree{znode("/t", "", 0), znode("/t/c", "", 6)}
+	want[1].Kind = source.Container
+	for _, z := range []struct {
+		path string
+		mode proto.CreateMode
+	}{{"/t", proto.Persistent}, {"/t/c", proto.Container}, {"/t/c/zkctl-sequence-0123456789abcdef-0", proto.Persistent}} {
+		var data []byte
+		if !strings.HasSuffix(z.path, "-0") {
+			data = []byte{}
+		}
+		if _, _, err := conn.Create(ctx, z.path, data, proto.OpenACL, z.mode, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if res, err := Run(ctx, conn, Options{Root: "/t", Resume: true}, want.wanted); err != nil || res.Failed.N != 0 {
+		t.Errorf("%+v, %v", res, err)
+	}
+	want[0].Stat.Cversion = 2
+	check(t, ctx, conn, want)
 }
 
 func TestMove(t *testing.T) {

@@ -6,11 +6,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // late raises the next sequence numbers of znodes whose children are there, and then gives them the wanted ACLs.
@@ -54,18 +56,20 @@ func (l *late) finish(ctx context.Context) error {
 	if len(l.waiting) == 0 {
 		return nil
 	}
+	l.refuse = map[string]bool{}
 	if l.opt.DryRun {
-		for _, b := range l.waiting {
+		missing := make([]shortfall, len(l.waiting))
+		for i, b := range l.waiting {
+			missing[i] = shortfall{branch: b, pairs: int(b.want - b.have)}
 			l.res.Raised++
-			l.res.Pairs += int(b.want - b.have)
+			l.res.Pairs += missing[i].pairs
 		}
 		l.waiting = nil
-		return nil
+		return l.ask(missing)
 	}
 	if err := l.w.flush(); err != nil {
 		return err
 	}
-	l.refuse = map[string]bool{}
 	asked := false
 	open := l.waiting
 	for round := 0; len(open) > 0; round++ {
@@ -189,18 +193,30 @@ func (l *late) ask(missing []shortfall) error {
 	return nil
 }
 
+// The name of the child that is created and deleted, without what is random, and how that ends which stays meanwhile.
+const (
+	sequenceChild = "zkctl-sequence-"
+	keptChild     = "-0"
+)
+
+// leftBehind reports whether a run that was killed may have left a znode in a container.
+func leftBehind(z *source.Znode) bool {
+	name := zpath.Name(z.Path)
+	return strings.HasPrefix(name, sequenceChild) && strings.HasSuffix(name, keptChild) && z.Known && z.Data == nil
+}
+
 // raise makes the pairs that a znode lacks.
 func (l *late) raise(m shortfall) error {
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // never fails
-	child := m.path + "/zkctl-sequence-" + hex.EncodeToString(random[:])
+	child := m.path + "/" + sequenceChild + hex.EncodeToString(random[:])
 	if m.path == "/" {
 		child = child[1:]
 	}
 	// A container that has had children and has none is deleted by the server sooner or later.
 	kept := m.container && m.kids == 0
 	if kept {
-		if err := l.w.add(&change{op: keep, path: m.path, child: child + "-0"}); err != nil {
+		if err := l.w.add(&change{op: keep, path: m.path, child: child + keptChild}); err != nil {
 			return err
 		}
 		m.pairs--
@@ -214,7 +230,7 @@ func (l *late) raise(m shortfall) error {
 		m.pairs -= n
 	}
 	if kept {
-		return l.w.add(&change{op: remove, path: child + "-0", version: 0})
+		return l.w.add(&change{op: remove, path: child + keptChild, version: 0})
 	}
 	return nil
 }

@@ -357,7 +357,7 @@ func (r *run) finish(b *branch) error {
 
 // unwanted takes a znode that exists and is not wanted.
 func (p *plan) unwanted(z *source.Znode) error {
-	if !p.opt.DeleteExtra || !p.mine(z.Path) {
+	if !p.opt.DeleteExtra && !(p.opt.Resume && leftBehind(z)) || !p.mine(z.Path) {
 		return nil
 	}
 	if err := p.leaveExtra(z.Path); err != nil {

@@ -120,3 +120,11 @@ func TestVerbCompletes(t *testing.T) {
 		}
 	}
 }
+
+func TestReflow(t *testing.T) {
+	const text = "Two lines\nof a paragraph.\n\nForms:\n  one    what it is, in more words than fit\n  three  short\n    indented text that is also too long"
+	want := "Two lines of a paragraph.\n\nForms:\n  one    what it is, in more\n         words than fit\n  three  short\n    indented text that is also\n    too long"
+	if got := Reflow(text, 30); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}

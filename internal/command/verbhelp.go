@@ -54,7 +54,7 @@ func OptionRows(fs *pflag.FlagSet) (rows [][2]string) {
 		}
 		name, usage := OptionRow(f, "--")
 		switch f.DefValue {
-		case "", "[]", "0", "-1", "false":
+		case "", "[]", "0", "0s", "-1", "false":
 		default:
 			usage += " (default " + f.DefValue + ")"
 		}
@@ -107,7 +107,8 @@ const (
 	widestHelp    = 100
 )
 
-// Reflow breaks the paragraphs of a text anew, so that no line is longer than width. Lines that are indented stay lines.
+// Reflow breaks the paragraphs of a text anew, so that no line is longer than width. Lines that are indented stay lines, which continue
+// below the explanation of their term, if they have one.
 func Reflow(text string, width int) string {
 	width = min(max(width, narrowestHelp), widestHelp)
 	var out []string
@@ -125,13 +126,23 @@ func Reflow(text string, width int) string {
 			out = append(out, "")
 		case line[0] == ' ' || line[0] == '\t':
 			end()
-			out = append(out, ui.Fold(line, width))
+			out = append(out, ui.Hang(line, width, explanation(line)))
 		default:
 			paragraph = append(paragraph, line)
 		}
 	}
 	end()
 	return strings.Join(out, "\n")
+}
+
+// explanation returns the column of what explains a term, which two spaces or more separate from it, or else that of the text.
+func explanation(line string) int {
+	term := strings.TrimLeft(line, " ")
+	at := len(line) - len(term)
+	if gap := strings.Index(term, "  "); gap >= 0 {
+		at += len(term) - len(strings.TrimLeft(term[gap:], " "))
+	}
+	return at
 }
 
 // Wrap breaks text between words so that no line is longer than width.

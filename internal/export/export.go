@@ -23,8 +23,8 @@ import (
 // Schema is the version of the format that is written, and the newest that is read.
 const Schema = 1
 
-// mark is what the first line of each export starts with.
-const mark = `{"zkctl":"export"`
+// Mark is what the first line of each export starts with.
+const Mark = `{"zkctl":"export"`
 
 // Header says where the znodes come from.
 type Header struct {

@@ -39,9 +39,9 @@ func Is(name string) bool {
 		return false
 	}
 	defer done()
-	head := make([]byte, len(mark))
+	head := make([]byte, len(Mark))
 	_, err = io.ReadFull(src, head)
-	return err == nil && string(head) == mark
+	return err == nil && string(head) == Mark
 }
 
 // Reader reads an export and checks it: each line, that paths are below the root, in order, not repeated and with their

@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"path/filepath"
 
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/export"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/zpath"
@@ -27,7 +29,7 @@ func (f *file) Close() error       { return nil }
 func (f *file) Walk(ctx context.Context, opt Options, visit func(*Znode) error) (r Report, err error) {
 	snapshot, err := storage.OpenSnapshot(f.name)
 	if err != nil {
-		return r, err
+		return r, f.neither(err)
 	}
 	defer snapshot.Close()
 	snapshot.ViewPaths()
@@ -66,6 +68,18 @@ func (f *file) Walk(ctx context.Context, opt Options, visit func(*Znode) error) 
 	}
 	opt.moment(momentOf(snapshot, s.highest))
 	return r, s.visit(ctx, visit)
+}
+
+// neither says of a file that does not begin as a snapshot, and is not called so, that it is no export either.
+func (f *file) neither(err error) error {
+	var fault *storage.Fault
+	if _, _, named := storage.ZxidOfName(filepath.Base(f.name)); named || !errors.As(err, &fault) || fault.Remedy != storage.NoRemedy {
+		return err
+	}
+	if fault.Kind == storage.BadMagic || fault.Kind == storage.NotAFile {
+		fault.Meaning = "it is neither an export, which starts with " + export.Mark + ", nor a snapshot"
+	}
+	return err
 }
 
 // momentOf returns which state a snapshot that was read is of. A server goes on while it writes one, which then may hold a
