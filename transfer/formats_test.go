@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -112,6 +113,12 @@ func TestFolder(t *testing.T) {
 	var j treediff.Difference
 	if err := json.Unmarshal([]byte(strings.Split(out, "\n")[0]), &j); err != nil || j.Change != "added" || !strings.Contains(string(j.New), `"path":"/TestFolder/CON"`) {
 		t.Errorf("%v: %s", err, out)
+	}
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := errors.Join(os.Rename(filepath.Join(dir, "tree"), outside), os.Symlink(outside, filepath.Join(dir, "tree"))); err == nil {
+		if out, errs, code := b.run("diff", root, file); code != 2 || !strings.Contains(errs, "escapes") {
+			t.Errorf("a link leads out of the folder: exit %d, %s%s", code, out, errs)
+		}
 	}
 	// A second export replaces the first, and leaves other files alone.
 	if err := os.WriteFile(filepath.Join(dir, "README"), nil, 0o600); err != nil {

@@ -35,12 +35,20 @@ func Replace(path string) (*File, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
+	info, statErr := os.Stat(path)
+	switch {
+	case statErr != nil, info.Mode().IsRegular():
+	case info.IsDir():
+		return nil, &fs.PathError{Op: "replace", Path: path, Err: errors.New("it is a folder; name a file")}
+	default: // such as /dev/null, of which the rest of the system would then miss the device
+		return nil, &fs.PathError{Op: "replace", Path: path, Err: errors.New("it is a device, pipe or socket; name a file")}
+	}
 	f, err := begin(path)
 	if err != nil {
 		return nil, err
 	}
 	f.replace = true
-	if info, err := os.Stat(path); err == nil {
+	if statErr == nil {
 		if err := f.f.Chmod(info.Mode().Perm()); err != nil && runtime.GOOS != "windows" {
 			f.Abandon()
 			return nil, f.named(err)

@@ -120,6 +120,22 @@ func TestReplace(t *testing.T) {
 	}
 }
 
+func TestReplaceOnlyFiles(t *testing.T) {
+	dir := t.TempDir()
+	for path, want := range map[string]string{dir: "folder", os.DevNull: "device"} {
+		f, err := Replace(path)
+		if err == nil {
+			f.Abandon()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if got := names(t, dir); len(got) != 0 {
+		t.Errorf("left in the folder: %v", got)
+	}
+}
+
 // TestLeftoversAreSwept has what a killed writer left beside what a living one writes.
 func TestLeftoversAreSwept(t *testing.T) {
 	dir := t.TempDir()

@@ -60,7 +60,7 @@ func (f *folder) Walk(ctx context.Context, opt Options, visit func(*Znode) error
 		return r, err
 	}
 	defer w.list.Close()
-	if w.root, err = os.OpenRoot(filepath.Join(f.dir, export.Tree)); err != nil {
+	if w.root, err = openTree(f.dir); err != nil {
 		return r, err
 	}
 	defer w.root.Close()
@@ -76,6 +76,20 @@ func (f *folder) Walk(ctx context.Context, opt Options, visit func(*Znode) error
 		err = none(f.path)
 	}
 	return w.r, err
+}
+
+// openTree opens the tree of files, which is not followed out of the folder.
+func openTree(dir string) (*os.Root, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	tree, err := root.OpenRoot(export.Tree)
+	if err != nil {
+		return nil, fmt.Errorf("export %s: %w", dir, err)
+	}
+	return tree, nil
 }
 
 func (w *reading) advance() (err error) {
