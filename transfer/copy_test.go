@@ -191,6 +191,10 @@ func TestCopyErrors(t *testing.T) {
 	create(t, c, at+"/a", "1", proto.OpenACL, proto.Persistent)
 	create(t, c, at+"/a/b", "1", proto.OpenACL, proto.Persistent)
 	create(t, c, at+"/other", "2", proto.OpenACL, proto.Persistent)
+	file := filepath.Join(t.TempDir(), "a.jsonl")
+	if _, stderr, err := run(t, cfg, "export", at+"/a", "-O", file); err != nil {
+		t.Fatalf("%s%v", stderr, err)
+	}
 	for _, test := range []struct {
 		words string
 		want  string
@@ -208,8 +212,17 @@ func TestCopyErrors(t *testing.T) {
 		{"mv AT/a AT/other", "exists"},
 		{"mv AT/a/b AT/a", "exists"},
 		{"mv AT/a AT/a/x", "into itself"},
+		{"mv AT/a /zookeeper/x", "belongs to the servers"},
+		{"cp AT/a /zookeeper/x", "belongs to the servers"},
+		{"import EXPORT /zookeeper/x", "belongs to the servers"},
+		{"mv / AT/x", "/ always exists"},
+		{"mv AT/a zk://SERVERAT/a --resume", "the same znode"},
+		{"cp zk://SERVERAT/a AT/a/b --on-conflict overwrite", "copied into itself"},
+		{"cp AT/a/b zk://SERVERAT/a --on-conflict overwrite --delete-extra", "delete the source"},
+		{"import EXPORT AT/x --map AT/a/none=AT/y", "is not in the export; nothing was written"},
+		{"import EXPORT AT/x --map AT/a/b=AT/other", "other exists at the destination"},
 	} {
-		words := strings.NewReplacer("AT", at, "FILE", os.Args[0]).Replace(test.words)
+		words := strings.NewReplacer("AT", at, "FILE", os.Args[0], "EXPORT", file, "SERVER", server).Replace(test.words)
 		stdout, stderr, err := run(t, cfg, strings.Fields(words)...)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %s%s%v", test.words, stdout, stderr, err)
@@ -226,6 +239,8 @@ func TestMoveVerb(t *testing.T) {
 	c := open(t, cfg)
 	sample(t, c, at+"/from")
 	if _, _, err := run(t, cfg, "mv", at+"/from", at+"/to"); err == nil || !strings.Contains(err.Error(), "is ephemeral") {
+		t.Errorf("with an ephemeral znode: %v", err)
+	} else if strings.Count(err.Error(), "nothing was moved") != 1 {
 		t.Errorf("with an ephemeral znode: %v", err)
 	}
 	if err := c.Delete(testContext(t), at+"/from/session", -1); err != nil {

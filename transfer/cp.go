@@ -1,13 +1,18 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/apply"
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/zpath"
 )
@@ -56,7 +61,7 @@ func (w *writing) copy(ctx context.Context, from, to string, alone bool) error {
 	}
 	defer src.Close()
 	defer dst.Close()
-	if err := apart(src, dst, alone, w.deleteExtra); err != nil {
+	if err := w.apart(ctx, src, dst, alone, false); err != nil {
 		return err
 	}
 	opt := source.Options{Stat: true, Data: true, ACL: true, Rate: w.rate}
@@ -67,21 +72,62 @@ func (w *writing) copy(ctx context.Context, from, to string, alone bool) error {
 	return m.run(ctx)
 }
 
-// apart refuses to copy a tree into itself, and to delete the source as what is not wanted.
-func apart(src, dst *source.Source, alone, deleteExtra bool) error {
-	if src.Conn() != dst.Conn() {
+// apart refuses to copy a tree to itself or into itself, and to delete the source as what is not wanted. alone means without children,
+// moving that the source is deleted in the end.
+func (w *writing) apart(ctx context.Context, src, dst *source.Source, alone, moving bool) error {
+	from, to := real(src), real(dst)
+	overlap := zpath.Within(to, from) || zpath.Within(from, to)
+	if src.Conn() == nil || !overlap {
 		return nil
 	}
-	from, to := src.Location.Path, dst.Location.Path
+	if same, err := w.sameEnsemble(ctx, src, dst); err != nil || !same {
+		return err
+	}
 	switch {
-	case from == to:
-		return fmt.Errorf("source and destination are the same znode, %s", from)
-	case !alone && zpath.Within(to, from):
-		return fmt.Errorf("%s is below %s, which would be copied into itself; choose another destination, or --no-children", to, from)
-	case deleteExtra && zpath.Within(from, to):
-		return fmt.Errorf("%s is below %s, so --delete-extra would delete the source", from, to)
+	case from == to && (src.Conn() == dst.Conn() || moving): // the copy of an ensemble has the same znodes, and may be brought up to date
+		return fmt.Errorf("source and destination are the same znode, %s", escape.Line(from))
+	case !alone && zpath.IsBelow(to, from):
+		return fmt.Errorf("%s is below %s, which would be copied into itself; choose another destination", escape.Line(to), escape.Line(from))
+	case w.deleteExtra && zpath.IsBelow(from, to):
+		return fmt.Errorf("%s is below %s, so --delete-extra would delete the source", escape.Line(from), escape.Line(to))
 	}
 	return nil
+}
+
+// real is the path of a location on its ensemble, without the chroot.
+func real(s *source.Source) string {
+	path := s.Location.Path
+	if conn := s.Conn(); conn != nil && conn.Chroot() != "" {
+		path = strings.TrimSuffix(conn.Chroot()+path, "/")
+	}
+	return path
+}
+
+// sameEnsemble reports whether two places are on the same ensemble: whether both sessions see the same znode at the destination, or at
+// the next one above it that is there. The znode / is the same everywhere.
+func (w *writing) sameEnsemble(ctx context.Context, src, dst *source.Source) (bool, error) {
+	if src.Conn() == dst.Conn() {
+		return true, nil
+	}
+	for at := real(dst); at != "/"; at = zpath.Parent(at) {
+		var seen [2]proto.Stat
+		for i, s := range []*source.Source{dst, src} {
+			path, visible := strings.CutPrefix(at, s.Conn().Chroot())
+			if !visible || path != "" && path[0] != '/' {
+				return false, nil
+			}
+			var err error
+			switch seen[i], err = s.Conn().Exists(ctx, cmp.Or(path, "/"), false); {
+			case errors.Is(err, proto.ErrNoNode):
+			case err != nil:
+				return false, w.env.At(s.Location, w.env.Explain(ctx, err))
+			}
+		}
+		if seen[0].Czxid != 0 {
+			return seen[0].Czxid == seen[1].Czxid && seen[0].Ctime == seen[1].Ctime, nil
+		}
+	}
+	return false, nil
 }
 
 // move is a tree on its way.
@@ -134,6 +180,8 @@ func (m *move) run(ctx context.Context) error {
 			if walkErr = m.conflicts(ctx, part); walkErr != nil {
 				return sum, walkErr
 			}
+		}
+		for _, part := range parts {
 			opt.Root = part.to
 			res, err := apply.Run(ctx, m.dst.Conn(), opt, func(ctx context.Context, visit func(z *source.Znode) error) error {
 				missing, walkErr = m.wanted(ctx, part, visit)

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,7 +55,7 @@ The next sequential child of each znode gets the same name as at the source, unl
 	return c
 }
 
-func (w *writing) importFile(ctx context.Context, args, maps []string) error {
+func (w *writing) importFile(ctx context.Context, args, mapped []string) error {
 	if err := w.check(); err != nil {
 		return err
 	}
@@ -91,15 +93,23 @@ func (w *writing) importFile(ctx context.Context, args, maps []string) error {
 		defer dst.Close()
 	}
 	m := &move{writing: w, src: src, dst: dst, read: source.Options{Stat: true, Data: true, ACL: true}}
-	if m.maps, err = m.mappings(maps); err != nil {
+	if m.maps, err = m.mappings(mapped); err != nil {
 		return err
 	}
 	// A fault at the end of the file must not be found out after the rest was written.
-	missing, err := w.env.Walk(ctx, src, source.Options{Stat: true}, func(*source.Znode) error {
+	unseen := map[string]bool{}
+	for _, one := range m.maps {
+		unseen[one.from] = true
+	}
+	missing, err := w.env.Walk(ctx, src, source.Options{Stat: true}, func(z *source.Znode) error {
 		w.znodes++
+		delete(unseen, z.Path)
 		return nil
 	})
-	if err = errors.Join(err, missing); err != nil {
+	if err = errors.Join(err, missing); err == nil && len(unseen) > 0 {
+		err = fmt.Errorf("--map: %s is not in the export", escape.Line(slices.Min(slices.Collect(maps.Keys(unseen)))))
+	}
+	if err != nil {
 		return fmt.Errorf("%w; nothing was written", err)
 	}
 	return m.run(ctx)
@@ -160,11 +170,14 @@ func (m *move) mappings(texts []string) (list []mapping, err error) {
 	return list, nil
 }
 
-// conflicts returns an error if the policy is to fail and a znode exists that will be written. It is enough to look at
-// the topmost ones, since no other can exist without them.
+// conflicts returns an error if the policy is to fail and a znode exists that will be written: so that this is known before anything is
+// written. It is enough to look at the topmost ones, since no other can exist without them.
 func (m *move) conflicts(ctx context.Context, part mapping) error {
-	if part.to != "/" || m.onConflict != string(apply.Fail) || m.resume {
+	if m.onConflict != string(apply.Fail) || m.resume {
 		return nil
+	}
+	if part.to != "/" {
+		return m.conflict(ctx, part.to)
 	}
 	level := source.Options{Levels: 1}
 	if m.alone {
@@ -175,13 +188,18 @@ func (m *move) conflicts(ctx context.Context, part mapping) error {
 		if path == "/" || path == "/zookeeper" {
 			return nil
 		}
-		switch _, err := m.dst.Conn().Exists(ctx, path, false); {
-		case err == nil:
-			return &apply.ConflictError{Path: path}
-		case !errors.Is(err, proto.ErrNoNode):
-			return m.env.At(m.dst.Location, err)
-		}
-		return nil
+		return m.conflict(ctx, path)
 	})
 	return err
+}
+
+// conflict returns an error if a znode exists at the destination.
+func (m *move) conflict(ctx context.Context, path string) error {
+	switch _, err := m.dst.Conn().Exists(ctx, path, false); {
+	case err == nil:
+		return &apply.ConflictError{Path: path}
+	case !errors.Is(err, proto.ErrNoNode):
+		return m.env.At(m.dst.Location, m.env.Explain(ctx, err))
+	}
+	return nil
 }

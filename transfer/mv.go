@@ -55,7 +55,10 @@ func (w *writing) move(ctx context.Context, from, to string) error {
 	if src.Conn() == nil {
 		return fmt.Errorf("%s cannot be moved: files are only read; cp copies from them", w.env.Streams.Name(from))
 	}
-	if err := apart(src, dst, false, false); err != nil {
+	if src.Location.Path == "/" {
+		return fmt.Errorf("%s cannot be moved, because / always exists; cp copies it", w.env.Streams.Name(from))
+	}
+	if err := w.apart(ctx, src, dst, false, true); err != nil {
 		return err
 	}
 	if !w.dryRun {
@@ -102,7 +105,7 @@ func (m *move) atOnce(ctx context.Context) (done bool, err error) {
 	switch {
 	case errors.Is(err, apply.ErrNotAtOnce):
 		return false, nil
-	case err != nil && err == walkErr:
+	case err != nil && errors.Is(err, walkErr):
 		return false, err
 	case err != nil:
 		return false, fmt.Errorf("%w; nothing was moved", m.env.Explain(ctx, err))

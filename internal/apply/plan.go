@@ -56,6 +56,9 @@ type surplus struct {
 
 func newPlan(ctx context.Context, r *run) (*plan, error) {
 	p := &plan{run: r, ctx: ctx}
+	if !p.mine(r.opt.Root) {
+		return nil, fmt.Errorf("%s belongs to the servers, which accept only quotas there (--system)", escape.Line(r.opt.Root))
+	}
 	_, err := r.conn.Exists(ctx, r.opt.Root, false)
 	switch {
 	case errors.Is(err, proto.ErrNoNode):
