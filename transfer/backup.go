@@ -341,7 +341,7 @@ func newBackupPrune(env *command.Env) *cobra.Command {
 		Short: "remove old backups",
 		Long: `Remove the backups in a folder that --keep does not name: a number of the last ones, or also
 the last one of each of so many hours, days, weeks, months or years, in local time. The newest
-backup always stays.`,
+backup always stays; if it is damaged, all stay.`,
 		Example: `  zkctl backup prune /backups --keep 48
   zkctl backup prune /backups --keep last=24,daily=7,weekly=5,monthly=12 --dry-run`,
 		Args:              command.ArgCount(1, 1),
@@ -373,6 +373,15 @@ func runPrune(ctx context.Context, env *command.Env, dir, keep string, dry bool)
 			env.Note("nothing to remove")
 		}
 		return err
+	}
+	newest, err := find(dir, latest)
+	if err != nil {
+		return err
+	}
+	if _, err := verifyBackup(ctx, newest.file); ctx.Err() != nil {
+		return context.Cause(ctx)
+	} else if err != nil {
+		return fmt.Errorf("the newest backup is damaged, and older ones may be needed, so nothing was removed; delete the file to go on: %w", err)
 	}
 	if !dry {
 		if err := env.Confirm(ctx, fmt.Sprintf("Remove %s from %s?", command.Counted(len(list), "backup"), env.Streams.Name(dir)), "nothing was removed"); err != nil {

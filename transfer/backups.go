@@ -27,6 +27,7 @@ type backup struct {
 const (
 	idForm = "20060102T150405Z"
 	ending = ".jsonl.zst"
+	latest = "latest" // the id of the newest
 )
 
 var idPattern = lazyre.New(`^([0-9]{8}T[0-9]{6}Z)(?:-[0-9]+)?$`)
@@ -68,7 +69,7 @@ func find(dir, id string) (backup, error) {
 	if len(list) == 0 {
 		return backup{}, fmt.Errorf("no backup in %q", dir)
 	}
-	if id == "latest" {
+	if id == latest {
 		return list[len(list)-1], nil
 	}
 	var found []backup
@@ -103,6 +104,6 @@ func folderAndIDs(last int) cobra.CompletionFunc {
 		for _, b := range list {
 			ids = append(ids, b.id+"\t"+b.when.Local().Format(time.DateTime))
 		}
-		return append(ids, "latest"), cobra.ShellCompDirectiveNoFileComp
+		return append(ids, latest), cobra.ShellCompDirectiveNoFileComp
 	}
 }

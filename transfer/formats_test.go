@@ -198,6 +198,16 @@ func TestSnapshot(t *testing.T) {
 		t.Errorf("the next child is %s", next)
 	}
 	from = to
+	damaged := filepath.Join(backups, "20990101T000000Z"+ending)
+	if err := os.WriteFile(damaged, []byte("junk"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, errs, code := from.run("backup", "prune", backups, "--keep", "1"); code != ui.ExitFailed || out != "" || !strings.Contains(errs, "nothing was removed") {
+		t.Errorf("prune of all but a damaged one: %d, %s%s", code, out, errs)
+	}
+	if err := os.Remove(damaged); err != nil {
+		t.Fatal(err)
+	}
 	if out, _, code := from.run("backup", "prune", backups, "--keep", "1"); code != 0 || strings.Count(out, "\n") != 1 {
 		t.Errorf("prune: %d, %s", code, out)
 	}
