@@ -141,7 +141,11 @@ type move struct {
 
 // wanted passes the znodes of a part of the source, with their paths at the destination.
 func (m *move) wanted(ctx context.Context, part mapping, visit func(z *source.Znode) error) (missing, err error) {
-	return m.env.Walk(ctx, m.src, m.read, func(z *source.Znode) error {
+	read := m.read
+	if m.bar != nil {
+		read.Total = m.bar.of
+	}
+	return m.env.Walk(ctx, m.src, read, func(z *source.Znode) error {
 		if !zpath.Within(z.Path, part.from) || m.elsewhere(part, z.Path) {
 			return nil
 		}

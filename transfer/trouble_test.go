@@ -83,6 +83,20 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// TestTimeLeft: the progress of a copy of a live tree says how many znodes there are.
+func TestTimeLeft(t *testing.T) {
+	b := newBench(t, apachetest.Shared(t).Addr())
+	const root = "/TestTimeLeft"
+	b.create(root, "", proto.OpenACL, proto.Persistent, 0)
+	for i := range 299 {
+		b.create(fmt.Sprintf("%s/%d", root, i), "", proto.OpenACL, proto.Persistent, 0)
+	}
+	b.env.Streams.ErrTTY = true
+	if _, errs := b.must("cp", root, root+"-copy", "--rate", "250", "--batch", "10"); !strings.Contains(errs, "/300 znodes, ") || !strings.Contains(errs, "s left") {
+		t.Errorf("%q", errs)
+	}
+}
+
 // TestSystem: of /zookeeper, only quotas can be exported and imported, and only on request.
 func TestSystem(t *testing.T) {
 	b := newBench(t, apachetest.Shared(t).Addr())

@@ -45,6 +45,7 @@ func (l *live) Walk(ctx context.Context, opt Options, visit func(*Znode) error) 
 	if opt.Settle > 0 {
 		return l.settled(ctx, opt, visit)
 	}
+	l.count(ctx, &opt)
 	walk := client.WalkOptions{Stat: opt.Stat, Data: opt.Data, ACL: opt.ACL, Levels: opt.Levels, Most: opt.Most, Rate: opt.Rate, Progress: opt.Progress}
 	var z Znode
 	err = l.conn.Walk(ctx, l.path, walk, func(found *client.Walked) error {
@@ -68,4 +69,14 @@ func (l *live) Walk(ctx context.Context, opt Options, visit func(*Znode) error) 
 		return visit(&z)
 	})
 	return r, err
+}
+
+// count tells how many znodes there are, if the server can (3.6).
+func (l *live) count(ctx context.Context, opt *Options) {
+	if opt.Total == nil || opt.Levels != 0 {
+		return
+	}
+	if below, err := l.conn.AllChildrenNumber(ctx, l.path); err == nil {
+		opt.Total(int(below) + 1)
+	} // the walk meets the error again
 }

@@ -120,11 +120,7 @@ func (s *settling) try(ctx context.Context, until time.Time) (Moment, error) {
 		defer func() {
 			_ = conn.RemoveWatches(context.WithoutCancel(ctx), path, proto.WatcherPersistentRecursive, true)
 		}()
-		if s.opt.Total != nil && s.opt.Levels == 0 { // servers with recursive watches have this operation
-			if below, err := conn.AllChildrenNumber(ctx, path); err == nil {
-				s.opt.Total(int(below) + 1)
-			}
-		}
+		s.l.count(ctx, s.opt)
 	} else if _, err := conn.Exists(ctx, path, false); err != nil {
 		return Moment{}, err
 	}
