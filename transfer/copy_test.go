@@ -265,6 +265,28 @@ func TestMoveVerb(t *testing.T) {
 	}
 }
 
+// TestMoveWithoutPermission: what may not be deleted is not copied first.
+func TestMoveWithoutPermission(t *testing.T) {
+	server, at := home(t)
+	cfg := client.Config{Servers: server}
+	c := open(t, cfg)
+	mine := []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "digest", ID: "scott:cAoDZ609duR5dr7zG1X1AFy2t8Q="}},
+		{Perms: proto.PermRead | proto.PermCreate, ID: proto.ID{Scheme: "world", ID: "anyone"}}}
+	create(t, c, at+"/closed", "", mine, proto.Persistent)
+	create(t, c, at+"/closed/from", "", proto.OpenACL, proto.Persistent)
+	if _, _, err := run(t, cfg, "mv", at+"/closed/from", at+"/to"); !errors.Is(err, proto.ErrNoAuth) || !strings.HasSuffix(err.Error(), "nothing was moved") {
+		t.Errorf("%v", err)
+	}
+	if list := describe(t, cfg, at); len(list) != 3 {
+		t.Errorf("there is %q", list)
+	}
+	// In steps that is only seen afterwards.
+	if _, stderr, err := run(t, cfg, "mv", at+"/closed/from", at+"/to", "--resume"); err == nil || !strings.Contains(stderr, "stays: Insufficient permission") ||
+		!strings.HasPrefix(err.Error(), "1 znode of the source could not be deleted") {
+		t.Errorf("%s%v", stderr, err)
+	}
+}
+
 // TestImport takes a tree through a file, and through standard input, to another path.
 func TestImport(t *testing.T) {
 	server, at := home(t)

@@ -155,7 +155,7 @@ func (m *move) inSteps(ctx context.Context) error {
 		return fmt.Errorf("compare the copy with its source: %w; nothing was deleted", err)
 	}
 	if differing := gone.Len() - res.Same; differing > 0 {
-		return fmt.Errorf("%s of the copy differ from the source, or cannot be read; nothing was deleted at the source (--resume goes on if the copy may be written; otherwise delete the copy, and move again)",
+		return fmt.Errorf("the copy differs from the source in %s, or they cannot be read; nothing was deleted at the source (--resume goes on if the copy may be written; otherwise delete the copy, and move again)",
 			command.Counted(differing, "znode"))
 	}
 	bar := m.env.Streams.NewProgress("deleted", int64(gone.Len()))
@@ -164,7 +164,7 @@ func (m *move) inSteps(ctx context.Context) error {
 	res, err = apply.Remove(ctx, m.src.Conn(), delOpt, &gone)
 	bar.Done()
 	for _, f := range res.Failed.List {
-		m.env.Complain(fmt.Errorf("%s stays: %w", escape.Line(f.Path), f.Err))
+		m.env.Complain(fmt.Errorf("%s stays: %s", escape.Line(f.Path), reason(f.Err)))
 	}
 	switch interrupted := command.Stopped(ctx, err, fmt.Sprintf("the copy is complete, and %s of the source are deleted; --resume goes on", command.Counted(res.Deleted, "znode"))); {
 	case interrupted != nil:
@@ -172,7 +172,7 @@ func (m *move) inSteps(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("%w; the copy is complete, and --resume goes on with deleting the source", m.env.At(m.src.Location, m.env.Explain(ctx, err)))
 	case res.Failed.N > 0:
-		return fmt.Errorf("%s of the source were changed or got children meanwhile, and stay; the copy is complete", command.Counted(res.Failed.N, "znode"))
+		return fmt.Errorf("%s of the source could not be deleted; the copy is complete", command.Counted(res.Failed.N, "znode"))
 	}
 	m.moved(res.Deleted)
 	return nil

@@ -331,7 +331,7 @@ func (w *writing) print(res *apply.Result) {
 	if res.Ephemeral > 0 {
 		text += fmt.Sprintf(" (skipped: %s ephemeral)", command.Thousands(res.Ephemeral))
 	}
-	fmt.Fprintln(env.Streams.Out, text)
+	fmt.Fprintln(env.Streams.Out, env.Streams.Fold(text))
 }
 
 // reason says what is the matter with a znode.

@@ -233,6 +233,13 @@ func TestRefused(t *testing.T) {
 	if err != nil || res.Failed.N != 2 || !errors.Is(res.Failed.List[0].Err, proto.ErrNoNode) {
 		t.Errorf("without a parent: %+v, %v", res, err)
 	}
+	if _, _, err := conn.Create(ctx, "/read", nil, []proto.ACL{{Perms: proto.PermRead, ID: proto.ID{Scheme: "world", ID: "anyone"}}}, proto.Persistent, 0); err != nil {
+		t.Fatal(err)
+	}
+	res, err = Run(ctx, conn, Options{Root: "/read", OnConflict: Overwrite}, tree{znode("/read", "other", 0)}.wanted)
+	if err != nil || res.Failed.N != 1 || len(res.Failed.List) != 1 || !errors.Is(res.Failed.List[0].Err, proto.ErrNoAuth) {
+		t.Errorf("neither data nor ACL may be changed: %+v, %v", res, err)
+	}
 	masked := znode("/t", "", 0)
 	masked.ACL = []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "digest", ID: "scott:x"}}}
 	res, err = Run(ctx, conn, Options{Root: "/t"}, tree{masked, znode("/t/a", "", 0)}.wanted)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -95,7 +96,9 @@ func (w *writer) commit() error {
 			err = nil
 		}
 	}
-	if errors.Is(err, proto.ErrNoAuth) {
+	// What may not be deleted may not be in steps either; what may not be created may be.
+	var op *client.OpError
+	if errors.Is(err, proto.ErrNoAuth) && !(errors.As(err, &op) && slices.Contains(w.opt.Instead.paths, op.Path)) {
 		return fmt.Errorf("%w: %w", ErrNotAtOnce, err)
 	}
 	if err != nil {

@@ -185,9 +185,12 @@ func (w *writer) refused(c *change, op *client.OpError) ([]*change, error) {
 
 // refuse records that a change cannot be made. It returns an error if that are too many.
 func (w *writer) refuse(c *change, err error) error {
-	if c.op == create {
+	switch {
+	case c.op == create:
 		w.fail(c.path, err)
-	} else {
+	case c.op == setACL && slices.ContainsFunc(w.res.Failed.List, func(f Failure) bool { return f.Path == c.path }):
+		// so has the change of its data
+	default:
 		w.res.Failed.add(c.path, err)
 	}
 	if w.res.Failed.N >= maxFailed {
