@@ -113,6 +113,14 @@ func TestStartOnATakenPort(t *testing.T) {
 	}
 }
 
+// The default whitelist, which is only srvr, suffices.
+func TestStartWithFewWords(t *testing.T) {
+	s := apachetest.Test(t, apache.Options{Properties: map[string]string{"4lw.commands.whitelist": "srvr"}})
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDirIsKept(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	s := apachetest.Test(t, apache.Options{Dir: dir})
