@@ -159,7 +159,7 @@ func stranger(conn net.Conn, r *bufio.Reader) error {
 	length := int32(binary.BigEndian.Uint32(head))
 	switch {
 	case head[0] == 0x15 && head[1] == 3 || head[0] == 0x16 && head[1] == 3:
-		return &ProtocolError{What: "the port speaks TLS; connect with TLS (zookeeper.client.secure), or use the plain client port"}
+		return &ProtocolError{What: "the port speaks TLS; connect with TLS (-tls, or zookeeper.client.secure=true), or use the plain client port"}
 	case !printable(head) && length < 0:
 		return &ProtocolError{What: fmt.Sprintf("the port does not speak ZooKeeper's protocol: its first packet has an impossible length of %d", length)}
 	case !printable(head):
