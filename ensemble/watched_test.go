@@ -85,6 +85,20 @@ func watching(t *testing.T, servers string, more ...string) (list []*watched) {
 	return list
 }
 
+// The session that reads the configuration is no load of the ensemble's.
+func TestIdleEnsemble(t *testing.T) {
+	t.Parallel()
+	e := embedded(t, 3, map[string]string{"4lw.commands.whitelist": "srvr"})
+	o := run(t, newTopCommand, e.Members()[0].Addr(), "--once", "-o", "json", "--admin-port", "0", "--every", "500ms")
+	var doc struct {
+		Members                         []any
+		WritesPerSecond, ReadsPerSecond *float64
+	}
+	if err := json.Unmarshal([]byte(o.out), &doc); err != nil || len(doc.Members) != 3 || doc.WritesPerSecond == nil || *doc.WritesPerSecond != 0 || doc.ReadsPerSecond == nil || *doc.ReadsPerSecond != 0 {
+		t.Errorf("%v: %+v", err, o)
+	}
+}
+
 // Those that watch see what becomes of the members within a second of the timeout, and health with a canary takes no longer.
 func TestWatchingDisturbedMembers(t *testing.T) {
 	t.Parallel()

@@ -29,7 +29,8 @@ type Prober struct {
 	Client     client.Config // how to connect: TLS, identities, Dial; Servers are the members to begin with
 	AdminPorts []int         // one for all, or one for each of Servers; none to leave the AdminServers alone
 
-	words sync.Map // how many words each member was asked for: *atomic.Int64 by the member's name
+	packets sync.Map     // how many packets each member was sent: *atomic.Int64 by the member's name
+	txns    atomic.Int64 // how many transactions the sessions have taken
 }
 
 // Guard is that of the ensemble, or of any of the members.
@@ -41,9 +42,9 @@ func (p *Prober) Guard(members ...*Member) client.Guard {
 	return p.Client.GuardOf(addrs...)
 }
 
-// own counts the words that the member was asked for; the member counts them as packets received.
+// own counts the words that the member was asked for and the requests in sessions; the member counts them as packets received.
 func (p *Prober) own(m *Member) *atomic.Int64 {
-	n, _ := p.words.LoadOrStore(m.Name(), new(atomic.Int64))
+	n, _ := p.packets.LoadOrStore(m.Name(), new(atomic.Int64))
 	return n.(*atomic.Int64)
 }
 
@@ -147,10 +148,18 @@ func (p *Prober) open(ctx context.Context, m *Member) (greeting, error) {
 	if err != nil {
 		return greeting{}, err
 	}
-	defer conn.Close()
+	defer p.end(m, conn)
 	g := greeting{readOnly: conn.State() == client.ConnectedReadOnly}
 	g.config, _, g.err = conn.GetConfig(ctx, false)
 	return g, nil
+}
+
+// end closes a session in which one request was sent. The session was a transaction, and so is its end.
+func (p *Prober) end(m *Member, conn *client.Conn) {
+	if conn.Close() == nil {
+		p.own(m).Add(3)
+		p.txns.Add(2)
+	}
 }
 
 // Config asks for the ensemble's configuration in a session.

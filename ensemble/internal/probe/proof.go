@@ -77,7 +77,7 @@ func (p *Prober) prove(ctx context.Context, m *Member) error {
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
-		_ = conn.Close()
+		p.end(m, conn)
 	}()
 	select {
 	case <-closed:

@@ -68,7 +68,8 @@ type Reading struct {
 
 	asked questions
 	told  []string            // the questions answered: srvr, mntr, conf, admin, session
-	own   int64               // words asked for so far
+	own   int64               // words asked for so far, and requests sent in sessions
+	ours  int64               // transactions of the prober's sessions so far
 	txns  answer.Opt[float64] // increase of its zxid per second
 }
 

@@ -252,7 +252,7 @@ func (b *survey) askConfig() {
 		if err != nil {
 			return
 		}
-		defer conn.Close()
+		defer b.p.end(&m, conn)
 		told := &Reading{Member: m}
 		if text, _, err := conn.GetConfig(ctx, false); err == nil {
 			told.takeConfig(string(text), Session)
