@@ -356,6 +356,11 @@ func TestDoctor(t *testing.T) {
 			t.Errorf("%v: %+v", args, o)
 		}
 	}
+	alone := filepath.Join(t.TempDir(), "zoo.cfg")
+	writeFile(t, alone, "dataDir=/srv/none\nclientPort=2181\n")
+	if o := doctor("--no-members", "--config", alone, "--only", "NO_FAILURE_TOLERATED"); o.code != ui.ExitFailed || !strings.Contains(o.out, alone+" has no server lines: the server runs alone\n") {
+		t.Errorf("%+v", o)
+	}
 	if o := doctor("--no-members", "--config", filepath.Join(t.TempDir(), "none.cfg")); o.code != ui.ExitFailed || !strings.Contains(o.out, "critical CONFIG_INVALID: ") {
 		t.Errorf("%+v", o)
 	}

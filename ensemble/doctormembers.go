@@ -124,7 +124,10 @@ func unreachable(p *patient, r *rule) {
 
 func noFailureTolerated(p *patient, r *rule) {
 	if !p.has(ofMembers) {
-		if n := len(p.config.Verifier.Voting()); n < 3 {
+		switch n := len(p.config.Verifier.Voting()); {
+		case n == 0:
+			p.find(r, "%s has no server lines: the server runs alone", p.config.File)
+		case n < 3:
 			p.find(r, "%s lists %s", p.config.File, plural(n, "member that votes", "members that vote"))
 		}
 		return

@@ -253,6 +253,9 @@ func TestRefusedWord(t *testing.T) {
 	if o.code != exitUnknown || o.out != "" || !strings.Contains(o.err, "add mntr to that list") || !strings.Contains(o.err, "--admin-port") {
 		t.Errorf("%+v", o)
 	}
+	if o := run(t, newWordCommand, addr, "stmk", "0x132", "-y"); o.code != exitUnknown || !strings.Contains(o.err, "zkctl admin set_trace_mask traceMask=306") {
+		t.Errorf("%+v", o)
+	}
 	if o := run(t, newWordCommand, addr, "mntr", "--raw"); o.code != 0 || o.out != dial(t, addr, "mntr") {
 		t.Errorf("%+v", o)
 	}

@@ -286,6 +286,9 @@ func (opt *wordOptions) askOne(ctx context.Context, p *probe.Prober, m probe.Mem
 func (opt *wordOptions) reason(m *probe.Member, word, admin error) error {
 	refusal := fmt.Sprintf("%s is not in 4lw.commands.whitelist", opt.word.Name)
 	switch {
+	case errors.Is(word, probe.ErrNotWhitelisted) && opt.mask != "" && opt.via == viaAuto:
+		mask, _ := strconv.ParseInt(opt.mask, 0, 64) // the AdminServer takes decimal numbers only
+		return fmt.Errorf("%s; add it there in zoo.cfg, or try the AdminServer: zkctl admin set_trace_mask traceMask=%d", refusal, mask)
 	case errors.Is(word, probe.ErrNotWhitelisted) && admin == nil:
 		return fmt.Errorf("%s; add it there in zoo.cfg", refusal)
 	case errors.Is(word, probe.ErrNotWhitelisted):
