@@ -10,6 +10,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/export"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/sorted"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/zpath"
 )
@@ -33,9 +34,9 @@ func (f *file) Walk(ctx context.Context, opt Options, visit func(*Znode) error) 
 	}
 	defer snapshot.Close()
 	snapshot.ViewPaths()
-	sorted := newSorter()
-	defer sorted.close()
-	s := &scan{path: f.path, opt: opt, report: &r, sorted: sorted, acls: snapshot.ACLs()}
+	records := sorted.NewSorter(sorted.Room)
+	defer records.Close()
+	s := &scan{path: f.path, opt: opt, report: &r, sorted: records, acls: snapshot.ACLs()}
 	s.counts.tell = s.count
 	for n := 0; ; n++ {
 		if err := opt.pulse(ctx, n, r.Read); err != nil {
@@ -100,7 +101,7 @@ type scan struct {
 	path    string
 	opt     Options
 	report  *Report
-	sorted  *sorter
+	sorted  *sorted.Sorter
 	counts  counts
 	acls    map[int64][]proto.ACL
 	found   bool  // the znode at path
@@ -174,14 +175,14 @@ func (s *scan) see(n *storage.Node) error {
 	if s.opt.Data && n.Data != nil {
 		v = append(append(v, 1), n.Data...)
 	}
-	s.key, s.value = appendKey(s.key[:0], path), v
-	return s.sorted.add(s.key, v)
+	s.key, s.value = AppendKey(s.key[:0], path), v
+	return s.sorted.Add(s.key, v)
 }
 
 // count records that a znode has so many children more.
 func (s *scan) count(path string, n int32) error {
-	s.key = appendKey(s.key[:0], path)
-	return s.sorted.add(s.key, binary.BigEndian.AppendUint32([]byte{countRecord}, uint32(n)))
+	s.key = AppendKey(s.key[:0], path)
+	return s.sorted.Add(s.key, binary.BigEndian.AppendUint32([]byte{countRecord}, uint32(n)))
 }
 
 // visit passes on what was taken, in order.
@@ -198,7 +199,7 @@ func (s *scan) visit(ctx context.Context, visit func(*Znode) error) error {
 		return visit(&s.z)
 	}
 	begun := false
-	err := s.sorted.each(ctx, func(k, v []byte) error {
+	err := s.sorted.Each(ctx, func(k, v []byte) error {
 		if !begun || string(k) != string(key) {
 			if err := flush(); err != nil {
 				return err
@@ -219,7 +220,7 @@ func (s *scan) visit(ctx context.Context, visit func(*Znode) error) error {
 }
 
 func (s *scan) decode(key, v []byte, kids int32) Znode {
-	z := Znode{Path: pathOf(key), Known: true}
+	z := Znode{Path: PathOf(key), Known: true}
 	if s.opt.Stat || s.opt.Data {
 		z.Stat, z.Kind, z.TTL = decodeStat(v, kids)
 		v = v[statSize:]

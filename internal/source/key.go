@@ -2,10 +2,10 @@ package source
 
 import "bytes"
 
-// appendKey appends a path in a form whose order, byte by byte, is that of a walk: a slash becomes
+// AppendKey appends a path in a form whose order, byte by byte, is that of a walk: a slash becomes
 // 0, the lowest byte. The root is empty. Names cannot contain the bytes 0 and 1, except in a damaged
 // file; they become 1 1 and 1 2.
-func appendKey(key []byte, path string) []byte {
+func AppendKey(key []byte, path string) []byte {
 	if path == "/" {
 		return key
 	}
@@ -41,8 +41,8 @@ func Compare(a, b string) int {
 	return 1
 }
 
-// pathOf returns the path of a key.
-func pathOf(key []byte) string {
+// PathOf returns the path of a key.
+func PathOf(key []byte) string {
 	if len(key) == 0 {
 		return "/"
 	}

@@ -104,7 +104,7 @@ func (a *ancestor) settle() (changed bool) {
 }
 
 func (l *lives) run(ctx context.Context) error {
-	err := l.sorted.each(ctx, func(key, value []byte) error {
+	err := l.sorted.Each(ctx, func(key, value []byte) error {
 		if len(l.stack) == 0 || !bytes.Equal(key, l.key) {
 			if err := l.end(); err != nil {
 				return err
@@ -344,7 +344,7 @@ func (l *lives) pop(down int) error {
 		if l.visit != nil || !l.stat || !a.exists || !a.settle() && a.kids == 0 {
 			continue
 		}
-		if err := l.sums.add(l.key[:a.length], appendLongs(appendInts(nil, a.kids, a.cversion), a.pzxid)); err != nil {
+		if err := l.sums.Add(l.key[:a.length], appendLongs(appendInts(nil, a.kids, a.cversion), a.pzxid)); err != nil {
 			return err
 		}
 	}
@@ -387,7 +387,7 @@ func (s *replay) first(ctx context.Context) error {
 
 // second is the second pass. It passes on the znodes in order.
 func (s *replay) second(ctx context.Context, r *Report, visit func(*Znode) error) error {
-	next, done, err := s.sums.cursor()
+	next, done, err := s.sums.Cursor()
 	if err != nil {
 		return err
 	}
@@ -403,7 +403,7 @@ func (s *replay) second(ctx context.Context, r *Report, visit func(*Znode) error
 				return err
 			}
 		}
-		path := pathOf(second.key)
+		path := PathOf(second.key)
 		level, ok := within(s.path, path)
 		if !ok {
 			return nil

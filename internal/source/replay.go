@@ -8,6 +8,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/sorted"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/zpath"
 	"github.com/zkctl/zkctl/internal/ztree"
@@ -25,8 +26,8 @@ type replay struct {
 	opt       *Options
 	stat      bool
 	quota     bool // whether the usage of quotas is visited
-	sorted    *sorter
-	sums      *sorter // of parents, from the first pass for the second
+	sorted    *sorted.Sorter
+	sums      *sorted.Sorter // of parents, from the first pass for the second
 	lists     aclLists
 	now       uint64 // the number of the change, from 1; transactions have one or more
 	closings  []closing
@@ -61,28 +62,27 @@ var justBeyond = []byte{beyond}
 const sumsRoom = 4 << 20 // bytes of parents that are sorted in memory
 
 func newReplay(path string, opt *Options) *replay {
-	s := &replay{path: path, opt: opt, stat: opt.Stat || opt.Data, sums: newSorter()}
+	s := &replay{path: path, opt: opt, stat: opt.Stat || opt.Data, sums: sorted.NewSorter(sumsRoom)}
 	_, above := within(path, proto.QuotaPath)
 	_, below := within(proto.QuotaPath, path)
 	s.quota = s.stat && (above || below)
-	s.sums.room = sumsRoom
 	return s
 }
 
 func (s *replay) close() error {
 	var err error
 	if s.sorted != nil {
-		err = s.sorted.close()
+		err = s.sorted.Close()
 	}
-	return errors.Join(err, s.sums.close())
+	return errors.Join(err, s.sums.Close())
 }
 
 // Begin implements storage.Parts.
 func (s *replay) Begin(table map[int64][]proto.ACL) {
 	if s.sorted != nil {
-		_ = s.sorted.close() // its folder is temporary
+		_ = s.sorted.Close() // its folder is temporary
 	}
-	s.sorted = newSorter()
+	s.sorted = sorted.NewSorter(sorted.Room)
 
 	s.lists, s.snapshots, s.table = aclLists{}, map[int64]uint32{}, table
 }
@@ -103,9 +103,9 @@ func (s *replay) Znode(n *storage.Node) error {
 	if s.usage(path) {
 		return storage.ErrTree
 	}
-	s.key = appendKey(s.key[:0], path)
+	s.key = AppendKey(s.key[:0], path)
 	if !s.reads(path) {
-		return s.sorted.add(s.key, justBeyond)
+		return s.sorted.Add(s.key, justBeyond)
 	}
 	v := append(s.value[:0], saved)
 	if s.stat {
@@ -121,7 +121,7 @@ func (s *replay) Znode(n *storage.Node) error {
 
 func (s *replay) add(v []byte) error {
 	s.value = v
-	return s.sorted.add(s.key, v)
+	return s.sorted.Add(s.key, v)
 }
 
 func (s *replay) appendACL(v []byte, list []proto.ACL) []byte {
@@ -231,7 +231,7 @@ func (s *replay) record(kind byte, path string) (v []byte, ok bool) {
 	if path[0] != '/' || !s.reads(path) {
 		return nil, false
 	}
-	s.key = appendKey(s.key[:0], path)
+	s.key = AppendKey(s.key[:0], path)
 	return binary.BigEndian.AppendUint64(append(s.value[:0], kind), s.now), true
 }
 

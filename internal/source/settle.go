@@ -14,6 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/sorted"
 )
 
 // settling is an attempt to read a tree as it was at one moment, on one connection:
@@ -31,8 +32,8 @@ type settling struct {
 	opt     *Options
 	watch   bool
 	start   int64
-	seen    int     // by the walk
-	sorted  *sorter // everything that was read; of a path that was read again, the last counts
+	seen    int            // by the walk
+	sorted  *sorted.Sorter // everything that was read; of a path that was read again, the last counts
 	touched map[string]found
 	errs    map[string]error // why something could not be read
 	key     []byte
@@ -73,13 +74,12 @@ func (l *live) settled(ctx context.Context, opt Options, visit func(*Znode) erro
 	defer client.LessGarbage()() // also while what was read is sorted and visited
 	until, cut := time.Now().Add(opt.Settle), 0
 	for {
-		s := &settling{l: l, opt: &opt, watch: !l.watchless, sorted: newSorter(), touched: map[string]found{}, errs: map[string]error{}}
-		s.sorted.room = settleRoom
+		s := &settling{l: l, opt: &opt, watch: !l.watchless, sorted: sorted.NewSorter(settleRoom), touched: map[string]found{}, errs: map[string]error{}}
 		m, err := s.try(ctx, until)
 		if err == nil {
 			r, err = s.visit(ctx, m, visit)
 		}
-		_ = s.sorted.close() // its folder is temporary
+		_ = s.sorted.Close() // its folder is temporary
 		var loss *client.LossError
 		switch lost := errors.As(err, &loss); {
 		case err == nil || ctx.Err() != nil:
@@ -274,16 +274,17 @@ func (s *settling) compare(ctx context.Context) (map[string]struct{}, error) {
 	}); err != nil {
 		return nil, err
 	}
-	before, done, err := s.latest()
+	each, done, err := s.sorted.Cursor()
 	if err != nil {
 		return nil, err
 	}
 	defer done()
+	before := sorted.Latest(each)
 	key, value, err := before()
 	var walked []byte
 	walk := client.WalkOptions{Stat: true, Levels: s.opt.Levels, Rate: s.opt.Rate}
 	pass := func(key []byte, now found) {
-		path := pathOf(key)
+		path := PathOf(key)
 		if _, asked := s.touched[path]; asked {
 			return
 		}
@@ -307,7 +308,7 @@ func (s *settling) compare(ctx context.Context) (map[string]struct{}, error) {
 		return err
 	}
 	if err := s.l.conn.Walk(ctx, s.l.path, walk, func(z *client.Walked) error {
-		walked = appendKey(walked[:0], z.Path)
+		walked = AppendKey(walked[:0], z.Path)
 		if err := upTo(walked, false); err != nil {
 			return err
 		}
@@ -366,8 +367,8 @@ func (s *settling) add(path string, state byte, stat *proto.Stat, data []byte, a
 	if data != nil {
 		v = append(append(v, 1), data...)
 	}
-	s.key, s.value = appendKey(s.key[:0], path), v
-	return s.sorted.add(s.key, v)
+	s.key, s.value = AppendKey(s.key[:0], path), v
+	return s.sorted.Add(s.key, v)
 }
 
 func foundIn(v []byte) found {
@@ -377,40 +378,14 @@ func foundIn(v []byte) found {
 	return f
 }
 
-// latest is sorter.cursor, with only the last of the records of each key.
-func (s *settling) latest() (next func() (key, value []byte, err error), done func(), err error) {
-	each, done, err := s.sorted.cursor()
-	if err != nil {
-		return nil, nil, err
-	}
-	var key, value []byte
-	k, v, failed := each()
-	next = func() ([]byte, []byte, error) {
-		if failed != nil {
-			return nil, nil, failed
-		}
-		key, value = append(key[:0], k...), append(value[:0], v...)
-		for {
-			if k, v, failed = each(); failed != nil || !slices.Equal(k, key) {
-				break
-			}
-			value = append(value[:0], v...)
-		}
-		if failed != nil && !errors.Is(failed, io.EOF) {
-			return nil, nil, failed
-		}
-		return key, value, nil
-	}
-	return next, done, nil
-}
-
 // visit passes on what was read.
 func (s *settling) visit(ctx context.Context, m Moment, visit func(*Znode) error) (r Report, err error) {
-	next, done, err := s.latest()
+	each, done, err := s.sorted.Cursor()
 	if err != nil {
 		return r, err
 	}
 	defer done()
+	next := sorted.Latest(each)
 	s.opt.moment(m)
 	acls := map[string][]proto.ACL{}
 	var z Znode
@@ -431,7 +406,7 @@ func (s *settling) visit(ctx context.Context, m Moment, visit func(*Znode) error
 			continue
 		}
 		r.Read++
-		z = Znode{Path: pathOf(key), Known: state == known}
+		z = Znode{Path: PathOf(key), Known: state == known}
 		c := jute.NewDecoder(v[1:])
 		z.Stat.Visit(c)
 		z.Kind = KindOf(z.Stat.EphemeralOwner)
