@@ -76,6 +76,8 @@ type Options struct {
 	// Wrote is called for each znode that exists as wanted, or was written, with the stat that it then has, if that is
 	// known. It may be nil.
 	Wrote func(path string, stat *proto.Stat)
+	// Missed is called for each znode in Result.Failed, with its error or, if one above it is named instead, nil. It may be nil.
+	Missed func(path string, err error)
 	// Progress is called with how many znodes are settled, now and then.
 	Progress func(done int)
 	// Lost is called when the connection is lost; the run goes on once there is another. It may be nil.
@@ -231,6 +233,9 @@ func (o Options) withDefaults() Options {
 	if o.Wrote == nil {
 		o.Wrote = func(string, *proto.Stat) {}
 	}
+	if o.Missed == nil {
+		o.Missed = func(string, error) {}
+	}
 	if o.SameACL == nil {
 		o.SameACL = slices.Equal[[]proto.ACL]
 	}
@@ -259,6 +264,16 @@ func newRun(conn *client.Conn, opt Options) *run {
 	r := &run{opt: opt.withDefaults(), conn: conn, res: &Result{}}
 	r.late = &late{run: r}
 	return r
+}
+
+// miss records that a znode is not as it is wanted. Without an error, one above it is named instead.
+func (r *run) miss(path string, err error) {
+	if err != nil {
+		r.res.Failed.add(path, err)
+	} else {
+		r.res.Failed.N++
+	}
+	r.opt.Missed(path, err)
 }
 
 // patience is how long a run waits for a connection.

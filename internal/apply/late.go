@@ -85,11 +85,14 @@ func (l *late) finish(ctx context.Context) error {
 		}
 		open = open[:0:0]
 		for _, m := range missing {
+			if m.refused != nil {
+				l.refused(m.path, m.refused)
+			}
 			if m.pairs == 0 || l.refuse[m.path] {
 				continue
 			}
 			if round == maxRounds {
-				l.res.Failed.add(m.path, errors.New("its next sequence number could not be raised: the connection was lost again and again"))
+				l.miss(m.path, fmt.Errorf("%w: the connection was lost again and again", ErrNumber))
 				continue
 			}
 			if round == 0 {
@@ -120,8 +123,9 @@ const maxRounds = 20
 // shortfall is a znode and the number of pairs that it lacks.
 type shortfall struct {
 	*branch
-	pairs int
-	kids  int32
+	pairs   int
+	kids    int32
+	refused *client.OpError // why it is not known
 }
 
 // missing reads how many pairs each lacks now.
@@ -133,8 +137,10 @@ func (l *late) missing(ctx context.Context, list []*branch) ([]shortfall, error)
 		stat, err := l.conn.Exists(ctx, list[i].path, false)
 		var op *client.OpError
 		switch {
+		case errors.Is(err, proto.ErrNoNode): // which another change reports
+			return nil
 		case errors.As(err, &op):
-			errs[i] = nil // it was deleted, which another change reports
+			missing[i].refused = op
 			return nil
 		case err != nil:
 			errs[i] = err
@@ -187,7 +193,7 @@ func (l *late) ask(missing []shortfall) error {
 	for _, m := range missing {
 		if m.pairs > AskAbove {
 			l.refuse[m.path] = true
-			l.res.Failed.add(m.path, fmt.Errorf("its next sequence number stays %s below %010d", command.Thousands(m.pairs), m.want))
+			l.miss(m.path, fmt.Errorf("%w: it stays %s below %010d", ErrNumber, command.Thousands(m.pairs), m.want))
 		}
 	}
 	return nil
@@ -235,10 +241,13 @@ func (l *late) raise(m shortfall) error {
 	return nil
 }
 
+// ErrNumber is of a znode that is as it is wanted but for the number.
+var ErrNumber = errors.New("its next sequence number could not be raised")
+
 // refused notes that the server does not let a number be raised.
-func (l *late) refused(c *change, op *client.OpError) {
-	if !l.refuse[c.path] {
-		l.refuse[c.path] = true
-		l.res.Failed.add(c.path, fmt.Errorf("its next sequence number cannot be raised: %w", op))
+func (l *late) refused(path string, op *client.OpError) {
+	if !l.refuse[path] {
+		l.refuse[path] = true
+		l.miss(path, fmt.Errorf("%w: %w", ErrNumber, op))
 	}
 }

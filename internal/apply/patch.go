@@ -94,6 +94,12 @@ func (r *run) patchFound(ctx context.Context, targets []Target) error {
 				return err
 			}
 		}
+		if next := source.NextSequence(&t.Wanted.Stat); next > 0 && !r.opt.NoSequences {
+			b := &branch{path: t.Path, raise: true, want: next, container: t.Wanted.Kind == source.Container}
+			if err := r.late.add(ctx, b); err != nil {
+				return err
+			}
+		}
 	}
 	if err := p.ascend("//"); err != nil {
 		return err
@@ -153,6 +159,9 @@ func (p *plan) patch(targets []Target, gone []*source.Znode) error {
 		switch {
 		case !p.mine(z.Path):
 			continue
+		case z.Err != nil:
+			p.miss(z.Path, errTheyRefuse)
+			continue
 		case z.Stat.EphemeralOwner != 0:
 			p.res.Skipped.add(z.Path, fmt.Errorf("is an ephemeral znode of session 0x%x, and stays", uint64(z.Stat.EphemeralOwner)))
 			continue
@@ -190,7 +199,7 @@ func (r *run) find(ctx context.Context, targets []Target) ([]*source.Znode, erro
 	return found, nil
 }
 
-// read reads a znode, or only its stat.
+// read reads a znode, or only its stat. Err is set if the server refuses that.
 func (r *run) read(ctx context.Context, path string, all bool) (*source.Znode, error) {
 	var z source.Znode
 	var dataErr, aclErr error
@@ -205,11 +214,11 @@ func (r *run) read(ctx context.Context, path string, all bool) (*source.Znode, e
 	switch {
 	case errors.Is(err, proto.ErrNoNode):
 		return nil, nil
-	case err != nil:
+	case notOfZnode(err) != nil:
 		return nil, err
 	}
-	z.Path, z.Stat = path, stat
-	if !all {
+	z.Path, z.Stat, z.Err = path, stat, err
+	if !all || err != nil {
 		return &z, nil
 	}
 	if err := errors.Join(notOfZnode(dataErr), notOfZnode(aclErr)); err != nil {

@@ -63,7 +63,7 @@ func newPlan(ctx context.Context, r *run) (*plan, error) {
 	switch {
 	case errors.Is(err, proto.ErrNoNode):
 		return p, nil
-	case err != nil:
+	case notOfZnode(err) != nil:
 		return nil, err
 	case r.opt.OnConflict == Fail && !r.opt.Resume && r.opt.Root != "/":
 		return nil, &ConflictError{Path: r.opt.Root}
@@ -169,6 +169,8 @@ var (
 	errTheirs    = errors.New("was created or changed by somebody else, and stays")
 	errEphemeral = errors.New("ephemeral znodes belong to sessions and are not copied")
 	errUnread    = errors.New("could not be read")
+	// errTheyRefuse is of a znode at the destination.
+	errTheyRefuse = errors.New("exists there, and this session may not read it; give the destination an identity that may")
 )
 
 // fail records that a znode is not as it is wanted, nor what is below it.
@@ -177,7 +179,7 @@ func (r *run) fail(path string, err error) {
 		r.failed = map[string]bool{}
 	}
 	r.failed[path] = true
-	r.res.Failed.add(path, err)
+	r.miss(path, err)
 }
 
 // lostAbove reports whether the znode, or one above it, has failed.
@@ -227,11 +229,11 @@ func (p *plan) exists(z, found *source.Znode) error {
 func (r *run) compare(b *branch, z, found *source.Znode) (changes []*change, err error) {
 	sameData := bytes.Equal(z.Data, found.Data) && (z.Data == nil) == (found.Data == nil)
 	sameACL := r.opt.NoACL || r.opt.SameACL(found.ACL, z.ACL)
-	if !found.Known { // it may not be read: its length and its versions are known without that
-		if found.Stat, err = r.conn.Exists(r.w.ctx, z.Path, false); err != nil {
+	if !found.Known {
+		if sameData, err = r.unread(z, found); err != nil {
 			return nil, err
 		}
-		sameData, sameACL = int(found.Stat.DataLength) == len(z.Data), true
+		sameACL = sameData
 	}
 	b.have = source.NextSequence(&found.Stat)
 	system := strings.HasPrefix(z.Path, zookeeper) && r.conn.Chroot() == ""
@@ -251,13 +253,25 @@ func (r *run) compare(b *branch, z, found *source.Znode) (changes []*change, err
 	case r.opt.Resume && sameData && unfinished(found.ACL, z.ACL):
 		b.acl, b.aversion, b.counts = z.ACL, found.Stat.Aversion, Alter
 		return nil, nil
-	case r.opt.OnConflict == Overwrite && r.opt.Mine != nil && !r.opt.Mine(z.Path, &found.Stat):
+	case r.opt.OnConflict == Overwrite && r.opt.Mine != nil && found.Stat != (proto.Stat{}) && !r.opt.Mine(z.Path, &found.Stat):
 		b.raise = false
 		r.res.Foreign.add(z.Path, fmt.Errorf("its %s was changed by somebody else", differs(sameData)))
 		return nil, nil
+	case r.opt.OnConflict == Overwrite && !found.Known:
+		b.raise = false
+		r.miss(z.Path, errTheyRefuse)
+		return nil, nil
 	case r.opt.OnConflict == Overwrite:
 	case r.opt.OnConflict == Fail && z.Path != "/":
-		return nil, &ConflictError{Path: z.Path, Why: ", and its " + differs(sameData) + " differs from what is wanted"}
+		why := ", and its " + differs(sameData) + " differs from what is wanted"
+		if !found.Known {
+			why = ", and this session may not read it"
+		}
+		return nil, &ConflictError{Path: z.Path, Why: why}
+	case !found.Known:
+		b.raise = false
+		r.res.Skipped.add(z.Path, errTheyRefuse)
+		return nil, nil
 	default:
 		b.raise = false
 		r.res.Skipped.add(z.Path, errors.New("exists, and its "+differs(sameData)+" differs"))
@@ -265,7 +279,7 @@ func (r *run) compare(b *branch, z, found *source.Znode) (changes []*change, err
 	}
 	if err := r.known(z); err != nil {
 		b.raise = false
-		r.res.Failed.add(z.Path, err)
+		r.miss(z.Path, err)
 		return nil, nil
 	}
 	r.higher(b)
@@ -278,6 +292,15 @@ func (r *run) compare(b *branch, z, found *source.Znode) (changes []*change, err
 		b.acl, b.aversion, b.counts = z.ACL, found.Stat.Aversion, counts
 	}
 	return changes, nil
+}
+
+// unread looks at a znode that this session may not read. Servers before ZOOKEEPER-2590 tell its stat even so: then an
+// interrupted run takes one of the right length for its own.
+func (r *run) unread(z, found *source.Znode) (same bool, err error) {
+	if found.Stat, err = r.conn.Exists(r.w.ctx, z.Path, false); err != nil {
+		return false, notOfZnode(err)
+	}
+	return r.opt.Resume && int(found.Stat.DataLength) == len(z.Data), nil
 }
 
 // known returns an error if not all that is to be written is known.
@@ -372,13 +395,17 @@ func (p *plan) unwanted(z *source.Znode) error {
 		switch s.stat, err = p.conn.Exists(p.ctx, z.Path, false); {
 		case errors.Is(err, proto.ErrNoNode):
 			return nil
-		case err != nil:
+		case notOfZnode(err) != nil:
 			return err
+		case err != nil:
+			s.stay = errTheyRefuse
 		}
 	}
-	if s.stat.EphemeralOwner != 0 {
+	switch {
+	case s.stay != nil:
+	case s.stat.EphemeralOwner != 0:
 		s.stay = fmt.Errorf("is an ephemeral znode of session 0x%x, and stays", uint64(s.stat.EphemeralOwner))
-	} else if p.opt.Mine != nil && !p.opt.Mine(s.path, &s.stat) {
+	case p.opt.Mine != nil && !p.opt.Mine(s.path, &s.stat):
 		s.stay = errTheirs
 	}
 	p.extra = append(p.extra, s)

@@ -23,6 +23,9 @@ const (
 	betweenTries = 200 * time.Millisecond
 )
 
+// ErrTooMany ends a run that cannot write most of the znodes.
+var ErrTooMany = errors.New("too many znodes cannot be written")
+
 // trouble deals with a multi that was refused, or whose outcome is unknown. Then its changes, and all others in flight
 // behind it that did not happen either, are sent again one by one.
 func (w *writer) trouble(first *flight, err error) error {
@@ -152,12 +155,12 @@ func (w *writer) refused(c *change, op *client.OpError) ([]*change, error) {
 		return nil, nil
 	}
 	if c.op == pair || c.op == keep {
-		w.late.refused(c, op)
+		w.late.refused(c.path, op)
 		return nil, nil
 	}
 	if c.op != remove && w.lostAbove(c.path) {
 		if c.op == create {
-			w.res.Failed.N++
+			w.miss(c.path, nil)
 		}
 		return nil, nil
 	}
@@ -191,10 +194,10 @@ func (w *writer) refuse(c *change, err error) error {
 	case c.op == setACL && slices.ContainsFunc(w.res.Failed.List, func(f Failure) bool { return f.Path == c.path }):
 		// so has the change of its data
 	default:
-		w.res.Failed.add(c.path, err)
+		w.miss(c.path, err)
 	}
 	if w.res.Failed.N >= maxFailed {
-		return fmt.Errorf("too many znodes cannot be written; the last one: %w", err)
+		return fmt.Errorf("%w; the last one: %w", ErrTooMany, err)
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func (w *writer) add(c *change) error {
 		return context.Cause(w.ctx)
 	case w.lostAbove(c.path):
 		if c.op == create {
-			w.res.Failed.N++ // it is named by the znode above it
+			w.miss(c.path, nil)
 		}
 		return nil
 	case w.opt.DryRun:
@@ -146,7 +146,7 @@ func (w *writer) send() error {
 	f.changes = slices.DeleteFunc(f.changes, func(c *change) bool { // those above may have failed since
 		lost := w.lostAbove(c.path)
 		if lost && c.op == create {
-			w.res.Failed.N++
+			w.miss(c.path, nil)
 		}
 		return lost
 	})
