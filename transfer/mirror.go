@@ -38,8 +38,9 @@ func newMirror(env *command.Env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "mirror FROM TO",
 		Long: `Keep the tree at TO like the one at FROM, both on live ensembles: copy it, then
-watch it and apply each change. It runs until Ctrl-C; --once ends it as soon as TO
-is in step. FROM needs ZooKeeper 3.6 or later.
+watch it and apply each change. It runs until Ctrl-C, and waits for an ensemble that
+it has lost. --once ends it as soon as TO is in step, or after 30 seconds without a
+connection. FROM needs ZooKeeper 3.6 or later.
 
 Watches report no changes of ACLs, and none that happen while the connection is lost.
 So after each reconnect the stats of all znodes are compared, and again after
@@ -87,7 +88,7 @@ func (o *mirrorOptions) run(ctx context.Context, from, to string) error {
 	if m.state, err = openMirrorState(o.state, m.src.name(), m.dst.name()); err != nil {
 		return err
 	}
-	m.stat.znodes.Store(int64(len(m.state.twins)))
+	m.stat.znodes.Store(int64(m.state.twins.len()))
 	defer m.closeAll()
 	if err := m.connect(ctx); err != nil {
 		return err
@@ -169,7 +170,7 @@ func (m *mirror) connect(ctx context.Context) error {
 	if _, err := m.src.conn.Exists(ctx, m.src.path, false); err != nil {
 		return m.env.At(m.src.location, m.env.Explain(ctx, err))
 	}
-	if len(m.state.twins) == 0 {
+	if m.state.twins.len() == 0 {
 		switch _, err := m.dst.conn.Exists(ctx, m.dst.path, false); {
 		case errors.Is(err, proto.ErrNoNode):
 			m.state.mark(true, false)
@@ -192,8 +193,7 @@ func (m *mirror) watch(ctx context.Context) error {
 	return err
 }
 
-// refuseLoop refuses a destination that is in the source, or the other way round: the mirror would mirror itself. Only
-// the ensembles know whether they are the same: a znode that is made on one is looked for on the other.
+// refuseLoop refuses a destination that is in the source, or the other way round: the mirror would mirror itself.
 func (m *mirror) refuseLoop(ctx context.Context) error {
 	from, to := m.src.real(), m.dst.real()
 	if !zpath.Within(to, from) && !zpath.Within(from, to) {
@@ -207,32 +207,31 @@ func (m *mirror) refuseLoop(ctx context.Context) error {
 		escape.Line(m.src.location.Text), escape.Line(m.dst.location.Text))
 }
 
-// sameEnsemble finds out whether both sessions are with the same ensemble, by an ephemeral znode that it makes at the
-// destination for a moment.
+// sameEnsemble finds out whether both sessions are with the same ensemble, without writing anything: zxids of one ensemble only
+// grow, whichever session sees them. A request that fails takes one, too (PrepRequestProcessor.pRequest), which tells an
+// ensemble from an idle copy of it.
 func (m *mirror) sameEnsemble(ctx context.Context) (bool, error) {
-	at := m.dst.path
-	for at != "/" {
-		if _, err := m.dst.conn.Exists(ctx, at, false); err == nil {
-			break
-		} else if !errors.Is(err, proto.ErrNoNode) {
-			return false, m.env.At(m.dst.location, err)
+	const rounds = 3 // others may write meanwhile, to either
+	last := int64(0)
+	grows := func(e *end) (bool, error) {
+		if err := e.conn.Sync(ctx, e.path); err != nil {
+			return false, m.env.At(e.location, err)
 		}
-		at = zpath.Parent(at)
+		before := last
+		last = e.conn.Zxid()
+		return last >= before, nil
 	}
-	probe := fmt.Sprintf("%s/zkctl-mirror-%016x", strings.TrimSuffix(at, "/"), uint64(m.dst.conn.SessionID()))
-	seen := strings.TrimPrefix(m.dst.conn.Chroot()+probe, m.src.conn.Chroot())
-	ctx = client.Unasked(ctx)
-	_, _, err := m.dst.conn.Create(ctx, probe, nil, proto.OpenACL, proto.Ephemeral, 0)
-	if err != nil {
-		return false, m.env.At(m.dst.location, fmt.Errorf("find out whether source and destination are the same ensemble: %w", m.env.Explain(ctx, err)))
+	nothing := fmt.Sprintf("%s/zkctl-mirror-%016x", strings.TrimSuffix(m.dst.path, "/"), uint64(m.dst.conn.SessionID()))
+	for range rounds {
+		var op *client.OpError
+		if err := m.dst.conn.Delete(client.Unasked(ctx), nothing, -1); err != nil && (!errors.As(err, &op) || op.Code == proto.ErrNotReadOnly) {
+			return false, m.env.At(m.dst.location, m.env.Explain(ctx, err))
+		}
+		for _, e := range []*end{m.dst, m.src} {
+			if yes, err := grows(e); err != nil || !yes {
+				return false, err
+			}
+		}
 	}
-	defer func() { _ = m.dst.conn.Delete(context.WithoutCancel(ctx), probe, -1) }() // it ends with the session
-	if !strings.HasPrefix(m.dst.conn.Chroot()+probe, m.src.conn.Chroot()+"/") {
-		return false, nil
-	}
-	if err := m.src.conn.Sync(ctx, "/"); err != nil {
-		return false, m.env.At(m.src.location, err)
-	}
-	stat, err := m.src.conn.Exists(ctx, seen, false)
-	return err == nil && stat.EphemeralOwner == m.dst.conn.SessionID(), nil
+	return true, nil
 }

@@ -367,13 +367,15 @@ func TestMirrorState(t *testing.T) {
 	}
 	for i := range text {
 		cut := newMirrorState("", "")
+		defer cut.twins.close()
 		if err := cut.read(bytes.NewReader(text[:i])); err != nil && !errors.Is(err, io.EOF) {
 			t.Fatalf("cut at %d: %v", i, err)
 		}
 	}
 	whole := newMirrorState("", "")
-	if err := whole.read(bytes.NewReader(text)); err != nil || !whole.fresh || whole.whole || len(whole.twins) != 1 || whole.twins["/x"].theirs != 9 || len(whole.pending) != 1 {
-		t.Errorf("%+v, %v", whole, err)
+	err = whole.read(bytes.NewReader(text))
+	if found := twinsIn(t, whole); err != nil || !whole.fresh || whole.whole || len(found) != 1 || found["/x"].theirs != 9 || len(whole.pending) != 1 {
+		t.Errorf("%+v, %v, %v", whole, found, err)
 	}
 	for _, bad := range []string{"{}\n", "x\n", `{"zkctl":"mirror","schema":2}` + "\n", `{"zkctl":"mirror","schema":1}` + "\n=\t\"/a\"\t1\n", `{"zkctl":"mirror","schema":1}` + "\nwhat\t\"/a\"\n"} {
 		if err := newMirrorState("", "").read(strings.NewReader(bad)); err == nil || errors.Is(err, io.EOF) {
@@ -382,20 +384,33 @@ func TestMirrorState(t *testing.T) {
 	}
 }
 
+func twinsIn(t *testing.T, s *mirrorState) map[string]twin {
+	t.Helper()
+	found := map[string]twin{}
+	if err := s.twins.each(func(path string, w twin) { found[path] = w }); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.twins.len(); n != len(found) {
+		t.Errorf("%d twins are said to be %d", len(found), n)
+	}
+	return found
+}
+
 func FuzzMirrorState(f *testing.F) {
 	f.Add([]byte(`{"zkctl":"mirror","schema":1,"source":"a","destination":"b"}` + "\nfresh\n=\t\"/a\"\t1\t2\t3\t4\t5\t0\n?\t\"/b\"\n-\t\"/a\"\nwhole\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		s := newMirrorState("", "")
+		s, read := newMirrorState("", ""), newMirrorState("", "")
+		defer s.twins.close()
+		defer read.twins.close()
 		_ = s.read(bytes.NewReader(text))
-		again := newMirrorState("", "")
-		again.twins, again.pending = s.twins, s.pending
 		var b bytes.Buffer
-		again.out = bufio.NewWriter(&b)
-		again.all()
-		_ = again.out.Flush()
-		read := newMirrorState("", "")
-		if err := read.read(&b); err != nil || !maps.Equal(read.twins, s.twins) || !maps.Equal(read.pending, s.pending) {
-			t.Fatalf("%v: %v, %v", err, read.twins, read.pending)
+		s.mirrorHead, s.out = read.mirrorHead, bufio.NewWriter(&b)
+		if err := errors.Join(s.all(), s.out.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		err := read.read(&b)
+		if a, b := twinsIn(t, s), twinsIn(t, read); err != nil || !maps.Equal(a, b) || !maps.Equal(read.pending, s.pending) {
+			t.Fatalf("%v: %v, %v; want %v, %v", err, b, read.pending, a, s.pending)
 		}
 	})
 }

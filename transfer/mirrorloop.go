@@ -19,8 +19,8 @@ type mirror struct {
 	state    *mirrorState
 	dirty    source.Changes
 	stat     mirrorStat
-	round    uint32              // of comparisons
 	parents  map[string]struct{} // whose numbers of sequential children may lag behind
+	refused  map[string]struct{} // that could not be written
 	told     map[string]bool     // foreign changes that were reported
 	line     *statusLine
 }
@@ -36,7 +36,7 @@ func (e stopError) Unwrap() error { return e.error }
 
 // loop brings the destination into step, and keeps it there.
 func (m *mirror) loop(ctx context.Context) error {
-	m.told, m.parents = map[string]bool{}, map[string]struct{}{}
+	m.told, m.parents, m.refused = map[string]bool{}, map[string]struct{}{}, map[string]struct{}{}
 	verify := time.NewTicker(m.verify)
 	defer verify.Stop()
 	m.line = newStatusLine(m.env, m.once)
@@ -44,8 +44,9 @@ func (m *mirror) loop(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	m.dirty.Miss() // everything is compared first
+	var since time.Time // of the trouble there is
 	for {
-		err := m.step(ctx)
+		done, err := m.advance(ctx)
 		var stop stopError
 		switch {
 		case ctx.Err() != nil:
@@ -55,6 +56,12 @@ func (m *mirror) loop(ctx context.Context) error {
 		case err != nil:
 			m.stat.trouble(err)
 			m.line.show(m.status())
+			if since.IsZero() {
+				since = time.Now()
+			}
+			if m.once && time.Since(since) > onceAttempts*m.patience {
+				return fmt.Errorf("given up after %v: %w", time.Since(since).Round(time.Second), m.env.Explain(ctx, err))
+			}
 			timer := time.NewTimer(m.patience)
 			select {
 			case <-timer.C:
@@ -63,16 +70,9 @@ func (m *mirror) loop(ctx context.Context) error {
 			timer.Stop()
 			continue
 		}
-		left, lost := m.dirty.Left()
-		if left > 0 || lost {
+		since = time.Time{}
+		if !done {
 			m.line.show(m.status())
-			continue
-		}
-		if done, err := m.raise(ctx); err != nil {
-			m.stat.trouble(err)
-			m.dirty.Miss()
-			continue
-		} else if !done {
 			continue
 		}
 		m.stat.inStep()
@@ -88,6 +88,24 @@ func (m *mirror) loop(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// onceAttempts is after how many times the patience a mirror with --once gives up.
+const onceAttempts = 30
+
+// advance does what there is to do, and reports whether the destination is in step then.
+func (m *mirror) advance(ctx context.Context) (inStep bool, err error) {
+	if err := m.step(ctx); err != nil {
+		return false, err
+	}
+	if left, lost := m.dirty.Left(); left > 0 || lost {
+		return false, nil
+	}
+	inStep, err = m.raise(ctx)
+	if err != nil {
+		m.dirty.Miss()
+	}
+	return inStep, err
 }
 
 // warn prints a warning above the status line.
@@ -120,7 +138,7 @@ func (m *mirror) finished() error {
 	case failed > 0:
 		return &ui.ExitError{Code: ui.ExitFailed, Err: fmt.Errorf("%s could not be mirrored", command.Counted(int(failed), "znode"))}
 	case foreign > 0:
-		return &ui.ExitError{Code: ui.ExitFailed, Err: fmt.Errorf("%s at the destination were changed by somebody else, and stay; --force overwrites them", command.Counted(int(foreign), "znode"))}
+		return &ui.ExitError{Code: ui.ExitFailed, Err: fmt.Errorf("somebody else has changed %s at the destination; --force overwrites that", command.Counted(int(foreign), "znode"))}
 	}
 	return nil
 }

@@ -26,35 +26,31 @@ func (m *mirror) patch(ctx context.Context, paths []string) error {
 	var gone []string
 	there := map[string]*proto.Stat{} // what is at the destination instead
 	for part := range slices.Chunk(paths, chunk) {
-		found := make([]*proto.Stat, len(part))
-		targets, absent, err := m.read(ctx, part, found)
+		r, err := m.read(ctx, part)
 		if err != nil {
 			return err
 		}
-		stats := map[string]*proto.Stat{}
-		for i, path := range part {
-			stats[path] = found[i]
-		}
-		for _, path := range absent {
-			there[path] = stats[path]
+		for _, path := range r.absent {
+			there[path] = r.found[path]
 			m.countsAgain(path)
 		}
-		gone = append(gone, absent...)
-		targets = slices.DeleteFunc(targets, func(t apply.Target) bool {
+		gone = append(gone, r.absent...)
+		r.targets = slices.DeleteFunc(r.targets, func(t apply.Target) bool {
 			path := m.atSource(t.Path)
-			known, mirrored := m.state.twins[path]
+			known, mirrored := m.state.twins.get(path)
 			if !mirrored || known.next != source.NextSequence(&t.Wanted.Stat) || t.Wanted.Stat.Czxid > known.mzxid {
 				m.countsAgain(path)
 			}
-			return m.asMirrored(path, t.Wanted, stats[path])
+			return m.asMirrored(path, t.Wanted, r.found[path])
 		})
-		for i := range targets {
-			t := &targets[i]
-			if f := m.found(m.atSource(t.Path), t.Wanted, stats[m.atSource(t.Path)]); f != nil && (f.Absent || f.Data || f.ACL) {
+		for i := range r.targets {
+			t := &r.targets[i]
+			path := m.atSource(t.Path)
+			if f := m.found(path, t.Wanted, r.found[path]); f != nil && (f.Absent || f.Data || f.ACL) {
 				t.Found = f
 			}
 		}
-		if err := m.apply(ctx, targets, false); err != nil {
+		if err := m.apply(ctx, r.targets, false); err != nil {
 			return err
 		}
 	}
@@ -62,7 +58,7 @@ func (m *mirror) patch(ctx context.Context, paths []string) error {
 		return stopError{fmt.Errorf("%s is gone at the source; nothing was deleted at the destination", escape.Line(m.src.path))}
 	}
 	gone = slices.DeleteFunc(gone, func(path string) bool {
-		_, known := m.state.twins[path]
+		_, known := m.state.twins.get(path)
 		if f := m.found(path, nil, there[path]); known && f != nil && f.Absent { // at both ends
 			m.state.drop(path)
 			return true
@@ -96,13 +92,14 @@ func (m *mirror) countsAgain(path string) {
 // asMirrored reports whether a znode is as it was when it was mirrored, at both ends.
 func (m *mirror) asMirrored(path string, z *source.Znode, found *proto.Stat) bool {
 	f := m.found(path, z, found)
-	return f != nil && !f.Absent && !f.Data && !f.ACL && m.state.twins[path].next == source.NextSequence(&z.Stat)
+	t, _ := m.state.twins.get(path)
+	return f != nil && !f.Absent && !f.Data && !f.ACL && t.next == source.NextSequence(&z.Stat)
 }
 
 // found compares a znode of the source, nil if there is none, with what was found at the destination: a stat, that of nothing
 // if it is zero, and nil if it is not known. The result is nil if the znode must be read to know that.
 func (m *mirror) found(path string, z *source.Znode, stat *proto.Stat) *apply.Found {
-	t, known := m.state.twins[path]
+	t, known := m.state.twins.get(path)
 	_, waits := m.state.pending[path]
 	switch {
 	case stat == nil, waits, z != nil && !z.Known:
@@ -124,17 +121,23 @@ func (m *mirror) found(path string, z *source.Znode, stat *proto.Stat) *apply.Fo
 func (m *mirror) raise(ctx context.Context) (done bool, err error) {
 	paths := slices.SortedFunc(maps.Keys(m.parents), source.Compare)
 	for part := range slices.Chunk(paths, chunk) {
-		targets, _, err := m.read(ctx, part, nil)
+		r, err := m.read(ctx, part)
 		if err != nil {
 			return false, err
 		}
 		if left, lost := m.dirty.Left(); left > 0 || lost { // reported before what was read
 			return false, nil
 		}
-		targets = slices.DeleteFunc(targets, func(t apply.Target) bool {
-			return !t.Wanted.Known || m.state.twins[m.atSource(t.Path)].unwritten
+		r.targets = slices.DeleteFunc(r.targets, func(t apply.Target) bool {
+			known, _ := m.state.twins.get(m.atSource(t.Path))
+			return source.NextSequence(&t.Wanted.Stat) == 0 || known.unwritten || known.mzxid != t.Wanted.Stat.Mzxid // it has failed
 		})
-		if err := m.apply(ctx, targets, true); err != nil {
+		for i := range r.targets {
+			t := &r.targets[i]
+			path := m.atSource(t.Path)
+			t.Found = m.found(path, t.Wanted, r.found[path])
+		}
+		if err := m.apply(ctx, r.targets, true); err != nil {
 			return false, err
 		}
 		for _, path := range part {
@@ -144,10 +147,17 @@ func (m *mirror) raise(ctx context.Context) (done bool, err error) {
 	return true, nil
 }
 
-// read reads znodes at the source and, at the same time, their stats at the destination into found, unless that is nil: zero for
-// what does not exist, nil for what could not be read.
-func (m *mirror) read(ctx context.Context, paths []string, found []*proto.Stat) (targets []apply.Target, absent []string, err error) {
+// reading is what both ends say of znodes, by their paths at the source.
+type reading struct {
+	targets []apply.Target         // at the source
+	absent  []string               // there: also ephemerals, which are not mirrored
+	found   map[string]*proto.Stat // at the destination: zero for what does not exist, nil for what could not be read
+}
+
+// read reads znodes at the source and, at the same time, their stats at the destination.
+func (m *mirror) read(ctx context.Context, paths []string) (*reading, error) {
 	znodes := make([]*source.Znode, len(paths))
+	found := make([]*proto.Stat, len(paths))
 	errs := make([]error, len(paths))
 	conn := m.src.conn
 	command.ForEach(ctx, len(paths), command.InFlight, func(i int) error {
@@ -157,13 +167,11 @@ func (m *mirror) read(ctx context.Context, paths []string, found []*proto.Stat) 
 		var aclErr error
 		var others sync.WaitGroup
 		others.Go(func() { acl, aclStat, aclErr = conn.GetACL(ctx, paths[i]) })
-		if found != nil {
-			others.Go(func() {
-				if stat, err := m.dst.conn.Exists(ctx, m.atDest(paths[i]), false); err == nil || errors.Is(err, proto.ErrNoNode) {
-					found[i] = &stat
-				}
-			})
-		}
+		others.Go(func() {
+			if stat, err := m.dst.conn.Exists(ctx, m.atDest(paths[i]), false); err == nil || errors.Is(err, proto.ErrNoNode) {
+				found[i] = &stat
+			}
+		})
 		data, stat, err := conn.Get(ctx, paths[i], false)
 		others.Wait()
 		if err == nil && aclErr == nil && aclStat.Czxid != stat.Czxid { // created anew in between: the ACL may be the old one's
@@ -183,18 +191,19 @@ func (m *mirror) read(ctx context.Context, paths []string, found []*proto.Stat) 
 		}
 		return err
 	}, errs, func(int) {})
+	r := &reading{found: make(map[string]*proto.Stat, len(paths))}
 	for i, path := range paths {
+		r.found[path] = found[i]
 		switch z := znodes[i]; {
-		case errors.Is(errs[i], proto.ErrNoNode):
-			absent = append(absent, path)
+		case errors.Is(errs[i], proto.ErrNoNode), z != nil && z.Kind == source.Ephemeral:
+			r.absent = append(r.absent, path)
 		case errs[i] != nil:
-			return nil, nil, errs[i]
-		case z.Kind == source.Ephemeral:
+			return nil, errs[i]
 		default:
-			targets = append(targets, apply.Target{Path: m.atDest(path), Wanted: z})
+			r.targets = append(r.targets, apply.Target{Path: m.atDest(path), Wanted: z})
 		}
 	}
-	return targets, absent, nil
+	return r, nil
 }
 
 // apply makes znodes at the destination as they are wanted.
@@ -234,14 +243,17 @@ func (m *mirror) apply(ctx context.Context, targets []apply.Target, sequences bo
 
 // unwritten notes what is somebody else's: it is written again only when it changes at the source.
 func (m *mirror) unwritten(res *apply.Result, stats map[string]proto.Stat) {
-	for _, f := range res.Foreign.List {
+	for _, f := range slices.Concat(res.Foreign.List, res.Skipped.List) {
 		path := m.atSource(f.Path)
-		t, known := m.state.twins[path]
+		t, known := m.state.twins.get(path)
 		if src, read := stats[path]; read {
 			t.mzxid, t.next, t.aversion, known = src.Mzxid, source.NextSequence(&src), src.Aversion, true
 		}
-		if known {
+		if known && !t.unwritten {
 			t.unwritten = true
+			m.stat.foreign.Add(1)
+		}
+		if known {
 			m.state.put(path, t)
 		}
 	}
@@ -258,12 +270,12 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 	var full error
 	opt.Progress = func(int) {
 		full = cmp.Or(full, m.state.flush())
-		m.stat.znodes.Store(int64(len(m.state.twins)))
+		m.stat.znodes.Store(int64(m.state.twins.len()))
 		m.line.show(m.status())
 	}
 	opt.Wrote = func(path string, stat *proto.Stat) {
 		path = m.atSource(path)
-		t := m.state.twins[path]
+		t, _ := m.state.twins.get(path)
 		if src, known := stats[path]; known {
 			t.mzxid, t.next, t.aversion = src.Mzxid, source.NextSequence(&src), src.Aversion
 		}
@@ -271,9 +283,14 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 		if stat != nil {
 			t.theirs, t.theirACL = stat.Mzxid, stat.Aversion
 		}
-		t.seen = m.round
 		m.state.put(path, t)
+		delete(stats, path)
+		if _, was := m.refused[path]; was {
+			delete(m.refused, path)
+			m.stat.failed.Store(int64(len(m.refused)))
+		}
 	}
+	opt.Missed = func(path string, err error) { m.missed(m.atSource(path), err) }
 	opt.Each = func(d apply.Done) {
 		m.stat.applied.Add(1)
 		if d.Action == apply.Delete {
@@ -281,27 +298,34 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 		}
 	}
 	res, err := run(opt)
-	if full != nil {
+	switch {
+	case full != nil:
 		err = stopError{full}
+	case errors.Is(err, apply.ErrTooMany):
+		err = stopError{err}
 	}
-	for _, f := range res.Foreign.List {
+	for _, f := range slices.Concat(res.Foreign.List, res.Skipped.List) {
 		m.foreign(m.atSource(f.Path), f.Err)
 	}
-	m.stat.failed.Add(int64(res.Failed.N))
 	for _, f := range res.Failed.List {
 		m.failed(f)
 	}
-	m.stat.znodes.Store(int64(len(m.state.twins)))
+	m.stat.znodes.Store(int64(m.state.twins.len()))
 	return res, err
 }
 
-// failed reports a znode that could not be written. It is read again when everything is compared.
-func (m *mirror) failed(f apply.Failure) {
-	path := m.atSource(f.Path)
-	if t, known := m.state.twins[path]; known {
+// missed notes that a znode could not be written. It is read again when everything is compared.
+func (m *mirror) missed(path string, err error) {
+	m.refused[path] = struct{}{}
+	m.stat.failed.Store(int64(len(m.refused)))
+	if t, known := m.state.twins.get(path); known && !errors.Is(err, apply.ErrNumber) {
 		t.mzxid = 0
 		m.state.put(path, t)
 	}
+}
+
+// failed reports a znode that could not be written.
+func (m *mirror) failed(f apply.Failure) {
 	if key := f.Path + " " + f.Err.Error(); !m.told[key] && len(m.told) < maxTold {
 		m.told[key] = true
 		m.warn("%s: %v", escape.Line(f.Path), f.Err)

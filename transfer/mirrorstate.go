@@ -18,24 +18,11 @@ import (
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
-// twin is what a mirror knows of a znode: how it was at the source when it was read, and how the mirror left it at the
-// destination. It compares these with what is there later.
-type twin struct {
-	mzxid    int64 // at the source; 0 if it is to be read
-	next     int32 // the number of its next sequential child there
-	aversion int32 // of the ACL there
-
-	theirs    int64 // mzxid at the destination; 0 if it was not written, -1 if it was and the number is not known
-	theirACL  int32 // the ACL's version there
-	seen      uint32
-	unwritten bool // the znode could not be written, or is somebody else's
-}
-
 // mirrorState is what a mirror remembers. With a file, every change of it is appended there before the next write to the
 // destination is made, so that a mirror that was killed knows which znodes are its own.
 type mirrorState struct {
 	mirrorHead
-	twins   map[string]twin     // by the path at the source
+	twins   *twins
 	about   map[string]struct{} // to be written next
 	pending map[string]struct{} // were about to be written when the mirror was killed, or lost its session: its own, however they look
 	fresh   bool                // nothing existed at the destination when the mirror began, so that everything there is its own
@@ -66,7 +53,7 @@ const (
 )
 
 func newMirrorState(source, dest string) *mirrorState {
-	return &mirrorState{mirrorHead: mirrorHead{mirrorMark, mirrorSchema, source, dest}, twins: map[string]twin{}, about: map[string]struct{}{}, pending: map[string]struct{}{}}
+	return &mirrorState{mirrorHead: mirrorHead{mirrorMark, mirrorSchema, source, dest}, twins: newTwins(), about: map[string]struct{}{}, pending: map[string]struct{}{}}
 }
 
 // openMirrorState reads a state file, or begins one. Without a name nothing is kept.
@@ -85,19 +72,20 @@ func openMirrorState(name, source, dest string) (*mirrorState, error) {
 		return nil, fmt.Errorf("--state %s: another mirror uses it: %w", name, err)
 	}
 	s.name, s.lock = name, lock
-	read := &mirrorState{twins: map[string]twin{}, pending: map[string]struct{}{}}
-	switch err := read.read(f); {
+	want := s.mirrorHead
+	err = s.read(f)
+	switch {
 	case errors.Is(err, io.EOF): // a new file
+		err = nil
 	case err != nil:
-		_ = lock.Close()
-		return nil, fmt.Errorf("--state %s: %w", name, err)
-	case read.Source != source || read.Dest != dest:
-		_ = lock.Close()
-		return nil, fmt.Errorf("--state %s: it is of the mirror from %s to %s; name another file", name, escape.Line(read.Source), escape.Line(read.Dest))
-	default:
-		s.twins, s.pending, s.fresh, s.whole = read.twins, read.pending, read.fresh, read.whole
+		err = fmt.Errorf("--state %s: %w", name, err)
+	case s.mirrorHead != want:
+		err = fmt.Errorf("--state %s: it is of the mirror from %s to %s; name another file", name, escape.Line(s.Source), escape.Line(s.Dest))
 	}
-	if err := s.rewrite(); err != nil {
+	if err == nil {
+		err = s.rewrite()
+	}
+	if err != nil {
 		_ = s.close() // the error counts
 		return nil, err
 	}
@@ -187,10 +175,10 @@ func (s *mirrorState) readLine(line string) error {
 			return fmt.Errorf("%q are not six numbers", rest)
 		}
 		t.unwritten = unwritten != 0
-		s.twins[path] = t
+		s.twins.put(path, t)
 		delete(s.pending, path)
 	case lineGone:
-		delete(s.twins, path)
+		s.twins.drop(path)
 		delete(s.pending, path)
 	case linePending:
 		s.pending[path] = struct{}{}
@@ -227,15 +215,14 @@ func (s *mirrorState) writeAll() error {
 	}
 	defer f.Abandon()
 	s.out, s.lines = bufio.NewWriterSize(f, 64<<10), 0
-	s.all()
-	if err := s.out.Flush(); err != nil {
+	if err := errors.Join(s.all(), s.out.Flush()); err != nil {
 		return err
 	}
 	return f.Commit()
 }
 
 // all writes everything that is known.
-func (s *mirrorState) all() {
+func (s *mirrorState) all() error {
 	head, _ := escape.MarshalJSON(s.mirrorHead) // strings always encode
 	s.line("%s", head)
 	if s.fresh {
@@ -244,14 +231,13 @@ func (s *mirrorState) all() {
 	if s.whole {
 		s.line(lineWhole)
 	}
-	for path, t := range s.twins {
-		s.twin(path, t)
-	}
+	err := s.twins.each(s.twin)
 	for _, paths := range []map[string]struct{}{s.pending, s.about} {
 		for path := range paths {
 			s.line("%s\t%q", linePending, path)
 		}
 	}
+	return err
 }
 
 func (s *mirrorState) twin(path string, t twin) {
@@ -271,11 +257,11 @@ func (s *mirrorState) line(format string, a ...any) {
 
 // put notes what is known of a znode.
 func (s *mirrorState) put(path string, t twin) {
-	old, known := s.twins[path]
-	s.twins[path] = t
-	if !s.forget(path) && known && old.sameAs(t) {
+	old, known := s.twins.get(path)
+	if !s.forget(path) && known && old == t {
 		return
 	}
+	s.twins.put(path, t)
 	s.twin(path, t)
 }
 
@@ -288,14 +274,9 @@ func (s *mirrorState) forget(path string) bool {
 	return about || pending
 }
 
-func (t twin) sameAs(other twin) bool {
-	t.seen = other.seen
-	return t == other
-}
-
 // drop forgets a znode.
 func (s *mirrorState) drop(path string) {
-	delete(s.twins, path)
+	s.twins.drop(path)
 	s.forget(path)
 	s.line("%s\t%q", lineGone, path)
 }
@@ -311,7 +292,7 @@ func (s *mirrorState) intend(paths []string) {
 // settled notes that the outcome of what was intended is known or, if it is lost, that it is not.
 func (s *mirrorState) settled(lost bool) {
 	for path := range s.about {
-		t, known := s.twins[path]
+		t, known := s.twins.get(path)
 		switch {
 		case lost:
 			s.pending[path] = struct{}{}
@@ -338,13 +319,13 @@ func (s *mirrorState) mark(fresh, whole bool) {
 
 // flush hands everything to the system, and now and then writes the file anew.
 func (s *mirrorState) flush() error {
-	if s.out == nil {
-		return nil
+	if err := s.twins.err(); err != nil || s.out == nil {
+		return err
 	}
 	if err := s.out.Flush(); err != nil {
 		return fmt.Errorf("--state: %w", err)
 	}
-	if s.lines > 3*len(s.twins)+slackLines {
+	if s.lines > 3*s.twins.len()+slackLines {
 		return s.rewrite()
 	}
 	return nil
@@ -355,7 +336,7 @@ func (s *mirrorState) mine(path string, found *proto.Stat) bool {
 	if _, waits := s.pending[path]; waits {
 		return true
 	}
-	t, known := s.twins[path]
+	t, known := s.twins.get(path)
 	switch {
 	case !known || t.theirs == 0:
 		return s.fresh && !s.whole
@@ -377,7 +358,7 @@ func (s *mirrorState) shut() error {
 
 // close closes the file, and leaves it to another mirror.
 func (s *mirrorState) close() error {
-	err := s.shut()
+	err := errors.Join(s.shut(), s.twins.close())
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.Close())
 		s.lock = nil

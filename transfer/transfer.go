@@ -19,6 +19,7 @@
 //	mirrorcompare.go the first copy, and what is compared afterwards
 //	mirrorpatch.go   what has changed, read and written
 //	mirrorstate.go   what is remembered, and its file
+//	twins.go         what is known of each znode, in order
 //	mirrorstatus.go  the status line and metrics
 //	progress.go      how far a run is
 //	writing.go       what the verbs that write a tree share: options, questions, the report
