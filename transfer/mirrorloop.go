@@ -43,7 +43,7 @@ func (m *mirror) loop(ctx context.Context) error {
 	defer m.line.end()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	m.dirty.Miss() // everything is compared first
+	m.dirty.Miss()      // everything is compared first
 	var since time.Time // of the trouble there is
 	for {
 		done, err := m.advance(ctx)
