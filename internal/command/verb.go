@@ -172,6 +172,7 @@ func NoSubcommand(c *cobra.Command, word, what string) error {
 // reading is the result of reading a verb's arguments.
 type reading struct {
 	args    []string       // as pflag reads them
+	rest    []string       // of the words, those after the subcommand
 	roles   []Role         // of the words
 	target  *cobra.Command // the subcommand, or the verb itself
 	given   []*pflag.Flag
@@ -185,7 +186,7 @@ func read(c *cobra.Command, args []string) (r reading) {
 		target, rest = c, args
 	}
 	target.InitDefaultHelpFlag()
-	r.target = target
+	r.target, r.rest = target, rest
 	fs := target.Flags()
 	path := len(args) - len(rest)
 	r.args = append(r.args, args[:path]...)

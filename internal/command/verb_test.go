@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -105,9 +107,14 @@ func TestVerbCompletes(t *testing.T) {
 		{"show -de", []string{"-depth"}, Any},
 		{"show -o ", []string{"text", "json"}, Any},
 		{"show -output j", []string{"text", "json"}, Any},
+		{"show --from -", nil, Any},
+		{"show --depth x ", nil, Any},
+		{"show --nosuch x ", nil, Any},
+		{"show --depth 2 ", nil, File},
+		{"show -- --nosuch", nil, File},
 	} {
 		words := strings.Split(test.line, " ")
-		list, kind := sample.Complete(&Env{}, words[:len(words)-1], words[len(words)-1])
+		list, kind := silently(t, func() ([]Candidate, Kind) { return sample.Complete(&Env{}, words[:len(words)-1], words[len(words)-1]) })
 		var texts []string
 		for _, c := range list {
 			texts = append(texts, c.Text)
@@ -119,6 +126,23 @@ func TestVerbCompletes(t *testing.T) {
 			t.Errorf("%q: %q, kind %v", test.line, texts, kind)
 		}
 	}
+}
+
+// silently runs a completion, which must not print on the terminal.
+func silently(t *testing.T, complete func() ([]Candidate, Kind)) ([]Candidate, Kind) {
+	t.Helper()
+	old := os.Stderr
+	defer func() { os.Stderr = old }()
+	var err error
+	if os.Stderr, err = os.Create(filepath.Join(t.TempDir(), "stderr")); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Stderr.Close()
+	list, kind := complete()
+	if text, err := os.ReadFile(os.Stderr.Name()); err != nil || len(text) > 0 {
+		t.Errorf("on the terminal: %s%v", text, err)
+	}
+	return list, kind
 }
 
 func TestReflow(t *testing.T) {

@@ -33,6 +33,9 @@ func (v *Verb) Complete(env *Env, words []string, word string) (list []Candidate
 	if strings.HasPrefix(word, "-") && !strings.Contains(word, "=") && !r.waiting && !r.ended {
 		return r.options(word), Any
 	}
+	if r.waiting && strings.HasPrefix(word, "-") || !v.accepts(env, words) {
+		return nil, Any
+	}
 	dash := ""
 	if len(word) > 2 && word[0] == '-' && word[1] != '-' { // one dash is enough for a long option
 		dash = "-"
@@ -70,6 +73,17 @@ func (v *Verb) Complete(env *Env, words []string, word string) (list []Candidate
 		return nil, File
 	}
 	return list, Any
+}
+
+// accepts reports whether the options among words are ones that the verb has, with values that it takes; the last may lack its own.
+// Otherwise cobra would print what is wrong on the terminal, in the middle of the line, and offer files.
+func (v *Verb) accepts(env *Env, words []string) bool {
+	r := read(v.Tree(env.Silent()), words)
+	args := r.args[len(r.args)-len(r.rest):]
+	if r.waiting {
+		args = args[:len(args)-1]
+	}
+	return r.target.ParseFlags(args) == nil
 }
 
 // Silent returns an env like this one that prints nowhere.
