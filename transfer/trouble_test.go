@@ -16,6 +16,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/export"
+	"github.com/zkctl/zkctl/internal/port"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/sharedio"
@@ -80,6 +81,18 @@ func TestRate(t *testing.T) {
 		if took := time.Since(began); took < 100*time.Millisecond { // for 60 requests or more, of which some may go at once
 			t.Errorf("%q took %v", words, took)
 		}
+	}
+}
+
+// TestNoServer: an export that has not begun does not start over.
+func TestNoServer(t *testing.T) {
+	closed, err := port.Free()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stderr, err := run(t, client.Config{Servers: fmt.Sprintf("127.0.0.1:%d", closed)}, "export", "/")
+	if stderr != "" || !errors.Is(err, proto.ErrConnectionLoss) {
+		t.Errorf("%s%v", stderr, err)
 	}
 }
 

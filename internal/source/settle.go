@@ -60,6 +60,9 @@ const (
 	rereads    = 64      // that are in flight
 )
 
+// sayAgain is how often it is said that what has changed is read again.
+const sayAgain = 10 * time.Second
+
 // Reasons to start over.
 var (
 	errNoWatch  = errors.New("the servers have no recursive watches (3.6); what has been read is compared with a second walk")
@@ -73,6 +76,9 @@ func (l *live) settled(ctx context.Context, opt Options, visit func(*Znode) erro
 	}
 	defer client.LessGarbage()() // also while what was read is sorted and visited
 	until, cut := time.Now().Add(opt.Settle), 0
+	if err := l.conn.WaitConnected(ctx); err != nil { // there is nothing yet that could start over
+		return r, err
+	}
 	for {
 		s := &settling{l: l, opt: &opt, watch: !l.watchless, sorted: sorted.NewSorter(settleRoom), touched: map[string]found{}, errs: map[string]error{}}
 		m, err := s.try(ctx, until)
@@ -128,6 +134,7 @@ func (s *settling) try(ctx context.Context, until time.Time) (Moment, error) {
 	if err := conn.Walk(ctx, path, walk, s.walked); err != nil {
 		return Moment{}, err
 	}
+	said := time.Time{}
 	for {
 		zxid := conn.Zxid() // before take: all changes up to it have been reported
 		paths, missing := s.l.dirt.Take()
@@ -157,8 +164,9 @@ func (s *settling) try(ctx context.Context, until time.Time) (Moment, error) {
 		case time.Now().After(until):
 			return Moment{Start: s.start, End: conn.Zxid(), Dirty: len(changed)}, nil
 		}
-		if s.opt.Settling != nil {
-			s.opt.Settling(fmt.Sprintf("%d znodes changed during the walk; they are read again", len(changed)))
+		if now := time.Now(); s.opt.Settling != nil && now.Sub(said) >= sayAgain {
+			said = now
+			s.opt.Settling(fmt.Sprintf("znodes that changed during the walk, %d of them, are read again", len(changed)))
 		}
 		s.l.dirt.Add(slices.Collect(maps.Keys(changed))...)
 	}

@@ -182,3 +182,36 @@ func plant(t *testing.T, root string, n int) {
 		t.Fatal(err)
 	}
 }
+
+// TestSettleSays: that what changes is read again is not said again and again.
+func TestSettleSays(t *testing.T) {
+	const root = "/TestSettleSays"
+	plant(t, root, 100)
+	cfg := client.Config{Servers: apachetest.Shared(t).Addr()}
+	other, err := client.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	w, err := openLive(cfg, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			acl := append(slices.Clone(proto.OpenACL), proto.ACL{Perms: proto.PermRead, ID: proto.ID{Scheme: "ip", ID: fmt.Sprintf("10.0.0.%d", i%200)}})
+			_, _ = other.SetACL(ctx, fmt.Sprintf("%s/n%02d", root, i%100), acl, -1)
+		}
+	})
+	var why []string
+	opt := Options{Stat: true, Data: true, ACL: true, Settle: time.Second, Settling: func(text string) { why = append(why, text) }}
+	_, err = w.Walk(t.Context(), opt, func(*Znode) error { return nil })
+	cancel()
+	writer.Wait()
+	if err != nil || len(why) > 1 {
+		t.Errorf("%q, %v", why, err)
+	}
+}
