@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
@@ -430,6 +431,15 @@ A backup is a location, so that cp brings back a part of it: file:DIR/ID.jsonl.z
 			case live == (dir != ""):
 				return errors.New("name either the LOCATION of a live tree, or a new data directory with --data-dir")
 			case !live:
+				var other *pflag.Flag
+				c.Flags().Visit(func(f *pflag.Flag) {
+					if f.Name != "data-dir" && f.Name != "yes" {
+						other = f
+					}
+				})
+				if other != nil {
+					return fmt.Errorf("--%s is for a live tree; a data directory is new, and holds all as it was", other.Name)
+				}
 				return restoreDir(c.Context(), env, args[0], args[1], dir)
 			}
 			b, err := find(args[0], args[1])

@@ -166,6 +166,9 @@ func TestSnapshot(t *testing.T) {
 	if out, _ := from.must("backup", "verify", backups); strings.Count(out, "sound") != 2 {
 		t.Errorf("%s", out)
 	}
+	if _, errs, code := from.run("backup", "restore", backups, "latest", "--data-dir", dir, "--dry-run"); code != ui.ExitFailed || !strings.Contains(errs, "--dry-run is for a live tree") {
+		t.Errorf("a dry run: %d, %s", code, errs)
+	}
 	from.must("backup", "restore", backups, "latest", "--data-dir", dir)
 	if _, errs, code := from.run("backup", "restore", backups, "latest", "--data-dir", dir); code == 0 || !strings.Contains(errs, "not empty") {
 		t.Errorf("into the same folder: %d, %s", code, errs)
