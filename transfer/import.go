@@ -109,6 +109,9 @@ func (w *writing) importFile(ctx context.Context, args, mapped []string) error {
 	if err = errors.Join(err, missing); err == nil && len(unseen) > 0 {
 		err = fmt.Errorf("--map: %s is not in the export", escape.Line(slices.Min(slices.Collect(maps.Keys(unseen)))))
 	}
+	if err != nil && args[0] == "-" {
+		err = fmt.Errorf("standard input: %w", err)
+	}
 	if err != nil {
 		return fmt.Errorf("%w; nothing was written", err)
 	}

@@ -61,7 +61,7 @@ func TestStandardStreams(t *testing.T) {
 		t.Errorf("the next child is %s", next)
 	}
 	b.env.Streams.In = strings.NewReader(`{"zkctl":"exp`)
-	if _, errs, code := b.run("import", "-", root+"-cut"); code == 0 || !strings.Contains(errs, "nothing was written") {
+	if _, errs, code := b.run("import", "-", root+"-cut"); code == 0 || !strings.HasPrefix(errs, "standard input: ") || !strings.Contains(errs, "nothing was written") {
 		t.Errorf("cut off: %d, %s", code, errs)
 	}
 }
