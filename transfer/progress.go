@@ -19,6 +19,7 @@ const lineEvery = 10 * time.Second
 type progress struct {
 	env   *command.Env
 	what  string
+	unit  string
 	bar   *ui.Progress
 	bytes atomic.Int64
 	total atomic.Int64 // znodes, 0 if unknown
@@ -27,8 +28,15 @@ type progress struct {
 }
 
 func newProgress(env *command.Env, what string) *progress {
-	now := time.Now()
-	return &progress{env: env, what: what, bar: env.Streams.NewProgress(what, 0), from: now, next: now.Add(lineEvery)}
+	p := &progress{env: env, what: what, unit: "znodes", bar: env.Streams.NewProgress(what, 0)}
+	p.begin()
+	return p
+}
+
+// begin says that it begins now.
+func (p *progress) begin() {
+	p.from = time.Now()
+	p.next = p.from.Add(lineEvery)
 }
 
 // of says how many znodes there are.
@@ -51,7 +59,7 @@ func (p *progress) line(n int, took time.Duration) string {
 	if total >= n && total > 0 {
 		fmt.Fprintf(&b, "/%s", command.Thousands(total))
 	}
-	b.WriteString(" znodes")
+	b.WriteString(" " + p.unit)
 	if bytes := p.bytes.Load(); bytes > 0 {
 		fmt.Fprintf(&b, ", %s", ui.Bytes(bytes))
 	}

@@ -105,8 +105,18 @@ func TestTimeLeft(t *testing.T) {
 		b.create(fmt.Sprintf("%s/%d", root, i), "", proto.OpenACL, proto.Persistent, 0)
 	}
 	b.env.Streams.ErrTTY = true
-	if _, errs := b.must("cp", root, root+"-copy", "--rate", "250", "--batch", "10"); !strings.Contains(errs, "/300 znodes, ") || !strings.Contains(errs, "s left") {
+	for range 500 { // which raise the number of the next sequential child
+		if err := b.conn.Delete(t.Context(), b.create(root+"/n-", "", proto.OpenACL, proto.PersistentSequential, 0), -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, errs := b.must("cp", root, root+"-copy", "--rate", "250", "--batch", "10", "--no-sequences")
+	if !strings.Contains(errs, "/300 znodes, ") || !strings.Contains(errs, "s left") {
 		t.Errorf("%q", errs)
+	}
+	_, errs = b.must("cp", root, root+"-copy", "--rate", "800", "--batch", "10", "--resume")
+	if !strings.Contains(errs, "/500 pairs, ") || !strings.Contains(errs, "s left") {
+		t.Errorf("the pairs: %q", errs)
 	}
 }
 

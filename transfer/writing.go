@@ -170,14 +170,31 @@ func (w *writing) write(ctx context.Context, dst *source.Source, opt apply.Optio
 	w.bar = bar
 	out := &listing{env: w.env, all: w.verbose || w.dryRun}
 	opt.Each = out.each
-	opt.Raise = func(parents, pairs int, largest string) (bool, error) { return w.raise(ctx, parents, pairs, largest) }
+	pairs, made := newProgress(w.env, "made"), 0
+	pairs.unit = "pairs"
+	opt.Raise = func(parents, n int, largest string) (bool, error) {
+		yes, err := w.raise(ctx, parents, n, largest)
+		pairs.begin()
+		pairs.of(n)
+		made = 0
+		return yes, err
+	}
+	opt.Paired = func(more int) {
+		made += more
+		pairs.set(made)
+	}
 	opt.Lost = func(err error) {
+		pairs.bar.Clear()
 		bar.bar.Clear()
 		w.env.Warn("%v; waiting for a connection", err)
 	}
 	opt.Progress = bar.set
-	out.clear = bar.done
+	out.clear = func() {
+		pairs.bar.Clear()
+		bar.done()
+	}
 	res, err := do(ctx, opt)
+	pairs.done()
 	bar.done()
 	return w.report(ctx, dst, out, res, err, of)
 }

@@ -80,6 +80,8 @@ type Options struct {
 	Missed func(path string, err error)
 	// Progress is called with how many znodes are settled, now and then.
 	Progress func(done int)
+	// Paired is called when so many more create-and-delete pairs were made. It may be nil.
+	Paired func(more int)
 	// Lost is called when the connection is lost; the run goes on once there is another. It may be nil.
 	Lost func(err error)
 	// Raise is called before numbers of sequential children are raised, or with DryRun would be, with the parents and the number of
@@ -241,6 +243,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Progress == nil {
 		o.Progress = func(int) {}
+	}
+	if o.Paired == nil {
+		o.Paired = func(int) {}
 	}
 	if o.Lost == nil {
 		o.Lost = func(error) {}

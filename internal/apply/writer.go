@@ -219,7 +219,7 @@ func (w *writer) collect() error {
 
 // landed notes what a multi has done.
 func (w *writer) landed(f *flight, results []proto.MultiResult) {
-	at := 0
+	at, made := 0, w.res.Pairs
 	for _, c := range f.changes {
 		var stat *proto.Stat
 		if at < len(results) && c.op != pair {
@@ -227,6 +227,10 @@ func (w *writer) landed(f *flight, results []proto.MultiResult) {
 		}
 		at += c.weight()
 		w.done(c, stat)
+	}
+	if more := w.res.Pairs - made; more > 0 {
+		w.opt.Paired(more)
+		return
 	}
 	w.opt.Progress(w.res.settled())
 }
