@@ -120,6 +120,27 @@ func TestSecureDoors(t *testing.T) {
 	}
 }
 
+// The ports in the configuration are those without TLS: a member that was named by its port with TLS is not asked there, too.
+func TestSecureEnsemble(t *testing.T) {
+	for _, whitelist := range []string{"srvr", "*"} {
+		e, err := localserver.Start(t.Context(), localserver.Options{Size: 3, TLS: true, Properties: map[string]string{"tickTime": "500", "forceSync": "no", "4lw.commands.whitelist": whitelist}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = e.Close() })
+		cfg := client.Config{Servers: e.TLSConnectString(), SessionTimeout: 10 * time.Second, TLS: e.TLSConfig()}
+		o := runWith(t, newCommand, cfg, "health", "--strict", "--min-members", "3", "--admin-port", "0", "--format", "json")
+		if o.code != 0 || strings.Count(o.out, `"state":"serving"`) != 3 || strings.Count(o.out, `"state":`) != 3 {
+			t.Errorf("%s: %+v", whitelist, o)
+		}
+		cfg.Servers, _, _ = strings.Cut(cfg.Servers, ",") // the others' ports cannot be known
+		o = runWith(t, newCommand, cfg, "status", "--admin-port", "0")
+		if o.code != 0 || strings.Count(o.out, "give its address with --members") < 2 || strings.Contains(o.out, "handshake") {
+			t.Errorf("%s: %+v", whitelist, o)
+		}
+	}
+}
+
 func TestIPv6(t *testing.T) {
 	if l, err := net.Listen("tcp", "[::1]:0"); err != nil {
 		t.Skipf("this machine has no IPv6: %v", err)

@@ -281,13 +281,20 @@ func (b *survey) learn(c *Config) {
 		return
 	}
 	b.widened = true
-	port := client.DefaultPort
-	if i := slices.IndexFunc(b.all, func(m Member) bool { return m.Name() == c.From }); i >= 0 {
-		port = b.all[i].Addresses[0].Port
-	}
-	for _, m := range b.newMembers(configured(c, port)) {
+	for _, m := range b.newMembers(b.configured()) {
 		b.start(m)
 	}
+}
+
+// configured returns the members of the configuration. With TLS, the client ports that it names are others than those to ask,
+// unless the member that reported it was asked at one of them.
+func (b *survey) configured() []Member {
+	port := client.DefaultPort
+	if i := slices.IndexFunc(b.all, func(m Member) bool { return m.Name() == b.Config.From }); i >= 0 {
+		port = b.all[i].Addresses[0].Port
+	}
+	named := slices.ContainsFunc(b.Config.Members(), func(m zoocfg.Member) bool { return m.Client.Port == port })
+	return configured(b.Config, port, b.p.Client.TLS == nil || named)
 }
 
 // seed returns the place of a member among those that were named, or their number if it was not.
@@ -303,12 +310,12 @@ func (b *survey) wanted(m Member) bool {
 	return slices.ContainsFunc(b.all, func(o Member) bool { return o.Name() == m.Name() })
 }
 
-// configured returns the members of a configuration. If it names no client port, port is the guess.
-func configured(c *Config, port int) (list []Member) {
+// configured returns the members of a configuration. If it names no client port, or none that counts, port is the guess.
+func configured(c *Config, port int, counts bool) (list []Member) {
 	for _, m := range c.Members() {
 		to := Member{ID: answer.Some(m.ID), Role: answer.Some(m.Role)}
 		switch {
-		case m.Client.IsZero():
+		case m.Client.IsZero() || !counts:
 			to.Guessed = true
 			for _, a := range m.Addrs {
 				to.add(a.Host, port)
@@ -343,22 +350,28 @@ func (b *survey) newMembers(list []Member) (found []Member) {
 			guesses[m.Name()]++
 		}
 	}
-	var hosts map[string]int // number of named members by host, for hosts whose members look alike
+	hosts := map[string]int{}    // number of named members by host, for hosts whose members look alike
+	nameless := map[string]int{} // of them, those that have not told their id
+	for _, o := range b.seeds {
+		hosts[o.Addresses[0].Host]++
+		if !slices.ContainsFunc(b.Readings, func(r *Reading) bool { return r.Name() == o.Name() && r.ID.Known() }) {
+			nameless[o.Addresses[0].Host]++
+		}
+	}
 	for _, m := range list {
 		switch {
-		case slices.ContainsFunc(b.all, func(o Member) bool { return b.same(o, m) }):
-			continue
 		case m.Guessed && guesses[m.Name()] > 1:
-			if hosts == nil {
-				hosts = map[string]int{}
-				for _, o := range b.seeds {
-					hosts[o.Addresses[0].Host]++
-				}
-			}
-			if host := m.Addresses[0].Host; hosts[host] >= guesses[m.Name()] || guesses[m.Name()] == len(b.seeds) {
+			host := m.Addresses[0].Host
+			if hosts[host] >= guesses[m.Name()] || guesses[m.Name()] == len(b.seeds) || slices.ContainsFunc(b.Readings, func(r *Reading) bool { return r.ID == m.ID }) {
 				continue // they are among those that were named
 			}
+			if nameless[host] > 0 {
+				nameless[host]--
+				continue
+			}
 			m.Addresses = nil
+		case slices.ContainsFunc(b.all, func(o Member) bool { return b.same(o, m) }):
+			continue
 		}
 		if n := len(b.p.AdminPorts); n > 0 {
 			m.AdminPort = b.p.AdminPorts[0]
@@ -437,7 +450,13 @@ func (b *survey) identify() {
 		r.Stranger = r.Config.foreign(b.Config)
 	}
 	b.unite()
-	list := configured(b.Config, 0)
+	list := b.configured()
+	guesses := map[string]int{}
+	for _, m := range list {
+		if m.Guessed {
+			guesses[m.Name()]++
+		}
+	}
 	taken := map[int64]bool{}
 	for _, r := range b.Readings {
 		if id, ok := r.ID.Get(); ok && !r.Stranger {
@@ -450,7 +469,7 @@ func (b *survey) identify() {
 				break
 			}
 			id := m.ID.Or(0)
-			if own, known := r.ID.Get(); known && own != id || !known && (taken[id] || !b.same(r.Member, m)) {
+			if own, known := r.ID.Get(); known && own != id || !known && (taken[id] || guesses[m.Name()] > 1 || !b.same(r.Member, m)) {
 				continue
 			}
 			r.ID, r.Role = m.ID, m.Role
@@ -499,7 +518,11 @@ func (b *survey) note() {
 		}
 	}
 	if len(named) > 0 {
-		b.Notes = append(b.Notes, fmt.Sprintf("the configuration names no client ports: %v is a guess; --members names them", named))
+		what := "client ports"
+		if b.p.Client.TLS != nil {
+			what = "ports with TLS"
+		}
+		b.Notes = append(b.Notes, fmt.Sprintf("the configuration names no %s: %v is a guess; --members names them", what, named))
 	}
 }
 

@@ -47,8 +47,10 @@ func (s *Survey) Judge() Verdict {
 		}
 	}
 	v.Serving = int64(len(standing))
+	unasked := int64(0) // voters of the configuration
 	if s.Config != nil {
-		voters = int64(len(s.Config.Voting()))
+		n := int64(len(s.Config.Voting()))
+		voters, unasked = n, max(0, n-voters)
 	}
 	if s.Config != nil || !s.Alone {
 		v.Voters = answer.Some(voters)
@@ -76,19 +78,24 @@ func (s *Survey) Judge() Verdict {
 		v.Quorum = answer.Some(false)
 		v.Sentence = "two leaders: " + epochs(leaders) + "; they are not one ensemble, or one of them has not noticed yet that it lost its quorum"
 	default:
-		s.judgeQuorum(&v, voters, unsure, up, leaders)
+		s.judgeQuorum(&v, voters, unasked, unsure, up, leaders)
 	}
 	return v
 }
 
 // judgeQuorum completes the verdict on an ensemble in which some voters serve.
-func (s *Survey) judgeQuorum(v *Verdict, voters int64, unsure []*Reading, up zoocfg.IDs, leaders []*Reading) {
+func (s *Survey) judgeQuorum(v *Verdict, voters, unasked int64, unsure []*Reading, up zoocfg.IDs, leaders []*Reading) {
 	need := voters/2 + 1
-	has, could := v.Serving >= need, v.Serving+int64(len(unsure)) >= need
+	has, could := v.Serving >= need, v.Serving+int64(len(unsure))+unasked >= need
 	if s.Config != nil && len(up) == int(v.Serving) {
 		all := maps.Clone(up)
 		for _, r := range unsure {
 			all.Add(r.ID.Or(-1))
+		}
+		for _, m := range s.Config.Voting() {
+			if !slices.ContainsFunc(s.Readings, func(r *Reading) bool { return r.ID == answer.Some(m.ID) }) {
+				all.Add(m.ID)
+			}
 		}
 		has, could = s.Config.ContainsQuorum(up), s.Config.ContainsQuorum(all)
 	}

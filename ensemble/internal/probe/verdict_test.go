@@ -103,6 +103,11 @@ func TestVerdicts(t *testing.T) {
 			t.Errorf("with proof %v: %v %q", proof, v.Quorum, v.Sentence)
 		}
 	}
+	few := surveyOf(t, true, "follower", "down", "follower") // whom nobody asked about the third
+	few.Readings = few.Readings[:1]
+	if v := few.Judge(); v.Quorum.Known() || v.Sentence != "quorum in doubt: 1 of 3 voters answered as serving, and 2 are needed" {
+		t.Errorf("%v %q", v.Quorum, v.Sentence)
+	}
 	one := surveyOf(t, false, "standalone")
 	if v := one.Judge(); v.Quorum != yes || v.Tolerates != answer.Some[int64](0) || v.Voters != answer.Some[int64](1) {
 		t.Errorf("%+v", v)
@@ -187,7 +192,7 @@ func TestMembersOfAConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := configured(&Config{QuorumVerifier: v}, 2181)
+	list := configured(&Config{QuorumVerifier: v}, 2181, true)
 	want := []string{"zk1:2182", "zk2:2181", "[::1]:2183"}
 	for i, m := range list {
 		if m.Name() != want[i] || m.Guessed != (i == 1) {
@@ -196,6 +201,11 @@ func TestMembersOfAConfiguration(t *testing.T) {
 	}
 	if len(list[1].Addresses) != 2 {
 		t.Errorf("member 2 has %v", list[1].Addresses)
+	}
+	for i, m := range configured(&Config{QuorumVerifier: v}, 2281, false) { // with TLS, at other ports than those of clients without
+		if want := []string{"zk1:2281", "zk2:2281", "zk3:2281"}; m.Name() != want[i] || !m.Guessed {
+			t.Errorf("%+v, want %s", m, want[i])
+		}
 	}
 	// Members on one host that cannot be told apart are those that were named, or unknown.
 	v, err = zoocfg.ParseVerifier([]byte("server.1=127.0.0.1:2888:3888\nserver.2=127.0.0.1:2889:3889\nserver.3=127.0.0.1:2890:3890\nversion=0"))
@@ -209,7 +219,7 @@ func TestMembersOfAConfiguration(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := &survey{Survey: &Survey{}, p: p, ctx: t.Context(), seeds: members, all: members}
-		found := b.newMembers(configured(&Config{QuorumVerifier: v}, 9))
+		found := b.newMembers(configured(&Config{QuorumVerifier: v}, 9, true))
 		if seeds == "127.0.0.1:7" {
 			if len(found) == 0 {
 				t.Errorf("%s finds no members", seeds)
@@ -218,7 +228,7 @@ func TestMembersOfAConfiguration(t *testing.T) {
 				b.Readings = append(b.Readings, &Reading{Member: m})
 				b.Readings[i].ID = answer.Some[int64](2)
 			}
-			found = b.newMembers(configured(&Config{QuorumVerifier: v}, 7))
+			found = b.newMembers(configured(&Config{QuorumVerifier: v}, 7, true))
 		}
 		if len(found) != unknown {
 			t.Errorf("%s: %+v", seeds, found)
