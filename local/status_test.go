@@ -10,6 +10,14 @@ import (
 	"github.com/zkctl/zkctl/localserver"
 )
 
+// What a member does not report is unknown, not 0.
+func TestStatusOfAClosedMember(t *testing.T) {
+	st := &Status{Name: "dev", State: "running", Members: []localserver.Status{{ID: 1, Role: "follower", Engine: localserver.Apache, PID: 8, Addr: "a:1", Version: "3.8", Sessions: -1, DataSize: -1, Watches: -1}}}
+	if got := st.text(&ui.Streams{}); strings.Count(got, "  ?") != 3 || strings.Contains(got, "-1") {
+		t.Error(got)
+	}
+}
+
 // A narrow terminal gets the columns that matter, a pipe gets all.
 func TestStatusFits(t *testing.T) {
 	st := &Status{Name: "dev", State: "running", PID: 7, DataDir: "/data", Memory: 30 << 20, Members: []localserver.Status{

@@ -135,16 +135,24 @@ func (st *Status) row(s *ui.Streams, m *localserver.Status, shared bool) []strin
 	}
 	row := []string{strconv.FormatInt(m.ID, 10), paintRole(s, m.Role), m.Addr}
 	if m.Version != "" {
-		sessions := "?"
-		if m.Sessions >= 0 {
-			sessions = strconv.FormatInt(m.Sessions, 10)
+		size := "?"
+		if m.DataSize >= 0 {
+			size = ui.Bytes(m.DataSize)
 		}
-		row = append(row, proto.Hex(m.Zxid), strconv.FormatInt(m.Epoch, 10), strconv.FormatInt(m.Lag, 10), sessions,
-			strconv.FormatInt(m.Connections, 10), strconv.FormatInt(m.Znodes, 10), ui.Bytes(m.DataSize), strconv.FormatInt(m.Watches, 10))
+		row = append(row, proto.Hex(m.Zxid), strconv.FormatInt(m.Epoch, 10), strconv.FormatInt(m.Lag, 10), told(m.Sessions),
+			strconv.FormatInt(m.Connections, 10), strconv.FormatInt(m.Znodes, 10), size, told(m.Watches))
 	} else {
 		row = append(row, "", "", "", "", "", "", "", "")
 	}
 	return append(row, memory, engine, st.memberDir(m))
+}
+
+// told is a number of a member's status, which is negative if the member does not report it.
+func told(n int64) string {
+	if n < 0 {
+		return "?"
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 func paintRole(s *ui.Streams, role localserver.Role) string {

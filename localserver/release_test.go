@@ -62,7 +62,11 @@ func TestEmulate(t *testing.T) {
 func TestEmulateApacheMembers(t *testing.T) {
 	in := apachetest.Require(t)
 	properties := map[string]string{"tickTime": "1000", "forceSync": "no"}
+	properties["4lw.commands.whitelist"] = "srvr"
 	e := New(t, Options{Size: 3, Apache: 1, Properties: properties})
+	if s := e.Member(3).Status(t.Context()); s.Sessions != -1 || s.DataSize != -1 || s.Watches != -1 || s.Znodes == 0 {
+		t.Errorf("without mntr it says %+v", s)
+	}
 	for _, m := range e.Members() {
 		if got := versionOf(t, m.Addr()); got != in.Version {
 			t.Errorf("member %d says it is %s, Apache's is %s", m.ID(), got, in.Version)

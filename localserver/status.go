@@ -61,9 +61,9 @@ type Status struct {
 	Sessions    int64  `json:"sessions"` // known to the member; -1 if it does not report them
 	Connections int64  `json:"connections"`
 	Znodes      int64  `json:"znodes"`
-	DataSize    int64  `json:"dataSize"` // bytes of paths and data
-	Watches     int64  `json:"watches"`
-	Memory      int64  `json:"memory"` // bytes used by an Apache member's process; 0 if unknown
+	DataSize    int64  `json:"dataSize"` // bytes of paths and data; -1 if it does not report them
+	Watches     int64  `json:"watches"`  // -1 if it does not report them
+	Memory      int64  `json:"memory"`   // bytes used by an Apache member's process; 0 if unknown
 }
 
 // statusPatience is how long a member may take to answer.
@@ -101,7 +101,7 @@ func (e *Ensemble) Status(ctx context.Context) []Status {
 
 // Status asks the member.
 func (m *Member) Status(ctx context.Context) Status {
-	s := Status{ID: m.id, Role: RoleStopped, Engine: m.engine, Addr: m.Addr(), DataDir: m.dir, Sessions: -1}
+	s := Status{ID: m.id, Role: RoleStopped, Engine: m.engine, Addr: m.Addr(), DataDir: m.dir, Sessions: -1, DataSize: -1, Watches: -1}
 	m.mu.Lock()
 	run, paused, failure := m.run, m.paused, m.failure
 	m.mu.Unlock()
