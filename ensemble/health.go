@@ -53,12 +53,13 @@ func newHealthCommand(s *ui.Streams, connect Connect) *cobra.Command {
 within the limits. The word srvr, which servers answer by default, is enough for
 all limits.
 
-With --format nagios, the output and the exit codes are those of a Nagios plugin.`,
+With --format nagios, the output and the exit codes are those of a Nagios plugin;
+write it first, so that a mistake in the options after it has the exit code 3 too.`,
 		Example: `  zkctl -server zk1 ensemble health
-  zkctl ensemble health --min-members 3 --max-lag 100 --max-latency 50 --format nagios
+  zkctl ensemble health --format nagios --min-members 3 --max-lag 100 --max-latency 50
   zkctl ensemble health --canary --wait 60s
   zkctl ensemble health --format prometheus > /var/lib/node_exporter/zookeeper.prom`,
-		Args: command.ArgCount(0, 0),
+		Args: func(c *cobra.Command, words []string) error { return opt.failed(command.ArgCount(0, 0)(c, words)) },
 		RunE: func(c *cobra.Command, _ []string) error {
 			for _, name := range []string{"min-members", "max-lag", "max-latency", "max-outstanding"} {
 				if f := c.Flags().Lookup(name); f.Changed && strings.HasPrefix(f.Value.String(), "-") {
@@ -68,6 +69,7 @@ With --format nagios, the output and the exit codes are those of a Nagios plugin
 			return opt.failed(runHealth(c.Context(), opt))
 		},
 	}
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return opt.failed(c.Parent().FlagErrorFunc()(c, err)) })
 	opt.add(c)
 	fs := c.Flags()
 	fs.Int64Var(&opt.minMembers, "min-members", noLimit, "least `number` of members that must serve, including observers")

@@ -60,8 +60,10 @@ func TestHealth(t *testing.T) {
 	if o := health("--members", ""); o.code != exitUnknown || !strings.Contains(o.err, "name at least one server") {
 		t.Errorf("%+v", o)
 	}
-	if o := health("--format", "nagios", "--max-lag", "-1"); o.code != nagiosUnknown || o.out != "" {
-		t.Errorf("%+v", o)
+	for _, args := range [][]string{{"--max-lag", "-1"}, {"--max-lag", "many"}, {"--nonsense"}, {"more"}, {"--admin-port", "x"}} {
+		if o := health(append([]string{"--format", "nagios"}, args...)...); o.code != nagiosUnknown || o.out != "" || o.err == "" {
+			t.Errorf("%v: %+v", args, o)
+		}
 	}
 	for _, args := range [][]string{{"--format", "xml"}, {"--max-lag", "-1"}, {"--max-latency=-0.5"}, {"--wait", "-1s"}} {
 		if o := health(args...); o.code != exitUnknown || o.out != "" {
