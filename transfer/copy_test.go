@@ -217,6 +217,7 @@ func TestCopyErrors(t *testing.T) {
 		{"import EXPORT /zookeeper/x", "belongs to the servers"},
 		{"mv / AT/x", "/ always exists"},
 		{"mv AT/a zk://SERVERAT/a --resume", "the same znode"},
+		{"cp zk://SERVERAT/a AT/a --on-conflict overwrite", "the same znode"},
 		{"cp zk://SERVERAT/a AT/a/b --on-conflict overwrite", "copied into itself"},
 		{"cp AT/a/b zk://SERVERAT/a --on-conflict overwrite --delete-extra", "delete the source"},
 		{"import EXPORT AT/x --map AT/a/none=AT/y", "is not in the export; nothing was written"},

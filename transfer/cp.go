@@ -1,18 +1,14 @@
 package transfer
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/apply"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
-	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/zpath"
 )
@@ -61,7 +57,7 @@ func (w *writing) copy(ctx context.Context, from, to string, alone bool) error {
 	}
 	defer src.Close()
 	defer dst.Close()
-	if err := w.apart(ctx, src, dst, alone, false); err != nil {
+	if err := w.apart(ctx, src, dst, alone); err != nil {
 		return err
 	}
 	opt := source.Options{Stat: true, Data: true, ACL: true, Rate: w.rate}
@@ -72,19 +68,30 @@ func (w *writing) copy(ctx context.Context, from, to string, alone bool) error {
 	return m.run(ctx)
 }
 
-// apart refuses to copy a tree to itself or into itself, and to delete the source as what is not wanted. alone means without children,
-// moving that the source is deleted in the end.
-func (w *writing) apart(ctx context.Context, src, dst *source.Source, alone, moving bool) error {
-	from, to := real(src), real(dst)
-	overlap := zpath.Within(to, from) || zpath.Within(from, to)
-	if src.Conn() == nil || !overlap {
+// apart refuses to copy a tree to itself or into itself, and to delete the source as what is not wanted. alone means without children.
+func (w *writing) apart(ctx context.Context, src, dst *source.Source, alone bool) error {
+	if src.Conn() == nil {
 		return nil
 	}
-	if same, err := w.sameEnsemble(ctx, src, dst); err != nil || !same {
-		return err
+	a, b := &end{location: src.Location, path: src.Location.Path, conn: src.Conn()}, &end{location: dst.Location, path: dst.Location.Path, conn: dst.Conn()}
+	from, to := a.real(), b.real()
+	if !zpath.Within(to, from) && !zpath.Within(from, to) {
+		return nil
+	}
+	if a.conn != b.conn {
+		if w.dryRun { // finding out takes a request to change something
+			return nil
+		}
+		if err := w.mayWrite(dst); err != nil {
+			return err
+		}
+		ends := &mirror{mirrorOptions: &mirrorOptions{env: w.env}, src: a, dst: b}
+		if same, err := ends.sameEnsemble(ctx); err != nil || !same {
+			return err
+		}
 	}
 	switch {
-	case from == to && (src.Conn() == dst.Conn() || moving): // the copy of an ensemble has the same znodes, and may be brought up to date
+	case from == to:
 		return fmt.Errorf("source and destination are the same znode, %s", escape.Line(from))
 	case !alone && zpath.IsBelow(to, from):
 		return fmt.Errorf("%s is below %s, which would be copied into itself; choose another destination", escape.Line(to), escape.Line(from))
@@ -92,42 +99,6 @@ func (w *writing) apart(ctx context.Context, src, dst *source.Source, alone, mov
 		return fmt.Errorf("%s is below %s, so --delete-extra would delete the source", escape.Line(from), escape.Line(to))
 	}
 	return nil
-}
-
-// real is the path of a location on its ensemble, without the chroot.
-func real(s *source.Source) string {
-	path := s.Location.Path
-	if conn := s.Conn(); conn != nil && conn.Chroot() != "" {
-		path = strings.TrimSuffix(conn.Chroot()+path, "/")
-	}
-	return path
-}
-
-// sameEnsemble reports whether two places are on the same ensemble: whether both sessions see the same znode at the destination, or at
-// the next one above it that is there. The znode / is the same everywhere.
-func (w *writing) sameEnsemble(ctx context.Context, src, dst *source.Source) (bool, error) {
-	if src.Conn() == dst.Conn() {
-		return true, nil
-	}
-	for at := real(dst); at != "/"; at = zpath.Parent(at) {
-		var seen [2]proto.Stat
-		for i, s := range []*source.Source{dst, src} {
-			path, visible := strings.CutPrefix(at, s.Conn().Chroot())
-			if !visible || path != "" && path[0] != '/' {
-				return false, nil
-			}
-			var err error
-			switch seen[i], err = s.Conn().Exists(ctx, cmp.Or(path, "/"), false); {
-			case errors.Is(err, proto.ErrNoNode):
-			case err != nil:
-				return false, w.env.At(s.Location, w.env.Explain(ctx, err))
-			}
-		}
-		if seen[0].Czxid != 0 {
-			return seen[0].Czxid == seen[1].Czxid && seen[0].Ctime == seen[1].Ctime, nil
-		}
-	}
-	return false, nil
 }
 
 // move is a tree on its way.

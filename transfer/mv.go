@@ -58,7 +58,7 @@ func (w *writing) move(ctx context.Context, from, to string) error {
 	if src.Location.Path == "/" {
 		return fmt.Errorf("%s cannot be moved, because / always exists; cp copies it", w.env.Streams.Name(from))
 	}
-	if err := w.apart(ctx, src, dst, false, true); err != nil {
+	if err := w.apart(ctx, src, dst, false); err != nil {
 		return err
 	}
 	if !w.dryRun {
