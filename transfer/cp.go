@@ -159,7 +159,15 @@ func (m *move) run(ctx context.Context) error {
 		for _, part := range parts {
 			opt.Root = part.to
 			res, err := apply.Run(ctx, m.dst.Conn(), opt, func(ctx context.Context, visit func(z *source.Znode) error) error {
-				missing, walkErr = m.wanted(ctx, part, visit)
+				var writeErr error // it ends the walk, but is not of the source
+				missing, walkErr = m.wanted(ctx, part, func(z *source.Znode) error {
+					writeErr = visit(z)
+					return writeErr
+				})
+				if writeErr != nil {
+					walkErr = nil
+					return writeErr
+				}
 				return walkErr
 			})
 			sum.Add(res)

@@ -359,8 +359,16 @@ func TestResume(t *testing.T) {
 	}
 	want[0].Stat.Cversion = 2 * 400
 	scotts := client.Config{Servers: at, Auth: []client.Auth{{Scheme: "digest", Data: []byte("scott:tiger")}}}
+	reader := session(t, scotts)
+	count := func() (n int) {
+		if err := reader.Walk(ctx, "/t", client.WalkOptions{}, func(*client.Walked) error { n++; return nil }); err != nil && !errors.Is(err, proto.ErrNoNode) {
+			t.Fatal(err)
+		}
+		return n
+	}
 	created := 0
 	for limit := int64(3000); ; limit += 9000 {
+		before := count()
 		b := &breaking{after: func() int64 { return limit }}
 		cfg := scotts
 		cfg.Dial = b.dial
@@ -378,6 +386,9 @@ func TestResume(t *testing.T) {
 				t.Fatalf("%+v", res)
 			}
 			break
+		}
+		if now := count() - before; now > res.Created+res.Unsure {
+			t.Errorf("%d znodes are new, but only %d were written and %d may have been", now, res.Created, res.Unsure)
 		}
 		if limit > 1<<20 {
 			t.Fatalf("%+v, %v", res, err)

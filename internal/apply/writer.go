@@ -265,4 +265,9 @@ func (w *writer) settle() {
 		}
 	}
 	w.flying = nil
+	for _, c := range w.queue {
+		if c.again {
+			w.res.Unsure++
+		}
+	}
 }
