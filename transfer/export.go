@@ -225,8 +225,10 @@ func (e *exporting) write(ctx context.Context, location string, to sink) (*copyi
 			e.env.Note("%s", why)
 		},
 		Moment: func(m source.Moment) { x.state, x.known = m, true }}
-	x.missing, err = e.env.Walk(ctx, src, opt, x.visit)
+	report, err := src.Walk(ctx, opt, x.visit)
 	bar.done()
+	err = e.env.At(src.Location, err)
+	x.missing = e.env.Missing(src.Location, x.wanted(report))
 	if err == nil {
 		err = x.begin()
 	}
@@ -234,6 +236,17 @@ func (e *exporting) write(ctx context.Context, location string, to sink) (*copyi
 		err = to.commit()
 	}
 	return x, err
+}
+
+// wanted leaves out what could not be read and is not to be exported.
+func (x *copying) wanted(report source.Report) source.Report {
+	n := len(report.Unread)
+	report.Unread = slices.DeleteFunc(report.Unread, func(u source.Unread) bool {
+		_, below := x.filter.keeps(u.Path)
+		return !below
+	})
+	report.Failed -= n - len(report.Unread)
+	return report
 }
 
 // begin writes the header, once.
@@ -258,7 +271,10 @@ func (x *copying) place() string {
 }
 
 func (x *copying) visit(z *source.Znode) error {
+	keep, below := x.filter.keeps(z.Path)
 	switch {
+	case !below && z.Path != x.root:
+		return nil
 	case x.lost != "" && zpath.IsBelow(z.Path, x.lost):
 		x.orphans++
 		return nil
@@ -268,12 +284,8 @@ func (x *copying) visit(z *source.Znode) error {
 	case z.Kind == source.Ephemeral && x.ephemerals == skipEphemerals, x.format != snapshot && isSystem(x.src, z.Path, x.system):
 		return nil
 	}
-	keep, below := x.filter.keeps(z.Path)
 	for len(x.pending) > 0 && !zpath.IsBelow(z.Path, x.pending[len(x.pending)-1].Path) {
 		x.pending = x.pending[:len(x.pending)-1]
-	}
-	if !below {
-		return nil
 	}
 	r := z.Record()
 	if !keep && z.Path != x.root {

@@ -209,6 +209,26 @@ func churn(t *testing.T, servers, root string, znodes int, stop *atomic.Bool, ac
 	return nil
 }
 
+// TestUnreadButUnwanted: what is not to be exported need not be readable.
+func TestUnreadButUnwanted(t *testing.T) {
+	server, at := home(t)
+	c := open(t, client.Config{Servers: server, Auth: []client.Auth{scott}})
+	sample(t, c, at+"/from")
+	for _, test := range []struct {
+		words string
+		fails bool
+	}{
+		{"", true}, {"--exclude closed", false}, {"--include AT/from/queue", false}, {"--include AT/from/closed/kid", true}, {"--include AT/none", false},
+		{"--exclude AT/from", false},
+	} {
+		words := append([]string{"export", at + "/from"}, strings.Fields(strings.ReplaceAll(test.words, "AT", at))...)
+		stdout, stderr, err := run(t, client.Config{Servers: server}, words...)
+		if (err != nil) != test.fails || strings.Contains(stderr, "/closed") != test.fails || !strings.Contains(stdout, `{"path":"`+at+`/from"`) {
+			t.Errorf("%s: %s%s%v", test.words, stdout, stderr, err)
+		}
+	}
+}
+
 func TestFilter(t *testing.T) {
 	for _, tc := range []struct {
 		include, exclude string
@@ -218,7 +238,7 @@ func TestFilter(t *testing.T) {
 		{"", "", "/", true, true},
 		{"", "/a", "/a", false, false}, {"", "/a", "/a/b", false, false}, {"", "/a", "/ab", true, true}, {"", "/a", "/", true, true},
 		{"", "b", "/a/b", false, false}, {"", "b", "/a/b/c", false, false}, {"", "b", "/a/bc", true, true},
-		{"/a/*", "", "/a", false, true}, {"/a/*", "", "/a/x", true, true}, {"/a/*", "", "/a/x/y", true, true}, {"/a/*", "", "/b/x", false, true},
+		{"/a/*", "", "/a", false, true}, {"/a/*", "", "/a/x", true, true}, {"/a/*", "", "/a/x/y", true, true}, {"/a/*", "", "/b/x", false, false}, {"/a/*", "", "/", false, true},
 		{"/a/**/z", "", "/a/z", true, true}, {"/a/**/z", "", "/a/b/c/z/d", true, true}, {"/a/**/z", "", "/a/b/c", false, true},
 		{"*.json", "/tmp", "/x/a.json", true, true}, {"*.json", "/tmp", "/tmp/a.json", false, false},
 	} {

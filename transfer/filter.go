@@ -3,6 +3,7 @@ package transfer
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -75,6 +76,19 @@ func (p pattern) covers(names []string) bool {
 	return false
 }
 
+// reaches reports whether the pattern may match a path below one that it does not cover.
+func (p pattern) reaches(names []string) bool {
+	for i, name := range names {
+		if p[i] == anyLevels {
+			return true
+		}
+		if ok, _ := path.Match(p[i], name); !ok { // checked by parsePattern
+			return false
+		}
+	}
+	return true
+}
+
 // keeps reports whether a znode belongs to what is wanted. below reports whether something below it may.
 func (f *filter) keeps(znode string) (keep, below bool) {
 	if len(f.include)+len(f.exclude) == 0 {
@@ -95,5 +109,6 @@ func (f *filter) keeps(znode string) (keep, below bool) {
 	if covered(f.exclude) {
 		return false, false
 	}
-	return len(f.include) == 0 || covered(f.include), true
+	keep = len(f.include) == 0 || covered(f.include)
+	return keep, keep || slices.ContainsFunc(f.include, func(p pattern) bool { return p.reaches(names) })
 }
