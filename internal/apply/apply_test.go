@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -278,6 +279,16 @@ func TestTooLong(t *testing.T) {
 	res, err = Run(ctx, conn, Options{Root: "/t", OnConflict: Overwrite}, tree{znode("/t", strings.Repeat("x", 2<<20), 0), znode("/t/e", "", 0)}.wanted)
 	if err != nil || res.Created != 1 || res.Failed.N != 1 || res.Failed.List[0].Path != "/t" {
 		t.Errorf("data of a znode that exists: %+v, %v", res, err)
+	}
+	low := session(t, client.Config{Servers: apachetest.Test(t, apache.Options{JVM: []string{"-Djute.maxbuffer=20000"}}).Addr()})
+	many := tree{znode("/t", "", 0)}
+	for i := range 300 {
+		many = append(many, znode(fmt.Sprintf("/t/%03d", i), strings.Repeat("x", 1000), 0))
+	}
+	many[200].Data = []byte(strings.Repeat("x", 25_000))
+	res, err = Run(ctx, low, Options{Root: "/t", NoSequences: true}, many.wanted)
+	if err != nil || res.Created != 300 || res.Failed.N != 1 || res.Failed.List[0].Path != many[200].Path {
+		t.Errorf("the server takes little: %+v, %v", res, err)
 	}
 	long := znode("/"+strings.Repeat("x", 1000), "", 1000)
 	asked := 0

@@ -45,12 +45,6 @@ const (
 // replaces reports whether the change replaces or deletes what this run has not made.
 func (c *change) replaces() bool { return c.counts == Alter || c.counts == Delete }
 
-// suspectBytes is the size of changes that may be longer than a server accepts. No jute.maxbuffer is as low.
-const suspectBytes = 64 << 10
-
-// suspect reports whether the change itself may be why the connection was lost.
-func (c *change) suspect() bool { return c.lost && c.size() >= suspectBytes }
-
 // size is about how many bytes of a multi the change takes.
 func (c *change) size() int {
 	n := changeOverhead + len(c.path) + len(c.data)

@@ -37,7 +37,7 @@ func (w *writer) trouble(first *flight, err error) error {
 		again, err := w.refused(first.changes[0], op)
 		w.first(again)
 		return err
-	case alone && first.changes[0].suspect() && errors.As(err, &loss) && loss.Code == proto.ErrConnectionLoss:
+	case alone && w.suspect(first.changes[0]) && errors.As(err, &loss) && loss.Code == proto.ErrConnectionLoss:
 		c := first.changes[0]
 		if c.tries++; c.tries == maxTries {
 			return errors.Join(w.refuse(c, fmt.Errorf("the connection was lost each time its %s bytes were sent, which may be more than the server's jute.maxbuffer: %w",
@@ -74,7 +74,17 @@ func (w *writer) trouble(first *flight, err error) error {
 	if lost == nil {
 		return nil
 	}
+	w.stuck++
 	return w.reconnect(lost)
+}
+
+// suspectBytes is the size of changes that may be longer than a server accepts, even if that is much less than by default.
+const suspectBytes = 64 << 10
+
+// suspect reports whether the change itself may be why the connection was lost: because of its length, or because that happens again
+// and again. It is then sent alone.
+func (w *writer) suspect(c *change) bool {
+	return c.lost && (c.size() >= suspectBytes || w.stuck >= maxTries)
 }
 
 // first puts changes before the others that are to be sent; each goes alone.

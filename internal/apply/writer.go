@@ -35,6 +35,7 @@ type writer struct {
 	flying []*flight                   // oldest first
 	aloft  struct{ weight, bytes int } // of flying
 	paced  time.Time                   // when the next multi may fly
+	stuck  int                         // losses of the connection since something was written
 }
 
 // flight is a multi in flight, or a setACL.
@@ -100,7 +101,7 @@ func (w *writer) pump(all bool) error {
 		if w.single == 0 && !all && w.weight < w.opt.Batch && w.bytes < batchBytes {
 			return nil
 		}
-		suspect := w.queue[0].suspect()
+		suspect := w.suspect(w.queue[0])
 		if suspect && len(w.flying) > 0 || len(w.flying) >= mostFlights || w.aloft.weight >= flights*w.opt.Batch || w.aloft.bytes >= flights*batchBytes {
 			if err := w.collect(); err != nil { // it may change the queue
 				return err
@@ -219,6 +220,7 @@ func (w *writer) collect() error {
 
 // landed notes what a multi has done.
 func (w *writer) landed(f *flight, results []proto.MultiResult) {
+	w.stuck = 0
 	at, made := 0, w.res.Pairs
 	for _, c := range f.changes {
 		var stat *proto.Stat
