@@ -100,13 +100,17 @@ func (s *Survey) judgeQuorum(v *Verdict, voters, unasked int64, unsure []*Readin
 		has, could = s.Config.ContainsQuorum(up), s.Config.ContainsQuorum(all)
 	}
 	leader := ""
+	standing := v.Serving
 	if len(leaders) == 1 {
 		leader = ", leader " + leaders[0].Name()
-		// What the leader counts is true even of members that cannot be reached from here.
-		if synced, ok := leaders[0].SyncedFollowers.Get(); ok && synced+1 > v.Serving {
-			v.Problems = append(v.Problems, fmt.Sprintf("the leader counts %s, of which %d answered here",
-				plural(synced, "synced follower", "synced followers"), v.Serving-1))
+		if synced, ok := leaders[0].SyncedFollowers.Get(); ok {
+			// What the leader counts is true even of members that cannot be reached from here. But it does not know at once that one is gone.
 			has = has || synced+1 >= need
+			standing = max(standing, min(synced+1, standing+unasked))
+			if synced+1 > standing {
+				v.Problems = append(v.Problems, fmt.Sprintf("the leader counts %s, of which %d answered here",
+					plural(synced, "synced follower", "synced followers"), v.Serving-1))
+			}
 		}
 	}
 	hidden := leader == "" && s.Alone && s.Config == nil
@@ -130,16 +134,16 @@ func (s *Survey) judgeQuorum(v *Verdict, voters, unasked int64, unsure []*Readin
 		v.Sentence = fmt.Sprintf("no quorum: %d of %d voters serve, and %d are needed", v.Serving, voters, need)
 	default:
 		v.Quorum = answer.Some(true)
-		spare := s.spare(voters, v.Serving, up)
+		spare := s.spare(voters, standing, up)
 		v.Tolerates = answer.Some(spare)
 		then := "one more failure stops writes"
 		if spare > 0 {
 			then = plural(spare, "more failure is", "more failures are") + " tolerated"
 		}
-		if v.Serving == voters {
+		if standing == voters {
 			then = strings.Replace(strings.Replace(then, "one more failure", "any failure", 1), " more failure", " failure", 1)
 		}
-		v.Sentence = fmt.Sprintf("quorum %d of %d%s: %s", v.Serving, voters, leader, then)
+		v.Sentence = fmt.Sprintf("quorum %d of %d%s: %s", standing, voters, leader, then)
 		switch {
 		case leader == "" && proof:
 			v.Problems = append(v.Problems, fmt.Sprintf("the leader is not among the members that answered, but %s committed a session", s.Prover))
@@ -153,7 +157,7 @@ func (s *Survey) judgeQuorum(v *Verdict, voters, unasked int64, unsure []*Readin
 func (s *Survey) spare(voters, serving int64, up zoocfg.IDs) int64 {
 	const most = 15 // voters; beyond that, groups and weights are ignored
 	if s.Config == nil || len(up) != int(serving) || serving > most {
-		return serving - (voters/2 + 1)
+		return max(0, serving-(voters/2+1))
 	}
 	ids := []int64{}
 	for id := range up {

@@ -108,6 +108,22 @@ func TestVerdicts(t *testing.T) {
 	if v := few.Judge(); v.Quorum.Known() || v.Sentence != "quorum in doubt: 1 of 3 voters answered as serving, and 2 are needed" {
 		t.Errorf("%v %q", v.Quorum, v.Sentence)
 	}
+	for synced, says := range map[int64]string{ // of a leader that alone was asked
+		2: "quorum 3 of 3, leader zk1:2181: 1 failure is tolerated",
+		1: "quorum 2 of 3, leader zk1:2181: one more failure stops writes",
+	} {
+		alone := surveyOf(t, true, "leader", "follower", "follower")
+		alone.Readings = alone.Readings[:1]
+		alone.Readings[0].SyncedFollowers = answer.Some(synced)
+		if v := alone.Judge(); v.Sentence != says || v.Tolerates != answer.Some(synced-1) || len(v.Problems) > 0 {
+			t.Errorf("%d: %q, %v more may fail, %q", synced, v.Sentence, v.Tolerates, v.Problems)
+		}
+	}
+	apart := surveyOf(t, true, "leader", "silent", "down") // from here
+	apart.Readings[0].SyncedFollowers = answer.Some[int64](2)
+	if v := apart.Judge(); v.Quorum != yes || v.Tolerates != answer.Some[int64](0) || !strings.Contains(strings.Join(v.Problems, "\n"), "the leader counts 2 synced followers, of which 0 answered here") {
+		t.Errorf("%+v", v)
+	}
 	one := surveyOf(t, false, "standalone")
 	if v := one.Judge(); v.Quorum != yes || v.Tolerates != answer.Some[int64](0) || v.Voters != answer.Some[int64](1) {
 		t.Errorf("%+v", v)
