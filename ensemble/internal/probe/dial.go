@@ -8,11 +8,12 @@ import (
 )
 
 // DialAny opens a connection to any of the addresses that a name resolves to, as net.Dialer does, but tries the next one while
-// one is silent: a net.Dialer waits two seconds, which may be all the time there is.
+// one is silent: a net.Dialer waits two seconds, which may be all the time there is. It does without the probes of TCP: connections are
+// short, and sessions have their own.
 func DialAny(ctx context.Context, network, addr string) (net.Conn, error) {
 	return dialing{lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	}, dial: new(net.Dialer).DialContext}.any(ctx, network, addr)
+	}, dial: (&net.Dialer{KeepAlive: -1}).DialContext}.any(ctx, network, addr)
 }
 
 // stagger is the time between attempts at two addresses.
