@@ -85,8 +85,7 @@ func (w *writing) apart(ctx context.Context, src, dst *source.Source, alone bool
 		if err := w.mayWrite(dst); err != nil {
 			return err
 		}
-		ends := &mirror{mirrorOptions: &mirrorOptions{env: w.env}, src: a, dst: b}
-		if same, err := ends.sameEnsemble(ctx); err != nil || !same {
+		if same, err := sameEnsemble(ctx, w.env, a, b); err != nil || !same {
 			return err
 		}
 	}

@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/apply"
-	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
-	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/zpath"
 )
 
@@ -78,8 +75,8 @@ func (o *mirrorOptions) run(ctx context.Context, from, to string) error {
 	}
 	m := &mirror{mirrorOptions: o}
 	var err error
-	if m.src, err = o.end(from); err == nil {
-		m.dst, err = o.end(to)
+	if m.src, err = newEnd(o.env, from); err == nil {
+		m.dst, err = newEnd(o.env, to)
 	}
 	if err != nil {
 		return err
@@ -99,51 +96,6 @@ func (o *mirrorOptions) run(ctx context.Context, from, to string) error {
 	}
 	defer stop()
 	return m.loop(ctx)
-}
-
-// end is one of the two ensembles. Its session is opened again when it has ended.
-type end struct {
-	location source.Location
-	path     string
-	cfg      client.Config
-	event    func(client.Event)
-	conn     *client.Conn
-}
-
-// end reads a location.
-func (o *mirrorOptions) end(text string) (*end, error) {
-	l, cfg, err := o.env.Live(text)
-	if err != nil {
-		return nil, err
-	}
-	return &end{location: l, path: l.Path, cfg: cfg}, nil
-}
-
-// name is what the state file calls the place.
-func (e *end) name() string { return "zk://" + e.cfg.Servers + e.path }
-
-// real is the path on the ensemble, without the chroot.
-func (e *end) real() string {
-	if chroot := e.conn.Chroot(); chroot != "" {
-		return strings.TrimSuffix(chroot+e.path, "/")
-	}
-	return e.path
-}
-
-// open returns the session, or a new one. fresh says that it is new.
-func (e *end) open(ctx context.Context) (fresh bool, err error) {
-	if e.conn == nil || !e.conn.State().Alive() {
-		if e.conn != nil {
-			_ = e.conn.Close() // it has ended
-		}
-		cfg := e.cfg
-		cfg.OnEvent, cfg.Watched = nil, e.event
-		if e.conn, err = client.Open(cfg); err != nil {
-			return false, err
-		}
-		fresh = true
-	}
-	return fresh, e.conn.WaitConnected(ctx)
 }
 
 func (m *mirror) closeAll() {
@@ -174,6 +126,9 @@ func (m *mirror) connect(ctx context.Context) error {
 		switch _, err := m.dst.conn.Exists(ctx, m.dst.path, false); {
 		case errors.Is(err, proto.ErrNoNode):
 			m.state.mark(true, false)
+			if err := m.parentThere(ctx); err != nil {
+				return err
+			}
 		case err != nil:
 			return m.env.At(m.dst.location, m.env.Explain(ctx, err))
 		}
@@ -182,6 +137,15 @@ func (m *mirror) connect(ctx context.Context) error {
 		return err
 	}
 	return m.watch(ctx)
+}
+
+// parentThere returns an error if the znode above the destination does not exist: nothing could be created.
+func (m *mirror) parentThere(ctx context.Context) error {
+	parent := zpath.Parent(m.dst.path)
+	if _, err := m.dst.conn.Exists(ctx, parent, false); errors.Is(err, proto.ErrNoNode) {
+		return m.env.At(m.dst.location, fmt.Errorf("%s, the parent of %s, does not exist there; create it", escape.Line(parent), escape.Line(m.dst.path)))
+	}
+	return nil // other errors are those of the copy
 }
 
 // watch sets the watch at the source. It is set before anything is compared, so that nothing is missed.
@@ -199,39 +163,10 @@ func (m *mirror) refuseLoop(ctx context.Context) error {
 	if !zpath.Within(to, from) && !zpath.Within(from, to) {
 		return nil
 	}
-	same, err := m.sameEnsemble(ctx)
+	same, err := sameEnsemble(ctx, m.env, m.src, m.dst)
 	if err != nil || !same {
 		return err
 	}
 	return fmt.Errorf("%s and %s overlap on the same ensemble, so the mirror would mirror itself; choose a destination apart from the source",
 		escape.Line(m.src.location.Text), escape.Line(m.dst.location.Text))
-}
-
-// sameEnsemble finds out whether both sessions are with the same ensemble, without writing anything: zxids of one ensemble only
-// grow, whichever session sees them. A request that fails takes one, too (PrepRequestProcessor.pRequest), which tells an
-// ensemble from an idle copy of it.
-func (m *mirror) sameEnsemble(ctx context.Context) (bool, error) {
-	const rounds = 3 // others may write meanwhile, to either
-	last := int64(0)
-	grows := func(e *end) (bool, error) {
-		if err := e.conn.Sync(ctx, e.path); err != nil {
-			return false, m.env.At(e.location, err)
-		}
-		before := last
-		last = e.conn.Zxid()
-		return last >= before, nil
-	}
-	nothing := fmt.Sprintf("%s/zkctl-mirror-%016x", strings.TrimSuffix(m.dst.path, "/"), uint64(m.dst.conn.SessionID()))
-	for range rounds {
-		var op *client.OpError
-		if err := m.dst.conn.Delete(client.Unasked(ctx), nothing, -1); err != nil && (!errors.As(err, &op) || op.Code == proto.ErrNotReadOnly) {
-			return false, m.env.At(m.dst.location, m.env.Explain(ctx, err))
-		}
-		for _, e := range []*end{m.dst, m.src} {
-			if yes, err := grows(e); err != nil || !yes {
-				return false, err
-			}
-		}
-	}
-	return true, nil
 }

@@ -332,6 +332,8 @@ func TestMirrorStops(t *testing.T) {
 		{from + "/45", from, "mirror itself"},
 		{from, "zk://" + server + from, "mirror itself"},
 		{at + "/none", to, "Node does not exist"},
+		{from, "/zookeeper/elsewhere", "belongs to the servers"},
+		{from, at + "/no/parent", "the parent of " + at + "/no/parent, does not exist"},
 		{"file:x", to, "live ensemble"},
 	} {
 		if _, _, err := run(t, cfg, "mirror", test.from, test.to, "--once"); err == nil || !strings.Contains(err.Error(), test.want) {

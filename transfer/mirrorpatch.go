@@ -301,7 +301,7 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 	switch {
 	case full != nil:
 		err = stopError{full}
-	case errors.Is(err, apply.ErrTooMany):
+	case errors.Is(err, apply.ErrTooMany), errors.Is(err, apply.ErrReserved):
 		err = stopError{err}
 	}
 	for _, f := range slices.Concat(res.Foreign.List, res.Skipped.List) {

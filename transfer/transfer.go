@@ -14,7 +14,8 @@
 //	cp.go            cp
 //	import.go        import
 //	mv.go            mv
-//	mirror.go        mirror: its options, its two ends
+//	ends.go          two ensembles, and whether they are the same
+//	mirror.go        mirror: its options, what it refuses
 //	mirrorloop.go    when what is done, and what ends it
 //	mirrorcompare.go the first copy, and what is compared afterwards
 //	mirrorpatch.go   what has changed, read and written

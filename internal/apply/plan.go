@@ -57,7 +57,7 @@ type surplus struct {
 func newPlan(ctx context.Context, r *run) (*plan, error) {
 	p := &plan{run: r, ctx: ctx}
 	if !p.mine(r.opt.Root) {
-		return nil, fmt.Errorf("%s belongs to the servers, which accept only quotas there (--system)", escape.Line(r.opt.Root))
+		return nil, fmt.Errorf("%s %w", escape.Line(r.opt.Root), ErrReserved)
 	}
 	_, err := r.conn.Exists(ctx, r.opt.Root, false)
 	switch {
@@ -205,6 +205,9 @@ func (p *plan) mine(path string) bool {
 }
 
 const zookeeper = "/zookeeper"
+
+// ErrReserved is of a tree that cannot be written at all.
+var ErrReserved = errors.New("belongs to the servers, which accept only quotas there (--system)")
 
 // branch opens a wanted znode.
 func (p *plan) branch(z *source.Znode) *branch {
