@@ -416,3 +416,20 @@ func FuzzMirrorState(f *testing.F) {
 		}
 	})
 }
+
+// TestMirrorClearsItsLine: what --once prints is not behind the status line.
+func TestMirrorClearsItsLine(t *testing.T) {
+	server, at := home(t)
+	create(t, open(t, client.Config{Servers: server}), at+"/from", "", proto.OpenACL, proto.Persistent)
+	var screen bytes.Buffer
+	s := session.New(func() (client.Config, error) { return client.Config{Servers: server}, nil })
+	defer s.Close()
+	env := &command.Env{Streams: &ui.Streams{In: strings.NewReader(""), Out: &screen, Err: &screen, ErrTTY: true, Width: 80}, Verbs: Verbs, Session: s, Dir: "/"}
+	if err := command.Run(testContext(t), env, command.Args("mirror", at+"/from", at+"/to", "--once")); err != nil {
+		t.Fatal(err)
+	}
+	line, result, cleared := strings.Cut(screen.String(), "\r\x1b[K")
+	if !strings.HasPrefix(line, "\r") || !cleared || !strings.HasPrefix(result, "in step; 1 znode") {
+		t.Errorf("%q", screen.String())
+	}
+}

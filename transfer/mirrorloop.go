@@ -76,10 +76,11 @@ func (m *mirror) loop(ctx context.Context) error {
 			continue
 		}
 		m.stat.inStep()
-		m.line.show(m.status())
 		if m.once {
+			m.line.end()
 			return m.finished()
 		}
+		m.line.show(m.status())
 		select {
 		case <-m.dirty.Wake():
 		case <-verify.C:
