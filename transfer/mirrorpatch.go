@@ -328,6 +328,6 @@ func (m *mirror) missed(path string, err error) {
 func (m *mirror) failed(f apply.Failure) {
 	if key := f.Path + " " + f.Err.Error(); !m.told[key] && len(m.told) < maxTold {
 		m.told[key] = true
-		m.warn("%s: %v", escape.Line(f.Path), f.Err)
+		m.warn("%s: %s", escape.Line(f.Path), reason(f.Err))
 	}
 }

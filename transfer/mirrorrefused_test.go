@@ -72,7 +72,7 @@ func mirrorRefused(t *testing.T, server, at string, tells bool) {
 		}
 	}
 	for range 2 { // the state remembers that it is not mirrored
-		once(stranger, true, "2 znodes", at+"/to/closed: could not be read")
+		once(stranger, true, "2 znodes", at+"/to/closed: could not be read at the source: Insufficient permission : "+from+"/closed")
 	}
 	once(known, false, "3 znodes", "") // created without being read
 	holds("/closed", "1")

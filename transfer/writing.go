@@ -356,7 +356,7 @@ func reason(err error) string {
 	var op *client.OpError
 	if errors.As(err, &op) {
 		if text := command.Sentence(op); text != "" {
-			return text
+			return strings.Replace(err.Error(), op.Error(), text, 1)
 		}
 	}
 	return err.Error()

@@ -168,7 +168,7 @@ func (p *plan) see(z *source.Znode) error {
 var (
 	errTheirs    = errors.New("was created or changed by somebody else, and stays")
 	errEphemeral = errors.New("ephemeral znodes belong to sessions and are not copied")
-	errUnread    = errors.New("could not be read")
+	errUnread    = errors.New("could not be read at the source")
 	// errTheyRefuse is of a znode at the destination.
 	errTheyRefuse = errors.New("exists there, and this session may not read it; give the destination an identity that may")
 )
