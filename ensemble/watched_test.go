@@ -18,7 +18,9 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/port/porttest"
+	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/localserver"
 )
 
 // watched is what a verb prints that prints an object for each round until the test ends.
@@ -213,5 +215,40 @@ func TestProofOfAnUnseenLeader(t *testing.T) {
 	s = askedAfter(t, servers[1], options)
 	if s.Quorum != nil || s.Leader != "" || !strings.Contains(s.Verdict, "could not commit a session in time") {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestTopLeavesItselfOut watches an ensemble that has no clients: top asks each member several words in each round, also those that it
+// asks now and then, and must not count them.
+func TestTopLeavesItselfOut(t *testing.T) {
+	e, err := localserver.Start(t.Context(), localserver.Options{Size: 3, Ephemeral: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	var out sharedio.Buffer
+	s := &ui.Streams{In: strings.NewReader(""), Out: &out, Err: io.Discard, Width: 80}
+	connect := func() (client.Config, error) { return client.Config{Servers: e.ConnectString()}, nil }
+	verb := command.Verb{Name: "top", New: func(env *command.Env) *cobra.Command { return newTopCommand(env.Streams, connect) }}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- verb.Run(ctx, &command.Env{Streams: s}, []string{"--admin-port", "0", "-o", "json", "--every", "100ms"})
+	}()
+	const samples = 40 // everything is asked again in the 30th
+	if err := await.Until(t.Context(), func() bool { return strings.Count(out.String(), "\n") >= samples }); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	<-ended
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	for i, line := range lines {
+		var sample struct{ WritesPerSecond, ReadsPerSecond *float64 }
+		if err := json.Unmarshal([]byte(line), &sample); err != nil {
+			t.Fatal(err)
+		}
+		if w, r := sample.WritesPerSecond, sample.ReadsPerSecond; i > 1 && (w == nil || r == nil || *w != 0 || *r != 0) {
+			t.Errorf("sample %d of %d: %s", i, len(lines), line)
+		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 // questions are what a member is asked: four-letter words and commands of its AdminServer.
 type questions struct {
 	words, admin []string
-	inTurn       bool // the words after the first one wait for its answer
+	inTurn       bool // the words after the first one wait for its answer, so that its counters do not include them
 }
 
 // Commands of an AdminServer: whose it is, and the contents of srvr and mntr.
@@ -32,7 +32,7 @@ func (r *Reading) again(metrics bool) questions {
 	case !told("srvr"):
 		return questions{admin: []string{adminMonitor, adminStats}}
 	}
-	q := questions{words: []string{"srvr"}, inTurn: true} // so that its counters do not include the other words
+	q := questions{words: []string{"srvr"}, inTurn: true}
 	switch {
 	case !metrics:
 	case told("mntr"):

@@ -78,13 +78,13 @@ func (p *Prober) take(ctx context.Context, m Member, crowded bool, q questions, 
 			t.pending--
 			delete(t.open, got.what)
 			outcome[got.what] = got.err
+			if got.what == "srvr" {
+				words(q.words[first:])
+			}
 			if got.err == nil {
 				got.take(r)
 				r.opened(got.door)
 				r.told = append(r.told, got.what)
-				if got.what == "srvr" {
-					words(q.words[first:])
-				}
 				if got.what == "session" || got.what == "srvr" || got.what == "admin" && r.Mode != "" {
 					r.State = Serving
 				}

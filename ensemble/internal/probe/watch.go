@@ -15,8 +15,6 @@ type Watch struct {
 	Widen    bool // ask the members of the ensemble's configuration too
 	Every    time.Duration
 	Patience time.Duration // for an answer
-	// Begun is called on Run's goroutine when members are asked again, for what else is to be asked at the same time. It may be nil.
-	Begun func(round int)
 	// Seen is called on Run's goroutine once a round, when all members have answered or a little later without those that
 	// have not, and again for each late answer, with the same round. The callee owns the survey.
 	Seen func(s *Survey, round int)
@@ -159,9 +157,6 @@ func (b *watching) reconfigure(c *Config) {
 func (b *watching) next() {
 	b.round++
 	b.seen, b.late = false, false
-	if b.Begun != nil {
-		b.Begun(b.round)
-	}
 	now := time.Now()
 	for _, r := range b.Readings {
 		if b.busy[r.Name()] || slices.Equal(r.Doors, []Door{Session}) && now.Sub(r.At) < sessionPace {
@@ -170,6 +165,7 @@ func (b *watching) next() {
 		q := r.again(b.round%mntrRounds == 0)
 		if b.round%wholeRounds == 0 {
 			q = everything()
+			q.inTurn = true
 		}
 		b.ask(r.Member, q)
 	}

@@ -35,7 +35,7 @@ func (o *Options) Interactive() bool {
 func Run(ctx context.Context, opt Options) (probe.Verdict, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	t := &top{Options: opt, ctx: ctx, begun: make(chan int), seen: make(chan seen), listed: make(chan *listing), failed: make(chan error, 1), broken: make(chan string, 1),
+	t := &top{Options: opt, ctx: ctx, seen: make(chan seen), listed: make(chan *listing), failed: make(chan error, 1), broken: make(chan string, 1),
 		asking: map[string]bool{}, next: map[string]time.Time{}}
 	t.model = model{at: time.Now(), began: time.Now(), every: opt.Every, listings: map[string]*listing{}}
 	if opt.Log != "" {
@@ -46,19 +46,12 @@ func Run(ctx context.Context, opt Options) (probe.Verdict, error) {
 		t.log, t.model.logged = log, true
 		t.guarded(func() { log.follow(ctx) })
 	}
-	w := &probe.Watch{Prober: opt.Prober, Widen: opt.Widen, Every: opt.Every, Patience: opt.Timeout,
-		Begun: func(round int) {
-			select {
-			case t.begun <- round:
-			case <-ctx.Done():
-			}
-		},
-		Seen: func(s *probe.Survey, round int) {
-			select {
-			case t.seen <- seen{s, round}:
-			case <-ctx.Done():
-			}
-		}}
+	w := &probe.Watch{Prober: opt.Prober, Widen: opt.Widen, Every: opt.Every, Patience: opt.Timeout, Seen: func(s *probe.Survey, round int) {
+		select {
+		case t.seen <- seen{s, round}:
+		case <-ctx.Done():
+		}
+	}}
 	t.guarded(func() {
 		if err := w.Run(ctx); ctx.Err() == nil {
 			t.failed <- err
@@ -79,9 +72,7 @@ type top struct {
 	model  model
 	past   chronicle
 	log    *pathLog
-	round  int // of the survey
-	begun  chan int
-	latest int // round that has begun
+	round  int
 	seen   chan seen
 	listed chan *listing
 	failed chan error
@@ -116,23 +107,7 @@ const (
 	consPause = 30
 )
 
-// begin asks for connections again, together with what the survey asks.
-func (t *top) begin(round int) {
-	t.latest = round
-	if t.model.survey == nil {
-		return
-	}
-	for _, r := range t.model.survey.Readings {
-		if t.model.listings[r.Name()] != nil {
-			t.ask(r)
-		}
-	}
-}
-
-// complete reports whether everything that was asked in the latest round has been answered.
-func (t *top) complete() bool { return len(t.asking) == 0 && t.round == t.latest }
-
-// take stores a survey, and asks serving members whose connections were never listed for them.
+// take stores a survey, and asks the serving members for their connections.
 func (t *top) take(s seen) {
 	fresh := s.round != t.round || t.model.survey == nil
 	t.round = s.round
@@ -140,29 +115,22 @@ func (t *top) take(s seen) {
 	t.past.observe(t.model.at, s.survey)
 	t.model.events = t.past.events
 	for _, r := range s.survey.Readings {
-		if t.model.listings[r.Name()] == nil {
-			t.ask(r)
+		name := r.Name()
+		if r.State != probe.Serving || t.asking[name] || !fresh && t.model.listings[name] != nil || time.Now().Before(t.next[name]) {
+			continue
 		}
+		t.asking[name] = true
+		m, before := r.Member, t.model.listings[name]
+		t.guarded(func() {
+			ctx, cancel := context.WithTimeout(t.ctx, t.Timeout)
+			defer cancel()
+			l := cons(ctx, t.Prober, &m, before)
+			select {
+			case t.listed <- l:
+			case <-t.ctx.Done():
+			}
+		})
 	}
-}
-
-// ask asks a member for its connections, if it serves and may be asked again.
-func (t *top) ask(r *probe.Reading) {
-	name := r.Name()
-	if r.State != probe.Serving || t.asking[name] || time.Now().Before(t.next[name]) {
-		return
-	}
-	t.asking[name] = true
-	m, before := r.Member, t.model.listings[name]
-	t.guarded(func() {
-		ctx, cancel := context.WithTimeout(t.ctx, t.Timeout)
-		defer cancel()
-		l := cons(ctx, t.Prober, &m, before)
-		select {
-		case t.listed <- l:
-		case <-t.ctx.Done():
-		}
-	})
 }
 
 // list stores a member's connections.
@@ -207,8 +175,6 @@ func (t *top) print() error {
 			return err
 		case p := <-t.broken:
 			panic(p)
-		case round := <-t.begun:
-			t.begin(round)
 		case s := <-t.seen:
 			if due && s.round != t.round { // connections are late
 				if err := write(); err != nil || t.Once {
@@ -263,20 +229,15 @@ func (t *top) show() error {
 	soon.Stop()
 	defer soon.Stop()
 	later := false // soon is running
-	now := false   // draw at once
-	arrived := func() {
-		switch {
-		case t.complete():
-			now, later = !u.paused || now, false
-			soon.Stop()
-		case !later:
+	hurry := func() {
+		if !later {
 			later = true
 			soon.Reset(unhurried)
 		}
 	}
 	for {
 		out.Listen()
-		now = false
+		now := false // draw at once
 		select {
 		case <-t.ctx.Done():
 			return t.ctx.Err()
@@ -287,15 +248,17 @@ func (t *top) show() error {
 			panic(p)
 		case <-out.Resized():
 			now = true
-		case round := <-t.begun:
-			t.begin(round)
 		case s := <-t.seen:
 			now = t.model.survey == nil
 			t.take(s)
-			arrived()
+			hurry()
 		case l := <-t.listed:
 			t.list(l)
-			arrived()
+			hurry()
+			if len(t.asking) == 0 { // the round is complete
+				now, later = !u.paused, false
+				soon.Stop()
+			}
 		case <-soon.C:
 			now, later = !u.paused, false
 		case a := <-out.Arrived():
