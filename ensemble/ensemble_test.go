@@ -386,6 +386,10 @@ func TestApacheMembersByDefault(t *testing.T) {
 	if o.code != ui.ExitFailed || !strings.Contains(o.err, "Unknown command: nosuch") {
 		t.Errorf("%+v", o)
 	}
+	o = run(t, newAdminCommand, a.servers[0].Addr(), "leader", "--out", "leader.json", "--admin-port", ports[0])
+	if o.code != ui.ExitFailed || !strings.Contains(o.err, "--out is only for snapshot") {
+		t.Errorf("%+v", o)
+	}
 	o = run(t, newAdminCommand, a.servers[0].Addr(), "stat_reset", "--admin-port", ports[0])
 	if o.code != ui.ExitFailed || !strings.Contains(o.err, "this would reset the server's statistics at "+a.servers[0].Addr()+"; confirm it with -y") {
 		t.Errorf("%+v", o)

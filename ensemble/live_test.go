@@ -217,6 +217,9 @@ func TestMemberOfAnotherEnsemble(t *testing.T) {
 	if o = run(t, newCommand, "", append([]string{"verify", "--deep", "/zookeeper"}, exactly...)...); !strings.Contains(o.out, "; "+stranger+" is not part of the ensemble\n") {
 		t.Errorf("%+v", o)
 	}
+	if o = run(t, newCommand, "", append([]string{"health", "--format", "prometheus"}, exactly...)...); !strings.Contains(o.out, "\nzkctl_ensemble_leaders 1\n") {
+		t.Errorf("%+v", o)
+	}
 	// Without --members the first that is named determines which ensemble is meant.
 	s, o = statusOf(t, e.Members()[0].Addr()+","+stranger, "--admin-port", "0", "--timeout", "20s")
 	if o.code != 0 || len(s.Members) != 4 || !strings.HasPrefix(s.Verdict, "quorum 3 of 3") || len(s.Problems) != 1 || !strings.Contains(s.Problems[0], stranger+") is a member of another ensemble") {

@@ -19,6 +19,7 @@ import (
 	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
+	"github.com/zkctl/zkctl/localserver"
 )
 
 func testContext(t testing.TB) context.Context {
@@ -281,10 +282,43 @@ func TestMoveWithoutPermission(t *testing.T) {
 	if list := describe(t, cfg, at); len(list) != 3 {
 		t.Errorf("there is %q", list)
 	}
-	// In steps that is only seen afterwards.
+	// In steps, that shows only afterwards.
 	if _, stderr, err := run(t, cfg, "mv", at+"/closed/from", at+"/to", "--resume"); err == nil || !strings.Contains(stderr, "stays: Insufficient permission") ||
 		!strings.HasPrefix(err.Error(), "1 znode of the source could not be deleted") {
 		t.Errorf("%s%v", stderr, err)
+	}
+}
+
+// TestCopyToRefused copies to what this session may not read, not even its stat (ZOOKEEPER-2590): that stays, and the rest is written.
+func TestCopyToRefused(t *testing.T) {
+	e, err := localserver.Start(t.Context(), localserver.Options{Ephemeral: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	c := open(t, client.Config{Servers: e.ConnectString(), Auth: []client.Auth{scott}})
+	mine := []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "auth"}}}
+	for _, path := range []string{"/from", "/from/closed", "/from/open", "/to"} {
+		create(t, c, path, "1", proto.OpenACL, proto.Persistent)
+	}
+	for _, path := range []string{"/to/closed", "/to/extra", "/closed"} {
+		create(t, c, path, "1", mine, proto.Persistent)
+	}
+	cfg := client.Config{Servers: e.ConnectString()}
+	for to, names := range map[string][]string{"/to": {"/to/closed", "/to/extra"}, "/closed": {"/closed"}} {
+		stdout, stderr, err := run(t, cfg, "cp", "/from", to, "--on-conflict", "overwrite", "--delete-extra", "-y", "-v")
+		var exit *ui.ExitError
+		if !errors.As(err, &exit) || exit.Code != ui.ExitFailed {
+			t.Errorf("%s: %s%v", to, stderr, err)
+		}
+		for _, name := range names {
+			if text := strings.ReplaceAll(stdout, "\t", ": ") + stderr; !strings.Contains(text, name+": exists there, and this session may not read it") {
+				t.Errorf("%s: %s is not named in %s%v", to, name, text, err)
+			}
+		}
+	}
+	if _, _, err := c.Get(testContext(t), "/to/open", false); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -47,7 +47,7 @@ func TestHostileHandshake(t *testing.T) {
 		{"hangs up in the answer", hangsUp(0, 0, 0, 37, 1, 2, 3), nil, []string{"in the middle of the session handshake, after 7 of 41 bytes"}},
 		{"web server", web.Listener.Addr().String(), nil, []string{`speaks HTTP ("HTTP/1.0 404 Not Found"), not ZooKeeper's protocol`, "admin"}},
 		{"TLS server, plain client", secure.Listener.Addr().String(), nil, []string{"TLS"}},
-		{"TLS alert", says("\x15\x03\x01\x00\x02\x02\x46"), nil, []string{"the port speaks TLS", "zookeeper.client.secure"}},
+		{"TLS alert", says("\x15\x03\x01\x00\x02\x02\x46"), nil, []string{"the port speaks TLS", "-tls, or zookeeper.client.secure"}},
 		{"SSH server", says("SSH-2.0-OpenSSH_9.2\r\n"), nil, []string{`speaks SSH ("SSH-2.0-OpenSSH_9.2")`}},
 		{"four-letter word's answer", says("This ZooKeeper instance is not currently serving requests\n"), nil, []string{`with the text "This ZooKeeper instance is not currently serving requests"`}},
 		{"negative length", says("\xff\xff\xff\xf0"), nil, []string{"impossible length of -16"}},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/port/porttest"
+	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
 // counting is a leader whose counters rise by step with each srvr, and that counts the words that it was asked for.
@@ -107,6 +108,26 @@ func TestRates(t *testing.T) {
 	defer c.mu.Unlock()
 	if c.asked["conf"] > 1 || c.asked["mntr"] >= c.asked["srvr"] {
 		t.Errorf("what does not change was asked again: %v", c.asked)
+	}
+}
+
+// A watch stays with its ensemble, even if a member of another one has a newer configuration.
+func TestWatchStaysWithItsEnsemble(t *testing.T) {
+	p := prober("127.0.0.1:1", "127.0.0.1:2")
+	members, err := p.Members()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &watching{Watch: &Watch{Prober: p}, survey: &survey{Survey: &Survey{}, p: p, ctx: t.Context(), seeds: members, all: members}}
+	for i, text := range []string{"server.1=a:2888:3888\nversion=1", "server.1=b:2888:3888\nversion=2"} {
+		v, err := zoocfg.ParseVerifier([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.take(&Reading{Member: members[i], Config: &Config{QuorumVerifier: v, From: members[i].Name()}})
+	}
+	if got, want := b.Config.From, members[0].Name(); got != want {
+		t.Errorf("the configuration is that of %s, want %s", got, want)
 	}
 }
 
