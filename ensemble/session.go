@@ -432,7 +432,8 @@ func runSessionOwner(ctx context.Context, opt *sessionOptions) error {
 // ephemeralOwners reads the owners of znodes, in one session; 0 means none. ctx must have a deadline.
 func ephemeralOwners(ctx context.Context, cfg client.Config, paths []string) (owners []int64, errs []error, err error) {
 	deadline, _ := ctx.Deadline()
-	cfg.SessionTimeout = max(time.Millisecond, min(cmp.Or(cfg.SessionTimeout, client.DefaultSessionTimeout), time.Until(deadline))) // so that a silent server costs its share of it
+	// A silent server costs its share of the session timeout.
+	cfg.SessionTimeout = max(time.Millisecond, min(cmp.Or(cfg.SessionTimeout, client.DefaultSessionTimeout), time.Until(deadline)))
 	conn, err := client.Open(cfg)
 	if err != nil {
 		return nil, nil, err

@@ -49,7 +49,7 @@ func (a *SessionAsker) Session(ctx context.Context, id int64) (SessionState, err
 	if s == nil {
 		return state, nil
 	}
-	state.Found, state.State, state.Timeout = true, l.state(s).Or("whether it is connected is unknown"), s.Timeout.Or(0)
+	state.Found, state.State, state.Timeout = true, l.state(s).Or("state unknown"), s.Timeout.Or(0)
 	return state, nil
 }
 

@@ -277,7 +277,7 @@ func (v *statusView) row(r *probe.Reading) []string {
 // closed returns a note on the settings that would open closed doors, if something is unknown because of them.
 func closed(s *probe.Survey) (notes []string) {
 	var shut, failed []string
-	var ports []int // where no AdminServer runs
+	var ports []string // where no AdminServer runs
 	for _, r := range s.Readings {
 		i := slices.IndexFunc(r.Tried, func(a probe.Attempt) bool { return a.Door == probe.Words && errors.Is(a.Err, probe.ErrNotWhitelisted) })
 		if r.State != probe.Serving || r.Metrics != nil || i < 0 {
@@ -289,8 +289,8 @@ func closed(s *probe.Survey) (notes []string) {
 			case a.Door != probe.Admin:
 			case !probe.Shut(a.Err):
 				failed = append(failed, fmt.Sprintf("; AdminServer of %s on port %d: %v", r.Name(), r.AdminPort, a.Err))
-			case !slices.Contains(ports, r.AdminPort):
-				ports = append(ports, r.AdminPort)
+			default:
+				ports = append(ports, strconv.Itoa(r.AdminPort))
 			}
 		}
 	}
@@ -300,7 +300,7 @@ func closed(s *probe.Survey) (notes []string) {
 	text := "? is unknown: only srvr is open at " + strings.Join(shut, ", ")
 	if len(ports) > 0 {
 		slices.Sort(ports)
-		text += ", and no AdminServer of theirs answers at port " + strings.ReplaceAll(strings.Trim(fmt.Sprint(ports), "[]"), " ", ", ")
+		text += ", and no AdminServer of theirs answers at port " + strings.Join(slices.Compact(ports), ", ")
 	}
 	return []string{text + strings.Join(failed, "") + "; 4lw.commands.whitelist=mntr,conf in zoo.cfg, or --admin-port, shows the rest"}
 }

@@ -87,7 +87,7 @@ func watching(t *testing.T, servers string, more ...string) (list []*watched) {
 	return list
 }
 
-// The session that reads the configuration is no load of the ensemble's.
+// The session that reads the configuration does not count as load.
 func TestIdleEnsemble(t *testing.T) {
 	t.Parallel()
 	e := embedded(t, 3, map[string]string{"4lw.commands.whitelist": "srvr"})

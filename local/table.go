@@ -147,7 +147,7 @@ func (st *Status) row(s *ui.Streams, m *localserver.Status, shared bool) []strin
 	return append(row, memory, engine, st.memberDir(m))
 }
 
-// told is a number of a member's status, which is negative if the member does not report it.
+// told formats a number of a member's status, which is negative if the member does not report it.
 func told(n int64) string {
 	if n < 0 {
 		return "?"

@@ -382,7 +382,7 @@ func runPrune(ctx context.Context, env *command.Env, dir, keep string, dry bool)
 	if _, err := verifyBackup(ctx, newest.file); ctx.Err() != nil {
 		return context.Cause(ctx)
 	} else if err != nil {
-		return fmt.Errorf("the newest backup is damaged, and older ones may be needed, so nothing was removed; delete the file to go on: %w", err)
+		return fmt.Errorf("the newest backup is damaged, and older ones may be needed, so nothing was removed; to go on, delete the newest: %w", err)
 	}
 	if !dry {
 		if err := env.Confirm(ctx, fmt.Sprintf("Remove %s from %s?", command.Counted(len(list), "backup"), env.Streams.Name(dir)), "nothing was removed"); err != nil {
@@ -438,7 +438,7 @@ A backup is a location, so that cp brings back a part of it: file:DIR/ID.jsonl.z
 					}
 				})
 				if other != nil {
-					return fmt.Errorf("--%s is for a live tree; a data directory is new, and holds all as it was", other.Name)
+					return fmt.Errorf("--%s is for a live tree; --data-dir always writes all of the backup, as it was", other.Name)
 				}
 				return restoreDir(c.Context(), env, args[0], args[1], dir)
 			}

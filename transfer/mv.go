@@ -155,7 +155,7 @@ func (m *move) inSteps(ctx context.Context) error {
 		return fmt.Errorf("compare the copy with its source: %w; nothing was deleted", err)
 	}
 	if differing := gone.Len() - res.Same; differing > 0 {
-		return fmt.Errorf("the copy differs from the source in %s, or they cannot be read; nothing was deleted at the source (--resume goes on if the copy may be written; otherwise delete the copy, and move again)",
+		return fmt.Errorf("in %s, the copy differs from the source or cannot be read; nothing was deleted at the source (--resume goes on if the copy may be written; otherwise delete the copy, and move again)",
 			command.Counted(differing, "znode"))
 	}
 	bar := m.env.Streams.NewProgress("deleted", int64(gone.Len()))

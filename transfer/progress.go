@@ -19,10 +19,10 @@ const lineEvery = 10 * time.Second
 type progress struct {
 	env   *command.Env
 	what  string
-	unit  string
+	unit  string // what is counted
 	bar   *ui.Progress
 	bytes atomic.Int64
-	total atomic.Int64 // znodes, 0 if unknown
+	total atomic.Int64 // 0 if unknown
 	from  time.Time
 	next  time.Time
 }
@@ -33,16 +33,16 @@ func newProgress(env *command.Env, what string) *progress {
 	return p
 }
 
-// begin says that it begins now.
+// begin starts the clock.
 func (p *progress) begin() {
 	p.from = time.Now()
 	p.next = p.from.Add(lineEvery)
 }
 
-// of says how many znodes there are.
+// of says how many there are.
 func (p *progress) of(total int) { p.total.Store(int64(total)) }
 
-// set says that n znodes are done.
+// set says that n are done.
 func (p *progress) set(n int) {
 	p.bar.Say(func() string { return p.line(n, time.Since(p.from)) })
 	if now := time.Now(); now.After(p.next) && !p.env.Streams.ErrTTY {
@@ -51,7 +51,7 @@ func (p *progress) set(n int) {
 	}
 }
 
-// line is what is said if n znodes were done in a time.
+// line is what is said if n were done in a time.
 func (p *progress) line(n int, took time.Duration) string {
 	rate, total := float64(n)/max(took.Seconds(), 0.001), int(p.total.Load())
 	var b strings.Builder

@@ -311,7 +311,7 @@ func (s *Server) awaitService(ctx context.Context, p *process) error {
 func (s *Server) serves(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	// Without envi in the whitelist, nothing tells it from another server; if the port is taken, it ends at once.
+	// If the whitelist lacks envi, this server cannot be told from another one. But it exits at once if another one has the port.
 	envi, err := s.FourLetter(ctx, "envi")
 	if err != nil || !strings.Contains(envi, "user.dir="+s.work+"\n") && strings.TrimSpace(envi) != fourletter.NotWhitelisted("envi") {
 		return false

@@ -41,7 +41,7 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// same reports whether what people see of a program are its words.
+// same reports whether a program that is shown reads as its words.
 func same(p *Program) bool {
 	again, err := ParseTemplate("--exec", p.String())
 	return err == nil && slices.Equal(again, p.Words)

@@ -75,8 +75,8 @@ func (v *Verb) Complete(env *Env, words []string, word string) (list []Candidate
 	return list, Any
 }
 
-// accepts reports whether the options among words are ones that the verb has, with values that it takes; the last may lack its own.
-// Otherwise cobra would print what is wrong on the terminal, in the middle of the line, and offer files.
+// accepts reports whether the verb has the options among words and takes their values; the last may lack its value. Cobra would
+// print what is wrong in the middle of the line, and offer files.
 func (v *Verb) accepts(env *Env, words []string) bool {
 	r := read(v.Tree(env.Silent()), words)
 	args := r.args[len(r.args)-len(r.rest):]

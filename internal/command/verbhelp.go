@@ -107,8 +107,8 @@ const (
 	widestHelp    = 100
 )
 
-// Reflow breaks the paragraphs of a text anew, so that no line is longer than width. Lines that are indented stay lines, which continue
-// below the explanation of their term, if they have one.
+// Reflow breaks the paragraphs of a text anew, so that no line is longer than width. An indented line stays a line; if it is too
+// long and explains a term, it continues below the explanation.
 func Reflow(text string, width int) string {
 	width = min(max(width, narrowestHelp), widestHelp)
 	var out []string
@@ -135,7 +135,7 @@ func Reflow(text string, width int) string {
 	return strings.Join(out, "\n")
 }
 
-// explanation returns the column of what explains a term, which two spaces or more separate from it, or else that of the text.
+// explanation returns the column of the explanation of a term, after two or more spaces, or, without one, that of the text.
 func explanation(line string) int {
 	term := strings.TrimLeft(line, " ")
 	at := len(line) - len(term)

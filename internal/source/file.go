@@ -71,7 +71,7 @@ func (f *file) Walk(ctx context.Context, opt Options, visit func(*Znode) error) 
 	return r, s.visit(ctx, visit)
 }
 
-// neither says of a file that does not begin as a snapshot, and is not called so, that it is no export either.
+// neither adds to the error about a file that neither begins like a snapshot nor is named like one that it is no export either.
 func (f *file) neither(err error) error {
 	var fault *storage.Fault
 	if _, _, named := storage.ZxidOfName(filepath.Base(f.name)); named || !errors.As(err, &fault) || fault.Remedy != storage.NoRemedy {

@@ -78,7 +78,7 @@ func (f *folder) Walk(ctx context.Context, opt Options, visit func(*Znode) error
 	return w.r, err
 }
 
-// openTree opens the tree of files, which is not followed out of the folder.
+// openTree opens the tree of files, unless a link leads out of the folder.
 func openTree(dir string) (*os.Root, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

@@ -60,7 +60,7 @@ const (
 	rereads    = 64      // that are in flight
 )
 
-// sayAgain is how often it is said that what has changed is read again.
+// sayAgain is the least time between two notes that changed znodes are read again.
 const sayAgain = 10 * time.Second
 
 // Reasons to start over.
@@ -166,7 +166,7 @@ func (s *settling) try(ctx context.Context, until time.Time) (Moment, error) {
 		}
 		if now := time.Now(); s.opt.Settling != nil && now.Sub(said) >= sayAgain {
 			said = now
-			s.opt.Settling(fmt.Sprintf("znodes that changed during the walk, %d of them, are read again", len(changed)))
+			s.opt.Settling(fmt.Sprintf("znodes that changed during the walk are read again: %d", len(changed)))
 		}
 		s.l.dirt.Add(slices.Collect(maps.Keys(changed))...)
 	}

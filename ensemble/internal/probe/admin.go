@@ -30,7 +30,6 @@ var (
 	ErrForeign   = errors.New("the port answers, but not as an AdminServer")
 	ErrIdentity  = errors.New("the command needs an identity with all permissions on /: --auth digest:USER:PASSWORD")
 	ErrForbidden = errors.New("the identity does not have all permissions on /")
-	errCut       = errors.New("the connection was closed in the middle of the answer")
 	ErrTooSoon   = errors.New("the command cannot run again so soon (admin.rateLimiterIntervalInMS)")
 )
 
@@ -130,6 +129,9 @@ func spoken(err error) error {
 	}
 	return broken(err)
 }
+
+// errCut is the error for an answer that ends too soon.
+var errCut = errors.New("the connection was closed in the middle of the answer")
 
 // errPlain is the error for a port that only speaks HTTPS.
 var errPlain = errors.New("the port speaks TLS")

@@ -8,8 +8,8 @@ import (
 )
 
 // DialAny opens a connection to any of the addresses that a name resolves to, as net.Dialer does, but tries the next one while
-// one is silent: a net.Dialer waits two seconds, which may be all the time there is. It does without the probes of TCP: connections are
-// short, and sessions have their own.
+// one is silent: a net.Dialer waits two seconds, which may be all the time there is. TCP keep-alive is off: connections are short,
+// and sessions send pings.
 func DialAny(ctx context.Context, network, addr string) (net.Conn, error) {
 	return dialing{lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)

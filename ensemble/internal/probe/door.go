@@ -115,7 +115,7 @@ func (p *Prober) RawWord(ctx context.Context, m *Member, word string) ([]byte, e
 	return nil, failure
 }
 
-// broken rewords the error of a connection that was established, without its addresses.
+// broken rewords the error of an established connection, without its addresses.
 func broken(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) && (op.Op == "read" || op.Op == "write") && !op.Timeout() {
@@ -154,7 +154,8 @@ func (p *Prober) open(ctx context.Context, m *Member) (greeting, error) {
 	return g, nil
 }
 
-// end closes a session in which one request was sent. The session was a transaction, and so is its end.
+// end closes a session in which one request was sent, and counts its packets and transactions: creating a session is one, and so is
+// closing it.
 func (p *Prober) end(m *Member, conn *client.Conn) {
 	if conn.Close() == nil {
 		p.own(m).Add(3)

@@ -290,10 +290,8 @@ func TestFirstNamedMemberCounts(t *testing.T) {
 	ready, widened := make(chan struct{}), make(chan struct{})
 	first := porttest.Serve(t, func(c net.Conn) { <-ready; <-widened; words(ours)(c) })
 	second := porttest.Serve(t, func(c net.Conn) { <-ready; words(theirs)(c) })
-	third := porttest.Serve(t, func() func(net.Conn) { // which only the second names
-		asked := sync.OnceFunc(func() { close(widened) })
-		return func(c net.Conn) { <-ready; asked(); words(theirs)(c) }
-	}())
+	asked := sync.OnceFunc(func() { close(widened) })
+	third := porttest.Serve(t, func(c net.Conn) { <-ready; asked(); words(theirs)(c) }) // only the second names it
 	ours, theirs = conf("a", first), conf("b", second, third)
 	close(ready)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)

@@ -12,7 +12,8 @@ import (
 // member is missing that could lead.
 func (b *survey) prover() *Member {
 	var prover *Member
-	lacking := b.Config != nil && len(b.Readings) < len(b.Config.Voting()) || b.taking > 0 && b.patience == 0 // members that are watched are missing once their patience is over
+	unasked := b.Config != nil && len(b.Readings) < len(b.Config.Voting())
+	lacking := unasked || b.taking > 0 && b.patience == 0 // members that are watched are missing once their patience is over
 	for _, r := range b.Readings {
 		switch {
 		case r.Leads():

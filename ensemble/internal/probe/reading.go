@@ -66,11 +66,11 @@ type Reading struct {
 	Restarted bool                // its uptime fell
 	Reset     bool                // its counters fell: it was restarted, or srst reset them
 
-	asked questions
-	told  []string            // the questions answered: srvr, mntr, conf, admin, session
-	own   int64               // words asked for so far, and requests sent in sessions
-	ours  int64               // transactions of the prober's sessions so far
-	txns  answer.Opt[float64] // increase of its zxid per second
+	asked   questions
+	told    []string            // the questions answered: srvr, mntr, conf, admin, session
+	own     int64               // words asked for so far, and requests sent in sessions
+	ownTxns int64               // transactions of the prober's sessions so far
+	txns    answer.Opt[float64] // increase of its zxid per second
 }
 
 // Latency is the latency of requests since the start, in ms.

@@ -286,7 +286,7 @@ func (b *survey) learn(c *Config) {
 	}
 }
 
-// configured returns the members of the configuration. With TLS, the client ports that it names are others than those to ask,
+// configured returns the members of the configuration. Its client ports are those without TLS, so with TLS they are not asked,
 // unless the member that reported it was asked at one of them.
 func (b *survey) configured() []Member {
 	port := client.DefaultPort
@@ -305,17 +305,17 @@ func (b *survey) seed(name string) int {
 	return len(b.seeds)
 }
 
-// wanted reports whether a member still is to be asked: what was learnt meanwhile may exclude it.
+// wanted reports whether a member is still to be asked: what was learnt meanwhile may exclude it.
 func (b *survey) wanted(m Member) bool {
 	return slices.ContainsFunc(b.all, func(o Member) bool { return o.Name() == m.Name() })
 }
 
-// configured returns the members of a configuration. If it names no client port, or none that counts, port is the guess.
-func configured(c *Config, port int, counts bool) (list []Member) {
+// configured returns the members of a configuration. If useful is false, or if it names no client port, port is the guess.
+func configured(c *Config, port int, useful bool) (list []Member) {
 	for _, m := range c.Members() {
 		to := Member{ID: answer.Some(m.ID), Role: answer.Some(m.Role)}
 		switch {
-		case m.Client.IsZero() || !counts:
+		case m.Client.IsZero() || !useful:
 			to.Guessed = true
 			for _, a := range m.Addrs {
 				to.add(a.Host, port)
@@ -342,14 +342,20 @@ func (m *Member) add(host string, port int) {
 	}
 }
 
-// newMembers returns the members of the configuration that have not been asked. A guess that fits several members is dropped.
-func (b *survey) newMembers(list []Member) (found []Member) {
-	guesses := map[string]int{}
+// guessed returns how many members each guess stands for, by its name.
+func guessed(list []Member) map[string]int {
+	n := map[string]int{}
 	for _, m := range list {
 		if m.Guessed {
-			guesses[m.Name()]++
+			n[m.Name()]++
 		}
 	}
+	return n
+}
+
+// newMembers returns the members of the configuration that have not been asked. A guess that fits several members is dropped.
+func (b *survey) newMembers(list []Member) (found []Member) {
+	guesses := guessed(list)
 	hosts := map[string]int{}    // number of named members by host, for hosts whose members look alike
 	nameless := map[string]int{} // of them, those that have not told their id
 	for _, o := range b.seeds {
@@ -451,12 +457,7 @@ func (b *survey) identify() {
 	}
 	b.unite()
 	list := b.configured()
-	guesses := map[string]int{}
-	for _, m := range list {
-		if m.Guessed {
-			guesses[m.Name()]++
-		}
-	}
+	guesses := guessed(list)
 	taken := map[int64]bool{}
 	for _, r := range b.Readings {
 		if id, ok := r.ID.Get(); ok && !r.Stranger {

@@ -218,7 +218,7 @@ func (r *Reading) rate(before *Reading) {
 	if b, known := r.Zxid.Get(); ok && known && a>>32 == b>>32 {
 		r.txns = PerSecond(answer.Some(int64(a)), answer.Some(int64(b)), span)
 		if n, ok := r.txns.Get(); ok {
-			r.txns = answer.Some(max(0, n-float64(r.ours-before.ours)/span.Seconds()))
+			r.txns = answer.Some(max(0, n-float64(r.ownTxns-before.ownTxns)/span.Seconds()))
 		}
 	}
 }
