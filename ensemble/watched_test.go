@@ -221,6 +221,7 @@ func TestProofOfAnUnseenLeader(t *testing.T) {
 // TestTopLeavesItselfOut watches an ensemble that has no clients: top asks each member several words in each round, also those that it
 // asks now and then, and must not count them.
 func TestTopLeavesItselfOut(t *testing.T) {
+	t.Parallel()
 	e, err := localserver.Start(t.Context(), localserver.Options{Size: 3, Ephemeral: true})
 	if err != nil {
 		t.Fatal(err)
