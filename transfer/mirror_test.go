@@ -433,3 +433,62 @@ func TestMirrorClearsItsLine(t *testing.T) {
 		t.Errorf("%q", screen.String())
 	}
 }
+
+// TestMirrorRenews deletes znodes at the source and creates them anew while the mirror is away: their numbers begin again.
+func TestMirrorRenews(t *testing.T) {
+	server, at := home(t)
+	cfg := client.Config{Servers: server}
+	c := open(t, cfg)
+	from, to := at+"/from", at+"/to"
+	create(t, c, from, "", proto.OpenACL, proto.Persistent)
+	fill := func(n int) {
+		t.Helper()
+		for _, path := range []string{from + "/a", from + "/a/b"} {
+			create(t, c, path, fmt.Sprint(n), proto.OpenACL, proto.Persistent)
+			for range n {
+				create(t, c, path+"/n-", "", proto.OpenACL, proto.PersistentSequential)
+			}
+		}
+	}
+	words := []string{"mirror", from, to, "--once", "--delete", "--state", filepath.Join(t.TempDir(), "state")}
+	once := func(more ...string) {
+		t.Helper()
+		if _, stderr, err := run(t, cfg, append(words, more...)...); err != nil {
+			t.Fatal(stderr, err)
+		}
+	}
+	fill(7)
+	once()
+	same(t, cfg, from, to)
+	for range 2 {
+		deleteAll(t, c, from+"/a")
+		fill(2)
+		once("--force") // most of it is gone
+		same(t, cfg, from, to)
+	}
+	// What somebody else has made there is not deleted for a number.
+	create(t, c, to+"/a/theirs", "", proto.OpenACL, proto.Persistent)
+	deleteAll(t, c, from+"/a")
+	create(t, c, from+"/a", "new", proto.OpenACL, proto.Persistent)
+	if _, _, err := run(t, cfg, words...); err == nil {
+		t.Error("nothing is said of what somebody else has made")
+	}
+	if _, err := c.Exists(testContext(t), to+"/a/theirs", false); err != nil {
+		t.Error(err)
+	}
+}
+
+func deleteAll(t *testing.T, c *client.Conn, root string) {
+	t.Helper()
+	var paths []string
+	err := c.Walk(testContext(t), root, client.WalkOptions{}, func(z *client.Walked) error {
+		paths = append(paths, z.Path)
+		return nil
+	})
+	for _, path := range slices.Backward(paths) {
+		err = errors.Join(err, c.Delete(testContext(t), path, -1))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

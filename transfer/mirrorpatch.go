@@ -23,10 +23,13 @@ const chunk = 1000
 
 // patch brings single znodes, given by their paths at the source in order, into step.
 func (m *mirror) patch(ctx context.Context, paths []string) error {
-	var gone []string
+	var gone, anew []string
 	there := map[string]*proto.Stat{} // what is at the destination instead
 	for part := range slices.Chunk(paths, chunk) {
 		r, err := m.read(ctx, part)
+		if err == nil {
+			anew, err = m.renew(ctx, r, anew)
+		}
 		if err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@
 //	mirrorloop.go    when what is done, and what ends it
 //	mirrorcompare.go the first copy, and what is compared afterwards
 //	mirrorpatch.go   what has changed, read and written
+//	mirroranew.go    what was deleted and created again meanwhile
 //	mirrorstate.go   what is remembered, and its file
 //	twins.go         what is known of each znode, in order
 //	mirrorstatus.go  the status line and metrics
