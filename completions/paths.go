@@ -3,13 +3,13 @@ package completions
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path"
 	"slices"
 	"sort"
 	"strings"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -265,9 +265,9 @@ func (c *Completer) stat(tree Tree, nodes []string) {
 func describe(s proto.Stat) string {
 	var parts []string
 	if s.NumChildren > 0 || !ephemeral(s) {
-		parts = append(parts, plural(int(s.NumChildren), "child", "children"))
+		parts = append(parts, command.Plural(int(s.NumChildren), "child", "children"))
 	}
-	parts = append(parts, plural(int(s.DataLength), "byte", "bytes"))
+	parts = append(parts, command.Plural(int(s.DataLength), "byte", "bytes"))
 	switch proto.EphemeralTypeOf(s.EphemeralOwner) {
 	case proto.EphemeralContainer:
 		parts = append(parts, "container")
@@ -281,15 +281,4 @@ func describe(s proto.Stat) string {
 
 func ephemeral(s proto.Stat) bool {
 	return proto.EphemeralTypeOf(s.EphemeralOwner) == proto.EphemeralNormal
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	digits := fmt.Sprint(n)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits + " " + many
 }

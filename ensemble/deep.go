@@ -12,6 +12,7 @@ import (
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
 	"github.com/zkctl/zkctl/internal/client"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -240,12 +241,12 @@ func (a *agreement) judgeTrees(root string, views []*vantage, paths []string) {
 	switch {
 	case len(paths) > 0:
 		a.Agree = answer.Some(false)
-		a.Text = fmt.Sprintf("%s of %d below %s differ between %d members", plural(len(paths), "znode", "znodes"), len(all), root, len(views))
+		a.Text = fmt.Sprintf("%s of %d below %s differ between %d members", command.Plural(len(paths), "znode", "znodes"), len(all), root, len(views))
 	case len(a.Unread) > 0:
-		a.Text = fmt.Sprintf("%s below %s could not be read; the other %d are the same on %d members", plural(len(unread), "znode", "znodes"), root, len(all), len(views))
+		a.Text = fmt.Sprintf("%s below %s could not be read; the other %d are the same on %d members", command.Plural(len(unread), "znode", "znodes"), root, len(all), len(views))
 	default:
 		a.Agree = answer.Some(true)
-		a.Text = fmt.Sprintf("%s below %s are the same on %d members", plural(len(all), "znode", "znodes"), root, len(views))
+		a.Text = fmt.Sprintf("%s below %s are the same on %d members", command.Plural(len(all), "znode", "znodes"), root, len(views))
 	}
 }
 

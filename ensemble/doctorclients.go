@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -156,7 +157,7 @@ func adminOpen(p *patient, r *rule) {
 		p.find(r, "http://%s/commands answers", a.address)
 	}
 	if hidden > 0 {
-		p.skip(r, "%s reached through the loopback interface only", plural(hidden, "AdminServer was", "AdminServers were"))
+		p.skip(r, "%s reached through the loopback interface only", command.Plural(hidden, "AdminServer was", "AdminServers were"))
 	}
 }
 
@@ -186,7 +187,7 @@ func certificates(p *patient, r *rule) {
 		case left <= 0:
 			p.find(r, "%s: the certificate of %s expired at %s", c.where, c.name, day)
 		case days < r.Limit:
-			p.find(r, "%s: the certificate of %s expires in %s, at %s", c.where, c.name, plural(int(days), "day", "days"), day)
+			p.find(r, "%s: the certificate of %s expires in %s, at %s", c.where, c.name, command.Plural(int(days), "day", "days"), day)
 		}
 	}
 	if !p.has(ofPorts) {

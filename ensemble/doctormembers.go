@@ -8,6 +8,7 @@ import (
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/command"
 )
 
 // memberRules look at the members' readings; a few at zoo.cfg if no member is asked.
@@ -128,7 +129,7 @@ func noFailureTolerated(p *patient, r *rule) {
 		case n == 0:
 			p.find(r, "%s has no server lines: the server runs alone", p.config.File)
 		case n < 3:
-			p.find(r, "%s lists %s", p.config.File, plural(n, "member that votes", "members that vote"))
+			p.find(r, "%s lists %s", p.config.File, command.Plural(n, "member that votes", "members that vote"))
 		}
 		return
 	}
@@ -198,7 +199,7 @@ func releasesDiffer(p *patient, r *rule) {
 func lag(p *patient, r *rule) {
 	for _, m := range p.survey.Readings {
 		if lag, known := m.Lag.Get(); known && float64(lag) > r.Limit {
-			p.find(r, "%s is %s behind, more than %s", m.Name(), plural(int(lag), "transaction", "transactions"), decimal(r.Limit))
+			p.find(r, "%s is %s behind, more than %s", m.Name(), command.Plural(int(lag), "transaction", "transactions"), decimal(r.Limit))
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/mattn/go-runewidth"
 
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/survey"
@@ -61,7 +62,7 @@ func (s *stats) print(o *statsOptions) error {
 }
 
 func (s *stats) printSummary(out *strings.Builder) {
-	fmt.Fprintf(out, "%s in %s of %s\n", plural(s.all.txns, "transaction"), plural(int64(s.files), "log"), ui.Bytes(s.size))
+	fmt.Fprintf(out, "%s in %s of %s\n", command.Counted(int(s.all.txns), "transaction"), command.Counted(s.files, "log"), ui.Bytes(s.size))
 	if s.all.txns == 0 {
 		return
 	}
@@ -71,7 +72,7 @@ func (s *stats) printSummary(out *strings.Builder) {
 	fmt.Fprintf(out, "size  %d to %d bytes, %d on average, %s in all\n", s.least, s.most, s.average(), ui.Bytes(s.all.bytes))
 	fmt.Fprintf(out, "      the largest is zxid %#x, %s %s\n", uint64(s.largest.zxid), s.largest.op, escape.Line(s.largest.path))
 	if s.damaged > 0 {
-		fmt.Fprintf(out, "      %s with a wrong checksum (see which: zkctl txnlog verify)\n", plural(s.damaged, "transaction"))
+		fmt.Fprintf(out, "      %s with a wrong checksum (see which: zkctl txnlog verify)\n", command.Counted(int(s.damaged), "transaction"))
 	}
 }
 
@@ -164,13 +165,6 @@ func (s *stats) printRate(out *strings.Builder, width int) {
 		line := fmt.Sprintf("%-*s  %*d  %s", axis, ui.TimeSeconds(r.Start), digits, r.Value, bar)
 		fmt.Fprintln(out, strings.TrimRight(line, " "))
 	}
-}
-
-func plural(n int64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func percent(n, of int64) string {

@@ -85,11 +85,16 @@ func were(n int, what string) string {
 
 // Counted is "1 znode", "2 znodes", "2 children".
 func Counted(n int, what string) string {
-	switch {
-	case n == 1:
-		return "1 " + what
-	case what == "child":
-		return Thousands(n) + " children"
+	if what == "child" {
+		return Plural(n, what, "children")
 	}
-	return Thousands(n) + " " + what + "s"
+	return Plural(n, what, what+"s")
+}
+
+// Plural returns a number with the words for one, or for many.
+func Plural[N int | int64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return Thousands(int(n)) + " " + many
 }

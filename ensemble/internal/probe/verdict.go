@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
 
@@ -64,7 +65,7 @@ func (s *Survey) Judge() Verdict {
 		v.Quorum, v.Tolerates, v.Voters = answer.Some(true), answer.Some[int64](0), answer.Some[int64](1)
 		v.Sentence = "one server that runs alone: nothing takes over if it fails"
 	case len(standing) == 0 && len(unsure) > 0 && !slices.ContainsFunc(s.Readings, func(r *Reading) bool { return r.State == NotServing }):
-		v.Sentence = fmt.Sprintf("none of the %s", plural(int64(len(s.Readings)), "member answered", "members answered"))
+		v.Sentence = fmt.Sprintf("none of the %s", command.Plural(len(s.Readings), "member answered", "members answered"))
 		if len(s.Readings) == 1 {
 			v.Sentence = "the member did not answer"
 		}
@@ -109,7 +110,7 @@ func (s *Survey) judgeQuorum(v *Verdict, voters, unasked int64, unsure []*Readin
 			standing = max(standing, min(synced+1, standing+unasked))
 			if synced+1 > standing {
 				v.Problems = append(v.Problems, fmt.Sprintf("the leader counts %s, of which %d answered here",
-					plural(synced, "synced follower", "synced followers"), v.Serving-1))
+					command.Plural(synced, "synced follower", "synced followers"), v.Serving-1))
 			}
 		}
 	}
@@ -125,7 +126,7 @@ func (s *Survey) judgeQuorum(v *Verdict, voters, unasked int64, unsure []*Readin
 		v.Quorum = answer.Some(true)
 		v.Sentence = fmt.Sprintf("quorum: %s committed a session, but only %d of %d voters answered as serving", s.Prover, v.Serving, voters)
 	case hidden && !has, s.Alone && s.Config == nil && v.Serving == int64(len(s.Readings)) && leader == "":
-		v.Sentence = fmt.Sprintf("%s; how many make the ensemble is unknown", plural(v.Serving, "voter serves", "voters serve"))
+		v.Sentence = fmt.Sprintf("%s; how many make the ensemble is unknown", command.Plural(v.Serving, "voter serves", "voters serve"))
 		v.Quorum = answer.Some(true) // a member serves only with a leader
 	case !has && could: // a member serves only while it has a quorum, or has not noticed yet that it lost it
 		v.Sentence = fmt.Sprintf("quorum in doubt: %d of %d voters answered as serving, and %d are needed%s", v.Serving, voters, need, leader)
@@ -138,7 +139,7 @@ func (s *Survey) judgeQuorum(v *Verdict, voters, unasked int64, unsure []*Readin
 		v.Tolerates = answer.Some(spare)
 		then := "one more failure stops writes"
 		if spare > 0 {
-			then = plural(spare, "more failure is", "more failures are") + " tolerated"
+			then = command.Plural(spare, "more failure is", "more failures are") + " tolerated"
 		}
 		if standing == voters {
 			then = strings.Replace(strings.Replace(then, "one more failure", "any failure", 1), " more failure", " failure", 1)
@@ -287,11 +288,4 @@ func epochs(list []*Reading) string {
 		s = append(s, name)
 	}
 	return strings.Join(s, " and ")
-}
-
-func plural(n int64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
