@@ -2,7 +2,6 @@ package sorted
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"maps"
 	"os"
@@ -160,11 +159,11 @@ func (m *Map) write(next Next, oldest bool) (*table, error) {
 		return nil, err
 	}
 	if t.file, err = os.Open(name); err != nil {
-		return nil, outside(err)
+		return nil, notKept(err)
 	}
 	info, err := t.file.Stat()
 	if err != nil {
-		return nil, outside(err)
+		return nil, notKept(err)
 	}
 	t.size = info.Size()
 	return t, nil
@@ -183,7 +182,7 @@ func (m *Map) find(t *table, key []byte) (value []byte, ok bool) {
 	size := int(end - t.blocks[i].at)
 	m.block = slices.Grow(m.block[:0], size)[:size]
 	if _, err := t.file.ReadAt(m.block, t.blocks[i].at); err != nil {
-		m.err = outside(err)
+		m.err = notKept(err)
 		return nil, false
 	}
 	r := run{r: bytes.NewReader(m.block)}
@@ -228,34 +227,6 @@ func (m *Map) latest(tables []*table) (next Next, done func(), err error) {
 		return nil, nil, err
 	}
 	return Latest(all.next), all.close, nil
-}
-
-// Latest returns only the last of the records of each key.
-func Latest(each Next) Next {
-	var key, value []byte
-	var k, v []byte
-	var failed error
-	begun := false
-	return func() ([]byte, []byte, error) {
-		if !begun {
-			begun = true
-			k, v, failed = each()
-		}
-		if failed != nil {
-			return nil, nil, failed
-		}
-		key, value = append(key[:0], k...), append(value[:0], v...)
-		for {
-			if k, v, failed = each(); failed != nil || !bytes.Equal(k, key) {
-				break
-			}
-			value = append(value[:0], v...)
-		}
-		if failed != nil && !errors.Is(failed, io.EOF) {
-			return nil, nil, failed
-		}
-		return key, value, nil
-	}
 }
 
 // present leaves out the keys that were deleted.

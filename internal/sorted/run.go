@@ -24,6 +24,34 @@ const (
 // Next returns the next record, valid until the next call, and then io.EOF.
 type Next func() (key, value []byte, err error)
 
+// Latest returns only the last of the records of each key.
+func Latest(each Next) Next {
+	var key, value []byte
+	var k, v []byte
+	var failed error
+	begun := false
+	return func() ([]byte, []byte, error) {
+		if !begun {
+			begun = true
+			k, v, failed = each()
+		}
+		if failed != nil {
+			return nil, nil, failed
+		}
+		key, value = append(key[:0], k...), append(value[:0], v...)
+		for {
+			if k, v, failed = each(); failed != nil || !bytes.Equal(k, key) {
+				break
+			}
+			value = append(value[:0], v...)
+		}
+		if failed != nil && !errors.Is(failed, io.EOF) {
+			return nil, nil, failed
+		}
+		return key, value, nil
+	}
+}
+
 // files are runs in a temporary folder, which is made for the first one.
 type files struct {
 	dir  *tempdir.Dir
@@ -34,13 +62,13 @@ type files struct {
 func (f *files) write(next Next, each func(key []byte, at int64)) (name string, err error) {
 	if f.dir == nil {
 		if f.dir, err = tempdir.Make("sort"); err != nil {
-			return "", outside(err)
+			return "", notKept(err)
 		}
 	}
 	f.made++
 	file, err := os.OpenFile(filepath.Join(f.dir.Path(), strconv.Itoa(f.made)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return "", outside(err)
+		return "", notKept(err)
 	}
 	defer file.Close()
 	w := bufio.NewWriterSize(file, 256<<10)
@@ -65,7 +93,7 @@ func (f *files) write(next Next, each func(key []byte, at int64)) (name string, 
 		at += int64(headSize + len(key) + len(value))
 	}
 	if err := errors.Join(w.Flush(), file.Close()); err != nil {
-		return "", outside(err)
+		return "", notKept(err)
 	}
 	return file.Name(), nil
 }
@@ -79,7 +107,8 @@ func (f *files) remove(names ...string) {
 
 func (f *files) close() error { return f.dir.Remove() }
 
-func outside(err error) error {
+// notKept is the error for a file that could not be written or read.
+func notKept(err error) error {
 	return fmt.Errorf("keep records outside memory: %w (TMPDIR names another folder for them)", err)
 }
 
@@ -104,7 +133,7 @@ func openMerge(names []string) (*merge, error) {
 		f, err := os.Open(name)
 		if err != nil {
 			m.close()
-			return nil, outside(err)
+			return nil, notKept(err)
 		}
 		m.files = append(m.files, f)
 		r := &run{number: i, r: bufio.NewReaderSize(f, runRead)}
@@ -153,12 +182,12 @@ func (r *run) read() error {
 		if errors.Is(err, io.EOF) {
 			return io.EOF
 		}
-		return outside(err)
+		return notKept(err)
 	}
 	key, value := int(binary.BigEndian.Uint32(head[:])), int(binary.BigEndian.Uint32(head[4:]))
 	r.buf = slices.Grow(r.buf[:0], key+value)[:key+value]
 	if _, err := io.ReadFull(r.r, r.buf); err != nil {
-		return outside(err)
+		return notKept(err)
 	}
 	r.key, r.value = r.buf[:key], r.buf[key:]
 	return nil

@@ -1,5 +1,5 @@
 // Package sorted keeps records in the order of the bytes of their keys, outside memory: in sorted runs in temporary files that
-// only the user can read.
+// only their user can read.
 //
 //	sort.go   sorts records
 //	map.go    keys and their values, which change
@@ -21,8 +21,7 @@ const (
 )
 
 // Sorter sorts records by the bytes of their keys; records with the same key keep their order. It
-// holds up to room bytes and writes the rest, in sorted runs, to temporary files that only the user
-// can read.
+// holds up to room bytes and writes the rest to runs.
 type Sorter struct {
 	room  int
 	buf   []byte
@@ -55,26 +54,27 @@ func (s *Sorter) Add(key, value []byte) error {
 func (s *Sorter) key(r record) []byte   { return s.buf[r.at : r.at+r.key] }
 func (s *Sorter) value(r record) []byte { return s.buf[r.at+r.key : r.at+r.key+r.value] }
 
-func (s *Sorter) sort() {
+// sort sorts what is in memory, and returns it.
+func (s *Sorter) sort() Next {
 	slices.SortFunc(s.recs, func(a, b record) int {
 		if c := bytes.Compare(s.key(a), s.key(b)); c != 0 {
 			return c
 		}
 		return int(a.at) - int(b.at)
 	})
-}
-
-// spill writes what is in memory to a run.
-func (s *Sorter) spill() error {
-	s.sort()
 	i := 0
-	run, err := s.files.write(func() (key, value []byte, err error) {
+	return func() (key, value []byte, err error) {
 		if i == len(s.recs) {
 			return nil, nil, io.EOF
 		}
 		i++
 		return s.key(s.recs[i-1]), s.value(s.recs[i-1]), nil
-	}, nil)
+	}
+}
+
+// spill writes what is in memory to a run.
+func (s *Sorter) spill() error {
+	run, err := s.files.write(s.sort(), nil)
 	s.buf, s.recs = s.buf[:0], s.recs[:0]
 	if err != nil {
 		return err
@@ -128,17 +128,9 @@ func (s *Sorter) Each(ctx context.Context, visit func(key, value []byte) error) 
 
 // Cursor returns a function that returns the records in order, each valid until the next call, and then io.EOF. No record
 // may be added before done is called.
-func (s *Sorter) Cursor() (next func() (key, value []byte, err error), done func(), err error) {
+func (s *Sorter) Cursor() (next Next, done func(), err error) {
 	if len(s.runs) == 0 {
-		s.sort()
-		i := 0
-		return func() (key, value []byte, err error) {
-			if i == len(s.recs) {
-				return nil, nil, io.EOF
-			}
-			i++
-			return s.key(s.recs[i-1]), s.value(s.recs[i-1]), nil
-		}, func() {}, nil
+		return s.sort(), func() {}, nil
 	}
 	if len(s.recs) > 0 {
 		if err := s.spill(); err != nil {
