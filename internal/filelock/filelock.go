@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // ErrLocked means that another process holds the lock.
@@ -14,6 +15,10 @@ var ErrLocked = errors.New("locked by another process")
 
 // Lock is held until Close, or until the process ends, for whatever reason.
 type Lock struct{ f *os.File }
+
+// patience is how long Try waits for a lock that is held only for a moment longer: by Held, or by a child process that is being started
+// while this one gives it up (until exec, the child has all files).
+const patience = 100 * time.Millisecond
 
 // Try locks the file at path, which it creates if necessary, or fails with ErrLocked. The file is
 // not removed: otherwise two processes could hold a lock of the same name. It contains this
@@ -23,7 +28,11 @@ func Try(path string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	if err := lock(f); err != nil {
+	err = lock(f)
+	for began := time.Now(); errors.Is(err, ErrLocked) && time.Since(began) < patience; err = lock(f) {
+		time.Sleep(patience / 20)
+	}
+	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
@@ -78,8 +87,7 @@ func Free(path string) bool {
 	return lock(f) == nil
 }
 
-// Held reports whether somebody holds the lock of an existing file. A concurrent call of Try may
-// find the file locked by Held.
+// Held reports whether somebody holds the lock of an existing file.
 func Held(path string) bool {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {

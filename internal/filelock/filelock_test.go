@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 func TestLock(t *testing.T) {
@@ -39,5 +40,22 @@ func TestLock(t *testing.T) {
 	}
 	if _, err := Try(filepath.Join(path, "below")); err == nil || errors.Is(err, ErrLocked) {
 		t.Errorf("a folder that is none: %v", err)
+	}
+}
+
+// TestLockGivenUp tries a lock that is given up a moment later.
+func TestLockGivenUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	first, err := Try(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(patience/4, func() { _ = first.Close() })
+	second, err := Try(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
 	}
 }
