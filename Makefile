@@ -103,7 +103,7 @@ torture: ## kill, attack, starve and cut off the embedded servers, TORTURETIME (
 
 torture-transfer: ## mirror under a random writer, with partitions and restarts of both sides, for TORTURETIME (10m)
 	@scripts/install-zookeeper.sh
-	$(GO) test -count=1 -timeout 24h -run Torture ./transfer -args -torture=$(TORTURETIME)
+	$(GO) test -count=1 -timeout 24h -run "Torture|MirrorModel" ./transfer -args -torture=$(TORTURETIME)
 
 zkcli: ## ask zkCli itself for its answers, and record them for the comparison with zkctl
 	@scripts/install-zookeeper.sh

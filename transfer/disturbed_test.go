@@ -31,7 +31,11 @@ const child = "ZKCTL_TRANSFER_CHILD"
 
 func TestMain(m *testing.M) {
 	if line := os.Getenv(child); line != "" {
-		s := session.New(func() (client.Config, error) { return client.Config{Servers: os.Getenv(child + "_SERVER")}, nil })
+		cfg := client.Config{Servers: os.Getenv(child + "_SERVER")}
+		if auth := os.Getenv(child + "_AUTH"); auth != "" {
+			cfg.Auth = []client.Auth{{Scheme: "digest", Data: []byte(auth)}}
+		}
+		s := session.New(func() (client.Config, error) { return cfg, nil })
 		env := &command.Env{Streams: &ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: os.Stderr, Width: 80}, Verbs: Verbs, Session: s, Dir: "/"}
 		if err := command.Run(context.Background(), env, command.Args(strings.Fields(line)...)); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -85,7 +85,7 @@ func (o *mirrorOptions) run(ctx context.Context, from, to string) error {
 	if m.state, err = openMirrorState(o.state, m.src.name(), m.dst.name()); err != nil {
 		return err
 	}
-	m.stat.znodes.Store(int64(m.state.twins.len()))
+	m.stat.znodes.Store(m.state.mirrored())
 	defer m.closeAll()
 	if err := m.connect(ctx); err != nil {
 		return err

@@ -356,7 +356,8 @@ func TestMirrorState(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.mark(true, false)
-	s.intend([]string{"/x", "/y \"\n"})
+	s.intend("/x")
+	s.intend("/y \"\n")
 	s.put("/x", twin{mzxid: 5, next: 2, aversion: 1, theirs: 9, theirACL: 3})
 	s.put("/z", twin{mzxid: 7, theirs: -1})
 	s.drop("/z")

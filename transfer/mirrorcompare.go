@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -26,7 +27,6 @@ func (m *mirror) compare(ctx context.Context) error {
 		}
 	}
 	clear(m.refused)
-	m.stat.failed.Store(0)
 	changed, gone, err := m.compareSource(ctx)
 	if err != nil {
 		return err
@@ -34,15 +34,13 @@ func (m *mirror) compare(ctx context.Context) error {
 	if err := m.mayDelete(len(gone)); err != nil {
 		return err
 	}
-	theirs, err := m.compareDest(ctx, gone)
+	again, err := m.compareDest(ctx, gone)
 	if err != nil {
 		return err
 	}
-	if m.force {
-		changed = append(changed, theirs...)
-	}
-	for path := range gone {
-		changed = append(changed, path)
+	changed = append(changed, again...)
+	for _, paths := range []map[string]struct{}{gone, m.state.pending} {
+		changed = slices.AppendSeq(changed, maps.Keys(paths))
 	}
 	slices.SortFunc(changed, source.Compare)
 	if err := m.patch(ctx, slices.Compact(changed)); err != nil {
@@ -61,11 +59,16 @@ func (m *mirror) compareSource(ctx context.Context) (changed []string, gone map[
 	}
 	defer known.done()
 	gone = map[string]struct{}{}
-	missed := func(path string, _ twin) { gone[path] = struct{}{} }
+	missed := func(path string, t twin) {
+		if m.delete || !t.gone {
+			gone[path] = struct{}{}
+		}
+	}
 	err = m.src.conn.Walk(ctx, m.src.path, client.WalkOptions{Stat: true, Rate: m.rate}, func(z *client.Walked) error {
 		switch t, mirrored, err := known.at(z.Path, missed); {
 		case err != nil:
 			return stopError{err}
+		case m.reserved(z.Path):
 		case errors.Is(z.Err, proto.ErrNoNode), z.Known && z.Stat.EphemeralOwner != 0:
 			if mirrored {
 				missed(z.Path, t)
@@ -91,55 +94,59 @@ func (m *mirror) mayDelete(gone int) error {
 		command.Thousands(gone), command.Thousands(m.state.twins.len()))}
 }
 
-// compareDest finds what somebody else has changed at the destination. What is gone at the source does not count.
-func (m *mirror) compareDest(ctx context.Context, gone map[string]struct{}) (theirs []string, err error) {
+// compareDest finds what somebody else has changed at the destination, and returns what is to be compared with the source
+// once more. What is gone at the source does not count.
+func (m *mirror) compareDest(ctx context.Context, gone map[string]struct{}) (again []string, err error) {
 	known, err := m.state.twins.beside()
 	if err != nil {
 		return nil, stopError{err}
 	}
 	defer known.done()
-	foreign := 0
-	note := func(path string, t twin, what string) {
-		foreign++
-		theirs = append(theirs, path)
+	clear(m.others)
+	note := func(path, what string) {
+		m.others[path] = struct{}{}
 		m.foreign(path, errors.New(what))
-		if t != (twin{}) {
-			t.unwritten = true
-			m.state.put(path, t)
+		if m.force {
+			again = append(again, path)
 		}
 	}
 	missed := func(path string, t twin) {
-		if _, expected := gone[path]; !expected && t.theirs != 0 {
-			note(path, twin{}, "was deleted by somebody else")
+		_, expected := gone[path]
+		_, waits := m.state.pending[path]
+		switch {
+		case expected, waits:
+		case t.gone:
+			m.state.drop(path)
+		case t.theirs == 0: // nothing is in its way any more
+			again = append(again, path)
+		default:
+			note(path, "was deleted by somebody else")
 		}
 	}
 	err = m.dst.conn.Walk(ctx, m.dst.path, client.WalkOptions{Stat: true, Rate: m.rate}, func(z *client.Walked) error {
 		path := m.atSource(z.Path)
 		t, mirrored, err := known.at(path, missed)
+		if err != nil {
+			return stopError{err}
+		}
+		_, expected := gone[path]
 		_, waits := m.state.pending[path]
-		if mirrored && source.NextSequence(&z.Stat) < t.next {
+		if mirrored && z.Err == nil && source.NextSequence(&z.Stat) < t.next {
 			m.parents[path] = struct{}{}
 		}
 		switch {
-		case err != nil:
-			return stopError{err}
+		case expected, waits, m.reserved(path):
 		case errors.Is(z.Err, proto.ErrNoNode):
 			if mirrored {
 				missed(path, t)
 			}
-		case z.Err != nil, z.Stat.EphemeralOwner != 0, waits:
+		case z.Err != nil, t.gone:
 		case !mirrored:
-			if m.delete && !(m.state.fresh && !m.state.whole) {
-				note(path, twin{}, "is not at the source, and was created by somebody else")
+			if m.delete && z.Stat.EphemeralOwner == 0 && !(m.state.fresh && !m.state.whole) {
+				note(path, "is not at the source, and was created by somebody else")
 			}
-		case t.theirs == -1: // the reply did not tell
-			t.theirs, t.theirACL = z.Stat.Mzxid, z.Stat.Aversion
-			m.state.put(path, t)
-		case t.unwritten:
-			foreign++
-			theirs = append(theirs, path)
-		case t.theirs > 0 && (t.theirs != z.Stat.Mzxid || t.theirACL != z.Stat.Aversion):
-			note(path, t, "was changed by somebody else")
+		case t.unwritten, t.theirs != z.Stat.Mzxid, t.theirACL != z.Stat.Aversion: // what it holds counts
+			again = append(again, path)
 		}
 		return nil
 	})
@@ -149,11 +156,8 @@ func (m *mirror) compareDest(ctx context.Context, gone map[string]struct{}) (the
 	if err == nil {
 		err = m.stopIf(known.rest(missed))
 	}
-	if err != nil {
-		return nil, err
-	}
-	m.stat.foreign.Store(int64(foreign))
-	return theirs, nil
+	m.count()
+	return again, err
 }
 
 // foreign reports what somebody else has changed, once.
@@ -179,7 +183,7 @@ func (m *mirror) firstCopy(ctx context.Context) error {
 		return apply.Run(ctx, m.dst.conn, opt, func(ctx context.Context, visit func(z *source.Znode) error) error {
 			return m.src.conn.Walk(ctx, m.src.path, client.WalkOptions{Stat: true, Data: true, ACL: true, Rate: m.rate}, func(w *client.Walked) error {
 				z := source.OfWalk(w)
-				if errors.Is(w.Err, proto.ErrNoNode) || z.Kind == source.Ephemeral {
+				if errors.Is(w.Err, proto.ErrNoNode) || z.Kind == source.Ephemeral || m.reserved(w.Path) {
 					return nil
 				}
 				stats[w.Path] = w.Stat
@@ -189,6 +193,7 @@ func (m *mirror) firstCopy(ctx context.Context) error {
 		})
 	}, opt)
 	m.unwritten(res, stats)
+	m.state.settled(err != nil)
 	return err
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/apply"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -21,13 +23,19 @@ type mirror struct {
 	stat     mirrorStat
 	parents  map[string]struct{} // whose numbers of sequential children may lag behind
 	refused  map[string]struct{} // that could not be written
-	told     map[string]bool     // foreign changes that were reported
+	others   map[string]struct{} // that somebody else has changed at the destination
+	told     map[string]bool     // of these, what was reported
 	line     *statusLine
 }
 
 // atSource returns the path at the source of what has a path at the destination, and atDest the other way round.
 func (m *mirror) atSource(path string) string { return zpath.Rebase(path, m.dst.path, m.src.path) }
 func (m *mirror) atDest(path string) string   { return zpath.Rebase(path, m.src.path, m.dst.path) }
+
+// reserved reports whether a znode, by its path at the source, is the servers' own at one of the ends.
+func (m *mirror) reserved(path string) bool {
+	return apply.Reserved(m.src.conn, path) || apply.Reserved(m.dst.conn, m.atDest(path))
+}
 
 // stopError ends a mirror.
 type stopError struct{ error }
@@ -36,7 +44,7 @@ func (e stopError) Unwrap() error { return e.error }
 
 // loop brings the destination into step, and keeps it there.
 func (m *mirror) loop(ctx context.Context) error {
-	m.told, m.parents, m.refused = map[string]bool{}, map[string]struct{}{}, map[string]struct{}{}
+	m.told, m.parents, m.refused, m.others = map[string]bool{}, map[string]struct{}{}, map[string]struct{}{}, map[string]struct{}{}
 	verify := time.NewTicker(m.verify)
 	defer verify.Stop()
 	m.line = newStatusLine(m.env, m.once)
@@ -73,6 +81,11 @@ func (m *mirror) loop(ctx context.Context) error {
 		since = time.Time{}
 		if !done {
 			m.line.show(m.status())
+			select {
+			case <-verify.C: // the source may never be idle
+				m.dirty.Miss()
+			default:
+			}
 			continue
 		}
 		m.stat.inStep()
@@ -159,6 +172,7 @@ func (m *mirror) step(ctx context.Context) error {
 		return m.env.At(m.dst.location, fmt.Errorf("the destination cannot be written: %w", err))
 	}
 	paths, lost := m.dirty.Take()
+	paths = slices.DeleteFunc(paths, m.reserved)
 	if lost != nil {
 		err = m.compare(ctx)
 	} else {

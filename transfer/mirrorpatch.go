@@ -35,14 +35,18 @@ func (m *mirror) patch(ctx context.Context, paths []string) error {
 		}
 		for _, path := range r.absent {
 			there[path] = r.found[path]
-			m.countsAgain(path)
+			m.countsAbove(path)
 		}
 		gone = append(gone, r.absent...)
 		r.targets = slices.DeleteFunc(r.targets, func(t apply.Target) bool {
 			path := m.atSource(t.Path)
 			known, mirrored := m.state.twins.get(path)
-			if !mirrored || known.next != source.NextSequence(&t.Wanted.Stat) || t.Wanted.Stat.Czxid > known.mzxid {
-				m.countsAgain(path)
+			at := r.found[path]
+			if !mirrored || at == nil || *at == (proto.Stat{}) || known.next != source.NextSequence(&t.Wanted.Stat) || t.Wanted.Stat.Czxid > known.mzxid {
+				m.countsAbove(path)
+				if source.NextSequence(&t.Wanted.Stat) > 0 {
+					m.parents[path] = struct{}{}
+				}
 			}
 			return m.asMirrored(path, t.Wanted, r.found[path])
 		})
@@ -62,15 +66,23 @@ func (m *mirror) patch(ctx context.Context, paths []string) error {
 	}
 	gone = slices.DeleteFunc(gone, func(path string) bool {
 		_, known := m.state.twins.get(path)
+		_, waits := m.state.pending[path]
 		if f := m.found(path, nil, there[path]); known && f != nil && f.Absent { // at both ends
 			m.state.drop(path)
+			m.settled(path)
 			return true
 		}
-		return !known
+		return !known && !waits && !(m.force && m.delete)
 	})
 	if !m.delete {
 		for _, path := range gone {
-			m.state.drop(path)
+			t, _ := m.state.twins.get(path)
+			if _, waits := m.state.pending[path]; waits {
+				t.theirs = -1
+			}
+			t.mzxid, t.gone = 0, true
+			m.state.put(path, t)
+			m.settled(path)
 		}
 		return nil
 	}
@@ -84,9 +96,8 @@ func (m *mirror) patch(ctx context.Context, paths []string) error {
 	return m.apply(ctx, targets, false)
 }
 
-// countsAgain notes that a znode, or its parent, may have to give another number to its next sequential child.
-func (m *mirror) countsAgain(path string) {
-	m.parents[path] = struct{}{}
+// countsAbove notes that the parent of a znode may have to give another number to its next sequential child.
+func (m *mirror) countsAbove(path string) {
 	if path != m.src.path && path != "/" {
 		m.parents[zpath.Parent(path)] = struct{}{}
 	}
@@ -215,33 +226,24 @@ func (m *mirror) apply(ctx context.Context, targets []apply.Target, sequences bo
 		return nil
 	}
 	stats := make(map[string]proto.Stat, len(targets))
-	paths := make([]string, len(targets))
 	for i := range targets {
-		t := &targets[i]
-		paths[i] = m.atSource(t.Path)
-		if t.Wanted != nil {
-			stats[paths[i]] = t.Wanted.Stat
+		if t := &targets[i]; t.Wanted != nil {
+			stats[m.atSource(t.Path)] = t.Wanted.Stat
 			own := *t.Wanted
 			own.Path = t.Path
 			t.Wanted = &own
 		}
-	}
-	m.state.intend(paths)
-	if err := m.stopIf(m.state.flush()); err != nil {
-		return err
 	}
 	opt := m.options()
 	opt.NoSequences = !sequences
 	res, err := m.write(stats, func(opt apply.Options) (*apply.Result, error) {
 		return apply.Patch(ctx, m.dst.conn, opt, targets)
 	}, opt)
-	if err != nil {
-		m.state.settled(true)
-		return err
+	if err == nil {
+		m.unwritten(res, stats)
 	}
-	m.unwritten(res, stats)
-	m.state.settled(false)
-	return nil
+	m.state.settled(err != nil)
+	return err
 }
 
 // unwritten notes what is somebody else's: it is written again only when it changes at the source.
@@ -252,14 +254,26 @@ func (m *mirror) unwritten(res *apply.Result, stats map[string]proto.Stat) {
 		if src, read := stats[path]; read {
 			t.mzxid, t.next, t.aversion, known = src.Mzxid, source.NextSequence(&src), src.Aversion, true
 		}
-		if known && !t.unwritten {
-			t.unwritten = true
-			m.stat.foreign.Add(1)
-		}
 		if known {
+			t.unwritten, t.gone = true, false
 			m.state.put(path, t)
+			m.others[path] = struct{}{}
 		}
 	}
+	m.count()
+}
+
+// settled notes that nothing is the matter with a znode any more.
+func (m *mirror) settled(path string) {
+	delete(m.others, path)
+	delete(m.refused, path)
+	m.count()
+}
+
+func (m *mirror) count() {
+	m.stat.foreign.Store(int64(len(m.others)))
+	m.stat.failed.Store(int64(len(m.refused)))
+	m.stat.znodes.Store(m.state.mirrored())
 }
 
 // write runs what writes to the destination, and notes what it has done.
@@ -270,37 +284,39 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 		}
 	}
 	opt.Lost = func(err error) { m.stat.trouble(err) }
-	var full error
-	opt.Progress = func(int) {
-		full = cmp.Or(full, m.state.flush())
-		m.stat.znodes.Store(int64(m.state.twins.len()))
-		m.line.show(m.status())
+	opt.Progress = func(int) { m.line.show(m.status()) }
+	opt.Sends = func(paths []string) error {
+		for _, path := range paths {
+			m.state.intend(m.atSource(path))
+		}
+		return m.state.flush()
 	}
-	opt.Wrote = func(path string, stat *proto.Stat) {
+	opt.Wrote = func(path string, stat *proto.Stat, finished bool) {
 		path = m.atSource(path)
 		t, _ := m.state.twins.get(path)
 		if src, known := stats[path]; known {
 			t.mzxid, t.next, t.aversion = src.Mzxid, source.NextSequence(&src), src.Aversion
 		}
-		t.theirs, t.unwritten = -1, false
-		if stat != nil {
-			t.theirs, t.theirACL = stat.Mzxid, stat.Aversion
+		if !finished {
+			t.aversion = unfinishedACL
 		}
+		t.theirs, t.theirACL, t.unwritten, t.gone = stat.Mzxid, stat.Aversion, false, false
 		m.state.put(path, t)
-		delete(stats, path)
-		if _, was := m.refused[path]; was {
-			delete(m.refused, path)
-			m.stat.failed.Store(int64(len(m.refused)))
+		if finished {
+			delete(stats, path)
+			m.settled(path)
 		}
 	}
 	opt.Missed = func(path string, err error) { m.missed(m.atSource(path), err) }
 	opt.Each = func(d apply.Done) {
 		m.stat.applied.Add(1)
-		if d.Action == apply.Delete {
-			m.state.drop(m.atSource(d.Path))
+		if path := m.atSource(d.Path); d.Action == apply.Delete {
+			m.state.drop(path)
+			m.settled(path)
 		}
 	}
 	res, err := run(opt)
+	full := m.state.flush()
 	switch {
 	case full != nil:
 		err = stopError{full}
@@ -313,14 +329,14 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 	for _, f := range res.Failed.List {
 		m.failed(f)
 	}
-	m.stat.znodes.Store(int64(m.state.twins.len()))
+	m.count()
 	return res, err
 }
 
 // missed notes that a znode could not be written. It is read again when everything is compared.
 func (m *mirror) missed(path string, err error) {
 	m.refused[path] = struct{}{}
-	m.stat.failed.Store(int64(len(m.refused)))
+	m.count()
 	if t, known := m.state.twins.get(path); known && !errors.Is(err, apply.ErrNumber) {
 		t.mzxid = 0
 		m.state.put(path, t)

@@ -23,6 +23,7 @@ import (
 type mirrorState struct {
 	mirrorHead
 	twins   *twins
+	gone    int                 // of these, how many are no longer at the source
 	about   map[string]struct{} // to be written next
 	pending map[string]struct{} // were about to be written when the mirror was killed, or lost its session: its own, however they look
 	fresh   bool                // nothing existed at the destination when the mirror began, so that everything there is its own
@@ -170,15 +171,15 @@ func (s *mirrorState) readLine(line string) error {
 	switch what {
 	case lineTwin:
 		var t twin
-		var unwritten int
-		if n, err := fmt.Sscanf(rest, "%d\t%d\t%d\t%d\t%d\t%d", &t.mzxid, &t.next, &t.aversion, &t.theirs, &t.theirACL, &unwritten); n != 6 || err != nil {
+		var flags byte
+		if n, err := fmt.Sscanf(rest, "%d\t%d\t%d\t%d\t%d\t%d", &t.mzxid, &t.next, &t.aversion, &t.theirs, &t.theirACL, &flags); n != 6 || err != nil {
 			return fmt.Errorf("%q are not six numbers", rest)
 		}
-		t.unwritten = unwritten != 0
-		s.twins.put(path, t)
+		t.setFlags(flags)
+		s.set(path, t)
 		delete(s.pending, path)
 	case lineGone:
-		s.twins.drop(path)
+		s.unset(path)
 		delete(s.pending, path)
 	case linePending:
 		s.pending[path] = struct{}{}
@@ -241,11 +242,7 @@ func (s *mirrorState) all() error {
 }
 
 func (s *mirrorState) twin(path string, t twin) {
-	unwritten := 0
-	if t.unwritten {
-		unwritten = 1
-	}
-	s.line("%s\t%q\t%d\t%d\t%d\t%d\t%d\t%d", lineTwin, path, t.mzxid, t.next, t.aversion, t.theirs, t.theirACL, unwritten)
+	s.line("%s\t%q\t%d\t%d\t%d\t%d\t%d\t%d", lineTwin, path, t.mzxid, t.next, t.aversion, t.theirs, t.theirACL, t.flags())
 }
 
 func (s *mirrorState) line(format string, a ...any) {
@@ -261,9 +258,30 @@ func (s *mirrorState) put(path string, t twin) {
 	if !s.forget(path) && known && old == t {
 		return
 	}
-	s.twins.put(path, t)
+	s.set(path, t)
 	s.twin(path, t)
 }
+
+// set and unset count, too.
+func (s *mirrorState) set(path string, t twin) {
+	switch old, _ := s.twins.get(path); {
+	case t.gone && !old.gone:
+		s.gone++
+	case !t.gone && old.gone:
+		s.gone--
+	}
+	s.twins.put(path, t)
+}
+
+func (s *mirrorState) unset(path string) {
+	if t, _ := s.twins.get(path); t.gone {
+		s.gone--
+	}
+	s.twins.drop(path)
+}
+
+// mirrored is how many znodes are at the source and known.
+func (s *mirrorState) mirrored() int64 { return int64(s.twins.len() - s.gone) }
 
 // forget forgets that a znode was about to be written, and reports whether it was.
 func (s *mirrorState) forget(path string) bool {
@@ -276,14 +294,14 @@ func (s *mirrorState) forget(path string) bool {
 
 // drop forgets a znode.
 func (s *mirrorState) drop(path string) {
-	s.twins.drop(path)
+	s.unset(path)
 	s.forget(path)
 	s.line("%s\t%q", lineGone, path)
 }
 
-// intend notes that znodes are about to be written.
-func (s *mirrorState) intend(paths []string) {
-	for _, path := range paths {
+// intend notes that a znode is about to be written.
+func (s *mirrorState) intend(path string) {
+	if _, known := s.about[path]; !known {
 		s.about[path] = struct{}{}
 		s.line("%s\t%q", linePending, path)
 	}

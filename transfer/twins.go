@@ -16,10 +16,14 @@ type twin struct {
 	next     int32 // the number of its next sequential child there
 	aversion int32 // of the ACL there
 
-	theirs    int64 // mzxid at the destination; 0 if it was not written, -1 if it was and the number is not known
+	theirs    int64 // mzxid at the destination; 0 if it was not written, -1 if it may have been
 	theirACL  int32 // the ACL's version there
-	unwritten bool  // the znode could not be written, or is somebody else's
+	unwritten bool  // the znode is somebody else's there
+	gone      bool  // it is no longer at the source, and stays at the destination
 }
+
+// unfinishedACL is the version of an ACL at the source that is still to be set at the destination. It is none that there is.
+const unfinishedACL = -2
 
 // twins maps paths at the source to twins. Most of them are in temporary files.
 type twins struct {
@@ -141,16 +145,35 @@ func (t twin) appendTo(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(t.aversion))
 	b = binary.BigEndian.AppendUint64(b, uint64(t.theirs))
 	b = binary.BigEndian.AppendUint32(b, uint32(t.theirACL))
+	return append(b, t.flags())
+}
+
+const (
+	flagUnwritten = 1 << iota
+	flagGone
+)
+
+func (t twin) flags() byte {
+	flags := byte(0)
 	if t.unwritten {
-		return append(b, 1)
+		flags |= flagUnwritten
 	}
-	return append(b, 0)
+	if t.gone {
+		flags |= flagGone
+	}
+	return flags
+}
+
+func (t *twin) setFlags(flags byte) {
+	t.unwritten, t.gone = flags&flagUnwritten != 0, flags&flagGone != 0
 }
 
 func twinOf(b []byte) twin {
 	_ = b[twinSize-1]
-	return twin{
+	t := twin{
 		mzxid: int64(binary.BigEndian.Uint64(b)), next: int32(binary.BigEndian.Uint32(b[8:])), aversion: int32(binary.BigEndian.Uint32(b[12:])),
-		theirs: int64(binary.BigEndian.Uint64(b[16:])), theirACL: int32(binary.BigEndian.Uint32(b[24:])), unwritten: b[28] != 0,
+		theirs: int64(binary.BigEndian.Uint64(b[16:])), theirACL: int32(binary.BigEndian.Uint32(b[24:])),
 	}
+	t.setFlags(b[28])
+	return t
 }

@@ -73,9 +73,11 @@ type Options struct {
 	SameACL func(have, wanted []proto.ACL) bool
 	// Each is called for each change: when it is done or, with DryRun, decided.
 	Each func(d Done)
-	// Wrote is called for each znode that exists as wanted, or was written, with the stat that it then has, if that is
-	// known. It may be nil.
-	Wrote func(path string, stat *proto.Stat)
+	// Sends is called with the paths of znodes that are about to be written, before they are. Its error ends the run. It may be nil.
+	Sends func(paths []string) error
+	// Wrote is called for each znode that exists as wanted, or was written, with the stat that it then has. If finished is
+	// false, its ACL is still to be set. It may be nil.
+	Wrote func(path string, stat *proto.Stat, finished bool)
 	// Missed is called for each znode in Result.Failed, with its error or, if one above it is named instead, nil. It may be nil.
 	Missed func(path string, err error)
 	// Progress is called with how many znodes are settled, now and then.
@@ -232,8 +234,11 @@ func (o Options) withDefaults() Options {
 	if o.Each == nil {
 		o.Each = func(Done) {}
 	}
+	if o.Sends == nil {
+		o.Sends = func([]string) error { return nil }
+	}
 	if o.Wrote == nil {
-		o.Wrote = func(string, *proto.Stat) {}
+		o.Wrote = func(string, *proto.Stat, bool) {}
 	}
 	if o.Missed == nil {
 		o.Missed = func(string, error) {}

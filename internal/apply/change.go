@@ -16,6 +16,7 @@ type change struct {
 	ttl     int64
 	version int32 // that the data, or for setACL the ACL, has now
 	counts  Action
+	partly  bool   // the znode's ACL is still to be set
 	child   string // of pairs: the znode that is created and deleted
 	pairs   int    // how many
 	// again means that the change was sent before, and that its outcome is not known.

@@ -83,7 +83,7 @@ func (r *run) patchFound(ctx context.Context, targets []Target) error {
 			continue
 		}
 		if t.Found.Data {
-			changes = append(changes, &change{op: setData, path: t.Path, data: t.Wanted.Data, version: t.Found.Version, counts: counts, found: t})
+			changes = append(changes, &change{op: setData, path: t.Path, data: t.Wanted.Data, version: t.Found.Version, counts: counts, partly: t.Found.ACL, found: t})
 			counts = ""
 		}
 		if t.Found.ACL {

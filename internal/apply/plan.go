@@ -198,13 +198,18 @@ func (r *run) lostAbove(path string) bool {
 
 // mine reports whether a znode may be written: all but the server's own.
 func (p *plan) mine(path string) bool {
-	if p.conn.Chroot() != "" || path != zookeeper && !strings.HasPrefix(path, zookeeper+"/") {
+	if !Reserved(p.conn, path) {
 		return true
 	}
 	return p.opt.System && (path == zookeeper || path == proto.QuotaPath || strings.HasPrefix(path, proto.QuotaPath+"/"))
 }
 
 const zookeeper = "/zookeeper"
+
+// Reserved reports whether a znode is the servers' own.
+func Reserved(conn *client.Conn, path string) bool {
+	return conn.Chroot() == "" && zpath.Within(path, zookeeper)
+}
 
 // ErrReserved is of a tree that cannot be written at all.
 var ErrReserved = errors.New("belongs to the servers, which accept only quotas there (--system)")
@@ -250,7 +255,7 @@ func (r *run) compare(b *branch, z, found *source.Znode) (changes []*change, err
 	case sameData && sameACL, system && (z.Path == zookeeper || z.Path == proto.QuotaPath || strings.HasSuffix(z.Path, "/"+proto.StatsNode)):
 		b.raise = b.raise && (r.opt.Resume || r.opt.OnConflict == Overwrite) && !system
 		r.res.Same++
-		r.opt.Wrote(z.Path, &found.Stat)
+		r.opt.Wrote(z.Path, &found.Stat, true)
 		r.higher(b)
 		return nil, nil
 	case r.opt.Resume && sameData && unfinished(found.ACL, z.ACL):
@@ -288,7 +293,7 @@ func (r *run) compare(b *branch, z, found *source.Znode) (changes []*change, err
 	r.higher(b)
 	counts := Alter
 	if !sameData {
-		changes = append(changes, &change{op: setData, path: z.Path, data: slices.Clone(z.Data), version: found.Stat.Version, counts: counts})
+		changes = append(changes, &change{op: setData, path: z.Path, data: slices.Clone(z.Data), version: found.Stat.Version, counts: counts, partly: !sameACL})
 		counts = ""
 	}
 	if !sameACL {
@@ -339,7 +344,7 @@ func (p *plan) begin(b *branch, parent bool) error {
 	}
 	b.create = nil
 	if p.opt.Instead == nil && (parent || b.raise && b.want > b.have) && !open(c.acl) {
-		b.acl = c.acl
+		b.acl, c.partly = c.acl, true
 		var err error
 		if c.acl, err = p.meanwhile(p.ctx, c.acl); err != nil {
 			return err

@@ -83,9 +83,9 @@ func (w *writer) commit() error {
 	for _, c := range w.queue {
 		ops = c.appendTo(ops)
 	}
-	f := &flight{changes: w.queue}
+	f := &flight{changes: w.queue, started: w.conn.StartMulti(w.settled, ops)}
 	w.queue = nil
-	results, err := w.conn.StartMulti(w.settled, ops).Wait()
+	results, err := f.started.Wait()
 	var loss *client.LossError
 	if errors.As(err, &loss) && loss.Sent && !loss.InPart && loss.Code == proto.ErrConnectionLoss {
 		if err := w.reconnect(err); err != nil {

@@ -154,6 +154,10 @@ func (w *writer) send() error {
 	if len(f.changes) == 0 {
 		return nil
 	}
+	if err := w.announce(f.changes); err != nil {
+		w.queue = append(f.changes, w.queue...)
+		return err
+	}
 	ctx := w.settled
 	if !slices.ContainsFunc(f.changes, (*change).replaces) { // a guard need not ask about what this run itself has made
 		ctx = client.Unasked(ctx)
@@ -172,6 +176,17 @@ func (w *writer) send() error {
 	w.aloft.bytes += bytes
 	w.flying = append(w.flying, f)
 	return nil
+}
+
+// announce tells the caller what is about to be written. Pairs write nothing that lasts but the number.
+func (w *writer) announce(changes []*change) error {
+	paths := make([]string, 0, len(changes))
+	for _, c := range changes {
+		if c.op != pair && c.op != keep {
+			paths = append(paths, c.path)
+		}
+	}
+	return w.opt.Sends(paths)
 }
 
 // wait waits for the reply to a multi that is no longer in flying.
@@ -227,6 +242,10 @@ func (w *writer) landed(f *flight, results []proto.MultiResult) {
 		if at < len(results) && c.op != pair {
 			stat = results[at].Stat
 		}
+		if stat == nil && c.op == create { // before ZOOKEEPER-4026
+			zxid := f.started.Zxid()
+			stat = &proto.Stat{Czxid: zxid, Mzxid: zxid, Pzxid: zxid}
+		}
 		at += c.weight()
 		w.done(c, stat)
 	}
@@ -248,7 +267,7 @@ func (w *writer) done(c *change, stat *proto.Stat) {
 		return
 	case create, setData, setACL:
 		if !w.opt.DryRun {
-			w.opt.Wrote(c.path, stat)
+			w.opt.Wrote(c.path, stat, !c.partly)
 		}
 	}
 	if c.counts != "" {

@@ -31,6 +31,7 @@ type call struct {
 
 	done  chan struct{} // capacity 1
 	reply []byte        // the record after the header
+	zxid  int64         // in the header
 	code  proto.Error
 	err   error // a *LossError; then there is no reply
 }

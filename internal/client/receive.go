@@ -79,7 +79,7 @@ func (s *session) frame(b []byte) error {
 	if code != proto.ErrUnimplemented {
 		s.since = max(s.since, k.op.Since())
 	}
-	k.reply, k.code = body, code
+	k.reply, k.zxid, k.code = body, zxid, code
 	k.finish()
 	if code == proto.ErrUnimplemented && zxid <= 0 {
 		return errUnknownOp

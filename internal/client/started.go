@@ -33,7 +33,11 @@ type Started struct {
 	path string // of a setACL
 	call *call
 	err  error // it was not sent
+	zxid int64
 }
+
+// Zxid returns, after Wait, the zxid of the reply: for a write that was made, that of its transaction.
+func (s *Started) Zxid() int64 { return s.zxid }
 
 func (c *Conn) startMulti(ctx context.Context, op proto.Op, ops []proto.MultiOp) *Started {
 	req := proto.MultiRequest{Ops: ops}
@@ -64,6 +68,7 @@ func (s *Started) Wait() ([]proto.MultiResult, error) {
 	if err := c.await(s.ctx, s.op, s.call); err != nil {
 		return nil, err
 	}
+	s.zxid = s.call.zxid
 	if s.op == proto.OpSetACL {
 		var res proto.StatResponse
 		err := c.named(s.path, s.op, s.call.result(&res))
