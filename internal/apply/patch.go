@@ -11,6 +11,7 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // Target is a single znode as it is wanted.
@@ -51,12 +52,19 @@ func Patch(ctx context.Context, conn *client.Conn, opt Options, targets []Target
 	return r.res, err
 }
 
-// parted divides targets into those that were found, and those that are to be read.
+// parted divides targets, which are in order, into those that were found, and those that are to be read. What is wanted below
+// one of these is, too: it may have to be created after it.
 func (r *run) parted(targets []Target) (found, unknown []Target) {
+	unread := ""
 	for _, t := range targets {
 		switch {
+		case t.Wanted != nil && unread != "" && zpath.Within(t.Path, unread):
+			unknown = append(unknown, t)
 		case t.Found == nil, t.Wanted != nil && r.known(t.Wanted) != nil:
 			unknown = append(unknown, t)
+			if t.Wanted != nil {
+				unread = t.Path
+			}
 		default:
 			found = append(found, t)
 		}

@@ -27,23 +27,23 @@ func TestPatchFound(t *testing.T) {
 			z := znode(path, "new", 0)
 			return Target{Path: path, Wanted: &z}
 		}
-		targets := []Target{wanted("/right"), wanted("/stale"), wanted("/there"), wanted("/new"), wanted("/new/kid"), wanted("/unread"), {Path: "/gone"}, {Path: "/kept"}}
-		for i, f := range []*Found{{Data: true}, {Data: true}, {Absent: true}, {Absent: true}, {Absent: true}, nil, {}, {}} {
+		targets := []Target{wanted("/right"), wanted("/stale"), wanted("/there"), wanted("/new"), wanted("/new/kid"), wanted("/unread"), wanted("/unread/kid"), {Path: "/gone"}, {Path: "/kept"}}
+		for i, f := range []*Found{{Data: true}, {Data: true}, {Absent: true}, {Absent: true}, {Absent: true}, nil, {Absent: true}, {}, {}} {
 			targets[i].Found = f
 		}
 		opt := Options{OnConflict: Overwrite, NoSequences: true, Mine: func(string, *proto.Stat) bool { return mine }}
 		res, err := Patch(ctx, c, opt, targets)
-		if err != nil || res.Failed.N != 0 || res.Created != 3 {
+		if err != nil || res.Failed.N != 0 || res.Created != 4 {
 			t.Fatalf("%+v, %v", res, err)
 		}
-		want := map[string]string{"/right": "new", "/stale": "new", "/there": "new", "/new": "new", "/new/kid": "new", "/unread": "new"}
+		want := map[string]string{"/right": "new", "/stale": "new", "/there": "new", "/new": "new", "/new/kid": "new", "/unread": "new", "/unread/kid": "new"}
 		if !mine {
 			want["/stale"], want["/there"], want["/kept"] = "theirs", "old", "theirs"
 			if res.Foreign.N != 3 {
 				t.Errorf("foreign: %+v", res.Foreign)
 			}
 		}
-		for _, path := range []string{"/right", "/stale", "/there", "/new", "/new/kid", "/unread", "/gone", "/kept"} {
+		for _, path := range []string{"/right", "/stale", "/there", "/new", "/new/kid", "/unread", "/unread/kid", "/gone", "/kept"} {
 			data, _, err := c.Get(ctx, path, false)
 			if text, exists := want[path]; string(data) != text || exists != (err == nil) {
 				t.Errorf("mine %v: %s is %q, %v; want %q", mine, path, data, err, text)
