@@ -101,7 +101,7 @@ truth: ## end 200 sessions of real clients in known ways; session trace must tel
 torture: ## kill, attack, starve and cut off the embedded servers, TORTURETIME (10m) for each test
 	@GO='$(GO)' scripts/torture.sh $(TORTURETIME) '$(TORTURETEST)' $(TORTURESEED)
 
-torture-transfer: ## mirror under a random writer, with partitions and restarts of both sides, for TORTURETIME (10m)
+torture-transfer: ## mirror under a random writer, with partitions and restarts of both sides, then with kills and others' changes, each for TORTURETIME (10m)
 	@scripts/install-zookeeper.sh
 	$(GO) test -count=1 -timeout 24h -run "Torture|MirrorModel" ./transfer -args -torture=$(TORTURETIME)
 
