@@ -26,10 +26,10 @@ type Map struct {
 
 // table is a run in which single keys can be found.
 type table struct {
-	file        *os.File
-	size        int64
-	first, last []byte
-	blocks      []block
+	file   *os.File
+	size   int64
+	last   []byte
+	blocks []block
 }
 
 // block is a part of a table that is read at once.
