@@ -28,10 +28,14 @@ func TestHealth(t *testing.T) {
 	if o := health("--min-members", "4"); o.code != ui.ExitFailed || !strings.Contains(o.out, "3 of at least 4 members serve") {
 		t.Errorf("%+v", o)
 	}
-	if o := health("--format", "nagios", "--min-members", "4"); o.code != nagiosWarning || !strings.HasPrefix(o.out, "ZOOKEEPER WARNING - quorum 3 of 3") || !strings.Contains(o.out, "| members=3;4:;;0;3 lag=0;;;0 latency=") {
+	var o output
+	if !await.Within(time.Minute, func() bool { // a follower may be behind by the end of the session that has just read the configuration
+		o = health("--format", "nagios", "--min-members", "4")
+		return strings.Contains(o.out, " lag=0;")
+	}) || o.code != nagiosWarning || !strings.HasPrefix(o.out, "ZOOKEEPER WARNING - quorum 3 of 3") || !strings.Contains(o.out, "| members=3;4:;;0;3 lag=0;;;0 latency=") {
 		t.Errorf("%+v", o)
 	}
-	o := health("--canary", "-o", "json")
+	o = health("--canary", "-o", "json")
 	var doc struct {
 		Healthy bool
 		Canary  []struct{ Connect, Create, Watch float64 }
