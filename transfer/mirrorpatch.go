@@ -38,26 +38,27 @@ func (m *mirror) patch(ctx context.Context, paths []string) error {
 			m.countsAbove(path)
 		}
 		gone = append(gone, r.absent...)
-		r.targets = slices.DeleteFunc(r.targets, func(t apply.Target) bool {
+		changed := r.targets[:0]
+		for _, t := range r.targets {
 			path := m.atSource(t.Path)
+			there, next := r.found[path], source.NextSequence(&t.Wanted.Stat)
 			known, mirrored := m.state.twins.get(path)
-			at := r.found[path]
-			if !mirrored || at == nil || *at == (proto.Stat{}) || known.next != source.NextSequence(&t.Wanted.Stat) || t.Wanted.Stat.Czxid > known.mzxid {
+			if !mirrored || there == nil || *there == (proto.Stat{}) || known.next != next || t.Wanted.Stat.Czxid > known.mzxid {
 				m.countsAbove(path)
-				if source.NextSequence(&t.Wanted.Stat) > 0 {
+				if next > 0 {
 					m.parents[path] = struct{}{}
 				}
 			}
-			return m.asMirrored(path, t.Wanted, r.found[path])
-		})
-		for i := range r.targets {
-			t := &r.targets[i]
-			path := m.atSource(t.Path)
-			if f := m.found(path, t.Wanted, r.found[path]); f != nil && (f.Absent || f.Data || f.ACL) {
+			switch f := m.found(path, t.Wanted, there); {
+			case f == nil: // it is to be read
+			case f.Absent || f.Data || f.ACL:
 				t.Found = f
+			case known.next == next:
+				continue
 			}
+			changed = append(changed, t)
 		}
-		if err := m.apply(ctx, r.targets, false); err != nil {
+		if err := m.apply(ctx, changed, false); err != nil {
 			return err
 		}
 	}
@@ -101,13 +102,6 @@ func (m *mirror) countsAbove(path string) {
 	if path != m.src.path && path != "/" {
 		m.parents[zpath.Parent(path)] = struct{}{}
 	}
-}
-
-// asMirrored reports whether a znode is as it was when it was mirrored, at both ends.
-func (m *mirror) asMirrored(path string, z *source.Znode, found *proto.Stat) bool {
-	f := m.found(path, z, found)
-	t, _ := m.state.twins.get(path)
-	return f != nil && !f.Absent && !f.Data && !f.ACL && t.next == source.NextSequence(&z.Stat)
 }
 
 // found compares a znode of the source, nil if there is none, with what was found at the destination: a stat, that of nothing

@@ -176,7 +176,8 @@ func (s *mirrorState) readLine(line string) error {
 			return fmt.Errorf("%q are not six numbers", rest)
 		}
 		t.setFlags(flags)
-		s.set(path, t)
+		old, _ := s.twins.get(path)
+		s.set(path, old, t)
 		delete(s.pending, path)
 	case lineGone:
 		s.unset(path)
@@ -258,13 +259,13 @@ func (s *mirrorState) put(path string, t twin) {
 	if !s.forget(path) && known && old == t {
 		return
 	}
-	s.set(path, t)
+	s.set(path, old, t)
 	s.twin(path, t)
 }
 
-// set and unset count, too.
-func (s *mirrorState) set(path string, t twin) {
-	switch old, _ := s.twins.get(path); {
+// set replaces what is known of a znode, and unset forgets it. Both count.
+func (s *mirrorState) set(path string, old, t twin) {
+	switch {
 	case t.gone && !old.gone:
 		s.gone++
 	case !t.gone && old.gone:
