@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/zkctl/zkctl/internal/await"
 )
 
 // ErrLocked means that another process holds the lock.
@@ -16,8 +18,8 @@ var ErrLocked = errors.New("locked by another process")
 // Lock is held until Close, or until the process ends, for whatever reason.
 type Lock struct{ f *os.File }
 
-// patience is how long Try waits for a lock that is held only for a moment longer: by Held, or by a child process that is being started
-// while this one gives it up (until exec, the child has all files).
+// patience is how long Try waits for a lock that is only held for a moment longer: by Held, or by a child process that was being
+// started when the lock was given up, and has all files until exec.
 const patience = 100 * time.Millisecond
 
 // Try locks the file at path, which it creates if necessary, or fails with ErrLocked. The file is
@@ -28,10 +30,10 @@ func Try(path string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	err = lock(f)
-	for began := time.Now(); errors.Is(err, ErrLocked) && time.Since(began) < patience; err = lock(f) {
-		time.Sleep(patience / 20)
-	}
+	await.Within(patience, func() bool {
+		err = lock(f)
+		return !errors.Is(err, ErrLocked)
+	})
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
