@@ -265,9 +265,9 @@ func (c *Completer) stat(tree Tree, nodes []string) {
 func describe(s proto.Stat) string {
 	var parts []string
 	if s.NumChildren > 0 || !ephemeral(s) {
-		parts = append(parts, command.Plural(int(s.NumChildren), "child", "children"))
+		parts = append(parts, command.Counted(int(s.NumChildren), "child"))
 	}
-	parts = append(parts, command.Plural(int(s.DataLength), "byte", "bytes"))
+	parts = append(parts, command.Counted(int(s.DataLength), "byte"))
 	switch proto.EphemeralTypeOf(s.EphemeralOwner) {
 	case proto.EphemeralContainer:
 		parts = append(parts, "container")

@@ -241,12 +241,12 @@ func (a *agreement) judgeTrees(root string, views []*vantage, paths []string) {
 	switch {
 	case len(paths) > 0:
 		a.Agree = answer.Some(false)
-		a.Text = fmt.Sprintf("%s of %d below %s differ between %d members", command.Plural(len(paths), "znode", "znodes"), len(all), root, len(views))
+		a.Text = fmt.Sprintf("%s of %d below %s differ between %d members", command.Counted(len(paths), "znode"), len(all), root, len(views))
 	case len(a.Unread) > 0:
-		a.Text = fmt.Sprintf("%s below %s could not be read; the other %d are the same on %d members", command.Plural(len(unread), "znode", "znodes"), root, len(all), len(views))
+		a.Text = fmt.Sprintf("%s below %s could not be read; the other %d are the same on %d members", command.Counted(len(unread), "znode"), root, len(all), len(views))
 	default:
 		a.Agree = answer.Some(true)
-		a.Text = fmt.Sprintf("%s below %s are the same on %d members", command.Plural(len(all), "znode", "znodes"), root, len(views))
+		a.Text = fmt.Sprintf("%s below %s are the same on %d members", command.Counted(len(all), "znode"), root, len(views))
 	}
 }
 

@@ -187,7 +187,7 @@ func certificates(p *patient, r *rule) {
 		case left <= 0:
 			p.find(r, "%s: the certificate of %s expired at %s", c.where, c.name, day)
 		case days < r.Limit:
-			p.find(r, "%s: the certificate of %s expires in %s, at %s", c.where, c.name, command.Plural(int(days), "day", "days"), day)
+			p.find(r, "%s: the certificate of %s expires in %s, at %s", c.where, c.name, command.Counted(int(days), "day"), day)
 		}
 	}
 	if !p.has(ofPorts) {

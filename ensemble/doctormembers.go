@@ -199,7 +199,7 @@ func releasesDiffer(p *patient, r *rule) {
 func lag(p *patient, r *rule) {
 	for _, m := range p.survey.Readings {
 		if lag, known := m.Lag.Get(); known && float64(lag) > r.Limit {
-			p.find(r, "%s: %d transactions behind, more than %s", m.Name(), lag, decimal(r.Limit))
+			p.find(r, "%s is %d transactions behind, more than %s", m.Name(), lag, decimal(r.Limit))
 		}
 	}
 }

@@ -204,13 +204,13 @@ func (opt *healthOptions) weigh(s *probe.Survey) *health {
 			continue
 		}
 		if lag, known := r.Lag.Get(); opt.maxLag >= 0 && r.Mode != "standalone" {
-			h.limit("lag", r, known, lag <= opt.maxLag, fmt.Sprintf("is %s behind the leader, more than %s", command.Plural(lag, "transaction", "transactions"), command.Thousands(int(opt.maxLag))))
+			h.limit("lag", r, known, lag <= opt.maxLag, fmt.Sprintf("is %s behind the leader, more than %s", command.Counted(lag, "transaction"), command.Thousands(int(opt.maxLag))))
 		}
 		if ms, known := r.Latency.Avg.Get(); opt.maxLatency >= 0 {
 			h.limit("latency", r, known, ms <= opt.maxLatency, fmt.Sprintf("has an average latency of %s ms, more than %s", decimal(ms), decimal(opt.maxLatency)))
 		}
 		if n, known := r.Outstanding.Get(); opt.maxOutstanding >= 0 {
-			h.limit("outstanding", r, known, n <= opt.maxOutstanding, fmt.Sprintf("has %s, more than %s", command.Plural(n, "outstanding request", "outstanding requests"), command.Thousands(int(opt.maxOutstanding))))
+			h.limit("outstanding", r, known, n <= opt.maxOutstanding, fmt.Sprintf("has %s, more than %s", command.Counted(n, "outstanding request"), command.Thousands(int(opt.maxOutstanding))))
 		}
 	}
 	if opt.strict {

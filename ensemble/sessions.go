@@ -60,13 +60,12 @@ type lack struct {
 	text string
 }
 
-func (l *sessions) lacks(word, format string, a ...any) {
-	l.shut = append(l.shut, lack{word, fmt.Sprintf(format, a...)})
-	for _, arg := range a {
-		if err, ok := arg.(error); ok && errors.Is(err, probe.ErrNotWhitelisted) {
-			l.closed = true
-		}
+func (l *sessions) lacks(word, what string, why error) {
+	if why != nil {
+		what += ": " + why.Error()
 	}
+	l.shut = append(l.shut, lack{word, what})
+	l.closed = l.closed || errors.Is(why, probe.ErrNotWhitelisted)
 }
 
 // texts are the reasons why something is unknown, sorted.
@@ -154,7 +153,7 @@ func sessionsOf(ctx context.Context, p *probe.Prober, s *probe.Survey, timeout t
 			l.connections(r, found[r])
 		case r.Unseen(): // it may serve clients
 			l.blind = true
-			l.lacks("cons", "%s does not tell its connections: %v", r.Name(), r.Error)
+			l.lacks("cons", r.Name()+" does not tell its connections", r.Error)
 		}
 	}
 	l.dumps(found)
@@ -200,7 +199,7 @@ func answerOf[T any](ctx context.Context, p *probe.Prober, m *probe.Member, word
 func (l *sessions) connections(r *probe.Reading, g *gathering) {
 	if g.consErr != nil {
 		l.blind = true
-		l.lacks("cons", "%s does not tell its connections: %v", r.Name(), g.consErr)
+		l.lacks("cons", r.Name()+" does not tell its connections", g.consErr)
 		return
 	}
 	newest := newestResponse(g.conns)
@@ -232,7 +231,7 @@ func (l *sessions) dumps(found map[*probe.Reading]*gathering) {
 		}
 	}
 	if told == nil {
-		l.lacks("dump", "ephemeral znodes and expiry are unknown: %v", failure)
+		l.lacks("dump", "ephemeral znodes and expiry are unknown", failure)
 		return
 	}
 	for _, t := range told.Sessions {
@@ -276,10 +275,10 @@ func (l *sessions) watches(found map[*probe.Reading]*gathering) {
 	for r, g := range found {
 		switch {
 		case g.tooMany:
-			l.lacks("wchc", "%s has %d watches, too many to list", r.Name(), r.Watches.Or(0))
+			l.lacks("wchc", fmt.Sprintf("%s has %d watches, too many to list", r.Name(), r.Watches.Or(0)), nil)
 			continue
 		case g.watchesErr != nil:
-			l.lacks("wchc", "%s does not tell its watches: %v", r.Name(), g.watchesErr)
+			l.lacks("wchc", r.Name()+" does not tell its watches", g.watchesErr)
 			continue
 		}
 		watched := map[answer.Hex][]string{}

@@ -214,7 +214,7 @@ func (a *agreement) judgeDigests(names []string, digests []map[answer.Hex]answer
 	a.Common = answer.Some(int64(len(common)))
 	if len(common) == 0 {
 		a.Text = fmt.Sprintf("the members have no digest of a common zxid: the next is due in %s; --deep PATH compares the znodes now",
-			command.Plural(int(digestInterval-int64(last)%digestInterval), "transaction", "transactions"))
+			command.Counted(int(digestInterval-int64(last)%digestInterval), "transaction"))
 		return
 	}
 	a.Last = answer.Some(common[len(common)-1])
@@ -244,7 +244,7 @@ func (a *agreement) judgeDigests(names []string, digests []map[answer.Hex]answer
 		return
 	}
 	a.Agree = answer.Some(true)
-	a.Text = fmt.Sprintf("%d members agree at %s, the last one %v", len(names), command.Plural(len(common), "common zxid", "common zxids"), common[len(common)-1])
+	a.Text = fmt.Sprintf("%d members agree at %s, the last one %v", len(names), command.Counted(len(common), "common zxid"), common[len(common)-1])
 }
 
 func (a *agreement) text(s *ui.Streams) string {

@@ -84,7 +84,7 @@ func were(n int, what string) string {
 }
 
 // Counted is "1 znode", "2 znodes", "2 children".
-func Counted(n int, what string) string {
+func Counted[N int | int64](n N, what string) string {
 	if what == "child" {
 		return Plural(n, what, "children")
 	}

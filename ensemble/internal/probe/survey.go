@@ -38,7 +38,7 @@ func (p *Prober) Members() ([]Member, error) {
 		return nil, err
 	}
 	if n := len(p.AdminPorts); n > 1 && n != len(addrs) {
-		return nil, fmt.Errorf("%d ports of AdminServers for %s: give one for all, or one for each", n, command.Plural(len(addrs), "server", "servers"))
+		return nil, fmt.Errorf("%d ports of AdminServers for %s: give one for all, or one for each", n, command.Counted(len(addrs), "server"))
 	}
 	var list []Member
 	for i, a := range addrs {

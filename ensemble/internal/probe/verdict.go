@@ -110,7 +110,7 @@ func (s *Survey) judgeQuorum(v *Verdict, voters, unasked int64, unsure []*Readin
 			standing = max(standing, min(synced+1, standing+unasked))
 			if synced+1 > standing {
 				v.Problems = append(v.Problems, fmt.Sprintf("the leader counts %s, of which %d answered here",
-					command.Plural(synced, "synced follower", "synced followers"), v.Serving-1))
+					command.Counted(synced, "synced follower"), v.Serving-1))
 			}
 		}
 	}
