@@ -234,9 +234,6 @@ func (o Options) withDefaults() Options {
 	if o.Each == nil {
 		o.Each = func(Done) {}
 	}
-	if o.Sends == nil {
-		o.Sends = func([]string) error { return nil }
-	}
 	if o.Wrote == nil {
 		o.Wrote = func(string, *proto.Stat, bool) {}
 	}

@@ -21,7 +21,7 @@ type change struct {
 	pairs   int    // how many
 	// again means that the change was sent before, and that its outcome is not known.
 	again bool
-	lost  bool // so was the connection when the change was sent
+	lost  bool // the connection was lost while the change was in flight
 	tries int
 	found *Target // the caller has found the znode like that
 }

@@ -241,7 +241,7 @@ func (l *late) raise(m shortfall) error {
 	return nil
 }
 
-// ErrNumber is of a znode that is as it is wanted but for the number.
+// ErrNumber means that a znode is as wanted, except for its next sequence number.
 var ErrNumber = errors.New("its next sequence number could not be raised")
 
 // refused notes that the server does not let a number be raised.

@@ -169,7 +169,7 @@ var (
 	errTheirs    = errors.New("was created or changed by somebody else, and stays")
 	errEphemeral = errors.New("ephemeral znodes belong to sessions and are not copied")
 	errUnread    = errors.New("could not be read at the source")
-	// errTheyRefuse is of a znode at the destination.
+	// errTheyRefuse is about the destination.
 	errTheyRefuse = errors.New("exists there, and this session may not read it; give the destination an identity that may")
 )
 
@@ -211,7 +211,7 @@ func Reserved(conn *client.Conn, path string) bool {
 	return conn.Chroot() == "" && zpath.Within(path, zookeeper)
 }
 
-// ErrReserved is of a tree that cannot be written at all.
+// ErrReserved means that no part of the tree can be written.
 var ErrReserved = errors.New("belongs to the servers, which accept only quotas there (--system)")
 
 // branch opens a wanted znode.
@@ -244,7 +244,7 @@ func (r *run) compare(b *branch, z, found *source.Znode) (changes []*change, err
 		sameACL = sameData
 	}
 	b.have = source.NextSequence(&found.Stat)
-	system := strings.HasPrefix(z.Path, zookeeper) && r.conn.Chroot() == ""
+	system := Reserved(r.conn, z.Path)
 	switch {
 	case r.opt.OnConflict == Fail && !r.opt.Resume && z.Path != "/" && !system:
 		return nil, &ConflictError{Path: z.Path}

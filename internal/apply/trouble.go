@@ -40,8 +40,8 @@ func (w *writer) trouble(first *flight, err error) error {
 	case alone && w.suspect(first.changes[0]) && errors.As(err, &loss) && loss.Code == proto.ErrConnectionLoss:
 		c := first.changes[0]
 		if c.tries++; c.tries == maxTries {
-			return errors.Join(w.refuse(c, fmt.Errorf("the connection was lost each time its %s bytes were sent, which may be more than the server's jute.maxbuffer: %w",
-				command.Thousands(c.size()), err)), w.reconnect(err))
+			why := fmt.Errorf("the connection was lost each time its %s bytes were sent, which may be more than the server's jute.maxbuffer: %w", command.Thousands(c.size()), err)
+			return errors.Join(w.refuse(c, why), w.reconnect(err))
 		}
 	}
 	var back []*change
@@ -196,7 +196,7 @@ func (w *writer) refused(c *change, op *client.OpError) ([]*change, error) {
 	return nil, w.refuse(c, op)
 }
 
-// refuse records that a change cannot be made. It returns an error if that are too many.
+// refuse records that a change cannot be made. It returns ErrTooMany if most cannot.
 func (w *writer) refuse(c *change, err error) error {
 	switch {
 	case c.op == create:

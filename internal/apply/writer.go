@@ -180,6 +180,9 @@ func (w *writer) send() error {
 
 // announce tells the caller what is about to be written. Pairs write nothing that lasts but the number.
 func (w *writer) announce(changes []*change) error {
+	if w.opt.Sends == nil {
+		return nil
+	}
 	paths := make([]string, 0, len(changes))
 	for _, c := range changes {
 		if c.op != pair && c.op != keep {
