@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -70,13 +71,19 @@ func home(t testing.TB) (server, path string) {
 	return s.Addr(), path
 }
 
+// environ returns an env with a session of its own, whose verbs print to out and errs. end ends the session.
+func environ(cfg client.Config, out, errs io.Writer) (env *command.Env, end func()) {
+	s := session.New(func() (client.Config, error) { return cfg, nil })
+	streams := &ui.Streams{In: strings.NewReader(""), Out: out, Err: errs, Width: 80}
+	return &command.Env{Streams: streams, Verbs: Verbs, Session: s, Dir: "/"}, func() { _ = s.Close() }
+}
+
 // run runs a verb on a session with a server, and returns what it prints.
 func run(t testing.TB, cfg client.Config, words ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	s := session.New(func() (client.Config, error) { return cfg, nil })
-	defer s.Close()
-	env := &command.Env{Streams: &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Width: 80}, Verbs: Verbs, Session: s, Dir: "/"}
+	env, end := environ(cfg, &out, &errs)
+	defer end()
 	err = command.Run(testContext(t), env, command.Args(words...))
 	return out.String(), errs.String(), err
 }

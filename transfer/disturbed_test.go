@@ -19,8 +19,6 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
-	"github.com/zkctl/zkctl/internal/session"
-	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -35,8 +33,7 @@ func TestMain(m *testing.M) {
 		if auth := os.Getenv(child + "_AUTH"); auth != "" {
 			cfg.Auth = []client.Auth{{Scheme: "digest", Data: []byte(auth)}}
 		}
-		s := session.New(func() (client.Config, error) { return cfg, nil })
-		env := &command.Env{Streams: &ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: os.Stderr, Width: 80}, Verbs: Verbs, Session: s, Dir: "/"}
+		env, _ := environ(cfg, io.Discard, os.Stderr)
 		if err := command.Run(context.Background(), env, command.Args(strings.Fields(line)...)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

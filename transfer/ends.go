@@ -71,10 +71,10 @@ func sameEnsemble(ctx context.Context, env *command.Env, src, dst *end) (bool, e
 		last = e.conn.Zxid()
 		return last >= before, nil
 	}
-	nothing := fmt.Sprintf("%s/zkctl-mirror-%016x", strings.TrimSuffix(dst.path, "/"), uint64(dst.conn.SessionID()))
+	absent := fmt.Sprintf("%s/zkctl-absent-%016x", strings.TrimSuffix(dst.path, "/"), uint64(dst.conn.SessionID()))
 	for range rounds {
 		var op *client.OpError
-		if err := dst.conn.Delete(client.Unasked(ctx), nothing, -1); err != nil && (!errors.As(err, &op) || op.Code == proto.ErrNotReadOnly) {
+		if err := dst.conn.Delete(client.Unasked(ctx), absent, -1); err != nil && (!errors.As(err, &op) || op.Code == proto.ErrNotReadOnly) {
 			return false, env.At(dst.location, env.Explain(ctx, err))
 		}
 		for _, e := range []*end{dst, src} {

@@ -23,9 +23,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
-	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/sharedio"
-	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // gate is a dialer whose connections can all be cut.
@@ -72,11 +70,10 @@ func startMirror(t testing.TB, cfg client.Config, words ...string) *mirrored {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	m := &mirrored{t: t, cancel: cancel, ended: make(chan error, 1)}
-	s := session.New(func() (client.Config, error) { return cfg, nil })
-	env := &command.Env{Streams: &ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: &m.log, Width: 80}, Verbs: Verbs, Session: s, Dir: "/"}
+	env, endSession := environ(cfg, io.Discard, &m.log)
 	go func() {
 		m.ended <- command.Run(ctx, env, command.Args(append([]string{"mirror"}, words...)...))
-		_ = s.Close()
+		endSession()
 	}()
 	t.Cleanup(func() { _ = m.end() })
 	return m
@@ -423,9 +420,9 @@ func TestMirrorClearsItsLine(t *testing.T) {
 	server, at := home(t)
 	create(t, open(t, client.Config{Servers: server}), at+"/from", "", proto.OpenACL, proto.Persistent)
 	var screen bytes.Buffer
-	s := session.New(func() (client.Config, error) { return client.Config{Servers: server}, nil })
-	defer s.Close()
-	env := &command.Env{Streams: &ui.Streams{In: strings.NewReader(""), Out: &screen, Err: &screen, ErrTTY: true, Width: 80}, Verbs: Verbs, Session: s, Dir: "/"}
+	env, end := environ(client.Config{Servers: server}, &screen, &screen)
+	defer end()
+	env.Streams.ErrTTY = true
 	if err := command.Run(testContext(t), env, command.Args("mirror", at+"/from", at+"/to", "--once")); err != nil {
 		t.Fatal(err)
 	}
@@ -472,7 +469,7 @@ func TestMirrorRenews(t *testing.T) {
 	deleteAll(t, c, from+"/a")
 	create(t, c, from+"/a", "new", proto.OpenACL, proto.Persistent)
 	if _, _, err := run(t, cfg, words...); err == nil {
-		t.Error("nothing is said of what somebody else has made")
+		t.Error("a znode that somebody else has created is not reported")
 	}
 	if _, err := c.Exists(testContext(t), to+"/a/theirs", false); err != nil {
 		t.Error(err)

@@ -24,7 +24,7 @@ type mirror struct {
 	parents  map[string]struct{} // whose numbers of sequential children may lag behind
 	refused  map[string]struct{} // that could not be written
 	others   map[string]struct{} // that somebody else has changed at the destination
-	told     map[string]bool     // of these, what was reported
+	told     map[string]bool     // of both, what was reported
 	line     *statusLine
 }
 
@@ -67,7 +67,7 @@ func (m *mirror) loop(ctx context.Context) error {
 			if since.IsZero() {
 				since = time.Now()
 			}
-			if m.once && time.Since(since) > onceAttempts*m.patience {
+			if m.once && time.Since(since) > oncePatience*m.patience {
 				return fmt.Errorf("given up after %v: %w", time.Since(since).Round(time.Second), m.env.Explain(ctx, err))
 			}
 			timer := time.NewTimer(m.patience)
@@ -104,8 +104,8 @@ func (m *mirror) loop(ctx context.Context) error {
 	}
 }
 
-// onceAttempts is after how many times the patience a mirror with --once gives up.
-const onceAttempts = 30
+// oncePatience is how long a mirror with --once goes on trying, as a multiple of the time between attempts.
+const oncePatience = 30
 
 // advance does what there is to do, and reports whether the destination is in step then.
 func (m *mirror) advance(ctx context.Context) (inStep bool, err error) {

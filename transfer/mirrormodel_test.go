@@ -18,7 +18,6 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
-	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/zpath"
@@ -273,9 +272,9 @@ func brief(z *source.Znode) string {
 
 func (m *mirrorModel) mirror(words []string) (stdout, stderr string, err error) {
 	var out, errs strings.Builder
-	s := session.New(func() (client.Config, error) { return m.cfg, nil })
-	defer s.Close()
-	env := &command.Env{Streams: &ui.Streams{In: strings.NewReader(""), Out: &out, Err: &errs, Width: 80}, Verbs: Verbs, Session: s, Dir: "/", Output: ui.JSON}
+	env, end := environ(m.cfg, &out, &errs)
+	defer end()
+	env.Output = ui.JSON
 	ctx, cancel := context.WithTimeout(m.t.Context(), time.Minute)
 	defer cancel()
 	words = slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "-o" || w == "json" })

@@ -10,9 +10,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
-	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
-	"github.com/zkctl/zkctl/internal/session"
 	"github.com/zkctl/zkctl/internal/sharedio"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -138,10 +136,9 @@ func TestMirrorOnceGivesUp(t *testing.T) {
 		create(t, c, fmt.Sprintf("%s/from/%d", at, i), "", proto.OpenACL, proto.Persistent)
 	}
 	var g gate
-	s := session.New(func() (client.Config, error) { return client.Config{Servers: server, Dial: g.dial}, nil })
-	defer s.Close()
 	var log sharedio.Buffer
-	env := &command.Env{Streams: &ui.Streams{In: strings.NewReader(""), Out: io.Discard, Err: &log, Width: 80}, Verbs: Verbs, Session: s, Dir: "/"}
+	env, end := environ(client.Config{Servers: server, Dial: g.dial}, io.Discard, &log)
+	defer end()
 	o := &mirrorOptions{env: env, once: true, verify: verifyEvery, rate: 10, metrics: "127.0.0.1:0", patience: 10 * time.Millisecond}
 	ended := make(chan error, 1)
 	go func() { ended <- o.run(testContext(t), at+"/from", at+"/to") }()

@@ -51,7 +51,7 @@ func (p *progress) set(n int) {
 	}
 }
 
-// line is what is said if n were done in a time.
+// line describes the progress when n are done after a time.
 func (p *progress) line(n int, took time.Duration) string {
 	rate, total := float64(n)/max(took.Seconds(), 0.001), int(p.total.Load())
 	var b strings.Builder

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// Room is how many bytes of records are sorted in memory if nothing else is said.
+	// Room is the usual number of bytes of records to sort in memory.
 	Room    = 8 << 20
 	maxRuns = 64 // that are merged at once
 )

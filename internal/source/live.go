@@ -71,7 +71,7 @@ func (l *live) Walk(ctx context.Context, opt Options, visit func(*Znode) error) 
 	return r, err
 }
 
-// count tells how many znodes there are, if the server can (3.6).
+// count returns the number of znodes, which servers report since 3.6.
 func (l *live) count(ctx context.Context, opt *Options) {
 	if opt.Total == nil || opt.Levels != 0 {
 		return
