@@ -234,9 +234,13 @@ func (s *Replica) Retire() {
 	}
 }
 
+// retire ends the role. Clients still get what has been answered, such as the reconfiguration that
+// takes this member's role away.
+//
+// Differs(answered-before-closing): Apache closes its clients' connections at once.
 func (s *Replica) retire() {
 	for c := range s.all {
-		c.close()
+		c.part()
 	}
 	s.reset()
 }

@@ -2,7 +2,9 @@ package replica
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -205,6 +207,28 @@ func TestUnreadAnswers(t *testing.T) {
 			s.do(func() { done = s.held() == 0 })
 			return done
 		})
+	}
+}
+
+// What has been answered when a member loses its role arrives, and then the connection ends.
+func TestAnsweredBeforeClosing(t *testing.T) {
+	s := serveAlone(t, Options{})
+	c := dialRaw(t, s.addr, nil)
+	held, release := make(chan struct{}), make(chan struct{})
+	go s.do(func() {
+		close(held)
+		<-release
+	})
+	<-held
+	c.request(proto.OpExists, &proto.PathWatchRequest{Path: "/"})
+	await.That(t, time.Minute, "the request has arrived", func() bool { return s.shared.inProcess.Load() == 1 })
+	s.box.put(event{run: s.retire})
+	close(release)
+	if h := c.reply(nil); h.Err != 0 {
+		t.Errorf("the reply is %+v", h)
+	}
+	if _, err := c.Receive(); !errors.Is(err, io.EOF) {
+		t.Errorf("after the reply: %v", err)
 	}
 }
 
