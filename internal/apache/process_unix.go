@@ -16,8 +16,15 @@ import (
 func Detach(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
 func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
-func pause(p *os.Process) error     { return p.Signal(syscall.SIGSTOP) }
 func resume(p *os.Process) error    { return p.Signal(syscall.SIGCONT) }
+
+// pause returns once no thread runs any more, where the system tells.
+func pause(p *os.Process) error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return awaitStop(p)
+}
 
 // guard is a shell that briefly outlives this process: when its stdin ends because this process has
 // ended, however that happens, it kills the server and removes its folder. Unlike Linux's

@@ -193,8 +193,8 @@ func (s *Server) Restart(ctx context.Context) error {
 // Moved records that a reconfiguration has changed the server's client port.
 func (s *Server) Moved(port int) { s.port = port }
 
-// Pause suspends the server's process (SIGSTOP): connections stay open, but get no answers. Not on
-// Windows.
+// Pause suspends the server's process (SIGSTOP): connections stay open, but get no answers once it
+// has returned (on Linux; soon after that on macOS). Not on Windows.
 func (s *Server) Pause() error { return s.signal("pause", pause) }
 
 // Resume continues a paused server (SIGCONT).
