@@ -353,7 +353,7 @@ var harmless = regexp.MustCompile(strings.Join([]string{
 	// Apache's own faults: its follower's threads end one by one, beans are registered before the
 	// earlier ones are removed, and it fails on a COMMIT between NEWLEADER and UPTODATE from its
 	// own leader (ZOOKEEPER-4394).
-	`NullPointerException: .*"this\.learner\.sock" is null`,
+	`NullPointerException: .*"(this\.learner\.sock|[\w.$]+\.get(Learner|Follower|Observer|Leader)\(\))" is null`,
 	`InstanceAlreadyExistsException`,
 	`RejectedExecutionException: Task Thread\[QuorumConnectionReqThread`, // it connects to a member while it ends
 	`NullPointerException: Cannot read field "hdr" because "pif" is null`,
