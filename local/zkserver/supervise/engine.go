@@ -27,7 +27,7 @@ type java struct {
 	work   *tempdir.Dir
 }
 
-func newJava(opt *Options) (*java, error) {
+func newJava(opt *Options) (engine, error) {
 	in, err := apache.Find()
 	if err != nil {
 		return nil, err

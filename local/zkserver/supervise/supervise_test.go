@@ -372,6 +372,17 @@ func TestInvalidConfig(t *testing.T) {
 	}
 }
 
+// TestApacheIsMissing: the supervisor says what it has not found.
+func TestApacheIsMissing(t *testing.T) {
+	t.Setenv("ZOOKEEPER_HOME", t.TempDir())
+	file, _ := config(t, "")
+	opt := quick(file)
+	opt.Engine = Apache
+	if err := supervise(t, opt).ended(); err == nil || !strings.Contains(err.Error(), "find Apache ZooKeeper") {
+		t.Errorf("without Apache ZooKeeper: %v", err)
+	}
+}
+
 // TestPortTaken: it says so, and starts once the port is free.
 func TestPortTaken(t *testing.T) {
 	t.Parallel()
