@@ -125,12 +125,9 @@ func help() []string {
 
 Panes
 
-  ensemble   writes and reads a second, the lag of the slowest member; reads are all
-             requests that do not write, pings among them, without zkctl's own words
-  members    REQ/S and RECENT: packets received a second; LATENCY: average/maximum in ms
-             since the start of the member
-  clients    from the connections that members list; LATENCY: average/maximum in ms since
-             the client connected; LAST: of its last request
+  ensemble   writes and reads a second, the lag of the slowest member; reads are all requests that do not write, pings among them, without zkctl's own words
+  members    REQ/S and RECENT: packets received a second; LATENCY: average/maximum in ms since the start of the member
+  clients    from the connections that members list; LATENCY: average/maximum in ms since the client connected; LAST: of its last request
   paths      writes a second over the last 10 seconds, from the log of --log
 
 ? stands for what no member told.`, "\n")

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
+	"github.com/zkctl/zkctl/internal/escape"
 )
 
 // event is something that happened to the ensemble.
@@ -13,6 +14,8 @@ type event struct {
 	Text string
 	Bad  bool
 }
+
+func (e event) line() string { return e.At.Format(time.TimeOnly) + " " + escape.Line(e.Text) }
 
 // chronicle records what happens between surveys.
 type chronicle struct {

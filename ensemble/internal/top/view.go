@@ -45,6 +45,13 @@ func (p *style) verdict(v probe.Verdict, text string) string {
 	return p.s.Paint(text, color.FgGreen)
 }
 
+func (p *style) event(e event, text string) string {
+	if e.Bad {
+		return p.s.Paint(text, color.FgYellow)
+	}
+	return text
+}
+
 // pane is a part of the screen that can have the focus.
 type pane int
 
@@ -159,18 +166,23 @@ func (u *screen) totals(width int) string {
 	outstanding := m.sum(func(r *probe.Reading) optInt { return r.Outstanding })
 	connections := m.sum(m.connections)
 	writes, reads := "writes "+rate(m.survey.Writes)+"/s", "reads "+rate(m.survey.Reads)+"/s"
-	rest := ""
+	all := []string{writes, reads}
 	if len(m.survey.Readings) > 1 {
-		rest = "lag " + whole(m.lag()) + "  "
+		all = append(all, "lag "+whole(m.lag()))
 	}
-	rest += "outstanding " + whole(outstanding) + "  connections " + whole(connections)
+	all = append(all, "outstanding "+whole(outstanding), "connections "+whole(connections))
 	if n := m.sessions(); n.Known() {
-		rest += "  sessions " + whole(n)
+		all = append(all, "sessions "+whole(n))
 	}
-	plain := writes + "  " + reads + "  " + rest
+	plain := strings.Join(all, "  ")
 	if room := (width - len(plain) - 2) / 2; room >= 8 {
 		n := min(room, historyLength/2)
-		return writes + " " + m.writes.spark(n) + "  " + reads + " " + m.reads.spark(n) + "  " + rest
+		all[0] += " " + m.writes.spark(n)
+		all[1] += " " + m.reads.spark(n)
+		return strings.Join(all, "  ")
+	}
+	for n := len(all) - 1; len(plain) > width && n > 0; n-- {
+		plain = strings.Join(all[:n], "  ")
 	}
 	return plain
 }
@@ -231,54 +243,62 @@ func (u *screen) pathPane(width, height int) (lines []string) {
 func (u *screen) news(width, n int) (lines []string) {
 	events := u.shown.events
 	for i := len(events) - 1; i >= 0 && len(lines) < n; i-- {
-		lines = append(lines, u.event(events[i], width))
+		lines = append(lines, u.style.event(events[i], ui.Cut(events[i].line(), width)))
 	}
 	return lines
 }
 
-func (u *screen) event(e event, width int) string {
-	line := ui.Cut(e.At.Format(time.TimeOnly)+" "+escape.Line(e.Text), width)
-	if e.Bad {
-		return u.style.s.Paint(line, color.FgYellow)
-	}
-	return line
-}
-
-// covered draws what covers the panes.
-func (u *screen) covered(width, height int) (lines []string) {
+// covered draws what covers the panes; it cuts no text.
+func (u *screen) covered(width, height int) []string {
 	var all []string
+	add := func(line string) { all = append(all, hung(line, width, beside(line))...) }
 	switch u.overlay {
 	case helpOverlay:
-		all = help()
+		for _, line := range help() {
+			add(line)
+		}
 	case eventsOverlay:
 		for i := len(u.shown.events) - 1; i >= 0; i-- {
-			all = append(all, u.event(u.shown.events[i], width))
+			e := u.shown.events[i]
+			for _, row := range hung(e.line(), width, len(time.TimeOnly)+1) {
+				all = append(all, u.style.event(e, row))
+			}
 		}
 		if all == nil {
-			all = []string{"nothing has happened since " + u.shown.began.Format(time.TimeOnly)}
+			add("nothing has happened since " + u.shown.began.Format(time.TimeOnly))
 		}
-		all = append(all, "")
+		add("")
 		for _, problem := range u.shown.verdict.Problems {
-			all = append(all, fold(escape.Line(problem), width, 3)...)
+			add(escape.Line(problem))
 		}
 	default:
 		for _, line := range u.details() {
-			all = append(all, escape.Line(line))
+			add(escape.Line(line))
 		}
 		if all == nil {
-			all = []string{"it is gone"}
+			add("it is gone")
 		}
 	}
 	u.scroll = max(0, min(u.scroll, len(all)-height+1))
-	lines = append(lines, "")
-	for _, line := range all[u.scroll:min(len(all), u.scroll+max(0, height-1))] {
-		if u.overlay == eventsOverlay {
-			lines = append(lines, line)
-		} else {
-			lines = append(lines, ui.Cut(line, width))
-		}
+	return append([]string{""}, all[u.scroll:min(len(all), u.scroll+max(0, height-1))]...)
+}
+
+// hung breaks a line into rows, the later ones indented by so many columns.
+func hung(line string, width, by int) []string {
+	rows := strings.Split(ui.Hang(line, width, by), "\n")
+	for i := range rows {
+		rows[i] = ui.Cut(rows[i], width)
 	}
-	return lines
+	return rows
+}
+
+// beside returns the column of a line's text, which two spaces part from its label.
+func beside(line string) int {
+	inner := strings.TrimLeft(line, " ")
+	if _, text, labelled := strings.Cut(inner, "  "); labelled {
+		inner = strings.TrimLeft(text, " ")
+	}
+	return len(line) - len(inner)
 }
 
 func (u *screen) footer() string {
