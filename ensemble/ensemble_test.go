@@ -244,6 +244,11 @@ func TestWords(t *testing.T) {
 	if o := run(t, newWordCommand, "127.0.0.1:1", "srvr", "-o", "json"); o.code != ui.ExitFailed || !strings.Contains(o.out, `"answer":null,"error":"connection refused"`) {
 		t.Errorf("%+v", o)
 	}
+	for _, args := range [][]string{{"srvr"}, {"srvr", "--raw"}} {
+		if o := run(t, newWordCommand, "127.0.0.1:1", args...); o.code != ui.ExitFailed || strings.TrimSpace(o.err) != "127.0.0.1:1: connection refused" {
+			t.Errorf("%q: %+v", args, o)
+		}
+	}
 }
 
 func TestRefusedWord(t *testing.T) {

@@ -257,7 +257,8 @@ func (opt *wordOptions) ask(ctx context.Context, p *probe.Prober, members []prob
 func (opt *wordOptions) askOne(ctx context.Context, p *probe.Prober, m probe.Member, word string) *wordAnswer {
 	a := &wordAnswer{member: m, door: probe.Words}
 	if opt.raw {
-		a.text, a.err = p.RawWord(ctx, &m, word)
+		text, err := p.RawWord(ctx, &m, word)
+		a.text, a.err = text, probe.Reason(err)
 		return a
 	}
 	var refused error

@@ -120,7 +120,7 @@ func (p *Prober) RawAdmin(ctx context.Context, m *Member, r Request) (*AdminRepl
 // spoken rewords net/http's errors about a port that speaks another protocol or hangs up.
 func spoken(err error) error {
 	switch text := err.Error(); {
-	case strings.Contains(text, "malformed HTTP"):
+	case strings.Contains(text, "malformed HTTP"), strings.Contains(text, "response headers exceeded"):
 		return fmt.Errorf("%w: it does not speak HTTP", ErrForeign)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errCut

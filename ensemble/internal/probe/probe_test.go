@@ -247,6 +247,7 @@ func TestAdminServers(t *testing.T) {
 		"not serving": {say(200, `{"command":"leader","error":"`+fourletter.NotServing+`"}`), ErrNotServing.Error()},
 		"hangs up":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "without an answer"},
 		"no HTTP":     {hijack("zk_version\t3.8.0\n"), "not as an AdminServer: it does not speak HTTP"},
+		"no line":     {hijack(strings.Repeat("a", 1<<20)), "not as an AdminServer: it does not speak HTTP"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := prober(member)
