@@ -29,8 +29,8 @@ type Prober struct {
 	Client     client.Config // how to connect: TLS, identities, Dial; Servers are the members to begin with
 	AdminPorts []int         // one for all, or one for each of Servers; none to leave the AdminServers alone
 
-	packets sync.Map     // how many packets each member was sent: *atomic.Int64 by the member's name
-	txns    atomic.Int64 // how many transactions the sessions have taken
+	packets sync.Map // what each member was sent: *tally by its name
+	txns    tally    // of sessions
 }
 
 // Guard is that of the ensemble, or of any of the members.
@@ -42,10 +42,29 @@ func (p *Prober) Guard(members ...*Member) client.Guard {
 	return p.Client.GuardOf(addrs...)
 }
 
+// tally counts what a member counts too, at some moment between begun and done.
+type tally struct{ begun, done atomic.Int64 }
+
+func (t *tally) begin(n int64) { t.begun.Add(n) }
+
+// end ends what was begun. What the member did not get is not counted.
+func (t *tally) end(n int64, got bool) {
+	if got {
+		t.done.Add(n)
+	} else {
+		t.begun.Add(-n)
+	}
+}
+
+// share is how much of what a member has counted is zkctl's own.
+type share struct{ least, most int64 }
+
+func (t *tally) share() share { return share{t.done.Load(), t.begun.Load()} }
+
 // own counts the words that the member was asked for and the requests in sessions; the member counts them as packets received.
-func (p *Prober) own(m *Member) *atomic.Int64 {
-	n, _ := p.packets.LoadOrStore(m.Name(), new(atomic.Int64))
-	return n.(*atomic.Int64)
+func (p *Prober) own(m *Member) *tally {
+	n, _ := p.packets.LoadOrStore(m.Name(), new(tally))
+	return n.(*tally)
 }
 
 // Word asks the member for a four-letter word, which may be followed by its argument. A refusal by the whitelist and the
@@ -97,7 +116,8 @@ func (p *Prober) RawWord(ctx context.Context, m *Member, word string) ([]byte, e
 			return nil, err
 		}
 	}
-	p.own(m).Add(1)
+	p.own(m).begin(1)
+	defer p.own(m).end(1, true)
 	var dial fourletter.Dial
 	if p.Client.Dial != nil || p.Client.TLS != nil {
 		dial = p.Client.Dialer()
@@ -144,23 +164,31 @@ type greeting struct {
 
 // open opens a session with the member alone and asks for the ensemble's configuration.
 func (p *Prober) open(ctx context.Context, m *Member) (greeting, error) {
-	conn, err := p.Session(ctx, m, true)
+	conn, end, err := p.brief(ctx, m, true)
 	if err != nil {
 		return greeting{}, err
 	}
-	defer p.end(m, conn)
+	defer end()
 	g := greeting{readOnly: conn.State() == client.ConnectedReadOnly}
 	g.config, _, g.err = conn.GetConfig(ctx, false)
 	return g, nil
 }
 
-// end closes a session in which one request was sent, and counts its packets and transactions: creating a session is one, and so is
-// closing it.
-func (p *Prober) end(m *Member, conn *client.Conn) {
-	if conn.Close() == nil {
-		p.own(m).Add(3)
-		p.txns.Add(2)
+// brief opens a session for one request, and counts its packets and transactions: creating a session is one, and so is closing it,
+// which end does.
+func (p *Prober) brief(ctx context.Context, m *Member, readOnly bool) (conn *client.Conn, end func(), err error) {
+	const packets, txns = 3, 2
+	p.own(m).begin(packets)
+	p.txns.begin(txns)
+	over := func(got bool) {
+		p.own(m).end(packets, got)
+		p.txns.end(txns, got)
 	}
+	if conn, err = p.Session(ctx, m, readOnly); err != nil {
+		over(false)
+		return nil, nil, err
+	}
+	return conn, func() { over(conn.Close() == nil) }, nil
 }
 
 // Config asks for the ensemble's configuration in a session.

@@ -67,18 +67,18 @@ func (b *watching) doubt() {
 // prove opens a session with the member and syncs. A local session needs neither a quorum nor a leader; sync is answered by
 // the leader.
 func (p *Prober) prove(ctx context.Context, m *Member) error {
-	conn, err := p.Session(ctx, m, false)
+	conn, end, err := p.brief(ctx, m, false)
 	if err != nil {
 		return err
 	}
 	if err := conn.Sync(ctx, "/"); err != nil {
-		go conn.Close() // which waits for the leader too
+		go end() // which waits for the leader too
 		return err
 	}
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
-		p.end(m, conn)
+		end()
 	}()
 	select {
 	case <-closed:

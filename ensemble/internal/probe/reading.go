@@ -68,8 +68,8 @@ type Reading struct {
 
 	asked   questions
 	told    []string            // the questions answered: srvr, mntr, conf, admin, session
-	own     int64               // words asked for so far, and requests sent in sessions
-	ownTxns int64               // transactions of the prober's sessions so far
+	own     share               // words asked for so far, and requests sent in sessions
+	ownTxns share               // transactions of the prober's sessions so far
 	txns    answer.Opt[float64] // increase of its zxid per second
 }
 

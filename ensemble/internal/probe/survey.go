@@ -249,11 +249,11 @@ func (b *survey) askConfig() {
 		defer func() { b.closed <- time.Now() }()
 		ctx, cancel := b.within()
 		defer cancel()
-		conn, err := b.p.Session(ctx, &m, true)
+		conn, end, err := b.p.brief(ctx, &m, true)
 		if err != nil {
 			return
 		}
-		defer b.p.end(&m, conn)
+		defer end()
 		told := &Reading{Member: m}
 		if text, _, err := conn.GetConfig(ctx, false); err == nil {
 			told.takeConfig(string(text), Session)

@@ -212,13 +212,13 @@ func (r *Reading) rate(before *Reading) {
 	}
 	span := r.At.Sub(before.At)
 	if n, ok := PerSecond(before.Received, r.Received, span).Get(); ok {
-		r.Requests = answer.Some(max(0, n-float64(r.own-before.own)/span.Seconds()))
+		r.Requests = answer.Some(max(0, n-float64(r.own.most-before.own.least)/span.Seconds()))
 	}
 	a, ok := before.Zxid.Get()
 	if b, known := r.Zxid.Get(); ok && known && a>>32 == b>>32 {
 		r.txns = PerSecond(answer.Some(int64(a)), answer.Some(int64(b)), span)
 		if n, ok := r.txns.Get(); ok {
-			r.txns = answer.Some(max(0, n-float64(r.ownTxns-before.ownTxns)/span.Seconds()))
+			r.txns = answer.Some(max(0, n-float64(r.ownTxns.most-before.ownTxns.least)/span.Seconds()))
 		}
 	}
 }

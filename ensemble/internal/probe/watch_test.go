@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,15 +28,18 @@ type counting struct {
 
 func (c *counting) serve(conn net.Conn) {
 	word := make([]byte, 4)
-	if _, err := io.ReadFull(conn, word); err != nil {
-		return
+	if _, err := io.ReadFull(conn, word); err == nil {
+		c.answer(conn, string(word))
 	}
+}
+
+func (c *counting) answer(conn net.Conn, word string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.asked[string(word)]++
+	c.asked[word]++
 	c.received++
 	c.up++
-	switch string(word) {
+	switch word {
 	case "srvr":
 		c.received += c.step
 		c.zxid += c.step
@@ -45,7 +49,7 @@ func (c *counting) serve(conn net.Conn) {
 	case "conf":
 		_, _ = io.WriteString(conn, "serverId=1\n")
 	default:
-		_, _ = io.WriteString(conn, fourletter.NotWhitelisted(string(word))+"\n")
+		_, _ = io.WriteString(conn, fourletter.NotWhitelisted(word)+"\n")
 	}
 }
 
@@ -108,6 +112,49 @@ func TestRates(t *testing.T) {
 	defer c.mu.Unlock()
 	if c.asked["conf"] > 1 || c.asked["mntr"] >= c.asked["srvr"] {
 		t.Errorf("what does not change was asked again: %v", c.asked)
+	}
+}
+
+// A word that waits on its way to a member is zkctl's own whenever the member counts it.
+func TestWordsOnTheirWay(t *testing.T) {
+	c := &counting{asked: map[string]int{}}
+	var late atomic.Int32 // how many words wait
+	release := make(chan struct{})
+	addr := porttest.Serve(t, func(conn net.Conn) {
+		word := make([]byte, 4)
+		if _, err := io.ReadFull(conn, word); err != nil {
+			return
+		}
+		if string(word) == "cons" {
+			late.Add(1)
+			<-release
+		}
+		c.answer(conn, string(word))
+	})
+	p := prober(addr)
+	members, err := p.Members()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, answered := 0, make(chan error, 1)
+	watch(t, p, func(s *Survey, round int) bool {
+		if n := s.Readings[0].Requests.Or(0); n != 0 {
+			t.Errorf("round %d: %v requests per second", round, n)
+		}
+		switch {
+		case round == 3:
+			go func() {
+				_, err := p.RawWord(t.Context(), &members[0], "cons")
+				answered <- err
+			}()
+		case last == 0 && round > 5 && late.Load() == 1:
+			close(release)
+			last = round + 5
+		}
+		return last != 0 && round > last
+	})
+	if err := <-answered; err != nil {
+		t.Error(err)
 	}
 }
 
