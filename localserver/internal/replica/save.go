@@ -11,6 +11,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ztree"
+	"github.com/zkctl/zkctl/localserver/internal/zab"
 )
 
 // saveBudget is how long the loop encodes znodes of a snapshot at a time.
@@ -223,13 +224,23 @@ func (s *Replica) Save() (path string, zxid int64, err error) {
 }
 
 // Snapshot implements zab.Replica.
-func (s *Replica) Snapshot(w io.Writer) (zxid int64, err error) {
+func (s *Replica) Snapshot() (zab.Snapshot, error) {
 	var v *saving
 	if !s.do(func() { v = s.begin() }) {
-		return 0, errClosed
+		return nil, errClosed
 	}
-	return v.stream.Zxid(), s.drain(v, w)
+	return forLearner{s, v}, nil
 }
+
+// forLearner is a snapshot for a learner.
+type forLearner struct {
+	s *Replica
+	v *saving
+}
+
+func (f forLearner) Zxid() int64            { return f.v.stream.Zxid() }
+func (f forLearner) Send(w io.Writer) error { return f.s.drain(f.v, w) }
+func (f forLearner) Abandon()               { f.s.box.put(event{run: func() { f.v.over = true }}) }
 
 // Restore implements zab.Replica.
 func (s *Replica) Restore(r io.Reader, zxid int64) error {

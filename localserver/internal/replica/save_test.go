@@ -75,7 +75,10 @@ func TestSnapshotWhileTheTreeChanges(t *testing.T) {
 func sendSlowly(s *Replica) (w *slowWriter, done chan error) {
 	w, done = &slowWriter{wait: make(chan struct{})}, make(chan error)
 	go func() {
-		_, err := s.Snapshot(w)
+		v, err := s.Snapshot()
+		if err == nil {
+			err = v.Send(w)
+		}
 		done <- err
 	}()
 	return w, done

@@ -89,6 +89,7 @@ func TestCatchUp(t *testing.T) {
 		}
 		c.awaitAll()
 		leader.disk.save(leader.replica.list, leader.replica.LastZxid(), true)
+		leader.replica.beforeSnapshot = func() { c.write(leader, "in the last moment") }
 		c.nodes[1].start()
 		c.awaitAll()
 		if got := mode(leader, 1); got != "SNAP" || c.nodes[1].replica.restored != 1 {

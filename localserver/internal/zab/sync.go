@@ -255,10 +255,15 @@ func follows(last, zxid int64) bool {
 // syncSnapshot sends a snapshot.
 func (c *learnerConn) syncSnapshot(peer int64) error {
 	l, b := c.l, c.l.b
+	var snapshot Snapshot
 	var zxid int64
 	for attempt := 0; ; attempt++ {
 		b.replica.Applied()
-		zxid = b.replica.LastZxid()
+		var err error
+		if snapshot, err = b.replica.Snapshot(); err != nil {
+			return fmt.Errorf("send a snapshot to learner %d: %w", c.id, err)
+		}
+		zxid = snapshot.Zxid()
 		b.mu.Lock()
 		past := b.past.all()
 		var rest []*Proposal
@@ -274,17 +279,19 @@ func (c *learnerConn) syncSnapshot(peer int64) error {
 			break
 		}
 		b.mu.Unlock()
+		snapshot.Abandon()
 		if attempt == 100 {
 			return fmt.Errorf("send a snapshot to learner %d: its zxid %#x is too far behind what is committed", c.id, uint64(zxid))
 		}
 	}
 	c.setMode("SNAP")
 	if _, err := c.out.Write(frame(proto.PacketSnap, zxid)); err != nil {
+		snapshot.Abandon()
 		return err
 	}
 	l.p.opt.Log.Infof("Sending snapshot last zxid of peer is 0x%x, zxid of leader is 0x%x, send zxid of db as 0x%x",
 		uint64(peer), uint64(l.b.lastProposed()), uint64(zxid))
-	if _, err := b.replica.Snapshot(c.out); err != nil {
+	if err := snapshot.Send(c.out); err != nil {
 		return fmt.Errorf("send a snapshot to learner %d: %w", c.id, err)
 	}
 	_, err := c.out.Write(snapshotSignature)

@@ -68,12 +68,11 @@ type State interface {
 	// Applied waits until everything queued by Apply has been applied.
 	Applied()
 
-	// Snapshot writes the tree in the format of FileSnap.serialize, without file header, checksum
-	// and trailer, while the tree keeps changing (it is fuzzy: all transactions after the LastZxid
-	// before the call must be applied again on top). Used for SNAP.
-	Snapshot(w io.Writer) (zxid int64, err error)
+	// Snapshot starts a snapshot of the tree as it is now, which must be sent or abandoned. Used for
+	// SNAP.
+	Snapshot() (Snapshot, error)
 
-	// Restore replaces the tree with what Snapshot wrote on the leader, at zxid, and writes it to
+	// Restore replaces the tree with what a Snapshot sent on the leader, at zxid, and writes it to
 	// disk as a snapshot file of that zxid. r ends (io.EOF) at the end of the snapshot; nothing may
 	// take effect before that, and after an error, tree and disk must be unchanged. The zxid may be
 	// lower than the tree's, and may start an epoch. The journal is closed meanwhile; logs and all
@@ -87,6 +86,18 @@ type State interface {
 	// Reconfigured passes the text of the configuration now in force, the data of
 	// /zookeeper/config.
 	Reconfigured(config []byte)
+}
+
+// Snapshot is a snapshot of a tree that keeps changing meanwhile: all transactions after its zxid must
+// be applied on top, though a large one may contain some of them already.
+type Snapshot interface {
+	Zxid() int64
+
+	// Send writes the tree in the format of FileSnap.serialize, without file header, checksum and
+	// trailer.
+	Send(w io.Writer) error
+
+	Abandon()
 }
 
 // Roles is the part of a Replica that starts and stops serving clients.
