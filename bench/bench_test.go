@@ -131,7 +131,7 @@ func TestStoppedServer(t *testing.T) {
 	go func() {
 		stopped <- func() error {
 			ctx := t.Context()
-			if !await.Within(10*time.Second, func() bool {
+			if !await.Within(time.Minute, func() bool {
 				runs, _, err := r.conn.Children(ctx, defaultPath, false)
 				if err != nil || len(runs) == 0 {
 					return false
@@ -233,7 +233,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer cancel()
-		await.Within(10*time.Second, func() bool {
+		await.Within(time.Minute, func() bool {
 			runs, _, err := r.conn.Children(t.Context(), defaultPath, false)
 			if err != nil || len(runs) == 0 {
 				return false

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await/awaittest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/port/porttest"
 )
@@ -98,9 +99,9 @@ func TestNet(t *testing.T) {
 		}
 		return code, found, text
 	}
-	start := time.Now()
+	start := awaittest.Start()
 	code, found, _ := check("-o", "json", good, shut, hung, refusing, word("HTTP/1.1 400"), word(""), "nohost.invalid")
-	if took := time.Since(start); code != 1 || len(found) != 7 || took > 5*time.Second {
+	if took, late := start.Late(5 * time.Second); late || code != 1 || len(found) != 7 {
 		t.Fatalf("exit %d after %v, %+v", code, took, found)
 	}
 	for i, fit := range []string{"true", "true", "false", "null", "null", "null", "false"} {

@@ -103,7 +103,7 @@ func TestFIFOsAreInterrupted(t *testing.T) {
 						!tc.refuses && exit != 130 && exit != -1: // by the signal itself
 						t.Errorf("exit code %d: %s", exit, stderr)
 					}
-				case <-time.After(10 * time.Second):
+				case <-time.After(time.Minute):
 					_ = cmd.Process.Kill()
 					<-ended
 					t.Error("it waits for ever")

@@ -98,7 +98,7 @@ func sigkill(ts *testscript.TestScript, neg bool, args []string) {
 			continue
 		}
 		ts.Check(syscall.Kill(s.PID, syscall.SIGKILL))
-		if !await.Within(10*time.Second, func() bool { return !s.Running() }) {
+		if !await.Within(time.Minute, func() bool { return !s.Running() }) {
 			ts.Fatalf("process %d survives SIGKILL", s.PID)
 		}
 		return

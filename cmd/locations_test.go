@@ -17,6 +17,7 @@ import (
 	"github.com/adrg/xdg"
 
 	"github.com/zkctl/zkctl/internal/authority"
+	"github.com/zkctl/zkctl/internal/await/awaittest"
 	"github.com/zkctl/zkctl/internal/jute"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
@@ -155,10 +156,10 @@ func TestCompletionOfOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), completionPatience)
-		began := time.Now()
+		began := awaittest.Start()
 		a.candidates(ctx, []string{"find"}, location)
 		cancel()
-		if took := time.Since(began); took > completionPatience+time.Second {
+		if took, late := began.Late(completionPatience + time.Second); late {
 			t.Errorf("%s: took %v", location, took)
 		}
 		if got := there.heard(); got != want {

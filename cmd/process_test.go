@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/await/awaittest"
 )
 
 // process prepares a run of zkctl as a process, without the user's settings.
@@ -72,14 +73,14 @@ func TestSignals(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			start := time.Now()
+			start := awaittest.Start()
 			if err := cmd.Process.Signal(tc.signal); err != nil {
 				t.Fatal(err)
 			}
 			if exit := exitCode(t, cmd.Wait()); exit != tc.exit {
 				t.Errorf("exit code %d, want %d; stderr: %s", exit, tc.exit, stderr)
 			}
-			if took := time.Since(start); took > 5*time.Second {
+			if took, late := start.Late(5 * time.Second); late {
 				t.Errorf("it took %v to end", took)
 			}
 			if n := strings.Count(stderr.String(), "\n"); n > 1 || strings.Contains(stderr.String(), "context") {

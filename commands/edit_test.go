@@ -212,7 +212,7 @@ func TestEditWhileOthersChange(t *testing.T) {
 				_, stderr, exit := b.run("edit /z")
 				done <- result{stderr, exit}
 			}()
-			await.That(t, 10*time.Second, "the editor runs", func() bool { _, err := os.Stat(dir + "/started"); return err == nil })
+			await.That(t, time.Minute, "the editor runs", func() bool { _, err := os.Stat(dir + "/started"); return err == nil })
 			if test.other == "" {
 				if err := b.conn().Delete(b.ctx, "/z", -1); err != nil {
 					t.Fatal(err)

@@ -74,7 +74,7 @@ func TestParts(t *testing.T) {
 			c := New(Config{Env: env, Tree: of(tree), TTL: time.Hour})
 			got := ""
 			// What is known of the znodes arrives in the background.
-			if !await.Within(10*time.Second, func() bool {
+			if !await.Within(time.Minute, func() bool {
 				got = marked(test.line, c.Parts(test.line, -1, "/app"))
 				return got == test.want
 			}) {
@@ -93,7 +93,7 @@ func TestPartsAtTheCursor(t *testing.T) {
 		{"ls /ap", "NN"}, {"ls /app", "NN ZZZZ"}, {"ls /app/c", "NN"}, {"ls /apx", "NN XXXX"},
 	} {
 		got := ""
-		if !await.Within(10*time.Second, func() bool {
+		if !await.Within(time.Minute, func() bool {
 			got = marked(test.line, c.Parts(test.line, len(test.line), "/"))
 			return got == test.want
 		}) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await/awaittest"
 	"github.com/zkctl/zkctl/localserver"
 )
 
@@ -26,9 +27,9 @@ const patienceInTests = time.Second
 func askedAfter(t *testing.T, servers string, options []string) status {
 	t.Helper()
 	args := append([]string{"--timeout", patienceInTests.String()}, options...)
-	began := time.Now()
+	began := awaittest.Start()
 	s, o := statusOf(t, servers, args...)
-	if took := time.Since(began); took > patienceInTests+time.Second {
+	if took, late := began.Late(patienceInTests + time.Second); late {
 		t.Errorf("status took %v", took)
 	}
 	if s.Quorum == nil && o.code != exitUnknown || s.Quorum != nil && *s.Quorum != (o.code == 0) {

@@ -133,7 +133,7 @@ func TestPagerDoesNotHoldBackWhatWaits(t *testing.T) {
 	s := &ui.Streams{In: answers(""), Out: ui.Terminal(&out), Err: ui.Terminal(&out), OutTTY: true, Width: 20, Height: 5}
 	err := paged(t.Context(), "false", s, func(_ context.Context, s *ui.Streams) error {
 		fmt.Fprint(s.Out, rows(3))
-		await.That(t, 10*time.Second, "what was printed", func() bool { return out.String() != "" })
+		await.That(t, time.Minute, "what was printed", func() bool { return out.String() != "" })
 		fmt.Fprint(s.Out, rows(10))
 		return nil
 	})

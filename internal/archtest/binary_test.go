@@ -14,7 +14,7 @@ func TestBinaryHasNoTests(t *testing.T) {
 	readSources(t)
 	deps := dependencies(t, "./cmd/zkctl")
 	withTesting := []string{module + "/internal/apache/apachetest", module + "/internal/sasl/kdctest"}
-	for _, unwanted := range append(withTesting, "testing", module+"/internal/port/porttest",
+	for _, unwanted := range append(withTesting, "testing", module+"/internal/await/awaittest", module+"/internal/port/porttest",
 		module+"/internal/proto/wiretest", module+"/internal/exposition/expositiontest") {
 		if slices.Contains(deps, unwanted) {
 			t.Errorf("cmd/zkctl links %s", unwanted)

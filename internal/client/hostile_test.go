@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/await"
+	"github.com/zkctl/zkctl/internal/await/awaittest"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/proto/wiretest"
 )
@@ -65,7 +66,7 @@ func TestHostileHandshake(t *testing.T) {
 			t.Parallel()
 			timeout := time.Second
 			c := open(t, Config{Servers: test.servers, SessionTimeout: timeout, TLS: test.tls})
-			start := time.Now()
+			start := awaittest.Start()
 			_, _, err := c.Get(testContext(t), "/", false)
 			loss := lossOf(t, err)
 			if loss.Sent || !errors.Is(err, proto.ErrConnectionLoss) {
@@ -79,7 +80,7 @@ func TestHostileHandshake(t *testing.T) {
 			if strings.Contains(err.Error(), "\n") {
 				t.Errorf("error of more than one line: %q", err)
 			}
-			if took := time.Since(start); took > timeout+time.Second {
+			if took, late := start.Late(timeout + time.Second); late {
 				t.Errorf("it took %v", took)
 			}
 			if c.State() != Connecting || c.Err() == nil {
@@ -142,7 +143,7 @@ func TestHostileReplies(t *testing.T) {
 				}
 			})
 			c := open(t, Config{Servers: addr, SessionTimeout: time.Second})
-			start := time.Now()
+			start := awaittest.Start()
 			err := c.Delete(testContext(t), "/x", -1)
 			if loss := lossOf(t, err); loss.Sent != test.sent || loss.Code != proto.ErrConnectionLoss {
 				t.Errorf("loss: %+v", loss)
@@ -152,7 +153,7 @@ func TestHostileReplies(t *testing.T) {
 					t.Errorf("error %q does not say %q", err, want)
 				}
 			}
-			if took := time.Since(start); took > 2*time.Second {
+			if took, late := start.Late(2 * time.Second); late {
 				t.Errorf("it took %v", took)
 			}
 			// The session continues on the next connection.
@@ -221,9 +222,9 @@ func TestSilenceEndsWithinTheTimeout(t *testing.T) {
 	timeout := 3 * time.Second
 	addr := serve(t, func(_ int, p *wiretest.Peer) { p.Welcome(timeout); p.Hold() })
 	c := open(t, Config{Servers: addr, SessionTimeout: timeout})
-	start := time.Now()
+	start := awaittest.Start()
 	_, _, err := c.Get(testContext(t), "/", false)
-	if took := time.Since(start); took < timeout*2/3 || took > timeout+timeout/6 {
+	if took, late := start.Late(timeout + timeout/6); late || took < timeout*2/3 {
 		t.Errorf("it took %v", took)
 	}
 	if lossOf(t, err); !strings.Contains(err.Error(), "nothing arrived from the server") {
@@ -428,9 +429,9 @@ func TestCancelledCalls(t *testing.T) {
 func TestWait(t *testing.T) {
 	addr := refused(t)
 	c := open(t, Config{Servers: addr, SessionTimeout: 500 * time.Millisecond, Wait: true})
-	start := time.Now()
+	start := awaittest.Start()
 	err := c.WaitConnected(testContext(t))
-	if took := time.Since(start); err == nil || !strings.Contains(err.Error(), "no connection within 500ms: connect") || took < 400*time.Millisecond || took > 3*time.Second {
+	if took, late := start.Late(3 * time.Second); err == nil || !strings.Contains(err.Error(), "no connection within 500ms: connect") || late || took < 400*time.Millisecond {
 		t.Errorf("error %v after %v", err, took)
 	}
 	_ = c.Close()

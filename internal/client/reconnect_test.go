@@ -13,6 +13,7 @@ import (
 
 	"github.com/zkctl/zkctl/internal/apache"
 	"github.com/zkctl/zkctl/internal/apache/apachetest"
+	"github.com/zkctl/zkctl/internal/await/awaittest"
 	"github.com/zkctl/zkctl/internal/proto"
 )
 
@@ -139,10 +140,10 @@ func TestPausedServer(t *testing.T) {
 	if err := s.Pause(); err != nil {
 		t.Skip(err)
 	}
-	start := time.Now()
+	start := awaittest.Start()
 	err := c.Delete(testContext(t), "/x", -1)
-	took := time.Since(start)
-	if loss := lossOf(t, err); !loss.Sent || !strings.Contains(err.Error(), "timed out: nothing arrived from the server for") || took > 2*time.Second {
+	took, late := start.Late(2 * time.Second)
+	if loss := lossOf(t, err); !loss.Sent || !strings.Contains(err.Error(), "timed out: nothing arrived from the server for") || late {
 		t.Errorf("after %v: %v", took, err)
 	}
 	e.await(t, "Disconnected")

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/answer"
+	"github.com/zkctl/zkctl/internal/await/awaittest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/fourletter"
 	"github.com/zkctl/zkctl/internal/port/porttest"
@@ -117,9 +118,13 @@ func TestPortsThatAreNoMembers(t *testing.T) {
 			if strings.Contains(test.says, "in time") {
 				timeout = 2 * time.Second
 			}
-			start := time.Now()
+			start := awaittest.Start()
 			r := ask(t, prober(porttest.Serve(t, test.serve)), timeout).Readings[0]
-			if took := time.Since(start); took > timeout+5*time.Second || timeout > 10*time.Second && took > timeout/2 {
+			limit := timeout + 5*time.Second
+			if timeout > 10*time.Second {
+				limit = timeout / 2
+			}
+			if took, late := start.Late(limit); late {
 				t.Errorf("it took %v", took)
 			}
 			said := false
@@ -173,9 +178,9 @@ func TestDeadMembersCostOneTimeout(t *testing.T) {
 	}
 	servers = append(servers, porttest.Serve(t, words(map[string]string{"srvr": follower})))
 	const timeout = 500 * time.Millisecond
-	start := time.Now()
+	start := awaittest.Start()
 	s := ask(t, prober(servers...), timeout)
-	if took := time.Since(start); took > 3*timeout {
+	if took, late := start.Late(3 * timeout); late {
 		t.Errorf("it took %v", took)
 	}
 	states := map[State]int{}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/await/awaittest"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/localserver"
@@ -29,11 +30,11 @@ func TestQuorumLost(t *testing.T) {
 			dead = append(dead, m)
 		}
 	}
-	began := time.Now()
+	began := awaittest.Start()
 	s.kill(dead...)
 	s.await("nobody serves", func() bool { return !serves(s.role(leader)) && !serves(s.role(s.Member(4))) })
 	// syncLimit is 5 ticks, of 500 ms each; the rest is for a busy machine.
-	if took := time.Since(began); took > 10*time.Second {
+	if took, late := began.Late(10 * time.Second); late {
 		t.Errorf("a leader without followers served for %v", took)
 	}
 	s.start(dead...)
@@ -42,14 +43,14 @@ func TestQuorumLost(t *testing.T) {
 
 	// Two hang: their connections stay.
 	hang := s.others(leader, s.Member(4))
-	began = time.Now()
+	began = awaittest.Start()
 	for _, m := range hang {
 		if err := m.Pause(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.await("the leader steps down", func() bool { return !serves(s.role(leader)) })
-	if took := time.Since(began); took > 15*time.Second {
+	if took, late := began.Late(15 * time.Second); late {
 		t.Errorf("a leader whose followers hang served for %v", took)
 	}
 	for _, m := range hang {

@@ -61,6 +61,7 @@ func closedConn() net.Conn {
 	return c
 }
 
+// session opens one that is gone a second after it was last heard of: on a busy machine, even while it is at work.
 func (a *attacker) session() *wiretest.Client { return a.sessionFor(time.Second) }
 
 // watcher watches everything below /hostile, and then stays silent for a minute.
@@ -225,7 +226,7 @@ var attacks = []attack{
 		for range 12 {
 			a.watcher()
 		}
-		w := a.session()
+		w := a.sessionFor(time.Minute)
 		long := strings.Repeat("n", 2000)
 		for n := range 20_000 { // 80 MB for each of them
 			path := fmt.Sprintf("/hostile/%s%d", long, n)
@@ -246,7 +247,7 @@ var attacks = []attack{
 		for range a.many / 4 {
 			a.watcher()
 		}
-		w := a.session()
+		w := a.sessionFor(time.Minute)
 		path := "/hostile/" + strings.Repeat("n", 900_000)
 		for range 3 {
 			if err := w.Call(proto.OpCreate, wiretest.Create(path, nil, proto.Persistent), nil); err != nil {
@@ -258,7 +259,7 @@ var attacks = []attack{
 		}
 	}},
 	{"long lists that nobody reads", func(a *attacker) {
-		w := a.session()
+		w := a.sessionFor(time.Minute)
 		name := strings.Repeat("n", 250)
 		for n := range 20_000 { // 5 MB
 			w.Queue(proto.OpCreate, wiretest.Create(fmt.Sprintf("/list/%s%d", name, n), nil, proto.Persistent))
@@ -315,7 +316,7 @@ var attacks = []attack{
 		}
 	}},
 	{"a hundred thousand watches", func(a *attacker) {
-		w := a.session()
+		w := a.sessionFor(time.Minute)
 		for n := range 100_000 {
 			w.Queue(proto.OpExists, &proto.PathWatchRequest{Path: fmt.Sprintf("/hostile/watched/%d", n), Watch: true})
 			if n%1000 == 999 {
@@ -334,7 +335,8 @@ var attacks = []attack{
 		for n := range 15_000 {
 			multi.Ops = append(multi.Ops, proto.MultiOp{Type: proto.OpCreate, Request: wiretest.Create(fmt.Sprintf("/hostile/m%d", n), nil, proto.Ephemeral)})
 		}
-		if err := a.session().Call(proto.OpMulti, multi, nil); err != nil {
+		w := a.sessionFor(time.Minute)
+		if err := errors.Join(w.Call(proto.OpMulti, multi, nil), w.Call(proto.OpCloseSession, nil, nil)); err != nil {
 			a.t.Error(err)
 		}
 	}},
@@ -351,7 +353,7 @@ var attacks = []attack{
 		}
 	}},
 	{"deep paths", func(a *attacker) {
-		w := a.session()
+		w := a.sessionFor(time.Minute)
 		path := "/hostile"
 		for range 20 {
 			multi := &proto.MultiRequest{}
