@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/zkctl/zkctl/internal/client"
@@ -49,5 +50,22 @@ func TestPatchFound(t *testing.T) {
 				t.Errorf("mine %v: %s is %q, %v; want %q", mine, path, data, err, text)
 			}
 		}
+	}
+}
+
+// TestPatchReconnects: a patch goes on as soon as there is another connection. It has no root that could be named then.
+func TestPatchReconnects(t *testing.T) {
+	b := &breaking{}
+	n := 0
+	b.after = func() int64 { n++; return int64(n) << 14 }
+	c := session(t, client.Config{Servers: home(t), Dial: b.dial})
+	var targets []Target
+	for _, path := range []string{"/a", "/b", "/c"} {
+		z := znode(path, strings.Repeat("x", 8000), 0)
+		targets = append(targets, Target{Path: path, Wanted: &z})
+	}
+	res, err := Patch(testContext(t), c, Options{OnConflict: Overwrite, Batch: 1}, targets)
+	if err != nil || res.Created != len(targets) || b.broke.Load() == 0 {
+		t.Errorf("%+v, %v; %d connections broke", res, err, b.broke.Load())
 	}
 }

@@ -121,7 +121,7 @@ func (w *writer) reconnect(lost error) error {
 		err := w.conn.WaitConnected(w.ctx)
 		if err == nil {
 			// What the session has sent before cannot happen any more: the leader knows that it has moved.
-			if err = w.conn.Sync(w.ctx, w.opt.Root); err == nil {
+			if err = w.conn.Sync(w.ctx, "/"); err == nil {
 				return nil
 			}
 		}
