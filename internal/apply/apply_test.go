@@ -360,6 +360,31 @@ func TestLostConnections(t *testing.T) {
 	check(t, ctx, conn, want)
 }
 
+// TestProgress: what is done is counted as soon as the server has said so, not when much else is in flight.
+func TestProgress(t *testing.T) {
+	ctx := testContext(t)
+	conn := session(t, client.Config{Servers: home(t)})
+	done := 0
+	opt := Options{Root: "/t", Batch: 1, Progress: func(n int) { done = n }}
+	if _, err := Run(ctx, conn, opt, func(_ context.Context, visit func(*source.Znode) error) error {
+		for i, path := range []string{"/t", "/t/a", "/t/b", "/t/c"} {
+			z := znode(path, "", 0)
+			if err := visit(&z); err != nil {
+				return err
+			}
+			if done < i-1 { // the last one may wait for the next
+				t.Errorf("when %s was added, only %d were done", path, done)
+			}
+			if err := conn.Sync(ctx, "/"); err != nil { // which is answered after what was sent before
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestResume ends runs at arbitrary moments, as a kill does, and resumes.
 func TestResume(t *testing.T) {
 	ctx := testContext(t)

@@ -102,7 +102,8 @@ func (w *writer) pump(all bool) error {
 			return nil
 		}
 		suspect := w.suspect(w.queue[0])
-		if suspect && len(w.flying) > 0 || len(w.flying) >= mostFlights || w.aloft.weight >= flights*w.opt.Batch || w.aloft.bytes >= flights*batchBytes {
+		full := len(w.flying) >= mostFlights || w.aloft.weight >= flights*w.opt.Batch || w.aloft.bytes >= flights*batchBytes
+		if len(w.flying) > 0 && (full || suspect || w.flying[0].started.Settled()) {
 			if err := w.collect(); err != nil { // it may change the queue
 				return err
 			}

@@ -39,6 +39,9 @@ type Started struct {
 // Zxid returns, after Wait, the zxid of the reply: for a write that was made, that of its transaction.
 func (s *Started) Zxid() int64 { return s.zxid }
 
+// Settled reports whether Wait would return at once.
+func (s *Started) Settled() bool { return s.err != nil || len(s.call.done) > 0 }
+
 func (c *Conn) startMulti(ctx context.Context, op proto.Op, ops []proto.MultiOp) *Started {
 	req := proto.MultiRequest{Ops: ops}
 	if c.chroot != "" {
