@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,6 +179,34 @@ func TestMirrorFollows(t *testing.T) {
 		t.Fatalf("%s%v", stderr, err)
 	}
 	same(t, cfg, from, to)
+}
+
+// TestMirrorSaysWhatItWaitsFor: a mirror that has lost an ensemble which does not answer either is not in step, and says so before
+// it has given up waiting.
+func TestMirrorSaysWhatItWaitsFor(t *testing.T) {
+	server, at := home(t)
+	c := open(t, client.Config{Servers: server})
+	create(t, c, at+"/from", "", proto.OpenACL, proto.Persistent)
+	var g gate
+	var silent atomic.Bool
+	cfg := client.Config{Servers: server, SessionTimeout: 40 * time.Second, Wait: true, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if silent.Load() {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return g.dial(ctx, network, addr)
+	}}
+	m := startMirror(t, cfg, at+"/from", "zk://"+server+at+"/to", "--metrics", "127.0.0.1:0")
+	same(t, cfg, at+"/from", at+"/to")
+	metrics(t, m.log.String(), "zkctl_mirror_in_step 1\n")
+	silent.Store(true)
+	g.set(true)
+	soon, cancel := context.WithTimeout(testContext(t), 20*time.Second)
+	defer cancel()
+	if err := await.Until(soon, func() bool { return strings.Contains(m.log.String(), "waiting: the source cannot be read: ") }); err != nil {
+		t.Errorf("%v: %s", err, m.log.String())
+	}
+	metrics(t, m.log.String(), "zkctl_mirror_in_step 0\n")
 }
 
 // metrics waits until the metrics, whose address is in a log, say something.

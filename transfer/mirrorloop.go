@@ -159,20 +159,26 @@ func (m *mirror) finished() error {
 
 // step does what there is to do. After an error it is called again.
 func (m *mirror) step(ctx context.Context) error {
-	fresh, err := m.src.open(ctx)
-	if err == nil && fresh {
+	if err := m.open(ctx, m.src, "the source cannot be read", func() error {
 		m.stat.reconnects.Add(1)
 		m.dirty.Miss()
-		err = m.watch(ctx)
+		return m.watch(ctx)
+	}); err != nil {
+		return err
 	}
-	if err != nil {
-		return m.env.At(m.src.location, fmt.Errorf("the source cannot be read: %w", err))
+	if err := m.open(ctx, m.dst, "the destination cannot be written", func() error { return nil }); err != nil {
+		return err
 	}
-	if _, err := m.dst.open(ctx); err != nil {
-		return m.env.At(m.dst.location, fmt.Errorf("the destination cannot be written: %w", err))
-	}
+	m.stat.resumed()
 	paths, lost := m.dirty.Take()
 	paths = slices.DeleteFunc(paths, m.reserved)
+	m.stat.applying.Store(int64(len(paths)))
+	m.stat.comparing.Store(lost != nil)
+	defer func() {
+		m.stat.applying.Store(0)
+		m.stat.comparing.Store(false)
+	}()
+	var err error
 	if lost != nil {
 		err = m.compare(ctx)
 	} else {
@@ -187,6 +193,23 @@ func (m *mirror) step(ctx context.Context) error {
 	}
 	m.stat.zxid.Store(m.src.conn.Zxid())
 	return m.stopIf(m.state.flush())
+}
+
+// open waits for the session with an end, and says so if there is no connection. renewed is called if the session is a new one.
+func (m *mirror) open(ctx context.Context, e *end, broken string, renewed func() error) error {
+	wrap := func(err error) error { return m.env.At(e.location, fmt.Errorf("%s: %w", broken, err)) }
+	if e.conn != nil && e.conn.Err() != nil {
+		m.stat.trouble(wrap(e.conn.Err()))
+		m.line.show(m.status())
+	}
+	fresh, err := e.open(ctx)
+	if err == nil && fresh {
+		err = renewed()
+	}
+	if err != nil {
+		return wrap(err)
+	}
+	return nil
 }
 
 func (m *mirror) stopIf(err error) error {

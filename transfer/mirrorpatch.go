@@ -277,8 +277,14 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 			return m.state.mine(m.atSource(path), found)
 		}
 	}
-	opt.Lost = func(err error) { m.stat.trouble(err) }
-	opt.Progress = func(int) { m.line.show(m.status()) }
+	opt.Lost = func(err error) {
+		m.stat.trouble(err)
+		m.line.show(m.status())
+	}
+	opt.Progress = func(int) {
+		m.stat.resumed()
+		m.line.show(m.status())
+	}
 	opt.Sends = func(paths []string) error {
 		for _, path := range paths {
 			m.state.intend(m.atSource(path))

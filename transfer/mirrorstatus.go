@@ -25,6 +25,8 @@ type mirrorStat struct {
 	compared                                     atomic.Int64 // when all was compared last, in ns since 1970
 	stepped                                      atomic.Int64 // when it was in step last
 	now                                          atomic.Bool  // it is
+	applying                                     atomic.Int64 // changes
+	comparing                                    atomic.Bool  // everything
 
 	mu  sync.Mutex
 	err error // why it is not
@@ -35,6 +37,13 @@ func (s *mirrorStat) trouble(err error) {
 	defer s.mu.Unlock()
 	s.err = err
 	s.now.Store(false)
+}
+
+// resumed says that the trouble is over.
+func (s *mirrorStat) resumed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = nil
 }
 
 func (s *mirrorStat) inStep() {
@@ -48,7 +57,7 @@ func (s *mirrorStat) inStep() {
 // behind is how many changes are known and not applied.
 func (m *mirror) behind() (n int, unknown bool) {
 	n, lost := m.dirty.Left()
-	return n, lost
+	return n + int(m.stat.applying.Load()), lost || m.stat.comparing.Load()
 }
 
 // status is the status line.
@@ -166,10 +175,10 @@ func (m *mirror) page() *exposition.Page {
 	gauge := func(name, help string, v float64) { p.Family("zkctl_mirror_"+name, exposition.Gauge, help).Add(v) }
 	count := func(name, help string, v float64) { p.Family("zkctl_mirror_"+name, exposition.Counter, help).Add(v) }
 	in := 0.0
-	if m.stat.now.Load() {
+	n, _ := m.behind()
+	if m.stat.now.Load() && n == 0 {
 		in = 1
 	}
-	n, _ := m.behind()
 	since := func(at int64) float64 {
 		if at == 0 {
 			return -1
