@@ -194,6 +194,27 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
+// TestNameLikeZookeeper: /zookeeper2 is not the servers' own, nor is a znode in it that has the name of a quota's figures.
+func TestNameLikeZookeeper(t *testing.T) {
+	ctx := testContext(t)
+	conn := session(t, client.Config{Servers: apachetest.Shared(t).Addr()}) // without a chroot
+	want := tree{znode("/zookeeper2", "", 3), znode("/zookeeper2/"+proto.StatsNode, "old", 0)}
+	t.Cleanup(func() {
+		for _, z := range slices.Backward(want) {
+			_ = conn.Delete(context.Background(), z.Path, -1) // it may not be there
+		}
+	})
+	if _, err := Run(ctx, conn, Options{Root: "/zookeeper2", NoSequences: true}, want.wanted); err != nil {
+		t.Fatal(err)
+	}
+	want[1].Data = []byte("new")
+	res, err := Run(ctx, conn, Options{Root: "/zookeeper2", OnConflict: Overwrite}, want.wanted)
+	if err != nil || res.Same != 1 || res.Changed != 1 || res.Raised != 1 || res.Failed.N != 0 {
+		t.Errorf("%+v, %v", res, err)
+	}
+	check(t, ctx, conn, want)
+}
+
 // TestForeignChange changes a znode after it was read and before it is written.
 func TestForeignChange(t *testing.T) {
 	ctx := testContext(t)
