@@ -296,7 +296,8 @@ func TestMoveWithoutPermission(t *testing.T) {
 	}
 }
 
-// TestCopyToRefused copies to what this session may not read, not even its stat (ZOOKEEPER-2590): that stays, and the rest is written.
+// TestCopyToRefused copies to what this session may not read, not even its stat (ZOOKEEPER-2590): that stays and has failed, and the
+// rest is written.
 func TestCopyToRefused(t *testing.T) {
 	e, err := localserver.Start(t.Context(), localserver.Options{Ephemeral: true})
 	if err != nil {
@@ -305,22 +306,37 @@ func TestCopyToRefused(t *testing.T) {
 	defer e.Close()
 	c := open(t, client.Config{Servers: e.ConnectString(), Auth: []client.Auth{scott}})
 	mine := []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "auth"}}}
-	for _, path := range []string{"/from", "/from/closed", "/from/open", "/to"} {
+	for _, path := range []string{"/from", "/from/closed", "/from/open", "/to", "/to/a", "/to/above"} {
 		create(t, c, path, "1", proto.OpenACL, proto.Persistent)
 	}
-	for _, path := range []string{"/to/closed", "/to/extra", "/closed"} {
+	for _, path := range []string{"/to/above/extra", "/to/closed", "/to/extra", "/closed"} {
 		create(t, c, path, "1", mine, proto.Persistent)
 	}
 	cfg := client.Config{Servers: e.ConnectString()}
-	for to, names := range map[string][]string{"/to": {"/to/closed", "/to/extra"}, "/closed": {"/closed"}} {
-		stdout, stderr, err := run(t, cfg, "cp", "/from", to, "--on-conflict", "overwrite", "--delete-extra", "-y", "-v")
+	file := filepath.Join(t.TempDir(), "from.jsonl")
+	if _, stderr, err := run(t, cfg, "export", "/from", "-O", file); err != nil {
+		t.Fatal(stderr, err)
+	}
+	const unreadable = ": exists there, and this session may not read it"
+	for _, test := range []struct {
+		words []string
+		want  string
+		named []string
+	}{
+		{[]string{"cp", "/from", "/to", "--dry-run"}, "would be created 1, changed 0, deleted 1; same 1, skipped 0, failed 4", nil},
+		{[]string{"cp", "/from", "/to"}, "created 1, changed 0, deleted 1; same 1, skipped 0, failed 4",
+			[]string{"/to/above/extra" + unreadable, "/to/above: is not wanted, and stays", "/to/closed" + unreadable, "/to/extra" + unreadable}},
+		{[]string{"import", file, "/to"}, "created 0, changed 0, deleted 0; same 2, skipped 0, failed 4", nil},
+		{[]string{"cp", "/from", "/closed"}, "created 0, changed 0, deleted 0; same 0, skipped 0, failed 3", []string{"/closed" + unreadable}},
+	} {
+		stdout, stderr, err := run(t, cfg, append(test.words, "--on-conflict", "overwrite", "--delete-extra", "-y")...)
 		var exit *ui.ExitError
-		if !errors.As(err, &exit) || exit.Code != ui.ExitFailed {
-			t.Errorf("%s: %s%v", to, stderr, err)
+		if !errors.As(err, &exit) || exit.Code != ui.ExitFailed || !strings.Contains(stdout, test.want) {
+			t.Errorf("%q: %s%s%v", test.words, stdout, stderr, err)
 		}
-		for _, name := range names {
-			if text := strings.ReplaceAll(stdout, "\t", ": ") + stderr; !strings.Contains(text, name+": exists there, and this session may not read it") {
-				t.Errorf("%s: %s is not named in %s%v", to, name, text, err)
+		for _, text := range test.named {
+			if !strings.Contains(stderr, text) {
+				t.Errorf("%q: %s is not in %s", test.words, text, stderr)
 			}
 		}
 	}

@@ -67,7 +67,7 @@ type Options struct {
 	Rate    int  // changes a second at most; 0 means DefaultRate, less than 0 no limit
 
 	// Mine, if set, says whether a znode that exists and differs, or is not wanted, may be changed or deleted: whether it is
-	// as the caller left it. Others are in Result.Foreign. It is for Overwrite and DeleteExtra.
+	// as the caller left it. Others are in Result.Foreign. It is for Overwrite; DeleteExtra does not ask.
 	Mine func(path string, found *proto.Stat) bool
 	// SameACL reports whether a znode's ACL is what a server makes of the wanted one; nil for whether they are equal.
 	SameACL func(have, wanted []proto.ACL) bool

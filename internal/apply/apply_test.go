@@ -194,6 +194,30 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
+// TestEphemeralInTheWay: what is wanted in the place of an ephemeral znode fails, unless znodes that exist are to be skipped.
+func TestEphemeralInTheWay(t *testing.T) {
+	ctx := testContext(t)
+	conn := session(t, client.Config{Servers: home(t)})
+	want := tree{znode("/t", "", 0), znode("/t/session", "", 0)}
+	if _, err := Run(ctx, conn, Options{Root: "/t"}, want[:1].wanted); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := conn.Create(ctx, "/t/session", nil, proto.OpenACL, proto.Ephemeral, 0); err != nil {
+		t.Fatal(err)
+	}
+	res, err := Run(ctx, conn, Options{Root: "/t", OnConflict: Overwrite}, want.wanted)
+	if err != nil || res.Skipped.N != 0 || res.Failed.N != 1 || !strings.Contains(res.Failed.List[0].Err.Error(), "is an ephemeral znode of session") {
+		t.Errorf("overwrite: %+v, %v", res, err)
+	}
+	if res, err := Run(ctx, conn, Options{Root: "/t", OnConflict: Skip}, want.wanted); err != nil || res.Skipped.N != 1 || res.Failed.N != 0 {
+		t.Errorf("skip: %+v, %v", res, err)
+	}
+	_, err = Run(ctx, conn, Options{Root: "/t", Resume: true}, want.wanted)
+	if conflict := (*ConflictError)(nil); !errors.As(err, &conflict) || conflict.Path != "/t/session" {
+		t.Errorf("resumed: %v", err)
+	}
+}
+
 // TestNameLikeZookeeper: /zookeeper2 is not the servers' own, nor is a znode in it that has the name of a quota's figures.
 func TestNameLikeZookeeper(t *testing.T) {
 	ctx := testContext(t)

@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -168,10 +167,10 @@ func (p *plan) patch(targets []Target, gone []*source.Znode) error {
 		case !p.mine(z.Path):
 			continue
 		case z.Err != nil:
-			p.miss(z.Path, errTheyRefuse)
+			p.miss(z.Path, ErrUnreadable)
 			continue
 		case z.Stat.EphemeralOwner != 0:
-			p.res.Skipped.add(z.Path, fmt.Errorf("is an ephemeral znode of session 0x%x, and stays", uint64(z.Stat.EphemeralOwner)))
+			p.res.Skipped.add(z.Path, ofSession(z.Stat.EphemeralOwner))
 			continue
 		case p.opt.Mine != nil && !p.opt.Mine(z.Path, &z.Stat):
 			p.res.Foreign.add(z.Path, errTheirs)

@@ -49,9 +49,10 @@ type branch struct {
 
 // surplus is a znode that is not wanted, while those below it come.
 type surplus struct {
-	path string
-	stat proto.Stat
-	stay error // why it cannot be deleted
+	path  string
+	stat  proto.Stat
+	stay  error // why it cannot be deleted
+	fails bool  // which counts as a failure
 }
 
 func newPlan(ctx context.Context, r *run) (*plan, error) {
@@ -166,12 +167,18 @@ func (p *plan) see(z *source.Znode) error {
 }
 
 var (
-	errTheirs    = errors.New("was created or changed by somebody else, and stays")
+	errTheirs    = errors.New("was created or changed by somebody else")
 	errEphemeral = errors.New("ephemeral znodes belong to sessions and are not copied")
 	errUnread    = errors.New("could not be read at the source")
-	// errTheyRefuse is about the destination.
-	errTheyRefuse = errors.New("exists there, and this session may not read it; give the destination an identity that may")
 )
+
+// ErrUnreadable means that the server does not show a znode at the destination to this session.
+var ErrUnreadable = errors.New("exists there, and this session may not read it; give the destination an identity that may")
+
+// ofSession says why an ephemeral znode at the destination is left alone.
+func ofSession(owner int64) error {
+	return fmt.Errorf("is an ephemeral znode of session 0x%x, and stays", uint64(owner))
+}
 
 // fail records that a znode is not as it is wanted, nor what is below it.
 func (r *run) fail(path string, err error) {
@@ -249,9 +256,7 @@ func (r *run) compare(b *branch, z, found *source.Znode) (changes []*change, err
 	case r.opt.OnConflict == Fail && !r.opt.Resume && z.Path != "/" && !system:
 		return nil, &ConflictError{Path: z.Path}
 	case found.Stat.EphemeralOwner != 0:
-		b.raise = false
-		r.res.Skipped.add(z.Path, fmt.Errorf("is an ephemeral znode of session 0x%x there", uint64(found.Stat.EphemeralOwner)))
-		return nil, nil
+		return nil, r.stays(b, ofSession(found.Stat.EphemeralOwner), ", and is an ephemeral znode")
 	case sameData && sameACL, system && (z.Path == zookeeper || z.Path == proto.QuotaPath || strings.HasSuffix(z.Path, "/"+proto.StatsNode)):
 		b.raise = b.raise && (r.opt.Resume || r.opt.OnConflict == Overwrite) && !system
 		r.res.Same++
@@ -265,25 +270,11 @@ func (r *run) compare(b *branch, z, found *source.Znode) (changes []*change, err
 		b.raise = false
 		r.res.Foreign.add(z.Path, fmt.Errorf("its %s was changed by somebody else", differs(sameData)))
 		return nil, nil
-	case r.opt.OnConflict == Overwrite && !found.Known:
-		b.raise = false
-		r.miss(z.Path, errTheyRefuse)
-		return nil, nil
-	case r.opt.OnConflict == Overwrite:
-	case r.opt.OnConflict == Fail && z.Path != "/":
-		why := ", and its " + differs(sameData) + " differs from what is wanted"
-		if !found.Known {
-			why = ", and this session may not read it"
-		}
-		return nil, &ConflictError{Path: z.Path, Why: why}
 	case !found.Known:
-		b.raise = false
-		r.res.Skipped.add(z.Path, errTheyRefuse)
-		return nil, nil
-	default:
-		b.raise = false
-		r.res.Skipped.add(z.Path, errors.New("exists, and its "+differs(sameData)+" differs"))
-		return nil, nil
+		return nil, r.stays(b, ErrUnreadable, ", and this session may not read it")
+	case r.opt.OnConflict != Overwrite:
+		what := ", and its " + differs(sameData) + " differs"
+		return nil, r.stays(b, errors.New("exists"+what), what+" from what is wanted")
 	}
 	if err := r.known(z); err != nil {
 		b.raise = false
@@ -300,6 +291,20 @@ func (r *run) compare(b *branch, z, found *source.Znode) (changes []*change, err
 		b.acl, b.aversion, b.counts = z.ACL, found.Stat.Aversion, counts
 	}
 	return changes, nil
+}
+
+// stays notes that a znode that exists does not become as it is wanted, and why. conflict says so after "exists".
+func (r *run) stays(b *branch, why error, conflict string) error {
+	b.raise = false
+	switch {
+	case r.opt.OnConflict == Overwrite:
+		r.miss(b.path, why)
+	case r.opt.OnConflict == Fail && b.path != "/":
+		return &ConflictError{Path: b.path, Why: conflict}
+	default:
+		r.res.Skipped.add(b.path, why)
+	}
+	return nil
 }
 
 // unread looks at a znode that this session may not read. Servers before ZOOKEEPER-2590 tell its stat even so: then an
@@ -406,15 +411,11 @@ func (p *plan) unwanted(z *source.Znode) error {
 		case notOfZnode(err) != nil:
 			return err
 		case err != nil:
-			s.stay = errTheyRefuse
+			s.stay, s.fails = ErrUnreadable, true
 		}
 	}
-	switch {
-	case s.stay != nil:
-	case s.stat.EphemeralOwner != 0:
-		s.stay = fmt.Errorf("is an ephemeral znode of session 0x%x, and stays", uint64(s.stat.EphemeralOwner))
-	case p.opt.Mine != nil && !p.opt.Mine(s.path, &s.stat):
-		s.stay = errTheirs
+	if s.stat.EphemeralOwner != 0 {
+		s.stay = ofSession(s.stat.EphemeralOwner)
 	}
 	p.extra = append(p.extra, s)
 	return nil
@@ -431,13 +432,14 @@ func (p *plan) leaveExtra(path string) error {
 		p.extra[top] = nil
 		p.extra = p.extra[:top]
 		if s.stay != nil {
-			if errors.Is(s.stay, errTheirs) {
-				p.res.Foreign.add(s.path, s.stay)
+			if s.fails {
+				p.miss(s.path, s.stay)
 			} else {
 				p.res.Skipped.add(s.path, s.stay)
 			}
 			if top > 0 && within(p.extra[top-1].path, s.path) {
-				p.extra[top-1].stay = errors.New("is not wanted, and stays because of what is below it")
+				above := p.extra[top-1]
+				above.stay, above.fails = errors.New("is not wanted, and stays because of what is below it"), above.fails || s.fails
 			}
 			continue
 		}
