@@ -14,6 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // compare compares all znodes of the source with what is known of them, and then reads those that differ.
@@ -59,8 +60,12 @@ func (m *mirror) compareSource(ctx context.Context) (changed []string, gone map[
 	}
 	defer known.done()
 	gone = map[string]struct{}{}
+	unread := "" // the last one whose children may not be read
 	missed := func(path string, t twin) {
-		if m.delete || !t.gone {
+		switch {
+		case unread != "" && zpath.Within(path, unread): // it may still be there
+			changed = append(changed, path)
+		case m.delete || !t.gone:
 			gone[path] = struct{}{}
 		}
 	}
@@ -73,7 +78,10 @@ func (m *mirror) compareSource(ctx context.Context) (changed []string, gone map[
 			if mirrored {
 				missed(z.Path, t)
 			}
-		case !mirrored, z.Err != nil, t.mzxid != z.Stat.Mzxid, t.next != source.NextSequence(&z.Stat), t.aversion != z.Stat.Aversion:
+		case z.Err != nil:
+			unread = z.Path
+			changed = append(changed, z.Path)
+		case !mirrored, t.mzxid != z.Stat.Mzxid, t.next != source.NextSequence(&z.Stat), t.aversion != z.Stat.Aversion:
 			changed = append(changed, z.Path)
 		}
 		return nil
@@ -110,14 +118,15 @@ func (m *mirror) compareDest(ctx context.Context, gone map[string]struct{}) (aga
 			again = append(again, path)
 		}
 	}
+	unread := "" // the last one whose children may not be read
 	missed := func(path string, t twin) {
 		_, expected := gone[path]
 		_, waits := m.state.pending[path]
 		switch {
-		case expected, waits:
+		case expected, waits, unread != "" && zpath.Within(path, unread):
 		case t.gone:
 			m.state.drop(path)
-		case t.theirs == 0: // nothing is in its way any more
+		case t.theirs == 0, t.mzxid == 0: // nothing is in its way any more
 			again = append(again, path)
 		default:
 			note(path, "was deleted by somebody else")
@@ -134,17 +143,23 @@ func (m *mirror) compareDest(ctx context.Context, gone map[string]struct{}) (aga
 		if mirrored && z.Err == nil && source.NextSequence(&z.Stat) < t.next {
 			m.parents[path] = struct{}{}
 		}
+		if z.Err != nil && !errors.Is(z.Err, proto.ErrNoNode) {
+			unread = path
+		}
 		switch {
 		case expected, waits, m.reserved(path):
 		case errors.Is(z.Err, proto.ErrNoNode):
 			if mirrored {
 				missed(path, t)
 			}
-		case z.Err != nil, t.gone:
+		case t.gone:
+		case !mirrored && (!m.delete || z.Stat.EphemeralOwner != 0 || m.state.fresh && !m.state.whole):
+		case !mirrored && z.Known:
+			note(path, "is not at the source, and was created by somebody else")
 		case !mirrored:
-			if m.delete && z.Stat.EphemeralOwner == 0 && !(m.state.fresh && !m.state.whole) {
-				note(path, "is not at the source, and was created by somebody else")
-			}
+			m.missed(path, apply.ErrUnreadable)
+			m.failed(apply.Failure{Path: z.Path, Err: apply.ErrUnreadable})
+		case !z.Known: // it may be as the mirror left it
 		case t.unwritten, t.theirs != z.Stat.Mzxid, t.theirACL != z.Stat.Aversion: // what it holds counts
 			again = append(again, path)
 		}
@@ -167,7 +182,7 @@ func (m *mirror) foreign(path string, what error) {
 		return
 	}
 	m.told[at] = true
-	m.warn("%s: %v; it stays (--force overwrites it)", escape.Line(at), what)
+	m.warn("%s: %v; left alone without --force", escape.Line(at), what)
 }
 
 // maxTold bounds the foreign changes that are named.
@@ -177,7 +192,6 @@ const maxTold = 1000
 func (m *mirror) firstCopy(ctx context.Context) error {
 	opt := m.options()
 	opt.Root, opt.NoSequences = m.dst.path, false
-	opt.DeleteExtra = m.delete && m.force
 	stats := map[string]proto.Stat{} // of what is not written yet
 	res, err := m.write(stats, func(opt apply.Options) (*apply.Result, error) {
 		return apply.Run(ctx, m.dst.conn, opt, func(ctx context.Context, visit func(z *source.Znode) error) error {

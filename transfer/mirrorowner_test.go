@@ -146,6 +146,60 @@ func TestMirrorRecreated(t *testing.T) {
 	}
 }
 
+// TestMirrorEphemeralInTheWay: --force does not overwrite an ephemeral znode, and nothing says so. One in the place of what is gone at the
+// source is in nobody's way.
+func TestMirrorEphemeralInTheWay(t *testing.T) {
+	server, at := home(t)
+	cfg := client.Config{Servers: server}
+	c := open(t, cfg)
+	from, to := at+"/from", at+"/to"
+	words := []string{"mirror", from, to, "--once", "--delete", "--state", filepath.Join(t.TempDir(), "state")}
+	remove := func(path string) {
+		t.Helper()
+		if err := c.Delete(testContext(t), path, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inStep := func(znodes string) {
+		t.Helper()
+		if stdout, stderr, err := run(t, cfg, words...); err != nil || stderr != "" || !strings.HasPrefix(stdout, "in step; "+znodes) {
+			t.Fatal(stdout, stderr, err)
+		}
+	}
+	blocked := func() {
+		t.Helper()
+		create(t, c, to+"/x", "", proto.OpenACL, proto.Ephemeral)
+		for _, more := range [][]string{nil, {"--force"}} {
+			stdout, stderr, err := run(t, cfg, append(words, more...)...)
+			if err == nil || err.Error() != "1 znode could not be mirrored" || !strings.Contains(stdout, "; 1 failed\n") || strings.Contains(stdout, "changed by others") ||
+				!strings.Contains(stderr, to+"/x: is an ephemeral znode of session") || strings.Contains(stderr, "--force") {
+				t.Errorf("%q: %s%s%v", more, stdout, stderr, err)
+			}
+		}
+		remove(to + "/x")
+	}
+	for _, path := range []string{from, from + "/x", to} {
+		create(t, c, path, "", proto.OpenACL, proto.Persistent)
+	}
+	blocked()
+	inStep("2 znodes")
+	remove(to + "/x") // after it was mirrored
+	if _, err := c.Set(testContext(t), from+"/x", []byte("new"), -1); err != nil {
+		t.Fatal(err)
+	}
+	blocked()
+	inStep("2 znodes")
+	remove(to + "/x")
+	create(t, c, to+"/x", "", proto.OpenACL, proto.Ephemeral)
+	remove(from + "/x")
+	for range 2 {
+		inStep("1 znode")
+	}
+	if _, err := c.Exists(testContext(t), to+"/x", false); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestMirrorWholeServer mirrors all that a server has: what is the servers' own does not count.
 func TestMirrorWholeServer(t *testing.T) {
 	server := func() (*localserver.Ensemble, *client.Conn) {

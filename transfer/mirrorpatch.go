@@ -242,7 +242,7 @@ func (m *mirror) apply(ctx context.Context, targets []apply.Target, sequences bo
 
 // unwritten notes what is somebody else's: it is written again only when it changes at the source.
 func (m *mirror) unwritten(res *apply.Result, stats map[string]proto.Stat) {
-	for _, f := range slices.Concat(res.Foreign.List, res.Skipped.List) {
+	for _, f := range res.Foreign.List {
 		path := m.atSource(f.Path)
 		t, known := m.state.twins.get(path)
 		if src, read := stats[path]; read {
@@ -323,8 +323,13 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 	case errors.Is(err, apply.ErrTooMany), errors.Is(err, apply.ErrReserved):
 		err = stopError{err}
 	}
-	for _, f := range slices.Concat(res.Foreign.List, res.Skipped.List) {
+	for _, f := range res.Foreign.List {
 		m.foreign(m.atSource(f.Path), f.Err)
+	}
+	for _, f := range res.Skipped.List { // ephemeral ones, in place of what is gone at the source
+		path := m.atSource(f.Path)
+		m.state.drop(path)
+		m.settled(path)
 	}
 	for _, f := range res.Failed.List {
 		m.failed(f)
@@ -336,6 +341,7 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 // missed notes that a znode could not be written. It is read again when everything is compared.
 func (m *mirror) missed(path string, err error) {
 	m.refused[path] = struct{}{}
+	delete(m.others, path)
 	m.count()
 	if t, known := m.state.twins.get(path); known && !errors.Is(err, apply.ErrNumber) {
 		t.mzxid = 0

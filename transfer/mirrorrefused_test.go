@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,64 @@ func mirrorRefused(t *testing.T, server, at string, tells bool) {
 	}
 	once(known, false, "2 znodes", "")
 	if _, err := c.Exists(testContext(t), at+"/to/closed", false); !errors.Is(err, proto.ErrNoNode) {
+		t.Error(err)
+	}
+}
+
+// TestMirrorBelowUnreadable mirrors znodes below one that may not be read: neither are they gone at the source, nor did somebody else
+// delete them at the destination.
+func TestMirrorBelowUnreadable(t *testing.T) {
+	server, at := home(t)
+	known := client.Config{Servers: server, Auth: []client.Auth{scott}}
+	c := open(t, known)
+	from, to := at+"/from", at+"/to"
+	create(t, c, from, "", proto.OpenACL, proto.Persistent)
+	create(t, c, from+"/closed", "", []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "auth"}}}, proto.Persistent)
+	for i := range 12 { // more than may be gone at once
+		create(t, c, fmt.Sprintf("%s/closed/%d", from, i), "", proto.OpenACL, proto.Persistent)
+	}
+	words := []string{"mirror", from, "zk://" + server + to, "--once", "--delete", "--state", t.TempDir() + "/state"}
+	for range 2 { // the destination has no identity
+		if stdout, stderr, err := run(t, known, words...); err != nil || stderr != "" || !strings.HasPrefix(stdout, "in step; 14 znodes") {
+			t.Fatal(stdout, stderr, err)
+		}
+	}
+	if _, err := c.Set(testContext(t), from+"/closed/0", []byte("new"), -1); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, err := run(t, client.Config{Servers: server}, words...) // nor has the source
+	if err == nil || !strings.Contains(err.Error(), "1 znode could not be mirrored") || !strings.HasPrefix(stdout, "in step; 14 znodes") {
+		t.Error(stdout, stderr, err)
+	}
+	if a, b := describe(t, known, from), describe(t, known, to); !slices.Equal(a, b) {
+		t.Errorf("there is\n%s\nof\n%s", strings.Join(b, "\n"), strings.Join(a, "\n"))
+	}
+}
+
+// TestMirrorExtraRefused: what is to be deleted and may not be read, not even its stat (ZOOKEEPER-2590), has failed.
+func TestMirrorExtraRefused(t *testing.T) {
+	e, err := localserver.Start(t.Context(), localserver.Options{Ephemeral: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	c := open(t, client.Config{Servers: e.ConnectString(), Auth: []client.Auth{scott}})
+	for _, path := range []string{"/from", "/to", "/to/above", "/to/open"} {
+		create(t, c, path, "", proto.OpenACL, proto.Persistent)
+	}
+	create(t, c, "/to/above/closed", "", []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "auth"}}}, proto.Persistent)
+	words := []string{"mirror", "/from", "/to", "--once", "--delete"}
+	for _, test := range []struct {
+		words []string
+		want  string
+	}{{words, "; 2 changed by others; 1 failed\n"}, {append(words, "--force"), "every 5m0s; 2 failed\n"}} { // with the one above it
+		stdout, stderr, err := run(t, client.Config{Servers: e.ConnectString()}, test.words...)
+		if err == nil || !strings.Contains(err.Error(), "could not be mirrored") || !strings.Contains(stdout, test.want) ||
+			strings.Count(stderr, "/to/above/closed: exists there, and this session may not read it") != 1 {
+			t.Errorf("%q: %s%s%v", test.words, stdout, stderr, err)
+		}
+	}
+	if _, err := c.Exists(testContext(t), "/to/open", false); !errors.Is(err, proto.ErrNoNode) {
 		t.Error(err)
 	}
 }
