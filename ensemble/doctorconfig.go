@@ -86,7 +86,7 @@ func myID(p *patient, r *rule) {
 
 func noAutopurge(p *patient, r *rule) {
 	if p.config.PurgeInterval <= 0 {
-		p.find(r, "autopurge.purgeInterval is not set")
+		p.find(r, "autopurge.purgeInterval is 0 or not set")
 	}
 }
 
@@ -113,29 +113,59 @@ func anyAddress(p *patient, r *rule) {
 	}
 }
 
-func duplicateAddress(p *patient, r *rule) {
-	type use struct {
-		id   int64
-		what string
-	}
-	seen := map[string]use{}
-	take := func(address zoocfg.HostPort, id int64, what string) {
-		if other, twice := seen[address.String()]; twice {
-			p.find(r, "%v is the %s of server.%d and the %s of server.%d", address, other.what, other.id, what, id)
-			return
+// socket is where a server of the configuration listens.
+type socket struct {
+	at    zoocfg.HostPort
+	of    string
+	local bool // of the server that reads the file
+}
+
+// clashes reports whether only one of two sockets can be.
+func (s socket) clashes(o socket) bool {
+	return s.at.Port == o.at.Port && (strings.EqualFold(s.at.Host, o.at.Host) || s.local && o.local && (s.at.AnyHost() || o.at.AnyHost()))
+}
+
+// sockets returns those of all members, then the other ones of the server that reads the file.
+func sockets(c *zoocfg.Config) (list []socket) {
+	self, listed := c.Self()
+	for _, m := range c.Verifier.Members() {
+		local := listed && m.ID == self.ID
+		add := func(at zoocfg.HostPort, what string) {
+			list = append(list, socket{at, fmt.Sprintf("the %s address of server.%d", what, m.ID), local})
 		}
-		seen[address.String()] = use{id, what}
-	}
-	for _, m := range p.config.Verifier.Members() {
 		for _, a := range m.Addrs {
-			take(a.Quorum(), m.ID, "quorum address")
-			take(a.Election(), m.ID, "election address")
-			if m.Client.Port > 0 && m.Client.AnyHost() {
-				take(zoocfg.HostPort{Host: a.Host, Port: m.Client.Port}, m.ID, "client address")
+			add(a.Quorum(), "quorum")
+			add(a.Election(), "election")
+			if m.Client.AnyHost() && !local {
+				add(zoocfg.HostPort{Host: a.Host, Port: m.Client.Port}, "client")
 			}
 		}
-		if m.Client.Port > 0 && !m.Client.AnyHost() {
-			take(m.Client, m.ID, "client address")
+		if !m.Client.AnyHost() || local {
+			add(m.Client, "client")
+		}
+	}
+	if !listed {
+		list = append(list, socket{c.Client, "clientPort", true})
+	}
+	list = append(list, socket{c.SecureClient, "secureClientPort", true})
+	if c.AdminEnabled {
+		list = append(list, socket{c.AdminAddress, "admin.serverPort", true})
+	}
+	if c.ExportsMetrics() {
+		list = append(list, socket{c.MetricsAddress, "metricsProvider.httpPort", true})
+	}
+	return slices.DeleteFunc(list, func(s socket) bool { return s.at.Port == 0 })
+}
+
+func duplicateAddress(p *patient, r *rule) {
+	list := sockets(p.config)
+	for i, s := range list {
+		if j := slices.IndexFunc(list[:i], s.clashes); j >= 0 {
+			where := s.at.String()
+			if s.at.AnyHost() {
+				where = fmt.Sprintf("port %d", s.at.Port)
+			}
+			p.find(r, "%s is %s and %s", where, list[j].of, s.of)
 		}
 	}
 }
