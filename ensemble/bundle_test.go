@@ -227,13 +227,17 @@ func TestBundleOfHalfAnEnsemble(t *testing.T) {
 	if !strings.Contains(b.files["zookeeper-config.txt"], "server.3=") {
 		t.Errorf("/zookeeper/config: %q, %s", b.files["zookeeper-config.txt"], b.lacks("zookeeper-config.txt"))
 	}
-	// A bundle is written even if no member answers.
-	out = filepath.Join(t.TempDir(), "none.tar.gz")
-	if o := run(t, newCommand, "127.0.0.1:1", "bundle", "--admin-port", "0", "-O", out); o.code != exitUnknown {
+	// A bundle is written even if no member answers. The configuration is whole, though this machine has no myid for it.
+	dir := t.TempDir()
+	out = filepath.Join(dir, "none.tar.gz")
+	config, dynamic := filepath.Join(dir, "zoo.cfg"), filepath.Join(dir, "zoo.cfg.dynamic")
+	writeFile(t, config, "dataDir=/srv/none\ninitLimit=10\nsyncLimit=5\ndynamicConfigFile="+filepath.ToSlash(dynamic)+"\n")
+	writeFile(t, dynamic, "server.1=zk1:2888:3888;2181\nserver.2=zk2:2888:3888;2181\n")
+	if o := run(t, newCommand, "127.0.0.1:1", "bundle", "--admin-port", "0", "-O", out, "--config", config); o.code != exitUnknown {
 		t.Errorf("%+v", o)
 	}
-	if b := readBundle(t, out); !strings.Contains(b.lacks("members/unknown-1"), "refused") {
-		t.Errorf("%+v", b.manifest.Missing)
+	if b := readBundle(t, out); !strings.Contains(b.lacks("members/unknown-1"), "refused") || !strings.Contains(b.files["config/zoo.cfg.dynamic"], "server.2=") {
+		t.Errorf("%+v, %v", b.manifest.Missing, b.files)
 	}
 }
 

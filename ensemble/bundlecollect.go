@@ -197,8 +197,8 @@ func (b *bundle) client(opt *bundleOptions, p *probe.Prober) {
 // files adds what the options name.
 func (b *bundle) files(ctx context.Context, opt *bundleOptions) {
 	if opt.config != "" {
-		b.settings(ctx, "config/zoo.cfg", opt.config)
-		if c, _, err := zoocfg.Load(opt.config, nil); err == nil && c.DynamicFile != "" {
+		text := b.settings(ctx, "config/zoo.cfg", opt.config)
+		if c, _, _ := zoocfg.LoadText(opt.config, text, nil); c != nil && c.DynamicFile != "" {
 			b.settings(ctx, "config/zoo.cfg.dynamic", c.DynamicFile)
 		}
 	}
@@ -214,13 +214,15 @@ func (b *bundle) files(ctx context.Context, opt *bundleOptions) {
 	}
 }
 
-func (b *bundle) settings(ctx context.Context, name, file string) {
+// settings adds a file, and returns its text, nil if it cannot be read.
+func (b *bundle) settings(ctx context.Context, name, file string) []byte {
 	text, err := infile.File(ctx, file, infile.MostSettings)
 	if err != nil {
 		b.lack(name, file, err)
-		return
+		return nil
 	}
 	b.addText(name, file, text)
+	return text
 }
 
 // dataFile is a file of a data directory.

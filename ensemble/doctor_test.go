@@ -1,6 +1,7 @@
 package ensemble
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -369,6 +371,12 @@ func TestDoctor(t *testing.T) {
 	}
 	if o := doctor("--no-members", "--config", filepath.Join(t.TempDir(), "none.cfg")); o.code != ui.ExitFailed || !strings.Contains(o.out, "critical CONFIG_INVALID: ") {
 		t.Errorf("%+v", o)
+	}
+	// The file may be a pipe that nobody writes to.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := new(patient).loadConfig(ctx, alone); !errors.Is(err, context.Canceled) {
+		t.Errorf("Ctrl-C while the file is read: %v", err)
 	}
 }
 

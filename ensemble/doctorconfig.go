@@ -1,12 +1,14 @@
 package ensemble
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/nearest"
 	"github.com/zkctl/zkctl/internal/zoocfg"
 )
@@ -33,12 +35,22 @@ func configRules() []*rule {
 }
 
 // loadConfig reads a zoo.cfg, which may be wrong.
-func (p *patient) loadConfig(file string) {
-	p.config, p.warnings, p.problem = zoocfg.Load(file, nil)
-	if p.config == nil {
-		p.lacks(ofConfig, "the configuration cannot be read")
+func (p *patient) loadConfig(ctx context.Context, file string) error {
+	text, err := infile.File(ctx, file, infile.MostSettings)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
+	if p.problem = err; err == nil {
+		p.config, p.warnings, p.problem = zoocfg.LoadText(file, text, nil)
+	}
+	if p.config == nil {
+		p.lacks(ofConfig, invalid)
+	}
+	return nil
 }
+
+// invalid is why there is no configuration; CONFIG_INVALID says what is wrong with the file.
+const invalid = "the configuration cannot be read"
 
 func configInvalid(p *patient, r *rule) {
 	if p.problem != nil && !errors.Is(p.problem, zoocfg.ErrMyID) {
@@ -71,7 +83,7 @@ func unknownKey(p *patient, r *rule) {
 func myID(p *patient, r *rule) {
 	switch {
 	case p.config == nil:
-		p.skip(r, "the configuration cannot be read")
+		p.skip(r, invalid)
 	case !p.config.Distributed():
 	case !p.has(ofDirs):
 		p.skip(r, "%s", p.absent[ofDirs])

@@ -54,8 +54,8 @@ type dataDirs struct {
 func (p *patient) readFiles(ctx context.Context, opt *doctorOptions, wanted source) error {
 	if opt.config == "" {
 		p.lacks(ofFile|ofConfig, "--config names no zoo.cfg")
-	} else {
-		p.loadConfig(opt.config)
+	} else if err := p.loadConfig(ctx, opt.config); err != nil {
+		return err
 	}
 	folders := opt.dirs
 	for _, dir := range folders {

@@ -97,6 +97,11 @@ func Load(path string, system Properties) (*Config, []Warning, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("Error processing %s: %w", path, err)
 	}
+	return LoadText(path, text, system)
+}
+
+// LoadText is Load for a file whose text has been read.
+func LoadText(path string, text []byte, system Properties) (*Config, []Warning, error) {
 	return load(path, text, system, true)
 }
 
