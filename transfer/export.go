@@ -221,7 +221,7 @@ func (e *exporting) write(ctx context.Context, location string, to sink) (*copyi
 	defer bar.done()
 	opt := source.Options{Stat: true, Data: true, ACL: true, Rate: e.rate, Settle: e.settle, Progress: bar.set, Bytes: &bar.bytes, Total: bar.of,
 		Settling: func(why string) {
-			bar.bar.Clear()
+			bar.done()
 			e.env.Note("%s", why)
 		},
 		Moment: func(m source.Moment) { x.state, x.known = m, true }}

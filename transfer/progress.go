@@ -11,8 +11,12 @@ import (
 	"github.com/zkctl/zkctl/internal/ui"
 )
 
-// lineEvery is the time between two lines of progress where there is no terminal.
-const lineEvery = 10 * time.Second
+const (
+	// lineEvery is the time between two lines of progress where there is no terminal.
+	lineEvery = 10 * time.Second
+	// lineAfter is the time before the line on a terminal first appears.
+	lineAfter = 500 * time.Millisecond
+)
 
 // progress shows on Err how far a run is: znodes, bytes of data, rate, time left. That is a line that changes on a terminal, else
 // a line now and then.
@@ -20,7 +24,7 @@ type progress struct {
 	env   *command.Env
 	what  string
 	unit  string // what is counted
-	bar   *ui.Progress
+	bar   *ui.Status
 	bytes atomic.Int64
 	total atomic.Int64 // 0 if unknown
 	from  time.Time
@@ -28,7 +32,7 @@ type progress struct {
 }
 
 func newProgress(env *command.Env, what string) *progress {
-	p := &progress{env: env, what: what, unit: "znodes", bar: env.Streams.NewProgress(what, 0)}
+	p := &progress{env: env, what: what, unit: "znodes", bar: env.Streams.NewStatus()}
 	p.begin()
 	return p
 }
@@ -44,10 +48,18 @@ func (p *progress) of(total int) { p.total.Store(int64(total)) }
 
 // set says that n are done.
 func (p *progress) set(n int) {
-	p.bar.Say(func() string { return p.line(n, time.Since(p.from)) })
-	if now := time.Now(); now.After(p.next) && !p.env.Streams.ErrTTY {
+	p.show(p.line(n, time.Since(p.from)))
+}
+
+func (p *progress) show(text string) {
+	switch now := time.Now(); {
+	case p.env.Streams.ErrTTY:
+		if now.Sub(p.from) > lineAfter {
+			p.bar.Set(text)
+		}
+	case now.After(p.next):
 		p.next = now.Add(lineEvery)
-		p.env.Note("%s", p.line(n, now.Sub(p.from)))
+		p.env.Note("%s", text)
 	}
 }
 
@@ -81,8 +93,9 @@ type counted struct {
 func (c *counted) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
 	c.p.bytes.Add(int64(n))
-	c.p.bar.Say(func() string { return c.p.what + " " + ui.Bytes(c.p.bytes.Load()) })
+	c.p.show(c.p.what + " " + ui.Bytes(c.p.bytes.Load()))
 	return n, err
 }
 
+// done removes the line, until there is more to show.
 func (p *progress) done() { p.bar.Done() }

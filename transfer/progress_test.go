@@ -27,7 +27,7 @@ func TestProgress(t *testing.T) {
 	if line := p.line(3001, 2*time.Second); strings.Contains(line, "/3,000") || strings.Contains(line, "left") {
 		t.Errorf("more than there were: %q", line)
 	}
-	p.bar.Say(func() string { return "too early" })
+	p.show("too early")
 	if shown.Len() > 0 {
 		t.Errorf("in the first moments: %q", shown.String())
 	}
@@ -36,12 +36,12 @@ func TestProgress(t *testing.T) {
 		return shown.Len() > 0
 	})
 	p.done()
-	if text := shown.String(); !strings.HasPrefix(text, "\r\x1b[Kread 1,000/3,000 znodes") || !strings.HasSuffix(text, "\r\x1b[K") {
+	if text := shown.String(); !strings.HasPrefix(text, "\rread 1,000/3,000 znodes") || !strings.HasSuffix(text, "\r\x1b[K") {
 		t.Errorf("%q", text)
 	}
-	for _, line := range strings.Split(shown.String(), "\r\x1b[K") {
-		if len(line) >= 40 {
-			t.Errorf("%q is wider than the terminal", line)
+	for line := range strings.SplitSeq(shown.String(), "\r") {
+		if n := ui.Width(strings.TrimSuffix(line, "\x1b[K")); n >= env.Streams.Width {
+			t.Errorf("%q takes %d columns of %d", line, n, env.Streams.Width)
 		}
 	}
 	// Elsewhere, lines.

@@ -183,19 +183,17 @@ func (w *writing) write(ctx context.Context, dst *source.Source, opt apply.Optio
 		made += more
 		pairs.set(made)
 	}
+	out.clear = func() {
+		pairs.done()
+		bar.done()
+	}
 	opt.Lost = func(err error) {
-		pairs.bar.Clear()
-		bar.bar.Clear()
+		out.clear()
 		w.env.Warn("%v; waiting for a connection", err)
 	}
 	opt.Progress = bar.set
-	out.clear = func() {
-		pairs.bar.Clear()
-		bar.done()
-	}
 	res, err := do(ctx, opt)
-	pairs.done()
-	bar.done()
+	out.clear()
 	return w.report(ctx, dst, out, res, err, of)
 }
 
@@ -228,7 +226,7 @@ func (w *writing) confirm(ctx context.Context, dst *source.Source, opt apply.Opt
 
 // raise says what it takes to raise sequence numbers, and asks if that is much for one parent.
 func (w *writing) raise(ctx context.Context, parents, pairs int, largest string) (bool, error) {
-	w.bar.bar.Clear()
+	w.bar.done()
 	raising := "raising"
 	if w.dryRun {
 		raising = "would raise"

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"io"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -10,11 +9,8 @@ import (
 // Progress is a line on Err that shows the progress of a long command. It shows nothing unless
 // Err is a terminal, and nothing in the first half second. It is not safe for concurrent use.
 type Progress struct {
-	bar     *progressbar.ProgressBar // nil if Err is not a terminal
-	from    time.Time
-	streams *Streams
-	texts   bool // it shows texts, no bar
-	said    bool // one is there
+	bar  *progressbar.ProgressBar // nil if Err is not a terminal
+	from time.Time
 }
 
 // progressDelay is the time before the line first appears; progressPause is the time between
@@ -35,7 +31,7 @@ func (s *Streams) NewProgress(what string, total int64) *Progress {
 		total = -1
 	}
 	return &Progress{
-		from: time.Now().Add(progressDelay), streams: s,
+		from: time.Now().Add(progressDelay),
 		bar: progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(Raw(s.Err)),
 			progressbar.OptionSetDescription(what),
@@ -56,31 +52,9 @@ func (p *Progress) Set(done int64) {
 	}
 }
 
-// Say shows a text, which has no control characters, in place of the bar.
-func (p *Progress) Say(text func() string) {
-	now := time.Now()
-	if p.bar == nil || now.Before(p.from) {
-		return
-	}
-	p.from, p.texts, p.said = now.Add(progressPause), true, true
-	line := []rune(text())
-	_, _ = io.WriteString(Raw(p.streams.Err), eraseLine+string(line[:min(len(line), max(p.streams.Width-1, 0))])) // as the bar
-}
-
-const eraseLine = "\r\x1b[K"
-
-// Clear removes what Say has shown, until it shows the next text, so that something else can be written.
-func (p *Progress) Clear() {
-	if p.said {
-		p.said = false
-		_, _ = io.WriteString(Raw(p.streams.Err), eraseLine) // as the bar
-	}
-}
-
 // Done removes the line. It may be called repeatedly.
 func (p *Progress) Done() {
-	p.Clear()
-	if p.bar != nil && !p.texts && time.Now().After(p.from) {
+	if p.bar != nil && time.Now().After(p.from) {
 		_ = p.bar.Clear()
 		_ = p.bar.Exit()
 	}
