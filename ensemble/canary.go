@@ -54,7 +54,7 @@ func canaries(ctx context.Context, p *probe.Prober, readings []*probe.Reading, p
 	var list []*canaryResult
 	var wg sync.WaitGroup
 	for _, r := range readings {
-		if r.State != probe.Serving || r.Mode == "read-only" {
+		if r.State != probe.Serving || r.ReadOnly() {
 			continue
 		}
 		c := &canaryResult{Address: r.Name()}

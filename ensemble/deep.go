@@ -53,6 +53,10 @@ func (a *agreement) compareTrees(ctx context.Context, root string, p *probe.Prob
 		}
 	}()
 	for _, r := range members {
+		if r.ReadOnly() {
+			a.leave(r, errors.New("it is read-only: cut off from the quorum, it cannot sync"))
+			continue
+		}
 		conn, err := p.Session(ctx, &r.Member, false)
 		if err != nil {
 			a.leave(r, probe.Reason(err))

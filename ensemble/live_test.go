@@ -195,6 +195,12 @@ func TestObserversAndReadOnlyMembers(t *testing.T) {
 	if o := run(t, newCommand, last, "health", "--canary", "--admin-port", "0"); o.code != ui.ExitFailed {
 		t.Errorf("%+v", o)
 	}
+	if !await.Within(30*time.Second, func() bool {
+		o = run(t, newCommand, "", "verify", "--deep", "/zookeeper", "--members", last+","+observer.Addr(), "--admin-port", "0")
+		return strings.Contains(o.out, "not compared: "+last+": it is read-only") && strings.Contains(o.out, "not compared: "+observer.Addr()+": it is read-only")
+	}) || o.code != exitUnknown {
+		t.Errorf("%+v", o)
+	}
 }
 
 // A member of another ensemble is recognized, even if both have a member with its id.

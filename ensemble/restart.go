@@ -158,7 +158,7 @@ func (t *tour) ready(ctx context.Context) (*probe.Survey, error) {
 	leaders := 0
 	for _, r := range s.Readings {
 		switch {
-		case r.State != probe.Serving || r.Mode == "read-only" || r.Stranger:
+		case r.State != probe.Serving || r.ReadOnly() || r.Stranger:
 			return nil, fmt.Errorf("not every member serves: %s", strings.Join(v.Problems, "; "))
 		case r.Leads():
 			leaders++

@@ -244,7 +244,7 @@ func (v *statusView) row(r *probe.Reading) []string {
 	}
 	role = escape.Line(role)
 	switch {
-	case r.State == probe.Serving && r.Mode == "read-only", r.State == probe.NotServing:
+	case r.ReadOnly(), r.State == probe.NotServing:
 		role = v.streams.Paint(role, color.FgYellow)
 	case r.State != probe.Serving:
 		role = v.streams.Paint(role, color.FgRed)

@@ -137,6 +137,9 @@ func (r *Reading) Epoch() answer.Opt[int64] {
 // Leads reports whether the member claims to be the leader.
 func (r *Reading) Leads() bool { return r.State == Serving && r.Mode == "leader" }
 
+// ReadOnly reports whether the member serves without the quorum.
+func (r *Reading) ReadOnly() bool { return r.State == Serving && r.Mode == "read-only" }
+
 // Votes reports whether the member counts towards the quorum, as far as is known.
 func (r *Reading) Votes() bool {
 	if role, ok := r.Role.Get(); ok {

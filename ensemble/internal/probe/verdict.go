@@ -36,7 +36,7 @@ func (s *Survey) Judge() Verdict {
 		if r.Unseen() {
 			unsure = append(unsure, r)
 		}
-		if r.State != Serving || r.Mode == "read-only" {
+		if r.State != Serving || r.ReadOnly() {
 			continue
 		}
 		standing = append(standing, r)
@@ -72,7 +72,7 @@ func (s *Survey) Judge() Verdict {
 	case len(standing) == 0:
 		v.Quorum = answer.Some(false)
 		v.Sentence = "no quorum: no member serves clients"
-		if slices.ContainsFunc(s.Readings, func(r *Reading) bool { return r.State == Serving && r.Mode == "read-only" }) {
+		if slices.ContainsFunc(s.Readings, (*Reading).ReadOnly) {
 			v.Sentence = "no quorum: the members that serve are read-only"
 		}
 	case len(leaders) > 1:
@@ -220,10 +220,10 @@ func (s *Survey) memberProblems(v *Verdict) {
 		if trouble := r.Trouble(); trouble != "" {
 			add(r, "%s", trouble)
 		}
+		if r.ReadOnly() {
+			add(r, "is read-only: it is cut off from the quorum")
+		}
 		if r.State == Serving {
-			if r.Mode == "read-only" {
-				add(r, "is read-only: it is cut off from the quorum")
-			}
 			if epoch, ok := r.Epoch().Get(); ok && !r.Stranger && newest.Known() && epoch > newest.Or(0) {
 				add(r, "has transactions of epoch %d, and the leader is in epoch %d: they are not one ensemble, or an election is under way", epoch, newest.Or(0))
 			}

@@ -27,7 +27,7 @@ func (p *style) role(r *probe.Reading, text string) string {
 	switch {
 	case r.Leads():
 		return p.s.Paint(text, color.FgGreen)
-	case r.State == probe.NotServing, r.State == probe.Asked, r.State == probe.Serving && r.Mode == "read-only":
+	case r.State == probe.NotServing, r.State == probe.Asked, r.ReadOnly():
 		return p.s.Paint(text, color.FgYellow)
 	case r.State != probe.Serving:
 		return p.s.Paint(text, color.FgRed)
