@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
+	"github.com/zkctl/zkctl/internal/infile"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/tempdir"
@@ -70,15 +72,23 @@ func (w *writing) importFile(ctx context.Context, args, mapped []string) error {
 			return err
 		}
 	}
-	file := args[0]
-	if file == "-" {
+	file, pipe := args[0], ""
+	if info, err := os.Stat(file); file == "-" {
+		pipe = standardInput
+	} else if err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		pipe = file
+	}
+	if pipe != "" {
 		spool, err := tempdir.Make("import")
 		if err != nil {
 			return err
 		}
 		defer func() { _ = spool.Remove() }() // the folder is temporary
-		if file, err = w.spool(ctx, spool.Path()); err != nil {
-			return err
+		file = filepath.Join(spool.Path(), "export")
+		if err := w.spool(ctx, pipe, file); ctx.Err() != nil {
+			return command.Stopped(ctx, ctx.Err(), "nothing was written")
+		} else if err != nil {
+			return fmt.Errorf("read %s: %w", escape.Line(pipe), err)
 		}
 	}
 	src, err := w.env.OpenLocation(source.FilePrefix + source.EncodeFile(file))
@@ -109,8 +119,8 @@ func (w *writing) importFile(ctx context.Context, args, mapped []string) error {
 	if err = errors.Join(err, missing); err == nil && len(unseen) > 0 {
 		err = fmt.Errorf("--map: %s is not in the export", escape.Line(slices.Min(slices.Collect(maps.Keys(unseen)))))
 	}
-	if err != nil && args[0] == "-" {
-		err = fmt.Errorf("standard input: %w", err)
+	if err != nil && pipe != "" {
+		err = fmt.Errorf("%s: %w", escape.Line(pipe), err)
 	}
 	if err != nil {
 		return fmt.Errorf("%w; nothing was written", err)
@@ -118,28 +128,25 @@ func (w *writing) importFile(ctx context.Context, args, mapped []string) error {
 	return m.run(ctx)
 }
 
-// spool keeps what comes on standard input, because it is read more than once.
-func (w *writing) spool(ctx context.Context, dir string) (name string, err error) {
-	name = filepath.Join(dir, "export")
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+const standardInput = "standard input"
+
+// spool keeps in a file what comes from a pipe, because it is read more than once.
+func (w *writing) spool(ctx context.Context, pipe, file string) error {
+	in := w.env.Streams.In
+	if pipe != standardInput {
+		f, err := infile.Open(ctx, pipe)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return "", err
+		return err
 	}
-	defer f.Close()
-	done := make(chan error, 1)
-	go func() {
-		_, err := io.Copy(f, w.env.Streams.In)
-		done <- err
-	}()
-	select {
-	case err = <-done:
-	case <-ctx.Done(): // the read may go on; the process or the next command ends it
-		return "", command.Stopped(ctx, ctx.Err(), "nothing was written")
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return "", fmt.Errorf("read standard input: %w", err)
-	}
-	return name, nil
+	_, err = io.Copy(f, infile.Reader(ctx, in))
+	return errors.Join(err, f.Close())
 }
 
 // mapping moves a part of an export to another path.

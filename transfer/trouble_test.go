@@ -48,9 +48,9 @@ func TestStandardStreams(t *testing.T) {
 			t.Errorf("%q: %s", compression, out)
 		}
 	}
-	// The number of the next child is what a person writes into the file.
+	// The number of the next child is what a person writes into the file, whose program writes spaces.
 	edited := filepath.Join(t.TempDir(), "edited.jsonl")
-	if err := os.WriteFile(edited, []byte(`{"zkctl":"export","schema":1,"version":"v","source":"s","root":"/e","zxidStart":"0x1","zxidEnd":"0x2","consistent":true,"time":1,"kinds":true,"options":{}}
+	if err := os.WriteFile(edited, []byte(`{ "zkctl": "export", "schema": 1, "version":"v","source":"s","root":"/e","zxidStart":"0x1","zxidEnd":"0x2","consistent":true,"time":1,"kinds":true,"options":{}}
 {"path":"/e","next":7,"numChildren":2,"cversion":3,"acl":[{"scheme":"world","id":"anyone","perms":"cdrwa"}]}
 {"znodes":1,"bytes":0}
 `), 0o600); err != nil {

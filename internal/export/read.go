@@ -27,7 +27,7 @@ const maxLine = 6*client.DefaultMaxPacket + 1<<20
 // ErrNotExport means that something else is in the file.
 var ErrNotExport = errors.New("this is not an export")
 
-// Is reports whether a file starts as an export does.
+// Is reports whether a file starts as an export does. It must be a regular file: what was read of a pipe is gone.
 func Is(name string) bool {
 	f, err := os.Open(name)
 	if err != nil {
@@ -39,9 +39,9 @@ func Is(name string) bool {
 		return false
 	}
 	defer done()
-	head := make([]byte, len(Mark))
-	_, err = io.ReadFull(src, head)
-	return err == nil && string(head) == Mark
+	head := make([]byte, 4*len(Mark)) // other programs write JSON with spaces
+	n, _ := io.ReadFull(src, head)
+	return bytes.HasPrefix(bytes.ReplaceAll(head[:n], []byte(" "), nil), []byte(Mark))
 }
 
 // Reader reads an export and checks it: each line, that paths are below the root, in order, not repeated and with their

@@ -276,6 +276,9 @@ func openFile(l *Location) (walker, error) {
 	if moment {
 		return nil, &LocationError{*l, fmt.Sprintf("%s is a single file, which holds one state; name the data directory to read that of another moment (write an @ in the name of a file as %%40)", l.File)}
 	}
+	if !info.Mode().IsRegular() {
+		return nil, &LocationError{*l, "it is not a regular file; copy its content to a file first"}
+	}
 	if export.Is(l.File) {
 		return openExport(l)
 	}
