@@ -13,7 +13,6 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/export"
-	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/version"
 )
@@ -92,7 +91,7 @@ func (t *trashing) add(z *source.Znode) error {
 	}
 	t.paths = append(t.paths, r.Path)
 	t.versions[r.Path] = r.Stat.Version
-	if slices.ContainsFunc(r.ACL, func(a proto.ACL) bool { return a.ID.Scheme == "digest" && strings.HasSuffix(a.ID.ID, ":x") }) {
+	if source.HidesHashes(r.ACL) {
 		t.hidden++
 	}
 	if err := t.w.Add(&r); err != nil {

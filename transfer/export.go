@@ -306,11 +306,8 @@ func (x *copying) add(r *export.Record) error {
 	if err := x.begin(); err != nil {
 		return err
 	}
-	for _, a := range r.ACL {
-		if _, hash, _ := strings.Cut(a.ID.ID, ":"); a.ID.Scheme == "digest" && hash == "x" {
-			x.hidden++
-			break
-		}
+	if source.HidesHashes(r.ACL) {
+		x.hidden++
 	}
 	x.written++
 	x.bytes += int64(len(r.Data))

@@ -249,6 +249,25 @@ func TestRestoreLive(t *testing.T) {
 	}
 }
 
+// TestDiffHiddenHashes: what a server does not show is no difference, and no sameness either.
+func TestDiffHiddenHashes(t *testing.T) {
+	server := apachetest.Shared(t).Addr()
+	b := newBench(t, server)
+	const root = "/TestDiffHiddenHashes"
+	for i, hash := range []string{"scott:cAoDZ609duR5dr7zG1X1AFy2t8Q=", "scott:aaaaaaaaaaaaaaaaaaaaaaaaaaa="} {
+		acl := []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "digest", ID: hash}}, {Perms: proto.PermRead, ID: proto.ID{Scheme: "world", ID: "anyone"}}}
+		b.create(fmt.Sprint(root, i), "", acl, proto.Persistent, 0)
+	}
+	acl := []proto.ACL{{Perms: proto.PermAll, ID: proto.ID{Scheme: "digest", ID: "other:x"}}, {Perms: proto.PermRead, ID: proto.ID{Scheme: "world", ID: "anyone"}}}
+	b.create(root+"2", "", acl, proto.Persistent, 0)
+	if out, errs, code := b.run("diff", root+"0", root+"1"); code != 0 || out != "" || !strings.Contains(errs, "1 znode were not compared") {
+		t.Errorf("exit %d, %s%s", code, out, errs)
+	}
+	if out, errs, code := b.run("diff", root+"0", root+"2"); code != ui.ExitNo || !strings.Contains(out, "digest:other:x") {
+		t.Errorf("another user: exit %d, %s%s", code, out, errs)
+	}
+}
+
 func TestDiffTrouble(t *testing.T) {
 	b := newBench(t, apachetest.Shared(t).Addr())
 	b.create("/TestDiffTrouble", "", proto.OpenACL, proto.Persistent, 0)

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/source"
 )
 
 // identity returns the entry of an ACL that stands for this session: its identities or, if it has none, its address.
@@ -86,9 +86,7 @@ func unfinished(acl, wanted []proto.ACL) bool {
 	return true
 }
 
-// CheckACL returns an error if an ACL that was read cannot be the whole of it: a server hides the hashes of an ACL from
-// a session that may not set it (FinalRequestProcessor.handleGetACLRequest). With such an ACL nobody could use the
-// znode.
+// CheckACL returns an error if an ACL that was read cannot be the whole of it. With such an ACL nobody could use the znode.
 func CheckACL(path string, acl []proto.ACL) error {
 	switch {
 	case acl == nil:
@@ -97,7 +95,7 @@ func CheckACL(path string, acl []proto.ACL) error {
 		return fmt.Errorf("the ACL of %s is empty, which no server accepts; give it another (--acl)", escape.Line(path))
 	}
 	for _, a := range acl {
-		if user, hash, _ := strings.Cut(a.ID.ID, ":"); a.ID.Scheme == "digest" && hash == "x" {
+		if user, hidden := source.HiddenUser(a); hidden {
 			return fmt.Errorf("the ACL of %s was read without the hash of user %q, because this session may not set it; add an identity with the permission a", escape.Line(path), user)
 		}
 	}

@@ -13,6 +13,7 @@
 //	lives.go      the histories of znodes, one after another
 //	exported.go   an export
 //	folder.go     an export that is a folder of files
+//	hidden.go     ACLs without the hashes of passwords, which servers hide
 //	key.go        the order of paths, as the order of bytes
 //	pull.go       a walk whose znodes are taken one by one
 //	taken.go      a snapshot that a server has sent, and the logs after it

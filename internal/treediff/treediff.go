@@ -63,6 +63,10 @@ func Run(ctx context.Context, env *command.Env, a, b string, opt Options) error 
 	if interrupted := command.Stopped(ctx, err, "the comparison is incomplete"); interrupted != nil {
 		return interrupted
 	}
+	if c.hidden > 0 {
+		env.Warn("the hashes of passwords in the ACLs of %s were not compared, because a server only shows them to who may set the ACL (addauth adds an identity)",
+			command.Counted(c.hidden, "znode"))
+	}
 	switch missing := c.missing(); {
 	case err != nil:
 		return err
@@ -90,6 +94,7 @@ type comparison struct {
 	a, b       side
 	ephemerals bool // compared
 	kinds      bool
+	hidden     int // znodes whose ACL lacks the hashes of passwords at one side
 	out        *differences
 }
 
@@ -246,7 +251,10 @@ func (c *comparison) changed(a, b *source.Znode) (fields []string) {
 		case Data:
 			same = bytes.Equal(a.Data, b.Data) && (a.Data == nil) == (b.Data == nil)
 		case ACL:
-			same = slices.Equal(a.ACL, b.ACL)
+			same = source.SameShown(a.ACL, b.ACL)
+			if source.HidesHashes(a.ACL) || source.HidesHashes(b.ACL) {
+				c.hidden++
+			}
 		case Kind:
 			same = a.Kind == b.Kind && a.TTL == b.TTL || !c.kinds && a.Kind != source.Ephemeral && b.Kind != source.Ephemeral
 		case Owner:
