@@ -3,6 +3,7 @@ package transfer
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -271,6 +272,26 @@ func TestMoveVerb(t *testing.T) {
 	}
 	if list := describe(t, cfg, at); len(list) != 11 {
 		t.Errorf("something is left: %q", list)
+	}
+}
+
+// TestMoveJSON: mv prints one object, whether it moves at once or in steps, and offers only options that it has.
+func TestMoveJSON(t *testing.T) {
+	server, at := home(t)
+	cfg := client.Config{Servers: server}
+	create(t, open(t, cfg), at+"/a", "", proto.OpenACL, proto.Persistent)
+	for _, words := range [][]string{{"mv", at + "/a", at + "/b"}, {"mv", at + "/b", at + "/a", "--resume"}} {
+		stdout, stderr, err := run(t, cfg, append(words, "-o", "json")...)
+		var o struct{ Created, Moved int }
+		if jsonErr := json.Unmarshal([]byte(stdout), &o); err != nil || jsonErr != nil || o.Created != 1 || o.Moved != 1 {
+			t.Errorf("%q: %s%s%v, %v", words, stdout, stderr, err, jsonErr)
+		}
+	}
+	create(t, open(t, cfg), at+"/b", "", proto.OpenACL, proto.Persistent)
+	for _, words := range [][]string{{"mv", at + "/a", "zk://" + server + at + "/b"}, {"mv", at + "/a", at + "/b", "--dry-run"}} {
+		if _, stderr, err := run(t, cfg, words...); err == nil || !strings.Contains(err.Error(), "exists at the destination (--resume goes on if an earlier run was interrupted)") {
+			t.Errorf("%q: %s%v", words, stderr, err)
+		}
 	}
 }
 

@@ -12,11 +12,12 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/source"
+	"github.com/zkctl/zkctl/internal/ui"
 	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 func newMove(env *command.Env) *cobra.Command {
-	w := &writing{env: env}
+	w := &writing{env: env, moves: true}
 	c := &cobra.Command{
 		Use: "mv FROM TO",
 		Long: `Move a znode with everything below it to another path or another live ensemble. TO
@@ -33,7 +34,13 @@ and TTL znodes from persistent ones: they become persistent.`,
   zkctl mv old:/app new:/app --dry-run`,
 		Args:              command.ArgCount(2, 2),
 		ValidArgsFunction: command.Takes(command.Location, 0, 1),
-		RunE:              func(c *cobra.Command, args []string) error { return w.move(c.Context(), args[0], args[1]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			err := w.move(c.Context(), args[0], args[1])
+			if w.moved != nil {
+				err = errors.Join(err, w.env.PrintJSON(w.moved))
+			}
+			return err
+		},
 	}
 	fs := c.Flags()
 	w.onConflict, w.acl = string(apply.Fail), keepACL
@@ -110,7 +117,8 @@ func (m *move) atOnce(ctx context.Context) (done bool, err error) {
 	case err != nil:
 		return false, fmt.Errorf("%w; nothing was moved", m.env.Explain(ctx, err))
 	}
-	m.moved(res.Created)
+	m.moved = m.object(&listing{}, res)
+	m.succeed(res.Created)
 	return true, nil
 }
 
@@ -118,10 +126,10 @@ func errEphemeral(path string) error {
 	return fmt.Errorf("%s is ephemeral: it belongs to its session and cannot be moved; nothing was moved", escape.Line(path))
 }
 
-// moved reports success.
-func (m *move) moved(znodes int) {
-	if m.env.Output == "json" {
-		_ = m.env.PrintJSON(command.Object{"moved": znodes}) // the stream's errors come back at the end
+// succeed reports success.
+func (m *move) succeed(znodes int) {
+	if m.env.Output == ui.JSON {
+		m.moved["moved"] = znodes
 		return
 	}
 	m.env.Note("moved %s", command.Counted(znodes, "znode"))
@@ -174,6 +182,6 @@ func (m *move) inSteps(ctx context.Context) error {
 	case res.Failed.N > 0:
 		return fmt.Errorf("%s of the source could not be deleted; the copy is complete", command.Counted(res.Failed.N, "znode"))
 	}
-	m.moved(res.Deleted)
+	m.succeed(res.Deleted)
 	return nil
 }

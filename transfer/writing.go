@@ -33,7 +33,9 @@ type writing struct {
 	batch, rate int
 	output      string
 
-	znodes int // that the source has, 0 if that is not known
+	moves  bool           // it is mv
+	moved  command.Object // its result in JSON, which it prints when all is done
+	znodes int            // that the source has, 0 if that is not known
 	bar    *progress
 
 	acls []proto.ACL // that --acl gives to all znodes; nil to keep theirs
@@ -271,7 +273,10 @@ func (l *listing) each(d apply.Done) {
 // report prints what a run has done, and returns the error of the verb.
 func (w *writing) report(ctx context.Context, dst *source.Source, out *listing, res *apply.Result, err error, of func(error) bool) error {
 	env := w.env
-	if env.Output == ui.JSON {
+	if env.Output == ui.JSON && w.moves && !w.dryRun {
+		w.moved = w.object(out, res)
+		w.moved["moved"] = 0
+	} else if env.Output == ui.JSON {
 		if printErr := env.PrintJSON(w.object(out, res)); printErr != nil {
 			return errors.Join(printErr, err)
 		}
@@ -285,7 +290,12 @@ func (w *writing) report(ctx context.Context, dst *source.Source, out *listing, 
 	switch {
 	case errors.As(err, &conflict):
 		hint := "--on-conflict skip or overwrite goes on, --resume if an earlier run was interrupted"
-		if w.resume {
+		switch {
+		case w.moves && w.resume:
+			hint = "delete it, or choose another destination"
+		case w.moves:
+			hint = "--resume goes on if an earlier run was interrupted"
+		case w.resume:
 			hint = "--on-conflict skip or overwrite goes on"
 		}
 		return fmt.Errorf("%w at the destination (%s); %s", conflict, hint, w.soFar(res))
