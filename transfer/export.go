@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/zkctl/zkctl/internal/command"
+	"github.com/zkctl/zkctl/internal/escape"
 	"github.com/zkctl/zkctl/internal/export"
 	"github.com/zkctl/zkctl/internal/source"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -217,6 +218,7 @@ func (e *exporting) write(ctx context.Context, location string, to sink) (*copyi
 	}
 	defer src.Close()
 	x := &copying{exporting: e, src: src, to: to, root: src.Location.Path}
+	copy(x.filter.idle, e.include) // for each backup
 	bar := newProgress(e.env, "read")
 	defer bar.done()
 	opt := source.Options{Stat: true, Data: true, ACL: true, Rate: e.rate, Settle: e.settle, Progress: bar.set, Bytes: &bar.bytes, Total: bar.of,
@@ -341,6 +343,11 @@ func (x *copying) moment() string {
 func (x *copying) verdict() error {
 	if x.orphans > 0 {
 		x.env.Warn("%s left out, because they are below znodes that could not be read", command.Counted(x.orphans, "znode"))
+	}
+	for _, glob := range x.filter.idle {
+		if glob != "" {
+			x.env.Warn("--include %s: no znode matches", escape.Line(glob))
+		}
 	}
 	if x.hidden > 0 {
 		x.env.Warn("the ACLs of %s lack the hashes of passwords, which a server only shows to who may set the ACL (addauth adds an identity)", command.Counted(x.hidden, "znode"))

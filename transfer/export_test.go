@@ -218,11 +218,14 @@ func TestUnreadButUnwanted(t *testing.T) {
 		words string
 		fails bool
 	}{
-		{"", true}, {"--exclude closed", false}, {"--include AT/from/queue", false}, {"--include AT/from/closed/kid", true}, {"--include AT/none", false},
+		{"", true}, {"--exclude closed", false}, {"--include AT/from/queue", false}, {"--include AT/from/queue --include AT/none", false}, {"--include AT/from/closed/kid", true}, {"--include AT/none", false},
 		{"--exclude AT/from", false},
 	} {
 		words := append([]string{"export", at + "/from"}, strings.Fields(strings.ReplaceAll(test.words, "AT", at))...)
 		stdout, stderr, err := run(t, client.Config{Servers: server}, words...)
+		if none := strings.Contains(stderr, at+"/none: no znode matches"); none != strings.Contains(test.words, "none") {
+			t.Errorf("%s: %s", test.words, stderr)
+		}
 		if (err != nil) != test.fails || strings.Contains(stderr, "/closed") != test.fails || !strings.Contains(stdout, `{"path":"`+at+`/from"`) {
 			t.Errorf("%s: %s%s%v", test.words, stdout, stderr, err)
 		}

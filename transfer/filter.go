@@ -10,6 +10,7 @@ import (
 // filter is --include and --exclude.
 type filter struct {
 	include, exclude []pattern
+	idle             []string // the globs of include that have matched nothing, others are ""
 }
 
 // pattern is a glob, segment by segment.
@@ -19,7 +20,7 @@ type pattern []string
 const anyLevels = "**"
 
 func newFilter(include, exclude []string) (*filter, error) {
-	f := &filter{}
+	f := &filter{idle: slices.Clone(include)}
 	for _, list := range []struct {
 		option string
 		globs  []string
@@ -98,17 +99,14 @@ func (f *filter) keeps(znode string) (keep, below bool) {
 	if znode != "/" {
 		names = strings.Split(znode[1:], "/")
 	}
-	covered := func(list []pattern) bool {
-		for _, p := range list {
-			if p.covers(names) {
-				return true
-			}
-		}
-		return false
-	}
-	if covered(f.exclude) {
+	if slices.ContainsFunc(f.exclude, func(p pattern) bool { return p.covers(names) }) {
 		return false, false
 	}
-	keep = len(f.include) == 0 || covered(f.include)
+	keep = len(f.include) == 0
+	for i, p := range f.include {
+		if p.covers(names) {
+			keep, f.idle[i] = true, ""
+		}
+	}
 	return keep, keep || slices.ContainsFunc(f.include, func(p pattern) bool { return p.reaches(names) })
 }
