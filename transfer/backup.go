@@ -465,7 +465,8 @@ func restoreDir(ctx context.Context, env *command.Env, dir, id, to string) error
 	if err != nil {
 		return err
 	}
-	if entries, err := os.ReadDir(to); err == nil && len(entries) > 0 {
+	entries, absent := os.ReadDir(to)
+	if len(entries) > 0 {
 		return fmt.Errorf("%s is not empty; name a new folder, and move it in place of the old one while the server is down", env.Streams.Name(to))
 	}
 	version := filepath.Join(to, "version-2")
@@ -473,5 +474,12 @@ func restoreDir(ctx context.Context, env *command.Env, dir, id, to string) error
 		return err
 	}
 	e := &exporting{env: env, out: version, format: snapshot, ephemerals: skipEphemerals, settle: settleTime, inconsistent: true}
-	return e.run(ctx, source.FilePrefix+source.EncodeFile(b.file))
+	if err := e.run(ctx, source.FilePrefix+source.EncodeFile(b.file)); err != nil {
+		_ = os.Remove(version) // fails if something is in it
+		if absent != nil {
+			_ = os.Remove(to)
+		}
+		return err
+	}
+	return nil
 }
