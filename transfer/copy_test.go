@@ -257,7 +257,7 @@ func TestMoveVerb(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := describe(t, cfg, at+"/from")
-	if stdout, stderr, err := run(t, cfg, "mv", at+"/from", at+"/to"); err != nil || stderr != "moved 10 znodes\n" {
+	if stdout, stderr, err := run(t, cfg, "mv", at+"/from", at+"/to"); err != nil || stdout != "" || stderr != "moved 10 znodes\n" {
 		t.Fatalf("%s%s%v", stdout, stderr, err)
 	}
 	// To a session that knows nothing of the first, in steps; --resume does not try it in one transaction.

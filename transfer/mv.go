@@ -117,7 +117,9 @@ func (m *move) atOnce(ctx context.Context) (done bool, err error) {
 	case err != nil:
 		return false, fmt.Errorf("%w; nothing was moved", m.env.Explain(ctx, err))
 	}
-	m.moved = m.object(&listing{}, res)
+	if m.env.Output == ui.JSON {
+		m.moved = m.object(&listing{}, res)
+	}
 	m.succeed(res.Created)
 	return true, nil
 }
