@@ -2,6 +2,7 @@ package awaittest
 
 import (
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -21,20 +22,15 @@ func TestLate(t *testing.T) {
 
 	// Twice as many tasks as processors.
 	s = Start()
-	stop := make(chan struct{})
+	var stop atomic.Bool
+	defer stop.Store(true)
 	for range 2 * runtime.NumCPU() {
 		go func() {
 			runtime.LockOSThread()
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for !stop.Load() {
 			}
 		}()
 	}
-	defer close(stop)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * runtime.NumCPU()))
 	for s.Took() < 300*time.Millisecond {
 		time.Sleep(time.Millisecond)
