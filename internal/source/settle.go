@@ -100,11 +100,11 @@ func (l *live) settled(ctx context.Context, opt Options, visit func(*Znode) erro
 		default:
 			return r, err
 		}
-		if opt.Settling != nil {
-			opt.Settling(fmt.Sprintf("%v; the walk starts over", err))
-		}
 		if err := l.conn.WaitConnected(ctx); err != nil {
 			return r, err
+		}
+		if opt.Settling != nil {
+			opt.Settling(fmt.Sprintf("%v; the walk starts over", err))
 		}
 	}
 }

@@ -98,6 +98,22 @@ func settle(t *testing.T, root string, watch bool, patience time.Duration, chang
 	return s
 }
 
+// TestSettleAfterSession: without a session no walk starts over, and none is said to.
+func TestSettleAfterSession(t *testing.T) {
+	const root = "/TestSettleAfterSession"
+	plant(t, root, 30)
+	w, err := openLive(client.Config{Servers: apachetest.Shared(t).Addr()}, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	end := sync.OnceFunc(func() { _ = w.Conn().Close() })
+	opt := Options{Stat: true, Data: true, ACL: true, Settle: time.Minute, Progress: func(int) { end() }, Settling: func(why string) { t.Error(why) }}
+	if _, err := w.Walk(t.Context(), opt, func(*Znode) error { return nil }); err == nil {
+		t.Error("it was read")
+	}
+}
+
 // TestSettle changes a tree in each way while it is walked.
 func TestSettle(t *testing.T) {
 	for _, watch := range []bool{true, false} {
