@@ -295,6 +295,23 @@ func TestMoveJSON(t *testing.T) {
 	}
 }
 
+// TestMoveProgress: a move says how far it is also while it compares the copy.
+func TestMoveProgress(t *testing.T) {
+	server, at := home(t)
+	c := open(t, client.Config{Servers: server})
+	forest(t, c, at+"/from", 1)
+	var shown bytes.Buffer
+	env, end := environ(client.Config{Servers: server}, io.Discard, &shown)
+	defer end()
+	env.Streams.ErrTTY = true
+	if err := command.Run(testContext(t), env, command.Args("mv", at+"/from", at+"/to", "--resume", "--rate", "150")); err != nil {
+		t.Fatalf("%s%v", shown.String(), err)
+	}
+	if text := shown.String(); !strings.Contains(text, "\rcompared ") {
+		t.Errorf("%q", text)
+	}
+}
+
 // TestMoveWithoutPermission: what may not be deleted is not copied first.
 func TestMoveWithoutPermission(t *testing.T) {
 	server, at := home(t)

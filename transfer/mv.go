@@ -154,13 +154,16 @@ func (m *move) inSteps(ctx context.Context) error {
 	var gone apply.Removal
 	opt := m.options(m.dst.Location.Path)
 	opt.DryRun, opt.OnConflict = true, apply.Overwrite
+	bar := newProgress(m.env, "compared")
 	res, err := apply.Run(ctx, m.dst.Conn(), opt, func(ctx context.Context, visit func(z *source.Znode) error) error {
 		missing, err := m.wanted(ctx, m.whole(), func(z *source.Znode) error {
 			gone.Add(zpath.Rebase(z.Path, m.dst.Location.Path, from), z.Stat.Version)
+			bar.set(gone.Len())
 			return visit(z)
 		})
 		return errors.Join(err, missing)
 	})
+	bar.done()
 	if err != nil {
 		return fmt.Errorf("compare the copy with its source: %w; nothing was deleted", err)
 	}
@@ -168,11 +171,12 @@ func (m *move) inSteps(ctx context.Context) error {
 		return fmt.Errorf("in %s, the copy differs from the source or cannot be read; nothing was deleted at the source (--resume goes on if the copy may be written; otherwise delete the copy, and move again)",
 			command.Counted(differing, "znode"))
 	}
-	bar := m.env.Streams.NewProgress("deleted", int64(gone.Len()))
+	bar = newProgress(m.env, "deleted")
+	bar.of(gone.Len())
 	delOpt := m.options(from)
-	delOpt.Progress = func(done int) { bar.Set(int64(done)) }
+	delOpt.Progress = bar.set
 	res, err = apply.Remove(ctx, m.src.Conn(), delOpt, &gone)
-	bar.Done()
+	bar.done()
 	for _, f := range res.Failed.List {
 		m.env.Complain(fmt.Errorf("%s stays: %s", escape.Line(f.Path), reason(f.Err)))
 	}
