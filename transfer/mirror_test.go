@@ -451,13 +451,18 @@ func TestMirrorClearsItsLine(t *testing.T) {
 	var screen bytes.Buffer
 	env, end := environ(client.Config{Servers: server}, &screen, &screen)
 	defer end()
-	env.Streams.ErrTTY = true
+	env.Streams.OutTTY, env.Streams.ErrTTY, env.Streams.Width = true, true, 40
 	if err := command.Run(testContext(t), env, command.Args("mirror", at+"/from", at+"/to", "--once")); err != nil {
 		t.Fatal(err)
 	}
 	line, result, cleared := strings.Cut(screen.String(), "\r\x1b[K")
 	if !strings.HasPrefix(line, "\r") || !cleared || !strings.HasPrefix(result, "in step; 1 znode") {
 		t.Errorf("%q", screen.String())
+	}
+	for line := range strings.Lines(result) {
+		if n := len(strings.TrimSpace(line)); n > env.Streams.Width {
+			t.Errorf("%q takes %d columns of %d", line, n, env.Streams.Width)
+		}
 	}
 }
 

@@ -146,7 +146,7 @@ func (m *mirror) finished() error {
 			return err
 		}
 	} else if !m.env.Quiet {
-		fmt.Fprintln(m.env.Streams.Out, m.status())
+		fmt.Fprintln(m.env.Streams.Out, m.env.Streams.Fold(m.status()))
 	}
 	switch failed, foreign := m.stat.failed.Load(), m.stat.foreign.Load(); {
 	case failed > 0:
