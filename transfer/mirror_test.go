@@ -25,6 +25,7 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/sharedio"
+	"github.com/zkctl/zkctl/internal/ui"
 )
 
 // gate is a dialer whose connections can all be cut.
@@ -442,6 +443,24 @@ func FuzzMirrorState(f *testing.F) {
 			t.Fatalf("%v: %v, %v; want %v, %v", err, b, read.pending, a, s.pending)
 		}
 	})
+}
+
+// TestStatusLines: a log gets no line for each change or attempt.
+func TestStatusLines(t *testing.T) {
+	var log bytes.Buffer
+	l := newStatusLine(&command.Env{Streams: &ui.Streams{Out: io.Discard, Err: &log, Width: 80}}, false)
+	for _, text := range []string{"copying; 1", "copying; 2", "in step; 3", "behind by 1 change; 3", "in step; 3", "behind by 2 changes; 3",
+		"waiting: refused; 3", "waiting: timed out; 3", "comparing; 3", "in step; 3"} {
+		l.show(text)
+	}
+	var states []string
+	for line := range strings.Lines(log.String()) {
+		_, state, _ := strings.Cut(strings.TrimSpace(line), " ")
+		states = append(states, state)
+	}
+	if want := []string{"copying; 1", "in step; 3", "waiting: refused; 3", "comparing; 3", "in step; 3"}; !slices.Equal(states, want) {
+		t.Errorf("there is %q, want %q", states, want)
+	}
 }
 
 // TestMirrorClearsItsLine: what --once prints is not behind the status line.

@@ -198,7 +198,7 @@ func (m *mirror) step(ctx context.Context) error {
 // open waits for the session with an end, and says so if there is no connection. renewed is called if the session is a new one.
 func (m *mirror) open(ctx context.Context, e *end, broken string, renewed func() error) error {
 	wrap := func(err error) error { return m.env.At(e.location, fmt.Errorf("%s: %w", broken, err)) }
-	if e.conn != nil && e.conn.Err() != nil {
+	if e.conn != nil && e.conn.Err() != nil && !m.stat.inTrouble() {
 		m.stat.trouble(wrap(e.conn.Err()))
 		m.line.show(m.status())
 	}

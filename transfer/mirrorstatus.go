@@ -39,6 +39,13 @@ func (s *mirrorStat) trouble(err error) {
 	s.now.Store(false)
 }
 
+// inTrouble reports whether something is the matter.
+func (s *mirrorStat) inTrouble() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err != nil
+}
+
 // resumed says that the trouble is over.
 func (s *mirrorStat) resumed() {
 	s.mu.Lock()
@@ -100,13 +107,24 @@ func (m *mirror) statusObject() command.Object {
 		"applied": m.stat.applied.Load(), "foreign": m.stat.foreign.Load(), "failed": m.stat.failed.Load(), "reconnects": m.stat.reconnects.Load()}
 }
 
-// statusLine shows the status on stderr: on a terminal on one line, elsewhere when it changes, and once a minute.
+// statusLine shows the status on stderr: on a terminal on one line, elsewhere when its kind changes, and once a minute.
 type statusLine struct {
 	env   *command.Env
 	quiet bool
 	line  *ui.Status
 	shown time.Time
-	state string
+	kind  string
+}
+
+// kindOf is the state that a status begins with, without what is another at each attempt or change: why it waits, and by how many
+// changes it is behind while it keeps up.
+func kindOf(text string) string {
+	state, _, _ := strings.Cut(text, ";")
+	state, _, _ = strings.Cut(state, ":")
+	if strings.HasPrefix(state, "behind by ") {
+		return "in step"
+	}
+	return state
 }
 
 // statusEvery is the time between two lines where there is no terminal and the state stays.
@@ -119,17 +137,17 @@ func newStatusLine(env *command.Env, quiet bool) *statusLine {
 func (l *statusLine) show(text string) {
 	s := l.env.Streams
 	now := time.Now()
-	state, _, _ := strings.Cut(text, ";")
+	kind := kindOf(text)
 	switch {
 	case s.ErrTTY:
 		l.line.Set(text)
 		return
-	case !l.quiet && (state != l.state || now.Sub(l.shown) > statusEvery):
+	case !l.quiet && (kind != l.kind || now.Sub(l.shown) > statusEvery):
 		_, _ = fmt.Fprintf(s.Err, "%s %s\n", now.Format(time.RFC3339), text)
 	default:
 		return
 	}
-	l.shown, l.state = now, state
+	l.shown, l.kind = now, kind
 }
 
 // end removes the line.
