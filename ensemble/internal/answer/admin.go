@@ -183,7 +183,7 @@ func (o Object) Connections() []*Connection {
 				Address: clientAddress(f.Text("remote_socket_address")), Secure: key == "secure_connections",
 				Interest: f.int("interest_ops"), Queued: f.int("outstanding_requests"),
 				Received: f.int("packets_received"), Sent: f.int("packets_sent"), Session: f.hex("session_id"),
-				LastOp: f.Text("last_operation"), Established: established(f.fields["established"]), Timeout: f.int("session_timeout"),
+				LastOp: operation(f.Text("last_operation")), Established: established(f.fields["established"]), Timeout: f.int("session_timeout"),
 				LastCxid: f.hex("last_cxid"), LastZxid: f.hex("last_zxid"), LastResponse: f.int("last_response_time"),
 				LastLatency: f.number("last_latency"), MinLatency: f.number("min_latency"),
 				AvgLatency: f.number("avg_latency"), MaxLatency: f.number("max_latency"),

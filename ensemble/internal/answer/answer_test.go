@@ -85,13 +85,14 @@ func TestConnections(t *testing.T) {
 		t.Errorf("the AdminServer tells %+v, %v, want %+v", got[0], err, want)
 	}
 	for line, address := range map[string]string{
-		" /0:0:0:0:0:0:0:1:46642[1](queued=0,recved=1,sent=0)":           "[0:0:0:0:0:0:0:1]:46642",
+		" /0:0:0:0:0:0:0:1:46642[1](queued=0,recved=1,sent=0)":           "[::1]:46642",
 		" /10.1.2.3:46642[0](queued=0,recved=1,sent=0)":                  "10.1.2.3:46642",
-		" /fe80:0:0:0:1:2:3:4%eth0:55[1](queued=0,recved=1,sent=0)":      "[fe80:0:0:0:1:2:3:4%eth0]:55",
+		" /fe80:0:0:0:1:2:3:4%eth0:55[1](queued=0,recved=1,sent=0)":      "[fe80::1:2:3:4%eth0]:55",
+		" /2001:db8:0:0:0:0:0:1:9[1](queued=0,recved=0,sent=0,lop=null)": "[2001:db8::1]:9",
 		" /10.1.2.3:1[1](queued=0,recved=1,sent=0,sid=0x0,lop=NA,est=5)": "10.1.2.3:1",
 	} {
 		list, err := ParseCons([]byte(line + "\n\n"))
-		if err != nil || len(list) != 1 || list[0].Address != address || list[0].Session.Known() {
+		if err != nil || len(list) != 1 || list[0].Address != address || list[0].Session.Known() || list[0].LastOp != "" {
 			t.Errorf("%q: %+v, %v", line, list, err)
 		}
 	}

@@ -2,6 +2,7 @@ package answer
 
 import (
 	"bytes"
+	"net/netip"
 	"strings"
 )
 
@@ -114,7 +115,7 @@ func (c *Connection) parse(line string) bool {
 				c.Session = id
 			}
 		case "lop":
-			c.LastOp = value
+			c.LastOp = operation(value)
 		case "est":
 			c.Established = whole(value)
 		case "to":
@@ -151,8 +152,24 @@ func fromHex(s string) Opt[float64] {
 func clientAddress(s string) string {
 	s = s[strings.LastIndexByte(s, '/')+1:]
 	colon := strings.LastIndexByte(s, ':')
-	if colon < 0 || strings.HasPrefix(s, "[") || strings.Count(s, ":") < 2 {
+	if colon < 0 || strings.Count(s, ":") < 2 {
 		return s
 	}
-	return "[" + s[:colon] + "]" + s[colon:]
+	return "[" + Host(strings.Trim(s[:colon], "[]")) + "]" + s[colon:]
+}
+
+// Host shortens an IPv6 address, which Java writes at full length.
+func Host(host string) string {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.String()
+	}
+	return host
+}
+
+// operation returns the last operation of a connection, "" if there was none yet.
+func operation(text string) string {
+	if text == "null" || text == "NA" {
+		return ""
+	}
+	return text
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -334,10 +333,7 @@ func configured(c *Config, port int, useful bool) (list []Member) {
 }
 
 func (m *Member) add(host string, port int) {
-	if ip, err := netip.ParseAddr(host); err == nil { // which Java writes at full length
-		host = ip.String()
-	}
-	a := client.Address{Host: host, Port: port}
+	a := client.Address{Host: answer.Host(host), Port: port}
 	if port > 0 && !slices.Contains(m.Addresses, a) {
 		m.Addresses = append(m.Addresses, a)
 	}

@@ -2,6 +2,7 @@ package top
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -97,10 +98,14 @@ func (m *model) serving() (list []*listing) {
 	return list
 }
 
-// blind names the members that do not list their connections, and what would make them; "" if all do.
+// blind names the members that do not list their connections, and the setting that would make them; "" if all do.
 func (m *model) blind() string {
 	reasons := map[string][]string{}
+	advice := ""
 	for _, l := range m.serving() {
+		if errors.Is(l.err, probe.ErrNotWhitelisted) {
+			advice = "; 4lw.commands.whitelist=mntr,conf,cons in zoo.cfg, or --admin-port, opens a door"
+		}
 		if l.err != nil {
 			reasons[l.err.Error()] = append(reasons[l.err.Error()], l.member.Name())
 		}
@@ -114,8 +119,7 @@ func (m *model) blind() string {
 	}
 	slices.Sort(parts)
 	slices.Sort(names)
-	return "clients are unknown at " + strings.Join(names, ", ") + "; 4lw.commands.whitelist=mntr,conf,cons in zoo.cfg, or --admin-port, opens a door (" +
-		strings.Join(parts, "; ") + ")"
+	return "clients are unknown at " + strings.Join(names, ", ") + advice + " (" + strings.Join(parts, "; ") + ")"
 }
 
 // behind returns the age of the oldest listing, if connections are not listed in every round.
