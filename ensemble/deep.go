@@ -245,13 +245,22 @@ func (a *agreement) judgeTrees(root string, views []*vantage, paths []string) {
 	switch {
 	case len(paths) > 0:
 		a.Agree = answer.Some(false)
-		a.Text = fmt.Sprintf("%s of %d below %s differ between %d members", command.Counted(len(paths), "znode"), len(all), root, len(views))
+		znodes := fmt.Sprintf("of %d below %s", len(all), root)
+		a.Text = fmt.Sprintf("%s between %d members", command.Plural(len(paths), "znode "+znodes+" differs", "znodes "+znodes+" differ"), len(views))
 	case len(a.Unread) > 0:
-		a.Text = fmt.Sprintf("%s below %s could not be read; the other %d are the same on %d members", command.Counted(len(unread), "znode"), root, len(all), len(views))
+		a.Text = fmt.Sprintf("%s below %s could not be read", command.Counted(len(unread), "znode"), root)
+		if len(all) > 0 {
+			a.Text += "; " + same(len(all), "that could be read", len(views))
+		}
 	default:
 		a.Agree = answer.Some(true)
-		a.Text = fmt.Sprintf("%s below %s are the same on %d members", command.Counted(len(all), "znode"), root, len(views))
+		a.Text = same(len(all), "below "+root, len(views))
 	}
+}
+
+// same says that so many znodes are the same on so many members.
+func same(znodes int, which string, members int) string {
+	return fmt.Sprintf("%s the same on %d members", command.Plural(znodes, "znode "+which+" is", "znodes "+which+" are"), members)
 }
 
 // describe says how the other views of a znode differ from the first.

@@ -66,10 +66,13 @@ func TestVerify(t *testing.T) {
 	if o := verify("--deep", "/"); o.code != 0 || !strings.Contains(o.out, "below / are the same on 3 members") {
 		t.Errorf("%+v", o)
 	}
+	if o := verify("--deep", "/a"); o.code != 0 || o.out != "1 znode below /a is the same on 3 members\n" {
+		t.Errorf("%+v", o)
+	}
 	if o := verify("--deep", ""); o.code != exitUnknown || !strings.Contains(o.err, "--deep: ") {
 		t.Errorf("%+v", o)
 	}
-	if o := verify("--deep", "/none"); o.code != exitUnknown || !strings.HasPrefix(o.out, "unknown: 1 znode below /none could not be read") || strings.Count(o.out, "NoNode") != 3 {
+	if o := verify("--deep", "/none"); o.code != exitUnknown || !strings.HasPrefix(o.out, "unknown: 1 znode below /none could not be read\n") || strings.Count(o.out, "NoNode") != 3 {
 		t.Errorf("%+v", o)
 	}
 	if o := verify("--deep", "/a//b"); o.code != exitUnknown || o.out != "" {
