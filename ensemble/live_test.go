@@ -9,11 +9,13 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"maps"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,6 +25,7 @@ import (
 	"github.com/zkctl/zkctl/internal/await"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/port"
+	"github.com/zkctl/zkctl/internal/port/porttest"
 	"github.com/zkctl/zkctl/internal/proto"
 	"github.com/zkctl/zkctl/internal/storage"
 	"github.com/zkctl/zkctl/internal/ui"
@@ -200,6 +203,57 @@ func TestObserversAndReadOnlyMembers(t *testing.T) {
 		return strings.Contains(o.out, "not compared: "+last+": it is read-only") && strings.Contains(o.out, "not compared: "+observer.Addr()+": it is read-only")
 	}) || o.code != exitUnknown {
 		t.Errorf("%+v", o)
+	}
+}
+
+// A member that is named by two addresses counts once, even if it does not tell its id.
+func TestMemberAtTwoAddresses(t *testing.T) {
+	for name, properties := range map[string]map[string]string{"all words": nil, "only srvr": {"4lw.commands.whitelist": "srvr"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := embedded(t, 3, properties)
+			leader, err := e.Leader(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			followers := slices.DeleteFunc(slices.Clone(e.Members()), func(m *localserver.Member) bool { return m == leader })
+			// What leads to a member elsewhere: a forwarded port, or a load balancer.
+			forward := func(m *localserver.Member) string {
+				return porttest.Serve(t, func(c net.Conn) {
+					to, err := net.Dial("tcp", m.Addr())
+					if err != nil {
+						return
+					}
+					go func() { _, _ = io.Copy(to, c); to.Close() }()
+					_, _ = io.Copy(c, to)
+				})
+			}
+			toLeader, toFollower := forward(leader), forward(followers[0])
+			_, portOf, _ := strings.Cut(followers[0].Addr(), ":")
+			named := []string{toLeader, toFollower, toLeader + "," + toFollower, followers[0].Addr() + ",localhost:" + portOf, e.ConnectString() + "," + toLeader}
+			check := func(verdict string, members int) {
+				t.Helper()
+				for _, servers := range named {
+					var s status
+					var o output
+					if !await.Within(30*time.Second, func() bool {
+						s, o = statusOf(t, servers, "--admin-port", "0", "--timeout", "20s")
+						return o.code == 0 && strings.HasPrefix(s.Verdict, verdict) && (len(s.Members) == members || members == 0)
+					}) {
+						t.Errorf("%s: %s%s", servers, o.out, o.err)
+					}
+				}
+			}
+			check("quorum 3 of 3, leader ", 3)
+			if err := followers[1].Kill(); err != nil {
+				t.Fatal(err)
+			}
+			check("quorum 2 of 3, leader ", 0) // one that tells no id may be the killed one, and is shown
+			a := followers[0].Addr()
+			if s, o := statusOf(t, "", "--members", a+","+a, "--admin-port", "0"); len(s.Members) != 1 {
+				t.Errorf("%s%s", o.out, o.err)
+			}
+		})
 	}
 }
 

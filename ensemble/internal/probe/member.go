@@ -16,6 +16,7 @@ type Member struct {
 	ID        answer.Opt[int64]
 	Addresses []client.Address // for clients, in order of preference; empty if unknown
 	Role      answer.Opt[zoocfg.Role]
+	Named     bool // by the user, not by the configuration
 	Guessed   bool // the configuration has no client port; another member's is tried
 	Stranger  bool // the ensemble's configuration does not list it
 	AdminPort int  // of its AdminServer; 0 for none

@@ -41,7 +41,10 @@ func (p *Prober) Members() ([]Member, error) {
 	}
 	var list []Member
 	for i, a := range addrs {
-		m := Member{Addresses: []client.Address{a}}
+		if slices.Contains(addrs[:i], a) {
+			continue
+		}
+		m := Member{Addresses: []client.Address{a}, Named: true}
 		if n := len(p.AdminPorts); n > 0 {
 			m.AdminPort = p.AdminPorts[min(i, n-1)]
 		}
@@ -154,6 +157,7 @@ type survey struct {
 	session  time.Time       // when the session that read the configuration had ended; zero without one
 	widened  bool
 	resolved map[string][]string
+	twice    []string // notes on members that were named twice
 
 	candidates []Member // for a session; not yet asked
 
@@ -452,7 +456,6 @@ func (b *survey) identify() {
 	for _, r := range b.Readings {
 		r.Stranger = r.Config.foreign(b.Config)
 	}
-	b.unite()
 	list := b.configured()
 	guesses := guessed(list)
 	taken := map[int64]bool{}
@@ -474,6 +477,7 @@ func (b *survey) identify() {
 			taken[id] = true
 		}
 	}
+	b.unite(list)
 	for _, r := range b.Readings {
 		_, listed := b.Config.Member(r.ID.Or(-1))
 		r.Stranger = r.Stranger || r.ID.Known() && !listed || r.Mode == "standalone" && len(b.Config.Members()) > 1
@@ -495,17 +499,41 @@ func (c *Config) foreign(other *Config) bool {
 	return true
 }
 
-// unite drops the second reading of a member that was named by an address other than the configuration's: both readings
-// have the same id.
-func (b *survey) unite() {
-	seed := func(r *Reading) bool { return b.seed(r.Name()) < len(b.seeds) }
-	named := map[int64]bool{}
+// unite leaves one reading of each member: one that was named may have been named twice, or be listed at another address.
+func (b *survey) unite(list []Member) {
+	guesses := guessed(list)
+	ids := map[*Reading]int64{}
+	chosen := map[int64]*Reading{}
 	for _, r := range b.Readings {
-		if id, ok := r.ID.Get(); ok && seed(r) && !r.Stranger {
-			named[id] = true
+		id, known := r.ID.Get()
+		if i := slices.IndexFunc(list, func(m Member) bool { return guesses[m.Name()] <= 1 && b.same(r.Member, m) }); !known && i >= 0 {
+			id, known = list[i].ID.Get()
+		}
+		if r.Stranger || !known {
+			continue
+		}
+		ids[r] = id
+		if o := chosen[id]; o == nil || r.State == Serving && o.State != Serving || (r.State == Serving) == (o.State == Serving) && b.seed(r.Name()) < b.seed(o.Name()) {
+			chosen[id] = r
 		}
 	}
-	b.Readings = slices.DeleteFunc(b.Readings, func(r *Reading) bool { return named[r.ID.Or(-1)] && !seed(r) })
+	all := len(list) > 0 && !slices.ContainsFunc(list, func(m Member) bool { r := chosen[m.ID.Or(0)]; return r == nil || r.State != Serving })
+	drop := func(r *Reading, format string, a ...any) bool {
+		if r.Named {
+			b.twice = append(b.twice, fmt.Sprintf(format, a...))
+		}
+		return true
+	}
+	b.Readings = slices.DeleteFunc(b.Readings, func(r *Reading) bool {
+		id, known := ids[r]
+		switch {
+		case known && chosen[id] != r:
+			return drop(r, "%s and %s are both member %d: one server by two names, or two servers with the same myid", chosen[id].Name(), r.Name(), id)
+		case !known && !r.Stranger && all && r.Mode != "standalone":
+			return drop(r, "%s is one of the listed members, at another address", r.Name())
+		}
+		return false
+	})
 }
 
 func (b *survey) note() {
@@ -522,6 +550,7 @@ func (b *survey) note() {
 		}
 		b.Notes = append(b.Notes, fmt.Sprintf("the configuration names no %s: %v is a guess; --members names them", what, named))
 	}
+	b.Notes = append(b.Notes, b.twice...)
 }
 
 // measureLag compares the members with the leader. A nil comparable accepts all readings.

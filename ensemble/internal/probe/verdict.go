@@ -27,7 +27,7 @@ func (s *Survey) Judge() Verdict {
 	v := Verdict{Problems: []string{}}
 	var leaders, standing, unsure []*Reading
 	up := zoocfg.IDs{}
-	voters := int64(0)
+	voters, nameless := int64(0), 0
 	for _, r := range s.Readings {
 		if r.Stranger || !r.Votes() {
 			continue
@@ -42,12 +42,17 @@ func (s *Survey) Judge() Verdict {
 		standing = append(standing, r)
 		if id, ok := r.ID.Get(); ok {
 			up.Add(id)
+		} else {
+			nameless++
 		}
-		if r.Leads() {
+		if r.Leads() && !slices.ContainsFunc(leaders, func(o *Reading) bool { return s.perhapsSame(r, o) && r.Epoch() == o.Epoch() }) {
 			leaders = append(leaders, r)
 		}
 	}
 	v.Serving = int64(len(standing))
+	if s.Config != nil { // one that does not tell its id may be one that does, at another address
+		v.Serving = int64(max(len(up), nameless))
+	}
 	unasked := int64(0) // voters of the configuration
 	if s.Config != nil {
 		n := int64(len(s.Config.Voting()))
@@ -82,6 +87,11 @@ func (s *Survey) Judge() Verdict {
 		s.judgeQuorum(&v, voters, unasked, unsure, up, leaders)
 	}
 	return v
+}
+
+// perhapsSame reports whether two readings may be of one member at two addresses.
+func (s *Survey) perhapsSame(r, o *Reading) bool {
+	return s.Config != nil && !(r.ID.Known() && o.ID.Known())
 }
 
 // judgeQuorum completes the verdict on an ensemble in which some voters serve.
