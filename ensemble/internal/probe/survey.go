@@ -20,6 +20,7 @@ type Survey struct {
 	Readings []*Reading // by id, then those without one
 	Config   *Config    // nil if no member reported it
 	Notes    []string   // remarks on the members and on how they were found
+	Twice    []string   // names of members that were asked, and that Readings has at another address
 	Alone    bool       // only the members that were named were asked
 
 	Writes answer.Opt[float64] // transactions per second; like Reads, only if the members are watched
@@ -519,6 +520,7 @@ func (b *survey) unite(list []Member) {
 	}
 	all := len(list) > 0 && !slices.ContainsFunc(list, func(m Member) bool { r := chosen[m.ID.Or(0)]; return r == nil || r.State != Serving })
 	drop := func(r *Reading, format string, a ...any) bool {
+		b.Twice = append(b.Twice, r.Name())
 		if r.Named {
 			b.twice = append(b.twice, fmt.Sprintf(format, a...))
 		}

@@ -183,7 +183,7 @@ func (b *watching) publish() {
 		return r.At.Sub(leader.At).Abs() < grace && r.At.Before(b.session) == leader.At.Before(b.session)
 	})
 	b.doubt()
-	s := &Survey{Config: b.Config, Notes: b.Notes, Alone: b.Alone, Proof: b.Proof, Prover: b.Prover}
+	s := &Survey{Config: b.Config, Notes: b.Notes, Twice: b.Twice, Alone: b.Alone, Proof: b.Proof, Prover: b.Prover}
 	now := time.Now()
 	for _, r := range b.Readings {
 		shown := *r

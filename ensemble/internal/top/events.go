@@ -2,6 +2,7 @@ package top
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/zkctl/zkctl/ensemble/internal/probe"
@@ -48,9 +49,14 @@ func (c *chronicle) observe(at time.Time, s *probe.Survey) {
 		c.member(at, r)
 	}
 	for name := range c.states {
-		if !listed[name] {
-			delete(c.states, name)
+		if listed[name] {
+			continue
+		}
+		delete(c.states, name)
+		if !slices.Contains(s.Twice, name) {
 			c.note(at, false, "%s left the ensemble", name)
+		} else if name == c.leader {
+			c.leader = "" // it leads at another address
 		}
 	}
 	c.election(at, s)
