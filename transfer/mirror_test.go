@@ -450,7 +450,7 @@ func TestStatusLines(t *testing.T) {
 	var log bytes.Buffer
 	l := newStatusLine(&command.Env{Streams: &ui.Streams{Out: io.Discard, Err: &log, Width: 80}}, false)
 	for _, text := range []string{"copying; 1", "copying; 2", "in step; 3", "behind by 1 change; 3", "in step; 3", "behind by 2 changes; 3",
-		"waiting: refused; 3", "waiting: timed out; 3", "comparing; 3", "in step; 3"} {
+		"waiting: refused; 3", "waiting: timed out; 3", "comparing; 3", "behind by 1 change; 3", "in step; 3"} {
 		l.show(text)
 	}
 	var states []string
@@ -458,7 +458,7 @@ func TestStatusLines(t *testing.T) {
 		_, state, _ := strings.Cut(strings.TrimSpace(line), " ")
 		states = append(states, state)
 	}
-	if want := []string{"copying; 1", "in step; 3", "waiting: refused; 3", "comparing; 3", "in step; 3"}; !slices.Equal(states, want) {
+	if want := []string{"copying; 1", "in step; 3", "waiting: refused; 3", "comparing; 3", "behind by 1 change; 3", "in step; 3"}; !slices.Equal(states, want) {
 		t.Errorf("there is %q, want %q", states, want)
 	}
 }

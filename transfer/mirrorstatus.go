@@ -73,7 +73,7 @@ func (m *mirror) status() string {
 	trouble := m.stat.err
 	m.stat.mu.Unlock()
 	n, lost := m.behind()
-	state := "in step"
+	state := kindInStep
 	switch {
 	case trouble != nil:
 		state = "waiting: " + escape.Line(trouble.Error())
@@ -82,7 +82,7 @@ func (m *mirror) status() string {
 	case lost:
 		state = "comparing"
 	case n > 0:
-		state = fmt.Sprintf("behind by %s", command.Counted(n, "change"))
+		state = fmt.Sprintf(kindBehind+" %s", command.Counted(n, "change"))
 	}
 	text := fmt.Sprintf("%s; %s", state, command.Counted(int(m.stat.znodes.Load()), "znode"))
 	if zxid := m.stat.zxid.Load(); zxid != 0 {
@@ -117,15 +117,20 @@ type statusLine struct {
 }
 
 // kindOf is the state that a status begins with, without what is another at each attempt or change: why it waits, and by how many
-// changes it is behind while it keeps up.
+// changes it is behind.
 func kindOf(text string) string {
 	state, _, _ := strings.Cut(text, ";")
 	state, _, _ = strings.Cut(state, ":")
-	if strings.HasPrefix(state, "behind by ") {
-		return "in step"
+	if strings.HasPrefix(state, kindBehind) {
+		return kindBehind
 	}
 	return state
 }
+
+const (
+	kindInStep = "in step"
+	kindBehind = "behind by"
+)
 
 // statusEvery is the time between two lines where there is no terminal and the state stays.
 const statusEvery = time.Minute
@@ -138,11 +143,12 @@ func (l *statusLine) show(text string) {
 	s := l.env.Streams
 	now := time.Now()
 	kind := kindOf(text)
+	news := kind != l.kind && (kind != kindBehind || l.kind != kindInStep) // each change of a busy source is none
 	switch {
 	case s.ErrTTY:
 		l.line.Set(text)
 		return
-	case !l.quiet && (kind != l.kind || now.Sub(l.shown) > statusEvery):
+	case !l.quiet && (news || now.Sub(l.shown) > statusEvery):
 		_, _ = fmt.Fprintf(s.Err, "%s %s\n", now.Format(time.RFC3339), text)
 	default:
 		return
