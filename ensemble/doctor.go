@@ -277,7 +277,11 @@ func (opt *doctorOptions) chosen() ([]*rule, error) {
 		}
 		drop[r] = true
 	}
-	return slices.DeleteFunc(all, func(r *rule) bool { return drop[r] || len(keep) > 0 && !keep[r] }), nil
+	all = slices.DeleteFunc(all, func(r *rule) bool { return drop[r] || len(keep) > 0 && !keep[r] })
+	if len(all) == 0 {
+		return nil, errors.New("--only and --skip leave nothing to check; --list lists the codes")
+	}
+	return all, nil
 }
 
 func runDoctor(ctx context.Context, opt *doctorOptions) error {

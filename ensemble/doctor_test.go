@@ -359,7 +359,7 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	for _, args := range [][]string{{"--only", "LATNCY"}, {"--set", "LATENCY=3"}, {"--set", "NO_QUORUM.limit=3"}, {"--set", "LATENCY.limit=NaN"},
-		{"--fail-on", "bad"}, {"--no-members"}, {"--no-members", "--dir", "/none/such"}, {"--nonsense"}} {
+		{"--fail-on", "bad"}, {"--no-members"}, {"--no-members", "--dir", "/none/such"}, {"--only", "ZNODES", "--skip", "ZNODES"}, {"--nonsense"}} {
 		if o := doctor(args...); o.code != exitUnknown || o.out != "" {
 			t.Errorf("%v: %+v", args, o)
 		}
