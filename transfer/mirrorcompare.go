@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/zkctl/zkctl/internal/apply"
@@ -28,23 +26,27 @@ func (m *mirror) compare(ctx context.Context) error {
 		}
 	}
 	clear(m.refused)
-	changed, gone, err := m.compareSource(ctx)
+	changed := newPathSorter()
+	defer changed.close()
+	gone, err := m.compareSource(ctx, changed)
 	if err != nil {
 		return err
 	}
 	if err := m.mayDelete(len(gone)); err != nil {
 		return err
 	}
-	again, err := m.compareDest(ctx, gone)
-	if err != nil {
+	if err := m.compareDest(ctx, gone, changed); err != nil {
 		return err
 	}
-	changed = append(changed, again...)
 	for _, paths := range []map[string]struct{}{gone, m.state.pending} {
-		changed = slices.AppendSeq(changed, maps.Keys(paths))
+		for path := range paths {
+			changed.add(path)
+		}
 	}
-	slices.SortFunc(changed, source.Compare)
-	if err := m.patch(ctx, slices.Compact(changed)); err != nil {
+	if err := m.patch(ctx, changed.chunks); err != nil {
+		return err
+	}
+	if err := m.stopIf(changed.err); err != nil {
 		return err
 	}
 	m.state.mark(false, true)
@@ -53,10 +55,10 @@ func (m *mirror) compare(ctx context.Context) error {
 }
 
 // compareSource finds what has changed at the source since it was mirrored, and what is gone.
-func (m *mirror) compareSource(ctx context.Context) (changed []string, gone map[string]struct{}, err error) {
+func (m *mirror) compareSource(ctx context.Context, changed *pathSorter) (gone map[string]struct{}, err error) {
 	known, err := m.state.twins.beside()
 	if err != nil {
-		return nil, nil, stopError{err}
+		return nil, stopError{err}
 	}
 	defer known.done()
 	gone = map[string]struct{}{}
@@ -64,7 +66,7 @@ func (m *mirror) compareSource(ctx context.Context) (changed []string, gone map[
 	missed := func(path string, t twin) {
 		switch {
 		case unread != "" && zpath.Within(path, unread): // it may still be there
-			changed = append(changed, path)
+			changed.add(path)
 		case m.delete || !t.gone:
 			gone[path] = struct{}{}
 		}
@@ -80,16 +82,16 @@ func (m *mirror) compareSource(ctx context.Context) (changed []string, gone map[
 			}
 		case z.Err != nil:
 			unread = z.Path
-			changed = append(changed, z.Path)
+			changed.add(z.Path)
 		case !mirrored, t.mzxid != z.Stat.Mzxid, t.next != source.NextSequence(&z.Stat), t.aversion != z.Stat.Aversion:
-			changed = append(changed, z.Path)
+			changed.add(z.Path)
 		}
 		return nil
 	})
 	if err == nil {
 		err = m.stopIf(known.rest(missed))
 	}
-	return changed, gone, err
+	return gone, err
 }
 
 // mayDelete stops a mirror before it deletes very much.
@@ -102,12 +104,12 @@ func (m *mirror) mayDelete(gone int) error {
 		command.Thousands(gone), command.Thousands(m.state.twins.len()))}
 }
 
-// compareDest finds what somebody else has changed at the destination, and returns what is to be compared with the source
+// compareDest finds what somebody else has changed at the destination, and adds to again what is to be compared with the source
 // once more. What is gone at the source does not count.
-func (m *mirror) compareDest(ctx context.Context, gone map[string]struct{}) (again []string, err error) {
+func (m *mirror) compareDest(ctx context.Context, gone map[string]struct{}, again *pathSorter) error {
 	known, err := m.state.twins.beside()
 	if err != nil {
-		return nil, stopError{err}
+		return stopError{err}
 	}
 	defer known.done()
 	clear(m.others)
@@ -115,7 +117,7 @@ func (m *mirror) compareDest(ctx context.Context, gone map[string]struct{}) (aga
 		m.others[path] = struct{}{}
 		m.foreign(path, errors.New(what))
 		if m.force {
-			again = append(again, path)
+			again.add(path)
 		}
 	}
 	unread := "" // the last one whose children may not be read
@@ -127,7 +129,7 @@ func (m *mirror) compareDest(ctx context.Context, gone map[string]struct{}) (aga
 		case t.gone:
 			m.state.drop(path)
 		case t.theirs == 0, t.mzxid == 0: // nothing is in its way any more
-			again = append(again, path)
+			again.add(path)
 		default:
 			note(path, "was deleted by somebody else")
 		}
@@ -161,7 +163,7 @@ func (m *mirror) compareDest(ctx context.Context, gone map[string]struct{}) (aga
 			m.failed(apply.Failure{Path: z.Path, Err: apply.ErrUnreadable})
 		case !z.Known: // it may be as the mirror left it
 		case t.unwritten, t.theirs != z.Stat.Mzxid, t.theirACL != z.Stat.Aversion: // what it holds counts
-			again = append(again, path)
+			again.add(path)
 		}
 		return nil
 	})
@@ -172,7 +174,7 @@ func (m *mirror) compareDest(ctx context.Context, gone map[string]struct{}) (aga
 		err = m.stopIf(known.rest(missed))
 	}
 	m.count()
-	return again, err
+	return err
 }
 
 // foreign reports what somebody else has changed, once.

@@ -182,7 +182,7 @@ func (m *mirror) step(ctx context.Context) error {
 	if lost != nil {
 		err = m.compare(ctx)
 	} else {
-		err = m.patch(ctx, paths)
+		err = m.patch(ctx, slices.Chunk(paths, chunk))
 	}
 	if err != nil {
 		m.dirty.Add(paths...)

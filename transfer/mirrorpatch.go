@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -21,11 +22,11 @@ import (
 // chunk is how many znodes are read before they are written.
 const chunk = 1000
 
-// patch brings single znodes, given by their paths at the source in order, into step.
-func (m *mirror) patch(ctx context.Context, paths []string) error {
+// patch brings single znodes, given by their paths at the source in order, a chunk at a time, into step.
+func (m *mirror) patch(ctx context.Context, chunks iter.Seq[[]string]) error {
 	var gone, anew []string
 	there := map[string]*proto.Stat{} // what is at the destination instead
-	for part := range slices.Chunk(paths, chunk) {
+	for part := range chunks {
 		r, err := m.read(ctx, part)
 		if err == nil {
 			anew, err = m.renew(ctx, r, anew)

@@ -22,6 +22,7 @@
 //	mirroranew.go    what was deleted and created again meanwhile
 //	mirrorstate.go   what is remembered, and its file
 //	twins.go         what is known of each znode, in order
+//	pathsorter.go    paths that are to be read, in order
 //	mirrorstatus.go  the status line and metrics
 //	progress.go      how far a run is
 //	writing.go       what the verbs that write a tree share: options, questions, the report
