@@ -20,7 +20,7 @@ func (m *mirror) compare(ctx context.Context) error {
 	if err := m.src.conn.Sync(ctx, m.src.path); err != nil {
 		return err
 	}
-	if m.state.twins.len() == 0 {
+	if !m.state.whole {
 		if err := m.firstCopy(ctx); err != nil {
 			return err
 		}
@@ -190,19 +190,29 @@ func (m *mirror) foreign(path string, what error) {
 // maxTold bounds the foreign changes that are named.
 const maxTold = 1000
 
-// firstCopy copies everything, in one stream.
+// firstCopy copies everything, in one stream. If it was interrupted, it goes on where it was; what has changed before that is
+// found when everything is compared.
 func (m *mirror) firstCopy(ctx context.Context) error {
 	opt := m.options()
 	opt.Root, opt.NoSequences = m.dst.path, false
+	from := m.state.reached
+	if from != "" {
+		opt.From = m.atDest(from)
+		if _, err := m.dst.conn.Exists(ctx, opt.From, false); errors.Is(err, proto.ErrNoNode) {
+			return nil // maybe what is above it was deleted by somebody else, too, and stays deleted
+		}
+	}
 	stats := map[string]proto.Stat{} // of what is not written yet
 	res, err := m.write(stats, func(opt apply.Options) (*apply.Result, error) {
 		return apply.Run(ctx, m.dst.conn, opt, func(ctx context.Context, visit func(z *source.Znode) error) error {
-			return m.src.conn.Walk(ctx, m.src.path, client.WalkOptions{Stat: true, Data: true, ACL: true, Rate: m.rate}, func(w *client.Walked) error {
+			return m.src.conn.Walk(ctx, m.src.path, client.WalkOptions{Stat: true, Data: true, ACL: true, From: from, Rate: m.rate}, func(w *client.Walked) error {
 				z := source.OfWalk(w)
 				if errors.Is(w.Err, proto.ErrNoNode) || z.Kind == source.Ephemeral || m.reserved(w.Path) {
 					return nil
 				}
-				stats[w.Path] = w.Stat
+				if from == "" || !zpath.Within(from, w.Path) { // what is known of these is still to be compared
+					stats[w.Path] = w.Stat
+				}
 				z.Path = m.atDest(w.Path)
 				return visit(z)
 			})

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/zkctl/zkctl/internal/apply"
 	"github.com/zkctl/zkctl/internal/client"
 	"github.com/zkctl/zkctl/internal/command"
 	"github.com/zkctl/zkctl/internal/proto"
@@ -41,6 +42,9 @@ func TestMirrorModel(t *testing.T) {
 			if m.rnd.IntN(2) == 0 {
 				create(t, m.c, m.at+"/to", "", proto.OpenACL, proto.Persistent)
 			}
+			if m.rnd.IntN(3) == 0 {
+				m.plant(2 + m.rnd.IntN(3))
+			}
 			m.run(12)
 		})
 	}
@@ -53,6 +57,7 @@ type mirrorModel struct {
 	c      *client.Conn
 	at     string
 	rnd    *rand.Rand
+	many   int                      // znodes that the source has besides, in the middle
 	left   map[string]*source.Znode // how the last run left the destination
 	theirs map[string]bool          // what somebody else has changed there since the mirror wrote it
 	log    []string
@@ -67,6 +72,23 @@ func (m *mirrorModel) acl() []proto.ACL {
 }
 
 func (m *mirrorModel) note(format string, a ...any) { m.log = append(m.log, fmt.Sprintf(format, a...)) }
+
+// plant gives the source so many times what the mirror copies at once, so that it can be killed in the first copy.
+func (m *mirrorModel) plant(times int) {
+	for range times {
+		ops := make([]proto.MultiOp, apply.DefaultBatch)
+		for i := range ops {
+			ops[i] = client.CreateOp(m.at+"/from"+m.planted(m.many+i), []byte("planted"), m.acl(), proto.Persistent, 0)
+		}
+		if _, err := m.c.Multi(testContext(m.t), ops); err != nil {
+			m.t.Fatal(err)
+		}
+		m.many += len(ops)
+	}
+	m.note("%d planted", m.many)
+}
+
+func (m *mirrorModel) planted(i int) string { return fmt.Sprintf("/c-%04d", i) }
 
 // tree reads one end.
 func (m *mirrorModel) tree(end string) map[string]*source.Znode {
@@ -89,6 +111,9 @@ func (m *mirrorModel) change(end string, n int) string {
 	path := fmt.Sprintf("/%c", 'a'+m.rnd.IntN(6))
 	if m.rnd.IntN(2) == 0 {
 		path += fmt.Sprintf("/%c", 'a'+m.rnd.IntN(3))
+	}
+	if m.many > 0 && m.rnd.IntN(3) == 0 {
+		path = m.planted(m.rnd.IntN(m.many))
 	}
 	full := m.at + end + path
 	var err error
@@ -143,8 +168,12 @@ func (m *mirrorModel) run(rounds int) {
 			words = append(words, "--force")
 		}
 		before := m.tree("/to")
-		if m.rnd.IntN(3) == 0 {
-			m.kill(words, time.Duration(20+m.rnd.IntN(80))*time.Millisecond)
+		kills := max(0, m.rnd.IntN(3)-1)
+		if round == 0 && m.many > 0 {
+			kills = 1 + m.rnd.IntN(4)
+		}
+		for range kills {
+			m.kill(words, time.Duration(20+m.rnd.IntN(80+m.many/10))*time.Millisecond)
 			for range m.rnd.IntN(6) {
 				n++
 				m.change("/from", n)
@@ -154,8 +183,9 @@ func (m *mirrorModel) run(rounds int) {
 		m.check(before, round == 0, del, force, words)
 		if t.Failed() {
 			t.Log(strings.Join(m.log, "\n"))
-			text, _ := os.ReadFile(state)
-			t.Log(string(text))
+			if text, _ := os.ReadFile(state); m.many == 0 {
+				t.Log(string(text))
+			}
 			t.FailNow()
 		}
 	}
@@ -193,20 +223,21 @@ func (m *mirrorModel) check(before map[string]*source.Znode, first, del, force b
 	}
 	m.note("%s%s%v", strings.TrimSpace(stdout), stderr, err)
 	src, dst := m.tree("/from"), m.tree("/to")
+	var ephemerals []string
+	for _, tree := range []map[string]*source.Znode{src, dst} {
+		for path, z := range tree {
+			if z.Kind == source.Ephemeral {
+				ephemerals = append(ephemerals, path)
+			}
+		}
+	}
 	blocked := func(path string) bool { // by what is above or below it
 		for other := range m.theirs {
 			if other != path && (zpath.Within(path, other) || zpath.Within(other, path) || other == "" || path == "") {
 				return true
 			}
 		}
-		for _, tree := range []map[string]*source.Znode{src, dst} {
-			for other, z := range tree {
-				if z.Kind == source.Ephemeral && other != path && zpath.Within(path, other) {
-					return true
-				}
-			}
-		}
-		return false
+		return slices.ContainsFunc(ephemerals, func(other string) bool { return other != path && zpath.Within(path, other) })
 	}
 	differ := 0
 	all := maps.Clone(src)

@@ -16,6 +16,7 @@ import (
 	"github.com/zkctl/zkctl/internal/filelock"
 	"github.com/zkctl/zkctl/internal/ownfile"
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/source"
 )
 
 // mirrorState is what a mirror remembers. With a file, every change of it is appended there before the next write to the
@@ -23,6 +24,7 @@ import (
 type mirrorState struct {
 	mirrorHead
 	twins   *twins
+	reached string              // the last znode, in the order of a walk, that was ever among them
 	gone    int                 // of these, how many are no longer at the source
 	about   map[string]struct{} // to be written next
 	pending map[string]struct{} // were about to be written when the mirror was killed, or lost its session: its own, however they look
@@ -272,6 +274,9 @@ func (s *mirrorState) set(path string, old, t twin) {
 		s.gone--
 	}
 	s.twins.put(path, t)
+	if s.reached == "" || source.Compare(path, s.reached) > 0 {
+		s.reached = path
+	}
 }
 
 func (s *mirrorState) unset(path string) {

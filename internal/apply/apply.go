@@ -59,6 +59,9 @@ type Options struct {
 	NoACL       bool     // znodes that exist keep their ACLs
 	Alone       bool     // only Root is wanted; its children are left alone
 	DryRun      bool     // decide, and write nothing
+	// From, if set, says that of the wanted tree only what comes from here on, and what is above it, is passed. The numbers of the
+	// next sequential children of what is above are not raised. It is not for DeleteExtra.
+	From string
 	// Instead, if set, is deleted in the same transaction that writes everything, or the error is ErrNotAtOnce and nothing
 	// was done. It may grow until the last wanted znode was visited.
 	Instead *Removal

@@ -430,6 +430,26 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+// TestFrom: only what comes from a znode on is passed, and only that is compared with what exists.
+func TestFrom(t *testing.T) {
+	ctx := testContext(t)
+	conn := session(t, client.Config{Servers: home(t)})
+	all := tree{znode("/t", "", 3), znode("/t/a", "", 1), znode("/t/a/x", "", 0), znode("/t/b", "", 2), znode("/t/b/x", "", 0), znode("/t/b/y", "", 0), znode("/t/c", "", 0)}
+	begun := slices.Clone(all[:5])
+	begun[0], begun[3] = znode("/t", "", 2), znode("/t/b", "", 1)
+	rest := append(tree{znode("/t", "", 7)}, all[3:]...)
+	if _, err := Run(ctx, conn, Options{Root: "/t"}, begun.wanted); err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	opt := Options{Root: "/t", From: "/t/b/x", OnConflict: Overwrite, Wrote: func(path string, _ *proto.Stat, _ bool) { seen = append(seen, path) }}
+	res, err := Run(ctx, conn, opt, rest.wanted)
+	if err != nil || res.Created != 2 || res.Same != 3 || slices.Contains(seen, "/t/a") {
+		t.Errorf("%+v, %v, %q", res, err, seen)
+	}
+	check(t, ctx, conn, all) // the number of /t is that of its children
+}
+
 // TestResume ends runs at arbitrary moments, as a kill does, and resumes.
 func TestResume(t *testing.T) {
 	ctx := testContext(t)

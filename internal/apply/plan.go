@@ -69,7 +69,7 @@ func newPlan(ctx context.Context, r *run) (*plan, error) {
 	case r.opt.OnConflict == Fail && !r.opt.Resume && r.opt.Root != "/":
 		return nil, &ConflictError{Path: r.opt.Root}
 	}
-	opt := client.WalkOptions{Stat: true, Data: true, ACL: true}
+	opt := client.WalkOptions{Stat: true, Data: true, ACL: true, From: r.opt.From}
 	if r.opt.Alone {
 		opt.Levels = -1
 	}
@@ -223,7 +223,8 @@ var ErrReserved = errors.New("belongs to the servers, which accept only quotas t
 
 // branch opens a wanted znode.
 func (p *plan) branch(z *source.Znode) *branch {
-	b := &branch{path: z.Path, raise: !p.opt.NoSequences, want: source.NextSequence(&z.Stat), container: z.Kind == source.Container}
+	raise := !p.opt.NoSequences && (p.opt.From == "" || !zpath.IsBelow(p.opt.From, z.Path)) // children before From may be missing
+	b := &branch{path: z.Path, raise: raise, want: source.NextSequence(&z.Stat), container: z.Kind == source.Container}
 	p.above = append(p.above, b)
 	return b
 }

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 	"unsafe"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // WalkOptions change how [Conn.Walk] goes about. With the zero value it only lists names.
@@ -22,6 +24,9 @@ type WalkOptions struct {
 	Levels int
 	// Most is how many children of each znode are walked, the first ones; 0 means all. Walked.Children has no others.
 	Most int
+	// From, if set, leaves out what would be visited before it, except what is above it. It is at or below the root, and
+	// need not exist. Walked.Children leaves out the same.
+	From string
 	// Rate is how many requests are made in a second at most, each part of a multiRead being one; 0
 	// means as many as the server answers.
 	Rate int
@@ -438,7 +443,7 @@ func (w *walk) take(b *walkBatch) {
 			n.info.all = list.err == nil
 			n.listed = n.info.all && n.info.stat.NumChildren == 0 || w.last(n) || errors.Is(n.err, proto.ErrNoNode)
 		} else {
-			n.listed, n.names = true, list.names
+			n.listed, n.names = true, w.since(n.path, list.names)
 			if w.opt.Most > 0 && len(n.names) > w.opt.Most {
 				n.names = slices.Clone(n.names[:w.opt.Most])
 			}
@@ -467,6 +472,16 @@ func (w *walk) take(b *walkBatch) {
 	clear(b.lists)
 	clear(b.ops)
 	w.spare = append(w.spare, b)
+}
+
+// since leaves out the children before WalkOptions.From.
+func (w *walk) since(parent string, names []string) []string {
+	if w.opt.From == "" || !zpath.IsBelow(w.opt.From, parent) {
+		return names
+	}
+	name, _, _ := strings.Cut(zpath.Rebase(w.opt.From, parent, "/")[1:], "/")
+	first, _ := slices.BinarySearch(names, name)
+	return names[first:]
 }
 
 // advance visits znodes up to the next that is not listed.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zkctl/zkctl/internal/proto"
+	"github.com/zkctl/zkctl/internal/zpath"
 )
 
 // TestWalkReadsMore: with data, stats and ACLs, each znode is what single requests tell of it.
@@ -64,6 +65,44 @@ func TestWalkReadsMore(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Errorf("%+v: %d znodes, want %d", opt, len(got), len(want))
 			}
+		}
+	}
+}
+
+// TestWalkFrom: a walk that begins in the middle visits what is above that, it, and what comes after.
+func TestWalkFrom(t *testing.T) {
+	servers := home(t)
+	c := open(t, Config{Servers: servers})
+	paths := forest("/since", 5, 4, 3)
+	paths = append(paths, "/since/a0001-") // after what is below a0001, although - is before /
+	plant(t, c, paths)
+	inOrder := func(path string) string { return strings.ReplaceAll(path, "/", "\x00") }
+	slices.SortFunc(paths, func(a, b string) int { return strings.Compare(inOrder(a), inOrder(b)) })
+	below := open(t, Config{Servers: servers + "/since"})
+	for _, from := range []string{"/since", "/since/a0000", "/since/a0001", "/since/a0001/b0002/c0001", "/since/a0001/b0003/c0002", "/since/a0001/none/deep", "/since/a0001-",
+		"/since/0", "/since/a0004/b0003/c0002", "/since/z"} {
+		want := slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
+			return inOrder(path) < inOrder(from) && !zpath.Within(from, path)
+		})
+		for _, opt := range []WalkOptions{{}, {Stat: true}, {Data: true, ACL: true}, {Watch: true}, {Most: 100}} {
+			opt.From = from
+			var got, named []string
+			if err := c.Walk(testContext(t), "/since", opt, func(z *Walked) error {
+				got = append(got, z.Path)
+				for _, name := range z.Children {
+					named = append(named, z.Path+"/"+name)
+				}
+				return z.Err
+			}); err != nil || !slices.Equal(got, want) || len(named) != len(want)-1 {
+				t.Errorf("%+v: %v, %q, and %d children; want %q", opt, err, got, len(named), want)
+			}
+		}
+		n := 0
+		if err := below.Walk(testContext(t), "/", WalkOptions{From: zpath.Rebase(from, "/since", "/")}, func(z *Walked) error {
+			n++
+			return z.Err
+		}); err != nil || n != len(want) {
+			t.Errorf("from %s, below a chroot: %v, %d znodes, want %d", from, err, n, len(want))
 		}
 	}
 }
