@@ -168,10 +168,11 @@ func TestNoServerAtAll(t *testing.T) {
 }
 
 func TestExpiry(t *testing.T) {
-	server := apachetest.Test(t, apache.Options{TickTime: 100 * time.Millisecond})
+	const timeout = 3 * time.Second
+	server := apachetest.Test(t, apache.Options{TickTime: timeout / 6})
 	addr := server.Addr()
 	conn, ctx := other(t, addr)
-	tt := openTest(t, terminalOptions{servers: addr, timeout: time.Second})
+	tt := openTest(t, terminalOptions{servers: addr, timeout: timeout})
 	tt.seeLine(promptOf(addr, "CONNECTED", 0))
 	tt.send("create -e /mine\r")
 	tt.seeLine(promptOf(addr, "CONNECTED", 1))

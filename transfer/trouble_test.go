@@ -212,7 +212,7 @@ func TestReluctantDestination(t *testing.T) {
 
 	g := &gate{}
 	s := session.New(func() (client.Config, error) {
-		return client.Config{Servers: server.ConnectString(), SessionTimeout: 200 * time.Millisecond, Dial: g.dial}, nil
+		return client.Config{Servers: server.ConnectString(), SessionTimeout: 4 * time.Second, Dial: g.dial}, nil
 	})
 	env := *b.env
 	env.Session = s

@@ -131,9 +131,10 @@ func TestServerRestartResumesTheSession(t *testing.T) {
 }
 
 func TestPausedServer(t *testing.T) {
-	s := apachetest.Test(t, apache.Options{TickTime: 200 * time.Millisecond})
+	const timeout = 2 * time.Second
+	s := apachetest.Test(t, apache.Options{TickTime: timeout / 4})
 	e := newEvents()
-	c := open(t, Config{Servers: s.Addr(), SessionTimeout: 900 * time.Millisecond, OnEvent: e.take})
+	c := open(t, Config{Servers: s.Addr(), SessionTimeout: timeout, OnEvent: e.take})
 	if err := c.WaitConnected(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func TestPausedServer(t *testing.T) {
 	}
 	start := awaittest.Start()
 	err := c.Delete(testContext(t), "/x", -1)
-	took, late := start.Late(2 * time.Second)
+	took, late := start.Late(2 * timeout)
 	if loss := lossOf(t, err); !loss.Sent || !strings.Contains(err.Error(), "timed out: nothing arrived from the server for") || late {
 		t.Errorf("after %v: %v", took, err)
 	}
@@ -155,9 +156,10 @@ func TestPausedServer(t *testing.T) {
 
 // TestPing: an idle session survives several timeouts.
 func TestPing(t *testing.T) {
-	s := apachetest.Test(t, apache.Options{TickTime: 250 * time.Millisecond})
+	const timeout = 2 * time.Second
+	s := apachetest.Test(t, apache.Options{TickTime: timeout / 4})
 	e := newEvents()
-	c := open(t, Config{Servers: s.Addr(), SessionTimeout: time.Second, OnEvent: e.take})
+	c := open(t, Config{Servers: s.Addr(), SessionTimeout: timeout, OnEvent: e.take})
 	if err := c.WaitConnected(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -165,16 +167,17 @@ func TestPing(t *testing.T) {
 	select {
 	case ev := <-e:
 		t.Errorf("event %s of an idle session", ev.text())
-	case <-time.After(3500 * time.Millisecond):
+	case <-time.After(3 * timeout):
 	}
 }
 
 func TestExpiry(t *testing.T) {
-	s := apachetest.Test(t, apache.Options{TickTime: 100 * time.Millisecond})
+	const timeout = 2 * time.Second
+	s := apachetest.Test(t, apache.Options{TickTime: timeout / 4})
 	ctx := testContext(t)
 	var n network
 	e := newEvents()
-	c := open(t, Config{Servers: s.Addr(), SessionTimeout: 400 * time.Millisecond, OnEvent: e.take, Dial: n.dial})
+	c := open(t, Config{Servers: s.Addr(), SessionTimeout: timeout, OnEvent: e.take, Dial: n.dial})
 	create(t, c, "/gone", proto.Ephemeral)
 	e.await(t, "SyncConnected")
 

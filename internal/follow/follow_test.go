@@ -310,7 +310,8 @@ func (n *network) set(down bool) {
 
 // Under a writer, after a cut network, a restart of the server and the end of the session, what was followed is what the server has.
 func TestEndsWithTheStateOfTheServer(t *testing.T) {
-	server := apachetest.Test(t, apache.Options{TickTime: 100 * time.Millisecond})
+	const timeout = 2 * time.Second
+	server := apachetest.Test(t, apache.Options{TickTime: timeout / 4})
 	writer, err := client.Open(client.Config{Servers: server.Addr(), Wait: true})
 	if err != nil {
 		t.Fatal(err)
@@ -319,7 +320,7 @@ func TestEndsWithTheStateOfTheServer(t *testing.T) {
 	z := tester{t, writer}
 	z.create("/tree", "")
 	var cable network
-	m := start(t, client.Config{Servers: server.Addr(), SessionTimeout: 500 * time.Millisecond, Dial: cable.dial}, "/tree", Options{Tree: true, Keep: true})
+	m := start(t, client.Config{Servers: server.Addr(), SessionTimeout: timeout, Dial: cable.dial}, "/tree", Options{Tree: true, Keep: true})
 
 	random := rand.New(rand.NewSource(1))
 	write := func(n int) {
