@@ -215,6 +215,7 @@ func TestCopyErrors(t *testing.T) {
 		{"cp AT/none AT/x", "Node does not exist"},
 		{"cp AT/a AT/none/x", "could not be written"},
 		{"cp AT/a file:FILE", "files are only read"},
+		{"cp AT/a file:FILE.none", "files are only read"},
 		{"cp AT/a AT/x --on-conflict replace", `unknown policy "replace"`},
 		{"cp AT/a AT/x --batch 0", "--batch"},
 		{"cp AT/a AT/x --acl FILE", "--acl"},

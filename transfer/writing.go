@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -137,15 +138,10 @@ func (w *writing) open(from, to string) (src, dst *source.Source, err error) {
 
 // target opens a location to be written.
 func (w *writing) target(to string) (*source.Source, error) {
-	dst, err := w.env.OpenLocation(to)
-	if err != nil {
-		return nil, err
-	}
-	if dst.Conn() == nil {
-		_ = dst.Close() // of a file
+	if l, err := source.Parse(to, time.Now()); err == nil && l.Form == source.File {
 		return nil, fmt.Errorf("%s cannot be written: files are only read; name znodes of a live ensemble", w.env.Streams.Name(to))
 	}
-	return dst, nil
+	return w.env.OpenLocation(to)
 }
 
 func (w *writing) options(root string) apply.Options {

@@ -116,7 +116,7 @@ func (s *SnapshotFile) write(b []byte) {
 // Write implements io.Writer. After an error it writes nothing more, and Commit fails.
 func (s *SnapshotFile) Write(b []byte) (int, error) {
 	if s.write(b); s.err != nil {
-		return 0, fmt.Errorf("write snapshot: %w", s.err)
+		return 0, s.err
 	}
 	return len(b), nil
 }
