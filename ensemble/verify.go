@@ -95,6 +95,7 @@ func runVerify(ctx context.Context, opt *verifyOptions) error {
 		return err
 	}
 	a := &agreement{Members: []string{}}
+	strangers := 0
 	var members []*probe.Reading
 	for _, r := range s.Readings {
 		switch {
@@ -102,6 +103,7 @@ func runVerify(ctx context.Context, opt *verifyOptions) error {
 			a.leave(r, fmt.Errorf("it is %s", r.State))
 		case r.Stranger && widen: // those that were named are compared, whatever they are
 			a.leave(r, errors.New("it is not part of the ensemble"))
+			strangers++
 		default:
 			members = append(members, r)
 		}
@@ -119,6 +121,10 @@ func runVerify(ctx context.Context, opt *verifyOptions) error {
 	}
 	if err != nil {
 		return err
+	}
+	if n := len(a.Left) - strangers; n > 0 && a.Agree.Or(false) {
+		a.Agree = answer.Opt[bool]{}
+		a.Text += "; not compared: " + command.Counted(n, "member")
 	}
 	for _, r := range members {
 		if r.Stranger {

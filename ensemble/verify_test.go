@@ -98,4 +98,23 @@ func TestVerify(t *testing.T) {
 	if o := run(t, newCommand, both, "verify", "--members", e.Members()[0].Addr()); o.code != exitUnknown || !strings.Contains(o.out, "no two members") {
 		t.Errorf("%+v", o)
 	}
+	// Two of three that agree are not all.
+	leader, err := e.Leader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := e.Members()[0]
+	if down == leader {
+		down = e.Members()[1]
+	}
+	if err := down.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{nil, {"--deep", "/a"}} {
+		await.Within(20*time.Second, func() bool { o = verify(args...); return strings.Contains(o.out, "2 members") })
+		if o.code != exitUnknown || !strings.HasPrefix(o.out, "unknown: ") || !strings.Contains(o.out, "; not compared: 1 member\n") ||
+			!strings.Contains(o.out, "not compared: "+down.Addr()) {
+			t.Errorf("%q: %+v", args, o)
+		}
+	}
 }
