@@ -122,9 +122,9 @@ func runVerify(ctx context.Context, opt *verifyOptions) error {
 	if err != nil {
 		return err
 	}
-	if n := len(a.Left) - strangers; n > 0 && a.Agree.Or(false) {
+	if len(a.Left) > strangers && a.Agree.Or(false) {
 		a.Agree = answer.Opt[bool]{}
-		a.Text += "; not compared: " + command.Counted(n, "member")
+		a.Text += ", but not all members were compared"
 	}
 	for _, r := range members {
 		if r.Stranger {
