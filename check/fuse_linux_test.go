@@ -2,12 +2,15 @@ package check
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A slow disk, which is a FUSE file system whose fsync takes its time, is told from a good one, and nothing is left on either.
@@ -109,7 +112,22 @@ func mountFuse(t *testing.T, fsync time.Duration) (string, *fuse) {
 		<-ended
 		_ = syscall.Close(fd)
 	})
+	neverPoll(t, dir+"/polled")
 	return dir, fs
+}
+
+// neverPoll teaches the kernel that the file system cannot be polled. Go adds a file that it opens to epoll, for which the kernel
+// asks the file system, and stops for no garbage collection meanwhile: if one begins, the answer never comes from this process.
+func neverPoll(t *testing.T, file string) {
+	t.Helper()
+	fd, err := syscall.Open(file, syscall.O_CREAT|syscall.O_RDWR|syscall.O_CLOEXEC, 0o600)
+	if err == nil {
+		_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		err = errors.Join(err, syscall.Close(fd), syscall.Unlink(file))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (fs *fuse) serve() {
