@@ -42,6 +42,17 @@ func embedded(t *testing.T, size int, properties map[string]string) *localserver
 	return e
 }
 
+// followerOf returns a member that does not lead, once there is a leader.
+func followerOf(t *testing.T, e *localserver.Ensemble) *localserver.Member {
+	t.Helper()
+	leader, err := e.WaitLeader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	members := e.Members()
+	return members[slices.IndexFunc(members, func(m *localserver.Member) bool { return m != leader })]
+}
+
 // output is what a verb printed, and its exit code.
 type output struct {
 	out, err string

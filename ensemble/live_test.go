@@ -328,14 +328,7 @@ func TestVerifyFindsAnEditedSnapshot(t *testing.T) {
 			}
 		}
 		write(150)
-		leader, err := e.Leader(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		victim := e.Members()[1]
-		if victim == leader {
-			victim = e.Members()[2]
-		}
+		victim := followerOf(t, e)
 		if err := victim.Stop(); err != nil {
 			t.Fatal(err)
 		}

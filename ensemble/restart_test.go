@@ -138,13 +138,7 @@ func rollingRestart(t *testing.T, e *localserver.Ensemble) {
 	if o := restart("--exec", "false", "-y"); o.code != ui.ExitFailed || !strings.Contains(o.err, "exit status 1 (none was restarted before; not done: ") {
 		t.Errorf("%+v", o)
 	}
-	if leader, err = e.WaitLeader(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	victim := e.Members()[0]
-	if victim == leader { // the others would elect, and not serve either
-		victim = e.Members()[1]
-	}
+	victim := followerOf(t, e) // without the leader, the others would elect, and not serve either
 	if err := victim.Kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -245,14 +245,7 @@ func TestSessionIDsAreCompleted(t *testing.T) {
 func TestSessionsOnASilentMember(t *testing.T) {
 	t.Parallel()
 	e := embedded(t, 3, nil)
-	leader, err := e.Leader(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	silent := e.Members()[0]
-	if silent == leader {
-		silent = e.Members()[1]
-	}
+	silent := followerOf(t, e)
 	c, err := client.Open(client.Config{Servers: silent.Addr(), SessionTimeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)

@@ -99,14 +99,7 @@ func TestVerify(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	// Two of three that agree are not all.
-	leader, err := e.Leader(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	down := e.Members()[0]
-	if down == leader {
-		down = e.Members()[1]
-	}
+	down := followerOf(t, e)
 	if err := down.Stop(); err != nil {
 		t.Fatal(err)
 	}
