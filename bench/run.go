@@ -296,7 +296,7 @@ func (r *run) load(ctx context.Context) (*load.Report, error) {
 			return load.MeasureCalls(ctx, cfg, open)
 		}
 	}
-	r.series.line.Set(fmt.Sprintf("opening sessions and warming up for %v …", r.plan.warmUp))
+	r.series.line.Set(func() string { return fmt.Sprintf("opening sessions and warming up for %v …", r.plan.warmUp) })
 	report, err := measure(ctx, cfg)
 	var attempt *client.AttemptError
 	if errors.As(err, &attempt) && len(r.servers) > 1 {

@@ -104,13 +104,15 @@ func (s *series) add(list []*load.Interval) {
 
 // show updates the live line.
 func (s *series) show(rate float64, all *hdrhistogram.Histogram, at time.Duration) {
-	left := max(0, s.r.plan.duration-at).Round(time.Second)
-	text := fmt.Sprintf("%s/s ", command.Thousands(int(rate+0.5)))
-	if width := s.r.env.Streams.Width - 1 - 56; width >= 5 {
-		n := min(width, 40)
-		text += ui.Spark(s.rates, n) + " "
-	}
-	s.line.Set(fmt.Sprintf("%s p50 %s  p99 %s  max %s  %v left", text, span(all.ValueAtPercentile(50)), span(all.ValueAtPercentile(99)), span(all.Max()), left))
+	s.line.Set(func() string {
+		left := max(0, s.r.plan.duration-at).Round(time.Second)
+		text := fmt.Sprintf("%s/s ", command.Thousands(int(rate+0.5)))
+		if width := s.r.env.Streams.Width - 1 - 56; width >= 5 {
+			n := min(width, 40)
+			text += ui.Spark(s.rates, n) + " "
+		}
+		return fmt.Sprintf("%s p50 %s  p99 %s  max %s  %v left", text, span(all.ValueAtPercentile(50)), span(all.ValueAtPercentile(99)), span(all.Max()), left)
+	})
 }
 
 // settingsLine begins the line of a log with the settings of its run.

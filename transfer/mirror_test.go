@@ -449,9 +449,13 @@ func FuzzMirrorState(f *testing.F) {
 func TestStatusLines(t *testing.T) {
 	var log bytes.Buffer
 	l := newStatusLine(&command.Env{Streams: &ui.Streams{Out: io.Discard, Err: &log, Width: 80}}, false)
-	for _, text := range []string{"copying; 1", "copying; 2", "in step; 3", "behind by 1 change; 3", "in step; 3", "behind by 2 changes; 3",
-		"waiting: refused; 3", "waiting: timed out; 3", "comparing; 3", "behind by 1 change; 3", "in step; 3"} {
-		l.show(text)
+	for _, s := range []struct {
+		is   phase
+		text string
+	}{{phaseCopying, "copying; 1"}, {phaseCopying, "copying; 2"}, {phaseInStep, "in step; 3"}, {phaseBehind, "behind by 1 change; 3"},
+		{phaseInStep, "in step; 3"}, {phaseBehind, "behind by 2 changes; 3"}, {phaseWaiting, "waiting: refused; 3"},
+		{phaseWaiting, "waiting: timed out; 3"}, {phaseComparing, "comparing; 3"}, {phaseBehind, "behind by 1 change; 3"}, {phaseInStep, "in step; 3"}} {
+		l.show(s.is, func() string { return s.text })
 	}
 	var states []string
 	for line := range strings.Lines(log.String()) {

@@ -63,7 +63,7 @@ func (m *mirror) loop(ctx context.Context) error {
 			return stop.error
 		case err != nil:
 			m.stat.trouble(err)
-			m.line.show(m.status())
+			m.show()
 			if since.IsZero() {
 				since = time.Now()
 			}
@@ -80,7 +80,7 @@ func (m *mirror) loop(ctx context.Context) error {
 		}
 		since = time.Time{}
 		if !done {
-			m.line.show(m.status())
+			m.show()
 			select {
 			case <-verify.C: // the source may never be idle
 				m.dirty.Miss()
@@ -93,7 +93,7 @@ func (m *mirror) loop(ctx context.Context) error {
 			m.line.end()
 			return m.finished()
 		}
-		m.line.show(m.status())
+		m.show()
 		select {
 		case <-m.dirty.Wake():
 		case <-verify.C:
@@ -200,7 +200,7 @@ func (m *mirror) open(ctx context.Context, e *end, broken string, renewed func()
 	wrap := func(err error) error { return m.env.At(e.location, fmt.Errorf("%s: %w", broken, err)) }
 	if e.conn != nil && e.conn.Err() != nil && !m.stat.inTrouble() {
 		m.stat.trouble(wrap(e.conn.Err()))
-		m.line.show(m.status())
+		m.show()
 	}
 	fresh, err := e.open(ctx)
 	if err == nil && fresh {

@@ -280,11 +280,11 @@ func (m *mirror) write(stats map[string]proto.Stat, run func(opt apply.Options) 
 	}
 	opt.Lost = func(err error) {
 		m.stat.trouble(err)
-		m.line.show(m.status())
+		m.show()
 	}
 	opt.Progress = func(int) {
 		m.stat.resumed()
-		m.line.show(m.status())
+		m.show()
 	}
 	opt.Sends = func(paths []string) error {
 		for _, path := range paths {

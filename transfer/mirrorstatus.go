@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,24 +66,47 @@ func (m *mirror) behind() (n int, unknown bool) {
 	return n + int(m.stat.applying.Load()), lost || m.stat.comparing.Load()
 }
 
-// status is the status line.
-func (m *mirror) status() string {
+// phase is what a mirror does.
+type phase string
+
+const (
+	phaseWaiting   phase = "waiting"
+	phaseCopying   phase = "copying"
+	phaseComparing phase = "comparing"
+	phaseBehind    phase = "behind"
+	phaseInStep    phase = "in step"
+)
+
+// phase returns what the mirror does, and what may change with each attempt or change: why it waits, and by how much it is behind.
+func (m *mirror) phase() (is phase, detail string) {
 	m.stat.mu.Lock()
 	trouble := m.stat.err
 	m.stat.mu.Unlock()
 	n, lost := m.behind()
-	state := kindInStep
 	switch {
 	case trouble != nil:
-		state = "waiting: " + escape.Line(trouble.Error())
+		return phaseWaiting, ": " + escape.Line(trouble.Error())
 	case m.stat.compared.Load() == 0:
-		state = "copying"
+		return phaseCopying, ""
 	case lost:
-		state = "comparing"
+		return phaseComparing, ""
 	case n > 0:
-		state = fmt.Sprintf(kindBehind+" %s", command.Counted(n, "change"))
+		return phaseBehind, " by " + command.Counted(n, "change")
 	}
-	text := fmt.Sprintf("%s; %s", state, command.Counted(int(m.stat.znodes.Load()), "znode"))
+	return phaseInStep, ""
+}
+
+// show shows the status on the status line.
+func (m *mirror) show() {
+	is, detail := m.phase()
+	m.line.show(is, func() string { return m.describe(is, detail) })
+}
+
+// status is the text of the status line.
+func (m *mirror) status() string { return m.describe(m.phase()) }
+
+func (m *mirror) describe(is phase, detail string) string {
+	text := fmt.Sprintf("%s%s; %s", is, detail, command.Counted(int(m.stat.znodes.Load()), "znode"))
 	if zxid := m.stat.zxid.Load(); zxid != 0 {
 		text += fmt.Sprintf(", last zxid 0x%x", uint64(zxid))
 	}
@@ -107,53 +129,36 @@ func (m *mirror) statusObject() command.Object {
 		"applied": m.stat.applied.Load(), "foreign": m.stat.foreign.Load(), "failed": m.stat.failed.Load(), "reconnects": m.stat.reconnects.Load()}
 }
 
-// statusLine shows the status on stderr: on a terminal on one line, elsewhere when its kind changes, and once a minute.
+// statusLine shows the status on stderr: on a terminal on one line, elsewhere when the phase changes, and once a minute.
 type statusLine struct {
 	env   *command.Env
 	quiet bool
 	line  *ui.Status
 	shown time.Time
-	kind  string
+	phase phase
 }
 
-// kindOf is the state that a status begins with, without what is another at each attempt or change: why it waits, and by how many
-// changes it is behind.
-func kindOf(text string) string {
-	state, _, _ := strings.Cut(text, ";")
-	state, _, _ = strings.Cut(state, ":")
-	if strings.HasPrefix(state, kindBehind) {
-		return kindBehind
-	}
-	return state
-}
-
-const (
-	kindInStep = "in step"
-	kindBehind = "behind by"
-)
-
-// statusEvery is the time between two lines where there is no terminal and the state stays.
+// statusEvery is the time between two lines where there is no terminal and the phase stays.
 const statusEvery = time.Minute
 
 func newStatusLine(env *command.Env, quiet bool) *statusLine {
 	return &statusLine{env: env, quiet: quiet || env.Quiet, line: env.Streams.NewStatus()}
 }
 
-func (l *statusLine) show(text string) {
+func (l *statusLine) show(is phase, text func() string) {
 	s := l.env.Streams
 	now := time.Now()
-	kind := kindOf(text)
-	news := kind != l.kind && (kind != kindBehind || l.kind != kindInStep) // each change of a busy source is none
+	news := is != l.phase && (is != phaseBehind || l.phase != phaseInStep) // each change of a busy source is none
 	switch {
 	case s.ErrTTY:
 		l.line.Set(text)
 		return
 	case !l.quiet && (news || now.Sub(l.shown) > statusEvery):
-		_, _ = fmt.Fprintf(s.Err, "%s %s\n", now.Format(time.RFC3339), text)
+		_, _ = fmt.Fprintf(s.Err, "%s %s\n", now.Format(time.RFC3339), text())
 	default:
 		return
 	}
-	l.shown, l.kind = now, kind
+	l.shown, l.phase = now, is
 }
 
 // end removes the line.

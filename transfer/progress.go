@@ -48,10 +48,10 @@ func (p *progress) of(total int) { p.total.Store(int64(total)) }
 
 // set says that n are done.
 func (p *progress) set(n int) {
-	p.show(p.line(n, time.Since(p.from)))
+	p.show(func() string { return p.line(n, time.Since(p.from)) })
 }
 
-func (p *progress) show(text string) {
+func (p *progress) show(text func() string) {
 	switch now := time.Now(); {
 	case p.env.Streams.ErrTTY:
 		if now.Sub(p.from) > lineAfter {
@@ -59,7 +59,7 @@ func (p *progress) show(text string) {
 		}
 	case now.After(p.next):
 		p.next = now.Add(lineEvery)
-		p.env.Note("%s", text)
+		p.env.Note("%s", text())
 	}
 }
 
@@ -93,7 +93,7 @@ type counted struct {
 func (c *counted) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
 	c.p.bytes.Add(int64(n))
-	c.p.show(c.p.what + " " + ui.Bytes(c.p.bytes.Load()))
+	c.p.show(func() string { return c.p.what + " " + ui.Bytes(c.p.bytes.Load()) })
 	return n, err
 }
 

@@ -27,7 +27,7 @@ func TestProgress(t *testing.T) {
 	if line := p.line(3001, 2*time.Second); strings.Contains(line, "/3,000") || strings.Contains(line, "left") {
 		t.Errorf("more than there were: %q", line)
 	}
-	p.show("too early")
+	p.show(func() string { return "too early" })
 	if shown.Len() > 0 {
 		t.Errorf("in the first moments: %q", shown.String())
 	}

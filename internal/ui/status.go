@@ -20,15 +20,15 @@ func (s *Streams) NewStatus() *Status { return &Status{s: s} }
 // statusPause is the time between two updates.
 const statusPause = 100 * time.Millisecond
 
-// Set replaces the line.
-func (l *Status) Set(text string) {
+// Set replaces the line, if an update is due; only then is the text made.
+func (l *Status) Set(text func() string) {
 	now := time.Now()
 	if !l.s.ErrTTY || now.Sub(l.shown) < statusPause {
 		return
 	}
 	l.shown = now
 	l.s.Measure()
-	_, _ = fmt.Fprintf(Raw(l.s.Err), "\r%s\x1b[K", Cut(escape.Line(text), max(1, l.s.Width-1)))
+	_, _ = fmt.Fprintf(Raw(l.s.Err), "\r%s\x1b[K", Cut(escape.Line(text()), max(1, l.s.Width-1)))
 }
 
 // Done removes the line. It may be called repeatedly.
