@@ -116,8 +116,9 @@ func (p *Prober) RawWord(ctx context.Context, m *Member, word string) ([]byte, e
 			return nil, err
 		}
 	}
-	p.own(m).begin(1)
-	defer p.own(m).end(1, true)
+	own := p.own(m)
+	own.begin(1)
+	defer own.end(1, true)
 	var dial fourletter.Dial
 	if p.Client.Dial != nil || p.Client.TLS != nil {
 		dial = p.Client.Dialer()
@@ -178,10 +179,11 @@ func (p *Prober) open(ctx context.Context, m *Member) (greeting, error) {
 // which end does.
 func (p *Prober) brief(ctx context.Context, m *Member, readOnly bool) (conn *client.Conn, end func(), err error) {
 	const packets, txns = 3, 2
-	p.own(m).begin(packets)
+	own := p.own(m)
+	own.begin(packets)
 	p.txns.begin(txns)
 	over := func(got bool) {
-		p.own(m).end(packets, got)
+		own.end(packets, got)
 		p.txns.end(txns, got)
 	}
 	if conn, err = p.Session(ctx, m, readOnly); err != nil {

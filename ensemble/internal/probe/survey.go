@@ -459,6 +459,7 @@ func (b *survey) identify() {
 	}
 	list := b.configured()
 	guesses := guessed(list)
+	matches := func(r *Reading, m Member) bool { return guesses[m.Name()] <= 1 && b.same(r.Member, m) }
 	taken := map[int64]bool{}
 	for _, r := range b.Readings {
 		if id, ok := r.ID.Get(); ok && !r.Stranger {
@@ -471,14 +472,14 @@ func (b *survey) identify() {
 				break
 			}
 			id := m.ID.Or(0)
-			if own, known := r.ID.Get(); known && own != id || !known && (taken[id] || guesses[m.Name()] > 1 || !b.same(r.Member, m)) {
+			if own, known := r.ID.Get(); known && own != id || !known && (taken[id] || !matches(r, m)) {
 				continue
 			}
 			r.ID, r.Role = m.ID, m.Role
 			taken[id] = true
 		}
 	}
-	b.unite(list)
+	b.unite(list, matches)
 	for _, r := range b.Readings {
 		_, listed := b.Config.Member(r.ID.Or(-1))
 		r.Stranger = r.Stranger || r.ID.Known() && !listed || r.Mode == "standalone" && len(b.Config.Members()) > 1
@@ -500,15 +501,17 @@ func (c *Config) foreign(other *Config) bool {
 	return true
 }
 
-// unite leaves one reading of each member: one that was named may have been named twice, or be listed at another address.
-func (b *survey) unite(list []Member) {
-	guesses := guessed(list)
+// unite leaves one reading of each member: one that was named may have been named twice, or be listed at another address. matches
+// reports whether a reading without an id is of a listed member.
+func (b *survey) unite(list []Member, matches func(*Reading, Member) bool) {
 	ids := map[*Reading]int64{}
 	chosen := map[int64]*Reading{}
 	for _, r := range b.Readings {
 		id, known := r.ID.Get()
-		if i := slices.IndexFunc(list, func(m Member) bool { return guesses[m.Name()] <= 1 && b.same(r.Member, m) }); !known && i >= 0 {
-			id, known = list[i].ID.Get()
+		if !known && !r.Stranger {
+			if i := slices.IndexFunc(list, func(m Member) bool { return matches(r, m) }); i >= 0 {
+				id, known = list[i].ID.Get()
+			}
 		}
 		if r.Stranger || !known {
 			continue

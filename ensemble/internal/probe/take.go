@@ -38,7 +38,8 @@ type hint struct {
 // take asks one member until ctx ends. crowded says that other members are on its host, so an AdminServer there may
 // belong to one of them. At most one hint is sent, unless hints is nil.
 func (p *Prober) take(ctx context.Context, m Member, crowded bool, q questions, hints chan<- hint) *Reading {
-	r := &Reading{Member: m, At: time.Now(), State: Failed, own: p.own(&m).share(), ownTxns: p.txns.share(), asked: q}
+	own := p.own(&m)
+	r := &Reading{Member: m, At: time.Now(), State: Failed, own: own.share(), ownTxns: p.txns.share(), asked: q}
 	defer func() { r.Took = time.Since(r.At) }()
 	if len(m.Addresses) == 0 {
 		r.Error = errNoAddress
@@ -79,7 +80,7 @@ func (p *Prober) take(ctx context.Context, m Member, crowded bool, q questions, 
 			delete(t.open, got.what)
 			outcome[got.what] = got.err
 			if got.what == "srvr" {
-				r.own.most, r.ownTxns.most = p.own(&m).begun.Load()-1, p.txns.begun.Load() // without srvr itself
+				r.own.most, r.ownTxns.most = own.begun.Load()-1, p.txns.begun.Load() // without srvr itself
 				words(q.words[first:])
 			}
 			if got.err == nil {
