@@ -72,7 +72,7 @@ func home(t testing.TB) (server, path string) {
 	return s.Addr(), path
 }
 
-// environ returns an env with a session of its own, whose verbs print to out and errs. end ends the session.
+// environ returns an env that has its own session and prints to out and errs. end closes the session.
 func environ(cfg client.Config, out, errs io.Writer) (env *command.Env, end func()) {
 	s := session.New(func() (client.Config, error) { return cfg, nil })
 	streams := &ui.Streams{In: strings.NewReader(""), Out: out, Err: errs, Width: 80}

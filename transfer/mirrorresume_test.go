@@ -101,7 +101,7 @@ func TestMirrorResumesWithoutWhatOthersDeleted(t *testing.T) {
 	words := interrupted(t, c, cfg, from, to)
 	deleteAll(t, c, to+"/a")
 	if _, _, err := run(t, cfg, words...); err == nil {
-		t.Error("nothing is said of what somebody else has deleted")
+		t.Error("no warning names the znode that somebody else has deleted")
 	}
 	if _, err := c.Exists(testContext(t), to+"/a", false); !errors.Is(err, proto.ErrNoNode) {
 		t.Errorf("the deleted tree came back: %v", err)

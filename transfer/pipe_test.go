@@ -14,7 +14,7 @@ import (
 	"github.com/zkctl/zkctl/internal/command"
 )
 
-// TestPipes: import keeps what comes from a pipe, which can be read only once. Where a location is one, that is said.
+// TestPipes: import keeps a copy of a pipe, which can be read only once. Locations that are pipes are refused.
 func TestPipes(t *testing.T) {
 	b := newBench(t, apachetest.Shared(t).Addr())
 	const root = "/TestPipes"

@@ -98,7 +98,7 @@ func settle(t *testing.T, root string, watch bool, patience time.Duration, chang
 	return s
 }
 
-// TestSettleAfterSession: without a session no walk starts over, and none is said to.
+// TestSettleAfterSession: once its session has expired, a walk ends, and does not claim to start over.
 func TestSettleAfterSession(t *testing.T) {
 	const root = "/TestSettleAfterSession"
 	plant(t, root, 30)

@@ -16,12 +16,14 @@ func TestLate(t *testing.T) {
 	if took, late := s.Late(time.Millisecond); !late {
 		t.Errorf("%v is in time for a millisecond", took)
 	}
+}
+
+// TestLateOnABusyMachine runs twice as many tasks as there are processors.
+func TestLateOnABusyMachine(t *testing.T) {
 	if stalled() == 0 {
 		t.Skip("this system does not tell when tasks wait for a processor")
 	}
-
-	// Twice as many tasks as processors.
-	s = Start()
+	s := Start()
 	var stop atomic.Bool
 	defer stop.Store(true)
 	for range 2 * runtime.NumCPU() {
@@ -32,10 +34,9 @@ func TestLate(t *testing.T) {
 		}()
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * runtime.NumCPU()))
-	for s.Took() < 300*time.Millisecond {
-		time.Sleep(time.Millisecond)
-	}
-	if took, late := s.Late(200 * time.Millisecond); late {
-		t.Errorf("%v on a busy machine is late for 200ms", took)
+	time.Sleep(300 * time.Millisecond)
+	limit := s.Took() * 2 / 3 // 200ms, unless the machine is very busy
+	if took, late := s.Late(limit); late {
+		t.Errorf("%v on a busy machine is late for %v", took, limit)
 	}
 }
